@@ -1,0 +1,204 @@
+// Package dn reads distinguished names from DER and from RFC 4514 strings and
+// compares them structurally: attribute by attribute, in order, never as text.
+package dn
+
+import (
+	"bytes"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Attribute is one AttributeTypeAndValue of RFC 5280, section 4.1.2.4. A value of
+// a string type is held as UTF-8 in Text; any other value as DER in Raw.
+type Attribute struct {
+	OID  string
+	Text string
+	Raw  []byte
+}
+
+// Name is a sequence of relative distinguished names in the order of the DER, that
+// is from the most general to the most specific.
+type Name [][]Attribute
+
+// Parse reads a name from the DER of an RDNSequence.
+func Parse(der []byte) (Name, error) {
+	var sequence []asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &sequence); err != nil || len(rest) > 0 {
+		return nil, errors.New("not an RDNSequence")
+	}
+	name := make(Name, 0, len(sequence))
+	for _, element := range sequence {
+		rdn, err := parseRDN(element)
+		if err != nil {
+			return nil, err
+		}
+		name = append(name, rdn)
+	}
+	return name, nil
+}
+
+func parseRDN(element asn1.RawValue) ([]Attribute, error) {
+	var pairs []struct {
+		Type  asn1.ObjectIdentifier
+		Value asn1.RawValue
+	}
+	if rest, err := asn1.UnmarshalWithParams(element.FullBytes, &pairs, "set"); err != nil || len(rest) > 0 {
+		return nil, errors.New("not a RelativeDistinguishedName")
+	}
+	if len(pairs) == 0 {
+		return nil, errors.New("empty RelativeDistinguishedName")
+	}
+	rdn := make([]Attribute, 0, len(pairs))
+	for _, pair := range pairs {
+		attribute := Attribute{OID: pair.Type.String()}
+		if text, ok := decodeString(pair.Value); ok {
+			attribute.Text = text
+		} else {
+			attribute.Raw = pair.Value.FullBytes
+		}
+		rdn = append(rdn, attribute)
+	}
+	return rdn, nil
+}
+
+// decodeString returns the text of the string types of RFC 5280's DirectoryString
+// and of IA5String. TeletexString is read only where it is plain ASCII, since
+// nobody agrees on the rest.
+func decodeString(value asn1.RawValue) (string, bool) {
+	if value.Class != asn1.ClassUniversal || value.IsCompound {
+		return "", false
+	}
+	switch value.Tag {
+	case asn1.TagUTF8String:
+		return string(value.Bytes), utf8.Valid(value.Bytes)
+	case asn1.TagPrintableString, asn1.TagIA5String, asn1.TagNumericString, asn1.TagT61String:
+		return string(value.Bytes), isASCII(value.Bytes)
+	case asn1.TagBMPString:
+		return decodeBMP(value.Bytes)
+	}
+	return "", false
+}
+
+func decodeBMP(b []byte) (string, bool) {
+	if len(b)%2 != 0 {
+		return "", false
+	}
+	units := make([]uint16, 0, len(b)/2)
+	for i := 0; i < len(b); i += 2 {
+		unit := uint16(b[i])<<8 | uint16(b[i+1])
+		if utf16.IsSurrogate(rune(unit)) { // BMPString is UCS-2: a surrogate is not a character of it
+			return "", false
+		}
+		units = append(units, unit)
+	}
+	return string(utf16.Decode(units)), true
+}
+
+func isASCII(b []byte) bool {
+	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
+}
+
+// Equal reports whether both names hold the same attributes in the same order.
+// Within a multi-valued RDN, a set, order does not count. Values compare exactly
+// as decoded: case, spaces and repeated attributes matter.
+func (n Name) Equal(other Name) bool {
+	return slices.EqualFunc(n, other, equalRDN)
+}
+
+func equalRDN(a, b []Attribute) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	left := slices.Clone(b)
+	for _, attribute := range a {
+		i := slices.IndexFunc(left, attribute.equal)
+		if i < 0 {
+			return false
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	return true
+}
+
+func (a Attribute) equal(b Attribute) bool {
+	return a.OID == b.OID && a.Text == b.Text && bytes.Equal(a.Raw, b.Raw) && (a.Raw == nil) == (b.Raw == nil)
+}
+
+// Reversed returns the name with its RDNs in the opposite order, to tell an operator
+// who wrote them the wrong way round.
+func (n Name) Reversed() Name {
+	reversed := slices.Clone(n)
+	slices.Reverse(reversed)
+	return reversed
+}
+
+// Values returns every text value of the attribute type, most specific last.
+func (n Name) Values(oid string) []string {
+	var values []string
+	for _, rdn := range n {
+		for _, attribute := range rdn {
+			if attribute.OID == oid && attribute.Raw == nil {
+				values = append(values, attribute.Text)
+			}
+		}
+	}
+	return values
+}
+
+// String writes the name as RFC 4514 does: most specific RDN first.
+func (n Name) String() string {
+	var b strings.Builder
+	for i, rdn := range slices.Backward(n) {
+		if i < len(n)-1 {
+			b.WriteByte(',')
+		}
+		for j, attribute := range rdn {
+			if j > 0 {
+				b.WriteByte('+')
+			}
+			b.WriteString(attribute.keyword())
+			b.WriteByte('=')
+			if attribute.Raw != nil {
+				b.WriteString("#" + hex.EncodeToString(attribute.Raw))
+				continue
+			}
+			b.WriteString(escape(attribute.Text))
+		}
+	}
+	return b.String()
+}
+
+func (a Attribute) keyword() string {
+	for _, known := range keywords {
+		if known.oid == a.OID {
+			return known.name
+		}
+	}
+	return a.OID
+}
+
+// escape follows RFC 4514, section 2.4, and writes control characters in hex too, so
+// that the result fits on one line of a log.
+func escape(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError || r < 0x20 || r == 0x7F || (r >= 0x80 && r < 0xA0):
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(&b, `\%02X`, c)
+			}
+		case strings.ContainsRune(`,+"\<>;=`, r), i == 0 && r == '#', r == ' ' && (i == 0 || i == len(text)-1):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,236 @@
+package dn
+
+import (
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The first keyword of an OID is the one written back. CN to UID are those of RFC
+// 4514, section 3; the rest is what openssl, .NET and Azure print.
+var keywords = []struct{ name, oid string }{
+	{"CN", OIDCommonName},
+	{"L", "2.5.4.7"},
+	{"ST", "2.5.4.8"},
+	{"O", OIDOrganization},
+	{"OU", OIDOrganizationalUnit},
+	{"C", "2.5.4.6"},
+	{"STREET", "2.5.4.9"},
+	{"DC", "0.9.2342.19200300.100.1.25"},
+	{"UID", "0.9.2342.19200300.100.1.1"},
+	{"S", "2.5.4.8"},
+	{"SERIALNUMBER", "2.5.4.5"},
+	{"EMAILADDRESS", OIDEmailAddress},
+	{"E", OIDEmailAddress},
+	{"SN", "2.5.4.4"},
+	{"GN", "2.5.4.42"},
+	{"T", "2.5.4.12"},
+	{"TITLE", "2.5.4.12"},
+	{"POSTALCODE", "2.5.4.17"},
+	{"ORGANIZATIONIDENTIFIER", "2.5.4.97"},
+}
+
+// Attribute types that callers ask for by name.
+const (
+	OIDCommonName         = "2.5.4.3"
+	OIDOrganization       = "2.5.4.10"
+	OIDOrganizationalUnit = "2.5.4.11"
+	OIDEmailAddress       = "1.2.840.113549.1.9.1"
+)
+
+// ParseString reads an RFC 4514 string: most specific RDN first, "+" within a
+// multi-valued RDN, backslash escapes, "#" before hex DER. As RFC 2253 allows, spaces
+// around separators do not count and a value may stand in double quotes, the form that
+// API Management and .NET use for O="Contoso, Inc.". Semicolons are refused.
+func ParseString(s string) (Name, error) {
+	if !utf8.ValidString(s) {
+		return nil, errors.New("not UTF-8")
+	}
+	p := parser{text: s}
+	p.skipSpaces()
+	if p.done() {
+		return nil, errors.New("empty name")
+	}
+	var name Name
+	rdn := []Attribute{}
+	for {
+		attribute, err := p.attribute()
+		if err != nil {
+			return nil, fmt.Errorf("at offset %d: %w", p.at, err)
+		}
+		rdn = append(rdn, attribute)
+		if p.done() {
+			name = append(name, rdn)
+			slices.Reverse(name)
+			return name, nil
+		}
+		switch separator := p.next(); separator {
+		case '+':
+		case ',':
+			name = append(name, rdn)
+			rdn = []Attribute{}
+		default:
+			return nil, fmt.Errorf("at offset %d: %q after a value, want a comma or a plus sign", p.at-1, separator)
+		}
+	}
+}
+
+type parser struct {
+	text string
+	at   int
+}
+
+func (p *parser) done() bool { return p.at >= len(p.text) }
+func (p *parser) next() byte { c := p.text[p.at]; p.at++; return c }
+
+func (p *parser) skipSpaces() {
+	for !p.done() && p.text[p.at] == ' ' {
+		p.at++
+	}
+}
+
+func (p *parser) attribute() (Attribute, error) {
+	keyword, _, found := strings.Cut(p.text[p.at:], "=")
+	if !found {
+		return Attribute{}, errors.New("attribute without an equals sign")
+	}
+	p.at += len(keyword) + 1
+	oid, err := lookUp(strings.Trim(keyword, " "))
+	if err != nil {
+		return Attribute{}, err
+	}
+	attribute := Attribute{OID: oid}
+	p.skipSpaces()
+	switch {
+	case !p.done() && p.text[p.at] == '#':
+		attribute, err = p.hexValue(oid)
+	case !p.done() && p.text[p.at] == '"':
+		attribute.Text, err = p.quotedValue()
+	default:
+		attribute.Text, err = p.plainValue()
+	}
+	if err != nil {
+		return Attribute{}, err
+	}
+	p.skipSpaces()
+	if attribute.Raw == nil && attribute.Text == "" {
+		return Attribute{}, errors.New("empty value")
+	}
+	return attribute, nil
+}
+
+func lookUp(keyword string) (string, error) {
+	for _, known := range keywords {
+		if strings.EqualFold(known.name, keyword) {
+			return known.oid, nil
+		}
+	}
+	if isDottedOID(keyword) {
+		return keyword, nil
+	}
+	return "", fmt.Errorf("attribute %q is not known; give its OID", keyword)
+}
+
+func isDottedOID(s string) bool {
+	arcs := strings.Split(s, ".")
+	for _, arc := range arcs {
+		if arc == "" || len(arc) > 9 || len(arc) > 1 && arc[0] == '0' || strings.Trim(arc, "0123456789") != "" {
+			return false
+		}
+	}
+	return len(arcs) >= 2
+}
+
+// hexValue reads "#" and the DER of the whole value. A string type becomes text, so
+// that both ways of writing one value compare equal.
+func (p *parser) hexValue(oid string) (Attribute, error) {
+	p.at++
+	end := p.at
+	for end < len(p.text) && strings.IndexByte("0123456789abcdefABCDEF", p.text[end]) >= 0 {
+		end++
+	}
+	der, err := hex.DecodeString(p.text[p.at:end])
+	if err != nil || len(der) == 0 {
+		return Attribute{}, errors.New("hex value is not whole bytes")
+	}
+	p.at = end
+	var value asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &value); err != nil || len(rest) > 0 {
+		return Attribute{}, errors.New("hex value is not one DER value")
+	}
+	if text, ok := decodeString(value); ok {
+		return Attribute{OID: oid, Text: text}, nil
+	}
+	return Attribute{OID: oid, Raw: der}, nil
+}
+
+func (p *parser) quotedValue() (string, error) {
+	p.at++
+	var value []byte
+	for !p.done() {
+		switch c := p.next(); c {
+		case '"':
+			return text(value)
+		case '\\':
+			escaped, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			value = append(value, escaped)
+		default:
+			value = append(value, c)
+		}
+	}
+	return "", errors.New("quoted value does not end")
+}
+
+func (p *parser) plainValue() (string, error) {
+	var value []byte
+	keep := 0 // length up to the last character that is not an unescaped space
+	for !p.done() && p.text[p.at] != ',' && p.text[p.at] != '+' {
+		switch c := p.next(); c {
+		case '\\':
+			escaped, err := p.escape()
+			if err != nil {
+				return "", err
+			}
+			value = append(value, escaped)
+			keep = len(value)
+		case '"', ';', '<', '>', 0:
+			return "", fmt.Errorf("%q must be escaped", c)
+		case ' ':
+			value = append(value, c)
+		default:
+			value = append(value, c)
+			keep = len(value)
+		}
+	}
+	return text(value[:keep])
+}
+
+func (p *parser) escape() (byte, error) {
+	if p.done() {
+		return 0, errors.New("backslash at the end")
+	}
+	if strings.IndexByte(` "#+,;<=>\`, p.text[p.at]) >= 0 {
+		return p.next(), nil
+	}
+	if p.at+2 <= len(p.text) {
+		if b, err := hex.DecodeString(p.text[p.at : p.at+2]); err == nil {
+			p.at += 2
+			return b[0], nil
+		}
+	}
+	return 0, errors.New("backslash before a character that is never escaped")
+}
+
+func text(value []byte) (string, error) {
+	if !utf8.Valid(value) {
+		return "", errors.New("value is not UTF-8")
+	}
+	return string(value), nil
+}
