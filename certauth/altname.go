@@ -1,0 +1,142 @@
+package certauth
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/prefix"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// DNSNames accepts certificates that have one of the listed names among their DNS
+// alternative names. Case does not count. A pattern "*.partner.example" stands for
+// exactly one more label on the left. A name that is itself a wildcard in the
+// certificate matches nothing, the common name is not looked at, and other types of
+// alternative names are never taken for DNS names.
+type DNSNames []string
+
+// URIs accepts certificates that have one of the listed URIs among their alternative
+// names. The comparison is exact, byte for byte: case counts, and nothing is
+// normalised. For workload identities see [SPIFFEIDs].
+type URIs []string
+
+// Emails accepts certificates that have one of the listed mailboxes among their
+// alternative names: "alice@partner.example", or "@partner.example" for every mailbox
+// of exactly that host. The local part compares exactly, the host without regard to
+// case. What is not one plain mailbox never matches.
+type Emails []string
+
+// IPs accepts certificates that have, among their alternative names, one of the listed
+// addresses or an address within one of the listed prefixes: "10.1.2.3", "10.0.0.0/8".
+// It is about the name in the certificate, not about where the request came from.
+type IPs []string
+
+// UPNs accepts certificates that have one of the listed user principal names among
+// their alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at
+// sign compares exactly, the rest without regard to ASCII case.
+type UPNs []string
+
+func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
+	return c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
+		func(n san.Names) []string { return n.DNS }, matchDNS)
+}
+
+func (p URIs) compile(c *compilation, at place) (rule, standing) {
+	return c.altRule("URIs", "URI", p, at, parseURI,
+		func(n san.Names) []string { return n.URIs }, func(have, want string) bool { return have == want })
+}
+
+func (p Emails) compile(c *compilation, at place) (rule, standing) {
+	return c.altRule("Emails", "e-mail address", p, at, parseMailboxPattern,
+		func(n san.Names) []string { return n.Emails }, matchMailbox)
+}
+
+func (p UPNs) compile(c *compilation, at place) (rule, standing) {
+	return c.altRule("UPNs", "user principal name", p, at, parseUPN,
+		func(n san.Names) []string { return n.UPNs }, matchUPN)
+}
+
+func (c *compilation) altRule(name, what string, list []string, at place, parse func(string) error,
+	have func(san.Names) []string, match func(have, want string) bool,
+) (rule, standing) {
+	path := at.path + "." + name
+	c.needNames(path, at)
+	if len(list) == 0 {
+		c.mistake(path, "empty")
+	}
+	r := &altRule{path: path, what: what, have: have, match: match}
+	for i, text := range list {
+		if err := parse(text); err != nil {
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
+		}
+		r.list = append(r.list, text)
+	}
+	return r, at.standing
+}
+
+// altRule is a list of patterns over the names of one type.
+type altRule struct {
+	path, what string
+	list       []string
+	have       func(san.Names) []string
+	match      func(have, want string) bool
+}
+
+func (r *altRule) judge(e *evaluation) *Error {
+	have := r.have(e.id.names.alt)
+	for _, name := range have {
+		for _, want := range r.list {
+			if r.match(name, want) {
+				return nil
+			}
+		}
+	}
+	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+}
+
+func (r *altRule) describe(p *printer) { p.line("%s is one of %s", r.what, quoteList(r.list)) }
+
+func (p IPs) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".IPs"
+	c.needNames(path, at)
+	if len(p) == 0 {
+		c.mistake(path, "empty")
+	}
+	r := &ipRule{path: path}
+	for i, text := range p {
+		parsed, err := prefix.Parse(text)
+		if err != nil {
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
+			continue
+		}
+		r.prefixes = append(r.prefixes, parsed)
+	}
+	return r, at.standing
+}
+
+type ipRule struct {
+	path     string
+	prefixes []netip.Prefix
+}
+
+func (r *ipRule) judge(e *evaluation) *Error {
+	var have []string
+	for _, address := range e.id.names.alt.IPs {
+		for _, allowed := range r.prefixes {
+			if allowed.Contains(address) {
+				return nil
+			}
+		}
+		have = append(have, address.String())
+	}
+	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.prefixes))
+}
+
+func (r *ipRule) describe(p *printer) {
+	var list []string
+	for _, allowed := range r.prefixes {
+		list = append(list, allowed.String())
+	}
+	p.line("IP address is within %s", strings.Join(list, ", "))
+}

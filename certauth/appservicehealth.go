@@ -1,0 +1,53 @@
+package certauth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"os"
+)
+
+// AppServiceHealth lets an [Exclusion] apply only to Azure App Service's own health
+// probe. On Windows plans the platform sends the header x-ms-auth-internal-token: the
+// base64 of the SHA-256 of WEBSITE_AUTH_ENCRYPTION_KEY. Linux plans send none, so there
+// the probe is refused; exclude the path without a Proof.
+//
+// A request without exactly this token is judged like any other. The token proves a
+// platform probe, not a caller: the request gets no identity.
+//
+// Source: Microsoft Learn, "Monitor App Service instances by using health check". The
+// widely copied check accepts the hash of nothing where the variable is unset; here an
+// empty key is an error of [New]. The comparison takes constant time.
+type AppServiceHealth struct {
+	// Key is the encryption key. Empty means the environment variable
+	// WEBSITE_AUTH_ENCRYPTION_KEY, read by New.
+	Key string
+}
+
+const (
+	healthTokenHeader = "X-Ms-Auth-Internal-Token" //nolint:gosec // the name of a header, not a secret
+	healthKeyVariable = "WEBSITE_AUTH_ENCRYPTION_KEY"
+)
+
+func (p AppServiceHealth) prepare() (proof, error) {
+	key := p.Key
+	if key == "" {
+		key = os.Getenv(healthKeyVariable)
+	}
+	if key == "" {
+		return nil, errors.New("AppServiceHealth: Key and " + healthKeyVariable + " are empty; anybody can hash an empty key")
+	}
+	sum := sha256.Sum256([]byte(key))
+	return healthToken(base64.StdEncoding.EncodeToString(sum[:])), nil
+}
+
+type healthToken string
+
+func (t healthToken) holds(r *http.Request) bool {
+	values := r.Header[healthTokenHeader]
+	return len(values) == 1 && subtle.ConstantTimeCompare([]byte(values[0]), []byte(t)) == 1
+}
+
+func (healthToken) String() string { return "the App Service health token" }

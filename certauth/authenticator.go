@@ -1,0 +1,207 @@
+package certauth
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Authenticator judges requests by one Config. It never changes, is safe for concurrent
+// use, and owns no goroutine, timer or file while no request is under way. Its zero
+// value, and nil, refuse every request.
+type Authenticator struct {
+	config     Config
+	source     Source
+	sourceName string
+	policy     rule
+	standing   standing
+	exclusions []exclusion
+	headers    headerSet
+	material   *material
+}
+
+// New checks the whole configuration and returns the Authenticator, or all mistakes at
+// once, each with its path. It reads the files and calls the functions that the policy
+// names; it opens no socket and starts nothing that outlives it.
+func New(config Config) (*Authenticator, error) {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Challenge == "" {
+		config.Challenge = defaultChallenge
+	}
+	logger := config.Logger
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Authenticator{config: config}
+	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
+
+	mistakes := config.check()
+	mistakes = append(mistakes, a.prepareSource(SourceEnvironment{Now: config.Now, Logger: logger})...)
+
+	c := &compilation{material: a.material}
+	if isNil(config.Policy) {
+		c.mistake("Policy", "nil; say who may come in")
+	} else {
+		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", standing{})
+	}
+	mistakes = append(mistakes, c.mistakes...)
+
+	exclusions, errs := compileExclusions(config.Exclusions)
+	a.exclusions = exclusions
+	mistakes = append(mistakes, errs...)
+
+	if len(mistakes) > 0 {
+		return nil, configError(mistakes)
+	}
+	a.config.Source, a.config.Policy, a.config.Exclusions = nil, nil, nil // the compiled copies are what counts
+	if a.config.Logger != nil {
+		a.config.Logger.Info("certauth: configured", "policy", a.String())
+	}
+	return a, nil
+}
+
+// prepareSource checks the source and keeps the copy that serves the requests.
+func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
+	source := a.config.Source
+	if isNil(source) {
+		return []error{errors.New("Source: nil; say who writes the certificate into the request")}
+	}
+	if preparing, ok := source.(PreparedSource); ok {
+		prepared, err := safely(func() (Source, error) { return preparing.Prepare(env) })
+		if err != nil {
+			return []error{fmt.Errorf("Source: %w", err)}
+		}
+		if isNil(prepared) {
+			return []error{errors.New("Source: Prepare returned nil")}
+		}
+		source = prepared
+	}
+	a.source = source
+	a.sourceName = nameOfSource(source)
+	if reads, ok := source.(HeaderSource); ok {
+		headers, err := newHeaderSet(reads.Headers())
+		if err != nil {
+			return []error{fmt.Errorf("Source: %w", err)}
+		}
+		a.headers = headers
+	}
+	return nil
+}
+
+func nameOfSource(source Source) string {
+	if named, ok := source.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return fmt.Sprintf("%T", source)
+}
+
+// configError joins the mistakes under a line that counts them.
+func configError(mistakes []error) error {
+	noun := "mistakes"
+	if len(mistakes) == 1 {
+		noun = "mistake"
+	}
+	return fmt.Errorf("certauth: %d %s in Config:\n%w", len(mistakes), noun, errors.Join(mistakes...))
+}
+
+// Check judges the certificate that the request presents and returns who it is, or why
+// not as an [*Error]; never both, never neither. It changes nothing, writes nothing,
+// logs nothing but a panic, and knows neither Mode nor Exclusions: without a certificate the answer
+// is an error in every mode. It is for adapters and tests; services use [Authenticator.Handler].
+func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
+	id, refused := a.check(r)
+	if refused != nil {
+		return nil, refused
+	}
+	return id, nil
+}
+
+// check never panics and never returns two nils.
+func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
+	if a == nil || a.policy == nil || a.source == nil {
+		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			id, refused = nil, a.panicked("Source", p)
+		}
+	}()
+	now := a.config.Now()
+	a.material.refresh(r.Context(), now)
+
+	if a.headers.namedByConnection(r.Header) {
+		// Who sent it is asked first all the same: a stranger learns to be a stranger.
+		if _, refused := a.present(r); refused != nil && refused.Reason == ReasonSourceUntrusted {
+			return nil, refused
+		}
+		return nil, refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
+			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
+	}
+	presented, refused := a.present(r)
+	if refused != nil {
+		return nil, refused
+	}
+	id, refused = newIdentity(presented, "Source")
+	if refused != nil {
+		return nil, refused
+	}
+	id.Source = a.sourceName
+	id.owner = a
+	e := &evaluation{ctx: r.Context(), now: now, id: id}
+	if refused := e.judge(a.policy, "Policy"); refused != nil {
+		refused.fingerprint = id.Thumbprint()
+		return nil, refused
+	}
+	return id, nil
+}
+
+// present asks the source. An empty answer is an absent certificate.
+func (a *Authenticator) present(r *http.Request) ([]*x509.Certificate, *Error) {
+	presented, err := a.source.Certificates(r)
+	if err != nil {
+		return nil, asError(err, ReasonCertificateMalformed, "Source")
+	}
+	if len(presented.Certificates) == 0 {
+		return nil, refusal(ReasonCertificateMissing, "Source", "no certificate")
+	}
+	return presented.Certificates, nil
+}
+
+// Reload reads all files, environment variables and functions of the policy again, now,
+// and returns when that is done: for a signal handler, or a test. What fails keeps its
+// last good value and is part of the returned error.
+func (a *Authenticator) Reload(ctx context.Context) error {
+	if a == nil || a.material == nil {
+		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
+	}
+	return a.material.reload(ctx)
+}
+
+// String returns the configuration in effect as text of several lines: source, mode,
+// policy with the certificates it trusts at the moment, and exclusions. It is what
+// Logger gets at start.
+func (a *Authenticator) String() string {
+	if a == nil || a.policy == nil || a.source == nil {
+		return "certauth: not configured, refuses every request\n"
+	}
+	p := &printer{}
+	p.line("source: %s", a.sourceName)
+	p.line("mode: %s", a.config.Mode)
+	if a.config.InsecureReportOnly {
+		p.line("insecure: report only, nobody is refused")
+	}
+	p.line("policy:")
+	p.indent++
+	a.policy.describe(p)
+	p.indent--
+	for _, x := range a.exclusions {
+		x.describe(p)
+	}
+	return p.b.String()
+}

@@ -1,0 +1,149 @@
+package certauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+const (
+	// maxCertificates bounds leaf and chain together.
+	maxCertificates = 10
+	// maxCertificateSize bounds the DER of one certificate, in bytes.
+	maxCertificateSize = 16 << 10
+)
+
+// newIdentity looks at what a source presented before any policy does: counts and sizes
+// first, then what every certificate must be.
+func newIdentity(presented []*x509.Certificate, path string) (*Identity, *Error) {
+	if len(presented) == 0 {
+		return nil, refusal(ReasonCertificateMissing, path, "no certificate")
+	}
+	if len(presented) > maxCertificates {
+		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
+	}
+	for i, cert := range presented {
+		if err := checkForm(cert); err != nil {
+			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
+		}
+	}
+	leaf := presented[0]
+	subject, err := dn.Parse(leaf.RawSubject)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "subject: %w", err)
+	}
+	alt, err := san.Of(leaf)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
+	}
+	return &Identity{Leaf: leaf, Presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
+}
+
+// withoutCopies drops copies of the leaf from the rest: some clients send it twice.
+func withoutCopies(presented []*x509.Certificate) []*x509.Certificate {
+	kept := presented[:1:1]
+	for _, cert := range presented[1:] {
+		if !cert.Equal(presented[0]) {
+			kept = append(kept, cert)
+		}
+	}
+	return kept
+}
+
+// checkForm holds for every certificate, whoever sent it.
+func checkForm(cert *x509.Certificate) error {
+	switch {
+	case cert == nil || len(cert.Raw) == 0:
+		return errors.New("nil or not parsed")
+	case len(cert.Raw) > maxCertificateSize:
+		return fmt.Errorf("%d bytes, want at most %d", len(cert.Raw), maxCertificateSize)
+	case cert.Version != 3:
+		return fmt.Errorf("X.509 version %d, want 3", cert.Version)
+	case cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0:
+		return errors.New("serial number is not positive")
+	}
+	return checkKey(cert)
+}
+
+// checkKey is the list of public keys that are ever handed to a signature check: known,
+// strong, and cheap enough to verify.
+func checkKey(cert *x509.Certificate) error {
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
+			return fmt.Errorf("RSA key of %d bits, want 2048 to 8192", bits)
+		}
+		if key.E < 3 || key.E&1 == 0 {
+			return fmt.Errorf("RSA exponent %d", key.E)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
+			return nil
+		}
+		return fmt.Errorf("curve %s, want P-256, P-384 or P-521", key.Curve.Params().Name)
+	case ed25519.PublicKey:
+		return nil
+	}
+	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
+}
+
+// checkPinned is what holds under a pin, where no chain is verified. path is the rule's.
+func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
+	leaf := e.id.Leaf
+	if usage := leaf.ExtKeyUsage; len(usage)+len(leaf.UnknownExtKeyUsage) > 0 &&
+		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
+		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))
+	}
+	if len(leaf.UnhandledCriticalExtensions) > 0 {
+		return refusal(ReasonExtensionNotAllowed, path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
+	}
+	return checkDates(path, "the leaf", leaf, e.now, skew)
+}
+
+// checkDates judges one certificate. Both ends belong to the validity (RFC 5280,
+// section 4.1.2.5).
+func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
+	if now.Add(skew).Before(cert.NotBefore) {
+		return refusal(ReasonCertificateNotYetValid, path, "%s is valid from %s, now is %s", who, stamp(cert.NotBefore), stamp(now))
+	}
+	if now.Add(-skew).After(cert.NotAfter) {
+		return refusal(ReasonCertificateExpired, path, "%s was valid until %s, now is %s", who, stamp(cert.NotAfter), stamp(now))
+	}
+	return nil
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// usages names a certificate's extended key usages for a log.
+func usages(cert *x509.Certificate) string {
+	const most = 4
+	var names []string
+	for i, usage := range cert.ExtKeyUsage {
+		if i == most {
+			break
+		}
+		names = append(names, usage.String())
+	}
+	for i, usage := range cert.UnknownExtKeyUsage {
+		if i == most {
+			break
+		}
+		names = append(names, usage.String())
+	}
+	if len(names) == 0 {
+		return "none on the leaf"
+	}
+	return clip(strings.Join(names, ", "), logtext.MaxQuoted)
+}

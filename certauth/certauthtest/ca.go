@@ -1,0 +1,242 @@
+// Package certauthtest makes certificate authorities, client certificates and a
+// stand-in for App Service's front end, for tests of services that use certauth.
+//
+// Everything is made fresh in memory; nothing here belongs into production.
+package certauthtest
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/url"
+	"time"
+)
+
+// TB is the part of testing.TB that this package needs. A program that is not a test
+// can bring its own.
+type TB interface {
+	Helper()
+	Fatalf(format string, args ...any)
+	Cleanup(f func())
+}
+
+// CA is a certificate authority with a P-256 key.
+type CA struct {
+	// Certificate is the CA's own certificate.
+	Certificate *x509.Certificate
+	key         crypto.Signer
+}
+
+// Certificate is an issued certificate with its key.
+type Certificate struct {
+	*x509.Certificate
+	// Key is the private key.
+	Key crypto.Signer
+}
+
+// Template changes a certificate before it is signed. The default leaf is valid from an
+// hour ago for a year, for client authentication, with the given common name.
+type Template func(*x509.Certificate)
+
+// NewCA makes a root CA, valid from a day ago for ten years.
+func NewCA(tb TB, commonName string, change ...Template) *CA {
+	tb.Helper()
+	key := newKey(tb)
+	template := caTemplate(tb, commonName, change)
+	return &CA{Certificate: sign(tb, template, template, key.Public(), key), key: key}
+}
+
+// NewIntermediate makes a CA that this one signs.
+func (ca *CA) NewIntermediate(tb TB, commonName string, change ...Template) *CA {
+	tb.Helper()
+	key := newKey(tb)
+	return &CA{Certificate: sign(tb, caTemplate(tb, commonName, change), ca.Certificate, key.Public(), ca.key), key: key}
+}
+
+// Issue makes a client certificate with a new P-256 key.
+func (ca *CA) Issue(tb TB, commonName string, change ...Template) *Certificate {
+	tb.Helper()
+	return ca.IssueFor(tb, newKey(tb), commonName, change...)
+}
+
+// IssueFor makes a client certificate for a given key: a renewal, or an RSA client.
+func (ca *CA) IssueFor(tb TB, key crypto.Signer, commonName string, change ...Template) *Certificate {
+	tb.Helper()
+	template := leafTemplate(tb, commonName, change)
+	return &Certificate{Certificate: sign(tb, template, ca.Certificate, key.Public(), ca.key), Key: key}
+}
+
+// SelfSigned makes a client certificate that vouches for itself.
+func SelfSigned(tb TB, commonName string, change ...Template) *Certificate {
+	tb.Helper()
+	key := newKey(tb)
+	template := leafTemplate(tb, commonName, change)
+	return &Certificate{Certificate: sign(tb, template, template, key.Public(), key), Key: key}
+}
+
+// PEM returns the CA's certificate in PEM.
+func (ca *CA) PEM() []byte { return encodePEM(ca.Certificate) }
+
+// PEM returns the certificate in PEM, without the key.
+func (c *Certificate) PEM() []byte { return encodePEM(c.Certificate) }
+
+// KeyPEM returns the private key in PKCS#8 PEM.
+func (c *Certificate) KeyPEM(tb TB) []byte {
+	tb.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(c.Key)
+	if err != nil {
+		tb.Fatalf("certauthtest: %v", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// Base64 returns the DER in padded standard base64, as X-ARR-ClientCert carries it.
+func (c *Certificate) Base64() string { return base64.StdEncoding.EncodeToString(c.Raw) }
+
+// TLS returns the certificate for a TLS client or server; with sends further
+// certificates along.
+func (c *Certificate) TLS(with ...*CA) tls.Certificate {
+	chain := [][]byte{c.Raw}
+	for _, ca := range with {
+		chain = append(chain, ca.Certificate.Raw)
+	}
+	return tls.Certificate{Certificate: chain, PrivateKey: c.Key, Leaf: c.Certificate}
+}
+
+// DNS sets the DNS names.
+func DNS(names ...string) Template {
+	return func(c *x509.Certificate) { c.DNSNames = names }
+}
+
+// URI sets the URI names.
+func URI(tb TB, names ...string) Template {
+	tb.Helper()
+	var parsed []*url.URL
+	for _, name := range names {
+		u, err := url.Parse(name)
+		if err != nil {
+			tb.Fatalf("certauthtest: %v", err)
+		}
+		parsed = append(parsed, u)
+	}
+	return func(c *x509.Certificate) { c.URIs = parsed }
+}
+
+// Email sets the e-mail names.
+func Email(names ...string) Template {
+	return func(c *x509.Certificate) { c.EmailAddresses = names }
+}
+
+// IP sets the IP names.
+func IP(addresses ...string) Template {
+	return func(c *x509.Certificate) {
+		for _, address := range addresses {
+			c.IPAddresses = append(c.IPAddresses, net.ParseIP(address))
+		}
+	}
+}
+
+// Subject replaces the subject.
+func Subject(name pkix.Name) Template {
+	return func(c *x509.Certificate) { c.Subject = name }
+}
+
+// Valid sets the validity.
+func Valid(from, to time.Time) Template {
+	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to }
+}
+
+// Usage replaces the extended key usages; none leaves the extension out.
+func Usage(usages ...x509.ExtKeyUsage) Template {
+	return func(c *x509.Certificate) { c.ExtKeyUsage = usages }
+}
+
+// AsCA makes the certificate a CA certificate.
+func AsCA() Template {
+	return func(c *x509.Certificate) {
+		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign|x509.KeyUsageDigitalSignature
+	}
+}
+
+func caTemplate(tb TB, commonName string, change []Template) *x509.Certificate {
+	tb.Helper()
+	template := &x509.Certificate{
+		SerialNumber:          serial(tb),
+		Subject:               pkix.Name{CommonName: commonName, Organization: []string{"certauthtest"}},
+		NotBefore:             time.Now().Add(-24 * time.Hour),
+		NotAfter:              time.Now().AddDate(10, 0, 0),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}
+	for _, f := range change {
+		f(template)
+	}
+	return template
+}
+
+func leafTemplate(tb TB, commonName string, change []Template) *x509.Certificate {
+	tb.Helper()
+	template := &x509.Certificate{
+		SerialNumber:          serial(tb),
+		Subject:               pkix.Name{CommonName: commonName, Organization: []string{"certauthtest"}},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().AddDate(1, 0, 0),
+		KeyUsage:              x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		BasicConstraintsValid: true,
+	}
+	for _, f := range change {
+		f(template)
+	}
+	return template
+}
+
+func sign(tb TB, template, parent *x509.Certificate, public crypto.PublicKey, key crypto.Signer) *x509.Certificate {
+	tb.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, key)
+	if err != nil {
+		tb.Fatalf("certauthtest: %v", err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		tb.Fatalf("certauthtest: %v", err)
+	}
+	return cert
+}
+
+func newKey(tb TB) *ecdsa.PrivateKey {
+	tb.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		tb.Fatalf("certauthtest: %v", err)
+	}
+	return key
+}
+
+func serial(tb TB) *big.Int {
+	tb.Helper()
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
+	if err != nil {
+		tb.Fatalf("certauthtest: %v", err)
+	}
+	return n.Add(n, big.NewInt(1))
+}
+
+func encodePEM(certs ...*x509.Certificate) []byte {
+	var b bytes.Buffer
+	for _, cert := range certs {
+		// Writing to a buffer does not fail, and a block without headers is valid.
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+	}
+	return b.Bytes()
+}

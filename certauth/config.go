@@ -1,0 +1,128 @@
+package certauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Config says who may call. Its zero value is an error of [New]: there is no default
+// source and no default policy. Every other zero field is the strict choice. New copies
+// it; changing it later has no effect.
+type Config struct {
+	// Source says who wrote the certificate into the request. Required.
+	Source Source
+
+	// Policy decides who comes in. Required.
+	Policy Policy
+
+	// Mode says what happens to a request without a certificate. The default is
+	// Required.
+	Mode Mode
+
+	// Exclusions lists the requests that need no certificate. They carry no identity,
+	// whatever they bring along.
+	Exclusions []Exclusion
+
+	// Deny writes the response to a refused request instead of the default. It sees the
+	// request without the certificate headers; WWW-Authenticate and Cache-Control are
+	// already set and may be changed. A 2xx status, no response at all, and a panic
+	// become the default response. Show the client nothing of the error.
+	Deny func(w http.ResponseWriter, r *http.Request, err *Error)
+
+	// Challenge is the value of WWW-Authenticate on a 401. The default is
+	// `ClientCertificate realm="client-certificate"`.
+	Challenge string
+
+	// Logger gets the policy once, refusals at level Warn, reload failures at Error, and
+	// accepted requests at Debug. Nil logs nothing. Header values are never logged.
+	Logger *slog.Logger
+
+	// Observe is called for every decision and every reload, before the handler runs.
+	// It must be fast and safe for concurrent use; a panic in it refuses the request.
+	Observe func(ctx context.Context, event Event)
+
+	// Now is the clock. The default is time.Now.
+	Now func() time.Time
+
+	// ReloadInterval is how often files, environment variables and functions are read
+	// again, at most and only while requests arrive. 0 means [DefaultReloadInterval];
+	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
+	ReloadInterval time.Duration
+
+	// InsecureReportOnly lets every request through and reports what it would have
+	// refused. What can happen: nobody is kept out. A request that would have been
+	// refused reaches the handler without an identity; use it to try a policy on live
+	// traffic, behind another guard, and then take it out.
+	InsecureReportOnly bool
+}
+
+// Mode says what happens to a request that offers no certificate.
+type Mode int
+
+const (
+	// Required refuses it. It is the zero value.
+	Required Mode = iota
+	// Optional passes it on without an identity. A certificate that is offered and
+	// wrong, in whatever way, is still refused.
+	Optional
+)
+
+// String returns the mode in one word.
+func (m Mode) String() string {
+	switch m {
+	case Required:
+		return "required"
+	case Optional:
+		return "optional"
+	}
+	return fmt.Sprintf("Mode(%d)", int(m))
+}
+
+const defaultChallenge = `ClientCertificate realm="client-certificate"`
+
+// check reports every mistake outside Source, Policy and Exclusions.
+func (c *Config) check() []error {
+	var mistakes []error
+	if c.Mode != Required && c.Mode != Optional {
+		mistakes = append(mistakes, fmt.Errorf("Mode: %d is not known", int(c.Mode)))
+	}
+	if c.Challenge != "" {
+		if err := checkChallenge(c.Challenge); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
+		}
+	}
+	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
+		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, DefaultReloadInterval))
+	}
+	return mistakes
+}
+
+// checkChallenge wants an authentication scheme and, after one space, anything
+// printable (RFC 9110, section 11.6.1).
+func checkChallenge(s string) error {
+	scheme, _, _ := strings.Cut(s, " ")
+	if !isToken(scheme) {
+		return errors.New("does not start with an authentication scheme")
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7E {
+			return errors.New("byte outside printable ASCII")
+		}
+	}
+	return nil
+}
+
+// isToken is the token of RFC 9110, section 5.6.2: header names, methods, schemes.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}

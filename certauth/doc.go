@@ -1,0 +1,75 @@
+// Package certauth lets in HTTP requests whose client certificate it can account for.
+//
+// It is for services behind a front end that ends TLS and forwards the client's
+// certificate in a request header, Azure App Service first of all, and for services
+// that end TLS themselves and need more than a list of CAs. App Service, like most
+// front ends, checks nothing about the certificate that it forwards.
+//
+// # The trust boundary
+//
+// A certificate is public. Whoever can write the header can paste somebody's genuine
+// certificate into it, and pins, chain and revocation checks all pass: that the caller
+// holds the private key was proven to the front end and to nobody else. A [Source] is
+// therefore always an explicit statement of who wrote the header, and [New] refuses a
+// configuration without one. What no library can repair: a front end that forgets to
+// remove the client's own copy on one of its listeners, and a second way to this
+// process's port.
+//
+// # Quick start
+//
+// [New] takes a [Config] of a source and a policy; [Authenticator.Handler] wraps the
+// routes. The examples below are complete. A policy is a tree of plain values:
+//
+//   - anchors, of which every accepting path needs one: [Chain], [Thumbprints],
+//     [ThumbprintsSHA1], [PublicKeys], [Certificates];
+//   - who issued it: [IssuedBy], [IssuerName];
+//   - what it names: [Subject], [CommonNames], [Organizations], [OrganizationalUnits],
+//     [DNSNames], [URIs], [SPIFFEIDs], [Emails], [IPs], [UPNs], [Extension];
+//   - its dates, key and standing: [Validity], [Keys], [NotRevoked], [Denied];
+//   - combinations and your own rules: [All], [Any], [Not], [Named], [PolicyFunc].
+//
+// New finds every mistake of the configuration at once, each with its path, and treats
+// whatever would silently accept as one: an empty list, a nil pool, a name that nothing
+// vouches for. Zero values are the strict choice. What weakens safety has Insecure in
+// its name.
+//
+// # Refusals
+//
+// Every refusal is 401 with a body that is the same for every reason; a route's
+// [Authenticator.Require] answers 403 to a known caller who is not allowed. The
+// operator gets an [*Error] in the log, in Config.Observe and in Config.Deny:
+//
+//	Reason                                  class of errors.Is           look at
+//	certificate_missing                     ErrMissing                   the front end's mode, excluded paths, plain HTTP
+//	certificate_malformed                   ErrMalformed                 is the source the front end in use?
+//	source_untrusted                        ErrSourceUntrusted           who else can reach this port
+//	chain_untrusted, pin_mismatch,          ErrUntrusted                 roots, intermediates, pins, renewals, clocks
+//	certificate_is_ca, usage_not_allowed,
+//	certificate_expired,
+//	certificate_not_yet_valid
+//	certificate_revoked                     ErrRevoked                   the partner's CA
+//	revocation_unknown,                     ErrRevocationUnavailable     responders and lists
+//	revocation_unavailable
+//	issuer_, name_, extension_, key_,       ErrNotAllowed                the rule in Error.Rule
+//	lifetime_not_allowed,
+//	certificate_denied, policy_refused
+//	not_configured                          ErrNotConfigured             start-up errors
+//	request_canceled, internal_error        ErrInternal                  the log
+//
+// "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
+// only the first lets a request through, without an identity.
+//
+// # Rotation
+//
+// Files, environment variables and functions ([PEMFile], [CertFunc], [ThumbprintsFrom],
+// [PublicKeysFrom]) are read again while requests arrive, at most once a
+// Config.ReloadInterval and beside the requests; [Authenticator.Reload] reads them now.
+// What is bad keeps the last good set and is reported. To rotate a CA, put the old and
+// the new one into the file together, then take the old one out.
+//
+// # What is not promised
+//
+// The wording of errors, of log records and of [Authenticator.String] may change;
+// reasons, classes and outcomes may grow but keep their meaning. The package links the
+// standard library alone.
+package certauth

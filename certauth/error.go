@@ -1,0 +1,107 @@
+package certauth
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// Error is every refusal. It is meant for logs and metrics and holds nothing that a
+// client should read: the response is the same for every reason.
+//
+// errors.As finds it in what [Authenticator.Check] returns; errors.Is finds its class
+// ([ErrMissing], [ErrUntrusted], ...). Its texts are bounded, client text in them is
+// quoted and cut, and the header's value is never part of them.
+type Error struct {
+	// Reason is the class of the refusal in one word.
+	Reason Reason
+
+	// Rule is the path of what refused: "Policy.All[1].DNSNames" or
+	// "Source.AppService".
+	Rule string
+
+	// Hint is the operator's next step.
+	Hint string
+
+	// Err is the detail: what was found and what was wanted.
+	Err error
+
+	// mismatch: the rule was evaluated in full and its answer is no. Only such a
+	// refusal may be turned round by Not; everything else stays a refusal.
+	mismatch bool
+
+	// fingerprint is the SHA-256 of the leaf in hex, for the log, if it could be read.
+	fingerprint string
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	if e == nil {
+		return "certauth: no error"
+	}
+	var b strings.Builder
+	b.WriteString("certauth: ")
+	if e.Rule != "" {
+		b.WriteString(e.Rule + ": ")
+	}
+	b.WriteString(string(e.Reason))
+	if e.Err != nil {
+		b.WriteString(": " + clip(e.Err.Error(), maxDetail))
+	}
+	return b.String()
+}
+
+// Unwrap returns the detail.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is the class of the reason.
+func (e *Error) Is(target error) bool { return e != nil && target == e.Reason.info().class }
+
+// refusal builds an Error with the reason's own hint.
+func refusal(reason Reason, rule, format string, args ...any) *Error {
+	return &Error{Reason: reason, Rule: rule, Hint: reason.info().hint, Err: fmt.Errorf(format, args...)}
+}
+
+// mismatch builds the refusal of a rule that was evaluated in full.
+func mismatch(reason Reason, rule, format string, args ...any) *Error {
+	e := refusal(reason, rule, format, args...)
+	e.mismatch = true
+	return e
+}
+
+// withHint replaces the reason's hint by a more precise one.
+func (e *Error) withHint(hint string) *Error {
+	e.Hint = hint
+	return e
+}
+
+// asError turns what a source or a rule of the user returned into an *Error. An
+// error of an unknown kind counts as the given reason, so that it can never be taken
+// for "no certificate".
+func asError(err error, otherwise Reason, rule string) *Error {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		filled := *e
+		if filled.Reason == ReasonNone {
+			filled.Reason = otherwise
+		}
+		if filled.Rule == "" {
+			filled.Rule = rule
+		}
+		if filled.Hint == "" {
+			filled.Hint = filled.Reason.info().hint
+		}
+		filled.mismatch = false
+		return &filled
+	}
+	return &Error{Reason: otherwise, Rule: rule, Hint: otherwise.info().hint, Err: err}
+}
+
+// maxDetail bounds the detail of a refusal, in bytes.
+const maxDetail = 512
+
+// Client text in errors and logs goes through these.
+func quote(s string) string           { return logtext.Quote(s) }
+func quoteList(list []string) string  { return logtext.List(list) }
+func clip(s string, limit int) string { return logtext.Clip(s, limit) }

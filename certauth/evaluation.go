@@ -1,0 +1,88 @@
+package certauth
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// evaluation is one run of a policy over one certificate. The identity grows as
+// anchors accept and is handed out only if the whole tree does.
+type evaluation struct {
+	ctx context.Context
+	now time.Time
+	id  *Identity
+}
+
+// saved is what a failed branch must not leave behind.
+type saved struct {
+	matched, chains int
+	vouched         vouching
+	revocation      Revocation
+}
+
+func (e *evaluation) save() saved {
+	return saved{len(e.id.Matched), len(e.id.Chains), e.id.vouched, e.id.Revocation}
+}
+
+func (e *evaluation) restore(s saved) {
+	e.id.Matched = e.id.Matched[:s.matched:s.matched]
+	e.id.Chains = e.id.Chains[:s.chains:s.chains]
+	e.id.vouched, e.id.Revocation = s.vouched, s.revocation
+}
+
+// anchor records that a rule vouches for the certificate.
+func (e *evaluation) anchor(v vouching, chains [][]*x509.Certificate) {
+	e.id.vouched = max(e.id.vouched, v)
+	e.id.Chains = append(e.id.Chains, chains...)
+}
+
+// judge runs the rule. Whatever goes wrong in it, a panic included, is a refusal.
+func (e *evaluation) judge(r rule, path string) (refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = panicked(path, p)
+		}
+	}()
+	if err := e.ctx.Err(); err != nil {
+		return refusal(ReasonRequestCanceled, path, "%w", err)
+	}
+	if err := r.judge(e); err != nil {
+		return err
+	}
+	if err := e.ctx.Err(); err != nil {
+		return refusal(ReasonRequestCanceled, path, "%w", err)
+	}
+	if e.id.vouched == vouchedNothing {
+		return refusal(ReasonInternalError, path, "accepted without an anchor")
+	}
+	return nil
+}
+
+func panicked(path string, value any) *Error {
+	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))
+}
+
+// printer writes a policy as indented lines: the words that start-up log, review and
+// audit share.
+type printer struct {
+	b      strings.Builder
+	indent int
+}
+
+func (p *printer) line(format string, args ...any) {
+	p.b.WriteString(strings.Repeat("  ", p.indent))
+	fmt.Fprintf(&p.b, format, args...)
+	p.b.WriteByte('\n')
+}
+
+func (p *printer) group(title string, parts []rule) {
+	p.line("%s", title)
+	p.indent++
+	for _, part := range parts {
+		part.describe(p)
+	}
+	p.indent--
+}

@@ -1,0 +1,125 @@
+package certauth
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Outcome is what became of a request, in a word that is safe as a metric label.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeAccepted  Outcome = "accepted"  // the policy accepted; Identity is set
+	OutcomeDenied    Outcome = "denied"    // refused; Err is set
+	OutcomeAnonymous Outcome = "anonymous" // no certificate, and Mode is Optional
+	OutcomeExcluded  Outcome = "excluded"  // an Exclusion let it through
+	OutcomeReported  Outcome = "reported"  // would have been refused; InsecureReportOnly let it through; Err is set
+	OutcomeReloaded  Outcome = "reloaded"  // not a request: new material is in use
+	OutcomeKept      Outcome = "kept"      // not a request: a reload failed, the last good set stays; Err is set
+)
+
+// Event is one decision or one reload, for metrics and audit.
+type Event struct {
+	// Time is when it happened by the Authenticator's clock.
+	Time time.Time
+	// Outcome is what happened.
+	Outcome Outcome
+	// Err is the refusal, or for a reload what went wrong.
+	Err *Error
+	// Rule is the path of the material for a reload, the exclusion for an excluded
+	// request.
+	Rule string
+	// Source names the source.
+	Source string
+	// Peer is who sent the request, as the socket knows it.
+	Peer Peer
+	// Identity is the caller, if accepted, or for a route's refusal unset.
+	Identity *Identity
+}
+
+// Reason returns the reason of the refusal, or [ReasonNone].
+func (e Event) Reason() Reason {
+	if e.Err == nil {
+		return ReasonNone
+	}
+	return e.Err.Reason
+}
+
+func (a *Authenticator) newEvent(r *http.Request) Event {
+	return Event{Source: a.sourceName, Peer: PeerOf(r)}
+}
+
+// report tells Logger and Observe. A panic in either is a refusal.
+func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = a.panicked("Observe", p)
+		}
+	}()
+	event.Time = a.config.Now()
+	a.observe(r.Context(), *event)
+	a.log(r.Context(), event)
+	return nil
+}
+
+// log writes one record. Client text in it is quoted and cut by whoever put it there;
+// the header's value is never part of it.
+func (a *Authenticator) log(ctx context.Context, event *Event) {
+	level, message := slog.LevelDebug, "certauth: "+string(event.Outcome)
+	if event.Err != nil {
+		level = slog.LevelWarn
+	}
+	if a.config.Logger == nil || !a.config.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("source", event.Source), slog.String("peer", event.Peer.String())}
+	if err := event.Err; err != nil {
+		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
+			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
+		if err.fingerprint != "" {
+			attrs = append(attrs, slog.String("fingerprint", err.fingerprint))
+		}
+	}
+	if event.Identity != nil {
+		attrs = append(attrs, slog.String("fingerprint", event.Identity.Thumbprint()))
+	}
+	if event.Rule != "" {
+		attrs = append(attrs, slog.String("rule", event.Rule))
+	}
+	a.config.Logger.LogAttrs(ctx, level, message, attrs...)
+}
+
+// panicked makes a refusal of a panic and logs it, unless logging is what panics.
+func (a *Authenticator) panicked(path string, value any) *Error {
+	refused := panicked(path, value)
+	if a.config.Logger != nil {
+		_, _ = safely(func() (bool, error) {
+			a.config.Logger.Error("certauth: panic", "rule", path, "detail", refused.Error())
+			return true, nil
+		})
+	}
+	return refused
+}
+
+// reloaded tells of a reload, good or bad.
+func (a *Authenticator) reloaded(path string, err error) {
+	event := Event{Time: a.config.Now(), Outcome: OutcomeReloaded, Rule: path, Source: a.sourceName}
+	if err != nil {
+		event.Outcome = OutcomeKept
+		event.Err = &Error{
+			Reason: ReasonNotConfigured, Rule: path, Err: err,
+			Hint: "mend the file or function; until then the last good set is in use",
+		}
+	}
+	if logger := a.config.Logger; logger != nil {
+		if err != nil {
+			logger.Error("certauth: reload failed, last good set kept", "rule", path, "detail", event.Err.Error())
+		} else {
+			logger.Info("certauth: reloaded", "rule", path)
+		}
+	}
+	a.observe(context.Background(), event)
+}

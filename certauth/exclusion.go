@@ -1,0 +1,162 @@
+package certauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strings"
+)
+
+// Exclusion names one kind of request that needs no certificate: one method and one
+// path, compared exactly as the client sent them. There is no prefix, no wildcard and no
+// pattern, and nothing but method and path counts. A path with an escape, a dot segment,
+// a double slash, a backslash or a semicolon is never excluded, nor is an absolute-form
+// or CONNECT request, nor a path that was rewritten before this middleware saw it.
+//
+// An excluded request carries no identity, even if it brought a certificate, and the
+// certificate headers are removed from it. Prefer wrapping the routes that need a
+// certificate to excluding those that do not.
+type Exclusion struct {
+	// Method is the method; empty means GET. HEAD follows GET.
+	Method string
+
+	// Path is the exact path, such as "/health". Required.
+	Path string
+
+	// Reason says why the request needs no certificate. Required: it is printed at start
+	// and read in reviews.
+	Reason string
+
+	// Control says what keeps the open door safe ("returns no data"). Required.
+	Control string
+
+	// Proof, if set, must hold as well, or the request is not excluded. See
+	// [AppServiceHealth].
+	Proof Proof
+}
+
+// Proof is something that an excluded request must show beside method and path. It is
+// implemented by [AppServiceHealth].
+type Proof interface {
+	prepare() (proof, error)
+}
+
+type proof interface {
+	holds(r *http.Request) bool
+	String() string
+}
+
+type exclusion struct {
+	method, path, reason, control string
+	proof                         proof
+}
+
+func compileExclusions(list []Exclusion) ([]exclusion, []error) {
+	var compiled []exclusion
+	var mistakes []error
+	seen := map[string]bool{}
+	for i, x := range list {
+		at := fmt.Sprintf("Exclusions[%d]", i)
+		report := func(field string, err error) {
+			if err != nil {
+				mistakes = append(mistakes, fmt.Errorf("%s.%s: %w", at, field, err))
+			}
+		}
+		if x.Method == "" {
+			x.Method = http.MethodGet
+		}
+		report("Method", checkExclusionMethod(x.Method))
+		report("Path", checkExclusionPath(x.Path))
+		if strings.TrimSpace(x.Reason) == "" {
+			report("Reason", errors.New("empty; say why this needs no certificate"))
+		}
+		if strings.TrimSpace(x.Control) == "" {
+			report("Control", errors.New("empty; say what keeps it safe"))
+		}
+		one := exclusion{method: x.Method, path: x.Path, reason: x.Reason, control: x.Control}
+		if x.Proof != nil {
+			if isNil(x.Proof) {
+				report("Proof", errors.New("nil"))
+			} else {
+				prepared, err := x.Proof.prepare()
+				report("Proof", err)
+				one.proof = prepared
+			}
+		}
+		key := x.Method + " " + x.Path
+		if seen[key] {
+			report("Path", fmt.Errorf("%s is excluded twice", quote(key)))
+		}
+		seen[key] = true
+		compiled = append(compiled, one)
+	}
+	return compiled, mistakes
+}
+
+func checkExclusionMethod(method string) error {
+	if !isToken(method) || method != strings.ToUpper(method) {
+		return fmt.Errorf("%s is not a method in upper case", quote(method))
+	}
+	if method == http.MethodConnect {
+		return errors.New("CONNECT cannot be excluded")
+	}
+	return nil
+}
+
+func checkExclusionPath(p string) error {
+	switch {
+	case !strings.HasPrefix(p, "/"):
+		return fmt.Errorf("%s does not start with a slash", quote(p))
+	case path.Clean(p) != p:
+		return fmt.Errorf("%s is not clean, want %s", quote(p), quote(path.Clean(p)))
+	case !isPlainPath(p):
+		return fmt.Errorf("%s holds a character that is a pattern, an escape or a separator, so it would never match", quote(p))
+	}
+	return nil
+}
+
+// isPlainPath accepts what every server, proxy and router reads the same way.
+func isPlainPath(p string) bool {
+	for i := range len(p) {
+		if !isAlphanumeric(p[i]) && strings.IndexByte("/-_.~!$&'()+,=:@", p[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// excluded returns the exclusion that applies, or nil.
+func (a *Authenticator) excluded(r *http.Request) *exclusion {
+	for i := range a.exclusions {
+		if x := &a.exclusions[i]; x.matches(r) {
+			return x
+		}
+	}
+	return nil
+}
+
+// matches compares the decoded path and the request target: only where both are the very
+// same text do all routers agree on what is served.
+func (x *exclusion) matches(r *http.Request) bool {
+	if r.Method != x.method && (r.Method != http.MethodHead || x.method != http.MethodGet) {
+		return false
+	}
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	if target != x.path || r.URL == nil || r.URL.Path != x.path || r.URL.RawPath != "" || r.URL.Opaque != "" || r.URL.Host != "" {
+		return false
+	}
+	return x.proof == nil || x.proof.holds(r)
+}
+
+// String returns method and path.
+func (x *exclusion) String() string { return x.method + " " + x.path }
+
+func (x *exclusion) describe(p *printer) {
+	p.line("excluded: %s (reason: %s; control: %s)", x, quote(x.reason), quote(x.control))
+	if x.proof != nil {
+		p.indent++
+		p.line("only with %s", x.proof)
+		p.indent--
+	}
+}

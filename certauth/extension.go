@@ -1,0 +1,112 @@
+package certauth
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// Extension accepts certificates that carry the extension OID with a value that is
+// listed in Value or Text. Exactly one of Value, Text and Present must be set; anything
+// else is an error of [New], so that a forgotten value never means "any".
+//
+// A critical extension that crypto/x509 does not understand is refused before any rule
+// sees it.
+type Extension struct {
+	// OID in dotted form: "1.3.6.1.4.1.57264.1.1".
+	OID string
+	// Value lists the allowed contents of the extension as DER.
+	Value [][]byte
+	// Text lists the allowed contents where the extension holds one UTF8String,
+	// PrintableString or IA5String.
+	Text []string
+	// Present accepts any content.
+	Present bool
+}
+
+func (p Extension) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Extension"
+	c.needNames(path, at)
+	if _, err := x509.ParseOID(p.OID); err != nil {
+		c.mistake(path+".OID", "%s is not an object identifier", quote(p.OID))
+	}
+	set := 0
+	for _, isSet := range []bool{len(p.Value) > 0, len(p.Text) > 0, p.Present} {
+		if isSet {
+			set++
+		}
+	}
+	if set != 1 {
+		c.mistake(path, "%d of Value, Text and Present are set, want exactly one", set)
+	}
+	for i, value := range p.Value {
+		if len(value) == 0 {
+			c.mistake(fmt.Sprintf("%s.Value[%d]", path, i), "empty")
+		}
+	}
+	if len(p.Text) > 0 {
+		c.texts(path+".Text", p.Text)
+	}
+	r := &extensionRule{path: path, oid: p.OID, texts: slices.Clone(p.Text), present: p.Present}
+	for _, value := range p.Value {
+		r.values = append(r.values, bytes.Clone(value))
+	}
+	return r, at.standing
+}
+
+type extensionRule struct {
+	path, oid string
+	values    [][]byte
+	texts     []string
+	present   bool
+}
+
+func (r *extensionRule) judge(e *evaluation) *Error {
+	for _, extension := range e.id.Leaf.Extensions {
+		if extension.Id.String() != r.oid {
+			continue
+		}
+		if r.accepts(extension.Value) {
+			return nil
+		}
+		return mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+	}
+	return mismatch(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
+}
+
+func (r *extensionRule) accepts(value []byte) bool {
+	if r.present {
+		return true
+	}
+	if len(r.values) > 0 {
+		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, value) })
+	}
+	var raw asn1.RawValue
+	if rest, err := asn1.Unmarshal(value, &raw); err != nil || len(rest) > 0 || raw.Class != asn1.ClassUniversal || raw.IsCompound {
+		return false
+	}
+	switch raw.Tag {
+	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String:
+		return utf8.Valid(raw.Bytes) && slices.Contains(r.texts, string(raw.Bytes))
+	}
+	return false
+}
+
+func (r *extensionRule) describe(p *printer) {
+	switch {
+	case r.present:
+		p.line("extension %s is present", r.oid)
+	case len(r.texts) > 0:
+		p.line("extension %s is one of %s", r.oid, quoteList(r.texts))
+	default:
+		var values []string
+		for _, value := range r.values {
+			values = append(values, fmt.Sprintf("%x", clip(string(value), 32)))
+		}
+		p.line("extension %s is one of hex %s", r.oid, strings.Join(values, ", "))
+	}
+}

@@ -1,0 +1,82 @@
+package forwarded
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// maxLeafHeader bounds a header that carries one certificate, in bytes, before anything
+// is decoded. An RSA-4096 certificate takes about 2 KiB.
+const maxLeafHeader = 16 << 10
+
+// decodeBase64DER reads exactly one certificate in padded standard base64. There is one
+// accepted spelling for a certificate: no line breaks, no missing or surplus padding, no
+// bits beyond the last byte, nothing after the DER.
+func decodeBase64DER(value string) (*x509.Certificate, error) {
+	if len(value) > maxLeafHeader {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
+	}
+	if err := checkBase64(value); err != nil {
+		return nil, err
+	}
+	der, err := base64.StdEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return nil, errors.New("base64 with bits beyond the last byte")
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("base64, but not of one certificate: %s", logtext.Quote(err.Error()))
+	}
+	return cert, nil
+}
+
+// checkBase64 looks at every byte itself, because the standard decoder skips line breaks
+// even when it is strict.
+func checkBase64(value string) error {
+	body := strings.TrimRight(value, "=")
+	if len(value)%4 != 0 || len(value)-len(body) > 2 || body == "" {
+		return fmt.Errorf("%d base64 digits and %d padding characters are not whole bytes", len(body), len(value)-len(body))
+	}
+	for i := range len(body) {
+		if !isBase64(body[i]) {
+			return fmt.Errorf("byte 0x%02x at offset %d is not of the base64 alphabet", body[i], i)
+		}
+	}
+	return nil
+}
+
+func isBase64(c byte) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '/'
+}
+
+// resembles names the form that a malformed value seems to have, for the operator's
+// hint alone: nothing is decided by it.
+func resembles(value string) string {
+	value = value[:min(len(value), maxLeafHeader)]
+	switch {
+	case strings.HasPrefix(value, "-----BEGIN "):
+		return "it looks like PEM"
+	case strings.HasPrefix(value, "-----BEGIN%20"), strings.HasPrefix(value, "%2D"), strings.HasPrefix(value, "%2d"):
+		return "it looks like percent-encoded PEM, as nginx and Application Gateway send it"
+	case strings.HasPrefix(value, "LS0tLS1CRUdJTi"):
+		return "it looks like base64 of PEM text; the platform sends base64 of DER"
+	case len(value) > 1 && value[0] == ':' && value[len(value)-1] == ':':
+		return "it looks like an RFC 9440 byte sequence"
+	case strings.Contains(value, "Hash="), strings.Contains(value, "Cert="):
+		return "it looks like Envoy's X-Forwarded-Client-Cert"
+	case strings.HasPrefix(value, "3082") && strings.Trim(value, "0123456789abcdefABCDEF") == "":
+		return "it looks like hex of DER, a mistake of some local set-ups"
+	case strings.Contains(value, ","):
+		return "it looks like several values joined by a proxy"
+	case strings.Contains(value, " "):
+		return "it holds spaces: was a plus sign decoded as one on the way?"
+	case strings.ContainsAny(value, "-_") && strings.Trim(value, "-_=") != "":
+		return "it looks like base64url; the platform sends standard base64"
+	}
+	return ""
+}

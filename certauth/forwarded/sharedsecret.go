@@ -1,0 +1,92 @@
+package forwarded
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// MinSecret is the least length of a shared secret, in bytes.
+const MinSecret = 16
+
+type sharedSecret struct {
+	header string
+	values []string
+}
+
+// SharedSecret opens if the request carries the header exactly once with one of the
+// values. Give two while the secret rotates. It is compared in constant time and removed
+// before any handler runs.
+//
+// A value shorter than [MinSecret] bytes, with a space at either end or a byte outside
+// printable ASCII, or no value at all, is an error of certauth.New.
+//
+// What must be true of your infrastructure: the front end overwrites the header on
+// every route, and the way from there to here is TLS or a private link.
+func SharedSecret(header string, values ...string) Gate {
+	return sharedSecret{header, values}
+}
+
+func (s sharedSecret) prepare(certauth.SourceEnvironment) (gate, error) {
+	var mistakes []error
+	if strings.TrimSpace(s.header) == "" {
+		mistakes = append(mistakes, errors.New("SharedSecret: header is empty"))
+	}
+	if len(s.values) == 0 {
+		mistakes = append(mistakes, errors.New("SharedSecret: no value"))
+	}
+	prepared := sharedSecretGate{header: http.CanonicalHeaderKey(s.header)}
+	for i, value := range s.values {
+		if err := checkSecret(value); err != nil {
+			mistakes = append(mistakes, fmt.Errorf("SharedSecret: value %d: %w", i, err))
+		}
+		prepared.sums = append(prepared.sums, sha256.Sum256([]byte(value)))
+	}
+	return prepared, errors.Join(mistakes...)
+}
+
+func checkSecret(value string) error {
+	if len(value) < MinSecret {
+		return fmt.Errorf("%d bytes, want at least %d", len(value), MinSecret)
+	}
+	if strings.TrimSpace(value) != value {
+		return errors.New("space at an end; servers trim it")
+	}
+	for i := range len(value) {
+		if value[i] < 0x20 || value[i] > 0x7E {
+			return errors.New("byte outside printable ASCII")
+		}
+	}
+	return nil
+}
+
+type sharedSecretGate struct {
+	header string
+	sums   [][sha256.Size]byte
+}
+
+func (g sharedSecretGate) admit(r *http.Request) error {
+	values := r.Header[g.header]
+	if len(values) != 1 {
+		return fmt.Errorf("%d values of %s, want 1", len(values), g.header)
+	}
+	// Hashing first makes all lengths equal, so that time says nothing about the length.
+	have := sha256.Sum256([]byte(values[0]))
+	match := 0
+	for i := range g.sums {
+		match |= subtle.ConstantTimeCompare(have[:], g.sums[i][:])
+	}
+	if match != 1 {
+		return fmt.Errorf("%s is not the shared secret", g.header)
+	}
+	return nil
+}
+
+func (g sharedSecretGate) headers() []string { return []string{g.header} }
+func (sharedSecretGate) declaresTLS() bool   { return false }
+func (g sharedSecretGate) String() string    { return "SharedSecret(" + g.header + ")" }

@@ -1,0 +1,82 @@
+package certauth
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// headerSet is the set of headers that a source reads, folded: lower case, with "_" and
+// "." as "-". Servers, proxies and CGI-like layers treat these spellings as one name, so
+// a header that differs only there must never reach a handler beside the real one.
+type headerSet struct {
+	folded  map[string]struct{}
+	lengths uint64 // bit n is set if a name has n bytes; a quick no for most headers
+}
+
+func newHeaderSet(names []string) (headerSet, error) {
+	set := headerSet{folded: map[string]struct{}{}}
+	for _, name := range names {
+		if !isToken(name) || len(name) > 63 {
+			return headerSet{}, fmt.Errorf("header name %s is not a token of at most 63 bytes", quote(name))
+		}
+		set.folded[foldHeader(name)] = struct{}{}
+		set.lengths |= 1 << len(name)
+	}
+	return set, nil
+}
+
+func foldHeader(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '_' || r == '.':
+			return '-'
+		case 'A' <= r && r <= 'Z':
+			return r + ('a' - 'A')
+		}
+		return r
+	}, name)
+}
+
+func (s *headerSet) has(name string) bool {
+	if len(name) > 63 || s.lengths&(1<<len(name)) == 0 {
+		return false
+	}
+	_, ok := s.folded[foldHeader(name)]
+	return ok
+}
+
+// strip removes every spelling of the headers, with all values, in place: middleware
+// outside this one sees them gone too. Trailers are stripped likewise; they are never
+// read.
+func (s *headerSet) strip(r *http.Request) {
+	if len(s.folded) == 0 {
+		return
+	}
+	for name := range r.Header {
+		if s.has(name) {
+			delete(r.Header, name)
+		}
+	}
+	for name := range r.Trailer {
+		if s.has(name) {
+			delete(r.Trailer, name)
+		}
+	}
+}
+
+// namedByConnection reports whether the request asks a proxy to drop one of the headers
+// (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way.
+func (s *headerSet) namedByConnection(header http.Header) bool {
+	if len(s.folded) == 0 {
+		return false
+	}
+	for _, line := range header["Connection"] {
+		for option := range strings.SplitSeq(line, ",") {
+			if s.has(strings.Trim(option, " \t")) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,133 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // Azure's thumbprint is SHA-1; it names a certificate here, nothing is decided by it
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// Identity is a caller whose certificate passed the whole policy. Only the middleware
+// makes one that [FromContext] returns.
+//
+// It is shared by everything that handles the request: treat it, and the certificates
+// in it, as read-only. Bind what you store about a caller to [Identity.Thumbprint], not
+// to a name: a renewed or sibling certificate is another identity.
+type Identity struct {
+	// Leaf is the client's certificate.
+	Leaf *x509.Certificate
+
+	// Chains holds the verified chains, leaf first and root last, of every Chain that
+	// the accepting path of the policy went through. It is empty under a pin alone.
+	Chains [][]*x509.Certificate
+
+	// Presented is what the source handed over, leaf first, unverified beyond the leaf.
+	Presented []*x509.Certificate
+
+	// Source names the source.
+	Source string
+
+	// Matched holds the names of the Named policies that accepted, in the order of the
+	// policy: the caller's roles.
+	Matched []string
+
+	// Revocation is the evidence a NotRevoked rule accepted. Its zero value says that
+	// none was asked for.
+	Revocation Revocation
+
+	owner   *Authenticator
+	vouched vouching
+	names   certNames
+}
+
+// certNames holds the names of the leaf as written, parsed once.
+type certNames struct {
+	subject dn.Name
+	alt     san.Names
+}
+
+// FromContext returns the identity that [Authenticator.Handler] put into the request's
+// context. It is false for excluded routes and for anonymous callers in Optional mode.
+func FromContext(ctx context.Context) (*Identity, bool) {
+	id, ok := ctx.Value(identityKey{}).(*Identity)
+	return id, ok && id != nil
+}
+
+type identityKey struct{}
+
+func withIdentity(ctx context.Context, id *Identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, id)
+}
+
+// NamesVouched reports whether the names in the certificate can be relied on: the
+// certificate itself was pinned or chains to a root. Under a public-key pin alone the
+// key is known and the names are whatever the sender wrote.
+func (id *Identity) NamesVouched() bool { return id.vouched == vouchedNames }
+
+// Thumbprint returns the SHA-256 of the certificate's DER in lower-case hex.
+func (id *Identity) Thumbprint() string {
+	sum := sha256.Sum256(id.Leaf.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// ThumbprintSHA1 returns the SHA-1 of the certificate's DER in lower-case hex, the kind
+// that Azure shows. Use it to find a certificate, not to recognise one.
+func (id *Identity) ThumbprintSHA1() string {
+	sum := sha1.Sum(id.Leaf.Raw) //nolint:gosec // see the import
+	return hex.EncodeToString(sum[:])
+}
+
+// PublicKeyHash returns the SHA-256 of the certificate's SubjectPublicKeyInfo in padded
+// standard base64, the form of RFC 7469 that [PublicKeys] takes.
+func (id *Identity) PublicKeyHash() string {
+	sum := sha256.Sum256(id.Leaf.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// X5TS256 returns the certificate's SHA-256 as RFC 8705, section 3.1, writes it in the
+// x5t#S256 confirmation of a certificate-bound access token: unpadded base64url.
+func (id *Identity) X5TS256() string {
+	sum := sha256.Sum256(id.Leaf.Raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// SPIFFEID returns the workload's SPIFFE ID. It is false if the certificate is not an
+// X.509-SVID (exactly one URI name, which is a valid SPIFFE ID) or its names are not
+// vouched for.
+func (id *Identity) SPIFFEID() (string, bool) {
+	if !id.NamesVouched() {
+		return "", false
+	}
+	return spiffeID(id.names.alt)
+}
+
+// Remaining returns how long the certificate is still valid at the given time. For a
+// connection that outlives the request, a WebSocket, end it then.
+func (id *Identity) Remaining(now time.Time) time.Duration { return id.Leaf.NotAfter.Sub(now) }
+
+// LogValue implements [slog.LogValuer]: fingerprint, matched names, end of validity,
+// and the subject where it is vouched for.
+func (id *Identity) LogValue() slog.Value {
+	if id == nil || id.Leaf == nil {
+		return slog.GroupValue()
+	}
+	attrs := []slog.Attr{
+		slog.String("fingerprint", id.Thumbprint()),
+		slog.String("source", id.Source),
+		slog.Time("not_after", id.Leaf.NotAfter),
+	}
+	if id.NamesVouched() {
+		attrs = append(attrs, slog.String("subject", quote(id.names.subject.String())))
+	}
+	if len(id.Matched) > 0 {
+		attrs = append(attrs, slog.Any("matched", id.Matched))
+	}
+	return slog.GroupValue(attrs...)
+}

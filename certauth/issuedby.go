@@ -1,0 +1,88 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"slices"
+)
+
+// IssuedBy accepts certificates whose issuing CA, the certificate directly above the
+// leaf in a verified chain, is one of those given. It stands after a [Chain]: it narrows
+// "trusted by the root" to "issued by this CA". If several chains verify, one that
+// satisfies it is enough.
+//
+// Exactly one field must be set.
+type IssuedBy struct {
+	// Certificates gives the CA certificates themselves, reloaded like those of a Chain.
+	Certificates CertSource
+	// Thumbprints gives the SHA-256 of the CA certificates, written as for [Thumbprints].
+	Thumbprints []string
+	// PublicKeys gives the SHA-256 of the CA's public keys, written as for [PublicKeys];
+	// it survives renewal of the CA certificate and accepts cross-signed copies.
+	PublicKeys []string
+}
+
+func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".IssuedBy"
+	if !at.standing.chain {
+		c.mistake(path, "stands before any Chain; only a verified chain says who issued a certificate")
+	}
+	set := 0
+	r := &issuedByRule{path: path}
+	if !isNil(p.Certificates) {
+		set++
+		r.certs = c.pool(path+".Certificates", p.Certificates, true)
+	}
+	for _, list := range []struct {
+		kind pinKind
+		name string
+		pins []string
+	}{{pinThumbprint, "Thumbprints", p.Thumbprints}, {pinPublicKey, "PublicKeys", p.PublicKeys}} {
+		if list.pins == nil {
+			continue
+		}
+		set++
+		pins, mistakes := newPinSet(list.kind, list.pins)
+		for _, m := range mistakes {
+			c.mistake(path+"."+list.name+m.at, "%w", m.err)
+		}
+		r.kind, r.pins = list.kind, &pins
+	}
+	if set != 1 {
+		c.mistake(path, "%d of Certificates, Thumbprints and PublicKeys are set, want exactly one", set)
+	}
+	return r, at.standing
+}
+
+type issuedByRule struct {
+	path  string
+	certs *reloader[caPool]
+	kind  pinKind
+	pins  *pinSet
+}
+
+func (r *issuedByRule) judge(e *evaluation) *Error {
+	matches := func(chain []*x509.Certificate) bool { return len(chain) > 1 && r.accepts(chain[1]) }
+	if slices.ContainsFunc(e.id.Chains, matches) {
+		return nil
+	}
+	return mismatch(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.id.Leaf.RawIssuer)))
+}
+
+func (r *issuedByRule) accepts(issuer *x509.Certificate) bool {
+	if r.certs != nil {
+		pool := r.certs.get()
+		return pool != nil && pool.contains(issuer)
+	}
+	return r.pins != nil && r.pins.contains(r.kind.hash(issuer))
+}
+
+func (r *issuedByRule) describe(p *printer) {
+	if r.certs != nil {
+		p.line("issued by one of")
+		p.indent++
+		r.certs.get().describe(p, "CA")
+		p.indent--
+		return
+	}
+	p.line("issued by one of %d CAs, by %s", r.pins.len(), r.kind.name)
+}

@@ -1,0 +1,83 @@
+package certauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Keys narrows the public keys that a leaf may have, below what is always refused (see
+// [Policy]). At least one field must be set.
+type Keys struct {
+	// Algorithms lists the allowed ones: x509.RSA, x509.ECDSA, x509.Ed25519. Empty
+	// allows all three.
+	Algorithms []x509.PublicKeyAlgorithm
+
+	// MinRSABits is the smallest RSA modulus; 2048 to 8192, 0 for 2048.
+	MinRSABits int
+
+	// MinECBits is the smallest size of an elliptic curve: 256, 384 or 521, 0 for 256.
+	MinECBits int
+}
+
+func (p Keys) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Keys"
+	c.forbidUnderNot(path, at)
+	if len(p.Algorithms) == 0 && p.MinRSABits == 0 && p.MinECBits == 0 {
+		c.mistake(path, "empty")
+	}
+	known := []x509.PublicKeyAlgorithm{x509.RSA, x509.ECDSA, x509.Ed25519}
+	for i, algorithm := range p.Algorithms {
+		if !slices.Contains(known, algorithm) {
+			c.mistake(fmt.Sprintf("%s.Algorithms[%d]", path, i), "%s, want RSA, ECDSA or Ed25519", algorithm)
+		}
+	}
+	if p.MinRSABits != 0 && (p.MinRSABits < 2048 || p.MinRSABits > 8192) {
+		c.mistake(path+".MinRSABits", "%d, want 2048 to 8192", p.MinRSABits)
+	}
+	if p.MinECBits != 0 && !slices.Contains([]int{256, 384, 521}, p.MinECBits) {
+		c.mistake(path+".MinECBits", "%d, want 256, 384 or 521", p.MinECBits)
+	}
+	p.Algorithms = slices.Clone(p.Algorithms)
+	return &keysRule{path: path, Keys: p}, at.standing
+}
+
+type keysRule struct {
+	path string
+	Keys
+}
+
+func (r *keysRule) judge(e *evaluation) *Error {
+	leaf := e.id.Leaf
+	if len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, leaf.PublicKeyAlgorithm) {
+		return refusal(ReasonKeyNotAllowed, r.path, "public key algorithm %s", leaf.PublicKeyAlgorithm)
+	}
+	switch key := leaf.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < r.MinRSABits {
+			return refusal(ReasonKeyNotAllowed, r.path, "RSA key of %d bits, want at least %d", bits, r.MinRSABits)
+		}
+	case *ecdsa.PublicKey:
+		if bits := key.Params().BitSize; bits < r.MinECBits {
+			return refusal(ReasonKeyNotAllowed, r.path, "curve of %d bits, want at least %d", bits, r.MinECBits)
+		}
+	}
+	return nil
+}
+
+func (r *keysRule) describe(p *printer) {
+	var parts []string
+	for _, algorithm := range r.Algorithms {
+		parts = append(parts, algorithm.String())
+	}
+	if r.MinRSABits > 0 {
+		parts = append(parts, fmt.Sprintf("RSA from %d bits", r.MinRSABits))
+	}
+	if r.MinECBits > 0 {
+		parts = append(parts, fmt.Sprintf("curves from %d bits", r.MinECBits))
+	}
+	p.line("keys: %s", strings.Join(parts, ", "))
+}

@@ -1,0 +1,165 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+)
+
+// CertSource is where certificates of a rule come from: [PEM], [PEMFile],
+// [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
+// certificates are required; it never means the system's roots.
+type CertSource interface {
+	// certs returns the certificates. known is the digest of what was read last; where
+	// nothing changed the result may be nil with the same digest.
+	certs(ctx context.Context, known digest) ([]*x509.Certificate, digest, error)
+	// reloads reports whether asking again can give something else.
+	reloads() bool
+	describe() string
+}
+
+type digest [sha256.Size]byte
+
+// PEM holds certificates as PEM text, fixed for the life of the Authenticator. Text
+// between the blocks is allowed; a damaged block, a block of another type, or no block
+// at all is an error of [New].
+type PEM []byte
+
+// PEMFile names a file of PEM certificates. [New] reads it; after that it is read again
+// at most once a Config.ReloadInterval, when a request arrives, beside the request and
+// not in it. A file that cannot be read or parsed, or is empty, keeps the last good set
+// and is reported to Logger and Observe. Replace the file by renaming a complete one
+// over it: a half-written file that parses is believed.
+type PEMFile string
+
+// CertFunc returns certificates from anywhere else, a key vault for example. [New] calls
+// it and, like [PEMFile], it is called again beside the requests. The context ends
+// after 30 seconds; an error, an empty result or a panic keeps the last good set.
+type CertFunc func(ctx context.Context) ([]*x509.Certificate, error)
+
+// CertificateSet is what [Certificates] returns.
+type CertificateSet struct {
+	list []*x509.Certificate
+}
+
+// Certificates holds parsed certificates, fixed for the life of the Authenticator.
+//
+// It has two uses. As a [CertSource] it gives a [Chain] its roots or intermediates. As
+// a [Policy] it is an anchor that accepts exactly these certificates, byte for byte,
+// self-signed ones included; a listed certificate expires all the same.
+//
+// A nil certificate, or none at all, is an error of [New].
+func Certificates(certs ...*x509.Certificate) CertificateSet {
+	return CertificateSet{list: slices.Clone(certs)}
+}
+
+type systemRoots struct{}
+
+// InsecureSystemRoots trusts every CA of the operating system. What can happen: any
+// public CA on earth can issue a certificate that the chain accepts, so a rule on names
+// is then the only thing that tells callers apart. It is for certificates of a public
+// CA, together with [DNSNames] or [IssuedBy].
+func InsecureSystemRoots() CertSource { return systemRoots{} }
+
+func (p PEM) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+	certs, err := certpem.Parse(p)
+	return certs, sha256.Sum256(p), err
+}
+
+func (PEM) reloads() bool    { return false }
+func (PEM) describe() string { return "PEM" }
+
+func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	bundle, err := readFile(string(p), certpem.MaxBundle)
+	if err != nil {
+		return nil, digest{}, err
+	}
+	sum := digest(sha256.Sum256(bundle))
+	if sum == known {
+		return nil, sum, nil
+	}
+	certs, err := certpem.Parse(bundle)
+	if err != nil {
+		return nil, digest{}, fmt.Errorf("file %s: %w", quote(string(p)), err)
+	}
+	return certs, sum, nil
+}
+
+func (PEMFile) reloads() bool      { return true }
+func (p PEMFile) describe() string { return "file " + quote(string(p)) }
+
+func (f CertFunc) certs(ctx context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	if f == nil {
+		return nil, digest{}, errors.New("nil function")
+	}
+	certs, err := f(ctx)
+	if err != nil {
+		return nil, digest{}, err
+	}
+	sum, err := digestOf(certs)
+	if err != nil || sum == known {
+		return nil, sum, err
+	}
+	return slices.Clone(certs), sum, nil
+}
+
+func (CertFunc) reloads() bool    { return true }
+func (CertFunc) describe() string { return "function" }
+
+func (s CertificateSet) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+	sum, err := digestOf(s.list)
+	return s.list, sum, err
+}
+
+func (CertificateSet) reloads() bool    { return false }
+func (CertificateSet) describe() string { return "certificates" }
+
+func (systemRoots) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+	return nil, digest{}, errors.New("the system's roots can only be the Roots of a Chain")
+}
+
+func (systemRoots) reloads() bool    { return false }
+func (systemRoots) describe() string { return "system roots (insecure)" }
+
+func digestOf(certs []*x509.Certificate) (digest, error) {
+	if len(certs) == 0 {
+		return digest{}, errors.New("no certificate")
+	}
+	h := sha256.New()
+	for i, cert := range certs {
+		if cert == nil || len(cert.Raw) == 0 {
+			return digest{}, fmt.Errorf("certificate %d is nil or was not parsed", i)
+		}
+		h.Write(cert.Raw) // DER delimits itself, so the concatenation is unambiguous
+	}
+	return digest(h.Sum(nil)), nil
+}
+
+// readFile reads a regular file of bounded size. A device or a pipe is refused: it
+// could block, or never end.
+func readFile(name string, limit int64) (content []byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("file %s: not a regular file", quote(name))
+	}
+	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	content, err = io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(content)) > limit {
+		err = fmt.Errorf("file %s: larger than %d bytes", quote(name), limit)
+	}
+	return content, err
+}

@@ -1,0 +1,143 @@
+package certauth
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
+
+// The syntax of the names that rules list and certificates carry. Everything covers the
+// whole value; there are no regular expressions, and no pattern spans a dot or an at
+// sign.
+
+// parseDNSPattern checks a host name or "*." in front of one with at least two labels.
+func parseDNSPattern(s string) error {
+	host, wildcard := strings.CutPrefix(s, "*.")
+	if !isHostName(host) {
+		return errors.New("not a host name (give international names in their xn-- form, without a final dot)")
+	}
+	if wildcard && !strings.Contains(host, ".") {
+		return errors.New("wildcard over a top-level name")
+	}
+	return nil
+}
+
+// matchDNS compares a certificate's DNS name with a pattern, label by label.
+func matchDNS(have, want string) bool {
+	if !isHostName(have) {
+		return false
+	}
+	if parent, wildcard := strings.CutPrefix(want, "*."); wildcard {
+		_, rest, found := strings.Cut(have, ".")
+		return found && equalFoldASCII(rest, parent)
+	}
+	return equalFoldASCII(have, want)
+}
+
+// isHostName accepts letters, digits, hyphens and underscores in labels of 1 to 63
+// bytes, 253 in all. A wildcard is not a host name.
+func isHostName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if !isAlphanumeric(label[i]) && label[i] != '-' && label[i] != '_' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func parseURI(s string) error {
+	parsed, err := url.Parse(s)
+	if err != nil || !parsed.IsAbs() {
+		return errors.New("not an absolute URI")
+	}
+	for i := range len(s) {
+		if s[i] <= 0x20 || s[i] >= 0x7F {
+			return errors.New("a URI in a certificate is printable ASCII")
+		}
+	}
+	return nil
+}
+
+// splitMailbox splits "local@host" where both are plain: no quotes, no comments, no
+// second at sign, no space or control character.
+func splitMailbox(s string) (local, host string, ok bool) {
+	local, host, found := strings.Cut(s, "@")
+	if !found || local == "" || !isHostName(host) {
+		return "", "", false
+	}
+	for i := range len(local) {
+		if c := local[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
+			return "", "", false
+		}
+	}
+	return local, host, true
+}
+
+func parseMailboxPattern(s string) error {
+	if host, every := strings.CutPrefix(s, "@"); every {
+		if !isHostName(host) {
+			return errors.New("not \"@\" and a host name")
+		}
+		return nil
+	}
+	if _, _, ok := splitMailbox(s); !ok {
+		return errors.New("not one plain mailbox")
+	}
+	return nil
+}
+
+func matchMailbox(have, want string) bool {
+	local, host, ok := splitMailbox(have)
+	if !ok {
+		return false
+	}
+	wantLocal, wantHost, _ := strings.Cut(want, "@")
+	return equalFoldASCII(host, wantHost) && (wantLocal == "" || local == wantLocal)
+}
+
+func parseUPN(s string) error {
+	user, suffix, found := strings.Cut(s, "@")
+	if !found || user == "" || suffix == "" || strings.Contains(suffix, "@") {
+		return errors.New("not a user principal name (user@suffix)")
+	}
+	return nil
+}
+
+func matchUPN(have, want string) bool {
+	user, suffix, _ := strings.Cut(have, "@")
+	wantUser, wantSuffix, _ := strings.Cut(want, "@")
+	return user == wantUser && equalFoldASCII(suffix, wantSuffix)
+}
+
+// equalFoldASCII compares without regard to the case of ASCII letters only: Unicode
+// folding would let the Kelvin sign stand for a k.
+func equalFoldASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}

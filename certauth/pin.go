@@ -1,0 +1,220 @@
+package certauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha1" //nolint:gosec // ThumbprintsSHA1 exists for Azure's thumbprints and says what it is
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Thumbprints accepts the certificates whose SHA-256 over the whole DER is listed. It
+// is an anchor that vouches for the names. It switches nothing else off: the
+// certificate must be within its validity and allow client authentication. A CA
+// certificate is accepted here, because self-signed certificates usually are one.
+//
+// A pin is written in hex, any case, with or without colons or spaces between the
+// bytes; the invisible U+200E that Windows puts in front of a copied thumbprint is
+// ignored. Spellings of one pin are one pin. Errors of New: an empty list, another
+// length than 32 bytes (20 bytes are SHA-1: see [ThumbprintsSHA1]), and the digest of
+// nothing, which is what some front ends send without a certificate.
+//
+// There is no deny list by thumbprint: whoever holds an ECDSA certificate can make a
+// second valid encoding of it with another thumbprint. See [Denied].
+type Thumbprints []string
+
+// ThumbprintsSHA1 is [Thumbprints] by SHA-1, the kind of thumbprint that Azure shows.
+// Nobody can make a second certificate for a given SHA-1, but whoever has a certificate
+// issued may be able to make two of one SHA-1; prefer [Thumbprints].
+type ThumbprintsSHA1 []string
+
+// PublicKeys accepts the certificates whose public key is listed, as SHA-256 over the
+// SubjectPublicKeyInfo: 32 bytes in hex as for [Thumbprints], or in padded standard
+// base64, the form of RFC 7469. It survives renewal with the same key.
+//
+// It is an anchor for the key alone and says nothing about names: anybody who holds the
+// key can write any subject into a new certificate. New therefore refuses rules on
+// names behind it, unless a [Chain] vouches for them too. CA certificates are refused.
+type PublicKeys []string
+
+// pinKind says what is hashed and how a pin of it is written.
+type pinKind struct {
+	name    string
+	size    int
+	base64  bool
+	vouches vouching
+	hash    func(*x509.Certificate) []byte
+}
+
+var (
+	pinThumbprint = pinKind{name: "Thumbprints", size: sha256.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
+		sum := sha256.Sum256(c.Raw)
+		return sum[:]
+	}}
+	pinThumbprintSHA1 = pinKind{name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
+		sum := sha1.Sum(c.Raw) //nolint:gosec // see the import
+		return sum[:]
+	}}
+	pinPublicKey = pinKind{name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
+		sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+		return sum[:]
+	}}
+)
+
+func (p Thumbprints) compile(c *compilation, at place) (rule, standing) {
+	return c.pinList(pinThumbprint, p, at)
+}
+
+func (p ThumbprintsSHA1) compile(c *compilation, at place) (rule, standing) {
+	return c.pinList(pinThumbprintSHA1, p, at)
+}
+
+func (p PublicKeys) compile(c *compilation, at place) (rule, standing) {
+	return c.pinList(pinPublicKey, p, at)
+}
+
+func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, standing) {
+	path := at.path + "." + kind.name
+	set, errs := newPinSet(kind, list)
+	for _, err := range errs {
+		c.mistake(path+err.at, "%w", err.err)
+	}
+	pins := &reloader[pinSet]{path: path}
+	pins.current.Store(&set)
+	return c.pinRule(kind, path, "", pins, at)
+}
+
+func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (rule, standing) {
+	c.forbidUnderNot(path, at)
+	at.standing.vouched = max(at.standing.vouched, kind.vouches)
+	return &pinRule{kind: kind, path: path, origin: origin, pins: pins, skew: at.skew}, at.standing
+}
+
+type pinRule struct {
+	kind   pinKind
+	path   string
+	origin string
+	pins   *reloader[pinSet]
+	skew   time.Duration
+}
+
+func (r *pinRule) judge(e *evaluation) *Error {
+	pins := r.pins.get()
+	if pins == nil || pins.len() == 0 {
+		return refusal(ReasonNotConfigured, r.path, "no pins")
+	}
+	if !pins.contains(r.kind.hash(e.id.Leaf)) {
+		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", pins.len())
+	}
+	if r.kind.vouches != vouchedNames && e.id.Leaf.IsCA {
+		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
+	}
+	if refused := checkPinned(r.path, e, r.skew); refused != nil {
+		return refused
+	}
+	e.anchor(r.kind.vouches, nil)
+	return nil
+}
+
+func (r *pinRule) describe(p *printer) {
+	what := map[string]string{
+		pinThumbprint.name:     "certificate SHA-256",
+		pinThumbprintSHA1.name: "certificate SHA-1",
+		pinPublicKey.name:      "public key SHA-256",
+	}[r.kind.name]
+	if r.origin != "" {
+		what += " from " + r.origin
+	}
+	p.line("%s is one of %d", what, r.pins.get().len())
+}
+
+// pinSet is a sorted, packed list: 32 bytes a pin whatever their number.
+type pinSet struct {
+	size   int
+	packed []byte
+}
+
+type pinMistake struct {
+	at  string // "[3]", or empty for the list as a whole
+	err error
+}
+
+func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
+	var mistakes []pinMistake
+	pins := make([][]byte, 0, len(list))
+	for i, text := range list {
+		pin, err := parsePin(kind, text)
+		if err != nil {
+			mistakes = append(mistakes, pinMistake{fmt.Sprintf("[%d]", i), err})
+			continue
+		}
+		pins = append(pins, pin)
+	}
+	if len(list) == 0 {
+		mistakes = append(mistakes, pinMistake{"", errors.New("empty")})
+	}
+	slices.SortFunc(pins, bytes.Compare)
+	pins = slices.CompactFunc(pins, bytes.Equal)
+	return pinSet{size: kind.size, packed: bytes.Join(pins, nil)}, mistakes
+}
+
+func (s *pinSet) len() int {
+	if s.size == 0 {
+		return 0
+	}
+	return len(s.packed) / s.size
+}
+
+func (s *pinSet) contains(pin []byte) bool {
+	if len(pin) != s.size {
+		return false
+	}
+	low, high := 0, s.len()
+	for low < high {
+		middle := int(uint(low+high) >> 1)
+		switch bytes.Compare(s.packed[middle*s.size:(middle+1)*s.size], pin) {
+		case 0:
+			return true
+		case -1:
+			low = middle + 1
+		default:
+			high = middle
+		}
+	}
+	return false
+}
+
+func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Certificates"
+	c.forbidUnderNot(path, at)
+	list, _, err := s.certs(context.Background(), digest{})
+	if err != nil {
+		c.mistake(path, "%w", err)
+	}
+	at.standing.vouched = vouchedNames
+	return &exactRule{path: path, certs: list, skew: at.skew}, at.standing
+}
+
+// exactRule is Certificates as a policy.
+type exactRule struct {
+	path  string
+	certs []*x509.Certificate
+	skew  time.Duration
+}
+
+func (r *exactRule) judge(e *evaluation) *Error {
+	if !slices.ContainsFunc(r.certs, e.id.Leaf.Equal) {
+		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
+	}
+	if refused := checkPinned(r.path, e, r.skew); refused != nil {
+		return refused
+	}
+	e.anchor(vouchedNames, nil)
+	return nil
+}
+
+func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }

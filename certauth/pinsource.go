@@ -1,0 +1,127 @@
+package certauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// PinSource is where pins come from by reference, so that they rotate without a change
+// of code: [PinFile], [PinEnv] or [PinFunc].
+type PinSource interface {
+	pins(ctx context.Context, known digest) ([]string, digest, error)
+	describe() string
+}
+
+// PinFile names a file with one pin a line; empty lines and what follows a "#" do not
+// count. It is read again like [PEMFile], and any mistake in it keeps the last good
+// list as a whole.
+type PinFile string
+
+// PinEnv names an environment variable that holds pins separated by commas, semicolons
+// or line ends: an App Service setting, or a Key Vault reference in one. A change of
+// the setting restarts the app.
+type PinEnv string
+
+// PinFunc returns pins from anywhere else, on the terms of [CertFunc].
+type PinFunc func(ctx context.Context) ([]string, error)
+
+// maxPinText bounds a pin file: a million pins with colons and room to spare.
+const maxPinText = 128 << 20
+
+func (f PinFile) pins(_ context.Context, known digest) ([]string, digest, error) {
+	content, err := readFile(string(f), maxPinText)
+	if err != nil {
+		return nil, digest{}, err
+	}
+	sum := digest(sha256.Sum256(content))
+	if sum == known {
+		return nil, sum, nil
+	}
+	var list []string
+	for line := range bytes.Lines(content) {
+		text, _, _ := strings.Cut(string(line), "#")
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list, sum, nil
+}
+
+func (f PinFile) describe() string { return "file " + quote(string(f)) }
+
+func (e PinEnv) pins(context.Context, digest) ([]string, digest, error) {
+	value := os.Getenv(string(e))
+	if strings.TrimSpace(value) == "" {
+		return nil, digest{}, fmt.Errorf("environment variable %s: not set or empty", quote(string(e)))
+	}
+	var list []string
+	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list, sha256.Sum256([]byte(value)), nil
+}
+
+func (e PinEnv) describe() string { return "environment variable " + quote(string(e)) }
+
+func (f PinFunc) pins(ctx context.Context, _ digest) ([]string, digest, error) {
+	if f == nil {
+		return nil, digest{}, errors.New("nil function")
+	}
+	list, err := f(ctx)
+	if err != nil {
+		return nil, digest{}, err
+	}
+	return slices.Clone(list), sha256.Sum256([]byte(strings.Join(list, "\n"))), nil
+}
+
+func (PinFunc) describe() string { return "function" }
+
+type pinsFrom struct {
+	kind   pinKind
+	source PinSource
+}
+
+// ThumbprintsFrom is [Thumbprints] with the list read from a file, an environment
+// variable or a function, and read again while the service runs. What cannot be read or
+// parsed at start is an error of [New]; later it keeps the last good list and is
+// reported.
+func ThumbprintsFrom(source PinSource) Policy { return pinsFrom{pinThumbprint, source} }
+
+// ThumbprintsSHA1From is [ThumbprintsSHA1] on the terms of [ThumbprintsFrom].
+func ThumbprintsSHA1From(source PinSource) Policy { return pinsFrom{pinThumbprintSHA1, source} }
+
+// PublicKeysFrom is [PublicKeys] on the terms of [ThumbprintsFrom].
+func PublicKeysFrom(source PinSource) Policy { return pinsFrom{pinPublicKey, source} }
+
+func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + "." + p.kind.name + "From"
+	if isNil(p.source) {
+		c.mistake(path, "nil source")
+		return c.pinRule(p.kind, path, "", &reloader[pinSet]{path: path}, at)
+	}
+	pins := watch(c, path, true, func(ctx context.Context, known digest) (pinSet, digest, error) {
+		list, sum, err := p.source.pins(ctx, known)
+		if err != nil || sum == known {
+			return pinSet{}, sum, err
+		}
+		set, mistakes := newPinSet(p.kind, list)
+		return set, sum, joinPinMistakes(p.source.describe(), mistakes)
+	})
+	return c.pinRule(p.kind, path, p.source.describe(), pins, at)
+}
+
+func joinPinMistakes(origin string, mistakes []pinMistake) error {
+	var errs []error
+	for _, m := range mistakes {
+		errs = append(errs, fmt.Errorf("%s: pin%s: %w", origin, m.at, m.err))
+	}
+	return errors.Join(errs...)
+}

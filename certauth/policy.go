@@ -1,0 +1,183 @@
+package certauth
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// Policy decides whether a certificate may come in. Policies are plain values of this
+// package that nest in [All], [Any], [Not] and [Named]; [New] copies, checks and prints
+// the tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a
+// rule of your own.
+//
+// # Anchors
+//
+// Names in a certificate are whatever its maker wrote. A rule about them means
+// something only once the certificate is tied to something you configured: an anchor.
+// [Chain], [Thumbprints], [ThumbprintsSHA1] and [Certificates] vouch for the whole
+// certificate, names included; [PublicKeys] vouches for the key alone. New refuses a
+// policy in which any accepting path lacks an anchor, or looks at a name before one.
+//
+// # Always on
+//
+// Under every anchor the certificate must be within its validity, must allow client
+// authentication if it has an extended key usage at all, must be an X.509 version 3
+// certificate with a key of RSA 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or
+// Ed25519, and must not be a CA certificate unless it is pinned as a whole.
+type Policy interface {
+	// compile checks the policy where it stands and returns its immutable form.
+	compile(c *compilation, at place) (rule, standing)
+}
+
+// rule is a compiled policy: immutable, safe for concurrent use. judge returns nil to
+// accept. It may add to the evaluation's identity; a combinator that goes on after a
+// refusal restores it.
+type rule interface {
+	judge(e *evaluation) *Error
+	describe(p *printer)
+}
+
+// vouching says how much of a certificate the path so far vouches for.
+type vouching int
+
+const (
+	vouchedNothing vouching = iota
+	vouchedKey              // the public key is known, the rest is the sender's text
+	vouchedNames            // the certificate as a whole is vouched for
+)
+
+// standing is what is established at a place of the tree, whatever way led there.
+type standing struct {
+	vouched vouching
+	chain   bool // a Chain has verified
+}
+
+func (s standing) meet(other standing) standing {
+	return standing{vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain}
+}
+
+// place is where a policy stands in the tree.
+type place struct {
+	path     string
+	standing standing
+	skew     time.Duration
+	underNot bool
+	depth    int
+}
+
+// A tree deeper or larger than this is a loop or a mistake.
+const (
+	maxPolicyDepth = 32
+	maxPolicyNodes = 10_000
+)
+
+// compilation collects every mistake of a tree and the material it reads.
+type compilation struct {
+	mistakes  []error
+	material  *material
+	nodes     int
+	overgrown bool
+}
+
+func (c *compilation) mistake(path, format string, args ...any) {
+	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
+}
+
+// child compiles a nested policy; nil of any kind is a mistake and a rule that denies.
+func (c *compilation) child(policy Policy, at place) (rule, standing) {
+	if isNil(policy) {
+		c.mistake(at.path, "nil policy")
+		return denyRule{path: at.path}, at.standing
+	}
+	at.depth++
+	c.nodes++
+	if at.depth > maxPolicyDepth || c.nodes > maxPolicyNodes {
+		if !c.overgrown {
+			c.mistake(at.path, "nested deeper than %d or more than %d policies", maxPolicyDepth, maxPolicyNodes)
+		}
+		c.overgrown = true
+		return denyRule{path: at.path}, at.standing
+	}
+	return policy.compile(c, at)
+}
+
+// needNames reports a rule on names that stands where nothing vouches for them.
+func (c *compilation) needNames(path string, at place) {
+	switch at.standing.vouched {
+	case vouchedNothing:
+		c.mistake(path, "stands before any anchor; put a Chain or a pin of the certificate in front of it")
+	case vouchedKey:
+		c.mistake(path, "a public-key pin does not vouch for names; add a Chain or pin the certificate")
+	case vouchedNames:
+	}
+}
+
+// forbidUnderNot reports a policy whose refusal must never be turned into an acceptance.
+func (c *compilation) forbidUnderNot(path string, at place) {
+	if at.underNot {
+		c.mistake(path, "cannot stand under Not; only rules on names, issuers and extensions can")
+	}
+}
+
+// compilePolicy compiles a whole tree that starts from what is already established and
+// returns what is established where it accepts.
+func (c *compilation) compilePolicy(policy Policy, path string, start standing) (rule, standing) {
+	before := len(c.mistakes)
+	root, end := c.child(policy, place{path: path, standing: start})
+	if end.vouched == vouchedNothing && len(c.mistakes) == before {
+		for _, open := range unanchored(policy, path) {
+			c.mistake(open, "accepts without an anchor; add a Chain or a pin")
+		}
+	}
+	return root, end
+}
+
+// unanchored names the deepest places whose path to acceptance has no anchor.
+func unanchored(policy Policy, path string) []string {
+	var open []string
+	switch p := policy.(type) {
+	case Any:
+		for i, branch := range p {
+			_, end := (&compilation{material: newMaterial(0, nil, nil)}).child(branch, place{path: path})
+			if end.vouched == vouchedNothing {
+				open = append(open, unanchored(branch, index(path, "Any", i))...)
+			}
+		}
+	case All:
+		for i, part := range p {
+			if inner, ok := part.(Any); ok {
+				open = append(open, unanchored(inner, index(path, "All", i))...)
+			}
+		}
+	}
+	if len(open) == 0 {
+		return []string{path}
+	}
+	return open
+}
+
+func index(path, name string, i int) string { return fmt.Sprintf("%s.%s[%d]", path, name, i) }
+
+// isNil reports nil and typed nil alike.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch value := reflect.ValueOf(v); value.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Interface:
+		return value.IsNil()
+	default:
+		return false
+	}
+}
+
+// denyRule stands where a policy could not be compiled.
+type denyRule struct{ path string }
+
+func (r denyRule) judge(*evaluation) *Error {
+	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("this rule was not usable"), Hint: ReasonNotConfigured.info().hint}
+}
+
+func (r denyRule) describe(p *printer) { p.line("deny everything (not usable)") }

@@ -1,0 +1,118 @@
+package certauth
+
+import "errors"
+
+// Reason says in one stable word why a request was refused. Reasons are few, never
+// hold client text, and are safe as metric labels and in alerts. New reasons may be
+// added; the meaning of an existing one does not change.
+type Reason string
+
+// The reasons, grouped by the class that [errors.Is] finds.
+const (
+	// ReasonNone is the zero value: nothing was refused.
+	ReasonNone Reason = ""
+
+	// ReasonCertificateMissing: no certificate was offered. Class [ErrMissing].
+	ReasonCertificateMissing Reason = "certificate_missing"
+
+	// ReasonCertificateMalformed: something was offered and is not exactly one
+	// well-formed certificate in the one form that the source reads. Class [ErrMalformed].
+	ReasonCertificateMalformed Reason = "certificate_malformed"
+
+	// ReasonSourceUntrusted: a certificate was offered by somebody who is not the
+	// front end. Class [ErrSourceUntrusted].
+	ReasonSourceUntrusted Reason = "source_untrusted"
+
+	// The certificate could be read and is not one to trust. Class [ErrUntrusted].
+	ReasonChainUntrusted         Reason = "chain_untrusted"
+	ReasonPinMismatch            Reason = "pin_mismatch"
+	ReasonCertificateExpired     Reason = "certificate_expired"
+	ReasonCertificateNotYetValid Reason = "certificate_not_yet_valid"
+	ReasonCertificateIsCA        Reason = "certificate_is_ca"
+	ReasonUsageNotAllowed        Reason = "usage_not_allowed"
+	ReasonCertificateRevoked     Reason = "certificate_revoked"    // class [ErrRevoked]
+	ReasonRevocationUnknown      Reason = "revocation_unknown"     // class [ErrRevocationUnavailable]
+	ReasonRevocationUnavailable  Reason = "revocation_unavailable" // class [ErrRevocationUnavailable]
+	ReasonIssuerNotAllowed       Reason = "issuer_not_allowed"     // class [ErrNotAllowed]
+	ReasonNameNotAllowed         Reason = "name_not_allowed"       // class [ErrNotAllowed]
+	ReasonExtensionNotAllowed    Reason = "extension_not_allowed"  // class [ErrNotAllowed]
+	ReasonKeyNotAllowed          Reason = "key_not_allowed"        // class [ErrNotAllowed]
+	ReasonLifetimeNotAllowed     Reason = "lifetime_not_allowed"   // class [ErrNotAllowed]
+	ReasonCertificateDenied      Reason = "certificate_denied"     // class [ErrNotAllowed]
+	ReasonPolicyRefused          Reason = "policy_refused"         // class [ErrNotAllowed]
+	ReasonNotConfigured          Reason = "not_configured"         // class [ErrNotConfigured]
+	ReasonRequestCanceled        Reason = "request_canceled"       // class [ErrInternal]
+	ReasonInternalError          Reason = "internal_error"         // class [ErrInternal]
+)
+
+// Classes of refusals, for [errors.Is] on the error of [Authenticator.Check].
+var (
+	ErrMissing               = errors.New("certauth: no client certificate")
+	ErrMalformed             = errors.New("certauth: malformed client certificate")
+	ErrSourceUntrusted       = errors.New("certauth: client certificate from an untrusted source")
+	ErrUntrusted             = errors.New("certauth: untrusted client certificate")
+	ErrRevoked               = errors.New("certauth: revoked client certificate")
+	ErrRevocationUnavailable = errors.New("certauth: revocation status not known")
+	ErrNotAllowed            = errors.New("certauth: client certificate not allowed")
+	ErrNotConfigured         = errors.New("certauth: not configured")
+	ErrInternal              = errors.New("certauth: internal error")
+)
+
+// reasonInfo is what the library knows of a reason. rank orders the refusals of the
+// branches of an [Any]: the branch that came furthest explains most.
+type reasonInfo struct {
+	class error
+	rank  int
+	hint  string
+}
+
+// info is the one table of reasons: class, rank, and what an operator looks at first.
+// A reason that is not listed counts as an internal error.
+func (r Reason) info() reasonInfo {
+	switch r {
+	case ReasonCertificateMissing:
+		return reasonInfo{ErrMissing, 10, "is the front end set to require a client certificate, on this path too?"}
+	case ReasonCertificateMalformed:
+		return reasonInfo{ErrMalformed, 20, "does the source name the front end that wrote the header?"}
+	case ReasonSourceUntrusted:
+		return reasonInfo{ErrSourceUntrusted, 15, "the request did not come through the front end; check what can reach this port"}
+	case ReasonPinMismatch:
+		return reasonInfo{ErrUntrusted, 25, "was the partner's certificate renewed? Add the new pin beside the old one"}
+	case ReasonChainUntrusted:
+		return reasonInfo{ErrUntrusted, 30, "add the issuing CA to Chain.Intermediates or its root to Chain.Roots, if it is one of yours"}
+	case ReasonCertificateIsCA:
+		return reasonInfo{ErrUntrusted, 26, "a CA certificate is not a client; a self-signed partner (openssl req -x509 makes CA:TRUE) needs an exact pin: Thumbprints or Certificates"}
+	case ReasonUsageNotAllowed:
+		return reasonInfo{ErrUntrusted, 40, "the partner needs a certificate with the extended key usage clientAuth"}
+	case ReasonCertificateExpired:
+		return reasonInfo{ErrUntrusted, 45, "the certificate needs renewal; check this host's clock too"}
+	case ReasonCertificateNotYetValid:
+		return reasonInfo{ErrUntrusted, 45, "check this host's clock; Validity.ClockSkew allows for a small difference"}
+	case ReasonIssuerNotAllowed:
+		return reasonInfo{ErrNotAllowed, 50, "the chain is trusted, the issuing CA is not one of those the rule names"}
+	case ReasonNameNotAllowed:
+		return reasonInfo{ErrNotAllowed, 50, "the certificate is trusted, its name is not one of those the rule names"}
+	case ReasonExtensionNotAllowed:
+		return reasonInfo{ErrNotAllowed, 50, "compare the extension with openssl x509 -text"}
+	case ReasonKeyNotAllowed:
+		return reasonInfo{ErrNotAllowed, 50, "the partner needs a key of an allowed algorithm and size"}
+	case ReasonLifetimeNotAllowed:
+		return reasonInfo{ErrNotAllowed, 50, "the rule limits how long certificates live or how close to their end they are"}
+	case ReasonCertificateDenied:
+		return reasonInfo{ErrNotAllowed, 80, "the certificate or its key is on the deny list"}
+	case ReasonPolicyRefused:
+		return reasonInfo{ErrNotAllowed, 55, "a rule of the application refused; see the rule's own words"}
+	case ReasonRevocationUnknown:
+		return reasonInfo{ErrRevocationUnavailable, 70, "the responder does not know this certificate; was it issued by this CA?"}
+	case ReasonRevocationUnavailable:
+		return reasonInfo{ErrRevocationUnavailable, 60, "no usable revocation evidence; check the way out to the responders and lists"}
+	case ReasonCertificateRevoked:
+		return reasonInfo{ErrRevoked, 90, "the CA revoked this certificate; talk to the partner before anything else"}
+	case ReasonNotConfigured:
+		return reasonInfo{ErrNotConfigured, 95, "use the Authenticator that New returned without an error"}
+	case ReasonRequestCanceled:
+		return reasonInfo{ErrInternal, 96, "the client went away or the deadline passed before the decision"}
+	case ReasonNone, ReasonInternalError:
+	}
+	return reasonInfo{ErrInternal, 100, "a panic or a broken rule; the log record has the details"}
+}

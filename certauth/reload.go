@@ -1,0 +1,191 @@
+package certauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// DefaultReloadInterval is how often files, environment variables and functions are
+	// asked again, at most, while requests arrive.
+	DefaultReloadInterval = 30 * time.Second
+
+	// loadTimeout bounds one call of a CertFunc or PinFunc.
+	loadTimeout = 30 * time.Second
+
+	// staleWait is the longest that a request waits for a reload, once, when nobody has
+	// asked for two intervals. Without it the first caller after a quiet night would be
+	// judged by yesterday's roots.
+	staleWait = 25 * time.Millisecond
+)
+
+// material holds everything in an Authenticator that can be reloaded. Between requests
+// it owns nothing: no goroutine, no timer, no open file.
+type material struct {
+	interval time.Duration
+	last     atomic.Int64 // when it was last looked at, Unix nanoseconds of the clock
+	report   func(path string, err error)
+
+	mutex sync.Mutex // guards items, which Require may extend while requests are served
+	items []reloadable
+}
+
+// reloadable is one thing to read again.
+type reloadable interface {
+	// reload reads it once; changed says that something else is used from now on.
+	reload(ctx context.Context) (changed bool, err error)
+	name() string
+	begin() bool // false if the previous reload is still running
+	end()
+}
+
+func newMaterial(interval time.Duration, now func() time.Time, report func(string, error)) *material {
+	if interval == 0 {
+		interval = DefaultReloadInterval
+	}
+	m := &material{interval: interval, report: report}
+	if now != nil {
+		m.last.Store(now().UnixNano())
+	}
+	return m
+}
+
+func (m *material) add(item reloadable) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.items = append(m.items, item)
+}
+
+func (m *material) list() []reloadable {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	return m.items[:len(m.items):len(m.items)]
+}
+
+// refresh looks whether it is time to read everything again, and if so does it beside
+// the request. A clock that went back counts as time.
+func (m *material) refresh(ctx context.Context, now time.Time) {
+	last, current := m.last.Load(), now.UnixNano()
+	elapsed := time.Duration(current - last)
+	if elapsed >= 0 && elapsed < m.interval || !m.last.CompareAndSwap(last, current) {
+		return
+	}
+	if len(m.list()) == 0 {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The request may end before the reload does.
+		_ = m.reload(context.WithoutCancel(ctx))
+	}()
+	if elapsed < 0 || elapsed >= 2*m.interval {
+		timer := time.NewTimer(staleWait)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// reload reads every item once, each on its own, so that one that hangs or fails does
+// not hold up the others.
+func (m *material) reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	items := m.list()
+	failures := make([]error, len(items))
+	var group sync.WaitGroup
+	for i, item := range items {
+		group.Go(func() { failures[i] = m.reloadOne(ctx, item) })
+	}
+	group.Wait()
+	return errors.Join(failures...)
+}
+
+func (m *material) reloadOne(ctx context.Context, item reloadable) (err error) {
+	if !item.begin() {
+		err = fmt.Errorf("%s: the previous reload is still running", item.name())
+		m.tell(item.name(), err)
+		return err
+	}
+	defer item.end()
+	changed, err := safely(func() (bool, error) { return item.reload(ctx) })
+	if err != nil {
+		err = fmt.Errorf("%s: %w (the last good set stays in use)", item.name(), err)
+		m.tell(item.name(), err)
+		return err
+	}
+	if changed {
+		m.tell(item.name(), nil)
+	}
+	return nil
+}
+
+// tell reports a reload. The reporter calls hooks of the user; a panic there must not
+// end the process.
+func (m *material) tell(path string, err error) {
+	if m.report == nil {
+		return
+	}
+	_, _ = safely(func() (bool, error) { m.report(path, err); return true, nil })
+}
+
+// safely turns a panic of f into an error.
+func safely[T any](f func() (T, error)) (result T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %s", clip(fmt.Sprint(p), maxDetail))
+		}
+	}()
+	return f()
+}
+
+// reloader holds the current value of one item. get never blocks.
+type reloader[T any] struct {
+	path    string
+	load    func(ctx context.Context, known digest) (T, digest, error)
+	current atomic.Pointer[T]
+	known   digest // guarded by running
+	running atomic.Bool
+}
+
+func (r *reloader[T]) get() *T      { return r.current.Load() }
+func (r *reloader[T]) name() string { return r.path }
+func (r *reloader[T]) begin() bool  { return r.running.CompareAndSwap(false, true) }
+func (r *reloader[T]) end()         { r.running.Store(false) }
+
+func (r *reloader[T]) reload(ctx context.Context) (bool, error) {
+	value, sum, err := r.load(ctx, r.known)
+	if err != nil {
+		return false, err
+	}
+	if sum == r.known && r.current.Load() != nil {
+		return false, nil
+	}
+	r.known = sum
+	r.current.Store(&value)
+	return true, nil
+}
+
+// watch loads a value for the first time, which must succeed, and keeps it for reloads
+// if it can change.
+func watch[T any](c *compilation, path string, reloads bool, load func(context.Context, digest) (T, digest, error)) *reloader[T] {
+	r := &reloader[T]{path: path, load: load}
+	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
+	defer cancel()
+	if _, err := safely(func() (bool, error) { return r.reload(ctx) }); err != nil {
+		c.mistake(path, "%w", err)
+		return r
+	}
+	if reloads {
+		c.material.add(r)
+	}
+	return r
+}

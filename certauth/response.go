@@ -1,0 +1,97 @@
+package certauth
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// The bodies are those of RFC 9457, one for each status and the same for every reason:
+// what was wrong is between the service and its operator.
+const (
+	body401 = `{"type":"about:blank","title":"Unauthorized","status":401}` + "\n"
+	body403 = `{"type":"about:blank","title":"Forbidden","status":403}` + "\n"
+)
+
+// deny answers a refused request, through the user's hook if there is one.
+func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Error, status int) {
+	challenge := defaultChallenge
+	if a != nil && a.config.Challenge != "" {
+		challenge = a.config.Challenge
+	}
+	setDenialHeaders(w.Header(), challenge, status)
+	if a == nil || a.config.Deny == nil {
+		writeDenial(w, status)
+		return
+	}
+	guarded := &denialWriter{to: w, status: status, challenge: challenge}
+	_, err := safely(func() (bool, error) {
+		a.config.Deny(guarded, r, refused)
+		return true, nil
+	})
+	if err != nil {
+		a.panicked("Deny", err)
+	}
+	if !guarded.wrote {
+		setDenialHeaders(w.Header(), challenge, status)
+		writeDenial(w, status)
+	}
+}
+
+// setDenialHeaders forgets what earlier middleware said about a body that is not sent,
+// and says what every refusal must (RFC 9110, section 15.5.2; RFC 9440, section 2.4).
+func setDenialHeaders(h http.Header, challenge string, status int) {
+	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Type", "Etag", "Last-Modified"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Del("Www-Authenticate")
+	if status == http.StatusUnauthorized {
+		h.Set("Www-Authenticate", challenge)
+	}
+}
+
+func writeDenial(w http.ResponseWriter, status int) {
+	body := body401
+	if status == http.StatusForbidden {
+		body = body403
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // nobody is left to tell
+}
+
+// denialWriter lets a Deny hook write anything but success. It has no Unwrap, so that
+// http.ResponseController cannot reach past it.
+type denialWriter struct {
+	to        http.ResponseWriter
+	status    int
+	challenge string
+	wrote     bool
+}
+
+func (w *denialWriter) Header() http.Header { return w.to.Header() }
+
+func (w *denialWriter) WriteHeader(status int) {
+	if w.wrote {
+		return
+	}
+	if status < 300 || status > 599 { // 1xx (101 above all), 2xx, nonsense
+		status = w.status
+	}
+	w.wrote = true
+	h := w.to.Header()
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	if status == http.StatusUnauthorized && h.Get("Www-Authenticate") == "" {
+		h.Set("Www-Authenticate", w.challenge)
+	}
+	w.to.WriteHeader(status)
+}
+
+func (w *denialWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(w.status)
+	return w.to.Write(b)
+}

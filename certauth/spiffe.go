@@ -1,0 +1,82 @@
+package certauth
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// SPIFFEIDs accepts X.509-SVIDs whose SPIFFE ID is listed: "spiffe://prod.example/orders"
+// exactly, or "spiffe://prod.example", without a path, for every workload of that trust
+// domain. A certificate with another URI beside the SPIFFE ID, or with one that is not
+// well formed, is no SVID and matches nothing (SPIFFE X509-SVID, section 2).
+type SPIFFEIDs []string
+
+func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
+	have := func(n san.Names) []string {
+		if id, ok := spiffeID(n); ok {
+			return []string{id}
+		}
+		return nil
+	}
+	return c.altRule("SPIFFEIDs", "SPIFFE ID", p, at, parseSPIFFEPattern, have, matchSPIFFE)
+}
+
+func spiffeID(names san.Names) (string, bool) {
+	if len(names.URIs) != 1 {
+		return "", false
+	}
+	_, path, err := splitSPIFFE(names.URIs[0])
+	if err != nil || path == "" {
+		return "", false
+	}
+	return names.URIs[0], true
+}
+
+func parseSPIFFEPattern(s string) error {
+	_, _, err := splitSPIFFE(s)
+	return err
+}
+
+func matchSPIFFE(have, want string) bool {
+	wantDomain, wantPath, err := splitSPIFFE(want)
+	if err != nil {
+		return false
+	}
+	if wantPath != "" {
+		return have == want
+	}
+	domain, _, err := splitSPIFFE(have)
+	return err == nil && domain == wantDomain
+}
+
+// splitSPIFFE checks the syntax of SPIFFE-ID, section 2: a lower-case trust domain
+// without port or user, and path segments without escapes, empty or dot segments.
+func splitSPIFFE(s string) (domain, path string, err error) {
+	rest, ok := strings.CutPrefix(s, "spiffe://")
+	if !ok || len(s) > 2048 {
+		return "", "", errors.New("not a SPIFFE ID (spiffe://trust-domain/path)")
+	}
+	domain, path = rest, ""
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		domain, path = rest[:slash], rest[slash:]
+	}
+	if domain == "" || len(domain) > 255 || strings.Trim(domain, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
+		return "", "", errors.New("trust domain is not lower-case letters, digits, dots, hyphens and underscores")
+	}
+	if path == "" {
+		return domain, "", nil
+	}
+	for segment := range strings.SplitSeq(path[1:], "/") {
+		if segment == "" || segment == "." || segment == ".." {
+			return "", "", errors.New("empty or dot segment in the path")
+		}
+		for i := range len(segment) {
+			if !isAlphanumeric(segment[i]) && strings.IndexByte(".-_", segment[i]) < 0 {
+				return "", "", errors.New("path segment is not letters, digits, dots, hyphens and underscores")
+			}
+		}
+	}
+	return domain, path, nil
+}

@@ -1,0 +1,153 @@
+package certauth
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+)
+
+// Subject accepts certificates whose subject is one of the listed distinguished names.
+// A name is written as in RFC 4514, most specific part first: "CN=billing,O=Partner".
+// Values with commas are quoted (O="Contoso, Inc.") or escaped (O=Contoso\, Inc.);
+// parts of a multi-valued RDN are joined with a plus sign.
+//
+// Names are compared by structure: every attribute, in order, with its exact value.
+// A text that is not a name, or an empty list, is an error of [New].
+type Subject []string
+
+// IssuerName accepts certificates whose issuer is one of the listed distinguished
+// names, written as for [Subject]. It stands after a [Chain]: without one anybody can
+// write any issuer's name. To name the issuing CA itself use [IssuedBy].
+type IssuerName []string
+
+// CommonNames accepts certificates whose subject has exactly one common name, and it is
+// listed. The comparison is exact and case counts. A common name is a name that the CA
+// chose to write, not a host name and not a user of yours until you say so.
+type CommonNames []string
+
+// Organizations accepts certificates that have one of the listed organizations (O) in
+// the subject. The comparison is exact and case counts.
+type Organizations []string
+
+// OrganizationalUnits accepts certificates that have one of the listed organizational
+// units (OU) in the subject. The comparison is exact and case counts.
+type OrganizationalUnits []string
+
+func (p Subject) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Subject"
+	c.needNames(path, at)
+	return c.dnRule(path, ReasonNameNotAllowed, "subject", p), at.standing
+}
+
+func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".IssuerName"
+	if !at.standing.chain {
+		c.mistake(path, "stands before any Chain; without one anybody can write any issuer's name")
+	}
+	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p), at.standing
+}
+
+func (c *compilation) dnRule(path string, reason Reason, what string, list []string) rule {
+	if len(list) == 0 {
+		c.mistake(path, "empty")
+	}
+	r := &dnRule{path: path, reason: reason, what: what}
+	for i, text := range list {
+		name, err := dn.ParseString(text)
+		if err != nil {
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%w", err)
+			continue
+		}
+		r.names = append(r.names, name)
+	}
+	return r
+}
+
+type dnRule struct {
+	path   string
+	reason Reason
+	what   string
+	names  []dn.Name
+}
+
+func (r *dnRule) judge(e *evaluation) *Error {
+	have := e.id.names.subject
+	if r.reason == ReasonIssuerNotAllowed {
+		issuer, err := dn.Parse(e.id.Leaf.RawIssuer)
+		if err != nil {
+			return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
+		}
+		have = issuer
+	}
+	for _, name := range r.names {
+		if have.Equal(name) {
+			return nil
+		}
+	}
+	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
+	if slices.ContainsFunc(r.names, have.Reversed().Equal) {
+		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
+	}
+	return refused
+}
+
+func (r *dnRule) describe(p *printer) {
+	var names []string
+	for _, name := range r.names {
+		names = append(names, name.String())
+	}
+	p.line("%s is one of %s", r.what, quoteList(names))
+}
+
+func (p CommonNames) compile(c *compilation, at place) (rule, standing) {
+	return c.attributeRule("CommonNames", dn.OIDCommonName, true, p, at)
+}
+
+func (p Organizations) compile(c *compilation, at place) (rule, standing) {
+	return c.attributeRule("Organizations", dn.OIDOrganization, false, p, at)
+}
+
+func (p OrganizationalUnits) compile(c *compilation, at place) (rule, standing) {
+	return c.attributeRule("OrganizationalUnits", dn.OIDOrganizationalUnit, false, p, at)
+}
+
+func (c *compilation) attributeRule(name, oid string, single bool, list []string, at place) (rule, standing) {
+	path := at.path + "." + name
+	c.needNames(path, at)
+	c.texts(path, list)
+	return &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}, at.standing
+}
+
+// texts reports an empty list and empty members.
+func (c *compilation) texts(path string, list []string) {
+	if len(list) == 0 {
+		c.mistake(path, "empty")
+	}
+	for i, text := range list {
+		if text == "" {
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "empty")
+		}
+	}
+}
+
+type attributeRule struct {
+	path, name, oid string
+	single          bool
+	list            []string
+}
+
+func (r *attributeRule) judge(e *evaluation) *Error {
+	have := e.id.names.subject.Values(r.oid)
+	if r.single && len(have) > 1 {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", len(have), quoteList(have))
+	}
+	for _, value := range have {
+		if slices.Contains(r.list, value) {
+			return nil
+		}
+	}
+	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+}
+
+func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

@@ -1,0 +1,95 @@
+package certauth
+
+import (
+	"strings"
+	"time"
+)
+
+// Validity widens or narrows the dates that a certificate must satisfy. The validity
+// window itself is always checked, with no skew unless one is given here. At least one
+// field must be set; a negative value, or a skew above [MaxClockSkew], is an error of
+// [New].
+type Validity struct {
+	// ClockSkew lets certificates in this much before their validity begins and after
+	// it ends. It applies to every anchor in the [All] it stands in and below, wherever
+	// in the list it stands; two different skews in one All are an error of New.
+	ClockSkew time.Duration
+
+	// MaxLifetime refuses certificates that were issued for longer than this.
+	MaxLifetime time.Duration
+
+	// MinRemaining refuses certificates that end sooner than this from now.
+	MinRemaining time.Duration
+}
+
+// MaxClockSkew is the largest Validity.ClockSkew.
+const MaxClockSkew = time.Hour
+
+func (p Validity) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Validity"
+	c.forbidUnderNot(path, at)
+	if p == (Validity{}) {
+		c.mistake(path, "empty")
+	}
+	if p.ClockSkew < 0 || p.ClockSkew > MaxClockSkew {
+		c.mistake(path+".ClockSkew", "%s, want 0 to %s", p.ClockSkew, MaxClockSkew)
+	}
+	if p.ClockSkew != 0 && p.ClockSkew != at.skew {
+		c.mistake(path+".ClockSkew", "has no effect here; put the Validity directly into an All, beside the anchor")
+	}
+	if p.MaxLifetime < 0 {
+		c.mistake(path+".MaxLifetime", "negative")
+	}
+	if p.MinRemaining < 0 {
+		c.mistake(path+".MinRemaining", "negative")
+	}
+	return &validityRule{path: path, Validity: p}, at.standing
+}
+
+// skewOf returns the skew that holds within an All: its own, else that of what is
+// around it.
+func (c *compilation) skewOf(list []Policy, at place) time.Duration {
+	skew, own := at.skew, false
+	for i, policy := range list {
+		v, ok := policy.(Validity)
+		if !ok || v.ClockSkew == 0 {
+			continue
+		}
+		if own && v.ClockSkew != skew {
+			c.mistake(index(at.path, "All", i)+".Validity.ClockSkew", "%s contradicts %s beside it", v.ClockSkew, skew)
+			continue
+		}
+		skew, own = v.ClockSkew, true
+	}
+	return skew
+}
+
+type validityRule struct {
+	path string
+	Validity
+}
+
+func (r *validityRule) judge(e *evaluation) *Error {
+	leaf := e.id.Leaf
+	if lifetime := leaf.NotAfter.Sub(leaf.NotBefore); r.MaxLifetime > 0 && lifetime > r.MaxLifetime {
+		return refusal(ReasonLifetimeNotAllowed, r.path, "issued for %s, want at most %s", lifetime, r.MaxLifetime)
+	}
+	if remaining := leaf.NotAfter.Sub(e.now); r.MinRemaining > 0 && remaining < r.MinRemaining {
+		return refusal(ReasonLifetimeNotAllowed, r.path, "%s remaining, want at least %s", remaining, r.MinRemaining)
+	}
+	return nil
+}
+
+func (r *validityRule) describe(p *printer) {
+	var parts []string
+	if r.ClockSkew > 0 {
+		parts = append(parts, "clock skew "+r.ClockSkew.String())
+	}
+	if r.MaxLifetime > 0 {
+		parts = append(parts, "issued for at most "+r.MaxLifetime.String())
+	}
+	if r.MinRemaining > 0 {
+		parts = append(parts, "at least "+r.MinRemaining.String()+" remaining")
+	}
+	p.line("validity: %s", strings.Join(parts, ", "))
+}
