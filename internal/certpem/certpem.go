@@ -26,7 +26,9 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if len(bundle) > 1 && bundle[0] == 0x30 && bundle[1] >= 0x80 {
 		return nil, errors.New("this is DER, want PEM (openssl x509 -inform der)")
 	}
-	want := markers(bundle)
+	// Every marker counts, also one that does not start its line, as behind a byte order
+	// mark: encoding/pem does not see that block.
+	want := bytes.Count(bundle, begin)
 	var certs []*x509.Certificate
 	for rest := bundle; ; {
 		var block *pem.Block
@@ -44,21 +46,10 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) != want {
-		return nil, fmt.Errorf("%d of %d blocks are readable", len(certs), want)
+		return nil, fmt.Errorf("%d of %d blocks are readable; is there a byte order mark or text in front of a marker?", len(certs), want)
 	}
 	if want == 0 {
 		return nil, errors.New("no certificate")
 	}
 	return certs, nil
-}
-
-// markers counts the lines that open a block, readable or not.
-func markers(bundle []byte) int {
-	n := 0
-	for line := range bytes.Lines(bundle) {
-		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), begin) {
-			n++
-		}
-	}
-	return n
 }

@@ -44,10 +44,7 @@ func Parse(der []byte) (Name, error) {
 }
 
 func parseRDN(element asn1.RawValue) ([]Attribute, error) {
-	var pairs []struct {
-		Type  asn1.ObjectIdentifier
-		Value asn1.RawValue
-	}
+	var pairs []asn1.RawValue
 	if rest, err := asn1.UnmarshalWithParams(element.FullBytes, &pairs, "set"); err != nil || len(rest) > 0 {
 		return nil, errors.New("not a RelativeDistinguishedName")
 	}
@@ -56,15 +53,37 @@ func parseRDN(element asn1.RawValue) ([]Attribute, error) {
 	}
 	rdn := make([]Attribute, 0, len(pairs))
 	for _, pair := range pairs {
-		attribute := Attribute{OID: pair.Type.String()}
-		if text, ok := decodeString(pair.Value); ok {
-			attribute.Text = text
-		} else {
-			attribute.Raw = pair.Value.FullBytes
+		attribute, err := parseAttribute(pair)
+		if err != nil {
+			return nil, err
 		}
 		rdn = append(rdn, attribute)
 	}
 	return rdn, nil
+}
+
+// parseAttribute reads type and value by hand: a struct would let encoding/asn1 pass over
+// whatever stands behind the value.
+func parseAttribute(pair asn1.RawValue) (Attribute, error) {
+	var oid asn1.ObjectIdentifier
+	var value asn1.RawValue
+	if pair.Class != asn1.ClassUniversal || pair.Tag != asn1.TagSequence || !pair.IsCompound {
+		return Attribute{}, errors.New("not an AttributeTypeAndValue")
+	}
+	rest, err := asn1.Unmarshal(pair.Bytes, &oid)
+	if err != nil {
+		return Attribute{}, errors.New("attribute without a type")
+	}
+	if rest, err = asn1.Unmarshal(rest, &value); err != nil || len(rest) > 0 {
+		return Attribute{}, errors.New("attribute without exactly one value")
+	}
+	attribute := Attribute{OID: oid.String()}
+	if text, ok := decodeString(value); ok {
+		attribute.Text = text
+	} else {
+		attribute.Raw = value.FullBytes
+	}
+	return attribute, nil
 }
 
 // decodeString returns the text of the string types of RFC 5280's DirectoryString
@@ -149,6 +168,31 @@ func (n Name) Values(oid string) []string {
 		}
 	}
 	return values
+}
+
+// Count returns how many attributes of the type there are, readable as text or not.
+func (n Name) Count(oid string) int {
+	count := 0
+	for _, rdn := range n {
+		for _, attribute := range rdn {
+			if attribute.OID == oid {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// Readable reports whether every value is held as text.
+func (n Name) Readable() bool {
+	for _, rdn := range n {
+		for _, attribute := range rdn {
+			if attribute.Raw != nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // String writes the name as RFC 4514 does: most specific RDN first.

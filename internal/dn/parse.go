@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -138,7 +139,8 @@ func lookUp(keyword string) (string, error) {
 func isDottedOID(s string) bool {
 	arcs := strings.Split(s, ".")
 	for _, arc := range arcs {
-		if arc == "" || len(arc) > 9 || len(arc) > 1 && arc[0] == '0' || strings.Trim(arc, "0123456789") != "" {
+		n, err := strconv.ParseUint(arc, 10, 31) // what encoding/asn1 reads
+		if err != nil || strconv.FormatUint(n, 10) != arc {
 			return false
 		}
 	}

@@ -87,7 +87,11 @@ func (n *Names) add(name asn1.RawValue) error {
 		if !ok || name.IsCompound {
 			return fmt.Errorf("IP address of %d bytes", len(name.Bytes))
 		}
-		n.IPs = append(n.IPs, address.Unmap())
+		if address.Is4In6() {
+			// Name constraints would be applied to it as IPv6 and rules as IPv4.
+			return errors.New("IPv4 address in IPv6 form")
+		}
+		n.IPs = append(n.IPs, address)
 	case tagOtherName:
 		return n.addOther(name)
 	}

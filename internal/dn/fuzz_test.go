@@ -1,0 +1,77 @@
+package dn_test
+
+import (
+	"encoding/hex"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+)
+
+// checkName holds for every name, wherever it was read.
+func checkName(t *testing.T, name dn.Name) {
+	t.Helper()
+	assert.True(t, name.Equal(name))
+	assert.True(t, name.Reversed().Reversed().Equal(name))
+	written := name.String()
+	assert.True(t, utf8.ValidString(written))
+	assert.NotContains(t, written, "\n")
+	if !writable(name) {
+		return
+	}
+	again, err := dn.ParseString(written)
+	require.NoError(t, err, "%q", written)
+	assert.True(t, again.Equal(name), "%q", written)
+	assert.Equal(t, written, again.String())
+}
+
+// writable reports whether a rule can name it: no part of it may be empty.
+func writable(name dn.Name) bool {
+	for _, rdn := range name {
+		for _, attribute := range rdn {
+			if attribute.Raw == nil && attribute.Text == "" {
+				return false
+			}
+		}
+	}
+	return len(name) > 0
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"", "3000", "300C310A300806035504030C0161", "300C310A300806035504031401E9", "300D310B300906035504031E02D83D",
+		"3018310A3008060355040A0C0162310A300806035504030C0161", "301631143008060355040A0C0162300806035504030C0161",
+		"30023100", "300C310A300806035504030C0120", "300C310A300806035504030C0100", "3080310A300806035504030C01610000",
+		"300B3109300706035504030C00", "300E310C300A06052A87FFFFFF7F0C0161",
+	} {
+		der, err := hex.DecodeString(seed)
+		require.NoError(f, err)
+		f.Add(der)
+	}
+	f.Fuzz(func(t *testing.T, der []byte) {
+		if name, err := dn.Parse(der); err == nil {
+			checkName(t, name)
+		}
+	})
+}
+
+func FuzzParseString(f *testing.F) {
+	for _, seed := range []string{
+		"", "CN=a", "CN=a,O=b", "CN=a+O=b", `O="Sue, Grabbit and Runn",C=GB`, `CN=\ a\ `, `CN=Lu\C4\8Di\C4\87`, "1.2.3=#04024869",
+		`CN=Before\0dAfter`, "CN=#0C0161", "CN=#020105", `CN=\#a`, "CN=a;O=b", `CN="a`, "cn = a , ou = b", "1.2.2147483647=a", "CN=#1E02D83D", "CN=#0C00",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, err := dn.ParseString(text)
+		if err != nil {
+			assert.Nil(t, name)
+			return
+		}
+		assert.True(t, writable(name), "an empty part of %q was accepted", text)
+		checkName(t, name)
+	})
+}

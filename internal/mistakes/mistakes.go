@@ -1,0 +1,30 @@
+// Package mistakes keeps lists of configuration mistakes flat, so that each stands on a
+// line of its own with its whole path and can be counted.
+package mistakes
+
+import "fmt"
+
+// Flatten takes errors.Join apart, at any depth. Nil errors vanish.
+func Flatten(errs ...error) []error {
+	var flat []error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join further down belongs to one mistake
+			flat = append(flat, Flatten(joined.Unwrap()...)...)
+			continue
+		}
+		flat = append(flat, err)
+	}
+	return flat
+}
+
+// Prefix puts the path in front of every mistake in the errors.
+func Prefix(path string, errs ...error) []error {
+	flat := Flatten(errs...)
+	for i, err := range flat {
+		flat[i] = fmt.Errorf("%s%w", path, err)
+	}
+	return flat
+}

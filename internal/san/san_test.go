@@ -1,0 +1,149 @@
+package san_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/hex"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// upn is otherName 1.3.6.1.4.1.311.20.2.3 with the content of its explicit [0].
+func upn(content string) string {
+	oid := "060A2B060104018237140203"
+	return wrap("A0", oid+wrap("A0", content))
+}
+
+// wrap puts a tag and a short length in front of hex.
+func wrap(tag, content string) string {
+	return tag + hex.EncodeToString([]byte{byte(len(content) / 2)}) + content
+}
+
+func der(t testing.TB, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	require.NoError(t, err)
+	return b
+}
+
+// The DER was written by hand after RFC 5280, section 4.2.1.6 and appendix A.2.
+func TestParse_KeepsTypesApart(t *testing.T) {
+	names, err := san.Parse(der(t, wrap("30", "810161"+"820162"+"860163"+"8704"+"0A010203"+"8710"+strings.Repeat("00", 15)+"01"+
+		upn("0C0164")+wrap("A0", "06032A0304"+wrap("A0", "0C0165"))+"88012A"+"A400")))
+	require.NoError(t, err)
+	assert.Equal(t, san.Names{
+		Emails: []string{"a"}, DNS: []string{"b"}, URIs: []string{"c"}, UPNs: []string{"d"},
+		IPs: []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("::1")},
+	}, names)
+	names, err = san.Parse(der(t, wrap("30", upn("0C02C3A9"))))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"\u00E9"}, names.UPNs)
+	names, err = san.Parse(der(t, "3000"))
+	require.NoError(t, err)
+	assert.Empty(t, names)
+}
+
+func TestParse_WhatIsNotExactlyInFormIsAnError(t *testing.T) {
+	for name, text := range map[string]string{
+		"nothing":                        "",
+		"not a sequence":                 "3100",
+		"a byte behind":                  "300000",
+		"a universal name":               wrap("30", "0C0161"),
+		"a truncated name":               "30028202",
+		"an empty DNS name":              wrap("30", "8200"),
+		"an empty e-mail address":        wrap("30", "8100"),
+		"an empty URI":                   wrap("30", "8600"),
+		"a NUL in a DNS name":            wrap("30", "82036100"+"62"),
+		"a space in an e-mail address":   wrap("30", "81036120"+"62"),
+		"a byte beyond ASCII in a URI":   wrap("30", "8602"+"C3A9"),
+		"DEL in a DNS name":              wrap("30", "82017F"),
+		"a constructed DNS name":         wrap("30", "A203820161"),
+		"an IP address of 5 bytes":       wrap("30", "87050A01020304"),
+		"an IP address of no bytes":      wrap("30", "8700"),
+		"an otherName without a type":    wrap("30", "A000"),
+		"a UPN without the explicit tag": wrap("30", wrap("A0", "060A2B0601040182371402030C0161")),
+		"a UPN under [1]":                wrap("30", wrap("A0", "060A2B060104018237140203"+"A1030C0161")),
+		"a UPN without a value":          wrap("30", wrap("A0", "060A2B060104018237140203")),
+		"a UPN of another type":          wrap("30", upn("130161")),
+		"an empty UPN":                   wrap("30", upn("0C00")),
+		"a UPN that is not UTF-8":        wrap("30", upn("0C01FF")),
+		"a UPN with a byte behind":       wrap("30", upn("0C016100")),
+		"a UPN with a second value":      wrap("30", wrap("A0", "060A2B060104018237140203"+"A0030C0161"+"A0030C0162")),
+	} {
+		_, err := san.Parse(der(t, text))
+		assert.Error(t, err, name)
+	}
+}
+
+// RFC 5280, section 4.2.1.6: an IPv4 address has four octets. One of sixteen is IPv6, and
+// name constraints judge it as such, so it must not come out as IPv4.
+func TestParse_MappedAddressIsNotIPv4(t *testing.T) {
+	names, err := san.Parse(der(t, wrap("30", "8710"+strings.Repeat("00", 10)+"FFFF0A010203")))
+	if err != nil {
+		return // to refuse it is as good
+	}
+	assert.NotContains(t, names.IPs, netip.MustParseAddr("10.1.2.3"))
+}
+
+func TestParse_AThousandNamesAndNoMore(t *testing.T) {
+	sequence := func(n int) []byte {
+		content := bytes.Repeat([]byte{0x82, 1, 'a'}, n)
+		value, err := asn1.Marshal(asn1.RawValue{Tag: asn1.TagSequence, IsCompound: true, Bytes: content})
+		require.NoError(t, err)
+		return value
+	}
+	names, err := san.Parse(sequence(san.MaxNames))
+	require.NoError(t, err)
+	assert.Len(t, names.DNS, san.MaxNames)
+	_, err = san.Parse(sequence(san.MaxNames + 1))
+	assert.Error(t, err)
+}
+
+func TestOf_ReadsTheExtension(t *testing.T) {
+	names, err := san.Of(&x509.Certificate{})
+	require.NoError(t, err)
+	assert.Empty(t, names)
+	other := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 18}, Value: der(t, wrap("30", "820162"))}
+	own := pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: der(t, wrap("30", "820161"))}
+	names, err = san.Of(&x509.Certificate{Extensions: []pkix.Extension{other, own}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a"}, names.DNS, "the issuer's alternative names are not the subject's")
+	own.Value = []byte{0}
+	_, err = san.Of(&x509.Certificate{Extensions: []pkix.Extension{own}})
+	assert.Error(t, err)
+}
+
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{"", "3000", wrap("30", "820161"), wrap("30", upn("0C0164")), wrap("30", "87040A010203"), wrap("30", "8200"), wrap("30", "A000"), "3080820161" + "0000", wrap("30", "9F8101"+"0161")} {
+		f.Add(der(f, seed))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		names, err := san.Parse(value)
+		if err != nil {
+			assert.Empty(t, names)
+			return
+		}
+		count := len(names.DNS) + len(names.Emails) + len(names.URIs) + len(names.IPs) + len(names.UPNs)
+		assert.LessOrEqual(t, count, san.MaxNames)
+		for _, list := range [][]string{names.DNS, names.Emails, names.URIs} {
+			for _, name := range list {
+				assert.Regexp(t, `^[\x21-\x7E]+$`, name)
+			}
+		}
+		for _, name := range names.UPNs {
+			assert.NotEmpty(t, name)
+		}
+		for _, address := range names.IPs {
+			assert.True(t, address.IsValid())
+			assert.Empty(t, address.Zone())
+		}
+	})
+}
