@@ -3,6 +3,7 @@ package certauth
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/prefix"
@@ -39,26 +40,26 @@ type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
-		func(n san.Names) []string { return n.DNS }, matchDNS)
+		func(n san.Names) ([]string, bool) { return n.DNS, all(n.DNS, isHostName) }, matchDNS)
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("URIs", "URI", p, at, parseURI,
-		func(n san.Names) []string { return n.URIs }, func(have, want string) bool { return have == want })
+		func(n san.Names) ([]string, bool) { return n.URIs, true }, func(have, want string) bool { return have == want })
 }
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("Emails", "e-mail address", p, at, parseMailboxPattern,
-		func(n san.Names) []string { return n.Emails }, matchMailbox)
+		func(n san.Names) ([]string, bool) { return n.Emails, all(n.Emails, isMailbox) }, matchMailbox)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("UPNs", "user principal name", p, at, parseUPN,
-		func(n san.Names) []string { return n.UPNs }, matchUPN)
+		func(n san.Names) ([]string, bool) { return n.UPNs, all(n.UPNs, isUPN) }, matchUPN)
 }
 
 func (c *compilation) altRule(name, what string, list []string, at place, parse func(string) error,
-	have func(san.Names) []string, match func(have, want string) bool,
+	have func(san.Names) (names []string, readable bool), match func(have, want string) bool,
 ) (rule, standing) {
 	path := at.path + "." + name
 	c.needNames(path, at)
@@ -75,16 +76,17 @@ func (c *compilation) altRule(name, what string, list []string, at place, parse 
 	return r, at.standing
 }
 
-// altRule is a list of patterns over the names of one type.
+// altRule is a list of patterns over the names of one type. have also says whether all
+// of them could be read: of what cannot be read, Not must not say that it differs.
 type altRule struct {
 	path, what string
 	list       []string
-	have       func(san.Names) []string
+	have       func(san.Names) ([]string, bool)
 	match      func(have, want string) bool
 }
 
 func (r *altRule) judge(e *evaluation) *Error {
-	have := r.have(e.id.names.alt)
+	have, readable := r.have(e.id.names.alt)
 	for _, name := range have {
 		for _, want := range r.list {
 			if r.match(name, want) {
@@ -92,7 +94,13 @@ func (r *altRule) judge(e *evaluation) *Error {
 			}
 		}
 	}
-	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused.mismatch = readable
+	return refused
+}
+
+func all(names []string, valid func(string) bool) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !valid(name) })
 }
 
 func (r *altRule) describe(p *printer) { p.line("%s is one of %s", r.what, quoteList(r.list)) }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 )
 
 // Authenticator judges requests by one Config. It never changes, is safe for concurrent
@@ -17,11 +20,15 @@ type Authenticator struct {
 	config     Config
 	source     Source
 	sourceName string
+	frontEnd   *frontEndRule // nil unless the source verifies
 	policy     rule
 	standing   standing
 	exclusions []exclusion
 	headers    headerSet
+	names      []string // of the Named policies
 	material   *material
+
+	sourceReloads []func(context.Context) error
 }
 
 // New checks the whole configuration and returns the Authenticator, or all mistakes at
@@ -29,7 +36,7 @@ type Authenticator struct {
 // names; it opens no socket and starts nothing that outlives it.
 func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
-		config.Now = time.Now
+		config.Now = time.Now //nolint:forbidigo // the default of the injected clock
 	}
 	if config.Challenge == "" {
 		config.Challenge = defaultChallenge
@@ -41,27 +48,39 @@ func New(config Config) (*Authenticator, error) {
 	a := &Authenticator{config: config}
 	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
 
-	mistakes := config.check()
-	mistakes = append(mistakes, a.prepareSource(SourceEnvironment{Now: config.Now, Logger: logger})...)
+	found := config.check()
+	found = append(found, a.prepareSource(SourceEnvironment{
+		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval, Observe: a.reloadedWithin,
+		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
+	})...)
 
 	c := &compilation{material: a.material}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
-		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", standing{})
+		start := standing{}
+		if verifying, ok := a.source.(VerifyingSource); ok && verifying.FrontEndVerifies() {
+			start.vouched = vouchedNames
+			a.frontEnd = &frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}
+		}
+		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
+		a.names = c.names
 	}
-	mistakes = append(mistakes, c.mistakes...)
+	found = append(found, c.mistakes...)
 
 	exclusions, errs := compileExclusions(config.Exclusions)
 	a.exclusions = exclusions
-	mistakes = append(mistakes, errs...)
+	found = append(found, errs...)
 
-	if len(mistakes) > 0 {
-		return nil, configError(mistakes)
+	if len(found) > 0 {
+		return nil, configError(found)
 	}
 	a.config.Source, a.config.Policy, a.config.Exclusions = nil, nil, nil // the compiled copies are what counts
 	if a.config.Logger != nil {
-		a.config.Logger.Info("certauth: configured", "policy", a.String())
+		// A record a line: handlers escape line ends, and this is for people to read.
+		for line := range strings.Lines(a.String()) {
+			a.config.Logger.Info("certauth: configured", "policy", strings.TrimSuffix(line, "\n"))
+		}
 	}
 	return a, nil
 }
@@ -75,7 +94,7 @@ func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
 	if preparing, ok := source.(PreparedSource); ok {
 		prepared, err := safely(func() (Source, error) { return preparing.Prepare(env) })
 		if err != nil {
-			return []error{fmt.Errorf("Source: %w", err)}
+			return mistakes.Prefix("Source: ", err)
 		}
 		if isNil(prepared) {
 			return []error{errors.New("Source: Prepare returned nil")}
@@ -102,12 +121,13 @@ func nameOfSource(source Source) string {
 }
 
 // configError joins the mistakes under a line that counts them.
-func configError(mistakes []error) error {
+func configError(found []error) error {
+	found = mistakes.Flatten(found...)
 	noun := "mistakes"
-	if len(mistakes) == 1 {
+	if len(found) == 1 {
 		noun = "mistake"
 	}
-	return fmt.Errorf("certauth: %d %s in Config:\n%w", len(mistakes), noun, errors.Join(mistakes...))
+	return fmt.Errorf("certauth: %d %s in Config:\n%w", len(found), noun, errors.Join(found...))
 }
 
 // Check judges the certificate that the request presents and returns who it is, or why
@@ -154,7 +174,14 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 	id.Source = a.sourceName
 	id.owner = a
 	e := &evaluation{ctx: r.Context(), now: now, id: id}
-	if refused := e.judge(a.policy, "Policy"); refused != nil {
+	refused = nil
+	if a.frontEnd != nil {
+		refused = a.frontEnd.judge(e)
+	}
+	if refused == nil {
+		refused = e.judge(a.policy, "Policy")
+	}
+	if refused != nil {
 		refused.fingerprint = id.Thumbprint()
 		return nil, refused
 	}
@@ -164,23 +191,30 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 // present asks the source. An empty answer is an absent certificate.
 func (a *Authenticator) present(r *http.Request) ([]*x509.Certificate, *Error) {
 	presented, err := a.source.Certificates(r)
-	if err != nil {
-		return nil, asError(err, ReasonCertificateMalformed, "Source")
+	if err == nil && len(presented.Certificates) == 0 {
+		err = refusal(ReasonCertificateMissing, "Source", "no certificate")
 	}
-	if len(presented.Certificates) == 0 {
-		return nil, refusal(ReasonCertificateMissing, "Source", "no certificate")
+	if err != nil {
+		refused := asError(err, ReasonCertificateMalformed, "Source")
+		refused.absent = refused.Reason == ReasonCertificateMissing
+		return nil, refused
 	}
 	return presented.Certificates, nil
 }
 
-// Reload reads all files, environment variables and functions of the policy again, now,
-// and returns when that is done: for a signal handler, or a test. What fails keeps its
+// Reload reads all files, environment variables and functions of the policy, and of the
+// policies in the source's gates, again, now, and returns when that is done: for a signal handler, or a test. What fails keeps its
 // last good value and is part of the returned error.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	return a.material.reload(ctx)
+	errs := []error{a.material.reload(ctx)}
+	for _, reload := range a.sourceReloads {
+		_, err := safely(func() (bool, error) { return true, reload(ctx) })
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // String returns the configuration in effect as text of several lines: source, mode,

@@ -27,9 +27,6 @@ const (
 // newIdentity looks at what a source presented before any policy does: counts and sizes
 // first, then what every certificate must be.
 func newIdentity(presented []*x509.Certificate, path string) (*Identity, *Error) {
-	if len(presented) == 0 {
-		return nil, refusal(ReasonCertificateMissing, path, "no certificate")
-	}
 	if len(presented) > maxCertificates {
 		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
 	}

@@ -144,8 +144,9 @@ func (s *search) add(to *[]*x509.Certificate, candidates []*x509.Certificate) []
 	return added
 }
 
-// onlyExpiredIssuers returns an issuer of the leaf that is outside its validity, if no
-// issuer is within: then the date, not the signature, is what to tell the operator.
+// onlyExpiredIssuers returns a configured issuer of the leaf that is outside its
+// validity, if no issuer is within: then the date, not the signature, is what to tell the
+// operator.
 func (s *search) onlyExpiredIssuers(leaf *x509.Certificate, now time.Time) *x509.Certificate {
 	var expired *x509.Certificate
 	for _, cert := range slices.Concat(s.foundIntermediates, s.foundRoots) {
@@ -155,7 +156,8 @@ func (s *search) onlyExpiredIssuers(leaf *x509.Certificate, now time.Time) *x509
 		if !now.Before(cert.NotBefore) && !now.After(cert.NotAfter) {
 			return nil
 		}
-		if leaf.CheckSignatureFrom(cert) == nil {
+		configured := s.intermediates.contains(cert) || s.roots != nil && s.roots.contains(cert)
+		if configured && leaf.CheckSignatureFrom(cert) == nil {
 			expired = cert
 		}
 	}

@@ -1,7 +1,6 @@
 package certauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -68,7 +67,7 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	}
 	switch roots := p.Roots.(type) {
 	case systemRoots:
-		pool, err := x509.SystemCertPool()
+		pool, err := x509.SystemCertPool() //nolint:forbidigo // the one place that asks for it, by InsecureSystemRoots
 		if err != nil {
 			c.mistake(path+".Roots", "system roots: %w", err)
 		}
@@ -133,6 +132,9 @@ func (r *chainRule) judge(e *evaluation) *Error {
 	chains, err := r.verify(leaf, &search, e.now)
 	if err != nil {
 		return err
+	}
+	if len(chains) == 0 { // verify says why whenever it finds none; a slip there must not let anybody in
+		return refusal(ReasonInternalError, r.path, "no chain and no reason")
 	}
 	e.anchor(vouchedNames, chains)
 	return nil
@@ -237,7 +239,9 @@ func (r *chainRule) explain(leaf *x509.Certificate, found *search, err error, no
 		return refusal(ReasonChainUntrusted, r.path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
 	}
 	if expired := found.onlyExpiredIssuers(leaf, now); expired != nil {
-		return checkDates(r.path, "issuing CA "+issuer, expired, now, r.skew)
+		if refused := checkDates(r.path, "issuing CA "+issuer, expired, now, r.skew); refused != nil {
+			return refused
+		}
 	}
 	switch {
 	case found.sameNameOtherKey:
@@ -286,8 +290,4 @@ func nameOf(der []byte) string {
 		return "(unreadable name)"
 	}
 	return name.String()
-}
-
-func sameKey(a, b *x509.Certificate) bool {
-	return bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }

@@ -1,8 +1,9 @@
 package certauth
 
 import (
-	"errors"
+	"fmt"
 	"slices"
+	"strings"
 )
 
 // All accepts a certificate that every policy in it accepts, asked in order. The first
@@ -74,9 +75,10 @@ func (p Any) compile(c *compilation, at place) (rule, standing) {
 	for i, policy := range p {
 		inner := at
 		inner.path = index(at.path, "Any", i)
+		named := len(c.names)
 		part, after := c.child(policy, inner)
 		compiled.parts = append(compiled.parts, part)
-		compiled.named = append(compiled.named, containsNamed(policy, 0))
+		compiled.named = append(compiled.named, len(c.names) > named)
 		if i == 0 {
 			end = after
 		}
@@ -116,26 +118,47 @@ func (r anyRule) judge(e *evaluation) *Error {
 	return furthest(refused)
 }
 
-// furthest picks the refusal that explains most and keeps the others behind it.
+// furthest picks the refusal that explains most and keeps the others as text behind it.
 func furthest(refused []*Error) *Error {
-	const most = 8
-	best, firm := *refused[0], false
-	var details []error
+	chosen, firm := 0, false
 	for i, err := range refused {
-		if err.Reason.info().rank > best.Reason.info().rank {
-			best = *err
+		if err.Reason.info().rank > refused[chosen].Reason.info().rank {
+			chosen = i
 		}
 		firm = firm || !err.mismatch
-		if i < most {
-			details = append(details, err)
-		}
 	}
+	best := *refused[chosen]
 	best.mismatch = !firm
-	if len(details) > 1 {
-		best.Err = errors.Join(append([]error{best.Err}, details...)...)
+	if len(refused) > 1 {
+		best.Err = branches{chosen: best.Err, others: slices.Delete(slices.Clone(refused), chosen, chosen+1)}
 	}
 	return &best
 }
+
+// branches is the detail of an Any that refused. Only the chosen branch is part of the
+// chain that errors.Is walks: a refusal has one class.
+type branches struct {
+	chosen error
+	others []*Error
+}
+
+func (b branches) Error() string {
+	const most = 4
+	var text strings.Builder
+	if b.chosen != nil {
+		text.WriteString(b.chosen.Error())
+	}
+	for i, other := range b.others {
+		if i == most {
+			fmt.Fprintf(&text, "; and %d more", len(b.others)-most)
+			break
+		}
+		text.WriteString("; " + strings.TrimPrefix(other.Error(), "certauth: "))
+	}
+	return clip(text.String(), maxDetail)
+}
+
+func (b branches) Unwrap() error { return b.chosen }
 
 func (r anyRule) describe(p *printer) { p.group("any of", r.parts) }
 
@@ -173,6 +196,9 @@ func (p Named) compile(c *compilation, at place) (rule, standing) {
 	}
 	at.path += ".Named(" + quote(p.Name) + ")"
 	part, end := c.child(p.Policy, at)
+	if !at.underNot {
+		c.names = append(slices.Clip(c.names), p.Name)
+	}
 	return namedRule{name: p.Name, part: part}, end
 }
 
@@ -193,18 +219,39 @@ func (r namedRule) judge(e *evaluation) *Error {
 
 func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
 
-func containsNamed(policy Policy, depth int) bool {
-	if depth > maxPolicyDepth {
-		return false
+// Matched accepts callers whom a [Named] policy accepted before, under one of the listed
+// names: a route that is for one role says so with auth.Require(Matched{"admin"}). A name
+// that no Named before it has is an error of [New], and so is an empty list. It cannot
+// stand under [Not]: a name is missing also where its rule could not be answered.
+type Matched []string
+
+func (p Matched) compile(c *compilation, at place) (rule, standing) {
+	path := at.path + ".Matched"
+	c.forbidUnderNot(path, at)
+	if at.standing.vouched == vouchedNothing {
+		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
 	}
-	within := func(inner Policy) bool { return containsNamed(inner, depth+1) }
-	switch p := policy.(type) {
-	case Named:
-		return true
-	case All:
-		return slices.ContainsFunc(p, within)
-	case Any:
-		return slices.ContainsFunc(p, within)
+	c.texts(path, p)
+	for i, name := range p {
+		if !slices.Contains(c.names, name) {
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it is called %s", quote(name))
+		}
 	}
-	return false
+	return &matchedRule{path: path, names: slices.Clone(p)}, at.standing
 }
+
+type matchedRule struct {
+	path  string
+	names []string
+}
+
+func (r *matchedRule) judge(e *evaluation) *Error {
+	for _, name := range e.id.Matched {
+		if slices.Contains(r.names, name) {
+			return nil
+		}
+	}
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.id.Matched), quoteList(e.id.Matched), quoteList(r.names))
+}
+
+func (r *matchedRule) describe(p *printer) { p.line("matched as one of %s", quoteList(r.names)) }

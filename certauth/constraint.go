@@ -2,20 +2,22 @@ package certauth
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// checkEmailConstraints applies the permitted e-mail constraints of every CA in the
-// chain to the leaf as RFC 5280, section 4.2.1.10, words them: "host" is that host
-// alone, ".domain" any host below it, "mailbox@host" that mailbox. crypto/x509 has
-// already applied the excluded ones, and the permitted ones more widely.
+// checkEmailConstraints applies the e-mail constraints of every CA in the chain to the
+// leaf as RFC 5280, section 4.2.1.10, words them: "host" is that host alone, ".domain"
+// any host below it, "mailbox@host" that mailbox. crypto/x509 has looked at the
+// alternative names already, but takes permitted hosts more widely and does not look at
+// addresses in the subject.
 func checkEmailConstraints(path string, chain []*x509.Certificate) *Error {
 	var emails []string
 	for i, ca := range chain[1:] {
-		if len(ca.PermittedEmailAddresses) == 0 {
+		if len(ca.PermittedEmailAddresses)+len(ca.ExcludedEmailAddresses) == 0 {
 			continue
 		}
 		if emails == nil {
@@ -25,7 +27,7 @@ func checkEmailConstraints(path string, chain []*x509.Certificate) *Error {
 			}
 		}
 		for _, email := range emails {
-			if !emailPermitted(email, ca.PermittedEmailAddresses) {
+			if !emailAllowed(email, ca) {
 				return refusal(ReasonChainUntrusted, path, "e-mail address %s is outside the name constraints of CA %d", quote(email), i+1).
 					withHint("the partner's CA may not issue certificates for this address; ask the partner")
 			}
@@ -51,27 +53,22 @@ func emailsOf(leaf *x509.Certificate) ([]string, error) {
 	return append([]string{}, subject.Values(dn.OIDEmailAddress)...), nil
 }
 
-func emailPermitted(email string, permitted []string) bool {
-	local, domain, ok := splitMailbox(email)
-	if !ok {
-		return false
+// emailAllowed refuses an address that is not one plain mailbox: nobody can say on which
+// side of a constraint it stands.
+func emailAllowed(email string, ca *x509.Certificate) bool {
+	local, host, ok := splitMailbox(email)
+	within := func(constraint string) bool { return emailWithin(local, host, constraint) }
+	return ok && !slices.ContainsFunc(ca.ExcludedEmailAddresses, within) &&
+		(len(ca.PermittedEmailAddresses) == 0 || slices.ContainsFunc(ca.PermittedEmailAddresses, within))
+}
+
+func emailWithin(local, host, constraint string) bool {
+	mailbox, mailboxHost, isMailbox := strings.Cut(constraint, "@")
+	switch {
+	case isMailbox:
+		return local == mailbox && equalFoldASCII(host, mailboxHost)
+	case strings.HasPrefix(constraint, "."):
+		return len(host) > len(constraint) && equalFoldASCII(host[len(host)-len(constraint):], constraint)
 	}
-	for _, constraint := range permitted {
-		wantLocal, wantDomain, isMailbox := strings.Cut(constraint, "@")
-		switch {
-		case isMailbox:
-			if local == wantLocal && equalFoldASCII(domain, wantDomain) {
-				return true
-			}
-		case strings.HasPrefix(constraint, "."):
-			if len(domain) > len(constraint) && equalFoldASCII(domain[len(domain)-len(constraint):], constraint) {
-				return true
-			}
-		case constraint == "":
-			return true
-		case equalFoldASCII(domain, constraint):
-			return true
-		}
-	}
-	return false
+	return constraint == "" || equalFoldASCII(host, constraint)
 }

@@ -22,7 +22,8 @@ type Denied struct {
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
-	// verified chains are compared: a denied CA denies all that it issued.
+	// verified chains are compared, also in chains that a later rule verifies: a denied CA
+	// denies all that it issued.
 	PublicKeys []string
 }
 
@@ -90,6 +91,15 @@ type deniedRule struct {
 }
 
 func (r *deniedRule) judge(e *evaluation) *Error {
+	if refused := r.look(e); refused != nil {
+		return refused
+	}
+	e.last = append(e.last, r)
+	return nil
+}
+
+// look runs where the rule stands, and once more when all chains are known.
+func (r *deniedRule) look(e *evaluation) *Error {
 	if len(r.serials) > 0 {
 		issuer, err := dn.Parse(e.id.Leaf.RawIssuer)
 		if err != nil {

@@ -26,7 +26,8 @@
 //   - what it names: [Subject], [CommonNames], [Organizations], [OrganizationalUnits],
 //     [DNSNames], [URIs], [SPIFFEIDs], [Emails], [IPs], [UPNs], [Extension];
 //   - its dates, key and standing: [Validity], [Keys], [NotRevoked], [Denied];
-//   - combinations and your own rules: [All], [Any], [Not], [Named], [PolicyFunc].
+//   - combinations, roles and your own rules: [All], [Any], [Not], [Named], [Matched],
+//     [PolicyFunc].
 //
 // New finds every mistake of the configuration at once, each with its path, and treats
 // whatever would silently accept as one: an empty list, a nil pool, a name that nothing

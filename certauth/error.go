@@ -32,6 +32,10 @@ type Error struct {
 	// refusal may be turned round by Not; everything else stays a refusal.
 	mismatch bool
 
+	// absent: the source found no certificate. Only that is what Mode Optional lets
+	// through, whatever Reason a rule of the user chooses.
+	absent bool
+
 	// fingerprint is the SHA-256 of the leaf in hex, for the log, if it could be read.
 	fingerprint string
 }
@@ -92,7 +96,7 @@ func asError(err error, otherwise Reason, rule string) *Error {
 		if filled.Hint == "" {
 			filled.Hint = filled.Reason.info().hint
 		}
-		filled.mismatch = false
+		filled.mismatch, filled.absent = false, false
 		return &filled
 	}
 	return &Error{Reason: otherwise, Rule: rule, Hint: otherwise.info().hint, Err: err}

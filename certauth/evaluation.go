@@ -14,6 +14,8 @@ type evaluation struct {
 	ctx context.Context
 	now time.Time
 	id  *Identity
+
+	last []*deniedRule // to look at once more when the tree has accepted
 }
 
 // saved is what a failed branch must not leave behind.
@@ -21,16 +23,18 @@ type saved struct {
 	matched, chains int
 	vouched         vouching
 	revocation      Revocation
+	last            int
 }
 
 func (e *evaluation) save() saved {
-	return saved{len(e.id.Matched), len(e.id.Chains), e.id.vouched, e.id.Revocation}
+	return saved{len(e.id.Matched), len(e.id.Chains), e.id.vouched, e.id.Revocation, len(e.last)}
 }
 
 func (e *evaluation) restore(s saved) {
 	e.id.Matched = e.id.Matched[:s.matched:s.matched]
 	e.id.Chains = e.id.Chains[:s.chains:s.chains]
 	e.id.vouched, e.id.Revocation = s.vouched, s.revocation
+	e.last = e.last[:s.last:s.last]
 }
 
 // anchor records that a rule vouches for the certificate.
@@ -51,6 +55,11 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 	}
 	if err := r.judge(e); err != nil {
 		return err
+	}
+	for _, denied := range e.last {
+		if refused := denied.look(e); refused != nil {
+			return refused
+		}
 	}
 	if err := e.ctx.Err(); err != nil {
 		return refusal(ReasonRequestCanceled, path, "%w", err)

@@ -36,8 +36,12 @@ type Event struct {
 	Source string
 	// Peer is who sent the request, as the socket knows it.
 	Peer Peer
-	// Identity is the caller, if accepted, or for a route's refusal unset.
+	// Identity is the caller if accepted, and the known caller whom a route's Require
+	// refused.
 	Identity *Identity
+	// Route is true for the decision of a Require; the Handler around it reports its own
+	// first.
+	Route bool
 }
 
 // Reason returns the reason of the refusal, or [ReasonNone].
@@ -83,7 +87,7 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 			attrs = append(attrs, slog.String("fingerprint", err.fingerprint))
 		}
 	}
-	if event.Identity != nil {
+	if event.Identity != nil && event.Err == nil {
 		attrs = append(attrs, slog.String("fingerprint", event.Identity.Thumbprint()))
 	}
 	if event.Rule != "" {
@@ -102,6 +106,17 @@ func (a *Authenticator) panicked(path string, value any) *Error {
 		})
 	}
 	return refused
+}
+
+// reloadedWithin tells of a reload in an Authenticator that the source made for itself.
+func (a *Authenticator) reloadedWithin(_ context.Context, event Event) {
+	var err error
+	if event.Err != nil {
+		err = event.Err.Err
+	}
+	if event.Outcome == OutcomeReloaded || event.Outcome == OutcomeKept {
+		a.reloaded("Source: "+event.Rule, err)
+	}
 }
 
 // reloaded tells of a reload, good or bad.

@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -31,7 +32,7 @@ type Extension struct {
 func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Extension"
 	c.needNames(path, at)
-	if _, err := x509.ParseOID(p.OID); err != nil {
+	if !isOID(p.OID) {
 		c.mistake(path+".OID", "%s is not an object identifier", quote(p.OID))
 	}
 	set := 0
@@ -58,6 +59,21 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	return r, at.standing
 }
 
+// isOID accepts the one spelling that a certificate's identifier is compared with. Arcs
+// beyond 31 bits do not occur: crypto/x509 reads no such certificate.
+func isOID(s string) bool {
+	oid, err := x509.ParseOID(s)
+	if err != nil || oid.String() != s {
+		return false
+	}
+	for arc := range strings.SplitSeq(s, ".") {
+		if _, err := strconv.ParseInt(arc, 10, 32); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 type extensionRule struct {
 	path, oid string
 	values    [][]byte
@@ -70,30 +86,35 @@ func (r *extensionRule) judge(e *evaluation) *Error {
 		if extension.Id.String() != r.oid {
 			continue
 		}
-		if r.accepts(extension.Value) {
+		accepted, readable := r.accepts(extension.Value)
+		if accepted {
 			return nil
 		}
-		return mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+		refused := mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+		refused.mismatch = readable
+		return refused
 	}
 	return mismatch(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 }
 
-func (r *extensionRule) accepts(value []byte) bool {
+// accepts compares the content; readable is false where Text is asked for and the
+// content is not one string.
+func (r *extensionRule) accepts(value []byte) (accepted, readable bool) {
 	if r.present {
-		return true
+		return true, true
 	}
 	if len(r.values) > 0 {
-		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, value) })
+		return slices.ContainsFunc(r.values, func(want []byte) bool { return bytes.Equal(want, value) }), true
 	}
 	var raw asn1.RawValue
 	if rest, err := asn1.Unmarshal(value, &raw); err != nil || len(rest) > 0 || raw.Class != asn1.ClassUniversal || raw.IsCompound {
-		return false
+		return false, false
 	}
 	switch raw.Tag {
 	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String:
-		return utf8.Valid(raw.Bytes) && slices.Contains(r.texts, string(raw.Bytes))
+		return slices.Contains(r.texts, string(raw.Bytes)), utf8.Valid(raw.Bytes)
 	}
-	return false
+	return false, false
 }
 
 func (r *extensionRule) describe(p *printer) {

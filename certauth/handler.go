@@ -54,7 +54,7 @@ func (a *Authenticator) decide(r *http.Request) (Event, *Identity) {
 	case refused == nil:
 		event.Outcome, event.Identity = OutcomeAccepted, id
 		return event, id
-	case refused.Reason == ReasonCertificateMissing && a.config.Mode == Optional:
+	case refused.absent && a.config.Mode == Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
 		event.Outcome, event.Err = OutcomeReported, refused
@@ -77,8 +77,8 @@ func withOutcome(r *http.Request, id *Identity) *http.Request {
 
 // Require returns middleware for a route that asks more than the Authenticator's own
 // policy: it stands behind [Authenticator.Handler] and judges the identity that Handler
-// put into the context. A caller without one gets 401, a known caller whom the policy
-// refuses 403.
+// put into the context. A caller without one gets 401; a known caller whom the policy
+// refuses, for whatever reason, a panic in it included, gets 403.
 //
 // The policy may build on what the Authenticator's own policy establishes: behind a
 // Chain it can name names at once. A policy that [New] would refuse makes Require
@@ -86,7 +86,7 @@ func withOutcome(r *http.Request, id *Identity) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var judged rule
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material}
+		c := &compilation{material: a.material, names: a.names}
 		judged, _ = c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())
@@ -113,9 +113,9 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, judge
 	}
 	a.headers.strip(r)
 	event := a.newEvent(r)
-	event.Outcome, event.Identity = OutcomeAccepted, id
+	event.Outcome, event.Identity, event.Route = OutcomeAccepted, id, true
 	if refused != nil {
-		event.Outcome, event.Err, event.Identity = OutcomeDenied, refused, nil
+		event.Outcome, event.Err = OutcomeDenied, refused
 		if id != nil {
 			status = http.StatusForbidden
 		}

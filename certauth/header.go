@@ -47,8 +47,9 @@ func (s *headerSet) has(name string) bool {
 }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. Trailers are stripped likewise; they are never
-// read.
+// outside this one sees them gone too. What stands among the trailers by now goes as well;
+// those that net/http adds at the end of the body come later, are never read, and never
+// become headers.
 func (s *headerSet) strip(r *http.Request) {
 	if len(s.folded) == 0 {
 		return

@@ -77,6 +77,9 @@ func (PEM) reloads() bool    { return false }
 func (PEM) describe() string { return "PEM" }
 
 func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	if p == "" {
+		return nil, digest{}, errors.New("PEMFile: empty file name")
+	}
 	bundle, err := readFile(string(p), certpem.MaxBundle)
 	if err != nil {
 		return nil, digest{}, err

@@ -85,6 +85,11 @@ func splitMailbox(s string) (local, host string, ok bool) {
 	return local, host, true
 }
 
+func isMailbox(s string) bool {
+	_, _, ok := splitMailbox(s)
+	return ok
+}
+
 func parseMailboxPattern(s string) error {
 	if host, every := strings.CutPrefix(s, "@"); every {
 		if !isHostName(host) {
@@ -92,7 +97,7 @@ func parseMailboxPattern(s string) error {
 		}
 		return nil
 	}
-	if _, _, ok := splitMailbox(s); !ok {
+	if !isMailbox(s) {
 		return errors.New("not one plain mailbox")
 	}
 	return nil
@@ -107,9 +112,13 @@ func matchMailbox(have, want string) bool {
 	return equalFoldASCII(host, wantHost) && (wantLocal == "" || local == wantLocal)
 }
 
-func parseUPN(s string) error {
+func isUPN(s string) bool {
 	user, suffix, found := strings.Cut(s, "@")
-	if !found || user == "" || suffix == "" || strings.Contains(suffix, "@") {
+	return found && user != "" && suffix != "" && !strings.Contains(suffix, "@")
+}
+
+func parseUPN(s string) error {
+	if !isUPN(s) {
 		return errors.New("not a user principal name (user@suffix)")
 	}
 	return nil

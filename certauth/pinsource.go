@@ -35,6 +35,9 @@ type PinFunc func(ctx context.Context) ([]string, error)
 const maxPinText = 128 << 20
 
 func (f PinFile) pins(_ context.Context, known digest) ([]string, digest, error) {
+	if f == "" {
+		return nil, digest{}, errors.New("PinFile: empty file name")
+	}
 	content, err := readFile(string(f), maxPinText)
 	if err != nil {
 		return nil, digest{}, err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 )
 
 // Policy decides whether a certificate may come in. Policies are plain values of this
@@ -77,11 +79,18 @@ const (
 type compilation struct {
 	mistakes  []error
 	material  *material
+	names     []string // of the Named policies so far
 	nodes     int
 	overgrown bool
 }
 
 func (c *compilation) mistake(path, format string, args ...any) {
+	if len(args) == 1 && format == "%w" {
+		if err, ok := args[0].(error); ok {
+			c.mistakes = append(c.mistakes, mistakes.Prefix(path+": ", err)...)
+			return
+		}
+	}
 	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
 }
 

@@ -24,6 +24,7 @@ const (
 	ReasonSourceUntrusted Reason = "source_untrusted"
 
 	// The certificate could be read and is not one to trust. Class [ErrUntrusted].
+	ReasonFrontEndUnverified     Reason = "front_end_unverified"
 	ReasonChainUntrusted         Reason = "chain_untrusted"
 	ReasonPinMismatch            Reason = "pin_mismatch"
 	ReasonCertificateExpired     Reason = "certificate_expired"
@@ -76,6 +77,8 @@ func (r Reason) info() reasonInfo {
 		return reasonInfo{ErrMalformed, 20, "does the source name the front end that wrote the header?"}
 	case ReasonSourceUntrusted:
 		return reasonInfo{ErrSourceUntrusted, 15, "the request did not come through the front end; check what can reach this port"}
+	case ReasonFrontEndUnverified:
+		return reasonInfo{ErrUntrusted, 22, "the front end did not verify this certificate; look at its own log and its client CA"}
 	case ReasonPinMismatch:
 		return reasonInfo{ErrUntrusted, 25, "was the partner's certificate renewed? Add the new pin beside the old one"}
 	case ReasonChainUntrusted:

@@ -29,7 +29,7 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		return true, nil
 	})
 	if err != nil {
-		a.panicked("Deny", err)
+		_ = a.panicked("Deny", err) // logs it; the answer is the default one
 	}
 	if !guarded.wrote {
 		setDenialHeaders(w.Header(), challenge, status)

@@ -11,13 +11,13 @@ import (
 type RevocationStatus int
 
 const (
-	// RevocationUnavailable: there is no usable evidence.
+	// RevocationUnavailable says that there is no usable evidence.
 	RevocationUnavailable RevocationStatus = iota
-	// RevocationGood: verified, fresh evidence says that nothing is revoked.
+	// RevocationGood says that verified, fresh evidence finds nothing revoked.
 	RevocationGood
-	// RevocationRevoked: verified evidence says that a certificate is revoked.
+	// RevocationRevoked says that verified evidence finds a certificate revoked.
 	RevocationRevoked
-	// RevocationUnknown: the authority answered that it does not know the certificate.
+	// RevocationUnknown says that the authority answered that it does not know the certificate.
 	RevocationUnknown
 )
 

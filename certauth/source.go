@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -39,6 +40,13 @@ type SourceEnvironment struct {
 	Now func() time.Time
 	// Logger is the logger of the Authenticator, never nil.
 	Logger *slog.Logger
+	// ReloadInterval is Config.ReloadInterval.
+	ReloadInterval time.Duration
+	// Observe takes the reload events of an Authenticator that the source makes for
+	// itself, so that they are reported like the others.
+	Observe func(ctx context.Context, event Event)
+	// OnReload registers what [Authenticator.Reload] is to call as well.
+	OnReload func(reload func(ctx context.Context) error)
 }
 
 // PreparedSource is a Source whose configuration [New] checks before it is used.
@@ -56,6 +64,15 @@ type HeaderSource interface {
 	Source
 	// Headers returns the names of all headers read, in any case.
 	Headers() []string
+}
+
+// VerifyingSource is a Source whose front end verifies certificates, by the operator's
+// own word. If FrontEndVerifies returns true after preparation, every certificate that the
+// source hands out counts as anchored: names may be looked at without a [Chain] or a pin.
+// Dates, usage, key and the rest of what is always on are judged here all the same.
+type VerifyingSource interface {
+	Source
+	FrontEndVerifies() bool
 }
 
 // TLS takes the certificate from the TLS connection that this process accepted itself

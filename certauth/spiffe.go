@@ -14,11 +14,11 @@ import (
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
-	have := func(n san.Names) []string {
+	have := func(n san.Names) ([]string, bool) {
 		if id, ok := spiffeID(n); ok {
-			return []string{id}
+			return []string{id}, true
 		}
-		return nil
+		return nil, len(n.URIs) == 0
 	}
 	return c.altRule("SPIFFEIDs", "SPIFFE ID", p, at, parseSPIFFEPattern, have, matchSPIFFE)
 }

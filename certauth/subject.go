@@ -86,6 +86,7 @@ func (r *dnRule) judge(e *evaluation) *Error {
 		}
 	}
 	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
+	refused.mismatch = have.Readable()
 	if slices.ContainsFunc(r.names, have.Reversed().Equal) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
@@ -139,15 +140,17 @@ type attributeRule struct {
 
 func (r *attributeRule) judge(e *evaluation) *Error {
 	have := e.id.names.subject.Values(r.oid)
-	if r.single && len(have) > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", len(have), quoteList(have))
+	if n := e.id.names.subject.Count(r.oid); r.single && n > 1 {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
 	}
 	for _, value := range have {
 		if slices.Contains(r.list, value) {
 			return nil
 		}
 	}
-	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused.mismatch = len(have) == e.id.names.subject.Count(r.oid)
+	return refused
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

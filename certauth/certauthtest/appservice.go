@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"time"
 )
 
 // AppService stands in for the front end of Azure App Service on a loopback port: it
@@ -39,6 +40,7 @@ func NewAppService(tb TB, backend string) *AppService {
 	certificate := ca.Issue(tb, "front-end", IP("127.0.0.1"), Usage(x509.ExtKeyUsageServerAuth))
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(target)
+		r.Out.Host = r.In.Host
 		SetAppServiceHeaders(r.Out.Header, r.In)
 	}}
 	server := httptest.NewUnstartedServer(proxy)
@@ -55,7 +57,8 @@ func NewAppService(tb TB, backend string) *AppService {
 }
 
 // Client returns a client that presents the certificate to the front end, or none if
-// it is nil. It keeps no connection, so that each request is a handshake of its own.
+// it is nil. It keeps no connection, so that each request is a handshake of its own, and
+// gives up after ten seconds.
 func (f *AppService) Client(certificate *Certificate, with ...*CA) *http.Client {
 	config := &tls.Config{RootCAs: f.Roots, MinVersion: tls.VersionTLS12}
 	if certificate != nil {
@@ -63,13 +66,13 @@ func (f *AppService) Client(certificate *Certificate, with ...*CA) *http.Client 
 		// Certificates would be held back if the server names CAs; a fixed answer is not.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
-	return &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
 // SetAppServiceHeaders writes the headers that the platform writes for the request that
 // arrived, and removes those that only it may write.
 func SetAppServiceHeaders(header http.Header, arrived *http.Request) {
-	for _, name := range []string{"X-ARR-ClientCert", "X-ARR-SSL", "X-ARR-LOG-ID", "X-AppService-Proto", "X-Forwarded-For", "X-Forwarded-Proto"} {
+	for _, name := range []string{"X-ARR-ClientCert", "X-ARR-SSL", "X-ARR-LOG-ID", "X-AppService-Proto", "X-Forwarded-For", "X-Forwarded-Proto", "Client-IP", "DISGUISED-HOST"} {
 		header.Del(name)
 	}
 	header.Set("X-ARR-LOG-ID", newGUID())

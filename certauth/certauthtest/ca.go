@@ -10,10 +10,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -47,7 +49,7 @@ type Certificate struct {
 // hour ago for a year, for client authentication, with the given common name.
 type Template func(*x509.Certificate)
 
-// NewCA makes a root CA, valid from a day ago for ten years.
+// NewCA makes a root CA, valid from a year ago for eleven years.
 func NewCA(tb TB, commonName string, change ...Template) *CA {
 	tb.Helper()
 	key := newKey(tb)
@@ -101,6 +103,12 @@ func (c *Certificate) KeyPEM(tb TB) []byte {
 
 // Base64 returns the DER in padded standard base64, as X-ARR-ClientCert carries it.
 func (c *Certificate) Base64() string { return base64.StdEncoding.EncodeToString(c.Raw) }
+
+// Thumbprint returns the SHA-256 of the DER in hex, as certauth.Thumbprints takes it.
+func (c *Certificate) Thumbprint() string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
+}
 
 // TLS returns the certificate for a TLS client or server; with sends further
 // certificates along.
@@ -172,7 +180,7 @@ func caTemplate(tb TB, commonName string, change []Template) *x509.Certificate {
 	template := &x509.Certificate{
 		SerialNumber:          serial(tb),
 		Subject:               pkix.Name{CommonName: commonName, Organization: []string{"certauthtest"}},
-		NotBefore:             time.Now().Add(-24 * time.Hour),
+		NotBefore:             time.Now().AddDate(-1, 0, 0),
 		NotAfter:              time.Now().AddDate(10, 0, 0),
 		IsCA:                  true,
 		BasicConstraintsValid: true,

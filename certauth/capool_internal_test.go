@@ -1,0 +1,152 @@
+package certauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// caOf is a CA certificate as far as a search looks at one.
+func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certificate {
+	return &x509.Certificate{
+		Raw:                   fmt.Appendf(nil, "%s/%s/%s/%d", subject, issuer, keyID, serial),
+		RawSubject:            []byte(subject),
+		RawIssuer:             []byte(issuer),
+		SubjectKeyId:          []byte(keyID),
+		AuthorityKeyId:        []byte(authorityKeyID),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		NotBefore:             time.Unix(int64(serial), 0),
+		NotAfter:              time.Unix(1<<32, 0),
+	}
+}
+
+func poolFor(t *testing.T, certs ...*x509.Certificate) *caPool {
+	t.Helper()
+	pool := &caPool{certs: certs, bySubject: map[string][]*x509.Certificate{}}
+	for _, cert := range certs {
+		pool.bySubject[string(cert.RawSubject)] = append(pool.bySubject[string(cert.RawSubject)], cert)
+	}
+	return pool
+}
+
+func manyCAs(keyIDs bool) []*x509.Certificate {
+	var certs []*x509.Certificate
+	for i := range 100 {
+		keyID := ""
+		if keyIDs {
+			keyID = fmt.Sprint("key ", i)
+		}
+		certs = append(certs, caOf("CN=CA", "CN=CA", keyID, "", i))
+	}
+	return certs
+}
+
+// crypto/x509 with re-keyed CAs (reproduced): a hundred roots of one name cost 51 times
+// as much as one. Each candidate costs one signature check at most, so the number of
+// candidates is the bound.
+func TestLimits_SameNameCAsStayCheap(t *testing.T) {
+	leafOf := func(authorityKeyID string) *x509.Certificate {
+		return &x509.Certificate{RawIssuer: []byte("CN=CA"), AuthorityKeyId: []byte(authorityKeyID)}
+	}
+	for _, tc := range []struct {
+		name          string
+		roots         []*x509.Certificate
+		intermediates []*x509.Certificate
+		presented     []*x509.Certificate
+		leaf          *x509.Certificate
+		wantRoots     int
+		wantOthers    int
+		otherKey      bool
+	}{
+		{"100 roots with key identifiers, one of them named", manyCAs(true), nil, nil, leafOf("key 42"), 1, 0, true},
+		{"100 roots with key identifiers, none of them named", manyCAs(true), nil, nil, leafOf("key 100"), 0, 0, true},
+		{"100 roots with key identifiers, the leaf names none", manyCAs(true), nil, nil, leafOf(""), maxSameName, 0, false},
+		{"100 roots without key identifiers", manyCAs(false), nil, nil, leafOf("key 42"), maxSameName, 0, false},
+		{"100 intermediates with key identifiers", nil, manyCAs(true), nil, leafOf("key 42"), 0, 1, true},
+		{"100 intermediates without", nil, manyCAs(false), nil, leafOf("key 42"), 0, maxSameName, false},
+		{"100 presented without", nil, nil, manyCAs(false), leafOf("key 42"), 0, maxSameName, false},
+		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := search{roots: poolFor(t, tc.roots...), intermediates: poolFor(t, tc.intermediates...), presented: tc.presented, depth: 1, now: time.Unix(1000, 0)}
+			s.run(tc.leaf)
+			assert.Len(t, s.foundRoots, tc.wantRoots)
+			assert.Len(t, s.foundIntermediates, tc.wantOthers)
+			assert.Equal(t, tc.otherKey, s.sameNameOtherKey)
+		})
+	}
+}
+
+// However the names branch, one search collects at most maxCandidates of each kind.
+func TestLimits_OneSearchIsBounded(t *testing.T) {
+	var intermediates []*x509.Certificate
+	for level := range 10 {
+		for i := range 20 {
+			intermediates = append(intermediates, caOf(fmt.Sprint("CN=", level), fmt.Sprint("CN=", level+1), "", "", 100*level+i))
+		}
+	}
+	s := search{roots: poolFor(t), intermediates: poolFor(t, intermediates...), depth: maxCertificates, now: time.Unix(5000, 0)}
+	s.run(&x509.Certificate{RawIssuer: []byte("CN=0")})
+	assert.Len(t, s.foundIntermediates, maxCandidates)
+	assert.Empty(t, s.foundRoots)
+}
+
+// The doc of Chain: the configured before the presented and the youngest first.
+func TestCAPool_OrderOfCandidates(t *testing.T) {
+	old, young := caOf("CN=CA", "CN=Root", "", "", 1), caOf("CN=CA", "CN=Root", "", "", 9)
+	sent := caOf("CN=CA", "CN=Root", "", "", 10)
+	expired := caOf("CN=CA", "CN=Root", "", "", 8)
+	expired.NotAfter = time.Unix(500, 0)
+	pool := poolFor(t, young, expired, old)
+	s := search{roots: poolFor(t), intermediates: pool, presented: []*x509.Certificate{sent}, depth: 1, now: time.Unix(1000, 0)}
+	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
+	require.Len(t, s.foundIntermediates, 4)
+	for i, want := range []*x509.Certificate{young, old, sent, expired} {
+		assert.True(t, s.foundIntermediates[i].Equal(want), "place %d", i)
+	}
+
+	// What is presented never displaces what is configured.
+	var crowd []*x509.Certificate
+	for i := range 9 {
+		crowd = append(crowd, caOf("CN=CA", "CN=Root", "", "", 100+i))
+	}
+	s = search{roots: poolFor(t), intermediates: poolFor(t, young, old), presented: crowd, depth: 1, now: time.Unix(1000, 0)}
+	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
+	require.Len(t, s.foundIntermediates, maxSameName)
+	assert.True(t, s.foundIntermediates[0].Equal(young))
+	assert.True(t, s.foundIntermediates[1].Equal(old))
+}
+
+// newCAPool puts the youngest first and drops copies.
+func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
+	var certs []*x509.Certificate
+	for _, serial := range []int{5, 9, 1, 7, 5} {
+		cert := caOf("CN=CA", "CN=Root", "", "", serial)
+		cert.PublicKey = &ecdsa.PublicKey{Curve: elliptic.P256()}
+		certs = append(certs, cert)
+	}
+	pool, err := newCAPool(certs, "test")
+	require.NoError(t, err)
+	assert.Len(t, pool.certs, 4)
+	var born []int64
+	for _, cert := range pool.bySubject["CN=CA"] {
+		born = append(born, cert.NotBefore.Unix())
+	}
+	assert.Equal(t, []int64{9, 7, 5, 1}, born)
+}
+
+// A presented certificate that is no CA is never a candidate.
+func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
+	leaf := caOf("CN=CA", "CN=Root", "", "", 1)
+	leaf.IsCA = false
+	s := search{roots: poolFor(t), intermediates: poolFor(t), presented: []*x509.Certificate{leaf}, depth: 5}
+	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
+	assert.Empty(t, s.foundIntermediates)
+}

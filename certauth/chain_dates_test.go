@@ -1,0 +1,157 @@
+package certauth_test
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// noon is the present of the tests about dates. Certificates carry whole seconds.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// aroundNoon is a CA and dates that hold on every test day.
+func aroundNoon(t *testing.T) *certauthtest.CA {
+	t.Helper()
+	return certauthtest.NewCA(t, "Test Root CA", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(5, 0, 0)))
+}
+
+// Front ends row 64; RFC 5280, section 4.1.2.5: both ends belong to the validity.
+func TestChain_BothEndsBelongToTheValidity(t *testing.T) {
+	ca := aroundNoon(t)
+	before, after := noon.AddDate(0, -1, 0), noon.AddDate(0, 1, 0)
+	for _, tc := range []struct {
+		name     string
+		from, to time.Time
+		want     certauth.Reason
+	}{
+		{"in the middle", before, after, certauth.ReasonNone},
+		{"begins exactly now", noon, after, certauth.ReasonNone},
+		{"begins in a second", noon.Add(time.Second), after, certauth.ReasonCertificateNotYetValid},
+		{"ends exactly now", before, noon, certauth.ReasonNone},
+		{"ended a second ago", before, noon.Add(-time.Second), certauth.ReasonCertificateExpired},
+		{"valid for this second alone", noon, noon, certauth.ReasonNone},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			leaf := ca.Issue(t, "client", certauthtest.Valid(tc.from, tc.to)).Certificate
+			for _, anchor := range []struct {
+				name   string
+				policy certauth.Policy
+			}{
+				{"chain", chainOf(ca)},
+				{"thumbprint", certauth.Thumbprints{thumbprint(leaf)}},
+				{"public key", certauth.PublicKeys{spkiPin(leaf)}},
+				{"certificate", certauth.Certificates(leaf)},
+			} {
+				_, err := judgeAt(t, noon, anchor.policy, leaf)
+				assert.Equal(t, tc.want, reasonOf(err), "%s: %v", anchor.name, err)
+			}
+		})
+	}
+}
+
+func TestChain_CACertificatesExpireToo(t *testing.T) {
+	year := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
+	for _, tc := range []struct {
+		name     string
+		from, to time.Time
+		want     certauth.Reason
+	}{
+		{"ends exactly now", noon.AddDate(-2, 0, 0), noon, certauth.ReasonNone},
+		{"ended a second ago", noon.AddDate(-2, 0, 0), noon.Add(-time.Second), certauth.ReasonCertificateExpired},
+		{"begins exactly now", noon, noon.AddDate(2, 0, 0), certauth.ReasonNone},
+		{"begins in a second", noon.Add(time.Second), noon.AddDate(2, 0, 0), certauth.ReasonCertificateNotYetValid},
+	} {
+		t.Run("the root "+tc.name, func(t *testing.T) {
+			ca := certauthtest.NewCA(t, "Root", certauthtest.Valid(tc.from, tc.to))
+			_, err := judgeAt(t, noon, chainOf(ca), ca.Issue(t, "client", year).Certificate)
+			assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+		})
+		t.Run("the intermediate "+tc.name, func(t *testing.T) {
+			root := aroundNoon(t)
+			ca := root.NewIntermediate(t, "Issuing CA", certauthtest.Valid(tc.from, tc.to))
+			policy := certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(ca)}
+			_, err := judgeAt(t, noon, policy, ca.Issue(t, "client", year).Certificate)
+			assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+		})
+	}
+}
+
+// "Expired" is said only of a certificate that is trusted otherwise.
+func TestChain_ExpiredStrangerIsUntrustedNotExpired(t *testing.T) {
+	stranger := certauthtest.NewCA(t, "Stranger", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(5, 0, 0)))
+	leaf := stranger.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))).Certificate
+	_, err := judgeAt(t, noon, chainOf(aroundNoon(t)), leaf)
+	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
+}
+
+// An expired CA certificate and its renewal with the same key: the chain through the
+// renewal counts, in whatever order they are given.
+func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {
+	root := aroundNoon(t)
+	issuing := root.NewIntermediate(t, "Issuing CA", certauthtest.Valid(noon.AddDate(-2, 0, 0), noon.AddDate(1, 0, 0)))
+	expired := root.IssueFor(t, publicOnly{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(),
+		certauthtest.Valid(noon.AddDate(-3, 0, 0), noon.AddDate(0, 0, -1)), func(c *x509.Certificate) {
+			c.RawSubject, c.SubjectKeyId = issuing.Certificate.RawSubject, issuing.Certificate.SubjectKeyId
+		}).Certificate
+	leaf := issuing.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))).Certificate
+	for _, order := range [][]*x509.Certificate{{expired, issuing.Certificate}, {issuing.Certificate, expired}} {
+		policy := certauth.Chain{Roots: certsOf(root), Intermediates: certauth.Certificates(order...)}
+		id, err := judgeAt(t, noon, policy, leaf)
+		require.NoError(t, err)
+		require.Len(t, id.Chains, 1)
+		assert.True(t, id.Chains[0][1].Equal(issuing.Certificate))
+	}
+}
+
+func TestChain_MaxDepthCountsTheCertificatesAboveTheLeaf(t *testing.T) {
+	root := certauthtest.NewCA(t, "CA 1")
+	cas := []*certauthtest.CA{root}
+	for len(cas) < 10 {
+		cas = append(cas, cas[len(cas)-1].NewIntermediate(t, "CA "+string(rune('1'+len(cas)))))
+	}
+	for _, tc := range []struct {
+		name         string
+		cas, maximum int
+		want         certauth.Reason
+	}{
+		{"the root issues directly, 1 allowed", 1, 1, certauth.ReasonNone},
+		{"one intermediate, 1 allowed", 2, 1, certauth.ReasonChainUntrusted},
+		{"one intermediate, 2 allowed", 2, 2, certauth.ReasonNone},
+		{"five CAs, the default", 5, 0, certauth.ReasonNone},
+		{"six CAs, the default", 6, 0, certauth.ReasonChainUntrusted},
+		{"six CAs, 6 allowed", 6, 6, certauth.ReasonNone},
+		{"ten CAs, 10 allowed", 10, 10, certauth.ReasonNone},
+		{"ten CAs, 9 allowed", 10, 9, certauth.ReasonChainUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			policy := certauth.Chain{Roots: certsOf(root), MaxDepth: tc.maximum}
+			if tc.cas > 1 {
+				policy.Intermediates = certsOf(cas[1:tc.cas]...)
+			}
+			id, err := judge(t, policy, cas[tc.cas-1].Issue(t, "client").Certificate)
+			assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+			if err == nil {
+				assert.Len(t, id.Chains[0], tc.cas+1)
+			}
+		})
+	}
+}
+
+// RFC 5280, section 4.2.1.9: the CA's own limit on what stands below it holds too.
+func TestChain_PathLengthOfTheCAIsKept(t *testing.T) {
+	zero := func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }
+	root := certauthtest.NewCA(t, "Root")
+	limited := root.NewIntermediate(t, "Limited CA", zero)
+	below := limited.NewIntermediate(t, "CA below")
+	policy := certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(limited, below)}
+	runVerdicts(t, []verdict{
+		{"a leaf below the limited CA", policy, limited.Issue(t, "client").Certificate, certauth.ReasonNone},
+		{"a CA below the limited CA", policy, below.Issue(t, "client").Certificate, certauth.ReasonChainUntrusted},
+	})
+}

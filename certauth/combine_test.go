@@ -1,0 +1,331 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// says is a rule of a test's own that returns the error.
+func says(err error) certauth.PolicyFunc {
+	return certauth.PolicyFunc{Name: "says", Func: func(context.Context, *certauth.Identity) error { return err }}
+}
+
+func panics() certauth.PolicyFunc {
+	return certauth.PolicyFunc{Name: "panics", Func: func(context.Context, *certauth.Identity) error { panic("rule") }}
+}
+
+func TestCombine_AllAnyNot(t *testing.T) {
+	w := newWorld(t, certauthtest.DNS("a.example"))
+	yes, no := certauth.DNSNames{"a.example"}, certauth.DNSNames{"b.example"}
+	not := func(p certauth.Policy) certauth.Not { return certauth.Not{Policy: p} }
+	leaf := w.leaf.Certificate
+	const name, policy = certauth.ReasonNameNotAllowed, certauth.ReasonPolicyRefused
+	runVerdicts(t, []verdict{
+		{"all: both", w.behind(yes, yes), leaf, certauth.ReasonNone},
+		{"all: the first refuses", w.behind(no, yes), leaf, name},
+		{"all: the last refuses", w.behind(yes, no), leaf, name},
+		{"any: the first accepts", w.behind(certauth.Any{yes, no}), leaf, certauth.ReasonNone},
+		{"any: the last accepts", w.behind(certauth.Any{no, yes}), leaf, certauth.ReasonNone},
+		{"any: none accepts", w.behind(certauth.Any{no, no}), leaf, name},
+		{"not: of a refusal", w.behind(not(no)), leaf, certauth.ReasonNone},
+		{"not: of an acceptance", w.behind(not(yes)), leaf, policy},
+		{"not not: of a refusal", w.behind(not(not(no))), leaf, policy},
+		{"not not: of an acceptance", w.behind(not(not(yes))), leaf, certauth.ReasonNone},
+		{"not any: none", w.behind(not(certauth.Any{no, no})), leaf, certauth.ReasonNone},
+		{"not any: one", w.behind(not(certauth.Any{no, yes})), leaf, policy},
+		{"not all: one", w.behind(not(certauth.All{yes, no})), leaf, certauth.ReasonNone},
+		{"not all: both", w.behind(not(certauth.All{yes, yes})), leaf, policy},
+		{"not named", w.behind(not(certauth.Named{Name: "role", Policy: no})), leaf, certauth.ReasonNone},
+		{"a panic refuses", w.behind(panics()), leaf, certauth.ReasonInternalError},
+		{"a panic in the first branch refuses the whole any", certauth.Any{w.behind(panics()), w.chain()}, leaf, certauth.ReasonInternalError},
+		{"a panic in a later named branch refuses the whole any", certauth.Any{w.chain(), certauth.Named{Name: "x", Policy: w.behind(panics())}}, leaf, certauth.ReasonInternalError},
+		{"a later branch without a name is not asked", certauth.Any{w.chain(), w.behind(panics())}, leaf, certauth.ReasonNone},
+	})
+}
+
+// Of the branches of an Any the one that came furthest explains most.
+func TestCombine_AnyReportsTheBranchThatCameFurthest(t *testing.T) {
+	w := newWorld(t)
+	stranger := chainOf(certauthtest.NewCA(t, "Other CA"))
+	pin := certauth.Thumbprints{pinOfNobody}
+	for _, order := range []certauth.Any{
+		{pin, stranger, w.behind(certauth.CommonNames{"admin"})},
+		{w.behind(certauth.CommonNames{"admin"}), pin, stranger},
+	} {
+		_, err := judge(t, order, w.leaf.Certificate)
+		assert.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%v", err)
+		assert.ErrorIs(t, err, certauth.ErrNotAllowed)
+	}
+	_, err := judge(t, certauth.Any{pin, stranger}, w.leaf.Certificate)
+	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
+}
+
+// errors.Is finds the class of the reason, as the doc of Error has it, and no other: a
+// service that answers by class must not be sent two ways by one refusal.
+func TestCombine_RefusalOfAnyHasOneClass(t *testing.T) {
+	w := newWorld(t)
+	revoked := w.behind(certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationRevoked}, nil}})
+	_, err := judge(t, certauth.Any{revoked, certauth.Thumbprints{pinOfNobody}, w.behind(certauth.CommonNames{"admin"})}, w.leaf.Certificate)
+	require.Equal(t, certauth.ReasonCertificateRevoked, reasonOf(err))
+	assert.ErrorIs(t, err, certauth.ErrRevoked)
+	assert.NotErrorIs(t, err, certauth.ErrNotAllowed)
+	assert.NotErrorIs(t, err, certauth.ErrUntrusted)
+}
+
+// The text of a refusal is built from its parts once each, however deep Any nests.
+func TestCombine_TextOfANestedAnyIsBuiltInLinearTime(t *testing.T) {
+	calls := 0
+	counted := says(counting{&calls})
+	policy := certauth.Policy(counted)
+	const depth = 16
+	for range depth {
+		policy = certauth.Any{policy, counted}
+	}
+	w := newWorld(t)
+	_, err := judge(t, w.behind(policy), w.leaf.Certificate)
+	require.Error(t, err)
+	calls = 0
+	_ = err.Error()
+	assert.LessOrEqual(t, calls, 100*depth, "texts built for %d branches", depth+1)
+}
+
+type counting struct{ calls *int }
+
+func (c counting) Error() string { *c.calls++; return "no" }
+
+func TestCombine_NamedGivesRoles(t *testing.T) {
+	w := newWorld(t, certauthtest.DNS("a.example"))
+	yes, no := certauth.DNSNames{"a.example"}, certauth.DNSNames{"b.example"}
+	named := func(name string, p certauth.Policy) certauth.Named { return certauth.Named{Name: name, Policy: p} }
+	for _, tc := range []struct {
+		name   string
+		policy certauth.Policy
+		want   []string
+	}{
+		{"none", w.chain(), nil},
+		{"one", named("partner", w.chain()), []string{"partner"}},
+		{"nested, inside out", named("outer", certauth.All{named("inner", w.chain()), yes}), []string{"inner", "outer"}},
+		{"any goes on for names", w.behind(certauth.Any{named("first", yes), named("second", yes), named("third", no), named("fourth", yes)}), []string{"first", "second", "fourth"}},
+		{"any goes on for names within", w.behind(certauth.Any{yes, certauth.All{yes, named("deep", yes)}, certauth.Any{no, named("deeper", yes)}}), []string{"deep", "deeper"}},
+		{"a name once", w.behind(named("role", yes), named("role", yes)), []string{"role"}},
+		{"a refused branch leaves its names out", w.behind(certauth.Any{certauth.All{named("lost", yes), no}, named("kept", yes)}), []string{"kept"}},
+		{"a later refused branch leaves its names out", w.behind(certauth.Any{yes, certauth.All{named("lost", yes), no}}), nil},
+		{"under Not nothing is recorded", w.behind(certauth.Not{Policy: certauth.All{named("lost", yes), no}}), nil},
+		{"under Not Not nothing is recorded", w.behind(certauth.Not{Policy: certauth.Not{Policy: named("lost", yes)}}), nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			id, err := judge(t, tc.policy, w.leaf.Certificate)
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, append([]string(nil), id.Matched...))
+		})
+	}
+}
+
+// pantheon go-certauth; vault #7537 and its merged OCSP settings: data of a failed branch
+// leaked into the identity.
+func TestIdentity_FailedBranchLeavesNothingBehind(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.leaf.Certificate
+	good := certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "failed branch"}, nil}}
+	failing := certauth.All{certauth.Named{Name: "lost", Policy: w.chain()}, good, certauth.CommonNames{"admin"}}
+	t.Run("under a key pin", func(t *testing.T) {
+		id, err := judge(t, certauth.Any{failing, certauth.PublicKeys{spkiPin(leaf)}}, leaf)
+		require.NoError(t, err)
+		assert.Empty(t, id.Matched)
+		assert.Empty(t, id.Chains)
+		assert.Zero(t, id.Revocation)
+		assert.False(t, id.NamesVouched())
+	})
+	t.Run("beside a branch with evidence of its own", func(t *testing.T) {
+		kept := certauth.Revocation{Status: certauth.RevocationGood, Source: "kept branch"}
+		accepting := certauth.All{certauth.Named{Name: "kept", Policy: w.chain()}, certauth.NotRevoked{Checker: answer{kept, nil}}}
+		for _, order := range []certauth.Any{{failing, accepting}, {accepting, failing}} {
+			id, err := judge(t, order, leaf)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"kept"}, id.Matched)
+			assert.Len(t, id.Chains, 1)
+			assert.Equal(t, kept, id.Revocation)
+		}
+	})
+	t.Run("a function sees nothing of it", func(t *testing.T) {
+		var seen *certauth.Identity
+		look := certauth.PolicyFunc{Name: "look", Func: func(_ context.Context, id *certauth.Identity) error { seen = id; return nil }}
+		_, err := judge(t, certauth.All{certauth.Any{failing, certauth.PublicKeys{spkiPin(leaf)}}, look}, leaf)
+		require.NoError(t, err)
+		assert.Empty(t, seen.Matched)
+		assert.Empty(t, seen.Chains)
+		assert.Zero(t, seen.Revocation)
+		assert.False(t, seen.NamesVouched())
+	})
+}
+
+// Promise 2: no input makes an error into an acceptance. A name that cannot be read is
+// not "another name".
+func TestCombine_NotTurnsNoErrorIntoAnAcceptance(t *testing.T) {
+	w := newWorld(t)
+	not := func(p certauth.Policy) certauth.Policy { return w.behind(certauth.Not{Policy: p}) }
+	twoNames := w.issue(t, rawSubject(t, utf8Name("good"), utf8Name("blocked")))
+	unreadable := w.issue(t, rawSubject(t, latin1Name("bl\xF6cked")))
+	oddMail := w.issue(t, certauthtest.Email("x@y@blocked.example"))
+	const oid = "1.3.6.1.4.1.99999.3"
+	sequence := w.issue(t, withExtension(oid, []byte{0x30, 0x03, 0x0C, 0x01, 'x'}))
+	trailing := w.issue(t, withExtension(oid, append([]byte{0x0C, 0x07}, "blocked!"...)))
+	for _, row := range []struct {
+		name   string
+		policy certauth.Policy
+		leaf   *x509.Certificate
+	}{
+		{"two common names", not(certauth.CommonNames{"blocked"}), twoNames},
+		{"two common names beside another rule", not(certauth.Any{certauth.Organizations{"x"}, certauth.CommonNames{"blocked"}}), twoNames},
+		{"a common name in an encoding that is not read", not(certauth.CommonNames{"blöcked"}), unreadable},
+		{"a subject in an encoding that is not read", not(certauth.Subject{"CN=blöcked"}), unreadable},
+		{"an e-mail address that is no mailbox", not(certauth.Emails{"@blocked.example"}), oddMail},
+		{"an extension that holds no text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), sequence},
+		{"an extension with bytes behind the text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), trailing},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := judge(t, row.policy, row.leaf)
+			assert.Error(t, err, "Not made an acceptance of what could not be read")
+		})
+	}
+	const cannot = ": cannot stand under Not; only rules on names, issuers and extensions can"
+	runMisconfigured(t, []misconfigured{
+		{"a function", not(says(nil)), []string{`Policy.All[1].Not.PolicyFunc("says")` + cannot}},
+		{"revocation", not(certauth.NotRevoked{Checker: answer{}}), []string{"Policy.All[1].Not.NotRevoked" + cannot}},
+		{"a chain", not(w.chain()), []string{"Policy.All[1].Not.Chain" + cannot}},
+		{"a key pin", not(certauth.PublicKeys{pinOfNobody}), []string{"Policy.All[1].Not.PublicKeys" + cannot}},
+		{"dates", not(certauth.Validity{MaxLifetime: time.Hour}), []string{"Policy.All[1].Not.Validity" + cannot}},
+		{"keys", not(certauth.Keys{MinECBits: 384}), []string{"Policy.All[1].Not.Keys" + cannot}},
+		{"a deny list", not(certauth.Denied{PublicKeys: []string{pinOfNobody}}), []string{"Policy.All[1].Not.Denied" + cannot}},
+		{"a function deep below", not(certauth.Any{certauth.All{certauth.Not{Policy: says(nil)}}}), []string{`Policy.All[1].Not.Any[0].All[0].Not.PolicyFunc("says")` + cannot}},
+	})
+}
+
+func TestCombine_StaticErrors(t *testing.T) {
+	w := newWorld(t)
+	chain := certauth.Policy(w.chain())
+	const anchor = ": accepts without an anchor; add a Chain or a pin"
+	const before = ": stands before any anchor; put a Chain or a pin of the certificate in front of it"
+	runMisconfigured(t, []misconfigured{
+		{"an empty All", certauth.All{}, []string{"Policy.All: empty"}},
+		{"an empty Any", certauth.Any{}, []string{"Policy.Any: empty"}},
+		{"an empty All within", certauth.All{chain, certauth.All{}}, []string{"Policy.All[1].All: empty"}},
+		{"an empty Any within", certauth.All{chain, certauth.Any{}}, []string{"Policy.All[1].Any: empty"}},
+		{"nil in All", certauth.All{chain, nil}, []string{"Policy.All[1]: nil policy"}},
+		{"nil in Any", certauth.Any{nil, chain}, []string{"Policy.Any[0]: nil policy"}},
+		{"typed nil", certauth.All{chain, (*certauth.Chain)(nil)}, []string{"Policy.All[1]: nil policy"}},
+		{"nil in Not", certauth.All{chain, certauth.Not{}}, []string{"Policy.All[1].Not: nil policy"}},
+		{"nil and no name in Named", certauth.Named{}, []string{"Policy.Named.Name: empty", `Policy.Named(""): nil policy`}},
+		{"a name before the anchor", certauth.All{certauth.DNSNames{"a.example"}, chain}, []string{"Policy.All[0].DNSNames" + before}},
+		{"a name alone", certauth.DNSNames{"a.example"}, []string{"Policy.DNSNames" + before}},
+		{"one branch without an anchor", certauth.Any{chain, certauth.Keys{MinECBits: 256}}, []string{"Policy.Any[1]" + anchor}},
+		{"a branch that vouches for nothing spoils what is behind", certauth.All{certauth.Any{chain, certauth.Keys{MinECBits: 256}}, certauth.DNSNames{"a.example"}}, []string{"Policy.All[1].DNSNames" + before}},
+		{"Not is no anchor", certauth.Not{Policy: certauth.DNSNames{"a.example"}}, []string{"Policy.Not.DNSNames" + before}},
+		{"dates are no anchor", certauth.Validity{MaxLifetime: time.Hour}, []string{"Policy" + anchor}},
+		{"a path through Named", certauth.Named{Name: "ops", Policy: certauth.All{chain, certauth.DNSNames{}}}, []string{`Policy.Named("ops").All[1].DNSNames: empty`}},
+	})
+}
+
+// Cyclic, deep and huge trees are errors of New, and New comes back.
+func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
+	w := newWorld(t)
+	nest := func(depth int, wrap func(certauth.Policy) certauth.Policy) certauth.Policy {
+		policy := certauth.Policy(w.chain())
+		for range depth {
+			policy = wrap(policy)
+		}
+		return policy
+	}
+	one := func(p certauth.Policy) certauth.Policy { return certauth.All{p} }
+	allLoop, anyLoop := certauth.All{w.chain(), nil, nil}, certauth.Any{nil}
+	allLoop[1], allLoop[2], anyLoop[0] = allLoop, allLoop, anyLoop
+	var wide certauth.Any
+	for range 10_001 {
+		wide = append(wide, w.chain())
+	}
+	overgrown := "nested deeper than 32 or more than 10000 policies"
+	for _, tc := range []struct {
+		name   string
+		policy certauth.Policy
+	}{
+		{"33 deep", nest(32, one)},
+		{"a thousand deep", nest(1000, one)},
+		{"a loop of All", allLoop},
+		{"a loop of Any", anyLoop},
+		{"10001 branches", wide},
+		{"shared branches that double at each level, All", nest(30, func(p certauth.Policy) certauth.Policy { return certauth.All{p, p} })},
+		{"shared branches that double at each level, Any", nest(30, func(p certauth.Policy) certauth.Policy { return certauth.Any{p, p} })},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: tc.policy})
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				assert.ErrorContains(t, err, overgrown)
+			case <-time.After(5 * time.Second):
+				assert.Fail(t, "New does not come back")
+			}
+		})
+	}
+	_, err := judge(t, nest(31, one), w.leaf.Certificate)
+	assert.NoError(t, err, "32 deep")
+}
+
+// A context that ends before or in the policy refuses, whatever the policy says.
+func TestCombine_EndedContextRefuses(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	leaves := certauth.PolicyFunc{Name: "leaves", Func: func(context.Context, *certauth.Identity) error { cancel(); return nil }}
+	auth := authOf(t, certauth.Any{w.behind(leaves), w.chain()}, time.Time{}, w.leaf.Certificate)
+	for range 2 { // ended within, and ended before
+		id, err := auth.Check(request().WithContext(ctx))
+		assert.Nil(t, id)
+		assert.Equal(t, certauth.ReasonRequestCanceled, reasonOf(err), "%v", err)
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+}
+
+func TestPolicyFunc_IsAskedBehindTheAnchor(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.leaf.Certificate
+	var typedNil *certauth.Error
+	runVerdicts(t, []verdict{
+		{"nil accepts", w.behind(says(nil)), leaf, certauth.ReasonNone},
+		{"an error refuses", w.behind(says(errors.New("no"))), leaf, certauth.ReasonPolicyRefused},
+		{"an Error keeps its reason", w.behind(says(&certauth.Error{Reason: certauth.ReasonCertificateDenied})), leaf, certauth.ReasonCertificateDenied},
+		{"an Error without a reason refuses", w.behind(says(&certauth.Error{})), leaf, certauth.ReasonPolicyRefused},
+		{"a typed nil is an error too", w.behind(says(typedNil)), leaf, certauth.ReasonPolicyRefused},
+		{"it is not asked where the anchor refuses", certauth.All{chainOf(certauthtest.NewCA(t, "Other")), panics()}, leaf, certauth.ReasonChainUntrusted},
+	})
+	t.Run("what it does to its copy stays there", func(t *testing.T) {
+		meddling := certauth.PolicyFunc{Name: "meddling", Func: func(_ context.Context, id *certauth.Identity) error {
+			id.Matched[0] = "admin"
+			id.Matched = append(id.Matched, "root")
+			id.Chains, id.Leaf = nil, nil
+			return nil
+		}}
+		id, err := judge(t, certauth.All{certauth.Named{Name: "partner", Policy: w.chain()}, meddling}, leaf)
+		require.NoError(t, err)
+		assert.Equal(t, []string{"partner"}, id.Matched)
+		assert.Len(t, id.Chains, 1)
+		assert.True(t, id.Leaf.Equal(leaf))
+	})
+	const before = ": stands before any anchor; put a Chain or a pin in front of it"
+	runMisconfigured(t, []misconfigured{
+		{"alone", says(nil), []string{`Policy.PolicyFunc("says")` + before}},
+		{"zero", w.behind(certauth.PolicyFunc{}), []string{"Policy.All[1].PolicyFunc.Name: empty", "Policy.All[1].PolicyFunc.Func: nil"}},
+	})
+}

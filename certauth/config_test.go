@@ -1,0 +1,232 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// reasonsOfThePackage reads the constants from the source, so that a new one is tested
+// without being listed here.
+func reasonsOfThePackage(t *testing.T) []certauth.Reason {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
+	require.NoError(t, err)
+	var reasons []certauth.Reason
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Names) != 1 || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Reason") {
+			return true
+		}
+		literal, ok := spec.Values[0].(*ast.BasicLit)
+		require.True(t, ok)
+		value, err := strconv.Unquote(literal.Value)
+		require.NoError(t, err)
+		if value != "" {
+			reasons = append(reasons, certauth.Reason(value))
+		}
+		return true
+	})
+	return reasons
+}
+
+func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "roots.pem")
+	_, err := certauth.New(certauth.Config{
+		Policy: certauth.All{
+			certauth.Chain{Roots: certauth.PEMFile(missing), MaxDepth: -1},
+			certauth.Any{
+				certauth.PublicKeys{"d38ab1d3ce33fcb3a2d4e7fdb1c6d8b4a8f3f6a1"},
+				nil,
+			},
+			certauth.DNSNames{"*"},
+			certauth.Not{Policy: certauth.Thumbprints{pinOfNobody}},
+		},
+		Mode:           7,
+		Challenge:      "two\nlines",
+		ReloadInterval: time.Nanosecond,
+		Exclusions:     []certauth.Exclusion{{Path: "health"}},
+	})
+	require.Error(t, err)
+	text := err.Error()
+	for _, want := range []string{
+		"certauth: 13 mistakes in Config:",
+		"Source: nil; say who writes the certificate into the request",
+		"Mode: 7 is not known",
+		"Challenge: ",
+		"ReloadInterval: 1ns, want at least 10ms",
+		"Policy.All[0].Chain.Roots: ",
+		"Policy.All[0].Chain.MaxDepth: -1",
+		"Policy.All[1].Any[0].PublicKeys[0]: 20 bytes, want 32",
+		"Policy.All[1].Any[1]: nil policy",
+		`Policy.All[2].DNSNames[0]: "*": `,
+		"Policy.All[3].Not.Thumbprints: cannot stand under Not",
+		`Exclusions[0].Path: "health" does not start with a slash`,
+		"Exclusions[0].Reason: empty",
+		"Exclusions[0].Control: empty",
+	} {
+		assert.Contains(t, text, want)
+	}
+	require.ErrorIs(t, err, os.ErrNotExist, "causes stay reachable")
+}
+
+func TestNew_ZeroConfigIsRefused(t *testing.T) {
+	auth, err := certauth.New(certauth.Config{})
+	assert.Nil(t, auth)
+	require.ErrorContains(t, err, "2 mistakes in Config")
+	require.ErrorContains(t, err, "Source: nil")
+	require.ErrorContains(t, err, "Policy: nil; say who may come in")
+}
+
+func TestNew_CertificateMaterialThatCannotBeUsedIsAnError(t *testing.T) {
+	folder := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		return path
+	}
+	for _, tc := range []struct {
+		name  string
+		roots certauth.CertSource
+		want  string
+	}{
+		{"nil", nil, "nil; name the CAs you trust"},
+		{"no PEM", certauth.PEM(nil), "no certificate"},
+		{"no certificates", certauth.Certificates(), "no certificate"},
+		{"a nil certificate", certauth.Certificates(nil), "certificate 0 is nil"},
+		{"a nil function", certauth.CertFunc(nil), "nil"},
+		{"a file that is not there", certauth.PEMFile(filepath.Join(folder, "gone")), "no such file"},
+		{"an empty file", certauth.PEMFile(write("empty", "")), "no certificate"},
+		{"a folder", certauth.PEMFile(folder), "not a regular file"},
+		{"text", certauth.PEMFile(write("text", "hello")), "no certificate"},
+		{"a key", certauth.PEM("-----BEGIN PRIVATE KEY-----\nMAo=\n-----END PRIVATE KEY-----\n"), `a "PRIVATE KEY", want CERTIFICATE`},
+		{"no path", certauth.PEMFile(""), "PEMFile: empty file name"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: tc.roots}})
+			require.ErrorContains(t, err, "Policy.Chain.Roots: ")
+			assert.ErrorContains(t, err, tc.want)
+		})
+	}
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{
+		Roots: certauth.InsecureSystemRoots(), Intermediates: certauth.InsecureSystemRoots(),
+	}})
+	assert.ErrorContains(t, err, "Policy.Chain.Intermediates: the system's roots can only be the Roots of a Chain")
+}
+
+func TestNew_SourcesAreChecked(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		source certauth.Source
+		want   string
+	}{
+		{"a typed nil", (*preparing)(nil), "Source: nil"},
+		{"no name", certauth.SourceFunc{Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, "SourceFunc.Name: empty"},
+		{"no function", certauth.SourceFunc{Name: "s"}, "SourceFunc.Func: nil"},
+		{"a source that cannot prepare", &preparing{panics: true}, "panic: not today"},
+		{"a source that prepares nothing", &preparing{}, "Prepare returned nil"},
+		{"a header name with a space", namedHeaders{"X Client Cert"}, `header name "X Client Cert" is not a token`},
+		{"an empty header name", namedHeaders{""}, "is not a token"},
+		{"an over-long header name", namedHeaders{strings.Repeat("x", 64)}, "is not a token of at most 63 bytes"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := certauth.New(certauth.Config{Source: tc.source, Policy: certauth.Thumbprints{pinOfNobody}})
+			assert.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+type preparing struct{ panics bool }
+
+func (*preparing) Certificates(*http.Request) (certauth.Presented, error) {
+	return certauth.Presented{}, nil
+}
+
+func (p *preparing) Prepare(certauth.SourceEnvironment) (certauth.Source, error) {
+	if p.panics {
+		panic("not today")
+	}
+	return nil, nil
+}
+
+type namedHeaders []string
+
+func (namedHeaders) Certificates(*http.Request) (certauth.Presented, error) {
+	return certauth.Presented{}, nil
+}
+func (n namedHeaders) Headers() []string { return n }
+
+func TestNew_PreparedSourceGetsClockAndLogger(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var seen certauth.SourceEnvironment
+	_, err := certauth.New(certauth.Config{
+		Source: seeing{&seen}, Policy: certauth.Thumbprints{pinOfNobody}, Now: func() time.Time { return now },
+	})
+	require.NoError(t, err)
+	assert.Equal(t, now, seen.Now())
+	assert.NotNil(t, seen.Logger)
+}
+
+type seeing struct{ env *certauth.SourceEnvironment }
+
+func (seeing) Certificates(*http.Request) (certauth.Presented, error) {
+	return certauth.Presented{}, nil
+}
+
+func (s seeing) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	*s.env = env
+	return s, nil
+}
+
+func TestNew_StringPrintsTheWholePolicy(t *testing.T) {
+	t.Setenv("PARTNER_PINS", pinOfNobody)
+	auth := must(t, certauth.Config{
+		Source: fixedSource("partner"),
+		Mode:   certauth.Optional,
+		Policy: certauth.Any{
+			certauth.Named{Name: "pinned", Policy: certauth.ThumbprintsFrom(certauth.PinEnv("PARTNER_PINS"))},
+			certauth.All{
+				certauth.Validity{ClockSkew: time.Minute, MaxLifetime: 48 * time.Hour, MinRemaining: time.Hour},
+				certauth.Chain{Roots: certauth.InsecureSystemRoots(), StrictEKU: true, MaxDepth: 2},
+				certauth.DNSNames{"*.partner.example"},
+				certauth.Not{Policy: certauth.OrganizationalUnits{"Test"}},
+				certauth.IPs{"10.0.0.0/8", "192.0.2.7"},
+				certauth.Keys{MinRSABits: 3072, MinECBits: 384},
+				certauth.Denied{PublicKeys: []string{pinOfNobody}},
+				certauth.PolicyFunc{Name: "user store", Func: func(context.Context, *certauth.Identity) error { return nil }},
+			},
+		},
+	})
+	assert.Equal(t, `source: certauth.SourceFunc("partner")
+mode: optional
+policy:
+  any of
+    named "pinned"
+      certificate SHA-256 from environment variable "PARTNER_PINS" is one of 1
+    all of
+      validity: clock skew 1m0s, issued for at most 48h0m0s, at least 1h0m0s remaining
+      chain (at most 2 CA certificates, clientAuth required, clock skew 1m0s)
+        roots: every CA of the operating system (insecure)
+      DNS name is one of "*.partner.example"
+      not
+        OrganizationalUnits: one of "Test"
+      IP address is within 10.0.0.0/8, 192.0.2.7/32
+      keys: RSA from 3072 bits, curves from 384 bits
+      not one of 0 denied serials and 1 denied keys
+      function "user store"
+`, auth.String())
+}

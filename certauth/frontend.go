@@ -1,0 +1,31 @@
+package certauth
+
+import "time"
+
+// frontEndRule is the anchor that stands in front of the policy when the operator says
+// that the front end verifies (see [VerifyingSource]). What is always on holds here too:
+// an anchor of any kind switches nothing else off.
+type frontEndRule struct {
+	path string
+	skew time.Duration
+}
+
+func (r *frontEndRule) judge(e *evaluation) *Error {
+	if e.id.Leaf.IsCA {
+		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
+	}
+	if refused := checkPinned(r.path, e, r.skew); refused != nil {
+		return refused
+	}
+	e.anchor(vouchedNames, nil)
+	return nil
+}
+
+// skewAtTop is the clock skew of the policy as a whole: that of a Validity directly in the
+// outermost All.
+func skewAtTop(policy Policy) time.Duration {
+	if list, ok := policy.(All); ok {
+		return (&compilation{}).skewOf(list, place{})
+	}
+	return 0
+}

@@ -1,0 +1,473 @@
+package certauth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// guarded runs one request through Handler and reports what the handler saw.
+type guarded struct {
+	status   int
+	ran      int
+	identity *certauth.Identity
+	response http.Header
+	body     string
+}
+
+func through(t *testing.T, wrap func(http.Handler) http.Handler, r *http.Request) guarded {
+	t.Helper()
+	var g guarded
+	w := httptest.NewRecorder()
+	wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		g.ran++
+		g.identity, _ = certauth.FromContext(r.Context())
+	})).ServeHTTP(w, r)
+	g.status, g.response, g.body = w.Code, w.Header(), w.Body.String()
+	return g
+}
+
+func request() *http.Request { return httptest.NewRequest(http.MethodGet, "/", nil) }
+
+func must(t *testing.T, config certauth.Config) *certauth.Authenticator {
+	t.Helper()
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	return auth
+}
+
+func TestHandler_ModeDecidesOnAbsenceAlone(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	broken := certauth.SourceFunc{Name: "broken", Func: func(*http.Request) ([]*x509.Certificate, error) {
+		return nil, errors.New("cannot read it")
+	}}
+	pin := certauth.Certificates(leaf.Certificate)
+	for _, tc := range []struct {
+		name     string
+		source   certauth.Source
+		policy   certauth.Policy
+		mode     certauth.Mode
+		want     int
+		identity bool
+	}{
+		{"required, good certificate", fixedSource("s", leaf.Certificate), pin, certauth.Required, 200, true},
+		{"required, none", fixedSource("s"), pin, certauth.Required, 401, false},
+		{"optional, good certificate", fixedSource("s", leaf.Certificate), pin, certauth.Optional, 200, true},
+		{"optional, none", fixedSource("s"), pin, certauth.Optional, 200, false},
+		{"optional, malformed", broken, pin, certauth.Optional, 401, false},
+		{"optional, refused by a function that calls it missing", fixedSource("s", leaf.Certificate), certauth.All{pin, certauth.PolicyFunc{
+			Name: "p", Func: func(context.Context, *certauth.Identity) error {
+				return &certauth.Error{Reason: certauth.ReasonCertificateMissing}
+			},
+		}}, certauth.Optional, 401, false},
+		{"optional, refused", fixedSource("s", leaf.Certificate), certauth.Thumbprints{pinOfNobody}, certauth.Optional, 401, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth := must(t, certauth.Config{Source: tc.source, Policy: tc.policy, Mode: tc.mode})
+			g := through(t, auth.Handler, request())
+			assert.Equal(t, tc.want, g.status)
+			assert.Equal(t, tc.want == 200, g.ran == 1)
+			assert.Equal(t, tc.identity, g.identity != nil)
+		})
+	}
+}
+
+func TestHandler_PanicAnywhereDenies(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	boom := func() { panic("boom") }
+	good := certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.Certificates(leaf.Certificate)}
+	for _, tc := range []struct {
+		name  string
+		spoil func(*certauth.Config)
+	}{
+		{"in the source", func(c *certauth.Config) {
+			c.Source = certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { boom(); return nil, nil }}
+		}},
+		{"in a policy function", func(c *certauth.Config) {
+			c.Policy = certauth.All{c.Policy, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { boom(); return nil }}}
+		}},
+		{"in one branch of an Any", func(c *certauth.Config) {
+			c.Policy = certauth.Any{
+				certauth.All{c.Policy, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { boom(); return nil }}},
+				c.Policy,
+			}
+		}},
+		{"in Observe", func(c *certauth.Config) { c.Observe = func(context.Context, certauth.Event) { boom() } }},
+		{"in the logger", func(c *certauth.Config) {
+			c.Logger = slog.New(panickyHandler{slog.DiscardHandler})
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := good
+			tc.spoil(&config)
+			g := through(t, must(t, config).Handler, request())
+			assert.Equal(t, 401, g.status)
+			assert.Zero(t, g.ran)
+		})
+	}
+	t.Run("in Deny, the default response is written", func(t *testing.T) {
+		config := good
+		config.Source = fixedSource("s")
+		config.Deny = func(http.ResponseWriter, *http.Request, *certauth.Error) { boom() }
+		g := through(t, must(t, config).Handler, request())
+		assert.Equal(t, 401, g.status)
+		assert.Contains(t, g.body, `"status":401`)
+	})
+	t.Run("in the handler it is the handler's own", func(t *testing.T) {
+		h := must(t, good).Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+		assert.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(httptest.NewRecorder(), request()) })
+	})
+}
+
+// panickyHandler panics on the records of requests, not on the one of New.
+type panickyHandler struct{ slog.Handler }
+
+func (panickyHandler) Enabled(context.Context, slog.Level) bool { return true }
+func (panickyHandler) Handle(_ context.Context, r slog.Record) error {
+	if r.Message != "certauth: configured" {
+		panic("boom")
+	}
+	return nil
+}
+
+func TestHandler_CanceledRequestIsDenied(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	ctx, cancel := context.WithCancel(t.Context())
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s", leaf.Certificate),
+		Policy: certauth.All{
+			certauth.Certificates(leaf.Certificate),
+			certauth.PolicyFunc{Name: "slow", Func: func(context.Context, *certauth.Identity) error { cancel(); return nil }},
+		},
+	})
+	g := through(t, auth.Handler, request().WithContext(ctx))
+	assert.Equal(t, 401, g.status)
+	assert.Zero(t, g.ran)
+	_, err := auth.Check(request().WithContext(ctx))
+	assertReason(t, certauth.ReasonRequestCanceled, err)
+}
+
+func assertReason(t *testing.T, want certauth.Reason, err error) {
+	t.Helper()
+	var refused *certauth.Error
+	if !assert.ErrorAs(t, err, &refused) {
+		return
+	}
+	assert.Equal(t, want, refused.Reason, err.Error())
+}
+
+func TestHandler_DenyHookCannotTurnARefusalIntoSuccess(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		deny func(http.ResponseWriter, *http.Request, *certauth.Error)
+		want int
+		body string
+	}{
+		{"a status of its own", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(http.StatusTeapot) }, 418, ""},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request, _ *certauth.Error) {
+			http.Redirect(w, r, "/login", http.StatusFound)
+		}, 302, "/login"},
+		{"200 becomes 401", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(http.StatusOK) }, 401, ""},
+		{"204 becomes 401", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(http.StatusNoContent) }, 401, ""},
+		{"101 becomes 401", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}, 401, ""},
+		{"nonsense becomes 401", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(0) }, 401, ""},
+		{"a body without a status", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { _, _ = w.Write([]byte("no")) }, 401, "no"},
+		{"the second status does not count", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+			w.WriteHeader(http.StatusForbidden)
+			w.WriteHeader(http.StatusOK)
+		}, 403, ""},
+		{"nothing at all", func(http.ResponseWriter, *http.Request, *certauth.Error) {}, 401, `"status":401`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody}, Deny: tc.deny})
+			g := through(t, auth.Handler, request())
+			assert.Equal(t, tc.want, g.status)
+			assert.Contains(t, g.body, tc.body)
+			assert.Zero(t, g.ran)
+			assert.Equal(t, "no-store", g.response.Get("Cache-Control"))
+		})
+	}
+	t.Run("the hook cannot reach past the guard", func(t *testing.T) {
+		auth := must(t, certauth.Config{
+			Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody},
+			Deny: func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+				_, _, err := http.NewResponseController(w).Hijack()
+				assert.ErrorIs(t, err, http.ErrNotSupported)
+				w.Header().Del("Cache-Control")
+				w.Header().Del("WWW-Authenticate")
+				w.WriteHeader(http.StatusUnauthorized)
+			},
+		})
+		g := through(t, auth.Handler, request())
+		assert.Equal(t, "no-store", g.response.Get("Cache-Control"))
+		assert.NotEmpty(t, g.response.Get("WWW-Authenticate"))
+	})
+}
+
+func TestHandler_ReportOnlyLetsThroughWithoutIdentity(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	var events []certauth.Event
+	config := certauth.Config{
+		Source: fixedSource("s", leaf.Certificate), Policy: certauth.Thumbprints{pinOfNobody}, InsecureReportOnly: true,
+		Observe: func(_ context.Context, e certauth.Event) { events = append(events, e) },
+	}
+	auth := must(t, config)
+	assert.Contains(t, auth.String(), "insecure: report only")
+	g := through(t, auth.Handler, request())
+	assert.Equal(t, 1, g.ran)
+	assert.Nil(t, g.identity)
+	require.Len(t, events, 1)
+	assert.Equal(t, certauth.OutcomeReported, events[0].Outcome)
+	assert.Equal(t, certauth.ReasonPinMismatch, events[0].Reason())
+
+	_, err := auth.Check(request())
+	assertReason(t, certauth.ReasonPinMismatch, err)
+
+	t.Run("on a route too, and the identity is taken away", func(t *testing.T) {
+		config.Policy = certauth.Certificates(leaf.Certificate)
+		auth := must(t, config)
+		g := through(t, func(h http.Handler) http.Handler {
+			return auth.Handler(auth.Require(certauth.CommonNames{"somebody else"})(h))
+		}, request())
+		assert.Equal(t, 1, g.ran)
+		assert.Nil(t, g.identity)
+	})
+}
+
+func TestRequire_KnownIsForbiddenUnknownIsUnauthorized(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client", certauthtest.DNS("orders.example"))
+	caller := []*x509.Certificate{leaf.Certificate}
+	source := certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return caller, nil }}
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	auth := must(t, certauth.Config{Source: source, Policy: chain, Mode: certauth.Optional, Exclusions: []certauth.Exclusion{public("", "/open")}})
+	other := must(t, certauth.Config{Source: source, Policy: chain})
+
+	allowed := auth.Require(certauth.Named{Name: "orders", Policy: certauth.DNSNames{"orders.example"}})
+	refused := auth.Require(certauth.DNSNames{"billing.example"})
+	for _, tc := range []struct {
+		name   string
+		wrap   func(http.Handler) http.Handler
+		target string
+		none   bool
+		want   int
+	}{
+		{"known and allowed", func(h http.Handler) http.Handler { return auth.Handler(allowed(h)) }, "/", false, 200},
+		{"known and not allowed", func(h http.Handler) http.Handler { return auth.Handler(refused(h)) }, "/", false, 403},
+		{"anonymous", func(h http.Handler) http.Handler { return auth.Handler(allowed(h)) }, "/", true, 401},
+		{"an excluded route", func(h http.Handler) http.Handler { return auth.Handler(allowed(h)) }, "/open", false, 401},
+		{"without Handler around it", func(h http.Handler) http.Handler { return allowed(h) }, "/", false, 401},
+		{"behind another Authenticator", func(h http.Handler) http.Handler { return other.Handler(allowed(h)) }, "/", false, 401},
+		{"of the zero Authenticator", func(h http.Handler) http.Handler {
+			return auth.Handler((&certauth.Authenticator{}).Require(certauth.DNSNames{"orders.example"})(h))
+		}, "/", false, 401},
+		{"of a nil Authenticator", func(h http.Handler) http.Handler {
+			return auth.Handler((*certauth.Authenticator)(nil).Require(certauth.DNSNames{"orders.example"})(h))
+		}, "/", false, 401},
+		{"two rules, the second refuses", func(h http.Handler) http.Handler { return auth.Handler(allowed(refused(h))) }, "/", false, 403},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			caller = []*x509.Certificate{leaf.Certificate}
+			if tc.none {
+				caller = nil
+			}
+			g := through(t, tc.wrap, httptest.NewRequest(http.MethodGet, tc.target, nil))
+			assert.Equal(t, tc.want, g.status)
+			assert.Equal(t, tc.want == 200, g.ran == 1)
+			assert.Equal(t, tc.want == 401, g.response.Get("WWW-Authenticate") != "")
+			if tc.want == 200 {
+				assert.Equal(t, []string{"orders"}, g.identity.Matched, "a role of the route")
+			}
+		})
+	}
+	t.Run("a panic in a route's rule is 401", func(t *testing.T) {
+		caller = []*x509.Certificate{leaf.Certificate}
+		rule := auth.Require(certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { panic("boom") }})
+		g := through(t, func(h http.Handler) http.Handler { return auth.Handler(rule(h)) }, request())
+		assert.GreaterOrEqual(t, g.status, 401)
+		assert.Zero(t, g.ran)
+	})
+	t.Run("the rule of one route does not leak into another", func(t *testing.T) {
+		caller = []*x509.Certificate{leaf.Certificate}
+		mux := http.NewServeMux()
+		var plain []string
+		mux.Handle("/a", allowed(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		mux.HandleFunc("/b", func(_ http.ResponseWriter, r *http.Request) {
+			id, _ := certauth.FromContext(r.Context())
+			plain = id.Matched
+		})
+		h := auth.Handler(mux)
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/a", nil))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/b", nil))
+		assert.Empty(t, plain)
+	})
+}
+
+func TestRequire_PanicsOnAPolicyThatNewWouldRefuse(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	pinned := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.PublicKeys{pinOfNobody}})
+	full := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Certificates(leaf.Certificate)})
+	for _, tc := range []struct {
+		name   string
+		auth   *certauth.Authenticator
+		policy certauth.Policy
+		want   string
+	}{
+		{"nil", full, nil, "Require: nil policy"},
+		{"empty", full, certauth.DNSNames{}, "Require.DNSNames: empty"},
+		{"names behind a key pin", pinned, certauth.DNSNames{"a.example"}, "does not vouch for names"},
+		{"an issuer without a chain", full, certauth.IssuerName{"CN=a"}, "Require.IssuerName: stands before any Chain"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			defer func() { assert.Contains(t, recover(), tc.want) }()
+			tc.auth.Require(tc.policy)
+		})
+	}
+	assert.Panics(t, func() { full.Handler(nil) })
+	assert.Panics(t, func() { full.Require(certauth.CommonNames{"client"})(nil) })
+}
+
+func TestZeroAuthenticator_DeniesAndSaysSo(t *testing.T) {
+	for name, auth := range map[string]*certauth.Authenticator{"nil": nil, "zero": {}} {
+		t.Run(name, func(t *testing.T) {
+			g := through(t, auth.Handler, request())
+			assert.Equal(t, 401, g.status)
+			assert.Zero(t, g.ran)
+			id, err := auth.Check(request())
+			assert.Nil(t, id)
+			require.ErrorIs(t, err, certauth.ErrNotConfigured)
+			require.ErrorIs(t, auth.Reload(t.Context()), certauth.ErrNotConfigured)
+			assert.Contains(t, auth.String(), "refuses every request")
+		})
+	}
+}
+
+func TestLog_RecordsSayWhatHappened(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	var out bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var events []certauth.Event
+	config := certauth.Config{
+		Source: fixedSource("partner", leaf.Certificate), Policy: certauth.Certificates(leaf.Certificate), Logger: logger,
+		Observe:    func(_ context.Context, e certauth.Event) { events = append(events, e) },
+		Exclusions: []certauth.Exclusion{public("", "/open")},
+	}
+	auth := must(t, config)
+	record := func() map[string]any {
+		var m map[string]any
+		require.NoError(t, json.Unmarshal(out.Bytes(), &m), out.String())
+		out.Reset()
+		return m
+	}
+	var start string
+	for line := range bytes.Lines(out.Bytes()) {
+		var m map[string]string
+		require.NoError(t, json.Unmarshal(line, &m))
+		start += m["policy"] + "\n"
+	}
+	out.Reset()
+	assert.Equal(t, auth.String(), start, "a record for each line")
+	assert.Contains(t, start, `excluded: GET /open (reason: "probe"; control: "returns no data")`)
+
+	through(t, auth.Handler, request())
+	accepted := record()
+	assert.Equal(t, "DEBUG", accepted["level"])
+	assert.Equal(t, "certauth: accepted", accepted["msg"])
+	assert.Equal(t, thumbprint(leaf.Certificate), accepted["fingerprint"])
+	assert.Equal(t, "192.0.2.1", accepted["peer"], "httptest's peer")
+
+	through(t, auth.Handler, httptest.NewRequest(http.MethodGet, "/open", nil))
+	assert.Equal(t, "certauth: excluded", record()["msg"])
+
+	config.Policy = certauth.Thumbprints{pinOfNobody}
+	auth = must(t, config)
+	out.Reset()
+	through(t, auth.Handler, request())
+	denied := record()
+	assert.Equal(t, "WARN", denied["level"])
+	assert.Equal(t, "pin_mismatch", denied["reason"])
+	assert.Equal(t, "Policy.Thumbprints", denied["rule"])
+	assert.NotEmpty(t, denied["hint"])
+	assert.Contains(t, denied["source"], "partner")
+	assert.Equal(t, thumbprint(leaf.Certificate), denied["fingerprint"])
+
+	require.Len(t, events, 3)
+	assert.Equal(t, []certauth.Outcome{certauth.OutcomeAccepted, certauth.OutcomeExcluded, certauth.OutcomeDenied},
+		[]certauth.Outcome{events[0].Outcome, events[1].Outcome, events[2].Outcome})
+	assert.NotNil(t, events[0].Identity)
+	assert.Nil(t, events[2].Identity)
+	assert.Equal(t, "192.0.2.1", events[2].Peer.String())
+}
+
+// bifrost asgard answered 503, pantheon 200; x509.CertificateInvalidError has a reason
+// without a text.
+func TestError_EveryReasonIsComplete(t *testing.T) {
+	reasons := reasonsOfThePackage(t)
+	require.Greater(t, len(reasons), 20)
+	classes := []error{
+		certauth.ErrMissing, certauth.ErrMalformed, certauth.ErrSourceUntrusted, certauth.ErrUntrusted, certauth.ErrRevoked,
+		certauth.ErrRevocationUnavailable, certauth.ErrNotAllowed, certauth.ErrNotConfigured, certauth.ErrInternal,
+	}
+	for _, reason := range reasons {
+		t.Run(string(reason), func(t *testing.T) {
+			err := &certauth.Error{Reason: reason, Rule: "Policy", Err: errors.New("detail")}
+			matching := 0
+			for _, class := range classes {
+				if errors.Is(err, class) {
+					matching++
+				}
+			}
+			assert.Equal(t, 1, matching, "one class for each reason")
+			assert.Equal(t, "certauth: Policy: "+string(reason)+": detail", err.Error())
+			assert.Equal(t, strings.ToLower(string(reason)), string(reason))
+			assert.NotContains(t, string(reason), " ")
+
+			// What a source returns gets the reason's own hint if it has none.
+			auth := must(t, certauth.Config{
+				Source: certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, &certauth.Error{Reason: reason} }},
+				Policy: certauth.Thumbprints{pinOfNobody},
+			})
+			_, checked := auth.Check(request())
+			var refused *certauth.Error
+			require.ErrorAs(t, checked, &refused)
+			assert.Equal(t, reason, refused.Reason)
+			assert.NotEmpty(t, refused.Hint)
+			if reason != certauth.ReasonInternalError {
+				assert.False(t, errors.Is(checked, certauth.ErrInternal) && reason != certauth.ReasonRequestCanceled, "not listed in the table")
+			}
+		})
+	}
+}
+
+// One status for each way to refuse, whatever the reason.
+func TestResponse_StatusTableIsComplete(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	for _, reason := range reasonsOfThePackage(t) {
+		t.Run(string(reason), func(t *testing.T) {
+			refuse := certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return &certauth.Error{Reason: reason} }}
+			source := fixedSource("s", leaf.Certificate)
+			outer := must(t, certauth.Config{Source: source, Policy: certauth.All{certauth.Certificates(leaf.Certificate), refuse}})
+			assert.Equal(t, 401, through(t, outer.Handler, request()).status)
+
+			auth := must(t, certauth.Config{Source: source, Policy: certauth.Certificates(leaf.Certificate)})
+			g := through(t, func(h http.Handler) http.Handler { return auth.Handler(auth.Require(refuse)(h)) }, request())
+			assert.Equal(t, 403, g.status)
+			assert.Zero(t, g.ran)
+		})
+	}
+}

@@ -1,0 +1,366 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// clock is a clock that tests move by hand.
+type clock struct{ nanoseconds atomic.Int64 }
+
+func newClock() *clock {
+	c := &clock{}
+	c.nanoseconds.Store(time.Now().UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.nanoseconds.Load()) }
+func (c *clock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
+
+// replaceFile puts new content in place of a file as an operator should.
+func replaceFile(t *testing.T, path string, content []byte) {
+	t.Helper()
+	next := path + ".next"
+	require.NoError(t, os.WriteFile(next, content, 0o600))
+	require.NoError(t, os.Rename(next, path))
+}
+
+func thumbprint(cert *x509.Certificate) string {
+	sum := sha256.Sum256(cert.Raw)
+	return hex.EncodeToString(sum[:])
+}
+
+// rotation is a service whose roots stand in a file, and one client for each of two CAs.
+type rotation struct {
+	oldCA, newCA         *certauthtest.CA
+	oldClient, newClient *certauthtest.Certificate
+	file                 string
+	clock                *clock
+	auth                 *certauth.Authenticator
+
+	mutex  sync.Mutex
+	events []certauth.Event
+	client *certauthtest.Certificate // who calls now
+}
+
+func newRotation(t *testing.T) *rotation {
+	t.Helper()
+	s := &rotation{
+		oldCA: certauthtest.NewCA(t, "Old CA"), newCA: certauthtest.NewCA(t, "New CA"),
+		file: filepath.Join(t.TempDir(), "roots.pem"), clock: newClock(),
+	}
+	s.oldClient, s.newClient = s.oldCA.Issue(t, "client"), s.newCA.Issue(t, "client")
+	require.NoError(t, os.WriteFile(s.file, s.oldCA.PEM(), 0o600))
+	auth, err := certauth.New(certauth.Config{
+		Source: certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) {
+			return []*x509.Certificate{s.client.Certificate}, nil
+		}},
+		Policy: certauth.Chain{Roots: certauth.PEMFile(s.file)},
+		Now:    s.clock.now,
+		Observe: func(_ context.Context, e certauth.Event) {
+			s.mutex.Lock()
+			s.events = append(s.events, e)
+			s.mutex.Unlock()
+		},
+	})
+	require.NoError(t, err)
+	s.auth = auth
+	return s
+}
+
+func (s *rotation) accepts(client *certauthtest.Certificate) bool {
+	s.client = client
+	_, err := s.auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	return err == nil
+}
+
+// outcomes returns what was reported about reloads since the last call.
+func (s *rotation) outcomes() []certauth.Outcome {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	var list []certauth.Outcome
+	for _, e := range s.events {
+		list = append(list, e.Outcome)
+	}
+	s.events = nil
+	return list
+}
+
+func TestReload_RemovedRootDeniesTheNextRequest(t *testing.T) {
+	s := newRotation(t)
+	require.True(t, s.accepts(s.oldClient))
+	require.False(t, s.accepts(s.newClient))
+	replaceFile(t, s.file, s.newCA.PEM())
+	require.NoError(t, s.auth.Reload(t.Context()))
+	assert.False(t, s.accepts(s.oldClient))
+	assert.True(t, s.accepts(s.newClient))
+	assert.Equal(t, []certauth.Outcome{certauth.OutcomeReloaded}, s.outcomes())
+}
+
+func TestReload_OverlappingCAsBothAccepted(t *testing.T) {
+	s := newRotation(t)
+	replaceFile(t, s.file, append(s.oldCA.PEM(), s.newCA.PEM()...))
+	require.NoError(t, s.auth.Reload(t.Context()))
+	assert.True(t, s.accepts(s.oldClient))
+	assert.True(t, s.accepts(s.newClient))
+}
+
+// CVE-2026-27586 Caddy; kubernetes #119483: a bad file emptied or silently kept trust.
+func TestReload_BadFileKeepsLastGoodAndReports(t *testing.T) {
+	damaged := func(s *rotation) []byte {
+		content := append(s.newCA.PEM(), s.oldCA.PEM()...)
+		content[60] = '!'
+		return content
+	}
+	for _, tc := range []struct {
+		name    string
+		content func(*rotation) []byte
+	}{
+		{"an empty file", func(*rotation) []byte { return nil }},
+		{"text", func(*rotation) []byte { return []byte("not yet there") }},
+		{"one damaged block of two", damaged},
+		{"a truncated block", func(s *rotation) []byte { return s.newCA.PEM()[:200] }},
+		{"a client certificate instead of a CA", func(s *rotation) []byte { return s.newClient.PEM() }},
+		{"a private key beside the CA", func(s *rotation) []byte { return append(s.newCA.PEM(), s.newClient.KeyPEM(t)...) }},
+		{"DER", func(s *rotation) []byte { return s.newCA.Certificate.Raw }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newRotation(t)
+			replaceFile(t, s.file, tc.content(s))
+			require.ErrorContains(t, s.auth.Reload(t.Context()), "Policy.Chain.Roots: ")
+			assert.True(t, s.accepts(s.oldClient), "the last good set stays")
+			assert.False(t, s.accepts(s.newClient))
+			assert.Equal(t, []certauth.Outcome{certauth.OutcomeKept}, s.outcomes())
+
+			replaceFile(t, s.file, s.newCA.PEM())
+			require.NoError(t, s.auth.Reload(t.Context()), "a good file after a bad one is taken")
+			assert.True(t, s.accepts(s.newClient))
+			assert.False(t, s.accepts(s.oldClient))
+		})
+	}
+	t.Run("a file that is gone", func(t *testing.T) {
+		s := newRotation(t)
+		require.NoError(t, os.Remove(s.file))
+		require.ErrorIs(t, s.auth.Reload(t.Context()), os.ErrNotExist)
+		assert.True(t, s.accepts(s.oldClient))
+		assert.Equal(t, []certauth.Outcome{certauth.OutcomeKept}, s.outcomes())
+	})
+}
+
+// grpc-go's watcher; aerospike #644.
+func TestReload_OneBadFileDoesNotBlockTheOthers(t *testing.T) {
+	s := newRotation(t)
+	second := filepath.Join(t.TempDir(), "pins.txt")
+	require.NoError(t, os.WriteFile(second, []byte(thumbprint(s.oldClient.Certificate)+"\n"), 0o600))
+	caller := s.oldClient
+	auth, err := certauth.New(certauth.Config{
+		Source: certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) {
+			return []*x509.Certificate{caller.Certificate}, nil
+		}},
+		Policy: certauth.Any{
+			certauth.Chain{Roots: certauth.PEMFile(s.file)},
+			certauth.ThumbprintsFrom(certauth.PinFile(second)),
+		},
+	})
+	require.NoError(t, err)
+	replaceFile(t, s.file, []byte("broken"))
+	replaceFile(t, second, []byte(thumbprint(s.newClient.Certificate)+" # partner, 2026\n\n"))
+	err = auth.Reload(t.Context())
+	require.ErrorContains(t, err, "Policy.Any[0].Chain.Roots: ")
+	require.NotContains(t, err.Error(), "Any[1]")
+	caller = s.newClient
+	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.NoError(t, err, "the good file is in use")
+}
+
+// grpc-go: configuration changed under a live object.
+func TestReload_CallerMutationHasNoEffect(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	client := ca.Issue(t, "client", certauthtest.DNS("a.example"))
+	roots := []*x509.Certificate{ca.Certificate}
+	names := certauth.DNSNames{"a.example"}
+	pins := certauth.Thumbprints{thumbprint(client.Certificate)}
+	all := certauth.All{certauth.Chain{Roots: certauth.Certificates(roots...)}, names, certauth.Any{pins}}
+	exclusions := []certauth.Exclusion{public("", "/health")}
+	config := certauth.Config{Source: fixedSource("test", client.Certificate), Policy: all, Exclusions: exclusions}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+
+	roots[0], names[0], pins[0], all[0], all[1] = nil, "b.example", pinOfNobody, nil, nil
+	exclusions[0].Path = "/admin"
+	config.Policy, config.Source = nil, nil
+	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	require.NoError(t, err)
+	assert.Contains(t, auth.String(), "excluded: GET /health")
+	assert.NotContains(t, auth.String(), "/admin")
+}
+
+// Requests trigger the reading, at most once an interval, and the one that comes after a
+// quiet time is judged by what is on disk now.
+func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
+	var calls atomic.Int32
+	s := newRotation(t)
+	synctest.Test(t, func(t *testing.T) {
+		caller := s.oldClient
+		auth, err := certauth.New(certauth.Config{
+			Source: certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) {
+				return []*x509.Certificate{caller.Certificate}, nil
+			}},
+			Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+				if calls.Add(1) == 1 {
+					return []*x509.Certificate{s.oldCA.Certificate}, nil
+				}
+				return []*x509.Certificate{s.newCA.Certificate}, nil
+			})},
+			Now: s.clock.now, ReloadInterval: time.Minute,
+		})
+		require.NoError(t, err)
+		check := func() error {
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			return err
+		}
+		for range 5 {
+			require.NoError(t, check())
+		}
+		s.clock.advance(time.Minute - time.Nanosecond)
+		require.NoError(t, check())
+		synctest.Wait()
+		assert.EqualValues(t, 1, calls.Load(), "nothing is read within the interval")
+
+		s.clock.advance(time.Nanosecond)
+		require.NoError(t, check(), "the request that triggers it does not wait")
+		synctest.Wait()
+		assert.EqualValues(t, 2, calls.Load())
+		require.ErrorIs(t, check(), certauth.ErrUntrusted, "the next one is judged by the new roots")
+
+		s.clock.advance(-time.Hour)
+		_ = check()
+		synctest.Wait()
+		assert.EqualValues(t, 3, calls.Load(), "a clock that goes back counts as time")
+	})
+}
+
+func TestReload_FirstRequestAfterAQuietNightSeesTheNewRoots(t *testing.T) {
+	s := newRotation(t)
+	require.True(t, s.accepts(s.oldClient))
+	replaceFile(t, s.file, s.newCA.PEM())
+	s.clock.advance(2 * certauth.DefaultReloadInterval)
+	assert.False(t, s.accepts(s.oldClient), "the old root is gone from the disk")
+}
+
+// etcd reads and parses its CRL for each connection.
+func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
+	s := newRotation(t)
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		first := true
+		auth, err := certauth.New(certauth.Config{
+			Source: fixedSource("test", s.oldClient.Certificate),
+			Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+				if !first {
+					<-hang // a share that does not answer, and does not look at the context
+				}
+				first = false
+				return []*x509.Certificate{s.oldCA.Certificate}, nil
+			})},
+			Now: s.clock.now,
+		})
+		require.NoError(t, err)
+		start := time.Now()
+		for range 100 {
+			s.clock.advance(time.Hour)
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			require.NoError(t, err)
+		}
+		// Within the bubble time passes only while everything waits.
+		assert.LessOrEqual(t, time.Since(start), 100*25*time.Millisecond, "a hanging reload holds up no request for longer than its bound")
+		close(hang)
+		synctest.Wait()
+	})
+}
+
+func TestReload_CloseEndsEveryGoroutine(t *testing.T) {
+	s := newRotation(t)
+	// synctest.Test fails if a goroutine of the bubble is left when it ends.
+	synctest.Test(t, func(t *testing.T) {
+		auth, err := certauth.New(certauth.Config{
+			Source: fixedSource("test", s.oldClient.Certificate),
+			Policy: certauth.Chain{Roots: certauth.PEMFile(s.file)}, Now: s.clock.now,
+		})
+		require.NoError(t, err)
+		for range 10 {
+			s.clock.advance(time.Hour)
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestReload_PanicInAFunctionKeepsTheLastGoodSet(t *testing.T) {
+	s := newRotation(t)
+	calls := 0
+	auth, err := certauth.New(certauth.Config{
+		Source: fixedSource("test", s.oldClient.Certificate),
+		Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+			calls++
+			switch calls {
+			case 1:
+				return []*x509.Certificate{s.oldCA.Certificate}, nil
+			case 2:
+				panic("vault client")
+			case 3:
+				return nil, nil
+			}
+			return nil, errors.New("vault is sealed")
+		})},
+	})
+	require.NoError(t, err)
+	for _, want := range []string{"panic: vault client", "no certificate", "vault is sealed"} {
+		require.ErrorContains(t, auth.Reload(t.Context()), want)
+		_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		require.NoError(t, err)
+	}
+}
+
+func TestReload_ConcurrentRequestsAndReloadsAreSafe(t *testing.T) {
+	s := newRotation(t)
+	auth, err := certauth.New(certauth.Config{
+		Source: fixedSource("test", s.oldClient.Certificate),
+		Policy: certauth.Chain{Roots: certauth.PEMFile(s.file)}, ReloadInterval: 10 * time.Millisecond,
+	})
+	require.NoError(t, err)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 50 {
+				_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+				assert.NoError(t, err)
+			}
+		})
+	}
+	for range 20 {
+		replaceFile(t, s.file, append(s.oldCA.PEM(), s.newCA.PEM()...))
+		// Two reloads at once are one: the second says so.
+		_ = auth.Reload(t.Context())
+		replaceFile(t, s.file, s.oldCA.PEM())
+	}
+	group.Wait()
+}
