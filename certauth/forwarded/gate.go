@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 )
 
 // Gate says who may have written a forwarded certificate. It judges the sender of the
@@ -22,20 +23,24 @@ type Gate interface {
 }
 
 type gate interface {
-	// admit returns nil if the sender is the front end, else why not.
-	admit(r *http.Request) error
+	// admit returns no error if the sender is the front end, else why not. judgedTLS says
+	// that the sender's own TLS certificate was part of the answer and is accepted.
+	admit(r *http.Request) (judgedTLS bool, err error)
 	// headers returns what the gate itself reads and must not reach a handler.
 	headers() []string
-	// declaresTLS reports whether the sender's own TLS certificate is expected.
-	declaresTLS() bool
 	String() string
 }
 
-// prepareGate refuses nil of any kind.
-func prepareGate(g Gate, env certauth.SourceEnvironment) (gate, error) {
+// prepareGate refuses nil of any kind, also inside a struct that embeds a Gate.
+func prepareGate(g Gate, env certauth.SourceEnvironment) (prepared gate, err error) {
 	if g == nil || reflect.ValueOf(g).Kind() == reflect.Pointer && reflect.ValueOf(g).IsNil() {
 		return nil, errors.New("nil gate")
 	}
+	defer func() {
+		if recover() != nil {
+			prepared, err = nil, errors.New("the gate cannot be prepared; does a struct embed a nil Gate?")
+		}
+	}()
 	return g.prepare(env)
 }
 
@@ -62,16 +67,19 @@ func (c combined) prepare(env certauth.SourceEnvironment) (gate, error) {
 		return nil, fmt.Errorf("%s: empty", c.name())
 	}
 	prepared := combinedGate{every: c.every, name: c.name()}
-	var mistakes []error
+	var found []error
 	for i, inner := range c.gates {
 		g, err := prepareGate(inner, env)
 		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("%s[%d]: %w", c.name(), i, err))
+			found = append(found, mistakes.Prefix(fmt.Sprintf("%s[%d]: ", c.name(), i), err)...)
 			continue
+		}
+		if _, anybody := g.(anyPeer); anybody {
+			found = append(found, fmt.Errorf("%s[%d]: InsecureAnyPeer stands alone; beside it no other gate means anything", c.name(), i))
 		}
 		prepared.gates = append(prepared.gates, g)
 	}
-	return prepared, errors.Join(mistakes...)
+	return prepared, errors.Join(found...)
 }
 
 type combinedGate struct {
@@ -80,20 +88,32 @@ type combinedGate struct {
 	gates []gate
 }
 
-func (c combinedGate) admit(r *http.Request) error {
-	var refused error
+// admit of an AnyGate asks on after the first yes where the sender has a TLS certificate
+// that no gate has judged yet.
+func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
+	opened := false
 	for _, g := range c.gates {
-		err := g.admit(r)
-		if err == nil && !c.every {
-			return nil
+		judged, refused := g.admit(r)
+		if refused != nil && c.every {
+			return false, refused
 		}
-		if err != nil && c.every {
-			return err
+		if refused != nil {
+			err = refused
+			continue
 		}
-		refused = err
+		opened = true
+		judgedTLS = judgedTLS || judged
+		if !c.every && (judgedTLS || !hasTLSCertificate(r)) {
+			break
+		}
 	}
-	return refused
+	if opened {
+		return judgedTLS, nil
+	}
+	return false, err
 }
+
+func hasTLSCertificate(r *http.Request) bool { return r.TLS != nil && len(r.TLS.PeerCertificates) > 0 }
 
 func (c combinedGate) headers() []string {
 	var names []string
@@ -101,15 +121,6 @@ func (c combinedGate) headers() []string {
 		names = append(names, g.headers()...)
 	}
 	return names
-}
-
-func (c combinedGate) declaresTLS() bool {
-	for _, g := range c.gates {
-		if g.declaresTLS() {
-			return true
-		}
-	}
-	return false
 }
 
 func (c combinedGate) String() string {
@@ -129,7 +140,6 @@ type anyPeer struct{}
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
 func (anyPeer) prepare(certauth.SourceEnvironment) (gate, error) { return anyPeer{}, nil }
-func (anyPeer) admit(*http.Request) error                        { return nil }
+func (anyPeer) admit(*http.Request) (bool, error)                { return false, nil }
 func (anyPeer) headers() []string                                { return nil }
-func (anyPeer) declaresTLS() bool                                { return false }
 func (anyPeer) String() string                                   { return "InsecureAnyPeer" }

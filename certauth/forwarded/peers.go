@@ -49,18 +49,17 @@ func (p peers) prepare(certauth.SourceEnvironment) (gate, error) {
 
 type peersGate []netip.Prefix
 
-func (g peersGate) admit(r *http.Request) error {
+func (g peersGate) admit(r *http.Request) (bool, error) {
 	peer := certauth.PeerOf(r)
 	for _, network := range g {
 		if network.Contains(peer.Addr) {
-			return nil
+			return false, nil
 		}
 	}
-	return fmt.Errorf("peer %s is not in Peers", peer)
+	return false, fmt.Errorf("peer %s is not in Peers", peer)
 }
 
 func (peersGate) headers() []string { return nil }
-func (peersGate) declaresTLS() bool { return false }
 
 func (g peersGate) String() string {
 	var list []string
@@ -81,17 +80,16 @@ func UnixSocket() Gate { return unixSocket{} }
 
 func (unixSocket) prepare(certauth.SourceEnvironment) (gate, error) { return unixSocket{}, nil }
 
-func (unixSocket) admit(r *http.Request) error {
+func (unixSocket) admit(r *http.Request) (bool, error) {
 	peer := certauth.PeerOf(r)
 	if !peer.Socket {
-		return errors.New("UnixSocket needs certauth.ConnContext on the server")
+		return false, errors.New("UnixSocket needs certauth.ConnContext on the server")
 	}
 	if peer.Network != "unix" {
-		return fmt.Errorf("peer %s is not on a unix socket", peer)
+		return false, fmt.Errorf("peer %s is not on a unix socket", peer)
 	}
-	return nil
+	return false, nil
 }
 
 func (unixSocket) headers() []string { return nil }
-func (unixSocket) declaresTLS() bool { return false }
 func (unixSocket) String() string    { return "UnixSocket" }

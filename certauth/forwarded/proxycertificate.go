@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -20,24 +21,44 @@ type proxyCertificate struct{ policy certauth.Policy }
 func ProxyCertificate(policy certauth.Policy) Gate { return proxyCertificate{policy} }
 
 func (p proxyCertificate) prepare(env certauth.SourceEnvironment) (gate, error) {
-	auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: p.policy, Now: env.Now})
+	auth, err := hopAuthenticator(certauth.TLS{}, p.policy, env)
 	if err != nil {
 		return nil, fmt.Errorf("ProxyCertificate: %w", err)
 	}
 	return proxyCertificateGate{auth}, nil
 }
 
+// hopAuthenticator judges the certificate of the hop before this process. Its reloads are
+// reported and triggered with those of the Authenticator that it serves.
+func hopAuthenticator(source certauth.Source, policy certauth.Policy, env certauth.SourceEnvironment) (*certauth.Authenticator, error) {
+	auth, err := certauth.New(certauth.Config{
+		Source: source, Policy: policy, Now: env.Now, ReloadInterval: env.ReloadInterval, Observe: env.Observe,
+	})
+	if err == nil && env.OnReload != nil {
+		env.OnReload(auth.Reload)
+	}
+	return auth, err
+}
+
 type proxyCertificateGate struct{ auth *certauth.Authenticator }
 
-func (g proxyCertificateGate) admit(r *http.Request) error {
-	_, err := g.auth.Check(r)
-	if err == nil {
-		return nil
+func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
+	if _, err := g.auth.Check(r); err != nil {
+		// The sender's certificate is at fault, not the client's: its reason is detail here.
+		return false, errors.New("the sender's own certificate: " + err.Error())
 	}
-	// The sender's certificate is at fault, not the client's: its reason is detail here.
-	return errors.New("the sender's own certificate: " + err.Error())
+	return true, nil
 }
 
 func (proxyCertificateGate) headers() []string { return nil }
-func (proxyCertificateGate) declaresTLS() bool { return true }
-func (proxyCertificateGate) String() string    { return "ProxyCertificate" }
+func (g proxyCertificateGate) String() string  { return "ProxyCertificate(" + policyText(g.auth) + ")" }
+
+// policyText is the policy of a gate on one line.
+func policyText(auth *certauth.Authenticator) string {
+	_, policy, _ := strings.Cut(auth.String(), "policy:\n")
+	var parts []string
+	for line := range strings.Lines(policy) {
+		parts = append(parts, strings.TrimSpace(line))
+	}
+	return strings.Join(parts, "; ")
+}

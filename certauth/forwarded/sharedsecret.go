@@ -70,10 +70,10 @@ type sharedSecretGate struct {
 	sums   [][sha256.Size]byte
 }
 
-func (g sharedSecretGate) admit(r *http.Request) error {
+func (g sharedSecretGate) admit(r *http.Request) (bool, error) {
 	values := r.Header[g.header]
 	if len(values) != 1 {
-		return fmt.Errorf("%d values of %s, want 1", len(values), g.header)
+		return false, fmt.Errorf("%d values of %s, want 1", len(values), g.header)
 	}
 	// Hashing first makes all lengths equal, so that time says nothing about the length.
 	have := sha256.Sum256([]byte(values[0]))
@@ -82,11 +82,10 @@ func (g sharedSecretGate) admit(r *http.Request) error {
 		match |= subtle.ConstantTimeCompare(have[:], g.sums[i][:])
 	}
 	if match != 1 {
-		return fmt.Errorf("%s is not the shared secret", g.header)
+		return false, fmt.Errorf("%s is not the shared secret", g.header)
 	}
-	return nil
+	return false, nil
 }
 
 func (g sharedSecretGate) headers() []string { return []string{g.header} }
-func (sharedSecretGate) declaresTLS() bool   { return false }
 func (g sharedSecretGate) String() string    { return "SharedSecret(" + g.header + ")" }

@@ -1,0 +1,85 @@
+package forwarded
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+const (
+	// maxChainHeader bounds what carries several certificates, all values together.
+	maxChainHeader = 64 << 10
+	// maxCertificates bounds leaf and chain together, as certauth does.
+	maxCertificates = 10
+)
+
+// decodeBase64Concatenated reads certificates whose DER stands one behind the other in
+// one base64 text: HAProxy's ssl_c_chain_der.
+func decodeBase64Concatenated(value string) ([]*x509.Certificate, error) {
+	if len(value) > maxChainHeader {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
+	}
+	if err := checkBase64(value); err != nil {
+		return nil, err
+	}
+	der, err := base64.StdEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return nil, errors.New("base64 with bits beyond the last byte")
+	}
+	var certs []*x509.Certificate
+	for len(der) > 0 {
+		if len(certs) == maxCertificates {
+			return nil, fmt.Errorf("more than %d certificates", maxCertificates)
+		}
+		var one asn1.RawValue
+		if der, err = asn1.Unmarshal(der, &one); err != nil {
+			return nil, fmt.Errorf("certificate %d is not DER", len(certs))
+		}
+		cert, err := parseDER(one.FullBytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", len(certs), err)
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+// decodeBase64List reads base64 DER items joined by bare commas, leaf first: Traefik's
+// passTLSClientCert since v2.9.2.
+func decodeBase64List(value string) ([]*x509.Certificate, error) {
+	return splitList(value, decodeBase64DER)
+}
+
+// splitList decodes comma-separated items. Items are counted before any is decoded, and
+// an empty one is an error.
+func splitList(value string, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
+	if len(value) > maxChainHeader {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
+	}
+	if n := strings.Count(value, ",") + 1; n > maxCertificates {
+		return nil, fmt.Errorf("%d items, want at most %d", n, maxCertificates)
+	}
+	var certs []*x509.Certificate
+	for item := range strings.SplitSeq(value, ",") {
+		cert, err := decode(item)
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", len(certs), err)
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+// parseDER reads exactly one certificate.
+func parseDER(der []byte) (*x509.Certificate, error) {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, fmt.Errorf("not one certificate: %s", logtext.Quote(err.Error()))
+	}
+	return cert, nil
+}

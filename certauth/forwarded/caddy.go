@@ -1,0 +1,58 @@
+package forwarded
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Caddy reads the leaf as base64 DER, or as a composed RFC 9440 field. Caddy forwards
+// neither a chain nor a verification.
+//
+// What it proved: possession of the key; the chain only with client_auth mode
+// require_and_verify or verify_if_given, which no header says. The policy needs an anchor.
+//
+// What it overwrites: what header_up sets. Without a certificate Caddy 2.6 sends the text
+// of the placeholder, 2.11 an empty value, or "::" in the RFC 9440 form; all but the empty
+// one are malformed here. 2.6 passes names with an underscore, 2.11 drops them.
+//
+// What must be configured:
+//
+//	reverse_proxy app:8080 {
+//		header_up X-Client-Cert {http.request.tls.client.certificate_der_base64}
+//	}
+//
+// What is refused: {http.request.tls.client.certificate_pem}, and everything that is not
+// one certificate.
+//
+// How to verify before going live: the probes of the package documentation.
+//
+// Source: Caddy's replacer (modules/caddyhttp); measured with Caddy 2.6.2 and 2.11.9.
+type Caddy struct {
+	// From says who Caddy is. Required.
+	From Gate
+	// Header carries the leaf. The default is X-Client-Cert.
+	Header string
+	// Format is FormatBase64DER by default; FormatByteSequence for
+	// ":{http.request.tls.client.certificate_der_base64}:".
+	Format Format
+	// FingerprintHeader carries {http.request.tls.client.fingerprint} (SHA-256), if set;
+	// it must then match.
+	FingerprintHeader string
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s Caddy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	decode, found := oneOf(s.Format, FormatBase64DER, FormatByteSequence)
+	l := layout{
+		preset: "Caddy", from: s.From, header: or(s.Header, "X-Client-Cert"), decode: decode,
+		form: "base64 of one DER certificate, or an RFC 9440 byte sequence if Format says so",
+	}
+	if s.FingerprintHeader != "" {
+		l.fingerprint, l.fingerprintHash = s.FingerprintHeader, HashSHA256
+	}
+	return source(l.prepare(env, found...))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s Caddy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -1,0 +1,56 @@
+package forwarded
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64 with
+// Cf-Cert-Verified and Cf-Cert-Revoked beside it.
+//
+// What it proved: possession of the key; the chain if Cf-Cert-Verified is true, which it
+// also is for a revoked certificate: Cf-Cert-Revoked must be false.
+//
+// What it overwrites: its own Cf- headers, by the managed transform. Fields that a rule of
+// yours sets are removed first only if the rule does so.
+//
+// What must be configured: the managed transform "Add TLS client auth headers", client
+// certificates for the host, and an origin that only Cloudflare reaches (authenticated
+// origin pulls, which [ProxyCertificate] judges, or a tunnel).
+//
+// What is refused: verified other than true, revoked other than false or missing, and an
+// empty certificate, which is what comes when it is larger than 10 KiB.
+//
+// How to verify before going live: the probes of the package documentation, and one with a
+// revoked certificate.
+//
+// Source: Cloudflare, "Mutual TLS" and the Ruleset fields cf.tls_client_auth. Tested
+// against documentation and constructed values only.
+type Cloudflare struct {
+	// From says who Cloudflare is. Required.
+	From Gate
+	// Fingerprint demands Cf-Client-Cert-Sha256 and compares it.
+	Fingerprint bool
+	// FrontEndVerifies takes verified and not revoked for an anchor.
+	FrontEndVerifies bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s Cloudflare) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	l := layout{
+		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", decode: single(decodeBase64DER),
+		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true"}, {Header: "Cf-Cert-Revoked", Value: "false"}},
+		verifies: s.FrontEndVerifies,
+		form:     "base64 of one DER certificate",
+	}
+	if s.Fingerprint {
+		l.fingerprint, l.fingerprintHash = "Cf-Client-Cert-Sha256", HashSHA256
+	}
+	return source(l.prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s Cloudflare) Certificates(r *http.Request) (certauth.Presented, error) {
+	return unprepared(s, r)
+}

@@ -1,0 +1,49 @@
+package forwarded
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// CloudFoundry reads X-Forwarded-Client-Cert as the gorouter of Cloud Foundry writes it:
+// base64 DER of the leaf.
+//
+// What it proved: possession of the key; the chain by router.client_cert_validation, to a
+// CA pool that includes the system's roots unless only_trust_client_ca_certs is set. No
+// header says so. The policy needs an anchor.
+//
+// What it overwrites: with forwarded_client_cert: sanitize_set, everything. The default,
+// always_forward, passes the client's own header, and forward passes it where the client
+// has no certificate: with either of them anybody can be anybody.
+//
+// What must be configured, in the router's deployment:
+//
+//	router:
+//	  client_cert_validation: request
+//	  forwarded_client_cert: sanitize_set
+//
+// What is refused: Envoy's text form, PEM.
+//
+// How to verify before going live: the probes of the package documentation, the first one
+// above all.
+//
+// Source: cloudfoundry/gorouter, handlers/clientcert.go. Tested against documentation and
+// constructed values only.
+type CloudFoundry struct {
+	// From says who the gorouter is. Required.
+	From Gate
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s CloudFoundry) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	return source(layout{
+		preset: "CloudFoundry", from: s.From, header: "X-Forwarded-Client-Cert", decode: single(decodeBase64DER),
+		form: "base64 of one DER certificate",
+	}.prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s CloudFoundry) Certificates(r *http.Request) (certauth.Presented, error) {
+	return unprepared(s, r)
+}

@@ -1,0 +1,109 @@
+package forwarded
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Envoy reads X-Forwarded-Client-Cert in its text form, from Envoy itself and from Istio.
+//
+// What it proved: possession of the key; the chain by the listener's TLS context, which
+// may accept untrusted certificates and says nothing of it in the header. The policy needs
+// an anchor.
+//
+// What it overwrites: everything with SANITIZE_SET. Istio's sidecars default to
+// APPEND_FORWARD, which puts their own element behind whatever the client sent; behind a
+// gateway and a sidecar the last element is the gateway's workload, not the client. State
+// the hops with Hops, or sanitise.
+//
+// What must be configured, in the HTTP connection manager:
+//
+//	forward_client_cert_details: SANITIZE_SET
+//	set_current_client_cert_details: {cert: true, chain: true}
+//
+// Leave uri and dns out: Envoy pastes them unquoted, and a client whose names hold a
+// separator is then refused (envoyproxy/envoy#32945).
+//
+// What is refused: more elements than stated, a Hash that is missing or not the SHA-256 of
+// the leaf, repeated or unknown keys, the JSON form, Hash alone.
+//
+// How to verify before going live: the probes of the package documentation, with a whole
+// X-Forwarded-Client-Cert of somebody else in the client's request.
+//
+// Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested against the
+// documentation and constructed values only.
+type Envoy struct {
+	// From says who Envoy is: the sidecar's loopback address, or the proxies' network.
+	// Required.
+	From Gate
+
+	// Hops is how many trusted proxies append an element, this process's own sidecar
+	// included: 1 reads the last element, 2 the last but one. 0 demands that there is
+	// exactly one element, which is what SANITIZE_SET gives.
+	Hops int
+
+	// By lists, from the right, the By value that each element right of the one read must
+	// hold: Hops-1 of them. It says which proxy wrote it.
+	By []string
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s Envoy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	var found []error
+	if s.Hops < 0 || s.Hops > maxElements {
+		found = append(found, fmt.Errorf("Hops: %d, want 0 to %d", s.Hops, maxElements))
+	}
+	if want := max(s.Hops-1, 0); len(s.By) != want {
+		found = append(found, fmt.Errorf("By: %d values, want %d, one for each element right of the one that is read", len(s.By), want))
+	}
+	for i, by := range s.By {
+		if by == "" {
+			found = append(found, fmt.Errorf("By[%d]: empty", i))
+		}
+	}
+	return source(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...)}).prepare(env, found...))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s Envoy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
+
+func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
+	return layout{
+		preset: preset, from: from, header: "X-Forwarded-Client-Cert", decode: xfcc.decode,
+		form: "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain",
+	}
+}
+
+// xfccReader picks the element that a trusted proxy wrote.
+type xfccReader struct {
+	hops         int
+	by           []string
+	hashOptional bool
+}
+
+func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
+	elements, err := parseXFCC(value)
+	if err != nil {
+		return nil, err
+	}
+	if x.hops == 0 {
+		if len(elements) != 1 {
+			return nil, fmt.Errorf("%d elements, want 1", len(elements))
+		}
+		return elements[0].certificates(x.hashOptional)
+	}
+	at := len(elements) - x.hops
+	if at < 0 {
+		return nil, fmt.Errorf("%d elements, want at least %d", len(elements), x.hops)
+	}
+	for i, want := range x.by {
+		if right := elements[len(elements)-1-i]; len(right.by) != 1 || right.by[0] != want {
+			return nil, errors.New("an element right of the one that is read is not By the configured proxy")
+		}
+	}
+	return elements[at].certificates(x.hashOptional)
+}

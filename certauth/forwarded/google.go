@@ -1,0 +1,73 @@
+package forwarded
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// GoogleLB reads the custom request headers of a Google Cloud Application Load Balancer:
+// leaf and chain as RFC 9440 byte sequences, and three headers about them.
+//
+// What it proved: possession of the key, and the chain to the trust config if
+// client_cert_chain_verified is true. Certificates in the trust config's allow list count
+// as verified even when expired or self-signed, and
+// ALLOW_INVALID_OR_MISSING_CLIENT_CERT forwards bad ones.
+//
+// What it overwrites: custom headers of the backend service overwrite the client's of the
+// same name, by the documentation's example.
+//
+// What must be configured, as custom request headers of the backend service:
+//
+//	Client-Cert: {client_cert_leaf}
+//	Client-Cert-Chain: {client_cert_chain}
+//	X-Client-Cert-Present: {client_cert_present}
+//	X-Client-Cert-Chain-Verified: {client_cert_chain_verified}
+//	X-Client-Cert-Error: {client_cert_error}
+//
+// What is refused: present or verified other than true, any error, and values that the
+// load balancer left empty because they were too large.
+//
+// How to verify before going live: the probes of the package documentation. Health probes
+// carry no custom headers: exclude their path.
+//
+// Source: Google Cloud, "Mutual TLS overview" and "Custom headers". Tested against
+// documentation and constructed values only.
+type GoogleLB struct {
+	// From says who the load balancer is: the proxy-only subnet or Google's ranges.
+	// Required.
+	From Gate
+	// Header carries {client_cert_leaf}. The default is Client-Cert.
+	Header string
+	// ChainHeader carries {client_cert_chain}. The default is Client-Cert-Chain; it may be
+	// absent from the request.
+	ChainHeader string
+	// PresentHeader carries {client_cert_present}. The default is X-Client-Cert-Present.
+	PresentHeader string
+	// VerifiedHeader carries {client_cert_chain_verified}. The default is
+	// X-Client-Cert-Chain-Verified.
+	VerifiedHeader string
+	// ErrorHeader carries {client_cert_error}. The default is X-Client-Cert-Error.
+	ErrorHeader string
+	// FrontEndVerifies takes present and verified without an error for an anchor; the
+	// allow list of the trust config is then trusted too.
+	FrontEndVerifies bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s GoogleLB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	return source(layout{
+		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), decode: single(decodeByteSequence),
+		chain: chainReader{format: ChainByteSequenceList, name: or(s.ChainHeader, "Client-Cert-Chain")},
+		flags: []Flag{
+			{Header: or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true"},
+			{Header: or(s.VerifiedHeader, "X-Client-Cert-Chain-Verified"), Value: "true"},
+			{Header: or(s.ErrorHeader, "X-Client-Cert-Error"), Value: ""},
+		},
+		verifies: s.FrontEndVerifies,
+		form:     "a Structured Fields byte sequence (:base64:)",
+	}.prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s GoogleLB) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -1,0 +1,113 @@
+package forwarded
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Header is the source for a front end without a preset: you name the header and its one
+// format, and answer for what the front end does.
+//
+// What it proved: whatever your front end proved. Without Require nothing here says that
+// it verified anything, and with it only what the flag means in its documentation.
+//
+// What it overwrites: find out, for the certificate header and for every other header
+// named here, on every listener and every route. A header that passes through when the
+// client has no certificate makes the client whoever it likes.
+//
+// What is refused: everything that the format does not allow, a repeated header, a chain
+// without a leaf, a flag without exactly its value ([certauth.ReasonFrontEndUnverified]).
+//
+// How to verify before going live: the probes of the package documentation, all of them.
+type Header struct {
+	// From says who may send the headers. Required.
+	From Gate
+	// Name is the header that carries the leaf. Required.
+	Name string
+	// Format is what it holds. Required.
+	Format Format
+	// ChainName and ChainFormat describe the rest of the chain; both or neither.
+	ChainName   string
+	ChainFormat ChainFormat
+	// Require lists flags that must hold, all of them.
+	Require []Flag
+	// FingerprintName and FingerprintHash describe a header with the leaf's fingerprint in
+	// hex, which must then be there and match; both or neither.
+	FingerprintName string
+	FingerprintHash Hash
+	// FrontEndVerifies takes the flags in Require for an anchor: the policy may then look
+	// at names without a Chain or a pin.
+	FrontEndVerifies bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (h Header) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	var found []error
+	decode, err := h.Format.decoder()
+	if err != nil {
+		found = append(found, err)
+	}
+	if (h.ChainName == "") != (h.ChainFormat == ChainUnspecified) {
+		found = append(found, errors.New("ChainName and ChainFormat: set together or not at all"))
+	}
+	if h.ChainFormat < ChainUnspecified || h.ChainFormat > ChainSpacedPEMNumbered {
+		found = append(found, fmt.Errorf("ChainFormat: %d is not known", h.ChainFormat))
+	}
+	if h.FingerprintHash < HashUnspecified || h.FingerprintHash > HashSHA256 {
+		found = append(found, fmt.Errorf("FingerprintHash: %d is not known", h.FingerprintHash))
+	}
+	for i, flag := range h.Require {
+		if strings.TrimSpace(flag.Value) != flag.Value {
+			found = append(found, fmt.Errorf("Require[%d].Value: space at an end; servers trim it", i))
+		}
+	}
+	return source(layout{
+		preset: "Header", from: h.From,
+		header: h.Name, decode: decode,
+		chain:       chainReader{format: h.ChainFormat, name: h.ChainName},
+		flags:       append([]Flag(nil), h.Require...),
+		fingerprint: h.FingerprintName, fingerprintHash: h.FingerprintHash,
+		verifies: h.FrontEndVerifies && requiresSomething(h.Require),
+		form:     "one certificate in the configured format",
+	}.prepare(env, append(found, h.checkVerifies())...))
+}
+
+// checkVerifies refuses flags that an absent header meets: absence proves nothing.
+func (h Header) checkVerifies() error {
+	if h.FrontEndVerifies && !requiresSomething(h.Require) {
+		return errors.New("FrontEndVerifies: set, but no flag in Require has a value")
+	}
+	return nil
+}
+
+func requiresSomething(flags []Flag) bool {
+	for _, flag := range flags {
+		if flag.Value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (h Header) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(h, r) }
+
+// source turns the result of prepare into the interface without a typed nil.
+func source(prepared *reader, err error) (certauth.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return prepared, nil
+}
+
+// or returns the configured name, or the default.
+func or(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return name
+}

@@ -1,0 +1,113 @@
+package forwarded
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5) and
+// $ssl_client_verify beside it. nginx forwards no chain: give the issuing CAs in
+// certauth.Chain.Intermediates.
+//
+// What it proved: possession of the key in a TLS handshake, resumed ones included; and,
+// with ssl_verify_client on or optional, the chain to ssl_client_certificate.
+// optional_no_ca verifies nothing, and the flag says so.
+//
+// What it overwrites: a header that this location sets, whatever the client sent. A
+// proxy_set_header in an inner block discards all those of the outer ones, and then the
+// client's own headers pass. Names with an underscore are dropped by default, names with
+// a dot are not.
+//
+// What must be configured, in every location that proxies to this service:
+//
+//	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
+//	proxy_set_header X-Client-Verify $ssl_client_verify;
+//
+// What is refused: any verification but SUCCESS, PEM that was decoded on the way (spaces,
+// a plus sign turned into one), a second block, $ssl_client_cert and
+// $ssl_client_raw_cert.
+//
+// How to verify before going live: the probes of the package documentation, on each
+// server block and location, and one without TLS if nginx listens there too.
+//
+// Source: ngx_http_ssl_module; measured with nginx 1.22.1.
+type Nginx struct {
+	// From says who nginx is. Required.
+	From Gate
+	// Header carries $ssl_client_escaped_cert. The default is X-Client-Cert.
+	Header string
+	// VerifyHeader carries $ssl_client_verify. The default is X-Client-Verify.
+	VerifyHeader string
+	// FingerprintHeader carries $ssl_client_fingerprint (SHA-1), if set; it must then
+	// match the certificate. It tells apart headers of different authors.
+	FingerprintHeader string
+	// FrontEndVerifies takes SUCCESS for an anchor.
+	FrontEndVerifies bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s Nginx) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	return source(urlPEM("Nginx", s.From, or(s.Header, "X-Client-Cert"), or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
+		s.FingerprintHeader, s.FrontEndVerifies).prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s Nginx) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
+
+// IngressNginx reads the headers of the Kubernetes ingress-nginx controller: ssl-client-cert
+// as percent-encoded PEM and ssl-client-verify.
+//
+// What it proved: as nginx, per host and not per path.
+//
+// What it overwrites: both headers, but only on hosts with the auth-tls annotations, and
+// the certificate header only with auth-tls-pass-certificate-to-upstream. Without the
+// annotations a client's own ssl-client-cert and ssl-client-verify: SUCCESS pass. With
+// pass-certificate off, a client with any valid certificate gets SUCCESS beside the
+// ssl-client-cert that it wrote itself: nothing in the request shows it, so probe for it.
+//
+// What must be configured, as annotations of every Ingress of the host:
+//
+//	nginx.ingress.kubernetes.io/auth-tls-secret: "default/client-ca"
+//	nginx.ingress.kubernetes.io/auth-tls-verify-client: "on"
+//	nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream: "true"
+//
+// What is refused: as for [Nginx].
+//
+// How to verify before going live: the probes of the package documentation on every host;
+// above all the one with a valid certificate and somebody else's in the header.
+//
+// Source: kubernetes/ingress-nginx, annotations and template; its directives were run on
+// nginx 1.22.1, the controller itself was not.
+type IngressNginx struct {
+	// From says who the controller is: its pods' network. Required.
+	From Gate
+	// FrontEndVerifies takes SUCCESS for an anchor.
+	FrontEndVerifies bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s IngressNginx) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	return source(urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s IngressNginx) Certificates(r *http.Request) (certauth.Presented, error) {
+	return unprepared(s, r)
+}
+
+// urlPEM is the layout of nginx and what is built on it: one certificate, one flag, and
+// perhaps a SHA-1 fingerprint.
+func urlPEM(preset string, from Gate, header, flag, value, fingerprint string, verifies bool) layout {
+	l := layout{
+		preset: preset, from: from, header: header, decode: decodeURLPEM, verifies: verifies,
+		form: "one certificate in percent-encoded PEM",
+	}
+	if flag != "" {
+		l.flags = []Flag{{Header: flag, Value: value}}
+	}
+	if fingerprint != "" {
+		l.fingerprint, l.fingerprintHash = fingerprint, HashSHA1
+	}
+	return l
+}

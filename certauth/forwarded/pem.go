@@ -1,0 +1,116 @@
+package forwarded
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+const (
+	pemBegin = "-----BEGIN CERTIFICATE-----"
+	pemEnd   = "-----END CERTIFICATE-----"
+)
+
+// decodeURLPEM reads percent-encoded PEM, one certificate: nginx's
+// $ssl_client_escaped_cert and what follows it. Percent signs are decoded once; a plus
+// sign is a plus sign, since form decoding would damage the base64.
+func decodeURLPEM(value string) ([]*x509.Certificate, error) {
+	return decodeURLPEMBlocks(value, maxLeafHeader, 1)
+}
+
+// decodeURLPEMChain is decodeURLPEM for up to ten certificates, leaf first.
+func decodeURLPEMChain(value string) ([]*x509.Certificate, error) {
+	return decodeURLPEMBlocks(value, maxChainHeader, maxCertificates)
+}
+
+func decodeURLPEMBlocks(value string, limit, blocks int) ([]*x509.Certificate, error) {
+	if len(value) > limit {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), limit)
+	}
+	if i := strings.IndexFunc(value, func(r rune) bool { return r <= 0x20 || r >= 0x7F }); i >= 0 && value[i] != ' ' {
+		return nil, fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
+	}
+	// The marker of a block has a space inside, which emitters escape; a literal one means
+	// that somebody decoded the value on the way.
+	if strings.Contains(value, " ") {
+		return nil, errors.New("a literal space; percent-encoding leaves none")
+	}
+	text, err := url.PathUnescape(value)
+	if err != nil {
+		return nil, errors.New("a percent sign without two hex digits")
+	}
+	if strings.Contains(text, "%") {
+		return nil, errors.New("encoded twice")
+	}
+	return decodePEM(text, blocks)
+}
+
+// decodeSpacedPEM reads one PEM block whose line ends became single spaces: Apache's
+// %{SSL_CLIENT_CERT}s and nginx's deprecated $ssl_client_cert.
+func decodeSpacedPEM(value string) (*x509.Certificate, error) {
+	if len(value) > maxLeafHeader {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
+	}
+	body, found := strings.CutPrefix(value, pemBegin+" ")
+	if !found {
+		return nil, errors.New("does not start with a PEM marker and a space")
+	}
+	body, found = strings.CutSuffix(body, " "+pemEnd)
+	if !found {
+		return nil, errors.New("does not end with a space and a PEM marker")
+	}
+	if strings.ContainsAny(body, "\r\n\t") {
+		return nil, errors.New("a line break or tab between the groups")
+	}
+	certs, err := decodePEM(pemBegin+"\n"+strings.ReplaceAll(body, " ", "\n")+"\n"+pemEnd+"\n", 1)
+	if err != nil {
+		return nil, err
+	}
+	return certs[0], nil
+}
+
+// decodePEM reads one to most CERTIFICATE blocks and nothing else: no text before,
+// between or after them, no headers in them. encoding/pem would skip text, and a damaged
+// block too, and so make the second certificate the first. Here every block must encode
+// back to exactly the text it was read from.
+func decodePEM(text string, most int) ([]*x509.Certificate, error) {
+	rest := strings.ReplaceAll(text, "\r\n", "\n")
+	if !strings.HasSuffix(rest, "\n") {
+		rest += "\n"
+	}
+	var certs []*x509.Certificate
+	for rest != "" {
+		if len(certs) == most {
+			return nil, fmt.Errorf("more after %d PEM blocks", most)
+		}
+		end := strings.Index(rest, "\n"+pemEnd+"\n")
+		if !strings.HasPrefix(rest, pemBegin+"\n") || end <= len(pemBegin) {
+			return nil, fmt.Errorf("block %d does not stand between the markers of a certificate", len(certs))
+		}
+		end += len("\n" + pemEnd + "\n")
+		cert, err := decodePEMBlock(rest[:end])
+		if err != nil {
+			return nil, fmt.Errorf("block %d: %w", len(certs), err)
+		}
+		certs = append(certs, cert)
+		rest = rest[end:]
+	}
+	return certs, nil
+}
+
+func decodePEMBlock(block string) (*x509.Certificate, error) {
+	body := block[len(pemBegin)+1 : len(block)-len(pemEnd)-2]
+	der, err := base64.StdEncoding.Strict().DecodeString(body)
+	if err != nil {
+		return nil, errors.New("body is not base64")
+	}
+	if !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), []byte(block)) {
+		return nil, errors.New("not in the form that PEM encoders write (lines of 64, no headers)")
+	}
+	return parseDER(der)
+}

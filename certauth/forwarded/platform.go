@@ -1,0 +1,122 @@
+package forwarded
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// platformEvidence is the gate that App Service's own traces make: the environment of
+// the process, and what its front end writes into every request from outside.
+type platformEvidence struct {
+	from    Gate // asked as well, if set
+	outside bool // the environment does not count
+}
+
+func (platformEvidence) reads() []string {
+	return []string{headerARRLogID, headerARRSSL, headerAppServiceProto}
+}
+
+func missingVariables() []string {
+	var missing []string
+	for _, name := range []string{variableSiteName, variableInstanceID} {
+		if os.Getenv(name) == "" {
+			missing = append(missing, name)
+		}
+	}
+	return missing
+}
+
+func (p platformEvidence) prepare(env certauth.SourceEnvironment) (gate, error) {
+	prepared := &platformGate{outside: p.outside}
+	if !p.outside {
+		prepared.missing = missingVariables()
+	}
+	if p.from != nil {
+		from, err := prepareGate(p.from, env)
+		if err != nil {
+			return nil, err
+		}
+		prepared.from = from
+	}
+	return prepared, nil
+}
+
+type platformGate struct {
+	from    gate
+	missing []string // environment variables that App Service would have set
+	outside bool
+}
+
+func (g *platformGate) headers() []string {
+	if g.from == nil {
+		return nil
+	}
+	return g.from.headers()
+}
+
+// admit asks for all evidence that the request came through the platform's front end.
+func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
+	if len(g.missing) > 0 {
+		return false, fmt.Errorf("not on App Service: %s not set", strings.Join(g.missing, " and "))
+	}
+	if g.from != nil {
+		if judgedTLS, err = g.from.admit(r); err != nil {
+			return false, err
+		}
+	}
+	if id, ok := only(r.Header[headerARRLogID]); !ok || id == "" {
+		return false, errors.New("X-ARR-LOG-ID is not there exactly once")
+	}
+	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !isARRSSL(ssl) {
+		return false, errors.New("X-ARR-SSL is not there exactly once and well formed")
+	}
+	if proto := r.Header[headerAppServiceProto]; len(proto) > 0 {
+		if value, ok := only(proto); !ok || value != "https" {
+			return false, fmt.Errorf("X-AppService-Proto is %s, want https", logtext.List(proto))
+		}
+	}
+	return judgedTLS, nil
+}
+
+// String is empty where there is nothing to tell beyond the platform's own evidence.
+func (g *platformGate) String() string {
+	var notes []string
+	switch {
+	case len(g.missing) > 0:
+		notes = append(notes, "not on App Service: refuses every certificate")
+	case g.outside:
+		notes = append(notes, "insecure: outside App Service")
+	}
+	if g.from != nil {
+		notes = append(notes, "from "+g.from.String())
+	}
+	return strings.Join(notes, ", ")
+}
+
+func only(values []string) (string, bool) {
+	if len(values) != 1 {
+		return "", false
+	}
+	return values[0], true
+}
+
+// isARRSSL checks the form "key bits|cipher bits|issuer|subject" of the platform's own
+// server certificate. The names are never looked at: their order changed over the years.
+func isARRSSL(value string) bool {
+	if len(value) > 2048 || strings.Count(value, "|") != 3 {
+		return false
+	}
+	keyBits, rest, _ := strings.Cut(value, "|")
+	cipherBits, _, _ := strings.Cut(rest, "|")
+	return isNumber(keyBits) && isNumber(cipherBits)
+}
+
+func isNumber(s string) bool {
+	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
+}

@@ -1,0 +1,322 @@
+package forwarded
+
+import (
+	"bytes"
+	"crypto/sha1" //nolint:gosec // compares a fingerprint that the front end computed with a certificate in hand
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+)
+
+// Hash is the hash function of a fingerprint header.
+type Hash int
+
+const (
+	// HashUnspecified is the zero value, for no fingerprint header.
+	HashUnspecified Hash = iota
+	// HashSHA1 is SHA-1: nginx's and Application Gateway's fingerprint. It is good
+	// enough to compare with a certificate in hand.
+	HashSHA1
+	// HashSHA256 is SHA-256.
+	HashSHA256
+)
+
+// layout says which headers a front end writes and how they are read. Every preset is
+// one.
+type layout struct {
+	preset string // "Nginx", for rule paths and texts
+	from   Gate
+
+	header string
+	decode func(string) ([]*x509.Certificate, error)
+	absent string // a value that means "no certificate", beside the empty one
+	chain  chainReader
+
+	flags           []Flag
+	fingerprint     string
+	fingerprintHash Hash
+
+	unread []string // headers that are removed without being read
+
+	verifies  bool // the operator says that the front end verifies
+	form      string
+	missing   string // hint where there is no certificate
+	untrusted string // hint where somebody else sent one
+	kept      []string
+}
+
+// Flag is a header by which a front end says that it verified the certificate.
+type Flag struct {
+	// Header is the name.
+	Header string
+	// Value is what it must hold, exactly: no trimming, no folding of case. Empty means
+	// that the header must be absent or empty.
+	Value string
+}
+
+// prepare checks the layout, all mistakes at once, and returns the source that serves
+// the requests.
+func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader, error) {
+	if l.untrusted == "" {
+		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
+	}
+	if l.missing == "" {
+		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
+	}
+	s := &reader{layout: l, key: http.CanonicalHeaderKey(l.header)}
+	if l.from == nil {
+		found = append(found, errors.New("From: not set; say who may send the header"))
+	} else {
+		from, err := prepareGate(l.from, env)
+		found = append(found, mistakes.Prefix("From: ", err)...)
+		s.gate = from
+	}
+	if l.verifies && len(l.flags) == 0 {
+		found = append(found, errors.New("FrontEndVerifies: set, but no header says so"))
+	}
+	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
+		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
+	}
+	if err := errors.Join(append(found, l.checkNames(s.gate)...)...); err != nil {
+		return nil, errors.Join(mistakes.Prefix(l.preset+".", err)...)
+	}
+	return s, nil
+}
+
+// checkNames refuses empty names and names that fold to one: the same header cannot
+// hold two things.
+func (l layout) checkNames(g gate) []error {
+	names := append(l.ownHeaders(), l.kept...)
+	if g != nil {
+		names = append(names, g.headers()...)
+	}
+	var found []error
+	seen := map[string]string{}
+	for _, name := range names {
+		if strings.TrimSpace(name) == "" {
+			found = append(found, errors.New("header: a name is empty"))
+			continue
+		}
+		folded := strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
+		if other, again := seen[folded]; again {
+			found = append(found, fmt.Errorf("header: %s and %s are one header to proxies and servers", logtext.Quote(other), logtext.Quote(name)))
+		}
+		seen[folded] = name
+	}
+	return found
+}
+
+func (l layout) ownHeaders() []string {
+	names := append([]string{l.header}, l.chain.headers()...)
+	for _, flag := range l.flags {
+		names = append(names, flag.Header)
+	}
+	if l.fingerprint != "" {
+		names = append(names, l.fingerprint)
+	}
+	return append(names, l.unread...)
+}
+
+// reader is the immutable form of every source of this package.
+type reader struct {
+	layout
+	gate gate
+	key  string // canonical form of header
+}
+
+// Headers implements [certauth.HeaderSource].
+func (s *reader) Headers() []string { return append(s.ownHeaders(), s.gate.headers()...) }
+
+// FrontEndVerifies implements [certauth.VerifyingSource].
+func (s *reader) FrontEndVerifies() bool { return s.verifies }
+
+// Certificates implements [certauth.Source]. The order is fixed: who sent it, what
+// Connection says, how many values, how long, what they decode to, and only then what
+// the front end thinks of it.
+func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
+	values := r.Header[s.key]
+	if err := s.admit(r); err != nil {
+		// A stranger's header is not read; only whether there was one matters, because a
+		// request that carries none is simply without a certificate.
+		if !s.offered(values) {
+			return certauth.Presented{}, s.none()
+		}
+		return certauth.Presented{}, &certauth.Error{
+			Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Err: err,
+			Hint: s.untrusted,
+		}
+	}
+	if connectionNames(r.Header["Connection"], s.kept) {
+		return certauth.Presented{}, s.malformed("the Connection header names one of the platform's headers", "")
+	}
+	if len(values) > 1 {
+		return certauth.Presented{}, s.malformed(fmt.Sprintf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+	}
+	if !s.offered(values) {
+		chain, err := s.chain.read(r.Header)
+		if err != nil || len(chain) > 0 {
+			return certauth.Presented{}, s.malformed("a chain without "+s.header, "")
+		}
+		return certauth.Presented{}, s.none()
+	}
+	certs, err := s.decodeAll(r.Header, values[0])
+	if err != nil {
+		return certauth.Presented{}, s.malformed(err.Error(), s.hint(values[0]))
+	}
+	if refused := s.judge(r.Header, certs[0]); refused != nil {
+		return certauth.Presented{}, refused
+	}
+	return certauth.Presented{Certificates: certs}, nil
+}
+
+// admit asks the gate. A TLS client certificate of the sender that nobody declared means
+// that the sender is not the front end, or that two certificates compete.
+func (s *reader) admit(r *http.Request) error {
+	judgedTLS, err := s.gate.admit(r)
+	if err != nil {
+		return err
+	}
+	if hasTLSCertificate(r) && !judgedTLS {
+		return errors.New("the sender presented a TLS client certificate of its own; declare it with ProxyCertificate")
+	}
+	return nil
+}
+
+// offered reports whether the header holds anything that could be a certificate.
+func (s *reader) offered(values []string) bool {
+	for _, value := range values {
+		if value != "" && (s.absent == "" || value != s.absent) {
+			return true
+		}
+	}
+	return false
+}
+
+func offers(values []string) bool {
+	for _, value := range values {
+		if value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *reader) decodeAll(header http.Header, value string) ([]*x509.Certificate, error) {
+	certs, err := s.decode(value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.header, err)
+	}
+	chain, err := s.chain.read(header)
+	if err != nil {
+		return nil, err
+	}
+	if certs = append(certs, chain...); len(certs) > maxCertificates {
+		return nil, fmt.Errorf("%d certificates, want at most %d", len(certs), maxCertificates)
+	}
+	return certs, nil
+}
+
+// judge looks at what the front end says about the certificate.
+func (s *reader) judge(header http.Header, leaf *x509.Certificate) *certauth.Error {
+	for _, flag := range s.flags {
+		value, err := atMostOne(header, flag.Header)
+		if err != nil {
+			return s.malformed(err.Error(), "a client or a proxy added the header beside the front end's")
+		}
+		if value != flag.Value {
+			return &certauth.Error{
+				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rule(),
+				Err:  fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
+				Hint: "the front end did not verify this certificate; look at its own log and its client CA",
+			}
+		}
+	}
+	if s.fingerprint == "" {
+		return nil
+	}
+	value, err := atMostOne(header, s.fingerprint)
+	if err == nil && !sameFingerprint(value, s.fingerprintHash, leaf) {
+		err = fmt.Errorf("%s is not the fingerprint of the certificate", s.fingerprint)
+	}
+	if err != nil {
+		return s.malformed(err.Error(), "certificate and fingerprint have different authors: does every route of the front end set both?")
+	}
+	return nil
+}
+
+// sameFingerprint compares hex without regard to case and colons.
+func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
+	have, err := hex.DecodeString(strings.ReplaceAll(value, ":", ""))
+	if err != nil {
+		return false
+	}
+	if hash == HashSHA1 {
+		sum := sha1.Sum(leaf.Raw) //nolint:gosec // see the import
+		return bytes.Equal(have, sum[:])
+	}
+	sum := sha256.Sum256(leaf.Raw)
+	return bytes.Equal(have, sum[:])
+}
+
+func (s *reader) rule() string { return "Source." + s.preset }
+
+func (s *reader) none() *certauth.Error {
+	return &certauth.Error{
+		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
+		Hint: s.missing, Err: errors.New("no " + s.header),
+	}
+}
+
+func (s *reader) malformed(detail, hint string) *certauth.Error {
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: errors.New(detail)}
+}
+
+func (s *reader) hint(value string) string {
+	hint := s.preset + " sends " + s.form
+	if form := resembles(value); form != "" {
+		hint += "; " + form
+	}
+	return hint
+}
+
+// String names the source and what it relies on.
+func (s *reader) String() string {
+	notes := s.header + " from " + s.gate.String()
+	for _, flag := range s.flags {
+		notes += fmt.Sprintf(", %s must be %s", flag.Header, logtext.Quote(flag.Value))
+	}
+	if s.verifies {
+		notes += ", the front end's verification stands in for an anchor"
+	}
+	return "forwarded." + s.preset + " (" + notes + ")"
+}
+
+// unprepared reads for a preset that did not go through certauth.New.
+func unprepared(source certauth.PreparedSource, r *http.Request) (certauth.Presented, error) {
+	prepared, err := source.Prepare(certauth.SourceEnvironment{})
+	if err != nil {
+		return certauth.Presented{}, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: "Source", Err: err}
+	}
+	return prepared.Certificates(r)
+}
+
+func connectionNames(lines, names []string) bool {
+	for _, line := range lines {
+		for option := range strings.SplitSeq(line, ",") {
+			for _, name := range names {
+				if strings.EqualFold(strings.Trim(option, " \t"), name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

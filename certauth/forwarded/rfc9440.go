@@ -1,0 +1,78 @@
+package forwarded
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// decodeByteSequence reads the Client-Cert field of RFC 9440, section 2.2: one Structured
+// Fields byte sequence, a colon, base64, a colon. RFC 9651, section 4.2.7, lets parsers
+// tolerate missing padding and surplus bits; no known emitter makes them, and refusing
+// them keeps one spelling for a certificate. Parameters are refused: the RFC defines
+// none.
+func decodeByteSequence(value string) (*x509.Certificate, error) {
+	if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
+		return nil, errors.New("not a byte sequence between two colons")
+	}
+	inner := value[1 : len(value)-1]
+	if inner == "" {
+		return nil, errors.New("empty byte sequence")
+	}
+	return decodeBase64DER(inner)
+}
+
+// decodeByteSequenceList reads the Client-Cert-Chain field of RFC 9440, section 2.3: a
+// list of byte sequences, whose field lines are joined with commas before.
+func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
+	return splitList(value, func(item string) (*x509.Certificate, error) {
+		return decodeByteSequence(strings.Trim(item, " \t"))
+	})
+}
+
+// RFC9440 reads Client-Cert and, if Chain is set, Client-Cert-Chain as RFC 9440 defines
+// them: a byte sequence, and a list of byte sequences without the leaf.
+//
+// What it proved: the RFC leaves it to the front end, and no field says whether the chain
+// was verified. The policy needs an anchor.
+//
+// What it overwrites: section 2.4 demands that the front end removes or overwrites both
+// fields, on every request. Not all do: a rule that sets them only when there is a
+// certificate leaves the client's own.
+//
+// What must be configured: the front end's own way to emit the fields, unconditionally.
+//
+// What is refused: bare base64, parameters, an empty byte sequence, base64url, missing
+// padding, two Client-Cert lines, a chain without Client-Cert, an empty list member.
+// Client-Cert-Chain may stand on several lines.
+//
+// How to verify before going live: the probes of the package documentation.
+//
+// Source: RFC 9440 and RFC 9651, section 4.2.7; the published example of Appendix A.
+type RFC9440 struct {
+	// From says who the front end is. Required.
+	From Gate
+	// Chain reads Client-Cert-Chain as well. Otherwise that header is not read, and
+	// removed all the same.
+	Chain bool
+}
+
+// Prepare implements [certauth.PreparedSource].
+func (s RFC9440) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	l := layout{
+		preset: "RFC9440", from: s.From, header: "Client-Cert", decode: single(decodeByteSequence),
+		form: "a Structured Fields byte sequence (:base64:)",
+	}
+	if !s.Chain {
+		l.unread = []string{"Client-Cert-Chain"}
+	} else {
+		l.chain = chainReader{format: ChainByteSequenceList, name: "Client-Cert-Chain"}
+	}
+	return source(l.prepare(env))
+}
+
+// Certificates implements [certauth.Source] for callers that do without certauth.New.
+func (s RFC9440) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -1,0 +1,216 @@
+package forwarded
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// X-Forwarded-Client-Cert as Envoy documents it (HTTP connection manager, "HTTP header
+// manipulation"): elements joined by commas, each of pairs "key=value" joined by
+// semicolons. Envoy quotes Cert, Chain and Subject but pastes By, URI and DNS as they
+// are, so a client whose URI holds a separator can write pairs and elements of its own
+// (envoyproxy/envoy#32945). The rules here make such a value malformed, never another
+// identity.
+
+// maxElements bounds the elements of one header; each hop adds one.
+const maxElements = 16
+
+// xfccElement is what counts of one element. Names are never taken from it.
+type xfccElement struct {
+	by                []string
+	hash, cert, chain string
+	hasHash           bool
+}
+
+// xfccScanner splits only outside quotes. A quote opens only directly after the equals
+// sign and closes only before a separator or the end; within quotes a backslash consumes
+// the next byte.
+type xfccScanner struct {
+	text string
+	at   int
+}
+
+func (s *xfccScanner) done() bool { return s.at >= len(s.text) }
+
+func parseXFCC(value string) ([]xfccElement, error) {
+	if len(value) > maxChainHeader {
+		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
+	}
+	for i := range len(value) {
+		if value[i] < 0x20 || value[i] > 0x7E {
+			return nil, fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
+		}
+	}
+	if strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
+		return nil, errors.New("JSON form, which is not supported")
+	}
+	scanner := &xfccScanner{text: value}
+	var elements []xfccElement
+	for {
+		if len(elements) == maxElements {
+			return nil, fmt.Errorf("more than %d elements", maxElements)
+		}
+		element, more, err := scanner.element()
+		if err != nil {
+			return nil, fmt.Errorf("element %d: %w", len(elements), err)
+		}
+		elements = append(elements, element)
+		if !more {
+			return elements, nil
+		}
+	}
+}
+
+// element reads pairs up to a comma or the end. One semicolon may stand behind the last
+// pair, as Container Apps writes it.
+func (s *xfccScanner) element() (element xfccElement, more bool, err error) {
+	for pairs := 0; ; pairs++ {
+		if pairs > 0 && (s.done() || s.text[s.at] == ',') {
+			break // behind a semicolon
+		}
+		key, value, err := s.pair()
+		if err != nil {
+			return xfccElement{}, false, err
+		}
+		if err := element.set(key, value); err != nil {
+			return xfccElement{}, false, err
+		}
+		if s.done() || s.text[s.at] == ',' {
+			break
+		}
+		s.at++ // the semicolon
+	}
+	if s.done() {
+		return element, false, nil
+	}
+	s.at++ // the comma
+	return element, true, nil
+}
+
+func (s *xfccScanner) pair() (key, value string, err error) {
+	start := s.at
+	for !s.done() && isAlpha(s.text[s.at]) {
+		s.at++
+	}
+	key = s.text[start:s.at]
+	if key == "" || s.done() || s.text[s.at] != '=' {
+		return "", "", fmt.Errorf("no key and equals sign at offset %d", start)
+	}
+	s.at++
+	if !s.done() && s.text[s.at] == '"' {
+		value, err = s.quoted()
+	} else {
+		value, err = s.bare()
+	}
+	return key, value, err
+}
+
+func (s *xfccScanner) quoted() (string, error) {
+	s.at++
+	var value []byte
+	for !s.done() {
+		c := s.text[s.at]
+		s.at++
+		switch c {
+		case '\\':
+			if s.done() {
+				return "", errors.New("backslash at the end")
+			}
+			value = append(value, s.text[s.at])
+			s.at++
+		case '"':
+			if !s.done() && s.text[s.at] != ';' && s.text[s.at] != ',' {
+				return "", fmt.Errorf("text behind a closing quote at offset %d", s.at)
+			}
+			return string(value), nil
+		default:
+			value = append(value, c)
+		}
+	}
+	return "", errors.New("quote does not close")
+}
+
+func (s *xfccScanner) bare() (string, error) {
+	start := s.at
+	for !s.done() && s.text[s.at] != ';' && s.text[s.at] != ',' {
+		if c := s.text[s.at]; c == '"' || c == ' ' {
+			return "", fmt.Errorf("%q within an unquoted value at offset %d", c, s.at)
+		}
+		s.at++
+	}
+	return s.text[start:s.at], nil
+}
+
+func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
+
+// set keeps one pair. By, URI and DNS may repeat; nothing else may, and nothing unknown
+// may stand.
+func (e *xfccElement) set(key, value string) error {
+	once := func(field *string, seen bool) error {
+		if seen {
+			return fmt.Errorf("%s stands twice", key)
+		}
+		if value == "" {
+			return fmt.Errorf("%s is empty", key)
+		}
+		*field = value
+		return nil
+	}
+	switch strings.ToLower(key) {
+	case "hash":
+		err := once(&e.hash, e.hasHash)
+		e.hasHash = true
+		return err
+	case "cert":
+		return once(&e.cert, e.cert != "")
+	case "chain":
+		return once(&e.chain, e.chain != "")
+	case "by":
+		e.by = append(e.by, value)
+	case "uri", "dns", "subject", "issuer":
+	default:
+		return fmt.Errorf("key %.16q is not known", key)
+	}
+	return nil
+}
+
+// certificates decodes the element. Hash binds it to the handshake that Envoy saw: it
+// must be the SHA-256 of the leaf.
+func (e *xfccElement) certificates(hashOptional bool) ([]*x509.Certificate, error) {
+	if !e.hasHash && !hashOptional {
+		return nil, errors.New("no Hash")
+	}
+	if e.cert == "" && e.chain == "" {
+		return nil, errors.New("neither Cert nor Chain")
+	}
+	var certs []*x509.Certificate
+	if e.cert != "" {
+		leaf, err := decodeURLPEM(e.cert)
+		if err != nil {
+			return nil, fmt.Errorf("Cert: %w", err)
+		}
+		certs = leaf
+	}
+	if e.chain != "" {
+		chain, err := decodeURLPEMChain(e.chain)
+		if err != nil {
+			return nil, fmt.Errorf("Chain: %w", err)
+		}
+		if len(certs) == 1 && !bytes.Equal(certs[0].Raw, chain[0].Raw) {
+			return nil, errors.New("Chain does not start with Cert")
+		}
+		certs = chain
+	}
+	if e.hasHash {
+		hash, err := hex.DecodeString(e.hash)
+		if sum := sha256.Sum256(certs[0].Raw); err != nil || !bytes.Equal(hash, sum[:]) {
+			return nil, errors.New("Hash is not the SHA-256 of the certificate")
+		}
+	}
+	return certs, nil
+}
