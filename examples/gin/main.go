@@ -1,0 +1,123 @@
+// Command gin serves a gin router on Azure App Service to clients that hold a
+// certificate of one CA.
+//
+// Environment:
+//
+//	CLIENT_CA_FILE          root CAs to trust, in PEM; required
+//	CLIENT_ISSUING_CA_FILE  CAs between a root and the clients, in PEM
+//	PORT                    port to listen on; 8080 if unset
+package main
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+func main() {
+	if err := run(); err != nil {
+		slog.Error("gin: stopped", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	gin.SetMode(gin.ReleaseMode)
+	auth, err := certauth.New(newConfig())
+	if err != nil {
+		return err
+	}
+	return newServer(newRouter(auth)).ListenAndServe()
+}
+
+func newConfig() certauth.Config {
+	chain := certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))}
+	// App Service forwards the client's certificate alone, without its issuers.
+	if file := os.Getenv("CLIENT_ISSUING_CA_FILE"); file != "" {
+		chain.Intermediates = certauth.PEMFile(file)
+	}
+	return certauth.Config{
+		Source: forwarded.AppService{},
+		Policy: chain,
+		Exclusions: []certauth.Exclusion{{
+			Path:    "/health",
+			Reason:  "the platform's probe carries no certificate",
+			Control: "returns no data",
+		}},
+		Logger: slog.Default(),
+	}
+}
+
+func newServer(handler http.Handler) *http.Server {
+	return &http.Server{
+		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
+		Handler:           handler,
+		ConnContext:       certauth.ConnContext, // keeps the socket's peer, whatever rewrites RemoteAddr
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+	}
+}
+
+// adminName is the DNS name in the certificate of whoever may use /admin.
+const adminName = "admin.partner.example"
+
+func newRouter(auth *certauth.Authenticator) *gin.Engine {
+	router := gin.New()
+	router.ForwardedByClientIP = false   // by default gin believes X-Forwarded-For from everybody
+	router.RedirectTrailingSlash = false // a redirect is answered before any middleware runs
+	router.Use(adapt(auth.Handler))
+	router.GET("/health", health)
+	router.GET("/whoami", whoami)
+	router.GET("/admin", adapt(auth.Require(certauth.DNSNames{adminName})), whoami)
+	return router
+}
+
+// adapt makes gin middleware of net/http middleware. gin.WrapH is no substitute: what it
+// wraps can answer 401, and gin runs the route's handler all the same.
+//
+// The writer stays gin's own, so middleware that replaces it does not fit.
+func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		passed := false
+		defer func() {
+			// Deferred, since recovery in front can swallow a panic and let gin go on.
+			if !passed {
+				c.Abort()
+			}
+		}()
+		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			passed = true
+			c.Request = r // it carries the identity
+			c.Next()
+		})).ServeHTTP(c.Writer, c.Request)
+	}
+}
+
+// health says no more than that the process runs: everybody may ask.
+func health(c *gin.Context) {
+	c.Status(http.StatusOK)
+}
+
+// whoami tells the caller who it is. What is stored about a caller belongs to the
+// thumbprint: another certificate can have the same subject.
+func whoami(c *gin.Context) {
+	// Not FromContext(c): gin's own context does not look into the request's.
+	id, ok := certauth.FromContext(c.Request.Context())
+	if !ok {
+		c.AbortWithStatus(http.StatusUnauthorized)
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{
+		"subject":    id.Leaf.Subject.String(),
+		"thumbprint": id.Thumbprint(),
+	})
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// row is one line of the table: what a caller does and what must come of it.
+type row struct {
+	what       string
+	call       call
+	want       outcome
+	before     func(certauthtest.TB) // runs first, if set
+	eventually bool                  // asks again for a while until it is as wanted
+}
+
+// call is one request.
+type call struct {
+	certificate *certauthtest.Certificate // shown in the TLS handshake; nil shows none
+	direct      bool                      // straight to the service, past the front end
+	path        string
+	header      http.Header // what the caller adds by hand
+}
+
+// outcome is what the caller gets (status) and what the operator learns (the rest).
+type outcome struct {
+	status int
+	reason certauth.Reason
+	who    string
+}
+
+const clientCertHeader = "X-ARR-ClientCert"
+
+// rows lists the cases in the order of the table.
+func (w *world) rows() []row {
+	c := w.certs
+	good := func(who string) outcome { return outcome{status: http.StatusOK, who: who} }
+	refused := func(reason certauth.Reason) outcome {
+		return outcome{status: http.StatusUnauthorized, reason: reason}
+	}
+
+	// A certificate is public: it travels in handshakes and lies in logs. Whoever has seen
+	// one can write it into a header. Only the key proves who is calling.
+	forged := http.Header{}
+	forged.Set(clientCertHeader, c.orders.Base64())
+
+	// The evidence headers can be written by hand too. With one header line beside them this
+	// caller would be let in: evidence is not proof. So nobody but the front end may be able
+	// to connect to the service; where that is not sure, add AppService.From.
+	twice := forged.Clone()
+	twice.Add(clientCertHeader, c.billing.Base64())
+	twice.Set("X-ARR-LOG-ID", "11111111-2222-3333-4444-555555555555")
+	twice.Set("X-ARR-SSL", "2048|256|CN=any issuer|CN=any subject")
+	twice.Set("X-AppService-Proto", "https")
+
+	return []row{
+		{
+			what: "partner's certificate", call: call{certificate: c.orders},
+			want: good("orders (partner)"),
+		},
+		{
+			what: "second partner's self-signed certificate, pinned", call: call{certificate: c.second},
+			want: good("second (pinned)"),
+		},
+		{
+			what: "same names from an unknown CA", call: call{certificate: c.unknownCA},
+			want: refused(certauth.ReasonChainUntrusted),
+		},
+		{
+			what: "copy of the partner's certificate, self-signed", call: call{certificate: c.copied},
+			want: refused(certauth.ReasonChainUntrusted),
+		},
+		{
+			what: "expired an hour ago", call: call{certificate: c.expired},
+			want: refused(certauth.ReasonCertificateExpired),
+		},
+		{
+			what: "valid from an hour from now", call: call{certificate: c.notYetValid},
+			want: refused(certauth.ReasonCertificateNotYetValid),
+		},
+		{
+			what: "same CA, name not on the list", call: call{certificate: c.otherName},
+			want: refused(certauth.ReasonNameNotAllowed),
+		},
+		{
+			what: "same CA, for servers only", call: call{certificate: c.serverOnly},
+			want: refused(certauth.ReasonUsageNotAllowed),
+		},
+		{
+			what: "CA certificate as client certificate", call: call{certificate: c.isCA},
+			want: refused(certauth.ReasonCertificateIsCA),
+		},
+		{
+			what: "forged header, straight to the service", call: call{direct: true, header: forged},
+			want: refused(certauth.ReasonSourceUntrusted),
+		},
+		{
+			// The front end deletes the header and has no certificate to write into a new one.
+			what: "forged header, through the front end", call: call{header: forged},
+			want: refused(certauth.ReasonCertificateMissing),
+		},
+		{
+			what: "forged header twice, straight to the service", call: call{direct: true, header: twice},
+			want: refused(certauth.ReasonCertificateMalformed),
+		},
+		{
+			what: "no certificate",
+			want: refused(certauth.ReasonCertificateMissing),
+		},
+		{
+			what: "/health without a certificate", call: call{path: "/health"},
+			want: good(""),
+		},
+		{
+			what: "/admin, partner who may not", call: call{certificate: c.orders, path: "/admin"},
+			want: outcome{http.StatusForbidden, certauth.ReasonNameNotAllowed, "orders (partner)"},
+		},
+		{
+			what: "/admin, partner who may", call: call{certificate: c.billing, path: "/admin"},
+			want: good("billing (partner)"),
+		},
+		{
+			// The files are read again beside a request, not in it: the first answers may
+			// still be by the old CA.
+			what: "CA replaced on disk: the new CA's client", call: call{certificate: c.nextOrders},
+			want: good("orders (partner)"), before: w.rotate, eventually: true,
+		},
+		{
+			what: "CA replaced on disk: the old CA's client", call: call{certificate: c.orders},
+			want: refused(certauth.ReasonChainUntrusted), eventually: true,
+		},
+	}
+}

@@ -1,0 +1,97 @@
+// Quickstart shows a service that is protected by client certificates behind Azure App
+// Service, on loopback alone: it makes a partner's CA and a dozen good and bad client
+// certificates, starts the service and a stand-in for App Service's front end, sends
+// real requests, and prints what became of each.
+//
+//	go run ./examples/quickstart          # the table; exit status 1 if a row is wrong
+//	go run ./examples/quickstart -serve   # keeps it up and prints curl commands to try
+//
+// Read service.go first: it is the part to copy.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+const intro = `A service protected by certauth, behind a stand-in for App Service, both on loopback.
+Each row is a real request. A refused caller learns the status and no more.
+
+`
+
+const next = `
+Read next: README.md, for sources, policies and reasons.
+           go doc ./certauth/forwarded AppService, for what must be true of your site.
+`
+
+func main() {
+	serving := flag.Bool("serve", false, "keep the service up and print curl commands to try")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		flag.Usage()
+		os.Exit(2)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	tb := &program{}
+	if *serving {
+		serve(ctx, tb, os.Stdout, os.Stderr)
+		tb.exit(0)
+	}
+	if wrong := quickstart(ctx, tb, os.Stdout); wrong > 0 {
+		tb.exit(1)
+	}
+	tb.exit(0)
+}
+
+// quickstart starts everything, prints the table, and returns how much of it is wrong.
+func quickstart(ctx context.Context, tb certauthtest.TB, out io.Writer) int {
+	tb.Helper()
+	w := newWorld(tb, nil)
+	say(tb, out, intro)
+	wrong := play(ctx, tb, out, w, w.rows())
+	say(tb, out, next)
+	return wrong
+}
+
+// say prints, or ends the program where nobody can read it.
+func say(tb certauthtest.TB, out io.Writer, format string, args ...any) {
+	tb.Helper()
+	if _, err := fmt.Fprintf(out, format, args...); err != nil {
+		tb.Fatalf("print: %v", err)
+	}
+}
+
+// program is the certauthtest.TB of a program that is not a test.
+type program struct{ cleanups []func() }
+
+// Helper implements certauthtest.TB.
+func (p *program) Helper() {}
+
+// Cleanup keeps f for the end of the program.
+func (p *program) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
+
+// Fatalf prints what went wrong and ends the program, not without cleaning up.
+func (p *program) Fatalf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "quickstart: "+format+"\n", args...)
+	p.exit(1)
+}
+
+// exit runs the cleanups, the last one first, and ends the program. Each is taken off
+// the list before it runs: one that fails comes back here.
+func (p *program) exit(status int) {
+	for len(p.cleanups) > 0 {
+		last := p.cleanups[len(p.cleanups)-1]
+		p.cleanups = p.cleanups[:len(p.cleanups)-1]
+		last()
+	}
+	os.Exit(status)
+}

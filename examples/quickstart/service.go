@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// settings is what differs between this example and a real deployment.
+type settings struct {
+	source         certauth.Source // on App Service: forwarded.AppService{}
+	roots, issuing string          // PEM files: the partner's root CA and issuing CA
+	pin            string          // SHA-256 of the second partner's certificate
+	reload         time.Duration   // 0 means certauth.DefaultReloadInterval
+	logger         *slog.Logger
+	observe        func(context.Context, certauth.Event)
+}
+
+// newService is the protected service: the part to copy. It returns an error, with every
+// mistake at once, rather than a service that guards less than it should.
+func newService(s settings) (*http.Server, error) {
+	auth, err := certauth.New(certauth.Config{
+		Source: s.source,
+		Policy: certauth.Any{
+			// A trusted CA is half of the answer: it has other customers too. The names say
+			// which of its certificates may call.
+			certauth.Named{Name: "partner", Policy: certauth.All{
+				certauth.Chain{
+					Roots: certauth.PEMFile(s.roots),
+					// App Service forwards the client's certificate alone, so the issuing CA
+					// has to come from here.
+					Intermediates: certauth.PEMFile(s.issuing),
+				},
+				certauth.DNSNames{"orders.partner.example", "billing.partner.example"},
+			}},
+			// A partner without a CA is known by exactly one certificate.
+			certauth.Named{Name: "pinned", Policy: certauth.Thumbprints{s.pin}},
+		},
+		Exclusions: []certauth.Exclusion{{
+			Path:    "/health",
+			Reason:  "the platform's probe has no certificate",
+			Control: "answers ok and nothing else",
+		}},
+		ReloadInterval: s.reload,
+		Logger:         s.logger,
+		Observe:        s.observe,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// Only the billing system is an administrator. Other known callers get 403 here.
+	admins := auth.Require(certauth.DNSNames{"billing.partner.example"})
+
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", hello)
+	mux.HandleFunc("GET /health", health)
+	mux.Handle("GET /admin", admins(http.HandlerFunc(hello)))
+
+	return &http.Server{
+		// The whole mux is wrapped: a route added later is protected without a thought.
+		Handler: auth.Handler(mux),
+		// Keeps the socket's own address of the caller, for logs and gates.
+		ConnContext:       certauth.ConnContext,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+	}, nil
+}
+
+// hello answers with who is calling. The certificate header is gone by now; the identity
+// in the context is the one thing to read.
+func hello(w http.ResponseWriter, r *http.Request) {
+	id, known := certauth.FromContext(r.Context())
+	if !known {
+		// Not reached behind Handler and Require. Refuse all the same.
+		http.Error(w, "Unauthorized", http.StatusUnauthorized)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = fmt.Fprintf(w, "Hello, %s.\n", nameOf(id)) // the client may be gone by now
+}
+
+func health(w http.ResponseWriter, _ *http.Request) {
+	_, _ = io.WriteString(w, "ok\n") // as in hello
+}
+
+// nameOf is a name for people. What a service stores about a caller belongs to
+// id.Thumbprint(): names can be issued again.
+func nameOf(id *certauth.Identity) string {
+	return fmt.Sprintf("%s (%s)", id.Leaf.Subject.CommonName, strings.Join(id.Matched, ", "))
+}

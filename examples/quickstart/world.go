@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// world is everything that runs: the service, the front end before it, and the files
+// that the service reads.
+type world struct {
+	certs   certificates
+	dir     string // private to this user, removed at the end
+	roots   string // PEM files in dir
+	issuing string
+	app     string // the service's own address, which callers should never reach
+	front   *certauthtest.AppService
+	journal *journal
+}
+
+// newWorld starts everything on loopback. It stops with the Cleanup functions of tb.
+func newWorld(tb certauthtest.TB, logger *slog.Logger) *world {
+	tb.Helper()
+	w := &world{certs: newCertificates(tb), dir: tempDir(tb), journal: &journal{}}
+	w.roots = w.write(tb, "roots.pem", w.certs.root.PEM())
+	w.issuing = w.write(tb, "issuing.pem", w.certs.issuing.PEM())
+
+	service, err := newService(settings{
+		// The source says openly that no platform stands in front of this process. To set
+		// WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID here would work as well and be less
+		// honest: the service would say that it runs on App Service, and whoever copies such
+		// a line into a deployment switches off the check that it really does.
+		source:  forwarded.AppService{InsecureOutsideAppService: true},
+		roots:   w.roots,
+		issuing: w.issuing,
+		pin:     thumbprint(w.certs.second),
+		reload:  50 * time.Millisecond, // short, so that nobody has to wait here
+		logger:  logger,
+		observe: w.journal.observe,
+	})
+	if err != nil {
+		tb.Fatalf("the service's configuration: %v", err)
+	}
+	w.app = start(tb, service)
+	w.front = certauthtest.NewAppService(tb, w.app)
+	return w
+}
+
+// start serves on a free loopback port and returns the address.
+func start(tb certauthtest.TB, server *http.Server) string {
+	tb.Helper()
+	var config net.ListenConfig
+	listener, err := config.Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatalf("listen: %v", err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	tb.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			_ = server.Close() // a request that does not end does not hold up the end
+		}
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			tb.Fatalf("serve: %v", err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+// rotate puts the partner's next CA in place of the old one while the service runs. Each
+// file is complete before it takes the old one's name, so the service never reads half.
+//
+// A real change has a step between: keep both CAs in the files until every client has
+// its new certificate, and only then take the old one out.
+func (w *world) rotate(tb certauthtest.TB) {
+	tb.Helper()
+	for name, pem := range map[string][]byte{w.roots: w.certs.nextRoot.PEM(), w.issuing: w.certs.nextIssuing.PEM()} {
+		complete := w.write(tb, filepath.Base(name)+".new", pem)
+		if err := os.Rename(complete, name); err != nil {
+			tb.Fatalf("rotate: %v", err)
+		}
+	}
+}
+
+// write makes a file that only this user can read.
+func (w *world) write(tb certauthtest.TB, name string, content []byte) string {
+	tb.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		tb.Fatalf("write: %v", err)
+	}
+	return path
+}
+
+func tempDir(tb certauthtest.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "certauth-quickstart-")
+	if err != nil {
+		tb.Fatalf("temporary directory: %v", err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) }) // nothing to be done about it at the end
+	return dir
+}
