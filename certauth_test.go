@@ -23,6 +23,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -1095,4 +1096,54 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	assert.Equal(t, certauth.Required, certauth.Config{}.Mode)
 	assert.Equal(t, certauth.RevocationUnavailable, certauth.Revocation{}.Status)
 	assert.ErrorIs(t, &certauth.Error{}, certauth.ErrInternal)
+}
+
+// Every Go snippet of the README stands, word for word, in a file that the tests compile.
+func TestREADME_EverySnippetIsCompiled(t *testing.T) {
+	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	var compiled []string
+	for _, pattern := range []string{"certauth/example*_test.go", "certauth/*/example*_test.go", "examples/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			compiled = append(compiled, words(string(content)))
+		}
+	}
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	blocks := strings.Split(string(readme), "```go\n")
+	require.Greater(t, len(blocks), 2, "snippets")
+	for _, block := range blocks[1:] {
+		snippet, _, closed := strings.Cut(block, "\n```")
+		require.True(t, closed)
+		// The comment of a program's package is for its own folder.
+		assert.True(t, slices.ContainsFunc(compiled, func(file string) bool { return strings.Contains(file, words(snippet)) }), snippet)
+	}
+	lines := strings.Split(string(readme), "\n")
+	assert.LessOrEqual(t, len(lines), 200)
+	assert.Less(t, slices.Index(lines, "package main"), 15, "a program on the first screen")
+	assert.Contains(t, string(readme), "go run ./examples/quickstart")
+	assert.Contains(t, string(readme), "go test ./...")
+}
+
+// What the README's tables name exists, and every reason is in its table.
+func TestREADME_NamesWhatExists(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	for _, reason := range constants(t, "certauth/reason.go", "Reason") {
+		if reason == "" {
+			continue
+		}
+		short := strings.TrimSuffix(reason, "not_allowed") // the table writes issuer_, name_, ... once
+		assert.Contains(t, string(readme), short, reason)
+	}
+	known := map[string]bool{}
+	for _, folder := range []string{"certauth", "certauth/forwarded"} {
+		types(t, folder, func(spec *ast.TypeSpec, _ string) { known[spec.Name.Name] = true })
+	}
+	for _, match := range regexp.MustCompile("`(?:certauth|forwarded)\\.([A-Z][A-Za-z0-9]*)\\{\\}?").FindAllStringSubmatch(string(readme), -1) {
+		assert.True(t, known[match[1]], match[0])
+	}
 }

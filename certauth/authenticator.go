@@ -59,7 +59,7 @@ func New(config Config) (*Authenticator, error) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
 		start := standing{}
-		if verifying, ok := a.source.(VerifyingSource); ok && verifying.FrontEndVerifies() {
+		if a.sourceVerifies() {
 			start.vouched = vouchedNames
 			a.frontEnd = &frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}
 		}
@@ -111,6 +111,15 @@ func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
 		a.headers = headers
 	}
 	return nil
+}
+
+func (a *Authenticator) sourceVerifies() bool {
+	verifying, ok := a.source.(VerifyingSource)
+	if !ok {
+		return false
+	}
+	verifies, err := safely(func() (bool, error) { return verifying.FrontEndVerifies(), nil })
+	return err == nil && verifies
 }
 
 func nameOfSource(source Source) string {
@@ -185,6 +194,7 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 		refused.fingerprint = id.Thumbprint()
 		return nil, refused
 	}
+	id.denied = e.last
 	return id, nil
 }
 

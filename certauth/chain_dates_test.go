@@ -90,6 +90,15 @@ func TestChain_ExpiredStrangerIsUntrustedNotExpired(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 }
 
+// The same where the stranger sends a CA certificate along that expired long ago: only an
+// issuer that leads to a root may turn the reason into a date.
+func TestChain_StrangersExpiredCAIsUntrustedNotExpired(t *testing.T) {
+	old := certauthtest.NewCA(t, "Stranger", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(0, -1, 0)))
+	leaf := old.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))).Certificate
+	_, err := judgeAt(t, noon, chainOf(aroundNoon(t)), leaf, old.Certificate)
+	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
+}
+
 // An expired CA certificate and its renewal with the same key: the chain through the
 // renewal counts, in whatever order they are given.
 func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {

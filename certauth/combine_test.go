@@ -3,7 +3,6 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"testing"
 	"time"
 
@@ -13,15 +12,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
-
-// says is a rule of a test's own that returns the error.
-func says(err error) certauth.PolicyFunc {
-	return certauth.PolicyFunc{Name: "says", Func: func(context.Context, *certauth.Identity) error { return err }}
-}
-
-func panics() certauth.PolicyFunc {
-	return certauth.PolicyFunc{Name: "panics", Func: func(context.Context, *certauth.Identity) error { panic("rule") }}
-}
 
 func TestCombine_AllAnyNot(t *testing.T) {
 	w := newWorld(t, certauthtest.DNS("a.example"))
@@ -246,8 +236,8 @@ func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
 		return policy
 	}
 	one := func(p certauth.Policy) certauth.Policy { return certauth.All{p} }
-	allLoop, anyLoop := certauth.All{w.chain(), nil, nil}, certauth.Any{nil}
-	allLoop[1], allLoop[2], anyLoop[0] = allLoop, allLoop, anyLoop
+	allLoop, anyLoop := certauth.All{w.chain(), nil, nil}, certauth.Any{nil, nil}
+	allLoop[1], allLoop[2], anyLoop[0], anyLoop[1] = allLoop, allLoop, anyLoop, anyLoop
 	var wide certauth.Any
 	for range 10_001 {
 		wide = append(wide, w.chain())
@@ -274,7 +264,7 @@ func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
 			select {
 			case err := <-done:
 				assert.ErrorContains(t, err, overgrown)
-			case <-time.After(5 * time.Second):
+			case <-time.After(time.Minute): // seconds on a busy machine, hours where the tree is walked in full
 				assert.Fail(t, "New does not come back")
 			}
 		})
@@ -296,36 +286,4 @@ func TestCombine_EndedContextRefuses(t *testing.T) {
 		assert.Equal(t, certauth.ReasonRequestCanceled, reasonOf(err), "%v", err)
 		assert.ErrorIs(t, err, context.Canceled)
 	}
-}
-
-func TestPolicyFunc_IsAskedBehindTheAnchor(t *testing.T) {
-	w := newWorld(t)
-	leaf := w.leaf.Certificate
-	var typedNil *certauth.Error
-	runVerdicts(t, []verdict{
-		{"nil accepts", w.behind(says(nil)), leaf, certauth.ReasonNone},
-		{"an error refuses", w.behind(says(errors.New("no"))), leaf, certauth.ReasonPolicyRefused},
-		{"an Error keeps its reason", w.behind(says(&certauth.Error{Reason: certauth.ReasonCertificateDenied})), leaf, certauth.ReasonCertificateDenied},
-		{"an Error without a reason refuses", w.behind(says(&certauth.Error{})), leaf, certauth.ReasonPolicyRefused},
-		{"a typed nil is an error too", w.behind(says(typedNil)), leaf, certauth.ReasonPolicyRefused},
-		{"it is not asked where the anchor refuses", certauth.All{chainOf(certauthtest.NewCA(t, "Other")), panics()}, leaf, certauth.ReasonChainUntrusted},
-	})
-	t.Run("what it does to its copy stays there", func(t *testing.T) {
-		meddling := certauth.PolicyFunc{Name: "meddling", Func: func(_ context.Context, id *certauth.Identity) error {
-			id.Matched[0] = "admin"
-			id.Matched = append(id.Matched, "root")
-			id.Chains, id.Leaf = nil, nil
-			return nil
-		}}
-		id, err := judge(t, certauth.All{certauth.Named{Name: "partner", Policy: w.chain()}, meddling}, leaf)
-		require.NoError(t, err)
-		assert.Equal(t, []string{"partner"}, id.Matched)
-		assert.Len(t, id.Chains, 1)
-		assert.True(t, id.Leaf.Equal(leaf))
-	})
-	const before = ": stands before any anchor; put a Chain or a pin in front of it"
-	runMisconfigured(t, []misconfigured{
-		{"alone", says(nil), []string{`Policy.PolicyFunc("says")` + before}},
-		{"zero", w.behind(certauth.PolicyFunc{}), []string{"Policy.All[1].PolicyFunc.Name: empty", "Policy.All[1].PolicyFunc.Func: nil"}},
-	})
 }

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"crypto/x509"
+	"errors"
 	"slices"
 	"strings"
 
@@ -50,7 +51,11 @@ func emailsOf(leaf *x509.Certificate) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{}, subject.Values(dn.OIDEmailAddress)...), nil
+	values := append([]string{}, subject.Values(dn.OIDEmailAddress)...)
+	if len(values) != subject.Count(dn.OIDEmailAddress) {
+		return nil, errors.New("an e-mail address in the subject is not readable as text")
+	}
+	return values, nil
 }
 
 // emailAllowed refuses an address that is not one plain mailbox: nobody can say on which

@@ -44,7 +44,8 @@
 //	certificate_missing                     ErrMissing                   the front end's mode, excluded paths, plain HTTP
 //	certificate_malformed                   ErrMalformed                 is the source the front end in use?
 //	source_untrusted                        ErrSourceUntrusted           who else can reach this port
-//	chain_untrusted, pin_mismatch,          ErrUntrusted                 roots, intermediates, pins, renewals, clocks
+//	front_end_unverified,                   ErrUntrusted                 the front end's own log; roots, intermediates,
+//	chain_untrusted, pin_mismatch,                                       pins, renewals, clocks
 //	certificate_is_ca, usage_not_allowed,
 //	certificate_expired,
 //	certificate_not_yet_valid

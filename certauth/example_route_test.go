@@ -22,9 +22,9 @@ func ExampleAuthenticator_Require() {
 		fmt.Println(err)
 		return
 	}
-	billing := auth.Require(certauth.DNSNames{"billing.partner.example"})
 	mux := http.NewServeMux()
 	mux.HandleFunc("/orders", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "orders") })
+	billing := auth.Require(certauth.DNSNames{"billing.partner.example"})
 	mux.Handle("/refunds", billing(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "refunds") })))
 	handler := auth.Handler(mux)
 

@@ -471,3 +471,19 @@ func TestResponse_StatusTableIsComplete(t *testing.T) {
 		})
 	}
 }
+
+// A CA on the deny list denies what it issued, also when only a route verifies its chain.
+func TestRequire_DenyListOfThePolicyHoldsForChainsOfARoute(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client")
+	auth := must(t, certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.All{
+		certauth.Thumbprints{leaf.Thumbprint()},
+		certauth.Denied{PublicKeys: []string{spkiPin(ca.Certificate)}},
+	}})
+	_, err := auth.Check(request())
+	require.NoError(t, err, "under the pin alone no CA is known")
+	route := auth.Require(certauth.Chain{Roots: certauth.Certificates(ca.Certificate)})
+	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(route(h)) }, request())
+	assert.Equal(t, 403, g.status)
+	assert.Zero(t, g.ran)
+}

@@ -43,6 +43,7 @@ type Identity struct {
 	Revocation Revocation
 
 	owner   *Authenticator
+	denied  []*deniedRule // looked at again when a route verifies further chains
 	vouched vouching
 	names   certNames
 }

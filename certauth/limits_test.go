@@ -131,8 +131,8 @@ func TestLimits_HostileChainsEndInTime(t *testing.T) {
 			select {
 			case err := <-done:
 				assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
-			case <-time.After(10 * time.Second):
-				assert.Fail(t, "still at it after ten seconds")
+			case <-time.After(time.Minute):
+				assert.Fail(t, "still at it after a minute")
 			}
 		})
 	}

@@ -74,8 +74,13 @@ func parseURI(s string) error {
 // second at sign, no space or control character.
 func splitMailbox(s string) (local, host string, ok bool) {
 	local, host, found := strings.Cut(s, "@")
-	if !found || local == "" || !isHostName(host) {
+	if !found || !isHostName(host) {
 		return "", "", false
+	}
+	for atom := range strings.SplitSeq(local, ".") { // the dot-atom of RFC 5321, section 4.1.2
+		if atom == "" {
+			return "", "", false
+		}
 	}
 	for i := range len(local) {
 		if c := local[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {

@@ -220,6 +220,16 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		_, err = auth.Check(request())
 		assert.Equal(t, denied, reasonOf(err), "%v", err)
 	})
+	t.Run("in a branch that refused it denies nothing", func(t *testing.T) {
+		failing := certauth.All{chain, certauth.Denied{PublicKeys: []string{spkiPin(issuing.Certificate)}}}
+		other := certauth.All{certauth.Certificates(leaf), certauth.Denied{PublicKeys: []string{pinOfNobody}}}
+		id, err := judge(t, certauth.Any{failing, other}, leaf)
+		require.NoError(t, err)
+		assert.Empty(t, id.Chains)
+		early := certauth.All{certauth.Certificates(leaf), certauth.Denied{PublicKeys: []string{spkiPin(issuing.Certificate)}}, certauth.CommonNames{"nobody"}}
+		_, err = judge(t, certauth.Any{early, chain}, leaf)
+		assert.NoError(t, err)
+	})
 	const path, bad = "Policy.All[1].Denied", ": Serial: not a positive number of at most 20 bytes in hex"
 	runMisconfigured(t, []misconfigured{
 		{"zero", behind(certauth.Denied{}), []string{path + ": empty"}},

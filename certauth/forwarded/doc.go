@@ -6,9 +6,9 @@
 // A certificate is public. Whoever can write the header can paste somebody's genuine
 // certificate into it, and pins, chain and revocation checks all pass: that the caller
 // holds the key was proven to the front end and to nobody else. So every source here
-// comes with an answer to "who wrote this header?": the platform's own evidence for
-// [AppService], and a [Gate] for anything more. From anybody else the header is not
-// read.
+// comes with an answer to "who wrote this header?": a [Gate] in its field From, which is
+// required, and for [AppService] the platform's own evidence. From anybody else the header
+// is not read.
 //
 // # Strictness
 //
@@ -17,4 +17,54 @@
 // certificate has one spelling: what is repeated, padded differently, wrapped, or
 // followed by anything is [certauth.ReasonCertificateMalformed], also where a
 // certificate is optional; it is never taken for absence.
+//
+// A front end's own verdict is demanded where it sends one, exactly as documented
+// ([certauth.ReasonFrontEndUnverified] otherwise), and is no anchor: such flags have been
+// wrong in nginx, Apache, Tomcat, Envoy and Traefik, on resumed sessions and across virtual
+// hosts. The policy verifies again, unless a preset is told FrontEndVerifies; then the
+// front end's word stands for a Chain, String says so, and dates, usage and key are judged
+// here all the same.
+//
+// # Front ends
+//
+// What each is tested against is one of: the program itself, started by the tests; a
+// capture of it; a stand-in, real bytes of another program configured alike; values
+// constructed from its documentation; the documentation alone.
+//
+//	preset              header                           form                 chain               flag                            tested against
+//	AppService          X-ARR-ClientCert                 base64 DER           no                  none (evidence headers)         stand-in
+//	ApplicationGateway  yours                            percent-encoded PEM  no                  SUCCESS, or PASSTHROUGH         stand-in
+//	APIManagement       yours                            base64 DER           no                  none                            documentation
+//	FrontDoor           X-Azure-ClientCertificate        not documented       not documented      yours; X-Azure-FDID             documentation
+//	ContainerApps       X-Forwarded-Client-Cert          XFCC                 yes                 none                            constructed
+//	Nginx               yours                            percent-encoded PEM  no                  SUCCESS                         nginx 1.22.1
+//	IngressNginx        ssl-client-cert                  percent-encoded PEM  no                  SUCCESS                         stand-in (nginx 1.22.1)
+//	HAProxy             yours                            base64 DER, RFC 9440 concatenated,       used 1 and verify 0             HAProxy 2.6.12
+//	                                                                          numbered
+//	Apache              SSL_CLIENT_CERT                  PEM with spaces      numbered            SUCCESS                         Apache 2.4.71
+//	Caddy               yours                            base64 DER, RFC 9440 no                  none                            Caddy 2.6.2; 2.11.9 captured
+//	Traefik             X-Forwarded-Tls-Client-Cert      base64 DER list      yes                 none                            middleware of v3.6.0, captured
+//	Envoy               X-Forwarded-Client-Cert          XFCC                 optional            none                            constructed
+//	RFC9440             Client-Cert                      byte sequence        Client-Cert-Chain   none                            RFC 9440, Appendix A
+//	ALB                 X-Amzn-Mtls-Clientcert[-Leaf]    percent-encoded PEM  passthrough         none                            constructed
+//	CloudFront          CloudFront-Viewer-Cert-Pem       percent-encoded PEM  no                  present 1                       constructed
+//	GoogleLB            yours                            byte sequence        yes                 present, verified, no error     constructed
+//	Cloudflare          Cf-Client-Cert-Der-Base64        base64 DER           no                  verified and not revoked        constructed
+//	Kong                yours                            percent-encoded PEM  no                  none                            documentation
+//	CloudFoundry        X-Forwarded-Client-Cert          base64 DER           no                  none                            constructed
+//
+// # Before going live
+//
+// A front end that forgets one route is not detectable from behind it. Probe each listener,
+// host and path, and look at the reason in your log:
+//
+//  1. From outside, without a client certificate, send the configured header with a
+//     genuine certificate of somebody else; then again with "_" and with "." for "-"; then
+//     with the flag's success value beside it. Expect 401 and certificate_missing.
+//  2. The same with a valid client certificate. The identity must be that of the handshake.
+//  3. Straight to this process, past the front end. Expect source_untrusted, or no
+//     connection at all.
+//  4. With an expired, a self-signed and a foreign CA's certificate. Expect 401.
+//  5. With "Connection: close, NAME-OF-THE-HEADER". Expect 401 or the right identity.
+//  6. On a resumed TLS session. Expect the same identity.
 package forwarded
