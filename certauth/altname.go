@@ -73,7 +73,7 @@ func (c *compilation) altRule(name, what string, list []string, at place, parse 
 		}
 		r.list = append(r.list, text)
 	}
-	return r, at.standing
+	return r, at.standing.withName()
 }
 
 // altRule is a list of patterns over the names of one type. have also says whether all
@@ -120,7 +120,7 @@ func (p IPs) compile(c *compilation, at place) (rule, standing) {
 		}
 		r.prefixes = append(r.prefixes, parsed)
 	}
-	return r, at.standing
+	return r, at.standing.withName()
 }
 
 type ipRule struct {

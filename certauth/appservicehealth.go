@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 )
 
 // AppServiceHealth lets an [Exclusion] apply only to Azure App Service's own health
@@ -26,6 +27,12 @@ type AppServiceHealth struct {
 	Key string
 }
 
+// String keeps the key out of whatever prints a configuration.
+func (AppServiceHealth) String() string { return "AppServiceHealth" }
+
+// GoString is String.
+func (p AppServiceHealth) GoString() string { return p.String() }
+
 const (
 	healthTokenHeader = "X-Ms-Auth-Internal-Token" //nolint:gosec // the name of a header, not a secret
 	healthKeyVariable = "WEBSITE_AUTH_ENCRYPTION_KEY"
@@ -36,8 +43,11 @@ func (p AppServiceHealth) prepare() (proof, error) {
 	if key == "" {
 		key = os.Getenv(healthKeyVariable)
 	}
-	if key == "" {
+	if strings.TrimSpace(key) == "" {
 		return nil, errors.New("AppServiceHealth: Key and " + healthKeyVariable + " are empty; anybody can hash an empty key")
+	}
+	if strings.HasPrefix(key, "@Microsoft.KeyVault(") {
+		return nil, errors.New("AppServiceHealth: the key is an unresolved reference, which is no secret")
 	}
 	sum := sha256.Sum256([]byte(key))
 	return healthToken(base64.StdEncoding.EncodeToString(sum[:])), nil

@@ -13,9 +13,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 )
 
-// Authenticator judges requests by one Config. It never changes, is safe for concurrent
-// use, and owns no goroutine, timer or file while no request is under way. Its zero
-// value, and nil, refuse every request.
+// Authenticator judges requests by one Config. It never changes and is safe for concurrent
+// use. It owns no goroutine, timer or file while it is idle; what requests trigger, a
+// reload, ends by itself soon after. Its zero value, and nil, refuse every request.
 type Authenticator struct {
 	config     Config
 	source     Source
@@ -140,9 +140,10 @@ func configError(found []error) error {
 }
 
 // Check judges the certificate that the request presents and returns who it is, or why
-// not as an [*Error]; never both, never neither. It changes nothing, writes nothing,
-// logs nothing but a panic, and knows neither Mode nor Exclusions: without a certificate the answer
-// is an error in every mode. It is for adapters and tests; services use [Authenticator.Handler].
+// not as an [*Error]; never both, never neither. It does not change the request, writes no
+// response, reports no decision, and knows neither Mode nor Exclusions: without a
+// certificate the answer is an error in every mode. Like any request it may trigger a
+// reload. It is for adapters and tests; services use [Authenticator.Handler].
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
 	id, refused := a.check(r)
 	if refused != nil {
@@ -194,7 +195,7 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 		refused.fingerprint = id.Thumbprint()
 		return nil, refused
 	}
-	id.denied = e.last
+	id.last = e.last
 	return id, nil
 }
 
@@ -211,6 +212,11 @@ func (a *Authenticator) present(r *http.Request) ([]*x509.Certificate, *Error) {
 	}
 	return presented.Certificates, nil
 }
+
+// TellsCallersApart reports whether every accepting path of the policy has a rule that
+// tells one certificate of a CA from another: a name, an extension, a pin, or a function.
+// A gate for one certain sender should refuse a policy that has not.
+func (a *Authenticator) TellsCallersApart() bool { return a != nil && a.standing.named }
 
 // Reload reads all files, environment variables and functions of the policy, and of the
 // policies in the source's gates, again, now, and returns when that is done: for a signal handler, or a test. What fails keeps its

@@ -22,6 +22,9 @@ const (
 	maxCertificates = 10
 	// maxCertificateSize bounds the DER of one certificate, in bytes.
 	maxCertificateSize = 16 << 10
+	// maxRSAExponent is the usual exponent. A larger one makes a signature check many
+	// times as expensive and nothing safer.
+	maxRSAExponent = 65537
 )
 
 // newIdentity looks at what a source presented before any policy does: counts and sizes
@@ -81,8 +84,8 @@ func checkKey(cert *x509.Certificate) error {
 		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
 			return fmt.Errorf("RSA key of %d bits, want 2048 to 8192", bits)
 		}
-		if key.E < 3 || key.E&1 == 0 {
-			return fmt.Errorf("RSA exponent %d", key.E)
+		if key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent {
+			return fmt.Errorf("RSA exponent %d, want an odd number from 3 to %d", key.E, maxRSAExponent)
 		}
 		return nil
 	case *ecdsa.PublicKey:

@@ -70,7 +70,8 @@ func (p *caPool) describe(out *printer, kind string) {
 // part of its chain. crypto/x509 would try the signature of every CA of a name: with a
 // hundred re-keyed CAs, a hundred signatures for each request.
 type search struct {
-	roots         *caPool // nil with the system's roots
+	roots         *caPool        // nil with the system's roots
+	system        *x509.CertPool // instead
 	intermediates *caPool
 	presented     []*x509.Certificate
 	depth         int
@@ -81,6 +82,78 @@ type search struct {
 	sameNameOtherKey   bool
 }
 
+// maxAdmissionChecks bounds the signatures that are checked to admit presented CAs.
+const maxAdmissionChecks = 24
+
+// admit keeps those presented CA certificates that a configured CA, or one already kept,
+// has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
+// crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
+func (s *search) admit(presented []*x509.Certificate) {
+	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
+	checks := 0
+	for again := true; again; {
+		again = false
+		for i := 0; i < len(left) && checks < maxAdmissionChecks; i++ {
+			if !s.certified(left[i], &checks) {
+				continue
+			}
+			s.presented = append(s.presented, left[i])
+			left = slices.Delete(left, i, i+1)
+			again = true
+			i--
+		}
+	}
+}
+
+func (s *search) certified(ca *x509.Certificate, checks *int) bool {
+	var issuers []*x509.Certificate
+	if s.roots != nil {
+		issuers = append(issuers, s.choose(ca, s.roots.bySubject[string(ca.RawIssuer)], 1)...)
+	}
+	issuers = append(issuers, s.choose(ca, s.issuers(ca), 1)...)
+	for _, issuer := range issuers {
+		if *checks++; *checks > maxAdmissionChecks {
+			return false
+		}
+		if ca.CheckSignatureFrom(issuer) == nil {
+			return true
+		}
+	}
+	if s.system == nil {
+		return false
+	}
+	*checks++
+	_, err := ca.Verify(x509.VerifyOptions{
+		Roots: s.system, Intermediates: poolOf(s.presented), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	return err == nil
+}
+
+// issuers are the intermediate CAs of the name that the child asks for.
+func (s *search) issuers(child *x509.Certificate) []*x509.Certificate {
+	issuers := s.intermediates.bySubject[string(child.RawIssuer)]
+	for _, cert := range s.presented {
+		if bytes.Equal(cert.RawSubject, child.RawIssuer) && cert.IsCA {
+			issuers = append(issuers[:len(issuers):len(issuers)], cert)
+		}
+	}
+	return issuers
+}
+
+// skewThatMatters is the skew if a CA that was found is outside its validity now: only
+// then can another moment help.
+func (s *search) skewThatMatters(skew time.Duration) time.Duration {
+	for _, cert := range slices.Concat(s.foundIntermediates, s.foundRoots) {
+		if s.staleness(cert) > 0 {
+			return skew
+		}
+	}
+	if s.system != nil {
+		return skew
+	}
+	return 0
+}
+
 func (s *search) run(leaf *x509.Certificate) {
 	level := []*x509.Certificate{leaf}
 	for depth := 0; depth < s.depth && len(level) > 0; depth++ {
@@ -89,13 +162,7 @@ func (s *search) run(leaf *x509.Certificate) {
 			if s.roots != nil {
 				s.add(&s.foundRoots, s.choose(child, s.roots.bySubject[string(child.RawIssuer)], depth))
 			}
-			issuers := s.intermediates.bySubject[string(child.RawIssuer)]
-			for _, cert := range s.presented {
-				if bytes.Equal(cert.RawSubject, child.RawIssuer) && cert.IsCA {
-					issuers = append(issuers[:len(issuers):len(issuers)], cert)
-				}
-			}
-			next = append(next, s.add(&s.foundIntermediates, s.choose(child, issuers, depth))...)
+			next = append(next, s.add(&s.foundIntermediates, s.choose(child, s.issuers(child), depth))...)
 		}
 		level = next
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // caOf is a CA certificate as far as a search looks at one.
@@ -149,4 +151,36 @@ func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	s := search{roots: poolFor(t), intermediates: poolFor(t), presented: []*x509.Certificate{leaf}, depth: 5}
 	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
 	assert.Empty(t, s.foundIntermediates)
+}
+
+// Nine CAs of a stranger, with the root's name and one key, would cost a hundred
+// signatures; none of them becomes a candidate.
+func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	first := root.NewIntermediate(t, "First")
+	second := first.NewIntermediate(t, "Second")
+	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	require.NoError(t, err)
+	stranger := certauthtest.NewCA(t, "Root")
+	var crowd []*x509.Certificate
+	for range 9 {
+		crowd = append(crowd, stranger.NewIntermediate(t, "Root").Certificate)
+	}
+	for _, tc := range []struct {
+		name      string
+		presented []*x509.Certificate
+		want      int
+	}{
+		{"strangers", crowd, 0},
+		{"the true intermediates, in any order", []*x509.Certificate{second.Certificate, first.Certificate}, 2},
+		{"the upper one is missing", []*x509.Certificate{second.Certificate}, 0},
+		{"a client certificate is no CA", []*x509.Certificate{root.Issue(t, "client").Certificate}, 0},
+		{"a true one among strangers", append([]*x509.Certificate{first.Certificate}, crowd[:8]...), 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+			s.admit(tc.presented)
+			assert.Len(t, s.presented, tc.want)
+		})
+	}
 }

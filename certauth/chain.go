@@ -31,7 +31,8 @@ const DefaultMaxDepth = 5
 //
 // Candidates for an issuer are chosen by subject and then by key identifier. Where the
 // child names no key identifier, at most eight candidates of one name are tried, the
-// configured before the presented and the youngest first.
+// configured before the presented and the youngest first. A presented CA is a candidate
+// only if a configured one, or one that it certified, has signed it.
 type Chain struct {
 	// Roots are the trust anchors. Required; nil never means the system's roots (see
 	// [InsecureSystemRoots]). Each must be a CA certificate; to trust one certificate
@@ -76,7 +77,8 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 		r.roots = c.pool(path+".Roots", roots, true)
 	}
 	r.intermediates = c.pool(path+".Intermediates", p.Intermediates, false)
-	at.standing = standing{vouched: vouchedNames, chain: true}
+	at.standing.vouched, at.standing.chain = vouchedNames, true
+	at.standing.public = at.standing.public || r.system != nil
 	return r, at.standing
 }
 
@@ -127,7 +129,8 @@ func (r *chainRule) judge(e *evaluation) *Error {
 			return refusal(ReasonCertificateIsCA, r.path, "the leaf is one of the roots")
 		}
 	}
-	search := search{roots: roots, intermediates: r.intermediates.get(), presented: e.id.Presented[1:], depth: r.maxDepth, now: e.now}
+	search := search{roots: roots, system: r.system, intermediates: r.intermediates.get(), depth: r.maxDepth, now: e.now}
+	search.admit(e.id.Presented[1:])
 	search.run(leaf)
 	chains, err := r.verify(leaf, &search, e.now)
 	if err != nil {
@@ -154,7 +157,7 @@ func (r *chainRule) verify(leaf *x509.Certificate, found *search, now time.Time)
 	}
 	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: leaf})
-	for _, at := range verifyTimes(leaf, now, r.skew) {
+	for _, at := range verifyTimes(leaf, now, found.skewThatMatters(r.skew)) {
 		if r.system == nil && len(found.foundRoots) == 0 {
 			break
 		}

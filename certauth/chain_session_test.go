@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -112,7 +113,11 @@ func judgeBySystemRoots(t *testing.T) {
 		require.NoError(t, err)
 		return decodePEM(t, content)
 	}
-	anyRoot := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
+	named := func(chain certauth.Chain) certauth.Policy {
+		return certauth.All{chain, certauth.Organizations{"certauthtest"}}
+	}
+	public := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
+	anyRoot := named(public)
 	completed := certauth.Chain{Roots: certauth.InsecureSystemRoots(), Intermediates: certauth.PEMFile(filepath.Join(folder, "issuing.pem"))}
 	shallow := completed
 	shallow.MaxDepth = 1
@@ -120,11 +125,16 @@ func judgeBySystemRoots(t *testing.T) {
 	runVerdicts(t, []verdict{
 		{"a leaf of a public CA", anyRoot, read("direct.pem"), certauth.ReasonNone},
 		{"a leaf below an intermediate that is not configured", anyRoot, read("leaf.pem"), certauth.ReasonChainUntrusted},
-		{"a leaf below a configured intermediate", completed, read("leaf.pem"), certauth.ReasonNone},
-		{"two CA certificates where one is allowed", shallow, read("leaf.pem"), certauth.ReasonChainUntrusted},
+		{"a leaf below a configured intermediate", named(completed), read("leaf.pem"), certauth.ReasonNone},
+		{"two CA certificates where one is allowed", named(shallow), read("leaf.pem"), certauth.ReasonChainUntrusted},
 		{"a leaf of a stranger", anyRoot, read("stranger.pem"), certauth.ReasonChainUntrusted},
 		{"a public CA itself", anyRoot, read("roots.pem"), certauth.ReasonCertificateIsCA},
 		{"configured roots never mean the system's too", other, read("direct.pem"), certauth.ReasonChainUntrusted},
+	})
+	const path = ": accepts a certificate of every public CA; add a rule on names or IssuedBy"
+	runMisconfigured(t, []misconfigured{
+		{"every public CA's certificates", public, []string{"Policy" + path}},
+		{"in one branch", certauth.Any{anyRoot, certauth.All{public, certauth.Validity{MaxLifetime: time.Hour}}}, []string{"Policy" + path}},
 	})
 	assert.Contains(t, authOf(t, anyRoot, noon).String(), "roots: every CA of the operating system (insecure)")
 }

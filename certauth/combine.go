@@ -12,8 +12,9 @@ type All []Policy
 
 // Any accepts a certificate that at least one policy in it accepts, asked in order. It
 // stops at the first acceptance, except that later policies which contain a [Named] are
-// still asked, so that [Identity.Matched] is complete. A policy that refused leaves
-// nothing behind. If all refuse, the Reason is that of the policy that came furthest.
+// still asked, so that [Identity.Matched] is complete. Each is asked as if it stood alone;
+// what the accepting ones established counts behind the Any, and a policy that refused
+// leaves nothing behind. If all refuse, the Reason is that of the policy that came furthest.
 //
 // A panic, or a context that ends, refuses the whole Any. An empty Any is an error of
 // [New].
@@ -72,18 +73,21 @@ func (p Any) compile(c *compilation, at place) (rule, standing) {
 	}
 	compiled := anyRule{path: at.path + ".Any"}
 	var end standing
+	before, all := c.names, slices.Clip(c.names)
 	for i, policy := range p {
 		inner := at
 		inner.path = index(at.path, "Any", i)
-		named := len(c.names)
+		c.names = slices.Clip(before) // a branch does not see the names of its siblings
 		part, after := c.child(policy, inner)
 		compiled.parts = append(compiled.parts, part)
-		compiled.named = append(compiled.named, len(c.names) > named)
+		compiled.named = append(compiled.named, len(c.names) > len(before))
+		all = append(all, c.names[len(before):]...)
 		if i == 0 {
 			end = after
 		}
 		end = end.meet(after)
 	}
+	c.names = all
 	return compiled, end
 }
 
@@ -93,29 +97,31 @@ type anyRule struct {
 	named []bool
 }
 
+// judge gives every branch the state before the Any: what one branch established is no
+// help to another. What the accepting branches established is put together at the end.
 func (r anyRule) judge(e *evaluation) *Error {
-	accepted := false
+	before := e.save()
+	var won *gains
 	var refused []*Error
 	for i, part := range r.parts {
-		if accepted && !r.named[i] {
+		if won != nil && !r.named[i] {
 			continue
 		}
-		before := e.save()
 		err := part.judge(e)
 		if err == nil {
-			accepted = true
-			continue
-		}
-		if err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError {
+			won = won.plus(e.since(before))
+		} else if err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError {
 			return err
+		} else {
+			refused = append(refused, err)
 		}
 		e.restore(before)
-		refused = append(refused, err)
 	}
-	if accepted {
-		return nil
+	if won == nil {
+		return furthest(refused)
 	}
-	return furthest(refused)
+	e.gain(won)
+	return nil
 }
 
 // furthest picks the refusal that explains most and keeps the others as text behind it.

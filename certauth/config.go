@@ -30,8 +30,9 @@ type Config struct {
 
 	// Deny writes the response to a refused request instead of the default. It sees the
 	// request without the certificate headers; WWW-Authenticate and Cache-Control are
-	// already set and may be changed. A 2xx status, no response at all, and a panic
-	// become the default response. Show the client nothing of the error.
+	// already set and may be changed. A 2xx status, a body without a status, no response at
+	// all, and a panic become the default response, and nothing of the hook's is sent. Show
+	// the client nothing of the error.
 	Deny func(w http.ResponseWriter, r *http.Request, err *Error)
 
 	// Challenge is the value of WWW-Authenticate on a 401. The default is
@@ -39,7 +40,8 @@ type Config struct {
 	Challenge string
 
 	// Logger gets the policy once, refusals at level Warn, reload failures at Error, and
-	// accepted requests at Debug. Nil logs nothing. Header values are never logged.
+	// accepted requests at Debug. Nil logs nothing. The certificate header's value is
+	// never logged.
 	Logger *slog.Logger
 
 	// Observe is called for every decision and every reload, before the handler runs.

@@ -18,7 +18,9 @@ import (
 // [Thumbprints]). An empty Denied is an error of [New].
 type Denied struct {
 	// Serials lists certificates by issuer and serial number; a serial number alone
-	// identifies nothing. It needs an anchor that vouches for the names.
+	// identifies nothing. The leaf and every CA in its verified chains are compared, and an
+	// issuer written in the opposite order counts too: a deny list must not fail for a
+	// spelling. It needs an anchor that vouches for the names.
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
@@ -31,7 +33,8 @@ type Denied struct {
 type IssuerSerial struct {
 	// Issuer is the issuer's distinguished name, written as for [Subject].
 	Issuer string
-	// Serial is the serial number in hex, any case, with or without colons or spaces.
+	// Serial is the serial number in hex, any case, with or without colons or spaces; not
+	// in decimal, which openssl prints for small ones.
 	Serial string
 }
 
@@ -100,35 +103,37 @@ func (r *deniedRule) judge(e *evaluation) *Error {
 
 // look runs where the rule stands, and once more when all chains are known.
 func (r *deniedRule) look(e *evaluation) *Error {
-	if len(r.serials) > 0 {
-		issuer, err := dn.Parse(e.id.Leaf.RawIssuer)
-		if err != nil {
-			return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
-		}
-		for _, entry := range r.serials {
-			if entry.serial.Cmp(e.id.Leaf.SerialNumber) == 0 && entry.issuer.Equal(issuer) {
-				return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of this issuer is listed", entry.serial)
-			}
-		}
-	}
-	if r.keys.len() == 0 {
-		return nil
-	}
-	if r.denies(e.id.Leaf) {
-		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the leaf's key is listed")
+	if refused := r.deny(e.id.Leaf, "the leaf"); refused != nil {
+		return refused
 	}
 	for _, chain := range e.id.Chains {
 		for _, ca := range chain[1:] {
-			if r.denies(ca) {
-				return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of CA %s is listed", quote(nameOf(ca.RawSubject)))
+			if refused := r.deny(ca, "CA "+quote(nameOf(ca.RawSubject))); refused != nil {
+				return refused
 			}
 		}
 	}
 	return nil
 }
 
-func (r *deniedRule) denies(cert *x509.Certificate) bool {
-	return r.keys.contains(pinPublicKey.hash(cert))
+func (r *deniedRule) deny(cert *x509.Certificate, who string) *Error {
+	if r.keys.contains(pinPublicKey.hash(cert)) {
+		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", who)
+	}
+	if len(r.serials) == 0 {
+		return nil
+	}
+	issuer, err := dn.Parse(cert.RawIssuer)
+	if err != nil {
+		return refusal(ReasonCertificateMalformed, r.path, "issuer of %s: %w", who, err)
+	}
+	reversed := issuer.Reversed()
+	for _, entry := range r.serials {
+		if entry.serial.Cmp(cert.SerialNumber) == 0 && (entry.issuer.Equal(issuer) || entry.issuer.Equal(reversed)) {
+			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s is listed", entry.serial, who)
+		}
+	}
+	return nil
 }
 
 func (r *deniedRule) describe(p *printer) {

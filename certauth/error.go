@@ -58,7 +58,12 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the detail.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 // Is reports whether target is the class of the reason.
 func (e *Error) Is(target error) bool { return e != nil && target == e.Reason.info().class }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +16,12 @@ type evaluation struct {
 	now time.Time
 	id  *Identity
 
-	last []*deniedRule // to look at once more when the tree has accepted
+	last []looker // to look at once more when the tree has accepted
+}
+
+// looker is a rule about chains, which may grow behind it.
+type looker interface {
+	look(e *evaluation) *Error
 }
 
 // saved is what a failed branch must not leave behind.
@@ -37,6 +43,48 @@ func (e *evaluation) restore(s saved) {
 	e.last = e.last[:s.last:s.last]
 }
 
+// gains is what accepting branches of an Any established.
+type gains struct {
+	matched    []string
+	chains     [][]*x509.Certificate
+	vouched    vouching
+	revocation Revocation
+	last       []looker
+}
+
+// since returns what was added after the state was saved.
+func (e *evaluation) since(s saved) gains {
+	return gains{
+		matched: slices.Clone(e.id.Matched[s.matched:]), chains: slices.Clone(e.id.Chains[s.chains:]),
+		vouched: e.id.vouched, revocation: e.id.Revocation, last: slices.Clone(e.last[s.last:]),
+	}
+}
+
+func (g *gains) plus(more gains) *gains {
+	if g == nil {
+		return &more
+	}
+	g.matched = append(g.matched, more.matched...)
+	g.chains = append(g.chains, more.chains...)
+	g.vouched = max(g.vouched, more.vouched)
+	g.last = append(g.last, more.last...)
+	if g.revocation.Status == RevocationUnavailable {
+		g.revocation = more.revocation
+	}
+	return g
+}
+
+func (e *evaluation) gain(g *gains) {
+	for _, name := range g.matched {
+		if !slices.Contains(e.id.Matched, name) {
+			e.id.Matched = append(e.id.Matched, name)
+		}
+	}
+	e.id.Chains = append(e.id.Chains, g.chains...)
+	e.id.vouched, e.id.Revocation = g.vouched, g.revocation
+	e.last = append(e.last, g.last...)
+}
+
 // anchor records that a rule vouches for the certificate.
 func (e *evaluation) anchor(v vouching, chains [][]*x509.Certificate) {
 	e.id.vouched = max(e.id.vouched, v)
@@ -56,8 +104,8 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 	if err := r.judge(e); err != nil {
 		return err
 	}
-	for _, denied := range e.last {
-		if refused := denied.look(e); refused != nil {
+	for _, again := range e.last {
+		if refused := again.look(e); refused != nil {
 			return refused
 		}
 	}

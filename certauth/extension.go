@@ -56,7 +56,7 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	for _, value := range p.Value {
 		r.values = append(r.values, bytes.Clone(value))
 	}
-	return r, at.standing
+	return r, at.standing.withName()
 }
 
 // isOID accepts the one spelling that a certificate's identifier is compared with. Arcs

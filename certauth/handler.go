@@ -159,12 +159,12 @@ func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, 
 	judgedID := *known
 	judgedID.Matched = known.Matched[:len(known.Matched):len(known.Matched)]
 	judgedID.Chains = known.Chains[:len(known.Chains):len(known.Chains)]
-	e := &evaluation{ctx: r.Context(), now: now, id: &judgedID, last: known.denied[:len(known.denied):len(known.denied)]}
+	e := &evaluation{ctx: r.Context(), now: now, id: &judgedID, last: known.last[:len(known.last):len(known.last)]}
 	if refused := e.judge(judged, "Require"); refused != nil {
 		refused.fingerprint = known.Thumbprint()
 		return known, refused
 	}
-	judgedID.denied = e.last
+	judgedID.last = e.last
 	return &judgedID, nil
 }
 

@@ -186,7 +186,7 @@ func TestHandler_DenyHookCannotTurnARefusalIntoSuccess(t *testing.T) {
 			w.WriteHeader(http.StatusSwitchingProtocols)
 		}, 401, ""},
 		{"nonsense becomes 401", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(0) }, 401, ""},
-		{"a body without a status", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { _, _ = w.Write([]byte("no")) }, 401, "no"},
+		{"a body without a status", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { _, _ = w.Write([]byte("no")) }, 401, `"status":401`},
 		{"the second status does not count", func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
 			w.WriteHeader(http.StatusForbidden)
 			w.WriteHeader(http.StatusOK)
@@ -202,6 +202,25 @@ func TestHandler_DenyHookCannotTurnARefusalIntoSuccess(t *testing.T) {
 			assert.Equal(t, "no-store", g.response.Get("Cache-Control"))
 		})
 	}
+	t.Run("a hook that says success leaves nothing behind", func(t *testing.T) {
+		for name, spoil := range map[string]func(http.ResponseWriter){
+			"2xx":   func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK); _, _ = w.Write([]byte("secret")) },
+			"panic": func(http.ResponseWriter) { panic("boom") },
+			"none":  func(http.ResponseWriter) {},
+		} {
+			auth := must(t, certauth.Config{
+				Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody},
+				Deny: func(w http.ResponseWriter, _ *http.Request, err *certauth.Error) {
+					w.Header().Set("X-Why", string(err.Reason))
+					spoil(w)
+				},
+			})
+			g := through(t, auth.Handler, request())
+			assert.Equal(t, 401, g.status, name)
+			assert.NotContains(t, g.body, "secret", name)
+			assert.Empty(t, g.response.Get("X-Why"), name)
+		}
+	})
 	t.Run("the hook cannot reach past the guard", func(t *testing.T) {
 		auth := must(t, certauth.Config{
 			Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody},

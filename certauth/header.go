@@ -10,40 +10,55 @@ import (
 // "." as "-". Servers, proxies and CGI-like layers treat these spellings as one name, so
 // a header that differs only there must never reach a handler beside the real one.
 type headerSet struct {
-	folded  map[string]struct{}
-	lengths uint64 // bit n is set if a name has n bytes; a quick no for most headers
+	names   []string // lower case, "_" and "." as "-"
+	lengths uint64   // bit n is set if a name has n bytes; a quick no for most headers
 }
 
+// maxConnection bounds the Connection header. Its honest values are a few words.
+const maxConnection = 4 << 10
+
 func newHeaderSet(names []string) (headerSet, error) {
-	set := headerSet{folded: map[string]struct{}{}}
+	var set headerSet
 	for _, name := range names {
 		if !isToken(name) || len(name) > 63 {
 			return headerSet{}, fmt.Errorf("header name %s is not a token of at most 63 bytes", quote(name))
 		}
-		set.folded[foldHeader(name)] = struct{}{}
+		folded := []byte(name)
+		for i, c := range folded {
+			folded[i] = foldHeader(c)
+		}
+		set.names = append(set.names, string(folded))
 		set.lengths |= 1 << len(name)
 	}
 	return set, nil
 }
 
-func foldHeader(name string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '_' || r == '.':
-			return '-'
-		case 'A' <= r && r <= 'Z':
-			return r + ('a' - 'A')
-		}
-		return r
-	}, name)
+func foldHeader(c byte) byte {
+	if c == '_' || c == '.' {
+		return '-'
+	}
+	return lowerASCII(c)
 }
 
 func (s *headerSet) has(name string) bool {
 	if len(name) > 63 || s.lengths&(1<<len(name)) == 0 {
 		return false
 	}
-	_, ok := s.folded[foldHeader(name)]
-	return ok
+	for _, known := range s.names {
+		if len(known) == len(name) && foldsTo(name, known) {
+			return true
+		}
+	}
+	return false
+}
+
+func foldsTo(name, folded string) bool {
+	for i := range len(name) {
+		if foldHeader(name[i]) != folded[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
@@ -51,7 +66,7 @@ func (s *headerSet) has(name string) bool {
 // those that net/http adds at the end of the body come later, are never read, and never
 // become headers.
 func (s *headerSet) strip(r *http.Request) {
-	if len(s.folded) == 0 {
+	if len(s.names) == 0 {
 		return
 	}
 	for name := range r.Header {
@@ -67,12 +82,17 @@ func (s *headerSet) strip(r *http.Request) {
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers
-// (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way.
+// (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way. A
+// list too long to be honest counts as naming one.
 func (s *headerSet) namedByConnection(header http.Header) bool {
-	if len(s.folded) == 0 {
+	if len(s.names) == 0 {
 		return false
 	}
+	size := 0
 	for _, line := range header["Connection"] {
+		if size += len(line); size > maxConnection {
+			return true
+		}
 		for option := range strings.SplitSeq(line, ",") {
 			if s.has(strings.Trim(option, " \t")) {
 				return true

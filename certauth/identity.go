@@ -43,7 +43,7 @@ type Identity struct {
 	Revocation Revocation
 
 	owner   *Authenticator
-	denied  []*deniedRule // looked at again when a route verifies further chains
+	last    []looker // looked at again when a route verifies further chains
 	vouched vouching
 	names   certNames
 }
@@ -68,7 +68,8 @@ func withIdentity(ctx context.Context, id *Identity) context.Context {
 }
 
 // NamesVouched reports whether the names in the certificate can be relied on: the
-// certificate itself was pinned or chains to a root. Under a public-key pin alone the
+// certificate itself was pinned, or chains to a root, here or by the word of a front end
+// that the operator took for an anchor. Under a public-key pin alone the
 // key is known and the names are whatever the sender wrote.
 func (id *Identity) NamesVouched() bool { return id.vouched == vouchedNames }
 

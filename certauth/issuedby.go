@@ -50,6 +50,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 	if set != 1 {
 		c.mistake(path, "%d of Certificates, Thumbprints and PublicKeys are set, want exactly one", set)
 	}
+	at.standing.public = false // of all public CAs, only these are left
 	return r, at.standing
 }
 

@@ -65,7 +65,7 @@ type systemRoots struct{}
 // InsecureSystemRoots trusts every CA of the operating system. What can happen: any
 // public CA on earth can issue a certificate that the chain accepts, so a rule on names
 // is then the only thing that tells callers apart. It is for certificates of a public
-// CA, together with [DNSNames] or [IssuedBy].
+// CA; [New] demands a rule on names, a pin, or [IssuedBy] beside it.
 func InsecureSystemRoots() CertSource { return systemRoots{} }
 
 func (p PEM) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {

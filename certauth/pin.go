@@ -91,6 +91,7 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (rule, standing) {
 	c.forbidUnderNot(path, at)
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
+	at.standing.named = true
 	return &pinRule{kind: kind, path: path, origin: origin, pins: pins, skew: at.skew}, at.standing
 }
 
@@ -195,7 +196,7 @@ func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
 	if err != nil {
 		c.mistake(path, "%w", err)
 	}
-	at.standing.vouched = vouchedNames
+	at.standing.vouched, at.standing.named = vouchedNames, true
 	return &exactRule{path: path, certs: list, skew: at.skew}, at.standing
 }
 

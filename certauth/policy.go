@@ -54,10 +54,20 @@ const (
 type standing struct {
 	vouched vouching
 	chain   bool // a Chain has verified
+	public  bool // and it trusts every public CA
+	named   bool // a rule tells callers of one CA apart: a name, a pin, a function
 }
 
 func (s standing) meet(other standing) standing {
-	return standing{vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain}
+	return standing{
+		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
+		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
+	}
+}
+
+func (s standing) withName() standing {
+	s.named = true
+	return s
 }
 
 // place is where a policy stands in the tree.
@@ -94,8 +104,9 @@ func (c *compilation) mistake(path, format string, args ...any) {
 	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
 }
 
-// child compiles a nested policy; nil of any kind is a mistake and a rule that denies.
-func (c *compilation) child(policy Policy, at place) (rule, standing) {
+// child compiles a nested policy; nil of any kind, also inside a struct that embeds a
+// Policy, is a mistake and a rule that denies.
+func (c *compilation) child(policy Policy, at place) (compiled rule, after standing) {
 	if isNil(policy) {
 		c.mistake(at.path, "nil policy")
 		return denyRule{path: at.path}, at.standing
@@ -109,6 +120,12 @@ func (c *compilation) child(policy Policy, at place) (rule, standing) {
 		c.overgrown = true
 		return denyRule{path: at.path}, at.standing
 	}
+	defer func() {
+		if recover() != nil {
+			c.mistake(at.path, "cannot be compiled; does a struct embed a nil Policy?")
+			compiled, after = denyRule{path: at.path}, at.standing
+		}
+	}()
 	return policy.compile(c, at)
 }
 
@@ -139,6 +156,9 @@ func (c *compilation) compilePolicy(policy Policy, path string, start standing) 
 		for _, open := range unanchored(policy, path) {
 			c.mistake(open, "accepts without an anchor; add a Chain or a pin")
 		}
+	}
+	if end.public && !end.named && len(c.mistakes) == before {
+		c.mistake(path, "accepts a certificate of every public CA; add a rule on names or IssuedBy")
 	}
 	return root, end
 }

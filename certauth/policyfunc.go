@@ -35,7 +35,7 @@ func (p PolicyFunc) compile(c *compilation, at place) (rule, standing) {
 	if at.standing.vouched == vouchedNothing {
 		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
 	}
-	return &funcRule{path: path, name: p.Name, f: p.Func}, at.standing
+	return &funcRule{path: path, name: p.Name, f: p.Func}, at.standing.withName()
 }
 
 type funcRule struct {

@@ -115,8 +115,10 @@ func (m *material) reloadOne(ctx context.Context, item reloadable) (err error) {
 		m.tell(item.name(), err)
 		return err
 	}
-	defer item.end()
-	changed, err := safely(func() (bool, error) { return item.reload(ctx) })
+	changed, err := await(ctx, func() (bool, error) {
+		defer item.end()
+		return item.reload(ctx)
+	})
 	if err != nil {
 		err = fmt.Errorf("%s: %w (the last good set stays in use)", item.name(), err)
 		m.tell(item.name(), err)
@@ -135,6 +137,27 @@ func (m *material) tell(path string, err error) {
 		return
 	}
 	_, _ = safely(func() (bool, error) { m.report(path, err); return true, nil })
+}
+
+// await runs f and gives up waiting when ctx ends, since f may not look at it. f then runs
+// on by itself until it returns.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		value, err := safely(f)
+		answers <- answer{value, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
+	}
 }
 
 // safely turns a panic of f into an error.
@@ -180,9 +203,9 @@ func watch[T any](c *compilation, path string, reloads bool, load func(context.C
 	r := &reloader[T]{path: path, load: load}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	if _, err := safely(func() (bool, error) { return r.reload(ctx) }); err != nil {
+	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }); err != nil {
 		c.mistake(path, "%w", err)
-		return r
+		return &reloader[T]{path: path} // the first one may still be written to
 	}
 	if reloads {
 		c.material.add(r)

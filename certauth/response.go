@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -23,7 +24,7 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		writeDenial(w, status)
 		return
 	}
-	guarded := &denialWriter{to: w, status: status, challenge: challenge}
+	guarded := &denialWriter{to: w, header: w.Header().Clone(), challenge: challenge}
 	_, err := safely(func() (bool, error) {
 		a.config.Deny(guarded, r, refused)
 		return true, nil
@@ -32,7 +33,6 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		_ = a.panicked("Deny", err) // logs it; the answer is the default one
 	}
 	if !guarded.wrote {
-		setDenialHeaders(w.Header(), challenge, status)
 		writeDenial(w, status)
 	}
 }
@@ -62,36 +62,45 @@ func writeDenial(w http.ResponseWriter, status int) {
 	_, _ = w.Write([]byte(body)) // nobody is left to tell
 }
 
-// denialWriter lets a Deny hook write anything but success. It has no Unwrap, so that
-// http.ResponseController cannot reach past it.
+// denialWriter lets a Deny hook write anything but success. Its header is a copy until the
+// hook has said what it answers, so that a hook that panics, says nothing, or says 2xx leaves
+// nothing behind. It has no Unwrap: http.ResponseController cannot reach past it.
 type denialWriter struct {
 	to        http.ResponseWriter
-	status    int
+	header    http.Header
 	challenge string
-	wrote     bool
+	wrote     bool // the answer is the hook's own
+	refused   bool // the hook said success: nothing of it is used
 }
 
-func (w *denialWriter) Header() http.Header { return w.to.Header() }
+func (w *denialWriter) Header() http.Header { return w.header }
 
 func (w *denialWriter) WriteHeader(status int) {
-	if w.wrote {
+	if w.wrote || w.refused {
 		return
 	}
 	if status < 300 || status > 599 { // 1xx (101 above all), 2xx, nonsense
-		status = w.status
+		w.refused = true
+		return
 	}
 	w.wrote = true
-	h := w.to.Header()
-	if h.Get("Cache-Control") == "" {
-		h.Set("Cache-Control", "no-store")
+	if w.header.Get("Cache-Control") == "" {
+		w.header.Set("Cache-Control", "no-store")
 	}
-	if status == http.StatusUnauthorized && h.Get("Www-Authenticate") == "" {
-		h.Set("Www-Authenticate", w.challenge)
+	if status == http.StatusUnauthorized && w.header.Get("Www-Authenticate") == "" {
+		w.header.Set("Www-Authenticate", w.challenge)
 	}
+	to := w.to.Header()
+	clear(to)
+	maps.Copy(to, w.header)
 	w.to.WriteHeader(status)
 }
 
+// Write without a status would be 200 and is dropped like it.
 func (w *denialWriter) Write(b []byte) (int, error) {
-	w.WriteHeader(w.status)
+	w.WriteHeader(http.StatusOK)
+	if w.refused {
+		return len(b), nil
+	}
 	return w.to.Write(b)
 }

@@ -58,7 +58,8 @@ type RevocationChecker interface {
 
 // NotRevoked accepts a certificate if the Checker finds a verified chain good and none
 // revoked. It stands after a [Chain] in the same path of the policy. Unknown status,
-// missing evidence, an error, a panic: all deny, each with its own Reason. How an
+// missing evidence, an error, a panic: all deny, each with its own Reason. Chains that a
+// later rule verifies are judged as well. How an
 // outage is treated is the Checker's business and its word is final.
 //
 // A nil Checker is an error of [New].
@@ -84,6 +85,27 @@ type notRevokedRule struct {
 }
 
 func (r notRevokedRule) judge(e *evaluation) *Error {
+	if refused := r.check(e); refused != nil {
+		return refused
+	}
+	e.last = append(e.last, notRevokedSoFar{r, len(e.id.Chains)})
+	return nil
+}
+
+// notRevokedSoFar remembers how many chains were judged where the rule stands.
+type notRevokedSoFar struct {
+	rule   notRevokedRule
+	judged int
+}
+
+func (s notRevokedSoFar) look(e *evaluation) *Error {
+	if len(e.id.Chains) <= s.judged {
+		return nil
+	}
+	return s.rule.check(e)
+}
+
+func (r notRevokedRule) check(e *evaluation) *Error {
 	if len(e.id.Chains) == 0 {
 		return refusal(ReasonRevocationUnavailable, r.path, "no verified chain to check")
 	}

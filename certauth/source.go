@@ -51,18 +51,19 @@ type SourceEnvironment struct {
 
 // PreparedSource is a Source whose configuration [New] checks before it is used.
 // Prepare returns every mistake at once (errors.Join) and otherwise an immutable copy
-// that serves the requests.
+// that serves the requests: a struct that embeds a prepared source and brings a
+// Certificates method of its own needs its own Prepare too, or its method is never called.
 type PreparedSource interface {
 	Source
 	Prepare(env SourceEnvironment) (Source, error)
 }
 
-// HeaderSource is a Source that reads request headers. Handler removes every spelling
+// HeaderSource is a Source that reads request headers which no handler should see. Handler removes every spelling
 // of them from each request that it passes on, and refuses requests whose Connection
 // header names one of them.
 type HeaderSource interface {
 	Source
-	// Headers returns the names of all headers read, in any case.
+	// Headers returns the names of these headers, in any case.
 	Headers() []string
 }
 

@@ -3,6 +3,7 @@ package certauth
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -37,7 +38,7 @@ type OrganizationalUnits []string
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Subject"
 	c.needNames(path, at)
-	return c.dnRule(path, ReasonNameNotAllowed, "subject", p), at.standing
+	return c.dnRule(path, ReasonNameNotAllowed, "subject", p), at.standing.withName()
 }
 
 func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
@@ -88,6 +89,7 @@ func (r *dnRule) judge(e *evaluation) *Error {
 	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
 	refused.mismatch = have.Readable()
 	if slices.ContainsFunc(r.names, have.Reversed().Equal) {
+		refused.mismatch = false // written the wrong way round: Not must not take it for a difference
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -117,17 +119,20 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	return &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}, at.standing
+	return &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}, at.standing.withName()
 }
 
-// texts reports an empty list and empty members.
+// texts reports an empty list, empty members, and those with a space at an end.
 func (c *compilation) texts(path string, list []string) {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
 	for i, text := range list {
-		if text == "" {
+		switch {
+		case text == "":
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "empty")
+		case strings.TrimSpace(text) != text:
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s has a space at an end", quote(text))
 		}
 	}
 }

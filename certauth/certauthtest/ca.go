@@ -64,6 +64,14 @@ func (ca *CA) NewIntermediate(tb TB, commonName string, change ...Template) *CA 
 	return &CA{Certificate: sign(tb, caTemplate(tb, commonName, change), ca.Certificate, key.Public(), ca.key), key: key}
 }
 
+// CrossSign certifies the other CA: its name and key under this one.
+func (ca *CA) CrossSign(tb TB, other *CA) *x509.Certificate {
+	tb.Helper()
+	template := caTemplate(tb, "", nil)
+	template.Subject, template.RawSubject, template.SubjectKeyId = other.Certificate.Subject, other.Certificate.RawSubject, other.Certificate.SubjectKeyId
+	return sign(tb, template, ca.Certificate, other.Certificate.PublicKey, ca.key)
+}
+
 // Issue makes a client certificate with a new P-256 key.
 func (ca *CA) Issue(tb TB, commonName string, change ...Template) *Certificate {
 	tb.Helper()

@@ -58,7 +58,7 @@ func (s Apache) Prepare(env certauth.SourceEnvironment) (certauth.Source, error)
 		form:     "one certificate in PEM with single spaces for line ends",
 	}
 	if s.ChainHeader != "" {
-		l.chain = chainReader{format: ChainSpacedPEMNumbered, name: s.ChainHeader, absent: apacheNull}
+		l.chain = chainReader{format: ChainSpacedPEMNumbered, name: s.ChainHeader}
 	}
 	return source(l.prepare(env))
 }

@@ -65,7 +65,7 @@ type appServiceCertificate struct{ policy certauth.Policy }
 // presents its own certificate there, and the client's stands in a second header.
 //
 // Pin the gateway's certificate or key; a [certauth.Chain] needs a rule on the name beside
-// it. Set clientCertMode=Required on the site. The gateway's certificate never becomes the
+// it, or certauth.New refuses it. Set clientCertMode=Required on the site. The gateway's certificate never becomes the
 // identity, and X-ARR-ClientCert is removed from the request.
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }
 

@@ -13,9 +13,9 @@
 // # Strictness
 //
 // A source reads one header in one form. Nothing is sniffed, no other header is a
-// fallback, and the certificate of the TLS connection never takes its place. One
-// certificate has one spelling: what is repeated, padded differently, wrapped, or
-// followed by anything is [certauth.ReasonCertificateMalformed], also where a
+// fallback, and the certificate of the TLS connection never takes its place. Base64 has
+// one spelling, and percent-encoded PEM differs only in what is escaped and in its line
+// ends: what is repeated, padded differently, wrapped, or followed by anything is [certauth.ReasonCertificateMalformed], also where a
 // certificate is optional; it is never taken for absence.
 //
 // A front end's own verdict is demanded where it sends one, exactly as documented

@@ -25,8 +25,10 @@ import (
 //	forward_client_cert_details: SANITIZE_SET
 //	set_current_client_cert_details: {cert: true, chain: true}
 //
-// Leave uri and dns out: Envoy pastes them unquoted, and a client whose names hold a
-// separator is then refused (envoyproxy/envoy#32945).
+// Leave uri and dns out: Envoy pastes them unquoted (envoyproxy/envoy#32945). With one
+// element a client whose names hold a separator is then refused; with Hops every value with
+// URI or DNS left of the element that is read is, because such a client could append an
+// element of its own.
 //
 // What is refused: more elements than stated, a Hash that is missing or not the SHA-256 of
 // the leaf, repeated or unknown keys, the JSON form, Hash alone.
@@ -99,6 +101,14 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 	at := len(elements) - x.hops
 	if at < 0 {
 		return nil, fmt.Errorf("%d elements, want at least %d", len(elements), x.hops)
+	}
+	for _, element := range elements[:at] {
+		if element.pasted {
+			// A comma in an unquoted name starts an element that the client wrote, directly
+			// right of the name. Where the number of elements is fixed that shows; counted
+			// from the right it does not.
+			return nil, errors.New("a name stands without quotes in an element left of the one that is read")
+		}
 	}
 	for i, want := range x.by {
 		if right := elements[len(elements)-1-i]; len(right.by) != 1 || right.by[0] != want {

@@ -114,7 +114,6 @@ func single(decode func(string) (*x509.Certificate, error)) func(string) ([]*x50
 type chainReader struct {
 	format ChainFormat
 	name   string // as configured, without a number
-	absent string // a value that means "no more"
 }
 
 func (c chainReader) numbered(i int) string {
@@ -158,7 +157,7 @@ func (c chainReader) read(header http.Header) ([]*x509.Certificate, error) {
 		return wrapName(c.name, decodeByteSequenceList, strings.Join(values, ","))
 	case ChainBase64Concatenated:
 		value, err := atMostOne(header, c.name)
-		if err != nil || value == "" || value == c.absent {
+		if err != nil || value == "" {
 			return nil, err
 		}
 		return wrapName(c.name, decodeBase64Concatenated, value)
@@ -177,7 +176,7 @@ func (c chainReader) readNumbered(header http.Header, decode func(string) (*x509
 		if err != nil {
 			return nil, err
 		}
-		if value == "" || value == c.absent {
+		if value == "" || c.format == ChainSpacedPEMNumbered && value == apacheNull {
 			return certs, nil
 		}
 		if i == maxCertificates {

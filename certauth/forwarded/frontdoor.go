@@ -51,6 +51,7 @@ func (s FrontDoor) Prepare(env certauth.SourceEnvironment) (certauth.Source, err
 	}
 	l := layout{
 		preset: "FrontDoor", header: "X-Azure-ClientCertificate", decode: decode, form: "one certificate in the configured format",
+		kept: []string{"X-Azure-FDID"},
 	}
 	if s.From != nil {
 		l.from = frontDoorProfile{from: s.From, id: s.ProfileID}

@@ -61,7 +61,12 @@ func (h Header) Prepare(env certauth.SourceEnvironment) (certauth.Source, error)
 		found = append(found, fmt.Errorf("FingerprintHash: %d is not known", h.FingerprintHash))
 	}
 	for i, flag := range h.Require {
-		if strings.TrimSpace(flag.Value) != flag.Value {
+		switch {
+		case flag.Absent && flag.Value != "":
+			found = append(found, fmt.Errorf("Require[%d]: Value and Absent contradict each other", i))
+		case !flag.Absent && flag.Value == "":
+			found = append(found, fmt.Errorf("Require[%d].Value: empty; say Absent if the header must not be there", i))
+		case strings.TrimSpace(flag.Value) != flag.Value:
 			found = append(found, fmt.Errorf("Require[%d].Value: space at an end; servers trim it", i))
 		}
 	}

@@ -13,8 +13,9 @@ type proxyCertificate struct{ policy certauth.Policy }
 
 // ProxyCertificate opens if the front end itself presented a client certificate on the
 // TLS connection to this process and the policy accepts it. Pin the front end's
-// certificate or key; a [certauth.Chain] needs a rule on the name beside it, or every
-// certificate of that CA opens the gate. Never use the CA that issues your clients.
+// certificate or key; a [certauth.Chain] needs a rule on the name beside it, since
+// otherwise every certificate of that CA would open the gate: without one it is an error
+// of certauth.New. Never use the CA that issues your clients.
 //
 // Set tls.Config.ClientAuth to tls.RequestClientCert or stricter. The certificate is
 // judged on every request, on resumed sessions too, and never becomes the identity.
@@ -34,10 +35,16 @@ func hopAuthenticator(source certauth.Source, policy certauth.Policy, env certau
 	auth, err := certauth.New(certauth.Config{
 		Source: source, Policy: policy, Now: env.Now, ReloadInterval: env.ReloadInterval, Observe: env.Observe,
 	})
-	if err == nil && env.OnReload != nil {
+	if err != nil {
+		return nil, err
+	}
+	if !auth.TellsCallersApart() {
+		return nil, errors.New("every certificate of the CA would open the gate; add a rule on the sender's name, or pin it")
+	}
+	if env.OnReload != nil {
 		env.OnReload(auth.Reload)
 	}
-	return auth, err
+	return auth, nil
 }
 
 type proxyCertificateGate struct{ auth *certauth.Authenticator }

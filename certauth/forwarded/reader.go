@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -57,9 +58,13 @@ type layout struct {
 type Flag struct {
 	// Header is the name.
 	Header string
-	// Value is what it must hold, exactly: no trimming, no folding of case. Empty means
-	// that the header must be absent or empty.
+	// Value is what it must hold, exactly: no trimming, no folding of case.
 	Value string
+	// Absent demands that the header is absent or empty instead; Value is then empty.
+	Absent bool
+
+	// present: the value also says that the client has a certificate.
+	present bool
 }
 
 // prepare checks the layout, all mistakes at once, and returns the source that serves
@@ -161,9 +166,14 @@ func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
 		return certauth.Presented{}, s.malformed(fmt.Sprintf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
-		chain, err := s.chain.read(r.Header)
-		if err != nil || len(chain) > 0 {
+		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
+		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
+		if s.chain.format == ChainByteSequenceList && offers(r.Header[http.CanonicalHeaderKey(s.chain.name)]) {
 			return certauth.Presented{}, s.malformed("a chain without "+s.header, "")
+		}
+		if flag, ok := s.saysPresent(r.Header); ok {
+			return certauth.Presented{}, s.malformed(fmt.Sprintf("%s says that there is a certificate, %s is empty", flag, s.header),
+				"the front end left it out; was it larger than the front end forwards?")
 		}
 		return certauth.Presented{}, s.none()
 	}
@@ -207,6 +217,17 @@ func offers(values []string) bool {
 		}
 	}
 	return false
+}
+
+// saysPresent reports whether a flag tells of a certificate that did not come along: in
+// Optional mode that client is not anonymous.
+func (s *reader) saysPresent(header http.Header) (string, bool) {
+	for _, flag := range s.flags {
+		if flag.present && slices.Contains(header[http.CanonicalHeaderKey(flag.Header)], flag.Value) {
+			return flag.Header, true
+		}
+	}
+	return "", false
 }
 
 func (s *reader) decodeAll(header http.Header, value string) ([]*x509.Certificate, error) {

@@ -24,13 +24,20 @@ type sharedSecret struct {
 // before any handler runs.
 //
 // A value shorter than [MinSecret] bytes, with a space at either end or a byte outside
-// printable ASCII, or no value at all, is an error of certauth.New.
+// printable ASCII, one that is an unresolved Key Vault reference, or no value at all, is an
+// error of certauth.New.
 //
 // What must be true of your infrastructure: the front end overwrites the header on
 // every route, and the way from there to here is TLS or a private link.
 func SharedSecret(header string, values ...string) Gate {
 	return sharedSecret{header, values}
 }
+
+// String keeps the values out of whatever prints a configuration.
+func (s sharedSecret) String() string { return "SharedSecret(" + s.header + ")" }
+
+// GoString is String.
+func (s sharedSecret) GoString() string { return s.String() }
 
 func (s sharedSecret) prepare(certauth.SourceEnvironment) (gate, error) {
 	var mistakes []error
@@ -53,6 +60,12 @@ func (s sharedSecret) prepare(certauth.SourceEnvironment) (gate, error) {
 func checkSecret(value string) error {
 	if len(value) < MinSecret {
 		return fmt.Errorf("%d bytes, want at least %d", len(value), MinSecret)
+	}
+	for _, prefix := range []string{"@Microsoft.KeyVault(", "$(", "${"} {
+		if strings.HasPrefix(value, prefix) {
+			// App Service delivers the text of a reference that it could not resolve.
+			return errors.New("an unresolved reference, which is no secret")
+		}
 	}
 	if strings.TrimSpace(value) != value {
 		return errors.New("space at an end; servers trim it")

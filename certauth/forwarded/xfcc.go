@@ -24,7 +24,9 @@ const maxElements = 16
 type xfccElement struct {
 	by                []string
 	hash, cert, chain string
+	seen              map[string]bool // keys that may stand once
 	hasHash           bool
+	pasted            bool // holds a name of the client that is not in quotes
 }
 
 // xfccScanner splits only outside quotes. A quote opens only directly after the equals
@@ -73,11 +75,11 @@ func (s *xfccScanner) element() (element xfccElement, more bool, err error) {
 		if pairs > 0 && (s.done() || s.text[s.at] == ',') {
 			break // behind a semicolon
 		}
-		key, value, err := s.pair()
+		key, value, quoted, err := s.pair()
 		if err != nil {
 			return xfccElement{}, false, err
 		}
-		if err := element.set(key, value); err != nil {
+		if err := element.set(key, value, quoted); err != nil {
 			return xfccElement{}, false, err
 		}
 		if s.done() || s.text[s.at] == ',' {
@@ -92,22 +94,22 @@ func (s *xfccScanner) element() (element xfccElement, more bool, err error) {
 	return element, true, nil
 }
 
-func (s *xfccScanner) pair() (key, value string, err error) {
+func (s *xfccScanner) pair() (key, value string, quoted bool, err error) {
 	start := s.at
 	for !s.done() && isAlpha(s.text[s.at]) {
 		s.at++
 	}
 	key = s.text[start:s.at]
 	if key == "" || s.done() || s.text[s.at] != '=' {
-		return "", "", fmt.Errorf("no key and equals sign at offset %d", start)
+		return "", "", false, fmt.Errorf("no key and equals sign at offset %d", start)
 	}
 	s.at++
-	if !s.done() && s.text[s.at] == '"' {
+	if quoted = !s.done() && s.text[s.at] == '"'; quoted {
 		value, err = s.quoted()
 	} else {
 		value, err = s.bare()
 	}
-	return key, value, err
+	return key, value, quoted, err
 }
 
 func (s *xfccScanner) quoted() (string, error) {
@@ -149,32 +151,39 @@ func (s *xfccScanner) bare() (string, error) {
 func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
 // set keeps one pair. By, URI and DNS may repeat; nothing else may, and nothing unknown
-// may stand.
-func (e *xfccElement) set(key, value string) error {
-	once := func(field *string, seen bool) error {
-		if seen {
-			return fmt.Errorf("%s stands twice", key)
-		}
-		if value == "" {
-			return fmt.Errorf("%s is empty", key)
-		}
-		*field = value
-		return nil
+// may stand. Names are not kept: they come from the certificate.
+func (e *xfccElement) set(key, value string, quoted bool) error {
+	key = strings.ToLower(key)
+	if !quoted && (key == "uri" || key == "dns" || key == "subject" || key == "issuer") {
+		e.pasted = true
 	}
-	switch strings.ToLower(key) {
-	case "hash":
-		err := once(&e.hash, e.hasHash)
-		e.hasHash = true
-		return err
-	case "cert":
-		return once(&e.cert, e.cert != "")
-	case "chain":
-		return once(&e.chain, e.chain != "")
+	switch key {
 	case "by":
 		e.by = append(e.by, value)
-	case "uri", "dns", "subject", "issuer":
+		return nil
+	case "uri", "dns":
+		return nil
+	case "hash", "cert", "chain", "subject", "issuer":
 	default:
 		return fmt.Errorf("key %.16q is not known", key)
+	}
+	if e.seen[key] {
+		return fmt.Errorf("%s stands twice", key)
+	}
+	if e.seen == nil {
+		e.seen = map[string]bool{}
+	}
+	e.seen[key] = true
+	if value == "" && key != "subject" && key != "issuer" {
+		return fmt.Errorf("%s is empty", key)
+	}
+	switch key {
+	case "hash":
+		e.hash, e.hasHash = value, true
+	case "cert":
+		e.cert = value
+	case "chain":
+		e.chain = value
 	}
 	return nil
 }

@@ -35,6 +35,8 @@ func main() {
 		Handler:           auth.Handler(http.DefaultServeMux),
 		ConnContext:       certauth.ConnContext,
 		ReadHeaderTimeout: 10 * time.Second,
+
+		DisableGeneralOptionsHandler: true, // or "OPTIONS *" is answered before auth sees it
 	}
 	log.Fatal(server.ListenAndServe())
 }

@@ -1,0 +1,188 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// Ways in that a review found once; each stays shut.
+
+// A deny list that is written in openssl's order of a name must still deny, and a CA on
+// it denies what it issued.
+func TestDenied_BindsInEitherOrderAndToCAs(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	leaf := issuing.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(root.Certificate), Intermediates: certauth.Certificates(issuing.Certificate)}
+	denying := func(issuer string, cert *x509.Certificate) certauth.Policy {
+		return certauth.All{chain, certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: issuer, Serial: fmt.Sprintf("%x", cert.SerialNumber)}}}}
+	}
+	runVerdicts(t, []verdict{
+		{"RFC 4514's order", denying("CN=Issuing,O=certauthtest", leaf.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"openssl's order", denying("O = certauthtest, CN = Issuing", leaf.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"the issuing CA's own serial", denying("CN=Root,O=certauthtest", issuing.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"the serial under another issuer", denying("CN=Other,O=certauthtest", leaf.Certificate), leaf.Certificate, certauth.ReasonNone},
+	})
+}
+
+// A name written the wrong way round differs from every certificate; Not must not make
+// an acceptance of that.
+func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client").Certificate
+	behind := func(p certauth.Policy) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, certauth.Not{Policy: p}}
+	}
+	runVerdicts(t, []verdict{
+		{"the excluded issuer", behind(certauth.IssuerName{"CN=CA,O=certauthtest"}), leaf, certauth.ReasonPolicyRefused},
+		{"the excluded issuer, reversed", behind(certauth.IssuerName{"O=certauthtest,CN=CA"}), leaf, certauth.ReasonIssuerNotAllowed},
+		{"the excluded subject, reversed", behind(certauth.Subject{"O=certauthtest,CN=client"}), leaf, certauth.ReasonNameNotAllowed},
+		{"another issuer", behind(certauth.IssuerName{"CN=Other,O=certauthtest"}), leaf, certauth.ReasonNone},
+	})
+	runMisconfigured(t, []misconfigured{
+		{"a name that never binds", behind(certauth.CommonNames{"client "}), []string{`Policy.All[1].Not.CommonNames[0]: "client " has a space at an end`}},
+	})
+}
+
+// A branch of Any is judged as if it stood alone: the chain that another branch verified
+// is no help to it.
+func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	viaA := rootA.NewIntermediate(t, "Issuing")
+	leaf := viaA.Issue(t, "client")
+	viaB := rootB.CrossSign(t, viaA)
+	chainA := certauth.Chain{Roots: certauth.Certificates(rootA.Certificate), Intermediates: certauth.Certificates(viaA.Certificate)}
+	chainB := certauth.Chain{Roots: certauth.Certificates(rootB.Certificate), Intermediates: certauth.Certificates(viaB)}
+	byA := certauth.IssuedBy{Thumbprints: []string{thumbprint(viaA.Certificate)}}
+	admin := certauth.Named{Name: "admin", Policy: certauth.All{chainB, byA}}
+
+	_, err := judge(t, admin, leaf.Certificate)
+	require.Error(t, err, "alone the branch refuses: B's chain goes through the other certificate")
+	id, err := judge(t, certauth.Any{chainA, admin}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Empty(t, id.Matched)
+	assert.Len(t, id.Chains, 1)
+
+	id, err = judge(t, certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.Named{Name: "b", Policy: chainB}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b"}, id.Matched)
+	assert.Len(t, id.Chains, 2, "behind the Any both count")
+
+	runMisconfigured(t, []misconfigured{{
+		"a name of a sibling",
+		certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.All{chainB, certauth.Matched{"a"}}},
+		[]string{`Policy.Any[1].All[1].Matched[0]: no Named before it is called "a"`},
+	}})
+}
+
+// revokedBelow says revoked for chains that end in a root.
+type revokedBelow struct{ root *x509.Certificate }
+
+func (c revokedBelow) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	if chain[len(chain)-1].Equal(c.root) {
+		return certauth.Revocation{Status: certauth.RevocationRevoked}, nil
+	}
+	return certauth.Revocation{Status: certauth.RevocationGood}, nil
+}
+
+// A chain that verifies behind NotRevoked is checked for revocation all the same.
+func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	issuing := rootA.NewIntermediate(t, "Issuing")
+	leaf := issuing.Issue(t, "client")
+	chainA := certauth.Chain{Roots: certauth.Certificates(rootA.Certificate), Intermediates: certauth.Certificates(issuing.Certificate)}
+	chainB := certauth.Chain{Roots: certauth.Certificates(rootB.Certificate), Intermediates: certauth.Certificates(rootB.CrossSign(t, issuing))}
+	good := certauth.NotRevoked{Checker: revokedBelow{rootB.Certificate}}
+	runVerdicts(t, []verdict{
+		{"the chain before it", certauth.All{chainA, good}, leaf.Certificate, certauth.ReasonNone},
+		{"both before it", certauth.All{chainA, chainB, good}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+		{"one behind it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+	})
+	auth := must(t, certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.All{chainA, good}})
+	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(auth.Require(chainB)(h)) }, request())
+	assert.Equal(t, 403, g.status, "one that only a route verifies")
+}
+
+func TestNew_FunctionThatHangsIsAMistakeNotAHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		deaf := certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { <-hang; return nil, nil })
+		start := time.Now()
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: deaf}})
+		require.ErrorContains(t, err, "Policy.Chain.Roots: no answer in time")
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		close(hang)
+	})
+}
+
+func TestReload_KeepsTheCallersDeadline(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		calls := 0
+		auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+			if calls++; calls > 1 {
+				<-hang
+			}
+			return []*x509.Certificate{ca.Certificate}, nil
+		})}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, auth.Reload(ctx), context.DeadlineExceeded)
+		require.ErrorContains(t, auth.Reload(t.Context()), "the previous reload is still running")
+		close(hang)
+		synctest.Wait()
+		require.NoError(t, auth.Reload(t.Context()))
+	})
+}
+
+func TestPolicy_StructAroundNilIsAMistake(t *testing.T) {
+	type wrapped struct{ certauth.Policy }
+	runMisconfigured(t, []misconfigured{
+		{"as the policy", wrapped{}, []string{"Policy: cannot be compiled; does a struct embed a nil Policy?"}},
+		{"nested", certauth.All{certauth.Thumbprints{pinOfNobody}, wrapped{}}, []string{"Policy.All[1]: cannot be compiled; does a struct embed a nil Policy?"}},
+	})
+}
+
+func TestTrust_EndlessConnectionHeaderIsRefused(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})
+	for length, want := range map[int]int{4 << 10: 200, 4<<10 + 1: 401} {
+		r := request()
+		r.Header.Set("X-Client-Cert", "present")
+		r.Header.Set("Connection", strings.Repeat("a", length))
+		assert.Equal(t, want, through(t, auth.Handler, r).status, length)
+	}
+}
+
+func TestError_NilIsHarmless(t *testing.T) {
+	var none *certauth.Error
+	assert.NoError(t, none.Unwrap())
+	assert.NotErrorIs(t, error(none), certauth.ErrInternal)
+	assert.Equal(t, "certauth: no error", none.Error())
+}
+
+func TestConfig_PrintsNoSecret(t *testing.T) {
+	x := public("", "/health")
+	x.Proof = certauth.AppServiceHealth{Key: "the-key"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		assert.NotContains(t, fmt.Sprintf(verb, certauth.Config{Exclusions: []certauth.Exclusion{x}}), "the-key", verb)
+	}
+	for _, key := range []string{" ", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/key)"} {
+		x.Proof = certauth.AppServiceHealth{Key: key}
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{x}})
+		assert.ErrorContains(t, err, "Exclusions[0].Proof: AppServiceHealth", key)
+	}
+}
