@@ -70,6 +70,7 @@ type appServiceCertificate struct{ policy certauth.Policy }
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }
 
 func (g appServiceCertificate) prepare(env certauth.SourceEnvironment) (gate, error) {
+	warnOutside(env)
 	auth, err := hopAuthenticator(AppService{}, g.policy, env)
 	if err != nil {
 		return nil, errors.Join(mistakes.Prefix("AppServiceCertificate: ", err)...)

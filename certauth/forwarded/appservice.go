@@ -2,7 +2,6 @@ package forwarded
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -78,9 +77,8 @@ func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 	if err != nil {
 		return nil, err
 	}
-	if missing := missingVariables(); !s.InsecureOutsideAppService && len(missing) > 0 && env.Logger != nil {
-		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",
-			"unset", strings.Join(missing, ", "), "hint", "set InsecureOutsideAppService for a local stand-in, or use the source of your front end")
+	if !s.InsecureOutsideAppService {
+		warnOutside(env)
 	}
 	return &appService{prepared}, nil
 }

@@ -64,7 +64,7 @@ func resembles(value string) string {
 	case strings.HasPrefix(value, "-----BEGIN%20"), strings.HasPrefix(value, "%2D"), strings.HasPrefix(value, "%2d"):
 		return "it looks like percent-encoded PEM, as nginx and Application Gateway send it"
 	case strings.HasPrefix(value, "LS0tLS1CRUdJTi"):
-		return "it looks like base64 of PEM text; the platform sends base64 of DER"
+		return "it looks like base64 of PEM text, not of DER"
 	case len(value) > 1 && value[0] == ':' && value[len(value)-1] == ':':
 		return "it looks like an RFC 9440 byte sequence"
 	case strings.Contains(value, "Hash="), strings.Contains(value, "Cert="):
@@ -76,7 +76,7 @@ func resembles(value string) string {
 	case strings.Contains(value, " "):
 		return "it holds spaces: was a plus sign decoded as one on the way?"
 	case strings.ContainsAny(value, "-_") && strings.Trim(value, "-_=") != "":
-		return "it looks like base64url; the platform sends standard base64"
+		return "it looks like base64url"
 	}
 	return ""
 }

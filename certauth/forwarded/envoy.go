@@ -82,9 +82,8 @@ func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 
 // xfccReader picks the element that a trusted proxy wrote.
 type xfccReader struct {
-	hops         int
-	by           []string
-	hashOptional bool
+	hops int
+	by   []string
 }
 
 func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
@@ -96,7 +95,7 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 		if len(elements) != 1 {
 			return nil, fmt.Errorf("%d elements, want 1", len(elements))
 		}
-		return elements[0].certificates(x.hashOptional)
+		return elements[0].certificates()
 	}
 	at := len(elements) - x.hops
 	if at < 0 {
@@ -107,7 +106,7 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 			// A comma in an unquoted name starts an element that the client wrote, directly
 			// right of the name. Where the number of elements is fixed that shows; counted
 			// from the right it does not.
-			return nil, errors.New("a name stands without quotes in an element left of the one that is read")
+			return nil, errors.New("a name that Envoy does not quote stands in an element left of the one that is read")
 		}
 	}
 	for i, want := range x.by {
@@ -115,5 +114,5 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 			return nil, errors.New("an element right of the one that is read is not By the configured proxy")
 		}
 	}
-	return elements[at].certificates(x.hashOptional)
+	return elements[at].certificates()
 }

@@ -171,6 +171,7 @@ func (c chainReader) read(header http.Header) ([]*x509.Certificate, error) {
 
 func (c chainReader) readNumbered(header http.Header, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
+	size := 0
 	for i := 0; ; i++ {
 		value, err := atMostOne(header, c.numbered(i))
 		if err != nil {
@@ -181,6 +182,9 @@ func (c chainReader) readNumbered(header http.Header, decode func(string) (*x509
 		}
 		if i == maxCertificates {
 			return nil, fmt.Errorf("%s: more than %d certificates", c.name, maxCertificates)
+		}
+		if size += len(value); size > maxChainHeader {
+			return nil, fmt.Errorf("%s: more than %d bytes together", c.name, maxChainHeader)
 		}
 		one, err := wrapName(c.numbered(i), single(decode), value)
 		if err != nil {

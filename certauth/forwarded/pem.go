@@ -79,6 +79,9 @@ func decodeSpacedPEM(value string) (*x509.Certificate, error) {
 // block too, and so make the second certificate the first. Here every block must encode
 // back to exactly the text it was read from.
 func decodePEM(text string, most int) ([]*x509.Certificate, error) {
+	if !strings.HasPrefix(text, pemBegin) {
+		return nil, errors.New("does not start with the marker of a certificate")
+	}
 	rest := strings.ReplaceAll(text, "\r\n", "\n")
 	if !strings.HasSuffix(rest, "\n") {
 		rest += "\n"

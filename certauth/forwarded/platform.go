@@ -32,6 +32,14 @@ func missingVariables() []string {
 	return missing
 }
 
+// warnOutside tells at start what every request will be told otherwise.
+func warnOutside(env certauth.SourceEnvironment) {
+	if missing := missingVariables(); len(missing) > 0 && env.Logger != nil {
+		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",
+			"unset", strings.Join(missing, ", "), "hint", "set InsecureOutsideAppService for a local stand-in, or use the source of your front end")
+	}
+}
+
 func (p platformEvidence) prepare(env certauth.SourceEnvironment) (gate, error) {
 	prepared := &platformGate{outside: p.outside}
 	if !p.outside {

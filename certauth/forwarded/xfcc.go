@@ -26,7 +26,7 @@ type xfccElement struct {
 	hash, cert, chain string
 	seen              map[string]bool // keys that may stand once
 	hasHash           bool
-	pasted            bool // holds a name of the client that is not in quotes
+	pasted            bool // holds a name of the client that Envoy did not quote
 }
 
 // xfccScanner splits only outside quotes. A quote opens only directly after the equals
@@ -154,8 +154,11 @@ func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' 
 // may stand. Names are not kept: they come from the certificate.
 func (e *xfccElement) set(key, value string, quoted bool) error {
 	key = strings.ToLower(key)
-	if !quoted && (key == "uri" || key == "dns" || key == "subject" || key == "issuer") {
-		e.pasted = true
+	switch key {
+	case "uri", "dns":
+		e.pasted = true // quotes or none: they are the client's own
+	case "subject", "issuer":
+		e.pasted = e.pasted || !quoted
 	}
 	switch key {
 	case "by":
@@ -190,8 +193,8 @@ func (e *xfccElement) set(key, value string, quoted bool) error {
 
 // certificates decodes the element. Hash binds it to the handshake that Envoy saw: it
 // must be the SHA-256 of the leaf.
-func (e *xfccElement) certificates(hashOptional bool) ([]*x509.Certificate, error) {
-	if !e.hasHash && !hashOptional {
+func (e *xfccElement) certificates() ([]*x509.Certificate, error) {
+	if !e.hasHash {
 		return nil, errors.New("no Hash")
 	}
 	if e.cert == "" && e.chain == "" {
@@ -215,11 +218,9 @@ func (e *xfccElement) certificates(hashOptional bool) ([]*x509.Certificate, erro
 		}
 		certs = chain
 	}
-	if e.hasHash {
-		hash, err := hex.DecodeString(e.hash)
-		if sum := sha256.Sum256(certs[0].Raw); err != nil || !bytes.Equal(hash, sum[:]) {
-			return nil, errors.New("Hash is not the SHA-256 of the certificate")
-		}
+	hash, err := hex.DecodeString(e.hash)
+	if sum := sha256.Sum256(certs[0].Raw); err != nil || !bytes.Equal(hash, sum[:]) {
+		return nil, errors.New("Hash is not the SHA-256 of the certificate")
 	}
 	return certs, nil
 }

@@ -1,0 +1,266 @@
+package forwarded
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sentinels and damage of the adversarial list that mean something to every format.
+func hostile(values ...string) []string {
+	list := append([]string(nil), values...)
+	for _, value := range values {
+		half := len(value) / 2
+		list = append(list, value+",", ","+value, value+","+value, value+", "+value, value+value, value[:half], value[half:], value[:half]+"\n"+value[half:], value[:half]+" "+value[half:],
+			value+"\x00", "\ufeff"+value, " "+value, value+" ", value+"=", value+"%0A", value+"%0D%0A", value+"%", strings.ReplaceAll(value, "+", "%2b"), strings.ReplaceAll(value, "%", "%25"),
+			strings.ReplaceAll(value, "%2B", "+"), strings.ReplaceAll(value, "%0A", "%0D%0A"), strings.ReplaceAll(value, "%", "%2"), strings.ToLower(value), strings.ReplaceAll(value, "=", ""))
+	}
+	return append(list, "", "=", "A", ",", ":", "::", ":::", "(null)", "<nil>", "null", "-", "%", "%zz", "%00", "%C0%AF", strings.Repeat(",", 100), strings.Repeat(";", 100), strings.Repeat("-----BEGIN", 100))
+}
+
+func addAll(f *testing.F, values []string) {
+	f.Helper()
+	for _, value := range values {
+		f.Add(value)
+	}
+}
+
+// consistent holds for every decoder: certificates or an error, never both nor neither,
+// few, and a bounded error text.
+func consistent(t *testing.T, certs []*x509.Certificate, err error, most int) bool {
+	t.Helper()
+	if err != nil {
+		assert.Empty(t, certs)
+		assert.LessOrEqual(t, len(err.Error()), 1024)
+		return false
+	}
+	assert.NotEmpty(t, certs)
+	assert.LessOrEqual(t, len(certs), most)
+	for _, cert := range certs {
+		if !assert.NotNil(t, cert) {
+			return false
+		}
+	}
+	return !t.Failed()
+}
+
+func texts(certs []*x509.Certificate) []string {
+	var list []string
+	for _, cert := range certs {
+		list = append(list, base64.StdEncoding.EncodeToString(cert.Raw))
+	}
+	return list
+}
+
+// plainBase64 is what the standard library alone makes of canonical base64 of DER.
+func plainBase64(value string) ([]*x509.Certificate, bool) {
+	der, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || base64.StdEncoding.EncodeToString(der) != value {
+		return nil, false
+	}
+	certs, err := x509.ParseCertificates(der)
+	return certs, err == nil && len(certs) > 0
+}
+
+// plainList reads items one for one; at least and at most say how many each may hold.
+func plainList(items []string, trim func(string) (string, bool)) ([]*x509.Certificate, bool) {
+	var certs []*x509.Certificate
+	for _, item := range items {
+		item, ok := trim(item)
+		if !ok || len(item) > maxLeafHeader {
+			return nil, false
+		}
+		one, ok := plainBase64(item)
+		if !ok || len(one) != 1 {
+			return nil, false
+		}
+		certs = append(certs, one[0])
+	}
+	return certs, len(certs) <= maxCertificates
+}
+
+func sameCertificates(t *testing.T, want, have []*x509.Certificate) {
+	t.Helper()
+	assert.Equal(t, texts(want), texts(have))
+}
+
+// The same certificates as by hand, and joining them again gives the same text.
+func FuzzBase64List(f *testing.F) {
+	leaf, other := capturedCertificate(f, "client-ec"), capturedCertificate(f, "a-intermediate")
+	addAll(f, capturedValues(f, "traefik"))
+	addAll(f, hostile(strings.Join(texts([]*x509.Certificate{leaf, other}), ",")))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := decodeBase64List(value)
+		want, ok := plainList(strings.Split(value, ","), func(s string) (string, bool) { return s, true })
+		assert.Equal(t, ok && len(value) <= maxChainHeader, err == nil, "%v", err)
+		if consistent(t, certs, err, maxCertificates) {
+			sameCertificates(t, want, certs)
+			assert.Equal(t, value, strings.Join(texts(certs), ","))
+		}
+	})
+}
+
+func FuzzBase64Concatenated(f *testing.F) {
+	leaf, other := capturedCertificate(f, "client-ec"), capturedCertificate(f, "a-intermediate")
+	addAll(f, capturedValues(f, "base64-der-concat"))
+	addAll(f, hostile(base64.StdEncoding.EncodeToString(append(leaf.Raw[:len(leaf.Raw):len(leaf.Raw)], other.Raw...))))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := decodeBase64Concatenated(value)
+		want, ok := plainBase64(value)
+		assert.Equal(t, ok && len(value) <= maxChainHeader && len(want) <= maxCertificates, err == nil, "%v", err)
+		if consistent(t, certs, err, maxCertificates) {
+			sameCertificates(t, want, certs)
+			var der []byte
+			for _, cert := range certs {
+				der = append(der, cert.Raw...)
+			}
+			assert.Equal(t, value, base64.StdEncoding.EncodeToString(der))
+		}
+	})
+}
+
+func inner(value string) (string, bool) {
+	if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
+		return "", false
+	}
+	return value[1 : len(value)-1], true
+}
+
+func FuzzByteSequence(f *testing.F) {
+	addAll(f, capturedValues(f, "rfc9440"))
+	addAll(f, hostile(":"+texts([]*x509.Certificate{capturedCertificate(f, "rfc9440-leaf")})[0]+":"))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := single(decodeByteSequence)(value)
+		want, ok := plainList([]string{value}, inner)
+		assert.Equal(t, ok, err == nil, "%v", err)
+		if consistent(t, certs, err, 1) {
+			sameCertificates(t, want, certs)
+			assert.Equal(t, value, ":"+texts(certs)[0]+":")
+		}
+	})
+}
+
+// The one freedom: spaces and tabs around a member.
+func FuzzByteSequenceList(f *testing.F) {
+	list := texts([]*x509.Certificate{capturedCertificate(f, "rfc9440-intermediate"), capturedCertificate(f, "rfc9440-root")})
+	addAll(f, capturedValues(f, "rfc9440-list"))
+	addAll(f, hostile(":"+list[0]+":\t,  :"+list[1]+":"))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := decodeByteSequenceList(value)
+		items := strings.Split(value, ",")
+		for i := range items {
+			items[i] = strings.Trim(items[i], " \t")
+		}
+		want, ok := plainList(items, inner)
+		assert.Equal(t, ok && len(value) <= maxChainHeader, err == nil, "%v", err)
+		if consistent(t, certs, err, maxCertificates) {
+			sameCertificates(t, want, certs)
+			assert.Equal(t, strings.NewReplacer(" ", "", "\t", "").Replace(value), ":"+strings.Join(texts(certs), ":,:")+":")
+		}
+	})
+}
+
+// plainPEM is what url.PathUnescape and a loop over pem.Decode make of the value.
+func plainPEM(t *testing.T, text string) []*x509.Certificate {
+	t.Helper()
+	var certs []*x509.Certificate
+	for rest := []byte(text); len(rest) > 0; {
+		block, after := pem.Decode(rest)
+		if !assert.NotNil(t, block) {
+			return nil
+		}
+		assert.Equal(t, "CERTIFICATE", block.Type)
+		assert.Empty(t, block.Headers)
+		cert, err := x509.ParseCertificate(block.Bytes)
+		require.NoError(t, err)
+		certs, rest = append(certs, cert), after
+	}
+	return certs
+}
+
+func canonicalPEM(certs []*x509.Certificate) string {
+	var b bytes.Buffer
+	for _, cert := range certs {
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})
+	}
+	return b.String()
+}
+
+// samePEM checks what was accepted. The freedoms: which characters are escaped, the case
+// of the hex digits, CR LF for LF, and whether the last line ends.
+func samePEM(t *testing.T, value string, certs []*x509.Certificate) {
+	t.Helper()
+	text, err := url.PathUnescape(value)
+	require.NoError(t, err)
+	sameCertificates(t, plainPEM(t, text), certs)
+	assert.Equal(t, strings.TrimSuffix(canonicalPEM(certs), "\n"), strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n"))
+	for i := range len(value) {
+		assert.True(t, 0x21 <= value[i] && value[i] <= 0x7e, "byte %#02x", value[i])
+	}
+	assert.NotContains(t, text, "%")
+}
+
+// acceptsOwn says the other way round: the canonical text of certificates is accepted.
+func acceptsOwn(t *testing.T, decode func(string) ([]*x509.Certificate, error), certs []*x509.Certificate, limit int) {
+	t.Helper()
+	value := strings.ReplaceAll(url.QueryEscape(canonicalPEM(certs)), "+", "%20")
+	if len(value) <= limit {
+		again, err := decode(value)
+		require.NoError(t, err)
+		sameCertificates(t, certs, again)
+	}
+}
+
+func FuzzURLPEM(f *testing.F) {
+	addAll(f, capturedValues(f, "url-pem"))
+	addAll(f, hostile(capturedValues(f, "url-pem")[0]))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := decodeURLPEM(value)
+		if consistent(t, certs, err, 1) {
+			samePEM(t, value, certs)
+			acceptsOwn(t, decodeURLPEM, certs, maxLeafHeader)
+		}
+	})
+}
+
+func FuzzURLPEMChain(f *testing.F) {
+	addAll(f, capturedValues(f, "url-pem"))
+	both := canonicalPEM([]*x509.Certificate{capturedCertificate(f, "client-ec"), capturedCertificate(f, "a-intermediate")})
+	addAll(f, hostile(strings.ReplaceAll(url.QueryEscape(both), "+", "%20"), strings.NewReplacer(" ", "%20", "\n", "%0a").Replace(both)))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := decodeURLPEMChain(value)
+		if consistent(t, certs, err, maxCertificates) {
+			samePEM(t, value, certs)
+			acceptsOwn(t, decodeURLPEMChain, certs, maxChainHeader)
+		}
+		one, oneErr := decodeURLPEM(value)
+		assert.Equal(t, len(certs) == 1 && len(value) <= maxLeafHeader, oneErr == nil)
+		if oneErr == nil {
+			sameCertificates(t, certs, one)
+		}
+	})
+}
+
+// No freedom at all: line ends are single spaces.
+func FuzzSpacedPEM(f *testing.F) {
+	addAll(f, capturedValues(f, "spaced-pem"))
+	addAll(f, capturedValues(f, "numbered-spaced-pem"))
+	addAll(f, hostile(capturedValues(f, "spaced-pem")[0]))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := single(decodeSpacedPEM)(value)
+		if !consistent(t, certs, err, 1) {
+			return
+		}
+		canonical := canonicalPEM(certs)
+		lines := strings.Split(strings.TrimSuffix(canonical, "\n"), "\n")
+		assert.Equal(t, value, strings.Join(lines, " "))
+		sameCertificates(t, plainPEM(t, canonical), certs)
+	})
+}

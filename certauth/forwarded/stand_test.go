@@ -1,0 +1,122 @@
+package forwarded_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// stand holds one configuration in the three ways that a request can be judged.
+type stand struct {
+	plain              *certauth.Authenticator
+	required, optional *certauth.Authenticator
+	reason             certauth.Reason // of the last decision of a Handler
+	read               map[string]bool // folded names of the headers that the source reads
+}
+
+func newStand(t *testing.T, config certauth.Config) *stand {
+	t.Helper()
+	s := &stand{read: map[string]bool{}}
+	config.Observe = func(_ context.Context, e certauth.Event) { s.reason = e.Reason() }
+	for mode, auth := range map[certauth.Mode]**certauth.Authenticator{certauth.Required: &s.required, certauth.Optional: &s.optional} {
+		config.Mode = mode
+		made, err := certauth.New(config)
+		require.NoError(t, err)
+		*auth = made
+	}
+	s.plain = s.required
+	for _, name := range headersOf(t, config.Source) {
+		s.read[fold(name)] = true
+	}
+	return s
+}
+
+// headersOf asks the prepared source which headers it reads.
+func headersOf(t *testing.T, source certauth.Source) []string {
+	t.Helper()
+	prepared, err := source.(certauth.PreparedSource).Prepare(certauth.SourceEnvironment{})
+	require.NoError(t, err)
+	return prepared.(certauth.HeaderSource).Headers()
+}
+
+func fold(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
+
+// judge asks Check and both Handlers. Only a missing certificate is anonymous, and only in
+// Optional mode; what the source reads never comes through, in any spelling.
+func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.Reason) *certauth.Identity {
+	t.Helper()
+	id, err := s.plain.Check(request())
+	assert.Equal(t, want, reasonOf(err), "%v", err)
+	assert.Equal(t, want == certauth.ReasonNone, id != nil)
+	for mode, auth := range map[certauth.Mode]*certauth.Authenticator{certauth.Required: s.required, certauth.Optional: s.optional} {
+		anonymous := mode == certauth.Optional && want == certauth.ReasonCertificateMissing
+		status, called := http.StatusUnauthorized, false
+		if want == certauth.ReasonNone || anonymous {
+			status = http.StatusOK
+		}
+		r, recorder := request(), httptest.NewRecorder()
+		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			called = true
+			_, ok := certauth.FromContext(r.Context())
+			assert.Equal(t, want == certauth.ReasonNone, ok, "identity in mode %s", mode)
+		})).ServeHTTP(recorder, r)
+		assert.Equal(t, status, recorder.Code, "mode %s", mode)
+		assert.Equal(t, status == http.StatusOK, called, "mode %s", mode)
+		if !anonymous {
+			assert.Equal(t, want, s.reason, "mode %s", mode)
+		}
+		for _, header := range []http.Header{r.Header, r.Trailer} {
+			for name := range header {
+				assert.False(t, s.read[fold(name)], "%s reaches the next handler", name)
+			}
+		}
+	}
+	return id
+}
+
+// row is one request of a table, made from the good one.
+type row struct {
+	name   string
+	change func(*http.Request)
+	want   certauth.Reason
+}
+
+// judgeAll changes a copy of the good request for each row.
+func (s *stand) judgeAll(t *testing.T, good func() *http.Request, rows []row) {
+	t.Helper()
+	for _, r := range rows {
+		t.Run(r.name, func(t *testing.T) {
+			s.judge(t, func() *http.Request {
+				request := good()
+				if r.change != nil {
+					r.change(request)
+				}
+				return request
+			}, r.want)
+		})
+	}
+}
+
+// put sets the lines of a header as they are, whatever a server would make of them. The
+// name is made canonical; none removes the header.
+func put(name string, lines ...string) func(*http.Request) {
+	return set(http.CanonicalHeaderKey(name), lines...)
+}
+
+// inOrder does one change after the other.
+func inOrder(changes ...func(*http.Request)) func(*http.Request) {
+	return func(r *http.Request) {
+		for _, change := range changes {
+			change(r)
+		}
+	}
+}
