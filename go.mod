@@ -2,6 +2,9 @@ module github.com/seed2886b8ae/go-certauth
 
 go 1.26.6
 
-require github.com/stretchr/testify v1.12.1
+require (
+	github.com/stretchr/testify v1.12.1
+	golang.org/x/crypto v0.58.0
+)
 
 require go.yaml.in/yaml/v3 v3.0.5 // indirect

@@ -107,12 +107,12 @@ func (r anyRule) judge(e *evaluation) *Error {
 		if won != nil && !r.named[i] {
 			continue
 		}
-		err := part.judge(e)
-		if err == nil {
+		switch err := part.judge(e); {
+		case err == nil:
 			won = won.plus(e.since(before))
-		} else if err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError {
+		case err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError:
 			return err
-		} else {
+		default:
 			refused = append(refused, err)
 		}
 		e.restore(before)

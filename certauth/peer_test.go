@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -38,8 +39,8 @@ func TestPeer_IsWhatTheSocketSays(t *testing.T) {
 			server.Config.ConnContext = certauth.ConnContext
 			server.Start()
 			defer server.Close()
-			client := &http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) {
-				return net.Dial(tc.network, listener.Addr().String())
+			client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, tc.network, listener.Addr().String())
 			}}}
 			response, err := client.Get("http://app.example/")
 			require.NoError(t, err)

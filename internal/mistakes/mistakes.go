@@ -11,7 +11,7 @@ func Flatten(errs ...error) []error {
 		if err == nil {
 			continue
 		}
-		if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // a join further down belongs to one mistake
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
 			flat = append(flat, Flatten(joined.Unwrap()...)...)
 			continue
 		}

@@ -25,7 +25,7 @@ func StatusRevoked(at []byte, reason int) []byte {
 	if reason < 0 {
 		return Element(Explicit(1), at)
 	}
-	return Element(Explicit(1), at, Element(Explicit(0), Element(TagEnumerated, []byte{byte(reason)})))
+	return Element(Explicit(1), at, Element(Explicit(0), Element(TagEnumerated, []byte{byte(reason)}))) //nolint:gosec // the tags of the status are single digits
 }
 
 // CertID names a certificate by its issuer and serial number; Serial is a whole INTEGER.

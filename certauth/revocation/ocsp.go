@@ -1,0 +1,283 @@
+package revocation
+
+import (
+	"crypto/sha1" //nolint:gosec // CertIDs are made of SHA-1 by most responders; they identify, they do not protect
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Single extensions that may be critical without changing what the answer means: the CT
+// list, the CRL reference, the archive cutoff.
+var harmlessSingle = []asn1.ObjectIdentifier{
+	{1, 3, 6, 1, 4, 1, 11129, 2, 4, 5},
+	{1, 3, 6, 1, 5, 5, 7, 48, 1, 3},
+	{1, 3, 6, 1, 5, 5, 7, 48, 1, 6},
+}
+
+// VerifyOCSP verifies an OCSP response about cert, which issuer has issued, and returns
+// what it says. Both certificates must come from a chain that has verified. The checks run
+// in a fixed order and the first failure decides (RFC 6960, section 3.2, and more):
+//
+// structure and status of the response; extensions; algorithm; who signed and whether they
+// may (the issuer itself, a delegate that the issuer certified for OCSPSigning and that is
+// not the certificate in question, or a trusted responder); the signature; the nonce; the
+// times; and that an answer is about this certificate of this issuer, by its whole CertID.
+// Of several usable answers the strictest counts.
+//
+// The error is not nil exactly when the Status is Unavailable; it wraps one of the
+// package's sentinels. VerifyOCSP is a pure function and safe for concurrent use.
+func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
+	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return Result{}, ErrArgument
+	}
+	if !equal(cert.RawIssuer, issuer.RawSubject) {
+		return Result{}, ErrIssuerMismatch
+	}
+	r, err := parseResponse(der)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, e := range r.extensions {
+		if e.critical && !e.oid.Equal(oidNonce) {
+			return Result{}, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
+		}
+	}
+	algorithm, err := r.algorithm.signatureAlgorithm(o.AllowSHA1)
+	if err != nil {
+		return Result{}, err
+	}
+	by, err := r.findSigner(algorithm, cert, issuer, &o)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := r.checkNonce(&o); err != nil {
+		return Result{}, err
+	}
+	if err := r.checkProducedAt(cert, &o); err != nil {
+		return Result{}, err
+	}
+	matching, err := r.matching(cert, issuer, o.skew())
+	if err != nil {
+		return Result{}, err
+	}
+	chosen, err := strictest(matching, cert, &o)
+	if err != nil {
+		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.skew()))}, err
+	}
+	return rollBack(r.result(chosen, by, cert, &o), o.Previous)
+}
+
+// checkNonce is check 12. A nonce that nobody asked for proves nothing and harms nothing,
+// but must be well formed.
+func (r *basicResponse) checkNonce(o *VerifyOptions) error {
+	e, present := find(r.extensions, oidNonce)
+	if !present {
+		if o.NonceMode == NonceRequire {
+			return fmt.Errorf("%w: missing", ErrNonce)
+		}
+		return nil
+	}
+	s := cryptobyte.String(e.value)
+	var nonce cryptobyte.String
+	if !s.ReadASN1(&nonce, cbasn1.OCTET_STRING) || !s.Empty() || len(nonce) == 0 || len(nonce) > 128 {
+		return fmt.Errorf("%w: not an octet string of 1 to 128 bytes", ErrNonce)
+	}
+	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !equal(nonce, o.Nonce)) {
+		return fmt.Errorf("%w: not the one that was sent", ErrNonce)
+	}
+	return nil
+}
+
+// checkProducedAt is the first half of check 13; thisUpdate of the answer is looked at with
+// its freshness.
+func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions) error {
+	skew := o.skew()
+	if r.producedAt.After(o.Now.Add(skew)) || !validAt(cert, r.producedAt, skew) {
+		return fmt.Errorf("%w: %s", ErrProducedAt, r.producedAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// matching returns the answers about this certificate of this issuer. A critical extension
+// in one of them that is not understood spoils the response.
+func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Duration) ([]answer, error) {
+	serial, okSerial := serialBytes(cert.Raw)
+	bits, okKey := keyBits(issuer.RawSubjectPublicKeyInfo)
+	if !okSerial || !okKey {
+		return nil, ErrArgument
+	}
+	var matching []answer
+	for _, a := range r.answers {
+		name, key := a.certIDHashes(issuer.RawSubject, bits)
+		if name == nil || !equal(a.nameHash, name) || !equal(a.keyHash, key) || !equal(a.serial, serial) {
+			continue
+		}
+		if a.thisUpdate.After(r.producedAt.Add(skew)) {
+			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
+		}
+		for _, e := range a.extensions {
+			if e.critical && !contains(harmlessSingle, e.oid) {
+				return nil, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
+			}
+		}
+		matching = append(matching, a)
+	}
+	if len(matching) == 0 {
+		return nil, ErrNoMatch
+	}
+	return matching, nil
+}
+
+func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
+	for _, one := range list {
+		if one.Equal(oid) {
+			return true
+		}
+	}
+	return false
+}
+
+// certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
+// known.
+func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
+	if a.hash.parameters != nil && !equal(a.hash.parameters, derNull) {
+		return nil, nil
+	}
+	switch {
+	case a.hash.oid.Equal(oidSHA1):
+		n, k := sha1.Sum(name), sha1.Sum(bits) //nolint:gosec // see the import
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA256):
+		n, k := sha256.Sum256(name), sha256.Sum256(bits)
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA384):
+		n, k := sha512.Sum384(name), sha512.Sum384(bits)
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA512):
+		n, k := sha512.Sum512(name), sha512.Sum512(bits)
+		return n[:], k[:]
+	}
+	return nil, nil
+}
+
+// strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and
+// Unknown before Good. Without a fresh one it returns the strictest stale one beside the
+// error.
+func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
+	var fresh, stale answer
+	for _, a := range answers {
+		to := &stale
+		if o.isFresh(a, cert) {
+			to = &fresh
+		}
+		if a.severity() > to.severity() {
+			*to = a
+		}
+	}
+	if fresh.status == Unavailable {
+		return stale, ErrNotFresh
+	}
+	return fresh, nil
+}
+
+// severity orders answers: a hold may be lifted, a revocation for good may not.
+func (a *answer) severity() int {
+	switch a.status {
+	case Good:
+		return 1
+	case Unknown:
+		return 2
+	case Revoked:
+		if a.reason == ReasonCertificateHold {
+			return 3
+		}
+		return 4
+	case Unavailable:
+	}
+	return 0
+}
+
+// isFresh is check 16.
+func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
+	skew := o.skew()
+	if a.thisUpdate.After(o.Now.Add(skew)) {
+		return false
+	}
+	age := o.Now.Sub(a.thisUpdate)
+	if limit, bounded := o.maxAge(cert, DefaultMaxAge); bounded && age > limit {
+		return false
+	}
+	if !a.hasNextUpdate {
+		return o.NoNextUpdateMaxAge < 0 || age <= withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+	}
+	return !a.nextUpdate.Before(a.thisUpdate) && !o.Now.After(a.nextUpdate.Add(skew))
+}
+
+func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {
+	result := Result{
+		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
+		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate, ProducedAt: r.producedAt,
+		Responder: nameText(by.cert.RawSubject), DelegateUnchecked: by.unchecked, ReasonsCovered: AllReasons,
+	}
+	if a.status == Revoked {
+		result.Reason, result.RevokedAt = a.reason, a.revokedAt
+	}
+	result.UsableUntil = o.usableUntil(a, cert)
+	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
+		result.UsableUntil = by.cert.NotAfter
+	}
+	if a.status == Revoked && a.reason != ReasonCertificateHold {
+		result.UsableUntil = cert.NotAfter
+	}
+	return result
+}
+
+// usableUntil is the earliest of what ends evidence.
+func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time {
+	until := cert.NotAfter
+	bound := func(t time.Time) {
+		if t.Before(until) {
+			until = t
+		}
+	}
+	switch {
+	case a.hasNextUpdate:
+		bound(a.nextUpdate)
+	case o.NoNextUpdateMaxAge >= 0:
+		bound(a.thisUpdate.Add(withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)))
+	}
+	if limit, bounded := o.maxAge(cert, DefaultMaxAge); bounded {
+		bound(a.thisUpdate.Add(limit))
+	}
+	return until
+}
+
+// rollBack is check 19: what is known already is never replaced by something older, and a
+// revocation for good never ends.
+func rollBack(result Result, previous *Result) (Result, error) {
+	if previous == nil || previous.Status == Unavailable || result.revokedForGood() {
+		return result, nil
+	}
+	older := result.ThisUpdate.Before(previous.ThisUpdate)
+	if previous.Status == Revoked && result.Status == Good {
+		older = !result.ThisUpdate.After(previous.ThisUpdate) // only something newer lifts a hold
+	}
+	if older {
+		return Result{}, ErrRollback
+	}
+	if previous.revokedForGood() {
+		return *previous, nil
+	}
+	return result, nil
+}
+
+func (r Result) revokedForGood() bool {
+	return r.Status == Revoked && r.Reason != ReasonCertificateHold
+}

@@ -1,0 +1,240 @@
+package revocation_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// openssl writes OCSP responses and CRLs in files; no server runs.
+type openssl struct {
+	path, folder string
+}
+
+func findOpenSSL(t *testing.T) *openssl {
+	t.Helper()
+	path, err := exec.LookPath("openssl")
+	if err != nil {
+		if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
+			t.Fatal("CERTAUTH_REQUIRE_REAL=1: openssl is not installed")
+		}
+		t.Skip("openssl is not installed")
+	}
+	return &openssl{path: path, folder: t.TempDir()}
+}
+
+func (o *openssl) run(t *testing.T, arguments ...string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), o.path, arguments...)
+	command.Dir = o.folder
+	output, err := command.CombinedOutput()
+	require.NoError(t, err, "openssl %v: %s", arguments, output)
+}
+
+func (o *openssl) write(t *testing.T, name string, content []byte) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(filepath.Join(o.folder, name), content, 0o600))
+}
+
+func (o *openssl) read(t *testing.T, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(o.folder, name))
+	require.NoError(t, err)
+	return content
+}
+
+func (o *openssl) writeIdentity(t *testing.T, name string, of *identity) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(of.key)
+	require.NoError(t, err)
+	o.write(t, name+".pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: of.cert.Raw}))
+	o.write(t, name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+}
+
+// liveScene has certificates that are valid by the real clock, which openssl signs by, and
+// openssl's index: other is revoked, held is on hold, absent is not in it.
+func liveScene(t *testing.T, o *openssl, rsa bool) (s *scene, delegate, held, absent *identity) {
+	t.Helper()
+	from, to := time.Now().Add(-24*time.Hour), time.Now().Add(100*24*time.Hour)
+	live := valid(from, to)
+	key := newKey(t)
+	if rsa {
+		key = rsaKey(t, 2048)
+	}
+	s = &scene{root: makeCert(t, "Root", newKey(t), nil, asCA, live)}
+	s.ca = makeCert(t, "Clients CA", key, s.root, asCA, live)
+	points := extra(ocsptest.DistributionPoints(ocsptest.Point(uri(shardA))))
+	client := func(name string) *identity { return makeCert(t, name, newKey(t), s.ca, asClient, live, points) }
+	s.client, s.other, held, absent = client("client"), client("other"), client("held"), client("absent")
+	delegate = makeCert(t, "responder", newKey(t), s.ca, asDelegate, live)
+	for name, one := range map[string]*identity{"ca": s.ca, "client": s.client, "other": s.other, "held": held, "absent": absent, "responder": delegate} {
+		o.writeIdentity(t, name, one)
+	}
+	var index bytes.Buffer
+	revoked := time.Now().Add(-time.Hour).UTC().Format("060102150405Z")
+	for _, line := range []struct {
+		kind, revocation string
+		of               *identity
+	}{{"V", "", s.client}, {"R", revoked + ",keyCompromise", s.other}, {"R", revoked + ",certificateHold", held}} {
+		fmt.Fprintf(&index, "%s\t%s\t%s\t%X\tunknown\t/O=Contoso/CN=%s\n", line.kind, to.UTC().Format("060102150405Z"), line.revocation,
+			line.of.cert.SerialNumber.Bytes(), line.of.cert.Subject.CommonName)
+	}
+	o.write(t, "index.txt", index.Bytes())
+	o.write(t, "number", []byte("1001\n"))
+	o.write(t, "ca.cnf", []byte(`[ca]
+default_ca = this
+[this]
+database = index.txt
+crlnumber = number
+default_md = sha256
+default_crl_days = 1
+[plain]
+authorityKeyIdentifier = keyid
+[shard_a]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @a
+[a]
+fullname = URI:`+shardA+`
+onlyuser = TRUE
+[shard_b]
+issuingDistributionPoint = critical, @b
+[b]
+fullname = URI:`+shardB+`
+[indirect]
+issuingDistributionPoint = critical, @i
+[i]
+fullname = URI:`+shardA+`
+indirectCRL = TRUE
+[reasons]
+issuingDistributionPoint = critical, @r
+[r]
+fullname = URI:`+shardA+`
+onlysomereasons = keyCompromise, CACompromise
+[delta]
+2.5.29.27 = critical, DER:02:02:10:00
+`))
+	return s, delegate, held, absent
+}
+
+func TestVerifyOCSP_ResponsesOfOpenSSL(t *testing.T) {
+	o := findOpenSSL(t)
+	for kind, rsa := range map[string]bool{"ECDSA": false, "RSA": true} {
+		s, _, held, absent := liveScene(t, o, rsa)
+		byIssuer, byDelegate := []string{"-rsigner", "ca.pem", "-rkey", "ca.key"}, []string{"-rsigner", "responder.pem", "-rkey", "responder.key"}
+		for _, c := range []struct {
+			name      string
+			about     *identity
+			arguments []string
+			status    revocation.Status
+			reason    int
+			err       error
+		}{
+			{"good, by the issuer", s.client, byIssuer, revocation.Good, -1, nil},
+			{"good, by a delegate", s.client, byDelegate, revocation.Good, -1, nil},
+			{"good, by a delegate named by key", s.client, append(byDelegate[:4:4], "-resp_key_id"), revocation.Good, -1, nil},
+			{"good, no certificates", s.client, append(byIssuer[:4:4], "-resp_no_certs"), revocation.Good, -1, nil},
+			{"good, asked by SHA-256", s.client, byIssuer, revocation.Good, -1, nil},
+			{"good, signed with SHA-512", s.client, append(byIssuer[:4:4], "-rmd", "sha512"), revocation.Good, -1, nil},
+			{"revoked", s.other, byDelegate, revocation.Revoked, 1, nil},
+			{"on hold", held, byDelegate, revocation.Revoked, 6, nil},
+			{"unknown", absent, byDelegate, revocation.Unknown, -1, nil},
+			{"a corrupt signature", s.client, append(byIssuer[:4:4], "-badsig"), revocation.Unavailable, 0, revocation.ErrBadSignature},
+			{"signed with SHA-1", s.client, append(byIssuer[:4:4], "-rmd", "sha1"), revocation.Unavailable, 0, revocation.ErrWeakAlgorithm},
+			{"by a client", s.client, []string{"-rsigner", "other.pem", "-rkey", "other.key"}, revocation.Unavailable, 0, revocation.ErrResponderNotAuthorized},
+			{"by the client itself", s.client, []string{"-rsigner", "client.pem", "-rkey", "client.key"}, revocation.Unavailable, 0, revocation.ErrResponderNotAuthorized},
+		} {
+			t.Run(kind+" "+c.name, func(t *testing.T) {
+				name := c.about.cert.Subject.CommonName
+				hash := "-sha1"
+				if c.name == "good, asked by SHA-256" {
+					hash = "-sha256"
+				}
+				o.run(t, "ocsp", hash, "-issuer", "ca.pem", "-cert", name+".pem", "-reqout", "request.der")
+				o.run(t, append([]string{"ocsp", "-index", "index.txt", "-CA", "ca.pem", "-reqin", "request.der", "-respout", "response.der", "-ndays", "1"}, c.arguments...)...)
+				der, terms := o.read(t, "response.der"), at(time.Now())
+				terms.NonceMode, terms.Nonce = revocation.NonceRequire, nonceOf(t, o.read(t, "request.der"))
+				result, err := revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+				expect(t, result, err, c.status, c.err)
+				assert.Equal(t, c.reason, result.Reason)
+				if c.err == nil {
+					terms.Nonce = append([]byte{1}, terms.Nonce...)
+					result, err = revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+					expect(t, result, err, revocation.Unavailable, revocation.ErrNonce)
+					terms.NonceMode, terms.Now = revocation.NonceOff, time.Now().Add(25*time.Hour)
+					result, err = revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+					expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+				}
+			})
+		}
+	}
+}
+
+// nonceOf reads the nonce from a request that openssl wrote.
+func nonceOf(t *testing.T, request []byte) []byte {
+	t.Helper()
+	oid := ocsptest.OID(ocsptest.OIDNonce)
+	rest := request[indexOnce(t, request, oid)+len(oid):]
+	var value, nonce []byte
+	_, err := asn1.Unmarshal(rest, &value)
+	require.NoError(t, err)
+	_, err = asn1.Unmarshal(value, &nonce)
+	require.NoError(t, err)
+	require.NotEmpty(t, nonce)
+	return nonce
+}
+
+func TestVerifyCRL_ListsOfOpenSSL(t *testing.T) {
+	o := findOpenSSL(t)
+	for kind, rsa := range map[string]bool{"ECDSA": false, "RSA": true} {
+		s, _, held, absent := liveScene(t, o, rsa)
+		for _, c := range []struct {
+			name      string
+			about     *identity
+			section   string
+			arguments []string
+			status    revocation.Status
+			reason    int
+			err       error
+		}{
+			{"not listed", s.client, "plain", nil, revocation.Good, -1, nil},
+			{"revoked", s.other, "plain", nil, revocation.Revoked, 1, nil},
+			{"on hold", held, "plain", nil, revocation.Revoked, 6, nil},
+			{"never heard of", absent, "plain", nil, revocation.Good, -1, nil},
+			{"our shard, not listed", s.client, "shard_a", nil, revocation.Good, -1, nil},
+			{"our shard, revoked", s.other, "shard_a", nil, revocation.Revoked, 1, nil},
+			{"another shard", s.client, "shard_b", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
+			{"an indirect list", s.client, "indirect", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
+			{"some reasons, not listed", s.client, "reasons", nil, revocation.Unavailable, 0, revocation.ErrCRLIncomplete},
+			{"some reasons, revoked", s.other, "reasons", nil, revocation.Revoked, 1, nil},
+			{"a delta", s.client, "delta", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
+			{"signed with SHA-1", s.client, "plain", []string{"-md", "sha1"}, revocation.Unavailable, 0, revocation.ErrWeakAlgorithm},
+		} {
+			t.Run(kind+" "+c.name, func(t *testing.T) {
+				o.run(t, append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", c.section, "-out", "list.pem"}, c.arguments...)...)
+				o.run(t, "crl", "-in", "list.pem", "-outform", "DER", "-out", "list.der")
+				for _, name := range []string{"list.pem", "list.der"} {
+					result, err := revocation.VerifyCRL(o.read(t, name), c.about.cert, s.ca.cert, at(time.Now()))
+					expect(t, result, err, c.status, c.err)
+					assert.Equal(t, c.reason, result.Reason)
+				}
+				if c.err == nil {
+					result, err := revocation.VerifyCRL(o.read(t, "list.der"), c.about.cert, s.ca.cert, at(time.Now().Add(25*time.Hour)))
+					expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+				}
+			})
+		}
+	}
+}

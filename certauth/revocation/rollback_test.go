@@ -1,0 +1,141 @@
+package revocation_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// Cases 37 and 38 and the hold of case 85, check 19: what is known against what comes.
+func TestVerify_Rollback(t *testing.T) {
+	s := newScene(t)
+	const none, hold, forGood = -2, revocation.ReasonCertificateHold, 1
+	type state struct {
+		status revocation.Status
+		reason int
+	}
+	good, unknown := state{revocation.Good, -1}, state{revocation.Unknown, -1}
+	held, revoked, nothing := state{revocation.Revoked, hold}, state{revocation.Revoked, forGood}, state{revocation.Unavailable, none}
+	ocspOf := func(of state, at time.Time) []byte {
+		r := s.good()
+		switch of.status {
+		case revocation.Unknown:
+			r.Answers[0].Status = ocsptest.StatusUnknown
+		case revocation.Revoked:
+			r.Answers[0].Status = ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), of.reason)
+		case revocation.Good, revocation.Unavailable:
+		}
+		r.Answers[0].ThisUpdate = ocsptest.At(at)
+		return encode(t, r)
+	}
+	crlOf := func(of state, at time.Time) []byte {
+		l := s.list()
+		if of.status == revocation.Revoked {
+			l.Entries = append(l.Entries, entryFor(s.client, ocsptest.ReasonCode(byte(of.reason))))
+		}
+		l.ThisUpdate = ocsptest.UTCAt(at)
+		return encode(t, l)
+	}
+	const older, same, newer = -time.Hour, time.Duration(0), time.Hour
+	base := now.Add(-2 * time.Hour)
+	for _, c := range []struct {
+		name  string
+		known state
+		later time.Duration // how much newer what comes is
+		comes state
+		want  state // nothing: ErrRollback
+	}{
+		{"a newer Good replaces Good", good, newer, good, good},
+		{"an older Good never replaces Good", good, older, good, nothing},
+		{"the same Good again", good, same, good, good},
+		{"an older Unknown never replaces Good", good, older, unknown, nothing},
+		{"a newer Unknown replaces Good", good, newer, unknown, unknown},
+		{"a newer Revoked replaces Good", good, newer, revoked, revoked},
+		{"case 37 an old Good after Revoked", revoked, older, good, nothing},
+		{"case 37 an old Good after a hold", held, older, good, nothing},
+		{"a newer Good does not end a revocation", revoked, newer, good, revoked},
+		{"a newer Unknown does not end a revocation", revoked, newer, unknown, revoked},
+		{"case 85 a newer Good ends a hold", held, newer, good, good},
+		{"a Good of the same moment does not end a hold", held, same, good, nothing},
+		{"a newer revocation replaces a hold", held, newer, revoked, revoked},
+		{"a newer hold does not soften a revocation", revoked, newer, held, revoked},
+		{"an older hold that was lifted does not come back", good, older, held, nothing},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for kind, f := range map[string]struct {
+				verify verifier
+				write  func(state, time.Time) []byte
+			}{"OCSP": {revocation.VerifyOCSP, ocspOf}, "CRL": {revocation.VerifyCRL, crlOf}} {
+				if kind == "CRL" && (c.known == unknown || c.comes == unknown) {
+					continue // a list does not say so
+				}
+				known, err := f.verify(f.write(c.known, base), s.client.cert, s.ca.cert, at(now))
+				require.NoError(t, err, kind)
+				start := state{known.Status, known.Reason}
+				require.Equal(t, c.known, start, kind)
+				o := at(now)
+				o.Previous = &known
+				result, err := f.verify(f.write(c.comes, base.Add(c.later)), s.client.cert, s.ca.cert, o)
+				if c.want == nothing {
+					assert.ErrorIs(t, err, revocation.ErrRollback, kind)
+					assert.Equal(t, revocation.Result{}, result, kind)
+					continue
+				}
+				require.NoError(t, err, kind)
+				got := state{result.Status, result.Reason}
+				assert.Equal(t, c.want, got, kind)
+			}
+		})
+	}
+	t.Run("an older hold does not soften a revocation", func(t *testing.T) {
+		known, err := revocation.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
+		require.NoError(t, err)
+		o := at(now)
+		o.Previous = &known
+		result, err := revocation.VerifyOCSP(ocspOf(held, base.Add(older)), s.client.cert, s.ca.cert, o)
+		if err != nil { // the caller keeps what it knows
+			expect(t, result, err, revocation.Unavailable, revocation.ErrRollback)
+			return
+		}
+		got := state{result.Status, result.Reason}
+		assert.Equal(t, revoked, got)
+	})
+	t.Run("two steps do not end a revocation", func(t *testing.T) {
+		known, err := revocation.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
+		require.NoError(t, err)
+		for i, comes := range []state{held, good} {
+			o := at(now)
+			o.Previous = &known
+			known, err = revocation.VerifyOCSP(ocspOf(comes, base.Add(time.Duration(i+1)*time.Minute)), s.client.cert, s.ca.cert, o)
+			require.NoError(t, err)
+		}
+		assert.Equal(t, revocation.Revoked, known.Status)
+	})
+	t.Run("a Previous without a status binds nothing", func(t *testing.T) {
+		o := at(now)
+		o.Previous = &revocation.Result{ThisUpdate: now.Add(time.Hour)}
+		result, err := revocation.VerifyOCSP(ocspOf(good, base), s.client.cert, s.ca.cert, o)
+		expect(t, result, err, revocation.Good, nil)
+	})
+	t.Run("case 38 the clock steps back, then forward", func(t *testing.T) {
+		der := encode(t, s.good())
+		for _, step := range []struct {
+			now    time.Time
+			status revocation.Status
+			err    error
+		}{
+			{now, revocation.Good, nil},
+			{now.Add(-5 * day), revocation.Unavailable, revocation.ErrProducedAt},
+			{now.Add(5 * day), revocation.Unavailable, revocation.ErrNotFresh},
+			{now, revocation.Good, nil},
+		} {
+			result, err := revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, at(step.now))
+			expect(t, result, err, step.status, step.err)
+		}
+	})
+}

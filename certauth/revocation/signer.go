@@ -1,0 +1,185 @@
+package revocation
+
+import (
+	"crypto/sha1" //nolint:gosec // byKey is defined as SHA-1 (RFC 6960, section 4.2.1); it identifies, it does not protect
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+)
+
+var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+
+// maxVerifications bounds the signature checks for one response.
+const maxVerifications = 3
+
+// signer is who signed, once that is settled.
+type signer struct {
+	cert      *x509.Certificate
+	delegate  bool
+	unchecked bool
+}
+
+// findSigner goes through everybody who can have signed, checks 7 to 11 of the order:
+// name or key, authority, and the signature itself.
+func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
+	candidates := r.candidates(issuer, o)
+	if len(candidates) == 0 {
+		return signer{}, ErrNoSigner
+	}
+	var refused error
+	verifications := 0
+	for _, candidate := range candidates {
+		found, err := r.authorize(candidate, cert, issuer, o)
+		if err != nil {
+			refused = err
+			continue
+		}
+		if verifications++; verifications > maxVerifications {
+			break
+		}
+		if candidate.CheckSignature(algorithm, r.tbs, r.signature) == nil {
+			return found, nil
+		}
+		refused = ErrBadSignature
+	}
+	return signer{}, refused
+}
+
+// candidates are the issuer, the trusted responders, and the embedded certificates at any
+// position, as far as the responder's name or key is theirs. What does not parse is
+// nobody.
+func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
+	all := append([]*x509.Certificate{issuer}, o.TrustedResponders...)
+	for _, der := range r.embedded {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			all = append(all, cert)
+		}
+	}
+	var candidates []*x509.Certificate
+	for _, cert := range all {
+		if cert != nil && r.names(cert) && !slices.ContainsFunc(candidates, cert.Equal) {
+			candidates = append(candidates, cert)
+		}
+	}
+	return candidates
+}
+
+func (r *basicResponse) names(cert *x509.Certificate) bool {
+	if r.byName != nil {
+		return sameName(r.byName, cert.RawSubject)
+	}
+	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
+	sum := sha1.Sum(bits) //nolint:gosec // see the import
+	return ok && equal(r.byKey, sum[:])
+}
+
+// sameName compares DER first and then as RFC 5280, section 7.1, folds names.
+func sameName(a, b []byte) bool {
+	if equal(a, b) {
+		return true
+	}
+	left, errA := dn.Parse(a)
+	right, errB := dn.Parse(b)
+	return errA == nil && errB == nil && left.EqualFold(right)
+}
+
+// authorize decides whether the candidate may speak for the issuer.
+func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
+	if err := checkSignerKey(candidate, o.minRSABits()); err != nil {
+		return signer{}, err
+	}
+	if equal(candidate.RawSubject, issuer.RawSubject) && equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) {
+		// The key given as the issuer is what counts; an embedded copy adds nothing to it.
+		if usage := issuer.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) == 0 {
+			return signer{}, fmt.Errorf("%w: key usage of the issuer", ErrResponderNotAuthorized)
+		}
+		return signer{cert: candidate}, nil
+	}
+	if slices.ContainsFunc(o.TrustedResponders, candidate.Equal) {
+		if !validAt(candidate, o.Now, o.skew()) {
+			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
+		}
+		return signer{cert: candidate, delegate: true}, nil
+	}
+	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
+		return signer{}, err
+	}
+	unchecked, err := settleDelegate(candidate, issuer, o)
+	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
+}
+
+// checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
+// purpose, and nobody's own witness.
+func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, o *VerifyOptions) error {
+	refuse := func(why string) error { return fmt.Errorf("%w: delegate %s", ErrResponderNotAuthorized, why) }
+	if !equal(delegate.RawIssuer, issuer.RawSubject) {
+		return refuse("has another issuer")
+	}
+	if len(delegate.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !equal(delegate.AuthorityKeyId, issuer.SubjectKeyId) {
+		return refuse("names another key of the issuer")
+	}
+	if err := certificateAlgorithm(delegate, o.AllowSHA1); err != nil {
+		return err
+	}
+	if err := checkSignerKey(issuer, o.minRSABits()); err != nil {
+		return err
+	}
+	if issuer.CheckSignature(delegate.SignatureAlgorithm, delegate.RawTBSCertificate, delegate.Signature) != nil {
+		return refuse("is not signed by the issuer")
+	}
+	switch usage := delegate.KeyUsage; {
+	case !slices.Contains(delegate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return refuse("has no OCSPSigning usage")
+	case delegate.IsCA:
+		return refuse("is a CA")
+	case usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0:
+		return refuse("may not sign by its key usage")
+	case len(delegate.UnhandledCriticalExtensions) > 0:
+		return refuse("has a critical extension that is not understood")
+	case !validAt(delegate, o.Now, o.skew()) || !validAt(delegate, r.producedAt, o.skew()):
+		return refuse("is not valid now or was not when it signed")
+	case equal(delegate.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo):
+		return refuse("is the certificate in question, or has its key")
+	}
+	return nil
+}
+
+// settleDelegate looks at the delegate's own revocation. unchecked means that nothing said
+// it is good and it is believed for its lifetime.
+func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
+	for _, e := range delegate.Extensions {
+		if e.Id.Equal(oidNoCheck) {
+			return false, nil
+		}
+	}
+	if limit := o.MaxDelegateLifetime; limit > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > limit {
+		return false, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
+	}
+	switch o.Delegate {
+	case TrustForLifetime:
+		return true, nil
+	case CheckCRL:
+		terms := *o
+		terms.Previous = nil
+		result, err := VerifyCRL(o.DelegateCRL, delegate, issuer, terms)
+		if err != nil {
+			return false, fmt.Errorf("%w: %w", ErrDelegateRevocation, err)
+		}
+		if result.Status == Good {
+			return false, nil
+		}
+		return false, fmt.Errorf("%w: the delegate is %s", ErrDelegateRevocation, result.Status)
+	case RequireNoCheck:
+		return false, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
+	}
+	return false, errors.Join(ErrArgument, ErrDelegateRevocation)
+}
+
+func validAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {
+	return !t.Add(skew).Before(cert.NotBefore) && !t.Add(-skew).After(cert.NotAfter)
+}

@@ -1,0 +1,106 @@
+package revocation
+
+import "time"
+
+// Status is what the evidence says.
+type Status uint8
+
+const (
+	// Unavailable means that there is no authentic, fresh, applicable evidence. It is the
+	// zero value and denies.
+	Unavailable Status = iota
+	// Good means that authentic, fresh evidence finds the certificate not revoked.
+	Good
+	// Revoked means that authentic evidence finds the certificate revoked, for any reason,
+	// a hold included.
+	Revoked
+	// Unknown means that an authorised responder says it does not know the certificate.
+	Unknown
+)
+
+// String returns the status in one word.
+func (s Status) String() string {
+	switch s {
+	case Good:
+		return "good"
+	case Revoked:
+		return "revoked"
+	case Unknown:
+		return "unknown"
+	case Unavailable:
+	}
+	return "unavailable"
+}
+
+// Source says what kind of evidence a Result rests on.
+type Source uint8
+
+const (
+	// SourceNone is the zero value: no evidence.
+	SourceNone Source = iota
+	// SourceOCSP is an OCSP response.
+	SourceOCSP
+	// SourceCRL is a certificate revocation list.
+	SourceCRL
+)
+
+// String returns the source in one word.
+func (s Source) String() string {
+	switch s {
+	case SourceOCSP:
+		return "ocsp"
+	case SourceCRL:
+		return "crl"
+	case SourceNone:
+	}
+	return "none"
+}
+
+// Reason codes of RFC 5280, section 5.3.1, that matter here.
+const (
+	// ReasonUnspecified is used where no reason is given.
+	ReasonUnspecified = -1
+	// ReasonCertificateHold is the one reason that a CA may take back.
+	ReasonCertificateHold = 6
+	// ReasonRemoveFromCRL stands in delta CRLs alone.
+	ReasonRemoveFromCRL = 8
+)
+
+// Result is what verified evidence says about one certificate. With an error its Status
+// is Unavailable and the rest is empty, except for what the error's documentation names.
+type Result struct {
+	Status Status
+	Source Source
+
+	// Reason is the reason code of RFC 5280, section 5.3.1, of a revocation, or
+	// ReasonUnspecified.
+	Reason int
+
+	// RevokedAt is the time of the revocation.
+	RevokedAt time.Time
+
+	// ThisUpdate and NextUpdate bound the evidence; NextUpdate is zero where it has none.
+	// ProducedAt is when an OCSP response was signed.
+	ThisUpdate, NextUpdate, ProducedAt time.Time
+
+	// UsableUntil is the moment from which the evidence must not be used again.
+	UsableUntil time.Time
+
+	// Responder names who signed: the subject of the signing certificate.
+	Responder string
+
+	// DelegateUnchecked says that a delegate without ocsp-nocheck signed and was trusted
+	// for its lifetime.
+	DelegateUnchecked bool
+
+	// StaleRevoked says, beside ErrNotFresh, that the evidence is authentic, only too
+	// old, and called the certificate revoked for good.
+	StaleRevoked bool
+
+	// ReasonsCovered is the set of revocation reasons that a CRL answers for, bit n for
+	// reason flag n of RFC 5280, section 4.2.1.13; AllReasons for an OCSP response.
+	ReasonsCovered uint16
+}
+
+// AllReasons is every reason flag of RFC 5280, section 4.2.1.13, bits 1 to 8.
+const AllReasons uint16 = 0x1FE
