@@ -656,6 +656,13 @@ func TestTrust_TrailersAreNeverRead(t *testing.T) {
 		for _, declared := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, declared %t", mode, declared), func(t *testing.T) {
 				s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: mode})
+				var late http.Header
+				s.Config.Handler = s.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					_, err := io.Copy(io.Discard, r.Body)
+					assert.NoError(t, err)
+					late = r.Trailer.Clone()
+					s.serve(w, r)
+				}))
 				lines := slices.Concat([]string{"POST / HTTP/1.1", "Host: app.example", "Transfer-Encoding: chunked"}, evidence)
 				if declared {
 					lines = append(lines, "Trailer: X-ARR-ClientCert")
@@ -669,6 +676,7 @@ func TestTrust_TrailersAreNeverRead(t *testing.T) {
 				}
 				assert.Equal(t, "anonymous", got.body)
 				assert.NotContains(t, s.served[0], "X-Arr-Clientcert", "never merged")
+				assert.NotContains(t, late, "X-Arr-Clientcert", "nor left among the trailers")
 			})
 		}
 	}
@@ -1060,6 +1068,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 		"Event.Route":       "a report of what was decided",
 		// Which form is read; the policy needs its anchor all the same.
 		"ApplicationGateway.Passthrough": "demands another flag", "ALB.Passthrough": "reads the chain as well", "RFC9440.Chain": "reads the chain as well", "HAProxy.ChainNumbered": "reads the chain in parts",
+		"Flag.Absent": "a flag with neither Value nor Absent is an error",
 		// Not an anchor of ours, and spelled as what it is: it stands only where a flag's
 		// exact value says so, and String() records it.
 		"ApplicationGateway.FrontEndVerifies": "needs SUCCESS", "Nginx.FrontEndVerifies": "needs SUCCESS", "IngressNginx.FrontEndVerifies": "needs SUCCESS", "Apache.FrontEndVerifies": "needs SUCCESS",

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 )
@@ -62,9 +63,8 @@ func foldsTo(name, folded string) bool {
 }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. What stands among the trailers by now goes as well;
-// those that net/http adds at the end of the body come later, are never read, and never
-// become headers.
+// outside this one sees them gone too. Trailers are never read and never become headers,
+// and go as well, now and again when the end of the body has brought them.
 func (s *headerSet) strip(r *http.Request) {
 	if len(s.names) == 0 {
 		return
@@ -74,11 +74,33 @@ func (s *headerSet) strip(r *http.Request) {
 			delete(r.Header, name)
 		}
 	}
+	s.stripTrailers(r)
+	if r.Body != nil && r.Body != http.NoBody && (len(r.Trailer) > 0 || r.ContentLength < 0) {
+		r.Body = &trailerStripper{ReadCloser: r.Body, request: r, headers: s}
+	}
+}
+
+func (s *headerSet) stripTrailers(r *http.Request) {
 	for name := range r.Trailer {
 		if s.has(name) {
 			delete(r.Trailer, name)
 		}
 	}
+}
+
+// trailerStripper is a body whose trailers are looked at when they have arrived.
+type trailerStripper struct {
+	io.ReadCloser
+	request *http.Request
+	headers *headerSet
+}
+
+func (b *trailerStripper) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.headers.stripTrailers(b.request)
+	}
+	return n, err
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers

@@ -10,7 +10,9 @@ import (
 // the chain from numbered headers if you forward them, and SSL_CLIENT_VERIFY.
 //
 // What it proved: possession of the key, and the chain to SSLCACertificateFile unless
-// SSLVerifyClient is optional_no_ca. GENEROUS and NONE are not SUCCESS.
+// SSLVerifyClient is optional_no_ca. GENEROUS and NONE are not SUCCESS; but under
+// optional_no_ca a resumed TLS 1.2 session says SUCCESS of a certificate that nobody
+// verified, so never take the flag for an anchor there.
 //
 // What it overwrites: the exact names that RequestHeader sets; the same name with hyphens
 // passes beside it. A client can have Apache drop the header that it just set by naming it
@@ -24,6 +26,8 @@ import (
 //
 // and, for a chain, SSL_CLIENT_CERT_CHAIN_0, _1 and so on alike. It is gone when a session
 // is resumed, so configure the issuing CAs in certauth.Chain.Intermediates in any case.
+// SSLVerifyDepth must cover your intermediates: with its default of 1 a client below one
+// gets no handshake.
 //
 // What is refused: tabs, double spaces and line breaks in the PEM, percent-encoding, base64.
 // "(null)" is what Apache writes without a certificate and counts as none.
@@ -42,7 +46,8 @@ type Apache struct {
 	ChainHeader string
 	// VerifyHeader carries the verification. The default is SSL_CLIENT_VERIFY.
 	VerifyHeader string
-	// FrontEndVerifies takes SUCCESS for an anchor.
+	// FrontEndVerifies takes SUCCESS for an anchor. What can happen under optional_no_ca:
+	// anybody is let in, see above. Use it with SSLVerifyClient require or optional only.
 	FrontEndVerifies bool
 }
 

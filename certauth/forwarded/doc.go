@@ -42,8 +42,8 @@
 //	HAProxy             yours                            base64 DER, RFC 9440 concatenated,       used 1 and verify 0             HAProxy 2.6.12
 //	                                                                          numbered
 //	Apache              SSL_CLIENT_CERT                  PEM with spaces      numbered            SUCCESS                         Apache 2.4.71
-//	Caddy               yours                            base64 DER, RFC 9440 no                  none                            Caddy 2.6.2; 2.11.9 captured
-//	Traefik             X-Forwarded-Tls-Client-Cert      base64 DER list      yes                 none                            middleware of v3.6.0, captured
+//	Caddy               yours                            base64 DER, RFC 9440 no                  none                            Caddy 2.6.2 and 2.11.9
+//	Traefik             X-Forwarded-Tls-Client-Cert      base64 DER list      yes                 none                            middlewares of v3.6.12
 //	Envoy               X-Forwarded-Client-Cert          XFCC                 optional            none                            constructed
 //	RFC9440             Client-Cert                      byte sequence        Client-Cert-Chain   none                            RFC 9440, Appendix A
 //	ALB                 X-Amzn-Mtls-Clientcert[-Leaf]    percent-encoded PEM  passthrough         none                            constructed

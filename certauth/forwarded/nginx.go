@@ -16,8 +16,7 @@ import (
 //
 // What it overwrites: a header that this location sets, whatever the client sent. A
 // proxy_set_header in an inner block discards all those of the outer ones, and then the
-// client's own headers pass. Names with an underscore are dropped by default, names with
-// a dot are not.
+// client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
 // What must be configured, in every location that proxies to this service:
 //

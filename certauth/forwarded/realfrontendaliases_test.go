@@ -1,0 +1,41 @@
+//go:build unix
+
+package forwarded_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What a front end lets through beside the headers that it sets. None of it is read, and
+// the spellings of its own headers are removed before a handler runs; this says how much
+// depends on that.
+func TestRealFrontEnds_PassOnWhatTheyDoNotSet(t *testing.T) {
+	c := newCast(t)
+	for i, r := range recommendations {
+		t.Run(r.name, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, r.source, c.policy())
+			front := r.start(t, r.config, settings{App: a.address, Verify: r.verify}, c)
+			own := []string{r.convention.header + ": genuine"}
+			for _, tc := range []struct {
+				name   string
+				line   string
+				passes [6]bool // nginx, HAProxy, Apache, Debian's Caddy, the current Caddy, Traefik
+			}{
+				{"hyphens and underscores swapped", respell(own, swapped)[0], [6]bool{false, true, true, true, false, true}},
+				{"dots", respell(own, dotted)[0], [6]bool{false, true, true, true, false, true}},
+				{"another convention", "X-Arr-Clientcert: genuine", [6]bool{true, true, true, true, true, true}},
+				{"RFC 9440", "Client-Cert: genuine", [6]bool{true, true, true, true, true, true}},
+			} {
+				t.Run(tc.name, func(t *testing.T) {
+					_, _, saw := a.visit(t, c, front, visit{shows: c.p256, lines: []string{tc.line}})
+					name, _ := cutHeader(tc.line)
+					assert.Equal(t, tc.passes[i], len(saw.arrived[http.CanonicalHeaderKey(name)]) > 0, "%v", saw.arrived)
+				})
+			}
+		})
+	}
+}
