@@ -186,3 +186,16 @@ func TestConfig_PrintsNoSecret(t *testing.T) {
 		assert.ErrorContains(t, err, "Exclusions[0].Proof: AppServiceHealth", key)
 	}
 }
+
+// What a later rule may build on is what the weakest branch of an Any establishes,
+// wherever that branch stands.
+func TestAny_LaterRulesBuildOnTheWeakestBranch(t *testing.T) {
+	strong := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
+	weak := certauth.PublicKeys{pinOfNobody}
+	const path = "Policy.All[1].DNSNames: a public-key pin does not vouch for names; add a Chain or pin the certificate"
+	runMisconfigured(t, []misconfigured{
+		{"the weak one first", certauth.All{certauth.Any{weak, strong}, certauth.DNSNames{"a.example"}}, []string{path}},
+		{"the weak one last", certauth.All{certauth.Any{strong, weak}, certauth.DNSNames{"a.example"}}, []string{path}},
+		{"the weak one between", certauth.All{certauth.Any{strong, weak, strong}, certauth.DNSNames{"a.example"}}, []string{path}},
+	})
+}
