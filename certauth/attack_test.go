@@ -199,3 +199,19 @@ func TestAny_LaterRulesBuildOnTheWeakestBranch(t *testing.T) {
 		{"the weak one between", certauth.All{certauth.Any{strong, weak, strong}, certauth.DNSNames{"a.example"}}, []string{path}},
 	})
 }
+
+// A branch that could not be judged refuses the whole Any: another branch must not cover
+// up what went wrong.
+func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	pin := certauth.Certificates(leaf.Certificate)
+	for _, reason := range []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonRequestCanceled} {
+		broken := certauth.All{pin, certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error {
+			return &certauth.Error{Reason: reason}
+		}}}
+		runVerdicts(t, []verdict{
+			{"before an accepting branch", certauth.Any{broken, pin}, leaf.Certificate, reason},
+			{"behind an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
+		})
+	}
+}
