@@ -215,3 +215,38 @@ func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
 		})
 	}
 }
+
+func TestAny_RefusalTellsOfEveryBranch(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	pin := certauth.Certificates(leaf.Certificate)
+	_, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}, certauth.All{pin, certauth.CommonNames{"other"}}}, leaf.Certificate)
+	require.EqualError(t, err, `certauth: Policy.Any[1].All[1].CommonNames: name_not_allowed: have 1 ("client"), want one of 1; `+
+		`Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1`)
+
+	single, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}}, leaf.Certificate)
+	assert.Nil(t, single)
+	require.EqualError(t, err, "certauth: Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1")
+
+	many := certauth.Any{}
+	for range 7 {
+		many = append(many, certauth.All{pin, certauth.CommonNames{"o"}})
+	}
+	_, err = judge(t, many, leaf.Certificate)
+	require.ErrorContains(t, err, "; and 2 more")
+	assert.ErrorContains(t, err, "Policy.Any[0].", "of equals the first is named")
+	assert.Equal(t, 5, strings.Count(err.Error(), "Policy.Any["))
+}
+
+func TestMatched_IsCheckedWhereItStands(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	named := certauth.Named{Name: "n", Policy: certauth.Certificates(leaf.Certificate)}
+	runMisconfigured(t, []misconfigured{
+		{"under Not", certauth.All{named, certauth.Not{Policy: certauth.Matched{"n"}}}, []string{
+			"Policy.All[1].Not.Matched: cannot stand under Not; only rules on names, issuers and extensions can",
+		}},
+		{"before an anchor", certauth.Matched{"n"}, []string{
+			"Policy.Matched: stands before any anchor; put a Chain or a pin in front of it",
+			`Policy.Matched[0]: no Named before it is called "n"`,
+		}},
+	})
+}
