@@ -250,3 +250,40 @@ func TestMatched_IsCheckedWhereItStands(t *testing.T) {
 		}},
 	})
 }
+
+// What a branch of Any says about chains holds for the chains that later rules verify,
+// whichever accepting branch said it.
+func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	pin := certauth.Thumbprints{leaf.Thumbprint()}
+	denied := certauth.Denied{PublicKeys: []string{spkiPin(ca.Certificate)}}
+	harmless := certauth.Denied{PublicKeys: []string{pinOfNobody}}
+	named := func(p ...certauth.Policy) certauth.Policy { return certauth.Named{Name: "n", Policy: certauth.All(p)} }
+	runVerdicts(t, []verdict{
+		{"in the only branch", certauth.All{certauth.Any{certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in a later accepting branch", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"behind one that has nothing to say", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in a branch that was not taken", certauth.All{certauth.Any{pin, certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonNone},
+	})
+}
+
+func TestAny_AcceptingBranchesAreAddedUp(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	good := certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "ocsp"}, nil}}
+	other := certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "crl"}, nil}}
+	key := certauth.PublicKeys{spkiPin(leaf.Certificate)}
+
+	id, err := judge(t, certauth.Any{key, certauth.Named{Name: "n", Policy: certauth.All{chain, good}}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.True(t, id.NamesVouched(), "the strongest branch vouches")
+	assert.Equal(t, "ocsp", id.Revocation.Source, "evidence of the branch that has some")
+
+	id, err = judge(t, certauth.Any{certauth.Named{Name: "n", Policy: certauth.All{chain, good}}, certauth.Named{Name: "n", Policy: certauth.All{chain, other}}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"n"}, id.Matched, "a name once")
+	assert.Equal(t, "ocsp", id.Revocation.Source, "the first evidence stays")
+}

@@ -65,7 +65,11 @@ func (g *gains) plus(more gains) *gains {
 		return &more
 	}
 	g.matched = append(g.matched, more.matched...)
-	g.chains = append(g.chains, more.chains...)
+	for _, chain := range more.chains {
+		if !slices.ContainsFunc(g.chains, func(known []*x509.Certificate) bool { return slices.EqualFunc(known, chain, (*x509.Certificate).Equal) }) {
+			g.chains = append(g.chains, chain)
+		}
+	}
 	g.vouched = max(g.vouched, more.vouched)
 	g.last = append(g.last, more.last...)
 	if g.revocation.Status == RevocationUnavailable {
