@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -286,4 +287,60 @@ func TestAny_AcceptingBranchesAreAddedUp(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"n"}, id.Matched, "a name once")
 	assert.Equal(t, "ocsp", id.Revocation.Source, "the first evidence stays")
+}
+
+// A key has one encoding: another one that crypto/x509 reads too would pass a deny list.
+func TestPin_KeyHasOneEncoding(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	twin := *leaf.Certificate
+	twin.RawSubjectPublicKeyInfo = append([]byte(nil), twin.RawSubjectPublicKeyInfo...)
+	twin.RawSubjectPublicKeyInfo[len(twin.RawSubjectPublicKeyInfo)-1] ^= 1
+	_, err := judge(t, certauth.Certificates(leaf.Certificate), &twin)
+	assertReason(t, certauth.ReasonCertificateMalformed, err)
+	assert.ErrorContains(t, err, "canonical encoding")
+}
+
+// Everybody who comes after a quiet night waits for the reload, not only the first.
+func TestReload_EveryRequestAfterAQuietNightWaits(t *testing.T) {
+	s := newRotation(t)
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		auth := must(t, certauth.Config{
+			Source: fixedSource("s", s.oldClient.Certificate), Now: s.clock.now,
+			Policy: certauth.ThumbprintsFrom(certauth.PinFunc(func(context.Context) ([]string, error) {
+				if calls++; calls == 1 {
+					return []string{s.oldClient.Thumbprint()}, nil
+				}
+				time.Sleep(10 * time.Millisecond) //nolint:forbidigo // the bubble's clock: a source that takes its time
+				return []string{pinOfNobody}, nil
+			})),
+		})
+		s.clock.advance(10 * time.Hour)
+		results := make(chan error, 5)
+		for range cap(results) {
+			go func() {
+				_, err := auth.Check(request())
+				results <- err
+			}()
+		}
+		for range cap(results) {
+			assertReason(t, certauth.ReasonPinMismatch, <-results)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestTrust_TrailersAreGoneAfterClose(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	var left http.Header
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, r.Body.Close())
+		left = r.Trailer
+	})))
+	defer server.Close()
+	status := rawStatus(t, server.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: X-Foo\r\nConnection: close\r\n\r\n"+
+		"1\r\na\r\n0\r\nX-Foo: b\r\nX-Client-Cert: victim\r\n\r\n")
+	assert.Equal(t, 200, status)
+	assert.Equal(t, http.Header{"X-Foo": {"b"}}, left)
 }

@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -87,16 +88,26 @@ func checkKey(cert *x509.Certificate) error {
 		if key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent {
 			return fmt.Errorf("RSA exponent %d, want an odd number from 3 to %d", key.E, maxRSAExponent)
 		}
-		return nil
+		return checkKeyEncoding(cert)
 	case *ecdsa.PublicKey:
 		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
-			return nil
+			return checkKeyEncoding(cert)
 		}
 		return fmt.Errorf("curve %s, want P-256, P-384 or P-521", key.Curve.Params().Name)
 	case ed25519.PublicKey:
-		return nil
+		return checkKeyEncoding(cert)
 	}
 	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
+}
+
+// checkKeyEncoding demands the one encoding of the key that DER has: crypto/x509 reads
+// others, and pins and deny lists hash the encoding.
+func checkKeyEncoding(cert *x509.Certificate) error {
+	canonical, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
+	if err != nil || !bytes.Equal(canonical, cert.RawSubjectPublicKeyInfo) {
+		return errors.New("public key is not in its canonical encoding")
+	}
+	return nil
 }
 
 // checkPinned is what holds under a pin, where no chain is verified. path is the rule's.

@@ -82,19 +82,39 @@ type search struct {
 	sameNameOtherKey   bool
 }
 
-// maxAdmissionChecks bounds the signatures that are checked to admit presented CAs.
-const maxAdmissionChecks = 24
+// The signatures that are checked to admit presented CAs. Those of honest senders verify:
+// a CA whose issuer is not known yet has no candidate to check against.
+const (
+	maxAdmissionChecks   = 16
+	maxAdmissionFailures = 3
+)
+
+// admission counts them for one search.
+type admission struct{ checks, failures int }
+
+func (a *admission) over() bool {
+	return a.checks >= maxAdmissionChecks || a.failures >= maxAdmissionFailures
+}
+
+// count records one check and returns its result.
+func (a *admission) count(err error) bool {
+	a.checks++
+	if err != nil {
+		a.failures++
+	}
+	return err == nil
+}
 
 // admit keeps those presented CA certificates that a configured CA, or one already kept,
 // has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
 func (s *search) admit(presented []*x509.Certificate) {
 	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
-	checks := 0
+	var spent admission
 	for again := true; again; {
 		again = false
-		for i := 0; i < len(left) && checks < maxAdmissionChecks; i++ {
-			if !s.certified(left[i], &checks) {
+		for i := 0; i < len(left) && !spent.over(); i++ {
+			if !s.certified(left[i], &spent) {
 				continue
 			}
 			s.presented = append(s.presented, left[i])
@@ -105,28 +125,27 @@ func (s *search) admit(presented []*x509.Certificate) {
 	}
 }
 
-func (s *search) certified(ca *x509.Certificate, checks *int) bool {
+func (s *search) certified(ca *x509.Certificate, spent *admission) bool {
 	var issuers []*x509.Certificate
 	if s.roots != nil {
 		issuers = append(issuers, s.choose(ca, s.roots.bySubject[string(ca.RawIssuer)], 1)...)
 	}
 	issuers = append(issuers, s.choose(ca, s.issuers(ca), 1)...)
 	for _, issuer := range issuers {
-		if *checks++; *checks > maxAdmissionChecks {
+		if spent.over() {
 			return false
 		}
-		if ca.CheckSignatureFrom(issuer) == nil {
+		if spent.count(ca.CheckSignatureFrom(issuer)) {
 			return true
 		}
 	}
-	if s.system == nil {
+	if s.system == nil || spent.over() {
 		return false
 	}
-	*checks++
 	_, err := ca.Verify(x509.VerifyOptions{
 		Roots: s.system, Intermediates: poolOf(s.presented), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	return err == nil
+	return spent.count(err)
 }
 
 // issuers are the intermediate CAs of the name that the child asks for.

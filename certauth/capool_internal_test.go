@@ -1,8 +1,6 @@
 package certauth
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/x509"
 	"fmt"
 	"testing"
@@ -128,10 +126,11 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 
 // newCAPool puts the youngest first and drops copies.
 func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
+	genuine := certauthtest.NewCA(t, "CA").Certificate
 	var certs []*x509.Certificate
 	for _, serial := range []int{5, 9, 1, 7, 5} {
 		cert := caOf("CN=CA", "CN=Root", "", "", serial)
-		cert.PublicKey = &ecdsa.PublicKey{Curve: elliptic.P256()}
+		cert.PublicKey, cert.RawSubjectPublicKeyInfo = genuine.PublicKey, genuine.RawSubjectPublicKeyInfo
 		certs = append(certs, cert)
 	}
 	pool, err := newCAPool(certs, "test")

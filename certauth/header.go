@@ -103,6 +103,13 @@ func (b *trailerStripper) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close drains what is left, which brings the trailers too.
+func (b *trailerStripper) Close() error {
+	err := b.ReadCloser.Close()
+	b.headers.stripTrailers(b.request)
+	return err
+}
+
 // namedByConnection reports whether the request asks a proxy to drop one of the headers
 // (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way. A
 // list too long to be honest counts as naming one.

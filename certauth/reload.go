@@ -17,9 +17,9 @@ const (
 	// loadTimeout bounds one call of a CertFunc or PinFunc.
 	loadTimeout = 30 * time.Second
 
-	// staleWait is the longest that a request waits for a reload, once, when nobody has
-	// asked for two intervals. Without it the first caller after a quiet night would be
-	// judged by yesterday's roots.
+	// staleWait is how long requests wait for a reload after nobody has asked for two
+	// intervals, counted from its start. Without it the first callers after a quiet night
+	// would be judged by yesterday's roots.
 	staleWait = 25 * time.Millisecond
 )
 
@@ -28,9 +28,10 @@ const (
 type material struct {
 	interval time.Duration
 	last     atomic.Int64 // when it was last looked at, Unix nanoseconds of the clock
+	stale    atomic.Pointer[staleReload]
 	report   func(path string, err error)
 
-	mutex sync.Mutex // guards items, which Require may extend while requests are served
+	mutex sync.Mutex // guards the start of a reload, and items, which Require may extend
 	items []reloadable
 }
 
@@ -66,32 +67,52 @@ func (m *material) list() []reloadable {
 	return m.items[:len(m.items):len(m.items)]
 }
 
+// staleReload is a reload that requests wait for: until it is done, or has taken too long.
+type staleReload struct{ done, late chan struct{} }
+
 // refresh looks whether it is time to read everything again, and if so does it beside
 // the request. A clock that went back counts as time.
 func (m *material) refresh(ctx context.Context, now time.Time) {
-	last, current := m.last.Load(), now.UnixNano()
-	elapsed := time.Duration(current - last)
-	if elapsed >= 0 && elapsed < m.interval || !m.last.CompareAndSwap(last, current) {
-		return
+	if m.due(now) {
+		m.start(ctx, now)
 	}
-	if len(m.list()) == 0 {
-		return
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The request may end before the reload does.
-		_ = m.reload(context.WithoutCancel(ctx))
-	}()
-	if elapsed < 0 || elapsed >= 2*m.interval {
-		timer := time.NewTimer(staleWait)
-		defer timer.Stop()
+	if r := m.stale.Load(); r != nil {
 		select {
-		case <-done:
-		case <-timer.C:
+		case <-r.done:
+		case <-r.late:
 		case <-ctx.Done():
 		}
 	}
+}
+
+func (m *material) due(now time.Time) bool {
+	elapsed := time.Duration(now.UnixNano() - m.last.Load())
+	return elapsed < 0 || elapsed >= m.interval
+}
+
+// start begins the reload, unless another request just did. What the others are to wait for
+// is there before they can see that nothing is due any more.
+func (m *material) start(ctx context.Context, now time.Time) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if !m.due(now) {
+		return
+	}
+	elapsed := time.Duration(now.UnixNano() - m.last.Load())
+	r := &staleReload{done: make(chan struct{}), late: make(chan struct{})}
+	if len(m.items) > 0 {
+		if elapsed < 0 || elapsed >= 2*m.interval {
+			m.stale.Store(r)
+			time.AfterFunc(staleWait, func() { close(r.late) })
+		}
+		go func() {
+			defer m.stale.CompareAndSwap(r, nil)
+			defer close(r.done)
+			// The request may end before the reload does.
+			_ = m.reload(context.WithoutCancel(ctx))
+		}()
+	}
+	m.last.Store(now.UnixNano())
 }
 
 // reload reads every item once, each on its own, so that one that hangs or fails does

@@ -18,6 +18,7 @@ const (
 	maxExtensions   = 16
 	maxCertificates = 8
 	maxAnswers      = 64
+	maxResponse     = 64 << 10 // bytes of an OCSP response
 )
 
 var (

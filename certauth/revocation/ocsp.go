@@ -40,6 +40,9 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if !equal(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
+	if len(der) > maxResponse {
+		return Result{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrLimits, len(der), maxResponse)
+	}
 	r, err := parseResponse(der)
 	if err != nil {
 		return Result{}, err
@@ -233,6 +236,9 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
 		result.UsableUntil = by.cert.NotAfter
 	}
+	if !by.until.IsZero() && by.until.Before(result.UsableUntil) {
+		result.UsableUntil = by.until
+	}
 	if a.status == Revoked && a.reason != ReasonCertificateHold {
 		result.UsableUntil = cert.NotAfter
 	}
@@ -260,20 +266,18 @@ func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time 
 }
 
 // rollBack is check 19: what is known already is never replaced by something older, and a
-// revocation for good never ends.
+// revocation for good never ends. Where something revoked is known it stays the answer;
+// older evidence against anything else is an error.
 func rollBack(result Result, previous *Result) (Result, error) {
 	if previous == nil || previous.Status == Unavailable || result.revokedForGood() {
 		return result, nil
 	}
-	older := result.ThisUpdate.Before(previous.ThisUpdate)
-	if previous.Status == Revoked && result.Status == Good {
-		older = !result.ThisUpdate.After(previous.ThisUpdate) // only something newer lifts a hold
-	}
-	if older {
-		return Result{}, ErrRollback
-	}
-	if previous.revokedForGood() {
+	newer := result.ThisUpdate.After(previous.ThisUpdate)
+	switch {
+	case previous.revokedForGood(), previous.Status == Revoked && !newer:
 		return *previous, nil
+	case result.ThisUpdate.Before(previous.ThisUpdate):
+		return Result{}, ErrRollback
 	}
 	return result, nil
 }

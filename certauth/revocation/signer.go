@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"crypto"
 	"crypto/sha1" //nolint:gosec // byKey is defined as SHA-1 (RFC 6960, section 4.2.1); it identifies, it does not protect
 	"crypto/x509"
 	"encoding/asn1"
@@ -22,6 +23,7 @@ type signer struct {
 	cert      *x509.Certificate
 	delegate  bool
 	unchecked bool
+	until     time.Time // end of the list that cleared the delegate, if one did
 }
 
 // findSigner goes through everybody who can have signed, checks 7 to 11 of the order:
@@ -109,8 +111,8 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
 		return signer{}, err
 	}
-	unchecked, err := settleDelegate(candidate, issuer, o)
-	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
+	unchecked, until, err := settleDelegate(candidate, issuer, o)
+	return signer{cert: candidate, delegate: true, unchecked: unchecked, until: until}, err
 }
 
 // checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
@@ -143,41 +145,47 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return refuse("has a critical extension that is not understood")
 	case !validAt(delegate, o.Now, o.skew()) || !validAt(delegate, r.producedAt, o.skew()):
 		return refuse("is not valid now or was not when it signed")
-	case equal(delegate.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo):
+	case sameKey(delegate, cert):
 		return refuse("is the certificate in question, or has its key")
 	}
 	return nil
 }
 
 // settleDelegate looks at the delegate's own revocation. unchecked means that nothing said
-// it is good and it is believed for its lifetime.
-func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
+// it is good and it is believed for its lifetime; until is the end of the list that says so.
+func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unchecked bool, until time.Time, err error) {
 	for _, e := range delegate.Extensions {
 		if e.Id.Equal(oidNoCheck) {
-			return false, nil
+			return false, until, nil
 		}
 	}
 	if limit := o.MaxDelegateLifetime; limit > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > limit {
-		return false, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
+		return false, until, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
 	}
 	switch o.Delegate {
 	case TrustForLifetime:
-		return true, nil
+		return true, until, nil
 	case CheckCRL:
 		terms := *o
 		terms.Previous = nil
 		result, err := VerifyCRL(o.DelegateCRL, delegate, issuer, terms)
 		if err != nil {
-			return false, fmt.Errorf("%w: %w", ErrDelegateRevocation, err)
+			return false, until, fmt.Errorf("%w: %w", ErrDelegateRevocation, err)
 		}
 		if result.Status == Good {
-			return false, nil
+			return false, result.UsableUntil, nil
 		}
-		return false, fmt.Errorf("%w: the delegate is %s", ErrDelegateRevocation, result.Status)
+		return false, until, fmt.Errorf("%w: the delegate is %s", ErrDelegateRevocation, result.Status)
 	case RequireNoCheck:
-		return false, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
+		return false, until, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
 	}
-	return false, errors.Join(ErrArgument, ErrDelegateRevocation)
+	return false, until, errors.Join(ErrArgument, ErrDelegateRevocation)
+}
+
+// sameKey compares keys, not their encodings.
+func sameKey(a, b *x509.Certificate) bool {
+	key, ok := a.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b.PublicKey) || equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
 func validAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {

@@ -26,11 +26,21 @@ type Attribute struct {
 // is from the most general to the most specific.
 type Name [][]Attribute
 
+// A name with more RDNs, or an RDN with more attributes, is refused: comparing sets takes
+// the square of their size.
+const (
+	maxRDNs       = 64
+	maxAttributes = 16
+)
+
 // Parse reads a name from the DER of an RDNSequence.
 func Parse(der []byte) (Name, error) {
 	var sequence []asn1.RawValue
 	if rest, err := asn1.Unmarshal(der, &sequence); err != nil || len(rest) > 0 {
 		return nil, errors.New("not an RDNSequence")
+	}
+	if len(sequence) > maxRDNs {
+		return nil, fmt.Errorf("more than %d RDNs", maxRDNs)
 	}
 	name := make(Name, 0, len(sequence))
 	for _, element := range sequence {
@@ -50,6 +60,9 @@ func parseRDN(element asn1.RawValue) ([]Attribute, error) {
 	}
 	if len(pairs) == 0 {
 		return nil, errors.New("empty RelativeDistinguishedName")
+	}
+	if len(pairs) > maxAttributes {
+		return nil, fmt.Errorf("more than %d attributes in an RDN", maxAttributes)
 	}
 	rdn := make([]Attribute, 0, len(pairs))
 	for _, pair := range pairs {
