@@ -174,3 +174,18 @@ func TestChain_UnreadableAddressUnderAConstraintIsRefused(t *testing.T) {
 		{"not readable", chain, ca.Issue(t, "", address(asn1.TagT61String, "\xe9@other.example")).Certificate, certauth.ReasonChainUntrusted},
 	})
 }
+
+// Not over an Any that could not be answered in one of its branches accepts nobody,
+// whichever branch it is.
+func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issue(t, rawSubject(t, utf8Name("good"), utf8Name("blocked"))) // two names: no answer
+	for name, list := range map[string]certauth.Any{
+		"first":   {certauth.CommonNames{"blocked"}, certauth.Organizations{"x"}, certauth.Organizations{"y"}},
+		"between": {certauth.Organizations{"x"}, certauth.CommonNames{"blocked"}, certauth.Organizations{"y"}},
+		"last":    {certauth.Organizations{"x"}, certauth.Organizations{"y"}, certauth.CommonNames{"blocked"}},
+	} {
+		_, err := judge(t, w.behind(certauth.Not{Policy: list}), leaf)
+		assert.Error(t, err, name)
+	}
+}

@@ -80,6 +80,7 @@ type search struct {
 	foundRoots         []*x509.Certificate
 	foundIntermediates []*x509.Certificate
 	sameNameOtherKey   bool
+	spent              admission
 }
 
 // The signatures that are checked to admit presented CAs. Those of honest senders verify:
@@ -110,11 +111,11 @@ func (a *admission) count(err error) bool {
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
 func (s *search) admit(presented []*x509.Certificate) {
 	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
-	var spent admission
+	spent := &s.spent
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(left) && !spent.over(); i++ {
-			if !s.certified(left[i], &spent) {
+			if !s.certified(left[i], spent) {
 				continue
 			}
 			s.presented = append(s.presented, left[i])
