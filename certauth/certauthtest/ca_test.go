@@ -114,16 +114,16 @@ func TestTB_IsToldOfMistakes(t *testing.T) {
 		"a DNS name that is a text": func(tb certauthtest.TB) { certauthtest.SelfSigned(tb, "a", certauthtest.DNS("ä")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			assert.PanicsWithValue(t, failed{}, func() { mistake(stub{}) })
+			assert.PanicsWithValue(t, failed{}, func() { mistake(fakeTB{}) })
 		})
 	}
 }
 
 type failed struct{}
 
-// stub is a testing.TB that panics instead of ending a test.
-type stub struct{}
+// fakeTB is a testing.TB that panics instead of ending a test.
+type fakeTB struct{}
 
-func (stub) Helper()               {}
-func (stub) Fatalf(string, ...any) { panic(failed{}) }
-func (stub) Cleanup(func())        {}
+func (fakeTB) Helper()               {}
+func (fakeTB) Fatalf(string, ...any) { panic(failed{}) }
+func (fakeTB) Cleanup(func())        {}
