@@ -189,3 +189,23 @@ func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
 		assert.Error(t, err, name)
 	}
 }
+
+// The source's header goes in every spelling, and nothing else goes with it.
+func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	r := request()
+	for _, name := range []string{"X-Client-Cert", "x-client-cert", "X_Client_Cert", "X.client-cert", "X-CLIENT.CERT"} {
+		r.Header[name] = []string{"a", "b"}
+	}
+	kept := http.Header{
+		"X-Client-Cerx": {"same length"}, "Y-Client-Cert": {"same length"}, "X-Client-Cert2": {"longer"}, "Client-Cert": {"shorter"},
+		"XaClientaCert": {"no separator"}, "Accept": {"*/*"}, longLabel(64): {"longer than any"},
+	}
+	for name, values := range kept {
+		r.Header[name] = values
+	}
+	status, _ := d.serve(r)
+	require.Equal(t, 200, status)
+	assert.Equal(t, kept, d.header)
+}
