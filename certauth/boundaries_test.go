@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -208,4 +209,63 @@ func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	status, _ := d.serve(r)
 	require.Equal(t, 200, status)
 	assert.Equal(t, kept, d.header)
+}
+
+// Behind an Any stands what all its branches establish, in whatever order they are.
+func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
+	chain := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
+	public := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
+	pin := certauth.Thumbprints{pinOfNobody}
+	const noChain = "Policy.All[1].IssuerName: stands before any Chain; without one anybody can write any issuer's name"
+	const everybody = "Policy: accepts a certificate of every public CA; add a rule on names or IssuedBy"
+	named := certauth.All{public, certauth.DNSNames{"a.example"}}
+	runMisconfigured(t, []misconfigured{
+		{"a chain in the last branch only", certauth.All{certauth.Any{pin, chain}, certauth.IssuerName{"CN=CA"}}, []string{noChain}},
+		{"a chain in the first branch only", certauth.All{certauth.Any{chain, pin}, certauth.IssuerName{"CN=CA"}}, []string{noChain}},
+		{"public CAs in the last branch", certauth.Any{pin, public}, []string{everybody}},
+		{"public CAs in the first branch", certauth.Any{public, pin}, []string{everybody}},
+		{"a name in the first branch only", certauth.Any{named, public}, []string{everybody}},
+		{"a name in the last branch only", certauth.Any{public, named}, []string{everybody}},
+	})
+	for name, policy := range map[string]certauth.Policy{
+		"a chain in both":             certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
+		"public CAs, named in both":   certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
+		"public CAs, named behind it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
+	} {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
+		assert.NoError(t, err, name)
+	}
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		want   bool
+	}{
+		"a chain alone":              {chain, false},
+		"a chain and a name":         {certauth.All{chain, certauth.CommonNames{"b"}}, true},
+		"a pin":                      {pin, true},
+		"a pin or a chain":           {certauth.Any{pin, chain}, false},
+		"a chain or a pin":           {certauth.Any{chain, pin}, false},
+		"a chain and who issued it":  {certauth.All{chain, certauth.IssuerName{"CN=CA"}}, false},
+		"a chain and a user's rule":  {certauth.All{chain, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return nil }}}, true},
+		"a chain and not some names": {certauth.All{chain, certauth.Not{Policy: certauth.CommonNames{"b"}}}, false},
+	} {
+		assert.Equal(t, tc.want, must(t, certauth.Config{Source: fixedSource("s"), Policy: tc.policy}).TellsCallersApart(), name)
+	}
+	assert.False(t, (*certauth.Authenticator)(nil).TellsCallersApart())
+}
+
+func TestRequire_PanicInObserveDenies(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s", leaf.Certificate), Policy: certauth.Certificates(leaf.Certificate),
+		Observe: func(_ context.Context, e certauth.Event) {
+			if e.Route {
+				panic("boom")
+			}
+		},
+	})
+	g := through(t, func(h http.Handler) http.Handler {
+		return auth.Handler(auth.Require(certauth.CommonNames{"client"})(h))
+	}, request())
+	assert.Equal(t, 401, g.status)
+	assert.Zero(t, g.ran)
 }
