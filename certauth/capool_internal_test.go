@@ -205,3 +205,20 @@ func TestSearch_FailedAdmissionsAreBounded(t *testing.T) {
 	assert.Len(t, s.presented, 2)
 	assert.Equal(t, admission{checks: 2}, s.spent)
 }
+
+// Under the system's roots a presented CA is a candidate if it verifies to one of them.
+func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
+	root := certauthtest.NewCA(t, "Public Root")
+	first := root.NewIntermediate(t, "First")
+	second := first.NewIntermediate(t, "Second")
+	admitted := func(system *x509.CertPool, presented ...*x509.Certificate) int {
+		s := search{system: system, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+		s.admit(presented)
+		return len(s.presented)
+	}
+	public := poolOf([]*x509.Certificate{root.Certificate})
+	assert.Equal(t, 2, admitted(public, second.Certificate, first.Certificate), "in any order")
+	assert.Zero(t, admitted(public, second.Certificate), "the upper one is missing")
+	assert.Zero(t, admitted(public, certauthtest.NewCA(t, "Public Root").NewIntermediate(t, "First").Certificate), "a stranger's")
+	assert.Zero(t, admitted(nil, first.Certificate), "without any roots")
+}
