@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"encoding/asn1"
 	"fmt"
-	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // cryptobyte demands minimal lengths and the definite form. Three things it does not
-// demand are done here: times of exactly one form, minimal INTEGERs, and that nothing
-// stands behind a value.
+// demand are done here and in dertime.go: times of exactly one form, minimal INTEGERs, and
+// that nothing stands behind a value.
 
 const (
 	maxExtensions   = 16
@@ -28,33 +27,6 @@ var (
 )
 
 func malformed(what string) error { return fmt.Errorf("%w: %s", ErrMalformed, what) }
-
-// readGeneralizedTime reads YYYYMMDDHHMMSSZ and no other form (RFC 6960, section 4.2.1;
-// RFC 5280, section 4.1.2.5.2).
-func readGeneralizedTime(s *cryptobyte.String) (time.Time, bool) {
-	var text cryptobyte.String
-	if !s.ReadASN1(&text, cbasn1.GeneralizedTime) || len(text) != 15 || text[14] != 'Z' {
-		return time.Time{}, false
-	}
-	t, err := time.Parse("20060102150405Z", string(text))
-	return t, err == nil
-}
-
-// readTime reads the Time of a CRL: UTCTime or GeneralizedTime with seconds and Z.
-func readTime(s *cryptobyte.String) (time.Time, bool) {
-	if s.PeekASN1Tag(cbasn1.GeneralizedTime) {
-		return readGeneralizedTime(s)
-	}
-	var text cryptobyte.String
-	if !s.ReadASN1(&text, cbasn1.UTCTime) || len(text) != 13 || text[12] != 'Z' {
-		return time.Time{}, false
-	}
-	t, err := time.Parse("060102150405Z", string(text))
-	if err == nil && t.Year() >= 2050 { // RFC 5280, section 4.1.2.5.1: 50 to 99 are 19xx
-		t = t.AddDate(-100, 0, 0)
-	}
-	return t, err == nil
-}
 
 // readInteger returns the content of a minimally encoded INTEGER.
 func readInteger(s *cryptobyte.String) ([]byte, bool) {
