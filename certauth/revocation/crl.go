@@ -5,8 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -20,7 +18,10 @@ import (
 // byte, a name that stands in one of the certificate's distribution points: otherwise one
 // validly signed shard could be put in place of another.
 //
-// Indirect CRLs and delta CRLs are refused ([ErrCRLScope]). A list that covers only some
+// It reads the whole list for one certificate; for many, [ParseCRL] keeps an index. Both
+// come to the same status and error.
+//
+// Indirect CRLs ([ErrIndirectCRL]) and delta CRLs ([ErrCRLScope]) are refused. A list that covers only some
 // revocation reasons and does not hold the certificate gives [ErrCRLIncomplete] and
 // Result.ReasonsCovered.
 //
@@ -33,41 +34,49 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if !equal(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
+	s, err := newSubject(cert)
+	if err != nil {
+		return Result{}, err
+	}
+	l, _, err := openList(der, completeList, issuer, &o)
+	if err != nil {
+		return Result{}, err
+	}
+	found, err := l.find(s.serial)
+	if err != nil {
+		return Result{}, err
+	}
+	reasons, err := l.scope(&s)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := l.decide(found, reasons, &s, &o)
+	if err != nil {
+		return result, err
+	}
+	return rollBack(result, l.standing(), o.Previous)
+}
+
+// openList reads a list as far as its entries and establishes who signed it: rules C2, C3
+// and C5. Nothing in it depends on the certificate in question or on the moment.
+func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
 	der, err := unwrapPEM(der)
 	if err != nil {
-		return Result{}, err
+		return nil, nil, err
 	}
-	l, err := parseList(der)
+	l, err := parseList(der, kind)
 	if err != nil {
-		return Result{}, err
+		return nil, nil, err
 	}
-	if err := l.checkForm(&o); err != nil {
-		return Result{}, err
+	if err := l.checkForm(o); err != nil {
+		return nil, nil, err
 	}
-	by, err := l.findSigner(cert, issuer, &o)
+	by, err := l.findSigner(issuer, o)
 	if err != nil {
-		return Result{}, err
+		return nil, nil, err
 	}
-	reasons, err := l.scope(cert)
-	if err != nil {
-		return Result{}, err
-	}
-	serial, ok := serialBytes(cert.Raw)
-	if !ok {
-		return Result{}, ErrArgument
-	}
-	found, listed, err := l.find(serial)
-	if err != nil {
-		return Result{}, err
-	}
-	if !l.isFresh(cert, &o) {
-		past := !l.thisUpdate.After(o.Now.Add(o.skew()))
-		return Result{StaleRevoked: listed && past && found.reason != ReasonCertificateHold}, ErrNotFresh
-	}
-	if !listed && reasons != AllReasons {
-		return Result{Source: SourceCRL, ReasonsCovered: reasons}, ErrCRLIncomplete
-	}
-	return rollBack(l.result(found, listed, reasons, by, cert, &o), o.Previous)
+	l.responder = nameText(by.RawSubject)
+	return l, by, nil
 }
 
 // unwrapPEM accepts DER, or exactly one X509 CRL block and nothing else.
@@ -99,8 +108,8 @@ func (l *list) checkForm(o *VerifyOptions) error {
 
 // findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
 // name that the caller verified.
-func (l *list) findSigner(cert, issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
-	if !sameName(l.issuer, cert.RawIssuer) {
+func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
+	if !sameName(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
 	}
 	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
@@ -132,83 +141,6 @@ func (l *list) findSigner(cert, issuer *x509.Certificate, o *VerifyOptions) (*x5
 		}
 	}
 	return nil, refused
-}
-
-// scope is rule C6. It returns the reasons that the list answers for.
-func (l *list) scope(cert *x509.Certificate) (uint16, error) {
-	p := l.point
-	if p == nil {
-		return AllReasons, nil
-	}
-	switch {
-	case p.indirect:
-		return 0, fmt.Errorf("%w: indirect CRL", ErrCRLScope)
-	case p.onlyAttribute:
-		return 0, fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
-	case p.onlyUser && (cert.IsCA || cert.Version != 3):
-		return 0, fmt.Errorf("%w: user certificates only", ErrCRLScope)
-	case p.onlyCA && !cert.IsCA:
-		return 0, fmt.Errorf("%w: CA certificates only", ErrCRLScope)
-	case !p.hasPoint:
-		return p.reasons, nil
-	}
-	points, err := distributionPoints(cert)
-	if err != nil {
-		return 0, err
-	}
-	var reasons uint16
-	for _, point := range points {
-		if slices.ContainsFunc(point.names, func(name []byte) bool {
-			return slices.ContainsFunc(p.names, func(other []byte) bool { return equal(name, other) })
-		}) {
-			reasons |= point.reasons
-		}
-	}
-	if reasons == 0 {
-		return 0, fmt.Errorf("%w: no distribution point of the certificate names it", ErrCRLScope)
-	}
-	return reasons & p.reasons, nil
-}
-
-// isFresh is rule C4.
-func (l *list) isFresh(cert *x509.Certificate, o *VerifyOptions) bool {
-	skew := o.skew()
-	if l.thisUpdate.After(o.Now.Add(skew)) {
-		return false
-	}
-	if limit, bounded := o.maxAge(cert, DefaultMaxAgeCRL); bounded && o.Now.Sub(l.thisUpdate) > limit {
-		return false
-	}
-	if !l.hasNextUpdate {
-		return o.AllowNoNextUpdate
-	}
-	return !l.nextUpdate.Before(l.thisUpdate) && !o.Now.After(l.nextUpdate.Add(skew))
-}
-
-func (l *list) result(found entry, listed bool, reasons uint16, by, cert *x509.Certificate, o *VerifyOptions) Result {
-	result := Result{
-		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate,
-		Responder: nameText(by.RawSubject), ReasonsCovered: reasons,
-	}
-	if listed {
-		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
-	}
-	result.UsableUntil = l.usableUntil(cert, o)
-	if listed && found.reason != ReasonCertificateHold {
-		result.UsableUntil = cert.NotAfter
-	}
-	return result
-}
-
-func (l *list) usableUntil(cert *x509.Certificate, o *VerifyOptions) time.Time {
-	until := cert.NotAfter
-	if l.hasNextUpdate && l.nextUpdate.Before(until) {
-		until = l.nextUpdate
-	}
-	if limit, bounded := o.maxAge(cert, DefaultMaxAgeCRL); bounded && l.thisUpdate.Add(limit).Before(until) {
-		until = l.thisUpdate.Add(limit)
-	}
-	return until
 }
 
 // nameText writes a DN for logs, quoted and bounded.

@@ -3,7 +3,7 @@ package revocation
 import (
 	"encoding/asn1"
 	"fmt"
-	"time"
+	"math/big"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -20,32 +20,36 @@ var (
 	oidFreshestCRL       = asn1.ObjectIdentifier{2, 5, 29, 46}
 )
 
+// listKind is what a list is read as. Neither kind is ever taken for the other.
+type listKind uint8
+
+const (
+	completeList listKind = iota
+	deltaList
+)
+
 // list is a CertificateList (RFC 5280, section 5.1) taken apart; nothing in it is
 // verified.
 type list struct {
-	tbs                    []byte
-	version                int
-	issuer                 []byte
-	thisUpdate, nextUpdate time.Time
-	hasNextUpdate          bool
-	entries                []byte // content of revokedCertificates
-	hasEntries             bool
-	extensions             []extension
-	algorithm              algorithmIdentifier
-	signature              []byte
-
-	point *issuingPoint
-	keyID []byte // of the authority key identifier, nil if absent
+	header
+	kind       listKind
+	tbs        []byte
+	version    int
+	entries    []byte // content of revokedCertificates
+	hasEntries bool
+	extensions []extension
+	algorithm  algorithmIdentifier
+	signature  []byte
 }
 
-func parseList(der []byte) (*list, error) {
+func parseList(der []byte, kind listKind) (*list, error) {
 	s := cryptobyte.String(der)
 	var outer, tbs cryptobyte.String
 	var signature asn1.BitString
 	if !s.ReadASN1(&outer, cbasn1.SEQUENCE) || !s.Empty() || !outer.ReadASN1Element(&tbs, cbasn1.SEQUENCE) {
 		return nil, malformed("CertificateList")
 	}
-	l := &list{tbs: tbs, version: 1}
+	l := &list{kind: kind, tbs: tbs, version: 1}
 	var ok bool
 	if l.algorithm, ok = readAlgorithm(&outer); !ok || !outer.ReadASN1BitString(&signature) || signature.BitLength%8 != 0 || !outer.Empty() {
 		return nil, malformed("signature")
@@ -102,24 +106,25 @@ func (l *list) parseTBS(element cryptobyte.String) error {
 	return l.readKnownExtensions()
 }
 
-// readKnownExtensions is rule C5: what is critical must be understood. A delta is told
-// apart by the caller, before this complains about it.
+// readKnownExtensions is rule C5: what is critical must be understood.
 func (l *list) readKnownExtensions() error {
 	for _, e := range l.extensions {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			l.point, err = parseIssuingPoint(e.value)
+			if l.point, err = parseIssuingPoint(e.value); err == nil && l.point.indirect {
+				err = ErrIndirectCRL
+			}
 		case e.oid.Equal(oidAuthorityKeyID):
 			l.keyID, err = parseKeyID(e.value)
 		case e.oid.Equal(oidCRLNumber):
-			s := cryptobyte.String(e.value)
-			if number, ok := readInteger(&s); !ok || !s.Empty() || len(number) > 20 || number[0] >= 0x80 {
-				err = malformed("cRLNumber")
-			}
+			l.number, err = parseCRLNumber(e.value)
 		case e.oid.Equal(oidDeltaIndicator):
-			err = fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+			l.baseNumber, err = l.parseDeltaIndicator(e)
 		case e.oid.Equal(oidFreshestCRL):
+			if l.kind == deltaList { // section 5.2.6
+				err = malformed("a delta CRL with a freshest CRL")
+			}
 		case e.critical:
 			err = fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 		}
@@ -127,7 +132,37 @@ func (l *list) readKnownExtensions() error {
 			return err
 		}
 	}
+	switch {
+	case l.kind == completeList:
+		return nil
+	case l.baseNumber == nil:
+		return fmt.Errorf("%w: a complete CRL is no delta", ErrDeltaMismatch)
+	case l.number == nil:
+		return malformed("a delta CRL without cRLNumber")
+	}
 	return nil
+}
+
+// parseDeltaIndicator is RFC 5280, section 5.2.4: the extension is critical, or who does
+// not know it would take a delta for the whole list.
+func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
+	switch {
+	case l.kind == completeList:
+		return nil, fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+	case !e.critical:
+		return nil, malformed("a delta CRL indicator that is not critical")
+	}
+	return parseCRLNumber(e.value)
+}
+
+// parseCRLNumber reads a CRLNumber, which has at most 20 octets (RFC 5280, section 5.2.3).
+func parseCRLNumber(der []byte) (*big.Int, error) {
+	s := cryptobyte.String(der)
+	number, ok := readInteger(&s)
+	if !ok || !s.Empty() || len(number) > 20 || number[0] >= 0x80 {
+		return nil, malformed("cRLNumber")
+	}
+	return new(big.Int).SetBytes(number), nil
 }
 
 // parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
@@ -139,75 +174,4 @@ func parseKeyID(der []byte) ([]byte, error) {
 		return nil, malformed("authority key identifier")
 	}
 	return id, nil
-}
-
-// entry is one element of revokedCertificates.
-type entry struct {
-	serial    []byte
-	revokedAt time.Time
-	reason    int
-	extended  bool // has extensions
-}
-
-// find checks every entry, since one that is not understood spoils the list for all
-// certificates (RFC 5280, section 5.3), and returns the strictest for the serial number.
-func (l *list) find(serial []byte) (found entry, listed bool, err error) {
-	s := cryptobyte.String(l.entries)
-	for !s.Empty() {
-		one, err := readEntry(&s)
-		if err == nil && l.version == 1 && one.extended {
-			err = malformed("an extension in an entry of a version 1 list")
-		}
-		if err != nil {
-			return entry{}, false, err
-		}
-		if equal(one.serial, serial) && (!listed || found.reason == ReasonCertificateHold) {
-			found, listed = one, true
-		}
-	}
-	return found, listed, nil
-}
-
-func readEntry(s *cryptobyte.String) (entry, error) {
-	one := entry{reason: ReasonUnspecified}
-	var inner cryptobyte.String
-	var ok bool
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) {
-		return one, malformed("entry")
-	}
-	if one.serial, ok = readInteger(&inner); !ok {
-		return one, malformed("serial number of an entry")
-	}
-	if one.revokedAt, ok = readTime(&inner); !ok {
-		return one, malformed("date of an entry")
-	}
-	if inner.Empty() {
-		return one, nil
-	}
-	one.extended = true
-	extensions, err := readExtensions(&inner)
-	if err != nil {
-		return one, err
-	}
-	if !inner.Empty() {
-		return one, malformed("entry")
-	}
-	for _, e := range extensions {
-		switch {
-		case e.oid.Equal(oidReasonCode):
-			value := cryptobyte.String(e.value)
-			if !value.ReadASN1Enum(&one.reason) || !value.Empty() || one.reason < 0 || one.reason > 10 || one.reason == 7 {
-				return one, malformed("reason code")
-			}
-			if one.reason == ReasonRemoveFromCRL {
-				return one, malformed("removeFromCRL outside a delta")
-			}
-		case e.oid.Equal(oidCertificateIssuer):
-			return one, fmt.Errorf("%w: an entry of another issuer", ErrCriticalExtension)
-		case e.oid.Equal(oidInvalidityDate):
-		case e.critical:
-			return one, fmt.Errorf("%w: %s in an entry", ErrCriticalExtension, e.oid)
-		}
-	}
-	return one, nil
 }

@@ -123,8 +123,12 @@ func TestVerifyCRL_ScopeByKind(t *testing.T) {
 		if c.status == unavailable {
 			one.err = scope
 		}
+		if c.flag == 4 {
+			one.err = revocation.ErrIndirectCRL
+		}
 		run(t, revocation.VerifyCRL, c.of, s.ca, []evidenceCase{one})
 	}
+	assert.ErrorIs(t, revocation.ErrIndirectCRL, scope)
 	bad := func(fields ...[]byte) []byte { return encode(t, s.withPoint(fields...)) }
 	boolean := func(n, value byte) []byte { return ocsptest.Element(ocsptest.Context(n), []byte{value}) }
 	run(t, revocation.VerifyCRL, s.client, s.ca, []evidenceCase{

@@ -45,6 +45,11 @@ var (
 	ErrCRLIssuer = errors.New("revocation: CRL of another issuer")
 	// ErrCRLScope: the CRL does not cover this certificate.
 	ErrCRLScope = errors.New("revocation: CRL does not cover the certificate")
+	// ErrIndirectCRL: the CRL lists certificates of several issuers, which is not supported.
+	// errors.Is finds ErrCRLScope as well.
+	ErrIndirectCRL = fmt.Errorf("%w: indirect CRL", ErrCRLScope)
+	// ErrDeltaMismatch: the delta CRL does not continue this complete CRL.
+	ErrDeltaMismatch = errors.New("revocation: delta CRL of another list")
 	// ErrCRLIncomplete: not all revocation reasons are covered.
 	ErrCRLIncomplete = errors.New("revocation: CRL does not cover all reasons")
 )

@@ -74,7 +74,8 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if err != nil {
 		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.skew()))}, err
 	}
-	return rollBack(r.result(chosen, by, cert, &o), o.Previous)
+	result := r.result(chosen, by, cert, &o)
+	return rollBack(result, result.standing(), o.Previous)
 }
 
 // checkNonce is check 12. A nonce that nobody asked for proves nothing and harms nothing,
@@ -214,7 +215,7 @@ func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
 		return false
 	}
 	age := o.Now.Sub(a.thisUpdate)
-	if limit, bounded := o.maxAge(cert, DefaultMaxAge); bounded && age > limit {
+	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded && age > limit {
 		return false
 	}
 	if !a.hasNextUpdate {
@@ -259,29 +260,8 @@ func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time 
 	case o.NoNextUpdateMaxAge >= 0:
 		bound(a.thisUpdate.Add(withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)))
 	}
-	if limit, bounded := o.maxAge(cert, DefaultMaxAge); bounded {
+	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded {
 		bound(a.thisUpdate.Add(limit))
 	}
 	return until
-}
-
-// rollBack is check 19: what is known already is never replaced by something older, and a
-// revocation for good never ends. Where something revoked is known it stays the answer;
-// older evidence against anything else is an error.
-func rollBack(result Result, previous *Result) (Result, error) {
-	if previous == nil || previous.Status == Unavailable || result.revokedForGood() {
-		return result, nil
-	}
-	newer := result.ThisUpdate.After(previous.ThisUpdate)
-	switch {
-	case previous.revokedForGood(), previous.Status == Revoked && !newer:
-		return *previous, nil
-	case result.ThisUpdate.Before(previous.ThisUpdate):
-		return Result{}, ErrRollback
-	}
-	return result, nil
-}
-
-func (r Result) revokedForGood() bool {
-	return r.Status == Revoked && r.Reason != ReasonCertificateHold
 }

@@ -92,9 +92,10 @@ type VerifyOptions struct {
 	// by the caller.
 	TrustedResponders, CRLIssuers []*x509.Certificate
 
-	// Previous is what is known from earlier evidence of the same kind, OCSP or CRL, about
-	// the same certificate. Older
-	// evidence never replaces it, and a revocation for good stays.
+	// Previous is what is known from earlier evidence of the same kind, OCSP or a CRL of the
+	// same scope, about the same certificate. Older evidence never replaces it, and a
+	// revocation for good stays. Of two CRLs the smaller number is the older one; without
+	// numbers, as in OCSP, thisUpdate decides.
 	Previous *Result
 }
 
@@ -110,10 +111,10 @@ func withDefault(d, otherwise time.Duration) time.Duration {
 
 func (o *VerifyOptions) skew() time.Duration { return withDefault(o.Skew, DefaultSkew) }
 
-// maxAge returns the bound for the certificate, and whether there is one.
-func (o *VerifyOptions) maxAge(cert *x509.Certificate, otherwise time.Duration) (time.Duration, bool) {
+// maxAge returns the bound for a certificate, and whether there is one.
+func (o *VerifyOptions) maxAge(isCA bool, otherwise time.Duration) (time.Duration, bool) {
 	age, limit := o.MaxAge, otherwise
-	if cert.IsCA {
+	if isCA {
 		age, limit = o.MaxAgeCA, DefaultMaxAgeCA
 	}
 	return withDefault(age, limit), age >= 0

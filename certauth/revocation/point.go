@@ -142,6 +142,16 @@ type issuingPoint struct {
 	reasons                 uint16
 }
 
+// hasName compares byte for byte.
+func (p *issuingPoint) hasName(name []byte) bool {
+	for _, other := range p.names {
+		if equal(name, other) {
+			return true
+		}
+	}
+	return false
+}
+
 func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 	s := cryptobyte.String(der)
 	var inner cryptobyte.String

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"math/big"
 	"testing"
 	"time"
 
@@ -137,5 +138,72 @@ func TestVerify_Rollback(t *testing.T) {
 			result, err := revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, at(step.now))
 			expect(t, result, err, step.status, step.err)
 		}
+	})
+}
+
+// Rule C9 and case 84: of two lists the number decides, where both have one, and else
+// thisUpdate.
+func TestVerifyCRL_RollbackByNumber(t *testing.T) {
+	s := newScene(t)
+	const none = -1
+	base := now.Add(-2 * time.Hour)
+	list := func(number int64, later time.Duration, entries ...ocsptest.Entry) []byte {
+		l := s.list(entries...)
+		l.ThisUpdate = ocsptest.UTCAt(base.Add(later))
+		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(s.ca.cert.SubjectKeyId)}
+		if number != none {
+			l.Extensions = append(l.Extensions, ocsptest.CRLNumber(number))
+		}
+		return encode(t, l)
+	}
+	held := entryFor(s.client, ocsptest.ReasonCode(6))
+	const later, same, earlier = time.Hour, time.Duration(0), -time.Hour
+	for _, c := range []struct {
+		name         string
+		known, comes int64
+		when         time.Duration
+		older        bool
+	}{
+		{"case 84 a lower number", 7, 6, later, true},
+		{"case 84 a lower number of the same moment", 7, 6, same, true},
+		{"case 84 a lower number and earlier", 7, 6, earlier, true},
+		{"case 84 a higher number", 7, 8, later, false},
+		{"case 84 a higher number, though earlier", 7, 8, earlier, false},
+		{"case 84 the same number, later", 7, 7, later, false},
+		{"case 84 the same number again", 7, 7, same, false},
+		{"case 84 the same number, earlier", 7, 7, earlier, true},
+		{"case 84 numbers of two octets", 0x7FFF, 0x8000, earlier, false},
+		{"case 84 no number any more, later", 7, none, later, false},
+		{"case 84 no number any more, earlier", 7, none, earlier, true},
+		{"case 84 a number for the first time, earlier", none, 7, earlier, true},
+		{"case 84 no numbers, later", none, none, later, false},
+		{"case 84 no numbers, earlier", none, none, earlier, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for state, entries := range map[revocation.Status][]ocsptest.Entry{revocation.Good: nil, revocation.Revoked: {held}} {
+				known, err := revocation.VerifyCRL(list(c.known, same, entries...), s.client.cert, s.ca.cert, at(now))
+				expect(t, known, err, state, nil)
+				o := at(now)
+				o.Previous = &known
+				result, err := revocation.VerifyCRL(list(c.comes, c.when), s.client.cert, s.ca.cert, o)
+				switch again := c.known == c.comes && c.when == same; {
+				case state == revocation.Good && c.older:
+					expect(t, result, err, revocation.Unavailable, revocation.ErrRollback)
+				case state == revocation.Revoked && (c.older || again):
+					expect(t, result, err, revocation.Revoked, nil)
+					assert.Equal(t, known, result, "the hold stays")
+				default:
+					expect(t, result, err, revocation.Good, nil)
+				}
+			}
+		})
+	}
+	t.Run("case 84 the number of the list is in the result", func(t *testing.T) {
+		result, err := revocation.VerifyCRL(list(0x8000, same), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, revocation.Good, nil)
+		assert.Equal(t, big.NewInt(0x8000), result.CRLNumber)
+		result, err = revocation.VerifyCRL(list(none, same), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, revocation.Good, nil)
+		assert.Nil(t, result.CRLNumber)
 	})
 }

@@ -1,6 +1,9 @@
 package revocation
 
-import "time"
+import (
+	"math/big"
+	"time"
+)
 
 // Status is what the evidence says.
 type Status uint8
@@ -73,10 +76,11 @@ type Result struct {
 	Source Source
 
 	// Reason is the reason code of RFC 5280, section 5.3.1, of a revocation, or
-	// ReasonUnspecified.
+	// ReasonUnspecified where none is given or kept; a [CRL] keeps ReasonCertificateHold
+	// alone.
 	Reason int
 
-	// RevokedAt is the time of the revocation.
+	// RevokedAt is the time of the revocation, zero where it is not kept, as in a [CRL].
 	RevokedAt time.Time
 
 	// ThisUpdate and NextUpdate bound the evidence; NextUpdate is zero where it has none.
@@ -85,6 +89,14 @@ type Result struct {
 
 	// UsableUntil is the moment from which the evidence must not be used again.
 	UsableUntil time.Time
+
+	// RefreshAfter is the moment from which newer evidence is looked for while this is
+	// still used. The checker sets it; it is zero in what the Verify functions return.
+	RefreshAfter time.Time
+
+	// Stale says that the checker used the evidence past UsableUntil, within the grace
+	// that it was configured with.
+	Stale bool
 
 	// Responder names who signed: the subject of the signing certificate.
 	Responder string
@@ -100,6 +112,15 @@ type Result struct {
 	// ReasonsCovered is the set of revocation reasons that a CRL answers for, bit n for
 	// reason flag n of RFC 5280, section 4.2.1.13; AllReasons for an OCSP response.
 	ReasonsCovered uint16
+
+	// CRLNumber is the number of the CRL (RFC 5280, section 5.2.3), nil where it has none
+	// and for OCSP. With a delta CRL it is the delta's. It may be shared: do not change it.
+	CRLNumber *big.Int
+
+	// DeltaMissing says that there should be a delta CRL and that the complete one speaks
+	// alone: the delta could not be had or used, or is no longer fresh. A revocation since
+	// the complete list was issued may not be seen yet.
+	DeltaMissing bool
 }
 
 // AllReasons is every reason flag of RFC 5280, section 4.2.1.13, bits 1 to 8.

@@ -1,0 +1,111 @@
+package revocation
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// header is what a list says about itself: which certificates it answers for, and for how
+// long. A parsed list and the index that is kept of it share it, and with it the rules.
+type header struct {
+	issuer                 []byte // the name, DER
+	thisUpdate, nextUpdate time.Time
+	hasNextUpdate          bool
+	point                  *issuingPoint
+	keyID                  []byte   // of the authority key identifier, nil if absent
+	number                 *big.Int // cRLNumber, nil if absent
+	baseNumber             *big.Int // of a delta: the number of the oldest list that it continues
+	responder              string   // who signed
+}
+
+func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
+
+// finding is what a list says about one serial number.
+type finding struct {
+	listed    bool
+	reason    int
+	revokedAt time.Time
+}
+
+func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
+
+// scope is rule C6. It returns the reasons that the list answers for.
+func (h *header) scope(s *subject) (uint16, error) {
+	p := h.point
+	if p == nil {
+		return AllReasons, nil
+	}
+	switch {
+	case p.onlyAttribute:
+		return 0, fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
+	case p.onlyUser && (s.isCA || !s.v3):
+		return 0, fmt.Errorf("%w: user certificates only", ErrCRLScope)
+	case p.onlyCA && !s.isCA:
+		return 0, fmt.Errorf("%w: CA certificates only", ErrCRLScope)
+	case !p.hasPoint:
+		return p.reasons, nil
+	case s.pointsErr != nil:
+		return 0, s.pointsErr
+	}
+	var reasons uint16
+	for _, point := range s.points {
+		if slices.ContainsFunc(point.names, p.hasName) {
+			reasons |= point.reasons
+		}
+	}
+	if reasons == 0 {
+		return 0, fmt.Errorf("%w: no distribution point of the certificate names it", ErrCRLScope)
+	}
+	return reasons & p.reasons, nil
+}
+
+// decide is rules C4 and C1: what the finding is worth at this moment, for the reasons that
+// the list answers for.
+func (h *header) decide(found finding, reasons uint16, s *subject, o *VerifyOptions) (Result, error) {
+	if !h.isFresh(s.isCA, o) {
+		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, ErrNotFresh
+	}
+	if !found.listed && reasons != AllReasons {
+		return Result{Source: SourceCRL, ReasonsCovered: reasons}, ErrCRLIncomplete
+	}
+	result := Result{
+		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
+		UsableUntil: h.usableUntil(s, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
+	}
+	if found.listed {
+		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
+	}
+	if found.forGood() {
+		result.UsableUntil = s.notAfter
+	}
+	return result, nil
+}
+
+// isFresh is rule C4.
+func (h *header) isFresh(isCA bool, o *VerifyOptions) bool {
+	if !h.hasBegun(o) {
+		return false
+	}
+	if limit, bounded := o.maxAge(isCA, DefaultMaxAgeCRL); bounded && o.Now.Sub(h.thisUpdate) > limit {
+		return false
+	}
+	if !h.hasNextUpdate {
+		return o.AllowNoNextUpdate
+	}
+	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.skew()))
+}
+
+func (h *header) hasBegun(o *VerifyOptions) bool { return !h.thisUpdate.After(o.Now.Add(o.skew())) }
+
+func (h *header) usableUntil(s *subject, o *VerifyOptions) time.Time {
+	until := s.notAfter
+	if h.hasNextUpdate && h.nextUpdate.Before(until) {
+		until = h.nextUpdate
+	}
+	if limit, bounded := o.maxAge(s.isCA, DefaultMaxAgeCRL); bounded && h.thisUpdate.Add(limit).Before(until) {
+		until = h.thisUpdate.Add(limit)
+	}
+	return until
+}

@@ -1,0 +1,47 @@
+package revocation
+
+import (
+	"math/big"
+	"time"
+)
+
+// standing is the place of evidence among others of its kind.
+type standing struct {
+	number     *big.Int // of a CRL, nil if it has none
+	thisUpdate time.Time
+}
+
+func (r *Result) standing() standing { return standing{r.CRLNumber, r.ThisUpdate} }
+
+// compare is rule C9: the larger cRLNumber is newer, and without two numbers that differ
+// the later thisUpdate.
+func (s standing) compare(other standing) int {
+	if s.number != nil && other.number != nil {
+		if order := s.number.Cmp(other.number); order != 0 {
+			return order
+		}
+	}
+	return s.thisUpdate.Compare(other.thisUpdate)
+}
+
+// rollBack is check 19 and rule C9: what is known already is never replaced by something
+// older, and a revocation for good never ends. Where something revoked is known it stays
+// the answer; older evidence against anything else is an error. at is how new the evidence
+// is, which for most is what the result says.
+func rollBack(result Result, at standing, previous *Result) (Result, error) {
+	if previous == nil || previous.Status == Unavailable || result.revokedForGood() {
+		return result, nil
+	}
+	order := at.compare(previous.standing())
+	switch {
+	case previous.revokedForGood(), previous.Status == Revoked && order <= 0:
+		return *previous, nil
+	case order < 0:
+		return Result{}, ErrRollback
+	}
+	return result, nil
+}
+
+func (r *Result) revokedForGood() bool {
+	return r.Status == Revoked && r.Reason != ReasonCertificateHold
+}
