@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/asn1"
 	"math/big"
+	"slices"
 )
 
 // Object identifiers of CRLs.
@@ -46,6 +47,17 @@ func CRLNumber(n int64) Extension {
 	return Extension{OID: OIDCRLNumber, Value: Integer(big.NewInt(n))}
 }
 
+// DeltaIndicator is the critical extension that makes a list a delta of the lists from
+// number base on.
+func DeltaIndicator(base int64) Extension {
+	return Extension{OID: OIDDeltaIndicator, Critical: true, Value: Integer(big.NewInt(base))}
+}
+
+// FreshestCRL is the extension of that name, of a list or a certificate.
+func FreshestCRL(points ...[]byte) Extension {
+	return Extension{OID: OIDFreshestCRL, Value: Element(TagSequence, points...)}
+}
+
 // AuthorityKeyID is the extension with a keyIdentifier.
 func AuthorityKeyID(id []byte) Extension {
 	return Extension{OID: OIDAuthorityKeyID, Value: Element(TagSequence, Element(Context(0), id))}
@@ -60,7 +72,8 @@ type List struct {
 	ThisUpdate []byte
 	NextUpdate []byte // nil: absent
 	Entries    []Entry
-	WithEmpty  bool // revokedCertificates is written even when empty
+	RawEntries []byte // stand before Entries, as they are: for lists of a million
+	WithEmpty  bool   // revokedCertificates is written even when empty
 	Extensions []Extension
 
 	Key       crypto.Signer
@@ -86,11 +99,12 @@ func (l List) Data() []byte {
 	if inner == nil {
 		inner = l.algorithm().Identifier
 	}
-	var entries, extensions []byte
+	var extensions []byte
+	entries := slices.Clip(l.RawEntries)
 	for _, e := range l.Entries {
 		entries = append(entries, e.DER()...)
 	}
-	if len(l.Entries) > 0 || l.WithEmpty {
+	if len(entries) > 0 || l.WithEmpty {
 		entries = Element(TagSequence, entries, l.Behind[InAnswers])
 	}
 	if l.Extensions != nil {
