@@ -45,7 +45,8 @@ func (l *list) readEntry(s *cryptobyte.String) (entry, error) {
 		one.reason = int(int8(inner[n])) //nolint:gosec // an ENUMERATED of one octet is signed
 		return one, l.checkReason(one.reason)
 	}
-	return one, l.readEntryExtensions(&one, inner)
+	err := l.readEntryExtensions(&one, inner)
+	return one, err
 }
 
 func (l *list) readEntryExtensions(one *entry, inner cryptobyte.String) error {

@@ -10,11 +10,9 @@ import (
 // header is what a list says about itself: which certificates it answers for, and for how
 // long. A parsed list and the index that is kept of it share it, and with it the rules.
 type header struct {
-	issuer                 []byte // the name, DER
 	thisUpdate, nextUpdate time.Time
 	hasNextUpdate          bool
 	point                  *issuingPoint
-	keyID                  []byte   // of the authority key identifier, nil if absent
 	number                 *big.Int // cRLNumber, nil if absent
 	baseNumber             *big.Int // of a delta: the number of the oldest list that it continues
 	responder              string   // who signed

@@ -35,6 +35,8 @@ type list struct {
 	kind       listKind
 	tbs        []byte
 	version    int
+	issuer     []byte // the name, DER
+	keyID      []byte // of the authority key identifier, nil if absent
 	entries    []byte // content of revokedCertificates
 	hasEntries bool
 	extensions []extension

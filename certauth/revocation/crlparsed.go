@@ -1,0 +1,157 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// CRL is a verified CRL, kept as an exact index of its serial numbers: about as many bytes
+// for an entry as its serial number has. The DER is not kept, nor are reasons and dates of
+// revocations, except that a hold is told from a revocation for good. [ParseCRL] makes
+// one; with [CRL.WithDelta] a delta CRL is laid over it. The zero value answers for no
+// certificate.
+//
+// A CRL never changes and is safe for concurrent use.
+type CRL struct {
+	issuer []byte // the subject of the certificate that it was parsed for
+	base   index
+	delta  *index // nil if there is none
+}
+
+// ParseCRL verifies a complete CRL, in DER or as one PEM block, as one of issuer, which
+// must come from a chain that has verified: structure, the issuer's name, the signature by
+// issuer or one of o.CRLIssuers, and every entry and extension. Whether the list is fresh
+// and covers a certificate depends on the moment and on the certificate: [CRL.Lookup]
+// looks at both.
+//
+// Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL
+// followed by Lookup comes to the same status and error as [VerifyCRL].
+func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
+	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return nil, ErrArgument
+	}
+	l, by, err := openList(der, completeList, issuer, &o)
+	if err != nil {
+		return nil, err
+	}
+	base, err := newIndex(l, by)
+	if err != nil {
+		return nil, err
+	}
+	return &CRL{issuer: bytes.Clone(issuer.RawSubject), base: *base}, nil
+}
+
+// Lookup says what the list has about cert at the moment o.Now. The certificate must have
+// been issued by the issuer that the list was parsed for, else it gives
+// [ErrIssuerMismatch]. Scope, freshness and covered reasons are checked as by [VerifyCRL],
+// with the same errors.
+func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
+	s, err := newSubject(cert)
+	if err != nil {
+		return Result{}, err
+	}
+	return l.lookup(&s, &o)
+}
+
+// lookup allocates nothing unless it fails.
+func (l *CRL) lookup(s *subject, o *VerifyOptions) (Result, error) {
+	if l == nil || o.Now.IsZero() {
+		return Result{}, ErrArgument
+	}
+	if len(l.issuer) == 0 || !equal(s.rawIssuer, l.issuer) {
+		return Result{}, ErrIssuerMismatch
+	}
+	reasons, err := l.base.scope(s)
+	if err != nil {
+		return Result{}, err
+	}
+	at := l.base.find(s.serial)
+	if l.delta != nil {
+		return l.lookupWithDelta(at, reasons, s, o)
+	}
+	result, err := l.base.decide(at.finding(), reasons, s, o)
+	if err != nil {
+		return result, err
+	}
+	return rollBack(result, l.standing(), o.Previous)
+}
+
+// CheckNewer returns nil if next may take the place of the list: it is not older. A next
+// with a smaller cRLNumber, or without two numbers that differ an earlier thisUpdate, gives
+// [ErrRollback]. Lists of different issuers ([ErrCRLIssuer]) or issuing distribution points
+// ([ErrCRLScope]) are not comparable. A list with a delta is as new as the delta.
+func (l *CRL) CheckNewer(next *CRL) error {
+	switch {
+	case l == nil || next == nil:
+		return ErrArgument
+	case !equal(l.issuer, next.issuer):
+		return fmt.Errorf("%w: not to be compared", ErrCRLIssuer)
+	case !sameExtension(l.base.pointDER, next.base.pointDER):
+		return fmt.Errorf("%w: another issuing distribution point", ErrCRLScope)
+	case next.standing().compare(l.standing()) < 0:
+		return ErrRollback
+	}
+	return nil
+}
+
+// sameExtension tells an extension that is absent from an empty one.
+func sameExtension(a, b []byte) bool { return (a == nil) == (b == nil) && equal(a, b) }
+
+// newest is the part that is as new as the whole.
+func (l *CRL) newest() *index {
+	if l.delta != nil {
+		return l.delta
+	}
+	return &l.base
+}
+
+func (l *CRL) standing() standing { return l.newest().standing() }
+
+// ThisUpdate is when the list was issued; the delta, if there is one.
+func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }
+
+// NextUpdate is when the next list is issued at the latest, zero if that is not said. With
+// a delta it is the earlier of both.
+func (l *CRL) NextUpdate() time.Time {
+	next := l.base.nextUpdate
+	if l.delta != nil && l.delta.hasNextUpdate && (!l.base.hasNextUpdate || l.delta.nextUpdate.Before(next)) {
+		next = l.delta.nextUpdate
+	}
+	return next
+}
+
+// Number is the cRLNumber of the list, of the delta if there is one, or nil. The caller
+// may change it.
+func (l *CRL) Number() *big.Int {
+	if number := l.newest().number; number != nil {
+		return new(big.Int).Set(number)
+	}
+	return nil
+}
+
+// Entries is the number of entries, those of the delta included.
+func (l *CRL) Entries() int {
+	if l.delta != nil {
+		return l.base.entries + l.delta.entries
+	}
+	return l.base.entries
+}
+
+// Size is about how many bytes of memory the list holds, those that it shares with the
+// list it was made of by [CRL.WithDelta] included.
+func (l *CRL) Size() int {
+	size := len(l.issuer) + l.base.size()
+	if l.delta != nil {
+		size += l.delta.size()
+	}
+	return size
+}
+
+// FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
+// 5.2.6): at most four http or https URLs. What else stands there is left out, and so is
+// everything if the extension cannot be read.
+func (l *CRL) FreshestURLs() []string { return slices.Clone(l.base.freshest) }
