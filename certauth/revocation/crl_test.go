@@ -58,7 +58,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 	rekeyed := changed(t, s.list(), signedBy(renewed), keyID(renewed))
 	const good, unavailable = revocation.Good, revocation.Unavailable
 	bad, wrongIssuer := revocation.ErrBadSignature, revocation.ErrCRLIssuer
-	run(t, revocation.VerifyCRL, s.client, s.ca, []evidenceCase{
+	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
 		{"the base", encode(t, s.list()), nil, good, nil},
 		{"the base without an authority key identifier", changed(t, s.list(), noKeyID), nil, good, nil},
 		{"case 73 of another issuer, signed by it", changed(t, s.list(), noKeyID, issuer(stranger.cert.RawSubject), signedBy(stranger)), nil, unavailable, wrongIssuer},
@@ -80,7 +80,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 	t.Run("the old list is still good after the change", func(t *testing.T) {
 		o := at(now)
 		o.CRLIssuers = []*x509.Certificate{nil, renewed.cert}
-		result, err := revocation.VerifyCRL(encode(t, s.list()), s.client.cert, s.ca.cert, o)
+		result, err := bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, o)
 		expect(t, result, err, revocation.Good, nil)
 	})
 	for name, c := range map[string]struct {
@@ -91,7 +91,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 			s := newScene(t)
 			s.ca = makeCert(t, "Clients CA", newKey(t), s.root, asCA, keyUsage(c.usage), func(x *x509.Certificate) { x.IsCA = c.usage != x509.KeyUsageCRLSign })
 			s.client = makeCert(t, "client", newKey(t), s.ca, asClient)
-			result, err := revocation.VerifyCRL(encode(t, s.list()), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, at(now))
 			if c.ok {
 				expect(t, result, err, revocation.Good, nil)
 			} else {
@@ -126,7 +126,7 @@ func TestVerifyCRL_Algorithms(t *testing.T) {
 			if c.terms != nil {
 				c.terms(&o)
 			}
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
+			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, o)
 			if c.ok {
 				expect(t, result, err, revocation.Good, nil)
 			} else {
@@ -169,7 +169,7 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 	date := ocsptest.Extension{OID: ocsptest.OIDInvalidityDate, Value: ocsptest.At(now.Add(-9 * day))}
 	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
 	critical, malformed := revocation.ErrCriticalExtension, revocation.ErrMalformed
-	run(t, revocation.VerifyCRL, s.client, s.ca, []evidenceCase{
+	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
 		{"case 82 unknown and critical", of(foreign(1, true)), nil, unavailable, critical},
 		{"case 82 unknown and not critical", of(foreign(1, false)), nil, good, nil},
 		{"case 82 unknown and critical in the entry of another", entry(third, foreign(1, true)), nil, unavailable, critical},
@@ -235,7 +235,7 @@ func TestVerifyCRL_Entries(t *testing.T) {
 		{"our serial number and one more octet", list(serial(append(magnitude[:len(magnitude):len(magnitude)], 0)...)), good, nil, -1},
 	} {
 		t.Run("rule C8 "+c.name, func(t *testing.T) {
-			result, err := revocation.VerifyCRL(c.der, s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(c.der, s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, c.status, c.err)
 			assert.Equal(t, c.reason, result.Reason)
 			if c.status == revoked && c.reason != revocation.ReasonCertificateHold {
@@ -243,4 +243,78 @@ func TestVerifyCRL_Entries(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Rules C2, C7 and C8: how an entry may be written. Nearly all entries have a reason code
+// alone, not critical, or nothing; these are the others.
+func TestVerifyCRL_EntryForms(t *testing.T) {
+	s := newScene(t)
+	reason := func(critical bool, value ...byte) ocsptest.Extension {
+		return ocsptest.Extension{OID: ocsptest.OIDReasonCode, Critical: critical, Value: value}
+	}
+	date := ocsptest.Extension{OID: ocsptest.OIDInvalidityDate, Value: ocsptest.At(now)}
+	falseBoolean, behind := reason(false, 10, 1, 1), reason(false, 10, 1, 1)
+	falseBoolean.Boolean, behind.Behind = []byte{1, 1, 0}, []byte{5, 0}
+	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
+	malformed := revocation.ErrMalformed
+	ours := func(extensions ...ocsptest.Extension) ocsptest.Entry { return entryFor(s.client, extensions...) }
+	edit := func(change func(*ocsptest.Entry)) ocsptest.Entry {
+		e := ours(reason(false, 10, 1, 1))
+		change(&e)
+		return e
+	}
+	cases := []evidenceCase{
+		{"rule C8 a reason that is critical", encode(t, s.list(ours(reason(true, 10, 1, 6)))), nil, revoked, nil},
+		{"rule C8 a reason behind a date", encode(t, s.list(ours(date, reason(false, 10, 1, 6)))), nil, revoked, nil},
+		{"rule C8 a date alone", encode(t, s.list(ours(date))), nil, revoked, nil},
+		{"rule C8 a GeneralizedTime", encode(t, s.list(edit(func(e *ocsptest.Entry) { e.RevokedAt = ocsptest.At(now) }))), nil, revoked, nil},
+		{"rule C7 extensions twice", encode(t, s.list(edit(func(e *ocsptest.Entry) {
+			e.Behind = ocsptest.Extensions([]ocsptest.Extension{date})
+		}))), nil, unavailable, malformed},
+		{"rule C7 a reason twice", encode(t, s.list(ours(reason(false, 10, 1, 1), reason(false, 10, 1, 6)))), nil, unavailable, revocation.ErrLimits},
+		{"rule C7 FALSE is written out", encode(t, s.list(ours(falseBoolean))), nil, unavailable, malformed},
+		{"rule C7 bytes in the extension", encode(t, s.list(ours(behind))), nil, unavailable, malformed},
+		{"rule C2 no date", encode(t, s.list(edit(func(e *ocsptest.Entry) { e.RevokedAt = nil }))), nil, unavailable, malformed},
+		{"rule C2 a date that is none", encode(t, s.list(edit(func(e *ocsptest.Entry) {
+			e.RevokedAt = ocsptest.Element(ocsptest.TagUTCTime, []byte("260230110000Z"))
+		}))), nil, unavailable, malformed},
+		{"rule C2 an entry that is a SET", replaceEntryTag(t, s, 0x31), nil, unavailable, malformed},
+	}
+	for name, value := range map[string][]byte{
+		"7": {10, 1, 7}, "8": {10, 1, 8}, "11": {10, 1, 11}, "127": {10, 1, 127}, "-128": {10, 1, 0x80}, "-1": {10, 1, 0xFF},
+		"1 of two octets": {10, 2, 0, 1}, "256": {10, 2, 1, 0}, "none": {10, 0}, "an INTEGER": {2, 1, 1}, "empty": {}, "1 and more": {10, 1, 1, 0},
+	} {
+		cases = append(
+			cases,
+			evidenceCase{"rule C8 the reason is " + name, encode(t, s.list(ours(reason(false, value...)))), nil, unavailable, malformed},
+			evidenceCase{"rule C8 the critical reason is " + name, encode(t, s.list(ours(reason(true, value...)))), nil, unavailable, malformed},
+			evidenceCase{"rule C8 the reason of another is " + name, encode(t, s.list(entryFor(s.root, date, reason(false, value...)))), nil, unavailable, malformed},
+		)
+	}
+	run(t, bothWays(t), s.client, s.ca, cases)
+	for code := range byte(11) {
+		if code == 7 || code == 8 {
+			continue
+		}
+		for _, e := range []ocsptest.Entry{ours(reason(false, 10, 1, code)), ours(reason(true, 10, 1, code)), ours(date, reason(false, 10, 1, code))} {
+			result, err := bothWays(t)(encode(t, s.list(e)), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, revoked, nil)
+			assert.Equal(t, int(code), result.Reason)
+			assert.False(t, result.RevokedAt.IsZero())
+			result, err = bothWays(t)(encode(t, s.list(e)), s.other.cert, s.ca.cert, at(now))
+			expect(t, result, err, revoked, nil)
+		}
+	}
+	result, err := bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, good, nil)
+}
+
+// replaceEntryTag is the base list with another tag on its first entry.
+func replaceEntryTag(t *testing.T, s *scene, tag byte) []byte {
+	t.Helper()
+	l := s.list()
+	entry := l.Entries[0].DER()
+	entry[0] = tag
+	l.RawEntries, l.Entries = entry, nil
+	return encode(t, l)
 }

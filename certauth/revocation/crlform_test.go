@@ -71,7 +71,7 @@ func TestVerifyCRL_Form(t *testing.T) {
 			list(func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{place: junk} }), nil, unavailable, malformed,
 		})
 	}
-	run(t, revocation.VerifyCRL, s.client, s.ca, cases)
+	run(t, bothWays(t), s.client, s.ca, cases)
 	require.NotEqual(t, der, text)
 }
 
@@ -118,7 +118,7 @@ func TestVerifyCRL_Times(t *testing.T) {
 			evidenceCase{"rule C2 a GeneralizedTime with " + name, times(long, next), nil, unavailable, malformed},
 		)
 	}
-	run(t, revocation.VerifyCRL, s.client, s.ca, cases)
+	run(t, bothWays(t), s.client, s.ca, cases)
 	for name, c := range map[string]struct {
 		entry ocsptest.Entry
 		want  bool
@@ -130,14 +130,14 @@ func TestVerifyCRL_Times(t *testing.T) {
 		t.Run("case 99 a stale list says "+name, func(t *testing.T) {
 			l := s.list(c.entry)
 			l.NextUpdate = utc(now.Add(-skew - second))
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, unavailable, stale)
 			assert.Equal(t, c.want, result.StaleRevoked)
 		})
 	}
 	t.Run("case 83 MaxAgeCA is for CA certificates", func(t *testing.T) {
 		sub := makeCert(t, "Sub CA", newKey(t), s.ca, asCA)
-		run(t, revocation.VerifyCRL, sub, s.ca, []evidenceCase{
+		run(t, bothWays(t), sub, s.ca, []evidenceCase{
 			{"400 days", times(utc(now.Add(-400*day)), next), nil, good, nil},
 			{"400 days and a second", times(utc(now.Add(-400*day-second)), next), nil, unavailable, stale},
 		})

@@ -77,7 +77,7 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 			if c.list != nil {
 				l = s.withPoint(c.list(s))
 			}
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, c.status, c.err)
 		})
 	}
@@ -85,14 +85,14 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 		s := newScene(t, point(uri(shardA)))
 		l := s.withPoint(uri(shardB))
 		l.Entries = append(l.Entries, entryFor(s.client))
-		result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+		result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, scope)
 	})
 	t.Run("case 76 an issuing point that is not marked critical counts all the same", func(t *testing.T) {
 		s := newScene(t, point(uri(shardA)))
 		l := s.withPoint(uri(shardB))
 		l.Extensions[len(l.Extensions)-1].Critical = false
-		result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+		result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, scope)
 	})
 }
@@ -126,12 +126,12 @@ func TestVerifyCRL_ScopeByKind(t *testing.T) {
 		if c.flag == 4 {
 			one.err = revocation.ErrIndirectCRL
 		}
-		run(t, revocation.VerifyCRL, c.of, s.ca, []evidenceCase{one})
+		run(t, bothWays(t), c.of, s.ca, []evidenceCase{one})
 	}
 	assert.ErrorIs(t, revocation.ErrIndirectCRL, scope)
 	bad := func(fields ...[]byte) []byte { return encode(t, s.withPoint(fields...)) }
 	boolean := func(n, value byte) []byte { return ocsptest.Element(ocsptest.Context(n), []byte{value}) }
-	run(t, revocation.VerifyCRL, s.client, s.ca, []evidenceCase{
+	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
 		{"rule C6 an empty issuing point", bad(), nil, unavailable, malformed},
 		{"rule C6 FALSE is written out", bad(boolean(1, 0)), nil, unavailable, malformed},
 		{"rule C6 FALSE of indirect is written out", bad(ocsptest.Flag(1), boolean(4, 0)), nil, unavailable, malformed},
@@ -179,7 +179,7 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 				s.client = makeCert(t, "client", newKey(t), s.ca, asClient, point(c.cert...))
 			}
 			l := s.withPoint(c.list...)
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 			if c.want == revocation.AllReasons {
 				expect(t, result, err, revocation.Good, nil)
 			} else {
@@ -187,7 +187,7 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 			}
 			assert.Equal(t, c.want, result.ReasonsCovered)
 			l.Entries = append(l.Entries, entryFor(s.client, ocsptest.ReasonCode(1)))
-			result, err = revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+			result, err = bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, revocation.Revoked, nil)
 		})
 	}
@@ -196,7 +196,7 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 			ocsptest.Point(uri(shardA), inPoint(1, 2)), ocsptest.Point(uri(shardB), inPoint(3, 4, 5, 6, 7, 8)))))
 		var together uint16
 		for _, shard := range []string{shardA, shardB} {
-			result, err := revocation.VerifyCRL(encode(t, s.withPoint(uri(shard))), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, s.withPoint(uri(shard))), s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIncomplete)
 			together |= result.ReasonsCovered
 		}
@@ -205,7 +205,7 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 	t.Run("case 81 two points of one name cover what both do", func(t *testing.T) {
 		s := newScene(t, extra(ocsptest.DistributionPoints(
 			ocsptest.Point(uri(shardA), inPoint(1, 2, 3, 4)), ocsptest.Point(uri(shardA), inPoint(5, 6, 7, 8)))))
-		result, err := revocation.VerifyCRL(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
+		result, err := bothWays(t)(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, revocation.Good, nil)
 	})
 }
@@ -230,7 +230,7 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 	} {
 		t.Run("rule C1 "+name, func(t *testing.T) {
 			s := newScene(t, extra(ocsptest.Extension{OID: ocsptest.OIDDistributionPoints, Value: c.value}))
-			result, err := revocation.VerifyCRL(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
+			result, err := bothWays(t)(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
 			if c.err == nil {
 				expect(t, result, err, revocation.Good, nil)
 			} else {

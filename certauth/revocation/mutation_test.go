@@ -118,9 +118,42 @@ func TestVerifyCRL_NoChangedByteStaysGood(t *testing.T) {
 	}{"ECDSA": {s, l}, "RSA": {rsaScene, rsaScene.list()}} {
 		t.Run(name, func(t *testing.T) {
 			der := encode(t, c.l)
-			result, err := revocation.VerifyCRL(der, c.s.client.cert, c.s.ca.cert, at(now))
+			result, err := bothWays(t)(der, c.s.client.cert, c.s.ca.cert, at(now))
 			expect(t, result, err, revocation.Good, nil)
-			assert.Empty(t, survivors(t, revocation.VerifyCRL, der, c.s.client.cert, c.s.ca.cert, 0, len(der)))
+			assert.Empty(t, survivors(t, bothWays(t), der, c.s.client.cert, c.s.ca.cert, 0, len(der)))
+		})
+	}
+}
+
+// Every single byte of a delta: never Good or Revoked with it, neither laid over its list
+// nor in place of one.
+func TestCRL_WithDelta_NoChangedByteStaysGood(t *testing.T) {
+	s := newScene(t)
+	base := parse(t, s.ca, encode(t, s.list(entryFor(s.client, hold))))
+	onDelta := func(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error) {
+		if list, err := revocation.ParseCRL(der, issuer, o); err == nil {
+			return list.Lookup(cert, o)
+		}
+		list, err := base.WithDelta(der, issuer, o)
+		if err != nil {
+			return revocation.Result{}, err
+		}
+		return list.Lookup(cert, o)
+	}
+	for name, c := range map[string]struct {
+		entry  ocsptest.Entry
+		status revocation.Status
+	}{"that lifts a hold": {entryFor(s.client, remove), revocation.Good}, "that revokes": {entryFor(s.client, compromise), revocation.Revoked}} {
+		t.Run(name, func(t *testing.T) {
+			der := encode(t, s.delta(7, 8, c.entry))
+			result, err := onDelta(der, s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, c.status, nil)
+			assert.Empty(t, survivors(t, onDelta, der, s.client.cert, s.ca.cert, 0, len(der)))
+			for n := range der {
+				merged, err := base.WithDelta(der[:n], s.ca.cert, at(now))
+				require.ErrorIs(t, err, revocation.ErrMalformed, "%d bytes", n)
+				require.Nil(t, merged)
+			}
 		})
 	}
 }
@@ -131,7 +164,7 @@ func TestVerify_NoPrefixIsGood(t *testing.T) {
 	for name, c := range map[string]struct {
 		verify verifier
 		der    []byte
-	}{"OCSP": {revocation.VerifyOCSP, encode(t, s.by(s.delegate(t)))}, "CRL": {revocation.VerifyCRL, encode(t, s.list())}} {
+	}{"OCSP": {revocation.VerifyOCSP, encode(t, s.by(s.delegate(t)))}, "CRL": {bothWays(t), encode(t, s.list())}} {
 		for n := range c.der {
 			result, err := c.verify(c.der[:n], s.client.cert, s.ca.cert, at(now))
 			require.ErrorIs(t, err, revocation.ErrMalformed, "%s, %d bytes", name, n)

@@ -215,7 +215,7 @@ func TestVerify_Arguments(t *testing.T) {
 	for name, f := range map[string]struct {
 		verify verifier
 		der    []byte
-	}{"OCSP": {revocation.VerifyOCSP, response}, "CRL": {revocation.VerifyCRL, list}} {
+	}{"OCSP": {revocation.VerifyOCSP, response}, "CRL": {bothWays(t), list}} {
 		for _, c := range []struct {
 			name         string
 			cert, issuer *x509.Certificate

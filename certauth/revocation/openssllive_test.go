@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +65,27 @@ func (o *openssl) writeIdentity(t *testing.T, name string, of *identity) {
 	o.write(t, name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 }
 
+// indexLine is a certificate and why it is revoked, empty if it is not.
+type indexLine struct {
+	reason string
+	of     *identity
+}
+
+func (o *openssl) writeIndex(t *testing.T, lines ...indexLine) {
+	t.Helper()
+	const layout = "060102150405Z"
+	var index bytes.Buffer
+	for _, line := range lines {
+		kind, revocation := "V", ""
+		if line.reason != "" {
+			kind, revocation = "R", time.Now().Add(-time.Hour).UTC().Format(layout)+","+line.reason
+		}
+		fmt.Fprintf(&index, "%s\t%s\t%s\t%X\tunknown\t/O=Contoso/CN=%s\n", kind, line.of.cert.NotAfter.UTC().Format(layout), revocation,
+			line.of.cert.SerialNumber.Bytes(), line.of.cert.Subject.CommonName)
+	}
+	o.write(t, "index.txt", index.Bytes())
+}
+
 // liveScene has certificates that are valid by the real clock, which openssl signs by, and
 // openssl's index: other is revoked, held is on hold, absent is not in it.
 func liveScene(t *testing.T, o *openssl, rsa bool) (s *scene, delegate, held, absent *identity) {
@@ -83,16 +105,7 @@ func liveScene(t *testing.T, o *openssl, rsa bool) (s *scene, delegate, held, ab
 	for name, one := range map[string]*identity{"ca": s.ca, "client": s.client, "other": s.other, "held": held, "absent": absent, "responder": delegate} {
 		o.writeIdentity(t, name, one)
 	}
-	var index bytes.Buffer
-	revoked := time.Now().Add(-time.Hour).UTC().Format("060102150405Z")
-	for _, line := range []struct {
-		kind, revocation string
-		of               *identity
-	}{{"V", "", s.client}, {"R", revoked + ",keyCompromise", s.other}, {"R", revoked + ",certificateHold", held}} {
-		fmt.Fprintf(&index, "%s\t%s\t%s\t%X\tunknown\t/O=Contoso/CN=%s\n", line.kind, to.UTC().Format("060102150405Z"), line.revocation,
-			line.of.cert.SerialNumber.Bytes(), line.of.cert.Subject.CommonName)
-	}
-	o.write(t, "index.txt", index.Bytes())
+	o.writeIndex(t, indexLine{"", s.client}, indexLine{"keyCompromise", s.other}, indexLine{"certificateHold", held})
 	o.write(t, "number", []byte("1001\n"))
 	o.write(t, "ca.cnf", []byte(`[ca]
 default_ca = this
@@ -125,6 +138,18 @@ fullname = URI:`+shardA+`
 onlysomereasons = keyCompromise, CACompromise
 [delta]
 2.5.29.27 = critical, DER:02:02:10:00
+[base]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @a
+freshestCRL = URI:http://crl.example/delta
+[delta_of_base]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @a
+2.5.29.27 = critical, DER:02:02:10:01
+[delta_of_a_later_base]
+authorityKeyIdentifier = keyid
+issuingDistributionPoint = critical, @a
+2.5.29.27 = critical, DER:02:02:10:02
 `))
 	return s, delegate, held, absent
 }
@@ -226,15 +251,76 @@ func TestVerifyCRL_ListsOfOpenSSL(t *testing.T) {
 				o.run(t, append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", c.section, "-out", "list.pem"}, c.arguments...)...)
 				o.run(t, "crl", "-in", "list.pem", "-outform", "DER", "-out", "list.der")
 				for _, name := range []string{"list.pem", "list.der"} {
-					result, err := revocation.VerifyCRL(o.read(t, name), c.about.cert, s.ca.cert, at(time.Now()))
+					result, err := bothWays(t)(o.read(t, name), c.about.cert, s.ca.cert, at(time.Now()))
 					expect(t, result, err, c.status, c.err)
 					assert.Equal(t, c.reason, result.Reason)
 				}
 				if c.err == nil {
-					result, err := revocation.VerifyCRL(o.read(t, "list.der"), c.about.cert, s.ca.cert, at(time.Now().Add(25*time.Hour)))
+					result, err := bothWays(t)(o.read(t, "list.der"), c.about.cert, s.ca.cert, at(time.Now().Add(25*time.Hour)))
 					expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
 				}
 			})
 		}
 	}
+}
+
+// Case 85 with lists of openssl, which also says itself what it makes of list and delta.
+func TestCRL_DeltasOfOpenSSL(t *testing.T) {
+	o := findOpenSSL(t)
+	s, _, held, absent := liveScene(t, o, false)
+	generate := func(section string) []byte {
+		o.run(t, "ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", section, "-out", section+".pem")
+		return o.read(t, section+".pem")
+	}
+	base, err := revocation.ParseCRL(generate("base"), s.ca.cert, at(time.Now()))
+	require.NoError(t, err)
+	assert.Equal(t, big.NewInt(0x1001), base.Number())
+	assert.Equal(t, []string{"http://crl.example/delta"}, base.FreshestURLs())
+	o.writeIndex(t, indexLine{"removeFromCRL", held}, indexLine{"superseded", s.client})
+	merged, err := base.WithDelta(generate("delta_of_base"), s.ca.cert, at(time.Now()))
+	require.NoError(t, err)
+	assert.Equal(t, big.NewInt(0x1002), merged.Number())
+	later := generate("delta_of_a_later_base")
+	_, err = base.WithDelta(later, s.ca.cert, at(time.Now()))
+	assert.ErrorIs(t, err, revocation.ErrDeltaMismatch)
+	_, err = revocation.ParseCRL(later, s.ca.cert, at(time.Now()))
+	assert.ErrorIs(t, err, revocation.ErrCRLScope)
+	for _, c := range []struct {
+		name           string
+		of             *identity
+		before, behind revocation.Status
+	}{
+		{"case 85 revoked since", s.client, revocation.Good, revocation.Revoked},
+		{"case 85 revoked before", s.other, revocation.Revoked, revocation.Revoked},
+		{"case 85 on hold, and removed", held, revocation.Revoked, revocation.Good},
+		{"case 85 in neither", absent, revocation.Good, revocation.Good},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for name, of := range map[string]struct {
+				list   *revocation.CRL
+				status revocation.Status
+				lists  []string
+			}{"list": {base, c.before, []string{"base.pem"}}, "list and delta": {merged, c.behind, []string{"base.pem", "delta_of_base.pem"}}} {
+				result, err := of.list.Lookup(c.of.cert, at(time.Now()))
+				expect(t, result, err, of.status, nil)
+				assert.Equal(t, of.status == revocation.Good, o.accepts(t, c.of, of.lists...), "openssl verify with %s", name)
+			}
+		})
+	}
+}
+
+// accepts is the opinion of openssl verify, from lists given as files.
+func (o *openssl) accepts(t *testing.T, of *identity, lists ...string) bool {
+	t.Helper()
+	arguments := []string{"verify", "-partial_chain", "-trusted", "ca.pem", "-crl_check", "-extended_crl", "-use_deltas"}
+	for _, list := range lists {
+		arguments = append(arguments, "-CRLfile", list)
+	}
+	command := exec.CommandContext(t.Context(), o.path, append(arguments, of.cert.Subject.CommonName+".pem")...)
+	command.Dir = o.folder
+	output, err := command.CombinedOutput()
+	if err != nil {
+		require.Contains(t, string(output), "certificate revoked")
+	}
+	return err == nil
 }

@@ -31,7 +31,7 @@ func TestRevocation_BadSignatureYieldsNoStatus(t *testing.T) {
 	}
 	l := s.list(entryFor(s.client))
 	l.Key = s.other.key
-	result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 	require.ErrorIs(t, err, revocation.ErrBadSignature)
 	assert.Equal(t, revocation.Result{}, result)
 }
@@ -102,7 +102,7 @@ func TestRevocation_ExpiredListIsNoEvidence(t *testing.T) {
 	s := newScene(t)
 	l := s.list()
 	l.NextUpdate = ocsptest.UTCAt(now.Add(-skew - time.Second))
-	result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 	expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
 }
 
@@ -112,7 +112,7 @@ func TestRevocation_SerialOfAnotherIssuerIsIgnored(t *testing.T) {
 	another := makeCert(t, "Other CA", newKey(t), s.root, asCA)
 	l := s.list(entryFor(s.client)) // the number, on the list of another CA
 	l.Issuer, l.Key, l.Extensions = another.cert.RawSubject, another.key, nil
-	result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, at(now))
+	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
 	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIssuer)
 	r := s.good()
 	foreign := s.answer(s.client, ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), 1))
@@ -133,9 +133,9 @@ func TestRevocation_SwappedShardIsRefused(t *testing.T) {
 		l.Entries = append(l.Entries, entries...)
 		return encode(t, l)
 	}
-	result, err := revocation.VerifyCRL(of(shardA, entryFor(s.client)), s.client.cert, s.ca.cert, at(now))
+	result, err := bothWays(t)(of(shardA, entryFor(s.client)), s.client.cert, s.ca.cert, at(now))
 	expect(t, result, err, revocation.Revoked, nil)
-	result, err = revocation.VerifyCRL(of("http://crl.example/c.crl"), s.client.cert, s.ca.cert, at(now))
+	result, err = bothWays(t)(of("http://crl.example/c.crl"), s.client.cert, s.ca.cert, at(now))
 	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLScope)
 }
 
@@ -166,7 +166,7 @@ func TestRevocation_RevokedSticks(t *testing.T) {
 	result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
 	require.NoError(t, err)
 	assert.Equal(t, known, result, "a newer Good does not end it")
-	result, err = revocation.VerifyCRL(encode(t, s.list()), s.client.cert, s.ca.cert, o)
+	result, err = bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, o)
 	require.NoError(t, err)
 	assert.Equal(t, known, result, "nor does a newer list without it")
 	old := s.good()
