@@ -1065,6 +1065,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 		"Chain.StrictEKU":   "true asks for more",
 		"Extension.Present": "one of three of which exactly one must be set, so its zero never accepts",
 		"Peer.Socket":       "a result; false opens no unix-socket gate",
+		"Revocation.Stale":  "a result: what a Checker was told to accept",
 		"Event.Route":       "a report of what was decided",
 		// Which form is read; the policy needs its anchor all the same.
 		"ApplicationGateway.Passthrough": "demands another flag", "ALB.Passthrough": "reads the chain as well", "RFC9440.Chain": "reads the chain as well", "HAProxy.ChainNumbered": "reads the chain in parts",

@@ -38,6 +38,8 @@ type Error struct {
 
 	// fingerprint is the SHA-256 of the leaf in hex, for the log, if it could be read.
 	fingerprint string
+	// revocation is what the checker found, if that is why.
+	revocation Revocation
 }
 
 // Error implements error.

@@ -19,6 +19,12 @@ const (
 	OutcomeReported  Outcome = "reported"  // would have been refused; InsecureReportOnly let it through; Err is set
 	OutcomeReloaded  Outcome = "reloaded"  // not a request: new material is in use
 	OutcomeKept      Outcome = "kept"      // not a request: a reload failed, the last good set stays; Err is set
+
+	// Of a revocation checker, not of a request; Evidence is set.
+	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
+	OutcomeFetchFailed   Outcome = "fetch_failed"   // it was not to be had, or did not verify
+	OutcomeBreakerOpened Outcome = "breaker_opened" // a host failed too often and is left alone
+	OutcomeBreakerClosed Outcome = "breaker_closed" // it answers again
 )
 
 // Event is one decision or one reload, for metrics and audit.
@@ -39,9 +45,42 @@ type Event struct {
 	// Identity is the caller if accepted, and the known caller whom a route's Require
 	// refused.
 	Identity *Identity
+	// Revocation is what a checker found, if one was asked: for accepted callers, and for
+	// those that were refused because of it.
+	Revocation Revocation
+	// Evidence describes a fetch of a revocation checker; nil for everything else.
+	Evidence *Evidence
 	// Route is true for the decision of a Require; the Handler around it reports its own
 	// first.
 	Route bool
+}
+
+// Evidence is one fetch of OCSP or CRL evidence, or the host of a breaker. It never holds a
+// certificate.
+type Evidence struct {
+	// Kind is "ocsp" or "crl".
+	Kind string
+	// Host is host and port of the responder.
+	Host string
+	// Serial is the certificate's serial number in hex, for OCSP.
+	Serial string
+	// Status is what an OCSP answer says.
+	Status RevocationStatus
+	// ThisUpdate and NextUpdate bound the evidence.
+	ThisUpdate, NextUpdate time.Time
+	// Latency is how long the fetch took; Bytes is the size of the answer.
+	Latency time.Duration
+	Bytes   int
+	// Err is why there is no evidence.
+	Err error
+}
+
+// Age is how old the evidence was when it came; zero if there is none.
+func (e *Evidence) Age(at time.Time) time.Duration {
+	if e.ThisUpdate.IsZero() {
+		return 0
+	}
+	return at.Sub(e.ThisUpdate)
 }
 
 // Reason returns the reason of the refusal, or [ReasonNone].
@@ -64,6 +103,12 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 		}
 	}()
 	event.Time = a.config.Now()
+	switch {
+	case event.Err != nil:
+		event.Revocation = event.Err.revocation
+	case event.Identity != nil:
+		event.Revocation = event.Identity.Revocation
+	}
 	a.observe(r.Context(), *event)
 	a.log(r.Context(), event)
 	return nil

@@ -19,6 +19,9 @@ const (
 	RevocationRevoked
 	// RevocationUnknown says that the authority answered that it does not know the certificate.
 	RevocationUnknown
+	// RevocationWaived says that the checker's configuration accepts the certificate
+	// without evidence: failing softly, or exempting it. Revocation.Why says which.
+	RevocationWaived
 )
 
 // String returns the status in one word.
@@ -30,6 +33,8 @@ func (s RevocationStatus) String() string {
 		return "revoked"
 	case RevocationUnknown:
 		return "unknown"
+	case RevocationWaived:
+		return "waived"
 	case RevocationUnavailable:
 	}
 	return "unavailable"
@@ -41,6 +46,14 @@ type Revocation struct {
 	Status RevocationStatus
 	// Source says in a word or an address who answered; for logs.
 	Source string
+	// Responder names who signed the evidence, if that is known; for audit.
+	Responder string
+	// Depth is the place in the chain of the certificate that decided, 0 for the leaf.
+	Depth int
+	// Why says what RevocationWaived rests on.
+	Why string
+	// Stale says that the evidence has run out and the configuration still accepts it.
+	Stale bool
 	// ThisUpdate and NextUpdate bound the evidence; zero where it has no such time.
 	ThisUpdate, NextUpdate time.Time
 	// RevokedAt is the time of the revocation, for RevocationRevoked.
@@ -53,11 +66,14 @@ type Revocation struct {
 type RevocationChecker interface {
 	// CheckChain judges every certificate of the chain but its root. An error counts as
 	// RevocationUnavailable unless the status is RevocationRevoked, which always counts.
+	// RevocationWaived accepts as RevocationGood does.
 	CheckChain(ctx context.Context, chain []*x509.Certificate) (Revocation, error)
 }
 
-// NotRevoked accepts a certificate if the Checker finds a verified chain good and none
-// revoked. It stands after a [Chain] in the same path of the policy. Unknown status,
+// NotRevoked accepts a certificate if the Checker finds a verified chain good. If it finds
+// the caller's own certificate revoked, by whatever chain, it refuses; a chain with a
+// revoked CA in it does not count. It stands after a [Chain] in the same path of the
+// policy. Unknown status,
 // missing evidence, an error, a panic: all deny, each with its own Reason. Chains that a
 // later rule verifies are judged as well. How an
 // outage is treated is the Checker's business and its word is final.
@@ -113,24 +129,39 @@ func (r notRevokedRule) check(e *evaluation) *Error {
 	var refused *Error
 	for _, chain := range e.id.Chains {
 		found, err := r.checker.CheckChain(e.ctx, chain)
+		accepted, denied := r.weigh(found, err)
 		switch {
-		case found.Status == RevocationRevoked:
-			return refusal(ReasonCertificateRevoked, r.path, "source %s", quote(found.Source))
-		case err != nil:
-			refused = refusal(ReasonRevocationUnavailable, r.path, "%w", err)
-		case found.Status == RevocationGood:
+		case found.Status == RevocationRevoked && found.Depth == 0:
+			return denied // the caller's own certificate, whatever else leads to it
+		case accepted:
 			good = found
-		case found.Status == RevocationUnknown:
-			refused = refusal(ReasonRevocationUnknown, r.path, "source %s", quote(found.Source))
-		default:
-			refused = refusal(ReasonRevocationUnavailable, r.path, "no evidence")
+		case refused == nil || found.Status == RevocationRevoked:
+			refused = denied
 		}
 	}
-	if good.Status != RevocationGood {
+	if good.Status == RevocationUnavailable {
 		return refused
 	}
 	e.id.Revocation = good
 	return nil
+}
+
+// weigh takes the checker's word on one chain.
+func (r notRevokedRule) weigh(found Revocation, err error) (accepted bool, denied *Error) {
+	switch {
+	case found.Status == RevocationRevoked:
+		denied = refusal(ReasonCertificateRevoked, r.path, "certificate %d of the chain, source %s", found.Depth, quote(found.Source))
+	case err != nil:
+		denied = refusal(ReasonRevocationUnavailable, r.path, "%w", err)
+	case found.Status == RevocationGood, found.Status == RevocationWaived:
+		return true, nil
+	case found.Status == RevocationUnknown:
+		denied = refusal(ReasonRevocationUnknown, r.path, "source %s", quote(found.Source))
+	default:
+		denied = refusal(ReasonRevocationUnavailable, r.path, "no evidence")
+	}
+	denied.revocation = found
+	return false, denied
 }
 
 func (r notRevokedRule) describe(p *printer) { p.line("not revoked") }
