@@ -77,11 +77,11 @@ func TestCRL_WithDelta_Entries(t *testing.T) {
 					d.Entries = append(d.Entries, entryOf(serial, reason), entryOf([]byte{0x66}, remove))
 				}
 				base := parse(t, s.ca, encode(t, l))
-				before := says(t, base, client, serial)
+				before := listSays(t, base, client, serial)
 				merged := withDelta(t, base, s, d)
-				assert.Equal(t, c.want, says(t, merged, client, serial))
-				assert.Equal(t, saysGood, says(t, merged, client, []byte{0x66}))
-				assert.Equal(t, before, says(t, base, client, serial), "the list stays as it is")
+				assert.Equal(t, c.want, listSays(t, merged, client, serial))
+				assert.Equal(t, saysGood, listSays(t, merged, client, []byte{0x66}))
+				assert.Equal(t, before, listSays(t, base, client, serial), "the list stays as it is")
 				assert.Equal(t, base.Entries()+len(d.Entries), merged.Entries())
 			})
 		}

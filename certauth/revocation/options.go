@@ -97,6 +97,9 @@ type VerifyOptions struct {
 	// revocation for good stays. Of two CRLs the smaller number is the older one; without
 	// numbers, as in OCSP, thisUpdate decides.
 	Previous *Result
+
+	// delegate settles a delegate for CheckCRL instead of DelegateCRL.
+	delegate func(*x509.Certificate) (Result, error)
 }
 
 func withDefault(d, otherwise time.Duration) time.Duration {

@@ -166,9 +166,7 @@ func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unche
 	case TrustForLifetime:
 		return true, until, nil
 	case CheckCRL:
-		terms := *o
-		terms.Previous = nil
-		result, err := VerifyCRL(o.DelegateCRL, delegate, issuer, terms)
+		result, err := o.lookUpDelegate(delegate, issuer)
 		if err != nil {
 			return false, until, fmt.Errorf("%w: %w", ErrDelegateRevocation, err)
 		}
@@ -180,6 +178,15 @@ func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unche
 		return false, until, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
 	}
 	return false, until, errors.Join(ErrArgument, ErrDelegateRevocation)
+}
+
+func (o *VerifyOptions) lookUpDelegate(delegate, issuer *x509.Certificate) (Result, error) {
+	if o.delegate != nil {
+		return o.delegate(delegate)
+	}
+	terms := *o
+	terms.Previous = nil
+	return VerifyCRL(o.DelegateCRL, delegate, issuer, terms)
 }
 
 // sameKey compares keys, not their encodings.

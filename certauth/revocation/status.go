@@ -19,6 +19,9 @@ const (
 	Revoked
 	// Unknown means that an authorised responder says it does not know the certificate.
 	Unknown
+	// NotApplicable means that no evidence is asked for, by an explicit rule: a short-lived
+	// certificate, or noRevAvail. Only a Checker says so.
+	NotApplicable
 )
 
 // String returns the status in one word.
@@ -30,6 +33,8 @@ func (s Status) String() string {
 		return "revoked"
 	case Unknown:
 		return "unknown"
+	case NotApplicable:
+		return "not applicable"
 	case Unavailable:
 	}
 	return "unavailable"

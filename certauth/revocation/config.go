@@ -1,0 +1,297 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Mode says what becomes of a certificate for which there is no evidence.
+type Mode uint8
+
+const (
+	// HardFail denies it. It is the zero value.
+	HardFail Mode = iota
+	// SoftFail accepts it, and logs that. Revoked still denies, as does evidence that is
+	// too old and said Revoked, and Unknown unless AllowUnknown is set. Who can keep the
+	// service from reaching the responder can use a revoked certificate.
+	SoftFail
+)
+
+// Scope says which certificates of a chain are judged.
+type Scope uint8
+
+const (
+	// ChainExceptAnchor judges every certificate below the root. It is the zero value.
+	ChainExceptAnchor Scope = iota
+	// LeafOnly judges the client's certificate alone: a revoked intermediate is not seen.
+	LeafOnly
+)
+
+// Sources says what is asked and in which order.
+type Sources uint8
+
+const (
+	// PreferOCSP asks OCSP responders and then, if none gave an answer, CRLs. It is the
+	// zero value.
+	PreferOCSP Sources = iota
+	// PreferCRL looks into CRLs and then, if there is none, asks OCSP responders.
+	PreferCRL
+	// OCSPOnly never looks into a CRL, not even one of Config.Lists.
+	OCSPOnly
+	// CRLOnly never asks a responder.
+	CRLOnly
+	// RequireBoth accepts a certificate only if OCSP and CRL both find it good.
+	RequireBoth
+)
+
+// CertIDHash says by which hash an OCSP request names the issuer. It identifies and
+// protects nothing. Answers with SHA-1 and SHA-2 are understood in any case.
+type CertIDHash uint8
+
+const (
+	// CertIDSHA1 is what every responder knows. It is the zero value.
+	CertIDSHA1 CertIDHash = iota
+	// CertIDSHA256 is what RFC 9919 recommends.
+	CertIDSHA256
+	// CertIDAuto begins with SHA-256 and stays with SHA-1 where a responder does not know
+	// it.
+	CertIDAuto
+)
+
+// Responder is an OCSP responder that the operator names.
+type Responder struct {
+	// URL is http or https. It may lead to a private network or to loopback.
+	URL string
+	// Issuer is the CA whose certificates it is asked about; nil is every CA.
+	Issuer *x509.Certificate
+	// Trusted are certificates that may sign its answers although the CA did not certify
+	// them (RFC 6960, section 4.2.2.2, the first of its three). Only used with an Issuer.
+	Trusted []*x509.Certificate
+}
+
+// List is where CRLs come from, besides the certificates: exactly one field is set.
+type List struct {
+	// URL is http or https and may lead to a private network.
+	URL string
+	// File is a CRL, DER or PEM, that is read again when it changes.
+	File string
+	// Dir is a directory of such files, one CRL each. Names that begin with a dot are
+	// passed over.
+	Dir string
+}
+
+// Config is what a Checker is made of. The zero value is the strict choice: every
+// certificate below the root must be proven good by the sources that stand in it. The
+// value is copied.
+type Config struct {
+	// Mode is HardFail or SoftFail.
+	Mode Mode
+	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail.
+	AllowNoSource bool
+	// AllowUnknown accepts, under SoftFail, what a responder says it does not know.
+	AllowUnknown bool
+	// Scope is ChainExceptAnchor or LeafOnly.
+	Scope Scope
+	// Sources is the order of sources.
+	Sources Sources
+	// QueryAll asks all responders of a certificate: Revoked wins, and one that does not
+	// answer spoils a Good.
+	QueryAll bool
+	// ShortLived accepts certificates that are valid for no longer than this without
+	// evidence. The default 0 accepts none; 7 days is what the CA/Browser Forum calls
+	// short-lived.
+	ShortLived time.Duration
+	// StaleGrace is for how long a Good is used after it has run out, if nothing newer can
+	// be had. The default is 0; more than 24 hours is an error of New.
+	StaleGrace time.Duration
+
+	// Responders are asked before those that a certificate names.
+	Responders []Responder
+	// Lists are CRLs that count besides those that a certificate names. They need Issuers.
+	Lists []List
+	// Issuers are the CAs that Lists, and what Preload is given, come from. A list of
+	// nobody among them is refused.
+	Issuers []*x509.Certificate
+	// IgnoreCertificateURLs asks Responders and Lists alone: nothing that stands in a
+	// certificate is fetched.
+	IgnoreCertificateURLs bool
+	// IgnoreDeltas does not fetch delta CRLs. Without it a list that names a delta is
+	// completed by it where that can be had.
+	IgnoreDeltas bool
+
+	// Verify are the terms of verification. Now, Nonce, TrustedResponders, DelegateCRL and
+	// Previous must not be set: the Checker sets them.
+	Verify VerifyOptions
+	// CertIDHash is the hash in OCSP requests.
+	CertIDHash CertIDHash
+
+	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
+	HTTP HTTPOptions
+	// Fetcher is used instead of the default one, which guards what URLs from certificates
+	// may lead to.
+	Fetcher Fetcher
+	// Store is shared by the instances of the service; nil is none.
+	Store Store
+
+	// MaxWait is how long a request waits for evidence, within its own context: 5 seconds
+	// by default.
+	MaxWait time.Duration
+	// HedgeAfter is when the next responder is asked as well while one has not answered:
+	// 700 ms by default.
+	HedgeAfter time.Duration
+	// MaxRecords bounds how many certificates are remembered: 10 000 by default, about
+	// 2 KB each.
+	MaxRecords int
+	// MaxListMemory bounds the CRLs in memory: 64 MiB by default, about 20 bytes an entry.
+	MaxListMemory int
+	// MaxListBytes bounds one CRL while it is read: 32 MiB by default.
+	MaxListBytes int
+	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
+	// default.
+	PollInterval time.Duration
+	// Sweep is how often a worker refreshes what was used within the last hour, without
+	// waiting for traffic. The default 0 starts no worker: then the first request after
+	// the time for a refresh triggers it, and is answered at once.
+	Sweep time.Duration
+
+	// Now is the clock; nil is the system's.
+	Now func() time.Time
+	// Logger gets what an operator should see; nil is silent.
+	Logger *slog.Logger
+	// Observe gets an event for every fetch and every change of a breaker; it may be the
+	// function that certauth.Config.Observe is. It must be fast and safe for concurrent
+	// use.
+	Observe func(context.Context, certauth.Event)
+}
+
+const (
+	defaultMaxWait       = 5 * time.Second
+	defaultHedgeAfter    = 700 * time.Millisecond
+	defaultMaxRecords    = 10_000
+	defaultMaxListMemory = 64 << 20
+	defaultMaxListBytes  = 32 << 20
+	defaultPollInterval  = 30 * time.Second
+	maxStaleGrace        = 24 * time.Hour
+)
+
+// withDefaults returns a copy with every default in place, and all mistakes at once.
+func (c Config) withDefaults() (Config, error) {
+	var mistakes []error
+	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	c.Responders, c.Lists, c.Issuers = slices.Clone(c.Responders), slices.Clone(c.Lists), slices.Clone(c.Issuers)
+	if c.Mode > SoftFail {
+		mistake("Mode: %d, want HardFail or SoftFail", c.Mode)
+	}
+	if c.Scope > LeafOnly {
+		mistake("Scope: %d, want ChainExceptAnchor or LeafOnly", c.Scope)
+	}
+	if c.Sources > RequireBoth {
+		mistake("Sources: %d is not defined", c.Sources)
+	}
+	if c.CertIDHash > CertIDAuto {
+		mistake("CertIDHash: %d is not defined", c.CertIDHash)
+	}
+	if c.AllowUnknown && c.Mode != SoftFail {
+		mistake("AllowUnknown: needs Mode SoftFail")
+	}
+	if c.ShortLived < 0 || c.StaleGrace < 0 || c.Sweep < 0 {
+		mistake("ShortLived, StaleGrace, Sweep: negative")
+	}
+	if c.StaleGrace > maxStaleGrace {
+		mistake("StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
+	}
+	v := &c.Verify
+	if !v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.DelegateCRL != nil || v.Previous != nil {
+		mistake("Verify: Now, Nonce, TrustedResponders, DelegateCRL and Previous are the Checker's to set")
+	}
+	if v.NonceMode > NonceRequire {
+		mistake("Verify.NonceMode: %d is not defined", v.NonceMode)
+	}
+	if v.Delegate > CheckCRL {
+		mistake("Verify.Delegate: %d is not defined", v.Delegate)
+	}
+	for i, r := range c.Responders {
+		if _, err := checkURL(r.URL, true, nil); err != nil {
+			mistake("Responders[%d].URL: %w", i, err)
+		}
+		if len(r.Trusted) > 0 && r.Issuer == nil {
+			mistake("Responders[%d].Trusted: needs an Issuer to speak for", i)
+		}
+		if slices.Contains(r.Trusted, nil) {
+			mistake("Responders[%d].Trusted: nil certificate", i)
+		}
+		c.Responders[i].Trusted = slices.Clone(r.Trusted)
+	}
+	for i, l := range c.Lists {
+		if err := l.check(); err != nil {
+			mistake("Lists[%d]: %w", i, err)
+		}
+	}
+	if len(c.Lists) > 0 && len(c.Issuers) == 0 {
+		mistake("Lists: need Issuers, the CAs that signed them")
+	}
+	for i, issuer := range c.Issuers {
+		if issuer == nil || len(issuer.Raw) == 0 {
+			mistake("Issuers[%d]: nil or empty certificate", i)
+		}
+	}
+	if c.IgnoreCertificateURLs && len(c.Lists) == 0 && len(c.Responders) == 0 && len(c.Issuers) == 0 {
+		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
+	}
+	mistakes = append(mistakes, c.setNumbers()...)
+	return c, errors.Join(mistakes...)
+}
+
+func (c *Config) setNumbers() []error {
+	var mistakes []error
+	duration := func(name string, d *time.Duration, otherwise time.Duration) {
+		if *d < 0 {
+			mistakes = append(mistakes, fmt.Errorf("%s: %s is negative", name, *d))
+		}
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	number := func(name string, n *int, otherwise int) {
+		if *n < 0 {
+			mistakes = append(mistakes, fmt.Errorf("%s: %d is negative", name, *n))
+		}
+		if *n == 0 {
+			*n = otherwise
+		}
+	}
+	duration("MaxWait", &c.MaxWait, defaultMaxWait)
+	duration("HedgeAfter", &c.HedgeAfter, defaultHedgeAfter)
+	duration("PollInterval", &c.PollInterval, defaultPollInterval)
+	number("MaxRecords", &c.MaxRecords, defaultMaxRecords)
+	number("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory)
+	number("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes)
+	if c.Now == nil {
+		c.Now = time.Now //nolint:forbidigo // the one default of the injected clock
+	}
+	return mistakes
+}
+
+func (l List) check() error {
+	set := 0
+	for _, one := range []string{l.URL, l.File, l.Dir} {
+		if one != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", set)
+	}
+	if l.URL != "" {
+		_, err := checkURL(l.URL, true, nil)
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"time"
+)
+
+const (
+	maxSoftOCSP        = time.Hour
+	minSoft            = time.Minute
+	softHold           = 15 * time.Minute
+	softRevoked        = 24 * time.Hour
+	keepUnknown        = 2 * time.Minute
+	keepNoNextUpdate   = 5 * time.Minute
+	maxSoftCRL         = 6 * time.Hour
+	keepBadEvidence    = 30 * time.Second
+	keepUnauthorized   = 5 * time.Minute
+	overdueAfter       = 10 * time.Minute // past the time for a refresh
+	usedWithin         = time.Hour
+	graceWithinTheSkew = time.Minute
+)
+
+// ocspDeadlines sets until when a verified answer counts and when a newer one is to be
+// asked for. Time to effective revocation is the second plus the fetch, an hour at most,
+// as long as somebody asks.
+func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.Duration, jitter float64) {
+	switch {
+	case r.revokedForGood():
+		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softRevoked)
+		return
+	case r.Status == Revoked: // a hold counts until somebody takes it back
+		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softHold)
+		return
+	case r.Status == Unknown:
+		r.UsableUntil = earliest(r.UsableUntil, now.Add(keepUnknown))
+		r.RefreshAfter = r.UsableUntil
+	case r.NextUpdate.IsZero():
+		r.UsableUntil = earliest(r.UsableUntil, now.Add(keepNoNextUpdate))
+		r.RefreshAfter = now.Add(scale(keepNoNextUpdate/2, jitter))
+	default:
+		r.RefreshAfter = softDeadline(r.ThisUpdate, r.NextUpdate, now, maxSoftOCSP, jitter)
+	}
+	r.UsableUntil = atLeastBriefly(r.UsableUntil, now, skew)
+}
+
+// softDeadline is half-way through the life of the evidence, or half of what is left where
+// that has passed, but never further off than most.
+func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jitter float64) time.Time {
+	wait := thisUpdate.Add(nextUpdate.Sub(thisUpdate) / 2).Sub(now)
+	if wait <= 0 {
+		wait = nextUpdate.Sub(now) / 2
+	}
+	return now.Add(scale(max(min(wait, most), minSoft), (jitter-0.1)/2)) // never later than most
+}
+
+// atLeastBriefly lets evidence that verified only because clocks differ answer those who
+// wait for it, and no longer than clocks may differ.
+func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
+	if briefly := now.Add(graceWithinTheSkew); until.Before(briefly) {
+		return earliest(briefly, until.Add(skew))
+	}
+	return until
+}
+
+// softOfStored counts from the evidence itself: nobody knows when what is in a store was
+// fetched, and the responder may have changed its mind since.
+func softOfStored(soft, thisUpdate, now time.Time, most time.Duration) time.Time {
+	soft = earliest(soft, thisUpdate.Add(most))
+	if soft.Before(now) {
+		return now
+	}
+	return soft
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// scale spreads d by jitter, which is between -0.1 and 0.1.
+func scale(d time.Duration, jitter float64) time.Duration {
+	return d + time.Duration(float64(d)*jitter)
+}

@@ -1,0 +1,96 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// decide turns the findings about a chain into one answer. Revoked outweighs everything;
+// then what cannot be accepted; then what was accepted without evidence.
+func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revocation, error) {
+	answer := certauth.Revocation{Status: certauth.RevocationGood}
+	var refused error
+	for i := range judged {
+		j := &judged[i]
+		switch {
+		case j.result.Status == Revoked:
+			return revocationOf(&j.result, i), nil
+		case refused != nil || answer.Status == certauth.RevocationUnknown:
+		case j.result.Status == Good:
+			if j.result.Stale {
+				c.stats.stale.Add(1)
+			}
+			answer = worse(answer, &j.result, i)
+		case j.result.Status == NotApplicable:
+			answer = waived(answer, i, j.record.exempt)
+		case j.result.Status == Unknown && !(c.config.Mode == SoftFail && c.config.AllowUnknown):
+			answer = revocationOf(&j.result, i)
+		case c.accepts(j):
+			answer = waived(answer, i, "no evidence")
+			c.softFailed(ctx, i, j)
+		default:
+			answer = certauth.Revocation{Depth: i}
+			refused = c.refused(i, j)
+		}
+	}
+	return answer, refused
+}
+
+// accepts reports whether the Config accepts the certificate without a Good.
+func (c *Checker) accepts(j *judgement) bool {
+	if j.result.StaleRevoked || j.record == nil && !errors.Is(j.err, ErrNoSource) && !errors.Is(j.err, ErrNotReady) {
+		return false // a certificate that cannot be read is not one without evidence
+	}
+	return c.config.Mode == SoftFail || c.config.AllowNoSource && errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource)
+}
+
+func (c *Checker) refused(depth int, j *judgement) error {
+	why := j.err
+	if why == nil {
+		why = errNothing
+	}
+	if j.result.StaleRevoked {
+		why = fmt.Errorf("evidence that has run out said revoked: %w", why)
+	}
+	return fmt.Errorf("certificate %d of the chain: %w", depth, why)
+}
+
+// softFailed logs an acceptance without evidence; that is the price of SoftFail.
+func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
+	c.stats.softFailed.Add(1)
+	if c.config.Logger == nil {
+		return
+	}
+	why := "unknown to the authority"
+	if j.err != nil {
+		why = logtext.Clip(j.err.Error(), maxErrorText)
+	}
+	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", slog.Int("depth", depth), slog.String("error", why))
+}
+
+// worse keeps, of several Goods, the one whose evidence is oldest.
+func worse(answer certauth.Revocation, r *Result, depth int) certauth.Revocation {
+	if answer.Source != "" && !r.ThisUpdate.Before(answer.ThisUpdate) {
+		return answer
+	}
+	oldest := revocationOf(r, depth)
+	oldest.Status, oldest.Why = answer.Status, answer.Why
+	return oldest
+}
+
+func waived(answer certauth.Revocation, depth int, why string) certauth.Revocation {
+	answer.Status, answer.Depth, answer.Why = certauth.RevocationWaived, depth, why
+	return answer
+}
+
+func revocationOf(r *Result, depth int) certauth.Revocation {
+	return certauth.Revocation{
+		Status: statusFor(r.Status), Source: r.Source.String(), Responder: r.Responder, Depth: depth, Stale: r.Stale,
+		ThisUpdate: r.ThisUpdate, NextUpdate: r.NextUpdate, RevokedAt: r.RevokedAt,
+	}
+}

@@ -1,0 +1,132 @@
+package revocation
+
+import (
+	"errors"
+	"time"
+)
+
+// tally adds up what several lists say about one certificate.
+type tally struct {
+	result  Result
+	covered uint16
+	stale   bool
+	err     error
+	against bool      // a list that is too old says revoked
+	lifts   time.Time // what is on hold since before then is not any more
+}
+
+// fromLists looks the certificate up in every list in memory that may cover it: the
+// operator's, then those of its distribution points. Revoked ends it; Good takes lists
+// that together answer for every reason (RFC 5280, section 6.3.3).
+func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
+	kept := r.revoked.Load()
+	if kept != nil && kept.revokedForGood() {
+		return *kept, nil
+	}
+	view := c.local.view.Load()
+	said, nothingLoaded := r.quickLists(view)
+	if nothingLoaded {
+		return Result{}, errNothing
+	}
+	if said != nil && now.Before(said.UsableUntil) && !said.ThisUpdate.After(now.Add(c.skew)) {
+		return *said, nil
+	}
+	terms := c.terms(now)
+	t := tally{err: errNothing}
+	loaded := r.loadedNow() // the verdict holds for these, whatever is swapped meanwhile
+	for _, l := range view.chosenFor(r, &terms) {
+		if c.lookInto(&t, r, l, &terms) {
+			return t.result, nil
+		}
+	}
+	for _, l := range loaded {
+		if l != nil && c.lookInto(&t, r, l, &terms) {
+			return t.result, nil
+		}
+	}
+	if kept != nil && !kept.ThisUpdate.Before(t.lifts) {
+		return *kept, nil // a hold, and no newer list says that it is over
+	}
+	if kept != nil {
+		r.revoked.CompareAndSwap(kept, nil)
+	}
+	if t.covered == AllReasons {
+		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
+		if !t.stale {
+			r.byLists.Store(&listVerdict{view: view, loaded: loaded, result: t.result})
+		}
+		return t.result, nil
+	}
+	return Result{StaleRevoked: t.against}, t.err
+}
+
+// lookInto adds one list and reports whether it settles the matter.
+func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
+	result, err := l.crl.lookup(&r.who, terms)
+	t.against = t.against || result.StaleRevoked
+	deltaMissing := false
+	if errors.Is(err, ErrNotFresh) && !result.StaleRevoked && l.crl != l.base { // its delta has run out
+		if result, err = l.base.lookup(&r.who, terms); err == nil {
+			deltaMissing = true
+		}
+	}
+	stale := false
+	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
+		result, err = c.withGrace(r, l, terms)
+		stale = true
+	}
+	switch {
+	case err == nil && result.Status == Revoked:
+		result.RefreshAfter = l.soft
+		if result.revokedForGood() {
+			result.RefreshAfter = result.UsableUntil // a list that no longer names it changes nothing
+		}
+		t.result = result
+		r.keep(&result)
+		return true
+	case err == nil && result.Status == Good, errors.Is(err, ErrCRLIncomplete):
+		t.add(result, l, stale)
+		t.result.DeltaMissing = t.result.DeltaMissing || deltaMissing
+	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
+		t.err = err
+	}
+	return false
+}
+
+// reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
+const reasonHold = 1 << ReasonCertificateHold
+
+func (t *tally) add(result Result, l *loadedList, stale bool) {
+	if result.ReasonsCovered&reasonHold != 0 && !stale && l.crl.ThisUpdate().After(t.lifts) {
+		t.lifts = l.crl.ThisUpdate()
+	}
+	first := t.covered == 0
+	t.covered |= result.ReasonsCovered
+	t.stale = t.stale || stale
+	if t.covered != AllReasons {
+		t.err = ErrCRLIncomplete
+	}
+	until := result.UsableUntil
+	if until.IsZero() {
+		until = l.crl.NextUpdate()
+	}
+	if first {
+		t.result = result
+		t.result.Status, t.result.Source, t.result.Reason = Good, SourceCRL, ReasonUnspecified
+		t.result.ThisUpdate, t.result.NextUpdate = l.crl.ThisUpdate(), l.crl.NextUpdate()
+		t.result.UsableUntil, t.result.RefreshAfter = until, l.soft
+	}
+	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, until), earliest(t.result.RefreshAfter, l.soft)
+	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing || l.deltaMissing
+}
+
+// withGrace looks the certificate up as if the list had just not run out yet.
+func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Result, error) {
+	end := l.crl.NextUpdate()
+	if end.IsZero() || terms.Now.Before(end) || terms.Now.After(end.Add(c.config.StaleGrace)) {
+		return Result{}, ErrNotFresh
+	}
+	then := *terms
+	then.Now = end
+	return l.crl.lookup(&r.who, &then)
+}

@@ -1,0 +1,347 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	maxFetches        = 16 // at once, in all
+	maxFetchesPerHost = 4
+	maxFetchQueue     = 64
+	maxHosts          = 1024 // remembered; who is idle and well is forgotten first
+
+	breakerOpensAfter = 5 // failures in a row
+	backOffFirst      = 5 * time.Second
+	backOffMost       = 5 * time.Minute
+)
+
+// hostGate stands before every fetch. It bounds how many run at once, leaves a responder
+// alone for a while after a failure, and a host after several in a row.
+type hostGate struct {
+	all  chan struct{}
+	now  func() time.Time
+	seed maphash.Seed
+	// changed is told when a breaker opens or closes.
+	changed func(ctx context.Context, host string, open bool)
+
+	mu      sync.Mutex
+	waiting int
+	hosts   map[string]*host
+	paths   map[string]*backOff
+}
+
+type host struct {
+	slots    chan struct{}
+	inside   int
+	failures int // in a row
+	until    time.Time
+	probing  bool
+}
+
+func (h *host) open() bool { return h.failures >= breakerOpensAfter }
+
+// backOff is what is known against one URL of a responder.
+type backOff struct {
+	failures int
+	until    time.Time
+}
+
+func newHostGate(now func() time.Time, changed func(context.Context, string, bool)) *hostGate {
+	return &hostGate{
+		all: make(chan struct{}, maxFetches), now: now, seed: maphash.MakeSeed(), changed: changed,
+		hosts: map[string]*host{}, paths: map[string]*backOff{},
+	}
+}
+
+// pass is the right to fetch once.
+type pass struct {
+	gate  *hostGate
+	host  *host
+	name  string
+	path  string
+	probe bool
+	held  bool // a place
+}
+
+// enter waits for a place within ctx. It refuses at once where the responder is left
+// alone.
+func (g *hostGate) enter(ctx context.Context, address string) (*pass, error) {
+	name, err := hostOf(address)
+	if err != nil {
+		return nil, err
+	}
+	p, err := g.admit(name, address)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.resume(ctx); err != nil {
+		p.abandon()
+		return nil, err
+	}
+	return p, nil
+}
+
+// resume waits for a place unless the pass has one.
+func (p *pass) resume(ctx context.Context) error {
+	if p.held {
+		return nil
+	}
+	err := p.gate.queue(ctx, p)
+	p.held = err == nil
+	return err
+}
+
+// rest gives the place back, if there is one, and keeps the rest.
+func (p *pass) rest() {
+	if p.held {
+		p.held = false
+		<-p.gate.all
+		<-p.host.slots
+	}
+}
+
+// arrived says that the host answers, whatever the answer is worth.
+func (p *pass) arrived(ctx context.Context) {
+	p.rest()
+	g := p.gate
+	g.mu.Lock()
+	was := p.host.open()
+	p.host.failures, p.host.until = 0, time.Time{}
+	if p.probe {
+		p.host.probing, p.probe = false, false
+	}
+	g.mu.Unlock()
+	if was {
+		g.changed(ctx, p.name, false)
+	}
+}
+
+// hostOf is the host and port that a breaker is for.
+func hostOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "", ErrBlockedURL
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.ToLower(u.Hostname()) + ":" + port, nil
+}
+
+func (g *hostGate) admit(name, path string) (*pass, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	now := g.now()
+	h := g.hosts[name]
+	if h == nil {
+		g.forget(now)
+		h = &host{slots: make(chan struct{}, maxFetchesPerHost)}
+		g.hosts[name] = h
+	}
+	p := &pass{gate: g, host: h, name: name, path: path}
+	if h.open() {
+		if h.probing || h.resting(now) {
+			return nil, fmt.Errorf("%w: %d failures in a row", ErrBreakerOpen, h.failures)
+		}
+		h.probing, p.probe = true, true
+	} else if b := g.paths[path]; b != nil && resting(b.until, now) {
+		return nil, fmt.Errorf("%w: backing off", ErrBreakerOpen)
+	}
+	h.inside++
+	return p, nil
+}
+
+// resting reports whether until lies ahead, and not so far ahead that the clock must have
+// gone back.
+func resting(until, now time.Time) bool {
+	return now.Before(until) && until.Sub(now) <= 2*backOffMost
+}
+
+func (h *host) resting(now time.Time) bool { return resting(h.until, now) }
+
+func (g *hostGate) queue(ctx context.Context, p *pass) error {
+	select {
+	case p.host.slots <- struct{}{}:
+	default:
+		if err := g.wait(ctx, p.host.slots); err != nil {
+			return err
+		}
+	}
+	select {
+	case g.all <- struct{}{}:
+		return nil
+	default:
+	}
+	err := g.wait(ctx, g.all)
+	if err != nil {
+		<-p.host.slots
+	}
+	return err
+}
+
+func (g *hostGate) wait(ctx context.Context, slots chan struct{}) error {
+	g.mu.Lock()
+	full := g.waiting >= maxFetchQueue
+	if !full {
+		g.waiting++
+	}
+	g.mu.Unlock()
+	if full {
+		return fmt.Errorf("%w: %d wait", ErrOverloaded, maxFetchQueue)
+	}
+	defer func() {
+		g.mu.Lock()
+		g.waiting--
+		g.mu.Unlock()
+	}()
+	select {
+	case slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: waiting for other fetches: %w", ErrTimeout, ctx.Err())
+	}
+}
+
+// leave gives the place back and says how it went. Only what the network or the responder
+// itself failed at counts against them; an answer that is wrong is looked at elsewhere.
+func (p *pass) leave(ctx context.Context, err error, retryAfter time.Duration) {
+	p.rest()
+	g := p.gate
+	g.mu.Lock()
+	was := p.host.open()
+	p.settle(g.now(), err, retryAfter)
+	is := p.host.open()
+	g.mu.Unlock()
+	if was != is {
+		g.changed(ctx, p.name, is)
+	}
+}
+
+func (p *pass) settle(now time.Time, err error, retryAfter time.Duration) {
+	h := p.host
+	h.inside--
+	if p.probe {
+		h.probing = false
+	}
+	if errors.Is(err, context.Canceled) { // nobody waits any more: says nothing about the host
+		return
+	}
+	switch {
+	case isTransportFailure(err):
+		h.failures++
+		if h.open() {
+			h.until = now.Add(p.gate.pause(p.name, h.failures-breakerOpensAfter+1))
+		}
+	default:
+		h.failures, h.until = 0, time.Time{}
+	}
+	if !wantsBackOff(err) {
+		delete(p.gate.paths, p.path)
+		return
+	}
+	b := p.gate.paths[p.path]
+	if b == nil {
+		b = &backOff{}
+		p.gate.forgetPaths(now)
+		p.gate.paths[p.path] = b
+	}
+	b.failures++
+	b.until = now.Add(max(p.gate.pause(p.path, b.failures), min(retryAfter, backOffMost)))
+}
+
+// abandon gives back a place that was never had.
+func (p *pass) abandon() {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	p.host.inside--
+	if p.probe {
+		p.host.probing = false
+	}
+}
+
+// pause doubles with every failure, with a spread of a tenth that differs by responder.
+func (g *hostGate) pause(key string, failures int) time.Duration {
+	d := backOffMost
+	if failures < 8 {
+		d = min(backOffFirst<<(failures-1), backOffMost)
+	}
+	return scale(d, jitterOf(g.seed, key))
+}
+
+// jitterOf is between -0.1 and 0.1.
+func jitterOf(seed maphash.Seed, key string) float64 {
+	return float64(maphash.String(seed, key)%2001)/10000 - 0.1
+}
+
+// isTransportFailure tells the network from the responder: these open the breaker.
+func isTransportFailure(err error) bool {
+	return errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// wantsBackOff reports whether the responder should be left alone for a while.
+func wantsBackOff(err error) bool {
+	var status HTTPStatusError
+	var refused ResponderStatusError
+	switch {
+	case isTransportFailure(err):
+		return true
+	case errors.As(err, &status):
+		return status.Status >= 500 || status.Status == 429
+	case errors.As(err, &refused):
+		return refused.Retryable()
+	}
+	return false
+}
+
+// forget makes room for one more host.
+func (g *hostGate) forget(now time.Time) {
+	if len(g.hosts) < maxHosts {
+		return
+	}
+	victim := ""
+	for name, h := range g.hosts {
+		if h.inside > 0 {
+			continue
+		}
+		victim = name
+		if h.failures == 0 || !h.resting(now) {
+			break
+		}
+	}
+	delete(g.hosts, victim)
+}
+
+func (g *hostGate) forgetPaths(now time.Time) {
+	if len(g.paths) < maxHosts {
+		return
+	}
+	victim := ""
+	for path, b := range g.paths {
+		victim = path
+		if !resting(b.until, now) {
+			break
+		}
+	}
+	delete(g.paths, victim)
+}
+
+// openBreakers names the hosts that are left alone.
+func (g *hostGate) openBreakers() []string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var names []string
+	for name, h := range g.hosts {
+		if h.open() {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,253 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/x509"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	maxResponders = 3 // URLs of one certificate that are looked at
+	maxPoints     = 4
+)
+
+// authority is one CA: a name and a key. Copies of its certificate, renewed or
+// cross-signed, are the same authority.
+type authority struct {
+	key  string // name and SubjectPublicKeyInfo, exact
+	cert *x509.Certificate
+}
+
+func authorityKey(cert *x509.Certificate) string {
+	return string(cert.RawSubject) + string(cert.RawSubjectPublicKeyInfo) // DER: the first says where it ends
+}
+
+func (a *authority) is(cert *x509.Certificate) bool {
+	return a.cert == cert || equal(a.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && equal(a.cert.RawSubject, cert.RawSubject)
+}
+
+// record is what is remembered of one certificate. It is found by authority, serial number
+// and everything that the CA signed, compared in full; the signature itself is left out,
+// because an ECDSA signature can be rewritten by anybody and a revoked certificate must not
+// shed its past that way.
+type record struct {
+	next      *record // of the same hash
+	authority *authority
+	who       subject
+	raw, tbs  []byte
+
+	responders []responder
+	lists      []*remoteList
+	sources    Sources
+	noSource   bool
+	exempt     string
+
+	// Everything below changes while requests read it.
+	ocsp    atomic.Pointer[Result]  // the newest verified answer
+	revoked atomic.Pointer[Result]  // of a CRL, a hold as well, kept after the CRL is gone
+	failed  atomic.Pointer[setback] // the last attempt, if it gave nothing
+	used    atomic.Int64            // Unix seconds
+	evicted atomic.Bool
+	chosen  atomic.Pointer[choice] // of the operator's lists
+	byLists atomic.Pointer[listVerdict]
+
+	mu     sync.Mutex
+	flight *flight
+}
+
+// setback is why there is no evidence, and until when that is not tried again.
+type setback struct {
+	err   error
+	until time.Time
+	// staleRevoked says that evidence came which was only too old, and said Revoked.
+	staleRevoked bool
+}
+
+// stands reports whether it is too early to try again. A setback from the future is one
+// from before the clock was put back.
+func (f *setback) stands(now time.Time) bool {
+	return f != nil && now.Before(f.until) && f.until.Sub(now) <= 2*backOffMost
+}
+
+func (r *record) is(cert, issuer *x509.Certificate) bool {
+	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
+}
+
+// touch says that the record is in use.
+func (r *record) touch(seconds int64) {
+	if r.used.Load() == seconds {
+		return
+	}
+	r.used.Store(seconds)
+	for _, l := range r.lists {
+		l.used.Store(seconds)
+	}
+}
+
+// holdsRevocation reports whether forgetting the record would forget a revocation.
+func (r *record) holdsRevocation() bool {
+	if known := r.ocsp.Load(); known != nil && known.Status == Revoked {
+		return true
+	}
+	return r.revoked.Load() != nil
+}
+
+// keep remembers what a list says against the certificate. What is kept is immutable, and
+// is replaced by what is worse or newer alone.
+func (r *record) keep(revoked *Result) {
+	for {
+		kept := r.revoked.Load()
+		if kept != nil && (kept.revokedForGood() || !revoked.revokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
+			return
+		}
+		fresh := *revoked
+		if r.revoked.CompareAndSwap(kept, &fresh) {
+			return
+		}
+	}
+}
+
+// heldByList is the hold that a list has put on the certificate, nil if there is none.
+// Only newer evidence ends it, so lists are asked again although OCSP answers, and the
+// other way round for heldByOCSP.
+func (r *record) heldByList() *Result {
+	if kept := r.revoked.Load(); kept != nil && !kept.revokedForGood() {
+		return kept
+	}
+	return nil
+}
+
+func (r *record) heldByOCSP() bool {
+	known := r.ocsp.Load()
+	return known != nil && known.Status == Revoked && !known.revokedForGood()
+}
+
+// newRecord reads from the certificate what its revocation depends on. It fetches nothing.
+func (c *Checker) newRecord(cert, issuer *x509.Certificate) (*record, error) {
+	if !equal(cert.RawIssuer, issuer.RawSubject) {
+		return nil, ErrIssuerMismatch
+	}
+	who, err := newSubject(cert)
+	if err == nil && c.config.Sources != OCSPOnly {
+		err = who.pointsErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &record{authority: c.authorities.intern(issuer), who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate}
+	r.exempt = exemption(cert, hasPointers(cert), c.config.ShortLived)
+	if !c.config.IgnoreCertificateURLs {
+		r.lists = c.remote.of(r.authority, cert, who.points)
+	}
+	r.responders = c.respondersFor(cert, r.authority)
+	r.sources, r.noSource = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority))
+	return r, nil
+}
+
+// effective is the order without what the certificate has no source of. A certificate
+// without any, or without one of two that are both required, has no source.
+func effective(wanted Sources, ocsp, lists bool) (sources Sources, none bool) {
+	switch wanted {
+	case PreferOCSP, PreferCRL:
+		switch {
+		case !lists:
+			return OCSPOnly, !ocsp
+		case !ocsp:
+			return CRLOnly, false
+		}
+	case OCSPOnly:
+		return wanted, !ocsp
+	case CRLOnly:
+		return wanted, !lists
+	case RequireBoth:
+		return wanted, !ocsp || !lists
+	}
+	return wanted, false
+}
+
+// responder is where to ask by OCSP.
+type responder struct {
+	url        string
+	configured bool
+	trusted    []*x509.Certificate
+}
+
+// respondersFor lists the operator's, then those of the certificate.
+func (c *Checker) respondersFor(cert *x509.Certificate, by *authority) []responder {
+	var all []responder
+	for _, r := range c.config.Responders {
+		if r.Issuer == nil || by.is(r.Issuer) {
+			all = append(all, responder{url: r.URL, configured: true, trusted: r.Trusted})
+		}
+	}
+	if c.config.IgnoreCertificateURLs {
+		return all
+	}
+	for _, url := range usableURLs(cert.OCSPServer, maxResponders) {
+		all = append(all, responder{url: url})
+	}
+	return all
+}
+
+// usableURLs keeps what is http or https: AD CS writes LDAP first.
+func usableURLs(urls []string, most int) []string {
+	var usable []string
+	for _, one := range urls {
+		u, err := url.Parse(one)
+		if err != nil || !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
+			continue
+		}
+		if len(usable) == most {
+			break
+		}
+		usable = append(usable, one)
+	}
+	return usable
+}
+
+// pointURLs is the URLs of each distribution point, alternatives of one another.
+func pointURLs(points []distributionPoint) [][]string {
+	var all [][]string
+	for _, point := range points {
+		var uris []string
+		for _, name := range point.names {
+			if uri, ok := httpURL(name); ok {
+				uris = append(uris, uri)
+			}
+		}
+		if uris = usableURLs(uris, maxPoints); len(uris) > 0 {
+			all = append(all, uris)
+		}
+		if len(all) == maxPoints {
+			break
+		}
+	}
+	return all
+}
+
+// authorities keeps one of each.
+type authorities struct {
+	mu  sync.Mutex
+	all map[string]*authority
+}
+
+const maxAuthorities = 4096
+
+func (a *authorities) intern(cert *x509.Certificate) *authority {
+	key := authorityKey(cert)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.all[key]
+	if known == nil {
+		if a.all == nil || len(a.all) >= maxAuthorities {
+			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
+		}
+		known = &authority{key: key, cert: cert}
+		a.all[key] = known
+	}
+	return known
+}

@@ -1,0 +1,96 @@
+package revocation
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/ocsp"
+)
+
+const (
+	nonceSize = 32  // RFC 9654, section 2.1
+	maxGETURL = 255 // bytes of the whole URL; RFC 5019, section 5
+)
+
+// ocspRequest is one request, ready to be sent in either way.
+type ocspRequest struct {
+	der   []byte
+	nonce []byte
+}
+
+// newOCSPRequest asks about one certificate (RFC 6960, section 4.1.1). Requests are never
+// signed.
+func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (ocspRequest, error) {
+	der, err := ocsp.CreateRequest(cert, issuer, &ocsp.RequestOptions{Hash: hash})
+	if err != nil {
+		return ocspRequest{}, fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	if mode == NonceOff {
+		return ocspRequest{der: der}, nil
+	}
+	nonce := make([]byte, nonceSize)
+	if _, err := rand.Read(nonce); err != nil {
+		return ocspRequest{}, err
+	}
+	der, err = withNonce(der, nonce)
+	return ocspRequest{der: der, nonce: nonce}, err
+}
+
+// withNonce adds the requestExtensions that x/crypto/ocsp has no field for. The value of
+// the extension is an OCTET STRING inside the OCTET STRING (RFC 9654, section 2.1).
+func withNonce(der, nonce []byte) ([]byte, error) {
+	s := cryptobyte.String(der)
+	var request, tbs cryptobyte.String
+	if !s.ReadASN1(&request, cbasn1.SEQUENCE) || !request.ReadASN1(&tbs, cbasn1.SEQUENCE) || !request.Empty() {
+		return nil, ErrArgument
+	}
+	var b cryptobyte.Builder
+	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+			b.AddBytes(tbs)
+			b.AddASN1(tagExplicit2, func(b *cryptobyte.Builder) {
+				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
+						b.AddASN1ObjectIdentifier(oidNonce)
+						b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
+					})
+				})
+			})
+		})
+	})
+	return b.Bytes()
+}
+
+// get is the request as a GET, or false where it would be too long or must not be cached
+// on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
+func (q ocspRequest) get(responder string) (Request, bool) {
+	if q.nonce != nil {
+		return Request{}, false
+	}
+	u, err := url.Parse(responder)
+	if err != nil {
+		return Request{}, false
+	}
+	// url.PathEscape leaves "+" and "=" alone, and a responder may take "+" for a space.
+	text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
+	address := u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/") + "/" + text
+	if u.RawQuery != "" {
+		address += "?" + u.RawQuery
+	}
+	if len(address) > maxGETURL {
+		return Request{}, false
+	}
+	return Request{Kind: SourceOCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}, true
+}
+
+func (q ocspRequest) post(responder string) Request {
+	return Request{Kind: SourceOCSP, Method: http.MethodPost, URL: responder, Body: q.der, MaxBytes: maxResponse}
+}

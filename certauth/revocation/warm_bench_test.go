@@ -1,0 +1,38 @@
+package revocation_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// BenchmarkCheckWarm is the answer from memory, for the leaf and for a chain.
+func BenchmarkCheckWarm(b *testing.B) {
+	w := wire(b)
+	checker := w.checker(b, leafOnly)
+	chain := w.chain(w.client)
+	_, err := checker.CheckChain(b.Context(), chain)
+	require.NoError(b, err)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := checker.CheckChain(b.Context(), chain); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCheckTracked is what a request of a known caller costs.
+func BenchmarkCheckTracked(b *testing.B) {
+	w := wire(b)
+	checker := w.checker(b)
+	chain := w.chain(w.client)
+	_, err := checker.CheckChain(b.Context(), chain)
+	require.NoError(b, err)
+	tracked := checker.TrackChain(chain)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tracked.CheckTracked(b.Context(), now); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
