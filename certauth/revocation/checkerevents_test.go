@@ -1,0 +1,176 @@
+package revocation_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// witness collects events.
+type witness struct {
+	mu     sync.Mutex
+	events []certauth.Event
+}
+
+func (o *witness) observe(_ context.Context, e certauth.Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.events = append(o.events, e)
+}
+
+func (o *witness) take() []certauth.Event {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	taken := o.events
+	o.events = nil
+	return taken
+}
+
+// Every fetch and every change of a breaker is an event, with nothing of the certificate
+// but its serial number.
+func TestChecker_Observe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		var seen witness
+		var out lines
+		slow := w.responder(t, ocsptest.StatusGood)
+		w.net.serve(ocspURL, func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
+			w.clock.advance(40 * time.Millisecond)
+			return slow(ctx, r)
+		})
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
+			c.Observe, c.Logger = seen.observe, slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		w.says(t, checker, w.client, isGood, nil)
+		events := seen.take()
+		require.Len(t, events, 1)
+		e := events[0]
+		assert.Equal(t, certauth.OutcomeFetched, e.Outcome)
+		require.NotNil(t, e.Evidence)
+		assert.Equal(t, "ocsp", e.Evidence.Kind)
+		assert.Equal(t, "ocsp.partner.example:80", e.Evidence.Host)
+		assert.Equal(t, w.client.cert.SerialNumber.Text(16), e.Evidence.Serial)
+		assert.Equal(t, isGood, e.Evidence.Status)
+		assert.Equal(t, 40*time.Millisecond, e.Evidence.Latency)
+		assert.Positive(t, e.Evidence.Bytes)
+		assert.True(t, now.Add(-time.Hour+40*time.Millisecond).Truncate(time.Second).Equal(e.Evidence.ThisUpdate))
+		require.NoError(t, e.Evidence.Err)
+		assert.Nil(t, e.Identity)
+		w.says(t, checker, w.client, isGood, nil)
+		assert.Empty(t, seen.take(), "an answer from memory is no event here")
+
+		w.outage()
+		w.says(t, checker, w.other, isUnavailable, revocation.ErrTransport)
+		kinds := map[string]int{}
+		for _, e := range seen.take() {
+			assert.Equal(t, certauth.OutcomeFetchFailed, e.Outcome)
+			require.ErrorIs(t, e.Evidence.Err, revocation.ErrTransport)
+			kinds[e.Evidence.Kind]++
+		}
+		assert.Equal(t, map[string]int{"ocsp": 1, "crl": 1}, kinds)
+
+		for i := range 5 { // the host of the responders
+			_, _ = checker.CheckChain(t.Context(), w.chain(w.issue(t, "unlucky", at1(fmt.Sprintf("%s/%d", ocspURL, i)))))
+		}
+		w.clock.advance(10 * time.Second)
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.says(t, checker, w.issue(t, "probe", at1(ocspURL+"/probe")), isGood, nil)
+		var breaker []certauth.Outcome
+		for _, e := range seen.take() {
+			if e.Outcome == certauth.OutcomeBreakerOpened || e.Outcome == certauth.OutcomeBreakerClosed {
+				if e.Evidence.Host == "ocsp.partner.example:80" {
+					breaker = append(breaker, e.Outcome)
+				}
+			}
+		}
+		assert.Equal(t, []certauth.Outcome{certauth.OutcomeBreakerOpened, certauth.OutcomeBreakerClosed}, breaker)
+
+		for _, secret := range []string{"CN=client", "BEGIN CERTIFICATE", ocspURL + "/M"} {
+			assert.NotContains(t, out.text(), secret)
+		}
+	})
+}
+
+// What no honest responder sends is counted apart and logged as an error.
+func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		with       func(*testing.T, *wired) handler
+		suspicious bool
+	}{
+		{"forged", forgedAnswer(ocsptest.StatusGood), true},
+		{"HTML", as(body([]byte("<html>"))), true},
+		{"no connection", as(failing(revocation.ErrTransport)), false},
+		{"tryLater", func(t *testing.T, _ *wired) handler { return refusing(t, 3) }, false},
+		{"503", as(failing(revocation.HTTPStatusError{Status: 503})), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(ocspURL, c.with(t, w))
+			var out lines
+			checker := w.checker(t, ocspOnly, func(config *revocation.Config) { config.Logger = slog.New(slog.NewTextHandler(&out, nil)) })
+			_, err := w.check(t, checker)
+			require.Error(t, err)
+			assert.Equal(t, c.suspicious, checker.Stats().Suspicious > 0)
+			assert.Equal(t, c.suspicious, strings.Contains(out.text(), "level=ERROR"))
+			assert.Equal(t, !c.suspicious, strings.Contains(out.text(), "level=WARN"))
+		})
+	}
+}
+
+// An attacker's text cannot write lines of its own into the log.
+func TestChecker_LogsTextOfOthersAsText(t *testing.T) {
+	w := wire(t)
+	long := strings.Repeat("x", 100_000)
+	w.net.serve(ocspURL, failing(fmt.Errorf("%w: \nlevel=INFO msg=\"all is well\" %s", revocation.ErrTransport, long)))
+	w.net.serve(crlURL, failing(revocation.ErrTransport))
+	var out lines
+	_, err := w.check(t, w.checker(t, both(leafOnly, softFail), func(c *revocation.Config) { c.Logger = slog.New(slog.NewTextHandler(&out, nil)) }))
+	require.NoError(t, err)
+	for line := range strings.Lines(out.text()) {
+		assert.True(t, strings.HasPrefix(line, "time="), line)
+		assert.Less(t, len(line), 2000)
+	}
+}
+
+func TestChecker_StatsAddUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, both(leafOnly, softFail))
+		assert.Equal(t, revocation.Stats{}, checker.Stats())
+		w.says(t, checker, w.client, isGood, nil)
+		for range 4 {
+			w.says(t, checker, w.client, isGood, nil)
+		}
+		s := checker.Stats()
+		assert.Equal(t, [...]uint64{1, 4, 1, 0}, [...]uint64{s.Waited, s.Remembered, s.OCSPFetched, s.OCSPFailed})
+		assert.Equal(t, 1, s.Records)
+		assert.Positive(t, s.Bytes)
+		w.net.serve(ocspURL, failing(revocation.ErrTransport))
+		w.says(t, checker, w.other, isRevoked, nil) // by CRL
+		s = checker.Stats()
+		assert.Equal(t, [...]uint64{1, 1, 1, 0}, [...]uint64{s.OCSPFetched, s.OCSPFailed, s.CRLFetched, s.CRLFailed})
+		assert.Equal(t, 1, s.Lists)
+		assert.Positive(t, s.ListBytes)
+		assert.Positive(t, s.ListEntries)
+		const elsewhere = "http://down.partner.example/ca.crl"
+		w.says(t, checker, w.issue(t, "down", at1(elsewhere), noPoints), isWaived, nil)
+		s = checker.Stats()
+		assert.Equal(t, uint64(1), s.SoftFailed)
+		assert.Equal(t, 3, s.Records)
+		assert.Equal(t, uint64(w.net.total()), s.OCSPFetched+s.OCSPFailed+s.CRLFetched+s.CRLFailed)
+		assert.Equal(t, uint64(7), s.Waited+s.Remembered, "one for each certificate of each check")
+	})
+}

@@ -1,0 +1,237 @@
+package revocation_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// ranOut answers with what ran out a second longer ago than clocks may differ.
+func (w *wired) ranOut(t testing.TB, status []byte) handler {
+	t.Helper()
+	return w.dated(t, status, w.clock.now().Add(-5*time.Hour), w.clock.now().Add(-skew-time.Second))
+}
+
+// Case 99: authentic evidence that is only too old, and said Revoked, denies where nothing
+// else is known, also under SoftFail.
+func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
+	gone, down := revokedAt(now.Add(-day), 1), as(failing(revocation.ErrTransport))
+	held := revokedAt(now.Add(-day), revocation.ReasonCertificateHold)
+	ocspStale := func(status []byte) func(*testing.T, *wired) handler {
+		return func(t *testing.T, w *wired) handler { return w.ranOut(t, status) }
+	}
+	listStale := func(entries func(*wired) []ocsptest.Entry) func(*testing.T, *wired) handler {
+		return func(t *testing.T, w *wired) handler {
+			return body(encode(t, w.listAt(now.Add(-day), now.Add(-skew-time.Second), entries(w)...)))
+		}
+	}
+	onList := func(w *wired) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.client)} }
+	onHold := func(w *wired) []ocsptest.Entry { return []ocsptest.Entry{entryFor(w.client, ocsptest.ReasonCode(6))} }
+	offList := func(*wired) []ocsptest.Entry { return nil }
+	for _, c := range []struct {
+		name      string
+		ocsp, crl func(*testing.T, *wired) handler
+		change    func(*revocation.Config)
+		want      certauth.RevocationStatus
+		err       error
+	}{
+		{"case 99 OCSP, revoked", ocspStale(gone), down, nil, isUnavailable, revocation.ErrNotFresh},
+		{"case 99 OCSP alone, revoked", ocspStale(gone), down, sources(revocation.OCSPOnly), isUnavailable, revocation.ErrNotFresh},
+		{"case 99 OCSP, hold", ocspStale(held), down, nil, isWaived, nil},
+		{"case 99 OCSP, good", ocspStale(ocsptest.StatusGood), down, nil, isWaived, nil},
+		{"case 99 CRL, revoked", down, listStale(onList), nil, isUnavailable, revocation.ErrNotFresh},
+		{"case 99 CRL alone, revoked", down, listStale(onList), sources(revocation.CRLOnly), isUnavailable, revocation.ErrNotFresh},
+		{"case 99 CRL, hold", down, listStale(onHold), nil, isWaived, nil},
+		{"case 99 CRL, not on it", down, listStale(offList), nil, isWaived, nil},
+		{"case 99 all responders are asked", ocspStale(gone), down, func(c *revocation.Config) { c.QueryAll = true }, isUnavailable, revocation.ErrNotFresh},
+		{"case 99 unknown besides, and allowed", says(ocsptest.StatusUnknown), listStale(onList), allowUnknown, isUnavailable, nil},
+		{"case 99 good besides", ocspStale(gone), as(nil), nil, isGood, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(ocspURL, c.ocsp(t, w))
+			if h := c.crl(t, w); h != nil {
+				w.net.serve(crlURL, h)
+			}
+			config := c.change
+			if config == nil {
+				config = func(*revocation.Config) {}
+			}
+			checker := w.checker(t, leafOnly, softFail, config)
+			for range 2 { // and from memory
+				found, err := w.check(t, checker)
+				assert.Equal(t, c.want.String(), found.Status.String())
+				if c.want != isUnavailable {
+					require.NoError(t, err)
+				} else {
+					require.Error(t, err)
+				}
+				if c.err != nil {
+					require.ErrorIs(t, err, c.err)
+				}
+			}
+		})
+	}
+}
+
+// QueryAll: Revoked wins whatever becomes of the others, and one that does not say Good
+// spoils a Good.
+func TestChecker_QueryAll(t *testing.T) {
+	const a, b = "http://a.partner.example", "http://b.partner.example"
+	gone := revokedAt(now.Add(-day), 1)
+	good, unknown := says(ocsptest.StatusGood), says(ocsptest.StatusUnknown)
+	revoked, down := says(gone), as(failing(revocation.ErrTransport))
+	hangs := as(hanging)
+	for _, c := range []struct {
+		name         string
+		a, b         func(*testing.T, *wired) handler
+		want         certauth.RevocationStatus
+		err          error
+		asked        int
+		whileWaiting time.Duration
+	}{
+		{"both good", good, good, isGood, nil, 2, 0},
+		{"good, revoked", good, revoked, isRevoked, nil, 2, 0},
+		{"good, unknown", good, unknown, isUnknown, nil, 2, 0},
+		{"good, down", good, down, isUnavailable, revocation.ErrTransport, 2, 0},
+		{"revoked, down", revoked, down, isRevoked, nil, 2, 0},
+		{"unknown, down", unknown, down, isUnavailable, revocation.ErrTransport, 2, 0},
+		{"down, down", down, down, isUnavailable, revocation.ErrTransport, 2, 0},
+		{"good, and the other hangs", good, hangs, isUnavailable, revocation.ErrTimeout, 2, 5 * time.Second},
+		{"revoked, and the other hangs", revoked, hangs, isRevoked, nil, 2, 0},
+	} {
+		for _, swap := range []bool{false, true} {
+			inBubble(t, fmt.Sprintf("%s, swapped %v", c.name, swap), func(t *testing.T) {
+				w := wire(t)
+				first, second := c.a, c.b
+				if swap {
+					first, second = second, first
+				}
+				w.net.serve(a, first(t, w))
+				w.net.serve(b, second(t, w))
+				client := w.issue(t, "two", func(cert *x509.Certificate) { cert.OCSPServer = []string{a, b} })
+				for _, mode := range []revocation.Mode{revocation.HardFail, revocation.SoftFail} {
+					checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly), func(c *revocation.Config) { c.QueryAll, c.Mode = true, mode })
+					began := time.Now()
+					found, err := checker.CheckChain(t.Context(), w.chain(client))
+					want := c.want
+					if want == isUnavailable && mode == revocation.SoftFail {
+						want = isWaived
+					}
+					assert.Equal(t, want.String(), found.Status.String())
+					if c.err != nil && mode == revocation.HardFail {
+						require.ErrorIs(t, err, c.err)
+					} else {
+						require.NoError(t, err)
+					}
+					assert.LessOrEqual(t, time.Since(began), c.whileWaiting+700*time.Millisecond)
+				}
+			})
+		}
+	}
+}
+
+// bomb panics as a slog.Handler.
+type bomb struct{ slog.Handler }
+
+func (bomb) Enabled(context.Context, slog.Level) bool  { return true }
+func (bomb) Handle(context.Context, slog.Record) error { panic("handler") }
+
+// What is not ours may panic: the request is denied for want of evidence, or unharmed, and
+// the next one works. No place of the host gate is lost.
+func TestChecker_SurvivesPanics(t *testing.T) {
+	exploding := func(context.Context, revocation.Request) (revocation.Response, error) {
+		panic("fetcher\nforged log line")
+	}
+	inBubble(t, "the Fetcher, for OCSP and for CRLs", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(ocspURL, exploding)
+		w.net.serve(crlURL, exploding)
+		checker := w.checker(t, leafOnly)
+		for i := range 40 { // more than there are places
+			client := w.issue(t, fmt.Sprint("client ", i))
+			found, err := checker.CheckChain(t.Context(), w.chain(client))
+			require.ErrorContains(t, err, "panic")
+			require.NotContains(t, err.Error(), "\nforged")
+			require.Equal(t, certauth.RevocationUnavailable, found.Status)
+			w.clock.advance(time.Minute)
+		}
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.net.serve(crlURL, body(encode(t, w.list())))
+		began := time.Now()
+		w.says(t, checker, w.client, isGood, nil)
+		w.says(t, w.checker(t, leafOnly, sources(revocation.CRLOnly)), w.client, isGood, nil)
+		assert.Zero(t, time.Since(began), "nobody had to wait for a place")
+	})
+	inBubble(t, "Observe", func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, func(c *revocation.Config) { c.Observe = func(context.Context, certauth.Event) { panic("observe") } })
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(ocspURL, failing(revocation.ErrTransport))
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		w.says(t, checker, w.other, isUnavailable, revocation.ErrTransport)
+	})
+	inBubble(t, "the Logger's handler", func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, softFail, func(c *revocation.Config) { c.Logger = slog.New(bomb{slog.DiscardHandler}) })
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(ocspURL, failing(revocation.ErrTransport))
+		w.net.serve(crlURL, failing(revocation.ErrTransport))
+		for range 8 { // the breaker speaks, too
+			assert.NotPanics(t, func() { w.says(t, checker, w.issue(t, "down"), isWaived, nil) })
+			w.clock.advance(10 * time.Minute)
+		}
+		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+		w.says(t, checker, w.other, isGood, nil)
+	})
+	inBubble(t, "the Logger's handler and Observe", func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, func(c *revocation.Config) {
+			c.Logger, c.Observe = slog.New(bomb{slog.DiscardHandler}), func(context.Context, certauth.Event) { panic("observe") }
+		})
+		w.says(t, checker, w.client, isGood, nil)
+	})
+}
+
+// A delegate that is looked up in the CRL of its CA, on the host that the OCSP responder
+// is on: fetching one must not wait for the other.
+func TestChecker_DelegateOnAListOfTheSameHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		const host = "http://pki.partner.example"
+		delegate := w.delegate(t, noExtras, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{host + "/ca.crl"} })
+		w.net.serve(host+"/ca.crl", body(encode(t, w.list())))
+		gate := make(chan struct{})
+		w.net.serve(host+"/ocsp", gated(gate, w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
+			r.Responder, r.Key, r.Certificates = ocsptest.ByName(delegate.cert.RawSubject), delegate.key, [][]byte{delegate.cert.Raw}
+		})))
+		checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly), func(c *revocation.Config) { c.Verify.Delegate = revocation.CheckCRL })
+		done := make(chan error, 16)
+		for i := range cap(done) {
+			client := w.issue(t, fmt.Sprint("client ", i), func(c *x509.Certificate) { c.OCSPServer = []string{host + "/ocsp"} })
+			go func() {
+				_, err := checker.CheckChain(t.Context(), w.chain(client))
+				done <- err
+			}()
+		}
+		synctest.Wait()
+		began := time.Now()
+		close(gate)
+		for range cap(done) {
+			require.NoError(t, <-done)
+		}
+		assert.Zero(t, time.Since(began))
+		assert.Equal(t, 1, w.net.count(host+"/ca.crl"))
+	})
+}
