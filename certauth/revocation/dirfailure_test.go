@@ -1,0 +1,157 @@
+package revocation_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+func TestDirectoryStore_RemovedWhileRunning(t *testing.T) {
+	for name, remove := range map[string]func(t *testing.T, dir string){
+		"gone": func(t *testing.T, dir string) { t.Helper(); require.NoError(t, os.RemoveAll(dir)) },
+		"now a file": func(t *testing.T, dir string) {
+			t.Helper()
+			require.NoError(t, os.RemoveAll(dir))
+			require.NoError(t, os.WriteFile(dir, nil, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, c := filepath.Join(t.TempDir(), "store"), &hands{}
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			s := openDirectory(t, dir, c)
+			require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+			release, granted, err := s.Lease(t.Context(), "held", time.Hour)
+			require.NoError(t, err)
+			require.True(t, granted)
+			s.Settle()
+			remove(t, dir)
+			fails(t, s)
+			release(t.Context())
+
+			// When it is there again, so is the store.
+			require.NoError(t, os.RemoveAll(dir))
+			require.NoError(t, os.Mkdir(dir, 0o700))
+			missing(t, s, "key")
+			require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+			found(t, s, "key", "value")
+		})
+	}
+}
+
+// fails expects that neither of the three works.
+func fails(t testing.TB, s *revocation.DirectoryStore) {
+	t.Helper()
+	der, ok, err := s.Get(t.Context(), "key")
+	assert.ErrorContains(t, err, "revocation: directory store: ")
+	assert.False(t, ok)
+	assert.Nil(t, der)
+	assert.ErrorContains(t, s.Set(t.Context(), "key", []byte("value"), time.Hour), "revocation: directory store: ")
+	release, granted, err := s.Lease(t.Context(), "key", time.Hour)
+	assert.ErrorContains(t, err, "revocation: directory store: ")
+	assert.False(t, granted)
+	assert.Nil(t, release)
+}
+
+func TestDirectoryStore_DirectoryThatCannotBeWritten(t *testing.T) {
+	readOnly := t.TempDir()
+	require.NoError(t, os.Chmod(readOnly, 0o500))
+	t.Cleanup(func() { require.NoError(t, os.Chmod(readOnly, 0o700)) })
+	dir := readOnly
+	if os.WriteFile(filepath.Join(dir, "probe"), nil, 0o600) == nil {
+		// Nothing is forbidden to root, but the kernel's own file system.
+		dir = "/proc/self"
+		if _, err := os.Stat(dir); err != nil {
+			t.Skip("nothing here that cannot be written")
+		}
+	}
+	s := openDirectory(t, dir, &hands{})
+	missing(t, s, "key")
+	assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	release, granted, err := s.Lease(t.Context(), "key", time.Hour)
+	assert.Error(t, err)
+	assert.False(t, granted)
+	assert.Nil(t, release)
+}
+
+// A file system that hangs looks like a clock that hangs: both stop a call halfway.
+func TestDirectoryStore_ReturnsWhenTheContextEnds(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	s.Settle()
+	gate := make(chan struct{})
+	s.At(func() time.Time {
+		<-gate
+		return c.Now()
+	})
+	before := runtime.NumGoroutine()
+	var callers sync.WaitGroup
+	for i := range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		t.Cleanup(cancel)
+		callers.Go(func() {
+			switch i % 3 {
+			case 0:
+				der, ok, err := s.Get(ctx, "key")
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.False(t, ok)
+				assert.Nil(t, der)
+			case 1:
+				assert.ErrorIs(t, s.Set(ctx, "key", []byte("late"), time.Hour), context.DeadlineExceeded)
+			case 2:
+				release, granted, err := s.Lease(ctx, "key", time.Hour)
+				assert.ErrorIs(t, err, context.DeadlineExceeded)
+				assert.False(t, granted)
+				assert.Nil(t, release)
+			}
+		})
+	}
+	callers.Wait()
+	assert.LessOrEqual(t, runtime.NumGoroutine()-before, 16+5, "calls that hang pile up")
+	close(gate)
+	s.Settle()
+
+	again := openDirectory(t, dir, c)
+	_, granted, err := again.Lease(t.Context(), "key", time.Hour)
+	require.NoError(t, err)
+	assert.True(t, granted, "a lease that nobody heard of is still held")
+}
+
+// Who gives up waiting has the bytes back, while they may still have to be written.
+func TestDirectoryStore_SetKeepsACopy(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	gate := make(chan struct{})
+	s.At(func() time.Time {
+		<-gate
+		return c.Now()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	value := []byte("value")
+	require.ErrorIs(t, s.Set(ctx, "key", value, time.Hour), context.DeadlineExceeded)
+	copy(value, "XXXXX")
+	close(gate)
+	s.Settle()
+	found(t, openDirectory(t, dir, c), "key", "value")
+}
+
+func TestDirectoryStore_ContextThatHasEnded(t *testing.T) {
+	s, dir, _ := newDirectory(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err := s.Get(ctx, "key")
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorIs(t, s.Set(ctx, "key", []byte("value"), time.Hour), context.Canceled)
+	_, _, err = s.Lease(ctx, "key", time.Hour)
+	assert.ErrorIs(t, err, context.Canceled)
+	s.Settle()
+	assert.Empty(t, files(t, dir, ""))
+}

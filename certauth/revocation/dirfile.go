@@ -1,0 +1,207 @@
+package revocation
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The files of a DirectoryStore. Each name starts with filePrefix, which has the version of
+// the format, and a hash in hex; nothing else in the directory is touched.
+//
+//	certauth1-<hash of the key>.evidence          a line that describes it, then the DER
+//	certauth1-<hash of the key>.lease             who fetches
+//	certauth1-<hash of a lease>-<period>.claim    who may replace that lease, see dirlease.go
+//	certauth1-<random>-<period>.tmp               being written
+const (
+	filePrefix     = "certauth1-"
+	evidenceSuffix = ".evidence"
+	leaseSuffix    = ".lease"
+	claimSuffix    = ".claim"
+	tempSuffix     = ".tmp"
+
+	evidenceMagic = "certauth-evidence-1"
+	leaseMagic    = "certauth-lease-1"
+
+	// maxHead bounds the first line of a file.
+	maxHead = 256
+
+	// filePeriod is the unit of the times in names. What such a name stands for lasts less
+	// than a second; two periods later nobody waits for it.
+	filePeriod = 10 * time.Minute
+)
+
+func hashName(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func evidenceName(hash string) string { return filePrefix + hash + evidenceSuffix }
+func leaseName(hash string) string    { return filePrefix + hash + leaseSuffix }
+
+func periodOf(t time.Time) int64 { return t.Unix() / int64(filePeriod/time.Second) }
+
+func periodName(hash string, period int64, suffix string) string {
+	return filePrefix + hash + "-" + strconv.FormatInt(period, 10) + suffix
+}
+
+// evidenceHead is the first line: until when, how long, and a checksum over the key and the
+// content. Times of files are not used, they change when a directory is copied. The checksum
+// finds what a crash left incomplete, and a file that stands under the wrong name. It
+// protects from nobody; the signature in the DER does.
+func evidenceHead(key string, der []byte, expires time.Time) []byte {
+	return fmt.Appendf(nil, "%s %s %d %x\n", evidenceMagic, expires.UTC().Format(time.RFC3339Nano), len(der), evidenceSum(key, der))
+}
+
+func evidenceSum(key string, der []byte) []byte {
+	h := sha256.New()
+	_, _ = io.WriteString(h, key+"\n") // never fails
+	_, _ = h.Write(der)                // as above
+	return h.Sum(nil)
+}
+
+// evidenceFile is what the first line says.
+type evidenceFile struct {
+	expires time.Time
+	head    int // length of the line
+	length  int64
+	sum     []byte
+}
+
+func parseEvidenceHead(b []byte) (evidenceFile, bool) {
+	line, _, ok := bytes.Cut(b, []byte("\n"))
+	fields := strings.Split(string(line), " ")
+	if !ok || len(fields) != 4 || fields[0] != evidenceMagic {
+		return evidenceFile{}, false
+	}
+	expires, errTime := time.Parse(time.RFC3339Nano, fields[1])
+	length, errLength := strconv.ParseInt(fields[2], 10, 64)
+	sum, errSum := hex.DecodeString(fields[3])
+	return evidenceFile{expires: expires, head: len(line) + 1, length: length, sum: sum}, errors.Join(errTime, errLength, errSum) == nil
+}
+
+// readEvidence returns nil for what is not there, not whole, or past its time. Nothing is
+// allocated for a value before its file was found to be regular, within the limit, and as
+// long as it says.
+func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
+	file, size, err := openRegular(root, evidenceName(hashName(key)))
+	if file == nil {
+		return nil, err
+	}
+	defer file.Close()
+	if size > maxStored+maxHead {
+		return nil, tooLarge(size)
+	}
+	head, err := readHead(file)
+	if err != nil {
+		return nil, err
+	}
+	says, ok := parseEvidenceHead(head)
+	if !ok || says.length < 0 || says.length != size-int64(says.head) || !now.Before(says.expires) {
+		return nil, nil
+	}
+	if says.length > maxStored {
+		return nil, tooLarge(says.length)
+	}
+	der := make([]byte, says.length)
+	begun := copy(der, head[says.head:])
+	if _, err := io.ReadFull(file, der[begun:]); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, nil // it has become shorter meanwhile
+		}
+		return nil, err
+	}
+	if !bytes.Equal(evidenceSum(key, der), says.sum) {
+		return nil, nil
+	}
+	return der, nil
+}
+
+// openRegular opens a regular file; it returns nil if there is none of that name, or
+// something else: a link leads elsewhere, and opening a pipe would wait for its other end.
+// What is exchanged between the two looks cannot lead out of the directory; [os.Root] sees
+// to that.
+func openRegular(root *os.Root, name string) (*os.File, int64, error) {
+	before, err := root.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if !before.Mode().IsRegular() {
+		return nil, 0, nil
+	}
+	file, err := root.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	opened, err := file.Stat()
+	if err != nil {
+		_ = file.Close()
+		return nil, 0, err
+	}
+	if !opened.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, 0, nil
+	}
+	return file, opened.Size(), nil
+}
+
+// readHead returns the first bytes of a file.
+func readHead(file *os.File) ([]byte, error) {
+	head := make([]byte, maxHead)
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	return head[:n], nil
+}
+
+// replaceFile writes a file beside and renames it, so that nobody reads a part. It does not
+// wait for the disk: after a power failure a file may be empty or have holes, which the
+// checksum finds, and what is lost is fetched again. Waiting would cost every fetch.
+func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) error {
+	temp := periodName(rand.Text(), periodOf(now), tempSuffix)
+	if err := writeNew(root, temp, parts); err != nil {
+		return err
+	}
+	if err := root.Rename(temp, name); err != nil {
+		_ = root.Remove(temp)
+		return err
+	}
+	return nil
+}
+
+// writeNew makes a file that did not exist; whatever stands there is neither followed nor
+// changed. What was begun and failed is removed.
+func writeNew(root *os.Root, name string, parts [][]byte) error {
+	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	for _, part := range parts {
+		if err == nil {
+			_, err = file.Write(part)
+		}
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = root.Remove(name)
+	}
+	return err
+}

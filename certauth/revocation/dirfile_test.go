@@ -1,0 +1,223 @@
+package revocation_test
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+const maxStored = 33 << 20
+
+// onlyFile returns the one file in dir.
+func onlyFile(t testing.TB, dir string) string {
+	t.Helper()
+	names := files(t, dir, "")
+	require.Len(t, names, 1)
+	return names[0]
+}
+
+// The time of the file is the file system's; a copy of the directory has another.
+func TestDirectoryStore_TimesOfFilesMeanNothing(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Minute))
+	for _, modified := range []time.Time{now.AddDate(-30, 0, 0), now.AddDate(30, 0, 0)} {
+		require.NoError(t, os.Chtimes(onlyFile(t, dir), modified, modified))
+		found(t, s, "key", "value")
+	}
+	c.Advance(time.Minute)
+	missing(t, s, "key")
+}
+
+func TestDirectoryStore_FilesAreTheOwnersAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits on Windows")
+	}
+	s, dir, _ := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	_, granted, err := s.Lease(t.Context(), "key", time.Hour)
+	require.NoError(t, err)
+	require.True(t, granted)
+	names := files(t, dir, "")
+	require.GreaterOrEqual(t, len(names), 3)
+	for _, name := range names {
+		info, err := os.Lstat(name)
+		require.NoError(t, err)
+		assert.Equal(t, fs.FileMode(0o600), info.Mode(), name)
+		assert.NotContains(t, name, "key")
+	}
+}
+
+func TestDirectoryStore_SizeHasALimit(t *testing.T) {
+	s, dir, _ := newDirectory(t)
+	longest := bytes.Repeat([]byte{1}, maxStored)
+	require.NoError(t, s.Set(t.Context(), "key", longest, time.Hour))
+	der, ok, err := s.Get(t.Context(), "key")
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.True(t, bytes.Equal(longest, der))
+
+	err = s.Set(t.Context(), "other", append(longest, 1), time.Hour)
+	assert.ErrorIs(t, err, revocation.ErrTooLarge)
+	missing(t, s, "other")
+	assert.Len(t, files(t, dir, ""), 1)
+}
+
+// A file of 512 GiB that takes no place on the disk; then one that is a byte over the limit
+// and describes itself truly.
+func TestDirectoryStore_FilesOverTheLimitAreNotRead(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	s.Settle()
+	head, _, _ := strings.Cut(string(read(t, onlyFile(t, dir))), "\n")
+	fields := strings.Split(head, " ")
+	for name, length := range map[string]int64{"far over": 512 << 30, "a byte over": maxStored + 1, "far over, of somebody else": 40 << 30} {
+		t.Run(name, func(t *testing.T) {
+			fields[2] = fmt.Sprint(length)
+			line := strings.Join(fields, " ") + "\n"
+			if strings.Contains(name, "else") {
+				line = ""
+			}
+			require.NoError(t, os.WriteFile(onlyFile(t, dir), []byte(line), 0o600))
+			if err := os.Truncate(onlyFile(t, dir), int64(len(line))+length); err != nil {
+				t.Skipf("the file system has no such files: %v", err)
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			der, ok, err := s.Get(t.Context(), "key")
+			runtime.ReadMemStats(&after)
+			assert.ErrorIs(t, err, revocation.ErrTooLarge)
+			assert.False(t, ok)
+			assert.Nil(t, der)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+		})
+	}
+	require.NoError(t, s.Set(t.Context(), "key", []byte("new"), time.Hour))
+	found(t, openDirectory(t, dir, c), "key", "new")
+}
+
+func read(t testing.TB, name string) []byte {
+	t.Helper()
+	content, err := os.ReadFile(name)
+	require.NoError(t, err)
+	return content
+}
+
+// A file that is not whole, or not of this key, is nothing kept, and the next Set mends it.
+func TestDirectoryStore_ForeignFilesAreMisses(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "other", []byte("value of other"), time.Hour))
+	s.Settle() // it has cleaned, so that what follows is not cleaned away
+	other := read(t, onlyFile(t, dir))
+	require.NoError(t, os.Remove(onlyFile(t, dir)))
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value of the key"), time.Hour))
+	whole, name := read(t, onlyFile(t, dir)), onlyFile(t, dir)
+	head, value, _ := bytes.Cut(whole, []byte("\n"))
+	fields := strings.Split(string(head), " ")
+	with := func(i int, field string) []byte {
+		changed := append([]string{}, fields...)
+		changed[i] = field
+		return append([]byte(strings.Join(changed, " ")+"\n"), value...)
+	}
+	cases := map[string][]byte{
+		"nothing":                     {},
+		"zeros, as after a crash":     make([]byte, len(whole)),
+		"zeros in place of the value": append(append([]byte{}, whole[:len(head)+1]...), make([]byte, len(value))...),
+		"a byte more":                 append(append([]byte{}, whole...), 'x'),
+		"the DER alone":               value,
+		"text of somebody else":       []byte("#!/bin/sh\nexit 0\n"),
+		"another key's file":          other,
+		"a long line":                 bytes.Repeat([]byte("a"), 10_000),
+		"a negative length":           with(2, "-1"),
+		"a length that is no number":  with(2, "1e1"),
+		"a length of 30 digits":       with(2, strings.Repeat("9", 30)),
+		"a later version":             with(0, "certauth-evidence-2"),
+		"a time that is none":         with(1, "tomorrow"),
+		"a checksum cut in half":      with(3, fields[3][:32]),
+		"no checksum":                 with(3, ""),
+		"a fifth field":               with(3, fields[3]+" more"),
+	}
+	for i := range whole {
+		cases[fmt.Sprintf("cut after %d bytes", i)] = whole[:i]
+		if i > len(head) { // a changed line can say the same, or another time
+			changed := bytes.Clone(whole)
+			changed[i] ^= 1
+			cases[fmt.Sprintf("byte %d changed", i)] = changed
+		}
+	}
+	for what, content := range cases {
+		t.Run(what, func(t *testing.T) {
+			require.NoError(t, os.WriteFile(name, content, 0o600))
+			missing(t, s, "key")
+			require.NoError(t, s.Set(t.Context(), "key", []byte("value of the key"), time.Hour))
+			found(t, openDirectory(t, dir, c), "key", "value of the key")
+		})
+	}
+}
+
+// What leads out of the directory, or around in it, is not followed, neither by reading nor
+// by writing.
+func TestDirectoryStore_LinksAreNotFollowed(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	for what, target := range map[string]func(t *testing.T, own string) string{
+		"to a file elsewhere that would do": func(t *testing.T, own string) string {
+			t.Helper()
+			require.NoError(t, os.WriteFile(outside, read(t, own), 0o600))
+			return outside
+		},
+		"to a file of the same directory that would do": func(t *testing.T, own string) string {
+			t.Helper()
+			beside := own + ".moved"
+			require.NoError(t, os.WriteFile(beside, read(t, own), 0o600))
+			return filepath.Base(beside)
+		},
+		"to nothing": func(*testing.T, string) string { return "nothing" },
+		"to itself":  func(_ *testing.T, own string) string { return filepath.Base(own) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			s, dir, _ := newDirectory(t)
+			require.NoError(t, s.Set(t.Context(), "key", []byte("secret"), time.Hour))
+			s.Settle()
+			own := onlyFile(t, dir)
+			to := target(t, own)
+			require.NoError(t, os.Remove(own))
+			if err := os.Symlink(to, own); err != nil {
+				t.Skipf("no symbolic links here: %v", err)
+			}
+			missing(t, s, "key")
+			require.NoError(t, s.Set(t.Context(), "key", []byte("new"), time.Hour))
+			found(t, s, "key", "new")
+			info, err := os.Lstat(own)
+			require.NoError(t, err)
+			assert.True(t, info.Mode().IsRegular(), "the link is still there")
+			if to == outside {
+				assert.Contains(t, string(read(t, outside)), "secret", "written through the link")
+			}
+		})
+	}
+}
+
+func TestDirectoryStore_ADirectoryInPlaceOfAFile(t *testing.T) {
+	s, dir, _ := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	s.Settle()
+	own := onlyFile(t, dir)
+	require.NoError(t, os.Remove(own))
+	require.NoError(t, os.Mkdir(own, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(own, "file"), nil, 0o600))
+	missing(t, s, "key")
+	assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	s.Settle()
+	assert.Equal(t, []string{own}, files(t, dir, ""), "something was left behind")
+	assert.Len(t, files(t, own, ""), 1)
+}

@@ -1,0 +1,200 @@
+package revocation_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+// hands are those of a clock that stands still until they are moved.
+type hands struct{ passed atomic.Int64 }
+
+func (c *hands) Now() time.Time { return now.Add(time.Duration(c.passed.Load())) }
+
+func (c *hands) Advance(d time.Duration) { c.passed.Add(int64(d)) }
+
+// openDirectory opens a store in dir that tells the time from clock.
+func openDirectory(t testing.TB, dir string, c *hands) *revocation.DirectoryStore {
+	t.Helper()
+	s, err := revocation.NewDirectoryStore(dir)
+	require.NoError(t, err)
+	// What is done beside the callers ends before the directory is removed.
+	t.Cleanup(s.Settle)
+	return s.At(c.Now)
+}
+
+func newDirectory(t testing.TB) (s *revocation.DirectoryStore, dir string, c *hands) {
+	t.Helper()
+	dir, c = t.TempDir(), &hands{}
+	return openDirectory(t, dir, c), dir, c
+}
+
+// files returns the names in dir that end so.
+func files(t testing.TB, dir, suffix string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	names := []string{}
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), suffix) {
+			names = append(names, filepath.Join(dir, entry.Name()))
+		}
+	}
+	return names
+}
+
+func missing(t testing.TB, s revocation.Store, key string) {
+	t.Helper()
+	der, ok, err := s.Get(t.Context(), key)
+	assert.NoError(t, err)
+	assert.False(t, ok)
+	assert.Nil(t, der)
+}
+
+func found(t testing.TB, s revocation.Store, key, want string) {
+	t.Helper()
+	der, ok, err := s.Get(t.Context(), key)
+	assert.NoError(t, err)
+	assert.True(t, ok)
+	assert.Equal(t, want, string(der))
+}
+
+func TestDirectoryStore_KeepsTheContract(t *testing.T) {
+	dir, c := t.TempDir(), &hands{}
+	certauthtest.CheckStore(t, func() revocation.Store { return openDirectory(t, dir, c) }, c.Advance)
+}
+
+func TestNewDirectoryStore_WantsADirectory(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for name, tc := range map[string]struct {
+		path string
+		want error
+	}{
+		"no path is refused":              {"", revocation.ErrArgument},
+		"one that is missing is refused":  {filepath.Join(dir, "missing"), fs.ErrNotExist},
+		"a file is refused":               {file, nil},
+		"a path below a file is refused":  {filepath.Join(file, "below"), nil},
+		"one with a NUL byte is refused":  {dir + "\x00", nil},
+		"one of spaces is not made to be": {filepath.Join(dir, "  "), fs.ErrNotExist},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := revocation.NewDirectoryStore(tc.path)
+			require.Error(t, err)
+			assert.Nil(t, s)
+			if tc.want != nil {
+				assert.ErrorIs(t, err, tc.want)
+			}
+		})
+	}
+	assert.Equal(t, []string{file}, files(t, dir, ""), "something was made")
+}
+
+// A relative path means the directory that it meant at the start.
+func TestNewDirectoryStore_KeepsARelativePath(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(filepath.Dir(dir))
+	s, err := revocation.NewDirectoryStore(filepath.Base(dir))
+	require.NoError(t, err)
+	t.Cleanup(s.Settle)
+	t.Chdir(t.TempDir())
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	found(t, s, "key", "value")
+	assert.Len(t, files(t, dir, ".evidence"), 1)
+}
+
+func TestDirectoryStore_ZeroAndNilAnswerWithErrors(t *testing.T) {
+	for name, s := range map[string]*revocation.DirectoryStore{"zero": {}, "nil": nil} {
+		_, ok, err := s.Get(t.Context(), "key")
+		assert.ErrorIs(t, err, revocation.ErrArgument, name)
+		assert.False(t, ok, name)
+		assert.ErrorIs(t, s.Set(t.Context(), "key", []byte("value"), time.Hour), revocation.ErrArgument, name)
+		release, granted, err := s.Lease(t.Context(), "key", time.Hour)
+		assert.ErrorIs(t, err, revocation.ErrArgument, name)
+		assert.False(t, granted, name)
+		assert.Nil(t, release, name)
+	}
+}
+
+func TestDirectoryStore_Keys(t *testing.T) {
+	s, dir, _ := newDirectory(t)
+	for _, tc := range []struct {
+		name, key string
+		ok        bool
+	}{
+		{"letters, digits and hyphens", "o1-0123456789abcdef-xyz", true},
+		{"one letter", "a", true},
+		{"128 bytes", strings.Repeat("a", 128), true},
+		{"a name that Windows reserves", "con", true},
+		{"129 bytes", strings.Repeat("a", 129), false},
+		{"nothing", "", false},
+		{"an upper-case letter", "A", false},
+		{"a path", "a/b", false},
+		{"a path on Windows", `a\b`, false},
+		{"the parent", "..", false},
+		{"a dot", "a.b", false},
+		{"a NUL byte", "a\x00", false},
+		{"a line end", "a\n", false},
+		{"an underscore", "a_b", false},
+		{"a letter that is not ASCII", "ä", false},
+		{"the byte before a digit", "/", false},
+		{"the byte after a digit", ":", false},
+		{"the byte before a letter", "`", false},
+		{"the byte after a letter", "{", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			before := files(t, dir, "")
+			_, _, errGet := s.Get(t.Context(), tc.key)
+			errSet := s.Set(t.Context(), tc.key, []byte("value"), time.Hour)
+			release, granted, errLease := s.Lease(t.Context(), tc.key, time.Hour)
+			if tc.ok {
+				assert.NoError(t, errGet)
+				assert.NoError(t, errSet)
+				assert.NoError(t, errLease)
+				assert.True(t, granted)
+				found(t, s, tc.key, "value")
+				return
+			}
+			for _, err := range []error{errGet, errSet, errLease} {
+				assert.ErrorIs(t, err, revocation.ErrArgument)
+			}
+			assert.False(t, granted)
+			assert.Nil(t, release)
+			assert.Equal(t, before, files(t, dir, ""))
+		})
+	}
+}
+
+func TestDirectoryStore_EndsWithItsTime(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Minute))
+	c.Advance(time.Minute - time.Nanosecond)
+	found(t, s, "key", "value")
+	found(t, openDirectory(t, dir, c), "key", "value")
+	c.Advance(time.Nanosecond)
+	missing(t, s, "key")
+	missing(t, openDirectory(t, dir, c), "key")
+}
+
+func TestDirectoryStore_SetWithoutTimeDoesNothing(t *testing.T) {
+	s, dir, _ := newDirectory(t)
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
+	for _, ttl := range []time.Duration{0, -1, -time.Hour} {
+		require.NoError(t, s.Set(t.Context(), "key", []byte("other"), ttl))
+		require.NoError(t, s.Set(t.Context(), "new", []byte("other"), ttl))
+	}
+	found(t, s, "key", "value")
+	missing(t, s, "new")
+	assert.Len(t, files(t, dir, ""), 1)
+}
