@@ -1,0 +1,164 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+const (
+	// DefaultPrefix stands before every key unless Options say otherwise.
+	DefaultPrefix = "certauth:revocation:"
+
+	// maxValue bounds a value: the longest CRL that is fetched has 32 MiB.
+	maxValue = 33 << 20
+
+	// maxCalls bounds the calls that a server which hangs leaves behind.
+	maxCalls = 64
+)
+
+// Options are the settings of a Store. The zero value has the defaults.
+type Options struct {
+	// Prefix stands before every key. The default is DefaultPrefix. Services that trust the
+	// same CAs can share one; two that share it share evidence, and nothing else.
+	Prefix string
+}
+
+// Store keeps evidence in Redis. It is safe for concurrent use. It starts nothing, closes
+// nothing, and logs nothing; the client stays the caller's. The zero value and nil answer
+// with errors.
+//
+// Each call returns when its ctx ends, whatever the timeouts of the client are. Errors are
+// those of the client, or [revocation.ErrTooLarge] for a value over 33 MiB, given or found;
+// none comes with a value. A value that is empty is not told from one that is missing.
+type Store struct {
+	client redis.UniversalClient
+	prefix string
+	calls  chan struct{}
+}
+
+var _ revocation.Leaser = (*Store)(nil)
+
+// New returns a Store over the client. A nil client is an error. Nothing is sent yet.
+func New(client redis.UniversalClient, o Options) (*Store, error) {
+	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, errors.New("redisstore: client: nil")
+	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	return &Store{client: client, prefix: o.Prefix, calls: make(chan struct{}, maxCalls)}, nil
+}
+
+// Get returns what is kept for the key, or false. Two commands are sent for a value and one
+// for none: the length comes first, lest a value of 512 MB that somebody planted be loaded.
+func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
+	var found []byte
+	var failed error
+	err = s.beside(ctx, func() { found, failed = s.load(ctx, s.evidenceKey(key)) }, nil)
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, false, wrap(err)
+	}
+	return found, found != nil, nil
+}
+
+// Set keeps a copy of der for at most ttl, to the millisecond, in place of what was kept.
+// With a ttl below a millisecond it does nothing: to Redis, none would mean for ever.
+func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
+	if len(der) > maxValue {
+		return wrap(tooLarge(int64(len(der))))
+	}
+	ttl = ttl.Truncate(time.Millisecond)
+	if ttl <= 0 {
+		return nil
+	}
+	der = bytes.Clone(der) // the caller may go before it is sent
+	var failed error
+	err := s.beside(ctx, func() { failed = s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() }, nil)
+	if err == nil {
+		err = failed
+	}
+	return wrap(err)
+}
+
+// Values and leases have names that cannot meet, whatever the key is.
+func (s *Store) evidenceKey(key string) string { return s.prefix + "evidence:" + key }
+func (s *Store) leaseKey(key string) string    { return s.prefix + "lease:" + key }
+
+func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
+	length, err := s.client.StrLen(ctx, name).Result()
+	if err != nil || length == 0 {
+		return nil, err
+	}
+	if length > maxValue {
+		return nil, tooLarge(length)
+	}
+	// It may have been replaced meanwhile. Both ends count, so this asks for a byte too many.
+	value, err := s.client.GetRange(ctx, name, 0, maxValue).Result()
+	if err != nil || value == "" {
+		return nil, err
+	}
+	if len(value) > maxValue {
+		return nil, tooLarge(int64(len(value)))
+	}
+	return []byte(value), nil
+}
+
+// beside runs f in a goroutine of its own. The client looks at ctx here and there, at a
+// deadline only if it was told to, and waits for its own timeouts and retries otherwise;
+// the caller must not. There are at most maxCalls of these. After f, the caller is told,
+// and then then runs, with whether the caller still was there.
+func (s *Store) beside(ctx context.Context, f func(), then func(heard bool)) error {
+	if s == nil || s.calls == nil {
+		return errors.New("not made by New")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case s.calls <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	done := make(chan struct{}) // not buffered: either the caller hears, or it has gone
+	go func() {
+		defer func() { <-s.calls }()
+		f()
+		heard := false
+		select {
+		case done <- struct{}{}:
+			heard = true
+		case <-ctx.Done():
+		}
+		if then != nil {
+			then(heard)
+		}
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("redisstore: %w", err)
+}
+
+func tooLarge(length int64) error {
+	return fmt.Errorf("%d bytes, limit %d: %w", length, maxValue, revocation.ErrTooLarge)
+}
