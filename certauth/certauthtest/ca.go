@@ -1,7 +1,16 @@
-// Package certauthtest makes certificate authorities, client certificates and a
-// stand-in for App Service's front end, for tests of services that use certauth.
+// Package certauthtest makes certificate authorities, client certificates, OCSP
+// responders, CRLs and a stand-in for App Service's front end, for tests of services that
+// use certauth.
 //
 // Everything is made fresh in memory; nothing here belongs into production.
+//
+// # Revocation
+//
+// [Responder] and [CRLServer] are http.Handlers that speak for a [CA]. Start them, for
+// instance by httptest.NewServer, and write the address into certificates by [OCSPAt] and
+// [CRLAt]. Each is told on its own what is revoked, so that sources can disagree, and each
+// can be made to fail by a [Fault]. A revocation.Checker connects to loopback only if its
+// HTTP.AllowNets and HTTP.AllowPorts say so.
 package certauthtest
 
 import (
@@ -20,6 +29,7 @@ import (
 	"math/big"
 	"net"
 	"net/url"
+	"sync"
 	"time"
 )
 
@@ -31,11 +41,13 @@ type TB interface {
 	Cleanup(f func())
 }
 
-// CA is a certificate authority with a P-256 key.
+// CA is a certificate authority with a P-256 key. It is safe for concurrent use.
 type CA struct {
 	// Certificate is the CA's own certificate.
 	Certificate *x509.Certificate
 	key         crypto.Signer
+
+	issued sync.Map // serial numbers in decimal
 }
 
 // Certificate is an issued certificate with its key.
@@ -61,7 +73,7 @@ func NewCA(tb TB, commonName string, change ...Template) *CA {
 func (ca *CA) NewIntermediate(tb TB, commonName string, change ...Template) *CA {
 	tb.Helper()
 	key := newKey(tb)
-	return &CA{Certificate: sign(tb, caTemplate(tb, commonName, change), ca.Certificate, key.Public(), ca.key), key: key}
+	return &CA{Certificate: ca.sign(tb, caTemplate(tb, commonName, change), key.Public()), key: key}
 }
 
 // CrossSign certifies the other CA: its name and key under this one.
@@ -69,7 +81,7 @@ func (ca *CA) CrossSign(tb TB, other *CA) *x509.Certificate {
 	tb.Helper()
 	template := caTemplate(tb, "", nil)
 	template.Subject, template.RawSubject, template.SubjectKeyId = other.Certificate.Subject, other.Certificate.RawSubject, other.Certificate.SubjectKeyId
-	return sign(tb, template, ca.Certificate, other.Certificate.PublicKey, ca.key)
+	return ca.sign(tb, template, other.Certificate.PublicKey)
 }
 
 // Issue makes a client certificate with a new P-256 key.
@@ -82,7 +94,20 @@ func (ca *CA) Issue(tb TB, commonName string, change ...Template) *Certificate {
 func (ca *CA) IssueFor(tb TB, key crypto.Signer, commonName string, change ...Template) *Certificate {
 	tb.Helper()
 	template := leafTemplate(tb, commonName, change)
-	return &Certificate{Certificate: sign(tb, template, ca.Certificate, key.Public(), ca.key), Key: key}
+	return &Certificate{Certificate: ca.sign(tb, template, key.Public()), Key: key}
+}
+
+// sign issues and remembers that, for responders.
+func (ca *CA) sign(tb TB, template *x509.Certificate, public crypto.PublicKey) *x509.Certificate {
+	tb.Helper()
+	cert := sign(tb, template, ca.Certificate, public, ca.key)
+	ca.issued.Store(cert.SerialNumber.String(), true)
+	return cert
+}
+
+func (ca *CA) hasIssued(serial *big.Int) bool {
+	_, yes := ca.issued.Load(serial.String())
+	return yes
 }
 
 // SelfSigned makes a client certificate that vouches for itself.
@@ -174,6 +199,18 @@ func Valid(from, to time.Time) Template {
 // Usage replaces the extended key usages; none leaves the extension out.
 func Usage(usages ...x509.ExtKeyUsage) Template {
 	return func(c *x509.Certificate) { c.ExtKeyUsage = usages }
+}
+
+// OCSPAt sets the addresses of OCSP responders (authority information access, RFC 5280,
+// section 4.2.2.1); see [Responder].
+func OCSPAt(urls ...string) Template {
+	return func(c *x509.Certificate) { c.OCSPServer = urls }
+}
+
+// CRLAt sets the CRL distribution points, one for each address (RFC 5280, section
+// 4.2.1.13); see [CRLServer].
+func CRLAt(urls ...string) Template {
+	return func(c *x509.Certificate) { c.CRLDistributionPoints = urls }
 }
 
 // AsCA makes the certificate a CA certificate.

@@ -69,7 +69,8 @@ func TestCA_KeysAndSerialsAreFresh(t *testing.T) {
 func TestTemplate_SaysWhatItSays(t *testing.T) {
 	from := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	leaf := certauthtest.NewCA(t, "root").Issue(t, "ignored", certauthtest.DNS("a.example", "b.example"), certauthtest.URI(t, "spiffe://a/b"), certauthtest.Email("a@b.example"), certauthtest.IP("10.1.2.3", "fd00::1"),
-		certauthtest.Subject(pkix.Name{CommonName: "c", Organization: []string{"o"}}), certauthtest.Valid(from, from.Add(time.Hour)), certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.AsCA())
+		certauthtest.Subject(pkix.Name{CommonName: "c", Organization: []string{"o"}}), certauthtest.Valid(from, from.Add(time.Hour)), certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.AsCA(),
+		certauthtest.OCSPAt("http://ocsp.example/a", "http://ocsp.example/b"), certauthtest.CRLAt("http://crl.example/a", "http://crl.example/b"))
 	assert.Equal(t, []string{"a.example", "b.example"}, leaf.DNSNames)
 	require.Len(t, leaf.URIs, 1)
 	assert.Equal(t, "spiffe://a/b", leaf.URIs[0].String())
@@ -80,6 +81,8 @@ func TestTemplate_SaysWhatItSays(t *testing.T) {
 	assert.Equal(t, from.Add(time.Hour), leaf.NotAfter)
 	assert.Equal(t, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, leaf.ExtKeyUsage)
 	assert.True(t, leaf.IsCA)
+	assert.Equal(t, []string{"http://ocsp.example/a", "http://ocsp.example/b"}, leaf.OCSPServer)
+	assert.Equal(t, []string{"http://crl.example/a", "http://crl.example/b"}, leaf.CRLDistributionPoints)
 	assert.Empty(t, certauthtest.SelfSigned(t, "client", certauthtest.Usage()).ExtKeyUsage)
 }
 
