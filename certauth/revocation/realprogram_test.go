@@ -1,0 +1,155 @@
+package revocation_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+// unavailable skips the test; in CI, which must run it, it fails.
+func unavailable(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
+		t.Fatalf("CERTAUTH_REQUIRE_REAL=1: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// eventually asks until the answer is yes, gaveUp is closed, or half a minute is over.
+func eventually(t *testing.T, gaveUp <-chan struct{}, yes func() bool) bool {
+	t.Helper()
+	limit, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-gaveUp:
+			return false
+		case <-limit.Done():
+			return false
+		case <-tick.C:
+			if yes() {
+				return true
+			}
+		}
+	}
+}
+
+// live makes a certificate valid by the real clock, which other programs go by.
+func live(c *x509.Certificate) {
+	c.NotBefore, c.NotAfter = time.Now().Add(-day), time.Now().Add(100*day)
+}
+
+func asksAt(url string) change {
+	return func(c *x509.Certificate) { c.OCSPServer = []string{url} }
+}
+
+func listedAt(url string) change {
+	return func(c *x509.Certificate) { c.CRLDistributionPoints = []string{url} }
+}
+
+func localURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
+
+// loopback opens 127.0.0.1 for URLs of certificates, at these ports.
+func loopback(ports ...int) revocation.HTTPOptions {
+	return revocation.HTTPOptions{AllowNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: ports}
+}
+
+// entry is a line of openssl's index.
+type entry struct {
+	of      *identity
+	revoked time.Time // zero if it is not
+	reason  string    // in openssl's words; empty for none
+}
+
+// enter replaces an index as a whole: a responder may be reading it.
+func (o *openssl) enter(t *testing.T, name string, entries ...entry) {
+	t.Helper()
+	const form = "060102150405Z"
+	var index bytes.Buffer
+	for _, e := range entries {
+		status, revocation := "V", ""
+		if !e.revoked.IsZero() {
+			status, revocation = "R", e.revoked.UTC().Format(form)
+		}
+		if e.reason != "" {
+			revocation += "," + e.reason
+		}
+		fmt.Fprintf(&index, "%s\t%s\t%s\t%X\tunknown\t/O=Contoso/CN=%s\n", status, e.of.cert.NotAfter.UTC().Format(form), revocation,
+			e.of.cert.SerialNumber.Bytes(), e.of.cert.Subject.CommonName)
+	}
+	o.write(t, name+".new", index.Bytes())
+	require.NoError(t, os.Rename(filepath.Join(o.folder, name+".new"), filepath.Join(o.folder, name)))
+}
+
+// verdict is what a Checker should make of what another program says.
+type verdict struct {
+	chain  certauth.RevocationStatus
+	status revocation.Status
+	reason int
+	err    error // why there is no evidence
+}
+
+var (
+	foundGood    = verdict{certauth.RevocationGood, revocation.Good, revocation.ReasonUnspecified, nil}
+	foundUnknown = verdict{certauth.RevocationUnknown, revocation.Unknown, revocation.ReasonUnspecified, nil}
+)
+
+// foundRevoked takes a reason code of RFC 5280, section 5.3.1.
+func foundRevoked(reason int) verdict {
+	return verdict{certauth.RevocationRevoked, revocation.Revoked, reason, nil}
+}
+
+// foundNothing takes why there is no evidence.
+func foundNothing(err error) verdict {
+	return verdict{certauth.RevocationUnavailable, revocation.Unavailable, 0, err}
+}
+
+// waivedThough is what SoftFail and its like make of another verdict.
+func waivedThough(v verdict) verdict {
+	v.chain = certauth.RevocationWaived
+	return v
+}
+
+// check asks about a certificate whose issuer is the anchor, and returns what was found.
+func (v verdict) check(t *testing.T, checker *revocation.Checker, cert *identity) revocation.Result {
+	t.Helper()
+	all, err := checker.Check(t.Context(), []*x509.Certificate{cert.cert, cert.issuer.cert})
+	if v.chain == certauth.RevocationUnavailable {
+		require.ErrorIs(t, err, v.err)
+	} else {
+		require.NoError(t, err)
+	}
+	assert.Equal(t, v.chain.String(), all.Revocation.Status.String())
+	require.Len(t, all.Certificates, 1)
+	found := all.Certificates[0]
+	assert.Equal(t, v.status.String(), found.Result.Status.String(), "%v", found.Err)
+	assert.Equal(t, v.reason, found.Result.Reason)
+	if v.err != nil {
+		assert.ErrorIs(t, found.Err, v.err)
+	}
+	return found.Result
+}
+
+// newChecker is a Checker that is closed with the test.
+func newChecker(t *testing.T, config revocation.Config) *revocation.Checker {
+	t.Helper()
+	checker, err := revocation.New(config)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, checker.Close()) })
+	return checker
+}
