@@ -57,7 +57,7 @@ func (w *world) rows() []row {
 
 	return []row{
 		{
-			what: "partner's certificate", call: call{certificate: c.orders},
+			what: "partner's certificate, good by OCSP", call: call{certificate: c.orders},
 			want: good("orders (partner)"),
 		},
 		{
@@ -120,6 +120,49 @@ func (w *world) rows() []row {
 		{
 			what: "/admin, partner who may", call: call{certificate: c.billing, path: "/admin"},
 			want: good("billing (partner)"),
+		},
+		{
+			what: "partner's certificate, good by CRL", call: call{certificate: c.listed},
+			want: good("orders (partner)"),
+		},
+		{
+			what: "revoked, says OCSP", call: call{certificate: c.revokedOCSP},
+			want: refused(certauth.ReasonCertificateRevoked),
+		},
+		{
+			what: "revoked, says the CRL", call: call{certificate: c.revokedCRL},
+			want: refused(certauth.ReasonCertificateRevoked),
+		},
+		{
+			what: "OCSP responder down, failing hard", call: call{certificate: c.unanswered},
+			want: refused(certauth.ReasonRevocationUnavailable),
+		},
+		{
+			// The same outage, and a warning in the log. Who can cause it can use a revoked
+			// certificate here.
+			what: "OCSP responder down, failing softly", call: call{certificate: c.board},
+			want: good("board (board), unchecked"),
+		},
+		{
+			// Good, in the responder's name, by another key: no evidence at all.
+			what: "OCSP answer forged", call: call{certificate: c.forged},
+			want: refused(certauth.ReasonRevocationUnavailable),
+		},
+		{
+			what: "about to be revoked", call: call{certificate: c.leaver},
+			want: good("orders (partner)"),
+		},
+		{
+			// What the CA said a moment ago is remembered. This is the price of not asking for
+			// every request.
+			what: "revoked since, a moment later", call: call{certificate: c.leaver},
+			want: good("orders (partner)"), before: w.revokeLeaver,
+		},
+		{
+			// The evidence is old enough to be renewed, beside a request that is still
+			// answered from memory. From then on it is out.
+			what: "revoked since, 70 minutes later by the clock", call: call{certificate: c.leaver},
+			want: refused(certauth.ReasonCertificateRevoked), before: w.wait, eventually: true,
 		},
 		{
 			// The files are read again beside a request, not in it: the first answers may

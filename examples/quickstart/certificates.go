@@ -15,9 +15,9 @@ import (
 // certificates holds everybody who calls in this example, good and bad. All of it is
 // made fresh in memory at each run.
 type certificates struct {
-	root, issuing *certauthtest.CA // the partner's CA: the root signs the issuing CA
-	orders        *certauthtest.Certificate
-	billing       *certauthtest.Certificate
+	partner authority
+	orders  *certauthtest.Certificate
+	billing *certauthtest.Certificate
 
 	second *certauthtest.Certificate // the second partner has no CA
 
@@ -30,37 +30,58 @@ type certificates struct {
 	serverOnly  *certauthtest.Certificate
 	isCA        *certauthtest.Certificate
 
+	// These differ in what their CA publishes about them, and where.
+	listed      *certauthtest.Certificate // asked about in the CRL, where it is not
+	revokedOCSP *certauthtest.Certificate
+	revokedCRL  *certauthtest.Certificate
+	unanswered  *certauthtest.Certificate // its responder is down
+	forged      *certauthtest.Certificate // its responder's answers are not the CA's
+	board       *certauthtest.Certificate // its responder is down, and that is accepted
+	leaver      *certauthtest.Certificate // good at first
+
 	// The partner's next CA, for the change while the service runs.
-	nextRoot, nextIssuing *certauthtest.CA
-	nextOrders            *certauthtest.Certificate
+	next       authority
+	nextOrders *certauthtest.Certificate
 }
 
-func newCertificates(tb certauthtest.TB) certificates {
+func newCertificates(tb certauthtest.TB, publish publisher) certificates {
 	tb.Helper()
 	var c certificates
 	name := certauthtest.DNS("orders.partner.example")
 	now := time.Now()
 
-	c.root = certauthtest.NewCA(tb, "Partner Root CA")
-	c.issuing = c.root.NewIntermediate(tb, "Partner Issuing CA")
-	c.orders = c.issuing.Issue(tb, "orders", name)
-	c.billing = c.issuing.Issue(tb, "billing", certauthtest.DNS("billing.partner.example"))
+	c.partner = publish.newAuthority(tb, "/partner", "Partner Root CA", "Partner Issuing CA")
+	issuing, byOCSP := c.partner.issuing, c.partner.byOCSP
+	c.orders = issuing.Issue(tb, "orders", name, byOCSP)
+	c.billing = issuing.Issue(tb, "billing", certauthtest.DNS("billing.partner.example"), byOCSP)
 
 	c.second = certauthtest.SelfSigned(tb, "second", certauthtest.DNS("second.example"))
 
 	c.unknownCA = certauthtest.NewCA(tb, "Unknown CA").Issue(tb, "orders", name)
 	c.copied = copyWithOwnKey(tb, c.orders.Certificate)
-	c.expired = c.issuing.Issue(tb, "orders", name, certauthtest.Valid(now.Add(-2*time.Hour), now.Add(-time.Hour)))
-	c.notYetValid = c.issuing.Issue(tb, "orders", name, certauthtest.Valid(now.Add(time.Hour), now.Add(2*time.Hour)))
-	c.otherName = c.issuing.Issue(tb, "reports", certauthtest.DNS("reports.partner.example"))
-	c.serverOnly = c.issuing.Issue(tb, "orders", name, certauthtest.Usage(x509.ExtKeyUsageServerAuth))
-	c.isCA = c.issuing.Issue(tb, "orders", name, certauthtest.AsCA())
+	c.expired = issuing.Issue(tb, "orders", name, byOCSP, certauthtest.Valid(now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	c.notYetValid = issuing.Issue(tb, "orders", name, byOCSP, certauthtest.Valid(now.Add(time.Hour), now.Add(2*time.Hour)))
+	c.otherName = issuing.Issue(tb, "reports", certauthtest.DNS("reports.partner.example"), byOCSP)
+	c.serverOnly = issuing.Issue(tb, "orders", name, byOCSP, certauthtest.Usage(x509.ExtKeyUsageServerAuth))
+	c.isCA = issuing.Issue(tb, "orders", name, byOCSP, certauthtest.AsCA())
 
-	c.nextRoot = certauthtest.NewCA(tb, "Partner Root CA 2")
-	c.nextIssuing = c.nextRoot.NewIntermediate(tb, "Partner Issuing CA 2")
-	c.nextOrders = c.nextIssuing.Issue(tb, "orders", name)
+	c.listed = issuing.Issue(tb, "orders", name, c.partner.byCRL)
+	c.revokedOCSP = issuing.Issue(tb, "orders", name, byOCSP)
+	c.partner.responder.Revoke(c.revokedOCSP.SerialNumber, keyCompromise)
+	c.revokedCRL = issuing.Issue(tb, "orders", name, c.partner.byCRL)
+	c.partner.list.Revoke(c.revokedCRL.SerialNumber, keyCompromise)
+	c.unanswered = issuing.Issue(tb, "orders", name, c.partner.byDown)
+	c.forged = issuing.Issue(tb, "orders", name, c.partner.byForged)
+	c.board = issuing.Issue(tb, "board", certauthtest.DNS("board.partner.example"), c.partner.byDown)
+	c.leaver = issuing.Issue(tb, "orders", name, byOCSP)
+
+	c.next = publish.newAuthority(tb, "/next", "Partner Root CA 2", "Partner Issuing CA 2")
+	c.nextOrders = c.next.issuing.Issue(tb, "orders", name, c.next.byOCSP)
 	return c
 }
+
+// keyCompromise is a reason of RFC 5280, section 5.3.1. Every reason denies.
+const keyCompromise = 1
 
 // copyWithOwnKey copies everything that can be read off a genuine certificate: subject,
 // issuer, serial number, names, key identifiers. It has to sign with a key of its own,

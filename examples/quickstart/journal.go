@@ -26,6 +26,9 @@ func (j *journal) observe(_ context.Context, event certauth.Event) {
 		return // about a file, not about a request
 	case certauth.OutcomeAccepted:
 		j.who = nameOf(event.Identity)
+		if event.Revocation.Status == certauth.RevocationWaived {
+			j.who += ", unchecked"
+		}
 	}
 	j.reason = event.Reason()
 }

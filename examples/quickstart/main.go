@@ -1,7 +1,7 @@
 // Quickstart shows a service that is protected by client certificates behind Azure App
-// Service, on loopback alone: it makes a partner's CA and a dozen good and bad client
-// certificates, starts the service and a stand-in for App Service's front end, sends
-// real requests, and prints what became of each.
+// Service, on loopback alone: it makes a partner's CA and good and bad client
+// certificates, starts the service, a stand-in for App Service's front end, and the CA's
+// OCSP responder and CRLs, sends real requests, and prints what became of each.
 //
 //	go run ./examples/quickstart          # the table; exit status 1 if a row is wrong
 //	go run ./examples/quickstart -serve   # keeps it up and prints curl commands to try
@@ -29,6 +29,7 @@ Each row is a real request. A refused caller learns the status and no more.
 const next = `
 Read next: README.md, for sources, policies and reasons.
            go doc ./certauth/forwarded AppService, for what must be true of your site.
+           go doc ./certauth/revocation, for what is asked about revoked certificates.
 `
 
 func main() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,8 +25,8 @@ func TestQuickstart_EveryRowIsAsWanted(t *testing.T) {
 	var out bytes.Buffer
 	wrong := quickstart(t.Context(), t, &out)
 	assert.Zero(t, wrong, out.String())
-	assert.Contains(t, out.String(), "18 of 18 rows are as wanted")
-	assert.Contains(t, out.String(), "All 12 refusals with 401 have the same body")
+	assert.Contains(t, out.String(), "27 of 27 rows are as wanted")
+	assert.Contains(t, out.String(), "All 17 refusals with 401 have the same body")
 	assert.NotContains(t, out.String(), "WRONG")
 }
 
@@ -62,6 +63,29 @@ func TestPrintBodies_OneDifferentByteIsReported(t *testing.T) {
 	var out bytes.Buffer
 	assert.False(t, printBodies(t, &out, []result{refused("no\n"), refused("no")}))
 	assert.Contains(t, out.String(), "WRONG")
+}
+
+// A caller who is let in without evidence is told to the operator, with the reason; one who
+// is turned away for the same reason is not said to have been let in.
+func TestRows_AcceptanceWithoutEvidenceIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	const accepted = "revocation: accepted without evidence"
+	got, _ := w.send(t.Context(), t, call{certificate: w.certs.unanswered})
+	assert.Equal(t, outcome{status: http.StatusUnauthorized, reason: certauth.ReasonRevocationUnavailable}, got)
+	assert.NotContains(t, log.String(), accepted)
+	got, _ = w.send(t.Context(), t, call{certificate: w.certs.board})
+	assert.Equal(t, outcome{status: http.StatusOK, who: "board (board), unchecked"}, got)
+	assert.Regexp(t, `level=WARN msg="`+accepted+`" depth=0 error=".*503`, log.String())
+}
+
+// An answer that does not verify is not just another outage.
+func TestRows_ForgedAnswerIsLoggedAsSuch(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, slog.New(slog.NewTextHandler(&log, nil)))
+	got, _ := w.send(t.Context(), t, call{certificate: w.certs.forged})
+	assert.Equal(t, outcome{status: http.StatusUnauthorized, reason: certauth.ReasonRevocationUnavailable}, got)
+	assert.Regexp(t, `level=ERROR msg="revocation: evidence that does not verify.* error=".*bad signature`, log.String())
 }
 
 // cases.go says so of a caller who reaches the service directly.

@@ -17,7 +17,9 @@ type settings struct {
 	source         certauth.Source // on App Service: forwarded.AppService{}
 	roots, issuing string          // PEM files: the partner's root CA and issuing CA
 	pin            string          // SHA-256 of the second partner's certificate
+	checkers       checkers        // who is revoked
 	reload         time.Duration   // 0 means certauth.DefaultReloadInterval
+	now            func() time.Time
 	logger         *slog.Logger
 	observe        func(context.Context, certauth.Event)
 }
@@ -25,19 +27,28 @@ type settings struct {
 // newService is the protected service: the part to copy. It returns an error, with every
 // mistake at once, rather than a service that guards less than it should.
 func newService(s settings) (*http.Server, error) {
+	chain := certauth.Chain{
+		Roots: certauth.PEMFile(s.roots),
+		// App Service forwards the client's certificate alone, so the issuing CA has to
+		// come from here.
+		Intermediates: certauth.PEMFile(s.issuing),
+	}
 	auth, err := certauth.New(certauth.Config{
 		Source: s.source,
 		Policy: certauth.Any{
 			// A trusted CA is half of the answer: it has other customers too. The names say
-			// which of its certificates may call.
+			// which of its certificates may call. Those are then asked about.
 			certauth.Named{Name: "partner", Policy: certauth.All{
-				certauth.Chain{
-					Roots: certauth.PEMFile(s.roots),
-					// App Service forwards the client's certificate alone, so the issuing CA
-					// has to come from here.
-					Intermediates: certauth.PEMFile(s.issuing),
-				},
+				chain,
 				certauth.DNSNames{"orders.partner.example", "billing.partner.example"},
+				certauth.NotRevoked{Checker: s.checkers.hard},
+			}},
+			// The board shows what is public anyway. It stays up when nobody can say whether
+			// its certificate is revoked.
+			certauth.Named{Name: "board", Policy: certauth.All{
+				chain,
+				certauth.DNSNames{"board.partner.example"},
+				certauth.NotRevoked{Checker: s.checkers.soft},
 			}},
 			// A partner without a CA is known by exactly one certificate.
 			certauth.Named{Name: "pinned", Policy: certauth.Thumbprints{s.pin}},
@@ -48,6 +59,7 @@ func newService(s settings) (*http.Server, error) {
 			Control: "answers ok and nothing else",
 		}},
 		ReloadInterval: s.reload,
+		Now:            s.now,
 		Logger:         s.logger,
 		Observe:        s.observe,
 	})

@@ -14,10 +14,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// world is everything that runs: the service, the front end before it, and the files
-// that the service reads.
+// world is everything that runs: the service, the front end before it, the partner's CA,
+// and the files that the service reads.
 type world struct {
 	certs   certificates
+	clock   *clock
 	dir     string // private to this user, removed at the end
 	roots   string // PEM files in dir
 	issuing string
@@ -29,22 +30,31 @@ type world struct {
 // newWorld starts everything on loopback. It stops with the Cleanup functions of tb.
 func newWorld(tb certauthtest.TB, logger *slog.Logger) *world {
 	tb.Helper()
-	w := &world{certs: newCertificates(tb), dir: tempDir(tb), journal: &journal{}}
-	w.roots = w.write(tb, "roots.pem", w.certs.root.PEM())
-	w.issuing = w.write(tb, "issuing.pem", w.certs.issuing.PEM())
+	w := &world{clock: &clock{}, dir: tempDir(tb), journal: &journal{}}
+	publish := newPublisher(tb, w.clock)
+	w.certs = newCertificates(tb, publish)
+	w.roots = w.write(tb, "roots.pem", w.certs.partner.root.PEM())
+	w.issuing = w.write(tb, "issuing.pem", w.certs.partner.issuing.PEM())
 
+	checkers, err := newCheckers(publish.network(tb), w.clock.now, logger)
+	if err != nil {
+		tb.Fatalf("the checkers' configuration: %v", err)
+	}
+	tb.Cleanup(checkers.close) // after the service, which was started later
 	service, err := newService(settings{
 		// The source says openly that no platform stands in front of this process. To set
 		// WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID here would work as well and be less
 		// honest: the service would say that it runs on App Service, and whoever copies such
 		// a line into a deployment switches off the check that it really does.
-		source:  forwarded.AppService{InsecureOutsideAppService: true},
-		roots:   w.roots,
-		issuing: w.issuing,
-		pin:     thumbprint(w.certs.second),
-		reload:  50 * time.Millisecond, // short, so that nobody has to wait here
-		logger:  logger,
-		observe: w.journal.observe,
+		source:   forwarded.AppService{InsecureOutsideAppService: true},
+		roots:    w.roots,
+		issuing:  w.issuing,
+		pin:      thumbprint(w.certs.second),
+		checkers: checkers,
+		reload:   50 * time.Millisecond, // short, so that nobody has to wait here
+		now:      w.clock.now,
+		logger:   logger,
+		observe:  w.journal.observe,
 	})
 	if err != nil {
 		tb.Fatalf("the service's configuration: %v", err)
@@ -77,6 +87,19 @@ func start(tb certauthtest.TB, server *http.Server) string {
 	return "http://" + listener.Addr().String()
 }
 
+// revokeLeaver is what the partner's CA does, and nobody tells the service.
+func (w *world) revokeLeaver(tb certauthtest.TB) {
+	tb.Helper()
+	w.certs.partner.responder.Revoke(w.certs.leaver.SerialNumber, keyCompromise)
+}
+
+// wait lets the time pass in which a checker goes by what it remembers: an hour by OCSP,
+// give or take a tenth. The evidence itself would have counted for a day.
+func (w *world) wait(tb certauthtest.TB) {
+	tb.Helper()
+	w.clock.putForward(70 * time.Minute)
+}
+
 // rotate puts the partner's next CA in place of the old one while the service runs. Each
 // file is complete before it takes the old one's name, so the service never reads half.
 //
@@ -84,7 +107,7 @@ func start(tb certauthtest.TB, server *http.Server) string {
 // its new certificate, and only then take the old one out.
 func (w *world) rotate(tb certauthtest.TB) {
 	tb.Helper()
-	for name, pem := range map[string][]byte{w.roots: w.certs.nextRoot.PEM(), w.issuing: w.certs.nextIssuing.PEM()} {
+	for name, pem := range map[string][]byte{w.roots: w.certs.next.root.PEM(), w.issuing: w.certs.next.issuing.PEM()} {
 		complete := w.write(tb, filepath.Base(name)+".new", pem)
 		if err := os.Rename(complete, name); err != nil {
 			tb.Fatalf("rotate: %v", err)
