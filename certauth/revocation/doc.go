@@ -2,7 +2,9 @@
 // revoked.
 //
 // [VerifyOCSP] and [VerifyCRL] are its core: pure functions of the evidence, the
-// certificate, its issuer, and a clock. They open no socket and keep nothing.
+// certificate, its issuer, and a clock. They open no socket and keep nothing. Around them a
+// [Checker] finds the evidence, remembers it, and renews it; it is what
+// [certauth.NotRevoked] takes, and New(Config{}) is the strict one.
 //
 // # Why not a parser alone
 //
@@ -18,4 +20,80 @@
 // evidence. Bad evidence is never [Good] and never [Revoked]. [Unknown] is an authorised
 // answer that the certificate is not known. A Good answer does not say that the certificate
 // was ever issued; the verified chain does.
+//
+// # What a Checker asks
+//
+// It judges every certificate below the root; with [LeafOnly] the client's alone. For each
+// it asks, in the order of [Sources], OCSP responders: those of Config.Responders and the
+// first three that the certificate names; and CRLs: those of Config.Lists and the first
+// four distribution points of the certificate, with their deltas. Revoked by any source
+// that was asked decides. Unknown makes it ask the rest.
+//
+// Nothing is fetched for a certificate whose chain has not verified, nor, if NotRevoked
+// stands last in its policy, for one that is refused anyway. Never fetched: an issuer's
+// certificate (caIssuers), anything by LDAP, indirect CRLs. The default fetcher,
+// [HTTPFetcher], connects to public addresses on ports 80 and 443; [HTTPOptions] says what
+// else it may reach. With IgnoreCertificateURLs nothing that stands in a certificate is
+// fetched.
+//
+// # What it remembers
+//
+// Verified evidence, until it runs out by its own nextUpdate or by MaxAge: never verdicts,
+// so the clock and a revocation act on the next request. One fetch serves all who wait for
+// the same answer, and nobody waits longer for one certificate than MaxWait. When half of its life is over,
+// or after an hour for OCSP and six for a CRL, evidence is renewed beside a request that is
+// still answered from memory. What is revoked for good stays revoked while the certificate
+// is remembered, whatever later answers say; a certificateHold can be lifted by newer
+// evidence. What does not verify displaces nothing. A responder that fails is left alone
+// for a while that grows to five minutes, a host after five failures in a row.
+//
+// # When nobody can say
+//
+// [HardFail], the default, denies: [certauth.ReasonRevocationUnavailable], or
+// ReasonRevocationUnknown where the authority does not know the certificate. An outage of
+// the CA is then an outage for its clients once the evidence runs out; StaleGrace bridges
+// at most a day of it, and never for what was revoked. AllowNoSource accepts certificates
+// that name nobody to ask, and no others.
+//
+// [SoftFail] accepts, and logs each time. Revoked still denies, as does a Revoked that is
+// only too old, and Unknown unless AllowUnknown is set. Use it where a revoked client does less harm than a client turned away:
+// who can keep this service from reaching the responder decides which of the two it is.
+//
+// # Time to effective revocation
+//
+// For a caller who keeps calling: one hour after its CA says so by OCSP, six hours after it
+// stands in a CRL, and one more request. CRLs are published with a delay of their own. The
+// first request after a pause of hours waits a moment, a second at most, for the news;
+// where there are none to be had in that time it is answered by what was remembered, as
+// long as that has not run out. A shorter MaxAge in Config.Verify bounds that, if the CA
+// signs often enough. [certauth.Denied] acts at once.
+//
+// # Before the first request
+//
+// [Checker.Preload] reads Config.Lists and further CRLs at start-up, and [Checker.Ready]
+// says whether all of them are there and current: for a readiness probe. Both are about
+// lists that the operator names; nothing is known beforehand about what a certificate will
+// name. Config.Sweep renews what was used within the last hour without waiting for traffic.
+//
+// # Many instances
+//
+// A [Store], in Redis for example, shares signed evidence between instances and over
+// restarts. It is not trusted: what comes out is verified like what comes from the network,
+// and its failures cost time alone. A store that is a [Leaser] makes one instance fetch for
+// all.
+//
+// # What must be true of your infrastructure
+//
+// The service reaches the responders and distribution points of its partners' CAs, mostly
+// by plain HTTP on port 80: their answers are signed. A firewall or route table on the way
+// out has to let that through. On Azure, with the outgoing traffic in a virtual network, a
+// CA behind a private endpoint or on a peered network has private addresses: name them in
+// HTTPOptions.AllowNets. Loopback, link-local, metadata and platform addresses stay closed
+// unless each is named alone. Proxies in the environment are not used; HTTPOptions.Proxy is.
+//
+// Clocks agree within VerifyOptions.Skew, five minutes.
+//
+// OCSP tells the CA, and without TLS everybody on the way, which client is being checked,
+// when, and by whom. A CRL tells nobody that: [CRLOnly], or Config.Lists with
+// IgnoreCertificateURLs.
 package revocation
