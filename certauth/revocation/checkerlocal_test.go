@@ -206,7 +206,7 @@ func TestChecker_PicksUpChangedFiles(t *testing.T) {
 			w.says(t, checker, w.client, isGood, nil)
 			require.Empty(t, out.text(), "not looked at yet")
 			w.clock.advance(2 * time.Second)
-			w.says(t, checker, w.client, isGood, nil) // this one starts the reading
+			w.nudge(t, checker) // this one starts the reading, and may see either list
 			w.says(t, checker, w.client, c.want, nil)
 			assert.Contains(t, out.text(), c.logged)
 			assert.Equal(t, c.logged == "", out.text() == "")
@@ -214,11 +214,17 @@ func TestChecker_PicksUpChangedFiles(t *testing.T) {
 
 			write(t, path, encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))) // mended
 			w.clock.advance(31 * time.Second)
-			_, _ = w.check(t, checker)
-			synctest.Wait()
+			w.nudge(t, checker)
 			w.says(t, checker, w.client, isRevoked, nil)
 		})
 	}
+}
+
+// nudge is a request whose answer does not matter, and what it sets off.
+func (w *wired) nudge(t testing.TB, c *revocation.Checker) {
+	t.Helper()
+	_, _ = w.check(t, c)
+	synctest.Wait()
 }
 
 // Ready turns false when a list runs out, and the list is evidence no more.
@@ -391,9 +397,7 @@ func TestChecker_ListsByURL(t *testing.T) {
 		require.Equal(t, 1, w.net.total())
 		w.clock.advance(7 * time.Hour)
 		w.net.serve(url, body(encode(t, w.listAt(now.Add(time.Hour), now.Add(2*day), entryFor(w.client)))))
-		_, err := w.check(t, checker) // by the old list or the new one, whichever is there
-		require.NoError(t, err)
-		synctest.Wait()
+		w.nudge(t, checker)
 		assert.Equal(t, `"1"`, w.net.last().ETag, "conditional")
 		assert.Equal(t, "then", w.net.last().LastModified)
 		w.says(t, checker, w.client, isRevoked, nil)
