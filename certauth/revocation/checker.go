@@ -186,6 +186,10 @@ type judgement struct {
 	err    error
 }
 
+// isOver reports whether the chain need not be looked at further; what is said of its first
+// certificate is said of all.
+func (j *judgement) isOver() bool { return j.err != nil }
+
 // judgeChain judges every certificate in scope. What has to be fetched is fetched side by
 // side.
 func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, judged *[maxDepth]judgement) (int, error) {
@@ -209,8 +213,8 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		return 1, nil
 	}
 	now := c.config.Now()
-	if err := c.local.look(ctx, now); err != nil {
-		judged[0].err = err
+	judged[0].err = c.local.look(ctx, now)
+	if judged[0].isOver() {
 		return 1, nil
 	}
 	for i := range n {
@@ -225,16 +229,19 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 
 // awaitAll waits once for all of them.
 func (c *Checker) awaitAll(ctx context.Context, judged []judgement) {
-	var cancel context.CancelFunc
+	under := false
 	for i := range judged {
-		if judged[i].flight == nil {
-			continue
+		under = under || judged[i].flight != nil
+	}
+	if !under {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
+	defer cancel()
+	for i := range judged {
+		if judged[i].flight != nil {
+			c.await(ctx, &judged[i])
 		}
-		if cancel == nil {
-			ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait) //nolint:fatcontext // made once
-			defer cancel()
-		}
-		c.await(ctx, &judged[i])
 	}
 }
 

@@ -245,11 +245,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.IgnoreCertificateURLs && len(c.Lists) == 0 && len(c.Responders) == 0 && len(c.Issuers) == 0 {
 		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
 	}
-	mistakes = append(mistakes, c.setNumbers()...)
+	mistakes = append(mistakes, setNumbers(&c)...)
 	return c, errors.Join(mistakes...)
 }
 
-func (c *Config) setNumbers() []error {
+// setNumbers puts the defaults of durations and bounds in place.
+func setNumbers(c *Config) []error {
 	var mistakes []error
 	duration := func(name string, d *time.Duration, otherwise time.Duration) {
 		if *d < 0 {

@@ -157,6 +157,7 @@ func (w *wired) rootList(entries ...ocsptest.Entry) ocsptest.List {
 // responder answers every request, about whichever certificate it asks for, at the time of
 // the scene's clock.
 func (w *wired) responder(t testing.TB, status []byte) handler {
+	t.Helper()
 	return func(_ context.Context, r revocation.Request) (revocation.Response, error) {
 		return revocation.Response{Body: encode(t, w.answerTo(t, r, status))}, nil
 	}
