@@ -93,7 +93,8 @@ type List struct {
 type Config struct {
 	// Mode is HardFail or SoftFail.
 	Mode Mode
-	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail.
+	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail. One
+	// that names somebody whom Sources or IgnoreCertificateURLs leave out is none of them.
 	AllowNoSource bool
 	// AllowUnknown accepts, under SoftFail, what a responder says it does not know.
 	AllowUnknown bool

@@ -46,7 +46,8 @@ func (c *Checker) accepts(j *judgement) bool {
 	if j.result.StaleRevoked || j.record == nil && !errors.Is(j.err, ErrNoSource) && !errors.Is(j.err, ErrNotReady) {
 		return false // a certificate that cannot be read is not one without evidence
 	}
-	return c.config.Mode == SoftFail || c.config.AllowNoSource && errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource)
+	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource && !j.record.names)
+	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
 }
 
 func (c *Checker) refused(depth int, j *judgement) error {

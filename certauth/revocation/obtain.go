@@ -105,6 +105,9 @@ func (f *setback) note(err error, now time.Time) {
 
 // obtainOCSP asks the store, then the responders.
 func (c *Checker) obtainOCSP(ctx context.Context, r *record) (staleRevoked bool, err error) {
+	if len(r.responders) == 0 {
+		return false, fmt.Errorf("%w: no responder", ErrNoSource)
+	}
 	cert, err := x509.ParseCertificate(r.raw)
 	if err != nil {
 		return false, fmt.Errorf("%w: %w", ErrArgument, err)

@@ -44,6 +44,7 @@ type record struct {
 	lists      []*remoteList
 	sources    Sources
 	noSource   bool
+	names      bool // somebody to ask, whether or not the Config lets that be asked
 	exempt     string
 
 	// Everything below changes while requests read it.
@@ -144,12 +145,13 @@ func (c *Checker) newRecord(cert, issuer *x509.Certificate) (*record, error) {
 		r.lists = c.remote.of(r.authority, cert, who.points)
 	}
 	r.responders = c.respondersFor(cert, r.authority)
+	r.names = who.pointsErr != nil || len(pointURLs(who.points)) > 0 || len(usableURLs(cert.OCSPServer, 1)) > 0
 	r.sources, r.noSource = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority))
 	return r, nil
 }
 
-// effective is the order without what the certificate has no source of. A certificate
-// without any, or without one of two that are both required, has no source.
+// effective is the order without what the certificate has no source of. With one of two
+// that are both required it cannot be good, but what the one says against it is heard.
 func effective(wanted Sources, ocsp, lists bool) (sources Sources, none bool) {
 	switch wanted {
 	case PreferOCSP, PreferCRL:
@@ -164,7 +166,7 @@ func effective(wanted Sources, ocsp, lists bool) (sources Sources, none bool) {
 	case CRLOnly:
 		return wanted, !lists
 	case RequireBoth:
-		return wanted, !ocsp || !lists
+		return wanted, !ocsp && !lists
 	}
 	return wanted, false
 }
