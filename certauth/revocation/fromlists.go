@@ -64,12 +64,6 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	result, err := l.crl.lookup(&r.who, terms)
 	t.against = t.against || result.StaleRevoked
-	deltaMissing := false
-	if errors.Is(err, ErrNotFresh) && !result.StaleRevoked && l.crl != l.base { // its delta has run out
-		if result, err = l.base.lookup(&r.who, terms); err == nil {
-			deltaMissing = true
-		}
-	}
 	stale := false
 	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
@@ -85,8 +79,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		r.keep(&result)
 		return true
 	case err == nil && result.Status == Good, errors.Is(err, ErrCRLIncomplete):
-		t.add(result, l, stale)
-		t.result.DeltaMissing = t.result.DeltaMissing || deltaMissing
+		t.add(result, l, stale, &r.who, terms)
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
@@ -96,9 +89,10 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
 const reasonHold = 1 << ReasonCertificateHold
 
-func (t *tally) add(result Result, l *loadedList, stale bool) {
-	if result.ReasonsCovered&reasonHold != 0 && !stale && l.crl.ThisUpdate().After(t.lifts) {
-		t.lifts = l.crl.ThisUpdate()
+func (t *tally) add(result Result, l *loadedList, stale bool, s *subject, terms *VerifyOptions) {
+	counts := l.crl.bounds(s, terms)
+	if result.ReasonsCovered&reasonHold != 0 && !stale && counts.thisUpdate.After(t.lifts) {
+		t.lifts = counts.thisUpdate
 	}
 	first := t.covered == 0
 	t.covered |= result.ReasonsCovered
@@ -106,18 +100,34 @@ func (t *tally) add(result Result, l *loadedList, stale bool) {
 	if t.covered != AllReasons {
 		t.err = ErrCRLIncomplete
 	}
-	until := result.UsableUntil
-	if until.IsZero() {
-		until = l.crl.NextUpdate()
-	}
 	if first {
 		t.result = result
 		t.result.Status, t.result.Source, t.result.Reason = Good, SourceCRL, ReasonUnspecified
-		t.result.ThisUpdate, t.result.NextUpdate = l.crl.ThisUpdate(), l.crl.NextUpdate()
-		t.result.UsableUntil, t.result.RefreshAfter = until, l.soft
+		t.result.ThisUpdate, t.result.NextUpdate = counts.thisUpdate, counts.nextUpdate
+		t.result.UsableUntil, t.result.RefreshAfter = counts.until, l.soft
 	}
-	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, until), earliest(t.result.RefreshAfter, l.soft)
-	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing || l.deltaMissing
+	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, counts.thisUpdate), earliest(t.result.NextUpdate, counts.nextUpdate)
+	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, counts.until), earliest(t.result.RefreshAfter, l.soft)
+	t.result.DeltaMissing = t.result.DeltaMissing || counts.deltaMissing || l.deltaMissing
+}
+
+// bounds are the times of what a list says about a certificate at one moment.
+type bounds struct {
+	thisUpdate, nextUpdate, until time.Time
+	deltaMissing                  bool
+}
+
+// bounds leaves a delta out that does not count: the whole is then as old as its base.
+func (l *CRL) bounds(s *subject, o *VerifyOptions) bounds {
+	b := bounds{thisUpdate: l.base.thisUpdate, nextUpdate: l.base.nextUpdate, until: l.base.usableUntil(s, o)}
+	if l.delta == nil {
+		return b
+	}
+	if !l.delta.isFresh(s.isCA, o) {
+		b.deltaMissing = true
+		return b
+	}
+	return bounds{thisUpdate: l.delta.thisUpdate, nextUpdate: l.NextUpdate(), until: earliest(b.until, l.delta.usableUntil(s, o))}
 }
 
 // withGrace looks the certificate up as if the list had just not run out yet.

@@ -70,12 +70,17 @@ func eitherRevoked(ocsp, lists *Result) (*Result, bool) {
 		return ocsp, true
 	case lists.revokedForGood():
 		return lists, true
-	case ocsp.Status == Revoked && (lists.Status != Good || !lists.ThisUpdate.After(ocsp.ThisUpdate)):
+	case ocsp.Status == Revoked && !lists.lifts(ocsp):
 		return ocsp, true // a hold, which only something newer can lift
-	case lists.Status == Revoked && (ocsp.Status != Good || !ocsp.ThisUpdate.After(lists.ThisUpdate)):
+	case lists.Status == Revoked && !ocsp.lifts(lists):
 		return lists, true
 	}
 	return nil, false
+}
+
+// lifts reports whether a Good ends a hold: it is newer and has not run out.
+func (r *Result) lifts(hold *Result) bool {
+	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate)
 }
 
 // prefer takes a Good from the first, else from the second, else what the first says.
