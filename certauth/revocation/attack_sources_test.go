@@ -43,7 +43,7 @@ func TestAttack_RequireBothHearsTheOneSourceThereIs(t *testing.T) {
 // AllowNoSource accepts certificates that name nobody to ask, and no others.
 func TestAttack_AllowNoSourceIsNotForCertificatesThatNameSomebody(t *testing.T) {
 	ignoring := func(c *revocation.Config) {
-		c.Responders, c.IgnoreCertificateURLs = []revocation.Responder{{URL: ocspURL, }}, true
+		c.Responders, c.IgnoreCertificateURLs = []revocation.Responder{{URL: ocspURL}}, true
 	}
 	for _, c := range []struct {
 		name   string

@@ -42,7 +42,6 @@ type Checker struct {
 	local       *localLists
 	hashes      *certIDHashes
 	building    chan struct{}
-	refreshers  chan struct{}
 	refreshing  atomic.Int64
 	stats       counters
 }
@@ -54,7 +53,6 @@ func New(config Config) (*Checker, error) {
 	config, err := config.withDefaults()
 	c := &Checker{
 		config: config, skew: config.Verify.skew(), fetcher: config.Fetcher, building: make(chan struct{}, 1),
-		refreshers: make(chan struct{}, maxRefreshes),
 	}
 	if config.Fetcher == nil {
 		var fetcherErr error
@@ -280,7 +278,7 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		}
 		return
 	}
-	j.flight, _ = c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error { return c.obtain(ctx, r) })
+	j.flight = c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error { return c.obtain(ctx, r) })
 	if j.flight == nil && j.result.Status == Unavailable {
 		j.err = ErrClosed
 	}

@@ -13,11 +13,10 @@ import (
 // own: who gives up waiting stops nobody else.
 type flight struct {
 	done chan struct{}
-	err  error           // set before done is closed
-	soon <-chan struct{} // closed a moment after the start
+	err  error // set before done is closed
 
-	once   sync.Once
-	wanted chan struct{} // closed when a request begins to wait
+	soon <-chan struct{} // closed a moment after the start
+	over context.CancelFunc
 }
 
 // aMoment is what a request waits for news that it could do without.
@@ -74,35 +73,39 @@ func guarded(f func() error) (err error) {
 	return f()
 }
 
-// join takes part in the flight at *slot, or starts one. It returns nil if the crew is
-// closed.
-func (w *crew) join(mu *sync.Mutex, slot **flight, f func(ctx context.Context) error) (joined *flight, mine bool) {
-	return w.joinLater(mu, slot, func(ctx context.Context, _ *flight) error { return f(ctx) })
+func (w *crew) newFlight() *flight {
+	moment, over := context.WithTimeout(w.base, aMoment)
+	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over}
 }
 
-// joinLater is join for what lets others go first until a request waits for it.
-func (w *crew) joinLater(mu *sync.Mutex, slot **flight, f func(context.Context, *flight) error) (joined *flight, mine bool) {
+// land ends the flight, once.
+func (f *flight) land(err error) {
+	f.err = err
+	close(f.done)
+	f.over()
+}
+
+// join takes part in the flight at *slot, or starts one. It returns nil if the crew is
+// closed.
+func (w *crew) join(mu *sync.Mutex, slot **flight, f func(ctx context.Context) error) *flight {
 	mu.Lock()
 	defer mu.Unlock()
 	if *slot != nil {
-		return *slot, false
+		return *slot
 	}
-	moment, over := context.WithTimeout(w.base, aMoment)
-	started := &flight{done: make(chan struct{}), soon: moment.Done(), wanted: make(chan struct{})}
+	started := w.newFlight()
 	land := func(err error) {
-		defer over()
 		mu.Lock()
 		*slot = nil
 		mu.Unlock()
-		started.err = err
-		close(started.done)
+		started.land(err)
 	}
-	if !w.run(func(ctx context.Context) error { return f(ctx, started) }, land) {
-		over()
-		return nil, false
+	if !w.run(f, land) {
+		started.over()
+		return nil
 	}
 	*slot = started
-	return started, true
+	return started
 }
 
 // waitAMoment ends with the flight, with the request, or a moment after the flight began:
@@ -120,7 +123,6 @@ func (f *flight) wait(ctx context.Context) error {
 	if f == nil {
 		return ErrClosed
 	}
-	f.once.Do(func() { close(f.wanted) })
 	select {
 	case <-f.done:
 		return f.err

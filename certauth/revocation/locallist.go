@@ -136,7 +136,7 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 		return nil
 	}
 	m.looked.Store(m.checker.config.Now().UnixNano())
-	flight, _ := m.checker.crew.join(&m.mu, &m.flight, m.read)
+	flight := m.checker.crew.join(&m.mu, &m.flight, m.read)
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	return flight.wait(ctx)

@@ -178,7 +178,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record) error {
 			failed = errors.Join(failed, tried.err)
 			continue
 		}
-		flight, _ := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l) })
+		flight := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l) })
 		if err := flight.wait(ctx); err != nil {
 			failed = errors.Join(failed, err)
 		}

@@ -20,6 +20,9 @@ const (
 type authority struct {
 	key  string // name and SubjectPublicKeyInfo, exact
 	cert *x509.Certificate
+
+	refreshers chan struct{} // places
+	refreshing atomic.Int64  // with those that wait for a place
 }
 
 func authorityKey(cert *x509.Certificate) string {
@@ -53,6 +56,8 @@ type record struct {
 	failed  atomic.Pointer[setback] // the last attempt, if it gave nothing
 	used    atomic.Int64            // Unix seconds
 	evicted atomic.Bool
+	// renewal is the refresh that waits for its place or is under way.
+	renewal atomic.Pointer[flight]
 	chosen  atomic.Pointer[choice] // of the operator's lists
 	byLists atomic.Pointer[listVerdict]
 
@@ -248,7 +253,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key, cert: cert}
+		known = &authority{key: key, cert: cert, refreshers: make(chan struct{}, maxRefreshes)}
 		a.all[key] = known
 	}
 	return known

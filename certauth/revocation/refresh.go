@@ -6,35 +6,53 @@ import (
 )
 
 const (
-	maxRefreshes     = 4
-	maxRefreshQueue  = 256
-	sweepAtMostAtOne = 1024
+	maxRefreshes      = 4 // at once, of the certificates of one CA
+	maxRefreshQueue   = 256
+	maxRefreshQueueOf = 64 // of one CA
 )
 
 // refresh gets newer evidence while requests are answered from what is known. It is
-// dropped when too many wait already; the next request asks for it again. It waits for
-// its turn unless a request comes to wait for it. It returns nil if it was dropped.
+// dropped, and nil, when too many wait already; the next request asks for it again.
+//
+// Places are counted by CA: where the hosts of one do not answer, the certificates of the
+// others are refreshed all the same. The flight begins only with a place, so that a request
+// that has to wait for evidence never waits for one.
 func (c *Checker) refresh(r *record) *flight {
-	if c.refreshing.Add(1) > maxRefreshQueue {
-		c.refreshing.Add(-1)
-		return nil
+	if under := r.renewal.Load(); under != nil {
+		return under
 	}
-	joined, mine := c.crew.joinLater(&r.mu, &r.flight, func(ctx context.Context, f *flight) error {
-		defer c.refreshing.Add(-1)
+	by := r.authority
+	all, own := c.refreshing.Add(1), by.refreshing.Add(1)
+	renewal := c.crew.newFlight()
+	leave := func(err error) {
+		c.refreshing.Add(-1)
+		by.refreshing.Add(-1)
+		r.renewal.CompareAndSwap(renewal, nil)
+		renewal.land(err)
+	}
+	if all > maxRefreshQueue || own > maxRefreshQueueOf || !r.renewal.CompareAndSwap(nil, renewal) {
+		leave(nil)
+		return r.renewal.Load()
+	}
+	started := c.crew.run(func(ctx context.Context) error {
 		select {
-		case c.refreshers <- struct{}{}:
-			defer func() { <-c.refreshers }()
-		case <-f.wanted:
+		case by.refreshers <- struct{}{}:
+			defer func() { <-by.refreshers }()
 		case <-ctx.Done():
 			return ErrClosed
 		}
+		if _, _, due, _ := c.judge(r, c.config.Now()); !due { // somebody could not wait and has it by now
+			return nil
+		}
 		c.stats.refreshes.Add(1)
-		return c.obtain(ctx, r)
-	})
-	if !mine {
-		c.refreshing.Add(-1)
+		flight := c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error { return c.obtain(ctx, r) })
+		return flight.wait(ctx)
+	}, leave)
+	if !started {
+		leave(ErrClosed)
+		return nil
 	}
-	return joined
+	return renewal
 }
 
 // overdue reports whether a refresh should have been long ago: nobody has asked for the
