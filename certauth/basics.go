@@ -13,9 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
-	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
@@ -27,29 +25,6 @@ const (
 	// times as expensive and nothing safer.
 	maxRSAExponent = 65537
 )
-
-// newIdentity looks at what a source presented before any policy does: counts and sizes
-// first, then what every certificate must be.
-func newIdentity(presented []*x509.Certificate, path string) (*Identity, *Error) {
-	if len(presented) > maxCertificates {
-		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
-	}
-	for i, cert := range presented {
-		if err := checkForm(cert); err != nil {
-			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
-		}
-	}
-	leaf := presented[0]
-	subject, err := dn.Parse(leaf.RawSubject)
-	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "subject: %w", err)
-	}
-	alt, err := san.Of(leaf)
-	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
-	}
-	return &Identity{Leaf: leaf, Presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
-}
 
 // withoutCopies drops copies of the leaf from the rest: some clients send it twice.
 func withoutCopies(presented []*x509.Certificate) []*x509.Certificate {
@@ -112,7 +87,7 @@ func checkKeyEncoding(cert *x509.Certificate) error {
 
 // checkPinned is what holds under a pin, where no chain is verified. path is the rule's.
 func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
-	leaf := e.id.Leaf
+	leaf := e.facts.leaf
 	if usage := leaf.ExtKeyUsage; len(usage)+len(leaf.UnknownExtKeyUsage) > 0 &&
 		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))

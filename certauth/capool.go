@@ -76,6 +76,8 @@ type search struct {
 	presented     []*x509.Certificate
 	depth         int
 	now           time.Time
+	skew          time.Duration
+	span          span // in which this search would find the same
 
 	foundRoots         []*x509.Certificate
 	foundIntermediates []*x509.Certificate
@@ -111,6 +113,9 @@ func (a *admission) count(err error) bool {
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
 func (s *search) admit(presented []*x509.Certificate) {
 	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
+	for _, ca := range left {
+		s.span.watch(ca, s.skew)
+	}
 	spent := &s.spent
 	for again := true; again; {
 		again = false
@@ -205,6 +210,9 @@ func (s *search) choose(child *x509.Certificate, candidates []*x509.Certificate,
 	}
 	if len(named) == 0 {
 		named = open
+	}
+	for _, candidate := range named {
+		s.span.watch(candidate, s.skew)
 	}
 	// Those valid now come first; within that the order of the pool stays.
 	slices.SortStableFunc(named, func(a, b *x509.Certificate) int { return s.staleness(a) - s.staleness(b) })

@@ -3,6 +3,7 @@ package certauth
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration lets
@@ -145,7 +146,7 @@ func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, 
 		return nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
 			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
 	}
-	if known.owner != a {
+	if known.verdict == nil || known.verdict.owner != a {
 		return nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
@@ -156,16 +157,29 @@ func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, 
 	}()
 	now := a.config.Now()
 	a.material.refresh(r.Context(), now)
-	judgedID := *known
-	judgedID.Matched = known.Matched[:len(known.Matched):len(known.Matched)]
-	judgedID.Chains = known.Chains[:len(known.Chains):len(known.Chains)]
-	e := &evaluation{ctx: r.Context(), now: now, id: &judgedID, last: known.last[:len(known.last):len(known.last)]}
-	if refused := e.judge(judged, "Require"); refused != nil {
-		refused.fingerprint = known.Thumbprint()
-		return known, refused
+	return a.judgeRoute(r.Context(), now, known, judged)
+}
+
+// judgeRoute goes on from what the Authenticator's own policy established for this request.
+func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, judged rule) (*Identity, *Error) {
+	e, ok := a.scratch.Get().(*evaluation)
+	if !ok {
+		e = new(evaluation)
 	}
-	judgedID.last = e.last
-	return &judgedID, nil
+	v := known.verdict
+	e.begin(ctx, now, a, v.facts)
+	e.matched, e.chains, e.last = append(e.matched, v.matched...), append(e.chains, v.chains...), append(e.last, v.last...)
+	e.vouched, e.revocation = v.vouched, v.revocation
+	id, refused := known, e.judge(judged, "Require")
+	if refused == nil && !(e.same(&v.established) && known.intact()) {
+		id = e.newIdentity()
+	}
+	e.clear()
+	a.scratch.Put(e)
+	if refused != nil {
+		return known, refused.about(v.facts)
+	}
+	return id, nil
 }
 
 // observe calls the user's hook; a panic in it is the caller's to recover.

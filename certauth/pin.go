@@ -84,7 +84,7 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 		c.mistake(path+err.at, "%w", err.err)
 	}
 	pins := &reloader[pinSet]{path: path}
-	pins.current.Store(&set)
+	pins.set(set)
 	return c.pinRule(kind, path, "", pins, at)
 }
 
@@ -108,10 +108,10 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	if pins == nil || pins.len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
 	}
-	if !pins.contains(r.kind.hash(e.id.Leaf)) {
-		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", pins.len())
+	if !pins.contains(e.facts.sums.of(&r.kind, e.facts.leaf)) {
+		return e.refuse(r, false)
 	}
-	if r.kind.vouches != vouchedNames && e.id.Leaf.IsCA {
+	if r.kind.vouches != vouchedNames && e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
 	if refused := checkPinned(r.path, e, r.skew); refused != nil {
@@ -119,6 +119,10 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	}
 	e.anchor(r.kind.vouches, nil)
 	return nil
+}
+
+func (r *pinRule) refusal(*evaluation) *Error {
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -208,14 +212,27 @@ type exactRule struct {
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
-	if !slices.ContainsFunc(r.certs, e.id.Leaf.Equal) {
-		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
+	if !r.lists(e.facts.leaf) {
+		return e.refuse(r, false)
 	}
 	if refused := checkPinned(r.path, e, r.skew); refused != nil {
 		return refused
 	}
 	e.anchor(vouchedNames, nil)
 	return nil
+}
+
+func (r *exactRule) lists(leaf *x509.Certificate) bool {
+	for _, cert := range r.certs {
+		if cert.Equal(leaf) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *exactRule) refusal(*evaluation) *Error {
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
 }
 
 func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }
