@@ -72,6 +72,9 @@ func New(config Config) (*Authenticator, error) {
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.names = c.names
+		if first := screensOf(a.policy); len(first) > 0 && a.frontEnd == nil {
+			a.screen = first.check
+		}
 	}
 	found = append(found, c.mistakes...)
 

@@ -36,8 +36,8 @@ type Error struct {
 	// through, whatever Reason a rule of the user chooses.
 	absent bool
 
-	// facts are those of the certificate, for the log, if it could be read.
-	facts *facts
+	// leaf is the DER of the certificate, for its fingerprint in the log, if it could be read.
+	leaf []byte
 }
 
 // Error implements error.
@@ -84,7 +84,7 @@ func mismatch(reason Reason, rule, format string, args ...any) *Error {
 // refusal to many requests.
 func (e *Error) about(f *facts) *Error {
 	known := *e
-	known.facts = f
+	known.leaf = f.leaf.Raw
 	return &known
 }
 

@@ -84,8 +84,8 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	if err := event.Err; err != nil {
 		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
 			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
-		if err.facts != nil {
-			attrs = append(attrs, slog.String("fingerprint", hex.EncodeToString(err.facts.thumbprint())))
+		if err.leaf != nil {
+			attrs = append(attrs, slog.String("fingerprint", hex.EncodeToString(sumSHA256(err.leaf))))
 		}
 	}
 	if event.Identity != nil && event.Err == nil {

@@ -115,6 +115,3 @@ func (f *facts) genuine() bool {
 	}
 	return true
 }
-
-// thumbprint is the SHA-256 of the leaf.
-func (f *facts) thumbprint() []byte { return f.sums.of(&pinThumbprint, f.leaf) }

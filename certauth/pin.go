@@ -23,6 +23,9 @@ import (
 // length than 32 bytes (20 bytes are SHA-1: see [ThumbprintsSHA1]), and the digest of
 // nothing, which is what some front ends send without a certificate.
 //
+// Where a policy asks a pin before anything else, another certificate is refused before it
+// is parsed: the cheapest refusal there is.
+//
 // There is no deny list by thumbprint: whoever holds an ECDSA certificate can make a
 // second valid encoding of it with another thumbprint. See [Denied].
 type Thumbprints []string
@@ -48,22 +51,33 @@ type pinKind struct {
 	base64  bool
 	vouches vouching
 	hash    func(*x509.Certificate) []byte
+	digest  func(der []byte) []byte // of the whole certificate, where that is what is hashed
 }
 
 var (
-	pinThumbprint = pinKind{name: "Thumbprints", size: sha256.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
-		sum := sha256.Sum256(c.Raw)
-		return sum[:]
-	}}
-	pinThumbprintSHA1 = pinKind{name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
-		sum := sha1.Sum(c.Raw) //nolint:gosec // see the import
-		return sum[:]
-	}}
+	pinThumbprint = pinKind{
+		name: "Thumbprints", size: sha256.Size, vouches: vouchedNames,
+		hash: func(c *x509.Certificate) []byte { return sumSHA256(c.Raw) }, digest: sumSHA256,
+	}
+	pinThumbprintSHA1 = pinKind{
+		name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames,
+		hash: func(c *x509.Certificate) []byte { return sumSHA1(c.Raw) }, digest: sumSHA1,
+	}
 	pinPublicKey = pinKind{name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
 		sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 		return sum[:]
 	}}
 )
+
+func sumSHA256(der []byte) []byte {
+	sum := sha256.Sum256(der)
+	return sum[:]
+}
+
+func sumSHA1(der []byte) []byte {
+	sum := sha1.Sum(der) //nolint:gosec // see the import
+	return sum[:]
+}
 
 func (p Thumbprints) compile(c *compilation, at place) (rule, standing) {
 	return c.pinList(pinThumbprint, p, at)

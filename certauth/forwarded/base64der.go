@@ -18,6 +18,14 @@ const maxLeafHeader = 16 << 10
 // accepted spelling for a certificate: no line breaks, no missing or surplus padding, no
 // bits beyond the last byte, nothing after the DER.
 func decodeBase64DER(value string) (*x509.Certificate, error) {
+	der, err := base64DER(value)
+	if err != nil {
+		return nil, err
+	}
+	return parseBase64DER(der)
+}
+
+func base64DER(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
 	}
@@ -28,6 +36,10 @@ func decodeBase64DER(value string) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, errors.New("base64 with bits beyond the last byte")
 	}
+	return der, nil
+}
+
+func parseBase64DER(der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("base64, but not of one certificate: %s", logtext.Quote(err.Error()))
