@@ -173,7 +173,7 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()
-	now := a.config.Now()
+	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)
 
 	var p probe

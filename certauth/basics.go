@@ -101,10 +101,14 @@ func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
 // checkDates judges one certificate. Both ends belong to the validity (RFC 5280,
 // section 4.1.2.5).
 func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
-	if now.Add(skew).Before(cert.NotBefore) {
+	early, late := now, now
+	if skew > 0 {
+		early, late = now.Add(skew), now.Add(-skew)
+	}
+	if early.Before(cert.NotBefore) {
 		return refusal(ReasonCertificateNotYetValid, path, "%s is valid from %s, now is %s", who, stamp(cert.NotBefore), stamp(now))
 	}
-	if now.Add(-skew).After(cert.NotAfter) {
+	if late.After(cert.NotAfter) {
 		return refusal(ReasonCertificateExpired, path, "%s was valid until %s, now is %s", who, stamp(cert.NotAfter), stamp(now))
 	}
 	return nil

@@ -57,7 +57,10 @@ func (s *established) save() saved {
 
 func (s *established) restore(to saved) {
 	s.matched, s.chains, s.last = s.matched[:to.matched], s.chains[:to.chains], s.last[:to.last]
-	s.vouched, s.revocation = to.vouched, to.revocation
+	s.vouched = to.vouched
+	if s.revocation.Status != to.revocation.Status || s.revocation.Status != RevocationUnavailable {
+		s.revocation = to.revocation
+	}
 }
 
 // setAside puts away what was found since the state was saved. The first evidence of a
@@ -136,12 +139,16 @@ func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 
 // begin prepares a run.
 func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authenticator, f *facts) {
-	e.ctx, e.now, e.owner, e.facts = ctx, now, owner, f
+	e.ctx, e.now, e.facts = ctx, now, f
+	if e.owner == nil {
+		e.owner = owner
+	}
 }
 
-// clear forgets the run and keeps the room that it took.
+// clear forgets the run and keeps the room that it took. The owner stays: evaluations do not
+// leave their Authenticator.
 func (e *evaluation) clear() {
-	e.ctx, e.owner, e.facts = nil, nil, nil
+	e.ctx, e.facts = nil, nil
 	e.established.clear()
 	e.aside.clear()
 	clear(e.excuses)
@@ -149,10 +156,10 @@ func (e *evaluation) clear() {
 }
 
 func (s *established) clear() {
-	clear(s.matched)
-	clear(s.chains)
-	clear(s.last)
-	s.restore(saved{})
+	s.matched, s.chains, s.last, s.vouched = s.matched[:0], s.chains[:0], s.last[:0], vouchedNothing
+	if s.revocation.Status != RevocationUnavailable {
+		s.revocation = Revocation{}
+	}
 }
 
 // judge runs the rule. Whatever goes wrong in it, a panic included, is a refusal.
@@ -214,19 +221,44 @@ func (e *evaluation) newIdentity() *Identity {
 }
 
 func (e *evaluation) same(known *established) bool {
-	return e.vouched == known.vouched && e.revocation == known.revocation &&
-		slices.Equal(e.matched, known.matched) && slices.Equal(e.chains, known.chains) && slices.Equal(e.last, known.last)
+	if e.vouched != known.vouched || len(e.matched) != len(known.matched) || len(e.chains) != len(known.chains) || len(e.last) != len(known.last) ||
+		!sameRevocation(&e.revocation, &known.revocation) {
+		return false
+	}
+	for i, chain := range e.chains {
+		if chain != known.chains[i] {
+			return false
+		}
+	}
+	return slices.Equal(e.matched, known.matched) && slices.Equal(e.last, known.last)
+}
+
+// sameRevocation is == with a short way for the zero value.
+func sameRevocation(a, b *Revocation) bool {
+	return a.Status == b.Status && (a.Status == RevocationUnavailable && a.Source == "" && b.Source == "" || *a == *b)
 }
 
 // intact reports whether nobody has changed the identity since it was handed out first.
 func (id *Identity) intact() bool {
 	v := id.verdict
-	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || id.Revocation != v.revocation || len(id.Chains) != len(v.chains) ||
-		!slices.Equal(id.Matched, v.matched) || !slices.Equal(id.Presented, v.facts.presented) {
+	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !sameRevocation(&id.Revocation, &v.revocation) || len(id.Chains) != len(v.chains) ||
+		!slices.Equal(id.Matched, v.matched) || !sameCertificates(id.Presented, v.facts.presented) {
 		return false
 	}
 	for i, chain := range v.chains {
-		if !slices.Equal(id.Chains[i], chain.certs) {
+		if !sameCertificates(id.Chains[i], chain.certs) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameCertificates(a, b []*x509.Certificate) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
 			return false
 		}
 	}

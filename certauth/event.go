@@ -57,6 +57,23 @@ func (a *Authenticator) newEvent(r *http.Request) Event {
 	return Event{Source: a.sourceName, Peer: PeerOf(r)}
 }
 
+// unheard reports whether nobody listens to an acceptance: then nothing is put together for
+// it. What panics when asked is asked again by report, where a panic is a refusal.
+func (a *Authenticator) unheard(r *http.Request) (yes bool) {
+	if a.config.Observe != nil {
+		return false
+	}
+	if a.config.Logger == nil {
+		return true
+	}
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return !a.config.Logger.Enabled(r.Context(), slog.LevelDebug)
+}
+
 // report tells Logger and Observe. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	defer func() {

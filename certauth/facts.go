@@ -43,19 +43,11 @@ type certNames struct {
 }
 
 // certSums holds the digests of one certificate, each computed when first asked for.
-type certSums struct {
-	thumbprint, thumbprintSHA1, publicKey atomic.Pointer[[]byte]
-}
+type certSums [pinKinds]atomic.Pointer[[]byte]
 
 // of returns the digest that pins of this kind list.
 func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
-	slot := &s.thumbprint
-	switch kind.name {
-	case pinThumbprintSHA1.name:
-		slot = &s.thumbprintSHA1
-	case pinPublicKey.name:
-		slot = &s.publicKey
-	}
+	slot := &s[kind.slot]
 	if sum := slot.Load(); sum != nil {
 		return *sum
 	}

@@ -31,8 +31,20 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		a.deny(w, r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New"), http.StatusUnauthorized)
 		return nil, false
 	}
-	event, id := a.decide(r)
+	x := a.excluded(r)
+	var id *Identity
+	var refused *Error
+	if x == nil {
+		id, refused = a.check(r)
+	}
 	a.headers.strip(r)
+	if id != nil && a.unheard(r) {
+		return withOutcome(r, id), true
+	}
+	event := a.eventOf(r, x, id, refused)
+	if event.Outcome != OutcomeAccepted {
+		id = nil
+	}
 	if refused := a.report(r, &event); refused != nil {
 		event.Outcome, event.Err, event.Identity, id = OutcomeDenied, refused, nil, nil
 	}
@@ -43,18 +55,14 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	return withOutcome(r, id), true
 }
 
-// decide runs the check in the light of mode, exclusions and report-only.
-func (a *Authenticator) decide(r *http.Request) (Event, *Identity) {
+// eventOf puts exclusion or check in the light of mode and report-only.
+func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, refused *Error) Event {
 	event := a.newEvent(r)
-	if x := a.excluded(r); x != nil {
-		event.Outcome, event.Rule = OutcomeExcluded, x.String()
-		return event, nil
-	}
-	id, refused := a.check(r)
 	switch {
+	case x != nil:
+		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
 		event.Outcome, event.Identity = OutcomeAccepted, id
-		return event, id
 	case refused.absent && a.config.Mode == Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
@@ -62,7 +70,7 @@ func (a *Authenticator) decide(r *http.Request) (Event, *Identity) {
 	default:
 		event.Outcome, event.Err = OutcomeDenied, refused
 	}
-	return event, nil
+	return event
 }
 
 // withOutcome puts the identity into the context, or makes sure that none is there, not

@@ -42,7 +42,7 @@ type Offer struct {
 }
 
 // fewTexts is how many texts an Offer holds without an allocation.
-const fewTexts = 5
+const fewTexts = 3
 
 // sampleSize is how much of an Offer is hashed to find its place in the cache: a
 // certificate's text ends in its signature.

@@ -46,6 +46,7 @@ type PublicKeys []string
 
 // pinKind says what is hashed and how a pin of it is written.
 type pinKind struct {
+	slot    int // in certSums
 	name    string
 	size    int
 	base64  bool
@@ -54,16 +55,19 @@ type pinKind struct {
 	digest  func(der []byte) []byte // of the whole certificate, where that is what is hashed
 }
 
+// pinKinds is the number of kinds.
+const pinKinds = 3
+
 var (
 	pinThumbprint = pinKind{
-		name: "Thumbprints", size: sha256.Size, vouches: vouchedNames,
+		slot: 0, name: "Thumbprints", size: sha256.Size, vouches: vouchedNames,
 		hash: func(c *x509.Certificate) []byte { return sumSHA256(c.Raw) }, digest: sumSHA256,
 	}
 	pinThumbprintSHA1 = pinKind{
-		name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames,
+		slot: 1, name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames,
 		hash: func(c *x509.Certificate) []byte { return sumSHA1(c.Raw) }, digest: sumSHA1,
 	}
-	pinPublicKey = pinKind{name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
+	pinPublicKey = pinKind{slot: 2, name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
 		sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 		return sum[:]
 	}}
