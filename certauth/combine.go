@@ -210,14 +210,18 @@ type notRule struct {
 
 func (r *notRule) judge(e *evaluation) *Error {
 	before, excuses := e.save(), len(e.excuses)
+	e.quiet++ // a mismatch is what is hoped for
 	err := r.part.judge(e)
+	e.quiet--
 	e.restore(before)
-	if err == nil {
+	switch {
+	case err == nil:
 		return e.refuse(r, true)
-	}
-	if err.mismatch {
+	case err.mismatch:
 		e.excuses = e.excuses[:excuses]
 		return nil
+	case isQuiet(err) && e.quiet == 0:
+		return furthest(e.refusals(excuses))
 	}
 	return err
 }

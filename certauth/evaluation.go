@@ -21,8 +21,8 @@ type evaluation struct {
 	established
 
 	aside   established // of accepting branches of the Any nodes that are being asked
-	quiet   int         // how many Any nodes stand above: their refusals may come to nothing
-	excuses []excuse    // of their branches so far
+	quiet   int         // how many Any and Not nodes stand above: a refusal may come to nothing
+	excuses []excuse    // of what they have asked so far
 }
 
 // established is what rules on the accepting path so far have found.
