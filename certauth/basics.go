@@ -78,7 +78,8 @@ func checkKey(cert *x509.Certificate) error {
 // checkKeyEncoding demands the one encoding of the key that DER has: crypto/x509 reads
 // others, and pins and deny lists hash the encoding.
 func checkKeyEncoding(cert *x509.Certificate) error {
-	canonical, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
+	var room [maxUsualKey]byte
+	canonical, err := appendSPKI(room[:0], cert.PublicKey)
 	if err != nil || !bytes.Equal(canonical, cert.RawSubjectPublicKeyInfo) {
 		return errors.New("public key is not in its canonical encoding")
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -21,10 +22,37 @@ type caPool struct {
 	certs     []*x509.Certificate
 	bySubject map[string][]*x509.Certificate
 	origin    string
+	alone     *sync.Map // *x509.Certificate to the *x509.CertPool of it alone, where that was asked for
+}
+
+// poolOf returns the certificates for crypto/x509. The usual case is one of this pool; that
+// is made once.
+func (p *caPool) poolOf(certs []*x509.Certificate) *x509.CertPool {
+	if p == nil || p.alone == nil || len(certs) != 1 || !p.holds(certs[0]) {
+		return poolOf(certs)
+	}
+	if made, ok := p.alone.Load(certs[0]); ok {
+		if pool, ok := made.(*x509.CertPool); ok {
+			return pool
+		}
+	}
+	pool := poolOf(certs)
+	p.alone.Store(certs[0], pool)
+	return pool
+}
+
+// holds reports whether this very certificate, not a copy, is one of the pool.
+func (p *caPool) holds(cert *x509.Certificate) bool {
+	for _, own := range p.bySubject[string(cert.RawSubject)] {
+		if own == cert {
+			return true
+		}
+	}
+	return false
 }
 
 func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
-	pool := caPool{bySubject: map[string][]*x509.Certificate{}, origin: origin}
+	pool := caPool{bySubject: map[string][]*x509.Certificate{}, origin: origin, alone: &sync.Map{}}
 	var mistakes []error
 	for i, cert := range certs {
 		if !cert.BasicConstraintsValid || !cert.IsCA {

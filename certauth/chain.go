@@ -237,11 +237,11 @@ func (r *chainRule) find(f *facts, found *search) ([][]*x509.Certificate, *Error
 func (r *chainRule) verify(leaf *x509.Certificate, found *search, now time.Time) ([][]*x509.Certificate, *Error) {
 	options := x509.VerifyOptions{
 		Roots:         r.system,
-		Intermediates: poolOf(found.foundIntermediates),
+		Intermediates: found.intermediates.poolOf(found.foundIntermediates),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	if r.system == nil {
-		options.Roots = poolOf(found.foundRoots)
+		options.Roots = found.roots.poolOf(found.foundRoots)
 	}
 	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: leaf})
@@ -299,14 +299,15 @@ func (r *chainRule) judgeChain(chain []*x509.Certificate, now time.Time) *Error 
 		return refusal(ReasonChainUntrusted, r.path, "%d CA certificates above the leaf, want at most %d", cas, r.maxDepth)
 	}
 	for i, cert := range chain {
-		who := "the leaf"
-		if i > 0 {
-			who = "CA certificate " + quote(nameOf(cert.RawSubject))
+		if i > 0 && r.system != nil { // all others were looked at when they were loaded or presented
 			if err := checkKey(cert); err != nil {
-				return refusal(ReasonChainUntrusted, r.path, "%s: %w", who, err)
+				return refusal(ReasonChainUntrusted, r.path, "CA certificate %s: %w", quote(nameOf(cert.RawSubject)), err)
 			}
 		}
-		if refused := checkDates(r.path, who, cert, now, r.skew); refused != nil {
+		if refused := checkDates(r.path, "the leaf", cert, now, r.skew); refused != nil {
+			if i > 0 {
+				refused = checkDates(r.path, "CA certificate "+quote(nameOf(cert.RawSubject)), cert, now, r.skew)
+			}
 			return refused
 		}
 	}

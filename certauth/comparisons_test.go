@@ -1,0 +1,176 @@
+package certauth_test
+
+import (
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/x509"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/internal/interleave"
+)
+
+// comparison is one group of things that are measured in the same rounds, and what each may
+// cost in relation to the first.
+type comparison struct {
+	name  string
+	title string
+	cases []interleave.Case
+	limit map[string]float64 // by the name of the case: at most
+	least map[string]float64 // at least
+}
+
+const (
+	rounds = 21
+	slice  = 15 * time.Millisecond
+)
+
+func (c comparison) measure() []interleave.Result {
+	return interleave.Measure(rounds, slice, c.cases...)
+}
+
+// kept is a connection as certauth.ConnContext sees it.
+type kept struct {
+	net.Conn
+
+	peer netip.AddrPort
+}
+
+func (c kept) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.peer) }
+
+// hits compares a known caller's request with bare WithContext(WithValue), and with the same
+// checks by hand.
+func hits(tb testing.TB, kind string) comparison {
+	tb.Helper()
+	b := newBench(tb, kind, 1024)
+	next := http.HandlerFunc(finalWithIdentity)
+	one, all := b.headers[:1], b.headers
+	warm := func(h http.Handler, headers []string) func(int) {
+		run := serve(tb, h, headers...)
+		run(6 * len(headers))
+		return run
+	}
+	revocation := b.auth(tb, func(c *certauth.Config) {
+		c.Policy = b.policy(certauth.NotRevoked{Checker: &tracker{now: certauth.RevocationGood}})
+	})
+	byAddress := b.auth(tb, func(c *certauth.Config) {
+		c.Source = forwarded.Header{From: forwarded.Peers("10.0.0.0/8", "fd00::/8", "127.0.0.1"), Name: "X-ARR-ClientCert", Format: forwarded.FormatBase64DER}
+	})
+	off := b.auth(tb, func(c *certauth.Config) { c.CacheSize = -1 })
+	check, r := b.auth(tb), realRequest(tb)
+	r.Header[certHeader] = []string{one[0]}
+	return comparison{
+		name: "Hit/" + kind, title: "a known caller, " + kind,
+		cases: []interleave.Case{
+			{Name: "WithContext(WithValue)", Run: serve(tb, bare(http.HandlerFunc(final)), one...)},
+			{Name: "hit, 1 identity", Run: warm(b.auth(tb).Handler(next), one)},
+			{Name: "hit, 1024 identities", Run: warm(b.auth(tb).Handler(next), all)},
+			{Name: "hit, gate on an address", Run: warm(byAddress.Handler(next), one)},
+			{Name: "hit, revocation known", Run: warm(revocation.Handler(next), one)},
+			{Name: "Check alone", Run: func(n int) {
+				for range n {
+					_, _ = check.Check(r)
+				}
+			}},
+			{Name: "without the cache", Run: serve(tb, off.Handler(next), one...)},
+			{Name: "parse and pin by hand", Run: serve(tb, b.pinByHand(http.HandlerFunc(final)), one...)},
+			{Name: "everything by hand", Run: serve(tb, b.byHand(http.HandlerFunc(final)), one...)},
+		},
+		limit: map[string]float64{"hit, 1 identity": 2.2, "hit, 1024 identities": 2.8, "hit, revocation known": 2.6},
+	}
+}
+
+// misses compares a certificate that was never seen with the same checks by hand, and what
+// is refused with what is accepted.
+func misses(tb testing.TB, kind string) comparison {
+	tb.Helper()
+	b := newBench(tb, kind, 64)
+	next := http.HandlerFunc(finalWithIdentity)
+	forgetful := func(c *certauth.Config) { c.CacheSize = 1 } // remembers, and has always just forgotten
+	der := b.leaves[0].Raw
+	noise := func(n int) string {
+		raw := make([]byte, n)
+		_, _ = rand.Read(raw)
+		return base64.StdEncoding.EncodeToString(raw)
+	}
+	forged := newBench(tb, kind, 1)
+	forger := create(tb, b.leaves[0], &x509.Certificate{RawSubject: b.issuing.RawSubject, SubjectKeyId: b.issuing.SubjectKeyId, PublicKey: forged.issuingKey.Public()}, forged.leafKey.Public(), forged.issuingKey)
+	stranger := certauthtest.NewCA(tb, "Stranger CA").Issue(tb, "client", certauthtest.DNS("billing.partner.example"))
+	pinned := b.auth(tb, func(c *certauth.Config) {
+		c.Policy = certauth.All{certauth.Thumbprints{pinOfNobody}, b.chain(), certauth.DNSNames{"billing.partner.example"}}
+	})
+	plain := b.auth(tb).Handler(next)
+	refused := func(h http.Handler, header string) func(int) { return serve(tb, h, header) }
+	return comparison{
+		name: "Miss/" + kind, title: "a new certificate, " + kind,
+		cases: []interleave.Case{
+			{Name: "everything by hand", Run: serve(tb, b.byHand(http.HandlerFunc(final)), b.headers...)},
+			{Name: "accepted", Run: serve(tb, b.auth(tb, forgetful).Handler(next), b.headers...)},
+			{Name: "too long", Run: refused(plain, strings.Repeat("A", 17<<10))},
+			{Name: "not base64", Run: refused(plain, "?"+b.headers[0][1:])},
+			{Name: "garbage", Run: refused(plain, noise(len(der)))},
+			{Name: "garbage of 8 KiB", Run: refused(plain, noise(8<<10))},
+			{Name: "pin mismatch", Run: refused(pinned.Handler(next), b.headers[0])},
+			{Name: "unknown issuer", Run: refused(plain, stranger.Base64())},
+			{Name: "forged CA name", Run: refused(plain, base64.StdEncoding.EncodeToString(forger.Raw))},
+		},
+		limit: map[string]float64{
+			"accepted": 1.10, "too long": 0.003, "not base64": 0.01, "garbage": 0.03, "garbage of 8 KiB": 0.06, "pin mismatch": 0.03, "unknown issuer": 0.12, "forged CA name": 0.6,
+		},
+	}
+}
+
+// pinByHand is decode, parse and a pin, without a chain.
+func (b *bench) pinByHand(next http.Handler) http.Handler {
+	pins := map[[20]byte]bool{}
+	for _, leaf := range b.leaves {
+		pins[sha1.Sum(leaf.Raw)] = true
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		der, err := base64.StdEncoding.DecodeString(r.Header.Get("X-ARR-ClientCert"))
+		if err != nil {
+			panic(err)
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err != nil || !pins[sha1.Sum(cert.Raw)] {
+			panic("refused")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// sameNames compares a hundred roots of one name with one.
+func sameNames(tb testing.TB) comparison {
+	tb.Helper()
+	var roots []*certauthtest.CA
+	for range 100 {
+		roots = append(roots, certauthtest.NewCA(tb, "Re-keyed CA"))
+	}
+	client := roots[50].Issue(tb, "client")
+	auth := func(roots ...*certauthtest.CA) *certauth.Authenticator {
+		made, err := certauth.New(certauth.Config{
+			Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: chainOf(roots...), CacheSize: -1,
+		})
+		require.NoError(tb, err)
+		return made
+	}
+	next := http.HandlerFunc(finalWithIdentity)
+	return comparison{
+		name: "Roots", title: "roots of one name",
+		cases: []interleave.Case{
+			{Name: "1 root", Run: serve(tb, auth(roots[50]).Handler(next), client.Base64())},
+			{Name: "100 roots", Run: serve(tb, auth(roots...).Handler(next), client.Base64())},
+		},
+		limit: map[string]float64{"100 roots": 2},
+	}
+}
