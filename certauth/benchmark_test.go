@@ -159,6 +159,7 @@ func finalWithIdentity(_ http.ResponseWriter, r *http.Request) {
 var (
 	sink     *http.Request
 	sinkLeaf *x509.Certificate
+	sinkErr  error
 )
 
 // bare is what every middleware that hands something on pays.

@@ -155,6 +155,9 @@ func (c *factCache) insert(f *facts) *facts {
 	if known := set.same(f); known != nil {
 		return known
 	}
+	if !f.owned { // once: readers may have it from an earlier stay
+		f.key, f.owned = f.key.clone(), true
+	}
 	f.kept.Store(true)
 	if c.ways == c.low || !set.wasRecent(tagOf(f.hash)) {
 		c.admit(set, f)

@@ -17,10 +17,11 @@ import (
 // Everything here is the library's own: what users do to an [Identity] does not reach it,
 // except through the certificates themselves, which nobody may change.
 type facts struct {
-	key  key // nil if these facts cannot be remembered
-	hash uint64
-	used atomic.Bool // seen since the cache's hand came by
-	kept atomic.Bool // in the cache
+	key   key  // nil if these facts cannot be remembered
+	owned bool // the key is a copy; guarded by the mutex of the set
+	hash  uint64
+	used  atomic.Bool // seen since the cache's hand came by
+	kept  atomic.Bool // in the cache
 
 	leaf      *x509.Certificate
 	presented []*x509.Certificate

@@ -136,15 +136,24 @@ func (p *probe) equals(k key) bool {
 	return true
 }
 
-// key copies the texts, so that no request's memory is kept.
+// key fixes the texts. Those of an Offer are strings, which nobody can change any more.
 func (p *probe) key() key {
 	k := make(key, p.len())
 	for i := range k {
 		if p.certs != nil {
 			k[i] = string(p.certs[i].Raw)
 		} else {
-			k[i] = strings.Clone(p.offer.Text(i))
+			k[i] = p.offer.Text(i)
 		}
 	}
 	return k
+}
+
+// clone copies the texts: what is remembered must not keep a request's memory.
+func (k key) clone() key {
+	cloned := make(key, len(k))
+	for i := range k {
+		cloned[i] = strings.Clone(k[i])
+	}
+	return cloned
 }

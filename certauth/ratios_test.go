@@ -50,6 +50,12 @@ func TestRatios(t *testing.T) {
 			assert.GreaterOrEqual(t, times, least, c.name)
 			fmt.Fprintf(&out, "\nEverything by hand costs as much as %.0f hits (at least %.0f).\n", times, least)
 		}
+		if strings.HasPrefix(c.name, "Miss/") {
+			times := results[1].Ratio / results[2].Ratio
+			t.Logf("%s: a new certificate costs %.2f times everything by hand", c.name, times)
+			assert.LessOrEqual(t, times, 1.10, c.name)
+			fmt.Fprintf(&out, "\nThe whole request with a new certificate costs %.2f times everything by hand (at most 1.10).\n", times)
+		}
 	}
 	require.NoError(t, os.WriteFile(*reportTo, []byte(out.String()), 0o600))
 }

@@ -110,7 +110,7 @@ func resembles(value string) string {
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(value, " "):
 		return "it holds spaces: was a plus sign decoded as one on the way?"
-	case strings.ContainsAny(value, "-_") && strings.Trim(value, "-_=") != "":
+	case (strings.Contains(value, "-") || strings.Contains(value, "_")) && strings.Trim(value, "-_=") != "":
 		return "it looks like base64url"
 	}
 	return ""

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -78,7 +77,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
 	}
 	l.chain = l.chain.prepared()
-	s := &reader{layout: l, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
+	s := &reader{layout: l, rulePath: "Source." + l.preset, tooLongHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
 	for _, flag := range l.flags {
 		s.flagKeys = append(s.flagKeys, http.CanonicalHeaderKey(flag.Header))
 	}
@@ -140,6 +139,8 @@ type reader struct {
 	layout
 	gate           gate
 	key            string // canonical form of header
+	rulePath       string
+	tooLongHint    string
 	flagKeys       []string
 	fingerprintKey string
 }
@@ -195,7 +196,7 @@ func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 		return certauth.Offer{}, s.none()
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return certauth.Offer{}, s.malformed(s.header+": "+strconv.Itoa(n)+" bytes, want at most "+strconv.Itoa(s.codec.limit), "")
+		return certauth.Offer{}, s.tooLong(n)
 	}
 	return s.offer(r.Header, values[0])
 }
@@ -285,6 +286,9 @@ func (s *reader) saysPresent(header http.Header) (string, bool) {
 
 func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
 	certs, err := s.codec.read(o.Text(0), screen)
+	if _, ok := err.(refused); ok { //nolint:errorlint // read returns it bare
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.header, err)
 	}
@@ -341,7 +345,7 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-func (s *reader) rule() string { return "Source." + s.preset }
+func (s *reader) rule() string { return s.rulePath }
 
 func (s *reader) none() *certauth.Error {
 	return &certauth.Error{
@@ -352,6 +356,20 @@ func (s *reader) none() *certauth.Error {
 
 func (s *reader) malformed(detail, hint string) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: errors.New(detail)}
+}
+
+// tooLong is put into words only when somebody reads it: it is the cheapest refusal.
+func (s *reader) tooLong(n int) *certauth.Error {
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.tooLongHint, Err: lengthError{s.header, n, s.codec.limit}}
+}
+
+type lengthError struct {
+	header   string
+	n, limit int
+}
+
+func (e lengthError) Error() string {
+	return fmt.Sprintf("%s: %d bytes, want at most %d", e.header, e.n, e.limit)
 }
 
 func (s *reader) hint(value string) string {
