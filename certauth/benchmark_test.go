@@ -122,7 +122,7 @@ type outerKey struct{}
 // realRequest carries ten headers and a context with a cancel and a value.
 func realRequest(tb testing.TB) *http.Request {
 	tb.Helper()
-	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), outerKey{}, 1))
+	ctx, cancel := context.WithCancel(context.WithValue(tb.Context(), outerKey{}, 1))
 	tb.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://api.example/orders", http.NoBody)
 	require.NoError(tb, err)
@@ -159,7 +159,7 @@ func finalWithIdentity(_ http.ResponseWriter, r *http.Request) {
 var (
 	sink     *http.Request
 	sinkLeaf *x509.Certificate
-	sinkErr  error
+	errSink  error
 )
 
 // bare is what every middleware that hands something on pays.

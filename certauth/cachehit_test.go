@@ -216,7 +216,8 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 		certauth.Named{Name: "guest", Policy: w.chain()}, certauth.Named{Name: "admin", Policy: w.behind(certauth.CommonNames{"admin"})},
 	})
 	clean := shown(untouched.once(t, certauth.ReasonNone, "a"))
-	assert.Same(t, c.once(t, certauth.ReasonNone, "a"), c.once(t, certauth.ReasonNone, "a"), "shared while nothing changes")
+	one := c.once(t, certauth.ReasonNone, "a")
+	assert.Same(t, one, c.once(t, certauth.ReasonNone, "a"), "shared while nothing changes")
 	for name, write := range map[string]func(*certauth.Identity){
 		"leaf":         func(id *certauth.Identity) { id.Leaf = intruder.leaf.Certificate },
 		"matched":      func(id *certauth.Identity) { id.Matched[0] = "admin" },
@@ -233,8 +234,9 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 	route := c.Require(certauth.Matched{"admin"})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
 	h := c.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		id, ok := certauth.FromContext(r.Context())
-		require.True(t, ok)
-		id.Matched[0] = "admin"
+		if assert.True(t, ok) {
+			id.Matched[0] = "admin"
+		}
 		route.ServeHTTP(rw, r)
 	}))
 	for range 3 {

@@ -130,10 +130,10 @@ func (r anyRule) judge(e *evaluation) *Error {
 	}
 	e.aside.restore(mark)
 	if e.quiet > 0 && firm {
-		return quietRefusal
+		return errQuietRefusal
 	}
 	if e.quiet > 0 {
-		return quietMismatch
+		return errQuietMismatch
 	}
 	return furthest(e.refusals(excuses))
 }

@@ -5,9 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/base64"
-	"net"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +25,6 @@ type comparison struct {
 	title string
 	cases []interleave.Case
 	limit map[string]float64 // by the name of the case: at most
-	least map[string]float64 // at least
 }
 
 const (
@@ -38,15 +35,6 @@ const (
 func (c comparison) measure() []interleave.Result {
 	return interleave.Measure(rounds, slice, c.cases...)
 }
-
-// kept is a connection as certauth.ConnContext sees it.
-type kept struct {
-	net.Conn
-
-	peer netip.AddrPort
-}
-
-func (c kept) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.peer) }
 
 // hits compares a known caller's request with bare WithContext(WithValue), and with the same
 // checks by hand.
@@ -112,7 +100,7 @@ func misses(tb testing.TB, kind string) comparison {
 	plain := b.auth(tb)
 	// The decision alone: what a refusal costs to answer is the same for all.
 	check := func(auth *certauth.Authenticator, headers ...string) func(int) {
-		return serve(tb, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, sinkErr = auth.Check(r) }), headers...)
+		return serve(tb, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, errSink = auth.Check(r) }), headers...)
 	}
 	return comparison{
 		name: "Miss/" + kind, title: "a new certificate, " + kind,

@@ -118,11 +118,11 @@ type excuse struct {
 // What a rule within an Any answers. They are never handed out and hold no more than what
 // Not needs to know; the excuse beside them says the rest.
 var (
-	quietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
-	quietRefusal  = &Error{Reason: ReasonPolicyRefused}
+	errQuietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
+	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
 )
 
-func isQuiet(err *Error) bool { return err == quietMismatch || err == quietRefusal }
+func isQuiet(err *Error) bool { return err == errQuietMismatch || err == errQuietRefusal }
 
 // refuse is the answer of a rule that was evaluated in full if mismatch, and no; its words
 // are not put together for a branch whose refusal nobody may ever read.
@@ -132,9 +132,9 @@ func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 	}
 	e.excuses = append(e.excuses, excuse{by: by})
 	if mismatch {
-		return quietMismatch
+		return errQuietMismatch
 	}
-	return quietRefusal
+	return errQuietRefusal
 }
 
 // begin prepares a run.

@@ -66,7 +66,7 @@ func (c *factCache) hash(p *probe) uint64 {
 	return maphash.String(c.seed, p.offer.spread)
 }
 
-func tagOf(hash uint64) uint32 { return uint32(hash) | 1 } // 0 is an empty slot
+func tagOf(hash uint64) uint32 { return uint32(hash&0xFFFF_FFFF) | 1 } // 0 is an empty slot
 
 func setOf(sets []cacheSet, hash uint64) *cacheSet {
 	i, _ := bits.Mul64(hash, uint64(len(sets)))
@@ -140,9 +140,8 @@ func (s *cacheSet) put(i int, f *facts) {
 	s.tags[i].Store(tagOf(f.hash))
 }
 
-// insert remembers facts, unless facts of the same key are there. It returns those that
-// are remembered now.
-func (c *factCache) insert(f *facts) *facts {
+// insert remembers facts, unless facts of the same key are there.
+func (c *factCache) insert(f *facts) {
 	sets := c.sets.Load()
 	if sets == nil {
 		made := make([]cacheSet, max(1, c.size/cacheWays))
@@ -152,8 +151,8 @@ func (c *factCache) insert(f *facts) *facts {
 	set := setOf(*sets, f.hash)
 	set.mutex.Lock()
 	defer set.mutex.Unlock()
-	if known := set.same(f); known != nil {
-		return known
+	if set.has(f) {
+		return
 	}
 	if !f.owned { // once: readers may have it from an earlier stay
 		f.key, f.owned = f.key.clone(), true
@@ -161,7 +160,7 @@ func (c *factCache) insert(f *facts) *facts {
 	f.kept.Store(true)
 	if c.ways == c.low || !set.wasRecent(tagOf(f.hash)) {
 		c.admit(set, f)
-		return f
+		return
 	}
 	to := c.leaving(set)
 	left := set.slots[to].Load()
@@ -169,7 +168,6 @@ func (c *factCache) insert(f *facts) *facts {
 	if left != nil {
 		c.admit(set, left)
 	}
-	return f
 }
 
 // admit puts facts on probation. Who has to leave for them goes to the regulars while there
@@ -203,14 +201,14 @@ func (s *cacheSet) wasRecent(tag uint32) bool {
 	return false
 }
 
-// same returns the facts of the same key in this set.
-func (s *cacheSet) same(f *facts) *facts {
+// has reports whether facts of the same key are in this set.
+func (s *cacheSet) has(f *facts) bool {
 	for i := range s.slots {
 		if other := s.slots[i].Load(); other != nil && (other == f || other.hash == f.hash && other.key.equals(f.key)) {
-			return other
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 // len counts what is remembered.

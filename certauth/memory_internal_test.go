@@ -43,6 +43,9 @@ func identities(t *testing.T, n int) *factCache {
 
 // Target 8 of the performance notes: with the parsed certificate at most 7.5 kB each.
 func TestMemory_OfAnIdentity(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	const n = 4096
 	before := heap()
 	c := identities(t, n)
@@ -56,8 +59,8 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 // TestGCKeep holds what remembered identities cost a full collection against what their
 // parsed certificates alone cost it. Everything around them is smaller than they are.
 func TestGCKeep(t *testing.T) {
-	if testing.Short() {
-		t.Skip("collects a hundred times")
+	if testing.Short() || raceDetector {
+		t.Skip("collects many times")
 	}
 	const n = 20_000
 	collect := func() time.Duration {
@@ -71,18 +74,19 @@ func TestGCKeep(t *testing.T) {
 	}
 	empty := collect()
 	der := certauthtest.NewCA(t, "Root").Issue(t, "client").Raw
-	var parsed []*x509.Certificate
-	var texts []string
-	for range n {
-		cert, err := x509.ParseCertificate(slices.Clone(der))
-		require.NoError(t, err)
-		parsed, texts = append(parsed, cert), append(texts, base64.StdEncoding.EncodeToString(der))
-	}
-	bare := collect() - empty
-	runtime.KeepAlive(parsed)
-	runtime.KeepAlive(texts)
-	parsed, texts = nil, nil
-	runtime.GC()
+	bare := func() time.Duration {
+		var parsed []*x509.Certificate
+		var texts []string
+		for range n {
+			cert, err := x509.ParseCertificate(slices.Clone(der))
+			require.NoError(t, err)
+			parsed, texts = append(parsed, cert), append(texts, base64.StdEncoding.EncodeToString(der))
+		}
+		took := collect() - empty
+		runtime.KeepAlive(parsed)
+		runtime.KeepAlive(texts)
+		return took
+	}()
 	c := identities(t, n)
 	kept := collect() - empty
 	runtime.KeepAlive(c)
@@ -107,6 +111,9 @@ func millionPins(t testing.TB) *pinSet {
 
 // Target 12 of the performance notes: a million pins take at most 51 bytes each.
 func TestPins_AMillionStaySmall(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
 	before := heap()
 	set := millionPins(t)
 	each := float64(heap()-before) / float64(set.len())

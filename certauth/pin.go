@@ -178,7 +178,7 @@ func (s *pinSet) makeIndex() {
 	s.shift = 32 - width
 	s.index = make([]uint32, 1<<width+1)
 	for i := range n {
-		s.index[s.beginning(s.packed[i*s.size:])+1] = uint32(i + 1) //nolint:gosec // bounded by the size of a pin file
+		s.index[s.beginning(s.packed[i*s.size:])+1] = uint32(i + 1)
 	}
 	for i := 1; i < len(s.index); i++ {
 		s.index[i] = max(s.index[i], s.index[i-1])

@@ -102,9 +102,9 @@ func headerSize(n int) int {
 func appendHeader(to []byte, tag byte, n int) []byte {
 	switch headerSize(n) {
 	case 2:
-		return append(to, tag, byte(n))
+		return append(to, tag, byte(n&0xFF))
 	case 3:
-		return append(to, tag, 0x81, byte(n))
+		return append(to, tag, 0x81, byte(n&0xFF))
 	}
-	return append(to, tag, 0x82, byte(n>>8), byte(n))
+	return append(to, tag, 0x82, byte(n>>8&0xFF), byte(n&0xFF))
 }

@@ -43,6 +43,8 @@ func TestSPKI_IsWhatX509Writes(t *testing.T) {
 	assert.Error(t, err)
 	_, err = appendSPKI(nil, "no key")
 	assert.Error(t, err)
-	_, err = appendSPKI(nil, &ecdsa.PublicKey{Curve: elliptic.P224(), X: big.NewInt(1), Y: big.NewInt(1)})
+	weak, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	_, err = appendSPKI(nil, weak.Public())
 	assert.Error(t, err)
 }

@@ -42,7 +42,7 @@ type ALB struct {
 // Prepare implements [certauth.PreparedSource].
 func (s ALB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
-		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(maxLeafHeader, urlPEM1),
+		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(urlPEM1),
 		form: "percent-encoded PEM",
 	}
 	if s.Passthrough {

@@ -16,8 +16,8 @@ type codec struct {
 }
 
 // one is a header with exactly one certificate.
-func one(limit int, der func(string) ([]byte, error)) codec {
-	return codec{limit: limit, der: der, parse: parseDER}
+func one(der func(string) ([]byte, error)) codec {
+	return codec{limit: maxLeafHeader, der: der, parse: parseDER}
 }
 
 func base64Codec() codec {
@@ -34,8 +34,8 @@ func several(decode func(string) ([]*x509.Certificate, error)) codec {
 	return codec{limit: maxChainHeader, all: decode, spread: func(value string) string { return value[:min(len(value), 192)] }}
 }
 
-// refused marks an error of screen, which is not about the form of the header.
-type refused struct{ error }
+// screenError marks an error of screen, which is not about the form of the header.
+type screenError struct{ error }
 
 // read decodes the value. screen, if not nil, sees the DER of the leaf first.
 func (c codec) read(value string, screen func([]byte) error) ([]*x509.Certificate, error) {
@@ -48,7 +48,7 @@ func (c codec) read(value string, screen func([]byte) error) ([]*x509.Certificat
 	}
 	if screen != nil {
 		if err := screen(der); err != nil {
-			return nil, refused{err}
+			return nil, screenError{err}
 		}
 	}
 	cert, err := c.parse(der)

@@ -72,11 +72,11 @@ func (f Format) decoder() (codec, error) {
 	case FormatBase64DERList:
 		return several(decodeBase64List), nil
 	case FormatURLPEM:
-		return one(maxLeafHeader, urlPEM1), nil
+		return one(urlPEM1), nil
 	case FormatURLPEMChain:
 		return several(decodeURLPEMChain), nil
 	case FormatSpacedPEM:
-		return one(maxLeafHeader, spacedPEM), nil
+		return one(spacedPEM), nil
 	case FormatByteSequence:
 		return sequenceCodec(), nil
 	case FormatUnspecified:

@@ -229,7 +229,7 @@ func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) 
 // Decode implements [certauth.KeyedSource].
 func (s *reader) Decode(o certauth.Offer, screen func([]byte) error) (certauth.Presented, error) {
 	certs, err := s.decodeAll(o, screen)
-	if refusal, ok := errors.AsType[refused](err); ok {
+	if refusal, ok := errors.AsType[screenError](err); ok {
 		return certauth.Presented{}, refusal.error
 	}
 	if err != nil {
@@ -286,7 +286,7 @@ func (s *reader) saysPresent(header http.Header) (string, bool) {
 
 func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
 	certs, err := s.codec.read(o.Text(0), screen)
-	if _, ok := err.(refused); ok { //nolint:errorlint // read returns it bare
+	if _, ok := err.(screenError); ok { //nolint:errorlint // read returns it bare
 		return nil, err
 	}
 	if err != nil {

@@ -272,7 +272,7 @@ func (n Name) String() string {
 	return b.String()
 }
 
-func (a Attribute) keyword() string {
+func (a *Attribute) keyword() string {
 	for _, known := range keywords {
 		if known.oid == a.OID {
 			return known.name
