@@ -91,6 +91,13 @@ func misses(tb testing.TB, kind string) comparison {
 		_, _ = rand.Read(raw)
 		return base64.StdEncoding.EncodeToString(raw)
 	}
+	// dressed is noise behind the header of a sequence of just this length.
+	dressed := func(n int) string {
+		raw := make([]byte, n)
+		_, _ = rand.Read(raw)
+		copy(raw, []byte{0x30, 0x82, byte((n - 4) >> 8), byte(n - 4)})
+		return base64.StdEncoding.EncodeToString(raw)
+	}
 	forged := newBench(tb, kind, 1)
 	forger := create(tb, b.leaves[0], &x509.Certificate{RawSubject: b.issuing.RawSubject, SubjectKeyId: b.issuing.SubjectKeyId, PublicKey: forged.issuingKey.Public()}, forged.leafKey.Public(), forged.issuingKey)
 	stranger := certauthtest.NewCA(tb, "Stranger CA").Issue(tb, "client", certauthtest.DNS("billing.partner.example"))
@@ -111,13 +118,14 @@ func misses(tb testing.TB, kind string) comparison {
 			{Name: "too long", Run: check(plain, strings.Repeat("A", 17<<10))},
 			{Name: "not base64", Run: check(plain, "?"+b.headers[0][1:])},
 			{Name: "garbage", Run: check(plain, noise(len(der)))},
-			{Name: "garbage of 8 KiB", Run: check(plain, noise(8<<10))},
+			{Name: "garbage of 8 KiB", Run: check(plain, noise(6<<10))},
+			{Name: "garbage like a sequence", Run: check(plain, dressed(len(der)))},
 			{Name: "pin mismatch", Run: check(pinned, b.headers[0])},
 			{Name: "unknown issuer", Run: check(plain, stranger.Base64())},
 			{Name: "forged CA name", Run: check(plain, base64.StdEncoding.EncodeToString(forger.Raw))},
 		},
 		limit: map[string]float64{
-			"too long": 0.003, "not base64": 0.01, "garbage": 0.03, "garbage of 8 KiB": 0.06, "pin mismatch": 0.03, "unknown issuer": 0.12, "forged CA name": 0.6,
+			"too long": 0.003, "not base64": 0.01, "garbage": 0.03, "garbage of 8 KiB": 0.06, "garbage like a sequence": 0.03, "pin mismatch": 0.03, "unknown issuer": 0.12, "forged CA name": 0.6,
 		},
 	}
 }

@@ -40,7 +40,7 @@ func isHostName(s string) bool {
 	start := 0 // of the label
 	for i := 0; i <= len(s); i++ {
 		if i < len(s) && s[i] != '.' {
-			if !isAlphanumeric(s[i]) && s[i] != '-' && s[i] != '_' {
+			if !hostBytes[s[i]] {
 				return false
 			}
 			continue
@@ -52,6 +52,14 @@ func isHostName(s string) bool {
 	}
 	return true
 }
+
+// hostBytes are the bytes of a label.
+var hostBytes = func() (table [256]bool) {
+	for c := range 256 {
+		table[c] = isAlphanumeric(byte(c)) || c == '-' || c == '_'
+	}
+	return table
+}()
 
 func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'

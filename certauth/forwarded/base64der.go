@@ -29,8 +29,17 @@ func base64DER(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
 	}
+	if value != "" && value[0] != sequenceDigit && startsAsBase64(value) {
+		return nil, errNotDER
+	}
 	return strictBase64(value)
 }
+
+// sequenceDigit is the first base64 digit of every DER SEQUENCE, and so of every
+// certificate.
+const sequenceDigit = 'M'
+
+var errNotDER = errors.New("base64, but not of a DER sequence")
 
 // strictBase64 reads the one spelling that the bytes have. The standard decoder skips line
 // breaks even when it is strict; apart from them it takes nothing that checkBase64 does
