@@ -5,7 +5,6 @@
 package interleave
 
 import (
-	"runtime"
 	"slices"
 	"time"
 )
@@ -63,10 +62,8 @@ func calibrate(c Case, slice time.Duration) int {
 	}
 }
 
-// clock returns the processor time that n runs take, the garbage collector's included. What
-// the case before left behind is collected first, so that nobody pays for another.
+// clock returns the processor time that n runs take, the garbage collector's included.
 func clock(c Case, n int) time.Duration {
-	runtime.GC()
 	begun := processorTime()
 	c.Run(n)
 	return processorTime() - begun
