@@ -40,33 +40,33 @@ type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
-		func(n san.Names) ([]string, bool) { return n.DNS, all(n.DNS, isHostName) }, matchDNS)
+		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, isHostName) }, matchDNS)
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("URIs", "URI", p, at, parseURI,
-		func(n san.Names) ([]string, bool) { return n.URIs, true }, func(have, want string) bool { return have == want })
+		func(n *san.Names) []string { return n.URIs }, func(*san.Names) bool { return true }, func(have, want string) bool { return have == want })
 }
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("Emails", "e-mail address", p, at, parseMailboxPattern,
-		func(n san.Names) ([]string, bool) { return n.Emails, all(n.Emails, isMailbox) }, matchMailbox)
+		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, isMailbox) }, matchMailbox)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("UPNs", "user principal name", p, at, parseUPN,
-		func(n san.Names) ([]string, bool) { return n.UPNs, all(n.UPNs, isUPN) }, matchUPN)
+		func(n *san.Names) []string { return n.UPNs }, func(n *san.Names) bool { return all(n.UPNs, isUPN) }, matchUPN)
 }
 
 func (c *compilation) altRule(name, what string, list []string, at place, parse func(string) error,
-	have func(san.Names) (names []string, readable bool), match func(have, want string) bool,
+	have func(*san.Names) []string, readable func(*san.Names) bool, match func(have, want string) bool,
 ) (rule, standing) {
 	path := at.path + "." + name
 	c.needNames(path, at)
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &altRule{path: path, what: what, have: have, match: match}
+	r := &altRule{path: path, what: what, have: have, readable: readable, match: match}
 	for i, text := range list {
 		if err := parse(text); err != nil {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
@@ -76,17 +76,18 @@ func (c *compilation) altRule(name, what string, list []string, at place, parse 
 	return r, at.standing.withName()
 }
 
-// altRule is a list of patterns over the names of one type. have also says whether all
-// of them could be read: of what cannot be read, Not must not say that it differs.
+// altRule is a list of patterns over the names of one type. readable says whether all of
+// them could be read: of what cannot be read, Not must not say that it differs.
 type altRule struct {
 	path, what string
 	list       []string
-	have       func(san.Names) ([]string, bool)
+	have       func(*san.Names) []string
+	readable   func(*san.Names) bool
 	match      func(have, want string) bool
 }
 
 func (r *altRule) judge(e *evaluation) *Error {
-	have, readable := r.have(e.id.names.alt)
+	have := r.have(&e.facts.names.alt)
 	for _, name := range have {
 		for _, want := range r.list {
 			if r.match(name, want) {
@@ -94,8 +95,13 @@ func (r *altRule) judge(e *evaluation) *Error {
 			}
 		}
 	}
+	return e.refuse(r, r.readable(&e.facts.names.alt))
+}
+
+func (r *altRule) refusal(e *evaluation) *Error {
+	have := r.have(&e.facts.names.alt)
 	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
-	refused.mismatch = readable
+	refused.mismatch = r.readable(&e.facts.names.alt)
 	return refused
 }
 
@@ -129,13 +135,19 @@ type ipRule struct {
 }
 
 func (r *ipRule) judge(e *evaluation) *Error {
-	var have []string
-	for _, address := range e.id.names.alt.IPs {
+	for _, address := range e.facts.names.alt.IPs {
 		for _, allowed := range r.prefixes {
 			if allowed.Contains(address) {
 				return nil
 			}
 		}
+	}
+	return e.refuse(r, true)
+}
+
+func (r *ipRule) refusal(e *evaluation) *Error {
+	var have []string
+	for _, address := range e.facts.names.alt.IPs {
 		have = append(have, address.String())
 	}
 	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.prefixes))

@@ -2,12 +2,12 @@ package certauth
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -19,6 +19,7 @@ import (
 type Authenticator struct {
 	config     Config
 	source     Source
+	keyed      KeyedSource // the source, if it is one
 	sourceName string
 	frontEnd   *frontEndRule // nil unless the source verifies
 	policy     rule
@@ -27,6 +28,12 @@ type Authenticator struct {
 	headers    headerSet
 	names      []string // of the Named policies
 	material   *material
+
+	cache    *factCache // nil if nothing is to be remembered
+	readings readings
+	work     *signatureWork
+	scratch  sync.Pool               // of *evaluation
+	screen   func(leaf []byte) error // nil unless pins can refuse before parsing
 
 	sourceReloads []func(context.Context) error
 }
@@ -45,7 +52,7 @@ func New(config Config) (*Authenticator, error) {
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{config: config}
+	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
 	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
 
 	found := config.check()
@@ -65,6 +72,9 @@ func New(config Config) (*Authenticator, error) {
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.names = c.names
+		if first := screensOf(a.policy); len(first) > 0 && a.frontEnd == nil {
+			a.screen = first.check
+		}
 	}
 	found = append(found, c.mistakes...)
 
@@ -102,6 +112,7 @@ func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
 		source = prepared
 	}
 	a.source = source
+	a.keyed, _ = source.(KeyedSource)
 	a.sourceName = nameOfSource(source)
 	if reads, ok := source.(HeaderSource); ok {
 		headers, err := newHeaderSet(reads.Headers())
@@ -162,55 +173,84 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()
-	now := a.config.Now()
+	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)
 
-	if a.headers.namedByConnection(r.Header) {
-		// Who sent it is asked first all the same: a stranger learns to be a stranger.
-		if _, refused := a.present(r); refused != nil && refused.Reason == ReasonSourceUntrusted {
-			return nil, refused
-		}
-		return nil, refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
+	var p probe
+	if refused := a.ask(r, &p); refused != nil {
+		return nil, refused
+	}
+	if a.cache == nil || !p.recognisable() {
+		return a.checkNew(r, now, 0, p)
+	}
+	hash := a.cache.hash(&p)
+	f := a.cache.find(hash, &p)
+	if f == nil {
+		return a.checkNew(r, now, hash, p)
+	}
+	return a.judge(r.Context(), now, f)
+}
+
+// ask asks the source, on every request and before anything is looked up: who sent it, and
+// what is offered. An empty answer is an absent certificate.
+func (a *Authenticator) ask(r *http.Request, p *probe) *Error {
+	var err error
+	if a.keyed != nil {
+		p.offer, err = a.keyed.Offer(r)
+	} else {
+		var presented Presented
+		presented, err = a.source.Certificates(r)
+		p.certs = presented.Certificates
+	}
+	if err == nil && p.len() == 0 {
+		err = errNoCertificate()
+	}
+	var refused *Error
+	if err != nil {
+		refused = sourceError(err)
+	}
+	if a.headers.namedByConnection(r.Header) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
+		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
 			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
 	}
-	presented, refused := a.present(r)
-	if refused != nil {
-		return nil, refused
+	return refused
+}
+
+func errNoCertificate() error {
+	return refusal(ReasonCertificateMissing, "Source", "no certificate")
+}
+
+// sourceError is the refusal that a source's error makes.
+func sourceError(err error) *Error {
+	refused := asError(err, ReasonCertificateMalformed, "Source")
+	refused.absent = refused.Reason == ReasonCertificateMissing
+	return refused
+}
+
+// judge runs the policy over the facts: on every request, whoever established them.
+func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Identity, *Error) {
+	e, ok := a.scratch.Get().(*evaluation)
+	if !ok {
+		e = new(evaluation)
 	}
-	id, refused = newIdentity(presented, "Source")
-	if refused != nil {
-		return nil, refused
-	}
-	id.Source = a.sourceName
-	id.owner = a
-	e := &evaluation{ctx: r.Context(), now: now, id: id}
-	refused = nil
+	e.begin(ctx, now, a, f)
+	var refused *Error
 	if a.frontEnd != nil {
 		refused = a.frontEnd.judge(e)
 	}
 	if refused == nil {
 		refused = e.judge(a.policy, "Policy")
 	}
+	var id *Identity
+	if refused == nil {
+		id = e.identity()
+	}
+	e.clear()
+	a.scratch.Put(e)
 	if refused != nil {
-		refused.fingerprint = id.Thumbprint()
-		return nil, refused
+		return nil, refused.about(f)
 	}
-	id.last = e.last
 	return id, nil
-}
-
-// present asks the source. An empty answer is an absent certificate.
-func (a *Authenticator) present(r *http.Request) ([]*x509.Certificate, *Error) {
-	presented, err := a.source.Certificates(r)
-	if err == nil && len(presented.Certificates) == 0 {
-		err = refusal(ReasonCertificateMissing, "Source", "no certificate")
-	}
-	if err != nil {
-		refused := asError(err, ReasonCertificateMalformed, "Source")
-		refused.absent = refused.Reason == ReasonCertificateMissing
-		return nil, refused
-	}
-	return presented.Certificates, nil
 }
 
 // TellsCallersApart reports whether every accepting path of the policy has a rule that

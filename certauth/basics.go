@@ -13,9 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
-	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
@@ -27,29 +25,6 @@ const (
 	// times as expensive and nothing safer.
 	maxRSAExponent = 65537
 )
-
-// newIdentity looks at what a source presented before any policy does: counts and sizes
-// first, then what every certificate must be.
-func newIdentity(presented []*x509.Certificate, path string) (*Identity, *Error) {
-	if len(presented) > maxCertificates {
-		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
-	}
-	for i, cert := range presented {
-		if err := checkForm(cert); err != nil {
-			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
-		}
-	}
-	leaf := presented[0]
-	subject, err := dn.Parse(leaf.RawSubject)
-	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "subject: %w", err)
-	}
-	alt, err := san.Of(leaf)
-	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
-	}
-	return &Identity{Leaf: leaf, Presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
-}
 
 // withoutCopies drops copies of the leaf from the rest: some clients send it twice.
 func withoutCopies(presented []*x509.Certificate) []*x509.Certificate {
@@ -103,7 +78,8 @@ func checkKey(cert *x509.Certificate) error {
 // checkKeyEncoding demands the one encoding of the key that DER has: crypto/x509 reads
 // others, and pins and deny lists hash the encoding.
 func checkKeyEncoding(cert *x509.Certificate) error {
-	canonical, err := x509.MarshalPKIXPublicKey(cert.PublicKey)
+	var room [maxUsualKey]byte
+	canonical, err := appendSPKI(room[:0], cert.PublicKey)
 	if err != nil || !bytes.Equal(canonical, cert.RawSubjectPublicKeyInfo) {
 		return errors.New("public key is not in its canonical encoding")
 	}
@@ -112,7 +88,7 @@ func checkKeyEncoding(cert *x509.Certificate) error {
 
 // checkPinned is what holds under a pin, where no chain is verified. path is the rule's.
 func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
-	leaf := e.id.Leaf
+	leaf := e.facts.leaf
 	if usage := leaf.ExtKeyUsage; len(usage)+len(leaf.UnknownExtKeyUsage) > 0 &&
 		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))
@@ -126,10 +102,14 @@ func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
 // checkDates judges one certificate. Both ends belong to the validity (RFC 5280,
 // section 4.1.2.5).
 func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
-	if now.Add(skew).Before(cert.NotBefore) {
+	early, late := now, now
+	if skew > 0 {
+		early, late = now.Add(skew), now.Add(-skew)
+	}
+	if early.Before(cert.NotBefore) {
 		return refusal(ReasonCertificateNotYetValid, path, "%s is valid from %s, now is %s", who, stamp(cert.NotBefore), stamp(now))
 	}
-	if now.Add(-skew).After(cert.NotAfter) {
+	if late.After(cert.NotAfter) {
 		return refusal(ReasonCertificateExpired, path, "%s was valid until %s, now is %s", who, stamp(cert.NotAfter), stamp(now))
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -21,10 +22,37 @@ type caPool struct {
 	certs     []*x509.Certificate
 	bySubject map[string][]*x509.Certificate
 	origin    string
+	alone     *sync.Map // *x509.Certificate to the *x509.CertPool of it alone, where that was asked for
+}
+
+// poolOf returns the certificates for crypto/x509. The usual case is one of this pool; that
+// is made once.
+func (p *caPool) poolOf(certs []*x509.Certificate) *x509.CertPool {
+	if p == nil || p.alone == nil || len(certs) != 1 || !p.holds(certs[0]) {
+		return poolOf(certs)
+	}
+	if made, ok := p.alone.Load(certs[0]); ok {
+		if pool, ok := made.(*x509.CertPool); ok {
+			return pool
+		}
+	}
+	pool := poolOf(certs)
+	p.alone.Store(certs[0], pool)
+	return pool
+}
+
+// holds reports whether this very certificate, not a copy, is one of the pool.
+func (p *caPool) holds(cert *x509.Certificate) bool {
+	for _, own := range p.bySubject[string(cert.RawSubject)] {
+		if own == cert {
+			return true
+		}
+	}
+	return false
 }
 
 func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
-	pool := caPool{bySubject: map[string][]*x509.Certificate{}, origin: origin}
+	pool := caPool{bySubject: map[string][]*x509.Certificate{}, origin: origin, alone: &sync.Map{}}
 	var mistakes []error
 	for i, cert := range certs {
 		if !cert.BasicConstraintsValid || !cert.IsCA {
@@ -76,6 +104,8 @@ type search struct {
 	presented     []*x509.Certificate
 	depth         int
 	now           time.Time
+	skew          time.Duration
+	span          span // in which this search would find the same
 
 	foundRoots         []*x509.Certificate
 	foundIntermediates []*x509.Certificate
@@ -111,6 +141,9 @@ func (a *admission) count(err error) bool {
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
 func (s *search) admit(presented []*x509.Certificate) {
 	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
+	for _, ca := range left {
+		s.span.watch(ca, s.skew)
+	}
 	spent := &s.spent
 	for again := true; again; {
 		again = false
@@ -205,6 +238,9 @@ func (s *search) choose(child *x509.Certificate, candidates []*x509.Certificate,
 	}
 	if len(named) == 0 {
 		named = open
+	}
+	for _, candidate := range named {
+		s.span.watch(candidate, s.skew)
 	}
 	// Those valid now come first; within that the order of the pool stays.
 	slices.SortStableFunc(named, func(a, b *x509.Certificate) int { return s.staleness(a) - s.staleness(b) })

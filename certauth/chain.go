@@ -89,7 +89,7 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 			c.mistake(path, "nil; name the CAs you trust")
 		}
 		empty := &reloader[caPool]{path: path}
-		empty.current.Store(&caPool{})
+		empty.set(caPool{})
 		return empty
 	}
 	return watch(c, path, source.reloads(), func(ctx context.Context, known digest) (caPool, digest, error) {
@@ -112,35 +112,123 @@ type chainRule struct {
 	skew          time.Duration
 }
 
+// judge takes the answer that is remembered for this certificate, if it holds with the
+// material and the time of this request, and searches otherwise.
 func (r *chainRule) judge(e *evaluation) *Error {
-	leaf := e.id.Leaf
-	if leaf.IsCA {
-		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
+	material, refused := r.material()
+	if refused != nil {
+		return refused
 	}
-	if r.strictEKU && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
-		return refusal(ReasonUsageNotAllowed, r.path, "StrictEKU: the leaf does not name clientAuth")
-	}
-	var roots *caPool
-	if r.system == nil {
-		if roots = r.roots.get(); roots == nil || len(roots.certs) == 0 {
-			return refusal(ReasonNotConfigured, r.path, "no roots")
-		}
-		if roots.contains(leaf) {
-			return refusal(ReasonCertificateIsCA, r.path, "the leaf is one of the roots")
+	answer := e.facts.answer(r)
+	if answer == nil || !answer.holds(material.generations(), e.now) {
+		if answer, refused = r.learn(e, material); refused != nil {
+			return refused
 		}
 	}
-	search := search{roots: roots, system: r.system, intermediates: r.intermediates.get(), depth: r.maxDepth, now: e.now}
-	search.admit(e.id.Presented[1:])
-	search.run(leaf)
-	chains, err := r.verify(leaf, &search, e.now)
-	if err != nil {
-		return err
+	if answer.refused != nil {
+		return answer.refused
 	}
-	if len(chains) == 0 { // verify says why whenever it finds none; a slip there must not let anybody in
+	if len(answer.chains) == 0 { // find says why whenever it finds none; a slip there must not let anybody in
 		return refusal(ReasonInternalError, r.path, "no chain and no reason")
 	}
-	e.anchor(vouchedNames, chains)
+	e.anchor(vouchedNames, answer.chains)
 	return nil
+}
+
+// chainMaterial is what a search trusts: one state of each, for its whole length.
+type chainMaterial struct {
+	roots         *loaded[caPool] // nil with the system's roots
+	intermediates *loaded[caPool]
+}
+
+func (m chainMaterial) generations() generations {
+	g := generations{intermediates: m.intermediates.generation}
+	if m.roots != nil {
+		g.roots = m.roots.generation
+	}
+	return g
+}
+
+func (r *chainRule) material() (chainMaterial, *Error) {
+	m := chainMaterial{intermediates: r.intermediates.current.Load()}
+	if r.system != nil {
+		return m, nil
+	}
+	if m.roots = r.roots.current.Load(); m.roots == nil || len(m.roots.value.certs) == 0 {
+		return m, refusal(ReasonNotConfigured, r.path, "no roots")
+	}
+	return m, nil
+}
+
+// learn searches, together with the requests that ask the same at this moment. What one of
+// them found may be of another second than this one needs; then it is searched again.
+func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, *Error) {
+	const tries = 3
+	f, now := e.facts, e.now // the search may outlive the request
+	for range tries {
+		answer, refused := e.owner.work.search(e.ctx, f, r, material.generations(), func() *chainAnswer { return r.search(f, material, now) })
+		if refused != nil {
+			return nil, refused
+		}
+		if !answer.lasting() || answer.holds(material.generations(), now) {
+			return answer, nil
+		}
+	}
+	return nil, refusal(ReasonOverloaded, r.path, "the time of the request is not that of the others that ask the same")
+}
+
+// search finds the chains of the leaf, and for how long no search would find others.
+func (r *chainRule) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
+	found := &search{system: r.system, intermediates: &material.intermediates.value, depth: r.maxDepth, now: now, span: newSpan(now), skew: r.skew}
+	if material.roots != nil {
+		found.roots = &material.roots.value
+	}
+	found.span.watch(f.leaf, r.skew)
+	chains, refused := r.find(f, found)
+	answer := &chainAnswer{rule: r, material: material.generations(), from: found.span.from, until: found.span.until, refused: refused}
+	for _, chain := range chains {
+		answer.chains = append(answer.chains, newVerifiedChain(chain))
+	}
+	if r.system != nil {
+		answer.from, answer.until = latest(answer.from, now.Add(-systemAnswerLife)), earliest(answer.until, now.Add(systemAnswerLife))
+		for _, chain := range chains {
+			for _, cert := range chain {
+				found.span.watch(cert, r.skew)
+			}
+		}
+		answer.from, answer.until = latest(answer.from, found.span.from), earliest(answer.until, found.span.until)
+	}
+	return answer
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func (r *chainRule) find(f *facts, found *search) ([][]*x509.Certificate, *Error) {
+	leaf := f.leaf
+	if leaf.IsCA {
+		return nil, refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
+	}
+	if r.strictEKU && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth) {
+		return nil, refusal(ReasonUsageNotAllowed, r.path, "StrictEKU: the leaf does not name clientAuth")
+	}
+	if found.roots != nil && found.roots.contains(leaf) {
+		return nil, refusal(ReasonCertificateIsCA, r.path, "the leaf is one of the roots")
+	}
+	found.admit(f.presented[1:])
+	found.run(leaf)
+	return r.verify(leaf, found, found.now)
 }
 
 // verify asks crypto/x509 about the candidates and then looks itself at what it leaves
@@ -149,11 +237,11 @@ func (r *chainRule) judge(e *evaluation) *Error {
 func (r *chainRule) verify(leaf *x509.Certificate, found *search, now time.Time) ([][]*x509.Certificate, *Error) {
 	options := x509.VerifyOptions{
 		Roots:         r.system,
-		Intermediates: poolOf(found.foundIntermediates),
+		Intermediates: found.intermediates.poolOf(found.foundIntermediates),
 		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	if r.system == nil {
-		options.Roots = poolOf(found.foundRoots)
+		options.Roots = found.roots.poolOf(found.foundRoots)
 	}
 	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: leaf})
@@ -211,14 +299,15 @@ func (r *chainRule) judgeChain(chain []*x509.Certificate, now time.Time) *Error 
 		return refusal(ReasonChainUntrusted, r.path, "%d CA certificates above the leaf, want at most %d", cas, r.maxDepth)
 	}
 	for i, cert := range chain {
-		who := "the leaf"
-		if i > 0 {
-			who = "CA certificate " + quote(nameOf(cert.RawSubject))
+		if i > 0 && r.system != nil { // all others were looked at when they were loaded or presented
 			if err := checkKey(cert); err != nil {
-				return refusal(ReasonChainUntrusted, r.path, "%s: %w", who, err)
+				return refusal(ReasonChainUntrusted, r.path, "CA certificate %s: %w", quote(nameOf(cert.RawSubject)), err)
 			}
 		}
-		if refused := checkDates(r.path, who, cert, now, r.skew); refused != nil {
+		if refused := checkDates(r.path, "the leaf", cert, now, r.skew); refused != nil {
+			if i > 0 {
+				refused = checkDates(r.path, "CA certificate "+quote(nameOf(cert.RawSubject)), cert, now, r.skew)
+			}
 			return refused
 		}
 	}
@@ -251,17 +340,17 @@ func (r *chainRule) explain(leaf *x509.Certificate, found *search, err error, no
 		return refusal(ReasonChainUntrusted, r.path, "leaf issuer %s is configured, with another key", issuer).
 			withHint("the CA has a new key, or somebody uses its name: compare the authority key identifier with the partner")
 	case len(found.foundIntermediates) == 0 && len(found.foundRoots) == 0:
-		return refusal(ReasonChainUntrusted, r.path, "no path to %s, leaf issuer %s is not configured", r.rootsText(), issuer).
+		return refusal(ReasonChainUntrusted, r.path, "no path to %s, leaf issuer %s is not configured", found.rootsText(), issuer).
 			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
 	}
-	return refusal(ReasonChainUntrusted, r.path, "no path to %s from leaf issuer %s", r.rootsText(), issuer)
+	return refusal(ReasonChainUntrusted, r.path, "no path to %s from leaf issuer %s", found.rootsText(), issuer)
 }
 
-func (r *chainRule) rootsText() string {
-	if r.system != nil {
+func (s *search) rootsText() string {
+	if s.roots == nil {
 		return "the system's roots"
 	}
-	if n := len(r.roots.get().certs); n != 1 {
+	if n := len(s.roots.certs); n != 1 {
 		return fmt.Sprintf("%d roots", n)
 	}
 	return "1 root"

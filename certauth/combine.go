@@ -100,28 +100,55 @@ type anyRule struct {
 // judge gives every branch the state before the Any: what one branch established is no
 // help to another. What the accepting branches established is put together at the end.
 func (r anyRule) judge(e *evaluation) *Error {
-	before := e.save()
-	var won *gains
-	var refused []*Error
+	before, mark, excuses := e.save(), e.aside.save(), len(e.excuses)
+	e.aside.vouched, e.aside.revocation = vouchedNothing, Revocation{}
+	won, firm := false, false
+	e.quiet++
 	for i, part := range r.parts {
-		if won != nil && !r.named[i] {
+		if won && !r.named[i] {
 			continue
 		}
 		switch err := part.judge(e); {
 		case err == nil:
-			won = won.plus(e.since(before))
-		case err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError:
+			won = true
+			e.setAside(before, mark)
+		case err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError || err.Reason == ReasonOverloaded:
 			return err
+		case isQuiet(err):
+			firm = firm || !err.mismatch
 		default:
-			refused = append(refused, err)
+			firm = firm || !err.mismatch
+			e.excuses = append(e.excuses, excuse{err: err})
 		}
 		e.restore(before)
 	}
-	if won == nil {
-		return furthest(refused)
+	e.quiet--
+	if won {
+		e.excuses = e.excuses[:excuses]
+		e.takeBack(mark)
+		return nil
 	}
-	e.gain(won)
-	return nil
+	e.aside.restore(mark)
+	if e.quiet > 0 && firm {
+		return errQuietRefusal
+	}
+	if e.quiet > 0 {
+		return errQuietMismatch
+	}
+	return furthest(e.refusals(excuses))
+}
+
+// refusals puts the excuses into words.
+func (e *evaluation) refusals(from int) []*Error {
+	var refused []*Error
+	for _, x := range e.excuses[from:] {
+		if x.by != nil {
+			x.err = x.by.refusal(e)
+		}
+		refused = append(refused, x.err)
+	}
+	e.excuses = e.excuses[:from]
+	return refused
 }
 
 // furthest picks the refusal that explains most and keeps the others as text behind it.
@@ -173,7 +200,7 @@ func (p Not) compile(c *compilation, at place) (rule, standing) {
 	inner.path = at.path + ".Not"
 	inner.underNot = true
 	part, _ := c.child(p.Policy, inner)
-	return notRule{path: inner.path, part: part}, at.standing
+	return &notRule{path: inner.path, part: part}, at.standing
 }
 
 type notRule struct {
@@ -181,20 +208,29 @@ type notRule struct {
 	part rule
 }
 
-func (r notRule) judge(e *evaluation) *Error {
-	before := e.save()
+func (r *notRule) judge(e *evaluation) *Error {
+	before, excuses := e.save(), len(e.excuses)
+	e.quiet++ // a mismatch is what is hoped for
 	err := r.part.judge(e)
+	e.quiet--
 	e.restore(before)
-	if err == nil {
-		return mismatch(ReasonPolicyRefused, r.path, "the excluded rule matches")
-	}
-	if err.mismatch {
+	switch {
+	case err == nil:
+		return e.refuse(r, true)
+	case err.mismatch:
+		e.excuses = e.excuses[:excuses]
 		return nil
+	case isQuiet(err) && e.quiet == 0:
+		return furthest(e.refusals(excuses))
 	}
 	return err
 }
 
-func (r notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
+func (r *notRule) refusal(*evaluation) *Error {
+	return mismatch(ReasonPolicyRefused, r.path, "the excluded rule matches")
+}
+
+func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
 
 func (p Named) compile(c *compilation, at place) (rule, standing) {
 	if p.Name == "" {
@@ -217,9 +253,7 @@ func (r namedRule) judge(e *evaluation) *Error {
 	if err := r.part.judge(e); err != nil {
 		return err
 	}
-	if !slices.Contains(e.id.Matched, r.name) {
-		e.id.Matched = append(e.id.Matched, r.name)
-	}
+	e.match(r.name)
 	return nil
 }
 
@@ -252,12 +286,12 @@ type matchedRule struct {
 }
 
 func (r *matchedRule) judge(e *evaluation) *Error {
-	for _, name := range e.id.Matched {
+	for _, name := range e.matched {
 		if slices.Contains(r.names, name) {
 			return nil
 		}
 	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.id.Matched), quoteList(e.id.Matched), quoteList(r.names))
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.matched), quoteList(e.matched), quoteList(r.names))
 }
 
 func (r *matchedRule) describe(p *printer) { p.line("matched as one of %s", quoteList(r.names)) }

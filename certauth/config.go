@@ -56,6 +56,14 @@ type Config struct {
 	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
 	ReloadInterval time.Duration
 
+	// CacheSize is how many certificates are remembered at most, about 7 kilobytes each:
+	// those accepted before, with what was found out about them (parsed form, verified
+	// chains), never with a verdict. The sender, the clock, pins, names, revocation and
+	// functions are asked on every request, and a certificate that nobody presents twice
+	// displaces none that come regularly. 0 means [DefaultCacheSize]; negative remembers
+	// nothing.
+	CacheSize int
+
 	// InsecureReportOnly lets every request through and reports what it would have
 	// refused. What can happen: nobody is kept out. A request that would have been
 	// refused reaches the handler without an identity; use it to try a policy on live

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -94,21 +95,22 @@ type deniedRule struct {
 }
 
 func (r *deniedRule) judge(e *evaluation) *Error {
-	if refused := r.look(e); refused != nil {
+	if refused := r.look(e, 0); refused != nil {
 		return refused
 	}
-	e.last = append(e.last, r)
+	e.last = append(e.last, pending{rule: r})
 	return nil
 }
 
 // look runs where the rule stands, and once more when all chains are known.
-func (r *deniedRule) look(e *evaluation) *Error {
-	if refused := r.deny(e.id.Leaf, "the leaf"); refused != nil {
+func (r *deniedRule) look(e *evaluation, _ int) *Error {
+	f := e.facts
+	if refused := r.deny(f.leaf, &f.sums, &f.issuer, false); refused != nil {
 		return refused
 	}
-	for _, chain := range e.id.Chains {
-		for _, ca := range chain[1:] {
-			if refused := r.deny(ca, "CA "+quote(nameOf(ca.RawSubject))); refused != nil {
+	for _, chain := range e.chains {
+		for i, ca := range chain.certs[1:] {
+			if refused := r.deny(ca, &chain.sums[i+1], &chain.issuers[i+1], true); refused != nil {
 				return refused
 			}
 		}
@@ -116,24 +118,30 @@ func (r *deniedRule) look(e *evaluation) *Error {
 	return nil
 }
 
-func (r *deniedRule) deny(cert *x509.Certificate, who string) *Error {
-	if r.keys.contains(pinPublicKey.hash(cert)) {
-		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", who)
+func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic.Pointer[issuerName], ca bool) *Error {
+	if r.keys.len() > 0 && r.keys.contains(sums.of(&pinPublicKey, cert)) {
+		return refusal(ReasonCertificateDenied, r.path+".PublicKeys", "the key of %s is listed", whoIs(cert, ca))
 	}
 	if len(r.serials) == 0 {
 		return nil
 	}
-	issuer, err := dn.Parse(cert.RawIssuer)
+	issuer, err := issuerOf(parsed, cert)
 	if err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "issuer of %s: %w", who, err)
+		return refusal(ReasonCertificateMalformed, r.path, "issuer of %s: %w", whoIs(cert, ca), err)
 	}
-	reversed := issuer.Reversed()
 	for _, entry := range r.serials {
-		if entry.serial.Cmp(cert.SerialNumber) == 0 && (entry.issuer.Equal(issuer) || entry.issuer.Equal(reversed)) {
-			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s is listed", entry.serial, who)
+		if entry.serial.Cmp(cert.SerialNumber) == 0 && (entry.issuer.Equal(issuer) || entry.issuer.EqualReversed(issuer)) {
+			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s is listed", entry.serial, whoIs(cert, ca))
 		}
 	}
 	return nil
+}
+
+func whoIs(cert *x509.Certificate, ca bool) string {
+	if ca {
+		return "CA " + quote(nameOf(cert.RawSubject))
+	}
+	return "the leaf"
 }
 
 func (r *deniedRule) describe(p *printer) {

@@ -56,6 +56,7 @@
 //	lifetime_not_allowed,
 //	certificate_denied, policy_refused
 //	not_configured                          ErrNotConfigured             start-up errors
+//	overloaded                              ErrOverloaded                who sends so many new certificates
 //	request_canceled, internal_error        ErrInternal                  the log
 //
 // "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
@@ -68,6 +69,17 @@
 // Config.ReloadInterval and beside the requests; [Authenticator.Reload] reads them now.
 // What is bad keeps the last good set and is reported. To rotate a CA, put the old and
 // the new one into the file together, then take the old one out.
+//
+// # What is remembered
+//
+// What a certificate says and which chains it verifies by cost most of a request and
+// depend on bytes and trust material alone, so an [Authenticator] remembers them for
+// certificates that it accepted, up to Config.CacheSize: for exactly the texts that were
+// sent, until the material changes or a certificate of the chain begins or ends. No
+// verdict is remembered. Who sent the request, the clock, pins, names, lists, revocation
+// and functions are asked every time, so that whatever changes acts on the next request.
+// Verification itself is bounded: when too many new certificates wait for it, further
+// ones are refused as overloaded, and known callers are served.
 //
 // # What is not promised
 //

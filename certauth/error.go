@@ -36,8 +36,8 @@ type Error struct {
 	// through, whatever Reason a rule of the user chooses.
 	absent bool
 
-	// fingerprint is the SHA-256 of the leaf in hex, for the log, if it could be read.
-	fingerprint string
+	// leaf is the DER of the certificate, for its fingerprint in the log, if it could be read.
+	leaf []byte
 	// revocation is what the checker found, if that is why.
 	revocation Revocation
 }
@@ -80,6 +80,14 @@ func mismatch(reason Reason, rule, format string, args ...any) *Error {
 	e := refusal(reason, rule, format, args...)
 	e.mismatch = true
 	return e
+}
+
+// about returns a copy that knows which certificate was refused: a rule may give the same
+// refusal to many requests.
+func (e *Error) about(f *facts) *Error {
+	known := *e
+	known.leaf = f.leaf.Raw
+	return &known
 }
 
 // withHint replaces the reason's hint by a more precise one.

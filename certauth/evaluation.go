@@ -9,90 +9,157 @@ import (
 	"time"
 )
 
-// evaluation is one run of a policy over one certificate. The identity grows as
-// anchors accept and is handed out only if the whole tree does.
+// evaluation is one run of a policy over the facts about one certificate. What rules
+// establish grows as anchors accept and becomes an identity only if the whole tree
+// accepts. It is used again for other requests; nothing that is handed out is part of it.
 type evaluation struct {
-	ctx context.Context
-	now time.Time
-	id  *Identity
+	ctx   context.Context
+	now   time.Time
+	owner *Authenticator
+	facts *facts
 
-	last []looker // to look at once more when the tree has accepted
+	established
+
+	aside   established // of accepting branches of the Any nodes that are being asked
+	quiet   int         // how many Any and Not nodes stand above: a refusal may come to nothing
+	excuses []excuse    // of what they have asked so far
 }
 
-// looker is a rule about chains, which may grow behind it.
+// established is what rules on the accepting path so far have found.
+type established struct {
+	matched    []string
+	chains     []*verifiedChain
+	last       []pending // to look at once more when the tree has accepted
+	vouched    vouching
+	revocation Revocation
+}
+
+// pending is a rule about chains, which may grow behind it, and how many it has seen.
+type pending struct {
+	rule looker
+	seen int
+}
+
 type looker interface {
-	look(e *evaluation) *Error
+	look(e *evaluation, seen int) *Error
 }
 
 // saved is what a failed branch must not leave behind.
 type saved struct {
-	matched, chains int
-	vouched         vouching
-	revocation      Revocation
-	last            int
+	matched, chains, last int
+	vouched               vouching
+	revocation            Revocation
 }
 
-func (e *evaluation) save() saved {
-	return saved{len(e.id.Matched), len(e.id.Chains), e.id.vouched, e.id.Revocation, len(e.last)}
+func (s *established) save() saved {
+	return saved{len(s.matched), len(s.chains), len(s.last), s.vouched, s.revocation}
 }
 
-func (e *evaluation) restore(s saved) {
-	e.id.Matched = e.id.Matched[:s.matched:s.matched]
-	e.id.Chains = e.id.Chains[:s.chains:s.chains]
-	e.id.vouched, e.id.Revocation = s.vouched, s.revocation
-	e.last = e.last[:s.last:s.last]
-}
-
-// gains is what accepting branches of an Any established.
-type gains struct {
-	matched    []string
-	chains     [][]*x509.Certificate
-	vouched    vouching
-	revocation Revocation
-	last       []looker
-}
-
-// since returns what was added after the state was saved.
-func (e *evaluation) since(s saved) gains {
-	return gains{
-		matched: slices.Clone(e.id.Matched[s.matched:]), chains: slices.Clone(e.id.Chains[s.chains:]),
-		vouched: e.id.vouched, revocation: e.id.Revocation, last: slices.Clone(e.last[s.last:]),
+func (s *established) restore(to saved) {
+	s.matched, s.chains, s.last = s.matched[:to.matched], s.chains[:to.chains], s.last[:to.last]
+	s.vouched = to.vouched
+	if s.revocation.Status != to.revocation.Status || s.revocation.Status != RevocationUnavailable {
+		s.revocation = to.revocation
 	}
 }
 
-func (g *gains) plus(more gains) *gains {
-	if g == nil {
-		return &more
-	}
-	g.matched = append(g.matched, more.matched...)
-	for _, chain := range more.chains {
-		if !slices.ContainsFunc(g.chains, func(known []*x509.Certificate) bool { return slices.EqualFunc(known, chain, (*x509.Certificate).Equal) }) {
-			g.chains = append(g.chains, chain)
+// setAside puts away what was found since the state was saved. The first evidence of a
+// revocation check counts, and the most that any branch vouches for.
+func (e *evaluation) setAside(before, mark saved) {
+	e.aside.matched = append(e.aside.matched, e.matched[before.matched:]...)
+	e.aside.last = append(e.aside.last, e.last[before.last:]...)
+	for _, chain := range e.chains[before.chains:] {
+		if !slices.ContainsFunc(e.aside.chains[mark.chains:], chain.equal) {
+			e.aside.chains = append(e.aside.chains, chain)
 		}
 	}
-	g.vouched = max(g.vouched, more.vouched)
-	g.last = append(g.last, more.last...)
-	if g.revocation.Status == RevocationUnavailable {
-		g.revocation = more.revocation
+	e.aside.vouched = max(e.aside.vouched, e.vouched)
+	if e.aside.revocation.Status == RevocationUnavailable {
+		e.aside.revocation = e.revocation
 	}
-	return g
 }
 
-func (e *evaluation) gain(g *gains) {
-	for _, name := range g.matched {
-		if !slices.Contains(e.id.Matched, name) {
-			e.id.Matched = append(e.id.Matched, name)
-		}
+// takeBack adds what was put away since the mark.
+func (e *evaluation) takeBack(mark saved) {
+	for _, name := range e.aside.matched[mark.matched:] {
+		e.match(name)
 	}
-	e.id.Chains = append(e.id.Chains, g.chains...)
-	e.id.vouched, e.id.Revocation = g.vouched, g.revocation
-	e.last = append(e.last, g.last...)
+	e.chains = append(e.chains, e.aside.chains[mark.chains:]...)
+	e.last = append(e.last, e.aside.last[mark.last:]...)
+	e.vouched, e.revocation = e.aside.vouched, e.aside.revocation
+	e.aside.restore(mark)
+}
+
+// match records the name of a Named policy, once.
+func (e *evaluation) match(name string) {
+	if !slices.Contains(e.matched, name) {
+		e.matched = append(e.matched, name)
+	}
 }
 
 // anchor records that a rule vouches for the certificate.
-func (e *evaluation) anchor(v vouching, chains [][]*x509.Certificate) {
-	e.id.vouched = max(e.id.vouched, v)
-	e.id.Chains = append(e.id.Chains, chains...)
+func (e *evaluation) anchor(v vouching, chains []*verifiedChain) {
+	e.vouched = max(e.vouched, v)
+	e.chains = append(e.chains, chains...)
+}
+
+// refuser is a rule that can say what it has against the certificate. It looks at facts
+// alone, so that it can be asked later, or not at all.
+type refuser interface {
+	refusal(e *evaluation) *Error
+}
+
+// excuse is why a branch of an Any refused: a refusal, or whom to ask for it.
+type excuse struct {
+	err *Error
+	by  refuser
+}
+
+// What a rule within an Any answers. They are never handed out and hold no more than what
+// Not needs to know; the excuse beside them says the rest.
+var (
+	errQuietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
+	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
+)
+
+func isQuiet(err *Error) bool { return err == errQuietMismatch || err == errQuietRefusal }
+
+// refuse is the answer of a rule that was evaluated in full if mismatch, and no; its words
+// are not put together for a branch whose refusal nobody may ever read.
+func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
+	if e.quiet == 0 {
+		return by.refusal(e)
+	}
+	e.excuses = append(e.excuses, excuse{by: by})
+	if mismatch {
+		return errQuietMismatch
+	}
+	return errQuietRefusal
+}
+
+// begin prepares a run.
+func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authenticator, f *facts) {
+	e.ctx, e.now, e.facts = ctx, now, f
+	if e.owner == nil {
+		e.owner = owner
+	}
+}
+
+// clear forgets the run and keeps the room that it took. The owner stays: evaluations do not
+// leave their Authenticator.
+func (e *evaluation) clear() {
+	e.ctx, e.facts = nil, nil
+	e.established.clear()
+	e.aside.clear()
+	clear(e.excuses)
+	e.excuses, e.quiet = e.excuses[:0], 0
+}
+
+func (s *established) clear() {
+	s.matched, s.chains, s.last, s.vouched = s.matched[:0], s.chains[:0], s.last[:0], vouchedNothing
+	if s.revocation.Status != RevocationUnavailable {
+		s.revocation = Revocation{}
+	}
 }
 
 // judge runs the rule. Whatever goes wrong in it, a panic included, is a refusal.
@@ -109,14 +176,14 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 		return err
 	}
 	for _, again := range e.last {
-		if refused := again.look(e); refused != nil {
+		if refused := again.rule.look(e, again.seen); refused != nil {
 			return refused
 		}
 	}
 	if err := e.ctx.Err(); err != nil {
 		return refusal(ReasonRequestCanceled, path, "%w", err)
 	}
-	if e.id.vouched == vouchedNothing {
+	if e.vouched == vouchedNothing {
 		return refusal(ReasonInternalError, path, "accepted without an anchor")
 	}
 	return nil
@@ -124,6 +191,82 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 
 func panicked(path string, value any) *Error {
 	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))
+}
+
+// identity returns who the caller is, after the tree has accepted. Requests with the same
+// certificate and the same outcome share one; whatever differs makes another.
+func (e *evaluation) identity() *Identity {
+	if known := e.facts.identity.Load(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
+		return known
+	}
+	id := e.newIdentity()
+	e.facts.identity.Store(id)
+	return id
+}
+
+// newIdentity copies what was established.
+func (e *evaluation) newIdentity() *Identity {
+	v := &verdict{owner: e.owner, facts: e.facts, established: established{
+		matched: slices.Clone(e.matched), chains: slices.Clone(e.chains), last: slices.Clone(e.last),
+		vouched: e.vouched, revocation: e.revocation,
+	}}
+	id := &Identity{
+		Leaf: e.facts.leaf, Presented: slices.Clone(e.facts.presented), Source: e.owner.sourceName,
+		Matched: slices.Clone(e.matched), Revocation: e.revocation, verdict: v,
+	}
+	for _, chain := range e.chains {
+		id.Chains = append(id.Chains, slices.Clone(chain.certs))
+	}
+	return id
+}
+
+func (e *evaluation) same(known *established) bool {
+	if e.vouched != known.vouched || len(e.matched) != len(known.matched) || len(e.chains) != len(known.chains) || len(e.last) != len(known.last) ||
+		!sameRevocation(&e.revocation, &known.revocation) {
+		return false
+	}
+	for i, chain := range e.chains {
+		if chain != known.chains[i] {
+			return false
+		}
+	}
+	return slices.Equal(e.matched, known.matched) && slices.Equal(e.last, known.last)
+}
+
+// sameRevocation is == with a short way for the zero value.
+func sameRevocation(a, b *Revocation) bool {
+	return a.Status == b.Status && (a.Status == RevocationUnavailable && a.Source == "" && b.Source == "" || *a == *b)
+}
+
+// intact reports whether nobody has changed the identity since it was handed out first.
+func (id *Identity) intact() bool {
+	v := id.verdict
+	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !sameRevocation(&id.Revocation, &v.revocation) || len(id.Chains) != len(v.chains) ||
+		!slices.Equal(id.Matched, v.matched) || !sameCertificates(id.Presented, v.facts.presented) {
+		return false
+	}
+	for i, chain := range v.chains {
+		if !sameCertificates(id.Chains[i], chain.certs) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameCertificates(a, b []*x509.Certificate) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *verifiedChain) equal(other *verifiedChain) bool {
+	return c == other || slices.EqualFunc(c.certs, other.certs, (*x509.Certificate).Equal)
 }
 
 // printer writes a policy as indented lines: the words that start-up log, review and

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"context"
+	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"time"
@@ -95,6 +96,23 @@ func (a *Authenticator) newEvent(r *http.Request) Event {
 	return Event{Source: a.sourceName, Peer: PeerOf(r)}
 }
 
+// unheard reports whether nobody listens to an acceptance: then nothing is put together for
+// it. What panics when asked is asked again by report, where a panic is a refusal.
+func (a *Authenticator) unheard(r *http.Request) (yes bool) {
+	if a.config.Observe != nil {
+		return false
+	}
+	if a.config.Logger == nil {
+		return true
+	}
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return !a.config.Logger.Enabled(r.Context(), slog.LevelDebug)
+}
+
 // report tells Logger and Observe. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	defer func() {
@@ -128,8 +146,8 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	if err := event.Err; err != nil {
 		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
 			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
-		if err.fingerprint != "" {
-			attrs = append(attrs, slog.String("fingerprint", err.fingerprint))
+		if err.leaf != nil {
+			attrs = append(attrs, slog.String("fingerprint", hex.EncodeToString(sumSHA256(err.leaf))))
 		}
 	}
 	if event.Identity != nil && event.Err == nil {

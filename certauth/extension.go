@@ -52,7 +52,7 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	if len(p.Text) > 0 {
 		c.texts(path+".Text", p.Text)
 	}
-	r := &extensionRule{path: path, oid: p.OID, texts: slices.Clone(p.Text), present: p.Present}
+	r := &extensionRule{path: path, oid: p.OID, id: arcs(p.OID), texts: slices.Clone(p.Text), present: p.Present}
 	for _, value := range p.Value {
 		r.values = append(r.values, bytes.Clone(value))
 	}
@@ -74,27 +74,58 @@ func isOID(s string) bool {
 	return true
 }
 
+// arcs is the identifier of a text that isOID accepts.
+func arcs(s string) asn1.ObjectIdentifier {
+	var id asn1.ObjectIdentifier
+	for arc := range strings.SplitSeq(s, ".") {
+		n, err := strconv.Atoi(arc)
+		if err != nil {
+			return nil
+		}
+		id = append(id, n)
+	}
+	return id
+}
+
 type extensionRule struct {
 	path, oid string
+	id        asn1.ObjectIdentifier
 	values    [][]byte
 	texts     []string
 	present   bool
 }
 
 func (r *extensionRule) judge(e *evaluation) *Error {
-	for _, extension := range e.id.Leaf.Extensions {
-		if extension.Id.String() != r.oid {
-			continue
-		}
-		accepted, readable := r.accepts(extension.Value)
-		if accepted {
-			return nil
-		}
-		refused := mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
-		refused.mismatch = readable
-		return refused
+	value, found := r.find(e)
+	if !found {
+		return e.refuse(r, true)
 	}
-	return mismatch(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
+	accepted, readable := r.accepts(value)
+	if accepted {
+		return nil
+	}
+	return e.refuse(r, readable)
+}
+
+// find returns the value of the extension; crypto/x509 reads no certificate that has it
+// twice.
+func (r *extensionRule) find(e *evaluation) (value []byte, found bool) {
+	for i := range e.facts.leaf.Extensions {
+		if extension := &e.facts.leaf.Extensions[i]; extension.Id.Equal(r.id) {
+			return extension.Value, true
+		}
+	}
+	return nil, false
+}
+
+func (r *extensionRule) refusal(e *evaluation) *Error {
+	value, found := r.find(e)
+	if !found {
+		return mismatch(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
+	}
+	refused := mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
+	_, refused.mismatch = r.accepts(value)
+	return refused
 }
 
 // accepts compares the content; readable is false where Text is asked for and the

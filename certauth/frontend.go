@@ -11,7 +11,7 @@ type frontEndRule struct {
 }
 
 func (r *frontEndRule) judge(e *evaluation) *Error {
-	if e.id.Leaf.IsCA {
+	if e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
 	if refused := checkPinned(r.path, e, r.skew); refused != nil {

@@ -3,6 +3,7 @@ package certauth
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration lets
@@ -30,8 +31,20 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		a.deny(w, r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New"), http.StatusUnauthorized)
 		return nil, false
 	}
-	event, id := a.decide(r)
+	x := a.excluded(r)
+	var id *Identity
+	var refused *Error
+	if x == nil {
+		id, refused = a.check(r)
+	}
 	a.headers.strip(r)
+	if id != nil && a.unheard(r) {
+		return withOutcome(r, id), true
+	}
+	event := a.eventOf(r, x, id, refused)
+	if event.Outcome != OutcomeAccepted {
+		id = nil
+	}
 	if refused := a.report(r, &event); refused != nil {
 		event.Outcome, event.Err, event.Identity, id = OutcomeDenied, refused, nil, nil
 	}
@@ -42,18 +55,14 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	return withOutcome(r, id), true
 }
 
-// decide runs the check in the light of mode, exclusions and report-only.
-func (a *Authenticator) decide(r *http.Request) (Event, *Identity) {
+// eventOf puts exclusion or check in the light of mode and report-only.
+func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, refused *Error) Event {
 	event := a.newEvent(r)
-	if x := a.excluded(r); x != nil {
-		event.Outcome, event.Rule = OutcomeExcluded, x.String()
-		return event, nil
-	}
-	id, refused := a.check(r)
 	switch {
+	case x != nil:
+		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
 		event.Outcome, event.Identity = OutcomeAccepted, id
-		return event, id
 	case refused.absent && a.config.Mode == Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
@@ -61,7 +70,7 @@ func (a *Authenticator) decide(r *http.Request) (Event, *Identity) {
 	default:
 		event.Outcome, event.Err = OutcomeDenied, refused
 	}
-	return event, nil
+	return event
 }
 
 // withOutcome puts the identity into the context, or makes sure that none is there, not
@@ -145,7 +154,7 @@ func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, 
 		return nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
 			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
 	}
-	if known.owner != a {
+	if known.verdict == nil || known.verdict.owner != a {
 		return nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
@@ -156,16 +165,29 @@ func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, 
 	}()
 	now := a.config.Now()
 	a.material.refresh(r.Context(), now)
-	judgedID := *known
-	judgedID.Matched = known.Matched[:len(known.Matched):len(known.Matched)]
-	judgedID.Chains = known.Chains[:len(known.Chains):len(known.Chains)]
-	e := &evaluation{ctx: r.Context(), now: now, id: &judgedID, last: known.last[:len(known.last):len(known.last)]}
-	if refused := e.judge(judged, "Require"); refused != nil {
-		refused.fingerprint = known.Thumbprint()
-		return known, refused
+	return a.judgeRoute(r.Context(), now, known, judged)
+}
+
+// judgeRoute goes on from what the Authenticator's own policy established for this request.
+func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, judged rule) (*Identity, *Error) {
+	e, ok := a.scratch.Get().(*evaluation)
+	if !ok {
+		e = new(evaluation)
 	}
-	judgedID.last = e.last
-	return &judgedID, nil
+	v := known.verdict
+	e.begin(ctx, now, a, v.facts)
+	e.matched, e.chains, e.last = append(e.matched, v.matched...), append(e.chains, v.chains...), append(e.last, v.last...)
+	e.vouched, e.revocation = v.vouched, v.revocation
+	id, refused := known, e.judge(judged, "Require")
+	if refused == nil && !(e.same(&v.established) && known.intact()) {
+		id = e.newIdentity()
+	}
+	e.clear()
+	a.scratch.Put(e)
+	if refused != nil {
+		return known, refused.about(v.facts)
+	}
+	return id, nil
 }
 
 // observe calls the user's hook; a panic in it is the caller's to recover.

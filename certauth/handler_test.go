@@ -440,7 +440,7 @@ func TestError_EveryReasonIsComplete(t *testing.T) {
 	require.Greater(t, len(reasons), 20)
 	classes := []error{
 		certauth.ErrMissing, certauth.ErrMalformed, certauth.ErrSourceUntrusted, certauth.ErrUntrusted, certauth.ErrRevoked,
-		certauth.ErrRevocationUnavailable, certauth.ErrNotAllowed, certauth.ErrNotConfigured, certauth.ErrInternal,
+		certauth.ErrRevocationUnavailable, certauth.ErrNotAllowed, certauth.ErrNotConfigured, certauth.ErrOverloaded, certauth.ErrInternal,
 	}
 	for _, reason := range reasons {
 		t.Run(string(reason), func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +13,7 @@ import (
 // a header that differs only there must never reach a handler beside the real one.
 type headerSet struct {
 	names   []string // lower case, "_" and "." as "-"
+	keys    []string // as net/http writes them
 	lengths uint64   // bit n is set if a name has n bytes; a quick no for most headers
 }
 
@@ -29,6 +31,7 @@ func newHeaderSet(names []string) (headerSet, error) {
 			folded[i] = foldHeader(c)
 		}
 		set.names = append(set.names, string(folded))
+		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
 	return set, nil
@@ -70,11 +73,16 @@ func (s *headerSet) strip(r *http.Request) {
 		return
 	}
 	for name := range r.Header {
-		if s.has(name) {
+		if n := len(name); n <= 63 && s.lengths>>n&1 != 0 && !slices.Contains(s.keys, name) && s.has(name) {
 			delete(r.Header, name)
 		}
 	}
-	s.stripTrailers(r)
+	for _, key := range s.keys {
+		delete(r.Header, key) // not while walking, which the map would pay for
+	}
+	if len(r.Trailer) > 0 {
+		s.stripTrailers(r)
+	}
 	if r.Body != nil && r.Body != http.NoBody && (len(r.Trailer) > 0 || r.ContentLength < 0) {
 		r.Body = &trailerStripper{ReadCloser: r.Body, request: r, headers: s}
 	}
@@ -114,11 +122,12 @@ func (b *trailerStripper) Close() error {
 // (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way. A
 // list too long to be honest counts as naming one.
 func (s *headerSet) namedByConnection(header http.Header) bool {
-	if len(s.names) == 0 {
+	lines := header["Connection"]
+	if len(lines) == 0 || len(s.names) == 0 {
 		return false
 	}
 	size := 0
-	for _, line := range header["Connection"] {
+	for _, line := range lines {
 		if size += len(line); size > maxConnection {
 			return true
 		}

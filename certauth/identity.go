@@ -9,17 +9,17 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/dn"
-	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // Identity is a caller whose certificate passed the whole policy. Only the middleware
 // makes one that [FromContext] returns.
 //
-// It is shared by everything that handles the request: treat it, and the certificates
-// in it, as read-only. Bind what you store about a caller to [Identity.Thumbprint], not
-// to a name: a renewed or sibling certificate is another identity.
+// It is shared by everything that handles the request, and by other requests of the same
+// caller while nothing about the caller changes: never write to it or to what it points
+// to, like the certificates of a tls.ConnectionState. Copy it before you change anything.
+// What was written to one is not handed on to later requests, and no policy or route is
+// judged by it. Bind what you store about a caller to [Identity.Thumbprint], not to a
+// name: a renewed or sibling certificate is another identity.
 type Identity struct {
 	// Leaf is the client's certificate.
 	Leaf *x509.Certificate
@@ -42,16 +42,15 @@ type Identity struct {
 	// none was asked for.
 	Revocation Revocation
 
-	owner   *Authenticator
-	last    []looker // looked at again when a route verifies further chains
-	vouched vouching
-	names   certNames
+	verdict *verdict // what stands behind it; nil in an Identity that is nobody's
 }
 
-// certNames holds the names of the leaf as written, parsed once.
-type certNames struct {
-	subject dn.Name
-	alt     san.Names
+// verdict is what the library itself knows about an identity. Routes are judged by it, not
+// by the exported fields, which anybody can write to.
+type verdict struct {
+	owner *Authenticator
+	facts *facts
+	established
 }
 
 // FromContext returns the identity that [Authenticator.Handler] put into the request's
@@ -63,15 +62,31 @@ func FromContext(ctx context.Context) (*Identity, bool) {
 
 type identityKey struct{}
 
+// identityContext is context.WithValue for the one key, in half the memory.
+type identityContext struct {
+	context.Context
+	id *Identity
+}
+
+// Value implements [context.Context].
+func (c *identityContext) Value(key any) any {
+	if _, ok := key.(identityKey); ok {
+		return c.id
+	}
+	return c.Context.Value(key)
+}
+
 func withIdentity(ctx context.Context, id *Identity) context.Context {
-	return context.WithValue(ctx, identityKey{}, id)
+	return &identityContext{ctx, id}
 }
 
 // NamesVouched reports whether the names in the certificate can be relied on: the
 // certificate itself was pinned, or chains to a root, here or by the word of a front end
 // that the operator took for an anchor. Under a public-key pin alone the
 // key is known and the names are whatever the sender wrote.
-func (id *Identity) NamesVouched() bool { return id.vouched == vouchedNames }
+func (id *Identity) NamesVouched() bool {
+	return id.verdict != nil && id.verdict.vouched == vouchedNames
+}
 
 // Thumbprint returns the SHA-256 of the certificate's DER in lower-case hex.
 func (id *Identity) Thumbprint() string {
@@ -107,7 +122,7 @@ func (id *Identity) SPIFFEID() (string, bool) {
 	if !id.NamesVouched() {
 		return "", false
 	}
-	return spiffeID(id.names.alt)
+	return spiffeID(&id.verdict.facts.names.alt)
 }
 
 // Remaining returns how long the certificate is still valid at the given time. For a
@@ -126,7 +141,7 @@ func (id *Identity) LogValue() slog.Value {
 		slog.Time("not_after", id.Leaf.NotAfter),
 	}
 	if id.NamesVouched() {
-		attrs = append(attrs, slog.String("subject", quote(id.names.subject.String())))
+		attrs = append(attrs, slog.String("subject", quote(id.verdict.facts.names.subject.String())))
 	}
 	if len(id.Matched) > 0 {
 		attrs = append(attrs, slog.Any("matched", id.Matched))

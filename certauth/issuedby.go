@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"crypto/x509"
-	"slices"
 )
 
 // IssuedBy accepts certificates whose issuing CA, the certificate directly above the
@@ -62,19 +61,24 @@ type issuedByRule struct {
 }
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
-	matches := func(chain []*x509.Certificate) bool { return len(chain) > 1 && r.accepts(chain[1]) }
-	if slices.ContainsFunc(e.id.Chains, matches) {
-		return nil
+	for _, chain := range e.chains {
+		if len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.sums[1]) {
+			return nil
+		}
 	}
-	return mismatch(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.id.Leaf.RawIssuer)))
+	return e.refuse(r, true)
 }
 
-func (r *issuedByRule) accepts(issuer *x509.Certificate) bool {
+func (r *issuedByRule) refusal(e *evaluation) *Error {
+	return mismatch(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.facts.leaf.RawIssuer)))
+}
+
+func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {
 	if r.certs != nil {
 		pool := r.certs.get()
 		return pool != nil && pool.contains(issuer)
 	}
-	return r.pins != nil && r.pins.contains(r.kind.hash(issuer))
+	return r.pins != nil && r.pins.contains(sums.of(&r.kind, issuer))
 }
 
 func (r *issuedByRule) describe(p *printer) {

@@ -51,7 +51,7 @@ type keysRule struct {
 }
 
 func (r *keysRule) judge(e *evaluation) *Error {
-	leaf := e.id.Leaf
+	leaf := e.facts.leaf
 	if len(r.Algorithms) > 0 && !slices.Contains(r.Algorithms, leaf.PublicKeyAlgorithm) {
 		return refusal(ReasonKeyNotAllowed, r.path, "public key algorithm %s", leaf.PublicKeyAlgorithm)
 	}

@@ -24,14 +24,11 @@ func parseDNSPattern(s string) error {
 
 // matchDNS compares a certificate's DNS name with a pattern, label by label.
 func matchDNS(have, want string) bool {
-	if !isHostName(have) {
-		return false
-	}
-	if parent, wildcard := strings.CutPrefix(want, "*."); wildcard {
+	if len(want) > 2 && want[0] == '*' && want[1] == '.' {
 		_, rest, found := strings.Cut(have, ".")
-		return found && equalFoldASCII(rest, parent)
+		return found && equalFoldASCII(rest, want[2:]) && isHostName(have)
 	}
-	return equalFoldASCII(have, want)
+	return equalFoldASCII(have, want) && isHostName(have)
 }
 
 // isHostName accepts letters, digits, hyphens and underscores in labels of 1 to 63
@@ -40,18 +37,29 @@ func isHostName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
 	}
-	for label := range strings.SplitSeq(s, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-			return false
-		}
-		for i := range len(label) {
-			if !isAlphanumeric(label[i]) && label[i] != '-' && label[i] != '_' {
+	start := 0 // of the label
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			if !hostBytes[s[i]] {
 				return false
 			}
+			continue
 		}
+		if i == start || i-start > 63 || s[start] == '-' || s[i-1] == '-' {
+			return false
+		}
+		start = i + 1
 	}
 	return true
 }
+
+// hostBytes are the bytes of a label.
+var hostBytes = func() (table [256]bool) {
+	for c := range 256 {
+		table[c] = isAlphanumeric(byte(c)) || c == '-' || c == '_'
+	}
+	return table
+}()
 
 func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -140,6 +148,9 @@ func matchUPN(have, want string) bool {
 func equalFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
 		return false
+	}
+	if a == b {
+		return true
 	}
 	for i := range len(a) {
 		if lowerASCII(a[i]) != lowerASCII(b[i]) {

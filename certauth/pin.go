@@ -6,8 +6,10 @@ import (
 	"crypto/sha1" //nolint:gosec // ThumbprintsSHA1 exists for Azure's thumbprints and says what it is
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 )
@@ -22,6 +24,9 @@ import (
 // ignored. Spellings of one pin are one pin. Errors of New: an empty list, another
 // length than 32 bytes (20 bytes are SHA-1: see [ThumbprintsSHA1]), and the digest of
 // nothing, which is what some front ends send without a certificate.
+//
+// Where a policy asks a pin before anything else, another certificate is refused before it
+// is parsed: the cheapest refusal there is.
 //
 // There is no deny list by thumbprint: whoever holds an ECDSA certificate can make a
 // second valid encoding of it with another thumbprint. See [Denied].
@@ -43,27 +48,42 @@ type PublicKeys []string
 
 // pinKind says what is hashed and how a pin of it is written.
 type pinKind struct {
+	slot    int // in certSums
 	name    string
 	size    int
 	base64  bool
 	vouches vouching
 	hash    func(*x509.Certificate) []byte
+	digest  func(der []byte) []byte // of the whole certificate, where that is what is hashed
 }
 
+// pinKinds is the number of kinds.
+const pinKinds = 3
+
 var (
-	pinThumbprint = pinKind{name: "Thumbprints", size: sha256.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
-		sum := sha256.Sum256(c.Raw)
-		return sum[:]
-	}}
-	pinThumbprintSHA1 = pinKind{name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames, hash: func(c *x509.Certificate) []byte {
-		sum := sha1.Sum(c.Raw) //nolint:gosec // see the import
-		return sum[:]
-	}}
-	pinPublicKey = pinKind{name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
+	pinThumbprint = pinKind{
+		slot: 0, name: "Thumbprints", size: sha256.Size, vouches: vouchedNames,
+		hash: func(c *x509.Certificate) []byte { return sumSHA256(c.Raw) }, digest: sumSHA256,
+	}
+	pinThumbprintSHA1 = pinKind{
+		slot: 1, name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames,
+		hash: func(c *x509.Certificate) []byte { return sumSHA1(c.Raw) }, digest: sumSHA1,
+	}
+	pinPublicKey = pinKind{slot: 2, name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
 		sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
 		return sum[:]
 	}}
 )
+
+func sumSHA256(der []byte) []byte {
+	sum := sha256.Sum256(der)
+	return sum[:]
+}
+
+func sumSHA1(der []byte) []byte {
+	sum := sha1.Sum(der) //nolint:gosec // see the import
+	return sum[:]
+}
 
 func (p Thumbprints) compile(c *compilation, at place) (rule, standing) {
 	return c.pinList(pinThumbprint, p, at)
@@ -84,7 +104,7 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 		c.mistake(path+err.at, "%w", err.err)
 	}
 	pins := &reloader[pinSet]{path: path}
-	pins.current.Store(&set)
+	pins.set(set)
 	return c.pinRule(kind, path, "", pins, at)
 }
 
@@ -108,10 +128,10 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	if pins == nil || pins.len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
 	}
-	if !pins.contains(r.kind.hash(e.id.Leaf)) {
-		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", pins.len())
+	if !pins.contains(e.facts.sums.of(&r.kind, e.facts.leaf)) {
+		return e.refuse(r, false)
 	}
-	if r.kind.vouches != vouchedNames && e.id.Leaf.IsCA {
+	if r.kind.vouches != vouchedNames && e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
 	if refused := checkPinned(r.path, e, r.skew); refused != nil {
@@ -119,6 +139,10 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	}
 	e.anchor(r.kind.vouches, nil)
 	return nil
+}
+
+func (r *pinRule) refusal(*evaluation) *Error {
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -133,11 +157,35 @@ func (r *pinRule) describe(p *printer) {
 	p.line("%s is one of %d", what, r.pins.get().len())
 }
 
-// pinSet is a sorted, packed list: 32 bytes a pin whatever their number.
+// pinSet is a sorted, packed list: 32 bytes a pin whatever their number. A long one has an
+// index by the first bits, so that a look-up touches two places and not twenty.
 type pinSet struct {
 	size   int
 	packed []byte
+	shift  int      // of the first four bytes, to get the place in the index
+	index  []uint32 // where the pins of this beginning start; one more at the end
 }
+
+// manyPins is from how many on there is an index, of about one entry for eight pins.
+const manyPins = 1024
+
+func (s *pinSet) makeIndex() {
+	n := s.len()
+	if n < manyPins {
+		return
+	}
+	width := bits.Len(uint(n)) - 4
+	s.shift = 32 - width
+	s.index = make([]uint32, 1<<width+1)
+	for i := range n {
+		s.index[s.beginning(s.packed[i*s.size:])+1] = uint32(i + 1)
+	}
+	for i := 1; i < len(s.index); i++ {
+		s.index[i] = max(s.index[i], s.index[i-1])
+	}
+}
+
+func (s *pinSet) beginning(pin []byte) uint32 { return binary.BigEndian.Uint32(pin) >> s.shift }
 
 type pinMistake struct {
 	at  string // "[3]", or empty for the list as a whole
@@ -160,7 +208,9 @@ func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
 	}
 	slices.SortFunc(pins, bytes.Compare)
 	pins = slices.CompactFunc(pins, bytes.Equal)
-	return pinSet{size: kind.size, packed: bytes.Join(pins, nil)}, mistakes
+	set := pinSet{size: kind.size, packed: bytes.Join(pins, nil)}
+	set.makeIndex()
+	return set, mistakes
 }
 
 func (s *pinSet) len() int {
@@ -175,6 +225,10 @@ func (s *pinSet) contains(pin []byte) bool {
 		return false
 	}
 	low, high := 0, s.len()
+	if s.index != nil {
+		at := s.beginning(pin)
+		low, high = int(s.index[at]), int(s.index[at+1])
+	}
 	for low < high {
 		middle := int(uint(low+high) >> 1)
 		switch bytes.Compare(s.packed[middle*s.size:(middle+1)*s.size], pin) {
@@ -208,14 +262,27 @@ type exactRule struct {
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
-	if !slices.ContainsFunc(r.certs, e.id.Leaf.Equal) {
-		return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
+	if !r.lists(e.facts.leaf) {
+		return e.refuse(r, false)
 	}
 	if refused := checkPinned(r.path, e, r.skew); refused != nil {
 		return refused
 	}
 	e.anchor(vouchedNames, nil)
 	return nil
+}
+
+func (r *exactRule) lists(leaf *x509.Certificate) bool {
+	for _, cert := range r.certs {
+		if cert.Equal(leaf) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *exactRule) refusal(*evaluation) *Error {
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
 }
 
 func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }

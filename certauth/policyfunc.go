@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"context"
-	"slices"
 )
 
 // PolicyFunc is a rule of your own: a look at your user store, for example. It stands
@@ -44,11 +43,7 @@ type funcRule struct {
 }
 
 func (r *funcRule) judge(e *evaluation) *Error {
-	seen := *e.id
-	seen.Matched = slices.Clone(seen.Matched)
-	seen.Chains = slices.Clone(seen.Chains)
-	seen.Presented = slices.Clone(seen.Presented)
-	if err := r.f(e.ctx, &seen); err != nil {
+	if err := r.f(e.ctx, e.newIdentity()); err != nil {
 		return asError(err, ReasonPolicyRefused, r.path)
 	}
 	return nil

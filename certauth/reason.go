@@ -42,6 +42,7 @@ const (
 	ReasonCertificateDenied      Reason = "certificate_denied"     // class [ErrNotAllowed]
 	ReasonPolicyRefused          Reason = "policy_refused"         // class [ErrNotAllowed]
 	ReasonNotConfigured          Reason = "not_configured"         // class [ErrNotConfigured]
+	ReasonOverloaded             Reason = "overloaded"             // class [ErrOverloaded]
 	ReasonRequestCanceled        Reason = "request_canceled"       // class [ErrInternal]
 	ReasonInternalError          Reason = "internal_error"         // class [ErrInternal]
 )
@@ -56,6 +57,7 @@ var (
 	ErrRevocationUnavailable = errors.New("certauth: revocation status not known")
 	ErrNotAllowed            = errors.New("certauth: client certificate not allowed")
 	ErrNotConfigured         = errors.New("certauth: not configured")
+	ErrOverloaded            = errors.New("certauth: too many certificates to verify at once")
 	ErrInternal              = errors.New("certauth: internal error")
 )
 
@@ -113,6 +115,8 @@ func (r Reason) info() reasonInfo {
 		return reasonInfo{ErrRevoked, 90, "the CA revoked this certificate; talk to the partner before anything else"}
 	case ReasonNotConfigured:
 		return reasonInfo{ErrNotConfigured, 95, "use the Authenticator that New returned without an error"}
+	case ReasonOverloaded:
+		return reasonInfo{ErrOverloaded, 97, "more new certificates arrive than can be verified; who sends them? Known callers are not affected"}
 	case ReasonRequestCanceled:
 		return reasonInfo{ErrInternal, 96, "the client went away or the deadline passed before the decision"}
 	case ReasonNone, ReasonInternalError:

@@ -195,12 +195,35 @@ func safely[T any](f func() (T, error)) (result T, err error) {
 type reloader[T any] struct {
 	path    string
 	load    func(ctx context.Context, known digest) (T, digest, error)
-	current atomic.Pointer[T]
+	current atomic.Pointer[loaded[T]]
 	known   digest // guarded by running
 	running atomic.Bool
 }
 
-func (r *reloader[T]) get() *T      { return r.current.Load() }
+// loaded is a value with a number that no earlier or later value of the same item has:
+// what was derived from it is known to be out of date by comparing two numbers.
+type loaded[T any] struct {
+	value      T
+	generation uint64
+}
+
+// get returns the value in use, or nil if there is none yet.
+func (r *reloader[T]) get() *T {
+	if now := r.current.Load(); now != nil {
+		return &now.value
+	}
+	return nil
+}
+
+// set puts a value into use. Calls do not overlap: one reload runs at a time.
+func (r *reloader[T]) set(value T) {
+	next := &loaded[T]{value: value, generation: 1}
+	if now := r.current.Load(); now != nil {
+		next.generation = now.generation + 1
+	}
+	r.current.Store(next)
+}
+
 func (r *reloader[T]) name() string { return r.path }
 func (r *reloader[T]) begin() bool  { return r.running.CompareAndSwap(false, true) }
 func (r *reloader[T]) end()         { r.running.Store(false) }
@@ -214,7 +237,7 @@ func (r *reloader[T]) reload(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	r.known = sum
-	r.current.Store(&value)
+	r.set(value)
 	return true, nil
 }
 

@@ -92,43 +92,41 @@ func (p NotRevoked) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "stands before any Chain; only a verified chain can be checked for revocation")
 	}
 	c.forbidUnderNot(path, at)
-	return notRevokedRule{path: path, checker: p.Checker}, at.standing
+	r := &notRevokedRule{path: path, checker: p.Checker}
+	r.tracker, _ = p.Checker.(RevocationTracker)
+	return r, at.standing
 }
 
 type notRevokedRule struct {
 	path    string
 	checker RevocationChecker
+	tracker RevocationTracker // the checker, if it is one
 }
 
-func (r notRevokedRule) judge(e *evaluation) *Error {
+func (r *notRevokedRule) judge(e *evaluation) *Error {
 	if refused := r.check(e); refused != nil {
 		return refused
 	}
-	e.last = append(e.last, notRevokedSoFar{r, len(e.id.Chains)})
+	e.last = append(e.last, pending{r, len(e.chains)})
 	return nil
 }
 
-// notRevokedSoFar remembers how many chains were judged where the rule stands.
-type notRevokedSoFar struct {
-	rule   notRevokedRule
-	judged int
-}
-
-func (s notRevokedSoFar) look(e *evaluation) *Error {
-	if len(e.id.Chains) <= s.judged {
+// look judges once more if chains were added to those seen where the rule stands.
+func (r *notRevokedRule) look(e *evaluation, seen int) *Error {
+	if len(e.chains) <= seen {
 		return nil
 	}
-	return s.rule.check(e)
+	return r.check(e)
 }
 
-func (r notRevokedRule) check(e *evaluation) *Error {
-	if len(e.id.Chains) == 0 {
+func (r *notRevokedRule) check(e *evaluation) *Error {
+	if len(e.chains) == 0 {
 		return refusal(ReasonRevocationUnavailable, r.path, "no verified chain to check")
 	}
 	var good Revocation
 	var refused *Error
-	for _, chain := range e.id.Chains {
-		found, err := r.checker.CheckChain(e.ctx, chain)
+	for _, chain := range e.chains {
+		found, err := r.ask(e, chain)
 		accepted, denied := r.weigh(found, err)
 		switch {
 		case found.Status == RevocationRevoked && found.Depth == 0:
@@ -142,12 +140,12 @@ func (r notRevokedRule) check(e *evaluation) *Error {
 	if good.Status == RevocationUnavailable {
 		return refused
 	}
-	e.id.Revocation = good
+	e.revocation = good
 	return nil
 }
 
 // weigh takes the checker's word on one chain.
-func (r notRevokedRule) weigh(found Revocation, err error) (accepted bool, denied *Error) {
+func (r *notRevokedRule) weigh(found Revocation, err error) (accepted bool, denied *Error) {
 	switch {
 	case found.Status == RevocationRevoked:
 		denied = refusal(ReasonCertificateRevoked, r.path, "certificate %d of the chain, source %s", found.Depth, quote(found.Source))
@@ -164,4 +162,4 @@ func (r notRevokedRule) weigh(found Revocation, err error) (accepted bool, denie
 	return false, denied
 }
 
-func (r notRevokedRule) describe(p *printer) { p.line("not revoked") }
+func (r *notRevokedRule) describe(p *printer) { p.line("not revoked") }

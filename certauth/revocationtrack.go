@@ -3,11 +3,13 @@ package certauth
 import (
 	"context"
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
 // RevocationTracker is a [RevocationChecker] that can follow one chain, so that a caller
-// who comes again costs it no more than a look at what it knows.
+// who comes again costs it no more than a look at what it knows. [NotRevoked] makes use of
+// it by itself.
 type RevocationTracker interface {
 	RevocationChecker
 
@@ -25,4 +27,56 @@ type TrackedChain interface {
 	// CheckTracked answers as [RevocationChecker].CheckChain would for the chain at this
 	// moment. now is the time of the request by the Authenticator's clock.
 	CheckTracked(ctx context.Context, now time.Time) (Revocation, error)
+}
+
+// trackedBy is the handle that one rule has on a chain; nil if the chain cannot be tracked.
+type trackedBy struct {
+	rule   *notRevokedRule
+	handle TrackedChain
+}
+
+// ask asks the checker about the chain, by the handle once the caller is known.
+func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
+	if r.tracker != nil && e.facts.kept.Load() {
+		if handle := r.track(chain); handle != nil {
+			return handle.CheckTracked(e.ctx, e.now)
+		}
+	}
+	return r.checker.CheckChain(e.ctx, chain.certs)
+}
+
+// track returns the rule's handle on the chain and asks for it if there is none yet.
+func (r *notRevokedRule) track(chain *verifiedChain) TrackedChain {
+	if handle, known := chain.trackedBy(r); known {
+		return handle
+	}
+	chain.mutex.Lock()
+	defer chain.mutex.Unlock()
+	if handle, known := chain.trackedBy(r); known {
+		return handle
+	}
+	handle := r.tracker.TrackChain(chain.certs)
+	if isNil(handle) {
+		handle = nil
+	}
+	var list []trackedBy
+	if known := chain.tracked.Load(); known != nil {
+		list = slices.Clone(*known)
+	}
+	list = append(list, trackedBy{r, handle})
+	chain.tracked.Store(&list)
+	return handle
+}
+
+func (c *verifiedChain) trackedBy(r *notRevokedRule) (handle TrackedChain, known bool) {
+	list := c.tracked.Load()
+	if list == nil {
+		return nil, false
+	}
+	for i := range *list {
+		if (*list)[i].rule == r {
+			return (*list)[i].handle, true
+		}
+	}
+	return nil, false
 }

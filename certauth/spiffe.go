@@ -14,16 +14,17 @@ import (
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
-	have := func(n san.Names) ([]string, bool) {
-		if id, ok := spiffeID(n); ok {
-			return []string{id}, true
+	have := func(n *san.Names) []string {
+		if _, ok := spiffeID(n); ok {
+			return n.URIs
 		}
-		return nil, len(n.URIs) == 0
+		return nil
 	}
-	return c.altRule("SPIFFEIDs", "SPIFFE ID", p, at, parseSPIFFEPattern, have, matchSPIFFE)
+	readable := func(n *san.Names) bool { return len(n.URIs) == 0 || have(n) != nil }
+	return c.altRule("SPIFFEIDs", "SPIFFE ID", p, at, parseSPIFFEPattern, have, readable, matchSPIFFE)
 }
 
-func spiffeID(names san.Names) (string, bool) {
+func spiffeID(names *san.Names) (string, bool) {
 	if len(names.URIs) != 1 {
 		return "", false
 	}

@@ -73,23 +73,45 @@ type dnRule struct {
 }
 
 func (r *dnRule) judge(e *evaluation) *Error {
-	have := e.id.names.subject
-	if r.reason == ReasonIssuerNotAllowed {
-		issuer, err := dn.Parse(e.id.Leaf.RawIssuer)
-		if err != nil {
-			return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
-		}
-		have = issuer
+	have, err := r.have(e)
+	if err != nil {
+		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
 	for _, name := range r.names {
 		if have.Equal(name) {
 			return nil
 		}
 	}
+	return e.refuse(r, have.Readable() && !r.reversed(have))
+}
+
+func (r *dnRule) have(e *evaluation) (dn.Name, error) {
+	if r.reason == ReasonIssuerNotAllowed {
+		return issuerOf(&e.facts.issuer, e.facts.leaf)
+	}
+	return e.facts.names.subject, nil
+}
+
+// reversed reports whether the name is written the wrong way round: Not must not take it
+// for a difference.
+func (r *dnRule) reversed(have dn.Name) bool {
+	for _, name := range r.names {
+		if name.EqualReversed(have) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *dnRule) refusal(e *evaluation) *Error {
+	have, err := r.have(e)
+	if err != nil {
+		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
+	}
 	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
 	refused.mismatch = have.Readable()
-	if slices.ContainsFunc(r.names, have.Reversed().Equal) {
-		refused.mismatch = false // written the wrong way round: Not must not take it for a difference
+	if r.reversed(have) {
+		refused.mismatch = false
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -144,17 +166,33 @@ type attributeRule struct {
 }
 
 func (r *attributeRule) judge(e *evaluation) *Error {
-	have := e.id.names.subject.Values(r.oid)
-	if n := e.id.names.subject.Count(r.oid); r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
-	}
-	for _, value := range have {
-		if slices.Contains(r.list, value) {
-			return nil
+	n, readable, listed := 0, true, false
+	for _, rdn := range e.facts.names.subject {
+		for i := range rdn {
+			if rdn[i].OID != r.oid {
+				continue
+			}
+			n++
+			readable = readable && rdn[i].Raw == nil
+			listed = listed || rdn[i].Raw == nil && slices.Contains(r.list, rdn[i].Text)
 		}
 	}
+	if r.single && n > 1 {
+		return e.refuse(r, false)
+	}
+	if listed {
+		return nil
+	}
+	return e.refuse(r, readable)
+}
+
+func (r *attributeRule) refusal(e *evaluation) *Error {
+	have, n := e.facts.names.subject.Values(r.oid), e.facts.names.subject.Count(r.oid)
+	if r.single && n > 1 {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
+	}
 	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
-	refused.mismatch = len(have) == e.id.names.subject.Count(r.oid)
+	refused.mismatch = len(have) == n
 	return refused
 }
 

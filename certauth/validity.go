@@ -70,7 +70,7 @@ type validityRule struct {
 }
 
 func (r *validityRule) judge(e *evaluation) *Error {
-	leaf := e.id.Leaf
+	leaf := e.facts.leaf
 	if lifetime := leaf.NotAfter.Sub(leaf.NotBefore); r.MaxLifetime > 0 && lifetime > r.MaxLifetime {
 		return refusal(ReasonLifetimeNotAllowed, r.path, "issued for %s, want at most %s", lifetime, r.MaxLifetime)
 	}

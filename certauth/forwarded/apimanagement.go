@@ -47,7 +47,7 @@ type APIManagement struct {
 // Prepare implements [certauth.PreparedSource].
 func (s APIManagement) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	return source(layout{
-		preset: "APIManagement", from: s.From, header: or(s.Header, "X-Client-Cert"), decode: single(decodeBase64DER),
+		preset: "APIManagement", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: base64Codec(),
 		form: "base64 of one DER certificate",
 	}.prepare(env))
 }

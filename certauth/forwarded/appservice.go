@@ -68,7 +68,7 @@ func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 		preset:    "AppService",
 		from:      evidence,
 		header:    nameARRClientCert,
-		decode:    single(decodeBase64DER),
+		codec:     base64Codec(),
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
 		untrusted: "the request did not come through App Service's front end; check access restrictions and who can reach the worker",

@@ -42,11 +42,11 @@ type ALB struct {
 // Prepare implements [certauth.PreparedSource].
 func (s ALB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
-		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), decode: decodeURLPEM,
+		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(urlPEM1),
 		form: "percent-encoded PEM",
 	}
 	if s.Passthrough {
-		l.header, l.decode = or(s.Header, "X-Amzn-Mtls-Clientcert"), decodeURLPEMChain
+		l.header, l.codec = or(s.Header, "X-Amzn-Mtls-Clientcert"), several(decodeURLPEMChain)
 	}
 	return source(l.prepare(env))
 }

@@ -3,8 +3,6 @@ package forwarded
 import (
 	"crypto/x509"
 	"encoding/asn1"
-	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -24,12 +22,9 @@ func decodeBase64Concatenated(value string) ([]*x509.Certificate, error) {
 	if len(value) > maxChainHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
 	}
-	if err := checkBase64(value); err != nil {
-		return nil, err
-	}
-	der, err := base64.StdEncoding.Strict().DecodeString(value)
+	der, err := strictBase64(value)
 	if err != nil {
-		return nil, errors.New("base64 with bits beyond the last byte")
+		return nil, err
 	}
 	var certs []*x509.Certificate
 	for len(der) > 0 {

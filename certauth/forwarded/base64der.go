@@ -18,21 +18,60 @@ const maxLeafHeader = 16 << 10
 // accepted spelling for a certificate: no line breaks, no missing or surplus padding, no
 // bits beyond the last byte, nothing after the DER.
 func decodeBase64DER(value string) (*x509.Certificate, error) {
+	der, err := base64DER(value)
+	if err != nil {
+		return nil, err
+	}
+	return parseBase64DER(der)
+}
+
+func base64DER(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
+	}
+	if value != "" && value[0] != sequenceDigit && startsAsBase64(value) {
+		return nil, errNotDER
+	}
+	return strictBase64(value)
+}
+
+// sequenceDigit is the first base64 digit of every DER SEQUENCE, and so of every
+// certificate.
+const sequenceDigit = 'M'
+
+var errNotDER = errors.New("base64, but not of a DER sequence")
+
+// strictBase64 reads the one spelling that the bytes have. The standard decoder skips line
+// breaks even when it is strict; apart from them it takes nothing that checkBase64 does
+// not, which then says what is wrong.
+func strictBase64(value string) ([]byte, error) {
+	if value != "" && startsAsBase64(value) && strings.IndexByte(value, '\n') < 0 && strings.IndexByte(value, '\r') < 0 {
+		if der, err := base64.StdEncoding.Strict().DecodeString(value); err == nil {
+			return der, nil
+		}
 	}
 	if err := checkBase64(value); err != nil {
 		return nil, err
 	}
-	der, err := base64.StdEncoding.Strict().DecodeString(value)
-	if err != nil {
-		return nil, errors.New("base64 with bits beyond the last byte")
-	}
+	return nil, errors.New("base64 with bits beyond the last byte")
+}
+
+func parseBase64DER(der []byte) (*x509.Certificate, error) {
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("base64, but not of one certificate: %s", logtext.Quote(err.Error()))
 	}
 	return cert, nil
+}
+
+// startsAsBase64 looks at the beginning: of what is no base64 at all nothing is decoded.
+func startsAsBase64(value string) bool {
+	for i := range min(len(value), 64) {
+		if !isBase64(value[i]) && value[i] != '=' {
+			return false
+		}
+	}
+	return true
 }
 
 // checkBase64 looks at every byte itself, because the standard decoder skips line breaks
@@ -42,6 +81,10 @@ func checkBase64(value string) error {
 	if len(value)%4 != 0 || len(value)-len(body) > 2 || body == "" {
 		return fmt.Errorf("%d base64 digits and %d padding characters are not whole bytes", len(body), len(value)-len(body))
 	}
+	return checkAlphabet(body)
+}
+
+func checkAlphabet(body string) error {
 	for i := range len(body) {
 		if !isBase64(body[i]) {
 			return fmt.Errorf("byte 0x%02x at offset %d is not of the base64 alphabet", body[i], i)
@@ -58,6 +101,7 @@ func isBase64(c byte) bool {
 // hint alone: nothing is decided by it.
 func resembles(value string) string {
 	value = value[:min(len(value), maxLeafHeader)]
+	front := value[:min(len(value), 512)]
 	switch {
 	case strings.HasPrefix(value, "-----BEGIN "):
 		return "it looks like PEM"
@@ -67,7 +111,7 @@ func resembles(value string) string {
 		return "it looks like base64 of PEM text, not of DER"
 	case len(value) > 1 && value[0] == ':' && value[len(value)-1] == ':':
 		return "it looks like an RFC 9440 byte sequence"
-	case strings.Contains(value, "Hash="), strings.Contains(value, "Cert="):
+	case strings.Contains(front, "Hash="), strings.Contains(front, "Cert="):
 		return "it looks like Envoy's X-Forwarded-Client-Cert"
 	case strings.HasPrefix(value, "3082") && strings.Trim(value, "0123456789abcdefABCDEF") == "":
 		return "it looks like hex of DER, a mistake of some local set-ups"
@@ -75,7 +119,7 @@ func resembles(value string) string {
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(value, " "):
 		return "it holds spaces: was a plus sign decoded as one on the way?"
-	case strings.ContainsAny(value, "-_") && strings.Trim(value, "-_=") != "":
+	case (strings.Contains(value, "-") || strings.Contains(value, "_")) && strings.Trim(value, "-_=") != "":
 		return "it looks like base64url"
 	}
 	return ""

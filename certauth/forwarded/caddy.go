@@ -45,7 +45,7 @@ type Caddy struct {
 func (s Caddy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	decode, found := oneOf(s.Format, FormatBase64DER, FormatByteSequence)
 	l := layout{
-		preset: "Caddy", from: s.From, header: or(s.Header, "X-Client-Cert"), decode: decode,
+		preset: "Caddy", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: decode,
 		form: "base64 of one DER certificate, or an RFC 9440 byte sequence if Format says so",
 	}
 	if s.FingerprintHeader != "" {

@@ -39,7 +39,7 @@ type Cloudflare struct {
 // Prepare implements [certauth.PreparedSource].
 func (s Cloudflare) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
-		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", decode: single(decodeBase64DER),
+		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", codec: base64Codec(),
 		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true", present: true}, {Header: "Cf-Cert-Revoked", Value: "false"}},
 		verifies: s.FrontEndVerifies,
 		form:     "base64 of one DER certificate",

@@ -38,7 +38,7 @@ type CloudFoundry struct {
 // Prepare implements [certauth.PreparedSource].
 func (s CloudFoundry) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	return source(layout{
-		preset: "CloudFoundry", from: s.From, header: "X-Forwarded-Client-Cert", decode: single(decodeBase64DER),
+		preset: "CloudFoundry", from: s.From, header: "X-Forwarded-Client-Cert", codec: base64Codec(),
 		form: "base64 of one DER certificate",
 	}.prepare(env))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -75,7 +76,7 @@ func (s Envoy) Certificates(r *http.Request) (certauth.Presented, error) { retur
 
 func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 	return layout{
-		preset: preset, from: from, header: "X-Forwarded-Client-Cert", decode: xfcc.decode,
+		preset: preset, from: from, header: "X-Forwarded-Client-Cert", codec: codec{limit: maxChainHeader, all: xfcc.decode, spread: xfcc.spread},
 		form: "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain",
 	}
 }
@@ -84,6 +85,19 @@ func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 type xfccReader struct {
 	hops int
 	by   []string
+}
+
+// spread is where one client's value differs from another's: the hash of the leaf. At the
+// end stands a chain that many share. Where elements are appended the first Hash can be
+// anybody's, so everything counts.
+func (x xfccReader) spread(value string) string {
+	const key, digits = "Hash=", 64
+	at := strings.Index(value, key)
+	if x.hops > 0 || at < 0 {
+		return value
+	}
+	at += len(key)
+	return value[at:min(len(value), at+digits)]
 }
 
 func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {

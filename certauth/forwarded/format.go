@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
 // Format is how a header carries certificates. A source reads exactly one; nothing is
@@ -62,38 +64,38 @@ const (
 	ChainSpacedPEMNumbered
 )
 
-// decoder returns what a format reads: the leaf first.
-func (f Format) decoder() (func(string) ([]*x509.Certificate, error), error) {
+// decoder returns how a format is read.
+func (f Format) decoder() (codec, error) {
 	switch f {
 	case FormatBase64DER:
-		return single(decodeBase64DER), nil
+		return base64Codec(), nil
 	case FormatBase64DERList:
-		return decodeBase64List, nil
+		return several(decodeBase64List), nil
 	case FormatURLPEM:
-		return decodeURLPEM, nil
+		return one(urlPEM1), nil
 	case FormatURLPEMChain:
-		return decodeURLPEMChain, nil
+		return several(decodeURLPEMChain), nil
 	case FormatSpacedPEM:
-		return single(decodeSpacedPEM), nil
+		return one(spacedPEM), nil
 	case FormatByteSequence:
-		return single(decodeByteSequence), nil
+		return sequenceCodec(), nil
 	case FormatUnspecified:
 	}
-	return nil, errors.New("Format: not set; one header has one format")
+	return codec{}, errors.New("Format: not set; one header has one format")
 }
 
 // oneOf returns the decoder of the format, or of the first choice if it is not set. A
 // preset reads only what its front end can write.
-func oneOf(f Format, choices ...Format) (func(string) ([]*x509.Certificate, error), []error) {
+func oneOf(f Format, choices ...Format) (codec, []error) {
 	if f == FormatUnspecified {
 		f = choices[0]
 	}
 	if !slices.Contains(choices, f) {
-		return nil, []error{fmt.Errorf("Format: %d is not one that this front end writes", f)}
+		return codec{}, []error{fmt.Errorf("Format: %d is not one that this front end writes", f)}
 	}
 	decode, err := f.decoder()
 	if err != nil {
-		return nil, []error{err}
+		return codec{}, []error{err}
 	}
 	return decode, nil
 }
@@ -110,10 +112,22 @@ func single(decode func(string) (*x509.Certificate, error)) func(string) ([]*x50
 	}
 }
 
-// chainReader reads the chain beside the leaf. present says whether any of it was there.
+// chainReader reads the chain beside the leaf.
 type chainReader struct {
 	format ChainFormat
 	name   string // as configured, without a number
+
+	names, keys []string // of the headers it reads, as configured and canonical
+}
+
+// prepared fills in the names, so that no request makes them.
+func (c chainReader) prepared() chainReader {
+	c.names = c.headers()
+	c.keys = nil
+	for _, name := range c.names {
+		c.keys = append(c.keys, http.CanonicalHeaderKey(name))
+	}
+	return c
 }
 
 func (c chainReader) numbered(i int) string {
@@ -138,60 +152,95 @@ func (c chainReader) headers() []string {
 	return names
 }
 
-func (c chainReader) read(header http.Header) ([]*x509.Certificate, error) {
+// offer adds the texts of the chain to those of the leaf. What is repeated or too long is
+// refused here, before anything is decoded or looked up.
+func (c chainReader) offer(header http.Header, o *certauth.Offer) error {
 	switch c.format {
 	case ChainUnspecified:
-		return nil, nil
+		return nil
 	case ChainByteSequenceList:
-		values := header[http.CanonicalHeaderKey(c.name)]
+		values := header[c.keys[0]]
 		if !offers(values) {
-			return nil, nil
+			return nil
+		}
+		if len(values) > maxCertificates {
+			return fmt.Errorf("%s: %d lines, want at most %d", c.name, len(values), maxCertificates)
 		}
 		size := 0
 		for _, value := range values {
 			size += len(value) + 1
+			o.Add(value)
 		}
 		if size > maxChainHeader+1 {
-			return nil, fmt.Errorf("%s: %d bytes, want at most %d", c.name, size-1, maxChainHeader)
+			return fmt.Errorf("%s: %d bytes, want at most %d", c.name, size-1, maxChainHeader)
 		}
-		return wrapName(c.name, decodeByteSequenceList, strings.Join(values, ","))
+		return nil
 	case ChainBase64Concatenated:
-		value, err := atMostOne(header, c.name)
-		if err != nil || value == "" {
-			return nil, err
+		value, err := atMostOne(header, c.keys[0], c.name)
+		if err == nil && value != "" {
+			o.Add(value)
 		}
-		return wrapName(c.name, decodeBase64Concatenated, value)
+		return err
+	case ChainBase64Numbered, ChainSpacedPEMNumbered:
+		return c.offerNumbered(header, o)
+	}
+	return errors.New("chain format is not known")
+}
+
+func (c chainReader) offerNumbered(header http.Header, o *certauth.Offer) error {
+	size := 0
+	for i := 0; ; i++ {
+		value, err := atMostOne(header, c.keys[i], c.names[i])
+		if err != nil {
+			return err
+		}
+		if value == "" || c.format == ChainSpacedPEMNumbered && value == apacheNull {
+			return nil
+		}
+		if i == maxCertificates {
+			return fmt.Errorf("%s: more than %d certificates", c.name, maxCertificates)
+		}
+		if size += len(value); size > maxChainHeader {
+			return fmt.Errorf("%s: more than %d bytes together", c.name, maxChainHeader)
+		}
+		o.Add(value)
+	}
+}
+
+// read decodes the texts that offer added, the first of which is number from.
+func (c chainReader) read(o certauth.Offer, from int) ([]*x509.Certificate, error) {
+	if o.Len() == from {
+		return nil, nil
+	}
+	switch c.format {
+	case ChainUnspecified:
+		return nil, nil
+	case ChainByteSequenceList:
+		lines := make([]string, 0, o.Len()-from)
+		for i := from; i < o.Len(); i++ {
+			lines = append(lines, o.Text(i))
+		}
+		return wrapName(c.name, decodeByteSequenceList, strings.Join(lines, ","))
+	case ChainBase64Concatenated:
+		return wrapName(c.name, decodeBase64Concatenated, o.Text(from))
 	case ChainBase64Numbered:
-		return c.readNumbered(header, decodeBase64DER)
+		return c.readNumbered(o, from, decodeBase64DER)
 	case ChainSpacedPEMNumbered:
-		return c.readNumbered(header, decodeSpacedPEM)
+		return c.readNumbered(o, from, decodeSpacedPEM)
 	}
 	return nil, errors.New("chain format is not known")
 }
 
-func (c chainReader) readNumbered(header http.Header, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
+func (c chainReader) readNumbered(o certauth.Offer, from int, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
-	size := 0
-	for i := 0; ; i++ {
-		value, err := atMostOne(header, c.numbered(i))
-		if err != nil {
-			return nil, err
-		}
-		if value == "" || c.format == ChainSpacedPEMNumbered && value == apacheNull {
-			return certs, nil
-		}
-		if i == maxCertificates {
-			return nil, fmt.Errorf("%s: more than %d certificates", c.name, maxCertificates)
-		}
-		if size += len(value); size > maxChainHeader {
-			return nil, fmt.Errorf("%s: more than %d bytes together", c.name, maxChainHeader)
-		}
-		one, err := wrapName(c.numbered(i), single(decode), value)
+	for i := from; i < o.Len(); i++ {
+		one, err := wrapName(c.names[i-from], single(decode), o.Text(i))
 		if err != nil {
 			return nil, err
 		}
 		certs = append(certs, one...)
 	}
+	return certs, nil
 }
 
 func wrapName(name string, decode func(string) ([]*x509.Certificate, error), value string) ([]*x509.Certificate, error) {
@@ -202,9 +251,10 @@ func wrapName(name string, decode func(string) ([]*x509.Certificate, error), val
 	return certs, nil
 }
 
-// atMostOne returns the value of a header that may be absent and must not repeat.
-func atMostOne(header http.Header, name string) (string, error) {
-	switch values := header[http.CanonicalHeaderKey(name)]; len(values) {
+// atMostOne returns the value of a header that may be absent and must not repeat. key is the
+// canonical form of its name.
+func atMostOne(header http.Header, key, name string) (string, error) {
+	switch values := header[key]; len(values) {
 	case 0:
 		return "", nil
 	case 1:

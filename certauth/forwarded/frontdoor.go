@@ -50,7 +50,7 @@ func (s FrontDoor) Prepare(env certauth.SourceEnvironment) (certauth.Source, err
 		found = append(found, errors.New("ProfileID: not set; without it any tenant's Front Door can reach you"))
 	}
 	l := layout{
-		preset: "FrontDoor", header: "X-Azure-ClientCertificate", decode: decode, form: "one certificate in the configured format",
+		preset: "FrontDoor", header: "X-Azure-ClientCertificate", codec: decode, form: "one certificate in the configured format",
 		kept: []string{"X-Azure-FDID"},
 	}
 	if s.From != nil {

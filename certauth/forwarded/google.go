@@ -57,7 +57,7 @@ type GoogleLB struct {
 // Prepare implements [certauth.PreparedSource].
 func (s GoogleLB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	return source(layout{
-		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), decode: single(decodeByteSequence),
+		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), codec: sequenceCodec(),
 		chain: chainReader{format: ChainByteSequenceList, name: or(s.ChainHeader, "Client-Cert-Chain")},
 		flags: []Flag{
 			{Header: or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true", present: true},

@@ -72,7 +72,7 @@ func (h Header) Prepare(env certauth.SourceEnvironment) (certauth.Source, error)
 	}
 	return source(layout{
 		preset: "Header", from: h.From,
-		header: h.Name, decode: decode,
+		header: h.Name, codec: decode,
 		chain:       chainReader{format: h.ChainFormat, name: h.ChainName},
 		flags:       append([]Flag(nil), h.Require...),
 		fingerprint: h.FingerprintName, fingerprintHash: h.FingerprintHash,

@@ -99,7 +99,7 @@ func (s IngressNginx) Certificates(r *http.Request) (certauth.Presented, error) 
 // perhaps a SHA-1 fingerprint.
 func urlPEM(preset string, from Gate, header, flag, value, fingerprint string, verifies bool) layout {
 	l := layout{
-		preset: preset, from: from, header: header, decode: decodeURLPEM, verifies: verifies,
+		preset: preset, from: from, header: header, codec: one(urlPEM1), verifies: verifies,
 		form: "one certificate in percent-encoded PEM",
 	}
 	if flag != "" {

@@ -29,6 +29,36 @@ func decodeURLPEMChain(value string) ([]*x509.Certificate, error) {
 }
 
 func decodeURLPEMBlocks(value string, limit, blocks int) ([]*x509.Certificate, error) {
+	ders, err := urlPEMBlocks(value, limit, blocks)
+	if err != nil {
+		return nil, err
+	}
+	return parseBlocks(ders)
+}
+
+// urlPEM1 is the DER of exactly one certificate in percent-encoded PEM.
+func urlPEM1(value string) ([]byte, error) { return first(urlPEMBlocks(value, maxLeafHeader, 1)) }
+
+func first(ders [][]byte, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	return ders[0], nil
+}
+
+func parseBlocks(ders [][]byte) ([]*x509.Certificate, error) {
+	var certs []*x509.Certificate
+	for i, der := range ders {
+		cert, err := parseDER(der)
+		if err != nil {
+			return nil, fmt.Errorf("block %d: %w", i, err)
+		}
+		certs = append(certs, cert)
+	}
+	return certs, nil
+}
+
+func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 	if len(value) > limit {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), limit)
 	}
@@ -47,12 +77,24 @@ func decodeURLPEMBlocks(value string, limit, blocks int) ([]*x509.Certificate, e
 	if strings.Contains(text, "%") {
 		return nil, errors.New("encoded twice")
 	}
-	return decodePEM(text, blocks)
+	return pemBlocks(text, blocks)
 }
 
 // decodeSpacedPEM reads one PEM block whose line ends became single spaces: Apache's
 // %{SSL_CLIENT_CERT}s and nginx's deprecated $ssl_client_cert.
 func decodeSpacedPEM(value string) (*x509.Certificate, error) {
+	der, err := spacedPEM(value)
+	if err != nil {
+		return nil, err
+	}
+	certs, err := parseBlocks([][]byte{der})
+	if err != nil {
+		return nil, err
+	}
+	return certs[0], nil
+}
+
+func spacedPEM(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
 	}
@@ -67,18 +109,14 @@ func decodeSpacedPEM(value string) (*x509.Certificate, error) {
 	if strings.ContainsAny(body, "\r\n\t") {
 		return nil, errors.New("a line break or tab between the groups")
 	}
-	certs, err := decodePEM(pemBegin+"\n"+strings.ReplaceAll(body, " ", "\n")+"\n"+pemEnd+"\n", 1)
-	if err != nil {
-		return nil, err
-	}
-	return certs[0], nil
+	return first(pemBlocks(pemBegin+"\n"+strings.ReplaceAll(body, " ", "\n")+"\n"+pemEnd+"\n", 1))
 }
 
-// decodePEM reads one to most CERTIFICATE blocks and nothing else: no text before,
+// pemBlocks reads one to most CERTIFICATE blocks and nothing else: no text before,
 // between or after them, no headers in them. encoding/pem would skip text, and a damaged
 // block too, and so make the second certificate the first. Here every block must encode
 // back to exactly the text it was read from.
-func decodePEM(text string, most int) ([]*x509.Certificate, error) {
+func pemBlocks(text string, most int) ([][]byte, error) {
 	if !strings.HasPrefix(text, pemBegin) {
 		return nil, errors.New("does not start with the marker of a certificate")
 	}
@@ -86,27 +124,27 @@ func decodePEM(text string, most int) ([]*x509.Certificate, error) {
 	if !strings.HasSuffix(rest, "\n") {
 		rest += "\n"
 	}
-	var certs []*x509.Certificate
+	var ders [][]byte
 	for rest != "" {
-		if len(certs) == most {
+		if len(ders) == most {
 			return nil, fmt.Errorf("more after %d PEM blocks", most)
 		}
 		end := strings.Index(rest, "\n"+pemEnd+"\n")
 		if !strings.HasPrefix(rest, pemBegin+"\n") || end <= len(pemBegin) {
-			return nil, fmt.Errorf("block %d does not stand between the markers of a certificate", len(certs))
+			return nil, fmt.Errorf("block %d does not stand between the markers of a certificate", len(ders))
 		}
 		end += len("\n" + pemEnd + "\n")
-		cert, err := decodePEMBlock(rest[:end])
+		der, err := pemBlock(rest[:end])
 		if err != nil {
-			return nil, fmt.Errorf("block %d: %w", len(certs), err)
+			return nil, fmt.Errorf("block %d: %w", len(ders), err)
 		}
-		certs = append(certs, cert)
+		ders = append(ders, der)
 		rest = rest[end:]
 	}
-	return certs, nil
+	return ders, nil
 }
 
-func decodePEMBlock(block string) (*x509.Certificate, error) {
+func pemBlock(block string) ([]byte, error) {
 	body := block[len(pemBegin)+1 : len(block)-len(pemEnd)-2]
 	der, err := base64.StdEncoding.Strict().DecodeString(body)
 	if err != nil {
@@ -115,5 +153,5 @@ func decodePEMBlock(block string) (*x509.Certificate, error) {
 	if !bytes.Equal(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), []byte(block)) {
 		return nil, errors.New("not in the form that PEM encoders write (lines of 64, no headers)")
 	}
-	return parseDER(der)
+	return der, nil
 }

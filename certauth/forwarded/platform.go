@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -59,6 +60,21 @@ type platformGate struct {
 	from    gate
 	missing []string // environment variables that App Service would have set
 	outside bool
+
+	ssl atomic.Pointer[string] // the last well-formed X-ARR-SSL: it is the same for a whole site
+}
+
+// wellFormed looks at the form of a value that is not the last one again.
+func (g *platformGate) wellFormed(ssl string) bool {
+	if last := g.ssl.Load(); last != nil && *last == ssl {
+		return true
+	}
+	if !isARRSSL(ssl) {
+		return false
+	}
+	kept := strings.Clone(ssl)
+	g.ssl.Store(&kept)
+	return true
 }
 
 func (g *platformGate) headers() []string {
@@ -81,7 +97,7 @@ func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 	if id, ok := only(r.Header[headerARRLogID]); !ok || id == "" {
 		return false, errors.New("X-ARR-LOG-ID is not there exactly once")
 	}
-	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !isARRSSL(ssl) {
+	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !g.wellFormed(ssl) {
 		return false, errors.New("X-ARR-SSL is not there exactly once and well formed")
 	}
 	if proto := r.Header[headerAppServiceProto]; len(proto) > 0 {
@@ -117,14 +133,19 @@ func only(values []string) (string, bool) {
 // isARRSSL checks the form "key bits|cipher bits|issuer|subject" of the platform's own
 // server certificate. The names are never looked at: their order changed over the years.
 func isARRSSL(value string) bool {
-	if len(value) > 2048 || strings.Count(value, "|") != 3 {
+	if len(value) > 2048 {
 		return false
 	}
 	keyBits, rest, _ := strings.Cut(value, "|")
-	cipherBits, _, _ := strings.Cut(rest, "|")
-	return isNumber(keyBits) && isNumber(cipherBits)
+	cipherBits, names, _ := strings.Cut(rest, "|")
+	return isNumber(keyBits) && isNumber(cipherBits) && strings.Count(names, "|") == 1
 }
 
 func isNumber(s string) bool {
-	return s != "" && len(s) <= 6 && strings.Trim(s, "0123456789") == ""
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 6
 }

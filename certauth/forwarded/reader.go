@@ -37,7 +37,7 @@ type layout struct {
 	from   Gate
 
 	header string
-	decode func(string) ([]*x509.Certificate, error)
+	codec  codec
 	absent string // a value that means "no certificate", beside the empty one
 	chain  chainReader
 
@@ -76,7 +76,11 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 	if l.missing == "" {
 		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
 	}
-	s := &reader{layout: l, key: http.CanonicalHeaderKey(l.header)}
+	l.chain = l.chain.prepared()
+	s := &reader{layout: l, rulePath: "Source." + l.preset, tooLongHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
+	for _, flag := range l.flags {
+		s.flagKeys = append(s.flagKeys, http.CanonicalHeaderKey(flag.Header))
+	}
 	if l.from == nil {
 		found = append(found, errors.New("From: not set; say who may send the header"))
 	} else {
@@ -133,8 +137,12 @@ func (l layout) ownHeaders() []string {
 // reader is the immutable form of every source of this package.
 type reader struct {
 	layout
-	gate gate
-	key  string // canonical form of header
+	gate           gate
+	key            string // canonical form of header
+	rulePath       string
+	tooLongHint    string
+	flagKeys       []string
+	fingerprintKey string
 }
 
 // Headers implements [certauth.HeaderSource].
@@ -147,41 +155,87 @@ func (s *reader) FrontEndVerifies() bool { return s.verifies }
 // Connection says, how many values, how long, what they decode to, and only then what
 // the front end thinks of it.
 func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
+	offer, err := s.Offer(r)
+	if err != nil {
+		return certauth.Presented{}, err
+	}
+	return s.Decode(offer, nil)
+}
+
+// Offer implements [certauth.KeyedSource]: everything that comes before decoding. The texts
+// are the leaf's, those of the flags, the fingerprint if one is configured, the chain's.
+func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 	values := r.Header[s.key]
 	if err := s.admit(r); err != nil {
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
-			return certauth.Presented{}, s.none()
+			return certauth.Offer{}, s.none()
 		}
-		return certauth.Presented{}, &certauth.Error{
+		return certauth.Offer{}, &certauth.Error{
 			Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Err: err,
 			Hint: s.untrusted,
 		}
 	}
 	if connectionNames(r.Header["Connection"], s.kept) {
-		return certauth.Presented{}, s.malformed("the Connection header names one of the platform's headers", "")
+		return certauth.Offer{}, s.malformed("the Connection header names one of the platform's headers", "")
 	}
 	if len(values) > 1 {
-		return certauth.Presented{}, s.malformed(fmt.Sprintf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+		return certauth.Offer{}, s.malformed(fmt.Sprintf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
-		if s.chain.format == ChainByteSequenceList && offers(r.Header[http.CanonicalHeaderKey(s.chain.name)]) {
-			return certauth.Presented{}, s.malformed("a chain without "+s.header, "")
+		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
+			return certauth.Offer{}, s.malformed("a chain without "+s.header, "")
 		}
 		if flag, ok := s.saysPresent(r.Header); ok {
-			return certauth.Presented{}, s.malformed(fmt.Sprintf("%s says that there is a certificate, %s is empty", flag, s.header),
+			return certauth.Offer{}, s.malformed(fmt.Sprintf("%s says that there is a certificate, %s is empty", flag, s.header),
 				"the front end left it out; was it larger than the front end forwards?")
 		}
-		return certauth.Presented{}, s.none()
+		return certauth.Offer{}, s.none()
 	}
-	certs, err := s.decodeAll(r.Header, values[0])
+	if n := len(values[0]); n > s.codec.limit {
+		return certauth.Offer{}, s.tooLong(n)
+	}
+	return s.offer(r.Header, values[0])
+}
+
+func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) {
+	o := certauth.NewOffer(leaf)
+	if s.codec.spread != nil {
+		o.Spread(s.codec.spread(leaf))
+	}
+	for i, key := range s.flagKeys {
+		value, err := atMostOne(header, key, s.flags[i].Header)
+		if err != nil {
+			return certauth.Offer{}, s.malformed(err.Error(), "a client or a proxy added the header beside the front end's")
+		}
+		o.Add(value)
+	}
+	if s.fingerprint != "" {
+		value, err := atMostOne(header, s.fingerprintKey, s.fingerprint)
+		if err != nil {
+			return certauth.Offer{}, s.malformed(err.Error(), "certificate and fingerprint have different authors: does every route of the front end set both?")
+		}
+		o.Add(value)
+	}
+	if err := s.chain.offer(header, &o); err != nil {
+		return certauth.Offer{}, s.malformed(err.Error(), s.hint(leaf))
+	}
+	return o, nil
+}
+
+// Decode implements [certauth.KeyedSource].
+func (s *reader) Decode(o certauth.Offer, screen func([]byte) error) (certauth.Presented, error) {
+	certs, err := s.decodeAll(o, screen)
+	if refusal, ok := errors.AsType[screenError](err); ok {
+		return certauth.Presented{}, refusal.error
+	}
 	if err != nil {
-		return certauth.Presented{}, s.malformed(err.Error(), s.hint(values[0]))
+		return certauth.Presented{}, s.malformed(err.Error(), s.hint(o.Text(0)))
 	}
-	if refused := s.judge(r.Header, certs[0]); refused != nil {
+	if refused := s.judge(o, certs[0]); refused != nil {
 		return certauth.Presented{}, refused
 	}
 	return certauth.Presented{Certificates: certs}, nil
@@ -222,20 +276,23 @@ func offers(values []string) bool {
 // saysPresent reports whether a flag tells of a certificate that did not come along: in
 // Optional mode that client is not anonymous.
 func (s *reader) saysPresent(header http.Header) (string, bool) {
-	for _, flag := range s.flags {
-		if flag.present && slices.Contains(header[http.CanonicalHeaderKey(flag.Header)], flag.Value) {
+	for i, flag := range s.flags {
+		if flag.present && slices.Contains(header[s.flagKeys[i]], flag.Value) {
 			return flag.Header, true
 		}
 	}
 	return "", false
 }
 
-func (s *reader) decodeAll(header http.Header, value string) ([]*x509.Certificate, error) {
-	certs, err := s.decode(value)
+func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
+	certs, err := s.codec.read(o.Text(0), screen)
+	if _, ok := err.(screenError); ok { //nolint:errorlint // read returns it bare
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.header, err)
 	}
-	chain, err := s.chain.read(header)
+	chain, err := s.chain.read(o, s.fixedTexts())
 	if err != nil {
 		return nil, err
 	}
@@ -245,14 +302,19 @@ func (s *reader) decodeAll(header http.Header, value string) ([]*x509.Certificat
 	return certs, nil
 }
 
+// fixedTexts is how many texts of an Offer stand before those of the chain.
+func (s *reader) fixedTexts() int {
+	n := 1 + len(s.flags)
+	if s.fingerprint != "" {
+		n++
+	}
+	return n
+}
+
 // judge looks at what the front end says about the certificate.
-func (s *reader) judge(header http.Header, leaf *x509.Certificate) *certauth.Error {
-	for _, flag := range s.flags {
-		value, err := atMostOne(header, flag.Header)
-		if err != nil {
-			return s.malformed(err.Error(), "a client or a proxy added the header beside the front end's")
-		}
-		if value != flag.Value {
+func (s *reader) judge(o certauth.Offer, leaf *x509.Certificate) *certauth.Error {
+	for i, flag := range s.flags {
+		if value := o.Text(1 + i); value != flag.Value {
 			return &certauth.Error{
 				Reason: certauth.ReasonFrontEndUnverified, Rule: s.rule(),
 				Err:  fmt.Errorf("%s is %s, want %s", flag.Header, logtext.Quote(value), logtext.Quote(flag.Value)),
@@ -263,12 +325,8 @@ func (s *reader) judge(header http.Header, leaf *x509.Certificate) *certauth.Err
 	if s.fingerprint == "" {
 		return nil
 	}
-	value, err := atMostOne(header, s.fingerprint)
-	if err == nil && !sameFingerprint(value, s.fingerprintHash, leaf) {
-		err = fmt.Errorf("%s is not the fingerprint of the certificate", s.fingerprint)
-	}
-	if err != nil {
-		return s.malformed(err.Error(), "certificate and fingerprint have different authors: does every route of the front end set both?")
+	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
+		return s.malformed(s.fingerprint+" is not the fingerprint of the certificate", "certificate and fingerprint have different authors: does every route of the front end set both?")
 	}
 	return nil
 }
@@ -287,7 +345,7 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-func (s *reader) rule() string { return "Source." + s.preset }
+func (s *reader) rule() string { return s.rulePath }
 
 func (s *reader) none() *certauth.Error {
 	return &certauth.Error{
@@ -298,6 +356,20 @@ func (s *reader) none() *certauth.Error {
 
 func (s *reader) malformed(detail, hint string) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: errors.New(detail)}
+}
+
+// tooLong is put into words only when somebody reads it: it is the cheapest refusal.
+func (s *reader) tooLong(n int) *certauth.Error {
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.tooLongHint, Err: lengthError{s.header, n, s.codec.limit}}
+}
+
+type lengthError struct {
+	header   string
+	n, limit int
+}
+
+func (e lengthError) Error() string {
+	return fmt.Sprintf("%s: %d bytes, want at most %d", e.header, e.n, e.limit)
 }
 
 func (s *reader) hint(value string) string {

@@ -15,6 +15,14 @@ import (
 // them keeps one spelling for a certificate. Parameters are refused: the RFC defines
 // none.
 func decodeByteSequence(value string) (*x509.Certificate, error) {
+	der, err := byteSequence(value)
+	if err != nil {
+		return nil, err
+	}
+	return parseBase64DER(der)
+}
+
+func byteSequence(value string) ([]byte, error) {
 	if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
 		return nil, errors.New("not a byte sequence between two colons")
 	}
@@ -22,7 +30,7 @@ func decodeByteSequence(value string) (*x509.Certificate, error) {
 	if inner == "" {
 		return nil, errors.New("empty byte sequence")
 	}
-	return decodeBase64DER(inner)
+	return base64DER(inner)
 }
 
 // decodeByteSequenceList reads the Client-Cert-Chain field of RFC 9440, section 2.3: a
@@ -63,7 +71,7 @@ type RFC9440 struct {
 // Prepare implements [certauth.PreparedSource].
 func (s RFC9440) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
-		preset: "RFC9440", from: s.From, header: "Client-Cert", decode: single(decodeByteSequence),
+		preset: "RFC9440", from: s.From, header: "Client-Cert", codec: sequenceCodec(),
 		form: "a Structured Fields byte sequence (:base64:)",
 	}
 	if !s.Chain {

@@ -38,7 +38,7 @@ type Traefik struct {
 // Prepare implements [certauth.PreparedSource].
 func (s Traefik) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	return source(layout{
-		preset: "Traefik", from: s.From, header: "X-Forwarded-Tls-Client-Cert", decode: decodeBase64List,
+		preset: "Traefik", from: s.From, header: "X-Forwarded-Tls-Client-Cert", codec: several(decodeBase64List),
 		form: "base64 of DER certificates joined by commas",
 	}.prepare(env))
 }

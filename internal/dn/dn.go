@@ -147,19 +147,40 @@ func equalRDN(a, b []Attribute) bool {
 	if len(a) != len(b) {
 		return false
 	}
-	left := slices.Clone(b)
-	for _, attribute := range a {
-		i := slices.IndexFunc(left, attribute.equal)
-		if i < 0 {
+	for i := range a {
+		if a[i].among(a) != a[i].among(b) {
 			return false
 		}
-		left = slices.Delete(left, i, i+1)
 	}
 	return true
 }
 
-func (a Attribute) equal(b Attribute) bool {
+// among counts how often the attribute is in the RDN.
+func (a *Attribute) among(rdn []Attribute) int {
+	n := 0
+	for i := range rdn {
+		if a.equal(&rdn[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *Attribute) equal(b *Attribute) bool {
 	return a.OID == b.OID && a.Text == b.Text && bytes.Equal(a.Raw, b.Raw) && (a.Raw == nil) == (b.Raw == nil)
+}
+
+// EqualReversed reports whether the other name holds the same RDNs in the opposite order.
+func (n Name) EqualReversed(other Name) bool {
+	if len(n) != len(other) {
+		return false
+	}
+	for i := range n {
+		if !equalRDN(n[i], other[len(other)-1-i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // EqualFold compares as RFC 5280, section 7.1, does: the same attributes in the same
@@ -251,7 +272,7 @@ func (n Name) String() string {
 	return b.String()
 }
 
-func (a Attribute) keyword() string {
+func (a *Attribute) keyword() string {
 	for _, known := range keywords {
 		if known.oid == a.OID {
 			return known.name

@@ -1,0 +1,298 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// tracker is a checker whose answer a test sets.
+type tracker struct {
+	now                      certauth.RevocationStatus
+	checked, tracked, handle int
+	untracked, broken        bool
+	chains                   [][]*x509.Certificate
+}
+
+func (k *tracker) answer() (certauth.Revocation, error) {
+	return certauth.Revocation{Status: k.now, Source: "test"}, nil
+}
+
+func (k *tracker) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+	k.checked++
+	return k.answer()
+}
+
+func (k *tracker) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
+	k.tracked++
+	k.chains = append(k.chains, chain)
+	if k.broken {
+		panic("tracker")
+	}
+	if k.untracked {
+		return nil
+	}
+	return handle{k}
+}
+
+type handle struct{ *tracker }
+
+func (h handle) CheckTracked(_ context.Context, now time.Time) (certauth.Revocation, error) {
+	if now.IsZero() {
+		return certauth.Revocation{}, errors.New("no time")
+	}
+	h.tracker.handle++
+	return h.answer()
+}
+
+// A revocation acts on the very next request, whatever is remembered; a handle is asked,
+// and is never the answer.
+func TestNotRevoked_IsAskedOnEveryRequest(t *testing.T) {
+	w := newWorld(t)
+	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "stranger|": newWorld(t).leaf.Certificate}
+	const good, revoked = certauth.RevocationGood, certauth.RevocationRevoked
+	t.Run("with handles", func(t *testing.T) {
+		k := &tracker{now: good}
+		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
+		assert.Equal(t, good, c.once(t, certauth.ReasonNone, "a").Revocation.Status)
+		assert.Equal(t, []int{1, 0, 0}, []int{k.checked, k.tracked, k.handle}, "nobody knows the caller yet")
+		for i := range 5 {
+			c.once(t, certauth.ReasonNone, "a")
+			assert.Equal(t, []int{1, 1, i + 1}, []int{k.checked, k.tracked, k.handle})
+		}
+		k.now = revoked
+		c.once(t, certauth.ReasonCertificateRevoked, "a")
+		k.now = certauth.RevocationUnknown
+		c.once(t, certauth.ReasonRevocationUnknown, "a")
+		k.now = certauth.RevocationUnavailable
+		c.once(t, certauth.ReasonRevocationUnavailable, "a")
+		k.now = good
+		c.once(t, certauth.ReasonNone, "a")
+		assert.Equal(t, 1, k.tracked)
+		decoded(t, c.source, 1)
+		c.judge(t, certauth.ReasonChainUntrusted, "stranger")
+		require.Len(t, k.chains, 1)
+		assert.Equal(t, []*x509.Certificate{w.leaf.Certificate, w.ca.Certificate}, k.chains[0])
+	})
+	t.Run("where a chain cannot be tracked", func(t *testing.T) {
+		k := &tracker{now: good, untracked: true}
+		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
+		c.judge(t, certauth.ReasonNone, "a")
+		assert.Equal(t, []int{3, 1, 0}, []int{k.checked, k.tracked, k.handle})
+		k.now = revoked
+		c.once(t, certauth.ReasonCertificateRevoked, "a")
+	})
+	t.Run("where the tracker panics", func(t *testing.T) {
+		k := &tracker{now: good, broken: true}
+		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
+		c.once(t, certauth.ReasonNone, "a")
+		c.once(t, certauth.ReasonInternalError, "a")
+		k.broken = false
+		c.once(t, certauth.ReasonNone, "a")
+	})
+	t.Run("for each rule and each chain", func(t *testing.T) {
+		k := &tracker{now: good}
+		roots := &swapped{certs: []*x509.Certificate{w.ca.Certificate}}
+		c := newCached(t, meaning(table), certauth.All{
+			certauth.Chain{Roots: roots.source()}, certauth.NotRevoked{Checker: k}, certauth.NotRevoked{Checker: k},
+		})
+		c.judge(t, certauth.ReasonNone, "a")
+		assert.Equal(t, 2, k.tracked)
+		roots.set(t, c.Authenticator, w.ca.Certificate, newWorld(t).ca.Certificate)
+		c.judge(t, certauth.ReasonNone, "a")
+		assert.Equal(t, 4, k.tracked, "the chain was verified anew")
+	})
+	t.Run("without a cache", func(t *testing.T) {
+		k := &tracker{now: good}
+		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}), func(c *certauth.Config) { c.CacheSize = -1 })
+		c.judge(t, certauth.ReasonNone, "a")
+		assert.Equal(t, []int{3, 0, 0}, []int{k.checked, k.tracked, k.handle})
+	})
+}
+
+// policies is a matrix over a client of w, with names, and one that is refused.
+func policies(t *testing.T, w, stranger world) map[string]certauth.Policy {
+	t.Helper()
+	leaf := w.leaf.Certificate
+	named := func(name string, policy certauth.Policy) certauth.Policy {
+		return certauth.Named{Name: name, Policy: policy}
+	}
+	billing, nobody := certauth.DNSNames{"billing.partner.example"}, certauth.DNSNames{"nobody.example"}
+	return map[string]certauth.Policy{
+		"chain":                        w.chain(),
+		"chain, key, name":             w.behind(certauth.PublicKeys{spkiPin(leaf)}, billing),
+		"pin, name":                    certauth.All{certauth.Thumbprints{thumbprint(leaf)}, certauth.Organizations{"certauthtest"}},
+		"sha1":                         certauth.ThumbprintsSHA1{w.leafSHA1()},
+		"exact":                        certauth.Certificates(leaf),
+		"key only":                     certauth.PublicKeys{spkiPin(leaf)},
+		"wildcard":                     w.behind(certauth.DNSNames{"*.partner.example"}),
+		"no such name":                 w.behind(nobody),
+		"no such pin":                  w.behind(certauth.Thumbprints{pinOfNobody}),
+		"not":                          w.behind(certauth.Not{Policy: certauth.Any{nobody, certauth.CommonNames{"nobody"}}}),
+		"not, refused":                 w.behind(certauth.Not{Policy: certauth.Any{nobody, billing}}),
+		"any of pins":                  certauth.Any{certauth.Thumbprints{pinOfNobody}, certauth.Thumbprints{thumbprint(leaf)}},
+		"any of strangers":             certauth.Any{certauth.Thumbprints{pinOfNobody}, stranger.chain(), w.behind(nobody)},
+		"roles":                        w.behind(certauth.Any{named("none", nobody), named("billing", billing), named("all", certauth.CommonNames{"client"})}, certauth.Matched{"billing"}),
+		"roles of chains":              certauth.Any{named("theirs", stranger.chain()), named("ours", w.behind(billing)), named("key", certauth.PublicKeys{spkiPin(leaf)})},
+		"any within any":               w.behind(certauth.Any{certauth.Any{nobody, named("x", nobody)}, certauth.Any{named("y", nobody), certauth.All{billing, named("z", billing)}}}),
+		"any within any, refused":      w.behind(certauth.Any{certauth.Any{nobody, certauth.CommonNames{"a"}}, certauth.Any{nobody, certauth.Not{Policy: billing}}}),
+		"names of all kinds":           w.behind(certauth.Any{certauth.IPs{"10.0.0.0/8"}, certauth.Emails{"@a.example"}, certauth.URIs{"https://a.example"}, certauth.UPNs{"a@b"}, certauth.SPIFFEIDs{"spiffe://a"}, certauth.Subject{"CN=x"}, certauth.IssuerName{"CN=x"}, billing}),
+		"subject":                      w.behind(certauth.Subject{"CN=client,O=certauthtest"}, certauth.IssuerName{"CN=Test Root CA,O=certauthtest"}),
+		"issued by":                    w.behind(certauth.IssuedBy{PublicKeys: []string{spkiPin(w.ca.Certificate)}}),
+		"issued by another":            w.behind(certauth.IssuedBy{Certificates: certsOf(stranger.ca)}),
+		"denied":                       w.behind(certauth.Denied{PublicKeys: []string{spkiPin(stranger.leaf.Certificate)}, Serials: []certauth.IssuerSerial{{Issuer: "CN=x", Serial: "01"}}}),
+		"denied CA":                    w.behind(certauth.Denied{PublicKeys: []string{spkiPin(w.ca.Certificate)}}),
+		"keys, validity, skew":         w.behind(certauth.Keys{MinECBits: 256}, certauth.Validity{ClockSkew: time.Minute, MinRemaining: time.Hour}),
+		"extension":                    w.behind(certauth.Extension{OID: "2.5.29.17", Present: true}),
+		"no such extension":            w.behind(certauth.Any{certauth.Extension{OID: "1.2.3", Present: true}, nobody}),
+		"not revoked":                  w.behind(certauth.NotRevoked{Checker: &tracker{now: certauth.RevocationGood}}),
+		"revoked":                      w.behind(certauth.NotRevoked{Checker: &tracker{now: certauth.RevocationRevoked}}),
+		"function":                     w.behind(certauth.PolicyFunc{Name: "x", Func: func(context.Context, *certauth.Identity) error { return nil }}),
+		"function, refused, in an any": w.behind(certauth.Any{nobody, certauth.PolicyFunc{Name: "x", Func: func(context.Context, *certauth.Identity) error { return errors.New("no") }}}),
+	}
+}
+
+func (w world) leafSHA1() string {
+	id := &certauth.Identity{Leaf: w.leaf.Certificate}
+	return id.ThumbprintSHA1()
+}
+
+// A hit is a miss without the work: the same identity, the same refusal, to the word.
+func TestCache_HitEqualsMiss(t *testing.T) {
+	w, stranger := newWorld(t, certauthtest.DNS("orders.partner.example", "billing.partner.example")), newWorld(t)
+	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate}
+	for name, policy := range policies(t, w, stranger) {
+		t.Run(name, func(t *testing.T) {
+			off := newCached(t, meaning(table), policy, func(c *certauth.Config) { c.CacheSize = -1 })
+			on := newCached(t, meaning(table), policy)
+			want, wantErr := off.Check(offering("a"))
+			for i := range 4 {
+				got, err := on.Check(offering("a"))
+				if wantErr != nil {
+					require.EqualError(t, err, wantErr.Error(), "request %d", i)
+					var a, b *certauth.Error
+					require.ErrorAs(t, err, &a)
+					require.ErrorAs(t, wantErr, &b)
+					assert.Equal(t, []string{string(b.Reason), b.Rule, b.Hint}, []string{string(a.Reason), a.Rule, a.Hint})
+					continue
+				}
+				require.NoError(t, err, "request %d", i)
+				assert.Equal(t, shown(want), shown(got), "request %d", i)
+			}
+		})
+	}
+}
+
+// shown is all that an identity tells.
+func shown(id *certauth.Identity) map[string]any {
+	spiffe, isSPIFFE := id.SPIFFEID()
+	return map[string]any{
+		"leaf": id.Leaf, "chains": id.Chains, "presented": id.Presented, "source": id.Source, "matched": id.Matched, "revocation": id.Revocation,
+		"vouched": id.NamesVouched(), "spiffe": spiffe, "is": isSPIFFE, "log": id.LogValue().String(),
+	}
+}
+
+// What somebody writes into a shared identity reaches no later request and no route.
+func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
+	w := newWorld(t)
+	intruder := newWorld(t)
+	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), certauth.Any{
+		certauth.Named{Name: "guest", Policy: w.chain()}, certauth.Named{Name: "admin", Policy: w.behind(certauth.CommonNames{"admin"})},
+	})
+	c.once(t, certauth.ReasonNone, "a")
+	untouched := newCached(t, c.source, certauth.Any{
+		certauth.Named{Name: "guest", Policy: w.chain()}, certauth.Named{Name: "admin", Policy: w.behind(certauth.CommonNames{"admin"})},
+	})
+	clean := shown(untouched.once(t, certauth.ReasonNone, "a"))
+	one := c.once(t, certauth.ReasonNone, "a")
+	assert.Same(t, one, c.once(t, certauth.ReasonNone, "a"), "shared while nothing changes")
+	for name, write := range map[string]func(*certauth.Identity){
+		"leaf":         func(id *certauth.Identity) { id.Leaf = intruder.leaf.Certificate },
+		"matched":      func(id *certauth.Identity) { id.Matched[0] = "admin" },
+		"more matched": func(id *certauth.Identity) { id.Matched = append(id.Matched, "admin") },
+		"chains":       func(id *certauth.Identity) { id.Chains[0][1] = intruder.ca.Certificate },
+		"no chains":    func(id *certauth.Identity) { id.Chains = nil },
+		"presented":    func(id *certauth.Identity) { id.Presented[0] = intruder.leaf.Certificate },
+		"source":       func(id *certauth.Identity) { id.Source = "x" },
+		"revocation":   func(id *certauth.Identity) { id.Revocation.Status = certauth.RevocationGood },
+	} {
+		write(c.once(t, certauth.ReasonNone, "a"))
+		assert.Equal(t, clean, shown(c.once(t, certauth.ReasonNone, "a")), name)
+	}
+	route := c.Require(certauth.Matched{"admin"})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("let in") }))
+	h := c.Handler(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		id, ok := certauth.FromContext(r.Context())
+		if assert.True(t, ok) {
+			id.Matched[0] = "admin"
+		}
+		route.ServeHTTP(rw, r)
+	}))
+	for range 3 {
+		h.ServeHTTP(&noResponse{http.Header{}}, offering("a"))
+	}
+}
+
+// TestHitAllocs is exact: a hit hands the identity on and makes nothing else.
+func TestHitAllocs(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	for _, kind := range []string{"p256", "rsa2048"} {
+		b := newBench(t, kind, 1)
+		next := http.HandlerFunc(finalWithIdentity)
+		for name, change := range map[string]func(*certauth.Config){
+			"as it is":             func(*certauth.Config) {},
+			"a logger that is off": func(c *certauth.Config) { c.Logger = slog.New(slog.DiscardHandler) },
+			"warm revocation": func(c *certauth.Config) {
+				c.Policy = b.policy(certauth.NotRevoked{Checker: &tracker{now: certauth.RevocationGood}})
+			},
+			"optional": func(c *certauth.Config) { c.Mode = certauth.Optional },
+		} {
+			run := serve(t, b.auth(t, change).Handler(next), b.headers[0])
+			run(3)
+			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { run(1) }), 2.0, "%s, %s", kind, name)
+			assert.LessOrEqual(t, bytesPerRun(run), 400.0, "%s, %s", kind, name)
+		}
+	}
+	w, stranger := newWorld(t, certauthtest.DNS("orders.partner.example", "billing.partner.example")), newWorld(t)
+	for name, policy := range policies(t, w, stranger) {
+		c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), policy)
+		r := offering("a")
+		if _, err := c.Check(r); err != nil || name == "function" {
+			continue // a function gets a copy of the identity
+		}
+		_, _ = c.Check(r)
+		assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = c.Check(r) }), "Check alone, %s", name)
+	}
+	t.Run("several headers", func(t *testing.T) {
+		auth, err := certauth.New(certauth.Config{Policy: w.chain(), Source: forwarded.HAProxy{From: forwarded.Peers("10.0.0.0/8")}})
+		require.NoError(t, err)
+		r := realRequest(t)
+		r.Header["X-Ssl-Client-Cert"] = []string{w.leaf.Base64()}
+		r.Header["X-Ssl-Client-Used"], r.Header["X-Ssl-Client-Verify"] = []string{"1"}, []string{"0"}
+		_, err = auth.Check(r)
+		require.NoError(t, err)
+		assert.Zero(t, testing.AllocsPerRun(100, func() { _, _ = auth.Check(r) }))
+	})
+}
+
+func bytesPerRun(run func(n int)) float64 {
+	const n = 2000
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run(n)
+	runtime.ReadMemStats(&after)
+	return float64(after.TotalAlloc-before.TotalAlloc) / n
+}

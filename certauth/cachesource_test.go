@@ -1,0 +1,149 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// textSource reads texts that it was told the meaning of, from the headers X-Text, and
+// counts what it is asked.
+type textSource struct {
+	means   func(texts []string) ([]*x509.Certificate, error)
+	spread  string // of every offer, if set
+	offers  atomic.Int32
+	decodes atomic.Int32
+}
+
+func (s *textSource) Offer(r *http.Request) (certauth.Offer, error) {
+	s.offers.Add(1)
+	values := r.Header["X-Text"]
+	if len(values) == 0 {
+		return certauth.Offer{}, nil
+	}
+	offer := certauth.NewOffer(values[0])
+	for _, value := range values[1:] {
+		offer.Add(value)
+	}
+	if s.spread != "" {
+		offer.Spread(s.spread)
+	}
+	return offer, nil
+}
+
+func (s *textSource) Decode(offer certauth.Offer, _ func([]byte) error) (certauth.Presented, error) {
+	s.decodes.Add(1)
+	var texts []string
+	for i := range offer.Len() {
+		texts = append(texts, offer.Text(i))
+	}
+	certs, err := s.means(texts)
+	return certauth.Presented{Certificates: certs}, err
+}
+
+func (s *textSource) Certificates(r *http.Request) (certauth.Presented, error) {
+	offer, err := s.Offer(r)
+	if err != nil || offer.Len() == 0 {
+		return certauth.Presented{}, err
+	}
+	return s.Decode(offer, nil)
+}
+
+// meaning makes a source of texts joined by a bar.
+func meaning(table map[string]*x509.Certificate) *textSource {
+	return &textSource{means: func(texts []string) ([]*x509.Certificate, error) {
+		joined := ""
+		for _, text := range texts {
+			joined += text + "|"
+		}
+		if cert, ok := table[joined]; ok {
+			return []*x509.Certificate{cert}, nil
+		}
+		return nil, errors.New("means nothing")
+	}}
+}
+
+func offering(texts ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	if len(texts) > 0 {
+		r.Header["X-Text"] = texts
+	}
+	return r
+}
+
+func (c *clock) set(now time.Time) { c.nanoseconds.Store(now.UnixNano()) }
+
+// swapped is a CertSource whose certificates a test replaces.
+type swapped struct {
+	mutex sync.Mutex
+	certs []*x509.Certificate
+}
+
+func (s *swapped) source() certauth.CertFunc {
+	return func(context.Context) ([]*x509.Certificate, error) {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		return s.certs, nil
+	}
+}
+
+func (s *swapped) set(t *testing.T, auth *certauth.Authenticator, certs ...*x509.Certificate) {
+	t.Helper()
+	s.mutex.Lock()
+	s.certs = certs
+	s.mutex.Unlock()
+	require.NoError(t, auth.Reload(t.Context()))
+}
+
+// cached is an Authenticator over a source that a test can ask.
+type cached struct {
+	*certauth.Authenticator
+	source *textSource
+}
+
+func newCached(t testing.TB, source *textSource, policy certauth.Policy, change ...func(*certauth.Config)) cached {
+	t.Helper()
+	config := certauth.Config{Source: source, Policy: policy}
+	for _, f := range change {
+		f(&config)
+	}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	return cached{auth, source}
+}
+
+// judge checks one request and its reason, twice as often as a cache needs to answer.
+func (c cached) judge(t *testing.T, want certauth.Reason, texts ...string) *certauth.Identity {
+	t.Helper()
+	var id *certauth.Identity
+	for range 3 {
+		var err error
+		id, err = c.Check(offering(texts...))
+		require.Equal(t, want, reasonOf(err), "%v", err)
+	}
+	return id
+}
+
+// once checks one request.
+func (c cached) once(t *testing.T, want certauth.Reason, texts ...string) *certauth.Identity {
+	t.Helper()
+	id, err := c.Check(offering(texts...))
+	require.Equal(t, want, reasonOf(err), "%v", err)
+	return id
+}
+
+func decoded(t *testing.T, s *textSource, want int) {
+	t.Helper()
+	assert.EqualValues(t, want, s.decodes.Load(), "certificates decoded")
+}

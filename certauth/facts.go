@@ -1,0 +1,110 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"reflect"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// facts is what is known of one presented certificate: what depends on its bytes, and on
+// the trust material that each answer names, but never on the request. Policies judge it
+// anew for every request; no verdict is part of it.
+//
+// Everything here is the library's own: what users do to an [Identity] does not reach it,
+// except through the certificates themselves, which nobody may change.
+type facts struct {
+	key   key  // nil if these facts cannot be remembered
+	owned bool // the key is a copy; guarded by the mutex of the set
+	hash  uint64
+	used  atomic.Bool // seen since the cache's hand came by
+	kept  atomic.Bool // in the cache
+
+	leaf      *x509.Certificate
+	presented []*x509.Certificate
+	names     certNames
+	sums      certSums
+	issuer    atomic.Pointer[issuerName]
+
+	mutex    sync.Mutex // guards the start and the end of a search
+	searches []*chainFlight
+	answers  atomic.Pointer[[]*chainAnswer]
+
+	// identity is the one handed out last. The next request with the same outcome shares it.
+	identity atomic.Pointer[Identity]
+}
+
+// certNames holds the names of the leaf as written, parsed once.
+type certNames struct {
+	subject dn.Name
+	alt     san.Names
+}
+
+// certSums holds the digests of one certificate, each computed when first asked for.
+type certSums [pinKinds]atomic.Pointer[[]byte]
+
+// of returns the digest that pins of this kind list.
+func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
+	slot := &s[kind.slot]
+	if sum := slot.Load(); sum != nil {
+		return *sum
+	}
+	sum := kind.hash(cert)
+	slot.Store(&sum)
+	return sum
+}
+
+type issuerName struct {
+	name dn.Name
+	err  error
+}
+
+// issuerOf parses the issuer of a certificate once.
+func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) (dn.Name, error) {
+	known := slot.Load()
+	if known == nil {
+		name, err := dn.Parse(cert.RawIssuer)
+		known = &issuerName{name, err}
+		slot.Store(known)
+	}
+	return known.name, known.err
+}
+
+// newFacts looks at what a source presented before any policy does: counts and sizes
+// first, then what every certificate must be.
+func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
+	if len(presented) > maxCertificates {
+		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
+	}
+	for i, cert := range presented {
+		if err := checkForm(cert); err != nil {
+			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
+		}
+	}
+	leaf := presented[0]
+	subject, err := dn.Parse(leaf.RawSubject)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "subject: %w", err)
+	}
+	alt, err := san.Of(leaf)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
+	}
+	return &facts{leaf: leaf, presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
+}
+
+// genuine reports whether every certificate is what its DER says. Facts about certificates
+// that a source parsed, or changed, itself are remembered only then: the next request is
+// recognised by the DER alone.
+func (f *facts) genuine() bool {
+	for _, cert := range f.presented {
+		parsed, err := x509.ParseCertificate(cert.Raw)
+		if err != nil || !reflect.DeepEqual(parsed, cert) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,59 @@
+package forwarded
+
+import "crypto/x509"
+
+// codec reads the header that carries the leaf. Where that is one certificate and no more,
+// its DER is there before it is parsed, so that a pin can refuse it first.
+type codec struct {
+	limit int // of the value, in bytes; a longer one is refused unread
+	der   func(value string) ([]byte, error)
+	parse func(der []byte) (*x509.Certificate, error)
+	all   func(value string) ([]*x509.Certificate, error) // instead, where there can be several
+
+	// spread is the part in which one client's value differs from another's (see
+	// certauth.Offer.Spread); nil where the value ends in the leaf's signature.
+	spread func(value string) string
+}
+
+// one is a header with exactly one certificate.
+func one(der func(string) ([]byte, error)) codec {
+	return codec{limit: maxLeafHeader, der: der, parse: parseDER}
+}
+
+func base64Codec() codec {
+	return codec{limit: maxLeafHeader, der: base64DER, parse: parseBase64DER}
+}
+
+func sequenceCodec() codec {
+	return codec{limit: maxLeafHeader + len("::"), der: byteSequence, parse: parseBase64DER}
+}
+
+// several is a header that may carry more than the leaf. It begins with the leaf, which has
+// its serial number in front, and ends in a CA certificate that many share.
+func several(decode func(string) ([]*x509.Certificate, error)) codec {
+	return codec{limit: maxChainHeader, all: decode, spread: func(value string) string { return value[:min(len(value), 192)] }}
+}
+
+// screenError marks an error of screen, which is not about the form of the header.
+type screenError struct{ error }
+
+// read decodes the value. screen, if not nil, sees the DER of the leaf first.
+func (c codec) read(value string, screen func([]byte) error) ([]*x509.Certificate, error) {
+	if c.all != nil {
+		return c.all(value)
+	}
+	der, err := c.der(value)
+	if err != nil {
+		return nil, err
+	}
+	if screen != nil {
+		if err := screen(der); err != nil {
+			return nil, screenError{err}
+		}
+	}
+	cert, err := c.parse(der)
+	if err != nil {
+		return nil, err
+	}
+	return []*x509.Certificate{cert}, nil
+}

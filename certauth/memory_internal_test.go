@@ -1,0 +1,170 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"runtime"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// identities are n certificates as they are remembered after a first visit, each with its
+// text, its parsed form, its chain and its identity.
+func identities(t *testing.T, n int) *factCache {
+	t.Helper()
+	ca := certauthtest.NewCA(t, "Root")
+	leaf := ca.Issue(t, "client", certauthtest.DNS("orders.partner.example", "billing.partner.example"))
+	auth := &Authenticator{cache: newFactCache(n)}
+	text := leaf.Base64()
+	for i := range n {
+		cert, err := x509.ParseCertificate(slices.Clone(leaf.Raw))
+		require.NoError(t, err)
+		f, refused := newFacts([]*x509.Certificate{cert}, "Source")
+		require.Nil(t, refused)
+		f.key, f.hash = key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
+		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})
+		f.answers.Store(&[]*chainAnswer{{chains: []*verifiedChain{chain}}})
+		e := &evaluation{owner: auth, facts: f}
+		e.anchor(vouchedNames, []*verifiedChain{chain})
+		e.identity()
+		auth.cache.insert(f)
+	}
+	return auth.cache
+}
+
+// Target 8 of the performance notes: with the parsed certificate at most 7.5 kB each.
+func TestMemory_OfAnIdentity(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	const n = 4096
+	before := heap()
+	c := identities(t, n)
+	each := float64(heap()-before) / float64(c.len())
+	t.Logf("%d identities of %.0f bytes", c.len(), each)
+	assert.Less(t, each, 7500.0)
+	assert.Greater(t, c.len(), n*9/10)
+	runtime.KeepAlive(c)
+}
+
+// TestGCKeep holds what remembered identities cost a full collection against what their
+// parsed certificates alone cost it. Everything around them is smaller than they are.
+func TestGCKeep(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("collects many times")
+	}
+	const n = 20_000
+	collect := func() time.Duration {
+		var took []time.Duration
+		for range 15 {
+			begun := time.Now()
+			runtime.GC()
+			took = append(took, time.Since(begun))
+		}
+		return slices.Min(took)
+	}
+	empty := collect()
+	der := certauthtest.NewCA(t, "Root").Issue(t, "client").Raw
+	bare := func() time.Duration {
+		var parsed []*x509.Certificate
+		var texts []string
+		for range n {
+			cert, err := x509.ParseCertificate(slices.Clone(der))
+			require.NoError(t, err)
+			parsed, texts = append(parsed, cert), append(texts, base64.StdEncoding.EncodeToString(der))
+		}
+		took := collect() - empty
+		runtime.KeepAlive(parsed)
+		runtime.KeepAlive(texts)
+		return took
+	}()
+	c := identities(t, n)
+	kept := collect() - empty
+	runtime.KeepAlive(c)
+	t.Logf("a collection takes %s, %s more with %d parsed certificates, %s more with as many identities", empty, bare, n, kept)
+	assert.Less(t, float64(kept), 4*float64(bare)+float64(10*time.Millisecond)) // it is the wall clock
+}
+
+func millionPins(t testing.TB) *pinSet {
+	t.Helper()
+	const n = 1_000_000
+	list := make([]string, n)
+	var pin [32]byte
+	for i := range list {
+		binary.BigEndian.PutUint64(pin[:], uint64(i)*0x9E3779B97F4A7C15)
+		list[i] = hex.EncodeToString(pin[:])
+	}
+	set, mistakes := newPinSet(pinThumbprint, list)
+	require.Empty(t, mistakes)
+	require.Equal(t, n, set.len())
+	return &set
+}
+
+// Target 12 of the performance notes: a million pins take at most 51 bytes each.
+func TestPins_AMillionStaySmall(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	before := heap()
+	set := millionPins(t)
+	each := float64(heap()-before) / float64(set.len())
+	t.Logf("%.1f bytes a pin", each)
+	assert.LessOrEqual(t, each, 51.0)
+	var pin [32]byte
+	for i := uint64(0); i < 1_000_000; i += 997 {
+		binary.BigEndian.PutUint64(pin[:], i*0x9E3779B97F4A7C15)
+		pin[31] = 0
+		require.True(t, set.contains(pin[:]), "pin %d", i)
+		pin[31] = 1
+		require.False(t, set.contains(pin[:]), "beside pin %d", i)
+	}
+	assert.Zero(t, testing.AllocsPerRun(100, func() { set.contains(pin[:]) }))
+}
+
+func BenchmarkPins(b *testing.B) {
+	set := millionPins(b)
+	var pin [32]byte
+	var i uint64
+	b.ReportAllocs()
+	for b.Loop() {
+		i += 7919
+		binary.BigEndian.PutUint64(pin[:], i%1_000_000*0x9E3779B97F4A7C15)
+		if !set.contains(pin[:]) {
+			b.Fatal("not found")
+		}
+	}
+}
+
+// BenchmarkLookup is the look-up alone, among a thousand.
+func BenchmarkLookup(b *testing.B) {
+	for _, n := range []int{1, 1024} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := newFactCache(DefaultCacheSize)
+			var probes []probe
+			for i := range n {
+				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))
+				p := probe{offer: NewOffer(text + strconv.Itoa(1<<60+i*7919))}
+				c.insert(&facts{key: p.key(), hash: c.hash(&p)})
+				probes = append(probes, p)
+			}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				p := &probes[i%n]
+				i++
+				if c.find(c.hash(p), p) == nil && n == 1 {
+					b.Fatal("not found")
+				}
+			}
+		})
+	}
+}

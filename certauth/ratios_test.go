@@ -1,0 +1,81 @@
+package certauth_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var reportTo = flag.String("report", "", "measure the ratios and write them to this file")
+
+// TestRatios measures what the performance notes promise as ratios, in interleaved rounds,
+// and writes .github/BENCHMARKS.md:
+//
+//	go test ./certauth -run TestRatios -report "$PWD/.github/BENCHMARKS.md"
+//
+// It takes a minute and fails where a limit is passed, so it runs on demand only.
+func TestRatios(t *testing.T) {
+	if *reportTo == "" {
+		t.Skip("asked for with -report")
+	}
+	var out strings.Builder
+	out.WriteString("# Benchmarks\n\nWritten by `go test ./certauth -run TestRatios -report \"$PWD/.github/BENCHMARKS.md\"`. Each number is the median over rounds of the\n" +
+		"processor time in relation to the first row of its table, measured in the same round; nothing here is a promise of nanoseconds.\n" +
+		"The request has ten headers; the policy is a chain, a key pin and a DNS name; leaf, intermediate and root have keys of one kind.\n")
+	for _, c := range []func() comparison{
+		func() comparison { return hits(t, "p256", 1) }, func() comparison { return hits(t, "rsa2048", 1) },
+		func() comparison { return hits(t, "p256", 1024) }, func() comparison { return hits(t, "rsa2048", 1024) },
+		func() comparison { return misses(t, "p256") }, func() comparison { return misses(t, "rsa2048") }, func() comparison { return sameNames(t) },
+	} {
+		c := c() // one after the other: a large heap makes every allocation dearer
+		fmt.Fprintf(&out, "\n## %s: %s\n\n| case | ratio | limit |\n|---|---|---|\n", c.name, c.title)
+		results := c.measure()
+		for _, r := range results {
+			limit := "-"
+			missed := ""
+			if most, ok := c.limit[r.Name]; ok {
+				limit = fmt.Sprintf("at most %g", most)
+				assert.LessOrEqual(t, r.Ratio, most, "%s, %s", c.name, r.Name)
+				if r.Ratio > most {
+					missed = " (missed)"
+				}
+			}
+			t.Logf("%-14s %-26s %10.0f ns %10.4f  %s", c.name, r.Name, r.MinNanoseconds, r.Ratio, limit)
+			fmt.Fprintf(&out, "| %s | %.*f | %s%s |\n", r.Name, digits(r.Ratio), r.Ratio, limit, missed)
+		}
+		if strings.HasPrefix(c.name, "Hit/") && strings.HasSuffix(c.name, "/1") {
+			by := map[string]float64{}
+			for _, r := range results {
+				by[r.Name] = r.Ratio
+			}
+			times := by["everything by hand"] / by["hit"]
+			least := map[bool]float64{true: 350, false: 200}[strings.Contains(c.name, "p256")]
+			t.Logf("%s: everything by hand is %.0f hits", c.name, times)
+			assert.GreaterOrEqual(t, times, least, c.name)
+			fmt.Fprintf(&out, "\nEverything by hand costs as much as %.0f hits (at least %.0f).\n", times, least)
+		}
+		if strings.HasPrefix(c.name, "Miss/") {
+			times := results[1].Ratio / results[2].Ratio
+			t.Logf("%s: a new certificate costs %.2f times everything by hand", c.name, times)
+			assert.LessOrEqual(t, times, 1.10, c.name)
+			fmt.Fprintf(&out, "\nThe whole request with a new certificate costs %.2f times everything by hand (at most 1.10).\n", times)
+		}
+	}
+	require.NoError(t, os.WriteFile(*reportTo, []byte(out.String()), 0o600))
+}
+
+// digits keeps two that count.
+func digits(ratio float64) int {
+	switch {
+	case ratio >= 10:
+		return 0
+	case ratio >= 0.1:
+		return 2
+	}
+	return 4
+}

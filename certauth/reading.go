@@ -1,0 +1,130 @@
+package certauth
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+)
+
+// readings are the certificates that are being read and judged for the first time, so that
+// requests which offer the same one at the same time share the work. Nothing stays when
+// the last of them has its answer; what was accepted is in the cache by then.
+type readings struct {
+	mutex sync.Mutex
+	open  map[uint64][]*reading
+}
+
+// reading is one of them. The key is a copy, fixed before anybody waits.
+type reading struct {
+	key     key
+	hash    uint64
+	users   int           // guarded by the mutex of the readings
+	done    chan struct{} // closed when facts or refused is there
+	facts   *facts
+	refused *Error
+}
+
+// join returns the reading of this key; first says that the caller is to do it.
+func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
+	rs.mutex.Lock()
+	defer rs.mutex.Unlock()
+	for _, known := range rs.open[hash] {
+		if p.equals(known.key) {
+			known.users++
+			return known, false
+		}
+	}
+	if rs.open == nil {
+		rs.open = map[uint64][]*reading{}
+	}
+	begun := &reading{key: p.key(), hash: hash, users: 1, done: make(chan struct{})}
+	rs.open[hash] = append(rs.open[hash], begun)
+	return begun, true
+}
+
+// leave forgets the reading with its last user.
+func (rs *readings) leave(left *reading) {
+	rs.mutex.Lock()
+	defer rs.mutex.Unlock()
+	if left.users--; left.users > 0 {
+		return
+	}
+	others := slices.DeleteFunc(rs.open[left.hash], func(other *reading) bool { return other == left })
+	if len(others) == 0 {
+		delete(rs.open, left.hash)
+		return
+	}
+	rs.open[left.hash] = others
+}
+
+// read does the reading. A panic in it is a refusal for all who wait.
+func (reading *reading) read(a *Authenticator, p *probe) {
+	defer close(reading.done)
+	defer func() {
+		if value := recover(); value != nil {
+			reading.facts, reading.refused = nil, a.panicked("Source", value)
+		}
+	}()
+	reading.facts, reading.refused = a.read(p)
+	if f := reading.facts; f != nil {
+		f.key, f.hash = reading.key, reading.hash
+	}
+}
+
+// wait returns what was read, or gives up when ctx ends. The reading goes on without it.
+func (reading *reading) wait(ctx context.Context) (*facts, *Error) {
+	select {
+	case <-reading.done:
+	case <-ctx.Done():
+		return nil, refusal(ReasonRequestCanceled, "Source", "%w", ctx.Err())
+	}
+	if reading.refused != nil {
+		shared := *reading.refused
+		return nil, &shared
+	}
+	return reading.facts, nil
+}
+
+// checkNew judges a certificate that is not known yet and, if it is accepted, remembers
+// the facts about it.
+func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p probe) (*Identity, *Error) {
+	if a.cache == nil || !p.recognisable() {
+		f, refused := a.read(&p)
+		if refused != nil {
+			return nil, refused
+		}
+		return a.judge(r.Context(), now, f)
+	}
+	reading, first := a.readings.join(hash, &p)
+	defer a.readings.leave(reading)
+	if first {
+		reading.read(a, &p)
+	}
+	f, refused := reading.wait(r.Context())
+	if refused != nil {
+		return nil, refused
+	}
+	id, refused := a.judge(r.Context(), now, f)
+	if refused == nil && (p.certs == nil || f.genuine()) {
+		a.cache.insert(f)
+	}
+	return id, refused
+}
+
+// read turns what was offered into facts.
+func (a *Authenticator) read(p *probe) (*facts, *Error) {
+	certs := p.certs
+	if certs == nil {
+		presented, err := a.keyed.Decode(p.offer, a.screen)
+		if err != nil {
+			return nil, sourceError(err)
+		}
+		certs = presented.Certificates
+		if len(certs) == 0 {
+			return nil, sourceError(errNoCertificate())
+		}
+	}
+	return newFacts(certs, "Source")
+}

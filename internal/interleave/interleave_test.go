@@ -1,0 +1,32 @@
+package interleave_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/interleave"
+)
+
+// Ten times the work takes several times as long, on any machine.
+func TestMeasure_TellsMoreWorkFromLess(t *testing.T) {
+	var sum uint64
+	work := func(rounds int) func(int) {
+		return func(n int) {
+			for range n {
+				for i := range rounds {
+					sum = sum*31 + uint64(i)
+				}
+			}
+		}
+	}
+	results := interleave.Measure(5, 4*time.Millisecond, interleave.Case{Name: "less", Run: work(1000)}, interleave.Case{Name: "more", Run: work(10_000)})
+	require.Len(t, results, 2)
+	assert.Equal(t, "less", results[0].Name)
+	assert.Equal(t, 1.0, results[0].Ratio) //nolint:testifylint // a number divided by itself
+	assert.Greater(t, results[1].Ratio, 3.0)
+	assert.Less(t, results[1].Ratio, 30.0)
+	assert.Greater(t, results[1].MinNanoseconds, results[0].MinNanoseconds)
+}

@@ -1,0 +1,10 @@
+//go:build !unix
+
+package interleave
+
+import "time"
+
+// processorTime is the wall clock where the system has no cheap other.
+func processorTime() time.Duration { return time.Since(begun) } //nolint:forbidigo // it measures time
+
+var begun = time.Now() //nolint:forbidigo // it measures time

@@ -1,0 +1,17 @@
+//go:build unix
+
+package interleave
+
+import (
+	"syscall"
+	"time"
+)
+
+// processorTime is what this process has used so far, in all its threads.
+func processorTime() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
