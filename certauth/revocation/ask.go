@@ -185,7 +185,7 @@ func isRetryable(err error) bool {
 func (c *Checker) attempt(
 	ctx context.Context, p *pass, r *record, cert *x509.Certificate, to responder, hash crypto.Hash, mayGET bool,
 ) (result Result, der []byte, wasGET bool, err error) {
-	query, err := newOCSPRequest(cert, r.authority.cert, hash, c.config.Verify.NonceMode)
+	query, err := newOCSPRequest(cert, r.authority.cert(), hash, c.config.Verify.NonceMode)
 	if err != nil {
 		return Result{}, nil, false, err
 	}
@@ -201,8 +201,8 @@ func (c *Checker) attempt(
 	p.arrived(ctx)
 	terms := c.terms(c.config.Now())
 	terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, r.ocsp.Load()
-	terms.delegate = c.delegateCheck(ctx, r.authority.cert)
-	result, err = VerifyOCSP(response.Body, cert, r.authority.cert, terms)
+	terms.delegate = c.delegateCheck(ctx, r.authority.cert())
+	result, err = VerifyOCSP(response.Body, cert, r.authority.cert(), terms)
 	return result, response.Body, request.Method == http.MethodGet, err
 }
 

@@ -253,6 +253,7 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 
 func (c *Checker) recordOf(cert, issuer *x509.Certificate, now time.Time) (*record, error) {
 	if known := c.table.find(cert, issuer); known != nil {
+		known.authority.meet(issuer)
 		return known, nil
 	}
 	fresh, err := c.newRecord(cert, issuer)

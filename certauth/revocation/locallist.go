@@ -381,7 +381,7 @@ func (m *localLists) acceptOrRenew(ctx context.Context, l *localList, response R
 	if l.loaded == nil {
 		return fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
-	next, err := m.checker.renewed(ctx, l.loaded, l.by.cert, nil, response.MaxAge)
+	next, err := m.checker.renewed(ctx, l.loaded, l.by.cert(), nil, response.MaxAge)
 	if err != nil {
 		return err
 	}
@@ -409,7 +409,7 @@ func (m *localLists) accept(ctx context.Context, l *localList, response Response
 		return err
 	}
 	next := &loadedList{crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.loaded, by.cert, nil)
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.loaded, by.cert(), nil)
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
 	if url == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
@@ -430,10 +430,10 @@ func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, *authorit
 	}
 	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, nameText(l.issuer))
 	for _, issuer := range m.issuers {
-		if !sameName(l.issuer, issuer.cert.RawSubject) {
+		if !sameName(l.issuer, issuer.cert().RawSubject) {
 			continue
 		}
-		crl, err := m.checker.build(ctx, der, issuer.cert)
+		crl, err := m.checker.build(ctx, der, issuer.cert())
 		if err == nil {
 			return crl, issuer, nil
 		}

@@ -18,8 +18,8 @@ const (
 // authority is one CA: a name and a key. Copies of its certificate, renewed or
 // cross-signed, are the same authority.
 type authority struct {
-	key  string // name and SubjectPublicKeyInfo, exact
-	cert *x509.Certificate
+	key    string // name and SubjectPublicKeyInfo, exact
+	issuer atomic.Pointer[x509.Certificate]
 
 	refreshers chan struct{} // places
 	refreshing atomic.Int64  // with those that wait for a place
@@ -30,7 +30,37 @@ func authorityKey(cert *x509.Certificate) string {
 }
 
 func (a *authority) is(cert *x509.Certificate) bool {
-	return a.cert == cert || equal(a.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && equal(a.cert.RawSubject, cert.RawSubject)
+	own := a.cert()
+	return own == cert || equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && equal(own.RawSubject, cert.RawSubject)
+}
+
+// cert is what evidence is verified by: the name and the key, and what the certificates
+// seen so far say about them.
+func (a *authority) cert() *x509.Certificate { return a.issuer.Load() }
+
+// meet takes another certificate of the CA into account. Any other CA can write one, with
+// whatever key usage and key identifier, and needs nothing for it but the public key. So a
+// usage that one of them allows is allowed, and where the identifiers differ, which are
+// hints anyway, none is compared: else a hostile copy would make true evidence fail.
+func (a *authority) meet(cert *x509.Certificate) {
+	for {
+		own := a.cert()
+		usage, id := own.KeyUsage|cert.KeyUsage, own.SubjectKeyId
+		if own.KeyUsage == 0 || cert.KeyUsage == 0 { // no extension, no limit
+			usage = 0
+		}
+		if !equal(id, cert.SubjectKeyId) {
+			id = nil
+		}
+		if own == cert || usage == own.KeyUsage && len(id) == len(own.SubjectKeyId) {
+			return
+		}
+		both := *own
+		both.KeyUsage, both.SubjectKeyId = usage, id
+		if a.issuer.CompareAndSwap(own, &both) {
+			return
+		}
+	}
 }
 
 // record is what is remembered of one certificate. It is found by authority, serial number
@@ -253,8 +283,10 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key, cert: cert, refreshers: make(chan struct{}, maxRefreshes)}
+		known = &authority{key: key, refreshers: make(chan struct{}, maxRefreshes)}
+		known.issuer.Store(cert)
 		a.all[key] = known
 	}
+	known.meet(cert)
 	return known
 }

@@ -128,8 +128,8 @@ func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certif
 	for _, to := range r.responders {
 		terms.TrustedResponders = append(terms.TrustedResponders, to.trusted...)
 	}
-	terms.delegate = c.delegateCheck(ctx, r.authority.cert)
-	return VerifyOCSP(der, cert, r.authority.cert, terms)
+	terms.delegate = c.delegateCheck(ctx, r.authority.cert())
+	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
 // ocspToStore keeps what was fetched, unless something newer is there.

@@ -212,7 +212,7 @@ func (c *Checker) get(ctx context.Context, request Request, use func(Response) (
 
 // renew keeps what the server says has not changed.
 func (c *Checker) renew(ctx context.Context, l *remoteList, old *loadedList, response Response) (Result, error) {
-	next, err := c.renewed(ctx, old, l.authority.cert, l.freshest, response.MaxAge)
+	next, err := c.renewed(ctx, old, l.authority.cert(), l.freshest, response.MaxAge)
 	if err != nil {
 		return Result{}, err
 	}
@@ -239,7 +239,7 @@ func (c *Checker) renewed(ctx context.Context, old *loadedList, issuer *x509.Cer
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
 // of the same scope.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Response, url string, stored bool) (Result, error) {
-	base, err := c.build(ctx, response.Body, l.authority.cert)
+	base, err := c.build(ctx, response.Body, l.authority.cert())
 	if err != nil {
 		return Result{}, err
 	}
@@ -250,7 +250,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 		}
 	}
 	next := &loadedList{crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority.cert, l.freshest)
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority.cert(), l.freshest)
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
 	if stored {
 		next.soft = softOfStored(next.soft, base.ThisUpdate(), now, maxSoftCRL)
