@@ -118,7 +118,7 @@ func rank(s Status) int {
 
 // askResponder asks one responder, twice at most.
 func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (Result, []byte, error) {
-	pass, err := c.gate.enter(ctx, to.url)
+	pass, err := c.gate.enter(ctx, r.authority.key, to.url)
 	if err != nil {
 		return Result{}, nil, err
 	}

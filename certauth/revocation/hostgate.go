@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,7 +15,8 @@ import (
 const (
 	maxFetches        = 16 // at once, in all
 	maxFetchesPerHost = 4
-	maxFetchQueue     = 64
+	maxFetchQueueOf   = 64 // for one host, so that nobody fills the queue for the others
+	maxFetchQueue     = 512
 	maxHosts          = 1024 // remembered; who is idle and well is forgotten first
 
 	breakerOpensAfter = 5 // failures in a row
@@ -38,8 +40,10 @@ type hostGate struct {
 }
 
 type host struct {
+	label    string // with its port, for people
 	slots    chan struct{}
 	inside   int
+	waiting  int
 	failures int // in a row
 	until    time.Time
 	probing  bool
@@ -64,7 +68,6 @@ func newHostGate(now func() time.Time, changed func(context.Context, string, boo
 type pass struct {
 	gate  *hostGate
 	host  *host
-	name  string
 	path  string
 	probe bool
 	held  bool // a place
@@ -72,12 +75,19 @@ type pass struct {
 
 // enter waits for a place within ctx. It refuses at once where the responder is left
 // alone.
-func (g *hostGate) enter(ctx context.Context, address string) (*pass, error) {
-	name, err := hostOf(address)
+//
+// What is known against a URL is known for one CA, the owner of the evidence: a CA may write
+// the URL of another one's responder into its certificates, and what that answers to
+// questions that are none of its business says nothing about it. A host is left alone for
+// all, since no connection is the same for everybody, but only as far as it is asked by the
+// same scheme.
+func (g *hostGate) enter(ctx context.Context, owner, address string) (*pass, error) {
+	label, err := hostOf(address)
 	if err != nil {
 		return nil, err
 	}
-	p, err := g.admit(name, address)
+	scheme, _, _ := strings.Cut(address, ":")
+	p, err := g.admit(strings.ToLower(scheme)+"://"+label, label, owner+"\n"+address)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +129,7 @@ func (p *pass) arrived(ctx context.Context) {
 	}
 	g.mu.Unlock()
 	if was {
-		g.changed(ctx, p.name, false)
+		g.changed(ctx, p.host.label, false)
 	}
 }
 
@@ -136,17 +146,17 @@ func hostOf(address string) (string, error) {
 	return strings.ToLower(u.Hostname()) + ":" + port, nil
 }
 
-func (g *hostGate) admit(name, path string) (*pass, error) {
+func (g *hostGate) admit(name, label, path string) (*pass, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
 	h := g.hosts[name]
 	if h == nil {
 		g.forget(now)
-		h = &host{slots: make(chan struct{}, maxFetchesPerHost)}
+		h = &host{label: label, slots: make(chan struct{}, maxFetchesPerHost)}
 		g.hosts[name] = h
 	}
-	p := &pass{gate: g, host: h, name: name, path: path}
+	p := &pass{gate: g, host: h, path: path}
 	if h.open() {
 		if h.probing || h.resting(now) {
 			return nil, fmt.Errorf("%w: %d failures in a row", ErrBreakerOpen, h.failures)
@@ -171,7 +181,7 @@ func (g *hostGate) queue(ctx context.Context, p *pass) error {
 	select {
 	case p.host.slots <- struct{}{}:
 	default:
-		if err := g.wait(ctx, p.host.slots); err != nil {
+		if err := g.wait(ctx, p.host, p.host.slots); err != nil {
 			return err
 		}
 	}
@@ -180,26 +190,29 @@ func (g *hostGate) queue(ctx context.Context, p *pass) error {
 		return nil
 	default:
 	}
-	err := g.wait(ctx, g.all)
+	err := g.wait(ctx, p.host, g.all)
 	if err != nil {
 		<-p.host.slots
 	}
 	return err
 }
 
-func (g *hostGate) wait(ctx context.Context, slots chan struct{}) error {
+func (g *hostGate) wait(ctx context.Context, h *host, slots chan struct{}) error {
 	g.mu.Lock()
-	full := g.waiting >= maxFetchQueue
+	all, own := g.waiting, h.waiting
+	full := all >= maxFetchQueue || own >= maxFetchQueueOf
 	if !full {
 		g.waiting++
+		h.waiting++
 	}
 	g.mu.Unlock()
 	if full {
-		return fmt.Errorf("%w: %d wait", ErrOverloaded, maxFetchQueue)
+		return fmt.Errorf("%w: %d wait, %d of them for this host", ErrOverloaded, all, own)
 	}
 	defer func() {
 		g.mu.Lock()
 		g.waiting--
+		h.waiting--
 		g.mu.Unlock()
 	}()
 	select {
@@ -221,7 +234,7 @@ func (p *pass) leave(ctx context.Context, err error, retryAfter time.Duration) {
 	is := p.host.open()
 	g.mu.Unlock()
 	if was != is {
-		g.changed(ctx, p.name, is)
+		g.changed(ctx, p.host.label, is)
 	}
 }
 
@@ -231,14 +244,14 @@ func (p *pass) settle(now time.Time, err error, retryAfter time.Duration) {
 	if p.probe {
 		h.probing = false
 	}
-	if errors.Is(err, context.Canceled) { // nobody waits any more: says nothing about the host
+	if errors.Is(err, context.Canceled) || wasNotSent(err) { // says nothing about the host
 		return
 	}
 	switch {
 	case isTransportFailure(err):
 		h.failures++
 		if h.open() {
-			h.until = now.Add(p.gate.pause(p.name, h.failures-breakerOpensAfter+1))
+			h.until = now.Add(p.gate.pause(h.label, h.failures-breakerOpensAfter+1))
 		}
 	default:
 		h.failures, h.until = 0, time.Time{}
@@ -284,6 +297,11 @@ func jitterOf(seed maphash.Seed, key string) float64 {
 // isTransportFailure tells the network from the responder: these open the breaker.
 func isTransportFailure(err error) bool {
 	return errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// wasNotSent reports whether the fetch was refused on our side.
+func wasNotSent(err error) bool {
+	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrArgument)
 }
 
 // wantsBackOff reports whether the responder should be left alone for a while.
@@ -338,9 +356,9 @@ func (g *hostGate) openBreakers() []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var names []string
-	for name, h := range g.hosts {
-		if h.open() {
-			names = append(names, name)
+	for _, h := range g.hosts {
+		if h.open() && !slices.Contains(names, h.label) {
+			names = append(names, h.label)
 		}
 	}
 	return names

@@ -366,7 +366,7 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 		}
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	_, l.err = m.checker.get(ctx, request, func(response Response) (Result, error) {
+	_, l.err = m.checker.get(ctx, "", request, func(response Response) (Result, error) {
 		if err := m.acceptOrRenew(ctx, l, response, s.list.URL); err != nil {
 			return Result{}, err
 		}

@@ -170,7 +170,7 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) erro
 	if old != nil && old.url == url {
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	response, err := c.get(ctx, request, func(response Response) (Result, error) {
+	response, err := c.get(ctx, l.authority.key, request, func(response Response) (Result, error) {
 		if response.NotModified {
 			return c.renew(ctx, l, old, response)
 		}
@@ -187,8 +187,8 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) erro
 
 // get fetches once through the gate and hands what came to use, whose error is that of
 // the fetch.
-func (c *Checker) get(ctx context.Context, request Request, use func(Response) (Result, error)) (Response, error) {
-	pass, err := c.gate.enter(ctx, request.URL)
+func (c *Checker) get(ctx context.Context, owner string, request Request, use func(Response) (Result, error)) (Response, error) {
+	pass, err := c.gate.enter(ctx, owner, request.URL)
 	if err != nil {
 		return Response{}, err
 	}
@@ -332,7 +332,7 @@ func (c *Checker) withDelta(
 			continue
 		}
 		merged := base
-		_, err := c.get(ctx, Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+		_, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response Response) (Result, error) {
 				next, err := base.WithDelta(response.Body, issuer, c.terms(c.config.Now()))
 				if err != nil {

@@ -1,0 +1,107 @@
+package revocation_test
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// A CA may write the URL of another one's responder into its certificates. What that says
+// to questions that are none of its business must not keep the other's clients from asking.
+func TestAttack_BackOffOfOneCAIsNotThatOfAnother(t *testing.T) {
+	for name, failure := range map[string]handler{
+		"500":           failing(revocation.HTTPStatusError{Status: 500, RetryAfter: time.Hour}),
+		"429":           failing(revocation.HTTPStatusError{Status: 429, RetryAfter: time.Hour}),
+		"internalError": refusing(t, 2),
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
+			checker := w.checker(t, leafOnly)
+			for range 8 {
+				w.net.serve(honest.url(), failure)
+				_, err := hostile.check(t, checker, hostile.client(t, at1(honest.url())))
+				require.Error(t, err)
+				w.net.serve(honest.url(), honest.answers(t, ocsptest.StatusGood))
+				found, err := honest.check(t, checker, honest.client(t))
+				require.NoError(t, err)
+				assert.Equal(t, isGood.String(), found.Status.String())
+				w.clock.advance(10 * time.Minute)
+			}
+		})
+	}
+}
+
+// https to a port that speaks http never answers, so with it anybody could open the breaker
+// of a host that is well.
+func TestAttack_TheWrongSchemeOpensNoBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
+		w.net.serve(honest.url(), honest.answers(t, ocsptest.StatusGood))
+		w.net.serve("https://ocsp.honest.example:80", failing(revocation.ErrTransport))
+		checker := w.checker(t, leafOnly)
+		for i := range 6 {
+			_, err := hostile.check(t, checker, hostile.client(t, at1(fmt.Sprintf("https://ocsp.honest.example:80/%d", i))))
+			require.Error(t, err)
+		}
+		found, err := honest.check(t, checker, honest.client(t))
+		require.NoError(t, err)
+		assert.Equal(t, isGood.String(), found.Status.String())
+	})
+}
+
+// A URL that is refused before anything is sent says nothing about its host.
+func TestAttack_BlockedURLClosesNoBreaker(t *testing.T) {
+	for name, refusal := range map[string]error{"URL": revocation.ErrBlockedURL, "address": revocation.ErrBlockedAddress} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			checker := w.checker(t, ocspOnly)
+			w.openBreaker(t, checker, revocation.ErrTransport)
+			w.clock.advance(6 * time.Second)
+			w.net.serve(ocspURL+"/blocked", failing(refusal))
+			w.says(t, checker, w.issue(t, "blocked", at1(ocspURL+"/blocked")), isUnavailable, refusal)
+			assert.NotEmpty(t, checker.Stats().OpenBreakers)
+			w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
+			w.says(t, checker, w.issue(t, "after"), isGood, nil)
+			assert.Empty(t, checker.Stats().OpenBreakers, "the probe was not used up")
+		})
+	}
+}
+
+// Who waits for one host that hangs does not fill the queue for the others.
+func TestAttack_QueueOfOneHostIsNotThatOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
+		w.net.serve(hostile.url(), hanging)
+		gate := make(chan struct{})
+		w.net.serve(honest.url(), gated(gate, honest.answers(t, ocsptest.StatusGood)))
+		checker := w.checker(t, leafOnly)
+		var all sync.WaitGroup
+		for range 100 {
+			client := hostile.client(t)
+			all.Go(func() { _, _ = hostile.check(t, checker, client) })
+		}
+		synctest.Wait()
+		for range 12 { // four at once, eight in the queue
+			client := honest.client(t)
+			all.Go(func() {
+				_, err := honest.check(t, checker, client)
+				assert.NoError(t, err)
+			})
+		}
+		synctest.Wait()
+		close(gate)
+		all.Wait()
+		require.NoError(t, checker.Close())
+	})
+}
