@@ -29,7 +29,8 @@ type evaluation struct {
 type established struct {
 	matched    []string
 	chains     []*verifiedChain
-	last       []pending // to look at once more when the tree has accepted
+	spoiled    []*verifiedChain // of them: with a revoked CA, or nothing known about one
+	last       []pending        // to look at once more when the tree has accepted
 	vouched    vouching
 	revocation Revocation
 }
@@ -46,17 +47,18 @@ type looker interface {
 
 // saved is what a failed branch must not leave behind.
 type saved struct {
-	matched, chains, last int
-	vouched               vouching
-	revocation            Revocation
+	matched, chains, spoiled, last int
+	vouched                        vouching
+	revocation                     Revocation
 }
 
 func (s *established) save() saved {
-	return saved{len(s.matched), len(s.chains), len(s.last), s.vouched, s.revocation}
+	return saved{len(s.matched), len(s.chains), len(s.spoiled), len(s.last), s.vouched, s.revocation}
 }
 
 func (s *established) restore(to saved) {
 	s.matched, s.chains, s.last = s.matched[:to.matched], s.chains[:to.chains], s.last[:to.last]
+	s.spoiled = s.spoiled[:to.spoiled]
 	s.vouched = to.vouched
 	if s.revocation.Status != to.revocation.Status || s.revocation.Status != RevocationUnavailable {
 		s.revocation = to.revocation
@@ -68,6 +70,7 @@ func (s *established) restore(to saved) {
 func (e *evaluation) setAside(before, mark saved) {
 	e.aside.matched = append(e.aside.matched, e.matched[before.matched:]...)
 	e.aside.last = append(e.aside.last, e.last[before.last:]...)
+	e.aside.spoiled = append(e.aside.spoiled, e.spoiled[before.spoiled:]...)
 	for _, chain := range e.chains[before.chains:] {
 		if !slices.ContainsFunc(e.aside.chains[mark.chains:], chain.equal) {
 			e.aside.chains = append(e.aside.chains, chain)
@@ -86,6 +89,9 @@ func (e *evaluation) takeBack(mark saved) {
 	}
 	e.chains = append(e.chains, e.aside.chains[mark.chains:]...)
 	e.last = append(e.last, e.aside.last[mark.last:]...)
+	for _, chain := range e.aside.spoiled[mark.spoiled:] {
+		e.spoil(chain)
+	}
 	e.vouched, e.revocation = e.aside.vouched, e.aside.revocation
 	e.aside.restore(mark)
 }
@@ -101,6 +107,17 @@ func (e *evaluation) match(name string) {
 func (e *evaluation) anchor(v vouching, chains []*verifiedChain) {
 	e.vouched = max(e.vouched, v)
 	e.chains = append(e.chains, chains...)
+}
+
+// spoil takes a chain out of what later rules and the identity may rest on.
+func (e *evaluation) spoil(chain *verifiedChain) {
+	if !slices.Contains(e.spoiled, chain) {
+		e.spoiled = append(e.spoiled, chain)
+	}
+}
+
+func (e *evaluation) isSpoiled(chain *verifiedChain) bool {
+	return len(e.spoiled) > 0 && slices.ContainsFunc(e.spoiled, chain.equal)
 }
 
 // refuser is a rule that can say what it has against the certificate. It looks at facts
@@ -156,7 +173,7 @@ func (e *evaluation) clear() {
 }
 
 func (s *established) clear() {
-	s.matched, s.chains, s.last, s.vouched = s.matched[:0], s.chains[:0], s.last[:0], vouchedNothing
+	s.matched, s.chains, s.spoiled, s.last, s.vouched = s.matched[:0], s.chains[:0], s.spoiled[:0], s.last[:0], vouchedNothing
 	if s.revocation.Status != RevocationUnavailable {
 		s.revocation = Revocation{}
 	}
@@ -175,10 +192,16 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 	if err := r.judge(e); err != nil {
 		return err
 	}
-	for _, again := range e.last {
-		if refused := again.rule.look(e, again.seen); refused != nil {
-			return refused
+	for known := -1; known != len(e.spoiled); { // once, unless a second look spoils a chain
+		known = len(e.spoiled)
+		for _, again := range e.last {
+			if refused := again.rule.look(e, again.seen); refused != nil {
+				return refused
+			}
 		}
+	}
+	if len(e.spoiled) > 0 {
+		e.chains = slices.DeleteFunc(e.chains, e.isSpoiled)
 	}
 	if err := e.ctx.Err(); err != nil {
 		return refusal(ReasonRequestCanceled, path, "%w", err)

@@ -62,11 +62,30 @@ type issuedByRule struct {
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
 	for _, chain := range e.chains {
-		if len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.sums[1]) {
+		if r.acceptsChain(chain) {
+			e.last = append(e.last, pending{rule: r})
 			return nil
 		}
 	}
 	return e.refuse(r, true)
+}
+
+// look wants a chain that is still worth something, should a NotRevoked, before or behind,
+// have found one with a revoked CA.
+func (r *issuedByRule) look(e *evaluation, _ int) *Error {
+	if len(e.spoiled) == 0 {
+		return nil
+	}
+	for _, chain := range e.chains {
+		if !e.isSpoiled(chain) && r.acceptsChain(chain) {
+			return nil
+		}
+	}
+	return r.refusal(e)
+}
+
+func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
+	return len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.sums[1])
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {

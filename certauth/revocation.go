@@ -71,12 +71,12 @@ type RevocationChecker interface {
 }
 
 // NotRevoked accepts a certificate if the Checker finds a verified chain good. If it finds
-// the caller's own certificate revoked, by whatever chain, it refuses; a chain with a
-// revoked CA in it does not count. It stands after a [Chain] in the same path of the
-// policy. Unknown status,
-// missing evidence, an error, a panic: all deny, each with its own Reason. Chains that a
-// later rule verifies are judged as well. How an
-// outage is treated is the Checker's business and its word is final.
+// the caller's own certificate revoked, by whatever chain, it refuses. A chain with a revoked
+// CA in it, or with one that nothing is known about, does not count for any rule and is not
+// in [Identity.Chains]; the caller needs another one. It stands after a [Chain] in the same
+// path of the policy. Unknown status, missing evidence, an error, a panic: all deny, each
+// with its own Reason. Chains that a later rule verifies are judged as well. How an outage is
+// treated is the Checker's business and its word is final.
 //
 // A nil Checker is an error of [New].
 type NotRevoked struct {
@@ -128,6 +128,9 @@ func (r *notRevokedRule) check(e *evaluation) *Error {
 	for _, chain := range e.chains {
 		found, err := r.ask(e, chain)
 		accepted, denied := r.weigh(found, err)
+		if !accepted { // should another chain carry the caller, nothing may hang by this one
+			e.spoil(chain)
+		}
 		switch {
 		case found.Status == RevocationRevoked && found.Depth == 0:
 			return denied // the caller's own certificate, whatever else leads to it

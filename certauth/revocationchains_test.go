@@ -1,0 +1,83 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// Cases 95 and 96: one issuing CA with two certificates, under two roots, of which one has
+// been revoked. A caller gets in by the other, and nothing rests on the revoked one,
+// wherever the rule that would stands.
+func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	issuing := rootA.NewIntermediate(t, "Issuing CA")
+	byA, byB := issuing.Certificate, crossSign(t, issuing, rootB)
+	chain := certauth.Chain{Roots: certsOf(rootA, rootB), Intermediates: certauth.Certificates(byA, byB)}
+	leaf := issuing.Issue(t, "client").Certificate
+	found := func(a, b certauth.Revocation) certauth.NotRevoked {
+		return certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+			if chain[2].Subject.CommonName == "Root A" {
+				return a, nil
+			}
+			return b, nil
+		})}
+	}
+	good := certauth.Revocation{Status: certauth.RevocationGood}
+	waived := certauth.Revocation{Status: certauth.RevocationWaived}
+	unknown := certauth.Revocation{Status: certauth.RevocationUnknown, Depth: 1}
+	silent := certauth.Revocation{}
+	caRevoked := certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}
+	leafRevoked := certauth.Revocation{Status: certauth.RevocationRevoked}
+	fromA, fromB := certauth.IssuedBy{Certificates: certauth.Certificates(byA)}, certauth.IssuedBy{Certificates: certauth.Certificates(byB)}
+	everybody := certauth.CommonNames{"client"}
+	for _, tc := range []struct {
+		name   string
+		policy certauth.All
+		want   certauth.Reason
+		chains int
+	}{
+		{"both chains are good", certauth.All{chain, found(good, good)}, certauth.ReasonNone, 2},
+		{"the CA of one is revoked", certauth.All{chain, found(caRevoked, good)}, certauth.ReasonNone, 1},
+		{"the CA of one is revoked, the other is waived", certauth.All{chain, found(caRevoked, waived)}, certauth.ReasonNone, 1},
+		{"one is not known", certauth.All{chain, found(unknown, good)}, certauth.ReasonNone, 1},
+		{"nothing is known of one", certauth.All{chain, found(silent, good)}, certauth.ReasonNone, 1},
+		{"the CA is revoked in both", certauth.All{chain, found(caRevoked, caRevoked)}, certauth.ReasonCertificateRevoked, 0},
+		{"revoked weighs more than nothing known", certauth.All{chain, found(silent, caRevoked)}, certauth.ReasonCertificateRevoked, 0},
+		{"the leaf is revoked in one", certauth.All{chain, found(leafRevoked, good)}, certauth.ReasonCertificateRevoked, 0},
+		{"the leaf is revoked in the other", certauth.All{chain, found(good, leafRevoked)}, certauth.ReasonCertificateRevoked, 0},
+
+		{"issued by the revoked one, behind", certauth.All{chain, found(caRevoked, good), fromA}, certauth.ReasonIssuerNotAllowed, 0},
+		{"issued by the revoked one, before", certauth.All{chain, fromA, found(caRevoked, good)}, certauth.ReasonIssuerNotAllowed, 0},
+		{"issued by the revoked one, in a branch", certauth.All{chain, certauth.Any{certauth.All{fromA, everybody}, certauth.CommonNames{"other"}}, found(caRevoked, good)}, certauth.ReasonIssuerNotAllowed, 0},
+		{"revoked in a branch, issued by it behind", certauth.All{chain, certauth.Any{found(caRevoked, good), certauth.CommonNames{"other"}}, fromA}, certauth.ReasonIssuerNotAllowed, 0},
+		{"issued by the good one, behind", certauth.All{chain, found(caRevoked, good), fromB}, certauth.ReasonNone, 1},
+		{"issued by the good one, before", certauth.All{chain, fromB, found(caRevoked, good)}, certauth.ReasonNone, 1},
+		{"issued by either, before", certauth.All{chain, certauth.IssuedBy{Certificates: certauth.Certificates(byA, byB)}, found(caRevoked, good)}, certauth.ReasonNone, 1},
+		{"Not looks at every chain, also the spoiled one", certauth.All{chain, found(caRevoked, good), certauth.Not{Policy: fromA}}, certauth.ReasonPolicyRefused, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth := authOf(t, tc.policy, time.Time{}, leaf)
+			for range 3 { // and again from what is remembered
+				id, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+				require.Equal(t, tc.want, reasonOf(err), "%v", err)
+				if err != nil {
+					continue
+				}
+				require.Len(t, id.Chains, tc.chains)
+				if tc.chains == 1 {
+					assert.Equal(t, "Root B", id.Chains[0][2].Subject.CommonName)
+				}
+			}
+		})
+	}
+}
