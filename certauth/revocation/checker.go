@@ -184,10 +184,6 @@ type judgement struct {
 	err    error
 }
 
-// isOver reports whether the chain need not be looked at further; what is said of its first
-// certificate is said of all.
-func (j *judgement) isOver() bool { return j.err != nil }
-
 // judgeChain judges every certificate in scope. What has to be fetched is fetched side by
 // side.
 func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, judged *[maxDepth]judgement) (int, error) {
@@ -210,19 +206,24 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		judged[0].err = ErrNoSource
 		return 1, nil
 	}
-	now := c.config.Now()
-	judged[0].err = c.local.look(ctx, now)
-	if judged[0].isOver() {
-		return 1, nil
+	if c.local.isUnread() {
+		c.judgeUnread(ctx, chain, judged[:n])
+		return n, nil
 	}
-	for i := range n {
+	c.local.look(c.config.Now())
+	c.judgeAll(ctx, chain, judged[:n])
+	return n, nil
+}
+
+func (c *Checker) judgeAll(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
+	now := c.config.Now()
+	for i := range judged {
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1], now); j.err == nil {
 			c.start(j, now)
 		}
 	}
-	c.awaitAll(ctx, judged[:n])
-	return n, nil
+	c.awaitAll(ctx, judged)
 }
 
 // awaitAll waits once for all of them.
@@ -239,6 +240,28 @@ func (c *Checker) awaitAll(ctx context.Context, judged []judgement) {
 	for i := range judged {
 		if judged[i].flight != nil {
 			c.await(ctx, &judged[i])
+		}
+	}
+}
+
+// judgeUnread is for requests that come before the operator's lists have been read. It
+// waits for them. If they are not there in time, nothing is good that they may call
+// revoked; what other sources say against a certificate counts all the same.
+func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
+	defer cancel()
+	notReady := c.local.firstReading(ctx, c.config.MaxWait/2)
+	c.judgeAll(ctx, chain, judged)
+	if notReady == nil {
+		return
+	}
+	for i := range judged {
+		j := &judged[i]
+		if j.record == nil || j.record.exempt != "" || j.result.Status == Revoked {
+			continue
+		}
+		if j.record.sources != OCSPOnly && c.local.serves(j.record.authority) {
+			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
 		}
 	}
 }

@@ -43,7 +43,10 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 
 // accepts reports whether the Config accepts the certificate without a Good.
 func (c *Checker) accepts(j *judgement) bool {
-	if j.result.StaleRevoked || j.record == nil && !errors.Is(j.err, ErrNoSource) && !errors.Is(j.err, ErrNotReady) {
+	switch {
+	case j.result.StaleRevoked, errors.Is(j.err, ErrClosed):
+		return false
+	case j.record == nil && !errors.Is(j.err, ErrNoSource):
 		return false // a certificate that cannot be read is not one without evidence
 	}
 	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource && !j.record.names)

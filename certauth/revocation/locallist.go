@@ -142,28 +142,32 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 	return flight.wait(ctx)
 }
 
-// look waits for the first reading: a list that is not there yet may say that the caller is
-// revoked. Later it starts a reading if the last one is an interval ago, and nobody waits
-// for that.
-func (m *localLists) look(ctx context.Context, now time.Time) error {
-	if !m.any() {
-		return nil
+// isUnread reports whether there are sources and none has been read yet.
+func (m *localLists) isUnread() bool { return m.any() && m.view.Load() == nil }
+
+// firstReading waits for the first reading: a list that is not there yet may say that the
+// caller is revoked. What could not be read has been told, and is asked for where it is
+// needed.
+func (m *localLists) firstReading(ctx context.Context, most time.Duration) error {
+	if err := m.load(ctx, most); m.isUnread() {
+		return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, err)
 	}
-	if m.view.Load() == nil {
-		if err := m.load(ctx, m.checker.config.MaxWait); m.view.Load() == nil {
-			return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, err)
-		}
-		return nil // what could not be read has been told, and is asked for where it is needed
+	return nil
+}
+
+// look starts a reading if the last one is an interval ago. Nobody waits for it.
+func (m *localLists) look(now time.Time) {
+	if !m.any() {
+		return
 	}
 	last := m.looked.Load()
 	passed := now.UnixNano() - last
 	if passed >= 0 && passed < int64(m.checker.config.PollInterval) {
-		return nil
+		return
 	}
 	if m.looked.CompareAndSwap(last, now.UnixNano()) {
 		m.checker.crew.join(&m.mu, &m.flight, m.read)
 	}
-	return nil
 }
 
 // add takes further URLs, once each.

@@ -71,15 +71,15 @@ func (c *Checker) sweep(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			c.sweepOnce(ctx)
+			c.sweepOnce()
 		}
 	}
 }
 
 // sweepOnce refreshes what was used lately and is due.
-func (c *Checker) sweepOnce(ctx context.Context) {
+func (c *Checker) sweepOnce() {
 	now := c.config.Now()
-	_ = c.local.look(ctx, now) // what cannot be read is told
+	c.local.look(now)
 	c.table.each(func(r *record) bool {
 		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin {
 			if _, _, refresh, _ := c.judge(r, now); refresh {

@@ -1,0 +1,87 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// SoftFail does without evidence that cannot be had. While the operator's lists have not
+// been read, what other sources say against a certificate still counts, and a certificate
+// that cannot be read is not one without evidence.
+func TestAttack_ListsThatAreNotReadyHideNoRevocation(t *testing.T) {
+	const listURL = "http://lists.internal.example/ca.crl"
+	for name, config := range map[string]func(*revocation.Config){"SoftFail": softFail, "HardFail": func(*revocation.Config) {}} {
+		inBubble(t, "revoked by OCSP, "+name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(listURL, hanging)
+			w.net.serve(ocspURL, w.responder(t, revokedAt(now.Add(-day), keyCompromise)))
+			checker := w.operated(t, revocation.List{URL: listURL}, config, func(c *revocation.Config) { c.IgnoreCertificateURLs = false })
+			began := time.Now()
+			found, err := w.check(t, checker)
+			require.NoError(t, err)
+			assert.Equal(t, isRevoked.String(), found.Status.String())
+			assert.LessOrEqual(t, time.Since(began), 5*time.Second, "MaxWait")
+			require.NoError(t, checker.Close())
+		})
+		inBubble(t, "a Good of OCSP does not make up for a list that may say Revoked, "+name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve(listURL, hanging)
+			checker := w.operated(t, revocation.List{URL: listURL}, config, func(c *revocation.Config) { c.IgnoreCertificateURLs = false })
+			found, err := w.check(t, checker)
+			if name == "SoftFail" {
+				require.NoError(t, err)
+				assert.Equal(t, isWaived.String(), found.Status.String())
+			} else {
+				require.ErrorIs(t, err, revocation.ErrNotReady)
+			}
+			require.NoError(t, checker.Close())
+		})
+	}
+	inBubble(t, "a certificate that cannot be read", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(listURL, hanging)
+		checker := w.operated(t, revocation.List{URL: listURL}, softFail, func(c *revocation.Config) { c.IgnoreCertificateURLs = false })
+		client := w.issue(t, "unreadable", nowhere, extra(ocsptest.Extension{OID: ocsptest.OIDDistributionPoints, Value: []byte{0x30, 0}}))
+		_, err := checker.CheckChain(t.Context(), w.chain(client))
+		require.ErrorIs(t, err, revocation.ErrMalformed)
+		_, err = checker.CheckChain(t.Context(), []*x509.Certificate{w.client.cert, makeCert(t, "Another CA", w.ca.key, w.root, asCA).cert, w.root.cert})
+		require.ErrorIs(t, err, revocation.ErrIssuerMismatch)
+		require.NoError(t, checker.Close())
+	})
+}
+
+// After Close only what is remembered is answered, and the rest is ErrClosed, whatever
+// becomes of missing evidence otherwise.
+func TestAttack_ClosedCheckerAcceptsNobodyNew(t *testing.T) {
+	for name, config := range map[string]func(*revocation.Config){"SoftFail": softFail, "HardFail": func(*revocation.Config) {}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := wire(t)
+				checker := w.checker(t, leafOnly, config)
+				w.says(t, checker, w.client, isGood, nil)
+				require.NoError(t, checker.Close())
+				w.says(t, checker, w.client, isGood, nil)
+				w.says(t, checker, w.other, isUnavailable, revocation.ErrClosed)
+				w.clock.advance(3 * day)
+				w.says(t, checker, w.client, isUnavailable, revocation.ErrClosed)
+			})
+		})
+		t.Run(name+", lists never read", func(t *testing.T) {
+			w := wire(t)
+			checker := w.operated(t, revocation.List{File: filepath.Join(t.TempDir(), "ca.crl")}, config)
+			require.NoError(t, checker.Close())
+			found, err := w.check(t, checker)
+			require.ErrorIs(t, err, revocation.ErrClosed)
+			assert.Equal(t, isUnavailable.String(), found.Status.String())
+		})
+	}
+}
