@@ -43,6 +43,7 @@ type Checker struct {
 	hashes      *certIDHashes
 	building    chan struct{}
 	refreshing  atomic.Int64
+	numbers     atomic.Uint64 // of lists and views
 	stats       counters
 }
 

@@ -34,8 +34,8 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 	terms := c.terms(now)
 	t := tally{err: errNothing}
 	loaded := r.loadedNow() // the verdict holds for these, whatever is swapped meanwhile
-	for _, l := range view.chosenFor(r, &terms) {
-		if c.lookInto(&t, r, l, &terms) {
+	for _, at := range view.chosenFor(r, &terms) {
+		if c.lookInto(&t, r, view.of[r.authority.key][at], &terms) {
 			return t.result, nil
 		}
 	}
@@ -53,7 +53,11 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 	if t.covered == AllReasons {
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
 		if !t.stale {
-			r.byLists.Store(&listVerdict{view: view, loaded: loaded, result: t.result})
+			verdict := &listVerdict{view: view.id(), result: t.result}
+			for _, l := range loaded {
+				verdict.loaded = append(verdict.loaded, l.id())
+			}
+			r.byLists.Store(verdict)
 		}
 		return t.result, nil
 	}

@@ -42,6 +42,7 @@ type localLists struct {
 
 // localView is what requests see: the lists of each CA, the newest of each scope.
 type localView struct {
+	number  uint64                   // another one for every view
 	of      map[string][]*loadedList // by authority
 	sources []sourceState
 	err     error // what could not be read
@@ -55,10 +56,11 @@ type sourceState struct {
 	err   error
 }
 
-// choice is which of a view's lists can say something about one certificate.
+// choice is which of a view's lists of its CA can say something about one certificate, by
+// their places: it must not keep the lists.
 type choice struct {
-	view  *localView
-	lists []*loadedList
+	view uint64
+	at   []int
 }
 
 type localSource struct {
@@ -110,23 +112,23 @@ func (m *localLists) current(now time.Time) bool {
 	return m.view.Load() != nil && passed >= 0 && passed < int64(m.checker.config.PollInterval)
 }
 
-// chosenFor is the lists that may cover the certificate. Which they are changes only with
-// the view.
-func (view *localView) chosenFor(r *record, terms *VerifyOptions) []*loadedList {
+// chosenFor is which lists of the record's CA may cover the certificate. That changes only
+// with the view.
+func (view *localView) chosenFor(r *record, terms *VerifyOptions) []int {
 	if view == nil {
 		return nil
 	}
-	if chosen := r.chosen.Load(); chosen != nil && chosen.view == view {
-		return chosen.lists
+	if chosen := r.chosen.Load(); chosen != nil && chosen.view == view.number {
+		return chosen.at
 	}
-	chosen := &choice{view: view}
-	for _, l := range view.of[r.authority.key] {
+	chosen := &choice{view: view.number}
+	for i, l := range view.of[r.authority.key] {
 		if _, err := l.crl.lookup(&r.who, terms); !errors.Is(err, ErrCRLScope) {
-			chosen.lists = append(chosen.lists, l)
+			chosen.at = append(chosen.at, i)
 		}
 	}
 	r.chosen.Store(chosen)
-	return chosen.lists
+	return chosen.at
 }
 
 // load reads whatever is new or has changed. All who ask meanwhile wait for the same
@@ -214,7 +216,7 @@ func (m *localLists) read(ctx context.Context) error {
 // newView is what requests see from now on. What is gone from a directory counts until it
 // is replaced or runs out, and is forgotten then.
 func (m *localLists) newView(sources []*localSource, failed error) *localView {
-	view := &localView{of: map[string][]*loadedList{}, err: failed}
+	view := &localView{number: m.checker.numbers.Add(1), of: map[string][]*loadedList{}, err: failed}
 	for _, s := range sources {
 		for _, l := range s.lists {
 			if l.loaded != nil {
@@ -337,7 +339,8 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		l.err = err
 		return
 	}
-	if l.err = m.accept(ctx, l, Response{Body: der}, ""); l.err == nil || !errors.Is(l.err, ErrTimeout) {
+	l.err = m.accept(ctx, l, Response{Body: der}, "")
+	if !errors.Is(l.err, ErrTimeout) && !errors.Is(l.err, ErrBudget) { // these may be over next time
 		l.info = info
 	}
 }
@@ -389,7 +392,11 @@ func (m *localLists) acceptOrRenew(ctx context.Context, l *localList, response R
 	if err != nil {
 		return err
 	}
-	m.bytes.Add(int64(next.crl.Size() - l.loaded.crl.Size()))
+	grows := next.crl.Size() - l.loaded.crl.Size() // by its delta
+	if err := m.checker.makeRoom(grows, nil, m.checker.config.Now()); err != nil {
+		return err
+	}
+	m.bytes.Add(int64(grows))
 	l.loaded = next
 	return nil
 }
@@ -409,11 +416,11 @@ func (m *localLists) accept(ctx context.Context, l *localList, response Response
 			return err
 		}
 	}
-	if err := c.makeRoom(base.Size()-held, nil, now); err != nil {
+	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.loaded, by.cert(), nil)
+	if err := c.makeRoom(next.crl.Size()-held, nil, now); err != nil {
 		return err
 	}
-	next := &loadedList{crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.loaded, by.cert(), nil)
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
 	if url == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)

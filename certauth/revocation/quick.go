@@ -10,10 +10,28 @@ import (
 
 // listVerdict is what the lists in memory said about a certificate: Good, and until when.
 // It holds for exactly these lists: a list that was swapped since is looked into again.
+// They are known by number, for a record lives longer than a list and must not keep it in
+// memory.
 type listVerdict struct {
-	view   *localView
-	loaded []*loadedList // of record.lists, in their order
+	view   uint64
+	loaded []uint64 // of record.lists, in their order
 	result Result
+}
+
+// id is 0 for no list.
+func (l *loadedList) id() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.number
+}
+
+// id is 0 for no view.
+func (view *localView) id() uint64 {
+	if view == nil {
+		return 0
+	}
+	return view.number
 }
 
 // loadedNow is what of the record's lists is in memory.
@@ -71,11 +89,11 @@ func (c *Checker) quickGood(r *record, now time.Time) *Result {
 func (r *record) quickLists(view *localView) (said *Result, nothingLoaded bool) {
 	nothingLoaded = view == nil
 	known := r.byLists.Load()
-	same := known != nil && known.view == view
+	same := known != nil && known.view == view.id()
 	for i, l := range r.lists {
 		current := l.current.Load()
 		nothingLoaded = nothingLoaded && current == nil
-		same = same && known.loaded[i] == current
+		same = same && known.loaded[i] == current.id()
 	}
 	if !same {
 		return nil, nothingLoaded

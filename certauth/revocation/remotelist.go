@@ -35,6 +35,8 @@ type remoteList struct {
 
 // loadedList is a verified list in memory and how it came there. Immutable.
 type loadedList struct {
+	number uint64 // another one for every list
+
 	crl  *CRL // with the delta, if there is one
 	base *CRL // what a newer list is compared with
 	soft time.Time
@@ -216,6 +218,9 @@ func (c *Checker) renew(ctx context.Context, l *remoteList, old *loadedList, res
 	if err != nil {
 		return Result{}, err
 	}
+	if err := c.makeRoom(next.crl.Size(), l, c.config.Now()); err != nil { // for its delta
+		return Result{}, err
+	}
 	c.remote.hold(l, next)
 	return Result{Status: Good, ThisUpdate: next.base.ThisUpdate(), NextUpdate: next.base.NextUpdate()}, nil
 }
@@ -231,6 +236,7 @@ func (c *Checker) renewed(ctx context.Context, old *loadedList, issuer *x509.Cer
 		return nil, err
 	}
 	next := *old
+	next.number = c.numbers.Add(1)
 	next.crl, next.deltaMissing = c.withDelta(ctx, old.base, old, issuer, alsoAt)
 	next.soft = c.softOf(next.crl, now, maxAge)
 	return &next, nil
@@ -249,7 +255,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 			return Result{}, err
 		}
 	}
-	next := &loadedList{crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
+	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
 	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority.cert(), l.freshest)
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
 	if stored {
@@ -265,13 +271,17 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 
 // build verifies one list at a time, since while it is built it is in memory twice.
 func (c *Checker) build(ctx context.Context, der []byte, issuer *x509.Certificate) (*CRL, error) {
+	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, issuer, c.terms(c.config.Now())) })
+}
+
+func (c *Checker) buildOne(ctx context.Context, parse func() (*CRL, error)) (*CRL, error) {
 	select {
 	case c.building <- struct{}{}:
 		defer func() { <-c.building }()
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
 	}
-	return ParseCRL(der, issuer, c.terms(c.config.Now()))
+	return parse()
 }
 
 // mayReplace is rule C9. A list of another scope under the same address takes the place
@@ -334,7 +344,7 @@ func (c *Checker) withDelta(
 		merged := base
 		_, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response Response) (Result, error) {
-				next, err := base.WithDelta(response.Body, issuer, c.terms(c.config.Now()))
+				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, issuer, c.terms(c.config.Now())) })
 				if err != nil {
 					return Result{}, err
 				}
