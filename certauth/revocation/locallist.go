@@ -340,7 +340,8 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return
 	}
 	l.err = m.accept(ctx, l, Response{Body: der}, "")
-	if !errors.Is(l.err, ErrTimeout) && !errors.Is(l.err, ErrBudget) { // these may be over next time
+	// These may be over next time.
+	if !errors.Is(l.err, ErrTimeout) && !errors.Is(l.err, ErrBudget) && !errors.Is(l.err, ErrNotFresh) {
 		l.info = info
 	}
 }
@@ -463,6 +464,12 @@ func (m *localLists) ready(now time.Time) error {
 		return fmt.Errorf("%w: no list has been read yet", ErrNotReady)
 	}
 	var missing error
+	m.mu.Lock()
+	wanted := len(m.sources)
+	m.mu.Unlock()
+	if len(view.sources) < wanted {
+		missing = fmt.Errorf("%w: %d lists have not been read yet", ErrNotReady, wanted-len(view.sources))
+	}
 	for _, s := range view.sources {
 		if len(s.lists) == 0 {
 			missing = errors.Join(missing, fmt.Errorf("%w: %s: no list", ErrNotReady, logtext.Quote(s.name)), s.err)

@@ -28,6 +28,8 @@ type remoteList struct {
 	current atomic.Pointer[loadedList]
 	failed  atomic.Pointer[setback]
 	used    atomic.Int64
+	// newest is how new the newest list was, also when it is in memory no more.
+	newest atomic.Pointer[edition]
 
 	mu     sync.Mutex
 	flight *flight
@@ -43,6 +45,12 @@ type loadedList struct {
 
 	url, etag, lastModified string
 	deltaMissing            bool
+}
+
+// edition is what of a list tells whether another one is older.
+type edition struct {
+	standing standing
+	point    []byte // the issuing distribution point, nil if there is none
 }
 
 // remoteLists are those that certificates name, found by CA and URLs: the same URL in
@@ -113,6 +121,7 @@ func (m *remoteLists) hold(l *remoteList, next *loadedList) {
 		m.loaded = map[*remoteList]bool{}
 	}
 	m.loaded[l] = true
+	l.newest.Store(&edition{next.base.base.standing(), next.base.base.pointDER})
 	l.current.Store(next)
 }
 
@@ -254,6 +263,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 		if err := c.mayReplace(old.base, base, now); err != nil {
 			return Result{}, err
 		}
+	} else if seen := l.newest.Load(); seen != nil && sameExtension(seen.point, base.base.pointDER) && base.standing().compare(seen.standing) < 0 {
+		return Result{}, ErrRollback
 	}
 	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
 	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority.cert(), l.freshest)
@@ -285,8 +296,11 @@ func (c *Checker) buildOne(ctx context.Context, parse func() (*CRL, error)) (*CR
 }
 
 // mayReplace is rule C9. A list of another scope under the same address takes the place
-// of one that has run out, not of one that counts.
+// of one that has run out, not of one that counts; one whose time has not come takes none.
 func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
+	if next.ThisUpdate().After(now.Add(c.skew)) {
+		return c.notOver(next, now)
+	}
 	err := old.CheckNewer(next)
 	if err == nil || errors.Is(err, ErrRollback) {
 		return err

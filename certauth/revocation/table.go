@@ -86,12 +86,13 @@ func (s *shard) evict() bool {
 			break
 		}
 		looked++
-		if r.holdsRevocation() {
+		used, holds := r.neighbours()
+		if holds {
 			if held++; held <= sample/2 || found {
 				continue
 			}
 		}
-		if used := r.used.Load(); !found || used < oldest {
+		if !found || used < oldest {
 			victim, oldest, found = h, used, true
 		}
 	}
@@ -107,6 +108,15 @@ func (s *shard) evict() bool {
 	}
 	delete(s.records, victim)
 	return found
+}
+
+// neighbours is when a record of the same hash was used last, and whether one of them holds
+// a revocation: they are forgotten together.
+func (r *record) neighbours() (used int64, holds bool) {
+	for ; r != nil; r = r.next {
+		used, holds = max(used, r.used.Load()), holds || r.holdsRevocation()
+	}
+	return used, holds
 }
 
 // each calls f with every record until f returns false. It holds no lock while f runs.

@@ -1,0 +1,23 @@
+package revocation
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Which bucket a certificate is in depends on its first bytes, and any CA may write those
+// of another one's certificate into its own. Evicting a bucket evicts all in it: a
+// revocation is kept wherever in the bucket it stands.
+func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
+	for range 50 {
+		bucketHead, behind := &record{}, &record{}
+		behind.ocsp.Store(&Result{Status: Revoked})
+		bucketHead.next = behind
+		behind.used.Store(100)
+		s := &shard{count: 3, records: map[uint64]*record{1: bucketHead, 2: {}}}
+		s.records[2].used.Store(50)
+		s.evict()
+		assert.False(t, behind.evicted.Load())
+	}
+}
