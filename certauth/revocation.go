@@ -3,6 +3,7 @@ package certauth
 import (
 	"context"
 	"crypto/x509"
+	"slices"
 	"time"
 )
 
@@ -73,7 +74,8 @@ type RevocationChecker interface {
 // NotRevoked accepts a certificate if the Checker finds a verified chain good. If it finds
 // the caller's own certificate revoked, by whatever chain, it refuses. A chain with a revoked
 // CA in it, or with one that nothing is known about, does not count for any rule and is not
-// in [Identity.Chains]; the caller needs another one. It stands after a [Chain] in the same
+// in [Identity.Chains]; the caller needs another one. Of more than four chains the shortest
+// four are asked about, and the others do not count. It stands after a [Chain] in the same
 // path of the policy. Unknown status, missing evidence, an error, a panic: all deny, each
 // with its own Reason. Chains that a later rule verifies are judged as well. How an outage is
 // treated is the Checker's business and its word is final.
@@ -125,7 +127,8 @@ func (r *notRevokedRule) check(e *evaluation) *Error {
 	}
 	var good Revocation
 	var refused *Error
-	for _, chain := range e.chains {
+	chains := shortest(e.chains)
+	for _, chain := range chains {
 		found, err := r.ask(e, chain)
 		accepted, denied := r.weigh(found, err)
 		if !accepted { // should another chain carry the caller, nothing may hang by this one
@@ -143,8 +146,28 @@ func (r *notRevokedRule) check(e *evaluation) *Error {
 	if good.Status == RevocationUnavailable {
 		return refused
 	}
+	if len(chains) < len(e.chains) {
+		for _, chain := range e.chains {
+			if !slices.Contains(chains, chain) {
+				e.spoil(chain)
+			}
+		}
+	}
 	e.revocation = good
 	return nil
+}
+
+// maxJudgedChains bounds how often one request waits for evidence, one chain after the other.
+const maxJudgedChains = 4
+
+// shortest returns the chains to ask about: all, or the shortest of too many.
+func shortest(chains []*verifiedChain) []*verifiedChain {
+	if len(chains) <= maxJudgedChains {
+		return chains
+	}
+	sorted := slices.Clone(chains)
+	slices.SortStableFunc(sorted, func(a, b *verifiedChain) int { return len(a.certs) - len(b.certs) })
+	return sorted[:maxJudgedChains]
 }
 
 // weigh takes the checker's word on one chain.

@@ -81,3 +81,25 @@ func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
 		})
 	}
 }
+
+// At most four chains are asked about, the shortest. Each chain may wait for evidence, so that their
+// number bounds how long a request takes.
+func TestNotRevoked_FewChainsAreAskedAbout(t *testing.T) {
+	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing CA")
+	var intermediates, roots []*x509.Certificate
+	for range 7 {
+		root := certauthtest.NewCA(t, "Root")
+		roots = append(roots, root.Certificate)
+		intermediates = append(intermediates, crossSign(t, issuing, root))
+	}
+	leaf := issuing.Issue(t, "client").Certificate
+	calls := 0
+	checker := asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+		calls++
+		return certauth.Revocation{}, nil
+	})
+	chain := certauth.Chain{Roots: certauth.Certificates(roots...), Intermediates: certauth.Certificates(intermediates...)}
+	_, err := judge(t, certauth.All{chain, certauth.NotRevoked{Checker: checker}}, leaf)
+	assert.Equal(t, certauth.ReasonRevocationUnavailable, reasonOf(err))
+	assert.LessOrEqual(t, calls, 4)
+}
