@@ -342,6 +342,10 @@ func (c *Checker) delegateCheck(ctx context.Context, issuer *x509.Certificate) f
 		if err := c.obtainLists(ctx, r); err != nil {
 			return Result{}, err
 		}
-		return c.fromLists(r, c.config.Now())
+		result, err := c.fromLists(r, c.config.Now())
+		if err == nil && result.Stale { // StaleGrace is for clients
+			return Result{}, ErrNotFresh
+		}
+		return result, err
 	}
 }

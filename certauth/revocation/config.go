@@ -43,9 +43,11 @@ const (
 	PreferOCSP Sources = iota
 	// PreferCRL looks into CRLs and then, if there is none, asks OCSP responders.
 	PreferCRL
-	// OCSPOnly never looks into a CRL, not even one of Config.Lists.
+	// OCSPOnly never looks into a CRL about a certificate of a chain. Config.Lists beside it
+	// are an error of New, unless the delegates of responders are looked up in them
+	// ([CheckCRL]).
 	OCSPOnly
-	// CRLOnly never asks a responder.
+	// CRLOnly never asks a responder. Config.Responders beside it are an error of New.
 	CRLOnly
 	// RequireBoth accepts a certificate only if OCSP and CRL both find it good.
 	RequireBoth
@@ -218,7 +220,19 @@ func (c Config) withDefaults() (Config, error) {
 	if v.Delegate > CheckCRL {
 		mistake("Verify.Delegate: %d is not defined", v.Delegate)
 	}
+	if v.MinRSABits < 0 {
+		mistake("Verify.MinRSABits: %d is negative", v.MinRSABits)
+	}
+	if c.Sources == OCSPOnly && len(c.Lists) > 0 && v.Delegate != CheckCRL {
+		mistake("Lists: OCSPOnly never looks into them")
+	}
+	if c.Sources == CRLOnly && len(c.Responders) > 0 {
+		mistake("Responders: CRLOnly never asks them")
+	}
 	for i, r := range c.Responders {
+		if r.Issuer != nil && len(r.Issuer.Raw) == 0 {
+			mistake("Responders[%d].Issuer: empty certificate", i)
+		}
 		if _, err := checkURL(r.URL, true, nil); err != nil {
 			mistake("Responders[%d].URL: %w", i, err)
 		}

@@ -53,6 +53,23 @@ func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jit
 	return now.Add(scale(max(min(wait, most), minSoft), (jitter-0.1)/2)) // never later than most
 }
 
+// isDue reports whether newer evidence than this is to be asked for.
+func isDue(r *Result, now time.Time) bool {
+	most := maxSoftOCSP
+	if r.Source == SourceCRL {
+		most = maxSoftCRL
+	}
+	return r.Status == Revoked && !now.Before(r.RefreshAfter) || r.Status != Revoked && hasCome(r.RefreshAfter, now, most)
+}
+
+// hasCome reports whether a soft deadline has come. One that lies further ahead than most
+// was set by a clock that has gone back since; that of a file, which is read when it changes,
+// never comes.
+func hasCome(soft, now time.Time, most time.Duration) bool {
+	ahead := soft.Sub(now)
+	return ahead <= 0 || ahead > scale(most, 0.2) && ahead < neverDue/2
+}
+
 // atLeastBriefly lets evidence that verified only because clocks differ answer those who
 // wait for it, and no longer than clocks may differ.
 func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {

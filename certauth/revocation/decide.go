@@ -84,6 +84,9 @@ func worse(answer certauth.Revocation, r *Result, depth int) certauth.Revocation
 	}
 	oldest := revocationOf(r, depth)
 	oldest.Status, oldest.Why = answer.Status, answer.Why
+	if answer.Status == certauth.RevocationWaived { // what was waived decides, wherever the evidence is about
+		oldest.Depth = answer.Depth
+	}
 	return oldest
 }
 

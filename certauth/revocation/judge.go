@@ -49,7 +49,7 @@ func (c *Checker) judge(r *record, now time.Time) (result Result, settled, refre
 	if result.Stale && against { // what has run out and says good does not outweigh it
 		result, err = Result{}, ErrNotFresh
 	}
-	due := !now.Before(result.RefreshAfter) && !waits
+	due := isDue(&result, now) && !waits
 	if preferred.Status == Good && !preferred.Stale {
 		return result, true, due, nil
 	}

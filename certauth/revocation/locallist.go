@@ -369,7 +369,7 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 		Kind: SourceCRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
 	if old := l.loaded; old != nil {
-		if now.Before(old.soft) {
+		if !hasCome(old.soft, now, maxSoftCRL) {
 			return
 		}
 		request.ETag, request.LastModified = old.etag, old.lastModified

@@ -171,7 +171,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record) error {
 	for _, l := range r.lists {
 		now := c.config.Now()
 		l.used.Store(now.Unix())
-		if known := l.current.Load(); known != nil && now.Before(known.soft) {
+		if known := l.current.Load(); known != nil && !hasCome(known.soft, now, maxSoftCRL) {
 			continue
 		}
 		if tried := l.failed.Load(); tried.stands(now) {
@@ -191,5 +191,5 @@ func (c *Checker) obtainLists(ctx context.Context, r *record) error {
 
 func (c *Checker) listsSuffice(r *record) bool {
 	result, err := c.fromLists(r, c.config.Now())
-	return err == nil && !result.Stale && c.config.Now().Before(result.RefreshAfter)
+	return err == nil && !result.Stale && !isDue(&result, c.config.Now())
 }

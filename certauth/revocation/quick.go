@@ -103,7 +103,7 @@ func (r *record) quickLists(view *localView) (said *Result, nothingLoaded bool) 
 
 // plainlyGood reports whether evidence counts now and is not due for a refresh.
 func (c *Checker) plainlyGood(r *Result, now time.Time) bool {
-	return r.Status == Good && now.Before(r.RefreshAfter) && now.Before(r.UsableUntil) && !r.ThisUpdate.After(now.Add(c.skew))
+	return r.Status == Good && !isDue(r, now) && now.Before(r.UsableUntil) && !r.ThisUpdate.After(now.Add(c.skew))
 }
 
 // trackedChain is a chain whose records have been looked up.
@@ -125,6 +125,11 @@ func (c *Checker) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
 		return t
 	}
 	now := c.config.Now()
+	for _, cert := range chain {
+		if cert == nil || len(cert.Raw) == 0 {
+			return t
+		}
+	}
 	for i := range n {
 		r, err := c.recordOf(chain[i], chain[i+1], now)
 		if err != nil {

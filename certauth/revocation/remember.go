@@ -107,12 +107,15 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 		return false
 	}
 	known := r.ocsp.Load()
-	result, err := c.verifyStored(ctx, r, cert, der)
+	result, err := c.verifyStored(ctx, r, cert, der, known)
 	if err != nil {
 		c.stats.storeRejected.Add(1)
 		return false
 	}
 	if known != nil && !result.ThisUpdate.After(known.ThisUpdate) {
+		return false
+	}
+	if c.config.QueryAll && len(r.responders) > 1 && result.Status != Revoked { // it is the word of one of them
 		return false
 	}
 	if c.learn(r, cert, result, true) != nil {
@@ -122,9 +125,9 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 	return result.Status == Good || result.Status == Revoked
 }
 
-func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certificate, der []byte) (Result, error) {
+func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certificate, der []byte, known *Result) (Result, error) {
 	terms := c.terms(c.config.Now())
-	terms.NonceMode, terms.Previous = NonceOff, r.ocsp.Load()
+	terms.NonceMode, terms.Previous = NonceOff, known
 	for _, to := range r.responders {
 		terms.TrustedResponders = append(terms.TrustedResponders, to.trusted...)
 	}
@@ -132,13 +135,19 @@ func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certif
 	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
-// ocspToStore keeps what was fetched, unless something newer is there.
+// ocspToStore keeps what was fetched, unless something newer is there, or what was fetched
+// only now finds good what is known to be revoked: the store may hold the proof of that.
 func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *x509.Certificate, got answerOf) {
 	if c.config.Store == nil || got.result.Status == Unknown || c.config.Verify.NonceMode == NonceRequire {
 		return
 	}
+	if got.result.Status == Revoked {
+		if own, err := c.verifyStored(ctx, r, cert, got.der, nil); err != nil || own.Status != Revoked {
+			return
+		}
+	}
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP); ok {
-		there, err := c.verifyStored(ctx, r, cert, der)
+		there, err := c.verifyStored(ctx, r, cert, der, r.ocsp.Load())
 		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
 			return
 		}
