@@ -68,6 +68,7 @@ func TestAttack_CopyOfACACertificateSpoilsNothing(t *testing.T) {
 
 // delegated is the scene's responder, which signs by a delegate.
 func (w *wired) delegated(t testing.TB, delegate *identity) handler {
+	t.Helper()
 	return w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
 		r.Responder, r.Key, r.Certificates = ocsptest.ByName(delegate.cert.RawSubject), delegate.key, [][]byte{delegate.cert.Raw}
 	})

@@ -76,14 +76,14 @@ func TestAttack_RecordsKeepNoListsAlive(t *testing.T) {
 		inBubble(t, fmt.Sprintf("of the operator %t", local), func(t *testing.T) {
 			w := wire(t)
 			path := filepath.Join(t.TempDir(), "ca.crl")
-			publish := func(n int) {
+			publish := func() {
 				l := w.listAt(w.clock.now().Add(-time.Hour), w.clock.now().Add(5*day))
 				l.RawEntries = manyEntries(size/20, 20)
 				der := encode(t, l)
 				w.net.serve(crlURL, body(der))
 				write(t, path, der)
 			}
-			publish(0)
+			publish()
 			checker := w.checker(t, crlOnly)
 			if local {
 				checker = w.operated(t, revocation.List{File: path})
@@ -98,16 +98,16 @@ func TestAttack_RecordsKeepNoListsAlive(t *testing.T) {
 			newcomer := func() { w.says(t, checker, w.issue(t, "newcomer"), isGood, nil) }
 			newcomer()
 			began := heap()
-			for n := range editions {
+			for range editions {
 				w.clock.advance(7 * time.Hour)
-				publish(n)
+				publish()
 				newcomer() // sets the refresh off, and sees the list as it was
 				newcomer()
 			}
 			if !local {
 				require.Equal(t, uint64(editions+1), checker.Stats().CRLFetched)
 			}
-			grown := int64(heap()) - int64(began) //nolint:gosec // a test's heap
+			grown := int64(heap()) - int64(began)
 			assert.Less(t, grown, int64(editions*size/3), "of %d bytes that %d editions have", editions*size, editions)
 			runtime.KeepAlive(checker)
 		})

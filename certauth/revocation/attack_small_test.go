@@ -62,7 +62,7 @@ func TestAttack_TrackChainOfNil(t *testing.T) {
 	checker := w.checker(t)
 	for _, chain := range [][]*x509.Certificate{nil, {nil, w.ca.cert}, {w.client.cert, nil}, {{}, w.ca.cert}} {
 		assert.NotPanics(t, func() {
-			_, err := checker.TrackChain(chain).CheckTracked(context.Background(), now)
+			_, err := checker.TrackChain(chain).CheckTracked(t.Context(), now)
 			require.ErrorIs(t, err, revocation.ErrArgument)
 		})
 	}

@@ -42,6 +42,7 @@ func (p *partner) chain(of *identity) []*x509.Certificate {
 
 // answers is the partner's responder.
 func (p *partner) answers(t testing.TB, status []byte) handler {
+	t.Helper()
 	return func(_ context.Context, r revocation.Request) (revocation.Response, error) {
 		question, at := parseRequest(t, r), p.clock.now()
 		response := ocsptest.Response{
