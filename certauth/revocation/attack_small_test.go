@@ -1,7 +1,6 @@
 package revocation_test
 
 import (
-	"context"
 	"crypto/x509"
 	"testing"
 	"testing/synctest"
