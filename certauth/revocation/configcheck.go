@@ -1,0 +1,136 @@
+package revocation
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// withDefaults returns a copy with every default in place, and all mistakes at once.
+func (c Config) withDefaults() (Config, error) {
+	var mistakes []error
+	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	c.Responders, c.Lists, c.Issuers = slices.Clone(c.Responders), slices.Clone(c.Lists), slices.Clone(c.Issuers)
+	if c.Mode > SoftFail {
+		mistake("Mode: %d, want HardFail or SoftFail", c.Mode)
+	}
+	if c.Scope > LeafOnly {
+		mistake("Scope: %d, want ChainExceptAnchor or LeafOnly", c.Scope)
+	}
+	if c.Sources > RequireBoth {
+		mistake("Sources: %d is not defined", c.Sources)
+	}
+	if c.CertIDHash > CertIDAuto {
+		mistake("CertIDHash: %d is not defined", c.CertIDHash)
+	}
+	if c.AllowUnknown && c.Mode != SoftFail {
+		mistake("AllowUnknown: needs Mode SoftFail")
+	}
+	if c.ShortLived < 0 || c.StaleGrace < 0 || c.Sweep < 0 {
+		mistake("ShortLived, StaleGrace, Sweep: negative")
+	}
+	if c.StaleGrace > maxStaleGrace {
+		mistake("StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
+	}
+	v := &c.Verify
+	if !v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.DelegateCRL != nil || v.Previous != nil {
+		mistake("Verify: Now, Nonce, TrustedResponders, DelegateCRL and Previous are the Checker's to set")
+	}
+	if v.NonceMode > NonceRequire {
+		mistake("Verify.NonceMode: %d is not defined", v.NonceMode)
+	}
+	if v.Delegate > CheckCRL {
+		mistake("Verify.Delegate: %d is not defined", v.Delegate)
+	}
+	if v.MinRSABits < 0 {
+		mistake("Verify.MinRSABits: %d is negative", v.MinRSABits)
+	}
+	if c.Sources == OCSPOnly && len(c.Lists) > 0 && v.Delegate != CheckCRL {
+		mistake("Lists: OCSPOnly never looks into them")
+	}
+	if c.Sources == CRLOnly && len(c.Responders) > 0 {
+		mistake("Responders: CRLOnly never asks them")
+	}
+	for i, r := range c.Responders {
+		if r.Issuer != nil && len(r.Issuer.Raw) == 0 {
+			mistake("Responders[%d].Issuer: empty certificate", i)
+		}
+		if _, err := checkURL(r.URL, true, nil); err != nil {
+			mistake("Responders[%d].URL: %w", i, err)
+		}
+		if len(r.Trusted) > 0 && r.Issuer == nil {
+			mistake("Responders[%d].Trusted: needs an Issuer to speak for", i)
+		}
+		if slices.Contains(r.Trusted, nil) {
+			mistake("Responders[%d].Trusted: nil certificate", i)
+		}
+		c.Responders[i].Trusted = slices.Clone(r.Trusted)
+	}
+	for i, l := range c.Lists {
+		if err := l.check(); err != nil {
+			mistake("Lists[%d]: %w", i, err)
+		}
+	}
+	if len(c.Lists) > 0 && len(c.Issuers) == 0 {
+		mistake("Lists: need Issuers, the CAs that signed them")
+	}
+	for i, issuer := range c.Issuers {
+		if issuer == nil || len(issuer.Raw) == 0 {
+			mistake("Issuers[%d]: nil or empty certificate", i)
+		}
+	}
+	if c.IgnoreCertificateURLs && len(c.Lists) == 0 && len(c.Responders) == 0 && len(c.Issuers) == 0 {
+		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
+	}
+	mistakes = append(mistakes, setNumbers(&c)...)
+	return c, errors.Join(mistakes...)
+}
+
+// setNumbers puts the defaults of durations and bounds in place.
+func setNumbers(c *Config) []error {
+	var mistakes []error
+	duration := func(name string, d *time.Duration, otherwise time.Duration) {
+		if *d < 0 {
+			mistakes = append(mistakes, fmt.Errorf("%s: %s is negative", name, *d))
+		}
+		if *d == 0 {
+			*d = otherwise
+		}
+	}
+	number := func(name string, n *int, otherwise int) {
+		if *n < 0 {
+			mistakes = append(mistakes, fmt.Errorf("%s: %d is negative", name, *n))
+		}
+		if *n == 0 {
+			*n = otherwise
+		}
+	}
+	duration("MaxWait", &c.MaxWait, defaultMaxWait)
+	duration("HedgeAfter", &c.HedgeAfter, defaultHedgeAfter)
+	duration("PollInterval", &c.PollInterval, defaultPollInterval)
+	number("MaxRecords", &c.MaxRecords, defaultMaxRecords)
+	number("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory)
+	number("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes)
+	if c.Now == nil {
+		c.Now = time.Now //nolint:forbidigo // the one default of the injected clock
+	}
+	return mistakes
+}
+
+func (l List) check() error {
+	set := 0
+	for _, one := range []string{l.URL, l.File, l.Dir} {
+		if one != "" {
+			set++
+		}
+	}
+	if set != 1 {
+		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", set)
+	}
+	if l.URL != "" {
+		_, err := checkURL(l.URL, true, nil)
+		return err
+	}
+	return nil
+}

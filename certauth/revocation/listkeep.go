@@ -1,0 +1,131 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// build verifies one list at a time, since while it is built it is in memory twice.
+func (c *Checker) build(ctx context.Context, der []byte, issuer *x509.Certificate) (*CRL, error) {
+	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, issuer, c.terms(c.config.Now())) })
+}
+
+// mayReplace is rule C9. A list of another scope under the same address takes the place
+// of one that has run out, not of one that counts; one whose time has not come takes none.
+func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
+	if next.ThisUpdate().After(now.Add(c.skew)) {
+		return c.notOver(next, now)
+	}
+	err := old.CheckNewer(next)
+	if err == nil || errors.Is(err, ErrRollback) {
+		return err
+	}
+	if c.notOver(old, now) == nil {
+		return err
+	}
+	return nil
+}
+
+// notOver refuses a list that has run out: it is kept for what it says against
+// certificates, and another is needed.
+func (c *Checker) notOver(l *CRL, now time.Time) error {
+	switch {
+	case l.ThisUpdate().After(now.Add(c.skew)):
+		return fmt.Errorf("%w: thisUpdate lies ahead", ErrNotFresh)
+	case !l.NextUpdate().IsZero() && now.After(l.NextUpdate().Add(c.skew)):
+		return fmt.Errorf("%w: nextUpdate has passed", ErrNotFresh)
+	}
+	return nil
+}
+
+// softOf is when to fetch the list again. What the server says can only make it sooner.
+func (c *Checker) softOf(l *CRL, now time.Time, maxAge time.Duration) time.Time {
+	soft := now.Add(maxSoftCRL)
+	if next := l.NextUpdate(); !next.IsZero() {
+		soft = softDeadline(l.ThisUpdate(), next, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate().String()))
+	}
+	if maxAge > 0 {
+		soft = earliest(soft, now.Add(max(maxAge, minSoft)))
+	}
+	return soft
+}
+
+// withDelta completes the list by its delta (RFC 5280, section 5.2.6), if it names one and
+// that can be had; else by the delta of the list before it, which may know of revocations
+// that are nowhere else.
+func (c *Checker) withDelta(
+	ctx context.Context, base *CRL, before *loadedList, issuer *x509.Certificate, alsoAt []string,
+) (crl *CRL, missing bool) {
+	urls := usableURLs(append(base.FreshestURLs(), alsoAt...), maxDeltaURLs)
+	if len(urls) == 0 || c.config.IgnoreDeltas {
+		return base, false
+	}
+	if before != nil {
+		base = base.withDeltaOf(before.crl)
+	}
+	if c.config.IgnoreCertificateURLs {
+		return base, true
+	}
+	for i, url := range urls {
+		if slices.Contains(urls[:i], url) {
+			continue
+		}
+		merged := base
+		_, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+			func(response Response) (Result, error) {
+				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, issuer, c.terms(c.config.Now())) })
+				if err != nil {
+					return Result{}, err
+				}
+				merged = next
+				return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
+			})
+		if err == nil || errors.Is(err, ErrRollback) { // the list itself knows all that the delta does
+			return merged, false
+		}
+	}
+	return base, base.delta == nil || c.notOver(base, c.config.Now()) != nil
+}
+
+// withDeltaOf lays the delta of another list over this one, if it continues this one too.
+func (l *CRL) withDeltaOf(other *CRL) *CRL {
+	if other == nil || other.delta == nil || l.base.continuedBy(other.delta) != nil {
+		return l
+	}
+	merged := *l
+	merged.delta = other.delta
+	return &merged
+}
+
+// makeRoom unloads lists that nobody asked for lately until the new one fits.
+func (c *Checker) makeRoom(size int, asking *remoteList, now time.Time) error {
+	lists := c.remote.snapshot()
+	held := c.local.size()
+	for _, l := range lists {
+		if known := l.current.Load(); known != nil && l != asking {
+			held += known.crl.Size()
+		}
+	}
+	for _, l := range lists {
+		if held+size <= c.config.MaxListMemory {
+			return nil
+		}
+		known := l.current.Load()
+		if known == nil || l == asking || now.Sub(time.Unix(l.used.Load(), 0)) < unusedFor {
+			continue
+		}
+		if c.remote.unload(l, known) {
+			held -= known.crl.Size()
+			c.stats.listsUnloaded.Add(1)
+		}
+	}
+	if held+size > c.config.MaxListMemory {
+		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, c.config.MaxListMemory)
+	}
+	return nil
+}
