@@ -56,7 +56,10 @@ func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (ce
 	return c.decide(ctx, judged[:n])
 }
 
-const maxDepth = 10
+const (
+	maxDepth     = 10
+	maxFlightsOf = 4096 // at once for certificates of one CA, whoever waits
+)
 
 // judgement is one certificate on its way to a decision.
 type judgement struct {
@@ -185,7 +188,13 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		}
 		return
 	}
-	j.flight = c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error { return c.obtain(ctx, r) })
+	j.flight = c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error {
+		defer r.authority.flights.Add(-1)
+		if r.authority.flights.Add(1) > maxFlightsOf { // each outlives the request that it was begun for
+			return fmt.Errorf("%w: for certificates of one CA", ErrOverloaded)
+		}
+		return c.obtain(ctx, r)
+	})
 	if j.flight == nil && j.result.Status == Unavailable {
 		j.err = ErrClosed
 	}

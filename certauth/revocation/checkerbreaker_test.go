@@ -201,7 +201,8 @@ func TestChecker_BacksOffFromAResponder(t *testing.T) {
 	}
 }
 
-// Rule F9: 4 fetches at once per host, 16 in all, 64 wait, and the rest are refused.
+// Rule F9: 4 fetches at once per host, 8 per CA, 16 in all, 64 wait per host, and the rest
+// are refused.
 func TestChecker_BoundsFetches(t *testing.T) {
 	type scene struct {
 		*wired
@@ -258,7 +259,7 @@ func TestChecker_BoundsFetches(t *testing.T) {
 			s.says(t, s.checker, s.issue(t, "after"), isGood, nil)
 		}
 	})
-	inBubble(t, "many hosts", func(t *testing.T) {
+	inBubble(t, "many hosts of one CA", func(t *testing.T) {
 		s := set(t)
 		for i := range 10 {
 			serve(s, fmt.Sprintf("http://host%d.partner.example", i))
@@ -267,10 +268,10 @@ func TestChecker_BoundsFetches(t *testing.T) {
 			ask(t, s, fmt.Sprintf("http://host%d.partner.example/x", i%10))
 		}
 		synctest.Wait()
-		assert.Equal(t, int64(16), s.inside.Load())
+		assert.Equal(t, int64(8), s.inside.Load())
 		close(s.gate)
 		s.all.Wait()
-		assert.Equal(t, int64(16), s.most.Load())
+		assert.Equal(t, int64(8), s.most.Load())
 		assert.LessOrEqual(t, s.mostOfOne.Load(), int64(4))
 		assert.Equal(t, int64(70), s.good.Load())
 	})

@@ -14,6 +14,7 @@ import (
 const (
 	maxFetches        = 16 // at once, in all
 	maxFetchesPerHost = 4
+	maxFetchesPerCA   = 8  // over all hosts that its certificates name
 	maxFetchQueueOf   = 64 // for one host, so that nobody fills the queue for the others
 	maxFetchQueue     = 512
 	maxHosts          = 1024 // remembered; who is idle and well is forgotten first
@@ -35,6 +36,7 @@ type hostGate struct {
 	mu      sync.Mutex
 	waiting int
 	hosts   map[string]*host
+	owners  map[string]*owner // with somebody inside
 	paths   map[string]*backOff
 }
 
@@ -48,12 +50,19 @@ type host struct {
 	probing  bool
 }
 
+// owner is a CA whose evidence is fetched. It may name as many hosts as it likes, and each
+// may take its time.
+type owner struct {
+	slots  chan struct{}
+	inside int
+}
+
 func (h *host) open() bool { return h.failures >= breakerOpensAfter }
 
 func newHostGate(now func() time.Time, changed func(context.Context, string, bool)) *hostGate {
 	return &hostGate{
 		all: make(chan struct{}, maxFetches), now: now, seed: maphash.MakeSeed(), changed: changed,
-		hosts: map[string]*host{}, paths: map[string]*backOff{},
+		hosts: map[string]*host{}, owners: map[string]*owner{}, paths: map[string]*backOff{},
 	}
 }
 
@@ -61,6 +70,8 @@ func newHostGate(now func() time.Time, changed func(context.Context, string, boo
 type pass struct {
 	gate  *hostGate
 	host  *host
+	owner *owner
+	of    string // whose evidence it is
 	path  string
 	probe bool
 	held  bool // a place
@@ -80,7 +91,7 @@ func (g *hostGate) enter(ctx context.Context, owner, address string) (*pass, err
 		return nil, err
 	}
 	scheme, _, _ := strings.Cut(address, ":")
-	p, err := g.admit(strings.ToLower(scheme)+"://"+label, label, owner+"\n"+address)
+	p, err := g.admit(strings.ToLower(scheme)+"://"+label, label, owner, address)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +118,7 @@ func (p *pass) rest() {
 		p.held = false
 		<-p.gate.all
 		<-p.host.slots
+		<-p.owner.slots
 	}
 }
 
@@ -139,7 +151,7 @@ func hostOf(address string) (string, error) {
 	return strings.ToLower(u.Hostname()) + ":" + port, nil
 }
 
-func (g *hostGate) admit(name, label, path string) (*pass, error) {
+func (g *hostGate) admit(name, label, of, address string) (*pass, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.now()
@@ -149,37 +161,52 @@ func (g *hostGate) admit(name, label, path string) (*pass, error) {
 		h = &host{label: label, slots: make(chan struct{}, maxFetchesPerHost)}
 		g.hosts[name] = h
 	}
-	p := &pass{gate: g, host: h, path: path}
+	p := &pass{gate: g, host: h, of: of, path: of + "\n" + address}
 	if h.open() {
 		if h.probing || h.resting(now) {
 			return nil, fmt.Errorf("%w: %d failures in a row", ErrBreakerOpen, h.failures)
 		}
 		h.probing, p.probe = true, true
-	} else if b := g.paths[path]; b != nil && resting(b.until, now) {
+	} else if b := g.paths[p.path]; b != nil && resting(b.until, now) {
 		return nil, fmt.Errorf("%w: backing off", ErrBreakerOpen)
 	}
 	h.inside++
+	if p.owner = g.owners[of]; p.owner == nil {
+		p.owner = &owner{slots: make(chan struct{}, maxFetchesPerCA)}
+		g.owners[of] = p.owner
+	}
+	p.owner.inside++
 	return p, nil
 }
 
+// exit undoes admit, under the lock.
+func (p *pass) exit() {
+	p.host.inside--
+	if p.owner.inside--; p.owner.inside == 0 {
+		delete(p.gate.owners, p.of)
+	}
+	if p.probe {
+		p.host.probing = false
+	}
+}
+
+// queue takes the place of the CA first: who waits for it keeps no host from others.
 func (g *hostGate) queue(ctx context.Context, p *pass) error {
-	select {
-	case p.host.slots <- struct{}{}:
-	default:
-		if err := g.wait(ctx, p.host, p.host.slots); err != nil {
+	taken := []chan struct{}{p.owner.slots, p.host.slots, g.all}
+	for i, slots := range taken {
+		select {
+		case slots <- struct{}{}:
+			continue
+		default:
+		}
+		if err := g.wait(ctx, p.host, slots); err != nil {
+			for _, held := range taken[:i] {
+				<-held
+			}
 			return err
 		}
 	}
-	select {
-	case g.all <- struct{}{}:
-		return nil
-	default:
-	}
-	err := g.wait(ctx, p.host, g.all)
-	if err != nil {
-		<-p.host.slots
-	}
-	return err
+	return nil
 }
 
 func (g *hostGate) wait(ctx context.Context, h *host, slots chan struct{}) error {
@@ -225,10 +252,7 @@ func (p *pass) leave(ctx context.Context, err error, retryAfter time.Duration) {
 
 func (p *pass) settle(now time.Time, err error, retryAfter time.Duration) {
 	h := p.host
-	h.inside--
-	if p.probe {
-		h.probing = false
-	}
+	p.exit()
 	if errors.Is(err, context.Canceled) || wasNotSent(err) { // says nothing about the host
 		return
 	}
@@ -259,10 +283,7 @@ func (p *pass) settle(now time.Time, err error, retryAfter time.Duration) {
 func (p *pass) abandon() {
 	p.gate.mu.Lock()
 	defer p.gate.mu.Unlock()
-	p.host.inside--
-	if p.probe {
-		p.host.probing = false
-	}
+	p.exit()
 }
 
 // wasNotSent reports whether the fetch was refused on our side.

@@ -21,6 +21,7 @@ type authority struct {
 	key    string // name and SubjectPublicKeyInfo, exact
 	issuer atomic.Pointer[x509.Certificate]
 
+	flights    atomic.Int64
 	refreshers chan struct{} // places
 	refreshing atomic.Int64  // with those that wait for a place
 }
