@@ -21,8 +21,8 @@ const DefaultMaxDepth = 5
 // authentication allowed all the way down. It is an anchor that vouches for the names.
 //
 // If several chains verify, all of them are kept in [Identity.Chains]; a later rule on
-// the issuer accepts if any of them satisfies it, a revocation rule refuses if any holds
-// a revoked certificate.
+// the issuer accepts if any of them satisfies it. A revocation rule takes out those that
+// hold a revoked CA, and refuses if none is left or the caller's own certificate is revoked.
 //
 // Refused: a CA certificate or one of the roots as the leaf, a chain with more than
 // MaxDepth CA certificates, SHA-1 and MD5 signatures, and an e-mail address outside a
