@@ -39,8 +39,13 @@ type IPs []string
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
-		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, isHostName) }, matchDNS)
+	named, after := c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
+		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, isHostName) }, nil)
+	r := &dnsRule{altRule: named}
+	for _, text := range p {
+		r.patterns = append(r.patterns, newDNSPattern(text))
+	}
+	return r, after
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
@@ -60,7 +65,7 @@ func (p UPNs) compile(c *compilation, at place) (rule, standing) {
 
 func (c *compilation) altRule(name, what string, list []string, at place, parse func(string) error,
 	have func(*san.Names) []string, readable func(*san.Names) bool, match func(have, want string) bool,
-) (rule, standing) {
+) (*altRule, standing) {
 	path := at.path + "." + name
 	c.needNames(path, at)
 	if len(list) == 0 {
@@ -96,6 +101,25 @@ func (r *altRule) judge(e *evaluation) *Error {
 		}
 	}
 	return e.refuse(r, r.readable(&e.facts.names.alt))
+}
+
+// dnsRule is an altRule over the host names of the certificate, which are told from other
+// text once and not on every request.
+type dnsRule struct {
+	*altRule
+	patterns []dnsPattern
+}
+
+func (r *dnsRule) judge(e *evaluation) *Error {
+	hosts := e.facts.hostNames()
+	for _, host := range hosts {
+		for i := range r.patterns {
+			if r.patterns[i].matches(host) {
+				return nil
+			}
+		}
+	}
+	return e.refuse(r.altRule, len(hosts) == len(e.facts.names.alt.DNS))
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {

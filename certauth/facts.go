@@ -27,6 +27,7 @@ type facts struct {
 	presented []*x509.Certificate
 	names     certNames
 	sums      certSums
+	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
 
 	mutex    sync.Mutex // guards the start and the end of a search
@@ -41,6 +42,16 @@ type facts struct {
 type certNames struct {
 	subject dn.Name
 	alt     san.Names
+}
+
+// hostNames returns the DNS names that are host names, in lower case.
+func (f *facts) hostNames() []string {
+	if known := f.hosts.Load(); known != nil {
+		return *known
+	}
+	hosts := hostNamesOf(f.names.alt.DNS)
+	f.hosts.Store(&hosts)
+	return hosts
 }
 
 // certSums holds the digests of one certificate, each computed when first asked for.

@@ -22,13 +22,41 @@ func parseDNSPattern(s string) error {
 	return nil
 }
 
-// matchDNS compares a certificate's DNS name with a pattern, label by label.
-func matchDNS(have, want string) bool {
-	if len(want) > 2 && want[0] == '*' && want[1] == '.' {
-		_, rest, found := strings.Cut(have, ".")
-		return found && equalFoldASCII(rest, want[2:]) && isHostName(have)
+// dnsPattern is a pattern of DNSNames in lower case: a host name, or what stands behind the
+// asterisk, dot included.
+type dnsPattern struct {
+	text     string
+	wildcard bool
+}
+
+func newDNSPattern(s string) dnsPattern {
+	text, wildcard := strings.CutPrefix(strings.ToLower(s), "*")
+	return dnsPattern{text, wildcard}
+}
+
+// matches compares a host name in lower case with the pattern, label by label.
+func (p *dnsPattern) matches(host string) bool {
+	if !p.wildcard {
+		return host == p.text
 	}
-	return equalFoldASCII(have, want) && isHostName(have)
+	n := len(host) - len(p.text) // of the one label that the asterisk stands for
+	return n > 0 && host[n:] == p.text && strings.IndexByte(host[:n], '.') < 0
+}
+
+// hostNamesOf returns those of the names that are host names, in lower case. It makes no
+// copy of a list that is already like that.
+func hostNamesOf(names []string) []string {
+	asTheyAre := func(name string) bool { return isHostName(name) && strings.ToLower(name) == name }
+	if all(names, asTheyAre) {
+		return names
+	}
+	var hosts []string
+	for _, name := range names {
+		if isHostName(name) {
+			hosts = append(hosts, strings.ToLower(name)) // ASCII, by the line above
+		}
+	}
+	return hosts
 }
 
 // isHostName accepts letters, digits, hyphens and underscores in labels of 1 to 63

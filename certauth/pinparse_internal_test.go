@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"encoding/hex"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,12 @@ func FuzzPin(f *testing.F) {
 			assert.Equal(t, pin, again)
 		}
 	})
+}
+
+// matchDNS is how a DNS name of a certificate meets a pattern.
+func matchDNS(have, want string) bool {
+	pattern := newDNSPattern(want)
+	return slices.ContainsFunc(hostNamesOf([]string{have}), pattern.matches)
 }
 
 // Whatever isHostName accepts is one: RFC 1123, section 2.1, with the underscore.
