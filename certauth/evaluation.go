@@ -106,7 +106,9 @@ func (e *evaluation) match(name string) {
 // anchor records that a rule vouches for the certificate.
 func (e *evaluation) anchor(v vouching, chains []*verifiedChain) {
 	e.vouched = max(e.vouched, v)
-	e.chains = append(e.chains, chains...)
+	if len(chains) > 0 {
+		e.chains = append(e.chains, chains...)
+	}
 }
 
 // spoil takes a chain out of what later rules and the identity may rest on.

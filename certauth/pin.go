@@ -161,6 +161,7 @@ func (r *pinRule) describe(p *printer) {
 // index by the first bits, so that a look-up touches two places and not twenty.
 type pinSet struct {
 	size   int
+	count  int
 	packed []byte
 	shift  int      // of the first four bytes, to get the place in the index
 	index  []uint32 // where the pins of this beginning start; one more at the end
@@ -208,36 +209,42 @@ func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
 	}
 	slices.SortFunc(pins, bytes.Compare)
 	pins = slices.CompactFunc(pins, bytes.Equal)
-	set := pinSet{size: kind.size, packed: bytes.Join(pins, nil)}
+	set := pinSet{size: kind.size, count: len(pins), packed: bytes.Join(pins, nil)}
 	set.makeIndex()
 	return set, mistakes
 }
 
-func (s *pinSet) len() int {
-	if s.size == 0 {
-		return 0
-	}
-	return len(s.packed) / s.size
-}
+func (s *pinSet) len() int { return s.count }
 
 func (s *pinSet) contains(pin []byte) bool {
-	if len(pin) != s.size {
+	if len(pin) != s.size || s.count == 0 {
 		return false
 	}
-	low, high := 0, s.len()
+	low, high := 0, s.count
 	if s.index != nil {
 		at := s.beginning(pin)
 		low, high = int(s.index[at]), int(s.index[at+1])
 	}
+	// Digests differ in their first bytes: those choose where to look, and all of them
+	// what is found.
+	first := binary.BigEndian.Uint64(pin)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
-		switch bytes.Compare(s.packed[middle*s.size:(middle+1)*s.size], pin) {
-		case 0:
-			return true
-		case -1:
+		known := s.packed[middle*s.size : (middle+1)*s.size]
+		switch front := binary.BigEndian.Uint64(known); {
+		case front < first:
 			low = middle + 1
-		default:
+		case front > first:
 			high = middle
+		default:
+			switch bytes.Compare(known, pin) {
+			case 0:
+				return true
+			case -1:
+				low = middle + 1
+			default:
+				high = middle
+			}
 		}
 	}
 	return false
