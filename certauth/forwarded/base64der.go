@@ -57,11 +57,35 @@ func strictBase64(value string) ([]byte, error) {
 }
 
 func parseBase64DER(der []byte) (*x509.Certificate, error) {
+	if !beginsAsCertificate(der) {
+		return nil, errNotCertificate
+	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("base64, but not of one certificate: %s", logtext.Quote(err.Error()))
+		return nil, parseError{err}
 	}
 	return cert, nil
+}
+
+var errNotCertificate = errors.New("base64, but not of one certificate: it does not begin with a sequence in a sequence")
+
+// beginsAsCertificate looks at what stands first in every certificate, a SEQUENCE within a
+// SEQUENCE. It is a cheap no for noise; the parser decides all else.
+func beginsAsCertificate(der []byte) bool {
+	header := 2
+	if len(der) > 1 && der[1] >= 0x80 {
+		header += int(der[1] & 0x7F)
+	}
+	return len(der) > header && der[0] == sequenceTag && der[header] == sequenceTag
+}
+
+const sequenceTag = 0x30
+
+// parseError is what the parser says, quoted when somebody reads it.
+type parseError struct{ err error }
+
+func (e parseError) Error() string {
+	return "base64, but not of one certificate: " + logtext.Quote(e.err.Error())
 }
 
 // startsAsBase64 looks at the beginning: of what is no base64 at all nothing is decoded.
@@ -87,10 +111,20 @@ func checkBase64(value string) error {
 func checkAlphabet(body string) error {
 	for i := range len(body) {
 		if !isBase64(body[i]) {
-			return fmt.Errorf("byte 0x%02x at offset %d is not of the base64 alphabet", body[i], i)
+			return alphabetError{body[i], i}
 		}
 	}
 	return nil
+}
+
+// alphabetError is put into words only when somebody reads it: noise is refused often.
+type alphabetError struct {
+	found  byte
+	offset int
+}
+
+func (e alphabetError) Error() string {
+	return fmt.Sprintf("byte 0x%02x at offset %d is not of the base64 alphabet", e.found, e.offset)
 }
 
 func isBase64(c byte) bool {

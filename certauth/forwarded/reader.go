@@ -77,7 +77,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
 	}
 	l.chain = l.chain.prepared()
-	s := &reader{layout: l, rulePath: "Source." + l.preset, tooLongHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
+	s := &reader{layout: l, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
 	for _, flag := range l.flags {
 		s.flagKeys = append(s.flagKeys, http.CanonicalHeaderKey(flag.Header))
 	}
@@ -140,7 +140,7 @@ type reader struct {
 	gate           gate
 	key            string // canonical form of header
 	rulePath       string
-	tooLongHint    string
+	formHint       string
 	flagKeys       []string
 	fingerprintKey string
 }
@@ -178,19 +178,19 @@ func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 		}
 	}
 	if connectionNames(r.Header["Connection"], s.kept) {
-		return certauth.Offer{}, s.malformed("the Connection header names one of the platform's headers", "")
+		return certauth.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
-		return certauth.Offer{}, s.malformed(fmt.Sprintf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+		return certauth.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
-			return certauth.Offer{}, s.malformed("a chain without "+s.header, "")
+			return certauth.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysPresent(r.Header); ok {
-			return certauth.Offer{}, s.malformed(fmt.Sprintf("%s says that there is a certificate, %s is empty", flag, s.header),
+			return certauth.Offer{}, s.malformed(fmt.Errorf("%s says that there is a certificate, %s is empty", flag, s.header),
 				"the front end left it out; was it larger than the front end forwards?")
 		}
 		return certauth.Offer{}, s.none()
@@ -209,19 +209,19 @@ func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) 
 	for i, key := range s.flagKeys {
 		value, err := atMostOne(header, key, s.flags[i].Header)
 		if err != nil {
-			return certauth.Offer{}, s.malformed(err.Error(), "a client or a proxy added the header beside the front end's")
+			return certauth.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
 		value, err := atMostOne(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
-			return certauth.Offer{}, s.malformed(err.Error(), "certificate and fingerprint have different authors: does every route of the front end set both?")
+			return certauth.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
 		}
 		o.Add(value)
 	}
 	if err := s.chain.offer(header, &o); err != nil {
-		return certauth.Offer{}, s.malformed(err.Error(), s.hint(leaf))
+		return certauth.Offer{}, s.malformed(err, s.hint(leaf))
 	}
 	return o, nil
 }
@@ -233,7 +233,7 @@ func (s *reader) Decode(o certauth.Offer, screen func([]byte) error) (certauth.P
 		return certauth.Presented{}, refusal.error
 	}
 	if err != nil {
-		return certauth.Presented{}, s.malformed(err.Error(), s.hint(o.Text(0)))
+		return certauth.Presented{}, s.malformed(err, s.hint(o.Text(0)))
 	}
 	if refused := s.judge(o, certs[0]); refused != nil {
 		return certauth.Presented{}, refused
@@ -290,7 +290,7 @@ func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509
 		return nil, err
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.header, err)
+		return nil, headerError{s.header, err}
 	}
 	chain, err := s.chain.read(o, s.fixedTexts())
 	if err != nil {
@@ -326,7 +326,7 @@ func (s *reader) judge(o certauth.Offer, leaf *x509.Certificate) *certauth.Error
 		return nil
 	}
 	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
-		return s.malformed(s.fingerprint+" is not the fingerprint of the certificate", "certificate and fingerprint have different authors: does every route of the front end set both?")
+		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint have different authors: does every route of the front end set both?")
 	}
 	return nil
 }
@@ -354,14 +354,28 @@ func (s *reader) none() *certauth.Error {
 	}
 }
 
-func (s *reader) malformed(detail, hint string) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: errors.New(detail)}
+func (s *reader) malformed(detail error, hint string) *certauth.Error {
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: inWords{detail}}
 }
+
+// inWords is an error as text alone: what is wrong with a header must not be taken for
+// something else that it is made of.
+type inWords struct{ detail error }
+
+func (e inWords) Error() string { return e.detail.Error() }
 
 // tooLong is put into words only when somebody reads it: it is the cheapest refusal.
 func (s *reader) tooLong(n int) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.tooLongHint, Err: lengthError{s.header, n, s.codec.limit}}
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
 }
+
+// headerError says in which header the mistake is, when somebody reads it.
+type headerError struct {
+	header string
+	err    error
+}
+
+func (e headerError) Error() string { return e.header + ": " + e.err.Error() }
 
 type lengthError struct {
 	header   string
@@ -373,7 +387,7 @@ func (e lengthError) Error() string {
 }
 
 func (s *reader) hint(value string) string {
-	hint := s.preset + " sends " + s.form
+	hint := s.formHint
 	if form := resembles(value); form != "" {
 		hint += "; " + form
 	}
