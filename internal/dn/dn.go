@@ -12,6 +12,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
 // Attribute is one AttributeTypeAndValue of RFC 5280, section 4.1.2.4. A value of
@@ -34,16 +36,20 @@ const (
 )
 
 // Parse reads a name from the DER of an RDNSequence.
-func Parse(der []byte) (Name, error) {
-	var sequence []asn1.RawValue
-	if rest, err := asn1.Unmarshal(der, &sequence); err != nil || len(rest) > 0 {
+func Parse(input []byte) (Name, error) {
+	sequence, rest, ok := der.Read(input)
+	if !ok || len(rest) > 0 || sequence.Tag != der.Sequence {
 		return nil, errors.New("not an RDNSequence")
 	}
-	if len(sequence) > maxRDNs {
-		return nil, fmt.Errorf("more than %d RDNs", maxRDNs)
-	}
-	name := make(Name, 0, len(sequence))
-	for _, element := range sequence {
+	name := make(Name, 0, count(sequence.Content))
+	for rest = sequence.Content; len(rest) > 0; {
+		var element der.Element
+		if element, rest, ok = der.Read(rest); !ok {
+			return nil, errors.New("not an RDNSequence")
+		}
+		if len(name) == maxRDNs {
+			return nil, fmt.Errorf("more than %d RDNs", maxRDNs)
+		}
 		rdn, err := parseRDN(element)
 		if err != nil {
 			return nil, err
@@ -53,19 +59,32 @@ func Parse(der []byte) (Name, error) {
 	return name, nil
 }
 
-func parseRDN(element asn1.RawValue) ([]Attribute, error) {
-	var pairs []asn1.RawValue
-	if rest, err := asn1.UnmarshalWithParams(element.FullBytes, &pairs, "set"); err != nil || len(rest) > 0 {
+// count returns how many elements there are, and at most one more than any limit.
+func count(elements []byte) int {
+	n := 0
+	for ok := true; ok && len(elements) > 0 && n <= maxRDNs; n++ {
+		_, elements, ok = der.Read(elements)
+	}
+	return n
+}
+
+func parseRDN(element der.Element) ([]Attribute, error) {
+	if element.Tag != der.Set {
 		return nil, errors.New("not a RelativeDistinguishedName")
 	}
-	if len(pairs) == 0 {
+	if len(element.Content) == 0 {
 		return nil, errors.New("empty RelativeDistinguishedName")
 	}
-	if len(pairs) > maxAttributes {
-		return nil, fmt.Errorf("more than %d attributes in an RDN", maxAttributes)
-	}
-	rdn := make([]Attribute, 0, len(pairs))
-	for _, pair := range pairs {
+	rdn := make([]Attribute, 0, min(count(element.Content), maxAttributes))
+	for rest := element.Content; len(rest) > 0; {
+		var pair der.Element
+		var ok bool
+		if pair, rest, ok = der.Read(rest); !ok {
+			return nil, errors.New("not a RelativeDistinguishedName")
+		}
+		if len(rdn) == maxAttributes {
+			return nil, fmt.Errorf("more than %d attributes in an RDN", maxAttributes)
+		}
 		attribute, err := parseAttribute(pair)
 		if err != nil {
 			return nil, err
@@ -75,44 +94,54 @@ func parseRDN(element asn1.RawValue) ([]Attribute, error) {
 	return rdn, nil
 }
 
-// parseAttribute reads type and value by hand: a struct would let encoding/asn1 pass over
-// whatever stands behind the value.
-func parseAttribute(pair asn1.RawValue) (Attribute, error) {
-	var oid asn1.ObjectIdentifier
-	var value asn1.RawValue
-	if pair.Class != asn1.ClassUniversal || pair.Tag != asn1.TagSequence || !pair.IsCompound {
+func parseAttribute(pair der.Element) (Attribute, error) {
+	if pair.Tag != der.Sequence {
 		return Attribute{}, errors.New("not an AttributeTypeAndValue")
 	}
-	rest, err := asn1.Unmarshal(pair.Bytes, &oid)
-	if err != nil {
+	kind, rest, ok := der.Read(pair.Content)
+	if !ok || kind.Tag != der.OID {
 		return Attribute{}, errors.New("attribute without a type")
 	}
-	if rest, err = asn1.Unmarshal(rest, &value); err != nil || len(rest) > 0 {
+	oid, err := oidOf(kind)
+	if err != nil {
+		return Attribute{}, err
+	}
+	value, rest, ok := der.Read(rest)
+	if !ok || len(rest) > 0 {
 		return Attribute{}, errors.New("attribute without exactly one value")
 	}
-	attribute := Attribute{OID: oid.String()}
+	attribute := Attribute{OID: oid}
 	if text, ok := decodeString(value); ok {
 		attribute.Text = text
 	} else {
-		attribute.Raw = value.FullBytes
+		attribute.Raw = value.Full
 	}
 	return attribute, nil
+}
+
+// oidOf writes an attribute type with dots. Those that have a keyword are looked up.
+func oidOf(element der.Element) (string, error) {
+	if known, ok := knownOIDs[string(element.Content)]; ok {
+		return known, nil
+	}
+	var oid asn1.ObjectIdentifier
+	if rest, err := asn1.Unmarshal(element.Full, &oid); err != nil || len(rest) > 0 {
+		return "", errors.New("attribute without a type")
+	}
+	return oid.String(), nil
 }
 
 // decodeString returns the text of the string types of RFC 5280's DirectoryString
 // and of IA5String. TeletexString is read only where it is plain ASCII, since
 // nobody agrees on the rest.
-func decodeString(value asn1.RawValue) (string, bool) {
-	if value.Class != asn1.ClassUniversal || value.IsCompound {
-		return "", false
-	}
-	switch value.Tag {
+func decodeString(value der.Element) (string, bool) {
+	switch value.Tag { // universal and primitive
 	case asn1.TagUTF8String:
-		return string(value.Bytes), utf8.Valid(value.Bytes)
+		return string(value.Content), utf8.Valid(value.Content)
 	case asn1.TagPrintableString, asn1.TagIA5String, asn1.TagNumericString, asn1.TagT61String:
-		return string(value.Bytes), isASCII(value.Bytes)
+		return string(value.Content), isASCII(value.Content)
 	case asn1.TagBMPString:
-		return decodeBMP(value.Bytes)
+		return decodeBMP(value.Content)
 	}
 	return "", false
 }

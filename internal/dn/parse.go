@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
 // The first keyword of an OID is the one written back. CN to UID are those of RFC
@@ -34,6 +36,27 @@ var keywords = []struct{ name, oid string }{
 	{"POSTALCODE", "2.5.4.17"},
 	{"ORGANIZATIONIDENTIFIER", "2.5.4.97"},
 }
+
+// knownOIDs has the dotted form of the types above by their DER content.
+var knownOIDs = func() map[string]string {
+	known := map[string]string{}
+	for _, keyword := range keywords {
+		var oid asn1.ObjectIdentifier
+		for arc := range strings.SplitSeq(keyword.oid, ".") {
+			number, err := strconv.Atoi(arc)
+			if err != nil {
+				panic(err)
+			}
+			oid = append(oid, number)
+		}
+		encoded, err := asn1.Marshal(oid)
+		if err != nil {
+			panic(err)
+		}
+		known[string(encoded[2:])] = keyword.oid
+	}
+	return known
+}()
 
 // Attribute types that callers ask for by name.
 const (
@@ -155,19 +178,19 @@ func (p *parser) hexValue(oid string) (Attribute, error) {
 	for end < len(p.text) && strings.IndexByte("0123456789abcdefABCDEF", p.text[end]) >= 0 {
 		end++
 	}
-	der, err := hex.DecodeString(p.text[p.at:end])
-	if err != nil || len(der) == 0 {
+	raw, err := hex.DecodeString(p.text[p.at:end])
+	if err != nil || len(raw) == 0 {
 		return Attribute{}, errors.New("hex value is not whole bytes")
 	}
 	p.at = end
-	var value asn1.RawValue
-	if rest, err := asn1.Unmarshal(der, &value); err != nil || len(rest) > 0 {
+	value, rest, ok := der.Read(raw)
+	if !ok || len(rest) > 0 {
 		return Attribute{}, errors.New("hex value is not one DER value")
 	}
 	if text, ok := decodeString(value); ok {
 		return Attribute{OID: oid, Text: text}, nil
 	}
-	return Attribute{OID: oid, Raw: der}, nil
+	return Attribute{OID: oid, Raw: raw}, nil
 }
 
 func (p *parser) quotedValue() (string, error) {

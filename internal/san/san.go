@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/netip"
 	"unicode/utf8"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
 // MaxNames bounds how many names one certificate may carry. Real client certificates
@@ -51,20 +53,19 @@ func Of(cert *x509.Certificate) (Names, error) {
 
 // Parse reads the DER of a SubjectAltName extension. An empty name, one outside the
 // alphabet of its type, or more than [MaxNames] names are errors.
-func Parse(der []byte) (Names, error) {
-	var outer asn1.RawValue
-	rest, err := asn1.Unmarshal(der, &outer)
-	if err != nil || len(rest) > 0 || !outer.IsCompound || outer.Class != asn1.ClassUniversal || outer.Tag != asn1.TagSequence {
+func Parse(input []byte) (Names, error) {
+	outer, rest, ok := der.Read(input)
+	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
 		return Names{}, errors.New("subject alternative name: not a sequence")
 	}
 	var names Names
-	rest = outer.Bytes
+	rest = outer.Content
 	for count := 1; len(rest) > 0; count++ {
 		if count > MaxNames {
 			return Names{}, fmt.Errorf("subject alternative name: more than %d names", MaxNames)
 		}
-		var name asn1.RawValue
-		if rest, err = asn1.Unmarshal(rest, &name); err != nil || name.Class != asn1.ClassContextSpecific {
+		var name der.Element
+		if name, rest, ok = der.Read(rest); !ok || name.Tag&der.ClassMask != der.Context {
 			return Names{}, errors.New("subject alternative name: not a GeneralName")
 		}
 		if err := names.add(name); err != nil {
@@ -74,8 +75,8 @@ func Parse(der []byte) (Names, error) {
 	return names, nil
 }
 
-func (n *Names) add(name asn1.RawValue) error {
-	switch name.Tag {
+func (n *Names) add(name der.Element) error {
+	switch name.Tag & der.NumberMask {
 	case tagDNSName:
 		return addText(&n.DNS, name)
 	case tagRFC822Name:
@@ -83,9 +84,9 @@ func (n *Names) add(name asn1.RawValue) error {
 	case tagURI:
 		return addText(&n.URIs, name)
 	case tagIPAddress:
-		address, ok := netip.AddrFromSlice(name.Bytes)
-		if !ok || name.IsCompound {
-			return fmt.Errorf("IP address of %d bytes", len(name.Bytes))
+		address, ok := netip.AddrFromSlice(name.Content)
+		if !ok || name.Tag&der.Constructed != 0 {
+			return fmt.Errorf("IP address of %d bytes", len(name.Content))
 		}
 		if address.Is4In6() {
 			// Name constraints would be applied to it as IPv6 and rules as IPv4.
@@ -98,39 +99,38 @@ func (n *Names) add(name asn1.RawValue) error {
 	return nil // directoryName, registeredID and the rest: no rule reads them
 }
 
-func addText(list *[]string, name asn1.RawValue) error {
-	if name.IsCompound || len(name.Bytes) == 0 {
+func addText(list *[]string, name der.Element) error {
+	if name.Tag&der.Constructed != 0 || len(name.Content) == 0 {
 		return errors.New("empty or constructed")
 	}
-	for _, c := range name.Bytes {
+	for _, c := range name.Content {
 		if c <= 0x20 || c >= 0x7F {
 			return errors.New("byte outside printable ASCII")
 		}
 	}
-	*list = append(*list, string(name.Bytes))
+	*list = append(*list, string(name.Content))
 	return nil
 }
 
 // addOther keeps user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and skips
 // every other kind of otherName.
-func (n *Names) addOther(name asn1.RawValue) error {
+func (n *Names) addOther(name der.Element) error {
 	var id asn1.ObjectIdentifier
-	rest, err := asn1.Unmarshal(name.Bytes, &id)
+	rest, err := asn1.Unmarshal(name.Content, &id)
 	if err != nil {
 		return errors.New("otherName without a type")
 	}
 	if !id.Equal(oidUPN) {
 		return nil
 	}
-	var explicit, value asn1.RawValue
-	if rest, err = asn1.Unmarshal(rest, &explicit); err != nil || len(rest) > 0 ||
-		explicit.Class != asn1.ClassContextSpecific || explicit.Tag != 0 || !explicit.IsCompound {
+	explicit, rest, ok := der.Read(rest)
+	if !ok || len(rest) > 0 || explicit.Tag != der.Context|der.Constructed {
 		return errors.New("user principal name is not tagged [0]")
 	}
-	if rest, err = asn1.Unmarshal(explicit.Bytes, &value); err != nil || len(rest) > 0 ||
-		value.Class != asn1.ClassUniversal || value.Tag != asn1.TagUTF8String || len(value.Bytes) == 0 || !utf8.Valid(value.Bytes) {
+	value, rest, ok := der.Read(explicit.Content)
+	if !ok || len(rest) > 0 || value.Tag != der.UTF8String || len(value.Content) == 0 || !utf8.Valid(value.Content) {
 		return errors.New("user principal name is not a UTF8String")
 	}
-	n.UPNs = append(n.UPNs, string(value.Bytes))
+	n.UPNs = append(n.UPNs, string(value.Content))
 	return nil
 }

@@ -1,0 +1,58 @@
+// Package der reads DER one element at a time, without reflection and without room of its
+// own. What encoding/asn1 refuses is refused here too.
+package der
+
+// Element is one element.
+type Element struct {
+	// Tag is the identifier octet: class, form and number.
+	Tag byte
+	// Content is what is inside, Full the whole element. Both are part of the input.
+	Content, Full []byte
+}
+
+// The identifier octets of what names are made of, and the parts of any.
+const (
+	OID         = 0x06
+	UTF8String  = 0x0C
+	Sequence    = 0x30
+	Set         = 0x31
+	Constructed = 0x20
+	ClassMask   = 0xC0
+	Context     = 0x80
+	NumberMask  = 0x1F
+)
+
+// maxLength is the limit of encoding/asn1 too; no certificate is anywhere near it.
+const maxLength = 1 << 23
+
+// Read returns the first element and what stands behind it. It is false for an input that
+// ends early, for a length that is indefinite, not the shortest or above 8 MiB, and for a
+// tag number above 30, which names do not have.
+func Read(input []byte) (element Element, rest []byte, ok bool) {
+	if len(input) < 2 || input[0]&NumberMask == NumberMask {
+		return Element{}, nil, false
+	}
+	header, length := 2, int(input[1])
+	if length >= 0x80 {
+		octets := length & 0x7F
+		if octets == 0 || octets > 4 || len(input) < 2+octets {
+			return Element{}, nil, false
+		}
+		length = 0
+		for _, c := range input[2 : 2+octets] {
+			if length >= maxLength {
+				return Element{}, nil, false
+			}
+			length = length<<8 | int(c)
+		}
+		if input[2] == 0 || length < 0x80 || length >= maxLength {
+			return Element{}, nil, false
+		}
+		header += octets
+	}
+	if len(input)-header < length {
+		return Element{}, nil, false
+	}
+	end := header + length
+	return Element{Tag: input[0], Content: input[header:end:end], Full: input[:end:end]}, input[end:], true
+}
