@@ -138,8 +138,12 @@ func decodeString(value der.Element) (string, bool) {
 	switch value.Tag { // universal and primitive
 	case asn1.TagUTF8String:
 		return string(value.Content), utf8.Valid(value.Content)
-	case asn1.TagPrintableString, asn1.TagIA5String, asn1.TagNumericString, asn1.TagT61String:
+	case asn1.TagIA5String, asn1.TagT61String:
 		return string(value.Content), isASCII(value.Content)
+	case asn1.TagPrintableString:
+		return string(value.Content), !slices.ContainsFunc(value.Content, isNotPrintable)
+	case asn1.TagNumericString:
+		return string(value.Content), !slices.ContainsFunc(value.Content, isNotNumeric)
 	case asn1.TagBMPString:
 		return decodeBMP(value.Content)
 	}
@@ -160,6 +164,14 @@ func decodeBMP(b []byte) (string, bool) {
 	}
 	return string(utf16.Decode(units)), true
 }
+
+// isNotPrintable looks for what no PrintableString holds. As crypto/x509 does, it lets an
+// asterisk and an ampersand pass, which CAs have written there.
+func isNotPrintable(c byte) bool {
+	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(" '()+,-./:=?*&", c) >= 0)
+}
+
+func isNotNumeric(c byte) bool { return c != ' ' && (c < '0' || c > '9') }
 
 func isASCII(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
