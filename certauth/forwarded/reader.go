@@ -345,55 +345,6 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-func (s *reader) rule() string { return s.rulePath }
-
-func (s *reader) none() *certauth.Error {
-	return &certauth.Error{
-		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
-		Hint: s.missing, Err: errors.New("no " + s.header),
-	}
-}
-
-func (s *reader) malformed(detail error, hint string) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: inWords{detail}}
-}
-
-// inWords is an error as text alone: what is wrong with a header must not be taken for
-// something else that it is made of.
-type inWords struct{ detail error }
-
-func (e inWords) Error() string { return e.detail.Error() }
-
-// tooLong is put into words only when somebody reads it: it is the cheapest refusal.
-func (s *reader) tooLong(n int) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
-}
-
-// headerError says in which header the mistake is, when somebody reads it.
-type headerError struct {
-	header string
-	err    error
-}
-
-func (e headerError) Error() string { return e.header + ": " + e.err.Error() }
-
-type lengthError struct {
-	header   string
-	n, limit int
-}
-
-func (e lengthError) Error() string {
-	return fmt.Sprintf("%s: %d bytes, want at most %d", e.header, e.n, e.limit)
-}
-
-func (s *reader) hint(value string) string {
-	hint := s.formHint
-	if form := resembles(value); form != "" {
-		hint += "; " + form
-	}
-	return hint
-}
-
 // String names the source and what it relies on.
 func (s *reader) String() string {
 	notes := s.header + " from " + s.gate.String()
