@@ -17,14 +17,14 @@ func (s *reader) none() *certauth.Error {
 }
 
 func (s *reader) malformed(detail error, hint string) *certauth.Error {
-	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: inWords{detail}}
+	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: wordsError{detail}}
 }
 
-// inWords is an error as text alone: what is wrong with a header must not be taken for
+// wordsError is an error as text alone: what is wrong with a header must not be taken for
 // something else that it is made of.
-type inWords struct{ detail error }
+type wordsError struct{ detail error }
 
-func (e inWords) Error() string { return e.detail.Error() }
+func (e wordsError) Error() string { return e.detail.Error() }
 
 // tooLong is put into words only when somebody reads it: it is the cheapest refusal.
 func (s *reader) tooLong(n int) *certauth.Error {

@@ -71,14 +71,16 @@ func newFakeProxy(t *testing.T, tunnel string) *fakeProxy {
 			return
 		}
 		defer inner.Close()
-		w.WriteHeader(http.StatusOK)
-		outer, _, err := http.NewResponseController(w).Hijack()
+		outer, buffered, err := http.NewResponseController(w).Hijack()
 		if !assert.NoError(t, err) {
 			return
 		}
 		defer outer.Close()
+		// After Hijack: before it, the server might read what follows.
+		_, err = io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
+		assert.NoError(t, err)
 		go func() {
-			_, _ = io.Copy(inner, outer)
+			_, _ = io.Copy(inner, buffered)
 			inner.Close()
 		}()
 		_, _ = io.Copy(outer, inner)

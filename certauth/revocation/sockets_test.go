@@ -35,10 +35,10 @@ func (l *counting) Accept() (net.Conn, error) {
 // certificate that does not chain, and something does for the same one that does.
 func TestRevocation_UnverifiedCertificateConnectsToNobody(t *testing.T) {
 	partner, stranger := certauthtest.NewCA(t, "Partner CA"), certauthtest.NewCA(t, "Partner CA")
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's own socket
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	door := &counting{Listener: listener}
-	responder := &httptest.Server{Listener: door, Config: &http.Server{Handler: certauthtest.NewResponder(t, partner)}} //nolint:gosec // loopback, for a moment
+	responder := &httptest.Server{Listener: door, Config: &http.Server{Handler: certauthtest.NewResponder(t, partner)}}
 	responder.Start()
 	defer responder.Close()
 	at := netip.MustParseAddrPort(listener.Addr().String())
