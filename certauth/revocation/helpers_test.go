@@ -66,7 +66,7 @@ func rsaKey(t testing.TB, bits int) crypto.Signer {
 func makeCert(t testing.TB, name string, key crypto.Signer, issuer *identity, changes ...change) *identity {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1000 + serials.Add(1)),
+		SerialNumber: big.NewInt(0x1000_0000 + serials.Add(1)), // as many octets for all, the first bit clear
 		Subject:      pkix.Name{Organization: []string{"Contoso"}, CommonName: name},
 		NotBefore:    now.Add(-30 * day), NotAfter: now.Add(60 * day),
 	}
