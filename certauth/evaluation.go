@@ -204,6 +204,9 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 	}
 	if len(e.spoiled) > 0 {
 		e.chains = slices.DeleteFunc(e.chains, e.isSpoiled)
+		for i := range e.last { // all of these have been judged, and whatever a route adds has not
+			e.last[i].seen = len(e.chains)
+		}
 	}
 	if err := e.ctx.Err(); err != nil {
 		return refusal(ReasonRequestCanceled, path, "%w", err)

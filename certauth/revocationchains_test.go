@@ -103,3 +103,52 @@ func TestNotRevoked_FewChainsAreAskedAbout(t *testing.T) {
 	assert.Equal(t, certauth.ReasonRevocationUnavailable, reasonOf(err))
 	assert.LessOrEqual(t, calls, 4)
 }
+
+// A route that verifies chains of its own does not bring back the one that was taken out:
+// what it adds is judged as well.
+func TestNotRevoked_RouteDoesNotBringTheSpoiledChainBack(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	issuing := rootA.NewIntermediate(t, "Issuing CA")
+	byA, byB := issuing.Certificate, crossSign(t, issuing, rootB)
+	leaf := issuing.Issue(t, "client").Certificate
+	checker := asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+		if chain[2].Subject.CommonName == "Root A" {
+			return certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}, nil
+		}
+		return certauth.Revocation{Status: certauth.RevocationGood}, nil
+	})
+	both := certauth.Chain{Roots: certsOf(rootA, rootB), Intermediates: certauth.Certificates(byA, byB)}
+	auth := authOf(t, certauth.All{both, certauth.NotRevoked{Checker: checker}}, time.Time{}, leaf)
+	for _, tc := range []struct {
+		name   string
+		route  certauth.Policy
+		status int
+	}{
+		{"issued by the revoked one", certauth.IssuedBy{Certificates: certauth.Certificates(byA)}, http.StatusForbidden},
+		{"verified again, by both, issued by the revoked one", certauth.All{both, certauth.IssuedBy{Certificates: certauth.Certificates(byA)}}, http.StatusForbidden},
+		{
+			"verified again, by the revoked one alone, issued by it",
+			certauth.All{
+				certauth.Chain{Roots: certsOf(rootA), Intermediates: certauth.Certificates(byA)},
+				certauth.IssuedBy{Certificates: certauth.Certificates(byA)},
+			},
+			http.StatusForbidden,
+		},
+		{"verified again, issued by the good one", certauth.All{both, certauth.IssuedBy{Certificates: certauth.Certificates(byB)}}, http.StatusOK},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			route := auth.Handler(auth.Require(tc.route)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				id, ok := certauth.FromContext(r.Context())
+				assert.True(t, ok)
+				for _, chain := range id.Chains {
+					assert.Equal(t, "Root B", chain[2].Subject.CommonName)
+				}
+			})))
+			for range 3 {
+				w := httptest.NewRecorder()
+				route.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+				assert.Equal(t, tc.status, w.Code)
+			}
+		})
+	}
+}
