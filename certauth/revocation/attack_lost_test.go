@@ -59,7 +59,6 @@ func TestAttack_ListOfTheFutureDisplacesNone(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 		w.says(t, checker, w.client, isGood, nil)
 		w.clock.advance(day)
-		w.says(t, checker, w.client, isGood, nil)
 		w.says(t, checker, w.client, isRevoked, nil)
 	})
 }

@@ -96,7 +96,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		c.judgeUnread(ctx, chain, judged[:n])
 		return n, nil
 	}
-	c.local.look(c.config.Now())
+	c.local.waitAMoment(ctx, c.local.look(c.config.Now()))
 	c.judgeAll(ctx, chain, judged[:n])
 	return n, nil
 }

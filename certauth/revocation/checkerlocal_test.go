@@ -220,6 +220,56 @@ func TestChecker_PicksUpChangedFiles(t *testing.T) {
 	}
 }
 
+// After a quiet night the first caller is not judged by yesterday's list.
+func TestChecker_FirstRequestAfterAPauseWaitsForTheLists(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		pause time.Duration
+	}{
+		{"two intervals", time.Minute},
+		{"a night", 10 * time.Hour},
+		{"a clock that went back", -time.Minute},
+	} {
+		inBubble(t, c.name, func(t *testing.T) {
+			w := wire(t)
+			path := filepath.Join(t.TempDir(), "ca.crl")
+			write(t, path, encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(day))))
+			checker := w.operated(t, revocation.List{File: path})
+			tracked := checker.TrackChain(w.chain(w.client))
+			w.says(t, checker, w.client, isGood, nil)
+			write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(day), entryFor(w.client))))
+			w.clock.advance(c.pause)
+			found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+			require.NoError(t, err)
+			assert.Equal(t, isRevoked.String(), found.Status.String())
+		})
+	}
+	inBubble(t, "a list that hangs holds nobody up for more than a second, and only once", func(t *testing.T) {
+		const url = "http://lists.internal.example/ca.crl"
+		w := wire(t)
+		w.net.serve(url, body(encode(t, w.listAt(now, now.Add(5*day)))))
+		checker := w.operated(t, revocation.List{URL: url})
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(url, hanging)
+		w.clock.advance(day)
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+				assert.NoError(t, err)
+				assert.Equal(t, isGood, found.Status)
+			})
+		}
+		all.Wait()
+		assert.Equal(t, time.Second, time.Since(began))
+		_, err := checker.CheckChain(t.Context(), w.chain(w.client))
+		require.NoError(t, err)
+		assert.Equal(t, time.Second, time.Since(began), "the next does not wait")
+		require.NoError(t, checker.Close())
+	})
+}
+
 // nudge is a request whose answer does not matter, and what it sets off.
 func (w *wired) nudge(t testing.TB, c *revocation.Checker) {
 	t.Helper()

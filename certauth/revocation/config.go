@@ -154,7 +154,7 @@ type Config struct {
 	// MaxListBytes bounds one CRL while it is read: 32 MiB by default.
 	MaxListBytes int
 	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
-	// default.
+	// default. The first request after twice that time waits for the look, a second at most.
 	PollInterval time.Duration
 	// Sweep is how often a worker refreshes what was used within the last hour, without
 	// waiting for traffic. The default 0 starts no worker: then the first request after

@@ -23,8 +23,9 @@ type localLists struct {
 	checker *Checker
 	issuers []*authority
 
-	present atomic.Bool  // there is at least one source
-	looked  atomic.Int64 // Unix nanoseconds
+	present atomic.Bool            // there is at least one source
+	looked  atomic.Int64           // Unix nanoseconds
+	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
 	view    atomic.Pointer[localView]
 	bytes   atomic.Int64 // held by the lists
 
@@ -104,7 +105,7 @@ func (m *localLists) current(now time.Time) bool {
 		return true
 	}
 	passed := now.UnixNano() - m.looked.Load()
-	return m.view.Load() != nil && passed >= 0 && passed < int64(m.checker.config.PollInterval)
+	return m.view.Load() != nil && m.overdue.Load() == nil && passed >= 0 && passed < int64(m.checker.config.PollInterval)
 }
 
 // chosenFor is which lists of the record's CA may cover the certificate. That changes only
@@ -152,18 +153,35 @@ func (m *localLists) firstReading(ctx context.Context, most time.Duration) error
 	return nil
 }
 
-// look starts a reading if the last one is an interval ago. Nobody waits for it.
-func (m *localLists) look(now time.Time) {
+// look starts a reading if the last one is an interval ago. It returns the one to wait a
+// moment for, if any: after two intervals without a look, or when the clock went back, a
+// list that is there already may say that the caller is revoked.
+func (m *localLists) look(now time.Time) *flight {
 	if !m.any() {
-		return
+		return nil
 	}
 	last := m.looked.Load()
-	passed := now.UnixNano() - last
-	if passed >= 0 && passed < int64(m.checker.config.PollInterval) {
+	passed, interval := now.UnixNano()-last, int64(m.checker.config.PollInterval)
+	if passed >= 0 && passed < interval || !m.looked.CompareAndSwap(last, now.UnixNano()) {
+		return m.overdue.Load()
+	}
+	reading := m.checker.crew.join(&m.mu, &m.flight, m.read)
+	if reading == nil || passed >= 0 && passed/2 < interval {
+		return m.overdue.Load()
+	}
+	m.overdue.Store(reading)
+	return reading
+}
+
+// waitAMoment waits for a reading that look returned. Who comes when its moment is over
+// does not wait any more.
+func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
+	if reading == nil {
 		return
 	}
-	if m.looked.CompareAndSwap(last, now.UnixNano()) {
-		m.checker.crew.join(&m.mu, &m.flight, m.read)
+	reading.waitAMoment(ctx)
+	if ctx.Err() == nil {
+		m.overdue.CompareAndSwap(reading, nil)
 	}
 }
 
