@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -26,7 +27,8 @@ type Authenticator struct {
 	standing   standing
 	exclusions []exclusion
 	headers    headerSet
-	names      []string // of the Named policies
+	names      []string     // of the Named policies
+	memos      atomic.Int64 // given out to rules
 	material   *material
 
 	cache    *factCache // nil if nothing is to be remembered
@@ -61,7 +63,7 @@ func New(config Config) (*Authenticator, error) {
 		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
 	})...)
 
-	c := &compilation{material: a.material}
+	c := &compilation{material: a.material, memos: &a.memos}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
@@ -173,13 +175,12 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()
-	now := a.config.Now().Round(0) // dates are of the wall clock
-	a.material.refresh(r.Context(), now)
-
 	var p probe
 	if refused := a.ask(r, &p); refused != nil {
 		return nil, refused
 	}
+	now := a.config.Now().Round(0) // dates are of the wall clock
+	a.material.refresh(r.Context(), now)
 	if a.cache == nil || !p.recognisable() {
 		return a.checkNew(r, now, 0, p)
 	}

@@ -86,9 +86,9 @@ func checkKeyEncoding(cert *x509.Certificate) error {
 	return nil
 }
 
-// checkPinned is what holds under a pin, where no chain is verified. path is the rule's.
-func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
-	leaf := e.facts.leaf
+// checkUnchained is what holds under a pin, where no chain is verified, beside the dates.
+// path is the rule's.
+func checkUnchained(path string, leaf *x509.Certificate) *Error {
 	if usage := leaf.ExtKeyUsage; len(usage)+len(leaf.UnknownExtKeyUsage) > 0 &&
 		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))
@@ -96,7 +96,15 @@ func checkPinned(path string, e *evaluation, skew time.Duration) *Error {
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
 		return refusal(ReasonExtensionNotAllowed, path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
 	}
-	return checkDates(path, "the leaf", leaf, e.now, skew)
+	return nil
+}
+
+// checkLeafDates is checkDates for the leaf.
+func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {
+	if skew == 0 && !e.now.Before(e.facts.notBefore) && !e.now.After(e.facts.notAfter) {
+		return nil
+	}
+	return checkDates(path, "the leaf", e.facts.leaf, e.now, skew)
 }
 
 // checkDates judges one certificate. Both ends belong to the validity (RFC 5280,

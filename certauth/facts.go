@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
@@ -23,7 +24,13 @@ type facts struct {
 	used  atomic.Bool // seen since the cache's hand came by
 	kept  atomic.Bool // in the cache
 
-	leaf      *x509.Certificate
+	// What every hit looks at stands together.
+	accepted            acceptedBy
+	answers             atomic.Pointer[chainAnswer] // one for each Chain node, linked
+	identity            atomic.Pointer[Identity]    // handed out last: the next request with the same outcome shares it
+	leaf                *x509.Certificate
+	notBefore, notAfter time.Time // of the leaf
+
 	presented []*x509.Certificate
 	names     certNames
 	sums      certSums
@@ -32,10 +39,6 @@ type facts struct {
 
 	mutex    sync.Mutex // guards the start and the end of a search
 	searches []*chainFlight
-	answers  atomic.Pointer[[]*chainAnswer]
-
-	// identity is the one handed out last. The next request with the same outcome shares it.
-	identity atomic.Pointer[Identity]
 }
 
 // certNames holds the names of the leaf as written, parsed once.
@@ -104,7 +107,7 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
 	}
-	return &facts{leaf: leaf, presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
+	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
 }
 
 // genuine reports whether every certificate is what its DER says. Facts about certificates

@@ -14,7 +14,10 @@ func (r *frontEndRule) judge(e *evaluation) *Error {
 	if e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
-	if refused := checkPinned(r.path, e, r.skew); refused != nil {
+	if refused := checkUnchained(r.path, e.facts.leaf); refused != nil {
+		return refused
+	}
+	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
 	}
 	e.anchor(vouchedNames, nil)

@@ -72,18 +72,27 @@ func (s *headerSet) strip(r *http.Request) {
 	if len(s.names) == 0 {
 		return
 	}
+	present := false
 	for name := range r.Header {
-		if n := len(name); n <= 63 && s.lengths>>n&1 != 0 && !slices.Contains(s.keys, name) && s.has(name) {
+		if n := len(name); n > 63 || s.lengths>>n&1 == 0 {
+			continue
+		}
+		if slices.Contains(s.keys, name) {
+			present = true
+		} else if s.has(name) {
 			delete(r.Header, name)
 		}
 	}
-	for _, key := range s.keys {
-		delete(r.Header, key) // not while walking, which the map would pay for
+	if present { // not while walking, which the map would pay for
+		for _, key := range s.keys {
+			delete(r.Header, key)
+		}
 	}
-	if len(r.Trailer) > 0 {
-		s.stripTrailers(r)
+	if len(r.Trailer) == 0 && r.ContentLength >= 0 {
+		return
 	}
-	if r.Body != nil && r.Body != http.NoBody && (len(r.Trailer) > 0 || r.ContentLength < 0) {
+	s.stripTrailers(r)
+	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = &trailerStripper{ReadCloser: r.Body, request: r, headers: s}
 	}
 }

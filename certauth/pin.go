@@ -105,10 +105,12 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 	}
 	pins := &reloader[pinSet]{path: path}
 	pins.set(set)
-	return c.pinRule(kind, path, "", pins, at)
+	r, after := c.pinRule(kind, path, "", pins, at)
+	r.memo = c.place() // this list never changes
+	return r, after
 }
 
-func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (rule, standing) {
+func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
 	at.standing.named = true
@@ -121,9 +123,25 @@ type pinRule struct {
 	origin string
 	pins   *reloader[pinSet]
 	skew   time.Duration
+	memo   memo
 }
 
 func (r *pinRule) judge(e *evaluation) *Error {
+	if !e.facts.accepted.has(r.memo) {
+		if refused := r.judgeLeaf(e); refused != nil {
+			return refused
+		}
+		e.facts.accepted.note(r.memo)
+	}
+	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
+		return refused
+	}
+	e.anchor(r.kind.vouches, nil)
+	return nil
+}
+
+// judgeLeaf is all but the dates.
+func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	pins := r.pins.get()
 	if pins == nil || pins.len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
@@ -134,11 +152,7 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	if r.kind.vouches != vouchedNames && e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
-	if refused := checkPinned(r.path, e, r.skew); refused != nil {
-		return refused
-	}
-	e.anchor(r.kind.vouches, nil)
-	return nil
+	return checkUnchained(r.path, e.facts.leaf)
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
@@ -258,7 +272,7 @@ func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "%w", err)
 	}
 	at.standing.vouched, at.standing.named = vouchedNames, true
-	return &exactRule{path: path, certs: list, skew: at.skew}, at.standing
+	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place()}, at.standing
 }
 
 // exactRule is Certificates as a policy.
@@ -266,13 +280,20 @@ type exactRule struct {
 	path  string
 	certs []*x509.Certificate
 	skew  time.Duration
+	memo  memo
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
-	if !r.lists(e.facts.leaf) {
-		return e.refuse(r, false)
+	if !e.facts.accepted.has(r.memo) {
+		if !r.lists(e.facts.leaf) {
+			return e.refuse(r, false)
+		}
+		if refused := checkUnchained(r.path, e.facts.leaf); refused != nil {
+			return refused
+		}
+		e.facts.accepted.note(r.memo)
 	}
-	if refused := checkPinned(r.path, e, r.skew); refused != nil {
+	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
 	}
 	e.anchor(vouchedNames, nil)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -90,6 +91,7 @@ type compilation struct {
 	mistakes  []error
 	material  *material
 	names     []string // of the Named policies so far
+	memos     *atomic.Int64
 	nodes     int
 	overgrown bool
 }
@@ -126,7 +128,11 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 			compiled, after = denyRule{path: at.path}, at.standing
 		}
 	}()
-	return policy.compile(c, at)
+	compiled, after = policy.compile(c, at)
+	if r, ok := compiled.(leafRule); ok {
+		compiled = &rememberedRule{r, c.place()}
+	}
+	return compiled, after
 }
 
 // needNames reports a rule on names that stands where nothing vouches for them.

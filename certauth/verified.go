@@ -42,6 +42,7 @@ type chainAnswer struct {
 	from, until time.Time // holds at from, no longer at until
 	chains      []*verifiedChain
 	refused     *Error
+	next        *chainAnswer // of another node
 }
 
 // generations tells the states of the material of a Chain apart.
@@ -62,11 +63,7 @@ func (a *chainAnswer) lasting() bool {
 
 // answer returns what is remembered for the rule, or nil.
 func (f *facts) answer(r *chainRule) *chainAnswer {
-	answers := f.answers.Load()
-	if answers == nil {
-		return nil
-	}
-	for _, a := range *answers {
+	for a := f.answers.Load(); a != nil; a = a.next {
 		if a.rule == r {
 			return a
 		}
@@ -74,17 +71,26 @@ func (f *facts) answer(r *chainRule) *chainAnswer {
 	return nil
 }
 
-// remember replaces the answer of the same rule. The mutex is held.
+// remember replaces the answer of the same rule. The mutex is held. Readers walk the old
+// list or the new one: what is in a list never changes.
 func (f *facts) remember(answer *chainAnswer) {
-	var kept []*chainAnswer
-	if answers := f.answers.Load(); answers != nil {
-		kept = slices.DeleteFunc(slices.Clone(*answers), func(a *chainAnswer) bool { return a.rule == answer.rule })
+	var head *chainAnswer
+	n := 0
+	for a := f.answers.Load(); a != nil; a = a.next {
+		if a.rule == answer.rule {
+			continue
+		}
+		kept := *a
+		kept.next = head
+		head = &kept
+		n++
 	}
-	if len(kept) >= maxAnswers {
+	if n >= maxAnswers {
 		return
 	}
-	kept = append(kept, answer)
-	f.answers.Store(&kept)
+	added := *answer
+	added.next = head
+	f.answers.Store(&added)
 }
 
 // span is the time around now in which nothing that a search looked at begins or ends.
