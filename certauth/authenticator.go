@@ -224,8 +224,12 @@ func errNoCertificate() error {
 // sourceError is the refusal that a source's error makes.
 func sourceError(err error) *Error {
 	refused := asError(err, ReasonCertificateMalformed, "Source")
-	refused.absent = refused.Reason == ReasonCertificateMissing
-	return refused
+	if refused.Reason != ReasonCertificateMissing {
+		return refused
+	}
+	absent := *refused
+	absent.absent = true
+	return &absent
 }
 
 // judge runs the policy over the facts: on every request, whoever established them.

@@ -326,12 +326,12 @@ func (r *chainRule) explain(leaf *x509.Certificate, found *search, err error, no
 				withHint("the partner's CA may not issue certificates for this name; ask the partner")
 		}
 	}
-	issuer := quote(nameOf(leaf.RawIssuer))
+	issuer := dnText(leaf.RawIssuer)
 	if len(leaf.UnhandledCriticalExtensions) > 0 {
 		return refusal(ReasonChainUntrusted, r.path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
 	}
 	if expired := found.onlyExpiredIssuers(leaf, now); expired != nil {
-		if refused := checkDates(r.path, "issuing CA "+issuer, expired, now, r.skew); refused != nil {
+		if refused := checkDates(r.path, "issuing CA "+issuer.String(), expired, now, r.skew); refused != nil {
 			return refused
 		}
 	}

@@ -3,6 +3,7 @@ package certauth
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -39,7 +40,7 @@ type Error struct {
 	// leaf is the DER of the certificate, for its fingerprint in the log, if it could be read.
 	leaf []byte
 	// revocation is what the checker found, if that is why.
-	revocation Revocation
+	revocation *Revocation
 }
 
 // Error implements error.
@@ -70,10 +71,36 @@ func (e *Error) Unwrap() error {
 // Is reports whether target is the class of the reason.
 func (e *Error) Is(target error) bool { return e != nil && target == e.Reason.info().class }
 
-// refusal builds an Error with the reason's own hint.
+// refusal builds an Error with the reason's own hint. The detail is put into words when
+// somebody reads it, unless it wraps an error: strangers are refused often, and the words
+// can cost more than the refusal. The arguments must not change.
 func refusal(reason Reason, rule, format string, args ...any) *Error {
-	return &Error{Reason: reason, Rule: rule, Hint: reason.info().hint, Err: fmt.Errorf(format, args...)}
+	e := &Error{Reason: reason, Rule: rule, Hint: reason.info().hint}
+	if slices.ContainsFunc(args, isError) {
+		e.Err = fmt.Errorf(format, args...)
+	} else {
+		e.Err = &detail{format, args}
+	}
+	return e
 }
+
+func isError(arg any) bool {
+	_, ok := arg.(error)
+	return ok
+}
+
+// detail is the text of a refusal, not yet put together.
+type detail struct {
+	format string
+	args   []any
+}
+
+func (d *detail) Error() string { return fmt.Sprintf(d.format, d.args...) }
+
+// dnText is a distinguished name that is read and quoted when it is written down.
+type dnText []byte
+
+func (der dnText) String() string { return quote(nameOf(der)) }
 
 // mismatch builds the refusal of a rule that was evaluated in full.
 func mismatch(reason Reason, rule, format string, args ...any) *Error {
@@ -98,9 +125,12 @@ func (e *Error) withHint(hint string) *Error {
 
 // asError turns what a source or a rule of the user returned into an *Error. An
 // error of an unknown kind counts as the given reason, so that it can never be taken
-// for "no certificate".
+// for "no certificate". The result may be err itself: copy it before you change it.
 func asError(err error, otherwise Reason, rule string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		if e.Reason != ReasonNone && e.Rule != "" && e.Hint != "" && !e.mismatch && !e.absent {
+			return e
+		}
 		filled := *e
 		if filled.Reason == ReasonNone {
 			filled.Reason = otherwise

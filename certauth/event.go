@@ -122,8 +122,8 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	}()
 	event.Time = a.config.Now()
 	switch {
-	case event.Err != nil:
-		event.Revocation = event.Err.revocation
+	case event.Err != nil && event.Err.revocation != nil:
+		event.Revocation = *event.Err.revocation
 	case event.Identity != nil:
 		event.Revocation = event.Identity.Revocation
 	}

@@ -91,7 +91,7 @@ func BenchmarkMiss(b *testing.B) {
 }
 
 func BenchmarkReject(b *testing.B) {
-	for _, c := range misses(b, "p256").cases {
+	for _, c := range misses(b, "rsa2048").cases {
 		if strings.HasPrefix(c.Name, "accepted") || c.Name == "everything by hand" {
 			continue
 		}

@@ -20,10 +20,13 @@ type readings struct {
 type reading struct {
 	key     key
 	hash    uint64
-	users   int           // guarded by the mutex of the readings
-	done    chan struct{} // closed when facts or refused is there
 	facts   *facts
 	refused *Error
+
+	// Guarded by the mutex of the readings.
+	users int
+	over  bool          // facts or refused is there
+	done  chan struct{} // closed when it is over; made for the first who has to wait
 }
 
 // join returns the reading of this key; first says that the caller is to do it.
@@ -33,15 +36,28 @@ func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
 	for _, known := range rs.open[hash] {
 		if p.equals(known.key) {
 			known.users++
+			if known.done == nil && !known.over {
+				known.done = make(chan struct{})
+			}
 			return known, false
 		}
 	}
 	if rs.open == nil {
 		rs.open = map[uint64][]*reading{}
 	}
-	begun := &reading{key: p.key(), hash: hash, users: 1, done: make(chan struct{})}
+	begun := &reading{key: p.key(), hash: hash, users: 1}
 	rs.open[hash] = append(rs.open[hash], begun)
 	return begun, true
+}
+
+// finish lets those who wait go on.
+func (rs *readings) finish(finished *reading) {
+	rs.mutex.Lock()
+	defer rs.mutex.Unlock()
+	finished.over = true
+	if finished.done != nil {
+		close(finished.done)
+	}
 }
 
 // leave forgets the reading with its last user.
@@ -61,7 +77,7 @@ func (rs *readings) leave(left *reading) {
 
 // read does the reading. A panic in it is a refusal for all who wait.
 func (reading *reading) read(a *Authenticator, p *probe) {
-	defer close(reading.done)
+	defer a.readings.finish(reading)
 	defer func() {
 		if value := recover(); value != nil {
 			reading.facts, reading.refused = nil, a.panicked("Source", value)
@@ -73,16 +89,24 @@ func (reading *reading) read(a *Authenticator, p *probe) {
 	}
 }
 
-// wait returns what was read, or gives up when ctx ends. The reading goes on without it.
+// wait returns what another request reads, or gives up when ctx ends. The reading goes on
+// without it. Without a channel it was over when this request joined.
 func (reading *reading) wait(ctx context.Context) (*facts, *Error) {
-	select {
-	case <-reading.done:
-	case <-ctx.Done():
-		return nil, refusal(ReasonRequestCanceled, "Source", "%w", ctx.Err())
+	if reading.done != nil {
+		select {
+		case <-reading.done:
+		case <-ctx.Done():
+			return nil, refusal(ReasonRequestCanceled, "Source", "%w", ctx.Err())
+		}
 	}
+	return reading.result()
+}
+
+// result is what was read. Each who asks has the refusal for itself.
+func (reading *reading) result() (*facts, *Error) {
 	if reading.refused != nil {
-		shared := *reading.refused
-		return nil, &shared
+		own := *reading.refused
+		return nil, &own
 	}
 	return reading.facts, nil
 }
@@ -99,10 +123,14 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p 
 	}
 	reading, first := a.readings.join(hash, &p)
 	defer a.readings.leave(reading)
+	var f *facts
+	var refused *Error
 	if first {
 		reading.read(a, &p)
+		f, refused = reading.result()
+	} else {
+		f, refused = reading.wait(r.Context())
 	}
-	f, refused := reading.wait(r.Context())
 	if refused != nil {
 		return nil, refused
 	}

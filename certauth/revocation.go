@@ -184,8 +184,11 @@ func (r *notRevokedRule) weigh(found Revocation, err error) (accepted bool, deni
 	default:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "no evidence")
 	}
-	denied.revocation = found
+	denied.revocation = clone(found)
 	return false, denied
 }
+
+// clone keeps what is asked about on every request off the heap.
+func clone(found Revocation) *Revocation { return &found }
 
 func (r *notRevokedRule) describe(p *printer) { p.line("not revoked") }

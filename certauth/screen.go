@@ -55,13 +55,16 @@ func (s screens) check(leaf []byte) error {
 			return nil
 		}
 	}
-	var refused []*Error
-	for _, one := range s {
-		refused = append(refused, one.refusal(nil))
+	refused := s[0].refusal(nil)
+	if len(s) > 1 {
+		all := []*Error{refused}
+		for _, one := range s[1:] {
+			all = append(all, one.refusal(nil))
+		}
+		refused = furthest(all)
 	}
-	first := furthest(refused)
-	first.leaf = leaf
-	return first
+	refused.leaf = leaf
+	return refused
 }
 
 // isOneSequence reports whether the bytes are one SEQUENCE of definite length, and nothing

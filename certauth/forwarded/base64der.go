@@ -42,11 +42,12 @@ const sequenceDigit = 'M'
 var errNotDER = errors.New("base64, but not of a DER sequence")
 
 // strictBase64 reads the one spelling that the bytes have. The standard decoder skips line
-// breaks even when it is strict; apart from them it takes nothing that checkBase64 does
-// not, which then says what is wrong.
+// breaks even when it is strict: fewer bytes come out then than digits went in. Apart from
+// them it takes nothing that checkBase64 does not, which then says what is wrong.
 func strictBase64(value string) ([]byte, error) {
-	if value != "" && startsAsBase64(value) && strings.IndexByte(value, '\n') < 0 && strings.IndexByte(value, '\r') < 0 {
-		if der, err := base64.StdEncoding.Strict().DecodeString(value); err == nil {
+	if value != "" && startsAsBase64(value) {
+		der, err := base64.StdEncoding.Strict().DecodeString(value)
+		if err == nil && base64.StdEncoding.EncodedLen(len(der)) == len(value) {
 			return der, nil
 		}
 	}
@@ -90,7 +91,7 @@ func (e parseError) Error() string {
 
 // startsAsBase64 looks at the beginning: of what is no base64 at all nothing is decoded.
 func startsAsBase64(value string) bool {
-	for i := range min(len(value), 64) {
+	for i := range min(len(value), 16) {
 		if !isBase64(value[i]) && value[i] != '=' {
 			return false
 		}
@@ -145,16 +146,23 @@ func resembles(value string) string {
 		return "it looks like base64 of PEM text, not of DER"
 	case len(value) > 1 && value[0] == ':' && value[len(value)-1] == ':':
 		return "it looks like an RFC 9440 byte sequence"
-	case strings.Contains(front, "Hash="), strings.Contains(front, "Cert="):
+	case isPairs(front) && (strings.Contains(front, "Hash=") || strings.Contains(front, "Cert=")):
 		return "it looks like Envoy's X-Forwarded-Client-Cert"
 	case strings.HasPrefix(value, "3082") && strings.Trim(value, "0123456789abcdefABCDEF") == "":
 		return "it looks like hex of DER, a mistake of some local set-ups"
 	case strings.Contains(value, ","):
 		return "it looks like several values joined by a proxy"
-	case strings.Contains(value, " "):
+	case strings.Contains(front, " "):
 		return "it holds spaces: was a plus sign decoded as one on the way?"
-	case (strings.Contains(value, "-") || strings.Contains(value, "_")) && strings.Trim(value, "-_=") != "":
+	case (strings.Contains(front, "-") || strings.Contains(front, "_")) && strings.Trim(value, "-_=") != "":
 		return "it looks like base64url"
 	}
 	return ""
+}
+
+// isPairs reports whether an equals sign stands between other text: in base64 it is at the
+// end. It spares noise the search for words.
+func isPairs(front string) bool {
+	at := strings.IndexByte(front, '=')
+	return at >= 0 && strings.TrimRight(front[at:], "=") != ""
 }
