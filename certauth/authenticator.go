@@ -263,9 +263,10 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Id
 // A gate for one certain sender should refuse a policy that has not.
 func (a *Authenticator) TellsCallersApart() bool { return a != nil && a.standing.named }
 
-// Reload reads all files, environment variables and functions of the policy, and of the
-// policies in the source's gates, again, now, and returns when that is done: for a signal handler, or a test. What fails keeps its
-// last good value and is part of the returned error.
+// Reload reads all files, environment variables and functions of the policy, of those given
+// to Require, and of those in the source's gates, again, now, and returns when that is done:
+// for a signal handler, or a test. What fails keeps its last good value and is part of the
+// returned error.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
@@ -280,7 +281,7 @@ func (a *Authenticator) Reload(ctx context.Context) error {
 
 // String returns the configuration in effect as text of several lines: source, mode,
 // policy with the certificates it trusts at the moment, and exclusions. It is what
-// Logger gets at start.
+// Logger gets at start, line by line.
 func (a *Authenticator) String() string {
 	if a == nil || a.policy == nil || a.source == nil {
 		return "certauth: not configured, refuses every request\n"

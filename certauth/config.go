@@ -39,7 +39,7 @@ type Config struct {
 	// `ClientCertificate realm="client-certificate"`.
 	Challenge string
 
-	// Logger gets the policy once, refusals at level Warn, reload failures at Error, and
+	// Logger gets the policy once, a record a line, refusals at level Warn, reload failures at Error, and
 	// accepted requests at Debug. Nil logs nothing. The certificate header's value is
 	// never logged.
 	Logger *slog.Logger
@@ -56,9 +56,10 @@ type Config struct {
 	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
 	ReloadInterval time.Duration
 
-	// CacheSize is how many certificates are remembered at most, about 7 kilobytes each:
+	// CacheSize is how many certificates are remembered at most, 6 to 7 kilobytes each:
 	// those accepted before, with what was found out about them (parsed form, verified
-	// chains), never with a verdict. The sender, the clock, pins, names, revocation and
+	// chains, which rules on the certificate alone accepted it), never with the outcome of
+	// the policy. The sender, the clock, reloaded material, deny lists, revocation and
 	// functions are asked on every request, and a certificate that nobody presents twice
 	// displaces none that come regularly. 0 means [DefaultCacheSize]; negative remembers
 	// nothing.

@@ -66,7 +66,8 @@
 //
 // Files, environment variables and functions ([PEMFile], [CertFunc], [ThumbprintsFrom],
 // [PublicKeysFrom]) are read again while requests arrive, at most once a
-// Config.ReloadInterval and beside the requests; [Authenticator.Reload] reads them now.
+// Config.ReloadInterval and beside the requests; the first request after twice that time
+// waits for it, 25 milliseconds at most. [Authenticator.Reload] reads them now.
 // What is bad keeps the last good set and is reported. To rotate a CA, put the old and
 // the new one into the file together, then take the old one out.
 //
@@ -75,11 +76,13 @@
 // What a certificate says and which chains it verifies by cost most of a request and
 // depend on bytes and trust material alone, so an [Authenticator] remembers them for
 // certificates that it accepted, up to Config.CacheSize: for exactly the texts that were
-// sent, until the material changes or a certificate of the chain begins or ends. No
-// verdict is remembered. Who sent the request, the clock, pins, names, lists, revocation
-// and functions are asked every time, so that whatever changes acts on the next request.
-// Verification itself is bounded: when too many new certificates wait for it, further
-// ones are refused as overloaded, and known callers are served.
+// sent, until the material changes or a certificate of the chain begins or ends. That a
+// rule on names, extensions, keys or a fixed list of pins has accepted the certificate is
+// remembered too, since neither of them can change. The outcome of the policy is not: the
+// sender, the clock, reloaded material, deny lists, revocation and functions are asked
+// every time, so that whatever changes acts on the next request. Verification itself is
+// bounded: when too many new certificates wait for it, further ones are refused as
+// overloaded, and known callers are served.
 //
 // # What is not promised
 //

@@ -17,6 +17,12 @@ import (
 // An excluded request carries no identity, even if it brought a certificate, and the
 // certificate headers are removed from it. Prefer wrapping the routes that need a
 // certificate to excluding those that do not.
+//
+// What must be true of your infrastructure: the request gets here. On App Service with
+// clientCertMode=Required the front end itself answers 403 to outside callers without a
+// certificate. clientCertExclusionPaths opens a path to the outside, but by prefix
+// ("/health" opens "/healthz" too), and makes the front end ask for certificates by
+// renegotiation: no TLS 1.3, no HTTP/2, no body over 100 KB.
 type Exclusion struct {
 	// Method is the method; empty means GET. HEAD follows GET.
 	Method string

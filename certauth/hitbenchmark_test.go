@@ -91,11 +91,13 @@ func BenchmarkMiss(b *testing.B) {
 }
 
 func BenchmarkReject(b *testing.B) {
-	for _, c := range misses(b, "rsa2048").cases {
-		if strings.HasPrefix(c.Name, "accepted") || c.Name == "everything by hand" {
-			continue
+	for _, kind := range []string{"p256", "rsa2048"} {
+		for _, c := range misses(b, kind).cases {
+			if strings.HasPrefix(c.Name, "accepted") || c.Name == "everything by hand" {
+				continue
+			}
+			b.Run(kind+"/"+c.Name, func(b *testing.B) { loop(b, c.Run) })
 		}
-		b.Run(c.Name, func(b *testing.B) { loop(b, c.Run) })
 	}
 }
 

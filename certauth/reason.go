@@ -110,7 +110,7 @@ func (r Reason) info() reasonInfo {
 	case ReasonRevocationUnknown:
 		return reasonInfo{ErrRevocationUnavailable, 70, "the responder does not know this certificate; was it issued by this CA?"}
 	case ReasonRevocationUnavailable:
-		return reasonInfo{ErrRevocationUnavailable, 60, "no usable revocation evidence; check the way out to the responders and lists"}
+		return reasonInfo{ErrRevocationUnavailable, 60, "no usable revocation evidence; check the way out to the responders and lists. Where there is no source to ask, the certificate names none: configure responders or lists"}
 	case ReasonCertificateRevoked:
 		return reasonInfo{ErrRevoked, 90, "the CA revoked this certificate; talk to the partner before anything else"}
 	case ReasonNotConfigured:

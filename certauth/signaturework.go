@@ -6,8 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// maxQueued is how many searches wait for their turn, for each that runs. At about a tenth
-// of a millisecond a search, the last waits about a tenth of a second.
+// maxQueued is how many searches for strangers wait for their turn, for each that runs. At
+// about a tenth of a millisecond a search, the last waits about a tenth of a second. Known
+// callers, whose chains are searched again when roots change, wait however many they are:
+// the cache bounds them, and a reload must turn nobody away.
 const maxQueued = 1024
 
 // signatureWork bounds the searches that run at one time. They are all processor: on a
@@ -51,14 +53,18 @@ func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, mate
 		return flight.answer, nil
 	default:
 	}
-	if w.queued.Add(1) > int64(maxQueued*cap(w.running)) {
-		w.queued.Add(-1)
+	queued := int64(1)
+	if f.kept.Load() {
+		queued = 0
+	}
+	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {
+		w.queued.Add(-queued)
 		flight.land(f, &chainAnswer{refused: refusal(ReasonOverloaded, r.path, "%d chains wait to be verified", maxQueued*cap(w.running))})
 		return flight.answer, nil
 	}
 	go func() {
 		w.running <- struct{}{}
-		w.queued.Add(-1)
+		w.queued.Add(-queued)
 		w.fly(f, flight, run)
 	}()
 	return flight.wait(ctx)

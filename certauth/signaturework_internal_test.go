@@ -49,9 +49,24 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 		assert.Equal(t, ReasonOverloaded, answer.refused.Reason)
 		assert.ErrorIs(t, answer.refused, ErrOverloaded)
 
+		// Known callers are searched again when roots change: that turns none of them away.
+		const known = 100
+		for range known {
+			f := &facts{}
+			f.kept.Store(true)
+			group.Go(func() {
+				answer, refused := w.search(t.Context(), f, rule, generations{}, slow)
+				if refused == nil && answer.refused == nil {
+					accepted.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		assert.EqualValues(t, places-cap(w.running), w.queued.Load(), "they take no place from strangers")
+
 		close(goOn)
 		group.Wait()
-		assert.EqualValues(t, places, accepted.Load(), "who has a place in the queue gets an answer")
+		assert.EqualValues(t, places+known, accepted.Load(), "who has a place in the queue gets an answer")
 		assert.EqualValues(t, cap(w.running), most.Load())
 		assert.Zero(t, w.queued.Load())
 		assert.Empty(t, w.running)

@@ -18,7 +18,8 @@ import (
 // ends TLS, asks for a client certificate without checking it, deletes what the client
 // sent under the platform's header names, writes X-ARR-ClientCert and the evidence
 // headers, and forwards over plain HTTP. It is written from Microsoft's documentation;
-// what the real front end does where that is silent, it does not show.
+// what the real front end does where that is silent, it does not show. The service behind it
+// is not on App Service: it needs forwarded.AppService{InsecureOutsideAppService: true}.
 type AppService struct {
 	// URL is the front end's address, https://127.0.0.1:port.
 	URL string

@@ -29,7 +29,7 @@ func gated(gate <-chan struct{}, h handler) handler {
 }
 
 // Case 66.
-func TestChecker_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
+func TestSingleFlight_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})

@@ -21,8 +21,8 @@ func BenchmarkCheckWarm(b *testing.B) {
 	}
 }
 
-// BenchmarkCheckTracked is what a request of a known caller costs.
-func BenchmarkCheckTracked(b *testing.B) {
+// BenchmarkOCSPHit is what a request of a known caller costs.
+func BenchmarkOCSPHit(b *testing.B) {
 	w := wire(b)
 	checker := w.checker(b)
 	chain := w.chain(w.client)

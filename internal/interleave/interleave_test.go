@@ -1,6 +1,7 @@
 package interleave_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -29,4 +30,29 @@ func TestMeasure_TellsMoreWorkFromLess(t *testing.T) {
 	assert.Greater(t, results[1].Ratio, 3.0)
 	assert.Less(t, results[1].Ratio, 30.0)
 	assert.Greater(t, results[1].MinNanoseconds, results[0].MinNanoseconds)
+}
+
+// What a mutex holds up does not scale, on any number of processors.
+func TestScale_TellsWhatWaitsFromWhatDoesNot(t *testing.T) {
+	var mutex sync.Mutex
+	work := func(lock bool) func() func(int) {
+		return func() func(int) {
+			var sum uint64
+			return func(n int) {
+				if lock {
+					mutex.Lock()
+					defer mutex.Unlock()
+				}
+				for range n {
+					for i := range 1000 {
+						sum = sum*31 + uint64(i)
+					}
+				}
+			}
+		}
+	}
+	factors := interleave.Scale(5, 4*time.Millisecond, interleave.Worker{Name: "free", New: work(false)}, interleave.Worker{Name: "held up", New: work(true)})
+	require.Len(t, factors, 2)
+	assert.Less(t, factors[1], 1.6)
+	assert.Greater(t, factors[0], 0.4)
 }
