@@ -83,8 +83,8 @@ func flood(size, clients, visits int, random *rand.Rand) (all, late float64) {
 	return float64(known) / float64(visits), float64(knownLate) / float64(visits/2)
 }
 
-// TestFlood is target 9 of the performance notes: clients under ten times as many accepted
-// certificates that come once. The flood is there from the first request on, so a client's
+// TestFlood is about clients under ten times as many accepted certificates that come once.
+// The flood is there from the first request on, so a client's
 // first visits cannot be known; they are few of all.
 func TestFlood(t *testing.T) {
 	sizes := []int{64, 1000}

@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// The benchmarks by the names of the performance notes, for a profiler and a quick look.
+// These are for a profiler and a quick look.
 // What they promise is in ratios: see TestRatios.
 
 func loop(b *testing.B, run func(int)) {

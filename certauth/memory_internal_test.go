@@ -41,7 +41,7 @@ func identities(t *testing.T, n int) *factCache {
 	return auth.cache
 }
 
-// Target 8 of the performance notes: with the parsed certificate at most 7.5 kB each.
+// With the parsed certificate at most 7.5 kB each.
 func TestMemory_OfAnIdentity(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
@@ -109,7 +109,7 @@ func millionPins(t testing.TB) *pinSet {
 	return &set
 }
 
-// Target 12 of the performance notes: a million pins take at most 51 bytes each.
+// A million pins take at most 51 bytes each.
 func TestPins_AMillionStaySmall(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

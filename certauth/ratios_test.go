@@ -23,7 +23,7 @@ const liveBytes = 64 << 20
 
 var reportTo = flag.String("report", "", "measure the ratios and write them to this file")
 
-// TestRatios measures what the performance notes promise as ratios, in interleaved rounds,
+// TestRatios measures what things cost in relation to one another, in interleaved rounds,
 // and writes .github/BENCHMARKS.md:
 //
 //	go test ./certauth -run TestRatios -report "$PWD/.github/BENCHMARKS.md"

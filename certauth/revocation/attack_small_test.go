@@ -20,7 +20,7 @@ func TestAttack_WaivedNamesTheCertificateThatWas(t *testing.T) {
 	found, err := w.checker(t, allowNoSource).CheckChain(t.Context(), w.chain(client))
 	require.NoError(t, err)
 	assert.Equal(t, isWaived, found.Status)
-	assert.Equal(t, "no evidence", found.Why)
+	assert.Equal(t, "no source to ask", found.Why)
 	assert.Zero(t, found.Depth, "the CA has evidence, the client has not")
 }
 

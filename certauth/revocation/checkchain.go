@@ -96,12 +96,22 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		c.judgeUnread(ctx, chain, judged[:n])
 		return n, nil
 	}
-	c.local.waitAMoment(ctx, c.local.look(c.config.Now()))
-	c.judgeAll(ctx, chain, judged[:n])
+	moment := ctx
+	if reading := c.local.look(c.config.Now()); reading != nil {
+		var cancel, over context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
+		defer cancel()
+		moment, over = context.WithTimeout(ctx, aMoment) // one for all that could be news
+		defer over()
+		c.local.waitAMoment(moment, reading)
+	}
+	c.judgeAll(ctx, moment, chain, judged[:n])
 	return n, nil
 }
 
-func (c *Checker) judgeAll(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
+// judgeAll waits until moment ends for what may be news, and until ctx ends for what is
+// needed.
+func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificate, judged []judgement) {
 	now := c.config.Now()
 	for i := range judged {
 		j := &judged[i]
@@ -109,11 +119,11 @@ func (c *Checker) judgeAll(ctx context.Context, chain []*x509.Certificate, judge
 			c.start(j, now)
 		}
 	}
-	c.awaitAll(ctx, judged)
+	c.awaitAll(ctx, moment, judged)
 }
 
 // awaitAll waits once for all of them.
-func (c *Checker) awaitAll(ctx context.Context, judged []judgement) {
+func (c *Checker) awaitAll(ctx, moment context.Context, judged []judgement) {
 	under := false
 	for i := range judged {
 		under = under || judged[i].flight != nil
@@ -125,7 +135,7 @@ func (c *Checker) awaitAll(ctx context.Context, judged []judgement) {
 	defer cancel()
 	for i := range judged {
 		if judged[i].flight != nil {
-			c.await(ctx, &judged[i])
+			c.await(ctx, moment, &judged[i])
 		}
 	}
 }
@@ -137,7 +147,7 @@ func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, ju
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
 	notReady := c.local.firstReading(ctx, c.config.MaxWait/2)
-	c.judgeAll(ctx, chain, judged)
+	c.judgeAll(ctx, ctx, chain, judged)
 	if notReady == nil {
 		return
 	}
@@ -202,9 +212,9 @@ func (c *Checker) start(j *judgement, now time.Time) {
 
 // await waits for the flight and judges again. Whatever verified evidence there is by then
 // counts, also if the preferred source has not answered.
-func (c *Checker) await(ctx context.Context, j *judgement) {
+func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	if j.known {
-		j.flight.waitAMoment(ctx)
+		j.flight.waitAMoment(moment)
 		j.result, _, _, j.err = c.judge(j.record, c.config.Now())
 		return
 	}

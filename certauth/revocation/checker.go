@@ -15,10 +15,10 @@ import (
 //
 // The chains it is given must have verified. It then asks, in the order of Config.Sources,
 // the operator's responders and lists and those that the certificates name, verifies every
-// answer by [VerifyOCSP] and [ParseCRL], and keeps it no longer than it says itself. One
-// fetch serves all who wait for the same answer, and none of them cancels it. Evidence is
-// renewed before it runs out, while requests are answered from what is known. What is
-// known to be revoked stays revoked.
+// answer by [VerifyOCSP] and [ParseCRL], and uses a Good no longer than it says itself, but
+// for Config.StaleGrace. One fetch serves all who wait for the same answer, and none of them
+// cancels it. Evidence is renewed before it runs out, while requests are answered from what
+// is known. What is revoked for good stays so while the certificate is remembered.
 //
 // What must be true of your infrastructure: the service reaches the responders and
 // distribution points of its partners' CAs by plain HTTP, at public addresses unless
@@ -75,7 +75,7 @@ func New(config Config) (*Checker, error) {
 func (c *Checker) isMade() bool { return c != nil && c.table != nil }
 
 // Close stops all fetches and workers and waits for them. After that only what is
-// remembered is answered; the rest is ErrClosed.
+// remembered is answered; the rest is ErrClosed. A Fetcher of Config is left open.
 func (c *Checker) Close() error {
 	if !c.isMade() {
 		return nil
@@ -89,7 +89,8 @@ func (c *Checker) Close() error {
 
 // Preload reads Config.Lists, and CRLs at further URLs, before the first request needs
 // them. The URLs count as if they stood in Config.Lists, now and later; the CAs that sign
-// them must stand in Config.Issuers. It returns what could not be read, within ctx.
+// them must stand in Config.Issuers. It returns what could not be read, within ctx and two
+// minutes at most. One URL that cannot be used makes it read nothing.
 func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
@@ -116,8 +117,9 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	return err
 }
 
-// Ready is nil when every list of Config.Lists and Preload is in memory and has not run
-// out: for a start-up or readiness probe. It reads nothing itself.
+// Ready is nil when every list of Config.Lists and Preload is in memory and its nextUpdate
+// has not passed: for a start-up or readiness probe. It reads nothing itself. MaxAge in
+// Config.Verify can make a list count for nothing before that.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed

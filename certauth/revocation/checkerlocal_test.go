@@ -270,6 +270,27 @@ func TestChecker_FirstRequestAfterAPauseWaitsForTheLists(t *testing.T) {
 	})
 }
 
+// The second that a request waits for news is one, whatever hangs.
+func TestChecker_AMomentIsOneForListsAndResponders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const url = "http://lists.internal.example/ca.crl"
+		w := wire(t)
+		w.net.serve(url, body(encode(t, w.listAt(now, now.Add(9*day)))))
+		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now, now.Add(5*day)))
+		checker := w.operated(t, revocation.List{URL: url}, sources(revocation.PreferOCSP), func(c *revocation.Config) { c.IgnoreCertificateURLs = false })
+		w.says(t, checker, w.client, isGood, nil)
+		w.net.serve(url, hanging)
+		w.net.serve(ocspURL, hanging)
+		w.clock.advance(2 * day)
+		began := time.Now()
+		found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+		require.NoError(t, err)
+		assert.Equal(t, isGood, found.Status)
+		assert.Equal(t, time.Second, time.Since(began))
+		require.NoError(t, checker.Close())
+	})
+}
+
 // nudge is a request whose answer does not matter, and what it sets off.
 func (w *wired) nudge(t testing.TB, c *revocation.Checker) {
 	t.Helper()

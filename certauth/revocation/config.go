@@ -16,8 +16,9 @@ const (
 	// HardFail denies it. It is the zero value.
 	HardFail Mode = iota
 	// SoftFail accepts it, and logs that. Revoked still denies, as does evidence that is
-	// too old and said Revoked, and Unknown unless AllowUnknown is set. Who can keep the
-	// service from reaching the responder can use a revoked certificate.
+	// too old and said Revoked, and Unknown unless AllowUnknown is set; so does a chain
+	// whose certificates do not fit together, and every question after Close. Who can keep
+	// the service from reaching the responder can use a revoked certificate.
 	SoftFail
 )
 
@@ -40,7 +41,9 @@ const (
 	PreferOCSP Sources = iota
 	// PreferCRL looks into CRLs and then, if there is none, asks OCSP responders.
 	PreferCRL
-	// OCSPOnly never looks into a CRL about a certificate of a chain. Config.Lists beside it
+	// OCSPOnly never looks into a CRL about a certificate of a chain. Every certificate in
+	// Scope must then name a responder, or Config.Responders one for its issuer; many
+	// intermediates name a CRL alone and are refused under HardFail. Config.Lists beside it
 	// are an error of New, unless the delegates of responders are looked up in them
 	// ([CheckCRL]).
 	OCSPOnly
@@ -71,31 +74,37 @@ type Responder struct {
 	// Issuer is the CA whose certificates it is asked about; nil is every CA.
 	Issuer *x509.Certificate
 	// Trusted are certificates that may sign its answers although the CA did not certify
-	// them (RFC 6960, section 4.2.2.2, the first of its three). Only used with an Issuer.
+	// them (RFC 6960, section 4.2.2.2, the first of its three). Without an Issuer they are
+	// an error of New.
 	Trusted []*x509.Certificate
 }
 
 // List is where CRLs come from, besides the certificates: exactly one field is set.
 type List struct {
-	// URL is http or https and may lead to a private network.
+	// URL is http or https and may lead to a private network or to loopback. It is fetched
+	// again when half of the list's life is over, after six hours at most.
 	URL string
 	// File is a CRL, DER or PEM, that is read again when it changes.
 	File string
-	// Dir is a directory of such files, one CRL each. Names that begin with a dot are
-	// passed over.
+	// Dir is a directory of such files, one CRL each, at most 4096. Names that begin with a
+	// dot and directories are passed over. What a deleted file said counts until a newer
+	// list of its scope replaces it or it runs out.
 	Dir string
 }
 
 // Config is what a Checker is made of. The zero value is the strict choice: every
 // certificate below the root must be proven good by the sources that stand in it. The
-// value is copied.
+// value is copied. A negative number or duration anywhere but in Verify is an error of New,
+// as is a field that the others make meaningless.
 type Config struct {
 	// Mode is HardFail or SoftFail.
 	Mode Mode
-	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail. One
-	// that names somebody whom Sources or IgnoreCertificateURLs leave out is none of them.
+	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail;
+	// SoftFail does so anyway. One that names somebody whom Sources or
+	// IgnoreCertificateURLs leave out is none of them.
 	AllowNoSource bool
-	// AllowUnknown accepts, under SoftFail, what a responder says it does not know.
+	// AllowUnknown accepts, under SoftFail, what a responder says it does not know. Under
+	// HardFail it is an error of New.
 	AllowUnknown bool
 	// Scope is ChainExceptAnchor or LeafOnly.
 	Scope Scope
@@ -120,7 +129,8 @@ type Config struct {
 	// nobody among them is refused.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs asks Responders and Lists alone: nothing that stands in a
-	// certificate is fetched.
+	// certificate or in a list, a delta's address included, is fetched. With nobody else to
+	// ask it is an error of New.
 	IgnoreCertificateURLs bool
 	// IgnoreDeltas does not fetch delta CRLs. Without it a list that names a delta is
 	// completed by it where that can be had.
@@ -135,13 +145,14 @@ type Config struct {
 	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
 	HTTP HTTPOptions
 	// Fetcher is used instead of the default one, which guards what URLs from certificates
-	// may lead to.
+	// may lead to; HTTP is then not looked at. Close does not close it.
 	Fetcher Fetcher
 	// Store is shared by the instances of the service; nil is none.
 	Store Store
 
-	// MaxWait is how long a request waits for evidence, within its own context: 5 seconds
-	// by default.
+	// MaxWait is how long one chain waits for evidence, within the request's own context: 5
+	// seconds by default. A caller with several verified chains is asked about at most four
+	// of them, one after the other.
 	MaxWait time.Duration
 	// HedgeAfter is when the next responder is asked as well while one has not answered:
 	// 700 ms by default.
@@ -149,25 +160,29 @@ type Config struct {
 	// MaxRecords bounds how many certificates are remembered: 10 000 by default, about
 	// 2 KB each.
 	MaxRecords int
-	// MaxListMemory bounds the CRLs in memory: 64 MiB by default, about 20 bytes an entry.
+	// MaxListMemory bounds the CRLs in memory, in bytes: 64 MiB by default, an entry taking
+	// its serial number and little more, 17 bytes for one of 16. Beyond it lists that were
+	// not used for an hour make room; else the new one is refused ([ErrBudget]).
 	MaxListMemory int
-	// MaxListBytes bounds one CRL while it is read: 32 MiB by default.
+	// MaxListBytes bounds one CRL while it is read, in bytes: 32 MiB by default. A larger
+	// one is [ErrTooLarge].
 	MaxListBytes int
 	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
 	// default. The first request after twice that time waits for the look, a second at most.
 	PollInterval time.Duration
 	// Sweep is how often a worker refreshes what was used within the last hour, without
 	// waiting for traffic. The default 0 starts no worker: then the first request after
-	// the time for a refresh triggers it, and is answered at once.
+	// the time for a refresh triggers it. It is answered at once, or, more than ten minutes
+	// past that time, after a second at most.
 	Sweep time.Duration
 
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Logger gets what an operator should see; nil is silent.
 	Logger *slog.Logger
-	// Observe gets an event for every fetch and every change of a breaker; it may be the
-	// function that certauth.Config.Observe is. It must be fast and safe for concurrent
-	// use.
+	// Observe gets an event for every fetch that came to an end by itself and every change
+	// of a breaker; it may be the function that certauth.Config.Observe is. It must be fast
+	// and safe for concurrent use.
 	Observe func(context.Context, certauth.Event)
 }
 

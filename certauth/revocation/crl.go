@@ -95,7 +95,7 @@ func unwrapPEM(content []byte) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// checkForm is rule C2, as far as options decide it.
+// checkForm is rule C2 of testdata/RULES.md, as far as options decide it.
 func (l *list) checkForm(o *VerifyOptions) error {
 	if l.version != 2 && !o.AllowV1CRL {
 		return malformed("version 1")

@@ -113,7 +113,7 @@ func TestCRL_MemoryOfLongSerials(t *testing.T) {
 	}
 }
 
-// Target 11: building allocates a bounded number of times, whatever the number of entries.
+// Building allocates a bounded number of times, whatever the number of entries.
 func TestParseCRL_Allocations(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")
@@ -129,7 +129,7 @@ func TestParseCRL_Allocations(t *testing.T) {
 	}
 }
 
-// Target 11: a lookup that succeeds allocates nothing.
+// A lookup that succeeds allocates nothing.
 func TestCRL_LookupAllocatesNothing(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector allocates")

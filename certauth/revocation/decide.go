@@ -31,7 +31,7 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 		case j.result.Status == Unknown && !(c.config.Mode == SoftFail && c.config.AllowUnknown):
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
-			answer = waived(answer, i, "no evidence")
+			answer = waived(answer, i, whyAccepted(j))
 			c.softFailed(ctx, i, j)
 		default:
 			answer = certauth.Revocation{Depth: i}
@@ -51,6 +51,14 @@ func (c *Checker) accepts(j *judgement) bool {
 	}
 	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource && !j.record.names)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
+}
+
+// whyAccepted tells a certificate that names nobody to ask from one that nobody answered for.
+func whyAccepted(j *judgement) string {
+	if errors.Is(j.err, ErrNoSource) {
+		return "no source to ask"
+	}
+	return "no evidence"
 }
 
 func (c *Checker) refused(depth int, j *judgement) error {

@@ -12,7 +12,7 @@
 // whether the answer is about this certificate of this CA, and whether it is fresh, are
 // questions of their own: an answer that a revoked client signed for itself parses well
 // and says "good". Every check here has its place in a fixed order, the first failure
-// decides, and a failure leaves no status behind.
+// decides, and a failure leaves no status behind. They stand by number in testdata/RULES.md.
 //
 // # Statuses
 //
@@ -40,12 +40,16 @@
 //
 // Verified evidence, until it runs out by its own nextUpdate or by MaxAge: never verdicts,
 // so the clock and a revocation act on the next request. One fetch serves all who wait for
-// the same answer, and nobody waits longer for one certificate than MaxWait. When half of its life is over,
+// the same answer, and nobody waits longer for one chain than MaxWait. When half of its life is over,
 // or after an hour for OCSP and six for a CRL, evidence is renewed beside a request that is
 // still answered from memory. What is revoked for good stays revoked while the certificate
 // is remembered, whatever later answers say; a certificateHold can be lifted by newer
-// evidence. What does not verify displaces nothing. A responder that fails is left alone
-// for a while that grows to five minutes, a host after five failures in a row.
+// evidence, and is asked about every quarter of an hour. What does not verify displaces
+// nothing. A responder that fails is left alone for a while that grows to five minutes, a
+// host after five failures in a row. For a certificate that has no evidence yet, a failure is
+// remembered for five seconds if it was the network's, for thirty if what came did not
+// verify, and for five minutes if the responder said unauthorized; Unknown for two minutes.
+// An OCSP answer without nextUpdate counts for five.
 //
 // # When nobody can say
 //
@@ -56,17 +60,19 @@
 // that name nobody to ask, and no others.
 //
 // [SoftFail] accepts, and logs each time. Revoked still denies, as does a Revoked that is
-// only too old, and Unknown unless AllowUnknown is set. Use it where a revoked client does less harm than a client turned away:
-// who can keep this service from reaching the responder decides which of the two it is.
+// only too old, and Unknown unless AllowUnknown is set. Use it where a revoked client does
+// less harm than a client turned away: who can keep this service from reaching the responder
+// decides which of the two it is.
 //
 // # Time to effective revocation
 //
 // For a caller who keeps calling: one hour after its CA says so by OCSP, six hours after it
 // stands in a CRL, and one more request. CRLs are published with a delay of their own. The
-// first request after a pause of hours waits a moment, a second at most, for the news;
-// where there are none to be had in that time it is answered by what was remembered, as
-// long as that has not run out. A shorter MaxAge in Config.Verify bounds that, if the CA
-// signs often enough. [certauth.Denied] acts at once.
+// first request after a pause, of two PollIntervals for Config.Lists and of hours for the
+// rest, waits a moment for the news, a second at most for each verified chain; where there
+// are none to be had in that time it is answered by what was remembered, as long as that has
+// not run out. A shorter MaxAge in Config.Verify bounds that, if the CA signs often enough.
+// [certauth.Denied] acts at once.
 //
 // # Before the first request
 //

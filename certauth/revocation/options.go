@@ -43,8 +43,8 @@ const (
 	CheckCRL
 )
 
-// VerifyOptions are the terms on which evidence is verified. Now is required; of the
-// durations 0 is the default and a negative value means none.
+// VerifyOptions are the terms on which evidence is verified. Now is required. Of the
+// durations 0 is the default; a negative age is no bound, and a negative Skew no tolerance.
 type VerifyOptions struct {
 	// Now is the moment to verify at. Required.
 	Now time.Time
@@ -57,8 +57,8 @@ type VerifyOptions struct {
 	// days by default.
 	MaxAge, MaxAgeCA time.Duration
 
-	// NoNextUpdateMaxAge is how old evidence without nextUpdate may be. The default is an
-	// hour.
+	// NoNextUpdateMaxAge is how old an OCSP answer without nextUpdate may be. The default is
+	// an hour. For CRLs see AllowNoNextUpdate.
 	NoNextUpdateMaxAge time.Duration
 
 	// AllowSHA1 accepts SHA-1 signatures. It is for old responders; off by default.
@@ -74,7 +74,8 @@ type VerifyOptions struct {
 	// which RFC 5280, section 5.1.2.6, forbids.
 	AllowEmptyRevokedList bool
 
-	// MinRSABits is the smallest RSA key of a signer. The default is 2048.
+	// MinRSABits is the smallest RSA key of a signer. The default, and what a negative value
+	// means, is 2048; less than that accepts signers whose key can be broken.
 	MinRSABits int
 
 	// Nonce is what the request carried, for NonceMode other than NonceOff.
@@ -124,7 +125,7 @@ func (o *VerifyOptions) maxAge(isCA bool, otherwise time.Duration) (time.Duratio
 }
 
 func (o *VerifyOptions) minRSABits() int {
-	if o.MinRSABits == 0 {
+	if o.MinRSABits <= 0 {
 		return DefaultMinRSABits
 	}
 	return o.MinRSABits

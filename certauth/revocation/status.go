@@ -92,7 +92,8 @@ type Result struct {
 	// ProducedAt is when an OCSP response was signed.
 	ThisUpdate, NextUpdate, ProducedAt time.Time
 
-	// UsableUntil is the moment from which the evidence must not be used again.
+	// UsableUntil is the moment from which the evidence must not be used again, but for
+	// Config.StaleGrace.
 	UsableUntil time.Time
 
 	// RefreshAfter is the moment from which newer evidence is looked for while this is
