@@ -224,12 +224,9 @@ func errNoCertificate() error {
 // sourceError is the refusal that a source's error makes.
 func sourceError(err error) *Error {
 	refused := asError(err, ReasonCertificateMalformed, "Source")
-	if refused.Reason != ReasonCertificateMissing {
-		return refused
-	}
-	absent := *refused
-	absent.absent = true
-	return &absent
+	own := *refused // it may be the source's, and hooks may write to what they are given
+	own.absent = own.Reason == ReasonCertificateMissing
+	return &own
 }
 
 // judge runs the policy over the facts: on every request, whoever established them.

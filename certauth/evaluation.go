@@ -106,8 +106,10 @@ func (e *evaluation) match(name string) {
 // anchor records that a rule vouches for the certificate.
 func (e *evaluation) anchor(v vouching, chains []*verifiedChain) {
 	e.vouched = max(e.vouched, v)
-	if len(chains) > 0 {
-		e.chains = append(e.chains, chains...)
+	for _, chain := range chains { // each once: rules count them
+		if !slices.ContainsFunc(e.chains, chain.equal) {
+			e.chains = append(e.chains, chain)
+		}
 	}
 }
 
@@ -204,6 +206,9 @@ func (e *evaluation) judge(r rule, path string) (refused *Error) {
 	}
 	if len(e.spoiled) > 0 {
 		e.chains = slices.DeleteFunc(e.chains, e.isSpoiled)
+		if len(e.chains) == 0 { // each rule found a chain good that another one took out
+			return refusal(ReasonRevocationUnavailable, path, "no chain is left that every revocation rule accepts")
+		}
 		for i := range e.last { // all of these have been judged, and whatever a route adds has not
 			e.last[i].seen = len(e.chains)
 		}
@@ -232,17 +237,18 @@ func (e *evaluation) identity() *Identity {
 	return id
 }
 
-// newIdentity copies what was established.
+// newIdentity copies what was established, but for chains that were taken out.
 func (e *evaluation) newIdentity() *Identity {
+	chains := slices.DeleteFunc(slices.Clone(e.chains), e.isSpoiled)
 	v := &verdict{owner: e.owner, facts: e.facts, established: established{
-		matched: slices.Clone(e.matched), chains: slices.Clone(e.chains), last: slices.Clone(e.last),
+		matched: slices.Clone(e.matched), chains: chains, last: slices.Clone(e.last),
 		vouched: e.vouched, revocation: e.revocation,
 	}}
 	id := &Identity{
 		Leaf: e.facts.leaf, Presented: slices.Clone(e.facts.presented), Source: e.owner.sourceName,
 		Matched: slices.Clone(e.matched), Revocation: e.revocation, verdict: v,
 	}
-	for _, chain := range e.chains {
+	for _, chain := range chains {
 		id.Chains = append(id.Chains, slices.Clone(chain.certs))
 	}
 	return id

@@ -26,7 +26,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "stands before any Chain; only a verified chain says who issued a certificate")
 	}
 	set := 0
-	r := &issuedByRule{path: path}
+	r := &issuedByRule{path: path, underNot: at.underNot}
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
@@ -54,7 +54,10 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 }
 
 type issuedByRule struct {
-	path  string
+	path string
+	// underNot: a chain that was taken out still says who issued the certificate.
+	underNot bool
+
 	certs *reloader[caPool]
 	kind  pinKind
 	pins  *pinSet
@@ -62,7 +65,7 @@ type issuedByRule struct {
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
 	for _, chain := range e.chains {
-		if r.acceptsChain(chain) {
+		if (r.underNot || !e.isSpoiled(chain)) && r.acceptsChain(chain) {
 			e.last = append(e.last, pending{rule: r})
 			return nil
 		}

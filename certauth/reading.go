@@ -2,7 +2,9 @@ package certauth
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +22,7 @@ type readings struct {
 type reading struct {
 	key     key
 	hash    uint64
+	certs   []*x509.Certificate // where the source hands them out parsed
 	facts   *facts
 	refused *Error
 
@@ -28,6 +31,10 @@ type reading struct {
 	over  bool          // facts or refused is there
 	done  chan struct{} // closed when it is over; made for the first who has to wait
 }
+
+// maxSameSample bounds the readings of one hash. It is over a sample, which strangers can
+// make the same in all they send; beyond the bound a reading is done without being shared.
+const maxSameSample = 4
 
 // join returns the reading of this key; first says that the caller is to do it.
 func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
@@ -45,8 +52,10 @@ func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
 	if rs.open == nil {
 		rs.open = map[uint64][]*reading{}
 	}
-	begun := &reading{key: p.key(), hash: hash, users: 1}
-	rs.open[hash] = append(rs.open[hash], begun)
+	begun := &reading{key: p.key(), hash: hash, certs: p.certs, users: 1}
+	if len(rs.open[hash]) < maxSameSample {
+		rs.open[hash] = append(rs.open[hash], begun)
+	}
 	return begun, true
 }
 
@@ -102,6 +111,17 @@ func (reading *reading) wait(ctx context.Context) (*facts, *Error) {
 	return reading.result()
 }
 
+// isOf reports whether the reading is of what this request offers. Equal texts are, but a
+// source that hands out parsed certificates may have changed them beside their DER.
+func (reading *reading) isOf(p *probe) bool {
+	for i, cert := range p.certs {
+		if cert != reading.certs[i] && !reflect.DeepEqual(cert, reading.certs[i]) {
+			return false
+		}
+	}
+	return true
+}
+
 // result is what was read. Each who asks has the refusal for itself.
 func (reading *reading) result() (*facts, *Error) {
 	if reading.refused != nil {
@@ -115,21 +135,23 @@ func (reading *reading) result() (*facts, *Error) {
 // the facts about it.
 func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p probe) (*Identity, *Error) {
 	if a.cache == nil || !p.recognisable() {
-		f, refused := a.read(&p)
-		if refused != nil {
-			return nil, refused
-		}
-		return a.judge(r.Context(), now, f)
+		return a.checkAlone(r, now, &p)
 	}
 	reading, first := a.readings.join(hash, &p)
 	defer a.readings.leave(reading)
 	var f *facts
 	var refused *Error
-	if first {
+	switch {
+	case first:
 		reading.read(a, &p)
 		f, refused = reading.result()
-	} else {
+	case !reading.isOf(&p):
+		return a.checkAlone(r, now, &p)
+	default:
 		f, refused = reading.wait(r.Context())
+		if refused != nil && refused.Reason == ReasonPinMismatch { // perhaps by pins that are no longer in use
+			return a.checkAlone(r, now, &p)
+		}
 	}
 	if refused != nil {
 		return nil, refused
@@ -139,6 +161,15 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p 
 		a.cache.insert(f)
 	}
 	return id, refused
+}
+
+// checkAlone shares nothing and remembers nothing.
+func (a *Authenticator) checkAlone(r *http.Request, now time.Time, p *probe) (*Identity, *Error) {
+	f, refused := a.read(p)
+	if refused != nil {
+		return nil, refused
+	}
+	return a.judge(r.Context(), now, f)
 }
 
 // read turns what was offered into facts.

@@ -137,11 +137,15 @@ func (r *notRevokedRule) check(e *evaluation) *Error {
 		switch {
 		case found.Status == RevocationRevoked && found.Depth == 0:
 			return denied // the caller's own certificate, whatever else leads to it
-		case accepted:
+		case accepted && !e.isSpoiled(chain): // what another rule has taken out carries nobody
 			good = found
+		case accepted:
 		case refused == nil || found.Status == RevocationRevoked:
 			refused = denied
 		}
+	}
+	if good.Status == RevocationUnavailable && refused == nil {
+		return refusal(ReasonRevocationUnavailable, r.path, "other revocation rules have taken out every chain that this one accepts")
 	}
 	if good.Status == RevocationUnavailable {
 		return refused
