@@ -57,7 +57,8 @@ func TestRevocation_ChecksTakeOutEveryChainTogether(t *testing.T) {
 	}{
 		{"one after the other", certauth.All{w.both, underA, underB}, certauth.ReasonCertificateRevoked},
 		{
-			"in branches of one Any", certauth.All{w.both, certauth.Any{certauth.Named{Name: "x", Policy: underA}, certauth.Named{Name: "y", Policy: underB}}},
+			"in branches of one Any",
+			certauth.All{w.both, certauth.Any{certauth.Named{Name: "x", Policy: underA}, certauth.Named{Name: "y", Policy: underB}}},
 			certauth.ReasonRevocationUnavailable,
 		},
 		{"one before the other's chain", certauth.All{w.onlyA, certauth.Any{underB}, w.onlyB, underA}, certauth.ReasonCertificateRevoked},

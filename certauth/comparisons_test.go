@@ -84,9 +84,9 @@ func hits(tb testing.TB, kind string, identities int) comparison {
 
 // misses compares a certificate that was never seen with the same checks by hand, and what
 // is refused with what is accepted.
-func misses(tb testing.TB, kind string) comparison {
+func misses(tb testing.TB, kind string, identities int) comparison {
 	tb.Helper()
-	b := newBench(tb, kind, 64)
+	b := newBench(tb, kind, identities)
 	next := http.HandlerFunc(finalWithIdentity)
 	forgetful := func(c *certauth.Config) { c.CacheSize = 1 } // remembers, and has always just forgotten
 	der := b.leaves[0].Raw

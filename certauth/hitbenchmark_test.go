@@ -92,7 +92,7 @@ func BenchmarkMiss(b *testing.B) {
 
 func BenchmarkReject(b *testing.B) {
 	for _, kind := range []string{"p256", "rsa2048"} {
-		for _, c := range misses(b, kind).cases {
+		for _, c := range misses(b, kind, 64).cases {
 			if strings.HasPrefix(c.Name, "accepted") || c.Name == "everything by hand" {
 				continue
 			}

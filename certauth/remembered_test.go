@@ -46,9 +46,12 @@ func TestCache_RoutesHavePlacesOfTheirOwn(t *testing.T) {
 		policy certauth.Policy
 		want   int
 	}{
-		{mine, http.StatusOK}, {other, http.StatusForbidden},
-		{certauth.Not{Policy: mine}, http.StatusForbidden}, {certauth.Not{Policy: other}, http.StatusOK},
-		{certauth.PublicKeys{pinOfNobody}, http.StatusForbidden}, {certauth.Thumbprints{w.leaf.Thumbprint()}, http.StatusOK},
+		{mine, http.StatusOK},
+		{other, http.StatusForbidden},
+		{certauth.Not{Policy: mine}, http.StatusForbidden},
+		{certauth.Not{Policy: other}, http.StatusOK},
+		{certauth.PublicKeys{pinOfNobody}, http.StatusForbidden},
+		{certauth.Thumbprints{w.leaf.Thumbprint()}, http.StatusOK},
 	}
 	var handlers []http.Handler
 	for _, route := range routes {

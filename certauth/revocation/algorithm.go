@@ -45,7 +45,7 @@ var derNull = []byte{0x05, 0x00}
 func readAlgorithm(s *cryptobyte.String) (algorithmIdentifier, bool) {
 	var inner cryptobyte.String
 	var a algorithmIdentifier
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1ObjectIdentifier(&a.oid) {
+	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !readOID(&inner, &a.oid) {
 		return a, false
 	}
 	if !inner.Empty() {

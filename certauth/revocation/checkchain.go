@@ -101,7 +101,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()
-		moment, over = context.WithTimeout(ctx, aMoment) // one for all that could be news
+		moment, over = context.WithTimeout(ctx, min(aMoment, c.config.MaxWait/2)) // one for all that could be news
 		defer over()
 		c.local.waitAMoment(moment, reading)
 	}

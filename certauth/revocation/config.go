@@ -162,7 +162,8 @@ type Config struct {
 	MaxRecords int
 	// MaxListMemory bounds the CRLs in memory, in bytes: 64 MiB by default, an entry taking
 	// its serial number and little more, 17 bytes for one of 16. Beyond it lists that were
-	// not used for an hour make room; else the new one is refused ([ErrBudget]).
+	// not used for an hour make room; else the new one is refused ([ErrBudget]). It is one
+	// budget for all CAs.
 	MaxListMemory int
 	// MaxListBytes bounds one CRL while it is read, in bytes: 32 MiB by default. A larger
 	// one is [ErrTooLarge].

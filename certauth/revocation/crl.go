@@ -125,6 +125,10 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 		if len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !equal(l.keyID, candidate.SubjectKeyId) {
 			continue
 		}
+		if candidate != issuer && !validAt(candidate, o.Now, o.skew()) {
+			refused = fmt.Errorf("%w: its certificate is not valid now", ErrCRLIssuer)
+			continue
+		}
 		if candidate.KeyUsage != 0 && candidate.KeyUsage&x509.KeyUsageCRLSign == 0 {
 			refused = fmt.Errorf("%w: its key usage does not allow to sign CRLs", ErrCRLIssuer)
 			continue

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 )
 
@@ -99,6 +100,9 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *subject, o *Ver
 		found = inBase
 	}
 	result, err := l.base.decide(found.finding(), reasons, s, o)
+	if fresh && errors.Is(err, ErrNotFresh) && found != notListed {
+		result.StaleRevoked = true // the base has run out, what the delta says has not: also a hold
+	}
 	if err != nil {
 		return result, err
 	}

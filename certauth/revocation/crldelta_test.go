@@ -349,7 +349,7 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 		{"both have expired", expired, expired, nil, nil, unavailable, false, false, 0},
 		{"the list has expired and lists it", expired, fresh, reasons{compromise}, nil, unavailable, false, true, 0},
 		{"the list has expired and the delta lists it", expired, fresh, nil, reasons{compromise}, unavailable, false, true, 0},
-		{"the list has expired and the delta holds it", expired, fresh, nil, reasons{hold}, unavailable, false, false, 0},
+		{"the list has expired and the delta, which has not, holds it", expired, fresh, nil, reasons{hold}, unavailable, false, true, 0},
 		{"the list alone, on hold", base, expired, reasons{hold}, nil, revoked, true, false, 0},
 		{"the list alone, revoked", base, expired, reasons{compromise}, nil, revoked, true, false, 0},
 		{"an expired delta lifts no hold", base, expired, reasons{hold}, reasons{remove}, revoked, true, false, 0},

@@ -20,6 +20,9 @@ var (
 	oidFreshestCRL       = asn1.ObjectIdentifier{2, 5, 29, 46}
 )
 
+// maxIssuerName bounds a name that is compared before anything is verified.
+const maxIssuerName = 16 << 10
+
 // listKind is what a list is read as. Neither kind is ever taken for the other.
 type listKind uint8
 
@@ -78,7 +81,7 @@ func (l *list) parseTBS(element cryptobyte.String) error {
 	if !ok || !inner.oid.Equal(l.algorithm.oid) || !equal(inner.parameters, l.algorithm.parameters) {
 		return malformed("the signature algorithms inside and outside differ")
 	}
-	if !tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) {
+	if !tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) || len(issuer) > maxIssuerName {
 		return malformed("issuer")
 	}
 	l.issuer = issuer

@@ -18,6 +18,7 @@ import (
 // A CRL never changes and is safe for concurrent use.
 type CRL struct {
 	issuer []byte // the subject of the certificate that it was parsed for
+	keyID  []byte // and its subject key identifier, nil if it has none
 	base   index
 	delta  *index // nil if there is none
 }
@@ -42,17 +43,21 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	if err != nil {
 		return nil, err
 	}
-	return &CRL{issuer: bytes.Clone(issuer.RawSubject), base: *base}, nil
+	return &CRL{issuer: bytes.Clone(issuer.RawSubject), keyID: bytes.Clone(issuer.SubjectKeyId), base: *base}, nil
 }
 
 // Lookup says what the list has about cert at the moment o.Now. The certificate must have
-// been issued by the issuer that the list was parsed for, else it gives
-// [ErrIssuerMismatch]. Scope, freshness and covered reasons are checked as by [VerifyCRL],
+// been issued by the issuer that the list was parsed for: another name, or an authority key
+// identifier that is not the issuer's, gives [ErrIssuerMismatch]. That the issuer has signed
+// it is for the caller to know, from a verified chain. Scope, freshness and covered reasons are checked as by [VerifyCRL],
 // with the same errors.
 func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
 	s, err := newSubject(cert)
 	if err != nil {
 		return Result{}, err
+	}
+	if l != nil && len(l.keyID) > 0 && len(cert.AuthorityKeyId) > 0 && !equal(l.keyID, cert.AuthorityKeyId) {
+		return Result{}, ErrIssuerMismatch
 	}
 	return l.lookup(&s, &o)
 }

@@ -73,7 +73,7 @@ func readExtensions(s *cryptobyte.String) ([]extension, error) {
 func readExtension(list *cryptobyte.String) (extension, bool) {
 	var one extension
 	var inner, value cryptobyte.String
-	if !list.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1ObjectIdentifier(&one.oid) {
+	if !list.ReadASN1(&inner, cbasn1.SEQUENCE) || !readOID(&inner, &one.oid) {
 		return one, false
 	}
 	if inner.PeekASN1Tag(cbasn1.BOOLEAN) {
@@ -88,6 +88,16 @@ func readExtension(list *cryptobyte.String) (extension, bool) {
 	}
 	one.value = value
 	return one, true
+}
+
+// maxOID is more octets than any algorithm or extension has. Read, an identifier takes eight
+// times its length, and it stands in error texts.
+const maxOID = 64
+
+func readOID(s *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
+	ahead := *s
+	var content cryptobyte.String
+	return ahead.ReadASN1(&content, cbasn1.OBJECT_IDENTIFIER) && len(content) <= maxOID && s.ReadASN1ObjectIdentifier(oid)
 }
 
 func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {

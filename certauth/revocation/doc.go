@@ -86,7 +86,8 @@
 // A [Store], in Redis for example, shares signed evidence between instances and over
 // restarts. It is not trusted: what comes out is verified like what comes from the network,
 // and its failures cost time alone. A store that is a [Leaser] makes one instance fetch for
-// all.
+// all. What it holds is as old as it is: the first request after a restart may be answered by
+// a Good of days ago that has not run out, and newer evidence is asked for beside it.
 //
 // # What must be true of your infrastructure
 //

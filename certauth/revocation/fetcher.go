@@ -8,7 +8,8 @@ import (
 // Fetcher gets bytes from a responder or a CRL distribution point. It decides nothing:
 // every byte that it returns is verified. [HTTPFetcher] is the one that is used unless
 // Config.Fetcher is set. Implementations must be safe for concurrent use, must return when
-// ctx ends, and must not read more than Request.MaxBytes of a body.
+// ctx ends, and must not read more than Request.MaxBytes of a body. A deadline of their own
+// makes a host that hangs count as failing; what ends with ctx says nothing about the host.
 type Fetcher interface {
 	Fetch(ctx context.Context, r Request) (Response, error)
 }

@@ -53,8 +53,9 @@ type host struct {
 // owner is a CA whose evidence is fetched. It may name as many hosts as it likes, and each
 // may take its time.
 type owner struct {
-	slots  chan struct{}
-	inside int
+	slots   chan struct{}
+	inside  int
+	waiting int
 }
 
 func (h *host) open() bool { return h.failures >= breakerOpensAfter }
@@ -163,7 +164,8 @@ func (g *hostGate) admit(name, label, of, address string) (*pass, error) {
 	}
 	p := &pass{gate: g, host: h, of: of, path: of + "\n" + address}
 	if h.open() {
-		if h.probing || h.resting(now) {
+		o := g.owners[of]
+		if h.probing || h.resting(now) || o != nil && len(o.slots) == cap(o.slots) { // who has no place probes nothing
 			return nil, fmt.Errorf("%w: %d failures in a row", ErrBreakerOpen, h.failures)
 		}
 		h.probing, p.probe = true, true
@@ -199,7 +201,7 @@ func (g *hostGate) queue(ctx context.Context, p *pass) error {
 			continue
 		default:
 		}
-		if err := g.wait(ctx, p.host, slots); err != nil {
+		if err := g.wait(ctx, p, slots); err != nil {
 			for _, held := range taken[:i] {
 				<-held
 			}
@@ -209,13 +211,19 @@ func (g *hostGate) queue(ctx context.Context, p *pass) error {
 	return nil
 }
 
-func (g *hostGate) wait(ctx context.Context, h *host, slots chan struct{}) error {
+// wait counts who waits for the place of its CA for that alone: it keeps nobody else waiting.
+func (g *hostGate) wait(ctx context.Context, p *pass, slots chan struct{}) error {
+	counters := []*int{&p.owner.waiting}
+	if slots != p.owner.slots {
+		counters = append(counters, &p.host.waiting, &g.waiting)
+	}
 	g.mu.Lock()
-	all, own := g.waiting, h.waiting
-	full := all >= maxFetchQueue || own >= maxFetchQueueOf
-	if !full {
-		g.waiting++
-		h.waiting++
+	full := p.owner.waiting >= maxFetchQueueOf || len(counters) > 1 && (p.host.waiting >= maxFetchQueueOf || g.waiting >= maxFetchQueue)
+	all, own := g.waiting, max(p.owner.waiting, p.host.waiting)
+	for _, n := range counters {
+		if !full {
+			*n++
+		}
 	}
 	g.mu.Unlock()
 	if full {
@@ -223,8 +231,9 @@ func (g *hostGate) wait(ctx context.Context, h *host, slots chan struct{}) error
 	}
 	defer func() {
 		g.mu.Lock()
-		g.waiting--
-		h.waiting--
+		for _, n := range counters {
+			*n--
+		}
 		g.mu.Unlock()
 	}()
 	select {
@@ -242,7 +251,11 @@ func (p *pass) leave(ctx context.Context, err error, retryAfter time.Duration) {
 	g := p.gate
 	g.mu.Lock()
 	was := p.host.open()
-	p.settle(g.now(), err, retryAfter)
+	if ctx.Err() != nil { // cut off by us, which says nothing about the host: a Fetcher has a deadline of its own
+		p.exit()
+	} else {
+		p.settle(g.now(), err, retryAfter)
+	}
 	is := p.host.open()
 	g.mu.Unlock()
 	if was != is {

@@ -14,6 +14,12 @@ import (
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
+	select { // a list in hand, fetched, built or waiting for its delta, is in memory
+	case l.authority.loading <- struct{}{}:
+		defer func() { <-l.authority.loading }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+	}
 	err := c.tryRemote(ctx, l)
 	if err == nil {
 		l.failed.Store(nil)
@@ -132,8 +138,19 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 		return Result{}, err
 	}
 	now := c.config.Now()
+	if err := c.remote.covers(l, base); err != nil {
+		return Result{}, err
+	}
+	if err := c.begun(base, now); err != nil {
+		return Result{}, err
+	}
 	if old := l.current.Load(); old != nil {
-		if err := c.mayReplace(old.base, base, now); err != nil {
+		err := c.mayReplace(old.base, base, now)
+		// Both are for these certificates: the CA has changed what the list says of itself.
+		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) {
+			err = nil
+		}
+		if err != nil {
 			return Result{}, err
 		}
 	} else if seen := l.newest.Load(); seen != nil && sameExtension(seen.point, base.base.pointDER) && base.standing().compare(seen.standing) < 0 {

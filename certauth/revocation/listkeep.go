@@ -15,11 +15,11 @@ func (c *Checker) build(ctx context.Context, der []byte, issuer *x509.Certificat
 	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, issuer, c.terms(c.config.Now())) })
 }
 
-// mayReplace is rule C9. A list of another scope under the same address takes the place
-// of one that has run out, not of one that counts; one whose time has not come takes none.
+// mayReplace is rule C9. A list of another scope does not take the place of one that counts
+// ([ErrCRLScope]); one whose time has not come takes none.
 func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
-	if next.ThisUpdate().After(now.Add(c.skew)) {
-		return c.notOver(next, now)
+	if err := c.begun(next, now); err != nil {
+		return err
 	}
 	err := old.CheckNewer(next)
 	if err == nil || errors.Is(err, ErrRollback) {
@@ -34,11 +34,19 @@ func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
 // notOver refuses a list that has run out: it is kept for what it says against
 // certificates, and another is needed.
 func (c *Checker) notOver(l *CRL, now time.Time) error {
-	switch {
-	case l.ThisUpdate().After(now.Add(c.skew)):
-		return fmt.Errorf("%w: thisUpdate lies ahead", ErrNotFresh)
-	case !l.NextUpdate().IsZero() && now.After(l.NextUpdate().Add(c.skew)):
+	if err := c.begun(l, now); err != nil {
+		return err
+	}
+	if !l.NextUpdate().IsZero() && now.After(l.NextUpdate().Add(c.skew)) {
 		return fmt.Errorf("%w: nextUpdate has passed", ErrNotFresh)
+	}
+	return nil
+}
+
+// begun refuses a list whose time has not come.
+func (c *Checker) begun(l *CRL, now time.Time) error {
+	if l.ThisUpdate().After(now.Add(c.skew)) {
+		return fmt.Errorf("%w: thisUpdate lies ahead", ErrNotFresh)
 	}
 	return nil
 }
@@ -76,7 +84,7 @@ func (c *Checker) withDelta(
 			continue
 		}
 		merged := base
-		_, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+		response, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response Response) (Result, error) {
 				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, issuer, c.terms(c.config.Now())) })
 				if err != nil {
@@ -85,11 +93,25 @@ func (c *Checker) withDelta(
 				merged = next
 				return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
 			})
-		if err == nil || errors.Is(err, ErrRollback) { // the list itself knows all that the delta does
+		if err == nil {
 			return merged, false
+		}
+		if errors.Is(err, ErrRollback) { // the list itself knows all that the delta does
+			return merged, base.delta == nil && c.deltaIsOver(response.Body)
 		}
 	}
 	return base, base.delta == nil || c.notOver(base, c.config.Now()) != nil
+}
+
+// deltaIsOver reports whether a delta has run out: another one is there then, and who hands
+// out this one keeps it from us.
+func (c *Checker) deltaIsOver(body []byte) bool {
+	der, err := unwrapPEM(body)
+	if err != nil {
+		return true
+	}
+	l, err := parseList(der, deltaList)
+	return err != nil || l.hasNextUpdate && c.config.Now().After(l.nextUpdate.Add(c.skew))
 }
 
 // withDeltaOf lays the delta of another list over this one, if it continues this one too.

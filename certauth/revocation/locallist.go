@@ -29,6 +29,8 @@ type localLists struct {
 	view    atomic.Pointer[localView]
 	bytes   atomic.Int64 // held by the lists
 
+	looking sync.Mutex // of those who may start a reading
+
 	mu     sync.Mutex // of flight and sources
 	flight *flight
 
@@ -67,10 +69,10 @@ type localSource struct {
 
 type localList struct {
 	info   fs.FileInfo
-	by     *authority
+	by     []*authority // who has signed it: several after a change of key
 	loaded *loadedList
 	err    error
-	gone   bool // from its directory
+	gone   bool // from its directory, or set aside
 }
 
 func newLocalLists(c *Checker) *localLists {
@@ -104,8 +106,7 @@ func (m *localLists) current(now time.Time) bool {
 	if !m.any() {
 		return true
 	}
-	passed := now.UnixNano() - m.looked.Load()
-	return m.view.Load() != nil && m.overdue.Load() == nil && passed >= 0 && passed < int64(m.checker.config.PollInterval)
+	return m.isRecent(now) && m.view.Load() != nil && m.overdue.Load() == nil
 }
 
 // chosenFor is which lists of the record's CA may cover the certificate. That changes only
@@ -160,17 +161,28 @@ func (m *localLists) look(now time.Time) *flight {
 	if !m.any() {
 		return nil
 	}
-	last := m.looked.Load()
-	passed, interval := now.UnixNano()-last, int64(m.checker.config.PollInterval)
-	if passed >= 0 && passed < interval || !m.looked.CompareAndSwap(last, now.UnixNano()) {
+	if m.isRecent(now) {
 		return m.overdue.Load()
 	}
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	if m.isRecent(now) {
+		return m.overdue.Load()
+	}
+	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
 	reading := m.checker.crew.join(&m.mu, &m.flight, m.read)
-	if reading == nil || passed >= 0 && passed/2 < interval {
-		return m.overdue.Load()
+	if reading != nil && (passed < 0 || passed/2 >= interval) {
+		m.overdue.Store(reading) // before looked says that there is nothing to wait for
 	}
-	m.overdue.Store(reading)
-	return reading
+	m.looked.Store(now.UnixNano())
+	return m.overdue.Load()
+}
+
+// isRecent reports whether the last look was less than an interval ago. A request that was
+// held up since it read the clock is no clock that went back.
+func (m *localLists) isRecent(now time.Time) bool {
+	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
+	return passed > -interval && passed < interval
 }
 
 // waitAMoment waits for a reading that look returned. Who comes when its moment is over

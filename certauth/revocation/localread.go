@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
@@ -24,13 +25,17 @@ func (m *localLists) read(ctx context.Context) error {
 	m.mu.Unlock()
 	var failed error
 	for _, s := range sources {
-		s.err = m.readSource(ctx, s)
-		for name, l := range s.lists {
-			if l.err != nil {
-				s.err = errors.Join(s.err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			}
+		if s.list.URL == "" {
+			failed = errors.Join(failed, m.readWhole(ctx, s))
 		}
-		failed = errors.Join(failed, s.err)
+	}
+	if m.view.Load() != nil { // a URL that hangs keeps nobody from seeing the files
+		m.view.Store(m.newView(sources, failed))
+	}
+	for _, s := range sources {
+		if s.list.URL != "" {
+			failed = errors.Join(failed, m.readWhole(ctx, s))
+		}
 	}
 	m.view.Store(m.newView(sources, failed))
 	if failed != nil {
@@ -39,14 +44,28 @@ func (m *localLists) read(ctx context.Context) error {
 	return failed
 }
 
+// readWhole reads one source and returns what is wrong with it.
+func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
+	s.err = m.readSource(ctx, s)
+	for name, l := range s.lists {
+		if l.err != nil {
+			s.err = errors.Join(s.err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+		}
+	}
+	return s.err
+}
+
 // newView is what requests see from now on. What is gone from a directory counts until it
 // is replaced or runs out, and is forgotten then.
 func (m *localLists) newView(sources []*localSource, failed error) *localView {
+	now := m.checker.config.Now()
 	view := &localView{number: m.checker.numbers.Add(1), of: map[string][]*loadedList{}, err: failed}
 	for _, s := range sources {
 		for _, l := range s.lists {
-			if l.loaded != nil {
-				view.of[l.by.key] = newest(view.of[l.by.key], l.loaded)
+			for _, by := range l.by {
+				if l.loaded != nil {
+					view.of[by.key] = newest(view.of[by.key], l.loaded, now.Add(m.checker.skew))
+				}
 			}
 		}
 	}
@@ -56,7 +75,6 @@ func (m *localLists) newView(sources []*localSource, failed error) *localView {
 			counts[l] = true
 		}
 	}
-	now := m.checker.config.Now()
 	for _, s := range sources {
 		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err}
 		for name, l := range s.lists {
@@ -83,14 +101,27 @@ func (m *localLists) forget(s *localSource, name string) {
 	delete(s.lists, name)
 }
 
-// newest adds the list, or replaces one of the same scope that is older (rule C9).
-func newest(lists []*loadedList, next *loadedList) []*loadedList {
+// newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
+// has the newer base and the other the newer delta both count, as does one whose time has
+// not come: it displaces none.
+func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
+	if next.base.ThisUpdate().After(now) {
+		return append(lists, next)
+	}
 	for i, known := range lists {
-		switch err := known.base.CheckNewer(next.base); {
-		case err == nil:
+		if known.base.ThisUpdate().After(now) {
+			continue
+		}
+		err := known.base.CheckNewer(next.base)
+		if err != nil && !errors.Is(err, ErrRollback) {
+			continue // of another scope
+		}
+		base, whole := next.base.standing().compare(known.base.standing()), next.crl.standing().compare(known.crl.standing())
+		switch {
+		case base >= 0 && whole >= 0:
 			lists[i] = next
 			return lists
-		case errors.Is(err, ErrRollback):
+		case base <= 0 && whole <= 0:
 			return lists
 		}
 	}
@@ -157,7 +188,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		l.err = err
 		return
 	}
-	l.err = m.accept(ctx, l, Response{Body: der}, "")
+	l.err = m.accept(ctx, s, path, Response{Body: der})
 	// These may be over next time.
 	if !errors.Is(l.err, ErrTimeout) && !errors.Is(l.err, ErrBudget) && !errors.Is(l.err, ErrNotFresh) {
 		l.info = info
@@ -193,21 +224,22 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
 	_, l.err = m.checker.get(ctx, "", request, func(response Response) (Result, error) {
-		if err := m.acceptOrRenew(ctx, l, response, s.list.URL); err != nil {
+		if err := m.acceptOrRenew(ctx, s, response); err != nil {
 			return Result{}, err
 		}
 		return Result{Status: Good, ThisUpdate: l.loaded.crl.ThisUpdate(), NextUpdate: l.loaded.crl.NextUpdate()}, nil
 	})
 }
 
-func (m *localLists) acceptOrRenew(ctx context.Context, l *localList, response Response, url string) error {
+func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response Response) error {
 	if !response.NotModified {
-		return m.accept(ctx, l, response, url)
+		return m.accept(ctx, s, s.list.URL, response)
 	}
+	l := s.at(s.list.URL)
 	if l.loaded == nil {
 		return fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
-	next, err := m.checker.renewed(ctx, l.loaded, l.by.cert(), nil, response.MaxAge)
+	next, err := m.checker.renewed(ctx, l.loaded, l.by[0].cert(), nil, response.MaxAge)
 	if err != nil {
 		return err
 	}
@@ -220,36 +252,46 @@ func (m *localLists) acceptOrRenew(ctx context.Context, l *localList, response R
 	return nil
 }
 
-// accept verifies a list against the CA that it names.
-func (m *localLists) accept(ctx context.Context, l *localList, response Response, url string) error {
+// accept verifies a list against the CAs that it may be of. One of another scope than the
+// list before it takes its place; what that one says counts until it runs out.
+func (m *localLists) accept(ctx context.Context, s *localSource, name string, response Response) error {
 	c := m.checker
 	base, by, err := m.parse(ctx, response.Body)
 	if err != nil {
 		return err
 	}
-	now := c.config.Now()
-	held := 0
-	if l.loaded != nil {
-		held = l.loaded.crl.Size()
-		if err := c.mayReplace(l.loaded.base, base, now); err != nil {
+	l, now := s.at(name), c.config.Now()
+	before, held := l.loaded, 0
+	if before != nil {
+		held = before.crl.Size()
+		err := c.mayReplace(before.base, base, now)
+		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) {
+			held, err = 0, nil
+		}
+		if err != nil {
 			return err
 		}
 	}
-	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.loaded, by.cert(), nil)
+	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, before, by[0].cert(), nil)
 	if err := c.makeRoom(next.crl.Size()-held, nil, now); err != nil {
 		return err
 	}
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
-	if url == "" { // a file is read again when it changes, whatever is asked for
+	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
+	}
+	if before != nil && held == 0 {
+		s.lists[fmt.Sprintf("%s, list %d", name, before.number)] = &localList{by: l.by, loaded: before, gone: true}
 	}
 	l.by, l.loaded = by, next
 	m.bytes.Add(int64(next.crl.Size() - held))
 	return nil
 }
 
-func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, *authority, error) {
+// parse returns the list and those of Issuers that it is of: the one whose name it bears, or
+// several of that name where one of Verify.CRLIssuers signs for all of them.
+func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, []*authority, error) {
 	der, err := unwrapPEM(content)
 	if err != nil {
 		return nil, nil, err
@@ -259,15 +301,28 @@ func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, *authorit
 		return nil, nil, err
 	}
 	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, nameText(l.issuer))
+	var crl *CRL
+	var by []*authority
 	for _, issuer := range m.issuers {
-		if !sameName(l.issuer, issuer.cert().RawSubject) {
+		cert := issuer.cert()
+		if !sameName(l.issuer, cert.RawSubject) {
 			continue
 		}
-		crl, err := m.checker.build(ctx, der, issuer.cert())
-		if err == nil {
-			return crl, issuer, nil
+		if crl != nil {
+			terms := m.checker.terms(m.checker.config.Now())
+			if _, _, err := openList(der, completeList, cert, &terms); err == nil && equal(cert.RawSubject, crl.issuer) {
+				by = append(by, issuer)
+			}
+			continue
 		}
-		failed = err
+		if crl, err = m.checker.build(ctx, der, cert); err != nil {
+			crl, failed = nil, err
+			continue
+		}
+		by = append(by, issuer)
 	}
-	return nil, nil, failed
+	if crl == nil {
+		return nil, nil, failed
+	}
+	return crl, by, nil
 }

@@ -59,7 +59,7 @@ func parseResponse(der []byte) (*basicResponse, error) {
 		return nil, malformed("successful without responseBytes")
 	}
 	var kind asn1.ObjectIdentifier
-	if !bytes.ReadASN1ObjectIdentifier(&kind) {
+	if !readOID(&bytes, &kind) {
 		return nil, malformed("responseType")
 	}
 	if !kind.Equal(oidBasicResponse) {

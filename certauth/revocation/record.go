@@ -22,6 +22,7 @@ type authority struct {
 	issuer atomic.Pointer[x509.Certificate]
 
 	flights    atomic.Int64
+	loading    chan struct{} // places of lists in hand
 	refreshers chan struct{} // places
 	refreshing atomic.Int64  // with those that wait for a place
 }
@@ -284,7 +285,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key, refreshers: make(chan struct{}, maxRefreshes)}
+		known = &authority{key: key, refreshers: make(chan struct{}, maxRefreshes), loading: make(chan struct{}, maxFetchesPerCA)}
 		known.issuer.Store(cert)
 		a.all[key] = known
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,9 @@ type remoteList struct {
 	used    atomic.Int64
 	// newest is how new the newest list was, also when it is in memory no more.
 	newest atomic.Pointer[edition]
+	// wanted is what the certificates that name the point need; guarded by the mutex of
+	// remoteLists.
+	wanted wantedScope
 
 	mu     sync.Mutex
 	flight *flight
@@ -42,6 +46,46 @@ type loadedList struct {
 
 	url, etag, lastModified string
 	deltaMissing            bool
+}
+
+// wantedScope is which certificates a list is for.
+type wantedScope struct {
+	names      [][]byte // of all their distribution points, as DER
+	users, cas bool
+}
+
+// maxWantedNames bounds them. With more a list is taken whatever it is called; each look-up
+// decides again.
+const maxWantedNames = 64
+
+func (w *wantedScope) add(cert *x509.Certificate, points []distributionPoint) {
+	w.users, w.cas = w.users || !cert.IsCA, w.cas || cert.IsCA
+	for _, point := range points {
+		for _, name := range point.names {
+			if len(w.names) < maxWantedNames && !slices.ContainsFunc(w.names, func(known []byte) bool { return equal(known, name) }) {
+				w.names = append(w.names, name)
+			}
+		}
+	}
+}
+
+// covers refuses a list that is for none of the certificates: validly signed, it would else
+// stand in the place of the right one until it runs out.
+func (m *remoteLists) covers(l *remoteList, base *CRL) error {
+	p := base.base.point
+	if p == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w := &l.wanted
+	switch {
+	case p.onlyAttribute, p.onlyUser && !w.users, p.onlyCA && !w.cas:
+		return fmt.Errorf("%w: for certificates of another kind than those that name it", ErrCRLScope)
+	case p.hasPoint && len(w.names) < maxWantedNames && !slices.ContainsFunc(w.names, p.hasName):
+		return fmt.Errorf("%w: of another distribution point than those of the certificates that name it", ErrCRLScope)
+	}
+	return nil
 }
 
 // edition is what of a list tells whether another one is older.
@@ -62,7 +106,11 @@ func (m *remoteLists) of(by *authority, cert *x509.Certificate, points []distrib
 	freshest := freshestOf(cert)
 	var lists []*remoteList
 	for _, urls := range pointURLs(points) {
-		lists = append(lists, m.one(by, urls, freshest))
+		l := m.one(by, urls, freshest)
+		m.mu.Lock()
+		l.wanted.add(cert, points)
+		m.mu.Unlock()
+		lists = append(lists, l)
 	}
 	return lists
 }

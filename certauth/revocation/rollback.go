@@ -34,8 +34,8 @@ func rollBack(result Result, at standing, previous *Result) (Result, error) {
 	}
 	order := at.compare(previous.standing())
 	switch {
-	case previous.revokedForGood(), previous.Status == Revoked && order <= 0:
-		return *previous, nil
+	case previous.revokedForGood(), previous.Status == Revoked && (order <= 0 || result.Status != Good && result.Status != Revoked):
+		return *previous, nil // a hold ends by a newer Good alone
 	case order < 0:
 		return Result{}, ErrRollback
 	}

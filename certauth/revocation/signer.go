@@ -106,6 +106,9 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		if !validAt(candidate, o.Now, o.skew()) {
 			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
 		}
+		if sameKey(candidate, cert) {
+			return signer{}, fmt.Errorf("%w: trusted responder is the certificate in question, or has its key", ErrResponderNotAuthorized)
+		}
 		return signer{cert: candidate, delegate: true}, nil
 	}
 	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
@@ -141,7 +144,7 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return refuse("is a CA")
 	case usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0:
 		return refuse("may not sign by its key usage")
-	case len(delegate.UnhandledCriticalExtensions) > 0:
+	case slices.ContainsFunc(delegate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
 		return refuse("has a critical extension that is not understood")
 	case !validAt(delegate, o.Now, o.skew()) || !validAt(delegate, r.producedAt, o.skew()):
 		return refuse("is not valid now or was not when it signed")

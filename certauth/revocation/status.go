@@ -112,7 +112,8 @@ type Result struct {
 	DelegateUnchecked bool
 
 	// StaleRevoked says, beside ErrNotFresh, that the evidence is authentic, only too
-	// old, and called the certificate revoked for good.
+	// old, and called the certificate revoked for good; or that a delta which is not too old
+	// calls it revoked or on hold, and only its base is.
 	StaleRevoked bool
 
 	// ReasonsCovered is the set of revocation reasons that a CRL answers for, bit n for
