@@ -18,11 +18,11 @@ import (
 // proxy_set_header in an inner block discards all those of the outer ones, and then the
 // client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
-// What must be configured, in the server block and in every location that proxies to this
-// service:
+// What must be configured, in the server block (or "on", with which nginx itself refuses who
+// has no certificate) and in every location that proxies to this service:
 //
-//	ssl_client_certificate /etc/nginx/partner-roots.pem;
-//	ssl_verify_client      on;
+//	ssl_client_certificate clients.pem;
+//	ssl_verify_client optional;
 //
 //	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
