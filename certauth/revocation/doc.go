@@ -51,6 +51,10 @@
 // verify, and for five minutes if the responder said unauthorized; Unknown for two minutes.
 // An OCSP answer without nextUpdate counts for five.
 //
+// Places to fetch in, queues and refreshes are shared out by the CA that issued, so that one
+// partner's hanging host holds up its own clients alone. A partner with several issuing CAs
+// has as many shares.
+//
 // # When nobody can say
 //
 // [HardFail], the default, denies: [certauth.ReasonRevocationUnavailable], or

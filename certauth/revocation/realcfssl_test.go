@@ -166,16 +166,18 @@ func TestRealResponder_CFSSL(t *testing.T) {
 		{"good is the other CA's certificate of this number, by a delegate of ours", "stranger", partner, nil, foundNothing(revocation.ErrNoMatch), get},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			fetcher, err := revocation.NewHTTPFetcher(revocation.HTTPOptions{})
+			fetcher, err := revocation.NewHTTPFetcher(revocation.HTTPOptions{OCSPTimeout: unhurried})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, fetcher.Close()) })
-			asked := &methodLog{Fetcher: fetcher}
-			config := revocation.Config{Fetcher: asked, Responders: []revocation.Responder{{URL: urls[c.signer], Issuer: c.about.issuer.cert}}}
-			if c.config != nil {
-				c.config(&config)
-			}
-			checker := newChecker(t, config)
-			result := c.want.check(t, checker, c.about)
+			var asked *methodLog
+			checker, result := c.want.checkAnew(t, func() revocation.Config {
+				asked = &methodLog{Fetcher: fetcher}
+				config := revocation.Config{Fetcher: asked, Responders: []revocation.Responder{{URL: urls[c.signer], Issuer: c.about.issuer.cert}}}
+				if c.config != nil {
+					c.config(&config)
+				}
+				return config
+			}, c.about)
 			c.want.check(t, checker, c.about) // from memory
 			assert.Equal(t, c.asked, asked.methods)
 			if c.want.err != nil {

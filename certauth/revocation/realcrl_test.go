@@ -1,12 +1,14 @@
 package revocation_test
 
 import (
+	"crypto/rand"
 	"crypto/x509"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,12 +30,12 @@ type publisher struct {
 	options revocation.HTTPOptions
 
 	mu       sync.Mutex
-	statuses []int
+	statuses map[string][]int // by the User-Agent that was answered
 }
 
 func newPublisher(t *testing.T) *publisher {
 	t.Helper()
-	p := &publisher{openssl: findOpenSSL(t)}
+	p := &publisher{openssl: findOpenSSL(t), statuses: map[string][]int{}}
 	s, _, _, _ := liveScene(t, p.openssl, false)
 	p.ca = s.ca
 	web := filepath.Join(p.folder, "web")
@@ -54,7 +56,7 @@ func (p *publisher) recording(next http.Handler) http.Handler {
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, r)
 		p.mu.Lock()
-		p.statuses = append(p.statuses, answer.Code)
+		p.statuses[r.UserAgent()] = append(p.statuses[r.UserAgent()], answer.Code)
 		p.mu.Unlock()
 		for name, values := range answer.Header() {
 			w.Header()[name] = values
@@ -64,10 +66,18 @@ func (p *publisher) recording(next http.Handler) http.Handler {
 	})
 }
 
-func (p *publisher) answered() []int {
+// fresh is the options with a User-Agent of its own: what a Checker asked is told from what
+// an earlier one gave up waiting for.
+func (p *publisher) fresh() revocation.HTTPOptions {
+	options := p.options
+	options.UserAgent = rand.Text()
+	return options
+}
+
+func (p *publisher) answered(by revocation.HTTPOptions) []int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]int(nil), p.statuses...)
+	return slices.Clone(p.statuses[by.UserAgent])
 }
 
 // client is one whose lists are a.crl.
@@ -120,15 +130,17 @@ func TestRealCRL_OpenSSL(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.publish(t, c.section, c.form, time.Now(), c.arguments...)
-			config := revocation.Config{HTTP: p.options}
-			if c.config != nil {
-				c.config(&config)
-			}
-			before := len(p.answered())
-			checker := newChecker(t, config)
-			result := c.want.check(t, checker, c.about)
+			var by revocation.HTTPOptions
+			checker, result := c.want.checkAnew(t, func() revocation.Config {
+				by = p.fresh()
+				config := revocation.Config{HTTP: by}
+				if c.config != nil {
+					c.config(&config)
+				}
+				return config
+			}, c.about)
 			c.want.check(t, checker, c.about) // from memory
-			assert.Equal(t, []int{http.StatusOK}, p.answered()[before:])
+			assert.Equal(t, []int{http.StatusOK}, p.answered(by))
 			if c.want.err == nil {
 				assert.Equal(t, revocation.SourceCRL, result.Source)
 				assert.WithinDuration(t, result.ThisUpdate.Add(day), result.NextUpdate, time.Second)
@@ -137,10 +149,11 @@ func TestRealCRL_OpenSSL(t *testing.T) {
 		})
 	}
 	elsewhere := makeCert(t, "elsewhere", newKey(t), p.ca, asClient, live, listedAt(p.url+"/none.crl"))
-	foundNothing(revocation.ErrHTTPStatus).check(t, newChecker(t, revocation.Config{HTTP: p.options}), elsewhere)
-	before := p.answered()
-	foundNothing(revocation.ErrBlockedAddress).check(t, newChecker(t, revocation.Config{HTTP: revocation.HTTPOptions{AllowPorts: p.options.AllowPorts}}), good)
-	assert.Equal(t, before, p.answered())
+	foundNothing(revocation.ErrHTTPStatus).checkAnew(t, func() revocation.Config { return revocation.Config{HTTP: p.fresh()} }, elsewhere)
+	closed := p.fresh()
+	closed.AllowNets = nil
+	foundNothing(revocation.ErrBlockedAddress).check(t, newChecker(t, revocation.Config{HTTP: closed}), good)
+	assert.Empty(t, p.answered(closed))
 }
 
 // A Checker asks for a list again when it is six hours old, and downloads it only if it
@@ -152,14 +165,31 @@ func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 	begun := time.Now()
 	p.publish(t, "shard_a", "DER", begun.Add(-time.Hour))
 	var ahead atomic.Int64
-	checker := newChecker(t, revocation.Config{HTTP: p.options, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
-	foundGood.check(t, checker, client)
-	require.Equal(t, []int{http.StatusOK}, p.answered())
+	var by revocation.HTTPOptions
+	observe, late := countLate()
+	checker, _ := foundGood.checkAnew(t, func() revocation.Config {
+		by = p.fresh()
+		return revocation.Config{HTTP: by, Observe: observe, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	}, client)
+	require.Equal(t, []int{http.StatusOK}, p.answered(by))
+	earlier := late()
+	// One that came too late is repeated, and may have been answered.
+	answered := func() []int {
+		if late() > earlier {
+			return slices.Compact(p.answered(by))
+		}
+		return p.answered(by)
+	}
 
 	ahead.Store(int64(7 * time.Hour))
 	foundGood.check(t, checker, client)
-	require.True(t, eventually(t, nil, func() bool { return checker.Stats().CRLFetched == 2 }))
-	require.Equal(t, []int{http.StatusOK, http.StatusNotModified}, p.answered())
+	require.True(t, eventually(t, nil, func() bool {
+		if late() > earlier {
+			foundGood.check(t, checker, client) // which is what has it repeated
+		}
+		return checker.Stats().CRLFetched == 2
+	}))
+	require.Equal(t, []int{http.StatusOK, http.StatusNotModified}, answered())
 
 	p.enter(t, "index.txt", entry{client, begun, "superseded"})
 	p.publish(t, "shard_a", "DER", begun)
@@ -171,5 +201,5 @@ func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 		return found.Status == certauth.RevocationRevoked
 	}))
 	foundRevoked(revocation.ReasonUnspecified).check(t, checker, client)
-	assert.Equal(t, []int{http.StatusOK, http.StatusNotModified, http.StatusOK}, p.answered())
+	assert.Equal(t, []int{http.StatusOK, http.StatusNotModified, http.StatusOK}, answered())
 }

@@ -120,18 +120,21 @@ func TestRealResponder_OpenSSL(t *testing.T) {
 	}
 	for i, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			config := revocation.Config{HTTP: loopback(c.port)}
-			if c.config != nil {
-				c.config(&config)
-			}
 			var before []string
+			var began time.Time
 			listening := responders[c.port]
-			if listening != nil {
-				before = listening.requests(t)
-			}
-			checker := newChecker(t, config)
-			began := time.Now()
-			result := c.want.check(t, checker, clients[i])
+			checker, result := c.want.checkAnew(t, func() revocation.Config {
+				if listening != nil {
+					before = listening.requests(t)
+				}
+				began = time.Now()
+				config := revocation.Config{HTTP: loopback(c.port)}
+				if c.config != nil {
+					c.config(&config)
+				}
+				return config
+			}, clients[i])
+			ended := time.Now()
 			c.want.check(t, checker, clients[i]) // from memory
 			if listening != nil {
 				assert.Equal(t, c.asked, methods(listening.requests(t)[len(before):]), "requests")
@@ -142,7 +145,7 @@ func TestRealResponder_OpenSSL(t *testing.T) {
 			with := terms[c.port]
 			assert.Equal(t, revocation.SourceOCSP, result.Source)
 			assert.Contains(t, result.Responder, signers[with.signer].cert.Subject.String())
-			assert.WithinDuration(t, began, result.ThisUpdate, 5*time.Second)
+			assert.WithinRange(t, result.ThisUpdate, began.Add(-2*time.Second), ended) // in whole seconds
 			if with.lifetime > 0 {
 				assert.WithinDuration(t, result.ThisUpdate.Add(with.lifetime), result.NextUpdate, time.Second)
 			} else {
@@ -178,12 +181,16 @@ func TestRealResponder_OpenSSLReadsEscapedBase64(t *testing.T) {
 	o.enter(t, "ca.txt", index...)
 	openssl := o.serve(t, port, "ca", "ca", "-ndays", "1")
 	for i, h := range hashes {
-		foundGood.check(t, newChecker(t, revocation.Config{HTTP: loopback(port), CertIDHash: h.config}), clients[i])
-		requests := openssl.requests(t)
-		require.Len(t, requests, i+1)
-		assert.Regexp(t, `^GET /[A-Za-z0-9%]+ HTTP/1\.1$`, requests[i])
-		assert.Contains(t, requests[i], "%2B")
-		assert.Contains(t, requests[i], "%2F")
+		var before int
+		foundGood.checkAnew(t, func() revocation.Config {
+			before = len(openssl.requests(t))
+			return revocation.Config{HTTP: loopback(port), CertIDHash: h.config}
+		}, clients[i])
+		requests := openssl.requests(t)[before:]
+		require.Len(t, requests, 1)
+		assert.Regexp(t, `^GET /[A-Za-z0-9%]+ HTTP/1\.1$`, requests[0])
+		assert.Contains(t, requests[0], "%2B")
+		assert.Contains(t, requests[0], "%2F")
 	}
 }
 
@@ -223,23 +230,34 @@ func TestRealResponder_OpenSSLForEveryCAOfTheChain(t *testing.T) {
 	forRoot := o.serve(t, rootPort, "root", "root", "-ndays", "1")
 	forGood := o.serve(t, goodPort, "good", "good", "-ndays", "1")
 	forGone := o.serve(t, gonePort, "gone", "gone", "-ndays", "1")
-	checker := newChecker(t, revocation.Config{HTTP: loopback(rootPort, goodPort, gonePort)})
-
-	found, err := checker.CheckChain(t.Context(), []*x509.Certificate{client.cert, good.cert, root.cert})
+	var begun, between [3]int
+	requests := func() [3]int {
+		return [3]int{len(forRoot.requests(t)), len(forGood.requests(t)), len(forGone.requests(t))}
+	}
+	var found certauth.Revocation
+	var all revocation.ChainResult
+	_, err := askAnew(t, func() revocation.Config {
+		begun = requests()
+		return revocation.Config{HTTP: loopback(rootPort, goodPort, gonePort)}
+	}, func(checker *revocation.Checker) (_ revocation.ChainResult, err error) {
+		found, err = checker.CheckChain(t.Context(), []*x509.Certificate{client.cert, good.cert, root.cert})
+		if err != nil {
+			return revocation.ChainResult{}, err
+		}
+		between = requests()
+		all, err = checker.Check(t.Context(), []*x509.Certificate{former.cert, gone.cert, root.cert})
+		return all, err
+	})
 	require.NoError(t, err)
+	ended := requests()
 	assert.Equal(t, certauth.RevocationGood.String(), found.Status.String())
-	assert.Len(t, forRoot.requests(t), 1)
-	assert.Len(t, forGood.requests(t), 1)
-
-	all, err := checker.Check(t.Context(), []*x509.Certificate{former.cert, gone.cert, root.cert})
-	require.NoError(t, err)
+	assert.Equal(t, [3]int{begun[0] + 1, begun[1] + 1, begun[2]}, between, "requests")
 	assert.Equal(t, certauth.RevocationRevoked.String(), all.Revocation.Status.String())
 	assert.Equal(t, 1, all.Revocation.Depth)
 	require.Len(t, all.Certificates, 2)
 	assert.Equal(t, revocation.Good.String(), all.Certificates[0].Result.Status.String())
 	assert.Equal(t, 2, all.Certificates[1].Result.Reason)
-	assert.Len(t, forRoot.requests(t), 2)
-	assert.Len(t, forGone.requests(t), 1)
+	assert.Equal(t, [3]int{between[0] + 1, between[1], between[2] + 1}, ended, "requests")
 }
 
 // A running Checker learns of a revocation when it asks again, an hour after the last
@@ -256,17 +274,28 @@ func TestRealResponder_OpenSSLRevokesMeanwhile(t *testing.T) {
 	o.enter(t, "ca.txt", entry{of: client})
 	openssl := o.serve(t, port, "ca", "ca", "-ndays", "1")
 	var ahead atomic.Int64
-	checker := newChecker(t, revocation.Config{HTTP: loopback(port), Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
-	foundGood.check(t, checker, client)
+	observe, late := countLate()
+	var before int
+	checker, _ := foundGood.checkAnew(t, func() revocation.Config {
+		before = len(openssl.requests(t))
+		return revocation.Config{HTTP: loopback(port), Observe: observe, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}
+	}, client)
+	require.Len(t, openssl.requests(t), before+1)
 	o.enter(t, "ca.txt", entry{client, time.Now(), "keyCompromise"})
 	// openssl looks at the index, and then waits for a request: one may still be answered
 	// from the old index.
 	chain := []*x509.Certificate{client.cert, ca.cert}
-	_, err := newChecker(t, revocation.Config{HTTP: loopback(port)}).CheckChain(t.Context(), chain)
+	_, err := askAnew(t, func() revocation.Config {
+		before = len(openssl.requests(t))
+		return revocation.Config{HTTP: loopback(port)}
+	}, func(checker *revocation.Checker) (revocation.ChainResult, error) {
+		return checker.Check(t.Context(), chain)
+	})
 	require.NoError(t, err)
 	foundGood.check(t, checker, client)
-	require.Len(t, openssl.requests(t), 2)
+	require.Len(t, openssl.requests(t), before+1)
 
+	before, earlier := before+1, late()
 	ahead.Store(int64(2 * time.Hour))
 	require.True(t, eventually(t, nil, func() bool {
 		found, err := checker.CheckChain(t.Context(), chain)
@@ -274,5 +303,8 @@ func TestRealResponder_OpenSSLRevokesMeanwhile(t *testing.T) {
 		return found.Status == certauth.RevocationRevoked
 	}))
 	foundRevoked(1).check(t, checker, client)
-	assert.Len(t, openssl.requests(t), 3)
+	// One that came too late is repeated, and openssl may have seen it.
+	asked := len(openssl.requests(t)) - before
+	assert.GreaterOrEqual(t, asked, 1)
+	assert.LessOrEqual(t, asked, 1+late()-earlier)
 }

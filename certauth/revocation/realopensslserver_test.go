@@ -3,29 +3,41 @@
 package revocation_test
 
 import (
+	"bufio"
+	"bytes"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // responder is "openssl ocsp" as a server. It answers one request at a time, and not at all
 // after a connection that was closed without a request: whether it is there cannot be asked
-// by dialing.
-type responder struct{ log string }
+// by dialing, and a front keeps such connections from it.
+type responder struct {
+	log   string
+	front *front
+}
 
-// serve starts a responder for the CA whose certificate and index have these names.
+// serve starts a responder for the CA whose certificate and index have these names, and a
+// front for it on the port.
 func (o *openssl) serve(t *testing.T, port int, ca, signer string, arguments ...string) *responder {
 	t.Helper()
-	r := &responder{log: filepath.Join(o.folder, strconv.Itoa(port)+".log")}
+	behind := strconv.Itoa(port + 1000)
+	r := &responder{log: filepath.Join(o.folder, behind+".log")}
 	log, err := os.Create(r.log)
 	require.NoError(t, err)
 	command := exec.CommandContext(t.Context(), o.path, append([]string{
-		"ocsp", "-port", strconv.Itoa(port), "-ignore_err", "-index", ca + ".txt", "-CA", ca + ".pem", "-rsigner", signer + ".pem", "-rkey", signer + ".key",
+		"ocsp", "-port", behind, "-ignore_err", "-index", ca + ".txt", "-CA", ca + ".pem", "-rsigner", signer + ".pem", "-rkey", signer + ".key",
 	}, arguments...)...)
 	command.Dir, command.Stdout, command.Stderr = o.folder, log, log
 	require.NoError(t, command.Start())
@@ -38,12 +50,105 @@ func (o *openssl) serve(t *testing.T, port int, ca, signer string, arguments ...
 	t.Cleanup(func() {
 		<-ended // the test's context is over
 		if t.Failed() {
-			t.Logf("openssl says on port %d:\n%s", port, r.read(t))
+			t.Logf("openssl says behind port %d:\n%s", port, r.read(t))
 		}
 	})
 	ready := eventually(t, ended, func() bool { return strings.Contains(r.read(t), "waiting for OCSP client connections") })
 	require.True(t, ready, "openssl does not listen: %s", r.read(t))
+	r.front = startFront(t, port, net.JoinHostPort("127.0.0.1", behind))
 	return r
+}
+
+// front stands between the Checker and openssl. When the machine stands still, the Checker
+// gives up and closes its connection; openssl would accept that and answer nobody again. So
+// a whole request has to be there before openssl sees a connection, and that one stays until
+// the answer is. Both pass as they are, byte for byte. Connections are served one at a time,
+// in their order, as openssl does.
+type front struct {
+	listener net.Listener
+	behind   string
+}
+
+func startFront(t *testing.T, port int, behind string) *front {
+	t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	require.NoError(t, err)
+	f := &front{listener: listener, behind: behind}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer listener.Close() // so that nobody waits for an openssl that no longer answers
+		for {
+			conn, err := listener.Accept()
+			if err != nil || !f.pass(t, conn) {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-ended
+	})
+	return f
+}
+
+// pass serves a connection. Who closes it without a whole request gets nothing; who has no
+// time for the answer does not keep openssl from giving it. It is false if openssl does not.
+func (f *front) pass(t *testing.T, conn net.Conn) bool {
+	t.Helper()
+	defer conn.Close()
+	request, err := readRequest(conn)
+	if err != nil {
+		return true
+	}
+	answer, err := f.ask(request)
+	if err != nil {
+		return assert.NoError(t, err, "openssl does not answer")
+	}
+	send(conn, string(answer))
+	return true
+}
+
+// readRequest returns a request as it came.
+func readRequest(conn net.Conn) ([]byte, error) {
+	if err := conn.SetReadDeadline(time.Now().Add(unhurried)); err != nil {
+		return nil, err
+	}
+	var text bytes.Buffer
+	request, err := http.ReadRequest(bufio.NewReader(io.TeeReader(conn, &text)))
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(io.Discard, request.Body)
+	return text.Bytes(), err
+}
+
+// ask has openssl answer, which closes the connection then.
+func (f *front) ask(request []byte) ([]byte, error) {
+	conn, err := net.DialTimeout("tcp", f.behind, unhurried)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(unhurried)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(request); err != nil {
+		return nil, err
+	}
+	return io.ReadAll(conn)
+}
+
+// settle waits until whatever came in is answered, even if nobody waits for it any more: a
+// connection of our own is served after all before it.
+func (f *front) settle(t *testing.T) {
+	t.Helper()
+	conn, err := net.Dial("tcp", f.listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
 }
 
 func (r *responder) read(t *testing.T) string {
@@ -56,6 +161,7 @@ func (r *responder) read(t *testing.T) string {
 // requests are the first lines of the HTTP requests that came in.
 func (r *responder) requests(t *testing.T) []string {
 	t.Helper()
+	r.front.settle(t)
 	var lines []string
 	for line := range strings.Lines(r.read(t)) {
 		if _, first, ok := strings.Cut(line, "1st line: "); ok {
