@@ -67,8 +67,9 @@ func (s *standing) SetClock(now func() time.Time) {
 }
 
 // SetValidity dates evidence: thisUpdate is that long before the moment it is made and
-// nextUpdate that long after. The default is 0 and 24 hours. A negative ahead makes
-// evidence that has run out; CRLs need ago + ahead to be positive.
+// nextUpdate that long after. The default is a second, since programs that count whole
+// seconds may be one behind, and 24 hours. A negative ahead makes evidence that has run
+// out; CRLs need ago + ahead to be positive.
 func (s *standing) SetValidity(ago, ahead time.Duration) {
 	s.change(func() { s.ago, s.ahead = ago, ahead })
 }
@@ -81,7 +82,7 @@ func (s *standing) change(f func()) {
 }
 
 func newStanding() *standing {
-	return &standing{revoked: map[string]revocation{}, now: time.Now, ahead: 24 * time.Hour}
+	return &standing{revoked: map[string]revocation{}, now: time.Now, ago: time.Second, ahead: 24 * time.Hour}
 }
 
 // failed answers in place of evidence, for the faults that have none.
