@@ -80,6 +80,9 @@ type RevocationChecker interface {
 // with its own Reason. Chains that a later rule verifies are judged as well. How an outage is
 // treated is the Checker's business and its word is final.
 //
+// Several NotRevoked in one policy must leave a chain together. A function ([PolicyFunc])
+// that looks at Identity.Chains belongs behind them.
+//
 // A nil Checker is an error of [New].
 type NotRevoked struct {
 	Checker RevocationChecker

@@ -51,7 +51,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		case a := <-answers:
 			pending--
 			got.add(a)
-			if a.err == nil && (a.result.Status == Revoked || a.result.Status == Good && !c.config.QueryAll) {
+			if a.err == nil && (a.result.Status == Revoked && !r.isKnownHold(&a.result) || a.result.Status == Good && !c.config.QueryAll) {
 				return a, nil
 			}
 			if next < len(r.responders) {

@@ -133,6 +133,8 @@ func (c *Checker) awaitAll(ctx, moment context.Context, judged []judgement) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
+	moment, over := context.WithTimeout(moment, c.config.MaxWait)
+	defer over()
 	for i := range judged {
 		if judged[i].flight != nil {
 			c.await(ctx, moment, &judged[i])

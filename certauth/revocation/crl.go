@@ -19,7 +19,7 @@ import (
 // validly signed shard could be put in place of another.
 //
 // It reads the whole list for one certificate; for many, [ParseCRL] keeps an index. Both
-// come to the same status and error.
+// come to the same status and error for certificates of issuer.
 //
 // Indirect CRLs ([ErrIndirectCRL]) and delta CRLs ([ErrCRLScope]) are refused. A list that covers only some
 // revocation reasons and does not hold the certificate gives [ErrCRLIncomplete] and

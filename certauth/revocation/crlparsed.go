@@ -30,7 +30,8 @@ type CRL struct {
 // looks at both.
 //
 // Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL
-// followed by Lookup comes to the same status and error as [VerifyCRL].
+// followed by Lookup comes to the same status and error as [VerifyCRL], except that Lookup,
+// which is not given the issuer, compares key identifiers.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument

@@ -55,7 +55,7 @@ func (c *Checker) accepts(j *judgement) bool {
 
 // whyAccepted tells a certificate that names nobody to ask from one that nobody answered for.
 func whyAccepted(j *judgement) string {
-	if errors.Is(j.err, ErrNoSource) {
+	if j.record == nil || j.record.noSource {
 		return "no source to ask"
 	}
 	return "no evidence"

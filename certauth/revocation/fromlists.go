@@ -12,7 +12,15 @@ type tally struct {
 	stale   bool
 	err     error
 	against bool      // a list that is too old says revoked
+	graced  []graced  // what has run out and is used in StaleGrace, if that is needed
+	since   time.Time // of the latest delta that is too old and lists it
 	lifts   time.Time // what is on hold since before then is not any more
+}
+
+// graced is what a list said that has run out.
+type graced struct {
+	result Result
+	list   *loadedList
 }
 
 // fromLists looks the certificate up in every list in memory that may cover it: the
@@ -44,11 +52,19 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 			return t.result, nil
 		}
 	}
+	if t.covered != AllReasons {
+		for _, g := range t.graced {
+			t.add(g.result, g.list, true, &r.who, &terms)
+		}
+	}
 	if kept != nil && !kept.ThisUpdate.Before(t.lifts) {
 		return *kept, nil // a hold, and no newer list says that it is over
 	}
 	if kept != nil {
 		r.revoked.CompareAndSwap(kept, nil)
+	}
+	if t.covered == AllReasons && t.result.ThisUpdate.Before(t.since) { // older than what has run out and said otherwise
+		return Result{StaleRevoked: t.against}, ErrNotFresh
 	}
 	if t.covered == AllReasons {
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
@@ -68,6 +84,9 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	result, err := l.crl.lookup(&r.who, terms)
 	t.against = t.against || result.StaleRevoked
+	if d := l.crl.delta; d != nil && errors.Is(err, ErrNotFresh) && d.find(r.who.serial) >= listedHeld && d.thisUpdate.After(t.since) {
+		t.since = d.thisUpdate
+	}
 	stale := false
 	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
@@ -82,6 +101,8 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.result = result
 		r.keep(&result)
 		return true
+	case stale && err == nil && result.Status == Good:
+		t.graced = append(t.graced, graced{result, l})
 	case err == nil && result.Status == Good, errors.Is(err, ErrCRLIncomplete):
 		t.add(result, l, stale, &r.who, terms)
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):

@@ -14,12 +14,6 @@ import (
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	select { // a list in hand, fetched, built or waiting for its delta, is in memory
-	case l.authority.loading <- struct{}{}:
-		defer func() { <-l.authority.loading }()
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
-	}
 	err := c.tryRemote(ctx, l)
 	if err == nil {
 		l.failed.Store(nil)
@@ -34,7 +28,14 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList) error {
 }
 
 func (c *Checker) tryRemote(ctx context.Context, l *remoteList) error {
-	fromStore := func() bool { return c.listFromStore(ctx, l) }
+	fromStore := func() bool {
+		leave, err := l.authority.load(ctx)
+		if err != nil {
+			return false
+		}
+		defer leave()
+		return c.listFromStore(ctx, l)
+	}
 	if fromStore() {
 		return nil
 	}
@@ -43,6 +44,11 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList) error {
 	if appeared {
 		return nil
 	}
+	leave, err := l.authority.load(ctx) // not while another instance is waited for
+	if err != nil {
+		return err
+	}
+	defer leave()
 	var failed error
 	for _, url := range l.urls {
 		err := c.fetchList(ctx, l, url)
@@ -147,7 +153,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 	if old := l.current.Load(); old != nil {
 		err := c.mayReplace(old.base, base, now)
 		// Both are for these certificates: the CA has changed what the list says of itself.
-		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) {
+		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.coversAll(l, base, old.base) {
 			err = nil
 		}
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +33,8 @@ func (m *localLists) read(ctx context.Context) error {
 	if m.view.Load() != nil { // a URL that hangs keeps nobody from seeing the files
 		m.view.Store(m.newView(sources, failed))
 	}
+	ctx, cancel := context.WithTimeout(ctx, flightLimit) // until then no file is read again
+	defer cancel()
 	for _, s := range sources {
 		if s.list.URL != "" {
 			failed = errors.Join(failed, m.readWhole(ctx, s))
@@ -79,12 +82,12 @@ func (m *localLists) newView(sources []*localSource, failed error) *localView {
 		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err}
 		for name, l := range s.lists {
 			switch {
-			case l.gone && (!counts[l.loaded] || m.checker.notOver(l.loaded.base, now) != nil):
+			case l.gone && (!counts[l.loaded] || m.isOver(l.loaded.base, now)):
 				m.forget(s, name)
 				continue
 			case l.loaded == nil:
 				continue
-			case counts[l.loaded]:
+			case counts[l.loaded] && !l.gone:
 				state.count = append(state.count, l.loaded)
 			}
 			state.lists = append(state.lists, l.loaded)
@@ -92,6 +95,16 @@ func (m *localLists) newView(sources []*localSource, failed error) *localView {
 		view.sources = append(view.sources, state)
 	}
 	return view
+}
+
+// isOver reports whether nothing that the list says counts any more. One without nextUpdate
+// ends by age.
+func (m *localLists) isOver(l *CRL, now time.Time) bool {
+	if l.NextUpdate().IsZero() {
+		terms := m.checker.terms(now)
+		return !l.base.isFresh(true, &terms)
+	}
+	return m.checker.notOver(l, now) != nil
 }
 
 func (m *localLists) forget(s *localSource, name string) {
@@ -108,24 +121,22 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	if next.base.ThisUpdate().After(now) {
 		return append(lists, next)
 	}
-	for i, known := range lists {
-		if known.base.ThisUpdate().After(now) {
+	kept := make([]*loadedList, 0, len(lists)+1)
+	for _, known := range lists {
+		if err := known.base.CheckNewer(next.base); known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, ErrRollback) {
+			kept = append(kept, known) // not comparable
 			continue
-		}
-		err := known.base.CheckNewer(next.base)
-		if err != nil && !errors.Is(err, ErrRollback) {
-			continue // of another scope
 		}
 		base, whole := next.base.standing().compare(known.base.standing()), next.crl.standing().compare(known.crl.standing())
 		switch {
-		case base >= 0 && whole >= 0:
-			lists[i] = next
-			return lists
+		case base >= 0 && whole >= 0: // known goes
 		case base <= 0 && whole <= 0:
 			return lists
+		default:
+			kept = append(kept, known)
 		}
 	}
-	return append(lists, next)
+	return append(kept, next)
 }
 
 func (m *localLists) readSource(ctx context.Context, s *localSource) error {
@@ -265,7 +276,9 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	if before != nil {
 		held = before.crl.Size()
 		err := c.mayReplace(before.base, base, now)
-		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) {
+		// A CA of the same name may be another one, with numbers of its own.
+		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
+		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, ErrRollback)) {
 			held, err = 0, nil
 		}
 		if err != nil {

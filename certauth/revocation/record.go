@@ -2,7 +2,9 @@ package revocation
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
+	"fmt"
 	"net/url"
 	"strings"
 	"sync"
@@ -25,6 +27,16 @@ type authority struct {
 	loading    chan struct{} // places of lists in hand
 	refreshers chan struct{} // places
 	refreshing atomic.Int64  // with those that wait for a place
+}
+
+// load takes a place: a list in hand, fetched, built or waiting for its delta, is in memory.
+func (a *authority) load(ctx context.Context) (leave func(), err error) {
+	select {
+	case a.loading <- struct{}{}:
+		return func() { <-a.loading }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
+	}
 }
 
 func authorityKey(cert *x509.Certificate) string {
@@ -157,6 +169,14 @@ func (r *record) heldByList() *Result {
 		return kept
 	}
 	return nil
+}
+
+// isKnownHold reports whether an answer is the hold that is known: it was put in the place of
+// one that does not lift it, and the next responder may.
+func (r *record) isKnownHold(answer *Result) bool {
+	known := r.ocsp.Load()
+	return known != nil && known.Status == Revoked && !known.revokedForGood() && !answer.revokedForGood() &&
+		!answer.ThisUpdate.After(known.ThisUpdate)
 }
 
 func (r *record) heldByOCSP() bool {

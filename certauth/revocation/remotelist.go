@@ -2,7 +2,9 @@ package revocation
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,7 +52,7 @@ type loadedList struct {
 
 // wantedScope is which certificates a list is for.
 type wantedScope struct {
-	names      [][]byte // of all their distribution points, as DER
+	names      [][sha256.Size]byte // of all their distribution points, hashed: the certificates are not kept
 	users, cas bool
 }
 
@@ -62,12 +64,14 @@ func (w *wantedScope) add(cert *x509.Certificate, points []distributionPoint) {
 	w.users, w.cas = w.users || !cert.IsCA, w.cas || cert.IsCA
 	for _, point := range points {
 		for _, name := range point.names {
-			if len(w.names) < maxWantedNames && !slices.ContainsFunc(w.names, func(known []byte) bool { return equal(known, name) }) {
-				w.names = append(w.names, name)
+			if sum := sha256.Sum256(name); len(w.names) < maxWantedNames && !slices.Contains(w.names, sum) {
+				w.names = append(w.names, sum)
 			}
 		}
 	}
 }
+
+func (w *wantedScope) has(name []byte) bool { return slices.Contains(w.names, sha256.Sum256(name)) }
 
 // covers refuses a list that is for none of the certificates: validly signed, it would else
 // stand in the place of the right one until it runs out.
@@ -82,10 +86,33 @@ func (m *remoteLists) covers(l *remoteList, base *CRL) error {
 	switch {
 	case p.onlyAttribute, p.onlyUser && !w.users, p.onlyCA && !w.cas:
 		return fmt.Errorf("%w: for certificates of another kind than those that name it", ErrCRLScope)
-	case p.hasPoint && len(w.names) < maxWantedNames && !slices.ContainsFunc(w.names, p.hasName):
+	case p.hasPoint && len(w.names) < maxWantedNames && !slices.ContainsFunc(p.names, w.has):
 		return fmt.Errorf("%w: of another distribution point than those of the certificates that name it", ErrCRLScope)
 	}
 	return nil
+}
+
+// coversAll reports whether no certificate that names the list loses anything by a new one:
+// it is of this very point, for all of them, and for every reason that the old one was for.
+func (m *remoteLists) coversAll(l *remoteList, next, old *CRL) bool {
+	p := next.base.point
+	if p == nil {
+		return true
+	}
+	reasons := AllReasons
+	if old.base.point != nil {
+		reasons = old.base.point.reasons
+	}
+	isOurs := func(name []byte) bool {
+		url, ok := httpURL(name)
+		return ok && slices.Contains(l.urls, url)
+	}
+	if p.hasPoint && !slices.ContainsFunc(p.names, isOurs) {
+		return false
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return !(p.onlyUser && l.wanted.cas) && !(p.onlyCA && l.wanted.users) && p.reasons&reasons == reasons
 }
 
 // edition is what of a list tells whether another one is older.
@@ -108,8 +135,13 @@ func (m *remoteLists) of(by *authority, cert *x509.Certificate, points []distrib
 	for _, urls := range pointURLs(points) {
 		l := m.one(by, urls, freshest)
 		m.mu.Lock()
+		users, cas, names := l.wanted.users, l.wanted.cas, len(l.wanted.names)
 		l.wanted.add(cert, points)
+		wider := users != l.wanted.users || cas != l.wanted.cas || names != len(l.wanted.names)
 		m.mu.Unlock()
+		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
+			l.failed.CompareAndSwap(tried, nil) // what came may be for this one
+		}
 		lists = append(lists, l)
 	}
 	return lists
