@@ -48,21 +48,29 @@ func TestAttack_MaxWaitCoversTheListsToo(t *testing.T) {
 	})
 }
 
+// besideURL is a checker with the scene's list in a file and another partner's behind a URL,
+// and the path of the file. Both have been read.
+func (w *wired) besideURL(t *testing.T) (*revocation.Checker, string) {
+	t.Helper()
+	p := w.partner(t, "slow")
+	path := filepath.Join(t.TempDir(), "ca.crl")
+	write(t, path, encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(5*day))))
+	theirs := w.listAt(now, now.Add(5*day))
+	theirs.Issuer, theirs.Key = p.ca.cert.RawSubject, p.ca.key
+	theirs.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(p.ca.cert.SubjectKeyId), ocsptest.CRLNumber(1)}
+	w.net.serve(configuredURL, body(encode(t, theirs)))
+	checker := w.checker(t, leafOnly, func(c *revocation.Config) {
+		c.Lists, c.Issuers, c.IgnoreCertificateURLs = []revocation.List{{URL: configuredURL}, {File: path}}, certs(w.ca, p.ca), true
+	})
+	w.says(t, checker, w.client, isGood, nil)
+	return checker, path
+}
+
 // A URL that hangs keeps nobody from seeing a file that is there.
 func TestAttack_HangingURLHidesNoFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
-		p := w.partner(t, "slow")
-		path := filepath.Join(t.TempDir(), "ca.crl")
-		write(t, path, encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(5*day))))
-		theirs := w.listAt(now, now.Add(5*day))
-		theirs.Issuer, theirs.Key = p.ca.cert.RawSubject, p.ca.key
-		theirs.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(p.ca.cert.SubjectKeyId), ocsptest.CRLNumber(1)}
-		w.net.serve(configuredURL, body(encode(t, theirs)))
-		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
-			c.Lists, c.Issuers, c.IgnoreCertificateURLs = []revocation.List{{URL: configuredURL}, {File: path}}, certs(w.ca, p.ca), true
-		})
-		w.says(t, checker, w.client, isGood, nil)
+		checker, path := w.besideURL(t)
 		w.net.serve(configuredURL, func(ctx context.Context, _ revocation.Request) (revocation.Response, error) {
 			select { // CRLTimeout
 			case <-time.After(30 * time.Second):
