@@ -264,7 +264,8 @@ func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
 	named := func(p ...certauth.Policy) certauth.Policy { return certauth.Named{Name: "n", Policy: certauth.All(p)} }
 	runVerdicts(t, []verdict{
 		{"in the only branch", certauth.All{certauth.Any{certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
-		{"in a later accepting branch", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in each branch", certauth.All{certauth.Any{certauth.All{pin, denied}, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in a later branch, of which nothing stays", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonNone},
 		{"behind one that has nothing to say", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in a branch that was not taken", certauth.All{certauth.Any{pin, certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonNone},
 	})

@@ -22,12 +22,12 @@ type Authenticator struct {
 	source     Source
 	keyed      KeyedSource // the source, if it is one
 	sourceName string
-	frontEnd   *frontEndRule // nil unless the source verifies
 	policy     rule
+	judged     *judged // the policy, behind what the front end vouches for
 	standing   standing
 	exclusions []exclusion
 	headers    headerSet
-	names      []string     // of the Named policies
+	roles      roleNames
 	memos      atomic.Int64 // given out to rules
 	material   *material
 
@@ -68,13 +68,16 @@ func New(config Config) (*Authenticator, error) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
 		start := standing{}
-		if a.sourceVerifies() {
+		verifies := a.sourceVerifies()
+		if verifies {
 			start.vouched = vouchedNames
-			a.frontEnd = &frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
-		a.names = c.names
-		if first := screensOf(a.policy); len(first) > 0 && a.frontEnd == nil {
+		a.roles = c.roles
+		a.judged = &judged{a.policy, len(a.roles.given) > 0}
+		if verifies {
+			a.judged.rule = allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}, a.policy}
+		} else if first := screensOf(a.policy); len(first) > 0 {
 			a.screen = first.check
 		}
 	}
@@ -236,14 +239,8 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Id
 		e = new(evaluation)
 	}
 	e.begin(ctx, now, a, f)
-	var refused *Error
-	if a.frontEnd != nil {
-		refused = a.frontEnd.judge(e)
-	}
-	if refused == nil {
-		refused = e.judge(a.policy, "Policy")
-	}
 	var id *Identity
+	refused := e.judge(a.judged, "Policy")
 	if refused == nil {
 		id = e.identity()
 	}

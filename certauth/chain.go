@@ -131,7 +131,7 @@ func (r *chainRule) judge(e *evaluation) *Error {
 	if len(answer.chains) == 0 { // find says why whenever it finds none; a slip there must not let anybody in
 		return refusal(ReasonInternalError, r.path, "no chain and no reason")
 	}
-	e.anchor(vouchedNames, answer.chains)
+	e.path.anchor(vouchedNames, answer.chains)
 	return nil
 }
 

@@ -6,24 +6,33 @@ import (
 	"strings"
 )
 
-// All accepts a certificate that every policy in it accepts, asked in order. The first
-// refusal ends it. An empty All is an error of [New], not an acceptance.
+// All accepts a certificate that every policy in it accepts. The order of its members
+// changes neither the decision nor the roles, only which refusal is reported. An empty All
+// is an error of [New], not an acceptance.
 type All []Policy
 
-// Any accepts a certificate that at least one policy in it accepts, asked in order. It
-// stops at the first acceptance, except that later policies which contain a [Named] are
-// still asked, so that [Identity.Matched] is complete. Each is asked as if it stood alone;
-// what the accepting ones established counts behind the Any, and a policy that refused
-// leaves nothing behind. If all refuse, the Reason is that of the policy that came furthest.
+// Any accepts a certificate that at least one policy in it accepts. Each member is judged
+// as if it were the only one, together with everything that stands beside and behind the
+// Any: All{Any{X, Y}, Z} decides as Any{All{X, Z}, All{Y, Z}} does. So another member never
+// turns an acceptance into a refusal, and a member that is refused leaves nothing behind.
+// What the accepting members established is put together in the [Identity].
 //
-// A panic, or a context that ends, refuses the whole Any. An empty Any is an error of
-// [New].
+// Members are asked in order until one is accepted; if the policy has a [Named] anywhere,
+// all of them are asked, so that [Identity.Matched] is complete. If none is accepted, the
+// Reason is that of the member that came furthest.
+//
+// A panic, an overload, or a context that ends, refuses the whole request. An empty Any is
+// an error of [New].
 type Any []Policy
 
 // Not accepts what its policy refuses. It takes rules on names, issuers and extensions
 // only, and combinations of them; an anchor, a revocation or date rule, or a function
-// under it is an error of [New], because there an error would become an acceptance. Not
-// vouches for nothing: an anchor must stand before it.
+// under it is an error of [New], because there an error would become an acceptance. A name
+// that cannot be read is refused with Not and without. Not vouches for nothing: an anchor
+// must stand before it.
+//
+// The laws of logic hold: Not{Not{X}} decides as X does, and Not{Any{X, Y}} as
+// All{Not{X}, Not{Y}} does.
 type Not struct {
 	Policy Policy
 }
@@ -42,17 +51,75 @@ func (p All) compile(c *compilation, at place) (rule, standing) {
 		return denyRule{path: at.path}, at.standing
 	}
 	at.skew = c.skewOf(p, at)
-	compiled := allRule{}
+	var parts []rule
 	for i, policy := range p {
 		inner := at
 		inner.path = index(at.path, "All", i)
 		part, after := c.child(policy, inner)
-		compiled = append(compiled, part)
+		parts = append(parts, part)
 		at.standing = after
 	}
-	return compiled, at.standing
+	if at.negated() {
+		return newAnyRule(parts), at.standing
+	}
+	return allRule(parts), at.standing
 }
 
+func (p Any) compile(c *compilation, at place) (rule, standing) {
+	if len(p) == 0 {
+		c.mistake(at.path+".Any", "empty")
+		return denyRule{path: at.path}, at.standing
+	}
+	var parts []rule
+	var end standing
+	before, all := c.roles, c.roles.clone()
+	for i, policy := range p {
+		inner := at
+		inner.path = index(at.path, "Any", i)
+		c.roles = before.clone() // a member does not see the names of its siblings
+		part, after := c.child(policy, inner)
+		parts = append(parts, part)
+		all = all.plus(c.roles, before)
+		if i == 0 {
+			end = after
+		}
+		end = end.meet(after)
+	}
+	c.roles = all
+	if at.negated() {
+		return allRule(parts), end
+	}
+	return newAnyRule(parts), end
+}
+
+// compile hands the negation down to the single rules, by De Morgan's laws: no combinator
+// is ever negated, so that none has to be judged in two ways.
+func (p Not) compile(c *compilation, at place) (rule, standing) {
+	inner := at
+	inner.path = at.path + ".Not"
+	inner.nots++
+	part, _ := c.child(p.Policy, inner)
+	return part, at.standing
+}
+
+func (p Named) compile(c *compilation, at place) (rule, standing) {
+	if p.Name == "" {
+		c.mistake(at.path+".Named.Name", "empty")
+	}
+	at.path += ".Named(" + quote(p.Name) + ")"
+	part, end := c.child(p.Policy, at)
+	if at.nots > 0 {
+		return part, end
+	}
+	if slices.Contains(c.roles.wanted, p.Name) {
+		c.mistake(at.path, "stands behind a Matched that asks for it; put the Named first")
+	}
+	c.roles.given = append(c.roles.given, p.Name)
+	return namedRule{name: p.Name, part: part}, end
+}
+
+// allRule and anyRule are judged by evaluation.walk, which knows what stands behind them.
+// judge is for those whose parts are plain.
 type allRule []rule
 
 func (r allRule) judge(e *evaluation) *Error {
@@ -66,82 +133,98 @@ func (r allRule) judge(e *evaluation) *Error {
 
 func (r allRule) describe(p *printer) { p.group("all of", r) }
 
-func (p Any) compile(c *compilation, at place) (rule, standing) {
-	if len(p) == 0 {
-		c.mistake(at.path+".Any", "empty")
-		return denyRule{path: at.path}, at.standing
-	}
-	compiled := anyRule{path: at.path + ".Any"}
-	var end standing
-	before, all := c.names, slices.Clip(c.names)
-	for i, policy := range p {
-		inner := at
-		inner.path = index(at.path, "Any", i)
-		c.names = slices.Clip(before) // a branch does not see the names of its siblings
-		part, after := c.child(policy, inner)
-		compiled.parts = append(compiled.parts, part)
-		compiled.named = append(compiled.named, len(c.names) > len(before))
-		all = append(all, c.names[len(before):]...)
-		if i == 0 {
-			end = after
-		}
-		end = end.meet(after)
-	}
-	c.names = all
-	return compiled, end
-}
-
 type anyRule struct {
-	path  string
 	parts []rule
-	named []bool
+	plain bool // every part is: it does not matter which of them accepts
 }
 
-// judge gives every branch the state before the Any: what one branch established is no
-// help to another. What the accepting branches established is put together at the end.
-func (r anyRule) judge(e *evaluation) *Error {
-	before, mark, excuses := e.save(), e.aside.save(), len(e.excuses)
-	e.aside.vouched, e.aside.revocation = vouchedNothing, Revocation{}
-	won, firm := false, false
+func newAnyRule(parts []rule) *anyRule {
+	return &anyRule{parts: parts, plain: !slices.ContainsFunc(parts, func(part rule) bool { return !isPlain(part) })}
+}
+
+func (r *anyRule) judge(e *evaluation) *Error {
+	excuses := len(e.excuses)
 	e.quiet++
-	for i, part := range r.parts {
-		if won && !r.named[i] {
-			continue
-		}
-		switch err := part.judge(e); {
-		case err == nil:
-			won = true
-			e.setAside(before, mark)
-		case err.Reason == ReasonRequestCanceled || err.Reason == ReasonInternalError || err.Reason == ReasonOverloaded:
+	for _, part := range r.parts {
+		err := part.judge(e)
+		if err == nil || err.final() {
+			e.quiet--
+			e.excuses = e.excuses[:excuses]
 			return err
-		case isQuiet(err):
-			firm = firm || !err.mismatch
-		default:
-			firm = firm || !err.mismatch
-			e.excuses = append(e.excuses, excuse{err: err})
 		}
-		e.restore(before)
+		e.excuse(err)
 	}
 	e.quiet--
-	if won {
-		e.excuses = e.excuses[:excuses]
-		e.takeBack(mark)
-		return nil
-	}
-	e.aside.restore(mark)
-	if e.quiet > 0 && firm {
-		return errQuietRefusal
-	}
-	if e.quiet > 0 {
-		return errQuietMismatch
-	}
-	return furthest(e.refusals(excuses))
+	return e.refused(excuses)
 }
 
-// refusals puts the excuses into words.
+func (r *anyRule) describe(p *printer) { p.group("any of", r.parts) }
+
+type namedRule struct {
+	name string
+	part rule
+}
+
+// judge is never called: a Named is not plain.
+func (r namedRule) judge(*evaluation) *Error {
+	return refusal(ReasonInternalError, "Policy", "a Named was judged out of place")
+}
+
+func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
+
+// notRule is the negation of a single rule.
+type notRule struct {
+	path string
+	part rule
+}
+
+func (r *notRule) judge(e *evaluation) *Error {
+	excuses := len(e.excuses)
+	e.quiet++ // a mismatch is what is hoped for
+	err := r.part.judge(e)
+	e.quiet--
+	switch {
+	case err == nil:
+		return e.refuse(r, true)
+	case err.mismatch:
+		e.excuses = e.excuses[:excuses]
+		return nil
+	case isQuiet(err) && e.quiet == 0:
+		return furthest(e.refusals(excuses))
+	}
+	return err
+}
+
+func (r *notRule) refusal(*evaluation) *Error {
+	return mismatch(ReasonPolicyRefused, r.path, "the excluded rule matches")
+}
+
+func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
+
+// isPlain reports whether a rule depends on the leaf and the clock alone and establishes
+// nothing: it accepts or refuses, whatever else the policy says.
+func isPlain(r rule) bool {
+	switch r := r.(type) {
+	case leafRule, *validityRule, denyRule, *notRule:
+		return true
+	case allRule:
+		return !slices.ContainsFunc(r, func(part rule) bool { return !isPlain(part) })
+	case *anyRule:
+		return r.plain
+	}
+	return false
+}
+
+// refusals puts the excuses into words, each once: what stands behind an Any may have
+// refused several of its members.
 func (e *evaluation) refusals(from int) []*Error {
 	var refused []*Error
+	seen := make(map[excuse]bool, len(e.excuses)-from)
 	for _, x := range e.excuses[from:] {
+		if seen[x] {
+			continue
+		}
+		seen[x] = true
 		if x.by != nil {
 			x.err = x.by.refusal(e)
 		}
@@ -153,15 +236,14 @@ func (e *evaluation) refusals(from int) []*Error {
 
 // furthest picks the refusal that explains most and keeps the others as text behind it.
 func furthest(refused []*Error) *Error {
-	chosen, firm := 0, false
+	chosen := 0
 	for i, err := range refused {
 		if err.Reason.info().rank > refused[chosen].Reason.info().rank {
 			chosen = i
 		}
-		firm = firm || !err.mismatch
 	}
 	best := *refused[chosen]
-	best.mismatch = !firm
+	best.mismatch = false // an Any is never negated
 	if len(refused) > 1 {
 		best.Err = branches{chosen: best.Err, others: slices.Delete(slices.Clone(refused), chosen, chosen+1)}
 	}
@@ -193,76 +275,12 @@ func (b branches) Error() string {
 
 func (b branches) Unwrap() error { return b.chosen }
 
-func (r anyRule) describe(p *printer) { p.group("any of", r.parts) }
-
-func (p Not) compile(c *compilation, at place) (rule, standing) {
-	inner := at
-	inner.path = at.path + ".Not"
-	inner.underNot = true
-	part, _ := c.child(p.Policy, inner)
-	return &notRule{path: inner.path, part: part}, at.standing
-}
-
-type notRule struct {
-	path string
-	part rule
-}
-
-func (r *notRule) judge(e *evaluation) *Error {
-	before, excuses := e.save(), len(e.excuses)
-	e.quiet++ // a mismatch is what is hoped for
-	err := r.part.judge(e)
-	e.quiet--
-	e.restore(before)
-	switch {
-	case err == nil:
-		return e.refuse(r, true)
-	case err.mismatch:
-		e.excuses = e.excuses[:excuses]
-		return nil
-	case isQuiet(err) && e.quiet == 0:
-		return furthest(e.refusals(excuses))
-	}
-	return err
-}
-
-func (r *notRule) refusal(*evaluation) *Error {
-	return mismatch(ReasonPolicyRefused, r.path, "the excluded rule matches")
-}
-
-func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
-
-func (p Named) compile(c *compilation, at place) (rule, standing) {
-	if p.Name == "" {
-		c.mistake(at.path+".Named.Name", "empty")
-	}
-	at.path += ".Named(" + quote(p.Name) + ")"
-	part, end := c.child(p.Policy, at)
-	if !at.underNot {
-		c.names = append(slices.Clip(c.names), p.Name)
-	}
-	return namedRule{name: p.Name, part: part}, end
-}
-
-type namedRule struct {
-	name string
-	part rule
-}
-
-func (r namedRule) judge(e *evaluation) *Error {
-	if err := r.part.judge(e); err != nil {
-		return err
-	}
-	e.match(r.name)
-	return nil
-}
-
-func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
-
 // Matched accepts callers whom a [Named] policy accepted before, under one of the listed
 // names: a route that is for one role says so with auth.Require(Matched{"admin"}). A name
-// that no Named before it has is an error of [New], and so is an empty list. It cannot
-// stand under [Not]: a name is missing also where its rule could not be answered.
+// that no Named before it has is an error of [New], and so are an empty list and a Named of
+// a listed name behind it. It looks at all the names that are in [Identity.Matched] in the
+// end. It cannot stand under [Not]: a name is missing also where its rule could not be
+// answered.
 type Matched []string
 
 func (p Matched) compile(c *compilation, at place) (rule, standing) {
@@ -273,9 +291,11 @@ func (p Matched) compile(c *compilation, at place) (rule, standing) {
 	}
 	c.texts(path, p)
 	for i, name := range p {
-		if !slices.Contains(c.names, name) {
+		if !slices.Contains(c.roles.given, name) {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it is called %s", quote(name))
+			continue
 		}
+		c.roles.wanted = append(c.roles.wanted, name)
 	}
 	return &matchedRule{path: path, names: slices.Clone(p)}, at.standing
 }
@@ -286,12 +306,19 @@ type matchedRule struct {
 }
 
 func (r *matchedRule) judge(e *evaluation) *Error {
-	for _, name := range e.matched {
+	e.path.late = append(e.path.late, r)
+	return nil
+}
+
+func (r *matchedRule) stage() stage { return stageCaller }
+
+func (r *matchedRule) settle(_ *evaluation, _ *policyPath, roles []string) *Error {
+	for _, name := range roles {
 		if slices.Contains(r.names, name) {
 			return nil
 		}
 	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(e.matched), quoteList(e.matched), quoteList(r.names))
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(roles), quoteList(roles), quoteList(r.names))
 }
 
 func (r *matchedRule) describe(p *printer) { p.line("matched as one of %s", quoteList(r.names)) }

@@ -21,12 +21,15 @@ type Denied struct {
 	// Serials lists certificates by issuer and serial number; a serial number alone
 	// identifies nothing. The leaf and every CA in its verified chains are compared, and an
 	// issuer written in the opposite order counts too: a deny list must not fail for a
-	// spelling. It needs an anchor that vouches for the names.
+	// spelling. It needs an anchor that vouches for the names. A CA can have several
+	// certificates, and a client chooses which one to present: to keep out all that a CA
+	// issued, list its key.
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
-	// verified chains are compared, also in chains that a later rule verifies: a denied CA
-	// denies all that it issued.
+	// verified chains are compared: of all chains on the same path through the policy (see
+	// [Any]), those included that a rule behind the Denied verifies and those that a
+	// [NotRevoked] takes out. A denied CA denies all that it issued.
 	PublicKeys []string
 }
 
@@ -95,20 +98,14 @@ type deniedRule struct {
 }
 
 func (r *deniedRule) judge(e *evaluation) *Error {
-	if refused := r.look(e, 0); refused != nil {
-		return refused
-	}
-	e.last = append(e.last, pending{rule: r})
-	return nil
+	e.path.late = append(e.path.late, r)
+	return r.deny(e.facts.leaf, &e.facts.sums, &e.facts.issuer, false)
 }
 
-// look runs where the rule stands, and once more when all chains are known.
-func (r *deniedRule) look(e *evaluation, _ int) *Error {
-	f := e.facts
-	if refused := r.deny(f.leaf, &f.sums, &f.issuer, false); refused != nil {
-		return refused
-	}
-	for _, chain := range e.chains {
+func (r *deniedRule) stage() stage { return stageVerified }
+
+func (r *deniedRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
+	for _, chain := range p.chains {
 		for i, ca := range chain.certs[1:] {
 			if refused := r.deny(ca, &chain.sums[i+1], &chain.issuers[i+1], true); refused != nil {
 				return refused

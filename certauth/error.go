@@ -109,6 +109,12 @@ func mismatch(reason Reason, rule, format string, args ...any) *Error {
 	return e
 }
 
+// final reports whether the refusal ends the request, whatever other members of an Any
+// would say: it says nothing about the certificate.
+func (e *Error) final() bool {
+	return e.Reason == ReasonRequestCanceled || e.Reason == ReasonInternalError || e.Reason == ReasonOverloaded
+}
+
 // about returns a copy that knows which certificate was refused: a rule may give the same
 // refusal to many requests.
 func (e *Error) about(f *facts) *Error {

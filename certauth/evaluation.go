@@ -5,123 +5,261 @@ import (
 	"crypto/x509"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
-// evaluation is one run of a policy over the facts about one certificate. What rules
-// establish grows as anchors accept and becomes an identity only if the whole tree
-// accepts. It is used again for other requests; nothing that is handed out is part of it.
+// evaluation judges one certificate by a policy. It walks the paths of the policy, keeps
+// those that accept, and puts what they established together. It is used again for other
+// requests; nothing that is handed out is part of it.
 type evaluation struct {
 	ctx   context.Context
 	now   time.Time
 	owner *Authenticator
 	facts *facts
 
-	established
+	path    policyPath // the one that is being walked
+	named   bool       // the policy gives roles: every path must be walked
+	pending []pending
+	steps   int
+	found   []policyPath // accepted but for stageCaller; the room behind its length is used again
+	answers []statusOf
+	left    []*verifiedChain // what is left of the chains of the path
 
-	aside   established // of accepting branches of the Any nodes that are being asked
-	quiet   int         // how many Any and Not nodes stand above: a refusal may come to nothing
-	excuses []excuse    // of what they have asked so far
+	established // by all paths that accepted
+
+	quiet   int      // how many Any and Not stand above: a refusal may come to nothing
+	excuses []excuse // of what they have asked so far
 }
 
-// established is what rules on the accepting path so far have found.
+// established is what the accepting paths have found.
 type established struct {
-	matched    []string
+	roles      []string
 	chains     []*verifiedChain
-	spoiled    []*verifiedChain // of them: with a revoked CA, or nothing known about one
-	last       []pending        // to look at once more when the tree has accepted
 	vouched    vouching
 	revocation Revocation
 }
 
-// pending is a rule about chains, which may grow behind it, and how many it has seen.
+// maxSteps bounds how many members of Any are tried for one request. A policy with several
+// Any of which a caller satisfies many members each has as many paths as their product.
+const maxSteps = 1 << 16
+
+// pending is what stands behind the place that a walk has reached. The stack of them is part
+// of the evaluation, and a walk names one by its height there, 0 for none: so nothing is
+// allocated.
 type pending struct {
-	rule looker
-	seen int
+	parts allRule
+	role  string // of a Named, whose policy has just accepted
+	next  int
 }
 
-type looker interface {
-	look(e *evaluation, seen int) *Error
-}
-
-// saved is what a failed branch must not leave behind.
-type saved struct {
-	matched, chains, spoiled, last int
-	vouched                        vouching
-	revocation                     Revocation
-}
-
-func (s *established) save() saved {
-	return saved{len(s.matched), len(s.chains), len(s.spoiled), len(s.last), s.vouched, s.revocation}
-}
-
-func (s *established) restore(to saved) {
-	s.matched, s.chains, s.last = s.matched[:to.matched], s.chains[:to.chains], s.last[:to.last]
-	s.spoiled = s.spoiled[:to.spoiled]
-	s.vouched = to.vouched
-	if s.revocation.Status != to.revocation.Status || s.revocation.Status != RevocationUnavailable {
-		s.revocation = to.revocation
+// judge runs the policy. Whatever goes wrong in it, a panic included, is a refusal.
+func (e *evaluation) judge(by *judged, at string) (refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = panicked(at, p)
+		}
+	}()
+	if err := e.ctx.Err(); err != nil {
+		return refusal(ReasonRequestCanceled, at, "%w", err)
 	}
+	e.named = by.named
+	refused = e.walk(by.rule, 0)
+	if len(e.found) > 0 && (refused == nil || !refused.final()) {
+		refused = e.decide()
+	}
+	if refused != nil {
+		return refused
+	}
+	if err := e.ctx.Err(); err != nil {
+		return refusal(ReasonRequestCanceled, at, "%w", err)
+	}
+	if e.vouched == vouchedNothing {
+		return refusal(ReasonInternalError, at, "accepted without an anchor")
+	}
+	return nil
 }
 
-// setAside puts away what was found since the state was saved. The first evidence of a
-// revocation check counts, and the most that any branch vouches for.
-func (e *evaluation) setAside(before, mark saved) {
-	e.aside.matched = append(e.aside.matched, e.matched[before.matched:]...)
-	e.aside.last = append(e.aside.last, e.last[before.last:]...)
-	e.aside.spoiled = append(e.aside.spoiled, e.spoiled[before.spoiled:]...)
-	for _, chain := range e.chains[before.chains:] {
-		if !slices.ContainsFunc(e.aside.chains[mark.chains:], chain.equal) {
-			e.aside.chains = append(e.aside.chains, chain)
+// walk judges a rule and then what stands behind it. It returns nil when a path has come to
+// its end and accepts, and leaves the path as it is then.
+func (e *evaluation) walk(r rule, rest int) *Error {
+	switch r := r.(type) {
+	case allRule:
+		return e.walkAll(r, rest)
+	case namedRule:
+		return e.walkBefore(r.part, pending{role: r.name, next: rest})
+	case *anyRule:
+		if !r.plain {
+			return e.walkAny(r, rest)
 		}
 	}
-	e.aside.vouched = max(e.aside.vouched, e.vouched)
-	if e.aside.revocation.Status == RevocationUnavailable {
-		e.aside.revocation = e.revocation
+	if err := r.judge(e); err != nil {
+		return err
 	}
+	return e.proceed(rest)
 }
 
-// takeBack adds what was put away since the mark.
-func (e *evaluation) takeBack(mark saved) {
-	for _, name := range e.aside.matched[mark.matched:] {
-		e.match(name)
-	}
-	e.chains = append(e.chains, e.aside.chains[mark.chains:]...)
-	e.last = append(e.last, e.aside.last[mark.last:]...)
-	for _, chain := range e.aside.spoiled[mark.spoiled:] {
-		e.spoil(chain)
-	}
-	e.vouched, e.revocation = e.aside.vouched, e.aside.revocation
-	e.aside.restore(mark)
+// walkBefore walks a rule with something new behind it.
+func (e *evaluation) walkBefore(r rule, behind pending) *Error {
+	height := len(e.pending)
+	e.pending = append(e.pending, behind)
+	err := e.walk(r, height+1)
+	e.pending = e.pending[:height]
+	return err
 }
 
-// match records the name of a Named policy, once.
-func (e *evaluation) match(name string) {
-	if !slices.Contains(e.matched, name) {
-		e.matched = append(e.matched, name)
-	}
-}
-
-// anchor records that a rule vouches for the certificate.
-func (e *evaluation) anchor(v vouching, chains []*verifiedChain) {
-	e.vouched = max(e.vouched, v)
-	for _, chain := range chains { // each once: rules count them
-		if !slices.ContainsFunc(e.chains, chain.equal) {
-			e.chains = append(e.chains, chain)
+func (e *evaluation) walkAll(parts allRule, rest int) *Error {
+	for i, part := range parts {
+		if isComposite(part) {
+			return e.walkBefore(part, pending{parts: parts[i+1:], next: rest})
+		}
+		if err := part.judge(e); err != nil {
+			return err
 		}
 	}
+	return e.proceed(rest)
 }
 
-// spoil takes a chain out of what later rules and the identity may rest on.
-func (e *evaluation) spoil(chain *verifiedChain) {
-	if !slices.Contains(e.spoiled, chain) {
-		e.spoiled = append(e.spoiled, chain)
+func isComposite(r rule) bool {
+	switch r := r.(type) {
+	case allRule, namedRule:
+		return true
+	case *anyRule:
+		return !r.plain
 	}
+	return false
 }
 
-func (e *evaluation) isSpoiled(chain *verifiedChain) bool {
-	return len(e.spoiled) > 0 && slices.ContainsFunc(e.spoiled, chain.equal)
+// proceed goes on behind a rule that has accepted; behind the last one the path ends.
+func (e *evaluation) proceed(rest int) *Error {
+	for rest > 0 {
+		next := e.pending[rest-1]
+		rest = next.next
+		if next.role != "" {
+			if !slices.Contains(e.path.roles, next.role) {
+				e.path.roles = append(e.path.roles, next.role)
+			}
+			continue
+		}
+		if len(next.parts) > 0 {
+			return e.walkAll(next.parts, rest)
+		}
+	}
+	return e.end()
+}
+
+// walkAny walks a path through each member, with all that stands behind the Any. One that
+// accepts is enough unless there are roles to be had.
+func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
+	start, excuses, accepted := e.path.mark(), len(e.excuses), false
+	e.quiet++
+	for _, part := range r.parts {
+		if e.steps++; e.steps > maxSteps {
+			break
+		}
+		err := e.walk(part, rest)
+		switch {
+		case err == nil && !e.named, err != nil && err.final():
+			e.quiet--
+			return err
+		case err == nil:
+			accepted = true
+		default:
+			e.excuse(err)
+		}
+		e.path.back(start)
+	}
+	e.quiet--
+	switch {
+	case accepted:
+		e.excuses = e.excuses[:excuses]
+		return nil
+	case e.steps > maxSteps && len(e.found) == 0:
+		return refusal(ReasonOverloaded, "Policy", "no member of Any was accepted after %d were tried", maxSteps)
+	}
+	return e.refused(excuses)
+}
+
+// end judges a path that is complete, and keeps it if it accepts.
+func (e *evaluation) end() *Error {
+	p := &e.path
+	if err := p.judge(e, stageVerified, nil); err != nil {
+		return err
+	}
+	left, worst, err := e.askStatus(p)
+	if err != nil {
+		return err
+	}
+	n := len(e.found)
+	if n == cap(e.found) {
+		e.found = append(e.found, policyPath{})
+	}
+	e.found = e.found[:n+1]
+	kept := &e.found[n]
+	p.copyTo(kept, left)
+	err = kept.judge(e, stageLeft, nil)
+	for i := 0; err == nil && i < len(kept.anchors); i++ {
+		if !kept.holds(kept.anchors[i]) {
+			if err = worst; err == nil {
+				err = refusal(ReasonRevocationUnavailable, "Policy", "of %d chains the %d shortest were asked about, and a Chain rests on none of them", len(p.chains), len(left))
+			}
+		}
+	}
+	if err == nil && !e.named {
+		err = kept.judge(e, stageCaller, kept.roles)
+	}
+	if err != nil {
+		e.found = e.found[:n]
+	}
+	return err
+}
+
+// decide asks what is to be asked when all roles are known, and puts together what the
+// paths that are left established. A path that is refused takes its roles along, which
+// another may have been accepted for; so it is repeated until none is.
+func (e *evaluation) decide() *Error {
+	accepted, excuses := e.found, len(e.excuses)
+	e.roles = rolesOf(e.roles[:0], accepted)
+	for again := e.named; again; {
+		n := 0
+		for i := range accepted {
+			err := accepted[i].judge(e, stageCaller, e.roles)
+			switch {
+			case err == nil:
+				accepted[n], accepted[i] = accepted[i], accepted[n]
+				n++
+			case err.final():
+				return err
+			default:
+				e.excuses = append(e.excuses, excuse{err: err})
+			}
+		}
+		again = n < len(accepted)
+		accepted = accepted[:n]
+		if n == 0 {
+			return furthest(e.refusals(excuses))
+		}
+		e.roles = rolesOf(e.roles[:0], accepted)
+	}
+	for i := range accepted {
+		p := &accepted[i]
+		e.vouched = max(e.vouched, p.vouched)
+		e.chains = appendChains(e.chains, p.chains)
+		if e.revocation.Status == RevocationUnavailable {
+			e.revocation = p.revocation
+		}
+	}
+	return nil
+}
+
+func rolesOf(roles []string, paths []policyPath) []string {
+	for i := range paths {
+		for _, role := range paths[i].roles {
+			if !slices.Contains(roles, role) {
+				roles = append(roles, role)
+			}
+		}
+	}
+	return roles
 }
 
 // refuser is a rule that can say what it has against the certificate. It looks at facts
@@ -130,14 +268,14 @@ type refuser interface {
 	refusal(e *evaluation) *Error
 }
 
-// excuse is why a branch of an Any refused: a refusal, or whom to ask for it.
+// excuse is why a member of an Any was refused: a refusal, or whom to ask for it.
 type excuse struct {
 	err *Error
 	by  refuser
 }
 
-// What a rule within an Any answers. They are never handed out and hold no more than what
-// Not needs to know; the excuse beside them says the rest.
+// What a rule within an Any or a Not answers. They are never handed out and hold no more
+// than what Not needs to know; the excuse beside them says the rest.
 var (
 	errQuietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
 	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
@@ -146,7 +284,7 @@ var (
 func isQuiet(err *Error) bool { return err == errQuietMismatch || err == errQuietRefusal }
 
 // refuse is the answer of a rule that was evaluated in full if mismatch, and no; its words
-// are not put together for a branch whose refusal nobody may ever read.
+// are not put together for a member whose refusal nobody may ever read.
 func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 	if e.quiet == 0 {
 		return by.refusal(e)
@@ -156,6 +294,21 @@ func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 		return errQuietMismatch
 	}
 	return errQuietRefusal
+}
+
+// excuse keeps why a member of an Any was refused, unless the rule itself did.
+func (e *evaluation) excuse(err *Error) {
+	if !isQuiet(err) {
+		e.excuses = append(e.excuses, excuse{err: err})
+	}
+}
+
+// refused is the answer of an Any that accepts in no way.
+func (e *evaluation) refused(excuses int) *Error {
+	if e.quiet > 0 {
+		return errQuietRefusal
+	}
+	return furthest(e.refusals(excuses))
 }
 
 // begin prepares a run.
@@ -170,101 +323,58 @@ func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authentica
 // leave their Authenticator.
 func (e *evaluation) clear() {
 	e.ctx, e.facts = nil, nil
-	e.established.clear()
-	e.aside.clear()
+	e.path.back(mark{})
+	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
+	clear(e.answers)
+	e.answers = e.answers[:0]
+	e.roles, e.chains, e.vouched = e.roles[:0], e.chains[:0], vouchedNothing
+	if e.revocation.Status != RevocationUnavailable {
+		e.revocation = Revocation{}
+	}
 	clear(e.excuses)
 	e.excuses, e.quiet = e.excuses[:0], 0
-}
-
-func (s *established) clear() {
-	s.matched, s.chains, s.spoiled, s.last, s.vouched = s.matched[:0], s.chains[:0], s.spoiled[:0], s.last[:0], vouchedNothing
-	if s.revocation.Status != RevocationUnavailable {
-		s.revocation = Revocation{}
-	}
-}
-
-// judge runs the rule. Whatever goes wrong in it, a panic included, is a refusal.
-func (e *evaluation) judge(r rule, path string) (refused *Error) {
-	defer func() {
-		if p := recover(); p != nil {
-			refused = panicked(path, p)
-		}
-	}()
-	if err := e.ctx.Err(); err != nil {
-		return refusal(ReasonRequestCanceled, path, "%w", err)
-	}
-	if err := r.judge(e); err != nil {
-		return err
-	}
-	for known := -1; known != len(e.spoiled); { // once, unless a second look spoils a chain
-		known = len(e.spoiled)
-		for _, again := range e.last {
-			if refused := again.rule.look(e, again.seen); refused != nil {
-				return refused
-			}
-		}
-	}
-	if len(e.spoiled) > 0 {
-		e.chains = slices.DeleteFunc(e.chains, e.isSpoiled)
-		if len(e.chains) == 0 { // each rule found a chain good that another one took out
-			return refusal(ReasonRevocationUnavailable, path, "no chain is left that every revocation rule accepts")
-		}
-		for i := range e.last { // all of these have been judged, and whatever a route adds has not
-			e.last[i].seen = len(e.chains)
-		}
-	}
-	if err := e.ctx.Err(); err != nil {
-		return refusal(ReasonRequestCanceled, path, "%w", err)
-	}
-	if e.vouched == vouchedNothing {
-		return refusal(ReasonInternalError, path, "accepted without an anchor")
-	}
-	return nil
 }
 
 func panicked(path string, value any) *Error {
 	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))
 }
 
-// identity returns who the caller is, after the tree has accepted. Requests with the same
+// identity returns who the caller is, after the policy has accepted. Requests with the same
 // certificate and the same outcome share one; whatever differs makes another.
 func (e *evaluation) identity() *Identity {
 	if known := e.facts.identity.Load(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
 		return known
 	}
-	id := e.newIdentity()
+	id := e.newIdentity(&e.established)
 	e.facts.identity.Store(id)
 	return id
 }
 
-// newIdentity copies what was established, but for chains that were taken out.
-func (e *evaluation) newIdentity() *Identity {
-	chains := slices.DeleteFunc(slices.Clone(e.chains), e.isSpoiled)
+// newIdentity copies what was established.
+func (e *evaluation) newIdentity(found *established) *Identity {
 	v := &verdict{owner: e.owner, facts: e.facts, established: established{
-		matched: slices.Clone(e.matched), chains: chains, last: slices.Clone(e.last),
-		vouched: e.vouched, revocation: e.revocation,
+		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched, revocation: found.revocation,
 	}}
 	id := &Identity{
 		Leaf: e.facts.leaf, Presented: slices.Clone(e.facts.presented), Source: e.owner.sourceName,
-		Matched: slices.Clone(e.matched), Revocation: e.revocation, verdict: v,
+		Matched: slices.Clone(found.roles), Revocation: found.revocation, verdict: v,
 	}
-	for _, chain := range chains {
+	for _, chain := range found.chains {
 		id.Chains = append(id.Chains, slices.Clone(chain.certs))
 	}
 	return id
 }
 
-func (e *evaluation) same(known *established) bool {
-	if e.vouched != known.vouched || len(e.matched) != len(known.matched) || len(e.chains) != len(known.chains) || len(e.last) != len(known.last) ||
-		!sameRevocation(&e.revocation, &known.revocation) {
+func (s *established) same(known *established) bool {
+	if s.vouched != known.vouched || len(s.roles) != len(known.roles) || len(s.chains) != len(known.chains) || !sameRevocation(&s.revocation, &known.revocation) {
 		return false
 	}
-	for i, chain := range e.chains {
+	for i, chain := range s.chains {
 		if chain != known.chains[i] {
 			return false
 		}
 	}
-	return slices.Equal(e.matched, known.matched) && slices.Equal(e.last, known.last)
+	return slices.Equal(s.roles, known.roles)
 }
 
 // sameRevocation is == with a short way for the zero value.
@@ -276,7 +386,7 @@ func sameRevocation(a, b *Revocation) bool {
 func (id *Identity) intact() bool {
 	v := id.verdict
 	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !sameRevocation(&id.Revocation, &v.revocation) || len(id.Chains) != len(v.chains) ||
-		!slices.Equal(id.Matched, v.matched) || !sameCertificates(id.Presented, v.facts.presented) {
+		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.facts.presented) {
 		return false
 	}
 	for i, chain := range v.chains {
@@ -297,30 +407,4 @@ func sameCertificates(a, b []*x509.Certificate) bool {
 		}
 	}
 	return true
-}
-
-func (c *verifiedChain) equal(other *verifiedChain) bool {
-	return c == other || slices.EqualFunc(c.certs, other.certs, (*x509.Certificate).Equal)
-}
-
-// printer writes a policy as indented lines: the words that start-up log, review and
-// audit share.
-type printer struct {
-	b      strings.Builder
-	indent int
-}
-
-func (p *printer) line(format string, args ...any) {
-	p.b.WriteString(strings.Repeat("  ", p.indent))
-	fmt.Fprintf(&p.b, format, args...)
-	p.b.WriteByte('\n')
-}
-
-func (p *printer) group(title string, parts []rule) {
-	p.line("%s", title)
-	p.indent++
-	for _, part := range parts {
-		part.describe(p)
-	}
-	p.indent--
 }

@@ -20,7 +20,7 @@ func (r *frontEndRule) judge(e *evaluation) *Error {
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
 	}
-	e.anchor(vouchedNames, nil)
+	e.path.anchor(vouchedNames, nil)
 	return nil
 }
 
@@ -32,3 +32,5 @@ func skewAtTop(policy Policy) time.Duration {
 	}
 	return 0
 }
+
+func (r *frontEndRule) describe(p *printer) { p.line("verified by the front end") }

@@ -39,7 +39,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	}
 	a.headers.strip(r)
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id), true
+		return withOutcome(r, id, a.judged), true
 	}
 	event := a.eventOf(r, x, id, refused)
 	if event.Outcome != OutcomeAccepted {
@@ -52,7 +52,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		a.deny(w, r, event.Err, http.StatusUnauthorized)
 		return nil, false
 	}
-	return withOutcome(r, id), true
+	return withOutcome(r, id, a.judged), true
 }
 
 // eventOf puts exclusion or check in the light of mode and report-only.
@@ -75,47 +75,52 @@ func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, ref
 
 // withOutcome puts the identity into the context, or makes sure that none is there, not
 // even one that an outer Authenticator put in.
-func withOutcome(r *http.Request, id *Identity) *http.Request {
+func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 	if id == nil {
 		if _, inherited := FromContext(r.Context()); !inherited {
 			return r
 		}
 	}
-	return r.WithContext(withIdentity(r.Context(), id))
+	return r.WithContext(&identityContext{r.Context(), id, by})
 }
 
 // Require returns middleware for a route that asks more than the Authenticator's own
-// policy: it stands behind [Authenticator.Handler] and judges the identity that Handler
-// put into the context. A caller without one gets 401; a known caller whom the policy
-// refuses, for whatever reason, a panic in it included, gets 403.
+// policy: it stands behind [Authenticator.Handler]. The request passes if All{P, policy}
+// accepts the certificate now, where P is the Authenticator's own policy together with those
+// of the Require handlers around this one; the identity in the context is then what that
+// All establishes. So P is judged once more, functions in it included, from what is
+// remembered about the certificate. A caller without an identity gets 401; a known caller
+// who is refused, for whatever reason, a panic included, gets 403.
 //
-// The policy may build on what the Authenticator's own policy establishes: behind a
-// Chain it can name names at once. A policy that [New] would refuse makes Require
-// panic, when routes are set up and not when a request comes.
+// The policy may build on what P establishes: behind a Chain it can name names at once. A
+// policy that [New] would refuse in that place makes Require panic, when routes are set up
+// and not when a request comes.
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
-	var judged rule
+	var own *route
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, names: a.names, memos: &a.memos}
-		judged, _ = c.compilePolicy(policy, "Require", a.standing)
+		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos}
+		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())
 		}
+		own = &route{rule: compiled, named: len(c.roles.given) > len(a.roles.given)}
+		own.alone = own.behind(a.judged)
 	}
 	return func(next http.Handler) http.Handler {
 		if isNil(next) {
 			panic("certauth: Require: next is nil")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if admitted, ok := a.admitRoute(w, r, judged); ok {
+			if admitted, ok := a.admitRoute(w, r, own); ok {
 				next.ServeHTTP(w, admitted)
 			}
 		})
 	}
 }
 
-func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, judged rule) (*http.Request, bool) {
+func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *route) (*http.Request, bool) {
 	status := http.StatusUnauthorized
-	id, refused := a.checkRoute(r, judged)
+	id, judged, refused := a.checkRoute(r, own)
 	if a == nil || a.policy == nil {
 		a.deny(w, r, refused, status)
 		return nil, false
@@ -140,47 +145,70 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, judge
 		a.deny(w, r, event.Err, status)
 		return nil, false
 	}
-	return withOutcome(r, id), true
+	return withOutcome(r, id, judged), true
 }
 
-// checkRoute judges the identity of the context by a route's rule. It returns the known
-// identity beside the refusal: that is the difference between 403 and 401.
-func (a *Authenticator) checkRoute(r *http.Request, judged rule) (id *Identity, refused *Error) {
-	if a == nil || a.policy == nil || judged == nil {
-		return nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
+// judged is a policy that an identity was judged by.
+type judged struct {
+	rule  rule
+	named bool // it gives roles
+}
+
+// route is the policy of one Require.
+type route struct {
+	rule  rule
+	named bool
+	alone *judged // together with the Authenticator's own policy: the usual case
+}
+
+// behind returns what a request is judged by whose identity was judged by outer.
+func (own *route) behind(outer *judged) *judged {
+	return &judged{allRule{outer.rule, own.rule}, outer.named || own.named}
+}
+
+// checkRoute judges the caller of the context by a route's rule and by what it stands
+// behind. It returns the known identity beside the refusal: that is the difference between
+// 403 and 401.
+func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, by *judged, refused *Error) {
+	if a == nil || a.policy == nil || own == nil {
+		return nil, nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
 	}
-	known, ok := FromContext(r.Context())
-	if !ok {
-		return nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
+	outer, ok := r.Context().Value(identityKey{}).(*identityContext)
+	if !ok || outer.id == nil {
+		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
 			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
 	}
-	if known.verdict == nil || known.verdict.owner != a {
-		return nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
+	known := outer.id
+	if known.verdict == nil || known.verdict.owner != a || outer.by == nil {
+		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			id, refused = nil, a.panicked("Require", p)
+			id, by, refused = nil, nil, a.panicked("Require", p)
 		}
 	}()
-	now := a.config.Now()
+	by = own.alone
+	if outer.by != a.judged {
+		by = own.behind(outer.by)
+	}
+	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)
-	return a.judgeRoute(r.Context(), now, known, judged)
+	id, refused = a.judgeRoute(r.Context(), now, known, by)
+	return id, by, refused
 }
 
-// judgeRoute goes on from what the Authenticator's own policy established for this request.
-func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, judged rule) (*Identity, *Error) {
+// judgeRoute judges a known caller once more, by more rules.
+func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, by *judged) (*Identity, *Error) {
 	e, ok := a.scratch.Get().(*evaluation)
 	if !ok {
 		e = new(evaluation)
 	}
 	v := known.verdict
 	e.begin(ctx, now, a, v.facts)
-	e.matched, e.chains, e.last = append(e.matched, v.matched...), append(e.chains, v.chains...), append(e.last, v.last...)
-	e.vouched, e.revocation = v.vouched, v.revocation
-	id, refused := known, e.judge(judged, "Require")
+	id, refused := known, e.judge(by, "Require")
 	if refused == nil && !(e.same(&v.established) && known.intact()) {
-		id = e.newIdentity()
+		id = e.newIdentity(&e.established)
 	}
 	e.clear()
 	a.scratch.Put(e)

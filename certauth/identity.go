@@ -56,8 +56,11 @@ type verdict struct {
 // FromContext returns the identity that [Authenticator.Handler] put into the request's
 // context. It is false for excluded routes and for anonymous callers in Optional mode.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	id, ok := ctx.Value(identityKey{}).(*Identity)
-	return id, ok && id != nil
+	c, ok := ctx.Value(identityKey{}).(*identityContext)
+	if !ok || c.id == nil {
+		return nil, false
+	}
+	return c.id, true
 }
 
 type identityKey struct{}
@@ -66,18 +69,15 @@ type identityKey struct{}
 type identityContext struct {
 	context.Context
 	id *Identity
+	by *judged // what the identity was judged by, for the routes behind
 }
 
 // Value implements [context.Context].
 func (c *identityContext) Value(key any) any {
 	if _, ok := key.(identityKey); ok {
-		return c.id
+		return c
 	}
 	return c.Context.Value(key)
-}
-
-func withIdentity(ctx context.Context, id *Identity) context.Context {
-	return &identityContext{ctx, id}
 }
 
 // NamesVouched reports whether the names in the certificate can be relied on: the

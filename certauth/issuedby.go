@@ -2,12 +2,19 @@ package certauth
 
 import (
 	"crypto/x509"
+	"slices"
 )
 
 // IssuedBy accepts certificates whose issuing CA, the certificate directly above the
 // leaf in a verified chain, is one of those given. It stands after a [Chain]: it narrows
 // "trusted by the root" to "issued by this CA". If several chains verify, one that
-// satisfies it is enough.
+// satisfies it is enough. If several [Chain] stand on one path through the policy (see
+// [Any]), each needs such a chain, wherever the IssuedBy stands among them. A chain that a
+// [NotRevoked] has taken out satisfies nothing.
+//
+// Under [Not] it keeps out every certificate that has a verified chain by one of these CAs,
+// also one that was taken out. There only PublicKeys can be used: whoever presents a CA
+// certificate can rewrite its signature and so change its hash.
 //
 // Exactly one field must be set.
 type IssuedBy struct {
@@ -26,7 +33,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "stands before any Chain; only a verified chain says who issued a certificate")
 	}
 	set := 0
-	r := &issuedByRule{path: path, underNot: at.underNot}
+	r := &issuedByRule{path: path, negated: at.negated(), notPath: at.path}
 	if !isNil(p.Certificates) {
 		set++
 		r.certs = c.pool(path+".Certificates", p.Certificates, true)
@@ -46,6 +53,9 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		}
 		r.kind, r.pins = list.kind, &pins
 	}
+	if at.negated() && (!isNil(p.Certificates) || p.Thumbprints != nil) {
+		c.mistake(path, "cannot keep a CA out by its certificate, which whoever presents it can change, and of which the CA may have another; under Not use PublicKeys, or IssuerName")
+	}
 	if set != 1 {
 		c.mistake(path, "%d of Certificates, Thumbprints and PublicKeys are set, want exactly one", set)
 	}
@@ -54,9 +64,9 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 }
 
 type issuedByRule struct {
-	path string
-	// underNot: a chain that was taken out still says who issued the certificate.
-	underNot bool
+	path    string
+	negated bool   // it keeps these issuers out
+	notPath string // the path of the Not then
 
 	certs *reloader[caPool]
 	kind  pinKind
@@ -64,27 +74,41 @@ type issuedByRule struct {
 }
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
-	for _, chain := range e.chains {
-		if (r.underNot || !e.isSpoiled(chain)) && r.acceptsChain(chain) {
-			e.last = append(e.last, pending{rule: r})
-			return nil
-		}
-	}
-	return e.refuse(r, true)
-}
-
-// look wants a chain that is still worth something, should a NotRevoked, before or behind,
-// have found one with a revoked CA.
-func (r *issuedByRule) look(e *evaluation, _ int) *Error {
-	if len(e.spoiled) == 0 {
+	e.path.late = append(e.path.late, r)
+	if r.negated {
 		return nil
 	}
-	for _, chain := range e.chains {
-		if !e.isSpoiled(chain) && r.acceptsChain(chain) {
-			return nil
+	return r.rests(e, &e.path) // already here, before anybody is asked about revocation
+}
+
+func (r *issuedByRule) stage() stage {
+	if r.negated {
+		return stageVerified
+	}
+	return stageLeft
+}
+
+func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
+	if !r.negated {
+		return r.rests(e, p)
+	}
+	if slices.ContainsFunc(p.chains, r.acceptsChain) {
+		return mismatch(ReasonPolicyRefused, r.notPath, "the excluded rule matches")
+	}
+	return nil
+}
+
+// rests wants a chain by one of these issuers for each Chain: what narrows one of them must
+// not be satisfied by another.
+func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
+	for _, chains := range p.anchors {
+		if !slices.ContainsFunc(chains, func(chain *verifiedChain) bool {
+			return r.acceptsChain(chain) && slices.ContainsFunc(p.chains, chain.equal)
+		}) {
+			return e.refuse(r, true)
 		}
 	}
-	return r.refusal(e)
+	return nil
 }
 
 func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {

@@ -34,7 +34,7 @@ func identities(t *testing.T, n int) *factCache {
 		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})
 		f.answers.Store(&chainAnswer{chains: []*verifiedChain{chain}})
 		e := &evaluation{owner: auth, facts: f}
-		e.anchor(vouchedNames, []*verifiedChain{chain})
+		e.vouched, e.chains = vouchedNames, []*verifiedChain{chain}
 		e.identity()
 		auth.cache.insert(f)
 	}

@@ -136,7 +136,7 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
 	}
-	e.anchor(r.kind.vouches, nil)
+	e.path.anchor(r.kind.vouches, nil)
 	return nil
 }
 
@@ -296,7 +296,7 @@ func (r *exactRule) judge(e *evaluation) *Error {
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
 	}
-	e.anchor(vouchedNames, nil)
+	e.path.anchor(vouchedNames, nil)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,8 +36,7 @@ type Policy interface {
 }
 
 // rule is a compiled policy: immutable, safe for concurrent use. judge returns nil to
-// accept. It may add to the evaluation's identity; a combinator that goes on after a
-// refusal restores it.
+// accept. It may note something down in the evaluation's path.
 type rule interface {
 	judge(e *evaluation) *Error
 	describe(p *printer)
@@ -76,9 +76,12 @@ type place struct {
 	path     string
 	standing standing
 	skew     time.Duration
-	underNot bool
+	nots     int // how many Not stand above
 	depth    int
 }
+
+// negated reports whether what is accepted here is refused in the end.
+func (at place) negated() bool { return at.nots%2 == 1 }
 
 // A tree deeper or larger than this is a loop or a mistake.
 const (
@@ -90,10 +93,26 @@ const (
 type compilation struct {
 	mistakes  []error
 	material  *material
-	names     []string // of the Named policies so far
+	roles     roleNames
 	memos     *atomic.Int64
 	nodes     int
 	overgrown bool
+}
+
+// roleNames are the names of the Named policies so far, and those that a Matched has asked
+// for.
+type roleNames struct{ given, wanted []string }
+
+func (n roleNames) clone() roleNames {
+	return roleNames{slices.Clone(n.given), slices.Clone(n.wanted)}
+}
+
+// plus adds what was added to other since before.
+func (n roleNames) plus(other, before roleNames) roleNames {
+	return roleNames{
+		append(n.given, other.given[len(before.given):]...),
+		append(n.wanted, other.wanted[len(before.wanted):]...),
+	}
 }
 
 func (c *compilation) mistake(path, format string, args ...any) {
@@ -128,11 +147,27 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 			compiled, after = denyRule{path: at.path}, at.standing
 		}
 	}()
+	nodes := c.nodes
 	compiled, after = policy.compile(c, at)
 	if r, ok := compiled.(leafRule); ok {
 		compiled = &rememberedRule{r, c.place()}
 	}
+	if single := c.nodes == nodes; single { // combinators have handed the Not down
+		compiled = negate(compiled, at)
+	}
 	return compiled, after
+}
+
+// negate returns a single rule under the Not that stand above it.
+func negate(r rule, at place) rule {
+	switch r.(type) {
+	case *issuedByRule, denyRule: // an issuedByRule looks at other chains then, and knows by itself
+		return r
+	}
+	for range at.nots {
+		r = &notRule{path: at.path, part: r}
+	}
+	return r
 }
 
 // needNames reports a rule on names that stands where nothing vouches for them.
@@ -148,7 +183,7 @@ func (c *compilation) needNames(path string, at place) {
 
 // forbidUnderNot reports a policy whose refusal must never be turned into an acceptance.
 func (c *compilation) forbidUnderNot(path string, at place) {
-	if at.underNot {
+	if at.nots > 0 {
 		c.mistake(path, "cannot stand under Not; only rules on names, issuers and extensions can")
 	}
 }

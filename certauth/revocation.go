@@ -71,17 +71,19 @@ type RevocationChecker interface {
 	CheckChain(ctx context.Context, chain []*x509.Certificate) (Revocation, error)
 }
 
-// NotRevoked accepts a certificate if the Checker finds a verified chain good. If it finds
-// the caller's own certificate revoked, by whatever chain, it refuses. A chain with a revoked
-// CA in it, or with one that nothing is known about, does not count for any rule and is not
-// in [Identity.Chains]; the caller needs another one. Of more than four chains the shortest
-// four are asked about, and the others do not count. It stands after a [Chain] in the same
-// path of the policy. Unknown status, missing evidence, an error, a panic: all deny, each
-// with its own Reason. Chains that a later rule verifies are judged as well. How an outage is
-// treated is the Checker's business and its word is final.
+// NotRevoked takes out of the policy every verified chain that the Checker does not find
+// good. No rule rests on such a chain, wherever the rule stands, and it is not in
+// [Identity.Chains]: each [Chain] and each [IssuedBy] needs another one. If the Checker finds
+// the caller's own certificate revoked, by whatever chain, the caller is refused. Unknown
+// status, missing evidence and an error count as not good, each with its own Reason; a panic
+// refuses the request. How an outage is treated is the Checker's decision.
 //
-// Several NotRevoked in one policy must leave a chain together. A function ([PolicyFunc])
-// that looks at Identity.Chains belongs behind them.
+// NotRevoked stands behind a [Chain]. It is about all chains of its path through the policy
+// (see [Any]), those included that a rule behind it verifies, and is asked once all other
+// rules about the certificate have accepted, so that nothing is fetched for a caller whom a
+// name refuses anyway. Of more than four chains the shortest four are asked about, and the
+// others are taken out. With several NotRevoked on one path, a chain that any of them
+// refuses is taken out.
 //
 // A nil Checker is an error of [New].
 type NotRevoked struct {
@@ -109,59 +111,92 @@ type notRevokedRule struct {
 }
 
 func (r *notRevokedRule) judge(e *evaluation) *Error {
-	if refused := r.check(e); refused != nil {
-		return refused
-	}
-	e.last = append(e.last, pending{r, len(e.chains)})
+	e.path.late = append(e.path.late, r)
 	return nil
 }
 
-// look judges once more if chains were added to those seen where the rule stands.
-func (r *notRevokedRule) look(e *evaluation, seen int) *Error {
-	if len(e.chains) <= seen {
-		return nil
-	}
-	return r.check(e)
+func (r *notRevokedRule) stage() stage { return stageStatus }
+
+// settle is never called: the rules of this stage are asked together, by askStatus.
+func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
+	return refusal(ReasonInternalError, r.path, "asked out of turn")
 }
 
-func (r *notRevokedRule) check(e *evaluation) *Error {
-	if len(e.chains) == 0 {
-		return refusal(ReasonRevocationUnavailable, r.path, "no verified chain to check")
-	}
-	var good Revocation
-	var refused *Error
-	chains := shortest(e.chains)
-	for _, chain := range chains {
-		found, err := r.ask(e, chain)
-		accepted, denied := r.weigh(found, err)
-		if !accepted { // should another chain carry the caller, nothing may hang by this one
-			e.spoil(chain)
+// statusOf is what one rule says of one chain: nothing against it, or why it denies.
+type statusOf struct {
+	rule   *notRevokedRule
+	chain  *verifiedChain
+	found  Revocation
+	denied *Error
+}
+
+// status asks the rule's checker about the chain, once a request.
+func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (Revocation, *Error) {
+	for i := range e.answers {
+		if known := &e.answers[i]; known.rule == r && known.chain.equal(chain) {
+			return known.found, known.denied
 		}
+	}
+	found, err := r.ask(e, chain)
+	denied := r.weigh(found, err)
+	e.answers = append(e.answers, statusOf{r, chain, found, denied})
+	return found, denied
+}
+
+// askStatus returns the chains that every revocation rule of the path accepts, and the
+// gravest refusal of the others; nil if there is none, as where nobody was asked about them.
+// It refuses the path if none is left, or if the caller's own certificate is revoked, by
+// whatever chain.
+func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, refused *Error) {
+	p.revocation = Revocation{}
+	if !slices.ContainsFunc(p.late, func(r lateRule) bool { return r.stage() == stageStatus }) {
+		return p.chains, nil, nil
+	}
+	left = e.left[:0]
+	for _, chain := range shortest(p.chains) {
+		found, denied := e.chainStatus(p, chain)
 		switch {
-		case found.Status == RevocationRevoked && found.Depth == 0:
-			return denied // the caller's own certificate, whatever else leads to it
-		case accepted && !e.isSpoiled(chain): // what another rule has taken out carries nobody
-			good = found
-		case accepted:
-		case refused == nil || found.Status == RevocationRevoked:
-			refused = denied
-		}
-	}
-	if good.Status == RevocationUnavailable && refused == nil {
-		return refusal(ReasonRevocationUnavailable, r.path, "other revocation rules have taken out every chain that this one accepts")
-	}
-	if good.Status == RevocationUnavailable {
-		return refused
-	}
-	if len(chains) < len(e.chains) {
-		for _, chain := range e.chains {
-			if !slices.Contains(chains, chain) {
-				e.spoil(chain)
+		case denied == nil:
+			left = append(left, chain)
+			if p.revocation.Status != RevocationGood {
+				p.revocation = found
 			}
+		case denied.ofLeaf():
+			return nil, nil, denied
+		case worst == nil || worst.Reason != ReasonCertificateRevoked:
+			worst = denied
 		}
 	}
-	e.revocation = good
-	return nil
+	e.left = left
+	if len(left) == 0 {
+		return nil, nil, worst
+	}
+	return left, worst, nil
+}
+
+// chainStatus asks every revocation rule of the path about one chain: the weakest of the
+// answers that accept, or the gravest refusal.
+func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest Revocation, denied *Error) {
+	for _, late := range p.late {
+		r, ok := late.(*notRevokedRule)
+		if !ok {
+			continue
+		}
+		switch found, refused := e.status(r, chain); {
+		case refused == nil:
+			if weakest.Status != RevocationWaived {
+				weakest = found
+			}
+		case denied == nil || refused.ofLeaf() || refused.Reason == ReasonCertificateRevoked && !denied.ofLeaf():
+			denied = refused
+		}
+	}
+	return weakest, denied
+}
+
+// ofLeaf reports whether the refusal says that the caller's own certificate is revoked.
+func (e *Error) ofLeaf() bool {
+	return e.Reason == ReasonCertificateRevoked && e.revocation != nil && e.revocation.Depth == 0
 }
 
 // maxJudgedChains bounds how often one request waits for evidence, one chain after the other.
@@ -172,27 +207,26 @@ func shortest(chains []*verifiedChain) []*verifiedChain {
 	if len(chains) <= maxJudgedChains {
 		return chains
 	}
-	sorted := slices.Clone(chains)
-	slices.SortStableFunc(sorted, func(a, b *verifiedChain) int { return len(a.certs) - len(b.certs) })
-	return sorted[:maxJudgedChains]
+	return slices.SortedFunc(slices.Values(chains), (*verifiedChain).compare)[:maxJudgedChains]
 }
 
-// weigh takes the checker's word on one chain.
-func (r *notRevokedRule) weigh(found Revocation, err error) (accepted bool, denied *Error) {
+// weigh takes the checker's word on one chain: nil accepts it.
+func (r *notRevokedRule) weigh(found Revocation, err error) *Error {
+	var denied *Error
 	switch {
 	case found.Status == RevocationRevoked:
 		denied = refusal(ReasonCertificateRevoked, r.path, "certificate %d of the chain, source %s", found.Depth, quote(found.Source))
 	case err != nil:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "%w", err)
 	case found.Status == RevocationGood, found.Status == RevocationWaived:
-		return true, nil
+		return nil
 	case found.Status == RevocationUnknown:
 		denied = refusal(ReasonRevocationUnknown, r.path, "source %s", quote(found.Source))
 	default:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "no evidence")
 	}
 	denied.revocation = clone(found)
-	return false, denied
+	return denied
 }
 
 // clone keeps what is asked about on every request off the heap.

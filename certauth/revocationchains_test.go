@@ -63,7 +63,7 @@ func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
 		{"issued by the good one, behind", certauth.All{chain, found(caRevoked, good), fromB}, certauth.ReasonNone, 1},
 		{"issued by the good one, before", certauth.All{chain, fromB, found(caRevoked, good)}, certauth.ReasonNone, 1},
 		{"issued by either, before", certauth.All{chain, certauth.IssuedBy{Certificates: certauth.Certificates(byA, byB)}, found(caRevoked, good)}, certauth.ReasonNone, 1},
-		{"Not looks at every chain, also the spoiled one", certauth.All{chain, found(caRevoked, good), certauth.Not{Policy: fromA}}, certauth.ReasonPolicyRefused, 0},
+		{"Not looks at every chain, also the one that was taken out", certauth.All{certauth.Chain{Roots: certsOf(rootA), Intermediates: certauth.Certificates(byA)}, certauth.Not{Policy: certauth.IssuedBy{PublicKeys: []string{spkiPin(byA)}}}, found(caRevoked, good)}, certauth.ReasonPolicyRefused, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			auth := authOf(t, tc.policy, time.Time{}, leaf)

@@ -30,7 +30,7 @@ func screensOf(r rule) screens {
 			}
 			return screensOf(part)
 		}
-	case anyRule:
+	case *anyRule:
 		var all screens
 		for _, part := range r.parts {
 			one := screensOf(part)

@@ -165,6 +165,9 @@ func TestIssuer_NameAndKey(t *testing.T) {
 	issuedBy := func(certs ...*certauthtest.CA) certauth.IssuedBy {
 		return certauth.IssuedBy{Certificates: certsOf(certs...)}
 	}
+	issuedByKey := func(ca *certauthtest.CA) certauth.IssuedBy {
+		return certauth.IssuedBy{PublicKeys: []string{spkiPin(ca.Certificate)}}
+	}
 	runVerdicts(t, []verdict{
 		{"by certificate", behind(issuedBy(partner)), leaf, certauth.ReasonNone},
 		{"by another certificate", behind(issuedBy(other)), leaf, no},
@@ -175,8 +178,8 @@ func TestIssuer_NameAndKey(t *testing.T) {
 		{"by another thumbprint", behind(certauth.IssuedBy{Thumbprints: []string{thumbprint(other.Certificate)}}), leaf, no},
 		{"by key", behind(certauth.IssuedBy{PublicKeys: []string{spkiPin(partner.Certificate)}}), leaf, certauth.ReasonNone},
 		{"by another key", behind(certauth.IssuedBy{PublicKeys: []string{spkiPin(leaf)}}), leaf, no},
-		{"not by", behind(certauth.Not{Policy: issuedBy(partner)}), leaf, certauth.ReasonPolicyRefused},
-		{"not by another", behind(certauth.Not{Policy: issuedBy(other)}), leaf, certauth.ReasonNone},
+		{"not by", behind(certauth.Not{Policy: issuedByKey(partner)}), leaf, certauth.ReasonPolicyRefused},
+		{"not by another", behind(certauth.Not{Policy: issuedByKey(other)}), leaf, certauth.ReasonNone},
 		{"by name", behind(certauth.IssuerName{"CN=Partner CA,O=certauthtest"}), leaf, certauth.ReasonNone},
 		{"by another name", behind(certauth.IssuerName{"CN=Other CA,O=certauthtest"}), leaf, no},
 		{"by a part of the name", behind(certauth.IssuerName{"CN=Partner CA"}), leaf, no},

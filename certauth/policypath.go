@@ -1,0 +1,124 @@
+package certauth
+
+import (
+	"bytes"
+	"slices"
+)
+
+// policyPath is one way through a policy: one choice of a member for each Any. The policy accepts
+// if some path does, and a path accepts if all rules on it do. Rules about the leaf are
+// judged where they stand. Rules about chains and about the caller are noted down until the
+// path is complete, because they are about all of it, whatever their place:
+//
+//   - What keeps out (Denied, IssuedBy under Not) looks at every chain that verified.
+//   - A chain that a NotRevoked refuses is taken out.
+//   - What lets in (Chain, IssuedBy) rests on the chains that are left.
+//   - Matched and functions look at the caller's roles and at the chains that are left.
+type policyPath struct {
+	vouched    vouching
+	chains     []*verifiedChain   // that verified; then those that are left
+	anchors    [][]*verifiedChain // of each Chain: one of them must be left
+	roles      []string           // of the Named that were passed
+	late       []lateRule
+	revocation Revocation
+}
+
+// stage says when a lateRule is judged.
+type stage uint8
+
+const (
+	stageVerified stage = iota // by the chains that verified, before anybody is asked about them
+	stageStatus                // by revocation
+	stageLeft                  // by the chains that are left
+	stageCaller                // by what is known of the caller, when all else has accepted
+)
+
+// lateRule is a rule about a whole path. Its judge method notes it down.
+type lateRule interface {
+	rule
+	stage() stage
+	// settle judges the path. roles are the caller's, known in stageCaller only.
+	settle(e *evaluation, p *policyPath, roles []string) *Error
+}
+
+// mark is where a path stood, for the walk to come back to.
+type mark struct {
+	vouched                      vouching
+	chains, anchors, roles, late int
+}
+
+func (p *policyPath) mark() mark {
+	return mark{p.vouched, len(p.chains), len(p.anchors), len(p.roles), len(p.late)}
+}
+
+func (p *policyPath) back(to mark) {
+	p.vouched = to.vouched
+	p.chains, p.anchors = p.chains[:to.chains], p.anchors[:to.anchors]
+	p.roles, p.late = p.roles[:to.roles], p.late[:to.late]
+}
+
+// anchor notes that a rule vouches for the certificate, a Chain by the chains it found.
+func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
+	p.vouched = max(p.vouched, v)
+	if len(chains) > 0 {
+		p.anchors = append(p.anchors, chains)
+		p.chains = appendChains(p.chains, chains)
+	}
+}
+
+func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
+	for _, r := range p.late {
+		if r.stage() != s {
+			continue
+		}
+		if err := r.settle(e, p, roles); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether one of the chains is among those of the path.
+func (p *policyPath) holds(chains []*verifiedChain) bool {
+	for _, chain := range chains {
+		if slices.ContainsFunc(p.chains, chain.equal) {
+			return true
+		}
+	}
+	return false
+}
+
+// copyTo keeps the path in the room of another one, with these chains.
+func (p *policyPath) copyTo(kept *policyPath, left []*verifiedChain) {
+	kept.vouched, kept.revocation = p.vouched, p.revocation
+	kept.chains, kept.anchors = append(kept.chains[:0], left...), append(kept.anchors[:0], p.anchors...)
+	kept.roles, kept.late = append(kept.roles[:0], p.roles...), append(kept.late[:0], p.late...)
+}
+
+// appendChains adds what is new: rules count chains.
+func appendChains(to, chains []*verifiedChain) []*verifiedChain {
+	for _, chain := range chains {
+		if !slices.ContainsFunc(to, chain.equal) {
+			to = append(to, chain)
+		}
+	}
+	return to
+}
+
+func (c *verifiedChain) equal(other *verifiedChain) bool {
+	return c == other || len(c.certs) == len(other.certs) && c.compare(other) == 0
+}
+
+// compare puts the shorter chain first, and chains of one length into an order that does
+// not depend on where they were found.
+func (c *verifiedChain) compare(other *verifiedChain) int {
+	if n := len(c.certs) - len(other.certs); n != 0 {
+		return n
+	}
+	for i := range c.certs {
+		if n := bytes.Compare(c.certs[i].Raw, other.certs[i].Raw); n != 0 {
+			return n
+		}
+	}
+	return 0
+}
