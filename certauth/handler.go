@@ -95,7 +95,7 @@ func withOutcome(r *http.Request, id *Identity) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var judged rule
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, names: a.names, memos: &a.memos}
+		c := &compilation{material: a.material, names: a.names, memos: &a.memos, chains: &a.chains}
 		judged, _ = c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())

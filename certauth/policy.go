@@ -92,8 +92,10 @@ type compilation struct {
 	material  *material
 	names     []string // of the Named policies so far
 	memos     *atomic.Int64
+	chains    *chainNodes
 	nodes     int
 	overgrown bool
+	crowded   bool // with different Chain policies
 }
 
 func (c *compilation) mistake(path, format string, args ...any) {
