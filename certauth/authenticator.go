@@ -29,6 +29,7 @@ type Authenticator struct {
 	headers    headerSet
 	roles      roleNames
 	memos      atomic.Int64 // given out to rules
+	chains     chainNodes
 	material   *material
 
 	cache    *factCache // nil if nothing is to be remembered
@@ -63,7 +64,7 @@ func New(config Config) (*Authenticator, error) {
 		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
 	})...)
 
-	c := &compilation{material: a.material, memos: &a.memos}
+	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {

@@ -107,6 +107,11 @@ func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {
 	return checkDates(path, "the leaf", e.facts.leaf, e.now, skew)
 }
 
+// outside reports whether the certificate is not within its validity, the skew allowed.
+func outside(cert *x509.Certificate, now time.Time, skew time.Duration) bool {
+	return now.Add(skew).Before(cert.NotBefore) || now.Add(-skew).After(cert.NotAfter)
+}
+
 // checkDates judges one certificate. Both ends belong to the validity (RFC 5280,
 // section 4.1.2.5).
 func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {

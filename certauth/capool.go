@@ -110,76 +110,8 @@ type search struct {
 	foundRoots         []*x509.Certificate
 	foundIntermediates []*x509.Certificate
 	sameNameOtherKey   bool
-	spent              admission
-}
-
-// The signatures that are checked to admit presented CAs. Those of honest senders verify:
-// a CA whose issuer is not known yet has no candidate to check against.
-const (
-	maxAdmissionChecks   = 16
-	maxAdmissionFailures = 3
-)
-
-// admission counts them for one search.
-type admission struct{ checks, failures int }
-
-func (a *admission) over() bool {
-	return a.checks >= maxAdmissionChecks || a.failures >= maxAdmissionFailures
-}
-
-// count records one check and returns its result.
-func (a *admission) count(err error) bool {
-	a.checks++
-	if err != nil {
-		a.failures++
-	}
-	return err == nil
-}
-
-// admit keeps those presented CA certificates that a configured CA, or one already kept,
-// has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
-// crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
-func (s *search) admit(presented []*x509.Certificate) {
-	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA })
-	for _, ca := range left {
-		s.span.watch(ca, s.skew)
-	}
-	spent := &s.spent
-	for again := true; again; {
-		again = false
-		for i := 0; i < len(left) && !spent.over(); i++ {
-			if !s.certified(left[i], spent) {
-				continue
-			}
-			s.presented = append(s.presented, left[i])
-			left = slices.Delete(left, i, i+1)
-			again = true
-			i--
-		}
-	}
-}
-
-func (s *search) certified(ca *x509.Certificate, spent *admission) bool {
-	var issuers []*x509.Certificate
-	if s.roots != nil {
-		issuers = append(issuers, s.choose(ca, s.roots.bySubject[string(ca.RawIssuer)], 1)...)
-	}
-	issuers = append(issuers, s.choose(ca, s.issuers(ca), 1)...)
-	for _, issuer := range issuers {
-		if spent.over() {
-			return false
-		}
-		if spent.count(ca.CheckSignatureFrom(issuer)) {
-			return true
-		}
-	}
-	if s.system == nil || spent.over() {
-		return false
-	}
-	_, err := ca.Verify(x509.VerifyOptions{
-		Roots: s.system, Intermediates: poolOf(s.presented), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	return spent.count(err)
+	dated              *x509.Certificate // the one whose dates refuse, if that is why
+	admission          admission
 }
 
 // issuers are the intermediate CAs of the name that the child asks for.

@@ -184,28 +184,6 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 	}
 }
 
-// A stranger names the configured root as the issuer of his CAs: each would cost a
-// signature of the root's key, and a few of them are all that is checked.
-func TestSearch_FailedAdmissionsAreBounded(t *testing.T) {
-	root := certauthtest.NewCA(t, "Root", func(c *x509.Certificate) { c.SubjectKeyId = []byte("root") })
-	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
-	require.NoError(t, err)
-	stranger := certauthtest.NewCA(t, "Root", func(c *x509.Certificate) { c.SubjectKeyId = []byte("root") })
-	var crowd []*x509.Certificate
-	for range 9 {
-		crowd = append(crowd, stranger.NewIntermediate(t, "Any").Certificate)
-	}
-	s := search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
-	s.admit(crowd)
-	assert.Empty(t, s.presented)
-	assert.Equal(t, admission{checks: maxAdmissionFailures, failures: maxAdmissionFailures}, s.spent)
-
-	s = search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
-	s.admit([]*x509.Certificate{root.NewIntermediate(t, "One").Certificate, root.NewIntermediate(t, "Two").Certificate})
-	assert.Len(t, s.presented, 2)
-	assert.Equal(t, admission{checks: 2}, s.spent)
-}
-
 // Under the system's roots a presented CA is a candidate if it verifies to one of them.
 func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
 	root := certauthtest.NewCA(t, "Public Root")

@@ -26,8 +26,8 @@ type facts struct {
 
 	// What every hit looks at stands together.
 	accepted            acceptedBy
-	answers             atomic.Pointer[chainAnswer] // one for each Chain node, linked
-	identity            atomic.Pointer[Identity]    // handed out last: the next request with the same outcome shares it
+	answers             chainAnswers
+	identity            atomic.Pointer[Identity] // handed out last: the next request with the same outcome shares it
 	leaf                *x509.Certificate
 	notBefore, notAfter time.Time // of the leaf
 

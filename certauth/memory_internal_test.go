@@ -32,7 +32,7 @@ func identities(t *testing.T, n int) *factCache {
 		require.Nil(t, refused)
 		f.key, f.hash = key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
 		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})
-		f.answers.Store(&chainAnswer{chains: []*verifiedChain{chain}})
+		f.answers.first.Store(&chainAnswer{chains: []*verifiedChain{chain}})
 		e := &evaluation{owner: auth, facts: f}
 		e.vouched, e.chains = vouchedNames, []*verifiedChain{chain}
 		e.identity()

@@ -95,8 +95,10 @@ type compilation struct {
 	material  *material
 	roles     roleNames
 	memos     *atomic.Int64
+	chains    *chainNodes
 	nodes     int
 	overgrown bool
+	crowded   bool // with different Chain policies
 }
 
 // roleNames are the names of the Named policies so far, and those that a Matched has asked

@@ -57,6 +57,7 @@ func TestRatios(t *testing.T) {
 		{"Miss/p256", of(misses, "p256", 64)},
 		{"Miss/rsa2048", of(misses, "rsa2048", 64)},
 		{"Roots", sameNames},
+		{"Chains", chainCounts},
 	} {
 		t.Run(c.name, func(t *testing.T) { report(t, &out, c.make(t)) }) // one after the other, so that none keeps another's data
 	}

@@ -26,7 +26,7 @@ func newSignatureWork() *signatureWork {
 // chainFlight is a search that several requests wait for. What it is for is fixed before
 // anybody waits.
 type chainFlight struct {
-	rule     *chainRule
+	node     *chainNode
 	material generations
 	done     chan struct{}
 	answer   *chainAnswer // when done
@@ -38,12 +38,12 @@ type chainFlight struct {
 func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, material generations, run func() *chainAnswer) (*chainAnswer, *Error) {
 	f.mutex.Lock()
 	for _, flight := range f.searches {
-		if flight.rule == r && flight.material == material {
+		if flight.node == r.chainNode && flight.material == material {
 			f.mutex.Unlock()
-			return flight.wait(ctx)
+			return flight.wait(ctx, r.path)
 		}
 	}
-	flight := &chainFlight{rule: r, material: material, done: make(chan struct{})}
+	flight := &chainFlight{node: r.chainNode, material: material, done: make(chan struct{})}
 	f.searches = append(f.searches, flight)
 	f.mutex.Unlock()
 
@@ -67,7 +67,7 @@ func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, mate
 		w.queued.Add(-queued)
 		w.fly(f, flight, run)
 	}()
-	return flight.wait(ctx)
+	return flight.wait(ctx, r.path)
 }
 
 // fly runs the search. Whatever happens in it, those who wait get an answer.
@@ -75,7 +75,7 @@ func (w *signatureWork) fly(f *facts, flight *chainFlight, run func() *chainAnsw
 	answer, err := safely(func() (*chainAnswer, error) { return run(), nil })
 	<-w.running
 	if err != nil {
-		answer = &chainAnswer{refused: refusal(ReasonInternalError, flight.rule.path, "%w", err)}
+		answer = &chainAnswer{refused: refusal(ReasonInternalError, "", "%w", err)}
 	}
 	flight.land(f, answer)
 }
@@ -91,16 +91,16 @@ func (flight *chainFlight) land(f *facts, answer *chainAnswer) {
 		}
 	}
 	if answer.lasting() {
-		f.remember(answer)
+		f.answers.remember(flight.node, answer)
 	}
 	close(flight.done)
 }
 
-func (flight *chainFlight) wait(ctx context.Context) (*chainAnswer, *Error) {
+func (flight *chainFlight) wait(ctx context.Context, path string) (*chainAnswer, *Error) {
 	select {
 	case <-flight.done:
 		return flight.answer, nil
 	case <-ctx.Done():
-		return nil, refusal(ReasonRequestCanceled, flight.rule.path, "%w", ctx.Err())
+		return nil, refusal(ReasonRequestCanceled, path, "%w", ctx.Err())
 	}
 }

@@ -11,15 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func answered(r *chainRule) *chainAnswer {
-	return &chainAnswer{rule: r, chains: []*verifiedChain{{}}}
+func answered() *chainAnswer { return &chainAnswer{chains: []*verifiedChain{{}}} }
+
+func ruleAt(path string) *chainRule {
+	return &chainRule{path: path, chainNode: (&chainNodes{}).node(chainSettings{})}
 }
 
 // CVE-2018-16875 and its kin: verification burns CPU. So few run at a time that known
 // callers keep a core, so many wait, and the next is refused at once with a reason.
 func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, rule := newSignatureWork(), &chainRule{path: "Policy.Chain"}
+		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
 		running, most := atomic.Int32{}, atomic.Int32{}
 		goOn := make(chan struct{})
 		slow := func() *chainAnswer {
@@ -28,7 +30,7 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 			}
 			<-goOn
 			running.Add(-1)
-			return answered(rule)
+			return answered()
 		}
 		places := cap(w.running) * (1 + maxQueued)
 		var group sync.WaitGroup
@@ -74,12 +76,12 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 }
 
 func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
-	rule := &chainRule{path: "Policy.Chain"}
+	rule := ruleAt("Policy.Chain")
 	t.Run("one run for all who ask the same", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
 			goOn := make(chan struct{})
-			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered(rule) }
+			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
 			var group sync.WaitGroup
 			for range 50 {
 				group.Go(func() {
@@ -92,7 +94,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			close(goOn)
 			group.Wait()
 			assert.EqualValues(t, 1, runs.Load())
-			assert.NotNil(t, f.answer(rule), "kept")
+			assert.NotNil(t, f.answers.of(rule.chainNode), "kept")
 			assert.Empty(t, f.searches)
 		})
 	})
@@ -100,7 +102,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
 			goOn := make(chan struct{})
-			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered(rule) }
+			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
 			var group sync.WaitGroup
 			for i := range uint64(3) {
 				group.Go(func() { _, _ = w.search(t.Context(), f, rule, generations{roots: i}, run) })
@@ -117,13 +119,13 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			block, goOn := make(chan struct{}), make(chan struct{})
 			for range cap(w.running) { // all places are taken, so the first of the others waits as well
 				go func() {
-					_, _ = w.search(t.Context(), &facts{}, rule, generations{}, func() *chainAnswer { <-block; return answered(rule) })
+					_, _ = w.search(t.Context(), &facts{}, rule, generations{}, func() *chainAnswer { <-block; return answered() })
 				}()
 			}
 			synctest.Wait()
 			ctx, cancel := context.WithCancel(t.Context())
 			first, second := make(chan *Error, 1), make(chan *Error, 1)
-			run := func() *chainAnswer { <-goOn; return answered(rule) }
+			run := func() *chainAnswer { <-goOn; return answered() }
 			go func() { _, refused := w.search(ctx, f, rule, generations{}, run); first <- refused }()
 			synctest.Wait()
 			go func() { _, refused := w.search(t.Context(), f, rule, generations{}, run); second <- refused }()
@@ -150,32 +152,41 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			synctest.Wait()
 			close(goOn)
 			group.Wait()
-			assert.Nil(t, f.answer(rule))
+			assert.Nil(t, f.answers.of(rule.chainNode))
 			assert.Empty(t, f.searches)
 			assert.Empty(t, w.running)
-			answer, _ := w.search(t.Context(), f, rule, generations{}, func() *chainAnswer { return answered(rule) })
+			answer, _ := w.search(t.Context(), f, rule, generations{}, answered)
 			assert.Nil(t, answer.refused)
 		})
 	})
 	t.Run("what only the moment refuses is not kept", func(t *testing.T) {
 		w, f := newSignatureWork(), &facts{}
-		for _, reason := range []Reason{ReasonCertificateExpired, ReasonCertificateNotYetValid, ReasonOverloaded, ReasonInternalError} {
+		for _, reason := range []Reason{ReasonOverloaded, ReasonInternalError} {
 			_, _ = w.search(t.Context(), f, rule, generations{}, func() *chainAnswer {
-				return &chainAnswer{rule: rule, refused: refusal(reason, rule.path, "x")}
+				return &chainAnswer{refused: refusal(reason, rule.path, "x")}
 			})
-			assert.Nil(t, f.answer(rule), reason)
+			assert.Nil(t, f.answers.of(rule.chainNode), reason)
 		}
 	})
-	t.Run("what is kept of one certificate is bounded", func(t *testing.T) {
-		w, f := newSignatureWork(), &facts{}
-		for range 3 * maxAnswers {
-			one := &chainRule{}
-			_, _ = w.search(t.Context(), f, one, generations{}, func() *chainAnswer { return answered(one) })
+	t.Run("each node has its place in what is kept of one certificate", func(t *testing.T) {
+		w, f, all := newSignatureWork(), &facts{}, &chainNodes{}
+		var rules []*chainRule
+		var answers []*chainAnswer
+		for i := range maxChainNodes {
+			rules = append(rules, &chainRule{chainNode: all.node(chainSettings{maxDepth: i})})
+			answers = append(answers, answered())
 		}
-		n := 0
-		for a := f.answers.Load(); a != nil; a = a.next {
-			n++
+		for i, one := range rules {
+			_, _ = w.search(t.Context(), f, one, generations{}, func() *chainAnswer { return answers[i] })
 		}
-		assert.Equal(t, maxAnswers, n)
+		for i, one := range rules {
+			assert.Same(t, answers[i], f.answers.of(one.chainNode), "node %d", i)
+		}
+		assert.Len(t, *f.answers.more.Load(), maxChainNodes-1, "room is made once")
+		late := &chainRule{chainNode: all.node(chainSettings{maxDepth: -1})} // of a Require
+		assert.Nil(t, f.answers.of(late.chainNode))
+		_, _ = w.search(t.Context(), f, late, generations{}, answered)
+		assert.NotNil(t, f.answers.of(late.chainNode))
+		assert.Same(t, answers[255], f.answers.of(rules[255].chainNode))
 	})
 }

@@ -2,21 +2,14 @@ package certauth
 
 import (
 	"crypto/x509"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	// maxAnswers bounds what is remembered of one certificate: an answer for each of so many
-	// Chain nodes. Further ones are searched each time.
-	maxAnswers = 16
-
-	// systemAnswerLife bounds an answer under the system's roots, whose candidates are not
-	// known here, and on some systems not even their number.
-	systemAnswerLife = 10 * time.Minute
-)
+// systemAnswerLife bounds an answer under the system's roots, whose candidates are not
+// known here, and on some systems not even their number.
+const systemAnswerLife = 10 * time.Minute
 
 // verifiedChain is a chain that has verified, with what rules need of it.
 type verifiedChain struct {
@@ -32,17 +25,16 @@ func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {
 	return &verifiedChain{certs: certs, sums: make([]certSums, len(certs)), issuers: make([]atomic.Pointer[issuerName], len(certs))}
 }
 
-// chainAnswer is what one search said: the chains of a leaf under one Chain node, or why
-// there are none. It holds for the material that it was found with, and as long as every
-// certificate that was a candidate is on the same side of its dates: within that time no
-// search would find another.
+// chainAnswer is what is known of a leaf under one chainNode: its chains, or why there are
+// none. It holds for the material that it was found with, and as long as every certificate
+// that was a candidate is on the same side of its dates: within that time no search would
+// find another.
 type chainAnswer struct {
-	rule        *chainRule
 	material    generations
 	from, until time.Time // holds at from, no longer at until
 	chains      []*verifiedChain
 	refused     *Error
-	next        *chainAnswer // of another node
+	dated       *x509.Certificate // refused because this one is outside its validity
 }
 
 // generations tells the states of the material of a Chain apart.
@@ -53,52 +45,70 @@ func (a *chainAnswer) holds(material generations, now time.Time) bool {
 }
 
 // lasting reports whether the answer may be kept. The others say something about the
-// moment: an overload, a slip, a date.
+// moment: an overload, a slip.
 func (a *chainAnswer) lasting() bool {
-	if a.refused == nil {
-		return true
-	}
-	return slices.Contains([]Reason{ReasonChainUntrusted, ReasonUsageNotAllowed, ReasonCertificateIsCA}, a.refused.Reason)
+	return a.refused == nil || a.refused.Reason != ReasonOverloaded && a.refused.Reason != ReasonInternalError
 }
 
-// answer returns what is remembered for the rule, or nil.
-func (f *facts) answer(r *chainRule) *chainAnswer {
-	for a := f.answers.Load(); a != nil; a = a.next {
-		if a.rule == r {
-			return a
-		}
+// chainAnswers are what is remembered of one certificate: an answer for each chainNode that
+// has been asked, at the node's place. Readers take no lock. Most policies have one node,
+// so the first place is at hand.
+type chainAnswers struct {
+	first atomic.Pointer[chainAnswer]
+	more  atomic.Pointer[[]atomic.Pointer[chainAnswer]] // of the places from 1 on
+}
+
+// of returns what is remembered for the node, or nil.
+func (a *chainAnswers) of(n *chainNode) *chainAnswer {
+	if n.place == 0 {
+		return a.first.Load()
+	}
+	if more := a.more.Load(); more != nil && n.place <= len(*more) {
+		return (*more)[n.place-1].Load()
 	}
 	return nil
 }
 
-// remember replaces the answer of the same rule. The mutex is held. Readers walk the old
-// list or the new one: what is in a list never changes.
-func (f *facts) remember(answer *chainAnswer) {
-	var head *chainAnswer
-	n := 0
-	for a := f.answers.Load(); a != nil; a = a.next {
-		if a.rule == answer.rule {
-			continue
-		}
-		kept := *a
-		kept.next = head
-		head = &kept
-		n++
-	}
-	if n >= maxAnswers {
+// remember replaces the answer for the node. Calls must not overlap.
+func (a *chainAnswers) remember(n *chainNode, answer *chainAnswer) {
+	if n.place == 0 {
+		a.first.Store(answer)
 		return
 	}
-	added := *answer
-	added.next = head
-	f.answers.Store(&added)
+	more := a.more.Load()
+	if more == nil || n.place > len(*more) {
+		grown := make([]atomic.Pointer[chainAnswer], max(n.place, n.among.len()-1))
+		if more != nil {
+			for i := range *more {
+				grown[i].Store((*more)[i].Load())
+			}
+		}
+		more = &grown
+		a.more.Store(more)
+	}
+	(*more)[n.place-1].Store(answer)
+}
+
+// keep remembers an answer that took no search, of a caller who is known. A stranger is
+// judged once.
+func (f *facts) keep(n *chainNode, answer *chainAnswer) {
+	if !f.kept.Load() {
+		return
+	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.answers.remember(n, answer)
 }
 
 // span is the time around now in which nothing that a search looked at begins or ends.
 type span struct{ now, from, until time.Time }
 
 func newSpan(now time.Time) span {
-	return span{now: now, from: time.Time{}, until: time.Unix(1<<40, 0)}
+	return span{now: now, until: endOfTime}
 }
+
+// endOfTime is behind every date that a certificate can hold.
+var endOfTime = time.Unix(1<<40, 0)
 
 // watch narrows the span by the dates of a certificate, as they are and moved by the skew.
 func (s *span) watch(cert *x509.Certificate, skew time.Duration) {
@@ -119,5 +129,15 @@ func (s *span) edge(at time.Time) {
 		}
 	} else if at.After(s.from) {
 		s.from = at
+	}
+}
+
+// within bounds the span to so long before and after the moment of the search.
+func (s *span) within(d time.Duration) {
+	if from := s.now.Add(-d); from.After(s.from) {
+		s.from = from
+	}
+	if until := s.now.Add(d); until.Before(s.until) {
+		s.until = until
 	}
 }

@@ -1,0 +1,108 @@
+package certauth
+
+import (
+	"bytes"
+	"crypto/x509"
+	"slices"
+)
+
+// maxAdmissionChecks bounds the signatures that one search checks to admit presented CAs:
+// each of them with as many candidates as are ever tried for one child.
+const maxAdmissionChecks = (maxCertificates - 1) * maxSameName
+
+// admission is the signatures that one search has checked so far. One that did not hold is
+// not checked again: not when another CA is admitted, and not by another certificate of the
+// same key.
+type admission struct {
+	checks int
+	failed []pair
+}
+
+// pair is a CA certificate and a key that has not signed it; nil stands for all the keys of
+// the system's roots.
+type pair struct {
+	child *x509.Certificate
+	key   []byte
+}
+
+func (a *admission) hasFailed(child *x509.Certificate, key []byte) bool {
+	return slices.ContainsFunc(a.failed, func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) })
+}
+
+// check reports whether the key is the signer. Further checks than the bound fail.
+func (a *admission) check(child *x509.Certificate, key []byte, signature func() error) bool {
+	if a.checks >= maxAdmissionChecks || a.hasFailed(child, key) {
+		return false
+	}
+	a.checks++
+	if signature() == nil {
+		return true
+	}
+	a.failed = append(a.failed, pair{child, key})
+	return false
+}
+
+// admit keeps those presented CA certificates that a configured CA, or one already kept,
+// has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
+// crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
+func (s *search) admit(presented []*x509.Certificate) {
+	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA || s.configured(c) })
+	for _, ca := range left {
+		s.span.watch(ca, s.skew)
+	}
+	for again := true; again; {
+		again = false
+		for i := 0; i < len(left); i++ {
+			if !s.certified(left[i]) {
+				continue
+			}
+			s.presented = append(s.presented, left[i])
+			left = slices.Delete(left, i, i+1)
+			again = true
+			i--
+		}
+	}
+}
+
+// configured reports whether the certificate is a candidate already.
+func (s *search) configured(cert *x509.Certificate) bool {
+	return s.intermediates.contains(cert) || s.roots != nil && s.roots.contains(cert)
+}
+
+func (s *search) certified(ca *x509.Certificate) bool {
+	var issuers []*x509.Certificate
+	if s.roots != nil {
+		issuers = append(issuers, s.choose(ca, s.roots.bySubject[string(ca.RawIssuer)], 1)...)
+	}
+	issuers = append(issuers, s.choose(ca, s.issuers(ca), 1)...)
+	for _, issuer := range issuers {
+		if canHaveSigned(issuer, ca) && s.admission.check(ca, issuer.RawSubjectPublicKeyInfo, func() error { return ca.CheckSignatureFrom(issuer) }) {
+			return true
+		}
+	}
+	return s.system != nil && s.admission.check(ca, nil, func() error {
+		_, err := ca.Verify(x509.VerifyOptions{
+			Roots: s.system, Intermediates: x509.NewCertPool(), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		})
+		return err
+	})
+}
+
+// canHaveSigned reports whether the issuer may sign certificates and the signature is of a
+// kind that crypto/x509 accepts and the issuer's key can make. If not, there is nothing to
+// check: an old cross-certificate with SHA-1 costs nothing.
+func canHaveSigned(issuer, child *x509.Certificate) bool {
+	if !issuer.IsCA || issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return false
+	}
+	switch child.SignatureAlgorithm {
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
+		return issuer.PublicKeyAlgorithm == x509.RSA
+	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
+		return issuer.PublicKeyAlgorithm == x509.ECDSA
+	case x509.PureEd25519:
+		return issuer.PublicKeyAlgorithm == x509.Ed25519
+	default:
+		return false
+	}
+}

@@ -1,0 +1,136 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// sameNameRoots are n roots of one name with a key each, the first of them the oldest. Like
+// those of many small CAs they have no key identifier.
+func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *caPool) {
+	t.Helper()
+	var certs []*x509.Certificate
+	for i := range n {
+		born := time.Now().AddDate(-1, 0, i)
+		ca := certauthtest.NewCA(t, "Root", certauthtest.Valid(born, born.AddDate(10, 0, 0)))
+		bare := *ca.Certificate // CreateCertificate gives every CA an identifier of its own
+		bare.SubjectKeyId = nil
+		ca.Certificate = &bare
+		cas, certs = append(cas, ca), append(certs, &bare)
+	}
+	made, err := newCAPool(certs, "test")
+	require.NoError(t, err)
+	return cas, &made
+}
+
+func admit(roots *caPool, presented ...*x509.Certificate) *search {
+	s := &search{roots: roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+	s.admit(presented)
+	return s
+}
+
+// A stranger names the configured root as the issuer of his CAs: each costs one signature of
+// the root's key, in whatever order they come, and no more.
+func TestSearch_FailedAdmissionsAreBounded(t *testing.T) {
+	t.Run("one root", func(t *testing.T) {
+		_, roots := sameNameRoots(t, 1)
+		s := admit(roots, strangers(t, 9)...)
+		assert.Empty(t, s.presented)
+		assert.Equal(t, 9, s.admission.checks)
+	})
+	t.Run("eight roots of one name", func(t *testing.T) {
+		_, roots := sameNameRoots(t, 8)
+		s := admit(roots, strangers(t, 9)...)
+		assert.Empty(t, s.presented)
+		assert.Equal(t, maxAdmissionChecks, s.admission.checks)
+	})
+	t.Run("a hundred roots of one name", func(t *testing.T) {
+		_, roots := sameNameRoots(t, 100)
+		s := admit(roots, strangers(t, 9)...)
+		assert.Equal(t, maxAdmissionChecks, s.admission.checks)
+	})
+	t.Run("genuine CAs with strangers that name them", func(t *testing.T) {
+		cas, roots := sameNameRoots(t, 1)
+		first := cas[0].NewIntermediate(t, "Root")
+		copies := []*x509.Certificate{first.Certificate, cas[0].CrossSign(t, first), cas[0].CrossSign(t, first)}
+		s := admit(roots, append(copies, strangers(t, 6)...)...)
+		assert.Len(t, s.presented, 3)
+		assert.LessOrEqual(t, s.admission.checks, 3+6*2, "copies of one key are one candidate")
+	})
+	t.Run("what is configured costs nothing", func(t *testing.T) {
+		cas, roots := sameNameRoots(t, 1)
+		s := admit(roots, cas[0].Certificate)
+		assert.Zero(t, s.admission.checks)
+	})
+}
+
+// strangers are CAs that say the root of that name has signed them.
+func strangers(t *testing.T, n int) []*x509.Certificate {
+	t.Helper()
+	stranger := certauthtest.NewCA(t, "Root")
+	bare := *stranger.Certificate
+	bare.SubjectKeyId = nil
+	stranger.Certificate = &bare
+	var crowd []*x509.Certificate
+	for range n {
+		crowd = append(crowd, stranger.NewIntermediate(t, "Any").Certificate)
+	}
+	return crowd
+}
+
+// finding R2: the doc of Chain promised eight candidates of one name, and after three wrong
+// ones a presented issuing CA was dropped.
+func TestSearch_PresentedCAIsTriedWithEveryCandidate(t *testing.T) {
+	for younger := range maxSameName {
+		t.Run(fmt.Sprintf("%d younger roots of the same name", younger), func(t *testing.T) {
+			cas, roots := sameNameRoots(t, younger+1)
+			var honest []*x509.Certificate
+			for i := range 9 {
+				honest = append(honest, cas[0].NewIntermediate(t, fmt.Sprint("Issuing ", i)).Certificate)
+			}
+			s := admit(roots, honest...)
+			assert.Len(t, s.presented, 9, "of the oldest root, each of them")
+		})
+	}
+}
+
+// finding R2: a signature that did not hold was checked, and counted, again after every
+// admission, so that two bad CAs hid a good chain.
+func TestSearch_BadPresentedCAsHideNothing(t *testing.T) {
+	cas, roots := sameNameRoots(t, 1)
+	root := cas[0]
+	var good []*x509.Certificate
+	for ca := root; len(good) < 4; {
+		ca = ca.NewIntermediate(t, fmt.Sprint("CA ", len(good)))
+		good = append(good, ca.Certificate)
+	}
+	bad := strangers(t, 5)
+	slices.Reverse(good)
+	for name, order := range map[string][]*x509.Certificate{
+		"bad first":    slices.Concat(bad, good),
+		"bad last":     slices.Concat(good, bad),
+		"bad between":  slices.Concat(good[:2], bad, good[2:]),
+		"top to down":  slices.Concat(bad, []*x509.Certificate{good[3], good[2], good[1], good[0]}),
+		"in one order": slices.Concat(good[:1], bad[:1], good[1:2], bad[1:2], good[2:3], bad[2:3], good[3:], bad[3:]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := admit(roots, order...)
+			assert.Len(t, s.presented, 4)
+			assert.Equal(t, 9, s.admission.checks, "each once")
+		})
+	}
+	t.Run("SHA-1 costs nothing", func(t *testing.T) {
+		old := root.NewIntermediate(t, "Old", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }).Certificate
+		s := admit(roots, old)
+		assert.Empty(t, s.presented)
+		assert.Zero(t, s.admission.checks)
+	})
+}

@@ -1,0 +1,197 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxChainNodes is how many different Chain policies one Authenticator may have: what it
+// remembers of a certificate has a place for each.
+const maxChainNodes = 256
+
+// chainSettings are all that the answer of a Chain depends on, beside the certificate, the
+// state of the material, and the time.
+type chainSettings struct {
+	roots         *reloader[caPool] // nil with the system's roots
+	intermediates *reloader[caPool]
+	system        *x509.CertPool // instead of roots, if InsecureSystemRoots
+	strictEKU     bool
+	maxDepth      int
+	skew          time.Duration
+}
+
+// chainNode is a Chain without its place in the policy: Chain policies with the same
+// settings share one, so that a certificate is searched, and its answer remembered, once.
+type chainNode struct {
+	chainSettings
+
+	place int // in the answers about every certificate
+	among *chainNodes
+
+	unknown atomic.Pointer[chainAnswer] // for every leaf of a CA that is not configured
+}
+
+// chainNodes are those of one Authenticator, those of Require included, with the CA
+// certificates that they read.
+type chainNodes struct {
+	mutex  sync.Mutex
+	pools  []sharedPool
+	empty  *reloader[caPool] // where no source is given
+	system *x509.CertPool
+	nodes  map[chainSettings]*chainNode
+}
+
+// sharedPool is a pool with what it was read from.
+type sharedPool struct {
+	source CertSource
+	pool   *reloader[caPool]
+}
+
+// pemDigest stands for the text of a PEM, which is the user's and may change later.
+type pemDigest struct {
+	CertSource
+
+	sum digest
+}
+
+// comparableSource returns the source in a form that sameSource can compare, or nil: functions
+// cannot be compared, and what another package embeds is not known.
+func comparableSource(source CertSource) CertSource {
+	switch source := source.(type) {
+	case PEMFile, CertificateSet:
+		return source
+	case PEM:
+		return pemDigest{sum: sha256.Sum256(source)}
+	}
+	return nil
+}
+
+func sameSource(a, b CertSource) bool {
+	switch a := a.(type) {
+	case PEMFile:
+		b, ok := b.(PEMFile)
+		return ok && a == b
+	case pemDigest:
+		b, ok := b.(pemDigest)
+		return ok && a.sum == b.sum
+	case CertificateSet:
+		b, ok := b.(CertificateSet)
+		return ok && slices.Equal(a.list, b.list)
+	}
+	return false
+}
+
+func (n *chainNodes) poolOf(source CertSource) *reloader[caPool] {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	for _, known := range n.pools {
+		if sameSource(known.source, source) {
+			return known.pool
+		}
+	}
+	return nil
+}
+
+func (n *chainNodes) add(source CertSource, pool *reloader[caPool]) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.pools = append(n.pools, sharedPool{source, pool})
+}
+
+// node returns the node with these settings, a new one if there is none.
+func (n *chainNodes) node(settings chainSettings) *chainNode {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if known := n.nodes[settings]; known != nil {
+		return known
+	}
+	if n.nodes == nil {
+		n.nodes = map[chainSettings]*chainNode{}
+	}
+	made := &chainNode{chainSettings: settings, place: len(n.nodes), among: n}
+	n.nodes[settings] = made
+	return made
+}
+
+func (n *chainNodes) len() int {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return len(n.nodes)
+}
+
+// systemPool asks for the system's roots once.
+func (n *chainNodes) systemPool() (*x509.CertPool, error) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.system == nil {
+		pool, err := x509.SystemCertPool() //nolint:forbidigo // the one place that asks for it, by InsecureSystemRoots
+		if err != nil {
+			return nil, err
+		}
+		n.system = pool
+	}
+	return n.system, nil
+}
+
+// nodesOf returns the nodes of the Authenticator; a compilation that is only for its
+// mistakes has its own.
+func (c *compilation) nodesOf() *chainNodes {
+	if c.chains == nil {
+		c.chains = &chainNodes{}
+	}
+	return c.chains
+}
+
+// node returns the node with these settings. One too many is a mistake.
+func (c *compilation) node(path string, settings chainSettings) *chainNode {
+	node := c.nodesOf().node(settings)
+	if node.place >= maxChainNodes && !c.crowded {
+		c.mistake(path, "more than %d Chain policies that differ; put the CAs that mean the same into one Chain, and tell callers apart by rules behind it", maxChainNodes)
+		c.crowded = true
+	}
+	return node
+}
+
+// pool loads CA certificates and indexes them. A nil source is a mistake where required.
+// A source that was loaded before is not loaded again: what is read once reloads once.
+func (c *compilation) pool(path string, source CertSource, required bool) *reloader[caPool] {
+	nodes := c.nodesOf()
+	if isNil(source) {
+		if required {
+			c.mistake(path, "nil; name the CAs you trust")
+		}
+		return nodes.noCAs()
+	}
+	known := comparableSource(source)
+	if pool := nodes.poolOf(known); pool != nil {
+		return pool
+	}
+	before := len(c.mistakes)
+	pool := watch(c, path, source.reloads(), func(ctx context.Context, known digest) (caPool, digest, error) {
+		certs, sum, err := source.certs(ctx, known)
+		if err != nil || sum == known {
+			return caPool{}, sum, err
+		}
+		pool, err := newCAPool(certs, source.describe())
+		return pool, sum, err
+	})
+	if known != nil && len(c.mistakes) == before {
+		nodes.add(known, pool)
+	}
+	return pool
+}
+
+func (n *chainNodes) noCAs() *reloader[caPool] {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.empty == nil {
+		n.empty = &reloader[caPool]{}
+		n.empty.set(caPool{})
+	}
+	return n.empty
+}

@@ -1,0 +1,287 @@
+package certauth
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// crowd is a policy of one Chain for each partner, and the leaf that asks.
+type crowd struct {
+	auth *Authenticator
+	leaf *x509.Certificate
+}
+
+func newCrowd(t testing.TB, last Chain, leaf *x509.Certificate, others ...Chain) *crowd {
+	t.Helper()
+	var partners Any
+	for i, chain := range append(others, last) {
+		partners = append(partners, Named{Name: fmt.Sprint("partner ", i), Policy: chain})
+	}
+	c := &crowd{leaf: leaf}
+	auth, err := New(Config{
+		Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{c.leaf}, nil }},
+		Policy: partners,
+	})
+	require.NoError(t, err)
+	c.auth = auth
+	return c
+}
+
+func (c *crowd) check(ctx context.Context) (*Identity, error) {
+	return c.auth.Check(httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+}
+
+func chainTo(ca *certauthtest.CA) Chain { return Chain{Roots: Certificates(ca.Certificate)} }
+
+// finding S3: from the 17th Chain of a policy on a known caller paid for a search on every
+// request, and waited for it behind the strangers.
+func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
+	others := func(n int, name func(i int) string) func(*certauthtest.CA) []Chain {
+		return func(*certauthtest.CA) (all []Chain) {
+			for i := range n {
+				all = append(all, chainTo(certauthtest.NewCA(t, name(i))))
+			}
+			return all
+		}
+	}
+	another := func(i int) string { return fmt.Sprint("Root ", i) }
+	for _, tc := range []struct {
+		name   string
+		others func(root *certauthtest.CA) []Chain
+	}{
+		{"16 other partners", others(16, another)},
+		{"63 other partners", others(63, another)},
+		{"255 other partners", others(255, another)},
+		{"40 CAs of the same name", others(40, func(int) string { return "Partner Root" })},
+		{"a CA of the same name without key identifier", func(*certauthtest.CA) []Chain {
+			bare := *certauthtest.NewCA(t, "Partner Root").Certificate
+			bare.SubjectKeyId = nil
+			return []Chain{{Roots: Certificates(&bare)}}
+		}},
+		{"the same CA, which has ended", func(root *certauthtest.CA) []Chain {
+			return []Chain{{Roots: Certificates(again(t, root, certauthtest.Valid(time.Now().AddDate(-3, 0, 0), time.Now().AddDate(-1, 0, 0))))}}
+		}},
+		{"a demand that the leaf does not meet", func(root *certauthtest.CA) []Chain {
+			return []Chain{{Roots: Certificates(root.Certificate), StrictEKU: true}}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				root := certauthtest.NewCA(t, "Partner Root")
+				others := tc.others(root)
+				c := newCrowd(t, chainTo(root), root.Issue(t, "client", certauthtest.Usage()).Certificate, others...)
+				for range 2 {
+					_, err := c.check(t.Context())
+					require.NoError(t, err)
+				}
+				c.holdEveryPlace()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				id, err := c.check(ctx)
+				require.NoError(t, err)
+				assert.Equal(t, []string{fmt.Sprint("partner ", len(others))}, id.Matched)
+			})
+		})
+	}
+}
+
+// holdEveryPlace lets no search run any more, as strangers do.
+func (c *crowd) holdEveryPlace() {
+	for range cap(c.auth.work.running) {
+		c.auth.work.running <- struct{}{}
+	}
+}
+
+// again certifies the key and the name of the CA once more, by itself.
+func again(t testing.TB, ca *certauthtest.CA, change ...certauthtest.Template) *x509.Certificate {
+	t.Helper()
+	change = append(change, certauthtest.AsCA(), certauthtest.Usage(), func(c *x509.Certificate) {
+		c.RawSubject, c.SubjectKeyId = ca.Certificate.RawSubject, ca.Certificate.SubjectKeyId
+	})
+	return ca.IssueFor(t, certified{public: ca.Certificate.PublicKey}, "", change...).Certificate
+}
+
+// certified stands for a key that only its certificate is wanted for.
+type certified struct {
+	crypto.Signer
+
+	public crypto.PublicKey
+}
+
+func (c certified) Public() crypto.PublicKey { return c.public }
+
+// The same where the CA of another branch, with the leaf's issuer for a name and a key, has
+// ended: what was refused for a date is refused until a date passes.
+func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		long := certauthtest.Valid(now.AddDate(-5, 0, 0), now.AddDate(5, 0, 0))
+		root := certauthtest.NewCA(t, "Root", long)
+		later := again(t, root, certauthtest.Valid(now.Add(time.Hour), now.AddDate(1, 0, 0)))
+		c := newCrowd(t, chainTo(root), root.Issue(t, "client", long).Certificate, Chain{Roots: Certificates(later)})
+		for range 2 {
+			id, err := c.check(t.Context())
+			require.NoError(t, err)
+			assert.Equal(t, []string{"partner 1"}, id.Matched)
+		}
+		c.holdEveryPlace()
+		_, err := c.check(t.Context())
+		require.NoError(t, err)
+		for len(c.auth.work.running) > 0 {
+			<-c.auth.work.running
+		}
+		time.Sleep(time.Hour) //nolint:forbidigo // the clock of the bubble
+		id, err := c.check(t.Context())
+		require.NoError(t, err)
+		assert.Equal(t, []string{"partner 0", "partner 1"}, id.Matched)
+	})
+}
+
+// A stranger whose issuer nobody configured costs no search, nor a place in the queue,
+// however many Chain policies there are.
+func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Stranger")
+		c := newCrowd(t, chainTo(root), stranger.Issue(t, "client").Certificate, chainTo(certauthtest.NewCA(t, "Root 2")))
+		c.holdEveryPlace()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		_, err := c.check(ctx)
+		var refused *Error
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, ReasonChainUntrusted, refused.Reason)
+		assert.Equal(t, "Policy.Any[0].Named(\"partner 0\").Chain", refused.Rule)
+		assert.Contains(t, refused.Error(), `no path to 1 root, leaf issuer "CN=Stranger,O=certauthtest" is not configured`)
+		assert.Contains(t, refused.Hint, "add the issuing CA to Chain.Intermediates")
+	})
+}
+
+// Chain policies that say the same are searched once, and say where they stand.
+func TestChain_SameSettingsShareOneNode(t *testing.T) {
+	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	require.NoError(t, os.WriteFile(file, root.PEM(), 0o600))
+	text := PEM(root.PEM())
+	function := CertFunc(func(context.Context) ([]*x509.Certificate, error) { return []*x509.Certificate{root.Certificate}, nil })
+	for _, tc := range []struct {
+		name string
+		a, b Chain
+		want int
+	}{
+		{"the same certificates", chainTo(root), chainTo(root), 1},
+		{"other certificates", chainTo(root), chainTo(other), 2},
+		{"the same file", Chain{Roots: PEMFile(file)}, Chain{Roots: PEMFile(file)}, 1},
+		{"the same text", Chain{Roots: text}, Chain{Roots: PEM(root.PEM())}, 1},
+		{"a text and a file", Chain{Roots: text}, Chain{Roots: PEMFile(file)}, 2},
+		{"a function, which nobody can compare", Chain{Roots: function}, Chain{Roots: function}, 2},
+		{"another depth", Chain{Roots: text}, Chain{Roots: text, MaxDepth: 2}, 2},
+		{"the default depth", Chain{Roots: text}, Chain{Roots: text, MaxDepth: DefaultMaxDepth}, 1},
+		{"other intermediates", Chain{Roots: text}, Chain{Roots: text, Intermediates: text}, 2},
+		{"another strictness", Chain{Roots: text}, Chain{Roots: text, StrictEKU: true}, 2},
+		{"the system's roots", Chain{Roots: InsecureSystemRoots()}, Chain{Roots: InsecureSystemRoots()}, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth, err := New(Config{
+				Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }},
+				Policy: All{Any{tc.a, tc.b}, DNSNames{"a.example"}},
+			})
+			require.NoError(t, err)
+			assert.Len(t, auth.chains.nodes, tc.want)
+		})
+	}
+	t.Run("another clock skew", func(t *testing.T) {
+		auth, err := New(Config{
+			Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }},
+			Policy: Any{chainTo(root), All{chainTo(root), Validity{ClockSkew: time.Minute}}},
+		})
+		require.NoError(t, err)
+		assert.Len(t, auth.chains.nodes, 2)
+	})
+	t.Run("each refuses under its own path", func(t *testing.T) {
+		leaf := root.Issue(t, "client", certauthtest.Valid(time.Now().AddDate(-1, 0, 0), time.Now().AddDate(0, 0, -1))).Certificate
+		auth, err := New(Config{
+			Source: SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
+			Policy: All{Any{All{Certificates(root.Certificate), chainTo(root)}, chainTo(root)}},
+		})
+		require.NoError(t, err)
+		_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		var refused *Error
+		require.ErrorAs(t, err, &refused)
+		assert.Equal(t, "Policy.All[0].Any[1].Chain", refused.Rule)
+	})
+}
+
+// More Chain policies that differ than there are places for is a mistake, of New and of
+// Require; the same one as often as one likes is none.
+func TestNew_TooManyDifferentChainsIsAMistake(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	source := SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}
+	function := CertFunc(func(context.Context) ([]*x509.Certificate, error) { return []*x509.Certificate{root.Certificate}, nil })
+	var many, same Any
+	for range maxChainNodes {
+		many = append(many, Chain{Roots: function})
+		same = append(same, chainTo(root), chainTo(root), chainTo(root), chainTo(root))
+	}
+	_, err := New(Config{Source: source, Policy: same})
+	require.NoError(t, err)
+	auth, err := New(Config{Source: source, Policy: many})
+	require.NoError(t, err)
+	assert.PanicsWithValue(t, "certauth: 1 mistake in Config:\nRequire.Chain: more than 256 Chain policies that differ; put the CAs that mean the same into one Chain, and tell callers apart by rules behind it", func() {
+		auth.Require(chainTo(root))
+	})
+	_, err = New(Config{Source: source, Policy: append(many, Chain{Roots: function}, Chain{Roots: function})})
+	require.Error(t, err)
+	assert.Equal(t, 1, strings.Count(err.Error(), "more than 256 Chain policies that differ"), "%v", err)
+}
+
+// A known caller costs a word for each Chain that has nothing to do with it.
+func TestMemory_OfRefusalsByOtherChains(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	const callers = 300
+	root := certauthtest.NewCA(t, "Root")
+	var others []Chain
+	for i := range maxChainNodes - 1 {
+		others = append(others, chainTo(certauthtest.NewCA(t, fmt.Sprint("Root ", i))))
+	}
+	var leaves [callers]*x509.Certificate
+	for i := range leaves {
+		leaves[i] = root.Issue(t, "client").Certificate
+	}
+	each := func(c *crowd) float64 {
+		c.leaf = leaves[0]
+		_, err := c.check(t.Context())
+		require.NoError(t, err)
+		before := heap()
+		for range 2 {
+			for _, leaf := range leaves {
+				c.leaf = leaf
+				_, err := c.check(t.Context())
+				require.NoError(t, err)
+			}
+		}
+		grown := heap() - before
+		runtime.KeepAlive(c)
+		return float64(grown) / callers
+	}
+	one, all := each(newCrowd(t, chainTo(root), nil)), each(newCrowd(t, chainTo(root), nil, others...))
+	t.Logf("%.0f bytes with one Chain, %.0f with %d", one, all, maxChainNodes)
+	assert.Less(t, all-one, 12.0*maxChainNodes)
+}
