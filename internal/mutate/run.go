@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,8 +41,13 @@ type options struct {
 	memory   int           // KiB of address space, 0 is no bound
 }
 
-// slow tests come into a second run of a mutant, for which few are left.
-const slow = 300 * time.Millisecond
+// The tests that pass by a fault run in three groups, as most faults die in the first: a
+// few of the quickest, the others that are quick, the rest.
+const (
+	groups = 3
+	few    = 16
+	slow   = 300 * time.Millisecond
+)
 
 // build compiles the tests of each package with the instrumented code.
 func build(ctx context.Context, dir, overlay string, patterns []string) ([]*suite, error) {
@@ -97,6 +103,7 @@ func (s *suite) measure(ctx context.Context, dir string, o options) error {
 		one := s.tests[i]
 		failures[i] = s.measureOne(ctx, one, filepath.Join(dir, fmt.Sprintf("%s-%d.reach", filepath.Base(s.binary), i)), o)
 	})
+	slices.SortStableFunc(s.tests, func(a, b *test) int { return cmp.Compare(a.took, b.took) })
 	return errors.Join(failures...)
 }
 
@@ -140,24 +147,21 @@ type verdict struct {
 	by      string // the suite whose tests failed, or "time"
 }
 
-// try runs the tests that pass by the mutant, first the quick ones of all suites. A mutant
+// try runs the tests that pass by the mutant, first the quickest of all suites. A mutant
 // is killed when they fail, crash or do not come to an end.
 func try(ctx context.Context, m *mutant, suites []*suite, o options) (verdict, error) {
 	var v verdict
-	for _, quick := range []bool{true, false} {
+	for group := range groups {
 		for _, s := range suites {
-			var chosen []*test
-			var took time.Duration
-			for _, one := range s.tests {
-				if one.reaches[m.id] && (one.took < slow) == quick {
-					chosen = append(chosen, one)
-					took += one.took
-				}
-			}
+			chosen := s.group(m, group)
 			if len(chosen) == 0 {
 				continue
 			}
 			v.reached = true
+			var took time.Duration
+			for _, one := range chosen {
+				took += one.took
+			}
 			by, err := s.kills(ctx, m, chosen, time.Duration(o.factor)*took+o.grace, o)
 			if err != nil || by != "" {
 				v.killed, v.by = by != "", by
@@ -166,6 +170,23 @@ func try(ctx context.Context, m *mutant, suites []*suite, o options) (verdict, e
 		}
 	}
 	return v, nil
+}
+
+// group returns the tests of the suite that pass by the mutant and belong to the group.
+func (s *suite) group(m *mutant, group int) []*test {
+	var parts [groups][]*test
+	for _, one := range s.tests { // the quickest first
+		switch {
+		case !one.reaches[m.id]:
+		case one.took >= slow:
+			parts[2] = append(parts[2], one)
+		case len(parts[0]) < few:
+			parts[0] = append(parts[0], one)
+		default:
+			parts[1] = append(parts[1], one)
+		}
+	}
+	return parts[group]
 }
 
 func (s *suite) kills(ctx context.Context, m *mutant, chosen []*test, limit time.Duration, o options) (by string, err error) {
