@@ -74,7 +74,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	flags.IntVar(&s.parallel, "p", 1, "how many test processes run at a time")
 	flags.IntVar(&s.factor, "timeout", 4, "a fault may take so many times what the tests take without it")
 	flags.DurationVar(&s.grace, "grace", 20*time.Second, "and so much longer")
-	flags.IntVar(&s.memory, "memory", 8<<20, "KiB of address space for a test process where there is a shell with ulimit; 0 is no bound")
+	flags.IntVar(&s.memory, "memory", 8<<20, "KiB of address space for a test process, where the system can bound it; 0 is no bound")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
