@@ -1,0 +1,209 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/asn1"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// The doc of NotRevoked: of more than four chains the shortest four are asked about, and
+// the others do not count. They count neither for the identity nor for a rule on the issuer.
+func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
+	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing CA")
+	var intermediates, roots []*x509.Certificate
+	for range 4 {
+		root := certauthtest.NewCA(t, "Near Root")
+		roots = append(roots, root.Certificate)
+		intermediates = append(intermediates, crossSign(t, issuing, root))
+	}
+	far := certauthtest.NewCA(t, "Far Root")
+	between := far.NewIntermediate(t, "Policy CA")
+	byBetween := crossSign(t, issuing, between)
+	roots, intermediates = append(roots, far.Certificate), append(intermediates, between.Certificate, byBetween)
+	leaf := issuing.Issue(t, "client").Certificate
+	asking := func(asked *int) certauth.NotRevoked {
+		return certauth.NotRevoked{Checker: askedFunc(func(chain []*x509.Certificate) certauth.Revocation {
+			*asked++
+			assert.Len(t, chain, 3, "one of the shortest")
+			return certauth.Revocation{Status: certauth.RevocationGood}
+		})}
+	}
+	chain := certauth.Chain{Roots: certauth.Certificates(roots...), Intermediates: certauth.Certificates(intermediates...)}
+	asked := 0
+	id, err := judge(t, certauth.All{chain, asking(&asked)}, leaf)
+	require.NoError(t, err)
+	assert.Positive(t, asked)
+	require.Len(t, id.Chains, 4)
+	for _, chain := range id.Chains {
+		assert.Equal(t, "Near Root", chain[len(chain)-1].Subject.CommonName)
+	}
+	fromFar := certauth.IssuedBy{Certificates: certauth.Certificates(byBetween)}
+	_, err = judge(t, certauth.All{chain, fromFar}, leaf)
+	require.NoError(t, err, "the chain verifies")
+	for name, policy := range map[string]certauth.All{
+		"the rule on the issuer stands behind": {chain, asking(&asked), fromFar},
+		"the rule on the issuer stands before": {chain, fromFar, asking(&asked)},
+	} {
+		_, err := judge(t, policy, leaf)
+		assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err), "%s: %v", name, err)
+	}
+	// Where all can be asked about, none is left out.
+	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[:4]...)}
+	id, err = judge(t, certauth.All{four, asking(&asked)}, leaf)
+	require.NoError(t, err)
+	assert.Len(t, id.Chains, 4)
+}
+
+// askedFunc is a checker that knows no error.
+type askedFunc func([]*x509.Certificate) certauth.Revocation
+
+func (f askedFunc) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	return f(chain), nil
+}
+
+// Not accepts what its rule refuses, and only where the rule could read what it refuses: a
+// name or a value that nobody can compare with the list is no other name or value.
+func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
+	w := newWorld(t)
+	not := func(p certauth.Policy) certauth.Policy { return w.behind(certauth.Not{Policy: p}) }
+	const oid = "1.3.6.1.4.1.99999.3"
+	text := certauth.Extension{OID: oid, Text: []string{"blocked"}}
+	held := func(tag byte, value string) *x509.Certificate {
+		return w.issue(t, withExtension(oid, append([]byte{tag, byte(len(value))}, value...)))
+	}
+	const refused, accepted = certauth.ReasonPolicyRefused, certauth.ReasonNone
+	runVerdicts(t, []verdict{
+		{"the principal that is excluded", not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@blocked.example"))), refused},
+		{"another principal", not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@blocked.example"))), accepted},
+		{"no principal at all", not(certauth.UPNs{"eve@blocked.example"}), w.issue(t), accepted},
+		{"the address that is excluded", not(certauth.IPs{"10.1.2.3"}), w.issue(t, certauthtest.IP("10.1.2.3")), refused},
+		{"another address", not(certauth.IPs{"10.1.2.3"}), w.issue(t, certauthtest.IP("10.1.2.4")), accepted},
+		{"the URI that is excluded", not(certauth.URIs{"https://a.example/x"}), w.issue(t, certauthtest.URI(t, "https://a.example/x")), refused},
+		{"another URI", not(certauth.URIs{"https://a.example/x"}), w.issue(t, certauthtest.URI(t, "https://a.example/y")), accepted},
+		{"the mailbox that is excluded", not(certauth.Emails{"eve@a.example"}), w.issue(t, certauthtest.Email("eve@a.example")), refused},
+		{"another mailbox", not(certauth.Emails{"eve@a.example"}), w.issue(t, certauthtest.Email("alice@a.example")), accepted},
+		{"the host that is excluded", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("a.example")), refused},
+		{"another host", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("b.example")), accepted},
+		{"the text that is excluded", not(text), held(asn1.TagUTF8String, "blocked"), refused},
+		{"another text", not(text), held(asn1.TagUTF8String, "welcome"), accepted},
+		{"another text in a PrintableString", not(text), held(asn1.TagPrintableString, "welcome"), accepted},
+		{"another text in an IA5String", not(text), held(asn1.TagIA5String, "welcome"), accepted},
+		{"no such extension", not(text), w.issue(t), accepted},
+		{"another value", not(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), held(asn1.TagUTF8String, "welcome"), accepted},
+	})
+	for name, row := range map[string]struct {
+		policy certauth.Policy
+		leaf   *x509.Certificate
+	}{
+		"a principal with two at signs":             {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@x@blocked.example")))},
+		"a principal beside one with two at signs":  {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
+		"bytes that are no UTF-8 in a UTF8String":   {not(text), held(asn1.TagUTF8String, "bl\xFFcked")},
+		"a tag that is no string of those named":    {not(text), held(asn1.TagBMPString, "\x00b")},
+		"a wildcard where a host name was expected": {not(certauth.DNSNames{"a.blocked.example"}), w.issue(t, certauthtest.DNS("*.blocked.example"))},
+	} {
+		_, err := judge(t, row.policy, row.leaf)
+		assert.Error(t, err, "%s: Not made an acceptance of what could not be read", name)
+	}
+}
+
+// A deny list that cannot tell whether the certificate is listed must not say that it is
+// not. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
+// difference.
+func TestDenied_IssuerThatCannotBeComparedIsRefused(t *testing.T) {
+	var rdns [][]attribute
+	for range 65 {
+		rdns = append(rdns, organization("x"))
+	}
+	leaf := certauthtest.NewCA(t, "", rawSubject(t, rdns...)).Issue(t, "client").Certificate
+	pin := certauth.Certificates(leaf)
+	other := []certauth.IssuerSerial{{Issuer: "CN=Somebody", Serial: "01"}}
+	runVerdicts(t, []verdict{
+		{"the pin alone", pin, leaf, certauth.ReasonNone},
+		{"a list of keys, which asks for no issuer", certauth.All{pin, certauth.Denied{PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonNone},
+		{"a list of serial numbers", certauth.All{pin, certauth.Denied{Serials: other}}, leaf, certauth.ReasonCertificateMalformed},
+		{"a list of both", certauth.All{pin, certauth.Denied{Serials: other, PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonCertificateMalformed},
+	})
+}
+
+// The doc of Any: each branch is asked as if it stood alone. That a branch before it pinned
+// the certificate vouches for no name inside the next one, also below a further Any.
+func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
+	leaf := newWorld(t).leaf.Certificate
+	var vouched []bool
+	look := certauth.PolicyFunc{Name: "look", Func: func(_ context.Context, id *certauth.Identity) error {
+		vouched = append(vouched, id.NamesVouched())
+		return nil
+	}}
+	byKey := certauth.PublicKeys{spkiPin(leaf)}
+	whole := certauth.Certificates(leaf)
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		want   bool
+	}{
+		"the inner Any alone":       {certauth.All{certauth.Any{byKey}, look}, false},
+		"behind an accepting pin":   {certauth.Any{whole, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey}, look}}}, false},
+		"behind two":                {certauth.Any{whole, certauth.Named{Name: "both", Policy: whole}, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey, byKey}, look}}}, false},
+		"its own pin still vouches": {certauth.Any{byKey, certauth.Named{Name: "pin", Policy: certauth.All{certauth.Any{whole}, look}}}, true},
+	} {
+		vouched = nil
+		_, err := judge(t, tc.policy, leaf)
+		require.NoError(t, err, name)
+		require.NotEmpty(t, vouched, name)
+		assert.NotContains(t, vouched, !tc.want, name)
+	}
+}
+
+// noHandle answers TrackChain with a nil that has a type.
+type noHandle struct{ tracker }
+
+func (k *noHandle) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
+	k.tracker.TrackChain(chain)
+	return (*pointerHandle)(nil)
+}
+
+type pointerHandle struct{ answer certauth.Revocation }
+
+func (h *pointerHandle) CheckTracked(context.Context, time.Time) (certauth.Revocation, error) {
+	return h.answer, nil
+}
+
+// The doc of TrackChain: nil means that the chain cannot be tracked, and CheckChain is then
+// asked each time. A nil pointer is that, too.
+func TestNotRevoked_NilHandleOfATypeIsNoHandle(t *testing.T) {
+	w := newWorld(t)
+	k := &noHandle{tracker{now: certauth.RevocationGood}}
+	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), w.behind(certauth.NotRevoked{Checker: k}))
+	for i := range 4 {
+		c.once(t, certauth.ReasonNone, "a")
+		assert.Equal(t, []int{i + 1, min(i, 1)}, []int{k.checked, k.tracked})
+	}
+	k.now = certauth.RevocationRevoked
+	c.once(t, certauth.ReasonCertificateRevoked, "a")
+}
+
+// noAddress is a connection that knows neither of its ends, as some in-memory listeners
+// and closed sockets have it.
+type noAddress struct{ net.Conn }
+
+func (noAddress) RemoteAddr() net.Addr { return nil }
+func (noAddress) LocalAddr() net.Addr  { return nil }
+
+func TestPeer_OfAConnectionWithoutAddressesIsNobody(t *testing.T) {
+	ctx := certauth.ConnContext(t.Context(), noAddress{})
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	r.RemoteAddr = "10.0.0.4:1"
+	peer := certauth.PeerOf(r)
+	assert.False(t, peer.Addr.IsValid(), "RemoteAddr is no substitute for what the socket did not say")
+	assert.Equal(t, "unknown", peer.String())
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"fmt"
+	"go/token"
+	"strings"
+)
+
+// mutant is one small fault that can be switched on in the instrumented code.
+type mutant struct {
+	id       int
+	file     string // below the module, with slashes
+	line     int
+	function string // "name", "Type.name", or "const name"
+	original string // the text before, in one line
+	mutated  string // and after
+	repeated int    // the how manieth with the same texts in the same function, from 1
+}
+
+// key names the mutant by what it says and not by where it stands, so that a line of the
+// list of equivalent mutants survives edits elsewhere in the file.
+func (m *mutant) key() string {
+	key := m.file + ": " + m.function + "\n" + m.original + arrow + m.mutated
+	if m.repeated > 1 {
+		key += fmt.Sprintf(" #%d", m.repeated)
+	}
+	return key
+}
+
+const arrow = "  =>  "
+
+// add books a mutant at the place and returns its number; numbers start at 1.
+func (m *maker) add(at token.Pos, original, mutated string) int {
+	one := &mutant{
+		id: m.next, file: m.file.name, line: m.source.fset.Position(at).Line, function: m.function(),
+		original: oneLine(original), mutated: oneLine(mutated), repeated: 1,
+	}
+	m.count(one)
+	return one.id
+}
+
+func (m *maker) count(one *mutant) {
+	m.next++
+	key := one.key()
+	m.seen[key]++
+	one.repeated = m.seen[key]
+	m.mutants = append(m.mutants, one)
+}
+
+// oneLine joins the fields of a text; of a long one the middle is left out.
+func oneLine(text string) string {
+	const most, end = 160, 60
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > most {
+		text = text[:most-end] + " ... " + text[len(text)-end:]
+	}
+	return text
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const sample = "./testdata/sample"
+
+// patient keeps a fault that survives from being taken for one that hangs, on whatever machine.
+const patient = "-grace=5m"
+
+// command runs the tool as main does.
+func command(t *testing.T, args ...string) (status int, out string, err error) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	status, err = run(t.Context(), args, &stdout, &stderr)
+	t.Log(stderr.String())
+	return status, stdout.String(), err
+}
+
+func TestMutate_ListsTheSurvivorsOfTheSample(t *testing.T) {
+	status, out, err := command(t, "-files", "sample.go", "-p", "2", patient, "-equivalent", sample+"/equivalent.txt", sample)
+	require.NoError(t, err)
+	assert.Equal(t, 1, status)
+	// What the sample's comments promise, and nothing else.
+	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has: survives
+	n < len(l.items)  =>  n <= len(l.items)
+internal/mutate/testdata/sample/sample.go:47: name: survives
+	case 9  =>  case removed
+internal/mutate/testdata/sample/sample.go:89: unread: survives, no test comes here
+	true  =>  false
+44 faults: 40 killed, 1 equivalent, 3 survive
+`, out)
+}
+
+func TestMutate_EveryFaultListedOrKilledIsSuccess(t *testing.T) {
+	status, out, err := command(t, patient, "-ignore", `list\.has|name|unread`, "-files", "sample.go", "-equivalent", sample+"/equivalent.txt", sample)
+	require.NoError(t, err)
+	assert.Zero(t, status, out)
+	assert.Regexp(t, `^\d+ faults: \d+ killed, 1 equivalent, 0 survive\n$`, out)
+}
+
+// A loop that does not end, and whatever else the faults of a loop do.
+func TestMutate_TestsThatDoNotEndKill(t *testing.T) {
+	status, out, err := command(t, "-files", "loop.go", "-p", "2", "-grace", "2s", sample)
+	require.NoError(t, err)
+	assert.Zero(t, status, out)
+	assert.Equal(t, "5 faults: 5 killed, 0 equivalent, 0 survive\n", out)
+}
+
+func TestMutate_EntriesThatFitNothingAreReported(t *testing.T) {
+	list := filepath.Join(t.TempDir(), "equivalent.txt")
+	require.NoError(t, os.WriteFile(list, []byte(`
+internal/mutate/testdata/sample/sample.go: clamp
+n > 10  =>  n >= 10
+At 10 the assignment changes nothing.
+
+internal/mutate/testdata/sample/sample.go: clamp
+n > 11  =>  n >= 11
+The code is not so any more.
+
+internal/mutate/testdata/sample/gone.go: clamp
+n > 10  =>  n >= 10
+The file is gone.
+
+internal/mutate/testdata/sample/sample.go: clamp
+n = 10  =>  dropped
+A test kills it.
+
+somewhere/else/file.go: f
+a  =>  b
+Not asked for this time.
+
+internal/mutate/testdata/sample/sample.go: sum
+n > 10  =>  n >= 10
+Nor is this one.
+`), 0o600))
+	status, out, err := command(t, patient, "-ignore", `[^c].*|class|check`, "-files", "(sample|gone).go", "-equivalent", list, sample)
+	require.NoError(t, err)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, out, list+":14: listed, but killed by ")
+	assert.Contains(t, out, list+":6: fits no fault: internal/mutate/testdata/sample/sample.go: clamp: n > 11")
+	assert.Contains(t, out, list+":10: fits no fault: internal/mutate/testdata/sample/gone.go")
+	assert.NotContains(t, out, "somewhere/else")
+	assert.NotContains(t, out, ": sum")
+	assert.Contains(t, out, "1 equivalent, 0 survive")
+}
+
+func TestMutate_ATestThatFailsWithoutAFaultIsAnError(t *testing.T) {
+	status, _, err := command(t, "./testdata/broken")
+	assert.Equal(t, 2, status)
+	require.ErrorContains(t, err, "TestBroken fails without any mutant")
+
+	status, out, err := command(t, patient, "-skip", "Broken", "./testdata/broken")
+	require.NoError(t, err)
+	assert.Zero(t, status)
+	assert.Equal(t, "1 faults: 1 killed, 0 equivalent, 0 survive\n", out)
+}
+
+func TestMutate_TheTestsOfAnotherPackageCount(t *testing.T) {
+	status, out, err := command(t, patient, "-files", "sample.go", "-ignore", "list.has|name", "-tests", "./testdata/broken", "-skip", "Broken", sample)
+	require.NoError(t, err)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, out, "0 killed")
+	assert.NotContains(t, out, "survives\n", "no test of that package comes to the sample")
+}
+
+func TestMutate_BadUseIsAnError(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.txt")
+	require.NoError(t, os.WriteFile(bad, []byte("one line\n"), 0o600))
+	rows := map[string][]string{
+		"an unknown flag":             {"-nothing"},
+		"a pattern that is none":      {"-files", "(", sample},
+		"a package that is not there": {"./testdata/nowhere"},
+		"a list that is not there":    {"-equivalent", "nowhere.txt", sample},
+		"a list with half an entry":   {"-equivalent", bad, sample},
+		"a file that is not there":    {"-files", "nowhere.go", sample},
+		"tests that are not there":    {"-tests", "./testdata/nowhere", sample},
+		"a package without tests":     {"-tests", "../ocsptest", sample},
+	}
+	if runtime.GOOS == "linux" { // elsewhere a process may have no bound
+		rows["tests that cannot be started"] = []string{"-memory", "1", sample}
+	}
+	for name, args := range rows {
+		t.Run(name, func(t *testing.T) {
+			status, out, err := command(t, args...)
+			assert.Equal(t, 2, status)
+			assert.Error(t, err)
+			assert.Empty(t, out)
+		})
+	}
+}
+
+func TestMutate_ListTellsTheFaultsWithoutATest(t *testing.T) {
+	status, out, err := command(t, "-list", "-files", "sample.go", sample)
+	require.NoError(t, err)
+	assert.Zero(t, status)
+	assert.Equal(t, 44, strings.Count(out, "\n"))
+	for _, want := range []string{
+		"sample.go:10: maxLen  =>  maxLen + 1\n",
+		"sample.go:11: window  =>  window - 1s\n",
+		"sample.go:31: return errLong  =>  return nil\n",
+		"sample.go:37: p != nil && len(p.items) > 0  =>  p != nil || len(p.items) > 0\n",
+		"sample.go:74: total += n  =>  dropped\n",
+	} {
+		assert.Contains(t, out, want)
+	}
+	assert.NotContains(t, out, "kindOne +", "a member of an enumeration is no limit")
+	assert.NotContains(t, out, "other.go", "a file that is not built")
+}
+
+// The same texts twice in one function are told apart by their order.
+func TestMutant_KeyDoesNotDependOnLines(t *testing.T) {
+	m := newMaker()
+	for _, line := range []int{3, 9} {
+		m.count(&mutant{id: m.next, file: "a.go", line: line, function: "f", original: "x", mutated: "y", repeated: 1})
+	}
+	m.count(&mutant{id: m.next, file: "a.go", line: 12, function: "g", original: "x", mutated: "y", repeated: 1})
+	assert.Equal(t, "a.go: f\nx  =>  y", m.mutants[0].key())
+	assert.Equal(t, "a.go: f\nx  =>  y #2", m.mutants[1].key())
+	assert.Equal(t, "a.go: g\nx  =>  y", m.mutants[2].key())
+	assert.Equal(t, "a b c", oneLine("a\n\tb   c\n"))
+	long := strings.Repeat("x", 300)
+	assert.Len(t, oneLine(long), 165)
+}
+
+// Two places of one text share the long form's beginning and end; the count keeps them apart.
+func TestEdits_OpenOutsideInAndCloseInsideOut(t *testing.T) {
+	var e edits
+	e.openAt(0, "<1 ")
+	e.openAt(0, "<2 ")
+	e.closeAt(1, " 2>")
+	e.replace(1, 2, ",")
+	e.openAt(2, "<3 ")
+	e.closeAt(3, " 3>")
+	e.closeAt(3, " 1>")
+	assert.Equal(t, "<1 <2 a 2>,<3 b 3> 1>!", string(e.apply([]byte("a<b!"))))
+}

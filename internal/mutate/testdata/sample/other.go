@@ -1,0 +1,5 @@
+//go:build neverbuilt
+
+package sample
+
+func notBuilt() bool { return true + 1 }
