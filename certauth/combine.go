@@ -306,7 +306,7 @@ type matchedRule struct {
 }
 
 func (r *matchedRule) judge(e *evaluation) *Error {
-	e.path.late = append(e.path.late, r)
+	e.path.note(r)
 	return nil
 }
 

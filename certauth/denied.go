@@ -98,7 +98,7 @@ type deniedRule struct {
 }
 
 func (r *deniedRule) judge(e *evaluation) *Error {
-	e.path.late = append(e.path.late, r)
+	e.path.note(r)
 	return r.deny(e.facts.leaf, &e.facts.sums, &e.facts.issuer, false)
 }
 

@@ -64,7 +64,7 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	}
 	e.named = by.named
 	refused = e.walk(by.rule, 0)
-	if len(e.found) > 0 && (refused == nil || !refused.final()) {
+	if len(e.found) > 0 && (refused == nil || !refused.final()) { // with roles to be decided on
 		refused = e.decide()
 	}
 	if refused != nil {
@@ -182,6 +182,45 @@ func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
 // end judges a path that is complete, and keeps it if it accepts.
 func (e *evaluation) end() *Error {
 	p := &e.path
+	verified := p.chains
+	p.revocation = nil
+	var refused *Error
+	if p.stages != 0 {
+		refused = e.judgeLate(p)
+	}
+	switch {
+	case refused != nil:
+	case e.named:
+		e.keep(p)
+	default:
+		e.establish(p)
+	}
+	p.chains = verified
+	return refused
+}
+
+// keep copies a path into the list of those that are decided on when all have been walked.
+func (e *evaluation) keep(p *policyPath) {
+	n := len(e.found)
+	if n == cap(e.found) {
+		e.found = append(e.found, policyPath{})
+	}
+	e.found = e.found[:n+1]
+	p.copyTo(&e.found[n])
+}
+
+// establish adds what a path that accepts has found.
+func (e *evaluation) establish(p *policyPath) {
+	e.vouched = max(e.vouched, p.vouched)
+	e.chains = appendChains(e.chains, p.chains)
+	if p.revocation != nil && e.revocation.Status == RevocationUnavailable {
+		e.revocation = *p.revocation
+	}
+}
+
+// judgeLate judges a path by the rules that were noted down. Its chains are then those that
+// revocation leaves.
+func (e *evaluation) judgeLate(p *policyPath) *Error {
 	if err := p.judge(e, stageVerified, nil); err != nil {
 		return err
 	}
@@ -189,28 +228,24 @@ func (e *evaluation) end() *Error {
 	if err != nil {
 		return err
 	}
-	n := len(e.found)
-	if n == cap(e.found) {
-		e.found = append(e.found, policyPath{})
+	verified := len(p.chains)
+	p.chains = left
+	if err := p.judge(e, stageLeft, nil); err != nil {
+		return err
 	}
-	e.found = e.found[:n+1]
-	kept := &e.found[n]
-	p.copyTo(kept, left)
-	err = kept.judge(e, stageLeft, nil)
-	for i := 0; err == nil && i < len(kept.anchors); i++ {
-		if !kept.holds(kept.anchors[i]) {
-			if err = worst; err == nil {
-				err = refusal(ReasonRevocationUnavailable, "Policy", "of %d chains the %d shortest were asked about, and a Chain rests on none of them", len(p.chains), len(left))
-			}
+	for _, chains := range p.anchors {
+		if p.holds(chains) {
+			continue
 		}
+		if worst == nil {
+			worst = refusal(ReasonRevocationUnavailable, "Policy", "of %d chains the %d shortest were asked about, and a Chain rests on none of them", verified, len(left))
+		}
+		return worst
 	}
-	if err == nil && !e.named {
-		err = kept.judge(e, stageCaller, kept.roles)
+	if e.named { // the roles are not known yet
+		return nil
 	}
-	if err != nil {
-		e.found = e.found[:n]
-	}
-	return err
+	return p.judge(e, stageCaller, p.roles)
 }
 
 // decide asks what is to be asked when all roles are known, and puts together what the
@@ -218,8 +253,8 @@ func (e *evaluation) end() *Error {
 // another may have been accepted for; so it is repeated until none is.
 func (e *evaluation) decide() *Error {
 	accepted, excuses := e.found, len(e.excuses)
-	e.roles = rolesOf(e.roles[:0], accepted)
-	for again := e.named; again; {
+	for again := true; again; {
+		e.roles = rolesOf(e.roles[:0], accepted)
 		n := 0
 		for i := range accepted {
 			err := accepted[i].judge(e, stageCaller, e.roles)
@@ -233,20 +268,14 @@ func (e *evaluation) decide() *Error {
 				e.excuses = append(e.excuses, excuse{err: err})
 			}
 		}
-		again = n < len(accepted)
-		accepted = accepted[:n]
 		if n == 0 {
 			return furthest(e.refusals(excuses))
 		}
-		e.roles = rolesOf(e.roles[:0], accepted)
+		again = n < len(accepted)
+		accepted = accepted[:n]
 	}
 	for i := range accepted {
-		p := &accepted[i]
-		e.vouched = max(e.vouched, p.vouched)
-		e.chains = appendChains(e.chains, p.chains)
-		if e.revocation.Status == RevocationUnavailable {
-			e.revocation = p.revocation
-		}
+		e.establish(&accepted[i])
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	}
 	a.headers.strip(r)
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id, a.judged), true
+		return withOutcome(r, id, nil), true
 	}
 	event := a.eventOf(r, x, id, refused)
 	if event.Outcome != OutcomeAccepted {
@@ -52,7 +52,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		a.deny(w, r, event.Err, http.StatusUnauthorized)
 		return nil, false
 	}
-	return withOutcome(r, id, a.judged), true
+	return withOutcome(r, id, nil), true
 }
 
 // eventOf puts exclusion or check in the light of mode and report-only.
@@ -73,7 +73,7 @@ func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, ref
 	return event
 }
 
-// withOutcome puts the identity into the context, or makes sure that none is there, not
+// withOutcome puts the identity into the context, and for a route what it was judged by, or makes sure that none is there, not
 // even one that an outer Authenticator put in.
 func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 	if id == nil {
@@ -81,7 +81,10 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 			return r
 		}
 	}
-	return r.WithContext(&identityContext{r.Context(), id, by})
+	if by == nil {
+		return r.WithContext(&identityContext{r.Context(), id})
+	}
+	return r.WithContext(&routeContext{identityContext{r.Context(), id}, by})
 }
 
 // Require returns middleware for a route that asks more than the Authenticator's own
@@ -173,13 +176,12 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	if a == nil || a.policy == nil || own == nil {
 		return nil, nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
 	}
-	outer, ok := r.Context().Value(identityKey{}).(*identityContext)
-	if !ok || outer.id == nil {
+	known, ok := FromContext(r.Context())
+	if !ok {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
 			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
 	}
-	known := outer.id
-	if known.verdict == nil || known.verdict.owner != a || outer.by == nil {
+	if known.verdict == nil || known.verdict.owner != a {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
@@ -189,8 +191,8 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 		}
 	}()
 	by = own.alone
-	if outer.by != a.judged {
-		by = own.behind(outer.by)
+	if outer, ok := r.Context().Value(judgedKey{}).(*judged); ok && outer != nil {
+		by = own.behind(outer)
 	}
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)

@@ -56,28 +56,46 @@ type verdict struct {
 // FromContext returns the identity that [Authenticator.Handler] put into the request's
 // context. It is false for excluded routes and for anonymous callers in Optional mode.
 func FromContext(ctx context.Context) (*Identity, bool) {
-	c, ok := ctx.Value(identityKey{}).(*identityContext)
-	if !ok || c.id == nil {
-		return nil, false
-	}
-	return c.id, true
+	id, ok := ctx.Value(identityKey{}).(*Identity)
+	return id, ok && id != nil
 }
 
-type identityKey struct{}
+type (
+	identityKey struct{}
+	judgedKey   struct{}
+)
 
-// identityContext is context.WithValue for the one key, in half the memory.
+// identityContext is context.WithValue for the one key, in half the memory. Its identity was
+// judged by the policy of its Authenticator alone.
 type identityContext struct {
 	context.Context
 	id *Identity
-	by *judged // what the identity was judged by, for the routes behind
 }
 
 // Value implements [context.Context].
 func (c *identityContext) Value(key any) any {
-	if _, ok := key.(identityKey); ok {
-		return c
+	switch key.(type) {
+	case identityKey:
+		return c.id
+	case judgedKey: // what an outer route was judged by says nothing of this identity
+		return (*judged)(nil)
 	}
 	return c.Context.Value(key)
+}
+
+// routeContext is that of a route: its identity was judged by more.
+type routeContext struct {
+	identityContext
+
+	by *judged
+}
+
+// Value implements [context.Context].
+func (c *routeContext) Value(key any) any {
+	if _, ok := key.(judgedKey); ok {
+		return c.by
+	}
+	return c.identityContext.Value(key)
 }
 
 // NamesVouched reports whether the names in the certificate can be relied on: the

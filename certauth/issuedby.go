@@ -74,7 +74,7 @@ type issuedByRule struct {
 }
 
 func (r *issuedByRule) judge(e *evaluation) *Error {
-	e.path.late = append(e.path.late, r)
+	e.path.note(r)
 	if r.negated {
 		return nil
 	}

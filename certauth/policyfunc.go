@@ -49,14 +49,18 @@ type funcRule struct {
 }
 
 func (r *funcRule) judge(e *evaluation) *Error {
-	e.path.late = append(e.path.late, r)
+	e.path.note(r)
 	return nil
 }
 
 func (r *funcRule) stage() stage { return stageCaller }
 
 func (r *funcRule) settle(e *evaluation, p *policyPath, roles []string) *Error {
-	id := e.newIdentity(&established{roles: roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
+	found := established{roles: roles, chains: p.chains, vouched: p.vouched}
+	if p.revocation != nil {
+		found.revocation = *p.revocation
+	}
+	id := e.newIdentity(&found)
 	if err := r.f(e.ctx, id); err != nil {
 		return asError(err, ReasonPolicyRefused, r.path)
 	}

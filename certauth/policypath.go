@@ -16,21 +16,22 @@ import (
 //   - Matched and functions look at the caller's roles and at the chains that are left.
 type policyPath struct {
 	vouched    vouching
-	chains     []*verifiedChain   // that verified; then those that are left
+	chains     []*verifiedChain   // that verified; when it is judged in the end, those that are left
 	anchors    [][]*verifiedChain // of each Chain: one of them must be left
 	roles      []string           // of the Named that were passed
 	late       []lateRule
-	revocation Revocation
+	stages     stage       // of the late rules, a bit each
+	revocation *Revocation // what the chains that are left rest on; nil without a NotRevoked
 }
 
 // stage says when a lateRule is judged.
 type stage uint8
 
 const (
-	stageVerified stage = iota // by the chains that verified, before anybody is asked about them
-	stageStatus                // by revocation
-	stageLeft                  // by the chains that are left
-	stageCaller                // by what is known of the caller, when all else has accepted
+	stageVerified stage = 1 << iota // by the chains that verified, before anybody is asked about them
+	stageStatus                     // by revocation
+	stageLeft                       // by the chains that are left
+	stageCaller                     // by what is known of the caller, when all else has accepted
 )
 
 // lateRule is a rule about a whole path. Its judge method notes it down.
@@ -44,15 +45,16 @@ type lateRule interface {
 // mark is where a path stood, for the walk to come back to.
 type mark struct {
 	vouched                      vouching
+	stages                       stage
 	chains, anchors, roles, late int
 }
 
 func (p *policyPath) mark() mark {
-	return mark{p.vouched, len(p.chains), len(p.anchors), len(p.roles), len(p.late)}
+	return mark{p.vouched, p.stages, len(p.chains), len(p.anchors), len(p.roles), len(p.late)}
 }
 
 func (p *policyPath) back(to mark) {
-	p.vouched = to.vouched
+	p.vouched, p.stages = to.vouched, to.stages
 	p.chains, p.anchors = p.chains[:to.chains], p.anchors[:to.anchors]
 	p.roles, p.late = p.roles[:to.roles], p.late[:to.late]
 }
@@ -66,7 +68,16 @@ func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
 	}
 }
 
+// note keeps a rule until the path is complete.
+func (p *policyPath) note(r lateRule) {
+	p.late = append(p.late, r)
+	p.stages |= r.stage()
+}
+
 func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
+	if p.stages&s == 0 {
+		return nil
+	}
 	for _, r := range p.late {
 		if r.stage() != s {
 			continue
@@ -88,17 +99,16 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return false
 }
 
-// copyTo keeps the path in the room of another one, with these chains.
-func (p *policyPath) copyTo(kept *policyPath, left []*verifiedChain) {
-	kept.vouched, kept.revocation = p.vouched, p.revocation
-	kept.chains, kept.anchors = append(kept.chains[:0], left...), append(kept.anchors[:0], p.anchors...)
-	kept.roles, kept.late = append(kept.roles[:0], p.roles...), append(kept.late[:0], p.late...)
+// copyTo keeps the path in the room of another one.
+func (p *policyPath) copyTo(kept *policyPath) {
+	kept.vouched, kept.stages, kept.revocation = p.vouched, p.stages, p.revocation
+	kept.chains, kept.roles, kept.late = append(kept.chains[:0], p.chains...), append(kept.roles[:0], p.roles...), append(kept.late[:0], p.late...)
 }
 
 // appendChains adds what is new: rules count chains.
 func appendChains(to, chains []*verifiedChain) []*verifiedChain {
 	for _, chain := range chains {
-		if !slices.ContainsFunc(to, chain.equal) {
+		if len(to) == 0 || !slices.ContainsFunc(to, chain.equal) {
 			to = append(to, chain)
 		}
 	}

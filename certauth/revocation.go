@@ -111,7 +111,7 @@ type notRevokedRule struct {
 }
 
 func (r *notRevokedRule) judge(e *evaluation) *Error {
-	e.path.late = append(e.path.late, r)
+	e.path.note(r)
 	return nil
 }
 
@@ -131,16 +131,17 @@ type statusOf struct {
 }
 
 // status asks the rule's checker about the chain, once a request.
-func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (Revocation, *Error) {
+func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocation, *Error) {
 	for i := range e.answers {
 		if known := &e.answers[i]; known.rule == r && known.chain.equal(chain) {
-			return known.found, known.denied
+			return &known.found, known.denied
 		}
 	}
 	found, err := r.ask(e, chain)
-	denied := r.weigh(found, err)
-	e.answers = append(e.answers, statusOf{r, chain, found, denied})
-	return found, denied
+	e.answers = append(e.answers, statusOf{r, chain, found, nil})
+	answer := &e.answers[len(e.answers)-1]
+	answer.denied = r.weigh(&answer.found, err)
+	return &answer.found, answer.denied
 }
 
 // askStatus returns the chains that every revocation rule of the path accepts, and the
@@ -148,8 +149,7 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (Revocation
 // It refuses the path if none is left, or if the caller's own certificate is revoked, by
 // whatever chain.
 func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, refused *Error) {
-	p.revocation = Revocation{}
-	if !slices.ContainsFunc(p.late, func(r lateRule) bool { return r.stage() == stageStatus }) {
+	if p.stages&stageStatus == 0 {
 		return p.chains, nil, nil
 	}
 	left = e.left[:0]
@@ -158,7 +158,7 @@ func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, ref
 		switch {
 		case denied == nil:
 			left = append(left, chain)
-			if p.revocation.Status != RevocationGood {
+			if p.revocation == nil || p.revocation.Status != RevocationGood {
 				p.revocation = found
 			}
 		case denied.ofLeaf():
@@ -176,7 +176,7 @@ func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, ref
 
 // chainStatus asks every revocation rule of the path about one chain: the weakest of the
 // answers that accept, or the gravest refusal.
-func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest Revocation, denied *Error) {
+func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest *Revocation, denied *Error) {
 	for _, late := range p.late {
 		r, ok := late.(*notRevokedRule)
 		if !ok {
@@ -184,7 +184,7 @@ func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest R
 		}
 		switch found, refused := e.status(r, chain); {
 		case refused == nil:
-			if weakest.Status != RevocationWaived {
+			if weakest == nil || weakest.Status != RevocationWaived {
 				weakest = found
 			}
 		case denied == nil || refused.ofLeaf() || refused.Reason == ReasonCertificateRevoked && !denied.ofLeaf():
@@ -211,7 +211,7 @@ func shortest(chains []*verifiedChain) []*verifiedChain {
 }
 
 // weigh takes the checker's word on one chain: nil accepts it.
-func (r *notRevokedRule) weigh(found Revocation, err error) *Error {
+func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 	var denied *Error
 	switch {
 	case found.Status == RevocationRevoked:
@@ -225,11 +225,9 @@ func (r *notRevokedRule) weigh(found Revocation, err error) *Error {
 	default:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "no evidence")
 	}
-	denied.revocation = clone(found)
+	own := *found
+	denied.revocation = &own
 	return denied
 }
-
-// clone keeps what is asked about on every request off the heap.
-func clone(found Revocation) *Revocation { return &found }
 
 func (r *notRevokedRule) describe(p *printer) { p.line("not revoked") }
