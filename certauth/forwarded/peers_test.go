@@ -43,6 +43,14 @@ func listen(t *testing.T, network string, connContext bool, handler http.Handler
 	return &http.Client{Transport: transport}, "http://app.example/"
 }
 
+// newServer is httptest.NewServer with ConnContext.
+func newServer(handler http.Handler) *httptest.Server {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = certauth.ConnContext
+	server.Start()
+	return server
+}
+
 // send sends the good request and returns its status.
 func send(t *testing.T, client *http.Client, url string, lines ...string) int {
 	t.Helper()
