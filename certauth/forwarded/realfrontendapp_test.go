@@ -116,3 +116,6 @@ func (c countingConn) Read(p []byte) (int, error) {
 	c.bytes.Add(int64(n))
 	return n, err
 }
+
+// NetConn lets the gates find the socket.
+func (c countingConn) NetConn() net.Conn { return c.Conn }
