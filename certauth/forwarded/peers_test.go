@@ -162,6 +162,8 @@ func TestTrust_MappedAndZonedAddressesCompareRight(t *testing.T) {
 }
 
 // CVE-2026-40575 oauth2-proxy, incomplete fix #3506: the default trusted 0.0.0.0/0.
+//
+// finding R4: New took addresses that no peer has, as what a listener binds to.
 func TestTrust_AllAddressPrefixIsRefused(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {
@@ -180,6 +182,19 @@ func TestTrust_AllAddressPrefixIsRefused(t *testing.T) {
 		{"10.0.0.4", true},
 		{"fd00::1", true},
 		{"10.0.0.4/32", true},
+		{"0.0.0.0", false},
+		{"0.0.0.0/8", false},
+		{"0.0.0.0/32", false},
+		{"::", false},
+		{"::/8", false},
+		{"::ffff:0.0.0.0", false},
+		{"255.255.255.255", false},
+		{"224.0.0.1", false},
+		{"ff02::1", false},
+		{"ff00::/8", false},
+		{"0.0.0.1", true},
+		{"::1", true},
+		{"127.0.0.0/8", true},
 		{"", false},
 		{"*", false},
 		{"any", false},
