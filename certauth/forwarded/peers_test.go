@@ -19,14 +19,7 @@ import (
 // listen serves handler with or without ConnContext and returns a client for it.
 func listen(t *testing.T, network string, connContext bool, handler http.Handler) (*http.Client, string) {
 	t.Helper()
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		folder, err := os.MkdirTemp("", "gate") //nolint:usetesting // t.TempDir can be too long for a socket
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = os.RemoveAll(folder) })
-		address = filepath.Join(folder, "s")
-	}
-	listener, err := net.Listen(network, address)
+	listener, err := net.Listen(network, listenAddress(t, network))
 	require.NoError(t, err)
 	server := httptest.NewUnstartedServer(handler)
 	_ = server.Listener.Close()
@@ -41,6 +34,29 @@ func listen(t *testing.T, network string, connContext bool, handler http.Handler
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}, "http://app.example/"
+}
+
+// listenAddress is free on the network.
+func listenAddress(t *testing.T, network string) string {
+	t.Helper()
+	if network != "unix" {
+		return "127.0.0.1:0"
+	}
+	folder, err := os.MkdirTemp("", "gate") //nolint:usetesting // t.TempDir can be too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return filepath.Join(folder, "s")
+}
+
+// newHTTP2Server serves HTTP/2 over TLS, with ConnContext.
+func newHTTP2Server(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = certauth.ConnContext
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
 }
 
 // newServer is httptest.NewServer with ConnContext.

@@ -122,7 +122,7 @@ func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 			require.NoError(t, err)
 			// RemoteAddr of the request is the reported address, and then what middleware makes
 			// of it: neither is asked.
-			s.serve(t, proxyListener{listener, tc.wrap}, certauth.ConnContext, realIP)
+			s.serve(t, proxyListener{listener, tc.wrap}, kept(), realIP)
 			assert.Equal(t, tc.want, says(t, listener.Addr(), tc.header+"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 10.0.0.4:1\r\n"+s.line()+"\r\n"))
 			if tc.want != http.StatusOK {
 				assert.Equal(t, certauth.ReasonSourceUntrusted, s.last().Reason)
@@ -134,7 +134,7 @@ func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 		s := newSocketService(t, forwarded.ProxyProtocol(here, "127.0.0.1"))
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
-		s.serve(t, listener, certauth.ConnContext, nil)
+		s.serve(t, listener, kept(), nil)
 		assert.Equal(t, http.StatusUnauthorized, says(t, listener.Addr(), "GET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"))
 		assert.ErrorContains(t, s.last(), "no PROXY header")
 	})
@@ -146,7 +146,7 @@ func TestLimits_IdleConnectionsNeverStallAccept(t *testing.T) {
 	s := newSocketService(t, forwarded.ProxyProtocol(forwarded.Peers("127.0.0.1"), "10.0.0.4"))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s.serve(t, proxyListener{listener, byRaw}, certauth.ConnContext, nil)
+	s.serve(t, proxyListener{listener, byRaw}, kept(), nil)
 	for range 3 { // they never send a byte, and the server's timeout is a minute
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 		require.NoError(t, err)

@@ -49,14 +49,14 @@ func newSocketService(t *testing.T, from forwarded.Gate) *socketService {
 	return s
 }
 
-// serve serves what is behind the listener, with ConnContext or without.
-func (s *socketService) serve(t *testing.T, listener net.Listener, connContext func(context.Context, net.Conn) context.Context, around func(http.Handler) http.Handler) {
+// serve serves the service on the listener by a server whose other fields are set.
+func (s *socketService) serve(t *testing.T, listener net.Listener, server *http.Server, around func(http.Handler) http.Handler) {
 	t.Helper()
-	handler := s.auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Handler = s.auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	if around != nil {
-		handler = around(handler)
+		server.Handler = around(server.Handler)
 	}
-	server := &http.Server{Handler: handler, ConnContext: connContext, ReadHeaderTimeout: time.Minute}
+	server.ReadHeaderTimeout = time.Minute
 	done := make(chan struct{})
 	go func() {
 		_ = server.Serve(listener)
@@ -67,6 +67,9 @@ func (s *socketService) serve(t *testing.T, listener net.Listener, connContext f
 		<-done
 	})
 }
+
+// kept is a server with ConnContext.
+func kept() *http.Server { return &http.Server{ConnContext: certauth.ConnContext} }
 
 // line is the client's certificate as the front end writes it.
 func (s *socketService) line() string { return "X-Client-Cert: " + s.client.Base64() + "\r\n" }
@@ -121,11 +124,11 @@ func TestTrust_GateNeverReadsARewrittenAddress(t *testing.T) {
 			s := newSocketService(t, tc.from)
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			var connContext func(context.Context, net.Conn) context.Context
+			server := &http.Server{}
 			if tc.connContext {
-				connContext = certauth.ConnContext
+				server = kept()
 			}
-			s.serve(t, listener, connContext, realIP)
+			s.serve(t, listener, server, realIP)
 			request := "GET / HTTP/1.1\r\nHost: a\r\n" + s.line()
 			if tc.header != "" {
 				request += "X-Real-IP: " + tc.header + "\r\n"
@@ -152,7 +155,7 @@ func TestTrust_MissingConnContextIsSaidAlsoWhereNoCertificateIsSent(t *testing.T
 	s := newSocketService(t, forwarded.Peers("127.0.0.1"))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s.serve(t, listener, nil, nil)
+	s.serve(t, listener, &http.Server{}, nil)
 	for range 3 {
 		assert.Equal(t, http.StatusUnauthorized, says(t, listener.Addr(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	}
@@ -177,7 +180,7 @@ func TestTrust_ConnectionInMemoryIsNobody(t *testing.T) {
 	for _, from := range []forwarded.Gate{forwarded.Peers("127.0.0.1"), forwarded.UnixSocket(), forwarded.ProxyProtocol(forwarded.UnixSocket(), "10.0.0.4")} {
 		s := newSocketService(t, from)
 		listener := &inMemory{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-		s.serve(t, listener, certauth.ConnContext, nil)
+		s.serve(t, listener, kept(), nil)
 		server, client := net.Pipe()
 		defer func() { _ = client.Close() }()
 		listener.conns <- server
