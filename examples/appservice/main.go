@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
@@ -30,13 +29,9 @@ func main() {
 		id, _ := certauth.FromContext(r.Context()) // always there: the mode is Required
 		fmt.Fprintln(w, "hello,", id.Leaf.Subject.CommonName)
 	})
-	server := &http.Server{
-		Addr:              ":" + os.Getenv("PORT"),
-		Handler:           auth.Handler(http.DefaultServeMux),
-		ConnContext:       certauth.ConnContext,
-		ReadHeaderTimeout: 10 * time.Second,
-
-		DisableGeneralOptionsHandler: true, // or "OPTIONS *" is answered before auth sees it
+	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.DefaultServeMux}
+	if err := auth.ConfigureServer(server); err != nil { // every request goes through auth
+		log.Fatal(err)
 	}
 	log.Fatal(server.ListenAndServe())
 }
