@@ -46,7 +46,7 @@ func TestConfigureServer_SetsUpAllThatAServerNeeds(t *testing.T) {
 		return context.WithValue(ctx, key{}, "of the user")
 	}
 	server.Config.BaseContext = func(net.Listener) context.Context {
-		return context.WithValue(context.Background(), key{}, "of the user's base")
+		return context.WithValue(t.Context(), key{}, "of the user's base")
 	}
 	var values []any
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -191,7 +191,7 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 				recorder := httptest.NewRecorder()
 				auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header })).ServeHTTP(recorder, r)
 				assert.Equal(t, http.StatusOK, recorder.Code)
-				assert.Equal(t, tc.want, []string(seen["Upgrade"]))
+				assert.Equal(t, tc.want, seen["Upgrade"])
 			})
 		}
 	}

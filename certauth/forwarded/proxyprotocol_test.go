@@ -150,7 +150,7 @@ func TestLimits_IdleConnectionsNeverStallAccept(t *testing.T) {
 	for range 3 { // they never send a byte, and the server's timeout is a minute
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 		require.NoError(t, err)
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 	}
 	assert.Equal(t, http.StatusOK, says(t, listener.Addr(), "PROXY TCP4 10.0.0.4 10.0.0.5 1234 80\r\nGET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"))
 }
@@ -220,7 +220,7 @@ func BenchmarkIdleProxyConnections(b *testing.B) {
 			for range idle {
 				conn, err := net.Dial("tcp", listener.Addr().String())
 				require.NoError(b, err)
-				defer func() { _ = conn.Close() }()
+				b.Cleanup(func() { _ = conn.Close() })
 				<-accepted
 			}
 			for b.Loop() {

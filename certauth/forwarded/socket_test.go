@@ -74,10 +74,13 @@ func kept() *http.Server { return &http.Server{ConnContext: certauth.ConnContext
 // line is the client's certificate as the front end writes it.
 func (s *socketService) line() string { return "X-Client-Cert: " + s.client.Base64() + "\r\n" }
 
-// last is the refusal of the last request.
+// last is the refusal of the last request, an empty one if it was let in.
 func (s *socketService) last() *certauth.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.refused == nil {
+		return &certauth.Error{}
+	}
 	return s.refused
 }
 
@@ -182,7 +185,7 @@ func TestTrust_ConnectionInMemoryIsNobody(t *testing.T) {
 		listener := &inMemory{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
 		s.serve(t, listener, kept(), nil)
 		server, client := net.Pipe()
-		defer func() { _ = client.Close() }()
+		t.Cleanup(func() { _ = client.Close() })
 		listener.conns <- server
 		assert.Equal(t, http.StatusUnauthorized, ask(t, client, "GET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"))
 		assert.Equal(t, certauth.ReasonSourceUntrusted, s.last().Reason)

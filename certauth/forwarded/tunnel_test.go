@@ -183,7 +183,7 @@ func TestTrust_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 			conn, err := new(net.Dialer).DialContext(t.Context(), address.Network(), address.String())
 			require.NoError(t, err)
 			if tc.tls {
-				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{front.TLS()}}) //nolint:gosec // the server is this test
+				conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{front.TLS()}})
 			}
 			defer func() { _ = conn.Close() }()
 			if tc.wish {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
@@ -29,7 +30,7 @@ func main() {
 		id, _ := certauth.FromContext(r.Context()) // always there: the mode is Required
 		fmt.Fprintln(w, "hello,", id.Leaf.Subject.CommonName)
 	})
-	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.DefaultServeMux}
+	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}
 	if err := auth.ConfigureServer(server); err != nil { // every request goes through auth
 		log.Fatal(err)
 	}
