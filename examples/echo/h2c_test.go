@@ -59,6 +59,7 @@ func TestTrust_EchoStartH2CServerIsNoTunnelToTheService(t *testing.T) {
 	}
 }
 
+//lint:ignore SA1019 echo v4 asks for it
 func startH2C(e *echo.Echo) error { return e.StartH2CServer("", &http2.Server{}) }
 
 func quiet() *echo.Echo {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"testing"
@@ -69,6 +70,15 @@ func TestTrust_GinUseH2CIsNoTunnelToTheService(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withOwnCertificate serves TLS on the listener, without HTTP/2, and asks for the front end's.
+func withOwnCertificate(t *testing.T, listener net.Listener) net.Listener {
+	t.Helper()
+	return tls.NewListener(listener, &tls.Config{
+		Certificates: []tls.Certificate{certauthtest.SelfSigned(t, "service").TLS()},
+		ClientAuth:   tls.RequestClientCert, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12,
+	})
 }
 
 // finding T5: with gin's h2c handler inside of auth.Handler, one excluded request was enough

@@ -26,15 +26,6 @@ func fromHere(from forwarded.Gate) func(*certauth.Config) {
 	return func(c *certauth.Config) { c.Source = forwarded.Caddy{From: from} }
 }
 
-// withOwnCertificate serves TLS on the listener, without HTTP/2, and asks for the front end's.
-func withOwnCertificate(t *testing.T, listener net.Listener) net.Listener {
-	t.Helper()
-	return tls.NewListener(listener, &tls.Config{
-		Certificates: []tls.Certificate{certauthtest.SelfSigned(t, "service").TLS()},
-		ClientAuth:   tls.RequestClientCert, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12,
-	})
-}
-
 // tunnel is a connection that speaks HTTP/2 to the service, as a client has it at the other
 // end of a front end's connection.
 type tunnel struct {
@@ -52,7 +43,7 @@ func dig(t *testing.T, address string, front *certauthtest.Certificate) *tunnel 
 	require.NoError(t, err)
 	d := &tunnel{conn: conn, stream: 1, scheme: "http"}
 	if front != nil {
-		d.conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{front.TLS()}}) //nolint:gosec // the server is this test
+		d.conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{front.TLS()}})
 		d.scheme = "https"
 	}
 	t.Cleanup(func() { _ = conn.Close() })
