@@ -3,6 +3,7 @@ package forwarded_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
@@ -130,6 +132,22 @@ func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 			}
 		})
 	}
+	t.Run("both are listed, beneath TLS", func(t *testing.T) {
+		s := newSocketService(t, behind)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		own := &tls.Config{Certificates: []tls.Certificate{certauthtest.SelfSigned(t, "service").TLS()}, MinVersion: tls.VersionTLS12}
+		s.serve(t, tls.NewListener(proxyListener{listener, byRaw}, own), kept(), nil)
+		for line, want := range map[string]int{reporting: http.StatusOK, "PROXY TCP4 10.0.0.5 10.0.0.4 1234 80\r\n": http.StatusUnauthorized} {
+			conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			_, err = conn.Write([]byte(line))
+			require.NoError(t, err)
+			secured := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+			assert.Equal(t, want, ask(t, secured, "GET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"), line)
+		}
+	})
 	t.Run("a listener that is not of the PROXY protocol, from a host in both lists", func(t *testing.T) {
 		s := newSocketService(t, forwarded.ProxyProtocol(here, "127.0.0.1"))
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

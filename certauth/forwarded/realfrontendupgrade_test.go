@@ -27,12 +27,13 @@ func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 		{nginx, "dangerous.conf", "/upgrade", http.StatusSwitchingProtocols},
 		{haproxy, "dangerous.cfg", "/", http.StatusSwitchingProtocols},
 		{nginx, "recommended.conf", "/", http.StatusUnauthorized},
+		{nginx, "recommended.conf", "/websocket", http.StatusUnauthorized},
 		{haproxy, "recommended.cfg", "/", http.StatusUnauthorized},
 		{apache, "recommended.conf", "/", http.StatusUnauthorized},
 		{caddy, "recommended.Caddyfile", "/", http.StatusUnauthorized},
 	} {
-		t.Run(tc.name+" with "+tc.config, func(t *testing.T) {
-			r := recommendations[[...]int{0, 1, 0, 1, 2, 3}[i]]
+		t.Run(tc.name+" with "+tc.config+", "+tc.path, func(t *testing.T) {
+			r := recommendations[[...]int{0, 1, 0, 0, 1, 2, 3}[i]]
 			a := newApp(t, "tcp", "127.0.0.1:0")
 			a.use(t, r.source, c.policy())
 			handler := takingOver(*a.handler.Load())
@@ -54,6 +55,29 @@ func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 			assert.Nil(t, saw.handed, "the handler ran")
 			assert.Equal(t, stranger, string(saw.event.Reason()))
 			assert.Equal(t, "127.0.0.1", saw.event.Peer.String(), "it did come from the front end")
+		})
+	}
+}
+
+// What drops h2c leaves WebSocket alone.
+func TestRealFrontEnds_WebSocketStillPasses(t *testing.T) {
+	c := newCast(t)
+	for _, tc := range []struct {
+		program
+		config, path string
+		r            recommended
+	}{
+		{nginx, "recommended.conf", "/websocket", recommendations[0]},
+		{haproxy, "recommended.cfg", "/", recommendations[1]},
+		{caddy, "recommended.Caddyfile", "/", recommendations[3]},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := newApp(t, "tcp", "127.0.0.1:0")
+			a.use(t, tc.r.source, c.policy())
+			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.r.verify}, c)
+			got, told, saw := a.visit(t, c, front, visit{path: tc.path, shows: c.rsa, lines: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}})
+			assert.Equal(t, accepted, got, "%v, %v", told.refused, saw.event.Err)
+			assert.Equal(t, "websocket", saw.handed.Get("Upgrade"))
 		})
 	}
 }
