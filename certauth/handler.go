@@ -9,7 +9,8 @@ import (
 // Handler wraps a handler so that it runs only for requests that the configuration lets
 // in, with the caller's identity in the context ([FromContext]). The headers that the
 // source reads are removed, in every spelling, from each request before next or Deny
-// sees it.
+// sees it. Of the trailers next sees those that the Trailer header announced, by the rules
+// of [http.Request], and never one of these headers.
 //
 // A refusal is 401 with a body that is the same for every reason. Whatever goes wrong,
 // a panic in a source, policy or hook included, is a refusal; a panic in next is not
@@ -20,9 +21,17 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if admitted, ok := a.admit(w, r); ok {
-			next.ServeHTTP(w, admitted)
+			serve(next, w, admitted)
 		}
 	})
+}
+
+// serve calls the handler and lets nobody touch its trailers when it has returned.
+func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if body, ok := r.Body.(*trailerBody); ok {
+		defer body.handlerReturned()
+	}
+	next.ServeHTTP(w, r)
 }
 
 // admit decides, reports, strips, and answers refused requests itself.
@@ -38,6 +47,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		id, refused = a.check(r)
 	}
 	a.headers.strip(r)
+	r = a.headers.withoutTrailers(r)
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id), true
 	}
@@ -107,7 +117,7 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if admitted, ok := a.admitRoute(w, r, judged); ok {
-				next.ServeHTTP(w, admitted)
+				serve(next, w, admitted)
 			}
 		})
 	}
@@ -121,6 +131,9 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, judge
 		return nil, false
 	}
 	a.headers.strip(r)
+	if id == nil { // whoever has an identity came through Handler
+		r = a.headers.withoutTrailers(r)
+	}
 	event := a.newEvent(r)
 	event.Outcome, event.Identity, event.Route = OutcomeAccepted, id, true
 	if refused != nil {

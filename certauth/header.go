@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -66,8 +65,7 @@ func foldsTo(name, folded string) bool {
 }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. Trailers are never read and never become headers,
-// and go as well, now and again when the end of the body has brought them.
+// outside this one sees them gone too.
 func (s *headerSet) strip(r *http.Request) {
 	if len(s.names) == 0 {
 		return
@@ -88,43 +86,6 @@ func (s *headerSet) strip(r *http.Request) {
 			delete(r.Header, key)
 		}
 	}
-	if len(r.Trailer) == 0 && r.ContentLength >= 0 {
-		return
-	}
-	s.stripTrailers(r)
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &trailerStripper{ReadCloser: r.Body, request: r, headers: s}
-	}
-}
-
-func (s *headerSet) stripTrailers(r *http.Request) {
-	for name := range r.Trailer {
-		if s.has(name) {
-			delete(r.Trailer, name)
-		}
-	}
-}
-
-// trailerStripper is a body whose trailers are looked at when they have arrived.
-type trailerStripper struct {
-	io.ReadCloser
-	request *http.Request
-	headers *headerSet
-}
-
-func (b *trailerStripper) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.headers.stripTrailers(b.request)
-	}
-	return n, err
-}
-
-// Close drains what is left, which brings the trailers too.
-func (b *trailerStripper) Close() error {
-	err := b.ReadCloser.Close()
-	b.headers.stripTrailers(b.request)
-	return err
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers
