@@ -226,7 +226,7 @@ func (r *chainRule) find(f *facts, found *search) ([][]*x509.Certificate, *Error
 	if found.roots != nil && found.roots.contains(leaf) {
 		return nil, refusal(ReasonCertificateIsCA, r.path, "the leaf is one of the roots")
 	}
-	found.admit(f.presented[1:])
+	found.admit(f.sent().certs[1:])
 	found.run(leaf)
 	return r.verify(leaf, found, found.now)
 }

@@ -95,6 +95,9 @@ func (reading *reading) read(a *Authenticator, p *probe) {
 	reading.facts, reading.refused = a.read(p)
 	if f := reading.facts; f != nil {
 		f.key, f.hash = reading.key, reading.hash
+		if p.certs == nil {
+			f.keyed = a.keyed
+		}
 	}
 }
 
@@ -157,7 +160,9 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p 
 		return nil, refused
 	}
 	id, refused := a.judge(r.Context(), now, f)
-	if refused == nil && (p.certs == nil || f.genuine()) {
+	if refused == nil && f.memorable(reading.key) {
+		f.own()
+		f.release()
 		a.cache.insert(f)
 	}
 	return id, refused

@@ -269,4 +269,3 @@ func TestTrailer_HTTP2(t *testing.T) {
 	}
 	group.Wait()
 }
-
