@@ -263,12 +263,13 @@ func (a *Authenticator) TellsCallersApart() bool { return a != nil && a.standing
 // Reload reads all files, environment variables and functions of the policy, of those given
 // to Require, and of those in the source's gates, again, now, and returns when that is done:
 // for a signal handler, or a test. What fails keeps its last good value and is part of the
-// returned error.
+// returned error. What is being read at the moment is read again after that, unless that
+// reading hangs, which is an error.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	errs := []error{a.material.reload(ctx)}
+	errs := []error{a.material.reload(ctx, true)}
 	for _, reload := range a.sourceReloads {
 		_, err := safely(func() (bool, error) { return true, reload(ctx) })
 		errs = append(errs, err)

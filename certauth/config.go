@@ -56,13 +56,18 @@ type Config struct {
 	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
 	ReloadInterval time.Duration
 
-	// CacheSize is how many certificates are remembered at most, 6 to 7 kilobytes each:
-	// those accepted before, with what was found out about them (parsed form, verified
-	// chains, which rules on the certificate alone accepted it), never with the outcome of
-	// the policy. The sender, the clock, reloaded material, deny lists, revocation and
-	// functions are asked on every request, and a certificate that nobody presents twice
-	// displaces none that come regularly. 0 means [DefaultCacheSize]; negative remembers
-	// nothing.
+	// CacheSize is how many certificates are remembered at most: those accepted before, with
+	// what was found out about them (parsed form, verified chains, which rules on the
+	// certificate alone accepted it), never with the outcome of the policy. The sender, the
+	// clock, reloaded material, deny lists, revocation and functions are asked on every
+	// request, and a certificate that nobody presents twice displaces none that come
+	// regularly. 0 means [DefaultCacheSize], negative remembers nothing, and more than
+	// 1048576 is an error of New.
+	//
+	// Each takes 6 to 7 kilobytes, and at most 16 with what the caller sends along, beside
+	// a leaf of the usual size. A certificate that comes with more than 8 kilobytes of others
+	// is judged anew each time. Of one certificate with ever other ones beside it, four are
+	// remembered.
 	CacheSize int
 
 	// InsecureReportOnly lets every request through and reports what it would have
@@ -106,6 +111,9 @@ func (c *Config) check() []error {
 		if err := checkChallenge(c.Challenge); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
 		}
+	}
+	if c.CacheSize > maxCacheSize {
+		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, DefaultCacheSize))
 	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
 		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, DefaultReloadInterval))

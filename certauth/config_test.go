@@ -3,9 +3,11 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -229,4 +232,23 @@ policy:
       not one of 0 denied serials and 1 denied keys
       function "user store"
 `, auth.String())
+}
+
+// finding S6: a cache of any size passed New; the largest refused everybody once the first
+// certificate was accepted, and others took all memory there was.
+func TestNew_CacheSizeIsBounded(t *testing.T) {
+	const most = 1 << 20
+	leaf := certauthtest.SelfSigned(t, "client").Certificate
+	for size, want := range map[int]bool{math.MinInt: true, -1: true, 0: true, 1: true, most: true, most + 1: false, 1e10: false, math.MaxInt: false} {
+		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: certauth.Certificates(leaf), CacheSize: size})
+		if !want {
+			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, certauth.DefaultCacheSize))
+			continue
+		}
+		require.NoError(t, err)
+		for range 3 {
+			_, err = auth.Check(request())
+			require.NoError(t, err, "size %d", size)
+		}
+	}
 }

@@ -12,6 +12,9 @@ import (
 const DefaultCacheSize = 4096
 
 const (
+	// maxCacheSize bounds Config.CacheSize. So many places take 31 megabytes while they are
+	// empty, all at once when the first certificate is accepted.
+	maxCacheSize = 1 << 20
 	// cacheWays is how many facts share a set.
 	cacheWays = 16
 	// probationWays is how many of them are on probation: newcomers displace one another
