@@ -119,7 +119,7 @@ func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
 	if reads, ok := source.(HeaderSource); ok {
 		headers, err := newHeaderSet(reads.Headers())
 		if err != nil {
-			return []error{fmt.Errorf("Source: %w", err)}
+			return mistakes.Prefix("Source: ", err)
 		}
 		a.headers = headers
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 )
 
 // Config says who may call. Its zero value is an error of [New]: there is no default
@@ -125,7 +127,7 @@ func (c *Config) check() []error {
 // printable (RFC 9110, section 11.6.1).
 func checkChallenge(s string) error {
 	scheme, _, _ := strings.Cut(s, " ")
-	if !isToken(scheme) {
+	if !httpheader.IsToken(scheme) {
 		return errors.New("does not start with an authentication scheme")
 	}
 	for i := range len(s) {
@@ -134,14 +136,4 @@ func checkChallenge(s string) error {
 		}
 	}
 	return nil
-}
-
-// isToken is the token of RFC 9110, section 5.6.2: header names, methods, schemes.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !isAlphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -252,3 +252,36 @@ func TestNew_CacheSizeIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// finding R4: New took the names of headers that can never arrive.
+func TestNew_HeadersThatNeverArriveAreMistakes(t *testing.T) {
+	for _, name := range []string{
+		"Host", "host", "Transfer-Encoding", "transfer_encoding", "Trailer", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "TE", "Upgrade",
+		"HTTP2-Settings", "Proxy-Authorization", "Proxy-Authenticate", "Expect", ":authority", ":path", "X Y", "", strings.Repeat("x", 64),
+	} {
+		_, err := certauth.New(certauth.Config{Source: namedHeaders{"X-Client-Cert", name, "Host"}, Policy: certauth.Thumbprints{pinOfNobody}})
+		require.Error(t, err, name)
+		assert.Contains(t, err.Error(), "certauth: 2 mistakes in Config:\nSource: header ", name)
+	}
+}
+
+// finding R4: an Exclusion took methods that no request has, as a pattern or as routers call
+// all of them, and never applied.
+func TestNew_ExclusionMethodsThatNeverComeAreMistakes(t *testing.T) {
+	for method, want := range map[string]bool{
+		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "PROPFIND": true, "M-SEARCH": true, "VERSION-CONTROL": true,
+		"*": false, "GET,HEAD": false, "GET HEAD": false, "GET|HEAD": false, "G*": false, "get": false, "Get": false, "ANY": false, "ALL": false, "PRI": false,
+		"CONNECT": false, "-": false, "-GET": false, "GET-": false, " GET": false, "GET\n": false, "!": false, "200": false, "G.T": false, "_": false,
+	} {
+		auth, err := certauth.New(certauth.Config{
+			Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody},
+			Exclusions: []certauth.Exclusion{{Method: method, Path: "/health", Reason: "r", Control: "c"}},
+		})
+		if want {
+			assert.NoError(t, err, method)
+			continue
+		}
+		assert.Nil(t, auth)
+		assert.ErrorContains(t, err, "Exclusions[0].Method: ", method)
+	}
+}

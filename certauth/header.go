@@ -1,10 +1,12 @@
 package certauth
 
 import (
-	"fmt"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 )
 
 // headerSet is the set of headers that a source reads, folded: lower case, with "_" and
@@ -21,9 +23,11 @@ const maxConnection = 4 << 10
 
 func newHeaderSet(names []string) (headerSet, error) {
 	var set headerSet
+	var mistakes []error
 	for _, name := range names {
-		if !isToken(name) || len(name) > 63 {
-			return headerSet{}, fmt.Errorf("header name %s is not a token of at most 63 bytes", quote(name))
+		if err := httpheader.Check(name); err != nil {
+			mistakes = append(mistakes, err)
+			continue
 		}
 		folded := []byte(name)
 		for i, c := range folded {
@@ -33,7 +37,7 @@ func newHeaderSet(names []string) (headerSet, error) {
 		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
-	return set, nil
+	return set, errors.Join(mistakes...)
 }
 
 func foldHeader(c byte) byte {

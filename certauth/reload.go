@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 const (
@@ -202,7 +204,7 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 func safely[T any](f func() (T, error)) (result T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %s", clip(fmt.Sprint(p), maxDetail))
+			err = fmt.Errorf("panic: %s", logtext.Line(fmt.Sprint(p), maxDetail))
 		}
 	}()
 	return f()

@@ -101,7 +101,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 }
 
 // checkNames refuses empty names and names that fold to one: the same header cannot
-// hold two things.
+// hold two things. What a name may be is certauth.New's to say.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
 	if g != nil {
