@@ -64,7 +64,7 @@ type healthToken [sha256.Size]byte
 
 func (t healthToken) holds(r *http.Request) bool {
 	values := r.Header[healthTokenHeader]
-	if len(values) != 1 {
+	if len(values) != 1 || len(values[0]) != base64.StdEncoding.EncodedLen(sha256.Size) {
 		return false
 	}
 	have := sha256.Sum256([]byte(values[0]))

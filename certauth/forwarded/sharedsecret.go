@@ -15,6 +15,9 @@ import (
 // MinSecret is the least length of a shared secret, in bytes.
 const MinSecret = 16
 
+// maxSecret bounds it. Nothing longer is hashed.
+const maxSecret = 4 << 10
+
 // sharedSecret holds the values in a function: package fmt prints the fields of a struct
 // where it cannot ask for String.
 type sharedSecret struct {
@@ -26,7 +29,7 @@ type sharedSecret struct {
 // values. Give two while the secret rotates. It is compared in constant time and removed
 // before any handler runs.
 //
-// A value shorter than [MinSecret] bytes, with a space at either end or a byte outside
+// A value shorter than [MinSecret] bytes or longer than 4096, with a space at either end or a byte outside
 // printable ASCII, one that is an unresolved Key Vault reference, or no value at all, is an
 // error of certauth.New.
 //
@@ -68,6 +71,9 @@ func checkSecret(value string) error {
 	if len(value) < MinSecret {
 		return fmt.Errorf("%d bytes, want at least %d", len(value), MinSecret)
 	}
+	if len(value) > maxSecret {
+		return fmt.Errorf("%d bytes, want at most %d", len(value), maxSecret)
+	}
 	for _, prefix := range []string{"@Microsoft.KeyVault(", "$(", "${"} {
 		if strings.HasPrefix(value, prefix) {
 			// App Service delivers the text of a reference that it could not resolve.
@@ -97,6 +103,9 @@ func (g sharedSecretGate) admit(r *http.Request) (bool, error) {
 	values := r.Header[g.header]
 	if len(values) != 1 {
 		return false, fmt.Errorf("%d values of %s, want 1", len(values), g.header)
+	}
+	if len(values[0]) > maxSecret {
+		return false, fmt.Errorf("%s is not the shared secret", g.header)
 	}
 	// Hashing first makes all lengths equal, so that time says nothing about the length.
 	have := sha256.Sum256([]byte(values[0]))
