@@ -135,7 +135,7 @@ func TestSecret_IsNotInAnythingThatPrints(t *testing.T) {
 		text := printed.String()
 		sum := sha256.Sum256([]byte(secret))
 		token := base64.StdEncoding.EncodeToString(sum[:]) // what opens the door
-		for _, leak := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret)), fmt.Sprint([]byte(secret)), token} {
+		for _, leak := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"), token} {
 			assert.False(t, bytes.Contains(bytes.ToLower([]byte(text)), bytes.ToLower([]byte(leak))), "%s shows %s", name, leak)
 		}
 	}

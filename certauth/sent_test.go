@@ -65,7 +65,7 @@ type carrier struct {
 }
 
 func carriersOfChains() []carrier {
-	any := forwarded.InsecureAnyPeer()
+	anybody := forwarded.InsecureAnyPeer()
 	with := func(set func(header http.Header, certs []*x509.Certificate)) func(...*x509.Certificate) *http.Request {
 		return func(certs ...*x509.Certificate) *http.Request {
 			r := request()
@@ -80,7 +80,7 @@ func carriersOfChains() []carrier {
 			r.TLS = &tls.ConnectionState{PeerCertificates: certs}
 			return r
 		}},
-		{"one header", forwarded.Traefik{From: any}, with(func(header http.Header, certs []*x509.Certificate) {
+		{"one header", forwarded.Traefik{From: anybody}, with(func(header http.Header, certs []*x509.Certificate) {
 			var list []string
 			for _, cert := range certs {
 				list = append(list, encoded(cert))
@@ -89,7 +89,7 @@ func carriersOfChains() []carrier {
 		})},
 		{
 			"numbered headers",
-			forwarded.Header{From: any, Name: "X-Cert", Format: forwarded.FormatBase64DER, ChainName: "X-Chain", ChainFormat: forwarded.ChainBase64Numbered},
+			forwarded.Header{From: anybody, Name: "X-Cert", Format: forwarded.FormatBase64DER, ChainName: "X-Chain", ChainFormat: forwarded.ChainBase64Numbered},
 			with(func(header http.Header, certs []*x509.Certificate) {
 				header.Set("X-Cert", encoded(certs[0]))
 				for i, cert := range certs[1:] {
@@ -97,7 +97,7 @@ func carriersOfChains() []carrier {
 				}
 			}),
 		},
-		{"a chain header", forwarded.RFC9440{From: any, Chain: true}, with(func(header http.Header, certs []*x509.Certificate) {
+		{"a chain header", forwarded.RFC9440{From: anybody, Chain: true}, with(func(header http.Header, certs []*x509.Certificate) {
 			header.Set("Client-Cert", ":"+encoded(certs[0])+":")
 			for _, cert := range certs[1:] {
 				header.Add("Client-Cert-Chain", ":"+encoded(cert)+":")
@@ -200,7 +200,7 @@ func TestSent_WhatIsNotKeptIsReadAgain(t *testing.T) {
 			t.Run(c.name+", "+name, func(t *testing.T) {
 				roots := swapped{certs: []*x509.Certificate{root.Certificate}}
 				auth := must(t, certauth.Config{Source: c.source, Policy: policy(roots.source())})
-				route := auth.Require(certauth.Chain{Roots: certsOf(root)})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				route := auth.Require(certauth.Chain{Roots: certsOf(root)})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					id, ok := certauth.FromContext(r.Context())
 					if assert.True(t, ok) {
 						assert.Equal(t, sentAlong, id.Presented)

@@ -71,7 +71,7 @@ func TestTrailer_ManyOfThemBehindAnEarlyAnswerHarmNobody(t *testing.T) {
 				})
 			}
 			group.Wait()
-			response, err := http.Get(server.URL) //nolint:noctx // the server is alive
+			response, err := http.Get(server.URL) // the server is alive
 			require.NoError(t, err)
 			require.NoError(t, response.Body.Close())
 		})
@@ -86,7 +86,7 @@ func sendTrailers(t *testing.T, address, certificate, trailers string, holding t
 	if !assert.NoError(t, err) {
 		return
 	}
-	defer conn.Close() //nolint:errcheck // the server may have closed it
+	defer conn.Close()
 	_, _ = fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\n%sTransfer-Encoding: chunked\r\nTrailer: X-A, X-Client-Cert\r\n\r\n5\r\nhello\r\n", certificate)
 	time.Sleep(holding) //nolint:forbidigo // the attacker's own pace; nothing depends on it
 	_, _ = fmt.Fprintf(conn, "0\r\n%s\r\n", trailers)
@@ -108,7 +108,7 @@ func hastyBackend(t *testing.T) string {
 				return
 			}
 			go func() {
-				defer conn.Close() //nolint:errcheck // nothing is lost
+				defer conn.Close()
 				_, _ = conn.Read(make([]byte, 4096))
 				_, _ = io.WriteString(conn, "HTTP/1.1 418 teapot\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 				time.Sleep(50 * time.Millisecond) //nolint:forbidigo // the connection stays open while the attack goes on
@@ -141,7 +141,7 @@ func forwardRequest(w http.ResponseWriter, r *http.Request, backend string, trai
 		w.WriteHeader(http.StatusBadGateway)
 		return
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing is lost
+	defer response.Body.Close()
 	w.WriteHeader(response.StatusCode)
 	_, _ = io.Copy(w, response.Body)
 }
@@ -248,7 +248,7 @@ func TestTrailer_HTTP2(t *testing.T) {
 		if err != nil {
 			return 0
 		}
-		defer response.Body.Close() //nolint:errcheck // nothing is lost
+		defer response.Body.Close()
 		return response.StatusCode
 	}
 	require.Equal(t, http.StatusOK, send(t.Context(), "/read", strings.NewReader("body")))

@@ -24,7 +24,7 @@ func TestPresets_ValuesThatEndInASpaceOverEitherHop(t *testing.T) {
 	issuing := root.NewIntermediate(t, "Issuing")
 	client := issuing.Issue(t, "orders").Certificate
 	leaf, chain := asSpaced(client), asSpaced(issuing.Certificate)
-	any := forwarded.InsecureAnyPeer()
+	anybody := forwarded.InsecureAnyPeer()
 	for _, hop := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		for _, tc := range []struct {
 			name          string
@@ -32,15 +32,15 @@ func TestPresets_ValuesThatEndInASpaceOverEitherHop(t *testing.T) {
 			header, chain string
 			flag          string
 		}{
-			{"Apache", forwarded.Apache{From: any, ChainHeader: "SSL_CLIENT_CERT_CHAIN_"}, "SSL_CLIENT_CERT", "SSL_CLIENT_CERT_CHAIN_0", "SSL_CLIENT_VERIFY"},
+			{"Apache", forwarded.Apache{From: anybody, ChainHeader: "SSL_CLIENT_CERT_CHAIN_"}, "SSL_CLIENT_CERT", "SSL_CLIENT_CERT_CHAIN_0", "SSL_CLIENT_VERIFY"},
 			{"a header of your own", forwarded.Header{
-				From: any, Name: "X-Cert", Format: forwarded.FormatSpacedPEM, ChainName: "X-Chain", ChainFormat: forwarded.ChainSpacedPEMNumbered,
+				From: anybody, Name: "X-Cert", Format: forwarded.FormatSpacedPEM, ChainName: "X-Chain", ChainFormat: forwarded.ChainSpacedPEMNumbered,
 			}, "X-Cert", "X-Chain0", "X-None"},
 		} {
 			t.Run(tc.name+" over "+hop, func(t *testing.T) {
 				auth, err := certauth.New(certauth.Config{Source: tc.source, Policy: certauth.Chain{Roots: certauth.Certificates(root.Certificate)}})
 				require.NoError(t, err)
-				server := httptest.NewUnstartedServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				server := httptest.NewUnstartedServer(auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					assert.Equal(t, hop, r.Proto)
 				})))
 				server.EnableHTTP2 = hop == "HTTP/2.0"
@@ -99,7 +99,7 @@ func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 	large := sizedClient(t, m, p, 30_000)
 	encoded := base64.StdEncoding.EncodeToString(large.Raw)
 	leaf := base64.StdEncoding.EncodeToString(p.client.Certificate.Raw)
-	any := forwarded.InsecureAnyPeer()
+	anybody := forwarded.InsecureAnyPeer()
 	long := strings.Repeat("a", 800<<10)
 	header := func(pairs ...string) http.Header {
 		h := http.Header{}
@@ -116,23 +116,23 @@ func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 		want   certauth.Reason
 		most   uint64 // bytes that the refusal may allocate
 	}{
-		{"a leaf in a chain of PEM", forwarded.ALB{From: any, Passthrough: true}, header("X-Amzn-Mtls-Clientcert", asURL(large)), malformed, 300 << 10},
-		{"an issuer in a chain of PEM", forwarded.ALB{From: any, Passthrough: true}, header("X-Amzn-Mtls-Clientcert", asURL(p.client.Certificate, large)), malformed, 300 << 10},
+		{"a leaf in a chain of PEM", forwarded.ALB{From: anybody, Passthrough: true}, header("X-Amzn-Mtls-Clientcert", asURL(large)), malformed, 300 << 10},
+		{"an issuer in a chain of PEM", forwarded.ALB{From: anybody, Passthrough: true}, header("X-Amzn-Mtls-Clientcert", asURL(p.client.Certificate, large)), malformed, 300 << 10},
 		{
 			"an issuer in a concatenated chain",
-			forwarded.HAProxy{From: any, ChainHeader: "X-Chain"},
+			forwarded.HAProxy{From: anybody, ChainHeader: "X-Chain"},
 			header("X-SSL-Client-Cert", leaf, "X-SSL-Client-Used", "1", "X-SSL-Client-Verify", "0", "X-Chain", encoded), malformed, 100 << 10,
 		},
 		{
 			"a concatenated chain that is too long",
-			forwarded.HAProxy{From: any, ChainHeader: "X-Chain"},
+			forwarded.HAProxy{From: anybody, ChainHeader: "X-Chain"},
 			header("X-SSL-Client-Cert", leaf, "X-SSL-Client-Used", "1", "X-SSL-Client-Verify", "0", "X-Chain", long), malformed, 8 << 10,
 		},
-		{"an item of a list", forwarded.Traefik{From: any}, header("X-Forwarded-Tls-Client-Cert", leaf+","+encoded), malformed, 100 << 10},
-		{"a flag", forwarded.Nginx{From: any}, header("X-Client-Cert", asURL(p.client.Certificate), "X-Client-Verify", long), malformed, 8 << 10},
+		{"an item of a list", forwarded.Traefik{From: anybody}, header("X-Forwarded-Tls-Client-Cert", leaf+","+encoded), malformed, 100 << 10},
+		{"a flag", forwarded.Nginx{From: anybody}, header("X-Client-Cert", asURL(p.client.Certificate), "X-Client-Verify", long), malformed, 8 << 10},
 		{
 			"a fingerprint",
-			forwarded.Nginx{From: any, FingerprintHeader: "X-Print"},
+			forwarded.Nginx{From: anybody, FingerprintHeader: "X-Print"},
 			header("X-Client-Cert", asURL(p.client.Certificate), "X-Client-Verify", "SUCCESS", "X-Print", long), malformed, 8 << 10,
 		},
 		{
