@@ -18,9 +18,8 @@ import (
 // Everything here is the library's own: what users do to an [Identity] does not reach it,
 // except through the certificates themselves, which nobody may change.
 type facts struct {
-	key   key         // nil if these facts cannot be remembered
-	keyed KeyedSource // that reads the key; nil where it is DER
-	owned bool        // the key is a copy; guarded by mutex
+	key   key  // nil if these facts cannot be remembered
+	owned bool // the key is a copy; guarded by mutex
 	hash  uint64
 	used  atomic.Bool // seen since the cache's hand came by
 	kept  atomic.Bool // in the cache
@@ -33,6 +32,7 @@ type facts struct {
 	notBefore, notAfter time.Time // of the leaf
 
 	presented sentCertificates
+	keyed     KeyedSource // that reads the key; nil where it is DER
 	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -263,4 +264,39 @@ func TestSent_OneClientDisplacesNobody(t *testing.T) {
 		c.once(t, certauth.ReasonNone, fmt.Sprint(i))
 	}
 	decoded(t, source, read)
+}
+
+// What is released is read again by many at one time, while collections take it away.
+func TestSent_UnderLoad(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	stranger := certauthtest.SelfSigned(t, "stranger").Certificate
+	for _, c := range carriersOfChains() {
+		t.Run(c.name, func(t *testing.T) {
+			auth := must(t, certauth.Config{Source: c.source, Policy: chainOf(root)})
+			var callers [][]*x509.Certificate
+			for range 3 {
+				callers = append(callers, []*x509.Certificate{issuing.Issue(t, "client").Certificate, stranger, issuing.Certificate})
+			}
+			var group sync.WaitGroup
+			for worker := range 8 {
+				group.Go(func() {
+					for i := range 40 {
+						certs := callers[(worker+i)%len(callers)]
+						id, err := auth.Check(c.request(certs...))
+						if assert.NoError(t, err) {
+							assert.Equal(t, certs, id.Presented)
+						}
+						if i%10 == worker {
+							runtime.GC()
+						}
+						if i == 20 {
+							assert.NoError(t, auth.Reload(t.Context()))
+						}
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
 }
