@@ -21,17 +21,18 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if admitted, ok := a.admit(w, r); ok {
-			serve(next, w, admitted)
+			serve(next, w, r, admitted)
 		}
 	})
 }
 
-// serve calls the handler and lets nobody touch its trailers when it has returned.
-func serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if body, ok := r.Body.(*trailerBody); ok {
+// serve calls the handler and, where this middleware gave it trailers of its own, lets nobody
+// touch them when it has returned.
+func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) {
+	if body, ok := admitted.Body.(*trailerBody); ok && admitted.Body != r.Body {
 		defer body.handlerReturned()
 	}
-	next.ServeHTTP(w, r)
+	next.ServeHTTP(w, admitted)
 }
 
 // admit decides, reports, strips, and answers refused requests itself.
@@ -117,7 +118,7 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if admitted, ok := a.admitRoute(w, r, judged); ok {
-				serve(next, w, admitted)
+				serve(next, w, r, admitted)
 			}
 		})
 	}

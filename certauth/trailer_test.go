@@ -204,6 +204,12 @@ func TestTrailer_HandlerSeesTheAnnouncedAndNeverTheSourcesHeaders(t *testing.T) 
 		{"announced, behind a route", "/", announced + "X-Client-Cert: a\r\n", func(seen *http.Header) http.Handler {
 			return optional.Handler(optional.Require(pinned)(read(seen)))
 		}, stays},
+		{"announced, read when the route has returned", "/", announced + "X-Client-Cert: a\r\n", func(seen *http.Header) http.Handler {
+			return optional.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				optional.Require(pinned)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+				read(seen).ServeHTTP(w, r)
+			}))
+		}, stays},
 		{"announced, behind two middlewares", "/", announced, func(seen *http.Header) http.Handler { return optional.Handler(optional.Handler(read(seen))) }, stays},
 		{"not announced, anonymous", "/", "", func(seen *http.Header) http.Handler { return optional.Handler(read(seen)) }, none},
 		{"not announced, known", "/", "X-Client-Cert: a\r\n", func(seen *http.Header) http.Handler { return optional.Handler(read(seen)) }, none},
