@@ -139,7 +139,7 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 	if n.system != nil || material.names(f.leaf) {
 		return nil
 	}
-	for _, cert := range f.presented[1:] {
+	for _, cert := range f.sent().certs[1:] {
 		if cert.IsCA && material.names(cert) {
 			return nil
 		}
@@ -286,7 +286,7 @@ func (n *chainNode) find(f *facts, found *search) ([][]*x509.Certificate, *Error
 	if found.roots != nil && found.roots.contains(leaf) {
 		return nil, refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
 	}
-	found.admit(f.presented[1:])
+	found.admit(f.sent().certs[1:])
 	found.run(leaf)
 	return n.verify(leaf, found, found.now)
 }

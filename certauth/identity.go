@@ -50,6 +50,7 @@ type Identity struct {
 type verdict struct {
 	owner *Authenticator
 	facts *facts
+	sent  *sent // what Presented was made of
 	established
 }
 

@@ -14,6 +14,8 @@ const (
 	maxChainHeader = 64 << 10
 	// maxCertificates bounds leaf and chain together, as certauth does.
 	maxCertificates = 10
+	// maxDER bounds the DER of one certificate, as certauth does; what is larger is not parsed.
+	maxDER = 16 << 10
 )
 
 // decodeBase64Concatenated reads certificates whose DER stands one behind the other in
@@ -72,6 +74,9 @@ func splitList(value string, decode func(string) (*x509.Certificate, error)) ([]
 
 // parseDER reads exactly one certificate.
 func parseDER(der []byte) (*x509.Certificate, error) {
+	if len(der) > maxDER {
+		return nil, fmt.Errorf("%d bytes of DER, want at most %d", len(der), maxDER)
+	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("not one certificate: %s", logtext.Quote(err.Error()))

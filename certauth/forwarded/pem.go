@@ -146,6 +146,9 @@ func pemBlocks(text string, most int) ([][]byte, error) {
 
 func pemBlock(block string) ([]byte, error) {
 	body := block[len(pemBegin)+1 : len(block)-len(pemEnd)-2]
+	if n := base64.StdEncoding.DecodedLen(len(body)); n > maxDER+maxDER/48 { // a line end for each 48 bytes
+		return nil, fmt.Errorf("about %d bytes of DER, want at most %d", n, maxDER)
+	}
 	der, err := base64.StdEncoding.Strict().DecodeString(body)
 	if err != nil {
 		return nil, errors.New("body is not base64")
