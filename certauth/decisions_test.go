@@ -100,6 +100,8 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 		{"another text in a PrintableString", not(text), held(asn1.TagPrintableString, "welcome"), accepted},
 		{"another text in an IA5String", not(text), held(asn1.TagIA5String, "welcome"), accepted},
 		{"no such extension", not(text), w.issue(t), accepted},
+		{"the value that is asked for", w.behind(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), w.issue(t, withExtension(oid, []byte{5, 0})), accepted},
+		{"the value that is excluded", not(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), w.issue(t, withExtension(oid, []byte{5, 0})), refused},
 		{"another value", not(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), held(asn1.TagUTF8String, "welcome"), accepted},
 	})
 	for name, row := range map[string]struct {
