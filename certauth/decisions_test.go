@@ -95,6 +95,12 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 		{"another mailbox", not(certauth.Emails{"eve@a.example"}), w.issue(t, certauthtest.Email("alice@a.example")), accepted},
 		{"the host that is excluded", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("a.example")), refused},
 		{"another host", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("b.example")), accepted},
+		{"the common name that is excluded", not(certauth.CommonNames{"client"}), w.issue(t), refused},
+		{"another common name", not(certauth.CommonNames{"eve"}), w.issue(t), accepted},
+		{"no common name", not(certauth.CommonNames{"eve"}), w.issue(t, rawSubject(t, organization("a"))), accepted},
+		{"the organization that is excluded, beside another", not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), organization("b"))), refused},
+		{"two other organizations", not(certauth.Organizations{"c"}), w.issue(t, rawSubject(t, organization("a"), organization("b"))), accepted},
+		{"another subject", not(certauth.Subject{"CN=eve"}), w.issue(t), accepted},
 		{"the text that is excluded", not(text), held(asn1.TagUTF8String, "blocked"), refused},
 		{"another text", not(text), held(asn1.TagUTF8String, "welcome"), accepted},
 		{"another text in a PrintableString", not(text), held(asn1.TagPrintableString, "welcome"), accepted},
@@ -108,6 +114,10 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 		policy certauth.Policy
 		leaf   *x509.Certificate
 	}{
+		"an organization that is not read":          {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6")))},
+		"one that is not read, in front":            {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6"), organization("a")))},
+		"one that is not read, behind":              {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
+		"a subject the other way round":             {not(certauth.Subject{"CN=eve,O=a"}), w.issue(t, rawSubject(t, utf8Name("eve"), organization("a")))},
 		"a principal with two at signs":             {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@x@blocked.example")))},
 		"a principal beside one with two at signs":  {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
 		"bytes that are no UTF-8 in a UTF8String":   {not(text), held(asn1.TagUTF8String, "bl\xFFcked")},
@@ -117,6 +127,31 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 		_, err := judge(t, row.policy, row.leaf)
 		assert.Error(t, err, "%s: Not made an acceptance of what could not be read", name)
 	}
+}
+
+func latin1Organization(value string) []attribute {
+	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 10}, asn1.TagT61String, value)}
+}
+
+// A certificate may name several organizations and units, and one of them is enough; of
+// common names there must be one.
+func TestSubject_OneOfSeveralOrganizationsIsEnough(t *testing.T) {
+	w := newWorld(t)
+	unit := func(value string) []attribute {
+		return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.TagUTF8String, value)}
+	}
+	leaf := w.issue(t, rawSubject(t, organization("a"), organization("b"), unit("c"), unit("d"), utf8Name("e")))
+	const no = certauth.ReasonNameNotAllowed
+	runVerdicts(t, []verdict{
+		{"the first organization", w.behind(certauth.Organizations{"a"}), leaf, certauth.ReasonNone},
+		{"the second organization", w.behind(certauth.Organizations{"b"}), leaf, certauth.ReasonNone},
+		{"another organization", w.behind(certauth.Organizations{"c"}), leaf, no},
+		{"the first unit", w.behind(certauth.OrganizationalUnits{"c"}), leaf, certauth.ReasonNone},
+		{"the second unit", w.behind(certauth.OrganizationalUnits{"d"}), leaf, certauth.ReasonNone},
+		{"another unit", w.behind(certauth.OrganizationalUnits{"a"}), leaf, no},
+		{"the one common name", w.behind(certauth.CommonNames{"e"}), leaf, certauth.ReasonNone},
+		{"one of two common names", w.behind(certauth.CommonNames{"e"}), w.issue(t, rawSubject(t, utf8Name("e"), utf8Name("f"))), no},
+	})
 }
 
 // A deny list that cannot tell whether the certificate is listed must not say that it is
