@@ -1,9 +1,14 @@
 package revocation
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/cryptobyte"
 
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
@@ -85,5 +90,30 @@ func TestSerialBytes_AreOfACertificate(t *testing.T) {
 	} {
 		_, ok := serialBytes(der)
 		assert.False(t, ok, name)
+	}
+}
+
+// A delegate must not have the key of the certificate in question, however that is written;
+// where a key is of a kind that is not known, its encoding decides.
+func TestSameKey_WhateverTheEncoding(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	cert := func(public any, spki string) *x509.Certificate {
+		return &x509.Certificate{PublicKey: public, RawSubjectPublicKeyInfo: []byte(spki)}
+	}
+	for name, tc := range map[string]struct {
+		a, b *x509.Certificate
+		want bool
+	}{
+		"the same in one encoding":           {cert(key.Public(), "a"), cert(key.Public(), "a"), true},
+		"the same in two encodings":          {cert(key.Public(), "a"), cert(key.Public(), "b"), true},
+		"two keys":                           {cert(key.Public(), "a"), cert(other.Public(), "b"), false},
+		"a kind that is not known, the same": {cert(nil, "a"), cert(nil, "a"), true},
+		"a kind that is not known, two keys": {cert(nil, "a"), cert(nil, "b"), false},
+	} {
+		assert.Equal(t, tc.want, sameKey(tc.a, tc.b), name)
+		assert.Equal(t, tc.want, sameKey(tc.b, tc.a), name)
 	}
 }

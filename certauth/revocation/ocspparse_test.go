@@ -231,4 +231,9 @@ func TestVerifyOCSP_DefaultOfTheSmallestKey(t *testing.T) {
 			expect(t, result, err, want, revocation.ErrWeakAlgorithm)
 		}
 	}
+	s := sceneWithCAKey(t, rsaKey(t, 1024))
+	o := at(now)
+	o.MinRSABits = 1 // accepts signers whose key can be broken
+	result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, revocation.Good, nil)
 }
