@@ -31,12 +31,12 @@ func TestMutate_ListsTheSurvivorsOfTheSample(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, status)
 	// What the sample's comments promise, and nothing else.
-	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has: survives
-	n < len(l.items)  =>  n <= len(l.items)
-internal/mutate/testdata/sample/sample.go:47: name: survives
-	case 9  =>  case removed
-internal/mutate/testdata/sample/sample.go:89: unread: survives, no test comes here
-	true  =>  false
+	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has
+	n < len(l.items)  =>  n <= len(l.items): survives
+internal/mutate/testdata/sample/sample.go:47: name
+	case 9  =>  case removed: survives
+internal/mutate/testdata/sample/sample.go:89: unread
+	true  =>  false: survives, no test comes here
 44 faults: 40 killed, 1 equivalent, 3 survive
 `, out)
 }
@@ -143,13 +143,13 @@ func TestMutate_ListTellsTheFaultsWithoutATest(t *testing.T) {
 	status, out, err := command(t, "-list", "-files", "sample.go", sample)
 	require.NoError(t, err)
 	assert.Zero(t, status)
-	assert.Equal(t, 44, strings.Count(out, "\n"))
+	assert.Equal(t, 44, strings.Count(out, arrow))
 	for _, want := range []string{
-		"sample.go:10: maxLen  =>  maxLen + 1\n",
-		"sample.go:11: window  =>  window - 1s\n",
-		"sample.go:31: return errLong  =>  return nil\n",
-		"sample.go:37: p != nil && len(p.items) > 0  =>  p != nil || len(p.items) > 0\n",
-		"sample.go:74: total += n  =>  dropped\n",
+		"sample.go:10: const maxLen\n\tmaxLen  =>  maxLen + 1\n",
+		"sample.go:11: const window\n\twindow  =>  window - 1s\n",
+		"sample.go:31: check\n\treturn errLong  =>  return nil\n",
+		"sample.go:37: first\n\tp != nil && len(p.items) > 0  =>  p != nil || len(p.items) > 0\n",
+		"sample.go:74: sum\n\ttotal += n  =>  dropped\n",
 	} {
 		assert.Contains(t, out, want)
 	}
