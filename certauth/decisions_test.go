@@ -30,7 +30,7 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 	far := certauthtest.NewCA(t, "Far Root")
 	between := far.NewIntermediate(t, "Policy CA")
 	byBetween := crossSign(t, issuing, between)
-	roots, intermediates = append(roots, far.Certificate), append(intermediates, between.Certificate, byBetween)
+	roots, intermediates = append(roots, far.Certificate), append([]*x509.Certificate{byBetween, between.Certificate}, intermediates...)
 	leaf := issuing.Issue(t, "client").Certificate
 	asking := func(asked *int) certauth.NotRevoked {
 		return certauth.NotRevoked{Checker: askedFunc(func(chain []*x509.Certificate) certauth.Revocation {
@@ -59,7 +59,7 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 		assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err), "%s: %v", name, err)
 	}
 	// Where all can be asked about, none is left out.
-	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[:4]...)}
+	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[2:]...)}
 	id, err = judge(t, certauth.All{four, asking(&asked)}, leaf)
 	require.NoError(t, err)
 	assert.Len(t, id.Chains, 4)
