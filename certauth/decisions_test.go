@@ -155,22 +155,28 @@ func TestSubject_OneOfSeveralOrganizationsIsEnough(t *testing.T) {
 }
 
 // A deny list that cannot tell whether the certificate is listed must not say that it is
-// not. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
+// not, and nor must a name that is excluded. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
 // difference.
-func TestDenied_IssuerThatCannotBeComparedIsRefused(t *testing.T) {
+func TestIssuer_ThatCannotBeComparedIsRefused(t *testing.T) {
 	var rdns [][]attribute
 	for range 65 {
 		rdns = append(rdns, organization("x"))
 	}
-	leaf := certauthtest.NewCA(t, "", rawSubject(t, rdns...)).Issue(t, "client").Certificate
-	pin := certauth.Certificates(leaf)
+	ca := certauthtest.NewCA(t, "", rawSubject(t, rdns...))
+	leaf := ca.Issue(t, "client").Certificate
+	pin, chain, name := certauth.Certificates(leaf), chainOf(ca), certauth.IssuerName{"CN=Somebody"}
 	other := []certauth.IssuerSerial{{Issuer: "CN=Somebody", Serial: "01"}}
 	runVerdicts(t, []verdict{
 		{"the pin alone", pin, leaf, certauth.ReasonNone},
 		{"a list of keys, which asks for no issuer", certauth.All{pin, certauth.Denied{PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonNone},
 		{"a list of serial numbers", certauth.All{pin, certauth.Denied{Serials: other}}, leaf, certauth.ReasonCertificateMalformed},
+		{"the chain alone", chain, leaf, certauth.ReasonNone},
+		{"the issuer's name", certauth.All{chain, name}, leaf, certauth.ReasonCertificateMalformed},
+		{"the issuer's name, excluded", certauth.All{chain, certauth.Not{Policy: name}}, leaf, certauth.ReasonCertificateMalformed},
 		{"a list of both", certauth.All{pin, certauth.Denied{Serials: other, PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonCertificateMalformed},
 	})
+	_, err := judge(t, certauth.All{chain, certauth.Not{Policy: certauth.Any{certauth.CommonNames{"eve"}, name}}}, leaf)
+	assert.Error(t, err, "one of two names that are excluded cannot be compared")
 }
 
 // The doc of Any: each branch is asked as if it stood alone. That a branch before it pinned
