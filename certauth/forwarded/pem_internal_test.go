@@ -16,23 +16,24 @@ import (
 func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 	good := url.PathEscape(string(certauthtest.NewCA(t, "CA").PEM()))
 	for name, tc := range map[string]struct{ value, want string }{
-		"a control character":        {good + "\x1f", "byte 0x1f at offset"},
-		"a tab":                      {"\t" + good, "byte 0x09 at offset 0"},
-		"a literal space":            {good + " ", "a literal space"},
-		"DEL":                        {good + "\x7f", "byte 0x7f at offset"},
-		"a byte outside ASCII":       {good + "\xff", "byte 0xff at offset"},
-		"a letter outside ASCII":     {good + "\u00e9", "byte 0xc3 at offset"},
-		"an exclamation mark, ASCII": {"!" + good, "does not start with the marker"},
-		"a tilde, ASCII":             {"~" + good, "does not start with the marker"},
-		"a percent sign alone":       {good + "%", "a percent sign without two hex digits"},
-		"encoded twice":              {url.PathEscape(good), "encoded twice"},
-		"nothing":                    {"", "does not start with the marker"},
-		"two certificates":           {good + good, "more after 1 PEM blocks"},
-		"no end":                     {strings.TrimSuffix(good, "-----%0A"), "does not stand between the markers"},
-		"a body that is no base64":   {strings.Replace(good, "MII", "%21II", 1), "body is not base64"},
-		"lines of another length":    {strings.Replace(good, "%0A", "%0A%0A", 1), "not in the form that PEM encoders write"},
-		"something else in it":       {url.PathEscape("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), "not one certificate"},
-		"the marker of a key":        {strings.ReplaceAll(good, "CERTIFICATE", "PRIVATE%20KEY"), "does not start with the marker"},
+		"a control character":          {good + "\x1f", "byte 0x1f at offset"},
+		"a tab":                        {"\t" + good, "byte 0x09 at offset 0"},
+		"a literal space":              {good + " ", "a literal space"},
+		"a space, a control character": {good + " \x1f", "a literal space"},
+		"DEL":                          {good + "\x7f", "byte 0x7f at offset"},
+		"a byte outside ASCII":         {good + "\xff", "byte 0xff at offset"},
+		"a letter outside ASCII":       {good + "\u00e9", "byte 0xc3 at offset"},
+		"an exclamation mark, ASCII":   {"!" + good, "does not start with the marker"},
+		"a tilde, ASCII":               {"~" + good, "does not start with the marker"},
+		"a percent sign alone":         {good + "%", "a percent sign without two hex digits"},
+		"encoded twice":                {url.PathEscape(good), "encoded twice"},
+		"nothing":                      {"", "does not start with the marker"},
+		"two certificates":             {good + good, "more after 1 PEM blocks"},
+		"no end":                       {strings.TrimSuffix(good, "-----%0A"), "does not stand between the markers"},
+		"a body that is no base64":     {strings.Replace(good, "MII", "%21II", 1), "body is not base64"},
+		"lines of another length":      {strings.Replace(good, "%0A", "%0A%0A", 1), "not in the form that PEM encoders write"},
+		"something else in it":         {url.PathEscape("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), "not one certificate"},
+		"the marker of a key":          {strings.ReplaceAll(good, "CERTIFICATE", "PRIVATE%20KEY"), "does not start with the marker"},
 	} {
 		for _, decode := range []func(string) error{
 			func(value string) error { _, err := decodeURLPEM(value); return err },
@@ -87,5 +88,17 @@ func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 		change(&h)
 		_, err := h.Prepare(certauth.SourceEnvironment{})
 		assert.Error(t, err, name)
+	}
+}
+
+// Sixteen proxies are the most that append an element.
+func TestEnvoy_HopsToTheLimit(t *testing.T) {
+	for hops, ok := range map[int]bool{-1: false, 0: true, 1: true, maxElements: true, maxElements + 1: false} {
+		by := strings.Split(strings.TrimSuffix(strings.Repeat("spiffe://proxy,", max(hops-1, 0)), ","), ",")
+		if hops <= 1 {
+			by = nil
+		}
+		_, err := Envoy{From: InsecureAnyPeer(), Hops: hops, By: by}.Prepare(certauth.SourceEnvironment{})
+		assert.Equal(t, ok, err == nil, "%d: %v", hops, err)
 	}
 }

@@ -22,7 +22,7 @@ func TestAppService_WarnsAtStartOutsideThePlatform(t *testing.T) {
 	p := newPartner(t)
 	gateway := certauthtest.NewCA(t, "Infrastructure").Issue(t, "gateway")
 	hop := forwarded.APIManagement{From: forwarded.AppServiceCertificate(certauth.Thumbprints{gateway.Thumbprint()})}
-	const warning = "not on App Service"
+	const warning = "every certificate will be refused as untrusted"
 	start := func(source certauth.Source) string {
 		var log bytes.Buffer
 		_, err := certauth.New(certauth.Config{Source: source, Policy: p.chain(), Logger: slog.New(slog.NewTextHandler(&log, nil))})

@@ -187,6 +187,10 @@ func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	client.Raw = []byte{0x30, 0}
 	result, err := revocation.VerifyOCSP(der, &client, s.ca.cert, at(now))
 	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
+	result, err = revocation.VerifyCRL(encode(t, s.list()), &client, s.ca.cert, at(now))
+	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
+	_, err = parse(t, s.ca, encode(t, s.list())).Lookup(&client, at(now))
+	require.ErrorIs(t, err, revocation.ErrArgument)
 	ca.RawSubjectPublicKeyInfo = []byte{0x30, 0}
 	result, err = revocation.VerifyOCSP(der, s.client.cert, &ca, at(now))
 	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
