@@ -48,6 +48,26 @@ func TestMutate_EveryFaultListedOrKilledIsSuccess(t *testing.T) {
 	assert.Regexp(t, `^\d+ faults: \d+ killed, 1 equivalent, 0 survive\n$`, out)
 }
 
+// Labels, goto, select, generic functions, constants where only constants may stand, renamed
+// imports, named booleans: with switches in it the code still compiles and does what it did.
+func TestMutate_FormsOfTheLanguageCompile(t *testing.T) {
+	status, out, err := command(t, "-list", "-files", "forms.go", sample)
+	require.NoError(t, err)
+	assert.Zero(t, status)
+	for _, want := range []string{"wait  =>  wait - 1s\n", "big  =>  big + 1\n", "case low  =>  case removed\n", "with 3*tm.Second - 1s\n", "recover() == nil  =>  recover() != nil\n"} {
+		assert.Contains(t, out, want)
+	}
+	assert.NotContains(t, out, "ratio +", "a fraction is no limit")
+	status, out, err = command(t, "-skip", "Test[^F]", "-ignore", ".*", "-files", "forms.go", sample)
+	assert.Equal(t, 2, status, out)
+	assert.ErrorContains(t, err, "nothing to change")
+	status, out, err = command(t, "-skip", "Test[^F]", "-ignore", "f.*|var .*", "-files", "forms.go", patient, sample)
+	require.NoError(t, err)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, out, "const wait\n")
+	assert.NotContains(t, out, "limit")
+}
+
 // A loop that does not end, and whatever else the faults of a loop do.
 func TestMutate_TestsThatDoNotEndKill(t *testing.T) {
 	status, out, err := command(t, "-files", "loop.go", "-p", "2", "-grace", "2s", sample)
