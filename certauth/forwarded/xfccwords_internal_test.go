@@ -82,6 +82,23 @@ func TestParseXFCC_EscapesAreRead(t *testing.T) {
 	assert.Equal(t, "x,", found[0].cert)
 }
 
+// Envoy quotes Subject, and never By, URI and DNS. A name that the client wrote and nobody
+// quoted may hold a separator of the client's (envoyproxy/envoy#32945).
+func TestParseXFCC_KnowsWhatTheClientMayHaveWritten(t *testing.T) {
+	for value, want := range map[string]bool{
+		`By=a;Hash=b`: false, `By=a;Hash=b;Cert="c"`: false,
+		`URI=a`: true, `DNS=a`: true, `URI="a"`: true,
+		`Subject="a"`: false, `Subject=a`: true, `Issuer="a"`: false, `Issuer=a`: true,
+		`Subject="a";Issuer="b"`: false, `Subject="a";Issuer=b`: true, `Subject=a;Issuer="b"`: true,
+		`URI=a;Subject="b"`: true, `Subject="b";URI=a`: true, `DNS=a;Issuer="b";Subject="c"`: true,
+	} {
+		found, err := parseXFCC(value)
+		require.NoError(t, err, value)
+		require.Len(t, found, 1, value)
+		assert.Equal(t, want, found[0].pasted, value)
+	}
+}
+
 // What an element must hold to name a certificate.
 func TestXFCC_ElementSaysWhatIsMissing(t *testing.T) {
 	for value, want := range map[string]string{
