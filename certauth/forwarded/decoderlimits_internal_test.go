@@ -18,20 +18,17 @@ import (
 // exactly the limit is refused for what it is, the next one for its length.
 func TestDecoders_LengthIsAskedFirst(t *testing.T) {
 	leaf, list := maxLeafHeader, maxChainHeader
-	several := func(decode func(string) (*x509.Certificate, error)) func(string) ([]*x509.Certificate, error) {
-		return single(decode)
-	}
 	for name, tc := range map[string]struct {
 		decode func(string) ([]*x509.Certificate, error)
 		limit  int
 	}{
-		"base64 DER":              {several(decodeBase64DER), leaf},
+		"base64 DER":              {single(decodeBase64DER), leaf},
 		"base64 DER list":         {decodeBase64List, list},
 		"concatenated base64 DER": {decodeBase64Concatenated, list},
 		"byte sequences":          {decodeByteSequenceList, list},
 		"percent-encoded PEM":     {decodeURLPEM, leaf},
 		"a chain of them":         {decodeURLPEMChain, list},
-		"spaced PEM":              {several(decodeSpacedPEM), leaf},
+		"spaced PEM":              {single(decodeSpacedPEM), leaf},
 		"XFCC":                    {func(value string) ([]*x509.Certificate, error) { _, err := parseXFCC(value); return nil, err }, list},
 	} {
 		for extra, long := range map[int]bool{0: false, 1: true, 4: true, 100: true} {
@@ -86,7 +83,6 @@ func TestDecodeBase64DER_SaysWhatIsWrong(t *testing.T) {
 		"MII.":           "byte 0x2e at offset 3",
 		"MAAA":           "does not begin with a sequence in a sequence",
 		"MAIwAAAA":       "not of one certificate",
-		" MIIB":          "not whole bytes",
 		"-MII":           "byte 0x2d at offset 0",
 		"MIIBMIIBMIIB\n": "not whole bytes",
 	} {
