@@ -161,3 +161,13 @@ func TestCRL_SizeCountsWhatIsKept(t *testing.T) {
 	assert.Equal(t, plain+len(url), size(ocsptest.FreshestCRL(ocsptest.Point(ocsptest.FullName(ocsptest.URI(url))))))
 	assert.GreaterOrEqual(t, size(ocsptest.IssuingPoint(ocsptest.FullName(ocsptest.URI(url)))), plain+2*len(url), "the extension and its names")
 }
+
+// The first and the last printable character of ASCII that is no space belong to a URL (RFC
+// 3986, section 2.3).
+func TestFreshestURLs_PrintableASCIIToBothEnds(t *testing.T) {
+	s := newScene(t)
+	l := s.list()
+	const url = "http://crl.example/!~"
+	l.Extensions = append(l.Extensions, ocsptest.FreshestCRL(ocsptest.Point(ocsptest.FullName(ocsptest.URI(url)))))
+	assert.Equal(t, []string{url}, parse(t, s.ca, encode(t, l)).FreshestURLs())
+}
