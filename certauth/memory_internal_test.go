@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -58,9 +59,11 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 
 // TestGCKeep holds what remembered identities cost a full collection against what their
 // parsed certificates alone cost it. Everything around them is smaller than they are.
+//
+// finding N1: it compares times, so that a busy machine made it fail. It runs on demand only.
 func TestGCKeep(t *testing.T) {
-	if testing.Short() || raceDetector {
-		t.Skip("collects many times")
+	if os.Getenv("CERTAUTH_RATIOS") == "" {
+		t.Skip("compares times: asked for with CERTAUTH_RATIOS=1")
 	}
 	const n = 20_000
 	collect := func() time.Duration {
