@@ -326,6 +326,27 @@ func TestNames_EndsOfTheirRanges(t *testing.T) {
 	})
 }
 
+// A challenge is printable ASCII (RFC 9110, section 5.5), to both ends of it; a method may
+// hold every character of a token (section 5.6.2).
+func TestNew_ChallengeAndMethodToTheEndsOfTheirRanges(t *testing.T) {
+	w := newWorld(t)
+	start := func(challenge, method string) error {
+		_, err := certauth.New(certauth.Config{
+			Source: fixedSource("s"), Policy: w.chain(), Challenge: challenge,
+			Exclusions: []certauth.Exclusion{{Method: method, Path: "/a", Reason: "r", Control: "c"}},
+		})
+		return err
+	}
+	for challenge, ok := range map[string]bool{
+		"Mutual realm=\"a b\"": true, "Mutual ~!": true, "Mutual\x1f": false, "Mutual a\x1f": false, "Mutual a\x7f": false, "Mutual\t": false, "Mutual\u00e9": false, "Mutual\r\nX: y": false,
+	} {
+		assert.Equal(t, ok, start(challenge, "") == nil, "%q", challenge)
+	}
+	for method, ok := range map[string]bool{"!X": true, "X~": true, "X Y": false, "X/Y": false, "X(": false, "\"X": false, "X\x7f": false} {
+		assert.Equal(t, ok, start("", method) == nil, "%q", method)
+	}
+}
+
 // The context of the request reaches the function, with what middleware put into it.
 func TestPolicyFunc_SeesTheContextOfTheRequest(t *testing.T) {
 	w := newWorld(t)
