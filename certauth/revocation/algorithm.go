@@ -144,11 +144,14 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
 }
 
+// maxRSABits bounds the work of one signature check.
+const maxRSABits = 8192
+
 // checkSignerKey bounds the key before it is used.
 func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < minRSABits || bits > 8192 {
+		if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
 			return fmt.Errorf("%w: RSA key of %d bits", ErrWeakAlgorithm, bits)
 		}
 		return nil

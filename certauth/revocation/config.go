@@ -95,13 +95,15 @@ type List struct {
 // Config is what a Checker is made of. The zero value is the strict choice: every
 // certificate below the root must be proven good by the sources that stand in it. The
 // value is copied. A negative number or duration anywhere but in Verify is an error of New,
-// as is a field that the others make meaningless.
+// as is every field that has no effect because of the others: bounds of OCSP under CRLOnly,
+// those of CRLs under OCSPOnly, HTTP beside a Fetcher.
 type Config struct {
 	// Mode is HardFail or SoftFail.
 	Mode Mode
-	// AllowNoSource accepts certificates that say nowhere where to ask, under HardFail;
-	// SoftFail does so anyway. One that names somebody whom Sources or
-	// IgnoreCertificateURLs leave out is none of them.
+	// AllowNoSource accepts certificates that name nobody to ask. One that names a responder
+	// or a CRL is none of them, whether or not that can be used: by LDAP, by a URL that cannot
+	// be read, through another CRL issuer, or left out by Sources or IgnoreCertificateURLs.
+	// Under SoftFail, which accepts all of these, it is an error of New.
 	AllowNoSource bool
 	// AllowUnknown accepts, under SoftFail, what a responder says it does not know. Under
 	// HardFail it is an error of New.
@@ -145,7 +147,7 @@ type Config struct {
 	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
 	HTTP HTTPOptions
 	// Fetcher is used instead of the default one, which guards what URLs from certificates
-	// may lead to; HTTP is then not looked at. Close does not close it.
+	// may lead to; HTTP beside it is an error of New. Close does not close it.
 	Fetcher Fetcher
 	// Store is shared by the instances of the service; nil is none.
 	Store Store
