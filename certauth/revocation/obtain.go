@@ -165,7 +165,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record) error {
 	}
 	localErr := c.local.trouble()
 	if len(r.lists) == 0 {
-		return errors.Join(fmt.Errorf("%w: no configured CRL covers the certificate", ErrNoSource), localErr)
+		return errors.Join(c.whyNoList(r), localErr)
 	}
 	failed := localErr
 	for _, l := range r.lists {
@@ -187,6 +187,24 @@ func (c *Checker) obtainLists(ctx context.Context, r *record) error {
 		}
 	}
 	return failed
+}
+
+// whyNoList says why none of the operator's lists says anything about the certificate, which
+// names none that can be fetched.
+func (c *Checker) whyNoList(r *record) error {
+	view, terms := c.local.view.Load(), c.terms(c.config.Now())
+	for _, l := range view.listsOf(r.authority, &terms) {
+		if l == nil {
+			continue
+		}
+		if _, err := l.crl.lookup(&r.who, &terms); errors.Is(err, ErrCRLScope) {
+			return fmt.Errorf("%w: the configured CRL of %s: %w", ErrNoSource, nameText(r.authority.cert().RawSubject), err)
+		}
+	}
+	if r.unused != "" {
+		return advise(helpPointers, ErrNoSource, "no configured CRL covers the certificate, which names %s", r.unused)
+	}
+	return fmt.Errorf("%w: no configured CRL covers the certificate", ErrNoSource)
 }
 
 func (c *Checker) listsSuffice(r *record) bool {
