@@ -3,7 +3,6 @@ package revocation_test
 import (
 	"crypto"
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -27,7 +26,7 @@ func (w *wired) refusal(t *testing.T, c *revocation.Checker, client *identity) *
 	require.NoError(t, err)
 	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil).WithContext(t.Context()))
 	var refused *certauth.Error
-	require.True(t, errors.As(err, &refused), "%v", err)
+	require.ErrorAs(t, err, &refused)
 	return refused
 }
 

@@ -116,6 +116,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	for i := range judged {
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
+			c.meetPresented(ctx, j.record.authority, chain[i+1:])
 			c.start(j, now)
 		}
 	}

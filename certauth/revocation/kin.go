@@ -1,10 +1,12 @@
 package revocation
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
@@ -43,6 +45,28 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 		other := issuer.cert()
 		if dn.Match(other.RawSubject, own.RawSubject) && isKin(own, other, above[at:]) {
 			a.addKin(other, now, c.skew)
+		}
+	}
+}
+
+// maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
+const maxPresentedKin = 2
+
+// meetPresented looks among what the caller sent along: his is only the choice, the CA has
+// signed what is taken.
+func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
+	looked := 0
+	for _, other := range certauth.PresentedBeside(ctx) {
+		if looked == maxPresentedKin {
+			return
+		}
+		if !dn.Match(other.RawSubject, above[0].RawSubject) || equal(other.RawSubjectPublicKeyInfo, above[0].RawSubjectPublicKeyInfo) ||
+			slices.ContainsFunc(a.kinNow(), func(k kin) bool { return k.cert.Equal(other) }) {
+			continue
+		}
+		looked++
+		if isKin(above[0], other, above[1:]) {
+			a.addKin(other, c.config.Now(), c.skew)
 		}
 	}
 }

@@ -148,3 +148,37 @@ func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.
 	require.NoError(t, err)
 	assert.Equal(t, isRevoked.String(), found.Status.String(), "what it says against a certificate counts")
 }
+
+// finding C16: the certificate of the key that signs the lists comes along with the client's.
+func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   func(*wired) *identity
+		want certauth.Reason
+	}{
+		"self-issued":                      {func(w *wired) *identity { return w.ca }, certauth.ReasonNone},
+		"of the same name, by itself":      {func(*wired) *identity { return nil }, certauth.ReasonRevocationUnavailable},
+		"of the same name, by the CA over": {func(w *wired) *identity { return w.root }, certauth.ReasonRevocationUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t)
+			kin := makeCert(t, "Clients CA", newKey(t), c.by(w), asCA)
+			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(w.other)))))
+			checker := w.checker(t, leafOnly, sources(revocation.CRLOnly))
+			policy := w.behindChain(checker)
+			_, reason := w.ask(t, policy, w.client, kin)
+			assert.Equal(t, c.want, reason)
+			if c.want == certauth.ReasonNone {
+				_, reason = w.ask(t, policy, w.client)
+				assert.Equal(t, certauth.ReasonNone, reason, "it is known by now")
+				_, reason = w.ask(t, policy, w.other, kin)
+				assert.Equal(t, certauth.ReasonCertificateRevoked, reason)
+			}
+		})
+	}
+	t.Run("nobody sends it", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(crlURL, body(encode(t, w.signedBy(makeCert(t, "Clients CA", newKey(t), w.ca, asCA)))))
+		_, reason := w.ask(t, w.behindChain(w.checker(t, leafOnly, sources(revocation.CRLOnly))), w.client)
+		assert.Equal(t, certauth.ReasonRevocationUnavailable, reason)
+	})
+}

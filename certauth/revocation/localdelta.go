@@ -19,7 +19,7 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 	now := c.config.Now()
 	var next *index
 	var by []*authority
-	failed := error(ErrCRLIssuer)
+	failed := ErrCRLIssuer
 	for _, issuer := range m.issuers {
 		terms := c.listTerms(issuer, now)
 		if next != nil {

@@ -134,13 +134,13 @@ func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 		},
 	} {
 		sources := map[string]func(*testing.T, *wired, []byte, []byte) func(*revocation.Config){
-			"in one directory": func(t *testing.T, w *wired, base, delta []byte) func(*revocation.Config) {
+			"in one directory": func(t *testing.T, _ *wired, base, delta []byte) func(*revocation.Config) {
 				dir := t.TempDir()
 				write(t, filepath.Join(dir, "base.crl"), base)
 				write(t, filepath.Join(dir, "base+.crl"), delta)
 				return func(config *revocation.Config) { config.Lists = []revocation.List{{Dir: dir}} }
 			},
-			"in two files, the delta first": func(t *testing.T, w *wired, base, delta []byte) func(*revocation.Config) {
+			"in two files, the delta first": func(t *testing.T, _ *wired, base, delta []byte) func(*revocation.Config) {
 				return func(config *revocation.Config) {
 					config.Lists = []revocation.List{{File: fileOf(t, delta)}, {File: fileOf(t, base)}}
 				}
