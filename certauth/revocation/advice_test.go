@@ -148,6 +148,19 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			"not limited to a distribution point",
 			[]string{wayOut},
 		},
+		{"a configured CRL of 40 days that is valid for 60 more", unpointed, nil, func(w *wired, _ string) func(*revocation.Config) {
+			return listed(t, w, old(w, 40, 60))
+		}, []string{"40 days old", "MaxAge allows 30 days"}, "raise Verify.MaxAge", []string{wayOut, "no configured CRL covers"}},
+		{"a configured SHA-1 CRL and a pointer by ldap", with(unpointed, point(uri(ldapURL))), nil, func(w *wired, _ string) func(*revocation.Config) {
+			l := w.list()
+			l.Algorithm = sha1
+			return listed(t, w, l)
+		}, []string{"SHA-1", "AllowSHA1", "a.crl"}, "AllowSHA1", []string{wayOut}},
+		{"a configured CRL of version 1", unpointed, nil, func(w *wired, _ string) func(*revocation.Config) {
+			l := w.list()
+			l.NoVersion, l.Extensions = true, nil
+			return listed(t, w, l)
+		}, []string{"version 1", "AllowV1CRL"}, "AllowV1CRL", []string{wayOut}},
 		{
 			"a responder that is down, beside a CRL by ldap", with(noPoints, point(uri(ldapURL))), func(_ *testing.T, w *wired) { w.net.serve(ocspURL, failing(revocation.ErrTransport)) },
 			nil,
@@ -180,6 +193,13 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 			assert.NotContains(t, strings.TrimSuffix(refused.Hint, "\n"), "\n")
 		})
 	}
+}
+
+// listed is a Config with one list of the scene's CA in a file.
+func listed(t *testing.T, w *wired, l ocsptest.List) func(*revocation.Config) {
+	t.Helper()
+	path := fileOf(t, encode(t, l))
+	return func(c *revocation.Config) { c.Lists, c.Issuers = []revocation.List{{File: path}}, certs(w.ca) }
 }
 
 func with(changes ...change) change {
