@@ -33,9 +33,10 @@ func (a *authority) kinNow() []kin {
 // Config.Issuers. The same certificates above are looked at once.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	next := above[min(1, len(above)-1)]
-	if a.above.Swap(next) == next {
+	if a.above.Load() == next {
 		return
 	}
+	a.above.Store(next)
 	own, now := above[0], c.config.Now()
 	at := 1
 	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // the chain has verified
@@ -43,7 +44,7 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
-		if dn.Match(other.RawSubject, own.RawSubject) && isKin(own, other, above[at:]) {
+		if issuer.name == a.name && isKin(own, other, above[at:]) {
 			a.addKin(other, now, c.skew)
 		}
 	}

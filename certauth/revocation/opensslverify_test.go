@@ -75,7 +75,7 @@ func TestVerifyCRL_AgainstOpenSSL(t *testing.T) {
 		require.NoError(t, err)
 	}
 	t.Logf("CERTAUTH_SEED=%d", seed)
-	g := &generator{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // tests, to be repeated
+	g := &generator{random: rand.New(rand.NewPCG(seed, 0))}
 	s := newScene(t)
 	program.write(t, "root.pem", pemOf("CERTIFICATE", s.root.cert.Raw))
 	program.write(t, "ca.pem", pemOf("CERTIFICATE", s.ca.cert.Raw))
@@ -118,7 +118,7 @@ var verifyError = regexp.MustCompile(`error (\d+) at \d+ depth`)
 
 func verifyByOpenSSL(t *testing.T, program *openssl) string {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), program.path, "verify", "-crl_check", "-attime", strconv.FormatInt(now.Unix(), 10), //nolint:gosec // found by LookPath
+	command := exec.CommandContext(t.Context(), program.path, "verify", "-crl_check", "-attime", strconv.FormatInt(now.Unix(), 10),
 		"-CAfile", "root.pem", "-untrusted", "ca.pem", "-CRLfile", "list.pem", "client.pem")
 	command.Dir = program.folder
 	output, err := command.CombinedOutput()
