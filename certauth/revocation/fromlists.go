@@ -47,13 +47,15 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 	for _, l := range view.chosenFor(r, &terms) {
 		// A CA may keep a list for each of its keys: what another key has signed says nothing
 		// for a certificate where the key that issued it has signed a list as well.
+		l = view.completed(r.authority, l, &terms)
 		byOther := l.crl.key != r.key
 		if own = own || !byOther; own && byOther {
 			if result, err := l.crl.lookup(&r.who, &terms); err != nil || result.Status != Revoked {
+				t.against = t.against || result.StaleRevoked
 				continue
 			}
 		}
-		if c.lookInto(&t, r, view.completed(r.authority, l, &terms), &terms) {
+		if c.lookInto(&t, r, l, &terms) {
 			return t.result, nil
 		}
 	}
