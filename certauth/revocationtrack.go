@@ -39,7 +39,7 @@ type trackedBy struct {
 // ask asks the checker about the chain, by the handle once the caller is known.
 func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
 	ctx := e.ctx
-	if beside := e.facts.presented[1:]; hasNamesake(chain.certs[1:], beside) {
+	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs[1:], beside) {
 		ctx = context.WithValue(ctx, besideKey{}, beside)
 	}
 	if r.tracker != nil && e.facts.kept.Load() {
