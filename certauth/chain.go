@@ -98,31 +98,44 @@ type chainRule struct {
 // material and the time of this request. Else it looks whether there is anything to search
 // for, and searches if there is.
 func (r *chainRule) judge(e *evaluation) *Error {
-	material, refused := r.material()
-	if refused != nil {
-		return r.own(refused)
-	}
-	current := material.generations()
 	answer := e.facts.answers.of(r.chainNode)
-	if answer == nil || !answer.holds(current, e.now) {
-		if answer = r.withoutSearch(e.facts, material); answer != nil {
-			e.facts.keep(r.chainNode, answer)
-		} else if answer, refused = r.learn(e, material); refused != nil {
+	if answer == nil || !answer.holds(r.generations(), e.now) {
+		var refused *Error
+		if answer, refused = r.find(e); refused != nil {
 			return refused
 		}
 	}
-	switch {
-	case answer.refused != nil && !answer.lasting(): // an Any must see it at once
-		return r.own(answer.refused)
-	case answer.refused != nil && e.quiet > 0:
-		return e.refuse(r, false)
-	case answer.refused != nil:
-		return r.words(e, answer)
-	case len(answer.chains) == 0: // find says why whenever it finds none; a slip there must not let anybody in
+	if answer.refused != nil {
+		return r.refuse(e, answer)
+	}
+	if len(answer.chains) == 0 { // a search says why whenever it finds none; a slip there must not let anybody in
 		return refusal(ReasonInternalError, r.path, "no chain and no reason")
 	}
 	e.anchor(vouchedNames, answer.chains)
 	return nil
+}
+
+// find returns an answer for this request where none is remembered.
+func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
+	material, refused := r.material()
+	if refused != nil {
+		return nil, r.own(refused)
+	}
+	if answer := r.withoutSearch(e.facts, material); answer != nil {
+		e.facts.keep(r.chainNode, answer)
+		return answer, nil
+	}
+	return r.learn(e, material)
+}
+
+func (r *chainRule) refuse(e *evaluation, answer *chainAnswer) *Error {
+	switch {
+	case !answer.lasting(): // an Any must see it at once
+		return r.own(answer.refused)
+	case e.quiet > 0:
+		return e.refuse(r, false)
+	}
+	return r.words(e, answer)
 }
 
 // errUnknownIssuer stands for the refusal of a leaf whose issuer is not configured. Most
@@ -224,6 +237,15 @@ func (m chainMaterial) generations() generations {
 	return g
 }
 
+// generations are those of the material in use.
+func (n *chainNode) generations() generations {
+	g := generations{intermediates: n.intermediates.current.Load().generation}
+	if n.roots != nil {
+		g.roots = n.roots.current.Load().generation
+	}
+	return g
+}
+
 func (n *chainNode) material() (chainMaterial, *Error) {
 	m := chainMaterial{intermediates: n.intermediates.current.Load()}
 	if n.system != nil {
@@ -259,7 +281,7 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		found.roots = &material.roots.value
 	}
 	found.span.watch(f.leaf, n.skew)
-	chains, refused := n.find(f, found)
+	chains, refused := n.chainsOf(f, found)
 	if n.system != nil { // whose certificates no search has watched
 		for _, chain := range chains {
 			for _, cert := range chain {
@@ -281,7 +303,7 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 	return answer
 }
 
-func (n *chainNode) find(f *facts, found *search) ([][]*x509.Certificate, *Error) {
+func (n *chainNode) chainsOf(f *facts, found *search) ([][]*x509.Certificate, *Error) {
 	leaf := f.leaf
 	if found.roots != nil && found.roots.contains(leaf) {
 		return nil, refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
