@@ -3,6 +3,7 @@ package nameconstraints_test
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 	"strings"
 	"testing"
 
@@ -325,6 +326,21 @@ func TestCheck_AlongTheChain(t *testing.T) {
 	require.NoError(t, nameconstraints.Check(exempt))
 	exempt[1] = cert(ca, root, altNames(dns("evil.example")))
 	require.ErrorContains(t, nameconstraints.Check(exempt), `refuse CA "CN=CA,O=Partner"`)
+}
+
+// A form that the CA does not constrain is free, whatever crypto/x509 says of such names.
+func TestCheck_NamesThatNobodyConstrainsAreNotLookedAt(t *testing.T) {
+	ca := directory(t, utf8Text, "CN=CA")
+	odd := [][]byte{uri("urn:a b"), email(`"a b"@c`), email("\x00"), dns("a b"), ip(1), upn(""), other(eaiType, nil), registry, x400}
+	for _, name := range odd {
+		leaf := cert(ca, ca, altNames(name))
+		trees := [][]byte{dns("host.example"), email("host.example"), uri("host.example"), ip(10, 0, 0, 0, 255, 0, 0, 0), dir(ca)}
+		trees = slices.DeleteFunc(trees, func(tree []byte) bool { return tree[0]&0x1F == name[0]&0x1F })
+		if bytes.Equal(name, other(eaiType, nil)) {
+			trees = slices.DeleteFunc(trees, func(tree []byte) bool { return tree[0] == email("")[0] })
+		}
+		assert.NoError(t, nameconstraints.Check([]*x509.Certificate{leaf, cert(ca, ca, constraints(permitted(trees...)))}), "%x", name)
+	}
 }
 
 // CVE-2018-16875 and CVE-2025-58187 Go: many names under many constraints took minutes.
