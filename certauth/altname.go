@@ -40,7 +40,7 @@ type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
 	named, after := c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
-		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, isHostName) }, nil)
+		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, san.IsHostName) }, nil)
 	r := &dnsRule{altRule: named}
 	for _, text := range p {
 		r.patterns = append(r.patterns, newDNSPattern(text))
@@ -55,7 +55,7 @@ func (p URIs) compile(c *compilation, at place) (rule, standing) {
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
 	return c.altRule("Emails", "e-mail address", p, at, parseMailboxPattern,
-		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, isMailbox) }, matchMailbox)
+		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, san.IsMailbox) }, matchMailbox)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {

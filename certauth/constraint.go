@@ -61,7 +61,7 @@ func emailsOf(leaf *x509.Certificate) ([]string, error) {
 // emailAllowed refuses an address that is not one plain mailbox: nobody can say on which
 // side of a constraint it stands.
 func emailAllowed(email string, ca *x509.Certificate) bool {
-	local, host, ok := splitMailbox(email)
+	local, host, ok := san.SplitMailbox(email)
 	within := func(constraint string) bool { return emailWithin(local, host, constraint) }
 	return ok && !slices.ContainsFunc(ca.ExcludedEmailAddresses, within) &&
 		(len(ca.PermittedEmailAddresses) == 0 || slices.ContainsFunc(ca.PermittedEmailAddresses, within))
@@ -71,9 +71,9 @@ func emailWithin(local, host, constraint string) bool {
 	mailbox, mailboxHost, isMailbox := strings.Cut(constraint, "@")
 	switch {
 	case isMailbox:
-		return local == mailbox && equalFoldASCII(host, mailboxHost)
+		return local == mailbox && san.EqualFoldASCII(host, mailboxHost)
 	case strings.HasPrefix(constraint, "."):
-		return len(host) > len(constraint) && equalFoldASCII(host[len(host)-len(constraint):], constraint)
+		return len(host) > len(constraint) && san.EqualFoldASCII(host[len(host)-len(constraint):], constraint)
 	}
-	return constraint == "" || equalFoldASCII(host, constraint)
+	return constraint == "" || san.EqualFoldASCII(host, constraint)
 }

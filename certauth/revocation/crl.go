@@ -109,7 +109,7 @@ func (l *list) checkForm(o *VerifyOptions) error {
 // findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
 // name that the caller verified.
 func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
-	if !sameName(l.issuer, issuer.RawSubject) {
+	if !dn.Match(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
 	}
 	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
@@ -119,7 +119,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	refused := ErrBadSignature
 	verifications := 0
 	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
-		if candidate == nil || !sameName(l.issuer, candidate.RawSubject) {
+		if candidate == nil || !dn.Match(l.issuer, candidate.RawSubject) {
 			continue
 		}
 		if len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !equal(l.keyID, candidate.SubjectKeyId) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -318,7 +319,7 @@ func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, []*author
 	var by []*authority
 	for _, issuer := range m.issuers {
 		cert := issuer.cert()
-		if !sameName(l.issuer, cert.RawSubject) {
+		if !dn.Match(l.issuer, cert.RawSubject) {
 			continue
 		}
 		if crl != nil {

@@ -73,21 +73,11 @@ func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) [
 
 func (r *basicResponse) names(cert *x509.Certificate) bool {
 	if r.byName != nil {
-		return sameName(r.byName, cert.RawSubject)
+		return dn.Match(r.byName, cert.RawSubject)
 	}
 	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
 	sum := sha1.Sum(bits) //nolint:gosec // see the import
 	return ok && equal(r.byKey, sum[:])
-}
-
-// sameName compares DER first and then as RFC 5280, section 7.1, folds names.
-func sameName(a, b []byte) bool {
-	if equal(a, b) {
-		return true
-	}
-	left, errA := dn.Parse(a)
-	right, errB := dn.Parse(b)
-	return errA == nil && errB == nil && left.EqualFold(right)
 }
 
 // authorize decides whether the candidate may speak for the issuer.

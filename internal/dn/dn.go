@@ -224,26 +224,6 @@ func (n Name) EqualReversed(other Name) bool {
 	return true
 }
 
-// EqualFold compares as RFC 5280, section 7.1, does: the same attributes in the same
-// order, text without regard to case and to how many spaces stand within it, and none at
-// its ends. It serves where two emitters wrote one name; rules of an operator use Equal.
-func (n Name) EqualFold(other Name) bool {
-	return n.folded().Equal(other.folded())
-}
-
-func (n Name) folded() Name {
-	folded := make(Name, 0, len(n))
-	for _, rdn := range n {
-		one := make([]Attribute, 0, len(rdn))
-		for _, attribute := range rdn {
-			attribute.Text = strings.ToLower(strings.Join(strings.Fields(attribute.Text), " "))
-			one = append(one, attribute)
-		}
-		folded = append(folded, one)
-	}
-	return folded
-}
-
 // Reversed returns the name with its RDNs in the opposite order, to tell an operator
 // who wrote them the wrong way round.
 func (n Name) Reversed() Name {
