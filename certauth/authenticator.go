@@ -28,6 +28,7 @@ type Authenticator struct {
 	exclusions []exclusion
 	headers    headerSet
 	names      []string     // of the Named policies
+	serverAuth []string     // reasons of the AcceptServerAuth policies
 	memos      atomic.Int64 // given out to rules
 	chains     chainNodes
 	material   *material
@@ -74,7 +75,7 @@ func New(config Config) (*Authenticator, error) {
 			a.frontEnd = &frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
-		a.names = c.names
+		a.names, a.serverAuth = c.names, c.serverAuth
 		if first := screensOf(a.policy); len(first) > 0 && a.frontEnd == nil {
 			a.screen = first.check
 		}

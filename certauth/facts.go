@@ -32,10 +32,12 @@ type facts struct {
 	notBefore, notAfter time.Time // of the leaf
 
 	presented []*x509.Certificate
+	fault     fault // of the leaf, under every anchor
 	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
+	issuerKey atomic.Pointer[string] // of the leaf; nil until asked for
 
 	mutex    sync.Mutex // guards the start and the end of a search
 	searches []*chainFlight
@@ -93,10 +95,9 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if len(presented) > maxCertificates {
 		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
 	}
-	for i, cert := range presented {
-		if err := checkForm(cert); err != nil {
-			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
-		}
+	presented, at, err := usable(presented)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", at, err)
 	}
 	leaf := presented[0]
 	subject, err := dn.Parse(leaf.RawSubject)
@@ -107,7 +108,7 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
 	}
-	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
+	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), presented: presented, names: certNames{subject: subject, alt: alt}}, nil
 }
 
 // genuine reports whether every certificate is what its DER says. Facts about certificates

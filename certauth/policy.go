@@ -78,6 +78,8 @@ type place struct {
 	skew     time.Duration
 	underNot bool
 	depth    int
+
+	serverAuth string // the reason of the AcceptServerAuth around it
 }
 
 // A tree deeper or larger than this is a loop or a mistake.
@@ -96,6 +98,9 @@ type compilation struct {
 	nodes     int
 	overgrown bool
 	crowded   bool // with different Chain policies
+
+	anchors    int      // Chain policies and pins so far
+	serverAuth []string // reasons of AcceptServerAuth
 }
 
 func (c *compilation) mistake(path, format string, args ...any) {

@@ -17,6 +17,8 @@ type verifiedChain struct {
 	sums    []certSums
 	issuers []atomic.Pointer[issuerName]
 
+	serverAuth string // why it may do without clientAuth; empty if it has it
+
 	mutex   sync.Mutex // of those who begin to track
 	tracked atomic.Pointer[[]trackedBy]
 }
@@ -98,6 +100,16 @@ func (f *facts) keep(n *chainNode, answer *chainAnswer) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.answers.remember(n, answer)
+}
+
+// keyOfIssuer is the key of the name of the leaf's issuer.
+func (f *facts) keyOfIssuer() string {
+	if known := f.issuerKey.Load(); known != nil {
+		return *known
+	}
+	key := nameKey(f.leaf.RawIssuer)
+	f.issuerKey.Store(&key)
+	return key
 }
 
 // span is the time around now in which nothing that a search looked at begins or ends.
