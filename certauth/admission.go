@@ -51,7 +51,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 		if !cert.IsCA {
 			continue
 		}
-		if c := newCandidate(cert); !s.configured(c) {
+		if c := newCandidate(cert, s.keyOf); !s.configured(c) {
 			s.span.watch(cert, s.skew)
 			left = append(left, c)
 		}

@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"slices"
@@ -26,8 +27,8 @@ type candidate struct {
 	alone atomic.Pointer[x509.CertPool] // of this view alone, once that was asked for
 }
 
-func newCandidate(cert *x509.Certificate) *candidate {
-	c := &candidate{cert: cert, name: nameKey(cert.RawSubject), issuer: nameKey(cert.RawIssuer), fault: faultOfCA(cert)}
+func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate {
+	c := &candidate{cert: cert, name: keyOf(cert.RawSubject), issuer: keyOf(cert.RawIssuer), fault: faultOfCA(cert)}
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
 	return c
@@ -62,13 +63,25 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	return &view
 }
 
-// leafView is what crypto/x509 sees of a leaf.
-func (s *search) leafView(leaf *x509.Certificate, issuer string) *x509.Certificate {
-	view := *leaf
-	if s.system == nil {
-		view.RawSubject, view.RawIssuer = []byte(nameKey(leaf.RawSubject)), []byte(issuer)
+// shown is a view with whose it is.
+type shown struct{ view, cert *x509.Certificate }
+
+// leafView is what crypto/x509 sees of a leaf: the key of its issuer's name, and of its own
+// where a CA has the same key, since a chain goes through no name with one key twice.
+func (s *search) leafView() *x509.Certificate {
+	view := *s.leaf
+	if s.system != nil {
+		return &view
+	}
+	view.RawIssuer = []byte(s.issuer)
+	if sharesKey(s.leaf, s.foundIntermediates) || sharesKey(s.leaf, s.foundRoots) {
+		view.RawSubject = []byte(nameKey(s.leaf.RawSubject))
 	}
 	return &view
+}
+
+func sharesKey(leaf *x509.Certificate, list []*candidate) bool {
+	return slices.ContainsFunc(list, func(c *candidate) bool { return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo) })
 }
 
 // viewOf is what crypto/x509 sees of a candidate. The system's roots are not ours to make
@@ -84,7 +97,7 @@ func (s *search) viewOf(c *candidate) *x509.Certificate {
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
 		only := list[0]
-		s.original[only.view] = only.cert
+		s.shown = append(s.shown, shown{only.view, only.cert})
 		if pool := only.alone.Load(); pool != nil {
 			return pool
 		}
@@ -96,7 +109,7 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, c := range list {
 		view := s.viewOf(c)
-		s.original[view] = c.cert
+		s.shown = append(s.shown, shown{view, c.cert})
 		pool.AddCert(view)
 	}
 	return pool
@@ -109,15 +122,23 @@ func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate)
 	for _, views := range chains {
 		chain := []*x509.Certificate{leaf}
 		for _, view := range views[1:] {
-			cert := s.original[view]
-			if cert == nil && s.system != nil {
-				cert = view
-			}
-			chain = append(chain, cert)
+			chain = append(chain, s.originalOf(view))
 		}
 		if !slices.Contains(chain, nil) {
 			all = append(all, chain)
 		}
 	}
 	return all
+}
+
+func (s *search) originalOf(view *x509.Certificate) *x509.Certificate {
+	for _, one := range s.shown {
+		if one.view == view {
+			return one.cert
+		}
+	}
+	if s.system != nil {
+		return view
+	}
+	return nil
 }

@@ -14,11 +14,12 @@ import (
 type caPool struct {
 	certs     []*x509.Certificate
 	bySubject map[string][]*candidate
+	spelled   map[string]string // the keys of the subjects, by their DER: spares most names the folding
 	origin    string
 }
 
 func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
-	pool := caPool{bySubject: map[string][]*candidate{}, origin: origin}
+	pool := caPool{bySubject: map[string][]*candidate{}, spelled: map[string]string{}, origin: origin}
 	var mistakes []error
 	for i, cert := range certs {
 		if !cert.BasicConstraintsValid || !cert.IsCA {
@@ -29,12 +30,13 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s): %w", i, quote(nameOf(cert.RawSubject)), err))
 			continue
 		}
-		made := newCandidate(cert)
+		made := newCandidate(cert, nameKey)
 		if holds(pool.bySubject[made.name], cert) {
 			continue
 		}
 		pool.certs = append(pool.certs, cert)
 		pool.bySubject[made.name] = append(pool.bySubject[made.name], made)
+		pool.spelled[string(cert.RawSubject)] = made.name
 	}
 	if len(pool.certs) == 0 && len(mistakes) == 0 {
 		mistakes = append(mistakes, errors.New("no certificate"))

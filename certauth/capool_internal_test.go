@@ -39,12 +39,15 @@ func poolFor(t *testing.T, certs ...*x509.Certificate) *caPool {
 func candidatesOf(certs []*x509.Certificate) []*candidate {
 	var all []*candidate
 	for _, cert := range certs {
-		all = append(all, newCandidate(cert))
+		all = append(all, newCandidate(cert, nameKey))
 	}
 	return all
 }
 
-func (s *search) runFor(leaf *x509.Certificate) { s.run(leaf, nameKey(leaf.RawIssuer)) }
+func (s *search) runFor(leaf *x509.Certificate) {
+	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	s.run()
+}
 
 func manyCAs(keyIDs bool) []*x509.Certificate {
 	var certs []*x509.Certificate

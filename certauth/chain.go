@@ -166,7 +166,7 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 	if refused := n.judgeLeaf(f); refused != nil {
 		return &chainAnswer{material: current, until: endOfTime, refused: refused}
 	}
-	if n.system != nil || material.names(f.keyOfIssuer()) {
+	if n.system != nil || material.names(material.keyOfIssuer(f)) {
 		return nil
 	}
 	for _, cert := range f.presented[1:] {
@@ -240,6 +240,22 @@ type chainMaterial struct {
 	intermediates *loaded[caPool]
 }
 
+// keyOfIssuer is the key of the name of the leaf's issuer.
+func (m chainMaterial) keyOfIssuer(f *facts) string {
+	if known := f.issuerKey.Load(); known != nil {
+		return *known
+	}
+	key, ok := m.intermediates.value.spelled[string(f.leaf.RawIssuer)]
+	if !ok && m.roots != nil {
+		key, ok = m.roots.value.spelled[string(f.leaf.RawIssuer)]
+	}
+	if !ok {
+		key = nameKey(f.leaf.RawIssuer)
+	}
+	f.issuerKey.Store(&key)
+	return key
+}
+
 // names reports whether a CA is configured under the name of this key.
 func (m chainMaterial) names(key string) bool {
 	return m.roots != nil && m.roots.value.bySubject[key] != nil || m.intermediates.value.bySubject[key] != nil
@@ -294,7 +310,7 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
 	found := &search{
 		system: n.system, intermediates: &material.intermediates.value, depth: n.maxDepth, now: now, skew: n.skew,
-		span: newSpan(now), original: map[*x509.Certificate]*x509.Certificate{},
+		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
 	}
 	if material.roots != nil {
 		found.roots = &material.roots.value

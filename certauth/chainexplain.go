@@ -11,23 +11,23 @@ import (
 // explain says why no chain verifies: which certificate, which property of it, and what
 // would help. The text of crypto/x509 is never passed on: it holds client text and can grow
 // with the square of the input (CVE-2025-61729).
-func (n *chainNode) explain(f *facts, found *search, err error) *Error {
+func (n *chainNode) explain(found *search, err error) *Error {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		switch invalid.Reason { //nolint:exhaustive // the others are found again on the way up
 		case x509.IncompatibleUsage:
-			return n.wrongUsage(f.leaf, found)
+			return n.wrongUsage(found.leaf, found)
 		case x509.NoValidChains:
-			if needsServerAuth([]*x509.Certificate{f.leaf}) && n.serverAuth == "" {
-				return n.wrongUsage(f.leaf, found)
+			if needsServerAuth([]*x509.Certificate{found.leaf}) && n.serverAuth == "" {
+				return n.wrongUsage(found.leaf, found)
 			}
-			return n.wrongPolicies(f.leaf, found)
+			return n.wrongPolicies(found.leaf, found)
 		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints: // of the system's roots
 			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
 				withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
 		}
 	}
-	w := &walk{node: n, search: found, leaf: f.leaf}
-	best := w.above([]*x509.Certificate{f.leaf}, f.keyOfIssuer())
+	w := &walk{node: n, search: found, leaf: found.leaf}
+	best := w.above([]*x509.Certificate{found.leaf}, found.issuer)
 	found.dated = best.dated
 	return best.refused
 }

@@ -12,20 +12,16 @@ import (
 
 // verify finds the chains of the leaf, or says why there are none.
 func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Error) {
-	leaf, issuer := f.leaf, f.keyOfIssuer()
-	if found.roots != nil && found.roots.contains(leaf) {
-		return nil, refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
-	}
 	found.admit(f.presented[1:])
 	for {
-		found.run(leaf, issuer)
+		found.run()
 		chains, refused, err := n.ask(f, found)
 		if len(chains) > 0 {
 			return chains, nil
 		}
 		if !found.passed {
 			if refused == nil {
-				refused = n.explain(f, found, err)
+				refused = n.explain(found, err)
 			}
 			return nil, refused
 		}
@@ -42,9 +38,9 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
 	}
-	clear(found.original)
+	found.shown = found.shown[:0]
 	options := n.options(found)
-	view := found.leafView(f.leaf, f.keyOfIssuer())
+	view := found.leafView()
 	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}

@@ -32,10 +32,13 @@ type search struct {
 	wide   bool
 	passed bool // over a candidate that a wide search would try
 
+	leaf   *x509.Certificate
+	issuer string // the key of its issuer's name
+
 	foundRoots         []*candidate
 	foundIntermediates []*candidate
-	original           map[*x509.Certificate]*x509.Certificate // of views
-	dated              *x509.Certificate                       // the one whose dates refuse, if that is why
+	shown              []shown           // to crypto/x509
+	dated              *x509.Certificate // the one whose dates refuse, if that is why
 	admission          admission
 }
 
@@ -72,14 +75,30 @@ func (s *search) skewThatMatters() time.Duration {
 	return 0
 }
 
+// keyOf is nameKey of a name that is probably spelled as one that is known.
+func (s *search) keyOf(name []byte) string {
+	if s.leaf != nil && bytes.Equal(name, s.leaf.RawIssuer) {
+		return s.issuer
+	}
+	if key, ok := s.intermediates.spelled[string(name)]; ok {
+		return key
+	}
+	if s.roots != nil {
+		if key, ok := s.roots.spelled[string(name)]; ok {
+			return key
+		}
+	}
+	return nameKey(name)
+}
+
 // run collects anew.
-func (s *search) run(leaf *x509.Certificate, issuer string) {
+func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
 	type child struct {
 		cert   *x509.Certificate
 		issuer string
 	}
-	level := []child{{leaf, issuer}}
+	level := []child{{s.leaf, s.issuer}}
 	for depth := 0; depth < s.depth && len(level) > 0; depth++ {
 		var next []child
 		for _, one := range level {

@@ -102,16 +102,6 @@ func (f *facts) keep(n *chainNode, answer *chainAnswer) {
 	f.answers.remember(n, answer)
 }
 
-// keyOfIssuer is the key of the name of the leaf's issuer.
-func (f *facts) keyOfIssuer() string {
-	if known := f.issuerKey.Load(); known != nil {
-		return *known
-	}
-	key := nameKey(f.leaf.RawIssuer)
-	f.issuerKey.Store(&key)
-	return key
-}
-
 // span is the time around now in which nothing that a search looked at begins or ends.
 type span struct{ now, from, until time.Time }
 
