@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
@@ -93,11 +95,28 @@ func checkUnchained(path string, leaf *x509.Certificate) *Error {
 		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))
 	}
-	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return refusal(ReasonExtensionNotAllowed, path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
+	if unhandled := unhandledExtensions(leaf); len(unhandled) > 0 {
+		return refusal(ReasonExtensionNotAllowed, path, "critical extension %s is not understood", unhandled[0])
 	}
 	return nil
 }
+
+// unhandledExtensions returns the critical extensions of a leaf that nobody has processed.
+// To crypto/x509, alternative names that hold none of its four types are one; user principal
+// names, which rules read here, are not.
+func unhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
+	unhandled := leaf.UnhandledCriticalExtensions
+	at := slices.IndexFunc(unhandled, oidSubjectAltName.Equal)
+	if at < 0 {
+		return unhandled
+	}
+	if names, err := san.Of(leaf); err != nil || len(names.UPNs) == 0 || names.Fault(san.OtherName) != nil {
+		return unhandled
+	}
+	return slices.Delete(slices.Clone(unhandled), at, at+1)
+}
+
+var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // checkLeafDates is checkDates for the leaf.
 func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {

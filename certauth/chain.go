@@ -245,12 +245,14 @@ func (r *chainRule) verify(leaf *x509.Certificate, found *search, now time.Time)
 	}
 	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: leaf})
+	understood := *leaf // but for what is read here alone
+	understood.UnhandledCriticalExtensions = unhandledExtensions(leaf)
 	for _, at := range verifyTimes(leaf, now, found.skewThatMatters(r.skew)) {
 		if r.system == nil && len(found.foundRoots) == 0 {
 			break
 		}
 		options.CurrentTime = at
-		if chains, err = leaf.Verify(options); err == nil {
+		if chains, err = understood.Verify(options); err == nil {
 			break
 		}
 	}
@@ -260,6 +262,7 @@ func (r *chainRule) verify(leaf *x509.Certificate, found *search, now time.Time)
 	var last *Error
 	accepted := chains[:0]
 	for _, chain := range chains {
+		chain[0] = leaf
 		if refused := r.judgeChain(chain, now); refused != nil {
 			last = refused
 			continue
@@ -327,8 +330,8 @@ func (r *chainRule) explain(leaf *x509.Certificate, found *search, err error, no
 		}
 	}
 	issuer := dnText(leaf.RawIssuer)
-	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return refusal(ReasonChainUntrusted, r.path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
+	if unhandled := unhandledExtensions(leaf); len(unhandled) > 0 {
+		return refusal(ReasonChainUntrusted, r.path, "critical extension %s is not understood", unhandled[0])
 	}
 	if expired := found.onlyExpiredIssuers(leaf, now); expired != nil {
 		if refused := checkDates(r.path, "issuing CA "+issuer.String(), expired, now, r.skew); refused != nil {

@@ -44,6 +44,9 @@ func emailsOf(leaf *x509.Certificate) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := alt.Fault(san.RFC822Name); err != nil {
+		return nil, err
+	}
 	if len(alt.Emails) > 0 {
 		return alt.Emails, nil
 	}
