@@ -15,20 +15,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// commonName gives the certificate a subject of one common name of the string type.
-func commonName(t *testing.T, tag int, content string) certauthtest.Template {
-	t.Helper()
-	subject, err := asn1.Marshal([][]attributeValue{{{asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.RawValue{Tag: tag, Bytes: []byte(content)}}}})
-	require.NoError(t, err)
-	subject[2] = 0x31 // the RDN is a set
-	return func(c *x509.Certificate) { c.RawSubject = subject }
-}
-
-type attributeValue struct {
-	Type  asn1.ObjectIdentifier
-	Value asn1.RawValue
-}
-
 func serial(n *big.Int) certauthtest.Template {
 	return func(c *x509.Certificate) { c.SerialNumber = n }
 }
@@ -69,7 +55,7 @@ func TestDenied_IssuerInAnotherSpellingIsListed(t *testing.T) {
 		{"one RDN more", utf8, "Partner CA", "CN=Partner CA,O=x", yes},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			root := certauthtest.NewCA(t, "", commonName(t, tc.tag, tc.content))
+			root := certauthtest.NewCA(t, "", rawSubject(t, []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 3}, tc.tag, tc.content)}))
 			leaf := root.Issue(t, "client", serial(big.NewInt(0x7A31))).Certificate
 			listed := func(serial string) certauth.Policy {
 				return certauth.All{chainOf(root), certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: tc.listed, Serial: serial}}}}
