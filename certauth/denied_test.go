@@ -83,6 +83,21 @@ func TestDenied_SpellingOfACAAndOfTheOppositeOrder(t *testing.T) {
 	}
 }
 
+// finding C4: an issuer of so many parts that nobody reads it counts as listed with the serial number, and does not
+// trouble other certificates of that CA.
+func TestDenied_UnreadableIssuerIsListed(t *testing.T) {
+	var parts [][]attribute
+	for range 65 {
+		parts = append(parts, organization("a"))
+	}
+	root := certauthtest.NewCA(t, "", rawSubject(t, parts...))
+	policy := certauth.All{chainOf(root), certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: "CN=x", Serial: "7a31"}}}}
+	_, err := judge(t, policy, root.Issue(t, "client", serial(big.NewInt(0x7A31))).Certificate)
+	assert.Equal(t, certauth.ReasonCertificateDenied, reasonOf(err), "%v", err)
+	_, err = judge(t, policy, root.Issue(t, "client", serial(big.NewInt(0x7A32))).Certificate)
+	assert.NoError(t, err)
+}
+
 // finding C4: a certificate with a serial number of more than 20 bytes got in and could not be listed.
 //
 // RFC 5280, section 4.1.2.2, forbids CAs to write such numbers and does not ask anybody to refuse them.
