@@ -204,7 +204,7 @@ func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 		"an otherName without a type":             {asn1.RawValue{Tag: 0, IsCompound: true}, "UPNs"},
 		"an IPv4 address in IPv6 form":            {altName(7, string(net.IPv4(10, 1, 2, 3).To16())), "IPs"},
 		"a DNS name with a space":                 {altName(2, "a .example"), "DNSNames"},
-		"an empty DNS name":                       {altName(2, ""), "DNSNames"},
+		"an empty e-mail address":                 {altName(1, ""), "Emails"},
 		"a directory name that is none":           {asn1.RawValue{Tag: 4, IsCompound: true, Bytes: []byte{5, 0}}, ""},
 		"a registered ID that is none":            {altName(8, "\x80"), ""},
 		"an EDI party name and an X.400 address":  {asn1.RawValue{Tag: 5, IsCompound: true}, ""},

@@ -194,7 +194,7 @@ func TestChain_OddCertificatesAreMalformed(t *testing.T) {
 		if err != nil {
 			return // crypto/x509 refuses to parse it, so no source can hand it over
 		}
-		_, err = judge(t, certauth.All{certauth.Certificates(cert), certauth.DNSNames{"a.example"}}, cert)
+		_, err = judge(t, certauth.Certificates(cert), cert)
 		assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err), "%v", err)
 	})
 }

@@ -50,8 +50,9 @@ func Of(cert *x509.Certificate) (Names, error) {
 }
 
 // Parse reads the DER of a SubjectAltName extension. What is not a list of names, or more than
-// [MaxNames] of them, is an error. A name that is empty or outside the alphabet of its type is
-// a fault of that type alone: CAs write names that concern nobody here.
+// [MaxNames] of them, is an error, and so is an empty DNS name, which RFC 5280, section 4.2.1.6,
+// knows only to forbid it. Another name that is empty or outside the alphabet of its type is a
+// fault of that type alone: CAs write names that concern nobody here.
 func Parse(input []byte) (Names, error) {
 	elements, err := General(input)
 	if err != nil {
@@ -60,6 +61,9 @@ func Parse(input []byte) (Names, error) {
 	var names Names
 	for i, element := range elements {
 		form := element.Tag & der.NumberMask
+		if form == DNSName && len(element.Content) == 0 {
+			return Names{}, fmt.Errorf("subject alternative name %d: empty DNS name", i)
+		}
 		if int(form) >= len(names.faults) {
 			continue // no form of RFC 5280
 		}
