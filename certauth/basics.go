@@ -7,12 +7,15 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
@@ -110,6 +113,23 @@ func checkUnchained(path string, f *facts, serverAuth string) *Error {
 	}
 	return nil
 }
+
+// unhandledExtensions returns the critical extensions of a leaf that nobody has processed.
+// To crypto/x509, alternative names that hold none of its four types are one; user principal
+// names, which rules read here, are not.
+func unhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
+	unhandled := leaf.UnhandledCriticalExtensions
+	at := slices.IndexFunc(unhandled, oidSubjectAltName.Equal)
+	if at < 0 {
+		return unhandled
+	}
+	if names, err := san.Of(leaf); err != nil || len(names.UPNs) == 0 || names.Fault(san.OtherName) != nil {
+		return unhandled
+	}
+	return slices.Delete(slices.Clone(unhandled), at, at+1)
+}
+
+var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // checkLeafDates is checkDates for the leaf.
 func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {

@@ -70,6 +70,7 @@ type shown struct{ view, cert *x509.Certificate }
 // where a CA has the same key, since a chain goes through no name with one key twice.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf
+	view.UnhandledCriticalExtensions = unhandledExtensions(s.leaf)
 	if s.system != nil {
 		return &view
 	}

@@ -28,7 +28,8 @@ const (
 	faultKeyUsage         // of a leaf: the extension is there and does not allow signatures or key agreement
 	faultNoCertSign       // of a CA: it is there and does not allow certificates to be signed
 	faultEmptyUsage       // extended key usage that lists nothing (RFC 5280, section 4.2.1.12: at least one)
-	faultCritical         // a critical extension that nobody here knows
+	faultCritical         // of a leaf: a critical extension that nobody here knows
+	faultCriticalCA       // of a CA: the same, name constraints excepted
 	faultQualifier        // critical policies with a qualifier that nobody here knows (section 4.2.1.4: reject)
 )
 
@@ -39,7 +40,7 @@ func faultOfLeaf(leaf *x509.Certificate) fault {
 	if hasKeyUsage(leaf) && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
 		return faultKeyUsage
 	}
-	if len(leaf.UnhandledCriticalExtensions) > 0 {
+	if len(unhandledExtensions(leaf)) > 0 {
 		return faultCritical
 	}
 	return faultOfAny(leaf)
@@ -52,7 +53,7 @@ func faultOfCA(ca *x509.Certificate) fault {
 		return faultNoCertSign
 	}
 	if unknownCritical(ca) != nil {
-		return faultCritical
+		return faultCriticalCA
 	}
 	return faultOfAny(ca)
 }
@@ -163,10 +164,10 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 	case faultEmptyUsage:
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s lists nothing", who).
 			withHint("the extension is malformed (RFC 5280, section 4.2.1.12); it has to be issued anew, with clientAuth or without the extension")
-	case faultCritical:
+	case faultCritical, faultCriticalCA:
 		id := unknownCritical(cert)
-		if id == nil { // name constraints on a leaf
-			id = cert.UnhandledCriticalExtensions[0]
+		if f == faultCritical {
+			id = unhandledExtensions(cert)[0]
 		}
 		return refusal(extension, path, "critical extension %s of %s is not understood", id, who).
 			withHint("RFC 5280 has such a certificate refused; ask the CA for one where the extension is not critical")

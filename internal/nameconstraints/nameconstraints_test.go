@@ -231,6 +231,7 @@ func TestCheck_EveryForm(t *testing.T) {
 		{"permitted IP address: a mask with a gap in a byte", permitted(ip(192, 0, 2, 0, 255, 255, 255, 0xBF)), nil, [][]byte{ip(192, 0, 2, 1)}, notApplied},
 		{"permitted IP address: no mask", permitted(ip(192, 0, 2, 0)), nil, [][]byte{ip(192, 0, 2, 0)}, notApplied},
 		{"excluded IP address", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), nil, [][]byte{ip(192, 0, 2, 1)}, isExcluded},
+		{"excluded IP address: bits beyond the mask do not count", excluded(ip(10, 200, 2, 0, 255, 255, 0, 0)), nil, [][]byte{ip(10, 200, 0, 241)}, isExcluded},
 		{"excluded IP address: outside", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), nil, [][]byte{ip(192, 0, 3, 1)}, accepted},
 		{"excluded IP address: IPv4 in IPv6 form", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), nil, [][]byte{ip(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1)}, unreadable},
 

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -75,6 +76,9 @@ func namesOf(cert *x509.Certificate) (names, error) {
 			return nil, err
 		}
 		for _, element := range elements {
+			if !san.IsForm(element) {
+				return nil, errors.New("subject alternative name: not a GeneralName")
+			}
 			list = append(list, nameOf(element))
 		}
 	}

@@ -86,6 +86,7 @@ func TestCheck_AsOpenSSLDecides(t *testing.T) {
 		{"permitted IP address: inside", permitted(ip(192, 0, 2, 0, 255, 255, 255, 0)), name(""), [][]byte{ip(192, 0, 2, 9)}, good, ""},
 		{"permitted IP address: outside", permitted(ip(192, 0, 2, 0, 255, 255, 255, 0)), name(""), [][]byte{ip(192, 0, 3, 9)}, permittedError, ""},
 		{"permitted IP address: of the other family", permitted(ip(192, 0, 2, 0, 255, 255, 255, 0)), name(""), [][]byte{ip(make([]byte, 16)...)}, permittedError, ""},
+		{"excluded IP address: bits beyond the mask", excluded(ip(10, 200, 2, 0, 255, 255, 0, 0)), name(""), [][]byte{ip(10, 200, 0, 241)}, excludedError, ""},
 		{"excluded IP address: the IPv6 form of one", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), name(""), [][]byte{ip(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1)}, good, "nobody can say which of the two it is"},
 		{"permitted IP address: a mask with a gap", permitted(ip(192, 0, 2, 0, 255, 0, 255, 0)), name(""), [][]byte{ip(192, 9, 2, 1)}, good, "RFC 4632 knows contiguous masks alone"},
 	} {

@@ -33,8 +33,9 @@ func IsForm(element der.Element) bool {
 	return false
 }
 
-// General reads the DER of a SubjectAltName extension and returns its names as they stand.
-// What is not a GeneralName, or more than [MaxNames] names, is an error.
+// General reads the DER of a SubjectAltName extension and returns its names as they stand,
+// whether or not their tag is that of a form. What is no list of context-specific elements,
+// or more than [MaxNames] of them, is an error.
 func General(input []byte) ([]der.Element, error) {
 	outer, rest, ok := der.Read(input)
 	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
@@ -43,7 +44,7 @@ func General(input []byte) ([]der.Element, error) {
 	var names []der.Element
 	for rest = outer.Content; len(rest) > 0; {
 		var name der.Element
-		if name, rest, ok = der.Read(rest); !ok || !IsForm(name) {
+		if name, rest, ok = der.Read(rest); !ok || name.Tag&der.ClassMask != der.Context {
 			return nil, errors.New("subject alternative name: not a GeneralName")
 		}
 		if len(names) == MaxNames {
