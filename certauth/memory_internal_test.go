@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,12 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 	assert.Less(t, each, 7500.0)
 	assert.Greater(t, c.len(), n*9/10)
 	runtime.KeepAlive(c)
+}
+
+// What is remembered of each caller stays small enough for the collector to look at many at
+// once.
+func TestMemory_OfFactsAlone(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(facts{}), uintptr(512))
 }
 
 // TestGCKeep holds what remembered identities cost a full collection against what their
