@@ -82,7 +82,9 @@ func (s *search) leafView() *x509.Certificate {
 }
 
 func sharesKey(leaf *x509.Certificate, list []*candidate) bool {
-	return slices.ContainsFunc(list, func(c *candidate) bool { return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo) })
+	return slices.ContainsFunc(list, func(c *candidate) bool {
+		return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo)
+	})
 }
 
 // viewOf is what crypto/x509 sees of a candidate. The system's roots are not ours to make

@@ -20,15 +20,33 @@ const DefaultMaxDepth = 5
 // the issuer accepts if any of them satisfies it. A revocation rule takes out those that
 // hold a revoked CA, and refuses if none is left or the caller's own certificate is revoked.
 //
-// Refused: a CA certificate or one of the roots as the leaf, a chain with more than
-// MaxDepth CA certificates, SHA-1 and MD5 signatures, and an e-mail address outside a
-// permitted constraint. crypto/x509 lets the constraint "example.com" admit
-// subdomains; RFC 5280, section 4.2.1.10, does not, and nor does this.
+// Signatures, dates, path lengths, extended key usages and certificate policies are judged
+// by crypto/x509. Beside it, or instead of it, hold:
 //
-// Candidates for an issuer are chosen by subject and then by key identifier. Where the
-// child names no key identifier, at most eight candidates of one name are tried, the
-// configured before the presented and the youngest first. A presented CA is a candidate
-// only if a configured one, or one that is a candidate already, has signed it.
+//   - Issuer and subject are compared as RFC 5280, section 7.1, has it: string type, letter
+//     case and spacing do not count. Under [InsecureSystemRoots] they are compared byte for
+//     byte.
+//   - Name constraints of every form (section 4.2.1.10), those of the roots included, critical
+//     or not, apply to the subjects and the alternative names of all certificates below. A
+//     form, a minimum or a maximum that cannot be compared refuses the names it concerns.
+//   - The key usage of the leaf, if it has one, allows digitalSignature or keyAgreement, that
+//     of a CA keyCertSign. An extended key usage that lists nothing allows nothing.
+//   - Critical certificate policies hold no qualifiers but the two that RFC 5280 defines. Any
+//     other critical extension that crypto/x509 does not know refuses, on every certificate
+//     below the root and on the root.
+//
+// Refused are also: a CA certificate or one of the roots as the leaf, a chain with more than
+// MaxDepth CA certificates, and SHA-1 and MD5 signatures.
+//
+// Candidates for an issuer are chosen by subject. Those whose key identifier the child names
+// come first, then those where one of the two has none, then the others: identifiers give
+// the order and signatures decide. At most eight roots and eight other CAs of one name are
+// tried for one child: within each kind the valid before the others, the configured before
+// the presented, and the youngest first. A presented CA is a candidate only if a configured one, or one that is a candidate
+// already, has signed it; to find out, at most 72 signatures are checked. What is sent along
+// and cannot be used (another version than 3, a serial number that is not positive, a key that
+// is weak or of an unknown kind, what crypto/x509 cannot read) is no candidate and refuses
+// nobody; it counts as one of the ten certificates all the same.
 //
 // One Authenticator may have 256 Chain policies that differ, those of
 // [Authenticator.Require] included; more are an error of New. Policies with the same

@@ -60,7 +60,9 @@ func TestChain_NamesAreComparedAsRFC5280Does(t *testing.T) {
 // What comes out are the certificates that were given, with the names that they have, and
 // the objects that were given.
 func TestChain_IdentityHoldsTheCertificatesAsTheyAre(t *testing.T) {
-	root := newRoot(t, "Root", func(c *x509.Certificate) { c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"partner.example"} })
+	root := newRoot(t, "Root", func(c *x509.Certificate) {
+		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"partner.example"}
+	})
 	issuing := root.spelled(nameOf(t, nameValue{oidO, asn1.TagUTF8String, "partner ltd"}, nameValue{oidCN, asn1.TagUTF8String, "ROOT"})).newCA(t, "Issuing")
 	leaf := issuing.spelled(nameOf(t, nameValue{oidO, asn1.TagUTF8String, "PARTNER LTD"}, nameValue{oidCN, asn1.TagUTF8String, "issuing"})).
 		newClient(t, certauthtest.DNS("orders.partner.example"))
@@ -94,7 +96,9 @@ func TestChain_SpellingOpensNothingElse(t *testing.T) {
 		want   certauth.Reason
 	}{
 		{"no CA", func(c *x509.Certificate) { c.IsCA = false }, certauth.ReasonChainUntrusted},
-		{"ended", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = c.NotBefore.AddDate(-2, 0, 0), c.NotBefore.AddDate(-1, 0, 0) }, certauth.ReasonCertificateExpired},
+		{"ended", func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = c.NotBefore.AddDate(-2, 0, 0), c.NotBefore.AddDate(-1, 0, 0)
+		}, certauth.ReasonCertificateExpired},
 		{"serverAuth alone", certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauth.ReasonUsageNotAllowed},
 		{"a critical extension that nobody knows", ext(true, []byte{5, 0}, 1, 3, 6, 1, 4, 1, 99999, 7), certauth.ReasonChainUntrusted},
 		{"SHA-1", func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }, certauth.ReasonChainUntrusted},

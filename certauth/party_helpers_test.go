@@ -99,7 +99,10 @@ func ext(critical bool, value []byte, id ...int) certauthtest.Template {
 	}
 }
 
-func seq(t testing.TB, parts ...[]byte) []byte { return tlv(t, asn1.ClassUniversal, asn1.TagSequence, true, parts...) }
+func seq(t testing.TB, parts ...[]byte) []byte {
+	t.Helper()
+	return tlv(t, asn1.ClassUniversal, asn1.TagSequence, true, parts...)
+}
 
 func tlv(t testing.TB, class, tag int, compound bool, parts ...[]byte) []byte {
 	t.Helper()
@@ -175,7 +178,9 @@ func everyWay(t *testing.T, want certauth.Reason, policy certauth.Policy, certs 
 	return last
 }
 
-func (p *party) roots() certauth.Chain { return certauth.Chain{Roots: certauth.Certificates(p.Certificate)} }
+func (p *party) roots() certauth.Chain {
+	return certauth.Chain{Roots: certauth.Certificates(p.Certificate)}
+}
 
 func certsFrom(parties ...*party) certauth.CertificateSet {
 	var certs []*x509.Certificate

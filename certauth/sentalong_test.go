@@ -40,11 +40,11 @@ func unusable(t testing.TB) map[string][]byte {
 	p224 := create(t, &x509.Certificate{SerialNumber: big.NewInt(9), NotBefore: root.NotBefore, NotAfter: root.NotAfter, BasicConstraintsValid: true, IsCA: true},
 		root.Certificate, newECKey(t, elliptic.P224()).Public(), root.key)
 	return map[string][]byte{
-		"negative serial number": patched(t, root.Certificate, "\x02\x02\x43\x21", "\x02\x02\x95\x21"),
-		"version 1":              patched(t, weak.Certificate, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x00"),
-		"an unknown curve":       patched(t, root.Certificate, "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", "\x06\x08\x2b\x24\x03\x03\x02\x08\x01\x07"),
-		"RSA-1024":               rsa1024.Raw,
-		"P-224":                  p224.Raw,
+		"negative serial number":               patched(t, root.Certificate, "\x02\x02\x43\x21", "\x02\x02\x95\x21"),
+		"version 1":                            patched(t, weak.Certificate, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x00"),
+		"an unknown curve":                     patched(t, root.Certificate, "\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", "\x06\x08\x2b\x24\x03\x03\x02\x08\x01\x07"),
+		"RSA-1024":                             rsa1024.Raw,
+		"P-224":                                p224.Raw,
 		"nothing but a sequence in a sequence": {0x30, 2, 0x30, 0},
 	}
 }
