@@ -187,8 +187,8 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 	if n.system != nil || material.names(material.keyOfIssuer(f)) {
 		return nil
 	}
-	for _, cert := range f.presented[1:] {
-		if cert.IsCA && material.names(nameKey(cert.RawIssuer)) {
+	for _, key := range f.issuersSentAlong() {
+		if material.names(key) {
 			return nil
 		}
 	}
@@ -272,6 +272,24 @@ func (m chainMaterial) keyOfIssuer(f *facts) string {
 	}
 	f.issuerKey.Store(&key)
 	return key
+}
+
+// issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
+func (f *facts) issuersSentAlong() []string {
+	if len(f.presented) == 1 {
+		return nil
+	}
+	if known := f.sentKeys.Load(); known != nil {
+		return *known
+	}
+	var keys []string
+	for _, cert := range f.presented[1:] {
+		if key := nameKey(cert.RawIssuer); cert.IsCA && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	f.sentKeys.Store(&keys)
+	return keys
 }
 
 // names reports whether a CA is configured under the name of this key.

@@ -33,19 +33,18 @@ type facts struct {
 
 	presented []*x509.Certificate
 	fault     fault // of the leaf, under every anchor
-	names     *certNames
+	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
-	issuerKey atomic.Pointer[string] // of the leaf; nil until asked for
+	issuerKey atomic.Pointer[string]   // of the leaf; nil until asked for
+	sentKeys  atomic.Pointer[[]string] // the same of each CA that was sent along
 
 	mutex    sync.Mutex // guards the start and the end of a search
 	searches []*chainFlight
 }
 
-// certNames holds the names of the leaf as written, parsed once. It is no part of facts
-// itself: the collector looks at objects of more than 512 bytes one by one, and takes several
-// times as long for them.
+// certNames holds the names of the leaf as written, parsed once.
 type certNames struct {
 	subject dn.Name
 	alt     san.Names
@@ -110,7 +109,7 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
 	}
-	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), presented: presented, names: &certNames{subject: subject, alt: alt}}, nil
+	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), presented: presented, names: certNames{subject: subject, alt: alt}}, nil
 }
 
 // genuine reports whether every certificate is what its DER says. Facts about certificates

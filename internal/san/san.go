@@ -26,13 +26,21 @@ type Names struct {
 	IPs    []netip.Addr
 	UPNs   []string
 
-	faults [RegisteredID + 1]error
+	faults *faults // nil where there are none, as usual: many Names are remembered
 }
+
+// faults are by the number of the form.
+type faults [RegisteredID + 1]error
 
 // Fault says why a name of the form cannot be read, nil if all of them can: the lists hold
 // those that can. Who asks for names of a form must ask this too, since a name that is left
 // out can be any. An otherName counts only where it is, or may be, a user principal name.
-func (n *Names) Fault(form int) error { return n.faults[form] }
+func (n *Names) Fault(form int) error {
+	if n.faults == nil {
+		return nil
+	}
+	return n.faults[form]
+}
 
 var (
 	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
@@ -64,10 +72,13 @@ func Parse(input []byte) (Names, error) {
 		if form == DNSName && len(element.Content) == 0 {
 			return Names{}, fmt.Errorf("subject alternative name %d: empty DNS name", i)
 		}
-		if int(form) >= len(names.faults) {
+		if int(form) >= len(faults{}) {
 			continue // no form of RFC 5280
 		}
-		if err := names.add(element); err != nil && names.faults[form] == nil {
+		if err := names.add(element); err != nil && names.Fault(int(form)) == nil {
+			if names.faults == nil {
+				names.faults = &faults{}
+			}
 			names.faults[form] = fmt.Errorf("subject alternative name %d: %w", i, err)
 		}
 	}
