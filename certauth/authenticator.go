@@ -29,6 +29,7 @@ type Authenticator struct {
 	exclusions []exclusion
 	headers    headerSet
 	roles      roleNames
+	serverAuth []string     // reasons of the AcceptServerAuth policies
 	memos      atomic.Int64 // given out to rules
 	chains     chainNodes
 	material   *material
@@ -75,7 +76,7 @@ func New(config Config) (*Authenticator, error) {
 			start.vouched = vouchedNames
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
-		a.roles = c.roles
+		a.roles, a.serverAuth = c.roles, c.serverAuth
 		a.judged = &judged{a.policy, len(a.roles.given) > 0}
 		if verifies {
 			a.judged.rule = allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}, a.policy}

@@ -33,10 +33,13 @@ type facts struct {
 
 	presented sentCertificates
 	keyed     KeyedSource // that reads the key; nil where it is DER
+	fault     fault       // of the leaf, under every anchor
 	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
+	issuerKey atomic.Pointer[string]   // of the leaf; nil until asked for
+	sentKeys  atomic.Pointer[[]string] // the same of each CA that was sent along
 
 	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
 	searches []*chainFlight
@@ -94,10 +97,9 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if len(presented) > maxCertificates {
 		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
 	}
-	for i, cert := range presented {
-		if err := checkForm(cert); err != nil {
-			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
-		}
+	presented, at, err := usable(presented)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", at, err)
 	}
 	leaf := presented[0]
 	subject, err := dn.Parse(leaf.RawSubject)
@@ -108,8 +110,8 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
 	}
-	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, names: certNames{subject: subject, alt: alt}}
-	f.presented.held.Store(&sent{certs: withoutCopies(presented)})
+	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), names: certNames{subject: subject, alt: alt}}
+	f.presented.held.Store(&sent{certs: presented})
 	return f, nil
 }
 

@@ -84,14 +84,15 @@ func (f *facts) readAgain() *sent {
 	if err != nil || len(certs) == 0 || !certs[0].Equal(f.leaf) {
 		return alone
 	}
+	certs, _, err = usable(certs)
+	if err != nil {
+		return alone
+	}
 	for i, cert := range certs {
-		if checkForm(cert) != nil {
-			return alone
-		}
 		certs[i] = f.ownCopy(cert)
 	}
 	certs[0] = f.leaf
-	return &sent{certs: withoutCopies(certs)}
+	return &sent{certs: certs}
 }
 
 // certificates reads what the key is made of.

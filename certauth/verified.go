@@ -18,6 +18,8 @@ type verifiedChain struct {
 	sums    []certSums
 	issuers []atomic.Pointer[issuerName]
 
+	serverAuth string // why it may do without clientAuth; empty if it has it
+
 	mutex   sync.Mutex // of those who begin to track
 	tracked atomic.Pointer[[]trackedBy]
 }

@@ -231,7 +231,7 @@ func (c chainReader) read(o certauth.Offer, from int) ([]*x509.Certificate, erro
 	case ChainBase64Concatenated:
 		return wrapName(c.name, decodeBase64Concatenated, o.Text(from))
 	case ChainBase64Numbered:
-		return c.readNumbered(o, from, decodeBase64DER)
+		return c.readNumbered(o, from, decodeBase64Along)
 	case ChainSpacedPEMNumbered:
 		return c.readNumbered(o, from, decodeSpacedPEM)
 	}

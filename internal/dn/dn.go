@@ -145,12 +145,13 @@ func decodeString(value der.Element) (string, bool) {
 	case asn1.TagNumericString:
 		return string(value.Content), !slices.ContainsFunc(value.Content, isNotNumeric)
 	case asn1.TagBMPString:
-		return decodeBMP(value.Content)
+		return DecodeBMP(value.Content)
 	}
 	return "", false
 }
 
-func decodeBMP(b []byte) (string, bool) {
+// DecodeBMP returns the text of a BMPString, two bytes a character.
+func DecodeBMP(b []byte) (string, bool) {
 	if len(b)%2 != 0 {
 		return "", false
 	}

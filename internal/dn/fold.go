@@ -17,9 +17,9 @@ import (
 // does some of its steps, and none that changes the result of the whole, so names with the same
 // key always match by the RFC:
 //
-//   - The letters of the table cased below fold to lower case. What has a third form (U+017F
-//     and U+212A beside s and k), folds to several characters (U+00DF) or got its case later
-//     than Unicode 3.2 stays as it is.
+//   - The letters of the table cased below fold to lower case: those of Latin, Greek, Cyrillic
+//     and Armenian that pair one to one. Others stay as they are, such as U+017F and U+212A,
+//     which RFC 4518 takes for s and k, and U+00DF, which it takes for two characters.
 //   - Spaces (category Zs) at the ends go, and several within count as one.
 //   - Nothing is normalised: that needs the tables of NFKC, which the standard library does
 //     not have. Composed and decomposed letters, and ligatures and the letters that they
@@ -30,8 +30,8 @@ import (
 // Where this is less than the RFC asks for, two spellings of a name have different keys. A rule
 // that refuses the names it lists must therefore not compare keys: it asks [Name.Differs].
 
-// cased are the capital letters that fold. Each has one small letter, and the two have no
-// other relative in RFC 3454, table B.2, and no compatibility decomposition.
+// cased are the capital letters that fold. In RFC 3454, table B.2, each folds to its small
+// letter alone, and NFKC leaves both as they are.
 var cased = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 'A', Hi: 'Z', Stride: 1},
 	{Lo: 0x00C0, Hi: 0x00D6, Stride: 1},
