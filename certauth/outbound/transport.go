@@ -46,6 +46,7 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 	} else if base.TLSNextProto == nil {
 		base.ForceAttemptHTTP2 = true
 	}
+	beginPatiently(base)
 	t := &transport{owner: c, base: base, retired: map[*generation]bool{}}
 	c.mutex.Lock()
 	c.transports = append(c.transports, weak.Make(t))
@@ -102,15 +103,18 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	host := request.URL.Host
-	var fresh atomic.Bool
+	var got atomic.Pointer[httptrace.GotConnInfo]
 	ctx := withCall(request.Context(), &call{host: host, asked: g.note})
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { fresh.Store(!info.Reused) }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }})
 	response, err := g.transport.RoundTrip(request.WithContext(ctx))
 	if err != nil {
 		t.leave(g)
+		if info := got.Load(); info != nil && !info.Reused && ctx.Err() == nil {
+			err = withEnd(err, info.Conn)
+		}
 		return nil, t.explained(err, g, host)
 	}
-	if fresh.Load() && g.wasAsked(host) && response.TLS != nil {
+	if info := got.Load(); info != nil && !info.Reused && g.wasAsked(host) && response.TLS != nil {
 		t.owner.tell(Event{Outcome: OutcomeAccepted, Host: host, Protocol: tls.VersionName(response.TLS.Version)}, g.state, false)
 	}
 	response.Request = request
