@@ -89,9 +89,6 @@ func (p *pool) pairs() []candidate {
 
 // nothing explains why there is no candidate.
 func (p *pool) nothing(candidates []candidate, selected *selection) error {
-	if len(candidates) > 0 {
-		return fail(ReasonNotSelected, "%s is not what Select asks for", describe(candidates[0].leaf))
-	}
 	// A piece that could not be read explains more than its absence.
 	if len(p.failures) > 0 {
 		return p.failures[0]
@@ -105,6 +102,8 @@ func (p *pool) nothing(candidates []candidate, selected *selection) error {
 		}
 	}
 	switch {
+	case len(candidates) > 0:
+		return fail(ReasonNotSelected, "%d certificates with a key, and Select asks for none of them; the first is %s", len(candidates), describe(candidates[0].leaf))
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:

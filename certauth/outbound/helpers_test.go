@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -162,3 +167,58 @@ func reasonKnown(t testing.TB, err error) {
 	assert.NotEmpty(t, e.Reason)
 	assert.NotEmpty(t, e.Hint)
 }
+
+// asking is a server that takes the signatures of P-256.
+func asking() *tls.CertificateRequestInfo {
+	return &tls.CertificateRequestInfo{Version: tls.VersionTLS13, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}
+}
+
+// watchKey closes the channel when the key in use is collected.
+func watchKey(t testing.TB, own *outbound.Certificate, dropped chan struct{}) {
+	t.Helper()
+	cert, err := own.GetClientCertificate(asking())
+	require.NoError(t, err)
+	key, ok := cert.PrivateKey.(*ecdsa.PrivateKey)
+	require.True(t, ok)
+	runtime.AddCleanup(key, func(done chan struct{}) { close(done) }, dropped)
+}
+
+// eventually asks until the answer is yes or half a minute is over.
+func eventually(t testing.TB, yes func() bool) {
+	t.Helper()
+	limit := time.NewTimer(unhurried)
+	defer limit.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-limit.C:
+			require.Fail(t, "not in time")
+		case <-tick.C:
+		}
+	}
+}
+
+// records keeps what was logged.
+type records struct {
+	buffer bytes.Buffer
+	mutex  sync.Mutex
+}
+
+func (r *records) Write(p []byte) (int, error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.buffer.Write(p)
+}
+
+func (r *records) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(r, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func (r *records) text() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.buffer.String()
+}
+
+func (r *records) count(part string) int { return strings.Count(r.text(), part) }
