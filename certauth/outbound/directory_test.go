@@ -1,7 +1,6 @@
 package outbound_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/sha1"
 	"crypto/x509"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -274,31 +272,6 @@ func TestFile_OnlyTheContentCounts(t *testing.T) {
 	require.NoError(t, os.Chtimes(path, stamp, stamp))
 	require.NoError(t, own.Reload(t.Context()))
 	assert.Equal(t, fingerprint(second.Certificate), own.Status().Fingerprint)
-}
-
-func TestFile_WhatIsNoRegularFile(t *testing.T) {
-	folder := t.TempDir()
-	pipe := filepath.Join(folder, "pipe.pem")
-	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
-	loop := filepath.Join(folder, "loop.pem")
-	require.NoError(t, os.Symlink(loop, loop))
-	ctx, cancel := context.WithTimeout(t.Context(), unhurried)
-	defer cancel()
-	for name, path := range map[string]string{
-		"a pipe that nobody writes to": pipe, "a link to itself": loop, "a folder": folder, "a device without end": "/dev/zero",
-		"no file": filepath.Join(folder, "none"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := outbound.Open(ctx, outbound.Config{Source: outbound.File{Path: path}})
-			reasonIs(t, err, outbound.ReasonSourceUnavailable)
-		})
-	}
-	t.Run("in a folder they are passed over", func(t *testing.T) {
-		w := newWorld(t)
-		leaf := issue(t, w.clients, "orders")
-		write(t, filepath.Join(folder, "own.pem"), bundle(t, leaf))
-		assert.Equal(t, fingerprint(leaf.Certificate), open(t, outbound.Config{Source: outbound.Directory{Path: folder}}).Status().Fingerprint)
-	})
 }
 
 func TestOpen_MistakesComeAllAtOnce(t *testing.T) {

@@ -222,3 +222,9 @@ func (r *records) text() string {
 }
 
 func (r *records) count(part string) int { return strings.Count(r.text(), part) }
+
+func (s *secret) count() int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.calls
+}

@@ -103,7 +103,9 @@ func beginPatiently(base *http.Transport) {
 	dial := base.DialContext
 	switch {
 	case dial != nil:
-	case base.Dial != nil: //nolint:staticcheck // SA1019: still honored by net/http
+	//lint:ignore SA1019 net/http still honors it
+	case base.Dial != nil: //nolint:staticcheck // SA1019: as above
+		//lint:ignore SA1019 as above
 		old := base.Dial //nolint:staticcheck // SA1019: as above
 		dial = func(_ context.Context, network, address string) (net.Conn, error) { return old(network, address) }
 	default:

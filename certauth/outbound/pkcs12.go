@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/binary"
 	"errors"
 	"unicode/utf16"
 
@@ -354,7 +355,7 @@ func bmpString(password string) []byte {
 		if utf16.IsSurrogate(r) || r > 0xFFFF {
 			return nil
 		}
-		encoded = append(encoded, byte(r>>8), byte(r))
+		encoded = binary.BigEndian.AppendUint16(encoded, uint16(r)) //nolint:gosec // G115: bounded above
 	}
 	return append(encoded, 0, 0)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"runtime"
 	"strings"
@@ -25,9 +26,9 @@ func spellings(t *testing.T, key any) []string {
 	require.True(t, ok)
 	raw, err := private.Bytes()
 	require.NoError(t, err)
-	decimals := strings.Trim(fmt.Sprint(raw), "[]")
+	decimals := strings.Trim(fmt.Sprintf("%d", raw), "[]")
 	return []string{
-		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), private.D.String(), decimals, //nolint:staticcheck // SA1019: this is how %v would print it
+		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), new(big.Int).SetBytes(raw).String(), decimals,
 		strings.ReplaceAll(decimals, " ", ", "), base64.StdEncoding.EncodeToString(raw), "PRIVATE KEY",
 		base64.StdEncoding.EncodeToString(raw[1:31]), base64.StdEncoding.EncodeToString(raw[2:32]),
 	}

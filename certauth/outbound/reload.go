@@ -49,7 +49,8 @@ type reading struct {
 func (c *Certificate) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
-	defer context.AfterFunc(c.life, cancel)()
+	stop := context.AfterFunc(c.life, cancel)
+	defer stop()
 	select {
 	case c.loading <- struct{}{}:
 		defer func() { <-c.loading }()

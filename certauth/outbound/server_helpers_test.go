@@ -7,7 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -108,7 +108,7 @@ func (w *world) serve(t testing.TB, change func(*tls.Config), handler http.Handl
 		change(d.TLS)
 	}
 	d.EnableHTTP2 = true
-	d.Config.ErrorLog = log.New(io.Discard, "", 0)
+	d.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 	d.StartTLS()
 	t.Cleanup(d.Close)
 	return d

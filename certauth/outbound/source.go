@@ -54,7 +54,7 @@ type File struct {
 	Key string
 }
 
-func (s File) read(context.Context) ([]blob, error) {
+func (s File) read(context.Context) ([]blob, error) { //nolint:unparam // a Source
 	blobs := []blob{readFile(s.Path)}
 	if s.Key != "" {
 		blobs = append(blobs, readFile(s.Key))
@@ -81,7 +81,7 @@ type Env struct {
 	Key string
 }
 
-func (s Env) read(context.Context) ([]blob, error) {
+func (s Env) read(context.Context) ([]blob, error) { //nolint:unparam // a Source
 	blobs := []blob{readVariable(s.Name)}
 	if s.Key != "" {
 		blobs = append(blobs, readVariable(s.Key))

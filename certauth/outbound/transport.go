@@ -35,7 +35,8 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 			IdleConnTimeout:       90 * time.Second,
 			ExpectContinueTimeout: time.Second,
 		}
-	case base.TLSClientConfig != nil, base.DialTLSContext != nil, base.DialTLS != nil: //nolint:staticcheck // SA1019: the old field counts as well
+	//lint:ignore SA1019 net/http still honors it
+	case base.TLSClientConfig != nil, base.DialTLSContext != nil, base.DialTLS != nil: //nolint:staticcheck // SA1019: as above
 		return nil, errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set: they would decide what is presented")
 	default:
 		base = base.Clone()
@@ -245,6 +246,10 @@ func upgraded(body io.ReadCloser) bool {
 	_, ok := body.(io.Writer)
 	return ok
 }
+
+// String names the transport. What is inside is not to be printed: it changes meanwhile.
+func (t *transport) String() string   { return "Transport of " + t.owner.String() }
+func (t *transport) GoString() string { return t.String() }
 
 func closeBody(request *http.Request) {
 	if request.Body != nil {
