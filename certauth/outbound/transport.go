@@ -137,12 +137,12 @@ func (t *transport) explained(err error, g *generation, host string) error {
 
 // enter counts a request in, on the connections of the certificate in use.
 func (t *transport) enter() (*generation, error) {
-	s, err := t.owner.stateInUse()
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	s, err := t.owner.stateInUse() // under the mutex, or moveTo could come between and an old state be used once more
 	if err != nil {
 		return nil, err
 	}
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
 	if t.current == nil || t.current.state.number < s.number {
 		t.retire()
 		fresh := t.base.Clone()
