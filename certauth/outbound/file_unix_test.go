@@ -23,13 +23,17 @@ func TestFile_WhatIsNoRegularFile(t *testing.T) {
 	require.NoError(t, os.Symlink(loop, loop))
 	ctx, cancel := context.WithTimeout(t.Context(), unhurried)
 	defer cancel()
-	for name, path := range map[string]string{
-		"a pipe that nobody writes to": pipe, "a link to itself": loop, "a folder": folder, "a device without end": "/dev/zero",
-		"no file": filepath.Join(folder, "none"),
+	for _, tc := range []struct{ name, path, want string }{
+		{"a pipe that nobody writes to", pipe, "not a regular file"},
+		{"a link to itself", loop, "too many levels"},
+		{"a folder", folder, "not a regular file"},
+		{"a device without end", "/dev/zero", "not a regular file"},
+		{"no file", filepath.Join(folder, "none"), "no such file"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := outbound.Open(ctx, outbound.Config{Source: outbound.File{Path: path}})
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := outbound.Open(ctx, outbound.Config{Source: outbound.File{Path: tc.path}})
 			reasonIs(t, err, outbound.ReasonSourceUnavailable)
+			assert.ErrorContains(t, err, tc.want)
 		})
 	}
 	t.Run("in a folder they are passed over", func(t *testing.T) {

@@ -94,7 +94,7 @@ func (c *Certificate) generationConfig(s *state) *tls.Config {
 		}
 		return c.present(s, host, request)
 	}
-	config.VerifyConnection = c.verifyAgain
+	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.checkPins(s, "", cs) }
 	return config
 }
 

@@ -182,7 +182,7 @@ func TestReal_OpensslServer(t *testing.T) {
 			w.rotates(t, own, func() (string, error) {
 				body, _, err := get(t, c, "https://"+s.address+"/")
 				return strings.ReplaceAll(strings.ToUpper(body), ":", ""), err
-			}, func(leaf *certauthtest.Certificate) string { return serialBytes(leaf) }, outbound.ReasonRefusedUnknownCA)
+			}, serialBytes, outbound.ReasonRefusedUnknownCA)
 		})
 	}
 }
@@ -208,7 +208,7 @@ func TestReal_OpensslRenegotiates(t *testing.T) {
 			before := len(w.journal.of(outbound.OutcomePresented))
 			conn, err := tls.Dial("tcp", s.address, own.TLSConfig("127.0.0.1"))
 			require.NoError(t, err)
-			defer conn.Close()
+			defer func() { _ = conn.Close() }()
 			require.NoError(t, conn.SetDeadline(time.Now().Add(unhurried)))
 			assert.Equal(t, uint16(tls.VersionTLS12), conn.ConnectionState().Version)
 			assert.Len(t, w.journal.of(outbound.OutcomePresented), before, "nobody has asked yet")
@@ -390,7 +390,7 @@ func TestReal_Redis(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		if err := conn.SetDeadline(time.Now().Add(unhurried)); err != nil {
 			return "", err
 		}

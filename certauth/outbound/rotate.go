@@ -24,7 +24,6 @@ func (c *Certificate) run(ctx context.Context) {
 		} else {
 			failures = 0
 		}
-		c.eachTransport((*transport).sweep)
 	}
 }
 

@@ -127,6 +127,7 @@ func TestRotation_BusyHTTP2ConnectionIsLeft(t *testing.T) {
 		last, _, err = get(t, c, d.URL)
 		require.NoError(t, err)
 	}
+	assert.Equal(t, 2, d.open(), "of the connections between, none is kept")
 	close(release)
 	rest, err := io.ReadAll(stream.Body)
 	require.NoError(t, err)
@@ -134,6 +135,7 @@ func TestRotation_BusyHTTP2ConnectionIsLeft(t *testing.T) {
 	count := 0
 	connections.Range(func(_, _ any) bool { count++; return true })
 	assert.Equal(t, 4, count)
+	eventually(t, func() bool { return d.open() == 1 })
 }
 
 // An old key must not stay within reach: neither a session, nor a connection, nor a closure may hold on to it.
@@ -153,7 +155,6 @@ func TestRotation_OldKeyIsDropped(t *testing.T) {
 	require.NoError(t, own.Reload(t.Context()))
 	_, _, err = get(t, c, d.URL)
 	require.NoError(t, err)
-	outbound.Sweep(own)
 	eventually(t, func() bool {
 		runtime.GC()
 		select {
@@ -393,4 +394,24 @@ func TestReload_ReportsRepeatedFailuresEverMoreRarely(t *testing.T) {
 	}
 	assert.Len(t, w.journal.of(outbound.OutcomeKept), 100)
 	assert.Equal(t, 7, records.count("outbound: kept"), "at 1, 2, 4, 8, 16, 32, 64")
+}
+
+// Connections that nobody uses are closed when the certificate is replaced, and not only when the next request comes.
+func TestRotation_IdleConnectionsEndAtOnce(t *testing.T) {
+	for name, base := range map[string]*http.Transport{"HTTP/1.1": http1(), "HTTP/2": nil} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(t, "orders")
+			d := w.serve(t, nil, nil)
+			own := open(t, w.config())
+			_, _, err := get(t, client(t, own, base), d.URL)
+			require.NoError(t, err)
+			assert.Equal(t, 1, d.open())
+			require.NoError(t, own.Reload(t.Context()))
+			assert.Equal(t, 1, d.open(), "nothing was replaced")
+			w.put(t, "orders")
+			require.NoError(t, own.Reload(t.Context()))
+			eventually(t, func() bool { return d.open() == 0 })
+		})
+	}
 }

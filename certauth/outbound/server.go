@@ -7,8 +7,7 @@ import (
 	"crypto/x509"
 )
 
-// verifyServer verifies a server from the start: chain, name, dates, usage and pins, by the roots in use now. It runs for
-// full and for resumed handshakes.
+// verifyServer verifies a server from the start: chain, name, dates, usage and pins, by the roots in use now.
 func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 	if name == "" {
 		name = cs.ServerName
@@ -20,34 +19,6 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 	if name == "" {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "no server name to verify; give the IP address to TLSConfig"))
 	}
-	return c.verifyChain(s, name, cs)
-}
-
-// verifyAgain is for connections that crypto/tls verified itself, the name included. A resumed session was verified with
-// what counted when it began, so its chain is verified once more.
-func (c *Certificate) verifyAgain(cs tls.ConnectionState) error {
-	s, err := c.stateInUse()
-	if err != nil {
-		return err
-	}
-	if cs.DidResume {
-		return c.verifyChain(s, "", cs)
-	}
-	return c.checkPins(s, "", cs)
-}
-
-func (c *Certificate) stateInUse() (*state, error) {
-	if err := c.unusable(); err != nil {
-		return nil, err
-	}
-	if s := c.current.Load(); s != nil {
-		return s, nil
-	}
-	return nil, fail(ReasonClosed, "closed").at("connection")
-}
-
-// verifyChain does not look at the name if it is empty.
-func (c *Certificate) verifyChain(s *state, name string, cs tls.ConnectionState) error {
 	if len(cs.PeerCertificates) == 0 {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
 	}
@@ -55,7 +26,7 @@ func (c *Certificate) verifyChain(s *state, name string, cs tls.ConnectionState)
 	for _, cert := range cs.PeerCertificates[1:] {
 		intermediates.AddCert(cert)
 	}
-	_, err := cs.PeerCertificates[0].Verify(x509.VerifyOptions{
+	_, err = cs.PeerCertificates[0].Verify(x509.VerifyOptions{
 		DNSName:       name,
 		Roots:         s.roots,
 		Intermediates: intermediates,
@@ -68,6 +39,17 @@ func (c *Certificate) verifyChain(s *state, name string, cs tls.ConnectionState)
 	return c.checkPins(s, name, cs)
 }
 
+func (c *Certificate) stateInUse() (*state, error) {
+	if err := c.unusable(); err != nil {
+		return nil, err
+	}
+	if s := c.current.Load(); s != nil {
+		return s, nil
+	}
+	return nil, fail(ReasonClosed, "closed").at("connection")
+}
+
+// checkPins is all that is left to do where crypto/tls verifies the server, which it does for resumed sessions too.
 func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) error {
 	if len(c.pins) == 0 {
 		return nil

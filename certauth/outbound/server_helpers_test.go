@@ -84,11 +84,12 @@ type downstream struct {
 	*httptest.Server
 	mutex   sync.Mutex
 	callers []string // fingerprints, one for each request; empty without a certificate
+	conns   map[net.Conn]bool
 }
 
 func (w *world) serve(t testing.TB, change func(*tls.Config), handler http.HandlerFunc) *downstream {
 	t.Helper()
-	d := &downstream{}
+	d := &downstream{conns: map[net.Conn]bool{}}
 	d.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		caller, name := "", "nobody"
 		if certs := r.TLS.PeerCertificates; len(certs) > 0 {
@@ -109,9 +110,24 @@ func (w *world) serve(t testing.TB, change func(*tls.Config), handler http.Handl
 	}
 	d.EnableHTTP2 = true
 	d.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
+	d.Config.ConnState = func(conn net.Conn, state http.ConnState) {
+		d.mutex.Lock()
+		defer d.mutex.Unlock()
+		d.conns[conn] = true
+		if state == http.StateClosed {
+			delete(d.conns, conn)
+		}
+	}
 	d.StartTLS()
 	t.Cleanup(d.Close)
 	return d
+}
+
+// open returns how many connections there are.
+func (d *downstream) open() int {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	return len(d.conns)
 }
 
 // seen returns who called, in order.

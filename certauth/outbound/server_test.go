@@ -216,7 +216,7 @@ func TestResumption_StaysWithinAGeneration(t *testing.T) {
 	}
 }
 
-// CVE-2025-68121 Go: a session that began under other roots went on. A pin counts for a resumed session too.
+// CVE-2025-68121 Go: a session that began under other roots went on. What counts for a new one counts for a resumed one.
 func TestResumption_TheServerIsVerifiedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")

@@ -48,7 +48,7 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 		base.ForceAttemptHTTP2 = true
 	}
 	beginPatiently(base)
-	t := &transport{owner: c, base: base, retired: map[*generation]bool{}}
+	t := &transport{owner: c, base: base}
 	c.mutex.Lock()
 	c.transports = append(c.transports, weak.Make(t))
 	c.mutex.Unlock()
@@ -62,7 +62,6 @@ type transport struct {
 
 	mutex   sync.Mutex
 	current *generation
-	retired map[*generation]bool // still with requests, or not yet swept after their last one
 }
 
 // generation is the connections of one certificate and one set of roots.
@@ -160,7 +159,7 @@ func (t *transport) leave(g *generation) {
 	last := g.underWay == 0 && t.current != g
 	t.mutex.Unlock()
 	if last {
-		g.transport.CloseIdleConnections()
+		g.close()
 	}
 }
 
@@ -173,37 +172,29 @@ func (t *transport) moveTo(s *state) {
 	}
 }
 
-// retire needs the mutex. http.Transport closes idle connections now and others as soon as they fall idle.
+// retire needs the mutex. Connections with requests are closed by the last of them in leave.
 func (t *transport) retire() {
 	if g := t.current; g != nil {
 		t.current = nil
-		t.retired[g] = true
-		g.transport.CloseIdleConnections()
+		g.close()
 	}
 }
 
-// sweep closes what fell idle on connections of old generations, and forgets generations without requests. An HTTP/2
-// connection counts as busy a moment longer than its last request, so this comes a second time after leave.
-func (t *transport) sweep() {
-	t.mutex.Lock()
-	defer t.mutex.Unlock()
-	for g := range t.retired {
-		g.transport.CloseIdleConnections()
-		if g.underWay == 0 {
-			delete(t.retired, g)
-		}
-	}
+// close closes what is idle, and again a moment later: an HTTP/2 connection counts as busy a little longer than its last
+// request. HTTP/1.1 connections that fall idle afterwards are closed by http.Transport itself.
+func (g *generation) close() {
+	g.transport.CloseIdleConnections()
+	time.AfterFunc(settling, g.transport.CloseIdleConnections)
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+const settling = time.Second
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections calls. Those of older generations close by themselves.
 func (t *transport) CloseIdleConnections() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	if t.current != nil {
 		t.current.transport.CloseIdleConnections()
-	}
-	for g := range t.retired {
-		g.transport.CloseIdleConnections()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -49,7 +50,7 @@ func TestHandler_CallsThePartnerWithTheCertificate(t *testing.T) {
 	own, err := outbound.Open(t.Context(), outbound.Config{Source: outbound.AppService{}, ServerRoots: outbound.Env{Name: "PARTNER_ROOTS"}})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.Close()) })
-	handler, err := newHandler(own, partner.URL)
+	handler, err := newHandler(own, partner.URL, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	ask := func(path string) *httptest.ResponseRecorder {
 		answer := httptest.NewRecorder()
