@@ -5,6 +5,8 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -52,6 +54,18 @@ func TestTransport_PresentsTheCertificate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A server that asks for nothing gets nothing, and is not said to have accepted it.
+func TestTransport_AServerThatDoesNotAsk(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, func(c *tls.Config) { c.ClientAuth = tls.NoClientCert }, nil)
+	body, _, err := get(t, client(t, open(t, w.config()), nil), d.URL)
+	require.NoError(t, err)
+	assert.Equal(t, "nobody", body)
+	assert.Empty(t, w.journal.of(outbound.OutcomePresented))
+	assert.Empty(t, w.journal.of(outbound.OutcomeAccepted))
 }
 
 func TestTransport_RefusesWhatWouldDecideForIt(t *testing.T) {
@@ -264,4 +278,33 @@ func TestRefused_AlertsHaveReasons(t *testing.T) {
 			reasonIs(t, outbound.Explain(err), tc.want)
 		})
 	}
+}
+
+// The numbers and names are those of RFC 8446, section 6.
+func TestExplain_Alerts(t *testing.T) {
+	for alert, want := range map[tls.AlertError]outbound.Reason{
+		40: outbound.ReasonRefused, 42: outbound.ReasonRefused, 43: outbound.ReasonRefused, 44: outbound.ReasonRefusedRevoked,
+		45: outbound.ReasonRefusedExpired, 46: outbound.ReasonRefused, 48: outbound.ReasonRefusedUnknownCA, 49: outbound.ReasonRefused,
+		51: outbound.ReasonRefused, 116: outbound.ReasonRefusedRequired,
+		// close_notify, record_overflow, protocol_version, internal_error, no_application_protocol: not about the certificate
+		0: "", 22: "", 70: "", 80: "", 120: "",
+	} {
+		sent := &net.OpError{Op: "remote error", Err: errors.New(alert.Error())}
+		received := outbound.Explain(fmt.Errorf("driver: %w", sent))
+		quic := outbound.Explain(fmt.Errorf("driver: %w", alert))
+		for _, err := range []error{received, quic} {
+			e, ok := errors.AsType[*outbound.Error](err)
+			if want == "" {
+				assert.False(t, ok, "%d: %v", alert, err)
+				continue
+			}
+			require.True(t, ok, "%d", alert)
+			assert.Equal(t, want, e.Reason, "%d", alert)
+		}
+		require.ErrorIs(t, received, sent)
+		_, ok := errors.AsType[*outbound.Error](outbound.Explain(&net.OpError{Op: "local error", Err: errors.New(alert.Error())}))
+		assert.False(t, ok, "our own alert is not the server's")
+	}
+	assert.NoError(t, outbound.Explain(nil))
+	assert.Equal(t, io.EOF, outbound.Explain(io.EOF))
 }

@@ -55,7 +55,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// Observe gets every event. It is called during handshakes and from several goroutines, so it must be fast and safe
-	// for concurrent use. A panic in it is dropped.
+	// for concurrent use, and it must not call Reload or Close, which wait for it. A panic in it is dropped.
 	Observe func(Event)
 
 	// Now is the clock that certificates are judged by; nil stands for time.Now. Waiting goes by the runtime's clock, so

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
@@ -23,16 +24,19 @@ type ownedKey struct {
 	exposed bool
 }
 
-// maxCertificates bounds how many certificates a source may hold altogether; maxKeys does the same for keys.
+// What a source may hold altogether. The roots that browsers trust are about 150.
 const (
-	maxCertificates = 128
-	maxKeys         = 64
+	maxCertificates = 1024
+	maxKeys         = 256
 )
 
 // decodeAll reads all pieces. The error is for what no choice among the rest can mend.
-func decodeAll(blobs []blob, password string) (*pool, error) {
+func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error) {
 	p := &pool{}
 	for i := range blobs {
+		if err := ctx.Err(); err != nil { // nobody waits any more
+			return nil, fail(ReasonSourceUnavailable, "%w", err)
+		}
 		b := &blobs[i]
 		err := b.err
 		if err == nil {
@@ -106,8 +110,8 @@ var pemBegin = []byte("-----BEGIN ")
 // a type that does not belong into such a file.
 func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, err error) {
 	want, got := bytes.Count(text, pemBegin), 0
-	if want > 2*maxCertificates {
-		return nil, nil, fail(ReasonMalformed, "%d PEM blocks, want at most %d", want, 2*maxCertificates)
+	if want > maxCertificates {
+		return nil, nil, fail(ReasonMalformed, "%d PEM blocks, want at most %d", want, maxCertificates)
 	}
 	for rest := text; ; {
 		var block *pem.Block

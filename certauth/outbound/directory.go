@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// Directory is a folder with certificates and keys in any number of files: .p12 and .pfx, and .pem, .crt, .cer, .der and
-// .key in PEM or DER. Keys are matched to certificates by value, so names do not matter. Of those that are usable and
+// Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and .key
+// in PEM, or with one certificate in DER. Keys are matched to certificates by value, so names do not matter. Of those that are usable and
 // that Config.Select allows, the one with the latest NotBefore is used; without a Config.Select, all must have the same
 // name. A file that cannot be read is passed over and named in the error if nothing usable is left. Subfolders and hidden
 // files are not looked at.
@@ -81,7 +81,7 @@ func (AppService) local() bool    { return true }
 
 const (
 	// maxFiles bounds how many files of a folder are read, and maxFolder how many names of it are looked at.
-	maxFiles  = 64
+	maxFiles  = 256
 	maxFolder = 4096
 )
 

@@ -160,14 +160,6 @@ func (j *journal) of(outcome outbound.Outcome) []outbound.Event {
 	return found
 }
 
-func reasonKnown(t testing.TB, err error) {
-	t.Helper()
-	e, ok := errors.AsType[*outbound.Error](err)
-	require.True(t, ok, "%T: %v", err, err)
-	assert.NotEmpty(t, e.Reason)
-	assert.NotEmpty(t, e.Hint)
-}
-
 // asking is a server that takes the signatures of P-256.
 func asking() *tls.CertificateRequestInfo {
 	return &tls.CertificateRequestInfo{Version: tls.VersionTLS13, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/pem"
-	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -13,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"software.sslmate.com/src/go-pkcs12"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
@@ -188,7 +189,7 @@ func TestPKCS12_Limits(t *testing.T) {
 	t.Run("a thousand certificates", func(t *testing.T) {
 		path := filepath.Join(folder, "many.pem")
 		leaf := fixture(t, "leaf.pem")
-		write(t, path, append(bytes.Repeat(leaf, 200), fixture(t, "leaf.key")...))
+		write(t, path, append(bytes.Repeat(leaf, 1200), fixture(t, "leaf.key")...))
 		refused(t, outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}, outbound.ReasonMalformed)
 	})
 }
@@ -240,26 +241,38 @@ func TestPEM_Forms(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
-	names, err := filepath.Glob(filepath.Join("testdata", "pkcs12", "*"))
-	require.NoError(f, err)
-	require.NotEmpty(f, names)
-	for _, name := range names {
-		content, err := os.ReadFile(name)
-		require.NoError(f, err)
-		f.Add(content, "changeit")
-		f.Add(content[:len(content)/2], "")
+// PBMAC1 (RFC 9579) is what openssl 3.4 and Java 26 can write. Its parameters can be wrong in more ways than the old MAC's.
+func TestPKCS12_PBMAC1(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Client Root")
+	leaf := issue(t, ca, "orders")
+	encode := func(password string) []byte {
+		file, err := pkcs12.Modern2026.Encode(leaf.Key, leaf.Certificate, nil, password)
+		require.NoError(t, err)
+		return file
 	}
-	f.Fuzz(func(t *testing.T, data []byte, text string) {
-		own, err := outbound.Open(t.Context(), outbound.Config{
-			Source: outbound.Fetch((&secret{data: data}).fetch), Password: password(text), Now: at(then),
+	file := encode("changeit")
+	shortKey := bytes.Replace(file, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x20}, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x10}, 1)
+	require.NotEqual(t, file, shortKey)
+	longKey := bytes.Replace(file, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x20}, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x7F}, 1)
+	for _, tc := range []struct {
+		name, password string
+		file           []byte
+		want           outbound.Reason
+	}{
+		{"the right password", "changeit", file, ""},
+		{"the empty password", "", encode(""), ""},
+		{"a wrong password", "x", file, outbound.ReasonPasswordWrong},
+		{"no password", "", file, outbound.ReasonPasswordWrong},
+		{"CVE-2026-34181 OpenSSL: a derived key of a few bytes", "changeit", shortKey, outbound.ReasonMalformed},
+		{"a derived key longer than any hash", "changeit", longKey, outbound.ReasonMalformed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := outbound.Config{Source: outbound.Fetch((&secret{data: tc.file}).fetch), Password: password(tc.password)}
+			if tc.want != "" {
+				refused(t, config, tc.want)
+				return
+			}
+			assert.True(t, open(t, config).Status().Usable)
 		})
-		if err != nil {
-			reasonKnown(t, err)
-			return
-		}
-		// What is loaded can be presented: a key that belongs to the certificate.
-		assert.True(t, own.Status().Usable)
-		assert.NoError(t, own.Close())
-	})
+	}
 }

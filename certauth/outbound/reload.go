@@ -114,10 +114,11 @@ func (c *Certificate) readOwn(ctx context.Context, r *reading, current *state) e
 		}
 		tried = digest
 		r.own = loaded{digest: digest, seen: true, at: now}
-		if failure = c.chooseFrom(r, blobs, password, now, current); failure == nil {
+		if failure = c.chooseFrom(ctx, r, blobs, password, now, current); failure == nil {
 			return nil
 		}
 		r.own.err = asError(failure, ReasonMalformed)
+		r.own.seen = ctx.Err() == nil // what was cut short says nothing of the bytes
 		if !c.config.Source.local() {
 			return failure
 		}
@@ -125,8 +126,8 @@ func (c *Certificate) readOwn(ctx context.Context, r *reading, current *state) e
 	return failure
 }
 
-func (c *Certificate) chooseFrom(r *reading, blobs []blob, password string, now time.Time, current *state) error {
-	pool, err := decodeAll(blobs, password)
+func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, password string, now time.Time, current *state) error {
+	pool, err := decodeAll(ctx, blobs, password)
 	if err != nil {
 		return err
 	}
@@ -162,14 +163,15 @@ func (c *Certificate) readRoots(ctx context.Context, r *reading) error {
 		return r.roots.err.orNil()
 	}
 	r.roots = loaded{digest: digest, seen: true, at: now}
-	if err = rootsFrom(r, blobs); err != nil {
+	if err = rootsFrom(ctx, r, blobs); err != nil {
 		r.roots.err = asError(err, ReasonMalformed)
+		r.roots.seen = ctx.Err() == nil
 	}
 	return err
 }
 
-func rootsFrom(r *reading, blobs []blob) error {
-	p, err := decodeAll(blobs, "")
+func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
+	p, err := decodeAll(ctx, blobs, "")
 	switch {
 	case err != nil:
 		return err

@@ -415,3 +415,51 @@ func TestRotation_IdleConnectionsEndAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// After 101 Switching Protocols the body is the connection. It lives through a rotation, and one direction may end before
+// the other.
+func TestRotation_UpgradedConnectionGoesOn(t *testing.T) {
+	w := newWorld(t)
+	first := w.put(t, "orders")
+	d := w.serve(t, nil, func(rw http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" {
+			return
+		}
+		conn, both, err := http.NewResponseController(rw).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = both.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_ = both.Flush()
+		_, _ = io.Copy(conn, both)
+	})
+	own := open(t, w.config())
+	c := client(t, own, http1())
+	c.Timeout = 0 // http.Client with one hides the writer
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.URL, http.NoBody)
+	require.NoError(t, err)
+	request.Header.Set("Connection", "Upgrade")
+	request.Header.Set("Upgrade", "echo")
+	response, err := c.Do(request)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	stream, ok := response.Body.(io.ReadWriteCloser)
+	require.True(t, ok, "%T", response.Body)
+	echo := func(text string) {
+		_, err := io.WriteString(stream, text)
+		require.NoError(t, err)
+		answer := make([]byte, len(text))
+		_, err = io.ReadFull(stream, answer)
+		require.NoError(t, err)
+		assert.Equal(t, text, string(answer))
+	}
+	echo("before")
+	second := w.put(t, "orders")
+	require.NoError(t, own.Reload(t.Context()))
+	_, _, err = get(t, c, d.URL)
+	require.NoError(t, err)
+	echo("after")
+	require.NoError(t, stream.Close())
+	assert.Equal(t, []string{fingerprint(first.Certificate), fingerprint(second.Certificate)}, d.seen())
+}
