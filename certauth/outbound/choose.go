@@ -19,25 +19,17 @@ type candidate struct {
 	key  ownedKey
 }
 
-// choice is what came of looking through a pool.
-type choice struct {
-	candidate
-	// reconsider is when the same pool may lead to another choice; zero if never.
-	reconsider time.Time
-}
-
 // choose picks the certificate to present: of those with a key that the selection allows and that are usable now, the one
 // with the latest NotBefore.
-func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) (choice, error) {
+func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) (candidate, error) {
 	candidates := p.pairs()
 	allowed := slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return !selected.matches(c.leaf) })
 	if len(allowed) == 0 {
-		return choice{}, p.nothing(candidates, selected)
+		return candidate{}, p.nothing(candidates, selected)
 	}
 	newestFirst(allowed)
 	var usable []candidate
 	var why *Error
-	var reconsider time.Time
 	for _, c := range allowed {
 		err := usableNow(c.leaf, allowServerAuth, now)
 		switch {
@@ -46,24 +38,40 @@ func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) 
 		case why == nil:
 			why = fail(err.Reason, "%s: %w", describe(c.leaf), err.Err)
 		}
-		if now.Before(c.leaf.NotBefore) && (reconsider.IsZero() || c.leaf.NotBefore.Before(reconsider)) {
-			reconsider = c.leaf.NotBefore
-		}
 	}
 	if len(usable) == 0 {
-		return choice{reconsider: reconsider}, why
+		return candidate{}, why
 	}
 	if selected.everything() {
 		for _, c := range usable[1:] {
 			if !sameIdentity(usable[0].leaf, c.leaf) {
-				return choice{}, fail(ReasonAmbiguous, "%s and %s", describe(usable[0].leaf), describe(c.leaf))
+				return candidate{}, fail(ReasonAmbiguous, "%s and %s", describe(usable[0].leaf), describe(c.leaf))
 			}
 		}
 	}
-	if len(usable) > 1 && (reconsider.IsZero() || usable[0].leaf.NotAfter.Before(reconsider)) {
-		reconsider = usable[0].leaf.NotAfter.Add(1)
+	return usable[0], nil
+}
+
+// nextDate is when the first certificate begins or ends to be valid after now, so that the same pool may lead to another
+// choice or chain; zero if never.
+func (p *pool) nextDate(now time.Time) time.Time {
+	var next time.Time
+	for _, cert := range p.certs {
+		for _, date := range []time.Time{cert.NotBefore, cert.NotAfter.Add(1)} {
+			if now.Before(date) {
+				next = earliest(next, date)
+			}
+		}
 	}
-	return choice{usable[0], reconsider}, nil
+	return next
+}
+
+// earliest treats zero as never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // pairs matches keys and certificates by public key. A certificate that stands there twice counts once.

@@ -306,3 +306,61 @@ func TestOpen_MistakesComeAllAtOnce(t *testing.T) {
 		assert.ErrorContains(t, err, "mistake", name)
 	}
 }
+
+// What is decided by dates is decided again when one of them passes, although no byte has changed.
+func TestDirectory_DatesPass(t *testing.T) {
+	w := newWorld(t)
+	start := time.Now()
+	valid := func(from, to int) certauthtest.Template {
+		return certauthtest.Valid(start.Add(time.Duration(from)*day), start.Add(time.Duration(to)*day))
+	}
+	orders, billing := issue(t, w.clients, "orders", valid(-1, 50)), issue(t, w.clients, "billing", valid(20, 30))
+	current, older := issue(t, w.clients, "orders", valid(-1, 10)), issue(t, w.clients, "orders", valid(-2, 50))
+	var now time.Time
+	openIn := func(t *testing.T, folder string) *outbound.Certificate {
+		now = start
+		return open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Now: func() time.Time { return now }})
+	}
+	t.Run("two names are ambiguous only while both are valid", func(t *testing.T) {
+		folder := t.TempDir()
+		write(t, filepath.Join(folder, "a.pem"), bundle(t, orders))
+		write(t, filepath.Join(folder, "b.pem"), bundle(t, billing))
+		own := openIn(t, folder)
+		now = start.Add(25 * day)
+		reasonIs(t, own.Reload(t.Context()), outbound.ReasonAmbiguous)
+		now = start.Add(35 * day)
+		require.NoError(t, own.Reload(t.Context()))
+		assert.Equal(t, fingerprint(orders.Certificate), own.Status().Fingerprint)
+	})
+	t.Run("a file that stays damaged holds the older one back only until the newer one has expired", func(t *testing.T) {
+		folder := t.TempDir()
+		write(t, filepath.Join(folder, "a.pem"), bundle(t, older))
+		write(t, filepath.Join(folder, "b.pem"), bundle(t, current))
+		own := openIn(t, folder)
+		write(t, filepath.Join(folder, "b.pem"), []byte("-----BEGIN"))
+		reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed)
+		assert.Equal(t, fingerprint(current.Certificate), own.Status().Fingerprint)
+		now = start.Add(11 * day)
+		require.NoError(t, own.Reload(t.Context()))
+		assert.Equal(t, fingerprint(older.Certificate), own.Status().Fingerprint)
+	})
+}
+
+func TestReload_BothSourcesFail(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	own := open(t, w.config())
+	replace(t, w.path("tls.pem"), []byte("x"))
+	replace(t, w.path("roots.pem"), []byte("y"))
+	err := own.Reload(t.Context())
+	reasonIs(t, err, outbound.ReasonMalformed)
+	assert.ErrorContains(t, err, "tls.pem")
+	assert.ErrorContains(t, err, "roots.pem")
+	require.Len(t, w.journal.of(outbound.OutcomeKept), 1)
+	// One that is whole is taken while the other is not.
+	leaf := w.put(t, "orders")
+	err = own.Reload(t.Context())
+	assert.ErrorContains(t, err, "roots.pem")
+	assert.NotContains(t, err.Error(), "tls.pem")
+	assert.Equal(t, fingerprint(leaf.Certificate), own.Status().Fingerprint)
+}

@@ -45,6 +45,7 @@ func FuzzDecode(f *testing.F) {
 			assert.NotEmpty(t, failure.Reason)
 			assert.NotContains(t, failure.Error(), "-----BEGIN")
 		}
+		p.nextDate(now)
 		chosen, err := p.choose(everything, false, now)
 		if err != nil {
 			assert.NotEmpty(t, asError(err, "").Reason)

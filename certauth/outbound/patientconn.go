@@ -73,7 +73,7 @@ func (c *patientConn) Close() error {
 
 // withEnd adds what the server ended a new connection with, if that is an alert about the certificate. net/http does not
 // always pass it on: an HTTP/2 connection that ends before its first request "could not be established".
-func withEnd(err error, conn net.Conn) error {
+func withEnd(ctx context.Context, err error, conn net.Conn) error {
 	if _, ok := errors.AsType[*Error](Explain(err)); ok {
 		return err
 	}
@@ -89,6 +89,8 @@ func withEnd(err error, conn net.Conn) error {
 	defer timer.Stop()
 	select {
 	case <-patient.ended:
+	case <-ctx.Done():
+		return err
 	case <-timer.C:
 		return err // the connection lives on, and reading would take what belongs to other requests
 	}

@@ -70,7 +70,6 @@ func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	}
 	if c != nil && c.config.RenegotiateOnce {
 		config.Renegotiation, config.MaxVersion = tls.RenegotiateOnceAsClient, tls.VersionTLS12
-		config.NextProtos = []string{"http/1.1"}
 	}
 	if c != nil && c.config.Now != nil {
 		config.Time = c.config.Now

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -131,19 +130,20 @@ func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, 
 	if err != nil {
 		return err
 	}
+	r.own.reconsider, r.passedOver = pool.nextDate(now), nil
 	chosen, err := pool.choose(c.selected, c.config.AllowServerAuth, now)
-	r.own.reconsider = chosen.reconsider
 	if err != nil {
 		return err
 	}
 	if len(pool.failures) > 0 {
 		r.passedOver = pool.failures[0].at(c.rule())
-		if c.wouldFallBack(pool, chosen.candidate, current, now) {
+		if c.wouldFallBack(pool, chosen, current, now) {
+			r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
 			// The file of the certificate in use may just be written. An older one is no reason to leave it.
 			return pool.failures[0]
 		}
 	}
-	r.chosen, r.chain = chosen.candidate, pool.chain(chosen.leaf, now)
+	r.chosen, r.chain = chosen, pool.chain(chosen.leaf, now)
 	return nil
 }
 
@@ -193,7 +193,7 @@ func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
 func (c *Certificate) apply(r *reading) error {
 	now, before := c.config.Now(), c.current.Load()
 	c.own, c.roots = r.own, r.roots
-	failure := errors.Join(r.ownErr.orNil(), r.rootsErr.orNil())
+	failure := both(r.ownErr, r.rootsErr)
 	if before == nil && failure != nil {
 		return failure
 	}
@@ -227,6 +227,19 @@ func (c *Certificate) apply(r *reading) error {
 	c.checked, c.lastErr, c.failures = now, nil, 0
 	c.mutex.Unlock()
 	return nil
+}
+
+// both is one error for both sources, with the reason of the first.
+func both(own, roots *Error) error {
+	switch {
+	case roots == nil:
+		return own.orNil()
+	case own == nil:
+		return roots
+	}
+	joined := *own
+	joined.Err = fmt.Errorf("%w; %w", own.Err, roots)
+	return &joined
 }
 
 // failed reports a reload that failed. Before the first success, the error of Open is report enough.

@@ -110,7 +110,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	if err != nil {
 		t.leave(g)
 		if info := got.Load(); info != nil && !info.Reused && ctx.Err() == nil {
-			err = withEnd(err, info.Conn)
+			err = withEnd(ctx, err, info.Conn)
 		}
 		return nil, t.explained(err, g, host)
 	}
