@@ -147,7 +147,7 @@ func (c *Certificate) Status() Status {
 		return status.because(fail(ReasonClosed, "closed"))
 	}
 	short := sha1.Sum(s.leaf.Raw) //nolint:gosec // see the import
-	status.Subject, status.Issuer, status.Serial = s.leaf.Subject.String(), s.leaf.Issuer.String(), fmt.Sprintf("%x", s.leaf.SerialNumber)
+	status.Subject, status.Issuer, status.Serial = nameText(s.leaf.Subject, s.leaf.RawSubject), nameText(s.leaf.Issuer, s.leaf.RawIssuer), fmt.Sprintf("%x", s.leaf.SerialNumber)
 	status.Fingerprint, status.Thumbprint = s.fingerprint, fmt.Sprintf("%X", short)
 	status.NotBefore, status.NotAfter = s.leaf.NotBefore, s.leaf.NotAfter
 	status.Intermediates, status.Since = len(s.cert.Certificate)-1, s.since

@@ -8,7 +8,9 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -186,11 +188,24 @@ func sameIdentity(a, b *x509.Certificate) bool {
 
 func describe(leaf *x509.Certificate) string {
 	digest := sha256.Sum256(leaf.Raw)
-	name := quote(leaf.Subject.String())
-	if names := alternativeNames(leaf); len(leaf.Subject.Names) == 0 && len(names) > 0 {
-		name = quote(names[0])
+	name := ""
+	switch {
+	case len(leaf.Subject.Names) > 0:
+		name = nameText(leaf.Subject, leaf.RawSubject)
+	case len(leaf.URIs) > 0: // workloads often have nothing else
+		name = leaf.URIs[0].String()
+	case len(leaf.DNSNames) > 0:
+		name = leaf.DNSNames[0]
 	}
-	return name + " (SHA-256 " + hex.EncodeToString(digest[:])[:16] + "...)"
+	return quote(name) + " (SHA-256 " + hex.EncodeToString(digest[:])[:16] + "...)"
+}
+
+// nameText is the name as Go writes it, unless it is so long that nobody would read it: pkix takes quadratic time for that.
+func nameText(name pkix.Name, der []byte) string {
+	if len(der) > 1024 {
+		return fmt.Sprintf("(a name of %d bytes)", len(der))
+	}
+	return name.String()
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

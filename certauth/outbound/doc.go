@@ -37,6 +37,7 @@
 //
 // # Limits
 //
-// A file, variable or secret has at most 1 MiB. A PKCS#12 file may demand 600 000 iterations for one key derivation and
-// about as much work in all as two of them; its keys may not be inside the encrypted part that holds the certificates.
+// A file, variable or secret has at most 1 MiB, a folder 256 files, a source 1024 certificates. A PKCS#12 file may demand
+// 600 000 iterations for one key derivation and about as much work in all as three of them; one encrypted part of it has
+// at most 256 KiB; keys may not be inside the encrypted part that holds the certificates, where no program puts them.
 package outbound

@@ -12,6 +12,8 @@ import (
 	"unicode/utf16"
 
 	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
 // The library decrypts; this file takes a PKCS#12 file apart first, for two reasons. The library derives keys with
@@ -50,8 +52,8 @@ type (
 	}
 	pfxBag struct {
 		Type       asn1.ObjectIdentifier
-		Value      asn1.RawValue   `asn1:"tag:0,explicit"`
-		Attributes []asn1.RawValue `asn1:"set,optional"`
+		Value      asn1.RawValue `asn1:"tag:0,explicit"`
+		Attributes asn1.RawValue `asn1:"optional"`
 	}
 	pfxShrouded struct {
 		Algorithm pkix.AlgorithmIdentifier
@@ -69,9 +71,10 @@ var (
 )
 
 const (
-	maxParts = 8    // of the authenticated safe; two are usual
-	maxBags  = 256  // of one part that is not encrypted
-	maxSalt  = 1024 // bytes; 8 to 20 are usual
+	maxParts  = 8         // of the authenticated safe; two are usual
+	maxBags   = 256       // of one part that is not encrypted
+	maxSalt   = 1024      // bytes; 8 to 20 are usual
+	maxSealed = 256 << 10 // bytes of one encrypted part or key; the library makes up to a hundred times as much of it
 )
 
 // looksLikePKCS12 tells a PKCS#12 file from a certificate: its sequence starts with a version.
@@ -138,19 +141,20 @@ func parsePKCS12(data []byte) (*parsedPFX, error) {
 	if err := unmarshal(p.file.AuthSafe.Content.Bytes, &safe); err != nil {
 		return nil, errors.New("no authenticated safe")
 	}
-	var parts []pfxContent
-	if err := unmarshal(safe, &parts); err != nil {
-		return nil, errors.New("the authenticated safe is not to be read")
-	}
-	if len(parts) == 0 || len(parts) > maxParts {
-		return nil, fail(ReasonMalformed, "%d parts, want 1 to %d", len(parts), maxParts)
+	parts, ok := elements(safe, maxParts)
+	if !ok || len(parts) == 0 {
+		return nil, fail(ReasonMalformed, "the authenticated safe is not a sequence of 1 to %d parts", maxParts)
 	}
 	var err error
 	if p.macKind, p.macCost, err = macCost(&p.file.MacData); err != nil {
 		return nil, err
 	}
-	for i := range parts {
-		if err := p.addPart(&parts[i]); err != nil {
+	for _, full := range parts {
+		var part pfxContent
+		if err := unmarshal(full, &part); err != nil {
+			return nil, errors.New("a part is not to be read")
+		}
+		if err := p.addPart(&part); err != nil {
 			return nil, err
 		}
 	}
@@ -173,6 +177,9 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 		if err := unmarshal(part.Content.Bytes, &encrypted); err != nil {
 			return errors.New("an encrypted part is not to be read")
 		}
+		if size := len(encrypted.Info.Content.Bytes); size > maxSealed {
+			return fail(ReasonMalformed, "an encrypted part of %d bytes, want at most %d", size, maxSealed)
+		}
 		c, err := encryptionCost(encrypted.Info.Algorithm)
 		if err != nil {
 			return err
@@ -187,32 +194,40 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 	if err := unmarshal(part.Content.Bytes, &octets); err != nil {
 		return errors.New("a part is not to be read")
 	}
-	var bags []asn1.RawValue
-	if err := unmarshal(octets, &bags); err != nil || len(bags) > maxBags {
-		return errors.New("a part is not a sequence of bags, or of too many")
+	bags, ok := elements(octets, maxBags)
+	if !ok {
+		return fail(ReasonMalformed, "a part is not a sequence of at most %d bags", maxBags)
 	}
 	var others []asn1.RawValue
-	for _, raw := range bags {
+	for _, full := range bags {
 		var bag pfxBag
-		if err := unmarshal(raw.FullBytes, &bag); err != nil {
+		if err := unmarshal(full, &bag); err != nil {
 			return errors.New("a bag is not to be read")
+		}
+		bag.Attributes = asn1.RawValue{} // names and numbers of keys, which nobody needs here
+		plain, err := asn1.Marshal(bag)
+		if err != nil {
+			return errors.New("a bag is not to be written again")
 		}
 		switch {
 		case bag.Type.Equal(oidKeyBag):
-			p.keys, p.keyCosts = append(p.keys, raw.FullBytes), append(p.keyCosts, 0)
+			p.keys, p.keyCosts = append(p.keys, plain), append(p.keyCosts, 0)
 		case bag.Type.Equal(oidShroudedBag):
 			var shrouded pfxShrouded
 			if err := unmarshal(bag.Value.Bytes, &shrouded); err != nil {
 				return errors.New("an encrypted key is not to be read")
+			}
+			if size := len(shrouded.Data); size > maxSealed {
+				return fail(ReasonMalformed, "an encrypted key of %d bytes, want at most %d", size, maxSealed)
 			}
 			c, err := encryptionCost(shrouded.Algorithm)
 			if err != nil {
 				return err
 			}
 			p.encrypted = true
-			p.keys, p.keyCosts = append(p.keys, raw.FullBytes), append(p.keyCosts, c)
+			p.keys, p.keyCosts = append(p.keys, plain), append(p.keyCosts, c)
 		default:
-			others = append(others, raw)
+			others = append(others, asn1.RawValue{FullBytes: plain})
 		}
 	}
 	if len(others) > 0 {
@@ -358,6 +373,23 @@ func bmpString(password string) []byte {
 		encoded = binary.BigEndian.AppendUint16(encoded, uint16(r)) //nolint:gosec // G115: bounded above
 	}
 	return append(encoded, 0, 0)
+}
+
+// elements returns the elements of a sequence, at most so many. encoding/asn1 would make room for all of them first, a
+// hundred times the size of the smallest ones.
+func elements(sequence []byte, limit int) (found [][]byte, ok bool) {
+	outer, rest, ok := der.Read(sequence)
+	if !ok || outer.Tag != der.Sequence || len(rest) > 0 {
+		return nil, false
+	}
+	for rest = outer.Content; len(rest) > 0; {
+		var element der.Element
+		if element, rest, ok = der.Read(rest); !ok || len(found) == limit {
+			return nil, false
+		}
+		found = append(found, element.Full)
+	}
+	return found, true
 }
 
 // unmarshal wants one value and nothing after it.

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
@@ -14,6 +15,8 @@ import (
 	"encoding/asn1"
 	"math"
 	"math/big"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -226,4 +229,63 @@ func TestPKCS12_BoundariesOfWork(t *testing.T) {
 	require.NoError(t, many.affordable())
 	many.macCost++
 	require.Error(t, many.affordable())
+}
+
+// Files that are made of the smallest elements there are: each costs many times its size in memory. What is allocated
+// altogether bounds what is in use at one time.
+func TestDecode_MemoryOfManySmallElements(t *testing.T) {
+	h := newHostile(t)
+	salt := []byte("12345678")
+	const room, sealed = maxSize - 2048, maxSealed - 1024
+	sequence := func(tag int, element []byte, room int) asn1.RawValue {
+		return asn1.RawValue{Tag: tag, IsCompound: true, Bytes: bytes.Repeat(element, room/len(element))}
+	}
+	empty, part, attribute := []byte{0x30, 0}, []byte{0x30, 3, 6, 1, 0x2A}, []byte{0x30, 5, 6, 1, 0x2A, 0x31, 0}
+	wide := func(attribute []byte, room int) []byte {
+		return h.der(pfxBag{Type: oidKeyBag, Value: h.explicit(nil), Attributes: asn1.RawValue{FullBytes: h.der(sequence(asn1.TagSet, attribute, room))}})
+	}
+	small := h.der(pfxBag{Type: oidData, Value: h.explicit(nil)})
+	certificate := func(change func(*x509.Certificate)) []byte {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<33, 0)}
+		change(template)
+		cert, err := x509.CreateCertificate(rand.Reader, template, template, h.key.Public(), h.key)
+		require.NoError(t, err)
+		return cert
+	}
+	for name, file := range map[string][]byte{
+		"bags":                  h.file(pfxMAC{}, pfxContent{Type: oidData, Content: h.explicit(h.der(h.der(sequence(asn1.TagSequence, empty, room))))}),
+		"parts":                 h.der(pfxFile{Version: 3, AuthSafe: pfxContent{Type: oidData, Content: h.explicit(h.der(h.der(sequence(asn1.TagSequence, part, room))))}}),
+		"attributes":            h.file(pfxMAC{}, h.open(wide(attribute, room), h.certBag())),
+		"attributes, encrypted": h.file(pfxMAC{}, h.sealed(1, salt, wide(attribute, sealed)), h.open(h.keyBag())),
+		"attributes, too many":  h.file(pfxMAC{}, h.sealed(1, salt, wide(attribute, maxSealed)), h.open(h.keyBag())),
+		"bags, encrypted":       h.file(pfxMAC{}, h.sealed(1, salt, slices.Repeat([][]byte{small}, sealed/len(small))...), h.open(h.keyBag())),
+		"alternative names": certificate(func(c *x509.Certificate) {
+			names := h.der(sequence(asn1.TagSequence, []byte{0x82, 1, 'a'}, room))
+			c.ExtraExtensions = []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: names}}
+		}),
+		"extensions": certificate(func(c *x509.Certificate) {
+			for i := range 40_000 {
+				c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, i}, Value: []byte{5, 0}})
+			}
+		}),
+		"subject": certificate(func(c *x509.Certificate) {
+			c.RawSubject = h.der(sequence(asn1.TagSequence, []byte{0x31, 8, 0x30, 6, 6, 1, 0x2A, 0x0C, 1, 'a'}, room/2-1024))
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.LessOrEqual(t, len(file), maxSize)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			p, err := decodeAll(t.Context(), []blob{{name: name, data: file}}, "")
+			require.NoError(t, err)
+			if everything, _ := (Select{}).compile(); len(p.failures) == 0 {
+				_, err = p.choose(everything, false, time.Unix(1<<31, 0))
+				require.Error(t, err)
+			}
+			runtime.ReadMemStats(&after)
+			t.Logf("%d KiB: %d MiB: %v, %v", len(file)>>10, (after.TotalAlloc-before.TotalAlloc)>>20, p.failures, err)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
 }
