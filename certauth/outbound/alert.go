@@ -9,7 +9,7 @@ import (
 // Explain finds out what a failed connection says about the certificate, for connections made through a TLSConfig: an
 // alert of the server becomes an [*Error] that wraps err. An error that already is one, and one about anything else,
 // comes back as it is; nil stays nil. With TLS 1.3 the alert arrives after the handshake, so it is an error of the first
-// read; if the server closes the connection at once, it may be lost.
+// read; a write that fails before says nothing, and reading once more after it does.
 func Explain(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok || err == nil {
 		return err

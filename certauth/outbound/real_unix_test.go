@@ -351,7 +351,7 @@ func askPostgres(address string, config *tls.Config, role string) (string, error
 	conn := tls.Client(plain, config)
 	start := append(binary.BigEndian.AppendUint32(nil, 3<<16), "user\x00"+role+"\x00database\x00postgres\x00\x00"...)
 	if _, err := conn.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(start)+4)), start...)); err != nil {
-		return "", err
+		return "", alertBehind(conn, err)
 	}
 	query := "SELECT client_serial::text FROM pg_stat_ssl WHERE pid = pg_backend_pid()\x00"
 	for {
@@ -376,6 +376,14 @@ func askPostgres(address string, config *tls.Config, role string) (string, error
 	}
 }
 
+// alertBehind reads what the server said before it closed, if a write failed first.
+func alertBehind(conn *tls.Conn, err error) error {
+	if _, said := conn.Read(make([]byte, 1)); said != nil {
+		return said
+	}
+	return err
+}
+
 func TestReal_Redis(t *testing.T) {
 	path := program(t, "redis-server")
 	w := newWorld(t)
@@ -395,7 +403,7 @@ func TestReal_Redis(t *testing.T) {
 			return "", err
 		}
 		if _, err := io.WriteString(conn, "PING\r\n"); err != nil {
-			return "", err
+			return "", alertBehind(conn, err)
 		}
 		return bufio.NewReader(conn).ReadString('\n')
 	}, func(*certauthtest.Certificate) string { return "+PONG" }, outbound.ReasonRefusedUnknownCA)
