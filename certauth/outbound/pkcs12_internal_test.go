@@ -166,6 +166,8 @@ func TestPKCS12_HostileFiles(t *testing.T) {
 		{"a MAC that does not match", h.file(classic(1, salt), h.open(h.certBag(), h.keyBag())), ReasonPasswordWrong},
 		{"a MAC of another kind", h.file(pfxMAC{Mac: pfxDigest{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidData}}}, h.open(h.certBag(), h.keyBag())), ReasonMalformed},
 		{"PBMAC1 without parameters", h.file(pfxMAC{Mac: pfxDigest{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidPBMAC1}, Digest: []byte{1}}}, h.open(h.certBag(), h.keyBag())), ReasonMalformed},
+		{"an encrypted part that is too large", h.file(pfxMAC{}, h.sealed(1, salt, h.certBag(), h.bag(oidData, make([]byte, maxSealed))), h.open(h.keyBag())), ReasonMalformed},
+		{"an encrypted key that is too large", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag(), h.bag(oidShroudedBag, h.der(pfxShrouded{Algorithm: h.pbes2(1, salt), Data: make([]byte, maxSealed+1)})))), ReasonMalformed},
 		{"too many keys", h.file(pfxMAC{}, h.open(append(keys, h.certBag())...)), ReasonMalformed},
 		{"too many parts", h.file(pfxMAC{}, h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(keys[0]), h.open(h.certBag())), ReasonMalformed},
 		{"no part", h.file(pfxMAC{}), ReasonMalformed},
