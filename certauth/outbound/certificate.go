@@ -60,7 +60,6 @@ func Open(ctx context.Context, config Config) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Select, config.ServerKeys = Select{}, nil // slices of the caller
 	c := &Certificate{
 		config: config, selected: selected, pins: pins,
 		done: make(chan struct{}), loading: make(chan struct{}, 1), exposed: map[string]bool{},

@@ -244,7 +244,9 @@ func TestDecode_MemoryOfManySmallElements(t *testing.T) {
 	}
 	empty, part, attribute := []byte{0x30, 0}, []byte{0x30, 3, 6, 1, 0x2A}, []byte{0x30, 5, 6, 1, 0x2A, 0x31, 0}
 	wide := func(attribute []byte, room int) []byte {
-		return h.der(pfxBag{Type: oidKeyBag, Value: h.explicit(nil), Attributes: asn1.RawValue{FullBytes: h.der(sequence(asn1.TagSet, attribute, room))}})
+		private, err := x509.MarshalPKCS8PrivateKey(h.key)
+		require.NoError(t, err)
+		return h.der(pfxBag{Type: oidKeyBag, Value: h.explicit(private), Attributes: asn1.RawValue{FullBytes: h.der(sequence(asn1.TagSet, attribute, room))}})
 	}
 	small := h.der(pfxBag{Type: oidData, Value: h.explicit(nil)})
 	certificate := func(change func(*x509.Certificate)) []byte {
@@ -282,8 +284,7 @@ func TestDecode_MemoryOfManySmallElements(t *testing.T) {
 			p, err := decodeAll(t.Context(), []blob{{name: name, data: file}}, "")
 			require.NoError(t, err)
 			if everything, _ := (Select{}).compile(); len(p.failures) == 0 {
-				_, err = p.choose(everything, false, time.Unix(1<<31, 0))
-				require.Error(t, err)
+				_, err = p.choose(everything, false, time.Unix(1<<31, 0)) // it counts what an error says too
 			}
 			runtime.ReadMemStats(&after)
 			t.Logf("%d KiB: %d MiB: %v, %v", len(file)>>10, (after.TotalAlloc-before.TotalAlloc)>>20, p.failures, err)

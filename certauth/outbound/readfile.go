@@ -33,15 +33,13 @@ func readRegular(path string) (data []byte, exposed bool, err error) {
 		return nil, false, withoutPath(err, path)
 	case !info.Mode().IsRegular():
 		return nil, false, fail(ReasonSourceUnavailable, "%s is not a regular file", path)
-	case info.Size() > maxSize:
-		return nil, false, fail(ReasonMalformed, "%s has %d bytes, want at most %d", path, info.Size(), maxSize)
 	}
 	data, err = io.ReadAll(io.LimitReader(file, maxSize+1))
 	switch {
 	case err != nil:
 		return nil, false, withoutPath(err, path)
 	case len(data) > maxSize:
-		return nil, false, fail(ReasonMalformed, "%s grows beyond %d bytes", path, maxSize)
+		return nil, false, fail(ReasonMalformed, "%s has more than %d bytes", path, maxSize)
 	case len(data) == 0:
 		return nil, false, fail(ReasonMalformed, "%s is empty", path)
 	}

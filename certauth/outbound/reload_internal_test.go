@@ -87,3 +87,23 @@ func TestPause_JitterAndBackOff(t *testing.T) {
 		assert.Equal(t, tc.want, pause(tc.interval, tc.failures, tc.random), "%+v", tc)
 	}
 }
+
+// A reading that was given up says nothing of the bytes: with the same ones, the next reading starts afresh.
+func TestReload_WhatWasCutShortIsNotRemembered(t *testing.T) {
+	h := newHostile(t)
+	source := &scripted{readings: [][]blob{{{name: "pair", data: h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag()))}}}}
+	own, err := Open(t.Context(), Config{Source: source, ServerRoots: source, Interval: time.Hour})
+	require.Error(t, err, "roots with a key")
+	require.Nil(t, own)
+	own, err = Open(t.Context(), Config{Source: source, Interval: time.Hour})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, own.Close()) })
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := &reading{}
+	require.ErrorIs(t, own.readOwn(canceled, r, nil), context.Canceled)
+	require.NoError(t, own.readOwn(t.Context(), r, nil))
+	own.config.ServerRoots = source
+	require.ErrorIs(t, own.readRoots(canceled, r), context.Canceled)
+	assert.Equal(t, ReasonMalformed, asError(own.readRoots(t.Context(), r), "").Reason)
+}
