@@ -308,3 +308,23 @@ func TestExplain_Alerts(t *testing.T) {
 	assert.NoError(t, outbound.Explain(nil))
 	assert.Equal(t, io.EOF, outbound.Explain(io.EOF))
 }
+
+func TestRenegotiateOnce_IsTLS12AndHTTP1(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	config := w.config()
+	config.RenegotiateOnce = true
+	own := open(t, config)
+	for _, base := range []*http.Transport{nil, {ForceAttemptHTTP2: true}} {
+		body, response, err := get(t, client(t, own, base), d.URL)
+		require.NoError(t, err)
+		assert.Equal(t, "orders", body)
+		assert.Equal(t, "HTTP/1.1", response.Proto)
+		assert.Equal(t, uint16(tls.VersionTLS12), response.TLS.Version)
+	}
+	attached := own.TLSConfig("127.0.0.1")
+	assert.Equal(t, tls.RenegotiateOnceAsClient, attached.Renegotiation)
+	assert.Equal(t, uint16(tls.VersionTLS12), attached.MaxVersion)
+	assert.Equal(t, tls.RenegotiateNever, open(t, w.config()).TLSConfig("").Renegotiation)
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -316,19 +317,21 @@ func TestDirectory_DatesPass(t *testing.T) {
 	}
 	orders, billing := issue(t, w.clients, "orders", valid(-1, 50)), issue(t, w.clients, "billing", valid(20, 30))
 	current, older := issue(t, w.clients, "orders", valid(-1, 10)), issue(t, w.clients, "orders", valid(-2, 50))
-	var now time.Time
+	var passed atomic.Int64 // days
 	openIn := func(t *testing.T, folder string) *outbound.Certificate {
-		now = start
-		return open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Now: func() time.Time { return now }})
+		passed.Store(0)
+		return open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour, Now: func() time.Time {
+			return start.Add(time.Duration(passed.Load()) * day)
+		}})
 	}
 	t.Run("two names are ambiguous only while both are valid", func(t *testing.T) {
 		folder := t.TempDir()
 		write(t, filepath.Join(folder, "a.pem"), bundle(t, orders))
 		write(t, filepath.Join(folder, "b.pem"), bundle(t, billing))
 		own := openIn(t, folder)
-		now = start.Add(25 * day)
+		passed.Store(25)
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonAmbiguous)
-		now = start.Add(35 * day)
+		passed.Store(35)
 		require.NoError(t, own.Reload(t.Context()))
 		assert.Equal(t, fingerprint(orders.Certificate), own.Status().Fingerprint)
 	})
@@ -340,7 +343,7 @@ func TestDirectory_DatesPass(t *testing.T) {
 		write(t, filepath.Join(folder, "b.pem"), []byte("-----BEGIN"))
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed)
 		assert.Equal(t, fingerprint(current.Certificate), own.Status().Fingerprint)
-		now = start.Add(11 * day)
+		passed.Store(11)
 		require.NoError(t, own.Reload(t.Context()))
 		assert.Equal(t, fingerprint(older.Certificate), own.Status().Fingerprint)
 	})

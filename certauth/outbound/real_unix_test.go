@@ -231,12 +231,6 @@ func TestReal_OpensslRenegotiates(t *testing.T) {
 			assert.Equal(t, fingerprint(leaf.Certificate), presented[before].Fingerprint)
 		})
 	}
-	own := open(t, outbound.Config{Source: outbound.File{Path: w.path("tls.pem")}, ServerRoots: outbound.File{Path: w.path("roots.pem")}, RenegotiateOnce: true})
-	d := w.serve(t, nil, nil)
-	_, response, err := get(t, client(t, own, nil), d.URL)
-	require.NoError(t, err)
-	assert.Equal(t, "HTTP/1.1", response.Proto)
-	assert.Equal(t, uint16(tls.VersionTLS12), response.TLS.Version)
 }
 
 func TestReal_Nginx(t *testing.T) {

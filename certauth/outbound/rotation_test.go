@@ -240,11 +240,11 @@ func TestRotation_AFetchThatPanicsOrHangs(t *testing.T) {
 		before := own.Status().Fingerprint
 		s.set(bundle(t, issue(t, w.clients, "orders")), nil)
 
-		panics := func(context.Context) { panic("the secret is " + string(s.data)) }
+		panics := func(context.Context) { panic("the secret is hunter2") }
 		behave.Store(&panics)
 		err := own.Reload(t.Context())
 		reasonIs(t, err, outbound.ReasonSourceUnavailable)
-		assert.NotContains(t, err.Error(), "PRIVATE KEY")
+		assert.NotContains(t, err.Error(), "hunter2")
 		bug := func(context.Context) { _ = []int{}[s.count()*0] }
 		behave.Store(&bug)
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonSourceUnavailable)
@@ -462,4 +462,46 @@ func TestRotation_UpgradedConnectionGoesOn(t *testing.T) {
 	echo("after")
 	require.NoError(t, stream.Close())
 	assert.Equal(t, []string{fingerprint(first.Certificate), fingerprint(second.Certificate)}, d.seen())
+}
+
+func TestClose_DropsTheKey(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	own := open(t, w.config())
+	c, config := client(t, own, nil), own.TLSConfig("127.0.0.1")
+	dropped := make(chan struct{})
+	watchKey(t, own, dropped)
+	_, _, err := get(t, c, d.URL)
+	require.NoError(t, err)
+	require.NoError(t, own.Close())
+	eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-dropped:
+			return true
+		default:
+			return false
+		}
+	})
+	runtime.KeepAlive(own)
+	runtime.KeepAlive(c)
+	runtime.KeepAlive(config)
+}
+
+func TestObserve_APanicStaysThere(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	config := w.config()
+	config.Observe = func(outbound.Event) { panic("observer") }
+	logged := &records{}
+	config.Logger = logged.logger()
+	own := open(t, config)
+	w.put(t, "orders")
+	require.NoError(t, own.Reload(t.Context()))
+	body, _, err := get(t, client(t, own, nil), d.URL)
+	require.NoError(t, err)
+	assert.Equal(t, "orders", body)
+	assert.Equal(t, 2, logged.count("outbound: loaded"), "the logger is told all the same")
 }

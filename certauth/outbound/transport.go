@@ -221,7 +221,7 @@ type watchedBody struct {
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !upgraded(b.ReadCloser) {
+	if err != nil {
 		b.end()
 	}
 	return n, err
@@ -230,12 +230,6 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 func (b *watchedBody) Close() error {
 	defer b.end()
 	return b.ReadCloser.Close()
-}
-
-// upgraded: the body is a connection, whose other direction lives on after the end of this one.
-func upgraded(body io.ReadCloser) bool {
-	_, ok := body.(io.Writer)
-	return ok
 }
 
 // String names the transport. What is inside is not to be printed: it changes meanwhile.
