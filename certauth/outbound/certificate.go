@@ -73,8 +73,8 @@ func Open(ctx context.Context, config Config) (*Certificate, error) {
 	return c, nil
 }
 
-// Reload reads the sources now. If it returns nil, the next connection presents what is there now. An error means that
-// what was loaded before stays in use.
+// Reload reads the sources now. If it returns nil, the next connection presents what is there now. An error names the
+// source of which the last good content stays in use.
 func (c *Certificate) Reload(ctx context.Context) error {
 	if err := c.unusable(); err != nil {
 		return err

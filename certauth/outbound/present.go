@@ -54,7 +54,8 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 // tls.Config.ServerName themselves, as those of gRPC and most databases do; then a server that is called by an IP address
 // is refused, because crypto/tls does not say which address was meant.
 //
-// The result may be changed, except that InsecureSkipVerify must stay as it is: the verification is in VerifyConnection.
+// The result may be changed, except for two fields that belong together: InsecureSkipVerify is set because VerifyConnection
+// does the whole verification, by roots that can be reloaded. Who replaces VerifyConnection verifies nothing any more.
 // Sessions are not resumed, because a session would go on with a certificate that was replaced since.
 func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	config := &tls.Config{
