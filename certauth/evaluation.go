@@ -303,10 +303,11 @@ type excuse struct {
 	by  refuser
 }
 
-// What a rule within an Any or a Not answers. They are never handed out and hold no more
-// than what Not needs to know; the excuse beside them says the rest.
+// What a rule within an Any or a Not answers; the excuse beside them says the rest. They are
+// never handed out. Not turns a mismatch round: the rule was evaluated in full and its answer
+// is no. Every other refusal stays one.
 var (
-	errQuietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
+	errQuietMismatch = &Error{Reason: ReasonPolicyRefused}
 	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
 )
 
