@@ -77,9 +77,12 @@ func New(config Config) (*Authenticator, error) {
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth
-		a.judged = &judged{a.policy, len(a.roles.given) > 0}
+		a.judged = &judged{allRule{a.policy}, len(a.roles.given) > 0}
+		if parts, ok := a.policy.(allRule); ok {
+			a.judged.rules = parts
+		}
 		if verifies {
-			a.judged.rule = allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}, a.policy}
+			a.judged.rules = append(allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}}, a.judged.rules...)
 		} else if first := screensOf(a.policy); len(first) > 0 {
 			a.screen = first.check
 		}
@@ -206,6 +209,7 @@ func (a *Authenticator) decide(r *http.Request, p *probe) (id *Identity, refused
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
 func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
+	p.connection = true
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Source", p)
@@ -229,7 +233,8 @@ func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
 	if err != nil {
 		refused = sourceError(err)
 	}
-	if a.headers.namedByConnection(r.Header) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
+	lines := r.Header["Connection"]
+	if p.connection = len(lines) > 0; p.connection && a.headers.namedByConnection(lines) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
 			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
 	}

@@ -23,7 +23,8 @@ type evaluation struct {
 	steps   int
 	found   []policyPath // accepted but for stageCaller; the room behind its length is used again
 	answers []statusOf
-	left    []*verifiedChain // what is left of the chains of the path
+	left    []*verifiedChain // room for what is left of the chains of the path
+	merged  []*verifiedChain // room for those of several paths
 
 	established // by all paths that accepted
 
@@ -63,7 +64,7 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 		return refusal(ReasonRequestCanceled, at, "%w", err)
 	}
 	e.named = by.named
-	refused = e.walk(by.rule, 0)
+	refused = e.walkAll(by.rules, 0)
 	if len(e.found) > 0 && (refused == nil || !refused.final()) { // with roles to be decided on
 		refused = e.decide()
 	}
@@ -110,6 +111,9 @@ func (e *evaluation) walkBefore(r rule, behind pending) *Error {
 func (e *evaluation) walkAll(parts allRule, rest int) *Error {
 	for i, part := range parts {
 		if isComposite(part) {
+			if i == len(parts)-1 {
+				return e.walk(part, rest)
+			}
 			return e.walkBefore(part, pending{parts: parts[i+1:], next: rest})
 		}
 		if err := part.judge(e); err != nil {
@@ -212,7 +216,12 @@ func (e *evaluation) keep(p *policyPath) {
 // establish adds what a path that accepts has found.
 func (e *evaluation) establish(p *policyPath) {
 	e.vouched = max(e.vouched, p.vouched)
-	e.chains = appendChains(e.chains, p.chains)
+	if e.chains == nil { // the usual case: there is no other path
+		e.chains = p.chains[:len(p.chains):len(p.chains)]
+	} else {
+		e.merged = appendChains(append(e.merged[:0], e.chains...), p.chains)
+		e.chains = e.merged
+	}
 	if e.revocation == nil {
 		e.revocation = p.revocation
 	}
@@ -356,7 +365,7 @@ func (e *evaluation) clear() {
 	e.path.back(mark{})
 	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
 	e.answers = e.answers[:0]
-	e.roles, e.chains, e.vouched, e.revocation = e.roles[:0], e.chains[:0], vouchedNothing, nil
+	e.roles, e.chains, e.vouched, e.revocation = e.roles[:0], nil, vouchedNothing, nil
 	clear(e.excuses)
 	e.excuses, e.quiet = e.excuses[:0], 0
 }

@@ -53,7 +53,9 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	// Before anything waits: middleware outside may give up waiting for this request, as
 	// http.TimeoutHandler does, and look at its headers.
 	a.headers.strip(r)
-	socket.DropUpgrade(r.Header)
+	if x != nil || p.connection {
+		socket.DropUpgrade(r.Header)
+	}
 	r = a.headers.withoutTrailers(r)
 	if x == nil && refused == nil {
 		id, refused = a.decide(r, &p)
@@ -176,8 +178,8 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 
 // judged is a policy that an identity was judged by.
 type judged struct {
-	rule  rule
-	named bool // it gives roles
+	rules allRule
+	named bool // they give roles
 }
 
 // route is the policy of one Require.
@@ -189,7 +191,7 @@ type route struct {
 
 // behind returns what a request is judged by whose identity was judged by outer.
 func (own *route) behind(outer *judged) *judged {
-	return &judged{allRule{outer.rule, own.rule}, outer.named || own.named}
+	return &judged{append(outer.rules[:len(outer.rules):len(outer.rules)], own.rule), outer.named || own.named}
 }
 
 // checkRoute judges the caller of the context by a route's rule and by what it stands

@@ -95,9 +95,8 @@ func (s *headerSet) strip(r *http.Request) {
 // namedByConnection reports whether the request asks a proxy to drop one of the headers
 // (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way. A
 // list too long to be honest counts as naming one.
-func (s *headerSet) namedByConnection(header http.Header) bool {
-	lines := header["Connection"]
-	if len(lines) == 0 || len(s.names) == 0 {
+func (s *headerSet) namedByConnection(lines []string) bool {
+	if len(s.names) == 0 {
 		return false
 	}
 	size := 0
