@@ -42,7 +42,7 @@ type established struct {
 
 // maxSteps bounds how many members of Any are tried for one request. A policy with several
 // Any of which a caller satisfies many members each has as many paths as their product.
-const maxSteps = 1 << 16
+const maxSteps = 1 << 14
 
 // pending is what stands behind the place that a walk has reached. The stack of them is part
 // of the evaluation, and a walk names one by its height there, 0 for none: so nothing is
