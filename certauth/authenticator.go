@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // Authenticator judges requests by one Config. It never changes and is safe for concurrent
@@ -199,6 +200,10 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
 func (a *Authenticator) ask(r *http.Request, p *probe) *Error {
+	if socket.AsksForTunnel(r) {
+		return refusal(ReasonSourceUntrusted, "Source", "the connection begins as HTTP/2, and a handler is to take it over").
+			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
+	}
 	var err error
 	if a.keyed != nil {
 		p.offer, err = a.keyed.Offer(r)

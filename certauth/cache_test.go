@@ -367,6 +367,7 @@ func TestCache_HitNeverSkipsTheGate(t *testing.T) {
 			"with a space":                 {set(certHeader, text+" "), malformed},
 		} {
 			r := platform(tc.change)
+			r = certauthtest.WithPeer(t, r, "tcp", r.RemoteAddr)
 			_, err := auth.Check(r)
 			assert.Equal(t, tc.want, reasonOf(err), "%s: %v", name, err)
 		}
@@ -375,7 +376,7 @@ func TestCache_HitNeverSkipsTheGate(t *testing.T) {
 		var seen http.Header
 		h := auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header.Clone() }))
 		for range 3 {
-			r := platform(set("X_arr_clientcert", "x"))
+			r := certauthtest.WithPeer(t, platform(set("X_arr_clientcert", "x")), "tcp", "10.0.0.4:41234")
 			r.Header["x.arr.clientcert"] = []string{"y"}
 			h.ServeHTTP(&noResponse{http.Header{}}, r)
 			require.NotNil(t, seen)

@@ -279,7 +279,7 @@ func TestHitAllocs(t *testing.T) {
 	t.Run("several headers", func(t *testing.T) {
 		auth, err := certauth.New(certauth.Config{Policy: w.chain(), Source: forwarded.HAProxy{From: forwarded.Peers("10.0.0.0/8")}})
 		require.NoError(t, err)
-		r := realRequest(t)
+		r := certauthtest.WithPeer(t, realRequest(t), "tcp", "10.0.0.4:41234")
 		r.Header["X-Ssl-Client-Cert"] = []string{w.leaf.Base64()}
 		r.Header["X-Ssl-Client-Used"], r.Header["X-Ssl-Client-Verify"] = []string{"1"}, []string{"0"}
 		_, err = auth.Check(r)

@@ -17,8 +17,8 @@
 //
 // # Quick start
 //
-// [New] takes a [Config] of a source and a policy; [Authenticator.Handler] wraps the
-// routes. The examples below are complete. A policy is a tree of plain values:
+// [New] takes a [Config] of a source and a policy; [Authenticator.ConfigureServer] puts all
+// that a server serves behind it, [Authenticator.Handler] a handler. The examples below are complete. A policy is a tree of plain values:
 //
 //   - anchors, of which every accepting path needs one: [Chain], [Thumbprints],
 //     [ThumbprintsSHA1], [PublicKeys], [Certificates];

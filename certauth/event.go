@@ -41,7 +41,7 @@ type Event struct {
 	Rule string
 	// Source names the source.
 	Source string
-	// Peer is who sent the request, as the socket knows it.
+	// Peer is who sent the request, as [PeerOf] tells.
 	Peer Peer
 	// Identity is the caller if accepted, and the known caller whom a route's Require
 	// refused.

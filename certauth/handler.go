@@ -4,12 +4,17 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration lets
 // in, with the caller's identity in the context ([FromContext]). The headers that the
 // source reads are removed, in every spelling, from each request before next or Deny
-// sees it.
+// sees it, and so is a wish to change to HTTP/2 ("Upgrade: h2c"): next must not take the
+// connection over and serve on it what Handler never sees.
+//
+// [Authenticator.ConfigureServer] puts Handler in front of all that a server serves.
 //
 // A refusal is 401 with a body that is the same for every reason. Whatever goes wrong,
 // a panic in a source, policy or hook included, is a refusal; a panic in next is not
@@ -18,11 +23,7 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if isNil(next) {
 		panic("certauth: Handler: next is nil")
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if admitted, ok := a.admit(w, r); ok {
-			next.ServeHTTP(w, admitted)
-		}
-	})
+	return &guard{a, next}
 }
 
 // admit decides, reports, strips, and answers refused requests itself.
@@ -38,6 +39,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		id, refused = a.check(r)
 	}
 	a.headers.strip(r)
+	socket.DropUpgrade(r.Header)
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), true
 	}

@@ -5,60 +5,68 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // Peer is the other end of the connection that carried a request, as the socket knows
 // it.
 type Peer struct {
-	// Network is "tcp", "unix" and so on; empty where only RemoteAddr was there to ask.
+	// Network is "tcp" or "unix"; empty if no socket is known.
 	Network string
 	// Addr is the peer's address, unmapped from IPv4-in-IPv6 and without a zone. It is
-	// not valid for a unix socket or for a RemoteAddr that is not an address.
+	// not valid for a unix socket and if no socket is known.
 	Addr netip.Addr
-	// Socket reports whether the peer was kept by [ConnContext].
+	// Socket reports whether Network and Addr are those of a real socket, kept by
+	// [ConnContext].
 	Socket bool
+
+	claimed netip.Addr // what RemoteAddr says, for String alone
 }
 
-// String returns the address, or the network where there is none.
+// String returns the address, or the network where there is none. If no socket is known it
+// is the address in Request.RemoteAddr, which middleware may have written: good for a log,
+// and for nothing else.
 func (p Peer) String() string {
 	switch {
 	case p.Addr.IsValid():
 		return p.Addr.String()
 	case p.Network != "":
 		return p.Network
+	case p.claimed.IsValid():
+		return p.claimed.String()
 	}
 	return "unknown"
 }
 
-// ConnContext keeps the socket's peer for the gates that judge who sent a request. Set
-// it as http.Server.ConnContext, or call it from yours:
+// ConnContext keeps the connection for the gates that judge who sent a request.
+// [Authenticator.ConfigureServer] installs it; without that, set it as
+// http.Server.ConnContext, or call it from yours:
 //
 //	server := &http.Server{Handler: h, ConnContext: certauth.ConnContext}
 //
-// Without it the gates fall back to Request.RemoteAddr, which middleware in front of
-// this library may have rewritten from a header, and no unix-socket gate opens.
+// It calls no method of conn, so that nothing holds up the server's accept loop. When a
+// gate asks, the connection is unwrapped, by tls.Conn.NetConn and by any other method
+// NetConn() net.Conn, down to a *net.TCPConn or *net.UnixConn, whose peer counts. An
+// address that a wrapper reports, such as that of a PROXY header, is not the socket's. A
+// connection that leads to no socket, because its wrapper has no such method or because it
+// exists in memory alone, has no peer, and the gates stay shut.
 func ConnContext(ctx context.Context, conn net.Conn) context.Context {
-	address := conn.RemoteAddr()
-	peer := Peer{Socket: true}
-	if address != nil {
-		peer.Network = address.Network()
-		peer.Addr = parseAddr(address.String())
-	} else if local := conn.LocalAddr(); local != nil {
-		peer.Network = local.Network()
-	}
-	return context.WithValue(ctx, peerKey{}, peer)
+	return socket.Keep(ctx, conn)
 }
 
-// PeerOf returns the peer of the request's connection: what [ConnContext] kept, else
-// what RemoteAddr says. X-Forwarded-For and its kin are never looked at.
+// PeerOf returns the peer of the socket that the request came over. None is known without
+// [ConnContext], and none for a request over a connection that a handler took over to speak
+// HTTP/2 on it (golang.org/x/net/http2/h2c), where the client itself may be at the other
+// end. Neither Request.RemoteAddr nor X-Forwarded-For and its kin are looked at, but for
+// [Peer.String].
 func PeerOf(r *http.Request) Peer {
-	if peer, ok := r.Context().Value(peerKey{}).(Peer); ok {
-		return peer
+	peer, err := socket.PeerOf(r)
+	if err != nil {
+		return Peer{claimed: parseAddr(r.RemoteAddr)}
 	}
-	return Peer{Addr: parseAddr(r.RemoteAddr)}
+	return Peer{Network: peer.Network, Addr: peer.Addr.Addr(), Socket: true}
 }
-
-type peerKey struct{}
 
 // parseAddr reads "address:port" strictly; anything else is the invalid address.
 func parseAddr(s string) netip.Addr {

@@ -24,8 +24,10 @@ import (
 // is https. This is evidence, not proof: whoever reaches the worker directly can write
 // these headers too. Add From where something else can reach it.
 //
-// What is refused: the header without that evidence, or beside a client certificate on
-// this process's own TLS connection, is [certauth.ReasonSourceUntrusted]; two lines,
+// What is refused: the header without that evidence, by HTTP/2 over a connection that a
+// handler took over (serve gRPC and other HTTP/2 by http.Server.Protocols; see section
+// "Upgrade" of the package documentation), or beside a client certificate on this
+// process's own TLS connection, is [certauth.ReasonSourceUntrusted]; two lines,
 // anything but base64 of exactly one certificate, more than 16 KiB, or a Connection
 // header that names the header, is [certauth.ReasonCertificateMalformed]. No header and
 // an empty one offer no certificate. X-ARR-ClientCert is removed from the request in

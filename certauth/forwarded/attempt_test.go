@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -81,7 +82,7 @@ func (a attempt) run(t *testing.T, p partner) {
 	config := certauth.Config{Source: a.source, Policy: policy}
 	auth, err := certauth.New(config)
 	require.NoError(t, err)
-	id, err := auth.Check(a.request())
+	id, err := auth.Check(a.request(t))
 	assert.Equal(t, a.want, reasonOf(err), "%v", err)
 	assert.Equal(t, a.want == certauth.ReasonNone, id != nil)
 
@@ -96,7 +97,7 @@ func (a attempt) run(t *testing.T, p partner) {
 		if a.want == certauth.ReasonNone || anonymous {
 			status = http.StatusOK
 		}
-		r := a.request()
+		r := a.request(t)
 		recorder := httptest.NewRecorder()
 		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
@@ -115,12 +116,22 @@ func (a attempt) run(t *testing.T, p partner) {
 	}
 }
 
-func (a attempt) request() *http.Request {
+func (a attempt) request(t *testing.T) *http.Request {
 	r := arriving(a.values...)
 	if a.change != nil {
 		a.change(r)
 	}
-	return r
+	return overSocket(t, r)
+}
+
+// overSocket is the request as it comes over a socket whose other end is RemoteAddr, and
+// over none if that is no address.
+func overSocket(tb testing.TB, r *http.Request) *http.Request {
+	tb.Helper()
+	if _, err := netip.ParseAddrPort(r.RemoteAddr); err != nil {
+		return r
+	}
+	return certauthtest.WithPeer(tb, r, "tcp", r.RemoteAddr)
 }
 
 // assertStripped looks for every spelling of the certificate header, and of others.

@@ -18,6 +18,8 @@ import (
 //
 // What must be configured:
 //
+//	@h2c header_regexp Upgrade (?i)h2c
+//	request_header @h2c -Upgrade
 //	reverse_proxy app:8080 {
 //		header_up X-Client-Cert {http.request.tls.client.certificate_der_base64}
 //	}

@@ -202,7 +202,7 @@ func TestCaptures_ThroughAListener(t *testing.T) {
 				})
 				require.NoError(t, err)
 				called := false
-				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				server := newServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					called = true
 					auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						id, _ := certauth.FromContext(r.Context())

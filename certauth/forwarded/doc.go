@@ -53,6 +53,44 @@
 //	Kong                yours                            percent-encoded PEM  no                  none                            documentation
 //	CloudFoundry        X-Forwarded-Client-Cert          base64 DER           no                  none                            constructed
 //
+// # Upgrade
+//
+// By "Upgrade: h2c" a client asks to go on in HTTP/2 (RFC 7540, section 3.2; RFC 9113 has
+// removed it). Where a front end passes this on and the service answers 101, the client
+// speaks to the service itself from then on, over the front end's own connection, and writes
+// every header of its requests. Keep it out at both ends.
+//
+// The service serves HTTP/2 without TLS by http.Server.Protocols, and never by
+// golang.org/x/net/http2/h2c, which takes connections away from the server: h2c.NewHandler,
+// gin's UseH2C, echo's StartH2CServer. Gates on the socket, ProxyCertificate and AppService
+// refuse what comes over a connection taken over; SharedSecret stays shut, for the client
+// does not know the secret. Where Protocols has UnencryptedHTTP2 and h2c.NewHandler stands
+// inside of other middleware all the same, such requests look like the server's own: use
+// one or the other.
+//
+// The front end drops it, and needs no line for that if there is none here:
+//
+//	Apache   unless ProxyPass has upgrade=ANY; name websocket
+//	Caddy    @h2c header_regexp Upgrade (?i)h2c
+//	         request_header @h2c -Upgrade
+//	Envoy    removes it (envoyproxy/envoy#7981), and passes others only as upgrade_configs says
+//	HAProxy  http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
+//	nginx    unless proxy_set_header passes $http_upgrade on; for WebSocket, in the http block,
+//	         map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
+//	         and proxy_set_header Upgrade $websocket in the location
+//	Traefik  since traefik/traefik#13797; before, a headers middleware on every router with
+//	         customRequestHeaders.Upgrade=""
+//
+// # The PROXY protocol, in-memory connections, other servers
+//
+// [Peers] and [UnixSocket] need http.Server and a real socket; certauth.ConnContext says how
+// it is found. A listener that reads PROXY headers needs [ProxyProtocol]. What is behind an
+// adaptor to another HTTP server, such as fiber's or fasthttp's, has neither the socket nor
+// the semantics of net/http that the strictness above rests on: fasthttp's adaptor keeps
+// the last of two header lines, so that a doubled header is not seen, and changes to the
+// request, such as the removal of headers and the identity in the context, do not arrive.
+// Use net/http there.
+//
 // # Before going live
 //
 // A front end that forgets one route is not detectable from behind it. Probe each listener,
@@ -67,4 +105,8 @@
 //  4. With an expired, a self-signed and a foreign CA's certificate. Expect 401.
 //  5. With "Connection: close, NAME-OF-THE-HEADER". Expect 401 or the right identity.
 //  6. On a resumed TLS session. Expect the same identity.
+//  7. Over HTTP/1.1 with "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c" and
+//     "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA". Expect anything but 101. With curl:
+//     curl -si --http1.1 -H 'Connection: Upgrade, HTTP2-Settings' -H 'Upgrade: h2c' -H
+//     'HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA' and the address.
 package forwarded

@@ -9,14 +9,16 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // Gate says who may have written a forwarded certificate. It judges the sender of the
 // request, the hop that this process accepted the connection from; forwarded-for headers
 // are never looked at. A gate that cannot tell refuses.
 //
-// Gates are made by [Peers], [UnixSocket], [ProxyCertificate] and [SharedSecret],
-// combined by [EveryGate] and [AnyGate]. [InsecureAnyPeer] is the only way without.
+// Gates are made by [Peers], [UnixSocket], [ProxyProtocol], [ProxyCertificate] and
+// [SharedSecret], combined by [EveryGate] and [AnyGate]. [InsecureRemoteAddr] believes an
+// address that others may have written, and [InsecureAnyPeer] is the only way without.
 type Gate interface {
 	// prepare checks the gate and returns its immutable form.
 	prepare(env certauth.SourceEnvironment) (gate, error)
@@ -98,7 +100,9 @@ func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
 			return false, refused
 		}
 		if refused != nil {
-			err = refused
+			if setUp := (*socket.Error)(nil); !errors.As(err, &setUp) { // it says what to mend
+				err = refused
+			}
 			continue
 		}
 		opened = true
@@ -135,8 +139,9 @@ type anyPeer struct{}
 
 // InsecureAnyPeer believes whoever sends the request. What can happen: everybody who
 // can reach this port, through a misrouted load balancer, another pod, a server-side
-// request forgery, can be any client by sending that client's public certificate. It is
-// for a network that lets nobody but the front end through, and for that alone.
+// request forgery, can be any client by sending that client's public certificate; and so
+// can every client of a front end that passes "Upgrade: h2c" on to a service that answers
+// it. It is for a network that lets nobody but the front end through, and for that alone.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
 func (anyPeer) prepare(certauth.SourceEnvironment) (gate, error) { return anyPeer{}, nil }

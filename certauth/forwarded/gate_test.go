@@ -125,10 +125,10 @@ func TestGates_AreCopied(t *testing.T) {
 	prefixes[0], secrets[0], gates[0], gates[1] = "192.168.0.0/16", "another secret, long enough", forwarded.InsecureAnyPeer(), nil
 	r := arriving(p.good)
 	r.Header.Set("X-Gate", secret)
-	_, err = auth.Check(r)
+	_, err = auth.Check(overSocket(t, r))
 	assert.NoError(t, err)
 	r.RemoteAddr = "203.0.113.9:1"
-	_, err = auth.Check(r)
+	_, err = auth.Check(overSocket(t, r))
 	assert.Equal(t, certauth.ReasonSourceUntrusted, reasonOf(err))
 }
 

@@ -19,12 +19,14 @@ import (
 //
 // What must be configured, in the frontend:
 //
+//	http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
 //	http-request del-header X-SSL-Client-Cert
 //	http-request set-header X-SSL-Client-Used   %[ssl_c_used]
 //	http-request set-header X-SSL-Client-Verify %[ssl_c_verify]
 //	http-request set-header X-SSL-Client-Cert   %[ssl_c_der,base64] if { ssl_c_used }
 //
-// and, for a chain, del-header and set-header of X-SSL-Chain-Der to
+// where the first line keeps clients from changing to HTTP/2 behind HAProxy (section
+// "Upgrade" of the package documentation); and, for a chain, del-header and set-header of X-SSL-Chain-Der to
 // %[ssl_c_chain_der,base64]. The chain is gone when a session is resumed, so configure the
 // issuing CAs in certauth.Chain.Intermediates in any case.
 //

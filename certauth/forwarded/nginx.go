@@ -27,6 +27,9 @@ import (
 //	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
+// Where WebSocket must pass, never write the client's own words on with "proxy_set_header
+// Upgrade $http_upgrade": see section "Upgrade" of the package documentation.
+//
 // What is refused: any verification but SUCCESS, PEM that was decoded on the way (spaces,
 // a plus sign turned into one), a second block, $ssl_client_cert and
 // $ssl_client_raw_cert.

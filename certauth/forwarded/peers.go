@@ -10,69 +10,126 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/prefix"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 type peers []string
 
 // Peers opens for connections from the listed addresses and prefixes: "10.0.0.4",
-// "10.0.0.0/24", "fd00::/64". It compares the socket's address, IPv4-mapped IPv6 as
-// IPv4 and without a zone; an address that cannot be read is refused. Install
-// certauth.ConnContext on the server, or middleware in front of this one can rewrite
-// RemoteAddr and with it the answer.
+// "10.0.0.0/24", "fd00::/64". It compares the address of the real socket, IPv4-mapped IPv6
+// as IPv4 and without a zone; certauth.ConnContext says how it is found. What middleware
+// writes into RemoteAddr and what a PROXY header says never count.
 //
-// An empty list, and a prefix wider than any private network (/8 for IPv4, /7 for
-// IPv6), are errors of certauth.New: "everybody" is spelled [InsecureAnyPeer].
+// It refuses, and says what to do, if the server was not prepared by
+// Authenticator.ConfigureServer or certauth.ConnContext, if the connection leads to no
+// socket, and if the request came by HTTP/2 over a connection that a handler took over
+// (golang.org/x/net/http2/h2c): there the client itself can be at the other end of the
+// front end's connection.
+//
+// An empty list, a prefix wider than any private network (/8 for IPv4, /7 for IPv6), and
+// addresses that no peer has (0.0.0.0, ::, multicast, broadcast) are errors of
+// certauth.New: "everybody" is spelled [InsecureAnyPeer].
 //
 // What must be true of your infrastructure: nobody but the front end can open a
-// connection from these addresses.
+// connection from these addresses. A balancer that passes TCP connections on is itself the
+// peer, whoever its own clients are: see [ProxyProtocol].
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(certauth.SourceEnvironment) (gate, error) {
-	var mistakes []error
-	if len(p) == 0 {
-		mistakes = append(mistakes, errors.New("Peers: empty"))
-	}
-	var prepared peersGate
-	for i, text := range p {
-		network, err := prefix.Parse(text)
-		if err == nil && (network.Addr().Is4() && network.Bits() < 8 || network.Bits() < 7) {
-			err = errors.New("wider than any private network; everybody is spelled InsecureAnyPeer")
-		}
-		if err != nil {
-			mistakes = append(mistakes, fmt.Errorf("Peers[%d]: %s: %w", i, logtext.Quote(text), err))
-			continue
-		}
-		prepared = append(prepared, network)
-	}
-	return prepared, errors.Join(mistakes...)
+	networks, err := parseNetworks("Peers", p)
+	return peersGate{networks}, err
 }
 
-type peersGate []netip.Prefix
+// networks is a list of prefixes.
+type networks []netip.Prefix
 
-func (g peersGate) admit(r *http.Request) (bool, error) {
-	peer := certauth.PeerOf(r)
-	for _, network := range g {
-		if network.Contains(peer.Addr) {
-			return false, nil
+// parseNetworks reads a gate's list; the mistakes name the gate.
+func parseNetworks(gate string, list []string) (networks, error) {
+	var mistakes []error
+	if len(list) == 0 {
+		mistakes = append(mistakes, fmt.Errorf("%s: empty", gate))
+	}
+	var parsed networks
+	for i, text := range list {
+		network, err := prefix.Parse(text)
+		if err == nil {
+			err = checkNetwork(network)
+		}
+		if err != nil {
+			mistakes = append(mistakes, fmt.Errorf("%s[%d]: %s: %w", gate, i, logtext.Quote(text), err))
+			continue
+		}
+		parsed = append(parsed, network)
+	}
+	return parsed, errors.Join(mistakes...)
+}
+
+func checkNetwork(network netip.Prefix) error {
+	first := network.Addr()
+	switch {
+	case first.Is4() && network.Bits() < 8 || network.Bits() < 7:
+		return errors.New("wider than any private network; everybody is spelled InsecureAnyPeer")
+	case first.IsUnspecified(), first.IsMulticast(), first == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		// What a listener binds to is a frequent slip.
+		return errors.New("no peer has this address; everybody is spelled InsecureAnyPeer")
+	}
+	return nil
+}
+
+func (n networks) contain(address netip.Addr) bool {
+	for _, network := range n {
+		if network.Contains(address) {
+			return true
 		}
 	}
-	return false, fmt.Errorf("peer %s is not in Peers", peer)
+	return false
+}
+
+func (n networks) String() string {
+	var list []string
+	for _, network := range n {
+		list = append(list, network.String())
+	}
+	return strings.Join(list, ", ")
+}
+
+// socketGate is a gate that judges nothing but the peer of the socket.
+type socketGate interface {
+	gate
+	admitPeer(peer socket.Peer) error
+}
+
+type peersGate struct{ networks }
+
+func (g peersGate) admit(r *http.Request) (bool, error) {
+	peer, err := socket.PeerOf(r)
+	if err != nil {
+		return false, err
+	}
+	return false, g.admitPeer(peer)
+}
+
+func (g peersGate) admitPeer(peer socket.Peer) error {
+	if !g.contain(peer.Addr.Addr()) {
+		return fmt.Errorf("peer %s is not in Peers", nameOf(peer))
+	}
+	return nil
+}
+
+func nameOf(peer socket.Peer) string {
+	if peer.Addr.IsValid() {
+		return peer.Addr.Addr().String()
+	}
+	return peer.Network
 }
 
 func (peersGate) headers() []string { return nil }
-
-func (g peersGate) String() string {
-	var list []string
-	for _, network := range g {
-		list = append(list, network.String())
-	}
-	return "Peers(" + strings.Join(list, ", ") + ")"
-}
+func (g peersGate) String() string  { return "Peers(" + g.networks.String() + ")" }
 
 type unixSocket struct{}
 
-// UnixSocket opens for connections over a unix socket, as the socket itself says: it
-// needs certauth.ConnContext on the server and never guesses from RemoteAddr.
+// UnixSocket opens for connections over a unix socket, as the socket itself says, under the
+// conditions of [Peers]; a PROXY header that tells of a unix socket does not open it.
 //
 // What must be true of your infrastructure: the file's mode and folder let only the
 // front end's user connect.
@@ -80,15 +137,19 @@ func UnixSocket() Gate { return unixSocket{} }
 
 func (unixSocket) prepare(certauth.SourceEnvironment) (gate, error) { return unixSocket{}, nil }
 
-func (unixSocket) admit(r *http.Request) (bool, error) {
-	peer := certauth.PeerOf(r)
-	if !peer.Socket {
-		return false, errors.New("UnixSocket needs certauth.ConnContext on the server")
+func (g unixSocket) admit(r *http.Request) (bool, error) {
+	peer, err := socket.PeerOf(r)
+	if err != nil {
+		return false, err
 	}
+	return false, g.admitPeer(peer)
+}
+
+func (unixSocket) admitPeer(peer socket.Peer) error {
 	if peer.Network != "unix" {
-		return false, fmt.Errorf("peer %s is not on a unix socket", peer)
+		return fmt.Errorf("peer %s is not on a unix socket", nameOf(peer))
 	}
-	return false, nil
+	return nil
 }
 
 func (unixSocket) headers() []string { return nil }

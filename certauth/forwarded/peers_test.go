@@ -19,14 +19,7 @@ import (
 // listen serves handler with or without ConnContext and returns a client for it.
 func listen(t *testing.T, network string, connContext bool, handler http.Handler) (*http.Client, string) {
 	t.Helper()
-	address := "127.0.0.1:0"
-	if network == "unix" {
-		folder, err := os.MkdirTemp("", "gate") //nolint:usetesting // t.TempDir can be too long for a socket
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = os.RemoveAll(folder) })
-		address = filepath.Join(folder, "s")
-	}
-	listener, err := net.Listen(network, address)
+	listener, err := net.Listen(network, listenAddress(t, network))
 	require.NoError(t, err)
 	server := httptest.NewUnstartedServer(handler)
 	_ = server.Listener.Close()
@@ -41,6 +34,37 @@ func listen(t *testing.T, network string, connContext bool, handler http.Handler
 	}}
 	t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}, "http://app.example/"
+}
+
+// listenAddress is free on the network.
+func listenAddress(t *testing.T, network string) string {
+	t.Helper()
+	if network != "unix" {
+		return "127.0.0.1:0"
+	}
+	folder, err := os.MkdirTemp("", "gate") //nolint:usetesting // t.TempDir can be too long for a socket
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return filepath.Join(folder, "s")
+}
+
+// newHTTP2Server serves HTTP/2 over TLS, with ConnContext.
+func newHTTP2Server(t *testing.T, handler http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = certauth.ConnContext
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// newServer is httptest.NewServer with ConnContext.
+func newServer(handler http.Handler) *httptest.Server {
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.ConnContext = certauth.ConnContext
+	server.Start()
+	return server
 }
 
 // send sends the good request and returns its status.
@@ -154,6 +178,8 @@ func TestTrust_MappedAndZonedAddressesCompareRight(t *testing.T) {
 }
 
 // CVE-2026-40575 oauth2-proxy, incomplete fix #3506: the default trusted 0.0.0.0/0.
+//
+// finding R4: New took addresses that no peer has, as what a listener binds to.
 func TestTrust_AllAddressPrefixIsRefused(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {
@@ -172,6 +198,19 @@ func TestTrust_AllAddressPrefixIsRefused(t *testing.T) {
 		{"10.0.0.4", true},
 		{"fd00::1", true},
 		{"10.0.0.4/32", true},
+		{"0.0.0.0", false},
+		{"0.0.0.0/8", false},
+		{"0.0.0.0/32", false},
+		{"::", false},
+		{"::/8", false},
+		{"::ffff:0.0.0.0", false},
+		{"255.255.255.255", false},
+		{"224.0.0.1", false},
+		{"ff02::1", false},
+		{"ff00::/8", false},
+		{"0.0.0.1", true},
+		{"::1", true},
+		{"127.0.0.0/8", true},
 		{"", false},
 		{"*", false},
 		{"any", false},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 // platformEvidence is the gate that App Service's own traces make: the environment of
@@ -88,6 +89,9 @@ func (g *platformGate) headers() []string {
 func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 	if len(g.missing) > 0 {
 		return false, fmt.Errorf("not on App Service: %s not set", strings.Join(g.missing, " and "))
+	}
+	if err := socket.Tunnel(r); err != nil {
+		return false, err
 	}
 	if g.from != nil {
 		if judgedTLS, err = g.from.admit(r); err != nil {

@@ -39,7 +39,7 @@ func newStandIn(t *testing.T, d preset, policy certauth.Policy) *standIn {
 		Source: d.source(forwarded.SharedSecret("X-Gate", secret)), Policy: policy, Observe: func(_ context.Context, e certauth.Event) { s.last = e },
 	})
 	require.NoError(t, err)
-	backend := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	backend := newServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _ := certauth.FromContext(r.Context())
 		w.Header().Set("Caller", id.Leaf.Subject.CommonName)
 		for name := range r.Header {
@@ -175,7 +175,7 @@ func TestPresets_OnTheWire(t *testing.T) {
 				Source: d.source(forwarded.Peers("127.0.0.1")), Policy: p.chain(), Observe: func(_ context.Context, e certauth.Event) { reason = e.Reason() },
 			})
 			require.NoError(t, err)
-			server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+			server := newServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
 			t.Cleanup(server.Close)
 			good := d.form.value(p.client.Certificate)
 			for _, tc := range []struct {

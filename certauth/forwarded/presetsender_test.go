@@ -100,7 +100,7 @@ func TestPresets_OneHeaderWithOneValue(t *testing.T) {
 			t.Run("row 04 the identity is that of the real one", func(t *testing.T) {
 				r := good()
 				alias(forged)(r)
-				id, err := s.plain.Check(r)
+				id, err := s.plain.Check(overSocket(t, r))
 				require.NoError(t, err)
 				assert.Equal(t, p.client.Raw, id.Leaf.Raw)
 			})

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 type proxyCertificate struct{ policy certauth.Policy }
@@ -18,7 +19,8 @@ type proxyCertificate struct{ policy certauth.Policy }
 // of certauth.New. Never use the CA that issues your clients.
 //
 // Set tls.Config.ClientAuth to tls.RequestClientCert or stricter. The certificate is
-// judged on every request, on resumed sessions too, and never becomes the identity.
+// judged on every request, on resumed sessions too, and never becomes the identity. It
+// refuses a request by HTTP/2 over a connection that a handler took over, like [Peers].
 func ProxyCertificate(policy certauth.Policy) Gate { return proxyCertificate{policy} }
 
 func (p proxyCertificate) prepare(env certauth.SourceEnvironment) (gate, error) {
@@ -50,6 +52,10 @@ func hopAuthenticator(source certauth.Source, policy certauth.Policy, env certau
 type proxyCertificateGate struct{ auth *certauth.Authenticator }
 
 func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
+	// The certificate is the front end's also where the client speaks over its connection.
+	if err := socket.Tunnel(r); err != nil {
+		return false, err
+	}
 	if _, err := g.auth.Check(r); err != nil {
 		// The sender's certificate is at fault, not the client's: its reason is detail here.
 		return false, errors.New("the sender's own certificate: " + err.Error())

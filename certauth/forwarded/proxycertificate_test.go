@@ -40,6 +40,7 @@ func newHop(t *testing.T, config certauth.Config) *hop {
 		checked.ServeHTTP(w, r)
 	}))
 	h.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	h.Config.ConnContext = certauth.ConnContext
 	h.StartTLS()
 	t.Cleanup(h.Close)
 	return h

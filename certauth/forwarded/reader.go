@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -77,7 +79,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
 	}
 	l.chain = l.chain.prepared()
-	s := &reader{layout: l, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
+	s := &reader{layout: l, logger: env.Logger, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
 	for _, flag := range l.flags {
 		s.flagKeys = append(s.flagKeys, http.CanonicalHeaderKey(flag.Header))
 	}
@@ -137,6 +139,8 @@ func (l layout) ownHeaders() []string {
 // reader is the immutable form of every source of this package.
 type reader struct {
 	layout
+	logger         *slog.Logger // may be nil
+	warned         sync.Once
 	gate           gate
 	key            string // canonical form of header
 	rulePath       string
@@ -167,15 +171,13 @@ func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
 func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 	values := r.Header[s.key]
 	if err := s.admit(r); err != nil {
+		s.warn(err)
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
 			return certauth.Offer{}, s.none()
 		}
-		return certauth.Offer{}, &certauth.Error{
-			Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Err: err,
-			Hint: s.untrusted,
-		}
+		return certauth.Offer{}, s.notAdmitted(err)
 	}
 	if connectionNames(r.Header["Connection"], s.kept) {
 		return certauth.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")

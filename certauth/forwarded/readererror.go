@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
 func (s *reader) rule() string { return s.rulePath }
@@ -14,6 +15,27 @@ func (s *reader) none() *certauth.Error {
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
 		Hint: s.missing, Err: errors.New("no " + s.header),
 	}
+}
+
+// notAdmitted is the refusal of a certificate that somebody else may have written.
+func (s *reader) notAdmitted(err error) *certauth.Error {
+	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
+	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
+		refused.Hint = unknown.Hint
+	}
+	return refused
+}
+
+// warn tells once that the server is not set up for the gate: it refuses everybody, and
+// where no certificate is sent, nothing else says why the gate is shut.
+func (s *reader) warn(err error) {
+	if s.logger == nil || !errors.Is(err, socket.ErrNotKept) {
+		return
+	}
+	s.warned.Do(func() {
+		s.logger.Warn("forwarded: the gate of "+s.preset+".From cannot tell who sends requests and refuses every certificate",
+			"detail", err.Error(), "hint", socket.ErrNotKept.Hint)
+	})
 }
 
 func (s *reader) malformed(detail error, hint string) *certauth.Error {

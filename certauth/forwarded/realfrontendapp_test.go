@@ -32,6 +32,7 @@ type app struct {
 type sighting struct {
 	bytes   int64
 	arrived http.Header // as net/http read it
+	proto   int         // HTTP version of that
 	event   certauth.Event
 	handed  http.Header // what the handler behind the middleware was given
 }
@@ -39,13 +40,19 @@ type sighting struct {
 // newApp serves on a network and address of package net.
 func newApp(t *testing.T, network, address string) *app {
 	t.Helper()
+	return newAppWith(t, nil, network, address)
+}
+
+// newAppWith serves these protocols, by default those of net/http.
+func newAppWith(t *testing.T, protocols *http.Protocols, network, address string) *app {
+	t.Helper()
 	listener, err := net.Listen(network, address)
 	require.NoError(t, err)
 	a := &app{address: listener.Addr().String()}
 	server := &http.Server{
-		ConnContext: certauth.ConnContext, ReadHeaderTimeout: 10 * time.Second,
+		ConnContext: certauth.ConnContext, ReadHeaderTimeout: 10 * time.Second, Protocols: protocols,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			a.note(func(s *sighting) { s.arrived = r.Header.Clone() })
+			a.note(func(s *sighting) { s.arrived, s.proto = r.Header.Clone(), r.ProtoMajor })
 			(*a.handler.Load()).ServeHTTP(w, r)
 		}),
 	}
@@ -116,3 +123,6 @@ func (c countingConn) Read(p []byte) (int, error) {
 	c.bytes.Add(int64(n))
 	return n, err
 }
+
+// NetConn lets the gates find the socket.
+func (c countingConn) NetConn() net.Conn { return c.Conn }

@@ -43,12 +43,12 @@ func TestAdversarial_Row70AcceptedBeforeMeansNothing(t *testing.T) {
 			defer func() { now = before }()
 			r := httptest.NewRequest(http.MethodGet, "/", nil) // from 192.0.2.1
 			r.Header.Set("X-Client-Cert", client.Base64())
-			_, err := auth.Check(r)
+			_, err := auth.Check(overSocket(t, r))
 			require.NoError(t, err)
 
 			tc.change(r)
 			now = now.Add(tc.after)
-			id, err := auth.Check(r)
+			id, err := auth.Check(overSocket(t, r))
 			assert.Nil(t, id)
 			var refused *certauth.Error
 			require.ErrorAs(t, err, &refused)

@@ -54,7 +54,7 @@ func fold(name string) string {
 // Optional mode; what the source reads never comes through, in any spelling.
 func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.Reason) *certauth.Identity {
 	t.Helper()
-	id, err := s.plain.Check(request())
+	id, err := s.plain.Check(overSocket(t, request()))
 	assert.Equal(t, want, reasonOf(err), "%v", err)
 	assert.Equal(t, want == certauth.ReasonNone, id != nil)
 	for mode, auth := range map[certauth.Mode]*certauth.Authenticator{certauth.Required: s.required, certauth.Optional: s.optional} {
@@ -63,7 +63,7 @@ func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.
 		if want == certauth.ReasonNone || anonymous {
 			status = http.StatusOK
 		}
-		r, recorder := request(), httptest.NewRecorder()
+		r, recorder := overSocket(t, request()), httptest.NewRecorder()
 		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
 			_, ok := certauth.FromContext(r.Context())

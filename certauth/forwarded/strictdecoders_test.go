@@ -81,7 +81,7 @@ func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 			for _, beside := range []int{10, 11, 12, 20} {
 				s.judge(t, sent(others(beside)), certauth.ReasonCertificateMalformed)
 				// The source says so itself, before the Authenticator counts again.
-				presented, err := d.source(fromTens()).Certificates(sent(others(beside))())
+				presented, err := d.source(fromTens()).Certificates(overSocket(t, sent(others(beside))()))
 				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
 				assert.Empty(t, presented.Certificates)
 			}

@@ -23,6 +23,9 @@ import (
 //	traefik.http.middlewares.cert.passtlsclientcert.pem=true
 //	traefik.http.routers.app.middlewares=cert
 //
+// Before traefik/traefik#13797 (2026) Traefik also passes "Upgrade: h2c" on: see section
+// "Upgrade" of the package documentation.
+//
 // What is refused: percent-encoding (older versions), spaces, an empty item. The Info
 // header is never read; its quoting cannot be undone.
 //

@@ -60,7 +60,7 @@ func runVector(t *testing.T, c vector.Case) {
 	}
 	r.RemoteAddr = c.Fields["peer"]
 
-	id, err := auth.Check(r)
+	id, err := auth.Check(overSocket(t, r))
 	if c.Fields["expect"] == "accepted" {
 		require.NoError(t, err, c.Fields["comment"])
 		sum := sha256.Sum256(id.Leaf.Raw)

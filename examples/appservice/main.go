@@ -30,13 +30,9 @@ func main() {
 		id, _ := certauth.FromContext(r.Context()) // always there: the mode is Required
 		fmt.Fprintln(w, "hello,", id.Leaf.Subject.CommonName)
 	})
-	server := &http.Server{
-		Addr:              ":" + os.Getenv("PORT"),
-		Handler:           auth.Handler(http.DefaultServeMux),
-		ConnContext:       certauth.ConnContext,
-		ReadHeaderTimeout: 10 * time.Second,
-
-		DisableGeneralOptionsHandler: true, // or "OPTIONS *" is answered before auth sees it
+	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}
+	if err := auth.ConfigureServer(server); err != nil { // every request goes through auth
+		log.Fatal(err)
 	}
 	log.Fatal(server.ListenAndServe())
 }

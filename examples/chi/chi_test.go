@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -14,9 +13,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// mount adds the probe to the program's router: protected, behind the administrator's
-// rule, behind a rule that panics, and excluded.
-func mount(auth *certauth.Authenticator, p *probe) *chi.Mux {
+// mount adds the probe to the program's router, here behind auth as middleware: protected,
+// behind the administrator's rule, behind a rule that panics, and excluded.
+func mount(auth *certauth.Authenticator, p *probe) http.Handler {
 	r := newRouter(auth)
 	r.HandleFunc("/probe", p.serve)
 	r.With(auth.Require(certauth.DNSNames{adminName})).Get("/probe/admin", p.serve)
@@ -26,7 +25,7 @@ func mount(auth *certauth.Authenticator, p *probe) *chi.Mux {
 		p.see(r)
 		panic("a bug of the handler")
 	})
-	return r
+	return auth.Handler(r)
 }
 
 func (p *probe) serve(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.see(r)) }

@@ -35,7 +35,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return newServer(newRouter(auth)).ListenAndServe()
+	server, err := newServer(auth, newRouter(auth))
+	if err != nil {
+		return err
+	}
+	return server.ListenAndServe()
 }
 
 func newConfig() certauth.Config {
@@ -56,16 +60,18 @@ func newConfig() certauth.Config {
 	}
 }
 
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{
+// newServer puts the whole router behind auth: a route added later is protected without a
+// thought.
+func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
+	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
-		Handler:           handler,
-		ConnContext:       certauth.ConnContext, // keeps the socket's peer, whatever rewrites RemoteAddr
+		Handler:           router,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
+	return server, auth.ConfigureServer(server)
 }
 
 // adminName is the DNS name in the certificate of whoever may use /admin.
@@ -73,7 +79,6 @@ const adminName = "admin.partner.example"
 
 func newRouter(auth *certauth.Authenticator) *chi.Mux {
 	r := chi.NewRouter()
-	r.Use(auth.Handler)
 	r.Get("/health", health)
 	r.Get("/whoami", whoami)
 	r.With(auth.Require(certauth.DNSNames{adminName})).Get("/admin", whoami)

@@ -14,10 +14,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// mount adds the probe to the program's router: protected, behind the administrator's
-// rule, behind a rule that panics, and excluded.
+// mount adds the probe to the program's router, here behind auth as middleware: protected,
+// behind the administrator's rule, behind a rule that panics, and excluded.
 func mount(auth *certauth.Authenticator, p *probe) *echo.Echo {
 	e := newRouter(auth)
+	e.Use(echo.WrapMiddleware(auth.Handler))
 	e.Any("/probe", p.serve)
 	e.GET("/probe/admin", p.serve, echo.WrapMiddleware(auth.Require(certauth.DNSNames{adminName})))
 	e.GET("/probe/broken", p.serve, echo.WrapMiddleware(auth.Require(brokenRule)))
@@ -38,6 +39,7 @@ func TestAdapter_ErrorOfTheHandlerIsAnsweredOnce(t *testing.T) {
 	auth := newAuth(t)
 	var p probe
 	e := newRouter(auth)
+	e.Use(echo.WrapMiddleware(auth.Handler))
 	e.GET("/gone", func(c echo.Context) error {
 		p.see(c.Request())
 		return echo.NewHTTPError(http.StatusGone, "gone")

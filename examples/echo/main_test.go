@@ -13,7 +13,7 @@ import (
 
 func TestExample_RoutesAnswerWhoMayAsk(t *testing.T) {
 	partner := newPartner(t)
-	front := certauthtest.NewAppService(t, serve(t, newRouter(newAuth(t))))
+	front := certauthtest.NewAppService(t, serveProgram(t))
 	client := partner.issuing.Issue(t, "client", certauthtest.DNS("client.partner.example"))
 	admin := partner.issuing.Issue(t, "admin", certauthtest.DNS(adminName))
 	named := partner.issuing.Issue(t, adminName) // the common name is not a DNS name

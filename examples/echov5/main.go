@@ -33,7 +33,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return newServer(newRouter(auth)).ListenAndServe()
+	server, err := newServer(auth, newRouter(auth))
+	if err != nil {
+		return err
+	}
+	return server.ListenAndServe()
 }
 
 func newConfig() certauth.Config {
@@ -54,16 +58,18 @@ func newConfig() certauth.Config {
 	}
 }
 
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{
+// newServer puts the whole router behind auth: a route added later is protected without a
+// thought.
+func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
+	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
-		Handler:           handler,
-		ConnContext:       certauth.ConnContext, // keeps the socket's peer, whatever rewrites RemoteAddr
+		Handler:           router,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
+	return server, auth.ConfigureServer(server)
 }
 
 // adminName is the DNS name in the certificate of whoever may use /admin.
@@ -71,7 +77,6 @@ const adminName = "admin.partner.example"
 
 func newRouter(auth *certauth.Authenticator) *echo.Echo {
 	e := echo.New()
-	e.Use(echo.WrapMiddleware(auth.Handler))
 	e.GET("/health", health)
 	e.GET("/whoami", whoami)
 	e.GET("/admin", whoami, echo.WrapMiddleware(auth.Require(certauth.DNSNames{adminName})))

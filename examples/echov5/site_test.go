@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -66,11 +67,25 @@ var brokenRule = certauth.PolicyFunc{
 	Func: func(context.Context, *certauth.Identity) error { panic("a bug of the rule") },
 }
 
-// serve runs the program's own server on a loopback port.
+// serveProgram runs the program's own server on a loopback port.
+func serveProgram(t *testing.T) string {
+	t.Helper()
+	auth := newAuth(t)
+	config, err := newServer(auth, newRouter(auth))
+	require.NoError(t, err)
+	return start(t, config)
+}
+
+// serve runs a server of this handler on a loopback port.
 func serve(t *testing.T, handler http.Handler) string {
 	t.Helper()
+	return start(t, &http.Server{Handler: handler, ConnContext: certauth.ConnContext, ReadHeaderTimeout: 10 * time.Second})
+}
+
+func start(t *testing.T, config *http.Server) string {
+	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = newServer(handler)
+	server.Config = config
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL

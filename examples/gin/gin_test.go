@@ -16,10 +16,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// mount adds the probe to the program's router: protected, behind the administrator's
-// rule, behind a rule that panics, and excluded.
+// mount adds the probe to the program's router, here behind auth as middleware: protected,
+// behind the administrator's rule, behind a rule that panics, and excluded.
 func mount(auth *certauth.Authenticator, p *probe) *gin.Engine {
 	router := newRouter(auth)
+	router.Use(adapt(auth.Handler))
 	router.Any("/probe", p.serve)
 	router.GET("/probe/admin", adapt(auth.Require(certauth.DNSNames{adminName})), p.serve)
 	router.GET("/probe/broken", adapt(auth.Require(brokenRule)), p.serve)

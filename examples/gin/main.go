@@ -34,7 +34,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return newServer(newRouter(auth)).ListenAndServe()
+	server, err := newServer(auth, newRouter(auth))
+	if err != nil {
+		return err
+	}
+	return server.ListenAndServe()
 }
 
 func newConfig() certauth.Config {
@@ -55,16 +59,18 @@ func newConfig() certauth.Config {
 	}
 }
 
-func newServer(handler http.Handler) *http.Server {
-	return &http.Server{
+// newServer puts the whole router behind auth: a route added later is protected without a
+// thought.
+func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
+	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
-		Handler:           handler,
-		ConnContext:       certauth.ConnContext, // keeps the socket's peer, whatever rewrites RemoteAddr
+		Handler:           router,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 	}
+	return server, auth.ConfigureServer(server)
 }
 
 // adminName is the DNS name in the certificate of whoever may use /admin.
@@ -74,7 +80,6 @@ func newRouter(auth *certauth.Authenticator) *gin.Engine {
 	router := gin.New()
 	router.ForwardedByClientIP = false   // by default gin believes X-Forwarded-For from everybody
 	router.RedirectTrailingSlash = false // a redirect is answered before any middleware runs
-	router.Use(adapt(auth.Handler))
 	router.GET("/health", health)
 	router.GET("/whoami", whoami)
 	router.GET("/admin", adapt(auth.Require(certauth.DNSNames{adminName})), whoami)

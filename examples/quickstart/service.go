@@ -75,17 +75,19 @@ func newService(s settings) (*http.Server, error) {
 	mux.HandleFunc("GET /health", health)
 	mux.Handle("GET /admin", admins(http.HandlerFunc(hello)))
 
-	return &http.Server{
-		// The whole mux is wrapped: a route added later is protected without a thought.
-		Handler: auth.Handler(mux),
-		// Keeps the socket's own address of the caller, for logs and gates.
-		ConnContext:       certauth.ConnContext,
+	server := &http.Server{
+		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
-	}, nil
+	}
+	// The whole mux is behind it: a route added later is protected without a thought.
+	if err := auth.ConfigureServer(server); err != nil {
+		return nil, err
+	}
+	return server, nil
 }
 
 // hello answers with who is calling. The certificate header is gone by now; the identity

@@ -1,0 +1,42 @@
+package forwarded
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/socket"
+)
+
+type remoteAddr []string
+
+// InsecureRemoteAddr opens for requests whose Request.RemoteAddr, as it is when the gate is
+// asked, is in the list; the list is read as that of [Peers]. What can happen: RemoteAddr
+// is what the last one wrote there. Behind middleware that takes it from X-Forwarded-For
+// or X-Real-IP (gorilla's ProxyHeaders, chi's RealIP), or a listener that reads PROXY
+// headers, whoever can send such a header is whoever he likes. It is for servers that know
+// no http.Server.ConnContext, and that nothing of that kind stands in front of.
+func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
+
+func (a remoteAddr) prepare(certauth.SourceEnvironment) (gate, error) {
+	networks, err := parseNetworks("InsecureRemoteAddr", a)
+	return remoteAddrGate{networks}, err
+}
+
+type remoteAddrGate struct{ networks }
+
+func (g remoteAddrGate) admit(r *http.Request) (bool, error) {
+	if err := socket.Tunnel(r); err != nil {
+		return false, err
+	}
+	address, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !g.contain(address.Addr().Unmap().WithZone("")) {
+		return false, fmt.Errorf("RemoteAddr %s is not in InsecureRemoteAddr", logtext.Quote(r.RemoteAddr))
+	}
+	return false, nil
+}
+
+func (remoteAddrGate) headers() []string { return nil }
+func (g remoteAddrGate) String() string  { return "InsecureRemoteAddr(" + g.networks.String() + ")" }

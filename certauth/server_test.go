@@ -1,0 +1,219 @@
+package certauth_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// configured is an Authenticator behind a front end on this host.
+func configured(t *testing.T) (*certauth.Authenticator, *certauthtest.Certificate) {
+	t.Helper()
+	ca := certauthtest.NewCA(t, "Partner Root")
+	auth, err := certauth.New(certauth.Config{
+		Source:     forwarded.Caddy{From: forwarded.Peers("127.0.0.1")},
+		Policy:     certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},
+		Exclusions: []certauth.Exclusion{public("GET", "/health")},
+	})
+	require.NoError(t, err)
+	return auth, ca.Issue(t, "orders")
+}
+
+var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if id, ok := certauth.FromContext(r.Context()); ok {
+		_, _ = io.WriteString(w, "hello "+id.Leaf.Subject.CommonName)
+	}
+})
+
+// finding T3: what a server needs could be half done: the handler without ConnContext.
+func TestConfigureServer_SetsUpAllThatAServerNeeds(t *testing.T) {
+	auth, client := configured(t)
+	type key struct{}
+	server := httptest.NewUnstartedServer(hello)
+	server.Config.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, key{}, "of the user")
+	}
+	server.Config.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(t.Context(), key{}, "of the user's base")
+	}
+	var values []any
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		values = append(values, r.Context().Value(key{}))
+		hello(w, r)
+	})
+	require.NoError(t, auth.ConfigureServer(server.Config))
+	server.Start()
+	t.Cleanup(server.Close)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+	require.NoError(t, err)
+	r.Header.Set("X-Client-Cert", client.Base64())
+	response, err := server.Client().Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "hello orders", string(body), "Peers opens without another line")
+	assert.Equal(t, []any{"of the user"}, values, "the user's ConnContext runs too")
+
+	address := server.Listener.Addr().String()
+	assert.Equal(t, http.StatusUnauthorized, rawStatus(t, address, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+	assert.Equal(t, http.StatusUnauthorized, rawStatus(t, address, "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), "net/http answers it itself")
+	assert.Equal(t, http.StatusOK, rawStatus(t, address, "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
+}
+
+// A ConnContext that knows better than the listener what it wraps has the last word.
+func TestConfigureServer_TheUsersConnContextMayNameTheSocket(t *testing.T) {
+	auth, client := configured(t)
+	server := httptest.NewUnstartedServer(hello)
+	server.Listener = wrapping{server.Listener}
+	server.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		return certauth.ConnContext(ctx, conn.(opaque).Conn)
+	}
+	require.NoError(t, auth.ConfigureServer(server.Config))
+	server.Start()
+	t.Cleanup(server.Close)
+	assert.Equal(t, http.StatusOK, rawStatus(t, server.Listener.Addr().String(),
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Client-Cert: "+client.Base64()+"\r\n\r\n"))
+}
+
+type wrapping struct{ net.Listener }
+
+func (l wrapping) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return opaque{conn}, err
+}
+
+func TestConfigureServer_HeaderTimeoutIsNeverUnlimitedByOversight(t *testing.T) {
+	auth, _ := configured(t)
+	for _, tc := range []struct {
+		name               string
+		header, read, want time.Duration
+	}{
+		{"none", 0, 0, 10 * time.Second},
+		{"a short one for all of the request", 0, time.Second, time.Second},
+		{"a long one for all of the request", 0, time.Minute, 10 * time.Second},
+		{"one of the user's", time.Minute, time.Second, time.Minute},
+		{"none, by the user's own word", -1, 0, -1},
+	} {
+		server := &http.Server{Handler: hello, ReadHeaderTimeout: tc.header, ReadTimeout: tc.read}
+		require.NoError(t, auth.ConfigureServer(server))
+		assert.Equal(t, tc.want, server.ReadHeaderTimeout, tc.name)
+		assert.Equal(t, tc.read, server.ReadTimeout, tc.name)
+	}
+}
+
+func TestConfigureServer_MistakesAreErrorsAndChangeNothing(t *testing.T) {
+	auth, _ := configured(t)
+	var none *http.ServeMux
+	for _, tc := range []struct {
+		name   string
+		auth   *certauth.Authenticator
+		server *http.Server
+		want   string
+	}{
+		{"no Authenticator", nil, &http.Server{Handler: hello}, "not the result of New"},
+		{"a zero Authenticator", new(certauth.Authenticator), &http.Server{Handler: hello}, "not the result of New"},
+		{"no server", auth, nil, "the server is nil"},
+		{"no handler, which means http.DefaultServeMux to net/http", auth, &http.Server{}, "Handler is nil"},
+		{"a nil pointer for a handler", auth, &http.Server{Handler: none}, "Handler is nil"},
+		{"a handler that is wrapped already", auth, &http.Server{Handler: auth.Handler(hello)}, "goes through an Authenticator already"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			assert.ErrorContains(t, tc.auth.ConfigureServer(tc.server), "certauth: ConfigureServer: ")
+			assert.ErrorContains(t, tc.auth.ConfigureServer(tc.server), tc.want)
+			if tc.server != nil {
+				assert.Nil(t, tc.server.ConnContext)
+				assert.Zero(t, tc.server.ReadHeaderTimeout)
+			}
+		})
+	}
+	t.Run("the same server twice", func(t *testing.T) {
+		server := &http.Server{Handler: hello}
+		require.NoError(t, auth.ConfigureServer(server))
+		assert.ErrorContains(t, auth.ConfigureServer(server), "goes through an Authenticator already")
+	})
+}
+
+// echo's Start and StartServer set Server.Handler: the server would serve everybody.
+func TestConfigureServer_ServerWhoseHandlerWasReplacedDoesNotStart(t *testing.T) {
+	auth, _ := configured(t)
+	server := &http.Server{Handler: hello, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	require.NoError(t, auth.ConfigureServer(server))
+	server.Handler = hello
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	assert.PanicsWithValue(t, "certauth: ConfigureServer: server.Handler became a http.HandlerFunc, which lets everybody in; call ConfigureServer last, and start the server by its own methods",
+		func() { _ = server.Serve(listener) })
+}
+
+// finding T5: behind Handler, a handler could take the connection over after one request that
+// was let in, also by an exclusion, and serve on it what Handler never saw.
+func TestHandler_PassesNoWishForH2COn(t *testing.T) {
+	auth, client := configured(t)
+	for _, tc := range []struct {
+		name    string
+		upgrade []string
+		want    []string
+	}{
+		{"h2c", []string{"h2c"}, nil},
+		{"H2C", []string{"H2C"}, nil},
+		{"h2c between others", []string{"websocket, h2c ,foo/1"}, []string{"websocket, foo/1"}},
+		{"h2c in a second line", []string{"websocket", "\th2c"}, []string{"websocket"}},
+		{"websocket", []string{"websocket"}, []string{"websocket"}},
+		{"h2 is of TLS, and no wish", []string{"h2"}, []string{"h2"}},
+		{"something like it", []string{"xh2c, h2c2"}, []string{"xh2c, h2c2"}},
+		{"none", nil, nil},
+	} {
+		for _, path := range []string{"/", "/health"} {
+			t.Run(tc.name+", "+path, func(t *testing.T) {
+				r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, path, nil), "tcp", "127.0.0.1:1")
+				r.Header.Set("X-Client-Cert", client.Base64())
+				r.Header.Set("Connection", "Upgrade, HTTP2-Settings")
+				r.Header.Set("HTTP2-Settings", "AAMAAABk")
+				if tc.upgrade != nil {
+					r.Header["Upgrade"] = tc.upgrade
+				}
+				var seen http.Header
+				recorder := httptest.NewRecorder()
+				auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header })).ServeHTTP(recorder, r)
+				assert.Equal(t, http.StatusOK, recorder.Code)
+				assert.Equal(t, tc.want, seen["Upgrade"])
+			})
+		}
+	}
+}
+
+// finding T5: and so does the preface of HTTP/2, which net/http hands to a handler where the
+// server does not speak it, and x/net's h2c takes for the same wish.
+func TestHandler_PassesNoPrefaceOfHTTP2On(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner Root")
+	leaf := ca.Issue(t, "orders").Certificate
+	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+		reason := certauth.ReasonNone
+		auth, err := certauth.New(certauth.Config{
+			Source: fixedSource("fixed", leaf), Policy: certauth.Chain{Roots: certsOf(ca)}, Mode: mode,
+			Observe: func(_ context.Context, e certauth.Event) { reason = e.Reason() },
+		})
+		require.NoError(t, err)
+		called := false
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true })))
+		t.Cleanup(server.Close)
+		assert.Equal(t, http.StatusUnauthorized, rawStatus(t, server.Listener.Addr().String(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), mode)
+		assert.Equal(t, certauth.ReasonSourceUntrusted, reason)
+		assert.False(t, called)
+	}
+}

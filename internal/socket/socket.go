@@ -1,0 +1,201 @@
+// Package socket tells over which socket a request came, and from whom.
+package socket
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// Peer is the other end of a real socket.
+type Peer struct {
+	// Network is "tcp" or "unix".
+	Network string
+	// Addr is the peer's address, unmapped from IPv4-in-IPv6 and without a zone; not valid
+	// for a unix socket.
+	Addr netip.AddrPort
+}
+
+// Error says why no peer is known.
+type Error struct {
+	Text string
+	Hint string // what the operator can do
+}
+
+func (e *Error) Error() string { return e.Text }
+
+var (
+	// ErrNotKept is for requests of a server that does not keep its connections.
+	ErrNotKept = &Error{
+		"the server does not keep the peer of its connections: http.Server.ConnContext is not set",
+		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
+	}
+	errOtherServer = &Error{
+		"the request was served by another http.Server than the one that accepted its connection",
+		"let the server that accepts a connection serve its requests too, and set ConnContext on that server",
+	}
+	errTunnel = &Error{
+		"the request came over a connection that was taken over for HTTP/2 after it had begun as HTTP/1",
+		"serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c (h2c.NewHandler, gin's UseH2C, echo's StartH2CServer), and let the front end drop \"Upgrade: h2c\"",
+	}
+)
+
+// connection is what the context of a connection keeps. The accept loop makes it and asks
+// the net.Conn nothing: an answer can take as long as a client likes.
+type connection struct {
+	conn   net.Conn
+	server *http.Server // that accepted it
+
+	once      sync.Once
+	encrypted bool
+	protocol  string // that TLS negotiated
+	peer      Peer   // through NetConn alone
+	err       error
+	beneath   Peer // through Raw as well
+	errBelow  error
+}
+
+type key struct{}
+
+// Keep puts the connection into the context of its requests. It calls no method of conn.
+func Keep(ctx context.Context, conn net.Conn) context.Context {
+	return context.WithValue(ctx, key{}, &connection{conn: conn, server: serverOf(ctx)})
+}
+
+// WithPeer is Keep for a test that has no connection.
+func WithPeer(ctx context.Context, peer Peer) context.Context {
+	c := &connection{server: serverOf(ctx), peer: peer, beneath: peer}
+	c.once.Do(func() {})
+	return context.WithValue(ctx, key{}, c)
+}
+
+// PeerOf returns the peer of the socket that the request came over, or an *Error.
+func PeerOf(r *http.Request) (Peer, error) {
+	c, err := connectionOf(r)
+	if err != nil {
+		return Peer{}, err
+	}
+	return c.peer, c.err
+}
+
+// Reported returns the peer of the socket beneath a connection of the PROXY protocol, and
+// the address that the connection reports in its stead. Without a PROXY header, and after
+// one that says LOCAL, such a connection reports the socket's own peer; that is an error.
+func Reported(r *http.Request) (beneath Peer, reported netip.Addr, err error) {
+	c, err := connectionOf(r)
+	if err == nil {
+		err = c.errBelow
+	}
+	if err != nil {
+		return Peer{}, netip.Addr{}, err
+	}
+	address := c.report()
+	if !address.IsValid() || address == c.beneath.Addr {
+		return Peer{}, netip.Addr{}, &Error{
+			"no PROXY header told the address of the balancer's client",
+			"the listener must require a PROXY header, and the balancer send one for every connection; its health checks (LOCAL) have no client",
+		}
+	}
+	return c.beneath, address.Addr(), nil
+}
+
+// connectionOf finds the connection that the server kept for this very request.
+func connectionOf(r *http.Request) (*connection, error) {
+	c, ok := r.Context().Value(key{}).(*connection)
+	if !ok {
+		return nil, ErrNotKept
+	}
+	if c.server != serverOf(r.Context()) {
+		return nil, errOtherServer
+	}
+	c.once.Do(c.look)
+	if r.ProtoMajor == 2 && c.tunnels(r) {
+		return nil, errTunnel
+	}
+	return c, nil
+}
+
+func serverOf(ctx context.Context) *http.Server {
+	server, _ := ctx.Value(http.ServerContextKey).(*http.Server)
+	return server
+}
+
+// look unwraps the connection. By now a request has come, so that whatever a wrapper
+// waits for has come as well. A wrapper that panics has no peer.
+func (c *connection) look() {
+	c.err, c.errBelow = notASocket(c.conn, ""), notASocket(c.conn, "")
+	defer func() { _ = recover() }()
+	if secured, ok := c.conn.(connectionStater); ok {
+		c.encrypted, c.protocol = true, secured.ConnectionState().NegotiatedProtocol
+	}
+	c.peer, c.err = unwrap(c.conn, false)
+	c.beneath, c.errBelow = unwrap(c.conn, true)
+}
+
+// maxWrappers bounds what may lie around a socket, for a wrapper can hold itself.
+const maxWrappers = 16
+
+// unwrap goes down to a socket of package net. It follows NetConn, the method of tls.Conn
+// and others for it, and for the PROXY protocol Raw, that of go-proxyproto. What a wrapper
+// says of its own address is not asked.
+func unwrap(conn net.Conn, raw bool) (Peer, error) {
+	outer := conn
+	for range maxWrappers {
+		switch socket := conn.(type) {
+		case *net.TCPConn:
+			if address, ok := socket.RemoteAddr().(*net.TCPAddr); ok {
+				if peer := clean(address.AddrPort()); peer.IsValid() {
+					return Peer{Network: "tcp", Addr: peer}, nil
+				}
+			}
+			return Peer{}, notASocket(outer, "")
+		case *net.UnixConn:
+			if local := socket.LocalAddr(); local == nil || local.Network() != "unix" {
+				return Peer{}, notASocket(outer, "")
+			}
+			return Peer{Network: "unix"}, nil
+		case interface{ NetConn() net.Conn }:
+			conn = socket.NetConn()
+		case interface{ Raw() net.Conn }:
+			if !raw {
+				return Peer{}, notASocket(outer, "; for a listener of the PROXY protocol use forwarded.ProxyProtocol")
+			}
+			conn = socket.Raw()
+		default:
+			return Peer{}, notASocket(outer, "")
+		}
+	}
+	return Peer{}, notASocket(outer, "")
+}
+
+func notASocket(conn net.Conn, more string) error {
+	return &Error{
+		fmt.Sprintf("the connection is a %T, which shows no socket of package net", conn),
+		"a connection that wraps a socket must have a method NetConn() net.Conn that returns what it wraps; one in memory has no peer: use SharedSecret or ProxyCertificate" + more,
+	}
+}
+
+// report is the address that the connection itself gives; not valid if it has none.
+func (c *connection) report() (address netip.AddrPort) {
+	defer func() {
+		if recover() != nil {
+			address = netip.AddrPort{}
+		}
+	}()
+	remote := c.conn.RemoteAddr()
+	if remote == nil || remote.Network() != "tcp" {
+		return netip.AddrPort{}
+	}
+	parsed, err := netip.ParseAddrPort(remote.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return clean(parsed)
+}
+
+func clean(address netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(address.Addr().Unmap().WithZone(""), address.Port())
+}
