@@ -41,6 +41,7 @@ type attempt struct {
 	Target        string      `json:"target"`
 	Version       string      `json:"version"`
 	Preface       string      `json:"preface"`
+	Bare          bool        `json:"bare"`
 	Body          string      `json:"body"`
 	Trailers      [][2]string `json:"trailers"`
 	Unannounced   bool        `json:"unannounced"`

@@ -1,7 +1,6 @@
 package certauthtest
 
 import (
-	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
@@ -123,13 +122,7 @@ func newTableRun(tb TB, handler http.Handler, test HandlerTest) (*tableRun, erro
 	test.Method = otherwise(test.Method, http.MethodGet)
 	test.Path = otherwise(test.Path, "/")
 	test.Stranger = otherwise(test.Stranger, "127.0.0.2")
-	run := &tableRun{
-		rendering: rendering{
-			forgeries: &forgeries{tb: tb, genuine: test.Client, issuer: test.Issuer, with: test.With, made: map[string]*x509.Certificate{}},
-			layout:    layout, test: &test,
-		},
-		limit: rowLimit,
-	}
+	run := &tableRun{rendering: newRenderingOf(tb, layout, &test), limit: rowLimit}
 	if handler != nil {
 		return run, run.serve(handler)
 	}

@@ -67,13 +67,13 @@ type wireRequest struct {
 	sender                                 string
 	method, target, version, preface, body string
 	lines, trailers                        [][2]string
-	announce, again                        bool
+	bare, announce, again                  bool
 }
 
 // render fills the templates in.
 func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	run.tb.Helper()
-	w := wireRequest{sender: a.Sender, announce: !a.Unannounced, again: a.NewConnection}
+	w := wireRequest{sender: a.Sender, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {
 		return w, err
@@ -310,6 +310,9 @@ func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest)
 
 // http1 is the request in bytes.
 func (w wireRequest) http1(last bool) string {
+	if w.bare {
+		return w.preface
+	}
 	var b strings.Builder
 	b.WriteString(w.preface + w.method + " " + w.target + " " + w.version + "\r\n")
 	if !names(w.lines, "Host") {

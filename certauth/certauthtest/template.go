@@ -16,6 +16,11 @@ type rendering struct {
 	test   *HandlerTest
 }
 
+func newRenderingOf(tb TB, layout *layout, test *HandlerTest) rendering {
+	made := map[string]*x509.Certificate{}
+	return rendering{&forgeries{tb: tb, genuine: test.Client, issuer: test.Issuer, with: test.With, made: made}, layout, test}
+}
+
 // notHere says why a row cannot be run for this front end or this service.
 type notHere string
 
