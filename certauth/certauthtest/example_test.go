@@ -27,7 +27,7 @@ func ExampleTestHandler() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "42 orders") })
+	orders := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "42 orders") })
 
 	test := certauthtest.HandlerTest{
 		FrontEnd: certauthtest.FrontEnd{Name: "Nginx"},

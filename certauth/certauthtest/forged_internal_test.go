@@ -57,6 +57,7 @@ func TestForged_TheFileIsWhole(t *testing.T) {
 			assert.Contains(t, []string{"", expectRefused, expectAccepted}, a.Expect, row.Name)
 			assert.Contains(t, []string{"", verdictSuccess, verdictFailure, verdictNone}, a.Flags, row.Name)
 			assert.False(t, a.Sender != "" && i > 0 && !a.NewConnection, "%q changes the sender on one connection", row.Name)
+			assert.NotContains(t, strings.Map(func(c rune) rune { return min(c, 0x100) }, a.Preface), "\u0100", "%q: a character of the preface is no byte", row.Name)
 			assert.False(t, a.Certificate != nil && a.Forwarded != "", "%q says twice what is forwarded", row.Name)
 		}
 	}
@@ -104,9 +105,9 @@ func TestForged_NoRowIsDead(t *testing.T) {
 				_, err := run.render(&row.Requests[j])
 				failed = errors.Join(failed, err)
 			}
-			var left notHere
+			var left leftOutError
 			if failed != nil {
-				require.True(t, errors.As(failed, &left), "%s: %q: %v", name, row.Name, failed)
+				require.ErrorAs(t, failed, &left, "%s: %q", name, row.Name)
 				continue
 			}
 			alive[row.Name] = true

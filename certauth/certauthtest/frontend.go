@@ -316,9 +316,9 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 		return strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", " "), nil
 	case "xfcc":
 		leaf := certs[0]
-		return fmt.Sprintf(`Hash=%s;Cert="%s";Chain="%s"`, digest256(leaf), escape(string(encodePEM(leaf))), escape(text)), nil
+		return "Hash=" + digest256(leaf) + `;Cert="` + escape(string(encodePEM(leaf))) + `";Chain="` + escape(text) + `"`, nil
 	case "xfcc-json":
-		return fmt.Sprintf(`[{"hash":"%s","cert":"%s"}]`, digest256(certs[0]), escape(string(encodePEM(certs[0])))), nil
+		return `[{"hash":"` + digest256(certs[0]) + `","cert":"` + escape(string(encodePEM(certs[0]))) + `"}]`, nil
 	case "hex":
 		return hex.EncodeToString(der), nil
 	case "base64-pem":

@@ -124,9 +124,11 @@ func newTableRun(tb TB, handler http.Handler, test HandlerTest) (*tableRun, erro
 	test.Stranger = otherwise(test.Stranger, "127.0.0.2")
 	run := &tableRun{rendering: newRenderingOf(tb, layout, &test), limit: rowLimit}
 	if handler != nil {
-		return run, run.serve(handler)
+		err = run.serve(handler)
+	} else {
+		err = run.connectTo(test.URL)
 	}
-	return run, run.connectTo(test.URL)
+	return run, err
 }
 
 func (test *HandlerTest) check(handler http.Handler) error {

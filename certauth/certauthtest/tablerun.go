@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -67,7 +68,7 @@ func (run *tableRun) listen(handler http.Handler, config *tls.Config, roots *x50
 		Handler: handler, ConnContext: socket.Keep, ReadHeaderTimeout: run.limit,
 		// Otherwise net/http itself answers "OPTIONS *" with 200.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     discardedLog(),
+		ErrorLog:                     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of what is forged
 	}
 	if secure {
 		server.TLSConfig = config.Clone()
@@ -202,7 +203,7 @@ func (run *tableRun) rows(report *tableReport) {
 			continue
 		}
 		answers, err := run.send(row)
-		var left notHere
+		var left leftOutError
 		switch {
 		case errors.As(err, &left):
 			report.left[string(left)]++

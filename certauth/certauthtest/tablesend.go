@@ -9,8 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,11 +38,11 @@ func (a *answer) status() string {
 // maxAnswer is how much of an answer's body is read.
 const maxAnswer = 1 << 20
 
-// send makes the requests of a row. An error that is notHere says why it was left out.
+// send makes the requests of a row. An error that is leftOutError says why it was left out.
 func (run *tableRun) send(row *row) ([]answer, error) {
 	run.tb.Helper()
 	if row.fromStranger() && run.test.InsecureAnyPeer {
-		return nil, notHere("everybody is believed")
+		return nil, leftOutError("everybody is believed")
 	}
 	var wires []wireRequest
 	for i := range row.Requests {
@@ -113,10 +111,10 @@ func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
 	if a.Forwarded != "none" {
 		cert := run.certificate(a.Forwarded)
 		if cert == nil {
-			return nil, notHere("it takes HandlerTest.Issuer to make the " + a.Forwarded + " certificate")
+			return nil, leftOutError("it takes HandlerTest.Issuer to make the " + a.Forwarded + " certificate")
 		}
 		if a.Forwarded == "samekey" && run.test.KeyPinned {
-			return nil, notHere("a key is pinned, and names do not count")
+			return nil, leftOutError("a key is pinned, and names do not count")
 		}
 		verdict, certs = verdictSuccess, append(certs, cert)
 		switch {
@@ -231,7 +229,7 @@ func replaced(lines [][2]string, name, value string) [][2]string {
 func latin1(text string) string {
 	var b strings.Builder
 	for _, c := range text {
-		b.WriteByte(byte(c))
+		b.WriteByte(byte(c)) //nolint:gosec // a test of the file sees to it that it fits
 	}
 	return b.String()
 }
@@ -248,7 +246,7 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	conn, err := dialer.DialContext(ctx, to.network, to.address)
 	if err != nil {
 		if sender == senderStranger && !run.test.UnixSocket {
-			return nil, notHere("this machine has no loopback address " + run.test.Stranger)
+			return nil, leftOutError("this machine has no loopback address " + run.test.Stranger)
 		}
 		return nil, err
 	}
@@ -346,7 +344,7 @@ func readAnswer(ctx context.Context, reader *bufio.Reader, method string) answer
 		return answer{takenOver: true} // a SETTINGS frame of stream 0 (RFC 9113, section 6.5)
 	}
 	for {
-		response, err := http.ReadResponse(reader, &http.Request{Method: method})
+		response, err := http.ReadResponse(reader, &http.Request{Method: method}) //nolint:bodyclose // finished reads it, and the connection is closed
 		if err != nil {
 			return failed(ctx, err)
 		}
@@ -387,7 +385,7 @@ var errNoHTTP2 = errors.New("the service speaks no HTTP/2")
 // byHTTP2 makes the requests on one connection, as long as the row does not ask for another.
 func (run *tableRun) byHTTP2(ctx context.Context, wires []wireRequest) ([]answer, error) {
 	if run.secure.address == "" {
-		return nil, notHere("the service speaks no HTTP/2 by TLS")
+		return nil, leftOutError("the service speaks no HTTP/2 by TLS")
 	}
 	var transport *http.Transport
 	var answers []answer
@@ -406,7 +404,7 @@ func (run *tableRun) byHTTP2(ctx context.Context, wires []wireRequest) ([]answer
 			transport.Protocols.SetHTTP2(true)
 			transport.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 				conn, err := run.dial(ctx, w.sender, run.secure, "h2")
-				var left notHere
+				var left leftOutError
 				if errors.As(err, &left) {
 					refusedDial = left
 				}
@@ -458,6 +456,3 @@ func (w wireRequest) http2(ctx context.Context) (*http.Request, error) {
 	}
 	return r, nil
 }
-
-// discardedLog keeps what a server says of forged requests out of the test's output.
-func discardedLog() *log.Logger { return slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) }

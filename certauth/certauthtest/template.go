@@ -21,14 +21,14 @@ func newRenderingOf(tb TB, layout *layout, test *HandlerTest) rendering {
 	return rendering{&forgeries{tb: tb, genuine: test.Client, issuer: test.Issuer, with: test.With, made: made}, layout, test}
 }
 
-// notHere says why a row cannot be run for this front end or this service.
-type notHere string
+// leftOutError says why a row cannot be run for this front end or this service.
+type leftOutError string
 
-func (n notHere) Error() string { return string(n) }
+func (e leftOutError) Error() string { return string(e) }
 
 // errSame is for variants that are no variants here: a hyphen in a name that has none, or
 // padding in a text that needs none.
-const errSame = notHere("the row changes nothing here")
+const errSame = leftOutError("the row changes nothing here")
 
 // text fills in a template: "{{" is a brace, and "{...}" an expression.
 func (r *rendering) text(template string) (string, error) {
@@ -90,7 +90,7 @@ func (r *rendering) term(text string) (string, error) {
 		return r.test.Path, nil
 	case "exempt":
 		if r.test.Exempt == "" {
-			return "", notHere("no path is exempt")
+			return "", leftOutError("no path is exempt")
 		}
 		return r.test.Exempt, nil
 	case "repeat":
@@ -106,7 +106,7 @@ func (r *rendering) term(text string) (string, error) {
 				return values[0], nil
 			}
 		}
-		return "", notHere("the front end has no secret")
+		return "", leftOutError("the front end has no secret")
 	}
 	if header, ok, err := r.headerName(text); ok || err != nil {
 		return header, err
@@ -122,21 +122,21 @@ func (r *rendering) headerName(text string) (value string, ok bool, err error) {
 		return r.layout.Certificate.Header, true, nil
 	case "chain":
 		if r.layout.Chain == nil || strings.HasSuffix(r.layout.Chain.Format, "-numbered") {
-			return "", true, notHere("there is no chain header")
+			return "", true, leftOutError("there is no chain header")
 		}
 		if !r.test.Chain {
-			return "", true, notHere("the service does not read the chain header")
+			return "", true, leftOutError("the service does not read the chain header")
 		}
 		return r.layout.Chain.Header, true, nil
 	case "fingerprint":
 		if r.layout.Fingerprint == nil || !r.test.Fingerprint {
-			return "", true, notHere("the service reads no fingerprint")
+			return "", true, leftOutError("the service reads no fingerprint")
 		}
 		return r.layout.Fingerprint.Header, true, nil
 	case "evidence":
 		at, err := strconv.Atoi(number)
 		if err == nil && at >= len(r.layout.Evidence) {
-			err = notHere("the platform leaves no such evidence")
+			err = leftOutError("the platform leaves no such evidence")
 		}
 		if err != nil {
 			return "", true, err
@@ -145,7 +145,7 @@ func (r *rendering) headerName(text string) (value string, ok bool, err error) {
 	case "flag", verdictSuccess, verdictFailure, verdictNone:
 		at, err := strconv.Atoi(number)
 		if err == nil && at >= len(r.layout.Flags) {
-			err = notHere("the front end sends no such flag")
+			err = leftOutError("the front end sends no such flag")
 		}
 		if err != nil {
 			return "", true, err
@@ -156,7 +156,7 @@ func (r *rendering) headerName(text string) (value string, ok bool, err error) {
 		}
 		value := flag.value(name)
 		if value == nil {
-			return "", true, notHere("the flag is left out then")
+			return "", true, leftOutError("the flag is left out then")
 		}
 		return *value, true, nil
 	}
@@ -173,11 +173,11 @@ func (r *rendering) certificates(names, format string) (string, error) {
 			return "", fmt.Errorf("%q is not known", name)
 		}
 		if name == "samekey" && r.test.KeyPinned {
-			return "", notHere("a key is pinned, and names do not count")
+			return "", leftOutError("a key is pinned, and names do not count")
 		}
 		cert := r.certificate(name)
 		if cert == nil {
-			return "", notHere("it takes HandlerTest.Issuer to make the " + name + " certificate")
+			return "", leftOutError("it takes HandlerTest.Issuer to make the " + name + " certificate")
 		}
 		certs = append(certs, cert)
 	}
@@ -205,7 +205,7 @@ var filterNames = map[string]func(string) string{
 	"lower":           strings.ToLower,
 	"upper":           strings.ToUpper,
 	"swap-case":       swapCase,
-	"escape":          func(s string) string { return escape(s) },
+	"escape":          escape,
 	"escape-letters":  escapeLetters,
 	"escape-percent":  func(s string) string { return strings.ReplaceAll(s, "%", "%25") },
 	"unescape":        unescape,
