@@ -31,7 +31,7 @@ var (
 // certificateNames are the certificates that a row can name. The value says whether the
 // issuer's key is needed.
 var certificateNames = map[string]bool{
-	"genuine": false, "issuer": false, "selfsigned": false, "lookalike": false, "lookalikeca": false, "resigned": false, "samekey": false,
+	"genuine": false, "issuer": false, "selfsigned": false, "lookalike": false, "lookalikeca": false, "resigned": false, "resignedca": false, "samekey": false,
 	"expired": true, "notyet": true, "serveronly": true, "cacertificate": true,
 }
 
@@ -56,13 +56,14 @@ func (f *forgeries) forge(name string) *x509.Certificate {
 	case "genuine":
 		return f.genuine.Certificate
 	case "issuer":
-		switch {
-		case f.issuer != nil:
-			return f.issuer.Certificate
-		case len(f.with) > 0:
-			return f.with[0].Certificate
+		return f.issuing()
+	case "resignedca": // the issuer's name and key, certified by somebody else
+		issuer := f.issuing()
+		if issuer == nil {
+			return nil
 		}
-		return nil
+		other := NewCA(f.tb, "Somebody Else")
+		return f.signedBy(other, templateOf(issuer, oidAuthorityKeyID), issuer.PublicKey)
 	case "selfsigned": // its names, and nobody vouches for them
 		template, key := f.copied(oidSubjectKeyID, oidAuthorityKeyID), newKey(f.tb)
 		return sign(f.tb, template, template, key.Public(), key)
@@ -97,12 +98,30 @@ func (f *forgeries) forge(name string) *x509.Certificate {
 	return f.signedBy(f.issuer, template, newKey(f.tb).Public())
 }
 
+// issuing is the certificate of the genuine issuer, if it is known.
+func (f *forgeries) issuing() *x509.Certificate {
+	switch {
+	case f.issuer != nil:
+		return f.issuer.Certificate
+	case len(f.with) > 0:
+		return f.with[0].Certificate
+	}
+	return nil
+}
+
 // copied is a template with the genuine certificate's names and extensions, but for those
 // listed.
 func (f *forgeries) copied(without ...asn1.ObjectIdentifier) *x509.Certificate {
-	from := f.genuine.Certificate
+	f.tb.Helper()
+	template := templateOf(f.genuine.Certificate, without...)
+	template.SerialNumber = serial(f.tb)
+	return template
+}
+
+// templateOf is a template for a copy, without some of the extensions.
+func templateOf(from *x509.Certificate, without ...asn1.ObjectIdentifier) *x509.Certificate {
 	template := &x509.Certificate{
-		SerialNumber: serial(f.tb), Subject: from.Subject, RawSubject: from.RawSubject,
+		SerialNumber: from.SerialNumber, Subject: from.Subject, RawSubject: from.RawSubject,
 		NotBefore: from.NotBefore, NotAfter: from.NotAfter,
 	}
 	template.ExtraExtensions = slices.DeleteFunc(slices.Clone(from.Extensions), func(x pkix.Extension) bool {

@@ -169,6 +169,7 @@ func (run *tableRun) connectTo(text string) error {
 	if err != nil || !address.IsLoopback() || port == "" {
 		return errors.New("HandlerTest.URL is not http:// or https:// with a loopback address: forged requests are for your own service on this machine")
 	}
+	run.direct = true
 	run.plain = endpoint{network: "tcp", address: net.JoinHostPort(host, port), tls: u.Scheme == "https"}
 	if run.plain.tls {
 		run.secure = run.plain

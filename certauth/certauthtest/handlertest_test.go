@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-const profileID = "11111111-2222-3333-4444-555555555555"
+const profileID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
 // sources are the presets of package forwarded that read what the front ends of the kit
 // write, as they are configured by default, with chain and fingerprint read where they can.

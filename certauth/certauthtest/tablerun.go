@@ -25,6 +25,7 @@ type tableRun struct {
 	plain    endpoint // for HTTP/1
 	secure   endpoint // for HTTP/2, by TLS; the zero value if there is none
 	owned    bool     // the servers are ours
+	direct   bool     // HTTP/2 without TLS is, or may be, the server's own
 	limit    time.Duration
 	admitted int // the status that the client gets
 }
@@ -79,6 +80,7 @@ func (run *tableRun) listen(handler http.Handler, config *tls.Config, roots *x50
 			return endpoint{}, fmt.Errorf("HandlerTest.Configure: %w", err)
 		}
 	}
+	run.direct = server.Protocols != nil && server.Protocols.UnencryptedHTTP2()
 	run.tb.Cleanup(func() { _ = server.Close() })
 	networks := []string{"tcp"}
 	if run.test.UnixSocket {

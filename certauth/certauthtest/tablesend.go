@@ -71,6 +71,9 @@ type wireRequest struct {
 // render fills the templates in.
 func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	run.tb.Helper()
+	if a.Bare && run.direct {
+		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
+	}
 	w := wireRequest{sender: a.Sender, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {

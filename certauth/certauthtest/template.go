@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -98,15 +100,14 @@ func (r *rendering) term(text string) (string, error) {
 		n, err := strconv.Atoi(times)
 		return strings.Repeat(what, max(n, 0)), err
 	case "secret", "secret-value":
-		for header, values := range r.test.Secret {
-			if len(values) == 1 {
-				if name == "secret" {
-					return header, nil
-				}
-				return values[0], nil
-			}
+		headers := slices.Sorted(maps.Keys(r.test.Secret))
+		switch {
+		case len(headers) == 0:
+			return "", leftOutError("the front end has no secret")
+		case name == "secret":
+			return headers[0], nil
 		}
-		return "", leftOutError("the front end has no secret")
+		return r.test.Secret[headers[0]][0], nil
 	}
 	if header, ok, err := r.headerName(text); ok || err != nil {
 		return header, err
