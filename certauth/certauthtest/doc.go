@@ -9,20 +9,8 @@
 // # A whole service
 //
 // [TestHandler] fires some hundred forged requests at a handler as the service installs it,
-// or at a service that runs on this machine, and fails if one gets in:
-//
-//	func TestNobodyForgesAClient(t *testing.T) {
-//		ca := certauthtest.NewCA(t, "Partner CA")
-//		auth, err := certauth.New(config(ca)) // the service's own, with a gate for 127.0.0.1
-//		...
-//		certauthtest.TestHandler(t, mux, certauthtest.HandlerTest{
-//			FrontEnd:  certauthtest.FrontEnd{Name: "Nginx"},
-//			Client:    ca.Issue(t, "orders", certauthtest.DNS("orders.partner.example")),
-//			Issuer:    ca,
-//			Path:      "/orders",
-//			Configure: auth.ConfigureServer,
-//		})
-//	}
+// or at a service that runs on this machine, and fails if one gets in. It takes the front
+// end that the service is configured for and a client that must get in; see its examples.
 //
 // The gate of the service must tell 127.0.0.1, where the front end is, from the rest of
 // 127.0.0.0/8, where strangers are; HandlerTest has fields for gates of other kinds. The rows

@@ -12,8 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A service behind nginx is put through the table. Then its author "simplifies" it, and the
-// table says what that has opened.
+// A service behind nginx, as it starts its server: by Authenticator.ConfigureServer.
 func ExampleTestHandler() {
 	t := &program{} // in a test, the *testing.T
 	defer t.cleanup()
@@ -27,37 +26,52 @@ func ExampleTestHandler() {
 		fmt.Fprintln(os.Stderr, err)
 		return
 	}
-	orders := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "42 orders") })
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "42 orders") })
 
-	test := certauthtest.HandlerTest{
-		FrontEnd: certauthtest.FrontEnd{Name: "Nginx"},
-		Client:   ca.Issue(t, "orders", certauthtest.DNS("orders.partner.example")),
-		Issuer:   ca,
-		Path:     "/orders",
-		Exempt:   "/health",
-	}
-	health := func(protected http.Handler, exempt func(path string) bool) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet && exempt(r.URL.Path) && r.URL.RawPath == "" {
-				orders.ServeHTTP(w, r)
-				return
-			}
-			protected.ServeHTTP(w, r)
-		})
-	}
-
-	certauthtest.TestHandler(t, health(auth.Handler(orders), func(path string) bool { return path == "/health" }), test)
+	certauthtest.TestHandler(t, mux, certauthtest.HandlerTest{
+		FrontEnd:  certauthtest.FrontEnd{Name: "Nginx"},
+		Client:    ca.Issue(t, "orders", certauthtest.DNS("orders.partner.example")),
+		Issuer:    ca,
+		Path:      "/orders",
+		Configure: auth.ConfigureServer,
+	})
 	fmt.Println("rows that got in:", strings.Count(t.fatal, "GOT IN"))
+	// Output: rows that got in: 0
+}
 
-	certauthtest.TestHandler(t, health(auth.Handler(orders), func(path string) bool { return strings.HasPrefix(path, "/health") }), test)
+// Somebody lets health probes through, by a prefix of the path.
+func ExampleTestHandler_fault() {
+	t := &program{}
+	defer t.cleanup()
+
+	client := certauthtest.SelfSigned(t, "orders")
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.Traefik{From: forwarded.Peers("127.0.0.1")}, Policy: certauth.Certificates(client.Certificate),
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "page", r.URL.Path) })
+	protected := auth.Handler(pages)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/health") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		protected.ServeHTTP(w, r)
+	})
+
+	certauthtest.TestHandler(t, handler, certauthtest.HandlerTest{
+		FrontEnd: certauthtest.FrontEnd{Name: "Traefik"}, Client: client, Path: "/orders", Exempt: "/health",
+	})
 	for line := range strings.Lines(t.fatal) {
 		if strings.Contains(line, "sibling") {
 			fmt.Print(line)
 		}
 	}
-	// Output:
-	// rows that got in: 0
-	// "exempt: a sibling" GOT IN, answer 200: equality, and no prefix [GHSA-gx7w-56w6-g48x]
+	// Output: "exempt: a sibling" GOT IN, answer 200: equality, and no prefix [GHSA-gx7w-56w6-g48x]
 }
 
 // A handler is tested together with its Authenticator.

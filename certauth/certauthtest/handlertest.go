@@ -2,10 +2,8 @@ package certauthtest
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"strings"
 	"time"
 )
@@ -152,30 +150,4 @@ func (test *HandlerTest) check(handler http.Handler) error {
 		mistake(err != nil || !address.IsLoopback(), "HandlerTest.Stranger is not a loopback address")
 	}
 	return errors.Join(found...)
-}
-
-// connectTo takes the address of a service that runs.
-func (run *tableRun) connectTo(text string) error {
-	u, err := url.Parse(text)
-	if err != nil {
-		return err
-	}
-	host := u.Hostname()
-	if host == "localhost" {
-		host = "127.0.0.1"
-	}
-	address, err := netip.ParseAddr(host)
-	port := otherwise(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
-	if err != nil || !address.IsLoopback() || port == "" {
-		return errors.New("HandlerTest.URL is not http:// or https:// with a loopback address: forged requests are for your own service on this machine")
-	}
-	run.direct = true
-	run.plain = endpoint{network: "tcp", address: net.JoinHostPort(host, port), tls: u.Scheme == "https"}
-	if run.plain.tls {
-		run.secure = run.plain
-	}
-	if path := strings.TrimSuffix(u.Path, "/"); path != "" {
-		run.test.Path = path + run.test.Path
-	}
-	return nil
 }
