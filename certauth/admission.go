@@ -46,10 +46,17 @@ func (a *admission) check(child *x509.Certificate, key []byte, signature func() 
 // has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
 func (s *search) admit(presented []*x509.Certificate) {
-	left := slices.DeleteFunc(slices.Clone(presented), func(c *x509.Certificate) bool { return !c.IsCA || s.configured(c) })
-	for _, ca := range left {
-		s.span.watch(ca, s.skew)
+	var left []*candidate
+	for _, cert := range presented {
+		if !cert.IsCA {
+			continue
+		}
+		if c := newCandidate(cert, s.keyOf); !s.configured(c) {
+			s.span.watch(cert, s.skew)
+			left = append(left, c)
+		}
 	}
+	s.wide = true // in order, until one has signed it
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(left); i++ {
@@ -62,47 +69,48 @@ func (s *search) admit(presented []*x509.Certificate) {
 			i--
 		}
 	}
+	s.wide = false
 }
 
 // configured reports whether the certificate is a candidate already.
-func (s *search) configured(cert *x509.Certificate) bool {
-	return s.intermediates.contains(cert) || s.roots != nil && s.roots.contains(cert)
+func (s *search) configured(c *candidate) bool {
+	return holds(s.intermediates.bySubject[c.name], c.cert) || holds(s.rootsOf(c.name), c.cert)
 }
 
-func (s *search) certified(ca *x509.Certificate) bool {
-	var issuers []*x509.Certificate
-	if s.roots != nil {
-		issuers = append(issuers, s.choose(ca, s.roots.bySubject[string(ca.RawIssuer)], 1)...)
-	}
-	issuers = append(issuers, s.choose(ca, s.issuers(ca), 1)...)
+func (s *search) certified(ca *candidate) bool {
+	issuers := append(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer))...)
 	for _, issuer := range issuers {
-		if canHaveSigned(issuer, ca) && s.admission.check(ca, issuer.RawSubjectPublicKeyInfo, func() error { return ca.CheckSignatureFrom(issuer) }) {
+		if canHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
 			return true
 		}
 	}
-	return s.system != nil && s.admission.check(ca, nil, func() error {
-		_, err := ca.Verify(x509.VerifyOptions{
+	return s.system != nil && s.admission.check(ca.cert, nil, func() error {
+		_, err := withoutConstraints(ca.cert).Verify(x509.VerifyOptions{
 			Roots: s.system, Intermediates: x509.NewCertPool(), CurrentTime: s.now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		})
 		return err
 	})
 }
 
-// canHaveSigned reports whether the issuer may sign certificates and the signature is of a
-// kind that crypto/x509 accepts and the issuer's key can make. If not, there is nothing to
-// check: an old cross-certificate with SHA-1 costs nothing.
+// canHaveSigned reports whether the signature is of a kind that crypto/x509 accepts and the
+// issuer's key can make. If not, there is nothing to check: an old cross-certificate with
+// SHA-1 costs nothing.
 func canHaveSigned(issuer, child *x509.Certificate) bool {
-	if !issuer.IsCA || issuer.KeyUsage != 0 && issuer.KeyUsage&x509.KeyUsageCertSign == 0 {
-		return false
-	}
-	switch child.SignatureAlgorithm {
+	kind := signatureKind(child)
+	return kind != x509.UnknownPublicKeyAlgorithm && issuer.PublicKeyAlgorithm == kind
+}
+
+// signatureKind is the kind of key that made the signature, or unknown if crypto/x509 would
+// not look at it.
+func signatureKind(cert *x509.Certificate) x509.PublicKeyAlgorithm {
+	switch cert.SignatureAlgorithm {
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
-		return issuer.PublicKeyAlgorithm == x509.RSA
+		return x509.RSA
 	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
-		return issuer.PublicKeyAlgorithm == x509.ECDSA
+		return x509.ECDSA
 	case x509.PureEd25519:
-		return issuer.PublicKeyAlgorithm == x509.Ed25519
+		return x509.Ed25519
 	default:
-		return false
+		return x509.UnknownPublicKeyAlgorithm
 	}
 }

@@ -15,32 +15,41 @@ import (
 // exactly one more label on the left. A name that is itself a wildcard in the
 // certificate matches nothing, the common name is not looked at, and other types of
 // alternative names are never taken for DNS names.
+//
+// This rule, like those on other types of alternative names, refuses a certificate as
+// malformed if a name of its type is empty or not printable ASCII. Names of other types
+// may be anything.
 type DNSNames []string
 
 // URIs accepts certificates that have one of the listed URIs among their alternative
 // names. The comparison is exact, byte for byte: case counts, and nothing is
-// normalised. For workload identities see [SPIFFEIDs].
+// normalised. A certificate with a URI that is not printable ASCII without spaces is
+// refused as malformed. For workload identities see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their
 // alternative names: "alice@partner.example", or "@partner.example" for every mailbox
 // of exactly that host. The local part compares exactly, the host without regard to
-// case. What is not one plain mailbox never matches.
+// case. What is not one plain mailbox never matches; with a space in it, quoted or not,
+// the certificate is malformed.
 type Emails []string
 
 // IPs accepts certificates that have, among their alternative names, one of the listed
 // addresses or an address within one of the listed prefixes: "10.1.2.3", "10.0.0.0/8".
-// It is about the name in the certificate, not about where the request came from.
+// It is about the name in the certificate, not about where the request came from. A
+// certificate with an address that has neither 4 nor 16 bytes, or is IPv4 in the form of
+// IPv6, is refused as malformed.
 type IPs []string
 
 // UPNs accepts certificates that have one of the listed user principal names among
 // their alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at
-// sign compares exactly, the rest without regard to ASCII case.
+// sign compares exactly, the rest without regard to ASCII case. A certificate with a
+// principal name that is not a UTF8String, as MS-WCCE has it, is refused as malformed.
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
-	named, after := c.altRule("DNSNames", "DNS name", p, at, parseDNSPattern,
-		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, isHostName) }, nil)
+	named, after := c.altRule("DNSNames", "DNS name", san.DNSName, p, at, parseDNSPattern,
+		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, san.IsHostName) }, nil)
 	r := &dnsRule{altRule: named}
 	for _, text := range p {
 		r.patterns = append(r.patterns, newDNSPattern(text))
@@ -49,21 +58,21 @@ func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("URIs", "URI", p, at, parseURI,
+	return c.altRule("URIs", "URI", san.URI, p, at, parseURI,
 		func(n *san.Names) []string { return n.URIs }, func(*san.Names) bool { return true }, func(have, want string) bool { return have == want })
 }
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("Emails", "e-mail address", p, at, parseMailboxPattern,
-		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, isMailbox) }, matchMailbox)
+	return c.altRule("Emails", "e-mail address", san.RFC822Name, p, at, parseMailboxPattern,
+		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, san.IsMailbox) }, matchMailbox)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("UPNs", "user principal name", p, at, parseUPN,
+	return c.altRule("UPNs", "user principal name", san.OtherName, p, at, parseUPN,
 		func(n *san.Names) []string { return n.UPNs }, func(n *san.Names) bool { return all(n.UPNs, isUPN) }, matchUPN)
 }
 
-func (c *compilation) altRule(name, what string, list []string, at place, parse func(string) error,
+func (c *compilation) altRule(name, what string, form int, list []string, at place, parse func(string) error,
 	have func(*san.Names) []string, readable func(*san.Names) bool, match func(have, want string) bool,
 ) (*altRule, standing) {
 	path := at.path + "." + name
@@ -71,7 +80,7 @@ func (c *compilation) altRule(name, what string, list []string, at place, parse 
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &altRule{path: path, what: what, have: have, readable: readable, match: match}
+	r := &altRule{path: path, what: what, form: form, have: have, readable: readable, match: match}
 	for i, text := range list {
 		if err := parse(text); err != nil {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
@@ -81,10 +90,13 @@ func (c *compilation) altRule(name, what string, list []string, at place, parse 
 	return r, at.standing.withName()
 }
 
-// altRule is a list of patterns over the names of one type. readable says whether all of
-// them could be read: of what cannot be read, Not must not say that it differs.
+// altRule is a list of patterns over the names of one type. A certificate with a name of the
+// type that cannot be read is refused: it is not known what the CA certified. readable says
+// whether the others have the syntax of the type: where one has not, Not must not say that it
+// differs.
 type altRule struct {
 	path, what string
+	form       int
 	list       []string
 	have       func(*san.Names) []string
 	readable   func(*san.Names) bool
@@ -92,6 +104,9 @@ type altRule struct {
 }
 
 func (r *altRule) judge(e *evaluation) *Error {
+	if e.facts.names.alt.Fault(r.form) != nil {
+		return e.refuse(r, false)
+	}
 	have := r.have(&e.facts.names.alt)
 	for _, name := range have {
 		for _, want := range r.list {
@@ -111,6 +126,9 @@ type dnsRule struct {
 }
 
 func (r *dnsRule) judge(e *evaluation) *Error {
+	if e.facts.names.alt.Fault(r.form) != nil {
+		return e.refuse(r.altRule, false)
+	}
 	hosts := e.facts.hostNames()
 	for _, host := range hosts {
 		for i := range r.patterns {
@@ -123,6 +141,9 @@ func (r *dnsRule) judge(e *evaluation) *Error {
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
+	if err := e.facts.names.alt.Fault(r.form); err != nil {
+		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+	}
 	have := r.have(&e.facts.names.alt)
 	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
 	refused.mismatch = r.readable(&e.facts.names.alt)
@@ -159,6 +180,9 @@ type ipRule struct {
 }
 
 func (r *ipRule) judge(e *evaluation) *Error {
+	if e.facts.names.alt.Fault(san.IPAddress) != nil {
+		return e.refuse(r, false)
+	}
 	for _, address := range e.facts.names.alt.IPs {
 		for _, allowed := range r.prefixes {
 			if allowed.Contains(address) {
@@ -170,6 +194,9 @@ func (r *ipRule) judge(e *evaluation) *Error {
 }
 
 func (r *ipRule) refusal(e *evaluation) *Error {
+	if err := e.facts.names.alt.Fault(san.IPAddress); err != nil {
+		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+	}
 	var have []string
 	for _, address := range e.facts.names.alt.IPs {
 		have = append(have, address.String())

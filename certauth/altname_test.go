@@ -1,8 +1,11 @@
 package certauth_test
 
 import (
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,9 +175,122 @@ func TestIdentity_MalformedEmailNeverMatches(t *testing.T) {
 		assert.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%s: %v", have, err)
 	}
 	for _, have := range []string{"a b@a.example", "a@a.example\x00", "a@a.example\n", "\x7Fa@a.example"} {
-		leaf := w.issue(t, san(t, altName(1, have)))
-		_, err := judge(t, w.chain(), leaf)
+		leaf := w.issue(t, san(t, altName(1, have), altName(1, "a@a.example")))
+		_, err := judge(t, w.behind(certauth.Emails{"@a.example"}), leaf)
 		assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err), "%q: %v", have, err)
+	}
+}
+
+// finding C14: an alternative name of a type that no rule asked about made the certificate malformed.
+//
+// A rule that does ask refuses: nobody knows what the CA certified there. Not refuses too.
+func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
+	w := newWorld(t)
+	uuid := asn1.RawValue{Tag: 0, IsCompound: true, Bytes: []byte("\x06\x13\x69\x83\xD6\xE4\xCD\xBB\xF3\xA5\xB8\xC1\xD7\xBF\xA6\xCF\x8E\xAB\x9D\x85\x37\xA0\x03\x0C\x01a")}
+	ia5UPN := asn1.RawValue{Tag: 0, IsCompound: true, Bytes: []byte("\x06\x0A\x2B\x06\x01\x04\x01\x82\x37\x14\x02\x03\xA0\x05\x16\x03a@b")}
+	rules := map[string]certauth.Policy{
+		"DNSNames": certauth.DNSNames{"a.example"}, "URIs": certauth.URIs{"urn:a"}, "SPIFFEIDs": certauth.SPIFFEIDs{"spiffe://a.example"},
+		"Emails": certauth.Emails{"a@a.example"}, "IPs": certauth.IPs{"10.1.2.3"}, "UPNs": certauth.UPNs{"a@b"},
+	}
+	good := []asn1.RawValue{altName(1, "a@a.example"), altName(2, "a.example"), altName(7, "\x0A\x01\x02\x03"), upn(t, "a@b")}
+	for name, tc := range map[string]struct {
+		odd  asn1.RawValue
+		asks string // the rules that are refused
+	}{
+		"a URI with a space, as OPC UA has it":    {altName(6, "urn:PRESS-07:Example Vendor:Line Client"), "URIs SPIFFEIDs"},
+		"a quoted mailbox with a space":           {altName(1, `"a b"@a.example`), "Emails"},
+		"an otherName below 2.25":                 {uuid, ""},
+		"a user principal name as IA5String":      {ia5UPN, "UPNs"},
+		"an otherName without a type":             {asn1.RawValue{Tag: 0, IsCompound: true}, "UPNs"},
+		"an IPv4 address in IPv6 form":            {altName(7, string(net.IPv4(10, 1, 2, 3).To16())), "IPs"},
+		"a DNS name with a space":                 {altName(2, "a .example"), "DNSNames"},
+		"an empty e-mail address":                 {altName(1, ""), "Emails"},
+		"a directory name that is none":           {asn1.RawValue{Tag: 4, IsCompound: true, Bytes: []byte{5, 0}}, ""},
+		"a registered ID that is none":            {altName(8, "\x80"), ""},
+		"an EDI party name and an X.400 address":  {asn1.RawValue{Tag: 5, IsCompound: true}, ""},
+		"a number that no form of RFC 5280 bears": {altName(11, "a"), ""},
+	} {
+		names := append([]asn1.RawValue{tc.odd}, good...)
+		if !strings.Contains(tc.asks, "URIs") {
+			names = append(names, altName(6, "spiffe://a.example/a"))
+		}
+		leaf := w.issue(t, san(t, names...))
+		for _, policy := range []certauth.Policy{w.chain(), certauth.Certificates(leaf), w.behind(certauth.CommonNames{"client"})} {
+			_, err := judge(t, policy, leaf)
+			assert.NoError(t, err, name)
+		}
+		for kind, rule := range rules {
+			_, err := judge(t, w.behind(rule), leaf)
+			switch {
+			case slices.Contains(strings.Fields(tc.asks), kind):
+				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err), "%s: %s: %v", name, kind, err)
+				_, err = judge(t, w.behind(certauth.Not{Policy: rule}), leaf)
+				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err), "%s: Not over %s: %v", name, kind, err)
+				_, err = judge(t, w.behind(certauth.Any{rule, certauth.CommonNames{"client"}}), leaf)
+				assert.NoError(t, err, "%s: %s or another rule", name, kind)
+			case kind == "URIs": // no certificate here has that one
+				assert.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%s: %s: %v", name, kind, err)
+			default:
+				assert.NoError(t, err, "%s: %s", name, kind)
+			}
+		}
+		id, err := judge(t, w.chain(), leaf)
+		require.NoError(t, err)
+		_, isSVID := id.SPIFFEID()
+		assert.Equal(t, !strings.Contains(tc.asks, "SPIFFEIDs"), isSVID, name)
+	}
+}
+
+// An SVID has one URI: with another beside it that cannot be read, there is no SPIFFE ID.
+func TestSPIFFE_UnreadableURIBesideIt(t *testing.T) {
+	w := newWorld(t)
+	id, err := judge(t, w.chain(), w.issue(t, san(t, altName(6, "spiffe://a.example/a"), altName(6, "urn:a b"))))
+	require.NoError(t, err)
+	spiffeID, ok := id.SPIFFEID()
+	assert.False(t, ok)
+	assert.Empty(t, spiffeID)
+}
+
+// finding C16: a critical subjectAltName that holds a user principal name alone was refused as not understood.
+//
+// RFC 5280, section 4.2.1.6: where the subject is empty, the extension is critical. crypto/x509
+// reports one without a name of its four types as unhandled.
+func TestAltNames_CriticalExtensionWithAPrincipalNameAlone(t *testing.T) {
+	w := newWorld(t)
+	critical := func(names ...asn1.RawValue) certauthtest.Template {
+		return func(c *x509.Certificate) {
+			san(t, names...)(c)
+			c.Subject = pkix.Name{}
+			c.ExtraExtensions[0].Critical = true
+		}
+	}
+	another := func(c *x509.Certificate) {
+		critical(upn(t, "a@b"))(c)
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{1, 2, 3}, Critical: true, Value: []byte{5, 0}})
+	}
+	const yes, byChain, byPin = certauth.ReasonNone, certauth.ReasonChainUntrusted, certauth.ReasonExtensionNotAllowed
+	for _, tc := range []struct {
+		name       string
+		change     certauthtest.Template
+		chain, pin certauth.Reason
+	}{
+		{"a principal name", critical(upn(t, "a@b")), yes, yes},
+		{"a principal name beside another otherName", critical(upn(t, "a@b"), otherName(t, asn1.ObjectIdentifier{1, 2, 3}, "a")), yes, yes},
+		{"a principal name and a DNS name", critical(upn(t, "a@b"), altName(2, "a.example")), yes, yes},
+		{"another otherName alone", critical(otherName(t, asn1.ObjectIdentifier{1, 2, 3}, "a")), byChain, byPin},
+		{"a principal name beside one that cannot be read", critical(upn(t, "a@b"), asn1.RawValue{Tag: 0, IsCompound: true}), byChain, byPin},
+		{"a registered ID alone", critical(altName(8, "\x2A")), byChain, byPin},
+		{"a principal name, and another critical extension", another, byChain, byPin},
+	} {
+		leaf := w.issue(t, tc.change)
+		id, err := judge(t, w.behind(certauth.Any{certauth.UPNs{"a@b"}, certauth.Not{Policy: certauth.CommonNames{"x"}}}), leaf)
+		assert.Equal(t, tc.chain, reasonOf(err), "%s: %v", tc.name, err)
+		if err == nil {
+			assert.Same(t, leaf, id.Leaf, tc.name)
+			assert.Same(t, leaf, id.Chains[0][0], tc.name)
+		}
+		_, err = judge(t, certauth.Certificates(leaf), leaf)
+		assert.Equal(t, tc.pin, reasonOf(err), "%s: %v", tc.name, err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -27,11 +29,15 @@ type AppServiceHealth struct {
 	Key string
 }
 
-// String keeps the key out of whatever prints a configuration.
+// String keeps the key out of whatever prints a configuration. Package fmt does not ask where
+// the value stands in an unexported field of another struct; leave Key empty if yours does.
 func (AppServiceHealth) String() string { return "AppServiceHealth" }
 
-// GoString is String.
-func (p AppServiceHealth) GoString() string { return p.String() }
+// Format implements [fmt.Formatter]: String for every verb.
+func (p AppServiceHealth) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, p.String()) }
+
+// MarshalText implements [encoding.TextMarshaler] for JSON and the handlers of log/slog.
+func (p AppServiceHealth) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 const (
 	healthTokenHeader = "X-Ms-Auth-Internal-Token" //nolint:gosec // the name of a header, not a secret
@@ -50,14 +56,19 @@ func (p AppServiceHealth) prepare() (proof, error) {
 		return nil, errors.New("AppServiceHealth: the key is an unresolved reference, which is no secret")
 	}
 	sum := sha256.Sum256([]byte(key))
-	return healthToken(base64.StdEncoding.EncodeToString(sum[:])), nil
+	return healthToken(sha256.Sum256([]byte(base64.StdEncoding.EncodeToString(sum[:])))), nil
 }
 
-type healthToken string
+// healthToken is the hash of the token: the token itself opens the door and is kept nowhere.
+type healthToken [sha256.Size]byte
 
 func (t healthToken) holds(r *http.Request) bool {
 	values := r.Header[healthTokenHeader]
-	return len(values) == 1 && subtle.ConstantTimeCompare([]byte(values[0]), []byte(t)) == 1
+	if len(values) != 1 || len(values[0]) != base64.StdEncoding.EncodedLen(sha256.Size) {
+		return false
+	}
+	have := sha256.Sum256([]byte(values[0]))
+	return subtle.ConstantTimeCompare(have[:], t[:]) == 1
 }
 
 func (healthToken) String() string { return "the App Service health token" }

@@ -29,6 +29,7 @@ type Authenticator struct {
 	exclusions []exclusion
 	headers    headerSet
 	roles      roleNames
+	serverAuth []string     // reasons of the AcceptServerAuth policies
 	memos      atomic.Int64 // given out to rules
 	chains     chainNodes
 	material   *material
@@ -75,7 +76,7 @@ func New(config Config) (*Authenticator, error) {
 			start.vouched = vouchedNames
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
-		a.roles = c.roles
+		a.roles, a.serverAuth = c.roles, c.serverAuth
 		a.judged = &judged{a.policy, len(a.roles.given) > 0}
 		if verifies {
 			a.judged.rule = allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}, a.policy}
@@ -124,7 +125,7 @@ func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
 	if reads, ok := source.(HeaderSource); ok {
 		headers, err := newHeaderSet(reads.Headers())
 		if err != nil {
-			return []error{fmt.Errorf("Source: %w", err)}
+			return mistakes.Prefix("Source: ", err)
 		}
 		a.headers = headers
 	}
@@ -171,26 +172,31 @@ func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
 }
 
 // check never panics and never returns two nils.
-func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
+func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 	if a == nil || a.policy == nil || a.source == nil {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
+	var p probe
+	if refused := a.ask(r, &p); refused != nil {
+		return nil, refused
+	}
+	return a.decide(r, &p)
+}
+
+// decide judges what the source has found. It looks at no header.
+func (a *Authenticator) decide(r *http.Request, p *probe) (id *Identity, refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id, refused = nil, a.panicked("Source", p)
 		}
 	}()
-	var p probe
-	if refused := a.ask(r, &p); refused != nil {
-		return nil, refused
-	}
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)
 	if a.cache == nil || !p.recognisable() {
 		return a.checkNew(r, now, 0, p)
 	}
-	hash := a.cache.hash(&p)
-	f := a.cache.find(hash, &p)
+	hash := a.cache.hash(p)
+	f := a.cache.find(hash, p)
 	if f == nil {
 		return a.checkNew(r, now, hash, p)
 	}
@@ -199,7 +205,12 @@ func (a *Authenticator) check(r *http.Request) (id *Identity, refused *Error) {
 
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
-func (a *Authenticator) ask(r *http.Request, p *probe) *Error {
+func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
+	defer func() {
+		if p := recover(); p != nil {
+			refused = a.panicked("Source", p)
+		}
+	}()
 	if socket.AsksForTunnel(r) {
 		return refusal(ReasonSourceUntrusted, "Source", "the connection begins as HTTP/2, and a handler is to take it over").
 			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
@@ -215,7 +226,6 @@ func (a *Authenticator) ask(r *http.Request, p *probe) *Error {
 	if err == nil && p.len() == 0 {
 		err = errNoCertificate()
 	}
-	var refused *Error
 	if err != nil {
 		refused = sourceError(err)
 	}
@@ -266,12 +276,13 @@ func (a *Authenticator) TellsCallersApart() bool { return a != nil && a.standing
 // Reload reads all files, environment variables and functions of the policy, of those given
 // to Require, and of those in the source's gates, again, now, and returns when that is done:
 // for a signal handler, or a test. What fails keeps its last good value and is part of the
-// returned error.
+// returned error. What is being read at the moment is read again after that, unless that
+// reading hangs, which is an error.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	errs := []error{a.material.reload(ctx)}
+	errs := []error{a.material.reload(ctx, true)}
 	for _, reload := range a.sourceReloads {
 		_, err := safely(func() (bool, error) { return true, reload(ctx) })
 		errs = append(errs, err)

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 const (
@@ -26,24 +28,38 @@ const (
 	maxRSAExponent = 65537
 )
 
-// withoutCopies drops copies of the leaf from the rest: some clients send it twice.
-func withoutCopies(presented []*x509.Certificate) []*x509.Certificate {
-	kept := presented[:1:1]
-	for _, cert := range presented[1:] {
-		if !cert.Equal(presented[0]) {
+// usable returns the leaf and what can be a CA above it. The leaf must be perfect. What is
+// sent along with it and cannot be used, an old version, a weak or unknown key, is left out:
+// clients send what their stores hold, roots of the nineties included. Copies of the leaf are
+// left out as well. Sizes hold for all. at is the place of what is wrong.
+func usable(presented []*x509.Certificate) (kept []*x509.Certificate, at int, err error) {
+	for i, cert := range presented {
+		if err := checkSize(cert); err != nil {
+			return nil, i, err
+		}
+		switch err := checkForm(cert); {
+		case err != nil && i == 0:
+			return nil, i, err
+		case err == nil && (i == 0 || !cert.Equal(presented[0])):
 			kept = append(kept, cert)
 		}
 	}
-	return kept
+	return kept, 0, nil
 }
 
-// checkForm holds for every certificate, whoever sent it.
-func checkForm(cert *x509.Certificate) error {
+func checkSize(cert *x509.Certificate) error {
 	switch {
 	case cert == nil || len(cert.Raw) == 0:
 		return errors.New("nil or not parsed")
 	case len(cert.Raw) > maxCertificateSize:
 		return fmt.Errorf("%d bytes, want at most %d", len(cert.Raw), maxCertificateSize)
+	}
+	return nil
+}
+
+// checkForm holds for every leaf, and for every CA that was sent along.
+func checkForm(cert *x509.Certificate) error {
+	switch {
 	case cert.Version != 3:
 		return fmt.Errorf("X.509 version %d, want 3", cert.Version)
 	case cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0:
@@ -87,17 +103,33 @@ func checkKeyEncoding(cert *x509.Certificate) error {
 }
 
 // checkUnchained is what holds under a pin, where no chain is verified, beside the dates.
-// path is the rule's.
-func checkUnchained(path string, leaf *x509.Certificate) *Error {
-	if usage := leaf.ExtKeyUsage; len(usage)+len(leaf.UnknownExtKeyUsage) > 0 &&
-		!slices.Contains(usage, x509.ExtKeyUsageClientAuth) && !slices.Contains(usage, x509.ExtKeyUsageAny) {
-		return refusal(ReasonUsageNotAllowed, path, "extended key usage: %s, want clientAuth", usages(leaf))
+// path is the rule's; where serverAuth is not empty, that usage is as good as clientAuth.
+func checkUnchained(path string, f *facts, serverAuth string) *Error {
+	if f.fault != noFault {
+		return f.fault.refusal(path, "the leaf", f.leaf, ReasonExtensionNotAllowed)
 	}
-	if len(leaf.UnhandledCriticalExtensions) > 0 {
-		return refusal(ReasonExtensionNotAllowed, path, "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
+	if !inExtendedUsage(f.leaf, serverAuth != "") {
+		return wrongExtendedUsage(path, "the leaf", f.leaf, serverAuth)
 	}
 	return nil
 }
+
+// unhandledExtensions returns the critical extensions of a leaf that nobody has processed.
+// To crypto/x509, alternative names that hold none of its four types are one; user principal
+// names, which rules read here, are not.
+func unhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
+	unhandled := leaf.UnhandledCriticalExtensions
+	at := slices.IndexFunc(unhandled, oidSubjectAltName.Equal)
+	if at < 0 {
+		return unhandled
+	}
+	if names, err := san.Of(leaf); err != nil || len(names.UPNs) == 0 || names.Fault(san.OtherName) != nil {
+		return unhandled
+	}
+	return slices.Delete(slices.Clone(unhandled), at, at+1)
+}
+
+var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
 // checkLeafDates is checkDates for the leaf.
 func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {
@@ -147,7 +179,7 @@ func usages(cert *x509.Certificate) string {
 		names = append(names, usage.String())
 	}
 	if len(names) == 0 {
-		return "none on the leaf"
+		return "none"
 	}
 	return clip(strings.Join(names, ", "), logtext.MaxQuoted)
 }

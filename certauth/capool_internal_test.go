@@ -29,11 +29,24 @@ func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certi
 
 func poolFor(t *testing.T, certs ...*x509.Certificate) *caPool {
 	t.Helper()
-	pool := &caPool{certs: certs, bySubject: map[string][]*x509.Certificate{}}
-	for _, cert := range certs {
-		pool.bySubject[string(cert.RawSubject)] = append(pool.bySubject[string(cert.RawSubject)], cert)
+	pool := &caPool{certs: certs, bySubject: map[string][]*candidate{}}
+	for _, c := range candidatesOf(certs) {
+		pool.bySubject[c.name] = append(pool.bySubject[c.name], c)
 	}
 	return pool
+}
+
+func candidatesOf(certs []*x509.Certificate) []*candidate {
+	var all []*candidate
+	for _, cert := range certs {
+		all = append(all, newCandidate(cert, nameKey))
+	}
+	return all
+}
+
+func (s *search) runFor(leaf *x509.Certificate) {
+	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	s.run()
 }
 
 func manyCAs(keyIDs bool) []*x509.Certificate {
@@ -63,23 +76,27 @@ func TestLimits_SameNameCAsStayCheap(t *testing.T) {
 		leaf          *x509.Certificate
 		wantRoots     int
 		wantOthers    int
-		otherKey      bool
+		wide          int // found in a wide search, roots and others
 	}{
-		{"100 roots with key identifiers, one of them named", manyCAs(true), nil, nil, leafOf("key 42"), 1, 0, true},
-		{"100 roots with key identifiers, none of them named", manyCAs(true), nil, nil, leafOf("key 100"), 0, 0, true},
-		{"100 roots with key identifiers, the leaf names none", manyCAs(true), nil, nil, leafOf(""), maxSameName, 0, false},
-		{"100 roots without key identifiers", manyCAs(false), nil, nil, leafOf("key 42"), maxSameName, 0, false},
-		{"100 intermediates with key identifiers", nil, manyCAs(true), nil, leafOf("key 42"), 0, 1, true},
-		{"100 intermediates without", nil, manyCAs(false), nil, leafOf("key 42"), 0, maxSameName, false},
-		{"100 presented without", nil, nil, manyCAs(false), leafOf("key 42"), 0, maxSameName, false},
-		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, false},
+		{"100 roots with key identifiers, one of them named", manyCAs(true), nil, nil, leafOf("key 42"), 1, 0, maxSameName},
+		{"100 roots with key identifiers, none of them named", manyCAs(true), nil, nil, leafOf("key 100"), maxSameName, 0, maxSameName},
+		{"100 roots with key identifiers, the leaf names none", manyCAs(true), nil, nil, leafOf(""), maxSameName, 0, maxSameName},
+		{"100 roots without key identifiers", manyCAs(false), nil, nil, leafOf("key 42"), maxSameName, 0, maxSameName},
+		{"100 intermediates with key identifiers", nil, manyCAs(true), nil, leafOf("key 42"), 0, 1, maxSameName},
+		{"100 intermediates without", nil, manyCAs(false), nil, leafOf("key 42"), 0, maxSameName, maxSameName},
+		{"100 presented without", nil, nil, manyCAs(false), leafOf("key 42"), 0, maxSameName, maxSameName},
+		{"another name", manyCAs(true), manyCAs(true), manyCAs(true), &x509.Certificate{RawIssuer: []byte("CN=Other")}, 0, 0, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := search{roots: poolFor(t, tc.roots...), intermediates: poolFor(t, tc.intermediates...), presented: tc.presented, depth: 1, now: time.Unix(1000, 0)}
-			s.run(tc.leaf)
+			s := search{roots: poolFor(t, tc.roots...), intermediates: poolFor(t, tc.intermediates...), presented: candidatesOf(tc.presented), depth: 1, now: time.Unix(1000, 0)}
+			s.runFor(tc.leaf)
 			assert.Len(t, s.foundRoots, tc.wantRoots)
 			assert.Len(t, s.foundIntermediates, tc.wantOthers)
-			assert.Equal(t, tc.otherKey, s.sameNameOtherKey)
+			assert.Equal(t, tc.wantRoots+tc.wantOthers == 1, s.passed)
+			s.wide = true
+			s.runFor(tc.leaf)
+			assert.Equal(t, tc.wide, len(s.foundRoots)+len(s.foundIntermediates))
+			assert.False(t, s.passed)
 		})
 	}
 }
@@ -93,7 +110,7 @@ func TestLimits_OneSearchIsBounded(t *testing.T) {
 		}
 	}
 	s := search{roots: poolFor(t), intermediates: poolFor(t, intermediates...), depth: maxCertificates, now: time.Unix(5000, 0)}
-	s.run(&x509.Certificate{RawIssuer: []byte("CN=0")})
+	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=0")})
 	assert.Len(t, s.foundIntermediates, maxCandidates)
 	assert.Empty(t, s.foundRoots)
 }
@@ -105,11 +122,11 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 	expired := caOf("CN=CA", "CN=Root", "", "", 8)
 	expired.NotAfter = time.Unix(500, 0)
 	pool := poolFor(t, young, expired, old)
-	s := search{roots: poolFor(t), intermediates: pool, presented: []*x509.Certificate{sent}, depth: 1, now: time.Unix(1000, 0)}
-	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
+	s := search{roots: poolFor(t), intermediates: pool, presented: candidatesOf([]*x509.Certificate{sent}), depth: 1, now: time.Unix(1000, 0)}
+	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
 	require.Len(t, s.foundIntermediates, 4)
 	for i, want := range []*x509.Certificate{young, old, sent, expired} {
-		assert.True(t, s.foundIntermediates[i].Equal(want), "place %d", i)
+		assert.True(t, s.foundIntermediates[i].cert.Equal(want), "place %d", i)
 	}
 
 	// What is presented never displaces what is configured.
@@ -117,11 +134,11 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 	for i := range 9 {
 		crowd = append(crowd, caOf("CN=CA", "CN=Root", "", "", 100+i))
 	}
-	s = search{roots: poolFor(t), intermediates: poolFor(t, young, old), presented: crowd, depth: 1, now: time.Unix(1000, 0)}
-	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
+	s = search{roots: poolFor(t), intermediates: poolFor(t, young, old), presented: candidatesOf(crowd), depth: 1, now: time.Unix(1000, 0)}
+	s.runFor(&x509.Certificate{RawIssuer: []byte("CN=CA")})
 	require.Len(t, s.foundIntermediates, maxSameName)
-	assert.True(t, s.foundIntermediates[0].Equal(young))
-	assert.True(t, s.foundIntermediates[1].Equal(old))
+	assert.True(t, s.foundIntermediates[0].cert.Equal(young))
+	assert.True(t, s.foundIntermediates[1].cert.Equal(old))
 }
 
 // newCAPool puts the youngest first and drops copies.
@@ -137,8 +154,8 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, pool.certs, 4)
 	var born []int64
-	for _, cert := range pool.bySubject["CN=CA"] {
-		born = append(born, cert.NotBefore.Unix())
+	for _, c := range pool.bySubject[nameKey([]byte("CN=CA"))] {
+		born = append(born, c.cert.NotBefore.Unix())
 	}
 	assert.Equal(t, []int64{9, 7, 5, 1}, born)
 }
@@ -147,9 +164,9 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	leaf := caOf("CN=CA", "CN=Root", "", "", 1)
 	leaf.IsCA = false
-	s := search{roots: poolFor(t), intermediates: poolFor(t), presented: []*x509.Certificate{leaf}, depth: 5}
-	s.run(&x509.Certificate{RawIssuer: []byte("CN=CA")})
-	assert.Empty(t, s.foundIntermediates)
+	s := search{roots: poolFor(t), intermediates: poolFor(t), depth: 5}
+	s.admit([]*x509.Certificate{leaf})
+	assert.Empty(t, s.presented)
 }
 
 // Nine CAs of a stranger, with the root's name and one key, would cost a hundred
@@ -194,7 +211,8 @@ func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
 		s.admit(presented)
 		return len(s.presented)
 	}
-	public := poolOf([]*x509.Certificate{root.Certificate})
+	public := x509.NewCertPool()
+	public.AddCert(root.Certificate)
 	assert.Equal(t, 2, admitted(public, second.Certificate, first.Certificate), "in any order")
 	assert.Zero(t, admitted(public, second.Certificate), "the upper one is missing")
 	assert.Zero(t, admitted(public, certauthtest.NewCA(t, "Public Root").NewIntermediate(t, "First").Certificate), "a stranger's")

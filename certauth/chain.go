@@ -2,13 +2,10 @@ package certauth
 
 import (
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // DefaultMaxDepth is the largest number of CA certificates above the leaf, the root
@@ -23,15 +20,33 @@ const DefaultMaxDepth = 5
 // the issuer accepts if any of them satisfies it. A revocation rule takes out those that
 // hold a revoked CA, and refuses if none is left or the caller's own certificate is revoked.
 //
-// Refused: a CA certificate or one of the roots as the leaf, a chain with more than
-// MaxDepth CA certificates, SHA-1 and MD5 signatures, and an e-mail address outside a
-// permitted constraint. crypto/x509 lets the constraint "example.com" admit
-// subdomains; RFC 5280, section 4.2.1.10, does not, and nor does this.
+// Signatures, dates, path lengths, extended key usages and certificate policies are judged
+// by crypto/x509. Beside it, or instead of it, hold:
 //
-// Candidates for an issuer are chosen by subject and then by key identifier. Where the
-// child names no key identifier, at most eight candidates of one name are tried, the
-// configured before the presented and the youngest first. A presented CA is a candidate
-// only if a configured one, or one that is a candidate already, has signed it.
+//   - Issuer and subject are compared as RFC 5280, section 7.1, has it: string type, letter
+//     case and spacing do not count. Under [InsecureSystemRoots] they are compared byte for
+//     byte.
+//   - Name constraints of every form (section 4.2.1.10), those of the roots included, critical
+//     or not, apply to the subjects and the alternative names of all certificates below. A
+//     form, a minimum or a maximum that cannot be compared refuses the names it concerns.
+//   - The key usage of the leaf, if it has one, allows digitalSignature or keyAgreement, that
+//     of a CA keyCertSign. An extended key usage that lists nothing allows nothing.
+//   - Critical certificate policies hold no qualifiers but the two that RFC 5280 defines. Any
+//     other critical extension that crypto/x509 does not know refuses, on every certificate
+//     below the root and on the root.
+//
+// Refused are also: a CA certificate or one of the roots as the leaf, a chain with more than
+// MaxDepth CA certificates, and SHA-1 and MD5 signatures.
+//
+// Candidates for an issuer are chosen by subject. Those whose key identifier the child names
+// come first, then those where one of the two has none, then the others: identifiers give
+// the order and signatures decide. At most eight roots and eight other CAs of one name are
+// tried for one child: within each kind the valid before the others, the configured before
+// the presented, and the youngest first. A presented CA is a candidate only if a configured one, or one that is a candidate
+// already, has signed it; to find out, at most 72 signatures are checked. What is sent along
+// and cannot be used (another version than 3, a serial number that is not positive, a key that
+// is weak or of an unknown kind, what crypto/x509 cannot read) is no candidate and refuses
+// nobody; it counts as one of the ten certificates all the same.
 //
 // One Authenticator may have 256 Chain policies that differ, those of
 // [Authenticator.Require] included; more are an error of New. Policies with the same
@@ -60,12 +75,26 @@ type Chain struct {
 	// included; 1 means that the root issues directly. 0 means [DefaultMaxDepth];
 	// negative or above 10 is an error of New.
 	MaxDepth int
+
+	// Policies are the certificate policies of which the chain must have one, as dotted OIDs:
+	// the user-initial-policy-set of RFC 5280, section 6.1.1, with an explicit policy
+	// required. The policy must be in every certificate below the root, or follow from what
+	// is there (anyPolicy, policy mappings). It is how a CA says what a certificate stands
+	// for: a qualified one (0.4.0.194112.1.4 is QCP-w), a level of assurance. Nil asks for
+	// none; a CA that requires one all the same is obeyed either way. "2.5.29.32.0" alone is
+	// any policy that holds all the way. An empty list, a text that is no OID, and
+	// Policies together with [InsecureSystemRoots] are errors of New.
+	Policies []string
 }
 
 func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Chain"
 	c.forbidUnderNot(path, at)
-	settings := chainSettings{strictEKU: p.StrictEKU, maxDepth: p.MaxDepth, skew: at.skew}
+	c.anchors++
+	settings := chainSettings{strictEKU: p.StrictEKU, maxDepth: p.MaxDepth, skew: at.skew, serverAuth: at.serverAuth, policies: c.certificatePolicies(path, p.Policies)}
+	if p.StrictEKU && at.serverAuth != "" {
+		c.mistake(path+".StrictEKU", "asks for clientAuth, and AcceptServerAuth around it does not; leave one out")
+	}
 	if p.MaxDepth == 0 {
 		settings.maxDepth = DefaultMaxDepth
 	}
@@ -79,6 +108,12 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 			c.mistake(path+".Roots", "system roots: %w", err)
 		}
 		settings.system = pool
+		if at.serverAuth != "" {
+			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth: the certificate of any web server would do")
+		}
+		if settings.policies != "" {
+			c.mistake(path+".Policies", "cannot be asked of the system's roots, which some systems verify themselves")
+		}
 	default:
 		settings.roots = c.pool(path+".Roots", roots, true)
 	}
@@ -98,31 +133,44 @@ type chainRule struct {
 // material and the time of this request. Else it looks whether there is anything to search
 // for, and searches if there is.
 func (r *chainRule) judge(e *evaluation) *Error {
-	material, refused := r.material()
-	if refused != nil {
-		return r.own(refused)
-	}
-	current := material.generations()
 	answer := e.facts.answers.of(r.chainNode)
-	if answer == nil || !answer.holds(current, e.now) {
-		if answer = r.withoutSearch(e.facts, material); answer != nil {
-			e.facts.keep(r.chainNode, answer)
-		} else if answer, refused = r.learn(e, material); refused != nil {
+	if answer == nil || !answer.holds(r.generations(), e.now) {
+		var refused *Error
+		if answer, refused = r.find(e); refused != nil {
 			return refused
 		}
 	}
-	switch {
-	case answer.refused != nil && !answer.lasting(): // an Any must see it at once
-		return r.own(answer.refused)
-	case answer.refused != nil && e.quiet > 0:
-		return e.refuse(r, false)
-	case answer.refused != nil:
-		return r.words(e, answer)
-	case len(answer.chains) == 0: // find says why whenever it finds none; a slip there must not let anybody in
+	if answer.refused != nil {
+		return r.refuse(e, answer)
+	}
+	if len(answer.chains) == 0 { // a search says why whenever it finds none; a slip there must not let anybody in
 		return refusal(ReasonInternalError, r.path, "no chain and no reason")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
 	return nil
+}
+
+// find returns an answer for this request where none is remembered.
+func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
+	material, refused := r.material()
+	if refused != nil {
+		return nil, r.own(refused)
+	}
+	if answer := r.withoutSearch(e.facts, material); answer != nil {
+		e.facts.keep(r.chainNode, answer)
+		return answer, nil
+	}
+	return r.learn(e, material)
+}
+
+func (r *chainRule) refuse(e *evaluation, answer *chainAnswer) *Error {
+	switch {
+	case !answer.lasting(): // an Any must see it at once
+		return r.own(answer.refused)
+	case e.quiet > 0:
+		return e.refuse(r, false)
+	}
+	return r.words(e, answer)
 }
 
 // errUnknownIssuer stands for the refusal of a leaf whose issuer is not configured. Most
@@ -133,14 +181,14 @@ var errUnknownIssuer = &Error{Reason: ReasonChainUntrusted}
 // nil. A stranger who floods with names of his own gets no further.
 func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer {
 	current := material.generations()
-	if refused := n.judgeLeaf(f.leaf); refused != nil {
+	if refused := n.judgeLeaf(f); refused != nil {
 		return &chainAnswer{material: current, until: endOfTime, refused: refused}
 	}
-	if n.system != nil || material.names(f.leaf) {
+	if n.system != nil || material.names(material.keyOfIssuer(f)) {
 		return nil
 	}
-	for _, cert := range f.presented[1:] {
-		if cert.IsCA && material.names(cert) {
+	for _, key := range f.issuersSentAlong() {
+		if material.names(key) {
 			return nil
 		}
 	}
@@ -153,14 +201,14 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 }
 
 // judgeLeaf is what the leaf alone is refused for.
-func (n *chainNode) judgeLeaf(leaf *x509.Certificate) *Error {
+func (n *chainNode) judgeLeaf(f *facts) *Error {
 	switch {
-	case leaf.IsCA:
+	case f.leaf.IsCA:
 		return refusal(ReasonCertificateIsCA, "", "the leaf is a CA certificate")
-	case n.strictEKU && !slices.Contains(leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return refusal(ReasonUsageNotAllowed, "", "extended key usage: %s, want clientAuth (StrictEKU)", usages(leaf))
-	case len(leaf.UnhandledCriticalExtensions) > 0:
-		return refusal(ReasonChainUntrusted, "", "critical extension %s is not understood", leaf.UnhandledCriticalExtensions[0])
+	case n.strictEKU && !slices.Contains(f.leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
+		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", usages(f.leaf))
+	case f.fault == faultCritical, f.fault == faultQualifier:
+		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
 	return nil
 }
@@ -185,8 +233,7 @@ func (r *chainRule) refusal(e *evaluation) *Error {
 func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	switch {
 	case answer.refused == errUnknownIssuer:
-		return refusal(ReasonChainUntrusted, r.path, "no path to %s, leaf issuer %s is not configured", rootsText(r.roots.get()), dnText(e.facts.leaf.RawIssuer)).
-			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
+		return unknownIssuer(r.path, r.roots.get(), "leaf", e.facts.leaf)
 	case answer.dated != nil:
 		if refused := checkDates(r.path, nameIn(answer.dated, e.facts.leaf), answer.dated, e.now, r.skew); refused != nil {
 			return refused
@@ -211,15 +258,58 @@ type chainMaterial struct {
 	intermediates *loaded[caPool]
 }
 
-// names reports whether a CA is configured under the name of the certificate's issuer.
-func (m chainMaterial) names(cert *x509.Certificate) bool {
-	return m.roots != nil && m.roots.value.bySubject[string(cert.RawIssuer)] != nil || m.intermediates.value.bySubject[string(cert.RawIssuer)] != nil
+// keyOfIssuer is the key of the name of the leaf's issuer.
+func (m chainMaterial) keyOfIssuer(f *facts) string {
+	if known := f.issuerKey.Load(); known != nil {
+		return *known
+	}
+	key, ok := m.intermediates.value.spelled[string(f.leaf.RawIssuer)]
+	if !ok && m.roots != nil {
+		key, ok = m.roots.value.spelled[string(f.leaf.RawIssuer)]
+	}
+	if !ok {
+		key = nameKey(f.leaf.RawIssuer)
+	}
+	f.issuerKey.Store(&key)
+	return key
+}
+
+// issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
+func (f *facts) issuersSentAlong() []string {
+	if len(f.sent().certs) == 1 {
+		return nil
+	}
+	if known := f.sentKeys.Load(); known != nil {
+		return *known
+	}
+	var keys []string
+	for _, cert := range f.sent().certs[1:] {
+		if key := nameKey(cert.RawIssuer); cert.IsCA && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	f.sentKeys.Store(&keys)
+	return keys
+}
+
+// names reports whether a CA is configured under the name of this key.
+func (m chainMaterial) names(key string) bool {
+	return m.roots != nil && m.roots.value.bySubject[key] != nil || m.intermediates.value.bySubject[key] != nil
 }
 
 func (m chainMaterial) generations() generations {
 	g := generations{intermediates: m.intermediates.generation}
 	if m.roots != nil {
 		g.roots = m.roots.generation
+	}
+	return g
+}
+
+// generations are those of the material in use.
+func (n *chainNode) generations() generations {
+	g := generations{intermediates: n.intermediates.current.Load().generation}
+	if n.roots != nil {
+		g.roots = n.roots.current.Load().generation
 	}
 	return g
 }
@@ -254,12 +344,15 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 
 // search finds the chains of the leaf, and for how long no search would find others.
 func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
-	found := &search{system: n.system, intermediates: &material.intermediates.value, depth: n.maxDepth, now: now, span: newSpan(now), skew: n.skew}
+	found := &search{
+		system: n.system, intermediates: &material.intermediates.value, depth: n.maxDepth, now: now, skew: n.skew,
+		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
+	}
 	if material.roots != nil {
 		found.roots = &material.roots.value
 	}
 	found.span.watch(f.leaf, n.skew)
-	chains, refused := n.find(f, found)
+	chains, refused := n.verify(f, found)
 	if n.system != nil { // whose certificates no search has watched
 		for _, chain := range chains {
 			for _, cert := range chain {
@@ -276,155 +369,22 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 		answer.dated = found.dated
 	}
 	for _, chain := range chains {
-		answer.chains = append(answer.chains, newVerifiedChain(chain))
+		verified := newVerifiedChain(chain)
+		if n.serverAuth != "" && needsServerAuth(chain) {
+			verified.serverAuth = n.serverAuth
+		}
+		answer.chains = append(answer.chains, verified)
 	}
 	return answer
-}
-
-func (n *chainNode) find(f *facts, found *search) ([][]*x509.Certificate, *Error) {
-	leaf := f.leaf
-	if found.roots != nil && found.roots.contains(leaf) {
-		return nil, refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
-	}
-	found.admit(f.presented[1:])
-	found.run(leaf)
-	return n.verify(leaf, found, found.now)
-}
-
-// verify asks crypto/x509 about the candidates and then looks itself at what it leaves
-// open. The leaf's own dates are judged apart, so that "expired" is said only of a
-// certificate that is trusted otherwise.
-func (n *chainNode) verify(leaf *x509.Certificate, found *search, now time.Time) ([][]*x509.Certificate, *Error) {
-	options := x509.VerifyOptions{
-		Roots:         n.system,
-		Intermediates: found.intermediates.poolOf(found.foundIntermediates),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	}
-	if n.system == nil {
-		options.Roots = found.roots.poolOf(found.foundRoots)
-	}
-	var chains [][]*x509.Certificate
-	err := error(x509.UnknownAuthorityError{Cert: leaf})
-	for _, at := range verifyTimes(leaf, now, found.skewThatMatters(n.skew)) {
-		if n.system == nil && len(found.foundRoots) == 0 {
-			break
-		}
-		options.CurrentTime = at
-		if chains, err = leaf.Verify(options); err == nil {
-			break
-		}
-	}
-	if err != nil {
-		return nil, n.explain(leaf, found, err, now)
-	}
-	var last *Error
-	accepted := chains[:0]
-	for _, chain := range chains {
-		if refused := n.judgeChain(chain, found, now); refused != nil {
-			last = refused
-			continue
-		}
-		accepted = append(accepted, chain)
-	}
-	if len(accepted) == 0 {
-		return nil, last
-	}
-	return accepted, nil
-}
-
-// verifyTimes lists the moments to verify at: now, held within the leaf's validity;
-// and, where a skew is allowed, its two ends, for a CA certificate at the edge.
-func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
-	hold := func(t time.Time) time.Time {
-		if t.After(leaf.NotAfter) {
-			t = leaf.NotAfter
-		}
-		if t.Before(leaf.NotBefore) {
-			t = leaf.NotBefore
-		}
-		return t
-	}
-	times := []time.Time{hold(now)}
-	if skew > 0 {
-		times = append(times, hold(now.Add(-skew)), hold(now.Add(skew)))
-	}
-	return times
-}
-
-func (n *chainNode) judgeChain(chain []*x509.Certificate, found *search, now time.Time) *Error {
-	found.dated = nil
-	if len(chain) < 2 {
-		return refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
-	}
-	if cas := len(chain) - 1; cas > n.maxDepth {
-		return refusal(ReasonChainUntrusted, "", "%d CA certificates above the leaf, want at most %d", cas, n.maxDepth)
-	}
-	for i, cert := range chain {
-		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented
-			if err := checkKey(cert); err != nil {
-				return refusal(ReasonChainUntrusted, "", "CA certificate %s: %w", quote(nameOf(cert.RawSubject)), err)
-			}
-		}
-		if outside(cert, now, n.skew) {
-			found.dated = cert
-			return checkDates("", nameIn(cert, chain[0]), cert, now, n.skew)
-		}
-	}
-	return checkEmailConstraints("", chain)
-}
-
-// explain turns an error of crypto/x509 into a reason. Its text is never passed on: it
-// holds client text and can grow with the square of the input (CVE-2025-61729).
-func (n *chainNode) explain(leaf *x509.Certificate, found *search, err error, now time.Time) *Error {
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		switch invalid.Reason { //nolint:exhaustive // the others say no more than "no chain"
-		case x509.IncompatibleUsage:
-			return refusal(ReasonUsageNotAllowed, "", "extended key usage of the chain: %s, want clientAuth", usages(leaf))
-		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints, x509.NameMismatch:
-			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
-				withHint("the partner's CA may not issue certificates for this name; ask the partner")
-		}
-	}
-	issuer := dnText(leaf.RawIssuer)
-	if expired := found.onlyExpiredIssuers(leaf, now); expired != nil {
-		if refused := checkDates("", nameIn(expired, leaf), expired, now, n.skew); refused != nil {
-			found.dated = expired
-			return refused
-		}
-	}
-	switch {
-	case found.sameNameOtherKey:
-		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured, with another key", issuer).
-			withHint("the CA has a new key, or somebody uses its name: compare the authority key identifier with the partner")
-	case len(found.foundIntermediates) == 0 && len(found.foundRoots) == 0:
-		return refusal(ReasonChainUntrusted, "", "no path to %s, leaf issuer %s is not configured", rootsText(found.roots), issuer).
-			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
-	}
-	return refusal(ReasonChainUntrusted, "", "no path to %s from leaf issuer %s", rootsText(found.roots), issuer)
-}
-
-func rootsText(roots *caPool) string {
-	if roots == nil {
-		return "the system's roots"
-	}
-	if n := len(roots.certs); n != 1 {
-		return fmt.Sprintf("%d roots", n)
-	}
-	return "1 root"
-}
-
-// nameIn names a certificate of the leaf's chain for a log.
-func nameIn(cert, leaf *x509.Certificate) string {
-	if cert == leaf {
-		return "the leaf"
-	}
-	return "CA certificate " + quote(nameOf(cert.RawSubject))
 }
 
 func (r *chainRule) describe(p *printer) {
 	detail := []string{fmt.Sprintf("at most %d CA certificates", r.maxDepth)}
 	if r.strictEKU {
 		detail = append(detail, "clientAuth required")
+	}
+	if r.policies != "" {
+		detail = append(detail, "certificate policy "+strings.ReplaceAll(r.policies, " ", " or "))
 	}
 	if r.skew > 0 {
 		detail = append(detail, "clock skew "+r.skew.String())
@@ -438,13 +398,4 @@ func (r *chainRule) describe(p *printer) {
 	}
 	r.intermediates.get().describe(p, "intermediate")
 	p.indent--
-}
-
-// nameOf writes a DN for a log; what cannot be read is said to be so.
-func nameOf(der []byte) string {
-	name, err := dn.Parse(der)
-	if err != nil {
-		return "(unreadable name)"
-	}
-	return name.String()
 }

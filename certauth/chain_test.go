@@ -180,13 +180,15 @@ func crossSign(t *testing.T, ca, by *certauthtest.CA) *x509.Certificate {
 func TestChain_CACertificateAsClientIsRefused(t *testing.T) {
 	w := newWorld(t)
 	issuing := w.ca.NewIntermediate(t, "Issuing CA")
+	selfMade := certauthtest.SelfSigned(t, "client", certauthtest.AsCA(), func(c *x509.Certificate) { c.KeyUsage = 0 }).Certificate // openssl req -x509
 	runVerdicts(t, []verdict{
 		{"an intermediate as the client", w.chain(), issuing.Certificate, certauth.ReasonCertificateIsCA},
 		{"a client certificate with CA:TRUE", w.chain(), w.issue(t, certauthtest.AsCA()), certauth.ReasonCertificateIsCA},
 		{"a client certificate with CA:FALSE", w.chain(), w.issue(t), certauth.ReasonNone},
 		{"a client certificate without basic constraints", w.chain(), w.issue(t, func(c *x509.Certificate) { c.BasicConstraintsValid = false }), certauth.ReasonNone},
 		{"CA:TRUE under a public-key pin", certauth.PublicKeys{spkiPin(issuing.Certificate)}, issuing.Certificate, certauth.ReasonCertificateIsCA},
-		{"CA:TRUE under an exact pin", certauth.Thumbprints{thumbprint(issuing.Certificate)}, issuing.Certificate, certauth.ReasonNone},
+		{"CA:TRUE under an exact pin", certauth.Thumbprints{thumbprint(selfMade)}, selfMade, certauth.ReasonNone},
+		{"a CA that signs nothing but certificates, under an exact pin", certauth.Thumbprints{thumbprint(issuing.Certificate)}, issuing.Certificate, certauth.ReasonUsageNotAllowed},
 	})
 }
 

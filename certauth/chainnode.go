@@ -23,6 +23,8 @@ type chainSettings struct {
 	strictEKU     bool
 	maxDepth      int
 	skew          time.Duration
+	serverAuth    string // the reason to accept serverAuth for clientAuth, if that is accepted
+	policies      string // acceptable certificate policies, sorted and joined by spaces
 }
 
 // chainNode is a Chain without its place in the policy: Chain policies with the same

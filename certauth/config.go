@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 )
 
 // Config says who may call. Its zero value is an error of [New]: there is no default
@@ -56,13 +58,18 @@ type Config struct {
 	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
 	ReloadInterval time.Duration
 
-	// CacheSize is how many certificates are remembered at most, 6 to 7 kilobytes each:
-	// those accepted before, with what was found out about them (parsed form, verified
-	// chains, which rules on the certificate alone accepted it), never with the outcome of
-	// the policy. The sender, the clock, reloaded material, deny lists, revocation and
-	// functions are asked on every request, and a certificate that nobody presents twice
-	// displaces none that come regularly. 0 means [DefaultCacheSize]; negative remembers
-	// nothing.
+	// CacheSize is how many certificates are remembered at most: those accepted before, with
+	// what was found out about them (parsed form, verified chains, which rules on the
+	// certificate alone accepted it), never with the outcome of the policy. The sender, the
+	// clock, reloaded material, deny lists, revocation and functions are asked on every
+	// request, and a certificate that nobody presents twice displaces none that come
+	// regularly. 0 means [DefaultCacheSize], negative remembers nothing, and more than
+	// 1048576 is an error of New.
+	//
+	// Each takes 6 to 7 kilobytes, and at most 16 with what the caller sends along, beside
+	// a leaf of the usual size. A certificate that comes with more than 8 kilobytes of others
+	// is judged anew each time. Of one certificate with ever other ones beside it, four are
+	// remembered.
 	CacheSize int
 
 	// InsecureReportOnly lets every request through and reports what it would have
@@ -107,6 +114,9 @@ func (c *Config) check() []error {
 			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
 		}
 	}
+	if c.CacheSize > maxCacheSize {
+		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, DefaultCacheSize))
+	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
 		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, DefaultReloadInterval))
 	}
@@ -117,7 +127,7 @@ func (c *Config) check() []error {
 // printable (RFC 9110, section 11.6.1).
 func checkChallenge(s string) error {
 	scheme, _, _ := strings.Cut(s, " ")
-	if !isToken(scheme) {
+	if !httpheader.IsToken(scheme) {
 		return errors.New("does not start with an authentication scheme")
 	}
 	for i := range len(s) {
@@ -126,14 +136,4 @@ func checkChallenge(s string) error {
 		}
 	}
 	return nil
-}
-
-// isToken is the token of RFC 9110, section 5.6.2: header names, methods, schemes.
-func isToken(s string) bool {
-	for i := range len(s) {
-		if !isAlphanumeric(s[i]) && strings.IndexByte("!#$%&'*+-.^_`|~", s[i]) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }

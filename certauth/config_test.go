@@ -3,9 +3,11 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -229,4 +232,56 @@ policy:
       not one of 0 denied serials and 1 denied keys
       function "user store"
 `, auth.String())
+}
+
+// finding S6: a cache of any size passed New; the largest refused everybody once the first
+// certificate was accepted, and others took all memory there was.
+func TestNew_CacheSizeIsBounded(t *testing.T) {
+	const most = 1 << 20
+	leaf := certauthtest.SelfSigned(t, "client").Certificate
+	for size, want := range map[int]bool{math.MinInt: true, -1: true, 0: true, 1: true, most: true, most + 1: false, 1e10: false, math.MaxInt: false} {
+		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: certauth.Certificates(leaf), CacheSize: size})
+		if !want {
+			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, certauth.DefaultCacheSize))
+			continue
+		}
+		require.NoError(t, err)
+		for range 3 {
+			_, err = auth.Check(request())
+			require.NoError(t, err, "size %d", size)
+		}
+	}
+}
+
+// finding R4: New took the names of headers that can never arrive.
+func TestNew_HeadersThatNeverArriveAreMistakes(t *testing.T) {
+	for _, name := range []string{
+		"Host", "host", "Transfer-Encoding", "transfer_encoding", "Trailer", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "TE", "Upgrade",
+		"HTTP2-Settings", "Proxy-Authorization", "Proxy-Authenticate", "Expect", ":authority", ":path", "X Y", "", strings.Repeat("x", 64),
+	} {
+		_, err := certauth.New(certauth.Config{Source: namedHeaders{"X-Client-Cert", name, "Host"}, Policy: certauth.Thumbprints{pinOfNobody}})
+		require.Error(t, err, name)
+		assert.Contains(t, err.Error(), "certauth: 2 mistakes in Config:\nSource: header ", name)
+	}
+}
+
+// finding R4: an Exclusion took methods that no request has, as a pattern or as routers call
+// all of them, and never applied.
+func TestNew_ExclusionMethodsThatNeverComeAreMistakes(t *testing.T) {
+	for method, want := range map[string]bool{
+		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "PROPFIND": true, "M-SEARCH": true, "VERSION-CONTROL": true,
+		"*": false, "GET,HEAD": false, "GET HEAD": false, "GET|HEAD": false, "G*": false, "get": false, "Get": false, "ANY": false, "ALL": false, "PRI": false,
+		"CONNECT": false, "-": false, "-GET": false, "GET-": false, " GET": false, "GET\n": false, "!": false, "200": false, "G.T": false, "_": false,
+	} {
+		auth, err := certauth.New(certauth.Config{
+			Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody},
+			Exclusions: []certauth.Exclusion{{Method: method, Path: "/health", Reason: "r", Control: "c"}},
+		})
+		if want {
+			assert.NoError(t, err, method)
+			continue
+		}
+		assert.Nil(t, auth)
+		assert.ErrorContains(t, err, "Exclusions[0].Method: ", method)
+	}
 }

@@ -30,7 +30,7 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 	far := certauthtest.NewCA(t, "Far Root")
 	between := far.NewIntermediate(t, "Policy CA")
 	byBetween := crossSign(t, issuing, between)
-	roots, intermediates = append(roots, far.Certificate), append(intermediates, between.Certificate, byBetween)
+	roots, intermediates = append(roots, far.Certificate), append([]*x509.Certificate{byBetween, between.Certificate}, intermediates...)
 	leaf := issuing.Issue(t, "client").Certificate
 	asking := func(asked *int) certauth.NotRevoked {
 		return certauth.NotRevoked{Checker: askedFunc(func(chain []*x509.Certificate) certauth.Revocation {
@@ -59,7 +59,7 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 		assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err), "%s: %v", name, err)
 	}
 	// Where all can be asked about, none is left out.
-	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[:4]...)}
+	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[2:]...)}
 	id, err = judge(t, certauth.All{four, asking(&asked)}, leaf)
 	require.NoError(t, err)
 	assert.Len(t, id.Chains, 4)
@@ -95,21 +95,33 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 		{"another mailbox", not(certauth.Emails{"eve@a.example"}), w.issue(t, certauthtest.Email("alice@a.example")), accepted},
 		{"the host that is excluded", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("a.example")), refused},
 		{"another host", not(certauth.DNSNames{"a.example"}), w.issue(t, certauthtest.DNS("b.example")), accepted},
+		{"the common name that is excluded", not(certauth.CommonNames{"client"}), w.issue(t), refused},
+		{"another common name", not(certauth.CommonNames{"eve"}), w.issue(t), accepted},
+		{"no common name", not(certauth.CommonNames{"eve"}), w.issue(t, rawSubject(t, organization("a"))), accepted},
+		{"the organization that is excluded, beside another", not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), organization("b"))), refused},
+		{"two other organizations", not(certauth.Organizations{"c"}), w.issue(t, rawSubject(t, organization("a"), organization("b"))), accepted},
+		{"another subject", not(certauth.Subject{"CN=eve"}), w.issue(t), accepted},
 		{"the text that is excluded", not(text), held(asn1.TagUTF8String, "blocked"), refused},
 		{"another text", not(text), held(asn1.TagUTF8String, "welcome"), accepted},
 		{"another text in a PrintableString", not(text), held(asn1.TagPrintableString, "welcome"), accepted},
 		{"another text in an IA5String", not(text), held(asn1.TagIA5String, "welcome"), accepted},
 		{"no such extension", not(text), w.issue(t), accepted},
+		{"the value that is asked for", w.behind(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), w.issue(t, withExtension(oid, []byte{5, 0})), accepted},
+		{"the value that is excluded", not(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), w.issue(t, withExtension(oid, []byte{5, 0})), refused},
 		{"another value", not(certauth.Extension{OID: oid, Value: [][]byte{{5, 0}}}), held(asn1.TagUTF8String, "welcome"), accepted},
 	})
 	for name, row := range map[string]struct {
 		policy certauth.Policy
 		leaf   *x509.Certificate
 	}{
+		"an organization that is not read":          {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6")))},
+		"one that is not read, in front":            {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6"), organization("a")))},
+		"one that is not read, behind":              {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
+		"a subject the other way round":             {not(certauth.Subject{"CN=eve,O=a"}), w.issue(t, rawSubject(t, utf8Name("eve"), organization("a")))},
 		"a principal with two at signs":             {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@x@blocked.example")))},
 		"a principal beside one with two at signs":  {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
 		"bytes that are no UTF-8 in a UTF8String":   {not(text), held(asn1.TagUTF8String, "bl\xFFcked")},
-		"a tag that is no string of those named":    {not(text), held(asn1.TagBMPString, "\x00b")},
+		"a tag that is no string of those named":    {not(text), held(asn1.TagNumericString, "1")},
 		"a wildcard where a host name was expected": {not(certauth.DNSNames{"a.blocked.example"}), w.issue(t, certauthtest.DNS("*.blocked.example"))},
 	} {
 		_, err := judge(t, row.policy, row.leaf)
@@ -117,23 +129,56 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 	}
 }
 
+func latin1Organization(value string) []attribute {
+	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 10}, asn1.TagT61String, value)}
+}
+
+// A certificate may name several organizations and units, and one of them is enough; of
+// common names there must be one.
+func TestSubject_OneOfSeveralOrganizationsIsEnough(t *testing.T) {
+	w := newWorld(t)
+	unit := func(value string) []attribute {
+		return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.TagUTF8String, value)}
+	}
+	leaf := w.issue(t, rawSubject(t, organization("a"), organization("b"), unit("c"), unit("d"), utf8Name("e")))
+	const no = certauth.ReasonNameNotAllowed
+	runVerdicts(t, []verdict{
+		{"the first organization", w.behind(certauth.Organizations{"a"}), leaf, certauth.ReasonNone},
+		{"the second organization", w.behind(certauth.Organizations{"b"}), leaf, certauth.ReasonNone},
+		{"another organization", w.behind(certauth.Organizations{"c"}), leaf, no},
+		{"the first unit", w.behind(certauth.OrganizationalUnits{"c"}), leaf, certauth.ReasonNone},
+		{"the second unit", w.behind(certauth.OrganizationalUnits{"d"}), leaf, certauth.ReasonNone},
+		{"another unit", w.behind(certauth.OrganizationalUnits{"a"}), leaf, no},
+		{"the one common name", w.behind(certauth.CommonNames{"e"}), leaf, certauth.ReasonNone},
+		{"one of two common names", w.behind(certauth.CommonNames{"e"}), w.issue(t, rawSubject(t, utf8Name("e"), utf8Name("f"))), no},
+	})
+}
+
 // A deny list that cannot tell whether the certificate is listed must not say that it is
-// not. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
+// not, and nor must a name that is excluded. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
 // difference.
-func TestDenied_IssuerThatCannotBeComparedIsRefused(t *testing.T) {
+func TestIssuer_ThatCannotBeComparedIsRefused(t *testing.T) {
 	var rdns [][]attribute
 	for range 65 {
 		rdns = append(rdns, organization("x"))
 	}
-	leaf := certauthtest.NewCA(t, "", rawSubject(t, rdns...)).Issue(t, "client").Certificate
-	pin := certauth.Certificates(leaf)
+	ca := certauthtest.NewCA(t, "", rawSubject(t, rdns...))
+	leaf := ca.Issue(t, "client").Certificate
+	pin, chain, name := certauth.Certificates(leaf), chainOf(ca), certauth.IssuerName{"CN=Somebody"}
 	other := []certauth.IssuerSerial{{Issuer: "CN=Somebody", Serial: "01"}}
+	own := []certauth.IssuerSerial{{Issuer: "CN=Somebody", Serial: leaf.SerialNumber.Text(16)}}
 	runVerdicts(t, []verdict{
 		{"the pin alone", pin, leaf, certauth.ReasonNone},
 		{"a list of keys, which asks for no issuer", certauth.All{pin, certauth.Denied{PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonNone},
-		{"a list of serial numbers", certauth.All{pin, certauth.Denied{Serials: other}}, leaf, certauth.ReasonCertificateMalformed},
-		{"a list of both", certauth.All{pin, certauth.Denied{Serials: other, PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonCertificateMalformed},
+		{"a list of other serial numbers", certauth.All{pin, certauth.Denied{Serials: other}}, leaf, certauth.ReasonNone},
+		{"a list of its serial number", certauth.All{pin, certauth.Denied{Serials: own}}, leaf, certauth.ReasonCertificateDenied},
+		{"the chain alone", chain, leaf, certauth.ReasonNone},
+		{"the issuer's name", certauth.All{chain, name}, leaf, certauth.ReasonCertificateMalformed},
+		{"the issuer's name, excluded", certauth.All{chain, certauth.Not{Policy: name}}, leaf, certauth.ReasonCertificateMalformed},
+		{"a list of both", certauth.All{pin, certauth.Denied{Serials: own, PublicKeys: []string{pinOfNobody}}}, leaf, certauth.ReasonCertificateDenied},
 	})
+	_, err := judge(t, certauth.All{chain, certauth.Not{Policy: certauth.Any{certauth.CommonNames{"eve"}, name}}}, leaf)
+	assert.Error(t, err, "one of two names that are excluded cannot be compared")
 }
 
 // The doc of Any: each branch is asked as if it stood alone. That a branch before it pinned
@@ -205,5 +250,6 @@ func TestPeer_OfAConnectionWithoutAddressesIsNobody(t *testing.T) {
 	r.RemoteAddr = "10.0.0.4:1"
 	peer := certauth.PeerOf(r)
 	assert.False(t, peer.Addr.IsValid(), "RemoteAddr is no substitute for what the socket did not say")
-	assert.Equal(t, "unknown", peer.String())
+	assert.False(t, peer.Socket)
+	assert.Equal(t, "10.0.0.4", peer.String(), "for the log alone")
 }

@@ -19,11 +19,17 @@ import (
 // [Thumbprints]). An empty Denied is an error of [New].
 type Denied struct {
 	// Serials lists certificates by issuer and serial number; a serial number alone
-	// identifies nothing. The leaf and every CA in its verified chains are compared, and an
-	// issuer written in the opposite order counts too: a deny list must not fail for a
-	// spelling. It needs an anchor that vouches for the names. A CA can have several
-	// certificates, and a client chooses which one to present: to keep out all that a CA
-	// issued, list its key.
+	// identifies nothing. The leaf and every CA in its verified chains are compared.
+	//
+	// A deny list must not fail for a spelling. Letter case, spaces and string types do not
+	// count (RFC 5280, section 7.1), nor does it matter whether the issuer is written in the
+	// opposite order. An issuer that cannot be read, or not be told from the listed one
+	// because its letters are composed in another way or encoded in TeletexString beyond
+	// ASCII, counts as listed if the serial number is. It needs an anchor that vouches for
+	// the names.
+	//
+	// A CA can have several certificates, and a client chooses which one to present: to keep
+	// out all that a CA issued, list its key.
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
@@ -38,7 +44,8 @@ type IssuerSerial struct {
 	// Issuer is the issuer's distinguished name, written as for [Subject].
 	Issuer string
 	// Serial is the serial number in hex, any case, with or without colons or spaces; not
-	// in decimal, which openssl prints for small ones.
+	// in decimal, which openssl prints for small ones. RFC 5280, section 4.1.2.2, wants at
+	// most 20 bytes of CAs; longer ones, which some CAs write, are compared as well.
 	Serial string
 }
 
@@ -80,8 +87,8 @@ func parseIssuerSerial(entry IssuerSerial) (dn.Name, *big.Int, error) {
 	}
 	digits := strings.NewReplacer(":", "", " ", "", leftToRightMark, "").Replace(entry.Serial)
 	serial, ok := new(big.Int).SetString(digits, 16)
-	if !ok || strings.ContainsAny(digits, "+-_") || serial.Sign() <= 0 || serial.BitLen() > 160 {
-		return nil, nil, errors.New("Serial: not a positive number of at most 20 bytes in hex")
+	if !ok || strings.ContainsAny(digits, "+-_") || serial.Sign() <= 0 {
+		return nil, nil, errors.New("Serial: not a positive number in hex")
 	}
 	return issuer, serial, nil
 }
@@ -89,6 +96,13 @@ func parseIssuerSerial(entry IssuerSerial) (dn.Name, *big.Int, error) {
 type deniedSerial struct {
 	issuer dn.Name
 	serial *big.Int
+}
+
+// mayBeIssuer reports whether the certificate's issuer can be the one of the entry. One that
+// cannot be read, or not be told from it, can: the serial number is listed already.
+func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[issuerName], cert *x509.Certificate) bool {
+	issuer, err := issuerOf(parsed, cert)
+	return err != nil || !d.issuer.Differs(issuer) || !d.issuer.Differs(issuer.Reversed())
 }
 
 type deniedRule struct {
@@ -122,13 +136,9 @@ func (r *deniedRule) deny(cert *x509.Certificate, sums *certSums, parsed *atomic
 	if len(r.serials) == 0 {
 		return nil
 	}
-	issuer, err := issuerOf(parsed, cert)
-	if err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "issuer of %s: %w", whoIs(cert, ca), err)
-	}
-	for _, entry := range r.serials {
-		if entry.serial.Cmp(cert.SerialNumber) == 0 && (entry.issuer.Equal(issuer) || entry.issuer.EqualReversed(issuer)) {
-			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s is listed", entry.serial, whoIs(cert, ca))
+	for i := range r.serials {
+		if entry := &r.serials[i]; entry.serial.Cmp(cert.SerialNumber) == 0 && entry.mayBeIssuer(parsed, cert) {
+			return refusal(ReasonCertificateDenied, r.path+".Serials", "serial %x of %s, issued by %s, is listed", entry.serial, whoIs(cert, ca), dnText(cert.RawIssuer))
 		}
 	}
 	return nil

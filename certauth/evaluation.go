@@ -371,21 +371,21 @@ func panicked(path string, value any) *Error {
 // identity returns who the caller is, after the policy has accepted. Requests with the same
 // certificate and the same outcome share one; whatever differs makes another.
 func (e *evaluation) identity() *Identity {
-	if known := e.facts.identity.Load(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
+	if known := e.facts.handedOut(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
 		return known
 	}
 	id := e.newIdentity(&e.established)
-	e.facts.identity.Store(id)
+	e.facts.handOut(id)
 	return id
 }
 
 // newIdentity copies what was established.
 func (e *evaluation) newIdentity(found *established) *Identity {
-	v := &verdict{owner: e.owner, facts: e.facts, established: established{
+	v := &verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
 		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched, revocation: found.revocation,
 	}}
 	id := &Identity{
-		Leaf: e.facts.leaf, Presented: slices.Clone(e.facts.presented), Source: e.owner.sourceName,
+		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.sourceName,
 		Matched: slices.Clone(found.roles), Revocation: found.revocation, verdict: v,
 	}
 	for _, chain := range found.chains {
@@ -415,7 +415,7 @@ func sameRevocation(a, b *Revocation) bool {
 func (id *Identity) intact() bool {
 	v := id.verdict
 	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !sameRevocation(&id.Revocation, &v.revocation) || len(id.Chains) != len(v.chains) ||
-		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.facts.presented) {
+		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.sent.certs) {
 		return false
 	}
 	for i, chain := range v.chains {

@@ -49,6 +49,9 @@ type Event struct {
 	// Revocation is what a checker found, if one was asked: for accepted callers, and for
 	// those that were refused because of it.
 	Revocation Revocation
+	// ServerAuth is the Reason of the [AcceptServerAuth] that let the caller in without
+	// clientAuth; empty for all others.
+	ServerAuth string
 	// Evidence describes a fetch of a revocation checker; nil for everything else.
 	Evidence *Evidence
 	// Route is true for the decision of a Require; the Handler around it reports its own
@@ -127,6 +130,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	case event.Identity != nil:
 		event.Revocation = event.Identity.Revocation
 	}
+	event.ServerAuth = a.byServerAuth(event.Identity)
 	a.observe(r.Context(), *event)
 	a.log(r.Context(), event)
 	return nil
@@ -152,6 +156,9 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	}
 	if event.Identity != nil && event.Err == nil {
 		attrs = append(attrs, slog.String("fingerprint", event.Identity.Thumbprint()))
+	}
+	if event.ServerAuth != "" {
+		attrs = append(attrs, slog.String("server_auth", event.ServerAuth))
 	}
 	if event.Rule != "" {
 		attrs = append(attrs, slog.String("rule", event.Rule))

@@ -101,11 +101,16 @@ func compileExclusions(list []Exclusion) ([]exclusion, []error) {
 }
 
 func checkExclusionMethod(method string) error {
-	if !isToken(method) || method != strings.ToUpper(method) {
-		return fmt.Errorf("%s is not a method in upper case", quote(method))
+	if strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" || strings.Trim(method, "-") != method {
+		return fmt.Errorf("%s is not a method in upper case; there is no pattern for several", quote(method))
 	}
-	if method == http.MethodConnect {
+	switch method {
+	case http.MethodConnect:
 		return errors.New("CONNECT cannot be excluded")
+	case "PRI": // reserved (RFC 9113, section 11.6)
+		return errors.New("PRI is the preface of HTTP/2 and no method")
+	case "ANY", "ALL": // what some routers call it
+		return fmt.Errorf("%s is no method; name each method in an Exclusion of its own", method)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // Extension accepts certificates that carry the extension OID with a value that is
@@ -23,7 +25,8 @@ type Extension struct {
 	// Value lists the allowed contents of the extension as DER.
 	Value [][]byte
 	// Text lists the allowed contents where the extension holds one UTF8String,
-	// PrintableString or IA5String.
+	// PrintableString, IA5String or BMPString. The certificate template of AD CS,
+	// 1.3.6.1.4.1.311.20.2, is the last of them.
 	Text []string
 	// Present accepts any content.
 	Present bool
@@ -144,6 +147,9 @@ func (r *extensionRule) accepts(value []byte) (accepted, readable bool) {
 	switch raw.Tag {
 	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String:
 		return slices.Contains(r.texts, string(raw.Bytes)), utf8.Valid(raw.Bytes)
+	case asn1.TagBMPString:
+		text, ok := dn.DecodeBMP(raw.Bytes)
+		return ok && slices.Contains(r.texts, text), ok
 	}
 	return false, false
 }

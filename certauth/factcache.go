@@ -12,11 +12,17 @@ import (
 const DefaultCacheSize = 4096
 
 const (
+	// maxCacheSize bounds Config.CacheSize. So many places take 31 megabytes while they are
+	// empty, all at once when the first certificate is accepted.
+	maxCacheSize = 1 << 20
 	// cacheWays is how many facts share a set.
 	cacheWays = 16
 	// probationWays is how many of them are on probation: newcomers displace one another
 	// there and nobody else.
 	probationWays = 4
+	// leafWays is how many of them one leaf may have: a caller can send its certificate with
+	// ever other ones, and takes nobody's place but its own.
+	leafWays = 4
 	// recentTags is how many displaced newcomers a set recognises when they come back.
 	recentTags = 64
 )
@@ -154,10 +160,14 @@ func (c *factCache) insert(f *facts) {
 	if set.has(f) {
 		return
 	}
-	if !f.owned { // once: readers may have it from an earlier stay
-		f.key, f.owned = f.key.clone(), true
-	}
+	f.own()
 	f.kept.Store(true)
+	if at, many := set.crowded(f); many {
+		set.slots[at].Load().kept.Store(false)
+		f.used.Store(false)
+		set.put(at, f)
+		return
+	}
 	if c.ways == c.low || !set.wasRecent(tagOf(f.hash)) {
 		c.admit(set, f)
 		return
@@ -199,6 +209,24 @@ func (s *cacheSet) wasRecent(tag uint32) bool {
 		}
 	}
 	return false
+}
+
+// crowded reports whether the leaf has all the places that it may have, and which of them
+// goes: one on probation, or the first that was not used lately. All have the same hash,
+// since it is over the leaf.
+func (s *cacheSet) crowded(f *facts) (at int, many bool) {
+	n := 0
+	for i := range s.slots {
+		other := s.slots[i].Load()
+		if other == nil || other.hash != f.hash || f.leaf == nil || !f.leaf.Equal(other.leaf) {
+			continue
+		}
+		if n == 0 || s.slots[at].Load().used.Load() && !other.used.Load() {
+			at = i
+		}
+		n++
+	}
+	return at, n >= leafWays
 }
 
 // has reports whether facts of the same key are in this set.

@@ -19,7 +19,7 @@ import (
 // except through the certificates themselves, which nobody may change.
 type facts struct {
 	key   key  // nil if these facts cannot be remembered
-	owned bool // the key is a copy; guarded by the mutex of the set
+	owned bool // the key is a copy; guarded by mutex
 	hash  uint64
 	used  atomic.Bool // seen since the cache's hand came by
 	kept  atomic.Bool // in the cache
@@ -31,13 +31,17 @@ type facts struct {
 	leaf                *x509.Certificate
 	notBefore, notAfter time.Time // of the leaf
 
-	presented []*x509.Certificate
+	presented sentCertificates
+	keyed     KeyedSource // that reads the key; nil where it is DER
+	fault     fault       // of the leaf, under every anchor
 	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
+	issuerKey atomic.Pointer[string]   // of the leaf; nil until asked for
+	sentKeys  atomic.Pointer[[]string] // the same of each CA that was sent along
 
-	mutex    sync.Mutex // guards the start and the end of a search
+	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
 	searches []*chainFlight
 }
 
@@ -93,10 +97,9 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if len(presented) > maxCertificates {
 		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
 	}
-	for i, cert := range presented {
-		if err := checkForm(cert); err != nil {
-			return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", i, err)
-		}
+	presented, at, err := usable(presented)
+	if err != nil {
+		return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", at, err)
 	}
 	leaf := presented[0]
 	subject, err := dn.Parse(leaf.RawSubject)
@@ -107,14 +110,35 @@ func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
 	}
-	return &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, presented: withoutCopies(presented), names: certNames{subject: subject, alt: alt}}, nil
+	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), names: certNames{subject: subject, alt: alt}}
+	f.presented.held.Store(&sent{certs: presented})
+	return f, nil
 }
 
-// genuine reports whether every certificate is what its DER says. Facts about certificates
-// that a source parsed, or changed, itself are remembered only then: the next request is
-// recognised by the DER alone.
-func (f *facts) genuine() bool {
-	for _, cert := range f.presented {
+// own makes the key a copy, once: others may have it from an earlier stay in the cache.
+func (f *facts) own() {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if !f.owned {
+		f.key, f.owned = f.key.clone(), true
+	}
+}
+
+// memorable reports whether the facts may be remembered under the key: it is small, and the
+// leaf and the members of its chains are what their DER says. A source that hands out parsed
+// certificates can have changed them, and the next request is recognised by the DER alone;
+// those that no chain rests on are read from it again.
+func (f *facts) memorable(k key) bool {
+	if k.size() > maxSentAlong+2*len(f.leaf.Raw) { // text is longer than DER
+		return false
+	}
+	if f.keyed != nil {
+		return true
+	}
+	for i, cert := range f.sent().certs {
+		if i > 0 && !f.uses(cert) {
+			continue
+		}
 		parsed, err := x509.ParseCertificate(cert.Raw)
 		if err != nil || !reflect.DeepEqual(parsed, cert) {
 			return false

@@ -14,7 +14,7 @@ func (r *frontEndRule) judge(e *evaluation) *Error {
 	if e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
-	if refused := checkUnchained(r.path, e.facts.leaf); refused != nil {
+	if refused := checkUnchained(r.path, e.facts, ""); refused != nil {
 		return refused
 	}
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {

@@ -12,7 +12,9 @@ import (
 // in, with the caller's identity in the context ([FromContext]). The headers that the
 // source reads are removed, in every spelling, from each request before next or Deny
 // sees it, and so is a wish to change to HTTP/2 ("Upgrade: h2c"): next must not take the
-// connection over and serve on it what Handler never sees.
+// connection over and serve on it what Handler never sees. Of the trailers next sees those
+// that the Trailer header announced, by the rules of [http.Request], and never one of these
+// headers.
 //
 // [Authenticator.ConfigureServer] puts Handler in front of all that a server serves.
 //
@@ -26,6 +28,15 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	return &guard{a, next}
 }
 
+// serve calls the handler and, where this middleware gave it trailers of its own, lets nobody
+// touch them when it has returned.
+func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) {
+	if body, ok := admitted.Body.(*trailerBody); ok && admitted.Body != r.Body {
+		defer body.handlerReturned()
+	}
+	next.ServeHTTP(w, admitted)
+}
+
 // admit decides, reports, strips, and answers refused requests itself.
 func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
 	if a == nil || a.policy == nil {
@@ -33,13 +44,20 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		return nil, false
 	}
 	x := a.excluded(r)
+	var p probe
 	var id *Identity
 	var refused *Error
 	if x == nil {
-		id, refused = a.check(r)
+		refused = a.ask(r, &p)
 	}
+	// Before anything waits: middleware outside may give up waiting for this request, as
+	// http.TimeoutHandler does, and look at its headers.
 	a.headers.strip(r)
 	socket.DropUpgrade(r.Header)
+	r = a.headers.withoutTrailers(r)
+	if x == nil && refused == nil {
+		id, refused = a.decide(r, &p)
+	}
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), true
 	}
@@ -117,7 +135,7 @@ func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if admitted, ok := a.admitRoute(w, r, own); ok {
-				next.ServeHTTP(w, admitted)
+				serve(next, w, r, admitted)
 			}
 		})
 	}
@@ -131,6 +149,9 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 		return nil, false
 	}
 	a.headers.strip(r)
+	if id == nil { // whoever has an identity came through Handler
+		r = a.headers.withoutTrailers(r)
+	}
 	event := a.newEvent(r)
 	event.Outcome, event.Identity, event.Route = OutcomeAccepted, id, true
 	if refused != nil {

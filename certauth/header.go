@@ -1,11 +1,12 @@
 package certauth
 
 import (
-	"fmt"
-	"io"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 )
 
 // headerSet is the set of headers that a source reads, folded: lower case, with "_" and
@@ -22,9 +23,11 @@ const maxConnection = 4 << 10
 
 func newHeaderSet(names []string) (headerSet, error) {
 	var set headerSet
+	var mistakes []error
 	for _, name := range names {
-		if !isToken(name) || len(name) > 63 {
-			return headerSet{}, fmt.Errorf("header name %s is not a token of at most 63 bytes", quote(name))
+		if err := httpheader.Check(name); err != nil {
+			mistakes = append(mistakes, err)
+			continue
 		}
 		folded := []byte(name)
 		for i, c := range folded {
@@ -34,7 +37,7 @@ func newHeaderSet(names []string) (headerSet, error) {
 		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
-	return set, nil
+	return set, errors.Join(mistakes...)
 }
 
 func foldHeader(c byte) byte {
@@ -66,8 +69,7 @@ func foldsTo(name, folded string) bool {
 }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. Trailers are never read and never become headers,
-// and go as well, now and again when the end of the body has brought them.
+// outside this one sees them gone too.
 func (s *headerSet) strip(r *http.Request) {
 	if len(s.names) == 0 {
 		return
@@ -88,43 +90,6 @@ func (s *headerSet) strip(r *http.Request) {
 			delete(r.Header, key)
 		}
 	}
-	if len(r.Trailer) == 0 && r.ContentLength >= 0 {
-		return
-	}
-	s.stripTrailers(r)
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &trailerStripper{ReadCloser: r.Body, request: r, headers: s}
-	}
-}
-
-func (s *headerSet) stripTrailers(r *http.Request) {
-	for name := range r.Trailer {
-		if s.has(name) {
-			delete(r.Trailer, name)
-		}
-	}
-}
-
-// trailerStripper is a body whose trailers are looked at when they have arrived.
-type trailerStripper struct {
-	io.ReadCloser
-	request *http.Request
-	headers *headerSet
-}
-
-func (b *trailerStripper) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.headers.stripTrailers(b.request)
-	}
-	return n, err
-}
-
-// Close drains what is left, which brings the trailers too.
-func (b *trailerStripper) Close() error {
-	err := b.ReadCloser.Close()
-	b.headers.stripTrailers(b.request)
-	return err
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers

@@ -28,7 +28,8 @@ type Identity struct {
 	// the accepting path of the policy went through. It is empty under a pin alone.
 	Chains [][]*x509.Certificate
 
-	// Presented is what the source handed over, leaf first, unverified beyond the leaf.
+	// Presented is what the source handed over, leaf first, unverified beyond the leaf,
+	// without copies of the leaf and without what cannot be used.
 	Presented []*x509.Certificate
 
 	// Source names the source.
@@ -50,6 +51,7 @@ type Identity struct {
 type verdict struct {
 	owner *Authenticator
 	facts *facts
+	sent  *sent // what Presented was made of
 	established
 }
 

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // CertSource is where certificates of a rule come from: [PEM], [PEMFile],
@@ -80,6 +82,9 @@ func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, di
 	if p == "" {
 		return nil, digest{}, errors.New("PEMFile: empty file name")
 	}
+	if logtext.LooksSecret(string(p)) {
+		return nil, digest{}, errors.New("PEMFile: this is PEM text or DER, not a path; use PEM for the text itself")
+	}
 	bundle, err := readFile(string(p), certpem.MaxBundle)
 	if err != nil {
 		return nil, digest{}, err
@@ -104,7 +109,7 @@ func (f CertFunc) certs(ctx context.Context, known digest) ([]*x509.Certificate,
 	}
 	certs, err := f(ctx)
 	if err != nil {
-		return nil, digest{}, err
+		return nil, digest{}, lineError{err}
 	}
 	sum, err := digestOf(certs)
 	if err != nil || sum == known {
@@ -150,19 +155,40 @@ func digestOf(certs []*x509.Certificate) (digest, error) {
 func readFile(name string, limit int64) (content []byte, err error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, err
+		return nil, fileError(name, err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("file %s: not a regular file", quote(name))
 	}
 	file, err := os.Open(name) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, err
+		return nil, fileError(name, err)
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, fileError(name, file.Close())) }()
 	content, err = io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("file %s: larger than %d bytes", quote(name), limit)
+	if err != nil {
+		return nil, fileError(name, err)
 	}
-	return content, err
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("file %s: larger than %d bytes", quote(name), limit)
+	}
+	return content, nil
 }
+
+// fileError names the file itself: the text of an [fs.PathError] holds the whole name, with
+// line ends and all.
+func fileError(name string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("file %s: %w", quote(name), err)
+}
+
+// lineError is an error of the operator's own function as one short line.
+type lineError struct{ err error }
+
+func (e lineError) Error() string { return logtext.Line(e.err.Error(), maxDetail) }
+func (e lineError) Unwrap() error { return e.err }

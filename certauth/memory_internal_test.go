@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"os"
 	"runtime"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -56,11 +58,19 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
+// The collector looks at objects of up to 512 bytes many at once. What is remembered of each
+// caller stays below: with more, a collection took three times as long.
+func TestMemory_OfFactsAlone(t *testing.T) {
+	assert.LessOrEqual(t, unsafe.Sizeof(facts{}), uintptr(512))
+}
+
 // TestGCKeep holds what remembered identities cost a full collection against what their
 // parsed certificates alone cost it. Everything around them is smaller than they are.
+//
+// finding N1: it compares times, so that a busy machine made it fail. It runs on demand only.
 func TestGCKeep(t *testing.T) {
-	if testing.Short() || raceDetector {
-		t.Skip("collects many times")
+	if os.Getenv("CERTAUTH_RATIOS") == "" {
+		t.Skip("compares times: asked for with CERTAUTH_RATIOS=1")
 	}
 	const n = 20_000
 	collect := func() time.Duration {

@@ -100,12 +100,16 @@ func (p *probe) recognisable() bool {
 	if len(p.certs) > maxCertificates {
 		return false
 	}
-	for _, cert := range p.certs {
+	beside := 0
+	for i, cert := range p.certs {
 		if cert == nil || len(cert.Raw) == 0 || len(cert.Raw) > maxCertificateSize {
 			return false
 		}
+		if i > 0 {
+			beside += len(cert.Raw)
+		}
 	}
-	return true
+	return beside <= maxSentAlong
 }
 
 func (p *probe) len() int {
@@ -149,11 +153,24 @@ func (p *probe) key() key {
 	return k
 }
 
-// clone copies the texts: what is remembered must not keep a request's memory.
+// clone copies the texts, into one piece: what is remembered must not keep a request's memory.
 func (k key) clone() key {
+	all := strings.Join(k, "")
+	if len(k) == 1 {
+		all = strings.Clone(k[0])
+	}
 	cloned := make(key, len(k))
 	for i := range k {
-		cloned[i] = strings.Clone(k[i])
+		cloned[i], all = all[:len(k[i])], all[len(k[i]):]
 	}
 	return cloned
+}
+
+// size is how many bytes the texts have together.
+func (k key) size() int {
+	n := 0
+	for _, text := range k {
+		n += len(text)
+	}
+	return n
 }

@@ -112,9 +112,10 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
+	c.anchors++
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
 	at.standing.named = true
-	return &pinRule{kind: kind, path: path, origin: origin, pins: pins, skew: at.skew}, at.standing
+	return &pinRule{kind: kind, path: path, origin: origin, pins: pins, skew: at.skew, serverAuth: at.serverAuth}, at.standing
 }
 
 type pinRule struct {
@@ -124,6 +125,8 @@ type pinRule struct {
 	pins   *reloader[pinSet]
 	skew   time.Duration
 	memo   memo
+
+	serverAuth string
 }
 
 func (r *pinRule) judge(e *evaluation) *Error {
@@ -152,7 +155,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	if r.kind.vouches != vouchedNames && e.facts.leaf.IsCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
-	return checkUnchained(r.path, e.facts.leaf)
+	return checkUnchained(r.path, e.facts, r.serverAuth)
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
@@ -271,8 +274,9 @@ func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
 	if err != nil {
 		c.mistake(path, "%w", err)
 	}
+	c.anchors++
 	at.standing.vouched, at.standing.named = vouchedNames, true
-	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place()}, at.standing
+	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place(), serverAuth: at.serverAuth}, at.standing
 }
 
 // exactRule is Certificates as a policy.
@@ -281,6 +285,8 @@ type exactRule struct {
 	certs []*x509.Certificate
 	skew  time.Duration
 	memo  memo
+
+	serverAuth string
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
@@ -288,7 +294,7 @@ func (r *exactRule) judge(e *evaluation) *Error {
 		if !r.lists(e.facts.leaf) {
 			return e.refuse(r, false)
 		}
-		if refused := checkUnchained(r.path, e.facts.leaf); refused != nil {
+		if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
 			return refused
 		}
 		e.facts.accepted.note(r.memo)

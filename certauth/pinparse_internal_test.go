@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
 // Every accepted pin has the length of its kind, and its spelling in plain hex is the
@@ -44,13 +46,13 @@ func matchDNS(have, want string) bool {
 	return slices.ContainsFunc(hostNamesOf([]string{have}), pattern.matches)
 }
 
-// Whatever isHostName accepts is one: RFC 1123, section 2.1, with the underscore.
+// Whatever san.IsHostName accepts is one: RFC 1123, section 2.1, with the underscore.
 func FuzzHostName(f *testing.F) {
 	for _, seed := range []string{"a", "a.example", "A-1._b.example", "-a", "a-", "a..b", ".", "a.", "*.a.b", "b\u00fcro", "a b", strings.Repeat("a", 64), strings.Repeat("a.", 127)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if !isHostName(s) {
+		if !san.IsHostName(s) {
 			assert.False(t, matchDNS(s, s), "what is no host name matches nothing")
 			return
 		}
@@ -72,7 +74,7 @@ func FuzzMailbox(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		local, host, ok := splitMailbox(s)
+		local, host, ok := san.SplitMailbox(s)
 		if !ok {
 			assert.False(t, matchMailbox(s, s))
 			return

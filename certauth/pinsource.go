@@ -80,7 +80,7 @@ func (f PinFunc) pins(ctx context.Context, _ digest) ([]string, digest, error) {
 	}
 	list, err := f(ctx)
 	if err != nil {
-		return nil, digest{}, err
+		return nil, digest{}, lineError{err}
 	}
 	return slices.Clone(list), sha256.Sum256([]byte(strings.Join(list, "\n"))), nil
 }

@@ -27,9 +27,11 @@ import (
 // # Always on
 //
 // Under every anchor the certificate must be within its validity, must allow client
-// authentication if it has an extended key usage at all, must be an X.509 version 3
-// certificate with a key of RSA 2048 to 8192 bits, ECDSA P-256, P-384 or P-521, or
-// Ed25519, and must not be a CA certificate unless it is pinned as a whole.
+// authentication if it has an extended key usage at all (see [AcceptServerAuth]), must allow
+// signatures or key agreement if it has a key usage at all, must have no critical extension
+// that is not understood, must be an X.509 version 3 certificate with a key of RSA 2048 to
+// 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519, and must not be a CA certificate
+// unless it is pinned as a whole.
 type Policy interface {
 	// compile checks the policy where it stands and returns its immutable form.
 	compile(c *compilation, at place) (rule, standing)
@@ -78,6 +80,8 @@ type place struct {
 	skew     time.Duration
 	nots     int // how many Not stand above
 	depth    int
+
+	serverAuth string // the reason of the AcceptServerAuth around it
 }
 
 // negated reports whether what is accepted here is refused in the end.
@@ -99,6 +103,9 @@ type compilation struct {
 	nodes     int
 	overgrown bool
 	crowded   bool // with different Chain policies
+
+	anchors    int      // Chain policies and pins so far
+	serverAuth []string // reasons of AcceptServerAuth
 }
 
 // roleNames are the names of the Named policies so far, and those that a Matched has asked

@@ -95,6 +95,9 @@ func (reading *reading) read(a *Authenticator, p *probe) {
 	reading.facts, reading.refused = a.read(p)
 	if f := reading.facts; f != nil {
 		f.key, f.hash = reading.key, reading.hash
+		if p.certs == nil {
+			f.keyed = a.keyed
+		}
 	}
 }
 
@@ -133,31 +136,33 @@ func (reading *reading) result() (*facts, *Error) {
 
 // checkNew judges a certificate that is not known yet and, if it is accepted, remembers
 // the facts about it.
-func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p probe) (*Identity, *Error) {
+func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p *probe) (*Identity, *Error) {
 	if a.cache == nil || !p.recognisable() {
-		return a.checkAlone(r, now, &p)
+		return a.checkAlone(r, now, p)
 	}
-	reading, first := a.readings.join(hash, &p)
+	reading, first := a.readings.join(hash, p)
 	defer a.readings.leave(reading)
 	var f *facts
 	var refused *Error
 	switch {
 	case first:
-		reading.read(a, &p)
+		reading.read(a, p)
 		f, refused = reading.result()
-	case !reading.isOf(&p):
-		return a.checkAlone(r, now, &p)
+	case !reading.isOf(p):
+		return a.checkAlone(r, now, p)
 	default:
 		f, refused = reading.wait(r.Context())
 		if refused != nil && refused.Reason == ReasonPinMismatch { // perhaps by pins that are no longer in use
-			return a.checkAlone(r, now, &p)
+			return a.checkAlone(r, now, p)
 		}
 	}
 	if refused != nil {
 		return nil, refused
 	}
 	id, refused := a.judge(r.Context(), now, f)
-	if refused == nil && (p.certs == nil || f.genuine()) {
+	if refused == nil && f.memorable(reading.key) {
+		f.own()
+		f.release()
 		a.cache.insert(f)
 	}
 	return id, refused

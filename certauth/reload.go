@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 const (
@@ -16,6 +18,10 @@ const (
 
 	// loadTimeout bounds one call of a CertFunc or PinFunc.
 	loadTimeout = 30 * time.Second
+
+	// clockSlack is how far back a clock may seem to go: requests read it and then come here
+	// in any order, some of them late.
+	clockSlack = time.Second
 
 	// staleWait is how long requests wait for a reload after nobody has asked for two
 	// intervals, counted from its start. Without it the first callers after a quiet night
@@ -40,7 +46,12 @@ type reloadable interface {
 	// reload reads it once; changed says that something else is used from now on.
 	reload(ctx context.Context) (changed bool, err error)
 	name() string
-	begin() bool // false if the previous reload is still running
+	// begin takes the turn: one reload runs at a time. Where another one runs it waits for
+	// it, if it is told to, until ctx ends; begun is false without the turn.
+	begin(ctx context.Context, wait bool) (begun bool)
+	// overdue reports whether the reload that runs was given up by whoever waited for it.
+	overdue() bool
+	giveUp()
 	end()
 }
 
@@ -71,7 +82,8 @@ func (m *material) list() []reloadable {
 type staleReload struct{ done, late chan struct{} }
 
 // refresh looks whether it is time to read everything again, and if so does it beside
-// the request. A clock that went back counts as time.
+// the request. A clock that went back, by more than what requests overtake one another,
+// counts as time.
 func (m *material) refresh(ctx context.Context, now time.Time) {
 	if m.due(now) {
 		m.start(ctx, now)
@@ -87,7 +99,7 @@ func (m *material) refresh(ctx context.Context, now time.Time) {
 
 func (m *material) due(now time.Time) bool {
 	elapsed := time.Duration(now.UnixNano() - m.last.Load())
-	return elapsed < 0 || elapsed >= m.interval
+	return elapsed < -clockSlack || elapsed >= m.interval
 }
 
 // start begins the reload, unless another request just did. What the others are to wait for
@@ -101,7 +113,7 @@ func (m *material) start(ctx context.Context, now time.Time) {
 	elapsed := time.Duration(now.UnixNano() - m.last.Load())
 	r := &staleReload{done: make(chan struct{}), late: make(chan struct{})}
 	if len(m.items) > 0 {
-		if elapsed < 0 || elapsed >= 2*m.interval {
+		if elapsed < -clockSlack || elapsed >= 2*m.interval {
 			m.stale.Store(r)
 			time.AfterFunc(staleWait, func() { close(r.late) })
 		}
@@ -109,29 +121,33 @@ func (m *material) start(ctx context.Context, now time.Time) {
 			defer m.stale.CompareAndSwap(r, nil)
 			defer close(r.done)
 			// The request may end before the reload does.
-			_ = m.reload(context.WithoutCancel(ctx))
+			_ = m.reload(context.WithoutCancel(ctx), false)
 		}()
 	}
 	m.last.Store(now.UnixNano())
 }
 
 // reload reads every item once, each on its own, so that one that hangs or fails does
-// not hold up the others.
-func (m *material) reload(ctx context.Context) error {
+// not hold up the others. What is being read already is left to who reads it, or with wait
+// is read again after that: it may have been read before it changed.
+func (m *material) reload(ctx context.Context, wait bool) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	items := m.list()
 	failures := make([]error, len(items))
 	var group sync.WaitGroup
 	for i, item := range items {
-		group.Go(func() { failures[i] = m.reloadOne(ctx, item) })
+		group.Go(func() { failures[i] = m.reloadOne(ctx, item, wait) })
 	}
 	group.Wait()
 	return errors.Join(failures...)
 }
 
-func (m *material) reloadOne(ctx context.Context, item reloadable) (err error) {
-	if !item.begin() {
+func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (err error) {
+	if !item.begin(ctx, wait) {
+		if !wait && !item.overdue() {
+			return nil
+		}
 		err = fmt.Errorf("%s: the previous reload is still running", item.name())
 		m.tell(item.name(), err)
 		return err
@@ -140,6 +156,9 @@ func (m *material) reloadOne(ctx context.Context, item reloadable) (err error) {
 		defer item.end()
 		return item.reload(ctx)
 	})
+	if ctx.Err() != nil {
+		item.giveUp()
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w (the last good set stays in use)", item.name(), err)
 		m.tell(item.name(), err)
@@ -185,7 +204,7 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 func safely[T any](f func() (T, error)) (result T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %s", clip(fmt.Sprint(p), maxDetail))
+			err = fmt.Errorf("panic: %s", logtext.Line(fmt.Sprint(p), maxDetail))
 		}
 	}()
 	return f()
@@ -196,8 +215,10 @@ type reloader[T any] struct {
 	path    string
 	load    func(ctx context.Context, known digest) (T, digest, error)
 	current atomic.Pointer[loaded[T]]
-	known   digest // guarded by running
-	running atomic.Bool
+	known   digest // guarded by the turn
+	mutex   sync.Mutex
+	turn    chan struct{} // closed when the reload that runs ends; nil if none runs
+	givenUp bool
 }
 
 // loaded is a value with a number that no earlier or later value of the same item has:
@@ -225,8 +246,53 @@ func (r *reloader[T]) set(value T) {
 }
 
 func (r *reloader[T]) name() string { return r.path }
-func (r *reloader[T]) begin() bool  { return r.running.CompareAndSwap(false, true) }
-func (r *reloader[T]) end()         { r.running.Store(false) }
+
+func (r *reloader[T]) begin(ctx context.Context, wait bool) bool {
+	for {
+		running := r.take()
+		if running == nil {
+			return true
+		}
+		if !wait || r.overdue() {
+			return false
+		}
+		select {
+		case <-running:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// take takes the turn and returns nil, or what is closed when the turn is free.
+func (r *reloader[T]) take() <-chan struct{} {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.turn != nil {
+		return r.turn
+	}
+	r.turn, r.givenUp = make(chan struct{}), false
+	return nil
+}
+
+func (r *reloader[T]) end() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	close(r.turn)
+	r.turn = nil
+}
+
+func (r *reloader[T]) giveUp() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.givenUp = true
+}
+
+func (r *reloader[T]) overdue() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.turn != nil && r.givenUp
+}
 
 func (r *reloader[T]) reload(ctx context.Context) (bool, error) {
 	value, sum, err := r.load(ctx, r.known)

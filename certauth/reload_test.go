@@ -263,7 +263,9 @@ func TestReload_FirstRequestAfterAQuietNightSeesTheNewRoots(t *testing.T) {
 	require.True(t, s.accepts(s.oldClient))
 	replaceFile(t, s.file, s.newCA.PEM())
 	s.clock.advance(2 * certauth.DefaultReloadInterval)
-	assert.False(t, s.accepts(s.oldClient), "the old root is gone from the disk")
+	synctest.Test(t, func(t *testing.T) { // where no time passes while the file is read, however slow the machine
+		assert.False(t, s.accepts(s.oldClient), "the old root is gone from the disk")
+	})
 }
 
 // etcd reads and parses its CRL for each connection.
@@ -358,9 +360,134 @@ func TestReload_ConcurrentRequestsAndReloadsAreSafe(t *testing.T) {
 	}
 	for range 20 {
 		replaceFile(t, s.file, append(s.oldCA.PEM(), s.newCA.PEM()...))
-		// Two reloads at once are one: the second says so.
-		_ = auth.Reload(t.Context())
+		require.NoError(t, auth.Reload(t.Context()), "also where a request began one")
 		replaceFile(t, s.file, s.oldCA.PEM())
 	}
 	group.Wait()
+}
+
+// finding S5: a request that had read the clock a little before another one began a reload
+// took it for a clock that went back, began a second reload, and reported that as failed.
+func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
+	s := newRotation(t)
+	for _, tc := range []struct {
+		name  string
+		steps []time.Duration // from one request to the next
+		ended bool            // the reading has, before the next request comes
+		want  int32           // readings
+	}{
+		{"one that is late by an instant", []time.Duration{time.Minute, -50 * time.Microsecond}, false, 1},
+		{"one that is late by an instant when the reading has ended", []time.Duration{time.Minute, -50 * time.Microsecond}, true, 1},
+		{"several that are late by up to a second", []time.Duration{time.Minute, -time.Second, 400 * time.Millisecond, -300 * time.Millisecond}, false, 1},
+		{"a clock that went back by more while it is read", []time.Duration{time.Minute, -time.Second - time.Nanosecond}, false, 1},
+		{"a clock that went back by more", []time.Duration{time.Minute, -time.Second - time.Nanosecond}, true, 2},
+		{"a clock that went back an hour, and goes on", []time.Duration{time.Minute, -time.Hour, time.Second}, true, 2},
+		{"a clock that went back an hour, and an interval later", []time.Duration{time.Minute, -time.Hour, time.Minute}, true, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			clock := newClock()
+			synctest.Test(t, func(t *testing.T) {
+				var calls, kept atomic.Int32
+				auth := must(t, certauth.Config{
+					Source: fixedSource("s", s.oldClient.Certificate), Now: clock.now, ReloadInterval: time.Minute,
+					Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+						if calls.Add(1) > 1 {
+							time.Sleep(50 * time.Millisecond) //nolint:forbidigo // the bubble's clock: a source that takes its time
+						}
+						return []*x509.Certificate{s.oldCA.Certificate}, nil
+					})},
+					Observe: func(_ context.Context, e certauth.Event) {
+						if e.Outcome == certauth.OutcomeKept {
+							kept.Add(1)
+						}
+					},
+				})
+				for _, step := range tc.steps {
+					clock.advance(step)
+					_, err := auth.Check(request())
+					require.NoError(t, err)
+					if tc.ended {
+						time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock: longer than a reading takes
+					}
+				}
+				time.Sleep(time.Second) //nolint:forbidigo // as above
+				assert.Equal(t, tc.want, calls.Load()-1)
+				assert.Zero(t, kept.Load(), "nothing failed")
+			})
+		})
+	}
+}
+
+// finding S5: two reloads at one time are ordinary. What requests trigger leaves the reading
+// to the one that is at it; Reload waits for it and reads again, since it promises to read
+// what is there now.
+func TestReload_TwoAtOneTimeAreNoFailure(t *testing.T) {
+	s := newRotation(t)
+	clock := newClock()
+	synctest.Test(t, func(t *testing.T) {
+		var calls, kept, reading atomic.Int32
+		auth := must(t, certauth.Config{
+			Source: fixedSource("s", s.oldClient.Certificate), Now: clock.now, ReloadInterval: 10 * time.Millisecond,
+			Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+				calls.Add(1)
+				assert.EqualValues(t, 1, reading.Add(1), "one at a time")
+				defer reading.Add(-1)
+				time.Sleep(100 * time.Millisecond) //nolint:forbidigo // the bubble's clock: slower than the interval
+				return []*x509.Certificate{s.oldCA.Certificate}, nil
+			})},
+			Observe: func(_ context.Context, e certauth.Event) {
+				if e.Outcome == certauth.OutcomeKept {
+					kept.Add(1)
+				}
+			},
+		})
+		for range 20 {
+			clock.advance(time.Hour)
+			_, err := auth.Check(request())
+			require.NoError(t, err)
+		}
+		time.Sleep(time.Second) //nolint:forbidigo // as above: the last reading has ended
+		began := calls.Load()
+		var group sync.WaitGroup
+		for range 3 {
+			group.Go(func() { assert.NoError(t, auth.Reload(t.Context())) })
+		}
+		group.Wait()
+		assert.EqualValues(t, 3, calls.Load()-began, "each Reload has read")
+		assert.Zero(t, kept.Load(), "nothing failed")
+	})
+}
+
+// A reading that nobody waits for any more is reported, again and again, until it ends.
+func TestReload_OneThatHangsIsReported(t *testing.T) {
+	s := newRotation(t)
+	clock := newClock()
+	synctest.Test(t, func(t *testing.T) {
+		var calls, kept atomic.Int32
+		hang := make(chan struct{})
+		auth := must(t, certauth.Config{
+			Source: fixedSource("s", s.oldClient.Certificate), Now: clock.now,
+			Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+				if calls.Add(1) == 2 {
+					<-hang
+				}
+				return []*x509.Certificate{s.oldCA.Certificate}, nil
+			})},
+			Observe: func(_ context.Context, e certauth.Event) {
+				if e.Outcome == certauth.OutcomeKept {
+					kept.Add(1)
+				}
+			},
+		})
+		for want := range int32(4) {
+			clock.advance(time.Hour)
+			_, err := auth.Check(request())
+			require.NoError(t, err)
+			time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock: longer than a reading may take
+			assert.Equal(t, want+1, kept.Load())
+		}
+		close(hang)
+		synctest.Wait()
+		require.NoError(t, auth.Reload(t.Context()))
+	})
 }

@@ -24,6 +24,9 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		writeDenial(w, status)
 		return
 	}
+	if body, ok := r.Body.(*trailerBody); ok {
+		defer body.handlerReturned()
+	}
 	guarded := &denialWriter{to: w, header: w.Header().Clone(), challenge: challenge}
 	_, err := safely(func() (bool, error) {
 		a.config.Deny(guarded, r, refused)

@@ -66,7 +66,8 @@ type Revocation struct {
 // never called for a chain that has not verified.
 type RevocationChecker interface {
 	// CheckChain judges every certificate of the chain but its root. An error counts as
-	// RevocationUnavailable unless the status is RevocationRevoked, which always counts.
+	// RevocationUnavailable unless the status is RevocationRevoked, which always counts. If
+	// it is an *Error, its Hint and its Err are those of the refusal.
 	// RevocationWaived accepts as RevocationGood does.
 	CheckChain(ctx context.Context, chain []*x509.Certificate) (Revocation, error)
 }
@@ -218,6 +219,9 @@ func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 		denied = refusal(ReasonCertificateRevoked, r.path, "certificate %d of the chain, source %s", found.Depth, quote(found.Source))
 	case err != nil:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "%w", err)
+		if known, ok := err.(*Error); ok && known != nil && known.Hint != "" && known.Err != nil { //nolint:errorlint // what wraps it says more
+			denied.Hint, denied.Err = known.Hint, known.Err
+		}
 	case found.Status == RevocationGood, found.Status == RevocationWaived:
 		return nil
 	case found.Status == RevocationUnknown:

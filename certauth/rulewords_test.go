@@ -4,9 +4,12 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
 // The doc of Error: a rule of the user may leave out what New knows better. What it says
@@ -110,6 +114,8 @@ func TestRules_RefusalsSayWhatWasFound(t *testing.T) {
 		leaf   *x509.Certificate
 		want   []string
 	}{
+		"two common names":                {certauth.CommonNames{"a"}, w.issue(t, rawSubject(t, utf8Name("a"), utf8Name("b"))), []string{"2 values", "want 1"}},
+		"two organizations":               {certauth.Organizations{"a"}, w.issue(t, rawSubject(t, organization("b"), organization("c"))), []string{"have 2", "want one of 1"}},
 		"an extension that is missing":    {asked, w.issue(t), []string{"no extension " + oid}},
 		"an extension with another value": {asked, w.issue(t, withExtension(oid, []byte{asn1.TagUTF8String, 1, 'x'})), []string{"extension " + oid + " has another value"}},
 		"an address":                      {certauth.IPs{"10.0.0.1"}, w.issue(t, certauthtest.IP("192.0.2.7", "2001:db8::7")), []string{"have 2", "192.0.2.7", "2001:db8::7"}},
@@ -183,6 +189,161 @@ func TestNew_ListsAreCopied(t *testing.T) {
 		tc.change()
 		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
 		assert.Error(t, err, name)
+	}
+}
+
+// A lifetime and a remainder of a second are limits, too.
+func TestValidity_LimitsOfASecondHold(t *testing.T) {
+	ca := aroundNoon(t)
+	leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(-time.Minute), noon)).Certificate
+	for name, tc := range map[string]struct {
+		validity certauth.Validity
+		want     certauth.Reason
+	}{
+		"issued for more than a second": {certauth.Validity{MaxLifetime: time.Second}, certauth.ReasonLifetimeNotAllowed},
+		"issued for a minute":           {certauth.Validity{MaxLifetime: time.Minute}, certauth.ReasonNone},
+		"nothing remains":               {certauth.Validity{MinRemaining: time.Second}, certauth.ReasonLifetimeNotAllowed},
+	} {
+		_, err := judgeAt(t, noon, certauth.All{chainOf(ca), tc.validity}, leaf)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", name, err)
+	}
+}
+
+// What is printed at start counts a pin once, however often and however it is written.
+func TestPins_WrittenTwiceCountOnce(t *testing.T) {
+	w := newWorld(t)
+	pin := thumbprint(w.leaf.Certificate)
+	text := authOf(t, certauth.Thumbprints{pin, strings.ToUpper(pin), pin, pinOfNobody}, time.Time{}).String()
+	assert.Contains(t, text, "is one of 2")
+}
+
+// A certificate that is pinned needs no rule on names under the system's roots.
+func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
+	leaf := newWorld(t).leaf.Certificate
+	system := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
+	for name, narrow := range pinsOf(leaf) {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.All{system, narrow}})
+		assert.NoError(t, err, name)
+	}
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: system})
+	assert.ErrorContains(t, err, "every public CA")
+}
+
+// A pin file that did not change is no news, one without a name is a mistake, and one that is
+// gone leaves what was read of it last.
+func TestPinFile_UnchangedUnnamedAndMissing(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "pins.txt")
+	require.NoError(t, os.WriteFile(file, []byte(thumbprint(w.leaf.Certificate)+"\n"), 0o600))
+	auth := authOf(t, certauth.ThumbprintsFrom(certauth.PinFile(file)), time.Time{}, w.leaf.Certificate)
+	for range 3 {
+		require.NoError(t, auth.Reload(t.Context()))
+		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		require.NoError(t, err)
+	}
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(""))})
+	assert.ErrorContains(t, err, "empty file name")
+
+	require.NoError(t, os.Remove(file))
+	assert.Error(t, auth.Reload(t.Context()))
+	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.NoError(t, err, "the last good list stays")
+}
+
+// Whether a pin refuses by the bytes alone or a parsed certificate, it says the same.
+func TestScreen_RefusalIsThatOfTheRules(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.leaf.Certificate
+	none := certauth.Thumbprints{pinOfNobody}
+	other := certauth.Certificates(newWorld(t).leaf.Certificate)
+	sha1 := certauth.ThumbprintsSHA1{strings.Repeat("ab", 20)}
+	for name, policy := range map[string]certauth.Policy{
+		"one list":         none,
+		"one certificate":  other,
+		"any of two lists": certauth.Any{none, sha1},
+		"any of three":     certauth.Any{none, sha1, certauth.Named{Name: "x", Policy: other}},
+	} {
+		_, want := judge(t, policy, leaf)
+		auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: policy})
+		require.NoError(t, err)
+		r := realRequest(t)
+		r.Header[certHeader] = []string{base64.StdEncoding.EncodeToString(leaf.Raw)}
+		_, got := auth.Check(r)
+		require.Error(t, got, name)
+		assert.Equal(t, want.Error(), got.Error(), name)
+	}
+}
+
+// Who went away is told apart from a broken rule.
+func TestCheck_CanceledRequestSaysSo(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := authOf(t, w.chain(), time.Time{}, w.leaf.Certificate).Check(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, certauth.ReasonRequestCanceled, refused.Reason)
+	assert.Contains(t, refused.Hint, "client went away")
+}
+
+// The detail in an error's text has at most 512 bytes; what is longer is cut and says so.
+func TestError_DetailIsCut(t *testing.T) {
+	w := newWorld(t)
+	for n, cut := range map[int]bool{511: false, 512: false, 513: true, 5000: true} {
+		_, err := judge(t, w.behind(says(errors.New(strings.Repeat("x", n)))), w.leaf.Certificate)
+		require.Error(t, err)
+		assert.Equal(t, min(n, 512), strings.Count(err.Error(), "x"), "%d bytes", n)
+		assert.Equal(t, cut, strings.HasSuffix(err.Error(), "..."), "%d bytes", n)
+	}
+}
+
+// A refusal that says more than its reason has its own hint.
+func TestCheck_HintOfARequestThatAsksToDropTheHeader(t *testing.T) {
+	w := newWorld(t)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: w.chain()})
+	require.NoError(t, err)
+	r := realRequest(t)
+	r.Header[certHeader] = []string{base64.StdEncoding.EncodeToString(w.leaf.Certificate.Raw)}
+	r.Header["Connection"] = []string{"close, " + certHeader}
+	_, err = auth.Check(r)
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Contains(t, refused.Hint, "no honest client does")
+}
+
+// Letters and signs at the ends of their ranges belong to names (RFC 1123, section 2.1; RFC
+// 5322, section 3.2.3; RFC 3986, section 2).
+func TestNames_EndsOfTheirRanges(t *testing.T) {
+	w := newWorld(t)
+	runVerdicts(t, []verdict{
+		{"hosts of a and z", w.behind(certauth.DNSNames{"az.example"}), w.issue(t, certauthtest.DNS("AZ.example")), certauth.ReasonNone},
+		{"hosts of A and Z", w.behind(certauth.DNSNames{"AZ.example"}), w.issue(t, certauthtest.DNS("az.example")), certauth.ReasonNone},
+		{"hosts of 0 and 9", w.behind(certauth.DNSNames{"09.example"}), w.issue(t, certauthtest.DNS("09.example")), certauth.ReasonNone},
+		{"a mailbox of signs", w.behind(certauth.Emails{"!az~AZ09@a.example"}), w.issue(t, certauthtest.Email("!az~AZ09@a.example")), certauth.ReasonNone},
+		{"a URI of signs", w.behind(certauth.URIs{"https://a.example/!~"}), w.issue(t, certauthtest.URI(t, "https://a.example/!~")), certauth.ReasonNone},
+		{"a principal's domain in capitals", w.behind(certauth.UPNs{"a@AZ.EXAMPLE"}), w.issue(t, san(t, upn(t, "a@az.example"))), certauth.ReasonNone},
+		{"a principal's domain, signs have no case", w.behind(certauth.UPNs{"a@[.example"}), w.issue(t, san(t, upn(t, "a@{.example"))), certauth.ReasonNameNotAllowed},
+	})
+}
+
+// A challenge is printable ASCII (RFC 9110, section 5.5), to both ends of it; a method may
+// hold every character of a token (section 5.6.2).
+func TestNew_ChallengeAndMethodToTheEndsOfTheirRanges(t *testing.T) {
+	w := newWorld(t)
+	start := func(challenge, method string) error {
+		_, err := certauth.New(certauth.Config{
+			Source: fixedSource("s"), Policy: w.chain(), Challenge: challenge,
+			Exclusions: []certauth.Exclusion{{Method: method, Path: "/a", Reason: "r", Control: "c"}},
+		})
+		return err
+	}
+	for challenge, ok := range map[string]bool{
+		"Mutual realm=\"a b\"": true, "Mutual ~!": true, "Mutual\x1f": false, "Mutual a\x1f": false, "Mutual a\x7f": false, "Mutual\t": false, "Mutual\u00e9": false, "Mutual\r\nX: y": false,
+	} {
+		assert.Equal(t, ok, start(challenge, "") == nil, "%q", challenge)
+	}
+	for method, ok := range map[string]bool{"A": true, "M-SEARCH": true, "Z": true, "a": false, "@": false, "[": false, "-X": false, "X Y": false, "X/Y": false, "X(": false, "\"X": false, "X\x7f": false} {
+		assert.Equal(t, ok, start("", method) == nil, "%q", method)
 	}
 }
 

@@ -23,6 +23,8 @@ func screensOf(r rule) screens {
 		return screens{r}
 	case namedRule:
 		return screensOf(r.part)
+	case serverAuthRule:
+		return screensOf(r.part)
 	case allRule:
 		for _, part := range r {
 			if v, ok := part.(*validityRule); ok && v.MaxLifetime == 0 && v.MinRemaining == 0 {

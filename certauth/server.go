@@ -97,6 +97,6 @@ type guard struct {
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if admitted, ok := g.auth.admit(w, r); ok {
-		g.next.ServeHTTP(w, admitted)
+		serve(g.next, w, r, admitted)
 	}
 }

@@ -21,11 +21,11 @@ func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
 		return nil
 	}
 	readable := func(n *san.Names) bool { return len(n.URIs) == 0 || have(n) != nil }
-	return c.altRule("SPIFFEIDs", "SPIFFE ID", p, at, parseSPIFFEPattern, have, readable, matchSPIFFE)
+	return c.altRule("SPIFFEIDs", "SPIFFE ID", san.URI, p, at, parseSPIFFEPattern, have, readable, matchSPIFFE)
 }
 
 func spiffeID(names *san.Names) (string, bool) {
-	if len(names.URIs) != 1 {
+	if len(names.URIs) != 1 || names.Fault(san.URI) != nil {
 		return "", false
 	}
 	_, path, err := splitSPIFFE(names.URIs[0])

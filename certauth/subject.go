@@ -11,7 +11,8 @@ import (
 // Subject accepts certificates whose subject is one of the listed distinguished names.
 // A name is written as in RFC 4514, most specific part first: "CN=billing,O=Partner".
 // Values with commas are quoted (O="Contoso, Inc.") or escaped (O=Contoso\, Inc.);
-// parts of a multi-valued RDN are joined with a plus sign.
+// parts of a multi-valued RDN are joined with a plus sign, and a value may be empty (OU=).
+// A type without a keyword is written as its OID, with or without "OID." in front.
 //
 // Names are compared by structure: every attribute, in order, with its exact value.
 // A text that is not a name, or an empty list, is an error of [New].

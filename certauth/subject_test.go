@@ -53,6 +53,44 @@ func rawSubject(t *testing.T, rdns ...[]attribute) certauthtest.Template {
 	return func(c *x509.Certificate) { c.RawSubject = der }
 }
 
+// finding C16: Subject could not name a part that a CA wrote without a value, and refused the "OID." of .NET and Java.
+//
+// RFC 4514, section 2.4 (a value may be empty), and RFC 2253, section 4, with RFC 1779, for "OID.".
+func TestSubject_EmptyValuesAndPrefixedOIDs(t *testing.T) {
+	w := newWorld(t)
+	unit := func(value string) []attribute {
+		return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.TagUTF8String, value)}
+	}
+	psd2 := []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 97}, asn1.TagUTF8String, "PSDDE-BAFIN-1")}
+	empty := w.issue(t, rawSubject(t, organization("Partner"), unit(""), utf8Name("billing")))
+	without := w.issue(t, rawSubject(t, organization("Partner"), utf8Name("billing")))
+	space := w.issue(t, rawSubject(t, organization("Partner"), unit(" "), utf8Name("billing")))
+	numbered := w.issue(t, rawSubject(t, organization("Partner"), psd2))
+	const no, yes = certauth.ReasonNameNotAllowed, certauth.ReasonNone
+	for _, row := range []struct {
+		text string
+		leaf *x509.Certificate
+		want certauth.Reason
+	}{
+		{"CN=billing,OU=,O=Partner", empty, yes},
+		{`CN=billing, OU="", O=Partner`, empty, yes},
+		{"CN=billing,OU=#0C00,O=Partner", empty, yes},
+		{"CN=billing,OU=,O=Partner", without, no},
+		{"CN=billing,OU=,O=Partner", space, no},
+		{"CN=billing,O=Partner", empty, no},
+		{"OID.2.5.4.97=PSDDE-BAFIN-1,O=Partner", numbered, yes},
+		{"oid.2.5.4.97=PSDDE-BAFIN-1, O=Partner", numbered, yes},
+		{"2.5.4.97=PSDDE-BAFIN-1,O=Partner", numbered, yes},
+		{"OID.2.5.4.97=PSDDE-BAFIN-2,O=Partner", numbered, no},
+	} {
+		_, err := judge(t, w.behind(certauth.Subject{row.text}), row.leaf)
+		assert.Equal(t, row.want, reasonOf(err), "%s: %v", row.text, err)
+	}
+	for _, text := range []string{"CN=", "CN=,O=", "OID.=a", "OID.x=a"} {
+		assert.Len(t, mistakesOf(t, w.behind(certauth.Subject{text})), 1, text)
+	}
+}
+
 // CVE-2026-33248 NATS: the DN matched out of order or in part.
 func TestIdentity_DistinguishedNameMatchIsStructural(t *testing.T) {
 	w := newWorld(t)

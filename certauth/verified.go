@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"crypto/x509"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,8 @@ type verifiedChain struct {
 	certs   []*x509.Certificate
 	sums    []certSums
 	issuers []atomic.Pointer[issuerName]
+
+	serverAuth string // why it may do without clientAuth; empty if it has it
 
 	mutex   sync.Mutex // of those who begin to track
 	tracked atomic.Pointer[[]trackedBy]
@@ -67,6 +70,24 @@ func (a *chainAnswers) of(n *chainNode) *chainAnswer {
 		return (*more)[n.place-1].Load()
 	}
 	return nil
+}
+
+// all returns what is remembered for every node.
+func (a *chainAnswers) all() iter.Seq[*chainAnswer] {
+	return func(yield func(*chainAnswer) bool) {
+		if first := a.first.Load(); first != nil && !yield(first) {
+			return
+		}
+		more := a.more.Load()
+		if more == nil {
+			return
+		}
+		for i := range *more {
+			if answer := (*more)[i].Load(); answer != nil && !yield(answer) {
+				return
+			}
+		}
+	}
 }
 
 // remember replaces the answer for the node. Calls must not overlap.

@@ -57,7 +57,7 @@ const apacheNull = "(null)"
 // Prepare implements [certauth.PreparedSource].
 func (s Apache) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
-		preset: "Apache", from: s.From, header: or(s.Header, "SSL_CLIENT_CERT"), codec: one(spacedPEM), absent: apacheNull,
+		preset: "Apache", from: s.From, header: or(s.Header, "SSL_CLIENT_CERT"), codec: spacedCodec(), absent: apacheNull,
 		flags:    []Flag{{Header: or(s.VerifyHeader, "SSL_CLIENT_VERIFY"), Value: "SUCCESS"}},
 		verifies: s.FrontEndVerifies,
 		form:     "one certificate in PEM with single spaces for line ends",

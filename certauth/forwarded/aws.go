@@ -85,7 +85,6 @@ type CloudFront struct {
 // Prepare implements [certauth.PreparedSource].
 func (s CloudFront) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := urlPEM("CloudFront", s.From, "CloudFront-Viewer-Cert-Pem", "CloudFront-Viewer-Cert-Present", "1", "", false)
-	l.flags[0].present = true
 	if s.Fingerprint {
 		l.fingerprint, l.fingerprintHash = "CloudFront-Viewer-Cert-Sha256", HashSHA256
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	dertlv "github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -14,6 +15,8 @@ const (
 	maxChainHeader = 64 << 10
 	// maxCertificates bounds leaf and chain together, as certauth does.
 	maxCertificates = 10
+	// maxDER bounds the DER of one certificate, as certauth does; what is larger is not parsed.
+	maxDER = 16 << 10
 )
 
 // decodeBase64Concatenated reads certificates whose DER stands one behind the other in
@@ -35,7 +38,7 @@ func decodeBase64Concatenated(value string) ([]*x509.Certificate, error) {
 		if der, err = asn1.Unmarshal(der, &one); err != nil {
 			return nil, fmt.Errorf("certificate %d is not DER", len(certs))
 		}
-		cert, err := parseDER(one.FullBytes)
+		cert, err := parseAlong(one.FullBytes, parseDER)
 		if err != nil {
 			return nil, fmt.Errorf("certificate %d: %w", len(certs), err)
 		}
@@ -47,12 +50,17 @@ func decodeBase64Concatenated(value string) ([]*x509.Certificate, error) {
 // decodeBase64List reads base64 DER items joined by bare commas, leaf first: Traefik's
 // passTLSClientCert since v2.9.2.
 func decodeBase64List(value string) ([]*x509.Certificate, error) {
-	return splitList(value, decodeBase64DER)
+	return splitList(value, func(i int, item string) (*x509.Certificate, error) {
+		if i == 0 {
+			return decodeBase64DER(item)
+		}
+		return decodeBase64Along(item)
+	})
 }
 
 // splitList decodes comma-separated items. Items are counted before any is decoded, and
 // an empty one is an error.
-func splitList(value string, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
+func splitList(value string, decode func(i int, item string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	if len(value) > maxChainHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
 	}
@@ -61,7 +69,7 @@ func splitList(value string, decode func(string) (*x509.Certificate, error)) ([]
 	}
 	var certs []*x509.Certificate
 	for item := range strings.SplitSeq(value, ",") {
-		cert, err := decode(item)
+		cert, err := decode(len(certs), item)
 		if err != nil {
 			return nil, fmt.Errorf("item %d: %w", len(certs), err)
 		}
@@ -70,8 +78,35 @@ func splitList(value string, decode func(string) (*x509.Certificate, error)) ([]
 	return certs, nil
 }
 
+// decodeBase64Along is decodeBase64DER for what is sent along with the leaf.
+func decodeBase64Along(value string) (*x509.Certificate, error) {
+	der, err := base64DER(value)
+	if err != nil {
+		return nil, err
+	}
+	return parseAlong(der, parseBase64DER)
+}
+
+// parseAlong reads a certificate that is sent along with the leaf. One that crypto/x509 does
+// not read, for a negative serial number or an unknown curve, is handed on unread if it is
+// framed as a certificate: a sequence of just that length which begins with a sequence.
+// certauth counts and measures it, and has no use for it.
+func parseAlong(der []byte, parse func([]byte) (*x509.Certificate, error)) (*x509.Certificate, error) {
+	cert, err := parse(der)
+	if err == nil || len(der) > maxDER {
+		return cert, err
+	}
+	if whole, rest, ok := dertlv.Read(der); ok && len(rest) == 0 && whole.Tag == sequenceTag && beginsAsCertificate(der) {
+		return &x509.Certificate{Raw: der}, nil
+	}
+	return nil, err
+}
+
 // parseDER reads exactly one certificate.
 func parseDER(der []byte) (*x509.Certificate, error) {
+	if len(der) > maxDER {
+		return nil, fmt.Errorf("%d bytes of DER, want at most %d", len(der), maxDER)
+	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("not one certificate: %s", logtext.Quote(err.Error()))

@@ -40,7 +40,7 @@ type Cloudflare struct {
 func (s Cloudflare) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	l := layout{
 		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", codec: base64Codec(),
-		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true", present: true}, {Header: "Cf-Cert-Revoked", Value: "false"}},
+		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true"}, {Header: "Cf-Cert-Revoked", Value: "false"}},
 		verifies: s.FrontEndVerifies,
 		form:     "base64 of one DER certificate",
 	}

@@ -3,6 +3,7 @@ package forwarded
 import (
 	"bytes"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"net/url"
@@ -59,29 +60,62 @@ func texts(certs []*x509.Certificate) []string {
 	return list
 }
 
-// plainBase64 is what the standard library alone makes of canonical base64 of DER.
-func plainBase64(value string) ([]*x509.Certificate, bool) {
-	der, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || base64.StdEncoding.EncodeToString(der) != value {
+// plainDER is what the standard library alone makes of one certificate. One that stands
+// beside the leaf need only be framed as one.
+func plainDER(der []byte, beside bool) (*x509.Certificate, bool) {
+	cert, err := x509.ParseCertificate(der)
+	if err == nil {
+		return cert, true
+	}
+	var whole asn1.RawValue
+	if rest, err := asn1.Unmarshal(der, &whole); !beside || err != nil || len(rest) > 0 || whole.Class != asn1.ClassUniversal || whole.Tag != asn1.TagSequence || !whole.IsCompound {
 		return nil, false
 	}
-	certs, err := x509.ParseCertificates(der)
-	return certs, err == nil && len(certs) > 0
+	if len(whole.Bytes) == 0 || whole.Bytes[0] != 0x30 {
+		return nil, false
+	}
+	return &x509.Certificate{Raw: der}, true
 }
 
-// plainList reads items one for one; at least and at most say how many each may hold.
-func plainList(items []string, trim func(string) (string, bool)) ([]*x509.Certificate, bool) {
+// plainBase64 is what the standard library alone makes of canonical base64 of DER, one
+// certificate behind the other.
+func plainBase64(value string) ([]*x509.Certificate, bool) {
+	rest, err := base64.StdEncoding.DecodeString(value)
+	if err != nil || base64.StdEncoding.EncodeToString(rest) != value {
+		return nil, false
+	}
 	var certs []*x509.Certificate
-	for _, item := range items {
+	for len(rest) > 0 {
+		var one asn1.RawValue
+		if rest, err = asn1.Unmarshal(rest, &one); err != nil {
+			return nil, false
+		}
+		cert, ok := plainDER(one.FullBytes, true)
+		if !ok {
+			return nil, false
+		}
+		certs = append(certs, cert)
+	}
+	return certs, len(certs) > 0
+}
+
+// plainList reads items one for one. With a leaf, the first must be perfect.
+func plainList(items []string, leaf bool, trim func(string) (string, bool)) ([]*x509.Certificate, bool) {
+	var certs []*x509.Certificate
+	for i, item := range items {
 		item, ok := trim(item)
 		if !ok || len(item) > maxLeafHeader {
 			return nil, false
 		}
-		one, ok := plainBase64(item)
-		if !ok || len(one) != 1 {
+		der, err := base64.StdEncoding.DecodeString(item)
+		if err != nil || base64.StdEncoding.EncodeToString(der) != item {
 			return nil, false
 		}
-		certs = append(certs, one[0])
+		cert, ok := plainDER(der, i > 0 || !leaf)
+		if !ok {
+			return nil, false
+		}
+		certs = append(certs, cert)
 	}
 	return certs, len(certs) <= maxCertificates
 }
@@ -98,7 +132,7 @@ func FuzzBase64List(f *testing.F) {
 	addAll(f, hostile(strings.Join(texts([]*x509.Certificate{leaf, other}), ",")))
 	f.Fuzz(func(t *testing.T, value string) {
 		certs, err := decodeBase64List(value)
-		want, ok := plainList(strings.Split(value, ","), func(s string) (string, bool) { return s, true })
+		want, ok := plainList(strings.Split(value, ","), true, func(s string) (string, bool) { return s, true })
 		assert.Equal(t, ok && len(value) <= maxChainHeader, err == nil, "%v", err)
 		if consistent(t, certs, err, maxCertificates) {
 			sameCertificates(t, want, certs)
@@ -138,7 +172,7 @@ func FuzzByteSequence(f *testing.F) {
 	addAll(f, hostile(":"+texts([]*x509.Certificate{capturedCertificate(f, "rfc9440-leaf")})[0]+":"))
 	f.Fuzz(func(t *testing.T, value string) {
 		certs, err := single(decodeByteSequence)(value)
-		want, ok := plainList([]string{value}, inner)
+		want, ok := plainList([]string{value}, true, inner)
 		assert.Equal(t, ok, err == nil, "%v", err)
 		if consistent(t, certs, err, 1) {
 			sameCertificates(t, want, certs)
@@ -158,7 +192,7 @@ func FuzzByteSequenceList(f *testing.F) {
 		for i := range items {
 			items[i] = strings.Trim(items[i], " \t")
 		}
-		want, ok := plainList(items, inner)
+		want, ok := plainList(items, false, inner)
 		assert.Equal(t, ok && len(value) <= maxChainHeader, err == nil, "%v", err)
 		if consistent(t, certs, err, maxCertificates) {
 			sameCertificates(t, want, certs)
@@ -178,8 +212,8 @@ func plainPEM(t *testing.T, text string) []*x509.Certificate {
 		}
 		assert.Equal(t, "CERTIFICATE", block.Type)
 		assert.Empty(t, block.Headers)
-		cert, err := x509.ParseCertificate(block.Bytes)
-		require.NoError(t, err)
+		cert, ok := plainDER(block.Bytes, true)
+		require.True(t, ok)
 		certs, rest = append(certs, cert), after
 	}
 	return certs

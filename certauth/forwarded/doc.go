@@ -25,6 +25,13 @@
 // front end's word stands for a Chain, String says so, and dates, usage and key are judged
 // here all the same.
 //
+// Without a certificate the flags mean nothing, for all front ends alike: the reason is
+// [certauth.ReasonCertificateMissing], and where a certificate is optional the caller is
+// anonymous, even if a flag says that a certificate was verified. The front end then left it
+// out, or the client had it dropped by naming the header in Connection; the caller gets no
+// more than by sending none, and the hint of the refusal tells the operator. A chain header
+// without the leaf's is malformed where RFC 9440 says so, and means nothing elsewhere.
+//
 // # Front ends
 //
 // What each is tested against is one of: the program itself, started by the tests; a

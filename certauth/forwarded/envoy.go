@@ -88,13 +88,17 @@ type xfccReader struct {
 }
 
 // spread is where one client's value differs from another's: the hash of the leaf. At the
-// end stands a chain that many share. Where elements are appended the first Hash can be
-// anybody's, so everything counts.
+// end stands a chain that many share. Where elements are appended it is the hash as many
+// elements from the right as is read; what stands left of it can be anybody's.
 func (x xfccReader) spread(value string) string {
 	const key, digits = "Hash=", 64
-	at := strings.Index(value, key)
-	if x.hops > 0 || at < 0 {
-		return value
+	before := value
+	at := -1
+	for range max(x.hops, 1) {
+		if at = strings.LastIndex(before, key); at < 0 {
+			return value
+		}
+		before = before[:at]
 	}
 	at += len(key)
 	return value[at:min(len(value), at+digits)]

@@ -32,7 +32,8 @@ const (
 	// FormatURLPEMChain is up to ten certificates in percent-encoded PEM, leaf first.
 	FormatURLPEMChain
 
-	// FormatSpacedPEM is one PEM block whose line ends became single spaces.
+	// FormatSpacedPEM is one PEM block whose line ends became single spaces, the last one
+	// too or not.
 	FormatSpacedPEM
 
 	// FormatByteSequence is the Client-Cert field of RFC 9440: a colon, base64 DER, a
@@ -76,7 +77,7 @@ func (f Format) decoder() (codec, error) {
 	case FormatURLPEMChain:
 		return several(decodeURLPEMChain), nil
 	case FormatSpacedPEM:
-		return one(spacedPEM), nil
+		return spacedCodec(), nil
 	case FormatByteSequence:
 		return sequenceCodec(), nil
 	case FormatUnspecified:
@@ -177,6 +178,9 @@ func (c chainReader) offer(header http.Header, o *certauth.Offer) error {
 		return nil
 	case ChainBase64Concatenated:
 		value, err := atMostOne(header, c.keys[0], c.name)
+		if err == nil && len(value) > maxChainHeader {
+			return fmt.Errorf("%s: %d bytes, want at most %d", c.name, len(value), maxChainHeader)
+		}
 		if err == nil && value != "" {
 			o.Add(value)
 		}
@@ -193,6 +197,9 @@ func (c chainReader) offerNumbered(header http.Header, o *certauth.Offer) error 
 		value, err := atMostOne(header, c.keys[i], c.names[i])
 		if err != nil {
 			return err
+		}
+		if c.format == ChainSpacedPEMNumbered {
+			value = trimEnd(value)
 		}
 		if value == "" || c.format == ChainSpacedPEMNumbered && value == apacheNull {
 			return nil
@@ -224,7 +231,7 @@ func (c chainReader) read(o certauth.Offer, from int) ([]*x509.Certificate, erro
 	case ChainBase64Concatenated:
 		return wrapName(c.name, decodeBase64Concatenated, o.Text(from))
 	case ChainBase64Numbered:
-		return c.readNumbered(o, from, decodeBase64DER)
+		return c.readNumbered(o, from, decodeBase64Along)
 	case ChainSpacedPEMNumbered:
 		return c.readNumbered(o, from, decodeSpacedPEM)
 	}
@@ -249,6 +256,19 @@ func wrapName(name string, decode func(string) ([]*x509.Certificate, error), val
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return certs, nil
+}
+
+// maxFlag bounds what a front end says beside the certificate: a word, a reason, a
+// fingerprint.
+const maxFlag = 1 << 10
+
+// atMostOneShort is atMostOne for what is never longer than [maxFlag].
+func atMostOneShort(header http.Header, key, name string) (string, error) {
+	value, err := atMostOne(header, key, name)
+	if err == nil && len(value) > maxFlag {
+		return "", fmt.Errorf("%s: %d bytes, want at most %d", name, len(value), maxFlag)
+	}
+	return value, err
 }
 
 // atMostOne returns the value of a header that may be absent and must not repeat. key is the

@@ -60,7 +60,7 @@ func (s GoogleLB) Prepare(env certauth.SourceEnvironment) (certauth.Source, erro
 		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), codec: sequenceCodec(),
 		chain: chainReader{format: ChainByteSequenceList, name: or(s.ChainHeader, "Client-Cert-Chain")},
 		flags: []Flag{
-			{Header: or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true", present: true},
+			{Header: or(s.PresentHeader, "X-Client-Cert-Present"), Value: "true"},
 			{Header: or(s.VerifiedHeader, "X-Client-Cert-Chain-Verified"), Value: "true"},
 			{Header: or(s.ErrorHeader, "X-Client-Cert-Error"), Absent: true},
 		},

@@ -73,7 +73,7 @@ func (s HAProxy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error
 	return source(layout{
 		preset: "HAProxy", from: s.From, header: or(s.Header, "X-SSL-Client-Cert"), codec: decode, chain: chain,
 		flags: []Flag{
-			{Header: or(s.UsedHeader, "X-SSL-Client-Used"), Value: "1", present: true},
+			{Header: or(s.UsedHeader, "X-SSL-Client-Used"), Value: "1"},
 			{Header: or(s.VerifyHeader, "X-SSL-Client-Verify"), Value: "0"},
 		},
 		verifies: s.FrontEndVerifies,

@@ -49,7 +49,11 @@ func first(ders [][]byte, err error) ([]byte, error) {
 func parseBlocks(ders [][]byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for i, der := range ders {
-		cert, err := parseDER(der)
+		parse := parseDER
+		if i > 0 {
+			parse = func(der []byte) (*x509.Certificate, error) { return parseAlong(der, parseDER) }
+		}
+		cert, err := parse(der)
 		if err != nil {
 			return nil, fmt.Errorf("block %d: %w", i, err)
 		}
@@ -80,20 +84,18 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 	return pemBlocks(text, blocks)
 }
 
-// decodeSpacedPEM reads one PEM block whose line ends became single spaces: Apache's
-// %{SSL_CLIENT_CERT}s and nginx's deprecated $ssl_client_cert.
+// decodeSpacedPEM reads one PEM block whose line ends became single spaces, of a
+// certificate that is sent along with the leaf: Apache's %{SSL_CLIENT_CERT_CHAIN_0}s.
 func decodeSpacedPEM(value string) (*x509.Certificate, error) {
 	der, err := spacedPEM(value)
 	if err != nil {
 		return nil, err
 	}
-	certs, err := parseBlocks([][]byte{der})
-	if err != nil {
-		return nil, err
-	}
-	return certs[0], nil
+	return parseAlong(der, parseDER)
 }
 
+// spacedPEM is the DER of such a block: of the leaf too, in Apache's %{SSL_CLIENT_CERT}s and
+// nginx's deprecated $ssl_client_cert.
 func spacedPEM(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
@@ -146,6 +148,9 @@ func pemBlocks(text string, most int) ([][]byte, error) {
 
 func pemBlock(block string) ([]byte, error) {
 	body := block[len(pemBegin)+1 : len(block)-len(pemEnd)-2]
+	if n := base64.StdEncoding.DecodedLen(len(body)); n > maxDER+maxDER/48 { // a line end for each 48 bytes
+		return nil, fmt.Errorf("about %d bytes of DER, want at most %d", n, maxDER)
+	}
 	der, err := base64.StdEncoding.Strict().DecodeString(body)
 	if err != nil {
 		return nil, errors.New("body is not base64")

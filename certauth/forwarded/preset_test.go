@@ -113,7 +113,6 @@ type preset struct {
 	fingerprint string // header, if configured
 	digest      func(*x509.Certificate) string
 	absent      string // a value that means "none" beside the empty one
-	witness     string // a flag of beside that also says that there is a certificate
 }
 
 const profileID = "11111111-2222-3333-4444-555555555555"
@@ -147,13 +146,13 @@ func presets() []preset {
 			},
 		},
 		{name: "IngressNginx", header: "ssl-client-cert", form: formURL, beside: success("ssl-client-verify"), source: func(from g) certauth.Source { return forwarded.IngressNginx{From: from} }},
-		{name: "HAProxy", header: "X-SSL-Client-Cert", form: formBase64, beside: used, witness: "X-SSL-Client-Used", source: func(from g) certauth.Source {
+		{name: "HAProxy", header: "X-SSL-Client-Cert", form: formBase64, beside: used, source: func(from g) certauth.Source {
 			return forwarded.HAProxy{From: from, ChainHeader: "X-SSL-Chain-Der"}
 		}},
-		{name: "HAProxy numbered", header: "X-SSL-Client-Cert", form: formBase64, beside: used, witness: "X-SSL-Client-Used", source: func(from g) certauth.Source {
+		{name: "HAProxy numbered", header: "X-SSL-Client-Cert", form: formBase64, beside: used, source: func(from g) certauth.Source {
 			return forwarded.HAProxy{From: from, ChainHeader: "X-SSL-Chain", ChainNumbered: true}
 		}},
-		{name: "HAProxy RFC 9440", header: "Client-Cert", form: formSequence, beside: used, witness: "X-SSL-Client-Used", source: func(from g) certauth.Source {
+		{name: "HAProxy RFC 9440", header: "Client-Cert", form: formSequence, beside: used, source: func(from g) certauth.Source {
 			return forwarded.HAProxy{From: from, Header: "Client-Cert", Format: forwarded.FormatByteSequence}
 		}},
 		{name: "Apache", header: "SSL_CLIENT_CERT", form: formSpaced, beside: success("SSL_CLIENT_VERIFY"), absent: "(null)", source: func(from g) certauth.Source {
@@ -172,15 +171,15 @@ func presets() []preset {
 		{name: "ALB", header: "X-Amzn-Mtls-Clientcert-Leaf", form: formURL, source: func(from g) certauth.Source { return forwarded.ALB{From: from} }},
 		{name: "ALB passthrough", header: "X-Amzn-Mtls-Clientcert", form: formURLChain, source: func(from g) certauth.Source { return forwarded.ALB{From: from, Passthrough: true} }},
 		{
-			name: "CloudFront", witness: "CloudFront-Viewer-Cert-Present", header: "CloudFront-Viewer-Cert-Pem", form: formURL, beside: [][2]string{{"CloudFront-Viewer-Cert-Present", "1"}}, fingerprint: "CloudFront-Viewer-Cert-Sha256", digest: digestSHA256,
+			name: "CloudFront", header: "CloudFront-Viewer-Cert-Pem", form: formURL, beside: [][2]string{{"CloudFront-Viewer-Cert-Present", "1"}}, fingerprint: "CloudFront-Viewer-Cert-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source { return forwarded.CloudFront{From: from, Fingerprint: true} },
 		},
 		{
-			name: "GoogleLB", witness: "X-Client-Cert-Present", header: "Client-Cert", form: formSequence, beside: [][2]string{{"X-Client-Cert-Present", "true"}, {"X-Client-Cert-Chain-Verified", "true"}, {"X-Client-Cert-Error", ""}},
+			name: "GoogleLB", header: "Client-Cert", form: formSequence, beside: [][2]string{{"X-Client-Cert-Present", "true"}, {"X-Client-Cert-Chain-Verified", "true"}, {"X-Client-Cert-Error", ""}},
 			source: func(from g) certauth.Source { return forwarded.GoogleLB{From: from} },
 		},
 		{
-			name: "Cloudflare", witness: "Cf-Cert-Verified", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Client-Cert-Sha256", digest: digestSHA256,
+			name: "Cloudflare", header: "Cf-Client-Cert-Der-Base64", form: formBase64, beside: [][2]string{{"Cf-Cert-Verified", "true"}, {"Cf-Cert-Revoked", "false"}}, fingerprint: "Cf-Client-Cert-Sha256", digest: digestSHA256,
 			source: func(from g) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
 		},
 		{name: "Kong", header: "X-Client-Cert", form: formURL, fingerprint: "X-Client-Cert-Fingerprint", digest: digestSHA1, source: func(from g) certauth.Source {
@@ -216,13 +215,8 @@ func (d preset) request(certs ...*x509.Certificate) *http.Request {
 	return r
 }
 
-// without takes the certificate out of a request, and what says that there is one.
-func (d preset) without(r *http.Request) {
-	put(d.header)(r)
-	if d.witness != "" {
-		put(d.witness)(r)
-	}
-}
+// without takes the certificate out of a request.
+func (d preset) without(r *http.Request) { put(d.header)(r) }
 
 // named returns the preset of the table.
 func named(name string) preset {

@@ -51,6 +51,10 @@ func TestPresets_OneHeaderWithOneValue(t *testing.T) {
 				r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{p.client.Certificate}}
 			}
 			none := d.without
+			behind := certauth.ReasonCertificateMalformed
+			if d.form.name == formSpaced.name { // finding R1: Apache's value ends in a space, and an HTTP/2 hop leaves it there
+				behind = certauth.ReasonNone
+			}
 			rows := []row{
 				{"row 00 the good request", nil, certauth.ReasonNone},
 				{"row 01 twice, same value", put(d.header, genuine, genuine), certauth.ReasonCertificateMalformed},
@@ -71,7 +75,7 @@ func TestPresets_OneHeaderWithOneValue(t *testing.T) {
 				{"row 15 an empty value", inOrder(none, put(d.header, "")), certauth.ReasonCertificateMissing},
 				{"row 15 spaces that no server trimmed", put(d.header, "   "), certauth.ReasonCertificateMalformed},
 				{"row 15 a space in front that no server trimmed", put(d.header, " "+genuine), certauth.ReasonCertificateMalformed},
-				{"row 15 a space behind that no server trimmed", put(d.header, genuine+" "), certauth.ReasonCertificateMalformed},
+				{"row 15 a space behind that no server trimmed", put(d.header, genuine+" "), behind},
 				{"row 17 one beside it", put(d.header, "(null)", genuine), certauth.ReasonCertificateMalformed},
 			}
 			if !d.form.many {

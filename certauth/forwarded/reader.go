@@ -56,7 +56,9 @@ type layout struct {
 	kept      []string
 }
 
-// Flag is a header by which a front end says that it verified the certificate.
+// Flag is a header by which a front end says that it verified the certificate. It is read
+// beside a certificate and means nothing without one: a request that has the flag and no
+// certificate has no certificate, whichever front end it came through.
 type Flag struct {
 	// Header is the name.
 	Header string
@@ -64,9 +66,6 @@ type Flag struct {
 	Value string
 	// Absent demands that the header is absent or empty instead; Value is then empty.
 	Absent bool
-
-	// present: the value also says that the client has a certificate.
-	present bool
 }
 
 // prepare checks the layout, all mistakes at once, and returns the source that serves
@@ -103,7 +102,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 }
 
 // checkNames refuses empty names and names that fold to one: the same header cannot
-// hold two things.
+// hold two things. What a name may be is certauth.New's to say.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
 	if g != nil {
@@ -169,7 +168,7 @@ func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
 // Offer implements [certauth.KeyedSource]: everything that comes before decoding. The texts
 // are the leaf's, those of the flags, the fingerprint if one is configured, the chain's.
 func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
-	values := r.Header[s.key]
+	values := s.codec.values(r.Header[s.key])
 	if err := s.admit(r); err != nil {
 		s.warn(err)
 		// A stranger's header is not read; only whether there was one matters, because a
@@ -191,9 +190,8 @@ func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
 			return certauth.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
 		}
-		if flag, ok := s.saysPresent(r.Header); ok {
-			return certauth.Offer{}, s.malformed(fmt.Errorf("%s says that there is a certificate, %s is empty", flag, s.header),
-				"the front end left it out; was it larger than the front end forwards?")
+		if flag, ok := s.saysVerified(r.Header); ok {
+			return certauth.Offer{}, s.lost(flag)
 		}
 		return certauth.Offer{}, s.none()
 	}
@@ -209,14 +207,14 @@ func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) 
 		o.Spread(s.codec.spread(leaf))
 	}
 	for i, key := range s.flagKeys {
-		value, err := atMostOne(header, key, s.flags[i].Header)
+		value, err := atMostOneShort(header, key, s.flags[i].Header)
 		if err != nil {
 			return certauth.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
-		value, err := atMostOne(header, s.fingerprintKey, s.fingerprint)
+		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
 			return certauth.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
 		}
@@ -275,15 +273,19 @@ func offers(values []string) bool {
 	return false
 }
 
-// saysPresent reports whether a flag tells of a certificate that did not come along: in
-// Optional mode that client is not anonymous.
-func (s *reader) saysPresent(header http.Header) (string, bool) {
-	for i, flag := range s.flags {
-		if flag.present && slices.Contains(header[s.flagKeys[i]], flag.Value) {
-			return flag.Header, true
+// saysVerified reports whether the front end says that it verified a certificate, in a
+// request without one. It serves the operator's hint alone.
+func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
+	for i, f := range s.flags {
+		if f.Value == "" {
+			continue
 		}
+		if !slices.Contains(header[s.flagKeys[i]], f.Value) {
+			return "", false
+		}
+		flag = f.Header
 	}
-	return "", false
+	return flag, flag != ""
 }
 
 func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
@@ -368,8 +370,20 @@ func unprepared(source certauth.PreparedSource, r *http.Request) (certauth.Prese
 	return prepared.Certificates(r)
 }
 
+// maxConnection bounds the Connection header, as certauth does.
+const maxConnection = 4 << 10
+
+// connectionNames reports whether the Connection header lists one of the names. A list too
+// long to be honest counts as naming one.
 func connectionNames(lines, names []string) bool {
+	if len(names) == 0 {
+		return false
+	}
+	size := 0
 	for _, line := range lines {
+		if size += len(line); size > maxConnection {
+			return true
+		}
 		for option := range strings.SplitSeq(line, ",") {
 			for _, name := range names {
 				if strings.EqualFold(strings.Trim(option, " \t"), name) {

@@ -38,6 +38,17 @@ func (s *reader) warn(err error) {
 	})
 }
 
+// lost is none where the front end says that it verified a certificate. That grants nothing,
+// and takes nothing: who has its certificate dropped on the way, as Connection makes Apache
+// do, could as well have sent none.
+func (s *reader) lost(flag string) *certauth.Error {
+	return &certauth.Error{
+		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
+		Hint: "the front end left it out: was it larger than the front end forwards, is it set on this route, or does Connection name it?",
+		Err:  fmt.Errorf("no %s, although %s says that one was verified", s.header, flag),
+	}
+}
+
 func (s *reader) malformed(detail error, hint string) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: wordsError{detail}}
 }

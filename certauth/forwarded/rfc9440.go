@@ -36,8 +36,12 @@ func byteSequence(value string) ([]byte, error) {
 // decodeByteSequenceList reads the Client-Cert-Chain field of RFC 9440, section 2.3: a
 // list of byte sequences, whose field lines are joined with commas before.
 func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
-	return splitList(value, func(item string) (*x509.Certificate, error) {
-		return decodeByteSequence(strings.Trim(item, " \t"))
+	return splitList(value, func(_ int, item string) (*x509.Certificate, error) {
+		der, err := byteSequence(strings.Trim(item, " \t"))
+		if err != nil {
+			return nil, err
+		}
+		return parseAlong(der, parseBase64DER)
 	})
 }
 

@@ -85,7 +85,34 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 	case a.oid.Equal(oidECDSAWithSHA1) && absent && allowSHA1:
 		return x509.ECDSAWithSHA1, nil
 	}
-	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.oid)
+	if a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1) {
+		return x509.UnknownSignatureAlgorithm, advise(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
+	}
+	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
+}
+
+// name is for operators.
+func (a algorithmIdentifier) name() string {
+	text := a.oid.String()
+	if known := algorithmNames[text]; known != "" {
+		return known + " (" + text + ")"
+	}
+	return text
+}
+
+// algorithmNames are those that CAs use or used and that are never accepted.
+var algorithmNames = map[string]string{
+	"1.2.840.113549.1.1.2":    "MD2 with RSA",
+	"1.2.840.113549.1.1.4":    "MD5 with RSA",
+	"1.2.840.113549.1.1.14":   "SHA-224 with RSA",
+	"1.2.840.10045.4.3.1":     "SHA-224 with ECDSA",
+	"1.2.840.10040.4.3":       "SHA-1 with DSA",
+	"2.16.840.1.101.3.4.3.2":  "SHA-256 with DSA",
+	"1.3.101.113":             "Ed448",
+	"1.2.156.10197.1.501":     "SM3 with SM2",
+	"2.16.840.1.101.3.4.3.17": "ML-DSA-44",
+	"2.16.840.1.101.3.4.3.18": "ML-DSA-65",
+	"2.16.840.1.101.3.4.3.19": "ML-DSA-87",
 }
 
 // pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1) where hash, mask hash and
@@ -140,16 +167,22 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 		if allowSHA1 {
 			return nil
 		}
+		return advise(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
 	}
 	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
 }
+
+// maxRSABits bounds the work of one signature check.
+const maxRSABits = 8192
 
 // checkSignerKey bounds the key before it is used.
 func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < minRSABits || bits > 8192 {
-			return fmt.Errorf("%w: RSA key of %d bits", ErrWeakAlgorithm, bits)
+		if bits := key.N.BitLen(); bits < minRSABits {
+			return advise(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
+		} else if bits > maxRSABits {
+			return fmt.Errorf("%w: RSA key of %d bits, want at most %d", ErrWeakAlgorithm, bits, maxRSABits)
 		}
 		return nil
 	case *ecdsa.PublicKey:

@@ -147,31 +147,38 @@ func askedToWait(err error) time.Duration {
 func (c *Checker) converse(ctx context.Context, p *pass, r *record, cert *x509.Certificate, to responder) (Result, []byte, error) {
 	hash := c.hashes.of(to.url)
 	result, der, wasGET, err := c.attempt(ctx, p, r, cert, to, hash, true)
-	otherHash := hash != crypto.SHA1 && c.config.CertIDHash == CertIDAuto && dislikesHash(err)
+	otherHash := hash != crypto.SHA1 && c.config.CertIDHash == CertIDAuto && isMisunderstood(err)
 	if err == nil || !otherHash && !(wasGET && getFailed(err)) && !isRetryable(err) || p.resume(ctx) != nil {
 		return result, der, err
 	}
-	if !otherHash {
-		result, der, _, err = c.attempt(ctx, p, r, cert, to, hash, false)
-		return result, der, err
+	staleRevoked := result.StaleRevoked
+	if otherHash {
+		hash = crypto.SHA1
 	}
-	result, der, _, err = c.attempt(ctx, p, r, cert, to, crypto.SHA1, true)
-	if err == nil {
+	// By POST: it may as well have been the GET that was not understood.
+	result, der, _, err = c.attempt(ctx, p, r, cert, to, hash, false)
+	if err == nil && otherHash {
 		c.hashes.onlySHA1(to.url)
+	}
+	if err != nil {
+		result.StaleRevoked = result.StaleRevoked || staleRevoked
 	}
 	return result, der, err
 }
 
-// dislikesHash reports whether a responder may only not have understood the CertID.
-func dislikesHash(err error) bool {
+// isMisunderstood reports whether a responder may only not have understood the request: the
+// CertID, or a GET.
+func isMisunderstood(err error) bool {
 	var refused ResponderStatusError
 	return errors.As(err, &refused) && (refused.Status == 1 || refused.Status == 6) || errors.Is(err, ErrNoMatch)
 }
 
-// getFailed reports whether a POST may fare better: some responders, and things that stand
-// before them, do not take a GET.
+// getFailed reports whether a POST may fare better. Some responders do not take a GET or
+// misread its path, and caches before them answer it with an error page, with what they hold
+// for another path, or with what has run out.
 func getFailed(err error) bool {
-	return errors.Is(err, ErrHTTPStatus) || errors.Is(err, ErrMalformed)
+	return isMisunderstood(err) || errors.Is(err, ErrHTTPStatus) || errors.Is(err, ErrMalformed) ||
+		errors.Is(err, ErrNotFresh) || errors.Is(err, ErrRollback)
 }
 
 func isRetryable(err error) bool {

@@ -45,7 +45,8 @@ func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainRe
 //
 // The status is good if every certificate is; waived if a certificate was accepted without
 // evidence by the Config; revoked if one is, whatever is known of the others. Else the
-// error says for which certificate there is no evidence, and why. An answer from memory
+// error says for which certificate there is no evidence, and why; it is a *[certauth.Error]
+// where one step of the operator's would help. An answer from memory
 // takes no lock that a fetch holds and allocates nothing.
 func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	var judged [maxDepth]judgement
@@ -115,7 +116,8 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	now := c.config.Now()
 	for i := range judged {
 		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1], now); j.err == nil {
+		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
+			c.meetPresented(ctx, j.record.authority, chain[i+1:])
 			c.start(j, now)
 		}
 	}
@@ -172,12 +174,18 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 	return len(chain) - 1
 }
 
-func (c *Checker) recordOf(cert, issuer *x509.Certificate, now time.Time) (*record, error) {
+// recordOf finds or makes what is remembered of a certificate. above is the rest of its chain,
+// the issuer first.
+func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
+	issuer := above[0]
 	if known := c.table.find(cert, issuer); known != nil {
 		known.authority.meet(issuer)
+		if len(above) > 1 {
+			c.meetKin(known.authority, above)
+		}
 		return known, nil
 	}
-	fresh, err := c.newRecord(cert, issuer)
+	fresh, err := c.newRecord(cert, above)
 	if err != nil {
 		return nil, err
 	}
@@ -235,7 +243,7 @@ func (c *Checker) delegateCheck(ctx context.Context, issuer *x509.Certificate) f
 		return nil
 	}
 	return func(delegate *x509.Certificate) (Result, error) {
-		r, err := c.recordOf(delegate, issuer, c.config.Now())
+		r, err := c.recordOf(delegate, []*x509.Certificate{issuer}, c.config.Now())
 		if err != nil {
 			return Result{}, err
 		}

@@ -298,6 +298,9 @@ func TestChecker_RequestsAreNotSigned(t *testing.T) {
 }
 
 // Cases 55 and 56, rules Q3 and F10: what is asked a second time, and nothing a third.
+//
+// finding C15: a GET that was answered by malformedRequest, unauthorized, or another
+// certificate's answer was not followed by a POST.
 func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 	good := func(t *testing.T, w *wired) handler { return w.responder(t, ocsptest.StatusGood) }
 	status := func(code int) func(*testing.T, *wired) handler {
@@ -310,6 +313,15 @@ func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 	forged := func(t *testing.T, w *wired) handler {
 		return w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) { r.Key = w.other.key })
 	}
+	another := func(t *testing.T, w *wired) handler {
+		return w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
+			r.Answers[0].ID = ocsptest.IDOf(crypto.SHA1, w.ca.cert, w.other.cert.SerialNumber)
+		})
+	}
+	over := func(t *testing.T, w *wired) handler {
+		return w.dated(t, ocsptest.StatusGood, now.Add(-2*day), now.Add(-day))
+	}
+	revoked := func(t *testing.T, w *wired) handler { return w.responder(t, revokedAt(now.Add(-day), 1)) }
 	for _, c := range []struct {
 		name          string
 		first, second func(*testing.T, *wired) handler
@@ -328,10 +340,16 @@ func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 		{"case 56 tryLater for ever", refuses(3), refuses(3), 2, revocation.ErrResponderStatus},
 		{"case 55 GET 404, then POST tryLater: no third", status(404), refuses(3), 2, revocation.ErrResponderStatus},
 		{"case 56 tryLater, then 404: no third", refuses(3), status(404), 2, revocation.ErrHTTPStatus},
-		{"case 46 malformedRequest is final", refuses(1), good, 1, revocation.ErrResponderStatus},
+		{"case 46 malformedRequest, then POST good", refuses(1), good, 2, nil},
+		{"case 46 malformedRequest for ever", refuses(1), refuses(1), 2, revocation.ErrResponderStatus},
 		{"case 46 status 4 is final", refuses(4), good, 1, revocation.ErrResponderStatus},
 		{"case 46 sigRequired is final", refuses(5), good, 1, revocation.ErrResponderStatus},
-		{"case 46 unauthorized is final", refuses(6), good, 1, revocation.ErrResponderStatus},
+		{"case 46 unauthorized, then POST good", refuses(6), good, 2, nil},
+		{"case 46 unauthorized for ever", refuses(6), refuses(6), 2, revocation.ErrResponderStatus},
+		{"case 20 GET answered about another certificate, then POST good", another, good, 2, nil},
+		{"case 20 about another certificate for ever", another, another, 2, revocation.ErrNoMatch},
+		{"case 32 GET answered by what has run out, then POST good", over, good, 2, nil},
+		{"case 32 GET answered by what has run out, then POST revoked", over, revoked, 2, nil},
 		{"case 46 status 17 is final", refuses(17), good, 1, revocation.ErrResponderStatus},
 		{"a forged answer is not asked for again", forged, good, 1, revocation.ErrBadSignature},
 		{"no connection is not tried again", as(failing(revocation.ErrTransport)), good, 1, revocation.ErrTransport},
@@ -347,7 +365,11 @@ func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 			found, err := w.check(t, w.checker(t, leafOnly, sources(revocation.OCSPOnly)))
 			if c.err == nil {
 				require.NoError(t, err)
-				assert.Equal(t, certauth.RevocationGood, found.Status)
+				want := certauth.RevocationGood
+				if strings.HasSuffix(c.name, "revoked") {
+					want = certauth.RevocationRevoked
+				}
+				assert.Equal(t, want, found.Status)
 			} else {
 				require.ErrorIs(t, err, c.err)
 				assert.Equal(t, certauth.Revocation{}, found)

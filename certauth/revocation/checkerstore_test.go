@@ -366,7 +366,7 @@ func TestChecker_NonceRequireUsesNoStore(t *testing.T) {
 			_, nonce := requestParts(t, r)
 			response.Extensions = []ocsptest.Extension{{OID: ocsptest.OIDNonce, Value: ocsptest.Element(ocsptest.TagOctetString, nonce)}}
 		}))
-		checker := w.checker(t, ocspOnly, stored(s), nonces(revocation.NonceRequire))
+		checker := w.checker(t, leafOnly, stored(s), nonces(revocation.NonceRequire))
 		w.says(t, checker, w.client, isGood, nil)
 		assert.Equal(t, 2, w.net.total())
 		assert.Equal(t, 1, s.sets)

@@ -43,8 +43,8 @@ func (c Config) withDefaults() (Config, error) {
 	if v.Delegate > CheckCRL {
 		mistake("Verify.Delegate: %d is not defined", v.Delegate)
 	}
-	if v.MinRSABits < 0 {
-		mistake("Verify.MinRSABits: %d is negative", v.MinRSABits)
+	if v.MinRSABits < 0 || v.MinRSABits > maxRSABits {
+		mistake("Verify.MinRSABits: %d, want at most %d, and not less than 0", v.MinRSABits, maxRSABits)
 	}
 	if c.Sources == OCSPOnly && len(c.Lists) > 0 && v.Delegate != CheckCRL {
 		mistake("Lists: OCSPOnly never looks into them")
@@ -80,9 +80,10 @@ func (c Config) withDefaults() (Config, error) {
 			mistake("Issuers[%d]: nil or empty certificate", i)
 		}
 	}
-	if c.IgnoreCertificateURLs && len(c.Lists) == 0 && len(c.Responders) == 0 && len(c.Issuers) == 0 {
+	if c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c) {
 		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
 	}
+	mistakes = append(mistakes, meaningless(&c)...)
 	mistakes = append(mistakes, setNumbers(&c)...)
 	return c, errors.Join(mistakes...)
 }

@@ -5,6 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
+
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -31,16 +34,19 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return Result{}, ErrArgument
 	}
-	if !equal(cert.RawIssuer, issuer.RawSubject) {
+	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
 	s, err := newSubject(cert)
 	if err != nil {
 		return Result{}, err
 	}
-	l, _, err := openList(der, completeList, issuer, &o)
+	l, by, err := openList(der, completeList, issuer, &o)
 	if err != nil {
 		return Result{}, err
+	}
+	if s.isWitness(keySum(by), keySum(issuer)) {
+		return Result{}, errOwnWitness
 	}
 	found, err := l.find(s.serial)
 	if err != nil {
@@ -79,16 +85,23 @@ func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOpti
 	return l, by, nil
 }
 
-// unwrapPEM accepts DER, or exactly one X509 CRL block and nothing else.
+// unwrapPEM accepts DER, or text that ends with its only PEM block, which is an X509 CRL.
+// Explanatory text may stand before the block (RFC 7468, section 2), as openssl crl -text
+// writes it, and a byte order mark before that.
 func unwrapPEM(content []byte) ([]byte, error) {
 	begin := []byte("-----BEGIN")
-	if !bytes.HasPrefix(content, begin) {
+	if len(content) > 0 && content[0] == byte(cbasn1.SEQUENCE) {
 		return content, nil
 	}
-	if bytes.Count(content, begin) != 1 { // encoding/pem passes over a broken block
+	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF")))
+	switch bytes.Count(text, begin) {
+	case 0:
+		return content, nil // reading it as DER will say what is wrong
+	case 1:
+	default: // encoding/pem passes over a broken block
 		return nil, malformed("not one PEM block of an X509 CRL")
 	}
-	block, rest := pem.Decode(content)
+	block, rest := pem.Decode(text)
 	if block == nil || block.Type != "X509 CRL" || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, malformed("not one PEM block of an X509 CRL")
 	}
@@ -98,18 +111,26 @@ func unwrapPEM(content []byte) ([]byte, error) {
 // checkForm is rule C2 of testdata/RULES.md, as far as options decide it.
 func (l *list) checkForm(o *VerifyOptions) error {
 	if l.version != 2 && !o.AllowV1CRL {
-		return malformed("version 1")
+		return advise(helpV1, ErrMalformed, "a CRL of version 1, and AllowV1CRL is not set")
 	}
 	if l.hasEntries && len(l.entries) == 0 && !o.AllowEmptyRevokedList {
-		return malformed("revokedCertificates is there and empty")
+		return advise(helpEmpty, ErrMalformed, "revokedCertificates is there and empty, and AllowEmptyRevokedList is not set")
 	}
 	return nil
 }
 
+// maxListKeys bounds the signature checks for one list.
+const maxListKeys = 8
+
+// errOwnWitness: RFC 6960, section 4.2.2.2, has this rule for responders. Who holds the key of
+// a CA certificate that is revoked must not clear it.
+var errOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
+
 // findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
-// name that the caller verified.
+// name that the caller verified. Key identifiers say whose key is tried first. The signature
+// decides: tools compute identifiers in several ways (RFC 7093), so one key can have two.
 func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
-	if !sameName(l.issuer, issuer.RawSubject) {
+	if !dn.Match(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
 	}
 	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
@@ -117,19 +138,13 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 		return nil, err
 	}
 	refused := ErrBadSignature
-	verifications := 0
-	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
-		if candidate == nil || !sameName(l.issuer, candidate.RawSubject) {
-			continue
-		}
-		if len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !equal(l.keyID, candidate.SubjectKeyId) {
-			continue
-		}
+	var tried [][]byte
+	for _, candidate := range l.candidates(issuer, o) {
 		if candidate != issuer && !validAt(candidate, o.Now, o.skew()) {
 			refused = fmt.Errorf("%w: its certificate is not valid now", ErrCRLIssuer)
 			continue
 		}
-		if candidate.KeyUsage != 0 && candidate.KeyUsage&x509.KeyUsageCRLSign == 0 {
+		if !mayUse(candidate, x509.KeyUsageCRLSign) {
 			refused = fmt.Errorf("%w: its key usage does not allow to sign CRLs", ErrCRLIssuer)
 			continue
 		}
@@ -137,14 +152,34 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 			refused = err
 			continue
 		}
-		if verifications++; verifications > maxVerifications {
+		key := candidate.RawSubjectPublicKeyInfo
+		if slices.ContainsFunc(tried, func(other []byte) bool { return equal(key, other) }) {
+			continue
+		}
+		if len(tried) == maxListKeys {
 			break
 		}
 		if candidate.CheckSignature(algorithm, l.tbs, l.signature) == nil {
 			return candidate, nil
 		}
+		tried = append(tried, key)
 	}
 	return nil, refused
+}
+
+// candidates are the certificates of the list's issuer, those whose key it names first.
+func (l *list) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
+	var named, others []*x509.Certificate
+	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
+		switch {
+		case candidate == nil || !dn.Match(l.issuer, candidate.RawSubject):
+		case len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !equal(l.keyID, candidate.SubjectKeyId):
+			others = append(others, candidate)
+		default:
+			named = append(named, candidate)
+		}
+	}
+	return append(named, others...)
 }
 
 // nameText writes a DN for logs, quoted and bounded.

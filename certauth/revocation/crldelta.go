@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // WithDelta verifies a delta CRL, in DER or as one PEM block, by the rules of [ParseCRL],
@@ -29,7 +31,7 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 	if l == nil || issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
 	}
-	if !equal(l.issuer, issuer.RawSubject) {
+	if l.by == nil || !dn.Match(l.by.RawSubject, issuer.RawSubject) {
 		return nil, ErrIssuerMismatch
 	}
 	parsed, by, err := openList(der, deltaList, issuer, &o)
@@ -95,7 +97,7 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *subject, o *Ver
 	found := overlaid(inBase, inDelta)
 	if !fresh {
 		if inBase == notListed && found != notListed {
-			return Result{StaleRevoked: found == listedRevoked && l.delta.hasBegun(o)}, ErrNotFresh
+			return Result{StaleRevoked: found == listedRevoked && l.delta.hasBegun(o)}, l.delta.whyNotFresh(s.isCA, o)
 		}
 		found = inBase
 	}
@@ -108,6 +110,7 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *subject, o *Ver
 	}
 	if fresh {
 		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.thisUpdate, l.NextUpdate(), l.delta.number
+		result.DeltaMissing = false
 		if until := l.delta.usableUntil(s, o); !result.revokedForGood() && until.Before(result.UsableUntil) {
 			result.UsableUntil = until
 		}

@@ -15,6 +15,7 @@ type header struct {
 	point                  *issuingPoint
 	number                 *big.Int // cRLNumber, nil if absent
 	baseNumber             *big.Int // of a delta: the number of the oldest list that it continues
+	namesDelta             bool     // it says that delta CRLs are somewhere, whether or not they can be fetched
 	responder              string   // who signed
 }
 
@@ -47,6 +48,9 @@ func (h *header) scope(s *subject) (uint16, error) {
 	case s.pointsErr != nil:
 		return 0, s.pointsErr
 	}
+	if p.namesCA(s.rawIssuer) {
+		return p.reasons, nil
+	}
 	var reasons uint16
 	for _, point := range s.points {
 		if slices.ContainsFunc(point.names, p.hasName) {
@@ -54,7 +58,7 @@ func (h *header) scope(s *subject) (uint16, error) {
 		}
 	}
 	if reasons == 0 {
-		return 0, fmt.Errorf("%w: no distribution point of the certificate names it", ErrCRLScope)
+		return 0, s.outOfScope(p)
 	}
 	return reasons & p.reasons, nil
 }
@@ -63,7 +67,7 @@ func (h *header) scope(s *subject) (uint16, error) {
 // the list answers for.
 func (h *header) decide(found finding, reasons uint16, s *subject, o *VerifyOptions) (Result, error) {
 	if !h.isFresh(s.isCA, o) {
-		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, ErrNotFresh
+		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, h.whyNotFresh(s.isCA, o)
 	}
 	if !found.listed && reasons != AllReasons {
 		return Result{Source: SourceCRL, ReasonsCovered: reasons}, ErrCRLIncomplete
@@ -71,6 +75,7 @@ func (h *header) decide(found finding, reasons uint16, s *subject, o *VerifyOpti
 	result := Result{
 		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
 		UsableUntil: h.usableUntil(s, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
+		DeltaMissing: h.namesDelta || s.namesDelta, // unless a delta is laid over it
 	}
 	if found.listed {
 		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
@@ -93,6 +98,14 @@ func (h *header) isFresh(isCA bool, o *VerifyOptions) bool {
 		return o.AllowNoNextUpdate
 	}
 	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.skew()))
+}
+
+// whyNotFresh puts into words why isFresh is false.
+func (h *header) whyNotFresh(isCA bool, o *VerifyOptions) error {
+	if err := o.whyNotFresh(validity{"the CRL", h.thisUpdate, h.nextUpdate, h.hasNextUpdate, isCA, DefaultMaxAgeCRL}); err != nil {
+		return err
+	}
+	return advise(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
 }
 
 func (h *header) hasBegun(o *VerifyOptions) bool { return !h.thisUpdate.After(o.Now.Add(o.skew())) }

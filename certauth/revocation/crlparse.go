@@ -127,6 +127,7 @@ func (l *list) readKnownExtensions() error {
 		case e.oid.Equal(oidDeltaIndicator):
 			l.baseNumber, err = l.parseDeltaIndicator(e)
 		case e.oid.Equal(oidFreshestCRL):
+			l.namesDelta = true
 			if l.kind == deltaList { // section 5.2.6
 				err = malformed("a delta CRL with a freshest CRL")
 			}
@@ -148,12 +149,14 @@ func (l *list) readKnownExtensions() error {
 	return nil
 }
 
+var errIsDelta = fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+
 // parseDeltaIndicator is RFC 5280, section 5.2.4: the extension is critical, or who does
 // not know it would take a delta for the whole list.
 func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
 	switch {
 	case l.kind == completeList:
-		return nil, fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
+		return nil, errIsDelta
 	case !e.critical:
 		return nil, malformed("a delta CRL indicator that is not critical")
 	}

@@ -2,11 +2,14 @@ package revocation
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"math/big"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // CRL is a verified CRL, kept as an exact index of its serial numbers: about as many bytes
@@ -17,10 +20,10 @@ import (
 //
 // A CRL never changes and is safe for concurrent use.
 type CRL struct {
-	issuer []byte // the subject of the certificate that it was parsed for
-	keyID  []byte // and its subject key identifier, nil if it has none
-	base   index
-	delta  *index // nil if there is none
+	by    *x509.Certificate // whom it was parsed for: name, key and key identifier, nothing else
+	key   [sha256.Size]byte // keySum of by
+	base  index
+	delta *index // nil if there is none
 }
 
 // ParseCRL verifies a complete CRL, in DER or as one PEM block, as one of issuer, which
@@ -30,8 +33,8 @@ type CRL struct {
 // looks at both.
 //
 // Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL
-// followed by Lookup comes to the same status and error as [VerifyCRL], except that Lookup,
-// which is not given the issuer, compares key identifiers.
+// followed by Lookup comes to the same status and error as [VerifyCRL], except that Lookup
+// makes sure of the issuer where the key identifiers differ.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
@@ -44,20 +47,30 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	if err != nil {
 		return nil, err
 	}
-	return &CRL{issuer: bytes.Clone(issuer.RawSubject), keyID: bytes.Clone(issuer.SubjectKeyId), base: *base}, nil
+	return newCRL(issuer, base), nil
+}
+
+func newCRL(issuer *x509.Certificate, base *index) *CRL {
+	by := &x509.Certificate{
+		RawSubject: bytes.Clone(issuer.RawSubject), SubjectKeyId: bytes.Clone(issuer.SubjectKeyId),
+		PublicKey: issuer.PublicKey, PublicKeyAlgorithm: issuer.PublicKeyAlgorithm,
+	}
+	return &CRL{by: by, key: keySum(issuer), base: *base}
 }
 
 // Lookup says what the list has about cert at the moment o.Now. The certificate must have
-// been issued by the issuer that the list was parsed for: another name, or an authority key
-// identifier that is not the issuer's, gives [ErrIssuerMismatch]. That the issuer has signed
-// it is for the caller to know, from a verified chain. Scope, freshness and covered reasons are checked as by [VerifyCRL],
-// with the same errors.
+// been issued by the issuer that the list was parsed for: another name gives
+// [ErrIssuerMismatch], and so does an authority key identifier that is not the issuer's, unless
+// the issuer's key has signed the certificate. Otherwise that is for the caller to know, from a
+// verified chain. Scope, freshness and covered reasons are checked as by [VerifyCRL], with the
+// same errors.
 func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
 	s, err := newSubject(cert)
 	if err != nil {
 		return Result{}, err
 	}
-	if l != nil && len(l.keyID) > 0 && len(cert.AuthorityKeyId) > 0 && !equal(l.keyID, cert.AuthorityKeyId) {
+	if l != nil && l.by != nil && len(l.by.SubjectKeyId) > 0 && len(cert.AuthorityKeyId) > 0 && !equal(l.by.SubjectKeyId, cert.AuthorityKeyId) &&
+		l.by.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) != nil {
 		return Result{}, ErrIssuerMismatch
 	}
 	return l.lookup(&s, &o)
@@ -68,8 +81,11 @@ func (l *CRL) lookup(s *subject, o *VerifyOptions) (Result, error) {
 	if l == nil || o.Now.IsZero() {
 		return Result{}, ErrArgument
 	}
-	if len(l.issuer) == 0 || !equal(s.rawIssuer, l.issuer) {
+	if l.by == nil || !dn.Match(s.rawIssuer, l.by.RawSubject) {
 		return Result{}, ErrIssuerMismatch
+	}
+	if s.isWitness(l.base.signerKey, l.key) {
+		return Result{}, errOwnWitness
 	}
 	reasons, err := l.base.scope(s)
 	if err != nil {
@@ -94,7 +110,7 @@ func (l *CRL) CheckNewer(next *CRL) error {
 	switch {
 	case l == nil || next == nil:
 		return ErrArgument
-	case !equal(l.issuer, next.issuer):
+	case l.by == nil || next.by == nil || !dn.Match(l.by.RawSubject, next.by.RawSubject):
 		return fmt.Errorf("%w: not to be compared", ErrCRLIssuer)
 	case !sameExtension(l.base.pointDER, next.base.pointDER):
 		return fmt.Errorf("%w: another issuing distribution point", ErrCRLScope)
@@ -150,7 +166,7 @@ func (l *CRL) Entries() int {
 // Size is about how many bytes of memory the list holds, those that it shares with the
 // list it was made of by [CRL.WithDelta] included.
 func (l *CRL) Size() int {
-	size := len(l.issuer) + l.base.size()
+	size := len(l.by.RawSubject) + l.base.size()
 	if l.delta != nil {
 		size += l.delta.size()
 	}

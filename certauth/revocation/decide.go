@@ -49,13 +49,13 @@ func (c *Checker) accepts(j *judgement) bool {
 	case j.record == nil && !errors.Is(j.err, ErrNoSource):
 		return false // a certificate that cannot be read is not one without evidence
 	}
-	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource && !j.record.names)
+	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource != nil && !j.record.names)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
 }
 
 // whyAccepted tells a certificate that names nobody to ask from one that nobody answered for.
 func whyAccepted(j *judgement) string {
-	if j.record == nil || j.record.noSource {
+	if j.record == nil || j.record.noSource != nil {
 		return "no source to ask"
 	}
 	return "no evidence"
@@ -69,7 +69,11 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	if j.result.StaleRevoked {
 		why = fmt.Errorf("evidence that has run out said revoked: %w", why)
 	}
-	return fmt.Errorf("certificate %d of the chain: %w", depth, why)
+	err := fmt.Errorf("certificate %d of the chain: %w", depth, why)
+	if r := j.record; r != nil && r.noSource == nil && r.unused != "" {
+		err = fmt.Errorf("%w; not asked: %s", err, r.unused)
+	}
+	return withAdvice(err)
 }
 
 // softFailed logs an acceptance without evidence; that is the price of SoftFail.

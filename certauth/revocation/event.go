@@ -117,8 +117,11 @@ func (c *Checker) observe(ctx context.Context, event certauth.Event) {
 }
 
 // isSuspicious reports whether bytes came that no honest responder sends. An older answer
-// is none of them: caches in between give those.
+// is none of them: caches in between give those. Nor is what an option would accept.
 func isSuspicious(err error) bool {
+	if adviceIn(err) != "" {
+		return false
+	}
 	for _, bad := range []error{
 		ErrMalformed, ErrLimits, ErrBadSignature, ErrNoSigner, ErrResponderNotAuthorized, ErrNonce, ErrNoMatch, ErrCRLIssuer,
 		ErrIssuerMismatch, ErrProducedAt,

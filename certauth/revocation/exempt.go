@@ -28,17 +28,3 @@ func exemption(cert *x509.Certificate, pointers bool, shortLived time.Duration) 
 	}
 	return ""
 }
-
-// hasPointers reports whether the certificate names a CRL or an OCSP responder, in
-// whatever form, readable or not.
-func hasPointers(cert *x509.Certificate) bool {
-	if len(cert.OCSPServer) > 0 {
-		return true
-	}
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidDistributionPoints) || e.Id.Equal(oidFreshestCRL) {
-			return true
-		}
-	}
-	return false
-}

@@ -53,6 +53,7 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 		return Response{}, refuse(ErrTooLarge, "more than %d bytes", r.MaxBytes)
 	}
 	if err != nil {
+		answer.Body.Close() // there is nothing left to read, and the transport of Go 1.27 waits for this
 		return Response{}, err
 	}
 	response.Body = body

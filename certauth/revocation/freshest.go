@@ -2,15 +2,25 @@ package revocation
 
 import (
 	"crypto/x509"
+	"fmt"
 	"net/url"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // maxFreshest is how many places of delta CRLs are kept.
 const maxFreshest = 4
+
+// freshest is where delta CRLs are by a certificate's freshest CRL extension; named without a
+// URL is a place that cannot be fetched from.
+type freshest struct {
+	named bool
+	urls  []string
+}
 
 // freshestOf returns where the freshest CRL extension of a certificate says that delta
 // CRLs are (RFC 5280, section 4.2.1.15), as [CRL.FreshestURLs] does for a list.
@@ -48,15 +58,26 @@ func httpURL(name cryptobyte.String) (string, bool) {
 	if !name.ReadASN1(&content, cbasn1.Tag(6).ContextSpecific()) || !name.Empty() {
 		return "", false
 	}
-	text := string(content)
-	parsed, err := url.Parse(text)
-	if err != nil || parsed.Host == "" || !strings.EqualFold(parsed.Scheme, "http") && !strings.EqualFold(parsed.Scheme, "https") {
-		return "", false
-	}
-	for _, c := range content {
-		if c <= ' ' || c > '~' { // an IA5String, and none of what a URL must escape
-			return "", false
+	return string(content), whyUnusable(string(content)) == ""
+}
+
+// whyUnusable says why a certificate's URL is not fetched, "" if it may be: AD CS writes LDAP
+// first. Where it leads is judged when it is fetched.
+func whyUnusable(text string) string {
+	for i := range len(text) {
+		if c := text[i]; c <= ' ' || c > '~' { // an IA5String, and none of what a URL must escape
+			return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", c)
 		}
 	}
-	return text, true
+	scheme, _, found := strings.Cut(text, ":")
+	if !found || !isScheme(scheme) {
+		return "has no scheme, and only http and https are fetched"
+	}
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return "is of scheme " + logtext.Quote(scheme) + ", and only http and https are fetched"
+	}
+	if parsed, err := url.Parse(text); err != nil || parsed.Host == "" {
+		return "cannot be read as a URL"
+	}
+	return ""
 }

@@ -42,13 +42,25 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 	terms := c.terms(now)
 	t := tally{err: errNothing}
 	loaded := r.loadedNow() // the verdict holds for these, whatever is swapped meanwhile
-	for _, at := range view.chosenFor(r, &terms) {
-		if c.lookInto(&t, r, view.of[r.authority.key][at], &terms) {
+	kin := len(r.authority.kinNow())
+	own := false
+	for _, l := range view.chosenFor(r, &terms) {
+		// A CA may keep a list for each of its keys: what another key has signed says nothing
+		// for a certificate where the key that issued it has signed a list as well.
+		l = view.completed(r.authority, l, &terms)
+		byOther := l.crl.key != r.key
+		if own = own || !byOther; own && byOther {
+			if result, err := l.crl.lookup(&r.who, &terms); err != nil || result.Status != Revoked {
+				t.against = t.against || result.StaleRevoked
+				continue
+			}
+		}
+		if c.lookInto(&t, r, l, &terms) {
 			return t.result, nil
 		}
 	}
 	for _, l := range loaded {
-		if l != nil && c.lookInto(&t, r, l, &terms) {
+		if l != nil && c.lookInto(&t, r, view.completed(r.authority, l, &terms), &terms) {
 			return t.result, nil
 		}
 	}
@@ -69,7 +81,7 @@ func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
 	if t.covered == AllReasons {
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
 		if !t.stale {
-			verdict := &listVerdict{view: view.id(), result: t.result}
+			verdict := &listVerdict{view: view.id(), kin: kin, result: t.result}
 			for _, l := range loaded {
 				verdict.loaded = append(verdict.loaded, l.id())
 			}
@@ -87,11 +99,15 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 	if d := l.crl.delta; d != nil && errors.Is(err, ErrNotFresh) && d.find(r.who.serial) >= listedHeld && d.thisUpdate.After(t.since) {
 		t.since = d.thisUpdate
 	}
+	if l.crl.base.signerKey == r.who.key { // a CA's certificate is not cleared by its own key
+		result, err = Result{}, errOwnWitness
+	}
 	stale := false
 	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
 		stale = true
 	}
+	result.DeltaMissing = err == nil && (l.deltaMissing || l.crl.bounds(&r.who, terms).deltaMissing)
 	switch {
 	case err == nil && result.Status == Revoked:
 		result.RefreshAfter = l.soft

@@ -17,8 +17,8 @@ func (c *Checker) judge(r *record, now time.Time) (result Result, settled, refre
 	if r.exempt != "" {
 		return Result{Status: NotApplicable, Reason: ReasonUnspecified}, true, false, nil
 	}
-	if r.noSource {
-		return Result{}, true, false, ErrNoSource
+	if r.noSource != nil {
+		return Result{}, true, false, r.noSource
 	}
 	var ocsp, lists Result
 	ocspErr, listErr := errNothing, errNothing

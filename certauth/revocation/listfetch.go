@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,7 +107,7 @@ func (c *Checker) get(ctx context.Context, owner string, request Request, use fu
 
 // renew keeps what the server says has not changed.
 func (c *Checker) renew(ctx context.Context, l *remoteList, old *loadedList, response Response) (Result, error) {
-	next, err := c.renewed(ctx, old, l.authority.cert(), l.freshest, response.MaxAge)
+	next, err := c.renewed(ctx, old, l.authority, l.freshest, response.MaxAge)
 	if err != nil {
 		return Result{}, err
 	}
@@ -121,7 +120,7 @@ func (c *Checker) renew(ctx context.Context, l *remoteList, old *loadedList, res
 
 // renewed is the list that has not changed, if it still counts, with the delta of today:
 // that changes while its base does not.
-func (c *Checker) renewed(ctx context.Context, old *loadedList, issuer *x509.Certificate, alsoAt []string, maxAge time.Duration) (*loadedList, error) {
+func (c *Checker) renewed(ctx context.Context, old *loadedList, by *authority, also freshest, maxAge time.Duration) (*loadedList, error) {
 	if old == nil {
 		return nil, fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
@@ -131,7 +130,7 @@ func (c *Checker) renewed(ctx context.Context, old *loadedList, issuer *x509.Cer
 	}
 	next := *old
 	next.number = c.numbers.Add(1)
-	next.crl, next.deltaMissing = c.withDelta(ctx, old.base, old, issuer, alsoAt)
+	next.crl, next.deltaMissing = c.withDelta(ctx, old.base, old, by, also)
 	next.soft = c.softOf(next.crl, now, maxAge)
 	return &next, nil
 }
@@ -139,7 +138,7 @@ func (c *Checker) renewed(ctx context.Context, old *loadedList, issuer *x509.Cer
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
 // of the same scope.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Response, url string, stored bool) (Result, error) {
-	base, err := c.build(ctx, response.Body, l.authority.cert())
+	base, err := c.build(ctx, response.Body, l.authority)
 	if err != nil {
 		return Result{}, err
 	}
@@ -163,7 +162,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Respon
 		return Result{}, ErrRollback
 	}
 	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority.cert(), l.freshest)
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority, l.freshest)
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
 	if stored {
 		next.soft = softOfStored(next.soft, base.ThisUpdate(), now, maxSoftCRL)

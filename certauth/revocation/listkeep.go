@@ -2,17 +2,17 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 )
 
 // build verifies one list at a time, since while it is built it is in memory twice.
-func (c *Checker) build(ctx context.Context, der []byte, issuer *x509.Certificate) (*CRL, error) {
-	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, issuer, c.terms(c.config.Now())) })
+func (c *Checker) build(ctx context.Context, der []byte, by *authority) (*CRL, error) {
+	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, by.cert(), c.listTerms(by, c.config.Now())) })
 }
 
 // mayReplace is rule C9. A list of another scope does not take the place of one that counts
@@ -37,16 +37,28 @@ func (c *Checker) notOver(l *CRL, now time.Time) error {
 	if err := c.begun(l, now); err != nil {
 		return err
 	}
-	if !l.NextUpdate().IsZero() && now.After(l.NextUpdate().Add(c.skew)) {
-		return fmt.Errorf("%w: nextUpdate has passed", ErrNotFresh)
+	if next := l.NextUpdate(); !next.IsZero() && now.After(next.Add(c.skew)) {
+		return overAt(l.ThisUpdate(), next)
 	}
 	return nil
+}
+
+// indexNotOver is notOver for a delta that stands among the operator's lists.
+func (c *Checker) indexNotOver(x *index, now time.Time) error {
+	if x.hasNextUpdate && now.After(x.nextUpdate.Add(c.skew)) {
+		return overAt(x.thisUpdate, x.nextUpdate)
+	}
+	return nil
+}
+
+func overAt(thisUpdate, nextUpdate time.Time) error {
+	return advise(helpOver, ErrNotFresh, "the CRL of %s ran out at its nextUpdate, %s", instant(thisUpdate), instant(nextUpdate))
 }
 
 // begun refuses a list whose time has not come.
 func (c *Checker) begun(l *CRL, now time.Time) error {
 	if l.ThisUpdate().After(now.Add(c.skew)) {
-		return fmt.Errorf("%w: thisUpdate lies ahead", ErrNotFresh)
+		return advise(helpClock, ErrNotFresh, "thisUpdate of the CRL, %s, lies ahead of the clock, %s", instant(l.ThisUpdate()), instant(now))
 	}
 	return nil
 }
@@ -67,10 +79,9 @@ func (c *Checker) softOf(l *CRL, now time.Time, maxAge time.Duration) time.Time 
 // that can be had; else by the delta of the list before it, which may know of revocations
 // that are nowhere else.
 func (c *Checker) withDelta(
-	ctx context.Context, base *CRL, before *loadedList, issuer *x509.Certificate, alsoAt []string,
+	ctx context.Context, base *CRL, before *loadedList, by *authority, also freshest,
 ) (crl *CRL, missing bool) {
-	urls := usableURLs(append(base.FreshestURLs(), alsoAt...), maxDeltaURLs)
-	if len(urls) == 0 || c.config.IgnoreDeltas {
+	if c.config.IgnoreDeltas || !base.base.namesDelta && !also.named {
 		return base, false
 	}
 	if before != nil {
@@ -79,14 +90,19 @@ func (c *Checker) withDelta(
 	if c.config.IgnoreCertificateURLs {
 		return base, true
 	}
+	urls := usableURLs(append(base.FreshestURLs(), also.urls...), maxDeltaURLs)
+	if len(urls) == 0 {
+		c.write(ctx, slog.LevelWarn, "revocation: a CRL has delta CRLs that cannot be fetched, and counts without them; their place is no http URL",
+			slog.String("crl", base.base.responder))
+	}
 	for i, url := range urls {
 		if slices.Contains(urls[:i], url) {
 			continue
 		}
 		merged := base
-		response, err := c.get(ctx, authorityKey(issuer), Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+		response, err := c.get(ctx, by.key, Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response Response) (Result, error) {
-				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, issuer, c.terms(c.config.Now())) })
+				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, by.cert(), c.listTerms(by, c.config.Now())) })
 				if err != nil {
 					return Result{}, err
 				}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,6 +43,7 @@ type localLists struct {
 type localView struct {
 	number  uint64                   // another one for every view
 	of      map[string][]*loadedList // by authority
+	deltas  map[string][]*index      // those that stand among the lists, by authority
 	sources []sourceState
 	err     error // what could not be read
 }
@@ -52,12 +54,16 @@ type sourceState struct {
 	lists []*loadedList // all in memory
 	count []*loadedList // without those that another one of their scope replaces
 	err   error
+
+	hasDelta bool
+	deltas   []*index // those that complete a list
 }
 
 // choice is which of a view's lists of its CA can say something about one certificate, by
 // their places: it must not keep the lists.
 type choice struct {
 	view uint64
+	kin  int // how many keys the CA had
 	at   []int
 }
 
@@ -71,6 +77,9 @@ type localList struct {
 	info   fs.FileInfo
 	by     []*authority // who has signed it: several after a change of key
 	loaded *loadedList
+	delta  *index    // instead of loaded
+	soft   time.Time // of a delta
+	told   bool      // that the delta continues no list
 	err    error
 	gone   bool // from its directory, or set aside
 }
@@ -90,7 +99,7 @@ func newLocalLists(c *Checker) *localLists {
 // serves reports whether a list of this CA may be among the operator's.
 func (m *localLists) serves(by *authority) bool {
 	for _, issuer := range m.issuers {
-		if issuer.key == by.key {
+		if issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key }) {
 			return true
 		}
 	}
@@ -109,23 +118,80 @@ func (m *localLists) current(now time.Time) bool {
 	return m.isRecent(now) && m.view.Load() != nil && m.overdue.Load() == nil
 }
 
-// chosenFor is which lists of the record's CA may cover the certificate. That changes only
-// with the view.
-func (view *localView) chosenFor(r *record, terms *VerifyOptions) []int {
+// listsOf is the lists of a CA, whichever of its keys has signed them; nil for one whose
+// signer's certificate is not valid any more. Those of the key that issues come first.
+func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
 	if view == nil {
 		return nil
 	}
-	if chosen := r.chosen.Load(); chosen != nil && chosen.view == view.number {
-		return chosen.at
-	}
-	chosen := &choice{view: view.number}
-	for i, l := range view.of[r.authority.key] {
-		if _, err := l.crl.lookup(&r.who, terms); !errors.Is(err, ErrCRLScope) {
-			chosen.at = append(chosen.at, i)
+	lists := view.of[a.key]
+	for _, k := range a.kinNow() {
+		for _, l := range view.of[k.key] {
+			if !validAt(k.cert, terms.Now, terms.skew()) {
+				l = nil
+			}
+			lists = append(slices.Clip(lists), l)
 		}
 	}
-	r.chosen.Store(chosen)
-	return chosen.at
+	return lists
+}
+
+// chosenFor is the lists of the record's CA that may cover the certificate. Which they are
+// changes only with the view and the keys of the CA.
+func (view *localView) chosenFor(r *record, terms *VerifyOptions) (lists []*loadedList) {
+	all, kin := view.listsOf(r.authority, terms), len(r.authority.kinNow())
+	if len(all) == 0 {
+		return nil
+	}
+	chosen := r.chosen.Load()
+	if chosen == nil || chosen.view != view.number || chosen.kin != kin {
+		chosen = &choice{view: view.number, kin: kin}
+		for i, l := range all {
+			if l == nil {
+				continue
+			}
+			if _, err := l.crl.lookup(&r.who, terms); !errors.Is(err, ErrCRLScope) {
+				chosen.at = append(chosen.at, i)
+			}
+		}
+		r.chosen.Store(chosen)
+	}
+	for _, at := range chosen.at {
+		if at < len(all) && all[at] != nil {
+			lists = append(lists, all[at])
+		}
+	}
+	return lists
+}
+
+// completed lays the newest delta over a list that stands among Config.Lists, if there is one
+// that continues it.
+func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) *loadedList {
+	if view == nil || len(view.deltas) == 0 {
+		return l
+	}
+	best, known := l.crl.delta, !l.deltaMissing
+	look := func(key string) {
+		for _, d := range view.deltas[key] {
+			switch err := l.base.base.continuedBy(d); {
+			case err == nil && (best == nil || d.standing().compare(best.standing()) > 0):
+				best, known = d, true
+			case errors.Is(err, ErrRollback):
+				known = known || !d.hasNextUpdate || !terms.Now.After(d.nextUpdate.Add(terms.skew())) // the list holds all of it
+			}
+		}
+	}
+	look(a.key)
+	for _, k := range a.kinNow() {
+		look(k.key)
+	}
+	if best == l.crl.delta && known != l.deltaMissing {
+		return l
+	}
+	next, crl := *l, *l.crl
+	crl.delta = best
+	next.crl, next.deltaMissing = &crl, !known
+	return &next
 }
 
 // load reads whatever is new or has changed. All who ask meanwhile wait for the same
@@ -238,12 +304,17 @@ func (m *localLists) ready(now time.Time) error {
 		missing = fmt.Errorf("%w: %d lists have not been read yet", ErrNotReady, wanted-len(view.sources))
 	}
 	for _, s := range view.sources {
-		if len(s.lists) == 0 {
+		if len(s.lists) == 0 && !s.hasDelta {
 			missing = errors.Join(missing, fmt.Errorf("%w: %s: no list", ErrNotReady, logtext.Quote(s.name)), s.err)
 		}
 		for _, l := range s.count {
 			if err := m.checker.notOver(l.base, now); err != nil {
 				missing = errors.Join(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name), err))
+			}
+		}
+		for _, d := range s.deltas {
+			if err := m.checker.indexNotOver(d, now); err != nil {
+				missing = errors.Join(missing, fmt.Errorf("%w: %s: delta: %w", ErrNotReady, logtext.Quote(s.name), err))
 			}
 		}
 	}

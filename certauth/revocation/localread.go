@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -41,6 +42,7 @@ func (m *localLists) read(ctx context.Context) error {
 		}
 	}
 	m.view.Store(m.newView(sources, failed))
+	m.tellLoneDeltas(ctx, sources)
 	if failed != nil {
 		m.checker.complain(ctx, "a configured CRL could not be read; what was read before stays in use until it runs out", failed)
 	}
@@ -62,12 +64,15 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 // is replaced or runs out, and is forgotten then.
 func (m *localLists) newView(sources []*localSource, failed error) *localView {
 	now := m.checker.config.Now()
-	view := &localView{number: m.checker.numbers.Add(1), of: map[string][]*loadedList{}, err: failed}
+	view := &localView{number: m.checker.numbers.Add(1), of: map[string][]*loadedList{}, deltas: map[string][]*index{}, err: failed}
 	for _, s := range sources {
 		for _, l := range s.lists {
 			for _, by := range l.by {
 				if l.loaded != nil {
 					view.of[by.key] = newest(view.of[by.key], l.loaded, now.Add(m.checker.skew))
+				}
+				if l.delta != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], l.delta)
 				}
 			}
 		}
@@ -78,10 +83,27 @@ func (m *localLists) newView(sources []*localSource, failed error) *localView {
 			counts[l] = true
 		}
 	}
+	completes, terms := map[*index]bool{}, m.checker.terms(now)
+	for _, s := range sources {
+		for _, l := range s.lists {
+			if counts[l.loaded] {
+				completes[view.completed(l.by[0], l.loaded, &terms).crl.delta] = true
+			}
+		}
+	}
 	for _, s := range sources {
 		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err}
 		for name, l := range s.lists {
 			switch {
+			case l.delta != nil && l.gone && m.checker.indexNotOver(l.delta, now) != nil:
+				m.forget(s, name)
+				continue
+			case l.delta != nil:
+				state.hasDelta = true
+				if completes[l.delta] && !l.gone {
+					state.deltas = append(state.deltas, l.delta)
+				}
+				continue
 			case l.gone && (!counts[l.loaded] || m.isOver(l.loaded.base, now)):
 				m.forget(s, name)
 				continue
@@ -108,10 +130,19 @@ func (m *localLists) isOver(l *CRL, now time.Time) bool {
 }
 
 func (m *localLists) forget(s *localSource, name string) {
-	if l := s.lists[name]; l.loaded != nil {
-		m.bytes.Add(-int64(l.loaded.crl.Size()))
-	}
+	m.bytes.Add(-int64(s.lists[name].size()))
 	delete(s.lists, name)
+}
+
+// size is the memory that it holds.
+func (l *localList) size() int {
+	switch {
+	case l.loaded != nil:
+		return l.loaded.crl.Size()
+	case l.delta != nil:
+		return l.delta.size()
+	}
+	return 0
 }
 
 // newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
@@ -228,6 +259,9 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 	request := Request{
 		Kind: SourceCRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
+	if l.delta != nil && !hasCome(l.soft, now, maxSoftCRL) {
+		return
+	}
 	if old := l.loaded; old != nil {
 		if !hasCome(old.soft, now, maxSoftCRL) {
 			return
@@ -237,6 +271,9 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 	_, l.err = m.checker.get(ctx, "", request, func(response Response) (Result, error) {
 		if err := m.acceptOrRenew(ctx, s, response); err != nil {
 			return Result{}, err
+		}
+		if l := s.at(s.list.URL); l.delta != nil {
+			return Result{Status: Good, ThisUpdate: l.delta.thisUpdate, NextUpdate: l.delta.nextUpdate}, nil
 		}
 		return Result{Status: Good, ThisUpdate: l.loaded.crl.ThisUpdate(), NextUpdate: l.loaded.crl.NextUpdate()}, nil
 	})
@@ -250,7 +287,7 @@ func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response
 	if l.loaded == nil {
 		return fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
-	next, err := m.checker.renewed(ctx, l.loaded, l.by[0].cert(), nil, response.MaxAge)
+	next, err := m.checker.renewed(ctx, l.loaded, l.by[0], freshest{}, response.MaxAge)
 	if err != nil {
 		return err
 	}
@@ -268,10 +305,16 @@ func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response
 func (m *localLists) accept(ctx context.Context, s *localSource, name string, response Response) error {
 	c := m.checker
 	base, by, err := m.parse(ctx, response.Body)
+	if errors.Is(err, errIsDelta) {
+		return m.acceptDelta(ctx, s, name, response)
+	}
 	if err != nil {
 		return err
 	}
 	l, now := s.at(name), c.config.Now()
+	if l.delta != nil {
+		m.setAside(s, name, l)
+	}
 	before, held := l.loaded, 0
 	if before != nil {
 		held = before.crl.Size()
@@ -286,7 +329,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 		}
 	}
 	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, before, by[0].cert(), nil)
+	next.crl, next.deltaMissing = c.withDelta(ctx, base, before, by[0], freshest{})
 	if err := c.makeRoom(next.crl.Size()-held, nil, now); err != nil {
 		return err
 	}
@@ -295,7 +338,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 		next.soft = now.Add(neverDue)
 	}
 	if before != nil && held == 0 {
-		s.lists[fmt.Sprintf("%s, list %d", name, before.number)] = &localList{by: l.by, loaded: before, gone: true}
+		m.setAside(s, name, l)
 	}
 	l.by, l.loaded = by, next
 	m.bytes.Add(int64(next.crl.Size() - held))
@@ -318,17 +361,17 @@ func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, []*author
 	var by []*authority
 	for _, issuer := range m.issuers {
 		cert := issuer.cert()
-		if !sameName(l.issuer, cert.RawSubject) {
+		if !dn.Match(l.issuer, cert.RawSubject) {
 			continue
 		}
 		if crl != nil {
-			terms := m.checker.terms(m.checker.config.Now())
-			if _, _, err := openList(der, completeList, cert, &terms); err == nil && equal(cert.RawSubject, crl.issuer) {
+			terms := m.checker.listTerms(issuer, m.checker.config.Now())
+			if _, _, err := openList(der, completeList, cert, &terms); err == nil && dn.Match(cert.RawSubject, crl.by.RawSubject) {
 				by = append(by, issuer)
 			}
 			continue
 		}
-		if crl, err = m.checker.build(ctx, der, cert); err != nil {
+		if crl, err = m.checker.build(ctx, der, issuer); err != nil {
 			crl, failed = nil, err
 			continue
 		}

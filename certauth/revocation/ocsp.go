@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // Single extensions that may be critical without changing what the answer means: the CT
@@ -37,7 +39,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return Result{}, ErrArgument
 	}
-	if !equal(cert.RawIssuer, issuer.RawSubject) {
+	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
 	if len(der) > maxResponse {
@@ -119,8 +121,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 	}
 	var matching []answer
 	for _, a := range r.answers {
-		name, key := a.certIDHashes(issuer.RawSubject, bits)
-		if name == nil || !equal(a.nameHash, name) || !equal(a.keyHash, key) || !equal(a.serial, serial) {
+		if !a.isOf(issuer.RawSubject, bits) && !a.isOf(cert.RawIssuer, bits) || !equal(a.serial, serial) {
 			continue
 		}
 		if a.thisUpdate.After(r.producedAt.Add(skew)) {
@@ -146,6 +147,14 @@ func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
 		}
 	}
 	return false
+}
+
+// isOf reports whether the answer names the issuer by this encoding of its name, and its key.
+// The name is hashed as it stands in the certificate in question (RFC 6960, section 4.1.1) or,
+// by responders that only have the CA's certificate, as it stands there.
+func (a *answer) isOf(issuer, bits []byte) bool {
+	name, key := a.certIDHashes(issuer, bits)
+	return name != nil && equal(a.nameHash, name) && equal(a.keyHash, key)
 }
 
 // certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
@@ -186,7 +195,7 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 		}
 	}
 	if fresh.status == Unavailable {
-		return stale, ErrNotFresh
+		return stale, o.whyStale(stale, cert)
 	}
 	return fresh, nil
 }
@@ -222,6 +231,16 @@ func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
 		return o.NoNextUpdateMaxAge < 0 || age <= withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
 	}
 	return !a.nextUpdate.Before(a.thisUpdate) && !o.Now.After(a.nextUpdate.Add(skew))
+}
+
+// whyStale puts into words why isFresh is false.
+func (o *VerifyOptions) whyStale(a answer, cert *x509.Certificate) error {
+	if err := o.whyNotFresh(validity{"the answer", a.thisUpdate, a.nextUpdate, a.hasNextUpdate, cert.IsCA, DefaultMaxAge}); err != nil {
+		return err
+	}
+	return advise("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
+		"the answer is %s old (thisUpdate %s) and has no nextUpdate; NoNextUpdateMaxAge allows %s",
+		span(o.Now.Sub(a.thisUpdate)), instant(a.thisUpdate), withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge))
 }
 
 func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {

@@ -88,7 +88,8 @@ func TestVerifyOCSP_Signer(t *testing.T) {
 		{"case 11 a delegate of a sibling of the same name", issue("responder", sibling), nil, unavailable, refused},
 		{"case 11 a delegate of the root above", issue("responder", s.root), nil, unavailable, refused},
 		{"case 11 a delegate of a CA below", issue("responder", subCA), nil, unavailable, refused},
-		{"case 11 a delegate that names another key of the issuer", issue("responder", s.ca, extra(ocsptest.AuthorityKeyID([]byte("another")))), nil, unavailable, refused},
+		// finding C13: a delegate whose key identifiers differ was refused though the issuer's key signed it.
+		{"case 11 a delegate that names the issuer's key by another identifier", issue("responder", s.ca, extra(ocsptest.AuthorityKeyID([]byte("another")))), nil, good, nil},
 		{"case 12 a delegate with keyEncipherment alone", issue("responder", s.ca, keyUsage(x509.KeyUsageKeyEncipherment)), nil, unavailable, refused},
 		{"case 12 a delegate with nonRepudiation", issue("responder", s.ca, keyUsage(x509.KeyUsageContentCommitment)), nil, good, nil},
 		{"case 12 a delegate without key usage", issue("responder", s.ca, keyUsage(0)), nil, good, nil},

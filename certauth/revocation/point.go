@@ -3,9 +3,12 @@ package revocation
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 var oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
@@ -13,9 +16,13 @@ var oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
 // distributionPoint is one DistributionPoint of a certificate (RFC 5280, section
 // 4.2.1.13). Names are kept as DER, to be compared byte for byte.
 type distributionPoint struct {
-	names   [][]byte // fullName; none if the point is not usable
+	names   [][]byte // fullName; none if it is relative to the CRL issuer, or absent
 	reasons uint16   // AllReasons unless the point names some
+	issuer  []byte   // content of cRLIssuer, nil if absent: another than the CA signs the list
 }
+
+// isUsable: indirect CRLs are not supported, and a relative name leads nowhere.
+func (p *distributionPoint) isUsable() bool { return p.issuer == nil && len(p.names) > 0 }
 
 // distributionPoints reads the extension itself: crypto/x509 flattens it, and with the
 // grouping loses which point a list answers for. Points with cRLIssuer (indirect CRLs) or
@@ -30,6 +37,12 @@ func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 }
 
 func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
+	points, err := readDistributionPoints(der)
+	return slices.DeleteFunc(points, func(p distributionPoint) bool { return !p.isUsable() }), err
+}
+
+// readDistributionPoints returns all, usable or not.
+func readDistributionPoints(der []byte) ([]distributionPoint, error) {
 	s := cryptobyte.String(der)
 	var list cryptobyte.String
 	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || !s.Empty() || list.Empty() {
@@ -44,37 +57,37 @@ func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 		if !list.ReadASN1(&one, cbasn1.SEQUENCE) {
 			return nil, malformed("distribution point")
 		}
-		point, usable, err := parseDistributionPoint(one)
+		point, err := parseDistributionPoint(one)
 		if err != nil {
 			return nil, err
 		}
-		if usable {
-			points = append(points, point)
-		}
+		points = append(points, point)
 	}
 	return points, nil
 }
 
-func parseDistributionPoint(one cryptobyte.String) (point distributionPoint, usable bool, err error) {
+func parseDistributionPoint(one cryptobyte.String) (point distributionPoint, err error) {
 	point.reasons = AllReasons
 	if point.names, err = readPointName(&one); err != nil {
-		return point, false, err
+		return point, err
 	}
 	var content cryptobyte.String
 	var present bool
 	if !one.ReadOptionalASN1(&content, &present, cbasn1.Tag(1).ContextSpecific()) {
-		return point, false, malformed("reasons")
+		return point, malformed("reasons")
 	}
 	if present {
 		if point.reasons, err = reasonFlags(content); err != nil {
-			return point, false, err
+			return point, err
 		}
 	}
-	var indirect bool
-	if !one.ReadOptionalASN1(&content, &indirect, tagExplicit2) || !one.Empty() {
-		return point, false, malformed("distribution point")
+	if !one.ReadOptionalASN1(&content, &present, tagExplicit2) || !one.Empty() {
+		return point, malformed("distribution point")
 	}
-	return point, !indirect && len(point.names) > 0, nil
+	if present {
+		point.issuer = append([]byte{}, content...)
+	}
+	return point, nil
 }
 
 // readPointName reads an optional DistributionPointName; a name relative to the issuer
@@ -150,6 +163,25 @@ func (p *issuingPoint) hasName(name []byte) bool {
 		}
 	}
 	return false
+}
+
+// namesCA reports whether the point is the directory name of the CA itself: such a list is for
+// all of its certificates, whatever distribution points they have (RFC 5280, section 6.3.3,
+// last paragraph).
+func (p *issuingPoint) namesCA(name []byte) bool {
+	return slices.ContainsFunc(p.names, func(general []byte) bool {
+		directory, ok := directoryName(general)
+		return ok && dn.Match(directory, name)
+	})
+}
+
+// directoryName returns the Name in a GeneralName that holds one.
+func directoryName(general cryptobyte.String) ([]byte, bool) {
+	var name cryptobyte.String
+	if !general.ReadASN1(&name, cbasn1.Tag(4).Constructed().ContextSpecific()) || !general.Empty() {
+		return nil, false
+	}
+	return name, true
 }
 
 func parseIssuingPoint(der []byte) (*issuingPoint, error) {

@@ -14,6 +14,7 @@ import (
 // memory.
 type listVerdict struct {
 	view   uint64
+	kin    int      // how many keys the CA had
 	loaded []uint64 // of record.lists, in their order
 	result Result
 }
@@ -47,7 +48,7 @@ func (r *record) loadedNow() []*loadedList {
 // done about it now: everything else takes the long way through judge. It agrees with
 // judge wherever it answers.
 func (c *Checker) quickGood(r *record, now time.Time) *Result {
-	if r.exempt != "" || r.noSource || r.revoked.Load() != nil {
+	if r.exempt != "" || r.noSource != nil || r.revoked.Load() != nil {
 		return nil
 	}
 	var lists *Result
@@ -89,7 +90,7 @@ func (c *Checker) quickGood(r *record, now time.Time) *Result {
 func (r *record) quickLists(view *localView) (said *Result, nothingLoaded bool) {
 	nothingLoaded = view == nil
 	known := r.byLists.Load()
-	same := known != nil && known.view == view.id()
+	same := known != nil && known.view == view.id() && known.kin == len(r.authority.kinNow())
 	for i, l := range r.lists {
 		current := l.current.Load()
 		nothingLoaded = nothingLoaded && current == nil
@@ -131,7 +132,7 @@ func (c *Checker) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
 		}
 	}
 	for i := range n {
-		r, err := c.recordOf(chain[i], chain[i+1], now)
+		r, err := c.recordOf(chain[i], chain[i+1:], now)
 		if err != nil {
 			t.records = nil
 			return t

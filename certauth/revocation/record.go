@@ -3,13 +3,15 @@ package revocation
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
-	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 const (
@@ -20,8 +22,11 @@ const (
 // authority is one CA: a name and a key. Copies of its certificate, renewed or
 // cross-signed, are the same authority.
 type authority struct {
-	key    string // name and SubjectPublicKeyInfo, exact
+	key    string // of name and SubjectPublicKeyInfo
+	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
+	kin    atomic.Pointer[[]kin]
+	above  atomic.Pointer[x509.Certificate] // what meetKin has looked at last
 
 	flights    atomic.Int64
 	loading    chan struct{} // places of lists in hand
@@ -39,13 +44,21 @@ func (a *authority) load(ctx context.Context) (leave func(), err error) {
 	}
 }
 
+// authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
 func authorityKey(cert *x509.Certificate) string {
-	return string(cert.RawSubject) + string(cert.RawSubjectPublicKeyInfo) // DER: the first says where it ends
+	return string(cert.RawSubjectPublicKeyInfo) + nameKey(cert.RawSubject) // DER: the first says where it ends
+}
+
+func nameKey(name []byte) string {
+	if key, err := dn.Fold(name); err == nil {
+		return key
+	}
+	return string(name)
 }
 
 func (a *authority) is(cert *x509.Certificate) bool {
 	own := a.cert()
-	return own == cert || equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && equal(own.RawSubject, cert.RawSubject)
+	return own == cert || equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
 }
 
 // cert is what evidence is verified by: the name and the key, and what the certificates
@@ -59,18 +72,26 @@ func (a *authority) cert() *x509.Certificate { return a.issuer.Load() }
 func (a *authority) meet(cert *x509.Certificate) {
 	for {
 		own := a.cert()
-		usage, id := own.KeyUsage|cert.KeyUsage, own.SubjectKeyId
-		if own.KeyUsage == 0 || cert.KeyUsage == 0 { // no extension, no limit
-			usage = 0
+		if own == cert {
+			return
 		}
+		usage, id := own.KeyUsage|cert.KeyUsage, own.SubjectKeyId
+		limited := hasKeyUsage(own)
+		lifts := limited && !hasKeyUsage(cert) // no extension, no limit
 		if !equal(id, cert.SubjectKeyId) {
 			id = nil
 		}
-		if own == cert || usage == own.KeyUsage && len(id) == len(own.SubjectKeyId) {
+		if (!limited || usage == own.KeyUsage && !lifts) && len(id) == len(own.SubjectKeyId) {
 			return
 		}
 		both := *own
-		both.KeyUsage, both.SubjectKeyId = usage, id
+		both.SubjectKeyId = id
+		if limited {
+			both.KeyUsage = usage
+		}
+		if lifts {
+			both.KeyUsage, both.Extensions = 0, slices.DeleteFunc(slices.Clone(own.Extensions), isKeyUsage)
+		}
 		if a.issuer.CompareAndSwap(own, &both) {
 			return
 		}
@@ -85,13 +106,15 @@ type record struct {
 	next      *record // of the same hash
 	authority *authority
 	who       subject
+	key       [sha256.Size]byte // keySum of the issuer
 	raw, tbs  []byte
 
 	responders []responder
 	lists      []*remoteList
 	sources    Sources
-	noSource   bool
-	names      bool // somebody to ask, whether or not the Config lets that be asked
+	noSource   error  // why nobody can be asked, nil if somebody can
+	names      bool   // somebody to ask, whether or not that can be used
+	unused     string // what it names that cannot be asked, in words
 	exempt     string
 
 	// Everything below changes while requests read it.
@@ -185,8 +208,9 @@ func (r *record) heldByOCSP() bool {
 }
 
 // newRecord reads from the certificate what its revocation depends on. It fetches nothing.
-func (c *Checker) newRecord(cert, issuer *x509.Certificate) (*record, error) {
-	if !equal(cert.RawIssuer, issuer.RawSubject) {
+func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
+	issuer := above[0]
+	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return nil, ErrIssuerMismatch
 	}
 	who, err := newSubject(cert)
@@ -196,14 +220,20 @@ func (c *Checker) newRecord(cert, issuer *x509.Certificate) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &record{authority: c.authorities.intern(issuer), who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate}
-	r.exempt = exemption(cert, hasPointers(cert), c.config.ShortLived)
+	r := &record{
+		authority: c.authorities.intern(issuer), who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate,
+		key: keySum(issuer), names: hasPointers(cert), unused: unusedPointers(cert),
+	}
+	c.meetKin(r.authority, above)
+	r.exempt = exemption(cert, r.names, c.config.ShortLived)
 	if !c.config.IgnoreCertificateURLs {
 		r.lists = c.remote.of(r.authority, cert, who.points)
 	}
 	r.responders = c.respondersFor(cert, r.authority)
-	r.names = who.pointsErr != nil || len(pointURLs(who.points)) > 0 || len(usableURLs(cert.OCSPServer, 1)) > 0
-	r.sources, r.noSource = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority))
+	var none bool
+	if r.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
+		r.noSource = c.sourceless(cert, r.unused)
+	}
 	return r, nil
 }
 
@@ -252,12 +282,11 @@ func (c *Checker) respondersFor(cert *x509.Certificate, by *authority) []respond
 	return all
 }
 
-// usableURLs keeps what is http or https: AD CS writes LDAP first.
+// usableURLs keeps what is http or https.
 func usableURLs(urls []string, most int) []string {
 	var usable []string
 	for _, one := range urls {
-		u, err := url.Parse(one)
-		if err != nil || !strings.EqualFold(u.Scheme, "http") && !strings.EqualFold(u.Scheme, "https") {
+		if whyUnusable(one) != "" {
 			continue
 		}
 		if len(usable) == most {
@@ -305,7 +334,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key, refreshers: make(chan struct{}, maxRefreshes), loading: make(chan struct{}, maxFetchesPerCA)}
+		known = &authority{key: key, name: nameKey(cert.RawSubject), refreshers: make(chan struct{}, maxRefreshes), loading: make(chan struct{}, maxFetchesPerCA)}
 		known.issuer.Store(cert)
 		a.all[key] = known
 	}

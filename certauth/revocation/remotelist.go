@@ -23,7 +23,7 @@ const (
 type remoteList struct {
 	authority *authority
 	urls      []string
-	freshest  []string // of the certificate
+	freshest  freshest // of the certificate
 
 	current atomic.Pointer[loadedList]
 	failed  atomic.Pointer[setback]
@@ -86,7 +86,7 @@ func (m *remoteLists) covers(l *remoteList, base *CRL) error {
 	switch {
 	case p.onlyAttribute, p.onlyUser && !w.users, p.onlyCA && !w.cas:
 		return fmt.Errorf("%w: for certificates of another kind than those that name it", ErrCRLScope)
-	case p.hasPoint && len(w.names) < maxWantedNames && !slices.ContainsFunc(p.names, w.has):
+	case p.hasPoint && len(w.names) < maxWantedNames && !slices.ContainsFunc(p.names, w.has) && !p.namesCA(l.authority.cert().RawSubject):
 		return fmt.Errorf("%w: of another distribution point than those of the certificates that name it", ErrCRLScope)
 	}
 	return nil
@@ -107,7 +107,7 @@ func (m *remoteLists) coversAll(l *remoteList, next, old *CRL) bool {
 		url, ok := httpURL(name)
 		return ok && slices.Contains(l.urls, url)
 	}
-	if p.hasPoint && !slices.ContainsFunc(p.names, isOurs) {
+	if p.hasPoint && !slices.ContainsFunc(p.names, isOurs) && !p.namesCA(l.authority.cert().RawSubject) {
 		return false
 	}
 	m.mu.Lock()
@@ -130,7 +130,7 @@ type remoteLists struct {
 }
 
 func (m *remoteLists) of(by *authority, cert *x509.Certificate, points []distributionPoint) []*remoteList {
-	freshest := freshestOf(cert)
+	freshest := freshest{urls: freshestOf(cert), named: hasExtension(cert, oidFreshestCRL)}
 	var lists []*remoteList
 	for _, urls := range pointURLs(points) {
 		l := m.one(by, urls, freshest)
@@ -147,9 +147,12 @@ func (m *remoteLists) of(by *authority, cert *x509.Certificate, points []distrib
 	return lists
 }
 
-func (m *remoteLists) one(by *authority, urls, freshest []string) *remoteList {
+func (m *remoteLists) one(by *authority, urls []string, freshest freshest) *remoteList {
 	// A newline cannot stand in a URL that is fetched.
-	key := by.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(freshest, "\n")
+	key := by.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(freshest.urls, "\n")
+	if freshest.named {
+		key += "\n\n"
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if known := m.all[key]; known != nil {

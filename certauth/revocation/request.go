@@ -27,8 +27,13 @@ type ocspRequest struct {
 }
 
 // newOCSPRequest asks about one certificate (RFC 6960, section 4.1.1). Requests are never
-// signed.
+// signed. The issuer's name is hashed as it stands in cert, which can be another spelling.
 func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (ocspRequest, error) {
+	if !equal(cert.RawIssuer, issuer.RawSubject) {
+		named := *issuer
+		named.RawSubject = cert.RawIssuer
+		issuer = &named
+	}
 	der, err := ocsp.CreateRequest(cert, issuer, &ocsp.RequestOptions{Hash: hash})
 	if err != nil {
 		return ocspRequest{}, fmt.Errorf("%w: %w", ErrArgument, err)

@@ -73,21 +73,11 @@ func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) [
 
 func (r *basicResponse) names(cert *x509.Certificate) bool {
 	if r.byName != nil {
-		return sameName(r.byName, cert.RawSubject)
+		return dn.Match(r.byName, cert.RawSubject)
 	}
 	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
 	sum := sha1.Sum(bits) //nolint:gosec // see the import
 	return ok && equal(r.byKey, sum[:])
-}
-
-// sameName compares DER first and then as RFC 5280, section 7.1, folds names.
-func sameName(a, b []byte) bool {
-	if equal(a, b) {
-		return true
-	}
-	left, errA := dn.Parse(a)
-	right, errB := dn.Parse(b)
-	return errA == nil && errB == nil && left.EqualFold(right)
 }
 
 // authorize decides whether the candidate may speak for the issuer.
@@ -95,9 +85,9 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 	if err := checkSignerKey(candidate, o.minRSABits()); err != nil {
 		return signer{}, err
 	}
-	if equal(candidate.RawSubject, issuer.RawSubject) && equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) {
+	if equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) && dn.Match(candidate.RawSubject, issuer.RawSubject) {
 		// The key given as the issuer is what counts; an embedded copy adds nothing to it.
-		if usage := issuer.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) == 0 {
+		if !mayUse(issuer, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) {
 			return signer{}, fmt.Errorf("%w: key usage of the issuer", ErrResponderNotAuthorized)
 		}
 		return signer{cert: candidate}, nil
@@ -119,14 +109,12 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 }
 
 // checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
-// purpose, and nobody's own witness.
+// purpose, and nobody's own witness. The signature says which key issued it; key identifiers
+// are not looked at, since tools compute them in several ways (RFC 7093).
 func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, o *VerifyOptions) error {
 	refuse := func(why string) error { return fmt.Errorf("%w: delegate %s", ErrResponderNotAuthorized, why) }
-	if !equal(delegate.RawIssuer, issuer.RawSubject) {
+	if !dn.Match(delegate.RawIssuer, issuer.RawSubject) {
 		return refuse("has another issuer")
-	}
-	if len(delegate.AuthorityKeyId) > 0 && len(issuer.SubjectKeyId) > 0 && !equal(delegate.AuthorityKeyId, issuer.SubjectKeyId) {
-		return refuse("names another key of the issuer")
 	}
 	if err := certificateAlgorithm(delegate, o.AllowSHA1); err != nil {
 		return err
@@ -137,12 +125,12 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 	if issuer.CheckSignature(delegate.SignatureAlgorithm, delegate.RawTBSCertificate, delegate.Signature) != nil {
 		return refuse("is not signed by the issuer")
 	}
-	switch usage := delegate.KeyUsage; {
+	switch {
 	case !slices.Contains(delegate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
 		return refuse("has no OCSPSigning usage")
 	case delegate.IsCA:
 		return refuse("is a CA")
-	case usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0:
+	case !mayUse(delegate, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment):
 		return refuse("may not sign by its key usage")
 	case slices.ContainsFunc(delegate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
 		return refuse("has a critical extension that is not understood")

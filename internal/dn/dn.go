@@ -145,12 +145,13 @@ func decodeString(value der.Element) (string, bool) {
 	case asn1.TagNumericString:
 		return string(value.Content), !slices.ContainsFunc(value.Content, isNotNumeric)
 	case asn1.TagBMPString:
-		return decodeBMP(value.Content)
+		return DecodeBMP(value.Content)
 	}
 	return "", false
 }
 
-func decodeBMP(b []byte) (string, bool) {
+// DecodeBMP returns the text of a BMPString, two bytes a character.
+func DecodeBMP(b []byte) (string, bool) {
 	if len(b)%2 != 0 {
 		return "", false
 	}
@@ -222,26 +223,6 @@ func (n Name) EqualReversed(other Name) bool {
 		}
 	}
 	return true
-}
-
-// EqualFold compares as RFC 5280, section 7.1, does: the same attributes in the same
-// order, text without regard to case and to how many spaces stand within it, and none at
-// its ends. It serves where two emitters wrote one name; rules of an operator use Equal.
-func (n Name) EqualFold(other Name) bool {
-	return n.folded().Equal(other.folded())
-}
-
-func (n Name) folded() Name {
-	folded := make(Name, 0, len(n))
-	for _, rdn := range n {
-		one := make([]Attribute, 0, len(rdn))
-		for _, attribute := range rdn {
-			attribute.Text = strings.ToLower(strings.Join(strings.Fields(attribute.Text), " "))
-			one = append(one, attribute)
-		}
-		folded = append(folded, one)
-	}
-	return folded
 }
 
 // Reversed returns the name with its RDNs in the opposite order, to tell an operator

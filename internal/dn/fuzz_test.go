@@ -1,6 +1,7 @@
 package dn_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"testing"
 	"unicode/utf8"
@@ -29,16 +30,16 @@ func checkName(t *testing.T, name dn.Name) {
 	assert.Equal(t, written, again.String())
 }
 
-// writable reports whether a rule can name it: no part of it may be empty.
+// writable reports whether a rule can name it: some part of it must have a value.
 func writable(name dn.Name) bool {
 	for _, rdn := range name {
 		for _, attribute := range rdn {
-			if attribute.Raw == nil && attribute.Text == "" {
-				return false
+			if attribute.Raw != nil || attribute.Text != "" {
+				return true
 			}
 		}
 	}
-	return len(name) > 0
+	return false
 }
 
 func FuzzParse(f *testing.F) {
@@ -62,7 +63,7 @@ func FuzzParse(f *testing.F) {
 func FuzzParseString(f *testing.F) {
 	for _, seed := range []string{
 		"", "CN=a", "CN=a,O=b", "CN=a+O=b", `O="Sue, Grabbit and Runn",C=GB`, `CN=\ a\ `, `CN=Lu\C4\8Di\C4\87`, "1.2.3=#04024869",
-		`CN=Before\0dAfter`, "CN=#0C0161", "CN=#020105", `CN=\#a`, "CN=a;O=b", `CN="a`, "cn = a , ou = b", "1.2.2147483647=a", "CN=#1E02D83D", "CN=#0C00",
+		`CN=Before\0dAfter`, "CN=#0C0161", "CN=#020105", `CN=\#a`, "CN=a;O=b", `CN="a`, "cn = a , ou = b", "1.2.2147483647=a", "CN=#1E02D83D", "CN=#0C00", "CN=a,OU=", "OU=+CN=", "OID.2.5.4.97=a",
 	} {
 		f.Add(seed)
 	}
@@ -72,7 +73,48 @@ func FuzzParseString(f *testing.F) {
 			assert.Nil(t, name)
 			return
 		}
-		assert.True(t, writable(name), "an empty part of %q was accepted", text)
+		assert.True(t, writable(name), "%q was accepted, which names nothing", text)
 		checkName(t, name)
+	})
+}
+
+// Names with one key are the same to a deny list too, and names that are the same attribute
+// for attribute have one key.
+func FuzzFold(f *testing.F) {
+	one := func(tag int, s string) []byte { return sequence(attribute(f, cn, value(tag, s))) }
+	for _, seed := range [][2][]byte{
+		{one(utf8Text, "Partner CA"), one(printable, "PARTNER  CA")},
+		{one(bmp, "Z\u00FCrich"), one(tagUniversal, "z\u00DCrich")},
+		{one(t61, "M\xFCller"), one(utf8Text, "M\u00FCller")},
+		{one(utf8Text, "te\u017Ft"), one(utf8Text, "test")},
+		{one(utf8Text, "Zu\u0308rich"), one(utf8Text, "Z\u00FCrich")},
+		{one(utf8Text, "a\x00b"), one(ia5, "a\x00b")},
+		{one(utf8Text, " \u0301"), one(utf8Text, "")},
+		{sequence(), sequence(attribute(f, dc, value(ia5, "x")))},
+		{wrap(0x30, wrap(0x31, attribute(f, cn, value(ia5, "a")), attribute(f, o, value(ia5, "b")))), wrap(0x30, wrap(0x31, attribute(f, o, value(ia5, "b")), attribute(f, cn, value(ia5, "a"))))},
+		{sequence(attribute(f, cn, []byte{2, 1, 5})), one(utf8Text, "5")},
+		{{0x30, 0x80}, {}},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		left, errA := dn.Fold(a)
+		right, errB := dn.Fold(b)
+		match := dn.Match(a, b)
+		require.Equal(t, match, dn.Match(b, a))
+		if errA != nil || errB != nil {
+			assert.Equal(t, bytes.Equal(a, b), match)
+			return
+		}
+		assert.Equal(t, left == right, match)
+		first, second := parsed(t, a), parsed(t, b)
+		assert.Equal(t, first.Differs(second), second.Differs(first))
+		if match {
+			assert.False(t, first.Differs(second))
+			assert.Equal(t, first.FoldRDNs(), second.FoldRDNs())
+		}
+		if first.Equal(second) {
+			assert.True(t, match)
+		}
 	})
 }

@@ -69,7 +69,9 @@ const (
 // ParseString reads an RFC 4514 string: most specific RDN first, "+" within a
 // multi-valued RDN, backslash escapes, "#" before hex DER. As RFC 2253 allows, spaces
 // around separators do not count and a value may stand in double quotes, the form that
-// API Management and .NET use for O="Contoso, Inc.". Semicolons are refused.
+// API Management and .NET use for O="Contoso, Inc.". Java and .NET write "OID." before the
+// dotted form of a type. Semicolons are refused. A value may be empty, since CAs write
+// "OU=" where an applicant gave none; a name without any value is an error.
 func ParseString(s string) (Name, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("not UTF-8")
@@ -81,13 +83,18 @@ func ParseString(s string) (Name, error) {
 	}
 	var name Name
 	rdn := []Attribute{}
+	empty := true
 	for {
 		attribute, err := p.attribute()
 		if err != nil {
 			return nil, fmt.Errorf("at offset %d: %w", p.at, err)
 		}
 		rdn = append(rdn, attribute)
+		empty = empty && attribute.Raw == nil && attribute.Text == ""
 		if p.done() {
+			if empty {
+				return nil, errors.New("name without a value")
+			}
 			name = append(name, rdn)
 			slices.Reverse(name)
 			return name, nil
@@ -141,9 +148,6 @@ func (p *parser) attribute() (Attribute, error) {
 		return Attribute{}, err
 	}
 	p.skipSpaces()
-	if attribute.Raw == nil && attribute.Text == "" {
-		return Attribute{}, errors.New("empty value")
-	}
 	return attribute, nil
 }
 
@@ -153,8 +157,12 @@ func lookUp(keyword string) (string, error) {
 			return known.oid, nil
 		}
 	}
-	if isDottedOID(keyword) {
-		return keyword, nil
+	oid := keyword
+	if len(keyword) > 4 && strings.EqualFold(keyword[:4], "OID.") {
+		oid = keyword[4:]
+	}
+	if isDottedOID(oid) {
+		return oid, nil
 	}
 	return "", fmt.Errorf("attribute %q is not known; give its OID", keyword)
 }

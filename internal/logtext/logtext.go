@@ -1,10 +1,13 @@
-// Package logtext makes text that clients wrote safe to log: quoted, printable, short.
+// Package logtext makes text that clients or operators wrote safe to log: quoted, printable,
+// short, and nothing of what looks like a key.
 package logtext
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -14,8 +17,64 @@ const (
 	MaxListed = 4
 )
 
-// Quote returns the text in quotes, as ASCII, cut to [MaxQuoted] bytes.
-func Quote(s string) string { return strconv.QuoteToASCII(Clip(s, MaxQuoted)) }
+// Quote returns the text in quotes, as ASCII, cut to [MaxQuoted] bytes. Of what looks like
+// PEM, or like a key in another form, it returns the length alone: a file's content gets into
+// the place of its name easily.
+func Quote(s string) string {
+	if LooksSecret(s) {
+		return hidden(s)
+	}
+	return strconv.QuoteToASCII(Clip(s, MaxQuoted))
+}
+
+// Line returns a whole message on one line of ASCII, cut to the limit, with the same
+// exception as [Quote].
+func Line(s string, limit int) string {
+	if LooksSecret(s) {
+		return hidden(s)
+	}
+	quoted := strconv.QuoteToASCII(Clip(s, limit))
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+func hidden(s string) string { return fmt.Sprintf("(%d bytes, not shown)", len(s)) }
+
+// LooksSecret reports whether the text holds PEM, also in base64, or the DER of a key or a
+// certificate in base64 or in hex, or is binary.
+func LooksSecret(s string) bool {
+	for _, mark := range []string{"-----BEGIN", "-----END", "PRIVATE KEY", "LS0tLS1CRUdJTi"} {
+		if strings.Contains(s, mark) {
+			return true
+		}
+	}
+	if len(s) < shortestKey {
+		return false
+	}
+	if !utf8.ValidString(s) && strings.ContainsFunc(s, unicode.IsControl) {
+		return true // no text at all
+	}
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !isBase64(r) }) {
+		if len(word) >= shortestKey && beginsAsSequence(word) {
+			return true
+		}
+	}
+	return false
+}
+
+// shortestKey is the length of an Ed25519 key in DER; in base64 and hex it is longer.
+const shortestKey = 48
+
+func isBase64(r rune) bool {
+	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '='
+}
+
+// beginsAsSequence looks at the first byte, which is that of every key and certificate.
+func beginsAsSequence(word string) bool {
+	if word[0] == 'M' && 'A' <= word[1] && word[1] <= 'P' {
+		return true
+	}
+	return word[:2] == "30" && strings.Trim(word, "0123456789abcdefABCDEF") == ""
+}
 
 // List quotes the first [MaxListed] texts and counts the rest.
 func List(list []string) string {

@@ -45,3 +45,31 @@ func TestList_CountsWhatItLeavesOut(t *testing.T) {
 	assert.Equal(t, `"a", "b", "c", "d" and 1 more`, logtext.List(list[:5]))
 	assert.Equal(t, `"a", "b", "c", "d" and 2 more`, logtext.List(list))
 }
+
+// finding S7: a key that stood in the place of a name was printed.
+func TestQuote_HidesWhatLooksLikeAKey(t *testing.T) {
+	const ed25519 = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC" // RFC 8410, section 10.3
+	for text, hidden := range map[string]bool{
+		"-----BEGIN PRIVATE KEY-----\n" + ed25519: true,
+		ed25519:                                true,
+		"cannot read " + ed25519 + ", sorry":   true,
+		"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t": true,
+		"302e020100300506032b657004220420d4ee72dbf913584ad5b6d8f1f769f8ad3afe7c28cbf1d4fbe097a88f44755842":                                                                                                 true,
+		"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20\xd4\xee\x72\xdb\xf9\x13\x58\x4a\xd5\xb6\xd8\xf1\xf7\x69\xf8\xad\x3a\xfe\x7c\x28\xcb\xf1\xd4\xfb\xe0\x97\xa8\x8f\x44\x75\x58\x42": true,
+		"/mnt/secrets-store/partner-root-certificates/v2/MAIN/roots.pem":                                                                                                                                   false,
+		"302e": false, "MC4CAQAw": false,
+		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855": false, // a thumbprint
+		strings.Repeat("a", 200): false,
+	} {
+		assert.Equal(t, hidden, logtext.LooksSecret(text), text)
+		for _, shown := range []string{logtext.Quote(text), logtext.Line(text, 512)} {
+			assert.Equal(t, hidden, strings.HasSuffix(shown, " bytes, not shown)"), shown)
+			assert.NotContains(t, shown, "\n")
+		}
+	}
+}
+
+func TestLine_IsOneShortLineOfASCII(t *testing.T) {
+	assert.Equal(t, `no "file"\r\nhere \u00e9`, logtext.Line("no \"file\"\r\nhere \u00e9", 100))
+	assert.Equal(t, "aaa...", logtext.Line("aaaa", 3))
+}

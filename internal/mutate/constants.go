@@ -173,8 +173,13 @@ func (m *maker) typeText(t types.Type) (string, bool) {
 			return t.Obj().Name(), t.TypeArgs().Len() == 0
 		}
 		for _, spec := range m.file.tree.Imports {
-			if path, err := strconv.Unquote(spec.Path.Value); err == nil && spec.Name == nil && t.Obj().Pkg() != nil && path == t.Obj().Pkg().Path() {
+			path, err := strconv.Unquote(spec.Path.Value)
+			switch {
+			case err != nil || t.Obj().Pkg() == nil || path != t.Obj().Pkg().Path():
+			case spec.Name == nil:
 				return t.Obj().Pkg().Name() + "." + t.Obj().Name(), true
+			case spec.Name.Name != "." && spec.Name.Name != "_":
+				return spec.Name.Name + "." + t.Obj().Name(), true
 			}
 		}
 	}

@@ -135,7 +135,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	byFile(chosen)
 	if s.list {
 		for _, one := range chosen {
-			say(stdout, "%s:%d: %s%s%s\n", one.file, one.line, one.original, arrow, one.mutated)
+			say(stdout, "%s\n", one)
 		}
 		return 0, nil
 	}
@@ -186,7 +186,7 @@ func (s *settings) tryAll(ctx context.Context, sources []*source, m *maker, chos
 			alive++
 		}
 		if s.verbose {
-			say(stderr, "%s:%d: %s%s%s: %s\n", chosen[i].file, chosen[i].line, chosen[i].original, arrow, chosen[i].mutated, verdicts[i])
+			say(stderr, "%s: %s\n", chosen[i], verdicts[i])
 		}
 		if done%100 == 0 {
 			say(stderr, "%d of %d faults tried, %d alive\n", done, len(chosen), alive)
@@ -233,7 +233,7 @@ func report(w io.Writer, s settings, chosen []*mutant, verdicts []verdict, known
 			entry.used = true
 			listed++
 		default:
-			say(w, "%s:%d: %s: %s\n\t%s%s%s\n", m.file, m.line, m.function, verdicts[i], m.original, arrow, m.mutated+again(m))
+			say(w, "%s: %s\n", m, verdicts[i])
 			open, status = open+1, 1
 		}
 	}
@@ -246,13 +246,6 @@ func report(w io.Writer, s settings, chosen []*mutant, verdicts []verdict, known
 	}
 	say(w, "%d faults: %d killed, %d equivalent, %d survive\n", len(chosen), killed, listed, open)
 	return status
-}
-
-func again(m *mutant) string {
-	if m.repeated > 1 {
-		return fmt.Sprintf(" #%d", m.repeated)
-	}
-	return ""
 }
 
 // inside reports whether the file belongs, or would belong, to a package that was changed.

@@ -20,11 +20,20 @@ type mutant struct {
 // key names the mutant by what it says and not by where it stands, so that a line of the
 // list of equivalent mutants survives edits elsewhere in the file.
 func (m *mutant) key() string {
-	key := m.file + ": " + m.function + "\n" + m.original + arrow + m.mutated
+	return m.file + ": " + m.function + "\n" + m.change()
+}
+
+func (m *mutant) change() string {
+	change := m.original + arrow + m.mutated
 	if m.repeated > 1 {
-		key += fmt.Sprintf(" #%d", m.repeated)
+		change += fmt.Sprintf(" #%d", m.repeated)
 	}
-	return key
+	return change
+}
+
+// String names the mutant by its place.
+func (m *mutant) String() string {
+	return fmt.Sprintf("%s:%d: %s\n\t%s", m.file, m.line, m.function, m.change())
 }
 
 const arrow = "  =>  "

@@ -31,12 +31,12 @@ func TestMutate_ListsTheSurvivorsOfTheSample(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, status)
 	// What the sample's comments promise, and nothing else.
-	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has: survives
-	n < len(l.items)  =>  n <= len(l.items)
-internal/mutate/testdata/sample/sample.go:47: name: survives
-	case 9  =>  case removed
-internal/mutate/testdata/sample/sample.go:89: unread: survives, no test comes here
-	true  =>  false
+	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has
+	n < len(l.items)  =>  n <= len(l.items): survives
+internal/mutate/testdata/sample/sample.go:47: name
+	case 9  =>  case removed: survives
+internal/mutate/testdata/sample/sample.go:89: unread
+	true  =>  false: survives, no test comes here
 44 faults: 40 killed, 1 equivalent, 3 survive
 `, out)
 }
@@ -46,6 +46,26 @@ func TestMutate_EveryFaultListedOrKilledIsSuccess(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, status, out)
 	assert.Regexp(t, `^\d+ faults: \d+ killed, 1 equivalent, 0 survive\n$`, out)
+}
+
+// Labels, goto, select, generic functions, constants where only constants may stand, renamed
+// imports, named booleans: with switches in it the code still compiles and does what it did.
+func TestMutate_FormsOfTheLanguageCompile(t *testing.T) {
+	status, out, err := command(t, "-list", "-files", "forms.go", sample)
+	require.NoError(t, err)
+	assert.Zero(t, status)
+	for _, want := range []string{"wait  =>  wait - 1s\n", "big  =>  big + 1\n", "case low  =>  case removed\n", "with 3*tm.Second - 1s\n", "recover() == nil  =>  recover() != nil\n"} {
+		assert.Contains(t, out, want)
+	}
+	assert.NotContains(t, out, "ratio +", "a fraction is no limit")
+	status, out, err = command(t, "-skip", "Test[^F]", "-ignore", ".*", "-files", "forms.go", sample)
+	assert.Equal(t, 2, status, out)
+	assert.ErrorContains(t, err, "nothing to change")
+	status, out, err = command(t, "-skip", "Test[^F]", "-ignore", "f.*|var .*", "-files", "forms.go", patient, sample)
+	require.NoError(t, err)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, out, "const wait\n")
+	assert.NotContains(t, out, "limit")
 }
 
 // A loop that does not end, and whatever else the faults of a loop do.
@@ -143,13 +163,13 @@ func TestMutate_ListTellsTheFaultsWithoutATest(t *testing.T) {
 	status, out, err := command(t, "-list", "-files", "sample.go", sample)
 	require.NoError(t, err)
 	assert.Zero(t, status)
-	assert.Equal(t, 44, strings.Count(out, "\n"))
+	assert.Equal(t, 44, strings.Count(out, arrow))
 	for _, want := range []string{
-		"sample.go:10: maxLen  =>  maxLen + 1\n",
-		"sample.go:11: window  =>  window - 1s\n",
-		"sample.go:31: return errLong  =>  return nil\n",
-		"sample.go:37: p != nil && len(p.items) > 0  =>  p != nil || len(p.items) > 0\n",
-		"sample.go:74: total += n  =>  dropped\n",
+		"sample.go:10: const maxLen\n\tmaxLen  =>  maxLen + 1\n",
+		"sample.go:11: const window\n\twindow  =>  window - 1s\n",
+		"sample.go:31: check\n\treturn errLong  =>  return nil\n",
+		"sample.go:37: first\n\tp != nil && len(p.items) > 0  =>  p != nil || len(p.items) > 0\n",
+		"sample.go:74: sum\n\ttotal += n  =>  dropped\n",
 	} {
 		assert.Contains(t, out, want)
 	}

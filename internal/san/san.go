@@ -25,67 +25,80 @@ type Names struct {
 	URIs   []string
 	IPs    []netip.Addr
 	UPNs   []string
+
+	faults *faults // nil where there are none, as usual: many Names are remembered
 }
 
-// Tags of GeneralName, RFC 5280, section 4.2.1.6.
-const (
-	tagOtherName  = 0
-	tagRFC822Name = 1
-	tagDNSName    = 2
-	tagURI        = 6
-	tagIPAddress  = 7
-)
+// faults are by the number of the form.
+type faults [RegisteredID + 1]error
+
+// Fault says why a name of the form cannot be read, nil if all of them can: the lists hold
+// those that can. Who asks for names of a form must ask this too, since a name that is left
+// out can be any. An otherName counts only where it is, or may be, a user principal name.
+func (n *Names) Fault(form int) error {
+	if n.faults == nil {
+		return nil
+	}
+	return n.faults[form]
+}
 
 var (
 	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
-	oidUPN            = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
+	oidUPN            = "1.3.6.1.4.1.311.20.2.3"
 )
 
 // Of returns the names of the certificate, none if it has no such extension.
 func Of(cert *x509.Certificate) (Names, error) {
-	for _, extension := range cert.Extensions {
-		if extension.Id.Equal(oidSubjectAltName) {
-			return Parse(extension.Value)
+	for i := range cert.Extensions {
+		if cert.Extensions[i].Id.Equal(oidSubjectAltName) {
+			return Parse(cert.Extensions[i].Value)
 		}
 	}
 	return Names{}, nil
 }
 
-// Parse reads the DER of a SubjectAltName extension. An empty name, one outside the
-// alphabet of its type, or more than [MaxNames] names are errors.
+// Parse reads the DER of a SubjectAltName extension. What is not a list of names, or more than
+// [MaxNames] of them, is an error, and so is an empty DNS name, which RFC 5280, section 4.2.1.6,
+// knows only to forbid it. Another name that is empty or outside the alphabet of its type is a
+// fault of that type alone: CAs write names that concern nobody here.
 func Parse(input []byte) (Names, error) {
-	outer, rest, ok := der.Read(input)
-	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
-		return Names{}, errors.New("subject alternative name: not a sequence")
+	elements, err := General(input)
+	if err != nil {
+		return Names{}, err
 	}
 	var names Names
-	rest = outer.Content
-	for count := 1; len(rest) > 0; count++ {
-		if count > MaxNames {
-			return Names{}, fmt.Errorf("subject alternative name: more than %d names", MaxNames)
+	for i, element := range elements {
+		form := element.Tag & der.NumberMask
+		if form == DNSName && len(element.Content) == 0 {
+			return Names{}, fmt.Errorf("subject alternative name %d: empty DNS name", i)
 		}
-		var name der.Element
-		if name, rest, ok = der.Read(rest); !ok || name.Tag&der.ClassMask != der.Context {
-			return Names{}, errors.New("subject alternative name: not a GeneralName")
+		if int(form) >= len(faults{}) {
+			continue // no form of RFC 5280
 		}
-		if err := names.add(name); err != nil {
-			return Names{}, fmt.Errorf("subject alternative name %d: %w", count-1, err)
+		if err := names.add(element); err != nil && names.Fault(int(form)) == nil {
+			if names.faults == nil {
+				names.faults = &faults{}
+			}
+			names.faults[form] = fmt.Errorf("subject alternative name %d: %w", i, err)
 		}
 	}
 	return names, nil
 }
 
 func (n *Names) add(name der.Element) error {
+	if !IsForm(name) {
+		return errors.New("not a GeneralName")
+	}
 	switch name.Tag & der.NumberMask {
-	case tagDNSName:
+	case DNSName:
 		return addText(&n.DNS, name)
-	case tagRFC822Name:
+	case RFC822Name:
 		return addText(&n.Emails, name)
-	case tagURI:
+	case URI:
 		return addText(&n.URIs, name)
-	case tagIPAddress:
+	case IPAddress:
 		address, ok := netip.AddrFromSlice(name.Content)
-		if !ok || name.Tag&der.Constructed != 0 {
+		if !ok {
 			return fmt.Errorf("IP address of %d bytes", len(name.Content))
 		}
 		if address.Is4In6() {
@@ -93,15 +106,15 @@ func (n *Names) add(name der.Element) error {
 			return errors.New("IPv4 address in IPv6 form")
 		}
 		n.IPs = append(n.IPs, address)
-	case tagOtherName:
+	case OtherName:
 		return n.addOther(name)
 	}
 	return nil // directoryName, registeredID and the rest: no rule reads them
 }
 
 func addText(list *[]string, name der.Element) error {
-	if name.Tag&der.Constructed != 0 || len(name.Content) == 0 {
-		return errors.New("empty or constructed")
+	if len(name.Content) == 0 {
+		return errors.New("empty")
 	}
 	for _, c := range name.Content {
 		if c <= 0x20 || c >= 0x7F {
@@ -115,12 +128,11 @@ func addText(list *[]string, name der.Element) error {
 // addOther keeps user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and skips
 // every other kind of otherName.
 func (n *Names) addOther(name der.Element) error {
-	var id asn1.ObjectIdentifier
-	rest, err := asn1.Unmarshal(name.Content, &id)
-	if err != nil {
+	id, rest, ok := OtherNameType(name)
+	if !ok {
 		return errors.New("otherName without a type")
 	}
-	if !id.Equal(oidUPN) {
+	if id != oidUPN {
 		return nil
 	}
 	explicit, rest, ok := der.Read(rest)

@@ -51,46 +51,76 @@ func TestParse_KeepsTypesApart(t *testing.T) {
 	assert.Empty(t, names)
 }
 
-func TestParse_WhatIsNotExactlyInFormIsAnError(t *testing.T) {
+func TestParse_WhatIsNoListOfNamesIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
-		"nothing":                        "",
-		"not a sequence":                 "3100",
-		"a byte behind":                  "300000",
-		"a universal name":               wrap("30", "0C0161"),
-		"a truncated name":               "30028202",
-		"an empty DNS name":              wrap("30", "8200"),
-		"an empty e-mail address":        wrap("30", "8100"),
-		"an empty URI":                   wrap("30", "8600"),
-		"a NUL in a DNS name":            wrap("30", "82036100"+"62"),
-		"a space in an e-mail address":   wrap("30", "81036120"+"62"),
-		"a byte beyond ASCII in a URI":   wrap("30", "8602"+"C3A9"),
-		"DEL in a DNS name":              wrap("30", "82017F"),
-		"a constructed DNS name":         wrap("30", "A203820161"),
-		"an IP address of 5 bytes":       wrap("30", "87050A01020304"),
-		"an IP address of no bytes":      wrap("30", "8700"),
-		"an otherName without a type":    wrap("30", "A000"),
-		"a UPN without the explicit tag": wrap("30", wrap("A0", "060A2B0601040182371402030C0161")),
-		"a UPN under [1]":                wrap("30", wrap("A0", "060A2B060104018237140203"+"A1030C0161")),
-		"a UPN without a value":          wrap("30", wrap("A0", "060A2B060104018237140203")),
-		"a UPN of another type":          wrap("30", upn("130161")),
-		"an empty UPN":                   wrap("30", upn("0C00")),
-		"a UPN that is not UTF-8":        wrap("30", upn("0C01FF")),
-		"a UPN with a byte behind":       wrap("30", upn("0C016100")),
-		"a UPN with a second value":      wrap("30", wrap("A0", "060A2B060104018237140203"+"A0030C0161"+"A0030C0162")),
+		"nothing":           "",
+		"not a sequence":    "3100",
+		"a byte behind":     "300000",
+		"a universal name":  wrap("30", "0C0161"),
+		"a truncated name":  "30028202",
+		"an empty DNS name": wrap("30", "8200"),
 	} {
 		_, err := san.Parse(der(t, text))
 		assert.Error(t, err, name)
 	}
 }
 
-// RFC 5280, section 4.2.1.6: an IPv4 address has four octets. One of sixteen is IPv6, and
-// name constraints judge it as such, so it must not come out as IPv4.
-func TestParse_MappedAddressIsNotIPv4(t *testing.T) {
-	names, err := san.Parse(der(t, wrap("30", "8710"+strings.Repeat("00", 10)+"FFFF0A010203")))
-	if err != nil {
-		return // to refuse it is as good
+// finding C14: one name that could not be read made the whole certificate malformed.
+func TestParse_WhatIsNotInFormIsAFaultOfItsForm(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		form int
+	}{
+		"an empty e-mail address":        {"8100", san.RFC822Name},
+		"an empty URI":                   {"8600", san.URI},
+		"a NUL in a DNS name":            {"8203610062", san.DNSName},
+		"a space in an e-mail address":   {"8103612062", san.RFC822Name},
+		"a space in a URI":               {"86047572206E", san.URI},
+		"a byte beyond ASCII in a URI":   {"8602C3A9", san.URI},
+		"DEL in a DNS name":              {"82017F", san.DNSName},
+		"a constructed DNS name":         {"A203820161", san.DNSName},
+		"an IP address of 5 bytes":       {"87050A01020304", san.IPAddress},
+		"an IP address of no bytes":      {"8700", san.IPAddress},
+		"an IPv4 address in IPv6 form":   {"8710" + strings.Repeat("00", 10) + "FFFF0A010203", san.IPAddress},
+		"an otherName without a type":    {"A000", san.OtherName},
+		"a primitive otherName":          {"800161", san.OtherName},
+		"a type that is not DER":         {wrap("A0", "060380"+"2A03"+wrap("A0", "0C0161")), san.OtherName},
+		"a UPN without the explicit tag": {wrap("A0", "060A2B0601040182371402030C0161"), san.OtherName},
+		"a UPN under [1]":                {wrap("A0", "060A2B060104018237140203"+"A1030C0161"), san.OtherName},
+		"a UPN without a value":          {wrap("A0", "060A2B060104018237140203"), san.OtherName},
+		"a UPN of another type":          {upn("130161"), san.OtherName},
+		"a UPN that is an IA5String":     {upn("160161"), san.OtherName},
+		"an empty UPN":                   {upn("0C00"), san.OtherName},
+		"a UPN that is not UTF-8":        {upn("0C01FF"), san.OtherName},
+		"a UPN with a byte behind":       {upn("0C016100"), san.OtherName},
+		"a UPN with a second value":      {wrap("A0", "060A2B060104018237140203"+"A0030C0161"+"A0030C0162"), san.OtherName},
+	} {
+		readable := "810161" + "820162" + "860163" + "87040A010203" + upn("0C0164")
+		names, err := san.Parse(der(t, wrap("30", tc.text+readable)))
+		require.NoError(t, err, name)
+		for form := range san.RegisteredID + 1 {
+			assert.Equal(t, form == tc.form, names.Fault(form) != nil, "%s: form %d: %v", name, form, names.Fault(form))
+		}
+		assert.Equal(t, [][]string{{"a"}, {"b"}, {"c"}, {"d"}}, [][]string{names.Emails, names.DNS, names.URIs, names.UPNs}, "%s: the others can be read", name)
+		assert.Len(t, names.IPs, 1, name)
 	}
-	assert.NotContains(t, names.IPs, netip.MustParseAddr("10.1.2.3"))
+}
+
+// finding C14: what no rule reads was malformed as well.
+func TestParse_WhatNoRuleReadsHasNoFault(t *testing.T) {
+	for name, text := range map[string]string{
+		"an otherName below 2.25, a UUID":   wrap("A0", "0613"+"69"+"83D6E4CDBBF3A5B8C1D7BFA6CF8EAB9D8537"+wrap("A0", "0C0161")),
+		"an otherName without a value":      wrap("A0", "06032A0304"),
+		"an X.400 address":                  "A3023000",
+		"a directory name that is none":     "A4020500",
+		"a registered ID that is none":      "880180",
+		"a number that RFC 5280 has not":    "8B0161",
+		"a second one, and it is primitive": "8B01618C0162",
+	} {
+		names, err := san.Parse(der(t, wrap("30", text)))
+		require.NoError(t, err, name)
+		assert.Empty(t, names, name)
+	}
 }
 
 func TestParse_AThousandNamesAndNoMore(t *testing.T) {

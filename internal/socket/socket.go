@@ -174,7 +174,7 @@ func unwrap(conn net.Conn, raw bool) (Peer, error) {
 func notASocket(conn net.Conn, more string) error {
 	return &Error{
 		fmt.Sprintf("the connection is a %T, which shows no socket of package net", conn),
-		"a connection that wraps a socket must have a method NetConn() net.Conn that returns what it wraps; one in memory has no peer: use SharedSecret or ProxyCertificate" + more,
+		"give the connection a method NetConn() net.Conn that returns what it wraps, or call certauth.ConnContext with that from a ConnContext of your own; a connection in memory has no peer, use SharedSecret or ProxyCertificate there" + more,
 	}
 }
 

@@ -71,3 +71,16 @@ func TestDown(t *testing.T) {
 }
 
 func TestSlowlyNothing(*testing.T) {} // passes by no fault
+
+func TestForms(t *testing.T) {
+	same(t, numbers([]int{0, 1, 2, 3}, 1), 3)
+	same(t, computed, true)
+	got, err := forms(2, "aaaaa", make(chan int), 1)
+	same(t, got, "wordanyxx")
+	if err == nil {
+		t.Error("no error")
+	}
+	for _, v := range []any{nil, 1, "x"} {
+		forms(0, "", nil, v)
+	}
+}

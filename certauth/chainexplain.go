@@ -1,0 +1,264 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// explain says why no chain verifies: which certificate, which property of it, and what
+// would help. The text of crypto/x509 is never passed on: it holds client text and can grow
+// with the square of the input (CVE-2025-61729).
+func (n *chainNode) explain(found *search, err error) *Error {
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
+		switch invalid.Reason { //nolint:exhaustive // the others are found again on the way up
+		case x509.IncompatibleUsage:
+			return n.wrongUsage(found.leaf, found)
+		case x509.NoValidChains:
+			if needsServerAuth([]*x509.Certificate{found.leaf}) && n.serverAuth == "" {
+				return n.wrongUsage(found.leaf, found)
+			}
+			return n.wrongPolicies(found.leaf, found)
+		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints: // of the system's roots
+			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
+				withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+		}
+	}
+	w := &walk{node: n, search: found, leaf: found.leaf}
+	best := w.above([]*x509.Certificate{found.leaf}, found.issuer)
+	found.dated = best.dated
+	return best.refused
+}
+
+// walk goes up from the leaf by names alone and collects what bars the way. It checks
+// signatures only before it says "expired", and few.
+type walk struct {
+	node   *chainNode
+	search *search
+	leaf   *x509.Certificate
+	seen   []*candidate
+	checks int
+}
+
+// obstacle is what bars one way. Of several ways, the one that goes furthest explains most.
+type obstacle struct {
+	weight  int
+	refused *Error
+	dated   *x509.Certificate
+}
+
+const (
+	barNobody   = iota // the issuer of the leaf is not configured
+	barOtherKey        // it is, and the signature does not fit
+	barNoIssuer        // that of a CA above it is not
+	barDepth           // the chain leads to a root and is too long
+	barFault           // something in a certificate forbids it
+	barDates           // verified otherwise
+)
+
+// above looks at the candidates for the issuer of the last certificate of the path.
+func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
+	child := path[len(path)-1]
+	type way struct {
+		*candidate
+		root bool
+	}
+	var ways []way
+	for _, c := range w.search.rootsOf(issuer) {
+		ways = append(ways, way{c, true})
+	}
+	for _, c := range w.search.issuers(issuer) {
+		ways = append(ways, way{c, false})
+	}
+	roots := w.search.roots
+	switch {
+	case len(ways) == 0 && len(path) == 1:
+		return obstacle{weight: barNobody, refused: unknownIssuer("", roots, "leaf", child)}
+	case len(ways) == 0:
+		return obstacle{weight: barNoIssuer, refused: unknownIssuer("", roots, nameIn(child, w.leaf), child)}
+	case signatureKind(child) == x509.UnknownPublicKeyAlgorithm:
+		return obstacle{weight: barFault, refused: unknownSignature(nameIn(child, w.leaf), child)}
+	}
+	slices.SortStableFunc(ways, func(a, b way) int { return kinship(child, a.cert) - kinship(child, b.cert) })
+	best := obstacle{weight: -1}
+	for _, c := range ways[:min(len(ways), 2*maxSameName)] {
+		if slices.Contains(w.seen, c.candidate) || len(w.seen) >= maxCandidates {
+			continue
+		}
+		w.seen = append(w.seen, c.candidate)
+		if o := w.through(append(slices.Clip(path), c.cert), c.candidate, c.root); o.weight > best.weight {
+			best = o
+		}
+	}
+	if best.weight < 0 {
+		best = obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+	}
+	return best
+}
+
+// through looks at the last certificate of the path, a CA.
+func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
+	child, ca, who := path[len(path)-2], c.cert, nameIn(c.cert, w.leaf)
+	below := len(path) - 2 // CA certificates
+	switch {
+	case !canHaveSigned(ca, child):
+		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+	case c.fault != noFault:
+		return obstacle{weight: barFault, refused: c.fault.refusal("", who, ca, ReasonChainUntrusted)}
+	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
+		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", who, ca.MaxPathLen, below).
+			withHint("that CA may not have such a CA below it; the partner's CA has to mend this")}
+	case outside(ca, w.search.now, w.node.skew):
+		if !w.holds(path) {
+			return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+		}
+		return obstacle{weight: barDates, refused: checkDates("", who, ca, w.search.now, w.node.skew), dated: ca}
+	case root && len(path)-1 > w.node.maxDepth:
+		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.node.maxDepth)}
+	case root:
+		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+	case len(path) > maxCertificates:
+		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.node.maxDepth)}
+	}
+	return w.above(path, c.issuer)
+}
+
+// holds reports whether every signature of the path does.
+func (w *walk) holds(path []*x509.Certificate) bool {
+	const most = 2 * maxCertificates
+	for i, parent := range path[1:] {
+		if w.checks++; w.checks > most || path[i].CheckSignatureFrom(parent) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// otherKey is the refusal where names fit and a signature does not. Which of several it is,
+// the key identifiers say, and else it is taken to be the leaf's.
+func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
+	const hint = "the CA has a new key, or somebody uses its name: compare the authority key identifier with the partner"
+	at := leaf
+	for i, ca := range path[1:] {
+		if kinship(path[i], ca) == 2 || signatureKind(path[i]) != ca.PublicKeyAlgorithm {
+			at = path[i]
+			break
+		}
+	}
+	if at == leaf {
+		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured, with another key", dnText(leaf.RawIssuer)).withHint(hint)
+	}
+	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured, with another key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
+}
+
+func unknownIssuer(path string, roots *caPool, who string, child *x509.Certificate) *Error {
+	if who == "leaf" {
+		return refusal(ReasonChainUntrusted, path, "no path to %s, leaf issuer %s is not configured", rootsText(roots), dnText(child.RawIssuer)).
+			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
+	}
+	return refusal(ReasonChainUntrusted, path, "no path to %s, issuer %s of %s is not configured", rootsText(roots), dnText(child.RawIssuer), who).
+		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root that you trust")
+}
+
+func rootsText(roots *caPool) string {
+	if roots == nil {
+		return "the system's roots"
+	}
+	if n := len(roots.certs); n != 1 {
+		return fmt.Sprintf("%d roots", n)
+	}
+	return "1 root"
+}
+
+// nameIn names a certificate of the leaf's chain for a log.
+func nameIn(cert, leaf *x509.Certificate) string {
+	if cert == leaf {
+		return "the leaf"
+	}
+	return "CA certificate " + quote(nameOf(cert.RawSubject))
+}
+
+// unknownSignature is the refusal of a signature that crypto/x509 does not look at.
+func unknownSignature(who string, cert *x509.Certificate) *Error {
+	const anew = "the certificate has to be issued anew, signed with SHA-256 or better"
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no name that helps
+	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
+		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(anew)
+	case x509.MD5WithRSA, x509.MD2WithRSA:
+		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5 or MD2, which are broken", who).withHint(anew)
+	case x509.UnknownSignatureAlgorithm:
+		if isPSS(cert) {
+			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want one hash all through and a salt of its length", who).
+				withHint("the CA has to sign with the salt length of the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
+		}
+	}
+	return refusal(ReasonChainUntrusted, "", "the signature algorithm of %s is not supported", who).
+		withHint("the certificate has to be signed with RSA, ECDSA or Ed25519")
+}
+
+// wrongUsage names the certificate that does not allow client authentication.
+func (n *chainNode) wrongUsage(leaf *x509.Certificate, found *search) *Error {
+	serverAuth := n.serverAuth != ""
+	if !inExtendedUsage(leaf, serverAuth) {
+		return wrongExtendedUsage("", "the leaf", leaf, n.serverAuth)
+	}
+	purposes := []string{"the leaf: " + usages(leaf)}
+	for _, c := range slices.Concat(found.foundIntermediates, found.foundRoots) {
+		if !inExtendedUsage(c.cert, serverAuth) {
+			return wrongExtendedUsage("", nameIn(c.cert, leaf), c.cert, n.serverAuth)
+		}
+		if len(c.cert.ExtKeyUsage) > 0 {
+			purposes = append(purposes, nameIn(c.cert, leaf)+": "+usages(c.cert))
+		}
+	}
+	if len(purposes) == 1 {
+		return refusal(ReasonUsageNotAllowed, "", "the extended key usage of a CA above the leaf does not allow clientAuth")
+	}
+	return refusal(ReasonUsageNotAllowed, "", "no extended key usage is common to %s", clip(strings.Join(purposes, "; "), maxDetail/2))
+}
+
+// wrongPolicies names the certificate in which the policies come to an end.
+func (n *chainNode) wrongPolicies(leaf *x509.Certificate, found *search) *Error {
+	const hint = "openssl x509 -text shows the policies of each certificate; ask the partner which policy its certificates are issued under"
+	candidates := slices.Concat(found.foundIntermediates, found.foundRoots)
+	if n.policies == "" {
+		for _, c := range candidates {
+			if c.cert.RequireExplicitPolicy > 0 || c.cert.RequireExplicitPolicyZero {
+				return refusal(ReasonChainUntrusted, "", "%s requires a certificate policy (requireExplicitPolicy), and none holds down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).withHint(hint)
+			}
+		}
+		return refusal(ReasonChainUntrusted, "", "the certificate policies of the chain do not fit together").withHint(hint)
+	}
+	want := strings.Fields(n.policies)
+	lacks := func(cert *x509.Certificate) bool {
+		return !slices.ContainsFunc(cert.Policies, func(id x509.OID) bool {
+			return id.String() == anyPolicy || len(cert.PolicyMappings) > 0 || slices.Contains(want, id.String()) || slices.Contains(want, anyPolicy)
+		})
+	}
+	culprit := leaf
+	if !lacks(leaf) {
+		for _, c := range found.foundIntermediates {
+			if lacks(c.cert) {
+				culprit = c.cert
+				break
+			}
+		}
+	}
+	return refusal(ReasonChainUntrusted, "", "certificate policies of %s: %s; want %s in every certificate below the root (Policies)", nameIn(culprit, leaf), policiesOf(culprit), strings.Join(want, " or ")).withHint(hint)
+}
+
+const anyPolicy = "2.5.29.32.0"
+
+func policiesOf(cert *x509.Certificate) string {
+	if len(cert.Policies) == 0 {
+		return "none"
+	}
+	const most = 4
+	var ids []string
+	for _, id := range cert.Policies[:min(len(cert.Policies), most)] {
+		ids = append(ids, id.String())
+	}
+	return clip(strings.Join(ids, ", "), maxDetail/4)
+}

@@ -1,0 +1,162 @@
+package certauth_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// attempt is a Chain and what a caller sends.
+type attempt struct {
+	chain certauth.Chain
+	sent  []*x509.Certificate
+}
+
+// The refusals of a chain that told an operator to add a CA which was there: each names the
+// certificate and the property, and its hint is the step that helps.
+func TestChain_RefusalNamesTheCulprit(t *testing.T) {
+	root := newRoot(t, "Root")
+	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
+	critical := ext(true, []byte{5, 0}, 1, 3, 6, 1, 5, 5, 7, 1, 3)
+	long := func(c *x509.Certificate) { c.NotBefore = time.Now().AddDate(-3, 0, 0) }
+	ended := both(long, func(c *x509.Certificate) { c.NotAfter = time.Now().AddDate(-1, 0, 0) })
+	direct := func(root *party, leaf *party) attempt {
+		return attempt{root.roots(), []*x509.Certificate{leaf.Certificate}}
+	}
+	// below is a leaf of a CA of that kind, which is configured.
+	below := func(change ...certauthtest.Template) attempt {
+		issuing := root.newCA(t, "Issuing", change...)
+		return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+	}
+	deep := func(maximum int) attempt {
+		chain, ca := certauth.Chain{Roots: certsFrom(root), MaxDepth: maximum}, root
+		var middle []*party
+		for range 5 {
+			ca = ca.newCA(t, "Middle "+string(rune('A'+len(middle))))
+			middle = append(middle, ca)
+		}
+		chain.Intermediates = certsFrom(middle...)
+		return attempt{chain, []*x509.Certificate{ca.newClient(t).Certificate}}
+	}
+	const addIssuing = "add the issuing CA"
+	for _, tc := range []struct {
+		name   string
+		of     attempt
+		reason certauth.Reason
+		says   string
+		hint   string
+	}{
+		{"SHA-1 on the leaf", direct(root, root.newClient(t, sha1)), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (ECDSA-SHA1)", "issued anew, signed with SHA-256"},
+		{"SHA-1 on an intermediate", below(sha1), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" is signed with SHA-1`, "issued anew, signed with SHA-256"},
+		{"RSA-PSS with another salt", pssAttempt(t), certauth.ReasonChainUntrusted, "the leaf is signed with RSA-PSS with parameters that are not supported", "rsa_pss_saltlen:digest"},
+		{"six CAs, five allowed", deep(0), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 5 (MaxDepth)", "set Chain.MaxDepth"},
+		{"six CAs, two allowed", deep(2), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 2 (MaxDepth)", "set Chain.MaxDepth"},
+		{"pathLenConstraint", func() attempt {
+			limited := root.newCA(t, "Limited", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true })
+			lower := limited.newCA(t, "Lower")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(limited, lower)}, []*x509.Certificate{lower.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `CA certificate "CN=Limited,O=Partner Ltd" allows 0 CA certificates below it (pathLenConstraint), the chain has 1`, "the partner's CA has to mend this"},
+		{"a CA without keyCertSign", below(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), certauth.ReasonChainUntrusted, `key usage of CA certificate "CN=Issuing,O=Partner Ltd": cRLSign, want keyCertSign`, "has to be certified anew"},
+		{"requireExplicitPolicy", below(ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36)), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy), and none holds down to the leaf, which has none`, "ask the partner which policy"},
+		{"another policy than asked", func() attempt {
+			chain := root.roots()
+			chain.Policies = []string{qcpWeb}
+			return attempt{chain, []*x509.Certificate{root.newClient(t, under(t, other)).Certificate}}
+		}(), certauth.ReasonChainUntrusted, "certificate policies of the leaf: 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4 in every certificate below the root (Policies)", "ask the partner which policy"},
+		{"a critical extension on the leaf", direct(root, root.newClient(t, critical)), certauth.ReasonChainUntrusted, "critical extension 1.3.6.1.5.5.7.1.3 of the leaf is not understood", "where the extension is not critical"},
+		{"a critical extension on a CA", below(critical), certauth.ReasonChainUntrusted, `critical extension 1.3.6.1.5.5.7.1.3 of CA certificate "CN=Issuing,O=Partner Ltd" is not understood`, "where the extension is not critical"},
+		{"serverAuth on an intermediate", below(serverOnly), certauth.ReasonUsageNotAllowed, `extended key usage of CA certificate "CN=Issuing,O=Partner Ltd": serverAuth, want clientAuth`, "the usages of a CA limit what it issues"},
+		{"serverAuth on the root", func() attempt {
+			own := newRoot(t, "TLS Root", serverOnly)
+			return direct(own, own.newClient(t, bothUsages))
+		}(), certauth.ReasonUsageNotAllowed, `extended key usage of CA certificate "CN=TLS Root,O=Partner Ltd": serverAuth, want clientAuth`, "AcceptServerAuth"},
+		{"serverAuth on the leaf", direct(root, root.newClient(t, serverOnly)), certauth.ReasonUsageNotAllowed, "extended key usage of the leaf: serverAuth, want clientAuth", "the partner needs a certificate with the extended key usage clientAuth"},
+		{"nonRepudiation on the leaf", direct(root, root.newClient(t, bits(t, x509.KeyUsageContentCommitment))), certauth.ReasonUsageNotAllowed, "key usage of the leaf: nonRepudiation, want digitalSignature or keyAgreement", "one with the key usage digitalSignature"},
+		{"an unknown issuer", direct(root, newRoot(t, "Stranger").newClient(t)), certauth.ReasonChainUntrusted, `no path to 1 root, leaf issuer "CN=Stranger,O=Partner Ltd" is not configured`, addIssuing},
+		{"an intermediate whose issuer is missing", func() attempt {
+			upper := newRoot(t, "Upper")
+			issuing := upper.newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `no path to 1 root, issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
+		{"another key of the leaf's issuer", direct(root, newRoot(t, "Root").newClient(t)), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
+		{"another key of the root above", func() attempt {
+			issuing := newRoot(t, "Root").newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `issuer "CN=Root,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
+		{"an intermediate that ended", below(ended), certauth.ReasonCertificateExpired, `CA certificate "CN=Issuing,O=Partner Ltd" was valid until`, "renewal"},
+		{"a root that ended, above an intermediate", func() attempt {
+			own := newRoot(t, "Root", ended)
+			issuing := own.newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(own), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "renewal"},
+		{"a stranger below the name of a CA that ended", func() attempt {
+			own := newRoot(t, "Root", ended)
+			return attempt{own.roots(), []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			refused := everyWay(t, tc.reason, tc.of.chain, tc.of.sent...)
+			require.NotNil(t, refused)
+			assert.ErrorContains(t, refused, tc.says)
+			assert.Contains(t, refused.Hint, tc.hint)
+			if tc.hint != addIssuing {
+				assert.NotContains(t, refused.Hint, addIssuing)
+			}
+			assert.Equal(t, "Policy.Chain", refused.Rule)
+			assert.LessOrEqual(t, len(refused.Error()), 700)
+		})
+	}
+}
+
+// pssAttempt is a leaf signed with RSA-PSS, SHA-256 and a salt of 20 bytes, the default of
+// RFC 4055 that some CAs leave standing.
+func pssAttempt(t *testing.T) attempt {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "PSS Root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0)}
+	asCA(template)
+	root := create(t, template, template, key.Public(), key)
+	client := &x509.Certificate{SerialNumber: big.NewInt(4), Subject: pkix.Name{CommonName: "client"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter, SignatureAlgorithm: x509.SHA256WithRSAPSS}
+	asClient(client)
+	usual := create(t, client, root, newECKey(t, elliptic.P256()).Public(), key)
+
+	var whole, body struct {
+		TBS       asn1.RawValue
+		Algorithm asn1.RawValue
+		Signature asn1.BitString
+	}
+	_, err = asn1.Unmarshal(usual.Raw, &whole)
+	require.NoError(t, err)
+	algorithm := string(whole.Algorithm.FullBytes)
+	salted := func(s string) string { // the salt length is the last byte of the parameters
+		return s[:len(s)-1] + "\x14"
+	}
+	require.Equal(t, byte(0x20), algorithm[len(algorithm)-1])
+	tbs := whole.TBS.FullBytes
+	at := bytes.Index(tbs, []byte(algorithm))
+	require.Positive(t, at)
+	tbs = append(append(append([]byte{}, tbs[:at]...), salted(algorithm)...), tbs[at+len(algorithm):]...)
+	sum := sha256.Sum256(tbs)
+	signature, err := rsa.SignPSS(rand.Reader, key, crypto.SHA256, sum[:], &rsa.PSSOptions{SaltLength: 20, Hash: crypto.SHA256})
+	require.NoError(t, err)
+	body.TBS, body.Algorithm = asn1.RawValue{FullBytes: tbs}, asn1.RawValue{FullBytes: []byte(salted(algorithm))}
+	body.Signature = asn1.BitString{Bytes: signature, BitLength: 8 * len(signature)}
+	leaf := parse(t, marshal(t, body))
+	return attempt{certauth.Chain{Roots: certauth.Certificates(root)}, []*x509.Certificate{leaf}}
+}

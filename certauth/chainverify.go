@@ -1,0 +1,165 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
+)
+
+// verify finds the chains of the leaf, or says why there are none.
+func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Error) {
+	found.admit(f.sent().certs[1:])
+	for {
+		found.run()
+		chains, refused, err := n.ask(f, found)
+		if len(chains) > 0 {
+			return chains, nil
+		}
+		if !found.passed {
+			if refused == nil {
+				refused = n.explain(found, err)
+			}
+			return nil, refused
+		}
+		found.wide = true
+	}
+}
+
+// ask asks crypto/x509 about the candidates and then looks itself at what it leaves open.
+// The leaf's own dates are judged apart, so that "expired" is said only of a certificate
+// that is trusted otherwise. Of chains that are refused here, it returns the last refusal.
+func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error, error) {
+	var chains [][]*x509.Certificate
+	err := error(x509.UnknownAuthorityError{Cert: f.leaf})
+	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
+		return nil, nil, err
+	}
+	found.shown = found.shown[:0]
+	options := n.options(found)
+	view := found.leafView()
+	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
+		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
+	}
+	for _, at := range verifyTimes(f.leaf, found.now, found.skewThatMatters()) {
+		options.CurrentTime = at
+		if chains, err = view.Verify(options); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var last *Error
+	var accepted [][]*x509.Certificate
+	for _, chain := range found.originals(f.leaf, chains) {
+		if refused := n.judgeChain(f, chain, found); refused != nil {
+			last = refused
+			continue
+		}
+		accepted = append(accepted, chain)
+	}
+	if len(accepted) == 0 && last == nil {
+		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain of certificates that nobody gave it")
+	}
+	return accepted, last, nil
+}
+
+func (n *chainNode) options(found *search) x509.VerifyOptions {
+	options := x509.VerifyOptions{
+		Roots:         n.system,
+		Intermediates: found.views(found.foundIntermediates),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
+	if n.system == nil {
+		options.Roots = found.views(found.foundRoots)
+	}
+	if n.serverAuth != "" {
+		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
+	}
+	for policy := range strings.FieldsSeq(n.policies) {
+		if id, err := x509.ParseOID(policy); err == nil { // as it was when it was configured
+			options.CertificatePolicies = append(options.CertificatePolicies, id)
+		}
+	}
+	return options
+}
+
+// verifyTimes lists the moments to verify at: now, held within the leaf's validity;
+// and, where a skew is allowed, its two ends, for a CA certificate at the edge.
+func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
+	hold := func(t time.Time) time.Time {
+		if t.After(leaf.NotAfter) {
+			t = leaf.NotAfter
+		}
+		if t.Before(leaf.NotBefore) {
+			t = leaf.NotBefore
+		}
+		return t
+	}
+	times := []time.Time{hold(now)}
+	if skew > 0 {
+		times = append(times, hold(now.Add(-skew)), hold(now.Add(skew)))
+	}
+	return times
+}
+
+// judgeChain is what RFC 5280 asks of a chain and crypto/x509 does not look at, and what it
+// was not shown.
+func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *search) *Error {
+	found.dated = nil
+	if len(chain) < 2 {
+		return refusal(ReasonCertificateIsCA, "", "the leaf is one of the roots")
+	}
+	if cas := len(chain) - 1; cas > n.maxDepth {
+		return tooDeep(cas, n.maxDepth)
+	}
+	if f.fault != noFault {
+		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
+	}
+	for i, cert := range chain {
+		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented
+			if err := checkKey(cert); err != nil {
+				return refusal(ReasonChainUntrusted, "", "%s: %w", nameIn(cert, f.leaf), err)
+			}
+			if fault := faultOfCA(cert); fault != noFault {
+				return fault.refusal("", nameIn(cert, f.leaf), cert, ReasonChainUntrusted)
+			}
+		}
+		if outside(cert, found.now, n.skew) {
+			found.dated = cert
+			return checkDates("", nameIn(cert, f.leaf), cert, found.now, n.skew)
+		}
+	}
+	if err := nameconstraints.Check(chain); err != nil {
+		return refusal(ReasonChainUntrusted, "", "%w", err).
+			withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+	}
+	return nil
+}
+
+func tooDeep(cas, most int) *Error {
+	return refusal(ReasonChainUntrusted, "", "%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, most).
+		withHint("set Chain.MaxDepth to the number of CA certificates that the partner's chain has, the root included")
+}
+
+// certificatePolicies checks a list of certificate policies and puts it into one text.
+func (c *compilation) certificatePolicies(path string, policies []string) string {
+	if policies != nil && len(policies) == 0 {
+		c.mistake(path+".Policies", "empty; name a policy, or leave it nil to ask for none")
+	}
+	for i, policy := range policies {
+		id, err := x509.ParseOID(policy)
+		switch {
+		case err != nil || id.String() != policy:
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not an object identifier with dots, like 0.4.0.194112.1.4", quote(policy))
+		case policy == anyPolicy && len(policies) > 1:
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "any policy beside others; name it alone, or leave it out")
+		}
+	}
+	sorted := slices.Compact(slices.Sorted(slices.Values(policies)))
+	return strings.Join(sorted, " ")
+}

@@ -1,0 +1,116 @@
+package certauth_test
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/hex"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+func serial(n *big.Int) certauthtest.Template {
+	return func(c *x509.Certificate) { c.SerialNumber = n }
+}
+
+// finding C4: an entry of Denied.Serials missed certificates whose issuer had another letter case, spacing or string type.
+//
+// RFC 5280, section 7.1, and for what it does not settle: a deny list takes for listed what it cannot read.
+func TestDenied_IssuerInAnotherSpellingIsListed(t *testing.T) {
+	const utf8, printable, teletex, bmp = asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagT61String, asn1.TagBMPString
+	const denied, yes = certauth.ReasonCertificateDenied, certauth.ReasonNone
+	for _, tc := range []struct {
+		name    string
+		tag     int
+		content string
+		listed  string
+		want    certauth.Reason
+	}{
+		{"the same", utf8, "Partner CA", "CN=Partner CA", denied},
+		{"another letter case", utf8, "Partner CA", "CN=PARTNER ca", denied},
+		{"another letter case beyond ASCII", utf8, "\u00C9cole CA", "CN=\u00C9COLE ca", denied},
+		{"two spaces in the certificate", printable, "Partner  CA", "CN=Partner CA", denied},
+		{"two spaces in the entry", printable, "Partner CA", "CN=Partner   CA", denied},
+		{"a space at the end", utf8, "Partner CA ", "CN=Partner CA", denied},
+		{"a no-break space", utf8, "Partner\u00A0CA", "CN=Partner CA", denied},
+		{"PrintableString", printable, "Partner CA", "CN=partner ca", denied},
+		{"BMPString", bmp, "\x00P\x00a\x00r\x00t\x00n\x00e\x00r", "CN=partner", denied},
+		{"TeletexString in ASCII", teletex, "Partner CA", "CN=partner ca", denied},
+		{"TeletexString beyond ASCII", teletex, "M\xFCller CA", "CN=M\u00FCller CA", denied},
+		{"TeletexString beyond ASCII, as it stands", teletex, "M\xFCller CA", "CN=#14094DFC6C6C6572204341", denied},
+		{"a decomposed letter", utf8, "Mu\u0308ller CA", "CN=M\u00FCller CA", denied},
+		{"a ligature", utf8, "\uFB01rma CA", "CN=firma CA", denied},
+		{"a long s", utf8, "te\u017Ft", "CN=TEST", denied},
+		{"a zero-width space", utf8, "Partner\u200BCA", "CN=PartnerCA", denied},
+		{"another name", utf8, "Partner CA", "CN=Other CA", yes},
+		{"a name that is longer", utf8, "Partner CA 2", "CN=Partner CA", yes},
+		{"another name that begins otherwise and cannot be read to its end", utf8, "Mu\u0308ller CA", "CN=Other CA", yes},
+		{"another TeletexString, which cannot be read", teletex, "Foo M\xFCller", "CN=Bar", yes},
+		{"one RDN more", utf8, "Partner CA", "CN=Partner CA,O=x", yes},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := certauthtest.NewCA(t, "", rawSubject(t, []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 3}, tc.tag, tc.content)}))
+			leaf := root.Issue(t, "client", serial(big.NewInt(0x7A31))).Certificate
+			listed := func(serial string) certauth.Policy {
+				return certauth.All{chainOf(root), certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: tc.listed, Serial: serial}}}}
+			}
+			_, err := judge(t, listed("7a31"), leaf)
+			assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+			_, err = judge(t, listed("7a32"), leaf)
+			assert.NoError(t, err, "another serial number is not listed, whoever issued it")
+		})
+	}
+}
+
+// finding C4: a CA's own certificate, and an issuer in the opposite order, are spelled in other ways too.
+func TestDenied_SpellingOfACAAndOfTheOppositeOrder(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing CA", serial(big.NewInt(0x7A31)))
+	leaf := issuing.Issue(t, "client").Certificate
+	for name, issuer := range map[string]string{"as RFC 4514 writes it": "cn=root,o=CERTAUTHTEST", "as openssl prints it": "O=CertAuthTest,CN=ROOT"} {
+		policy := certauth.All{
+			certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(issuing)},
+			certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: issuer, Serial: "7A:31"}}},
+		}
+		_, err := judge(t, policy, leaf)
+		assert.Equal(t, certauth.ReasonCertificateDenied, reasonOf(err), "%s: %v", name, err)
+	}
+}
+
+// finding C4: an issuer of so many parts that nobody reads it counts as listed with the serial number, and does not
+// trouble other certificates of that CA.
+func TestDenied_UnreadableIssuerIsListed(t *testing.T) {
+	var parts [][]attribute
+	for range 65 {
+		parts = append(parts, organization("a"))
+	}
+	root := certauthtest.NewCA(t, "", rawSubject(t, parts...))
+	policy := certauth.All{chainOf(root), certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: "CN=x", Serial: "7a31"}}}}
+	_, err := judge(t, policy, root.Issue(t, "client", serial(big.NewInt(0x7A31))).Certificate)
+	assert.Equal(t, certauth.ReasonCertificateDenied, reasonOf(err), "%v", err)
+	_, err = judge(t, policy, root.Issue(t, "client", serial(big.NewInt(0x7A32))).Certificate)
+	assert.NoError(t, err)
+}
+
+// finding C4: a certificate with a serial number of more than 20 bytes got in and could not be listed.
+//
+// RFC 5280, section 4.1.2.2, forbids CAs to write such numbers and does not ask anybody to refuse them.
+func TestDenied_LongSerialNumberCanBeListed(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	for _, bits := range []int{160, 161, 168, 256, 512} {
+		number := oddNumber(bits)
+		leaf := root.Issue(t, "client", serial(number)).Certificate
+		_, err := judge(t, chainOf(root), leaf)
+		require.NoError(t, err)
+		for _, text := range []string{number.Text(16), strings.ToUpper(hex.EncodeToString(number.Bytes()))} {
+			_, err = judge(t, certauth.All{chainOf(root), certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: "CN=root,O=certauthtest", Serial: text}}}}, leaf)
+			assert.Equal(t, certauth.ReasonCertificateDenied, reasonOf(err), "%d bits: %v", bits, err)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package forwarded
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// What the operator is told of a value in another form than the one that is read.
+func TestResembles_NamesTheOtherForm(t *testing.T) {
+	const pem, escaped, double = "it looks like PEM", "it looks like percent-encoded PEM, as nginx and Application Gateway send it", "it looks like base64 of PEM text, not of DER"
+	const sequence, xfcc = "it looks like an RFC 9440 byte sequence", "it looks like Envoy's X-Forwarded-Client-Cert"
+	const hexDER, several, spaces = "it looks like hex of DER, a mistake of some local set-ups", "it looks like several values joined by a proxy", "it holds spaces: was a plus sign decoded as one on the way?"
+	const base64url = "it looks like base64url"
+	far := strings.Repeat("x", 600) // further than most words are looked for
+	long := strings.Repeat("x", maxLeafHeader)
+	for value, want := range map[string]string{
+		"":                              "",
+		"-----BEGIN CERTIFICATE-----\n": pem,
+		"-----BEGIN RSA":                pem,
+		"-----BEGIN":                    base64url,
+		"-----BEGIN%20CERTIFICATE":      escaped,
+		"%2D%2D%2D%2D%2DBEGIN":          escaped,
+		"%2d%2d%2d%2d%2dBEGIN":          escaped,
+		"%2":                            "",
+		"LS0tLS1CRUdJTiBDRVJU":          double,
+		"LS0tLS1CRUdJ":                  "",
+		":MIIB:":                        sequence,
+		"::":                            sequence,
+		":":                             "",
+		":MIIB":                         "",
+		"MIIB:":                         "",
+		"Hash=ab;Cert=\"cd\"":           xfcc,
+		"By=spiffe://a;Hash=ab":         xfcc,
+		"Cert=\"cd\"":                   xfcc,
+		"By=spiffe://a":                 "",
+		":" + long + ":":                "",
+		"Hash":                          "",
+		"Hash=":                         "",
+		"Cert==":                        "",
+		"=Hash=a":                       xfcc,
+		"3082abCD09":                    hexDER,
+		"3082":                          hexDER,
+		"3082abxy":                      "",
+		"3081abcd":                      "",
+		"MIIB,MIIC":                     several,
+		far + ",":                       several,
+		"MII B":                         spaces,
+		far + " ":                       "",
+		"MII-":                          base64url,
+		"MII_":                          base64url,
+		far + "-":                       "",
+		"-":                             "",
+		"_=":                            "",
+		"MIIB":                          "",
+	} {
+		assert.Equal(t, want, resembles(value), "%.40q", value)
+	}
+}

@@ -1,0 +1,90 @@
+package revocation
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// asksOCSP reports whether a responder can ever be asked.
+func asksOCSP(c *Config) bool {
+	return c.Sources != CRLOnly && (!c.IgnoreCertificateURLs || len(c.Responders) > 0)
+}
+
+// asksLists reports whether a CRL can ever be looked into. Lists and Preload need Issuers.
+func asksLists(c *Config) bool {
+	wanted := c.Sources != OCSPOnly || c.Verify.Delegate == CheckCRL && asksOCSP(c)
+	return wanted && (!c.IgnoreCertificateURLs || len(c.Issuers) > 0)
+}
+
+// effect is a field that is set, and why that changes nothing if it does not.
+type effect struct {
+	path string
+	set  bool
+	none bool
+	why  string
+}
+
+// meaningless reports every field that is set although the others leave it without effect:
+// whoever wrote it believes in something that will not happen.
+func meaningless(c *Config) []error {
+	ocsp, lists := asksOCSP(c), asksLists(c)
+	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")
+	oneResponder := c.IgnoreCertificateURLs && len(c.Responders) == 1
+	noList := !lists && c.Sources != OCSPOnly // what OCSPOnly says about Lists and CheckCRL has words of its own
+	var found []error
+	for _, e := range []effect{
+		{"AllowNoSource", c.AllowNoSource, c.Mode == SoftFail, "SoftFail accepts such certificates anyway"},
+		{"AllowUnknown", c.AllowUnknown, !ocsp, noOCSP + "; a CRL never says Unknown"},
+		{"QueryAll", c.QueryAll, !ocsp, noOCSP},
+		{"QueryAll", c.QueryAll, ocsp && oneResponder, "there is one responder to ask"},
+		{"CertIDHash", c.CertIDHash != CertIDSHA1, !ocsp, noOCSP},
+		{"HedgeAfter", c.HedgeAfter > 0, !ocsp, noOCSP},
+		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is one responder to ask"},
+		{"Verify.NonceMode", c.Verify.NonceMode != NonceOff, !ocsp, noOCSP},
+		{"Verify.NoNextUpdateMaxAge", c.Verify.NoNextUpdateMaxAge != 0, !ocsp, noOCSP + "; for CRLs see AllowNoNextUpdate"},
+		{"Verify.Delegate", c.Verify.Delegate != TrustForLifetime, !ocsp, noOCSP},
+		{"Verify.Delegate", c.Verify.Delegate == CheckCRL, ocsp && !lists, "there is no CRL to look delegates up in; " + noLists},
+		{"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, !ocsp, noOCSP},
+		{
+			"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, ocsp && c.Verify.Delegate == RequireNoCheck,
+			"RequireNoCheck refuses the delegates that it bounds",
+		},
+		{"HTTP.OCSPTimeout", c.HTTP.OCSPTimeout != 0, !ocsp, noOCSP},
+		{"HTTP.OCSPRedirects", c.HTTP.OCSPRedirects != 0, !ocsp, noOCSP},
+
+		{"Issuers", len(c.Issuers) > 0, !lists && len(c.Lists) == 0, noLists},
+		{"IgnoreDeltas", c.IgnoreDeltas, !lists, noLists},
+		{"MaxListMemory", c.MaxListMemory > 0, !lists, noLists},
+		{"MaxListBytes", c.MaxListBytes > 0, !lists, noLists},
+		{"PollInterval", c.PollInterval > 0, !lists, noLists},
+		{"PollInterval", c.PollInterval > 0, lists && len(c.Issuers) == 0, "without Issuers there are no files to look at"},
+		{"Verify.AllowNoNextUpdate", c.Verify.AllowNoNextUpdate, !lists, noLists + "; for OCSP see NoNextUpdateMaxAge"},
+		{"Verify.AllowV1CRL", c.Verify.AllowV1CRL, !lists, noLists},
+		{"Verify.AllowEmptyRevokedList", c.Verify.AllowEmptyRevokedList, !lists, noLists},
+		{"Verify.CRLIssuers", len(c.Verify.CRLIssuers) > 0, !lists, noLists},
+		{"HTTP.CRLTimeout", c.HTTP.CRLTimeout != 0, !lists, noLists},
+
+		{"Verify.MaxAgeCA", c.Verify.MaxAgeCA != 0, c.Scope == LeafOnly, "LeafOnly judges no CA certificate"},
+		{"Sources", c.Sources == RequireBoth, !ocsp, "RequireBoth can find nothing good: " + noOCSP},
+		{"Sources", c.Sources == RequireBoth, noList, "RequireBoth can find nothing good: " + noLists},
+		{"Store", c.Store != nil, c.IgnoreCertificateURLs && !ocsp, "it keeps no Lists, and nothing else is asked"},
+		{
+			"Store", c.Store != nil, ocsp && c.Verify.NonceMode == NonceRequire && (!lists || c.IgnoreCertificateURLs),
+			"NonceRequire has every answer fetched anew, and no CRL is stored",
+		},
+		{"HTTP", !reflect.ValueOf(c.HTTP).IsZero(), c.Fetcher != nil, "Fetcher is used instead; give it these bounds"},
+	} {
+		if e.set && e.none {
+			found = append(found, fmt.Errorf("%s: has no effect: %s", e.path, e.why))
+		}
+	}
+	return found
+}
+
+// whyNotAsked says what keeps a kind of evidence from being asked for.
+func whyNotAsked(c *Config, other Sources, name string) string {
+	if c.Sources == other {
+		return name + " never asks for it"
+	}
+	return "IgnoreCertificateURLs leaves nobody to ask for it"
+}

@@ -1,0 +1,78 @@
+package certauth
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/hex"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Only what is exactly one DER sequence is refused by its digest; what is less or more is
+// for the parser to refuse, which says what is wrong with it.
+func TestScreen_LooksAtOneSequenceOnly(t *testing.T) {
+	long := func(head string, n int) string { return head + strings.Repeat("x", n) }
+	for _, tc := range []struct {
+		der  string
+		want bool
+	}{
+		{"", false},
+		{"\x30", false},
+		{"\x31", false},
+		{"\x31\x00", false},
+		{"\x30\x00", true},
+		{"\x30\x00x", false},
+		{"\x30\x01", false},
+		{"\x30\x01x", true},
+		{long("\x30\x7e", 126), true},
+		{long("\x30\x7f", 127), true},
+		{long("\x30\x7f", 126), false},
+		{long("\x30\x80", 128), false},
+		{"\x30\x80", false},
+		{"\x30\x81", false},
+		{"\x30\x81\x00", true},
+		{long("\x30\x81\x80", 128), true},
+		{long("\x30\x82\x01\x00", 256), true},
+		{long("\x30\x82\x01\x00", 255), false},
+		{long("\x30\x83\x01\x00\x00", 1<<16), true},
+		{"\x30\x83\x00\x00", false},
+		{"\x30\x84\x00\x00\x00\x00", false},
+		{"\x30\x84\x00\x00\x00\x01x", false},
+	} {
+		assert.Equal(t, tc.want, isOneSequence([]byte(tc.der)), "%.6x, %d bytes", tc.der, len(tc.der))
+	}
+}
+
+// Digests that begin alike are told apart by the rest.
+func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
+	pin := func(last byte) []byte {
+		all := []byte(strings.Repeat("\xab", 32))
+		all[31] = last
+		return all
+	}
+	var list []string
+	for last := byte(10); last < 250; last += 10 {
+		list = append(list, hex.EncodeToString(pin(last)))
+	}
+	set, mistakes := newPinSet(pinThumbprint, list)
+	require.Empty(t, mistakes)
+	for last := range 256 {
+		assert.Equal(t, last >= 10 && last < 250 && last%10 == 0, set.contains(pin(byte(last))), "%d", last)
+	}
+}
+
+// Every length of a key around the steps of DER's own lengths.
+func TestSPKI_LengthsChangeTheirForm(t *testing.T) {
+	for bits := uint(800); bits < 2200; bits++ {
+		key := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), int(bits), 1), E: 65537}
+		want, err := x509.MarshalPKIXPublicKey(key)
+		require.NoError(t, err)
+		got, err := appendSPKI(nil, key)
+		require.NoError(t, err)
+		require.Equal(t, want, got, "%d bits", bits)
+	}
+}

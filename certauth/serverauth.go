@@ -1,0 +1,102 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"slices"
+	"strings"
+)
+
+// AcceptServerAuth accepts what its policy accepts, and there takes the extended key usage
+// serverAuth for as good as clientAuth, in the leaf and in the CAs above it. It exists since
+// public CAs no longer issue certificates for clientAuth: a partner who calls with the
+// certificate of a web server has no other until the partner gets one of a private CA.
+//
+// It holds for the [Chain] policies and the pins within Policy and for nothing beside them.
+// Chain and leaf must allow one purpose in common, clientAuth or serverAuth. All else that
+// a Chain asks stays as it is.
+//
+// What can happen: a certificate that was issued for a server, and is on a server, becomes a
+// client's identity. Accept it from a CA or a certificate that you name.
+//
+// Reason says why, in words for whoever reviews the configuration. It is printed by
+// [Authenticator.String], which is logged at start, and is in [Event.ServerAuth] and in the
+// log record of each caller who was let in by it.
+//
+// Errors of [New]: an empty Reason, no Chain and no pin within, [InsecureSystemRoots] within
+// (the certificate of any web server would do), Chain.StrictEKU within, which asks for the
+// opposite.
+type AcceptServerAuth struct {
+	Reason string
+	Policy Policy
+}
+
+func (p AcceptServerAuth) compile(c *compilation, at place) (rule, standing) {
+	at.path += ".AcceptServerAuth"
+	if p.Reason != strings.TrimSpace(p.Reason) || p.Reason == "" {
+		c.mistake(at.path+".Reason", "%s; say why, in words", quote(p.Reason))
+	}
+	at.serverAuth = p.Reason
+	before := c.anchors
+	part, end := c.child(p.Policy, at)
+	if c.anchors == before {
+		c.mistake(at.path, "neither a Chain nor a pin in it; it has nothing to apply to")
+	}
+	if !slices.Contains(c.serverAuth, p.Reason) {
+		c.serverAuth = append(c.serverAuth, p.Reason)
+	}
+	return serverAuthRule{reason: p.Reason, part: part}, end
+}
+
+type serverAuthRule struct {
+	reason string
+	part   rule
+}
+
+func (r serverAuthRule) judge(e *evaluation) *Error { return r.part.judge(e) }
+
+func (r serverAuthRule) describe(p *printer) {
+	p.group("serverAuth accepted for clientAuth, because: "+quote(r.reason), []rule{r.part})
+}
+
+// byServerAuth returns why a caller without clientAuth was let in: the reason of an
+// [AcceptServerAuth], or nothing if the caller needed none. Everything else refuses such a
+// certificate, so there is one.
+func (a *Authenticator) byServerAuth(id *Identity) string {
+	if id == nil || id.verdict == nil {
+		return ""
+	}
+	for _, chain := range id.verdict.chains {
+		if chain.serverAuth != "" {
+			return chain.serverAuth
+		}
+	}
+	if inExtendedUsage(id.verdict.facts.leaf, false) {
+		return ""
+	}
+	return strings.Join(a.serverAuth, "; ")
+}
+
+// needsServerAuth reports whether no purpose of a client is common to all of the chain.
+func needsServerAuth(chain []*x509.Certificate) bool {
+	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return !inExtendedUsage(c, false) })
+}
+
+// wrongExtendedUsage is the refusal of a certificate that lists other purposes.
+func wrongExtendedUsage(path, who string, cert *x509.Certificate, serverAuth string) *Error {
+	if serverAuth != "" {
+		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s: %s, want clientAuth or serverAuth", who, usages(cert))
+	}
+	refused := refusal(ReasonUsageNotAllowed, path, "extended key usage of %s: %s, want clientAuth", who, usages(cert))
+	switch {
+	case cert.IsCA:
+		refused.Hint = "the usages of a CA limit what it issues: the partner needs a certificate of a CA that may issue for clientAuth"
+	case slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageServerAuth):
+		refused.Hint = "the partner needs a certificate with the extended key usage clientAuth"
+	default:
+		return refused
+	}
+	if inExtendedUsage(cert, true) {
+		refused.Hint += "; public CAs no longer issue any: until then AcceptServerAuth takes this one"
+	}
+	return refused
+}

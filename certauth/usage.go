@@ -1,0 +1,217 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+)
+
+// Extensions that crypto/x509 reads but does not hold anybody to. It leaves their zero value
+// where they are absent and where they are empty, so it is the extension that is looked for.
+var (
+	oidKeyUsage            = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidNameConstraints     = asn1.ObjectIdentifier{2, 5, 29, 30}
+	oidCertificatePolicies = asn1.ObjectIdentifier{2, 5, 29, 32}
+	oidExtendedKeyUsage    = asn1.ObjectIdentifier{2, 5, 29, 37}
+
+	oidPolicyCPS        = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1}
+	oidPolicyUserNotice = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2}
+)
+
+// fault is what in the extensions of a certificate bars it from a use, whoever issued it.
+type fault int
+
+const (
+	noFault         fault = iota
+	faultKeyUsage         // of a leaf: the extension is there and does not allow signatures or key agreement
+	faultNoCertSign       // of a CA: it is there and does not allow certificates to be signed
+	faultEmptyUsage       // extended key usage that lists nothing (RFC 5280, section 4.2.1.12: at least one)
+	faultCritical         // of a leaf: a critical extension that nobody here knows
+	faultCriticalCA       // of a CA: the same, name constraints excepted
+	faultQualifier        // critical policies with a qualifier that nobody here knows (section 4.2.1.4: reject)
+)
+
+// faultOfLeaf judges a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
+// 4.4.3) and TLS 1.2 signs or, rarely, agrees (RFC 5246, section 7.4.6); RFC 5280, section
+// 4.2.1.12, gives clientAuth the same two bits.
+func faultOfLeaf(leaf *x509.Certificate) fault {
+	if hasKeyUsage(leaf) && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
+		return faultKeyUsage
+	}
+	if len(unhandledExtensions(leaf)) > 0 {
+		return faultCritical
+	}
+	return faultOfAny(leaf)
+}
+
+// faultOfCA judges a certificate that is to have issued another (RFC 5280, section 6.1.4).
+// Name constraints are judged with the chain.
+func faultOfCA(ca *x509.Certificate) fault {
+	if hasKeyUsage(ca) && ca.KeyUsage&x509.KeyUsageCertSign == 0 {
+		return faultNoCertSign
+	}
+	if unknownCritical(ca) != nil {
+		return faultCriticalCA
+	}
+	return faultOfAny(ca)
+}
+
+func faultOfAny(cert *x509.Certificate) fault {
+	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 && extension(cert, oidExtendedKeyUsage) != nil {
+		return faultEmptyUsage
+	}
+	if policies := extension(cert, oidCertificatePolicies); policies != nil && policies.Critical && !qualifiersAreKnown(policies.Value) {
+		return faultQualifier
+	}
+	return noFault
+}
+
+// unknownCritical returns the first critical extension of a CA that nobody here knows.
+func unknownCritical(ca *x509.Certificate) asn1.ObjectIdentifier {
+	for _, id := range ca.UnhandledCriticalExtensions {
+		if !id.Equal(oidNameConstraints) {
+			return id
+		}
+	}
+	return nil
+}
+
+func hasKeyUsage(cert *x509.Certificate) bool {
+	return cert.KeyUsage != 0 || extension(cert, oidKeyUsage) != nil
+}
+
+// extension returns the extension of a certificate, or nil. crypto/x509 refuses a second one
+// of a kind.
+func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension {
+	for i := range cert.Extensions {
+		if known := cert.Extensions[i].Id; len(known) == len(id) && known[len(id)-1] == id[len(id)-1] && known.Equal(id) {
+			return &cert.Extensions[i]
+		}
+	}
+	return nil
+}
+
+// qualifiersAreKnown reads a certificatePolicies extension (RFC 5280, section 4.2.1.4). What
+// it cannot read is not known.
+func qualifiersAreKnown(value []byte) bool {
+	policies, rest, ok := der.Read(value)
+	if !ok || len(rest) > 0 || policies.Tag != der.Sequence {
+		return false
+	}
+	for rest = policies.Content; len(rest) > 0; {
+		var policy der.Element
+		if policy, rest, ok = der.Read(rest); !ok || policy.Tag != der.Sequence {
+			return false
+		}
+		id, behind, ok := der.Read(policy.Content)
+		if !ok || id.Tag != der.OID {
+			return false
+		}
+		if len(behind) > 0 && !areKnownQualifiers(behind) {
+			return false
+		}
+	}
+	return true
+}
+
+func areKnownQualifiers(list []byte) bool {
+	qualifiers, rest, ok := der.Read(list)
+	if !ok || len(rest) > 0 || qualifiers.Tag != der.Sequence {
+		return false
+	}
+	for rest = qualifiers.Content; len(rest) > 0; {
+		var qualifier der.Element
+		if qualifier, rest, ok = der.Read(rest); !ok || qualifier.Tag != der.Sequence {
+			return false
+		}
+		var id asn1.ObjectIdentifier
+		first, _, ok := der.Read(qualifier.Content)
+		if !ok || first.Tag != der.OID {
+			return false
+		}
+		if _, err := asn1.Unmarshal(first.Full, &id); err != nil || !id.Equal(oidPolicyCPS) && !id.Equal(oidPolicyUserNotice) {
+			return false
+		}
+	}
+	return true
+}
+
+// inExtendedUsage reports whether the certificate may be used by a TLS client, by what it
+// lists itself; where serverAuth is accepted in its place, that will do.
+func inExtendedUsage(cert *x509.Certificate, serverAuth bool) bool {
+	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 {
+		return true
+	}
+	for _, usage := range cert.ExtKeyUsage {
+		if usage == x509.ExtKeyUsageClientAuth || usage == x509.ExtKeyUsageAny || serverAuth && usage == x509.ExtKeyUsageServerAuth {
+			return true
+		}
+	}
+	return false
+}
+
+// refusal puts the fault of a certificate into words. who names it: "the leaf", or a CA.
+func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reason) *Error {
+	switch f {
+	case faultKeyUsage:
+		return refusal(ReasonUsageNotAllowed, path, "key usage of %s: %s, want digitalSignature or keyAgreement", who, keyUsages(cert)).
+			withHint("the certificate is meant for something else, for documents or encryption; the partner needs one with the key usage digitalSignature")
+	case faultNoCertSign:
+		return refusal(ReasonChainUntrusted, path, "key usage of %s: %s, want keyCertSign", who, keyUsages(cert)).
+			withHint("a CA whose key usage has no keyCertSign may not issue certificates; the partner's CA has to be certified anew")
+	case faultEmptyUsage:
+		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s lists nothing", who).
+			withHint("the extension is malformed (RFC 5280, section 4.2.1.12); it has to be issued anew, with clientAuth or without the extension")
+	case faultCritical, faultCriticalCA:
+		id := unknownCritical(cert)
+		if f == faultCritical {
+			id = unhandledExtensions(cert)[0]
+		}
+		return refusal(extension, path, "critical extension %s of %s is not understood", id, who).
+			withHint("RFC 5280 has such a certificate refused; ask the CA for one where the extension is not critical")
+	case faultQualifier:
+		return refusal(extension, path, "critical certificate policies of %s hold a qualifier that is not understood", who).
+			withHint("RFC 5280, section 4.2.1.4, has such a certificate refused; ask the CA for one where the policies are not critical")
+	case noFault:
+	}
+	return nil
+}
+
+// keyUsages names the bits of a key usage extension, as openssl and RFC 5280 call them.
+func keyUsages(cert *x509.Certificate) string {
+	names := [...]string{"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
+	var set string
+	for i, name := range names {
+		if cert.KeyUsage&(1<<i) == 0 {
+			continue
+		}
+		if set != "" {
+			set += ", "
+		}
+		set += name
+	}
+	if set == "" {
+		return "none"
+	}
+	return set
+}
+
+// isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), whatever the
+// parameters.
+func isPSS(cert *x509.Certificate) bool {
+	whole, _, ok := der.Read(cert.Raw)
+	if !ok {
+		return false
+	}
+	if _, behind, ok := der.Read(whole.Content); ok {
+		algorithm, _, ok := der.Read(behind)
+		if !ok {
+			return false
+		}
+		id, _, ok := der.Read(algorithm.Content)
+		return ok && string(id.Full) == "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
+	}
+	return false
+}

@@ -1,0 +1,202 @@
+package certauth_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/asn1"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// bits is a critical key usage extension with just these bits, none included.
+func bits(t testing.TB, usage x509.KeyUsage) certauthtest.Template {
+	t.Helper()
+	var value asn1.BitString
+	for i := range 9 {
+		if usage&(1<<i) != 0 {
+			value.Bytes = append(value.Bytes, make([]byte, i/8+1-len(value.Bytes))...)
+			value.Bytes[i/8] |= 0x80 >> (i % 8)
+			value.BitLength = i + 1
+		}
+	}
+	der := marshal(t, value)
+	return func(c *x509.Certificate) {
+		c.KeyUsage = 0
+		ext(true, der, 2, 5, 29, 15)(c)
+	}
+}
+
+// noPurpose is an extended key usage that lists nothing.
+func noPurpose(c *x509.Certificate) {
+	c.ExtKeyUsage = nil
+	ext(false, []byte{0x30, 0}, 2, 5, 29, 37)(c)
+}
+
+// finding C5: the key usage of the leaf was never read, so a certificate for signing
+// documents, for encryption or for certificates was a client's.
+func TestUsage_LeafMustBeForSignaturesOrKeyAgreement(t *testing.T) {
+	root := newRoot(t, "Root")
+	for _, tc := range []struct {
+		name string
+		set  certauthtest.Template
+		want certauth.Reason
+	}{
+		{"no key usage", func(c *x509.Certificate) { c.KeyUsage = 0 }, certauth.ReasonNone},
+		{"digitalSignature", bits(t, x509.KeyUsageDigitalSignature), certauth.ReasonNone},
+		{"keyAgreement", bits(t, x509.KeyUsageKeyAgreement), certauth.ReasonNone},
+		{"digitalSignature, keyEncipherment", bits(t, x509.KeyUsageDigitalSignature|x509.KeyUsageKeyEncipherment), certauth.ReasonNone},
+		{"digitalSignature, nonRepudiation", bits(t, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment), certauth.ReasonNone},
+		{"nonRepudiation", bits(t, x509.KeyUsageContentCommitment), certauth.ReasonUsageNotAllowed},
+		{"keyEncipherment", bits(t, x509.KeyUsageKeyEncipherment), certauth.ReasonUsageNotAllowed},
+		{"dataEncipherment", bits(t, x509.KeyUsageDataEncipherment), certauth.ReasonUsageNotAllowed},
+		{"keyCertSign", bits(t, x509.KeyUsageCertSign), certauth.ReasonUsageNotAllowed},
+		{"cRLSign", bits(t, x509.KeyUsageCRLSign), certauth.ReasonUsageNotAllowed},
+		{"encipherOnly", bits(t, x509.KeyUsageEncipherOnly), certauth.ReasonUsageNotAllowed},
+		{"decipherOnly", bits(t, x509.KeyUsageDecipherOnly), certauth.ReasonUsageNotAllowed},
+		{"nonRepudiation, keyEncipherment, cRLSign", bits(t, x509.KeyUsageContentCommitment|x509.KeyUsageKeyEncipherment|x509.KeyUsageCRLSign), certauth.ReasonUsageNotAllowed},
+		// finding C6: a key usage with no bit set counted as none.
+		{"no bit", bits(t, 0), certauth.ReasonUsageNotAllowed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			leaf := root.newClient(t, tc.set).Certificate
+			for name, policy := range underEveryAnchor(root, leaf) {
+				t.Run(name, func(t *testing.T) { everyWay(t, tc.want, policy, leaf) })
+			}
+		})
+	}
+	t.Run("a real handshake", func(t *testing.T) {
+		leaf := root.newClient(t, bits(t, x509.KeyUsageContentCommitment))
+		auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: root.roots()})
+		require.NoError(t, err)
+		server := httptest.NewUnstartedServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+		server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		transport := server.Client().Transport.(*http.Transport).Clone()
+		transport.TLSClientConfig.Certificates = []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: leaf.key}}
+		t.Cleanup(transport.CloseIdleConnections)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+		require.NoError(t, err)
+		response, err := transport.RoundTrip(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	})
+}
+
+func underEveryAnchor(root *party, leaf *x509.Certificate) map[string]certauth.Policy {
+	return map[string]certauth.Policy{
+		"chain":       root.roots(),
+		"thumbprint":  certauth.Thumbprints{thumbprint(leaf)},
+		"public key":  certauth.PublicKeys{spkiPin(leaf)},
+		"certificate": certauth.Certificates(leaf),
+	}
+}
+
+// finding C6: the key usage of a CA counted as absent where it has no bit set.
+func TestUsage_CAMustBeForCertificates(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		set  certauthtest.Template
+		want certauth.Reason
+	}{
+		{"no key usage", func(c *x509.Certificate) { c.KeyUsage = 0 }, certauth.ReasonNone},
+		{"keyCertSign", bits(t, x509.KeyUsageCertSign), certauth.ReasonNone},
+		{"cRLSign", bits(t, x509.KeyUsageCRLSign), certauth.ReasonChainUntrusted},
+		{"digitalSignature", bits(t, x509.KeyUsageDigitalSignature), certauth.ReasonChainUntrusted},
+		{"no bit", bits(t, 0), certauth.ReasonChainUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root := newRoot(t, "Root")
+			issuing := root.newCA(t, "Issuing", tc.set)
+			leaf := issuing.newClient(t)
+			everyWay(t, tc.want, root.roots(), leaf.Certificate, issuing.Certificate)
+			refused := everyWay(t, tc.want, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, leaf.Certificate)
+			if refused != nil {
+				assert.ErrorContains(t, refused, `key usage of CA certificate "CN=Issuing,O=Partner Ltd"`)
+				assert.ErrorContains(t, refused, "want keyCertSign")
+			}
+			self := newRoot(t, "Own Root", tc.set)
+			everyWay(t, tc.want, self.roots(), self.newClient(t).Certificate)
+		})
+	}
+}
+
+// finding C7: an extended key usage that lists nothing counted as one for every purpose.
+func TestUsage_ExtendedKeyUsageThatListsNothingIsRefused(t *testing.T) {
+	root := newRoot(t, "Root")
+	leaf := root.newClient(t, noPurpose).Certificate
+	for name, policy := range underEveryAnchor(root, leaf) {
+		t.Run("the leaf, "+name, func(t *testing.T) {
+			refused := everyWay(t, certauth.ReasonUsageNotAllowed, policy, leaf)
+			assert.ErrorContains(t, refused, "extended key usage of the leaf lists nothing")
+		})
+	}
+	t.Run("the leaf, StrictEKU", func(t *testing.T) {
+		everyWay(t, certauth.ReasonUsageNotAllowed, certauth.Chain{Roots: certsFrom(root), StrictEKU: true}, leaf)
+	})
+	t.Run("an intermediate", func(t *testing.T) {
+		issuing := root.newCA(t, "Issuing", noPurpose)
+		below := issuing.newClient(t).Certificate
+		everyWay(t, certauth.ReasonUsageNotAllowed, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, below)
+		refused := everyWay(t, certauth.ReasonUsageNotAllowed, root.roots(), below, issuing.Certificate)
+		assert.ErrorContains(t, refused, `extended key usage of CA certificate "CN=Issuing,O=Partner Ltd" lists nothing`)
+	})
+	t.Run("a root", func(t *testing.T) {
+		own := newRoot(t, "Root", noPurpose)
+		everyWay(t, certauth.ReasonUsageNotAllowed, own.roots(), own.newClient(t).Certificate)
+	})
+}
+
+// finding C8: critical certificate policies with a qualifier that nobody here knows were
+// accepted; RFC 5280, section 4.2.1.4, has the certificate rejected.
+func TestUsage_UnknownPolicyQualifierIsRefusedWhereCritical(t *testing.T) {
+	policy, other := marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}), marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2})
+	cps, notice := marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1}), marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2})
+	text := tlv(t, asn1.ClassUniversal, asn1.TagIA5String, false, []byte("https://partner.example/cps"))
+	with := func(qualifiers ...[]byte) []byte { return seq(t, seq(t, policy, seq(t, qualifiers...))) }
+	for _, tc := range []struct {
+		name     string
+		critical bool
+		value    []byte
+		bad      bool
+	}{
+		{"no qualifier", true, seq(t, seq(t, policy)), false},
+		{"CPS", true, with(seq(t, cps, text)), false},
+		{"user notice", true, with(seq(t, notice, seq(t))), false},
+		{"CPS and user notice", true, with(seq(t, cps, text), seq(t, notice, seq(t))), false},
+		{"another", true, with(seq(t, other, text)), true},
+		{"another behind CPS", true, with(seq(t, cps, text), seq(t, other, text)), true},
+		{"another in the second policy", true, seq(t, seq(t, marshal(t, asn1.ObjectIdentifier{1, 2, 3})), seq(t, policy, seq(t, seq(t, other, text)))), true},
+		{"another, not critical", false, with(seq(t, other, text)), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			policies := ext(tc.critical, tc.value, 2, 5, 29, 32)
+			root := newRoot(t, "Root")
+			leaf := root.newClient(t, policies).Certificate
+			for name, anchor := range underEveryAnchor(root, leaf) {
+				want := certauth.ReasonNone
+				switch {
+				case tc.bad && name == "chain":
+					want = certauth.ReasonChainUntrusted
+				case tc.bad:
+					want = certauth.ReasonExtensionNotAllowed
+				}
+				everyWay(t, want, anchor, leaf)
+			}
+			want := certauth.ReasonNone
+			if tc.bad {
+				want = certauth.ReasonChainUntrusted
+			}
+			issuing := root.newCA(t, "Issuing", policies)
+			everyWay(t, want, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, issuing.newClient(t).Certificate)
+		})
+	}
+}

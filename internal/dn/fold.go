@@ -1,0 +1,280 @@
+package dn
+
+import (
+	"bytes"
+	"encoding/asn1"
+	"encoding/binary"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+)
+
+// RFC 5280, section 7.1, compares names after the string preparation of RFC 4518 with the case
+// folding of caseIgnoreMatch: string type, letter case and spacing do not count. This file
+// does some of its steps, and none that changes the result of the whole, so names with the same
+// key always match by the RFC:
+//
+//   - The letters of the table cased below fold to lower case: those of Latin, Greek, Cyrillic
+//     and Armenian that pair one to one. Others stay as they are, such as U+017F and U+212A,
+//     which RFC 4518 takes for s and k, and U+00DF, which it takes for two characters.
+//   - Spaces (category Zs) at the ends go, and several within count as one.
+//   - Nothing is normalised: that needs the tables of NFKC, which the standard library does
+//     not have. Composed and decomposed letters, and ligatures and the letters that they
+//     stand for, are different here.
+//   - Text with a character that is not graphic, or that RFC 4518 prohibits or maps to
+//     nothing, is compared exactly as decoded; a value that cannot be decoded, as DER.
+//
+// Where this is less than the RFC asks for, two spellings of a name have different keys. A rule
+// that refuses the names it lists must therefore not compare keys: it asks [Name.Differs].
+
+// cased are the capital letters that fold. In RFC 3454, table B.2, each folds to its small
+// letter alone, and NFKC leaves both as they are.
+var cased = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 'A', Hi: 'Z', Stride: 1},
+	{Lo: 0x00C0, Hi: 0x00D6, Stride: 1},
+	{Lo: 0x00D8, Hi: 0x00DE, Stride: 1},
+	{Lo: 0x0100, Hi: 0x012E, Stride: 2},
+	{Lo: 0x0134, Hi: 0x0136, Stride: 2},
+	{Lo: 0x0139, Hi: 0x013D, Stride: 2},
+	{Lo: 0x0141, Hi: 0x0147, Stride: 2},
+	{Lo: 0x014A, Hi: 0x0176, Stride: 2},
+	{Lo: 0x0178, Hi: 0x0179, Stride: 1},
+	{Lo: 0x017B, Hi: 0x017D, Stride: 2},
+	{Lo: 0x0218, Hi: 0x021A, Stride: 2},
+	{Lo: 0x0391, Hi: 0x03A1, Stride: 1},
+	{Lo: 0x03A4, Hi: 0x03A9, Stride: 1},
+	{Lo: 0x0400, Hi: 0x042F, Stride: 1},
+	{Lo: 0x0460, Hi: 0x0480, Stride: 2},
+	{Lo: 0x048A, Hi: 0x04BE, Stride: 2},
+	{Lo: 0x0531, Hi: 0x0556, Stride: 1},
+	{Lo: 0x1EA0, Hi: 0x1EF8, Stride: 2},
+}, LatinOffset: 3}
+
+// unprepared are the graphic characters that RFC 4518 prohibits or maps to nothing.
+var unprepared = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x0340, Hi: 0x0341, Stride: 1},
+	{Lo: 0x034F, Hi: 0x034F, Stride: 1},
+	{Lo: 0x180B, Hi: 0x180D, Stride: 1},
+	{Lo: 0xFE00, Hi: 0xFE0F, Stride: 1},
+	{Lo: 0xFFFC, Hi: 0xFFFD, Stride: 1},
+}}
+
+// Fold returns a key of the name in the DER of an RDNSequence. Two names have the same key
+// only if they match by RFC 5280, section 7.1; it serves as the key of a map. What [Parse]
+// does not read has none.
+func Fold(input []byte) (string, error) {
+	name, err := Parse(input)
+	if err != nil {
+		return "", err
+	}
+	return sized(name.FoldRDNs()...), nil
+}
+
+// Match reports whether two names in DER are the same name by RFC 5280, section 7.1. The
+// same bytes are, readable or not.
+func Match(a, b []byte) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	left, errA := Fold(a)
+	right, errB := Fold(b)
+	return errA == nil && errB == nil && left == right
+}
+
+// FoldRDNs returns a key for each RDN, in order. Two RDNs have the same key only if they
+// match by RFC 5280, section 7.1; the order of attributes within one does not count.
+func (n Name) FoldRDNs() []string {
+	keys := make([]string, 0, len(n))
+	for _, rdn := range n {
+		attributes := make([]string, 0, len(rdn))
+		for i := range rdn {
+			attributes = append(attributes, rdn[i].fold())
+		}
+		slices.Sort(attributes)
+		keys = append(keys, strings.Join(attributes, ""))
+	}
+	return keys
+}
+
+// fold returns a key that no key of another attribute begins with.
+func (a *Attribute) fold() string {
+	if text, ok := decodeUniversal(a.Raw); ok {
+		return key(a.OID, text)
+	}
+	if a.Raw != nil {
+		return sized(a.OID, "DER", string(a.Raw))
+	}
+	return key(a.OID, a.Text)
+}
+
+func key(oid, text string) string {
+	if folded, ok := prepare(text); ok {
+		return sized(oid, "folded", folded)
+	}
+	return sized(oid, "exact", text)
+}
+
+// sized joins the parts, each behind its length.
+func sized(parts ...string) string {
+	var key []byte
+	for _, part := range parts {
+		key = binary.AppendUvarint(key, uint64(len(part)))
+		key = append(key, part...)
+	}
+	return string(key)
+}
+
+// prepare folds a text. It is false for a text that must stay as it is.
+func prepare(text string) (string, bool) {
+	for _, r := range text {
+		if !unicode.IsGraphic(r) || unicode.Is(unprepared, r) {
+			return "", false
+		}
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	gap := false // a space is due before the next character
+	for i, r := range text {
+		if isSpace(r) && !combines(text[i+utf8.RuneLen(r):]) {
+			gap = b.Len() > 0
+			continue
+		}
+		if gap {
+			b.WriteByte(' ')
+			gap = false
+		}
+		b.WriteRune(lower(r))
+	}
+	return b.String(), true
+}
+
+func isSpace(r rune) bool { return r == ' ' || r > unicode.MaxASCII && unicode.Is(unicode.Zs, r) }
+
+// combines reports whether the text begins with a mark, or with one of the four letters that
+// NFKC turns into one. To RFC 4518, section 2.6.1, a space with a mark is no space.
+func combines(text string) bool {
+	switch r, _ := utf8.DecodeRuneInString(text); r {
+	case 0x0E33, 0x0EB3, 0xFF9E, 0xFF9F:
+		return true
+	default:
+		return r > unicode.MaxASCII && unicode.Is(unicode.M, r)
+	}
+}
+
+func lower(r rune) rune {
+	if unicode.Is(cased, r) {
+		return unicode.ToLower(r)
+	}
+	return r
+}
+
+// decodeUniversal returns the text of a UniversalString, four bytes a character. Rules of an
+// operator do not see it as text: crypto/x509 reads no such name, but lists and responders
+// may write their issuer that way.
+func decodeUniversal(raw []byte) (string, bool) {
+	const tagUniversalString = 28
+	value, rest, ok := der.Read(raw)
+	if !ok || len(rest) > 0 || value.Tag != tagUniversalString || len(value.Content)%4 != 0 {
+		return "", false
+	}
+	var b strings.Builder
+	for i := 0; i < len(value.Content); i += 4 {
+		code := binary.BigEndian.Uint32(value.Content[i:])
+		if code > unicode.MaxRune || !utf8.ValidRune(rune(code)) {
+			return "", false
+		}
+		b.WriteRune(rune(code))
+	}
+	return b.String(), true
+}
+
+// Differs reports whether the names are certainly not the same by RFC 5280, section 7.1. It
+// is false for the same name in another string type, case or spacing, and wherever this
+// package cannot tell: text that it does not normalise, and values that it cannot decode.
+// Deny lists ask it, since a name that they cannot read must count as listed.
+func (n Name) Differs(other Name) bool {
+	return !slices.EqualFunc(n, other, func(a, b []Attribute) bool {
+		return len(a) == len(b) && eachHasTwin(a, b) && eachHasTwin(b, a)
+	})
+}
+
+func eachHasTwin(a, b []Attribute) bool {
+	for i := range a {
+		if !slices.ContainsFunc(b, func(twin Attribute) bool { return !a[i].differs(&twin) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func (a *Attribute) differs(b *Attribute) bool {
+	if a.OID != b.OID {
+		return true
+	}
+	left, whole := a.certain()
+	right, otherWhole := b.certain()
+	switch {
+	case whole && otherWhole:
+		return left != right
+	case whole:
+		return !strings.HasPrefix(left, right)
+	case otherWhole:
+		return !strings.HasPrefix(right, left)
+	}
+	n := min(len(left), len(right))
+	return left[:n] != right[:n]
+}
+
+// certain returns the folded text as far as it is certain what RFC 4518 makes of it, and
+// whether that is all of it.
+func (a *Attribute) certain() (text string, whole bool) {
+	text = a.Text
+	if a.Raw != nil {
+		if text, whole = decodeUniversal(a.Raw); !whole {
+			text = singleBytes(a.Raw)
+		}
+	}
+	end, last := 0, 0 // of the certain part, and where its last character begins
+	for i, r := range text {
+		if !isCertain(r) {
+			break
+		}
+		end, last = i+utf8.RuneLen(r), i
+	}
+	whole = end == len(text) && (a.Raw == nil || text != "")
+	if !whole {
+		end = last // what follows can combine with it
+	}
+	folded, _ := prepare(text[:end])
+	return folded, whole
+}
+
+// isCertain reports whether RFC 4518 makes of the character what lower makes of it.
+func isCertain(r rune) bool {
+	return ' ' <= r && r <= '~' || unicode.Is(cased, r) || r > unicode.MaxASCII && unicode.Is(cased, unicode.ToUpper(r)) && lower(unicode.ToUpper(r)) == r
+}
+
+// singleBytes returns a string whose type has ASCII in single bytes. No other byte of it can
+// be read, even where it looks like UTF-8.
+func singleBytes(raw []byte) string {
+	value, _, ok := der.Read(raw)
+	if !ok {
+		return ""
+	}
+	switch value.Tag {
+	case asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagIA5String, asn1.TagT61String, asn1.TagNumericString:
+		var b strings.Builder
+		for _, c := range value.Content {
+			if c >= utf8.RuneSelf {
+				b.WriteRune(utf8.RuneError)
+				continue
+			}
+			b.WriteByte(c)
+		}
+		return b.String()
+	}
+	return ""
+}

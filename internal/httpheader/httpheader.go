@@ -1,0 +1,59 @@
+// Package httpheader says which names a header field can have in a request that a net/http
+// server hands on.
+package httpheader
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// MaxName bounds a name, in bytes.
+const MaxName = 63
+
+// never lists the names whose field a handler does not find in the request's header, or that
+// belongs to one connection and not to the request (RFC 9110, section 7.6.1).
+var never = map[string]string{
+	"Host":                "net/http moves it to Request.Host",
+	"Content-Length":      "it is the framing of the body, and net/http's to read",
+	"Transfer-Encoding":   "it is the framing of the body, and net/http's to read",
+	"Trailer":             "net/http moves it to Request.Trailer",
+	"Connection":          "it belongs to one connection",
+	"Proxy-Connection":    "it belongs to one connection",
+	"Keep-Alive":          "it belongs to one connection",
+	"Te":                  "it belongs to one connection",
+	"Upgrade":             "it belongs to one connection",
+	"Http2-Settings":      "it belongs to one connection",
+	"Proxy-Authenticate":  "it belongs to one connection",
+	"Proxy-Authorization": "it belongs to one connection",
+	"Expect":              "net/http answers it itself",
+}
+
+// Check returns why a front end cannot hand anything on in a header of this name: it is not
+// a token (RFC 9110, section 5.6.2), is too long, or is not the front end's to set. The
+// pseudo-header fields of HTTP/2, which begin with a colon, are no tokens.
+func Check(name string) error {
+	if !IsToken(name) || len(name) > MaxName {
+		return fmt.Errorf("header name %s is not a token of at most %d bytes", logtext.Quote(name), MaxName)
+	}
+	folded := strings.NewReplacer("_", "-", ".", "-").Replace(name)
+	if why, ok := never[http.CanonicalHeaderKey(folded)]; ok {
+		return fmt.Errorf("header %s cannot carry it: %w", logtext.Quote(name), errors.New(why))
+	}
+	return nil
+}
+
+// IsToken is the token of RFC 9110, section 5.6.2: header names, methods, schemes.
+func IsToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alphanumeric && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}

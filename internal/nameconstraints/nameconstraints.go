@@ -1,0 +1,239 @@
+// Package nameconstraints applies the name constraints of CA certificates to the
+// certificates below them (RFC 5280, sections 4.2.1.10 and 6.1). crypto/x509 applies those
+// on DNS names, e-mail addresses, URIs and IP addresses alone, and not to subjects.
+//
+// Every name of a form that a CA constrains is either compared or refused: a form without
+// a rule for its comparison, a subtree that is not written as the RFC says and a name that
+// cannot be read are errors as soon as they meet, critical or not. A form that nobody
+// constrains is not looked at.
+package nameconstraints
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+const (
+	// maxSubtrees bounds the subtrees of one extension.
+	maxSubtrees = 2000
+	// maxComparisons bounds how often a name of a chain is held against a subtree.
+	maxComparisons = 50_000
+)
+
+var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+
+// Constraints are the name constraints of one CA. They are not changed once read, so any
+// number of goroutines may use them.
+type Constraints struct {
+	permitted, excluded []subtree
+}
+
+// Check applies the constraints of every CA of a verified chain, the root's too, to every
+// certificate below it. The chain begins with the leaf. A CA that issued itself a
+// certificate, for a new key, is exempt from the constraints above, as RFC 5280, section
+// 6.1.3, has it; a leaf is not. The error names the CA, the certificate and the name, with
+// client text quoted and cut.
+func Check(chain []*x509.Certificate) error {
+	known := make([]names, len(chain))
+	left := maxComparisons
+	for i := 1; i < len(chain); i++ {
+		constraints, err := of(chain[i])
+		if err != nil {
+			return fmt.Errorf("name constraints of CA %s: %w", subject(chain[i]), err)
+		}
+		if len(constraints.permitted)+len(constraints.excluded) == 0 {
+			continue
+		}
+		for j, cert := range chain[:i] {
+			if j > 0 && dn.Match(cert.RawSubject, cert.RawIssuer) {
+				continue
+			}
+			if known[j] == nil {
+				known[j], err = namesOf(cert)
+			}
+			if err == nil {
+				err = constraints.check(known[j], &left)
+			}
+			if err != nil {
+				who := "the leaf"
+				if j > 0 {
+					who = "CA " + subject(cert)
+				}
+				return fmt.Errorf("name constraints of CA %s refuse %s: %w", subject(chain[i]), who, err)
+			}
+		}
+	}
+	return nil
+}
+
+// of returns the constraints of a CA.
+func of(cert *x509.Certificate) (*Constraints, error) {
+	for i := range cert.Extensions {
+		if cert.Extensions[i].Id.Equal(oidNameConstraints) {
+			return Parse(cert.Extensions[i].Value)
+		}
+	}
+	return &Constraints{}, nil
+}
+
+func subject(cert *x509.Certificate) string {
+	name, err := dn.Parse(cert.RawSubject)
+	if err != nil {
+		return "(unreadable name)"
+	}
+	return logtext.Quote(name.String())
+}
+
+// Check applies the constraints to the subject and the alternative names of one
+// certificate below the CA.
+func (c *Constraints) Check(cert *x509.Certificate) error {
+	names, err := namesOf(cert)
+	if err != nil {
+		return err
+	}
+	left := maxComparisons
+	return c.check(names, &left)
+}
+
+// check takes what it compares from left.
+func (c *Constraints) check(names names, left *int) error {
+	for i := range names {
+		name := &names[i]
+		constrained, inside := false, false
+		for j := range c.permitted {
+			tree := &c.permitted[j]
+			if !tree.concerns(name) {
+				continue
+			}
+			if err := meet(tree, name, left); err != nil {
+				return err
+			}
+			constrained, inside = true, inside || tree.holds(name)
+		}
+		if constrained && !inside {
+			return fmt.Errorf("%s is outside what is permitted: %s", name, list(c.permitted, name))
+		}
+		for j := range c.excluded {
+			tree := &c.excluded[j]
+			if !tree.concerns(name) {
+				continue
+			}
+			if err := meet(tree, name, left); err != nil {
+				return err
+			}
+			if tree.mayHold(name) {
+				return fmt.Errorf("%s is excluded by %s", name, logtext.Quote(tree.text))
+			}
+		}
+	}
+	return nil
+}
+
+// meet counts a comparison and reports why the two cannot be compared.
+func meet(tree *subtree, name *name, left *int) error {
+	*left--
+	switch {
+	case *left < 0:
+		return errors.New("too many names and constraints")
+	case tree.problem != "":
+		return fmt.Errorf("%s stands under the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
+	case name.problem != "":
+		return fmt.Errorf("%s stands under a constraint and %s", name, name.problem)
+	}
+	return nil
+}
+
+// list writes the subtrees that concern the name.
+func list(trees []subtree, name *name) string {
+	var texts []string
+	for i := range trees {
+		if trees[i].concerns(name) {
+			texts = append(texts, trees[i].text)
+		}
+	}
+	return logtext.List(texts)
+}
+
+// Parse reads the value of a nameConstraints extension. An extension or a list without
+// subtrees is an error, and so is a subtree with a minimum other than 0 or with a maximum:
+// RFC 5280 gives them no meaning, so none can be applied.
+func Parse(value []byte) (*Constraints, error) {
+	outer, rest, ok := der.Read(value)
+	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
+		return nil, errors.New("not a sequence")
+	}
+	if len(outer.Content) == 0 {
+		return nil, errors.New("neither permitted nor excluded subtrees")
+	}
+	c := &Constraints{}
+	last := byte(0)
+	for rest = outer.Content; len(rest) > 0; {
+		var field der.Element
+		if field, rest, ok = der.Read(rest); !ok || field.Tag <= last {
+			return nil, errors.New("not permitted and excluded subtrees, each once and in this order")
+		}
+		last = field.Tag
+		trees, err := parseSubtrees(field.Content, maxSubtrees-len(c.permitted))
+		if err != nil {
+			return nil, err
+		}
+		switch field.Tag {
+		case der.Context | der.Constructed:
+			c.permitted = trees
+		case der.Context | der.Constructed | 1:
+			c.excluded = trees
+		default:
+			return nil, errors.New("a field that is neither permitted nor excluded subtrees")
+		}
+	}
+	return c, nil
+}
+
+func parseSubtrees(content []byte, limit int) ([]subtree, error) {
+	if len(content) == 0 {
+		return nil, errors.New("a list without subtrees")
+	}
+	var trees []subtree
+	for rest := content; len(rest) > 0; {
+		var element der.Element
+		var ok bool
+		if element, rest, ok = der.Read(rest); !ok || element.Tag != der.Sequence {
+			return nil, errors.New("not a subtree")
+		}
+		if len(trees) == limit {
+			return nil, fmt.Errorf("more than %d subtrees", maxSubtrees)
+		}
+		tree, err := parseSubtree(element.Content)
+		if err != nil {
+			return nil, err
+		}
+		trees = append(trees, tree)
+	}
+	return trees, nil
+}
+
+func parseSubtree(content []byte) (subtree, error) {
+	base, rest, ok := der.Read(content)
+	if !ok {
+		return subtree{}, errors.New("subtree without a base")
+	}
+	tree, err := newSubtree(base)
+	if err != nil {
+		return subtree{}, err
+	}
+	// An explicit default, minimum 0, is not DER and means no harm.
+	if minimum := []byte{der.Context, 1, 0}; bytes.HasPrefix(rest, minimum) {
+		rest = rest[len(minimum):]
+	}
+	if len(rest) > 0 {
+		return subtree{}, fmt.Errorf("subtree %s has a minimum or a maximum, which is not supported", logtext.Quote(tree.text))
+	}
+	return tree, nil
+}

@@ -1,0 +1,195 @@
+package nameconstraints
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// subtree is the base of one GeneralSubtree.
+type subtree struct {
+	form form
+	text string // as an operator reads it
+
+	// problem says why no name can be held against it, empty if one can.
+	problem string
+
+	name   dn.Name // of a directoryName, with a key for each RDN
+	keys   []string
+	prefix netip.Prefix // of an iPAddress
+}
+
+func newSubtree(base der.Element) (subtree, error) {
+	if !san.IsForm(base) {
+		return subtree{}, errors.New("the base of a subtree is not a GeneralName")
+	}
+	kind, ok := formOf(base)
+	if !ok {
+		return subtree{}, errors.New("the base of a subtree is an otherName without a type")
+	}
+	tree := subtree{form: kind, text: string(base.Content)}
+	switch kind.number {
+	case san.DNSName:
+		if !isDomain(tree.text) {
+			tree.problem = "is not a domain"
+		}
+	case san.RFC822Name:
+		if !isDomain(tree.text) && !san.IsMailbox(tree.text) {
+			tree.problem = "is neither a host, nor a domain, nor a mailbox"
+		}
+	case san.URI:
+		if !isDomain(tree.text) || isNumeric(tree.text) {
+			tree.problem = "is neither a host nor a domain"
+		}
+	case san.IPAddress:
+		if tree.prefix, ok = prefixOf(base.Content); !ok {
+			tree.text, tree.problem = hex.EncodeToString(base.Content), "is not an IP address with a contiguous mask"
+			break
+		}
+		tree.text = tree.prefix.String()
+	case san.DirectoryName:
+		name, err := dn.Parse(base.Content)
+		if err != nil {
+			tree.text, tree.problem = "directory name", "cannot be read"
+			break
+		}
+		tree.text, tree.name, tree.keys = name.String(), name, name.FoldRDNs()
+	default:
+		tree.text, tree.problem = kind.String(), "is of a form that no rule compares"
+	}
+	return tree, nil
+}
+
+// isDomain accepts the constraints on names of hosts: none, which stands for every name, a
+// host name, and one behind a dot, which stands for the names below it. RFC 5280 gives the
+// dot a meaning for e-mail addresses and URIs; crypto/x509 and OpenSSL give it the same for
+// DNS names.
+func isDomain(s string) bool {
+	return s == "" || san.IsHostName(strings.TrimPrefix(s, "."))
+}
+
+// prefixOf reads an address with its mask, in network byte order (RFC 4632, section 3.1).
+func prefixOf(content []byte) (netip.Prefix, bool) {
+	half := len(content) / 2
+	if len(content) != 8 && len(content) != 32 {
+		return netip.Prefix{}, false
+	}
+	ones, ended := 0, false
+	for _, c := range content[half:] {
+		n := bits.LeadingZeros8(^c)
+		if c<<n != 0 || ended && n > 0 {
+			return netip.Prefix{}, false
+		}
+		ones, ended = ones+n, n < 8
+	}
+	address, _ := netip.AddrFromSlice(content[:half])
+	return netip.PrefixFrom(address, ones).Masked(), true
+}
+
+// concerns reports whether the constraint is on names of this form. Each type of otherName
+// is a form of its own, and a constraint on e-mail addresses is one on internationalized
+// addresses too (RFC 9598, section 6). An otherName without a type can be any of them.
+func (t *subtree) concerns(n *name) bool {
+	switch {
+	case t.form == n.form:
+		return true
+	case n.form.number != san.OtherName:
+		return false
+	case t.form.number == san.RFC822Name:
+		return n.form.oid == oidSMTPUTF8Mailbox || n.form.oid == ""
+	}
+	return t.form.number == san.OtherName && n.form.oid == ""
+}
+
+// holds reports whether the name is within the subtree for certain.
+func (t *subtree) holds(n *name) bool {
+	switch t.form.number {
+	case san.DNSName:
+		return t.text == "" || !strings.HasPrefix(t.text, ".") && san.EqualFoldASCII(n.text, t.text) || isBelow(n.text, t.text)
+	case san.RFC822Name:
+		if local, host, ok := san.SplitMailbox(t.text); ok {
+			return n.local == local && san.EqualFoldASCII(n.host, host)
+		}
+		return t.holdsHost(n.host)
+	case san.URI:
+		return t.holdsHost(n.host)
+	case san.IPAddress:
+		return t.prefix.Contains(n.address)
+	case san.DirectoryName:
+		return len(n.keys) >= len(t.keys) && slices.Equal(n.keys[:len(t.keys)], t.keys)
+	}
+	return false
+}
+
+// holdsHost is the rule for e-mail addresses and URIs: a host is that host alone, and only
+// one with a dot in front stands for others.
+func (t *subtree) holdsHost(host string) bool {
+	if strings.HasPrefix(t.text, ".") {
+		return isBelow(host, t.text)
+	}
+	return t.text == "" || san.EqualFoldASCII(host, t.text)
+}
+
+// mayHold reports whether the name can be within the subtree: one of those that a wildcard
+// stands for, or the same directory name in a spelling that cannot be compared.
+func (t *subtree) mayHold(n *name) bool {
+	switch {
+	case t.form.number == san.DirectoryName:
+		return len(n.name) >= len(t.name) && !t.name.Differs(n.name[:len(t.name)])
+	case n.wildcard:
+		_, above, _ := strings.Cut(t.text, ".")
+		return t.holds(n) || san.EqualFoldASCII(above, n.host)
+	}
+	return t.holds(n)
+}
+
+// isBelow reports whether the name has at least one label more than the domain, which may
+// begin with a dot.
+func isBelow(name, domain string) bool {
+	domain = strings.TrimPrefix(domain, ".")
+	cut := len(name) - len(domain)
+	return cut > 1 && name[cut-1] == '.' && san.EqualFoldASCII(name[cut:], domain)
+}
+
+// isNumeric reports whether a host name is an IPv4 address to some reader of URIs.
+func isNumeric(host string) bool {
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	return last != "" && (strings.Trim(last, "0123456789") == "" || strings.HasPrefix(strings.ToLower(last), "0x"))
+}
+
+// form is the form of a name: the number of the GeneralName and, of an otherName, its type.
+type form struct {
+	number int
+	oid    string
+}
+
+const oidSMTPUTF8Mailbox = "1.3.6.1.5.5.7.8.9"
+
+var formTexts = [...]string{
+	san.OtherName: "otherName", san.RFC822Name: "e-mail address", san.DNSName: "DNS name", san.X400Address: "X.400 address",
+	san.DirectoryName: "directory name", san.EDIPartyName: "EDI party name", san.URI: "URI", san.IPAddress: "IP address", san.RegisteredID: "registered ID",
+}
+
+// String names the form.
+func (f form) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s", formTexts[f.number], f.oid))
+}
+
+// formOf is false for an otherName without a type.
+func formOf(element der.Element) (form, bool) {
+	kind := form{number: int(element.Tag & der.NumberMask)}
+	if kind.number != san.OtherName {
+		return kind, true
+	}
+	var ok bool
+	kind.oid, _, ok = san.OtherNameType(element)
+	return kind, ok
+}

@@ -1,0 +1,90 @@
+package san
+
+import "strings"
+
+// The syntax of the names that rules, name constraints and certificates carry. Everything
+// covers the whole value.
+
+// IsHostName accepts letters, digits, hyphens and underscores in labels of 1 to 63
+// bytes, 253 in all. A wildcard is not a host name.
+func IsHostName(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	start := 0 // of the label
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && s[i] != '.' {
+			if !hostBytes[s[i]] {
+				return false
+			}
+			continue
+		}
+		if i == start || i-start > 63 || s[start] == '-' || s[i-1] == '-' {
+			return false
+		}
+		start = i + 1
+	}
+	return true
+}
+
+// hostBytes are the bytes of a label.
+var hostBytes = func() (table [256]bool) {
+	for c := range 256 {
+		table[c] = isAlphanumeric(byte(c)) || c == '-' || c == '_'
+	}
+	return table
+}()
+
+// SplitMailbox splits "local@host" where both are plain: no quotes, no comments, no
+// second at sign, no space or control character.
+func SplitMailbox(s string) (local, host string, ok bool) {
+	local, host, found := strings.Cut(s, "@")
+	if !found || !IsHostName(host) {
+		return "", "", false
+	}
+	for atom := range strings.SplitSeq(local, ".") { // the dot-atom of RFC 5321, section 4.1.2
+		if atom == "" {
+			return "", "", false
+		}
+	}
+	for i := range len(local) {
+		if c := local[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-/=?^_`{|}~.", c) < 0 {
+			return "", "", false
+		}
+	}
+	return local, host, true
+}
+
+// IsMailbox reports whether [SplitMailbox] splits the text.
+func IsMailbox(s string) bool {
+	_, _, ok := SplitMailbox(s)
+	return ok
+}
+
+// EqualFoldASCII compares without regard to the case of ASCII letters only: Unicode
+// folding would let the Kelvin sign stand for a k.
+func EqualFoldASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if a == b {
+		return true
+	}
+	for i := range len(a) {
+		if lowerASCII(a[i]) != lowerASCII(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+func lowerASCII(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}
