@@ -69,6 +69,20 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 			},
 		},
 		{
+			name: "HTTP/2 without TLS as well", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")},
+			set: func(test *certauthtest.HandlerTest) {
+				test.Fingerprint = false
+				test.Configure = func(server *http.Server) error {
+					server.ConnContext, server.Protocols = certauth.ConnContext, new(http.Protocols)
+					server.Protocols.SetHTTP1(true)
+					server.Protocols.SetHTTP2(true)
+					server.Protocols.SetUnencryptedHTTP2(true)
+					return nil
+				}
+			},
+			want: "1 where HTTP/2 without TLS may be the server's own",
+		},
+		{
 			name: "a key pin", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, policy: key,
 			set:  func(test *certauthtest.HandlerTest) { test.KeyPinned, test.Fingerprint = true, false },
 			want: "where a key is pinned, and names do not count",

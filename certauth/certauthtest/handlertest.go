@@ -11,7 +11,9 @@ import (
 // HandlerTest says how a service is configured, for [TestHandler]. FrontEnd and Client are
 // required.
 type HandlerTest struct {
-	// FrontEnd is the front end that the service is configured for.
+	// FrontEnd is the front end that the service is configured for. A forwarded.AppService
+	// takes InsecureOutsideAppService, or the platform's variables in the environment of the
+	// test.
 	FrontEnd FrontEnd
 	// Client is a certificate that must get in at Path, and With the CAs whose certificates
 	// the client sends along. The table is forged from it.

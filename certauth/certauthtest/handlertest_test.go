@@ -1,7 +1,10 @@
 package certauthtest_test
 
 import (
+	"crypto/x509"
+	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -144,4 +147,37 @@ func keys[V any](m map[string]V) []string {
 		list = append(list, key)
 	}
 	return list
+}
+
+// The table asks nothing that a sound service without this library could not do.
+func TestTestHandler_LetsNoRowIntoASoundServiceOfAnotherMake(t *testing.T) {
+	p := newPartner(t)
+	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
+	roots.AddCert(p.root.Certificate)
+	intermediates.AddCert(p.issuing.Certificate)
+	const header = "X-Client-Cert"
+	isClient := func(r *http.Request) bool {
+		host, _, err := net.SplitHostPort(r.RemoteAddr)
+		if err != nil || host != "127.0.0.1" || len(r.Header[header]) != 1 || strings.Contains(strings.ReplaceAll(strings.ToLower(strings.Join(r.Header["Connection"], ",")), "_", "-"), "x-client-cert") {
+			return false
+		}
+		der, err := base64.StdEncoding.Strict().DecodeString(r.Header[header][0])
+		if err != nil || base64.StdEncoding.EncodeToString(der) != r.Header[header][0] {
+			return false
+		}
+		leaf, err := x509.ParseCertificate(der)
+		if err != nil || leaf.IsCA || leaf.VerifyHostname("orders.partner.example") != nil {
+			return false
+		}
+		_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: intermediates, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+		return err == nil
+	}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isClient(r) && !(r.Method == http.MethodGet && r.RequestURI == "/health") {
+			http.Error(w, "forbidden", http.StatusForbidden)
+			return
+		}
+		orders(w, r)
+	})
+	certauthtest.TestHandler(t, handler, p.test("APIManagement"))
 }

@@ -110,7 +110,9 @@ func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest)
 				_ = conn.Close()
 			}
 			var err error
-			if conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1"); err != nil {
+			if conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1"); err != nil && ctx.Err() != nil {
+				return append(answers, failed(ctx, err)), nil
+			} else if err != nil {
 				return nil, err
 			}
 			reader = bufio.NewReader(conn)
