@@ -78,8 +78,7 @@ func (s *search) configured(c *candidate) bool {
 }
 
 func (s *search) certified(ca *candidate) bool {
-	issuers := append(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer))...)
-	for _, issuer := range issuers {
+	for _, issuer := range slices.Concat(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer))) {
 		if canHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
 			return true
 		}

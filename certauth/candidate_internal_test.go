@@ -102,7 +102,7 @@ func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 				material.intermediates = &loaded[caPool]{}
 				certs = append(certs, issuing.Certificate)
 			}
-			f, refused := newFacts(certs, "Source")
+			f, refused := newFacts(certs)
 			require.Nil(t, refused)
 			answer := node.search(f, material, time.Now())
 			if want == ReasonNone {

@@ -186,7 +186,7 @@ func (r *notRule) judge(e *evaluation) *Error {
 	switch {
 	case err == nil:
 		return e.refuse(r, true)
-	case err.mismatch:
+	case err == errQuietMismatch:
 		e.excuses = e.excuses[:excuses]
 		return nil
 	case isQuiet(err) && e.quiet == 0:
@@ -196,7 +196,7 @@ func (r *notRule) judge(e *evaluation) *Error {
 }
 
 func (r *notRule) refusal(*evaluation) *Error {
-	return mismatch(ReasonPolicyRefused, r.path, "the excluded rule matches")
+	return refusal(ReasonPolicyRefused, r.path, "the excluded rule matches")
 }
 
 func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
@@ -243,7 +243,6 @@ func furthest(refused []*Error) *Error {
 		}
 	}
 	best := *refused[chosen]
-	best.mismatch = false // an Any is never negated
 	if len(refused) > 1 {
 		best.Err = branches{chosen: best.Err, others: slices.Delete(slices.Clone(refused), chosen, chosen+1)}
 	}

@@ -29,10 +29,6 @@ type Error struct {
 	// Err is the detail: what was found and what was wanted.
 	Err error
 
-	// mismatch: the rule was evaluated in full and its answer is no. Only such a
-	// refusal may be turned round by Not; everything else stays a refusal.
-	mismatch bool
-
 	// absent: the source found no certificate. Only that is what Mode Optional lets
 	// through, whatever Reason a rule of the user chooses.
 	absent bool
@@ -102,13 +98,6 @@ type dnText []byte
 
 func (der dnText) String() string { return quote(nameOf(der)) }
 
-// mismatch builds the refusal of a rule that was evaluated in full.
-func mismatch(reason Reason, rule, format string, args ...any) *Error {
-	e := refusal(reason, rule, format, args...)
-	e.mismatch = true
-	return e
-}
-
 // final reports whether the refusal ends the request, whatever other members of an Any
 // would say: it says nothing about the certificate.
 func (e *Error) final() bool {
@@ -134,7 +123,7 @@ func (e *Error) withHint(hint string) *Error {
 // for "no certificate". The result may be err itself: copy it before you change it.
 func asError(err error, otherwise Reason, rule string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
-		if e.Reason != ReasonNone && e.Rule != "" && e.Hint != "" && !e.mismatch && !e.absent {
+		if e.Reason != ReasonNone && e.Rule != "" && e.Hint != "" && !e.absent {
 			return e
 		}
 		filled := *e
@@ -147,7 +136,7 @@ func asError(err error, otherwise Reason, rule string) *Error {
 		if filled.Hint == "" {
 			filled.Hint = filled.Reason.info().hint
 		}
-		filled.mismatch, filled.absent = false, false
+		filled.absent = false
 		return &filled
 	}
 	return &Error{Reason: otherwise, Rule: rule, Hint: otherwise.info().hint, Err: err}

@@ -36,7 +36,7 @@ type established struct {
 	roles      []string
 	chains     []*verifiedChain
 	vouched    vouching
-	revocation Revocation
+	revocation *Revocation // nil if none was asked for
 }
 
 // maxSteps bounds how many members of Any are tried for one request. A policy with several
@@ -213,8 +213,8 @@ func (e *evaluation) keep(p *policyPath) {
 func (e *evaluation) establish(p *policyPath) {
 	e.vouched = max(e.vouched, p.vouched)
 	e.chains = appendChains(e.chains, p.chains)
-	if p.revocation != nil && e.revocation.Status == RevocationUnavailable {
-		e.revocation = *p.revocation
+	if e.revocation == nil {
+		e.revocation = p.revocation
 	}
 }
 
@@ -303,10 +303,11 @@ type excuse struct {
 	by  refuser
 }
 
-// What a rule within an Any or a Not answers. They are never handed out and hold no more
-// than what Not needs to know; the excuse beside them says the rest.
+// What a rule within an Any or a Not answers; the excuse beside them says the rest. They are
+// never handed out. Not turns a mismatch round: the rule was evaluated in full and its answer
+// is no. Every other refusal stays one.
 var (
-	errQuietMismatch = &Error{Reason: ReasonPolicyRefused, mismatch: true}
+	errQuietMismatch = &Error{Reason: ReasonPolicyRefused}
 	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
 )
 
@@ -354,12 +355,8 @@ func (e *evaluation) clear() {
 	e.ctx, e.facts = nil, nil
 	e.path.back(mark{})
 	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
-	clear(e.answers)
 	e.answers = e.answers[:0]
-	e.roles, e.chains, e.vouched = e.roles[:0], e.chains[:0], vouchedNothing
-	if e.revocation.Status != RevocationUnavailable {
-		e.revocation = Revocation{}
-	}
+	e.roles, e.chains, e.vouched, e.revocation = e.roles[:0], e.chains[:0], vouchedNothing, nil
 	clear(e.excuses)
 	e.excuses, e.quiet = e.excuses[:0], 0
 }
@@ -382,11 +379,16 @@ func (e *evaluation) identity() *Identity {
 // newIdentity copies what was established.
 func (e *evaluation) newIdentity(found *established) *Identity {
 	v := &verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
-		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched, revocation: found.revocation,
+		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched,
 	}}
 	id := &Identity{
 		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.sourceName,
-		Matched: slices.Clone(found.roles), Revocation: found.revocation, verdict: v,
+		Matched: slices.Clone(found.roles), verdict: v,
+	}
+	if found.revocation != nil {
+		id.Revocation = *found.revocation
+		own := id.Revocation
+		v.revocation = &own
 	}
 	for _, chain := range found.chains {
 		id.Chains = append(id.Chains, slices.Clone(chain.certs))
@@ -395,7 +397,7 @@ func (e *evaluation) newIdentity(found *established) *Identity {
 }
 
 func (s *established) same(known *established) bool {
-	if s.vouched != known.vouched || len(s.roles) != len(known.roles) || len(s.chains) != len(known.chains) || !sameRevocation(&s.revocation, &known.revocation) {
+	if s.vouched != known.vouched || len(s.roles) != len(known.roles) || len(s.chains) != len(known.chains) || !sameRevocation(s.revocation, known.revocation) {
 		return false
 	}
 	for i, chain := range s.chains {
@@ -406,15 +408,20 @@ func (s *established) same(known *established) bool {
 	return slices.Equal(s.roles, known.roles)
 }
 
-// sameRevocation is == with a short way for the zero value.
-func sameRevocation(a, b *Revocation) bool {
-	return a.Status == b.Status && (a.Status == RevocationUnavailable && a.Source == "" && b.Source == "" || *a == *b)
+func sameRevocation(a, b *Revocation) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// sameRevocation reports whether the exported field is what was found.
+func (id *Identity) sameRevocation() bool {
+	if found := id.verdict.revocation; found != nil {
+		return id.Revocation == *found
+	}
+	return id.Revocation == Revocation{}
 }
 
 // intact reports whether nobody has changed the identity since it was handed out first.
 func (id *Identity) intact() bool {
 	v := id.verdict
-	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !sameRevocation(&id.Revocation, &v.revocation) || len(id.Chains) != len(v.chains) ||
+	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !id.sameRevocation() || len(id.Chains) != len(v.chains) ||
 		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.sent.certs) {
 		return false
 	}

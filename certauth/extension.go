@@ -122,13 +122,10 @@ func (r *extensionRule) find(e *evaluation) (value []byte, found bool) {
 }
 
 func (r *extensionRule) refusal(e *evaluation) *Error {
-	value, found := r.find(e)
-	if !found {
-		return mismatch(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
+	if _, found := r.find(e); !found {
+		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
-	refused := mismatch(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
-	_, refused.mismatch = r.accepts(value)
-	return refused
+	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
 }
 
 // accepts compares the content; readable is false where Text is asked for and the

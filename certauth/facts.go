@@ -93,22 +93,22 @@ func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) (dn.Name
 
 // newFacts looks at what a source presented before any policy does: counts and sizes
 // first, then what every certificate must be.
-func newFacts(presented []*x509.Certificate, path string) (*facts, *Error) {
+func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	if len(presented) > maxCertificates {
-		return nil, refusal(ReasonCertificateMalformed, path, "%d certificates, want at most %d", len(presented), maxCertificates)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "%d certificates, want at most %d", len(presented), maxCertificates)
 	}
 	presented, at, err := usable(presented)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "certificate %d: %w", at, err)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "certificate %d: %w", at, err)
 	}
 	leaf := presented[0]
 	subject, err := dn.Parse(leaf.RawSubject)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "subject: %w", err)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "subject: %w", err)
 	}
 	alt, err := san.Of(leaf)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, path, "%w", err)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err)
 	}
 	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), names: certNames{subject: subject, alt: alt}}
 	f.presented.held.Store(&sent{certs: presented})

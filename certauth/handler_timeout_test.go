@@ -23,7 +23,7 @@ func TestHandler_HeadersAreGoneBeforeAnythingWaits(t *testing.T) {
 	w := newWorld(t)
 	synctest.Test(t, func(t *testing.T) {
 		checker := asked(func(ctx context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
-			time.Sleep(time.Hour) // longer than the outer handler waits, and deaf to its context
+			time.Sleep(time.Hour) //nolint:forbidigo // inside a bubble: longer than the outer handler waits, and deaf to its context
 			return certauth.Revocation{Status: certauth.RevocationGood}, ctx.Err()
 		})
 		auth, err := certauth.New(certauth.Config{
@@ -41,7 +41,7 @@ func TestHandler_HeadersAreGoneBeforeAnythingWaits(t *testing.T) {
 		assert.Equal(t, http.StatusServiceUnavailable, recorder.Code)
 		left := maps.Clone(r.Header)
 		synctest.Wait()
-		time.Sleep(2 * time.Hour) // the checker has answered by now
+		time.Sleep(2 * time.Hour) //nolint:forbidigo // inside a bubble: the checker has answered by now
 		synctest.Wait()
 		assert.Equal(t, http.Header{"Accept": {"text/plain"}}, left)
 		assert.Equal(t, left, r.Header)

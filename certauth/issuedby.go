@@ -93,7 +93,7 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 		return r.rests(e, p)
 	}
 	if slices.ContainsFunc(p.chains, r.acceptsChain) {
-		return mismatch(ReasonPolicyRefused, r.notPath, "the excluded rule matches")
+		return refusal(ReasonPolicyRefused, r.notPath, "the excluded rule matches")
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {
-	return mismatch(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.facts.leaf.RawIssuer)))
+	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.facts.leaf.RawIssuer)))
 }
 
 func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {

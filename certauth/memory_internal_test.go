@@ -30,7 +30,7 @@ func identities(t *testing.T, n int) *factCache {
 	for i := range n {
 		cert, err := x509.ParseCertificate(slices.Clone(leaf.Raw))
 		require.NoError(t, err)
-		f, refused := newFacts([]*x509.Certificate{cert}, "Source")
+		f, refused := newFacts([]*x509.Certificate{cert})
 		require.Nil(t, refused)
 		f.key, f.hash = key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
 		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})

@@ -56,11 +56,7 @@ func (r *funcRule) judge(e *evaluation) *Error {
 func (r *funcRule) stage() stage { return stageCaller }
 
 func (r *funcRule) settle(e *evaluation, p *policyPath, roles []string) *Error {
-	found := established{roles: roles, chains: p.chains, vouched: p.vouched}
-	if p.revocation != nil {
-		found.revocation = *p.revocation
-	}
-	id := e.newIdentity(&found)
+	id := e.newIdentity(&established{roles: roles, chains: p.chains, vouched: p.vouched, revocation: p.revocation})
 	if err := r.f(e.ctx, id); err != nil {
 		return asError(err, ReasonPolicyRefused, r.path)
 	}

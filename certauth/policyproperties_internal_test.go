@@ -159,7 +159,7 @@ func (w *policyWorld) judgeRoute(t *testing.T, policy, required Policy) (verdict
 
 func (w *policyWorld) run(t *testing.T, by *judged) verdictOn {
 	t.Helper()
-	f, refused := newFacts([]*x509.Certificate{w.leaf}, "Source")
+	f, refused := newFacts([]*x509.Certificate{w.leaf})
 	require.Nil(t, refused)
 	e := &evaluation{}
 	e.begin(t.Context(), w.leaf.NotBefore.Add(time.Hour), w.auth, f)

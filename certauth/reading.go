@@ -190,5 +190,5 @@ func (a *Authenticator) read(p *probe) (*facts, *Error) {
 			return nil, sourceError(errNoCertificate())
 		}
 	}
-	return newFacts(certs, "Source")
+	return newFacts(certs)
 }

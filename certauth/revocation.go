@@ -138,9 +138,15 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocatio
 			return &known.found, known.denied
 		}
 	}
-	found, err := r.ask(e, chain)
-	e.answers = append(e.answers, statusOf{r, chain, found, nil})
-	answer := &e.answers[len(e.answers)-1]
+	n := len(e.answers)
+	if n == cap(e.answers) {
+		e.answers = append(e.answers, statusOf{})
+	}
+	e.answers = e.answers[:n+1]
+	answer := &e.answers[n] // written in place: it is large
+	answer.rule, answer.chain = r, chain
+	var err error
+	answer.found, err = r.ask(e, chain)
 	answer.denied = r.weigh(&answer.found, err)
 	return &answer.found, answer.denied
 }

@@ -64,6 +64,9 @@ func (s *search) issuers(issuer string) []*candidate {
 // skewThatMatters is the skew if a CA that was found is outside its validity now: only
 // then can another moment help.
 func (s *search) skewThatMatters() time.Duration {
+	if s.skew == 0 {
+		return 0
+	}
 	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
 		if s.staleness(c.cert) > 0 {
 			return s.skew
@@ -113,10 +116,15 @@ func (s *search) run() {
 
 // choose orders the candidates: those whose key identifier the child names, then those
 // where one of the two names none, then the others. A search that is not wide takes the
-// first kind that there is, as OpenSSL does.
+// first kind that there is, as OpenSSL does. The result may be the list of the pool: it is
+// only read.
 func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*candidate {
-	if len(candidates) == 0 {
+	switch {
+	case len(candidates) == 0:
 		return nil
+	case len(candidates) == 1 && candidates[0].fault == noFault: // as usual
+		s.span.watch(candidates[0].cert, s.skew)
+		return candidates
 	}
 	var kinds [3][]*candidate
 	for _, c := range candidates {

@@ -109,10 +109,8 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
-	refused.mismatch = have.Readable()
+	refused := refusal(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
 	if r.reversed(have) {
-		refused.mismatch = false
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -192,9 +190,7 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 	if r.single && n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
 	}
-	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
-	refused.mismatch = len(have) == n
-	return refused
+	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

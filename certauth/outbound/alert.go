@@ -1,0 +1,57 @@
+package outbound
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+)
+
+// Explain finds out what a failed connection says about the certificate, for connections made through a TLSConfig: an
+// alert of the server becomes an [*Error] that wraps err. An error that already is one, and one about anything else,
+// comes back as it is; nil stays nil. With TLS 1.3 the alert arrives after the handshake, so it is an error of the first
+// read; a write that fails before says nothing, and reading once more after it does.
+func Explain(err error) error {
+	if _, ok := errors.AsType[*Error](err); ok || err == nil {
+		return err
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return &Error{Reason: ReasonServerUntrusted, Rule: "connection", Hint: ReasonServerUntrusted.hint(), Err: err}
+	}
+	if reason := reasonOfAlert(err); reason != "" {
+		return &Error{Reason: reason, Rule: "connection", Hint: reason.hint(), Err: err}
+	}
+	return err
+}
+
+// Alerts of RFC 8446, section 6.2, that are about the client's certificate.
+var alertReasons = map[tls.AlertError]Reason{
+	40:  ReasonRefused, // handshake_failure: what servers of TLS 1.2 say if there is no certificate, and much else
+	42:  ReasonRefused, // bad_certificate
+	43:  ReasonRefused, // unsupported_certificate
+	44:  ReasonRefusedRevoked,
+	45:  ReasonRefusedExpired,
+	46:  ReasonRefused, // certificate_unknown
+	48:  ReasonRefusedUnknownCA,
+	49:  ReasonRefused, // access_denied
+	51:  ReasonRefused, // decrypt_error: the signature did not verify
+	116: ReasonRefusedRequired,
+}
+
+// reasonOfAlert looks for an alert that the other side sent. crypto/tls does not export the type it wraps them in, only
+// its text.
+func reasonOfAlert(err error) Reason {
+	if alert, ok := errors.AsType[tls.AlertError](err); ok {
+		return alertReasons[alert]
+	}
+	remote, ok := errors.AsType[*net.OpError](err)
+	if !ok || remote.Op != "remote error" || remote.Err == nil {
+		return ""
+	}
+	text := remote.Err.Error()
+	for alert, reason := range alertReasons {
+		if alert.Error() == text {
+			return reason
+		}
+	}
+	return ""
+}

@@ -1,0 +1,213 @@
+package outbound
+
+import (
+	"context"
+	"crypto/sha1" //nolint:gosec // the thumbprint that Azure shows; it decides nothing
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+)
+
+// Certificate is the application's own certificate, kept up to date. Make it once with [Open] and share it; all methods are
+// safe for concurrent use. The zero value and nil present nothing and fail every connection.
+type Certificate struct {
+	config   Config
+	selected *selection
+	pins     [][]byte
+
+	current atomic.Pointer[state]
+	closed  atomic.Bool
+	life    context.Context // ends with Close
+	stop    context.CancelFunc
+	done    chan struct{} // closed when the goroutine has ended
+
+	loading chan struct{} // holds a token while a reload runs
+	busy    atomic.Bool   // a source is being read, perhaps by a function that does not return
+	own     loaded        // guarded by loading
+	roots   loaded        // guarded by loading
+	exposed map[string]bool
+	warned  expiryWarning
+
+	mutex      sync.Mutex // guards the rest
+	lastErr    *Error     // of the last reload
+	failures   int        // reloads that failed in a row
+	checked    time.Time  // when a reload last succeeded
+	transports []weak.Pointer[transport]
+}
+
+// state is what is in use at one time. It never changes.
+type state struct {
+	number      uint64
+	cert        tls.Certificate
+	leaf        *x509.Certificate
+	fingerprint string
+	roots       *x509.CertPool // nil for the system's
+	since       time.Time
+}
+
+// Open loads the certificate and starts the goroutine that keeps it up to date, which [Certificate.Close] ends. All
+// mistakes of the configuration come back at once; a certificate that cannot be loaded is an [*Error]. The context is for
+// the first load alone.
+func Open(ctx context.Context, config Config) (*Certificate, error) {
+	selected, pins, err := config.compile()
+	if err != nil {
+		return nil, err
+	}
+	c := &Certificate{
+		config: config, selected: selected, pins: pins,
+		done: make(chan struct{}), loading: make(chan struct{}, 1), exposed: map[string]bool{},
+	}
+	c.life, c.stop = context.WithCancel(context.Background())
+	if err := c.reload(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
+	go c.run(c.life)
+	return c, nil
+}
+
+// Reload reads the sources now. If it returns nil, the next connection presents what is there now. An error names the
+// source of which the last good content stays in use.
+func (c *Certificate) Reload(ctx context.Context) error {
+	if err := c.unusable(); err != nil {
+		return err
+	}
+	return c.reload(ctx)
+}
+
+// Close ends the goroutine and waits for it; a source that is being read is canceled and not waited for. After that every
+// new connection fails with [ReasonClosed]; requests under way end undisturbed. Calling it again does nothing. It returns
+// nil.
+func (c *Certificate) Close() error {
+	if c == nil || c.stop == nil {
+		return nil
+	}
+	c.closed.Store(true)
+	c.stop()
+	<-c.done
+	c.loading <- struct{}{} // a Reload that is under way ends first: it was canceled
+	c.current.Store(nil)
+	<-c.loading
+	c.eachTransport(func(t *transport) { t.moveTo(nil) })
+	return nil
+}
+
+// unusable says why there is nothing to present.
+func (c *Certificate) unusable() error {
+	switch {
+	case c == nil || c.stop == nil:
+		return fail(ReasonNotConfigured, "not returned by Open").at("connection")
+	case c.closed.Load():
+		return fail(ReasonClosed, "closed").at("connection")
+	}
+	return nil
+}
+
+// Status is the certificate as it is now, for health endpoints and inventories. It can be written as JSON.
+type Status struct {
+	// Usable says that a connection would present the certificate now.
+	Usable bool
+	// Reason and Detail say why it is not usable, or else why the last reload failed; empty if all is well.
+	Reason Reason
+	Detail string
+
+	// Subject and Issuer are names as Go writes them, Serial is in hex.
+	Subject, Issuer, Serial string
+	// Fingerprint is the SHA-256 digest in hex; Thumbprint the SHA-1 digest as Azure shows it.
+	Fingerprint, Thumbprint string
+	// NotBefore and NotAfter are its dates.
+	NotBefore, NotAfter time.Time
+	// Intermediates is how many certificates are presented besides.
+	Intermediates int
+
+	// Since is when it came into use, Checked when the sources were last read without an error.
+	Since, Checked time.Time
+}
+
+// Status returns what is in use.
+func (c *Certificate) Status() Status {
+	var status Status
+	if err := c.unusable(); err != nil {
+		return status.because(err)
+	}
+	c.mutex.Lock()
+	status.Checked = c.checked
+	lastErr := c.lastErr
+	c.mutex.Unlock()
+	s := c.current.Load()
+	if s == nil {
+		return status.because(fail(ReasonClosed, "closed"))
+	}
+	short := sha1.Sum(s.leaf.Raw) //nolint:gosec // see the import
+	status.Subject, status.Issuer, status.Serial = nameText(s.leaf.Subject, s.leaf.RawSubject), nameText(s.leaf.Issuer, s.leaf.RawIssuer), fmt.Sprintf("%x", s.leaf.SerialNumber)
+	status.Fingerprint, status.Thumbprint = s.fingerprint, fmt.Sprintf("%X", short)
+	status.NotBefore, status.NotAfter = s.leaf.NotBefore, s.leaf.NotAfter
+	status.Intermediates, status.Since = len(s.cert.Certificate)-1, s.since
+	if err := c.expired(s); err != nil {
+		return status.because(err)
+	}
+	status.Usable = true
+	if lastErr != nil {
+		return status.because(lastErr)
+	}
+	return status
+}
+
+func (s Status) because(err error) Status {
+	e := asError(err, ReasonNotConfigured)
+	s.Reason, s.Detail = e.Reason, e.Error()
+	return s
+}
+
+// String names the certificate, for logs.
+func (c *Certificate) String() string {
+	if c == nil || c.current.Load() == nil {
+		return "outbound: no certificate"
+	}
+	s := c.current.Load()
+	return "outbound: " + describe(s.leaf) + " until " + stamp(s.leaf.NotAfter)
+}
+
+// GoString is String, so that no verb of package fmt shows what is inside.
+func (c *Certificate) GoString() string { return c.String() }
+
+func (c *Certificate) expired(s *state) error {
+	if now := c.config.Now(); now.After(s.leaf.NotAfter) {
+		return fail(ReasonCertificateExpired, "%s expired at %s, now is %s", describe(s.leaf), stamp(s.leaf.NotAfter), stamp(now)).at("connection")
+	}
+	return nil
+}
+
+func newState(number uint64, chosen candidate, chain [][]byte, roots *x509.CertPool, now time.Time) *state {
+	digest := sha256.Sum256(chosen.leaf.Raw)
+	return &state{
+		number: number, leaf: chosen.leaf, fingerprint: hex.EncodeToString(digest[:]), roots: roots, since: now,
+		cert: tls.Certificate{Certificate: chain, PrivateKey: chosen.key.Signer, Leaf: chosen.leaf},
+	}
+}
+
+func (c *Certificate) eachTransport(f func(*transport)) {
+	c.mutex.Lock()
+	var live []*transport
+	kept := c.transports[:0]
+	for _, pointer := range c.transports {
+		if t := pointer.Value(); t != nil {
+			live, kept = append(live, t), append(kept, pointer)
+		}
+	}
+	clear(c.transports[len(kept):])
+	c.transports = kept
+	c.mutex.Unlock()
+	for _, t := range live {
+		f(t)
+	}
+}
+
+var errTooLate = errors.New("no answer in time")

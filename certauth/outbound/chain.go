@@ -1,0 +1,55 @@
+package outbound
+
+import (
+	"bytes"
+	"crypto/x509"
+	"time"
+)
+
+// maxChain bounds how many certificates are presented.
+const maxChain = 8
+
+// chain returns the leaf and its issuers, each followed by who signed it, as RFC 8446, section 4.4.2, wants it. Only
+// signatures decide, never the order in the source. The root is left out: whoever trusts it has it. A chain that ends
+// early is no error, since the server may know the rest.
+func (p *pool) chain(leaf *x509.Certificate, now time.Time) [][]byte {
+	chain := [][]byte{leaf.Raw}
+	for last := leaf; len(chain) < maxChain; {
+		issuer := p.issuerOf(last, now)
+		if issuer == nil || contains(chain, issuer.Raw) {
+			break
+		}
+		chain = append(chain, issuer.Raw)
+		last = issuer
+	}
+	return chain
+}
+
+// issuerOf returns the valid certificate that signed this one; of several, the one that lives longest.
+func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate {
+	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
+		return nil
+	}
+	var best *x509.Certificate
+	for _, c := range p.certs {
+		switch {
+		case !bytes.Equal(c.RawSubject, cert.RawIssuer),
+			bytes.Equal(c.RawSubject, c.RawIssuer), // a root, or not to be told from one
+			now.Before(c.NotBefore), now.After(c.NotAfter),
+			best != nil && !c.NotAfter.After(best.NotAfter),
+			cert.CheckSignatureFrom(c) != nil:
+		default:
+			best = c
+		}
+	}
+	return best
+}
+
+func contains(chain [][]byte, der []byte) bool {
+	for _, have := range chain {
+		if bytes.Equal(have, der) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,171 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+)
+
+// pool is what the pieces of a source hold, in no order: any key may belong to any certificate.
+type pool struct {
+	certs []*x509.Certificate
+	keys  []ownedKey
+	// failures are the pieces that could not be used.
+	failures []*Error
+}
+
+// ownedKey is a private key and where it was found.
+type ownedKey struct {
+	crypto.Signer
+	where   string
+	exposed bool
+}
+
+// What a source may hold altogether. The roots that browsers trust are about 150.
+const (
+	maxCertificates = 1024
+	maxKeys         = 256
+)
+
+// decodeAll reads all pieces. The error is for what no choice among the rest can mend.
+func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error) {
+	p := &pool{}
+	for i := range blobs {
+		if err := ctx.Err(); err != nil { // nobody waits any more
+			return nil, fail(ReasonSourceUnavailable, "%w", err)
+		}
+		b := &blobs[i]
+		err := b.err
+		if err == nil {
+			err = p.add(b, password)
+		}
+		if err != nil {
+			p.failures = append(p.failures, asError(err, ReasonMalformed))
+		}
+		if len(p.certs) > maxCertificates || len(p.keys) > maxKeys {
+			return nil, fail(ReasonMalformed, "more than %d certificates or %d keys", maxCertificates, maxKeys)
+		}
+	}
+	return p, nil
+}
+
+// add decodes one piece.
+func (p *pool) add(b *blob, password string) error {
+	certs, keys, err := decode(b, password)
+	if err != nil {
+		e := asError(err, ReasonMalformed)
+		return &Error{Reason: e.Reason, Hint: e.Hint, Err: prefixed{b.name, e.Err}}
+	}
+	p.certs = append(p.certs, certs...)
+	if b.certificatesOnly {
+		return nil
+	}
+	for _, key := range keys {
+		p.keys = append(p.keys, ownedKey{Signer: key, where: b.name, exposed: b.exposed})
+	}
+	return nil
+}
+
+// prefixed puts the name of a piece in front of an error.
+type prefixed struct {
+	name string
+	err  error
+}
+
+func (p prefixed) Error() string { return p.name + ": " + p.err.Error() }
+func (p prefixed) Unwrap() error { return p.err }
+
+func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, error) {
+	data := b.data
+	switch {
+	case len(data) > maxSize:
+		return nil, nil, fail(ReasonMalformed, "%d bytes, want at most %d", len(data), maxSize)
+	case b.form == formPEM:
+		return decodePEM(data)
+	case b.form == formAny && bytes.Contains(data, pemBegin):
+		return decodePEM(data)
+	}
+	if !isDER(data) {
+		var err error
+		if data, err = fromBase64(data); err != nil {
+			return nil, nil, err
+		}
+	}
+	if b.form == formAny && !looksLikePKCS12(data) {
+		cert, err := x509.ParseCertificate(data)
+		if err != nil {
+			return nil, nil, errors.New("neither PEM nor PKCS#12 nor a certificate in DER")
+		}
+		return []*x509.Certificate{cert}, nil, nil
+	}
+	return decodePKCS12(data, password)
+}
+
+var pemBegin = []byte("-----BEGIN ")
+
+// decodePEM reads every block. A block that encoding/pem passes over because it is damaged is an error here, as is one of
+// a type that does not belong into such a file.
+func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, err error) {
+	want, got := bytes.Count(text, pemBegin), 0
+	if want > maxCertificates {
+		return nil, nil, fail(ReasonMalformed, "%d PEM blocks, want at most %d", want, maxCertificates)
+	}
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		got++
+		switch block.Type {
+		case "CERTIFICATE":
+			cert, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return nil, nil, fail(ReasonMalformed, "PEM block %d is not a certificate", got)
+			}
+			certs = append(certs, cert)
+		case "EC PARAMETERS": // openssl ecparam writes it in front of the key
+		default:
+			key, err := decodeKey(block)
+			if err != nil {
+				return nil, nil, fail(asError(err, ReasonMalformed).Reason, "PEM block %d: %w", got, err)
+			}
+			keys = append(keys, key)
+		}
+	}
+	if got != want {
+		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there text in front of a marker, or is the end missing?", got, want)
+	}
+	if got == 0 {
+		return nil, nil, fail(ReasonMalformed, "no PEM block")
+	}
+	return certs, keys, nil
+}
+
+func decodeKey(block *pem.Block) (crypto.Signer, error) {
+	var key any
+	var err error
+	switch {
+	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
+		return nil, fail(ReasonPasswordWrong, "the key is encrypted; PEM keys must not be")
+	case block.Type == "PRIVATE KEY":
+		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	case block.Type == "RSA PRIVATE KEY":
+		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	case block.Type == "EC PRIVATE KEY":
+		key, err = x509.ParseECPrivateKey(block.Bytes)
+	default:
+		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
+	}
+	if err != nil {
+		// The parser's own words are left out: they are about key material.
+		return nil, fail(ReasonMalformed, "not a private key")
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fail(ReasonKeyNotAllowed, "a key of type %T cannot sign", key)
+	}
+	return signer, nil
+}

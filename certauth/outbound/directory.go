@@ -1,0 +1,124 @@
+package outbound
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and .key
+// in PEM, or with one certificate in DER. Keys are matched to certificates by value, so names do not matter. Of those that are usable and
+// that Config.Select allows, the one with the latest NotBefore is used; without a Config.Select, all must have the same
+// name. A file that cannot be read is passed over and named in the error if nothing usable is left. Subfolders and hidden
+// files are not looked at.
+type Directory struct {
+	// Path is the folder. Required.
+	Path string
+}
+
+func (s Directory) read(ctx context.Context) ([]blob, error) { return readFolder(ctx, s.Path) }
+
+func (s Directory) check() []error {
+	if s.Path == "" {
+		return []error{errors.New(".Path: empty")}
+	}
+	return nil
+}
+
+func (Directory) name() string { return "Directory" }
+func (Directory) local() bool  { return true }
+
+// AppService is the folder where Azure App Service puts the certificates that the setting WEBSITE_LOAD_CERTIFICATES
+// names: that of WEBSITE_PRIVATE_CERTS_PATH if it is set, as in Windows containers, and otherwise /var/ssl/private or
+// C:\appservice\certificates\private. Intermediates are also looked for in WEBSITE_INTERMEDIATE_CERTS_PATH. Windows code
+// apps keep certificates in a certificate store, which this package cannot read.
+//
+// The files are chosen by what is in them and never by their names, so the case of a thumbprint does not matter. Choose by
+// name in Config.Select rather than by thumbprint: a renewed certificate has a new thumbprint.
+type AppService struct{}
+
+func (AppService) read(ctx context.Context) ([]blob, error) {
+	folder := os.Getenv("WEBSITE_PRIVATE_CERTS_PATH")
+	if folder == "" {
+		folder = "/var/ssl/private"
+		if runtime.GOOS == "windows" {
+			folder = `C:\appservice\certificates\private`
+		}
+	}
+	blobs, err := readFolder(ctx, folder)
+	if err == nil && len(blobs) == 0 {
+		err = fail(ReasonSourceUnavailable, "no certificate in %s", folder)
+	}
+	if err != nil {
+		e := asError(err, ReasonSourceUnavailable)
+		if os.Getenv("WEBSITE_LOAD_CERTIFICATES") == "" {
+			e.Hint = "WEBSITE_LOAD_CERTIFICATES is not set: uploading a certificate alone loads nothing; set it to its thumbprint or *, and restart"
+		} else {
+			e.Hint = "does WEBSITE_LOAD_CERTIFICATES name the thumbprint of a certificate with a private key that is still there?"
+		}
+		return nil, e
+	}
+	if folder = os.Getenv("WEBSITE_INTERMEDIATE_CERTS_PATH"); folder != "" {
+		// The PKCS#12 files should hold the whole chain: this is only a help.
+		intermediates, _ := readFolder(ctx, folder)
+		for _, b := range intermediates {
+			b.certificatesOnly = true
+			blobs = append(blobs, b)
+		}
+	}
+	return blobs, nil
+}
+
+func (AppService) check() []error { return nil }
+func (AppService) name() string   { return "AppService" }
+func (AppService) local() bool    { return true }
+
+const (
+	// maxFiles bounds how many files of a folder are read, and maxFolder how many names of it are looked at.
+	maxFiles  = 256
+	maxFolder = 4096
+)
+
+func readFolder(ctx context.Context, folder string) ([]blob, error) {
+	handle, err := os.Open(folder) //nolint:gosec // G304: the operator's own folder
+	if err != nil {
+		return nil, withoutPath(err, folder)
+	}
+	defer handle.Close()
+	entries, err := handle.ReadDir(maxFolder + 1)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, withoutPath(err, folder)
+	}
+	if len(entries) > maxFolder {
+		return nil, fail(ReasonSourceUnavailable, "%s has more than %d entries", folder, maxFolder)
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	var blobs []blob
+	for _, entry := range entries {
+		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !isCertificateFile(entry.Name()) {
+			continue
+		}
+		if len(blobs) == maxFiles {
+			return nil, fail(ReasonSourceUnavailable, "%s has more than %d files with certificates or keys", folder, maxFiles)
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fail(ReasonSourceUnavailable, "%s: %w", folder, err)
+		}
+		blobs = append(blobs, readFile(filepath.Join(folder, entry.Name())))
+	}
+	return blobs, nil
+}
+
+func isCertificateFile(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".p12", ".pfx", ".pem", ".crt", ".cer", ".der", ".key":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,89 @@
+package outbound
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Outcome is what happened, in a word that is safe as a metric label.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots are in use from now on
+	OutcomeKept      Outcome = "kept"      // a reload failed, what was loaded stays in use; Err says why
+	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, or its key's file is readable by everybody; Err says which
+	OutcomePresented Outcome = "presented" // a server asked for the certificate and got it; Err may hold a warning
+	OutcomeAccepted  Outcome = "accepted"  // a server that got it answered the first request of a connection; Transport only
+	OutcomeRefused   Outcome = "refused"   // a connection failed, through the server or this package; Err says why
+)
+
+// Event is one thing that happened, for metrics and audit. It never holds key material.
+type Event struct {
+	// Time is when it happened by Config.Now.
+	Time time.Time
+	// Outcome is what happened.
+	Outcome Outcome
+	// Err is why, for everything that is not as it should be.
+	Err *Error
+	// Fingerprint is the SHA-256 digest of the certificate in hex; empty if there is none.
+	Fingerprint string
+	// NotAfter is when the certificate expires.
+	NotAfter time.Time
+	// Host is the server's name or address if it is known: of a Transport, host and port of the URL; of a TLSConfig,
+	// the name it was made for.
+	Host string
+	// Protocol is the TLS version in words, "TLS 1.3".
+	Protocol string
+}
+
+// Reason returns the reason of Err, or the empty one.
+func (e Event) Reason() Reason {
+	if e.Err == nil {
+		return ""
+	}
+	return e.Err.Reason
+}
+
+// tell reports an event to Config.Observe and, unless quiet, to Config.Logger. A panic of either stays there.
+func (c *Certificate) tell(event Event, s *state, quiet bool) {
+	defer func() { _ = recover() }()
+	event.Time = c.config.Now()
+	if s != nil {
+		event.Fingerprint, event.NotAfter = s.fingerprint, s.leaf.NotAfter
+	}
+	defer c.log(&event, quiet)
+	if c.config.Observe != nil {
+		c.config.Observe(event)
+	}
+}
+
+func (c *Certificate) log(event *Event, quiet bool) {
+	if c.config.Logger == nil || quiet {
+		return
+	}
+	level := slog.LevelWarn
+	switch {
+	case event.Err != nil:
+	case event.Outcome == OutcomeLoaded:
+		level = slog.LevelInfo
+	default:
+		level = slog.LevelDebug
+	}
+	ctx := context.Background()
+	if !c.config.Logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{slog.String("fingerprint", event.Fingerprint), slog.Time("not_after", event.NotAfter)}
+	if event.Host != "" {
+		attrs = append(attrs, slog.String("host", event.Host))
+	}
+	if event.Protocol != "" {
+		attrs = append(attrs, slog.String("protocol", event.Protocol))
+	}
+	if event.Err != nil {
+		attrs = append(attrs, slog.String("reason", string(event.Err.Reason)), slog.String("error", event.Err.Error()), slog.String("hint", event.Err.Hint))
+	}
+	c.config.Logger.LogAttrs(ctx, level, "outbound: "+string(event.Outcome), attrs...)
+}

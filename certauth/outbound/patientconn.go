@@ -1,0 +1,123 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// patientConn holds the error of a failed write back until the reading side has ended too. With TLS 1.3, a server refuses
+// the certificate after the client has begun to write: it sends an alert and closes, and the write fails. net/http would
+// then close the connection before it has read the alert, the only place that says why.
+type patientConn struct {
+	net.Conn
+	reading atomic.Int32  // calls of Read under way
+	ended   chan struct{} // closed when reading has failed or the connection is closed
+	end     func()
+}
+
+const (
+	patience = time.Second           // for a reader that reads
+	absence  = 50 * time.Millisecond // for one that does not: it works on what it has read, or will never read again
+)
+
+func newPatientConn(conn net.Conn) *patientConn {
+	ended := make(chan struct{})
+	return &patientConn{Conn: conn, ended: ended, end: sync.OnceFunc(func() { close(ended) })}
+}
+
+func (c *patientConn) Read(p []byte) (int, error) {
+	c.reading.Add(1)
+	defer c.reading.Add(-1)
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.end()
+	}
+	return n, err
+}
+
+func (c *patientConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.awaitEnd()
+	}
+	return n, err
+}
+
+func (c *patientConn) awaitEnd() {
+	tick := time.NewTicker(absence)
+	defer tick.Stop()
+	for waited, away := absence, c.reading.Load() == 0; ; waited += absence {
+		select {
+		case <-c.ended:
+			return
+		case <-tick.C:
+			if was := away; was && c.reading.Load() == 0 || waited >= patience {
+				return
+			}
+			away = c.reading.Load() == 0
+		}
+	}
+}
+
+func (c *patientConn) Close() error {
+	defer c.end()
+	return c.Conn.Close()
+}
+
+// withEnd adds what the server ended a new connection with, if that is an alert about the certificate. net/http does not
+// always pass it on: an HTTP/2 connection that ends before its first request "could not be established".
+func withEnd(ctx context.Context, err error, conn net.Conn) error {
+	if _, ok := errors.AsType[*Error](Explain(err)); ok {
+		return err
+	}
+	encrypted, ok := conn.(*tls.Conn)
+	if !ok {
+		return err
+	}
+	patient, ok := encrypted.NetConn().(*patientConn)
+	if !ok {
+		return err
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-patient.ended:
+	case <-ctx.Done():
+		return err
+	case <-timer.C:
+		return err // the connection lives on, and reading would take what belongs to other requests
+	}
+	if _, end := encrypted.Read(make([]byte, 1)); reasonOfAlert(end) != "" { // crypto/tls repeats what it ended with
+		return fmt.Errorf("%w: %w", err, end)
+	}
+	return err
+}
+
+// beginPatiently makes the transport's connections patient.
+func beginPatiently(base *http.Transport) {
+	dial := base.DialContext
+	switch {
+	case dial != nil:
+	//lint:ignore SA1019 net/http still honors it
+	case base.Dial != nil: //nolint:staticcheck // SA1019: as above
+		//lint:ignore SA1019 as above
+		old := base.Dial //nolint:staticcheck // SA1019: as above
+		dial = func(_ context.Context, network, address string) (net.Conn, error) { return old(network, address) }
+	default:
+		dial = (&net.Dialer{}).DialContext
+	}
+	base.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newPatientConn(conn), nil
+	}
+}

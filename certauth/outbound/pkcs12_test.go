@@ -1,0 +1,278 @@
+package outbound_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/pem"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"software.sslmate.com/src/go-pkcs12"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+// then is a time at which the files of testdata are valid.
+var then = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func password(text string) func(context.Context) (string, error) {
+	return func(context.Context) (string, error) { return text, nil }
+}
+
+func TestPKCS12_FilesOfOtherPrograms(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		file     string
+		password string
+		chain    int // intermediates presented
+		selected outbound.Select
+		want     outbound.Reason
+	}{
+		{"openssl's AES-256 with the chain in the wrong order", "modern.p12", "changeit", 1, outbound.Select{}, ""},
+		{"openssl's AES-256 without a chain", "modern-nochain.p12", "changeit", 0, outbound.Select{}, ""},
+		{"AES-256 and an empty password", "modern-empty.p12", "", 1, outbound.Select{}, ""},
+		{"AES-128", "aes128.p12", "changeit", 1, outbound.Select{}, ""},
+		{"AES-192", "aes192.p12", "changeit", 1, outbound.Select{}, ""},
+		{"a MAC with SHA-512", "sha512.p12", "changeit", 1, outbound.Select{}, ""},
+		{"3DES, as uploads to App Service must be", "3des.p12", "changeit", 1, outbound.Select{}, ""},
+		{"3DES and an empty password", "3des-empty.p12", "", 1, outbound.Select{}, ""},
+		{"RC2-40, the old default of openssl and Windows", "rc2-40.p12", "changeit", 1, outbound.Select{}, ""},
+		{"RC2-40 and an empty password", "rc2-40-empty.p12", "", 1, outbound.Select{}, ""},
+		{"RC2-128 for the key too", "rc2-128.p12", "changeit", 1, outbound.Select{}, ""},
+		{"attributes as .NET writes them", "dotnet-shaped.p12", "changeit", 1, outbound.Select{}, ""},
+		{"no MAC", "nomac.p12", "changeit", 1, outbound.Select{}, ""},
+		{"no MAC and an empty password", "nomac-empty.p12", "", 1, outbound.Select{}, ""},
+		{"not encrypted at all", "plain.p12", "", 1, outbound.Select{}, ""},
+		{"not encrypted, and a password that nobody needs", "plain.p12", "changeit", 1, outbound.Select{}, ""},
+		{"not encrypted, with a MAC", "plain-mac.p12", "changeit", 1, outbound.Select{}, ""},
+		{"RSA", "rsa.p12", "changeit", 1, outbound.Select{}, ""},
+		{"keytool's legacy form", "keytool-legacy.p12", "changeit", 1, outbound.Select{}, ""},
+		{"two leaves and two keys, one selected", "keytool-two.p12", "changeit", 1, outbound.Select{Subject: "CN=orders,O=Contoso"}, ""},
+		{"two leaves and two keys, the other selected", "keytool-two.p12", "changeit", 1, outbound.Select{Subject: "CN=billing,O=Contoso"}, ""},
+		{"two leaves and nothing selected", "keytool-two.p12", "changeit", 0, outbound.Select{}, outbound.ReasonAmbiguous},
+		{"two leaves and neither selected", "keytool-two.p12", "changeit", 0, outbound.Select{Subject: "CN=payments,O=Contoso"}, outbound.ReasonNotSelected},
+
+		{"a wrong password", "modern.p12", "changeIt", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"no password where there is one", "modern.p12", "", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"a password where the empty one is right", "modern-empty.p12", "changeit", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"a wrong password for 3DES", "3des.p12", "x", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"a wrong password without a MAC", "nomac.p12", "x", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"no password without a MAC", "nomac.p12", "", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"a password beyond the basic plane", "modern.p12", "\U0001F511", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"a wrong password for a MAC alone", "plain-mac.p12", "x", 0, outbound.Select{}, outbound.ReasonPasswordWrong},
+		{"more iterations than anybody needs", "iterations-1000000.p12", "changeit", 0, outbound.Select{}, outbound.ReasonMalformed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := outbound.Config{
+				Source:   outbound.File{Path: filepath.Join("testdata", "pkcs12", tc.file)},
+				Select:   tc.selected,
+				Password: password(tc.password), Now: at(then),
+			}
+			if tc.want != "" {
+				refused(t, config, tc.want)
+				return
+			}
+			status := open(t, config).Status()
+			assert.True(t, status.Usable)
+			assert.Equal(t, tc.chain, status.Intermediates)
+			if tc.selected.Subject != "" {
+				assert.Equal(t, tc.selected.Subject, status.Subject)
+			} else {
+				assert.Equal(t, "CN=orders,O=Contoso", status.Subject)
+			}
+		})
+	}
+}
+
+// A file of Azure's own tools: its password is NULL, which derives other keys than the empty one.
+func TestPKCS12_NullPasswordOfAzure(t *testing.T) {
+	own := open(t, outbound.Config{
+		Source: outbound.Fetch((&secret{contentType: "application/x-pkcs12", data: fixture(t, "azure-null-password.p12")}).fetch),
+		Now:    at(time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC)),
+	})
+	assert.Contains(t, own.Status().Subject, "Windows Azure Tools")
+}
+
+func TestPKCS12_KeyVaultSecret(t *testing.T) {
+	file := fixture(t, "modern-empty.p12")
+	encoded := []byte(base64.StdEncoding.EncodeToString(file))
+	wrapped := append(append(bytes.Clone(encoded[:64]), '\r', '\n'), encoded[64:]...)
+	bundled := append(append(fixture(t, "leaf.key"), fixture(t, "root.pem")...), append(fixture(t, "intermediate.pem"), fixture(t, "leaf.pem")...)...)
+	for _, tc := range []struct {
+		name, contentType string
+		data              []byte
+		want              outbound.Reason
+	}{
+		{"PKCS#12 in base64", "application/x-pkcs12", encoded, ""},
+		{"PKCS#12 in base64 on lines", "application/x-pkcs12", wrapped, ""},
+		{"PKCS#12 as it is", "application/x-pkcs12", file, ""},
+		{"the type in another case and with a parameter", "Application/X-PKCS12; charset=utf-8", encoded, ""},
+		{"PEM with the leaf last and the root before its intermediate", "application/x-pem-file", bundled, ""},
+		{"no type, PEM", "", bundled, ""},
+		{"no type, base64", "", encoded, ""},
+		{"PEM that is called PKCS#12", "application/x-pkcs12", bundled, outbound.ReasonMalformed},
+		{"PKCS#12 that is called PEM", "application/x-pem-file", encoded, outbound.ReasonMalformed},
+		{"another type", "text/plain", encoded, outbound.ReasonMalformed},
+		{"an empty secret", "application/x-pkcs12", nil, outbound.ReasonSourceUnavailable},
+		{"base64 of the URL alphabet", "application/x-pkcs12", []byte(base64.URLEncoding.EncodeToString(file)), outbound.ReasonMalformed},
+		{"a certificate of which the key stayed in the vault", "application/x-pem-file", fixture(t, "leaf.pem"), outbound.ReasonKeyMissing},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := outbound.Config{Source: outbound.Fetch((&secret{contentType: tc.contentType, data: tc.data}).fetch), Now: at(then)}
+			if tc.want != "" {
+				refused(t, config, tc.want)
+				return
+			}
+			assert.Equal(t, 1, open(t, config).Status().Intermediates)
+		})
+	}
+}
+
+// Whatever is cut off or changed, the answer is an error with a reason or the right certificate, and never a panic.
+func TestPKCS12_TruncatedAndChanged(t *testing.T) {
+	for _, name := range []string{"modern.p12", "3des.p12", "rc2-40.p12", "plain.p12", "keytool-two.p12"} {
+		t.Run(name, func(t *testing.T) {
+			whole := fixture(t, name)
+			path := filepath.Join(t.TempDir(), name)
+			config := outbound.Config{
+				Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then),
+				Select: outbound.Select{Subject: "CN=orders,O=Contoso"},
+			}
+			step := max(1, len(whole)/40)
+			for cut := 1; cut < len(whole); cut += step {
+				write(t, path, whole[:cut])
+				refused(t, config, outbound.ReasonMalformed)
+			}
+			for i := 0; i < len(whole); i += step {
+				changed := bytes.Clone(whole)
+				changed[i] ^= 0x15
+				write(t, path, changed)
+				own, err := outbound.Open(t.Context(), config)
+				if err == nil {
+					assert.Equal(t, "plain.p12", name, "offset %d: only without a MAC a change may pass", i)
+					assert.NoError(t, own.Close())
+				}
+			}
+		})
+	}
+}
+
+func TestPKCS12_Limits(t *testing.T) {
+	whole := fixture(t, "modern.p12")
+	folder := t.TempDir()
+	t.Run("a megabyte and a byte is not read", func(t *testing.T) {
+		path := filepath.Join(folder, "big.p12")
+		write(t, path, append(bytes.Clone(whole), make([]byte, 1<<20+1-len(whole))...))
+		refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonMalformed)
+	})
+	t.Run("a megabyte of a fetched secret and a byte is not decoded", func(t *testing.T) {
+		data := make([]byte, 1<<20+1)
+		copy(data, whole)
+		refused(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch), Now: at(then)}, outbound.ReasonMalformed)
+	})
+	t.Run("bytes behind the end are refused", func(t *testing.T) {
+		path := filepath.Join(folder, "more.p12")
+		write(t, path, append(bytes.Clone(whole), 0))
+		refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonMalformed)
+	})
+	t.Run("an empty file", func(t *testing.T) {
+		path := filepath.Join(folder, "empty.p12")
+		write(t, path, nil)
+		refused(t, outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}, outbound.ReasonMalformed)
+	})
+	t.Run("a thousand certificates", func(t *testing.T) {
+		path := filepath.Join(folder, "many.pem")
+		leaf := fixture(t, "leaf.pem")
+		write(t, path, append(bytes.Repeat(leaf, 1200), fixture(t, "leaf.key")...))
+		refused(t, outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}, outbound.ReasonMalformed)
+	})
+}
+
+// The limit of memory and the limits of work are ours: a file that demands 2^31 iterations is refused before one is done.
+func TestPKCS12_RefusalCostsNothing(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	refused(t, outbound.Config{
+		Source:   outbound.File{Path: filepath.Join("testdata", "pkcs12", "iterations-1000000.p12")},
+		Password: password("changeit"), Now: at(then),
+	}, outbound.ReasonMalformed)
+	runtime.ReadMemStats(&after)
+	// A million iterations of the library allocate more than this many bytes; the count does not depend on the machine.
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+func TestPEM_Forms(t *testing.T) {
+	leaf, key := fixture(t, "leaf.pem"), fixture(t, "leaf.key")
+	legacy := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte{1}})
+	for _, tc := range []struct {
+		name string
+		data []byte
+		want outbound.Reason
+	}{
+		{"certificate and key", append(bytes.Clone(leaf), key...), ""},
+		{"key first, with text between", append(append(bytes.Clone(key), "subject=/CN=orders\n"...), leaf...), ""},
+		{"the parameters of openssl ecparam", append(append(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{5, 0}}), key...), leaf...), ""},
+		{"an encrypted key", append(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}), leaf...), outbound.ReasonPasswordWrong},
+		{"an encrypted key of the old kind", append(legacy, leaf...), outbound.ReasonPasswordWrong},
+		{"a damaged block", append(bytes.Replace(leaf, []byte("\n-----END"), []byte("-----END"), 1), key...), outbound.ReasonMalformed},
+		{"a key that is cut off", append(bytes.Clone(leaf), key[:len(key)/2]...), outbound.ReasonMalformed},
+		{"a byte order mark", append([]byte("\ufeff"), append(bytes.Clone(leaf), key...)...), outbound.ReasonMalformed},
+		{"a request for a certificate", append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte{1}}), leaf...), outbound.ReasonMalformed},
+		{"a key alone", key, outbound.ReasonMalformed},
+		{"a certificate alone", leaf, outbound.ReasonKeyMissing},
+		{"zero bytes, as a file that was only allocated", make([]byte, len(leaf)), outbound.ReasonMalformed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "tls.pem")
+			write(t, path, tc.data)
+			config := outbound.Config{Source: outbound.File{Path: path}, Now: at(then)}
+			if tc.want != "" {
+				refused(t, config, tc.want)
+				return
+			}
+			assert.True(t, open(t, config).Status().Usable)
+		})
+	}
+}
+
+// PBMAC1 (RFC 9579) is what openssl 3.4 and Java 26 can write. Its parameters can be wrong in more ways than the old MAC's.
+func TestPKCS12_PBMAC1(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Client Root")
+	leaf := issue(t, ca, "orders")
+	encode := func(password string) []byte {
+		file, err := pkcs12.Modern2026.Encode(leaf.Key, leaf.Certificate, nil, password)
+		require.NoError(t, err)
+		return file
+	}
+	file := encode("changeit")
+	shortKey := bytes.Replace(file, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x20}, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x10}, 1)
+	require.NotEqual(t, file, shortKey)
+	longKey := bytes.Replace(file, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x20}, []byte{0x02, 0x02, 0x08, 0x00, 0x02, 0x01, 0x7F}, 1)
+	for _, tc := range []struct {
+		name, password string
+		file           []byte
+		want           outbound.Reason
+	}{
+		{"the right password", "changeit", file, ""},
+		{"the empty password", "", encode(""), ""},
+		{"a wrong password", "x", file, outbound.ReasonPasswordWrong},
+		{"no password", "", file, outbound.ReasonPasswordWrong},
+		{"CVE-2026-34181 OpenSSL: a derived key of a few bytes", "changeit", shortKey, outbound.ReasonMalformed},
+		{"a derived key longer than any hash", "changeit", longKey, outbound.ReasonMalformed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := outbound.Config{Source: outbound.Fetch((&secret{data: tc.file}).fetch), Password: password(tc.password)}
+			if tc.want != "" {
+				refused(t, config, tc.want)
+				return
+			}
+			assert.True(t, open(t, config).Status().Usable)
+		})
+	}
+}

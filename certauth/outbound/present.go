@@ -1,0 +1,112 @@
+package outbound
+
+import (
+	"context"
+	"crypto/tls"
+)
+
+// GetClientCertificate is for the field of that name in a [tls.Config]. It returns the certificate in use or an [*Error],
+// never an empty certificate. With it alone the server is verified as that tls.Config says; [Certificate.TLSConfig] also
+// does what Config asks for. If the tls.Config has a ClientSessionCache, resumed sessions go on with the certificate that
+// began them.
+func (c *Certificate) GetClientCertificate(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return c.present(nil, "", request)
+}
+
+// present answers a server that asks for a certificate. A nil state is the one in use.
+func (c *Certificate) present(s *state, host string, request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if err := c.unusable(); err != nil {
+		return nil, err
+	}
+	if s == nil {
+		if s = c.current.Load(); s == nil {
+			return nil, fail(ReasonClosed, "closed").at("connection")
+		}
+	}
+	if request == nil {
+		return nil, fail(ReasonNotConfigured, "no request").at("connection")
+	}
+	event := Event{Outcome: OutcomePresented, Host: host, Protocol: tls.VersionName(request.Version)}
+	refuse := func(err error) (*tls.Certificate, error) {
+		event.Outcome, event.Err = OutcomeRefused, asError(err, ReasonNotConfigured)
+		c.tell(event, s, false)
+		return nil, err
+	}
+	if err := c.expired(s); err != nil {
+		return refuse(err)
+	}
+	withoutHints := *request
+	withoutHints.AcceptableCAs = nil
+	if err := withoutHints.SupportsCertificate(&s.cert); err != nil {
+		return refuse(fail(ReasonAlgorithmMismatch, "%w", err).at("connection"))
+	}
+	if len(request.AcceptableCAs) > 0 && request.SupportsCertificate(&s.cert) != nil {
+		// The names are a hint. Servers behind a front end name the wrong ones, and without the certificate all is lost.
+		event.Err = fail(ReasonCAHintMismatch, "the server names %d CAs, and none is in the chain of %s", len(request.AcceptableCAs), describe(s.leaf)).at("connection")
+	}
+	c.tell(event, s, false)
+	presented := s.cert
+	return &presented, nil
+}
+
+// TLSConfig returns a configuration that presents the certificate in use at the time of each handshake and verifies the
+// server as Config says. serverName is the server's DNS name or IP address. It may be empty for clients that set
+// tls.Config.ServerName themselves, as those of gRPC and most databases do; then a server that is called by an IP address
+// is refused, because crypto/tls does not say which address was meant.
+//
+// The result may be changed, except for two fields that belong together: InsecureSkipVerify is set because VerifyConnection
+// does the whole verification, by roots that can be reloaded. Who replaces VerifyConnection verifies nothing any more.
+// Sessions are not resumed, because a session would go on with a certificate that was replaced since.
+func (c *Certificate) TLSConfig(serverName string) *tls.Config {
+	config := &tls.Config{
+		ServerName: serverName,
+		MinVersion: tls.VersionTLS12,
+		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return c.present(nil, serverName, request)
+		},
+		// crypto/tls would verify with roots that cannot be reloaded.
+		InsecureSkipVerify:     true, //nolint:gosec // G402: VerifyConnection verifies more than crypto/tls does, and resumed sessions too
+		VerifyConnection:       func(cs tls.ConnectionState) error { return c.verifyServer(serverName, cs) },
+		SessionTicketsDisabled: true,
+	}
+	if c != nil && c.config.RenegotiateOnce {
+		config.Renegotiation, config.MaxVersion = tls.RenegotiateOnceAsClient, tls.VersionTLS12
+	}
+	if c != nil && c.config.Now != nil {
+		config.Time = c.config.Now
+	}
+	return config
+}
+
+// generationConfig is for the connections of one generation of a Transport: the certificate and the roots stay as they are,
+// so crypto/tls can verify the server itself and sessions may be resumed.
+func (c *Certificate) generationConfig(s *state) *tls.Config {
+	config := c.TLSConfig("")
+	config.RootCAs, config.InsecureSkipVerify = s.roots, false
+	config.ClientSessionCache, config.SessionTicketsDisabled = tls.NewLRUClientSessionCache(0), false
+	config.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		host := ""
+		if ctx := request.Context(); ctx != nil {
+			if call, ok := ctx.Value(callKey{}).(*call); ok {
+				host = call.host
+				call.asked(host)
+			}
+		}
+		return c.present(s, host, request)
+	}
+	config.VerifyConnection = func(cs tls.ConnectionState) error { return c.checkPins(s, "", cs) }
+	return config
+}
+
+// callKey is the key of a *call in the context of a request.
+type callKey struct{}
+
+// call is what a handshake knows of the request that caused it.
+type call struct {
+	host  string
+	asked func(host string) // notes that the server asks for certificates
+}
+
+func withCall(ctx context.Context, c *call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}

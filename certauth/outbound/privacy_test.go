@@ -1,0 +1,125 @@
+package outbound_test
+
+import (
+	"crypto/ecdsa"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+// spellings are the ways in which the key's number could show up in a text.
+func spellings(t *testing.T, key any) []string {
+	t.Helper()
+	private, ok := key.(*ecdsa.PrivateKey)
+	require.True(t, ok)
+	raw, err := private.Bytes()
+	require.NoError(t, err)
+	decimals := strings.Trim(fmt.Sprintf("%d", raw), "[]")
+	return []string{
+		hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)), new(big.Int).SetBytes(raw).String(), decimals,
+		strings.ReplaceAll(decimals, " ", ", "), base64.StdEncoding.EncodeToString(raw), "PRIVATE KEY",
+		base64.StdEncoding.EncodeToString(raw[1:31]), base64.StdEncoding.EncodeToString(raw[2:32]),
+	}
+}
+
+func TestPrivacy_NoKeyInAnyText(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.put(t, "orders")
+	logged := &records{}
+	config := w.config()
+	config.Logger = logged.logger()
+	config.Password = password("a secret password")
+	own := open(t, config)
+	d := w.serve(t, nil, nil)
+	_, _, err := get(t, client(t, own, nil), d.URL)
+	require.NoError(t, err)
+	transport, err := own.Transport(nil)
+	require.NoError(t, err)
+
+	var texts []string
+	add := func(values ...any) {
+		for _, value := range values {
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+				texts = append(texts, fmt.Sprintf(verb, value))
+			}
+			if written, err := json.Marshal(value); err == nil {
+				texts = append(texts, string(written))
+			}
+		}
+	}
+	add(own, own.Status(), transport, config, config.Source, own.TLSConfig("x"))
+	// Every kind of failure, with the key in every place where it could be taken from.
+	for _, content := range [][]byte{
+		append(bundle(t, leaf), "-----BEGIN PRIVATE KEY-----\nAAAA"...),
+		append(certPEM(issue(t, w.clients, "x").Certificate), keyPEM(t, leaf.Key)...),
+		[]byte(strings.ReplaceAll(string(bundle(t, leaf)), "CERTIFICATE", "PRIVATE KEY")),
+		[]byte(strings.ReplaceAll(string(bundle(t, leaf)), "PRIVATE KEY", "RSA PRIVATE KEY")),
+		[]byte(strings.ReplaceAll(string(bundle(t, leaf)), "PRIVATE KEY", "SECRET KEY")),
+		[]byte(base64.StdEncoding.EncodeToString(keyPEM(t, leaf.Key))),
+	} {
+		replace(t, w.path("tls.pem"), content)
+		err := own.Reload(t.Context())
+		require.Error(t, err)
+		add(err, own.Status())
+		t.Setenv("OWN_CERT", string(content))
+		for _, source := range []outbound.Source{outbound.Env{Name: "OWN_CERT"}, outbound.Fetch((&secret{data: content, contentType: "application/x-pkcs12"}).fetch)} {
+			_, err = outbound.Open(t.Context(), outbound.Config{Source: source})
+			require.Error(t, err)
+			add(err)
+		}
+	}
+	quoting := errors.New("cannot parse " + string(keyPEM(t, leaf.Key)))
+	_, err = outbound.Open(t.Context(), outbound.Config{Source: outbound.Fetch((&secret{err: quoting}).fetch)})
+	require.Error(t, err)
+	add(err)
+	texts = append(texts, own.String(), logged.text())
+	for _, event := range w.journal.events {
+		add(event)
+	}
+
+	for _, spelling := range append(spellings(t, leaf.Key), "a secret password") {
+		for _, text := range texts {
+			if strings.Contains(text, spelling) && spelling != "PRIVATE KEY" || strings.Contains(text, "-----BEGIN") {
+				assert.Fail(t, "key material in a text", text)
+			}
+		}
+	}
+	assert.Contains(t, logged.text(), "outbound: presented")
+	assert.Contains(t, logged.text(), fingerprint(leaf.Certificate))
+}
+
+func TestPrivacy_FileThatEverybodyMayRead(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no permission bits")
+	}
+	w := newWorld(t)
+	leaf := issue(t, w.clients, "orders")
+	write(t, w.path("tls.crt"), certPEM(leaf.Certificate))
+	write(t, w.path("tls.key"), keyPEM(t, leaf.Key))
+	config := w.config()
+	config.Source = outbound.File{Path: w.path("tls.crt"), Key: w.path("tls.key")}
+	require.NoError(t, os.Chmod(w.path("tls.crt"), 0o644))
+	own := open(t, config)
+	assert.Empty(t, w.journal.of(outbound.OutcomeWarned), "certificates may be read by everybody")
+
+	require.NoError(t, os.Chmod(w.path("tls.key"), 0o604))
+	for range 3 {
+		require.NoError(t, own.Reload(t.Context()))
+	}
+	warnings := w.journal.of(outbound.OutcomeWarned)
+	require.Len(t, warnings, 1, "once, not at each reload")
+	assert.Equal(t, outbound.ReasonKeyExposed, warnings[0].Reason())
+	assert.ErrorContains(t, warnings[0].Err, w.path("tls.key"))
+}

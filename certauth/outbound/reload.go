@@ -1,0 +1,343 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// loadTimeout bounds one reading of the sources, the user's functions included.
+const loadTimeout = 30 * time.Second
+
+// attempts is how often local files are read again when they changed while they were read.
+const attempts = 3
+
+// loaded is what is remembered of the last reading of a source: digests, never its bytes.
+type loaded struct {
+	digest     [sha256.Size]byte
+	seen       bool
+	err        *Error    // what the bytes of this digest led to
+	at         time.Time // when, by the clock that certificates are judged by
+	reconsider time.Time // the same bytes may lead to something else from then on
+}
+
+// unchanged reports whether reading on would lead to what it led to the last time. If the clock was set back, it may not.
+func (l *loaded) unchanged(digest [sha256.Size]byte, now time.Time) bool {
+	return l.seen && l.digest == digest && !now.Before(l.at) && (l.reconsider.IsZero() || now.Before(l.reconsider))
+}
+
+// reading is what one reading of both sources led to.
+type reading struct {
+	own, roots loaded
+	ownErr     *Error
+	rootsErr   *Error
+	chosen     candidate // without a leaf if there is nothing new
+	chain      [][]byte
+	passedOver *Error // a piece that could not be read, beside what was chosen
+	pool       *x509.CertPool
+	newPool    bool
+}
+
+// reload reads the sources once and puts what is new into use. One runs at a time.
+func (c *Certificate) reload(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	stop := context.AfterFunc(c.life, cancel)
+	defer stop()
+	select {
+	case c.loading <- struct{}{}:
+		defer func() { <-c.loading }()
+	case <-ctx.Done():
+		return c.failed(fail(ReasonSourceUnavailable, "another reload is under way: %w", context.Cause(ctx)).at(c.rule()))
+	}
+	if !c.busy.CompareAndSwap(false, true) {
+		return c.failed(fail(ReasonSourceUnavailable, "the previous reading has not returned yet").at(c.rule()))
+	}
+	own, roots, current := c.own, c.roots, c.current.Load()
+	r, err := await(ctx, func() *reading {
+		defer c.busy.Store(false)
+		return c.readSources(ctx, own, roots, current)
+	})
+	if err != nil {
+		return c.failed(asError(err, ReasonSourceUnavailable).at(c.rule()))
+	}
+	if c.closed.Load() {
+		return fail(ReasonClosed, "closed").at(c.rule())
+	}
+	return c.apply(r)
+}
+
+func (c *Certificate) rule() string { return "Source." + c.config.Source.name() }
+
+// readSources touches nothing of c that changes, since nobody may wait for it any more.
+func (c *Certificate) readSources(ctx context.Context, own, roots loaded, current *state) *reading {
+	r := &reading{own: own, roots: roots}
+	if err := safely(func() error { return c.readOwn(ctx, r, current) }); err != nil {
+		r.ownErr = asError(err, ReasonSourceUnavailable).at(c.rule())
+	}
+	if c.config.ServerRoots != nil {
+		if err := safely(func() error { return c.readRoots(ctx, r) }); err != nil {
+			r.rootsErr = asError(err, ReasonSourceUnavailable).at("ServerRoots." + c.config.ServerRoots.name())
+		}
+	}
+	return r
+}
+
+// readOwn reads the certificate. While local files are being replaced, the first reading may not fit together; the next
+// one then has other bytes.
+func (c *Certificate) readOwn(ctx context.Context, r *reading, current *state) error {
+	var tried [sha256.Size]byte
+	var failure error
+	for range attempts {
+		password, err := c.password(ctx)
+		if err != nil {
+			return err
+		}
+		blobs, err := c.config.Source.read(ctx)
+		if err != nil {
+			return err
+		}
+		now := c.config.Now()
+		digest := digestOf(blobs, password)
+		if failure != nil && digest == tried {
+			return failure
+		}
+		if r.own.unchanged(digest, now) {
+			return r.own.err.orNil()
+		}
+		tried = digest
+		r.own = loaded{digest: digest, seen: true, at: now}
+		if failure = c.chooseFrom(ctx, r, blobs, password, now, current); failure == nil {
+			return nil
+		}
+		r.own.err = asError(failure, ReasonMalformed)
+		r.own.seen = ctx.Err() == nil // what was cut short says nothing of the bytes
+		if !c.config.Source.local() {
+			return failure
+		}
+	}
+	return failure
+}
+
+func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, password string, now time.Time, current *state) error {
+	pool, err := decodeAll(ctx, blobs, password)
+	if err != nil {
+		return err
+	}
+	r.own.reconsider, r.passedOver = pool.nextDate(now), nil
+	chosen, err := pool.choose(c.selected, c.config.AllowServerAuth, now)
+	if err != nil {
+		return err
+	}
+	if len(pool.failures) > 0 {
+		r.passedOver = pool.failures[0].at(c.rule())
+		if c.wouldFallBack(pool, chosen, current, now) {
+			r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
+			// The file of the certificate in use may just be written. An older one is no reason to leave it.
+			return pool.failures[0]
+		}
+	}
+	r.chosen, r.chain = chosen, pool.chain(chosen.leaf, now)
+	return nil
+}
+
+func (c *Certificate) wouldFallBack(p *pool, chosen candidate, current *state, now time.Time) bool {
+	return current != nil && !now.After(current.leaf.NotAfter) && chosen.leaf.NotBefore.Before(current.leaf.NotBefore) &&
+		!slices.ContainsFunc(p.certs, current.leaf.Equal)
+}
+
+func (c *Certificate) readRoots(ctx context.Context, r *reading) error {
+	blobs, err := c.config.ServerRoots.read(ctx)
+	if err != nil {
+		return err
+	}
+	digest := digestOf(blobs, "")
+	now := c.config.Now()
+	if r.roots.unchanged(digest, now) {
+		return r.roots.err.orNil()
+	}
+	r.roots = loaded{digest: digest, seen: true, at: now}
+	if err = rootsFrom(ctx, r, blobs); err != nil {
+		r.roots.err = asError(err, ReasonMalformed)
+		r.roots.seen = ctx.Err() == nil
+	}
+	return err
+}
+
+func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
+	p, err := decodeAll(ctx, blobs, "")
+	switch {
+	case err != nil:
+		return err
+	case len(p.failures) > 0:
+		return p.failures[0]
+	case len(p.keys) > 0:
+		return fail(ReasonMalformed, "%s holds a private key; roots are certificates", p.keys[0].where)
+	case len(p.certs) == 0:
+		return fail(ReasonSourceUnavailable, "no certificate")
+	}
+	r.pool, r.newPool = x509.NewCertPool(), true
+	for _, cert := range p.certs {
+		r.pool.AddCert(cert)
+	}
+	return nil
+}
+
+// apply puts a reading into use. The caller holds c.loading.
+func (c *Certificate) apply(r *reading) error {
+	now, before := c.config.Now(), c.current.Load()
+	c.own, c.roots = r.own, r.roots
+	failure := both(r.ownErr, r.rootsErr)
+	if before == nil && failure != nil {
+		return failure
+	}
+	next := before
+	if r.chosen.leaf != nil && (before == nil || !sameChain(before.cert.Certificate, r.chain)) {
+		var number uint64
+		var roots *x509.CertPool
+		if before != nil {
+			number, roots = before.number, before.roots
+		}
+		next = newState(number+1, r.chosen, r.chain, roots, now)
+	}
+	if r.newPool && (before == nil || !r.pool.Equal(before.roots)) {
+		replaced := *next
+		replaced.roots = r.pool
+		if next == before {
+			replaced.number++
+		}
+		next = &replaced
+	}
+	if next != before {
+		c.current.Store(next)
+		c.eachTransport(func(t *transport) { t.moveTo(next) })
+		c.tell(Event{Outcome: OutcomeLoaded, Err: r.passedOver}, next, false)
+	}
+	c.warnExposed(r.chosen)
+	if failure != nil {
+		return c.failed(failure)
+	}
+	c.mutex.Lock()
+	c.checked, c.lastErr, c.failures = now, nil, 0
+	c.mutex.Unlock()
+	return nil
+}
+
+// both is one error for both sources, with the reason of the first.
+func both(own, roots *Error) error {
+	switch {
+	case roots == nil:
+		return own.orNil()
+	case own == nil:
+		return roots
+	}
+	joined := *own
+	joined.Err = fmt.Errorf("%w; %w", own.Err, roots)
+	return &joined
+}
+
+// failed reports a reload that failed. Before the first success, the error of Open is report enough.
+func (c *Certificate) failed(failure error) error {
+	s := c.current.Load()
+	if s == nil || c.closed.Load() {
+		return failure
+	}
+	e := asError(failure, ReasonSourceUnavailable)
+	c.mutex.Lock()
+	if c.lastErr == nil || c.lastErr.Error() != e.Error() {
+		c.failures = 0
+	}
+	c.lastErr = e
+	c.failures++
+	quiet := c.failures&(c.failures-1) != 0 // logged at 1, 2, 4, 8, ...
+	c.mutex.Unlock()
+	c.tell(Event{Outcome: OutcomeKept, Err: e}, s, quiet)
+	return failure
+}
+
+func (c *Certificate) warnExposed(chosen candidate) {
+	if chosen.leaf == nil {
+		return
+	}
+	if where := chosen.key.where; chosen.key.exposed && !c.exposed[where] {
+		c.tell(Event{Outcome: OutcomeWarned, Err: fail(ReasonKeyExposed, "%s is readable by every user", where).at(c.rule())}, c.current.Load(), false)
+	}
+	c.exposed = map[string]bool{chosen.key.where: chosen.key.exposed}
+}
+
+func (c *Certificate) password(ctx context.Context) (string, error) {
+	if c.config.Password == nil {
+		return "", nil
+	}
+	password, err := c.config.Password(ctx)
+	if err != nil {
+		return "", fail(ReasonSourceUnavailable, "Password: %w", err)
+	}
+	return password, nil
+}
+
+func digestOf(blobs []blob, password string) (digest [sha256.Size]byte) {
+	h := sha256.New()
+	write := func(part string) {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
+		h.Write(size[:])
+		h.Write([]byte(part))
+	}
+	write(password)
+	for i := range blobs {
+		b := &blobs[i]
+		write(b.name)
+		write(fmt.Sprint(b.form, b.exposed, b.certificatesOnly))
+		write(string(b.data))
+		if b.err != nil {
+			write(b.err.Error())
+		}
+	}
+	h.Sum(digest[:0])
+	return digest
+}
+
+func sameChain(a, b [][]byte) bool { return slices.EqualFunc(a, b, bytes.Equal) }
+
+// orNil keeps a nil *Error from becoming a non-nil error.
+func (e *Error) orNil() error {
+	if e == nil {
+		return nil
+	}
+	return e
+}
+
+// await runs f in a goroutine of its own and gives up waiting when ctx ends, since f may not look at it.
+func await[T any](ctx context.Context, f func() T) (T, error) {
+	answers := make(chan T, 1)
+	go func() { answers <- f() }()
+	select {
+	case answer := <-answers:
+		return answer, nil
+	case <-ctx.Done():
+		var none T
+		return none, fail(ReasonSourceUnavailable, "%w: %w", errTooLate, context.Cause(ctx))
+	}
+}
+
+// safely turns a panic of f into an error. What a function of the user panicked with is not repeated: it may hold the
+// secret. The runtime's own errors cannot.
+func safely(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if e, ok := p.(runtime.Error); ok {
+				err = fail(ReasonSourceUnavailable, "panic: %w", e)
+				return
+			}
+			err = fail(ReasonSourceUnavailable, "panic with a %T", p)
+		}
+	}()
+	return f()
+}

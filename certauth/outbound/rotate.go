@@ -1,0 +1,76 @@
+package outbound
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// run is the one goroutine of a Certificate.
+func (c *Certificate) run(ctx context.Context) {
+	defer close(c.done)
+	failures := 0
+	for {
+		c.warnExpiry()
+		timer := time.NewTimer(pause(c.config.Interval, failures, rand.Float64())) //nolint:gosec // G404: jitter is no secret
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+		if c.reload(ctx) != nil {
+			failures++
+		} else {
+			failures = 0
+		}
+	}
+}
+
+// pause is how long to wait. The jitter keeps many instances from asking at the same moment.
+func pause(interval time.Duration, failures int, random float64) time.Duration {
+	if failures > 0 {
+		sooner := max(interval/16, time.Second) << min(failures-1, 6)
+		interval = min(interval, sooner)
+	}
+	return interval - time.Duration(random*float64(interval)/5)
+}
+
+// expiryWarning remembers which warning was given for which certificate.
+type expiryWarning struct {
+	fingerprint string
+	left        time.Duration
+}
+
+const day = 24 * time.Hour
+
+// warnExpiry warns 30, 7 and 1 days ahead and once when it is too late. Certificates that live shorter than twice such a
+// time get no warning of it; those of less than two days are warned about in the last quarter of their life.
+func (c *Certificate) warnExpiry() {
+	s := c.current.Load()
+	if s == nil {
+		return
+	}
+	lifetime, left := s.leaf.NotAfter.Sub(s.leaf.NotBefore), s.leaf.NotAfter.Sub(c.config.Now())
+	if c.warned.fingerprint != s.fingerprint {
+		c.warned = expiryWarning{s.fingerprint, lifetime}
+	}
+	due := time.Duration(-1)
+	for _, ahead := range []time.Duration{30 * day, 7 * day, day, lifetime / 4, 0} {
+		if ahead == lifetime/4 && lifetime >= 2*day || ahead > lifetime/2 {
+			continue
+		}
+		if left <= ahead {
+			due = ahead
+		}
+	}
+	if due < 0 || due >= c.warned.left {
+		return
+	}
+	c.warned.left = due
+	err := fail(ReasonExpiring, "%s expires at %s", describe(s.leaf), stamp(s.leaf.NotAfter))
+	if left < 0 {
+		err = fail(ReasonCertificateExpired, "%s expired at %s", describe(s.leaf), stamp(s.leaf.NotAfter))
+	}
+	c.tell(Event{Outcome: OutcomeWarned, Err: err.at(c.rule())}, s, false)
+}

@@ -1,0 +1,77 @@
+package outbound
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"crypto/tls"
+	"crypto/x509"
+)
+
+// verifyServer verifies a server from the start: chain, name, dates, usage and pins, by the roots in use now.
+func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
+	if name == "" {
+		name = cs.ServerName
+	}
+	s, err := c.stateInUse()
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "no server name to verify; give the IP address to TLSConfig"))
+	}
+	if len(cs.PeerCertificates) == 0 {
+		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
+	}
+	intermediates := x509.NewCertPool()
+	for _, cert := range cs.PeerCertificates[1:] {
+		intermediates.AddCert(cert)
+	}
+	_, err = cs.PeerCertificates[0].Verify(x509.VerifyOptions{
+		DNSName:       name,
+		Roots:         s.roots,
+		Intermediates: intermediates,
+		CurrentTime:   c.config.Now(),
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	if err != nil {
+		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "%w", &tls.CertificateVerificationError{UnverifiedCertificates: cs.PeerCertificates, Err: err}))
+	}
+	return c.checkPins(s, name, cs)
+}
+
+func (c *Certificate) stateInUse() (*state, error) {
+	if err := c.unusable(); err != nil {
+		return nil, err
+	}
+	if s := c.current.Load(); s != nil {
+		return s, nil
+	}
+	return nil, fail(ReasonClosed, "closed").at("connection")
+}
+
+// checkPins is all that is left to do where crypto/tls verifies the server, which it does for resumed sessions too.
+func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) error {
+	if len(c.pins) == 0 {
+		return nil
+	}
+	if len(cs.PeerCertificates) > 0 {
+		digest := sha256.Sum256(cs.PeerCertificates[0].RawSubjectPublicKeyInfo)
+		for _, pin := range c.pins {
+			if subtle.ConstantTimeCompare(pin, digest[:]) == 1 {
+				return nil
+			}
+		}
+		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server's key %x is not in ServerKeys", digest))
+	}
+	return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
+}
+
+// distrust reports a server that was refused.
+func (c *Certificate) distrust(s *state, name string, cs tls.ConnectionState, err *Error) error {
+	if name == "" {
+		name = cs.ServerName
+	}
+	err = err.at("connection")
+	c.tell(Event{Outcome: OutcomeRefused, Err: err, Host: name, Protocol: tls.VersionName(cs.Version)}, s, false)
+	return err
+}

@@ -1,0 +1,257 @@
+package outbound_test
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+// dial makes a handshake and reads nothing.
+func dial(d *downstream, config *tls.Config) error {
+	conn, err := tls.Dial("tcp", d.Listener.Addr().String(), config)
+	if err == nil {
+		err = conn.Close()
+	}
+	return err
+}
+
+func TestServer_IsVerified(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	good := w.serve(t, nil, nil)
+	with := func(leaf *certauthtest.Certificate) *downstream {
+		return w.serve(t, func(c *tls.Config) {
+			c.Certificates = []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: leaf.Key}}
+		}, nil)
+	}
+	usage, here := certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1")
+	for _, tc := range []struct {
+		name   string
+		server *downstream
+		want   outbound.Reason
+	}{
+		{"the right server", good, ""},
+		{"another CA", with(w.clients.Issue(t, "server", usage, here)), outbound.ReasonServerUntrusted},
+		{"another name", with(w.servers.Issue(t, "server", usage, certauthtest.IP("127.0.0.2"))), outbound.ReasonServerUntrusted},
+		{"an expired certificate", with(w.servers.Issue(t, "server", usage, here, certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))), outbound.ReasonServerUntrusted},
+		{"a client's certificate", with(w.servers.Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageClientAuth), here)), outbound.ReasonServerUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			own := open(t, w.config())
+			_, _, viaTransport := get(t, client(t, own, nil), tc.server.URL)
+			viaConfig := dial(tc.server, own.TLSConfig("127.0.0.1"))
+			for _, err := range []error{viaTransport, viaConfig} {
+				if tc.want == "" {
+					assert.NoError(t, err)
+					continue
+				}
+				reasonIs(t, err, tc.want)
+			}
+			if tc.want != "" {
+				assert.Empty(t, tc.server.seen(), "no request to a server that is not to be trusted")
+			}
+		})
+	}
+}
+
+func TestServer_PinsOfItsKey(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	leaf := w.serverCertificate(t)
+	d := w.serve(t, func(c *tls.Config) {
+		c.Certificates = []tls.Certificate{{Certificate: [][]byte{leaf.Raw, w.servers.Certificate.Raw}, PrivateKey: leaf.Key}}
+	}, nil)
+	digest := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	ofCA := sha256.Sum256(w.servers.Certificate.RawSubjectPublicKeyInfo)
+	other := sha256.Sum256([]byte("another"))
+	for _, tc := range []struct {
+		name string
+		pins []string
+		want outbound.Reason
+	}{
+		{"in hex", []string{hex.EncodeToString(digest[:])}, ""},
+		{"in base64, as the second", []string{hex.EncodeToString(other[:]), base64.StdEncoding.EncodeToString(digest[:])}, ""},
+		{"another key", []string{hex.EncodeToString(other[:])}, outbound.ReasonServerUntrusted},
+		{"the key of its CA", []string{hex.EncodeToString(ofCA[:])}, outbound.ReasonServerUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			config := w.config()
+			config.ServerKeys = tc.pins
+			own := open(t, config)
+			_, _, viaTransport := get(t, client(t, own, nil), d.URL)
+			for _, err := range []error{viaTransport, dial(d, own.TLSConfig("127.0.0.1"))} {
+				if tc.want == "" {
+					assert.NoError(t, err)
+				} else {
+					reasonIs(t, err, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// crypto/tls sends no name for an IP address, so VerifyConnection alone cannot know which server was meant. A chain
+// without a name must not be enough.
+func TestServer_NameIsNeverLeftOut(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	own := open(t, w.config())
+	for _, tc := range []struct {
+		name   string
+		config func() *tls.Config
+		want   outbound.Reason
+	}{
+		{"the address was given", func() *tls.Config { return own.TLSConfig("127.0.0.1") }, ""},
+		{"the name was given", func() *tls.Config { return own.TLSConfig("localhost") }, ""},
+		{"another address was given", func() *tls.Config { return own.TLSConfig("127.0.0.2") }, outbound.ReasonServerUntrusted},
+		{"the client sets a name", func() *tls.Config { c := own.TLSConfig(""); c.ServerName = "localhost"; return c }, ""},
+		{"the client sets a wrong name", func() *tls.Config { c := own.TLSConfig(""); c.ServerName = "other.example"; return c }, outbound.ReasonServerUntrusted},
+		{"the client sets an address", func() *tls.Config { c := own.TLSConfig(""); c.ServerName = "127.0.0.1"; return c }, outbound.ReasonServerUntrusted},
+		{"the client sets an address over the given name", func() *tls.Config { c := own.TLSConfig("other.example"); c.ServerName = "127.0.0.1"; return c }, outbound.ReasonServerUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := dial(d, tc.config())
+			if tc.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			reasonIs(t, err, tc.want)
+		})
+	}
+}
+
+func TestServer_RootsAreReloaded(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	own := open(t, w.config())
+	c, config := client(t, own, nil), own.TLSConfig("127.0.0.1")
+	_, _, err := get(t, c, d.URL)
+	require.NoError(t, err)
+	require.NoError(t, dial(d, config))
+
+	next := certauthtest.NewCA(t, "Next Server Root")
+	replace(t, w.path("roots.pem"), append(next.PEM(), keyPEM(t, issue(t, w.clients, "x").Key)...))
+	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed) // a key is no root
+	replace(t, w.path("roots.pem"), append(next.PEM(), "-----BEGIN CERTIFICATE-----\n"...))
+	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed)
+	_, _, err = get(t, c, d.URL)
+	require.NoError(t, err, "the last good roots stay")
+
+	replace(t, w.path("roots.pem"), next.PEM())
+	require.NoError(t, own.Reload(t.Context()))
+	_, _, err = get(t, c, d.URL) // the idle connection is not used any more
+	reasonIs(t, err, outbound.ReasonServerUntrusted)
+	reasonIs(t, dial(d, config), outbound.ReasonServerUntrusted)
+
+	replace(t, w.path("roots.pem"), append(next.PEM(), w.servers.PEM()...))
+	require.NoError(t, own.Reload(t.Context()))
+	_, _, err = get(t, c, d.URL)
+	require.NoError(t, err)
+	require.NoError(t, dial(d, config))
+}
+
+// Sessions are resumed with the certificate that began them and never with another one.
+func TestResumption_StaysWithinAGeneration(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			w := newWorld(t)
+			first := w.put(t, "orders")
+			var resumed atomic.Int32
+			d := w.serve(t, func(c *tls.Config) {
+				c.MaxVersion = version
+				c.VerifyConnection = func(cs tls.ConnectionState) error {
+					if cs.DidResume {
+						resumed.Add(1)
+					}
+					return nil
+				}
+			}, nil)
+			own := open(t, w.config())
+			c := client(t, own, http1())
+			again := func() {
+				_, _, err := get(t, c, d.URL)
+				require.NoError(t, err)
+				c.CloseIdleConnections()
+			}
+			again()
+			again()
+			assert.EqualValues(t, 1, resumed.Load())
+			second := w.put(t, "orders")
+			require.NoError(t, own.Reload(t.Context()))
+			again()
+			assert.EqualValues(t, 1, resumed.Load(), "a session of the first certificate with the second one")
+			again()
+			assert.EqualValues(t, 2, resumed.Load())
+			assert.Equal(t, []string{fingerprint(first.Certificate), fingerprint(first.Certificate), fingerprint(second.Certificate), fingerprint(second.Certificate)}, d.seen())
+
+			// A TLSConfig resumes nothing, even if a client gives it a cache.
+			config := own.TLSConfig("127.0.0.1")
+			config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
+			for range 3 {
+				conn, err := tls.Dial("tcp", d.Listener.Addr().String(), config)
+				require.NoError(t, err)
+				_, err = conn.Write([]byte("GET / HTTP/1.0\r\n\r\n"))
+				require.NoError(t, err)
+				_, err = conn.Read(make([]byte, 1))
+				require.NoError(t, err)
+				require.NoError(t, conn.Close())
+			}
+			assert.EqualValues(t, 2, resumed.Load())
+		})
+	}
+}
+
+// CVE-2025-68121 Go: a session that began under other roots went on. What counts for a new one counts for a resumed one.
+func TestResumption_TheServerIsVerifiedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	var now atomic.Int64
+	now.Store(time.Now().Unix())
+	leaf := w.servers.Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1"),
+		certauthtest.Valid(time.Now().Add(-day), time.Now().Add(day)))
+	d := w.serve(t, func(c *tls.Config) {
+		c.Certificates = []tls.Certificate{{Certificate: [][]byte{leaf.Raw}, PrivateKey: leaf.Key}}
+	}, nil)
+	config := w.config()
+	config.Now = func() time.Time { return time.Unix(now.Load(), 0) }
+	c := client(t, open(t, config), http1())
+	_, _, err := get(t, c, d.URL)
+	require.NoError(t, err)
+	c.CloseIdleConnections()
+	now.Store(leaf.NotAfter.Unix() + 1)
+	_, _, err = get(t, c, d.URL)
+	reasonIs(t, err, outbound.ReasonServerUntrusted)
+}
+
+// A proxy that tunnels sees TLS pass; the certificate goes to the server behind it.
+func TestTransport_ThroughAProxy(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	var tunnels atomic.Int32
+	proxy := newTunnel(t, &tunnels)
+	address, err := url.Parse(proxy)
+	require.NoError(t, err)
+	body, response, err := get(t, client(t, open(t, w.config()), &http.Transport{Proxy: http.ProxyURL(address)}), d.URL)
+	require.NoError(t, err)
+	assert.Equal(t, "orders", body)
+	assert.Equal(t, "HTTP/2.0", response.Proto)
+	assert.EqualValues(t, 1, tunnels.Load())
+	assert.Equal(t, []string{fingerprint(leaf.Certificate)}, d.seen())
+	assert.Len(t, w.journal.of(outbound.OutcomeAccepted), 1)
+}

@@ -1,0 +1,167 @@
+package outbound
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"os"
+	"strings"
+)
+
+// Source is where certificates and keys come from: [AppService], [Directory], [File], [Env] or [Fetch]. What a source
+// gives is PEM (certificates and unencrypted keys) or PKCS#12, at most 1 MiB a piece.
+type Source interface {
+	// read gets everything once. A piece that cannot be read is a blob with an error, so that the others still count.
+	read(ctx context.Context) ([]blob, error)
+	// check returns the mistakes of the configuration.
+	check() []error
+	// name is the type's name, for paths in errors.
+	name() string
+	// local says that reading costs next to nothing, so that changes can be looked for every few seconds.
+	local() bool
+}
+
+// maxSize bounds one file, variable or secret, in bytes.
+const maxSize = 1 << 20
+
+// form is what a source says about its bytes.
+type form int
+
+const (
+	formAny    form = iota // PEM, PKCS#12 or one certificate in DER
+	formPEM                // application/x-pem-file
+	formPKCS12             // application/x-pkcs12, in base64 or as it is
+)
+
+// blob is one piece of a source.
+type blob struct {
+	name    string
+	form    form
+	data    []byte
+	exposed bool // readable by every user of the machine
+	// certificatesOnly: intermediates and the like; a key in it does not count.
+	certificatesOnly bool
+	err              error
+}
+
+// File is one certificate in a file, with its chain: PKCS#12, or PEM with the key in the same file or in Key. Symbolic
+// links are followed each time, as Kubernetes, cert-manager's CSI driver and the SPIFFE helper need it. If the two files
+// do not belong together, because one of them is just being replaced, both are read again.
+type File struct {
+	// Path is the file. Required.
+	Path string
+	// Key is the file of the key, if it is not in Path.
+	Key string
+}
+
+func (s File) read(context.Context) ([]blob, error) { //nolint:unparam // a Source
+	blobs := []blob{readFile(s.Path)}
+	if s.Key != "" {
+		blobs = append(blobs, readFile(s.Key))
+	}
+	return blobs, nil
+}
+
+func (s File) check() []error {
+	if s.Path == "" {
+		return []error{errors.New(".Path: empty")}
+	}
+	return nil
+}
+
+func (File) name() string { return "File" }
+func (File) local() bool  { return true }
+
+// Env is a certificate in an environment variable: PEM, or PKCS#12 in base64. On App Service, that is how a Key Vault
+// reference arrives; one that the platform did not resolve gives [ReasonReferenceUnresolved].
+type Env struct {
+	// Name is the variable. Required.
+	Name string
+	// Key is the variable of the key, if it is not in Name.
+	Key string
+}
+
+func (s Env) read(context.Context) ([]blob, error) { //nolint:unparam // a Source
+	blobs := []blob{readVariable(s.Name)}
+	if s.Key != "" {
+		blobs = append(blobs, readVariable(s.Key))
+	}
+	return blobs, nil
+}
+
+func (s Env) check() []error {
+	if s.Name == "" {
+		return []error{errors.New(".Name: empty")}
+	}
+	return nil
+}
+
+func (Env) name() string { return "Env" }
+func (Env) local() bool  { return true }
+
+func readVariable(name string) blob {
+	b := blob{name: "$" + name}
+	value, ok := os.LookupEnv(name)
+	switch text := strings.TrimSpace(value); {
+	case !ok || text == "":
+		b.err = fail(ReasonSourceUnavailable, "%s is not set", b.name)
+	case strings.HasPrefix(strings.ToLower(text), "@microsoft.keyvault("):
+		b.err = fail(ReasonReferenceUnresolved, "%s still holds the reference", b.name)
+	case strings.Contains(text, `\n`) && strings.Contains(text, "-----BEGIN"):
+		b.err = fail(ReasonMalformed, "%s holds line ends as backslash and n, want line ends", b.name)
+	default:
+		b.data = []byte(value)
+	}
+	return b
+}
+
+// Fetch gets a certificate from elsewhere, such as Key Vault. The content type is "application/x-pkcs12" (in base64, as
+// Key Vault gives it, or the bytes themselves), "application/x-pem-file", or empty if the bytes say it. The context ends
+// after 30 seconds and on [Certificate.Close]. A Fetch that ignores it, or panics, fails this one load. Calls do not
+// overlap. Its errors are logged, so they must not quote the secret.
+type Fetch func(ctx context.Context) (contentType string, data []byte, err error)
+
+func (s Fetch) read(ctx context.Context) ([]blob, error) {
+	contentType, data, err := s(ctx)
+	if err != nil {
+		return nil, asError(err, ReasonSourceUnavailable)
+	}
+	b := blob{name: "the fetched secret", data: data}
+	kind, _, _ := strings.Cut(contentType, ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "":
+	case "application/x-pem-file":
+		b.form = formPEM
+	case "application/x-pkcs12":
+		b.form = formPKCS12
+	default:
+		b.err = fail(ReasonMalformed, "content type %.60q, want application/x-pkcs12 or application/x-pem-file", contentType)
+	}
+	if len(data) == 0 && b.err == nil {
+		b.err = fail(ReasonSourceUnavailable, "the fetched secret is empty")
+	}
+	return []blob{b}, nil
+}
+
+func (s Fetch) check() []error {
+	if s == nil {
+		return []error{errors.New(": nil")}
+	}
+	return nil
+}
+
+func (Fetch) name() string { return "Fetch" }
+func (Fetch) local() bool  { return false }
+
+// fromBase64 returns the bytes behind base64 text, with line ends or without.
+func fromBase64(text []byte) ([]byte, error) {
+	joined := strings.Join(strings.Fields(string(text)), "")
+	data, err := base64.StdEncoding.Strict().DecodeString(joined)
+	if err != nil {
+		return nil, errors.New("neither PEM nor DER nor base64 of DER")
+	}
+	return data, nil
+}
+
+// isDER tells DER from text: text has no byte above 0x7F in second place.
+func isDER(data []byte) bool { return len(data) > 1 && data[0] == 0x30 && data[1] >= 0x80 }

@@ -1,0 +1,245 @@
+package outbound
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+)
+
+// Transport returns a RoundTripper for an [http.Client] that presents the certificate. Make it once and share it: each has
+// connections of its own. base is copied for everything but TLS: proxies, time-outs, limits; its TLSClientConfig, DialTLS
+// and DialTLSContext must be nil, and so must base for the usual settings. HTTP/2 is offered unless base or
+// Config.RenegotiateOnce forbids it.
+//
+// When the certificate or the roots are replaced, requests go to new connections from then on, also from a busy HTTP/2
+// connection. Requests under way end on the old ones, which are closed after them. Only https URLs are accepted, so a
+// redirect to http fails. A proxy with an https URL gets the certificate too if it asks for it.
+func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error) {
+	if err := c.unusable(); err != nil {
+		return nil, err
+	}
+	switch {
+	case base == nil:
+		base = &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   10 * time.Second,
+			MaxIdleConns:          100,
+			IdleConnTimeout:       90 * time.Second,
+			ExpectContinueTimeout: time.Second,
+		}
+	//lint:ignore SA1019 net/http still honors it
+	case base.TLSClientConfig != nil, base.DialTLSContext != nil, base.DialTLS != nil: //nolint:staticcheck // SA1019: as above
+		return nil, errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set: they would decide what is presented")
+	default:
+		base = base.Clone()
+	}
+	if c.config.RenegotiateOnce {
+		base.ForceAttemptHTTP2 = false
+		base.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	} else if base.TLSNextProto == nil {
+		base.ForceAttemptHTTP2 = true
+	}
+	beginPatiently(base)
+	t := &transport{owner: c, base: base}
+	c.mutex.Lock()
+	c.transports = append(c.transports, weak.Make(t))
+	c.mutex.Unlock()
+	return t, nil
+}
+
+// transport is a RoundTripper whose connections are replaced a generation at a time.
+type transport struct {
+	owner *Certificate
+	base  *http.Transport // a pattern, never used itself
+
+	mutex   sync.Mutex
+	current *generation
+}
+
+// generation is the connections of one certificate and one set of roots.
+type generation struct {
+	state     *state
+	transport *http.Transport
+	underWay  int // guarded by the transport's mutex
+
+	mutex sync.Mutex
+	asked map[string]bool // hosts that asked for the certificate
+}
+
+// maxHosts bounds how many hosts a generation remembers.
+const maxHosts = 1024
+
+func (g *generation) note(host string) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if len(g.asked) < maxHosts {
+		g.asked[host] = true
+	}
+}
+
+func (g *generation) wasAsked(host string) bool {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	return g.asked[host]
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	if request.URL == nil || request.URL.Scheme != "https" {
+		closeBody(request)
+		return nil, fail(ReasonNotConfigured, "the URL is not https, so the certificate cannot be presented").at("connection")
+	}
+	g, err := t.enter()
+	if err != nil {
+		closeBody(request)
+		return nil, err
+	}
+	host := request.URL.Host
+	var got atomic.Pointer[httptrace.GotConnInfo]
+	ctx := withCall(request.Context(), &call{host: host, asked: g.note})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { got.Store(&info) }})
+	response, err := g.transport.RoundTrip(request.WithContext(ctx))
+	if err != nil {
+		t.leave(g)
+		if info := got.Load(); info != nil && !info.Reused && ctx.Err() == nil {
+			err = withEnd(ctx, err, info.Conn)
+		}
+		return nil, t.explained(err, g, host)
+	}
+	if info := got.Load(); info != nil && !info.Reused && g.wasAsked(host) && response.TLS != nil {
+		t.owner.tell(Event{Outcome: OutcomeAccepted, Host: host, Protocol: tls.VersionName(response.TLS.Version)}, g.state, false)
+	}
+	response.Request = request
+	response.Body = t.watched(response.Body, g)
+	return response, nil
+}
+
+// explained gives an error its reason and reports it, unless that was done where it arose.
+func (t *transport) explained(err error, g *generation, host string) error {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return err
+	}
+	explained := Explain(err)
+	if e, ok := errors.AsType[*Error](explained); ok {
+		t.owner.tell(Event{Outcome: OutcomeRefused, Err: e, Host: host}, g.state, false)
+	}
+	return explained
+}
+
+// enter counts a request in, on the connections of the certificate in use.
+func (t *transport) enter() (*generation, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	s, err := t.owner.stateInUse() // under the mutex, or moveTo could come between and an old state be used once more
+	if err != nil {
+		return nil, err
+	}
+	if t.current == nil || t.current.state.number < s.number {
+		t.retire()
+		fresh := t.base.Clone()
+		fresh.TLSClientConfig = t.owner.generationConfig(s)
+		t.current = &generation{state: s, transport: fresh, asked: map[string]bool{}}
+	}
+	t.current.underWay++
+	return t.current, nil
+}
+
+// leave counts a request out.
+func (t *transport) leave(g *generation) {
+	t.mutex.Lock()
+	g.underWay--
+	last := g.underWay == 0 && t.current != g
+	t.mutex.Unlock()
+	if last {
+		g.close()
+	}
+}
+
+// moveTo gives up the connections of an older state; nil gives up all.
+func (t *transport) moveTo(s *state) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.current != nil && (s == nil || t.current.state.number < s.number) {
+		t.retire()
+	}
+}
+
+// retire needs the mutex. Connections with requests are closed by the last of them in leave.
+func (t *transport) retire() {
+	if g := t.current; g != nil {
+		t.current = nil
+		g.close()
+	}
+}
+
+// close closes what is idle, and again a moment later: an HTTP/2 connection counts as busy a little longer than its last
+// request. HTTP/1.1 connections that fall idle afterwards are closed by http.Transport itself.
+func (g *generation) close() {
+	g.transport.CloseIdleConnections()
+	time.AfterFunc(settling, g.transport.CloseIdleConnections)
+}
+
+const settling = time.Second
+
+// CloseIdleConnections is what http.Client.CloseIdleConnections calls. Those of older generations close by themselves.
+func (t *transport) CloseIdleConnections() {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.current != nil {
+		t.current.transport.CloseIdleConnections()
+	}
+}
+
+// watched is the body; its end is the end of the request.
+func (t *transport) watched(body io.ReadCloser, g *generation) io.ReadCloser {
+	w := &watchedBody{ReadCloser: body, end: sync.OnceFunc(func() { t.leave(g) })}
+	if body == nil || body == http.NoBody {
+		w.end()
+		return body
+	}
+	if writer, ok := body.(io.Writer); ok { // after 101 Switching Protocols
+		return struct {
+			*watchedBody
+			io.Writer
+		}{w, writer}
+	}
+	return w
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.end()
+	}
+	return n, err
+}
+
+func (b *watchedBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
+
+// String names the transport. What is inside is not to be printed: it changes meanwhile.
+func (t *transport) String() string   { return "Transport of " + t.owner.String() }
+func (t *transport) GoString() string { return t.String() }
+
+func closeBody(request *http.Request) {
+	if request.Body != nil {
+		_ = request.Body.Close()
+	}
+}
+
+var _ http.RoundTripper = (*transport)(nil)

@@ -1,0 +1,80 @@
+// Command outbound is a service for Azure App Service that calls a partner with the application's own certificate.
+// README.md says how the certificate gets there and how it is renewed.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+func main() {
+	if err := run(slog.Default()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(logger *slog.Logger) error {
+	starting, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	own, err := outbound.Open(starting, outbound.Config{
+		Source: outbound.AppService{},
+		Select: outbound.Select{Subject: "CN=orders,O=Contoso"}, // a renewed certificate keeps its name
+		Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = own.Close() }()
+	handler, err := newHandler(own, os.Getenv("PARTNER_URL"), logger)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	return server.ListenAndServe()
+}
+
+// newHandler answers GET /status from the partner, and GET /certificate with what is known of the certificate.
+func newHandler(own *outbound.Certificate, partnerURL string, logger *slog.Logger) (http.Handler, error) {
+	transport, err := own.Transport(nil)
+	if err != nil {
+		return nil, err
+	}
+	partner := &http.Client{Transport: transport, Timeout: 10 * time.Second}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
+		request, err := http.NewRequestWithContext(r.Context(), http.MethodGet, partnerURL, http.NoBody) //nolint:gosec // G704: the URL is the operator's
+		if err != nil {
+			http.Error(w, "no request", http.StatusInternalServerError)
+			return
+		}
+		response, err := partner.Do(request) //nolint:gosec // G704: as above
+		if err != nil {
+			logger.ErrorContext(r.Context(), "partner", "error", err) // the reason stands in it
+			http.Error(w, "the partner cannot be reached", http.StatusBadGateway)
+			return
+		}
+		defer response.Body.Close()
+		w.WriteHeader(response.StatusCode)
+		if _, err := io.Copy(w, io.LimitReader(response.Body, 1<<20)); err != nil {
+			logger.WarnContext(r.Context(), "partner", "error", err)
+		}
+	})
+	mux.HandleFunc("GET /certificate", func(w http.ResponseWriter, r *http.Request) {
+		status := own.Status()
+		if !status.Usable {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		if err := json.NewEncoder(w).Encode(status); err != nil {
+			logger.WarnContext(r.Context(), "certificate", "error", err)
+		}
+	})
+	return mux, nil
+}

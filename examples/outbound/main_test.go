@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+func TestHandler_CallsThePartnerWithTheCertificate(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner Root")
+	leaf := ca.Issue(t, "orders", certauthtest.Usage(x509.ExtKeyUsageClientAuth))
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
+	require.NoError(t, err)
+	var bundle bytes.Buffer
+	require.NoError(t, pem.Encode(&bundle, &pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}))
+	require.NoError(t, pem.Encode(&bundle, &pem.Block{Type: "PRIVATE KEY", Bytes: key}))
+	folder := t.TempDir()
+	t.Setenv("WEBSITE_PRIVATE_CERTS_PATH", folder)
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "orders.pem"), bundle.Bytes(), 0o600))
+	t.Setenv("PARTNER_ROOTS", string(ca.PEM()))
+
+	partner := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "hello, ", r.TLS.PeerCertificates[0].Subject.CommonName)
+	}))
+	server := ca.Issue(t, "partner", certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1"))
+	clients := x509.NewCertPool()
+	clients.AddCert(ca.Certificate)
+	partner.TLS = &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{server.Raw}, PrivateKey: server.Key}},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: clients, MinVersion: tls.VersionTLS12,
+	}
+	partner.StartTLS()
+	t.Cleanup(partner.Close)
+
+	own, err := outbound.Open(t.Context(), outbound.Config{Source: outbound.AppService{}, ServerRoots: outbound.Env{Name: "PARTNER_ROOTS"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, own.Close()) })
+	handler, err := newHandler(own, partner.URL, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	ask := func(path string) *httptest.ResponseRecorder {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, http.NoBody))
+		return answer
+	}
+	answer := ask("/status")
+	assert.Equal(t, http.StatusOK, answer.Code)
+	assert.Equal(t, "hello, orders", answer.Body.String())
+	answer = ask("/certificate")
+	assert.Equal(t, http.StatusOK, answer.Code)
+	var status outbound.Status
+	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &status))
+	assert.Equal(t, leaf.NotAfter.UTC(), status.NotAfter.UTC())
+
+	require.NoError(t, own.Close())
+	assert.Equal(t, http.StatusServiceUnavailable, ask("/certificate").Code)
+	assert.Equal(t, http.StatusBadGateway, ask("/status").Code)
+}
