@@ -25,6 +25,14 @@
 // your own. It stands apart because it imports certauth, whose own tests import this
 // package.
 //
+// # Certificates
+//
+// [NewCA] and [CA.NewIntermediate] make authorities, [CA.Issue] and [SelfSigned] clients. A
+// [Template] changes any field before it is signed; those that tests need most have functions
+// here, others are written in place, such as name constraints or a path length. A CA that is
+// made again under its name has another key: a CA after a change of keys, which
+// [CA.CrossSign] connects with the one before.
+//
 // # Front ends
 //
 // [AppService] is a stand-in for a front end that does the whole of it, TLS included.
