@@ -1,16 +1,3 @@
-// Package certauthtest makes certificate authorities, client certificates, OCSP
-// responders, CRLs and a stand-in for App Service's front end, for tests of services that
-// use certauth.
-//
-// Everything is made fresh in memory; nothing here belongs into production.
-//
-// # Revocation
-//
-// [Responder] and [CRLServer] are http.Handlers that speak for a [CA]. Start them, for
-// instance by httptest.NewServer, and write the address into certificates by [OCSPAt] and
-// [CRLAt]. Each is told on its own what is revoked, so that sources can disagree, and each
-// can be made to fail by a [Fault]. A revocation.Checker connects to loopback only if its
-// HTTP.AllowNets and HTTP.AllowPorts say so.
 package certauthtest
 
 import (

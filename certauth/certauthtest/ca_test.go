@@ -66,6 +66,43 @@ func TestCA_KeysAndSerialsAreFresh(t *testing.T) {
 	assert.Equal(t, x509.RSA, ca.IssueFor(t, key, "client").PublicKeyAlgorithm)
 }
 
+// A CA that is made again under its name has another key; a cross-signed certificate leads
+// from the old root to what the new key signs.
+func TestCA_ChangesItsKey(t *testing.T) {
+	old := certauthtest.NewCA(t, "root")
+	renewed := certauthtest.NewCA(t, "root")
+	assert.Equal(t, old.Certificate.RawSubject, renewed.Certificate.RawSubject)
+	assert.NotEqual(t, old.Certificate.RawSubjectPublicKeyInfo, renewed.Certificate.RawSubjectPublicKeyInfo)
+	leaf := renewed.Issue(t, "client")
+	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	options.Roots.AddCert(old.Certificate)
+	_, err := leaf.Verify(options)
+	require.Error(t, err)
+	cross := old.CrossSign(t, renewed)
+	assert.Equal(t, renewed.Certificate.RawSubjectPublicKeyInfo, cross.RawSubjectPublicKeyInfo)
+	options.Intermediates.AddCert(cross)
+	_, err = leaf.Verify(options)
+	assert.NoError(t, err)
+}
+
+// A template of one's own reaches every field.
+func TestTemplate_OfOnesOwnConstrainsACA(t *testing.T) {
+	root := certauthtest.NewCA(t, "root")
+	issuing := root.NewIntermediate(t, "issuing", func(c *x509.Certificate) {
+		c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"partner.example"}, true
+		c.MaxPathLenZero = true
+	})
+	assert.Equal(t, []string{"partner.example"}, issuing.Certificate.PermittedDNSDomains)
+	assert.True(t, issuing.Certificate.MaxPathLenZero)
+	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	options.Roots.AddCert(root.Certificate)
+	options.Intermediates.AddCert(issuing.Certificate)
+	for name, permitted := range map[string]bool{"orders.partner.example": true, "orders.other.example": false} {
+		_, err := issuing.Issue(t, "client", certauthtest.DNS(name)).Verify(options)
+		assert.Equal(t, permitted, err == nil, "%s: %v", name, err)
+	}
+}
+
 func TestTemplate_SaysWhatItSays(t *testing.T) {
 	from := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	leaf := certauthtest.NewCA(t, "root").Issue(t, "ignored", certauthtest.DNS("a.example", "b.example"), certauthtest.URI(t, "spiffe://a/b"), certauthtest.Email("a@b.example"), certauthtest.IP("10.1.2.3", "fd00::1"),

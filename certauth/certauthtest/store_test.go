@@ -112,7 +112,8 @@ func (m *memory) Set(ctx context.Context, key string, der []byte, ttl time.Durat
 type torn struct{ *memory }
 
 func (s torn) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
-	if len(der) >= 5000 && der[0] == 'a' {
+	// Only of those that write at once: the mebibyte is random, and begins with an a at times.
+	if len(der) >= 5000 && len(der) < 6000 && der[0] == 'a' {
 		der = der[:len(der)/2]
 	}
 	return s.memory.Set(ctx, key, der, ttl)

@@ -1,0 +1,483 @@
+package certauthtest_test
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// recorder is a TB that keeps what it is told.
+type recorder struct {
+	t     *testing.T
+	fatal string
+	log   string
+}
+
+func (r *recorder) Helper()          { r.t.Helper() }
+func (r *recorder) Cleanup(f func()) { r.t.Cleanup(f) }
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.fatal += fmt.Sprintf(format, args...)
+}
+func (r *recorder) Logf(format string, args ...any) { r.log += fmt.Sprintf(format, args...) }
+
+// wrongRows runs the table and returns the names of the rows that it complains about.
+func wrongRows(t *testing.T, handler http.Handler, test certauthtest.HandlerTest) []string {
+	t.Helper()
+	r := &recorder{t: t}
+	certauthtest.TestHandler(r, handler, test)
+	assert.NotContains(t, r.fatal, "so the table proves nothing")
+	assert.NotContains(t, r.fatal, "is not answered")
+	var rows []string
+	for line := range strings.Lines(r.fatal) {
+		if rest, ok := strings.CutPrefix(line, `"`); ok {
+			name, _, _ := strings.Cut(rest, `"`)
+			rows = append(rows, name)
+		}
+	}
+	return rows
+}
+
+// service is a handler that a fault is planted into. Without one the table finds nothing:
+// TestTestHandler_LetsNoRowIntoAnyPreset.
+type service struct {
+	partner
+	config certauth.Config
+	test   certauthtest.HandlerTest
+}
+
+func newService(t *testing.T, frontEnd string) *service {
+	t.Helper()
+	p := newPartner(t)
+	return &service{p, certauth.Config{Source: sources[frontEnd](forwarded.Peers("127.0.0.1")), Policy: p.policy()}, p.test(frontEnd)}
+}
+
+// behind puts the fault in front of the library's handler, which is what middleware does.
+func (s *service) behind(t *testing.T, fault func(protected, open http.Handler) http.Handler) http.Handler {
+	t.Helper()
+	auth, err := certauth.New(s.config)
+	require.NoError(t, err)
+	return fault(auth.Handler(orders), orders)
+}
+
+// before is a fault that changes requests and is not looked at otherwise.
+func before(change func(r *http.Request)) func(protected, open http.Handler) http.Handler {
+	return func(protected, _ http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			change(r)
+			protected.ServeHTTP(w, r)
+		})
+	}
+}
+
+// opens is a fault that lets requests through.
+func opens(when func(r *http.Request) bool) func(protected, open http.Handler) http.Handler {
+	return func(protected, open http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if when(r) {
+				open.ServeHTTP(w, r)
+				return
+			}
+			protected.ServeHTTP(w, r)
+		})
+	}
+}
+
+const certHeader, verifyHeader = "X-Client-Cert", "X-Client-Verify"
+
+func foldedName(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
+
+// CVE-2026-35616, CVE-2026-46579, envoy#6038, cca #220 and their kind, each planted into a
+// service that is sound otherwise. The rows are those that must see it; others may.
+func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		frontEnd string // Nginx, if empty
+		plant    func(t *testing.T, s *service) http.Handler
+		rows     []string
+	}{
+		{
+			name: "any peer is believed",
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source = forwarded.Nginx{From: forwarded.InsecureAnyPeer(), FingerprintHeader: "X-Client-Fingerprint"}
+				return s.behind(t, before(func(*http.Request) {}))
+			},
+			rows: []string{"a stranger with a genuine certificate", "a stranger with a genuine certificate, by HTTP/2", "a stranger after the front end"},
+		},
+		{
+			name: "the first of two headers is read",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					for name, values := range r.Header {
+						r.Header[name] = values[:1]
+					}
+				}))
+			},
+			rows: []string{"doubled, both genuine", "a flag doubled, success first", "a flag doubled by HTTP/2"},
+		},
+		{
+			name: "the first of two headers is read, by Get", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) { keep(r, certHeader, r.Header.Get(certHeader)) }))
+			},
+			rows: []string{"doubled, the genuine one first", "doubled by HTTP/2, the genuine one first", "doubled, an empty line last"},
+		},
+		{
+			name: "the last of two headers is read", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					if values := r.Header[certHeader]; len(values) > 0 {
+						keep(r, certHeader, values[len(values)-1])
+					}
+				}))
+			},
+			rows: []string{"doubled, the genuine one last", "doubled by HTTP/2, the genuine one last", "doubled, an empty line first"},
+		},
+		{
+			name: "a path is exempt by its prefix",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/health") }))
+			},
+			rows: []string{"exempt: a sibling", "exempt: a path below", "exempt: dot segments to the protected path", "exempt: an escaped slash", "exempt: with POST"},
+		},
+		{
+			name: "what cannot be read is skipped", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				auth, err := certauth.New(s.config)
+				require.NoError(t, err)
+				return opens(func(r *http.Request) bool {
+					_, err := auth.Check(r)
+					var refused *certauth.Error
+					return errors.As(err, &refused) && refused.Reason == certauth.ReasonCertificateMalformed
+				})(auth.Handler(orders), orders)
+			},
+			rows: []string{"the certificate is undefined", "a folded certificate", "a megabyte of letters", "base64, pad-bits"},
+		},
+		{
+			name: "what cannot be read is skipped for the next in the list", frontEnd: "Traefik",
+			plant: func(t *testing.T, s *service) http.Handler {
+				const header = "X-Forwarded-Tls-Client-Cert"
+				return s.behind(t, before(func(r *http.Request) {
+					for item := range strings.SplitSeq(r.Header.Get(header), ",") {
+						if strings.HasPrefix(item, "MII") {
+							keep(r, header, item)
+							return
+						}
+					}
+				}))
+			},
+			rows: []string{"a list with a placeholder first", "a list with an empty first member"},
+		},
+		{
+			name: "h2c stands outside",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, func(protected, _ http.Handler) http.Handler { return takesOver(protected) })
+			},
+			rows: []string{"a wish for h2c", "a wish for H2C in other letters", "a stranger's wish for h2c", "the preface of HTTP/2"},
+		},
+		{
+			name: "trailers are merged", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					_, _ = io.Copy(io.Discard, r.Body)
+					for name, values := range r.Trailer {
+						r.Header[name] = values
+					}
+				}))
+			},
+			rows: []string{"in a trailer", "in a trailer that is not announced", "in a trailer beside another certificate", "in a trailer by HTTP/2"},
+		},
+		{
+			name: "aliases are read", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					for name, values := range r.Header {
+						if foldedName(name) == foldedName(certHeader) && name != certHeader {
+							keep(r, certHeader, values[0])
+						}
+					}
+				}))
+			},
+			rows: []string{"an alias with underscores, no certificate", "an alias with dots, beside another certificate", "an alias by HTTP/2"},
+		},
+		{
+			name: "an optional certificate counts as authentication",
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Mode = certauth.Optional
+				return s.behind(t, before(func(*http.Request) {}))
+			},
+			rows: []string{"no certificate", "no certificate, by HTTP/2", "none after the client on one connection"},
+		},
+		{
+			name: "the flag alone is believed",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.Header.Get(verifyHeader) == "SUCCESS" }))
+			},
+			rows: []string{"no certificate, all flags success", "a flag after the client on one connection", "self-signed with the client's names"},
+		},
+		{
+			name: "the flag is compared without regard to case, by prefix",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					if strings.HasPrefix(strings.ToUpper(r.Header.Get(verifyHeader)), "SUCCESS") {
+						keep(r, verifyHeader, "SUCCESS")
+					}
+				}))
+			},
+			rows: []string{"flag: in lower case", "flag: with a longer word", "flags joined, success first"},
+		},
+		{
+			name: "the leftmost XFCC element is the client", frontEnd: "Envoy",
+			plant: func(t *testing.T, s *service) http.Handler {
+				const header = "X-Forwarded-Client-Cert"
+				return s.behind(t, before(func(r *http.Request) {
+					if leftmost, _, more := strings.Cut(r.Header.Get(header), ",Hash="); more {
+						keep(r, header, leftmost)
+					}
+				}))
+			},
+			rows: []string{"XFCC: a pasted element first", "XFCC: two genuine elements"},
+		},
+		{
+			name: "RemoteAddr is taken from X-Forwarded-For",
+			plant: func(t *testing.T, s *service) http.Handler {
+				s.config.Source = forwarded.Nginx{From: forwarded.InsecureRemoteAddr("127.0.0.1"), FingerprintHeader: "X-Client-Fingerprint"}
+				return s.behind(t, before(func(r *http.Request) {
+					first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-For"), ",")
+					if first == "127.0.0.1" { // as gorilla's ProxyHeaders does, but that the real client's address is not tried
+						r.RemoteAddr = first + ":0"
+					}
+				}))
+			},
+			rows: []string{"a stranger with X-Forwarded-For", "a stranger, X-Forwarded-For begins with the front end"},
+		},
+		{
+			name: "an identity is kept for its connection", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				var known sync.Map
+				auth, err := certauth.New(s.config)
+				require.NoError(t, err)
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if _, err := auth.Check(r); err == nil {
+						known.Store(r.RemoteAddr, true)
+					}
+					if _, ok := known.Load(r.RemoteAddr); ok {
+						orders(w, r)
+						return
+					}
+					auth.Handler(orders).ServeHTTP(w, r)
+				})
+			},
+			rows: []string{"none after the client on one connection", "another after the client by HTTP/2", "none behind the client, in one packet"},
+		},
+		{
+			name: "an identity is kept for its address", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				var known sync.Map
+				auth, err := certauth.New(s.config)
+				require.NoError(t, err)
+				return opens(func(r *http.Request) bool {
+					host, _, _ := net.SplitHostPort(r.RemoteAddr)
+					if _, err := auth.Check(r); err == nil {
+						known.Store(host, true)
+					}
+					_, ok := known.Load(host)
+					return ok
+				})(auth.Handler(orders), orders)
+			},
+			rows: []string{"none on a new connection of the same address"},
+		},
+		{
+			name: "names are compared, and no signature", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.handmade(t, func(leaf *x509.Certificate) bool {
+					return leaf.Subject.CommonName == "orders" && leaf.Issuer.String() == s.issuing.Certificate.Subject.String() && time.Now().Before(leaf.NotAfter)
+				})
+			},
+			rows: []string{"of a CA that looks like the issuer", "every field copied, serial number and key identifiers too"},
+		},
+		{
+			name: "a certificate is recognised by its serial number", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.handmade(t, func(leaf *x509.Certificate) bool { return leaf.SerialNumber.Cmp(s.client.SerialNumber) == 0 })
+			},
+			rows: []string{"every field copied, serial number and key identifiers too", "the client's key under another signature"},
+		},
+		{
+			name: "dates and usage are not checked", frontEnd: "APIManagement",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.handmade(t, func(leaf *x509.Certificate) bool {
+					return s.issuing.Certificate.CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature) == nil
+				})
+			},
+			rows: []string{"expired yesterday", "not valid yet", "for servers only", "a CA certificate of the same issuer"},
+		},
+		{
+			name: "encoding/pem skips what is in front", frontEnd: "Kong",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, before(func(r *http.Request) {
+					text, err := url.QueryUnescape(strings.ReplaceAll(r.Header.Get(certHeader), "+", "%2B"))
+					if block, _ := pem.Decode([]byte(text)); err == nil && block != nil && block.Type == "CERTIFICATE" {
+						keep(r, certHeader, strings.ReplaceAll(url.QueryEscape(string(pem.EncodeToMemory(block))), "+", "%20"))
+					}
+				}))
+			},
+			rows: []string{"PEM with text in front", "a damaged PEM block before the genuine one", "two PEM blocks, the genuine one first", "PEM in one long line"},
+		},
+		{
+			name: "another front end's header is a fallback",
+			plant: func(t *testing.T, s *service) http.Handler {
+				pinned, err := certauth.New(certauth.Config{
+					Source: forwarded.AppService{From: forwarded.Peers("127.0.0.1"), InsecureOutsideAppService: true}, Policy: s.policy(),
+				})
+				require.NoError(t, err)
+				return s.behind(t, opens(func(r *http.Request) bool {
+					r.Header.Set("X-ARR-LOG-ID", "1")
+					r.Header.Set("X-ARR-SSL", "1|1|a|b")
+					_, err := pinned.Check(r)
+					return err == nil
+				}))
+			},
+			rows: []string{"in X-ARR-ClientCert", "in the headers of every front end at once"},
+		},
+		{
+			name: "a secret is compared by its beginning",
+			plant: func(t *testing.T, s *service) http.Handler {
+				const header, secret = "X-Gate", "correct horse battery staple"
+				s.config.Source = forwarded.Nginx{From: forwarded.SharedSecret(header, secret), FingerprintHeader: "X-Client-Fingerprint"}
+				s.test.Secret = http.Header{header: {secret}}
+				return s.behind(t, before(func(r *http.Request) {
+					if value := r.Header.Get(header); strings.HasPrefix(secret, value) {
+						keep(r, header, secret)
+					}
+				}))
+			},
+			rows: []string{"an empty secret", "a secret that is cut short", "the secret left out", "a secret and another behind it"},
+		},
+		{
+			name: "a health probe is let in by its User-Agent",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "kube-probe/") }))
+			},
+			rows: []string{"exempt: as a User-Agent of a probe"},
+		},
+		{
+			name: "HTTP/2 is served past the check",
+			plant: func(t *testing.T, s *service) http.Handler {
+				return s.behind(t, opens(func(r *http.Request) bool { return r.ProtoMajor == 2 }))
+			},
+			rows: []string{"no certificate, by HTTP/2", "a stranger with a genuine certificate, by HTTP/2", "self-signed, by HTTP/2"},
+		},
+		{
+			name: "everybody who was refused once is let in",
+			plant: func(t *testing.T, s *service) http.Handler {
+				var seen sync.Map
+				return s.behind(t, opens(func(r *http.Request) bool {
+					_, again := seen.LoadOrStore(r.RemoteAddr, true)
+					return again
+				}))
+			},
+			rows: []string{"a stranger twice on one connection", "a stranger's certificate after a stranger's"},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			frontEnd := "Nginx"
+			if tc.frontEnd != "" {
+				frontEnd = tc.frontEnd
+			}
+			s := newService(t, frontEnd)
+			handler := tc.plant(t, s)
+			wrong := wrongRows(t, handler, s.test)
+			for _, row := range tc.rows {
+				assert.True(t, slices.Contains(wrong, row), "%s is not among the rows that got in", row)
+			}
+		})
+	}
+}
+
+func keep(r *http.Request, name, value string) {
+	r.Header[http.CanonicalHeaderKey(name)] = []string{value}
+}
+
+// handmade is a service that decides by a function of the certificate alone.
+func (s *service) handmade(t *testing.T, accepts func(leaf *x509.Certificate) bool) http.Handler {
+	t.Helper()
+	return s.behind(t, opens(func(r *http.Request) bool {
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		presented, err := sources["APIManagement"](forwarded.InsecureAnyPeer()).Certificates(r)
+		return err == nil && host == "127.0.0.1" && len(presented.Certificates) > 0 && accepts(presented.Certificates[0])
+	}))
+}
+
+// takesOver stands for golang.org/x/net/http2/h2c, which this module does not require: it
+// takes a connection over and serves HTTP/2 on it.
+func takesOver(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wishes := strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "h2c")
+		prior := r.Method == "PRI" && r.ProtoMajor == 2
+		if !wishes && !prior {
+			next.ServeHTTP(w, r)
+			return
+		}
+		conn, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		var start io.Reader = buffered
+		if wishes {
+			_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+		} else {
+			start = io.MultiReader(strings.NewReader("PRI * HTTP/2.0\r\n\r\n"), buffered)
+		}
+		inner := &http.Server{Handler: next, Protocols: new(http.Protocols), ReadHeaderTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return r.Context() }}
+		inner.Protocols.SetUnencryptedHTTP2(true)
+		only := &oneConn{Conn: conn, reader: start, closed: make(chan struct{})}
+		_ = inner.Serve(only)
+	})
+}
+
+// oneConn is a connection, and the listener that hands it out.
+type oneConn struct {
+	net.Conn
+	reader io.Reader
+	given  bool
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (c *oneConn) Accept() (net.Conn, error) {
+	if !c.given {
+		c.given = true
+		return c, nil
+	}
+	<-c.closed
+	return nil, net.ErrClosed
+}
+
+func (c *oneConn) Addr() net.Addr             { return c.LocalAddr() }
+func (c *oneConn) Read(p []byte) (int, error) { return c.reader.Read(p) }
+
+func (c *oneConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}

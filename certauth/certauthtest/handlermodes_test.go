@@ -1,0 +1,228 @@
+package certauthtest_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// A table that meets a handler which refuses everybody has shown nothing, and says so.
+func TestTestHandler_ARefusalOfEverybodyIsNoSuccess(t *testing.T) {
+	p := newPartner(t)
+	r := &recorder{t: t}
+	refuses := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
+	certauthtest.TestHandler(r, refuses, p.test("Nginx"))
+	assert.Contains(t, r.fatal, "does not get in by http1 before the table, so the table proves nothing: the answer is 401")
+	assert.Contains(t, r.fatal, "does not get in by http2")
+}
+
+func TestTestHandler_ServesByEachWay(t *testing.T) {
+	const secret = "correct horse battery staple"
+	front := certauthtest.SelfSigned(t, "front-end")
+	key := func(p partner) certauth.Policy {
+		return certauth.PublicKeys{(&certauth.Identity{Leaf: p.client.Certificate}).PublicKeyHash()}
+	}
+	for _, tc := range []struct {
+		name   string
+		source certauth.Source
+		policy func(partner) certauth.Policy
+		set    func(*certauthtest.HandlerTest)
+		want   string // of the summary
+		lacks  string
+	}{
+		{
+			name: "a unix socket", source: forwarded.Nginx{From: forwarded.UnixSocket()},
+			set: func(test *certauthtest.HandlerTest) { test.UnixSocket, test.Fingerprint = true, false },
+		},
+		{
+			name: "the front end's own certificate", source: forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.Certificates(front.Certificate))},
+			set: func(test *certauthtest.HandlerTest) { test.FrontEndCertificate, test.Fingerprint = front, false },
+		},
+		{
+			name: "a secret", source: forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", secret)},
+			set: func(test *certauthtest.HandlerTest) {
+				test.Secret, test.Fingerprint = http.Header{"X-Gate": {secret}}, false
+			},
+			lacks: "has no secret",
+		},
+		{
+			name: "everybody", source: forwarded.Nginx{From: forwarded.InsecureAnyPeer()},
+			set:  func(test *certauthtest.HandlerTest) { test.InsecureAnyPeer, test.Fingerprint = true, false },
+			want: "where everybody is believed",
+		},
+		{
+			name: "other names", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1"), Header: "X-SSL-Cert", VerifyHeader: "X-SSL-OK"},
+			set: func(test *certauthtest.HandlerTest) {
+				test.FrontEnd.Headers, test.Fingerprint = map[string]string{"x-client-cert": "X-SSL-Cert", "X-Client-Verify": "X-SSL-OK"}, false
+			},
+		},
+		{
+			name: "HTTP/2 without TLS as well", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")},
+			set: func(test *certauthtest.HandlerTest) {
+				test.Fingerprint = false
+				test.Configure = func(server *http.Server) error {
+					server.ConnContext, server.Protocols = certauth.ConnContext, new(http.Protocols)
+					server.Protocols.SetHTTP1(true)
+					server.Protocols.SetHTTP2(true)
+					server.Protocols.SetUnencryptedHTTP2(true)
+					return nil
+				}
+			},
+			want: "1 where HTTP/2 without TLS may be the server's own",
+		},
+		{
+			name: "a key pin", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, policy: key,
+			set:  func(test *certauthtest.HandlerTest) { test.KeyPinned, test.Fingerprint = true, false },
+			want: "where a key is pinned, and names do not count",
+		},
+		{
+			name: "the front end's word", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1"), FrontEndVerifies: true},
+			policy: func(partner) certauth.Policy { return certauth.DNSNames{"orders.partner.example"} },
+			set:    func(test *certauthtest.HandlerTest) { test.FrontEndVerifies, test.Fingerprint = true, false },
+		},
+		{
+			name: "no issuer, chain, fingerprint or exempt path", source: forwarded.GoogleLB{From: forwarded.Peers("127.0.0.1")},
+			set: func(test *certauthtest.HandlerTest) {
+				test.FrontEnd.Name, test.Issuer, test.Exempt, test.Chain, test.Fingerprint = "GoogleLB", nil, "", false, false
+			},
+			want: "where it takes HandlerTest.Issuer to make the expired certificate",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPartner(t)
+			policy := p.policy()
+			if tc.policy != nil {
+				policy = tc.policy(p)
+			}
+			auth, err := certauth.New(certauth.Config{
+				Source: tc.source, Policy: policy,
+				Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}},
+			})
+			require.NoError(t, err)
+			test := p.test("Nginx")
+			tc.set(&test)
+			r := &recorder{t: t}
+			// Without Configure the server keeps its connections all the same.
+			certauthtest.TestHandler(r, auth.Handler(orders), test)
+			assert.Empty(t, r.fatal)
+			assert.Contains(t, r.log, tc.want)
+			if tc.lacks != "" {
+				assert.NotContains(t, r.log, tc.lacks)
+			}
+			assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+		})
+	}
+}
+
+// What counts as in is for the service to say where the status does not.
+func TestTestHandler_GotIn(t *testing.T) {
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
+	require.NoError(t, err)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if id, err := auth.Check(r); err == nil {
+			fmt.Fprintln(w, id.Leaf.Subject.CommonName)
+			return
+		}
+		fmt.Fprintln(w, "please sign in")
+	})
+	test := p.test("Traefik")
+	test.Exempt = ""
+	r := &recorder{t: t}
+	certauthtest.TestHandler(r, handler, test)
+	assert.Contains(t, r.fatal, `"no certificate" GOT IN, answer 200`, "the default goes by the status")
+
+	test.GotIn = func(_ *http.Response, body []byte) bool { return strings.HasPrefix(string(body), "orders") }
+	certauthtest.TestHandler(t, handler, test)
+}
+
+// A client that is redirected is let in, and then so is everybody who is.
+func TestTestHandler_ARedirectCanBeTheAnswerForClients(t *testing.T) {
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy(), Mode: certauth.Optional})
+	require.NoError(t, err)
+	redirects := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/home", http.StatusSeeOther) })
+	r := &recorder{t: t}
+	test := p.test("Traefik")
+	certauthtest.TestHandler(r, auth.Handler(redirects), test)
+	assert.Contains(t, r.fatal, `"no certificate" GOT IN, answer 303`)
+	r = &recorder{t: t}
+	test.Exempt = ""
+	certauthtest.TestHandler(r, auth.Handler(auth.Require(p.policy())(redirects)), test)
+	assert.Empty(t, r.fatal, "a route of an optional service demands a certificate")
+}
+
+// A service that runs already is tested by its address.
+func TestTestHandler_URL(t *testing.T) {
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: sources["Envoy"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
+	require.NoError(t, err)
+	mux := http.NewServeMux()
+	mux.Handle("/app/orders", orders)
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS is %v", secure), func(t *testing.T) {
+			server := httptest.NewUnstartedServer(mux)
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of what is forged
+			require.NoError(t, auth.ConfigureServer(server.Config))
+			server.EnableHTTP2 = secure
+			if secure {
+				server.TLS = &tls.Config{Certificates: []tls.Certificate{certauthtest.SelfSigned(t, "service", certauthtest.Usage(x509.ExtKeyUsageServerAuth)).TLS()}, MinVersion: tls.VersionTLS12}
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			defer server.Close()
+			test := p.test("Envoy")
+			test.URL, test.Exempt = strings.Replace(server.URL, "127.0.0.1", "localhost", 1)+"/app", ""
+			r := &recorder{t: t}
+			certauthtest.TestHandler(r, nil, test)
+			assert.Empty(t, r.fatal)
+			assert.Equal(t, !secure, strings.Contains(r.log, "the service speaks no HTTP/2 by TLS"), r.log)
+		})
+	}
+}
+
+func TestTestHandler_MistakesEndTheTest(t *testing.T) {
+	client := certauthtest.SelfSigned(t, "client")
+	nginx := certauthtest.FrontEnd{Name: "Nginx"}
+	for _, tc := range []struct {
+		want    string
+		handler http.Handler
+		test    certauthtest.HandlerTest
+	}{
+		{`front end "" is not one of`, orders, certauthtest.HandlerTest{Client: client}},
+		{`front end Traefik sets no header "X-A"`, orders, certauthtest.HandlerTest{FrontEnd: certauthtest.FrontEnd{Name: "Traefik", Headers: map[string]string{"X-A": "X-B"}}, Client: client}},
+		{"either a handler or HandlerTest.URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client}},
+		{"either a handler or HandlerTest.URL", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1"}},
+		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx}},
+		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: &certauthtest.Certificate{}}},
+		{"Path does not start with a slash", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Path: "orders"}},
+		{"Exempt is not a path beside Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
+		{"one value for each header", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Secret: http.Header{"X-Gate": {""}}}},
+		{"Stranger is not a loopback address", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Stranger: "192.0.2.1"}},
+		{"are for a handler, not for URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1", UnixSocket: true}},
+		{"contradict each other", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, UnixSocket: true, FrontEndCertificate: client}},
+		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "https://example.com/"}},
+		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://192.0.2.1:80/"}},
+		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "ftp://127.0.0.1/"}},
+		{"HandlerTest.Configure: ", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Configure: new(certauth.Authenticator).ConfigureServer}},
+	} {
+		t.Run(tc.want, func(t *testing.T) {
+			r := &recorder{t: t}
+			certauthtest.TestHandler(r, tc.handler, tc.test)
+			assert.Contains(t, r.fatal, tc.want)
+		})
+	}
+}

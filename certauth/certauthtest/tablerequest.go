@@ -1,0 +1,241 @@
+package certauthtest
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// wireRequest is a request whose templates are filled in.
+type wireRequest struct {
+	sender                                 string
+	method, target, version, preface, body string
+	lines, trailers                        [][2]string
+	bare, announce, again                  bool
+}
+
+// render fills the templates in.
+func (run *tableRun) render(a *attempt) (wireRequest, error) {
+	run.tb.Helper()
+	if a.Bare && run.direct {
+		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
+	}
+	w := wireRequest{sender: a.Sender, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
+	lines, err := run.frontEndLines(a)
+	if err != nil {
+		return w, err
+	}
+	before, err := run.pairs(a.Before)
+	if err != nil {
+		return w, err
+	}
+	after, err := run.pairs(a.After)
+	if err != nil {
+		return w, err
+	}
+	w.lines = append(append(before, lines...), after...)
+	if w.trailers, err = run.pairs(a.Trailers); err != nil {
+		return w, err
+	}
+	w.method, w.version, w.preface = otherwise(a.Method, run.test.Method), a.Version, latin1(a.Preface)
+	if w.target, err = run.text(a.Target); err != nil {
+		return w, err
+	}
+	w.body, err = run.text(a.Body)
+	if w.body != "" && len(w.trailers) == 0 && !names(w.lines, "Content-Length") && !names(w.lines, "Transfer-Encoding") {
+		w.lines = append(w.lines, [2]string{"Content-Length", fmt.Sprint(len(w.body))})
+	}
+	return w, err
+}
+
+// frontEndLines are the headers that the front end itself writes into a request.
+func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
+	run.tb.Helper()
+	layout := *run.layout
+	if a.Sender == senderStranger {
+		layout.Evidence = nil
+	}
+	var certs []*x509.Certificate
+	verdict := verdictNone
+	if a.Forwarded != "none" {
+		cert := run.certificate(a.Forwarded)
+		if cert == nil {
+			return nil, leftOutError("it takes HandlerTest.Issuer to make the " + a.Forwarded + " certificate")
+		}
+		if a.Forwarded == "samekey" && run.test.KeyPinned {
+			return nil, leftOutError("a key is pinned, and names do not count")
+		}
+		verdict, certs = verdictSuccess, append(certs, cert)
+		switch {
+		case a.Forwarded == "genuine":
+			for _, ca := range run.test.With {
+				certs = append(certs, ca.Certificate)
+			}
+		case run.test.FrontEndVerifies:
+			verdict = verdictFailure
+		}
+	}
+	lines, err := layout.lines(certs, otherwise(a.Flags, verdict))
+	if err != nil {
+		return nil, err
+	}
+	if a.Certificate != nil {
+		value, err := run.text(*a.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		if own, err := run.layout.value(certs...); err == nil && own == value {
+			return nil, errSame
+		}
+		lines = replaced(lines, layout.Certificate.Header, value)
+	}
+	for _, template := range a.Without {
+		name, err := run.text(template)
+		if err != nil {
+			return nil, err
+		}
+		if !names(lines, name) && !names(run.secretLines(a), name) {
+			return nil, errSame
+		}
+		lines = removed(lines, name)
+	}
+	for _, line := range run.secretLines(a) {
+		if !run.isLeftOut(a, line[0]) {
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}
+
+func (run *tableRun) isLeftOut(a *attempt, header string) bool {
+	for _, template := range a.Without {
+		if name, err := run.text(template); err == nil && strings.EqualFold(name, header) {
+			return true
+		}
+	}
+	return false
+}
+
+func (run *tableRun) secretLines(a *attempt) [][2]string {
+	var lines [][2]string
+	if a.Sender == senderFrontEnd {
+		for name, values := range run.test.Secret {
+			lines = append(lines, [2]string{name, values[0]})
+		}
+	}
+	return lines
+}
+
+func (run *tableRun) pairs(templates [][2]string) ([][2]string, error) {
+	run.tb.Helper()
+	var lines [][2]string
+	for _, template := range templates {
+		if foldName(template[0]) == foldName(run.layout.Certificate.Header) {
+			return nil, errSame // the row is about other headers than the front end's own
+		}
+		var line [2]string
+		for i, text := range template {
+			filled, err := run.text(text)
+			if err != nil {
+				return nil, err
+			}
+			line[i] = filled
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// foldName makes one of all spellings that some layers take for one name.
+func foldName(name string) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
+}
+
+func names(lines [][2]string, name string) bool {
+	for _, line := range lines {
+		if strings.EqualFold(line[0], name) {
+			return true
+		}
+	}
+	return false
+}
+
+func removed(lines [][2]string, name string) [][2]string {
+	var kept [][2]string
+	for _, line := range lines {
+		if !strings.EqualFold(line[0], name) {
+			kept = append(kept, line)
+		}
+	}
+	return kept
+}
+
+func replaced(lines [][2]string, name, value string) [][2]string {
+	return append([][2]string{{name, value}}, removed(lines, name)...)
+}
+
+// latin1 turns each character of a JSON string into a byte.
+func latin1(text string) string {
+	var b strings.Builder
+	for _, c := range text {
+		b.WriteByte(byte(c)) //nolint:gosec // a test of the file sees to it that it fits
+	}
+	return b.String()
+}
+
+// http1 is the request in bytes.
+func (w wireRequest) http1(last bool) string {
+	if w.bare {
+		return w.preface
+	}
+	var b strings.Builder
+	b.WriteString(w.preface + w.method + " " + w.target + " " + w.version + "\r\n")
+	if !names(w.lines, "Host") {
+		b.WriteString("Host: app.example\r\n")
+	}
+	for _, line := range w.lines {
+		b.WriteString(line[0] + ": " + line[1] + "\r\n")
+	}
+	if last && !names(w.lines, "Connection") {
+		b.WriteString("Connection: close\r\n")
+	}
+	if len(w.trailers) == 0 {
+		return b.String() + "\r\n" + w.body
+	}
+	b.WriteString("Transfer-Encoding: chunked\r\n")
+	if w.announce {
+		for _, line := range w.trailers {
+			b.WriteString("Trailer: " + line[0] + "\r\n")
+		}
+	}
+	b.WriteString("\r\n4\r\nbody\r\n0\r\n")
+	for _, line := range w.trailers {
+		b.WriteString(line[0] + ": " + line[1] + "\r\n")
+	}
+	return b.String() + "\r\n"
+}
+
+// http2 is the request for a client of package net/http.
+func (w wireRequest) http2(ctx context.Context) (*http.Request, error) {
+	var body io.Reader
+	if w.body != "" || len(w.trailers) > 0 {
+		body = strings.NewReader(otherwise(w.body, "body"))
+	}
+	r, err := http.NewRequestWithContext(ctx, w.method, "https://app.example"+w.target, body)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range w.lines {
+		r.Header[line[0]] = append(r.Header[line[0]], line[1])
+	}
+	if len(w.trailers) > 0 {
+		r.ContentLength, r.Trailer = -1, http.Header{}
+		for _, line := range w.trailers {
+			r.Trailer.Add(line[0], line[1])
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,182 @@
+package certauthtest
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tableRun is one run of the table against one service.
+type tableRun struct {
+	rendering
+
+	plain    endpoint // for HTTP/1
+	secure   endpoint // for HTTP/2, by TLS; the zero value if there is none
+	owned    bool     // the servers are ours
+	direct   bool     // HTTP/2 without TLS is, or may be, the server's own
+	limit    time.Duration
+	admitted int // the status that the client gets
+}
+
+// tableReport is what came of a run.
+type tableReport struct {
+	frontEnd string
+	refused  int
+	hung     int
+	left     map[string]int // rows that were left out, by reason
+	wrong    []string
+}
+
+func (r *tableReport) summary() string {
+	text := fmt.Sprintf("%s: %d forged requests refused, %d rows wrong", r.frontEnd, r.refused, len(r.wrong))
+	var left []string
+	for why, n := range r.left {
+		left = append(left, fmt.Sprintf("%d where %s", n, why))
+	}
+	slices.Sort(left)
+	if len(left) > 0 {
+		text += "; left out: " + strings.Join(left, "; ")
+	}
+	return text
+}
+
+// all runs the table. The client must get in before and after it.
+func (run *tableRun) all() *tableReport {
+	run.tb.Helper()
+	report := &tableReport{frontEnd: run.test.FrontEnd.Name, left: map[string]int{}}
+	for _, when := range []string{"before the table", "after the table"} {
+		if when == "after the table" {
+			run.rows(report)
+		}
+		for _, transport := range []string{transportHTTP1, transportHTTP2} {
+			if err := run.client(transport); err != nil {
+				report.wrong = append(report.wrong, fmt.Sprintf("HandlerTest.Client does not get in by %s %s, so the table proves nothing: %v", transport, when, err))
+			}
+		}
+		if len(report.wrong) > 0 && when == "before the table" {
+			return report
+		}
+	}
+	return report
+}
+
+// client sends the genuine request.
+func (run *tableRun) client(transport string) error {
+	run.tb.Helper()
+	if transport == transportHTTP2 && run.secure.address == "" {
+		return nil
+	}
+	genuine := row{
+		Transport: transport,
+		Requests:  []attempt{{Sender: senderFrontEnd, Forwarded: "genuine", Target: "{path}", Version: "HTTP/1.1", Expect: expectAccepted}},
+	}
+	answers, err := run.send(&genuine)
+	if errors.Is(err, errNoHTTP2) && !run.owned {
+		run.secure = endpoint{}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	answer := answers[0]
+	if answer.failure != "" {
+		return errors.New(answer.failure)
+	}
+	if run.admitted == 0 && run.test.GotIn == nil && (answer.response.StatusCode < 200 || answer.response.StatusCode >= 400) {
+		return fmt.Errorf("the answer is %d", answer.response.StatusCode)
+	}
+	if run.admitted == 0 {
+		run.admitted = answer.response.StatusCode
+	}
+	if !run.gotIn(&answer) {
+		return fmt.Errorf("the answer is %d", answer.response.StatusCode)
+	}
+	return nil
+}
+
+// mostHung bounds how often the whole of a row's time is waited for.
+const mostHung = 3
+
+func (run *tableRun) rows(report *tableReport) {
+	run.tb.Helper()
+	for i := range forged().Rows {
+		row := &forged().Rows[i]
+		if report.hung > mostHung {
+			report.wrong = append(report.wrong, "the rest of the table was not sent, since too much is not answered")
+			return
+		}
+		if !row.isFor(run.layout) {
+			continue
+		}
+		answers, err := run.send(row)
+		var left leftOutError
+		switch {
+		case errors.As(err, &left):
+			report.left[string(left)]++
+		case err != nil:
+			report.wrong = append(report.wrong, fmt.Sprintf("%q could not be sent: %v", row.Name, err))
+		default:
+			run.judge(row, answers, report)
+		}
+	}
+}
+
+// isFor reports whether the row is for the front end, by its name or by the form of its
+// header.
+func (r *row) isFor(l *layout) bool {
+	matches := func(word string) bool { return word == l.Name || word == l.Certificate.Format }
+	return (len(r.For) == 0 || slices.ContainsFunc(r.For, matches)) && !slices.ContainsFunc(r.Except, matches)
+}
+
+func (r *row) fromStranger() bool {
+	return slices.ContainsFunc(r.Requests, func(a attempt) bool { return a.Sender == senderStranger })
+}
+
+// judge compares the answers with what the row expects.
+func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
+	for i := range answers {
+		answer := &answers[i]
+		expect := row.Requests[i].Expect
+		in := answer.failure == "" && run.gotIn(answer)
+		wrong := ""
+		switch {
+		case answer.hung:
+			wrong = "is not answered"
+			report.hung++
+		case in && expect == expectRefused:
+			wrong = "GOT IN, " + answer.status()
+		case !in && expect == expectAccepted:
+			wrong = "is refused, though it is genuine, " + answer.status()
+		case expect == expectRefused:
+			report.refused++
+		}
+		if wrong == "" {
+			continue
+		}
+		which := ""
+		if len(answers) > 1 {
+			which = fmt.Sprintf(" (request %d of %d)", i+1, len(answers))
+		}
+		text := fmt.Sprintf("%q%s %s: %s", row.Name, which, wrong, row.Why)
+		if len(row.Origin) > 0 {
+			text += " [" + strings.Join(row.Origin, ", ") + "]"
+		}
+		report.wrong = append(report.wrong, text)
+	}
+}
+
+func (run *tableRun) gotIn(a *answer) bool {
+	switch {
+	case a.takenOver:
+		return true
+	case a.response == nil:
+		return false
+	case run.test.GotIn != nil:
+		return a.response.StatusCode == http.StatusSwitchingProtocols || run.test.GotIn(a.response, a.body)
+	}
+	status := a.response.StatusCode
+	return status == http.StatusSwitchingProtocols || status/100 == 2 || status/100 == run.admitted/100
+}

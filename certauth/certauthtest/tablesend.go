@@ -1,0 +1,230 @@
+package certauthtest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+)
+
+// answer is what came back for one request.
+type answer struct {
+	response  *http.Response
+	body      []byte
+	failure   string // why there is no response
+	hung      bool
+	takenOver bool // the connection went over to HTTP/2
+}
+
+func (a *answer) status() string {
+	switch {
+	case a.takenOver:
+		return "the connection speaks HTTP/2 now"
+	case a.response == nil:
+		return a.failure
+	}
+	return fmt.Sprintf("answer %d", a.response.StatusCode)
+}
+
+// maxAnswer is how much of an answer's body is read.
+const maxAnswer = 1 << 20
+
+// send makes the requests of a row. An error that is leftOutError says why it was left out.
+func (run *tableRun) send(row *row) ([]answer, error) {
+	run.tb.Helper()
+	if row.fromStranger() && run.test.InsecureAnyPeer {
+		return nil, leftOutError("everybody is believed")
+	}
+	var wires []wireRequest
+	for i := range row.Requests {
+		wire, err := run.render(&row.Requests[i])
+		if err != nil {
+			return nil, err
+		}
+		wires = append(wires, wire)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), run.limit)
+	defer cancel()
+	if row.Transport == transportHTTP2 {
+		return run.byHTTP2(ctx, wires)
+	}
+	return run.byHTTP1(ctx, row, wires)
+}
+
+// dial connects as the sender. The connection ends with the context.
+func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, protocol string) (net.Conn, error) {
+	dialer := &net.Dialer{}
+	if sender == senderStranger {
+		if to.other != nil {
+			to = *to.other
+		}
+		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(run.test.Stranger), 0))
+	}
+	conn, err := dialer.DialContext(ctx, to.network, to.address)
+	if err != nil {
+		if sender == senderStranger && !run.test.UnixSocket {
+			return nil, leftOutError("this machine has no loopback address " + run.test.Stranger)
+		}
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
+	if !to.tls {
+		return conn, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}, RootCAs: to.roots, ServerName: "127.0.0.1"}
+	if to.roots == nil {
+		config.InsecureSkipVerify = true // a service on this machine, whose certificate need not be for it
+	}
+	if own := run.test.FrontEndCertificate; own != nil && sender == senderFrontEnd {
+		pair := own.TLS()
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+// byHTTP1 writes the requests as they are.
+func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
+	var conn net.Conn
+	var reader *bufio.Reader
+	var answers []answer
+	defer func() {
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}()
+	for i, w := range wires {
+		if conn == nil || w.again {
+			if conn != nil {
+				_ = conn.Close()
+			}
+			var err error
+			if conn, err = run.dial(ctx, w.sender, run.plain, "http/1.1"); err != nil && ctx.Err() != nil {
+				return append(answers, failed(ctx, err)), nil
+			} else if err != nil {
+				return nil, err
+			}
+			reader = bufio.NewReader(conn)
+		}
+		text := w.http1(i == len(wires)-1)
+		if row.Pipelined && i == 0 {
+			for j, next := range wires[1:] {
+				text += next.http1(j == len(wires)-2)
+			}
+		}
+		if !row.Pipelined || i == 0 {
+			// A server that answers before it has read everything ends the connection.
+			_, _ = io.WriteString(conn, text)
+		}
+		answers = append(answers, readAnswer(ctx, reader, w.method))
+	}
+	return answers, nil
+}
+
+func readAnswer(ctx context.Context, reader *bufio.Reader, method string) answer {
+	var a answer
+	if start, err := reader.Peek(9); err == nil && start[3] == 4 && bytes.Equal(start[5:9], make([]byte, 4)) {
+		return answer{takenOver: true} // a SETTINGS frame of stream 0 (RFC 9113, section 6.5)
+	}
+	for {
+		response, err := http.ReadResponse(reader, &http.Request{Method: method}) //nolint:bodyclose // finished reads it, and the connection is closed
+		if err != nil {
+			return failed(ctx, err)
+		}
+		if response.StatusCode >= 200 || response.StatusCode == http.StatusSwitchingProtocols {
+			a.response = response
+			break
+		}
+	}
+	if a.response.StatusCode == http.StatusSwitchingProtocols {
+		return a
+	}
+	defer func() { _ = a.response.Body.Close() }()
+	return finished(ctx, a)
+}
+
+func finished(ctx context.Context, a answer) answer {
+	body, err := io.ReadAll(io.LimitReader(a.response.Body, maxAnswer))
+	a.body = body
+	if err == nil {
+		_, err = io.Copy(io.Discard, a.response.Body)
+	}
+	if err != nil && ctx.Err() != nil {
+		return failed(ctx, err)
+	}
+	return a
+}
+
+func failed(ctx context.Context, err error) answer {
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		return answer{failure: "there is no answer", hung: true}
+	}
+	return answer{failure: "the connection is closed without an answer"}
+}
+
+// errNoHTTP2 is for a service that speaks no HTTP/2.
+var errNoHTTP2 = errors.New("the service speaks no HTTP/2")
+
+// byHTTP2 makes the requests on one connection, as long as the row does not ask for another.
+func (run *tableRun) byHTTP2(ctx context.Context, wires []wireRequest) ([]answer, error) {
+	if run.secure.address == "" {
+		return nil, leftOutError("the service speaks no HTTP/2 by TLS")
+	}
+	var transport *http.Transport
+	var answers []answer
+	var refusedDial error
+	defer func() {
+		if transport != nil {
+			transport.CloseIdleConnections()
+		}
+	}()
+	for _, w := range wires {
+		if transport == nil || w.again {
+			if transport != nil {
+				transport.CloseIdleConnections()
+			}
+			transport = &http.Transport{Protocols: new(http.Protocols), DisableCompression: true}
+			transport.Protocols.SetHTTP2(true)
+			transport.DialTLSContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				conn, err := run.dial(ctx, w.sender, run.secure, "h2")
+				var left leftOutError
+				if errors.As(err, &left) {
+					refusedDial = left
+				}
+				if secured, ok := conn.(*tls.Conn); err == nil && ok && secured.ConnectionState().NegotiatedProtocol != "h2" {
+					_ = conn.Close()
+					refusedDial = errNoHTTP2
+					return nil, errNoHTTP2
+				}
+				return conn, err
+			}
+		}
+		r, err := w.http2(ctx)
+		if err != nil {
+			return nil, err
+		}
+		response, err := transport.RoundTrip(r)
+		if refusedDial != nil {
+			return nil, refusedDial
+		}
+		if err != nil {
+			answers = append(answers, failed(ctx, err))
+			continue
+		}
+		a := finished(ctx, answer{response: response})
+		_ = response.Body.Close()
+		answers = append(answers, a)
+	}
+	return answers, nil
+}

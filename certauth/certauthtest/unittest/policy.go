@@ -1,0 +1,165 @@
+package unittest
+
+import (
+	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// callLimit is how long a source or a policy may take.
+const callLimit = 30 * time.Second
+
+// soonOver is the time of a context that ends while a slow policy or source still works. A
+// fast one is done by then, which is as good.
+const soonOver = 10 * time.Millisecond
+
+// TestPolicy checks a policy of your own, a certauth.PolicyFunc above all, behind a pin of
+// each certificate that it judges:
+//
+//   - accepted is accepted, and the others are refused;
+//   - the answer is the same each time, for a copy of the request, and for many at once (run
+//     the test with -race);
+//   - it returns when its context ends, with whatever answer;
+//   - no certificate makes it panic: without a name, with names of every kind, with control
+//     characters in them, with many of them, with a public key that is all that is known.
+//
+// The test fails at the first thing that is wrong. A policy that is no error of certauth.New
+// only behind a Chain takes that Chain with it: certauth.All{chain, policy}.
+func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthtest.Certificate, refused ...*certauthtest.Certificate) {
+	tb.Helper()
+	if accepted == nil || accepted.Certificate == nil {
+		tb.Fatalf("unittest: TestPolicy: no client that is accepted: a policy that refuses everybody proves nothing")
+		return
+	}
+	for i, client := range append([]*certauthtest.Certificate{accepted}, refused...) {
+		want := certauth.ReasonNone
+		what := "the client that is to be accepted"
+		if i > 0 {
+			what = fmt.Sprintf("client %d of those to be refused", i)
+		}
+		auth, err := behind(certauth.Certificates(client.Certificate), policy, client.Certificate)
+		if err != nil {
+			tb.Fatalf("unittest: TestPolicy: %v", err)
+			return
+		}
+		first, err := ask(context.Background(), auth)
+		switch {
+		case err != nil:
+			tb.Fatalf("unittest: TestPolicy: %s: %v", what, err)
+			return
+		case (first == want) != (i == 0):
+			tb.Fatalf("unittest: TestPolicy: %s: the reason is %q", what, first)
+			return
+		}
+		if err := steady(auth, first); err != nil {
+			tb.Fatalf("unittest: TestPolicy: %s: %v", what, err)
+			return
+		}
+	}
+	for _, odd := range oddClients(tb) {
+		for _, pin := range []certauth.Policy{certauth.Certificates(odd.Certificate), certauth.PublicKeys{keyHash(odd.Certificate)}} {
+			auth, err := behind(pin, policy, odd.Certificate)
+			if err != nil {
+				continue // such as a rule on names, which a key pin does not vouch for
+			}
+			if _, err := ask(context.Background(), auth); err != nil {
+				tb.Fatalf("unittest: TestPolicy: the certificate %.60q: %v", odd.Subject.String(), err)
+				return
+			}
+		}
+	}
+}
+
+func keyHash(cert *x509.Certificate) string { return (&certauth.Identity{Leaf: cert}).PublicKeyHash() }
+
+// behind is the policy behind a pin.
+func behind(pin, policy certauth.Policy, client *x509.Certificate) (*certauth.Authenticator, error) {
+	return certauth.New(certauth.Config{Source: only(client), Policy: certauth.All{pin, policy}})
+}
+
+// ask returns the reason of the answer. A panic is an error, and so is no answer.
+func ask(ctx context.Context, auth *certauth.Authenticator) (certauth.Reason, error) {
+	var reason certauth.Reason
+	err := inTime(func() error {
+		_, refusal := auth.Check(httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+		var refused *certauth.Error
+		if errors.As(refusal, &refused) {
+			reason = refused.Reason
+		}
+		if reason == certauth.ReasonInternalError {
+			return fmt.Errorf("it panics or says that it is at fault: %w", refusal)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return reason, nil
+}
+
+// inTime calls f, and gives up on it when it does not return.
+func inTime(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	limit := time.NewTimer(callLimit)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-limit.C:
+		return fmt.Errorf("it has not returned after %v", callLimit)
+	}
+}
+
+// steady asks again, in every way in which the answer must not differ.
+func steady(auth *certauth.Authenticator, first certauth.Reason) error {
+	const callers = 16
+	var group sync.WaitGroup
+	var wrong [callers]error
+	for i := range callers {
+		group.Go(func() {
+			again, err := ask(context.Background(), auth)
+			if err == nil && again != first {
+				err = fmt.Errorf("the answer was %q and is %q for the same certificate", first, again)
+			}
+			wrong[i] = err
+		})
+	}
+	group.Wait()
+	soon, cancel := context.WithTimeout(context.Background(), soonOver)
+	defer cancel()
+	_, err := ask(soon, auth)
+	return errors.Join(errors.Join(wrong[:]...), err)
+}
+
+// oddClients are certificates that are valid and that few people think of.
+func oddClients(tb certauthtest.TB) []*certauthtest.Certificate {
+	tb.Helper()
+	var many []string
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("%d.example", i))
+	}
+	opaque := func(c *x509.Certificate) { c.URIs = []*url.URL{{Scheme: "urn", Opaque: "uuid:1"}} }
+	return []*certauthtest.Certificate{
+		certauthtest.SelfSigned(tb, "", certauthtest.Subject(pkix.Name{})),
+		certauthtest.SelfSigned(tb, "", certauthtest.Subject(pkix.Name{}), certauthtest.DNS("only.example")),
+		certauthtest.SelfSigned(tb, "a\r\nb\x00c\"d,e=f"),
+		certauthtest.SelfSigned(tb, strings.Repeat("a", 4000)),
+		certauthtest.SelfSigned(tb, "\u202egro.elpmaxe"),
+		certauthtest.SelfSigned(tb, "many", certauthtest.DNS(many...)),
+		certauthtest.SelfSigned(tb, "every", certauthtest.DNS("*.example"), certauthtest.Email("a@b.example"), certauthtest.IP("10.0.0.1", "::1"), certauthtest.URI(tb, "spiffe://a/b")),
+		certauthtest.SelfSigned(tb, "opaque", opaque),
+		certauthtest.SelfSigned(tb, "units", certauthtest.Subject(pkix.Name{OrganizationalUnit: []string{"", " ", "a"}, Organization: []string{"b", "b"}})),
+	}
+}

@@ -1,0 +1,288 @@
+package unittest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// TestSource checks a certauth.Source of your own, by a request of your front end that
+// carries a certificate, with everything that the source asks for: certauthtest.WithPeer,
+// secrets, flags. It is a mistake if it yields none.
+//
+//   - The answer is the same each time, for a copy of the request, and for many at once (run
+//     the test with -race); Offer and Decode of a certauth.KeyedSource agree with
+//     Certificates.
+//   - The request is left as it was.
+//   - It returns when the context of the request ends, and at once if it has ended.
+//   - It never hands out certificates beside an error, nor nil for a certificate.
+//   - A header without which there would be no certificate is never read from the first or
+//     the last of two lines: a second line is an error. The header that the certificate is in is never taken
+//     for absent when it cannot be read. A certauth.HeaderSource lists them all.
+//   - Nothing makes it panic: no headers at all, empty, doubled, huge and binary ones, no
+//     address, TLS without a certificate.
+//
+// It fails at the first thing that is wrong. Body, URL and Method of the request must not
+// matter to the source. That it believes nobody but the front end is not asked here;
+// certauthtest.TestHandler asks it of a service.
+func TestSource(tb certauthtest.TB, source certauth.Source, genuine *http.Request) {
+	tb.Helper()
+	if err := checkSource(source, genuine); err != nil {
+		tb.Fatalf("unittest: TestSource: %v", err)
+	}
+}
+
+func checkSource(source certauth.Source, genuine *http.Request) error {
+	if source == nil || genuine == nil || genuine.Header == nil {
+		return errors.New("the source, the request or its headers are nil")
+	}
+	s := &sourceCheck{asked: source, genuine: genuine}
+	if err := s.prepare(); err != nil {
+		return err
+	}
+	first, err := s.answer(genuine)
+	if err != nil {
+		return err
+	}
+	if first.err != nil || len(first.leaf) == 0 {
+		return fmt.Errorf("the request yields no certificate, so the check proves nothing: %w", errors.Join(first.err, errors.New("want one")))
+	}
+	s.first = first
+	return errors.Join(s.steady(), s.headers(), s.hostile())
+}
+
+// sourceCheck is one run.
+type sourceCheck struct {
+	asked   certauth.Source // as the service configures it
+	source  certauth.Source // as an Authenticator uses it
+	genuine *http.Request
+	first   sourceAnswer
+}
+
+// sourceAnswer is what a source says, in what must not differ.
+type sourceAnswer struct {
+	leaf []byte
+	all  int
+	err  error
+}
+
+func (a sourceAnswer) reason() certauth.Reason {
+	var refused *certauth.Error
+	switch {
+	case a.err == nil && a.all == 0:
+		return certauth.ReasonCertificateMissing
+	case a.err == nil:
+		return certauth.ReasonNone
+	case errors.As(a.err, &refused):
+		return refused.Reason
+	}
+	return certauth.ReasonCertificateMalformed
+}
+
+func (a sourceAnswer) same(as sourceAnswer) bool {
+	return bytes.Equal(a.leaf, as.leaf) && a.all == as.all && a.reason() == as.reason()
+}
+
+// prepare lets certauth.New look at the source, and prepares it as New does.
+func (s *sourceCheck) prepare() error {
+	nobody := certauth.ThumbprintsSHA1{strings.Repeat("01", 20)} // New asks for a policy; nobody is judged by it
+	if _, err := certauth.New(certauth.Config{Source: s.asked, Policy: nobody}); err != nil {
+		return err
+	}
+	s.source = s.asked
+	if preparing, ok := s.asked.(certauth.PreparedSource); ok {
+		prepared, err := preparing.Prepare(certauth.SourceEnvironment{Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return err
+		}
+		s.source = prepared
+	}
+	return nil
+}
+
+// answer asks once. A panic is an error, as is what no source may answer.
+func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
+	var a sourceAnswer
+	err := inTime(func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("it panics: %v", p)
+			}
+		}()
+		before := r.Header.Clone()
+		a, err = s.read(r)
+		if err == nil && !reflect.DeepEqual(before, r.Header) {
+			err = errors.New("it changes the headers of the request")
+		}
+		return err
+	})
+	if err != nil {
+		return sourceAnswer{}, err
+	}
+	return a, nil
+}
+
+func (s *sourceCheck) read(r *http.Request) (sourceAnswer, error) {
+	presented, err := s.source.Certificates(r)
+	a, wrong := answerOf(presented, err)
+	keyed, ok := s.source.(certauth.KeyedSource)
+	if wrong != nil || !ok {
+		return a, wrong
+	}
+	offer, err := keyed.Offer(r)
+	if err == nil && offer.Len() > 0 {
+		presented, err = keyed.Decode(offer, nil)
+	} else {
+		presented = certauth.Presented{}
+	}
+	b, wrong := answerOf(presented, err)
+	if wrong == nil && !a.same(b) {
+		wrong = fmt.Errorf("Certificates says %q, and Offer and Decode say %q", a.reason(), b.reason())
+	}
+	return a, wrong
+}
+
+func answerOf(presented certauth.Presented, err error) (sourceAnswer, error) {
+	certs := presented.Certificates
+	if err != nil && len(certs) > 0 {
+		return sourceAnswer{}, errors.New("it hands out certificates beside an error")
+	}
+	if err != nil && reflect.ValueOf(err).Kind() == reflect.Pointer && reflect.ValueOf(err).IsNil() {
+		return sourceAnswer{}, fmt.Errorf("its error is a nil %T, which is not nil", err)
+	}
+	for _, cert := range certs {
+		if cert == nil || len(cert.Raw) == 0 {
+			return sourceAnswer{}, errors.New("it hands out nil or nothing for a certificate")
+		}
+	}
+	a := sourceAnswer{all: len(certs), err: err}
+	if len(certs) > 0 {
+		a.leaf = certs[0].Raw
+	}
+	return a, nil
+}
+
+// steady asks for the same again.
+func (s *sourceCheck) steady() error {
+	const callers = 16
+	var group sync.WaitGroup
+	var wrong [callers]error
+	for i := range callers {
+		r := s.genuine
+		if i%2 == 1 {
+			r = r.Clone(r.Context())
+		}
+		group.Go(func() {
+			again, err := s.answer(r)
+			if err == nil && !again.same(s.first) {
+				err = fmt.Errorf("the answer was a certificate and is %q for the same request or a copy of it", again.reason())
+			}
+			wrong[i] = err
+		})
+	}
+	group.Wait()
+	soon, cancel := context.WithTimeout(s.genuine.Context(), soonOver)
+	defer cancel()
+	_, err := s.answer(s.genuine.Clone(soon))
+	cancel()
+	_, errEnded := s.answer(s.genuine.Clone(soon))
+	return errors.Join(errors.Join(wrong[:]...), err, errEnded)
+}
+
+// headers looks for those that the answer depends on.
+func (s *sourceCheck) headers() error {
+	var found []error
+	listed, lists := s.source.(certauth.HeaderSource)
+	for _, name := range slices.Sorted(maps.Keys(s.genuine.Header)) {
+		values := s.genuine.Header[name]
+		without, err := s.with(name)
+		if err != nil || without.reason() == certauth.ReasonNone {
+			found = append(found, err)
+			continue // no certificate depends on it
+		}
+		if lists && !slices.ContainsFunc(listed.Headers(), func(known string) bool { return strings.EqualFold(known, name) }) && without.reason() == certauth.ReasonCertificateMissing {
+			found = append(found, fmt.Errorf("the certificate is in %s, which Headers does not list: it would reach the handler", name))
+		}
+		for _, lines := range [][]string{{values[0], values[0]}, {values[0], "x"}, {"x", values[0]}} {
+			doubled, err := s.with(name, lines...)
+			if err == nil && (doubled.reason() == certauth.ReasonNone || doubled.reason() == certauth.ReasonCertificateMissing) {
+				err = fmt.Errorf("%s stands twice, and the answer is %q instead of a refusal", name, doubled.reason())
+			}
+			found = append(found, err)
+		}
+		if without.reason() != certauth.ReasonCertificateMissing {
+			continue
+		}
+		for _, value := range []string{values[0][:len(values[0])/2], values[0] + "x", "x", "(null)x"} {
+			damaged, err := s.with(name, value)
+			if err == nil && damaged.reason() == certauth.ReasonCertificateMissing {
+				err = fmt.Errorf("%s cannot be read and is taken for absent: in optional mode that lets in whoever damages it", name)
+			}
+			found = append(found, err)
+		}
+	}
+	return errors.Join(found...)
+}
+
+// with asks with other lines of one header; none removes it.
+func (s *sourceCheck) with(name string, lines ...string) (sourceAnswer, error) {
+	r := s.genuine.Clone(s.genuine.Context())
+	if r.Header[name] = lines; len(lines) == 0 {
+		delete(r.Header, name)
+	}
+	a, err := s.answer(r)
+	if err != nil {
+		err = fmt.Errorf("with other lines of %s: %w", name, err)
+	}
+	return a, err
+}
+
+// hostile asks with what no honest front end sends. Any answer is right that is one.
+func (s *sourceCheck) hostile() error {
+	var found []error
+	try := func(what string, change func(r *http.Request)) {
+		r := s.genuine.Clone(s.genuine.Context())
+		change(r)
+		if _, err := s.answer(r); err != nil {
+			found = append(found, fmt.Errorf("%s: %w", what, err))
+		}
+	}
+	try("no headers", func(r *http.Request) { r.Header = http.Header{} })
+	try("nil headers", func(r *http.Request) { r.Header = nil })
+	try("no address", func(r *http.Request) { r.RemoteAddr = "" })
+	try("an address of a unix socket", func(r *http.Request) { r.RemoteAddr = "@" })
+	try("no TLS", func(r *http.Request) { r.TLS = nil })
+	try("TLS without a certificate", func(r *http.Request) { r.TLS = &tls.ConnectionState{} })
+	try("no context of a server", func(r *http.Request) { *r = *r.WithContext(context.Background()) })
+	for _, name := range slices.Sorted(maps.Keys(s.genuine.Header)) {
+		for what, lines := range map[string][]string{
+			"no line": {}, "an empty line": {""}, "a thousand lines": make([]string, 1000), "a megabyte": {strings.Repeat("A", 1<<20)}, "every byte": {everyByte()},
+			"commas": {strings.Repeat(",", 10_000)}, "percent signs": {strings.Repeat("%", 10_000)}, "quotes": {strings.Repeat(`";`, 10_000)}, "a long list": {strings.Repeat("a=b,", 10_000)},
+			"a DER bomb": {strings.Repeat("MIAwgDCA", 2000)}, "markers of PEM": {strings.Repeat("-----BEGIN CERTIFICATE-----", 1000)},
+		} {
+			try(name+" with "+what, func(r *http.Request) { r.Header[name] = lines })
+		}
+	}
+	return errors.Join(found...)
+}
+
+func everyByte() string {
+	var b strings.Builder
+	for i := range 256 {
+		b.WriteByte(byte(i))
+	}
+	return b.String()
+}
