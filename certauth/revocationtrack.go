@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"slices"
@@ -37,12 +38,40 @@ type trackedBy struct {
 
 // ask asks the checker about the chain, by the handle once the caller is known.
 func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
+	ctx := e.ctx
+	if beside := e.facts.presented[1:]; hasNamesake(chain.certs[1:], beside) {
+		ctx = context.WithValue(ctx, besideKey{}, beside)
+	}
 	if r.tracker != nil && e.facts.kept.Load() {
 		if handle := r.track(chain); handle != nil {
-			return handle.CheckTracked(e.ctx, e.now)
+			return handle.CheckTracked(ctx, e.now)
 		}
 	}
-	return r.checker.CheckChain(e.ctx, chain.certs)
+	return r.checker.CheckChain(ctx, chain.certs)
+}
+
+type besideKey struct{}
+
+// PresentedBeside returns the certificates that the caller sent along with its own, if one of
+// them has the name of a CA in the chain and is another certificate: a CA may sign its CRLs
+// with a key of their own, and callers send that certificate along (RFC 5280, section 6.3.3
+// (f)). Nothing in them is verified. It is for a [RevocationChecker], from the context that it
+// is asked with; nil otherwise. Do not change what it returns.
+func PresentedBeside(ctx context.Context) []*x509.Certificate {
+	beside, _ := ctx.Value(besideKey{}).([]*x509.Certificate)
+	return beside
+}
+
+// hasNamesake reports whether one of the others is another certificate of a CA's name.
+func hasNamesake(cas, others []*x509.Certificate) bool {
+	for _, other := range others {
+		for _, ca := range cas {
+			if bytes.Equal(ca.RawSubject, other.RawSubject) && !ca.Equal(other) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // track returns the rule's handle on the chain and asks for it if there is none yet.

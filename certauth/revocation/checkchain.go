@@ -45,7 +45,8 @@ func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainRe
 //
 // The status is good if every certificate is; waived if a certificate was accepted without
 // evidence by the Config; revoked if one is, whatever is known of the others. Else the
-// error says for which certificate there is no evidence, and why. An answer from memory
+// error says for which certificate there is no evidence, and why; it is a *[certauth.Error]
+// where one step of the operator's would help. An answer from memory
 // takes no lock that a fetch holds and allocates nothing.
 func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	var judged [maxDepth]judgement
@@ -113,6 +114,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	for i := range judged {
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], nil, now); j.err == nil {
+			c.meetPresented(ctx, j.record.authority, chain[i+1:])
 			c.start(j, now)
 		}
 	}

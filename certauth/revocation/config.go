@@ -79,12 +79,15 @@ type Responder struct {
 	Trusted []*x509.Certificate
 }
 
-// List is where CRLs come from, besides the certificates: exactly one field is set.
+// List is where CRLs come from, besides the certificates: exactly one field is set. What is
+// there may be a delta CRL: it is laid over the list that it continues, wherever that comes
+// from, and a warning is logged if none of the Lists is that list.
 type List struct {
 	// URL is http or https and may lead to a private network or to loopback. It is fetched
 	// again when half of the list's life is over, after six hours at most.
 	URL string
-	// File is a CRL, DER or PEM, that is read again when it changes.
+	// File is a CRL, DER or PEM, that is read again when it changes. Text before the PEM block
+	// is passed over, as openssl crl -text writes it.
 	File string
 	// Dir is a directory of such files, one CRL each, at most 4096. Names that begin with a
 	// dot and directories are passed over. What a deleted file said counts until a newer
@@ -128,14 +131,18 @@ type Config struct {
 	// Lists are CRLs that count besides those that a certificate names. They need Issuers.
 	Lists []List
 	// Issuers are the CAs that Lists, and what Preload is given, come from. A list of
-	// nobody among them is refused.
+	// nobody among them is refused. A CA that signs its lists with another key than its
+	// certificates stands here by both: the list counts for the certificates if one of the two
+	// has signed the other, or if the second signs lists alone and the CA above has signed
+	// both (RFC 5280, section 6.3.3 (f)). For any other link see Verify.CRLIssuers.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs asks Responders and Lists alone: nothing that stands in a
 	// certificate or in a list, a delta's address included, is fetched. With nobody else to
 	// ask it is an error of New.
 	IgnoreCertificateURLs bool
-	// IgnoreDeltas does not fetch delta CRLs. Without it a list that names a delta is
-	// completed by it where that can be had.
+	// IgnoreDeltas does not fetch delta CRLs, and does not call them missing. Without it a list
+	// that names a delta is completed by it where that can be had. Those among Lists count in
+	// either case.
 	IgnoreDeltas bool
 
 	// Verify are the terms of verification. Now, Nonce, TrustedResponders, DelegateCRL and

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/asn1"
 	"encoding/pem"
@@ -28,6 +29,7 @@ func TestVerifyCRL_Form(t *testing.T) {
 		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content, Headers: headers})
 	}
 	text := block("X509 CRL", der, nil)
+	before := func(what string) []byte { return append([]byte(what), text...) }
 	allowV1 := func(o *revocation.VerifyOptions) { o.AllowV1CRL = true }
 	const good, unavailable = revocation.Good, revocation.Unavailable
 	malformed := revocation.ErrMalformed
@@ -45,6 +47,20 @@ func TestVerifyCRL_Form(t *testing.T) {
 		{"case 88 a PEM block with headers", block("X509 CRL", der, map[string]string{"A": "b"}), nil, unavailable, malformed},
 		{"case 88 text behind the PEM block", append(text[:len(text):len(text)], "x"...), nil, unavailable, malformed},
 		{"case 88 nothing", nil, nil, unavailable, malformed},
+		// finding C16: a PEM block behind anything at all was taken for DER and refused.
+		{"case 88 PEM behind a blank line", before("\n"), nil, good, nil},
+		{"case 88 PEM behind spaces, a tab and line ends of Windows", before(" \t\r\n\r\n"), nil, good, nil},
+		{"case 88 PEM behind a byte order mark", before("\xEF\xBB\xBF"), nil, good, nil},
+		{"case 88 PEM behind a byte order mark and a blank line", before("\xEF\xBB\xBF\r\n"), nil, good, nil},
+		{"case 88 PEM behind openssl crl -text", before("Certificate Revocation List (CRL):\n        Version 2 (0x1)\n        Issuer: CN = 0\n"), nil, good, nil},
+		{"case 88 PEM with line ends of Windows", bytes.ReplaceAll(before("\n"), []byte("\n"), []byte("\r\n")), nil, good, nil},
+		{"case 88 PEM and blank lines behind it", append(before(""), "\n\n"...), nil, good, nil},
+		{"case 88 PEM within a line of text", before("CRL: "), nil, unavailable, malformed},
+		{"case 88 DER behind a blank line", append([]byte("\n"), der...), nil, unavailable, malformed},
+		{"case 88 DER behind a byte order mark", append([]byte("\xEF\xBB\xBF"), der...), nil, unavailable, malformed},
+		{"case 88 text that names a PEM block", append(before("-----BEGIN nothing\n"), "\n"...), nil, unavailable, malformed},
+		{"case 88 text alone", []byte("Certificate Revocation List (CRL):\n"), nil, unavailable, malformed},
+		{"case 88 a PEM block behind DER", append(der[:len(der):len(der)], text...), nil, unavailable, malformed},
 		{"rule C2 version 1", list(v1, noExtensions), nil, unavailable, malformed},
 		{"rule C2 version 1, allowed", list(v1, noExtensions), allowV1, good, nil},
 		{"rule C2 version 1 with extensions, allowed", list(v1), allowV1, unavailable, malformed},

@@ -1,9 +1,11 @@
 package revocation_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
@@ -35,6 +37,7 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 	directory := func(s *scene) []byte {
 		return ocsptest.FullName(ocsptest.Element(ocsptest.Explicit(4), s.ca.cert.RawSubject))
 	}
+	named := func(name []byte) []byte { return ocsptest.FullName(ocsptest.Element(ocsptest.Explicit(4), name)) }
 	attribute := ocsptest.Element(ocsptest.TagSequence, []byte{6, 3, 0x55, 4, 3}, []byte("\x0c\x01a"))
 	only := func(name []byte) func(*scene) []byte { return func(*scene) []byte { return name } }
 	const good, unavailable = revocation.Good, revocation.Unavailable
@@ -57,6 +60,17 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 		{"case 76 one of several names of the list", point(uri(shardA)), only(ocsptest.FullName(ocsptest.URI(shardB), ocsptest.URI(shardA))), good, nil},
 		{"case 76 one of several names of the point", point(ocsptest.FullName(ocsptest.URI(shardB), ocsptest.URI(shardA))), only(uri(shardA)), good, nil},
 		{"case 76 a directory name in both", nil, nil, good, nil}, // made below
+		// finding C16: RFC 5280, section 6.3.3, last paragraph: a list of the CA's own name is for all of its certificates.
+		{"the CA's own name, and a certificate without points", nil, directory, good, nil},
+		{"the CA's own name in other letters, and a certificate without points", nil, func(s *scene) []byte {
+			return named(bytes.ReplaceAll(s.ca.cert.RawSubject, []byte("Clients"), []byte("CLIENTS")))
+		}, good, nil},
+		{"the CA's own name, and a certificate with a point", point(uri(shardA)), directory, good, nil},
+		{"another CA's name, and a certificate without points", nil, func(s *scene) []byte { return named(s.root.cert.RawSubject) }, unavailable, scope},
+		{"another CA's name, and a certificate with a point", point(uri(shardA)), func(s *scene) []byte { return named(s.root.cert.RawSubject) }, unavailable, scope},
+		{"the CA's own name beside another shard's", nil, func(s *scene) []byte {
+			return ocsptest.FullName(ocsptest.URI(shardB), ocsptest.Element(ocsptest.Explicit(4), s.ca.cert.RawSubject))
+		}, good, nil},
 		{"case 76 the list has a relative name alone", point(uri(shardA)), only(ocsptest.RelativeName(attribute)), unavailable, scope},
 		{"case 76 the point is one of an indirect CRL", point(uri(shardA), issuerName), only(uri(shardA)), unavailable, scope},
 		{"case 76 a point of reasons alone", points(pointOf(ocsptest.Reasons(ocsptest.Context(1), 1), issuerName)), only(uri(shardA)), unavailable, scope},
@@ -238,4 +252,35 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The same at the place that the certificate names, where a list of the wrong point is refused
+// before it is kept.
+func TestChecker_ListOfTheCAsOwnName(t *testing.T) {
+	w := wire(t)
+	l := w.withPoint(ocsptest.FullName(directory(w.ca.cert.RawSubject)))
+	w.net.serve(crlURL, body(encode(t, l)))
+	found, err := w.check(t, w.checker(t, crlOnly))
+	require.NoError(t, err)
+	assert.Equal(t, isGood.String(), found.Status.String())
+	local := w.operated(t, revocation.List{File: fileOf(t, encode(t, l))})
+	for _, client := range []*identity{w.client, w.issue(t, "client", unpointed)} {
+		found, err = local.CheckChain(t.Context(), w.chain(client))
+		require.NoError(t, err)
+		assert.Equal(t, isGood.String(), found.Status.String())
+	}
+}
+
+// A CA certificate is not cleared by a list that its own key has signed.
+func TestVerifyCRL_NobodysOwnWitness(t *testing.T) {
+	s := newScene(t)
+	newer := makeCert(t, "Clients CA", newKey(t), s.ca, asCA)
+	l := s.list()
+	l.Key, l.Extensions = newer.key, nil
+	o := at(now)
+	o.CRLIssuers = certs(newer)
+	result, err := bothWays(t)(encode(t, l), newer.cert, s.ca.cert, o)
+	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIssuer)
+	result, err = bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, revocation.Good, nil)
 }

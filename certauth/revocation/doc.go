@@ -61,7 +61,7 @@
 // ReasonRevocationUnknown where the authority does not know the certificate. An outage of
 // the CA is then an outage for its clients once the evidence runs out; StaleGrace bridges
 // at most a day of it, and never for what was revoked. AllowNoSource accepts certificates
-// that name nobody to ask, and no others.
+// that name nobody to ask, and no others: one that names a CRL by LDAP alone names somebody.
 //
 // [SoftFail] accepts, and logs each time. Revoked still denies, as does a Revoked that is
 // only too old, and Unknown unless AllowUnknown is set. Use it where a revoked client does

@@ -78,15 +78,18 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 		}
 		// A CA may keep a list for each of its keys: what another key has signed says nothing
 		// for a certificate where the key that issued it has signed a list as well.
+		if _, err := l.crl.lookup(&r.who, terms); errors.Is(err, ErrCRLScope) {
+			continue
+		}
+		l = view.completed(r.authority, l, terms)
 		byOther := l.crl.key != r.key
-		result, err := l.crl.lookup(&r.who, terms)
-		if errors.Is(err, ErrCRLScope) {
-			continue
+		if own = own || !byOther; own && byOther {
+			if result, err := l.crl.lookup(&r.who, terms); err != nil || result.Status != Revoked {
+				t.against = t.against || result.StaleRevoked
+				continue
+			}
 		}
-		if own = own || !byOther; own && byOther && (err != nil || result.Status != Revoked) {
-			continue
-		}
-		if c.lookInto(t, r, view.completed(r.authority, l, terms), terms) {
+		if c.lookInto(t, r, l, terms) {
 			return true
 		}
 	}

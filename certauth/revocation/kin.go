@@ -1,10 +1,12 @@
 package revocation
 
 import (
+	"context"
 	"crypto/x509"
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
@@ -31,18 +33,41 @@ func (a *authority) kinNow() []kin {
 // Config.Issuers. The same certificates above are looked at once.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	next := above[min(1, len(above)-1)]
-	if a.above.Swap(next) == next {
+	if a.above.Load() == next {
 		return
 	}
+	a.above.Store(next)
 	own, now := above[0], c.config.Now()
 	at := 1
 	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // the chain has verified
-		a.addKin(above[at], now, c.skew)
+		c.addKin(a, above[at], now)
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
-		if dn.Match(other.RawSubject, own.RawSubject) && isKin(own, other, above[at:]) {
-			a.addKin(other, now, c.skew)
+		if issuer.name == a.name && isKin(own, other, above[at:]) {
+			c.addKin(a, other, now)
+		}
+	}
+}
+
+// maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
+const maxPresentedKin = 2
+
+// meetPresented looks among what the caller sent along: his is only the choice, the CA has
+// signed what is taken.
+func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
+	looked := 0
+	for _, other := range certauth.PresentedBeside(ctx) {
+		if looked == maxPresentedKin {
+			return
+		}
+		if !dn.Match(other.RawSubject, above[0].RawSubject) || equal(other.RawSubjectPublicKeyInfo, above[0].RawSubjectPublicKeyInfo) ||
+			slices.ContainsFunc(a.kinNow(), func(k kin) bool { return k.cert.Equal(other) }) {
+			continue
+		}
+		looked++
+		if isKin(above[0], other, above[1:]) {
+			c.addKin(a, other, c.config.Now())
 		}
 	}
 }
@@ -64,9 +89,9 @@ func hasSigned(by, cert *x509.Certificate) bool {
 
 // addKin takes a certificate that may sign lists now: a CA, or one that says so. Who is neither
 // has the CA's name by mistake.
-func (a *authority) addKin(cert *x509.Certificate, now time.Time, skew time.Duration) {
+func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
 	if !mayUse(cert, x509.KeyUsageCRLSign) || !cert.IsCA && cert.KeyUsage&x509.KeyUsageCRLSign == 0 ||
-		len(cert.UnhandledCriticalExtensions) > 0 || !validAt(cert, now, skew) {
+		len(cert.UnhandledCriticalExtensions) > 0 || !validAt(cert, now, c.skew) {
 		return
 	}
 	one := kin{cert, authorityKey(cert)}
@@ -78,6 +103,7 @@ func (a *authority) addKin(cert *x509.Certificate, now time.Time, skew time.Dura
 		}
 		all = append(slices.Clip(all), one)
 		if a.kin.CompareAndSwap(known, &all) {
+			c.generation.Add(1) // lists of that key count from now on
 			return
 		}
 	}

@@ -13,12 +13,22 @@ import (
 // decided when one is looked into: that may come later, from elsewhere in the Config or from a
 // certificate.
 func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name string, response Response) error {
-	c, content := m.checker, response.Body
-	now := c.config.Now()
+	c, now := m.checker, m.checker.config.Now()
+	content, err := unwrapPEM(response.Body)
+	if err != nil {
+		return err
+	}
+	parsed, err := parseList(content, deltaList)
+	if err != nil {
+		return err
+	}
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, nameText(parsed.issuer))
 	var next *index
 	var by []*authority
-	failed := error(ErrCRLIssuer)
 	for _, issuer := range m.issuers {
+		if !dn.Match(parsed.issuer, issuer.cert().RawSubject) {
+			continue
+		}
 		terms := c.listTerms(issuer, now)
 		if next != nil {
 			if _, _, err := openList(content, deltaList, issuer.cert(), &terms); err == nil {
@@ -28,9 +38,7 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 		}
 		built, err := c.gate.operator().hand.build(ctx, func() (*CRL, error) { return parseDelta(content, issuer.cert(), &terms) })
 		if err != nil {
-			if dn.Match(issuer.cert().RawSubject, issuerOf(content)) {
-				failed = err
-			}
+			failed = err
 			continue
 		}
 		next, by = &built.base, append(by, issuer)
@@ -71,19 +79,6 @@ func parseDelta(der []byte, issuer *x509.Certificate, terms *VerifyOptions) (*CR
 		return nil, err
 	}
 	return newCRL(issuer, x), nil
-}
-
-// issuerOf is the name in a delta CRL, nil if it is none.
-func issuerOf(content []byte) []byte {
-	der, err := unwrapPEM(content)
-	if err != nil {
-		return nil
-	}
-	l, err := parseList(der, deltaList)
-	if err != nil {
-		return nil
-	}
-	return l.issuer
 }
 
 // setAside keeps what a file said that now holds something of another kind: it counts until it

@@ -212,11 +212,17 @@ func (m *localLists) refresh(ctx context.Context) error {
 // firstReading waits until every source has been read once, or enough of them. What could not
 // be read has been told, and is asked for where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
+	m.mu.Lock()
+	under := m.flight
+	m.mu.Unlock()
 	if m.view.Load() == nil {
 		m.looked.Store(m.checker.config.Now().UnixNano())
+		if under = m.reading(); under == nil {
+			return ErrClosed
+		}
 	}
-	if m.view.Load() == nil && m.reading() == nil {
-		return ErrClosed
+	if under != nil { // the files, and a moment for the URLs
+		_ = under.wait(ctx)
 	}
 	for {
 		m.mu.Lock()

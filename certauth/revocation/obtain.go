@@ -249,7 +249,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	}
 	failed := c.local.trouble()
 	if len(r.lists) == 0 {
-		return errors.Join(c.whyNoList(r), failed)
+		return errors.Join(c.whyNoList(r, failed), failed)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, len(r.lists))
@@ -313,19 +313,26 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	return flight, nil
 }
 
-// whyNoList says why none of the operator's lists says anything about the certificate, which
-// names none that can be fetched.
-func (c *Checker) whyNoList(r *record) error {
+// whyNoList says why none of the operator's lists covers the certificate, which names none that
+// can be fetched. It is nil if one does: what is wrong with that one is found when it is looked
+// into. localErr is what could not be read, which may be the list that is missing.
+func (c *Checker) whyNoList(r *record, localErr error) error {
 	view, terms := c.local.view.Load(), c.terms(c.config.Now())
+	var outOfScope error
 	for _, l := range view.listsOf(r.authority, &terms) {
 		if l == nil {
 			continue
 		}
-		if _, err := l.crl.lookup(&r.who, &terms); errors.Is(err, ErrCRLScope) {
-			return fmt.Errorf("%w: the configured CRL of %s: %w", ErrNoSource, nameText(r.authority.cert().RawSubject), err)
+		_, err := l.crl.lookup(&r.who, &terms)
+		if !errors.Is(err, ErrCRLScope) {
+			return nil
 		}
+		outOfScope = fmt.Errorf("%w: the configured CRL of %s: %w", ErrNoSource, nameText(r.authority.cert().RawSubject), err)
 	}
-	if r.unused != "" {
+	if outOfScope != nil {
+		return outOfScope
+	}
+	if r.unused != "" && localErr == nil {
 		return advise(helpPointers, ErrNoSource, "no configured CRL covers the certificate, which names %s", r.unused)
 	}
 	return fmt.Errorf("%w: no configured CRL covers the certificate", ErrNoSource)

@@ -89,8 +89,8 @@ type VerifyOptions struct {
 	DelegateCRL         []byte
 
 	// TrustedResponders may sign OCSP responses for this issuer although it did not
-	// certify them; CRLIssuers may sign its CRLs after a change of key. Both are verified
-	// by the caller.
+	// certify them; CRLIssuers, certificates of the issuer's name, may sign its CRLs with
+	// another key. Both are verified by the caller.
 	TrustedResponders, CRLIssuers []*x509.Certificate
 
 	// Previous is what is known from earlier evidence of the same kind, OCSP or a CRL of the

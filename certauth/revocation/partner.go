@@ -119,17 +119,25 @@ func (g *gate) openBreakers() []string {
 	return names
 }
 
-// endPauses lets every host be asked again now.
-func (g *gate) endPauses() {
+// endPauses lets every host be asked again now, by one until it has answered.
+func (g *gate) endPauses(ctx context.Context) {
 	for _, p := range g.partners() {
+		var closed []outageChange
 		p.mu.Lock()
 		for _, h := range p.hosts {
+			if h.open() {
+				h.failures = breakerOpensAfter - 1
+				closed = append(closed, outageChange{host: h.label, partner: p.name, isBreaker: true, over: true})
+			}
 			h.until = time.Time{}
 		}
 		for _, o := range p.paths {
 			o.until = time.Time{}
 		}
 		p.mu.Unlock()
+		for _, change := range closed {
+			g.tell(ctx, change)
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 // cross-signed, are the same authority.
 type authority struct {
 	key    string // of name and SubjectPublicKeyInfo
+	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
 	above  atomic.Pointer[x509.Certificate] // what meetKin has looked at last
@@ -27,11 +28,14 @@ type authority struct {
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
 func authorityKey(cert *x509.Certificate) string {
-	name, err := dn.Fold(cert.RawSubject)
-	if err != nil {
-		name = string(cert.RawSubject)
+	return string(cert.RawSubjectPublicKeyInfo) + nameKey(cert.RawSubject) // DER: the first says where it ends
+}
+
+func nameKey(name []byte) string {
+	if key, err := dn.Fold(name); err == nil {
+		return key
 	}
-	return string(cert.RawSubjectPublicKeyInfo) + name // DER: the first says where it ends
+	return string(name)
 }
 
 func (a *authority) is(cert *x509.Certificate) bool {
@@ -249,7 +253,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key}
+		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
 		a.all[key] = known
 	}

@@ -75,7 +75,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
-	c.gate.endPauses()
+	c.gate.endPauses(ctx)
 	c.remote.endPauses()
 	err := c.local.refresh(ctx)
 	now := c.config.Now()

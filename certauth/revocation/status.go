@@ -125,7 +125,8 @@ type Result struct {
 	CRLNumber *big.Int
 
 	// DeltaMissing says that there should be a delta CRL and that the complete one speaks
-	// alone: the delta could not be had or used, or is no longer fresh. A revocation since
+	// alone: the list or the certificate names one, and it could not be had or used, stands
+	// where nothing is fetched from, as with LDAP, or is no longer fresh. A revocation since
 	// the complete list was issued may not be seen yet.
 	DeltaMissing bool
 }

@@ -1,0 +1,184 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// signedBy is the scene's list, signed by another certificate of the CA's name.
+func (w *wired) signedBy(by *identity, entries ...ocsptest.Entry) ocsptest.List {
+	l := w.list(entries...)
+	l.Key = by.key
+	l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(by.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+	return l
+}
+
+// finding C16: a list that the CA signs with another key than its certificates was not found,
+// although the self-issued certificate of that key stood in Config.Issuers (RFC 5280, section
+// 6.3.3 (f)).
+func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
+	listsAlone := keyUsage(x509.KeyUsageCRLSign)
+	notCA := func(c *x509.Certificate) { c.IsCA = false }
+	plain := func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, 0 }
+	over := valid(now.Add(-100*day), now.Add(-day))
+	type kinOf func(*testing.T, *wired) *identity
+	issuedBy := func(by func(*wired) *identity, name string, changes ...change) kinOf {
+		return func(t *testing.T, w *wired) *identity {
+			return makeCert(t, name, newKey(t), by(w), append([]change{asCA}, changes...)...)
+		}
+	}
+	ca, root := func(w *wired) *identity { return w.ca }, func(w *wired) *identity { return w.root }
+	stranger := func(*wired) *identity { return nil }
+	const ours = "Clients CA"
+	for _, c := range []struct {
+		name string
+		kin  kinOf
+		want certauth.RevocationStatus // of a certificate that the list does not name
+	}{
+		{"self-issued", issuedBy(ca, ours), isGood},
+		{"self-issued, for lists alone", issuedBy(ca, ours, listsAlone), isGood},
+		{"self-issued, for lists alone and no CA", issuedBy(ca, ours, listsAlone, notCA), isGood},
+		{"self-issued in other spelling", issuedBy(ca, "clients  ca"), isGood},
+		{"for lists alone, issued by the CA above", issuedBy(root, ours, listsAlone), isGood},
+		{"issued by the CA above: another CA, for all that is known", issuedBy(root, ours), isUnavailable},
+		{"self-issued, no CA and without key usage", issuedBy(ca, ours, plain), isUnavailable},
+		{"self-issued, without the right to sign lists", issuedBy(ca, ours, keyUsage(x509.KeyUsageCertSign)), isUnavailable},
+		{"self-issued, with a key usage that allows nothing", issuedBy(ca, ours, noUsage), isUnavailable},
+		{"self-issued, run out", issuedBy(ca, ours, over), isUnavailable},
+		{"of another name", issuedBy(ca, "Other CA"), isUnavailable},
+		{"of our name, by itself", issuedBy(stranger, ours), isUnavailable},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := wire(t)
+			kin := c.kin(t, w)
+			list := w.signedBy(kin, entryFor(w.other))
+			list.Issuer = kin.cert.RawSubject
+			der := encode(t, list)
+			good, revoked := w.issue(t, "good", unpointed), w.other
+			for name, checker := range map[string]*revocation.Checker{
+				"in a file, the CA configured as well": w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(w.ca, kin) }),
+				"in a file, its signer alone":          w.operated(t, revocation.List{File: fileOf(t, der)}, func(c *revocation.Config) { c.Issuers = certs(kin) }),
+				"at a URL":                             w.operated(t, revocation.List{URL: crlURL}, func(c *revocation.Config) { c.Issuers = certs(kin, w.ca) }),
+				"at the certificate's point": w.checker(t, leafOnly, sources(revocation.CRLOnly), func(c *revocation.Config) {
+					c.Issuers = certs(kin)
+				}),
+			} {
+				w.net.serve(crlURL, body(der))
+				about := good
+				if name == "at the certificate's point" {
+					about = w.issue(t, "good", noResponder)
+				}
+				found, _ := checker.CheckChain(t.Context(), w.chain(about))
+				assert.Equal(t, c.want.String(), found.Status.String(), name)
+				found, _ = checker.CheckChain(t.Context(), w.chain(revoked))
+				if c.want == isGood {
+					assert.Equal(t, isRevoked.String(), found.Status.String(), name)
+				} else {
+					assert.Equal(t, isUnavailable.String(), found.Status.String(), name)
+				}
+			}
+		})
+	}
+}
+
+func fileOf(t *testing.T, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a.crl")
+	write(t, path, content)
+	return path
+}
+
+// noUsage is a keyUsage extension without any bit.
+func noUsage(c *x509.Certificate) {
+	c.KeyUsage = 0
+	extra(ocsptest.Extension{OID: []int{2, 5, 29, 15}, Critical: true, Value: []byte{3, 1, 0}})(c)
+}
+
+// The older certificate of the CA stands above the newer one in the chain, and signs the lists.
+func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
+	w := wire(t)
+	older := makeCert(t, "Clients CA", newKey(t), nil, asCA)
+	newer := makeCert(t, "Clients CA", newKey(t), older, asCA, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{crlURL} })
+	client := makeCert(t, "client", newKey(t), newer, asClient, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{crlURL} })
+	chain := certs(client, newer, older)
+	for name, c := range map[string]struct {
+		list ocsptest.List
+		want certauth.RevocationStatus
+	}{
+		"by the older key, nothing in it":     {w.signedBy(older), isGood},
+		"by the older key, the client in it":  {w.signedBy(older, entryFor(client)), isRevoked},
+		"by the older key, the newer CA":      {w.signedBy(older, entryFor(newer)), isRevoked},
+		"by the newer key: not about itself":  {w.signedBy(newer), isUnavailable},
+		"by the newer key, the client in it":  {w.signedBy(newer, entryFor(client)), isRevoked},
+		"by another CA of the name":           {w.signedBy(makeCert(t, "Clients CA", newKey(t), nil, asCA)), isUnavailable},
+		"by the certificate that is in doubt": {w.signedBy(client), isUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w.net.serve(crlURL, body(encode(t, c.list)))
+			found, err := w.checker(t, sources(revocation.CRLOnly)).CheckChain(t.Context(), chain)
+			assert.Equal(t, c.want.String(), found.Status.String(), "%v", err)
+			tracked, _ := w.checker(t, sources(revocation.CRLOnly)).TrackChain(chain).CheckTracked(t.Context(), now)
+			assert.Equal(t, c.want.String(), tracked.Status.String())
+		})
+	}
+}
+
+// A CA that was renewed with a new key may have a list for each key, and the newer list does
+// not name what stands in the older one.
+func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.T) {
+	w := wire(t)
+	link := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+	stale := w.listAt(now.Add(-9*day), now.Add(-day))
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "0.crl"), encode(t, stale))
+	write(t, filepath.Join(dir, "1.crl"), encode(t, w.signedBy(link, entryFor(w.other))))
+	checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Issuers = certs(w.ca, link) })
+	found, err := checker.CheckChain(t.Context(), w.chain(w.client))
+	require.ErrorIs(t, err, revocation.ErrNotFresh)
+	assert.Equal(t, isUnavailable.String(), found.Status.String())
+	found, err = checker.CheckChain(t.Context(), w.chain(w.other))
+	require.NoError(t, err)
+	assert.Equal(t, isRevoked.String(), found.Status.String(), "what it says against a certificate counts")
+}
+
+// finding C16: the certificate of the key that signs the lists comes along with the client's.
+func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
+	for name, c := range map[string]struct {
+		by   func(*wired) *identity
+		want certauth.Reason
+	}{
+		"self-issued":                      {func(w *wired) *identity { return w.ca }, certauth.ReasonNone},
+		"of the same name, by itself":      {func(*wired) *identity { return nil }, certauth.ReasonRevocationUnavailable},
+		"of the same name, by the CA over": {func(w *wired) *identity { return w.root }, certauth.ReasonRevocationUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire(t)
+			kin := makeCert(t, "Clients CA", newKey(t), c.by(w), asCA)
+			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(w.other)))))
+			checker := w.checker(t, leafOnly, sources(revocation.CRLOnly))
+			policy := w.behindChain(checker)
+			_, reason := w.ask(t, policy, w.client, kin)
+			assert.Equal(t, c.want, reason)
+			if c.want == certauth.ReasonNone {
+				_, reason = w.ask(t, policy, w.client)
+				assert.Equal(t, certauth.ReasonNone, reason, "it is known by now")
+				_, reason = w.ask(t, policy, w.other, kin)
+				assert.Equal(t, certauth.ReasonCertificateRevoked, reason)
+			}
+		})
+	}
+	t.Run("nobody sends it", func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(crlURL, body(encode(t, w.signedBy(makeCert(t, "Clients CA", newKey(t), w.ca, asCA)))))
+		_, reason := w.ask(t, w.behindChain(w.checker(t, leafOnly, sources(revocation.CRLOnly))), w.client)
+		assert.Equal(t, certauth.ReasonRevocationUnavailable, reason)
+	})
+}

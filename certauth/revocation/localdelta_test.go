@@ -1,0 +1,230 @@
+package revocation_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// finding C9: a list that names delta CRLs only where they cannot be fetched counted as
+// complete, and so did one below a certificate that names them so.
+func TestChecker_DeltaThatCannotBeFetchedIsMissing(t *testing.T) {
+	name := newScene(t).root.cert.RawSubject
+	named := func(names ...[]byte) ocsptest.Extension {
+		return ocsptest.FreshestCRL(ocsptest.Point(ocsptest.FullName(names...)))
+	}
+	for _, c := range []struct {
+		name   string
+		named  []ocsptest.Extension
+		missed bool
+	}{
+		{"no delta is named", nil, false},
+		{"by ldap alone", []ocsptest.Extension{named(ocsptest.URI(ldapURL))}, true},
+		{"by a directory name alone", []ocsptest.Extension{named(directory(name))}, true},
+		{"by ftp and ldap", []ocsptest.Extension{named(ocsptest.URI("ftp://pki.example/d.crl"), ocsptest.URI(ldapURL))}, true},
+		{"by a URL with a raw space", []ocsptest.Extension{named(ocsptest.URI("http://pki.example/the delta.crl"))}, true},
+		{"of another CRL issuer alone", []ocsptest.Extension{ocsptest.FreshestCRL(ocsptest.Point(ocsptest.Element(ocsptest.Explicit(2), directory(name))))}, true},
+		{"by what cannot be read", []ocsptest.Extension{{OID: ocsptest.OIDFreshestCRL, Value: []byte{5, 0}}}, true},
+		{"by http, which is down", []ocsptest.Extension{freshest(deltaURL)}, true},
+	} {
+		for _, inList := range []bool{true, false} {
+			where := "the list"
+			if !inList {
+				where = "the certificate"
+			}
+			t.Run(c.name+", in "+where, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := wire(t)
+					var log lines
+					l, client := w.list(), w.client
+					if inList {
+						l.Extensions = append(l.Extensions, c.named...)
+					} else {
+						for _, e := range c.named {
+							client = w.issue(t, "client", extra(e))
+						}
+					}
+					der := encode(t, l)
+					w.net.serve(crlURL, body(der))
+					w.net.serve(deltaURL, failing(revocation.ErrTransport))
+					checker := w.checker(t, crlOnly, logging(&log))
+					assert.Equal(t, c.missed, w.findingOf(t, checker, client).DeltaMissing, "the Checker")
+					assert.Equal(t, c.missed, w.findingOf(t, checker, client).DeltaMissing, "and again")
+					if c.missed && !strings.Contains(c.name, "down") {
+						assert.Contains(t, log.text(), "delta CRLs that cannot be fetched")
+					}
+					result, err := bothWays(t)(der, client.cert, w.ca.cert, at(now))
+					require.NoError(t, err)
+					assert.Equal(t, c.missed, result.DeltaMissing, "the functions")
+					without := w.checker(t, crlOnly, func(config *revocation.Config) { config.IgnoreDeltas = true })
+					assert.False(t, w.findingOf(t, without, client).DeltaMissing, "nobody asked for them")
+				})
+			})
+		}
+	}
+}
+
+// finding C9: a delta among the operator's lists counted for nothing, and nothing said so.
+func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
+	week := now.Add(7 * day)
+	hold, remove := ocsptest.ReasonCode(onHold), ocsptest.ReasonCode(revocation.ReasonRemoveFromCRL)
+	forged := func(l ocsptest.List, by *identity) ocsptest.List {
+		l.Key = by.key
+		return l
+	}
+	for _, c := range []struct {
+		name    string
+		base    func(*wired) ocsptest.List
+		delta   func(*wired) ocsptest.List
+		want    certauth.RevocationStatus
+		missing bool
+		says    string
+	}{
+		{
+			"it revokes", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.client)) }, isRevoked, false, "",
+		},
+		{
+			"it names somebody else", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.other)) }, isGood, false, "",
+		},
+		{
+			"it lifts a hold", func(w *wired) ocsptest.List { return w.numberedBase(10, week, entryFor(w.client, hold)) },
+			func(w *wired) ocsptest.List {
+				return w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.client, remove))
+			}, isGood, false, "",
+		},
+		{
+			"the list knows all of it", func(w *wired) ocsptest.List { return w.numberedBase(11, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(10, 11, now, now.Add(day)) }, isGood, false, "",
+		},
+		{
+			"it has run out", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(10, 11, now.Add(-2*day), now.Add(-day)) }, isGood, true, "",
+		},
+		{
+			"it has run out, and revokes", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List {
+				return w.numberedDelta(10, 11, now.Add(-2*day), now.Add(-day), entryFor(w.client))
+			}, isUnavailable, false, "",
+		},
+		{
+			"it continues a later list", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(11, 12, now, now.Add(day), entryFor(w.client)) }, isGood, true, "continues none",
+		},
+		{
+			"it is forged", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List {
+				return forged(w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.client)), w.other)
+			}, isGood, true, "bad signature",
+		},
+		{
+			"it is of tomorrow", func(w *wired) ocsptest.List { return w.numberedBase(10, week) },
+			func(w *wired) ocsptest.List { return w.numberedDelta(10, 11, now.Add(day), week, entryFor(w.client)) }, isGood, true, "lies ahead",
+		},
+	} {
+		sources := map[string]func(*testing.T, *wired, []byte, []byte) func(*revocation.Config){
+			"in one directory": func(t *testing.T, _ *wired, base, delta []byte) func(*revocation.Config) {
+				dir := t.TempDir()
+				write(t, filepath.Join(dir, "base.crl"), base)
+				write(t, filepath.Join(dir, "base+.crl"), delta)
+				return func(config *revocation.Config) { config.Lists = []revocation.List{{Dir: dir}} }
+			},
+			"in two files, the delta first": func(t *testing.T, _ *wired, base, delta []byte) func(*revocation.Config) {
+				return func(config *revocation.Config) {
+					config.Lists = []revocation.List{{File: fileOf(t, delta)}, {File: fileOf(t, base)}}
+				}
+			},
+			"at two URLs": func(_ *testing.T, w *wired, base, delta []byte) func(*revocation.Config) {
+				w.net.serve("http://a.example/base.crl", body(base))
+				w.net.serve("http://a.example/delta.crl", body(delta))
+				return func(config *revocation.Config) {
+					config.Lists = []revocation.List{{URL: "http://a.example/base.crl"}, {URL: "http://a.example/delta.crl"}}
+				}
+			},
+		}
+		for where, lists := range sources {
+			inBubble(t, c.name+", "+where, func(t *testing.T) {
+				w := wire(t)
+				var log lines
+				checker := w.checker(t, crlOnly, logging(&log), lists(t, w, encode(t, c.base(w)), encode(t, c.delta(w))), func(config *revocation.Config) {
+					config.Issuers, config.IgnoreCertificateURLs = certs(w.root, w.ca), true
+				})
+				all, err := checker.Check(t.Context(), w.chain(w.client))
+				assert.Equal(t, c.want.String(), all.Revocation.Status.String(), "%v", err)
+				assert.Equal(t, c.missing, all.Certificates[0].Result.DeltaMissing)
+				if c.says != "" {
+					assert.Contains(t, log.text(), c.says)
+				}
+			})
+		}
+	}
+	inBubble(t, "it completes the list that the certificate names", func(t *testing.T) {
+		w := wire(t)
+		l := w.numberedBase(10, week)
+		l.Extensions = append(l.Extensions[:2], ocsptest.FreshestCRL(ocsptest.Point(uri(ldapURL))))
+		w.net.serve(crlURL, body(encode(t, l)))
+		path := fileOf(t, encode(t, w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.other))))
+		checker := w.checker(t, crlOnly, func(config *revocation.Config) {
+			config.Lists, config.Issuers = []revocation.List{{File: path}}, certs(w.ca)
+		})
+		w.says(t, checker, w.other, isRevoked, nil)
+		assert.False(t, w.findingOf(t, checker, w.client).DeltaMissing)
+	})
+	inBubble(t, "it is read again when it changes, and counts after it is gone until it runs out", func(t *testing.T) {
+		w := wire(t)
+		dir := t.TempDir()
+		path := filepath.Join(dir, "delta.crl")
+		write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, week)))
+		write(t, path, encode(t, w.numberedDelta(10, 11, now, now.Add(day))))
+		checker := w.operated(t, revocation.List{Dir: dir})
+		w.says(t, checker, w.client, isGood, nil)
+		require.NoError(t, checker.Ready())
+		write(t, path, encode(t, w.numberedDelta(10, 12, now.Add(time.Minute), now.Add(day), entryFor(w.other))))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		w.says(t, checker, w.other, isRevoked, nil)
+		require.NoError(t, os.Remove(path))
+		w.clock.advance(time.Minute)
+		w.nudge(t, checker)
+		assert.False(t, w.findingOf(t, checker, w.client).DeltaMissing)
+		require.NoError(t, checker.Ready())
+		w.clock.advance(2 * day)
+		w.nudge(t, checker)
+		w.nudge(t, checker)
+		assert.True(t, w.findingOf(t, checker, w.client).DeltaMissing)
+		w.says(t, checker, w.other, isRevoked, nil)
+	})
+	inBubble(t, "Ready ends with it", func(t *testing.T) {
+		w := wire(t)
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "base.crl"), encode(t, w.numberedBase(10, week)))
+		write(t, filepath.Join(dir, "delta.crl"), encode(t, w.numberedDelta(10, 11, now, now.Add(day))))
+		checker := w.operated(t, revocation.List{Dir: dir})
+		require.NoError(t, checker.Preload(t.Context()))
+		require.NoError(t, checker.Ready())
+		w.clock.advance(2 * day)
+		require.ErrorIs(t, checker.Ready(), revocation.ErrNotReady)
+	})
+	inBubble(t, "a base that takes the place of a delta in its file", func(t *testing.T) {
+		w := wire(t)
+		path := filepath.Join(t.TempDir(), "a.crl")
+		write(t, path, encode(t, w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.client))))
+		checker := w.operated(t, revocation.List{File: path})
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNoSource)
+		write(t, path, encode(t, w.numberedBase(10, week)))
+		w.clock.advance(2 * time.Minute)
+		w.nudge(t, checker)
+		w.says(t, checker, w.client, isRevoked, nil)
+	})
+}
