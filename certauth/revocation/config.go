@@ -163,8 +163,8 @@ type Config struct {
 	// seconds by default. A caller with several verified chains is asked about at most four
 	// of them, one after the other.
 	MaxWait time.Duration
-	// HedgeAfter is when the next responder is asked as well while one has not answered:
-	// 700 ms by default.
+	// HedgeAfter is when the next responder, or the next distribution point, is asked as well
+	// while one has not answered: 700 ms by default.
 	HedgeAfter time.Duration
 	// MaxRecords bounds how many certificates are remembered: 10 000 by default, about
 	// 2 KB each.
