@@ -116,9 +116,10 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	return err
 }
 
-// Ready is nil when every list of Config.Lists and Preload is in memory and its nextUpdate
-// has not passed: for a start-up or readiness probe. It reads nothing itself. MaxAge in
-// Config.Verify can make a list count for nothing before that.
+// Ready is nil when everything that Config.Lists and Preload name is in memory and current:
+// every URL and every file was read, those of a Dir one by one, and no nextUpdate has passed.
+// Else the error says what is missing. It is for a start-up or readiness probe, and reads
+// nothing itself. MaxAge in Config.Verify can make a list count for nothing before that.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
