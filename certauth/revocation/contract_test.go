@@ -382,7 +382,7 @@ func TestContract_ABlipIsOneFailure(t *testing.T) {
 					wait.Wait()
 					return n.Load()
 				}
-				w.net.serve(ocspURL, func(ctx context.Context, _ revocation.Request) (revocation.Response, error) {
+				w.net.serve(ocspURL, func(context.Context, revocation.Request) (revocation.Response, error) {
 					time.Sleep(10 * time.Millisecond) //nolint:forbidigo // inside a bubble
 					return revocation.Response{}, failure
 				})

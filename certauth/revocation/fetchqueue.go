@@ -102,11 +102,11 @@ func (p *partner) admit(name, label, address string) (*pass, <-chan struct{}, er
 		tried = &h.outage
 	}
 	if tried.failures > 0 {
-		under, mine := tried.probe, false
-		if resting(tried.until, now) || under != nil && h.open() {
+		if resting(tried.until, now) || tried.probe != nil && h.open() {
 			return nil, nil, one.refusal(tried)
 		}
-		if under, mine = tried.begin(); !mine {
+		under, mine := tried.begin()
+		if !mine {
 			return nil, under, nil
 		}
 		one.probing = tried

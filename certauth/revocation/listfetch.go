@@ -87,7 +87,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	var response inHand
 	response.drop = func() {
 		by.hand.give(taken)
-		taken, response.Body = 0, nil
+		taken = 0
 	}
 	defer func() { response.drop() }()
 	var result Result
@@ -176,8 +176,10 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	}
 	c.hold(l, next)
 	if !stored && c.config.Store != nil {
-		c.toStore(ctx, listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, func() {})
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, response.drop)
+		response.drop = func() {} // it is in hand until it is stored
 	}
+	response.Body = nil
 	response.drop()
 	if err := c.refine(ctx, l, by, next); err != nil {
 		return Result{}, err
@@ -241,7 +243,7 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 	size := len(der)
 	response.drop = func() {
 		by.hand.give(size)
-		size, response.Body = 0, nil
+		size = 0
 	}
 	defer func() { response.drop() }()
 	if _, err := c.acceptList(ctx, l, by, &response, ""); err != nil {

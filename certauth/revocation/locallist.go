@@ -41,7 +41,7 @@ type localLists struct {
 }
 
 // maxReaders is how many of the operator's URLs are read at once.
-const maxReaders = 4
+const maxReaders = maxFetches
 
 // localView is what requests see: the lists of each CA, the newest of each scope.
 type localView struct {

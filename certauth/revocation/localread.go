@@ -416,6 +416,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	if err != nil {
 		return err
 	}
+	response.Body = nil
 	response.drop()
 	l, now := m.at(s, name), c.config.Now()
 	if err := m.put(s, name, l, base, by, response, now); err != nil {

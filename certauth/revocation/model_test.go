@@ -75,7 +75,7 @@ func (m *model) bytes(t testing.TB, p proof) []byte {
 }
 
 // Fetch is the network of the model.
-func (m *model) Fetch(ctx context.Context, r revocation.Request) (revocation.Response, error) {
+func (m *model) Fetch(_ context.Context, r revocation.Request) (revocation.Response, error) {
 	m.mu.Lock()
 	p := m.ocsp
 	if r.Kind == revocation.SourceCRL {
@@ -147,7 +147,7 @@ func TestModel_RandomSequences(t *testing.T) {
 	signed := map[proof][]byte{}
 	for n := range sequences {
 		synctest.Test(t, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(uint64(n), 1)) //nolint:gosec // repeatable
+			random := rand.New(rand.NewPCG(uint64(n), 1)) // repeatable
 			scene := *w
 			scene.clock = &clock{t: now}
 			m := &model{wired: &scene, random: random, signed: signed, shelf: newShelf()}

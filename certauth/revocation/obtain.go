@@ -261,15 +261,17 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		for next < len(r.lists) {
 			l := r.lists[next]
 			next++
+			if !c.needsUpdate(r, l, want) {
+				continue
+			}
 			flight, err := c.update(r, l, want)
 			if err != nil {
 				failed = errors.Join(failed, err)
+				continue
 			}
-			if flight != nil {
-				pending++
-				waiting.Go(func() { ended <- flight.wait(ctx) })
-				return
-			}
+			pending++
+			waiting.Go(func() { ended <- flight.wait(ctx) })
+			return
 		}
 	}
 	hedge := time.NewTimer(c.config.HedgeAfter)
@@ -292,17 +294,20 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	return failed
 }
 
-// update begins to bring a list up to date, or joins those who do. It returns nil if there is
-// nothing to do, or if that has just failed.
-func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
+// needsUpdate reports whether a list is not in memory, has run out, or is to be asked for again.
+func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
-	if known := l.current.Load(); known != nil {
-		isHeld := r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
-		if want != allAnew && !isHeld && c.notOver(known.crl, now) == nil && !hasCome(known.soft, now, maxSoftCRL) {
-			return nil, nil
-		}
+	known := l.current.Load()
+	if known == nil || want == allAnew || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+		return true
 	}
+	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
+}
+
+// update begins to bring a list up to date, or joins those who do, unless that has just failed.
+func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
+	now := c.config.Now()
 	if tried := l.failed.Load(); tried.stands(now) {
 		return nil, tried.err
 	}

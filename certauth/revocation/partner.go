@@ -83,7 +83,7 @@ func (g *gate) named(key string, anchor *x509.Certificate) *partner {
 		}
 		most := g.inHand
 		if anchor == nil {
-			most *= maxReaders
+			most *= 4 // several big lists of the operator are read side by side
 		}
 		p.hand.init(most)
 		if anchor != nil {

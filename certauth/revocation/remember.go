@@ -146,11 +146,11 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 			return
 		}
 	}
-	c.toStore(ctx, key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
+	c.toStore(key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
 }
 
-// toStore keeps evidence in the store. Nobody waits for that.
-func (c *Checker) toStore(ctx context.Context, key string, der []byte, until time.Time, within time.Duration, then func()) {
+// toStore keeps evidence in the store. Nobody waits for that; then is called at its end.
+func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
 	started := c.crew.run(func(base context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
