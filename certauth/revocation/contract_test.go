@@ -490,3 +490,43 @@ func TestContract_OwnLackIsNobodysFailure(t *testing.T) {
 		})
 	}
 }
+
+// Revoked for good stays, though a newer list that another client's request has brought does
+// not name the certificate any more.
+func TestContract_RevokedForGoodOutlivesItsList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))))
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.client, isRevoked, nil)
+		w.clock.advance(23 * time.Hour)
+		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(23*time.Hour), now.Add(9*day)))))
+		for range 2 {
+			w.says(t, checker, w.issue(t, "another client"), isGood, nil)
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.clock.advance(7 * time.Hour)
+		}
+	})
+}
+
+// A Good of a file counts until the file's nextUpdate, and not until somebody looks again.
+func TestContract_AGoodEndsWithItsFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		path := filepath.Join(t.TempDir(), "list.crl")
+		write(t, path, encode(t, w.listAt(now, now.Add(20*time.Minute))))
+		checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers, c.IgnoreCertificateURLs, c.PollInterval = []revocation.List{{File: path}}, certs(w.ca), true, day
+		})
+		tracked := checker.TrackChain(w.chain(w.client))
+		for range 2 {
+			found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+			require.NoError(t, err)
+			require.Equal(t, isGood, found.Status)
+		}
+		w.clock.advance(20*time.Minute + skew + time.Second)
+		found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+		require.ErrorIs(t, err, revocation.ErrNotFresh)
+		assert.Equal(t, isUnavailable, found.Status)
+	})
+}

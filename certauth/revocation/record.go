@@ -95,9 +95,10 @@ type record struct {
 	responders []responder
 	lists      []*remoteList
 	sources    Sources
-	noSource   error  // why nobody can be asked, nil if somebody can
-	names      bool   // somebody to ask, whether or not that can be used
-	unused     string // what it names that cannot be asked, in words
+	noSource   error    // why nobody can be asked, nil if somebody can
+	fixed      *verdict // where nothing can change it, nil for most
+	names      bool     // somebody to ask, whether or not that can be used
+	unused     string   // what it names that cannot be asked, in words
 	exempt     string
 
 	// Everything below changes while requests read it.
@@ -152,6 +153,12 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate, b
 	var none bool
 	if r.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
 		r.noSource = c.sourceless(cert, r.unused)
+	}
+	switch {
+	case r.exempt != "":
+		r.fixed = &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
+	case r.noSource != nil:
+		r.fixed = &verdict{settled: true, err: r.noSource}
 	}
 	return r, nil
 }

@@ -53,11 +53,8 @@ func (s *state) holds(generation uint64, now time.Time) bool {
 
 // judge says what is known about the certificate now.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
-	switch {
-	case r.exempt != "":
-		return &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
-	case r.noSource != nil:
-		return &verdict{settled: true, err: r.noSource}
+	if r.fixed != nil {
+		return r.fixed
 	}
 	generation := c.generation.Load() // before the lists are looked into
 	known := r.now()
