@@ -140,7 +140,7 @@ func (m *localLists) newView(sources []*localSource) *localView {
 	}
 	for _, s := range sources {
 		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err, read: s.read}
-		if s.err != nil && s.list.Dir != "" && s.broken {
+		if s.broken {
 			state.none = s.err
 		}
 		for name, l := range s.lists {
@@ -228,7 +228,6 @@ func (m *localLists) readSource(ctx context.Context, s *localSource) error {
 	if s.lists == nil {
 		s.lists = map[string]*localList{}
 	}
-	s.broken = false
 	m.mu.Unlock()
 	switch {
 	case s.list.URL != "":
@@ -239,14 +238,17 @@ func (m *localLists) readSource(ctx context.Context, s *localSource) error {
 		return nil
 	}
 	names, err := m.namesIn(s.list.Dir)
-	m.mu.Lock()
-	s.broken = err != nil
-	for _, l := range s.lists {
-		l.gone = l.gone || names != nil
-	}
-	m.mu.Unlock()
+	there := map[string]bool{}
 	for _, name := range names {
-		m.readFile(ctx, s, filepath.Join(s.list.Dir, name))
+		path := filepath.Join(s.list.Dir, name)
+		there[path] = true
+		m.readFile(ctx, s, path)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.broken = err != nil
+	for path, l := range s.lists {
+		l.gone = l.gone || names != nil && !there[path]
 	}
 	return err
 }
