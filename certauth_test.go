@@ -913,12 +913,13 @@ func TestModule_CoreLinksTheStandardLibraryAlone(t *testing.T) {
 // layers says what each package of the module may import besides the standard library;
 // a name is a prefix unless it ends in "$".
 var layers = map[string][]string{
-	"internal/":            {"internal/", "golang.org/x/crypto/"},
-	"certauth$":            {"internal/"},
-	"certauth/forwarded$":  {"internal/", "certauth$"},
-	"certauth/revocation$": {"internal/", "certauth$", "golang.org/x/crypto/"},
-	"certauth/outbound$":   {"internal/", "software.sslmate.com/src/go-pkcs12$"},
-	"certauth/policyfile$": {"internal/", "certauth$", "certauth/forwarded$", "certauth/revocation$", "certauth/outbound$"},
+	"internal/":                     {"internal/", "golang.org/x/crypto/"},
+	"certauth$":                     {"internal/"},
+	"certauth/forwarded$":           {"internal/", "certauth$"},
+	"certauth/revocation$":          {"internal/", "certauth$", "golang.org/x/crypto/"},
+	"certauth/revocation/dirstore$": {"certauth/revocation$"},
+	"certauth/outbound$":            {"internal/", "software.sslmate.com/src/go-pkcs12$"},
+	"certauth/policyfile$":          {"internal/", "certauth$", "certauth/forwarded$", "certauth/revocation$", "certauth/outbound$"},
 	// The tests of certauth itself import certauthtest, so what needs certauth is beside it.
 	"certauth/certauthtest$":         {"internal/", "golang.org/x/crypto/"},
 	"certauth/certauthtest/unittest": {"certauth$", "certauth/certauthtest$"},

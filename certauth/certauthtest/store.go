@@ -26,17 +26,10 @@ type EvidenceStore interface {
 	Set(ctx context.Context, key string, der []byte, ttl time.Duration) error
 }
 
-// leaser is revocation.Leaser.
-type leaser interface {
-	EvidenceStore
-	Lease(ctx context.Context, key string, ttl time.Duration) (release func(context.Context), granted bool, err error)
-}
-
 // CheckStore checks that a revocation.Store keeps its contract: what is set is found again,
 // byte for byte and by other instances; it is replaced as a whole; it is gone after its time;
-// calls end with their context; concurrent use is safe. If the store is a
-// revocation.Leaser, of many instances exactly one is granted a lease until it is released
-// or has passed. The test fails at the first thing that is wrong.
+// calls end with their context; concurrent use is safe. The test fails at the first thing that
+// is wrong.
 //
 // open returns the store as one more instance of the service finds it; what one has set, the
 // next must find. A store in memory may return the same value each time. advance makes the
@@ -55,15 +48,6 @@ func CheckStore[S EvidenceStore](tb TB, open func() S, advance func(time.Duratio
 	c.expiry()
 	c.concurrency()
 	c.contexts()
-	one, ok := c.one.(leaser)
-	other, also := c.other.(leaser)
-	if ok != also {
-		tb.Fatalf("certauthtest: open returned a revocation.Leaser once, and once not")
-	}
-	if ok {
-		leases := &leaseCheck{storeCheck: c, leasers: []leaser{one, other}}
-		leases.all()
-	}
 }
 
 // storeCheck is one run over two instances of a store.

@@ -23,7 +23,6 @@ type memory struct {
 	mutex  sync.Mutex
 	now    time.Duration
 	values map[string]kept
-	leases map[string]*kept
 	fault  fault
 	end    chan struct{} // what hangs, hangs until it is closed
 }
@@ -36,7 +35,7 @@ type kept struct {
 type fault string
 
 func newMemory(f fault) *memory {
-	return &memory{values: map[string]kept{}, leases: map[string]*kept{}, fault: f, end: make(chan struct{})}
+	return &memory{values: map[string]kept{}, fault: f, end: make(chan struct{})}
 }
 
 func (m *memory) advance(d time.Duration) {
@@ -119,59 +118,6 @@ func (s torn) Set(ctx context.Context, key string, der []byte, ttl time.Duration
 	return s.memory.Set(ctx, key, der, ttl)
 }
 
-// apart shares its values and not its leases.
-type apart struct {
-	*memory
-	leases leaser
-}
-
-func (s apart) Lease(ctx context.Context, key string, ttl time.Duration) (func(context.Context), bool, error) {
-	return s.leases.Lease(ctx, key, ttl)
-}
-
-// leaser is a memory with leases.
-type leaser struct{ *memory }
-
-func (s leaser) Lease(ctx context.Context, key string, ttl time.Duration) (func(context.Context), bool, error) {
-	if s.fault == "Lease hangs" && ctx.Err() != nil {
-		<-s.end
-	}
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	switch {
-	case s.fault == "leases fail":
-		return nil, false, errors.New("down")
-	case s.fault == "grants without a release":
-		return nil, true, nil
-	case s.fault == "a lease for no time is for ever" && ttl <= 0:
-		ttl = 1000 * time.Hour
-	}
-	name := key
-	if s.fault == "one lease for all keys" {
-		name = ""
-	}
-	current := s.leases[name]
-	held := current != nil && (s.now < current.until || s.fault == "leases never pass")
-	if held && s.fault != "grants everybody" {
-		if s.fault == "a release for those who lost" {
-			return func(context.Context) {}, false, nil
-		}
-		return nil, false, nil
-	}
-	mine := &kept{until: s.now + ttl}
-	s.leases[name] = mine
-	if s.fault == "leases are values" {
-		s.values[key] = kept{[]byte("lease"), s.now + ttl}
-	}
-	return func(context.Context) {
-		s.mutex.Lock()
-		defer s.mutex.Unlock()
-		if s.fault != "cannot release" && (s.leases[name] == mine || s.fault == "releases what others hold") {
-			delete(s.leases, name)
-		}
-	}, true, nil
-}
-
 // reporter keeps what it is told and ends the check as a test would.
 type reporter struct {
 	fakeTB
@@ -198,8 +144,8 @@ func complaint(open func() revocation.Store, advance func(time.Duration)) (text 
 
 func TestCheckStore_AcceptsAStoreThatKeepsTheContract(t *testing.T) {
 	m := newMemory("")
-	assert.Empty(t, complaint(func() revocation.Store { return m }, m.advance), "without leases")
-	assert.Empty(t, complaint(func() revocation.Store { return leaser{m} }, m.advance), "with leases, in a store that is not empty")
+	assert.Empty(t, complaint(func() revocation.Store { return m }, m.advance))
+	assert.Empty(t, complaint(func() revocation.Store { return m }, m.advance), "in a store that is not empty")
 }
 
 func TestCheckStore_FindsEachFault(t *testing.T) {
@@ -221,20 +167,10 @@ func TestCheckStore_FindsEachFault(t *testing.T) {
 		"keys are cut":                "the key",
 		"appends":                     "replaced",
 		"invents a value when the context has ended": "a context that has ended",
-		"leases fail":                     "Lease: down",
-		"grants without a release":        "granted without a release",
-		"a release for those who lost":    "not granted, but with a release",
-		"grants everybody":                "32 of 32 are granted it",
-		"leases never pass":               "a lease that has passed: 0 of 32",
-		"cannot release":                  "a lease that was released: 0 of 32",
-		"releases what others hold":       "former holder's second release",
-		"one lease for all keys":          "another key's lease",
-		"leases are values":               "the value of a key with a lease",
-		"a lease for no time is for ever": "a lease after one for no time at all",
 	} {
 		t.Run(string(f), func(t *testing.T) {
 			m := newMemory(f)
-			text := complaint(func() revocation.Store { return leaser{m} }, m.advance)
+			text := complaint(func() revocation.Store { return m }, m.advance)
 			assert.Contains(t, text, "certauthtest: store: ")
 			assert.Contains(t, text, want)
 		})
@@ -243,11 +179,11 @@ func TestCheckStore_FindsEachFault(t *testing.T) {
 
 // The time that CheckStore waits is that of the bubble.
 func TestCheckStore_FindsWhatHangs(t *testing.T) {
-	for _, f := range []fault{"Get hangs", "Set hangs", "Lease hangs"} {
+	for _, f := range []fault{"Get hangs", "Set hangs"} {
 		t.Run(string(f), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMemory(f)
-				text := complaint(func() revocation.Store { return leaser{m} }, m.advance)
+				text := complaint(func() revocation.Store { return m }, m.advance)
 				close(m.end)
 				method, _, _ := strings.Cut(string(f), " ")
 				assert.Contains(t, text, method+" with a context that has ended has not returned")
@@ -263,20 +199,6 @@ func TestCheckStore_FindsATornValue(t *testing.T) {
 
 func TestCheckStore_FindsInstancesThatShareNothing(t *testing.T) {
 	assert.Contains(t, complaint(func() revocation.Store { return newMemory("") }, func(time.Duration) {}), "instance 1 finds nothing")
-	m := newMemory("")
-	assert.Contains(t, complaint(func() revocation.Store { return apart{m, leaser{newMemory("")}} }, m.advance), "a free lease: 2 of 32")
-}
-
-func TestCheckStore_FindsAStoreThatIsALeaserOnceOnly(t *testing.T) {
-	m, calls := newMemory(""), 0
-	text := complaint(func() revocation.Store {
-		calls++
-		if calls == 1 {
-			return leaser{m}
-		}
-		return m
-	}, m.advance)
-	assert.Contains(t, text, "once, and once not")
 }
 
 func TestCheckStore_NeedsBothFunctions(t *testing.T) {

@@ -51,7 +51,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		case a := <-answers:
 			pending--
 			got.add(a)
-			if a.err == nil && (a.result.Status == Revoked && !r.isKnownHold(&a.result) || a.result.Status == Good && !c.config.QueryAll) {
+			if a.err == nil && (a.result.Status == Revoked && !r.now().isKnownHold(&a.result) || a.result.Status == Good && !c.config.QueryAll) {
 				return a, nil
 			}
 			if next < len(r.responders) {
@@ -118,7 +118,7 @@ func rank(s Status) int {
 
 // askResponder asks one responder, twice at most.
 func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (Result, []byte, error) {
-	pass, err := c.gate.enter(ctx, r.authority.key, to.url)
+	pass, err := r.partner.enter(ctx, to.url)
 	if err != nil {
 		return Result{}, nil, err
 	}
@@ -176,7 +176,12 @@ func isMisunderstood(err error) bool {
 // getFailed reports whether a POST may fare better. Some responders do not take a GET or
 // misread its path, and caches before them answer it with an error page, with what they hold
 // for another path, or with what has run out.
+// A responder that asks to be left alone is not asked again.
 func getFailed(err error) bool {
+	var status HTTPStatusError
+	if errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable) {
+		return false
+	}
 	return isMisunderstood(err) || errors.Is(err, ErrHTTPStatus) || errors.Is(err, ErrMalformed) ||
 		errors.Is(err, ErrNotFresh) || errors.Is(err, ErrRollback)
 }
@@ -207,8 +212,8 @@ func (c *Checker) attempt(
 	}
 	p.arrived(ctx)
 	terms := c.terms(c.config.Now())
-	terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, r.ocsp.Load()
-	terms.delegate = c.delegateCheck(ctx, r.authority.cert())
+	terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
+	terms.delegate = c.delegateCheck(ctx, r.partner, r.authority.cert())
 	result, err = VerifyOCSP(response.Body, cert, r.authority.cert(), terms)
 	return result, response.Body, request.Method == http.MethodGet, err
 }

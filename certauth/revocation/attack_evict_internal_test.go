@@ -12,7 +12,7 @@ import (
 func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 	for range 50 {
 		bucketHead, behind := &record{}, &record{}
-		behind.ocsp.Store(&Result{Status: Revoked})
+		behind.state.Store(&state{evidence: evidence{ocsp: &Result{Status: Revoked}}})
 		bucketHead.next = behind
 		behind.used.Store(100)
 		s := &shard{count: 3, records: map[uint64]*record{1: bucketHead, 2: {}}}

@@ -74,8 +74,8 @@ func TestAttack_SlowHostsOfOneCALeaveRoomForOthers(t *testing.T) {
 	})
 }
 
-// And all together get no more than sixteen.
-func TestAttack_SixteenFetchesForAllCAs(t *testing.T) {
+// Each partner gets eight places, and none of those of another one.
+func TestAttack_EightFetchesForEachPartner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
@@ -99,9 +99,9 @@ func TestAttack_SixteenFetchesForAllCAs(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		assert.Equal(t, int64(16), inside.Load())
+		assert.Equal(t, int64(4*8), inside.Load())
 		close(gate)
 		all.Wait()
-		assert.Equal(t, int64(16), most.Load())
+		assert.Equal(t, int64(4*8), most.Load())
 	})
 }

@@ -17,16 +17,18 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// partner is a second CA beside the scene's, with a responder of its own.
+// partner is an anchor and a CA beside the scene's, with a responder of its own.
 type partner struct {
 	*wired
 	name string
+	root *identity
 	ca   *identity
 }
 
 func (w *wired) partner(t testing.TB, name string) *partner {
 	t.Helper()
-	return &partner{wired: w, name: name, ca: makeCert(t, name+" CA", newKey(t), w.root, asCA)}
+	root := makeCert(t, name+" Root", newKey(t), nil, asCA)
+	return &partner{wired: w, name: name, root: root, ca: makeCert(t, name+" CA", newKey(t), root, asCA)}
 }
 
 func (p *partner) url() string { return "http://ocsp." + p.name + ".example" }

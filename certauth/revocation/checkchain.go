@@ -57,10 +57,7 @@ func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (ce
 	return c.decide(ctx, judged[:n])
 }
 
-const (
-	maxDepth     = 10
-	maxFlightsOf = 4096 // at once for certificates of one CA, whoever waits
-)
+const maxDepth = 10
 
 // judgement is one certificate on its way to a decision.
 type judgement struct {
@@ -116,7 +113,7 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	now := c.config.Now()
 	for i := range judged {
 		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
+		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], nil, now); j.err == nil {
 			c.meetPresented(ctx, j.record.authority, chain[i+1:])
 			c.start(j, now)
 		}
@@ -144,13 +141,16 @@ func (c *Checker) awaitAll(ctx, moment context.Context, judged []judgement) {
 	}
 }
 
-// judgeUnread is for requests that come before the operator's lists have been read. It
-// waits for them. If they are not there in time, nothing is good that they may call
-// revoked; what other sources say against a certificate counts all the same.
+// judgeUnread is for requests that come before all of the operator's lists have been read. It
+// waits for them where none that is there says anything yet. If they are not there in time,
+// nothing is good that they may call revoked; what other sources say against a certificate
+// counts all the same.
 func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
-	notReady := c.local.firstReading(ctx, c.config.MaxWait/2)
+	half, over := context.WithTimeout(ctx, c.config.MaxWait/2)
+	defer over()
+	notReady := c.local.firstReading(half, func() bool { return !c.lacksLists(chain, judged) })
 	c.judgeAll(ctx, ctx, chain, judged)
 	if notReady == nil {
 		return
@@ -160,10 +160,39 @@ func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, ju
 		if j.record == nil || j.record.exempt != "" || j.result.Status == Revoked {
 			continue
 		}
-		if j.record.sources != OCSPOnly && c.local.serves(j.record.authority) {
+		if c.lacksList(j.record) {
 			j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, errors.Join(notReady, j.err)
 		}
 	}
+}
+
+// lacksLists reports whether a certificate is waiting for one of the operator's lists.
+func (c *Checker) lacksLists(chain []*x509.Certificate, judged []judgement) bool {
+	now := c.config.Now()
+	for i := range judged {
+		if r, err := c.recordOf(chain[i], chain[i+1:], nil, now); err == nil && r.exempt == "" && c.lacksList(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacksList reports whether the operator's lists may say something about a certificate, and
+// none that has been read does.
+func (c *Checker) lacksList(r *record) bool {
+	if r.sources == OCSPOnly || !c.local.serves(r.authority) {
+		return false
+	}
+	terms := c.terms(c.config.Now())
+	for _, l := range c.local.view.Load().listsOf(r.authority, &terms) {
+		if l == nil {
+			continue
+		}
+		if _, err := l.crl.lookup(&r.who, &terms); err == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // inScope is how many certificates of the chain are judged.
@@ -175,8 +204,8 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 }
 
 // recordOf finds or makes what is remembered of a certificate. above is the rest of its chain,
-// the issuer first.
-func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
+// the issuer first; by is the partner, nil for the one whose anchor ends the chain.
+func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, by *partner, now time.Time) (*record, error) {
 	issuer := above[0]
 	if known := c.table.find(cert, issuer); known != nil {
 		known.authority.meet(issuer)
@@ -185,7 +214,10 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 		}
 		return known, nil
 	}
-	fresh, err := c.newRecord(cert, above)
+	if by == nil {
+		by = c.gate.of(above[len(above)-1])
+	}
+	fresh, err := c.newRecord(cert, above, by)
 	if err != nil {
 		return nil, err
 	}
@@ -196,41 +228,51 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 func (c *Checker) start(j *judgement, now time.Time) {
 	r := j.record
 	r.touch(now.Unix())
-	var settled, refresh bool
-	j.result, settled, refresh, j.err = c.judge(r, now)
-	if settled {
+	v := c.judge(r, now)
+	j.result, j.err = v.result, v.err
+	if v.settled {
 		c.stats.remembered.Add(1)
-		if !refresh {
-			return
-		}
-		if under := c.refresh(r); under != nil && r.overdue(&j.result, now) {
-			j.flight, j.known = under, true
-		}
+		j.flight, j.known = c.newer(r, v, now), true
 		return
 	}
-	j.flight = c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error {
-		defer r.authority.flights.Add(-1)
-		if r.authority.flights.Add(1) > maxFlightsOf { // each outlives the request that it was begun for
-			return fmt.Errorf("%w: for certificates of one CA", ErrOverloaded)
-		}
-		return c.obtain(ctx, r)
-	})
+	j.flight = c.asking(r, anything)
 	if j.flight == nil && j.result.Status == Unavailable {
 		j.err = ErrClosed
 	}
 }
 
+// newer sets a refresh off if one is due, and returns it if the news is worth a moment.
+func (c *Checker) newer(r *record, v *verdict, now time.Time) *flight {
+	if !v.due {
+		return nil
+	}
+	isOverdue := r.now().isOverdue(v, now) // before it changes
+	under := c.refresh(r)
+	if isOverdue {
+		return under
+	}
+	return nil
+}
+
 // await waits for the flight and judges again. Whatever verified evidence there is by then
-// counts, also if the preferred source has not answered.
+// counts, also if the preferred source has not answered. What came from a store may be as old
+// as what was known, and somebody is asked once more then.
 func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	if j.known {
 		j.flight.waitAMoment(moment)
-		j.result, _, _, j.err = c.judge(j.record, c.config.Now())
+		v := c.judge(j.record, c.config.Now())
+		j.result, j.err = v.result, v.err
 		return
 	}
 	c.stats.waited.Add(1)
 	waitErr := j.flight.wait(ctx)
-	j.result, _, _, j.err = c.judge(j.record, c.config.Now())
+	now := c.config.Now()
+	v := c.judge(j.record, now)
+	if v.settled && j.record.now().isOverdue(v, now) {
+		c.refresh(j.record).waitAMoment(moment)
+		v = c.judge(j.record, c.config.Now())
+	}
+	j.result, j.err = v.result, v.err
 	if j.err != nil && waitErr != nil {
 		j.err = waitErr
 	}
@@ -238,25 +280,35 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 
 // delegateCheck is how the certificate of a responder is looked up in the CRLs of its CA,
 // for [CheckCRL]. OCSP is never asked about it: that would go on for ever.
-func (c *Checker) delegateCheck(ctx context.Context, issuer *x509.Certificate) func(*x509.Certificate) (Result, error) {
+func (c *Checker) delegateCheck(ctx context.Context, by *partner, issuer *x509.Certificate) func(*x509.Certificate) (Result, error) {
 	if c.config.Verify.Delegate != CheckCRL {
 		return nil
 	}
 	return func(delegate *x509.Certificate) (Result, error) {
-		r, err := c.recordOf(delegate, []*x509.Certificate{issuer}, c.config.Now())
+		r, err := c.recordOf(delegate, []*x509.Certificate{issuer}, by, c.config.Now())
 		if err != nil {
 			return Result{}, err
 		}
-		if result, err := c.fromLists(r, c.config.Now()); err == nil && !result.Stale {
-			return result, nil
+		if says := c.keepListsWord(r); says.err == nil && !says.result.Stale {
+			return says.result, nil
 		}
-		if err := c.obtainLists(ctx, r); err != nil {
+		if err := c.obtainLists(ctx, r, anything); err != nil {
 			return Result{}, err
 		}
-		result, err := c.fromLists(r, c.config.Now())
-		if err == nil && result.Stale { // StaleGrace is for clients
+		says := c.keepListsWord(r)
+		if says.err == nil && says.result.Stale { // StaleGrace is for clients
 			return Result{}, ErrNotFresh
 		}
-		return result, err
+		return says.result, says.err
 	}
+}
+
+// keepListsWord is what the lists say about the certificate of a responder, which no verdict is
+// made on.
+func (c *Checker) keepListsWord(r *record) listsWord {
+	says, _ := c.listsWord(r, &r.now().evidence, c.config.Now())
+	if says.kept != nil {
+		r.update(func(e *evidence) bool { return e.keep(says.kept) })
+	}
+	return says
 }

@@ -27,21 +27,20 @@ import (
 // CRL; for who comes back after a longer time with the first request, if the CA answers
 // within a second.
 type Checker struct {
-	config      Config
-	skew        time.Duration
-	fetcher     Fetcher
-	ownFetcher  *HTTPFetcher // closed with the Checker
-	gate        *hostGate
-	crew        *crew
-	table       *table
-	authorities authorities
-	remote      remoteLists
-	local       *localLists
-	hashes      *certIDHashes
-	building    chan struct{}
-	refreshing  atomic.Int64
-	numbers     atomic.Uint64 // of lists and views
-	stats       counters
+	config                   Config
+	skew                     time.Duration
+	fetcher                  Fetcher
+	ownFetcher               *HTTPFetcher // closed with the Checker
+	gate                     *gate
+	crew                     *crew
+	table                    *table
+	authorities              authorities
+	remote                   remoteLists
+	local                    *localLists
+	hashes                   *certIDHashes
+	generation               atomic.Uint64 // grows with every list that comes or goes
+	aboutStore, aboutFetches atMostOften
+	stats                    counters
 }
 
 // New checks the Config, all of it, and returns a Checker. It opens no file and no socket;
@@ -50,7 +49,7 @@ type Checker struct {
 func New(config Config) (*Checker, error) {
 	config, err := config.withDefaults()
 	c := &Checker{
-		config: config, skew: config.Verify.skew(), fetcher: config.Fetcher, building: make(chan struct{}, 1),
+		config: config, skew: config.Verify.skew(), fetcher: config.Fetcher,
 	}
 	if config.Fetcher == nil {
 		var fetcherErr error
@@ -62,7 +61,7 @@ func New(config Config) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation: Config: %w", err)
 	}
-	c.gate, c.crew, c.table = newHostGate(config.Now, c.breakerChanged), newCrew(), newTable(config.MaxRecords)
+	c.gate, c.crew, c.table = newGate(config.Now, config.MaxListBytes+config.MaxListBytes/4, c.outageChanged), newCrew(), newTable(config.MaxRecords)
 	c.hashes = newCertIDHashes(config.CertIDHash)
 	c.local = newLocalLists(c)
 	if config.Sweep > 0 {
@@ -117,9 +116,10 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	return err
 }
 
-// Ready is nil when every list of Config.Lists and Preload is in memory and its nextUpdate
-// has not passed: for a start-up or readiness probe. It reads nothing itself. MaxAge in
-// Config.Verify can make a list count for nothing before that.
+// Ready is nil when everything that Config.Lists and Preload name is in memory and current:
+// every URL and every file was read, those of a Dir one by one, and no nextUpdate has passed.
+// Else the error says what is missing. It is for a start-up or readiness probe, and reads
+// nothing itself. MaxAge in Config.Verify can make a list count for nothing before that.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed

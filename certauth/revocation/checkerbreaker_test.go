@@ -201,8 +201,8 @@ func TestChecker_BacksOffFromAResponder(t *testing.T) {
 	}
 }
 
-// Rule F9: 4 fetches at once per host, 8 per CA, 16 in all, 64 wait per host, and the rest
-// are refused.
+// Rule F9: 4 fetches at once per host, 8 per partner, 1024 wait per partner, and the rest are
+// refused.
 func TestChecker_BoundsFetches(t *testing.T) {
 	type scene struct {
 		*wired
@@ -245,21 +245,21 @@ func TestChecker_BoundsFetches(t *testing.T) {
 	inBubble(t, "one host", func(t *testing.T) {
 		s := set(t)
 		serve(s, ocspURL)
-		for range 100 {
+		for range 1100 {
 			ask(t, s, ocspURL)
 		}
 		synctest.Wait()
 		assert.Equal(t, int64(4), s.inside.Load())
-		assert.Equal(t, int64(100-4-64), s.overload.Load(), "refused at once")
+		assert.Equal(t, int64(1100-4-1024), s.overload.Load(), "refused at once")
 		close(s.gate)
 		s.all.Wait()
-		assert.Equal(t, int64(4+64), s.good.Load())
+		assert.Equal(t, int64(4+1024), s.good.Load())
 		assert.Equal(t, int64(4), s.most.Load())
 		for range 10 { // nothing leaked, and who was refused may come again at once
 			s.says(t, s.checker, s.issue(t, "after"), isGood, nil)
 		}
 	})
-	inBubble(t, "many hosts of one CA", func(t *testing.T) {
+	inBubble(t, "many hosts of one partner", func(t *testing.T) {
 		s := set(t)
 		for i := range 10 {
 			serve(s, fmt.Sprintf("http://host%d.partner.example", i))

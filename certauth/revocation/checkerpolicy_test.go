@@ -193,7 +193,7 @@ func TestChecker_RequestThatEnds(t *testing.T) {
 	w := wire(t)
 	gate := make(chan struct{})
 	w.net.serve(ocspURL, gated(gate, w.responder(t, ocsptest.StatusGood)))
-	policy := w.behindChain(w.checker(t, leafOnly, func(c *revocation.Config) { c.MaxWait = 10 * time.Millisecond }))
+	policy := w.behindChain(w.checker(t, ocspOnly, func(c *revocation.Config) { c.MaxWait = 10 * time.Millisecond }))
 	_, why := w.ask(t, policy, w.client)
 	require.Equal(t, certauth.ReasonRevocationUnavailable, why)
 	close(gate)

@@ -26,7 +26,7 @@ func TestChecker_Everything(t *testing.T) {
 	write(t, filepath.Join(dir, "ca.crl"), encode(t, w.listAt(now.Add(-time.Hour), now.Add(20*day))))
 	checker := w.checker(t, func(c *revocation.Config) {
 		c.Lists, c.Issuers = []revocation.List{{Dir: dir}, {URL: crlURL}}, certs(w.ca, w.root)
-		c.Store, c.Sweep, c.MaxRecords, c.PollInterval = newLeasing(), time.Millisecond, 64, time.Second
+		c.Store, c.Sweep, c.MaxRecords, c.PollInterval = newShelf(), time.Millisecond, 64, time.Second
 		c.MaxWait, c.StaleGrace, c.QueryAll = 50*time.Millisecond, time.Hour, true
 		c.Observe = func(context.Context, certauth.Event) {}
 	})

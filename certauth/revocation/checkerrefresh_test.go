@@ -61,7 +61,7 @@ func TestChecker_Sweep(t *testing.T) {
 	})
 }
 
-// Section 11: four refreshes of one CA at once, 64 of one CA wait, more are dropped; the requests are
+// Section 11: four refreshes of one partner at once, 256 wait, more are dropped; the requests are
 // answered all the same, and what was dropped is refreshed when it is asked for again.
 func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
 		assert.Equal(t, asked+4, w.net.total(), "at once")
 		close(gate)
 		synctest.Wait()
-		assert.Equal(t, asked+64, w.net.total(), "the queue")
-		assert.Equal(t, uint64(64), checker.Stats().Refreshes)
+		assert.Equal(t, asked+256, w.net.total(), "the queue")
+		assert.Equal(t, uint64(256), checker.Stats().Refreshes)
 		for _, client := range clients {
 			w.says(t, checker, client, isGood, nil)
 		}

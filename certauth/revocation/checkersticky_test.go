@@ -102,7 +102,7 @@ func TestChecker_RevokedIsNotAskedForAgainAndAgain(t *testing.T) {
 			w.net.serve(crlURL, func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
 				return body(encode(t, w.listAt(now, now.Add(5*day), entryFor(w.client, ocsptest.ReasonCode(onHold)))))(ctx, r)
 			})
-		}, 50},
+		}, 2*24*4 + 3}, // both are asked about a hold every quarter of an hour
 	} {
 		inBubble(t, c.name, func(t *testing.T) {
 			w := wire(t)

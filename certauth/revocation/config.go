@@ -36,10 +36,11 @@ const (
 type Sources uint8
 
 const (
-	// PreferOCSP asks OCSP responders and then, if none gave an answer, CRLs. It is the
-	// zero value.
+	// PreferOCSP asks OCSP responders and then, if none gave an answer within half of
+	// MaxWait, CRLs. It is the zero value.
 	PreferOCSP Sources = iota
-	// PreferCRL looks into CRLs and then, if there is none, asks OCSP responders.
+	// PreferCRL looks into CRLs and then, if none was there within half of MaxWait, asks OCSP
+	// responders.
 	PreferCRL
 	// OCSPOnly never looks into a CRL about a certificate of a chain. Every certificate in
 	// Scope must then name a responder, or Config.Responders one for its issuer; many
@@ -122,8 +123,8 @@ type Config struct {
 	// evidence. The default 0 accepts none; 7 days is what the CA/Browser Forum calls
 	// short-lived.
 	ShortLived time.Duration
-	// StaleGrace is for how long a Good is used after it has run out, if nothing newer can
-	// be had. The default is 0; more than 24 hours is an error of New.
+	// StaleGrace is for how long a Good is used after it has run out, if somebody was asked
+	// and nothing newer could be had. The default is 0; more than 24 hours is an error of New.
 	StaleGrace time.Duration
 
 	// Responders are asked before those that a certificate names.
@@ -163,19 +164,21 @@ type Config struct {
 	// seconds by default. A caller with several verified chains is asked about at most four
 	// of them, one after the other.
 	MaxWait time.Duration
-	// HedgeAfter is when the next responder is asked as well while one has not answered:
-	// 700 ms by default.
+	// HedgeAfter is when the next responder, or the next distribution point, is asked as well
+	// while one has not answered: 700 ms by default.
 	HedgeAfter time.Duration
 	// MaxRecords bounds how many certificates are remembered: 10 000 by default, about
 	// 2 KB each.
 	MaxRecords int
 	// MaxListMemory bounds the CRLs in memory, in bytes: 64 MiB by default, an entry taking
 	// its serial number and little more, 17 bytes for one of 16. Beyond it lists that were
-	// not used for an hour make room; else the new one is refused ([ErrBudget]). It is one
-	// budget for all CAs.
+	// not used for an hour make room, then those of the partner (the anchor of the verified
+	// chain) that holds most, if that is more than the partner that asks would hold; else the
+	// new one is refused ([ErrBudget]).
 	MaxListMemory int
 	// MaxListBytes bounds one CRL while it is read, in bytes: 32 MiB by default. A larger
-	// one is [ErrTooLarge].
+	// one is [ErrTooLarge]. All that are read at the same time for one partner have a quarter
+	// more than that together; what does not fit is [ErrBudget] and tried again.
 	MaxListBytes int
 	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
 	// default. The first request after twice that time waits for the look, a second at most.

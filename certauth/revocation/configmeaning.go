@@ -38,7 +38,7 @@ func meaningless(c *Config) []error {
 		{"QueryAll", c.QueryAll, !ocsp, noOCSP},
 		{"QueryAll", c.QueryAll, ocsp && oneResponder, "there is one responder to ask"},
 		{"CertIDHash", c.CertIDHash != CertIDSHA1, !ocsp, noOCSP},
-		{"HedgeAfter", c.HedgeAfter > 0, !ocsp, noOCSP},
+		{"HedgeAfter", c.HedgeAfter > 0, !ocsp && c.IgnoreCertificateURLs, noOCSP},
 		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is one responder to ask"},
 		{"Verify.NonceMode", c.Verify.NonceMode != NonceOff, !ocsp, noOCSP},
 		{"Verify.NoNextUpdateMaxAge", c.Verify.NoNextUpdateMaxAge != 0, !ocsp, noOCSP + "; for CRLs see AllowNoNextUpdate"},

@@ -97,7 +97,7 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 		}
 	}
 	setByChecker := "Verify.Now Verify.Nonce Verify.DelegateCRL Verify.TrustedResponders Verify.Previous"
-	ocspFields := "AllowUnknown QueryAll CertIDHash HedgeAfter Verify.NonceMode Verify.NoNextUpdateMaxAge Verify.Delegate Verify.MaxDelegateLifetime" +
+	ocspFields := "AllowUnknown QueryAll CertIDHash Verify.NonceMode Verify.NoNextUpdateMaxAge Verify.Delegate Verify.MaxDelegateLifetime" +
 		" HTTP.OCSPTimeout HTTP.OCSPRedirects"
 	listFields := "IgnoreDeltas MaxListMemory MaxListBytes PollInterval Verify.AllowNoNextUpdate Verify.AllowV1CRL Verify.AllowEmptyRevokedList" +
 		" Verify.CRLIssuers HTTP.CRLTimeout"
@@ -134,8 +134,8 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 			"AllowUnknown IgnoreCertificateURLs PollInterval Verify.MaxDelegateLifetime",
 		},
 		{"Issuers", settings["Issuers"], "AllowUnknown"},
-		{"Lists alone", ignoring("Lists"), ocspFields + " Sources Store"},
-		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " Sources Store"},
+		{"Lists alone", ignoring("Lists"), ocspFields + " HedgeAfter Sources Store"},
+		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " HedgeAfter Sources Store"},
 		{"Responders alone", ignoring("Responders"), listFields + " AllowUnknown Sources Verify.Delegate"},
 		{"one Responder alone", func(c *revocation.Config) {
 			c.IgnoreCertificateURLs, c.Responders = true, []revocation.Responder{{URL: ocspURL}}

@@ -56,18 +56,26 @@ func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jit
 // isDue reports whether newer evidence than this is to be asked for.
 func isDue(r *Result, now time.Time) bool {
 	most := maxSoftOCSP
-	if r.Source == SourceCRL {
+	switch {
+	case r.revokedForGood() && r.Source == SourceCRL:
+		return false // a list that no longer names it changes nothing
+	case r.revokedForGood():
+		most = softRevoked
+	case r.Status == Revoked:
+		most = softHold
+	case r.Source == SourceCRL:
 		most = maxSoftCRL
 	}
-	return r.Status == Revoked && !now.Before(r.RefreshAfter) || r.Status != Revoked && hasCome(r.RefreshAfter, now, most)
+	return hasCome(r.RefreshAfter, now, most)
 }
 
-// hasCome reports whether a soft deadline has come. One that lies further ahead than most
-// was set by a clock that has gone back since; that of a file, which is read when it changes,
-// never comes.
+// hasCome reports whether the end of an interval has come, by the monotonic clock or by the
+// wall clock: the first stands still while a machine sleeps, the second can be put back. An end
+// that lies further ahead than most was set by a clock that has gone back since; that of a
+// file, which is read when it changes, never comes.
 func hasCome(soft, now time.Time, most time.Duration) bool {
-	ahead := soft.Sub(now)
-	return ahead <= 0 || ahead > scale(most, 0.2) && ahead < neverDue/2
+	ahead := soft.Round(0).Sub(now.Round(0))
+	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2) && ahead < neverDue/2
 }
 
 // atLeastBriefly lets evidence that verified only because clocks differ answer those who
@@ -81,12 +89,8 @@ func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
 
 // softOfStored counts from the evidence itself: nobody knows when what is in a store was
 // fetched, and the responder may have changed its mind since.
-func softOfStored(soft, thisUpdate, now time.Time, most time.Duration) time.Time {
-	soft = earliest(soft, thisUpdate.Add(most))
-	if soft.Before(now) {
-		return now
-	}
-	return soft
+func softOfStored(soft, thisUpdate time.Time, most time.Duration) time.Time {
+	return earliest(soft, thisUpdate.Add(most))
 }
 
 func earliest(a, b time.Time) time.Time {

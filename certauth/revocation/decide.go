@@ -69,7 +69,11 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	if j.result.StaleRevoked {
 		why = fmt.Errorf("evidence that has run out said revoked: %w", why)
 	}
-	err := fmt.Errorf("certificate %d of the chain: %w", depth, why)
+	which := fmt.Sprintf("certificate %d of the chain", depth)
+	if j.record != nil {
+		which += ", issued by " + nameText(j.record.authority.cert().RawSubject)
+	}
+	err := fmt.Errorf("%s: %w", which, why)
 	if r := j.record; r != nil && r.noSource == nil && r.unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.unused)
 	}

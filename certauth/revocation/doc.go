@@ -26,8 +26,10 @@
 // It judges every certificate below the root; with [LeafOnly] the client's alone. For each
 // it asks, in the order of [Sources], OCSP responders: those of Config.Responders and the
 // first three that the certificate names; and CRLs: those of Config.Lists and the first
-// four distribution points of the certificate, with their deltas. Revoked by any source
-// that was asked decides. Unknown makes it ask the rest.
+// four distribution points of the certificate, with their deltas. The second kind is asked
+// when the first has failed, or has kept silent for half of MaxWait. A list counts when it is
+// verified; its delta is fetched after that. Revoked by any source that was asked decides.
+// Unknown makes it ask the rest.
 //
 // Nothing is fetched for a certificate whose chain has not verified, nor, if NotRevoked
 // stands last in its policy, for one that is refused anyway. Never fetched: an issuer's
@@ -36,24 +38,42 @@
 // else it may reach. With IgnoreCertificateURLs nothing that stands in a certificate is
 // fetched.
 //
+// # What a Checker promises
+//
+//  1. A Good counts only while its evidence says so. StaleGrace prolongs it only after
+//     somebody was asked at that time and did not answer; what has just failed is asked
+//     again after five seconds.
+//  2. Newer evidence wins, whatever its source, the order of arrival, or how long it has been
+//     in memory. Revoked for good stays while the certificate is remembered.
+//  3. A partner is the anchor under which its chains verify. With any number of CAs, hosts
+//     and lists it cannot make another partner's client wait, or use what another one needs:
+//     each partner has eight places to fetch in, four of them at one host, a queue, and
+//     lists in hand of one and a quarter MaxListBytes. When MaxListMemory is full, the
+//     partner that holds most makes room.
+//  4. A call waits no longer than MaxWait for one chain, whatever hangs.
+//  5. A [Store] can cost time, at most a quarter of MaxWait for one look, and never a decision.
+//  6. What is kept in the process is bounded, and so is what package dirstore keeps on disk.
+//  7. The same evidence gives the same answer in whatever order it came.
+//
 // # What it remembers
 //
-// Verified evidence, until it runs out by its own nextUpdate or by MaxAge: never verdicts,
-// so the clock and a revocation act on the next request. One fetch serves all who wait for
-// the same answer, and nobody waits longer for one chain than MaxWait. When half of its life is over,
-// or after an hour for OCSP and six for a CRL, evidence is renewed beside a request that is
-// still answered from memory. What is revoked for good stays revoked while the certificate
-// is remembered, whatever later answers say; a certificateHold can be lifted by newer
-// evidence, and is asked about every quarter of an hour. What does not verify displaces
-// nothing. A responder that fails is left alone for a while that grows to five minutes, a
-// host after five failures in a row. For a certificate that has no evidence yet, a failure is
-// remembered for five seconds if it was the network's, for thirty if what came did not
-// verify, and for five minutes if the responder said unauthorized; Unknown for two minutes.
-// An OCSP answer without nextUpdate counts for five.
+// Verified evidence, until it runs out by its own nextUpdate or by MaxAge: a verdict is only
+// kept until evidence, a list or an interval changes, so the clock and a revocation act on
+// the next request. One fetch serves all who wait for the same answer. When half of its life
+// is over, or after an hour for OCSP and six for a CRL, evidence is renewed beside a request
+// that is still answered from memory. Both clocks of the machine are looked at: after it has
+// slept, the first request asks for what has run out. A certificateHold can be lifted by
+// newer evidence, and is asked about every quarter of an hour, by OCSP and in CRLs alike.
+// What does not verify displaces nothing.
 //
-// Places to fetch in, queues and refreshes are shared out by the CA that issued, so that one
-// partner's hanging host holds up its own clients alone. A partner with several issuing CAs
-// has as many shares.
+// A responder that fails is left alone for five seconds, then twice as long each time, five
+// minutes at most; the host is, after five failures in a row. Failures at the same moment are
+// one failure. When the time is over one request asks, and the others wait for its answer.
+// 429 and 503 are not answered by a second request, and Retry-After counts up to five minutes.
+// [Checker.Refresh] ends all of this and asks now. For a certificate that has no evidence yet,
+// a failure is remembered for five seconds if it was the network's, for thirty if what came
+// did not verify, and for five minutes if the responder said unauthorized; Unknown for two
+// minutes. An OCSP answer without nextUpdate counts for five.
 //
 // # When nobody can say
 //
@@ -88,10 +108,11 @@
 // # Many instances
 //
 // A [Store], in Redis for example, shares signed evidence between instances and over
-// restarts. It is not trusted: what comes out is verified like what comes from the network,
-// and its failures cost time alone. A store that is a [Leaser] makes one instance fetch for
-// all. What it holds is as old as it is: the first request after a restart may be answered by
-// a Good of days ago that has not run out, and newer evidence is asked for beside it.
+// restarts; package dirstore has one in a directory. It is not trusted: what comes out is
+// verified like what comes from the network, and its failures cost time alone. Instances do
+// not wait for each other: those that start together fetch once each. What a store holds is
+// as old as it is. If that is more than ten minutes past the time to ask again, the network
+// is asked as well, and a request waits a second at most for that.
 //
 // # What must be true of your infrastructure
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/big"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -45,11 +46,18 @@ func (c *Checker) tell(ctx context.Context, f fetched) {
 	if f.err != nil {
 		event.Outcome, evidence.Err = certauth.OutcomeFetchFailed, f.err
 		level, message = slog.LevelWarn, "revocation: no evidence"
-		if isSuspicious(f.err) {
+		switch {
+		case wantsBackOff(f.err) || errors.Is(f.err, ErrBreakerOpen): // the outage has a record of its own
+			level = slog.LevelDebug
+		case isFromTheFuture(f.err):
+			message = "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
+		case isSuspicious(f.err):
 			level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
 		}
 	}
-	c.log(ctx, level, message, evidence)
+	if level == slog.LevelDebug || c.aboutFetches.may(host+message, c.config.Now()) {
+		c.log(ctx, level, message, evidence)
+	}
 	c.observe(ctx, event)
 }
 
@@ -91,15 +99,59 @@ func (c *Checker) complain(ctx context.Context, message string, err error) {
 	c.write(ctx, slog.LevelError, "revocation: "+message, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
 }
 
-// breakerChanged is told by the gate.
-func (c *Checker) breakerChanged(ctx context.Context, host string, open bool) {
-	event := certauth.Event{Time: c.config.Now(), Outcome: certauth.OutcomeBreakerClosed, Evidence: &certauth.Evidence{Host: host}}
-	message := "revocation: the host answers again"
-	if open {
-		event.Outcome, message = certauth.OutcomeBreakerOpened, "revocation: the host is left alone after failures in a row"
+// outageChanged is told by the gate. An outage has one record when it begins and one when it
+// ends, however many callers it keeps out.
+func (c *Checker) outageChanged(ctx context.Context, change outageChange) {
+	if change.isBreaker {
+		event := certauth.Event{Time: c.config.Now(), Outcome: certauth.OutcomeBreakerOpened, Evidence: &certauth.Evidence{Host: change.host}}
+		if change.over {
+			event.Outcome = certauth.OutcomeBreakerClosed
+		}
+		c.observe(ctx, event)
+		return
 	}
-	c.write(ctx, slog.LevelWarn, message, slog.String("host", host))
-	c.observe(ctx, event)
+	attrs := []slog.Attr{slog.String("host", change.host), slog.String("anchor", change.partner)}
+	message := "revocation: a host begins to fail; it is left alone for a while after each failure"
+	if change.over {
+		message = "revocation: the host answers again"
+		attrs = append(attrs, slog.Int("fetches_not_made", change.refused))
+	}
+	attrs = append(attrs, slog.Time("since", change.since))
+	if change.err != nil {
+		attrs = append(attrs, slog.String("error", logtext.Clip(change.err.Error(), maxErrorText)))
+	}
+	c.write(ctx, slog.LevelWarn, message, attrs...)
+}
+
+// atMostOften bounds how often the same thing is said: once a minute.
+type atMostOften struct {
+	mu   sync.Mutex
+	said map[string]time.Time
+}
+
+const (
+	maySayAgain = time.Minute
+	maxSaid     = 1024 // remembered
+)
+
+func (o *atMostOften) may(what string, now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if last, known := o.said[what]; known && !hasCome(last.Add(maySayAgain), now, maySayAgain) {
+		return false
+	}
+	if o.said == nil || len(o.said) >= maxSaid {
+		o.said = map[string]time.Time{}
+	}
+	o.said[what] = now
+	return true
+}
+
+// say complains, unless it has just done so.
+func (o *atMostOften) say(ctx context.Context, c *Checker, message string, err error) {
+	if o.may(message, c.config.Now()) {
+		c.complain(ctx, message, err)
+	}
 }
 
 // observe guards against a panic in what is not ours: an event lost decides nothing.
@@ -146,4 +198,9 @@ func statusFor(s Status) certauth.RevocationStatus {
 	case Unavailable:
 	}
 	return certauth.RevocationUnavailable
+}
+
+// isFromTheFuture reports whether evidence was refused because its time has not come.
+func isFromTheFuture(err error) bool {
+	return errors.Is(err, ErrProducedAt) || adviceIn(err) == helpClock
 }

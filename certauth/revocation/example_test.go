@@ -45,7 +45,7 @@ func Example() {
 	})
 	fmt.Println(err)
 	// Output:
-	// certauth: Policy.All[2].NotRevoked: revocation_unavailable: certificate 0 of the chain: revocation: no source to ask: the certificate names no OCSP responder and no CRL, and the Config none for its CA
+	// certauth: Policy.All[2].NotRevoked: revocation_unavailable: certificate 0 of the chain, issued by "CN=Partner Issuing,O=certauthtest": revocation: no source to ask: the certificate names no OCSP responder and no CRL, and the Config none for its CA
 }
 
 // callOf is a request as this process's own TLS listener hands it on.

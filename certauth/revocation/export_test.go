@@ -1,7 +1,5 @@
 package revocation
 
-import "time"
-
 // What the checker uses on every request, and numbers that no certificate can have.
 type Subject = subject
 
@@ -16,19 +14,3 @@ func (s Subject) WithSerial(content []byte) Subject {
 }
 
 func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) { return l.lookup(s, o) }
-
-// At sets the clock of a store.
-func (s *DirectoryStore) At(now func() time.Time) *DirectoryStore {
-	s.now = now
-	return s
-}
-
-// Settle waits until nothing is done beside the callers.
-func (s *DirectoryStore) Settle() {
-	for range cap(s.slots) {
-		s.slots <- struct{}{}
-	}
-	for range cap(s.slots) {
-		<-s.slots
-	}
-}

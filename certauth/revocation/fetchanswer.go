@@ -48,7 +48,7 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 	if answer.ContentLength > r.MaxBytes {
 		return Response{}, refuse(ErrTooLarge, "%d bytes announced, want at most %d", answer.ContentLength, r.MaxBytes)
 	}
-	body, err := io.ReadAll(io.LimitReader(answer.Body, r.MaxBytes+1))
+	body, err := io.ReadAll(io.LimitReader(&counted{answer.Body, r.grow}, r.MaxBytes+1))
 	if int64(len(body)) > r.MaxBytes {
 		return Response{}, refuse(ErrTooLarge, "more than %d bytes", r.MaxBytes)
 	}
@@ -58,6 +58,22 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 	}
 	response.Body = body
 	return response, nil
+}
+
+// counted tells of the bytes that come, and ends where there are too many.
+type counted struct {
+	io.Reader
+	grow func(int) error
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	if c.grow != nil && n > 0 {
+		if full := c.grow(n); full != nil {
+			return n, full
+		}
+	}
+	return n, err
 }
 
 // only returns the value of a header that has one, in the right form.

@@ -33,6 +33,9 @@ type Request struct {
 	// Configured says that the operator wrote the URL into the Config. It does not come
 	// from a certificate, so it may lead to a private network.
 	Configured bool
+
+	// grow is told of the bytes of a body as they come. An error ends the fetch.
+	grow func(bytes int) error
 }
 
 // Response is what came back with status 200, or 304 without a body.

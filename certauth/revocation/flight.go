@@ -111,6 +111,9 @@ func (w *crew) join(mu *sync.Mutex, slot **flight, f func(ctx context.Context) e
 // waitAMoment ends with the flight, with the request, or a moment after the flight began:
 // of many who come while it lasts only the first wait at all.
 func (f *flight) waitAMoment(ctx context.Context) {
+	if f == nil {
+		return
+	}
 	select {
 	case <-f.done:
 	case <-f.soon:

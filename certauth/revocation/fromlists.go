@@ -15,6 +15,8 @@ type tally struct {
 	graced  []graced  // what has run out and is used in StaleGrace, if that is needed
 	since   time.Time // of the latest delta that is too old and lists it
 	lifts   time.Time // what is on hold since before then is not any more
+	kept    *Result   // the revocation that is known
+	changes time.Time // when a list begins to count that does not yet
 }
 
 // graced is what a list said that has run out.
@@ -23,79 +25,89 @@ type graced struct {
 	list   *loadedList
 }
 
-// fromLists looks the certificate up in every list in memory that may cover it: the
+// listsWord is what all lists in memory together say, and what is kept of that when they are
+// gone.
+type listsWord struct {
+	word
+	kept *Result
+}
+
+// listsWord looks the certificate up in every list in memory that may cover it: the
 // operator's, then those of its distribution points. Revoked ends it; Good takes lists
-// that together answer for every reason (RFC 5280, section 6.3.3).
-func (c *Checker) fromLists(r *record, now time.Time) (Result, error) {
-	kept := r.revoked.Load()
+// that together answer for every reason (RFC 5280, section 6.3.3). changes is when a list
+// begins to count that does not yet.
+func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says listsWord, changes time.Time) {
+	kept := known.revoked
 	if kept != nil && kept.revokedForGood() {
-		return *kept, nil
-	}
-	view := c.local.view.Load()
-	said, nothingLoaded := r.quickLists(view)
-	if nothingLoaded {
-		return Result{}, errNothing
-	}
-	if said != nil && now.Before(said.UsableUntil) && !said.ThisUpdate.After(now.Add(c.skew)) {
-		return *said, nil
+		says.result, says.kept = *kept, kept
+		return says, time.Time{}
 	}
 	terms := c.terms(now)
-	t := tally{err: errNothing}
-	loaded := r.loadedNow() // the verdict holds for these, whatever is swapped meanwhile
-	kin := len(r.authority.kinNow())
-	own := false
-	for _, l := range view.chosenFor(r, &terms) {
-		// A CA may keep a list for each of its keys: what another key has signed says nothing
-		// for a certificate where the key that issued it has signed a list as well.
-		l = view.completed(r.authority, l, &terms)
-		byOther := l.crl.key != r.key
-		if own = own || !byOther; own && byOther {
-			if result, err := l.crl.lookup(&r.who, &terms); err != nil || result.Status != Revoked {
-				t.against = t.against || result.StaleRevoked
-				continue
-			}
-		}
-		if c.lookInto(&t, r, l, &terms) {
-			return t.result, nil
-		}
-	}
-	for _, l := range loaded {
-		if l != nil && c.lookInto(&t, r, view.completed(r.authority, l, &terms), &terms) {
-			return t.result, nil
-		}
+	t := tally{err: errNothing, kept: kept}
+	if c.tallyLists(&t, r, &terms) { // one says revoked
+		says.kept = t.kept
+		says.result = *says.kept
+		return says, t.changes
 	}
 	if t.covered != AllReasons {
 		for _, g := range t.graced {
 			t.add(g.result, g.list, true, &r.who, &terms)
 		}
 	}
-	if kept != nil && !kept.ThisUpdate.Before(t.lifts) {
-		return *kept, nil // a hold, and no newer list says that it is over
-	}
-	if kept != nil {
-		r.revoked.CompareAndSwap(kept, nil)
-	}
-	if t.covered == AllReasons && t.result.ThisUpdate.Before(t.since) { // older than what has run out and said otherwise
-		return Result{StaleRevoked: t.against}, ErrNotFresh
-	}
-	if t.covered == AllReasons {
+	switch {
+	case kept != nil && !kept.ThisUpdate.Before(t.lifts): // a hold, and no newer list says that it is over
+		says.result, says.kept = *kept, kept
+	case t.covered == AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
+		says.word = word{Result{StaleRevoked: t.against}, ErrNotFresh}
+	case t.covered == AllReasons:
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
-		if !t.stale {
-			verdict := &listVerdict{view: view.id(), kin: kin, result: t.result}
-			for _, l := range loaded {
-				verdict.loaded = append(verdict.loaded, l.id())
-			}
-			r.byLists.Store(verdict)
-		}
-		return t.result, nil
+		says.result = t.result
+	default:
+		says.word = word{Result{StaleRevoked: t.against}, t.err}
 	}
-	return Result{StaleRevoked: t.against}, t.err
+	return says, t.changes
+}
+
+// tallyLists looks into the lists, and reports whether one says revoked.
+func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
+	view := c.local.view.Load()
+	own := false
+	for _, l := range view.listsOf(r.authority, terms) {
+		if l == nil {
+			continue
+		}
+		// A CA may keep a list for each of its keys: what another key has signed says nothing
+		// for a certificate where the key that issued it has signed a list as well.
+		if _, err := l.crl.lookup(&r.who, terms); errors.Is(err, ErrCRLScope) {
+			continue
+		}
+		l = view.completed(r.authority, l, terms)
+		byOther := l.crl.key != r.key
+		if own = own || !byOther; own && byOther {
+			if result, err := l.crl.lookup(&r.who, terms); err != nil || result.Status != Revoked {
+				t.against = t.against || result.StaleRevoked
+				continue
+			}
+		}
+		if c.lookInto(t, r, l, terms) {
+			return true
+		}
+	}
+	for _, l := range r.lists {
+		if known := l.current.Load(); known != nil && c.lookInto(t, r, view.completed(r.authority, known, terms), terms) {
+			return true
+		}
+	}
+	return false
 }
 
 // lookInto adds one list and reports whether it settles the matter.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	result, err := l.crl.lookup(&r.who, terms)
 	t.against = t.against || result.StaleRevoked
+	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
+		t.changes = earliest(t.changes, begins)
+	}
 	if d := l.crl.delta; d != nil && errors.Is(err, ErrNotFresh) && d.find(r.who.serial) >= listedHeld && d.thisUpdate.After(t.since) {
 		t.since = d.thisUpdate
 	}
@@ -110,12 +122,13 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 	result.DeltaMissing = err == nil && (l.deltaMissing || l.crl.bounds(&r.who, terms).deltaMissing)
 	switch {
 	case err == nil && result.Status == Revoked:
-		result.RefreshAfter = l.soft
-		if result.revokedForGood() {
-			result.RefreshAfter = result.UsableUntil // a list that no longer names it changes nothing
+		result.RefreshAfter = result.UsableUntil // a list that no longer names it changes nothing
+		e := evidence{revoked: t.kept}
+		if !result.revokedForGood() {
+			result.RefreshAfter = terms.Now.Add(softHold)
 		}
-		t.result = result
-		r.keep(&result)
+		e.keep(&result)
+		t.kept = e.revoked
 		return true
 	case stale && err == nil && result.Status == Good:
 		t.graced = append(t.graced, graced{result, l})

@@ -15,7 +15,6 @@ import (
 // The bounds of a fetch that are not options.
 const (
 	tlsTimeout       = time.Second
-	headerTimeout    = 2 * time.Second
 	idleTimeout      = 30 * time.Second
 	maxIdle          = 16
 	maxIdlePerHost   = 2
@@ -68,6 +67,7 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 		proxy := *o.Proxy
 		o.Proxy = &proxy
 	}
+	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
 	if o.OCSPTimeout == 0 {
 		o.OCSPTimeout = DefaultOCSPTimeout
 	}
@@ -90,19 +90,19 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	}
 	o.AllowHosts = nil // guard.hosts says it
 	// The address of a proxy is the operator's.
-	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, g.dialer(o.Proxy != nil)), configured: newTransport(o, g.dialer(true))}, nil
+	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g.dialer(o.Proxy != nil)), configured: newTransport(o, headers, g.dialer(true))}, nil
 }
 
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-func newTransport(o HTTPOptions, dial dialFunc) *http.Transport {
+func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Transport {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	t := &http.Transport{
 		DialContext:            dial,
 		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    tlsTimeout,
-		ResponseHeaderTimeout:  headerTimeout,
+		ResponseHeaderTimeout:  headers,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		DisableCompression:     true, // a bound on compressed bytes would bound nothing
 		MaxIdleConns:           maxIdle,

@@ -51,7 +51,8 @@ type HTTPOptions struct {
 	RootCAs *x509.CertPool
 
 	// OCSPTimeout and CRLTimeout bound a whole fetch, redirects and body included. The
-	// defaults are 3 s and 30 s.
+	// defaults are 3 s and 30 s. The headers of the answer must have come within the longer of
+	// the two that are set, and within 3 s in any case that sets neither longer.
 	OCSPTimeout, CRLTimeout time.Duration
 
 	// OCSPRedirects is how many redirects a fetch of OCSP follows: 0, the default, or 1.

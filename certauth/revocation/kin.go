@@ -40,12 +40,12 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	own, now := above[0], c.config.Now()
 	at := 1
 	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // the chain has verified
-		a.addKin(above[at], now, c.skew)
+		c.addKin(a, above[at], now)
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
 		if issuer.name == a.name && isKin(own, other, above[at:]) {
-			a.addKin(other, now, c.skew)
+			c.addKin(a, other, now)
 		}
 	}
 }
@@ -67,7 +67,7 @@ func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509
 		}
 		looked++
 		if isKin(above[0], other, above[1:]) {
-			a.addKin(other, c.config.Now(), c.skew)
+			c.addKin(a, other, c.config.Now())
 		}
 	}
 }
@@ -89,9 +89,9 @@ func hasSigned(by, cert *x509.Certificate) bool {
 
 // addKin takes a certificate that may sign lists now: a CA, or one that says so. Who is neither
 // has the CA's name by mistake.
-func (a *authority) addKin(cert *x509.Certificate, now time.Time, skew time.Duration) {
+func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
 	if !mayUse(cert, x509.KeyUsageCRLSign) || !cert.IsCA && cert.KeyUsage&x509.KeyUsageCRLSign == 0 ||
-		len(cert.UnhandledCriticalExtensions) > 0 || !validAt(cert, now, skew) {
+		len(cert.UnhandledCriticalExtensions) > 0 || !validAt(cert, now, c.skew) {
 		return
 	}
 	one := kin{cert, authorityKey(cert)}
@@ -103,6 +103,7 @@ func (a *authority) addKin(cert *x509.Certificate, now time.Time, skew time.Dura
 		}
 		all = append(slices.Clip(all), one)
 		if a.kin.CompareAndSwap(known, &all) {
+			c.generation.Add(1) // lists of that key count from now on
 			return
 		}
 	}

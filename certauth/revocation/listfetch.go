@@ -10,47 +10,34 @@ import (
 
 // loadRemote brings the list up to date: from the store if it is not in memory, else from
 // the first of its URLs that has something that verifies.
-func (c *Checker) loadRemote(ctx context.Context, l *remoteList) error {
+func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	err := c.tryRemote(ctx, l)
+	l.partner.Store(by)
+	err := c.tryRemote(ctx, l, by, want)
 	if err == nil {
 		l.failed.Store(nil)
 		return nil
 	}
-	var tried setback
-	tried.note(err, c.config.Now())
+	now := c.config.Now()
+	tried := setback{err: err, at: now}
+	tried.note(err, now)
 	if !tried.until.IsZero() {
 		l.failed.Store(&tried)
 	}
 	return err
 }
 
-func (c *Checker) tryRemote(ctx context.Context, l *remoteList) error {
-	fromStore := func() bool {
-		leave, err := l.authority.load(ctx)
-		if err != nil {
-			return false
+func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
+	if c.listFromStore(ctx, l, by) {
+		known := l.current.Load()
+		if want == anything || want == news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
+			return nil
 		}
-		defer leave()
-		return c.listFromStore(ctx, l)
 	}
-	if fromStore() {
-		return nil
-	}
-	release, appeared := c.takeTurn(ctx, listKey(l), listTurn, fromStore)
-	defer release()
-	if appeared {
-		return nil
-	}
-	leave, err := l.authority.load(ctx) // not while another instance is waited for
-	if err != nil {
-		return err
-	}
-	defer leave()
 	var failed error
 	for _, url := range l.urls {
-		err := c.fetchList(ctx, l, url)
+		err := c.fetchList(ctx, l, by, url)
 		if err == nil {
 			return nil
 		}
@@ -59,68 +46,84 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList) error {
 	return failed
 }
 
-func (c *Checker) fetchList(ctx context.Context, l *remoteList, url string) error {
+func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url string) error {
 	old := l.current.Load()
 	request := Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
 	if old != nil && old.url == url {
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	response, err := c.get(ctx, l.authority.key, request, func(response Response) (Result, error) {
+	return c.get(ctx, by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return c.renew(ctx, l, old, response)
+			return c.renew(ctx, l, by, old, response.Response)
 		}
-		return c.acceptList(ctx, l, response, url, false)
+		return c.acceptList(ctx, l, by, response, url)
 	})
-	if err != nil || response.NotModified || c.config.Store == nil {
-		return err
-	}
-	if now := l.current.Load(); now != nil {
-		c.toStore(ctx, listKey(l), response.Body, now.base.NextUpdate(), storeTimeoutCRL)
-	}
-	return nil
+}
+
+// inHand is a list that is being read: its body, counted until it is dropped.
+type inHand struct {
+	Response
+	size int
+	drop func()
 }
 
 // get fetches once through the gate and hands what came to use, whose error is that of
-// the fetch.
-func (c *Checker) get(ctx context.Context, owner string, request Request, use func(Response) (Result, error)) (Response, error) {
-	pass, err := c.gate.enter(ctx, owner, request.URL)
+// the fetch. The body counts against what the partner may have in hand, from its first byte
+// until use drops it or returns.
+func (c *Checker) get(ctx context.Context, by *partner, request Request, use func(*inHand) (Result, error)) error {
+	pass, err := by.enter(ctx, request.URL)
 	if err != nil {
-		return Response{}, err
+		return err
 	}
 	began := c.config.Now()
-	var response Response
+	taken := 0
+	request.grow = func(n int) error {
+		err := by.hand.take(n)
+		if err == nil {
+			taken += n
+		}
+		return err
+	}
+	var response inHand
+	response.drop = func() {
+		by.hand.give(taken)
+		taken = 0
+	}
+	defer func() { response.drop() }()
 	var result Result
 	err = guarded(func() (err error) {
-		response, err = c.fetcher.Fetch(ctx, request)
+		response.Response, err = c.fetcher.Fetch(ctx, request)
 		return err
 	})
 	pass.leave(ctx, err, askedToWait(err))
 	took := c.config.Now().Sub(began)
-	if err == nil {
-		result, err = use(response)
+	response.size = len(response.Body)
+	if err == nil && response.size > taken { // by a Fetcher that does not count
+		err = request.grow(response.size - taken)
 	}
-	c.tell(ctx, fetched{
-		source: SourceCRL, url: request.URL, took: took, bytes: len(response.Body), result: result, err: err,
-	})
-	return response, err
+	size := response.size
+	if err == nil {
+		result, err = use(&response)
+	}
+	c.tell(ctx, fetched{source: SourceCRL, url: request.URL, took: took, bytes: size, result: result, err: err})
+	return err
 }
 
 // renew keeps what the server says has not changed.
-func (c *Checker) renew(ctx context.Context, l *remoteList, old *loadedList, response Response) (Result, error) {
-	next, err := c.renewed(ctx, old, l.authority, l.freshest, response.MaxAge)
+func (c *Checker) renew(ctx context.Context, l *remoteList, by *partner, old *loadedList, response Response) (Result, error) {
+	next, err := c.renewed(old, response.MaxAge)
 	if err != nil {
 		return Result{}, err
 	}
-	if err := c.makeRoom(next.crl.Size(), l, c.config.Now()); err != nil { // for its delta
+	c.hold(l, next)
+	if err := c.refine(ctx, l, by, next); err != nil {
 		return Result{}, err
 	}
-	c.remote.hold(l, next)
 	return Result{Status: Good, ThisUpdate: next.base.ThisUpdate(), NextUpdate: next.base.NextUpdate()}, nil
 }
 
-// renewed is the list that has not changed, if it still counts, with the delta of today:
-// that changes while its base does not.
-func (c *Checker) renewed(ctx context.Context, old *loadedList, by *authority, also freshest, maxAge time.Duration) (*loadedList, error) {
+// renewed is the list that has not changed, if it still counts.
+func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, error) {
 	if old == nil {
 		return nil, fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
@@ -129,67 +132,122 @@ func (c *Checker) renewed(ctx context.Context, old *loadedList, by *authority, a
 		return nil, err
 	}
 	next := *old
-	next.number = c.numbers.Add(1)
-	next.crl, next.deltaMissing = c.withDelta(ctx, old.base, old, by, also)
-	next.soft = c.softOf(next.crl, now, maxAge)
+	next.fetched, next.soft = now, c.softOf(next.crl, now, maxAge)
 	return &next, nil
 }
 
+// refine completes a list that counts already by its delta, which can take as long as it
+// wants.
+func (c *Checker) refine(ctx context.Context, l *remoteList, by *partner, held *loadedList) error {
+	next := *held
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, by, l.authority, l.freshest)
+	next.soft = earliest(held.soft, c.softOf(next.crl, held.fetched, 0))
+	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
+		return nil
+	}
+	if err := c.makeRoom(next.crl.Size(), l, by, c.config.Now()); err != nil {
+		return err
+	}
+	c.remote.replace(l, held, &next)
+	c.generation.Add(1)
+	return nil
+}
+
+// hold lets a list count.
+func (c *Checker) hold(l *remoteList, next *loadedList) {
+	c.remote.hold(l, next)
+	c.generation.Add(1)
+}
+
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
-// of the same scope.
-func (c *Checker) acceptList(ctx context.Context, l *remoteList, response Response, url string, stored bool) (Result, error) {
-	base, err := c.build(ctx, response.Body, l.authority)
+// of the same scope. It counts at once; its delta is fetched after that.
+func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (Result, error) {
+	next, err := c.admitList(ctx, l, by, response, url)
 	if err != nil {
 		return Result{}, err
 	}
+	stored := url == ""
+	now := c.config.Now()
+	if stored {
+		next.soft = softOfStored(next.soft, next.base.ThisUpdate(), maxSoftCRL)
+	}
+	if err := c.makeRoom(next.crl.Size(), l, by, now); err != nil {
+		return Result{}, err
+	}
+	c.hold(l, next)
+	if !stored && c.config.Store != nil {
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, response.drop)
+		response.drop = func() {} // it is in hand until it is stored
+	}
+	response.Body = nil
+	response.drop()
+	if err := c.refine(ctx, l, by, next); err != nil {
+		return Result{}, err
+	}
+	found := Result{Status: Good, ThisUpdate: next.base.ThisUpdate(), NextUpdate: next.base.NextUpdate()}
+	return found, c.notOver(next.base, now)
+}
+
+// admitList is everything that a list has to fulfil before it counts.
+func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (*loadedList, error) {
+	base, err := c.build(ctx, response.Body, by, l.authority)
+	if err != nil {
+		return nil, err
+	}
 	now := c.config.Now()
 	if err := c.remote.covers(l, base); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	if err := c.begun(base, now); err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	if old := l.current.Load(); old != nil {
+	old := l.current.Load()
+	if old != nil {
 		err := c.mayReplace(old.base, base, now)
 		// Both are for these certificates: the CA has changed what the list says of itself.
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.coversAll(l, base, old.base) {
 			err = nil
 		}
 		if err != nil {
-			return Result{}, err
+			return nil, err
 		}
-	} else if seen := l.newest.Load(); seen != nil && sameExtension(seen.point, base.base.pointDER) && base.standing().compare(seen.standing) < 0 {
-		return Result{}, ErrRollback
+	} else if seen := l.newest.Load(); seen != nil && seen.counts(now, c.skew) && sameExtension(seen.point, base.base.pointDER) &&
+		base.standing().compare(seen.standing) < 0 {
+		return nil, ErrRollback
 	}
-	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: url, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, l.current.Load(), l.authority, l.freshest)
+	next := &loadedList{crl: base, base: base, fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified}
+	if old != nil && c.wantsDelta(base, l.freshest) {
+		next.crl = base.withDeltaOf(old.crl)
+	}
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
-	if stored {
-		next.soft = softOfStored(next.soft, base.ThisUpdate(), now, maxSoftCRL)
-	}
-	if err := c.makeRoom(next.crl.Size(), l, now); err != nil {
-		return Result{}, err
-	}
-	c.remote.hold(l, next)
-	found := Result{Status: Good, ThisUpdate: base.ThisUpdate(), NextUpdate: base.NextUpdate()}
-	return found, c.notOver(base, now)
+	return next, nil
 }
 
 // listFromStore uses what the store holds, if it verifies and is news.
-func (c *Checker) listFromStore(ctx context.Context, l *remoteList) bool {
+func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner) bool {
 	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL)
 	if !ok {
 		return false
 	}
 	if len(der) > c.config.MaxListBytes {
-		c.stats.storeRejected.Add(1)
+		c.storeLies(ctx, ErrTooLarge)
 		return false
 	}
 	if old := l.current.Load(); old != nil && !isNews(old, der) {
 		return false
 	}
-	if _, err := c.acceptList(ctx, l, Response{Body: der}, "", true); err != nil {
-		c.stats.storeRejected.Add(1)
+	if by.hand.take(len(der)) != nil {
+		return false
+	}
+	response := inHand{Response: Response{Body: der}}
+	size := len(der)
+	response.drop = func() {
+		by.hand.give(size)
+		size = 0
+	}
+	defer func() { response.drop() }()
+	if _, err := c.acceptList(ctx, l, by, &response, ""); err != nil {
+		c.storeLies(ctx, err)
 		return false
 	}
 	c.stats.storeHits.Add(1)

@@ -10,22 +10,19 @@ import (
 	"time"
 )
 
-// build verifies one list at a time, since while it is built it is in memory twice.
-func (c *Checker) build(ctx context.Context, der []byte, by *authority) (*CRL, error) {
-	return c.buildOne(ctx, func() (*CRL, error) { return ParseCRL(der, by.cert(), c.listTerms(by, c.config.Now())) })
+// build verifies one list of a partner at a time, since while it is built it is in memory twice.
+func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *authority) (*CRL, error) {
+	return by.hand.build(ctx, func() (*CRL, error) { return ParseCRL(der, of.cert(), c.listTerms(of, c.config.Now())) })
 }
 
 // mayReplace is rule C9. A list of another scope does not take the place of one that counts
-// ([ErrCRLScope]); one whose time has not come takes none.
+// ([ErrCRLScope]); one whose time has not come takes none. One that has run out, or that a
+// wrong clock has let in, keeps no other out.
 func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
 	if err := c.begun(next, now); err != nil {
 		return err
 	}
-	err := old.CheckNewer(next)
-	if err == nil || errors.Is(err, ErrRollback) {
-		return err
-	}
-	if c.notOver(old, now) == nil {
+	if err := old.CheckNewer(next); err != nil && c.notOver(old, now) == nil {
 		return err
 	}
 	return nil
@@ -79,9 +76,9 @@ func (c *Checker) softOf(l *CRL, now time.Time, maxAge time.Duration) time.Time 
 // that can be had; else by the delta of the list before it, which may know of revocations
 // that are nowhere else.
 func (c *Checker) withDelta(
-	ctx context.Context, base *CRL, before *loadedList, by *authority, also freshest,
+	ctx context.Context, base *CRL, before *loadedList, by *partner, of *authority, also freshest,
 ) (crl *CRL, missing bool) {
-	if c.config.IgnoreDeltas || !base.base.namesDelta && !also.named {
+	if !c.wantsDelta(base, also) {
 		return base, false
 	}
 	if before != nil {
@@ -100,10 +97,12 @@ func (c *Checker) withDelta(
 			continue
 		}
 		merged := base
-		response, err := c.get(ctx, by.key, Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
-			func(response Response) (Result, error) {
-				next, err := c.buildOne(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, by.cert(), c.listTerms(by, c.config.Now())) })
+		isOver := false
+		err := c.get(ctx, by, Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+			func(response *inHand) (Result, error) {
+				next, err := by.hand.build(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now())) })
 				if err != nil {
+					isOver = errors.Is(err, ErrRollback) && c.deltaIsOver(response.Body)
 					return Result{}, err
 				}
 				merged = next
@@ -113,10 +112,14 @@ func (c *Checker) withDelta(
 			return merged, false
 		}
 		if errors.Is(err, ErrRollback) { // the list itself knows all that the delta does
-			return merged, base.delta == nil && c.deltaIsOver(response.Body)
+			return merged, base.delta == nil && isOver
 		}
 	}
 	return base, base.delta == nil || c.notOver(base, c.config.Now()) != nil
+}
+
+func (c *Checker) wantsDelta(base *CRL, also freshest) bool {
+	return !c.config.IgnoreDeltas && (base.base.namesDelta || also.named)
 }
 
 // deltaIsOver reports whether a delta has run out: another one is there then, and who hands
@@ -140,30 +143,53 @@ func (l *CRL) withDeltaOf(other *CRL) *CRL {
 	return &merged
 }
 
-// makeRoom unloads lists that nobody asked for lately until the new one fits.
-func (c *Checker) makeRoom(size int, asking *remoteList, now time.Time) error {
+// makeRoom unloads lists until the new one fits: those that nobody asked for lately, then those
+// of the partner that holds most, if that is more than the partner that asks would hold.
+func (c *Checker) makeRoom(size int, asking *remoteList, by *partner, now time.Time) error {
 	lists := c.remote.snapshot()
 	held := c.local.size()
+	shares := map[*partner]int{}
 	for _, l := range lists {
 		if known := l.current.Load(); known != nil && l != asking {
 			held += known.crl.Size()
+			shares[l.partner.Load()] += known.crl.Size()
+		}
+	}
+	unload := func(l *remoteList) {
+		if known := l.current.Load(); known != nil && c.remote.unload(l, known) {
+			c.generation.Add(1)
+			held -= known.crl.Size()
+			shares[l.partner.Load()] -= known.crl.Size()
+			c.stats.listsUnloaded.Add(1)
 		}
 	}
 	for _, l := range lists {
 		if held+size <= c.config.MaxListMemory {
 			return nil
 		}
-		known := l.current.Load()
-		if known == nil || l == asking || now.Sub(time.Unix(l.used.Load(), 0)) < unusedFor {
-			continue
+		if l != asking && now.Sub(time.Unix(l.used.Load(), 0)) >= unusedFor {
+			unload(l)
 		}
-		if c.remote.unload(l, known) {
-			held -= known.crl.Size()
-			c.stats.listsUnloaded.Add(1)
+	}
+	for _, l := range lists {
+		if held+size <= c.config.MaxListMemory {
+			return nil
+		}
+		if l != asking && l.partner.Load() != by && isLargest(shares, l.partner.Load()) && shares[l.partner.Load()] > shares[by]+size {
+			unload(l)
 		}
 	}
 	if held+size > c.config.MaxListMemory {
 		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, c.config.MaxListMemory)
 	}
 	return nil
+}
+
+func isLargest(shares map[*partner]int, one *partner) bool {
+	for _, share := range shares {
+		if share > shares[one] {
+			return false
+		}
+	}
+	return true
 }

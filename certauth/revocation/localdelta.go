@@ -5,10 +5,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // acceptDelta takes a delta CRL that stands among the lists. Which list it completes is
@@ -38,7 +36,7 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 			}
 			continue
 		}
-		built, err := c.buildOne(ctx, func() (*CRL, error) { return parseDelta(content, issuer.cert(), &terms) })
+		built, err := c.gate.operator().hand.build(ctx, func() (*CRL, error) { return parseDelta(content, issuer.cert(), &terms) })
 		if err != nil {
 			failed = err
 			continue
@@ -51,7 +49,9 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 	if next.thisUpdate.After(now.Add(c.skew)) {
 		return advise(helpClock, ErrNotFresh, "thisUpdate of the delta CRL, %s, lies ahead", instant(next.thisUpdate))
 	}
-	l := s.at(name)
+	l := m.at(s, name)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if l.loaded != nil {
 		m.setAside(s, name, l)
 	}
@@ -59,7 +59,7 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 	if l.delta != nil && sameExtension(l.delta.pointDER, next.pointDER) && next.standing().compare(l.delta.standing()) < 0 {
 		return ErrRollback
 	}
-	if err := c.makeRoom(next.size()-held, nil, now); err != nil {
+	if err := c.makeRoom(next.size()-held, nil, c.gate.operator(), now); err != nil {
 		return err
 	}
 	m.bytes.Add(int64(next.size() - held))
@@ -84,25 +84,25 @@ func parseDelta(der []byte, issuer *x509.Certificate, terms *VerifyOptions) (*CR
 // setAside keeps what a file said that now holds something of another kind: it counts until it
 // is replaced or runs out, like what was in a file that is gone.
 func (m *localLists) setAside(s *localSource, name string, l *localList) {
-	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.numbers.Add(1))] = &localList{by: l.by, loaded: l.loaded, delta: l.delta, told: true, gone: true}
+	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = &localList{by: l.by, loaded: l.loaded, delta: l.delta, told: true, gone: true}
 	l.by, l.loaded, l.delta = nil, nil, nil
 }
 
-// tellLoneDeltas logs, once each, the deltas that complete none of the operator's lists.
-func (m *localLists) tellLoneDeltas(ctx context.Context, sources []*localSource) {
+// loneDeltas names, once each, the deltas that complete none of the operator's lists.
+func (m *localLists) loneDeltas(sources []*localSource) (names []string) {
 	view := m.view.Load()
 	for _, s := range sources {
 		for name, l := range s.lists {
-			if l.delta == nil || l.told {
+			if l.delta == nil || l.told || view.unread {
 				continue
 			}
 			l.told = true
 			if !view.continues(l) {
-				m.checker.write(ctx, slog.LevelWarn, "revocation: a configured delta CRL continues none of the configured lists",
-					slog.String("list", logtext.Quote(name)))
+				names = append(names, name)
 			}
 		}
 	}
+	return names
 }
 
 // continues reports whether the delta belongs to a list that counts.

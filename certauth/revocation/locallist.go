@@ -19,7 +19,8 @@ const (
 )
 
 // localLists are the CRLs that the operator names. They are read on Preload, before the
-// first decision that may need them, and again when they change.
+// first decision that may need them, and again when they change. Each source is read, judged
+// and swapped alone.
 type localLists struct {
 	checker *Checker
 	issuers []*authority
@@ -32,20 +33,23 @@ type localLists struct {
 
 	looking sync.Mutex // of those who may start a reading
 
-	mu     sync.Mutex // of flight and sources
-	flight *flight
-
-	reading sync.Mutex // one reader at a time; it alone touches the lists of the sources
+	mu      sync.Mutex // of everything below, and of the flights and lists of the sources
+	flight  *flight    // reads the files
 	sources []*localSource
+	readers chan struct{} // places
+	swapped chan struct{} // closed when there is another view
 }
+
+// maxReaders is how many of the operator's URLs are read at once.
+const maxReaders = maxFetches
 
 // localView is what requests see: the lists of each CA, the newest of each scope.
 type localView struct {
-	number  uint64                   // another one for every view
 	of      map[string][]*loadedList // by authority
 	deltas  map[string][]*index      // those that stand among the lists, by authority
 	sources []sourceState
 	err     error // what could not be read
+	unread  bool  // that some source has not been read yet, or never could be
 }
 
 // sourceState is what became of one source at the last reading.
@@ -54,27 +58,27 @@ type sourceState struct {
 	lists []*loadedList // all in memory
 	count []*loadedList // without those that another one of their scope replaces
 	err   error
+	none  error // what of it could not be read and never was
+	read  bool
 
 	hasDelta bool
 	deltas   []*index // those that complete a list
-}
-
-// choice is which of a view's lists of its CA can say something about one certificate, by
-// their places: it must not keep the lists.
-type choice struct {
-	view uint64
-	kin  int // how many keys the CA had
-	at   []int
 }
 
 type localSource struct {
 	list  List
 	lists map[string]*localList // by file, or the URL
 	err   error
+	read  bool // once at least, whatever came of it
+
+	flight *flight // reads the URL
+	forced bool    // whatever its time
+	broken bool    // the directory itself could not be read
 }
 
 type localList struct {
 	info   fs.FileInfo
+	head   []byte       // the first bytes of the file
 	by     []*authority // who has signed it: several after a change of key
 	loaded *loadedList
 	delta  *index    // instead of loaded
@@ -85,7 +89,7 @@ type localList struct {
 }
 
 func newLocalLists(c *Checker) *localLists {
-	m := &localLists{checker: c}
+	m := &localLists{checker: c, readers: make(chan struct{}, maxReaders), swapped: make(chan struct{})}
 	for _, cert := range c.config.Issuers {
 		m.issuers = append(m.issuers, c.authorities.intern(cert))
 	}
@@ -136,34 +140,6 @@ func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList
 	return lists
 }
 
-// chosenFor is the lists of the record's CA that may cover the certificate. Which they are
-// changes only with the view and the keys of the CA.
-func (view *localView) chosenFor(r *record, terms *VerifyOptions) (lists []*loadedList) {
-	all, kin := view.listsOf(r.authority, terms), len(r.authority.kinNow())
-	if len(all) == 0 {
-		return nil
-	}
-	chosen := r.chosen.Load()
-	if chosen == nil || chosen.view != view.number || chosen.kin != kin {
-		chosen = &choice{view: view.number, kin: kin}
-		for i, l := range all {
-			if l == nil {
-				continue
-			}
-			if _, err := l.crl.lookup(&r.who, terms); !errors.Is(err, ErrCRLScope) {
-				chosen.at = append(chosen.at, i)
-			}
-		}
-		r.chosen.Store(chosen)
-	}
-	for _, at := range chosen.at {
-		if at < len(all) && all[at] != nil {
-			lists = append(lists, all[at])
-		}
-	}
-	return lists
-}
-
 // completed lays the newest delta over a list that stands among Config.Lists, if there is one
 // that continues it.
 func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) *loadedList {
@@ -194,30 +170,82 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	return &next
 }
 
-// load reads whatever is new or has changed. All who ask meanwhile wait for the same
-// reading.
+// load reads whatever is new or has changed, and waits for all of it. All who ask meanwhile
+// wait for the same reading.
 func (m *localLists) load(ctx context.Context, most time.Duration) error {
 	if !m.any() {
 		return nil
 	}
-	m.looked.Store(m.checker.config.Now().UnixNano())
-	flight := m.checker.crew.join(&m.mu, &m.flight, m.read)
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	return flight.wait(ctx)
+	m.looked.Store(m.checker.config.Now().UnixNano())
+	err := m.reading().wait(ctx)
+	m.mu.Lock()
+	var urls []*flight
+	for _, s := range m.sources {
+		if s.flight != nil {
+			urls = append(urls, s.flight)
+		}
+	}
+	m.mu.Unlock()
+	for _, f := range urls {
+		if one := f.wait(ctx); errors.Is(one, ErrTimeout) && ctx.Err() != nil {
+			return errors.Join(err, one)
+		}
+	}
+	if err != nil && ctx.Err() != nil || errors.Is(err, ErrClosed) {
+		return err
+	}
+	return m.trouble()
 }
 
-// isUnread reports whether there are sources and none has been read yet.
-func (m *localLists) isUnread() bool { return m.any() && m.view.Load() == nil }
-
-// firstReading waits for the first reading: a list that is not there yet may say that the
-// caller is revoked. What could not be read has been told, and is asked for where it is
-// needed.
-func (m *localLists) firstReading(ctx context.Context, most time.Duration) error {
-	if err := m.load(ctx, most); m.isUnread() {
-		return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, err)
+// refresh reads everything anew, whatever its time.
+func (m *localLists) refresh(ctx context.Context) error {
+	m.mu.Lock()
+	for _, s := range m.sources {
+		s.forced = true
 	}
-	return nil
+	m.mu.Unlock()
+	return m.load(ctx, flightLimit)
+}
+
+// firstReading waits until every source has been read once, or enough of them. What could not
+// be read has been told, and is asked for where it is needed.
+func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
+	m.mu.Lock()
+	under := m.flight
+	m.mu.Unlock()
+	if m.view.Load() == nil {
+		m.looked.Store(m.checker.config.Now().UnixNano())
+		if under = m.reading(); under == nil {
+			return ErrClosed
+		}
+	}
+	if under != nil { // the files, and a moment for the URLs
+		_ = under.wait(ctx)
+	}
+	for {
+		m.mu.Lock()
+		swapped := m.swapped
+		m.mu.Unlock()
+		if !m.isUnread() || m.view.Load() != nil && enough() {
+			return nil
+		}
+		select {
+		case <-swapped:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: the configured lists: %w", ErrNotReady, ctx.Err())
+		}
+	}
+}
+
+// isUnread reports whether there are sources of which some have never been read.
+func (m *localLists) isUnread() bool {
+	if !m.any() {
+		return false
+	}
+	view := m.view.Load()
+	return view == nil || view.unread
 }
 
 // look starts a reading if the last one is an interval ago. It returns the one to wait a
@@ -236,7 +264,7 @@ func (m *localLists) look(now time.Time) *flight {
 		return m.overdue.Load()
 	}
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
-	reading := m.checker.crew.join(&m.mu, &m.flight, m.read)
+	reading := m.reading()
 	if reading != nil && (passed < 0 || passed/2 >= interval) {
 		m.overdue.Store(reading) // before looked says that there is nothing to wait for
 	}
@@ -304,8 +332,14 @@ func (m *localLists) ready(now time.Time) error {
 		missing = fmt.Errorf("%w: %d lists have not been read yet", ErrNotReady, wanted-len(view.sources))
 	}
 	for _, s := range view.sources {
-		if len(s.lists) == 0 && !s.hasDelta {
+		switch {
+		case !s.read:
+			missing = errors.Join(missing, fmt.Errorf("%w: %s: not read yet", ErrNotReady, logtext.Quote(s.name)))
+			continue
+		case len(s.lists) == 0 && !s.hasDelta:
 			missing = errors.Join(missing, fmt.Errorf("%w: %s: no list", ErrNotReady, logtext.Quote(s.name)), s.err)
+		case s.none != nil:
+			missing = errors.Join(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name), s.none))
 		}
 		for _, l := range s.count {
 			if err := m.checker.notOver(l.base, now); err != nil {
@@ -329,7 +363,7 @@ func (m *localLists) holds(url string) bool {
 	}
 	for _, s := range view.sources {
 		if s.name == url {
-			return true
+			return s.read
 		}
 	}
 	return false

@@ -1,11 +1,13 @@
 package revocation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,11 +19,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// read brings every source up to date. What cannot be read keeps what it had: its lists
-// count until they run out, and the error is told.
+// reading begins to bring every source up to date, or joins who does: it ends with the files.
+// The URLs have flights of their own, so that one that hangs keeps nobody from what the others
+// say.
+func (m *localLists) reading() *flight {
+	return m.checker.crew.join(&m.mu, &m.flight, m.read)
+}
+
+// read reads the files, and sets the URLs off. What cannot be read keeps what it had: its
+// lists count until they run out, and the error is told.
 func (m *localLists) read(ctx context.Context) error {
-	m.reading.Lock()
-	defer m.reading.Unlock()
 	m.mu.Lock()
 	sources := append([]*localSource(nil), m.sources...)
 	m.mu.Unlock()
@@ -31,41 +38,81 @@ func (m *localLists) read(ctx context.Context) error {
 			failed = errors.Join(failed, m.readWhole(ctx, s))
 		}
 	}
-	if m.view.Load() != nil { // a URL that hangs keeps nobody from seeing the files
-		m.view.Store(m.newView(sources, failed))
-	}
-	ctx, cancel := context.WithTimeout(ctx, flightLimit) // until then no file is read again
-	defer cancel()
+	m.swap(ctx)
+	m.complain(ctx, failed)
+	var urls []*flight
 	for _, s := range sources {
 		if s.list.URL != "" {
-			failed = errors.Join(failed, m.readWhole(ctx, s))
+			urls = append(urls, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
 		}
 	}
-	m.view.Store(m.newView(sources, failed))
-	m.tellLoneDeltas(ctx, sources)
-	if failed != nil {
-		m.checker.complain(ctx, "a configured CRL could not be read; what was read before stays in use until it runs out", failed)
+	for _, f := range urls { // a moment, for those who wait for the news
+		if f != nil {
+			f.waitAMoment(ctx)
+		}
 	}
 	return failed
 }
 
+// readURLAlone is the flight of one URL.
+func (m *localLists) readURLAlone(ctx context.Context, s *localSource) error {
+	ctx, cancel := context.WithTimeout(ctx, flightLimit)
+	defer cancel()
+	select {
+	case m.readers <- struct{}{}:
+		defer func() { <-m.readers }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	failed := m.readWhole(ctx, s)
+	m.swap(ctx)
+	m.complain(ctx, failed)
+	return failed
+}
+
+func (m *localLists) complain(ctx context.Context, failed error) {
+	if failed != nil {
+		m.checker.complain(ctx, "a configured CRL could not be read; what was read before stays in use until it runs out", failed)
+	}
+}
+
+// swap lets requests see what has been read.
+func (m *localLists) swap(ctx context.Context) {
+	m.mu.Lock()
+	m.view.Store(m.newView(m.sources))
+	lone := m.loneDeltas(m.sources)
+	close(m.swapped)
+	m.swapped = make(chan struct{})
+	m.mu.Unlock()
+	m.checker.generation.Add(1)
+	for _, name := range lone {
+		m.checker.write(ctx, slog.LevelWarn, "revocation: a configured delta CRL continues none of the configured lists",
+			slog.String("list", logtext.Quote(name)))
+	}
+}
+
 // readWhole reads one source and returns what is wrong with it.
 func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
-	s.err = m.readSource(ctx, s)
+	err := m.readSource(ctx, s)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for name, l := range s.lists {
 		if l.err != nil {
-			s.err = errors.Join(s.err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+			err = errors.Join(err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
 		}
 	}
-	return s.err
+	s.err, s.read = err, true
+	return err
 }
 
 // newView is what requests see from now on. What is gone from a directory counts until it
 // is replaced or runs out, and is forgotten then.
-func (m *localLists) newView(sources []*localSource, failed error) *localView {
+func (m *localLists) newView(sources []*localSource) *localView {
 	now := m.checker.config.Now()
-	view := &localView{number: m.checker.numbers.Add(1), of: map[string][]*loadedList{}, deltas: map[string][]*index{}, err: failed}
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*index{}}
 	for _, s := range sources {
+		view.err = errors.Join(view.err, s.err)
+		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
 			for _, by := range l.by {
 				if l.loaded != nil {
@@ -92,8 +139,14 @@ func (m *localLists) newView(sources []*localSource, failed error) *localView {
 		}
 	}
 	for _, s := range sources {
-		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err}
+		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err, read: s.read}
+		if s.broken {
+			state.none = s.err
+		}
 		for name, l := range s.lists {
+			if l.err != nil && l.loaded == nil && l.delta == nil && !l.gone {
+				state.none = errors.Join(state.none, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+			}
 			switch {
 			case l.delta != nil && l.gone && m.checker.indexNotOver(l.delta, now) != nil:
 				m.forget(s, name)
@@ -171,9 +224,11 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 }
 
 func (m *localLists) readSource(ctx context.Context, s *localSource) error {
+	m.mu.Lock()
 	if s.lists == nil {
 		s.lists = map[string]*localList{}
 	}
+	m.mu.Unlock()
 	switch {
 	case s.list.URL != "":
 		m.readURL(ctx, s)
@@ -182,30 +237,48 @@ func (m *localLists) readSource(ctx context.Context, s *localSource) error {
 		m.readFile(ctx, s, s.list.File)
 		return nil
 	}
-	entries, err := os.ReadDir(s.list.Dir)
+	names, err := m.namesIn(s.list.Dir)
+	there := map[string]bool{}
+	for _, name := range names {
+		path := filepath.Join(s.list.Dir, name)
+		there[path] = true
+		m.readFile(ctx, s, path)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s.broken = err != nil
+	for path, l := range s.lists {
+		l.gone = l.gone || names != nil && !there[path]
+	}
+	return err
+}
+
+// namesIn is the files of a directory that may be lists.
+func (m *localLists) namesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, l := range s.lists {
-		l.gone = true
-	}
-	read := 0
+	names := []string{}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || e.IsDir() {
 			continue
 		}
-		if read++; read > maxFilesOfDir {
-			return fmt.Errorf("%w: more than %d files", ErrLimits, maxFilesOfDir)
+		if len(names) == maxFilesOfDir {
+			return names, fmt.Errorf("%w: more than %d files", ErrLimits, maxFilesOfDir)
 		}
-		m.readFile(ctx, s, filepath.Join(s.list.Dir, e.Name()))
+		names = append(names, e.Name())
 	}
-	if read == 0 {
-		return fmt.Errorf("%w: no file in %s", ErrNotReady, logtext.Quote(s.list.Dir))
+	if len(names) == 0 {
+		return names, fmt.Errorf("%w: no file in %s", ErrNotReady, logtext.Quote(dir))
 	}
-	return nil
+	return names, nil
 }
 
-func (s *localSource) at(name string) *localList {
+// at is the list of that name. Only the reader of its source calls it.
+func (m *localLists) at(s *localSource, name string) *localList {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	l := s.lists[name]
 	if l == nil {
 		l = &localList{}
@@ -214,104 +287,155 @@ func (s *localSource) at(name string) *localList {
 	return l
 }
 
+// ended keeps what became of a reading.
+func (m *localLists) ended(l *localList, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.err = err
+}
+
 func (m *localLists) readFile(ctx context.Context, s *localSource, path string) {
-	l := s.at(path)
+	l := m.at(s, path)
+	m.mu.Lock()
 	l.gone = false
+	m.mu.Unlock()
 	info, err := os.Stat(path)
 	if err != nil {
-		l.err = err
+		m.ended(l, err)
 		return
 	}
-	if l.info != nil && os.SameFile(l.info, info) && l.info.ModTime().Equal(info.ModTime()) && l.info.Size() == info.Size() {
+	isSame := l.info != nil && os.SameFile(l.info, info) && l.info.ModTime().Equal(info.ModTime()) && l.info.Size() == info.Size()
+	der, head, err := readBounded(path, info, m.checker.config.MaxListBytes, isSame, l.head)
+	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
-	der, err := readBounded(path, info, m.checker.config.MaxListBytes)
-	if err != nil {
-		l.err = err
-		return
+	if err == nil {
+		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der), drop: func() {}})
 	}
-	l.err = m.accept(ctx, s, path, Response{Body: der})
+	m.ended(l, err)
 	// These may be over next time.
-	if !errors.Is(l.err, ErrTimeout) && !errors.Is(l.err, ErrBudget) && !errors.Is(l.err, ErrNotFresh) {
-		l.info = info
+	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && head != nil {
+		l.info, l.head = info, head
 	}
 }
 
-func readBounded(path string, info fs.FileInfo, most int) ([]byte, error) {
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
+// fileHead is how much of a file tells whether it holds another list: what a CA signs begins
+// with the times of the list.
+const fileHead = 4096
+
+// readBounded returns nothing if the file is the same, as far as its size, its time and its
+// first bytes say.
+func readBounded(path string, info fs.FileInfo, most int, isSame bool, known []byte) (der, head []byte, err error) {
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, nil, errors.New("not a regular file")
+	case info.Size() > int64(most):
+		return nil, nil, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
 	}
 	f, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
-	der, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
+	head = make([]byte, fileHead)
+	n, err := io.ReadFull(f, head)
+	head = head[:n]
+	switch {
+	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, nil, err
+	case isSame && bytes.Equal(head, known):
+		return nil, nil, nil
+	}
+	der, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head), f), int64(most)+1))
 	if err == nil && len(der) > most {
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
-	return der, err
+	if err == nil && der == nil {
+		der = []byte{}
+	}
+	return der, head, err
 }
 
 func (m *localLists) readURL(ctx context.Context, s *localSource) {
-	l := s.at(s.list.URL)
+	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
 	request := Request{
 		Kind: SourceCRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
-	if l.delta != nil && !hasCome(l.soft, now, maxSoftCRL) {
+	m.mu.Lock()
+	forced := s.forced
+	s.forced = false
+	delta, old := l.delta, l.loaded
+	m.mu.Unlock()
+	if delta != nil && !forced && !hasCome(l.soft, now, maxSoftCRL) {
 		return
 	}
-	if old := l.loaded; old != nil {
-		if !hasCome(old.soft, now, maxSoftCRL) {
+	if old != nil {
+		if !forced && !hasCome(old.soft, now, maxSoftCRL) && m.checker.notOver(old.base, now) == nil {
 			return
 		}
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	_, l.err = m.checker.get(ctx, "", request, func(response Response) (Result, error) {
+	err := m.checker.get(ctx, m.checker.gate.operator(), request, func(response *inHand) (Result, error) {
 		if err := m.acceptOrRenew(ctx, s, response); err != nil {
 			return Result{}, err
 		}
-		if l := s.at(s.list.URL); l.delta != nil {
+		if l.delta != nil {
 			return Result{Status: Good, ThisUpdate: l.delta.thisUpdate, NextUpdate: l.delta.nextUpdate}, nil
 		}
 		return Result{Status: Good, ThisUpdate: l.loaded.crl.ThisUpdate(), NextUpdate: l.loaded.crl.NextUpdate()}, nil
 	})
+	m.ended(l, err)
 }
 
-func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response Response) error {
+func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response *inHand) error {
 	if !response.NotModified {
 		return m.accept(ctx, s, s.list.URL, response)
 	}
-	l := s.at(s.list.URL)
+	l := m.at(s, s.list.URL)
 	if l.loaded == nil {
 		return fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
 	}
-	next, err := m.checker.renewed(ctx, l.loaded, l.by[0], freshest{}, response.MaxAge)
+	next, err := m.checker.renewed(l.loaded, response.MaxAge)
 	if err != nil {
 		return err
 	}
-	grows := next.crl.Size() - l.loaded.crl.Size() // by its delta
-	if err := m.checker.makeRoom(grows, nil, m.checker.config.Now()); err != nil {
-		return err
-	}
-	m.bytes.Add(int64(grows))
+	m.mu.Lock()
 	l.loaded = next
-	return nil
+	m.mu.Unlock()
+	return m.refine(ctx, l)
 }
 
 // accept verifies a list against the CAs that it may be of. One of another scope than the
-// list before it takes its place; what that one says counts until it runs out.
-func (m *localLists) accept(ctx context.Context, s *localSource, name string, response Response) error {
+// list before it takes its place; what that one says counts until it runs out. A list counts
+// before its delta is fetched.
+func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
 	c := m.checker
 	base, by, err := m.parse(ctx, response.Body)
 	if errors.Is(err, errIsDelta) {
-		return m.acceptDelta(ctx, s, name, response)
+		return m.acceptDelta(ctx, s, name, response.Response)
 	}
 	if err != nil {
 		return err
 	}
-	l, now := s.at(name), c.config.Now()
+	response.Body = nil
+	response.drop()
+	l, now := m.at(s, name), c.config.Now()
+	if err := m.put(s, name, l, base, by, response, now); err != nil {
+		return err
+	}
+	if !c.wantsDelta(base, freshest{}) || c.config.IgnoreCertificateURLs {
+		return m.refine(ctx, l)
+	}
+	m.swap(ctx)
+	return m.refine(ctx, l)
+}
+
+// put lets a list count, if it may take the place of the one before it.
+func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, by []*authority, response *inHand, now time.Time) error {
+	c := m.checker
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if l.delta != nil {
 		m.setAside(s, name, l)
 	}
@@ -328,9 +452,11 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 			return err
 		}
 	}
-	next := &loadedList{number: c.numbers.Add(1), crl: base, base: base, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
-	next.crl, next.deltaMissing = c.withDelta(ctx, base, before, by[0], freshest{})
-	if err := c.makeRoom(next.crl.Size()-held, nil, now); err != nil {
+	next := &loadedList{crl: base, base: base, fetched: now, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
+	if before != nil && c.wantsDelta(base, freshest{}) {
+		next.crl = base.withDeltaOf(before.crl)
+	}
+	if err := c.makeRoom(next.crl.Size()-held, nil, c.gate.operator(), now); err != nil {
 		return err
 	}
 	next.soft = c.softOf(next.crl, now, response.MaxAge)
@@ -342,6 +468,25 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	}
 	l.by, l.loaded = by, next
 	m.bytes.Add(int64(next.crl.Size() - held))
+	return nil
+}
+
+// refine completes a list that counts already by its delta.
+func (m *localLists) refine(ctx context.Context, l *localList) error {
+	c, held := m.checker, l.loaded
+	next := *held
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.gate.operator(), l.by[0], freshest{})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	grows := next.crl.Size() - held.crl.Size()
+	if err := c.makeRoom(grows, nil, c.gate.operator(), c.config.Now()); err != nil {
+		return err
+	}
+	if held.url != "" {
+		next.soft = earliest(held.soft, c.softOf(next.crl, held.fetched, 0))
+	}
+	m.bytes.Add(int64(grows))
+	l.loaded = &next
 	return nil
 }
 
@@ -371,7 +516,7 @@ func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, []*author
 			}
 			continue
 		}
-		if crl, err = m.checker.build(ctx, der, issuer); err != nil {
+		if crl, err = m.checker.build(ctx, der, m.checker.gate.operator(), issuer); err != nil {
 			crl, failed = nil, err
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -13,98 +14,171 @@ const (
 	flightLimit         = 2 * time.Minute
 )
 
+// wanted is what somebody asks for.
+type wanted uint8
+
+const (
+	anything wanted = iota // that counts
+	news                   // what a store has kept for a while does not do
+	allAnew                // what has just been asked for as well
+)
+
+// attempt is how one source was asked, and what came of it.
+type attempt struct {
+	done  bool // it says what it has to say now
+	err   error
+	stale bool // what came was only too old, and said revoked
+}
+
 // obtain gets evidence for one certificate, in the order of Config.Sources, and leaves it
-// in the record. It runs once for all who wait.
-func (c *Checker) obtain(ctx context.Context, r *record) error {
+// in the record. It runs once for all who wait. The second source is asked when the first has
+// failed, or has not answered for half of MaxWait.
+func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
+	var asking sync.WaitGroup
+	defer asking.Wait()
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	var tried setback
-	if before := r.failed.Load(); before != nil {
-		tried.staleRevoked = before.staleRevoked // until something newer says otherwise
-	}
-	ocsp := func() bool {
-		if r.sources == CRLOnly {
-			return false
-		}
-		stale, err := c.obtainOCSP(ctx, r)
-		tried.staleRevoked = tried.staleRevoked || stale
-		if err != nil {
-			tried.note(err, c.config.Now())
-		}
-		known := r.ocsp.Load()
-		return err == nil && known != nil && known.Status != Unknown
-	}
-	lists := func() bool {
-		if r.sources == OCSPOnly {
-			return false
-		}
-		loadErr := c.obtainLists(ctx, r)
-		if loadErr != nil {
-			tried.note(loadErr, c.config.Now())
-		}
-		result, err := c.fromLists(r, c.config.Now())
-		tried.staleRevoked = tried.staleRevoked || result.StaleRevoked
-		if err != nil && (tried.err == nil || !errors.Is(err, errNothing)) {
-			tried.note(err, c.config.Now())
-		}
-		return err == nil && !result.Stale && (loadErr == nil || result.Status == Good)
-	}
-	done := false
+	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
+	lists := func() attempt { return c.tryLists(ctx, r, want) }
+	var first, second attempt
 	switch r.sources {
-	case PreferOCSP, OCSPOnly:
-		if done = ocsp(); !done || r.heldByList() != nil {
-			done = lists() && done
-		}
-	case PreferCRL, CRLOnly:
-		if done = lists(); !done || r.heldByOCSP() {
-			done = ocsp() && done
-		}
+	case OCSPOnly:
+		first = ocsp()
+	case CRLOnly:
+		first = lists()
+	case PreferOCSP:
+		first, second = c.inOrder(&asking, ocsp, lists, func() bool { return r.now().heldByList() != nil })
+	case PreferCRL:
+		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.now().heldByOCSP() })
 	case RequireBoth:
-		first := ocsp()
-		done = lists() && first
+		first, second = ocsp(), lists()
+		first.done = first.done && second.done
 	}
-	if held := r.heldByList(); held != nil {
-		again := *held
-		again.RefreshAfter = c.config.Now().Add(softHold)
-		r.revoked.CompareAndSwap(held, &again)
-	}
-	if done {
-		r.failed.Store(nil)
+	now := c.config.Now()
+	tried := setback{at: now, err: errors.Join(first.err, second.err), staleRevoked: first.stale || second.stale}
+	tried.note(first.err, now)
+	tried.note(second.err, now)
+	r.update(func(e *evidence) bool { return e.tried(tried, first.done, now) })
+	if first.done {
 		return nil
 	}
-	// Unknown is an answer, and for a while the last word.
-	if known := r.ocsp.Load(); known != nil && known.Status == Unknown && c.config.Now().Before(known.UsableUntil) {
-		tried = setback{err: errUnknown, until: known.UsableUntil, staleRevoked: tried.staleRevoked}
-	}
-	if tried.until.IsZero() {
-		return tried.err
-	}
-	r.failed.Store(&tried)
 	return tried.err
+}
+
+// inOrder asks the first source and then, if that is needed or the second has put the
+// certificate on hold, the second. One that keeps silent counts as failed once the other has answered.
+func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, otherHolds func() bool) (one, other attempt) {
+	ones, others := make(chan attempt, 1), make(chan attempt, 1)
+	ask := func(f func() attempt, to chan<- attempt) {
+		var a attempt
+		if err := guarded(func() error { a = f(); return nil }); err != nil {
+			a = attempt{err: err}
+		}
+		to <- a
+	}
+	asking.Go(func() { ask(first, ones) })
+	patience := time.NewTimer(c.config.MaxWait / 2)
+	defer patience.Stop()
+	select {
+	case one = <-ones:
+		if one.done && !otherHolds() {
+			return one, other
+		}
+		asking.Go(func() { ask(second, others) })
+		other = <-others
+		one.done = one.done && other.done
+		return one, other
+	case <-patience.C:
+	}
+	asking.Go(func() { ask(second, others) })
+	select {
+	case one = <-ones:
+		if one.done && !otherHolds() {
+			return one, other
+		}
+		other = <-others
+		one.done = one.done && other.done
+	case other = <-others:
+		if !other.done {
+			one = <-ones
+		} else {
+			one.err = fmt.Errorf("%w: no answer for half of MaxWait", ErrTimeout)
+		}
+	}
+	return one, other
+}
+
+// tried takes an attempt into account, and reports whether that changes anything.
+func (e *evidence) tried(f setback, done bool, now time.Time) bool {
+	if held := e.heldByList(); held != nil {
+		again := *held
+		again.RefreshAfter = now.Add(softHold)
+		e.revoked = &again
+	}
+	if done {
+		e.failed = nil
+		return true
+	}
+	if e.failed != nil && e.failed.staleRevoked { // until something newer says otherwise
+		f.staleRevoked = true
+	}
+	// Unknown is an answer, and for a while the last word.
+	if e.ocsp != nil && e.ocsp.Status == Unknown && now.Before(e.ocsp.UsableUntil) {
+		f.err, f.until = errUnknown, e.ocsp.UsableUntil
+	}
+	if f.until.IsZero() && !f.staleRevoked {
+		return e.revoked != nil
+	}
+	e.failed = &f
+	return true
+}
+
+func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
+	var a attempt
+	a.stale, a.err = c.obtainOCSP(ctx, r, want)
+	known := r.now().ocsp
+	a.done = a.err == nil && known != nil && known.Status != Unknown
+	return a
+}
+
+func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
+	var a attempt
+	a.err = c.obtainLists(ctx, r, want)
+	says := c.keepListsWord(r)
+	a.stale = says.result.StaleRevoked
+	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
+	if says.err != nil && (a.err == nil || !errors.Is(says.err, errNothing)) {
+		a.err = errors.Join(a.err, says.err)
+	}
+	return a
 }
 
 var errUnknown = errors.New("revocation: the authority does not know the certificate")
 
 // note adds one failure. It is tried again as soon as one of them allows it.
 func (f *setback) note(err error, now time.Time) {
-	pause := keepBadEvidence
+	var left *breakerError
 	var refused ResponderStatusError
+	until := now.Add(keepBadEvidence)
 	switch {
+	case err == nil:
+		return
 	case errors.Is(err, ErrClosed), errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled):
-		pause = 0 // says nothing about the responder
+		return // says nothing about the responder
 	case errors.As(err, &refused) && refused.Status == 6:
-		pause = keepUnauthorized
-	case isTransportFailure(err), wantsBackOff(err), errors.Is(err, ErrBreakerOpen):
-		pause = pauseAfterTransport
+		until = now.Add(keepUnauthorized)
+	case isTransportFailure(err), wantsBackOff(err), isExhausted(err):
+		until = now.Add(pauseAfterTransport)
+	case errors.As(err, &left): // as soon as the host may be asked
+		until = earliest(left.until, now.Add(pauseAfterTransport))
 	}
-	f.err = errors.Join(f.err, err)
-	if until := now.Add(pause); pause > 0 && (f.until.IsZero() || until.Before(f.until)) {
+	if f.until.IsZero() || until.Before(f.until) {
 		f.until = until
 	}
 }
 
 // obtainOCSP asks the store, then the responders.
-func (c *Checker) obtainOCSP(ctx context.Context, r *record) (staleRevoked bool, err error) {
+func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (staleRevoked bool, err error) {
 	if len(r.responders) == 0 {
 		return false, fmt.Errorf("%w: no responder", ErrNoSource)
 	}
@@ -113,80 +187,135 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record) (staleRevoked bool,
 		return false, fmt.Errorf("%w: %w", ErrArgument, err)
 	}
 	key := ocspKey(r)
-	if c.ocspFromStore(ctx, key, r, cert) {
-		return false, nil
-	}
-	release, appeared := c.takeTurn(ctx, key, ocspTurn, func() bool { return c.ocspFromStore(ctx, key, r, cert) })
-	defer release()
-	if appeared {
+	found, staleRevoked := c.ocspFromStore(ctx, key, r, cert)
+	if found != nil && (want == anything || want == news && !isDue(found, c.config.Now())) {
 		return false, nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
+	staleRevoked = staleRevoked || got.staleRevoked
 	if err != nil {
-		return got.staleRevoked, err
+		return staleRevoked, err
 	}
 	if err := c.learn(r, cert, got.result, false); err != nil {
-		return got.staleRevoked, err
+		return staleRevoked, err
 	}
 	c.ocspToStore(ctx, key, r, cert, got)
 	return got.staleRevoked, nil
 }
 
+// outranks is what is known for VerifyOptions.Previous: an answer that has run out, or that
+// was dated by a wrong clock, does not keep an older one out that still counts.
+func (c *Checker) outranks(known *Result, now time.Time) *Result {
+	if known == nil || known.Status == Revoked {
+		return known
+	}
+	if !now.Before(known.UsableUntil) || known.ThisUpdate.After(now.Add(c.skew)) {
+		return nil
+	}
+	return known
+}
+
 // learn remembers a verified answer, unless what is remembered is newer.
-func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) error {
+func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
 	now := c.config.Now()
 	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.serial)))
 	if stored && result.Status == Good {
-		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, now, maxSoftOCSP)
+		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, maxSoftOCSP)
 	}
-	for {
-		known := r.ocsp.Load()
-		next, err := rollBack(result, result.standing(), known)
-		if err != nil {
-			return err
+	r.update(func(e *evidence) bool {
+		known := e.ocsp
+		var next Result
+		if next, err = rollBack(result, result.standing(), c.outranks(known, now)); err != nil {
+			return false
 		}
 		if known != nil && next.Status == Revoked && !next.ThisUpdate.After(known.ThisUpdate) && known.Status == Revoked {
 			next.RefreshAfter = result.RefreshAfter // what is known stays, and need not be asked for again at once
 		}
-		if r.ocsp.CompareAndSwap(known, &next) {
-			if held := r.heldByList(); held != nil && next.Status == Good && next.ThisUpdate.After(held.ThisUpdate) {
-				r.revoked.CompareAndSwap(held, nil)
-			}
-			return nil
+		e.ocsp = &next
+		if held := e.heldByList(); held != nil && next.Status == Good && next.ThisUpdate.After(held.ThisUpdate) {
+			e.revoked = nil
 		}
-	}
+		return true
+	})
+	return err
 }
 
 // obtainLists loads what lists the certificate names and does not have in memory, point by
-// point, until the lists say something. The operator's lists are looked at first.
-func (c *Checker) obtainLists(ctx context.Context, r *record) error {
-	if c.listsSuffice(r) {
+// point, until the lists say something; the next point as soon as one fails or keeps the
+// request waiting. The operator's lists are looked at first.
+func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error {
+	if want != allAnew && c.listsSuffice(r) {
 		return nil
 	}
-	localErr := c.local.trouble()
+	failed := c.local.trouble()
 	if len(r.lists) == 0 {
-		return errors.Join(c.whyNoList(r, localErr), localErr)
+		return errors.Join(c.whyNoList(r, failed), failed)
 	}
-	failed := localErr
-	for _, l := range r.lists {
-		now := c.config.Now()
-		l.used.Store(now.Unix())
-		if known := l.current.Load(); known != nil && !hasCome(known.soft, now, maxSoftCRL) {
-			continue
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, len(r.lists))
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	next, pending := 0, 0
+	ask := func() {
+		for next < len(r.lists) {
+			l := r.lists[next]
+			next++
+			if !c.needsUpdate(r, l, want) {
+				continue
+			}
+			flight, err := c.update(r, l, want)
+			if err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+			pending++
+			waiting.Go(func() { ended <- flight.wait(ctx) })
+			return
 		}
-		if tried := l.failed.Load(); tried.stands(now) {
-			failed = errors.Join(failed, tried.err)
-			continue
-		}
-		flight := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l) })
-		if err := flight.wait(ctx); err != nil {
+	}
+	hedge := time.NewTimer(c.config.HedgeAfter)
+	defer hedge.Stop()
+	ask()
+	for pending > 0 {
+		select {
+		case err := <-ended:
+			pending--
 			failed = errors.Join(failed, err)
+			if want != allAnew && c.listsSuffice(r) {
+				return nil
+			}
+			ask()
+		case <-hedge.C:
+			ask()
 		}
-		if c.listsSuffice(r) {
-			return nil
-		}
+		hedge.Reset(c.config.HedgeAfter)
 	}
 	return failed
+}
+
+// needsUpdate reports whether a list is not in memory, has run out, or is to be asked for again.
+func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
+	now := c.config.Now()
+	l.used.Store(now.Unix())
+	known := l.current.Load()
+	if known == nil || want == allAnew || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+		return true
+	}
+	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
+}
+
+// update begins to bring a list up to date, or joins those who do, unless that has just failed.
+func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
+	now := c.config.Now()
+	if tried := l.failed.Load(); tried.stands(now) {
+		return nil, tried.err
+	}
+	flight := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l, r.partner, want) })
+	if flight == nil {
+		return nil, ErrClosed
+	}
+	return flight, nil
 }
 
 // whyNoList says why none of the operator's lists covers the certificate, which names none that
@@ -215,6 +344,7 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 }
 
 func (c *Checker) listsSuffice(r *record) bool {
-	result, err := c.fromLists(r, c.config.Now())
-	return err == nil && !result.Stale && !isDue(&result, c.config.Now())
+	now := c.config.Now()
+	says, _ := c.listsWord(r, &r.now().evidence, now)
+	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }

@@ -2,14 +2,11 @@ package revocation
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -27,21 +24,6 @@ type authority struct {
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
 	above  atomic.Pointer[x509.Certificate] // what meetKin has looked at last
-
-	flights    atomic.Int64
-	loading    chan struct{} // places of lists in hand
-	refreshers chan struct{} // places
-	refreshing atomic.Int64  // with those that wait for a place
-}
-
-// load takes a place: a list in hand, fetched, built or waiting for its delta, is in memory.
-func (a *authority) load(ctx context.Context) (leave func(), err error) {
-	select {
-	case a.loading <- struct{}{}:
-		return func() { <-a.loading }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
-	}
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
@@ -105,6 +87,7 @@ func (a *authority) meet(cert *x509.Certificate) {
 type record struct {
 	next      *record // of the same hash
 	authority *authority
+	partner   *partner
 	who       subject
 	key       [sha256.Size]byte // keySum of the issuer
 	raw, tbs  []byte
@@ -112,38 +95,21 @@ type record struct {
 	responders []responder
 	lists      []*remoteList
 	sources    Sources
-	noSource   error  // why nobody can be asked, nil if somebody can
-	names      bool   // somebody to ask, whether or not that can be used
-	unused     string // what it names that cannot be asked, in words
+	noSource   error    // why nobody can be asked, nil if somebody can
+	fixed      *verdict // where nothing can change it, nil for most
+	names      bool     // somebody to ask, whether or not that can be used
+	unused     string   // what it names that cannot be asked, in words
 	exempt     string
 
 	// Everything below changes while requests read it.
-	ocsp    atomic.Pointer[Result]  // the newest verified answer
-	revoked atomic.Pointer[Result]  // of a CRL, a hold as well, kept after the CRL is gone
-	failed  atomic.Pointer[setback] // the last attempt, if it gave nothing
-	used    atomic.Int64            // Unix seconds
+	state   atomic.Pointer[state]
+	used    atomic.Int64 // Unix seconds
 	evicted atomic.Bool
 	// renewal is the refresh that waits for its place or is under way.
 	renewal atomic.Pointer[flight]
-	chosen  atomic.Pointer[choice] // of the operator's lists
-	byLists atomic.Pointer[listVerdict]
 
 	mu     sync.Mutex
 	flight *flight
-}
-
-// setback is why there is no evidence, and until when that is not tried again.
-type setback struct {
-	err   error
-	until time.Time
-	// staleRevoked says that evidence came which was only too old, and said Revoked.
-	staleRevoked bool
-}
-
-// stands reports whether it is too early to try again. A setback from the future is one
-// from before the clock was put back.
-func (f *setback) stands(now time.Time) bool {
-	return f != nil && now.Before(f.until) && f.until.Sub(now) <= 2*backOffMost
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
@@ -161,54 +127,8 @@ func (r *record) touch(seconds int64) {
 	}
 }
 
-// holdsRevocation reports whether forgetting the record would forget a revocation.
-func (r *record) holdsRevocation() bool {
-	if known := r.ocsp.Load(); known != nil && known.Status == Revoked {
-		return true
-	}
-	return r.revoked.Load() != nil
-}
-
-// keep remembers what a list says against the certificate. What is kept is immutable, and
-// is replaced by what is worse or newer alone.
-func (r *record) keep(revoked *Result) {
-	for {
-		kept := r.revoked.Load()
-		if kept != nil && (kept.revokedForGood() || !revoked.revokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
-			return
-		}
-		fresh := *revoked
-		if r.revoked.CompareAndSwap(kept, &fresh) {
-			return
-		}
-	}
-}
-
-// heldByList is the hold that a list has put on the certificate, nil if there is none.
-// Only newer evidence ends it, so lists are asked again although OCSP answers, and the
-// other way round for heldByOCSP.
-func (r *record) heldByList() *Result {
-	if kept := r.revoked.Load(); kept != nil && !kept.revokedForGood() {
-		return kept
-	}
-	return nil
-}
-
-// isKnownHold reports whether an answer is the hold that is known: it was put in the place of
-// one that does not lift it, and the next responder may.
-func (r *record) isKnownHold(answer *Result) bool {
-	known := r.ocsp.Load()
-	return known != nil && known.Status == Revoked && !known.revokedForGood() && !answer.revokedForGood() &&
-		!answer.ThisUpdate.After(known.ThisUpdate)
-}
-
-func (r *record) heldByOCSP() bool {
-	known := r.ocsp.Load()
-	return known != nil && known.Status == Revoked && !known.revokedForGood()
-}
-
 // newRecord reads from the certificate what its revocation depends on. It fetches nothing.
-func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
+func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate, by *partner) (*record, error) {
 	issuer := above[0]
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return nil, ErrIssuerMismatch
@@ -221,7 +141,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 		return nil, err
 	}
 	r := &record{
-		authority: c.authorities.intern(issuer), who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate,
+		authority: c.authorities.intern(issuer), partner: by, who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate,
 		key: keySum(issuer), names: hasPointers(cert), unused: unusedPointers(cert),
 	}
 	c.meetKin(r.authority, above)
@@ -233,6 +153,12 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	var none bool
 	if r.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
 		r.noSource = c.sourceless(cert, r.unused)
+	}
+	switch {
+	case r.exempt != "":
+		r.fixed = &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
+	case r.noSource != nil:
+		r.fixed = &verdict{settled: true, err: r.noSource}
 	}
 	return r, nil
 }
@@ -334,7 +260,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 		if a.all == nil || len(a.all) >= maxAuthorities {
 			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
 		}
-		known = &authority{key: key, name: nameKey(cert.RawSubject), refreshers: make(chan struct{}, maxRefreshes), loading: make(chan struct{}, maxFetchesPerCA)}
+		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
 		a.all[key] = known
 	}

@@ -2,35 +2,28 @@ package revocation
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 )
 
-const (
-	maxRefreshes      = 4 // at once, of the certificates of one CA
-	maxRefreshQueue   = 256
-	maxRefreshQueueOf = 64 // of one CA
-)
-
 // refresh gets newer evidence while requests are answered from what is known. It is
-// dropped, and nil, when too many wait already; the next request asks for it again.
-//
-// Places are counted by CA: where the hosts of one do not answer, the certificates of the
-// others are refreshed all the same. The flight begins only with a place, so that a request
-// that has to wait for evidence never waits for one.
+// dropped, and nil, when too many of the partner wait already; the next request asks for it
+// again. The flight begins only with a place, so that a request that has to wait for evidence
+// never waits for one.
 func (c *Checker) refresh(r *record) *flight {
 	if under := r.renewal.Load(); under != nil {
 		return under
 	}
-	by := r.authority
-	all, own := c.refreshing.Add(1), by.refreshing.Add(1)
+	by := r.partner
 	renewal := c.crew.newFlight()
 	leave := func(err error) {
-		c.refreshing.Add(-1)
 		by.refreshing.Add(-1)
 		r.renewal.CompareAndSwap(renewal, nil)
 		renewal.land(err)
 	}
-	if all > maxRefreshQueue || own > maxRefreshQueueOf || !r.renewal.CompareAndSwap(nil, renewal) {
+	if by.refreshing.Add(1) > maxRefreshQueue || !r.renewal.CompareAndSwap(nil, renewal) {
 		leave(nil)
 		return r.renewal.Load()
 	}
@@ -41,12 +34,11 @@ func (c *Checker) refresh(r *record) *flight {
 		case <-ctx.Done():
 			return ErrClosed
 		}
-		if _, _, due, _ := c.judge(r, c.config.Now()); !due { // somebody could not wait and has it by now
+		if !c.judge(r, c.config.Now()).due { // somebody could not wait and has it by now
 			return nil
 		}
 		c.stats.refreshes.Add(1)
-		flight := c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error { return c.obtain(ctx, r) })
-		return flight.wait(ctx)
+		return c.asking(r, news).wait(ctx)
 	}, leave)
 	if !started {
 		leave(ErrClosed)
@@ -55,11 +47,72 @@ func (c *Checker) refresh(r *record) *flight {
 	return renewal
 }
 
-// overdue reports whether a refresh should have been long ago: nobody has asked for the
+// asking takes part in an attempt to get evidence, or begins one.
+func (c *Checker) asking(r *record, want wanted) *flight {
+	return c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error {
+		defer r.partner.flights.Add(-1)
+		if r.partner.flights.Add(1) > maxFlights { // each outlives the request that it was begun for
+			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
+		}
+		return c.obtain(ctx, r, want)
+	})
+}
+
+// isOverdue reports whether a refresh should have been long ago: nobody has asked for the
 // certificate since, and much may have happened. Who asks first then waits a moment for
 // the news, unless it was just found that there are none to be had.
-func (r *record) overdue(known *Result, now time.Time) bool {
-	return r.failed.Load() == nil && !known.RefreshAfter.IsZero() && now.Sub(known.RefreshAfter) > overdueAfter
+func (s *state) isOverdue(v *verdict, now time.Time) bool {
+	since := v.result.RefreshAfter
+	return v.due && !since.IsZero() && !s.failed.isRecent(now) && hasCome(since.Add(overdueAfter), now, maxSoftCRL)
+}
+
+// Refresh asks now: for newer evidence about every certificate that was used within the last
+// hour, for the lists of Config.Lists and Preload, and for hosts that are left alone after
+// failures. It is for an operator who knows that an outage is over, or that something was
+// revoked. What is known counts until something newer is there. It waits for what comes until
+// ctx ends, and returns what could not be had.
+func (c *Checker) Refresh(ctx context.Context) error {
+	if !c.isMade() || c.crew.isClosed() {
+		return ErrClosed
+	}
+	c.gate.endPauses(ctx)
+	c.remote.endPauses()
+	err := c.local.refresh(ctx)
+	now := c.config.Now()
+	var records []*record
+	c.table.each(func(r *record) bool {
+		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin && r.exempt == "" && r.noSource == nil {
+			records = append(records, r)
+		}
+		return true
+	})
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	places := make(chan struct{}, maxRefreshQueue)
+	failed := 0
+	for _, r := range records {
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			all.Wait()
+			return errors.Join(err, ctx.Err())
+		}
+		all.Go(func() {
+			defer func() { <-places }()
+			if one := c.asking(r, allAnew).wait(ctx); one != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				if failed++; failed == 1 {
+					err = errors.Join(err, one)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if failed > 1 {
+		err = fmt.Errorf("%w; and %d certificates more", err, failed-1)
+	}
+	return err
 }
 
 // sweep is the worker of Config.Sweep.
@@ -82,10 +135,10 @@ func (c *Checker) sweepOnce() {
 	c.local.look(now)
 	c.table.each(func(r *record) bool {
 		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin {
-			if _, _, refresh, _ := c.judge(r, now); refresh {
+			if c.judge(r, now).due {
 				c.refresh(r)
 			}
 		}
-		return c.refreshing.Load() < maxRefreshQueue
+		return true
 	})
 }

@@ -16,17 +16,6 @@ const (
 	storeTTLMost     = 7 * 24 * time.Hour
 )
 
-// turn is how instances that share a store agree on who fetches.
-type turn struct {
-	lease, wait, look time.Duration
-	store             time.Duration // what one look may take
-}
-
-var (
-	ocspTurn = turn{lease: 10 * time.Second, wait: 2 * time.Second, look: 50 * time.Millisecond, store: storeTimeoutOCSP}
-	listTurn = turn{lease: time.Minute, wait: 30 * time.Second, look: 250 * time.Millisecond, store: storeTimeoutCRL}
-)
-
 // keys name what is stored by a hash, so that they are short and tell who reads them
 // nothing. The first letter is the kind, the number the version of the form.
 func ocspKey(r *record) string {
@@ -48,7 +37,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 	if c.config.Store == nil {
 		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, within)
+	ctx, cancel := context.WithTimeout(ctx, min(within, c.config.MaxWait/4))
 	defer cancel()
 	type found struct {
 		der []byte
@@ -59,7 +48,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		return f, err
 	})
 	if err != nil {
-		c.stats.storeErrors.Add(1)
+		c.storeFails(ctx, err)
 		return nil, false
 	}
 	if !got.ok {
@@ -96,42 +85,46 @@ func patiently[T any](ctx context.Context, by *crew, f func() (T, error)) (T, er
 	}
 }
 
-// ocspFromStore learns what the store holds, if it verifies and is news. Whatever the
-// store answers, the decision rests on the CA's signature.
-func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) bool {
+// ocspFromStore learns what the store holds, if it verifies and is news, and returns it if it
+// settles something. Whatever the store answers, the decision rests on the CA's signature:
+// what is only too old and says revoked denies, as it does from the network.
+func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, staleRevoked bool) {
 	if c.config.Verify.NonceMode == NonceRequire { // what is stored answers another request
-		return false
+		return nil, false
 	}
 	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP)
 	if !ok {
-		return false
+		return nil, false
 	}
-	known := r.ocsp.Load()
+	known := r.now().ocsp
 	result, err := c.verifyStored(ctx, r, cert, der, known)
 	if err != nil {
-		c.stats.storeRejected.Add(1)
-		return false
+		c.storeLies(ctx, err)
+		return nil, result.StaleRevoked
 	}
-	if known != nil && !result.ThisUpdate.After(known.ThisUpdate) {
-		return false
+	if known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
+		return nil, false
 	}
 	if c.config.QueryAll && len(r.responders) > 1 && result.Status != Revoked { // it is the word of one of them
-		return false
+		return nil, false
 	}
 	if c.learn(r, cert, result, true) != nil {
-		return false
+		return nil, false
 	}
 	c.stats.storeHits.Add(1)
-	return result.Status == Good || result.Status == Revoked
+	if result.Status != Good && result.Status != Revoked {
+		return nil, false
+	}
+	return r.now().ocsp, false
 }
 
 func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certificate, der []byte, known *Result) (Result, error) {
 	terms := c.terms(c.config.Now())
-	terms.NonceMode, terms.Previous = NonceOff, known
+	terms.NonceMode, terms.Previous = NonceOff, c.outranks(known, terms.Now)
 	for _, to := range r.responders {
 		terms.TrustedResponders = append(terms.TrustedResponders, to.trusted...)
 	}
-	terms.delegate = c.delegateCheck(ctx, r.authority.cert())
+	terms.delegate = c.delegateCheck(ctx, r.partner, r.authority.cert())
 	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
@@ -147,77 +140,39 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 		}
 	}
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP); ok {
-		there, err := c.verifyStored(ctx, r, cert, der, r.ocsp.Load())
+		there, err := c.verifyStored(ctx, r, cert, der, r.now().ocsp)
 		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
+			_ = c.learn(r, cert, there, true) // newer than what was fetched, whoever has fetched it
 			return
 		}
 	}
-	c.toStore(ctx, key, got.der, got.result.UsableUntil, storeTimeoutOCSP)
+	c.toStore(key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
 }
 
-func (c *Checker) toStore(ctx context.Context, key string, der []byte, until time.Time, within time.Duration) {
+// toStore keeps evidence in the store. Nobody waits for that; then is called at its end.
+func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	_, err := patiently(ctx, c.crew, func() (none struct{}, err error) { return none, c.config.Store.Set(ctx, key, der, ttl) })
-	if err != nil {
-		c.stats.storeErrors.Add(1)
-	}
-}
-
-// takeTurn lets one instance fetch and the others wait for what it brings, for a bounded
-// time: a lease that is never given back costs time alone. appeared reports whether look
-// found the evidence meanwhile.
-func (c *Checker) takeTurn(ctx context.Context, key string, t turn, look func() bool) (release func(), appeared bool) {
-	nothing := func() {}
-	leaser, ok := c.config.Store.(Leaser)
-	if !ok {
-		return nothing, false
-	}
-	ctx, cancel := context.WithTimeout(ctx, t.wait)
-	defer cancel()
-	tick := time.NewTicker(t.look)
-	defer tick.Stop()
-	for {
-		giveBack, granted, err := c.lease(ctx, leaser, key, t)
-		if err != nil {
-			c.stats.storeErrors.Add(1)
-			return nothing, false
-		}
-		if granted {
-			// Another instance may have been here between the first look and the lease.
-			return giveBack, look()
-		}
-		select {
-		case <-tick.C:
-			if look() {
-				return nothing, true
-			}
-		case <-ctx.Done():
-			return nothing, false
-		}
-	}
-}
-
-func (c *Checker) lease(ctx context.Context, from Leaser, key string, t turn) (release func(), granted bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, t.store)
-	defer cancel()
-	giveBack, err := patiently(ctx, c.crew, func() (func(context.Context), error) {
-		giveBack, granted, err := from.Lease(ctx, key+"-turn", t.lease)
-		if err != nil || !granted {
-			return nil, err
-		}
-		return giveBack, nil
-	})
-	if err != nil || giveBack == nil {
-		return nil, false, err
-	}
-	return func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.store)
+	started := c.crew.run(func(base context.Context) error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(base), within) // Close waits for it
 		defer cancel()
-		_, _ = patiently(ctx, c.crew, func() (none struct{}, err error) { // else it ends by itself
-			giveBack(ctx)
-			return none, nil
-		})
-	}, true, nil
+		if err := guarded(func() error { return c.config.Store.Set(ctx, key, der, ttl) }); err != nil {
+			c.storeFails(ctx, err)
+		}
+		return nil
+	}, func(error) { then() })
+	if !started {
+		then()
+	}
+}
+
+// storeFails counts what the store could not do.
+func (c *Checker) storeFails(ctx context.Context, err error) {
+	c.stats.storeErrors.Add(1)
+	c.aboutStore.say(ctx, c, "the store fails; evidence is fetched instead", err)
+}
+
+// storeLies counts what the store gave out and does not verify.
+func (c *Checker) storeLies(ctx context.Context, err error) {
+	c.stats.storeRejected.Add(1)
+	c.aboutStore.say(ctx, c, "the store holds what does not verify; evidence is fetched instead", err)
 }

@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
@@ -22,6 +21,7 @@ const (
 // remoteList is one distribution point of one CA. Its URLs are alternatives.
 type remoteList struct {
 	authority *authority
+	partner   atomic.Pointer[partner] // that has asked for it last
 	urls      []string
 	freshest  freshest // of the certificate
 
@@ -40,11 +40,10 @@ type remoteList struct {
 
 // loadedList is a verified list in memory and how it came there. Immutable.
 type loadedList struct {
-	number uint64 // another one for every list
-
-	crl  *CRL // with the delta, if there is one
-	base *CRL // what a newer list is compared with
-	soft time.Time
+	crl     *CRL // with the delta, if there is one
+	base    *CRL // what a newer list is compared with
+	soft    time.Time
+	fetched time.Time
 
 	url, etag, lastModified string
 	deltaMissing            bool
@@ -119,6 +118,13 @@ func (m *remoteLists) coversAll(l *remoteList, next, old *CRL) bool {
 type edition struct {
 	standing standing
 	point    []byte // the issuing distribution point, nil if there is none
+	over     time.Time
+}
+
+// counts reports whether an older list would be a step back: not behind one that has run out,
+// or whose time has not come.
+func (e *edition) counts(now time.Time, skew time.Duration) bool {
+	return !e.standing.thisUpdate.After(now.Add(skew)) && (e.over.IsZero() || !now.After(e.over.Add(skew)))
 }
 
 // remoteLists are those that certificates name, found by CA and URLs: the same URL in
@@ -201,8 +207,24 @@ func (m *remoteLists) hold(l *remoteList, next *loadedList) {
 		m.loaded = map[*remoteList]bool{}
 	}
 	m.loaded[l] = true
-	l.newest.Store(&edition{next.base.base.standing(), next.base.base.pointDER})
+	l.newest.Store(&edition{next.base.base.standing(), next.base.base.pointDER, next.base.NextUpdate()})
 	l.current.Store(next)
+}
+
+// replace puts another form of a list into its place, unless something newer is there by now.
+func (m *remoteLists) replace(l *remoteList, old, next *loadedList) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.current.CompareAndSwap(old, next)
+}
+
+// endPauses lets every list be asked for again now.
+func (m *remoteLists) endPauses() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.all {
+		l.failed.Store(nil)
+	}
 }
 
 // unload takes it out again, unless something newer is there by now.
@@ -214,14 +236,4 @@ func (m *remoteLists) unload(l *remoteList, known *loadedList) bool {
 	}
 	delete(m.loaded, l)
 	return true
-}
-
-func (c *Checker) buildOne(ctx context.Context, parse func() (*CRL, error)) (*CRL, error) {
-	select {
-	case c.building <- struct{}{}:
-		defer func() { <-c.building }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrTimeout, ctx.Err())
-	}
-	return parse()
 }

@@ -18,14 +18,3 @@ type Store interface {
 	// Set keeps der for at most ttl.
 	Set(ctx context.Context, key string, der []byte, ttl time.Duration) error
 }
-
-// Leaser is a Store through which instances agree on who fetches. Without it, instances
-// that start together fetch each for itself.
-type Leaser interface {
-	Store
-	// Lease reports whether the caller is the one to fetch what the key stands for: true
-	// for one caller until ttl has passed or release was called; release is nil if the
-	// lease was not granted. Who does not get the lease waits a bounded time for the
-	// evidence to appear, then fetches anyway.
-	Lease(ctx context.Context, key string, ttl time.Duration) (release func(context.Context), granted bool, err error)
-}

@@ -114,7 +114,7 @@ func (s *shard) evict() bool {
 // a revocation: they are forgotten together.
 func (r *record) neighbours() (used int64, holds bool) {
 	for ; r != nil; r = r.next {
-		used, holds = max(used, r.used.Load()), holds || r.holdsRevocation()
+		used, holds = max(used, r.used.Load()), holds || r.now().holdsRevocation()
 	}
 	return used, holds
 }

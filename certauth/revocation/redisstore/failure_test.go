@@ -19,17 +19,11 @@ func TestStore_ServerThatDies(t *testing.T) {
 	server := startServer(t)
 	s := server.store(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-	release, granted, err := s.Lease(t.Context(), "held", time.Hour)
-	require.NoError(t, err)
-	require.True(t, granted)
 	server.kill()
 	inTime(t, s, func(t *testing.T, err error) {
 		t.Helper()
 		assert.ErrorContains(t, err, "redisstore: ")
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	release(ctx)
 }
 
 // A server that hangs answers nobody for a minute; nobody waits longer than it wants, though
@@ -38,20 +32,11 @@ func TestStore_ServerThatHangs(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-	release, granted, err := s.Lease(t.Context(), "held", time.Hour)
-	require.NoError(t, err)
-	require.True(t, granted)
 	require.NoError(t, control.ClientPause(t.Context(), time.Minute).Err())
 	inTime(t, s, func(t *testing.T, err error) {
 		t.Helper()
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	release(ctx)
-	assert.Less(t, time.Since(began), 2*time.Second)
-
 	// Many callers do not leave many goroutines behind.
 	before := runtime.NumGoroutine()
 	var callers sync.WaitGroup
@@ -79,12 +64,6 @@ func inTime(t *testing.T, s *redisstore.Store, want func(t *testing.T, err error
 			return err
 		},
 		"Set": func(ctx context.Context) error { return s.Set(ctx, "key", []byte("value"), time.Hour) },
-		"Lease": func(ctx context.Context) error {
-			release, granted, err := s.Lease(ctx, "key", time.Hour)
-			assert.False(t, granted)
-			assert.Nil(t, release)
-			return err
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
@@ -117,10 +96,7 @@ func TestStore_LeavesTheClientOpen(t *testing.T) {
 	client := server.client(t)
 	s, err := redisstore.New(client, redisstore.Options{})
 	require.NoError(t, err)
-	release, granted, err := s.Lease(t.Context(), "key", time.Hour)
-	require.NoError(t, err)
-	require.True(t, granted)
-	release(t.Context())
+	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	assert.NoError(t, client.Ping(t.Context()).Err())
 
 	// And when the caller closes it, that is an error, not a panic.

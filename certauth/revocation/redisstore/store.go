@@ -44,7 +44,7 @@ type Store struct {
 	calls  chan struct{}
 }
 
-var _ revocation.Leaser = (*Store)(nil)
+var _ revocation.Store = (*Store)(nil)
 
 // New returns a Store over the client. A nil client is an error. Nothing is sent yet.
 func New(client redis.UniversalClient, o Options) (*Store, error) {
@@ -62,7 +62,7 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	var found []byte
 	var failed error
-	err = s.beside(ctx, func() { found, failed = s.load(ctx, s.evidenceKey(key)) }, nil)
+	err = s.beside(ctx, func() { found, failed = s.load(ctx, s.evidenceKey(key)) })
 	if err == nil {
 		err = failed
 	}
@@ -84,16 +84,14 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 	}
 	der = bytes.Clone(der) // the caller may go before it is sent
 	var failed error
-	err := s.beside(ctx, func() { failed = s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() }, nil)
+	err := s.beside(ctx, func() { failed = s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() })
 	if err == nil {
 		err = failed
 	}
 	return wrap(err)
 }
 
-// Values and leases have names that cannot meet, whatever the key is.
 func (s *Store) evidenceKey(key string) string { return s.prefix + "evidence:" + key }
-func (s *Store) leaseKey(key string) string    { return s.prefix + "lease:" + key }
 
 func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
 	length, err := s.client.StrLen(ctx, name).Result()
@@ -116,9 +114,8 @@ func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
 
 // beside runs f in a goroutine of its own. The client looks at ctx here and there, at a
 // deadline only if it was told to, and waits for its own timeouts and retries otherwise;
-// the caller must not. There are at most maxCalls of these. After f, the caller is told,
-// and then then runs, with whether the caller still was there.
-func (s *Store) beside(ctx context.Context, f func(), then func(heard bool)) error {
+// the caller must not. There are at most maxCalls of these.
+func (s *Store) beside(ctx context.Context, f func()) error {
 	if s == nil || s.calls == nil {
 		return errors.New("not made by New")
 	}
@@ -130,19 +127,11 @@ func (s *Store) beside(ctx context.Context, f func(), then func(heard bool)) err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan struct{}) // not buffered: either the caller hears, or it has gone
+	done := make(chan struct{})
 	go func() {
 		defer func() { <-s.calls }()
 		f()
-		heard := false
-		select {
-		case done <- struct{}{}:
-			heard = true
-		case <-ctx.Done():
-		}
-		if then != nil {
-			then(heard)
-		}
+		close(done)
 	}()
 	select {
 	case <-done:

@@ -18,7 +18,6 @@ import (
 // Names as they stand in Redis.
 const (
 	valueName = "certauth:revocation:evidence:key"
-	leaseName = "certauth:revocation:lease:key"
 )
 
 func missing(t testing.TB, s revocation.Store, key string) {
@@ -65,10 +64,6 @@ func TestStore_ZeroAndNilAnswerWithErrors(t *testing.T) {
 		assert.False(t, ok, name)
 		assert.Nil(t, der, name)
 		assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour), name)
-		release, granted, err := s.Lease(t.Context(), "key", time.Hour)
-		assert.Error(t, err, name)
-		assert.False(t, granted, name)
-		assert.Nil(t, release, name)
 	}
 }
 
@@ -79,17 +74,14 @@ func TestStore_NamesInRedis(t *testing.T) {
 		options redisstore.Options
 		want    []string
 	}{
-		"by default":           {redisstore.Options{}, []string{valueName, leaseName}},
-		"with a prefix of own": {redisstore.Options{Prefix: "pay/"}, []string{"pay/evidence:key", "pay/lease:key"}},
+		"by default":           {redisstore.Options{}, []string{valueName}},
+		"with a prefix of own": {redisstore.Options{Prefix: "pay/"}, []string{"pay/evidence:key"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.NoError(t, control.FlushAll(t.Context()).Err())
 			s, err := redisstore.New(server.client(t), tc.options)
 			require.NoError(t, err)
 			require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-			_, granted, err := s.Lease(t.Context(), "key", time.Minute)
-			require.NoError(t, err)
-			require.True(t, granted)
 			names, err := control.Keys(t.Context(), "*").Result()
 			require.NoError(t, err)
 			assert.ElementsMatch(t, tc.want, names)
@@ -104,11 +96,6 @@ func TestStore_PrefixesAreApart(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, one.Set(t.Context(), "key", []byte("value"), time.Hour))
 	missing(t, other, "key")
-	for _, s := range []*redisstore.Store{one, other} {
-		_, granted, err := s.Lease(t.Context(), "key", time.Hour)
-		require.NoError(t, err)
-		assert.True(t, granted)
-	}
 }
 
 // What has no time to live would stay for ever.
@@ -117,23 +104,14 @@ func TestStore_EverythingEnds(t *testing.T) {
 	s, control := server.store(t), server.client(t)
 	for _, ttl := range []time.Duration{0, -1, -time.Hour, time.Millisecond - 1} {
 		require.NoError(t, s.Set(t.Context(), "key", []byte("value"), ttl))
-		release, granted, err := s.Lease(t.Context(), "key", ttl)
-		assert.Error(t, err, ttl)
-		assert.False(t, granted, ttl)
-		assert.Nil(t, release, ttl)
 	}
 	assert.Zero(t, control.DBSize(t.Context()).Val())
 	for _, ttl := range []time.Duration{time.Minute, time.Minute + 999*time.Microsecond, 90*time.Second + 500*time.Millisecond, 1<<63 - 1} {
 		require.NoError(t, control.FlushAll(t.Context()).Err())
 		require.NoError(t, s.Set(t.Context(), "key", []byte("value"), ttl))
-		_, granted, err := s.Lease(t.Context(), "key", ttl)
-		require.NoError(t, err, ttl)
-		require.True(t, granted, ttl)
-		for _, name := range []string{valueName, leaseName} {
-			left := control.PTTL(t.Context(), name).Val()
-			assert.LessOrEqual(t, left, ttl, name)
-			assert.Greater(t, left, ttl-30*time.Second, name)
-		}
+		left := control.PTTL(t.Context(), valueName).Val()
+		assert.LessOrEqual(t, left, ttl)
+		assert.Greater(t, left, ttl-30*time.Second)
 	}
 }
 
@@ -141,7 +119,7 @@ func TestStore_EverythingEnds(t *testing.T) {
 func TestStore_TheDocumentedUserIsEnough(t *testing.T) {
 	server := startServer(t)
 	control := server.client(t)
-	line := "ACL SETUSER certauth on >secret ~certauth:revocation:* +strlen +getrange +set +eval +get +del"
+	line := "ACL SETUSER certauth on >secret ~certauth:revocation:* +strlen +getrange +set"
 	documented, err := os.ReadFile("doc.go")
 	require.NoError(t, err)
 	require.Contains(t, string(documented), line)

@@ -92,19 +92,15 @@ func TestStore_ValueThatGoesWhileItIsRead(t *testing.T) {
 	missing(t, s, "key")
 }
 
-// Somebody put a list where a value or a lease belongs.
-func TestStore_WrongTypeIsAnErrorOrHeld(t *testing.T) {
+// Somebody put a list where a value belongs.
+func TestStore_WrongTypeIsAnError(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)
 	require.NoError(t, control.LPush(t.Context(), valueName, "value").Err())
-	require.NoError(t, control.LPush(t.Context(), leaseName, "value").Err())
 	der, ok, err := s.Get(t.Context(), "key")
 	assert.ErrorContains(t, err, "redisstore: WRONGTYPE")
 	assert.False(t, ok)
 	assert.Nil(t, der)
-	_, granted, err := s.Lease(t.Context(), "key", time.Minute)
-	assert.NoError(t, err)
-	assert.False(t, granted)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	found(t, s, "key", "value")
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package dirstore_test
 
 import (
 	"io/fs"
@@ -14,7 +14,10 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/dirstore"
 )
+
+var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // hands are those of a clock that stands still until they are moved.
 type hands struct{ passed atomic.Int64 }
@@ -24,16 +27,16 @@ func (c *hands) Now() time.Time { return now.Add(time.Duration(c.passed.Load()))
 func (c *hands) Advance(d time.Duration) { c.passed.Add(int64(d)) }
 
 // openDirectory opens a store in dir that tells the time from clock.
-func openDirectory(t testing.TB, dir string, c *hands) *revocation.DirectoryStore {
+func openDirectory(t testing.TB, dir string, c *hands) *dirstore.Store {
 	t.Helper()
-	s, err := revocation.NewDirectoryStore(dir)
+	s, err := dirstore.New(dir)
 	require.NoError(t, err)
 	// What is done beside the callers ends before the directory is removed.
 	t.Cleanup(s.Settle)
 	return s.At(c.Now)
 }
 
-func newDirectory(t testing.TB) (s *revocation.DirectoryStore, dir string, c *hands) {
+func newDirectory(t testing.TB) (s *dirstore.Store, dir string, c *hands) {
 	t.Helper()
 	dir, c = t.TempDir(), &hands{}
 	return openDirectory(t, dir, c), dir, c
@@ -69,12 +72,12 @@ func found(t testing.TB, s revocation.Store, key, want string) {
 	assert.Equal(t, want, string(der))
 }
 
-func TestDirectoryStore_KeepsTheContract(t *testing.T) {
+func TestStore_KeepsTheContract(t *testing.T) {
 	dir, c := t.TempDir(), &hands{}
 	certauthtest.CheckStore(t, func() revocation.Store { return openDirectory(t, dir, c) }, c.Advance)
 }
 
-func TestNewDirectoryStore_WantsADirectory(t *testing.T) {
+func TestNew_WantsADirectory(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
@@ -90,7 +93,7 @@ func TestNewDirectoryStore_WantsADirectory(t *testing.T) {
 		"one of spaces is not made to be": {filepath.Join(dir, "  "), fs.ErrNotExist},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := revocation.NewDirectoryStore(tc.path)
+			s, err := dirstore.New(tc.path)
 			require.Error(t, err)
 			assert.Nil(t, s)
 			if tc.want != nil {
@@ -102,10 +105,10 @@ func TestNewDirectoryStore_WantsADirectory(t *testing.T) {
 }
 
 // A relative path means the directory that it meant at the start.
-func TestNewDirectoryStore_KeepsARelativePath(t *testing.T) {
+func TestNew_KeepsARelativePath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(filepath.Dir(dir))
-	s, err := revocation.NewDirectoryStore(filepath.Base(dir))
+	s, err := dirstore.New(filepath.Base(dir))
 	require.NoError(t, err)
 	t.Cleanup(s.Settle)
 	t.Chdir(t.TempDir())
@@ -114,20 +117,16 @@ func TestNewDirectoryStore_KeepsARelativePath(t *testing.T) {
 	assert.Len(t, files(t, dir, ".evidence"), 1)
 }
 
-func TestDirectoryStore_ZeroAndNilAnswerWithErrors(t *testing.T) {
-	for name, s := range map[string]*revocation.DirectoryStore{"zero": {}, "nil": nil} {
+func TestStore_ZeroAndNilAnswerWithErrors(t *testing.T) {
+	for name, s := range map[string]*dirstore.Store{"zero": {}, "nil": nil} {
 		_, ok, err := s.Get(t.Context(), "key")
 		assert.ErrorIs(t, err, revocation.ErrArgument, name)
 		assert.False(t, ok, name)
 		assert.ErrorIs(t, s.Set(t.Context(), "key", []byte("value"), time.Hour), revocation.ErrArgument, name)
-		release, granted, err := s.Lease(t.Context(), "key", time.Hour)
-		assert.ErrorIs(t, err, revocation.ErrArgument, name)
-		assert.False(t, granted, name)
-		assert.Nil(t, release, name)
 	}
 }
 
-func TestDirectoryStore_Keys(t *testing.T) {
+func TestStore_Keys(t *testing.T) {
 	s, dir, _ := newDirectory(t)
 	for _, tc := range []struct {
 		name, key string
@@ -157,26 +156,21 @@ func TestDirectoryStore_Keys(t *testing.T) {
 			before := files(t, dir, "")
 			_, _, errGet := s.Get(t.Context(), tc.key)
 			errSet := s.Set(t.Context(), tc.key, []byte("value"), time.Hour)
-			release, granted, errLease := s.Lease(t.Context(), tc.key, time.Hour)
 			if tc.ok {
 				assert.NoError(t, errGet)
 				assert.NoError(t, errSet)
-				assert.NoError(t, errLease)
-				assert.True(t, granted)
 				found(t, s, tc.key, "value")
 				return
 			}
-			for _, err := range []error{errGet, errSet, errLease} {
+			for _, err := range []error{errGet, errSet} {
 				assert.ErrorIs(t, err, revocation.ErrArgument)
 			}
-			assert.False(t, granted)
-			assert.Nil(t, release)
 			assert.Equal(t, before, files(t, dir, ""))
 		})
 	}
 }
 
-func TestDirectoryStore_EndsWithItsTime(t *testing.T) {
+func TestStore_EndsWithItsTime(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Minute))
 	c.Advance(time.Minute - time.Nanosecond)
@@ -187,7 +181,7 @@ func TestDirectoryStore_EndsWithItsTime(t *testing.T) {
 	missing(t, openDirectory(t, dir, c), "key")
 }
 
-func TestDirectoryStore_SetWithoutTimeDoesNothing(t *testing.T) {
+func TestStore_SetWithoutTimeDoesNothing(t *testing.T) {
 	s, dir, _ := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	for _, ttl := range []time.Duration{0, -1, -time.Hour} {

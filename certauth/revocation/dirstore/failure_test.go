@@ -1,4 +1,4 @@
-package revocation_test
+package dirstore_test
 
 import (
 	"context"
@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/dirstore"
 )
 
-func TestDirectoryStore_RemovedWhileRunning(t *testing.T) {
+func TestStore_RemovedWhileRunning(t *testing.T) {
 	for name, remove := range map[string]func(t *testing.T, dir string){
 		"gone": func(t *testing.T, dir string) { t.Helper(); require.NoError(t, os.RemoveAll(dir)) },
 		"now a file": func(t *testing.T, dir string) {
@@ -29,13 +29,9 @@ func TestDirectoryStore_RemovedWhileRunning(t *testing.T) {
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			s := openDirectory(t, dir, c)
 			require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-			release, granted, err := s.Lease(t.Context(), "held", time.Hour)
-			require.NoError(t, err)
-			require.True(t, granted)
 			s.Settle()
 			remove(t, dir)
 			fails(t, s)
-			release(t.Context())
 
 			// When it is there again, so is the store.
 			require.NoError(t, os.RemoveAll(dir))
@@ -47,21 +43,17 @@ func TestDirectoryStore_RemovedWhileRunning(t *testing.T) {
 	}
 }
 
-// fails expects that neither of the three works.
-func fails(t testing.TB, s *revocation.DirectoryStore) {
+// fails expects that neither of the two works.
+func fails(t testing.TB, s *dirstore.Store) {
 	t.Helper()
 	der, ok, err := s.Get(t.Context(), "key")
 	assert.ErrorContains(t, err, "revocation: directory store: ")
 	assert.False(t, ok)
 	assert.Nil(t, der)
 	assert.ErrorContains(t, s.Set(t.Context(), "key", []byte("value"), time.Hour), "revocation: directory store: ")
-	release, granted, err := s.Lease(t.Context(), "key", time.Hour)
-	assert.ErrorContains(t, err, "revocation: directory store: ")
-	assert.False(t, granted)
-	assert.Nil(t, release)
 }
 
-func TestDirectoryStore_DirectoryThatCannotBeWritten(t *testing.T) {
+func TestStore_DirectoryThatCannotBeWritten(t *testing.T) {
 	readOnly := t.TempDir()
 	require.NoError(t, os.Chmod(readOnly, 0o500))
 	t.Cleanup(func() { require.NoError(t, os.Chmod(readOnly, 0o700)) })
@@ -76,15 +68,11 @@ func TestDirectoryStore_DirectoryThatCannotBeWritten(t *testing.T) {
 	s := openDirectory(t, dir, &hands{})
 	missing(t, s, "key")
 	assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
-	release, granted, err := s.Lease(t.Context(), "key", time.Hour)
-	assert.Error(t, err)
-	assert.False(t, granted)
-	assert.Nil(t, release)
 }
 
 // A file system that hangs looks like a clock that hangs: both stop a call halfway.
-func TestDirectoryStore_ReturnsWhenTheContextEnds(t *testing.T) {
-	s, dir, c := newDirectory(t)
+func TestStore_ReturnsWhenTheContextEnds(t *testing.T) {
+	s, _, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	s.Settle()
 	gate := make(chan struct{})
@@ -98,7 +86,7 @@ func TestDirectoryStore_ReturnsWhenTheContextEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 		t.Cleanup(cancel)
 		callers.Go(func() {
-			switch i % 3 {
+			switch i % 2 {
 			case 0:
 				der, ok, err := s.Get(ctx, "key")
 				assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -106,11 +94,6 @@ func TestDirectoryStore_ReturnsWhenTheContextEnds(t *testing.T) {
 				assert.Nil(t, der)
 			case 1:
 				assert.ErrorIs(t, s.Set(ctx, "key", []byte("late"), time.Hour), context.DeadlineExceeded)
-			case 2:
-				release, granted, err := s.Lease(ctx, "key", time.Hour)
-				assert.ErrorIs(t, err, context.DeadlineExceeded)
-				assert.False(t, granted)
-				assert.Nil(t, release)
 			}
 		})
 	}
@@ -118,15 +101,10 @@ func TestDirectoryStore_ReturnsWhenTheContextEnds(t *testing.T) {
 	assert.LessOrEqual(t, runtime.NumGoroutine()-before, 16+5, "calls that hang pile up")
 	close(gate)
 	s.Settle()
-
-	again := openDirectory(t, dir, c)
-	_, granted, err := again.Lease(t.Context(), "key", time.Hour)
-	require.NoError(t, err)
-	assert.True(t, granted, "a lease that nobody heard of is still held")
 }
 
 // Who gives up waiting has the bytes back, while they may still have to be written.
-func TestDirectoryStore_SetKeepsACopy(t *testing.T) {
+func TestStore_SetKeepsACopy(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	gate := make(chan struct{})
 	s.At(func() time.Time {
@@ -143,15 +121,13 @@ func TestDirectoryStore_SetKeepsACopy(t *testing.T) {
 	found(t, openDirectory(t, dir, c), "key", "value")
 }
 
-func TestDirectoryStore_ContextThatHasEnded(t *testing.T) {
+func TestStore_ContextThatHasEnded(t *testing.T) {
 	s, dir, _ := newDirectory(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, _, err := s.Get(ctx, "key")
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, s.Set(ctx, "key", []byte("value"), time.Hour), context.Canceled)
-	_, _, err = s.Lease(ctx, "key", time.Hour)
-	assert.ErrorIs(t, err, context.Canceled)
 	s.Settle()
 	assert.Empty(t, files(t, dir, ""))
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package dirstore_test
 
 import (
 	"fmt"
@@ -10,13 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/dirstore"
 )
 
-const cleanBatch = 1024
-
 // fill sets n values that live for ttl.
-func fill(t testing.TB, s *revocation.DirectoryStore, name string, n int, ttl time.Duration) {
+func fill(t testing.TB, s *dirstore.Store, name string, n int, ttl time.Duration) {
 	t.Helper()
 	for i := range n {
 		require.NoError(t, s.Set(t.Context(), fmt.Sprintf("%s-%d", name, i), []byte("value"), ttl))
@@ -24,7 +22,7 @@ func fill(t testing.TB, s *revocation.DirectoryStore, name string, n int, ttl ti
 	s.Settle()
 }
 
-func TestDirectoryStore_FilesOfThePastAreRemoved(t *testing.T) {
+func TestStore_FilesOfThePastAreRemoved(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	fill(t, s, "short", 20, time.Minute)
 	fill(t, s, "long", 5, time.Hour)
@@ -38,7 +36,7 @@ func TestDirectoryStore_FilesOfThePastAreRemoved(t *testing.T) {
 	found(t, s, "next-0", "value")
 }
 
-func TestDirectoryStore_CleansAtMostOnceAMinute(t *testing.T) {
+func TestStore_CleansAtMostOnceAMinute(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	fill(t, s, "first", 1, time.Second)
 	c.Advance(time.Minute - time.Nanosecond)
@@ -60,30 +58,51 @@ func TestDirectoryStore_CleansAtMostOnceAMinute(t *testing.T) {
 	}
 }
 
-// However many files there are, one run looks at a batch, and the runs get to all of them.
-func TestDirectoryStore_CleansABatchAtATime(t *testing.T) {
+// finding K7: the directory grew without bound from about seven fetches a second.
+func TestStore_IsBoundedByFilesAndBytes(t *testing.T) {
+	for name, limit := range map[string]struct {
+		files int
+		bytes int64
+		most  int
+	}{
+		"by files": {files: 100, bytes: 1 << 30, most: 101},
+		"by bytes": {files: 10_000, bytes: 20_000, most: 101},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir, c := newDirectory(t)
+			s.WithLimits(limit.files, limit.bytes)
+			value := make([]byte, 200)
+			const sets = 1000
+			for i := range sets {
+				require.NoError(t, s.Set(t.Context(), fmt.Sprintf("key-%d", i), value, 24*time.Hour))
+				s.Settle()
+				c.Advance(50 * time.Millisecond)
+				if i%50 == 0 {
+					require.LessOrEqual(t, len(files(t, dir, "")), limit.most)
+				}
+			}
+			assert.LessOrEqual(t, len(files(t, dir, "")), limit.most)
+			missing(t, s, "key-0")
+			found(t, s, fmt.Sprintf("key-%d", sets-1), string(value))
+			found(t, s, fmt.Sprintf("key-%d", sets-20), string(value)) // the oldest go first
+		})
+	}
+}
+
+// What a process finds when it starts counts, whoever has written it.
+func TestStore_IsBoundedOverProcesses(t *testing.T) {
 	s, dir, c := newDirectory(t)
-	const live, dead = cleanBatch, cleanBatch * 5 / 4
-	fill(t, s, "live", live, 24*time.Hour)
-	fill(t, s, "dead", dead, time.Minute)
-	require.Len(t, files(t, dir, ".evidence"), live+dead)
-	runs := 0
-	for before := live + dead; before > live+runs; runs++ {
-		require.Less(t, runs, 6, "it does not get to all of them")
-		c.Advance(time.Minute)
-		fill(t, s, fmt.Sprintf("run-%d", runs), 1, 24*time.Hour)
-		after := len(files(t, dir, ".evidence"))
-		require.LessOrEqual(t, before+1-after, cleanBatch)
-		before = after
-	}
-	for i := range live {
-		found(t, s, fmt.Sprintf("live-%d", i), "value")
-	}
+	fill(t, s, "before", 300, 24*time.Hour)
+	c.Advance(time.Second)
+	other := openDirectory(t, dir, c).WithLimits(100, 1<<30)
+	fill(t, other, "after", 1, 24*time.Hour)
+	assert.LessOrEqual(t, len(files(t, dir, "")), 100)
+	found(t, other, "after-0", "value")
 }
 
 // A process died while it wrote. What it left is removed when nobody can be writing it any
 // more, not before.
-func TestDirectoryStore_LeftoversOfACrash(t *testing.T) {
+func TestStore_LeftoversOfACrash(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	period := func(ahead int) string { return fmt.Sprint(now.Unix()/600 + int64(ahead)) }
 	kept, removed := []string{}, []string{}
@@ -94,8 +113,8 @@ func TestDirectoryStore_LeftoversOfACrash(t *testing.T) {
 		"certauth1-ABC-" + period(-2) + ".tmp":   true,
 		"certauth1-ABC-" + period(-900) + ".tmp": true,
 		"certauth1-ABC-" + period(2) + ".tmp":    true,
-		"certauth1-ABC-" + period(0) + ".claim":  false,
-		"certauth1-ABC-" + period(-1) + ".claim": false,
+		"certauth1-ABC-" + period(0) + ".claim":  true, // of a version that had leases
+		"certauth1-abc.lease":                    true,
 		"certauth1-ABC-" + period(-2) + ".claim": true,
 		"certauth1-.tmp":                         true,
 		"certauth1-a-b.claim":                    true,
@@ -131,7 +150,7 @@ func TestDirectoryStore_LeftoversOfACrash(t *testing.T) {
 }
 
 // Cleaning removes a link, not what it leads to.
-func TestDirectoryStore_CleaningDoesNotFollowLinks(t *testing.T) {
+func TestStore_CleaningDoesNotFollowLinks(t *testing.T) {
 	s, dir, _ := newDirectory(t)
 	outside := filepath.Join(t.TempDir(), "outside")
 	require.NoError(t, os.WriteFile(outside, []byte("precious"), 0o600))
@@ -143,58 +162,4 @@ func TestDirectoryStore_CleaningDoesNotFollowLinks(t *testing.T) {
 	_, err := os.Lstat(link)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.Equal(t, "precious", string(read(t, outside)))
-}
-
-// Who cleans a lease away must not take the one that replaced it a moment before.
-func TestDirectoryStore_CleaningLeavesALeaseThatWasJustTaken(t *testing.T) {
-	dir, c := t.TempDir(), &hands{}
-	stores := make([]*revocation.DirectoryStore, 8)
-	for i := range stores {
-		stores[i] = openDirectory(t, dir, c)
-	}
-	for round := range 100 {
-		// Each store cleans at once, beside its own callers and before those of others.
-		first, _ := race(t, stores, "key", time.Minute)
-		for _, s := range stores {
-			s.Settle()
-		}
-		second, _ := race(t, stores, "key", time.Minute)
-		require.Equal(t, 1, first+second, "round %d", round)
-		c.Advance(2 * time.Hour)
-	}
-}
-
-// Leases and claims go as well: a responder that is down for a year fills no disk.
-func TestDirectoryStore_LeasesOfThePastAreRemoved(t *testing.T) {
-	s, dir, c := newDirectory(t)
-	for hour := range 48 {
-		for i := range 5 {
-			release, granted := take(t, s, fmt.Sprintf("key-%d-%d", hour, i), time.Minute)
-			require.True(t, granted)
-			if i%2 == 0 {
-				release(t.Context())
-			}
-		}
-		s.Settle()
-		c.Advance(time.Hour)
-	}
-	assert.LessOrEqual(t, len(files(t, dir, "")), 5*2*4, "at most two hours of leases, each with its claims")
-
-	// A lease that holds stays, and so does its meaning.
-	_, granted := take(t, s, "held", 24*time.Hour)
-	require.True(t, granted)
-	for range 20 {
-		s.Settle()
-		c.Advance(time.Hour)
-		_, granted = take(t, s, "held", time.Hour)
-		assert.False(t, granted)
-	}
-	s.Settle()
-	c.Advance(6 * time.Hour)
-	fill(t, s, "last", 1, time.Hour)
-	c.Advance(2 * time.Hour)
-	fill(t, s, "last", 1, time.Hour)
-	assert.Empty(t, files(t, dir, ".lease"))
-	_, granted = take(t, s, "held", time.Hour)
-	assert.True(t, granted)
 }

@@ -1,4 +1,5 @@
-package revocation
+// Package dirstore keeps the evidence of a [revocation.Checker] in a directory of files.
+package dirstore
 
 import (
 	"bytes"
@@ -8,57 +9,68 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
 const (
 	// maxStored bounds a value: the longest CRL that is fetched has 32 MiB.
 	maxStored = 33 << 20
 
-	// directorySlots bounds the goroutines of a DirectoryStore whose file system hangs.
+	// directorySlots bounds the goroutines of a Store whose file system hangs.
 	directorySlots = 16
 )
 
-// DirectoryStore is a [Store] and a [Leaser] in a directory of files: for a service whose
-// processes share a disk or a network share, or that wants to find its evidence again after
-// a restart. It is safe for concurrent use by goroutines and by processes, on several
-// machines if their clocks agree within a minute. Between calls it holds no open file; it
-// needs no Close. Make it with [NewDirectoryStore]; the zero value answers with errors.
+// Store keeps evidence in a directory of files: for a service whose processes share a disk or
+// a network share, or that wants to find its evidence again after a restart. It is a
+// [revocation.Store]. It is safe for concurrent use by goroutines and by processes. Between
+// calls it holds no open file; it needs no Close. Make it with [New]; the zero value answers
+// with errors.
 //
-// Keys are as [Store] says and have at most 128 bytes; another one is [ErrArgument]. Values
-// have at most 33 MiB; a longer one is [ErrTooLarge], given or found. A file that is missing,
+// Keys are as [revocation.Store] says and have at most 128 bytes; another one is [revocation.ErrArgument]. Values
+// have at most 33 MiB; a longer one is [revocation.ErrTooLarge], given or found. A file that is missing,
 // expired, truncated, altered, or not a regular file counts as nothing kept; symbolic links
 // are not followed. What the operating system refuses is an error, and so is a directory
 // that is gone. A call returns when its ctx ends, even if the file system hangs; of the
 // calls that hang at most 16 are left behind, the others wait for their ctx.
 //
-// Files whose time is over are removed while others are written, at most once a minute and
-// then at most 1024. Beyond that the total size is not bounded: there are as many files as
-// certificates and CRLs were asked about within the life of their evidence.
+// There are at most 10 000 files with 1 GiB together, and what one write adds: beyond that the
+// oldest are removed. Files whose time is over are removed while others are written, once a
+// minute at most. Processes that write at the same time can each add to that before one of
+// them looks. A disk that is full costs time: what cannot be written is fetched again.
 //
 // What must be true of your infrastructure: the directory belongs to the service's account
 // alone (mode 0700; the files are made with 0600, so all processes run as that account) and
-// serves nothing else. Who can write into it can cost time: evidence is fetched again, or by
-// more instances than one. They cannot forge a decision, since what is read is verified like
+// serves nothing else. Who can write into it can cost time: evidence is fetched again. They cannot forge a decision, since what is read is verified like
 // an answer from the network; like somebody on the way to a responder they can bring back
 // evidence that is still fresh. Who can read it learns which certificates were asked about.
-type DirectoryStore struct {
+type Store struct {
 	dir   string
 	now   func() time.Time
 	slots chan struct{}
 
+	maxFiles int
+	maxBytes int64
+
+	mu    sync.Mutex
+	holds room
+
 	cleaning sync.Mutex
-	cleaned  atomic.Int64 // when it was last cleaned, Unix nanoseconds of the clock
-	cursor   string       // the name up to which the last cleaning came; guarded by cleaning
+	cleaned  time.Time // by the clock; guarded by cleaning
 }
 
-// NewDirectoryStore returns a store in dir, which must exist. A path that is empty, does
+const (
+	defaultMaxFiles = 10_000
+	defaultMaxBytes = 1 << 30
+)
+
+// New returns a store in dir, which must exist. A path that is empty, does
 // not exist, or is not a directory is an error. Nothing is written yet: whether the
 // directory is writable shows with the first Set.
-func NewDirectoryStore(dir string) (*DirectoryStore, error) {
+func New(dir string) (*Store, error) {
 	if dir == "" {
-		return nil, fmt.Errorf("%w: directory store: no directory named", ErrArgument)
+		return nil, fmt.Errorf("%w: directory store: no directory named", revocation.ErrArgument)
 	}
 	absolute, err := filepath.Abs(dir) // the working directory may change
 	if err != nil {
@@ -71,21 +83,23 @@ func NewDirectoryStore(dir string) (*DirectoryStore, error) {
 	if err := root.Close(); err != nil {
 		return nil, directoryError(err)
 	}
-	return &DirectoryStore{
+	return &Store{
 		dir:   absolute,
 		now:   time.Now, //nolint:forbidigo // the default of the injected clock
 		slots: make(chan struct{}, directorySlots),
+
+		maxFiles: defaultMaxFiles, maxBytes: defaultMaxBytes,
 	}, nil
 }
 
 // Get returns what is kept for the key, or false.
-func (s *DirectoryStore) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
+func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	if err := s.check(key); err != nil {
 		return nil, false, err
 	}
 	var found []byte
 	var failed error
-	err = s.beside(ctx, func() { found, failed = s.read(key) }, nil)
+	err = s.beside(ctx, func() { found, failed = s.read(key) }, func() {})
 	if err == nil {
 		err = failed
 	}
@@ -97,7 +111,7 @@ func (s *DirectoryStore) Get(ctx context.Context, key string) (der []byte, ok bo
 
 // Set keeps a copy of der for at most ttl, in place of what was kept. Readers see the old
 // value or the new one, never a part. With a ttl that is not positive it does nothing.
-func (s *DirectoryStore) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
+func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if err := s.check(key); err != nil {
 		return err
 	}
@@ -109,14 +123,14 @@ func (s *DirectoryStore) Set(ctx context.Context, key string, der []byte, ttl ti
 	}
 	der = bytes.Clone(der) // the caller may go before it is written
 	var failed error
-	err := s.beside(ctx, func() { failed = s.write(key, der, ttl) }, func(bool) { s.clean() })
+	err := s.beside(ctx, func() { failed = s.write(key, der, ttl) }, s.clean)
 	if err == nil {
 		err = failed
 	}
 	return directoryError(err)
 }
 
-func (s *DirectoryStore) read(key string) ([]byte, error) {
+func (s *Store) read(key string) ([]byte, error) {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return nil, err
@@ -125,20 +139,26 @@ func (s *DirectoryStore) read(key string) ([]byte, error) {
 	return readEvidence(root, key, s.now())
 }
 
-func (s *DirectoryStore) write(key string, der []byte, ttl time.Duration) error {
+func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	now := s.now()
-	return replaceFile(root, evidenceName(hashName(key)), now, evidenceHead(key, der, now.Add(ttl)), der)
+	if err := replaceFile(root, evidenceName(hashName(key)), now, evidenceHead(key, der, now, now.Add(ttl)), der); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.holds.files++ // one too many if it replaces another one, until the next look
+	s.holds.bytes += int64(len(der))
+	s.mu.Unlock()
+	return nil
 }
 
 // beside runs f in a goroutine of its own, because a file system that hangs must not hold
-// the caller beyond ctx. There are no more of these than slots. After f, the caller is told,
-// and then then runs, with whether the caller still was there.
-func (s *DirectoryStore) beside(ctx context.Context, f func(), then func(heard bool)) error {
+// the caller beyond ctx, and then then. There are no more of these than slots.
+func (s *Store) beside(ctx context.Context, f, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -147,19 +167,12 @@ func (s *DirectoryStore) beside(ctx context.Context, f func(), then func(heard b
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan struct{}) // not buffered: either the caller hears, or it has gone
+	done := make(chan struct{})
 	go func() {
 		defer func() { <-s.slots }()
 		f()
-		heard := false
-		select {
-		case done <- struct{}{}:
-			heard = true
-		case <-ctx.Done():
-		}
-		if then != nil {
-			then(heard)
-		}
+		close(done)
+		then()
 	}()
 	select {
 	case <-done:
@@ -169,28 +182,28 @@ func (s *DirectoryStore) beside(ctx context.Context, f func(), then func(heard b
 	}
 }
 
-func (s *DirectoryStore) check(key string) error {
+func (s *Store) check(key string) error {
 	if s == nil || s.slots == nil {
-		return fmt.Errorf("%w: directory store: not made by NewDirectoryStore", ErrArgument)
+		return fmt.Errorf("%w: directory store: not made by New", revocation.ErrArgument)
 	}
 	if len(key) == 0 || len(key) > 128 {
-		return fmt.Errorf("%w: directory store: key of %d bytes, want 1 to 128", ErrArgument, len(key))
+		return fmt.Errorf("%w: directory store: key of %d bytes, want 1 to 128", revocation.ErrArgument, len(key))
 	}
 	for i := range len(key) {
 		if c := key[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens", ErrArgument, c, i)
+			return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens", revocation.ErrArgument, c, i)
 		}
 	}
 	return nil
 }
 
 func directoryError(err error) error {
-	if err == nil || errors.Is(err, ErrArgument) {
+	if err == nil || errors.Is(err, revocation.ErrArgument) {
 		return err
 	}
 	return fmt.Errorf("revocation: directory store: %w", err)
 }
 
 func tooLarge(size int64) error {
-	return fmt.Errorf("%d bytes, limit %d: %w", size, maxStored, ErrTooLarge)
+	return fmt.Errorf("%d bytes, limit %d: %w", size, maxStored, revocation.ErrTooLarge)
 }

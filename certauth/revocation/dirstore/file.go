@@ -1,4 +1,4 @@
-package revocation
+package dirstore
 
 import (
 	"bytes"
@@ -15,22 +15,17 @@ import (
 	"time"
 )
 
-// The files of a DirectoryStore. Each name starts with filePrefix, which has the version of
+// The files of a Store. Each name starts with filePrefix, which has the version of
 // the format, and a hash in hex; nothing else in the directory is touched.
 //
 //	certauth1-<hash of the key>.evidence          a line that describes it, then the DER
-//	certauth1-<hash of the key>.lease             who fetches
-//	certauth1-<hash of a lease>-<period>.claim    who may replace that lease, see dirlease.go
 //	certauth1-<random>-<period>.tmp               being written
 const (
 	filePrefix     = "certauth1-"
 	evidenceSuffix = ".evidence"
-	leaseSuffix    = ".lease"
-	claimSuffix    = ".claim"
 	tempSuffix     = ".tmp"
 
-	evidenceMagic = "certauth-evidence-1"
-	leaseMagic    = "certauth-lease-1"
+	evidenceMagic = "certauth-evidence-2"
 
 	// maxHead bounds the first line of a file.
 	maxHead = 256
@@ -46,20 +41,20 @@ func hashName(text string) string {
 }
 
 func evidenceName(hash string) string { return filePrefix + hash + evidenceSuffix }
-func leaseName(hash string) string    { return filePrefix + hash + leaseSuffix }
 
 func periodOf(t time.Time) int64 { return t.Unix() / int64(filePeriod/time.Second) }
 
-func periodName(hash string, period int64, suffix string) string {
-	return filePrefix + hash + "-" + strconv.FormatInt(period, 10) + suffix
+func tempName(now time.Time) string {
+	return filePrefix + rand.Text() + "-" + strconv.FormatInt(periodOf(now), 10) + tempSuffix
 }
 
-// evidenceHead is the first line: until when, how long, and a checksum over the key and the
-// content. Times of files are not used, they change when a directory is copied. The checksum
+// evidenceHead is the first line: since when, until when, how long, and a checksum over the key
+// and the content. Times of files are not used, they change when a directory is copied. The checksum
 // finds what a crash left incomplete, and a file that stands under the wrong name. It
 // protects from nobody; the signature in the DER does.
-func evidenceHead(key string, der []byte, expires time.Time) []byte {
-	return fmt.Appendf(nil, "%s %s %d %x\n", evidenceMagic, expires.UTC().Format(time.RFC3339Nano), len(der), evidenceSum(key, der))
+func evidenceHead(key string, der []byte, written, expires time.Time) []byte {
+	return fmt.Appendf(nil, "%s %s %s %d %x\n", evidenceMagic, written.UTC().Format(time.RFC3339Nano), expires.UTC().Format(time.RFC3339Nano),
+		len(der), evidenceSum(key, der))
 }
 
 func evidenceSum(key string, der []byte) []byte {
@@ -71,22 +66,25 @@ func evidenceSum(key string, der []byte) []byte {
 
 // evidenceFile is what the first line says.
 type evidenceFile struct {
+	written time.Time
 	expires time.Time
 	head    int // length of the line
 	length  int64
 	sum     []byte
 }
 
-func parseEvidenceHead(b []byte) (evidenceFile, bool) {
+func parseHead(b []byte) (evidenceFile, bool) {
 	line, _, ok := bytes.Cut(b, []byte("\n"))
 	fields := strings.Split(string(line), " ")
-	if !ok || len(fields) != 4 || fields[0] != evidenceMagic {
+	if !ok || len(fields) != 5 || fields[0] != evidenceMagic {
 		return evidenceFile{}, false
 	}
-	expires, errTime := time.Parse(time.RFC3339Nano, fields[1])
-	length, errLength := strconv.ParseInt(fields[2], 10, 64)
-	sum, errSum := hex.DecodeString(fields[3])
-	return evidenceFile{expires: expires, head: len(line) + 1, length: length, sum: sum}, errors.Join(errTime, errLength, errSum) == nil
+	written, errWritten := time.Parse(time.RFC3339Nano, fields[1])
+	expires, errExpires := time.Parse(time.RFC3339Nano, fields[2])
+	length, errLength := strconv.ParseInt(fields[3], 10, 64)
+	sum, errSum := hex.DecodeString(fields[4])
+	err := errors.Join(errWritten, errExpires, errLength, errSum)
+	return evidenceFile{written: written, expires: expires, head: len(line) + 1, length: length, sum: sum}, err == nil
 }
 
 // readEvidence returns nil for what is not there, not whole, or past its time. Nothing is
@@ -105,7 +103,7 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	says, ok := parseEvidenceHead(head)
+	says, ok := parseHead(head)
 	if !ok || says.length < 0 || says.length != size-int64(says.head) || !now.Before(says.expires) {
 		return nil, nil
 	}
@@ -174,7 +172,7 @@ func readHead(file *os.File) ([]byte, error) {
 // wait for the disk: after a power failure a file may be empty or have holes, which the
 // checksum finds, and what is lost is fetched again. Waiting would cost every fetch.
 func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) error {
-	temp := periodName(rand.Text(), periodOf(now), tempSuffix)
+	temp := tempName(now)
 	if err := writeNew(root, temp, parts); err != nil {
 		return err
 	}

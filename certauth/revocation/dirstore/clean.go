@@ -1,0 +1,142 @@
+package dirstore
+
+import (
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cleanInterval is how often a store looks at all of its files, at most, unless there are too
+// many or they take too much.
+const cleanInterval = time.Minute
+
+// room is what the store holds, as far as this process knows: what it found when it looked
+// last, and what it has written since. Other processes write as well, and look as well.
+type room struct {
+	files int
+	bytes int64
+}
+
+// kept is one file, as its first line describes it.
+type kept struct {
+	name    string
+	size    int64
+	written time.Time
+}
+
+// clean removes what is past its time, and then the oldest until the store is within its
+// bounds. It has no error: what cannot be removed now is tried again, and who cannot write is
+// told by Set.
+func (s *Store) clean() {
+	if !s.cleaning.TryLock() {
+		return
+	}
+	defer s.cleaning.Unlock()
+	now := s.now()
+	s.mu.Lock()
+	isFull := s.holds.files > s.maxFiles || s.holds.bytes > s.maxBytes
+	s.mu.Unlock()
+	if elapsed := now.Sub(s.cleaned); !isFull && elapsed >= 0 && elapsed < cleanInterval {
+		return
+	}
+	s.cleaned = now
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return
+	}
+	defer root.Close()
+	files, ok := s.sweep(root, now)
+	if !ok {
+		return
+	}
+	slices.SortFunc(files, func(a, b kept) int { return a.written.Compare(b.written) })
+	var holds room
+	for _, f := range files {
+		holds.files++
+		holds.bytes += f.size
+	}
+	// A tenth more than necessary, so that the next file does not make it look at all again.
+	full := holds.files > s.maxFiles || holds.bytes > s.maxBytes
+	for _, f := range files {
+		if !full || holds.files <= s.maxFiles*9/10 && holds.bytes <= s.maxBytes/10*9 {
+			break
+		}
+		if root.Remove(f.name) == nil {
+			holds.files--
+			holds.bytes -= f.size
+		}
+	}
+	s.mu.Lock()
+	s.holds = holds
+	s.mu.Unlock()
+}
+
+// sweep removes what is past its time, and returns the rest.
+func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, false
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(1024)
+		for _, name := range names {
+			base, isOurs := strings.CutPrefix(name, filePrefix)
+			switch {
+			case !isOurs:
+			case strings.HasSuffix(base, tempSuffix):
+				if isAbandoned(base, now) {
+					_ = root.Remove(name)
+				}
+			case strings.HasSuffix(base, ".lease"), strings.HasSuffix(base, ".claim"):
+				_ = root.Remove(name) // of versions that had leases
+			case strings.HasSuffix(base, evidenceSuffix):
+				if f, counts := look(root, name, now); counts {
+					files = append(files, f)
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return files, true
+		}
+		if err != nil {
+			return nil, false
+		}
+	}
+}
+
+// look removes a file that is past its time or no evidence, and describes any other one.
+func look(root *os.Root, name string, now time.Time) (kept, bool) {
+	file, size, err := openRegular(root, name)
+	if file == nil {
+		if err == nil { // a link, or something else that does not belong here
+			_ = root.Remove(name)
+		}
+		return kept{}, false
+	}
+	head, err := readHead(file)
+	_ = file.Close()
+	if err != nil {
+		return kept{}, false
+	}
+	says, ok := parseHead(head)
+	if !ok || says.length != size-int64(says.head) || !now.Before(says.expires) {
+		_ = root.Remove(name)
+		return kept{}, false
+	}
+	return kept{name, size, says.written}, true
+}
+
+// isAbandoned reports whether the time in the name of a file that was being written is long
+// ago, or so far in the future that a wrong clock made it.
+func isAbandoned(base string, now time.Time) bool {
+	_, rest, _ := strings.Cut(base, "-")
+	text, _, _ := strings.Cut(rest, ".")
+	period, err := strconv.ParseInt(text, 10, 64)
+	age := periodOf(now) - period
+	return err != nil || age > 1 || age < -1
+}

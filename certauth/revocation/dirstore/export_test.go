@@ -1,0 +1,25 @@
+package dirstore
+
+import "time"
+
+// At sets the clock of a store.
+func (s *Store) At(now func() time.Time) *Store {
+	s.now = now
+	return s
+}
+
+// WithLimits bounds the files and bytes.
+func (s *Store) WithLimits(files int, bytes int64) *Store {
+	s.maxFiles, s.maxBytes = files, bytes
+	return s
+}
+
+// Settle waits until nothing is done beside the callers.
+func (s *Store) Settle() {
+	for range cap(s.slots) {
+		s.slots <- struct{}{}
+	}
+	for range cap(s.slots) {
+		<-s.slots
+	}
+}

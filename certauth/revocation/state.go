@@ -1,0 +1,153 @@
+package revocation
+
+import "time"
+
+// evidence is what is known about one certificate, besides the lists in memory.
+type evidence struct {
+	ocsp    *Result  // the newest verified answer
+	revoked *Result  // of a CRL, a hold as well, kept after the CRL is gone
+	failed  *setback // the last attempt, if it gave nothing
+}
+
+// state is evidence and the verdict that follows from it. It is immutable: what arrives makes
+// another one.
+type state struct {
+	evidence
+	verdict verdict
+	// The verdict holds for the lists of this generation, from a time until another one. The
+	// second is the end of evidence or of an interval, by the wall clock; ask is the end of
+	// the interval by the monotonic clock, if there is one.
+	generation       uint64
+	from, until, ask time.Time
+}
+
+var nothingKnown state
+
+// now is the record's state.
+func (r *record) now() *state {
+	if s := r.state.Load(); s != nil {
+		return s
+	}
+	return &nothingKnown
+}
+
+// update replaces the evidence. change is called again if somebody else was faster, and
+// reports whether there is anything to replace.
+func (r *record) update(change func(*evidence) bool) {
+	for {
+		old := r.state.Load()
+		var next state
+		if old != nil {
+			next.evidence = old.evidence
+		}
+		if !change(&next.evidence) || r.state.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+// holds reports whether the verdict is still the answer.
+func (s *state) holds(generation uint64, now time.Time) bool {
+	return s.generation == generation && now.Before(s.until) && now.Before(s.ask) && !now.Before(s.from)
+}
+
+// judge says what is known about the certificate now.
+func (c *Checker) judge(r *record, now time.Time) *verdict {
+	if r.fixed != nil {
+		return r.fixed
+	}
+	generation := c.generation.Load() // before the lists are looked into
+	known := r.now()
+	if known.holds(generation, now) {
+		return &known.verdict
+	}
+	lists, changes := listsWord{word: word{err: errNothing}, kept: known.revoked}, time.Time{}
+	if r.sources != OCSPOnly {
+		lists, changes = c.listsWord(r, &known.evidence, now)
+	}
+	next := state{evidence: known.evidence, generation: generation, from: now.Round(0)}
+	next.revoked = lists.kept
+	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
+	next.verdict = verdictOn(r.sources, ocsp, lists.word, known.failed, now)
+	next.keepUntil(ocsp, lists.word, now, changes)
+	if next.until.IsZero() && lists.kept == known.revoked {
+		return &next.verdict // nothing to remember
+	}
+	if known == &nothingKnown {
+		known = nil
+	}
+	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // a revocation is not forgotten for that
+		r.update(func(e *evidence) bool { return e.keep(lists.kept) })
+	}
+	return &next.verdict
+}
+
+// keepUntil sets until when the verdict holds. One that is about to change, because somebody
+// is to be asked or because it rests on StaleGrace, is not kept.
+func (s *state) keepUntil(ocsp, lists word, now, changes time.Time) {
+	v := &s.verdict
+	if !v.settled || v.due || v.result.Stale {
+		s.until = time.Time{}
+		return
+	}
+	until := now.Add(usedWithin) // whatever is forgotten here
+	ask := until
+	for _, w := range []*word{&ocsp, &lists} {
+		if w.err == nil && w.result.Status != Revoked {
+			until = earliest(until, w.result.UsableUntil)
+		}
+		if w.err == nil && !w.result.RefreshAfter.IsZero() && now.Before(w.result.RefreshAfter.Round(0)) {
+			until, ask = earliest(until, w.result.RefreshAfter), earliest(ask, w.result.RefreshAfter)
+		}
+	}
+	if s.failed.stands(now) {
+		until, ask = earliest(until, s.failed.until), earliest(ask, s.failed.until)
+	}
+	if !changes.IsZero() {
+		until = earliest(until, changes)
+	}
+	s.until, s.ask = until.Round(0), ask
+}
+
+// keep remembers what a list says against the certificate. It is replaced by what is worse or
+// newer alone.
+func (e *evidence) keep(revoked *Result) bool {
+	kept := e.revoked
+	if kept != nil && (kept.revokedForGood() || !revoked.revokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
+		return false
+	}
+	e.revoked = revoked
+	return true
+}
+
+// heldByList is the hold that a list has put on the certificate, nil if there is none.
+// Only newer evidence ends it, so lists are asked again although OCSP answers, and the
+// other way round for heldByOCSP.
+func (e *evidence) heldByList() *Result {
+	if e.revoked != nil && !e.revoked.revokedForGood() {
+		return e.revoked
+	}
+	return nil
+}
+
+func (e *evidence) heldByOCSP() bool {
+	return e.ocsp != nil && e.ocsp.Status == Revoked && !e.ocsp.revokedForGood()
+}
+
+// isKnownHold reports whether an answer is the hold that is known: it was put in the place of
+// one that does not lift it, and the next responder may.
+func (e *evidence) isKnownHold(answer *Result) bool {
+	return e.heldByOCSP() && !answer.revokedForGood() && !answer.ThisUpdate.After(e.ocsp.ThisUpdate)
+}
+
+// holdsRevocation reports whether forgetting this would forget a revocation.
+func (e *evidence) holdsRevocation() bool {
+	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
+}
+
+// terms are the options of verification now.
+func (c *Checker) terms(now time.Time) VerifyOptions {
+	o := c.config.Verify
+	o.Now = now
+	return o
+}

@@ -1,0 +1,168 @@
+package revocation
+
+import (
+	"errors"
+	"time"
+)
+
+// errNothing says that nothing is remembered; it never leaves the package.
+var errNothing = errors.New("revocation: no evidence yet")
+
+// word is what one source says about a certificate now. err says why it says nothing.
+type word struct {
+	result Result
+	err    error
+}
+
+// verdict is the answer about a certificate, and what has to be done for a better one.
+type verdict struct {
+	result Result
+	err    error // why the status is Unavailable
+	// settled says that the answer counts as it is: asking cannot change it, or was just tried.
+	settled bool
+	// due says that newer evidence is to be asked for, which nobody has to wait for.
+	due bool
+}
+
+// verdictOn is the whole decision: what the sources of a certificate together say at one
+// time. It depends on its arguments alone, and not on the order in which evidence arrived.
+//
+// A revocation that any source knows decides, whatever is preferred. The second choice, and
+// what has run out and is used in StaleGrace, counts as it is only once the first choice was
+// asked and gave nothing.
+func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time) verdict {
+	if sources == CRLOnly {
+		ocsp = word{err: errNothing}
+	}
+	if sources == OCSPOnly {
+		lists = word{err: errNothing}
+	}
+	waits := failed.stands(now)
+	if revoked, is := eitherRevoked(&ocsp.result, &lists.result); is {
+		return verdict{result: *revoked, settled: true, due: isDue(revoked, now) && !waits}
+	}
+	first, second := &ocsp, &lists
+	if sources == PreferCRL || sources == CRLOnly {
+		first, second = second, first
+	}
+	v := verdict{err: first.err}
+	preferred := &first.result
+	if sources == RequireBoth {
+		v.result, v.err = both(&ocsp, &lists)
+		preferred = &v.result
+	} else {
+		v.result = prefer(first, second)
+	}
+	against := ocsp.result.StaleRevoked || lists.result.StaleRevoked || failed != nil && failed.staleRevoked
+	if v.result.Stale && against { // what has run out and says good does not outweigh it
+		v.result, v.err = Result{}, ErrNotFresh
+	}
+	switch {
+	case preferred.Status == Good && !preferred.Stale:
+		v.settled, v.due, v.err = true, isDue(&v.result, now) && !waits, nil
+	case v.result.Status == Unavailable:
+		if failed != nil {
+			v.err = failed.err
+		}
+		v.result, v.settled = Result{StaleRevoked: against}, waits
+	case v.result.Status == Good && !v.result.Stale: // the second choice
+		v.settled, v.due, v.err = waits || failed.isRecent(now), !waits, nil
+	default:
+		v.result.StaleRevoked = against && v.result.Status == Unknown
+		v.settled, v.due, v.err = waits, !waits, nil
+	}
+	return v
+}
+
+func eitherRevoked(ocsp, lists *Result) (*Result, bool) {
+	switch {
+	case ocsp.revokedForGood():
+		return ocsp, true
+	case lists.revokedForGood():
+		return lists, true
+	case ocsp.Status == Revoked && !lists.lifts(ocsp):
+		return ocsp, true // a hold, which only something newer can lift
+	case lists.Status == Revoked && !ocsp.lifts(lists):
+		return lists, true
+	}
+	return nil, false
+}
+
+// lifts reports whether a Good ends a hold: it is newer and has not run out.
+func (r *Result) lifts(hold *Result) bool {
+	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate)
+}
+
+// prefer takes a Good from the first, else from the second, else what the first says.
+// Unknown is what remains if nobody says Good.
+func prefer(first, second *word) Result {
+	for _, w := range []*word{first, second} {
+		if w.err == nil && w.result.Status == Good && !w.result.Stale {
+			return w.result
+		}
+	}
+	for _, status := range []Status{Unknown, Good} {
+		for _, w := range []*word{first, second} {
+			if w.err == nil && w.result.Status == status {
+				return w.result
+			}
+		}
+	}
+	return Result{}
+}
+
+func both(ocsp, lists *word) (Result, error) {
+	switch {
+	case ocsp.err == nil && ocsp.result.Status == Unknown:
+		return ocsp.result, nil
+	case ocsp.err != nil:
+		return Result{}, ocsp.err
+	case lists.err != nil:
+		return Result{}, lists.err
+	case ocsp.result.Status != Good || lists.result.Status != Good:
+		return Result{}, errNothing
+	}
+	result := ocsp.result
+	result.UsableUntil = earliest(result.UsableUntil, lists.result.UsableUntil)
+	result.RefreshAfter = earliest(result.RefreshAfter, lists.result.RefreshAfter)
+	result.Stale, result.DeltaMissing = result.Stale || lists.result.Stale, lists.result.DeltaMissing
+	return result, nil
+}
+
+// ocspWord is what the newest verified answer says now.
+func ocspWord(known *Result, now time.Time, skew, grace time.Duration) word {
+	switch {
+	case known == nil:
+		return word{err: errNothing}
+	case known.Status == Revoked:
+		return word{result: *known}
+	case known.ThisUpdate.After(now.Add(skew)): // the clock was put back
+		return word{err: ErrNotFresh}
+	case now.Before(known.UsableUntil.Round(0)):
+		return word{result: *known}
+	case known.Status == Good && now.Before(known.UsableUntil.Round(0).Add(grace)):
+		stale := *known
+		stale.Stale = true
+		return word{result: stale}
+	}
+	return word{err: ErrNotFresh}
+}
+
+// setback is why there is no evidence, and until when that is not tried again.
+type setback struct {
+	err   error
+	at    time.Time // when the attempt ended
+	until time.Time
+	// staleRevoked says that evidence came which was only too old, and said Revoked.
+	staleRevoked bool
+}
+
+// stands reports whether it is too early to try again.
+func (f *setback) stands(now time.Time) bool {
+	return f != nil && !hasCome(f.until, now, 2*backOffMost)
+}
+
+// isRecent reports whether somebody was asked a short time ago and gave nothing.
+func (f *setback) isRecent(now time.Time) bool {
+	return f != nil && !hasCome(f.at.Add(overdueAfter), now, overdueAfter)
+}
