@@ -36,7 +36,8 @@ type Authenticator struct {
 	cache    *factCache // nil if nothing is to be remembered
 	readings readings
 	work     *signatureWork
-	scratch  sync.Pool               // of *evaluation
+	scratch  sync.Pool // of *evaluation
+	repeats  repeats
 	screen   func(leaf []byte) error // nil unless pins can refuse before parsing
 
 	sourceReloads []func(context.Context) error
@@ -259,10 +260,11 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Id
 	if refused == nil {
 		id = e.identity()
 	}
+	reached := e.path.reached
 	e.clear()
 	a.scratch.Put(e)
 	if refused != nil {
-		return nil, refused.about(f)
+		return nil, refused.about(f, reached)
 	}
 	return id, nil
 }

@@ -62,6 +62,34 @@
 // "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
 // only the first lets a request through, without an identity.
 //
+// # Log records
+//
+// The record of a request has the message "certauth: " and an [Outcome], and these
+// attributes, each left out where there is none:
+//
+//	source, peer          Config.Source, and the other end of the connection
+//	method, host, path    of the request; the path without the query
+//	trace_id              of a valid traceparent header; handlers that know OpenTelemetry
+//	                      take the span from the context of the record instead
+//	route                 true for the decision of a Require
+//	reason, rule          of a refusal; rule is the exclusion of an excluded request
+//	detail, hint          what was found and wanted, and the operator's next step
+//	fingerprint           SHA-256 of the certificate, wherever it could be read
+//	subject               its name, where the policy vouches for it
+//	subject_unverified    its name as the sender wrote it, which anybody can
+//	roles                 of an accepted caller, see [Named]
+//	revocation            status of the evidence, where it was asked for
+//	revocation_why        what a waiver rests on
+//	revocation_stale_since  when evidence that is used all the same ran out
+//	repeated              how many refusals like this one were not logged since the record
+//	                      before it (Config.LogRepeats)
+//	other_paths           true where repeated counts refusals of this reason at other paths
+//	                      too: beyond 1024 kinds within a minute they are not told apart
+//
+// What was counted of a kind that does not come again is a record without method and host,
+// written when something else is refused. [Event] has the same for Config.Observe, one by
+// one. Texts of the client are one line of ASCII, escaped and cut.
+//
 // # Rotation
 //
 // Files, environment variables and functions ([PEMFile], [CertFunc], [ThumbprintsFrom],
@@ -87,6 +115,6 @@
 // # What is not promised
 //
 // The wording of errors, of log records and of [Authenticator.String] may change;
-// reasons, classes and outcomes may grow but keep their meaning. The package links the
+// reasons, classes, outcomes and attributes may grow but keep their meaning. The package links the
 // standard library alone.
 package certauth

@@ -353,6 +353,7 @@ func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authentica
 func (e *evaluation) clear() {
 	e.ctx, e.facts = nil, nil
 	e.path.back(mark{})
+	e.path.reached = vouchedNothing
 	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
 	clear(e.answers)
 	e.answers = e.answers[:0]

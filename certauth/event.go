@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"context"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"time"
@@ -41,8 +40,13 @@ type Event struct {
 	Rule string
 	// Source names the source.
 	Source string
+	// Request says which request it was; zero for what is none.
+	Request RequestInfo
 	// Peer is who sent the request, as [PeerOf] tells.
 	Peer Peer
+	// Certificate names the certificate that was judged, of refused callers too; zero where
+	// none could be read.
+	Certificate CertificateInfo
 	// Identity is the caller if accepted, and the known caller whom a route's Require
 	// refused.
 	Identity *Identity
@@ -92,10 +96,6 @@ func (e Event) Reason() Reason {
 	return e.Err.Reason
 }
 
-func (a *Authenticator) newEvent(r *http.Request) Event {
-	return Event{Source: a.sourceName, Peer: PeerOf(r)}
-}
-
 // unheard reports whether nobody listens to an acceptance: then nothing is put together for
 // it. What panics when asked is asked again by report, where a panic is a refusal.
 func (a *Authenticator) unheard(r *http.Request) (yes bool) {
@@ -113,14 +113,26 @@ func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 	return !a.config.Logger.Enabled(r.Context(), slog.LevelDebug)
 }
 
-// report tells Logger and Observe. A panic in either is a refusal.
+// report tells Logger and Observe, if one of them listens. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Observe", p)
 		}
 	}()
-	event.Time = a.config.Now()
+	logged := a.config.Logger != nil && a.config.Logger.Enabled(r.Context(), event.level())
+	if !logged && a.config.Observe == nil {
+		return nil
+	}
+	event.Time, event.Source, event.Peer = a.config.Now(), a.sourceName, PeerOf(r)
+	event.Request = requestInfo(r)
+	switch {
+	case event.Err != nil && event.Err.leaf != nil:
+		event.Certificate = event.Err.leaf.info()
+	case event.Identity != nil && event.Identity.verdict != nil:
+		event.Certificate = event.Identity.verdict.facts.info()
+		event.Certificate.Verified = event.Identity.NamesVouched()
+	}
 	switch {
 	case event.Err != nil && event.Err.revocation != nil:
 		event.Revocation = *event.Err.revocation
@@ -128,35 +140,10 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 		event.Revocation = event.Identity.Revocation
 	}
 	a.observe(r.Context(), *event)
-	a.log(r.Context(), event)
+	if logged {
+		a.log(r.Context(), event)
+	}
 	return nil
-}
-
-// log writes one record. Client text in it is quoted and cut by whoever put it there;
-// the header's value is never part of it.
-func (a *Authenticator) log(ctx context.Context, event *Event) {
-	level, message := slog.LevelDebug, "certauth: "+string(event.Outcome)
-	if event.Err != nil {
-		level = slog.LevelWarn
-	}
-	if a.config.Logger == nil || !a.config.Logger.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("source", event.Source), slog.String("peer", event.Peer.String())}
-	if err := event.Err; err != nil {
-		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
-			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
-		if err.leaf != nil {
-			attrs = append(attrs, slog.String("fingerprint", hex.EncodeToString(sumSHA256(err.leaf))))
-		}
-	}
-	if event.Identity != nil && event.Err == nil {
-		attrs = append(attrs, slog.String("fingerprint", event.Identity.Thumbprint()))
-	}
-	if event.Rule != "" {
-		attrs = append(attrs, slog.String("rule", event.Rule))
-	}
-	a.config.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
 // panicked makes a refusal of a panic and logs it, unless logging is what panics.

@@ -37,6 +37,7 @@ type facts struct {
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
+	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
 
 	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
 	searches []*chainFlight

@@ -61,7 +61,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), true
 	}
-	event := a.eventOf(r, x, id, refused)
+	event := a.eventOf(x, id, refused)
 	if event.Outcome != OutcomeAccepted {
 		id = nil
 	}
@@ -76,8 +76,8 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 }
 
 // eventOf puts exclusion or check in the light of mode and report-only.
-func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, refused *Error) Event {
-	event := a.newEvent(r)
+func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Event {
+	var event Event
 	switch {
 	case x != nil:
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
@@ -152,8 +152,7 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 	if id == nil { // whoever has an identity came through Handler
 		r = a.headers.withoutTrailers(r)
 	}
-	event := a.newEvent(r)
-	event.Outcome, event.Identity, event.Route = OutcomeAccepted, id, true
+	event := Event{Outcome: OutcomeAccepted, Identity: id, Route: true}
 	if refused != nil {
 		event.Outcome, event.Err = OutcomeDenied, refused
 		if id != nil {
@@ -238,7 +237,7 @@ func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Id
 	e.clear()
 	a.scratch.Put(e)
 	if refused != nil {
-		return known, refused.about(v.facts)
+		return known, refused.about(v.facts, known.verdict.vouched)
 	}
 	return id, nil
 }

@@ -63,7 +63,6 @@ func (s screens) check(leaf []byte) error {
 		}
 		refused = furthest(all)
 	}
-	refused.leaf = leaf
 	return refused
 }
 
