@@ -31,6 +31,7 @@ type Authenticator struct {
 	roles      roleNames
 	memos      atomic.Int64 // given out to rules
 	chains     chainNodes
+	endings    endings
 	material   *material
 
 	cache    *factCache // nil if nothing is to be remembered
@@ -45,7 +46,9 @@ type Authenticator struct {
 
 // New checks the whole configuration and returns the Authenticator, or all mistakes at
 // once, each with its path. It reads the files and calls the functions that the policy
-// names; it opens no socket and starts nothing that outlives it.
+// names; it opens no socket and starts nothing that outlives it. Certificates of the
+// configuration that have expired or soon will are no mistake; Logger and Observe are told
+// (see "Rotation" in the package's documentation).
 func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
 		config.Now = time.Now //nolint:forbidigo // the default of the injected clock
@@ -59,14 +62,23 @@ func New(config Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
 	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
+	a.material.check = a.checkMaterial
 
 	found := config.check()
+	var early []Event // of the source, which has no name yet
 	found = append(found, a.prepareSource(SourceEnvironment{
-		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval, Observe: a.reloadedWithin,
+		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval,
+		Observe: func(_ context.Context, event Event) {
+			if a.source == nil {
+				early = append(early, event)
+				return
+			}
+			a.reloadedWithin(event)
+		},
 		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
 	})...)
 
-	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains}
+	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
@@ -100,6 +112,10 @@ func New(config Config) (*Authenticator, error) {
 			a.config.Logger.Info("certauth: configured", "policy", strings.TrimSuffix(line, "\n"))
 		}
 	}
+	for _, event := range early {
+		a.reloadedWithin(event)
+	}
+	a.checkMaterial(true)
 	return a, nil
 }
 

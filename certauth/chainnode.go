@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,13 @@ func (n *chainNodes) len() int {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	return len(n.nodes)
+}
+
+// list returns the nodes in the order they were made.
+func (n *chainNodes) list() []*chainNode {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return slices.SortedFunc(maps.Values(n.nodes), func(a, b *chainNode) int { return a.place - b.place })
 }
 
 // systemPool asks for the system's roots once.

@@ -99,6 +99,12 @@
 // What is bad keeps the last good set and is reported. To rotate a CA, put the old and
 // the new one into the file together, then take the old one out.
 //
+// The certificates of the configuration end too. New, every reload, and the first request of
+// a day report roots, intermediates and [Certificates] that are used as a policy 30, 7 and 1
+// days before they end and when they have ended; intermediates that reach no root; and a
+// [Chain] without a root that is valid now. Each is one record, at level Warn, the last one at
+// Error, with the path as rule, and one [Event] ([OutcomeExpiring] and the outcomes below it).
+//
 // # What is remembered
 //
 // What a certificate says and which chains it verifies by cost most of a request and

@@ -20,6 +20,13 @@ const (
 	OutcomeReloaded  Outcome = "reloaded"  // not a request: new material is in use
 	OutcomeKept      Outcome = "kept"      // not a request: a reload failed, the last good set stays; Err is set
 
+	// Of a certificate of the configuration, not of a request: Rule is its place, Certificate
+	// says which. Each is reported once: in New, by a reload, or on the first request of a day.
+	OutcomeExpiring  Outcome = "expiring"  // it ends within 30 days; again within 7 days, and within one
+	OutcomeExpired   Outcome = "expired"   // it has ended
+	OutcomeUnchained Outcome = "unchained" // an intermediate that chains to no root
+	OutcomeRootless  Outcome = "rootless"  // no root of a Chain is valid now; Certificate is zero
+
 	// Of a revocation checker, not of a request; Evidence is set.
 	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
 	OutcomeFetchFailed   Outcome = "fetch_failed"   // it was not to be had, or did not verify
@@ -27,7 +34,8 @@ const (
 	OutcomeBreakerClosed Outcome = "breaker_closed" // it answers again
 )
 
-// Event is one decision or one reload, for metrics and audit.
+// Event is one decision, one reload, or news of the configuration or of evidence, for metrics
+// and audit.
 type Event struct {
 	// Time is when it happened by the Authenticator's clock.
 	Time time.Time
@@ -35,8 +43,8 @@ type Event struct {
 	Outcome Outcome
 	// Err is the refusal, or for a reload what went wrong.
 	Err *Error
-	// Rule is the path of the material for a reload, the exclusion for an excluded
-	// request.
+	// Rule is the path of the material for a reload and for certificates of the
+	// configuration, the exclusion for an excluded request.
 	Rule string
 	// Source names the source.
 	Source string
@@ -120,7 +128,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 			refused = a.panicked("Observe", p)
 		}
 	}()
-	logged := a.config.Logger != nil && a.config.Logger.Enabled(r.Context(), event.level())
+	logged := a.config.Logger != nil && a.config.Logger.Enabled(r.Context(), levelOf(event))
 	if !logged && a.config.Observe == nil {
 		return nil
 	}
@@ -158,14 +166,18 @@ func (a *Authenticator) panicked(path string, value any) *Error {
 	return refused
 }
 
-// reloadedWithin tells of a reload in an Authenticator that the source made for itself.
-func (a *Authenticator) reloadedWithin(_ context.Context, event Event) {
+// reloadedWithin tells of a reload, or of certificates that end, in an Authenticator that the source made for itself.
+func (a *Authenticator) reloadedWithin(event Event) {
 	var err error
 	if event.Err != nil {
 		err = event.Err.Err
 	}
-	if event.Outcome == OutcomeReloaded || event.Outcome == OutcomeKept {
+	switch event.Outcome { //nolint:exhaustive // what it decides about the front end is part of the request's own
+	case OutcomeReloaded, OutcomeKept:
 		a.reloaded("Source: "+event.Rule, err)
+	case OutcomeExpiring, OutcomeExpired, OutcomeUnchained, OutcomeRootless:
+		event.Rule, event.Source = "Source: "+event.Rule, a.sourceName
+		a.tellMaterial(event)
 	}
 }
 

@@ -121,13 +121,14 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains}
+		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains, endings: &a.endings}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())
 		}
 		own = &route{rule: compiled, named: len(c.roles.given) > len(a.roles.given)}
 		own.alone = own.behind(a.judged)
+		a.checkMaterial(true)
 	}
 	return func(next http.Handler) http.Handler {
 		if isNil(next) {

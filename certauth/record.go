@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-func (e *Event) level() slog.Level {
+func levelOf(e *Event) slog.Level {
 	if e.Err != nil {
 		return slog.LevelWarn
 	}
@@ -51,7 +51,7 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 		attrs = append(attrs, slog.Any("roles", id.Matched))
 	}
 	attrs = appendRevocation(attrs, &event.Revocation)
-	a.config.Logger.LogAttrs(ctx, event.level(), "certauth: "+string(event.Outcome), seen.append(attrs)...)
+	a.config.Logger.LogAttrs(ctx, levelOf(event), "certauth: "+string(event.Outcome), seen.append(attrs)...)
 }
 
 // appendCertificate never writes a name that nobody vouches for where a query looks for one

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -284,4 +286,19 @@ func TestError_FormattedInAnyWayHasNoDER(t *testing.T) {
 		assert.Less(t, len(fmt.Sprintf(format, *refused)), 600, format)
 		assert.Less(t, len(fmt.Sprintf(format, refused)), 600, format)
 	}
+}
+
+// finding N14: the record of a reload that failed named its place three times.
+func TestRecord_AFailedReloadNamesItsPlaceOnce(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	require.NoError(t, os.WriteFile(file, certauthtest.NewCA(t, "Root").PEM(), 0o600))
+	var log records
+	auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.PEMFile(file)}, Logger: log.logger(slog.LevelInfo)})
+	require.NoError(t, os.WriteFile(file, []byte("nothing"), 0o600))
+	err := auth.Reload(t.Context())
+	require.ErrorContains(t, err, "Policy.Chain.Roots: file ")
+	list := log.take(t)
+	require.Len(t, list, 1)
+	assert.Equal(t, "Policy.Chain.Roots", list[0]["rule"])
+	assert.Equal(t, 1, strings.Count(fmt.Sprint(list[0]["detail"]), "Policy.Chain.Roots"))
 }

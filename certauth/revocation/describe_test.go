@@ -16,7 +16,7 @@ import (
 func TestChecker_ThePrintedPolicyNamesWhatIsWaived(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	for want, config := range map[string]revocation.Config{
-		"not revoked (hard fail)\n": {},
+		"not revoked (hard fail)\n":                                                           {},
 		"not revoked (soft fail: accepted where no evidence can be had)\n":                    {Mode: revocation.SoftFail},
 		"not revoked (hard fail, the client's certificate alone)\n":                           {Scope: revocation.LeafOnly},
 		"not revoked (hard fail, accepted where no source is named)\n":                        {AllowNoSource: true},
