@@ -18,6 +18,12 @@ import (
 //
 // [Authenticator.ConfigureServer] puts Handler in front of all that a server serves.
 //
+// Handlers get a copy of the request, which carries the identity. When next has returned, the
+// request that Handler was given has what a [http.ServeMux] and the form parsers left in the
+// copy: Pattern and the path values of its wildcards, Form, PostForm, MultipartForm. So
+// middleware outside that logs the route finds it. It does not where the context of the
+// request has ended by then, since whoever waited may have gone on.
+//
 // A refusal is 401 with a body that is the same for every reason. Whatever goes wrong,
 // a panic in a source, policy or hook included, is a refusal; a panic in next is not
 // touched.
@@ -28,9 +34,13 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	return &guard{a, next}
 }
 
-// serve calls the handler and, where this middleware gave it trailers of its own, lets nobody
-// touch them when it has returned.
+// serve calls the handler and, where it got a request of its own, gives back what it left
+// there. Where this middleware gave it trailers of its own, nobody touches them any more when
+// it has returned.
 func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) {
+	if admitted != r {
+		defer giveBack(r, admitted)
+	}
 	if body, ok := admitted.Body.(*trailerBody); ok && admitted.Body != r.Body {
 		defer body.handlerReturned()
 	}
