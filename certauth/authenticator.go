@@ -178,7 +178,8 @@ func configError(found []error) error {
 // not as an [*Error]; never both, never neither. It does not change the request, writes no
 // response, reports no decision, and knows neither Mode nor Exclusions: without a
 // certificate the answer is an error in every mode. Like any request it may trigger a
-// reload. It is for adapters and tests; services use [Authenticator.Handler].
+// reload. It is for tests; services use [Authenticator.Handler], and adapters
+// [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
 	id, refused := a.check(r)
 	if refused != nil {

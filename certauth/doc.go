@@ -18,7 +18,7 @@
 // # Quick start
 //
 // [New] takes a [Config] of a source and a policy; [Authenticator.ConfigureServer] puts all
-// that a server serves behind it, [Authenticator.Handler] a handler. The examples below are complete. A policy is a tree of plain values:
+// that a server serves behind it, [Authenticator.Handler] a handler; [Authenticator.Admit] is for interceptors. The examples below are complete. A policy is a tree of plain values:
 //
 //   - anchors, of which every accepting path needs one: [Chain], [Thumbprints],
 //     [ThumbprintsSHA1], [PublicKeys], [Certificates];

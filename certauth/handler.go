@@ -47,11 +47,21 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 	next.ServeHTTP(w, admitted)
 }
 
-// admit decides, reports, strips, and answers refused requests itself.
+// admit lets a request in or answers it.
 func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	if a == nil || a.policy == nil {
-		a.deny(w, r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New"), http.StatusUnauthorized)
+	r, refused := a.admission(r)
+	if refused != nil {
+		a.deny(w, r, refused, http.StatusUnauthorized)
 		return nil, false
+	}
+	return r, true
+}
+
+// admission decides, reports and strips. It returns the request for the handler, or that for
+// whoever answers it with the refusal.
+func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
+	if a == nil || a.policy == nil {
+		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
 	var p probe
@@ -69,7 +79,7 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		id, refused = a.decide(r, &p)
 	}
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id, nil), true
+		return withOutcome(r, id, nil), nil
 	}
 	event := a.eventOf(x, id, refused)
 	if event.Outcome != OutcomeAccepted {
@@ -79,10 +89,9 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		event.Outcome, event.Err, event.Identity, id = OutcomeDenied, refused, nil, nil
 	}
 	if event.Outcome == OutcomeDenied {
-		a.deny(w, r, event.Err, http.StatusUnauthorized)
-		return nil, false
+		return r, event.Err
 	}
-	return withOutcome(r, id, nil), true
+	return withOutcome(r, id, nil), nil
 }
 
 // eventOf puts exclusion or check in the light of mode and report-only.
