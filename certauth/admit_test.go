@@ -3,7 +3,6 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -166,7 +165,7 @@ func TestAdmit_OfACallWithoutARequest(t *testing.T) {
 	assert.Equal(t, w.leaf.Thumbprint(), id.Thumbprint())
 	assert.Equal(t, 1, ctx.Value(key{}))
 	_, err = intercept(t.Context(), "/orders.Orders/List", nil)
-	assert.True(t, errors.Is(err, certauth.ErrMissing))
+	require.ErrorIs(t, err, certauth.ErrMissing)
 	ctx, err = intercept(t.Context(), "/grpc.health.v1.Health/Check", nil)
 	require.NoError(t, err)
 	_, ok = certauth.FromContext(ctx)

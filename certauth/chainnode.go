@@ -64,7 +64,7 @@ type pemDigest struct {
 // cannot be compared, and what another package embeds is not known.
 func comparableSource(source CertSource) CertSource {
 	switch source := source.(type) {
-	case PEMFile, CertificateSet:
+	case PEMFile, PEMEnv, CertFile, CertDir, CertificateSet:
 		return source
 	case PEM:
 		return pemDigest{sum: sha256.Sum256(source)}
@@ -74,9 +74,8 @@ func comparableSource(source CertSource) CertSource {
 
 func sameSource(a, b CertSource) bool {
 	switch a := a.(type) {
-	case PEMFile:
-		b, ok := b.(PEMFile)
-		return ok && a == b
+	case PEMFile, PEMEnv, CertFile, CertDir:
+		return a == b
 	case pemDigest:
 		b, ok := b.(pemDigest)
 		return ok && a.sum == b.sum

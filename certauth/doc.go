@@ -92,7 +92,7 @@
 //
 // # Rotation
 //
-// Files, environment variables and functions ([PEMFile], [CertFunc], [ThumbprintsFrom],
+// Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [PEMEnv], [CertFunc], [ThumbprintsFrom],
 // [PublicKeysFrom]) are read again while requests arrive, at most once a
 // Config.ReloadInterval and beside the requests; the first request after twice that time
 // waits for it, 25 milliseconds at most. [Authenticator.Reload] reads them now.
