@@ -124,7 +124,7 @@ func (r *dnsRule) judge(e *evaluation) *Error {
 
 func (r *altRule) refusal(e *evaluation) *Error {
 	have := r.have(&e.facts.names.alt)
-	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 	refused.mismatch = r.readable(&e.facts.names.alt)
 	return refused
 }
@@ -174,7 +174,7 @@ func (r *ipRule) refusal(e *evaluation) *Error {
 	for _, address := range e.facts.names.alt.IPs {
 		have = append(have, address.String())
 	}
-	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.prefixes))
+	return mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
 }
 
 func (r *ipRule) describe(p *printer) {

@@ -104,6 +104,24 @@ type dnText []byte
 
 func (der dnText) String() string { return quote(nameOf(der)) }
 
+// texts and listOf are lists of a rule that are written when they are read, the first few.
+type texts []string
+
+func (list texts) String() string { return quoteList(list) }
+
+type listOf[T fmt.Stringer] []T
+
+func (list listOf[T]) String() string {
+	var few texts
+	for _, one := range list[:min(len(list), logtext.MaxListed)] {
+		few = append(few, one.String())
+	}
+	if more := len(list) - len(few); more > 0 {
+		return fmt.Sprintf("%s and %d more", few, more)
+	}
+	return few.String()
+}
+
 // mismatch builds the refusal of a rule that was evaluated in full.
 func mismatch(reason Reason, rule, format string, args ...any) *Error {
 	e := refusal(reason, rule, format, args...)

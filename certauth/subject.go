@@ -108,7 +108,7 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d", r.what, quote(have.String()), len(r.names))
+	refused := mismatch(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, quote(have.String()), len(r.names), listOf[dn.Name](r.names))
 	refused.mismatch = have.Readable()
 	if r.reversed(have) {
 		refused.mismatch = false
@@ -191,7 +191,7 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 	if r.single && n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
 	}
-	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	refused := mismatch(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 	refused.mismatch = len(have) == n
 	return refused
 }
