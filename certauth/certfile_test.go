@@ -184,7 +184,7 @@ func TestCertDir_WhatIsGoneIsGone(t *testing.T) {
 	auth := must(t, certauth.Config{
 		Source:  fixedSource("s", one.leaf.Certificate),
 		Policy:  certauth.Any{certauth.Chain{Roots: certauth.CertDir(folder)}, certauth.Chain{Roots: certauth.CertDir(folder), StrictEKU: true}},
-		Observe: func(_ context.Context, e certauth.Event) { reloads++ },
+		Observe: func(_ context.Context, _ certauth.Event) { reloads++ },
 	})
 	_, err := auth.Check(request())
 	require.NoError(t, err)

@@ -80,7 +80,7 @@ func (s *repeats) note(key repeatKey, now time.Time) (seen repeated, first bool,
 // find returns the kind under which the refusal is counted: its own while there is room, else
 // that of what is beyond. Nil is one that is to be added.
 func (s *repeats) find(key repeatKey) (repeatKey, *repeatCount) {
-	key.rule = clip(key.rule, maxDetail)
+	key.rule, key.reason = clip(key.rule, maxDetail), Reason(clip(string(key.reason), maxDetail))
 	if known := s.kinds[key]; known != nil {
 		return key, known
 	}
