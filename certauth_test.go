@@ -1065,11 +1065,13 @@ func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 // switch that weakens is named Insecure and says what can happen; any other is listed.
 func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	harmless := map[string]string{
-		"Chain.StrictEKU":   "true asks for more",
-		"Extension.Present": "one of three of which exactly one must be set, so its zero never accepts",
-		"Peer.Socket":       "a result; false opens no unix-socket gate",
-		"Revocation.Stale":  "a result: what a Checker was told to accept",
-		"Event.Route":       "a report of what was decided",
+		"Chain.StrictEKU":          "true asks for more",
+		"Extension.Present":        "one of three of which exactly one must be set, so its zero never accepts",
+		"Peer.Socket":              "a result; false opens no unix-socket gate",
+		"Revocation.Stale":         "a result: what a Checker was told to accept",
+		"Event.Route":              "a report of what was decided",
+		"Config.LogRepeats":        "what is logged, not who comes in",
+		"CertificateInfo.Verified": "a report of what was decided",
 		// Which form is read; the policy needs its anchor all the same.
 		"ApplicationGateway.Passthrough": "demands another flag", "ALB.Passthrough": "reads the chain as well", "RFC9440.Chain": "reads the chain as well", "HAProxy.ChainNumbered": "reads the chain in parts",
 		"Flag.Absent": "a flag with neither Value nor Absent is an error",

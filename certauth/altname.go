@@ -145,7 +145,7 @@ func (r *altRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
 	have := r.have(&e.facts.names.alt)
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.list))
+	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 }
 
 func all(names []string, valid func(string) bool) bool {
@@ -199,7 +199,7 @@ func (r *ipRule) refusal(e *evaluation) *Error {
 	for _, address := range e.facts.names.alt.IPs {
 		have = append(have, address.String())
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d", len(have), quoteList(have), len(r.prefixes))
+	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
 }
 
 func (r *ipRule) describe(p *printer) {

@@ -221,7 +221,7 @@ func TestAny_RefusalTellsOfEveryBranch(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	pin := certauth.Certificates(leaf.Certificate)
 	_, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}, certauth.All{pin, certauth.CommonNames{"other"}}}, leaf.Certificate)
-	require.EqualError(t, err, `certauth: Policy.Any[1].All[1].CommonNames: name_not_allowed: have 1 ("client"), want one of 1; `+
+	require.EqualError(t, err, `certauth: Policy.Any[1].All[1].CommonNames: name_not_allowed: have 1 ("client"), want one of 1 ("other"); `+
 		`Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1`)
 
 	single, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}}, leaf.Certificate)

@@ -32,12 +32,14 @@ type Authenticator struct {
 	serverAuth []string     // reasons of the AcceptServerAuth policies
 	memos      atomic.Int64 // given out to rules
 	chains     chainNodes
+	endings    endings
 	material   *material
 
 	cache    *factCache // nil if nothing is to be remembered
 	readings readings
 	work     *signatureWork
-	scratch  sync.Pool               // of *evaluation
+	scratch  sync.Pool // of *evaluation
+	repeats  repeats
 	screen   func(leaf []byte) error // nil unless pins can refuse before parsing
 
 	sourceReloads []func(context.Context) error
@@ -45,7 +47,9 @@ type Authenticator struct {
 
 // New checks the whole configuration and returns the Authenticator, or all mistakes at
 // once, each with its path. It reads the files and calls the functions that the policy
-// names; it opens no socket and starts nothing that outlives it.
+// names; it opens no socket and starts nothing that outlives it. Certificates of the
+// configuration that have expired or soon will are no mistake; Logger and Observe are told
+// (see "Rotation" in the package's documentation).
 func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
 		config.Now = time.Now //nolint:forbidigo // the default of the injected clock
@@ -59,14 +63,23 @@ func New(config Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
 	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
+	a.material.check = a.checkMaterial
 
 	found := config.check()
+	var early []Event // of the source, which has no name yet
 	found = append(found, a.prepareSource(SourceEnvironment{
-		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval, Observe: a.reloadedWithin,
+		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval,
+		Observe: func(_ context.Context, event Event) {
+			if a.source == nil {
+				early = append(early, event)
+				return
+			}
+			a.reloadedWithin(event)
+		},
 		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
 	})...)
 
-	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains}
+	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
@@ -103,6 +116,10 @@ func New(config Config) (*Authenticator, error) {
 			a.config.Logger.Info("certauth: configured", "policy", strings.TrimSuffix(line, "\n"))
 		}
 	}
+	for _, event := range early {
+		a.reloadedWithin(event)
+	}
+	a.checkMaterial(true)
 	return a, nil
 }
 
@@ -165,7 +182,8 @@ func configError(found []error) error {
 // not as an [*Error]; never both, never neither. It does not change the request, writes no
 // response, reports no decision, and knows neither Mode nor Exclusions: without a
 // certificate the answer is an error in every mode. Like any request it may trigger a
-// reload. It is for adapters and tests; services use [Authenticator.Handler].
+// reload. It is for tests; services use [Authenticator.Handler], and adapters
+// [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
 	id, refused := a.check(r)
 	if refused != nil {
@@ -209,7 +227,6 @@ func (a *Authenticator) decide(r *http.Request, p *probe) (id *Identity, refused
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
 func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
-	p.connection = true
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Source", p)
@@ -233,8 +250,7 @@ func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
 	if err != nil {
 		refused = sourceError(err)
 	}
-	lines := r.Header["Connection"]
-	if p.connection = len(lines) > 0; p.connection && a.headers.namedByConnection(lines) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
+	if lines := r.Header["Connection"]; len(lines) > 0 && a.headers.namedByConnection(lines) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
 			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
 	}
@@ -265,10 +281,11 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Id
 	if refused == nil {
 		id = e.identity()
 	}
+	reached := e.path.reached
 	e.clear()
 	a.scratch.Put(e)
 	if refused != nil {
-		return nil, refused.about(f)
+		return nil, refused.about(f, reached)
 	}
 	return id, nil
 }

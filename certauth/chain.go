@@ -50,8 +50,8 @@ const DefaultMaxDepth = 5
 //
 // One Authenticator may have 256 Chain policies that differ, those of
 // [Authenticator.Require] included; more are an error of New. Policies with the same
-// settings and the same sources count once: the same name of a [PEMFile], the same text of
-// a [PEM], the same [Certificates]; a [CertFunc] is never the same as another. A caller who
+// settings and the same sources count once: the same name of a [PEMFile] or another file
+// or variable, the same text of a [PEM], the same [Certificates]; a [CertFunc] is never the same as another. A caller who
 // is remembered costs no signature, however many they are. A new one is searched for once
 // under each Chain that has a CA of the name of its issuer, or of that of a CA sent along.
 type Chain struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,7 +66,7 @@ type pemDigest struct {
 // cannot be compared, and what another package embeds is not known.
 func comparableSource(source CertSource) CertSource {
 	switch source := source.(type) {
-	case PEMFile, CertificateSet:
+	case PEMFile, PEMEnv, CertFile, CertDir, CertificateSet:
 		return source
 	case PEM:
 		return pemDigest{sum: sha256.Sum256(source)}
@@ -75,9 +76,8 @@ func comparableSource(source CertSource) CertSource {
 
 func sameSource(a, b CertSource) bool {
 	switch a := a.(type) {
-	case PEMFile:
-		b, ok := b.(PEMFile)
-		return ok && a == b
+	case PEMFile, PEMEnv, CertFile, CertDir:
+		return a == b
 	case pemDigest:
 		b, ok := b.(pemDigest)
 		return ok && a.sum == b.sum
@@ -124,6 +124,13 @@ func (n *chainNodes) len() int {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	return len(n.nodes)
+}
+
+// list returns the nodes in the order they were made.
+func (n *chainNodes) list() []*chainNode {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return slices.SortedFunc(maps.Values(n.nodes), func(a, b *chainNode) int { return a.place - b.place })
 }
 
 // systemPool asks for the system's roots once.

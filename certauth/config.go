@@ -42,9 +42,15 @@ type Config struct {
 	Challenge string
 
 	// Logger gets the policy once, a record a line, refusals at level Warn, reload failures at Error, and
-	// accepted requests at Debug. Nil logs nothing. The certificate header's value is
-	// never logged.
+	// accepted requests at Debug, with the request's context. Nil logs nothing. The
+	// certificate header's value is never logged. "Log records" in the package's
+	// documentation lists the attributes.
 	Logger *slog.Logger
+
+	// LogRepeats logs every refusal. By default those of the same outcome, reason, rule, path
+	// and, where its names are verified, certificate are one record a minute, the first at
+	// once; the attribute "repeated" counts what was left out. Observe is told of each.
+	LogRepeats bool
 
 	// Observe is called for every decision and every reload, before the handler runs.
 	// It must be fast and safe for concurrent use; a panic in it refuses the request.

@@ -122,6 +122,7 @@ func (r *deniedRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
 	for _, chain := range p.chains {
 		for i, ca := range chain.certs[1:] {
 			if refused := r.deny(ca, &chain.sums[i+1], &chain.issuers[i+1], true); refused != nil {
+				refused.deniedCA = true
 				return refused
 			}
 		}

@@ -18,7 +18,7 @@
 // # Quick start
 //
 // [New] takes a [Config] of a source and a policy; [Authenticator.ConfigureServer] puts all
-// that a server serves behind it, [Authenticator.Handler] a handler. The examples below are complete. A policy is a tree of plain values:
+// that a server serves behind it, [Authenticator.Handler] a handler; [Authenticator.Admit] is for interceptors. The examples below are complete. A policy is a tree of plain values:
 //
 //   - anchors, of which every accepting path needs one: [Chain], [Thumbprints],
 //     [ThumbprintsSHA1], [PublicKeys], [Certificates];
@@ -62,14 +62,48 @@
 // "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
 // only the first lets a request through, without an identity.
 //
+// # Log records
+//
+// The record of a request has the message "certauth: " and an [Outcome], and these
+// attributes, each left out where there is none:
+//
+//	source, peer          Config.Source, and the other end of the connection
+//	method, host, path    of the request; the path without the query
+//	trace_id              of a valid traceparent header; handlers that know OpenTelemetry
+//	                      take the span from the context of the record instead
+//	route                 true for the decision of a Require
+//	reason, rule          of a refusal; rule is the exclusion of an excluded request
+//	detail, hint          what was found and wanted, and the operator's next step
+//	fingerprint           SHA-256 of the certificate, wherever it could be read
+//	subject               its name, where the policy vouches for it
+//	subject_unverified    its name as the sender wrote it, which anybody can
+//	roles                 of an accepted caller, see [Named]
+//	revocation            status of the evidence, where it was asked for
+//	revocation_why        what a waiver rests on
+//	revocation_stale_since  when evidence that is used all the same ran out
+//	repeated              how many refusals like this one were not logged since the record
+//	                      before it (Config.LogRepeats)
+//	other_paths           true where repeated counts refusals of this reason at other paths
+//	                      too: beyond 1024 kinds within a minute they are not told apart
+//
+// What was counted of a kind that does not come again is a record without method and host,
+// written when something else is refused. [Event] has the same for Config.Observe, one by
+// one. Texts of the client are one line of ASCII, escaped and cut.
+//
 // # Rotation
 //
-// Files, environment variables and functions ([PEMFile], [CertFunc], [ThumbprintsFrom],
+// Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [PEMEnv], [CertFunc], [ThumbprintsFrom],
 // [PublicKeysFrom]) are read again while requests arrive, at most once a
 // Config.ReloadInterval and beside the requests; the first request after twice that time
 // waits for it, 25 milliseconds at most. [Authenticator.Reload] reads them now.
 // What is bad keeps the last good set and is reported. To rotate a CA, put the old and
 // the new one into the file together, then take the old one out.
+//
+// The certificates of the configuration end too. New, every reload, and the first request of
+// a day report roots, intermediates and [Certificates] that are used as a policy 30, 7 and 1
+// days before they end and when they have ended; intermediates that reach no root; and a
+// [Chain] without a root that is valid now. Each is one record, at level Warn, the last one at
+// Error, with the path as rule, and one [Event] ([OutcomeExpiring] and the outcomes below it).
 //
 // # What is remembered
 //
@@ -87,6 +121,6 @@
 // # What is not promised
 //
 // The wording of errors, of log records and of [Authenticator.String] may change;
-// reasons, classes and outcomes may grow but keep their meaning. The package links the
+// reasons, classes, outcomes and attributes may grow but keep their meaning. The package links the
 // standard library alone.
 package certauth

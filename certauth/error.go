@@ -33,8 +33,10 @@ type Error struct {
 	// through, whatever Reason a rule of the user chooses.
 	absent bool
 
-	// leaf is the DER of the certificate, for its fingerprint in the log, if it could be read.
-	leaf []byte
+	// leaf is the certificate, for the record, if it could be read.
+	leaf *refusedLeaf
+	// deniedCA: a CA of the chain is on a deny list.
+	deniedCA bool
 	// revocation is what the checker found, if that is why.
 	revocation *Revocation
 }
@@ -98,18 +100,42 @@ type dnText []byte
 
 func (der dnText) String() string { return quote(nameOf(der)) }
 
+// texts and listOf are lists of a rule that are written when they are read, the first few.
+type texts []string
+
+func (list texts) String() string { return quoteList(list) }
+
+type listOf[T fmt.Stringer] []T
+
+func (list listOf[T]) String() string {
+	var few texts
+	for _, one := range list[:min(len(list), logtext.MaxListed)] {
+		few = append(few, one.String())
+	}
+	if more := len(list) - len(few); more > 0 {
+		return fmt.Sprintf("%s and %d more", few, more)
+	}
+	return few.String()
+}
+
 // final reports whether the refusal ends the request, whatever other members of an Any
 // would say: it says nothing about the certificate.
 func (e *Error) final() bool {
 	return e.Reason == ReasonRequestCanceled || e.Reason == ReasonInternalError || e.Reason == ReasonOverloaded
 }
 
-// about returns a copy that knows which certificate was refused: a rule may give the same
-// refusal to many requests.
-func (e *Error) about(f *facts) *Error {
+// about returns a copy that knows which certificate was refused, and how much of it the
+// policy vouched for before: a rule may give the same refusal to many requests.
+func (e *Error) about(f *facts, reached vouching) *Error {
 	known := *e
-	known.leaf = f.leaf.Raw
+	known.leaf = &refusedLeaf{facts: f, vouched: reached == vouchedNames && !e.ofCA()}
 	return &known
+}
+
+// ofCA reports whether the refusal says that a CA of the chain is not to be trusted any more:
+// then nothing that it signed is to be relied on.
+func (e *Error) ofCA() bool {
+	return e.deniedCA || e.revocation != nil && e.revocation.Status == RevocationRevoked && e.revocation.Depth > 0
 }
 
 // withHint replaces the reason's hint by a more precise one.

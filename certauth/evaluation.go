@@ -363,6 +363,7 @@ func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authentica
 func (e *evaluation) clear() {
 	e.ctx, e.facts = nil, nil
 	e.path.back(mark{})
+	e.path.reached = vouchedNothing
 	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
 	e.answers = e.answers[:0]
 	e.roles, e.chains, e.vouched, e.revocation = e.roles[:0], nil, vouchedNothing, nil

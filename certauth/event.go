@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"context"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"time"
@@ -21,6 +20,13 @@ const (
 	OutcomeReloaded  Outcome = "reloaded"  // not a request: new material is in use
 	OutcomeKept      Outcome = "kept"      // not a request: a reload failed, the last good set stays; Err is set
 
+	// Of a certificate of the configuration, not of a request: Rule is its place, Certificate
+	// says which. Each is reported once: in New, by a reload, or on the first request of a day.
+	OutcomeExpiring  Outcome = "expiring"  // it ends within 30 days; again within 7 days, and within one
+	OutcomeExpired   Outcome = "expired"   // it has ended
+	OutcomeUnchained Outcome = "unchained" // an intermediate that chains to no root
+	OutcomeRootless  Outcome = "rootless"  // no root of a Chain is valid now; Certificate is zero
+
 	// Of a revocation checker, not of a request; Evidence is set.
 	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
 	OutcomeFetchFailed   Outcome = "fetch_failed"   // it was not to be had, or did not verify
@@ -28,7 +34,8 @@ const (
 	OutcomeBreakerClosed Outcome = "breaker_closed" // it answers again
 )
 
-// Event is one decision or one reload, for metrics and audit.
+// Event is one decision, one reload, or news of the configuration or of evidence, for metrics
+// and audit.
 type Event struct {
 	// Time is when it happened by the Authenticator's clock.
 	Time time.Time
@@ -36,13 +43,18 @@ type Event struct {
 	Outcome Outcome
 	// Err is the refusal, or for a reload what went wrong.
 	Err *Error
-	// Rule is the path of the material for a reload, the exclusion for an excluded
-	// request.
+	// Rule is the path of the material for a reload and for certificates of the
+	// configuration, the exclusion for an excluded request.
 	Rule string
 	// Source names the source.
 	Source string
+	// Request says which request it was; zero for what is none.
+	Request RequestInfo
 	// Peer is who sent the request, as [PeerOf] tells.
 	Peer Peer
+	// Certificate names the certificate that was judged, of refused callers too; zero where
+	// none could be read.
+	Certificate CertificateInfo
 	// Identity is the caller if accepted, and the known caller whom a route's Require
 	// refused.
 	Identity *Identity
@@ -95,10 +107,6 @@ func (e Event) Reason() Reason {
 	return e.Err.Reason
 }
 
-func (a *Authenticator) newEvent(r *http.Request) Event {
-	return Event{Source: a.sourceName, Peer: PeerOf(r)}
-}
-
 // unheard reports whether nobody listens to an acceptance: then nothing is put together for
 // it. What panics when asked is asked again by report, where a panic is a refusal.
 func (a *Authenticator) unheard(r *http.Request) (yes bool) {
@@ -116,14 +124,26 @@ func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 	return !a.config.Logger.Enabled(r.Context(), slog.LevelDebug)
 }
 
-// report tells Logger and Observe. A panic in either is a refusal.
+// report tells Logger and Observe, if one of them listens. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Observe", p)
 		}
 	}()
-	event.Time = a.config.Now()
+	logged := a.config.Logger != nil && a.config.Logger.Enabled(r.Context(), levelOf(event))
+	if !logged && a.config.Observe == nil {
+		return nil
+	}
+	event.Time, event.Source, event.Peer = a.config.Now(), a.sourceName, PeerOf(r)
+	event.Request = requestInfo(r)
+	switch {
+	case event.Err != nil && event.Err.leaf != nil:
+		event.Certificate = event.Err.leaf.info()
+	case event.Identity != nil && event.Identity.verdict != nil:
+		event.Certificate = event.Identity.verdict.facts.info()
+		event.Certificate.Verified = event.Identity.NamesVouched()
+	}
 	switch {
 	case event.Err != nil && event.Err.revocation != nil:
 		event.Revocation = *event.Err.revocation
@@ -132,38 +152,10 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	}
 	event.ServerAuth = a.byServerAuth(event.Identity)
 	a.observe(r.Context(), *event)
-	a.log(r.Context(), event)
+	if logged {
+		a.log(r.Context(), event)
+	}
 	return nil
-}
-
-// log writes one record. Client text in it is quoted and cut by whoever put it there;
-// the header's value is never part of it.
-func (a *Authenticator) log(ctx context.Context, event *Event) {
-	level, message := slog.LevelDebug, "certauth: "+string(event.Outcome)
-	if event.Err != nil {
-		level = slog.LevelWarn
-	}
-	if a.config.Logger == nil || !a.config.Logger.Enabled(ctx, level) {
-		return
-	}
-	attrs := []slog.Attr{slog.String("source", event.Source), slog.String("peer", event.Peer.String())}
-	if err := event.Err; err != nil {
-		attrs = append(attrs, slog.String("reason", string(err.Reason)), slog.String("rule", err.Rule),
-			slog.String("detail", err.Error()), slog.String("hint", err.Hint))
-		if err.leaf != nil {
-			attrs = append(attrs, slog.String("fingerprint", hex.EncodeToString(sumSHA256(err.leaf))))
-		}
-	}
-	if event.Identity != nil && event.Err == nil {
-		attrs = append(attrs, slog.String("fingerprint", event.Identity.Thumbprint()))
-	}
-	if event.ServerAuth != "" {
-		attrs = append(attrs, slog.String("server_auth", event.ServerAuth))
-	}
-	if event.Rule != "" {
-		attrs = append(attrs, slog.String("rule", event.Rule))
-	}
-	a.config.Logger.LogAttrs(ctx, level, message, attrs...)
 }
 
 // panicked makes a refusal of a panic and logs it, unless logging is what panics.
@@ -178,14 +170,18 @@ func (a *Authenticator) panicked(path string, value any) *Error {
 	return refused
 }
 
-// reloadedWithin tells of a reload in an Authenticator that the source made for itself.
-func (a *Authenticator) reloadedWithin(_ context.Context, event Event) {
+// reloadedWithin tells of a reload, or of certificates that end, in an Authenticator that the source made for itself.
+func (a *Authenticator) reloadedWithin(event Event) {
 	var err error
 	if event.Err != nil {
 		err = event.Err.Err
 	}
-	if event.Outcome == OutcomeReloaded || event.Outcome == OutcomeKept {
+	switch event.Outcome { //nolint:exhaustive // what it decides about the front end is part of the request's own
+	case OutcomeReloaded, OutcomeKept:
 		a.reloaded("Source: "+event.Rule, err)
+	case OutcomeExpiring, OutcomeExpired, OutcomeUnchained, OutcomeRootless:
+		event.Rule, event.Source = "Source: "+event.Rule, a.sourceName
+		a.tellMaterial(event)
 	}
 }
 

@@ -38,8 +38,9 @@ type facts struct {
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
 	issuer    atomic.Pointer[issuerName]
-	issuerKey atomic.Pointer[string]   // of the leaf; nil until asked for
-	sentKeys  atomic.Pointer[[]string] // the same of each CA that was sent along
+	issuerKey atomic.Pointer[string]          // of the leaf; nil until asked for
+	sentKeys  atomic.Pointer[[]string]        // the same of each CA that was sent along
+	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
 
 	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
 	searches []*chainFlight

@@ -18,6 +18,12 @@ import (
 //
 // [Authenticator.ConfigureServer] puts Handler in front of all that a server serves.
 //
+// Handlers get a copy of the request, which carries the identity. When next has returned, the
+// request that Handler was given has what a [http.ServeMux] and the form parsers left in the
+// copy: Pattern and the path values of its wildcards, Form, PostForm, MultipartForm. So
+// middleware outside that logs the route finds it. It does not where the context of the
+// request has ended by then, since whoever waited may have gone on.
+//
 // A refusal is 401 with a body that is the same for every reason. Whatever goes wrong,
 // a panic in a source, policy or hook included, is a refusal; a panic in next is not
 // touched.
@@ -28,20 +34,34 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	return &guard{a, next}
 }
 
-// serve calls the handler and, where this middleware gave it trailers of its own, lets nobody
-// touch them when it has returned.
+// serve calls the handler and, where it got a request of its own, gives back what it left
+// there. Where this middleware gave it trailers of its own, nobody touches them any more when
+// it has returned.
 func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) {
+	if admitted != r {
+		defer giveBack(r, admitted)
+	}
 	if body, ok := admitted.Body.(*trailerBody); ok && admitted.Body != r.Body {
 		defer body.handlerReturned()
 	}
 	next.ServeHTTP(w, admitted)
 }
 
-// admit decides, reports, strips, and answers refused requests itself.
+// admit lets a request in or answers it.
 func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	if a == nil || a.policy == nil {
-		a.deny(w, r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New"), http.StatusUnauthorized)
+	r, refused := a.admission(r)
+	if refused != nil {
+		a.deny(w, r, refused, http.StatusUnauthorized)
 		return nil, false
+	}
+	return r, true
+}
+
+// admission decides, reports and strips. It returns the request for the handler, or that for
+// whoever answers it with the refusal.
+func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
+	if a == nil || a.policy == nil {
+		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
 	var p probe
@@ -53,17 +73,15 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 	// Before anything waits: middleware outside may give up waiting for this request, as
 	// http.TimeoutHandler does, and look at its headers.
 	a.headers.strip(r)
-	if x != nil || p.connection {
-		socket.DropUpgrade(r.Header)
-	}
+	socket.DropUpgrade(r.Header)
 	r = a.headers.withoutTrailers(r)
 	if x == nil && refused == nil {
 		id, refused = a.decide(r, &p)
 	}
 	if id != nil && a.unheard(r) {
-		return withOutcome(r, id, nil), true
+		return withOutcome(r, id, nil), nil
 	}
-	event := a.eventOf(r, x, id, refused)
+	event := a.eventOf(x, id, refused)
 	if event.Outcome != OutcomeAccepted {
 		id = nil
 	}
@@ -71,15 +89,14 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 		event.Outcome, event.Err, event.Identity, id = OutcomeDenied, refused, nil, nil
 	}
 	if event.Outcome == OutcomeDenied {
-		a.deny(w, r, event.Err, http.StatusUnauthorized)
-		return nil, false
+		return r, event.Err
 	}
-	return withOutcome(r, id, nil), true
+	return withOutcome(r, id, nil), nil
 }
 
 // eventOf puts exclusion or check in the light of mode and report-only.
-func (a *Authenticator) eventOf(r *http.Request, x *exclusion, id *Identity, refused *Error) Event {
-	event := a.newEvent(r)
+func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Event {
+	var event Event
 	switch {
 	case x != nil:
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
@@ -123,13 +140,14 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains}
+		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains, endings: &a.endings}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())
 		}
 		own = &route{rule: compiled, named: len(c.roles.given) > len(a.roles.given)}
 		own.alone = own.behind(a.judged)
+		a.checkMaterial(true)
 	}
 	return func(next http.Handler) http.Handler {
 		if isNil(next) {
@@ -154,8 +172,7 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 	if id == nil { // whoever has an identity came through Handler
 		r = a.headers.withoutTrailers(r)
 	}
-	event := a.newEvent(r)
-	event.Outcome, event.Identity, event.Route = OutcomeAccepted, id, true
+	event := Event{Outcome: OutcomeAccepted, Identity: id, Route: true}
 	if refused != nil {
 		event.Outcome, event.Err = OutcomeDenied, refused
 		if id != nil {
@@ -240,7 +257,7 @@ func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Id
 	e.clear()
 	a.scratch.Put(e)
 	if refused != nil {
-		return known, refused.about(v.facts)
+		return known, refused.about(v.facts, known.verdict.vouched)
 	}
 	return id, nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// CertSource is where certificates of a rule come from: [PEM], [PEMFile],
-// [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
+// CertSource is where certificates of a rule come from: [PEM], [PEMFile], [PEMEnv],
+// [CertFile], [CertDir], [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
 // certificates are required; it never means the system's roots.
 type CertSource interface {
 	// certs returns the certificates. known is the digest of what was read last; where
@@ -79,25 +79,12 @@ func (PEM) reloads() bool    { return false }
 func (PEM) describe() string { return "PEM" }
 
 func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
-	if p == "" {
-		return nil, digest{}, errors.New("PEMFile: empty file name")
-	}
-	if logtext.LooksSecret(string(p)) {
-		return nil, digest{}, errors.New("PEMFile: this is PEM text or DER, not a path; use PEM for the text itself")
-	}
-	bundle, err := readFile(string(p), certpem.MaxBundle)
-	if err != nil {
-		return nil, digest{}, err
-	}
-	sum := digest(sha256.Sum256(bundle))
-	if sum == known {
-		return nil, sum, nil
-	}
-	certs, err := certpem.Parse(bundle)
-	if err != nil {
-		return nil, digest{}, fmt.Errorf("file %s: %w", quote(string(p)), err)
-	}
-	return certs, sum, nil
+	return readCerts("PEMFile", string(p), known, func(content []byte) ([]*x509.Certificate, error) {
+		if certpem.IsDER(content) {
+			return nil, errors.New("this is DER, want PEM; use CertFile, which reads both")
+		}
+		return certpem.Parse(content)
+	})
 }
 
 func (PEMFile) reloads() bool      { return true }

@@ -90,9 +90,8 @@ func (k key) equals(other key) bool { return slices.Equal(k, other) }
 
 // probe is a key as a request has it: compared without a copy.
 type probe struct {
-	offer      Offer
-	certs      []*x509.Certificate // instead of the offer
-	connection bool                // the request has a Connection header, or it was not looked at
+	offer Offer
+	certs []*x509.Certificate // instead of the offer
 }
 
 // recognisable reports whether the next request with the same can be told by its key: what

@@ -276,6 +276,9 @@ func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
 	}
 	c.anchors++
 	at.standing.vouched, at.standing.named = vouchedNames, true
+	if c.endings != nil {
+		c.endings.pinned(path, list)
+	}
 	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place(), serverAuth: at.serverAuth}, at.standing
 }
 

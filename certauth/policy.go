@@ -100,6 +100,7 @@ type compilation struct {
 	roles     roleNames
 	memos     *atomic.Int64
 	chains    *chainNodes
+	endings   *endings // nil where the compilation is for its mistakes alone
 	nodes     int
 	overgrown bool
 	crowded   bool // with different Chain policies

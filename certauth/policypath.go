@@ -16,6 +16,7 @@ import (
 //   - Matched and functions look at the caller's roles and at the chains that are left.
 type policyPath struct {
 	vouched    vouching
+	reached    vouching           // by any path of this run: what is known of a certificate that is refused
 	chains     []*verifiedChain   // that verified; when it is judged in the end, those that are left
 	anchors    [][]*verifiedChain // of each Chain: one of them must be left
 	roles      []string           // of the Named that were passed
@@ -61,7 +62,7 @@ func (p *policyPath) back(to mark) {
 
 // anchor notes that a rule vouches for the certificate, a Chain by the chains it found.
 func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
-	p.vouched = max(p.vouched, v)
+	p.vouched, p.reached = max(p.vouched, v), max(p.reached, v)
 	if len(chains) > 0 {
 		p.anchors = append(p.anchors, chains)
 		p.chains = appendChains(p.chains, chains)

@@ -177,18 +177,30 @@ func (a *Authenticator) checkAlone(r *http.Request, now time.Time, p *probe) (*I
 	return a.judge(r.Context(), now, f)
 }
 
-// read turns what was offered into facts.
+// read turns what was offered into facts. The source shows the leaf before it parses it, so
+// that a refusal can name it.
 func (a *Authenticator) read(p *probe) (*facts, *Error) {
 	certs := p.certs
 	if certs == nil {
-		presented, err := a.keyed.Decode(p.offer, a.screen)
+		var leaf []byte
+		presented, err := a.keyed.Decode(p.offer, func(der []byte) error {
+			leaf = der
+			if a.screen == nil {
+				return nil
+			}
+			return a.screen(der)
+		})
 		if err != nil {
-			return nil, sourceError(err)
+			return nil, sourceError(err).ofUnread(leaf)
 		}
 		certs = presented.Certificates
 		if len(certs) == 0 {
 			return nil, sourceError(errNoCertificate())
 		}
 	}
-	return newFacts(certs)
+	f, refused := newFacts(certs)
+	if refused != nil && certs[0] != nil {
+		return nil, refused.ofUnread(certs[0].Raw)
+	}
+	return f, refused
 }

@@ -36,6 +36,7 @@ type material struct {
 	last     atomic.Int64 // when it was last looked at, Unix nanoseconds of the clock
 	stale    atomic.Pointer[staleReload]
 	report   func(path string, err error)
+	check    func(force bool) // looks at what ends; nil if nobody is told
 
 	mutex sync.Mutex // guards the start of a reload, and items, which Require may extend
 	items []reloadable
@@ -85,8 +86,8 @@ type staleReload struct{ done, late chan struct{} }
 // the request. A clock that went back, by more than what requests overtake one another,
 // counts as time.
 func (m *material) refresh(ctx context.Context, now time.Time) {
-	if m.due(now) {
-		m.start(ctx, now)
+	if m.due(now) && m.start(ctx, now) && m.check != nil {
+		m.check(false)
 	}
 	if r := m.stale.Load(); r != nil {
 		select {
@@ -104,11 +105,11 @@ func (m *material) due(now time.Time) bool {
 
 // start begins the reload, unless another request just did. What the others are to wait for
 // is there before they can see that nothing is due any more.
-func (m *material) start(ctx context.Context, now time.Time) {
+func (m *material) start(ctx context.Context, now time.Time) (begun bool) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if !m.due(now) {
-		return
+		return false
 	}
 	elapsed := time.Duration(now.UnixNano() - m.last.Load())
 	r := &staleReload{done: make(chan struct{}), late: make(chan struct{})}
@@ -125,6 +126,7 @@ func (m *material) start(ctx context.Context, now time.Time) {
 		}()
 	}
 	m.last.Store(now.UnixNano())
+	return true
 }
 
 // reload reads every item once, each on its own, so that one that hangs or fails does
@@ -135,24 +137,34 @@ func (m *material) reload(ctx context.Context, wait bool) error {
 	defer cancel()
 	items := m.list()
 	failures := make([]error, len(items))
+	var changed atomic.Bool
 	var group sync.WaitGroup
 	for i, item := range items {
-		group.Go(func() { failures[i] = m.reloadOne(ctx, item, wait) })
+		group.Go(func() {
+			another, err := m.reloadOne(ctx, item, wait)
+			if another {
+				changed.Store(true)
+			}
+			failures[i] = err
+		})
 	}
 	group.Wait()
+	if changed.Load() && m.check != nil {
+		m.check(true)
+	}
 	return errors.Join(failures...)
 }
 
-func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (err error) {
+func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (changed bool, err error) {
 	if !item.begin(ctx, wait) {
 		if !wait && !item.overdue() {
-			return nil
+			return false, nil
 		}
-		err = fmt.Errorf("%s: the previous reload is still running", item.name())
+		err = errors.New("the previous reload is still running")
 		m.tell(item.name(), err)
-		return err
+		return false, fmt.Errorf("%s: %w", item.name(), err)
 	}
-	changed, err := await(ctx, func() (bool, error) {
+	changed, err = await(ctx, func() (bool, error) {
 		defer item.end()
 		return item.reload(ctx)
 	})
@@ -160,14 +172,14 @@ func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (e
 		item.giveUp()
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w (the last good set stays in use)", item.name(), err)
+		err = fmt.Errorf("%w (the last good set stays in use)", err)
 		m.tell(item.name(), err)
-		return err
+		return false, fmt.Errorf("%s: %w", item.name(), err)
 	}
 	if changed {
 		m.tell(item.name(), nil)
 	}
-	return nil
+	return changed, nil
 }
 
 // tell reports a reload. The reporter calls hooks of the user; a panic there must not

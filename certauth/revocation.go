@@ -3,8 +3,11 @@ package certauth
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // RevocationStatus is what is known about a certificate's revocation. The zero value is
@@ -85,6 +88,9 @@ type RevocationChecker interface {
 // name refuses anyway. Of more than four chains the shortest four are asked about, and the
 // others are taken out. With several NotRevoked on one path, a chain that any of them
 // refuses is taken out.
+//
+// A Checker with a String method says there how it treats missing evidence; that is part of
+// the policy that is printed at start.
 //
 // A nil Checker is an error of [New].
 type NotRevoked struct {
@@ -240,4 +246,13 @@ func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 	return denied
 }
 
-func (r *notRevokedRule) describe(p *printer) { p.line("not revoked") }
+// describe takes the words of a checker that has some: whether it fails softly must be seen.
+func (r *notRevokedRule) describe(p *printer) {
+	if named, ok := r.checker.(fmt.Stringer); ok {
+		if words, err := safely(func() (string, error) { return named.String(), nil }); err == nil {
+			p.line("not revoked (%s)", logtext.Line(words, maxDetail))
+			return
+		}
+	}
+	p.line("not revoked")
+}

@@ -105,6 +105,8 @@ func TestSPIFFE_NoIDUnderAKeyPinAlone(t *testing.T) {
 }
 
 // What an operator reads: what was found, or that nothing was.
+//
+// finding N14: what was wanted was counted and not said.
 func TestRules_RefusalsSayWhatWasFound(t *testing.T) {
 	w := newWorld(t)
 	const oid = "1.3.6.1.4.1.99999.3"
@@ -115,11 +117,12 @@ func TestRules_RefusalsSayWhatWasFound(t *testing.T) {
 		want   []string
 	}{
 		"two common names":                {certauth.CommonNames{"a"}, w.issue(t, rawSubject(t, utf8Name("a"), utf8Name("b"))), []string{"2 values", "want 1"}},
-		"two organizations":               {certauth.Organizations{"a"}, w.issue(t, rawSubject(t, organization("b"), organization("c"))), []string{"have 2", "want one of 1"}},
+		"two organizations":               {certauth.Organizations{"a"}, w.issue(t, rawSubject(t, organization("b"), organization("c"))), []string{"have 2", `want one of 1 ("a")`}},
 		"an extension that is missing":    {asked, w.issue(t), []string{"no extension " + oid}},
 		"an extension with another value": {asked, w.issue(t, withExtension(oid, []byte{asn1.TagUTF8String, 1, 'x'})), []string{"extension " + oid + " has another value"}},
-		"an address":                      {certauth.IPs{"10.0.0.1"}, w.issue(t, certauthtest.IP("192.0.2.7", "2001:db8::7")), []string{"have 2", "192.0.2.7", "2001:db8::7"}},
-		"a host":                          {certauth.DNSNames{"a.example"}, w.issue(t, certauthtest.DNS("b.example")), []string{"have 1", "b.example"}},
+		"an address":                      {certauth.IPs{"10.0.0.1"}, w.issue(t, certauthtest.IP("192.0.2.7", "2001:db8::7")), []string{"have 2", "192.0.2.7", "2001:db8::7", `want one of 1 ("10.0.0.1/32")`}},
+		"a host":                          {certauth.DNSNames{"a.example"}, w.issue(t, certauthtest.DNS("b.example")), []string{"have 1", "b.example", `want one of 1 ("a.example")`}},
+		"a subject":                       {certauth.Subject{"CN=a", "CN=b", "CN=c", "CN=d", "CN=e"}, w.issue(t), []string{`want one of 5 ("CN=a", "CN=b", "CN=c", "CN=d" and 1 more)`}},
 	} {
 		_, err := judge(t, w.behind(tc.policy), tc.leaf)
 		require.Error(t, err, name)

@@ -65,7 +65,6 @@ func (s screens) check(leaf []byte) error {
 		}
 		refused = furthest(all)
 	}
-	refused.leaf = leaf
 	return refused
 }
 

@@ -15,6 +15,12 @@ const MaxBundle = 16 << 20
 
 var begin = []byte("-----BEGIN ")
 
+// IsDER reports whether the bytes begin as DER of more than 127 bytes, which every certificate
+// is and no text.
+func IsDER(content []byte) bool {
+	return len(content) > 1 && content[0] == 0x30 && content[1] >= 0x80
+}
+
 // Parse returns every certificate of the bundle. Text between the blocks is allowed,
 // as openssl and trust stores write it; anything else is an error: no certificate at
 // all, a block of another type, and above all a damaged block, which encoding/pem
@@ -23,7 +29,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if len(bundle) > MaxBundle {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(bundle), MaxBundle)
 	}
-	if len(bundle) > 1 && bundle[0] == 0x30 && bundle[1] >= 0x80 {
+	if IsDER(bundle) {
 		return nil, errors.New("this is DER, want PEM (openssl x509 -inform der)")
 	}
 	// Every marker counts, also one that does not start its line, as behind a byte order

@@ -33,8 +33,21 @@ func Line(s string, limit int) string {
 	if LooksSecret(s) {
 		return hidden(s)
 	}
+	if len(s) <= limit && isPlain(s) {
+		return s
+	}
 	quoted := strconv.QuoteToASCII(Clip(s, limit))
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// isPlain reports whether quoting would change nothing.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7E || s[i] == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func hidden(s string) string { return fmt.Sprintf("(%d bytes, not shown)", len(s)) }

@@ -41,9 +41,6 @@ func AsksForTunnel(r *http.Request) bool { return r.Method == "PRI" && r.ProtoMa
 // DropUpgrade removes the wish for h2c from an HTTP/1 request, and leaves others, such as
 // websocket. A server may ignore any of them (RFC 9110, section 7.8).
 func DropUpgrade(header http.Header) {
-	if len(header["Connection"]) == 0 { // without it no header is about this connection
-		return
-	}
 	lines, ok := header["Upgrade"]
 	if !ok {
 		return

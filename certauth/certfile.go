@@ -1,0 +1,146 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// CertFile names a file that holds certificates in PEM, as [PEMFile] reads them, or one
+// certificate in DER and nothing behind it. Which of both it is, the file's content says, not
+// its name. It is read again on the terms of PEMFile.
+type CertFile string
+
+// CertDir names a directory of certificate files, each as for [CertFile]: App Service on Linux
+// has /var/ssl/certs with a file <thumbprint>.der for each public certificate that the setting
+// WEBSITE_LOAD_CERTIFICATES names.
+//
+// The files whose names end in .pem, .crt, .cer or .der, in any case, count; those that begin
+// with a dot, others, and subdirectories do not. One that cannot be read, or holds anything
+// but certificates, is an error that names it, and so are a directory without a certificate,
+// more than 1000 such files, and more than 16 MiB of them. The directory is read again on the
+// terms of [PEMFile]: an error keeps the last good set as a whole, and a file that is gone
+// takes its certificates along. Do not write files in place; rename complete ones into it.
+type CertDir string
+
+// maxDirFiles bounds the files of a CertDir.
+const maxDirFiles = 1000
+
+func (f CertFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	return readCerts("CertFile", string(f), known, parseCerts)
+}
+
+func (CertFile) reloads() bool      { return true }
+func (f CertFile) describe() string { return "file " + quote(string(f)) }
+
+func (d CertDir) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	if err := checkName("CertDir", string(d)); err != nil {
+		return nil, digest{}, err
+	}
+	names, err := d.files()
+	if err != nil {
+		return nil, digest{}, err
+	}
+	left := int64(certpem.MaxBundle)
+	h := sha256.New()
+	contents := make([][]byte, len(names))
+	for i, name := range names {
+		if contents[i], err = readFile(name, left); err != nil {
+			return nil, digest{}, err
+		}
+		left -= int64(len(contents[i]))
+		sum := sha256.Sum256(contents[i])
+		h.Write(sum[:])
+	}
+	sum := digest(h.Sum(nil))
+	if sum == known {
+		return nil, sum, nil
+	}
+	var all []*x509.Certificate
+	for i, name := range names {
+		certs, err := parseCerts(contents[i])
+		if err != nil {
+			return nil, digest{}, fmt.Errorf("file %s: %w", quote(name), err)
+		}
+		all = append(all, certs...)
+	}
+	return all, sum, nil
+}
+
+// files lists the certificate files by name.
+func (d CertDir) files() ([]string, error) {
+	entries, err := os.ReadDir(string(d))
+	if err != nil {
+		return nil, fileError(string(d), err)
+	}
+	var names []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if entry.IsDir() || strings.HasPrefix(name, ".") || !slices.Contains([]string{".pem", ".crt", ".cer", ".der"}, strings.ToLower(filepath.Ext(name))) {
+			continue
+		}
+		if names = append(names, filepath.Join(string(d), name)); len(names) > maxDirFiles {
+			return nil, fmt.Errorf("directory %s: more than %d certificate files", quote(string(d)), maxDirFiles)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("directory %s: none of %d entries is a file named .pem, .crt, .cer or .der", quote(string(d)), len(entries))
+	}
+	return names, nil
+}
+
+func (CertDir) reloads() bool      { return true }
+func (d CertDir) describe() string { return "directory " + quote(string(d)) }
+
+// checkName refuses what is no name of a file.
+func checkName(kind, name string) error {
+	if name == "" {
+		return fmt.Errorf("%s: empty file name", kind)
+	}
+	if logtext.LooksSecret(name) {
+		return fmt.Errorf("%s: this is PEM text or DER, not a path; use PEM for the text itself", kind)
+	}
+	return nil
+}
+
+// readCerts reads one file.
+func readCerts(kind, name string, known digest, parse func([]byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, digest, error) {
+	if err := checkName(kind, name); err != nil {
+		return nil, digest{}, err
+	}
+	content, err := readFile(name, certpem.MaxBundle)
+	if err != nil {
+		return nil, digest{}, err
+	}
+	sum := digest(sha256.Sum256(content))
+	if sum == known {
+		return nil, sum, nil
+	}
+	certs, err := parse(content)
+	if err != nil {
+		return nil, digest{}, fmt.Errorf("file %s: %w", quote(name), err)
+	}
+	return certs, sum, nil
+}
+
+// parseCerts reads PEM, or one certificate in DER: every certificate begins with the SEQUENCE
+// tag and a length of more than 127, which no text does.
+func parseCerts(content []byte) ([]*x509.Certificate, error) {
+	if !certpem.IsDER(content) {
+		return certpem.Parse(content)
+	}
+	cert, err := x509.ParseCertificate(content)
+	if err != nil {
+		return nil, errors.New("DER that is not exactly one certificate; a PKCS #7 or PKCS #12 file must be converted")
+	}
+	return []*x509.Certificate{cert}, nil
+}

@@ -1,0 +1,196 @@
+package certauth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// finding N7: what App Service serves under /var/ssl/certs, a DER file for each certificate,
+// could not be used, and no setting could hold a CA.
+func TestCertSource_FormsOfAppService(t *testing.T) {
+	one, two := newWorld(t), newWorld(t)
+	folder := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	both := append(one.ca.PEM(), two.ca.PEM()...)
+	t.Setenv("CLIENT_CA", string(both))
+	t.Setenv("CLIENT_CA_CRLF", strings.ReplaceAll(string(both), "\n", "\r\n"))
+	write("certs/"+strings.ToUpper(thumbprint(one.ca.Certificate))+".der", one.ca.Certificate.Raw)
+	write("certs/two.CRT", two.ca.PEM())
+	write("certs/readme.txt", []byte("not looked at"))
+	write("certs/.hidden.pem", []byte("not looked at"))
+	write("certs/below.pem/three.pem", []byte("not looked at"))
+	for name, tc := range map[string]struct {
+		source certauth.CertSource
+		two    bool
+	}{
+		"a DER file":               {certauth.CertFile(write("one.der", one.ca.Certificate.Raw)), false},
+		"a DER file by any name":   {certauth.CertFile(write("one.pem", one.ca.Certificate.Raw)), false},
+		"a PEM file of two":        {certauth.CertFile(write("both.cer", both)), true},
+		"a directory":              {certauth.CertDir(filepath.Join(folder, "certs")), true},
+		"a setting":                {certauth.PEMEnv("CLIENT_CA"), true},
+		"a setting set on Windows": {certauth.PEMEnv("CLIENT_CA_CRLF"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := certauth.Chain{Roots: tc.source}
+			_, err := judge(t, policy, one.leaf.Certificate)
+			require.NoError(t, err)
+			_, err = judge(t, policy, two.leaf.Certificate)
+			assert.Equal(t, !tc.two, err != nil, "%v", err)
+			assert.Contains(t, must(t, certauth.Config{Source: fixedSource("s"), Policy: policy}).String(), "root: ")
+		})
+	}
+}
+
+// Errors of New name the file and what is wrong with it, and nothing of its content.
+func TestCertSource_ErrorsNameTheFile(t *testing.T) {
+	w := newWorld(t)
+	der, text := w.ca.Certificate.Raw, w.ca.PEM()
+	key := w.leaf.KeyPEM(t)
+	folder := t.TempDir()
+	file := func(name string, content []byte) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		return path
+	}
+	dir := func(name string, contents ...[]byte) certauth.CertDir {
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, name), 0o700))
+		for i, content := range contents {
+			file(fmt.Sprintf("%s/%d.der", name, i), content)
+		}
+		return certauth.CertDir(filepath.Join(folder, name))
+	}
+	variable := func(value string) certauth.PEMEnv {
+		t.Setenv("CLIENT_CA", value)
+		return "CLIENT_CA"
+	}
+	for _, tc := range []struct {
+		name   string
+		source func() certauth.CertSource
+		want   []string
+	}{
+		{"PEMFile of DER", func() certauth.CertSource { return certauth.PEMFile(file("a.pem", der)) }, []string{`a.pem": this is DER`, "use CertFile"}},
+		{"no file", func() certauth.CertSource { return certauth.CertFile(filepath.Join(folder, "none.der")) }, []string{`none.der": no such file`}},
+		{"no file name", func() certauth.CertSource { return certauth.CertFile("") }, []string{"CertFile: empty file name"}},
+		{"text in the place of a name", func() certauth.CertSource { return certauth.CertFile(text) }, []string{"CertFile: this is PEM text"}},
+		{"a directory as a file", func() certauth.CertSource { return certauth.CertFile(folder) }, []string{"not a regular file"}},
+		{"DER and more behind it", func() certauth.CertSource { return certauth.CertFile(file("b.der", append(bytes.Clone(der), 0))) }, []string{`b.der": DER that is not exactly one certificate`}},
+		{"two in DER", func() certauth.CertSource { return certauth.CertFile(file("c.der", append(bytes.Clone(der), der...))) }, []string{`c.der": DER that`}},
+		{"half a DER file", func() certauth.CertSource { return certauth.CertFile(file("d.der", der[:len(der)/2])) }, []string{`d.der": DER that`}},
+		{"an empty file", func() certauth.CertSource { return certauth.CertFile(file("e.der", nil)) }, []string{`e.der": no certificate`}},
+		{"a key", func() certauth.CertSource { return certauth.CertFile(file("f.pem", key)) }, []string{`f.pem": block 0 is a "`, "want CERTIFICATE"}},
+		{"no directory", func() certauth.CertSource { return certauth.CertDir(filepath.Join(folder, "nowhere")) }, []string{`nowhere": no such file`}},
+		{"no directory name", func() certauth.CertSource { return certauth.CertDir("") }, []string{"CertDir: empty file name"}},
+		{"a file as a directory", func() certauth.CertSource { return certauth.CertDir(file("g.der", der)) }, []string{`g.der": not a directory`}},
+		{"an empty directory", func() certauth.CertSource { return dir("h") }, []string{`/h": none of 0 entries`}},
+		{"one bad file among good ones", func() certauth.CertSource { return dir("i", der, []byte("x"), text) }, []string{`/i/1.der": no certificate`}},
+		{"too many files", func() certauth.CertSource { return dir("j", make([][]byte, 1001)...) }, []string{`/j": more than 1000 certificate files`}},
+		{"too much in all", func() certauth.CertSource { return dir("k", make([]byte, 9<<20), make([]byte, 9<<20)) }, []string{`/k/1.der": larger than `}},
+		{"no variable", func() certauth.CertSource { return certauth.PEMEnv("CERTAUTH_NOT_SET") }, []string{`environment variable "CERTAUTH_NOT_SET": not set or empty`}},
+		{"a variable of spaces", func() certauth.CertSource { return variable(" \n") }, []string{`"CLIENT_CA": not set or empty`}},
+		{"line ends as two characters", func() certauth.CertSource { return variable(strings.ReplaceAll(string(text), "\n", `\n`)) }, []string{`"CLIENT_CA": holds "\n" as two characters`}},
+		{"line ends as two characters, but for some", func() certauth.CertSource { return variable(strings.Replace(string(text), "\n", `\n`, 3)) }, []string{`"CLIENT_CA": holds "\n" as two characters`}},
+		{"base64 once more", func() certauth.CertSource { return variable(base64.StdEncoding.EncodeToString(text)) }, []string{`"CLIENT_CA": is PEM encoded in base64`}},
+		{"spaces for line ends", func() certauth.CertSource { return variable(strings.ReplaceAll(string(text), "\n", " ")) }, []string{`"CLIENT_CA": is one line`}},
+		{"a key in a variable", func() certauth.CertSource { return variable(string(key)) }, []string{`"CLIENT_CA": block 0 is a "`, "want CERTIFICATE"}},
+		{"something else", func() certauth.CertSource { return variable("partner-roots.pem") }, []string{`"CLIENT_CA": no certificate`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: tc.source()}})
+			require.ErrorContains(t, err, "Policy.Chain.Roots: ")
+			for _, want := range tc.want {
+				assert.ErrorContains(t, err, want)
+			}
+			assert.Less(t, len(err.Error()), 400)
+			assert.NotContains(t, err.Error(), "MII")
+		})
+	}
+}
+
+// finding N7: they are read again like a PEMFile, and what is bad keeps the last good set.
+func TestCertSource_AreReadAgain(t *testing.T) {
+	one, two := newWorld(t), newWorld(t)
+	accepts := func(auth *certauth.Authenticator) bool { _, err := auth.Check(request()); return err == nil }
+	for _, name := range []string{"CertFile", "CertDir", "PEMEnv"} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			file := filepath.Join(folder, "ca.der")
+			t.Setenv("CLIENT_CA", "")
+			var source certauth.CertSource
+			write := func(cert *x509.Certificate, text []byte) {
+				require.NoError(t, os.WriteFile(file+".next", cert.Raw, 0o600))
+				require.NoError(t, os.Rename(file+".next", file))
+				t.Setenv("CLIENT_CA", string(text))
+			}
+			write(one.ca.Certificate, one.ca.PEM())
+			switch name {
+			case "CertFile":
+				source = certauth.CertFile(file)
+			case "CertDir":
+				source = certauth.CertDir(folder)
+			default:
+				source = certauth.PEMEnv("CLIENT_CA")
+			}
+			var outcomes []certauth.Outcome
+			auth := must(t, certauth.Config{
+				Source: fixedSource("s", two.leaf.Certificate), Policy: certauth.Chain{Roots: source},
+				Observe: func(_ context.Context, e certauth.Event) { outcomes = append(outcomes, e.Outcome) },
+			})
+			require.False(t, accepts(auth))
+			require.NoError(t, auth.Reload(t.Context()))
+			assert.Empty(t, outcomes, "nothing has changed")
+			write(two.ca.Certificate, two.ca.PEM())
+			require.NoError(t, auth.Reload(t.Context()))
+			assert.True(t, accepts(auth))
+			write(&x509.Certificate{Raw: []byte("nothing")}, []byte("nothing"))
+			require.Error(t, auth.Reload(t.Context()))
+			assert.True(t, accepts(auth), "the last good set")
+			require.NoError(t, os.Remove(file))
+			t.Setenv("CLIENT_CA", "")
+			require.Error(t, auth.Reload(t.Context()))
+			assert.True(t, accepts(auth), "the last good set")
+			assert.Equal(t, []certauth.Outcome{certauth.OutcomeReloaded, certauth.OutcomeKept, certauth.OutcomeKept}, outcomes)
+		})
+	}
+}
+
+// A certificate that is taken out of the directory is not trusted any more, and one source
+// named twice is read once.
+func TestCertDir_WhatIsGoneIsGone(t *testing.T) {
+	one, two := newWorld(t), newWorld(t)
+	folder := t.TempDir()
+	for name, ca := range map[string]*certauthtest.CA{"one.der": one.ca, "two.der": two.ca} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), ca.Certificate.Raw, 0o600))
+	}
+	reloads := 0
+	auth := must(t, certauth.Config{
+		Source:  fixedSource("s", one.leaf.Certificate),
+		Policy:  certauth.Any{certauth.Chain{Roots: certauth.CertDir(folder)}, certauth.Chain{Roots: certauth.CertDir(folder), StrictEKU: true}},
+		Observe: func(_ context.Context, _ certauth.Event) { reloads++ },
+	})
+	_, err := auth.Check(request())
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(folder, "one.der")))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, 1, reloads)
+	_, err = auth.Check(request())
+	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err))
+}

@@ -1,0 +1,249 @@
+package certauth
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+const day = 24 * time.Hour
+
+// warnBefore says how long before its end a configured certificate is reported: once for
+// each, and once more when it has ended.
+var warnBefore = [...]time.Duration{30 * day, 7 * day, day}
+
+// endings knows what was said about the certificates of the configuration: each is reported
+// once for each threshold, and not with each request.
+type endings struct {
+	mutex  sync.Mutex
+	looked time.Time
+	told   map[defectKey]int // how severe it was when it was told last
+	pins   []pinnedList
+	reach  map[*reloader[caPool]]reachability
+}
+
+type pinnedList struct {
+	path  string
+	certs []*x509.Certificate
+}
+
+// reachability is which intermediates of a pool reach no root, while nothing changes.
+type reachability struct {
+	of      string // the generations that it was found out from
+	severed []*x509.Certificate
+}
+
+// defect is something wrong with a certificate of the configuration, or with a Chain.
+type defect struct {
+	defectKey
+
+	severity int
+	cert     *x509.Certificate // nil for a Chain
+}
+
+type defectKey struct {
+	outcome Outcome
+	path    string
+	id      string // fingerprint of the certificate, or the number of the set
+}
+
+// pinned adds certificates that a policy pins as they are.
+func (n *endings) pinned(path string, certs []*x509.Certificate) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.pins = append(n.pins, pinnedList{path, certs})
+}
+
+// checkMaterial reports what has come to an end or is about to, once a day, or now if it is
+// to. It runs in New, behind a reload, and beside the first request of a day.
+// A panic of the clock or of a hook must not end the process.
+func (a *Authenticator) checkMaterial(force bool) {
+	_, _ = safely(func() (bool, error) {
+		now := a.config.Now().Round(0) // dates are of the wall clock
+		for _, d := range a.endings.news(now, force, a.chains.list()) {
+			_, _ = safely(func() (bool, error) { a.tellDefect(now, d); return true, nil })
+		}
+		return true, nil
+	})
+}
+
+// news returns the defects that are new, or worse than they were.
+func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if elapsed := now.Sub(n.looked); !force && elapsed < day && elapsed >= -clockSlack {
+		return nil
+	}
+	n.looked = now
+	var found []defect
+	for _, list := range n.pins {
+		found = appendEnding(found, list.path, list.certs, now)
+	}
+	found = append(found, n.ofChains(nodes, now)...)
+	told := make(map[defectKey]int, len(found))
+	var worse []defect
+	for _, d := range found {
+		if told[d.defectKey] >= d.severity {
+			continue // in the list twice
+		}
+		if told[d.defectKey] = d.severity; d.severity > n.told[d.defectKey] {
+			worse = append(worse, d)
+		}
+	}
+	n.told = told
+	return worse
+}
+
+// ofChains looks at each pool once, however many Chain policies use it.
+func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
+	seen := map[*reloader[caPool]]bool{}
+	below := map[*reloader[caPool]][]*chainNode{}
+	var pools []*reloader[caPool] // of intermediates
+	for _, node := range nodes {
+		if roots := node.roots; roots != nil && !seen[roots] {
+			seen[roots] = true
+			if set := roots.current.Load(); set != nil {
+				found = appendEnding(found, roots.path, set.value.certs, now)
+				if !slices.ContainsFunc(set.value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
+					key := defectKey{OutcomeRootless, roots.path, strconv.FormatUint(set.generation, 10)}
+					found = append(found, defect{key, 1, nil})
+				}
+			}
+		}
+		if !seen[node.intermediates] {
+			seen[node.intermediates] = true
+			pools = append(pools, node.intermediates)
+			if set := node.intermediates.get(); set != nil {
+				found = appendEnding(found, node.intermediates.path, set.certs, now)
+			}
+		}
+		below[node.intermediates] = append(below[node.intermediates], node)
+	}
+	reach := make(map[*reloader[caPool]]reachability, len(pools))
+	for _, pool := range pools {
+		reach[pool] = n.reachabilityOf(pool, below[pool])
+		for _, cert := range reach[pool].severed {
+			found = append(found, defect{defectKey{OutcomeUnchained, pool.path, fingerprintOf(cert)}, 1, cert})
+		}
+	}
+	n.reach = reach
+	return found
+}
+
+func fingerprintOf(cert *x509.Certificate) string { return hex.EncodeToString(sumSHA256(cert.Raw)) }
+
+func appendEnding(found []defect, path string, certs []*x509.Certificate, now time.Time) []defect {
+	for _, cert := range certs {
+		d := defect{defectKey{OutcomeExpiring, path, ""}, 0, cert}
+		left := cert.NotAfter.Sub(now)
+		for _, before := range warnBefore {
+			if left <= before {
+				d.severity++
+			}
+		}
+		if d.severity == 0 {
+			continue
+		}
+		if now.After(cert.NotAfter) {
+			d.outcome = OutcomeExpired
+		}
+		d.id = fingerprintOf(cert)
+		found = append(found, d)
+	}
+	return found
+}
+
+// reachabilityOf finds the intermediates that reach no root of any Chain that uses them, by
+// signatures and whatever the dates. It is found out anew only when a set has changed.
+func (n *endings) reachabilityOf(pool *reloader[caPool], nodes []*chainNode) reachability {
+	set := pool.current.Load()
+	if set == nil || len(set.value.certs) == 0 {
+		return reachability{}
+	}
+	of := strconv.FormatUint(set.generation, 10)
+	var reached []*x509.Certificate
+	for _, node := range nodes {
+		if node.system != nil {
+			return reachability{} // nobody lists the system's roots
+		}
+		if roots := node.roots.current.Load(); roots != nil {
+			of += fmt.Sprintf(" %p.%d", node.roots, roots.generation)
+			reached = append(reached, roots.value.certs...)
+		}
+	}
+	if known := n.reach[pool]; known.of == of {
+		return known
+	}
+	open := map[string][]*x509.Certificate{} // by issuer
+	for _, cert := range set.value.certs {
+		open[string(cert.RawIssuer)] = append(open[string(cert.RawIssuer)], cert)
+	}
+	for len(reached) > 0 {
+		parent := reached[0]
+		reached = reached[1:]
+		children := open[string(parent.RawSubject)]
+		open[string(parent.RawSubject)] = slices.DeleteFunc(children, func(child *x509.Certificate) bool {
+			if !mayHaveSigned(parent, child) || child.CheckSignatureFrom(parent) != nil {
+				return false
+			}
+			reached = append(reached, child)
+			return true
+		})
+	}
+	r := reachability{of: of}
+	for _, issuer := range slices.Sorted(maps.Keys(open)) {
+		r.severed = append(r.severed, open[issuer]...)
+	}
+	return r
+}
+
+// mayHaveSigned saves signatures where many CAs have one name.
+func mayHaveSigned(parent, child *x509.Certificate) bool {
+	return len(child.AuthorityKeyId) == 0 || len(parent.SubjectKeyId) == 0 || string(child.AuthorityKeyId) == string(parent.SubjectKeyId)
+}
+
+// tellDefect writes one record and one event.
+func (a *Authenticator) tellDefect(now time.Time, d defect) {
+	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.sourceName}
+	if d.cert != nil {
+		event.Certificate = CertificateInfo{
+			Fingerprint: d.id, Subject: logtext.Line(nameOf(d.cert.RawSubject), maxRequestText), Verified: true, NotAfter: d.cert.NotAfter,
+		}
+	}
+	a.tellMaterial(event)
+}
+
+// tellMaterial tells of what is wrong with the configuration's certificates: nothing is
+// refused for it here, what rests on them is.
+func (a *Authenticator) tellMaterial(event Event) {
+	if logger := a.config.Logger; logger != nil {
+		level, hint := slog.LevelWarn, ""
+		attrs := appendCertificate([]slog.Attr{slog.String("rule", event.Rule)}, &event.Certificate)
+		if !event.Certificate.NotAfter.IsZero() {
+			attrs = append(attrs, slog.Time("not_after", event.Certificate.NotAfter.UTC()))
+		}
+		switch event.Outcome { //nolint:exhaustive // the others are not about material
+		case OutcomeExpiring:
+			left := event.Certificate.NotAfter.Sub(event.Time)
+			attrs = append(attrs, slog.Int("days_left", int(left/day)))
+			hint = "put the successor beside it now; callers are refused when it ends"
+		case OutcomeExpired:
+			hint = "callers that rest on it are refused; put its successor in its place"
+		case OutcomeUnchained:
+			hint = "it reaches none of the roots and helps nobody: is its root missing, or was the CA given a new key?"
+		case OutcomeRootless:
+			level, hint = slog.LevelError, "no root is valid now, so every caller of this Chain is refused; put a valid one in, and check this host's clock"
+		}
+		logger.LogAttrs(context.Background(), level, "certauth: "+string(event.Outcome), append(attrs, slog.String("hint", hint))...)
+	}
+	a.observe(context.Background(), event)
+}

@@ -1,0 +1,285 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// told is what was said about the certificates of a configuration.
+type told struct {
+	log   records
+	clock *clock
+	mutex sync.Mutex
+	list  []certauth.Event
+}
+
+// auth makes an Authenticator that reports here.
+func (s *told) auth(t *testing.T, policy certauth.Policy, change ...func(*certauth.Config)) *certauth.Authenticator {
+	t.Helper()
+	config := certauth.Config{
+		Source: fixedSource("s", certauthtest.SelfSigned(t, "stranger").Certificate), Policy: policy, Now: s.clock.now, Logger: s.log.logger(slog.LevelInfo),
+		Observe: func(_ context.Context, e certauth.Event) {
+			s.mutex.Lock()
+			defer s.mutex.Unlock()
+			if e.Request.Method == "" {
+				s.list = append(s.list, e)
+			}
+		},
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	return must(t, config)
+}
+
+// take returns outcome and place of each event since the last call, sorted.
+func (s *told) take() (list []string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for _, e := range s.list {
+		list = append(list, fmt.Sprintf("%s %s", e.Outcome, e.Rule))
+	}
+	s.list = nil
+	slices.Sort(list)
+	return list
+}
+
+const days = 24 * time.Hour
+
+// ending returns a CA whose certificate ends that much after the clock's time.
+func ending(t *testing.T, at *clock, in time.Duration) *certauthtest.CA {
+	t.Helper()
+	now := at.now()
+	return certauthtest.NewCA(t, "Root", certauthtest.Valid(now.AddDate(-5, 0, 0), now.Add(in)))
+}
+
+// finding N4: New said nothing about roots, intermediates and pins that had expired or soon
+// would.
+func TestEnding_NewReportsByThresholds(t *testing.T) {
+	at := newClock()
+	at.nanoseconds.Store(time.Now().Truncate(time.Second).UnixNano()) // X.509 has no fractions
+	for _, tc := range []struct {
+		name string
+		left time.Duration
+		want certauth.Outcome
+		days any
+	}{
+		{"a second more than 30 days", 30*days + time.Second, "", nil},
+		{"30 days", 30 * days, certauth.OutcomeExpiring, 30.0},
+		{"7 days", 7 * days, certauth.OutcomeExpiring, 7.0},
+		{"an hour", time.Hour, certauth.OutcomeExpiring, 0.0},
+		{"its last second", 0, certauth.OutcomeExpiring, 0.0},
+		{"a second ago", -time.Second, certauth.OutcomeExpired, 0.0},
+		{"a year ago", -365 * days, certauth.OutcomeExpired, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			root, good := ending(t, at, tc.left), certauthtest.NewCA(t, "Good")
+			issuing := good.NewIntermediate(t, "Issuing", certauthtest.Valid(root.Certificate.NotBefore, root.Certificate.NotAfter))
+			pin := certauthtest.SelfSigned(t, "pin", certauthtest.Valid(root.Certificate.NotBefore, root.Certificate.NotAfter))
+			s := &told{clock: at}
+			s.auth(t, certauth.Any{
+				certauth.Chain{Roots: certsOf(root, good), Intermediates: certsOf(issuing)}, certauth.Certificates(pin.Certificate),
+			})
+			if tc.want == "" {
+				assert.Empty(t, s.take())
+				assert.Empty(t, s.log.take(t))
+				return
+			}
+			events := slices.Clone(s.list)
+			assert.Equal(t, []string{
+				string(tc.want) + " Policy.Any[0].Chain.Intermediates", string(tc.want) + " Policy.Any[0].Chain.Roots", string(tc.want) + " Policy.Any[1].Certificates",
+			}, s.take())
+			for _, cert := range []*x509.Certificate{root.Certificate, issuing.Certificate, pin.Certificate} {
+				i := slices.IndexFunc(events, func(e certauth.Event) bool { return e.Certificate.Fingerprint == thumbprint(cert) })
+				require.NotEqual(t, -1, i)
+				assert.Equal(t, certauth.CertificateInfo{Fingerprint: thumbprint(cert), Subject: cert.Subject.String(), Verified: true, NotAfter: cert.NotAfter}, events[i].Certificate)
+			}
+			list := s.log.take(t)
+			require.Len(t, list, 3)
+			for i, record := range list {
+				assert.Equal(t, "WARN", record["level"])
+				assert.Equal(t, "certauth: "+string(tc.want), record["msg"])
+				assert.Equal(t, events[i].Rule, record["rule"])
+				assert.Equal(t, events[i].Certificate.Fingerprint, record["fingerprint"])
+				assert.NotEmpty(t, record["hint"])
+				if tc.want == certauth.OutcomeExpiring {
+					assert.Equal(t, tc.days, record["days_left"])
+				}
+			}
+		})
+	}
+}
+
+// finding N4: once a day of traffic the dates are looked at, also where nothing is ever read
+// again; each certificate is reported once for each threshold, and not with each request.
+func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
+	s := &told{clock: newClock()}
+	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 40*days), certauthtest.NewCA(t, "Good"))})
+	seen := map[int][]string{}
+	for d := range 60 {
+		for range 5 {
+			s.clock.advance(days / 5)
+			_, err := auth.Check(request())
+			require.Error(t, err)
+		}
+		if list := s.take(); len(list) > 0 {
+			seen[d+1] = list
+		}
+	}
+	const where = " Policy.Chain.Roots"
+	require.Len(t, seen, 4)
+	for _, want := range []struct {
+		day int
+		is  certauth.Outcome
+	}{{10, certauth.OutcomeExpiring}, {33, certauth.OutcomeExpiring}, {39, certauth.OutcomeExpiring}, {40, certauth.OutcomeExpired}} {
+		got, ok := seen[want.day]
+		if !ok {
+			got = seen[want.day+1] // the check is once a day, not at midnight
+		}
+		assert.Equal(t, []string{string(want.is) + where}, got, "day %d of %v", want.day, seen)
+	}
+}
+
+// finding N4: a reload to an expired root was reported as "reloaded" and no more.
+func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
+	s := &told{clock: newClock()}
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	good := certauthtest.NewCA(t, "Good")
+	require.NoError(t, os.WriteFile(file, good.PEM(), 0o600))
+	auth := s.auth(t, certauth.Chain{Roots: certauth.PEMFile(file)})
+	assert.Empty(t, s.take())
+
+	old := ending(t, s.clock, -days)
+	replaceFile(t, file, old.PEM())
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take())
+	list := s.log.take(t)
+	last := list[len(list)-1]
+	assert.Equal(t, "certauth: rootless", last["msg"])
+	assert.Equal(t, "ERROR", last["level"])
+	assert.NotContains(t, last, "fingerprint")
+
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Empty(t, s.take(), "nothing new")
+	replaceFile(t, file, append(good.PEM(), old.PEM()...))
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"reloaded Policy.Chain.Roots"}, s.take(), "the old one is known")
+	replaceFile(t, file, old.PEM())
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "once more")
+
+	future := certauthtest.NewCA(t, "Tomorrow", certauthtest.Valid(s.clock.now().Add(days), s.clock.now().Add(365*days)))
+	replaceFile(t, file, future.PEM())
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "not valid yet is not valid")
+	s.clock.advance(2 * days)
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Empty(t, s.take())
+}
+
+// finding N4: an intermediate that reaches no root was taken without a word.
+func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
+	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other")
+	policy := root.NewIntermediate(t, "Policy CA")
+	issuing := policy.NewIntermediate(t, "Issuing CA")
+	otherIssuing := other.NewIntermediate(t, "Other Issuing")
+	forged := forge(t, issuing.Certificate, policy.Certificate)
+	roots := certsOf(root)
+	chain := func(roots certauth.CertSource, intermediates ...*x509.Certificate) certauth.Chain {
+		return certauth.Chain{Roots: roots, Intermediates: certauth.Certificates(intermediates...)}
+	}
+	for _, tc := range []struct {
+		name   string
+		policy certauth.Policy
+		want   []*x509.Certificate
+	}{
+		{"all reach it, in any order", chain(roots, issuing.Certificate, policy.Certificate), nil},
+		{"the root itself reaches it", chain(roots, root.Certificate), nil},
+		{"one between is missing", chain(roots, issuing.Certificate), []*x509.Certificate{issuing.Certificate}},
+		{"of another root", chain(roots, policy.Certificate, otherIssuing.Certificate), []*x509.Certificate{otherIssuing.Certificate}},
+		{"of the same name by another key", chain(roots, policy.Certificate, forged), []*x509.Certificate{forged}},
+		{"another root", chain(roots, other.Certificate), []*x509.Certificate{other.Certificate}},
+		{
+			"two chains share the intermediates of both",
+			certauth.Any{chain(roots, policy.Certificate, otherIssuing.Certificate), chain(certsOf(other), policy.Certificate, otherIssuing.Certificate)},
+			nil,
+		},
+		{
+			"two chains share what reaches neither",
+			certauth.Any{chain(roots, issuing.Certificate), chain(certsOf(other), issuing.Certificate)},
+			[]*x509.Certificate{issuing.Certificate},
+		},
+		{
+			"nobody lists the system's roots",
+			certauth.All{chain(certauth.InsecureSystemRoots(), issuing.Certificate), certauth.DNSNames{"a.example"}},
+			nil,
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := &told{clock: newClock()}
+			auth := s.auth(t, tc.policy)
+			var want []string
+			for _, cert := range tc.want {
+				want = append(want, thumbprint(cert))
+			}
+			var got []string
+			for _, e := range s.list {
+				assert.Equal(t, certauth.OutcomeUnchained, e.Outcome)
+				assert.Contains(t, e.Rule, ".Chain.Intermediates")
+				got = append(got, e.Certificate.Fingerprint)
+			}
+			assert.Equal(t, want, got)
+			assert.Len(t, s.log.take(t), len(want))
+			s.take()
+			s.clock.advance(2 * days)
+			_, err := auth.Check(request())
+			require.Error(t, err)
+			assert.Empty(t, s.take(), "said once")
+		})
+	}
+}
+
+func TestEnding_RoutesAndGatesAreLookedAtToo(t *testing.T) {
+	s := &told{clock: newClock()}
+	front := certauthtest.SelfSigned(t, "front", certauthtest.Valid(s.clock.now().AddDate(-1, 0, 0), s.clock.now().Add(days/2)))
+	auth := s.auth(t, newWorld(t).chain(), func(c *certauth.Config) {
+		c.Source = forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.Certificates(front.Certificate))}
+	})
+	events := slices.Clone(s.list)
+	list := s.take()
+	require.Len(t, list, 1)
+	assert.Contains(t, list[0], "expiring Source: ")
+	assert.Contains(t, events[0].Source, "Nginx")
+	auth.Require(certauth.All{certauth.Certificates(front.Certificate)})
+	assert.Equal(t, []string{"expiring Require.All[0].Certificates"}, s.take())
+}
+
+// A hook that panics ends neither New nor a request.
+func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
+	w := newWorld(t)
+	at := newClock()
+	at.nanoseconds.Store(w.leaf.NotAfter.Add(-10 * days).UnixNano())
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s", w.leaf.Certificate), Policy: certauth.Any{certauth.Certificates(w.leaf.Certificate), w.chain()}, Now: at.now,
+		Observe: func(context.Context, certauth.Event) { panic("observe") },
+		Logger:  slog.New(panickyHandler{slog.DiscardHandler}),
+	})
+	at.advance(9*days + time.Hour)
+	_, err := auth.Check(request())
+	assert.NoError(t, err)
+}

@@ -1,0 +1,190 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// refusals is an Authenticator that refuses everybody, and its log.
+type refusals struct {
+	log    records
+	clock  *clock
+	auth   *certauth.Authenticator
+	offers []*x509.Certificate
+	events int
+}
+
+func newRefusals(t *testing.T, policy certauth.Policy, change func(*certauth.Config)) *refusals {
+	t.Helper()
+	s := &refusals{clock: newClock()}
+	config := certauth.Config{
+		Source: certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return s.offers, nil }},
+		Policy: policy, Now: s.clock.now, Logger: s.log.logger(slog.LevelInfo),
+		Observe: func(context.Context, certauth.Event) { s.events++ },
+	}
+	change(&config)
+	s.auth = must(t, config)
+	return s
+}
+
+func (s *refusals) send(t *testing.T, paths ...string) {
+	t.Helper()
+	for _, path := range paths {
+		require.Zero(t, through(t, s.auth.Handler, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody)).ran)
+	}
+}
+
+func unchanged(*certauth.Config) {}
+
+// finding N2: a thousand probes were a thousand records.
+func TestRepeats_AreOneRecordAMinute(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a", "/a", "/a", "/b")
+	list := s.log.take(t)
+	require.Len(t, list, 2, "the first of each kind at once")
+	assert.Equal(t, "/a", list[0]["path"])
+	assert.NotContains(t, list[0], "repeated")
+	assert.Equal(t, "/b", list[1]["path"])
+
+	s.clock.advance(time.Minute - time.Second)
+	s.send(t, "/a")
+	assert.Empty(t, s.log.take(t))
+	assert.Equal(t, 5, s.events, "Observe is told of each")
+
+	s.clock.advance(time.Second)
+	s.send(t, "/a")
+	list = s.log.take(t)
+	require.Len(t, list, 1)
+	assert.EqualValues(t, 3, list[0]["repeated"], "those since the last record")
+	assert.Equal(t, "GET", list[0]["method"], "it is a whole record")
+	s.send(t, "/a")
+	assert.Empty(t, s.log.take(t))
+}
+
+func TestRepeats_TheLastCountIsNotLost(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a", "/a", "/a")
+	require.Len(t, s.log.take(t), 1)
+	s.clock.advance(time.Hour)
+	s.send(t, "/b")
+	list := s.log.take(t)
+	require.Len(t, list, 2, "the next refusal of another kind writes it down")
+	ended := list[0]
+	assert.Equal(t, "WARN", ended["level"])
+	assert.Equal(t, "certauth: denied", ended["msg"])
+	assert.Equal(t, "/a", ended["path"])
+	assert.Equal(t, "certificate_missing", ended["reason"])
+	assert.Equal(t, "Source", ended["rule"])
+	assert.EqualValues(t, 2, ended["repeated"])
+	assert.Equal(t, "/b", list[1]["path"])
+
+	s.send(t, "/a")
+	assert.Empty(t, s.log.take(t), "still one a minute")
+	s.clock.advance(time.Minute)
+	s.send(t, "/b")
+	require.Len(t, s.log.take(t), 2)
+}
+
+// The kinds are told apart by reason, rule, path, and by certificates that are verified:
+// another partner is another record.
+func TestRepeats_WhatTellsThemApart(t *testing.T) {
+	one := newWorld(t)
+	two := one.issue(t)
+	stranger, other := newWorld(t), newWorld(t)
+	s := newRefusals(t, certauth.All{one.chain(), certauth.DNSNames{"orders.partner.example"}}, unchanged)
+	for _, offers := range [][]*x509.Certificate{nil, {one.leaf.Certificate}, {two}, {stranger.leaf.Certificate}, {other.leaf.Certificate}} {
+		s.offers = offers
+		s.send(t, "/a", "/a")
+	}
+	var got []string
+	for _, record := range s.log.take(t) {
+		got = append(got, fmt.Sprint(record["reason"], " ", record["fingerprint"]))
+	}
+	assert.Equal(t, []string{
+		"certificate_missing <nil>", "name_not_allowed " + one.leaf.Thumbprint(), "name_not_allowed " + thumbprint(two),
+		"chain_untrusted " + stranger.leaf.Thumbprint(), // whoever has no certificate of the CA can make any number
+	}, got)
+}
+
+// Paths are the client's text: beyond a number of them they are counted by reason.
+func TestRepeats_KindsAreBounded(t *testing.T) {
+	const kinds, more = 1024, 5000
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	for i := range kinds + more {
+		s.send(t, fmt.Sprintf("/%d", i))
+	}
+	list := s.log.take(t)
+	require.Len(t, list, kinds+1)
+	last := list[kinds]
+	assert.Equal(t, true, last["other_paths"])
+	assert.Equal(t, fmt.Sprintf("/%d", kinds), last["path"])
+	s.clock.advance(time.Minute)
+	s.send(t, "/0")
+	list = s.log.take(t)
+	require.Len(t, list, 2)
+	assert.EqualValues(t, more-1, list[0]["repeated"], "nothing is lost")
+	assert.Equal(t, true, list[0]["other_paths"])
+	assert.Equal(t, "certificate_missing", list[0]["reason"])
+	assert.Equal(t, "/0", list[1]["path"])
+	s.send(t, "/new")
+	require.Len(t, s.log.take(t), 1, "the old ones have made room")
+}
+
+func TestRepeats_AClockThatGoesBackSilencesNothing(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a", "/a")
+	s.log.take(t)
+	s.clock.advance(-time.Hour)
+	s.send(t, "/a")
+	list := s.log.take(t)
+	require.Len(t, list, 1)
+	assert.EqualValues(t, 1, list[0]["repeated"])
+}
+
+func TestRepeats_CanBeLogged(t *testing.T) {
+	for name, change := range map[string]func(*certauth.Config){
+		"refused":  func(c *certauth.Config) { c.LogRepeats = true },
+		"reported": func(c *certauth.Config) { c.LogRepeats, c.InsecureReportOnly = true, true },
+	} {
+		s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, change)
+		for range 3 {
+			through(t, s.auth.Handler, request())
+		}
+		assert.Len(t, s.log.take(t), 3, name)
+	}
+}
+
+// Refusals are logged by many requests at a time.
+func TestRepeats_CountsAreExactUnderConcurrency(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, func(c *certauth.Config) { c.Observe = nil })
+	const callers, each = 8, 50
+	done := make(chan struct{})
+	for range callers {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for range each {
+				s.auth.Handler(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/a", nil))
+			}
+		}()
+	}
+	for range callers {
+		<-done
+	}
+	require.Len(t, s.log.take(t), 1)
+	s.clock.advance(time.Minute)
+	s.send(t, "/a")
+	list := s.log.take(t)
+	require.Len(t, list, 1)
+	assert.EqualValues(t, callers*each-1, list[0]["repeated"])
+}
