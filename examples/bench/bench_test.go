@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
 // asProgram makes the test binary the program, for the tests that start servers.
@@ -47,7 +49,9 @@ func TestHandlers_LetInTheClientAlone(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				handler, err := newHandler(name, m)
 				require.NoError(t, err)
-				server := httptest.NewServer(handler)
+				server := httptest.NewUnstartedServer(handler)
+				server.Config.ConnContext = certauth.ConnContext
+				server.Start()
 				defer server.Close()
 				address := strings.TrimPrefix(server.URL, "http://")
 				requireAnswers(t, slices.Contains(open, name), address, partner, stranger)
