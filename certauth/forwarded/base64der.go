@@ -183,7 +183,15 @@ func isEscapedBase64(front string) bool {
 		front = front[:at] // where it was cut
 	}
 	text, err := url.PathUnescape(front)
-	return err == nil && text != front && strings.TrimFunc(text, func(r rune) bool { return r < 0x80 && isBase64(byte(r)) || r == '=' || r == '\n' || r == '\r' }) == ""
+	if err != nil || text == front {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; !isBase64(c) && c != '=' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // isPairs reports whether an equals sign stands between other text: in base64 it is at the

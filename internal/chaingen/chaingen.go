@@ -133,7 +133,7 @@ func (g *Generator) Chain(number int) (Chain, error) {
 }
 
 func (m *maker) ca(who string, at int, key *ecdsa.PrivateKey) *entity {
-	return &entity{who: who, subject: m.subject(who, at), key: key, identifier: []byte{byte(at), 1, 2, 3}}
+	return &entity{who: who, subject: m.subject(who, at), key: key, identifier: []byte{byte(at), 1, 2, 3}} //nolint:gosec // at most ten
 }
 
 // issue makes the certificate of an entity: by a parent, with that many CAs above and below.
@@ -195,7 +195,7 @@ func (m *maker) identify(e, by *entity, template *x509.Certificate) {
 	named := by.identifier
 	switch {
 	case m.one(60):
-		named = []byte{0xFF, byte(m.IntN(100))}
+		named = []byte{0xFF, byte(m.IntN(100))} //nolint:gosec // at most 99
 		m.note("%s names another key identifier", e.who)
 	case m.one(10) || named == nil:
 		return

@@ -35,13 +35,13 @@ func (m *maker) caExtensions(e *entity, template *x509.Certificate, below int) {
 		m.note("%s is no CA", e.who)
 	case 2, 3:
 		if below > 0 {
-			add(true, tlv(0x30, isCA, tlv(2, []byte{byte(below - 1)})), 2, 5, 29, 19)
+			add(true, tlv(0x30, isCA, tlv(2, []byte{byte(below - 1)})), 2, 5, 29, 19) //nolint:gosec // at most five
 			m.note("%s allows one CA too few", e.who)
 			break
 		}
 		fallthrough
 	case 4, 5, 6:
-		add(true, tlv(0x30, isCA, tlv(2, []byte{byte(below)})), 2, 5, 29, 19)
+		add(true, tlv(0x30, isCA, tlv(2, []byte{byte(below)})), 2, 5, 29, 19) //nolint:gosec // at most five
 		m.note("%s has a path length", e.who)
 	default:
 		add(true, tlv(0x30, isCA), 2, 5, 29, 19)
@@ -152,7 +152,7 @@ func tlv(tag byte, parts ...[]byte) []byte {
 	case n < 0x100:
 		return append([]byte{tag, 0x81, byte(n)}, content...)
 	}
-	return append([]byte{tag, 0x82, byte(n >> 8), byte(n)}, content...)
+	return append([]byte{tag, 0x82, byte(n >> 8), byte(n)}, content...) //nolint:gosec // see above
 }
 
 func octets(content []byte) []byte { return tlv(4, content) }
