@@ -108,17 +108,7 @@ func refusedFor(o opinion, words string) bool { return strings.Contains(o.refuse
 // CERTAUTH_EXHAUSTIVE=1 asks for ten times as many.
 func TestChain_DecidesAsOpenSSLDoes(t *testing.T) {
 	requireOpenSSL(t)
-	seed := rand.Uint64()
-	if text := os.Getenv("CERTAUTH_SEED"); text != "" {
-		given, err := strconv.ParseUint(text, 10, 64)
-		require.NoError(t, err)
-		seed = given
-	}
-	count := 200
-	if os.Getenv("CERTAUTH_EXHAUSTIVE") == "1" {
-		count = 2000
-	}
-	t.Logf("CERTAUTH_SEED=%d repeats these %d chains", seed, count)
+	seed, count := chainSeed(t)
 	generator, err := chaingen.New(seed)
 	require.NoError(t, err)
 	opinions := make([]opinion, count)
@@ -151,6 +141,22 @@ func TestChain_DecidesAsOpenSSLDoes(t *testing.T) {
 	t.Logf("both accept %d, both refuse %d; accepted here alone %d, by openssl alone %d", both, neither, here, there)
 	assert.Greater(t, both, count/8, "too few chains are in order to say anything")
 	assert.Greater(t, neither, count/8, "too few chains are out of order to say anything")
+}
+
+// chainSeed is that of CERTAUTH_SEED or a new one, and how many chains there are to be.
+func chainSeed(t *testing.T) (seed uint64, count int) {
+	t.Helper()
+	seed, count = rand.Uint64(), 200
+	if text := os.Getenv("CERTAUTH_SEED"); text != "" {
+		given, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+		seed = given
+	}
+	if os.Getenv("CERTAUTH_EXHAUSTIVE") == "1" {
+		count = 2000
+	}
+	t.Logf("CERTAUTH_SEED=%d repeats these %d chains", seed, count)
+	return seed, count
 }
 
 // ourOpinion asks with the CAs configured, or with them sent along.

@@ -143,12 +143,19 @@ func (m *maker) constraints(who string) []byte {
 func (m *maker) base(who string) []byte {
 	switch m.IntN(10) {
 	case 0, 1:
-		return tlv(0x82, []byte(m.pick(hostBases)))
+		base := m.pick(hostBases)
+		if base[0] == '.' {
+			m.note("%s constrains DNS names with a dot in front", who)
+		}
+		return tlv(0x82, []byte(base))
 	case 2:
+		m.note("%s constrains e-mail addresses", who)
 		return tlv(0x81, []byte(m.pick(mailBases)))
 	case 3:
+		m.note("%s constrains URIs", who)
 		return tlv(0x86, []byte(m.pick(uriBases)))
 	case 4:
+		m.note("%s constrains IP addresses", who)
 		return tlv(0x87, []byte(m.pick(addressBases)))
 	case 5:
 		m.note("%s constrains user principal names", who)
@@ -157,6 +164,7 @@ func (m *maker) base(who string) []byte {
 		m.note("%s constrains registered IDs", who)
 		return registeredID
 	}
+	m.note("%s constrains directory names", who)
 	organization := attribute{idO, utf8String, "Partner Works"}
 	switch m.IntN(4) {
 	case 0:
