@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/prefix"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
@@ -145,7 +146,46 @@ func (r *altRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
 	have := r.have(&e.facts.names.alt)
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
+	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
+	if len(have) == 0 {
+		noSuchName(refused, e.facts, r.what, r.form)
+	}
+	return refused
+}
+
+// noSuchName says where the certificate has its names instead, in words only: a rule reads
+// one type of alternative names and no other place.
+func noSuchName(refused *Error, f *facts, what string, form int) {
+	var elsewhere []string
+	hint := "ask the CA for a certificate with that alternative name"
+	switch mails, common := f.names.subject.Values(dn.OIDEmailAddress), f.names.subject.Values(dn.OIDCommonName); {
+	case form == san.RFC822Name && len(mails) > 0:
+		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
+		hint = "an e-mail address in the subject is not read: ask the CA for it as an alternative name, or name the whole with Subject"
+	case len(common) > 0 && form != san.RFC822Name:
+		elsewhere = append(elsewhere, "common name "+quoteList(common))
+		hint = "the common name is not read as a " + what + ": ask the CA for an alternative name, or use CommonNames"
+	}
+	for _, other := range []struct {
+		what  string
+		names []string
+		form  int
+	}{
+		{"DNS names", f.names.alt.DNS, san.DNSName},
+		{"e-mail addresses", f.names.alt.Emails, san.RFC822Name},
+		{"URIs", f.names.alt.URIs, san.URI},
+		{"user principal names", f.names.alt.UPNs, san.OtherName},
+	} {
+		if other.form != form && len(other.names) > 0 {
+			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
+		}
+	}
+	refused.Hint = "the certificate is trusted, and has no " + what + " among its alternative names; " + hint
+	if len(elsewhere) > 0 {
+		refused.Err = fmt.Errorf("no %s among the alternative names; it has %s", what, clip(strings.Join(elsewhere, ", "), maxDetail/2))
+	} else {
+		refused.Err = fmt.Errorf("no %s among the alternative names", what)
+	}
 }
 
 func all(names []string, valid func(string) bool) bool {
@@ -199,7 +239,11 @@ func (r *ipRule) refusal(e *evaluation) *Error {
 	for _, address := range e.facts.names.alt.IPs {
 		have = append(have, address.String())
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
+	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
+	if len(have) == 0 {
+		noSuchName(refused, e.facts, "IP address", san.IPAddress)
+	}
+	return refused
 }
 
 func (r *ipRule) describe(p *printer) {

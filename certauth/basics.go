@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -14,7 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
@@ -59,13 +62,56 @@ func checkSize(cert *x509.Certificate) error {
 
 // checkForm holds for every leaf, and for every CA that was sent along.
 func checkForm(cert *x509.Certificate) error {
+	const fine = "the header is fine; the certificate has to be issued anew"
 	switch {
+	case cert.Version == 0: // a source handed it on unread
+		return unread(cert)
 	case cert.Version != 3:
-		return fmt.Errorf("X.509 version %d, want 3", cert.Version)
+		return &formError{
+			fmt.Errorf("X.509 version %d, want 3", cert.Version),
+			fine + " with extensions, which make it version 3: plain openssl x509 -req makes version 1, so add -extfile with extendedKeyUsage=clientAuth",
+		}
 	case cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0:
-		return errors.New("serial number is not positive")
+		return &formError{errors.New("serial number is not positive"), fine + " with a positive serial number (RFC 5280, section 4.1.2.2)"}
 	}
-	return checkKey(cert)
+	if err := checkKey(cert); err != nil {
+		if isPSSKey(cert) {
+			err = errors.New("public key for RSA-PSS alone (id-RSASSA-PSS) is not supported")
+		}
+		return &formError{err, fine + " with a key that is supported: RSA of 2048 to 8192 bits (rsaEncryption), P-256, P-384, P-521 or Ed25519"}
+	}
+	return nil
+}
+
+// formError is what is wrong with a certificate whatever the policy, and what helps.
+type formError struct {
+	err  error
+	hint string
+}
+
+func (e *formError) Error() string { return e.err.Error() }
+
+// unread says why crypto/x509 did not read a certificate that is framed as one.
+func unread(cert *x509.Certificate) error {
+	_, err := x509.ParseCertificate(cert.Raw)
+	if err == nil {
+		return errors.New("not parsed")
+	}
+	return &formError{
+		errors.New("the certificate cannot be read: " + quote(err.Error())),
+		"the header is fine, the certificate in it has to be issued anew: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows what is in it"),
+	}
+}
+
+// isPSSKey reports whether the key is marked for RSA-PSS alone (RFC 4055, section 1.2).
+func isPSSKey(cert *x509.Certificate) bool {
+	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
+	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
+	if !ok {
+		return false
+	}
+	algorithm, _, ok := der.Read(key.Content)
+	return ok && bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
 }
 
 // checkKey is the list of public keys that are ever handed to a signature check: known,

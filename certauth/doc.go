@@ -41,8 +41,10 @@
 // operator gets an [*Error] in the log, in Config.Observe and in Config.Deny:
 //
 //	Reason                                  class of errors.Is           look at
-//	certificate_missing                     ErrMissing                   the front end's mode, excluded paths, plain HTTP
-//	certificate_malformed                   ErrMalformed                 is the source the front end in use?
+//	certificate_missing                     ErrMissing                   the front end's mode, excluded paths, plain HTTP;
+//	                                                                     a probe needs an entry in Config.Exclusions
+//	certificate_malformed                   ErrMalformed                 the hint: another front end's form, or a
+//	                                                                     certificate that has to be issued anew
 //	source_untrusted                        ErrSourceUntrusted           who else can reach this port
 //	front_end_unverified,                   ErrUntrusted                 the front end's own log; roots, intermediates,
 //	chain_untrusted, pin_mismatch,                                       pins, renewals, clocks
@@ -50,14 +52,17 @@
 //	certificate_expired,
 //	certificate_not_yet_valid
 //	certificate_revoked                     ErrRevoked                   the partner's CA
-//	revocation_unknown,                     ErrRevocationUnavailable     responders and lists
-//	revocation_unavailable
+//	revocation_unknown,                     ErrRevocationUnavailable     the evidence that the detail names; responders
+//	revocation_unavailable                                               and lists
 //	issuer_, name_, extension_, key_,       ErrNotAllowed                the rule in Error.Rule
 //	lifetime_not_allowed,
 //	certificate_denied, policy_refused
 //	not_configured                          ErrNotConfigured             start-up errors
 //	overloaded                              ErrOverloaded                who sends so many new certificates
 //	request_canceled, internal_error        ErrInternal                  the log
+//
+// The detail of an Error names the certificate of the chain and the property of it that is
+// refused; the Hint is the one step that helps.
 //
 // "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
 // only the first lets a request through, without an identity.

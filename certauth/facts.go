@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"crypto/x509"
+	"errors"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -100,16 +101,22 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	}
 	presented, at, err := usable(presented)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, "Source", "certificate %d: %w", at, err)
+		refused := refusal(ReasonCertificateMalformed, "Source", "certificate %d: %w", at, err)
+		if unfit, ok := errors.AsType[*formError](err); ok {
+			refused.Hint = unfit.hint
+		}
+		return nil, refused
 	}
 	leaf := presented[0]
 	subject, err := dn.Parse(leaf.RawSubject)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, "Source", "subject: %w", err)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "subject: %w", err).
+			withHint("the header is fine; the subject of the certificate cannot be read, and it has to be issued anew")
 	}
 	alt, err := san.Of(leaf)
 	if err != nil {
-		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err)
+		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err).
+			withHint("the header is fine; the alternative names of the certificate cannot be read, and it has to be issued anew")
 	}
 	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), names: certNames{subject: subject, alt: alt}}
 	f.presented.held.Store(&sent{certs: presented})

@@ -196,7 +196,7 @@ func TestPinSource_FileEnvironmentAndFunction(t *testing.T) {
 		{"typed nil", certauth.PublicKeysFrom(certauth.PinFunc(nil)), []string{"Policy.PublicKeysFrom: nil source"}},
 		{"a variable that is not set", certauth.ThumbprintsFrom(certauth.PinEnv("PINS_NONE")), []string{`Policy.ThumbprintsFrom: environment variable "PINS_NONE": not set or empty`}},
 		{"a variable of separators", certauth.ThumbprintsFrom(environment("PINS_4", ",;")), []string{`Policy.ThumbprintsFrom: environment variable "PINS_4": pin: empty`}},
-		{"a bad pin", certauth.ThumbprintsSHA1From(environment("PINS_5", sha1+","+pin)), []string{`Policy.ThumbprintsSHA1From: environment variable "PINS_5": pin[1]: 32 bytes, want 20`}},
+		{"a bad pin", certauth.ThumbprintsSHA1From(environment("PINS_5", sha1+","+pin)), []string{`Policy.ThumbprintsSHA1From: environment variable "PINS_5": pin[1]: 32 bytes, want 20 (SHA-256 needs Thumbprints)`}},
 		{"a function without pins", certauth.PublicKeysFrom(function()), []string{"Policy.PublicKeysFrom: function: pin: empty"}},
 		{"a function that panics", certauth.PublicKeysFrom(certauth.PinFunc(func(context.Context) ([]string, error) { panic("vault") })), []string{"Policy.PublicKeysFrom: panic: vault"}},
 		{"an error of the function", certauth.PublicKeysFrom(certauth.PinFunc(func(context.Context) ([]string, error) { return []string{key}, os.ErrPermission })), []string{"Policy.PublicKeysFrom: permission denied"}},

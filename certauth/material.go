@@ -9,7 +9,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -72,6 +74,9 @@ func InsecureSystemRoots() CertSource { return systemRoots{} }
 
 func (p PEM) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
 	certs, err := certpem.Parse(p)
+	if err != nil && looksLikePath(string(p)) {
+		err = fmt.Errorf("%s is a path, not PEM text; use PEMFile", quote(string(p)))
+	}
 	return certs, sha256.Sum256(p), err
 }
 
@@ -171,7 +176,24 @@ func fileError(name string, err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(name) {
+		if directory, unknown := os.Getwd(); unknown == nil {
+			return fmt.Errorf("file %s: %w (the working directory is %s)", quote(name), err, quote(directory))
+		}
+	}
 	return fmt.Errorf("file %s: %w", quote(name), err)
+}
+
+// looksLikePath reports whether a text is meant as the name of a file.
+func looksLikePath(text string) bool {
+	if len(text) > 4096 || strings.ContainsAny(text, "\r\n") || logtext.LooksSecret(text) || strings.HasPrefix(text, "@") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(text)) {
+	case ".pem", ".crt", ".cer", ".der", ".txt":
+		return true
+	}
+	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~/") || len(text) > 2 && text[1:3] == `:\`
 }
 
 // lineError is an error of the operator's own function as one short line.

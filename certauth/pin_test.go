@@ -138,12 +138,12 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 	sha1 := sha1Pin(leaf)
 	runMisconfigured(t, []misconfigured{
 		{"SHA-1 among SHA-256", certauth.Thumbprints{pin, sha1}, []string{"Policy.Thumbprints[1]: 20 bytes, want 32 (SHA-1 needs ThumbprintsSHA1)"}},
-		{"SHA-256 among SHA-1", certauth.ThumbprintsSHA1{pin}, []string{"Policy.ThumbprintsSHA1[0]: 32 bytes, want 20"}},
+		{"SHA-256 among SHA-1", certauth.ThumbprintsSHA1{pin}, []string{"Policy.ThumbprintsSHA1[0]: 32 bytes, want 20 (SHA-256 needs Thumbprints)"}},
 		{"20 bytes for a public key", certauth.All{certauth.Certificates(leaf), certauth.PublicKeys{sha1}}, []string{"Policy.All[1].PublicKeys[0]: 20 bytes, want 32"}},
 		{"a byte too few", certauth.Thumbprints{pin[2:]}, []string{"Policy.Thumbprints[0]: 31 bytes, want 32"}},
 		{"a byte too many", certauth.Thumbprints{pin + "00"}, []string{"Policy.Thumbprints[0]: 33 bytes, want 32"}},
 		{"half a byte", certauth.Thumbprints{pin + "0"}, []string{"Policy.Thumbprints[0]: not whole bytes in hex"}},
-		{"base64 for a thumbprint", certauth.Thumbprints{spkiPin(leaf)}, []string{"Policy.Thumbprints[0]: not whole bytes in hex"}},
+		{"base64 for a thumbprint", certauth.Thumbprints{spkiPin(leaf)}, []string{"Policy.Thumbprints[0]: base64 of 32 bytes; Thumbprints are written in hex, and base64 is the form of PublicKeys, the hash of a public key"}},
 		{"an empty entry", certauth.Thumbprints{pin, " "}, []string{"Policy.Thumbprints[1]: empty pin"}},
 		{"an empty list", certauth.Thumbprints{}, []string{"Policy.Thumbprints: empty"}},
 		{"a nil list", certauth.PublicKeys(nil), []string{"Policy.PublicKeys: empty"}},

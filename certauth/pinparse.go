@@ -19,6 +19,9 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 	if trimmed == "" {
 		return nil, errors.New("empty pin")
 	}
+	if err := otherThanPin(kind, trimmed); err != nil {
+		return nil, err
+	}
 	pin, err := hexPin(trimmed)
 	if err != nil && kind.base64 {
 		var decodeErr error
@@ -37,9 +40,36 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 	return pin, nil
 }
 
+// otherThanPin recognises what is pasted in the place of a pin, so that the mistake says so.
+// None of it is ever a pin.
+func otherThanPin(kind pinKind, text string) error {
+	switch lower := strings.ToLower(text); {
+	case strings.HasPrefix(text, "@Microsoft.KeyVault("):
+		return errors.New("a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
+	case strings.Contains(lower, "fingerprint="):
+		return errors.New("the output of openssl x509 -fingerprint; the pin is what stands behind the equals sign")
+	case strings.HasPrefix(lower, "sha256/"), strings.HasPrefix(lower, "sha256:"), strings.HasPrefix(lower, "pin-sha256="):
+		return errors.New("has the name of the hash in front; the pin is what stands behind it")
+	case strings.Contains(text, "-----BEGIN"):
+		return errors.New("PEM, not a pin; Certificates takes the certificate itself")
+	}
+	if kind.base64 || strings.ContainsAny(text, ": ") {
+		return nil
+	}
+	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
+		if pin, err := encoding.DecodeString(text); err == nil && (len(pin) == sha256.Size || len(pin) == sha1.Size) {
+			return fmt.Errorf("base64 of %d bytes; %s are written in hex, and base64 is the form of PublicKeys, the hash of a public key", len(pin), kind.name)
+		}
+	}
+	return nil
+}
+
 func wrongLength(kind pinKind, n int) error {
 	if n == sha1.Size && kind.name == pinThumbprint.name {
 		return fmt.Errorf("%d bytes, want %d (SHA-1 needs ThumbprintsSHA1)", n, kind.size)
+	}
+	if n == sha256.Size && kind.name == pinThumbprintSHA1.name {
+		return fmt.Errorf("%d bytes, want %d (SHA-256 needs Thumbprints)", n, kind.size)
 	}
 	return fmt.Errorf("%d bytes, want %d", n, kind.size)
 }

@@ -74,7 +74,7 @@ type reasonInfo struct {
 func (r Reason) info() reasonInfo {
 	switch r {
 	case ReasonCertificateMissing:
-		return reasonInfo{ErrMissing, 10, "is the front end set to require a client certificate, on this path too?"}
+		return reasonInfo{ErrMissing, 10, "is the front end set to require a client certificate, on this path too? A probe or a public path needs an entry in Config.Exclusions with its method and path"}
 	case ReasonCertificateMalformed:
 		return reasonInfo{ErrMalformed, 20, "does the source name the front end that wrote the header?"}
 	case ReasonSourceUntrusted:

@@ -188,7 +188,8 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 func (r *attributeRule) refusal(e *evaluation) *Error {
 	have, n := e.facts.names.subject.Values(r.oid), e.facts.names.subject.Count(r.oid)
 	if r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have))
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have)).
+			withHint("which of them is the caller's name the certificate does not say; Active Directory writes folders as CN too (CN=Jo Doe,CN=Users,DC=corp): name the whole with Subject, or the account with UPNs")
 	}
 	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 }

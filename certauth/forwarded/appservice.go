@@ -60,7 +60,7 @@ const (
 	nameARRClientCert      = "X-ARR-ClientCert"
 	variableSiteName       = "WEBSITE_SITE_NAME"
 	variableInstanceID     = "WEBSITE_INSTANCE_ID"
-	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; over plain HTTP and from internal callers there is never a certificate"
+	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; over plain HTTP and from internal callers there is never a certificate: a probe needs an entry in Config.Exclusions with its method and path"
 )
 
 // Prepare implements [certauth.PreparedSource].

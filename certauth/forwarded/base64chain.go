@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	dertlv "github.com/seed2886b8ae/go-certauth/internal/der"
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 const (
@@ -109,7 +108,7 @@ func parseDER(der []byte) (*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, fmt.Errorf("not one certificate: %s", logtext.Quote(err.Error()))
+		return nil, parseError{"not one certificate", der, err}
 	}
 	return cert, nil
 }

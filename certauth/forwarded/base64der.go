@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 )
 
 // maxLeafHeader bounds a header that carries one certificate, in bytes, before anything
@@ -63,7 +65,7 @@ func parseBase64DER(der []byte) (*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return nil, parseError{err}
+		return nil, parseError{"base64, but not of one certificate", der, err}
 	}
 	return cert, nil
 }
@@ -83,10 +85,21 @@ func beginsAsCertificate(der []byte) bool {
 const sequenceTag = 0x30
 
 // parseError is what the parser says, quoted when somebody reads it.
-type parseError struct{ err error }
+type parseError struct {
+	says string // of what may be no certificate
+	der  []byte
+	err  error
+}
 
 func (e parseError) Error() string {
-	return "base64, but not of one certificate: " + logtext.Quote(e.err.Error())
+	says := e.says
+	if parsefault.Help(e.err) != "" {
+		says = "the certificate cannot be read"
+		if subject := parsefault.Subject(e.der); subject != "" {
+			says = "the certificate of " + subject + " cannot be read"
+		}
+	}
+	return says + ": " + logtext.Quote(e.err.Error())
 }
 
 // startsAsBase64 looks at the beginning: of what is no base64 at all nothing is decoded.
@@ -138,6 +151,8 @@ func resembles(value string) string {
 	value = value[:min(len(value), maxLeafHeader)]
 	front := value[:min(len(value), 512)]
 	switch {
+	case strings.HasPrefix(value, "-----BEGIN+"):
+		return "it looks like form-encoded PEM, with plus signs for spaces; it has to be percent-encoded"
 	case strings.HasPrefix(value, "-----BEGIN "):
 		return "it looks like PEM"
 	case strings.HasPrefix(value, "-----BEGIN%20"), strings.HasPrefix(value, "%2D"), strings.HasPrefix(value, "%2d"):
@@ -154,10 +169,29 @@ func resembles(value string) string {
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(front, " "):
 		return "it holds spaces: was a plus sign decoded as one on the way?"
+	case front != "" && front[0] == sequenceDigit && isEscapedBase64(front):
+		return "it looks like percent-encoded base64 without the markers of PEM, as old versions of Traefik send it"
 	case (strings.Contains(front, "-") || strings.Contains(front, "_")) && strings.Trim(value, "-_=") != "":
 		return "it looks like base64url"
 	}
 	return ""
+}
+
+// isEscapedBase64 reports whether the text is base64 with percent-encoding, of line ends too.
+func isEscapedBase64(front string) bool {
+	if at := strings.LastIndexByte(front, '%'); at >= 0 && at > len(front)-3 {
+		front = front[:at] // where it was cut
+	}
+	text, err := url.PathUnescape(front)
+	if err != nil || text == front {
+		return false
+	}
+	for i := range len(text) {
+		if c := text[i]; !isBase64(c) && c != '=' && c != '\n' && c != '\r' {
+			return false
+		}
+	}
+	return true
 }
 
 // isPairs reports whether an equals sign stands between other text: in base64 it is at the

@@ -75,7 +75,7 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 	}
 	if l.missing == "" {
-		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "?"
+		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "? A probe or a public path needs an entry in Config.Exclusions with its method and path"
 	}
 	l.chain = l.chain.prepared()
 	s := &reader{layout: l, logger: env.Logger, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
@@ -221,7 +221,7 @@ func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) 
 		o.Add(value)
 	}
 	if err := s.chain.offer(header, &o); err != nil {
-		return certauth.Offer{}, s.malformed(err, s.hint(leaf))
+		return certauth.Offer{}, s.malformed(err, s.hint(leaf, nil))
 	}
 	return o, nil
 }
@@ -233,7 +233,7 @@ func (s *reader) Decode(o certauth.Offer, screen func([]byte) error) (certauth.P
 		return certauth.Presented{}, refusal.error
 	}
 	if err != nil {
-		return certauth.Presented{}, s.malformed(err, s.hint(o.Text(0)))
+		return certauth.Presented{}, s.malformed(err, s.hint(o.Text(0), err))
 	}
 	if refused := s.judge(o, certs[0]); refused != nil {
 		return certauth.Presented{}, refused

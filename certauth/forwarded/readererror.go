@@ -3,8 +3,10 @@ package forwarded
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
@@ -71,6 +73,7 @@ type headerError struct {
 }
 
 func (e headerError) Error() string { return e.header + ": " + e.err.Error() }
+func (e headerError) Unwrap() error { return e.err }
 
 type lengthError struct {
 	header   string
@@ -81,10 +84,27 @@ func (e lengthError) Error() string {
 	return fmt.Sprintf("%s: %d bytes, want at most %d", e.header, e.n, e.limit)
 }
 
-func (s *reader) hint(value string) string {
+// hint is the next step where the value could not be read. Where it holds a certificate in
+// the right form, the front end is set up well and the certificate is at fault.
+func (s *reader) hint(value string, err error) string {
+	if unread, ok := errors.AsType[parseError](err); ok {
+		if help := parsefault.Help(unread.err); help != "" {
+			return "the header is fine, the certificate in it has to be issued anew: " + help
+		}
+	}
 	hint := s.formHint
-	if form := resembles(value); form != "" {
+	form := resembles(value)
+	if form == "" && !strings.Contains(s.form, "base64") && isBase64Certificate(value) {
+		form = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"
+	}
+	if form != "" {
 		hint += "; " + form
 	}
 	return hint
+}
+
+// isBase64Certificate reports whether the value is base64 of what is framed as a certificate.
+func isBase64Certificate(value string) bool {
+	der, err := base64DER(value)
+	return err == nil && beginsAsCertificate(der)
 }

@@ -7,6 +7,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 )
 
 // MaxBundle bounds the size of a bundle in bytes. The public web's whole trust store
@@ -32,6 +36,9 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if IsDER(bundle) {
 		return nil, errors.New("this is DER, want PEM (openssl x509 -inform der)")
 	}
+	if err := otherText(bundle); err != nil {
+		return nil, err
+	}
 	// Every marker counts, also one that does not start its line, as behind a byte order
 	// mark: encoding/pem does not see that block.
 	want := bytes.Count(bundle, begin)
@@ -47,7 +54,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("block %d is not a certificate", len(certs))
+			return nil, unread(len(certs), block.Bytes, err)
 		}
 		certs = append(certs, cert)
 	}
@@ -58,4 +65,47 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		return nil, errors.New("no certificate")
 	}
 	return certs, nil
+}
+
+// unread names the block and its subject: a bundle of a hundred roots has one that is old.
+func unread(at int, der []byte, err error) error {
+	help := parsefault.Help(err)
+	if help == "" {
+		return fmt.Errorf("block %d is not a certificate: %s", at, logtext.Quote(err.Error()))
+	}
+	who := ""
+	if subject := parsefault.Subject(der); subject != "" {
+		who = " (" + subject + ")"
+	}
+	return fmt.Errorf("block %d%s cannot be read: %s: %s; take the block out, or have the certificate issued anew", at, who, logtext.Quote(err.Error()), help)
+}
+
+// otherText recognises what settings, shells and editors make of PEM.
+func otherText(bundle []byte) error {
+	front := string(bundle[:min(len(bundle), 256)])
+	switch begins := strings.TrimSpace(front); {
+	case isUTF16(bundle):
+		return errors.New("this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8 or ASCII (Out-File -Encoding ascii)")
+	case strings.HasPrefix(begins, "@Microsoft.KeyVault("):
+		return errors.New("this is a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
+	case strings.HasPrefix(begins, "LS0tLS1CRUdJTi"):
+		return errors.New("this is base64 of PEM; decode it first")
+	case strings.HasPrefix(begins, "MII"):
+		return errors.New("this is base64 without the markers of PEM; put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it, on lines of their own")
+	case bytes.Contains(bundle, []byte(`-----\n`)) || bytes.Contains(bundle, []byte(`-----\r\n`)):
+		return errors.New(`its line ends are written as a backslash and an n, as in JSON; replace them by real line ends, in an application setting too`)
+	case bytes.HasPrefix(bundle, begin) && !bytes.ContainsAny(bytes.TrimSpace(bundle), "\r\n"):
+		return errors.New("it is all on one line; a setting or a variable lost the line ends: keep them, or store base64 of the PEM and decode it")
+	}
+	return nil
+}
+
+// isUTF16 reports whether the text begins with a byte order mark of UTF-16, or with an ASCII
+// character in it.
+func isUTF16(text []byte) bool {
+	if len(text) < 2 {
+		return false
+	}
+	a, b := text[0], text[1]
+	return a == 0xFF && b == 0xFE || a == 0xFE && b == 0xFF || a == '-' && b == 0 || a == 0 && b == '-'
 }
