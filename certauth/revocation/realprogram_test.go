@@ -215,7 +215,10 @@ func countLate() (observe func(context.Context, certauth.Event), late func() int
 // it be, with a machine that is busy.
 func newChecker(t *testing.T, config revocation.Config) *revocation.Checker {
 	t.Helper()
-	config.MaxWait, config.HTTP.OCSPTimeout, config.HTTP.CRLTimeout = unhurried, unhurried, unhurried
+	config.MaxWait = unhurried
+	if config.Fetcher == nil { // which has bounds of its own
+		config.HTTP.OCSPTimeout, config.HTTP.CRLTimeout = unhurried, unhurried
+	}
 	checker, err := revocation.New(config)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, checker.Close()) })
