@@ -16,6 +16,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -1141,6 +1142,31 @@ func TestREADME_EverySnippetIsCompiled(t *testing.T) {
 	assert.Less(t, slices.Index(lines, "package main"), 15, "a program on the first screen")
 	assert.Contains(t, string(readme), "go run ./examples/quickstart")
 	assert.Contains(t, string(readme), "go test ./...")
+}
+
+// A finding that a test names can be looked up.
+func TestFindings_EachThatATestNamesIsInTheList(t *testing.T) {
+	list, err := os.ReadFile(".github/FINDINGS.md")
+	require.NoError(t, err)
+	named := regexp.MustCompile(`\bfindings? [TSRCKN][0-9]+(?:(?:, | and )[TSRCKN][0-9]+)*`)
+	id := regexp.MustCompile(`[TSRCKN][0-9]+`)
+	seen := map[string]bool{}
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		for _, comment := range named.FindAll(content, -1) {
+			for _, one := range id.FindAll(comment, -1) {
+				seen[string(one)] = true
+			}
+		}
+		return err
+	}))
+	assert.Greater(t, len(seen), 60)
+	for one := range seen {
+		assert.Contains(t, string(list), "**"+one+"**")
+	}
 }
 
 // What the README's tables name exists, and every reason is in its table.
