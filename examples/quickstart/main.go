@@ -30,6 +30,7 @@ const next = `
 Read next: README.md, for sources, policies and reasons.
            go doc ./certauth/forwarded AppService, for what must be true of your site.
            go doc ./certauth/revocation, for what is asked about revoked certificates.
+           go doc ./certauth/outbound, for the application's own certificate.
 `
 
 func main() {
@@ -56,9 +57,11 @@ func main() {
 // quickstart starts everything, prints the table, and returns how much of it is wrong.
 func quickstart(ctx context.Context, tb certauthtest.TB, out io.Writer) int {
 	tb.Helper()
+	say(tb, out, "Making CAs and certificates, starting a service, a front end, a responder and two partners ...\n\n")
 	w := newWorld(tb, nil)
 	say(tb, out, intro)
 	wrong := play(ctx, tb, out, w, w.rows())
+	wrong += playOwn(ctx, tb, out, newCaller(ctx, tb).rows(tb))
 	say(tb, out, next)
 	return wrong
 }

@@ -27,7 +27,16 @@ func TestQuickstart_EveryRowIsAsWanted(t *testing.T) {
 	assert.Zero(t, wrong, out.String())
 	assert.Contains(t, out.String(), "27 of 27 rows are as wanted")
 	assert.Contains(t, out.String(), "All 17 refusals with 401 have the same body")
+	assert.Contains(t, out.String(), "4 of 4 rows are as wanted")
 	assert.NotContains(t, out.String(), "WRONG")
+}
+
+func TestPlayOwn_ABrokenExpectationIsReported(t *testing.T) {
+	rows := newCaller(t.Context(), t).rows(t)[:1]
+	rows[0].want = "nobody"
+	var out bytes.Buffer
+	assert.Equal(t, 1, playOwn(t.Context(), t, &out, rows))
+	assert.Regexp(t, `(?m)^WRONG +1 `, out.String())
 }
 
 // A checker that cannot fail proves nothing.

@@ -119,10 +119,15 @@ func (w *world) rotate(tb certauthtest.TB) {
 func (w *world) write(tb certauthtest.TB, name string, content []byte) string {
 	tb.Helper()
 	path := filepath.Join(w.dir, name)
+	writeFile(tb, path, content)
+	return path
+}
+
+func writeFile(tb certauthtest.TB, path string, content []byte) {
+	tb.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		tb.Fatalf("write: %v", err)
 	}
-	return path
 }
 
 func tempDir(tb certauthtest.TB) string {

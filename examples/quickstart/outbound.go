@@ -1,0 +1,173 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"text/tabwriter"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+)
+
+const otherDirection = `
+The other direction: the application calls partners with a client certificate of its own (package outbound).
+
+`
+
+// ownRow is one thing that happens to the application's own certificate.
+type ownRow struct {
+	what string
+	want string
+	do   func(ctx context.Context) string
+}
+
+// caller is an application that calls two partners: one that trusts its CA, and one that
+// trusts another.
+type caller struct {
+	ca                *certauthtest.CA
+	file              string
+	own               *outbound.Certificate
+	client            *http.Client
+	partner, stranger *httptest.Server
+	late              atomic.Int64 // how far the application's clock is ahead
+}
+
+func newCaller(ctx context.Context, tb certauthtest.TB) *caller {
+	tb.Helper()
+	servers, other := certauthtest.NewCA(tb, "Servers' CA"), certauthtest.NewCA(tb, "Another CA")
+	c := &caller{ca: certauthtest.NewCA(tb, "Application's CA"), file: filepath.Join(tempDir(tb), "own.pem")}
+	c.partner, c.stranger = newPartner(tb, servers, c.ca), newPartner(tb, servers, other)
+	c.renew(tb, "the first certificate")
+	roots := filepath.Join(filepath.Dir(c.file), "roots.pem")
+	writeFile(tb, roots, servers.PEM())
+	own, err := outbound.Open(ctx, outbound.Config{
+		Source: outbound.File{Path: c.file}, ServerRoots: outbound.File{Path: roots},
+		Now: func() time.Time { return time.Now().Add(time.Duration(c.late.Load())) }, // a clock that can be set ahead
+	})
+	if err != nil {
+		tb.Fatalf("outbound: %v", err)
+	}
+	tb.Cleanup(func() { _ = own.Close() })
+	transport, err := own.Transport(nil)
+	if err != nil {
+		tb.Fatalf("outbound: %v", err)
+	}
+	c.own, c.client = own, &http.Client{Transport: transport, Timeout: patience}
+	return c
+}
+
+// newPartner is a server that wants a client certificate of a CA, and answers with its name.
+func newPartner(tb certauthtest.TB, servers, clients *certauthtest.CA) *httptest.Server {
+	tb.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName) //nolint:gosec // G705: for nobody but the row
+	}))
+	trusted := x509.NewCertPool()
+	trusted.AddCert(clients.Certificate)
+	certificate := servers.Issue(tb, "partner", certauthtest.IP("127.0.0.1"), certauthtest.Usage(x509.ExtKeyUsageServerAuth))
+	server.TLS = &tls.Config{
+		Certificates: []tls.Certificate{certificate.TLS()}, ClientAuth: tls.RequireAndVerifyClientCert,
+		ClientCAs: trusted, MinVersion: tls.VersionTLS12,
+	}
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // a refused handshake is a row
+	server.StartTLS()
+	tb.Cleanup(server.Close)
+	return server
+}
+
+// renew puts a new certificate into the file, under a temporary name first.
+func (c *caller) renew(tb certauthtest.TB, name string, change ...certauthtest.Template) {
+	tb.Helper()
+	issued := c.ca.Issue(tb, name, change...)
+	writeFile(tb, c.file+".new", append(issued.PEM(), issued.KeyPEM(tb)...))
+	if err := os.Rename(c.file+".new", c.file); err != nil {
+		tb.Fatalf("rename: %v", err)
+	}
+}
+
+// call returns whom the server took the application for, or the reason that there was no
+// answer.
+func (c *caller) call(ctx context.Context, server *httptest.Server) string {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
+	if err != nil {
+		return err.Error()
+	}
+	response, err := c.client.Do(request)
+	if err != nil {
+		if known, ok := errors.AsType[*outbound.Error](err); ok {
+			return string(known.Reason)
+		}
+		return err.Error()
+	}
+	defer response.Body.Close()
+	name, err := io.ReadAll(response.Body)
+	return cmp.Or(string(name), fmt.Sprint(err))
+}
+
+// rotate calls a hundred times and renews the certificate after the half of them.
+func (c *caller) rotate(ctx context.Context, tb certauthtest.TB) string {
+	tb.Helper()
+	seen := map[string]int{}
+	for i := range 100 {
+		if i == 50 {
+			c.renew(tb, "the second certificate")
+			if err := c.own.Reload(ctx); err != nil {
+				return err.Error()
+			}
+		}
+		seen[c.call(ctx, c.partner)]++
+	}
+	return fmt.Sprintf("%d by the first, %d by the second", seen["the first certificate"], seen["the second certificate"])
+}
+
+func (c *caller) rows(tb certauthtest.TB) []ownRow {
+	tb.Helper()
+	return []ownRow{
+		{"calls a partner", "the first certificate", func(ctx context.Context) string { return c.call(ctx, c.partner) }},
+		{"100 calls over HTTP/2, renewed in the middle", "50 by the first, 50 by the second", func(ctx context.Context) string { return c.rotate(ctx, tb) }},
+		{"calls a partner who trusts another CA", string(outbound.ReasonRefusedUnknownCA), func(ctx context.Context) string { return c.call(ctx, c.stranger) }},
+		{"its certificate has expired since", string(outbound.ReasonCertificateExpired), func(ctx context.Context) string {
+			now := time.Now()
+			c.renew(tb, "the third certificate", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour)))
+			if err := c.own.Reload(ctx); err != nil {
+				return err.Error()
+			}
+			c.late.Store(int64(90 * time.Minute))
+			return c.call(ctx, c.partner)
+		}},
+	}
+}
+
+// playOwn prints a line for each row and returns how many are not as wanted.
+func playOwn(ctx context.Context, tb certauthtest.TB, out io.Writer, rows []ownRow) (wrong int) {
+	tb.Helper()
+	say(tb, out, otherDirection)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	say(tb, table, "\t\tWHAT THE APPLICATION DOES\tTHE PARTNER SAW, OR WHY NOT\tWANTED\n")
+	for i, row := range rows {
+		mark, got := "ok", row.do(ctx)
+		if got != row.want {
+			mark = "WRONG"
+			wrong++
+		}
+		say(tb, table, "%s\t%d\t%s\t%s\t%s\n", mark, i+1, row.what, got, row.want)
+	}
+	if err := table.Flush(); err != nil {
+		tb.Fatalf("print: %v", err)
+	}
+	say(tb, out, "\n%d of %d rows are as wanted. No connection went on without the certificate.\n", len(rows)-wrong, len(rows))
+	return wrong
+}
