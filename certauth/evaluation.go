@@ -88,6 +88,8 @@ func (e *evaluation) walk(r rule, rest int) *Error {
 		return e.walkAll(r, rest)
 	case namedRule:
 		return e.walkBefore(r.part, pending{role: r.name, next: rest})
+	case serverAuthRule:
+		return e.walk(r.part, rest)
 	case *anyRule:
 		if !r.plain {
 			return e.walkAny(r, rest)
@@ -127,6 +129,8 @@ func isComposite(r rule) bool {
 	switch r := r.(type) {
 	case allRule, namedRule:
 		return true
+	case serverAuthRule:
+		return isComposite(r.part)
 	case *anyRule:
 		return !r.plain
 	}
