@@ -5,6 +5,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +211,9 @@ func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 		"an EDI party name and an X.400 address":  {asn1.RawValue{Tag: 5, IsCompound: true}, ""},
 		"a number that no form of RFC 5280 bears": {altName(11, "a"), ""},
 	} {
+		if tc.asks == "IPs" && !onGo126() {
+			continue // crypto/x509 reads no certificate with it from Go 1.27 on
+		}
 		names := append([]asn1.RawValue{tc.odd}, good...)
 		if !strings.Contains(tc.asks, "URIs") {
 			names = append(names, altName(6, "spiffe://a.example/a"))
@@ -362,3 +366,7 @@ func TestAltNames_StaticErrors(t *testing.T) {
 		"Policy.All[4].Emails: empty", "Policy.All[5].IPs: empty", "Policy.All[6].UPNs: empty",
 	}}})
 }
+
+// onGo126 reports whether crypto/x509 is that of Go 1.26, which differs from the next in what
+// it reads.
+func onGo126() bool { return strings.HasPrefix(runtime.Version(), "go1.26") }

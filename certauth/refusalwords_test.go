@@ -155,6 +155,9 @@ func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
 	}
 	for _, tc := range rows {
 		t.Run(tc.name, func(t *testing.T) {
+			if strings.Contains(tc.name, "BIT STRING") && !onGo126() {
+				t.Skip("crypto/x509 reads it from Go 1.27 on")
+			}
 			ways := []func() (certauth.Source, map[string]string){tc.send}
 			if tc.der != nil {
 				ways = []func() (certauth.Source, map[string]string){
