@@ -2,7 +2,6 @@ package certauth
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
@@ -377,84 +376,4 @@ func (e *evaluation) clear() {
 
 func panicked(path string, value any) *Error {
 	return refusal(ReasonInternalError, path, "panic: %s", clip(fmt.Sprint(value), maxDetail))
-}
-
-// identity returns who the caller is, after the policy has accepted. Requests with the same
-// certificate and the same outcome share one; whatever differs makes another.
-func (e *evaluation) identity() *Identity {
-	if known := e.facts.handedOut(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
-		return known
-	}
-	id := e.newIdentity(&e.established)
-	e.facts.handOut(id)
-	return id
-}
-
-// newIdentity copies what was established.
-func (e *evaluation) newIdentity(found *established) *Identity {
-	v := &verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
-		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched,
-	}}
-	id := &Identity{
-		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.sourceName,
-		Matched: slices.Clone(found.roles), verdict: v,
-	}
-	if found.revocation != nil {
-		id.Revocation = *found.revocation
-		own := id.Revocation
-		v.revocation = &own
-	}
-	for _, chain := range found.chains {
-		id.Chains = append(id.Chains, slices.Clone(chain.certs))
-	}
-	return id
-}
-
-func (s *established) same(known *established) bool {
-	if s.vouched != known.vouched || len(s.roles) != len(known.roles) || len(s.chains) != len(known.chains) || !sameRevocation(s.revocation, known.revocation) {
-		return false
-	}
-	for i, chain := range s.chains {
-		if chain != known.chains[i] {
-			return false
-		}
-	}
-	return slices.Equal(s.roles, known.roles)
-}
-
-func sameRevocation(a, b *Revocation) bool { return a == b || a != nil && b != nil && *a == *b }
-
-// sameRevocation reports whether the exported field is what was found.
-func (id *Identity) sameRevocation() bool {
-	if found := id.verdict.revocation; found != nil {
-		return id.Revocation == *found
-	}
-	return id.Revocation == Revocation{}
-}
-
-// intact reports whether nobody has changed the identity since it was handed out first.
-func (id *Identity) intact() bool {
-	v := id.verdict
-	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !id.sameRevocation() || len(id.Chains) != len(v.chains) ||
-		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.sent.certs) {
-		return false
-	}
-	for i, chain := range v.chains {
-		if !sameCertificates(id.Chains[i], chain.certs) {
-			return false
-		}
-	}
-	return true
-}
-
-func sameCertificates(a, b []*x509.Certificate) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
