@@ -1114,8 +1114,10 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	assert.ErrorIs(t, &certauth.Error{}, certauth.ErrInternal)
 }
 
-// Every Go snippet of the README stands, word for word, in a file that the tests compile.
-func TestREADME_EverySnippetIsCompiled(t *testing.T) {
+// snippetsAreCompiled checks that every Go snippet of a document stands, word for word, in a
+// file that the tests compile, and returns the text.
+func snippetsAreCompiled(t *testing.T, document string, atLeast int) string {
+	t.Helper()
 	words := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	var compiled []string
 	for _, pattern := range []string{"certauth/example*_test.go", "certauth/*/example*_test.go", "examples/*/*.go"} {
@@ -1127,21 +1129,30 @@ func TestREADME_EverySnippetIsCompiled(t *testing.T) {
 			compiled = append(compiled, words(string(content)))
 		}
 	}
-	readme, err := os.ReadFile("README.md")
+	text, err := os.ReadFile(document)
 	require.NoError(t, err)
-	blocks := strings.Split(string(readme), "```go\n")
-	require.Greater(t, len(blocks), 2, "snippets")
+	blocks := strings.Split(string(text), "```go\n")
+	require.Greater(t, len(blocks), atLeast, "snippets")
 	for _, block := range blocks[1:] {
 		snippet, _, closed := strings.Cut(block, "\n```")
 		require.True(t, closed)
 		// The comment of a program's package is for its own folder.
 		assert.True(t, slices.ContainsFunc(compiled, func(file string) bool { return strings.Contains(file, words(snippet)) }), snippet)
 	}
-	lines := strings.Split(string(readme), "\n")
+	return string(text)
+}
+
+func TestRunbook_EverySnippetIsCompiled(t *testing.T) {
+	snippetsAreCompiled(t, ".github/RUNBOOK.md", 2)
+}
+
+func TestREADME_EverySnippetIsCompiled(t *testing.T) {
+	readme := snippetsAreCompiled(t, "README.md", 2)
+	lines := strings.Split(readme, "\n")
 	assert.LessOrEqual(t, len(lines), 200)
 	assert.Less(t, slices.Index(lines, "package main"), 15, "a program on the first screen")
-	assert.Contains(t, string(readme), "go run ./examples/quickstart")
-	assert.Contains(t, string(readme), "go test ./...")
+	assert.Contains(t, readme, "go run ./examples/quickstart")
+	assert.Contains(t, readme, "go test ./...")
 }
 
 // A finding that a test names can be looked up.

@@ -1,0 +1,72 @@
+package certauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+// withDenied adds the emergency list, which is empty on other days. What cannot be read in it
+// is an error of New.
+func withDenied(policy certauth.Policy) certauth.Policy {
+	denied := certauth.Denied{PublicKeys: strings.Fields(os.Getenv("DENIED_KEYS"))}
+	if list := os.Getenv("DENIED_CERTIFICATES"); list != "" {
+		for entry := range strings.SplitSeq(list, ";") { // "<serial> <issuer>"
+			serial, issuer, _ := strings.Cut(strings.TrimSpace(entry), " ")
+			denied.Serials = append(denied.Serials, certauth.IssuerSerial{Issuer: issuer, Serial: serial})
+		}
+	}
+	if len(denied.PublicKeys)+len(denied.Serials) == 0 {
+		return policy
+	}
+	return certauth.All{policy, denied}
+}
+
+// A policy with a list for emergencies, which a setting fills.
+func ExampleDenied_emergency() {
+	world := newExampleWorld()
+	defer world.close()
+	_ = os.Setenv("DENIED_CERTIFICATES", world.partner.SerialNumber.Text(16)+" CN=Partner Root,O=certauthtest")
+	defer func() { _ = os.Unsetenv("DENIED_CERTIFICATES") }()
+
+	policy := certauth.All{
+		certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
+		certauth.DNSNames{"orders.partner.example"},
+	}
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{}, Policy: withDenied(policy)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(auth)
+	// Output is not compared: it has today's dates.
+}
+
+// A signal that reads everything again now.
+func ExampleAuthenticator_Reload_signal() {
+	reloadOn := func(ctx context.Context, auth *certauth.Authenticator, own *outbound.Certificate, checker *revocation.Checker, logger *slog.Logger) {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGHUP)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-again:
+				if err := errors.Join(auth.Reload(ctx), own.Reload(ctx), checker.Refresh(ctx)); err != nil {
+					logger.ErrorContext(ctx, "reload", "error", err)
+				}
+			}
+		}
+	}
+	_ = reloadOn
+}
