@@ -1199,3 +1199,33 @@ func TestREADME_NamesWhatExists(t *testing.T) {
 		assert.True(t, known[match[1]], match[0])
 	}
 }
+
+// The walks through the code name functions and files that are there, each function in its file.
+func TestContributing_TheWalksNameWhatIsThere(t *testing.T) {
+	text, err := os.ReadFile(".github/CONTRIBUTING.md")
+	require.NoError(t, err)
+	declared := map[string]bool{} // "file function"
+	names := map[string]bool{}
+	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "internal/socket"} {
+		files, err := filepath.Glob(folder + "/*.go")
+		require.NoError(t, err)
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			names[filepath.Base(name)] = true
+			for _, d := range file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok {
+					declared[filepath.Base(name)+" "+f.Name.Name] = true
+				}
+			}
+		}
+	}
+	for _, match := range regexp.MustCompile(`[a-z_]+\.go\b`).FindAllString(string(text), -1) {
+		assert.True(t, names[match], match)
+	}
+	walks := regexp.MustCompile("`(?:[A-Za-z]+\\.)?([A-Za-z]+)` \\((?:forwarded/)?([a-z]+\\.go)\\)").FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(walks), 12)
+	for _, match := range walks {
+		assert.True(t, declared[match[2]+" "+match[1]], match[0])
+	}
+}
