@@ -1136,6 +1136,10 @@ func snippetsAreCompiled(t *testing.T, document string, atLeast int) string {
 	for _, block := range blocks[1:] {
 		snippet, _, closed := strings.Cut(block, "\n```")
 		require.True(t, closed)
+		if strings.HasPrefix(snippet, "package ") { // to be copied as it is
+			_, err := parser.ParseFile(token.NewFileSet(), document, snippet, parser.SkipObjectResolution)
+			assert.NoError(t, err)
+		}
 		// The comment of a program's package is for its own folder.
 		assert.True(t, slices.ContainsFunc(compiled, func(file string) bool { return strings.Contains(file, words(snippet)) }), snippet)
 	}

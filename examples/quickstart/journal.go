@@ -21,10 +21,10 @@ type journal struct {
 func (j *journal) observe(_ context.Context, event certauth.Event) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	switch event.Outcome {
-	case certauth.OutcomeReloaded, certauth.OutcomeKept:
+	if event.Request == (certauth.RequestInfo{}) {
 		return // about a file, not about a request
-	case certauth.OutcomeAccepted:
+	}
+	if event.Outcome == certauth.OutcomeAccepted {
 		j.who = nameOf(event.Identity)
 		if event.Revocation.Status == certauth.RevocationWaived {
 			j.who += ", unchecked"

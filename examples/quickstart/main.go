@@ -31,6 +31,7 @@ Read next: README.md, for sources, policies and reasons.
            go doc ./certauth/forwarded AppService, for what must be true of your site.
            go doc ./certauth/revocation, for what is asked about revoked certificates.
            go doc ./certauth/outbound, for the application's own certificate.
+           .github/RUNBOOK.md, for renewals, emergencies and outages.
 `
 
 func main() {
@@ -57,11 +58,15 @@ func main() {
 // quickstart starts everything, prints the table, and returns how much of it is wrong.
 func quickstart(ctx context.Context, tb certauthtest.TB, out io.Writer) int {
 	tb.Helper()
-	say(tb, out, "Making CAs and certificates, starting a service, a front end, a responder and two partners ...\n\n")
+	say(tb, out, "Making CAs and certificates, and starting a service, a front end and a responder ...\n")
 	w := newWorld(tb, nil)
+	say(tb, out, "Starting two partners and the application that calls them ...\n")
+	own := newCaller(ctx, tb)
+	rows := w.rows()
+	say(tb, out, "Making %d calls ...\n\n", len(rows))
 	say(tb, out, intro)
-	wrong := play(ctx, tb, out, w, w.rows())
-	wrong += playOwn(ctx, tb, out, newCaller(ctx, tb).rows(tb))
+	wrong := play(ctx, tb, out, w, rows)
+	wrong += playOwn(ctx, tb, out, own.rows(tb))
 	say(tb, out, next)
 	return wrong
 }

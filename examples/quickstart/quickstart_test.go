@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
 func TestQuickstart_EveryRowIsAsWanted(t *testing.T) {
@@ -37,6 +38,25 @@ func TestPlayOwn_ABrokenExpectationIsReported(t *testing.T) {
 	var out bytes.Buffer
 	assert.Equal(t, 1, playOwn(t.Context(), t, &out, rows))
 	assert.Regexp(t, `(?m)^WRONG +1 `, out.String())
+}
+
+// Traffic that cannot fail proves nothing either.
+func TestUnderTraffic_ACallThatFailsIsReported(t *testing.T) {
+	c := newCaller(t.Context(), t)
+	got := c.underTraffic(t.Context(), func() { assert.NoError(t, c.own.Close()) })
+	assert.Equal(t, string(outbound.ReasonClosed), got)
+}
+
+// News of the configuration's own certificates is not about the last request.
+func TestJournal_KeepsWhatIsAboutARequest(t *testing.T) {
+	j := &journal{}
+	refused := certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonNameNotAllowed}, Request: certauth.RequestInfo{Method: "GET"}}
+	j.observe(t.Context(), refused)
+	for _, about := range []certauth.Outcome{certauth.OutcomeReloaded, certauth.OutcomeKept, certauth.OutcomeExpiring, certauth.OutcomeUnchained} {
+		j.observe(t.Context(), certauth.Event{Outcome: about})
+	}
+	reason, _ := j.entry()
+	assert.Equal(t, certauth.ReasonNameNotAllowed, reason)
 }
 
 // A checker that cannot fail proves nothing.
