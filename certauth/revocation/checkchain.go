@@ -115,6 +115,9 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], nil, now); j.err == nil {
 			c.meetPresented(ctx, j.record.authority, chain[i+1:])
+			if j.record.isOutdated() {
+				c.makePlan(j.record, chain[i])
+			}
 			c.start(j, now)
 		}
 	}
@@ -180,7 +183,7 @@ func (c *Checker) lacksLists(chain []*x509.Certificate, judged []judgement) bool
 // lacksList reports whether the operator's lists may say something about a certificate, and
 // none that has been read does.
 func (c *Checker) lacksList(r *record) bool {
-	if r.sources == OCSPOnly || !c.local.serves(r.authority) {
+	if r.plan.Load().sources == OCSPOnly || !c.local.serves(r.authority) {
 		return false
 	}
 	terms := c.terms(c.config.Now())
@@ -212,6 +215,9 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, by
 		if len(above) > 1 {
 			c.meetKin(known.authority, above)
 		}
+		if known.isOutdated() {
+			c.makePlan(known, cert)
+		}
 		return known, nil
 	}
 	if by == nil {
@@ -236,8 +242,8 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		return
 	}
 	j.flight = c.asking(r, anything)
-	if j.flight == nil && j.result.Status == Unavailable {
-		j.err = ErrClosed
+	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
+		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
 	}
 }
 
@@ -273,9 +279,17 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 		v = c.judge(j.record, c.config.Now())
 	}
 	j.result, j.err = v.result, v.err
+	if v.result.Stale && !v.settled && wasNotAsked(waitErr) { // StaleGrace is for who was asked and did not answer
+		j.result, j.err = Result{StaleRevoked: v.result.StaleRevoked}, ErrNotFresh
+	}
 	if j.err != nil && waitErr != nil {
 		j.err = waitErr
 	}
+}
+
+// wasNotAsked reports whether an attempt ended, or was left, before anybody could answer.
+func wasNotAsked(err error) bool {
+	return errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded) || errors.Is(err, context.Canceled)
 }
 
 // delegateCheck is how the certificate of a responder is looked up in the CRLs of its CA,

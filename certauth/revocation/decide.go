@@ -49,13 +49,13 @@ func (c *Checker) accepts(j *judgement) bool {
 	case j.record == nil && !errors.Is(j.err, ErrNoSource):
 		return false // a certificate that cannot be read is not one without evidence
 	}
-	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.noSource != nil && !j.record.names)
+	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.plan.Load().noSource != nil && !j.record.names)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
 }
 
 // whyAccepted tells a certificate that names nobody to ask from one that nobody answered for.
 func whyAccepted(j *judgement) string {
-	if j.record == nil || j.record.noSource != nil {
+	if j.record == nil || j.record.plan.Load().noSource != nil {
 		return "no source to ask"
 	}
 	return "no evidence"
@@ -74,7 +74,7 @@ func (c *Checker) refused(depth int, j *judgement) error {
 		which += ", issued by " + nameText(j.record.authority.cert().RawSubject)
 	}
 	err := fmt.Errorf("%s: %w", which, why)
-	if r := j.record; r != nil && r.noSource == nil && r.unused != "" {
+	if r := j.record; r != nil && r.plan.Load().noSource == nil && r.unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.unused)
 	}
 	return withAdvice(err)

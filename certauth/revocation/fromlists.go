@@ -33,7 +33,7 @@ type listsWord struct {
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the
-// operator's, then those of its distribution points. Revoked ends it; Good takes lists
+// operator's, then those of its distribution points. Revoked for good ends it; Good takes lists
 // that together answer for every reason (RFC 5280, section 6.3.3). changes is when a list
 // begins to count that does not yet.
 func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says listsWord, changes time.Time) {
@@ -44,11 +44,12 @@ func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says lis
 	}
 	terms := c.terms(now)
 	t := tally{err: errNothing, kept: kept}
-	if c.tallyLists(&t, r, &terms) { // one says revoked
+	if c.tallyLists(&t, r, &terms) { // one says revoked for good
 		says.kept = t.kept
 		says.result = *says.kept
 		return says, t.changes
 	}
+	kept = t.kept
 	if t.covered != AllReasons {
 		for _, g := range t.graced {
 			t.add(g.result, g.list, true, &r.who, &terms)
@@ -68,7 +69,7 @@ func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says lis
 	return says, t.changes
 }
 
-// tallyLists looks into the lists, and reports whether one says revoked.
+// tallyLists looks into the lists, and reports whether one says revoked for good.
 func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false
@@ -129,7 +130,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		}
 		e.keep(&result)
 		t.kept = e.revoked
-		return true
+		return result.revokedForGood() // a newer list may lift a hold
 	case stale && err == nil && result.Status == Good:
 		t.graced = append(t.graced, graced{result, l})
 	case err == nil && result.Status == Good, errors.Is(err, ErrCRLIncomplete):

@@ -211,8 +211,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 		if err != nil {
 			return nil, err
 		}
-	} else if seen := l.newest.Load(); seen != nil && seen.counts(now, c.skew) && sameExtension(seen.point, base.base.pointDER) &&
-		base.standing().compare(seen.standing) < 0 {
+	} else if seen := l.newest.Load(); seen != nil && sameExtension(seen.point, base.base.pointDER) &&
+		base.standing().compare(seen.standing) < 0 && (seen.counts(now, c.skew) || c.notOver(base, now) != nil) {
 		return nil, ErrRollback
 	}
 	next := &loadedList{crl: base, base: base, fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified}
@@ -225,18 +225,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 
 // listFromStore uses what the store holds, if it verifies and is news.
 func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner) bool {
-	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL)
+	der, ok := c.takeFromStore(ctx, l, by)
 	if !ok {
-		return false
-	}
-	if len(der) > c.config.MaxListBytes {
-		c.storeLies(ctx, ErrTooLarge)
-		return false
-	}
-	if old := l.current.Load(); old != nil && !isNews(old, der) {
-		return false
-	}
-	if by.hand.take(len(der)) != nil {
 		return false
 	}
 	response := inHand{Response: Response{Body: der}}
@@ -252,6 +242,34 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 	}
 	c.stats.storeHits.Add(1)
 	return true
+}
+
+// takeFromStore reads a list that is news and counts it among those in hand. One list of a
+// partner is read at a time; who cannot wait for that, as long as for the store itself, asks
+// the network.
+func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner) ([]byte, bool) {
+	if c.config.Store == nil {
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, min(storeTimeoutCRL, c.config.MaxWait/4))
+	defer cancel()
+	select {
+	case by.hand.stored <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false
+	}
+	der, ok := c.fromStore(ctx, listKey(l), storeTimeoutCRL, func() { <-by.hand.stored })
+	if !ok {
+		return nil, false
+	}
+	if len(der) > c.config.MaxListBytes {
+		c.storeLies(ctx, ErrTooLarge)
+		return nil, false
+	}
+	if old := l.current.Load(); old != nil && !isNews(old, der) {
+		return nil, false
+	}
+	return der, by.hand.take(len(der)) == nil
 }
 
 // isNews spares the building of what is in memory already.

@@ -17,12 +17,12 @@ func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *author
 
 // mayReplace is rule C9. A list of another scope does not take the place of one that counts
 // ([ErrCRLScope]); one whose time has not come takes none. One that has run out, or that a
-// wrong clock has let in, keeps no other out.
+// wrong clock has let in, keeps none out that counts.
 func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
 	if err := c.begun(next, now); err != nil {
 		return err
 	}
-	if err := old.CheckNewer(next); err != nil && c.notOver(old, now) == nil {
+	if err := old.CheckNewer(next); err != nil && (c.notOver(old, now) == nil || c.notOver(next, now) != nil) {
 		return err
 	}
 	return nil

@@ -86,6 +86,8 @@ type localList struct {
 	told   bool      // that the delta continues no list
 	err    error
 	gone   bool // from its directory, or set aside
+
+	incomplete bool // a delta is to be fetched
 }
 
 func newLocalLists(c *Checker) *localLists {
@@ -119,7 +121,7 @@ func (m *localLists) current(now time.Time) bool {
 	if !m.any() {
 		return true
 	}
-	return m.isRecent(now) && m.view.Load() != nil && m.overdue.Load() == nil
+	return m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
 }
 
 // listsOf is the lists of a CA, whichever of its keys has signed them; nil for one whose

@@ -20,8 +20,8 @@ import (
 )
 
 // reading begins to bring every source up to date, or joins who does: it ends with the files.
-// The URLs have flights of their own, so that one that hangs keeps nobody from what the others
-// say.
+// The URLs have flights of their own, those of deltas included, so that one that hangs keeps
+// nobody from what the others say.
 func (m *localLists) reading() *flight {
 	return m.checker.crew.join(&m.mu, &m.flight, m.read)
 }
@@ -40,13 +40,16 @@ func (m *localLists) read(ctx context.Context) error {
 	}
 	m.swap(ctx)
 	m.complain(ctx, failed)
-	var urls []*flight
+	var alone []*flight
 	for _, s := range sources {
-		if s.list.URL != "" {
-			urls = append(urls, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
+		switch {
+		case s.list.URL != "":
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
+		case len(m.incomplete(s)) > 0:
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.complete(ctx, s) }))
 		}
 	}
-	for _, f := range urls { // a moment, for those who wait for the news
+	for _, f := range alone { // a moment, for those who wait for the news
 		if f != nil {
 			f.waitAMoment(ctx)
 		}
@@ -427,6 +430,12 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	if !c.wantsDelta(base, freshest{}) || c.config.IgnoreCertificateURLs {
 		return m.refine(ctx, l)
 	}
+	if s.list.URL == "" {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		l.incomplete = true
+		return nil
+	}
 	m.swap(ctx)
 	return m.refine(ctx, l)
 }
@@ -473,13 +482,24 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, b
 
 // refine completes a list that counts already by its delta.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
-	c, held := m.checker, l.loaded
+	c := m.checker
+	m.mu.Lock()
+	held, by := l.loaded, l.by
+	l.incomplete = false
+	m.mu.Unlock()
+	if held == nil { // set aside meanwhile
+		return nil
+	}
 	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.gate.operator(), l.by[0], freshest{})
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.gate.operator(), by[0], freshest{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if l.loaded != held { // another list is there by now, and is completed for itself
+		return nil
+	}
 	grows := next.crl.Size() - held.crl.Size()
 	if err := c.makeRoom(grows, nil, c.gate.operator(), c.config.Now()); err != nil {
+		l.incomplete = held.url == "" // tried again at the next reading
 		return err
 	}
 	if held.url != "" {
@@ -488,6 +508,40 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.bytes.Add(int64(grows))
 	l.loaded = &next
 	return nil
+}
+
+// incomplete are the lists of a source of files whose deltas have not been looked for.
+func (m *localLists) incomplete(s *localSource) (lists []*localList) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range s.lists {
+		if l.incomplete {
+			lists = append(lists, l)
+		}
+	}
+	return lists
+}
+
+// complete is the flight of the deltas of a source of files. They are fetched side by side: the
+// files of a directory may be of several partners.
+func (m *localLists) complete(ctx context.Context, s *localSource) error {
+	ctx, cancel := context.WithTimeout(ctx, flightLimit)
+	defer cancel()
+	lists := m.incomplete(s)
+	ended := make(chan error, len(lists))
+	for _, l := range lists {
+		go func() {
+			err := guarded(func() error { return m.refine(ctx, l) })
+			m.swap(ctx)
+			ended <- err
+		}()
+	}
+	var failed error
+	for range lists {
+		failed = errors.Join(failed, <-ended)
+	}
+	m.complain(ctx, failed)
+	return failed
 }
 
 // parse returns the list and those of Issuers that it is of: the one whose name it bears, or

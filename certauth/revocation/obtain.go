@@ -41,7 +41,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
 	var first, second attempt
-	switch r.sources {
+	switch r.plan.Load().sources {
 	case OCSPOnly:
 		first = ocsp()
 	case CRLOnly:
@@ -110,7 +110,8 @@ func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, 
 
 // tried takes an attempt into account, and reports whether that changes anything.
 func (e *evidence) tried(f setback, done bool, now time.Time) bool {
-	if held := e.heldByList(); held != nil {
+	// A failure has a pause of its own, which is shorter.
+	if held := e.heldByList(); held != nil && (done || f.until.IsZero()) {
 		again := *held
 		again.RefreshAfter = now.Add(softHold)
 		e.revoked = &again

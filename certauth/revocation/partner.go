@@ -142,15 +142,16 @@ func (g *gate) endPauses(ctx context.Context) {
 }
 
 // hand bounds the lists of one partner that are in hand: from the first byte of the body
-// until the index is built. One is built at a time.
+// until the index is built. One is built at a time, and one read from the store.
 type hand struct {
 	most     int64
 	held     atomic.Int64
 	building chan struct{}
+	stored   chan struct{} // to read a list from the store, whose size nobody knows before
 }
 
 func (h *hand) init(most int) {
-	h.most, h.building = int64(most), make(chan struct{}, 1)
+	h.most, h.building, h.stored = int64(most), make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
 // take reserves bytes. What does not fit is refused at once: who waited with a part of a list

@@ -94,14 +94,12 @@ type record struct {
 
 	responders []responder
 	lists      []*remoteList
-	sources    Sources
-	noSource   error    // why nobody can be asked, nil if somebody can
-	fixed      *verdict // where nothing can change it, nil for most
-	names      bool     // somebody to ask, whether or not that can be used
-	unused     string   // what it names that cannot be asked, in words
+	names      bool   // somebody to ask, whether or not that can be used
+	unused     string // what it names that cannot be asked, in words
 	exempt     string
 
 	// Everything below changes while requests read it.
+	plan    atomic.Pointer[plan]
 	state   atomic.Pointer[state]
 	used    atomic.Int64 // Unix seconds
 	evicted atomic.Bool
@@ -111,6 +109,18 @@ type record struct {
 	mu     sync.Mutex
 	flight *flight
 }
+
+// plan is who can be asked about a certificate. It depends on the keys that are known of its CA:
+// the operator may have lists of any of them.
+type plan struct {
+	sources  Sources
+	noSource error    // why nobody can be asked, nil if somebody can
+	fixed    *verdict // where nothing can change it, nil for most
+	kin      int      // how many further keys were known
+}
+
+// isOutdated reports whether another key of the CA has been met since the plan was made.
+func (r *record) isOutdated() bool { return len(r.authority.kinNow()) != r.plan.Load().kin }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
@@ -150,17 +160,26 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate, b
 		r.lists = c.remote.of(r.authority, cert, who.points)
 	}
 	r.responders = c.respondersFor(cert, r.authority)
+	c.makePlan(r, cert)
+	return r, nil
+}
+
+// makePlan looks for who can be asked now. A verdict that rests on the plan before holds no more.
+func (c *Checker) makePlan(r *record, cert *x509.Certificate) {
+	next := plan{kin: len(r.authority.kinNow())}
 	var none bool
-	if r.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
-		r.noSource = c.sourceless(cert, r.unused)
+	if next.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
+		next.noSource = c.sourceless(cert, r.unused)
 	}
 	switch {
 	case r.exempt != "":
-		r.fixed = &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
-	case r.noSource != nil:
-		r.fixed = &verdict{settled: true, err: r.noSource}
+		next.fixed = &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
+	case next.noSource != nil:
+		next.fixed = &verdict{settled: true, err: next.noSource}
 	}
-	return r, nil
+	if old := r.plan.Swap(&next); old != nil && old.sources != next.sources {
+		c.generation.Add(1)
+	}
 }
 
 // effective is the order without what the certificate has no source of. With one of two

@@ -54,7 +54,11 @@ func (c *Checker) asking(r *record, want wanted) *flight {
 		if r.partner.flights.Add(1) > maxFlights { // each outlives the request that it was begun for
 			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
 		}
-		return c.obtain(ctx, r, want)
+		err := c.obtain(ctx, r, want)
+		if err != nil && ctx.Err() != nil { // what was cut short by Close is no outage
+			return fmt.Errorf("%w: %w", ErrClosed, err)
+		}
+		return err
 	})
 }
 
@@ -81,7 +85,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	now := c.config.Now()
 	var records []*record
 	c.table.each(func(r *record) bool {
-		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin && r.exempt == "" && r.noSource == nil {
+		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin && r.exempt == "" && r.plan.Load().noSource == nil {
 			records = append(records, r)
 		}
 		return true

@@ -32,9 +32,11 @@ func hashOf(authority, what string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fromStore reads from the store. Errors, slowness and a panic are a miss.
-func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration) ([]byte, bool) {
+// fromStore reads from the store. Errors, slowness and a panic are a miss. ended is called once,
+// when the store has let go, which may be after the return.
+func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) ([]byte, bool) {
 	if c.config.Store == nil {
+		ended()
 		return nil, false
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(within, c.config.MaxWait/4))
@@ -46,7 +48,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 	got, err := patiently(ctx, c.crew, func() (f found, err error) {
 		f.der, f.ok, err = c.config.Store.Get(ctx, key)
 		return f, err
-	})
+	}, ended)
 	if err != nil {
 		c.storeFails(ctx, err)
 		return nil, false
@@ -58,8 +60,9 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 }
 
 // patiently runs f and does not wait for it longer than ctx lasts, even if it ignores it.
-// What f returns comes through a channel, since f may still run when the caller has left.
-func patiently[T any](ctx context.Context, by *crew, f func() (T, error)) (T, error) {
+// What f returns comes through a channel, since f may still run when the caller has left. ended
+// is called when it does not.
+func patiently[T any](ctx context.Context, by *crew, f func() (T, error), ended func()) (T, error) {
 	type outcome struct {
 		value T
 		err   error
@@ -71,10 +74,12 @@ func patiently[T any](ctx context.Context, by *crew, f func() (T, error)) (T, er
 		return err
 	}, func(err error) {
 		o.err = err
+		ended()
 		done <- o
 	})
 	var nothing T
 	if !started {
+		ended()
 		return nothing, ErrClosed
 	}
 	select {
@@ -92,7 +97,7 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 	if c.config.Verify.NonceMode == NonceRequire { // what is stored answers another request
 		return nil, false
 	}
-	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP)
+	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
 	if !ok {
 		return nil, false
 	}
@@ -139,7 +144,7 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 			return
 		}
 	}
-	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP); ok {
+	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
 		there, err := c.verifyStored(ctx, r, cert, der, r.now().ocsp)
 		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than what was fetched, whoever has fetched it

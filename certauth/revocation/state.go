@@ -53,23 +53,26 @@ func (s *state) holds(generation uint64, now time.Time) bool {
 
 // judge says what is known about the certificate now.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
-	if r.fixed != nil {
-		return r.fixed
+	generation := c.generation.Load() // before the plan and the lists are looked into
+	plan := r.plan.Load()
+	if plan.fixed != nil {
+		return plan.fixed
 	}
-	generation := c.generation.Load() // before the lists are looked into
 	known := r.now()
 	if known.holds(generation, now) {
 		return &known.verdict
 	}
 	lists, changes := listsWord{word: word{err: errNothing}, kept: known.revoked}, time.Time{}
-	if r.sources != OCSPOnly {
+	if plan.sources != OCSPOnly {
 		lists, changes = c.listsWord(r, &known.evidence, now)
 	}
 	next := state{evidence: known.evidence, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
-	next.verdict = verdictOn(r.sources, ocsp, lists.word, known.failed, now)
-	next.keepUntil(ocsp, lists.word, now, changes)
+	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
+	if !r.isOutdated() { // who is about to make another plan asks again
+		next.keepUntil(ocsp, lists.word, now, changes)
+	}
 	if next.until.IsZero() && lists.kept == known.revoked {
 		return &next.verdict // nothing to remember
 	}
