@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding R1: while one of the operator's lists had never been read, a chain that is tracked was
+// finding K24: while one of the operator's lists had never been read, a chain that is tracked was
 // answered by OCSP alone, and the same chain looked up was refused.
 func TestReviewed_ATrackedChainWaitsForTheListsAsWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestReviewed_ATrackedChainWaitsForTheListsAsWell(t *testing.T) {
 	})
 }
 
-// finding R2: a Good that had run out was used in StaleGrace although nobody could be asked: after
+// finding K25: a Good that had run out was used in StaleGrace although nobody could be asked: after
 // Close, and for a caller who was gone before the responder could answer.
 func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
 	for _, evidence := range []struct {
@@ -93,7 +93,7 @@ func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
 	}
 }
 
-// finding R2, the other side: who is refused because somebody else is asking just now is within
+// finding K25, the other side: who is refused because somebody else is asking just now is within
 // StaleGrace as well.
 func TestReviewed_GraceLastsWhileAnotherAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestReviewed_GraceLastsWhileAnotherAsks(t *testing.T) {
 	})
 }
 
-// finding R3: a SoftFail Checker that was closed while a responder was asked accepted, as if the
+// finding K26: a SoftFail Checker that was closed while a responder was asked accepted, as if the
 // responder had not answered.
 func TestReviewed_CloseIsNoOutage(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
@@ -144,7 +144,7 @@ func TestReviewed_CloseIsNoOutage(t *testing.T) {
 	}
 }
 
-// finding R4: a list that had run out was displaced by an older one that had run out as well, so
+// finding K27: a list that had run out was displaced by an older one that had run out as well, so
 // who is on the way to the distribution point could bring back, in StaleGrace, what a CA said
 // before it revoked.
 func TestReviewed_WhatHasRunOutIsNotDisplacedByWhatIsOlder(t *testing.T) {
@@ -172,7 +172,7 @@ func TestReviewed_WhatHasRunOutIsNotDisplacedByWhatIsOlder(t *testing.T) {
 	}
 }
 
-// finding R5: a hold in one list outweighed a newer list that does not name the certificate any
+// finding K28: a hold in one list outweighed a newer list that does not name the certificate any
 // more, for as long as the older one was in memory.
 func TestReviewed_ANewerListLiftsTheHoldOfAnother(t *testing.T) {
 	hold := ocsptest.ReasonCode(onHold)
@@ -209,7 +209,7 @@ func TestReviewed_ANewerListLiftsTheHoldOfAnother(t *testing.T) {
 	}
 }
 
-// finding R6: the operator's files were read one after the other with their deltas, so that one
+// finding K29: the operator's files were read one after the other with their deltas, so that one
 // partner's list whose delta hangs kept another partner's file unread.
 func TestReviewed_ADeltaThatHangsKeepsNoFileOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -256,7 +256,7 @@ func (s *slowShelf) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return s.shelf.Get(ctx, key)
 }
 
-// finding R7: lists that come from a Store were not counted before all of them were in hand.
+// finding K30: lists that come from a Store were not counted before all of them were in hand.
 func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, s := wire(t), &slowShelf{shelf: newShelf()}
@@ -276,7 +276,7 @@ func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 	})
 }
 
-// finding R9: a certificate for which there was nobody to ask stayed so, although one of the
+// finding K32: a certificate for which there was nobody to ask stayed so, although one of the
 // operator's lists was found to be of its CA later on.
 func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -295,7 +295,7 @@ func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
 	})
 }
 
-// finding R8: after a failed look whether a hold was lifted, the next look was a quarter of an hour
+// finding K31: after a failed look whether a hold was lifted, the next look was a quarter of an hour
 // away, though the list was to be had again after seconds.
 func TestReviewed_AFailedLookAtAHoldIsMadeAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
