@@ -85,3 +85,13 @@ func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	assert.Same(t, root.Certificate, s.foundRoots[0].cert)
 	assert.True(t, s.passed, "over the other root")
 }
+
+// An answer under the system's roots holds for ten minutes, and no longer.
+func TestSpan_SystemAnswersHoldTenMinutes(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	now := time.Now()
+	answer := underSystem(t, now, 0, root.Certificate, root.Issue(t, "client").Certificate)
+	require.Nil(t, answer.refused, "%v", answer.refused)
+	assert.True(t, answer.from.Equal(now.Add(-10*time.Minute)), "%v", answer.from)
+	assert.True(t, answer.until.Equal(now.Add(10*time.Minute)), "%v", answer.until)
+}
