@@ -64,7 +64,7 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	}
 	e.named = by.named
 	refused = e.walkAll(by.rules, 0)
-	if len(e.found) > 0 && (refused == nil || !refused.final()) { // with roles to be decided on
+	if refused == nil && len(e.found) > 0 { // with roles to be decided on
 		refused = e.decide()
 	}
 	if refused != nil {
@@ -147,9 +147,7 @@ func (e *evaluation) proceed(rest int) *Error {
 			}
 			continue
 		}
-		if len(next.parts) > 0 {
-			return e.walkAll(next.parts, rest)
-		}
+		return e.walkAll(next.parts, rest)
 	}
 	return e.end()
 }

@@ -229,7 +229,7 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			id, by, refused = nil, nil, a.panicked("Require", p)
+			id, by, refused = known, nil, a.panicked("Require", p)
 		}
 	}()
 	by = own.alone

@@ -246,7 +246,7 @@ func isNil(v any) bool {
 		return true
 	}
 	switch value := reflect.ValueOf(v); value.Kind() {
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan, reflect.Interface:
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Chan:
 		return value.IsNil()
 	default:
 		return false

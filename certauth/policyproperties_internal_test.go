@@ -18,7 +18,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// treesPerProperty is how many random policies each property is tried on.
+// treesPerProperty is how many random policies each property is tried on, unless the
+// environment variable CERTAUTH_TREES says another number: the mutation tool runs the
+// properties once for every fault that they can see.
 const treesPerProperty = 20_000
 
 // fewRoots is how many roots have certified the issuing CA of the random policies.
@@ -359,7 +361,12 @@ func eachTree(t *testing.T, try func(g *generator) bool) {
 	t.Logf("CERTAUTH_SEED=%d", seed)
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), w: newPolicyWorld(t)}
 	n := treesPerProperty
-	if testing.Short() || raceDetector {
+	if given, ok := os.LookupEnv("CERTAUTH_TREES"); ok {
+		var err error
+		n, err = strconv.Atoi(given)
+		require.NoError(t, err)
+		require.Positive(t, n)
+	} else if testing.Short() || raceDetector {
 		n /= 20
 	}
 	for tried, made := 0, 0; tried < n && !t.Failed(); made++ {

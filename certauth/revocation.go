@@ -200,7 +200,7 @@ func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest *
 			if weakest == nil || weakest.Status != RevocationWaived {
 				weakest = found
 			}
-		case denied == nil || refused.ofLeaf() || refused.Reason == ReasonCertificateRevoked && !denied.ofLeaf():
+		case denied == nil || refused.Reason == ReasonCertificateRevoked && !denied.ofLeaf():
 			denied = refused
 		}
 	}

@@ -1,0 +1,189 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// trippingClock panics when it is asked for the nth time from now on.
+type trippingClock struct{ left int }
+
+func (c *trippingClock) now() time.Time {
+	if c.left--; c.left == 0 {
+		panic("clock")
+	}
+	return time.Now()
+}
+
+// A panic of the clock lets nobody in: 401 where nobody is known yet, and 403 on a route (the
+// doc of Require), without a handler that runs.
+func TestHandler_PanicOfTheClockDenies(t *testing.T) {
+	w := newWorld(t)
+	clock := &trippingClock{}
+	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain(), Now: clock.now})
+	clock.left = 1
+	g := through(t, auth.Handler, request())
+	assert.Equal(t, http.StatusUnauthorized, g.status)
+	assert.Zero(t, g.ran)
+	route := auth.Require(certauth.CommonNames{"client"})
+	arm := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { clock.left = 1; next.ServeHTTP(w, r) })
+	}
+	g = through(t, func(next http.Handler) http.Handler { return auth.Handler(arm(route(next))) }, request())
+	assert.Equal(t, http.StatusForbidden, g.status)
+	assert.Zero(t, g.ran)
+	clock.left = 0
+	g = through(t, func(next http.Handler) http.Handler { return auth.Handler(route(next)) }, request())
+	assert.Equal(t, 1, g.ran)
+}
+
+// brokenSource panics where it is told to, and offers nothing.
+type brokenSource struct{ textSource }
+
+func (*brokenSource) Offer(*http.Request) (certauth.Offer, error) { panic("offer") }
+
+// A source that breaks is not one that found nothing: nobody is anonymous for it.
+func TestHandler_BrokenSourceIsNoAbsence(t *testing.T) {
+	w := newWorld(t)
+	nothing := func([]string) ([]*x509.Certificate, error) { return nil, nil }
+	for _, tc := range []struct {
+		name   string
+		source certauth.Source
+		mode   certauth.Mode
+		status int
+		reason certauth.Reason
+		says   string
+	}{
+		{"a panic in Offer", &brokenSource{textSource{means: nothing}}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: offer"},
+		{"a panic in Decode", &textSource{means: func([]string) ([]*x509.Certificate, error) { panic("decode") }}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: decode"},
+		{"texts that hold no certificate", &textSource{means: nothing}, certauth.Required, http.StatusUnauthorized, certauth.ReasonCertificateMissing, "no certificate"},
+		{"the same where it may be absent", &textSource{means: nothing}, certauth.Optional, http.StatusOK, certauth.ReasonCertificateMissing, "no certificate"},
+	} {
+		auth := must(t, certauth.Config{Source: tc.source, Policy: w.chain(), Mode: tc.mode})
+		g := through(t, auth.Handler, offering("a"))
+		assert.Equal(t, tc.status, g.status, tc.name)
+		assert.Nil(t, g.identity, tc.name)
+		_, err := auth.Check(offering("a"))
+		assert.Equal(t, tc.reason, reasonOf(err), "%s: %v", tc.name, err)
+		assert.ErrorContains(t, err, tc.says, tc.name)
+	}
+}
+
+// A route without the Handler around it refuses, and whoever sees the request then, Deny or
+// under InsecureReportOnly the handler, sees neither the header nor the trailer of the source.
+func TestRequire_WithoutHandlerShowsNoHeaderOfTheSource(t *testing.T) {
+	w := newWorld(t)
+	for _, reportOnly := range []bool{false, true} {
+		var seen []*http.Request
+		look := func(r *http.Request) { seen = append(seen, r) }
+		auth := must(t, certauth.Config{
+			Source: headerSource{}, Policy: w.chain(), InsecureReportOnly: reportOnly,
+			Deny: func(w http.ResponseWriter, r *http.Request, _ *certauth.Error) {
+				look(r)
+				w.WriteHeader(http.StatusUnauthorized)
+			},
+		})
+		r := httptest.NewRequest(http.MethodPost, "/", nil)
+		r.Header["X-Client-Cert"], r.Header["x_client_cert"] = []string{"forged"}, []string{"forged"}
+		r.Trailer = http.Header{"X-Client-Cert": nil, "X-Sum": nil}
+		auth.Require(certauth.CommonNames{"client"})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { look(r) })).ServeHTTP(httptest.NewRecorder(), r)
+		require.Len(t, seen, 1)
+		assert.NotContains(t, seen[0].Header, "X-Client-Cert")
+		assert.NotContains(t, seen[0].Header, "x_client_cert")
+		assert.NotContains(t, seen[0].Trailer, "X-Client-Cert")
+		assert.Contains(t, seen[0].Trailer, "X-Sum")
+	}
+}
+
+// What a handler does to the identity that it was given is not what a route behind it gets.
+func TestRequire_IdentityThatWasChangedIsMadeAnew(t *testing.T) {
+	w := newWorld(t)
+	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: certauth.Named{Name: "user", Policy: w.chain()}})
+	meddle := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			id, _ := certauth.FromContext(r.Context())
+			id.Matched[0] = "admin"
+			next.ServeHTTP(w, r)
+		})
+	}
+	g := through(t, func(next http.Handler) http.Handler {
+		return auth.Handler(meddle(auth.Require(certauth.CommonNames{"client"})(next)))
+	}, request())
+	require.Equal(t, 1, g.ran)
+	assert.Equal(t, []string{"user"}, g.identity.Matched)
+	var first *certauth.Identity
+	g = through(t, func(next http.Handler) http.Handler {
+		return auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			first, _ = certauth.FromContext(r.Context())
+			auth.Require(certauth.CommonNames{"client"})(next).ServeHTTP(w, r)
+		}))
+	}, request())
+	assert.Same(t, first, g.identity, "a route that adds nothing makes no other")
+}
+
+// The doc of Any: members are asked until one accepts, unless there are roles to be had. It
+// holds for a route as well.
+func TestRequire_RouteWithoutRolesAsksUntilOneAccepts(t *testing.T) {
+	w := newWorld(t)
+	auth := authOf(t, w.chain(), time.Time{}, w.leaf.Certificate)
+	asked := 0
+	counting := certauth.PolicyFunc{Name: "counting", Func: func(context.Context, *certauth.Identity) error { asked++; return nil }}
+	assert.Equal(t, http.StatusOK, routed(auth, certauth.Any{w.chain(), w.behind(counting)}))
+	assert.Zero(t, asked)
+	assert.Equal(t, http.StatusOK, routed(auth, certauth.Any{w.chain(), certauth.Named{Name: "x", Policy: w.behind(counting)}}))
+	assert.NotZero(t, asked)
+}
+
+// reloading is a source that has something of its own to reload.
+type reloading struct {
+	certauth.Source
+
+	reload func(context.Context) error
+	err    error
+}
+
+func (s reloading) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+	env.OnReload(s.reload)
+	return s.Source, s.err
+}
+
+// Reload asks what the source has registered, and returns what fails there, a panic included.
+func TestReload_AsksTheSourceAsWell(t *testing.T) {
+	w := newWorld(t)
+	failure, asked := errors.New("no such file"), 0
+	for name, tc := range map[string]struct {
+		outcome func() error
+		want    string
+	}{
+		"done":  {func() error { return nil }, ""},
+		"fails": {func() error { return failure }, "no such file"},
+		"panic": {func() error { panic("reload") }, "reload"},
+	} {
+		asked = 0
+		auth := must(t, certauth.Config{Policy: w.chain(), Source: reloading{Source: fixedSource("s"), reload: func(context.Context) error { asked++; return tc.outcome() }}})
+		err := auth.Reload(t.Context())
+		assert.Equal(t, 1, asked, name)
+		if tc.want == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, tc.want, name)
+		}
+	}
+}
+
+// New counts every mistake, also those that a source returns joined.
+func TestNew_CountsTheMistakesOfTheSource(t *testing.T) {
+	source := reloading{Source: fixedSource("s"), err: errors.Join(errors.New("first"), errors.Join(errors.New("second"), errors.New("third")))}
+	_, err := certauth.New(certauth.Config{Source: source, Policy: newWorld(t).chain()})
+	assert.EqualError(t, err, "certauth: 3 mistakes in Config:\nSource: first\nSource: second\nSource: third")
+}

@@ -1,0 +1,43 @@
+package forwarded
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// X-ARR-SSL is "key bits|cipher bits|issuer|subject" of the platform's own certificate, as the
+// captures in testdata show it.
+func TestPlatform_FormOfARRSSL(t *testing.T) {
+	const head = "2048|256|CN=CA|CN="
+	for value, want := range map[string]bool{
+		"2048|256|CN=CA, O=Example|CN=*.azurewebsites.net": true,
+		"0|9|CN=CA|CN=x":          true,
+		"384|128|CN=CA|CN=x":      true,
+		"||":                      false,
+		"":                        false,
+		"2048|256|CN=CA":          false,
+		"2048|256|CN=CA|CN=x|y":   false,
+		"2048||CN=CA|CN=x":        false,
+		"|256|CN=CA|CN=x":         false,
+		"2048|/56|CN=CA|CN=x":     false, // the character before 0
+		"20:8|256|CN=CA|CN=x":     false, // the character behind 9
+		"2048|-1|CN=CA|CN=x":      false,
+		"204800|256|CN=CA|CN=x":   true,
+		"2048000|256|CN=CA|CN=x":  false,
+		"2048|2560000|CN=CA|CN=x": false,
+		head + strings.Repeat("x", 2048-len(head)): true,
+		head + strings.Repeat("x", 2049-len(head)): false,
+	} {
+		assert.Equal(t, want, isARRSSL(value), "%.60q", value)
+	}
+}
+
+// What a front end verified can stand in for an anchor only if some header says so.
+func TestLayout_VerifiesNeedsAFlag(t *testing.T) {
+	_, err := layout{preset: "Test", from: InsecureAnyPeer(), header: "X-Cert", codec: base64Codec(), verifies: true}.prepare(certauth.SourceEnvironment{})
+	assert.ErrorContains(t, err, "FrontEndVerifies: set, but no header says so")
+}

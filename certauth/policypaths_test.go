@@ -1,0 +1,169 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+func good() certauth.NotRevoked {
+	return certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "test"}, nil}}
+}
+
+// A member of an Any that is refused leaves nothing behind (the doc of Any), its evidence
+// included: nobody was asked about the chain that lets the caller in.
+func TestAny_EvidenceOfARefusedMemberIsForgotten(t *testing.T) {
+	w := newTwoWays(t)
+	for name, refusing := range map[string]certauth.Policy{
+		"a function":                            certauth.All{w.onlyA, good(), says(errors.New("no"))},
+		"IssuedBy of a chain that is taken out": certauth.All{w.both, revokedUnder("Root A"), certauth.IssuedBy{Certificates: certauth.Certificates(w.byA)}},
+	} {
+		for _, accepting := range []certauth.Policy{w.onlyB, certauth.Named{Name: "role", Policy: w.onlyB}} {
+			id, err := judge(t, certauth.Any{refusing, accepting}, w.leaf)
+			require.NoError(t, err, name)
+			assert.Zero(t, id.Revocation, name)
+			assert.Len(t, id.Chains, 1, name)
+		}
+	}
+}
+
+// Roles come from paths that accept in the end. Matched looks at the names that are in
+// Identity.Matched in the end, so a path that is refused late takes its roles along, and with
+// them those that were accepted for them.
+func TestNamed_RoleOfAPathThatIsRefusedLateIsGone(t *testing.T) {
+	w := newWorld(t)
+	named := func(name string, p certauth.Policy) certauth.Policy { return certauth.Named{Name: name, Policy: p} }
+	refused, accepted := named("a", w.behind(says(errors.New("no")))), named("b", w.chain())
+	behindA, behindB := named("c", certauth.Matched{"a"}), named("d", certauth.Matched{"b"})
+	for _, tc := range []struct {
+		name   string
+		policy certauth.Policy
+		want   []string
+	}{
+		{"the first of two", certauth.Any{refused, accepted}, []string{"b"}},
+		{"the last of two", certauth.Any{accepted, refused}, []string{"b"}},
+		{"one of three", certauth.Any{accepted, refused, named("e", w.chain())}, []string{"b", "e"}},
+		{"a role that another was given for", certauth.All{certauth.Any{refused, accepted}, certauth.Any{behindA, behindB}}, []string{"b", "d"}},
+		{"in another order", certauth.All{certauth.Any{accepted, refused}, certauth.Any{behindB, behindA}}, []string{"b", "d"}},
+		{"and nothing else", certauth.All{certauth.Any{refused, accepted}, behindA}, nil},
+		{"all of them", certauth.Any{refused, refused}, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			id, err := judge(t, tc.policy, w.leaf.Certificate)
+			if tc.want == nil {
+				assert.Equal(t, certauth.ReasonPolicyRefused, reasonOf(err), "%v", err)
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, id.Matched)
+		})
+	}
+}
+
+// The doc of Any: a panic refuses the whole request, also where another member with a role
+// has accepted before.
+func TestAny_PanicOfACheckerRefusesBehindAnAcceptedRole(t *testing.T) {
+	w := newWorld(t)
+	panicking := certauth.NotRevoked{Checker: asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) { panic("checker") })}
+	accepted := certauth.Named{Name: "a", Policy: w.chain()}
+	for _, policy := range []certauth.Any{{accepted, w.behind(panicking)}, {w.behind(panicking), accepted}, {accepted, certauth.Any{w.behind(panicking)}}} {
+		id, err := judge(t, policy, w.leaf.Certificate)
+		assert.Nil(t, id)
+		assert.Equal(t, certauth.ReasonInternalError, reasonOf(err), "%v", err)
+	}
+}
+
+// What a panic has interrupted is over: the next caller is refused for the next caller's own
+// reason.
+func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
+	w := newWorld(t)
+	calls := 0
+	once := certauth.PolicyFunc{Name: "once", Func: func(context.Context, *certauth.Identity) error {
+		if calls++; calls == 1 {
+			panic("rule")
+		}
+		return &certauth.Error{Reason: certauth.ReasonCertificateDenied}
+	}}
+	auth := authOf(t, certauth.Any{w.behind(once)}, time.Time{}, w.leaf.Certificate)
+	for _, want := range []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonCertificateDenied, certauth.ReasonCertificateDenied} {
+		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		assert.Equal(t, want, reasonOf(err), "%v", err)
+	}
+}
+
+// The doc of Any: one request tries 16384 members at most, and beyond that nobody is let in.
+func TestAny_TriesAtMost16384Members(t *testing.T) {
+	w := newTwoWays(t)
+	// Through each of two chains the second Any is walked: twice 8191 members and the two
+	// before them are 16384. Only the last member, behind the last chain, accepts.
+	policy := func(members int, last certauth.Policy) certauth.Policy {
+		second := make(certauth.Any, members)
+		for i := range second {
+			second[i] = certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}
+		}
+		second[members-1] = last
+		return certauth.All{certauth.Any{w.onlyA, w.onlyB}, second}
+	}
+	byB, nobody := certauth.IssuedBy{Certificates: certauth.Certificates(w.byB)}, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}
+	for _, tc := range []struct {
+		name   string
+		policy certauth.Policy
+		want   certauth.Reason
+	}{
+		{"the last of 16384 accepts", policy(8191, byB), certauth.ReasonNone},
+		{"none of 16384 accepts", policy(8191, nobody), certauth.ReasonIssuerNotAllowed},
+		{"the first that is not tried would accept", policy(8192, byB), certauth.ReasonOverloaded},
+	} {
+		_, err := judge(t, tc.policy, w.leaf)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)
+	}
+}
+
+// The doc of NotRevoked: nothing is fetched for a caller whom another rule refuses anyway,
+// and one request asks once about a chain, on however many paths it stands.
+func TestNotRevoked_IsAskedOnceAndNotInVain(t *testing.T) {
+	w := newTwoWays(t)
+	count := map[string]int{}
+	checker := certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+		count[chain[len(chain)-1].Subject.CommonName]++
+		return certauth.Revocation{Status: certauth.RevocationGood}, nil
+	})}
+	_, err := judge(t, certauth.All{w.both, checker, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}}, w.leaf)
+	assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err))
+	assert.Empty(t, count, "another issuer was wanted")
+	roles := certauth.Any{certauth.Named{Name: "a", Policy: w.onlyA}, certauth.Named{Name: "b", Policy: w.both}, certauth.Named{Name: "c", Policy: w.onlyB}}
+	_, err = judge(t, certauth.All{roles, checker}, w.leaf)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]int{"Root A": 1, "Root B": 1}, count)
+}
+
+// Rules on the leaf alone are judged at their place, without a walk. All and Any mean the
+// same there.
+func TestCombine_RulesOnTheLeafWithinOneAnother(t *testing.T) {
+	w := newWorld(t, certauthtest.DNS("a.example"))
+	yes, no := certauth.DNSNames{"a.example"}, certauth.DNSNames{"b.example"}
+	short := certauth.Validity{MaxLifetime: time.Second}
+	leaf := w.leaf.Certificate
+	const name, lifetime = certauth.ReasonNameNotAllowed, certauth.ReasonLifetimeNotAllowed
+	runVerdicts(t, []verdict{
+		{"all in any: both", w.behind(certauth.Any{certauth.All{yes, yes}, no}), leaf, certauth.ReasonNone},
+		{"all in any: the first refuses", w.behind(certauth.Any{certauth.All{no, yes}, no}), leaf, name},
+		{"all in any: the last refuses", w.behind(certauth.Any{certauth.All{yes, no}, no}), leaf, name},
+		{"all in any: alone", w.behind(certauth.Any{certauth.All{yes, no}}), leaf, name},
+		{"any in all in any", w.behind(certauth.Any{certauth.All{certauth.Any{no, yes}, certauth.Any{no, no}}}), leaf, name},
+		{"not any in any", w.behind(certauth.Any{certauth.Not{Policy: certauth.Any{no, yes}}}), leaf, certauth.ReasonPolicyRefused},
+		{"an any that accepts hides no later refusal", w.behind(certauth.Any{no, yes}, no), leaf, name},
+		{"a refusal in full words within any", w.behind(certauth.Any{short}), leaf, lifetime},
+		{"two of them", w.behind(certauth.Any{short, short}), leaf, lifetime},
+	})
+}

@@ -1,0 +1,97 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// Signatures that crypto/x509 checks, by the kind of key that makes them; for all others no
+// signature is checked at all.
+func TestSearch_SignaturesByTheKindOfKey(t *testing.T) {
+	kinds := map[x509.SignatureAlgorithm]x509.PublicKeyAlgorithm{
+		x509.SHA256WithRSA: x509.RSA, x509.SHA384WithRSA: x509.RSA, x509.SHA512WithRSA: x509.RSA,
+		x509.SHA256WithRSAPSS: x509.RSA, x509.SHA384WithRSAPSS: x509.RSA, x509.SHA512WithRSAPSS: x509.RSA,
+		x509.ECDSAWithSHA256: x509.ECDSA, x509.ECDSAWithSHA384: x509.ECDSA, x509.ECDSAWithSHA512: x509.ECDSA,
+		x509.PureEd25519: x509.Ed25519,
+	}
+	for algorithm := x509.UnknownSignatureAlgorithm; algorithm <= x509.PureEd25519; algorithm++ {
+		child := &x509.Certificate{SignatureAlgorithm: algorithm}
+		kind := kinds[algorithm]
+		assert.Equal(t, kind, signatureKind(child), "%v", algorithm)
+		for _, key := range []x509.PublicKeyAlgorithm{x509.RSA, x509.ECDSA, x509.Ed25519, x509.DSA, x509.UnknownPublicKeyAlgorithm} {
+			want := key == kind && key != x509.UnknownPublicKeyAlgorithm
+			assert.Equal(t, want, canHaveSigned(&x509.Certificate{PublicKeyAlgorithm: key}, child), "%v by a key of %v", algorithm, key)
+		}
+	}
+}
+
+// Key identifiers say where to look first, as OpenSSL does: at the CA that the child names,
+// then at those where one of the two names none.
+func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
+	ca := func(id string) *candidate {
+		return &candidate{cert: &x509.Certificate{Raw: []byte("CA " + id), SubjectKeyId: []byte(id), NotAfter: time.Now().Add(time.Hour)}}
+	}
+	named, other, third, none := ca("a"), ca("b"), ca("c"), ca("")
+	child := &x509.Certificate{AuthorityKeyId: []byte("a")}
+	for _, tc := range []struct {
+		name         string
+		child        *x509.Certificate
+		candidates   []*candidate
+		narrow, wide []*candidate
+	}{
+		{"named and another", child, []*candidate{other, named}, []*candidate{named}, []*candidate{named, other}},
+		{"named and two others", child, []*candidate{other, none, named}, []*candidate{named}, []*candidate{named, none, other}},
+		{"one without and another", child, []*candidate{other, none}, []*candidate{none}, []*candidate{none, other}},
+		{"others alone", child, []*candidate{other, third}, []*candidate{other, third}, []*candidate{other, third}},
+		{"a child that names none", &x509.Certificate{}, []*candidate{other, none, named}, []*candidate{other, none, named}, []*candidate{other, none, named}},
+	} {
+		s := &search{now: time.Now(), span: newSpan(time.Now())}
+		assert.Equal(t, tc.narrow, s.choose(tc.child, tc.candidates), tc.name)
+		assert.Equal(t, len(tc.narrow) < len(tc.wide), s.passed, tc.name)
+		s = &search{now: time.Now(), span: newSpan(time.Now()), wide: true}
+		assert.Equal(t, tc.wide, s.choose(tc.child, tc.candidates), tc.name)
+		assert.False(t, s.passed, tc.name)
+	}
+}
+
+// However many configured CAs bear the name that a stranger's CAs ask for, one search checks
+// at most 72 signatures to admit them: nine presented CAs with eight candidates each.
+func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {
+	_, roots := sameNameRoots(t, 8)
+	_, intermediates := sameNameRoots(t, 8)
+	s := &search{roots: roots, intermediates: intermediates, depth: DefaultMaxDepth, now: time.Now()}
+	s.admit(strangers(t, 9))
+	assert.Empty(t, s.presented)
+	assert.Equal(t, 72, s.admission.checks)
+}
+
+// The admission tries every candidate; the search behind it begins with the likely ones.
+func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
+	root, namesake := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	roots, err := newCAPool([]*x509.Certificate{root.Certificate, namesake.Certificate}, "test")
+	require.NoError(t, err)
+	leaf := root.Issue(t, "client").Certificate
+	s := &search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now(), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s.admit([]*x509.Certificate{issuing.Certificate})
+	s.run()
+	require.Len(t, s.foundRoots, 1)
+	assert.Same(t, root.Certificate, s.foundRoots[0].cert)
+	assert.True(t, s.passed, "over the other root")
+}
+
+// An answer under the system's roots holds for ten minutes, and no longer.
+func TestSpan_SystemAnswersHoldTenMinutes(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	now := time.Now()
+	answer := underSystem(t, now, 0, root.Certificate, root.Issue(t, "client").Certificate)
+	require.Nil(t, answer.refused, "%v", answer.refused)
+	assert.True(t, answer.from.Equal(now.Add(-10*time.Minute)), "%v", answer.from)
+	assert.True(t, answer.until.Equal(now.Add(10*time.Minute)), "%v", answer.until)
+}

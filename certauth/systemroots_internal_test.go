@@ -1,0 +1,126 @@
+package certauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// underSystem judges certificates, leaf first, under a pool in the place of the system's.
+func underSystem(t *testing.T, now time.Time, skew time.Duration, root *x509.Certificate, certs ...*x509.Certificate) *chainAnswer {
+	t.Helper()
+	system := x509.NewCertPool()
+	system.AddCert(root)
+	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: DefaultMaxDepth, skew: skew}}
+	f, refused := newFacts(certs)
+	require.Nil(t, refused)
+	return node.search(f, chainMaterial{intermediates: &loaded[caPool]{}}, now)
+}
+
+func reasonOfAnswer(a *chainAnswer) Reason {
+	if a.refused == nil {
+		return ReasonNone
+	}
+	return a.refused.Reason
+}
+
+// New looks at configured CA certificates when it loads them. Those of the system it never
+// sees, so what crypto/x509 does not ask of them is asked when a chain leads to one.
+func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	require.NoError(t, err)
+	strong, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	now := time.Now()
+	rootOf := func(t *testing.T, rsaKey bool, change func(*x509.Certificate)) (root, leaf *x509.Certificate) {
+		t.Helper()
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Public Root"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+		change(template)
+		client := &x509.Certificate{
+			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "client"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		}
+		var public, signer any = &strong.PublicKey, strong
+		if rsaKey {
+			public, signer = &weak.PublicKey, weak
+		}
+		parse := func(der []byte, err error) *x509.Certificate {
+			require.NoError(t, err)
+			cert, err := x509.ParseCertificate(der)
+			require.NoError(t, err)
+			return cert
+		}
+		root = parse(x509.CreateCertificate(rand.Reader, template, template, public, signer))
+		return root, parse(x509.CreateCertificate(rand.Reader, client, root, &strong.PublicKey, signer))
+	}
+	extension := func(value []byte, critical bool, id ...int) func(*x509.Certificate) {
+		return func(c *x509.Certificate) {
+			c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: id, Value: value, Critical: critical})
+		}
+	}
+	noBit := func(c *x509.Certificate) { c.KeyUsage = 0; extension([]byte{3, 1, 0}, true, 2, 5, 29, 15)(c) }
+	for _, tc := range []struct {
+		name   string
+		weak   bool
+		change func(*x509.Certificate)
+		want   Reason
+	}{
+		{"as it should be", false, func(*x509.Certificate) {}, ReasonNone},
+		{"an RSA key of 1024 bits", true, func(*x509.Certificate) {}, ReasonChainUntrusted},
+		{"a key usage without a bit", false, noBit, ReasonChainUntrusted},
+		{"an extended key usage that lists nothing", false, extension([]byte{0x30, 0}, false, 2, 5, 29, 37), ReasonUsageNotAllowed},
+	} {
+		root, leaf := rootOf(t, tc.weak, tc.change)
+		answer := underSystem(t, now, 0, root, leaf)
+		assert.Equal(t, tc.want, reasonOfAnswer(answer), "%s: %v", tc.name, answer.refused)
+		assert.Equal(t, tc.want == ReasonNone, len(answer.chains) == 1, tc.name)
+	}
+}
+
+// Some systems trust certificates that are no CA's. Such a one is no client of ours.
+func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
+	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client").Certificate
+	answer := underSystem(t, time.Now(), 0, leaf, leaf)
+	assert.Equal(t, ReasonCertificateIsCA, reasonOfAnswer(answer), "%v", answer.refused)
+	assert.Empty(t, answer.chains)
+}
+
+// The clock skew holds for the system's roots as for configured ones.
+func TestSystemRoots_Skew(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(now.Add(-time.Hour), now))
+	leaf := root.Issue(t, "client", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour))).Certificate
+	for after, want := range map[time.Duration]bool{0: true, time.Minute: true, time.Minute + time.Second: false} {
+		answer := underSystem(t, now.Add(after), time.Minute, root.Certificate, leaf)
+		assert.Equal(t, want, answer.refused == nil, "%v: %v", after, answer.refused)
+	}
+}
+
+// A presented CA that is going to be valid is asked about again when it is: the refusal until
+// then is not remembered longer.
+func TestSystemRoots_RefusalEndsWhenAPresentedCABegins(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	begins := now.Add(time.Minute)
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
+	leaf := issuing.Issue(t, "client").Certificate
+	answer := underSystem(t, now, 0, root.Certificate, leaf, issuing.Certificate)
+	require.NotNil(t, answer.refused)
+	assert.True(t, answer.until.Equal(begins), "until %v, the CA begins at %v", answer.until, begins)
+	answer = underSystem(t, begins, 0, root.Certificate, leaf, issuing.Certificate)
+	assert.Nil(t, answer.refused, "%v", answer.refused)
+}
