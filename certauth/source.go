@@ -70,7 +70,8 @@ type HeaderSource interface {
 // VerifyingSource is a Source whose front end verifies certificates, by the operator's
 // own word. If FrontEndVerifies returns true after preparation, every certificate that the
 // source hands out counts as anchored: names may be looked at without a [Chain] or a pin.
-// Dates, usage, key and the rest of what is always on are judged here all the same.
+// Dates, usage, key and the rest of what is always on are judged here all the same;
+// [AcceptServerAuth] is an error of New beside it.
 type VerifyingSource interface {
 	Source
 	FrontEndVerifies() bool
