@@ -85,7 +85,7 @@ func New(config Config) (*Authenticator, error) {
 		start := standing{}
 		verifies := a.source != nil && a.source.FrontEndVerifies
 		if verifies {
-			start.vouched = vouchedNames
+			start.vouched, start.behind = vouchedNames, true
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth

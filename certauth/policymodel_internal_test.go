@@ -23,6 +23,8 @@ func ways(policy Policy, negated bool) [][]modelRule {
 			named = append(named, append(slices.Clone(way), modelRule{Named{Name: p.Name}, false}))
 		}
 		return named
+	case AcceptServerAuth: // about the usages of a certificate, and about nothing else
+		return ways(p.Policy, negated)
 	case All:
 		return combined(p, negated, negated)
 	case Any:
