@@ -2,7 +2,6 @@ package forwarded
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // compares a fingerprint that the front end computed with a certificate in hand
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Hash is the hash function of a fingerprint header.
@@ -94,6 +94,9 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 	}
 	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
 		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
+	}
+	if l.fingerprintHash == HashSHA1 && !sha1sum.Available() {
+		found = append(found, fmt.Errorf("fingerprint: %w; leave the header out, or have the front end send SHA-256", sha1sum.ErrUnavailable))
 	}
 	if err := errors.Join(append(found, l.checkNames(s.gate)...)...); err != nil {
 		return nil, errors.Join(mistakes.Prefix(l.preset+".", err)...)
@@ -342,8 +345,8 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 		return false
 	}
 	if hash == HashSHA1 {
-		sum := sha1.Sum(leaf.Raw) //nolint:gosec // see the import
-		return bytes.Equal(have, sum[:])
+		sum, err := sha1sum.Of(leaf.Raw)
+		return err == nil && bytes.Equal(have, sum[:])
 	}
 	sum := sha256.Sum256(leaf.Raw)
 	return bytes.Equal(have, sum[:])
