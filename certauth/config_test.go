@@ -19,8 +19,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"errors"
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -145,6 +147,11 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 		{"a header name with a space", namedHeaders{"X Client Cert"}, `header name "X Client Cert" is not a token`},
 		{"an empty header name", namedHeaders{""}, "is not a token"},
 		{"an over-long header name", namedHeaders{strings.Repeat("x", 64)}, "is not a token of at most 63 bytes"},
+		{"a header name of a function", certauth.SourceFunc{Name: "s", Headers: []string{"X-A", "X B"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, `header name "X B" is not a token`},
+		{"a struct around a source, with a method of its own", sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
+		{"a pointer to one", &sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
+		{"a struct around any source", anySource{certauth.TLS{}}, "certauth_test.anySource embeds certauth.Source"},
+		{"a struct around no source", anySource{}, "certauth_test.anySource embeds certauth.Source"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := certauth.New(certauth.Config{Source: tc.source, Policy: certauth.Thumbprints{pinOfNobody}})
@@ -153,13 +160,18 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 	}
 }
 
-type preparing struct{ panics bool }
+// sourceAround is what a user may write to check more: New would never call the method.
+type sourceAround struct{ certauth.TLS }
 
-func (*preparing) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
+func (sourceAround) Certificates(*http.Request) ([]*x509.Certificate, error) {
+	return nil, errors.New("not from here")
 }
 
-func (p *preparing) Prepare(certauth.SourceEnvironment) (certauth.Source, error) {
+type anySource struct{ certauth.Source }
+
+type preparing struct{ panics bool }
+
+func (p *preparing) Prepare(source.Environment) (*source.Reader, error) {
 	if p.panics {
 		panic("not today")
 	}
@@ -168,14 +180,13 @@ func (p *preparing) Prepare(certauth.SourceEnvironment) (certauth.Source, error)
 
 type namedHeaders []string
 
-func (namedHeaders) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
+func (n namedHeaders) Prepare(env source.Environment) (*source.Reader, error) {
+	return certauth.SourceFunc{Name: "named", Headers: n, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}.Prepare(env)
 }
-func (n namedHeaders) Headers() []string { return n }
 
-func TestNew_PreparedSourceGetsClockAndLogger(t *testing.T) {
+func TestNew_SourceGetsClockAndLogger(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var seen certauth.SourceEnvironment
+	var seen source.Environment
 	_, err := certauth.New(certauth.Config{
 		Source: seeing{&seen}, Policy: certauth.Thumbprints{pinOfNobody}, Now: func() time.Time { return now },
 	})
@@ -184,15 +195,11 @@ func TestNew_PreparedSourceGetsClockAndLogger(t *testing.T) {
 	assert.NotNil(t, seen.Logger)
 }
 
-type seeing struct{ env *certauth.SourceEnvironment }
+type seeing struct{ env *source.Environment }
 
-func (seeing) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
-}
-
-func (s seeing) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+func (s seeing) Prepare(env source.Environment) (*source.Reader, error) {
 	*s.env = env
-	return s, nil
+	return fixedSource("seeing").Prepare(env)
 }
 
 func TestNew_StringPrintsTheWholePolicy(t *testing.T) {

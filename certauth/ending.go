@@ -213,7 +213,7 @@ func mayHaveSigned(parent, child *x509.Certificate) bool {
 
 // tellDefect writes one record and one event.
 func (a *Authenticator) tellDefect(now time.Time, d defect) {
-	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.sourceName}
+	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.source.Name}
 	if d.cert != nil {
 		event.Certificate = CertificateInfo{
 			Fingerprint: d.id, Subject: logtext.Line(nameOf(d.cert.RawSubject), maxRequestText), Verified: true, NotAfter: d.cert.NotAfter,

@@ -135,7 +135,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	if !logged && a.config.Observe == nil {
 		return nil
 	}
-	event.Time, event.Source, event.Peer = a.config.Now(), a.sourceName, PeerOf(r)
+	event.Time, event.Source, event.Peer = a.config.Now(), a.source.Name, PeerOf(r)
 	event.Request = requestInfo(r)
 	switch {
 	case event.Err != nil && event.Err.leaf != nil:
@@ -180,14 +180,14 @@ func (a *Authenticator) reloadedWithin(event Event) {
 	case OutcomeReloaded, OutcomeKept:
 		a.reloaded("Source: "+event.Rule, err)
 	case OutcomeExpiring, OutcomeExpired, OutcomeUnchained, OutcomeRootless:
-		event.Rule, event.Source = "Source: "+event.Rule, a.sourceName
+		event.Rule, event.Source = "Source: "+event.Rule, a.source.Name
 		a.tellMaterial(event)
 	}
 }
 
 // reloaded tells of a reload, good or bad.
 func (a *Authenticator) reloaded(path string, err error) {
-	event := Event{Time: a.config.Now(), Outcome: OutcomeReloaded, Rule: path, Source: a.sourceName}
+	event := Event{Time: a.config.Now(), Outcome: OutcomeReloaded, Rule: path, Source: a.source.Name}
 	if err != nil {
 		event.Outcome = OutcomeKept
 		event.Err = &Error{

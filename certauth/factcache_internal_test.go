@@ -11,20 +11,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // ask looks a text up as a request does, and remembers it if it is new: a certificate that
 // was accepted. It reports whether it was known. The hash is not the seeded one, so that
 // every run is the same.
 func (c *factCache) ask(text string) bool {
-	p := probe{offer: NewOffer(text)}
+	p := source.NewOffer(text)
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(text))
 	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
 	if f := c.find(hash, &p); f != nil {
 		return true
 	}
-	c.insert(&facts{key: p.key(), hash: hash})
+	c.insert(&facts{key: p.Key(), hash: hash})
 	return false
 }
 
@@ -108,15 +110,15 @@ func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(worker)))
 			for range 20_000 {
 				text := strconv.Itoa(random.IntN(200))
-				p := probe{offer: NewOffer(text)}
-				hash := c.hash(&p)
+				p := source.NewOffer(text)
+				hash := p.Hash(c.seed)
 				if f := c.find(hash, &p); f != nil {
 					if f.key[0] != text {
 						t.Errorf("asked for %s, found %s", text, f.key[0])
 					}
 					continue
 				}
-				c.insert(&facts{key: p.key(), hash: hash})
+				c.insert(&facts{key: p.Key(), hash: hash})
 			}
 		})
 	}

@@ -506,3 +506,38 @@ func TestRequire_DenyListOfThePolicyHoldsForChainsOfARoute(t *testing.T) {
 	assert.Equal(t, 403, g.status)
 	assert.Zero(t, g.ran)
 }
+
+// The headers that a function reads are removed in every spelling, as those of the presets:
+// no handler takes a client's own copy for the front end's word. Before, a function could not
+// say which headers it reads.
+func TestHandler_HeadersOfASourceFuncAreRemoved(t *testing.T) {
+	w := newWorld(t)
+	source := certauth.SourceFunc{Name: "mine", Headers: []string{"x-client-cert", "X-Verified"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		if r.Header.Get("X-Client-Cert") == "" {
+			return nil, nil
+		}
+		return []*x509.Certificate{w.leaf.Certificate}, nil
+	}}
+	auth := must(t, certauth.Config{Source: source, Policy: w.chain(), Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "no data"}}})
+	with := func(path string, names ...string) *http.Request {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		for _, name := range names {
+			r.Header[name] = []string{"x"}
+		}
+		return r
+	}
+	for _, r := range []*http.Request{
+		with("/", "X-Client-Cert", "X_Client_Cert", "x.client-cert", "X-Verified", "X-Other"),
+		with("/health", "X-Client-Cert", "X_Verified", "X-Other"),
+	} {
+		var seen http.Header
+		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header })).ServeHTTP(httptest.NewRecorder(), r)
+		assert.Equal(t, http.Header{"X-Other": {"x"}}, seen, r.URL.Path)
+	}
+	r := with("/", "X-Client-Cert")
+	r.Header.Set("Connection", "X-Client-Cert")
+	_, err := auth.Check(r)
+	assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
+	_, err = auth.Check(with("/"))
+	assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,40 @@ func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
 	for _, want := range []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonCertificateDenied, certauth.ReasonCertificateDenied} {
 		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
 		assert.Equal(t, want, reasonOf(err), "%v", err)
+	}
+}
+
+// A panic behind a NotRevoked left the list of chains that revocation had left in the place of
+// those that verified, for the next request to build upon: a Denied then missed a chain.
+func TestDenied_SeesEveryChainBehindAPanic(t *testing.T) {
+	for _, root := range []string{"Root A", "Root B"} {
+		w := newTwoWays(t)
+		calls, revoked := 0, ""
+		checker := certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+			if chain[len(chain)-1].Subject.CommonName == revoked {
+				return certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}, nil
+			}
+			return certauth.Revocation{Status: certauth.RevocationGood}, nil
+		})}
+		function := certauth.PolicyFunc{Name: "function", Func: func(_ context.Context, id *certauth.Identity) error {
+			if calls++; len(id.Chains) == 1 && calls%2 == 0 {
+				panic("rule")
+			}
+			return &certauth.Error{Reason: certauth.ReasonPolicyRefused}
+		}}
+		id, err := judge(t, w.both, w.leaf)
+		require.NoError(t, err)
+		at := slices.IndexFunc(id.Chains, func(chain []*x509.Certificate) bool { return chain[2].Subject.CommonName == root })
+		require.GreaterOrEqual(t, at, 0)
+		denied := certauth.Denied{PublicKeys: []string{spkiPin(id.Chains[at][2])}}
+		auth := authOf(t, certauth.All{w.both, certauth.Any{certauth.All{checker, function}, denied}}, time.Time{}, w.leaf)
+		for i := range 100 {
+			if i > 0 {
+				revoked = root
+			}
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			assert.Contains(t, []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonCertificateDenied}, reasonOf(err), "%v", err)
+		}
 	}
 }
 

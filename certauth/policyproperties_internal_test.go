@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // treesPerProperty is how many random policies each property is tried on, unless the
@@ -40,7 +41,7 @@ type policyWorld struct {
 
 func newPolicyWorld(t *testing.T) *policyWorld {
 	t.Helper()
-	w := &policyWorld{auth: &Authenticator{sourceName: "test"}}
+	w := &policyWorld{auth: &Authenticator{source: &source.Reader{Name: "test"}}}
 	first := certauthtest.NewCA(t, "Root 0")
 	issuing := first.NewIntermediate(t, "Issuing CA")
 	w.leaf = issuing.Issue(t, "client", certauthtest.DNS("yes.example")).Certificate

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // AppService reads the certificate that Azure App Service, and Azure Functions with a
@@ -63,8 +61,8 @@ const (
 	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; over plain HTTP and from internal callers there is never a certificate: a probe needs an entry in Config.Exclusions with its method and path"
 )
 
-// Prepare implements [certauth.PreparedSource].
-func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	evidence := platformEvidence{from: s.From, outside: s.InsecureOutsideAppService}
 	prepared, err := layout{
 		preset:    "AppService",
@@ -82,22 +80,13 @@ func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 	if !s.InsecureOutsideAppService {
 		warnOutside(env)
 	}
-	return &appService{prepared}, nil
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New;
-// it checks the configuration each time.
-func (s AppService) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
-}
-
-// appService is a reader that names itself by its evidence.
-type appService struct{ *reader }
-
-// String names the source and what it relies on.
-func (s *appService) String() string {
-	if notes := s.gate.String(); notes != "" {
-		return "forwarded.AppService (" + notes + ")"
+	named, err := served(prepared, nil)
+	if err != nil {
+		return nil, err
 	}
-	return "forwarded.AppService"
+	named.Name = "forwarded.AppService"
+	if notes := prepared.gate.String(); notes != "" {
+		named.Name += " (" + notes + ")"
+	}
+	return named, nil
 }

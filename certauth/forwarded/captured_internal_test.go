@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
 )
 
 const capturesFolder = "../../testdata/captures"

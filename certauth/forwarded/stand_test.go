@@ -10,7 +10,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"crypto/x509"
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
+	"time"
+	"log/slog"
 )
 
 // stand holds one configuration in the three ways that a request can be judged.
@@ -39,11 +43,40 @@ func newStand(t *testing.T, config certauth.Config) *stand {
 }
 
 // headersOf asks the prepared source which headers it reads.
-func headersOf(t *testing.T, source certauth.Source) []string {
+func headersOf(t *testing.T, from certauth.Source) []string {
 	t.Helper()
-	prepared, err := source.(certauth.PreparedSource).Prepare(certauth.SourceEnvironment{})
+	return prepared(t, from).Headers
+}
+
+// prepared is a source as certauth.New prepares it.
+func prepared(t *testing.T, from certauth.Source) *source.Reader {
+	t.Helper()
+	reader, err := from.Prepare(source.Environment{Now: time.Now, Logger: slog.New(slog.DiscardHandler), NewHop: newHopJudge})
 	require.NoError(t, err)
-	return prepared.(certauth.HeaderSource).Headers()
+	return reader
+}
+
+type hopJudge struct{ *certauth.Authenticator }
+
+func newHopJudge(from source.Source, policy any) (source.Hop, error) {
+	auth, err := certauth.New(certauth.Config{Source: from, Policy: policy.(certauth.Policy)})
+	return hopJudge{auth}, err
+}
+
+func (h hopJudge) Admit(r *http.Request) error {
+	_, err := h.Check(r)
+	return err
+}
+
+// read asks the source alone, without a policy.
+func read(t *testing.T, from certauth.Source, r *http.Request) ([]*x509.Certificate, error) {
+	t.Helper()
+	reader := prepared(t, from)
+	offer, err := reader.Offer(r)
+	if err != nil || offer.Len() == 0 {
+		return nil, err
+	}
+	return reader.Decode(offer, nil)
 }
 
 func fold(name string) string {
