@@ -52,8 +52,9 @@ type layout struct {
 
 	verifies  bool // the operator says that the front end verifies
 	form      string
-	missing   string // hint where there is no certificate
-	untrusted string // hint where somebody else sent one
+	missing   string                     // hint where there is no certificate
+	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
+	untrusted string                     // hint where somebody else sent one
 	kept      []string
 }
 
@@ -173,7 +174,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
-			return source.Offer{}, s.none()
+			return source.Offer{}, s.none(r)
 		}
 		return source.Offer{}, s.notAdmitted(err)
 	}
@@ -192,7 +193,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		if flag, ok := s.saysVerified(r.Header); ok {
 			return source.Offer{}, s.lost(flag)
 		}
-		return source.Offer{}, s.none()
+		return source.Offer{}, s.none(r)
 	}
 	if n := len(values[0]); n > s.codec.limit {
 		return source.Offer{}, s.tooLong(n)
