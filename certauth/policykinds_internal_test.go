@@ -232,7 +232,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 					c.Observe = func(_ context.Context, e Event) { ending = append(ending, e) }
 				})
 				require.NoError(t, err)
-				assert.True(t, slices.ContainsFunc(ending, func(e Event) bool { return e.Outcome == OutcomeExpiring }))
+				assert.True(t, slices.ContainsFunc(ending, func(e Event) bool { return e.Outcome == "expiring" }))
 			}
 		})
 	}

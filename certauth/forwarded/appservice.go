@@ -1,6 +1,8 @@
 package forwarded
 
 import (
+	"net/http"
+
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -71,6 +73,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		codec:     base64Codec(),
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
+		traffic:   platformTraffic,
 		untrusted: "the request did not come through App Service's front end; check access restrictions and who can reach the worker",
 		kept:      evidence.reads(),
 	}.prepare(env)
@@ -89,4 +92,18 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		named.Name += " (" + notes + ")"
 	}
 	return named, nil
+}
+
+// platformTraffic recognises what App Service itself sends to the worker, which has no
+// certificate and none of the front end's headers. It serves the operator's hint alone.
+func platformTraffic(r *http.Request) string {
+	switch _, external := r.Header[headerARRLogID]; {
+	case external || r.URL == nil:
+		return ""
+	case r.URL.Path == "/robots933456.txt":
+		return "most likely App Service's warm-up request at start: any answer will do, unless WEBSITE_WARMUP_STATUSES is set"
+	case r.URL.Path == "/":
+		return "most likely App Service's Always On, which asks for / every five minutes: any answer will do"
+	}
+	return "it did not come through the front end: App Service's health check, if this is its path, takes the instance out of rotation until the path has an entry in Config.Exclusions"
 }

@@ -2,7 +2,6 @@ package forwarded
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // compares a fingerprint that the front end computed with a certificate in hand
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -17,6 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -52,8 +52,9 @@ type layout struct {
 
 	verifies  bool // the operator says that the front end verifies
 	form      string
-	missing   string // hint where there is no certificate
-	untrusted string // hint where somebody else sent one
+	missing   string                     // hint where there is no certificate
+	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
+	untrusted string                     // hint where somebody else sent one
 	kept      []string
 }
 
@@ -95,6 +96,9 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 	}
 	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
 		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
+	}
+	if l.fingerprintHash == HashSHA1 && !sha1sum.Available() {
+		found = append(found, fmt.Errorf("fingerprint: %w; leave the header out, or have the front end send SHA-256", sha1sum.ErrUnavailable))
 	}
 	if err := errors.Join(append(found, l.checkNames(s.gate)...)...); err != nil {
 		return nil, errors.Join(mistakes.Prefix(l.preset+".", err)...)
@@ -170,7 +174,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
-			return source.Offer{}, s.none()
+			return source.Offer{}, s.none(r)
 		}
 		return source.Offer{}, s.notAdmitted(err)
 	}
@@ -189,7 +193,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		if flag, ok := s.saysVerified(r.Header); ok {
 			return source.Offer{}, s.lost(flag)
 		}
-		return source.Offer{}, s.none()
+		return source.Offer{}, s.none(r)
 	}
 	if n := len(values[0]); n > s.codec.limit {
 		return source.Offer{}, s.tooLong(n)
@@ -338,8 +342,8 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 		return false
 	}
 	if hash == HashSHA1 {
-		sum := sha1.Sum(leaf.Raw) //nolint:gosec // see the import
-		return bytes.Equal(have, sum[:])
+		sum, err := sha1sum.Of(leaf.Raw)
+		return err == nil && bytes.Equal(have, sum[:])
 	}
 	sum := sha256.Sum256(leaf.Raw)
 	return bytes.Equal(have, sum[:])
