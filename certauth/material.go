@@ -64,6 +64,9 @@ func Certificates(certs ...*x509.Certificate) CertificateSet {
 	return CertificateSet{list: slices.Clone(certs)}
 }
 
+// List returns the certificates.
+func (s CertificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
+
 type systemRoots struct{}
 
 // InsecureSystemRoots trusts every CA of the operating system. What can happen: any
