@@ -67,6 +67,9 @@ func Certificates(certs ...*x509.Certificate) interface {
 	return certificateSet{list: slices.Clone(certs)}
 }
 
+// List returns the certificates.
+func (s CertificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
+
 type systemRoots struct{}
 
 // InsecureSystemRoots trusts every CA of the operating system. What can happen: any

@@ -82,6 +82,10 @@ func ThumbprintsSHA1From(source PinSource) Policy { return pinsFrom{pinThumbprin
 // PublicKeysFrom is [PublicKeys] on the terms of [ThumbprintsFrom].
 func PublicKeysFrom(source PinSource) Policy { return pinsFrom{pinPublicKey, source} }
 
+// Reference returns the name of the policy and what it reads, for package policyfile, which
+// writes policies down.
+func (p pinsFrom) Reference() (name string, source PinSource) { return p.kind.name + "From", p.source }
+
 func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + "." + p.kind.name + "From"
 	if isNil(p.source) {
