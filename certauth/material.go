@@ -68,7 +68,7 @@ func Certificates(certs ...*x509.Certificate) interface {
 }
 
 // List returns the certificates.
-func (s CertificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
+func (s certificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
 
 type systemRoots struct{}
 
