@@ -15,6 +15,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	gotypes "go/types"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -917,7 +918,9 @@ var layers = map[string][]string{
 	"internal/":                     {"internal/", "golang.org/x/crypto/"},
 	"certauth$":                     {"internal/"},
 	"certauth/forwarded$":           {"internal/", "certauth$"},
-	"certauth/revocation$":          {"internal/", "certauth$", "golang.org/x/crypto/"},
+	"certauth/revocation$":          {"internal/", "certauth$", "certauth/revocation/evidence$", "certauth/revocation/fetch$", "golang.org/x/crypto/"},
+	"certauth/revocation/evidence$": {"internal/", "golang.org/x/crypto/"},
+	"certauth/revocation/fetch$":    {"internal/"},
 	"certauth/revocation/dirstore$": {"certauth/revocation$"},
 	"certauth/outbound$":            {"internal/", "software.sslmate.com/src/go-pkcs12$"},
 	"certauth/policyfile$":          {"internal/", "certauth$", "certauth/forwarded$", "certauth/revocation$", "certauth/outbound$"},
@@ -963,6 +966,64 @@ func TestModule_Layers(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, seen, 3)
+}
+
+// exports bounds the exported top-level names of a package, aliases included. Each stands behind
+// the reason to export it.
+var exports = map[string]struct {
+	most    int
+	because map[string]string
+}{
+	"certauth/revocation": {70, map[string]string{
+		"what a program makes and asks":                 "Checker Config New",
+		"fields of Config of a type of their own":       "Mode Scope Sources Responder List Store",
+		"values of Mode, Scope and Sources":             "HardFail SoftFail ChainExceptAnchor LeafOnly PreferOCSP PreferCRL OCSPOnly CRLOnly",
+		"what Check, Stats and Config.Observe tell":     "ChainResult Finding Stats Event",
+		"fields of Config that evidence and fetch own":  "VerifyOptions NonceMode NonceOff NonceSend NonceRequire HTTPOptions Fetcher Request Response",
+		"what a Result says":                            "Result Status Unavailable Good Revoked Unknown NotApplicable Source SourceNone SourceOCSP SourceCRL",
+		"evidence judged without a Checker":             "VerifyOCSP VerifyCRL",
+		"the Checker or its Config is the cause":        "ErrNoSource ErrClosed ErrNotReady ErrBudget ErrOverloaded ErrBreakerOpen",
+		"the caller is the cause":                       "ErrArgument ErrIssuerMismatch",
+		"the evidence is the cause":                     "ErrMalformed ErrBadSignature ErrNotFresh ErrCRLIssuer ErrCRLScope ErrResponderStatus",
+		"the way to the evidence is, as a Fetcher says": "ErrBlockedURL ErrBlockedAddress ErrTransport ErrTimeout ErrHTTPStatus ErrTooLarge",
+	}},
+}
+
+// exported returns the exported names of a package's scope, without those of its tests.
+func exported(t *testing.T, folder string) (names []string) {
+	t.Helper()
+	paths, err := filepath.Glob(folder + "/*.go")
+	require.NoError(t, err)
+	set := token.NewFileSet()
+	var files []*ast.File
+	for _, path := range paths {
+		if !strings.HasSuffix(path, "_test.go") {
+			file, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			files = append(files, file)
+		}
+	}
+	// What is imported is not loaded: the names do not depend on it.
+	config := gotypes.Config{Error: func(error) {}, FakeImportC: true}
+	checked, _ := config.Check(folder, set, files, nil)
+	for _, name := range checked.Scope().Names() {
+		if token.IsExported(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func TestModule_ExportsHaveReasons(t *testing.T) {
+	for folder, want := range exports {
+		names := exported(t, folder)
+		assert.LessOrEqual(t, len(names), want.most, folder)
+		var reasoned []string
+		for _, list := range want.because {
+			reasoned = append(reasoned, strings.Fields(list)...)
+		}
+		assert.ElementsMatch(t, reasoned, names, folder)
+	}
 }
 
 func TestModule_TopLevelHoldsNothingElse(t *testing.T) {
@@ -1210,7 +1271,7 @@ func TestContributing_TheWalksNameWhatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	declared := map[string]bool{} // "file function"
 	names := map[string]bool{}
-	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "internal/socket"} {
+	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "certauth/revocation/evidence", "certauth/revocation/fetch", "internal/socket"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		require.NoError(t, err)
 		for _, name := range files {

@@ -26,16 +26,9 @@ const (
 	OutcomeExpired   Outcome = "expired"   // it has ended
 	OutcomeUnchained Outcome = "unchained" // an intermediate that chains to no root
 	OutcomeRootless  Outcome = "rootless"  // no root of a Chain is valid now; Certificate is zero
-
-	// Of a revocation checker, not of a request; Evidence is set.
-	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
-	OutcomeFetchFailed   Outcome = "fetch_failed"   // it was not to be had, or did not verify
-	OutcomeBreakerOpened Outcome = "breaker_opened" // a host failed too often and is left alone
-	OutcomeBreakerClosed Outcome = "breaker_closed" // it answers again
 )
 
-// Event is one decision, one reload, or news of the configuration or of evidence, for metrics
-// and audit.
+// Event is one decision, one reload, or news of the configuration, for metrics and audit.
 type Event struct {
 	// Time is when it happened by the Authenticator's clock.
 	Time time.Time
@@ -64,39 +57,9 @@ type Event struct {
 	// ServerAuth is the Reason of the [AcceptServerAuth] that let the caller in without
 	// clientAuth; empty for all others.
 	ServerAuth string
-	// Evidence describes a fetch of a revocation checker; nil for everything else.
-	Evidence *Evidence
 	// Route is true for the decision of a Require; the Handler around it reports its own
 	// first.
 	Route bool
-}
-
-// Evidence is one fetch of OCSP or CRL evidence, or the host of a breaker. It never holds a
-// certificate.
-type Evidence struct {
-	// Kind is "ocsp" or "crl".
-	Kind string
-	// Host is host and port of the responder.
-	Host string
-	// Serial is the certificate's serial number in hex, for OCSP.
-	Serial string
-	// Status is what an OCSP answer says.
-	Status RevocationStatus
-	// ThisUpdate and NextUpdate bound the evidence.
-	ThisUpdate, NextUpdate time.Time
-	// Latency is how long the fetch took; Bytes is the size of the answer.
-	Latency time.Duration
-	Bytes   int
-	// Err is why there is no evidence.
-	Err error
-}
-
-// Age is how old the evidence was when it came; zero if there is none.
-func (e *Evidence) Age(at time.Time) time.Duration {
-	if e.ThisUpdate.IsZero() {
-		return 0
-	}
-	return at.Sub(e.ThisUpdate)
 }
 
 // Reason returns the reason of the refusal, or [ReasonNone].

@@ -34,7 +34,7 @@
 // Nothing is fetched for a certificate whose chain has not verified, nor, if NotRevoked
 // stands last in its policy, for one that is refused anyway. Never fetched: an issuer's
 // certificate (caIssuers), anything by LDAP, indirect CRLs. The default fetcher,
-// [HTTPFetcher], connects to public addresses on ports 80 and 443; [HTTPOptions] says what
+// [fetch.HTTPFetcher], connects to public addresses on ports 80 and 443; [HTTPOptions] says what
 // else it may reach. With IgnoreCertificateURLs nothing that stands in a certificate is
 // fetched.
 //

@@ -79,7 +79,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
-	c.gate.endPauses(ctx)
+	c.partners.endPauses()
 	c.remote.endPauses()
 	err := c.local.refresh(ctx)
 	now := c.config.Now()
@@ -117,32 +117,4 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		err = fmt.Errorf("%w; and %d certificates more", err, failed-1)
 	}
 	return err
-}
-
-// sweep is the worker of Config.Sweep.
-func (c *Checker) sweep(ctx context.Context) error {
-	tick := time.NewTicker(c.config.Sweep)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			c.sweepOnce()
-		}
-	}
-}
-
-// sweepOnce refreshes what was used lately and is due.
-func (c *Checker) sweepOnce() {
-	now := c.config.Now()
-	c.local.look(now)
-	c.table.each(func(r *record) bool {
-		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin {
-			if c.judge(r, now).due {
-				c.refresh(r)
-			}
-		}
-		return true
-	})
 }

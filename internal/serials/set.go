@@ -1,18 +1,24 @@
-package revocation
+// Package serials holds sets of certificate serial numbers in little more memory than the
+// numbers themselves take.
+package serials
 
 // maxPacked is the longest serial number, in octets of its INTEGER, that is kept in a
 // packed table. RFC 5280, section 4.1.2.2, allows 20; some CAs go a little beyond.
 const maxPacked = 24
 
-// serialSet is a set of serial numbers, exact: the numbers of one length stand one after
+// Set is a set of serial numbers, exact: the numbers of one length stand one after
 // the other in a table, sorted. Beside them there is a quarter to half a byte for each.
-type serialSet struct {
-	tables []serialTable       // by width, rising
+type Set struct {
+	tables []table             // by width, rising
 	long   map[string]struct{} // over maxPacked octets
 	size   int                 // bytes held, rather too many
 }
 
-func (s *serialSet) has(serial []byte) bool {
+// Size is how many bytes of memory the set holds, rather too many.
+func (s *Set) Size() int { return s.size }
+
+// Has reports whether the serial number, the content of a DER INTEGER, is in the set.
+func (s *Set) Has(serial []byte) bool {
 	if len(serial) > maxPacked {
 		_, there := s.long[string(serial)]
 		return there
@@ -25,11 +31,12 @@ func (s *serialSet) has(serial []byte) bool {
 	return false
 }
 
-// serialCount is how many serial numbers of each length there will be; of over maxPacked
+// Count is how many serial numbers of each length there will be; of over maxPacked
 // octets at 0, since none is empty.
-type serialCount [maxPacked + 1]int
+type Count [maxPacked + 1]int
 
-func (c *serialCount) add(serial []byte) {
+// Add counts one serial number.
+func (c *Count) Add(serial []byte) {
 	if n := len(serial); n <= maxPacked {
 		c[n]++
 	} else {
@@ -37,16 +44,16 @@ func (c *serialCount) add(serial []byte) {
 	}
 }
 
-// serialFill is a set under construction.
-type serialFill struct {
+// Builder is a set under construction.
+type Builder struct {
 	memory []byte
 	next   [maxPacked + 1]int // where the next of a length goes
-	set    serialSet
+	set    Set
 }
 
-// newSerialFill takes all memory at once. No more may be added than was counted.
-func newSerialFill(count *serialCount) *serialFill {
-	f := &serialFill{}
+// NewBuilder takes all memory at once. No more may be added than was counted.
+func NewBuilder(count *Count) *Builder {
+	f := &Builder{}
 	total := 0
 	for width := 1; width <= maxPacked; width++ {
 		f.next[width] = total
@@ -56,7 +63,7 @@ func newSerialFill(count *serialCount) *serialFill {
 	for width := 1; width <= maxPacked; width++ {
 		if n := count[width]; n > 0 {
 			start := f.next[width]
-			f.set.tables = append(f.set.tables, serialTable{width: width, records: f.memory[start : start+n*width : start+n*width]})
+			f.set.tables = append(f.set.tables, table{width: width, records: f.memory[start : start+n*width : start+n*width]})
 		}
 	}
 	f.set.size = cap(f.memory)
@@ -66,7 +73,8 @@ func newSerialFill(count *serialCount) *serialFill {
 	return f
 }
 
-func (f *serialFill) add(serial []byte) {
+// Add puts one serial number in. It must have been counted.
+func (f *Builder) Add(serial []byte) {
 	width := len(serial)
 	if width > maxPacked {
 		f.set.long[string(serial)] = struct{}{}
@@ -81,7 +89,8 @@ func (f *serialFill) add(serial []byte) {
 // longOverhead is the most that an entry of the map costs beside the text.
 const longOverhead = 76
 
-func (f *serialFill) done() serialSet {
+// Done sorts what was added and returns the set. The Builder must not be used again.
+func (f *Builder) Done() Set {
 	for i := range f.set.tables {
 		t := &f.set.tables[i]
 		t.order()

@@ -1,4 +1,4 @@
-package revocation
+package serials
 
 import (
 	"bytes"
@@ -63,35 +63,35 @@ func TestSerialSet_AnySpread(t *testing.T) {
 			for _, width := range []int{1, 2, 3, 7, 8, 9, 12, 16, 17, 20, 24, 25, 40} {
 				for _, n := range []int{1, 2, 15, 16, 17, smallSort, smallSort + 1, 300, 5000} {
 					random := rand.New(rand.NewPCG(uint64(width), uint64(n)))
-					var counted serialCount
+					var counted Count
 					records, known := make([][]byte, n), map[string]bool{}
 					for i := range records {
 						records[i] = make([]byte, width)
 						write(random, records[i], i)
-						counted.add(records[i])
+						counted.Add(records[i])
 						known[string(records[i])] = true
 					}
-					fill := newSerialFill(&counted)
+					fill := NewBuilder(&counted)
 					for _, record := range records {
-						fill.add(record)
+						fill.Add(record)
 					}
-					set := fill.done()
+					set := fill.Done()
 					checkTable(t, &set, records)
 					for _, record := range records {
-						if !set.has(record) {
+						if !set.Has(record) {
 							t.Fatalf("%x is not found among %d", record, n)
 						}
 						other := bytes.Clone(record)
 						other[random.IntN(width)] ^= 1 << random.IntN(8)
-						if set.has(other) != known[string(other)] {
+						if set.Has(other) != known[string(other)] {
 							t.Fatalf("%x, beside %x among %d", other, record, n)
 						}
 					}
 					for _, end := range [][]byte{make([]byte, width), bytes.Repeat([]byte{0xFF}, width)} {
-						require.Equal(t, known[string(end)], set.has(end), "%x among %d", end, n)
+						require.Equal(t, known[string(end)], set.Has(end), "%x among %d", end, n)
 					}
-					require.False(t, set.has(append(records[0], 0)))
-					require.False(t, set.has(records[0][1:]))
+					require.False(t, set.Has(append(records[0], 0)))
+					require.False(t, set.Has(records[0][1:]))
 				}
 			}
 		})
@@ -99,7 +99,7 @@ func TestSerialSet_AnySpread(t *testing.T) {
 }
 
 // checkTable: the one table has the same records, in the order of package bytes.
-func checkTable(t *testing.T, set *serialSet, records [][]byte) {
+func checkTable(t *testing.T, set *Set, records [][]byte) {
 	t.Helper()
 	if len(records[0]) > maxPacked {
 		require.Empty(t, set.tables)
@@ -116,10 +116,10 @@ func checkTable(t *testing.T, set *serialSet, records [][]byte) {
 
 // An empty set has nothing, of any length.
 func TestSerialSet_Empty(t *testing.T) {
-	empty := newSerialFill(&serialCount{}).done()
-	for _, set := range []serialSet{{}, empty} {
+	empty := NewBuilder(&Count{}).Done()
+	for _, set := range []Set{{}, empty} {
 		for length := range 40 {
-			assert.False(t, set.has(make([]byte, length)), length)
+			assert.False(t, set.Has(make([]byte, length)), length)
 		}
 		assert.Zero(t, set.size)
 	}

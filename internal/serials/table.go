@@ -1,4 +1,4 @@
-package revocation
+package serials
 
 import (
 	"bytes"
@@ -6,10 +6,10 @@ import (
 	"math/bits"
 )
 
-// serialTable is serial numbers of one width, sorted. Most of what a lookup costs in a big
+// table is serial numbers of one width, sorted. Most of what a lookup costs in a big
 // table is memory that is far apart, so a lookup goes to the few records that lead alike
 // first, and searches only among them.
-type serialTable struct {
+type table struct {
 	width   int
 	records []byte
 
@@ -23,7 +23,7 @@ type serialTable struct {
 const groupSize = 16
 
 // order sorts the records, of which there is at least one, and groups them.
-func (t *serialTable) order() {
+func (t *table) order() {
 	sortRecords(t.records, t.width)
 	n := len(t.records) / t.width
 	last := t.record(n - 1)
@@ -44,17 +44,17 @@ func (t *serialTable) order() {
 	t.starts[group+1] = uint32(n) //nolint:gosec // fewer than the bytes of a DER value
 }
 
-func (t *serialTable) record(i int) []byte { return t.records[i*t.width : (i+1)*t.width] }
+func (t *table) record(i int) []byte { return t.records[i*t.width : (i+1)*t.width] }
 
 // lead is what comes behind the octets that all have in common, as a number.
-func (t *serialTable) lead(serial []byte) uint64 {
+func (t *table) lead(serial []byte) uint64 {
 	var lead [8]byte
 	copy(lead[:], serial[t.shared:])
 	return binary.BigEndian.Uint64(lead[:])
 }
 
 // has expects a serial number of the table's width.
-func (t *serialTable) has(serial []byte) bool {
+func (t *table) has(serial []byte) bool {
 	if !bytes.Equal(serial[:t.shared], t.records[:t.shared]) {
 		return false
 	}

@@ -1,42 +1,11 @@
-package revocation
+package evidence
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
-
-// advised is an error with the one step that helps, which becomes the hint of a refusal.
-type advised struct {
-	error
-	hint string
-}
-
-func (e *advised) Unwrap() error { return e.error }
-
-// advise makes the error of a class. What an option would accept, or the operator can
-// configure, has a step of its own; for the rest the hint of the Reason is right.
-func advise(hint string, class error, format string, args ...any) error {
-	return &advised{fmt.Errorf("%w: "+format, append([]any{class}, args...)...), hint}
-}
-
-// adviceIn returns the first step that an error has, or "".
-func adviceIn(err error) string {
-	if known, ok := errors.AsType[*advised](err); ok {
-		return known.hint
-	}
-	return ""
-}
-
-// withAdvice gives the refusal its own hint, if there is one.
-func withAdvice(err error) error {
-	if hint := adviceIn(err); hint != "" {
-		return &certauth.Error{Reason: certauth.ReasonRevocationUnavailable, Hint: hint, Err: err}
-	}
-	return err
-}
 
 // The steps that help.
 const (
@@ -47,8 +16,6 @@ const (
 	helpNextUpdate = "ask the CA for CRLs with a nextUpdate; until then Verify.AllowNoNextUpdate accepts these within MaxAge"
 	helpClock      = "check this host's clock, then the CA's"
 	helpOver       = "ask the CA, or whoever copies its evidence, for a newer one: this has run out"
-	helpNobody     = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or let Config.AllowNoSource accept certificates that name nobody"
-	helpPointers   = "name the CA's CRL in Config.Lists or its responder in Config.Responders"
 	helpScope      = "configure the CRL of this CA that is not limited to a distribution point, or have the CA write the distribution point into its certificates"
 )
 
@@ -90,17 +57,17 @@ func (o *VerifyOptions) whyNotFresh(v validity) error {
 	issued := fmt.Sprintf("%s is %s old (thisUpdate %s)", v.what, span(age), instant(v.thisUpdate))
 	limit, bounded := o.maxAge(v.isCA, v.most)
 	switch {
-	case v.thisUpdate.After(o.Now.Add(o.skew())):
-		return advise(helpClock, ErrNotFresh, "thisUpdate of %s, %s, lies ahead of the clock, %s", v.what, instant(v.thisUpdate), instant(o.Now))
+	case v.thisUpdate.After(o.Now.Add(o.Tolerance())):
+		return advice.New(helpClock, ErrFuture, "thisUpdate of %s, %s, lies ahead of the clock, %s", v.what, instant(v.thisUpdate), instant(o.Now))
 	case v.hasNextUpdate && v.nextUpdate.Before(v.thisUpdate):
 		return fmt.Errorf("%w: nextUpdate of %s, %s, lies before its thisUpdate, %s", ErrNotFresh, v.what, instant(v.nextUpdate), instant(v.thisUpdate))
-	case v.hasNextUpdate && o.Now.After(v.nextUpdate.Add(o.skew())):
-		return advise(helpOver, ErrNotFresh, "%s and ran out at its nextUpdate, %s", issued, instant(v.nextUpdate))
+	case v.hasNextUpdate && o.Now.After(v.nextUpdate.Add(o.Tolerance())):
+		return advice.New(helpOver, ErrNotFresh, "%s and ran out at its nextUpdate, %s", issued, instant(v.nextUpdate))
 	case bounded && age > limit && v.hasNextUpdate:
-		return advise(helpAge(v.isCA), ErrNotFresh, "%s, %s allows %s; it runs until its nextUpdate, %s",
+		return advice.New(helpAge(v.isCA), ErrNotFresh, "%s, %s allows %s; it runs until its nextUpdate, %s",
 			issued, ageField(v.isCA), span(limit), instant(v.nextUpdate))
 	case bounded && age > limit:
-		return advise(helpAge(v.isCA), ErrNotFresh, "%s, %s allows %s; it has no nextUpdate", issued, ageField(v.isCA), span(limit))
+		return advice.New(helpAge(v.isCA), ErrNotFresh, "%s, %s allows %s; it has no nextUpdate", issued, ageField(v.isCA), span(limit))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"bytes"
@@ -12,6 +12,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // The signature algorithms that are accepted: RFC 4055, RFC 5758, RFC 8410.
@@ -86,7 +88,7 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 		return x509.ECDSAWithSHA1, nil
 	}
 	if a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1) {
-		return x509.UnknownSignatureAlgorithm, advise(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
+		return x509.UnknownSignatureAlgorithm, advice.New(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
@@ -167,7 +169,7 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 		if allowSHA1 {
 			return nil
 		}
-		return advise(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
+		return advice.New(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
 	}
 	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
 }
@@ -180,7 +182,7 @@ func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
 		if bits := key.N.BitLen(); bits < minRSABits {
-			return advise(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
+			return advice.New(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
 		} else if bits > maxRSABits {
 			return fmt.Errorf("%w: RSA key of %d bits, want at most %d", ErrWeakAlgorithm, bits, maxRSABits)
 		}

@@ -1,51 +1,19 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"fmt"
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
-
-// A hold ends by a newer Good and by nothing else.
-func TestAttack_UnknownEndsNoHold(t *testing.T) {
-	t.Run("in VerifyOCSP", func(t *testing.T) {
-		s := newScene(t)
-		r := s.good()
-		r.Answers[0].Status = ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), onHold)
-		held, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, held, err, revocation.Revoked, nil)
-		r = s.good()
-		r.Answers[0].Status, r.Answers[0].ThisUpdate = ocsptest.StatusUnknown, ocsptest.At(now.Add(-45*time.Minute))
-		o := at(now)
-		o.Previous = &held
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Revoked, nil)
-	})
-	inBubble(t, "in a Checker that accepts Unknown", func(t *testing.T) {
-		w := wire(t)
-		w.net.serve(ocspURL, w.dated(t, revokedAt(now.Add(-day), onHold), now.Add(-time.Hour), now.Add(day)))
-		w.net.serve(crlURL, failing(revocation.ErrTransport))
-		checker := w.checker(t, leafOnly, softFail, func(c *revocation.Config) { c.AllowUnknown = true })
-		w.says(t, checker, w.client, isRevoked, nil)
-		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusUnknown, now.Add(time.Minute), now.Add(5*day)))
-		w.goesOn(t, checker, w.client, 15)
-		w.says(t, checker, w.client, isRevoked, nil)
-		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(45*time.Hour), now.Add(5*day)))
-		w.goesOn(t, checker, w.client, 2)
-		w.says(t, checker, w.client, isGood, nil)
-	})
-}
 
 // A list is not for certificates of a CA that has the same name and another key.
 func TestAttack_LookupOfACertificateOfANamesake(t *testing.T) {
@@ -54,9 +22,9 @@ func TestAttack_LookupOfACertificateOfANamesake(t *testing.T) {
 	namesake := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
 	require.Equal(t, s.ca.cert.RawSubject, namesake.cert.RawSubject)
 	result, err := list.Lookup(makeCert(t, "foreign", newKey(t), namesake, asClient).cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrIssuerMismatch)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrIssuerMismatch)
 	result, err = list.Lookup(makeCert(t, "ours", newKey(t), s.ca, asClient).cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	expect(t, result, err, evidence.Good, nil)
 }
 
 // RFC 6960, section 4.2.2.2.1: ocsp-nocheck should not be critical; where it is, it has been
@@ -67,11 +35,11 @@ func TestVerifyOCSP_CriticalNoCheck(t *testing.T) {
 		return s.delegate(t, func(c *x509.Certificate) { c.ExtraExtensions = extensions })
 	}
 	noCheck := pkix.Extension{Id: ocsptest.OIDNoCheck, Critical: true, Value: []byte{5, 0}}
-	result, err := revocation.VerifyOCSP(encode(t, s.by(with(noCheck))), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, s.by(with(noCheck))), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 	foreign := pkix.Extension{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}
-	result, err = revocation.VerifyOCSP(encode(t, s.by(with(noCheck, foreign))), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrResponderNotAuthorized)
+	result, err = evidence.VerifyOCSP(encode(t, s.by(with(noCheck, foreign))), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
 }
 
 // Nobody is a witness for himself, also not a responder that the operator trusts.
@@ -79,21 +47,21 @@ func TestAttack_TrustedResponderVouchesNotForItself(t *testing.T) {
 	s := newScene(t)
 	o := at(now)
 	o.TrustedResponders = certs(s.client, s.other)
-	result, err := revocation.VerifyOCSP(encode(t, s.by(s.client)), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrResponderNotAuthorized)
-	result, err = revocation.VerifyOCSP(encode(t, s.by(s.other)), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, s.by(s.client)), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
+	result, err = evidence.VerifyOCSP(encode(t, s.by(s.other)), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
 }
 
 // A certificate with which a CA signed its lists once does not sign them when it has ended.
 func TestAttack_ExpiredSignerOfLists(t *testing.T) {
 	for name, c := range map[string]struct {
 		until  time.Time
-		status revocation.Status
+		status evidence.Status
 		err    error
 	}{
-		"within the skew": {now.Add(-skew), revocation.Good, nil},
-		"a second later":  {now.Add(-skew - time.Second), revocation.Unavailable, revocation.ErrCRLIssuer},
+		"within the skew": {now.Add(-skew), evidence.Good, nil},
+		"a second later":  {now.Add(-skew - time.Second), evidence.Unavailable, evidence.ErrCRLIssuer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScene(t)
@@ -103,22 +71,10 @@ func TestAttack_ExpiredSignerOfLists(t *testing.T) {
 			l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(signer.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
 			o := at(now)
 			o.CRLIssuers = certs(signer)
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
+			result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
 			expect(t, result, err, c.status, c.err)
 		})
 	}
-}
-
-// A Good by a delegate ends with the list that cleared the delegate.
-func TestVerifyOCSP_GoodEndsWithTheListOfTheDelegate(t *testing.T) {
-	s := newScene(t)
-	l := s.list()
-	l.NextUpdate = ocsptest.UTCAt(now.Add(2 * time.Hour))
-	o := at(now)
-	o.Delegate, o.DelegateCRL = revocation.CheckCRL, encode(t, l)
-	result, err := revocation.VerifyOCSP(encode(t, s.by(s.delegate(t, noExtras))), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
-	assert.Equal(t, now.Add(2*time.Hour), result.UsableUntil)
 }
 
 // unsignedList is a list that nobody signed, with one extension of this identifier.
@@ -145,16 +101,16 @@ func TestAttack_UnsignedEvidenceTakesLittleMemory(t *testing.T) {
 		judge func() error
 	}{
 		{"a long identifier in a list", func() error {
-			_, err := revocation.ParseCRL(s.unsignedList(s.ca.cert.RawSubject, ones), s.ca.cert, at(now))
+			_, err := evidence.ParseCRL(s.unsignedList(s.ca.cert.RawSubject, ones), s.ca.cert, at(now))
 			return err
 		}},
 		{"a long name in a list", func() error {
-			_, err := revocation.ParseCRL(s.unsignedList(longName, []byte{0x55, 29, 20}), s.ca.cert, at(now))
+			_, err := evidence.ParseCRL(s.unsignedList(longName, []byte{0x55, 29, 20}), s.ca.cert, at(now))
 			return err
 		}},
 		{"a long identifier in an answer", func() error {
 			answer := ocsptest.Element(ocsptest.TagSequence, []byte{10, 1, 0}, ocsptest.Element(ocsptest.Explicit(0), oid))
-			_, err := revocation.VerifyOCSP(answer, s.client.cert, s.ca.cert, at(now))
+			_, err := evidence.VerifyOCSP(answer, s.client.cert, s.ca.cert, at(now))
 			return err
 		}},
 	} {
@@ -164,7 +120,7 @@ func TestAttack_UnsignedEvidenceTakesLittleMemory(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			err := c.judge()
 			runtime.ReadMemStats(&after)
-			require.ErrorIs(t, err, revocation.ErrMalformed)
+			require.ErrorIs(t, err, evidence.ErrMalformed)
 			assert.Less(t, len(err.Error()), 1024)
 			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*size), "of which making the list is the most")
 		})
@@ -174,36 +130,8 @@ func TestAttack_UnsignedEvidenceTakesLittleMemory(t *testing.T) {
 // The longest identifier that is read has 64 octets.
 func TestParseCRL_LengthOfIdentifiers(t *testing.T) {
 	s := newScene(t)
-	for n, want := range map[int]error{64: revocation.ErrCriticalExtension, 65: revocation.ErrMalformed} {
-		_, err := revocation.ParseCRL(s.unsignedList(s.ca.cert.RawSubject, bytes.Repeat([]byte{1}, n)), s.ca.cert, at(now))
+	for n, want := range map[int]error{64: evidence.ErrCriticalExtension, 65: evidence.ErrMalformed} {
+		_, err := evidence.ParseCRL(s.unsignedList(s.ca.cert.RawSubject, bytes.Repeat([]byte{1}, n)), s.ca.cert, at(now))
 		require.ErrorIs(t, err, want, "%d", n)
 	}
-}
-
-// Failed lists leave nothing behind but a few words.
-func TestAttack_FailedListsAreNotKept(t *testing.T) {
-	if racing {
-		t.Skip("the race detector allocates")
-	}
-	synctest.Test(t, func(t *testing.T) {
-		w := wire(t)
-		bad := w.unsignedList(w.ca.cert.RawSubject, bytes.Repeat([]byte{1}, 1<<20))
-		checker := w.checker(t, crlOnly)
-		heap := func() int64 {
-			runtime.GC()
-			runtime.GC()
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			return int64(m.HeapAlloc)
-		}
-		before := heap()
-		for i := range 20 {
-			url := fmt.Sprintf("http://crl.partner.example/shard%d.crl", i)
-			w.net.serve(url, body(bad))
-			_, err := checker.CheckChain(t.Context(), w.chain(w.issue(t, fmt.Sprint(i), noPoints, point(uri(url)))))
-			require.ErrorIs(t, err, revocation.ErrMalformed)
-		}
-		assert.Less(t, heap()-before, int64(4<<20))
-		runtime.KeepAlive(bad)
-	})
 }

@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"bytes"
@@ -9,8 +9,8 @@ import (
 
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // VerifyCRL verifies a complete CRL, in DER or as one PEM block, for cert, which issuer has
@@ -37,7 +37,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
-	s, err := newSubject(cert)
+	s, err := NewSubject(cert)
 	if err != nil {
 		return Result{}, err
 	}
@@ -46,7 +46,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 		return Result{}, err
 	}
 	if s.isWitness(keySum(by), keySum(issuer)) {
-		return Result{}, errOwnWitness
+		return Result{}, ErrOwnWitness
 	}
 	found, err := l.find(s.serial)
 	if err != nil {
@@ -58,7 +58,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	}
 	result, err := l.decide(found, reasons, &s, &o)
 	if err != nil {
-		return result, err
+		return result.refused(err), err
 	}
 	return rollBack(result, l.standing(), o.Previous)
 }
@@ -81,7 +81,7 @@ func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOpti
 	if err != nil {
 		return nil, nil, err
 	}
-	l.responder = nameText(by.RawSubject)
+	l.responder = dn.Quote(by.RawSubject)
 	return l, by, nil
 }
 
@@ -108,13 +108,13 @@ func unwrapPEM(content []byte) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// checkForm is rule C2 of testdata/RULES.md, as far as options decide it.
+// checkForm is rule C2 of RULES.md, as far as options decide it.
 func (l *list) checkForm(o *VerifyOptions) error {
 	if l.version != 2 && !o.AllowV1CRL {
-		return advise(helpV1, ErrMalformed, "a CRL of version 1, and AllowV1CRL is not set")
+		return advice.New(helpV1, ErrMalformed, "a CRL of version 1, and AllowV1CRL is not set")
 	}
 	if l.hasEntries && len(l.entries) == 0 && !o.AllowEmptyRevokedList {
-		return advise(helpEmpty, ErrMalformed, "revokedCertificates is there and empty, and AllowEmptyRevokedList is not set")
+		return advice.New(helpEmpty, ErrMalformed, "revokedCertificates is there and empty, and AllowEmptyRevokedList is not set")
 	}
 	return nil
 }
@@ -122,9 +122,10 @@ func (l *list) checkForm(o *VerifyOptions) error {
 // maxListKeys bounds the signature checks for one list.
 const maxListKeys = 8
 
-// errOwnWitness: RFC 6960, section 4.2.2.2, has this rule for responders. Who holds the key of
-// a CA certificate that is revoked must not clear it.
-var errOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
+// ErrOwnWitness says that the list is signed by the key of the certificate in question. errors.Is finds
+// ErrCRLIssuer as well. RFC 6960, section 4.2.2.2, has this rule for responders: whoever holds
+// the key of a CA certificate that is revoked must not clear it.
+var ErrOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
 
 // findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
 // name that the caller verified. Key identifiers say whose key is tried first. The signature
@@ -140,7 +141,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	refused := ErrBadSignature
 	var tried [][]byte
 	for _, candidate := range l.candidates(issuer, o) {
-		if candidate != issuer && !validAt(candidate, o.Now, o.skew()) {
+		if candidate != issuer && !ValidAt(candidate, o.Now, o.Tolerance()) {
 			refused = fmt.Errorf("%w: its certificate is not valid now", ErrCRLIssuer)
 			continue
 		}
@@ -153,7 +154,7 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 			continue
 		}
 		key := candidate.RawSubjectPublicKeyInfo
-		if slices.ContainsFunc(tried, func(other []byte) bool { return equal(key, other) }) {
+		if slices.ContainsFunc(tried, func(other []byte) bool { return bytes.Equal(key, other) }) {
 			continue
 		}
 		if len(tried) == maxListKeys {
@@ -173,20 +174,11 @@ func (l *list) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Ce
 	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
 		switch {
 		case candidate == nil || !dn.Match(l.issuer, candidate.RawSubject):
-		case len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !equal(l.keyID, candidate.SubjectKeyId):
+		case len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !bytes.Equal(l.keyID, candidate.SubjectKeyId):
 			others = append(others, candidate)
 		default:
 			named = append(named, candidate)
 		}
 	}
 	return append(named, others...)
-}
-
-// nameText writes a DN for logs, quoted and bounded.
-func nameText(der []byte) string {
-	name, err := dn.Parse(der)
-	if err != nil {
-		return "(unreadable name)"
-	}
-	return logtext.Quote(name.String())
 }

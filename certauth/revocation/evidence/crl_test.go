@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -48,16 +48,16 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 	}
 	signature := encode(t, s.list())
 	signature[len(signature)-1] ^= 1
-	issuers := func(list ...*identity) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) {
+	issuers := func(list ...*identity) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) {
 			for _, one := range list {
 				o.CRLIssuers = append(o.CRLIssuers, one.cert)
 			}
 		}
 	}
 	rekeyed := changed(t, s.list(), signedBy(renewed), keyID(renewed))
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	bad, wrongIssuer := revocation.ErrBadSignature, revocation.ErrCRLIssuer
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	bad, wrongIssuer := evidence.ErrBadSignature, evidence.ErrCRLIssuer
 	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
 		{"the base", encode(t, s.list()), nil, good, nil},
 		{"the base without an authority key identifier", changed(t, s.list(), noKeyID), nil, good, nil},
@@ -82,7 +82,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 		o := at(now)
 		o.CRLIssuers = []*x509.Certificate{nil, renewed.cert}
 		result, err := bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Good, nil)
+		expect(t, result, err, evidence.Good, nil)
 	})
 	for name, c := range map[string]struct {
 		usage x509.KeyUsage
@@ -94,9 +94,9 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 			s.client = makeCert(t, "client", newKey(t), s.ca, asClient)
 			result, err := bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, at(now))
 			if c.ok {
-				expect(t, result, err, revocation.Good, nil)
+				expect(t, result, err, evidence.Good, nil)
 			} else {
-				expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIssuer)
+				expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIssuer)
 			}
 		})
 	}
@@ -104,12 +104,12 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 
 // Rule C3 again: the algorithms of check 6, for lists.
 func TestVerifyCRL_Algorithms(t *testing.T) {
-	sha1 := func(o *revocation.VerifyOptions) { o.AllowSHA1 = true }
+	sha1 := func(o *evidence.VerifyOptions) { o.AllowSHA1 = true }
 	for _, c := range []struct {
 		name      string
 		bits      int
 		algorithm ocsptest.Algorithm
-		terms     func(*revocation.VerifyOptions)
+		terms     func(*evidence.VerifyOptions)
 		ok        bool
 	}{
 		{"SHA-256", 2048, ocsptest.RSA(crypto.SHA256), nil, true},
@@ -129,9 +129,9 @@ func TestVerifyCRL_Algorithms(t *testing.T) {
 			}
 			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, o)
 			if c.ok {
-				expect(t, result, err, revocation.Good, nil)
+				expect(t, result, err, evidence.Good, nil)
 			} else {
-				expect(t, result, err, revocation.Unavailable, revocation.ErrWeakAlgorithm)
+				expect(t, result, err, evidence.Unavailable, evidence.ErrWeakAlgorithm)
 			}
 		})
 	}
@@ -168,8 +168,8 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 		return ocsptest.Extension{OID: ocsptest.OIDCRLNumber, Value: ocsptest.Element(ocsptest.TagInteger, content)}
 	}
 	date := ocsptest.Extension{OID: ocsptest.OIDInvalidityDate, Value: ocsptest.At(now.Add(-9 * day))}
-	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
-	critical, malformed := revocation.ErrCriticalExtension, revocation.ErrMalformed
+	const good, revoked, unavailable = evidence.Good, evidence.Revoked, evidence.Unavailable
+	critical, malformed := evidence.ErrCriticalExtension, evidence.ErrMalformed
 	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
 		{"case 82 unknown and critical", of(foreign(1, true)), nil, unavailable, critical},
 		{"case 82 unknown and not critical", of(foreign(1, false)), nil, good, nil},
@@ -183,18 +183,18 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 		{"case 81 certificateIssuer in our entry", entry(s.client, anotherIssuer), nil, unavailable, critical},
 		{"case 82 reason and invalidity date", entry(s.client, ocsptest.ReasonCode(1), date), nil, revoked, nil},
 		{"case 82 a freshest CRL", of(freshest), nil, good, nil},
-		{"case 82 one twice", of(foreign(1, false), foreign(1, false)), nil, unavailable, revocation.ErrLimits},
-		{"case 82 one twice in an entry", entry(third, date, date), nil, unavailable, revocation.ErrLimits},
+		{"case 82 one twice", of(foreign(1, false), foreign(1, false)), nil, unavailable, evidence.ErrLimits},
+		{"case 82 one twice in an entry", entry(third, date, date), nil, unavailable, evidence.ErrLimits},
 		{"case 82 sixteen", only(many[:16]...), nil, good, nil},
-		{"case 82 seventeen", only(many...), nil, unavailable, revocation.ErrLimits},
+		{"case 82 seventeen", only(many...), nil, unavailable, evidence.ErrLimits},
 		{"case 82 a CRL number of 20 octets", only(number(append([]byte{0x7F}, make([]byte, 19)...)...)), nil, good, nil},
 		{"case 82 a CRL number of 21 octets", only(number(append([]byte{0x7F}, make([]byte, 20)...)...)), nil, unavailable, malformed},
 		{"case 82 a negative CRL number", only(number(0xFF)), nil, unavailable, malformed},
-		{"case 85 a delta is no base", of(delta), nil, unavailable, revocation.ErrCRLScope},
-		{"case 85 a delta that is not marked critical", of(softDelta), nil, unavailable, revocation.ErrCRLScope},
+		{"case 85 a delta is no base", of(delta), nil, unavailable, evidence.ErrCRLScope},
+		{"case 85 a delta that is not marked critical", of(softDelta), nil, unavailable, evidence.ErrCRLScope},
 		{"case 85 a delta that names our certificate", changed(t, s.list(entryFor(s.client)), func(l *ocsptest.List) {
 			l.Extensions = append(l.Extensions, delta)
-		}), nil, unavailable, revocation.ErrCRLScope},
+		}), nil, unavailable, evidence.ErrCRLScope},
 	})
 }
 
@@ -211,11 +211,11 @@ func TestVerifyCRL_Entries(t *testing.T) {
 	magnitude := s.client.cert.SerialNumber.Bytes()
 	later := ours(1)
 	later.RevokedAt = ocsptest.At(now.Add(day))
-	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
+	const good, revoked, unavailable = evidence.Good, evidence.Revoked, evidence.Unavailable
 	for _, c := range []struct {
 		name   string
 		der    []byte
-		status revocation.Status
+		status evidence.Status
 		err    error
 		reason int
 	}{
@@ -225,13 +225,13 @@ func TestVerifyCRL_Entries(t *testing.T) {
 		{"certificateHold", list(ours(6)), revoked, nil, 6},
 		{"aACompromise", list(ours(10)), revoked, nil, 10},
 		{"revoked from tomorrow", list(later), revoked, nil, 1},
-		{"removeFromCRL in a base", list(ours(8)), unavailable, revocation.ErrMalformed, 0},
-		{"removeFromCRL for another", list(entryFor(s.root, ocsptest.ReasonCode(8))), unavailable, revocation.ErrMalformed, 0},
+		{"removeFromCRL in a base", list(ours(8)), unavailable, evidence.ErrMalformed, 0},
+		{"removeFromCRL for another", list(entryFor(s.root, ocsptest.ReasonCode(8))), unavailable, evidence.ErrMalformed, 0},
 		{"twice, hold first", list(ours(6), ours(1)), revoked, nil, 1},
 		{"twice, hold last", list(ours(1), ours(6)), revoked, nil, 1},
-		{"a reason that is not defined", list(ours(7)), unavailable, revocation.ErrMalformed, 0},
-		{"a serial number with a zero octet too many", list(serial(append([]byte{0}, magnitude...)...)), unavailable, revocation.ErrMalformed, 0},
-		{"an empty serial number", list(serial()), unavailable, revocation.ErrMalformed, 0},
+		{"a reason that is not defined", list(ours(7)), unavailable, evidence.ErrMalformed, 0},
+		{"a serial number with a zero octet too many", list(serial(append([]byte{0}, magnitude...)...)), unavailable, evidence.ErrMalformed, 0},
+		{"an empty serial number", list(serial()), unavailable, evidence.ErrMalformed, 0},
 		{"a negative serial number of another", list(serial(0x80)), good, nil, -1},
 		{"our serial number and one more octet", list(serial(append(magnitude[:len(magnitude):len(magnitude)], 0)...)), good, nil, -1},
 	} {
@@ -239,7 +239,7 @@ func TestVerifyCRL_Entries(t *testing.T) {
 			result, err := bothWays(t)(c.der, s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, c.status, c.err)
 			assert.Equal(t, c.reason, result.Reason)
-			if c.status == revoked && c.reason != revocation.ReasonCertificateHold {
+			if c.status == revoked && c.reason != evidence.ReasonCertificateHold {
 				assert.True(t, s.client.cert.NotAfter.Equal(result.UsableUntil), "for good")
 			}
 		})
@@ -256,8 +256,8 @@ func TestVerifyCRL_EntryForms(t *testing.T) {
 	date := ocsptest.Extension{OID: ocsptest.OIDInvalidityDate, Value: ocsptest.At(now)}
 	falseBoolean, behind := reason(false, 10, 1, 1), reason(false, 10, 1, 1)
 	falseBoolean.Boolean, behind.Behind = []byte{1, 1, 0}, []byte{5, 0}
-	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
-	malformed := revocation.ErrMalformed
+	const good, revoked, unavailable = evidence.Good, evidence.Revoked, evidence.Unavailable
+	malformed := evidence.ErrMalformed
 	ours := func(extensions ...ocsptest.Extension) ocsptest.Entry { return entryFor(s.client, extensions...) }
 	edit := func(change func(*ocsptest.Entry)) ocsptest.Entry {
 		e := ours(reason(false, 10, 1, 1))
@@ -272,7 +272,7 @@ func TestVerifyCRL_EntryForms(t *testing.T) {
 		{"rule C7 extensions twice", encode(t, s.list(edit(func(e *ocsptest.Entry) {
 			e.Behind = ocsptest.Extensions([]ocsptest.Extension{date})
 		}))), nil, unavailable, malformed},
-		{"rule C7 a reason twice", encode(t, s.list(ours(reason(false, 10, 1, 1), reason(false, 10, 1, 6)))), nil, unavailable, revocation.ErrLimits},
+		{"rule C7 a reason twice", encode(t, s.list(ours(reason(false, 10, 1, 1), reason(false, 10, 1, 6)))), nil, unavailable, evidence.ErrLimits},
 		{"rule C7 FALSE is written out", encode(t, s.list(ours(falseBoolean))), nil, unavailable, malformed},
 		{"rule C7 bytes in the extension", encode(t, s.list(ours(behind))), nil, unavailable, malformed},
 		{"rule C2 no date", encode(t, s.list(edit(func(e *ocsptest.Entry) { e.RevokedAt = nil }))), nil, unavailable, malformed},

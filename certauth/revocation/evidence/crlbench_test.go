@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 var benchmarkSizes = []struct {
@@ -40,7 +40,7 @@ func BenchmarkCRLParse(b *testing.B) {
 				runtime.GC()
 				start = time.Now()
 				for range repeat {
-					_, err := revocation.ParseCRL(der, s.ca.cert, at(now))
+					_, err := evidence.ParseCRL(der, s.ca.cert, at(now))
 					require.NoError(b, err)
 				}
 				theirs, ours = append(theirs, taken), append(ours, time.Since(start))
@@ -90,8 +90,8 @@ func BenchmarkCRLMemory(b *testing.B) {
 		b.Run(size.name, func(b *testing.B) {
 			var measured int
 			for b.Loop() {
-				var list *revocation.CRL
-				list, measured = heldMemory(func() *revocation.CRL { return parse(b, s.ca, s.bigList(b, size.n, 16)) })
+				var list *evidence.CRL
+				list, measured = heldMemory(func() *evidence.CRL { return parse(b, s.ca, s.bigList(b, size.n, 16)) })
 				runtime.KeepAlive(list)
 			}
 			b.ReportMetric(float64(measured)/float64(size.n), "B/entry")

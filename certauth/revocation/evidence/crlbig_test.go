@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"encoding/binary"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -75,23 +75,23 @@ func heldMemory[T any](makeIt func() T) (made T, size int) {
 
 // Section 10, target 11: at most 24 bytes are kept for an entry, and Size says how many.
 func TestCRL_Memory(t *testing.T) {
-	if raceEnabled {
+	if racing {
 		t.Skip("the race detector allocates")
 	}
 	s := newScene(t)
 	const n = 100_000
 	for name, octets := range map[string]int{"8 octets": 8, "16 octets": 16, "20 octets": 20, "24 octets": 24} {
 		t.Run(name, func(t *testing.T) {
-			list, size := heldMemory(func() *revocation.CRL { return parse(t, s.ca, s.bigList(t, n, octets)) })
+			list, size := heldMemory(func() *evidence.CRL { return parse(t, s.ca, s.bigList(t, n, octets)) })
 			assert.Equal(t, n, list.Entries())
 			allowed := max(24, octets+1) * n // RFC 5280 ends at 20 octets
 			assert.LessOrEqual(t, size, allowed, "measured")
 			assert.LessOrEqual(t, list.Size(), allowed, "Size")
 			assert.InEpsilon(t, size, list.Size(), 0.05, "Size is what is measured")
-			merged, extra := heldMemory(func() *revocation.CRL { return withDelta(t, list, s, s.delta(7, 8)) })
+			merged, extra := heldMemory(func() *evidence.CRL { return withDelta(t, list, s, s.delta(7, 8)) })
 			assert.Less(t, extra, 16<<10, "a delta shares the list's memory")
 			result, err := merged.Lookup(s.other.cert, at(now))
-			expect(t, result, err, revocation.Revoked, nil)
+			expect(t, result, err, evidence.Revoked, nil)
 			runtime.KeepAlive(list)
 		})
 	}
@@ -100,13 +100,13 @@ func TestCRL_Memory(t *testing.T) {
 // No certificate should have a number of more than 20 octets. A list of nothing else takes
 // more memory, and Size does not hide it.
 func TestCRL_MemoryOfLongSerials(t *testing.T) {
-	if raceEnabled {
+	if racing {
 		t.Skip("the race detector allocates")
 	}
 	s := newScene(t)
 	for _, octets := range []int{25, 33, 64} {
 		for _, n := range []int{5000, 30_000} {
-			list, size := heldMemory(func() *revocation.CRL { return parse(t, s.ca, s.bigList(t, n, octets)) })
+			list, size := heldMemory(func() *evidence.CRL { return parse(t, s.ca, s.bigList(t, n, octets)) })
 			assert.LessOrEqual(t, size, list.Size(), "%d of %d octets", n, octets)
 			assert.Less(t, list.Size(), 2*size, "%d of %d octets", n, octets)
 		}
@@ -115,14 +115,14 @@ func TestCRL_MemoryOfLongSerials(t *testing.T) {
 
 // Building allocates a bounded number of times, whatever the number of entries.
 func TestParseCRL_Allocations(t *testing.T) {
-	if raceEnabled {
+	if racing {
 		t.Skip("the race detector allocates")
 	}
 	s := newScene(t)
 	for name, n := range map[string]int{"one entry": 1, "1 000 entries": 1000, "100 000 entries": 100_000} {
 		der := s.bigList(t, n, 16)
 		allocations := testing.AllocsPerRun(3, func() {
-			_, err := revocation.ParseCRL(der, s.ca.cert, at(now))
+			_, err := evidence.ParseCRL(der, s.ca.cert, at(now))
 			require.NoError(t, err)
 		})
 		assert.LessOrEqual(t, allocations, 300.0, name)
@@ -131,7 +131,7 @@ func TestParseCRL_Allocations(t *testing.T) {
 
 // A lookup that succeeds allocates nothing.
 func TestCRL_LookupAllocatesNothing(t *testing.T) {
-	if raceEnabled {
+	if racing {
 		t.Skip("the race detector allocates")
 	}
 	s := newScene(t, extra(ocsptest.DistributionPoints(ocsptest.Point(uri(shardB)), ocsptest.Point(uri(shardA)))))
@@ -153,22 +153,22 @@ func TestCRL_LookupAllocatesNothing(t *testing.T) {
 	revoking := parse(t, s.ca, encode(t, r))
 	for _, c := range []struct {
 		name   string
-		list   *revocation.CRL
+		list   *evidence.CRL
 		of     *identity
-		o      revocation.VerifyOptions
-		status revocation.Status
+		o      evidence.VerifyOptions
+		status evidence.Status
 	}{
-		{"good", list, s.client, at(now), revocation.Good},
-		{"on hold", list, third, at(now), revocation.Revoked},
-		{"revoked", revoking, listedPoint, at(now), revocation.Revoked},
-		{"good, with a delta", merged, s.client, at(now), revocation.Good},
-		{"on hold, with a delta", merged, third, at(now), revocation.Revoked},
-		{"good, with a delta that has expired", merged, s.client, later, revocation.Good},
-		{"good, and known to be", list, s.client, previous, revocation.Good},
+		{"good", list, s.client, at(now), evidence.Good},
+		{"on hold", list, third, at(now), evidence.Revoked},
+		{"revoked", revoking, listedPoint, at(now), evidence.Revoked},
+		{"good, with a delta", merged, s.client, at(now), evidence.Good},
+		{"on hold, with a delta", merged, third, at(now), evidence.Revoked},
+		{"good, with a delta that has expired", merged, s.client, later, evidence.Good},
+		{"good, and known to be", list, s.client, previous, evidence.Good},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			subject := subjectOf(t, c.of)
-			var result revocation.Result
+			var result evidence.Result
 			var err error
 			assert.Zero(t, testing.AllocsPerRun(100, func() { result, err = c.list.LookupSubject(&subject, &c.o) }))
 			expect(t, result, err, c.status, nil)
@@ -179,14 +179,14 @@ func TestCRL_LookupAllocatesNothing(t *testing.T) {
 // Case 87: 2 M entries, more than a fetched list has room for, stay within the budget of
 // 64 MiB for all lists.
 func TestParseCRL_TwoMillionEntries(t *testing.T) {
-	if (raceEnabled || testing.Short()) && os.Getenv("CERTAUTH_EXHAUSTIVE") == "" {
+	if (racing || testing.Short()) && os.Getenv("CERTAUTH_EXHAUSTIVE") == "" {
 		t.Skip("takes seconds and 300 MB")
 	}
 	s := newScene(t)
 	list := parse(t, s.ca, s.bigList(t, 2_000_000, 16))
 	assert.Equal(t, 2_000_000, list.Entries())
 	assert.Less(t, list.Size(), 64<<20)
-	for of, want := range map[*identity]revocation.Status{s.client: revocation.Good, s.other: revocation.Revoked} {
+	for of, want := range map[*identity]evidence.Status{s.client: evidence.Good, s.other: evidence.Revoked} {
 		result, err := list.Lookup(of.cert, at(now))
 		expect(t, result, err, want, nil)
 	}

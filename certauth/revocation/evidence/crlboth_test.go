@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -8,14 +8,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // parseAndLookup is VerifyCRL by way of the index.
-func parseAndLookup(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error) {
-	list, err := revocation.ParseCRL(der, issuer, o)
+func parseAndLookup(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error) {
+	list, err := evidence.ParseCRL(der, issuer, o)
 	if err != nil {
-		return revocation.Result{}, err
+		return evidence.Result{}, err
 	}
 	return list.Lookup(cert, o)
 }
@@ -24,8 +24,8 @@ func parseAndLookup(der []byte, cert, issuer *x509.Certificate, o revocation.Ver
 // unless the index comes to the same.
 func bothWays(t testing.TB) verifier {
 	t.Helper()
-	return func(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error) {
-		result, err := revocation.VerifyCRL(der, cert, issuer, o)
+	return func(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error) {
+		result, err := evidence.VerifyCRL(der, cert, issuer, o)
 		indexed, indexedErr := parseAndLookup(der, cert, issuer, o)
 		agree(t, result, err, indexed, indexedErr)
 		return result, err
@@ -34,9 +34,9 @@ func bothWays(t testing.TB) verifier {
 
 // agree compares everything but what an index does not keep. Certificates that do not
 // belong together, and missing ones, are noticed at different times.
-func agree(t testing.TB, result revocation.Result, err error, indexed revocation.Result, indexedErr error) {
+func agree(t testing.TB, result evidence.Result, err error, indexed evidence.Result, indexedErr error) {
 	t.Helper()
-	if errors.Is(err, revocation.ErrIssuerMismatch) || errors.Is(err, revocation.ErrArgument) {
+	if errors.Is(err, evidence.ErrIssuerMismatch) || errors.Is(err, evidence.ErrArgument) {
 		assert.Error(t, indexedErr)
 	} else if err != nil || indexedErr != nil {
 		assert.EqualError(t, indexedErr, errorText(err))
@@ -52,11 +52,11 @@ func errorText(err error) string {
 }
 
 // kept is what an index knows of a result.
-func kept(r revocation.Result) revocation.Result {
-	if r.Status == revocation.Revoked {
+func kept(r evidence.Result) evidence.Result {
+	if r.Status == evidence.Revoked {
 		r.RevokedAt = time.Time{}
-		if r.Reason != revocation.ReasonCertificateHold {
-			r.Reason = revocation.ReasonUnspecified
+		if r.Reason != evidence.ReasonCertificateHold {
+			r.Reason = evidence.ReasonUnspecified
 		}
 	}
 	return r

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -29,18 +29,18 @@ func TestVerifyCRL_EightSignaturesAreTried(t *testing.T) {
 	}
 	for i, by := range renewed {
 		l.Key = by.key
-		status, want := revocation.Good, error(nil)
+		status, want := evidence.Good, error(nil)
 		if i == 7 {
-			status, want = revocation.Unavailable, revocation.ErrBadSignature
+			status, want = evidence.Unavailable, evidence.ErrBadSignature
 		}
-		result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
+		result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
 		expect(t, result, err, status, want)
 	}
 	// Whoever is ruled out before a signature is checked costs nothing.
 	o.CRLIssuers = append([]*x509.Certificate{nil, makeCert(t, "Other CA", newKey(t), s.root, asCA).cert}, o.CRLIssuers...)
 	l.Key = renewed[1].key
-	result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
 }
 
 // RFC 5280, section 4.2.1.1: a key identifier may have any length, also one octet, and may be
@@ -57,9 +57,9 @@ func TestVerifyCRL_KeyIdentifierThatDiffersExcludesNothing(t *testing.T) {
 		l := s.list()
 		for _, keyID := range [][]byte{tc.issuer, tc.list} {
 			l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(keyID), ocsptest.CRLNumber(7)}
-			result, err := revocation.VerifyCRL(encode(t, l), s.client.cert, ca.cert, at(now))
+			result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, ca.cert, at(now))
 			require.NoError(t, err, name)
-			assert.Equal(t, revocation.Good, result.Status, name)
+			assert.Equal(t, evidence.Good, result.Status, name)
 		}
 	}
 }
@@ -73,17 +73,17 @@ func TestCRL_WithDelta_AgeIsJudgedByTheSubject(t *testing.T) {
 	o := at(now)
 	o.MaxAgeCA = time.Minute // the list is an hour old, the delta half an hour
 	result, err := merged.Lookup(s.client.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	expect(t, result, err, evidence.Good, nil)
 	assert.False(t, result.DeltaMissing)
 	_, err = merged.Lookup(sub.cert, o)
-	require.ErrorIs(t, err, revocation.ErrNotFresh)
+	require.ErrorIs(t, err, evidence.ErrNotFresh)
 	o = at(now)
 	o.MaxAge = time.Minute
 	result, err = merged.Lookup(sub.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	expect(t, result, err, evidence.Good, nil)
 	assert.False(t, result.DeltaMissing)
 	_, err = merged.Lookup(s.client.cert, o)
-	require.ErrorIs(t, err, revocation.ErrNotFresh)
+	require.ErrorIs(t, err, evidence.ErrNotFresh)
 }
 
 // What is stale says of a hold nothing, since it may have ended; a revocation for good does
@@ -100,7 +100,7 @@ func TestCRL_WithDelta_StaleHoldIsNoStaleRevocation(t *testing.T) {
 	} {
 		merged := withDelta(t, parse(t, s.ca, encode(t, s.list(entryFor(s.client, tc.reason)))), s, s.delta(7, 8))
 		result, err := merged.Lookup(s.client.cert, at(now.Add(tc.later)))
-		require.ErrorIs(t, err, revocation.ErrNotFresh, name)
+		require.ErrorIs(t, err, evidence.ErrNotFresh, name)
 		assert.Equal(t, tc.want, result.StaleRevoked, name)
 	}
 	for name, tc := range map[string]struct {
@@ -110,7 +110,7 @@ func TestCRL_WithDelta_StaleHoldIsNoStaleRevocation(t *testing.T) {
 		d.NextUpdate = ocsptest.UTCAt(now.Add(10 * day))
 		merged := withDelta(t, parse(t, s.ca, encode(t, s.list())), s, d)
 		result, err := merged.Lookup(s.client.cert, at(now.Add(2*day)))
-		require.ErrorIs(t, err, revocation.ErrNotFresh, name)
+		require.ErrorIs(t, err, evidence.ErrNotFresh, name)
 		assert.True(t, result.StaleRevoked, "%s in a delta that is fresh, on a list that has run out", name)
 	}
 }
@@ -138,7 +138,7 @@ func TestCRL_WithDelta_MismatchSaysWhy(t *testing.T) {
 		o := at(now)
 		o.CRLIssuers = []*x509.Certificate{renewed.cert}
 		_, err := parse(t, s.ca, encode(t, base)).WithDelta(encode(t, delta), s.ca.cert, o)
-		require.ErrorIs(t, err, revocation.ErrDeltaMismatch, want)
+		require.ErrorIs(t, err, evidence.ErrDeltaMismatch, want)
 		assert.ErrorContains(t, err, want)
 	}
 }

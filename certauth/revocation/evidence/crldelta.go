@@ -1,9 +1,11 @@
-package revocation
+package evidence
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
@@ -34,15 +36,44 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 	if l.by == nil || !dn.Match(l.by.RawSubject, issuer.RawSubject) {
 		return nil, ErrIssuerMismatch
 	}
+	delta, err := ParseDelta(der, issuer, o)
+	if err != nil {
+		return nil, err
+	}
+	return l.With(delta)
+}
+
+// Delta is a verified delta CRL. Which list it continues is decided by [CRL.With].
+type Delta struct {
+	index
+	issuer []byte // name
+}
+
+// ParseDelta verifies a delta CRL for itself, by the rules of [ParseCRL].
+func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, error) {
+	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return nil, ErrArgument
+	}
 	parsed, by, err := openList(der, deltaList, issuer, &o)
 	if err != nil {
 		return nil, err
 	}
-	delta, err := newIndex(parsed, by)
+	x, err := newIndex(parsed, by)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.base.continuedBy(delta); err != nil {
+	return &Delta{*x, bytes.Clone(issuer.RawSubject)}, nil
+}
+
+// Edition tells it from other deltas.
+func (d *Delta) Edition() Edition { return d.edition(d.issuer) }
+
+// Size is about how many bytes of memory it holds.
+func (d *Delta) Size() int { return d.size() }
+
+// With lays a delta over the list, as [CRL.WithDelta] does.
+func (l *CRL) With(delta *Delta) (*CRL, error) {
+	if err := l.base.continuedBy(&delta.index); err != nil {
 		return nil, err
 	}
 	if l.delta != nil && delta.standing().compare(l.delta.standing()) < 0 {
@@ -51,6 +82,18 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 	merged := *l
 	merged.delta = delta
 	return &merged, nil
+}
+
+// Delta is the delta that is laid over the list, nil if there is none.
+func (l *CRL) Delta() *Delta { return l.delta }
+
+// ListedByDelta reports whether the list's delta calls the certificate revoked or on hold, and
+// since when it says so.
+func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
+	if l.delta == nil || l.delta.find(s.serial) < listedHeld {
+		return time.Time{}, false
+	}
+	return l.delta.thisUpdate, true
 }
 
 // continuedBy is rule C10, as far as it does not depend on the moment. That both are of one
@@ -91,7 +134,7 @@ func overlaid(base, delta listing) listing {
 
 // lookupWithDelta is rule C10 at one moment: both must be fresh, and the whole is as new as
 // the delta and ends with the first of both.
-func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *subject, o *VerifyOptions) (Result, error) {
+func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	inDelta := l.delta.find(s.serial)
 	fresh := l.delta.isFresh(s.isCA, o)
 	found := overlaid(inBase, inDelta)
@@ -105,17 +148,20 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *subject, o *Ver
 	if fresh && errors.Is(err, ErrNotFresh) && found != notListed {
 		result.StaleRevoked = true // the base has run out, what the delta says has not: also a hold
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrCRLIncomplete) {
 		return result, err
 	}
 	if fresh {
 		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.thisUpdate, l.NextUpdate(), l.delta.number
 		result.DeltaMissing = false
-		if until := l.delta.usableUntil(s, o); !result.revokedForGood() && until.Before(result.UsableUntil) {
+		if until := l.delta.usableUntil(s, o); !result.RevokedForGood() && until.Before(result.UsableUntil) {
 			result.UsableUntil = until
 		}
 	} else {
 		result.DeltaMissing = true
+	}
+	if err != nil {
+		return result, err
 	}
 	return rollBack(result, l.standing(), o.Previous)
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -30,7 +30,7 @@ func (s *scene) delta(from, number int64, entries ...ocsptest.Entry) ocsptest.Li
 	return l
 }
 
-func withDelta(t testing.TB, list *revocation.CRL, s *scene, delta ocsptest.List) *revocation.CRL {
+func withDelta(t testing.TB, list *evidence.CRL, s *scene, delta ocsptest.List) *evidence.CRL {
 	t.Helper()
 	merged, err := list.WithDelta(encode(t, delta), s.ca.cert, at(now))
 	require.NoError(t, err)
@@ -97,13 +97,13 @@ func TestCRL_WithDelta_HoldRemoveHold(t *testing.T) {
 	for _, step := range []struct {
 		name   string
 		delta  *ocsptest.Extension
-		status revocation.Status
+		status evidence.Status
 	}{
-		{"case 85 on hold", nil, revocation.Revoked},
-		{"case 85 removed", &remove, revocation.Good},
-		{"case 85 on hold again", &hold, revocation.Revoked},
-		{"case 85 removed again", &remove, revocation.Good},
-		{"case 85 revoked for good", &compromise, revocation.Revoked},
+		{"case 85 on hold", nil, evidence.Revoked},
+		{"case 85 removed", &remove, evidence.Good},
+		{"case 85 on hold again", &hold, evidence.Revoked},
+		{"case 85 removed again", &remove, evidence.Good},
+		{"case 85 revoked for good", &compromise, evidence.Revoked},
 	} {
 		t.Run(step.name, func(t *testing.T) {
 			if step.delta != nil {
@@ -119,11 +119,11 @@ func TestCRL_WithDelta_HoldRemoveHold(t *testing.T) {
 	}
 	list = withDelta(t, list, s, s.delta(7, 100, entryFor(s.client, remove)))
 	result, err := list.Lookup(s.client.cert, o)
-	expect(t, result, err, revocation.Revoked, nil)
+	expect(t, result, err, evidence.Revoked, nil)
 	assert.Equal(t, *o.Previous, result, "removed when it has expired: what is known to be revoked for good stays so")
 	result, err = base.Lookup(s.client.cert, at(now))
-	expect(t, result, err, revocation.Revoked, nil)
-	assert.Equal(t, revocation.ReasonCertificateHold, result.Reason, "the list itself never changed")
+	expect(t, result, err, evidence.Revoked, nil)
+	assert.Equal(t, evidence.ReasonCertificateHold, result.Reason, "the list itself never changed")
 }
 
 // Case 85, rule C10: which delta continues which list.
@@ -160,7 +160,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		OID: ocsptest.OIDCertificateIssuer, Critical: true, Value: ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.Explicit(4), s.root.cert.RawSubject)),
 	}
 	shard := func(name string) ocsptest.Extension { return ocsptest.IssuingPoint(uri(name)) }
-	issuers := func(o *revocation.VerifyOptions) { o.CRLIssuers = []*x509.Certificate{renewed.cert} }
+	issuers := func(o *evidence.VerifyOptions) { o.CRLIssuers = []*x509.Certificate{renewed.cert} }
 	forged := func(l *ocsptest.List) {
 		l.Forge = func(tbs []byte) []byte {
 			out := bytes.Clone(tbs)
@@ -169,12 +169,12 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		}
 	}
 	none := func(*ocsptest.List) {}
-	mismatch, malformed := revocation.ErrDeltaMismatch, revocation.ErrMalformed
+	mismatch, malformed := evidence.ErrDeltaMismatch, evidence.ErrMalformed
 	for _, c := range []struct {
 		name        string
 		base, delta edit
 		from, to    int64 // of the delta
-		terms       func(*revocation.VerifyOptions)
+		terms       func(*evidence.VerifyOptions)
 		err         error
 	}{
 		{"case 85 it continues this list", none, none, 7, 8, nil, nil},
@@ -184,8 +184,8 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 85 a gap of one", none, none, 8, 9, nil, mismatch},
 		{"case 85 a gap", none, none, 70, 71, nil, mismatch},
 		{"case 85 the number of the list", none, none, 7, 7, nil, mismatch},
-		{"case 85 the number of the list is rollback", none, none, 6, 7, nil, revocation.ErrRollback},
-		{"case 85 older than the list", none, none, 5, 6, nil, revocation.ErrRollback},
+		{"case 85 the number of the list is rollback", none, none, 6, 7, nil, evidence.ErrRollback},
+		{"case 85 older than the list", none, none, 5, 6, nil, evidence.ErrRollback},
 		{"case 85 older than the list, by class", none, none, 5, 6, nil, mismatch},
 		{"case 85 the list has no number", extensions(keyID(s.ca)), none, 1, 8, nil, mismatch},
 		{"case 85 a complete list is no delta", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8)), 0, 0, nil, mismatch},
@@ -194,7 +194,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 85 the indicator is no number", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{5, 0})), 0, 0, nil, malformed},
 		{"case 85 the indicator is negative", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 0xFF})), 0, 0, nil, malformed},
 		{"case 85 bytes behind the indicator", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 7, 0})), 0, 0, nil, malformed},
-		{"case 85 two indicators", none, more(ocsptest.DeltaIndicator(1)), 7, 8, nil, revocation.ErrLimits},
+		{"case 85 two indicators", none, more(ocsptest.DeltaIndicator(1)), 7, 8, nil, evidence.ErrLimits},
 		{"case 85 the delta has no number", none, extensions(keyID(s.ca), ocsptest.DeltaIndicator(7)), 0, 0, nil, malformed},
 		{"case 85 the delta names a freshest CRL", none, more(freshest), 7, 8, nil, malformed},
 		{"case 85 the list names a freshest CRL", more(freshest), none, 7, 8, nil, nil},
@@ -203,27 +203,27 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 76 of a shard, the list is whole", none, more(shard(shardA)), 7, 8, nil, mismatch},
 		{"case 76 whole, the list is a shard", more(shard(shardA)), none, 7, 8, nil, mismatch},
 		{"case 79 of users alone", more(shard(shardA)), more(ocsptest.IssuingPoint(uri(shardA), ocsptest.Flag(1))), 7, 8, nil, mismatch},
-		{"case 80 indirect", none, more(ocsptest.IssuingPoint(ocsptest.Flag(4))), 7, 8, nil, revocation.ErrIndirectCRL},
-		{"case 81 an entry of another issuer", none, func(l *ocsptest.List) { l.Entries = append(l.Entries, entryFor(s.other, certificateIssuer)) }, 7, 8, nil, revocation.ErrCriticalExtension},
-		{"case 82 an unknown critical extension", none, more(foreign), 7, 8, nil, revocation.ErrCriticalExtension},
-		{"case 82 an unknown critical extension of an entry", none, func(l *ocsptest.List) { l.Entries = append(l.Entries, entryFor(s.other, foreign)) }, 7, 8, nil, revocation.ErrCriticalExtension},
+		{"case 80 indirect", none, more(ocsptest.IssuingPoint(ocsptest.Flag(4))), 7, 8, nil, evidence.ErrIndirectCRL},
+		{"case 81 an entry of another issuer", none, func(l *ocsptest.List) { l.Entries = append(l.Entries, entryFor(s.other, certificateIssuer)) }, 7, 8, nil, evidence.ErrCriticalExtension},
+		{"case 82 an unknown critical extension", none, more(foreign), 7, 8, nil, evidence.ErrCriticalExtension},
+		{"case 82 an unknown critical extension of an entry", none, func(l *ocsptest.List) { l.Entries = append(l.Entries, entryFor(s.other, foreign)) }, 7, 8, nil, evidence.ErrCriticalExtension},
 		{"case 73 no key identifiers", extensions(ocsptest.CRLNumber(7)), extensions(numbers(7, 8)...), 0, 0, nil, nil},
 		{"case 73 a key identifier in the list alone", none, extensions(numbers(7, 8)...), 0, 0, nil, mismatch},
 		{"case 73 a key identifier in the delta alone", extensions(ocsptest.CRLNumber(7)), none, 7, 8, nil, mismatch},
 		{"case 73 the key identifier is the same and not all", none, extensions(append(numbers(7, 8), serialOfIssuer)...), 0, 0, nil, mismatch},
 		{"case 73 another key identifier than the list's", none, extensions(append(numbers(7, 8), keyID(renewed))...), 0, 0, nil, mismatch},
-		{"case 73 signed by another key", none, signed(renewed), 7, 8, nil, revocation.ErrBadSignature},
+		{"case 73 signed by another key", none, signed(renewed), 7, 8, nil, evidence.ErrBadSignature},
 		{"case 73 signed by the issuer's next key", none, both(extensions(append(numbers(7, 8), keyID(renewed))...), signed(renewed)), 0, 0, issuers, mismatch},
 		{"case 73 signed by the next key, no key identifiers", extensions(ocsptest.CRLNumber(7)), both(extensions(numbers(7, 8)...), signed(renewed)), 0, 0, issuers, mismatch},
 		{"case 73 both signed by the next key", both(extensions(keyID(renewed), ocsptest.CRLNumber(7)), signed(renewed)), both(extensions(append(numbers(7, 8), keyID(renewed))...), signed(renewed)), 0, 0, issuers, nil},
-		{"case 73 of another issuer", none, both(extensions(numbers(7, 8)...), named(another), signed(another)), 0, 0, nil, revocation.ErrCRLIssuer},
-		{"case 73 signed by the certificate in question", none, both(extensions(numbers(7, 8)...), signed(s.client)), 0, 0, nil, revocation.ErrBadSignature},
-		{"case 75 tampered with", none, forged, 7, 8, nil, revocation.ErrBadSignature},
+		{"case 73 of another issuer", none, both(extensions(numbers(7, 8)...), named(another), signed(another)), 0, 0, nil, evidence.ErrCRLIssuer},
+		{"case 73 signed by the certificate in question", none, both(extensions(numbers(7, 8)...), signed(s.client)), 0, 0, nil, evidence.ErrBadSignature},
+		{"case 75 tampered with", none, forged, 7, 8, nil, evidence.ErrBadSignature},
 		{"case 86 without entries", none, func(l *ocsptest.List) { l.Entries = nil }, 7, 8, nil, nil},
 		{"case 86 revokedCertificates empty", none, func(l *ocsptest.List) { l.Entries, l.WithEmpty = nil, true }, 7, 8, nil, malformed},
 		{"case 87 bytes behind it", none, func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{ocsptest.AfterAll: {5, 0}} }, 7, 8, nil, malformed},
-		{"rule C2 version 1", none, func(l *ocsptest.List) { l.NoVersion = true }, 7, 8, func(o *revocation.VerifyOptions) { o.AllowV1CRL = true }, malformed},
-		{"rule C3 signed with SHA-1", none, func(l *ocsptest.List) { l.Algorithm = ocsptest.ECDSA(crypto.SHA1) }, 7, 8, nil, revocation.ErrWeakAlgorithm},
+		{"rule C2 version 1", none, func(l *ocsptest.List) { l.NoVersion = true }, 7, 8, func(o *evidence.VerifyOptions) { o.AllowV1CRL = true }, malformed},
+		{"rule C3 signed with SHA-1", none, func(l *ocsptest.List) { l.Algorithm = ocsptest.ECDSA(crypto.SHA1) }, 7, 8, nil, evidence.ErrWeakAlgorithm},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l, d := s.list(), s.delta(c.from, c.to, entryFor(s.client, compromise))
@@ -233,7 +233,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 			if c.terms != nil {
 				c.terms(&o)
 			}
-			base, err := revocation.ParseCRL(encode(t, l), s.ca.cert, o)
+			base, err := evidence.ParseCRL(encode(t, l), s.ca.cert, o)
 			require.NoError(t, err)
 			merged, err := base.WithDelta(encode(t, d), s.ca.cert, o)
 			if c.err != nil {
@@ -242,14 +242,14 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 				result, err := merged.Lookup(s.client.cert, o)
-				want := revocation.Revoked
+				want := evidence.Revoked
 				if d.Entries == nil {
-					want = revocation.Good
+					want = evidence.Good
 				}
 				expect(t, result, err, want, nil)
 			}
 			result, err := base.Lookup(s.client.cert, o)
-			expect(t, result, err, revocation.Good, nil)
+			expect(t, result, err, evidence.Good, nil)
 		})
 	}
 }
@@ -262,7 +262,7 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 	text := pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der})
 	for _, c := range []struct {
 		name   string
-		list   *revocation.CRL
+		list   *evidence.CRL
 		der    []byte
 		issuer *x509.Certificate
 		now    time.Time
@@ -270,30 +270,30 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 	}{
 		{"case 88 DER", base, der, s.ca.cert, now, nil},
 		{"case 88 PEM", base, text, s.ca.cert, now, nil},
-		{"case 88 two PEM blocks", base, append(bytes.Clone(text), text...), s.ca.cert, now, revocation.ErrMalformed},
-		{"case 88 HTML", base, []byte("<html></html>"), s.ca.cert, now, revocation.ErrMalformed},
-		{"case 88 nothing", base, nil, s.ca.cert, now, revocation.ErrMalformed},
-		{"case 88 the list itself", base, encode(t, s.list()), s.ca.cert, now, revocation.ErrDeltaMismatch},
-		{"case 98 another issuer", base, der, s.root.cert, now, revocation.ErrIssuerMismatch},
-		{"case 100 no issuer", base, der, nil, now, revocation.ErrArgument},
-		{"case 100 no moment", base, der, s.ca.cert, time.Time{}, revocation.ErrArgument},
-		{"case 100 no list", nil, der, s.ca.cert, now, revocation.ErrArgument},
-		{"case 100 a list that was never parsed", &revocation.CRL{}, der, s.ca.cert, now, revocation.ErrIssuerMismatch},
+		{"case 88 two PEM blocks", base, append(bytes.Clone(text), text...), s.ca.cert, now, evidence.ErrMalformed},
+		{"case 88 HTML", base, []byte("<html></html>"), s.ca.cert, now, evidence.ErrMalformed},
+		{"case 88 nothing", base, nil, s.ca.cert, now, evidence.ErrMalformed},
+		{"case 88 the list itself", base, encode(t, s.list()), s.ca.cert, now, evidence.ErrDeltaMismatch},
+		{"case 98 another issuer", base, der, s.root.cert, now, evidence.ErrIssuerMismatch},
+		{"case 100 no issuer", base, der, nil, now, evidence.ErrArgument},
+		{"case 100 no moment", base, der, s.ca.cert, time.Time{}, evidence.ErrArgument},
+		{"case 100 no list", nil, der, s.ca.cert, now, evidence.ErrArgument},
+		{"case 100 a list that was never parsed", &evidence.CRL{}, der, s.ca.cert, now, evidence.ErrIssuerMismatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			merged, err := c.list.WithDelta(c.der, c.issuer, at(c.now))
 			if c.err == nil {
 				require.NoError(t, err)
 				result, err := merged.Lookup(s.client.cert, at(now))
-				expect(t, result, err, revocation.Revoked, nil)
+				expect(t, result, err, evidence.Revoked, nil)
 				return
 			}
 			assert.ErrorIs(t, err, c.err)
 			assert.Nil(t, merged)
 		})
 	}
-	list, err := revocation.ParseCRL(der, s.ca.cert, at(now))
-	assert.ErrorIs(t, err, revocation.ErrCRLScope, "case 85 a delta is no base")
+	list, err := evidence.ParseCRL(der, s.ca.cert, at(now))
+	assert.ErrorIs(t, err, evidence.ErrCRLScope, "case 85 a delta is no base")
 	assert.Nil(t, list)
 }
 
@@ -304,19 +304,19 @@ func TestCRL_WithDelta_OnADelta(t *testing.T) {
 	eighth, ninth := s.delta(7, 8), s.delta(7, 9, entryFor(s.client, hold))
 	list := withDelta(t, withDelta(t, base, s, eighth), s, ninth)
 	result, err := list.Lookup(s.client.cert, at(now))
-	expect(t, result, err, revocation.Revoked, nil)
+	expect(t, result, err, evidence.Revoked, nil)
 	_, err = list.WithDelta(encode(t, eighth), s.ca.cert, at(now))
-	assert.ErrorIs(t, err, revocation.ErrRollback)
+	assert.ErrorIs(t, err, evidence.ErrRollback)
 	earlier := ninth
 	earlier.ThisUpdate, earlier.Entries = ocsptest.UTCAt(now.Add(-40*time.Minute)), nil
 	_, err = list.WithDelta(encode(t, earlier), s.ca.cert, at(now))
-	assert.ErrorIs(t, err, revocation.ErrRollback, "the same number, earlier")
+	assert.ErrorIs(t, err, evidence.ErrRollback, "the same number, earlier")
 	again := withDelta(t, list, s, ninth)
 	assert.NoError(t, list.CheckNewer(again))
-	assert.ErrorIs(t, list.CheckNewer(base), revocation.ErrRollback, "the list without its delta is older")
+	assert.ErrorIs(t, list.CheckNewer(base), evidence.ErrRollback, "the list without its delta is older")
 	assert.NoError(t, base.CheckNewer(list))
 	_, err = list.WithDelta(encode(t, s.delta(9, 10)), s.ca.cert, at(now))
-	assert.ErrorIs(t, err, revocation.ErrDeltaMismatch, "it must continue the complete list, not the delta")
+	assert.ErrorIs(t, err, evidence.ErrDeltaMismatch, "it must continue the complete list, not the delta")
 }
 
 // Rules C4 and C10: both are fresh, and the whole ends with the first of both. Without the
@@ -328,13 +328,13 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 	fresh := span{-30 * time.Minute, 6 * time.Hour}
 	expired, future := span{-6 * time.Hour, -skew - time.Second}, span{skew + time.Second, day}
 	base := span{-time.Hour, day}
-	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
+	const good, revoked, unavailable = evidence.Good, evidence.Revoked, evidence.Unavailable
 	type reasons = []ocsptest.Extension
 	for _, c := range []struct {
 		name         string
 		list, delta  span
 		listed, over reasons // how the client stands in each
-		status       revocation.Status
+		status       evidence.Status
 		missing      bool
 		staleRevoked bool
 		until        time.Duration // UsableUntil and NextUpdate; 0: not looked at
@@ -372,7 +372,7 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 			d.ThisUpdate, d.NextUpdate = utc(now.Add(c.delta.this)), utc(now.Add(c.delta.next))
 			list := withDelta(t, parse(t, s.ca, encode(t, l)), s, d)
 			result, err := list.Lookup(s.client.cert, at(now))
-			expect(t, result, err, c.status, revocation.ErrNotFresh)
+			expect(t, result, err, c.status, evidence.ErrNotFresh)
 			assert.Equal(t, c.missing, result.DeltaMissing, "DeltaMissing")
 			assert.Equal(t, c.staleRevoked, result.StaleRevoked, "StaleRevoked")
 			if c.until != 0 {
@@ -401,7 +401,7 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 		expect(t, result, err, good, nil)
 		assert.Equal(t, now.Add(day), result.UsableUntil)
 		result, err = list.Lookup(s.client.cert, at(now.Add(day+time.Second)))
-		expect(t, result, err, unavailable, revocation.ErrNotFresh)
+		expect(t, result, err, unavailable, evidence.ErrNotFresh)
 	})
 	t.Run("rule C4 no nextUpdate", func(t *testing.T) {
 		l, d := s.list(), s.delta(7, 8)
@@ -443,33 +443,33 @@ func TestCRL_WithDelta_ScopeAndRollback(t *testing.T) {
 	base := parse(t, s.ca, encode(t, l))
 	list := withDelta(t, base, s, d)
 	result, err := list.Lookup(elsewhere.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLScope)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrCRLScope)
 	known, err := list.Lookup(s.client.cert, at(now))
-	expect(t, known, err, revocation.Good, nil)
+	expect(t, known, err, evidence.Good, nil)
 
 	t.Run("case 84 the list without its delta is older than what is known", func(t *testing.T) {
 		o := at(now)
 		o.Previous = &known
 		result, err := base.Lookup(s.client.cert, o)
-		expect(t, result, err, revocation.Unavailable, revocation.ErrRollback)
+		expect(t, result, err, evidence.Unavailable, evidence.ErrRollback)
 	})
 	t.Run("case 85 the delta expires: it still is known what it said", func(t *testing.T) {
 		o := at(now.Add(7 * time.Hour))
 		o.Previous = &known
 		result, err := list.Lookup(s.client.cert, o)
-		expect(t, result, err, revocation.Good, nil)
+		expect(t, result, err, evidence.Good, nil)
 		assert.True(t, result.DeltaMissing)
 	})
 	t.Run("case 37 what is known of a later delta stays", func(t *testing.T) {
 		later := s.delta(7, 9, entryFor(s.client, hold))
 		later.Extensions = append(later.Extensions, ocsptest.IssuingPoint(uri(shardA)))
 		held, err := withDelta(t, base, s, later).Lookup(s.client.cert, at(now))
-		expect(t, held, err, revocation.Revoked, nil)
-		for name, older := range map[string]*revocation.CRL{"the list": base, "an older delta": list} {
+		expect(t, held, err, evidence.Revoked, nil)
+		for name, older := range map[string]*evidence.CRL{"the list": base, "an older delta": list} {
 			o := at(now)
 			o.Previous = &held
 			result, err := older.Lookup(s.client.cert, o)
-			expect(t, result, err, revocation.Revoked, nil)
+			expect(t, result, err, evidence.Revoked, nil)
 			assert.Equal(t, held, result, name)
 		}
 	})
@@ -479,9 +479,9 @@ func TestCRL_WithDelta_ScopeAndRollback(t *testing.T) {
 		l.Entries, l.Extensions, d.Extensions = nil, append(l.Extensions, some), append(d.Extensions, some)
 		list := withDelta(t, parse(t, s.ca, encode(t, l)), s, d)
 		result, err := list.Lookup(s.other.cert, at(now))
-		expect(t, result, err, revocation.Revoked, nil)
+		expect(t, result, err, evidence.Revoked, nil)
 		result, err = list.Lookup(s.client.cert, at(now))
-		expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIncomplete)
+		expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIncomplete)
 		assert.Equal(t, uint16(0b110), result.ReasonsCovered)
 	})
 }

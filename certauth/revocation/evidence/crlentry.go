@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"bytes"
@@ -97,7 +97,7 @@ func (l *list) find(serial []byte) (finding, error) {
 		if err != nil {
 			return finding{}, err
 		}
-		if equal(one.serial, serial) && !found.forGood() {
+		if bytes.Equal(one.serial, serial) && !found.forGood() {
 			found = finding{listed: true, reason: one.reason, revokedAt: one.revokedAt.time()}
 		}
 	}

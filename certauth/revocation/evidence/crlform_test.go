@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -30,14 +30,14 @@ func TestVerifyCRL_Form(t *testing.T) {
 	}
 	text := block("X509 CRL", der, nil)
 	before := func(what string) []byte { return append([]byte(what), text...) }
-	allowV1 := func(o *revocation.VerifyOptions) { o.AllowV1CRL = true }
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	malformed := revocation.ErrMalformed
+	allowV1 := func(o *evidence.VerifyOptions) { o.AllowV1CRL = true }
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	malformed := evidence.ErrMalformed
 	junk := []byte{5, 0}
 	cases := []evidenceCase{
 		{"case 86 revokedCertificates absent", list(noEntries), nil, good, nil},
 		{"case 86 revokedCertificates empty", list(emptyEntries), nil, unavailable, malformed},
-		{"case 86 revokedCertificates empty, allowed", list(emptyEntries), func(o *revocation.VerifyOptions) { o.AllowEmptyRevokedList = true }, good, nil},
+		{"case 86 revokedCertificates empty, allowed", list(emptyEntries), func(o *evidence.VerifyOptions) { o.AllowEmptyRevokedList = true }, good, nil},
 		{"case 88 DER", der, nil, good, nil},
 		{"case 88 PEM", text, nil, good, nil},
 		{"case 88 HTML", []byte("<html></html>"), nil, unavailable, malformed},
@@ -99,9 +99,9 @@ func TestVerifyCRL_Times(t *testing.T) {
 		return changed(t, s.list(), func(l *ocsptest.List) { l.ThisUpdate, l.NextUpdate = this, next })
 	}
 	utc, general := ocsptest.UTCAt, ocsptest.At
-	noNext := func(o *revocation.VerifyOptions) { o.AllowNoNextUpdate = true }
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	stale, malformed := revocation.ErrNotFresh, revocation.ErrMalformed
+	noNext := func(o *evidence.VerifyOptions) { o.AllowNoNextUpdate = true }
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	stale, malformed := evidence.ErrNotFresh, evidence.ErrMalformed
 	this, next := utc(now.Add(-time.Hour)), utc(now.Add(400*day))
 	utcText := func(text string) []byte { return ocsptest.Element(ocsptest.TagUTCTime, []byte(text)) }
 	cases := []evidenceCase{

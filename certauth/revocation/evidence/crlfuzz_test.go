@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -42,7 +42,7 @@ func FuzzParseCRL(f *testing.F) {
 	stale := s.list(entryFor(s.client))
 	stale.NextUpdate = ocsptest.UTCAt(now.Add(-time.Hour))
 	seedList(f, stale)
-	known := revocation.Result{Status: revocation.Revoked, Reason: revocation.ReasonCertificateHold, ThisUpdate: now.Add(-time.Hour)}
+	known := evidence.Result{Status: evidence.Revoked, Reason: evidence.ReasonCertificateHold, ThisUpdate: now.Add(-time.Hour)}
 	f.Fuzz(func(t *testing.T, data []byte, sign bool) {
 		if sign {
 			if tooLarge(data) {
@@ -52,17 +52,17 @@ func FuzzParseCRL(f *testing.F) {
 			l.TBS = data
 			data = encode(t, l)
 		}
-		for _, o := range []revocation.VerifyOptions{
+		for _, o := range []evidence.VerifyOptions{
 			at(now), {Now: now, AllowV1CRL: true, AllowEmptyRevokedList: true, AllowNoNextUpdate: true, Previous: &known},
 		} {
 			for _, of := range []*identity{s.client, s.other} {
-				result, err := revocation.VerifyCRL(data, of.cert, s.ca.cert, o)
+				result, err := evidence.VerifyCRL(data, of.cert, s.ca.cert, o)
 				indexed, indexedErr := parseAndLookup(data, of.cert, s.ca.cert, o)
 				agree(t, result, err, indexed, indexedErr)
-				require.Equal(t, err != nil, result.Status == revocation.Unavailable)
+				require.Equal(t, err != nil, result.Status == evidence.Unavailable)
 			}
 		}
-		list, err := revocation.ParseCRL(data, s.ca.cert, at(now))
+		list, err := evidence.ParseCRL(data, s.ca.cert, at(now))
 		if err != nil {
 			require.Nil(t, list)
 			return
@@ -117,19 +117,19 @@ func FuzzDelta(f *testing.F) {
 			l.TBS = data
 			data = encode(t, l)
 		}
-		_, completeErr := revocation.ParseCRL(data, s.ca.cert, at(now))
+		_, completeErr := evidence.ParseCRL(data, s.ca.cert, at(now))
 		merged, err := list.WithDelta(data, s.ca.cert, at(now))
 		if err != nil {
 			require.Nil(t, merged)
 			return
 		}
-		require.ErrorIs(t, completeErr, revocation.ErrCRLScope, "a delta was taken for a list")
+		require.ErrorIs(t, completeErr, evidence.ErrCRLScope, "a delta was taken for a list")
 		delta, err := x509.ParseRevocationList(data)
 		require.NoError(t, err, "crypto/x509 refuses what was accepted: %x", data)
 		require.Equal(t, list.Entries()+len(delta.RevokedCertificateEntries), merged.Entries())
 		require.Positive(t, delta.Number.Cmp(list.Number()))
 		age := now.Sub(delta.ThisUpdate)
-		fresh := age >= -skew && age <= revocation.DefaultMaxAgeCRL && !delta.NextUpdate.Before(delta.ThisUpdate) && !now.After(delta.NextUpdate.Add(skew))
+		fresh := age >= -skew && age <= evidence.DefaultMaxAgeCRL && !delta.NextUpdate.Before(delta.ThisUpdate) && !now.After(delta.NextUpdate.Add(skew))
 		serials := [][]byte{held, both, long, {0x44}}
 		for _, e := range delta.RevokedCertificateEntries {
 			serials = append(serials, contentOf(t, e.SerialNumber))
@@ -140,8 +140,8 @@ func FuzzDelta(f *testing.F) {
 			result, err := merged.LookupSubject(&subject, &o)
 			want := together(inBase.says(serial), inDelta[number(serial).String()], fresh)
 			if want == "" {
-				require.ErrorIs(t, err, revocation.ErrNotFresh, "%x", serial)
-				require.Equal(t, revocation.Unavailable, result.Status)
+				require.ErrorIs(t, err, evidence.ErrNotFresh, "%x", serial)
+				require.Equal(t, evidence.Unavailable, result.Status)
 				continue
 			}
 			require.NoError(t, err, "%x", serial)
@@ -159,13 +159,13 @@ func together(inBase string, inDelta []int, fresh bool) string {
 	has := map[int]bool{}
 	for _, reason := range inDelta {
 		switch reason {
-		case revocation.ReasonCertificateHold, revocation.ReasonRemoveFromCRL:
+		case evidence.ReasonCertificateHold, evidence.ReasonRemoveFromCRL:
 			has[reason] = true
 		default:
 			has[1] = true
 		}
 	}
-	adds := has[1] || has[revocation.ReasonCertificateHold]
+	adds := has[1] || has[evidence.ReasonCertificateHold]
 	switch {
 	case inBase == saysRevoked:
 		return saysRevoked
@@ -175,9 +175,9 @@ func together(inBase string, inDelta []int, fresh bool) string {
 		return inBase
 	case has[1]:
 		return saysRevoked
-	case has[revocation.ReasonCertificateHold]:
+	case has[evidence.ReasonCertificateHold]:
 		return saysHeld
-	case has[revocation.ReasonRemoveFromCRL]:
+	case has[evidence.ReasonRemoveFromCRL]:
 		return saysGood
 	}
 	return inBase

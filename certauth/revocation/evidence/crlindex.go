@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/serials"
 )
 
 // index is a verified list, of either kind, without its DER. Nothing in it refers to the
@@ -19,14 +21,14 @@ type index struct {
 	freshest           []string
 	entries            int
 
-	revoked, held serialSet
-	removed       serialSet // of a delta: no longer on hold, or expired
+	revoked, held serials.Set
+	removed       serials.Set // of a delta: no longer on hold, or expired
 }
 
 // newIndex checks every entry and only then takes memory. It reads the entries twice, so
 // that the memory is exactly what they need.
 func newIndex(l *list, by *x509.Certificate) (*index, error) {
-	var counts [listingKinds]serialCount
+	var counts [listingKinds]serials.Count
 	var exceptions []exception
 	x := &index{header: l.header.clone(), signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
@@ -35,7 +37,7 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 			return nil, err
 		}
 		as := one.listedAs()
-		counts[as].add(one.serial)
+		counts[as].Add(one.serial)
 		if as != listedRevoked {
 			exceptions = append(exceptions, exception{x.entries, as})
 		}
@@ -85,9 +87,9 @@ type exception struct {
 }
 
 // fill puts the serial numbers where they belong. They have been checked and counted.
-func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serialCount, exceptions []exception) error {
-	revoked := newSerialFill(&counts[listedRevoked])
-	held, removed := newSerialFill(&counts[listedHeld]), newSerialFill(&counts[listedRemoved])
+func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
+	revoked := serials.NewBuilder(&counts[listedRevoked])
+	held, removed := serials.NewBuilder(&counts[listedHeld]), serials.NewBuilder(&counts[listedRemoved])
 	for n := 0; !entries.Empty(); n++ {
 		var inner, serial cryptobyte.String
 		if !entries.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&serial, cbasn1.INTEGER) {
@@ -101,20 +103,20 @@ func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serialCoun
 			}
 			exceptions = exceptions[1:]
 		}
-		into.add(serial)
+		into.Add(serial)
 	}
-	x.revoked, x.held, x.removed = revoked.done(), held.done(), removed.done()
+	x.revoked, x.held, x.removed = revoked.Done(), held.Done(), removed.Done()
 	return nil
 }
 
 // find returns the strictest of what the list says about the serial number.
 func (x *index) find(serial []byte) listing {
 	switch {
-	case x.revoked.has(serial):
+	case x.revoked.Has(serial):
 		return listedRevoked
-	case x.held.has(serial):
+	case x.held.Has(serial):
 		return listedHeld
-	case x.removed.has(serial):
+	case x.removed.Has(serial):
 		return listedRemoved
 	}
 	return notListed
@@ -154,7 +156,7 @@ func (x *index) size() int {
 	if x.point != nil {
 		size += 2 * len(x.pointDER)
 	}
-	return size + x.revoked.size + x.held.size + x.removed.size
+	return size + x.revoked.Size() + x.held.Size() + x.removed.Size()
 }
 
 // indexOverhead is about what an index costs without entries.

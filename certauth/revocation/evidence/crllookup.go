@@ -1,10 +1,9 @@
-package revocation
+package evidence
 
 import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"fmt"
 	"math/big"
 	"slices"
 	"time"
@@ -23,7 +22,7 @@ type CRL struct {
 	by    *x509.Certificate // whom it was parsed for: name, key and key identifier, nothing else
 	key   [sha256.Size]byte // keySum of by
 	base  index
-	delta *index // nil if there is none
+	delta *Delta // nil if there is none
 }
 
 // ParseCRL verifies a complete CRL, in DER or as one PEM block, as one of issuer, which
@@ -65,19 +64,25 @@ func newCRL(issuer *x509.Certificate, base *index) *CRL {
 // verified chain. Scope, freshness and covered reasons are checked as by [VerifyCRL], with the
 // same errors.
 func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
-	s, err := newSubject(cert)
+	s, err := NewSubject(cert)
 	if err != nil {
 		return Result{}, err
 	}
-	if l != nil && l.by != nil && len(l.by.SubjectKeyId) > 0 && len(cert.AuthorityKeyId) > 0 && !equal(l.by.SubjectKeyId, cert.AuthorityKeyId) &&
+	if l != nil && l.by != nil && len(l.by.SubjectKeyId) > 0 && len(cert.AuthorityKeyId) > 0 && !bytes.Equal(l.by.SubjectKeyId, cert.AuthorityKeyId) &&
 		l.by.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) != nil {
 		return Result{}, ErrIssuerMismatch
 	}
-	return l.lookup(&s, &o)
+	result, err := l.LookupSubject(&s, &o)
+	if err != nil {
+		return result.refused(err), err
+	}
+	return result, nil
 }
 
-// lookup allocates nothing unless it fails.
-func (l *CRL) lookup(s *subject, o *VerifyOptions) (Result, error) {
+// LookupSubject is Lookup for a certificate that the issuer has issued, which is for the caller
+// to know. It allocates nothing unless it fails. With ErrCRLIncomplete the Result also has the
+// times of the list, for who adds up several.
+func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l == nil || o.Now.IsZero() {
 		return Result{}, ErrArgument
 	}
@@ -85,7 +90,7 @@ func (l *CRL) lookup(s *subject, o *VerifyOptions) (Result, error) {
 		return Result{}, ErrIssuerMismatch
 	}
 	if s.isWitness(l.base.signerKey, l.key) {
-		return Result{}, errOwnWitness
+		return Result{}, ErrOwnWitness
 	}
 	reasons, err := l.base.scope(s)
 	if err != nil {
@@ -102,31 +107,22 @@ func (l *CRL) lookup(s *subject, o *VerifyOptions) (Result, error) {
 	return rollBack(result, l.standing(), o.Previous)
 }
 
-// CheckNewer returns nil if next may take the place of the list: it is not older. A next
-// with a smaller cRLNumber, or without two numbers that differ an earlier thisUpdate, gives
-// [ErrRollback]. Lists of different issuers ([ErrCRLIssuer]) or issuing distribution points
-// ([ErrCRLScope]) are not comparable. A list with a delta is as new as the delta.
+// CheckNewer is [Edition.CheckNewer] of the two lists. A list with a delta is as new as the
+// delta.
 func (l *CRL) CheckNewer(next *CRL) error {
-	switch {
-	case l == nil || next == nil:
+	if l == nil || next == nil {
 		return ErrArgument
-	case l.by == nil || next.by == nil || !dn.Match(l.by.RawSubject, next.by.RawSubject):
-		return fmt.Errorf("%w: not to be compared", ErrCRLIssuer)
-	case !sameExtension(l.base.pointDER, next.base.pointDER):
-		return fmt.Errorf("%w: another issuing distribution point", ErrCRLScope)
-	case next.standing().compare(l.standing()) < 0:
-		return ErrRollback
 	}
-	return nil
+	return l.Edition().CheckNewer(next.Edition())
 }
 
 // sameExtension tells an extension that is absent from an empty one.
-func sameExtension(a, b []byte) bool { return (a == nil) == (b == nil) && equal(a, b) }
+func sameExtension(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
 // newest is the part that is as new as the whole.
 func (l *CRL) newest() *index {
 	if l.delta != nil {
-		return l.delta
+		return &l.delta.index
 	}
 	return &l.base
 }
@@ -172,6 +168,35 @@ func (l *CRL) Size() int {
 	}
 	return size
 }
+
+// Signer is the name of the signer, quoted, for logs.
+func (l *CRL) Signer() string { return l.base.responder }
+
+// SignedBy reports whether the certificate's own key has signed the list.
+func (l *CRL) SignedBy(s *Subject) bool { return l.base.signerKey == s.key }
+
+// Covers returns ErrCRLScope if the list is not for the certificate.
+func (l *CRL) Covers(s *Subject) error {
+	_, err := l.base.scope(s)
+	return err
+}
+
+// NamesDelta reports whether the list says that delta CRLs are somewhere, whether or not they
+// can be fetched.
+func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
+
+// Complete is the list without its delta.
+func (l *CRL) Complete() *CRL {
+	if l.delta == nil {
+		return l
+	}
+	complete := *l
+	complete.delta = nil
+	return &complete
+}
+
+// IsFresh reports whether the list, without its delta, counts for certificates of that kind.
+func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool { return l.base.isFresh(isCA, o) }
 
 // FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
 // 5.2.6): at most four http or https URLs. What else stands there is left out, and so is

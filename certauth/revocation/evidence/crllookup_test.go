@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-func parse(t testing.TB, issuer *identity, der []byte) *revocation.CRL {
+func parse(t testing.TB, issuer *identity, der []byte) *evidence.CRL {
 	t.Helper()
-	list, err := revocation.ParseCRL(der, issuer.cert, at(now))
+	list, err := evidence.ParseCRL(der, issuer.cert, at(now))
 	require.NoError(t, err)
 	return list
 }
@@ -34,16 +34,16 @@ func entryOf(serial []byte, extensions ...ocsptest.Extension) ocsptest.Entry {
 	}
 }
 
-func subjectOf(t testing.TB, of *identity) revocation.Subject {
+func subjectOf(t testing.TB, of *identity) evidence.Subject {
 	t.Helper()
-	s, err := revocation.NewSubject(of.cert)
+	s, err := evidence.NewSubject(of.cert)
 	require.NoError(t, err)
 	return s
 }
 
 // listSays is the status and reason that a list gives for a serial number, of a certificate
 // that is like the subject otherwise.
-func listSays(t testing.TB, list *revocation.CRL, like revocation.Subject, serial []byte) string {
+func listSays(t testing.TB, list *evidence.CRL, like evidence.Subject, serial []byte) string {
 	t.Helper()
 	like = like.WithSerial(serial)
 	o := at(now)
@@ -54,13 +54,13 @@ func listSays(t testing.TB, list *revocation.CRL, like revocation.Subject, seria
 	return statusText(result)
 }
 
-func statusText(result revocation.Result) string {
+func statusText(result evidence.Result) string {
 	switch {
-	case result.Status == revocation.Good && result.Reason == revocation.ReasonUnspecified:
+	case result.Status == evidence.Good && result.Reason == evidence.ReasonUnspecified:
 		return saysGood
-	case result.Status == revocation.Revoked && result.Reason == revocation.ReasonUnspecified:
+	case result.Status == evidence.Revoked && result.Reason == evidence.ReasonUnspecified:
 		return saysRevoked
-	case result.Status == revocation.Revoked && result.Reason == revocation.ReasonCertificateHold:
+	case result.Status == evidence.Revoked && result.Reason == evidence.ReasonCertificateHold:
 		return saysHeld
 	}
 	return fmt.Sprint(result.Status, result.Reason)
@@ -252,7 +252,7 @@ func contentOf(t testing.TB, n *big.Int) []byte {
 func (e x509Entries) says(serial []byte) string {
 	said := saysGood
 	for _, reason := range e[number(serial).String()] {
-		if reason != revocation.ReasonCertificateHold {
+		if reason != evidence.ReasonCertificateHold {
 			return saysRevoked
 		}
 		said = saysHeld
@@ -273,20 +273,20 @@ func TestCRL_KeepsNothingOfTheDER(t *testing.T) {
 	der, delta := encode(t, l), encode(t, d)
 	issuer, err := x509.ParseCertificate(bytes.Clone(s.ca.cert.Raw))
 	require.NoError(t, err)
-	base, err := revocation.ParseCRL(der, issuer, at(now))
+	base, err := evidence.ParseCRL(der, issuer, at(now))
 	require.NoError(t, err)
 	merged, err := base.WithDelta(delta, issuer, at(now))
 	require.NoError(t, err)
 	for _, overwritten := range [][]byte{der, delta, issuer.Raw} {
 		clear(overwritten)
 	}
-	for name, list := range map[string]*revocation.CRL{"the list": base, "with a delta": merged} {
+	for name, list := range map[string]*evidence.CRL{"the list": base, "with a delta": merged} {
 		for serial, want := range map[string]string{string(long): saysRevoked, "\x03": saysHeld, "\x05": saysGood} {
 			assert.Equal(t, want, listSays(t, list, client, []byte(serial)), "%s, %x", name, serial)
 		}
 		result, err := list.Lookup(s.other.cert, at(now))
-		assert.ErrorIs(t, err, revocation.ErrCRLScope, "%s: without a distribution point", name)
-		assert.Equal(t, revocation.Result{}, result)
+		assert.ErrorIs(t, err, evidence.ErrCRLScope, "%s: without a distribution point", name)
+		assert.Equal(t, evidence.Result{}, result)
 		assert.Equal(t, []string{"http://crl.example/delta"}, list.FreshestURLs(), name)
 	}
 	assert.Equal(t, saysRevoked, listSays(t, merged, client, []byte{4}))
@@ -308,27 +308,27 @@ func TestParseCRL_Arguments(t *testing.T) {
 		"case 100 an empty issuer": {&x509.Certificate{}, now},
 		"case 100 no time":         {s.ca.cert, time.Time{}},
 	} {
-		list, err := revocation.ParseCRL(der, c.issuer, at(c.now))
-		assert.ErrorIs(t, err, revocation.ErrArgument, name)
+		list, err := evidence.ParseCRL(der, c.issuer, at(c.now))
+		assert.ErrorIs(t, err, evidence.ErrArgument, name)
 		assert.Nil(t, list, name)
 	}
 	list := parse(t, s.ca, pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: der}))
 	for name, c := range map[string]struct {
-		list *revocation.CRL
+		list *evidence.CRL
 		cert *x509.Certificate
-		o    revocation.VerifyOptions
+		o    evidence.VerifyOptions
 		err  error
 	}{
-		"case 100 no certificate":                        {list, nil, at(now), revocation.ErrArgument},
-		"case 100 an empty certificate":                  {list, &x509.Certificate{}, at(now), revocation.ErrArgument},
-		"case 100 no moment":                             {list, s.client.cert, revocation.VerifyOptions{}, revocation.ErrArgument},
-		"case 100 no list":                               {nil, s.client.cert, at(now), revocation.ErrArgument},
-		"case 100 a list that was never parsed":          {&revocation.CRL{}, s.client.cert, at(now), revocation.ErrIssuerMismatch},
-		"case 98 a certificate of another issuer":        {list, s.ca.cert, at(now), revocation.ErrIssuerMismatch},
-		"case 98 a certificate of a CA of a folded name": {list, folded(t, s).cert, at(now), revocation.ErrIssuerMismatch},
+		"case 100 no certificate":                        {list, nil, at(now), evidence.ErrArgument},
+		"case 100 an empty certificate":                  {list, &x509.Certificate{}, at(now), evidence.ErrArgument},
+		"case 100 no moment":                             {list, s.client.cert, evidence.VerifyOptions{}, evidence.ErrArgument},
+		"case 100 no list":                               {nil, s.client.cert, at(now), evidence.ErrArgument},
+		"case 100 a list that was never parsed":          {&evidence.CRL{}, s.client.cert, at(now), evidence.ErrIssuerMismatch},
+		"case 98 a certificate of another issuer":        {list, s.ca.cert, at(now), evidence.ErrIssuerMismatch},
+		"case 98 a certificate of a CA of a folded name": {list, folded(t, s).cert, at(now), evidence.ErrIssuerMismatch},
 	} {
 		result, err := c.list.Lookup(c.cert, c.o)
-		t.Run(name, func(t *testing.T) { expect(t, result, err, revocation.Unavailable, c.err) })
+		t.Run(name, func(t *testing.T) { expect(t, result, err, evidence.Unavailable, c.err) })
 	}
 	assert.Equal(t, now.Add(-time.Hour), list.ThisUpdate())
 	assert.Equal(t, now.Add(day), list.NextUpdate())
@@ -357,7 +357,7 @@ func TestCRL_CheckNewer(t *testing.T) {
 	s := newScene(t)
 	const none = -1
 	base := now.Add(-2 * time.Hour)
-	list := func(number int64, later time.Duration, extensions ...ocsptest.Extension) *revocation.CRL {
+	list := func(number int64, later time.Duration, extensions ...ocsptest.Extension) *evidence.CRL {
 		l := s.list()
 		l.ThisUpdate, l.Extensions = ocsptest.UTCAt(base.Add(later)), extensions
 		if number != none {
@@ -369,11 +369,11 @@ func TestCRL_CheckNewer(t *testing.T) {
 	another := makeCert(t, "Other CA", newKey(t), s.root, asCA)
 	foreign := s.list()
 	foreign.Issuer, foreign.Key, foreign.Extensions = another.cert.RawSubject, another.key, []ocsptest.Extension{ocsptest.CRLNumber(9)}
-	rollback, scope := revocation.ErrRollback, revocation.ErrCRLScope
+	rollback, scope := evidence.ErrRollback, evidence.ErrCRLScope
 	known := list(7, 0)
 	for _, c := range []struct {
 		name        string
-		known, next *revocation.CRL
+		known, next *evidence.CRL
 		err         error
 	}{
 		{"case 84 itself", known, known, nil},
@@ -392,9 +392,9 @@ func TestCRL_CheckNewer(t *testing.T) {
 		{"case 76 another shard", list(7, 0, shard(shardA)), list(8, 0, shard(shardB)), scope},
 		{"case 76 a shard after the whole", known, list(8, 0, shard(shardA)), scope},
 		{"case 76 the whole after a shard", list(7, 0, shard(shardA)), list(8, 0), scope},
-		{"case 73 another issuer", known, parse(t, another, encode(t, foreign)), revocation.ErrCRLIssuer},
-		{"case 100 nothing", known, nil, revocation.ErrArgument},
-		{"case 100 after nothing", nil, known, revocation.ErrArgument},
+		{"case 73 another issuer", known, parse(t, another, encode(t, foreign)), evidence.ErrCRLIssuer},
+		{"case 100 nothing", known, nil, evidence.ErrArgument},
+		{"case 100 after nothing", nil, known, evidence.ErrArgument},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := c.known.CheckNewer(c.next)
@@ -422,13 +422,13 @@ func TestCRL_LookupForMany(t *testing.T) {
 			for range 50 {
 				for _, c := range []struct {
 					of     *identity
-					status revocation.Status
+					status evidence.Status
 					err    error
 				}{
-					{s.client, revocation.Good, nil},
-					{third, revocation.Revoked, nil},
-					{sub, revocation.Unavailable, revocation.ErrCRLScope},
-					{elsewhere, revocation.Unavailable, revocation.ErrCRLScope},
+					{s.client, evidence.Good, nil},
+					{third, evidence.Revoked, nil},
+					{sub, evidence.Unavailable, evidence.ErrCRLScope},
+					{elsewhere, evidence.Unavailable, evidence.ErrCRLScope},
 				} {
 					result, err := list.Lookup(c.of.cert, at(now))
 					assert.Equal(t, c.status, result.Status)
@@ -440,9 +440,9 @@ func TestCRL_LookupForMany(t *testing.T) {
 	group.Wait()
 	later := at(now.Add(day + skew + time.Second))
 	result, err := list.Lookup(third.cert, later)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
 	assert.True(t, result.StaleRevoked)
 	result, err = list.Lookup(s.client.cert, later)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
 	assert.False(t, result.StaleRevoked)
 }

@@ -1,6 +1,7 @@
-package revocation
+package evidence
 
 import (
+	"bytes"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
@@ -78,7 +79,7 @@ func (l *list) parseTBS(element cryptobyte.String) error {
 		l.version = 2
 	}
 	inner, ok := readAlgorithm(&tbs)
-	if !ok || !inner.oid.Equal(l.algorithm.oid) || !equal(inner.parameters, l.algorithm.parameters) {
+	if !ok || !inner.oid.Equal(l.algorithm.oid) || !bytes.Equal(inner.parameters, l.algorithm.parameters) {
 		return malformed("the signature algorithms inside and outside differ")
 	}
 	if !tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) || len(issuer) > maxIssuerName {

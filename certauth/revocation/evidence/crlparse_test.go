@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -24,7 +24,7 @@ func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 	entries := ocsptest.Element(ocsptest.TagSequence, entryFor(s.other).DER())
 	extensions := ocsptest.Extensions([]ocsptest.Extension{ocsptest.AuthorityKeyID(s.ca.cert.SubjectKeyId), ocsptest.CRLNumber(7)})
 	wrapped := ocsptest.Element(ocsptest.Explicit(0), extensions)
-	malformed := revocation.ErrMalformed
+	malformed := evidence.ErrMalformed
 	for name, tc := range map[string]struct {
 		parts [][]byte
 		want  error
@@ -52,9 +52,9 @@ func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := ocsptest.List{TBS: ocsptest.Element(ocsptest.TagSequence, tc.parts...), Key: s.ca.key}
 			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-			want := revocation.Good
+			want := evidence.Good
 			if tc.want != nil {
-				want = revocation.Unavailable
+				want = evidence.Unavailable
 			}
 			expect(t, result, err, want, tc.want)
 		})
@@ -74,7 +74,7 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 	sequence := func(content ...[]byte) []byte { return ocsptest.Element(ocsptest.TagSequence, content...) }
 	id := ocsptest.Element(ocsptest.Context(0), s.ca.cert.SubjectKeyId)
 	twenty := append([]byte{2, 20}, bytes.Repeat([]byte{0x7F}, 20)...)
-	malformed := revocation.ErrMalformed
+	malformed := evidence.ErrMalformed
 	for name, tc := range map[string]struct {
 		extension ocsptest.Extension
 		want      error
@@ -103,9 +103,9 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 			l := s.list()
 			l.Extensions = []ocsptest.Extension{tc.extension}
 			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-			want := revocation.Good
+			want := evidence.Good
 			if tc.want != nil {
-				want = revocation.Unavailable
+				want = evidence.Unavailable
 			}
 			expect(t, result, err, want, tc.want)
 		})
@@ -124,11 +124,11 @@ func TestVerifyCRL_NameOfTheIssuerIsBounded(t *testing.T) {
 		require.Len(t, name, size)
 		return name
 	}
-	for size, want := range map[int]error{16 << 10: revocation.ErrCRLIssuer, 16<<10 + 1: revocation.ErrMalformed} {
+	for size, want := range map[int]error{16 << 10: evidence.ErrCRLIssuer, 16<<10 + 1: evidence.ErrMalformed} {
 		l := s.list()
 		l.Issuer = nameOf(size)
 		result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Unavailable, want)
+		expect(t, result, err, evidence.Unavailable, want)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 	one := makeCert(t, "Clients CA", newKey(t), plain.root, asCA, keyed(1))
 	two := makeCert(t, "Clients CA", newKey(t), plain.root, asCA, keyed(2))
 	other := makeCert(t, "Other CA", newKey(t), plain.root, asCA, keyed(1))
-	list := func(ca *identity) *revocation.CRL {
+	list := func(ca *identity) *evidence.CRL {
 		l := plain.list()
 		l.Issuer, l.Key, l.Extensions = ca.cert.RawSubject, ca.key, []ocsptest.Extension{ocsptest.CRLNumber(7)}
 		return parse(t, ca, encode(t, l))
@@ -151,9 +151,9 @@ func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 	bare := &identity{cert: new(x509.Certificate), key: one.key}
 	*bare.cert = *one.cert
 	bare.cert.SubjectKeyId = nil
-	mismatch := revocation.ErrIssuerMismatch
+	mismatch := evidence.ErrIssuerMismatch
 	for name, tc := range map[string]struct {
-		list *revocation.CRL
+		list *evidence.CRL
 		cert *x509.Certificate
 		want error
 	}{
@@ -163,7 +163,7 @@ func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 		"another name and no key identifier":   {list(one), unnamed(other), mismatch},
 		"the same name, no key identifier":     {list(one), unnamed(one), nil},
 		"an issuer without one":                {list(bare), makeCert(t, "client", newKey(t), one, asClient).cert, nil},
-		"a list that is none":                  {new(revocation.CRL), makeCert(t, "client", newKey(t), one, asClient).cert, mismatch},
+		"a list that is none":                  {new(evidence.CRL), makeCert(t, "client", newKey(t), one, asClient).cert, mismatch},
 		"an issuer without one, of other name": {list(bare), makeCert(t, "client", newKey(t), other, asClient).cert, mismatch},
 	} {
 		result, err := tc.list.Lookup(tc.cert, at(now))
@@ -172,6 +172,6 @@ func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 			continue
 		}
 		require.NoError(t, err, name)
-		assert.Equal(t, revocation.Good, result.Status, name)
+		assert.Equal(t, evidence.Good, result.Status, name)
 	}
 }

@@ -1,10 +1,12 @@
-package revocation
+package evidence
 
 import (
 	"fmt"
 	"math/big"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // header is what a list says about itself: which certificates it answers for, and for how
@@ -31,7 +33,7 @@ type finding struct {
 func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
 
 // scope is rule C6. It returns the reasons that the list answers for.
-func (h *header) scope(s *subject) (uint16, error) {
+func (h *header) scope(s *Subject) (uint16, error) {
 	p := h.point
 	if p == nil {
 		return AllReasons, nil
@@ -65,17 +67,18 @@ func (h *header) scope(s *subject) (uint16, error) {
 
 // decide is rules C4 and C1: what the finding is worth at this moment, for the reasons that
 // the list answers for.
-func (h *header) decide(found finding, reasons uint16, s *subject, o *VerifyOptions) (Result, error) {
+func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	if !h.isFresh(s.isCA, o) {
 		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, h.whyNotFresh(s.isCA, o)
-	}
-	if !found.listed && reasons != AllReasons {
-		return Result{Source: SourceCRL, ReasonsCovered: reasons}, ErrCRLIncomplete
 	}
 	result := Result{
 		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
 		UsableUntil: h.usableUntil(s, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
 		DeltaMissing: h.namesDelta || s.namesDelta, // unless a delta is laid over it
+	}
+	if !found.listed && reasons != AllReasons {
+		result.Status = Unavailable
+		return result, ErrCRLIncomplete
 	}
 	if found.listed {
 		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
@@ -97,7 +100,7 @@ func (h *header) isFresh(isCA bool, o *VerifyOptions) bool {
 	if !h.hasNextUpdate {
 		return o.AllowNoNextUpdate
 	}
-	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.skew()))
+	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.Tolerance()))
 }
 
 // whyNotFresh puts into words why isFresh is false.
@@ -105,12 +108,14 @@ func (h *header) whyNotFresh(isCA bool, o *VerifyOptions) error {
 	if err := o.whyNotFresh(validity{"the CRL", h.thisUpdate, h.nextUpdate, h.hasNextUpdate, isCA, DefaultMaxAgeCRL}); err != nil {
 		return err
 	}
-	return advise(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
+	return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
 }
 
-func (h *header) hasBegun(o *VerifyOptions) bool { return !h.thisUpdate.After(o.Now.Add(o.skew())) }
+func (h *header) hasBegun(o *VerifyOptions) bool {
+	return !h.thisUpdate.After(o.Now.Add(o.Tolerance()))
+}
 
-func (h *header) usableUntil(s *subject, o *VerifyOptions) time.Time {
+func (h *header) usableUntil(s *Subject, o *VerifyOptions) time.Time {
 	until := s.notAfter
 	if h.hasNextUpdate && h.nextUpdate.Before(until) {
 		until = h.nextUpdate

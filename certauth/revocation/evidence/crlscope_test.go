@@ -1,13 +1,12 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -40,13 +39,13 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 	named := func(name []byte) []byte { return ocsptest.FullName(ocsptest.Element(ocsptest.Explicit(4), name)) }
 	attribute := ocsptest.Element(ocsptest.TagSequence, []byte{6, 3, 0x55, 4, 3}, []byte("\x0c\x01a"))
 	only := func(name []byte) func(*scene) []byte { return func(*scene) []byte { return name } }
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	scope := revocation.ErrCRLScope
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	scope := evidence.ErrCRLScope
 	for _, c := range []struct {
 		name   string
 		cert   change
 		list   func(*scene) []byte // the name in the list, nil: no IDP
-		status revocation.Status
+		status evidence.Status
 		err    error
 	}{
 		{"case 76 the list names the certificate's point", point(uri(shardA)), only(uri(shardA)), good, nil},
@@ -116,12 +115,12 @@ func TestVerifyCRL_ScopeByKind(t *testing.T) {
 	s := newScene(t)
 	sub := makeCert(t, "Sub CA", newKey(t), s.ca, asCA)
 	v1 := version1(t, s)
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	scope, malformed := revocation.ErrCRLScope, revocation.ErrMalformed
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	scope, malformed := evidence.ErrCRLScope, evidence.ErrMalformed
 	for name, c := range map[string]struct {
 		flag   uint8
 		of     *identity
-		status revocation.Status
+		status evidence.Status
 	}{
 		"case 79 users only, a client":                   {1, s.client, good},
 		"case 79 users only, a CA":                       {1, sub, unavailable},
@@ -138,11 +137,11 @@ func TestVerifyCRL_ScopeByKind(t *testing.T) {
 			one.err = scope
 		}
 		if c.flag == 4 {
-			one.err = revocation.ErrIndirectCRL
+			one.err = evidence.ErrIndirectCRL
 		}
 		run(t, bothWays(t), c.of, s.ca, []evidenceCase{one})
 	}
-	assert.ErrorIs(t, revocation.ErrIndirectCRL, scope)
+	assert.ErrorIs(t, evidence.ErrIndirectCRL, scope)
 	bad := func(fields ...[]byte) []byte { return encode(t, s.withPoint(fields...)) }
 	boolean := func(n, value byte) []byte { return ocsptest.Element(ocsptest.Context(n), []byte{value}) }
 	run(t, bothWays(t), s.client, s.ca, []evidenceCase{
@@ -178,8 +177,8 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 		list [][]byte
 		want uint16
 	}{
-		{"all reasons by default", [][]byte{uri(shardA)}, [][]byte{uri(shardA)}, revocation.AllReasons},
-		{"all reasons, written out in the list", nil, [][]byte{inList(all...)}, revocation.AllReasons},
+		{"all reasons by default", [][]byte{uri(shardA)}, [][]byte{uri(shardA)}, evidence.AllReasons},
+		{"all reasons, written out in the list", nil, [][]byte{inList(all...)}, evidence.AllReasons},
 		{"some reasons in the list", nil, [][]byte{inList(1, 2)}, mask(1, 2)},
 		{"all but one", nil, [][]byte{inList(1, 2, 3, 4, 5, 6, 7)}, mask(1, 2, 3, 4, 5, 6, 7)},
 		{"some reasons in the point", [][]byte{uri(shardA), inPoint(1)}, [][]byte{uri(shardA)}, mask(1)},
@@ -194,15 +193,15 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 			}
 			l := s.withPoint(c.list...)
 			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-			if c.want == revocation.AllReasons {
-				expect(t, result, err, revocation.Good, nil)
+			if c.want == evidence.AllReasons {
+				expect(t, result, err, evidence.Good, nil)
 			} else {
-				expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIncomplete)
+				expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIncomplete)
 			}
 			assert.Equal(t, c.want, result.ReasonsCovered)
 			l.Entries = append(l.Entries, entryFor(s.client, ocsptest.ReasonCode(1)))
 			result, err = bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-			expect(t, result, err, revocation.Revoked, nil)
+			expect(t, result, err, evidence.Revoked, nil)
 		})
 	}
 	t.Run("case 81 two points together cover all", func(t *testing.T) {
@@ -211,16 +210,16 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 		var together uint16
 		for _, shard := range []string{shardA, shardB} {
 			result, err := bothWays(t)(encode(t, s.withPoint(uri(shard))), s.client.cert, s.ca.cert, at(now))
-			expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIncomplete)
+			expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIncomplete)
 			together |= result.ReasonsCovered
 		}
-		assert.Equal(t, revocation.AllReasons, together)
+		assert.Equal(t, evidence.AllReasons, together)
 	})
 	t.Run("case 81 two points of one name cover what both do", func(t *testing.T) {
 		s := newScene(t, extra(ocsptest.DistributionPoints(
 			ocsptest.Point(uri(shardA), inPoint(1, 2, 3, 4)), ocsptest.Point(uri(shardA), inPoint(5, 6, 7, 8)))))
 		result, err := bothWays(t)(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Good, nil)
+		expect(t, result, err, evidence.Good, nil)
 	})
 }
 
@@ -235,10 +234,10 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 		value []byte
 		err   error
 	}{
-		"sixty-five points": {ocsptest.Element(ocsptest.TagSequence, many...), revocation.ErrLimits},
+		"sixty-five points": {ocsptest.Element(ocsptest.TagSequence, many...), evidence.ErrLimits},
 		"sixty-four points": {ocsptest.Element(ocsptest.TagSequence, many[:64]...), nil},
 		"a point with a field that is not defined": {
-			ocsptest.DistributionPoints(ocsptest.Point(uri(shardA), ocsptest.Flag(3))).Value, revocation.ErrMalformed,
+			ocsptest.DistributionPoints(ocsptest.Point(uri(shardA), ocsptest.Flag(3))).Value, evidence.ErrMalformed,
 		},
 		"one good point": {value, nil},
 	} {
@@ -246,28 +245,11 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 			s := newScene(t, extra(ocsptest.Extension{OID: ocsptest.OIDDistributionPoints, Value: c.value}))
 			result, err := bothWays(t)(encode(t, s.withPoint(uri(shardA))), s.client.cert, s.ca.cert, at(now))
 			if c.err == nil {
-				expect(t, result, err, revocation.Good, nil)
+				expect(t, result, err, evidence.Good, nil)
 			} else {
-				expect(t, result, err, revocation.Unavailable, c.err)
+				expect(t, result, err, evidence.Unavailable, c.err)
 			}
 		})
-	}
-}
-
-// The same at the place that the certificate names, where a list of the wrong point is refused
-// before it is kept.
-func TestChecker_ListOfTheCAsOwnName(t *testing.T) {
-	w := wire(t)
-	l := w.withPoint(ocsptest.FullName(directory(w.ca.cert.RawSubject)))
-	w.net.serve(crlURL, body(encode(t, l)))
-	found, err := w.check(t, w.checker(t, crlOnly))
-	require.NoError(t, err)
-	assert.Equal(t, isGood.String(), found.Status.String())
-	local := w.operated(t, revocation.List{File: fileOf(t, encode(t, l))})
-	for _, client := range []*identity{w.client, w.issue(t, "client", unpointed)} {
-		found, err = local.CheckChain(t.Context(), w.chain(client))
-		require.NoError(t, err)
-		assert.Equal(t, isGood.String(), found.Status.String())
 	}
 }
 
@@ -280,7 +262,7 @@ func TestVerifyCRL_NobodysOwnWitness(t *testing.T) {
 	o := at(now)
 	o.CRLIssuers = certs(newer)
 	result, err := bothWays(t)(encode(t, l), newer.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIssuer)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIssuer)
 	result, err = bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	expect(t, result, err, evidence.Good, nil)
 }

@@ -1,7 +1,6 @@
-package revocation
+package evidence
 
 import (
-	"bytes"
 	"encoding/asn1"
 	"fmt"
 
@@ -17,7 +16,8 @@ const (
 	maxExtensions   = 16
 	maxCertificates = 8
 	maxAnswers      = 64
-	maxResponse     = 64 << 10 // bytes of an OCSP response
+	// MaxResponse bounds an OCSP response, in bytes.
+	MaxResponse = 64 << 10
 )
 
 var (
@@ -132,5 +132,3 @@ func keyBits(spki []byte) ([]byte, bool) {
 	}
 	return bits.Bytes, true
 }
-
-func equal(a, b []byte) bool { return bytes.Equal(a, b) }

@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"time"

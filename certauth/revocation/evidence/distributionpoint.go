@@ -1,6 +1,7 @@
-package revocation
+package evidence
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding/asn1"
 	"slices"
@@ -158,7 +159,7 @@ type issuingPoint struct {
 // hasName compares byte for byte.
 func (p *issuingPoint) hasName(name []byte) bool {
 	for _, other := range p.names {
-		if equal(name, other) {
+		if bytes.Equal(name, other) {
 			return true
 		}
 	}

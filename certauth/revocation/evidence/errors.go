@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"errors"
@@ -39,6 +39,8 @@ var (
 	ErrNoMatch = errors.New("revocation: no answer about this certificate")
 	// ErrNotFresh: too old, or not yet valid.
 	ErrNotFresh = errors.New("revocation: not fresh")
+	// ErrFuture: thisUpdate lies ahead of the clock. errors.Is finds ErrNotFresh as well.
+	ErrFuture = fmt.Errorf("%w: from the future", ErrNotFresh)
 	// ErrRollback: older than evidence that was seen before.
 	ErrRollback = errors.New("revocation: older than what is known")
 	// ErrCRLIssuer: the CRL is of another issuer.
@@ -84,41 +86,3 @@ func (e ResponderStatusError) Is(target error) bool { return target == ErrRespon
 
 // Retryable reports whether asking again may help: internalError and tryLater.
 func (e ResponderStatusError) Retryable() bool { return e.Status == 2 || e.Status == 3 }
-
-// Is reports whether target is ErrHTTPStatus.
-func (e HTTPStatusError) Is(target error) bool { return target == ErrHTTPStatus }
-
-// Error names the status code.
-func (e HTTPStatusError) Error() string {
-	return fmt.Sprintf("revocation: HTTP status %d", e.Status)
-}
-
-// Why nothing could be fetched, for errors.Is. None of it is evidence.
-var (
-	// ErrBlockedURL: a scheme, port, or form of URL that is not fetched.
-	ErrBlockedURL = errors.New("revocation: URL not allowed")
-	// ErrBlockedAddress: the name leads to an address that is not connected to.
-	ErrBlockedAddress = errors.New("revocation: address not allowed")
-	// ErrRedirect: a redirect that is not followed.
-	ErrRedirect = errors.New("revocation: redirect not followed")
-	// ErrTimeout: the answer was not there in time.
-	ErrTimeout = errors.New("revocation: timeout")
-	// ErrTooLarge: the answer is longer than is read.
-	ErrTooLarge = errors.New("revocation: answer too large")
-	// ErrHTTPStatus: an HTTP status that is not success; see HTTPStatusError.
-	ErrHTTPStatus = errors.New("revocation: HTTP status")
-	// ErrTransport: no connection, or it broke.
-	ErrTransport = errors.New("revocation: transport")
-	// ErrOverloaded: too many fetches are under way or wait.
-	ErrOverloaded = errors.New("revocation: too many fetches")
-	// ErrBreakerOpen: the responder failed too often; it is left alone for a while.
-	ErrBreakerOpen = errors.New("revocation: responder left alone after failures")
-	// ErrNoSource: nothing in the certificate or the Config says where to ask.
-	ErrNoSource = errors.New("revocation: no source to ask")
-	// ErrClosed: the Checker is closed.
-	ErrClosed = errors.New("revocation: checker closed")
-	// ErrBudget: the CRLs in memory would exceed their bound.
-	ErrBudget = errors.New("revocation: memory for CRLs used up")
-	// ErrNotReady: a list that was asked for beforehand is not there.
-	ErrNotReady = errors.New("revocation: not ready")
-)

@@ -1,16 +1,9 @@
-package revocation
+package evidence
 
-// What the checker uses on every request, and numbers that no certificate can have.
-type Subject = subject
+var FreshestOf = freshestOf
 
-var (
-	NewSubject = newSubject
-	FreshestOf = freshestOf
-)
-
+// WithSerial gives it numbers that no certificate can have.
 func (s Subject) WithSerial(content []byte) Subject {
 	s.serial = content
 	return s
 }
-
-func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) { return l.lookup(s, o) }

@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"crypto/x509"
@@ -14,13 +14,6 @@ import (
 
 // maxFreshest is how many places of delta CRLs are kept.
 const maxFreshest = 4
-
-// freshest is where delta CRLs are by a certificate's freshest CRL extension; named without a
-// URL is a place that cannot be fetched from.
-type freshest struct {
-	named bool
-	urls  []string
-}
 
 // freshestOf returns where the freshest CRL extension of a certificate says that delta
 // CRLs are (RFC 5280, section 4.2.1.15), as [CRL.FreshestURLs] does for a list.
@@ -80,4 +73,15 @@ func whyUnusable(text string) string {
 		return "cannot be read as a URL"
 	}
 	return ""
+}
+
+// isScheme keeps text that is none out of error texts.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
 }

@@ -1,11 +1,11 @@
-package revocation_test
+package evidence_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -50,7 +50,7 @@ func TestFreshestURLs(t *testing.T) {
 			l := s.list()
 			l.Extensions = append(l.Extensions, e)
 			result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-			expect(t, result, err, revocation.Good, nil)
+			expect(t, result, err, evidence.Good, nil)
 			list := parse(t, s.ca, encode(t, l))
 			assert.Equal(t, c.want, list.FreshestURLs())
 			if len(c.want) > 0 {
@@ -59,10 +59,10 @@ func TestFreshestURLs(t *testing.T) {
 			}
 			assert.Equal(t, c.want, withDelta(t, list, s, s.delta(7, 8)).FreshestURLs())
 			cert := makeCert(t, "client", newKey(t), s.ca, asClient, extra(e))
-			assert.Equal(t, c.want, revocation.FreshestOf(cert.cert))
+			assert.Equal(t, c.want, evidence.FreshestOf(cert.cert))
 		})
 	}
-	assert.Empty(t, revocation.FreshestOf(s.client.cert))
+	assert.Empty(t, evidence.FreshestOf(s.client.cert))
 	other := ocsptest.DistributionPoints(ocsptest.Point(named(a)))
-	assert.Empty(t, revocation.FreshestOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert), "distribution points are of complete lists")
+	assert.Empty(t, evidence.FreshestOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert), "distribution points are of complete lists")
 }

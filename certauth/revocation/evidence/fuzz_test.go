@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -48,8 +48,8 @@ func FuzzVerifyOCSP(f *testing.F) {
 			}
 			data = encode(t, r)
 		}
-		result, err := revocation.VerifyOCSP(data, s.client.cert, s.ca.cert, at(now))
-		if result.Status == revocation.Unavailable {
+		result, err := evidence.VerifyOCSP(data, s.client.cert, s.ca.cert, at(now))
+		if result.Status == evidence.Unavailable {
 			require.Error(t, err)
 			return
 		}
@@ -59,7 +59,7 @@ func FuzzVerifyOCSP(f *testing.F) {
 			return
 		}
 		require.NoError(t, err, "x/crypto/ocsp refuses what was accepted as %s: %x", result.Status, data)
-		want := map[int]revocation.Status{ocsp.Good: revocation.Good, ocsp.Revoked: revocation.Revoked, ocsp.Unknown: revocation.Unknown}
+		want := map[int]evidence.Status{ocsp.Good: evidence.Good, ocsp.Revoked: evidence.Revoked, ocsp.Unknown: evidence.Unknown}
 		if answersAboutUs(data) == 1 {
 			assert.Equal(t, want[theirs.Status], result.Status, "%x", data)
 		}
@@ -127,11 +127,11 @@ func FuzzVerifyCRL(f *testing.F) {
 			l.TBS = data
 			data = encode(t, l)
 		}
-		for _, o := range []revocation.VerifyOptions{
+		for _, o := range []evidence.VerifyOptions{
 			at(now), {Now: now, AllowV1CRL: true, AllowEmptyRevokedList: true, AllowNoNextUpdate: true},
 		} {
-			result, err := revocation.VerifyCRL(data, s.client.cert, s.ca.cert, o)
-			if result.Status == revocation.Unavailable {
+			result, err := evidence.VerifyCRL(data, s.client.cert, s.ca.cert, o)
+			if result.Status == evidence.Unavailable {
 				require.Error(t, err)
 				continue
 			}
@@ -147,7 +147,7 @@ func FuzzVerifyCRL(f *testing.F) {
 			for _, e := range list.RevokedCertificateEntries {
 				listed = listed || e.SerialNumber.Cmp(s.client.cert.SerialNumber) == 0
 			}
-			assert.Equal(t, listed, result.Status == revocation.Revoked, "%x", data)
+			assert.Equal(t, listed, result.Status == evidence.Revoked, "%x", data)
 		}
 	})
 }

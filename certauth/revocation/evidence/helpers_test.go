@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -26,7 +26,7 @@ import (
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 const (
-	skew = revocation.DefaultSkew
+	skew = evidence.DefaultSkew
 	day  = 24 * time.Hour
 )
 
@@ -193,16 +193,16 @@ func encode(t testing.TB, e encoder) []byte {
 	return der
 }
 
-func at(t time.Time) revocation.VerifyOptions { return revocation.VerifyOptions{Now: t} }
+func at(t time.Time) evidence.VerifyOptions { return evidence.VerifyOptions{Now: t} }
 
-type verifier func(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error)
+type verifier func(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error)
 
 // expect checks one outcome: a status with no error, or an error with no status and
 // nothing else of the evidence.
-func expect(t *testing.T, result revocation.Result, err error, status revocation.Status, sentinel error) {
+func expect(t *testing.T, result evidence.Result, err error, status evidence.Status, sentinel error) {
 	t.Helper()
 	assert.Equal(t, status.String(), result.Status.String())
-	if status != revocation.Unavailable {
+	if status != evidence.Unavailable {
 		require.NoError(t, err)
 		assert.NotEmpty(t, result.Responder)
 		assert.False(t, result.UsableUntil.IsZero(), "UsableUntil")
@@ -211,17 +211,17 @@ func expect(t *testing.T, result revocation.Result, err error, status revocation
 	require.ErrorIs(t, err, sentinel)
 	rest := result
 	rest.StaleRevoked = false // beside ErrNotFresh
-	rest.Source, rest.ReasonsCovered = revocation.SourceNone, 0
-	assert.Equal(t, revocation.Result{}, rest, "something of the refused evidence survived")
-	assert.False(t, result.StaleRevoked && sentinel != revocation.ErrNotFresh, "StaleRevoked beside another error") //nolint:errorlint // the sentinel of the table
+	rest.Source, rest.ReasonsCovered = evidence.SourceNone, 0
+	assert.Equal(t, evidence.Result{}, rest, "something of the refused evidence survived")
+	assert.False(t, result.StaleRevoked && sentinel != evidence.ErrNotFresh, "StaleRevoked beside another error") //nolint:errorlint // the sentinel of the table
 }
 
 // evidenceCase is one fault in evidence that is right otherwise.
 type evidenceCase struct {
 	name   string
 	der    []byte
-	terms  func(*revocation.VerifyOptions)
-	status revocation.Status
+	terms  func(*evidence.VerifyOptions)
+	status evidence.Status
 	err    error
 }
 
@@ -293,3 +293,13 @@ func fixedScene(t testing.TB, clientChanges ...change) (*scene, *identity) {
 	s.other = issue("other", s.ca, asClient)
 	return s, issue("responder", s.ca, asDelegate)
 }
+
+func certs(of ...*identity) (all []*x509.Certificate) {
+	for _, one := range of {
+		all = append(all, one.cert)
+	}
+	return all
+}
+
+// directory writes a GeneralName of a directory name.
+func directory(name []byte) []byte { return ocsptest.Element(ocsptest.Explicit(4), name) }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -35,10 +35,10 @@ func survivors(t *testing.T, verify verifier, der []byte, cert, issuer *x509.Cer
 					}
 					changed[offset] = byte(value)
 					result, err := verify(changed, cert, issuer, at(now))
-					if result.Status != revocation.Unavailable || err == nil {
+					if result.Status != evidence.Unavailable || err == nil {
 						mutex.Lock()
 						place := fmt.Sprintf("%d:%02x", offset, value)
-						if result.Status == revocation.Good {
+						if result.Status == evidence.Good {
 							found = append(found, place)
 						} else {
 							wrong = append(wrong, place)
@@ -72,9 +72,9 @@ func TestVerifyOCSP_NoChangedByteStaysGood(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			der := encode(t, c.r)
-			result, err := revocation.VerifyOCSP(der, c.s.client.cert, c.s.ca.cert, at(now))
-			expect(t, result, err, revocation.Good, nil)
-			assert.Empty(t, survivors(t, revocation.VerifyOCSP, der, c.s.client.cert, c.s.ca.cert, 0, len(der)))
+			result, err := evidence.VerifyOCSP(der, c.s.client.cert, c.s.ca.cert, at(now))
+			expect(t, result, err, evidence.Good, nil)
+			assert.Empty(t, survivors(t, evidence.VerifyOCSP, der, c.s.client.cert, c.s.ca.cert, 0, len(der)))
 		})
 	}
 }
@@ -99,9 +99,9 @@ func TestVerifyOCSP_ChangesInCertificatesOfOthers(t *testing.T) {
 			}
 			der := encode(t, c.r)
 			at := indexOnce(t, der, stranger)
-			assert.Empty(t, survivors(t, revocation.VerifyOCSP, der, s.client.cert, s.ca.cert, 0, at))
-			assert.Empty(t, survivors(t, revocation.VerifyOCSP, der, s.client.cert, s.ca.cert, at+len(stranger), len(der)))
-			assert.NotEmpty(t, survivors(t, revocation.VerifyOCSP, der, s.client.cert, s.ca.cert, at+10, at+40), "the test reaches what is not signed")
+			assert.Empty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, 0, at))
+			assert.Empty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, at+len(stranger), len(der)))
+			assert.NotEmpty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, at+10, at+40), "the test reaches what is not signed")
 		})
 	}
 }
@@ -119,7 +119,7 @@ func TestVerifyCRL_NoChangedByteStaysGood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			der := encode(t, c.l)
 			result, err := bothWays(t)(der, c.s.client.cert, c.s.ca.cert, at(now))
-			expect(t, result, err, revocation.Good, nil)
+			expect(t, result, err, evidence.Good, nil)
 			assert.Empty(t, survivors(t, bothWays(t), der, c.s.client.cert, c.s.ca.cert, 0, len(der)))
 		})
 	}
@@ -130,20 +130,20 @@ func TestVerifyCRL_NoChangedByteStaysGood(t *testing.T) {
 func TestCRL_WithDelta_NoChangedByteStaysGood(t *testing.T) {
 	s := newScene(t)
 	base := parse(t, s.ca, encode(t, s.list(entryFor(s.client, hold))))
-	onDelta := func(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error) {
-		if list, err := revocation.ParseCRL(der, issuer, o); err == nil {
+	onDelta := func(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error) {
+		if list, err := evidence.ParseCRL(der, issuer, o); err == nil {
 			return list.Lookup(cert, o)
 		}
 		list, err := base.WithDelta(der, issuer, o)
 		if err != nil {
-			return revocation.Result{}, err
+			return evidence.Result{}, err
 		}
 		return list.Lookup(cert, o)
 	}
 	for name, c := range map[string]struct {
 		entry  ocsptest.Entry
-		status revocation.Status
-	}{"that lifts a hold": {entryFor(s.client, remove), revocation.Good}, "that revokes": {entryFor(s.client, compromise), revocation.Revoked}} {
+		status evidence.Status
+	}{"that lifts a hold": {entryFor(s.client, remove), evidence.Good}, "that revokes": {entryFor(s.client, compromise), evidence.Revoked}} {
 		t.Run(name, func(t *testing.T) {
 			der := encode(t, s.delta(7, 8, c.entry))
 			result, err := onDelta(der, s.client.cert, s.ca.cert, at(now))
@@ -151,7 +151,7 @@ func TestCRL_WithDelta_NoChangedByteStaysGood(t *testing.T) {
 			assert.Empty(t, survivors(t, onDelta, der, s.client.cert, s.ca.cert, 0, len(der)))
 			for n := range der {
 				merged, err := base.WithDelta(der[:n], s.ca.cert, at(now))
-				require.ErrorIs(t, err, revocation.ErrMalformed, "%d bytes", n)
+				require.ErrorIs(t, err, evidence.ErrMalformed, "%d bytes", n)
 				require.Nil(t, merged)
 			}
 		})
@@ -164,11 +164,11 @@ func TestVerify_NoPrefixIsGood(t *testing.T) {
 	for name, c := range map[string]struct {
 		verify verifier
 		der    []byte
-	}{"OCSP": {revocation.VerifyOCSP, encode(t, s.by(s.delegate(t)))}, "CRL": {bothWays(t), encode(t, s.list())}} {
+	}{"OCSP": {evidence.VerifyOCSP, encode(t, s.by(s.delegate(t)))}, "CRL": {bothWays(t), encode(t, s.list())}} {
 		for n := range c.der {
 			result, err := c.verify(c.der[:n], s.client.cert, s.ca.cert, at(now))
-			require.ErrorIs(t, err, revocation.ErrMalformed, "%s, %d bytes", name, n)
-			require.Equal(t, revocation.Result{}, result)
+			require.ErrorIs(t, err, evidence.ErrMalformed, "%s, %d bytes", name, n)
+			require.Equal(t, evidence.Result{}, result)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package revocation
+package evidence
 
 import (
 	"math/big"
@@ -9,6 +9,12 @@ import (
 type standing struct {
 	number     *big.Int // of a CRL, nil if it has none
 	thisUpdate time.Time
+}
+
+// Following is what the result is worth after what is known, by the rules of
+// VerifyOptions.Previous.
+func (r Result) Following(previous *Result) (Result, error) { //nolint:recvcheck // a new value, unlike the questions
+	return rollBack(r, r.standing(), previous)
 }
 
 func (r *Result) standing() standing { return standing{r.CRLNumber, r.ThisUpdate} }
@@ -29,12 +35,12 @@ func (s standing) compare(other standing) int {
 // the answer; older evidence against anything else is an error. at is how new the evidence
 // is, which for most is what the result says.
 func rollBack(result Result, at standing, previous *Result) (Result, error) {
-	if previous == nil || previous.Status == Unavailable || result.revokedForGood() {
+	if previous == nil || previous.Status == Unavailable || result.RevokedForGood() {
 		return result, nil
 	}
 	order := at.compare(previous.standing())
 	switch {
-	case previous.revokedForGood(), previous.Status == Revoked && (order <= 0 || result.Status != Good && result.Status != Revoked):
+	case previous.RevokedForGood(), previous.Status == Revoked && (order <= 0 || result.Status != Good && result.Status != Revoked):
 		return *previous, nil // a hold ends by a newer Good alone
 	case order < 0:
 		return Result{}, ErrRollback
@@ -42,6 +48,7 @@ func rollBack(result Result, at standing, previous *Result) (Result, error) {
 	return result, nil
 }
 
-func (r *Result) revokedForGood() bool {
+// RevokedForGood reports a revocation that nothing lifts: any but certificateHold.
+func (r *Result) RevokedForGood() bool {
 	return r.Status == Revoked && r.Reason != ReasonCertificateHold
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"math/big"
@@ -8,35 +8,35 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // Cases 37 and 38 and the hold of case 85, check 19: what is known against what comes.
 func TestVerify_Rollback(t *testing.T) {
 	s := newScene(t)
-	const none, hold, forGood = -2, revocation.ReasonCertificateHold, 1
+	const none, hold, forGood = -2, evidence.ReasonCertificateHold, 1
 	type state struct {
-		status revocation.Status
+		status evidence.Status
 		reason int
 	}
-	good, unknown := state{revocation.Good, -1}, state{revocation.Unknown, -1}
-	held, revoked, nothing := state{revocation.Revoked, hold}, state{revocation.Revoked, forGood}, state{revocation.Unavailable, none}
+	good, unknown := state{evidence.Good, -1}, state{evidence.Unknown, -1}
+	held, revoked, nothing := state{evidence.Revoked, hold}, state{evidence.Revoked, forGood}, state{evidence.Unavailable, none}
 	ocspOf := func(of state, at time.Time) []byte {
 		r := s.good()
 		switch of.status {
-		case revocation.Unknown:
+		case evidence.Unknown:
 			r.Answers[0].Status = ocsptest.StatusUnknown
-		case revocation.Revoked:
+		case evidence.Revoked:
 			r.Answers[0].Status = ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), of.reason)
-		case revocation.Good, revocation.Unavailable:
+		case evidence.Good, evidence.Unavailable:
 		}
 		r.Answers[0].ThisUpdate = ocsptest.At(at)
 		return encode(t, r)
 	}
 	crlOf := func(of state, at time.Time) []byte {
 		l := s.list()
-		if of.status == revocation.Revoked {
+		if of.status == evidence.Revoked {
 			l.Entries = append(l.Entries, entryFor(s.client, ocsptest.ReasonCode(byte(of.reason))))
 		}
 		l.ThisUpdate = ocsptest.UTCAt(at)
@@ -71,7 +71,7 @@ func TestVerify_Rollback(t *testing.T) {
 			for kind, f := range map[string]struct {
 				verify verifier
 				write  func(state, time.Time) []byte
-			}{"OCSP": {revocation.VerifyOCSP, ocspOf}, "CRL": {bothWays(t), crlOf}} {
+			}{"OCSP": {evidence.VerifyOCSP, ocspOf}, "CRL": {bothWays(t), crlOf}} {
 				if kind == "CRL" && (c.known == unknown || c.comes == unknown) {
 					continue // a list does not say so
 				}
@@ -83,8 +83,8 @@ func TestVerify_Rollback(t *testing.T) {
 				o.Previous = &known
 				result, err := f.verify(f.write(c.comes, base.Add(c.later)), s.client.cert, s.ca.cert, o)
 				if c.want == nothing {
-					assert.ErrorIs(t, err, revocation.ErrRollback, kind)
-					assert.Equal(t, revocation.Result{}, result, kind)
+					assert.ErrorIs(t, err, evidence.ErrRollback, kind)
+					assert.Equal(t, evidence.Result{}, result, kind)
 					continue
 				}
 				require.NoError(t, err, kind)
@@ -94,48 +94,48 @@ func TestVerify_Rollback(t *testing.T) {
 		})
 	}
 	t.Run("an older hold does not soften a revocation", func(t *testing.T) {
-		known, err := revocation.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
+		known, err := evidence.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
 		require.NoError(t, err)
 		o := at(now)
 		o.Previous = &known
-		result, err := revocation.VerifyOCSP(ocspOf(held, base.Add(older)), s.client.cert, s.ca.cert, o)
+		result, err := evidence.VerifyOCSP(ocspOf(held, base.Add(older)), s.client.cert, s.ca.cert, o)
 		if err != nil { // the caller keeps what it knows
-			expect(t, result, err, revocation.Unavailable, revocation.ErrRollback)
+			expect(t, result, err, evidence.Unavailable, evidence.ErrRollback)
 			return
 		}
 		got := state{result.Status, result.Reason}
 		assert.Equal(t, revoked, got)
 	})
 	t.Run("two steps do not end a revocation", func(t *testing.T) {
-		known, err := revocation.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
+		known, err := evidence.VerifyOCSP(ocspOf(revoked, base), s.client.cert, s.ca.cert, at(now))
 		require.NoError(t, err)
 		for i, comes := range []state{held, good} {
 			o := at(now)
 			o.Previous = &known
-			known, err = revocation.VerifyOCSP(ocspOf(comes, base.Add(time.Duration(i+1)*time.Minute)), s.client.cert, s.ca.cert, o)
+			known, err = evidence.VerifyOCSP(ocspOf(comes, base.Add(time.Duration(i+1)*time.Minute)), s.client.cert, s.ca.cert, o)
 			require.NoError(t, err)
 		}
-		assert.Equal(t, revocation.Revoked, known.Status)
+		assert.Equal(t, evidence.Revoked, known.Status)
 	})
 	t.Run("a Previous without a status binds nothing", func(t *testing.T) {
 		o := at(now)
-		o.Previous = &revocation.Result{ThisUpdate: now.Add(time.Hour)}
-		result, err := revocation.VerifyOCSP(ocspOf(good, base), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Good, nil)
+		o.Previous = &evidence.Result{ThisUpdate: now.Add(time.Hour)}
+		result, err := evidence.VerifyOCSP(ocspOf(good, base), s.client.cert, s.ca.cert, o)
+		expect(t, result, err, evidence.Good, nil)
 	})
 	t.Run("case 38 the clock steps back, then forward", func(t *testing.T) {
 		der := encode(t, s.good())
 		for _, step := range []struct {
 			now    time.Time
-			status revocation.Status
+			status evidence.Status
 			err    error
 		}{
-			{now, revocation.Good, nil},
-			{now.Add(-5 * day), revocation.Unavailable, revocation.ErrProducedAt},
-			{now.Add(5 * day), revocation.Unavailable, revocation.ErrNotFresh},
-			{now, revocation.Good, nil},
+			{now, evidence.Good, nil},
+			{now.Add(-5 * day), evidence.Unavailable, evidence.ErrProducedAt},
+			{now.Add(5 * day), evidence.Unavailable, evidence.ErrNotFresh},
+			{now, evidence.Good, nil},
 		} {
-			result, err := revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, at(step.now))
+			result, err := evidence.VerifyOCSP(der, s.client.cert, s.ca.cert, at(step.now))
 			expect(t, result, err, step.status, step.err)
 		}
 	})
@@ -180,30 +180,30 @@ func TestVerifyCRL_RollbackByNumber(t *testing.T) {
 		{"case 84 no numbers, earlier", none, none, earlier, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for state, entries := range map[revocation.Status][]ocsptest.Entry{revocation.Good: nil, revocation.Revoked: {held}} {
+			for state, entries := range map[evidence.Status][]ocsptest.Entry{evidence.Good: nil, evidence.Revoked: {held}} {
 				known, err := bothWays(t)(list(c.known, same, entries...), s.client.cert, s.ca.cert, at(now))
 				expect(t, known, err, state, nil)
 				o := at(now)
 				o.Previous = &known
 				result, err := bothWays(t)(list(c.comes, c.when), s.client.cert, s.ca.cert, o)
 				switch again := c.known == c.comes && c.when == same; {
-				case state == revocation.Good && c.older:
-					expect(t, result, err, revocation.Unavailable, revocation.ErrRollback)
-				case state == revocation.Revoked && (c.older || again):
-					expect(t, result, err, revocation.Revoked, nil)
+				case state == evidence.Good && c.older:
+					expect(t, result, err, evidence.Unavailable, evidence.ErrRollback)
+				case state == evidence.Revoked && (c.older || again):
+					expect(t, result, err, evidence.Revoked, nil)
 					assert.Equal(t, known, result, "the hold stays")
 				default:
-					expect(t, result, err, revocation.Good, nil)
+					expect(t, result, err, evidence.Good, nil)
 				}
 			}
 		})
 	}
 	t.Run("case 84 the number of the list is in the result", func(t *testing.T) {
 		result, err := bothWays(t)(list(0x8000, same), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Good, nil)
+		expect(t, result, err, evidence.Good, nil)
 		assert.Equal(t, big.NewInt(0x8000), result.CRLNumber)
 		result, err = bothWays(t)(list(none, same), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Good, nil)
+		expect(t, result, err, evidence.Good, nil)
 		assert.Nil(t, result.CRLNumber)
 	})
 }

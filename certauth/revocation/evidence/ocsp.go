@@ -1,6 +1,7 @@
-package revocation
+package evidence
 
 import (
+	"bytes"
 	"crypto/sha1" //nolint:gosec // CertIDs are made of SHA-1 by most responders; they identify, they do not protect
 	"crypto/sha256"
 	"crypto/sha512"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
@@ -42,8 +44,8 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return Result{}, ErrIssuerMismatch
 	}
-	if len(der) > maxResponse {
-		return Result{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrLimits, len(der), maxResponse)
+	if len(der) > MaxResponse {
+		return Result{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrLimits, len(der), MaxResponse)
 	}
 	r, err := parseResponse(der)
 	if err != nil {
@@ -68,13 +70,13 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	if err := r.checkProducedAt(cert, &o); err != nil {
 		return Result{}, err
 	}
-	matching, err := r.matching(cert, issuer, o.skew())
+	matching, err := r.matching(cert, issuer, o.Tolerance())
 	if err != nil {
 		return Result{}, err
 	}
 	chosen, err := strictest(matching, cert, &o)
 	if err != nil {
-		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.skew()))}, err
+		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.Tolerance()))}, err
 	}
 	result := r.result(chosen, by, cert, &o)
 	return rollBack(result, result.standing(), o.Previous)
@@ -95,7 +97,7 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 	if !s.ReadASN1(&nonce, cbasn1.OCTET_STRING) || !s.Empty() || len(nonce) == 0 || len(nonce) > 128 {
 		return fmt.Errorf("%w: not an octet string of 1 to 128 bytes", ErrNonce)
 	}
-	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !equal(nonce, o.Nonce)) {
+	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !bytes.Equal(nonce, o.Nonce)) {
 		return fmt.Errorf("%w: not the one that was sent", ErrNonce)
 	}
 	return nil
@@ -104,8 +106,8 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 // checkProducedAt is the first half of check 13; thisUpdate of the answer is looked at with
 // its freshness.
 func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions) error {
-	skew := o.skew()
-	if r.producedAt.After(o.Now.Add(skew)) || !validAt(cert, r.producedAt, skew) {
+	skew := o.Tolerance()
+	if r.producedAt.After(o.Now.Add(skew)) || !ValidAt(cert, r.producedAt, skew) {
 		return fmt.Errorf("%w: %s", ErrProducedAt, r.producedAt.Format(time.RFC3339))
 	}
 	return nil
@@ -121,7 +123,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 	}
 	var matching []answer
 	for _, a := range r.answers {
-		if !a.isOf(issuer.RawSubject, bits) && !a.isOf(cert.RawIssuer, bits) || !equal(a.serial, serial) {
+		if !a.isOf(issuer.RawSubject, bits) && !a.isOf(cert.RawIssuer, bits) || !bytes.Equal(a.serial, serial) {
 			continue
 		}
 		if a.thisUpdate.After(r.producedAt.Add(skew)) {
@@ -154,13 +156,13 @@ func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
 // by responders that only have the CA's certificate, as it stands there.
 func (a *answer) isOf(issuer, bits []byte) bool {
 	name, key := a.certIDHashes(issuer, bits)
-	return name != nil && equal(a.nameHash, name) && equal(a.keyHash, key)
+	return name != nil && bytes.Equal(a.nameHash, name) && bytes.Equal(a.keyHash, key)
 }
 
 // certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
 // known.
 func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
-	if a.hash.parameters != nil && !equal(a.hash.parameters, derNull) {
+	if a.hash.parameters != nil && !bytes.Equal(a.hash.parameters, derNull) {
 		return nil, nil
 	}
 	switch {
@@ -219,7 +221,7 @@ func (a *answer) severity() int {
 
 // isFresh is check 16.
 func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
-	skew := o.skew()
+	skew := o.Tolerance()
 	if a.thisUpdate.After(o.Now.Add(skew)) {
 		return false
 	}
@@ -238,7 +240,7 @@ func (o *VerifyOptions) whyStale(a answer, cert *x509.Certificate) error {
 	if err := o.whyNotFresh(validity{"the answer", a.thisUpdate, a.nextUpdate, a.hasNextUpdate, cert.IsCA, DefaultMaxAge}); err != nil {
 		return err
 	}
-	return advise("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
+	return advice.New("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
 		"the answer is %s old (thisUpdate %s) and has no nextUpdate; NoNextUpdateMaxAge allows %s",
 		span(o.Now.Sub(a.thisUpdate)), instant(a.thisUpdate), withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge))
 }
@@ -247,7 +249,7 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	result := Result{
 		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
 		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate, ProducedAt: r.producedAt,
-		Responder: nameText(by.cert.RawSubject), DelegateUnchecked: by.unchecked, ReasonsCovered: AllReasons,
+		Responder: dn.Quote(by.cert.RawSubject), DelegateUnchecked: by.unchecked, ReasonsCovered: AllReasons,
 	}
 	if a.status == Revoked {
 		result.Reason, result.RevokedAt = a.reason, a.revokedAt
@@ -255,9 +257,6 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	result.UsableUntil = o.usableUntil(a, cert)
 	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
 		result.UsableUntil = by.cert.NotAfter
-	}
-	if !by.until.IsZero() && by.until.Before(result.UsableUntil) {
-		result.UsableUntil = by.until
 	}
 	if a.status == Revoked && a.reason != ReasonCertificateHold {
 		result.UsableUntil = cert.NotAfter

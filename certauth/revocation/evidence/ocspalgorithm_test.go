@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -38,15 +38,15 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 	rsaOID := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
 	ecOID := asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
 	mldsa := ocsptest.Algorithm{Identifier: ocsptest.Identifier(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 18}, nil), Signature: make([]byte, 3309)}
-	sha1 := func(o *revocation.VerifyOptions) { o.AllowSHA1 = true }
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	weak := revocation.ErrWeakAlgorithm
+	sha1 := func(o *evidence.VerifyOptions) { o.AllowSHA1 = true }
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	weak := evidence.ErrWeakAlgorithm
 	for _, c := range []struct {
 		name      string
 		key       crypto.Signer
 		algorithm ocsptest.Algorithm
-		terms     func(*revocation.VerifyOptions)
-		status    revocation.Status
+		terms     func(*evidence.VerifyOptions)
+		status    evidence.Status
 		err       error
 	}{
 		{"RSA with SHA-256", rsa2048, ocsptest.RSA(crypto.SHA256), nil, good, nil},
@@ -62,10 +62,10 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 		{"RSA with MD5", rsa2048, ocsptest.RSA(crypto.MD5), nil, unavailable, weak},
 		{"RSA with MD5, SHA-1 allowed", rsa2048, ocsptest.RSA(crypto.MD5), sha1, unavailable, weak},
 		{"RSA of 1024 bits", rsa1024, ocsptest.RSA(crypto.SHA256), nil, unavailable, weak},
-		{"RSA of 1024 bits, allowed", rsa1024, ocsptest.RSA(crypto.SHA256), func(o *revocation.VerifyOptions) { o.MinRSABits = 1024 }, good, nil},
+		{"RSA of 1024 bits, allowed", rsa1024, ocsptest.RSA(crypto.SHA256), func(o *evidence.VerifyOptions) { o.MinRSABits = 1024 }, good, nil},
 		{
 			"RSA of 1024 bits, 1025 required", rsa1024, ocsptest.RSA(crypto.SHA256),
-			func(o *revocation.VerifyOptions) { o.MinRSABits = 1025 }, unavailable, weak,
+			func(o *evidence.VerifyOptions) { o.MinRSABits = 1025 }, unavailable, weak,
 		},
 		{"PSS with SHA-256", rsa2048, ocsptest.PSS(crypto.SHA256, crypto.SHA256, 32), nil, good, nil},
 		{"PSS with SHA-384", rsa2048, ocsptest.PSS(crypto.SHA384, crypto.SHA384, 48), nil, good, nil},
@@ -93,7 +93,7 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 			if c.terms != nil {
 				c.terms(&o)
 			}
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
 			expect(t, result, err, c.status, c.err)
 		})
 	}
@@ -106,28 +106,28 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 		r := s.good()
 		r.Algorithm = ocsptest.RSA(crypto.SHA256)
 		r.Algorithm.Signature = make([]byte, 1025)
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
 	})
 	t.Run("case 18 a delegate of RSA 1024 bits", func(t *testing.T) {
 		s := newScene(t)
 		d := makeCert(t, "responder", rsa1024, s.ca, asDelegate)
-		result, err := revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
 	})
 	t.Run("case 18 a delegate whose certificate is signed with SHA-1", func(t *testing.T) {
 		s := sceneWithCAKey(t, rsa2048)
 		d := resigned(t, s.delegate(t), s.ca)
-		result, err := revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
 		o := at(now)
 		o.AllowSHA1 = true
-		result, err = revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
+		result, err = evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
 		expect(t, result, err, good, nil)
 	})
 	t.Run("case 18 an issuer of RSA 1024 bits that certified the delegate", func(t *testing.T) {
 		s := sceneWithCAKey(t, rsa1024)
-		result, err := revocation.VerifyOCSP(encode(t, s.by(s.delegate(t))), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, s.by(s.delegate(t))), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
 	})
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -37,13 +37,13 @@ func TestVerifyOCSP_CertID(t *testing.T) {
 		many = append(many, s.answer(s.other, ocsptest.StatusGood))
 	}
 	many[63] = s.answer(s.client, ocsptest.StatusGood)
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	none := revocation.ErrNoMatch
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	none := evidence.ErrNoMatch
 	identifier := func(oid asn1.ObjectIdentifier, parameters []byte) func(*ocsptest.CertID) {
 		return func(i *ocsptest.CertID) { i.Hash = ocsptest.Identifier(oid, parameters) }
 	}
 	sha1OID := asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 20 another serial number", id(func(i *ocsptest.CertID) { i.Serial = ocsptest.Integer(s.other.cert.SerialNumber) }), nil, unavailable, none},
 		{"case 20 the serial number and one more byte", id(func(i *ocsptest.CertID) {
 			i.Serial = ocsptest.Integer(new(big.Int).Lsh(serial, 8))
@@ -66,7 +66,7 @@ func TestVerifyOCSP_CertID(t *testing.T) {
 		{"case 26 answers for others stand around", answers(s.answer(s.other, ocsptest.StatusUnknown), s.answer(s.client, ocsptest.StatusGood),
 			s.answer(s.other, ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), 1))), nil, good, nil},
 		{"case 26 sixty-four answers", answers(many[:64]...), nil, good, nil},
-		{"case 26 sixty-five answers", answers(many...), nil, unavailable, revocation.ErrLimits},
+		{"case 26 sixty-five answers", answers(many...), nil, unavailable, evidence.ErrLimits},
 		{"case 27 no answers", answers(), nil, unavailable, none},
 	})
 }
@@ -87,24 +87,24 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		answers      []ocsptest.Answer
-		status       revocation.Status
+		status       evidence.Status
 		err          error
 		reason       int
 		staleRevoked bool
 	}{
-		{"case 28 Good and Revoked", []ocsptest.Answer{good, revoked}, revocation.Revoked, nil, 1, false},
-		{"case 29 Good and Unknown", []ocsptest.Answer{good, unknown}, revocation.Unknown, nil, -1, false},
-		{"case 29 Unknown and Revoked", []ocsptest.Answer{unknown, revoked}, revocation.Revoked, nil, 1, false},
-		{"case 29 all three", []ocsptest.Answer{good, unknown, revoked}, revocation.Revoked, nil, 1, false},
-		{"case 29 fresh Good and stale Revoked", []ocsptest.Answer{good, staleRevoked}, revocation.Good, nil, -1, false},
-		{"case 29 fresh Revoked and stale Good", []ocsptest.Answer{revoked, staleGood}, revocation.Revoked, nil, 1, false},
-		{"case 28 Good, Revoked on hold", []ocsptest.Answer{good, hold}, revocation.Revoked, nil, 6, false},
-		{"case 28 on hold and for good", []ocsptest.Answer{hold, revoked}, revocation.Revoked, nil, 1, false},
-		{"case 99 stale Revoked alone", []ocsptest.Answer{staleRevoked}, revocation.Unavailable, revocation.ErrNotFresh, none, true},
-		{"case 99 stale Revoked and stale Good", []ocsptest.Answer{staleRevoked, staleGood}, revocation.Unavailable, revocation.ErrNotFresh, none, true},
-		{"case 99 stale hold", []ocsptest.Answer{staleHold}, revocation.Unavailable, revocation.ErrNotFresh, none, false},
-		{"case 99 stale hold and stale Revoked", []ocsptest.Answer{staleHold, staleRevoked}, revocation.Unavailable, revocation.ErrNotFresh, none, true},
-		{"case 99 stale Good", []ocsptest.Answer{staleGood}, revocation.Unavailable, revocation.ErrNotFresh, none, false},
+		{"case 28 Good and Revoked", []ocsptest.Answer{good, revoked}, evidence.Revoked, nil, 1, false},
+		{"case 29 Good and Unknown", []ocsptest.Answer{good, unknown}, evidence.Unknown, nil, -1, false},
+		{"case 29 Unknown and Revoked", []ocsptest.Answer{unknown, revoked}, evidence.Revoked, nil, 1, false},
+		{"case 29 all three", []ocsptest.Answer{good, unknown, revoked}, evidence.Revoked, nil, 1, false},
+		{"case 29 fresh Good and stale Revoked", []ocsptest.Answer{good, staleRevoked}, evidence.Good, nil, -1, false},
+		{"case 29 fresh Revoked and stale Good", []ocsptest.Answer{revoked, staleGood}, evidence.Revoked, nil, 1, false},
+		{"case 28 Good, Revoked on hold", []ocsptest.Answer{good, hold}, evidence.Revoked, nil, 6, false},
+		{"case 28 on hold and for good", []ocsptest.Answer{hold, revoked}, evidence.Revoked, nil, 1, false},
+		{"case 99 stale Revoked alone", []ocsptest.Answer{staleRevoked}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
+		{"case 99 stale Revoked and stale Good", []ocsptest.Answer{staleRevoked, staleGood}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
+		{"case 99 stale hold", []ocsptest.Answer{staleHold}, evidence.Unavailable, evidence.ErrNotFresh, none, false},
+		{"case 99 stale hold and stale Revoked", []ocsptest.Answer{staleHold, staleRevoked}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
+		{"case 99 stale Good", []ocsptest.Answer{staleGood}, evidence.Unavailable, evidence.ErrNotFresh, none, false},
 	} {
 		for _, order := range []string{"in this order", "in the other order"} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 				if order != "in this order" {
 					slices.Reverse(r.Answers)
 				}
-				result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+				result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 				expect(t, result, err, c.status, c.err)
 				assert.Equal(t, c.reason, result.Reason)
 				assert.Equal(t, c.staleRevoked, result.StaleRevoked)
@@ -129,13 +129,13 @@ func TestVerifyOCSP_EveryReasonDenies(t *testing.T) {
 		for _, when := range []time.Time{now.Add(-day), now.Add(day)} {
 			r := s.good()
 			r.Answers[0].Status = ocsptest.StatusRevoked(ocsptest.At(when), reason)
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 			require.NoError(t, err, "reason %d", reason)
-			assert.Equal(t, revocation.Revoked, result.Status, "reason %d", reason)
+			assert.Equal(t, evidence.Revoked, result.Status, "reason %d", reason)
 			assert.Equal(t, reason, result.Reason)
 			assert.True(t, when.Equal(result.RevokedAt))
 			until := s.client.cert.NotAfter
-			if reason == revocation.ReasonCertificateHold {
+			if reason == evidence.ReasonCertificateHold {
 				until = now.Add(23 * time.Hour) // nextUpdate
 			}
 			assert.True(t, until.Equal(result.UsableUntil), "reason %d", reason)
@@ -166,8 +166,8 @@ func TestVerifyOCSP_UsableUntil(t *testing.T) {
 		{"an hour without nextUpdate", s, without, now.Add(20 * time.Minute)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			result, err := revocation.VerifyOCSP(encode(t, c.r), c.s.client.cert, c.s.ca.cert, at(now))
-			expect(t, result, err, revocation.Good, nil)
+			result, err := evidence.VerifyOCSP(encode(t, c.r), c.s.client.cert, c.s.ca.cert, at(now))
+			expect(t, result, err, evidence.Good, nil)
 			assert.True(t, c.want.Equal(result.UsableUntil), "%s", result.UsableUntil)
 		})
 	}
@@ -185,28 +185,28 @@ func TestVerifyOCSP_SerialNumbers(t *testing.T) {
 	})
 	integer := func(content ...byte) []byte { return ocsptest.Element(ocsptest.TagInteger, content) }
 	serial := func(of *identity) []byte { return of.cert.SerialNumber.Bytes() }
-	const good, unavailable = revocation.Good, revocation.Unavailable
+	const good, unavailable = evidence.Good, evidence.Unavailable
 	for _, c := range []struct {
 		name   string
 		of     *identity
 		serial []byte
-		status revocation.Status
+		status evidence.Status
 		err    error
 	}{
 		{"as it is", s.client, integer(serial(s.client)...), good, nil},
-		{"a zero octet too many", s.client, integer(append([]byte{0}, serial(s.client)...)...), unavailable, revocation.ErrMalformed},
-		{"no octets", s.client, integer(), unavailable, revocation.ErrMalformed},
+		{"a zero octet too many", s.client, integer(append([]byte{0}, serial(s.client)...)...), unavailable, evidence.ErrMalformed},
+		{"no octets", s.client, integer(), unavailable, evidence.ErrMalformed},
 		{"128, with the zero octet it needs", high, integer(0, 0x80), good, nil},
-		{"minus 128, which has the same magnitude", high, integer(0x80), unavailable, revocation.ErrNoMatch},
-		{"minus 128, not minimally", high, integer(0xFF, 0x80), unavailable, revocation.ErrMalformed},
+		{"minus 128, which has the same magnitude", high, integer(0x80), unavailable, evidence.ErrNoMatch},
+		{"minus 128, not minimally", high, integer(0xFF, 0x80), unavailable, evidence.ErrMalformed},
 		{"20 octets", long, integer(serial(long)...), good, nil},
 		{"over 20 octets and equal", longest, integer(serial(longest)...), good, nil},
-		{"over 20 octets and not equal", longest, integer(append(serial(longest)[:20:20], 1)...), unavailable, revocation.ErrNoMatch},
+		{"over 20 octets and not equal", longest, integer(append(serial(longest)[:20:20], 1)...), unavailable, evidence.ErrNoMatch},
 	} {
 		t.Run("case 30 "+c.name, func(t *testing.T) {
 			r := s.good()
 			r.Answers[0].ID.Serial = c.serial
-			result, err := revocation.VerifyOCSP(encode(t, r), c.of.cert, s.ca.cert, at(now))
+			result, err := evidence.VerifyOCSP(encode(t, r), c.of.cert, s.ca.cert, at(now))
 			expect(t, result, err, c.status, c.err)
 		})
 	}
@@ -215,7 +215,7 @@ func TestVerifyOCSP_SerialNumbers(t *testing.T) {
 		a := s.answer(s.other, ocsptest.StatusGood)
 		a.ID.Serial = integer(0, 1)
 		r.Answers = append(r.Answers, a)
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, unavailable, revocation.ErrMalformed)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, unavailable, evidence.ErrMalformed)
 	})
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -20,8 +20,8 @@ func TestVerifyOCSP_TrustedRespondersWordEndsWithItsCertificate(t *testing.T) {
 	o.TrustedResponders = []*x509.Certificate{trusted.cert}
 	r := s.by(trusted)
 	r.Answers[0].NextUpdate = ocsptest.At(now.Add(6 * time.Hour))
-	result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, trusted.cert.NotAfter.Equal(result.UsableUntil), "%v", result.UsableUntil)
 }
 
@@ -48,9 +48,9 @@ func TestVerifyOCSP_DelegateWhoseKeyIdentifierDiffers(t *testing.T) {
 		as.SubjectKeyId = tc.named
 		d := makeCert(t, "responder", newKey(t), &identity{cert: &as, key: key}, asDelegate)
 		require.Equal(t, tc.named, d.cert.AuthorityKeyId, name)
-		result, err := revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
 		require.NoError(t, err, name)
-		assert.Equal(t, revocation.Good, result.Status, name)
+		assert.Equal(t, evidence.Good, result.Status, name)
 	}
 }
 
@@ -61,30 +61,16 @@ func TestVerifyOCSP_DelegateWithoutNoCheck(t *testing.T) {
 	der := encode(t, s.by(d))
 	o := at(now)
 	o.MaxDelegateLifetime = time.Second
-	result, err := revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrDelegateRevocation)
+	result, err := evidence.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrDelegateRevocation)
 	o.MaxDelegateLifetime = d.cert.NotAfter.Sub(d.cert.NotBefore)
-	result, err = revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	result, err = evidence.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, result.DelegateUnchecked)
 
 	o = at(now)
-	o.Delegate = revocation.RequireNoCheck
-	result, err = revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Unavailable, revocation.ErrDelegateRevocation)
-	require.NotErrorIs(t, err, revocation.ErrArgument, "it is the delegate's fault")
-	o.Delegate = 99
-	_, err = revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	require.ErrorIs(t, err, revocation.ErrArgument)
-
-	// What is known of the client, from OCSP, says nothing about how new the list must be.
-	l := s.list()
-	l.ThisUpdate = ocsptest.UTCAt(now.Add(-3 * day))
-	o = at(now)
-	o.Delegate, o.DelegateCRL = revocation.CheckCRL, encode(t, l)
-	known, err := revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	expect(t, known, err, revocation.Good, nil)
-	o.Previous = &known
-	result, err = revocation.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	o.RequireNoCheck = true
+	result, err = evidence.VerifyOCSP(der, s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrDelegateRevocation)
+	require.NotErrorIs(t, err, evidence.ErrArgument, "it is the delegate's fault")
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -28,17 +28,17 @@ func TestVerifyOCSP_Nonce(t *testing.T) {
 		return encode(t, r)
 	}
 	octets := func(content []byte) []byte { return ocsptest.Element(ocsptest.TagOctetString, content) }
-	mode := func(m revocation.NonceMode, sent []byte) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) { o.NonceMode, o.Nonce = m, sent }
+	mode := func(m evidence.NonceMode, sent []byte) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) { o.NonceMode, o.Nonce = m, sent }
 	}
-	off := mode(revocation.NonceOff, nil)
-	send, require := mode(revocation.NonceSend, sent), mode(revocation.NonceRequire, sent)
+	off := mode(evidence.NonceOff, nil)
+	send, require := mode(evidence.NonceSend, sent), mode(evidence.NonceRequire, sent)
 	other := bytes.Repeat([]byte{8}, 32)
 	critical := s.good()
 	critical.Extensions = []ocsptest.Extension{{OID: ocsptest.OIDNonce, Value: octets(sent), Critical: true}}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	wrong := revocation.ErrNonce
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	wrong := evidence.ErrNonce
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"sent and back", nonce(octets(sent)), send, good, nil},
 		{"required and back", nonce(octets(sent)), require, good, nil},
 		{"required and back, critical", encode(t, critical), require, good, nil},
@@ -54,12 +54,12 @@ func TestVerifyOCSP_Nonce(t *testing.T) {
 		{"case 42 not nested, required", nonce(sent), require, unavailable, wrong},
 		{"case 42 not nested, unsolicited", nonce(sent), off, unavailable, wrong},
 		{"case 42 bytes behind it", nonce(append(octets(sent), 0)), send, unavailable, wrong},
-		{"case 43 128 bytes", nonce(octets(make([]byte, 128))), mode(revocation.NonceRequire, make([]byte, 128)), good, nil},
-		{"case 43 129 bytes", nonce(octets(make([]byte, 129))), mode(revocation.NonceRequire, make([]byte, 129)), unavailable, wrong},
+		{"case 43 128 bytes", nonce(octets(make([]byte, 128))), mode(evidence.NonceRequire, make([]byte, 128)), good, nil},
+		{"case 43 129 bytes", nonce(octets(make([]byte, 129))), mode(evidence.NonceRequire, make([]byte, 129)), unavailable, wrong},
 		{"case 43 129 bytes, unsolicited", nonce(octets(make([]byte, 129))), off, unavailable, wrong},
-		{"case 43 empty", nonce(octets(nil)), mode(revocation.NonceSend, []byte{}), unavailable, wrong},
-		{"case 44 of another request", nonce(octets(sent)), mode(revocation.NonceSend, other), unavailable, wrong},
-		{"case 44 required without one that was sent", nonce(octets(sent)), mode(revocation.NonceRequire, nil), unavailable, wrong},
+		{"case 43 empty", nonce(octets(nil)), mode(evidence.NonceSend, []byte{}), unavailable, wrong},
+		{"case 44 of another request", nonce(octets(sent)), mode(evidence.NonceSend, other), unavailable, wrong},
+		{"case 44 required without one that was sent", nonce(octets(sent)), mode(evidence.NonceRequire, nil), unavailable, wrong},
 	})
 }
 
@@ -68,15 +68,15 @@ func TestVerifyOCSP_StatusOfTheResponse(t *testing.T) {
 	s := newScene(t)
 	unknown := s.good()
 	unknown.Answers[0].Status = ocsptest.StatusUnknown
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{{"case 45 unknown", encode(t, unknown), nil, revocation.Unknown, nil}})
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{{"case 45 unknown", encode(t, unknown), nil, evidence.Unknown, nil}})
 	for _, status := range []byte{1, 2, 3, 4, 5, 6, 17} {
 		for name, bare := range map[string]bool{"without bytes": true, "with the bytes of a Good answer": false} {
 			t.Run(fmt.Sprintf("case 46 status %d %s", status, name), func(t *testing.T) {
 				r := s.good()
 				r.Status, r.WithoutBytes = status, bare
-				result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-				expect(t, result, err, revocation.Unavailable, revocation.ErrResponderStatus)
-				var refusal revocation.ResponderStatusError
+				result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+				expect(t, result, err, evidence.Unavailable, evidence.ErrResponderStatus)
+				var refusal evidence.ResponderStatusError
 				require.ErrorAs(t, err, &refusal)
 				assert.Equal(t, int(status), refusal.Status)
 				assert.Equal(t, status == 2 || status == 3, refusal.Retryable())
@@ -101,14 +101,14 @@ func TestVerifyOCSP_Form(t *testing.T) {
 	}
 	status := func(element ...byte) []byte { return answer(func(a *ocsptest.Answer) { a.Status = element }) }
 	base := response(func(*ocsptest.Response) {})
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	malformed := revocation.ErrMalformed
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	malformed := evidence.ErrMalformed
 	junk := []byte{5, 0, 5, 0}
 	cases := []evidenceCase{
 		{"the base of this table", base, nil, good, nil},
 		{"case 47 successful without bytes", response(func(r *ocsptest.Response) { r.WithoutBytes = true }), nil, unavailable, malformed},
-		{"case 48 another response type", response(func(r *ocsptest.Response) { r.Type = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 99} }), nil, unavailable, revocation.ErrResponseType},
-		{"case 48 version 2", response(func(r *ocsptest.Response) { r.Version = ocsptest.Integer(big.NewInt(1)) }), nil, unavailable, revocation.ErrResponseType},
+		{"case 48 another response type", response(func(r *ocsptest.Response) { r.Type = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 99} }), nil, unavailable, evidence.ErrResponseType},
+		{"case 48 version 2", response(func(r *ocsptest.Response) { r.Version = ocsptest.Integer(big.NewInt(1)) }), nil, unavailable, evidence.ErrResponseType},
 		{"case 48 version of two bytes", response(func(r *ocsptest.Response) { r.Version = []byte{2, 2, 0, 0} }), nil, unavailable, malformed},
 		{"case 50 indefinite length outside", append(append([]byte{0x30, 0x80}, base[4:]...), 0, 0), nil, unavailable, malformed},
 		{"case 50 a length that is longer than needed", append([]byte{0x30, 0x83, 0}, base[2:]...), nil, unavailable, malformed},
@@ -150,7 +150,7 @@ func TestVerifyOCSP_Form(t *testing.T) {
 		cases = append(cases, evidenceCase{"case 54 " + name, []byte(content), nil, unavailable, malformed})
 	}
 	cases = append(cases, evidenceCase{"case 54 nil", nil, nil, unavailable, malformed})
-	run(t, revocation.VerifyOCSP, s.client, s.ca, cases)
+	run(t, evidence.VerifyOCSP, s.client, s.ca, cases)
 }
 
 // Cases 51 and 52: extensions.
@@ -182,9 +182,9 @@ func TestVerifyOCSP_Extensions(t *testing.T) {
 	for n := range 17 {
 		many = append(many, foreign(n, false))
 	}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	critical, limits := revocation.ErrCriticalExtension, revocation.ErrLimits
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	critical, limits := evidence.ErrCriticalExtension, evidence.ErrLimits
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 51 critical, of the response", ofResponse(foreign(1, true)), nil, unavailable, critical},
 		{"case 51 not critical, of the response", ofResponse(foreign(1, false)), nil, good, nil},
 		{"case 51 critical, of the answer", ofAnswer(foreign(1, true)), nil, unavailable, critical},
@@ -215,7 +215,7 @@ func TestVerify_Arguments(t *testing.T) {
 	for name, f := range map[string]struct {
 		verify verifier
 		der    []byte
-	}{"OCSP": {revocation.VerifyOCSP, response}, "CRL": {bothWays(t), list}} {
+	}{"OCSP": {evidence.VerifyOCSP, response}, "CRL": {bothWays(t), list}} {
 		for _, c := range []struct {
 			name         string
 			cert, issuer *x509.Certificate
@@ -223,21 +223,21 @@ func TestVerify_Arguments(t *testing.T) {
 			err          error
 		}{
 			{"as it should be", s.client.cert, s.ca.cert, now, nil},
-			{"case 98 issuer of another name and the same key", s.client.cert, renamed.cert, now, revocation.ErrIssuerMismatch},
-			{"case 98 the root above", s.client.cert, s.root.cert, now, revocation.ErrIssuerMismatch},
-			{"case 98 certificate and issuer swapped", s.ca.cert, s.client.cert, now, revocation.ErrIssuerMismatch},
-			{"case 100 no time", s.client.cert, s.ca.cert, time.Time{}, revocation.ErrArgument},
-			{"case 100 no certificate", nil, s.ca.cert, now, revocation.ErrArgument},
-			{"case 100 no issuer", s.client.cert, nil, now, revocation.ErrArgument},
-			{"case 100 nothing", nil, nil, now, revocation.ErrArgument},
-			{"case 100 empty certificates", &x509.Certificate{}, &x509.Certificate{}, now, revocation.ErrArgument},
+			{"case 98 issuer of another name and the same key", s.client.cert, renamed.cert, now, evidence.ErrIssuerMismatch},
+			{"case 98 the root above", s.client.cert, s.root.cert, now, evidence.ErrIssuerMismatch},
+			{"case 98 certificate and issuer swapped", s.ca.cert, s.client.cert, now, evidence.ErrIssuerMismatch},
+			{"case 100 no time", s.client.cert, s.ca.cert, time.Time{}, evidence.ErrArgument},
+			{"case 100 no certificate", nil, s.ca.cert, now, evidence.ErrArgument},
+			{"case 100 no issuer", s.client.cert, nil, now, evidence.ErrArgument},
+			{"case 100 nothing", nil, nil, now, evidence.ErrArgument},
+			{"case 100 empty certificates", &x509.Certificate{}, &x509.Certificate{}, now, evidence.ErrArgument},
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
-				result, err := f.verify(f.der, c.cert, c.issuer, revocation.VerifyOptions{Now: c.now})
+				result, err := f.verify(f.der, c.cert, c.issuer, evidence.VerifyOptions{Now: c.now})
 				if c.err == nil {
-					expect(t, result, err, revocation.Good, nil)
+					expect(t, result, err, evidence.Good, nil)
 				} else {
-					expect(t, result, err, revocation.Unavailable, c.err)
+					expect(t, result, err, evidence.Unavailable, c.err)
 				}
 			})
 		}

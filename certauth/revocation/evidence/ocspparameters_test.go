@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -37,7 +37,7 @@ func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 		one := ocsptest.Identifier(oid, null)
 		return sequence(explicit(0, one), explicit(1, ocsptest.Identifier(mgf1, one)), salt)
 	}
-	weak := revocation.ErrWeakAlgorithm
+	weak := evidence.ErrWeakAlgorithm
 	for name, tc := range map[string]struct {
 		parameters []byte
 		err        error
@@ -79,10 +79,10 @@ func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 				Identifier: ocsptest.Identifier(pssOID, tc.parameters),
 				Options:    &rsa.PSSOptions{SaltLength: 32, Hash: crypto.SHA256},
 			}
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-			want := revocation.Good
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			want := evidence.Good
 			if tc.err != nil {
-				want = revocation.Unavailable
+				want = evidence.Unavailable
 			}
 			expect(t, result, err, want, tc.err)
 		})
@@ -108,11 +108,11 @@ func TestVerifyOCSP_AlgorithmsWithoutParametersHaveNone(t *testing.T) {
 			o.AllowSHA1 = true
 			r := s.good()
 			r.Algorithm = tc.algorithm
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
-			expect(t, result, err, revocation.Good, nil)
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+			expect(t, result, err, evidence.Good, nil)
 			r.Algorithm.Identifier = ocsptest.Identifier(tc.oid, null)
-			result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
-			expect(t, result, err, revocation.Unavailable, revocation.ErrWeakAlgorithm)
+			result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+			expect(t, result, err, evidence.Unavailable, evidence.ErrWeakAlgorithm)
 		})
 	}
 }
@@ -131,8 +131,8 @@ func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Algorithm.Identifier = identifier
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-			expect(t, result, err, revocation.Unavailable, revocation.ErrMalformed)
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, evidence.Unavailable, evidence.ErrMalformed)
 		})
 	}
 }
@@ -166,8 +166,8 @@ func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 		t.Run(tc.by.String(), func(t *testing.T) {
 			s := sceneWithCAKey(t, tc.key)
 			d := makeCert(t, "responder", newKey(t), s.ca, asDelegate, func(c *x509.Certificate) { c.SignatureAlgorithm = tc.by })
-			result, err := revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
-			expect(t, result, err, revocation.Good, nil)
+			result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, evidence.Good, nil)
 		})
 	}
 	t.Run("ECDSA with SHA-1", func(t *testing.T) {
@@ -184,11 +184,11 @@ func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 		require.NoError(t, err)
 		d := &identity{cert: cert, key: of.key, issuer: s.ca}
 		o := at(now)
-		result, err := revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Unavailable, revocation.ErrWeakAlgorithm)
+		result, err := evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
+		expect(t, result, err, evidence.Unavailable, evidence.ErrWeakAlgorithm)
 		o.AllowSHA1 = true
-		result, err = revocation.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Good, nil)
+		result, err = evidence.VerifyOCSP(encode(t, s.by(d)), s.client.cert, s.ca.cert, o)
+		expect(t, result, err, evidence.Good, nil)
 	})
 }
 
@@ -203,6 +203,6 @@ func TestVerifyOCSP_IssuerOfExactly8192BitsIsUsed(t *testing.T) {
 	r := s.good()
 	r.Algorithm = ocsptest.RSA(crypto.SHA256)
 	r.Algorithm.Signature = make([]byte, 1024)
-	result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrBadSignature)
+	result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrBadSignature)
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -25,7 +25,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 	serial := ocsptest.Integer(big.NewInt(5))
 	reason := func(content ...[]byte) []byte { return element(ocsptest.Explicit(0), content...) }
 	revoked := func(content ...[]byte) []byte { return element(ocsptest.Explicit(1), content...) }
-	malformed := revocation.ErrMalformed
+	malformed := evidence.ErrMalformed
 	for name, tc := range map[string]struct {
 		single []byte
 		want   error
@@ -69,10 +69,10 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 			for _, answers := range [][]byte{append(good.DER(), tc.single...), append(bytes.Clone(tc.single), good.DER()...)} {
 				r := s.good()
 				r.TBS = sequence(r.Responder, r.ProducedAt, sequence(answers))
-				result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-				want := revocation.Good
+				result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+				want := evidence.Good
 				if tc.want != nil {
-					want = revocation.Unavailable
+					want = evidence.Unavailable
 				}
 				expect(t, result, err, want, tc.want)
 			}
@@ -87,7 +87,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 	element, sequence := ocsptest.Element, func(content ...[]byte) []byte { return ocsptest.Element(ocsptest.TagSequence, content...) }
 	answers, produced, name := sequence(r.Answers[0].DER()), r.ProducedAt, r.Responder
 	key := ocsptest.ByKey(s.ca.cert)
-	malformed := revocation.ErrMalformed
+	malformed := evidence.ErrMalformed
 	for label, tc := range map[string]struct {
 		parts [][]byte
 		want  error
@@ -114,15 +114,15 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"extensions of another tag":          {[][]byte{name, produced, answers, {0xA2, 0}}, malformed},
 		"empty extensions":                   {[][]byte{name, produced, answers, {0xA1, 2, 0x30, 0}}, malformed},
 		"bytes behind":                       {[][]byte{name, produced, answers, {5, 0}}, malformed},
-		"a list of answers that has nothing": {[][]byte{name, produced, sequence()}, revocation.ErrNoMatch},
+		"a list of answers that has nothing": {[][]byte{name, produced, sequence()}, evidence.ErrNoMatch},
 	} {
 		t.Run(label, func(t *testing.T) {
 			r := s.good()
 			r.TBS = sequence(tc.parts...)
-			result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-			want := revocation.Good
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			want := evidence.Good
 			if tc.want != nil {
-				want = revocation.Unavailable
+				want = evidence.Unavailable
 			}
 			expect(t, result, err, want, tc.want)
 		})
@@ -139,20 +139,20 @@ func TestVerifyOCSP_EmbeddedCertificatesAreReadToTheEnd(t *testing.T) {
 		want         error
 	}{
 		"the delegate":              {[][]byte{d.cert.Raw}, nil, nil},
-		"something else behind it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, revocation.ErrMalformed},
-		"something else before it":  {[][]byte{{5, 0}, d.cert.Raw}, nil, revocation.ErrMalformed},
-		"half a certificate behind": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, revocation.ErrMalformed},
-		"certificates cut off":      {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, revocation.ErrMalformed},
+		"something else behind it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, evidence.ErrMalformed},
+		"something else before it":  {[][]byte{{5, 0}, d.cert.Raw}, nil, evidence.ErrMalformed},
+		"half a certificate behind": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, evidence.ErrMalformed},
+		"certificates cut off":      {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, evidence.ErrMalformed},
 	} {
 		r := s.by(d)
 		r.Certificates, r.Behind = tc.certificates, tc.behind
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 		if tc.want != nil {
 			require.ErrorIs(t, err, tc.want, name)
 			continue
 		}
 		require.NoError(t, err, name)
-		assert.Equal(t, revocation.Good, result.Status, name)
+		assert.Equal(t, evidence.Good, result.Status, name)
 	}
 }
 
@@ -172,10 +172,10 @@ func TestVerifyOCSP_LargestResponse(t *testing.T) {
 			}
 		}
 	}
-	result, err := revocation.VerifyOCSP(sized(64<<10), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
-	result, err = revocation.VerifyOCSP(sized(64<<10+1), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrLimits)
+	result, err := evidence.VerifyOCSP(sized(64<<10), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
+	result, err = evidence.VerifyOCSP(sized(64<<10+1), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrLimits)
 }
 
 // A certificate that somebody put together by hand, and whose serial number or key cannot
@@ -185,15 +185,15 @@ func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	der := encode(t, s.good())
 	client, ca := *s.client.cert, *s.ca.cert
 	client.Raw = []byte{0x30, 0}
-	result, err := revocation.VerifyOCSP(der, &client, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
-	result, err = revocation.VerifyCRL(encode(t, s.list()), &client, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
+	result, err := evidence.VerifyOCSP(der, &client, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
+	result, err = evidence.VerifyCRL(encode(t, s.list()), &client, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 	_, err = parse(t, s.ca, encode(t, s.list())).Lookup(&client, at(now))
-	require.ErrorIs(t, err, revocation.ErrArgument)
+	require.ErrorIs(t, err, evidence.ErrArgument)
 	ca.RawSubjectPublicKeyInfo = []byte{0x30, 0}
-	result, err = revocation.VerifyOCSP(der, s.client.cert, &ca, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
+	result, err = evidence.VerifyOCSP(der, s.client.cert, &ca, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 }
 
 // The end of evidence is the earliest of what ends it: a delegate that lives longer than
@@ -205,13 +205,13 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	r := s.by(long)
 	next := now.Add(6 * time.Hour)
 	r.Answers[0].NextUpdate = ocsptest.At(next)
-	result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, next.Equal(result.UsableUntil), "%v", result.UsableUntil)
 	r = s.by(short)
 	r.Answers[0].NextUpdate = ocsptest.At(next)
-	result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, now.Add(time.Hour).Equal(result.UsableUntil), "%v", result.UsableUntil)
 
 	// The doc of VerifyOptions: a negative age is no bound. What is left is MaxAge.
@@ -219,25 +219,25 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	r.Answers[0].NextUpdate = nil
 	o := at(now)
 	o.NoNextUpdateMaxAge = -1
-	result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
-	assert.True(t, result.ThisUpdate.Add(revocation.DefaultMaxAge).Equal(result.UsableUntil), "%v", result.UsableUntil)
+	result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
+	assert.True(t, result.ThisUpdate.Add(evidence.DefaultMaxAge).Equal(result.UsableUntil), "%v", result.UsableUntil)
 }
 
 // The doc of MinRSABits: 2048 where nothing is set.
 func TestVerifyOCSP_DefaultOfTheSmallestKey(t *testing.T) {
-	for bits, want := range map[int]revocation.Status{2047: revocation.Unavailable, 2048: revocation.Good} {
+	for bits, want := range map[int]evidence.Status{2047: evidence.Unavailable, 2048: evidence.Good} {
 		for _, least := range []int{0, -1} {
 			s := sceneWithCAKey(t, rsaKey(t, bits))
 			o := at(now)
 			o.MinRSABits = least
-			result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
-			expect(t, result, err, want, revocation.ErrWeakAlgorithm)
+			result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
+			expect(t, result, err, want, evidence.ErrWeakAlgorithm)
 		}
 	}
 	s := sceneWithCAKey(t, rsaKey(t, 1024))
 	o := at(now)
 	o.MinRSABits = 1 // accepts signers whose key can be broken
-	result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
+	expect(t, result, err, evidence.Good, nil)
 }

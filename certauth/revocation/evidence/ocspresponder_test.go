@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -29,22 +29,22 @@ func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 		nine = append(nine, d.cert.Raw)
 	}
 	folded := makeCert(t, "  CLIENTS   ca ", s.ca.key, nil).cert.RawSubject
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"the key hash as it should be", with(s.good(), ocsptest.ByKeyHash(hash)), nil, good, nil},
 		{"the issuer's name in other case and spacing", with(s.good(), ocsptest.ByName(folded)), nil, good, nil},
-		{"case 15 another name", with(s.good(), ocsptest.ByName(s.other.cert.RawSubject)), nil, unavailable, revocation.ErrNoSigner},
-		{"case 15 the delegate's certificate, another name", with(s.by(d), ocsptest.ByName(s.other.cert.RawSubject), d.cert.Raw), nil, unavailable, revocation.ErrNoSigner},
-		{"case 15 the key of another", with(s.good(), ocsptest.ByKey(s.other.cert)), nil, unavailable, revocation.ErrNoSigner},
-		{"case 15 a hash of 19 bytes", with(s.good(), ocsptest.ByKeyHash(hash[:19])), nil, unavailable, revocation.ErrNoSigner},
-		{"case 15 an empty hash", with(s.good(), ocsptest.ByKeyHash(nil)), nil, unavailable, revocation.ErrNoSigner},
-		{"case 15 a hash of 32 bytes", with(s.good(), ocsptest.ByKeyHash(ocsptest.IDOf(crypto.SHA256, s.ca.cert, s.client.cert.SerialNumber).KeyHash)), nil, unavailable, revocation.ErrNoSigner},
+		{"case 15 another name", with(s.good(), ocsptest.ByName(s.other.cert.RawSubject)), nil, unavailable, evidence.ErrNoSigner},
+		{"case 15 the delegate's certificate, another name", with(s.by(d), ocsptest.ByName(s.other.cert.RawSubject), d.cert.Raw), nil, unavailable, evidence.ErrNoSigner},
+		{"case 15 the key of another", with(s.good(), ocsptest.ByKey(s.other.cert)), nil, unavailable, evidence.ErrNoSigner},
+		{"case 15 a hash of 19 bytes", with(s.good(), ocsptest.ByKeyHash(hash[:19])), nil, unavailable, evidence.ErrNoSigner},
+		{"case 15 an empty hash", with(s.good(), ocsptest.ByKeyHash(nil)), nil, unavailable, evidence.ErrNoSigner},
+		{"case 15 a hash of 32 bytes", with(s.good(), ocsptest.ByKeyHash(ocsptest.IDOf(crypto.SHA256, s.ca.cert, s.client.cert.SerialNumber).KeyHash)), nil, unavailable, evidence.ErrNoSigner},
 		{"case 16 the delegate is the second certificate", with(s.by(d), name, s.other.cert.Raw, d.cert.Raw), nil, good, nil},
 		{"case 16 garbage stands before it", with(s.by(d), name, garbage, d.cert.Raw), nil, good, nil},
 		{"case 16 garbage stands behind it", with(s.by(d), name, d.cert.Raw, garbage), nil, good, nil},
 		{"case 16 eight certificates", with(s.by(d), name, nine[:8]...), nil, good, nil},
-		{"case 16 nine certificates", with(s.by(d), name, nine...), nil, unavailable, revocation.ErrLimits},
-		{"case 16 nine, signed by the issuer", with(s.good(), ocsptest.ByKeyHash(hash), nine...), nil, unavailable, revocation.ErrLimits},
+		{"case 16 nine certificates", with(s.by(d), name, nine...), nil, unavailable, evidence.ErrLimits},
+		{"case 16 nine, signed by the issuer", with(s.good(), ocsptest.ByKeyHash(hash), nine...), nil, unavailable, evidence.ErrLimits},
 	})
 }
 
@@ -54,8 +54,8 @@ func TestVerifyOCSP_TrustedResponders(t *testing.T) {
 	trusted := makeCert(t, "Our responder", newKey(t), nil)
 	ended := makeCert(t, "Our responder", newKey(t), nil, valid(now.Add(-day), now.Add(-skew-time.Second)))
 	impostor := makeCert(t, "Our responder", newKey(t), nil)
-	terms := func(of ...*identity) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) {
+	terms := func(of ...*identity) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) {
 			o.TrustedResponders = []*x509.Certificate{nil}
 			for _, one := range of {
 				o.TrustedResponders = append(o.TrustedResponders, one.cert)
@@ -67,14 +67,14 @@ func TestVerifyOCSP_TrustedResponders(t *testing.T) {
 		r.Certificates = nil
 		return encode(t, r)
 	}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"trusted and not embedded", bare(trusted), terms(trusted), good, nil},
 		{"trusted and embedded", encode(t, s.by(trusted)), terms(trusted), good, nil},
-		{"not trusted", encode(t, s.by(trusted)), nil, unavailable, revocation.ErrResponderNotAuthorized},
-		{"trusted, but no longer valid", bare(ended), terms(ended), unavailable, revocation.ErrResponderNotAuthorized},
-		{"another of the same name signed", bare(impostor), terms(trusted), unavailable, revocation.ErrBadSignature},
-		{"another of the same name signed and is embedded", encode(t, s.by(impostor)), terms(trusted), unavailable, revocation.ErrResponderNotAuthorized},
+		{"not trusted", encode(t, s.by(trusted)), nil, unavailable, evidence.ErrResponderNotAuthorized},
+		{"trusted, but no longer valid", bare(ended), terms(ended), unavailable, evidence.ErrResponderNotAuthorized},
+		{"another of the same name signed", bare(impostor), terms(trusted), unavailable, evidence.ErrBadSignature},
+		{"another of the same name signed and is embedded", encode(t, s.by(impostor)), terms(trusted), unavailable, evidence.ErrResponderNotAuthorized},
 	})
 }
 
@@ -84,21 +84,16 @@ func TestVerifyOCSP_RevocationOfTheDelegate(t *testing.T) {
 	unchecked := s.delegate(t, noExtras)
 	checked := s.delegate(t)
 	lifetime := unchecked.cert.NotAfter.Sub(unchecked.cert.NotBefore)
-	type options = revocation.VerifyOptions
-	listed := encode(t, s.list(entryFor(unchecked)))
-	held := encode(t, s.list(entryFor(unchecked, ocsptest.ReasonCode(6))))
-	clean := encode(t, s.list())
-	old := s.list()
-	old.NextUpdate = ocsptest.UTCAt(now.Add(-skew - time.Second))
+	type options = evidence.VerifyOptions
 	der := encode(t, s.by(unchecked))
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	refused := revocation.ErrDelegateRevocation
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	refused := evidence.ErrDelegateRevocation
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 13 trusted for its lifetime", der, nil, good, nil},
-		{"case 13 ocsp-nocheck is required and missing", der, func(o *options) { o.Delegate = revocation.RequireNoCheck }, unavailable, refused},
+		{"case 13 ocsp-nocheck is required and missing", der, func(o *options) { o.RequireNoCheck = true }, unavailable, refused},
 		{
 			"case 13 ocsp-nocheck is required and there", encode(t, s.by(checked)),
-			func(o *options) { o.Delegate = revocation.RequireNoCheck }, good, nil,
+			func(o *options) { o.RequireNoCheck = true }, good, nil,
 		},
 		{"case 13 as long as is allowed", der, func(o *options) { o.MaxDelegateLifetime = lifetime }, good, nil},
 		{"case 13 a second longer than is allowed", der, func(o *options) { o.MaxDelegateLifetime = lifetime - time.Second }, unavailable, refused},
@@ -106,31 +101,18 @@ func TestVerifyOCSP_RevocationOfTheDelegate(t *testing.T) {
 			"case 13 the bound is not for delegates with ocsp-nocheck", encode(t, s.by(checked)),
 			func(o *options) { o.MaxDelegateLifetime = time.Second }, good, nil,
 		},
-		{
-			"case 14 the delegate is revoked on the CRL", der,
-			func(o *options) { o.Delegate, o.DelegateCRL = revocation.CheckCRL, listed }, unavailable, refused,
-		},
-		{"case 14 the delegate is on hold", der, func(o *options) { o.Delegate, o.DelegateCRL = revocation.CheckCRL, held }, unavailable, refused},
-		{"case 14 the delegate is not on the CRL", der, func(o *options) { o.Delegate, o.DelegateCRL = revocation.CheckCRL, clean }, good, nil},
-		{
-			"case 14 the CRL has expired", der,
-			func(o *options) { o.Delegate, o.DelegateCRL = revocation.CheckCRL, encode(t, old) }, unavailable, refused,
-		},
-		{"case 14 there is no CRL", der, func(o *options) { o.Delegate = revocation.CheckCRL }, unavailable, refused},
-		{"case 14 a policy that does not exist", der, func(o *options) { o.Delegate = 77 }, unavailable, revocation.ErrArgument},
 	})
 	for name, c := range map[string]struct {
 		der  []byte
 		want bool
-		o    revocation.VerifyOptions
+		o    evidence.VerifyOptions
 	}{
 		"trusted for its lifetime":           {der, true, at(now)},
 		"it has ocsp-nocheck":                {encode(t, s.by(checked)), false, at(now)},
-		"its CRL was checked":                {der, false, revocation.VerifyOptions{Now: now, Delegate: revocation.CheckCRL, DelegateCRL: clean}},
 		"the issuer signed, there is no one": {encode(t, s.good()), false, at(now)},
 	} {
 		t.Run("case 13 DelegateUnchecked when "+name, func(t *testing.T) {
-			result, err := revocation.VerifyOCSP(c.der, s.client.cert, s.ca.cert, c.o)
+			result, err := evidence.VerifyOCSP(c.der, s.client.cert, s.ca.cert, c.o)
 			require.NoError(t, err)
 			assert.Equal(t, c.want, result.DelegateUnchecked)
 		})
@@ -144,16 +126,16 @@ func TestVerifyOCSP_AtMostThreeVerifications(t *testing.T) {
 	r := s.by(trusted)
 	r.Certificates = nil
 	der := encode(t, r)
-	with := func(impostors int) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) {
+	with := func(impostors int) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) {
 			for range impostors {
 				o.TrustedResponders = append(o.TrustedResponders, makeCert(t, "Our responder", newKey(t), nil).cert)
 			}
 			o.TrustedResponders = append(o.TrustedResponders, trusted.cert)
 		}
 	}
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
-		{"the third of the name", der, with(2), revocation.Good, nil},
-		{"the fourth of the name", der, with(3), revocation.Unavailable, revocation.ErrBadSignature},
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
+		{"the third of the name", der, with(2), evidence.Good, nil},
+		{"the fourth of the name", der, with(3), evidence.Unavailable, evidence.ErrBadSignature},
 	})
 }

@@ -1,11 +1,11 @@
-package revocation
+package evidence
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/sha1" //nolint:gosec // byKey is defined as SHA-1 (RFC 6960, section 4.2.1); it identifies, it does not protect
 	"crypto/x509"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +23,6 @@ type signer struct {
 	cert      *x509.Certificate
 	delegate  bool
 	unchecked bool
-	until     time.Time // end of the list that cleared the delegate, if one did
 }
 
 // findSigner goes through everybody who can have signed, checks 7 to 11 of the order:
@@ -77,7 +76,7 @@ func (r *basicResponse) names(cert *x509.Certificate) bool {
 	}
 	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
 	sum := sha1.Sum(bits) //nolint:gosec // see the import
-	return ok && equal(r.byKey, sum[:])
+	return ok && bytes.Equal(r.byKey, sum[:])
 }
 
 // authorize decides whether the candidate may speak for the issuer.
@@ -85,7 +84,7 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 	if err := checkSignerKey(candidate, o.minRSABits()); err != nil {
 		return signer{}, err
 	}
-	if equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) && dn.Match(candidate.RawSubject, issuer.RawSubject) {
+	if bytes.Equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) && dn.Match(candidate.RawSubject, issuer.RawSubject) {
 		// The key given as the issuer is what counts; an embedded copy adds nothing to it.
 		if !mayUse(issuer, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) {
 			return signer{}, fmt.Errorf("%w: key usage of the issuer", ErrResponderNotAuthorized)
@@ -93,7 +92,7 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		return signer{cert: candidate}, nil
 	}
 	if slices.ContainsFunc(o.TrustedResponders, candidate.Equal) {
-		if !validAt(candidate, o.Now, o.skew()) {
+		if !ValidAt(candidate, o.Now, o.Tolerance()) {
 			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
 		}
 		if sameKey(candidate, cert) {
@@ -104,8 +103,8 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
 		return signer{}, err
 	}
-	unchecked, until, err := settleDelegate(candidate, issuer, o)
-	return signer{cert: candidate, delegate: true, unchecked: unchecked, until: until}, err
+	unchecked, err := settleDelegate(candidate, o)
+	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
 }
 
 // checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
@@ -134,7 +133,7 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 		return refuse("may not sign by its key usage")
 	case slices.ContainsFunc(delegate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
 		return refuse("has a critical extension that is not understood")
-	case !validAt(delegate, o.Now, o.skew()) || !validAt(delegate, r.producedAt, o.skew()):
+	case !ValidAt(delegate, o.Now, o.Tolerance()) || !ValidAt(delegate, r.producedAt, o.Tolerance()):
 		return refuse("is not valid now or was not when it signed")
 	case sameKey(delegate, cert):
 		return refuse("is the certificate in question, or has its key")
@@ -142,50 +141,28 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 	return nil
 }
 
-// settleDelegate looks at the delegate's own revocation. unchecked means that nothing said
-// it is good and it is believed for its lifetime; until is the end of the list that says so.
-func settleDelegate(delegate, issuer *x509.Certificate, o *VerifyOptions) (unchecked bool, until time.Time, err error) {
-	for _, e := range delegate.Extensions {
-		if e.Id.Equal(oidNoCheck) {
-			return false, until, nil
-		}
+// settleDelegate is about the delegate's own revocation, which is looked up nowhere: unchecked
+// means that it is believed while it is valid.
+func settleDelegate(delegate *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
+	if hasExtension(delegate, oidNoCheck) {
+		return false, nil
+	}
+	if o.RequireNoCheck {
+		return false, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
 	}
 	if limit := o.MaxDelegateLifetime; limit > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > limit {
-		return false, until, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
+		return false, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
 	}
-	switch o.Delegate {
-	case TrustForLifetime:
-		return true, until, nil
-	case CheckCRL:
-		result, err := o.lookUpDelegate(delegate, issuer)
-		if err != nil {
-			return false, until, fmt.Errorf("%w: %w", ErrDelegateRevocation, err)
-		}
-		if result.Status == Good {
-			return false, result.UsableUntil, nil
-		}
-		return false, until, fmt.Errorf("%w: the delegate is %s", ErrDelegateRevocation, result.Status)
-	case RequireNoCheck:
-		return false, until, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
-	}
-	return false, until, errors.Join(ErrArgument, ErrDelegateRevocation)
-}
-
-func (o *VerifyOptions) lookUpDelegate(delegate, issuer *x509.Certificate) (Result, error) {
-	if o.delegate != nil {
-		return o.delegate(delegate)
-	}
-	terms := *o
-	terms.Previous = nil
-	return VerifyCRL(o.DelegateCRL, delegate, issuer, terms)
+	return true, nil
 }
 
 // sameKey compares keys, not their encodings.
 func sameKey(a, b *x509.Certificate) bool {
 	key, ok := a.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && key.Equal(b.PublicKey) || equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+	return ok && key.Equal(b.PublicKey) || bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
-func validAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {
+// ValidAt reports whether t lies within the certificate's validity, by clocks that differ by skew.
+func ValidAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {
 	return !t.Add(skew).Before(cert.NotBefore) && !t.Add(-skew).After(cert.NotAfter)
 }

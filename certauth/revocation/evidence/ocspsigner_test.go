@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -46,9 +46,9 @@ func TestVerifyOCSP_Signer(t *testing.T) {
 	issue := func(name string, by *identity, changes ...change) []byte {
 		return response(s.by(makeCert(t, name, newKey(t), by, append([]change{asDelegate}, changes...)...)))
 	}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	none, bad, refused := revocation.ErrNoSigner, revocation.ErrBadSignature, revocation.ErrResponderNotAuthorized
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	none, bad, refused := evidence.ErrNoSigner, evidence.ErrBadSignature, evidence.ErrResponderNotAuthorized
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"the base: signed by the issuer, named", plain, nil, good, nil},
 		{"the base: signed by the issuer, by key", response(s.good(), byKey(s.ca)), nil, good, nil},
 		{"the base: signed by a delegate, named", response(s.by(delegate)), nil, good, nil},
@@ -109,8 +109,8 @@ func TestVerifyOCSP_SelfSignedIssuerIsEmbedded(t *testing.T) {
 	s := newScene(t)
 	s.ca = makeCert(t, "Only CA", newKey(t), nil, asCA)
 	s.client = makeCert(t, "client", newKey(t), s.ca, asClient)
-	result, err := revocation.VerifyOCSP(encode(t, s.by(s.ca)), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(encode(t, s.by(s.ca)), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 }
 
 // Check 8: what the issuer's key may be used for.
@@ -118,14 +118,14 @@ func TestVerifyOCSP_KeyUsageOfTheIssuer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		usage  x509.KeyUsage
-		status revocation.Status
+		status evidence.Status
 		err    error
 	}{
-		{"none named", 0, revocation.Good, nil},
-		{"digitalSignature", x509.KeyUsageDigitalSignature, revocation.Good, nil},
-		{"keyCertSign", x509.KeyUsageCertSign, revocation.Good, nil},
-		{"cRLSign", x509.KeyUsageCRLSign, revocation.Good, nil},
-		{"keyEncipherment alone", x509.KeyUsageKeyEncipherment, revocation.Unavailable, revocation.ErrResponderNotAuthorized},
+		{"none named", 0, evidence.Good, nil},
+		{"digitalSignature", x509.KeyUsageDigitalSignature, evidence.Good, nil},
+		{"keyCertSign", x509.KeyUsageCertSign, evidence.Good, nil},
+		{"cRLSign", x509.KeyUsageCRLSign, evidence.Good, nil},
+		{"keyEncipherment alone", x509.KeyUsageKeyEncipherment, evidence.Unavailable, evidence.ErrResponderNotAuthorized},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newScene(t)
@@ -133,7 +133,7 @@ func TestVerifyOCSP_KeyUsageOfTheIssuer(t *testing.T) {
 				x.IsCA = c.usage == 0 || c.usage&x509.KeyUsageCertSign != 0
 			})
 			s.client = makeCert(t, "client", newKey(t), s.ca, asClient)
-			result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, at(now))
+			result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, at(now))
 			expect(t, result, err, c.status, c.err)
 		})
 	}
@@ -159,31 +159,31 @@ func TestVerifyOCSP_ValidityOfTheDelegate(t *testing.T) {
 		{"case 10 begins after now", now.Add(skew + second), to, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			result, err := revocation.VerifyOCSP(encode(t, s.by(s.delegate(t, valid(c.from, c.to)))), s.client.cert, s.ca.cert, at(now))
+			result, err := evidence.VerifyOCSP(encode(t, s.by(s.delegate(t, valid(c.from, c.to)))), s.client.cert, s.ca.cert, at(now))
 			if c.ok {
-				expect(t, result, err, revocation.Good, nil)
+				expect(t, result, err, evidence.Good, nil)
 				assert.False(t, result.UsableUntil.After(c.to), "not longer than its signer")
 			} else {
-				expect(t, result, err, revocation.Unavailable, revocation.ErrResponderNotAuthorized)
+				expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
 			}
 		})
 	}
 	t.Run("case 10 not yet valid now, and nothing else wrong", func(t *testing.T) {
 		r := s.by(s.delegate(t, valid(now.Add(skew+second), to)))
 		r.ProducedAt = ocsptest.At(now.Add(2 * second)) // within skew of the beginning and of now
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Unavailable, revocation.ErrResponderNotAuthorized)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
 		r.Key, r.Certificates = nil, nil
 		d := s.delegate(t, valid(now.Add(skew), to))
 		r.Key, r.Certificates = d.key, [][]byte{d.cert.Raw}
-		result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Good, nil)
+		result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, evidence.Good, nil)
 	})
 	t.Run("case 10 it had ended when it signed", func(t *testing.T) {
 		d := s.delegate(t, valid(from, now.Add(-skew))) // ends at the edge of now
 		r := s.by(d)
 		r.ProducedAt = ocsptest.At(now.Add(second))
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Unavailable, revocation.ErrResponderNotAuthorized)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
 	})
 }

@@ -1,10 +1,10 @@
-package revocation_test
+package evidence_test
 
 import (
 	"testing"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -41,20 +41,20 @@ func TestVerifyOCSP_Times(t *testing.T) {
 	}
 	next, never := now.Add(day), time.Time{}
 	age := func(d time.Duration) []byte { return times(now.Add(-d), next, now.Add(-time.Minute)) }
-	maxAge := func(d time.Duration) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) { o.MaxAge = d }
+	maxAge := func(d time.Duration) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) { o.MaxAge = d }
 	}
-	noNext := func(d time.Duration) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) { o.NoNextUpdateMaxAge = d }
+	noNext := func(d time.Duration) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) { o.NoNextUpdateMaxAge = d }
 	}
-	exact := func(o *revocation.VerifyOptions) { o.Skew = -1 }
-	const good, revoked, unavailable = revocation.Good, revocation.Revoked, revocation.Unavailable
-	stale, malformed := revocation.ErrNotFresh, revocation.ErrMalformed
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	exact := func(o *evidence.VerifyOptions) { o.Skew = -1 }
+	const good, revoked, unavailable = evidence.Good, evidence.Revoked, evidence.Unavailable
+	stale, malformed := evidence.ErrNotFresh, evidence.ErrMalformed
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 31 thisUpdate ahead by skew minus a second", times(now.Add(skew-second), next, now.Add(skew)), nil, good, nil},
 		{"case 31 thisUpdate ahead by skew", times(now.Add(skew), next, now.Add(skew)), nil, good, nil},
 		{"case 31 thisUpdate ahead by skew and a second", times(now.Add(skew+second), next, now.Add(skew)), nil, unavailable, stale},
-		{"case 31 thisUpdate ahead by a second, without skew", times(now.Add(second), next, now), exact, unavailable, revocation.ErrProducedAt},
+		{"case 31 thisUpdate ahead by a second, without skew", times(now.Add(second), next, now), exact, unavailable, evidence.ErrProducedAt},
 		{"case 31 thisUpdate now, without skew", times(now, next, now), exact, good, nil},
 		{"case 32 nextUpdate over by skew minus a second", times(now.Add(-day), now.Add(-skew+second), now.Add(-day)), nil, good, nil},
 		{"case 32 nextUpdate over by skew", times(now.Add(-day), now.Add(-skew), now.Add(-day)), nil, good, nil},
@@ -76,7 +76,7 @@ func TestVerifyOCSP_Times(t *testing.T) {
 		{"case 36 a second older than MaxAge", age(10*day + second), nil, unavailable, stale},
 		{"case 36 older than MaxAge and skew", age(10*day + skew + second), nil, unavailable, stale},
 		{"case 36 as old as a MaxAge of an hour", age(time.Hour), maxAge(time.Hour), good, nil},
-		{"case 36 a second older, without skew", age(time.Hour + second), func(o *revocation.VerifyOptions) { o.MaxAge, o.Skew = time.Hour, -1 }, unavailable, stale},
+		{"case 36 a second older, without skew", age(time.Hour + second), func(o *evidence.VerifyOptions) { o.MaxAge, o.Skew = time.Hour, -1 }, unavailable, stale},
 		{"case 36 no MaxAge", age(300 * day), maxAge(-1), good, nil},
 		{"case 39 thisUpdate in the year 0", raw(ocsptest.Text("00000101000000Z"), nil, nil), nil, unavailable, stale},
 		{"case 39 thisUpdate in the year 1", raw(ocsptest.Text("00010101000000Z"), nil, nil), nil, unavailable, stale},
@@ -91,14 +91,14 @@ func TestVerifyOCSP_Times(t *testing.T) {
 		"a comma for a digit": "2026030211000,Z",
 	} {
 		element := ocsptest.Text(text)
-		run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+		run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 			{"case 39 thisUpdate with " + name, raw(element, nil, nil), nil, unavailable, malformed},
 			{"case 39 nextUpdate with " + name, raw(nil, element, nil), nil, unavailable, malformed},
 			{"case 39 producedAt with " + name, raw(nil, nil, element), nil, unavailable, malformed},
 			{"case 39 revocationTime with " + name, revokedAt(element), nil, unavailable, malformed},
 		})
 	}
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 39 a UTCTime", raw(ocsptest.UTCAt(now), nil, nil), nil, unavailable, malformed},
 	})
 }
@@ -116,8 +116,8 @@ func TestVerifyOCSP_ProducedAt(t *testing.T) {
 		r.ProducedAt = ocsptest.At(m.produced)
 		return encode(t, r)
 	}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	wrong := revocation.ErrProducedAt
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	wrong := evidence.ErrProducedAt
 	cases := make([]evidenceCase, 0, 16)
 	for _, c := range []struct {
 		name string
@@ -134,13 +134,13 @@ func TestVerifyOCSP_ProducedAt(t *testing.T) {
 		{"skew and a second before thisUpdate", moments{now, now.Add(day), now.Add(-skew - second), now}, false},
 	} {
 		verified := c.verified
-		one := evidenceCase{"case 35 " + c.name, build(c.moments), func(o *revocation.VerifyOptions) { o.Now = verified }, good, nil}
+		one := evidenceCase{"case 35 " + c.name, build(c.moments), func(o *evidence.VerifyOptions) { o.Now = verified }, good, nil}
 		if !c.ok {
 			one.status, one.err = unavailable, wrong
 		}
 		cases = append(cases, one)
 	}
-	run(t, revocation.VerifyOCSP, s.client, s.ca, cases)
+	run(t, evidence.VerifyOCSP, s.client, s.ca, cases)
 }
 
 // Case 36 for a CA certificate, which has a bound of its own.
@@ -152,15 +152,15 @@ func TestVerifyOCSP_MaxAgeOfCACertificates(t *testing.T) {
 		r.Answers[0].ThisUpdate = ocsptest.At(now.Add(-d))
 		return encode(t, r)
 	}
-	terms := func(end, ca time.Duration) func(*revocation.VerifyOptions) {
-		return func(o *revocation.VerifyOptions) { o.MaxAge, o.MaxAgeCA = end, ca }
+	terms := func(end, ca time.Duration) func(*evidence.VerifyOptions) {
+		return func(o *evidence.VerifyOptions) { o.MaxAge, o.MaxAgeCA = end, ca }
 	}
-	const good, unavailable = revocation.Good, revocation.Unavailable
-	run(t, revocation.VerifyOCSP, s.client, s.ca, []evidenceCase{
+	const good, unavailable = evidence.Good, evidence.Unavailable
+	run(t, evidence.VerifyOCSP, s.client, s.ca, []evidenceCase{
 		{"case 36 400 days", age(400 * day), nil, good, nil},
-		{"case 36 400 days and a second", age(400*day + time.Second), nil, unavailable, revocation.ErrNotFresh},
-		{"case 36 401 days", age(401 * day), nil, unavailable, revocation.ErrNotFresh},
+		{"case 36 400 days and a second", age(400*day + time.Second), nil, unavailable, evidence.ErrNotFresh},
+		{"case 36 401 days", age(401 * day), nil, unavailable, evidence.ErrNotFresh},
 		{"case 36 MaxAge does not bind it", age(11 * day), terms(time.Hour, 0), good, nil},
-		{"case 36 MaxAgeCA does", age(11 * day), terms(0, 10*day), unavailable, revocation.ErrNotFresh},
+		{"case 36 MaxAgeCA does", age(11 * day), terms(0, 10*day), unavailable, evidence.ErrNotFresh},
 	})
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto/x509"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 type opensslCase struct {
@@ -32,12 +32,12 @@ type opensslCase struct {
 
 // The checks of the verification table, by the names that the vectors use.
 var checkErrors = map[string]error{
-	"issuer_name":        revocation.ErrIssuerMismatch,
-	"responder_id":       revocation.ErrNoSigner,
-	"signature":          revocation.ErrBadSignature,
-	"delegate_signature": revocation.ErrResponderNotAuthorized,
-	"certid_name_hash":   revocation.ErrNoMatch,
-	"certid_key_hash":    revocation.ErrNoMatch,
+	"issuer_name":        evidence.ErrIssuerMismatch,
+	"responder_id":       evidence.ErrNoSigner,
+	"signature":          evidence.ErrBadSignature,
+	"delegate_signature": evidence.ErrResponderNotAuthorized,
+	"certid_name_hash":   evidence.ErrNoMatch,
+	"certid_key_hash":    evidence.ErrNoMatch,
 }
 
 // The 55 cases of OpenSSL's test/ocsp-tests, with expectations from its exit codes.
@@ -74,22 +74,22 @@ func TestOpenSSLVectors(t *testing.T) {
 			maxAge, err := time.ParseDuration(c.MaxAge)
 			require.NoError(t, err)
 			cert, issuer := certificate(c.Certificate), certificate(c.Issuer)
-			terms := revocation.VerifyOptions{Now: c.Time, Skew: -1, MaxAge: maxAge, MaxAgeCA: maxAge, AllowSHA1: c.AllowSHA1}
-			result, err := revocation.VerifyOCSP(der, cert, issuer, terms)
+			terms := evidence.VerifyOptions{Now: c.Time, Skew: -1, MaxAge: maxAge, MaxAgeCA: maxAge, AllowSHA1: c.AllowSHA1}
+			result, err := evidence.VerifyOCSP(der, cert, issuer, terms)
 			if c.Want == "good" {
 				require.NoError(t, err, c.Proves)
-				assert.Equal(t, revocation.Good, result.Status)
+				assert.Equal(t, evidence.Good, result.Status)
 			} else {
 				require.Error(t, err, c.Proves)
-				assert.Equal(t, revocation.Unavailable, result.Status)
+				assert.Equal(t, evidence.Unavailable, result.Status)
 				if want, known := checkErrors[c.FirstCheck]; known {
 					assert.ErrorIs(t, err, want, c.FirstCheck)
 				}
 			}
 			terms.AllowSHA1 = false
-			result, err = revocation.VerifyOCSP(der, cert, issuer, terms)
+			result, err = evidence.VerifyOCSP(der, cert, issuer, terms)
 			require.Error(t, err, "every signature is SHA-1")
-			assert.Equal(t, revocation.Unavailable, result.Status)
+			assert.Equal(t, evidence.Unavailable, result.Status)
 		})
 	}
 }

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -163,23 +163,23 @@ func TestVerifyOCSP_ResponsesOfOpenSSL(t *testing.T) {
 			name      string
 			about     *identity
 			arguments []string
-			status    revocation.Status
+			status    evidence.Status
 			reason    int
 			err       error
 		}{
-			{"good, by the issuer", s.client, byIssuer, revocation.Good, -1, nil},
-			{"good, by a delegate", s.client, byDelegate, revocation.Good, -1, nil},
-			{"good, by a delegate named by key", s.client, append(byDelegate[:4:4], "-resp_key_id"), revocation.Good, -1, nil},
-			{"good, no certificates", s.client, append(byIssuer[:4:4], "-resp_no_certs"), revocation.Good, -1, nil},
-			{"good, asked by SHA-256", s.client, byIssuer, revocation.Good, -1, nil},
-			{"good, signed with SHA-512", s.client, append(byIssuer[:4:4], "-rmd", "sha512"), revocation.Good, -1, nil},
-			{"revoked", s.other, byDelegate, revocation.Revoked, 1, nil},
-			{"on hold", held, byDelegate, revocation.Revoked, 6, nil},
-			{"unknown", absent, byDelegate, revocation.Unknown, -1, nil},
-			{"a corrupt signature", s.client, append(byIssuer[:4:4], "-badsig"), revocation.Unavailable, 0, revocation.ErrBadSignature},
-			{"signed with SHA-1", s.client, append(byIssuer[:4:4], "-rmd", "sha1"), revocation.Unavailable, 0, revocation.ErrWeakAlgorithm},
-			{"by a client", s.client, []string{"-rsigner", "other.pem", "-rkey", "other.key"}, revocation.Unavailable, 0, revocation.ErrResponderNotAuthorized},
-			{"by the client itself", s.client, []string{"-rsigner", "client.pem", "-rkey", "client.key"}, revocation.Unavailable, 0, revocation.ErrResponderNotAuthorized},
+			{"good, by the issuer", s.client, byIssuer, evidence.Good, -1, nil},
+			{"good, by a delegate", s.client, byDelegate, evidence.Good, -1, nil},
+			{"good, by a delegate named by key", s.client, append(byDelegate[:4:4], "-resp_key_id"), evidence.Good, -1, nil},
+			{"good, no certificates", s.client, append(byIssuer[:4:4], "-resp_no_certs"), evidence.Good, -1, nil},
+			{"good, asked by SHA-256", s.client, byIssuer, evidence.Good, -1, nil},
+			{"good, signed with SHA-512", s.client, append(byIssuer[:4:4], "-rmd", "sha512"), evidence.Good, -1, nil},
+			{"revoked", s.other, byDelegate, evidence.Revoked, 1, nil},
+			{"on hold", held, byDelegate, evidence.Revoked, 6, nil},
+			{"unknown", absent, byDelegate, evidence.Unknown, -1, nil},
+			{"a corrupt signature", s.client, append(byIssuer[:4:4], "-badsig"), evidence.Unavailable, 0, evidence.ErrBadSignature},
+			{"signed with SHA-1", s.client, append(byIssuer[:4:4], "-rmd", "sha1"), evidence.Unavailable, 0, evidence.ErrWeakAlgorithm},
+			{"by a client", s.client, []string{"-rsigner", "other.pem", "-rkey", "other.key"}, evidence.Unavailable, 0, evidence.ErrResponderNotAuthorized},
+			{"by the client itself", s.client, []string{"-rsigner", "client.pem", "-rkey", "client.key"}, evidence.Unavailable, 0, evidence.ErrResponderNotAuthorized},
 		} {
 			t.Run(kind+" "+c.name, func(t *testing.T) {
 				name := c.about.cert.Subject.CommonName
@@ -190,17 +190,17 @@ func TestVerifyOCSP_ResponsesOfOpenSSL(t *testing.T) {
 				o.run(t, "ocsp", hash, "-issuer", "ca.pem", "-cert", name+".pem", "-reqout", "request.der")
 				o.run(t, append([]string{"ocsp", "-index", "index.txt", "-CA", "ca.pem", "-reqin", "request.der", "-respout", "response.der", "-ndays", "1"}, c.arguments...)...)
 				der, terms := o.read(t, "response.der"), at(time.Now())
-				terms.NonceMode, terms.Nonce = revocation.NonceRequire, nonceOf(t, o.read(t, "request.der"))
-				result, err := revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+				terms.NonceMode, terms.Nonce = evidence.NonceRequire, nonceOf(t, o.read(t, "request.der"))
+				result, err := evidence.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
 				expect(t, result, err, c.status, c.err)
 				assert.Equal(t, c.reason, result.Reason)
 				if c.err == nil {
 					terms.Nonce = append([]byte{1}, terms.Nonce...)
-					result, err = revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
-					expect(t, result, err, revocation.Unavailable, revocation.ErrNonce)
-					terms.NonceMode, terms.Now = revocation.NonceOff, time.Now().Add(25*time.Hour)
-					result, err = revocation.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
-					expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+					result, err = evidence.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+					expect(t, result, err, evidence.Unavailable, evidence.ErrNonce)
+					terms.NonceMode, terms.Now = evidence.NonceOff, time.Now().Add(25*time.Hour)
+					result, err = evidence.VerifyOCSP(der, c.about.cert, s.ca.cert, terms)
+					expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
 				}
 			})
 		}
@@ -230,22 +230,22 @@ func TestVerifyCRL_ListsOfOpenSSL(t *testing.T) {
 			about     *identity
 			section   string
 			arguments []string
-			status    revocation.Status
+			status    evidence.Status
 			reason    int
 			err       error
 		}{
-			{"not listed", s.client, "plain", nil, revocation.Good, -1, nil},
-			{"revoked", s.other, "plain", nil, revocation.Revoked, 1, nil},
-			{"on hold", held, "plain", nil, revocation.Revoked, 6, nil},
-			{"never heard of", absent, "plain", nil, revocation.Good, -1, nil},
-			{"our shard, not listed", s.client, "shard_a", nil, revocation.Good, -1, nil},
-			{"our shard, revoked", s.other, "shard_a", nil, revocation.Revoked, 1, nil},
-			{"another shard", s.client, "shard_b", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
-			{"an indirect list", s.client, "indirect", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
-			{"some reasons, not listed", s.client, "reasons", nil, revocation.Unavailable, 0, revocation.ErrCRLIncomplete},
-			{"some reasons, revoked", s.other, "reasons", nil, revocation.Revoked, 1, nil},
-			{"a delta", s.client, "delta", nil, revocation.Unavailable, 0, revocation.ErrCRLScope},
-			{"signed with SHA-1", s.client, "plain", []string{"-md", "sha1"}, revocation.Unavailable, 0, revocation.ErrWeakAlgorithm},
+			{"not listed", s.client, "plain", nil, evidence.Good, -1, nil},
+			{"revoked", s.other, "plain", nil, evidence.Revoked, 1, nil},
+			{"on hold", held, "plain", nil, evidence.Revoked, 6, nil},
+			{"never heard of", absent, "plain", nil, evidence.Good, -1, nil},
+			{"our shard, not listed", s.client, "shard_a", nil, evidence.Good, -1, nil},
+			{"our shard, revoked", s.other, "shard_a", nil, evidence.Revoked, 1, nil},
+			{"another shard", s.client, "shard_b", nil, evidence.Unavailable, 0, evidence.ErrCRLScope},
+			{"an indirect list", s.client, "indirect", nil, evidence.Unavailable, 0, evidence.ErrCRLScope},
+			{"some reasons, not listed", s.client, "reasons", nil, evidence.Unavailable, 0, evidence.ErrCRLIncomplete},
+			{"some reasons, revoked", s.other, "reasons", nil, evidence.Revoked, 1, nil},
+			{"a delta", s.client, "delta", nil, evidence.Unavailable, 0, evidence.ErrCRLScope},
+			{"signed with SHA-1", s.client, "plain", []string{"-md", "sha1"}, evidence.Unavailable, 0, evidence.ErrWeakAlgorithm},
 		} {
 			t.Run(kind+" "+c.name, func(t *testing.T) {
 				o.run(t, append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", c.section, "-out", "list.pem"}, c.arguments...)...)
@@ -257,7 +257,7 @@ func TestVerifyCRL_ListsOfOpenSSL(t *testing.T) {
 				}
 				if c.err == nil {
 					result, err := bothWays(t)(o.read(t, "list.der"), c.about.cert, s.ca.cert, at(time.Now().Add(25*time.Hour)))
-					expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+					expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
 				}
 			})
 		}
@@ -272,7 +272,7 @@ func TestCRL_DeltasOfOpenSSL(t *testing.T) {
 		o.run(t, "ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", section, "-out", section+".pem")
 		return o.read(t, section+".pem")
 	}
-	base, err := revocation.ParseCRL(generate("base"), s.ca.cert, at(time.Now()))
+	base, err := evidence.ParseCRL(generate("base"), s.ca.cert, at(time.Now()))
 	require.NoError(t, err)
 	assert.Equal(t, big.NewInt(0x1001), base.Number())
 	assert.Equal(t, []string{"http://crl.example/delta"}, base.FreshestURLs())
@@ -282,28 +282,28 @@ func TestCRL_DeltasOfOpenSSL(t *testing.T) {
 	assert.Equal(t, big.NewInt(0x1002), merged.Number())
 	later := generate("delta_of_a_later_base")
 	_, err = base.WithDelta(later, s.ca.cert, at(time.Now()))
-	assert.ErrorIs(t, err, revocation.ErrDeltaMismatch)
-	_, err = revocation.ParseCRL(later, s.ca.cert, at(time.Now()))
-	assert.ErrorIs(t, err, revocation.ErrCRLScope)
+	assert.ErrorIs(t, err, evidence.ErrDeltaMismatch)
+	_, err = evidence.ParseCRL(later, s.ca.cert, at(time.Now()))
+	assert.ErrorIs(t, err, evidence.ErrCRLScope)
 	for _, c := range []struct {
 		name           string
 		of             *identity
-		before, behind revocation.Status
+		before, behind evidence.Status
 	}{
-		{"case 85 revoked since", s.client, revocation.Good, revocation.Revoked},
-		{"case 85 revoked before", s.other, revocation.Revoked, revocation.Revoked},
-		{"case 85 on hold, and removed", held, revocation.Revoked, revocation.Good},
-		{"case 85 in neither", absent, revocation.Good, revocation.Good},
+		{"case 85 revoked since", s.client, evidence.Good, evidence.Revoked},
+		{"case 85 revoked before", s.other, evidence.Revoked, evidence.Revoked},
+		{"case 85 on hold, and removed", held, evidence.Revoked, evidence.Good},
+		{"case 85 in neither", absent, evidence.Good, evidence.Good},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for name, of := range map[string]struct {
-				list   *revocation.CRL
-				status revocation.Status
+				list   *evidence.CRL
+				status evidence.Status
 				lists  []string
 			}{"list": {base, c.before, []string{"base.pem"}}, "list and delta": {merged, c.behind, []string{"base.pem", "delta_of_base.pem"}}} {
 				result, err := of.list.Lookup(c.of.cert, at(time.Now()))
 				expect(t, result, err, of.status, nil)
-				assert.Equal(t, of.status == revocation.Good, o.accepts(t, c.of, of.lists...), "openssl verify with %s", name)
+				assert.Equal(t, of.status == evidence.Good, o.accepts(t, c.of, of.lists...), "openssl verify with %s", name)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -87,11 +87,11 @@ func TestVerifyCRL_AgainstOpenSSL(t *testing.T) {
 		program.write(t, "client.pem", pemOf("CERTIFICATE", client.cert.Raw))
 		program.write(t, "list.pem", pemOf("X509 CRL", der))
 		ours, theirs := saysRefused, verifyByOpenSSL(t, program)
-		result, err := revocation.VerifyCRL(der, client.cert, s.ca.cert, at(now))
+		result, err := evidence.VerifyCRL(der, client.cert, s.ca.cert, at(now))
 		switch {
-		case err == nil && result.Status == revocation.Good:
+		case err == nil && result.Status == evidence.Good:
 			ours = saysGood
-		case err == nil && result.Status == revocation.Revoked:
+		case err == nil && result.Status == evidence.Revoked:
 			ours = saysRevoked
 		}
 		require.False(t, ours == saysGood && theirs == saysRevoked, "list %d of seed %d, %v: a revoked certificate is accepted", n, seed, g.has)

@@ -1,7 +1,9 @@
-package revocation
+package evidence
 
 import (
 	"crypto/x509"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,21 +28,6 @@ const (
 	// NonceRequire means that one was sent and must come back. Responders that sign beforehand
 	// never send it.
 	NonceRequire
-)
-
-// DelegatePolicy says how the revocation of a delegated responder itself is settled where
-// its certificate has no ocsp-nocheck extension (RFC 6960, section 4.2.2.2.1).
-type DelegatePolicy uint8
-
-const (
-	// TrustForLifetime believes the delegate while it is valid and sets
-	// Result.DelegateUnchecked.
-	TrustForLifetime DelegatePolicy = iota
-	// RequireNoCheck refuses delegates without ocsp-nocheck.
-	RequireNoCheck
-	// CheckCRL asks VerifyOptions.DelegateCRL. OCSP is never used for a delegate: it
-	// would go on for ever.
-	CheckCRL
 )
 
 // VerifyOptions are the terms on which evidence is verified. Now is required. Of the
@@ -82,11 +69,12 @@ type VerifyOptions struct {
 	Nonce     []byte
 	NonceMode NonceMode
 
-	// Delegate settles the delegate's own revocation; MaxDelegateLifetime bounds the
-	// validity of a delegate without ocsp-nocheck, 0 does not.
-	Delegate            DelegatePolicy
+	// RequireNoCheck refuses delegated responders whose certificate has no ocsp-nocheck
+	// extension (RFC 6960, section 4.2.2.2.1). By default such a delegate is believed while it
+	// is valid, and Result.DelegateUnchecked is set: its own revocation is not looked up.
+	RequireNoCheck bool
+	// MaxDelegateLifetime bounds the validity of a delegate without ocsp-nocheck; 0 does not.
 	MaxDelegateLifetime time.Duration
-	DelegateCRL         []byte
 
 	// TrustedResponders may sign OCSP responses for this issuer although it did not
 	// certify them; CRLIssuers, certificates of the issuer's name, may sign its CRLs with
@@ -98,9 +86,6 @@ type VerifyOptions struct {
 	// revocation for good stays. Of two CRLs the smaller number is the older one; without
 	// numbers, as in OCSP, thisUpdate decides.
 	Previous *Result
-
-	// delegate settles a delegate for CheckCRL instead of DelegateCRL.
-	delegate func(*x509.Certificate) (Result, error)
 }
 
 func withDefault(d, otherwise time.Duration) time.Duration {
@@ -113,7 +98,8 @@ func withDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-func (o *VerifyOptions) skew() time.Duration { return withDefault(o.Skew, DefaultSkew) }
+// Tolerance is Skew, or its default.
+func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
 
 // maxAge returns the bound for a certificate, and whether there is one.
 func (o *VerifyOptions) maxAge(isCA bool, otherwise time.Duration) (time.Duration, bool) {
@@ -129,4 +115,16 @@ func (o *VerifyOptions) minRSABits() int {
 		return DefaultMinRSABits
 	}
 	return o.MinRSABits
+}
+
+// Check reports what is set to a value that is not defined, each mistake with its field.
+func (o *VerifyOptions) Check() error {
+	var mistakes []error
+	if o.NonceMode > NonceRequire {
+		mistakes = append(mistakes, fmt.Errorf("NonceMode: %d is not defined", o.NonceMode))
+	}
+	if o.MinRSABits < 0 || o.MinRSABits > maxRSABits {
+		mistakes = append(mistakes, fmt.Errorf("MinRSABits: %d, want at most %d, and not less than 0", o.MinRSABits, maxRSABits))
+	}
+	return errors.Join(mistakes...)
 }

@@ -1,17 +1,78 @@
-package revocation
+package evidence
 
 import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
-	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
+
+const (
+	maxResponders = 3 // URLs of one certificate that are looked at
+	maxPoints     = 4
+)
+
+// Pointers is whom a certificate names to ask about its revocation.
+type Pointers struct {
+	// Named says that it names somebody, in whatever form, usable or not. A certificate that
+	// does is not one without a source: its CA publishes revocations.
+	Named bool
+	// Responders are http and https URLs of OCSP responders, at most three.
+	Responders []string
+	// Lists are the http and https URLs of distribution points, at most four. Those of one are
+	// alternatives, at most four as well.
+	Lists [][]string
+	// Deltas are URLs of delta CRLs; NamesDelta says that it names any, also where none can be
+	// fetched.
+	Deltas     []string
+	NamesDelta bool
+	// Unused says in words what it names that cannot be asked.
+	Unused string
+}
+
+// PointersOf reads them.
+func PointersOf(cert *x509.Certificate) Pointers {
+	points, _ := distributionPoints(cert)
+	return Pointers{
+		Named: hasPointers(cert), Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
+		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL), Unused: unusedPointers(cert),
+	}
+}
+
+// usableURLs keeps what is http or https.
+func usableURLs(urls []string, most int) []string {
+	var usable []string
+	for _, one := range urls {
+		if whyUnusable(one) == "" && len(usable) < most {
+			usable = append(usable, one)
+		}
+	}
+	return usable
+}
+
+// pointURLs is the URLs of each distribution point, alternatives of one another.
+func pointURLs(points []distributionPoint) [][]string {
+	var all [][]string
+	for _, point := range points {
+		var uris []string
+		for _, name := range point.names {
+			if uri, ok := httpURL(name); ok && len(uris) < maxPoints {
+				uris = append(uris, uri)
+			}
+		}
+		if len(uris) > 0 && len(all) < maxPoints {
+			all = append(all, uris)
+		}
+	}
+	return all
+}
 
 var (
 	oidAuthorityInfo = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
@@ -116,7 +177,7 @@ func unusedPointers(cert *x509.Certificate) string {
 // generalName writes a GeneralName, and why it is not fetched, "" if it is.
 func generalName(name cryptobyte.String) (text, why string) {
 	if directory, ok := directoryName(name); ok {
-		return nameText(directory), "is a directory name and no URL"
+		return dn.Quote(directory), "is a directory name and no URL"
 	}
 	var content cryptobyte.String
 	var tag cbasn1.Tag
@@ -156,41 +217,13 @@ func crlIssuerText(names cryptobyte.String) string {
 }
 
 // outOfScope says which distribution point a list is for and which the certificate names.
-func (s *subject) outOfScope(p *issuingPoint) error {
+func (s *Subject) outOfScope(p *issuingPoint) error {
 	var own [][]byte
 	for _, point := range s.points {
 		own = append(own, point.names...)
 	}
 	if len(own) == 0 {
-		return advise(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names none", namesText(p.names))
+		return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names none", namesText(p.names))
 	}
-	return advise(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), namesText(own))
-}
-
-// sourceless says why nobody can be asked about the certificate: it names nobody, or nobody
-// who is used.
-func (c *Checker) sourceless(cert *x509.Certificate, unused string) error {
-	switch left := namedURLs(cert); {
-	case !hasPointers(cert):
-		return advise(helpNobody, ErrNoSource, "the certificate names no OCSP responder and no CRL, and the Config none for its CA")
-	case len(left) == 0:
-		return advise(helpPointers, ErrNoSource, "the certificate names %s", unused)
-	default:
-		setting := "IgnoreCertificateURLs"
-		switch {
-		case c.config.IgnoreCertificateURLs:
-		case c.config.Sources == OCSPOnly:
-			setting = "OCSPOnly"
-		default:
-			setting = "CRLOnly"
-		}
-		return advise(helpPointers, ErrNoSource, "the certificate names %s, and %s leaves that out", logtext.List(left), setting)
-	}
-}
-
-// namedURLs is what of the certificate could be fetched.
-func namedURLs(cert *x509.Certificate) []string {
-	urls := usableURLs(cert.OCSPServer, maxResponders)
-	points, _ := distributionPoints(cert)
-	return append(urls, slices.Concat(pointURLs(points)...)...)
+	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), namesText(own))
 }

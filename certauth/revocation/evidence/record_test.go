@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -25,15 +25,15 @@ func TestRevocation_BadSignatureYieldsNoStatus(t *testing.T) {
 		r := s.good()
 		r.Answers[0].Status = status
 		r.Key = s.other.key
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrBadSignature, name)
-		assert.Equal(t, revocation.Result{}, result, name)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		require.ErrorIs(t, err, evidence.ErrBadSignature, name)
+		assert.Equal(t, evidence.Result{}, result, name)
 	}
 	l := s.list(entryFor(s.client))
 	l.Key = s.other.key
 	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-	require.ErrorIs(t, err, revocation.ErrBadSignature)
-	assert.Equal(t, revocation.Result{}, result)
+	require.ErrorIs(t, err, evidence.ErrBadSignature)
+	assert.Equal(t, evidence.Result{}, result)
 }
 
 // golang/go#40017.
@@ -52,13 +52,13 @@ func TestRevocation_ClientCannotVouchForItself(t *testing.T) {
 		"another certificate of its key":            {s.client, sameKey},
 		"the certificate of a client that is a pal": {s.client, s.other},
 	} {
-		result, err := revocation.VerifyOCSP(about(c.subject, c.signer), c.subject.cert, s.ca.cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrResponderNotAuthorized, name)
-		assert.Equal(t, revocation.Result{}, result, name)
+		result, err := evidence.VerifyOCSP(about(c.subject, c.signer), c.subject.cert, s.ca.cert, at(now))
+		require.ErrorIs(t, err, evidence.ErrResponderNotAuthorized, name)
+		assert.Equal(t, evidence.Result{}, result, name)
 	}
 	// What is refused for itself is a responder for others.
-	result, err := revocation.VerifyOCSP(about(s.client, privileged), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err := evidence.VerifyOCSP(about(s.client, privileged), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 }
 
 func TestRevocation_WorstStatusWins(t *testing.T) {
@@ -68,8 +68,8 @@ func TestRevocation_WorstStatusWins(t *testing.T) {
 	for _, answers := range [][]ocsptest.Answer{{good, revoked}, {revoked, good}} {
 		r := s.good()
 		r.Answers = answers
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		expect(t, result, err, revocation.Revoked, nil)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		expect(t, result, err, evidence.Revoked, nil)
 	}
 }
 
@@ -78,8 +78,8 @@ func TestRevocation_AnswerForAnotherSerialIsIgnored(t *testing.T) {
 	s := newScene(t)
 	r := s.good()
 	r.Answers = []ocsptest.Answer{s.answer(s.other, ocsptest.StatusGood)}
-	result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrNoMatch)
+	result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrNoMatch)
 }
 
 // caddy-revocation-validator: parsed without an issuer first, so nothing was signed.
@@ -89,12 +89,12 @@ func TestRevocation_UnsignedAnswerIsDropped(t *testing.T) {
 	r.Algorithm = ocsptest.AlgorithmFor(s.ca.key)
 	for name, signature := range map[string][]byte{"empty": {}, "zeros": make([]byte, 64), "an ECDSA pair of zeros": {0x30, 6, 2, 1, 0, 2, 1, 0}} {
 		r.Algorithm.Signature = signature
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrBadSignature, name)
-		assert.Equal(t, revocation.Result{}, result, name)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		require.ErrorIs(t, err, evidence.ErrBadSignature, name)
+		assert.Equal(t, evidence.Result{}, result, name)
 	}
-	result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, nil, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrArgument)
+	result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, nil, at(now))
+	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 }
 
 // grpc-go and pomerium: nextUpdate was not looked at.
@@ -103,7 +103,7 @@ func TestRevocation_ExpiredListIsNoEvidence(t *testing.T) {
 	l := s.list()
 	l.NextUpdate = ocsptest.UTCAt(now.Add(-skew - time.Second))
 	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrNotFresh)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrNotFresh)
 }
 
 // Vault and etcd: matched by serial number alone.
@@ -113,16 +113,16 @@ func TestRevocation_SerialOfAnotherIssuerIsIgnored(t *testing.T) {
 	l := s.list(entryFor(s.client)) // the number, on the list of another CA
 	l.Issuer, l.Key, l.Extensions = another.cert.RawSubject, another.key, nil
 	result, err := bothWays(t)(encode(t, l), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLIssuer)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrCRLIssuer)
 	r := s.good()
 	foreign := s.answer(s.client, ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), 1))
 	foreign.ID = ocsptest.IDOf(crypto.SHA1, another.cert, s.client.cert.SerialNumber)
 	r.Answers = append(r.Answers, foreign)
-	result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Good, nil)
+	result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Good, nil)
 	r.Answers[0].Status, r.Answers[1].Status = r.Answers[1].Status, r.Answers[0].Status
-	result, err = revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Revoked, nil)
+	result, err = evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+	expect(t, result, err, evidence.Revoked, nil)
 }
 
 // notation-core-go and RUSTSEC-2026-0049.
@@ -134,9 +134,9 @@ func TestRevocation_SwappedShardIsRefused(t *testing.T) {
 		return encode(t, l)
 	}
 	result, err := bothWays(t)(of(shardA, entryFor(s.client)), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Revoked, nil)
+	expect(t, result, err, evidence.Revoked, nil)
 	result, err = bothWays(t)(of("http://crl.example/c.crl"), s.client.cert, s.ca.cert, at(now))
-	expect(t, result, err, revocation.Unavailable, revocation.ErrCRLScope)
+	expect(t, result, err, evidence.Unavailable, evidence.ErrCRLScope)
 }
 
 // openssl #32367 and others.
@@ -147,9 +147,9 @@ func TestRevocation_StaleAnswerIsNotGood(t *testing.T) {
 		r.Answers[0].ThisUpdate = ocsptest.At(now.Add(-skew - age - time.Hour))
 		r.Answers[0].NextUpdate = ocsptest.At(now.Add(-skew - age))
 		r.ProducedAt = ocsptest.At(now.Add(-time.Minute)) // freshly signed does not help
-		result, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrNotFresh, name)
-		assert.Equal(t, revocation.Result{}, result, name)
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+		require.ErrorIs(t, err, evidence.ErrNotFresh, name)
+		assert.Equal(t, evidence.Result{}, result, name)
 	}
 }
 
@@ -159,11 +159,11 @@ func TestRevocation_RevokedSticks(t *testing.T) {
 	revoked := s.good()
 	revoked.Answers[0].Status = ocsptest.StatusRevoked(ocsptest.At(now.Add(-day)), 1)
 	revoked.Answers[0].ThisUpdate = ocsptest.At(now.Add(-2 * time.Hour))
-	known, err := revocation.VerifyOCSP(encode(t, revoked), s.client.cert, s.ca.cert, at(now))
+	known, err := evidence.VerifyOCSP(encode(t, revoked), s.client.cert, s.ca.cert, at(now))
 	require.NoError(t, err)
 	o := at(now)
 	o.Previous = &known
-	result, err := revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
+	result, err := evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, s.ca.cert, o)
 	require.NoError(t, err)
 	assert.Equal(t, known, result, "a newer Good does not end it")
 	result, err = bothWays(t)(encode(t, s.list()), s.client.cert, s.ca.cert, o)
@@ -171,26 +171,26 @@ func TestRevocation_RevokedSticks(t *testing.T) {
 	assert.Equal(t, known, result, "nor does a newer list without it")
 	old := s.good()
 	old.Answers[0].ThisUpdate = ocsptest.At(now.Add(-3 * time.Hour))
-	result, err = revocation.VerifyOCSP(encode(t, old), s.client.cert, s.ca.cert, o)
+	result, err = evidence.VerifyOCSP(encode(t, old), s.client.cert, s.ca.cert, o)
 	require.NoError(t, err)
 	assert.Equal(t, known, result, "nor does an older one that is replayed")
 }
 
 // harper #2380 and Vault #25986.
 func TestRevocation_ZeroStatusIsUnavailable(t *testing.T) {
-	var result revocation.Result
-	assert.Equal(t, revocation.Unavailable, result.Status)
-	assert.NotEqual(t, revocation.Good, result.Status)
+	var result evidence.Result
+	assert.Equal(t, evidence.Unavailable, result.Status)
+	assert.NotEqual(t, evidence.Good, result.Status)
 	assert.Equal(t, "unavailable", result.Status.String())
-	assert.Equal(t, "unavailable", revocation.Status(200).String())
-	assert.Equal(t, revocation.SourceNone, result.Source)
+	assert.Equal(t, "unavailable", evidence.Status(200).String())
+	assert.Equal(t, evidence.SourceNone, result.Source)
 	for want, one := range map[string]fmt.Stringer{
-		"good": revocation.Good, "revoked": revocation.Revoked, "unknown": revocation.Unknown,
-		"none": revocation.SourceNone, "ocsp": revocation.SourceOCSP, "crl": revocation.SourceCRL,
+		"good": evidence.Good, "revoked": evidence.Revoked, "unknown": evidence.Unknown,
+		"none": evidence.SourceNone, "ocsp": evidence.SourceOCSP, "crl": evidence.SourceCRL,
 	} {
 		assert.Equal(t, want, one.String())
 	}
 	for status, want := range map[int]string{1: "malformedRequest", 2: "internalError", 3: "tryLater", 4: "not defined", 5: "sigRequired", 6: "unauthorized"} {
-		assert.Equal(t, "revocation: responder refused: "+want, revocation.ResponderStatusError{Status: status}.Error())
+		assert.Equal(t, "revocation: responder refused: "+want, evidence.ResponderStatusError{Status: status}.Error())
 	}
 }

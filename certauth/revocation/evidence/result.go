@@ -1,6 +1,7 @@
-package revocation
+package evidence
 
 import (
+	"errors"
 	"math/big"
 	"time"
 )
@@ -129,6 +130,14 @@ type Result struct {
 	// where nothing is fetched from, as with LDAP, or is no longer fresh. A revocation since
 	// the complete list was issued may not be seen yet.
 	DeltaMissing bool
+}
+
+// refused is what is left of a result beside an error.
+func (r Result) refused(because error) Result {
+	if errors.Is(because, ErrCRLIncomplete) {
+		return Result{Source: r.Source, ReasonsCovered: r.ReasonsCovered}
+	}
+	return r
 }
 
 // AllReasons is every reason flag of RFC 5280, section 4.2.1.13, bits 1 to 8.

@@ -1,4 +1,4 @@
-package revocation_test
+package evidence_test
 
 import (
 	"crypto"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ocsp"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -45,17 +45,17 @@ func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 	const (
 		accepts = true
 		rejects = false
-		good    = revocation.Good
-		no      = revocation.Unavailable
+		good    = evidence.Good
+		no      = evidence.Unavailable
 	)
-	refused := revocation.ErrResponderNotAuthorized
+	refused := evidence.ErrResponderNotAuthorized
 	for _, c := range []struct {
 		name     string
 		scene    *scene
 		response ocsptest.Response
 		theirs   bool
 		without  string // what is not given to theirs
-		ours     revocation.Status
+		ours     evidence.Status
 		err      error
 	}{
 		{name: "01 signed by another client of the CA", response: s.by(s.other), theirs: accepts, ours: no, err: refused},
@@ -63,36 +63,36 @@ func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 		{name: "03 signed by an expired delegate", response: s.by(old), theirs: accepts, ours: no, err: refused},
 		{name: "04 the hashes name a sibling CA", response: base(func(r *ocsptest.Response) {
 			r.Answers[0].ID = ocsptest.IDOf(crypto.SHA1, sibling.cert, s.client.cert.SerialNumber)
-		}), theirs: accepts, ours: no, err: revocation.ErrNoMatch},
+		}), theirs: accepts, ours: no, err: evidence.ErrNoMatch},
 		{name: "05 the issuer's own certificate is embedded", response: s.by(s.ca), theirs: rejects, ours: good},
 		{name: "06 a delegate of another CA", response: s.by(makeCert(t, "responder", newKey(t), sibling, asDelegate)), theirs: rejects, ours: no, err: refused},
 		{name: "07 another serial number, no certificate given", response: base(func(r *ocsptest.Response) {
 			r.Answers[0] = s.answer(s.other, ocsptest.StatusGood)
-		}), theirs: accepts, without: "certificate", ours: no, err: revocation.ErrNoMatch},
+		}), theirs: accepts, without: "certificate", ours: no, err: evidence.ErrNoMatch},
 		{
 			name: "08 signed by a stranger, no issuer given", response: base(func(r *ocsptest.Response) { r.Key = stranger.key }),
-			theirs: accepts, without: "issuer", ours: no, err: revocation.ErrBadSignature,
+			theirs: accepts, without: "issuer", ours: no, err: evidence.ErrBadSignature,
 		},
 		{name: "09 a CA below the issuer as delegate", response: s.by(subCA), theirs: accepts, ours: no, err: refused},
-		{name: "10 RSA with SHA-1", scene: scenes["rsa"], response: of("rsa", algorithm(ocsptest.RSA(crypto.SHA1))), theirs: accepts, ours: no, err: revocation.ErrWeakAlgorithm},
-		{name: "11 ECDSA with SHA-1", response: base(algorithm(ocsptest.ECDSA(crypto.SHA1))), theirs: accepts, ours: no, err: revocation.ErrWeakAlgorithm},
-		{name: "12 RSA of 1024 bits", scene: scenes["weak"], response: scenes["weak"].good(), theirs: accepts, ours: no, err: revocation.ErrWeakAlgorithm},
+		{name: "10 RSA with SHA-1", scene: scenes["rsa"], response: of("rsa", algorithm(ocsptest.RSA(crypto.SHA1))), theirs: accepts, ours: no, err: evidence.ErrWeakAlgorithm},
+		{name: "11 ECDSA with SHA-1", response: base(algorithm(ocsptest.ECDSA(crypto.SHA1))), theirs: accepts, ours: no, err: evidence.ErrWeakAlgorithm},
+		{name: "12 RSA of 1024 bits", scene: scenes["weak"], response: scenes["weak"].good(), theirs: accepts, ours: no, err: evidence.ErrWeakAlgorithm},
 		{name: "13 an unknown critical extension of the response", response: base(func(r *ocsptest.Response) {
 			r.Extensions = []ocsptest.Extension{foreign}
-		}), theirs: accepts, ours: no, err: revocation.ErrCriticalExtension},
+		}), theirs: accepts, ours: no, err: evidence.ErrCriticalExtension},
 		{name: "14 the responder's name is somebody else's", response: base(func(r *ocsptest.Response) {
 			r.Responder = ocsptest.ByName(s.other.cert.RawSubject)
-		}), theirs: accepts, ours: no, err: revocation.ErrNoSigner},
+		}), theirs: accepts, ours: no, err: evidence.ErrNoSigner},
 		{
 			name: "15 Good and Revoked", response: base(func(r *ocsptest.Response) { r.Answers = append(r.Answers, revoked) }),
-			theirs: accepts, ours: revocation.Revoked,
+			theirs: accepts, ours: evidence.Revoked,
 		},
 		{name: "16 Ed25519", scene: scenes["ed"], response: scenes["ed"].good(), theirs: rejects, ours: good},
 		{name: "17 RSA-PSS", scene: scenes["rsa"], response: of("rsa", algorithm(ocsptest.PSS(crypto.SHA256, crypto.SHA256, 32))), theirs: rejects, ours: good},
 		{name: "18 thisUpdate in 1000 days, nextUpdate 1000 days ago", response: base(func(r *ocsptest.Response) {
 			r.Answers[0].ThisUpdate, r.Answers[0].NextUpdate = ocsptest.At(now.Add(1000*day)), ocsptest.At(now.Add(-1000*day))
 			r.ProducedAt = ocsptest.At(now)
-		}), theirs: accepts, ours: no, err: revocation.ErrProducedAt},
+		}), theirs: accepts, ours: no, err: evidence.ErrProducedAt},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			of := c.scene
@@ -115,7 +115,7 @@ func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 			} else {
 				require.Error(t, err, "x/crypto/ocsp")
 			}
-			result, err := revocation.VerifyOCSP(der, cert, issuer, at(now))
+			result, err := evidence.VerifyOCSP(der, cert, issuer, at(now))
 			expect(t, result, err, c.ours, c.err)
 		})
 	}

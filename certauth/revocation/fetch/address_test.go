@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // Adversarial test 62. Netflix/lemur#5485; CVE-2026-39836, CVE-2026-25679 Go: odd hosts.
@@ -25,8 +25,8 @@ func TestRevocation_InternalAddressesAreRefused(t *testing.T) {
 		"metadata.example": {{"169.254.169.254", "fd00:ec2::254"}},
 		"zero.example":     {{"0.0.0.0", "::"}},
 	}.resolver(t)
-	f := newFetcher(t, revocation.HTTPOptions{AllowPorts: []int{listener.port}, Resolver: resolver})
-	dialled := revocation.Divert(f, listener.address)
+	f := newFetcher(t, fetch.HTTPOptions{AllowPorts: []int{listener.port}, Resolver: resolver})
+	dialled := fetch.Divert(f, listener.address)
 	port := ":" + strconv.Itoa(listener.port)
 	for _, c := range []struct{ name, host string }{
 		{"62: loopback by name", "localhost"},
@@ -89,9 +89,9 @@ func TestRevocation_InternalAddressesAreRefused(t *testing.T) {
 				"https://" + c.host + port + "/secret",
 				"http://" + c.host + "/secret",
 			} {
-				refused(t, f, forOCSP(raw), revocation.ErrBlockedAddress)
-				refused(t, f, post(raw, "secret"), revocation.ErrBlockedAddress)
-				refused(t, f, forCRL(raw), revocation.ErrBlockedAddress)
+				refused(t, f, forOCSP(raw), fetch.ErrBlockedAddress)
+				refused(t, f, post(raw, "secret"), fetch.ErrBlockedAddress)
+				refused(t, f, forCRL(raw), fetch.ErrBlockedAddress)
 			}
 		})
 	}
@@ -111,19 +111,19 @@ func TestFetch_NameIsJudgedWhereItIsDialled(t *testing.T) {
 		"mixed.example":     {{"10.0.0.1", "127.0.0.1", "9.9.9.10"}},
 		"six.example":       {{"2620:fe::fe"}},
 	}.resolver(t)
-	f := newFetcher(t, revocation.HTTPOptions{Resolver: resolver})
-	dialled := revocation.Divert(f, server.Listener.Addr().String())
+	f := newFetcher(t, fetch.HTTPOptions{Resolver: resolver})
+	dialled := fetch.Divert(f, server.Listener.Addr().String())
 
 	t.Run("62: a name that resolves public, then private", func(t *testing.T) {
 		response, err := f.Fetch(t.Context(), forOCSP("http://rebinding.example/"))
 		require.NoError(t, err)
 		assert.Equal(t, "answer", string(response.Body))
 		assert.Equal(t, []string{"9.9.9.9:80"}, dialled.Addresses())
-		refused(t, f, forOCSP("http://rebinding.example/"), revocation.ErrBlockedAddress)
+		refused(t, f, forOCSP("http://rebinding.example/"), fetch.ErrBlockedAddress)
 		assert.Equal(t, []string{"9.9.9.9:80"}, dialled.Addresses())
 	})
 	t.Run("62: private, then public", func(t *testing.T) {
-		refused(t, f, forOCSP("http://back.example/"), revocation.ErrBlockedAddress)
+		refused(t, f, forOCSP("http://back.example/"), fetch.ErrBlockedAddress)
 		_, err := f.Fetch(t.Context(), forOCSP("http://back.example/"))
 		require.NoError(t, err)
 		assert.Equal(t, []string{"9.9.9.9:80", "9.9.9.9:80"}, dialled.Addresses())
@@ -135,7 +135,7 @@ func TestFetch_NameIsJudgedWhereItIsDialled(t *testing.T) {
 		assert.Len(t, dialled.Addresses(), 3)
 	})
 	t.Run("a name that does not exist is no connection", func(t *testing.T) {
-		err := refused(t, f, forOCSP("http://nobody.example/"), revocation.ErrTransport)
+		err := refused(t, f, forOCSP("http://nobody.example/"), fetch.ErrTransport)
 		assert.Contains(t, err.Error(), "no such host")
 		assert.Len(t, dialled.Addresses(), 3)
 	})
@@ -160,12 +160,12 @@ func TestFetch_PermissionsOpenPrivateNetworks(t *testing.T) {
 		"loopback.example":   {{"127.0.0.1"}},
 		"metadata.example":   {{"169.254.169.254"}},
 	}.resolver(t)
-	inNet := revocation.HTTPOptions{AllowNets: nets("10.1.0.0/16")}
-	byName := revocation.HTTPOptions{AllowHosts: []string{"OCSP.corp.example", "loopback.example", "metadata.example"}}
+	inNet := fetch.HTTPOptions{AllowNets: nets("10.1.0.0/16")}
+	byName := fetch.HTTPOptions{AllowHosts: []string{"OCSP.corp.example", "loopback.example", "metadata.example"}}
 	for _, c := range []struct {
 		name    string
-		options revocation.HTTPOptions
-		request revocation.Request
+		options fetch.HTTPOptions
+		request fetch.Request
 		dialled string // empty: refused
 	}{
 		{"a network of AllowNets is open", inNet, forOCSP("http://ocsp.corp.example/"), "10.1.0.5:80"},
@@ -177,18 +177,18 @@ func TestFetch_PermissionsOpenPrivateNetworks(t *testing.T) {
 		{"nor the address itself", byName, forOCSP("http://10.1.0.5/"), ""},
 		{"nor loopback behind a host of AllowHosts", byName, forOCSP("http://loopback.example/"), ""},
 		{"nor metadata behind a host of AllowHosts", byName, forOCSP("http://metadata.example/"), ""},
-		{"a configured URL leads to a private address", revocation.HTTPOptions{}, configured(forOCSP("http://ocsp.corp.example:8080/")), "10.1.0.5:8080"},
-		{"and to loopback", revocation.HTTPOptions{}, configured(forOCSP("http://loopback.example:8080/")), "127.0.0.1:8080"},
-		{"and not to metadata", revocation.HTTPOptions{}, configured(forOCSP("http://metadata.example/")), ""},
-		{"nor to metadata by address", revocation.HTTPOptions{}, configured(forOCSP("http://169.254.169.254/")), ""},
-		{"unless it is named", revocation.HTTPOptions{AllowNets: nets("169.254.169.254/32")}, configured(forOCSP("http://metadata.example/")), "169.254.169.254:80"},
+		{"a configured URL leads to a private address", fetch.HTTPOptions{}, configured(forOCSP("http://ocsp.corp.example:8080/")), "10.1.0.5:8080"},
+		{"and to loopback", fetch.HTTPOptions{}, configured(forOCSP("http://loopback.example:8080/")), "127.0.0.1:8080"},
+		{"and not to metadata", fetch.HTTPOptions{}, configured(forOCSP("http://metadata.example/")), ""},
+		{"nor to metadata by address", fetch.HTTPOptions{}, configured(forOCSP("http://169.254.169.254/")), ""},
+		{"unless it is named", fetch.HTTPOptions{AllowNets: nets("169.254.169.254/32")}, configured(forOCSP("http://metadata.example/")), "169.254.169.254:80"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.options.Resolver = resolver
 			f := newFetcher(t, c.options)
-			dialled := revocation.Divert(f, server.Listener.Addr().String())
+			dialled := fetch.Divert(f, server.Listener.Addr().String())
 			if c.dialled == "" {
-				refused(t, f, c.request, revocation.ErrBlockedAddress)
+				refused(t, f, c.request, fetch.ErrBlockedAddress)
 				assert.Empty(t, dialled.Addresses())
 				return
 			}
@@ -204,27 +204,27 @@ func TestFetch_ConnectionsOfThePoliciesAreKeptApart(t *testing.T) {
 	var requests atomic.Int64
 	server := serve(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
 	port := portOf(t, server.URL)
-	f := newFetcher(t, revocation.HTTPOptions{AllowPorts: []int{port}, Resolver: names{"responder.example": {{"127.0.0.1"}}}.resolver(t)})
+	f := newFetcher(t, fetch.HTTPOptions{AllowPorts: []int{port}, Resolver: names{"responder.example": {{"127.0.0.1"}}}.resolver(t)})
 	raw := fmt.Sprintf("http://responder.example:%d/", port)
 	for range 2 {
 		_, err := f.Fetch(t.Context(), configured(forOCSP(raw)))
 		require.NoError(t, err)
-		refused(t, f, forOCSP(raw), revocation.ErrBlockedAddress)
+		refused(t, f, forOCSP(raw), fetch.ErrBlockedAddress)
 	}
 	assert.EqualValues(t, 2, requests.Load())
 }
 
 // CVE-2026-39836: a panic of the standard library is a refusal, wherever it happens.
 func TestFetch_PanicIsARefusal(t *testing.T) {
-	for name, arrange := range map[string]func(*revocation.HTTPFetcher){
-		"in the goroutine that dials": revocation.PanicOnDial,
-		"in the transport":            revocation.PanicOnRoundTrip,
+	for name, arrange := range map[string]func(*fetch.HTTPFetcher){
+		"in the goroutine that dials": fetch.PanicOnDial,
+		"in the transport":            fetch.PanicOnRoundTrip,
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFetcher(t, revocation.HTTPOptions{})
+			f := newFetcher(t, fetch.HTTPOptions{})
 			arrange(f)
-			refused(t, f, forOCSP("http://9.9.9.9/"), revocation.ErrBlockedURL)
-			refused(t, f, configured(forCRL("http://9.9.9.9/")), revocation.ErrBlockedURL)
+			refused(t, f, forOCSP("http://9.9.9.9/"), fetch.ErrBlockedURL)
+			refused(t, f, configured(forCRL("http://9.9.9.9/")), fetch.ErrBlockedURL)
 		})
 	}
 }

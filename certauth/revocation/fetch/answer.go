@@ -1,4 +1,4 @@
-package revocation
+package fetch
 
 import (
 	"errors"
@@ -42,13 +42,13 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 	}
 	for _, encoding := range answer.Header["Content-Encoding"] {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return Response{}, refuse(ErrMalformed, "content encoding %s, want none", logtext.Quote(encoding))
+			return Response{}, refuse(ErrEncoding, "content encoding %s, want none", logtext.Quote(encoding))
 		}
 	}
 	if answer.ContentLength > r.MaxBytes {
 		return Response{}, refuse(ErrTooLarge, "%d bytes announced, want at most %d", answer.ContentLength, r.MaxBytes)
 	}
-	body, err := io.ReadAll(io.LimitReader(&counted{answer.Body, r.grow}, r.MaxBytes+1))
+	body, err := io.ReadAll(io.LimitReader(&counted{answer.Body, r.Grow}, r.MaxBytes+1))
 	if int64(len(body)) > r.MaxBytes {
 		return Response{}, refuse(ErrTooLarge, "more than %d bytes", r.MaxBytes)
 	}

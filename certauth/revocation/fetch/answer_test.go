@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"crypto/tls"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // newTLSServer answers with the protocol of the request. It offers HTTP/2.
@@ -50,7 +50,7 @@ func TestFetch_RequestCarriesWhatItNeedsAndNoMore(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		agent   string
-		request revocation.Request
+		request fetch.Request
 		want    http.Header
 	}{
 		{"OCSP by GET", "", forOCSP(server.URL + "/ocsp/MEow?a=b"), http.Header{"User-Agent": {"go-certauth"}, "Accept": {"application/ocsp-response"}}},
@@ -96,13 +96,13 @@ func TestFetch_OnlyValidatorsMakeARequestConditional(t *testing.T) {
 	} {
 		r := forCRL(server.URL)
 		r.ETag = tag
-		refused(t, f, r, revocation.ErrHTTPStatus)
+		refused(t, f, r, fetch.ErrHTTPStatus)
 		assert.NotContains(t, got, "If-None-Match", tag)
 	}
 	for _, date := range []string{"yesterday", "2026-03-02T12:00:00Z", "Mon, 02 Mar 2026 12:00:00 GMT\r\nX: y", strings.Repeat("a", 300)} {
 		r := forCRL(server.URL)
 		r.LastModified = date
-		refused(t, f, r, revocation.ErrHTTPStatus)
+		refused(t, f, r, fetch.ErrHTTPStatus)
 		assert.NotContains(t, got, "If-Modified-Since", date)
 	}
 	for _, tag := range []string{`""`, `"a"`, `W/"a"`, `"a,b"`, `"*"`, `"` + strings.Repeat("a", 254) + `"`} {
@@ -112,8 +112,8 @@ func TestFetch_OnlyValidatorsMakeARequestConditional(t *testing.T) {
 		require.NoError(t, err, tag)
 		assert.True(t, response.NotModified)
 		assert.Equal(t, tag, response.ETag, "still the one to ask with")
-		r.Kind = revocation.SourceOCSP
-		refused(t, f, r, revocation.ErrHTTPStatus)
+		r.Kind = fetch.OCSP
+		refused(t, f, r, fetch.ErrHTTPStatus)
 		assert.NotContains(t, got, "If-None-Match")
 	}
 }
@@ -121,32 +121,32 @@ func TestFetch_OnlyValidatorsMakeARequestConditional(t *testing.T) {
 // What comes back with 200 and 304.
 func TestFetch_AnswerIsWhatWasSent(t *testing.T) {
 	const date = "Mon, 02 Mar 2026 12:00:00 GMT"
-	conditional := func(r *revocation.Request) { r.ETag = `"old"` }
+	conditional := func(r *fetch.Request) { r.ETag = `"old"` }
 	for _, c := range []struct {
 		name    string
-		change  func(*revocation.Request)
+		change  func(*fetch.Request)
 		header  http.Header
 		status  int
 		body    string
-		want    revocation.Response
+		want    fetch.Response
 		refused bool
 	}{
-		{name: "52: HTML with status 200 is for the parser to refuse", header: http.Header{"Content-Type": {"text/html"}}, body: "<html>", want: revocation.Response{Body: []byte("<html>")}},
-		{name: "53: an empty body too", want: revocation.Response{Body: []byte{}}},
-		{name: "54: JSON too", header: http.Header{"Content-Type": {"application/json"}}, body: "{}", want: revocation.Response{Body: []byte("{}")}},
-		{name: "64: a wrong type does no harm", header: http.Header{"Content-Type": {"application/octet-stream"}}, body: "0", want: revocation.Response{Body: []byte("0")}},
-		{name: "no type does no harm", header: http.Header{"Content-Type": nil}, body: "0", want: revocation.Response{Body: []byte("0")}},
-		{name: "validators are kept", header: http.Header{"Etag": {`W/"1"`}, "Last-Modified": {date}}, body: "0", want: revocation.Response{Body: []byte("0"), ETag: `W/"1"`, LastModified: date}},
-		{name: "validators that are none are not", header: http.Header{"Etag": {"*"}, "Last-Modified": {"today"}}, body: "0", want: revocation.Response{Body: []byte("0")}},
-		{name: "nor long ones", header: http.Header{"Etag": {`"` + strings.Repeat("a", 255) + `"`}}, body: "0", want: revocation.Response{Body: []byte("0")}},
-		{name: "nor two", header: http.Header{"Etag": {`"1"`, `"2"`}}, body: "0", want: revocation.Response{Body: []byte("0")}},
+		{name: "52: HTML with status 200 is for the parser to refuse", header: http.Header{"Content-Type": {"text/html"}}, body: "<html>", want: fetch.Response{Body: []byte("<html>")}},
+		{name: "53: an empty body too", want: fetch.Response{Body: []byte{}}},
+		{name: "54: JSON too", header: http.Header{"Content-Type": {"application/json"}}, body: "{}", want: fetch.Response{Body: []byte("{}")}},
+		{name: "64: a wrong type does no harm", header: http.Header{"Content-Type": {"application/octet-stream"}}, body: "0", want: fetch.Response{Body: []byte("0")}},
+		{name: "no type does no harm", header: http.Header{"Content-Type": nil}, body: "0", want: fetch.Response{Body: []byte("0")}},
+		{name: "validators are kept", header: http.Header{"Etag": {`W/"1"`}, "Last-Modified": {date}}, body: "0", want: fetch.Response{Body: []byte("0"), ETag: `W/"1"`, LastModified: date}},
+		{name: "validators that are none are not", header: http.Header{"Etag": {"*"}, "Last-Modified": {"today"}}, body: "0", want: fetch.Response{Body: []byte("0")}},
+		{name: "nor long ones", header: http.Header{"Etag": {`"` + strings.Repeat("a", 255) + `"`}}, body: "0", want: fetch.Response{Body: []byte("0")}},
+		{name: "nor two", header: http.Header{"Etag": {`"1"`, `"2"`}}, body: "0", want: fetch.Response{Body: []byte("0")}},
 		{
 			name: "304 with new validators", change: conditional, status: 304, header: http.Header{"Etag": {`"new"`}, "Last-Modified": {date}, "Cache-Control": {"max-age=60"}},
-			want: revocation.Response{NotModified: true, ETag: `"new"`, LastModified: date, MaxAge: time.Minute},
+			want: fetch.Response{NotModified: true, ETag: `"new"`, LastModified: date, MaxAge: time.Minute},
 		},
-		{name: "304 without validators keeps those of the request", change: conditional, status: 304, want: revocation.Response{NotModified: true, ETag: `"old"`}},
+		{name: "304 without validators keeps those of the request", change: conditional, status: 304, want: fetch.Response{NotModified: true, ETag: `"old"`}},
 		{name: "304 that was not asked for", status: 304, refused: true},
-		{name: "200 to a conditional request", change: conditional, body: "0", want: revocation.Response{Body: []byte("0")}},
+		{name: "200 to a conditional request", change: conditional, body: "0", want: fetch.Response{Body: []byte("0")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -164,7 +164,7 @@ func TestFetch_AnswerIsWhatWasSent(t *testing.T) {
 				c.change(&r)
 			}
 			if c.refused {
-				refused(t, f, r, revocation.ErrHTTPStatus)
+				refused(t, f, r, fetch.ErrHTTPStatus)
 				return
 			}
 			response, err := f.Fetch(t.Context(), r)
@@ -183,11 +183,11 @@ func TestFetch_OtherStatusIsAnError(t *testing.T) {
 			fmt.Fprint(w, "secret")
 		})
 		f := newFetcher(t, reaching(t, server.URL))
-		for _, r := range []revocation.Request{forOCSP(server.URL), post(server.URL, "request"), forCRL(server.URL)} {
-			err := refused(t, f, r, revocation.ErrHTTPStatus)
-			var known revocation.HTTPStatusError
+		for _, r := range []fetch.Request{forOCSP(server.URL), post(server.URL, "request"), forCRL(server.URL)} {
+			err := refused(t, f, r, fetch.ErrHTTPStatus)
+			var known fetch.HTTPStatusError
 			require.ErrorAs(t, err, &known)
-			assert.Equal(t, revocation.HTTPStatusError{Status: status, RetryAfter: 7 * time.Second}, known)
+			assert.Equal(t, fetch.HTTPStatusError{Status: status, RetryAfter: 7 * time.Second}, known)
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestFetch_RetryAfterIsBounded(t *testing.T) {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			})
 			f := newFetcher(t, reaching(t, server.URL))
-			var known revocation.HTTPStatusError
+			var known fetch.HTTPStatusError
 			require.ErrorAs(t, refused(t, f, forOCSP(server.URL)), &known)
 			assert.Equal(t, c.want, known.RetryAfter)
 		})

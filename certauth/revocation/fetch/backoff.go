@@ -1,10 +1,12 @@
-package revocation
+package fetch
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -22,38 +24,7 @@ type outage struct {
 	round    int       // grows with each failure that counts
 	until    time.Time // nobody asks before
 	probe    chan struct{}
-
-	since time.Time
-}
-
-// outageChange is the begin or the end of an outage of a host, or of its breaker.
-type outageChange struct {
-	host, partner string
-	isBreaker     bool
-	over          bool
-	since         time.Time
-	refused       int
-	err           error
-}
-
-// breakerError is the refusal to ask a host that is left alone.
-type breakerError struct {
-	host  string
-	why   string
-	until time.Time
-	since time.Time
-}
-
-func (e *breakerError) Error() string {
-	return fmt.Sprintf("%v: %s: %s, failing since %s", ErrBreakerOpen, e.host, e.why, instant(e.since))
-}
-
-func (e *breakerError) Unwrap() error { return ErrBreakerOpen }
-
-// resting reports whether until lies ahead, and not so far ahead that the clock must have
-// gone back.
-func resting(until, now time.Time) bool {
-	return !hasCome(until, now, 2*backOffMost)
+	since    time.Time
 }
 
 // fail counts a failure of a fetch that was admitted in the given round, and reports whether
@@ -74,48 +45,51 @@ func (o *outage) fail(round int, now time.Time) bool {
 // works ends the outage.
 func (o *outage) works() { *o = outage{round: o.round, probe: o.probe} }
 
-// begin makes the caller the one that tries again after a pause. Else it returns what ends
-// when that is known.
-func (o *outage) begin() (under chan struct{}, mine bool) {
-	if o.probe != nil {
-		return o.probe, false
-	}
-	o.probe = make(chan struct{})
-	return o.probe, true
+// LeftAloneError is the refusal to ask a host that has failed. errors.Is finds ErrBreakerOpen.
+type LeftAloneError struct {
+	Until time.Time // when it may be asked again
+
+	host, why string
+	since     time.Time
 }
 
-func (o *outage) end() {
-	if o.probe != nil {
-		close(o.probe)
-		o.probe = nil
-	}
+// Error names the host and since when it fails.
+func (e *LeftAloneError) Error() string {
+	return fmt.Sprintf("%v: %s: %s, failing since %s", ErrBreakerOpen, e.host, e.why, e.since.UTC().Format(time.RFC3339))
+}
+
+// Unwrap returns ErrBreakerOpen.
+func (e *LeftAloneError) Unwrap() error { return ErrBreakerOpen }
+
+// isResting reports whether until lies ahead by both clocks of the machine, and not so far that
+// the clock must have gone back.
+func isResting(until, now time.Time) bool {
+	ahead := until.Round(0).Sub(now.Round(0))
+	return ahead > 0 && now.Before(until) && ahead <= backOffMost*12/5
 }
 
 // pause doubles with every failure, with a spread of a tenth that differs by responder.
-func (g *gate) pause(key string, failures int) time.Duration {
+func (g *Gate) pause(key string, failures int) time.Duration {
 	d := backOffMost
 	if failures < 8 {
 		d = min(backOffFirst<<(failures-1), backOffMost)
 	}
-	return scale(d, jitterOf(g.seed, key))
+	return d + d/1000*time.Duration(int64(maphash.String(g.seed, key)%201)-100) //nolint:gosec // below 201
 }
 
-// jitterOf is between -0.1 and 0.1.
-func jitterOf(seed maphash.Seed, key string) float64 {
-	return float64(maphash.String(seed, key)%2001)/10000 - 0.1
-}
-
-// isTransportFailure tells the network from the responder: these open the breaker.
-func isTransportFailure(err error) bool {
+// isNetwork tells the network from the responder: only these failures close a whole host.
+func isNetwork(err error) bool {
 	return !isOurs(err) && (errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// wantsBackOff reports whether the responder should be left alone for a while.
-func wantsBackOff(err error) bool {
+// CountsAgainstHost reports whether the host should be left alone for a while: the network
+// failed, or it answered with 429, with 5xx, or with an error that has a method Retryable and
+// says true there.
+func CountsAgainstHost(err error) bool {
 	var status HTTPStatusError
-	var refused ResponderStatusError
+	var refused interface{ Retryable() bool }
 	switch {
-	case isTransportFailure(err):
+	case isNetwork(err):
 		return true
 	case errors.As(err, &status):
 		return status.Status >= 500 || status.Status == 429
@@ -128,15 +102,43 @@ func wantsBackOff(err error) bool {
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
 // refused before anything was sent, or this process or machine had nothing left to do it with.
 func isOurs(err error) bool {
-	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrArgument) || isExhausted(err)
+	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrRequest) || IsExhausted(err)
 }
 
-// isExhausted reports a lack of descriptors or memory.
-func isExhausted(err error) bool {
+// IsExhausted reports a lack of descriptors or memory of our own.
+func IsExhausted(err error) bool {
 	for _, own := range []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
 		if errors.Is(err, own) {
 			return true
 		}
 	}
 	return false
+}
+
+func retryAfterOf(err error) time.Duration {
+	var status HTTPStatusError
+	errors.As(err, &status)
+	return status.RetryAfter
+}
+
+// HostOf is the host and port of a URL, as outages name it.
+func HostOf(address string) string {
+	label, _, err := hostOf(address)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return label
+}
+
+func hostOf(address string) (label, origin string, err error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "", "", ErrBlockedURL
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	label = strings.ToLower(u.Hostname()) + ":" + port
+	return label, u.Scheme + "://" + label, nil
 }

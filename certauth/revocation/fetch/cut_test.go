@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // finding S10: Go 1.27 reads up to 256 KiB more when a body is closed that was not read to
@@ -36,21 +36,21 @@ func TestFetch_AnswerThatIsCutShortIsReadNoFurther(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		answer  http.HandlerFunc
-		request func(string) revocation.Request
+		request func(string) fetch.Request
 		why     error
 		body    int64 // how much of the body may be read
 	}{
-		{"an announced length over the bound", header("Content-Length", "204800", http.StatusOK), forOCSP, revocation.ErrTooLarge, 0},
-		{"chunks over the bound", header("A", "b", http.StatusOK), forOCSP, revocation.ErrTooLarge, maxBytes + 1},
-		{"an error page", header("A", "b", http.StatusInternalServerError), forOCSP, revocation.ErrHTTPStatus, 0},
-		{"an error page with its length", header("Content-Length", "204800", http.StatusNotFound), forCRL, revocation.ErrHTTPStatus, 0},
+		{"an announced length over the bound", header("Content-Length", "204800", http.StatusOK), forOCSP, fetch.ErrTooLarge, 0},
+		{"chunks over the bound", header("A", "b", http.StatusOK), forOCSP, fetch.ErrTooLarge, maxBytes + 1},
+		{"an error page", header("A", "b", http.StatusInternalServerError), forOCSP, fetch.ErrHTTPStatus, 0},
+		{"an error page with its length", header("Content-Length", "204800", http.StatusNotFound), forCRL, fetch.ErrHTTPStatus, 0},
 		{
-			"an error page in answer to a POST", header("A", "b", http.StatusBadRequest), func(raw string) revocation.Request { return post(raw, "x") },
-			revocation.ErrHTTPStatus, 0,
+			"an error page in answer to a POST", header("A", "b", http.StatusBadRequest), func(raw string) fetch.Request { return post(raw, "x") },
+			fetch.ErrHTTPStatus, 0,
 		},
-		{"a redirect that is not followed", header("Location", "http://127.0.0.1/", http.StatusFound), forOCSP, revocation.ErrRedirect, 0},
-		{"a redirect to what is blocked", header("Location", "ftp://127.0.0.1/", http.StatusFound), forCRL, revocation.ErrRedirect, 0},
-		{"a coding that is not undone", header("Content-Encoding", "gzip", http.StatusOK), forCRL, revocation.ErrMalformed, 0},
+		{"a redirect that is not followed", header("Location", "http://127.0.0.1/", http.StatusFound), forOCSP, fetch.ErrRedirect, 0},
+		{"a redirect to what is blocked", header("Location", "ftp://127.0.0.1/", http.StatusFound), forCRL, fetch.ErrRedirect, 0},
+		{"a coding that is not undone", header("Content-Encoding", "gzip", http.StatusOK), forCRL, fetch.ErrEncoding, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server := serve(t, c.answer)
@@ -83,7 +83,7 @@ func TestFetch_AnswerThatIsCutShortIsReadNoFurther(t *testing.T) {
 		server := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxBytes)) })
 		f := newFetcher(t, reaching(t, server.URL))
 		var connections atomic.Int64
-		revocation.WrapConnections(f, func(conn net.Conn) net.Conn {
+		fetch.WrapConnections(f, func(conn net.Conn) net.Conn {
 			connections.Add(1)
 			return conn
 		})

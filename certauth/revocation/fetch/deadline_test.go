@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"bufio"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // short is the deadline of fetches that are meant to miss it.
@@ -41,9 +41,9 @@ func within(t testing.TB, limit time.Duration, run func()) {
 }
 
 // timesOut demands that a deadline of the fetcher itself ends the fetch.
-func timesOut(t testing.TB, f revocation.Fetcher, r revocation.Request) {
+func timesOut(t testing.TB, f fetch.Fetcher, r fetch.Request) {
 	t.Helper()
-	err := refused(t, f, r, revocation.ErrTimeout)
+	err := refused(t, f, r, fetch.ErrTimeout)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "that is for the caller's deadline")
 }
 
@@ -89,7 +89,7 @@ func TestRevocation_HangingResponderIsCutOff(t *testing.T) {
 			o := reaching(t, raw)
 			o.OCSPTimeout, o.CRLTimeout = short, 2*short
 			f := newFetcher(t, o)
-			for _, r := range []revocation.Request{forOCSP(raw), post(raw, "request"), forCRL(raw)} {
+			for _, r := range []fetch.Request{forOCSP(raw), post(raw, "request"), forCRL(raw)} {
 				within(t, patience, func() { timesOut(t, f, r) })
 			}
 		})
@@ -106,7 +106,7 @@ func TestRevocation_HangingResponderIsCutOff(t *testing.T) {
 		o := reaching(t, server.URL)
 		o.CRLTimeout = 10 * short
 		f := newFetcher(t, o)
-		within(t, patience, func() { refused(t, f, forCRL(server.URL), revocation.ErrTimeout) })
+		within(t, patience, func() { refused(t, f, forCRL(server.URL), fetch.ErrTimeout) })
 		assert.EqualValues(t, 3, served.Load())
 	})
 }
@@ -134,7 +134,7 @@ func TestFetch_PartsAreCutOffBeforeTheWhole(t *testing.T) {
 		t.Run("59: headers, after 2 s", func(t *testing.T) {
 			t.Parallel()
 			raw := serveRaw(t, func(conn *net.TCPConn) { gone(conn) })
-			f, err := revocation.NewHTTPFetcher(reaching(t, raw))
+			f, err := fetch.NewHTTPFetcher(reaching(t, raw))
 			require.NoError(t, err)
 			within(t, patience, func() { timesOut(t, f, forCRL(raw)) })
 			assert.NoError(t, f.Close())
@@ -145,7 +145,7 @@ func TestFetch_PartsAreCutOffBeforeTheWhole(t *testing.T) {
 			require.NoError(t, err)
 			t.Cleanup(func() { listener.Close() })
 			raw := "https://" + listener.Addr().String()
-			f, err := revocation.NewHTTPFetcher(reaching(t, raw))
+			f, err := fetch.NewHTTPFetcher(reaching(t, raw))
 			require.NoError(t, err)
 			within(t, patience, func() { timesOut(t, f, forCRL(raw)) }) // the kernel has accepted
 			assert.NoError(t, f.Close())
@@ -155,7 +155,7 @@ func TestFetch_PartsAreCutOffBeforeTheWhole(t *testing.T) {
 			silent, err := net.ListenPacket("udp", "127.0.0.1:0")
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = silent.Close() })
-			f, err := revocation.NewHTTPFetcher(revocation.HTTPOptions{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			f, err := fetch.NewHTTPFetcher(fetch.HTTPOptions{Resolver: &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return (&net.Dialer{}).DialContext(ctx, "udp", silent.LocalAddr().String())
 			}}})
 			require.NoError(t, err)
@@ -187,16 +187,16 @@ func TestFetch_CallersContextEndsIt(t *testing.T) {
 		}()
 		response, err := f.Fetch(ctx, forCRL(raw))
 		assert.ErrorIs(t, err, context.Canceled)
-		assert.ErrorIs(t, err, revocation.ErrTransport)
-		assert.NotErrorIs(t, err, revocation.ErrTimeout)
-		assert.Equal(t, revocation.Response{}, response)
+		assert.ErrorIs(t, err, fetch.ErrTransport)
+		assert.NotErrorIs(t, err, fetch.ErrTimeout)
+		assert.Equal(t, fetch.Response{}, response)
 	})
 	t.Run("its deadline is earlier", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), short)
 		defer cancel()
 		_, err := f.Fetch(ctx, forCRL(raw))
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.ErrorIs(t, err, revocation.ErrTimeout)
+		assert.ErrorIs(t, err, fetch.ErrTimeout)
 	})
 	t.Run("over before it begins", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -214,37 +214,37 @@ func TestFetch_BrokenConnectionIsNoAnswer(t *testing.T) {
 		want   error
 		body   string
 	}{
-		{"64: reset", func(conn *net.TCPConn) { _ = conn.SetLinger(0) }, revocation.ErrTransport, ""},
-		{"64: closed without an answer", func(*net.TCPConn) {}, revocation.ErrTransport, ""},
+		{"64: reset", func(conn *net.TCPConn) { _ = conn.SetLinger(0) }, fetch.ErrTransport, ""},
+		{"64: closed without an answer", func(*net.TCPConn) {}, fetch.ErrTransport, ""},
 		{"64: half closed without an answer", func(conn *net.TCPConn) {
 			_ = conn.CloseWrite()
 			gone(conn)
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"64: half closed within the body", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 			_ = conn.CloseWrite()
 			gone(conn)
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"64: reset within the body", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 			_ = conn.SetLinger(0)
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"64: chunks without the last", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"64: a length that is too short cuts the body", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nhalf and half")
 		}, nil, "half"},
 		{"64: two lengths", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nhalf")
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"64: a negative length", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nhalf")
-		}, revocation.ErrTransport, ""},
-		{"64: no HTTP", func(conn *net.TCPConn) { send(conn, "220 smtp.example ready\r\n") }, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
+		{"64: no HTTP", func(conn *net.TCPConn) { send(conn, "220 smtp.example ready\r\n") }, fetch.ErrTransport, ""},
 		{"64: a header that is none", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.1 200 OK\r\nno colon\r\n\r\n")
-		}, revocation.ErrTransport, ""},
+		}, fetch.ErrTransport, ""},
 		{"a body until the end of the connection is whole", func(conn *net.TCPConn) {
 			send(conn, "HTTP/1.0 200 OK\r\n\r\nwhole")
 		}, nil, "whole"},
@@ -254,7 +254,7 @@ func TestFetch_BrokenConnectionIsNoAnswer(t *testing.T) {
 			f := newFetcher(t, reaching(t, raw))
 			if c.want != nil {
 				err := refused(t, f, forOCSP(raw), c.want)
-				assert.NotErrorIs(t, err, revocation.ErrTimeout)
+				assert.NotErrorIs(t, err, fetch.ErrTimeout)
 				return
 			}
 			response, err := f.Fetch(t.Context(), forOCSP(raw))
@@ -268,14 +268,14 @@ func TestFetch_BrokenConnectionIsNoAnswer(t *testing.T) {
 		raw := "http://" + listener.Addr().String()
 		listener.Close()
 		f := newFetcher(t, reaching(t, raw))
-		err = refused(t, f, forOCSP(raw), revocation.ErrTransport)
+		err = refused(t, f, forOCSP(raw), fetch.ErrTransport)
 		var operation *net.OpError
 		assert.ErrorAs(t, err, &operation, "the cause is kept")
 	})
 	t.Run("64: TLS where none is spoken", func(t *testing.T) {
 		raw := serveRaw(t, func(*net.TCPConn) {})
 		f := newFetcher(t, reaching(t, raw))
-		refused(t, f, forOCSP("https"+raw[len("http"):]), revocation.ErrTransport)
+		refused(t, f, forOCSP("https"+raw[len("http"):]), fetch.ErrTransport)
 	})
 }
 
@@ -330,7 +330,7 @@ func TestFetch_TLS(t *testing.T) {
 	})
 	t.Run("an unknown authority", func(t *testing.T) {
 		f := newFetcher(t, reaching(t, secure.URL))
-		err := refused(t, f, forOCSP(secure.URL), revocation.ErrTransport)
+		err := refused(t, f, forOCSP(secure.URL), fetch.ErrTransport)
 		var verification *tls.CertificateVerificationError
 		assert.ErrorAs(t, err, &verification)
 	})
@@ -338,12 +338,12 @@ func TestFetch_TLS(t *testing.T) {
 		o := reaching(t, secure.URL)
 		o.RootCAs, o.Resolver = poolOf(secure), names{"responder.test": {{"127.0.0.1"}}}.resolver(t)
 		f := newFetcher(t, o)
-		refused(t, f, forOCSP(fmt.Sprintf("https://responder.test:%d/", portOf(t, secure.URL))), revocation.ErrTransport)
+		refused(t, f, forOCSP(fmt.Sprintf("https://responder.test:%d/", portOf(t, secure.URL))), fetch.ErrTransport)
 	})
 	t.Run("TLS 1.1", func(t *testing.T) {
 		o := reaching(t, old.URL)
 		o.RootCAs = poolOf(old)
 		f := newFetcher(t, o)
-		refused(t, f, forOCSP(old.URL), revocation.ErrTransport)
+		refused(t, f, forOCSP(old.URL), fetch.ErrTransport)
 	})
 }

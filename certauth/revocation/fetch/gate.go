@@ -1,13 +1,89 @@
-package revocation
+package fetch
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
+	"hash/maphash"
+	"sync"
 	"time"
 )
+
+const (
+	maxFetches        = 8    // at once, for one partner
+	maxFetchesPerHost = 4    // of these, at one host
+	maxFetchQueue     = 1024 // of one partner
+	maxHosts          = 1024 // of one partner that are remembered; idle ones that work are forgotten first
+)
+
+// Gate bounds how much is fetched at once and leaves alone what fails, for each partner apart.
+type Gate struct {
+	now  func() time.Time
+	seed maphash.Seed
+	tell func(context.Context, Outage)
+}
+
+// Outage is the beginning or the end of a time in which a host does not answer one partner's
+// fetches.
+type Outage struct {
+	Host    string // with its port
+	Partner string
+	Since   time.Time // the first failure
+	Over    bool
+	Refused int   // how many fetches were not made, when it is over
+	Err     error // the first failure, when it begins
+}
+
+// NewGate makes a Gate. tell is told when an outage begins and when it ends, never under a lock.
+func NewGate(now func() time.Time, tell func(context.Context, Outage)) *Gate {
+	return &Gate{now: now, seed: maphash.MakeSeed(), tell: tell}
+}
+
+// Partner is the unit that has places to fetch in: nothing in it is shared with another one, so
+// none can use up what another one needs. What is known against a host is known for one partner,
+// too: another one may write the URL of a responder that is not its own into its certificates,
+// and what that answers to questions that are none of its business says nothing about it.
+type Partner struct {
+	gate *Gate
+	name string
+
+	places chan struct{}
+
+	mu      sync.Mutex
+	waiting int
+	hosts   map[string]*host
+	paths   map[string]*outage // by URL
+}
+
+// NewPartner makes a partner. name is for people.
+func (g *Gate) NewPartner(name string) *Partner {
+	return &Partner{gate: g, name: name, places: make(chan struct{}, maxFetches), hosts: map[string]*host{}, paths: map[string]*outage{}}
+}
+
+// LeftAlone names the hosts that are not asked for a while, after failures in a row.
+func (p *Partner) LeftAlone() (names []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hosts {
+		if h.isOpen() {
+			names = append(names, h.label)
+		}
+	}
+	return names
+}
+
+// EndPauses lets every host be asked again now, by one until it has answered.
+func (p *Partner) EndPauses() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range p.hosts {
+		h.failures = min(h.failures, breakerOpensAfter-1)
+		h.until = time.Time{}
+	}
+	for _, o := range p.paths {
+		o.until = time.Time{}
+	}
+}
 
 // host is one host, port and scheme that a partner's evidence is fetched from.
 type host struct {
@@ -16,46 +92,34 @@ type host struct {
 	slots  chan struct{}
 	inside int
 
-	trouble *trouble // nil while it works
+	told *Outage // nil while it works
+	// byNetwork says that the network failed, and not only what the host answered.
+	byNetwork bool
 }
 
-// trouble is an outage as an operator sees it: of a host, from the first failure that counts
-// until it answers again.
-type trouble struct {
-	since       time.Time
-	refused     int // how many fetches were not made
-	isTransport bool
-}
+func (h *host) isOpen() bool { return h.failures >= breakerOpensAfter }
 
-func (h *host) open() bool { return h.failures >= breakerOpensAfter }
-
-// pass is the right to fetch once.
-type pass struct {
-	partner *partner
+// Pass is the right to fetch from one URL, until Leave.
+type Pass struct {
+	partner *Partner
 	host    *host
 	path    *outage
 	address string
 	probing *outage // what it tries again after a pause, nil if it does not
-	held    bool    // a place
 
 	hostRound, pathRound int
 }
 
-// enter waits for a place within ctx, and refuses at once where the responder is left alone.
-// When a pause is over, one asks: until its answer is there the others wait, or are refused if
-// the host has failed many times in a row.
-//
-// What is known against a host is known for one partner: another one may write the URL of a
-// responder that is not its own into its certificates, and what that answers to questions that
-// are none of its business says nothing about it.
-func (p *partner) enter(ctx context.Context, address string) (*pass, error) {
-	label, err := hostOf(address)
+// Enter waits for a place within ctx, and refuses at once where the host is left alone. When a
+// pause is over, one asks: until its answer is there the others wait, or are refused if the host
+// has failed many times in a row.
+func (p *Partner) Enter(ctx context.Context, address string) (*Pass, error) {
+	label, origin, err := hostOf(address)
 	if err != nil {
 		return nil, err
 	}
-	scheme, _, _ := strings.Cut(address, ":")
 	for {
-		one, under, err := p.admit(strings.ToLower(scheme)+"://"+label, label, address)
+		one, under, err := p.admit(origin, label, address)
 		switch {
 		case err != nil:
 			return nil, err
@@ -67,48 +131,48 @@ func (p *partner) enter(ctx context.Context, address string) (*pass, error) {
 				return nil, fmt.Errorf("%w: %s is being tried again: %w", ErrTimeout, label, ctx.Err())
 			}
 		}
-		if err := one.resume(ctx); err != nil {
-			one.abandon()
+		if err := one.takePlace(ctx); err != nil {
+			one.exit()
 			return nil, err
 		}
 		if err := one.stillAdmitted(); err != nil {
-			one.rest()
-			one.abandon()
+			one.givePlace()
+			one.exit()
 			return nil, err
 		}
 		return one, nil
 	}
 }
 
-func (p *partner) admit(name, label, address string) (*pass, <-chan struct{}, error) {
+func (p *Partner) admit(origin, label, address string) (*Pass, <-chan struct{}, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.gate.now()
-	h := p.hosts[name]
+	h := p.hosts[origin]
 	if h == nil {
-		p.forgetHost(now)
+		forgetOne(p.hosts, now, func(h *host) (*outage, bool) { return &h.outage, h.inside > 0 })
 		h = &host{label: label, slots: make(chan struct{}, maxFetchesPerHost)}
-		p.hosts[name] = h
+		p.hosts[origin] = h
 	}
 	path := p.paths[address]
 	if path == nil {
-		p.forgetPath(now)
+		forgetOne(p.paths, now, func(o *outage) (*outage, bool) { return o, o.probe != nil })
 		path = &outage{}
 		p.paths[address] = path
 	}
-	one := &pass{partner: p, host: h, path: path, address: address, hostRound: h.round, pathRound: path.round}
+	one := &Pass{partner: p, host: h, path: path, address: address, hostRound: h.round, pathRound: path.round}
 	tried := path
-	if h.open() {
+	if h.isOpen() {
 		tried = &h.outage
 	}
 	if tried.failures > 0 {
-		if resting(tried.until, now) || tried.probe != nil && h.open() {
+		if isResting(tried.until, now) || tried.probe != nil && h.isOpen() {
 			return nil, nil, one.refusal(tried)
 		}
-		under, mine := tried.begin()
-		if !mine {
-			return nil, under, nil
+		if tried.probe != nil {
+			return nil, tried.probe, nil
 		}
+		tried.probe = make(chan struct{})
 		one.probing = tried
 	}
 	h.inside++
@@ -116,20 +180,19 @@ func (p *partner) admit(name, label, address string) (*pass, <-chan struct{}, er
 }
 
 // refusal counts who is not let through, under the lock.
-func (p *pass) refusal(because *outage) error {
-	if t := p.host.trouble; t != nil {
-		t.refused++
+func (p *Pass) refusal(because *outage) error {
+	if p.host.told != nil {
+		p.host.told.Refused++
 	}
 	why := "backing off"
-	if p.host.open() {
+	if p.host.isOpen() {
 		why = fmt.Sprintf("%d failures in a row", p.host.failures)
 	}
-	return &breakerError{host: p.host.label, why: why, until: because.until, since: because.since}
+	return &LeftAloneError{host: p.host.label, why: why, Until: because.until, since: because.since}
 }
 
-// stillAdmitted looks again after the wait for a place: the responder may have failed in the
-// meantime.
-func (p *pass) stillAdmitted() error {
+// stillAdmitted looks again after the wait for a place: the host may have failed meanwhile.
+func (p *Pass) stillAdmitted() error {
 	if p.probing != nil {
 		return nil
 	}
@@ -137,19 +200,16 @@ func (p *pass) stillAdmitted() error {
 	defer p.partner.mu.Unlock()
 	now := p.partner.gate.now()
 	for _, o := range []*outage{&p.host.outage, p.path} {
-		if o.failures > 0 && resting(o.until, now) {
+		if o.failures > 0 && isResting(o.until, now) {
 			return p.refusal(o)
 		}
 	}
 	return nil
 }
 
-// resume waits for a place unless the pass has one: first for one of the partner, then for one
-// at the host.
-func (p *pass) resume(ctx context.Context) error {
-	if p.held {
-		return nil
-	}
+// takePlace waits for a place at the host and then for one of the partner: who waits for a slow
+// host holds no place that another host could use.
+func (p *Pass) takePlace(ctx context.Context) error {
 	by := p.partner
 	by.mu.Lock()
 	full := by.waiting >= maxFetchQueue
@@ -165,7 +225,6 @@ func (p *pass) resume(ctx context.Context) error {
 		by.waiting--
 		by.mu.Unlock()
 	}()
-	// The host first: who waits for a slow one holds no place that another host could use.
 	select {
 	case p.host.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -173,7 +232,6 @@ func (p *pass) resume(ctx context.Context) error {
 	}
 	select {
 	case by.places <- struct{}{}:
-		p.held = true
 		return nil
 	case <-ctx.Done():
 		<-p.host.slots
@@ -181,164 +239,85 @@ func (p *pass) resume(ctx context.Context) error {
 	}
 }
 
-// rest gives the place back, if there is one, and keeps the rest.
-func (p *pass) rest() {
-	if p.held {
-		p.held = false
-		<-p.host.slots
-		<-p.partner.places
-	}
+func (p *Pass) givePlace() {
+	<-p.host.slots
+	<-p.partner.places
 }
 
-// arrived says that the host answers, whatever the answer is worth.
-func (p *pass) arrived(ctx context.Context) {
-	p.rest()
+// exit ends a probe, if this is one, and lets the host be forgotten.
+func (p *Pass) exit() {
 	p.partner.mu.Lock()
-	changes := p.answers()
-	p.partner.mu.Unlock()
-	p.tell(ctx, changes)
-}
-
-// answers ends what is known against the host, under the lock.
-func (p *pass) answers() (changes []outageChange) {
-	wasOpen := p.host.open()
-	p.host.works()
-	if p.probing == &p.host.outage {
-		p.host.end()
-		p.probing = nil
-	}
-	if wasOpen {
-		changes = append(changes, p.change(nil, true, true))
-	}
-	if t := p.host.trouble; t != nil && t.isTransport {
-		changes = append(changes, p.change(nil, false, true))
-		p.host.trouble = nil
-	}
-	return changes
-}
-
-func (p *pass) change(err error, isBreaker, over bool) outageChange {
-	c := outageChange{host: p.host.label, partner: p.partner.name, isBreaker: isBreaker, over: over, err: err}
-	if t := p.host.trouble; t != nil {
-		c.since, c.refused = t.since, t.refused
-	}
-	return c
-}
-
-func (p *pass) tell(ctx context.Context, changes []outageChange) {
-	for _, c := range changes {
-		p.partner.gate.tell(ctx, c)
+	defer p.partner.mu.Unlock()
+	p.host.inside--
+	if p.probing != nil {
+		close(p.probing.probe)
+		p.probing.probe = nil
 	}
 }
 
-// leave gives the place back and says how it went. Only what the network or the responder
+// Leave gives the place back and says how the fetch went. Only what the network or the responder
 // itself failed at counts against them; an answer that is wrong is looked at elsewhere.
-func (p *pass) leave(ctx context.Context, err error, retryAfter time.Duration) {
-	defer p.rest() // when the failure is known: who gets the place looks at that
+func (p *Pass) Leave(ctx context.Context, err error) {
 	p.partner.mu.Lock()
-	var changes []outageChange
+	var change *Outage
 	if ctx.Err() == nil && !errors.Is(err, context.Canceled) && !isOurs(err) { // else it says nothing about the host
-		changes = p.settle(p.partner.gate.now(), err, retryAfter)
+		change = p.settle(p.partner.gate.now(), err)
 	}
-	p.exit()
 	p.partner.mu.Unlock()
-	p.tell(ctx, changes)
+	p.exit()
+	p.givePlace() // when the failure is known: who gets the place looks at that
+	if change != nil {
+		p.partner.gate.tell(ctx, *change)
+	}
 }
 
-func (p *pass) settle(now time.Time, err error, retryAfter time.Duration) (changes []outageChange) {
+func (p *Pass) settle(now time.Time, err error) (change *Outage) {
 	h, g := p.host, p.partner.gate
-	if !isTransportFailure(err) {
-		changes = p.answers()
+	if !isNetwork(err) {
+		h.works()
 	}
-	if !wantsBackOff(err) {
-		failed := p.path.failures > 0
-		p.path.works()
-		if failed && h.trouble != nil {
-			changes = append(changes, p.change(nil, false, true))
-			h.trouble = nil
+	if !CountsAgainstHost(err) {
+		if change = h.told; change != nil && (h.byNetwork || p.path.failures > 0) {
+			change.Over, change.Err = true, nil
+			h.told, h.byNetwork = nil, false
+		} else {
+			change = nil // another URL of the host fails, and this one never did
 		}
-		return changes
+		p.path.works()
+		return change
 	}
-	if h.trouble == nil {
-		h.trouble = &trouble{since: now}
-		changes = append(changes, p.change(err, false, false))
+	if h.told == nil {
+		h.told = &Outage{Host: h.label, Partner: p.partner.name, Since: now, Err: err}
+		began := *h.told
+		change = &began
 	}
-	if isTransportFailure(err) {
-		h.trouble.isTransport = true
-		if h.fail(p.hostRound, now) && h.open() {
+	if isNetwork(err) {
+		h.byNetwork = true
+		if h.fail(p.hostRound, now) && h.isOpen() {
 			h.until = now.Add(g.pause(h.label, h.failures-breakerOpensAfter+1))
-			if h.failures == breakerOpensAfter {
-				changes = append(changes, p.change(err, true, false))
-			}
 		}
 	}
 	if p.path.fail(p.pathRound, now) {
-		p.path.until = now.Add(max(g.pause(p.address, p.path.failures), min(retryAfter, backOffMost)))
+		p.path.until = now.Add(max(g.pause(p.address, p.path.failures), min(retryAfterOf(err), backOffMost)))
 	}
-	return changes
+	return change
 }
 
-// exit undoes admit, under the lock.
-func (p *pass) exit() {
-	p.host.inside--
-	if p.probing != nil {
-		p.probing.end()
-		p.probing = nil
-	}
-}
-
-// abandon gives back a place that was never had.
-func (p *pass) abandon() {
-	p.partner.mu.Lock()
-	defer p.partner.mu.Unlock()
-	p.exit()
-}
-
-// hostOf is the host and port that a breaker is for.
-func hostOf(address string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" {
-		return "", ErrBlockedURL
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return strings.ToLower(u.Hostname()) + ":" + port, nil
-}
-
-// forgetHost makes room for one more host.
-func (p *partner) forgetHost(now time.Time) {
-	if len(p.hosts) < maxHosts {
+// forgetOne makes room for one more: of those that nobody uses, one that works or may be asked.
+func forgetOne[T any](all map[string]T, now time.Time, look func(T) (*outage, bool)) {
+	if len(all) < maxHosts {
 		return
 	}
 	victim := ""
-	for name, h := range p.hosts {
-		if h.inside > 0 {
+	for name, one := range all {
+		o, isUsed := look(one)
+		if isUsed {
 			continue
 		}
 		victim = name
-		if h.failures == 0 || !resting(h.until, now) {
+		if o.failures == 0 || !isResting(o.until, now) {
 			break
 		}
 	}
-	delete(p.hosts, victim)
-}
-
-// forgetPath makes room for one more URL.
-func (p *partner) forgetPath(now time.Time) {
-	if len(p.paths) < maxHosts {
-		return
-	}
-	victim := ""
-	for address, o := range p.paths {
-		if o.probe != nil {
-			continue
-		}
-		victim = address
-		if o.failures == 0 || !resting(o.until, now) {
-			break
-		}
-	}
-	delete(p.paths, victim)
+	delete(all, victim)
 }

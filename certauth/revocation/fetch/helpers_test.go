@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // patience is far more than anything here takes, and far less than the fetcher's longest
@@ -34,9 +34,9 @@ var watched sync.Map
 
 // newFetcher makes a fetcher. At the end of the test, when all of its fetchers are closed,
 // no goroutine of them is left.
-func newFetcher(t testing.TB, o revocation.HTTPOptions) *revocation.HTTPFetcher {
+func newFetcher(t testing.TB, o fetch.HTTPOptions) *fetch.HTTPFetcher {
 	t.Helper()
-	f, err := revocation.NewHTTPFetcher(o)
+	f, err := fetch.NewHTTPFetcher(o)
 	require.NoError(t, err)
 	if _, again := watched.LoadOrStore(t, true); !again {
 		t.Cleanup(func() {
@@ -181,36 +181,36 @@ func nets(list ...string) []netip.Prefix {
 }
 
 // reaching are options by which the URL of a certificate may lead to a server of ours.
-func reaching(t testing.TB, raw string) revocation.HTTPOptions {
+func reaching(t testing.TB, raw string) fetch.HTTPOptions {
 	t.Helper()
-	return revocation.HTTPOptions{AllowNets: nets("127.0.0.1/32"), AllowPorts: []int{portOf(t, raw)}}
+	return fetch.HTTPOptions{AllowNets: nets("127.0.0.1/32"), AllowPorts: []int{portOf(t, raw)}}
 }
 
-func forOCSP(raw string) revocation.Request {
-	return revocation.Request{Kind: revocation.SourceOCSP, Method: http.MethodGet, URL: raw, MaxBytes: maxBytes}
+func forOCSP(raw string) fetch.Request {
+	return fetch.Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: raw, MaxBytes: maxBytes}
 }
 
-func post(raw, body string) revocation.Request {
-	return revocation.Request{Kind: revocation.SourceOCSP, Method: http.MethodPost, URL: raw, Body: []byte(body), MaxBytes: maxBytes}
+func post(raw, body string) fetch.Request {
+	return fetch.Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: raw, Body: []byte(body), MaxBytes: maxBytes}
 }
 
-func forCRL(raw string) revocation.Request {
-	return revocation.Request{Kind: revocation.SourceCRL, Method: http.MethodGet, URL: raw, MaxBytes: maxBytes}
+func forCRL(raw string) fetch.Request {
+	return fetch.Request{Kind: fetch.CRL, Method: http.MethodGet, URL: raw, MaxBytes: maxBytes}
 }
 
 // configured is the request for a URL that the operator wrote.
-func configured(r revocation.Request) revocation.Request {
+func configured(r fetch.Request) fetch.Request {
 	r.Configured = true
 	return r
 }
 
 // refused demands an error of the classes and an empty response within a time that no
 // deadline of the fetcher's defaults explains, and a text that tells nothing of the URL.
-func refused(t testing.TB, f revocation.Fetcher, r revocation.Request, classes ...error) error {
+func refused(t testing.TB, f fetch.Fetcher, r fetch.Request, classes ...error) error {
 	t.Helper()
 	response, err := f.Fetch(t.Context(), r)
 	require.Error(t, err, "%.100s", r.URL)
-	assert.Equal(t, revocation.Response{}, response)
+	assert.Equal(t, fetch.Response{}, response)
 	for _, class := range classes {
 		assert.ErrorIs(t, err, class, "%.100s", r.URL)
 	}

@@ -1,4 +1,4 @@
-package revocation
+package fetch
 
 import (
 	"context"
@@ -35,7 +35,7 @@ const (
 //     https to http ([ErrRedirect]);
 //   - a deadline for the whole fetch, and shorter ones for its parts ([ErrTimeout]);
 //   - a bound on headers and body, compressed bodies refused ([ErrTooLarge],
-//     [ErrMalformed]);
+//     [ErrEncoding]);
 //   - status 200, or 304 where it was asked for ([ErrHTTPStatus]).
 //
 // A URL that the operator configured may also lead to private and loopback addresses and
@@ -118,7 +118,7 @@ func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Tra
 }
 
 // Fetch implements [Fetcher]. Errors are found by errors.Is under the sentinels that the
-// type names; ErrTransport is everything that broke, ErrArgument a request that cannot be
+// type names; ErrTransport is everything that broke, ErrRequest a request that cannot be
 // made. If ctx ends, its error is found as well; the deadlines of the fetcher itself are
 // ErrTimeout alone. A redirect to a URL that is blocked is ErrRedirect and what blocked it.
 //
@@ -131,7 +131,7 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 		}
 	}()
 	if f == nil || f.guard == nil {
-		return Response{}, refuse(ErrArgument, "HTTPFetcher was not made by NewHTTPFetcher")
+		return Response{}, refuse(ErrRequest, "HTTPFetcher was not made by NewHTTPFetcher")
 	}
 	if err := checkRequest(ctx, r); err != nil {
 		return Response{}, err
@@ -142,7 +142,7 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 		return Response{}, located(kind, err)
 	}
 	timeout, redirects := f.options.OCSPTimeout, f.options.OCSPRedirects
-	if r.Kind == SourceCRL {
+	if r.Kind == CRL {
 		timeout, redirects = f.options.CRLTimeout, crlRedirects
 	}
 	own, cancel := context.WithTimeout(ctx, timeout)
@@ -167,17 +167,17 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 func checkRequest(ctx context.Context, r Request) error {
 	switch {
 	case ctx == nil:
-		return refuse(ErrArgument, "no context")
-	case r.Kind != SourceOCSP && r.Kind != SourceCRL:
-		return refuse(ErrArgument, "Kind %d", r.Kind)
+		return refuse(ErrRequest, "no context")
+	case r.Kind != OCSP && r.Kind != CRL:
+		return refuse(ErrRequest, "Kind %d", r.Kind)
 	case r.Method != http.MethodGet && r.Method != http.MethodPost:
-		return refuse(ErrArgument, "Method is neither GET nor POST")
-	case r.Kind == SourceCRL && r.Method != http.MethodGet:
-		return refuse(ErrArgument, "Method %s for a CRL", r.Method)
+		return refuse(ErrRequest, "Method is neither GET nor POST")
+	case r.Kind == CRL && r.Method != http.MethodGet:
+		return refuse(ErrRequest, "Method %s for a CRL", r.Method)
 	case r.Method == http.MethodGet && len(r.Body) > 0:
-		return refuse(ErrArgument, "GET with a body")
+		return refuse(ErrRequest, "GET with a body")
 	case r.MaxBytes <= 0 || r.MaxBytes == math.MaxInt64:
-		return refuse(ErrArgument, "MaxBytes %d", r.MaxBytes)
+		return refuse(ErrRequest, "MaxBytes %d", r.MaxBytes)
 	}
 	return nil
 }

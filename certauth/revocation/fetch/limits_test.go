@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // readCounter counts what is read from the connections of a fetcher.
@@ -29,9 +29,9 @@ func (c readCounter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func countReads(f *revocation.HTTPFetcher) *atomic.Int64 {
+func countReads(f *fetch.HTTPFetcher) *atomic.Int64 {
 	var read atomic.Int64
-	revocation.WrapConnections(f, func(conn net.Conn) net.Conn { return readCounter{conn, &read} })
+	fetch.WrapConnections(f, func(conn net.Conn) net.Conn { return readCounter{conn, &read} })
 	return &read
 }
 
@@ -81,10 +81,10 @@ func TestRevocation_OversizedAnswerIsRefused(t *testing.T) {
 			server := serve(t, c.answer)
 			f := newFetcher(t, reaching(t, server.URL))
 			read := countReads(f)
-			refused(t, f, forOCSP(server.URL), revocation.ErrTooLarge)
+			refused(t, f, forOCSP(server.URL), fetch.ErrTooLarge)
 			assert.LessOrEqual(t, read.Load(), c.read+c.read/32+overhead) // chunks of 2 KiB have 7 bytes of framing each
 			read.Store(0)
-			refused(t, f, forCRL(server.URL), revocation.ErrTooLarge)
+			refused(t, f, forCRL(server.URL), fetch.ErrTooLarge)
 			assert.LessOrEqual(t, read.Load(), c.read+c.read/32+overhead)
 		})
 	}
@@ -113,7 +113,7 @@ func TestFetch_BodyIsBoundedToTheByte(t *testing.T) {
 			}
 			r := forOCSP(fmt.Sprintf("%s/%d", server.URL, limit+1))
 			r.MaxBytes = int64(limit)
-			refused(t, f, r, revocation.ErrTooLarge)
+			refused(t, f, r, fetch.ErrTooLarge)
 		}
 	}
 }
@@ -130,13 +130,13 @@ func TestFetch_CompressedBodyIsRefused(t *testing.T) {
 		encoding []string
 		want     error
 	}{
-		{"58: gzip", []string{"gzip"}, revocation.ErrMalformed},
-		{"58: deflate", []string{"deflate"}, revocation.ErrMalformed},
-		{"58: br", []string{"br"}, revocation.ErrMalformed},
-		{"58: upper case", []string{"GZIP"}, revocation.ErrMalformed},
-		{"58: after identity", []string{"identity", "gzip"}, revocation.ErrMalformed},
-		{"58: a list", []string{"identity, gzip"}, revocation.ErrMalformed},
-		{"58: what nobody knows", []string{"snappy"}, revocation.ErrMalformed},
+		{"58: gzip", []string{"gzip"}, fetch.ErrEncoding},
+		{"58: deflate", []string{"deflate"}, fetch.ErrEncoding},
+		{"58: br", []string{"br"}, fetch.ErrEncoding},
+		{"58: upper case", []string{"GZIP"}, fetch.ErrEncoding},
+		{"58: after identity", []string{"identity", "gzip"}, fetch.ErrEncoding},
+		{"58: a list", []string{"identity, gzip"}, fetch.ErrEncoding},
+		{"58: what nobody knows", []string{"snappy"}, fetch.ErrEncoding},
 		{"identity", []string{"identity"}, nil},
 		{"identity in upper case", []string{"Identity"}, nil},
 		{"empty", []string{""}, nil},
@@ -180,7 +180,7 @@ func TestFetch_HeadersAreBounded(t *testing.T) {
 			})
 			f := newFetcher(t, reaching(t, raw))
 			read := countReads(f)
-			refused(t, f, forOCSP(raw), revocation.ErrTooLarge)
+			refused(t, f, forOCSP(raw), fetch.ErrTooLarge)
 			assert.LessOrEqual(t, read.Load(), int64(8<<10+overhead))
 		})
 	}

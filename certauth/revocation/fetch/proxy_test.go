@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // Adversarial test 65: a proxy that the environment names would make the connection in
@@ -36,14 +36,14 @@ func TestFetch_EnvironmentNamesNoProxy(t *testing.T) {
 		return
 	}
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "answer") })
-	f := newFetcher(t, revocation.HTTPOptions{Resolver: names{"ocsp.example": {{"9.9.9.9"}}}.resolver(t)})
-	dialled := revocation.Divert(f, server.Listener.Addr().String())
-	for _, r := range []revocation.Request{forOCSP("http://ocsp.example/"), configured(forCRL("http://ocsp.example/"))} {
+	f := newFetcher(t, fetch.HTTPOptions{Resolver: names{"ocsp.example": {{"9.9.9.9"}}}.resolver(t)})
+	dialled := fetch.Divert(f, server.Listener.Addr().String())
+	for _, r := range []fetch.Request{forOCSP("http://ocsp.example/"), configured(forCRL("http://ocsp.example/"))} {
 		response, err := f.Fetch(t.Context(), r)
 		require.NoError(t, err)
 		assert.Equal(t, "answer", string(response.Body))
 	}
-	refused(t, f, forOCSP("https://ocsp.example/"), revocation.ErrTransport) // the server speaks no TLS
+	refused(t, f, forOCSP("https://ocsp.example/"), fetch.ErrTransport) // the server speaks no TLS
 	assert.Equal(t, []string{"9.9.9.9:80", "9.9.9.9:80", "9.9.9.9:443"}, dialled.Addresses())
 }
 
@@ -113,29 +113,29 @@ func TestFetch_ProxyIsAskedForJudgedHostsOnly(t *testing.T) {
 	}.resolver(t)
 	for _, c := range []struct {
 		name    string
-		request revocation.Request
+		request fetch.Request
 		asked   string // empty: refused
 		want    error
 	}{
 		{"a public name", forOCSP("http://public.example/a?b"), "GET http://public.example/a?b", nil},
 		{"a public address", forOCSP("http://9.9.9.9/"), "GET http://9.9.9.9/", nil},
-		{"a name with one private address of two", forOCSP("http://mixed.example/"), "", revocation.ErrBlockedAddress},
-		{"a name that is loopback over IPv6", forOCSP("http://six.example/"), "", revocation.ErrBlockedAddress},
-		{"a private name", forOCSP("http://private.example/"), "", revocation.ErrBlockedAddress},
-		{"a private name over TLS", forOCSP("https://private.example/"), "", revocation.ErrBlockedAddress},
+		{"a name with one private address of two", forOCSP("http://mixed.example/"), "", fetch.ErrBlockedAddress},
+		{"a name that is loopback over IPv6", forOCSP("http://six.example/"), "", fetch.ErrBlockedAddress},
+		{"a private name", forOCSP("http://private.example/"), "", fetch.ErrBlockedAddress},
+		{"a private name over TLS", forOCSP("https://private.example/"), "", fetch.ErrBlockedAddress},
 		{"a private name of AllowHosts", forOCSP("http://allowed.example/"), "GET http://allowed.example/", nil},
-		{"the metadata service", forOCSP("http://169.254.169.254/"), "", revocation.ErrBlockedAddress},
-		{"loopback in two parts", forOCSP("http://127.1/"), "", revocation.ErrBlockedAddress},
-		{"localhost", forOCSP("http://localhost/"), "", revocation.ErrBlockedAddress},
-		{"a name that does not exist", forOCSP("http://nobody.example/"), "", revocation.ErrTransport},
-		{"a name without addresses", forOCSP("http://nothing.example/"), "", revocation.ErrTransport},
+		{"the metadata service", forOCSP("http://169.254.169.254/"), "", fetch.ErrBlockedAddress},
+		{"loopback in two parts", forOCSP("http://127.1/"), "", fetch.ErrBlockedAddress},
+		{"localhost", forOCSP("http://localhost/"), "", fetch.ErrBlockedAddress},
+		{"a name that does not exist", forOCSP("http://nobody.example/"), "", fetch.ErrTransport},
+		{"a name without addresses", forOCSP("http://nothing.example/"), "", fetch.ErrTransport},
 		{"a configured name that the proxy alone knows", configured(forOCSP("http://nobody.example:8080/")), "GET http://nobody.example:8080/", nil},
 		{"a configured private address", configured(forOCSP("http://10.0.0.1/")), "GET http://10.0.0.1/", nil},
-		{"the metadata service, configured", configured(forOCSP("http://169.254.169.254/")), "", revocation.ErrBlockedAddress},
+		{"the metadata service, configured", configured(forOCSP("http://169.254.169.254/")), "", fetch.ErrBlockedAddress},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			proxy := newFakeProxy(t, "")
-			f := newFetcher(t, revocation.HTTPOptions{Proxy: proxy.url(t), AllowHosts: []string{"allowed.example"}, Resolver: resolver})
+			f := newFetcher(t, fetch.HTTPOptions{Proxy: proxy.url(t), AllowHosts: []string{"allowed.example"}, Resolver: resolver})
 			if c.asked == "" {
 				refused(t, f, c.request, c.want)
 				assert.Empty(t, proxy.requests())
@@ -151,8 +151,8 @@ func TestFetch_ProxyIsAskedForJudgedHostsOnly(t *testing.T) {
 
 func TestFetch_ProxyWithTheDefaultResolver(t *testing.T) {
 	proxy := newFakeProxy(t, "")
-	f := newFetcher(t, revocation.HTTPOptions{Proxy: proxy.url(t)})
-	refused(t, f, forOCSP("http://localhost/"), revocation.ErrBlockedAddress)
+	f := newFetcher(t, fetch.HTTPOptions{Proxy: proxy.url(t)})
+	refused(t, f, forOCSP("http://localhost/"), fetch.ErrBlockedAddress)
 	assert.Empty(t, proxy.requests())
 }
 
@@ -161,7 +161,7 @@ func TestFetch_ProxyTunnelsTLS(t *testing.T) {
 	proxy := newFakeProxy(t, secure.Listener.Addr().String())
 	address := proxy.url(t)
 	address.User = url.UserPassword("user", "secret")
-	f := newFetcher(t, revocation.HTTPOptions{Proxy: address, RootCAs: poolOf(secure), Resolver: names{"example.com": {{"9.9.9.9"}}}.resolver(t)})
+	f := newFetcher(t, fetch.HTTPOptions{Proxy: address, RootCAs: poolOf(secure), Resolver: names{"example.com": {{"9.9.9.9"}}}.resolver(t)})
 	address.User = nil // the options are copied
 	response, err := f.Fetch(t.Context(), forOCSP("https://example.com/"))
 	require.NoError(t, err)
@@ -176,10 +176,10 @@ func TestFetch_ProxyOnAnAddressOfThePlatformIsRefused(t *testing.T) {
 	for _, address := range []string{"http://169.254.169.254:3128", "http://168.63.129.16", "http://proxy.example"} {
 		u, err := url.Parse(address)
 		require.NoError(t, err)
-		f := newFetcher(t, revocation.HTTPOptions{Proxy: u, Resolver: names{"proxy.example": {{"169.254.1.1"}}}.resolver(t)})
-		dialled := revocation.Divert(f, "")
-		refused(t, f, forOCSP("http://9.9.9.9/"), revocation.ErrBlockedAddress)
-		refused(t, f, configured(forOCSP("http://9.9.9.9/")), revocation.ErrBlockedAddress)
+		f := newFetcher(t, fetch.HTTPOptions{Proxy: u, Resolver: names{"proxy.example": {{"169.254.1.1"}}}.resolver(t)})
+		dialled := fetch.Divert(f, "")
+		refused(t, f, forOCSP("http://9.9.9.9/"), fetch.ErrBlockedAddress)
+		refused(t, f, configured(forOCSP("http://9.9.9.9/")), fetch.ErrBlockedAddress)
 		assert.Empty(t, dialled.Addresses())
 	}
 }

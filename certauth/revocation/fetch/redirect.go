@@ -1,4 +1,4 @@
-package revocation
+package fetch
 
 import (
 	"bytes"
@@ -62,7 +62,7 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 		// connection which the responder has closed meanwhile is replaced.
 		h["Idempotency-Key"] = nil
 	}
-	if r.Kind == SourceOCSP {
+	if r.Kind == OCSP {
 		h.Set("Accept", "application/ocsp-response")
 		if r.Method == http.MethodPost {
 			h.Set("Content-Type", "application/ocsp-request")

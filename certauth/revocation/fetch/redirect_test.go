@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"crypto/x509"
@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // recorder keeps the requests that reach a server.
@@ -58,8 +58,8 @@ func redirecting(t *testing.T, status int, locations map[string]string) (*httpte
 // Adversarial tests 54 and 61: where redirects must not lead, and that nothing is dialled.
 func TestFetch_RedirectsThatAreNotFollowed(t *testing.T) {
 	resolver := names{"public.example": {{"9.9.9.9"}}, "inside.example": {{"10.0.0.1"}}}.resolver(t)
-	blocked := []error{revocation.ErrRedirect, revocation.ErrBlockedURL}
-	denied := []error{revocation.ErrRedirect, revocation.ErrBlockedAddress}
+	blocked := []error{fetch.ErrRedirect, fetch.ErrBlockedURL}
+	denied := []error{fetch.ErrRedirect, fetch.ErrBlockedAddress}
 	for _, c := range []struct {
 		name, location string
 		want           []error
@@ -81,12 +81,12 @@ func TestFetch_RedirectsThatAreNotFollowed(t *testing.T) {
 		{"with a broken escape", "http://public.example/secret/%zz", blocked},
 		{"over 2 KiB", "/" + strings.Repeat("a", 2048), blocked},
 		{"with a relative one that makes it longer than 2 KiB", "/" + strings.Repeat("a", 2030), blocked},
-		{"without a location", "", []error{revocation.ErrRedirect}},
+		{"without a location", "", []error{fetch.ErrRedirect}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			server, seen := redirecting(t, http.StatusFound, map[string]string{"/secret": c.location})
-			f := newFetcher(t, revocation.HTTPOptions{OCSPRedirects: 1, Resolver: resolver})
-			dialled := revocation.Divert(f, server.Listener.Addr().String())
+			f := newFetcher(t, fetch.HTTPOptions{OCSPRedirects: 1, Resolver: resolver})
+			dialled := fetch.Divert(f, server.Listener.Addr().String())
 			refused(t, f, forCRL("http://public.example/secret"), c.want...)
 			refused(t, f, forOCSP("http://public.example/secret"), c.want...)
 			assert.Equal(t, []string{"/secret", "/secret"}, seen.paths())
@@ -99,7 +99,7 @@ func TestFetch_RedirectsThatAreNotFollowed(t *testing.T) {
 			w.WriteHeader(http.StatusFound)
 		})
 		f := newFetcher(t, reaching(t, server.URL))
-		refused(t, f, forCRL(server.URL), revocation.ErrRedirect)
+		refused(t, f, forCRL(server.URL), fetch.ErrRedirect)
 	})
 }
 
@@ -107,19 +107,19 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 	chain := map[string]string{"/0": "/1", "/1": "/2", "/2": "/3", "/loop": "/loop"}
 	for _, c := range []struct {
 		name      string
-		kind      func(string) revocation.Request
+		kind      func(string) fetch.Request
 		allowed   int
 		path      string
 		requested []string
 		want      error
 	}{
-		{"54: a captive portal redirects OCSP", forOCSP, 0, "/2", []string{"/2"}, revocation.ErrRedirect},
+		{"54: a captive portal redirects OCSP", forOCSP, 0, "/2", []string{"/2"}, fetch.ErrRedirect},
 		{"one for OCSP by option", forOCSP, 1, "/2", []string{"/2", "/3"}, nil},
-		{"two for OCSP", forOCSP, 1, "/1", []string{"/1", "/2"}, revocation.ErrRedirect},
+		{"two for OCSP", forOCSP, 1, "/1", []string{"/1", "/2"}, fetch.ErrRedirect},
 		{"one for a list", forCRL, 0, "/2", []string{"/2", "/3"}, nil},
 		{"two for a list", forCRL, 0, "/1", []string{"/1", "/2", "/3"}, nil},
-		{"three for a list", forCRL, 0, "/0", []string{"/0", "/1", "/2"}, revocation.ErrRedirect},
-		{"61: a loop", forCRL, 0, "/loop", []string{"/loop", "/loop", "/loop"}, revocation.ErrRedirect},
+		{"three for a list", forCRL, 0, "/0", []string{"/0", "/1", "/2"}, fetch.ErrRedirect},
+		{"61: a loop", forCRL, 0, "/loop", []string{"/loop", "/loop", "/loop"}, fetch.ErrRedirect},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, status := range []int{301, 302, 303, 307, 308} {
@@ -129,7 +129,7 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 				f := newFetcher(t, o)
 				if c.want != nil {
 					err := refused(t, f, c.kind(server.URL+c.path), c.want)
-					assert.NotErrorIs(t, err, revocation.ErrBlockedURL)
+					assert.NotErrorIs(t, err, fetch.ErrBlockedURL)
 				} else {
 					response, err := f.Fetch(t.Context(), c.kind(server.URL+c.path))
 					require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 		for _, status := range []int{300, 304, 305, 306, 399} {
 			server, seen := redirecting(t, status, map[string]string{"/0": "/1"})
 			f := newFetcher(t, reaching(t, server.URL))
-			refused(t, f, forCRL(server.URL+"/0"), revocation.ErrHTTPStatus)
+			refused(t, f, forCRL(server.URL+"/0"), fetch.ErrHTTPStatus)
 			assert.Equal(t, []string{"/0"}, seen.paths())
 		}
 	})
@@ -156,7 +156,7 @@ func TestFetch_RedirectCarriesNothingOn(t *testing.T) {
 		o := reaching(t, server.URL)
 		o.OCSPRedirects = 1
 		f := newFetcher(t, o)
-		refused(t, f, post(server.URL+"/0", "secret"), revocation.ErrRedirect)
+		refused(t, f, post(server.URL+"/0", "secret"), fetch.ErrRedirect)
 		assert.Equal(t, []string{"/0"}, seen.paths(), "a POST is not redirected")
 	}
 	seen := &recorder{}
@@ -189,16 +189,16 @@ func TestFetch_RedirectNeverLeavesTLS(t *testing.T) {
 	}))
 	t.Cleanup(secure.Close)
 	upgrade, _ := redirecting(t, http.StatusFound, map[string]string{"/up": secure.URL, "/down": secure.URL + "/down"})
-	o := revocation.HTTPOptions{AllowNets: nets("127.0.0.1/32"), RootCAs: x509.NewCertPool()}
+	o := fetch.HTTPOptions{AllowNets: nets("127.0.0.1/32"), RootCAs: x509.NewCertPool()}
 	for _, server := range []*httptest.Server{plain, secure, upgrade} {
 		o.AllowPorts = append(o.AllowPorts, portOf(t, server.URL))
 	}
 	o.RootCAs.AddCert(secure.Certificate())
 	f := newFetcher(t, o)
 	t.Run("61: https to http", func(t *testing.T) {
-		err := refused(t, f, forCRL(secure.URL+"/down"), revocation.ErrRedirect)
+		err := refused(t, f, forCRL(secure.URL+"/down"), fetch.ErrRedirect)
 		assert.Contains(t, err.Error(), "from https to http")
-		refused(t, f, forCRL(upgrade.URL+"/down"), revocation.ErrRedirect)
+		refused(t, f, forCRL(upgrade.URL+"/down"), fetch.ErrRedirect)
 		assert.Empty(t, seen.paths())
 	})
 	t.Run("http to https", func(t *testing.T) {
@@ -218,9 +218,9 @@ func TestFetch_RedirectOfAConfiguredURLStaysAtItsOrigin(t *testing.T) {
 	}{
 		{"a path of the same origin is followed", "/end", nil},
 		{"the same origin in full is followed", "http://127.0.0.1:%[1]d/end", nil},
-		{"another port is not", other.URL, []error{revocation.ErrRedirect, revocation.ErrBlockedURL}},
-		{"another name of the address is not", "http://localhost:%[1]d/end", []error{revocation.ErrRedirect, revocation.ErrBlockedURL}},
-		{"an allowed port of the same host is not", "http://127.0.0.1/", []error{revocation.ErrRedirect, revocation.ErrBlockedAddress}},
+		{"another port is not", other.URL, []error{fetch.ErrRedirect, fetch.ErrBlockedURL}},
+		{"another name of the address is not", "http://localhost:%[1]d/end", []error{fetch.ErrRedirect, fetch.ErrBlockedURL}},
+		{"an allowed port of the same host is not", "http://127.0.0.1/", []error{fetch.ErrRedirect, fetch.ErrBlockedAddress}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			locations := map[string]string{}
@@ -229,7 +229,7 @@ func TestFetch_RedirectOfAConfiguredURLStaysAtItsOrigin(t *testing.T) {
 			if strings.Contains(c.location, "%") {
 				locations["/0"] = fmt.Sprintf(c.location, portOf(t, server.URL))
 			}
-			f := newFetcher(t, revocation.HTTPOptions{})
+			f := newFetcher(t, fetch.HTTPOptions{})
 			if c.want != nil {
 				refused(t, f, configured(forCRL(server.URL+"/0")), c.want...)
 				return

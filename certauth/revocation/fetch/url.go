@@ -1,4 +1,4 @@
-package revocation
+package fetch
 
 import (
 	"net/netip"
@@ -32,6 +32,12 @@ type target struct {
 
 // origin is what error texts say about the URL.
 func (t *target) origin() string { return t.url.Scheme + "://" + t.url.Host }
+
+// CheckURL reports why a URL that an operator wrote cannot be fetched.
+func CheckURL(raw string) error {
+	_, err := checkURL(raw, true, nil)
+	return err
+}
 
 // checkURL reads a URL strictly: what it accepts, the standard library, a resolver and a
 // proxy read alike (RFC 3986; the WHATWG URL Standard for hosts that are numbers). ports

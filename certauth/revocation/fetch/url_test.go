@@ -1,4 +1,4 @@
-package revocation_test
+package fetch_test
 
 import (
 	"context"
@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // Adversarial test 63, and what else is no URL to fetch. Nothing is looked up or dialled.
 func TestFetch_URLsThatAreNotFetched(t *testing.T) {
-	f := newFetcher(t, revocation.HTTPOptions{AllowPorts: []int{8080}})
-	dialled := revocation.Divert(f, "")
+	f := newFetcher(t, fetch.HTTPOptions{AllowPorts: []int{8080}})
+	dialled := fetch.Divert(f, "")
 	long := "http://ocsp.example/" + strings.Repeat("a", 2048-len("http://ocsp.example/"))
 	for _, c := range []struct{ name, url string }{
 		{"63: ldap", "ldap://ldap.example/cn=secret?certificateRevocationList"},
@@ -93,10 +93,10 @@ func TestFetch_URLsThatAreNotFetched(t *testing.T) {
 		{"a list of hosts", "http://ocsp.example,127.0.0.1/"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			refused(t, f, forOCSP(c.url), revocation.ErrBlockedURL)
-			refused(t, f, forCRL(c.url), revocation.ErrBlockedURL)
+			refused(t, f, forOCSP(c.url), fetch.ErrBlockedURL)
+			refused(t, f, forCRL(c.url), fetch.ErrBlockedURL)
 			if !strings.Contains(c.name, "63: port") {
-				refused(t, f, configured(forCRL(c.url)), revocation.ErrBlockedURL)
+				refused(t, f, configured(forCRL(c.url)), fetch.ErrBlockedURL)
 			}
 		})
 	}
@@ -135,8 +135,8 @@ func TestFetch_URLsThatAreFetched(t *testing.T) {
 			if strings.HasPrefix(c.dialled, "[") {
 				needIPv6(t)
 			}
-			f := newFetcher(t, revocation.HTTPOptions{AllowPorts: []int{8080}, Resolver: known.resolver(t)})
-			dialled := revocation.Divert(f, server.Listener.Addr().String())
+			f := newFetcher(t, fetch.HTTPOptions{AllowPorts: []int{8080}, Resolver: known.resolver(t)})
+			dialled := fetch.Divert(f, server.Listener.Addr().String())
 			_, err := f.Fetch(t.Context(), forOCSP(c.url))
 			require.NoError(t, err)
 			assert.Equal(t, []string{c.dialled}, dialled.Addresses())
@@ -147,49 +147,49 @@ func TestFetch_URLsThatAreFetched(t *testing.T) {
 
 // The operator's URL may name any port.
 func TestFetch_ConfiguredURLMayNameAnyPort(t *testing.T) {
-	f := newFetcher(t, revocation.HTTPOptions{})
-	dialled := revocation.Divert(f, "")
+	f := newFetcher(t, fetch.HTTPOptions{})
+	dialled := fetch.Divert(f, "")
 	for _, port := range []int{1, 22, 2560, 65535} {
 		raw := fmt.Sprintf("http://10.0.0.1:%d/", port)
-		refused(t, f, configured(forOCSP(raw)), revocation.ErrTransport)
-		refused(t, f, forOCSP(raw), revocation.ErrBlockedURL)
+		refused(t, f, configured(forOCSP(raw)), fetch.ErrTransport)
+		refused(t, f, forOCSP(raw), fetch.ErrBlockedURL)
 	}
 	assert.Equal(t, []string{"10.0.0.1:1", "10.0.0.1:22", "10.0.0.1:2560", "10.0.0.1:65535"}, dialled.Addresses())
 }
 
 func TestFetch_RequestsThatCannotBeMade(t *testing.T) {
 	good := forOCSP("http://9.9.9.9/")
-	f := newFetcher(t, revocation.HTTPOptions{})
-	dialled := revocation.Divert(f, "")
-	for name, change := range map[string]func(*revocation.Request){
-		"no kind":                  func(r *revocation.Request) { r.Kind = revocation.SourceNone },
-		"a kind that is not known": func(r *revocation.Request) { r.Kind = 9 },
-		"no method":                func(r *revocation.Request) { r.Method = "" },
-		"another method":           func(r *revocation.Request) { r.Method = http.MethodHead },
-		"a method in lower case":   func(r *revocation.Request) { r.Method = "get" },
-		"a list by POST":           func(r *revocation.Request) { r.Kind, r.Method = revocation.SourceCRL, http.MethodPost },
-		"GET with a body":          func(r *revocation.Request) { r.Body = []byte("body") },
-		"no bound":                 func(r *revocation.Request) { r.MaxBytes = 0 },
-		"a negative bound":         func(r *revocation.Request) { r.MaxBytes = -1 },
-		"a bound that overflows":   func(r *revocation.Request) { r.MaxBytes = math.MaxInt64 },
+	f := newFetcher(t, fetch.HTTPOptions{})
+	dialled := fetch.Divert(f, "")
+	for name, change := range map[string]func(*fetch.Request){
+		"no kind":                  func(r *fetch.Request) { r.Kind = fetch.Kind(0) },
+		"a kind that is not known": func(r *fetch.Request) { r.Kind = 9 },
+		"no method":                func(r *fetch.Request) { r.Method = "" },
+		"another method":           func(r *fetch.Request) { r.Method = http.MethodHead },
+		"a method in lower case":   func(r *fetch.Request) { r.Method = "get" },
+		"a list by POST":           func(r *fetch.Request) { r.Kind, r.Method = fetch.CRL, http.MethodPost },
+		"GET with a body":          func(r *fetch.Request) { r.Body = []byte("body") },
+		"no bound":                 func(r *fetch.Request) { r.MaxBytes = 0 },
+		"a negative bound":         func(r *fetch.Request) { r.MaxBytes = -1 },
+		"a bound that overflows":   func(r *fetch.Request) { r.MaxBytes = math.MaxInt64 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := good
 			change(&r)
-			refused(t, f, r, revocation.ErrArgument)
+			refused(t, f, r, fetch.ErrRequest)
 		})
 	}
 	t.Run("no context", func(t *testing.T) {
 		var none context.Context
 		_, err := f.Fetch(none, good)
-		assert.ErrorIs(t, err, revocation.ErrArgument)
+		assert.ErrorIs(t, err, fetch.ErrRequest)
 	})
 	t.Run("a fetcher that nobody made", func(t *testing.T) {
-		var none *revocation.HTTPFetcher
-		refused(t, none, good, revocation.ErrArgument)
-		refused(t, &revocation.HTTPFetcher{}, good, revocation.ErrArgument)
+		var none *fetch.HTTPFetcher
+		refused(t, none, good, fetch.ErrRequest)
+		refused(t, &fetch.HTTPFetcher{}, good, fetch.ErrRequest)
 		assert.NoError(t, none.Close())
-		assert.NoError(t, (&revocation.HTTPFetcher{}).Close())
+		assert.NoError(t, (&fetch.HTTPFetcher{}).Close())
 	})
 	assert.Empty(t, dialled.Addresses())
 }
