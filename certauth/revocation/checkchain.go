@@ -276,7 +276,7 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		j.flight, j.known = c.newer(r, v, now), true
 		return
 	}
-	j.flight = c.asking(r, anything)
+	j.flight = c.asking(r, wanted{})
 	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
 		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
 	}

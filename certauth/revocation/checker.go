@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -39,8 +40,10 @@ type Checker struct {
 	authorities authorities
 	remote      remoteLists
 	local       *localLists
+	room        sync.Mutex    // of who makes room for a list until it is there
 	generation  atomic.Uint64 // grows with every list that comes or goes
 	said        atMostOften
+	ahead       signersAhead
 	stats       counters
 }
 

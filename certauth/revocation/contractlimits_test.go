@@ -137,7 +137,7 @@ func TestContract_RecordsOfAnOutage(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 		assert.Equal(t, 2, strings.Count(log.text(), "\n"), log.text())
 		assert.Contains(t, log.text(), "answers again")
-		assert.Regexp(t, `fetches_not_made=[1-9]`, log.text())
+		assert.Regexp(t, `callers_refused=1000\b`, log.text())
 	})
 	inBubble(t, "a refusal names the CA, and the host that is left alone", func(t *testing.T) {
 		w := wire(t)

@@ -75,6 +75,9 @@ func (c *Checker) refused(depth int, j *judgement) error {
 		which += ", issued by " + dn.Quote(j.record.authority.cert().RawSubject)
 	}
 	err := fmt.Errorf("%s: %w", which, why)
+	if j.record != nil {
+		j.record.partner.Refused(j.record.sources()...)
+	}
 	if r := j.record; r != nil && r.plan.Load().noSource == nil && r.names.Unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)
 	}

@@ -37,7 +37,7 @@ type Event struct {
 	// that was fetched and verified, and for the end of an outage.
 	Err error
 	// Since is when an outage began; zero for a fetch. At its end Over is true, and Refused is how
-	// many fetches were not made.
+	// many callers were refused for lack of evidence from the host.
 	Since   time.Time
 	Over    bool
 	Refused int
@@ -79,6 +79,9 @@ func (c *Checker) tell(ctx context.Context, f fetched) {
 		message = "revocation: no evidence"
 	case isFromTheFuture(f.err):
 		level, message = slog.LevelWarn, "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
+		if c.ahead.several(e.Host, e.Time) {
+			level, message = slog.LevelError, "revocation: evidence of several signers is from the future: the clock of this machine is wrong"
+		}
 	case isSuspicious(f.err):
 		level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
 	default:
@@ -126,16 +129,36 @@ func (c *Checker) complain(ctx context.Context, message string, err error) {
 }
 
 // outageChanged is told by the gate. An outage has one record when it begins and one when it
-// ends, however many fetches it keeps out.
+// ends, however many callers it keeps out.
 func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
 	attrs := []slog.Attr{slog.String("host", o.Host), slog.String("anchor", o.Partner)}
 	message := "revocation: a host begins to fail; it is left alone for a while after each failure"
 	if o.Over {
 		message = "revocation: the host answers again"
-		attrs = append(attrs, slog.Int("fetches_not_made", o.Refused))
+		attrs = append(attrs, slog.Int("callers_refused", o.Refused))
 	}
 	c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", o.Since)), o.Err)...)
 	c.observe(ctx, Event{Time: c.config.Now(), Host: o.Host, Since: o.Since, Over: o.Over, Refused: o.Refused, Err: o.Err})
+}
+
+// signersAhead remembers whose evidence was from the future.
+type signersAhead struct {
+	mu   sync.Mutex
+	host string
+	at   time.Time
+}
+
+// several reports whether that was so of another host as well within the last ten minutes: then
+// it is not the signer's clock that is wrong.
+func (s *signersAhead) several(host string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != "" && s.host != host && !hasCome(s.at.Add(overdueAfter), now, overdueAfter) {
+		s.at = now
+		return true
+	}
+	s.host, s.at = host, now
+	return false
 }
 
 // atMostOften bounds how often the same thing is said: once a minute.

@@ -46,6 +46,11 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	}
 	terms := c.terms(now)
 	t := tally{err: errNothing, kept: kept}
+	for _, k := range r.authority.kinNow() { // what it has signed counts until its certificate ends
+		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
+			t.changes = earliest(t.changes, ends)
+		}
+	}
 	if c.tallyLists(&t, r, &terms) { // one says revoked for good
 		says.kept = t.kept
 		says.result = *says.kept

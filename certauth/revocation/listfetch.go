@@ -34,7 +34,7 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, wa
 func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
 	if c.listFromStore(ctx, l, by) {
 		known := l.current.Load()
-		if want == anything || want == news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
+		if want == (wanted{}) || want.news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
 			return nil
 		}
 	}
@@ -118,7 +118,8 @@ func (c *Checker) renew(ctx context.Context, l *remoteList, by *partner, old *lo
 	if err != nil {
 		return Result{}, err
 	}
-	c.hold(l, next)
+	c.remote.hold(l, next)
+	c.generation.Add(1)
 	if err := c.refine(ctx, l, by, next); err != nil {
 		return Result{}, err
 	}
@@ -148,18 +149,7 @@ func (c *Checker) refine(ctx context.Context, l *remoteList, by *partner, held *
 	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
 		return nil
 	}
-	if err := c.makeRoom(next.crl.Size(), l, by, c.config.Now()); err != nil {
-		return err
-	}
-	c.remote.replace(l, held, &next)
-	c.generation.Add(1)
-	return nil
-}
-
-// hold lets a list count.
-func (c *Checker) hold(l *remoteList, next *loadedList) {
-	c.remote.hold(l, next)
-	c.generation.Add(1)
+	return c.inRoom(next.crl.Size(), l, by, func() { c.remote.replace(l, held, &next) })
 }
 
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
@@ -174,13 +164,17 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	if stored {
 		next.soft = softOfStored(next.soft, next.base.ThisUpdate(), maxSoftCRL)
 	}
-	if err := c.makeRoom(next.crl.Size(), l, by, now); err != nil {
+	if err := c.inRoom(next.crl.Size(), l, by, func() { c.remote.hold(l, next) }); err != nil {
 		return Result{}, err
 	}
-	c.hold(l, next)
 	if !stored && c.config.Store != nil {
-		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, response.drop)
-		response.drop = func() {} // it is in hand until it is stored
+		drop := response.drop // it is in hand until it is stored
+		response.drop = func() {}
+		if by.hand.lend(response.size, c.config.MaxListBytes/4) {
+			drop()
+			drop = func() { <-by.hand.storing }
+		}
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, drop)
 	}
 	response.Body = nil
 	response.drop()

@@ -122,6 +122,19 @@ func withDeltaOf(l, other *evidence.CRL) *evidence.CRL {
 	return l
 }
 
+// inRoom makes room for a list and puts it there, in one step: of several that come at the same
+// time each counts those before it.
+func (c *Checker) inRoom(size int, asking *remoteList, by *partner, put func()) error {
+	c.room.Lock()
+	defer c.room.Unlock()
+	if err := c.makeRoom(size, asking, by, c.config.Now()); err != nil {
+		return err
+	}
+	put()
+	c.generation.Add(1)
+	return nil
+}
+
 // makeRoom unloads lists until the new one fits: those that nobody asked for lately, then those
 // of the partner that holds most, if that is more than the partner that asks would hold.
 func (c *Checker) makeRoom(size int, asking *remoteList, by *partner, now time.Time) error {

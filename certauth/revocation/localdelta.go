@@ -50,10 +50,9 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 	if l.delta != nil && errors.Is(l.delta.Edition().CheckNewer(next.Edition()), evidence.ErrRollback) {
 		return evidence.ErrRollback
 	}
-	if err := c.makeRoom(next.Size()-held, nil, c.partners.operator(), now); err != nil {
+	if err := c.inRoom(next.Size()-held, nil, c.partners.operator(), func() { m.bytes.Add(int64(next.Size() - held)) }); err != nil {
 		return err
 	}
-	m.bytes.Add(int64(next.Size() - held))
 	l.by, l.delta, l.told = by, next, false
 	l.soft = c.softOf(next.Edition(), now, response.MaxAge)
 	return nil

@@ -30,7 +30,8 @@ type localLists struct {
 	looked  atomic.Int64           // Unix nanoseconds
 	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
 	view    atomic.Pointer[localView]
-	bytes   atomic.Int64 // held by the lists
+	bytes   atomic.Int64  // held by the lists
+	anew    atomic.Uint64 // readings that began before this call of Refresh do not do
 
 	looking sync.Mutex // of those who may start a reading
 
@@ -202,7 +203,8 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 }
 
 // refresh reads everything anew, whatever its time.
-func (m *localLists) refresh(ctx context.Context) error {
+func (m *localLists) refresh(ctx context.Context, anew uint64) error {
+	m.anew.Store(anew)
 	m.mu.Lock()
 	for _, s := range m.sources {
 		s.forced = true

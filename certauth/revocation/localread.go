@@ -25,7 +25,7 @@ import (
 // The URLs have flights of their own, those of deltas included, so that one that hangs keeps
 // nobody from what the others say.
 func (m *localLists) reading() *flight {
-	return m.checker.crew.join(&m.mu, &m.flight, m.read)
+	return m.checker.crew.join(&m.mu, &m.flight, m.anew.Load(), m.read)
 }
 
 // read reads the files, and sets the URLs off. What cannot be read keeps what it had: its
@@ -46,9 +46,9 @@ func (m *localLists) read(ctx context.Context) error {
 	for _, s := range sources {
 		switch {
 		case s.list.URL != "":
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
 		case len(m.incomplete(s)) > 0:
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.complete(ctx, s) }))
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.complete(ctx, s) }))
 		}
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
@@ -471,7 +471,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *eviden
 	if before != nil && c.wantsDelta(base, deltaPlaces{}) {
 		next.crl = withDeltaOf(base, before.crl)
 	}
-	if err := c.makeRoom(next.crl.Size()-held, nil, c.partners.operator(), now); err != nil {
+	if err := c.inRoom(next.crl.Size()-held, nil, c.partners.operator(), func() { m.bytes.Add(int64(next.crl.Size() - held)) }); err != nil {
 		return err
 	}
 	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
@@ -482,7 +482,6 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *eviden
 		m.setAside(s, name, l)
 	}
 	l.by, l.loaded = by, next
-	m.bytes.Add(int64(next.crl.Size() - held))
 	return nil
 }
 
@@ -504,14 +503,13 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 		return nil
 	}
 	grows := next.crl.Size() - held.crl.Size()
-	if err := c.makeRoom(grows, nil, c.partners.operator(), c.config.Now()); err != nil {
+	if err := c.inRoom(grows, nil, c.partners.operator(), func() { m.bytes.Add(int64(grows)) }); err != nil {
 		l.incomplete = held.url == "" // tried again at the next reading
 		return err
 	}
 	if held.url != "" {
 		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
 	}
-	m.bytes.Add(int64(grows))
 	l.loaded = &next
 	return nil
 }

@@ -20,14 +20,11 @@ const (
 	mostPause           = 5 * time.Minute // of what is not tried again
 )
 
-// wanted is what somebody asks for.
-type wanted uint8
-
-const (
-	anything wanted = iota // that counts
-	news                   // what a store has kept for a while does not do
-	allAnew                // what has just been asked for as well
-)
+// wanted is what somebody asks for: the zero value is anything that counts.
+type wanted struct {
+	news bool   // what a store has kept for a while does not do
+	anew uint64 // what was asked for before this call of Refresh does not do either; 0 is none
+}
 
 // attempt is how one source was asked, and what came of it.
 type attempt struct {
@@ -195,7 +192,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (stale
 	}
 	key := ocspKey(r)
 	found, staleRevoked := c.ocspFromStore(ctx, key, r, cert)
-	if found != nil && (want == anything || want == news && !isDue(found, c.config.Now())) {
+	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
 		return false, nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
@@ -251,7 +248,7 @@ func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored
 // point, until the lists say something; the next point as soon as one fails or keeps the
 // request waiting. The operator's lists are looked at first.
 func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error {
-	if want != allAnew && c.listsSuffice(r) {
+	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
 	}
 	failed := c.local.trouble()
@@ -289,7 +286,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		case err := <-ended:
 			pending--
 			failed = errors.Join(failed, err)
-			if want != allAnew && c.listsSuffice(r) {
+			if want.anew == 0 && c.listsSuffice(r) {
 				return nil
 			}
 			ask()
@@ -306,7 +303,10 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
 	known := l.current.Load()
-	if known == nil || want == allAnew || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if want.anew > 0 {
+		return l.asked.Load() < want.anew
+	}
+	if known == nil || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
@@ -318,7 +318,12 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	if tried := l.failed.Load(); tried.stands(now) {
 		return nil, tried.err
 	}
-	flight := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l, r.partner, want) })
+	begun := c.crew.refreshes.Load()
+	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
+		err := c.loadRemote(ctx, l, r.partner, want)
+		l.asked.Store(begun)
+		return err
+	})
 	if flight == nil {
 		return nil, ErrClosed
 	}

@@ -61,7 +61,7 @@ func (g *partners) named(key string, inHand int, name func() string) *partner {
 			g.all = map[string]*partner{} // records keep theirs
 		}
 		p = &partner{Partner: g.gate.NewPartner(name()), refreshers: make(chan struct{}, maxRefreshes)}
-		p.hand = hand{most: int64(inHand), building: make(chan struct{}, 1), stored: make(chan struct{}, 1)}
+		p.hand = hand{most: int64(inHand), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
 		g.all[key] = p
 	}
 	return p
@@ -98,6 +98,21 @@ type hand struct {
 	held     atomic.Int64
 	building chan struct{}
 	stored   chan struct{} // to read a list from the store, whose size nobody knows before
+	storing  chan struct{} // for a small list that the store has not taken yet
+}
+
+// lend reports whether a list may wait for the store beside those in hand, so that a slow store
+// keeps no other list from being read: one small one may, until the caller takes from storing.
+func (h *hand) lend(n, most int) bool {
+	if n > most {
+		return false
+	}
+	select {
+	case h.storing <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // take reserves bytes. What does not fit is refused at once: who waited with a part of a list

@@ -238,3 +238,14 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	known.meet(cert)
 	return known
 }
+
+// sources are the URLs that are asked about the certificate.
+func (r *record) sources() (urls []string) {
+	for _, to := range r.responders {
+		urls = append(urls, to.url)
+	}
+	for _, l := range r.lists {
+		urls = append(urls, l.urls...)
+	}
+	return urls
+}

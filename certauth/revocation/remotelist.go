@@ -26,6 +26,7 @@ type remoteList struct {
 	current atomic.Pointer[loadedList]
 	failed  atomic.Pointer[setback]
 	used    atomic.Int64
+	asked   atomic.Uint64 // before which call of Refresh the last attempt began
 	// newest is how new the newest list was, also when it is in memory no more.
 	newest atomic.Pointer[evidence.Edition]
 	// wanted is what the certificates that name the point need; guarded by the mutex of

@@ -30,7 +30,7 @@ type Outage struct {
 	Partner string
 	Since   time.Time // the first failure
 	Over    bool
-	Refused int   // how many fetches were not made, when it is over
+	Refused int   // how many callers were refused meanwhile, when it is over
 	Err     error // the first failure, when it begins
 }
 
@@ -58,6 +58,19 @@ type Partner struct {
 // NewPartner makes a partner. name is for people.
 func (g *Gate) NewPartner(name string) *Partner {
 	return &Partner{gate: g, name: name, places: make(chan struct{}, maxFetches), hosts: map[string]*host{}, paths: map[string]*outage{}}
+}
+
+// Refused counts a caller who is refused for lack of evidence from one of these URLs.
+func (p *Partner) Refused(urls ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, address := range urls {
+		if _, origin, err := hostOf(address); err == nil {
+			if h := p.hosts[origin]; h != nil && h.told != nil {
+				h.told.Refused++
+			}
+		}
+	}
 }
 
 // LeftAlone names the hosts that are not asked for a while, after failures in a row.
@@ -179,11 +192,7 @@ func (p *Partner) admit(origin, label, address string) (*Pass, <-chan struct{}, 
 	return one, nil, nil
 }
 
-// refusal counts who is not let through, under the lock.
 func (p *Pass) refusal(because *outage) error {
-	if p.host.told != nil {
-		p.host.told.Refused++
-	}
 	why := "backing off"
 	if p.host.isOpen() {
 		why = fmt.Sprintf("%d failures in a row", p.host.failures)

@@ -1,0 +1,70 @@
+package revocation
+
+import (
+	"context"
+	"crypto/x509"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+)
+
+func testPartners() (all *partners, hostile, honest *partner) {
+	gate := fetch.NewGate(func() time.Time { return time.Unix(0, 0) }, func(context.Context, fetch.Outage) {})
+	all = &partners{gate: gate, inHand: 1000}
+	return all, all.of(&x509.Certificate{RawSubject: []byte("hostile")}), all.of(&x509.Certificate{RawSubject: []byte("honest")})
+}
+
+// finding K3: lists were built one at a time for all CAs, so a big list of one partner held up the
+// small list of another.
+func TestPartner_BuildsBesideOthers(t *testing.T) {
+	_, hostile, honest := testPartners()
+	inside, end := make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := hostile.hand.build(t.Context(), func() (*evidence.CRL, error) {
+			close(inside)
+			<-end
+			return nil, nil
+		})
+		ended <- err
+	}()
+	<-inside
+	_, err := honest.hand.build(t.Context(), func() (*evidence.CRL, error) { return nil, nil })
+	require.NoError(t, err)
+
+	// And one at a time of one partner.
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = hostile.hand.build(gone, func() (*evidence.CRL, error) { return nil, nil })
+	assert.ErrorIs(t, err, ErrTimeout)
+	close(end)
+	require.NoError(t, <-ended)
+}
+
+// finding K2: the memory of lists in hand was bounded for a CA, and not for all CAs of a partner.
+func TestPartner_ListsInHandAreBounded(t *testing.T) {
+	_, hostile, honest := testPartners()
+	most := int(hostile.hand.most)
+	require.NoError(t, hostile.hand.take(most-10))
+	assert.ErrorIs(t, hostile.hand.take(11), ErrBudget)
+	require.NoError(t, hostile.hand.take(10))
+	require.NoError(t, honest.hand.take(most))
+	hostile.hand.give(20)
+	require.NoError(t, hostile.hand.take(20))
+}
+
+// A list that waits for a slow store kept other lists of the partner from being read.
+func TestPartner_ASlowStoreHoldsOneSmallListBeside(t *testing.T) {
+	_, hostile, honest := testPartners()
+	assert.False(t, hostile.hand.lend(101, 100), "a big one stays in hand")
+	assert.True(t, hostile.hand.lend(100, 100))
+	assert.False(t, hostile.hand.lend(1, 100), "one at a time")
+	assert.True(t, honest.hand.lend(1, 100))
+	<-hostile.hand.storing
+	assert.True(t, hostile.hand.lend(1, 100))
+}
