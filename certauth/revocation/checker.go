@@ -18,7 +18,7 @@ import (
 //
 // The chains it is given must have verified. It then asks, in the order of Config.Sources,
 // the operator's responders and lists and those that the certificates name, verifies every
-// answer by [VerifyOCSP] and [ParseCRL], and uses a Good no longer than it says itself, but
+// answer by package evidence, and uses a Good no longer than it says itself, but
 // for Config.StaleGrace. One fetch serves all who wait for the same answer, and none of them
 // cancels it. Evidence is renewed before it runs out, while requests are answered from what
 // is known. What is revoked for good stays so while the certificate is remembered.

@@ -178,6 +178,6 @@ func TestStore_WhatIsDatedAheadGoesFirst(t *testing.T) {
 	for i := range 5 {
 		found(t, s, fmt.Sprintf("now-%d", i), "value")
 	}
-	assert.Len(t, files(t, dir, ".evidence"), 8)
+	assert.Len(t, files(t, dir, ".evidence"), 9)
 	found(t, s, "next-0", "value")
 }
