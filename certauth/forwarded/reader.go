@@ -178,7 +178,7 @@ func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
 		}
 		return certauth.Offer{}, s.notAdmitted(err)
 	}
-	if connectionNames(r.Header["Connection"], s.kept) {
+	if len(s.kept) > 0 && connectionNames(r.Header["Connection"], s.kept) {
 		return certauth.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
