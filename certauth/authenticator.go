@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -28,8 +27,7 @@ type Authenticator struct {
 	exclusions []exclusion
 	headers    headerSet
 	roles      roleNames
-	serverAuth []string     // reasons of the AcceptServerAuth policies
-	memos      atomic.Int64 // given out to rules
+	serverAuth []string // reasons of the AcceptServerAuth policies
 	chains     chainNodes
 	endings    endings
 	material   *material
@@ -78,7 +76,7 @@ func New(config Config) (*Authenticator, error) {
 		NewHop: func(from source.Source, policy any) (source.Hop, error) { return a.newHop(from, policy, tell) },
 	})...)
 
-	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains, endings: &a.endings}
+	c := &compilation{material: a.material, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {

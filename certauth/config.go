@@ -66,12 +66,10 @@ type Config struct {
 	ReloadInterval time.Duration
 
 	// CacheSize is how many certificates are remembered at most: those accepted before, with
-	// what was found out about them (parsed form, verified chains, which rules on the
-	// certificate alone accepted it), never with the outcome of the policy. The sender, the
-	// clock, reloaded material, deny lists, revocation and functions are asked on every
-	// request, and a certificate that nobody presents twice displaces none that come
-	// regularly. 0 means 4096, negative remembers nothing, and more than
-	// 1048576 is an error of New.
+	// what was found out about them (parsed form and verified chains), never with the outcome
+	// of a rule. The whole policy is judged on every request, and a certificate that nobody
+	// presents twice displaces none that come regularly. 0 means 4096, negative remembers
+	// nothing, and more than 1048576 is an error of New.
 	//
 	// Each takes 6 to 7 kilobytes, and at most 16 with what the caller sends along, beside
 	// a leaf of the usual size. A certificate that comes with more than 8 kilobytes of others

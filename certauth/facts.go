@@ -27,7 +27,6 @@ type facts struct {
 	kept  atomic.Bool // in the cache
 
 	// What every hit looks at stands together.
-	accepted            acceptedBy
 	answers             chainAnswers
 	identity            atomic.Pointer[Identity] // handed out last: the next request with the same outcome shares it
 	leaf                *x509.Certificate
@@ -44,8 +43,7 @@ type facts struct {
 	sentKeys  atomic.Pointer[[]string]        // the same of each CA that was sent along
 	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
 
-	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
-	searches []*chainFlight
+	mutex sync.Mutex // guards the remembering of answers, and the copying of the key
 }
 
 // certNames holds the names of the leaf as written, parsed once.

@@ -141,7 +141,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains, endings: &a.endings}
+		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())

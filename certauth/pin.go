@@ -105,9 +105,7 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 	}
 	pins := &reloader[pinSet]{path: path}
 	pins.set(set)
-	r, after := c.pinRule(kind, path, "", pins, at)
-	r.memo = c.place() // this list never changes
-	return r, after
+	return c.pinRule(kind, path, "", pins, at)
 }
 
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
@@ -124,17 +122,13 @@ type pinRule struct {
 	origin string
 	pins   *reloader[pinSet]
 	skew   time.Duration
-	memo   memo
 
 	serverAuth string
 }
 
 func (r *pinRule) judge(e *evaluation) *Error {
-	if !e.facts.accepted.has(r.memo) {
-		if refused := r.judgeLeaf(e); refused != nil {
-			return refused
-		}
-		e.facts.accepted.note(r.memo)
+	if refused := r.judgeLeaf(e); refused != nil {
+		return refused
 	}
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
@@ -279,7 +273,7 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	if c.endings != nil {
 		c.endings.pinned(path, list)
 	}
-	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place(), serverAuth: at.serverAuth}, at.standing
+	return &exactRule{path: path, certs: list, skew: at.skew, serverAuth: at.serverAuth}, at.standing
 }
 
 // exactRule is Certificates as a policy.
@@ -287,20 +281,16 @@ type exactRule struct {
 	path  string
 	certs []*x509.Certificate
 	skew  time.Duration
-	memo  memo
 
 	serverAuth string
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
-	if !e.facts.accepted.has(r.memo) {
-		if !r.lists(e.facts.leaf) {
-			return e.refuse(r, false)
-		}
-		if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
-			return refused
-		}
-		e.facts.accepted.note(r.memo)
+	if !r.lists(e.facts.leaf) {
+		return e.refuse(r, false)
+	}
+	if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
+		return refused
 	}
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused

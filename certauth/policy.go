@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
@@ -98,7 +97,6 @@ type compilation struct {
 	mistakes  []error
 	material  *material
 	roles     roleNames
-	memos     *atomic.Int64
 	chains    *chainNodes
 	endings   *endings // nil where the compilation is for its mistakes alone
 	nodes     int
@@ -159,9 +157,6 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 	}()
 	nodes := c.nodes
 	compiled, after = policy.compile(c, at)
-	if r, ok := compiled.(leafRule); ok {
-		compiled = &rememberedRule{r, c.place()}
-	}
 	if single := c.nodes == nodes; single { // combinators have handed the Not down
 		compiled = negate(compiled, at)
 	}

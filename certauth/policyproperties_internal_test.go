@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,9 +126,9 @@ type verdictOn struct {
 }
 
 func (w *policyWorld) compile(policy Policy, outer *compilation, start standing) (*compilation, rule, standing) {
-	c := &compilation{material: newMaterial(time.Hour, nil, nil), memos: &atomic.Int64{}}
+	c := &compilation{material: newMaterial(time.Hour, nil, nil)}
 	if outer != nil {
-		c.roles, c.memos = outer.roles.clone(), outer.memos
+		c.roles = outer.roles.clone()
 	}
 	compiled, end := c.compilePolicy(policy, "Policy", start)
 	return c, compiled, end

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/seed2886b8ae/go-certauth/internal/flight"
 )
 
 // maxQueued is how many searches for strangers wait for their turn, for each that runs. At
@@ -15,92 +17,77 @@ const maxQueued = 1024
 // signatureWork bounds the searches that run at one time. They are all processor: on a
 // machine of several cores one is left to the callers who are known already.
 type signatureWork struct {
-	running chan struct{}
-	queued  atomic.Int64
+	running  chan struct{}
+	queued   atomic.Int64
+	searches flight.Group[question, *chainAnswer]
+}
+
+// question is what requests must have in common to share a search.
+type question struct {
+	facts    *facts
+	node     *chainNode
+	material generations
 }
 
 func newSignatureWork() *signatureWork {
 	return &signatureWork{running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
 }
 
-// chainFlight is a search that several requests wait for. What it is for is fixed before
-// anybody waits.
-type chainFlight struct {
-	node     *chainNode
-	material generations
-	done     chan struct{}
-	answer   *chainAnswer // when done
-}
-
 // search answers with what run finds. Requests that ask the same at the same time share
 // one run, which belongs to none of them: who gives up waiting stops nobody else. Refusals
 // are shared with those who wait.
 func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, material generations, run func() *chainAnswer) (*chainAnswer, *Error) {
-	f.mutex.Lock()
-	for _, flight := range f.searches {
-		if flight.node == r.chainNode && flight.material == material {
-			f.mutex.Unlock()
-			return flight.wait(ctx, r.path)
-		}
+	asked := question{f, r.chainNode, material}
+	call, first := w.searches.Join(asked)
+	if first {
+		w.begin(asked, call, r.path, run)
 	}
-	flight := &chainFlight{node: r.chainNode, material: material, done: make(chan struct{})}
-	f.searches = append(f.searches, flight)
-	f.mutex.Unlock()
+	answer, err := w.searches.Wait(ctx, call)
+	if err != nil {
+		return nil, refusal(ReasonRequestCanceled, r.path, "%w", err)
+	}
+	return answer, nil
+}
 
+// begin runs the search: at once if there is a place, else when there is one.
+func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], path string, run func() *chainAnswer) {
 	select {
 	case w.running <- struct{}{}:
-		w.fly(f, flight, run)
-		return flight.answer, nil
+		w.run(asked, call, run)
+		return
 	default:
 	}
 	queued := int64(1)
-	if f.kept.Load() {
+	if asked.facts.kept.Load() {
 		queued = 0
 	}
 	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {
 		w.queued.Add(-queued)
-		flight.land(f, &chainAnswer{refused: refusal(ReasonOverloaded, r.path, "%d chains wait to be verified", maxQueued*cap(w.running))})
-		return flight.answer, nil
+		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains wait to be verified", maxQueued*cap(w.running))})
+		return
 	}
 	go func() {
 		w.running <- struct{}{}
 		w.queued.Add(-queued)
-		w.fly(f, flight, run)
+		w.run(asked, call, run)
 	}()
-	return flight.wait(ctx, r.path)
 }
 
-// fly runs the search. Whatever happens in it, those who wait get an answer.
-func (w *signatureWork) fly(f *facts, flight *chainFlight, run func() *chainAnswer) {
+// run searches in a place that was taken. Whatever happens, those who wait get an answer.
+func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run func() *chainAnswer) {
 	answer, err := safely(func() (*chainAnswer, error) { return run(), nil })
 	<-w.running
 	if err != nil {
 		answer = &chainAnswer{refused: refusal(ReasonInternalError, "", "%w", err)}
 	}
-	flight.land(f, answer)
+	w.finish(asked, call, answer)
 }
 
-func (flight *chainFlight) land(f *facts, answer *chainAnswer) {
-	flight.answer = answer
-	f.mutex.Lock()
-	defer f.mutex.Unlock()
-	for i, other := range f.searches {
-		if other == flight {
-			f.searches = append(f.searches[:i:i], f.searches[i+1:]...)
-			break
-		}
-	}
+// finish remembers the answer before it lets others ask anew.
+func (w *signatureWork) finish(asked question, call *flight.Call[*chainAnswer], answer *chainAnswer) {
 	if answer.lasting() {
-		f.answers.remember(flight.node, answer)
+		asked.facts.remember(asked.node, answer)
 	}
-	close(flight.done)
-}
-
-func (flight *chainFlight) wait(ctx context.Context, path string) (*chainAnswer, *Error) {
-	select {
-	case <-flight.done:
-		return flight.answer, nil
-	case <-ctx.Done():
-		return nil, refusal(ReasonRequestCanceled, path, "%w", ctx.Err())
-	}
+	w.searches.Forget(asked, call)
+	w.searches.Finish(call, answer)
 }

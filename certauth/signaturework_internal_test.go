@@ -95,7 +95,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			group.Wait()
 			assert.EqualValues(t, 1, runs.Load())
 			assert.NotNil(t, f.answers.of(rule.chainNode), "kept")
-			assert.Empty(t, f.searches)
+			assert.Zero(t, w.searches.Len())
 		})
 	})
 	t.Run("other material is another question", func(t *testing.T) {
@@ -153,7 +153,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 			close(goOn)
 			group.Wait()
 			assert.Nil(t, f.answers.of(rule.chainNode))
-			assert.Empty(t, f.searches)
+			assert.Zero(t, w.searches.Len())
 			assert.Empty(t, w.running)
 			answer, _ := w.search(t.Context(), f, rule, generations{}, answered)
 			assert.Nil(t, answer.refused)

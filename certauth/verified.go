@@ -116,6 +116,10 @@ func (f *facts) keep(n *chainNode, answer *chainAnswer) {
 	if !f.kept.Load() {
 		return
 	}
+	f.remember(n, answer)
+}
+
+func (f *facts) remember(n *chainNode, answer *chainAnswer) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.answers.remember(n, answer)
