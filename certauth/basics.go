@@ -1,12 +1,7 @@
 package certauth
 
 import (
-	"bytes"
 	"cmp"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -15,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
@@ -26,9 +21,6 @@ const (
 	maxCertificates = 10
 	// maxCertificateSize bounds the DER of one certificate, in bytes.
 	maxCertificateSize = 16 << 10
-	// maxRSAExponent is the usual exponent. A larger one makes a signature check many
-	// times as expensive and nothing safer.
-	maxRSAExponent = 65537
 )
 
 // usable returns the leaf and what can be a CA above it. The leaf must be perfect. What is
@@ -74,8 +66,8 @@ func checkForm(cert *x509.Certificate) error {
 	case cert.SerialNumber == nil || cert.SerialNumber.Sign() <= 0:
 		return &formError{errors.New("serial number is not positive"), fine + " with a positive serial number (RFC 5280, section 4.1.2.2)"}
 	}
-	if err := checkKey(cert); err != nil {
-		if isPSSKey(cert) {
+	if err := keycheck.Check(cert); err != nil {
+		if keycheck.IsPSS(cert) {
 			err = errors.New("public key for RSA-PSS alone (id-RSASSA-PSS) is not supported")
 		}
 		return &formError{err, fine + " with a key that is supported: RSA of 2048 to 8192 bits (rsaEncryption), P-256, P-384, P-521 or Ed25519"}
@@ -101,51 +93,6 @@ func unread(cert *x509.Certificate) error {
 		errors.New("the certificate cannot be read: " + quote(err.Error())),
 		"the header is fine, the certificate in it has to be issued anew: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows what is in it"),
 	}
-}
-
-// isPSSKey reports whether the key is marked for RSA-PSS alone (RFC 4055, section 1.2).
-func isPSSKey(cert *x509.Certificate) bool {
-	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
-	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
-	if !ok {
-		return false
-	}
-	algorithm, _, ok := der.Read(key.Content)
-	return ok && bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
-}
-
-// checkKey is the list of public keys that are ever handed to a signature check: known,
-// strong, and cheap enough to verify.
-func checkKey(cert *x509.Certificate) error {
-	switch key := cert.PublicKey.(type) {
-	case *rsa.PublicKey:
-		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
-			return fmt.Errorf("RSA key of %d bits, want 2048 to 8192", bits)
-		}
-		if key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent {
-			return fmt.Errorf("RSA exponent %d, want an odd number from 3 to %d", key.E, maxRSAExponent)
-		}
-		return checkKeyEncoding(cert)
-	case *ecdsa.PublicKey:
-		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
-			return checkKeyEncoding(cert)
-		}
-		return fmt.Errorf("curve %s, want P-256, P-384 or P-521", key.Curve.Params().Name)
-	case ed25519.PublicKey:
-		return checkKeyEncoding(cert)
-	}
-	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
-}
-
-// checkKeyEncoding demands the one encoding of the key that DER has: crypto/x509 reads
-// others, and pins and deny lists hash the encoding.
-func checkKeyEncoding(cert *x509.Certificate) error {
-	var room [maxUsualKey]byte
-	canonical, err := appendSPKI(room[:0], cert.PublicKey)
-	if err != nil || !bytes.Equal(canonical, cert.RawSubjectPublicKeyInfo) {
-		return errors.New("public key is not in its canonical encoding")
-	}
-	return nil
 }
 
 // checkUnchained is what holds under a pin, where no chain is verified, beside the dates.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 )
 
 // caPool is an immutable set of CA certificates with an index by the key of the subject.
@@ -26,7 +27,7 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s) is not a CA certificate; to trust one certificate as it is, pin it", i, quote(nameOf(cert.RawSubject))))
 			continue
 		}
-		if err := checkKey(cert); err != nil {
+		if err := keycheck.Check(cert); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s): %w", i, quote(nameOf(cert.RawSubject)), err))
 			continue
 		}

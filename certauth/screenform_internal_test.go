@@ -1,10 +1,7 @@
 package certauth
 
 import (
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/hex"
-	"math/big"
 	"strings"
 	"testing"
 
@@ -62,17 +59,5 @@ func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
 	require.Empty(t, mistakes)
 	for last := range 256 {
 		assert.Equal(t, last >= 10 && last < 250 && last%10 == 0, set.contains(pin(byte(last))), "%d", last)
-	}
-}
-
-// Every length of a key around the steps of DER's own lengths.
-func TestSPKI_LengthsChangeTheirForm(t *testing.T) {
-	for bits := uint(800); bits < 2200; bits++ {
-		key := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), int(bits), 1), E: 65537}
-		want, err := x509.MarshalPKIXPublicKey(key)
-		require.NoError(t, err)
-		got, err := appendSPKI(nil, key)
-		require.NoError(t, err)
-		require.Equal(t, want, got, "%d bits", bits)
 	}
 }

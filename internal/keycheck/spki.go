@@ -1,4 +1,4 @@
-package certauth
+package keycheck
 
 import (
 	"crypto"

@@ -1,4 +1,4 @@
-package certauth
+package keycheck
 
 import (
 	"crypto"
@@ -47,4 +47,16 @@ func TestSPKI_IsWhatX509Writes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = appendSPKI(nil, weak.Public())
 	assert.Error(t, err)
+}
+
+// Every length of a key around the steps of DER's own lengths.
+func TestSPKI_LengthsChangeTheirForm(t *testing.T) {
+	for bits := uint(800); bits < 2200; bits++ {
+		key := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), int(bits), 1), E: 65537}
+		want, err := x509.MarshalPKIXPublicKey(key)
+		require.NoError(t, err)
+		got, err := appendSPKI(nil, key)
+		require.NoError(t, err)
+		require.Equal(t, want, got, "%d bits", bits)
+	}
 }
