@@ -1250,7 +1250,7 @@ func TestContributing_TheWalksNameWhatIsThere(t *testing.T) {
 	require.NoError(t, err)
 	declared := map[string]bool{} // "file function"
 	names := map[string]bool{}
-	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "internal/socket"} {
+	for _, folder := range []string{"certauth", "certauth/forwarded", "certauth/revocation", "internal/socket", "internal/reload", "internal/flight"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		require.NoError(t, err)
 		for _, name := range files {

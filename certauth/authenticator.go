@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -30,7 +32,7 @@ type Authenticator struct {
 	serverAuth []string // reasons of the AcceptServerAuth policies
 	chains     chainNodes
 	endings    endings
-	material   *material
+	material   *reload.Material
 
 	cache    *factCache // nil if nothing is to be remembered
 	readings readings
@@ -59,8 +61,8 @@ func New(config Config) (*Authenticator, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
-	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
-	a.material.check = a.checkMaterial
+	a.material = reload.New(config.ReloadInterval, config.Now, a.reloaded)
+	a.material.Check = a.checkMaterial
 
 	found := config.check()
 	var early []Event // of the source, which has no name yet
@@ -164,7 +166,7 @@ func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identi
 		}
 	}()
 	now := a.config.Now().Round(0) // dates are of the wall clock
-	a.material.refresh(r.Context(), now)
+	a.material.Refresh(r.Context(), now)
 	if a.cache == nil || !recognisable(offer) {
 		return a.checkNew(r, now, 0, offer)
 	}
@@ -245,9 +247,9 @@ func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	errs := []error{a.material.reload(ctx, true)}
+	errs := []error{a.material.Reload(ctx, true)}
 	for _, reload := range a.sourceReloads {
-		_, err := safely(func() (bool, error) { return true, reload(ctx) })
+		_, err := safely.Do(func() (bool, error) { return true, reload(ctx) })
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // A view differs from its certificate in its names and its name constraints and in nothing
@@ -95,11 +96,11 @@ func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 	require.NoError(t, err)
 	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth}}
 	for _, presented := range []bool{false, true} {
-		material := chainMaterial{intermediates: &loaded[caPool]{value: pool}}
+		material := chainMaterial{intermediates: &reload.Loaded[caPool]{Value: pool}}
 		for name, want := range map[string]Reason{"a.partner.example": ReasonNone, "a.other.example": ReasonChainUntrusted} {
 			certs := []*x509.Certificate{issuing.Issue(t, "client", certauthtest.DNS(name)).Certificate}
 			if presented {
-				material.intermediates = &loaded[caPool]{}
+				material.intermediates = &reload.Loaded[caPool]{}
 				certs = append(certs, issuing.Certificate)
 			}
 			f, refused := newFacts(certs)

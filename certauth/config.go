@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // Config says who may call. Its zero value is an error of [New]: there is no default
@@ -98,7 +99,7 @@ func (c *Config) check() []error {
 		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, defaultCacheSize))
 	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
-		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, defaultReloadInterval))
+		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, reload.DefaultInterval))
 	}
 	return mistakes
 }

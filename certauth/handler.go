@@ -238,7 +238,7 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 		by = own.behind(outer)
 	}
 	now := a.config.Now().Round(0) // dates are of the wall clock
-	a.material.refresh(r.Context(), now)
+	a.material.Refresh(r.Context(), now)
 	id, refused = a.judgeRoute(r.Context(), now, known, by)
 	return id, by, refused
 }

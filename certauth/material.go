@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // CertSource is where certificates of a rule come from: [PEM], [PEMFile], [Env],
@@ -23,13 +24,11 @@ import (
 type CertSource interface {
 	// certs returns the certificates. known is the digest of what was read last; where
 	// nothing changed the result may be nil with the same digest.
-	certs(ctx context.Context, known digest) ([]*x509.Certificate, digest, error)
+	certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error)
 	// reloads reports whether asking again can give something else.
 	reloads() bool
 	describe() string
 }
-
-type digest [sha256.Size]byte
 
 // PEM holds certificates as PEM text, fixed for the life of the Authenticator. Text
 // between the blocks is allowed; a damaged block, a block of another type, or no block
@@ -75,7 +74,7 @@ type systemRoots struct{}
 // CA; [New] demands a rule on names, a pin, or [IssuedBy] beside it.
 func InsecureSystemRoots() CertSource { return systemRoots{} }
 
-func (p PEM) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+func (p PEM) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	certs, err := certpem.Parse(p)
 	if err != nil && looksLikePath(string(p)) {
 		err = fmt.Errorf("%s is a path, not PEM text; use PEMFile", quote(string(p)))
@@ -86,7 +85,7 @@ func (p PEM) certs(context.Context, digest) ([]*x509.Certificate, digest, error)
 func (PEM) reloads() bool    { return false }
 func (PEM) describe() string { return "PEM" }
 
-func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (p PEMFile) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	return readCerts("PEMFile", string(p), known, func(content []byte) ([]*x509.Certificate, error) {
 		if certpem.IsDER(content) {
 			return nil, errors.New("this is DER, want PEM; use CertFile, which reads both")
@@ -98,13 +97,13 @@ func (p PEMFile) certs(_ context.Context, known digest) ([]*x509.Certificate, di
 func (PEMFile) reloads() bool      { return true }
 func (p PEMFile) describe() string { return "file " + quote(string(p)) }
 
-func (f CertFunc) certs(ctx context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (f CertFunc) certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	if f == nil {
-		return nil, digest{}, errors.New("nil function")
+		return nil, reload.Digest{}, errors.New("nil function")
 	}
 	certs, err := f(ctx)
 	if err != nil {
-		return nil, digest{}, lineError{err}
+		return nil, reload.Digest{}, lineError{err}
 	}
 	sum, err := digestOf(certs)
 	if err != nil || sum == known {
@@ -116,7 +115,7 @@ func (f CertFunc) certs(ctx context.Context, known digest) ([]*x509.Certificate,
 func (CertFunc) reloads() bool    { return true }
 func (CertFunc) describe() string { return "function" }
 
-func (s certificateSet) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+func (s certificateSet) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	sum, err := digestOf(s.list)
 	return s.list, sum, err
 }
@@ -124,25 +123,25 @@ func (s certificateSet) certs(context.Context, digest) ([]*x509.Certificate, dig
 func (certificateSet) reloads() bool    { return false }
 func (certificateSet) describe() string { return "certificates" }
 
-func (systemRoots) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
-	return nil, digest{}, errors.New("the system's roots can only be the Roots of a Chain")
+func (systemRoots) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	return nil, reload.Digest{}, errors.New("the system's roots can only be the Roots of a Chain")
 }
 
 func (systemRoots) reloads() bool    { return false }
 func (systemRoots) describe() string { return "system roots (insecure)" }
 
-func digestOf(certs []*x509.Certificate) (digest, error) {
+func digestOf(certs []*x509.Certificate) (reload.Digest, error) {
 	if len(certs) == 0 {
-		return digest{}, errors.New("no certificate")
+		return reload.Digest{}, errors.New("no certificate")
 	}
 	h := sha256.New()
 	for i, cert := range certs {
 		if cert == nil || len(cert.Raw) == 0 {
-			return digest{}, fmt.Errorf("certificate %d is nil or was not parsed", i)
+			return reload.Digest{}, fmt.Errorf("certificate %d is nil or was not parsed", i)
 		}
 		h.Write(cert.Raw) // DER delimits itself, so the concatenation is unambiguous
 	}
-	return digest(h.Sum(nil)), nil
+	return reload.Digest(h.Sum(nil)), nil
 }
 
 // readFile reads a regular file of bounded size. A device or a pipe is refused: it

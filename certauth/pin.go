@@ -12,6 +12,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // Thumbprints accepts the certificates whose SHA-256 over the whole DER is listed. It
@@ -103,12 +105,10 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 	for _, err := range errs {
 		c.mistake(path+err.at, "%w", err.err)
 	}
-	pins := &reloader[pinSet]{path: path}
-	pins.set(set)
-	return c.pinRule(kind, path, "", pins, at)
+	return c.pinRule(kind, path, "", reload.Fixed(path, set), at)
 }
 
-func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
+func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reload.Item[pinSet], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
 	c.anchors++
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
@@ -120,7 +120,7 @@ type pinRule struct {
 	kind   pinKind
 	path   string
 	origin string
-	pins   *reloader[pinSet]
+	pins   *reload.Item[pinSet]
 	skew   time.Duration
 
 	serverAuth string
@@ -139,7 +139,7 @@ func (r *pinRule) judge(e *evaluation) *Error {
 
 // judgeLeaf is all but the dates.
 func (r *pinRule) judgeLeaf(e *evaluation) *Error {
-	pins := r.pins.get()
+	pins := r.pins.Get()
 	if pins == nil || pins.len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
 	}
@@ -153,7 +153,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.get().len())
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.Get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -165,7 +165,7 @@ func (r *pinRule) describe(p *printer) {
 	if r.origin != "" {
 		what += " from " + r.origin
 	}
-	p.line("%s is one of %d", what, r.pins.get().len())
+	p.line("%s is one of %d", what, r.pins.Get().len())
 }
 
 // pinSet is a sorted, packed list: 32 bytes a pin whatever their number. A long one has an
@@ -264,7 +264,7 @@ func (s *pinSet) contains(pin []byte) bool {
 func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
 	c.forbidUnderNot(path, at)
-	list, _, err := s.certs(context.Background(), digest{})
+	list, _, err := s.certs(context.Background(), reload.Digest{})
 	if err != nil {
 		c.mistake(path, "%w", err)
 	}

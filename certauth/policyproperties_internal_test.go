@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -126,7 +127,7 @@ type verdictOn struct {
 }
 
 func (w *policyWorld) compile(policy Policy, outer *compilation, start standing) (*compilation, rule, standing) {
-	c := &compilation{material: newMaterial(time.Hour, nil, nil)}
+	c := &compilation{material: reload.New(time.Hour, nil, nil)}
 	if outer != nil {
 		c.roles = outer.roles.clone()
 	}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // maxQueued is how many searches for strangers wait for their turn, for each that runs. At
@@ -75,7 +76,7 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 
 // run searches in a place that was taken. Whatever happens, those who wait get an answer.
 func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run func() *chainAnswer) {
-	answer, err := safely(func() (*chainAnswer, error) { return run(), nil })
+	answer, err := safely.Do(func() (*chainAnswer, error) { return run(), nil })
 	<-w.running
 	if err != nil {
 		answer = &chainAnswer{refused: refusal(ReasonInternalError, "", "%w", err)}

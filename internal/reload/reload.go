@@ -1,27 +1,30 @@
-package certauth
+// Package reload reads things again while requests arrive, and keeps the last good value of
+// each. It owns no goroutine, timer or file between requests.
+package reload
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 const (
-	// defaultReloadInterval is how often files, environment variables and functions are
+	// DefaultInterval is how often files, environment variables and functions are
 	// asked again, at most, while requests arrive.
-	defaultReloadInterval = 30 * time.Second
+	DefaultInterval = 30 * time.Second
 
 	// loadTimeout bounds one call of a CertFunc or PinFunc.
 	loadTimeout = 30 * time.Second
 
-	// clockSlack is how far back a clock may seem to go: requests read it and then come here
+	// ClockSlack is how far back a clock may seem to go: requests read it and then come here
 	// in any order, some of them late.
-	clockSlack = time.Second
+	ClockSlack = time.Second
 
 	// staleWait is how long requests wait for a reload after nobody has asked for two
 	// intervals, counted from its start. Without it the first callers after a quiet night
@@ -29,14 +32,16 @@ const (
 	staleWait = 25 * time.Millisecond
 )
 
-// material holds everything in an Authenticator that can be reloaded. Between requests
-// it owns nothing: no goroutine, no timer, no open file.
-type material struct {
+// Material holds everything in an Authenticator that can be reloaded.
+type Material struct {
+	// Check is called when it is time to look, and with force after a reload that changed
+	// something. It may be nil, and is set before anything else happens.
+	Check func(force bool)
+
 	interval time.Duration
 	last     atomic.Int64 // when it was last looked at, Unix nanoseconds of the clock
 	stale    atomic.Pointer[staleReload]
 	report   func(path string, err error)
-	check    func(force bool) // looks at what ends; nil if nobody is told
 
 	mutex sync.Mutex // guards the start of a reload, and items, which Require may extend
 	items []reloadable
@@ -56,24 +61,26 @@ type reloadable interface {
 	end()
 }
 
-func newMaterial(interval time.Duration, now func() time.Time, report func(string, error)) *material {
+// New returns an empty Material. An interval of 0 means DefaultInterval. report is told of
+// each reload that changed something or failed; it and now may be nil.
+func New(interval time.Duration, now func() time.Time, report func(string, error)) *Material {
 	if interval == 0 {
-		interval = defaultReloadInterval
+		interval = DefaultInterval
 	}
-	m := &material{interval: interval, report: report}
+	m := &Material{interval: interval, report: report}
 	if now != nil {
 		m.last.Store(now().UnixNano())
 	}
 	return m
 }
 
-func (m *material) add(item reloadable) {
+func (m *Material) add(item reloadable) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	m.items = append(m.items, item)
 }
 
-func (m *material) list() []reloadable {
+func (m *Material) list() []reloadable {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	return m.items[:len(m.items):len(m.items)]
@@ -82,12 +89,12 @@ func (m *material) list() []reloadable {
 // staleReload is a reload that requests wait for: until it is done, or has taken too long.
 type staleReload struct{ done, late chan struct{} }
 
-// refresh looks whether it is time to read everything again, and if so does it beside
+// Refresh looks whether it is time to read everything again, and if so does it beside
 // the request. A clock that went back, by more than what requests overtake one another,
 // counts as time.
-func (m *material) refresh(ctx context.Context, now time.Time) {
-	if m.due(now) && m.start(ctx, now) && m.check != nil {
-		m.check(false)
+func (m *Material) Refresh(ctx context.Context, now time.Time) {
+	if m.due(now) && m.start(ctx, now) && m.Check != nil {
+		m.Check(false)
 	}
 	if r := m.stale.Load(); r != nil {
 		select {
@@ -98,14 +105,14 @@ func (m *material) refresh(ctx context.Context, now time.Time) {
 	}
 }
 
-func (m *material) due(now time.Time) bool {
+func (m *Material) due(now time.Time) bool {
 	elapsed := time.Duration(now.UnixNano() - m.last.Load())
-	return elapsed < -clockSlack || elapsed >= m.interval
+	return elapsed < -ClockSlack || elapsed >= m.interval
 }
 
 // start begins the reload, unless another request just did. What the others are to wait for
 // is there before they can see that nothing is due any more.
-func (m *material) start(ctx context.Context, now time.Time) (begun bool) {
+func (m *Material) start(ctx context.Context, now time.Time) (begun bool) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if !m.due(now) {
@@ -114,7 +121,7 @@ func (m *material) start(ctx context.Context, now time.Time) (begun bool) {
 	elapsed := time.Duration(now.UnixNano() - m.last.Load())
 	r := &staleReload{done: make(chan struct{}), late: make(chan struct{})}
 	if len(m.items) > 0 {
-		if elapsed < -clockSlack || elapsed >= 2*m.interval {
+		if elapsed < -ClockSlack || elapsed >= 2*m.interval {
 			m.stale.Store(r)
 			time.AfterFunc(staleWait, func() { close(r.late) })
 		}
@@ -122,17 +129,17 @@ func (m *material) start(ctx context.Context, now time.Time) (begun bool) {
 			defer m.stale.CompareAndSwap(r, nil)
 			defer close(r.done)
 			// The request may end before the reload does.
-			_ = m.reload(context.WithoutCancel(ctx), false)
+			_ = m.Reload(context.WithoutCancel(ctx), false)
 		}()
 	}
 	m.last.Store(now.UnixNano())
 	return true
 }
 
-// reload reads every item once, each on its own, so that one that hangs or fails does
+// Reload reads every item once, each on its own, so that one that hangs or fails does
 // not hold up the others. What is being read already is left to who reads it, or with wait
 // is read again after that: it may have been read before it changed.
-func (m *material) reload(ctx context.Context, wait bool) error {
+func (m *Material) Reload(ctx context.Context, wait bool) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
 	items := m.list()
@@ -149,13 +156,13 @@ func (m *material) reload(ctx context.Context, wait bool) error {
 		})
 	}
 	group.Wait()
-	if changed.Load() && m.check != nil {
-		m.check(true)
+	if changed.Load() && m.Check != nil {
+		m.Check(true)
 	}
 	return errors.Join(failures...)
 }
 
-func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (changed bool, err error) {
+func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (changed bool, err error) {
 	if !item.begin(ctx, wait) {
 		if !wait && !item.overdue() {
 			return false, nil
@@ -184,11 +191,11 @@ func (m *material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 
 // tell reports a reload. The reporter calls hooks of the user; a panic there must not
 // end the process.
-func (m *material) tell(path string, err error) {
+func (m *Material) tell(path string, err error) {
 	if m.report == nil {
 		return
 	}
-	_, _ = safely(func() (bool, error) { m.report(path, err); return true, nil })
+	_, _ = safely.Do(func() (bool, error) { m.report(path, err); return true, nil })
 }
 
 // await runs f and gives up waiting when ctx ends, since f may not look at it. f then runs
@@ -200,7 +207,7 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		value, err := safely(f)
+		value, err := safely.Do(f)
 		answers <- answer{value, err}
 	}()
 	select {
@@ -212,54 +219,57 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// safely turns a panic of f into an error.
-func safely[T any](f func() (T, error)) (result T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %s", logtext.Line(fmt.Sprint(p), maxDetail))
-		}
-	}()
-	return f()
-}
-
-// reloader holds the current value of one item. get never blocks.
-type reloader[T any] struct {
+// Item holds the current value of one thing. Get never blocks. The zero value has none.
+type Item[T any] struct {
 	path    string
-	load    func(ctx context.Context, known digest) (T, digest, error)
-	current atomic.Pointer[loaded[T]]
-	known   digest // guarded by the turn
+	load    func(ctx context.Context, known Digest) (T, Digest, error)
+	current atomic.Pointer[Loaded[T]]
+	known   Digest // guarded by the turn
 	mutex   sync.Mutex
 	turn    chan struct{} // closed when the reload that runs ends; nil if none runs
 	givenUp bool
 }
 
-// loaded is a value with a number that no earlier or later value of the same item has:
+// Loaded is a value with a number that no earlier or later value of the same item has:
 // what was derived from it is known to be out of date by comparing two numbers.
-type loaded[T any] struct {
-	value      T
-	generation uint64
+type Loaded[T any] struct {
+	Value      T
+	Generation uint64
 }
 
-// get returns the value in use, or nil if there is none yet.
-func (r *reloader[T]) get() *T {
+// Path returns the place in the configuration.
+func (r *Item[T]) Path() string { return r.path }
+
+// Current returns the value in use with its number, or nil if there is none yet.
+func (r *Item[T]) Current() *Loaded[T] { return r.current.Load() }
+
+// Get returns the value in use, or nil if there is none yet.
+func (r *Item[T]) Get() *T {
 	if now := r.current.Load(); now != nil {
-		return &now.value
+		return &now.Value
 	}
 	return nil
 }
 
+// Fixed returns an item that never changes.
+func Fixed[T any](path string, value T) *Item[T] {
+	r := &Item[T]{path: path}
+	r.set(value)
+	return r
+}
+
 // set puts a value into use. Calls do not overlap: one reload runs at a time.
-func (r *reloader[T]) set(value T) {
-	next := &loaded[T]{value: value, generation: 1}
+func (r *Item[T]) set(value T) {
+	next := &Loaded[T]{Value: value, Generation: 1}
 	if now := r.current.Load(); now != nil {
-		next.generation = now.generation + 1
+		next.Generation = now.Generation + 1
 	}
 	r.current.Store(next)
 }
 
-func (r *reloader[T]) name() string { return r.path }
+func (r *Item[T]) name() string { return r.path }
 
-func (r *reloader[T]) begin(ctx context.Context, wait bool) bool {
+func (r *Item[T]) begin(ctx context.Context, wait bool) bool {
 	for {
 		running := r.take()
 		if running == nil {
@@ -277,7 +287,7 @@ func (r *reloader[T]) begin(ctx context.Context, wait bool) bool {
 }
 
 // take takes the turn and returns nil, or what is closed when the turn is free.
-func (r *reloader[T]) take() <-chan struct{} {
+func (r *Item[T]) take() <-chan struct{} {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	if r.turn != nil {
@@ -287,26 +297,26 @@ func (r *reloader[T]) take() <-chan struct{} {
 	return nil
 }
 
-func (r *reloader[T]) end() {
+func (r *Item[T]) end() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	close(r.turn)
 	r.turn = nil
 }
 
-func (r *reloader[T]) giveUp() {
+func (r *Item[T]) giveUp() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	r.givenUp = true
 }
 
-func (r *reloader[T]) overdue() bool {
+func (r *Item[T]) overdue() bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
 	return r.turn != nil && r.givenUp
 }
 
-func (r *reloader[T]) reload(ctx context.Context) (bool, error) {
+func (r *Item[T]) reload(ctx context.Context) (bool, error) {
 	value, sum, err := r.load(ctx, r.known)
 	if err != nil {
 		return false, err
@@ -319,18 +329,21 @@ func (r *reloader[T]) reload(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// watch loads a value for the first time, which must succeed, and keeps it for reloads
-// if it can change.
-func watch[T any](c *compilation, path string, reloads bool, load func(context.Context, digest) (T, digest, error)) *reloader[T] {
-	r := &reloader[T]{path: path, load: load}
+// Digest recognises what was read last.
+type Digest [sha256.Size]byte
+
+// Watch loads a value for the first time, which must succeed, and keeps it in m for reloads if
+// it can change. load gets the digest of what it returned last; where nothing changed it may
+// return no value and the same digest. On an error the item has no value.
+func Watch[T any](m *Material, path string, reloads bool, load func(context.Context, Digest) (T, Digest, error)) (*Item[T], error) {
+	r := &Item[T]{path: path, load: load}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }); err != nil {
-		c.mistake(path, "%w", err)
-		return &reloader[T]{path: path} // the first one may still be written to
+		return &Item[T]{path: path}, err // the first one may still be written to
 	}
 	if reloads {
-		c.material.add(r)
+		m.add(r)
 	}
-	return r
+	return r, nil
 }
