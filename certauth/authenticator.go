@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
@@ -34,7 +35,7 @@ type Authenticator struct {
 	endings    endings
 	material   *reload.Material
 
-	cache    *factCache // nil if nothing is to be remembered
+	cache    *factcache.Cache[facts, *facts] // nil if nothing is to be remembered
 	readings readings
 	work     *signatureWork
 	scratch  sync.Pool // of *evaluation
@@ -170,8 +171,8 @@ func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identi
 	if a.cache == nil || !recognisable(offer) {
 		return a.checkNew(r, now, 0, offer)
 	}
-	hash := offer.Hash(a.cache.seed)
-	f := a.cache.find(hash, offer)
+	hash := a.cache.Hash(offer)
+	f := a.cache.Find(hash, offer)
 	if f == nil {
 		return a.checkNew(r, now, hash, offer)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
@@ -95,8 +96,8 @@ func (c *Config) check() []error {
 			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
 		}
 	}
-	if c.CacheSize > maxCacheSize {
-		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, defaultCacheSize))
+	if c.CacheSize > factcache.MaxSize {
+		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, factcache.MaxSize, factcache.DefaultSize))
 	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
 		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, reload.DefaultInterval))

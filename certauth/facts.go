@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -20,11 +21,8 @@ import (
 // Everything here is the library's own: what users do to an [Identity] does not reach it,
 // except through the certificates themselves, which nobody may change.
 type facts struct {
-	key   source.Key // nil if these facts cannot be remembered
-	owned bool       // the key is a copy; guarded by mutex
-	hash  uint64
-	used  atomic.Bool // seen since the cache's hand came by
-	kept  atomic.Bool // in the cache
+	factcache.Slot      // its Key is nil if these facts cannot be remembered
+	owned          bool // the key is a copy; guarded by mutex
 
 	// What every hit looks at stands together.
 	answers             chainAnswers
@@ -44,6 +42,11 @@ type facts struct {
 	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
 
 	mutex sync.Mutex // guards the remembering of answers, and the copying of the key
+}
+
+// newFactCache returns nil for a negative size, which remembers nothing.
+func newFactCache(size int) *factcache.Cache[facts, *facts] {
+	return factcache.New(size, func(a, b *facts) bool { return a.leaf != nil && a.leaf.Equal(b.leaf) })
 }
 
 // certNames holds the names of the leaf as written, parsed once.
@@ -145,7 +148,7 @@ func (f *facts) own() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if !f.owned {
-		f.key, f.owned = f.key.Clone(), true
+		f.Key, f.owned = f.Key.Clone(), true
 	}
 }
 

@@ -32,7 +32,7 @@ func (a *Authenticator) readShared(offer *source.Offer, key source.Key, hash uin
 	}()
 	done.facts, done.refused = a.read(offer)
 	if f := done.facts; f != nil {
-		f.key, f.hash = key, hash
+		f.Key, f.Hash = key, hash
 		if offer.Certificates == nil {
 			f.source = a.source
 		}
@@ -82,7 +82,7 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 	if refused == nil && f.memorable(key) {
 		f.own()
 		f.release()
-		a.cache.insert(f)
+		a.cache.Insert(f)
 	}
 	return id, refused
 }

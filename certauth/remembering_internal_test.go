@@ -104,7 +104,7 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 	}
 	released := func(decode func() ([]*x509.Certificate, error)) (*facts, *sent) {
 		f := factsIn(t, []*x509.Certificate{leaf, issuing, unused}, leaf, issuing, root.Certificate)
-		f.key, f.source = source.Key{"text"}, keyedBy(decode)
+		f.Key, f.source = source.Key{"text"}, keyedBy(decode)
 		before := f.sent()
 		f.release()
 		require.Nil(t, f.presented.held.Load())
@@ -138,7 +138,7 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 		{"a panic", func() ([]*x509.Certificate, error) { panic("decode") }, 1},
 	} {
 		f := factsIn(t, []*x509.Certificate{leaf, issuing, unused}, leaf, issuing, root.Certificate)
-		f.key, f.source = source.Key{"text"}, keyedBy(tc.decode)
+		f.Key, f.source = source.Key{"text"}, keyedBy(tc.decode)
 		f.presented.held.Store(nil)
 		again := f.sent()
 		require.Len(t, again.certs, tc.want, tc.name)

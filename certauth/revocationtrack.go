@@ -42,7 +42,7 @@ func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, e
 	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs[1:], beside) {
 		ctx = context.WithValue(ctx, besideKey{}, beside)
 	}
-	if r.tracker != nil && e.facts.kept.Load() {
+	if r.tracker != nil && e.facts.Kept() {
 		if handle := r.track(chain); handle != nil {
 			return handle.CheckTracked(ctx, e.now)
 		}

@@ -83,7 +83,7 @@ func (f *facts) handOut(id *Identity) {
 // the same texts than before has the leaf alone.
 func (f *facts) readAgain() *sent {
 	alone := &sent{certs: []*x509.Certificate{f.leaf}}
-	certs, err := safely.Do(func() ([]*x509.Certificate, error) { return readKey(f.key, f.source) })
+	certs, err := safely.Do(func() ([]*x509.Certificate, error) { return readKey(f.Key, f.source) })
 	if err != nil || len(certs) == 0 || !certs[0].Equal(f.leaf) {
 		return alone
 	}

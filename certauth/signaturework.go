@@ -59,7 +59,7 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	default:
 	}
 	queued := int64(1)
-	if asked.facts.kept.Load() {
+	if asked.facts.Kept() {
 		queued = 0
 	}
 	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {

@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 func answered() *chainAnswer { return &chainAnswer{chains: []*verifiedChain{{}}} }
@@ -54,8 +57,8 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 		// Known callers are searched again when roots change: that turns none of them away.
 		const known = 100
 		for range known {
-			f := &facts{}
-			f.kept.Store(true)
+			f := &facts{Slot: factcache.Slot{Key: source.Key{"known"}}}
+			newFactCache(1).Insert(f)
 			group.Go(func() {
 				answer, refused := w.search(t.Context(), f, rule, generations{}, slow)
 				if refused == nil && answer.refused == nil {

@@ -113,7 +113,7 @@ func (a *chainAnswers) remember(n *chainNode, answer *chainAnswer) {
 // keep remembers an answer that took no search, of a caller who is known. A stranger is
 // judged once.
 func (f *facts) keep(n *chainNode, answer *chainAnswer) {
-	if !f.kept.Load() {
+	if !f.Kept() {
 		return
 	}
 	f.remember(n, answer)
