@@ -3,12 +3,16 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -152,3 +156,40 @@ func fixedAt(now time.Time) func(*certauth.Config) {
 }
 
 func certificatesOf(w world) []*x509.Certificate { return []*x509.Certificate{w.ca.Certificate} }
+
+// A source may change what it has parsed, by what it knows of a request. Of two requests at
+// one time each is judged by its own certificate, although the DER is the same.
+func TestReading_ChangedCertificatesAreNotShared(t *testing.T) {
+	w := newWorld(t)
+	ended, longer := *w.leaf.Certificate, *w.leaf.Certificate
+	ended.NotAfter, longer.NotAfter = time.Now().Add(-time.Minute), longer.NotAfter.Add(time.Hour)
+	source := certauth.SourceFunc{Name: "changing", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		if r.Header.Get("X-Ended") != "" {
+			return []*x509.Certificate{&ended}, nil
+		}
+		return []*x509.Certificate{&longer}, nil
+	}}
+	within, goOn := make(chan struct{}), make(chan struct{})
+	var waited atomic.Bool
+	slow := certauth.PolicyFunc{Name: "slow", Func: func(context.Context, *certauth.Identity) error {
+		if waited.CompareAndSwap(false, true) {
+			close(within)
+			<-goOn
+		}
+		return nil
+	}}
+	auth, err := certauth.New(certauth.Config{Source: source, Policy: certauth.All{certauth.Thumbprints{w.leaf.Thumbprint()}, slow}})
+	require.NoError(t, err)
+	first := make(chan error)
+	go func() {
+		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		first <- err
+	}()
+	<-within
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("X-Ended", "1")
+	_, err = auth.Check(r)
+	assert.Equal(t, certauth.ReasonCertificateExpired, reasonOf(err))
+	close(goOn)
+	require.NoError(t, <-first)
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -34,5 +35,23 @@ func TestPins_IndexFindsTheSame(t *testing.T) {
 		first[31], last[0] = 1, 0xFE
 		assert.False(t, set.contains(first))
 		assert.False(t, set.contains(last))
+	}
+}
+
+// Digests that begin alike are told apart by the rest.
+func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
+	pin := func(last byte) []byte {
+		all := []byte(strings.Repeat("\xab", 32))
+		all[31] = last
+		return all
+	}
+	var list []string
+	for last := byte(10); last < 250; last += 10 {
+		list = append(list, hex.EncodeToString(pin(last)))
+	}
+	set, mistakes := newPinSet(pinThumbprint, list)
+	require.Empty(t, mistakes)
+	for last := range 256 {
+		assert.Equal(t, last >= 10 && last < 250 && last%10 == 0, set.contains(pin(byte(last))), "%d", last)
 	}
 }

@@ -3,13 +3,9 @@ package certauth
 import (
 	"crypto/x509"
 	"errors"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -171,125 +167,4 @@ func TestFacts_ChainsOfEveryNodeCount(t *testing.T) {
 	}
 	assert.Equal(t, 4, count, "and it ends when nobody wants more")
 	assert.True(t, f.usesAll([]*x509.Certificate{first, second, third}))
-}
-
-// The span of an answer ends where a date of a certificate passes, as it stands and moved by
-// the skew: NotAfter still belongs to the validity (RFC 5280, section 4.1.2.5).
-func TestSpan_EndsAtEveryDate(t *testing.T) {
-	at := func(clock string) time.Time {
-		day, err := time.Parse(time.TimeOnly, clock)
-		require.NoError(t, err)
-		return day.AddDate(2026, 0, 0)
-	}
-	cert := &x509.Certificate{NotBefore: at("10:00:00"), NotAfter: at("12:00:00")}
-	const behind = time.Nanosecond
-	for _, tc := range []struct {
-		skew  time.Duration
-		edges []time.Time
-	}{
-		{0, []time.Time{at("10:00:00"), at("12:00:00").Add(behind)}},
-		{time.Second, []time.Time{at("09:59:59"), at("10:00:00"), at("10:00:01"), at("11:59:59").Add(behind), at("12:00:00").Add(behind), at("12:00:01").Add(behind)}},
-		{5 * time.Minute, []time.Time{at("09:55:00"), at("10:00:00"), at("10:05:00"), at("11:55:00").Add(behind), at("12:00:00").Add(behind), at("12:05:00").Add(behind)}},
-	} {
-		edges := append([]time.Time{{}}, append(tc.edges, endOfTime)...)
-		for i := range len(edges) - 1 {
-			now := edges[i]
-			if i == 0 {
-				now = edges[1].Add(-time.Hour)
-			}
-			s := newSpan(now)
-			s.watch(cert, tc.skew)
-			assert.True(t, s.from.Equal(edges[i]), "skew %v at %v: from %v, want %v", tc.skew, now, s.from, edges[i])
-			assert.True(t, s.until.Equal(edges[i+1]), "skew %v at %v: until %v, want %v", tc.skew, now, s.until, edges[i+1])
-		}
-	}
-}
-
-// A pool gives its things back when it likes, and may be empty for a route.
-func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
-	ca := certauthtest.NewCA(t, "Root")
-	leaf := ca.Issue(t, "client").Certificate
-	auth, err := New(Config{
-		Source: SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
-		Policy: Chain{Roots: Certificates(ca.Certificate)},
-	})
-	require.NoError(t, err)
-	ran := false
-	route := auth.Require(CommonNames{"client"})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true }))
-	auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for auth.scratch.Get() != nil { //nolint:revive // until it is empty
-		}
-		route.ServeHTTP(w, r)
-	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
-	assert.True(t, ran)
-}
-
-// badBody ends with an error when it is closed.
-type badBody struct{ io.Reader }
-
-func (badBody) Close() error { return io.ErrUnexpectedEOF }
-
-// A body is handed on as it is, its errors included; a request without one gets none.
-func TestTrailer_BodyIsHandedOnAsItIs(t *testing.T) {
-	set, err := newHeaderSet([]string{"X-Client-Cert"})
-	require.NoError(t, err)
-	with := func(body io.ReadCloser) *http.Request {
-		return set.withoutTrailers(&http.Request{Body: body, Trailer: http.Header{"X-Sum": nil}, ContentLength: -1})
-	}
-	assert.Nil(t, with(nil).Body)
-	assert.Equal(t, http.NoBody, with(http.NoBody).Body)
-	assert.ErrorIs(t, with(badBody{strings.NewReader("x")}).Body.Close(), io.ErrUnexpectedEOF)
-}
-
-// Trailers are copied once, and not at all when the handler has returned or while the body is
-// being closed: net/http may be writing to them.
-func TestTrailer_IsCopiedOnceAndInTime(t *testing.T) {
-	set, err := newHeaderSet([]string{"X-Client-Cert"})
-	require.NoError(t, err)
-	fresh := func() (server, own *http.Request, body *trailerBody) {
-		server = &http.Request{Body: io.NopCloser(strings.NewReader("")), Trailer: http.Header{"X-Sum": nil}, ContentLength: -1}
-		own = set.withoutTrailers(server)
-		return server, own, own.Body.(*trailerBody)
-	}
-	server, own, body := fresh()
-	server.Trailer["X-Sum"] = []string{"1"}
-	_, err = body.Read(make([]byte, 1))
-	require.ErrorIs(t, err, io.EOF)
-	assert.Equal(t, "1", own.Trailer.Get("X-Sum"))
-	server.Trailer["X-Sum"] = []string{"2"}
-	require.NoError(t, body.Close())
-	assert.Equal(t, "1", own.Trailer.Get("X-Sum"), "once")
-
-	server, own, body = fresh()
-	server.Trailer["X-Sum"] = []string{"1"}
-	body.handlerReturned()
-	_, _ = body.Read(make([]byte, 1))
-	require.NoError(t, body.Close())
-	assert.Empty(t, own.Trailer.Get("X-Sum"), "the handler has returned")
-
-	server, own, body = fresh()
-	closing := make(chan struct{})
-	goOn := make(chan struct{})
-	body.ReadCloser = &slowClose{Reader: strings.NewReader(""), closing: closing, goOn: goOn}
-	server.Trailer["X-Sum"] = []string{"1"}
-	done := make(chan error)
-	go func() { done <- body.Close() }()
-	<-closing
-	_, _ = body.Read(make([]byte, 1))
-	assert.Empty(t, own.Trailer.Get("X-Sum"), "the body is being closed")
-	close(goOn)
-	require.NoError(t, <-done)
-	assert.Equal(t, "1", own.Trailer.Get("X-Sum"))
-}
-
-type slowClose struct {
-	io.Reader
-
-	closing, goOn chan struct{}
-}
-
-func (s *slowClose) Close() error {
-	close(s.closing)
-	<-s.goOn
-	return nil
 }
