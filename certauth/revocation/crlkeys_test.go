@@ -1,0 +1,49 @@
+package revocation_test
+
+import (
+	"crypto/x509"
+	"testing"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// Of the many keys that a CA has had, eight are tried: first those whose identifier the list
+// names, and those that have none, wherever they stand in CRLIssuers.
+func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
+	s := newScene(t)
+	signed := func(by *identity, cert *x509.Certificate, keyID []byte) (list []byte, o revocation.VerifyOptions) {
+		l := s.list()
+		l.Key = by.key
+		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(keyID), ocsptest.CRLNumber(7)}
+		o = at(now)
+		for range 9 {
+			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), s.root, asCA).cert)
+		}
+		o.CRLIssuers = append(o.CRLIssuers, cert)
+		return encode(t, l), o
+	}
+	newest := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
+	nameless := *newest.cert
+	nameless.SubjectKeyId = nil
+	short := *newest.cert
+	short.SubjectKeyId = []byte{7}
+	for _, c := range []struct {
+		name   string
+		cert   *x509.Certificate
+		keyID  []byte
+		status revocation.Status
+		err    error
+	}{
+		{"the tenth is named", newest.cert, newest.cert.SubjectKeyId, revocation.Good, nil},
+		{"the tenth has no identifier", &nameless, newest.cert.SubjectKeyId, revocation.Good, nil},
+		{"the tenth is named by one byte", &short, []byte{7}, revocation.Good, nil},
+		{"none is named, and the tenth is one too many", newest.cert, []byte("another"), revocation.Unavailable, revocation.ErrBadSignature},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list, o := signed(newest, c.cert, c.keyID)
+			result, err := bothWays(t)(list, s.client.cert, s.ca.cert, o)
+			expect(t, result, err, c.status, c.err)
+		})
+	}
+}
