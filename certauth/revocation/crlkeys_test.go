@@ -17,8 +17,9 @@ func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
 		l.Key = by.key
 		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(keyID), ocsptest.CRLNumber(7)}
 		o = at(now)
-		for range 9 {
-			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), s.root, asCA).cert)
+		for i := range 9 {
+			identifier := func(c *x509.Certificate) { c.SubjectKeyId = []byte{byte(100 + i)} }
+			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), s.root, asCA, identifier).cert)
 		}
 		o.CRLIssuers = append(o.CRLIssuers, cert)
 		return encode(t, l), o
