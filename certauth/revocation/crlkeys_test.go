@@ -4,6 +4,9 @@ import (
 	"crypto/x509"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -46,5 +49,43 @@ func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
 			result, err := bothWays(t)(list, s.client.cert, s.ca.cert, o)
 			expect(t, result, err, c.status, c.err)
 		})
+	}
+}
+
+// The doc of Lookup: who issued a certificate is for the caller to know where no key identifier
+// contradicts. One that is absent does not.
+func TestCRL_Lookup_AbsentKeyIdentifierContradictsNothing(t *testing.T) {
+	s := newScene(t)
+	namesake := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
+	client := makeCert(t, "client", newKey(t), namesake, asClient).cert
+	nameless, noKeyID := *client, *s.ca.cert
+	nameless.AuthorityKeyId, noKeyID.SubjectKeyId = nil, nil
+	list := encode(t, s.list())
+	for _, c := range []struct {
+		name   string
+		issuer *x509.Certificate
+		client *x509.Certificate
+		status revocation.Status
+		err    error
+	}{
+		{"both name a key", s.ca.cert, client, revocation.Unavailable, revocation.ErrIssuerMismatch},
+		{"the client names none", s.ca.cert, &nameless, revocation.Good, nil},
+		{"the issuer has none", &noKeyID, client, revocation.Good, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := revocation.ParseCRL(list, c.issuer, at(now))
+			require.NoError(t, err)
+			result, err := l.Lookup(c.client, at(now))
+			expect(t, result, err, c.status, c.err)
+		})
+	}
+}
+
+// A CRL that no parser made is comparable with none, on either side.
+func TestCRL_CheckNewer_ZeroValue(t *testing.T) {
+	s := newScene(t)
+	list := parse(t, s.ca, encode(t, s.list()))
+	for _, pair := range [][2]*revocation.CRL{{list, {}}, {{}, list}, {{}, {}}} {
+		assert.ErrorIs(t, pair[0].CheckNewer(pair[1]), revocation.ErrCRLIssuer)
 	}
 }
