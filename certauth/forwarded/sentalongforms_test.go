@@ -1,14 +1,20 @@
 package forwarded_test
 
 import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
@@ -50,3 +56,31 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+// A certificate in the right form that crypto/x509 does not read is named by its subject, and
+// the hint says what its CA has to mend: the front end is set up well.
+func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Partner Root")
+	for _, tc := range []struct {
+		name string
+		cert *certauthtest.Certificate
+		says string
+	}{
+		{"with a subject", ca.Issue(t, "orders", serial), `the certificate of "CN=orders`},
+		{"without one", ca.Issue(t, "", serial, func(c *x509.Certificate) { c.Subject = pkix.Name{} }), "the certificate "},
+	} {
+		der := bytes.Clone(tc.cert.Certificate.Raw)
+		at := bytes.Index(der, []byte{2, 2, 0x12, 0x34})
+		require.Positive(t, at)
+		der[at+2] = 0x92 // negative, which RFC 5280, section 4.1.2.2, forbids
+		header := http.Header{"X-Forwarded-Tls-Client-Cert": {base64.StdEncoding.EncodeToString(der)}}
+		refused := refusedBy(t, forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, newPartner(t), header)
+		assert.Equal(t, certauth.ReasonCertificateMalformed, refused.Reason, tc.name)
+		assert.ErrorContains(t, refused, tc.says, tc.name)
+		assert.ErrorContains(t, refused, " cannot be read: ", tc.name)
+		assert.NotContains(t, refused.Error(), "not of one certificate", tc.name)
+		assert.Equal(t, "the header is fine, the certificate in it has to be issued anew: serial numbers are positive (RFC 5280, section 4.1.2.2)", refused.Hint, tc.name)
+	}
+}
+
+func serial(c *x509.Certificate) { c.SerialNumber = big.NewInt(0x1234) }
