@@ -6,11 +6,15 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
 // certificateOf makes a certificate of just so many bytes.
@@ -51,4 +55,15 @@ func TestParse_SizeOfOneCertificate(t *testing.T) {
 	assert.Len(t, cert.Raw, 16384)
 	_, err = parseAlong(framed(16385), parseBase64DER)
 	require.Error(t, err)
+}
+
+// A chain in one text has 64 KiB, as one in several has.
+func TestChainReader_SizeOfOneText(t *testing.T) {
+	c := chainReader{format: ChainBase64Concatenated, name: "X-Chain"}.prepared()
+	for size, want := range map[int]bool{65536: true, 65537: false} {
+		o := certauth.NewOffer("leaf")
+		err := c.offer(http.Header{"X-Chain": {strings.Repeat("x", size)}}, &o)
+		assert.Equal(t, want, err == nil, "%d: %v", size, err)
+		assert.Equal(t, want, o.Len() == 2, size)
+	}
 }

@@ -5,9 +5,12 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/pem"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +28,38 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 	p := newPartner(t)
 	framed := []byte{0x30, 4, 0x30, 2, 5, 0} // a sequence that begins with a sequence
 	encoded := func(der ...byte) string { return base64.StdEncoding.EncodeToString(der) }
+	pem := func(ders ...[]byte) string {
+		var text []byte
+		for _, der := range ders {
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
+		}
+		return url.PathEscape(string(text))
+	}
+	leaf := p.client.Certificate.Raw
+	for name, tc := range map[string]struct {
+		value string
+		want  certauth.Reason
+	}{
+		"framed as a certificate":         {pem(leaf, framed), certauth.ReasonNone},
+		"two of them":                     {pem(leaf, framed, framed), certauth.ReasonNone},
+		"in the place of the leaf":        {pem(framed, leaf), certauth.ReasonCertificateMalformed},
+		"a sequence of something else":    {pem(leaf, []byte{0x30, 2, 5, 0}), certauth.ReasonCertificateMalformed},
+		"the leaf, and nothing behind it": {pem(leaf), certauth.ReasonNone},
+	} {
+		auth, err := certauth.New(certauth.Config{Source: forwarded.ALB{From: forwarded.InsecureAnyPeer(), Passthrough: true}, Policy: p.chain()})
+		require.NoError(t, err)
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header["X-Amzn-Mtls-Clientcert"] = []string{tc.value}
+		_, err = auth.Check(r)
+		if tc.want == certauth.ReasonNone {
+			assert.NoError(t, err, name)
+			continue
+		}
+		refused := (*certauth.Error)(nil)
+		if assert.ErrorAs(t, err, &refused, name) {
+			assert.Equal(t, tc.want, refused.Reason, "%s: %v", name, err)
+		}
+	}
 	for _, tc := range []struct {
 		name  string
 		value string
@@ -84,3 +119,14 @@ func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
 }
 
 func serial(c *x509.Certificate) { c.SerialNumber = big.NewInt(0x1234) }
+
+// What a front end says beside the certificate is a kibibyte at most: a longer word is
+// malformed, and not only another word.
+func TestReader_LengthOfAFlag(t *testing.T) {
+	p := newPartner(t)
+	for n, want := range map[int]certauth.Reason{1024: certauth.ReasonFrontEndUnverified, 1025: certauth.ReasonCertificateMalformed} {
+		leaf := url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.client.Certificate.Raw})))
+		refused := refusedBy(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()}, p, http.Header{"X-Client-Cert": {leaf}, "X-Client-Verify": {strings.Repeat("x", n)}})
+		assert.Equal(t, want, refused.Reason, "%d: %v", n, refused)
+	}
+}
