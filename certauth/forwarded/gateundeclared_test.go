@@ -89,3 +89,33 @@ func TestReader_HintOfBase64(t *testing.T) {
 		assert.Equal(t, tc.want, strings.Contains(refused.Hint, looks), "%s: %s", name, refused.Hint)
 	}
 }
+
+// Who swaps the header and its value would publish the secret in a log: a value that is a header
+// name is a mistake.
+func TestSharedSecret_ValueThatLooksLikeAHeader(t *testing.T) {
+	onAppService(t)
+	p := newPartner(t)
+	for value, says := range map[string]string{
+		"X-Front-Door-Secret":   "are header and value swapped?",
+		"x-front-door-secret":   "are header and value swapped?",
+		"x-(not a header) 1234": "",
+		"y-front-door-secret":   "",
+	} {
+		_, err := certauth.New(certauth.Config{Source: forwarded.AppService{From: forwarded.SharedSecret("X-Gate", value)}, Policy: p.chain()})
+		if says == "" {
+			assert.NoError(t, err, value)
+		} else {
+			assert.ErrorContains(t, err, says, value)
+		}
+	}
+}
+
+// Swapped the other way round, the mistake does not show what may be the secret.
+func TestSharedSecret_MistakeDoesNotShowTheHeader(t *testing.T) {
+	onAppService(t)
+	for _, header := range []string{"a secret (of 20 bytes)", "correct horse battery staple"} {
+		_, err := certauth.New(certauth.Config{Source: forwarded.AppService{From: forwarded.SharedSecret(header, "X-Front-Door-Secret")}, Policy: newPartner(t).chain()})
+		require.ErrorContains(t, err, "are header and value swapped?")
+		assert.NotContains(t, err.Error(), header)
+	}
+}
