@@ -97,17 +97,22 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	for _, tc := range []struct {
-		name string
-		cert *certauthtest.Certificate
-		says string
+		name   string
+		cert   *certauthtest.Certificate
+		broken bool // its subject too
+		says   string
 	}{
-		{"with a subject", ca.Issue(t, "orders", serial), `the certificate of "CN=orders`},
-		{"without one", ca.Issue(t, "", serial, func(c *x509.Certificate) { c.Subject = pkix.Name{} }), "the certificate "},
+		{"with a subject", ca.Issue(t, "orders", serial), false, `the certificate of "CN=orders`},
+		{"without one", ca.Issue(t, "", serial, func(c *x509.Certificate) { c.Subject = pkix.Name{} }), false, `the certificate of ""`},
+		{"with one that cannot be read", ca.Issue(t, "orders", serial), true, "the certificate cannot be read: "},
 	} {
 		der := bytes.Clone(tc.cert.Certificate.Raw)
 		at := bytes.Index(der, []byte{2, 2, 0x12, 0x34})
 		require.Positive(t, at)
 		der[at+2] = 0x92 // negative, which RFC 5280, section 4.1.2.2, forbids
+		if tc.broken {
+			der[bytes.LastIndex(der, []byte{6, 3, 0x55, 4, 3})] = 5 // a type that is no OID
+		}
 		header := http.Header{"X-Forwarded-Tls-Client-Cert": {base64.StdEncoding.EncodeToString(der)}}
 		refused := refusedBy(t, forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, newPartner(t), header)
 		assert.Equal(t, certauth.ReasonCertificateMalformed, refused.Reason, tc.name)

@@ -34,6 +34,7 @@ func TestConstraints_Check_UnreadableAlternativeNamesAreRefused(t *testing.T) {
 	require.NoError(t, err)
 	for name, names := range map[string][][]byte{
 		"no GeneralName": {wrap(0x0C, []byte("host.example"))},
+		"a tenth form":   {wrap(0x89, []byte("host.example"))},
 		"cut short":      {{0x82, 9, 'a'}},
 	} {
 		require.Error(t, constraint.Check(cert([]byte{0x30, 0}, nil, altNames(names...))), name)
