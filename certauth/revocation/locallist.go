@@ -30,7 +30,6 @@ type localLists struct {
 	looked  atomic.Int64           // Unix nanoseconds
 	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
 	view    atomic.Pointer[localView]
-	bytes   atomic.Int64  // held by the lists
 	anew    atomic.Uint64 // readings that began before this call of Refresh do not do
 
 	looking sync.Mutex // of those who may start a reading
@@ -79,17 +78,26 @@ type localSource struct {
 }
 
 type localList struct {
-	info   fs.FileInfo
-	head   []byte       // the first bytes of the file
-	by     []*authority // who has signed it: several after a change of key
-	loaded *loadedList
-	delta  *evidence.Delta // instead of loaded
-	soft   time.Time       // of a delta
-	told   bool            // that the delta continues no list
-	err    error
-	gone   bool // from its directory, or set aside
+	place
+	info fs.FileInfo
+	head []byte       // the first bytes of the file
+	by   []*authority // who has signed it: several after a change of key
+	told bool         // that the delta continues no list
+	err  error
+	gone bool // from its directory, or set aside
 
 	incomplete bool // a delta is to be fetched
+}
+
+// look returns the list in the place, or the delta that stands there instead; nil for what is not
+// there.
+func (l *localList) look() (list *loadedList, delta *evidence.Delta) {
+	if known := l.current.Load(); known != nil && known.lone != nil {
+		return nil, known.lone
+	} else if known != nil {
+		return known, nil
+	}
+	return nil, nil
 }
 
 func newLocalLists(c *Checker) *localLists {
@@ -115,8 +123,6 @@ func (m *localLists) serves(by *authority) bool {
 }
 
 func (m *localLists) any() bool { return m.present.Load() }
-
-func (m *localLists) size() int { return int(m.bytes.Load()) }
 
 // current reports whether nothing has to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
