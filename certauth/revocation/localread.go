@@ -84,8 +84,10 @@ func (m *localLists) complain(ctx context.Context, failed error) {
 // swap lets requests see what has been read.
 func (m *localLists) swap(ctx context.Context) {
 	m.mu.Lock()
-	m.view.Store(m.newView(m.sources))
-	lone := m.loneDeltas(m.sources)
+	view := m.newView()
+	m.forgetGone(view)
+	m.view.Store(view)
+	lone := m.loneDeltas(view)
 	close(m.swapped)
 	m.swapped = make(chan struct{})
 	m.mu.Unlock()
@@ -110,77 +112,60 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 	return err
 }
 
-// newView is what requests see from now on. What is gone from a directory counts until it
-// is replaced or runs out, and is forgotten then.
-func (m *localLists) newView(sources []*localSource) *localView {
+// newView is what requests see from now on. It looks once at each place.
+func (m *localLists) newView() *localView {
 	now := m.checker.config.Now()
-	lists, deltas := map[*localList]*loadedList{}, map[*localList]*evidence.Delta{} // one look at each place
-	for _, s := range sources {
-		for _, l := range s.lists {
-			lists[l], deltas[l] = l.look()
-		}
+	view := &localView{
+		of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{},
+		lists: map[*localList]*loadedList{}, lone: map[*localList]*evidence.Delta{},
 	}
-	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}}
-	for _, s := range sources {
+	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
+			list, delta := l.look()
+			view.lists[l], view.lone[l] = list, delta
 			for _, by := range l.by {
-				if lists[l] != nil {
-					view.of[by.key] = newest(view.of[by.key], lists[l], now.Add(m.checker.skew))
+				if list != nil {
+					view.of[by.key] = newest(view.of[by.key], list, now.Add(m.checker.skew))
 				}
-				if deltas[l] != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], deltas[l])
+				if delta != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], delta)
 				}
 			}
 		}
-	}
-	counts := map[*loadedList]bool{}
-	for _, lists := range view.of {
-		for _, l := range lists {
-			counts[l] = true
-		}
-	}
-	completes, terms := map[*evidence.Delta]bool{}, m.checker.terms(now)
-	for _, s := range sources {
-		for _, l := range s.lists {
-			if counts[lists[l]] {
-				completes[view.completed(l.by[0], lists[l], &terms).crl.Delta()] = true
-			}
-		}
-	}
-	for _, s := range sources {
-		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err, read: s.read}
-		if s.broken {
-			state.none = s.err
-		}
-		for name, l := range s.lists {
-			if l.err != nil && lists[l] == nil && deltas[l] == nil && !l.gone {
-				state.none = errors.Join(state.none, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			}
-			switch {
-			case deltas[l] != nil && l.gone && deltas[l].Edition().Current(now, m.checker.skew) != nil:
-				m.forget(s, name)
-				continue
-			case deltas[l] != nil:
-				state.hasDelta = true
-				if completes[deltas[l]] && !l.gone {
-					state.deltas = append(state.deltas, deltas[l])
-				}
-				continue
-			case l.gone && (!counts[lists[l]] || m.isOver(lists[l].base, now)):
-				m.forget(s, name)
-				continue
-			case lists[l] == nil:
-				continue
-			case counts[lists[l]] && !l.gone:
-				state.count = append(state.count, lists[l])
-			}
-			state.lists = append(state.lists, lists[l])
-		}
-		view.sources = append(view.sources, state)
 	}
 	return view
+}
+
+// counts reports whether no other list of its scope is in the place of this one.
+func (view *localView) counts(signers []*authority, list *loadedList) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool { return slices.Contains(view.of[by.key], list) })
+}
+
+// needs reports whether a list that counts is completed by this delta.
+func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
+			return view.completed(by, list, &VerifyOptions{}).crl.Delta() == delta
+		})
+	})
+}
+
+// forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
+// run out. It counts until then.
+func (m *localLists) forgetGone(view *localView) {
+	now := m.checker.config.Now()
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			list, delta := view.lists[l], view.lone[l]
+			if l.gone && (delta != nil && delta.Edition().Current(now, m.checker.skew) != nil ||
+				delta == nil && (!view.counts(l.by, list) || m.isOver(list.base, now))) {
+				m.checker.lists.drop(&l.place)
+				delete(s.lists, name)
+			}
+		}
+	}
 }
 
 // isOver reports whether nothing that the list says counts any more. One without nextUpdate
@@ -191,11 +176,6 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 		return !l.IsFresh(true, &terms)
 	}
 	return m.checker.notOver(l, now) != nil
-}
-
-func (m *localLists) forget(s *localSource, name string) {
-	m.checker.lists.drop(&s.lists[name].place)
-	delete(s.lists, name)
 }
 
 // newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
@@ -554,4 +534,42 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, [
 		return nil, nil, failed
 	}
 	return next, by, nil
+}
+
+// setAside keeps what a file said that now holds something of another kind: it counts until it
+// is replaced or runs out, like what was in a file that is gone.
+func (m *localLists) setAside(s *localSource, name string, l *localList) {
+	aside := &localList{by: l.by, told: true, gone: true}
+	aside.operated = true
+	m.checker.lists.move(&l.place, &aside.place)
+	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+}
+
+// loneDeltas names, once each, the deltas that complete none of the operator's lists.
+func (m *localLists) loneDeltas(view *localView) (names []string) {
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			delta := view.lone[l]
+			if delta == nil || l.told || view.unread {
+				continue
+			}
+			l.told = true
+			if !view.continues(delta, l.by) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// continues reports whether the delta belongs to a list that counts.
+func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
+	for _, by := range signers {
+		for _, list := range view.of[by.key] {
+			if _, err := list.base.With(delta); err == nil || errors.Is(err, evidence.ErrRollback) {
+				return true
+			}
+		}
+	}
+	return false
 }
