@@ -31,9 +31,9 @@ func ExampleApplicationGateway() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// nginx asks for certificates with "ssl_verify_client optional_no_ca", or "optional" with the
-// partners' CAs in ssl_client_certificate. With "optional", a self-signed partner whose
-// certificate is pinned here gets 400 from nginx itself until it is in that file as well.
+// nginx asks for certificates with "ssl_verify_client optional" and the partners' CAs in
+// ssl_client_certificate. A self-signed partner whose certificate is pinned here gets 400 from
+// nginx itself until it is in that file as well.
 func ExampleNginx() {
 	show(forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, "Nginx", "127.0.0.1")
 	// Output:
