@@ -85,7 +85,7 @@ func New(config Config) (*Authenticator, error) {
 		start := standing{}
 		verifies := a.source != nil && a.source.FrontEndVerifies
 		if verifies {
-			start.vouched = vouchedNames
+			start.vouched, start.behind = vouchedNames, true
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth
@@ -134,8 +134,8 @@ func configError(found []error) error {
 
 // Check judges the certificate that the request presents and returns who it is, or why
 // not as an [*Error]; never both, never neither. It does not change the request, writes no
-// response, reports no decision, and knows neither Mode nor Exclusions: without a
-// certificate the answer is an error in every mode. Like any request it may trigger a
+// response, reports no decision, and knows neither Optional nor Exclusions:
+// without a certificate the answer is an error. Like any request it may trigger a
 // reload. It is for tests; services use [Authenticator.Handler], and adapters
 // [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
@@ -264,7 +264,11 @@ func (a *Authenticator) String() string {
 	}
 	p := &printer{}
 	p.line("source: %s", a.source.Name)
-	p.line("mode: %s", a.config.Mode)
+	if a.config.Optional {
+		p.line("mode: optional")
+	} else {
+		p.line("mode: required")
+	}
 	if a.config.InsecureReportOnly {
 		p.line("insecure: report only, nobody is refused")
 	}

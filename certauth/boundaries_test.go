@@ -194,7 +194,7 @@ func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
 // The source's header goes in every spelling, and nothing else goes with it.
 func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
-	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	r := request()
 	for _, name := range []string{"X-Client-Cert", "x-client-cert", "X_Client_Cert", "X.client-cert", "X-CLIENT.CERT"} {
 		r.Header[name] = []string{"a", "b"}

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -19,7 +20,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"errors"
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
@@ -61,7 +61,6 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 			certauth.DNSNames{"*"},
 			certauth.Not{Policy: certauth.Thumbprints{pinOfNobody}},
 		},
-		Mode:           7,
 		Challenge:      "two\nlines",
 		ReloadInterval: time.Nanosecond,
 		Exclusions:     []certauth.Exclusion{{Path: "health"}},
@@ -69,9 +68,8 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 	require.Error(t, err)
 	text := err.Error()
 	for _, want := range []string{
-		"certauth: 13 mistakes in Config:",
+		"certauth: 12 mistakes in Config:",
 		"Source: nil; say who writes the certificate into the request",
-		"Mode: 7 is not known",
 		"Challenge: ",
 		"ReloadInterval: 1ns, want at least 10ms",
 		"Policy.All[0].Chain.Roots: ",
@@ -205,10 +203,10 @@ func (s seeing) Prepare(env source.Environment) (*source.Reader, error) {
 func TestNew_StringPrintsTheWholePolicy(t *testing.T) {
 	t.Setenv("PARTNER_PINS", pinOfNobody)
 	auth := must(t, certauth.Config{
-		Source: fixedSource("partner"),
-		Mode:   certauth.Optional,
+		Source:   fixedSource("partner"),
+		Optional: true,
 		Policy: certauth.Any{
-			certauth.Named{Name: "pinned", Policy: certauth.ThumbprintsFrom(certauth.PinEnv("PARTNER_PINS"))},
+			certauth.Named{Name: "pinned", Policy: certauth.ThumbprintsFrom(certauth.Env("PARTNER_PINS"))},
 			certauth.All{
 				certauth.Validity{ClockSkew: time.Minute, MaxLifetime: 48 * time.Hour, MinRemaining: time.Hour},
 				certauth.Chain{Roots: certauth.InsecureSystemRoots(), StrictEKU: true, MaxDepth: 2},
@@ -249,7 +247,7 @@ func TestNew_CacheSizeIsBounded(t *testing.T) {
 	for size, want := range map[int]bool{math.MinInt: true, -1: true, 0: true, 1: true, most: true, most + 1: false, 1e10: false, math.MaxInt: false} {
 		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: certauth.Certificates(leaf), CacheSize: size})
 		if !want {
-			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, certauth.DefaultCacheSize))
+			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, 4096))
 			continue
 		}
 		require.NoError(t, err)

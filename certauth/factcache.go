@@ -9,9 +9,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// DefaultCacheSize is how many certificates an [Authenticator] remembers unless
+// defaultCacheSize is how many certificates an [Authenticator] remembers unless
 // Config.CacheSize says otherwise.
-const DefaultCacheSize = 4096
+const defaultCacheSize = 4096
 
 const (
 	// maxCacheSize bounds Config.CacheSize. So many places take 31 megabytes while they are
@@ -60,7 +60,7 @@ func newFactCache(size int) *factCache {
 		return nil
 	}
 	if size == 0 {
-		size = DefaultCacheSize
+		size = defaultCacheSize
 	}
 	ways := min(size, cacheWays)
 	return &factCache{size: size, ways: ways, low: max(1, ways*probationWays/cacheWays), seed: maphash.MakeSeed()}

@@ -60,19 +60,19 @@ func TestHandler_BrokenSourceIsNoAbsence(t *testing.T) {
 	w := newWorld(t)
 	nothing := func([]string) ([]*x509.Certificate, error) { return nil, nil }
 	for _, tc := range []struct {
-		name   string
-		source certauth.Source
-		mode   certauth.Mode
-		status int
-		reason certauth.Reason
-		says   string
+		name     string
+		source   certauth.Source
+		optional bool
+		status   int
+		reason   certauth.Reason
+		says     string
 	}{
-		{"a panic in Offer", &brokenSource{textSource{means: nothing}}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: offer"},
-		{"a panic in Decode", &textSource{means: func([]string) ([]*x509.Certificate, error) { panic("decode") }}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: decode"},
-		{"texts that hold no certificate", &textSource{means: nothing}, certauth.Required, http.StatusUnauthorized, certauth.ReasonCertificateMissing, "no certificate"},
-		{"the same where it may be absent", &textSource{means: nothing}, certauth.Optional, http.StatusOK, certauth.ReasonCertificateMissing, "no certificate"},
+		{"a panic in Offer", &brokenSource{textSource{means: nothing}}, true, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: offer"},
+		{"a panic in Decode", &textSource{means: func([]string) ([]*x509.Certificate, error) { panic("decode") }}, true, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: decode"},
+		{"texts that hold no certificate", &textSource{means: nothing}, false, http.StatusUnauthorized, certauth.ReasonCertificateMissing, "no certificate"},
+		{"the same where it may be absent", &textSource{means: nothing}, true, http.StatusOK, certauth.ReasonCertificateMissing, "no certificate"},
 	} {
-		auth := must(t, certauth.Config{Source: tc.source, Policy: w.chain(), Mode: tc.mode})
+		auth := must(t, certauth.Config{Source: tc.source, Policy: w.chain(), Optional: tc.optional})
 		g := through(t, auth.Handler, offering("a"))
 		assert.Equal(t, tc.status, g.status, tc.name)
 		assert.Nil(t, g.identity, tc.name)

@@ -103,7 +103,7 @@ func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Even
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
 		event.Outcome, event.Identity = OutcomeAccepted, id
-	case refused.absent && a.config.Mode == Optional:
+	case refused.absent && a.config.Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
 		event.Outcome, event.Err = OutcomeReported, refused

@@ -57,7 +57,7 @@ type verdict struct {
 }
 
 // FromContext returns the identity that [Authenticator.Handler] put into the request's
-// context. It is false for excluded routes and for anonymous callers in Optional mode.
+// context. It is false for excluded routes and for anonymous callers (Config.Optional).
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, ok := ctx.Value(identityKey{}).(*Identity)
 	return id, ok && id != nil

@@ -159,7 +159,7 @@ func BenchmarkPins(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1, 1024} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			c := newFactCache(DefaultCacheSize)
+			c := newFactCache(defaultCacheSize)
 			var probes []source.Offer
 			for i := range n {
 				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))

@@ -274,7 +274,7 @@ func (s *pinSet) contains(pin []byte) bool {
 	return false
 }
 
-func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
+func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
 	c.forbidUnderNot(path, at)
 	list, _, err := s.certs(context.Background(), digest{})

@@ -60,12 +60,14 @@ type standing struct {
 	chain   bool // a Chain has verified
 	public  bool // and it trusts every public CA
 	named   bool // a rule tells callers of one CA apart: a name, a pin, a function
+	behind  bool // the anchor of a front end that verifies (see frontEndRule)
 }
 
 func (s standing) meet(other standing) standing {
 	return standing{
 		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
 		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
+		behind: s.behind && other.behind, // all members of an Any stand behind it, or none
 	}
 }
 

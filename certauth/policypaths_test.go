@@ -149,6 +149,11 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 		second[members-1] = last
 		return certauth.All{certauth.Any{w.onlyA, w.onlyB}, second}
 	}
+	// A chain of strangers between the two is one member more.
+	between := func(members int, last certauth.Policy) certauth.Policy {
+		all := policy(members, last).(certauth.All)
+		return certauth.All{certauth.Any{w.onlyA, newWorld(t).chain(), w.onlyB}, all[1]}
+	}
 	byB, nobody := certauth.IssuedBy{Certificates: certauth.Certificates(w.byB)}, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}
 	for _, tc := range []struct {
 		name   string
@@ -157,7 +162,8 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 	}{
 		{"the last of 16384 accepts", policy(8191, byB), certauth.ReasonNone},
 		{"none of 16384 accepts", policy(8191, nobody), certauth.ReasonIssuerNotAllowed},
-		{"the first that is not tried would accept", policy(8192, byB), certauth.ReasonOverloaded},
+		{"the first that is not tried would accept", between(8191, byB), certauth.ReasonOverloaded},
+		{"one behind it would accept", policy(8192, byB), certauth.ReasonOverloaded},
 	} {
 		_, err := judge(t, tc.policy, w.leaf)
 		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)

@@ -41,7 +41,11 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 		leaf := certs[0]
 		return "Hash=" + digest256(leaf) + `;Cert="` + escape(string(encodePEM(leaf))) + `";Chain="` + escape(text) + `"`, nil
 	case "xfcc-json":
-		return `[{"hash":"` + digest256(certs[0]) + `","cert":"` + escape(string(encodePEM(certs[0]))) + `"}]`, nil
+		chain := make([]string, 0, len(certs))
+		for _, cert := range certs {
+			chain = append(chain, jsonPEM(cert))
+		}
+		return `[{"hash":"` + digest256(certs[0]) + `","cert":` + chain[0] + `,"chain":[` + strings.Join(chain, ",") + `]}]`, nil
 	case "hex":
 		return hex.EncodeToString(der), nil
 	case "base64-pem":
@@ -61,6 +65,11 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 		return certs[0].SerialNumber.Text(16), nil
 	}
 	return "", fmt.Errorf("format %q is not known", format)
+}
+
+// jsonPEM is a certificate as a string of JSON.
+func jsonPEM(cert *x509.Certificate) string {
+	return `"` + strings.ReplaceAll(string(encodePEM(cert)), "\n", `\n`) + `"`
 }
 
 func joined(certs []*x509.Certificate, separator, before, after string) string {

@@ -3,6 +3,7 @@ package certauthtest_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"encoding/base64"
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
@@ -223,7 +223,7 @@ func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 		{
 			name: "an optional certificate counts as authentication",
 			plant: func(t *testing.T, s *service) http.Handler {
-				s.config.Mode = certauth.Optional
+				s.config.Optional = true
 				return s.behind(t, before(func(*http.Request) {}))
 			},
 			rows: []string{"no certificate", "no certificate, by HTTP/2", "none after the client on one connection"},

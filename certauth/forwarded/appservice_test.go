@@ -126,7 +126,7 @@ func TestTrust_StrippingRemovesEveryValue(t *testing.T) {
 	p := newPartner(t)
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{From: forwarded.AnyGate(forwarded.SharedSecret("X-Gate", secret), forwarded.SharedSecret("X-Second-Gate", secret))},
-		Policy: p.chain(), Mode: certauth.Optional,
+		Policy: p.chain(), Optional: true,
 	})
 	require.NoError(t, err)
 	r := arriving(p.good, p.good, "", "x")

@@ -32,6 +32,7 @@ func TestRealFrontEnds_ResumedSessionIsTheSameClient(t *testing.T) {
 		{recommendations[3], recommendations[3].source, untrusted, untrusted, true},
 		{recommendations[4], recommendations[4].source, untrusted, untrusted, false},
 		{recommendations[5], recommendations[5].source, accepted, accepted, true},
+		{recommendations[6], recommendations[6].source, accepted, accepted, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := newApp(t, "tcp", "127.0.0.1:0")

@@ -83,10 +83,10 @@ func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 		_, ok := certauth.FromContext(r.Context())
 		fmt.Fprint(w, ok)
 	}
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+	for _, optional := range []bool{false, true} {
 		var reason certauth.Reason
 		auth, err := certauth.New(certauth.Config{
-			Source: forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, Policy: pin, Mode: mode,
+			Source: forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, Policy: pin, Optional: optional,
 			Observe: func(_ context.Context, e certauth.Event) { reason = e.Reason() },
 		})
 		require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 
 		w = httptest.NewRecorder()
 		auth.Handler(http.HandlerFunc(reached)).ServeHTTP(w, request())
-		if mode == certauth.Required {
+		if !optional {
 			assert.Equal(t, http.StatusUnauthorized, w.Code)
 		} else {
 			assert.Equal(t, "false", w.Body.String(), "an anonymous request has no identity, whatever stood in its context")
