@@ -31,16 +31,16 @@ func orToken(check func(token string) (subject string, ok bool), next http.Handl
 	})
 }
 
-// Optional mode with a bearer token for callers who have no certificate. The middleware behind
+// Optional beside a bearer token for callers who have no certificate. The middleware behind
 // auth has to demand one of both, or anonymous callers come in.
-func ExampleMode_bearer() {
+func ExampleConfig_bearer() {
 	world := newExampleWorld()
 	defer world.close()
 
 	auth, err := certauth.New(certauth.Config{
-		Source: forwarded.AppService{},
-		Policy: certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
-		Mode:   certauth.Optional,
+		Source:   forwarded.AppService{},
+		Policy:   certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
+		Optional: true,
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -30,11 +30,11 @@ type unusual struct {
 	ran     atomic.Int64
 }
 
-func newUnusual(t *testing.T, mode certauth.Mode, exclusions []certauth.Exclusion, wrap func(http.Handler) http.Handler) *unusual {
+func newUnusual(t *testing.T, optional bool, exclusions []certauth.Exclusion, wrap func(http.Handler) http.Handler) *unusual {
 	t.Helper()
 	u := &unusual{client: certauthtest.SelfSigned(t, "client")}
 	auth := must(t, certauth.Config{
-		Source: headerSource{u.client.Certificate}, Policy: certauth.Certificates(u.client.Certificate), Mode: mode, Exclusions: exclusions,
+		Source: headerSource{u.client.Certificate}, Policy: certauth.Certificates(u.client.Certificate), Optional: optional, Exclusions: exclusions,
 	})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(u.serve))
 	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
@@ -95,7 +95,7 @@ func TestRequests_CORSPreflight(t *testing.T) {
 	preflight := func(path string) []string {
 		return []string{"OPTIONS " + path + " HTTP/1.1", "Origin: https://partner.example", "Access-Control-Request-Method: PUT"}
 	}
-	u := newUnusual(t, certauth.Required, []certauth.Exclusion{{
+	u := newUnusual(t, false, []certauth.Exclusion{{
 		Method: http.MethodOptions, Path: "/orders", Reason: "a CORS preflight carries no certificate", Control: "the handler answers OPTIONS with headers alone",
 	}}, nil)
 	response, _, _ := u.send(t, false, preflight("/orders")...)
@@ -107,7 +107,7 @@ func TestRequests_CORSPreflight(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "the request itself has to come with the certificate")
 
 	// The other way: CORS middleware outside, which answers preflights itself.
-	u = newUnusual(t, certauth.Required, nil, func(next http.Handler) http.Handler {
+	u = newUnusual(t, false, nil, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 				w.WriteHeader(http.StatusNoContent)
@@ -123,7 +123,7 @@ func TestRequests_CORSPreflight(t *testing.T) {
 
 // RFC 9110, section 9.3.2: HEAD is GET without the body.
 func TestRequests_HEAD(t *testing.T) {
-	u := newUnusual(t, certauth.Required, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
+	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
 	for _, tc := range []struct {
 		path   string
 		known  bool
@@ -139,7 +139,7 @@ func TestRequests_HEAD(t *testing.T) {
 
 // RFC 9110, section 9.3.7: the asterisk is about the server, not about a resource.
 func TestRequests_OPTIONSAsterisk(t *testing.T) {
-	u := newUnusual(t, certauth.Required, nil, nil)
+	u := newUnusual(t, false, nil, nil)
 	response, _, _ := u.send(t, false, "OPTIONS * HTTP/1.1")
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "ConfigureServer: it reaches auth")
 	response, _, _ = u.send(t, true, "OPTIONS * HTTP/1.1")
@@ -158,7 +158,7 @@ func TestRequests_OPTIONSAsterisk(t *testing.T) {
 
 // RFC 6455, section 4: the handshake is a request like others, and the last that is judged.
 func TestRequests_WebSocket(t *testing.T) {
-	u := newUnusual(t, certauth.Required, nil, nil)
+	u := newUnusual(t, false, nil, nil)
 	handshake := []string{"GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
 	response, _, _ := u.send(t, false, handshake...)
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
@@ -172,7 +172,7 @@ func TestRequests_WebSocket(t *testing.T) {
 
 // RFC 9110, section 10.1.1: a caller who is refused is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
-	u := newUnusual(t, certauth.Required, nil, nil)
+	u := newUnusual(t, false, nil, nil)
 	request := []string{"POST /orders HTTP/1.1", "Content-Length: 5", "Expect: 100-continue"}
 	response, _, _ := u.send(t, false, request...)
 	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "and no 100 before it")
@@ -189,7 +189,7 @@ func TestRequests_Continue(t *testing.T) {
 
 // Optional mode makes no difference between methods: who offers no certificate is anonymous.
 func TestRequests_OptionalMode(t *testing.T) {
-	u := newUnusual(t, certauth.Optional, nil, nil)
+	u := newUnusual(t, true, nil, nil)
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
 		response, _, _ := u.send(t, false, method+" /orders HTTP/1.1")
 		assert.Less(t, response.StatusCode, 300, method)
