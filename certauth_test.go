@@ -1110,6 +1110,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 		"Extension.Present":          "one of three of which exactly one must be set, so its zero never accepts",
 		"Peer.Socket":                "a result; false opens no unix-socket gate",
 		"Revocation.Stale":           "a result: what a Checker was told to accept",
+		"Envoy.JSON":                 "reads another form of the same header, and no other",
 		"Event.Route":                "a report of what was decided",
 		"Config.LogRepeats":          "what is logged, not who comes in",
 		"Config.Optional":            "lets through without an identity what offers nothing; handlers look at FromContext",
