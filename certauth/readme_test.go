@@ -27,7 +27,7 @@ func TestREADME_HasWhatTheFirstHourNeeds(t *testing.T) {
 		"go get github.com/seed2886b8ae/go-certauth@latest", "Go " + version[1] + " or later", "-serve", "./examples/appservice/local",
 		"robots933456.txt", "Always On", "CORS preflight", "fasthttp", "pinned", "auth.Admit",
 	} {
-		assert.True(t, strings.Contains(readme, want), want)
+		assert.Contains(t, readme, want)
 	}
 	for _, match := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(readme, -1) {
 		if !strings.HasPrefix(match[1], "https://") {
@@ -47,8 +47,8 @@ func TestREADME_HasWhatTheFirstHourNeeds(t *testing.T) {
 		}
 	}
 	for _, call := range []string{"auth.ConfigureServer(server)", "r.With(auth.Require(", "echo.WrapMiddleware(auth.Require(", "auth.Admit"} {
-		assert.True(t, strings.Contains(readme, call), call)
-		assert.True(t, strings.Contains(made.String(), call), "no example does it: %s", call)
+		assert.Contains(t, readme, call)
+		assert.Contains(t, made.String(), call, "no example does it")
 	}
 }
 

@@ -85,7 +85,7 @@ func TestRunbook_ARecordAloneSaysItForTenKinds(t *testing.T) {
 // Every reason, and every message about the configuration's own certificates, is in one class of alerts.
 func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
 	section := runbookSection(t, "### Alerts", "### A record alone")
-	table := section[:strings.Index(section, "```")]
+	table, _, _ := strings.Cut(section, "```")
 	source, err := os.ReadFile("reason.go")
 	require.NoError(t, err)
 	reasons := regexp.MustCompile(`Reason += "(\w+)"`).FindAllStringSubmatch(string(source), -1)

@@ -15,7 +15,7 @@ import (
 // The platform's own evidence stands in for a gate. InsecureOutsideAppService is for examples
 // and stand-ins.
 func ExampleAppService() {
-	show(forwarded.AppService{InsecureOutsideAppService: true}, "AppService", "10.0.0.7")
+	fmt.Print(three(forwarded.AppService{InsecureOutsideAppService: true}, "AppService", "10.0.0.7"))
 	// Output:
 	// from 10.0.0.7 with a certificate: 200 hello, orders
 	// from 10.0.0.7 with none: 401 certificate_missing
@@ -24,7 +24,7 @@ func ExampleAppService() {
 
 // The gateway has a subnet of its own, and nothing else may be in it.
 func ExampleApplicationGateway() {
-	show(forwarded.ApplicationGateway{From: forwarded.Peers("10.0.1.0/24")}, "ApplicationGateway", "10.0.1.4")
+	fmt.Print(three(forwarded.ApplicationGateway{From: forwarded.Peers("10.0.1.0/24")}, "ApplicationGateway", "10.0.1.4"))
 	// Output:
 	// from 10.0.1.4 with a certificate: 200 hello, orders
 	// from 10.0.1.4 with none: 401 certificate_missing
@@ -35,7 +35,7 @@ func ExampleApplicationGateway() {
 // ssl_client_certificate. A self-signed partner whose certificate is pinned here gets 400 from
 // nginx itself until it is in that file as well.
 func ExampleNginx() {
-	show(forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, "Nginx", "127.0.0.1")
+	fmt.Print(three(forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, "Nginx", "127.0.0.1"))
 	// Output:
 	// from 127.0.0.1 with a certificate: 200 hello, orders
 	// from 127.0.0.1 with none: 401 certificate_missing
@@ -44,7 +44,7 @@ func ExampleNginx() {
 
 // HAProxy sends the chain too, if it is told to.
 func ExampleHAProxy() {
-	show(forwarded.HAProxy{From: forwarded.Peers("10.0.0.2", "10.0.0.3"), ChainHeader: "X-SSL-Chain-Der"}, "HAProxy", "10.0.0.3")
+	fmt.Print(three(forwarded.HAProxy{From: forwarded.Peers("10.0.0.2", "10.0.0.3"), ChainHeader: "X-SSL-Chain-Der"}, "HAProxy", "10.0.0.3"))
 	// Output:
 	// from 10.0.0.3 with a certificate: 200 hello, orders
 	// from 10.0.0.3 with none: 401 certificate_missing
@@ -53,7 +53,7 @@ func ExampleHAProxy() {
 
 // Traefik with the middleware passTLSClientCert.
 func ExampleTraefik() {
-	show(forwarded.Traefik{From: forwarded.Peers("10.42.0.0/16")}, "Traefik", "10.42.3.9")
+	fmt.Print(three(forwarded.Traefik{From: forwarded.Peers("10.42.0.0/16")}, "Traefik", "10.42.3.9"))
 	// Output:
 	// from 10.42.3.9 with a certificate: 200 hello, orders
 	// from 10.42.3.9 with none: 401 certificate_missing
@@ -62,7 +62,7 @@ func ExampleTraefik() {
 
 // Envoy with forward_client_cert_details SANITIZE_SET, as the only hop.
 func ExampleEnvoy() {
-	show(forwarded.Envoy{From: forwarded.Peers("127.0.0.1")}, "Envoy", "127.0.0.1")
+	fmt.Print(three(forwarded.Envoy{From: forwarded.Peers("127.0.0.1")}, "Envoy", "127.0.0.1"))
 	// Output:
 	// from 127.0.0.1 with a certificate: 200 hello, orders
 	// from 127.0.0.1 with none: 401 certificate_missing
@@ -71,7 +71,7 @@ func ExampleEnvoy() {
 
 // RFC 9440 is what new front ends agree on.
 func ExampleRFC9440() {
-	show(forwarded.RFC9440{From: forwarded.Peers("10.0.0.2")}, "RFC9440", "10.0.0.2")
+	fmt.Print(three(forwarded.RFC9440{From: forwarded.Peers("10.0.0.2")}, "RFC9440", "10.0.0.2"))
 	// Output:
 	// from 10.0.0.2 with a certificate: 200 hello, orders
 	// from 10.0.0.2 with none: 401 certificate_missing
@@ -81,7 +81,7 @@ func ExampleRFC9440() {
 // A load balancer of a public cloud: its subnets, and a security group that lets in nobody
 // else.
 func ExampleALB() {
-	show(forwarded.ALB{From: forwarded.Peers("10.0.8.0/22")}, "ALB", "10.0.9.17")
+	fmt.Print(three(forwarded.ALB{From: forwarded.Peers("10.0.8.0/22")}, "ALB", "10.0.9.17"))
 	// Output:
 	// from 10.0.9.17 with a certificate: 200 hello, orders
 	// from 10.0.9.17 with none: 401 certificate_missing
@@ -123,20 +123,19 @@ func Example_presets() {
 
 // A front end without a preset: what it sends, and who it is.
 func ExampleHeader() {
-	show(forwarded.Header{
+	fmt.Print(three(forwarded.Header{
 		From: forwarded.Peers("10.0.0.2"), Name: "X-Client-Cert", Format: forwarded.FormatBase64DER,
-	}, "APIManagement", "10.0.0.2")
+	}, "APIManagement", "10.0.0.2"))
 	// Output:
 	// from 10.0.0.2 with a certificate: 200 hello, orders
 	// from 10.0.0.2 with none: 401 certificate_missing
 	// from elsewhere: 401 source_untrusted
 }
 
-// show sends three requests to a service behind the front end.
-func show(source certauth.Source, front, peer string) {
-	fmt.Println("from", peer, "with a certificate:", knock(source, front, peer, true, nil))
-	fmt.Println("from", peer, "with none:", knock(source, front, peer, false, nil))
-	fmt.Println("from elsewhere:", knock(source, front, "203.0.113.7", true, nil))
+// three requests to a service behind the front end, and what became of them.
+func three(source certauth.Source, front, peer string) string {
+	return fmt.Sprintf("from %s with a certificate: %s\nfrom %s with none: %s\nfrom elsewhere: %s\n",
+		peer, knock(source, front, peer, true, nil), peer, knock(source, front, peer, false, nil), knock(source, front, "203.0.113.7", true, nil))
 }
 
 // knock sends one request as the front end writes it, from the peer.
