@@ -117,12 +117,9 @@
 // What a certificate says and which chains it verifies by cost most of a request and
 // depend on bytes and trust material alone, so an [Authenticator] remembers them for
 // certificates that it accepted, up to Config.CacheSize: for exactly the texts that were
-// sent, until the material changes or a certificate of the chain begins or ends. That a
-// rule on names, extensions, keys or a fixed list of pins has accepted the certificate is
-// remembered too, since neither of them can change. The outcome of the policy is not: the
-// sender, the clock, reloaded material, deny lists, revocation and functions are asked
-// every time, so that whatever changes acts on the next request. Verification itself is
-// bounded: when too many new certificates wait for it, further ones are refused as
+// sent, until the material changes or a certificate of the chain begins or ends. No outcome
+// of a rule is remembered: the whole policy is judged on every request, so that whatever
+// changes acts on the next one. Verification itself is bounded: when too many new certificates wait for it, further ones are refused as
 // overloaded, and known callers are served.
 //
 // # What is not promised

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -128,9 +128,9 @@ type verdictOn struct {
 }
 
 func (w *policyWorld) compile(policy Policy, outer *compilation, start standing) (*compilation, rule, standing) {
-	c := &compilation{material: newMaterial(time.Hour, nil, nil), memos: &atomic.Int64{}}
+	c := &compilation{material: reload.New(time.Hour, nil, nil)}
 	if outer != nil {
-		c.roles, c.memos = outer.roles.clone(), outer.memos
+		c.roles = outer.roles.clone()
 	}
 	compiled, end := c.compilePolicy(policy, "Policy", start)
 	return c, compiled, end
@@ -143,7 +143,7 @@ func (w *policyWorld) judge(t *testing.T, policy Policy) (verdictOn, bool) {
 	if len(c.mistakes) > 0 {
 		return verdictOn{}, false
 	}
-	return w.run(t, &judged{allRule{compiled}, len(c.roles.given) > 0}), true
+	return w.run(t, newJudged(allRule{compiled}, len(c.roles.given) > 0)), true
 }
 
 // judgeRoute returns what comes of a Require behind a Handler.
@@ -154,7 +154,7 @@ func (w *policyWorld) judgeRoute(t *testing.T, policy, required Policy) (verdict
 	if len(outer.mistakes)+len(inner.mistakes) > 0 {
 		return verdictOn{}, false
 	}
-	handler := &judged{allRule{compiled}, len(outer.roles.given) > 0}
+	handler := newJudged(allRule{compiled}, len(outer.roles.given) > 0)
 	if v := w.run(t, handler); !v.accepted {
 		return v, true
 	}
