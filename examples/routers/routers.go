@@ -12,6 +12,8 @@ import (
 	"net/http"
 
 	"connectrpc.com/connect"
+	connectv2 "connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/go-chi/chi/v5"
@@ -128,5 +130,26 @@ func Connect(auth *certauth.Authenticator) http.Handler {
 		}
 		return connect.NewResponse(wrapperspb.String(id.Thumbprint())), nil
 	}))
+	return auth.Handler(router)
+}
+
+// ConnectV2 is mounted on a ServeMux, which is wrapped likewise.
+func ConnectV2(auth *certauth.Authenticator) http.Handler {
+	server := connectv2.NewServer()
+	server.Register(connectv2.Method{
+		Spec: connectv2.Spec{Procedure: WhoamiProcedure, StreamType: connectv2.StreamTypeUnary},
+		Handler: func(ctx context.Context, _ connectv2.Spec, stream connectv2.ServerStream) error {
+			if err := stream.Receive(new(emptypb.Empty)); err != nil {
+				return err
+			}
+			id, ok := certauth.FromContext(ctx)
+			if !ok {
+				return connectv2.NewError(connectv2.CodeUnauthenticated, "unauthenticated")
+			}
+			return stream.Send(wrapperspb.String(id.Thumbprint()))
+		},
+	})
+	router := http.NewServeMux()
+	connecthttp.Mount(router, server)
 	return auth.Handler(router)
 }

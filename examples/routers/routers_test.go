@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"connectrpc.com/connect"
+	connectv2 "connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -127,6 +129,35 @@ func TestConnect_UnauthenticatedInEveryProtocol(t *testing.T) {
 			answer, err := client.CallUnary(t.Context(), call)
 			require.NoError(t, err)
 			assert.Equal(t, p.client.Thumbprint(), answer.Msg.GetValue())
+		})
+	}
+}
+
+func TestConnectV2_UnauthenticatedInEveryProtocol(t *testing.T) {
+	p := newPartner(t)
+	server := httptest.NewUnstartedServer(routers.ConnectV2(p.auth(t)))
+	server.Config.ConnContext = certauth.ConnContext
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	spec := connectv2.Spec{Procedure: routers.WhoamiProcedure, StreamType: connectv2.StreamTypeUnary}
+	for name, options := range map[string][]connecthttp.Option{"Connect": nil, "gRPC": {connecthttp.WithGRPC()}, "gRPC-Web": {connecthttp.WithGRPCWeb()}} {
+		t.Run(name, func(t *testing.T) {
+			client := connectv2.NewClient(connecthttp.NewTransport(server.Client(), server.URL, options...))
+			var answer wrapperspb.StringValue
+			err := client.CallUnary(t.Context(), spec, &emptypb.Empty{}, &answer)
+			require.Error(t, err)
+			assert.Equal(t, connectv2.CodeUnauthenticated, connectv2.CodeOf(err))
+			assert.Empty(t, answer.GetValue())
+
+			ctx, info := connectv2.NewClientContext(t.Context())
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, p.client)
+			for name, values := range r.Header {
+				info.RequestHeader().Set(name, values[0])
+			}
+			require.NoError(t, client.CallUnary(ctx, spec, &emptypb.Empty{}, &answer))
+			assert.Equal(t, p.client.Thumbprint(), answer.GetValue())
 		})
 	}
 }
