@@ -1,7 +1,6 @@
 package certauthtest
 
 import (
-	"crypto/sha1" //nolint:gosec // the fingerprint that nginx and others forward is SHA-1
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // encode writes certificates, leaf first, in a format of forged.json. Formats for one
@@ -54,8 +55,8 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 	case "sha256":
 		return digest256(certs[0]), nil
 	case "sha1":
-		sum := sha1.Sum(certs[0].Raw) //nolint:gosec // see the import
-		return hex.EncodeToString(sum[:]), nil
+		sum, err := sha1sum.Of(certs[0].Raw)
+		return hex.EncodeToString(sum[:]), err
 	case "subject":
 		return certs[0].Subject.String(), nil
 	case "common-name":

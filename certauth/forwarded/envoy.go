@@ -4,10 +4,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Envoy reads X-Forwarded-Client-Cert, from Envoy itself and from Istio.
@@ -71,8 +70,8 @@ type Envoy struct {
 	JSON bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Envoy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 	var found []error
 	if s.Hops < 0 || s.Hops > maxElements {
 		found = append(found, fmt.Errorf("Hops: %d, want 0 to %d", s.Hops, maxElements))
@@ -85,11 +84,8 @@ func (s Envoy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) 
 			found = append(found, fmt.Errorf("By[%d]: empty", i))
 		}
 	}
-	return source(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...))
+	return served(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Envoy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
 
 func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 	form := "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain"
@@ -97,7 +93,7 @@ func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 		form += ", in JSON"
 	}
 	return layout{
-		preset: preset, from: from, header: "X-Forwarded-Client-Cert", codec: codec{limit: maxChainHeader, all: xfcc.decode, spread: xfcc.spread},
+		preset: preset, from: from, header: "X-Forwarded-Client-Cert", codec: codec{limit: maxChainHeader, all: xfcc.decode, sample: xfcc.spread},
 		form: form,
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -221,11 +223,15 @@ func configuration(folder, config string, with settings) ([]byte, error) {
 	return filled.Bytes(), err
 }
 
-// freeAddress is a loopback address that was free a moment ago.
+// freeAddress is a loopback address that was free a moment ago, with a port below those
+// that systems give to outgoing connections.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	for {
+		port := rand.IntN(10_000) + 10_000
+		if listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			require.NoError(t, listener.Close())
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
+	}
 }

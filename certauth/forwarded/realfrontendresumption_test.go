@@ -3,6 +3,7 @@
 package forwarded_test
 
 import (
+	"crypto/fips140"
 	"crypto/tls"
 	"testing"
 
@@ -38,6 +39,9 @@ func TestRealFrontEnds_ResumedSessionIsTheSameClient(t *testing.T) {
 			front := tc.start(t, tc.config, settings{App: a.address, Verify: tc.verify}, c)
 			for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 				t.Run(tls.VersionName(version), func(t *testing.T) {
+					if fips140.Enabled() && version == tls.VersionTLS12 && tc.name == "caddy" {
+						t.Skip("this one was built before Go had the extended master secret, which FIPS 140-3 asks for")
+					}
 					session := c.tlsConfig(c.p256)
 					session.MinVersion, session.MaxVersion = version, version
 					session.ClientSessionCache = tls.NewLRUClientSessionCache(8)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Why a value is no X-Forwarded-Client-Cert, in the words that an operator reads.
@@ -209,7 +209,7 @@ func TestSharedSecret_BytesAtTheEndsOfPrintableASCII(t *testing.T) {
 		"01234567\x1f9abcdef": false, "01234567\x7f9abcdef": false, "01234567\t9abcdef": false, "01234567\xe99abcdef": false,
 		" 0123456789abcdef": false, "0123456789abcdef ": false,
 	} {
-		_, err := SharedSecret("X-Gate", value).prepare(certauth.SourceEnvironment{})
+		_, err := SharedSecret("X-Gate", value).prepare(source.Environment{})
 		assert.Equal(t, ok, err == nil, "%q: %v", value, err)
 	}
 }

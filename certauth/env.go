@@ -1,0 +1,71 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+)
+
+// Env names an environment variable: an App Service setting, or a Key Vault reference in one.
+// A variable that is not set, or empty, is an error.
+//
+// As a [CertSource] the variable holds certificates as PEM text, on the terms of [PEM]. Line
+// ends must be real ones: "\n" written as two characters, PEM in base64, and line ends that
+// became spaces are errors that say so. As a [PinSource] it holds pins separated by commas,
+// semicolons or line ends.
+//
+// A change of the setting restarts the app; within a process the variable is read again like
+// [PEMFile].
+type Env string
+
+func (e Env) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+	value := os.Getenv(string(e))
+	if strings.TrimSpace(value) == "" {
+		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+	}
+	sum := digest(sha256.Sum256([]byte(value)))
+	if sum == known {
+		return nil, sum, nil
+	}
+	certs, err := certpem.Parse([]byte(value))
+	if err != nil {
+		return nil, digest{}, fmt.Errorf("%s: %w", e.describe(), lostLineEnds(value, err))
+	}
+	return certs, sum, nil
+}
+
+// lostLineEnds says what settings and shells do to PEM, where that is what is wrong.
+func lostLineEnds(value string, err error) error {
+	switch {
+	case strings.Contains(value, `\n`), strings.Contains(value, `\r`):
+		return errors.New(`holds "\n" as two characters where a line end belongs; write real line ends, or let whoever sets it decode them`)
+	case strings.HasPrefix(strings.TrimSpace(value), "LS0tLS1CRUdJTi"):
+		return errors.New("is PEM encoded in base64 once more; decode it where it is set")
+	case strings.Contains(value, "-----BEGIN ") && !strings.ContainsAny(strings.TrimSpace(value), "\r\n"):
+		return errors.New("is one line, so its line ends were lost; whoever sets it must keep them (quote it in a shell or a docker env file)")
+	}
+	return err
+}
+
+func (Env) reloads() bool      { return true }
+func (e Env) describe() string { return "environment variable " + quote(string(e)) }
+
+func (e Env) pins(context.Context, digest) ([]string, digest, error) {
+	value := os.Getenv(string(e))
+	if strings.TrimSpace(value) == "" {
+		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+	}
+	var list []string
+	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list, sha256.Sum256([]byte(value)), nil
+}

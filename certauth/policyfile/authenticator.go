@@ -1,0 +1,253 @@
+package policyfile
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Authenticator judges requests by a document that may change while it serves. Each request is
+// answered by one document as a whole, the one that was active when it arrived.
+//
+// It looks at the document, and at what was read with it (certificates and secrets by reference,
+// fixtures of cases), while requests arrive: at most once a ReloadInterval and beside the
+// requests; the first one after twice that time waits for it, a second at most. What the policy
+// itself reads again, such as a PEMFile, goes on as certauth.New has it.
+//
+// A new document becomes active when it has no mistake and all of its cases pass. Otherwise the
+// last good one stays, whatever happened to the file, and Logger and Observe are told: the
+// outcome is certauth.OutcomeKept, or certauth.OutcomeReloaded for one that became active, and
+// the rule the document's path. A revocation check whose settings did not change goes on with all that
+// it remembers.
+//
+// It is safe for concurrent use.
+type Authenticator struct {
+	path    string
+	code    certauth.Config
+	current atomic.Pointer[generation]
+	looked  atomic.Int64 // UnixNano of the last look
+	looking atomic.Pointer[look]
+
+	mutex    sync.Mutex // of what follows, and of whoever replaces current
+	seen     [sha256.Size]byte
+	failure  string            // of the last look, so that each is reported once
+	policies []certauth.Policy // of Require
+	closed   bool
+}
+
+// generation is one document in use.
+type generation struct {
+	doc    *Document
+	uses   atomic.Int64 // 1 while it is the active one, and 1 for each request
+	routes atomic.Pointer[[]middleware]
+}
+
+type middleware = func(http.Handler) http.Handler
+
+func newGeneration(doc *Document, routes []middleware) *generation {
+	g := &generation{doc: doc}
+	g.uses.Store(1)
+	g.routes.Store(&routes)
+	return g
+}
+
+// Open loads the document, runs its cases, and returns an Authenticator that follows it. Of code
+// it takes what [Load] does. It starts nothing that runs on; Close it all the same.
+func Open(path string, code certauth.Config) (*Authenticator, error) {
+	if err := checkCode(code); err != nil {
+		return nil, err
+	}
+	if code.Now == nil {
+		code.Now = time.Now //nolint:forbidigo // the default of the injected clock
+	}
+	if code.Logger == nil {
+		code.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Authenticator{path: path, code: code}
+	doc, seen, err := a.load(context.Background(), nil)
+	if err != nil {
+		return nil, err
+	}
+	a.seen = seen
+	a.current.Store(newGeneration(doc, nil))
+	a.looked.Store(code.Now().UnixNano())
+	return a, nil
+}
+
+// load loads a document whose cases pass.
+func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*Document, [sha256.Size]byte, error) {
+	doc, seen, err := load(a.path, a.code, before)
+	if err != nil {
+		return nil, seen, err
+	}
+	results, err := doc.RunCases(ctx)
+	var mistakes Mistakes
+	for i, result := range results {
+		if result.Failure != "" {
+			n := doc.root.member("cases").items[i]
+			m := mistakeAt(doc.text, n.at, n.path, fmt.Sprintf("case %s: %s", quoted(result.Case.Name), result.Failure))
+			m.File = a.path
+			mistakes = append(mistakes, m)
+		}
+	}
+	if len(mistakes) > 0 {
+		err = mistakes
+	}
+	if err != nil {
+		return nil, seen, errors.Join(err, doc.Close())
+	}
+	return doc, seen, nil
+}
+
+// acquire takes the active document for one request.
+func (a *Authenticator) acquire() *generation {
+	for {
+		g := a.current.Load()
+		if g == nil {
+			return nil
+		}
+		if g.keep() {
+			return g
+		}
+	}
+}
+
+// keep fails when the last user has gone.
+func (g *generation) keep() bool {
+	for {
+		n := g.uses.Load()
+		if n == 0 {
+			return false
+		}
+		if g.uses.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// release closes a document that was replaced, after its last request and beside it: a checker
+// waits for its fetches.
+func (a *Authenticator) release(g *generation) {
+	if g.uses.Add(-1) > 0 {
+		return
+	}
+	go func() {
+		if err := g.doc.Close(); err != nil {
+			a.code.Logger.Error("certauth: policy document: close", "rule", a.path, "detail", err.Error())
+		}
+	}()
+}
+
+type generationKey struct{}
+
+// Handler is certauth's Authenticator.Handler by the document that is active when the request
+// arrives. A server whose gate judges the socket needs certauth.ConnContext as its ConnContext.
+func (a *Authenticator) Handler(next http.Handler) http.Handler {
+	if next == nil {
+		panic("policyfile: Handler: next is nil")
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.look(r.Context())
+		g := a.acquire()
+		if g == nil {
+			(*certauth.Authenticator)(nil).Handler(next).ServeHTTP(w, r) // closed: refuses
+			return
+		}
+		defer a.release(g)
+		inner := r.WithContext(context.WithValue(r.Context(), generationKey{}, g))
+		defer giveBack(r, inner)
+		g.doc.auth.Handler(next).ServeHTTP(w, inner)
+	})
+}
+
+// giveBack hands on what certauth's Handler gives back to the request that it was given, on the
+// same terms.
+func giveBack(outer, inner *http.Request) {
+	if outer.Context().Err() != nil {
+		if form := inner.MultipartForm; form != nil && form != outer.MultipartForm {
+			_ = form.RemoveAll() // nobody else will
+		}
+		return
+	}
+	outer.Pattern = inner.Pattern
+	outer.Form, outer.PostForm, outer.MultipartForm = inner.Form, inner.PostForm, inner.MultipartForm
+	for _, wildcard := range wildcards.FindAllStringSubmatch(inner.Pattern, -1) {
+		outer.SetPathValue(wildcard[1], inner.PathValue(wildcard[1]))
+	}
+}
+
+var wildcards = regexp.MustCompile(`\{([^{}$.]+)(?:\.\.\.)?\}`)
+
+// Admit is certauth's Authenticator.Admit by the active document. Handlers of [Authenticator.Require]
+// do not go together with it.
+func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
+	a.look(r.Context())
+	g := a.acquire()
+	if g == nil {
+		return (*certauth.Authenticator)(nil).Admit(r)
+	}
+	defer a.release(g)
+	return g.doc.auth.Admit(r)
+}
+
+// Check is certauth's Authenticator.Check by the active document.
+func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
+	a.look(r.Context())
+	g := a.acquire()
+	if g == nil {
+		return (*certauth.Authenticator)(nil).Check(r)
+	}
+	defer a.release(g)
+	return g.doc.auth.Check(r)
+}
+
+// String returns the active configuration as text of several lines.
+func (a *Authenticator) String() string {
+	if g := a.acquire(); g != nil {
+		defer a.release(g)
+		return g.doc.auth.String()
+	}
+	return (*certauth.Authenticator)(nil).String()
+}
+
+// Require is certauth's Authenticator.Require by the same document that [Authenticator.Handler]
+// let the request in by. A policy that the active document does not allow panics; a later
+// document that does not allow it never becomes active.
+func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.Handler {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	current := a.current.Load()
+	if current == nil {
+		panic("policyfile: Require: closed")
+	}
+	index := len(a.policies)
+	routes := append(slices.Clone(*current.routes.Load()), current.doc.auth.Require(policy))
+	a.policies = append(a.policies, policy)
+	current.routes.Store(&routes)
+	return func(next http.Handler) http.Handler {
+		if next == nil {
+			panic("policyfile: Require: next is nil")
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			g, ok := r.Context().Value(generationKey{}).(*generation)
+			if !ok { // no Handler around this route: refuses, since no identity is there
+				if g = a.acquire(); g == nil {
+					(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
+					return
+				}
+				defer a.release(g)
+			}
+			(*g.routes.Load())[index](next).ServeHTTP(w, r)
+		})
+	}
+}

@@ -1,0 +1,281 @@
+package policyfile
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// Case is a test in a document: what somebody presents, and what must become of it.
+type Case struct {
+	// Name says what the case shows. Names are unique.
+	Name string
+	// Certificate is what the caller presents: its own first, then those it sends along. With
+	// neither Certificate nor Headers the caller has none.
+	Certificate certauth.CertSource
+	// Headers are lines of the request as the front end sends it, "X-ARR-ClientCert: MII...". The
+	// document's source reads them; its gate lets everybody through, since a case has no socket,
+	// and for App Service the platform's evidence is added.
+	Headers []string
+	// Method and Path are of the request; GET and "/" by default.
+	Method, Path string
+	// At is the moment of the request, "2026-12-01T00:00:00Z", or "now", which is nil. A case at "now" begins to
+	// fail when its certificate ends, and then a service that starts anew refuses the document.
+	At *time.Time
+	// Revocation is what every revocation check answers; good by default. Nothing is fetched.
+	Revocation certauth.RevocationStatus
+	// Expect is "accepted", "anonymous", "excluded", or the reason of the refusal.
+	Expect certauth.Outcome
+	// Rule is the path of the rule that must refuse, if given.
+	Rule string
+	// Roles are all names of Named policies that must have accepted, in any order, if given.
+	Roles []string
+}
+
+// CaseResult is what became of one case.
+type CaseResult struct {
+	Case Case
+	// Got is the outcome, or the reason of the refusal.
+	Got certauth.Outcome
+	// Refusal is set if the caller was refused.
+	Refusal *certauth.Error
+	// Roles are the roles that an accepted caller got.
+	Roles []string
+	// Failure says how that differs from what was expected; empty if it does not.
+	Failure string
+}
+
+// checkCases finds what is wrong with the cases themselves.
+func checkCases(doc *Document, root *node) Mistakes {
+	var mistakes Mistakes
+	seen := map[string]bool{}
+	for i, c := range doc.Cases {
+		n := root.member("cases").items[i]
+		wrong := func(format string, args ...any) {
+			m := mistakeAt(doc.text, n.at, n.path, fmt.Sprintf(format, args...))
+			m.value = true
+			mistakes = append(mistakes, m)
+		}
+		if strings.TrimSpace(c.Name) == "" || seen[c.Name] {
+			wrong("name: %s, want a name that no other case has", quoted(c.Name))
+		}
+		seen[c.Name] = true
+		if c.Certificate != nil && len(c.Headers) > 0 {
+			wrong("certificate and headers: only one of them")
+		}
+		if c.Expect != certauth.OutcomeAccepted && n.member("roles") != nil {
+			wrong("roles: only an accepted caller has any")
+		}
+		for _, line := range c.Headers {
+			if name, _, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) != name || name == "" {
+				wrong(`headers: %s, want "Name: value"`, quoted(line))
+			}
+		}
+	}
+	return mistakes
+}
+
+type caseKey struct{}
+
+// caseChecker answers what the case says.
+type caseChecker struct{}
+
+func (*caseChecker) CheckChain(ctx context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
+	c, ok := ctx.Value(caseKey{}).(Case)
+	if !ok {
+		return certauth.Revocation{}, errors.New("no case")
+	}
+	return certauth.Revocation{Status: c.Revocation, Source: "case " + quoted(c.Name)}, nil
+}
+
+const (
+	caseHeader = "X-Case-Certificate"
+	caseFlag   = "X-Case-Verified"
+)
+
+// RunCases runs the cases, in their order. They judge by a copy of the policy whose revocation
+// checks answer what the case says and whose gate is open, at the moment that the case names; so
+// they open no socket, and do not show whether the gate is right. An error means that they
+// could not be run.
+func (doc *Document) RunCases(ctx context.Context) ([]CaseResult, error) {
+	if len(doc.Cases) == 0 {
+		return nil, nil
+	}
+	r := &caseRunner{}
+	for _, direct := range []bool{false, true} {
+		config, err := doc.caseConfig(direct)
+		if err != nil {
+			return nil, err
+		}
+		config.Now = func() time.Time { return r.now }
+		config.Observe = func(_ context.Context, event certauth.Event) {
+			if event.Method != "" {
+				r.event = event
+			}
+		}
+		r.now = doc.clock()
+		auth, err := certauth.New(config)
+		if err != nil {
+			return nil, fmt.Errorf("policyfile: cases: %w", err)
+		}
+		if direct {
+			r.direct = auth
+		} else {
+			r.whole = auth
+		}
+	}
+	var results []CaseResult
+	for _, c := range doc.Cases {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		result, err := r.run(ctx, doc, c)
+		if err != nil {
+			return nil, fmt.Errorf("policyfile: case %s: %w", quoted(c.Name), err)
+		}
+		results = append(results, result)
+	}
+	return results, nil
+}
+
+func (doc *Document) clock() time.Time {
+	if doc.Config.Now != nil {
+		return doc.Config.Now()
+	}
+	return time.Now() //nolint:forbidigo // the default of the injected clock
+}
+
+// caseConfig reads the document once more, for cases. A direct one takes the certificate itself.
+func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
+	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: &material{}, open: true, checkers: map[string]certauth.RevocationChecker{}}
+	for name := range doc.Checkers {
+		d.checkers[name] = &caseChecker{}
+	}
+	c := d.content(doc.root)
+	if len(d.mistakes) > 0 { // a file has changed since
+		return certauth.Config{}, d.mistakes
+	}
+	var config certauth.Config
+	c.into(&config)
+	config.CacheSize, config.InsecureReportOnly, config.LogRepeats = -1, false, true
+	if direct {
+		config.Source = forwarded.Header{
+			From: forwarded.InsecureAnyPeer(), Name: caseHeader, Format: forwarded.FormatBase64DERList,
+			Require: []forwarded.Flag{{Header: caseFlag, Value: "1"}}, FrontEndVerifies: frontEndVerifies(c.Source),
+		}
+	}
+	return config, nil
+}
+
+// frontEndVerifies reports whether the source was told to take the front end's word.
+func frontEndVerifies(source certauth.Source) bool {
+	v := reflect.Indirect(reflect.ValueOf(source))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	field := v.FieldByName("FrontEndVerifies")
+	return field.IsValid() && field.Kind() == reflect.Bool && field.Bool()
+}
+
+type caseRunner struct {
+	whole, direct *certauth.Authenticator
+	now           time.Time
+	event         certauth.Event
+}
+
+func (r *caseRunner) run(ctx context.Context, doc *Document, c Case) (CaseResult, error) {
+	result := CaseResult{Case: c}
+	request, err := c.request(context.WithValue(ctx, caseKey{}, c), doc.Config.Source)
+	if err != nil {
+		return result, err
+	}
+	auth := r.whole
+	if c.Certificate != nil {
+		list, err := (&material{}).certificates(c.Certificate)
+		if err != nil {
+			return result, err
+		}
+		var texts []string
+		for _, cert := range list {
+			texts = append(texts, base64.StdEncoding.EncodeToString(cert.Raw))
+		}
+		request.Header.Set(caseHeader, strings.Join(texts, ","))
+		request.Header.Set(caseFlag, "1")
+		auth = r.direct
+	}
+	r.now, r.event = doc.clock(), certauth.Event{}
+	if c.At != nil {
+		r.now = *c.At
+	}
+	_, err = auth.Admit(request)
+	result.Got = r.event.Outcome
+	if refused, ok := errors.AsType[*certauth.Error](err); ok {
+		result.Refusal, result.Got = refused, certauth.Outcome(refused.Reason)
+	} else if err != nil {
+		return result, err
+	}
+	if r.event.Identity != nil {
+		result.Roles = slices.Clone(r.event.Identity.Matched)
+	}
+	result.Failure = result.compare()
+	return result, nil
+}
+
+func (r *CaseResult) compare() string {
+	switch {
+	case r.Got != r.Case.Expect && r.Refusal != nil:
+		return fmt.Sprintf("expected %s, got %s by %s: %v (%s)", r.Case.Expect, r.Got, r.Refusal.Rule, r.Refusal.Err, r.Refusal.Hint)
+	case r.Got != r.Case.Expect:
+		return fmt.Sprintf("expected %s, got %s", r.Case.Expect, r.Got)
+	case r.Case.Rule != "" && (r.Refusal == nil || r.Refusal.Rule != r.Case.Rule):
+		rule := "no rule"
+		if r.Refusal != nil {
+			rule = r.Refusal.Rule
+		}
+		return fmt.Sprintf("expected the rule %s, got %s", r.Case.Rule, rule)
+	case r.Case.Roles != nil && !sameSet(r.Case.Roles, r.Roles):
+		return fmt.Sprintf("expected the roles %q, got %q", r.Case.Roles, r.Roles)
+	}
+	return ""
+}
+
+func sameSet(a, b []string) bool {
+	x, y := slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b))
+	return slices.Equal(slices.Compact(x), slices.Compact(y))
+}
+
+// request makes the request of a case.
+func (c Case) request(ctx context.Context, source certauth.Source) (*http.Request, error) {
+	method, path := c.Method, c.Path
+	if method == "" {
+		method = http.MethodGet
+	}
+	if path == "" {
+		path = "/"
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "http://case.invalid"+path, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	r.RequestURI, r.URL.Scheme, r.URL.Host = path, "", "" // as a server has it
+	if _, ok := source.(forwarded.AppService); ok && len(c.Headers) > 0 {
+		r.Header.Set("X-ARR-LOG-ID", "00000000-0000-0000-0000-000000000000")
+		r.Header.Set("X-ARR-SSL", "2048|256|CN=issuer|CN=server")
+	}
+	for _, line := range c.Headers {
+		name, value, _ := strings.Cut(line, ":")
+		r.Header.Add(name, strings.TrimSpace(value))
+	}
+	return r, nil
+}

@@ -1,0 +1,116 @@
+package policyfile
+
+import (
+	"crypto/x509"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// decoder turns nodes into Go values and collects what is wrong with them.
+type decoder struct {
+	text     []byte
+	dir      string // relative names of files count from here
+	checkers map[string]certauth.RevocationChecker
+	material *material
+	mistakes Mistakes
+
+	// open makes every gate let everybody through and takes this machine for App Service: for
+	// cases, which have no socket and no platform.
+	open bool
+}
+
+// mistake is about the form of the document, which the schema describes as well.
+func (d *decoder) mistake(n *node, format string, args ...any) {
+	d.mistakeAt(n.at, n.path, format, args...)
+}
+
+func (d *decoder) mistakeAt(at int, path, format string, args ...any) {
+	d.mistakes = append(d.mistakes, mistakeAt(d.text, at, path, fmt.Sprintf(format, args...)))
+}
+
+// wrong is about what a value says.
+func (d *decoder) wrong(n *node, format string, args ...any) {
+	d.mistake(n, format, args...)
+	d.mistakes[len(d.mistakes)-1].value = true
+}
+
+func (d *decoder) unknown(m member, known []string) {
+	hint := didYouMean(m.name, known)
+	if hint == "" {
+		sorted := append([]string(nil), known...)
+		sort.Strings(sorted)
+		hint = ", want one of: " + strings.Join(sorted, ", ")
+	}
+	d.mistakeAt(m.at, m.value.path, "unknown member%s", hint)
+}
+
+// resolve makes the name of a file count from the document.
+func (d *decoder) resolve(name string) string {
+	if d.dir == "" || name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(d.dir, name)
+}
+
+// adjust changes what a case cannot have.
+func (d *decoder) adjust(t reflect.Type, value any) any {
+	if !d.open {
+		return value
+	}
+	if t == reflect.TypeFor[forwarded.Gate]() {
+		return forwarded.InsecureAnyPeer()
+	}
+	if source, ok := value.(forwarded.AppService); ok {
+		source.InsecureOutsideAppService = true
+		return source
+	}
+	return value
+}
+
+func (d *decoder) notRevoked(n *node, body notRevoked) any {
+	checker, ok := d.checkers[body.Checker]
+	if !ok {
+		var known []string
+		for name := range d.checkers {
+			known = append(known, name)
+		}
+		sort.Strings(known)
+		d.wrong(n, `no revocation check is called %s%s`, quoted(body.Checker), wantOneOf(known))
+		return nil
+	}
+	return certauth.NotRevoked{Checker: checker}
+}
+
+func wantOneOf(known []string) string {
+	if len(known) == 0 {
+		return `; the document has no "revocation"`
+	}
+	return ", want one of: " + strings.Join(known, ", ")
+}
+
+// certificates reads a source of certificates while the document is read.
+func (d *decoder) certificates(n *node, from certauth.CertSource) []*x509.Certificate {
+	list, err := d.material.certificates(from)
+	if err != nil {
+		d.wrong(n, "%v", err)
+	}
+	return list
+}
+
+func (d *decoder) secrets(n *node, from []secret) []string {
+	var values []string
+	for _, s := range from {
+		value, err := d.material.secret(s)
+		if err != nil {
+			d.wrong(n, "%v", err)
+		}
+		values = append(values, value)
+	}
+	return values
+}

@@ -1,0 +1,227 @@
+package policyfile
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+)
+
+// content is what a document holds, member by member.
+type content struct {
+	Schema             string
+	Description        string
+	Source             certauth.Source
+	Policy             certauth.Policy
+	Optional           bool
+	Exclusions         []certauth.Exclusion
+	Revocation         map[string]revocation.Config
+	Challenge          string
+	LogRepeats         bool
+	ReloadInterval     time.Duration
+	CacheSize          int
+	InsecureReportOnly bool
+	Cases              []Case
+}
+
+// Document is a policy document that was read and that certauth.New accepts. It does not change.
+type Document struct {
+	// Config is what the document says, together with the code that was given to [Load].
+	Config certauth.Config
+	// Description is the document's own.
+	Description string
+	// Checkers are the revocation checks of the document, under their names.
+	Checkers map[string]*revocation.Checker
+	// Revocation is what they are made of.
+	Revocation map[string]revocation.Config
+	// Cases are the tests in the document; [Document.RunCases] runs them.
+	Cases []Case
+
+	name     string
+	text     []byte
+	root     *node
+	auth     *certauth.Authenticator
+	seen     [sha256.Size]byte // of the text and of what was read with it
+	checkers map[string]*sharedChecker
+}
+
+// sharedChecker is a checker that outlives the document as long as the next one wants the same:
+// what it remembers is worth keeping.
+type sharedChecker struct {
+	key     [sha256.Size]byte
+	checker *revocation.Checker
+	users   atomic.Int64
+}
+
+// Load reads a document, and what it names, and makes an Authenticator of it. Of code it takes
+// Deny, Logger, Observe and Now, which a document cannot hold; any other field of it must be
+// zero. What is wrong with the document is [Mistakes], all at once. Cases are not run.
+//
+// Names of files in the document count from its directory. Close the Document when it is not
+// needed any more.
+func Load(path string, code certauth.Config) (*Document, error) {
+	if err := checkCode(code); err != nil {
+		return nil, err
+	}
+	d, _, err := load(path, code, nil)
+	return d, err
+}
+
+func checkCode(code certauth.Config) error {
+	code.Deny, code.Logger, code.Observe, code.Now = nil, nil, nil, nil
+	if v := reflect.ValueOf(code); !v.IsZero() {
+		for i := range v.NumField() {
+			if !v.Field(i).IsZero() {
+				return fmt.Errorf("policyfile: %s is set in code; it stands in the document", v.Type().Field(i).Name)
+			}
+		}
+	}
+	return nil
+}
+
+// load also returns the digest of what was read, for a document that is refused as well.
+func load(path string, code certauth.Config, before map[string]*sharedChecker) (*Document, [sha256.Size]byte, error) {
+	text, err := readFile(path, maxDocument)
+	if err != nil {
+		return nil, sha256.Sum256([]byte(err.Error())), Mistakes{{File: filepath.Base(path), Text: err.Error()}}
+	}
+	doc := &Document{name: path, text: text, checkers: map[string]*sharedChecker{}}
+	mat := &material{}
+	mistakes := doc.read(code, mat, before)
+	doc.seen = mat.sum(text)
+	if len(mistakes) == 0 {
+		return doc, doc.seen, nil
+	}
+	for i := range mistakes {
+		mistakes[i].File = filepath.Base(path)
+	}
+	sort.SliceStable(mistakes, func(i, j int) bool {
+		a, b := mistakes[i], mistakes[j]
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
+	})
+	return nil, doc.seen, errors.Join(mistakes, doc.Close())
+}
+
+func (doc *Document) read(code certauth.Config, mat *material, before map[string]*sharedChecker) Mistakes {
+	root, mistake := parseJSON(doc.text)
+	if mistake != nil {
+		return Mistakes{*mistake}
+	}
+	doc.root = root
+	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: mat}
+	revocations := d.revocations(root)
+	doc.Revocation = revocations
+	doc.Checkers, d.checkers = map[string]*revocation.Checker{}, map[string]certauth.RevocationChecker{}
+	for name := range revocations {
+		d.checkers[name] = nil // known, if not made yet
+	}
+	if d.content(root); len(d.mistakes) > 0 {
+		return d.mistakes
+	}
+	if mistakes := doc.makeCheckers(d, code, before); len(mistakes) > 0 {
+		return mistakes
+	}
+	for name, checker := range doc.Checkers {
+		d.checkers[name] = checker
+	}
+	c := d.content(root)
+	doc.Description, doc.Cases = c.Description, c.Cases
+	doc.Config = code
+	c.into(&doc.Config)
+	d.mistakes = append(d.mistakes, checkCases(doc, root)...)
+	if len(d.mistakes) > 0 {
+		return d.mistakes
+	}
+	auth, err := certauth.New(doc.Config)
+	if err != nil {
+		return doc.located(err, root)
+	}
+	doc.auth = auth
+	return nil
+}
+
+func (c *content) into(config *certauth.Config) {
+	config.Source, config.Policy, config.Optional, config.Exclusions = c.Source, c.Policy, c.Optional, c.Exclusions
+	config.Challenge, config.LogRepeats, config.ReloadInterval = c.Challenge, c.LogRepeats, c.ReloadInterval
+	config.CacheSize, config.InsecureReportOnly = c.CacheSize, c.InsecureReportOnly
+}
+
+func (d *decoder) content(root *node) *content {
+	c := &content{}
+	formOf(reflect.TypeFor[content]()).decode(d, root, reflect.ValueOf(c).Elem())
+	for i := range c.Cases {
+		if root.member("cases").items[i].member("revocation") == nil {
+			c.Cases[i].Revocation = certauth.RevocationGood
+		}
+	}
+	return c
+}
+
+// revocations reads the checks alone, for their names; what is wrong with them is found when
+// the whole document is read.
+func (d *decoder) revocations(root *node) map[string]revocation.Config {
+	quiet := &decoder{text: d.text, dir: d.dir, material: d.material}
+	found := map[string]revocation.Config{}
+	if n := root.member("revocation"); n != nil {
+		formOf(reflect.TypeFor[map[string]revocation.Config]()).decode(quiet, n, reflect.ValueOf(&found).Elem())
+	}
+	return found
+}
+
+func (doc *Document) makeCheckers(d *decoder, code certauth.Config, before map[string]*sharedChecker) Mistakes {
+	var mistakes Mistakes
+	for _, m := range doc.root.member("revocation").sorted() {
+		reading := &decoder{text: d.text, dir: d.dir, material: &material{}}
+		var config revocation.Config
+		formOf(reflect.TypeFor[revocation.Config]()).decode(reading, m.value, reflect.ValueOf(&config).Elem())
+		key := reading.material.sum(d.text[m.value.at:m.value.end])
+		if old := before[m.name]; old != nil && old.key == key {
+			old.users.Add(1)
+			doc.checkers[m.name], doc.Checkers[m.name] = old, old.checker
+			continue
+		}
+		config.Logger, config.Observe, config.Now = code.Logger, code.Observe, code.Now
+		checker, err := revocation.New(config)
+		if err != nil {
+			mistakes = append(mistakes, doc.locatedBelow(err, m.value)...)
+			continue
+		}
+		own := &sharedChecker{key: key, checker: checker}
+		own.users.Store(1)
+		doc.checkers[m.name] = own
+		doc.Checkers[m.name] = checker
+	}
+	return mistakes
+}
+
+// sorted returns the members by name; none for no node.
+func (n *node) sorted() []member {
+	if n == nil {
+		return nil
+	}
+	return slices.SortedFunc(slices.Values(n.members), func(a, b member) int { return strings.Compare(a.name, b.name) })
+}
+
+// Authenticator is the one that certauth.New made of the document.
+func (doc *Document) Authenticator() *certauth.Authenticator { return doc.auth }
+
+// Close closes the document's revocation checks. Nothing may be judged by it after that.
+func (doc *Document) Close() error {
+	var errs []error
+	for _, shared := range doc.checkers {
+		if shared.users.Add(-1) == 0 {
+			errs = append(errs, shared.checker.Close())
+		}
+	}
+	doc.checkers = nil
+	return errors.Join(errs...)
+}

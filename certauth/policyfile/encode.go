@@ -1,0 +1,60 @@
+package policyfile
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"reflect"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// MarshalPolicy writes a policy as it stands in a document. What is code, [certauth.PolicyFunc],
+// [certauth.CertFunc] and [certauth.PinFunc], has no place in one and is an error, and so are an
+// empty list and a checker that has no name in checkers. Pinned certificates are written as PEM.
+func MarshalPolicy(policy certauth.Policy, checkers map[string]certauth.RevocationChecker) ([]byte, error) {
+	names := make(map[certauth.RevocationChecker]string, len(checkers))
+	for name, checker := range checkers {
+		names[checker] = name
+	}
+	var b bytes.Buffer
+	e := &encoder{out: jsontext.NewEncoder(&b, jsontext.WithIndent("  ")), checkers: names}
+	if err := formOf(reflect.TypeFor[certauth.Policy]()).encode(e, reflect.ValueOf(&policy).Elem()); err != nil {
+		return nil, fmt.Errorf("policyfile: policy: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// UnmarshalPolicy reads what [MarshalPolicy] writes. Names of files are taken as they stand.
+// Errors are [Mistakes]. It says nothing about whether certauth.New accepts the policy.
+func UnmarshalPolicy(text []byte, checkers map[string]certauth.RevocationChecker) (certauth.Policy, error) {
+	d := &decoder{text: text, checkers: checkers, material: &material{}}
+	root, mistake := parseJSON(text)
+	if mistake != nil {
+		return nil, Mistakes{*mistake}
+	}
+	var policy certauth.Policy
+	formOf(reflect.TypeFor[certauth.Policy]()).decode(d, root, reflect.ValueOf(&policy).Elem())
+	if len(d.mistakes) > 0 {
+		return nil, d.mistakes
+	}
+	return policy, nil
+}
+
+type encoder struct {
+	out      *jsontext.Encoder
+	checkers map[certauth.RevocationChecker]string
+}
+
+func (e *encoder) write(token jsontext.Token) error { return e.out.WriteToken(token) }
+
+func pemOf(list []*x509.Certificate) []byte {
+	var b bytes.Buffer
+	for _, cert := range list {
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer takes everything
+	}
+	return b.Bytes()
+}

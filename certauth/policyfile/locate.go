@@ -1,0 +1,107 @@
+package policyfile
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// located says where in the document the mistakes stand that certauth.New found: it names them by
+// the Go values, "Policy.All[1].DNSNames", which the document follows one to one.
+func (doc *Document) located(err error, root *node) Mistakes { return doc.locatedBelow(err, root) }
+
+func (doc *Document) locatedBelow(err error, below *node) Mistakes {
+	var mistakes Mistakes
+	for _, one := range apart(err) {
+		text := strings.TrimPrefix(strings.TrimPrefix(one.Error(), "certauth: "), "revocation: ")
+		n, rest := find(below, text)
+		m := mistakeAt(doc.text, n.at, n.path, rest)
+		m.value = true
+		mistakes = append(mistakes, m)
+	}
+	return mistakes
+}
+
+// apart takes errors.Join apart, also below a line that counts the mistakes.
+func apart(err error) []error {
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, inner := range many.Unwrap() {
+			all = append(all, apart(inner)...)
+		}
+		return all
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		if below := apart(inner); len(below) > 1 || below[0] != inner { //nolint:errorlint // the same value
+			return below
+		}
+	}
+	return []error{err}
+}
+
+// find follows the path at the beginning of a mistake as far as the document goes along.
+func find(n *node, text string) (*node, string) {
+	rest := text
+	for {
+		name, after := cutName(rest)
+		if name == "" {
+			break
+		}
+		next := step(n, name)
+		if next == nil {
+			break
+		}
+		n, rest = next, after
+		for {
+			if index, after, ok := cutIndex(rest); ok && index < len(n.items) {
+				n, rest = n.items[index], after
+				continue
+			}
+			break
+		}
+		if strings.HasPrefix(rest, "(\"") { // the name of a Named
+			if q, err := strconv.QuotedPrefix(rest[1:]); err == nil {
+				rest = strings.TrimPrefix(rest[1+len(q):], ")")
+			}
+		}
+		rest = strings.TrimPrefix(rest, ".")
+		rest = strings.TrimPrefix(rest, ": ")
+	}
+	return n, rest
+}
+
+// step goes to the member of that name, also through what the Go path leaves out.
+func step(n *node, name string) *node {
+	for _, m := range n.members {
+		if strings.EqualFold(m.name, name) {
+			return m.value
+		}
+	}
+	for _, m := range n.members {
+		if m.name == "policy" || len(n.members) == 1 {
+			for _, inner := range m.value.members {
+				if strings.EqualFold(inner.name, name) {
+					return inner.value
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func cutName(text string) (name, rest string) {
+	i := 0
+	for i < len(text) && (text[i] >= 'A' && text[i] <= 'Z' || i > 0 && (text[i] >= 'a' && text[i] <= 'z' || text[i] >= '0' && text[i] <= '9')) {
+		i++
+	}
+	if i < len(text) && !strings.ContainsRune(".[(:", rune(text[i])) {
+		return "", text
+	}
+	return text[:i], text[i:]
+}
+
+func cutIndex(text string) (index int, rest string, ok bool) {
+	inner, rest, found := strings.Cut(strings.TrimPrefix(text, "["), "]")
+	index, err := strconv.Atoi(inner)
+	return index, rest, found && strings.HasPrefix(text, "[") && err == nil && index >= 0
+}

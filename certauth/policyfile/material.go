@@ -1,0 +1,208 @@
+package policyfile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// maxMaterial bounds a file that a document names.
+const maxMaterial = 16 << 20
+
+// material reads what a document names and remembers what was there, so that a change of it is
+// a change of the document. What certauth reads again by itself is not read here.
+type material struct {
+	seen map[[sha256.Size]byte]bool
+}
+
+func (m *material) note(parts ...[]byte) {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write(fmt.Appendf(nil, "%d:", len(part)))
+		h.Write(part)
+	}
+	if m.seen == nil {
+		m.seen = map[[sha256.Size]byte]bool{}
+	}
+	m.seen[[sha256.Size]byte(h.Sum(nil))] = true
+}
+
+// sum is the digest of a text and of all that was read with it, however often.
+func (m *material) sum(text []byte) [sha256.Size]byte {
+	h := sha256.New()
+	h.Write(fmt.Appendf(nil, "%d:", len(text)))
+	h.Write(text)
+	for _, sum := range slices.SortedFunc(maps.Keys(m.seen), func(a, b [sha256.Size]byte) int { return bytes.Compare(a[:], b[:]) }) {
+		h.Write(sum[:])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func (m *material) file(name string) ([]byte, error) {
+	content, err := readFile(name, maxMaterial)
+	m.note([]byte(name), content)
+	return content, err
+}
+
+func (m *material) env(name string) (string, error) {
+	value := os.Getenv(name)
+	m.note([]byte(name), []byte(value))
+	if strings.TrimSpace(value) == "" {
+		return "", fmt.Errorf("environment variable %s is not set or empty", quoted(name))
+	}
+	return value, nil
+}
+
+func (m *material) secret(s secret) (string, error) {
+	switch s := s.(type) {
+	case secretEnv:
+		return m.env(string(s))
+	case secretFile:
+		content, err := m.file(string(s))
+		return strings.TrimRight(string(content), "\r\n"), err
+	}
+	return "", errors.New("no secret")
+}
+
+func (m *material) certificates(from certauth.CertSource) ([]*x509.Certificate, error) {
+	switch from := from.(type) {
+	case certauth.PEM:
+		return parsePEM(from)
+	case certauth.Env:
+		value, err := m.env(string(from))
+		if err != nil {
+			return nil, err
+		}
+		return parsePEM([]byte(value))
+	case certauth.PEMFile:
+		return m.certificateFile(string(from), false)
+	case certauth.CertFile:
+		return m.certificateFile(string(from), true)
+	case interface{ List() []*x509.Certificate }:
+		return from.List(), nil
+	case certauth.CertDir:
+		return m.certificateDir(string(from))
+	}
+	return nil, errors.New("these certificates cannot be read with the document")
+}
+
+func (m *material) certificateFile(name string, der bool) ([]*x509.Certificate, error) {
+	content, err := m.file(name)
+	if err != nil {
+		return nil, err
+	}
+	if der && len(content) > 0 && content[0] == 0x30 {
+		cert, err := x509.ParseCertificate(content)
+		if err != nil {
+			return nil, fmt.Errorf("file %q: DER that is not exactly one certificate", name)
+		}
+		return []*x509.Certificate{cert}, nil
+	}
+	list, err := parsePEM(content)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", name, err)
+	}
+	return list, nil
+}
+
+func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
+	entries, err := os.ReadDir(name)
+	if err != nil {
+		m.note([]byte(name))
+		return nil, fmt.Errorf("directory %q: %w", name, cause(err))
+	}
+	var all []*x509.Certificate
+	for _, entry := range entries {
+		if entry.IsDir() || strings.HasPrefix(entry.Name(), ".") || !slices.Contains([]string{".pem", ".crt", ".cer", ".der"}, strings.ToLower(filepath.Ext(entry.Name()))) {
+			continue
+		}
+		list, err := m.certificateFile(filepath.Join(name, entry.Name()), true)
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, list...); len(all) > 1000 {
+			return nil, fmt.Errorf("directory %q: more than 1000 certificates", name)
+		}
+	}
+	m.note([]byte(name), fmt.Append(nil, len(all)))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("directory %q: no certificate", name)
+	}
+	return all, nil
+}
+
+// parsePEM reads certificates and nothing else.
+func parsePEM(text []byte) ([]*x509.Certificate, error) {
+	var list []*x509.Certificate
+	for rest := text; ; {
+		block, after := pem.Decode(rest)
+		if block == nil {
+			if bytes.Contains(rest, []byte("-----BEGIN")) {
+				return nil, errors.New("a damaged PEM block")
+			}
+			break
+		}
+		rest = after
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a PEM block %s, want CERTIFICATE", quoted(block.Type))
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d cannot be read: %w", len(list)+1, err)
+		}
+		list = append(list, cert)
+	}
+	if bytes.Count(text, []byte("-----BEGIN")) != len(list) {
+		return nil, errors.New("a damaged PEM block")
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no certificate in PEM")
+	}
+	return list, nil
+}
+
+// readFile reads a regular file of bounded size: a device or a pipe could block, or never end.
+func readFile(name string, limit int64) (content []byte, err error) {
+	if name == "" {
+		return nil, errors.New("an empty file name")
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("file %q: not a regular file", name)
+	}
+	file, err := os.Open(name) //nolint:gosec // the operator's document names it
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+	}
+	defer file.Close()
+	content, err = io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+	}
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("file %q: more than %d bytes", name, limit)
+	}
+	return content, nil
+}
+
+// cause leaves out the name of the file, which the mistake has already.
+func cause(err error) error {
+	if pathError, ok := errors.AsType[*os.PathError](err); ok {
+		return pathError.Err
+	}
+	return err
+}

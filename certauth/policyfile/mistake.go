@@ -1,0 +1,112 @@
+package policyfile
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Mistake is one thing that is wrong with a document.
+type Mistake struct {
+	// File is the document's name.
+	File string
+	// Line and Column are where it stands, counted from 1 and in characters; 0 if the mistake
+	// stands nowhere in particular.
+	Line, Column int
+	// Path is the place in the document, "policy.all[1].dnsNames".
+	Path string
+	// Text says what is wrong and what was wanted.
+	Text string
+
+	value bool // about what a value says, not about the form of the document
+}
+
+// String is the mistake in one line, "policy.json:3:7: policy.all[1]: ...".
+func (m Mistake) String() string {
+	var b strings.Builder
+	if m.File != "" {
+		b.WriteString(m.File + ":")
+	}
+	if m.Line > 0 {
+		fmt.Fprintf(&b, "%d:%d:", m.Line, m.Column)
+	}
+	if b.Len() > 0 {
+		b.WriteByte(' ')
+	}
+	if m.Path != "" {
+		b.WriteString(m.Path + ": ")
+	}
+	return b.String() + m.Text
+}
+
+// Mistakes is the error that lists all that is wrong with a document, in its order.
+type Mistakes []Mistake //nolint:errname // they are what they are called
+
+// Error lists them, one a line.
+func (all Mistakes) Error() string {
+	lines := make([]string, len(all))
+	for i, m := range all {
+		lines[i] = m.String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+func mistakeAt(text []byte, at int, path, what string) Mistake {
+	line, column := position(text, at)
+	return Mistake{Line: line, Column: column, Path: path, Text: what}
+}
+
+// quoted puts text of the document into a mistake: one line of ASCII, cut.
+func quoted(s string) string {
+	const most = 64
+	if len(s) > most {
+		cut := most
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		s = s[:cut] + "..."
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+// nearest returns the known name that was probably meant, or nothing.
+func nearest(name string, known []string) string {
+	best, distance := "", 3
+	for _, k := range known {
+		if strings.EqualFold(k, name) {
+			return k
+		}
+		if d := edits(strings.ToLower(name), strings.ToLower(k)); d < distance && d < len(k)/2+1 {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+// edits is the Levenshtein distance.
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		previous := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := previous
+			if a[i] != b[j] {
+				cost = 1 + min(previous, row[j], row[j+1])
+			}
+			previous, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+func didYouMean(name string, known []string) string {
+	if near := nearest(name, known); near != "" {
+		return "; did you mean " + quoted(near) + "?"
+	}
+	return ""
+}
