@@ -90,7 +90,7 @@ func TestTokenBinding_ComparesTheConfirmation(t *testing.T) {
 					continue
 				}
 				assert.Equal(t, certauth.ReasonPolicyRefused, reasonOf(err))
-				require.ErrorIs(t, err, certauth.ErrNotAllowed)
+				require.ErrorIs(t, err, certauth.ReasonPolicyRefused)
 				assert.ErrorContains(t, err, mode.want)
 				assert.NotContains(t, err.Error(), hash, "a refusal shows nothing of the token")
 			}

@@ -26,8 +26,8 @@ func Require(auth *certauth.Authenticator, policy certauth.Policy) fiber.Handler
 	return adapt(auth.Require(policy))
 }
 
-// Identity returns the caller. It is false for excluded requests, for anonymous callers in
-// Optional mode, and without [Handler]. Unlike Fiber's own strings it may be kept after the
+// Identity returns the caller. It is false for excluded requests, for anonymous callers where
+// a certificate is optional, and without [Handler]. Unlike Fiber's own strings it may be kept after the
 // handler has returned. The context of c has it too, for certauth.FromContext(c.Context()).
 func Identity(c fiber.Ctx) (*certauth.Identity, bool) {
 	id, ok := c.Locals(identityKey{}).(*certauth.Identity)

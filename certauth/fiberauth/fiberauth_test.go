@@ -169,7 +169,7 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
-	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Mode = certauth.Optional })
+	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })
 	app := fiber.New()
 	app.Use(fiberauth.Handler(auth))
 	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })

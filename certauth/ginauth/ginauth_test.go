@@ -106,7 +106,7 @@ func TestIdentity_IsThereAndTheHeadersAreGone(t *testing.T) {
 
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
-	auth := p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, func(c *certauth.Config) { c.Mode = certauth.Optional })
+	auth := p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, func(c *certauth.Config) { c.Optional = true })
 	router := gin.New()
 	router.Use(ginauth.Handler(auth))
 	router.GET("/refunds", ginauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c *gin.Context) { c.String(http.StatusOK, "refunds") })

@@ -261,7 +261,7 @@ func TestInterceptors_Exclusions(t *testing.T) {
 	}{
 		{"the unary method", exclude("POST", check), codes.OK, codes.Unauthenticated},
 		{"the stream", exclude("POST", watch), codes.Unauthenticated, codes.OK},
-		{"optional", func(c *certauth.Config) { c.Mode = certauth.Optional }, codes.OK, codes.OK},
+		{"optional", func(c *certauth.Config) { c.Optional = true }, codes.OK, codes.OK},
 		{"neither", func(*certauth.Config) {}, codes.Unauthenticated, codes.Unauthenticated},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

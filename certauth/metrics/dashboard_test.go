@@ -56,10 +56,10 @@ func everything(t *testing.T) http.Handler {
 			{Outcome: certauth.OutcomeReloaded, Rule: "Policy.Thumbprints"},
 			{Outcome: certauth.OutcomeKept, Rule: "Policy.Chain.Roots", Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}},
 			{Outcome: certauth.OutcomeExpiring, Rule: "Policy.Chain.Roots", Certificate: certauth.CertificateInfo{Fingerprint: "a", NotAfter: soon}},
-			{Outcome: certauth.OutcomeFetched, Evidence: &certauth.Evidence{Kind: "ocsp", Host: "ocsp.partner.example:80", Latency: 80 * time.Millisecond}},
 		} {
 			m.Observe(ctx, event)
 		}
+		m.ObserveRevocation(ctx, revocation.Event{Kind: revocation.SourceOCSP, Host: "ocsp.partner.example:80", Latency: 80 * time.Millisecond})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		observe(r.Context()) // so that rates are not zero

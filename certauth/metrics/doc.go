@@ -6,7 +6,7 @@
 //	m, err := metrics.New(otel.Meter("orders"))
 //	...
 //	auth, err := certauth.New(certauth.Config{Observe: m.Observe, ...})
-//	checker, err := revocation.New(revocation.Config{Observe: m.Observe, ...})
+//	checker, err := revocation.New(revocation.Config{Observe: m.ObserveRevocation, ...})
 //	err = m.Checker(checker)
 //
 // The instruments, with the names that Prometheus gives them:

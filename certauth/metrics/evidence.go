@@ -9,24 +9,32 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// evidence counts the fetches of a revocation checker.
-func (m *Metrics) evidence(ctx context.Context, event *certauth.Event) {
-	if event.Evidence == nil || event.Outcome != certauth.OutcomeFetched && event.Outcome != certauth.OutcomeFetchFailed {
-		return // of breakers Checker shows how many are open
+// ObserveRevocation counts one fetch; it is for revocation.Config.Observe. A nil Metrics counts
+// nothing.
+func (m *Metrics) ObserveRevocation(ctx context.Context, event revocation.Event) {
+	if m == nil || event.Kind == revocation.SourceNone {
+		return // of outages Checker shows how many there are
 	}
-	m.fetches.Record(ctx, event.Evidence.Latency.Seconds(), metric.WithAttributes(
-		attribute.String("source", sourceOf(event.Evidence.Kind)),
-		attribute.String("host_class", hostClass(event.Evidence.Host)),
-		attribute.String("outcome", string(event.Outcome)),
+	outcome := "fetched"
+	if event.Err != nil {
+		outcome = "fetch_failed"
+	}
+	m.fetches.Record(ctx, event.Latency.Seconds(), metric.WithAttributes(
+		attribute.String("source", sourceOf(event.Kind)),
+		attribute.String("host_class", hostClass(event.Host)),
+		attribute.String("outcome", outcome),
 	))
 }
 
-func sourceOf(kind string) string {
-	if kind == "ocsp" || kind == "crl" {
-		return kind
+func sourceOf(kind revocation.Source) string {
+	switch kind {
+	case revocation.SourceOCSP:
+		return "ocsp"
+	case revocation.SourceCRL:
+		return "crl"
 	}
 	return other
 }

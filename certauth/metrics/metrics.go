@@ -42,8 +42,8 @@ func New(meter metric.Meter) (*Metrics, error) {
 	return m, errors.Join(errs[:]...)
 }
 
-// Observe counts one event; it is for Config.Observe of certauth and of revocation, or to be
-// called from there. A nil Metrics counts nothing.
+// Observe counts one event; it is for certauth.Config.Observe, or to be called from there. A nil
+// Metrics counts nothing.
 func (m *Metrics) Observe(ctx context.Context, event certauth.Event) {
 	if m == nil {
 		return
@@ -59,8 +59,6 @@ func (m *Metrics) Observe(ctx context.Context, event certauth.Event) {
 		}
 	case certauth.OutcomeExpiring, certauth.OutcomeExpired, certauth.OutcomeUnchained, certauth.OutcomeRootless:
 		m.defect(&event)
-	default:
-		m.evidence(ctx, &event)
 	}
 }
 

@@ -105,7 +105,7 @@ func TestObserve_LabelsAreFew(t *testing.T) {
 		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: reason, Rule: fmt.Sprintf("Policy[%d]", i)}, Request: certauth.RequestInfo{Path: fmt.Sprint(i)}})
 		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeReloaded, Rule: fmt.Sprintf("Policy[%d]", i)})
 		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeExpiring, Rule: fmt.Sprintf("Policy[%d]", i), Certificate: certauth.CertificateInfo{Fingerprint: fmt.Sprint(i), NotAfter: time.Unix(int64(i+1), 0)}})
-		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeFetched, Evidence: &certauth.Evidence{Kind: fmt.Sprint(i), Host: fmt.Sprintf("host%d.example:80", i)}})
+		m.ObserveRevocation(t.Context(), revocation.Event{Kind: revocation.Source(i), Host: fmt.Sprintf("host%d.example:80", i)})
 		m.Observe(t.Context(), certauth.Event{Outcome: certauth.Outcome(fmt.Sprint(i))})
 	}
 	lines := scraped(t, handler)
@@ -113,6 +113,7 @@ func TestObserve_LabelsAreFew(t *testing.T) {
 	assert.Contains(t, lines, `certauth_reloads_total{outcome="reloaded",rule="_OTHER"} 1936`)
 	assert.Less(t, len(lines), 260)
 	(*metrics.Metrics)(nil).Observe(t.Context(), certauth.Event{})
+	(*metrics.Metrics)(nil).ObserveRevocation(t.Context(), revocation.Event{Kind: revocation.SourceOCSP})
 }
 
 func TestObserve_ReasonsOfTheServiceAreItsFault(t *testing.T) {
@@ -156,7 +157,7 @@ func TestObserve_MaterialIsShownUntilItIsRenewed(t *testing.T) {
 
 func TestChecker_ShowsItsNumbers(t *testing.T) {
 	m, handler := newMetrics(t)
-	checker, err := revocation.New(revocation.Config{Observe: m.Observe})
+	checker, err := revocation.New(revocation.Config{Observe: m.ObserveRevocation})
 	require.NoError(t, err)
 	require.NoError(t, m.Checker(checker))
 	lines := scraped(t, handler)
@@ -178,7 +179,7 @@ func TestEvidence_HostsAreClasses(t *testing.T) {
 	for _, host := range []string{
 		"ocsp.partner.example:80", "ocsp:80", "pki.corp:80", "ocsp.svc.cluster.local:80", "(unreadable)", "10.0.0.1:80", "[2001:db8::1]:80",
 	} {
-		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeFetchFailed, Evidence: &certauth.Evidence{Kind: "ocsp", Host: host, Err: errors.New("down"), Latency: time.Second}})
+		m.ObserveRevocation(t.Context(), revocation.Event{Kind: revocation.SourceOCSP, Host: host, Err: errors.New("down"), Latency: time.Second})
 	}
 	lines := scraped(t, handler)
 	for class, n := range map[string]int{"public": 1, "internal": 4, "address": 2} {

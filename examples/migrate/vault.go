@@ -11,10 +11,9 @@ import (
 // Vault is a role of the cert auth method, on a service that ends TLS itself.
 func Vault(roots string, crls string, issuers []*x509.Certificate) (*certauth.Authenticator, error) {
 	checker, err := revocation.New(revocation.Config{ // ocsp_enabled=true, ocsp_fail_open=false
-		QueryAll: true,                           // ocsp_query_all_servers=true
-		Lists:    []revocation.List{{Dir: crls}}, // auth/cert/crls
-		Issuers:  issuers,                        // whose lists are believed
-		MaxWait:  5 * time.Second,
+		Lists:   []revocation.List{{Dir: crls}}, // auth/cert/crls
+		Issuers: issuers,                        // whose lists are believed
+		MaxWait: 5 * time.Second,
 	})
 	if err != nil {
 		return nil, err
