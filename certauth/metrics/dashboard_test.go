@@ -53,9 +53,9 @@ func everything(t *testing.T) http.Handler {
 			{Outcome: certauth.OutcomeAccepted, Time: time.Now(), Certificate: certauth.CertificateInfo{NotAfter: soon}},
 			{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonCertificateMissing}},
 			{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonInternalError}},
-			{Outcome: certauth.OutcomeReloaded, Rule: "Policy.Thumbprints"},
-			{Outcome: certauth.OutcomeKept, Rule: "Policy.Chain.Roots", Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}},
-			{Outcome: certauth.OutcomeExpiring, Rule: "Policy.Chain.Roots", Certificate: certauth.CertificateInfo{Fingerprint: "a", NotAfter: soon}},
+			{Outcome: "reloaded", Rule: "Policy.Thumbprints"},
+			{Outcome: "kept", Rule: "Policy.Chain.Roots", Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}},
+			{Outcome: "expiring", Rule: "Policy.Chain.Roots", Certificate: certauth.CertificateInfo{Fingerprint: "a", NotAfter: soon}},
 		} {
 			m.Observe(ctx, event)
 		}

@@ -9,6 +9,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
+// What certauth.Event.Outcome says of the configuration.
+const (
+	outcomeReloaded  certauth.Outcome = "reloaded"
+	outcomeKept      certauth.Outcome = "kept"
+	outcomeExpiring  certauth.Outcome = "expiring"
+	outcomeExpired   certauth.Outcome = "expired"
+	outcomeUnchained certauth.Outcome = "unchained"
+	outcomeRootless  certauth.Outcome = "rootless"
+)
+
 // materialKey is a certificate of the configuration with which something is wrong.
 type materialKey struct {
 	rule, outcome, fingerprint string
@@ -53,14 +63,14 @@ func (m *Metrics) defect(event *certauth.Event) {
 	key := materialKey{m.rule(event.Rule), string(event.Outcome), event.Certificate.Fingerprint}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if event.Outcome == certauth.OutcomeExpired {
-		delete(m.material, materialKey{key.rule, string(certauth.OutcomeExpiring), key.fingerprint})
+	if event.Outcome == outcomeExpired {
+		delete(m.material, materialKey{key.rule, string(outcomeExpiring), key.fingerprint})
 	}
 	if len(m.material) >= maxMaterial {
 		return
 	}
 	m.material[key] = 0
-	if end := event.Certificate.NotAfter; !end.IsZero() && event.Outcome != certauth.OutcomeUnchained {
+	if end := event.Certificate.NotAfter; !end.IsZero() && event.Outcome != outcomeUnchained {
 		m.material[key] = end.Unix()
 	}
 }

@@ -51,13 +51,13 @@ func (m *Metrics) Observe(ctx context.Context, event certauth.Event) {
 	switch event.Outcome {
 	case certauth.OutcomeAccepted, certauth.OutcomeDenied, certauth.OutcomeAnonymous, certauth.OutcomeExcluded, certauth.OutcomeReported:
 		m.decision(ctx, &event)
-	case certauth.OutcomeReloaded, certauth.OutcomeKept:
+	case outcomeReloaded, outcomeKept:
 		rule := m.rule(event.Rule)
 		m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", string(event.Outcome)), attribute.String("rule", rule)))
-		if event.Outcome == certauth.OutcomeReloaded {
+		if event.Outcome == outcomeReloaded {
 			m.renewed(rule)
 		}
-	case certauth.OutcomeExpiring, certauth.OutcomeExpired, certauth.OutcomeUnchained, certauth.OutcomeRootless:
+	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
 		m.defect(&event)
 	}
 }

@@ -102,9 +102,9 @@ func TestObserve_LabelsAreFew(t *testing.T) {
 	m, handler := newMetrics(t)
 	for i := range 2000 {
 		reason := certauth.Reason(fmt.Sprintf("reason-%d", i))
-		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: reason, Rule: fmt.Sprintf("Policy[%d]", i)}, Request: certauth.RequestInfo{Path: fmt.Sprint(i)}})
-		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeReloaded, Rule: fmt.Sprintf("Policy[%d]", i)})
-		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeExpiring, Rule: fmt.Sprintf("Policy[%d]", i), Certificate: certauth.CertificateInfo{Fingerprint: fmt.Sprint(i), NotAfter: time.Unix(int64(i+1), 0)}})
+		m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: reason, Rule: fmt.Sprintf("Policy[%d]", i)}, Path: fmt.Sprint(i)})
+		m.Observe(t.Context(), certauth.Event{Outcome: "reloaded", Rule: fmt.Sprintf("Policy[%d]", i)})
+		m.Observe(t.Context(), certauth.Event{Outcome: "expiring", Rule: fmt.Sprintf("Policy[%d]", i), Certificate: certauth.CertificateInfo{Fingerprint: fmt.Sprint(i), NotAfter: time.Unix(int64(i+1), 0)}})
 		m.ObserveRevocation(t.Context(), revocation.Event{Kind: revocation.Source(i), Host: fmt.Sprintf("host%d.example:80", i)})
 		m.Observe(t.Context(), certauth.Event{Outcome: certauth.Outcome(fmt.Sprint(i))})
 	}
@@ -138,18 +138,18 @@ func TestObserve_MaterialIsShownUntilItIsRenewed(t *testing.T) {
 	tell := func(outcome certauth.Outcome, fingerprint string, end time.Time) {
 		m.Observe(t.Context(), certauth.Event{Outcome: outcome, Rule: rule, Certificate: certauth.CertificateInfo{Fingerprint: fingerprint, NotAfter: end}})
 	}
-	tell(certauth.OutcomeExpiring, "a", second)
-	tell(certauth.OutcomeExpiring, "b", first)
-	tell(certauth.OutcomeUnchained, "c", time.Unix(1, 0))
+	tell("expiring", "a", second)
+	tell("expiring", "b", first)
+	tell("unchained", "c", time.Unix(1, 0))
 	lines := scraped(t, handler)
 	assert.Contains(t, lines, `certauth_material_not_after_seconds{rule="Policy.Chain.Roots"} 1.8e+09`)
 	assert.Contains(t, lines, `certauth_material_defects{outcome="expiring",rule="Policy.Chain.Roots"} 2`)
 	assert.Contains(t, lines, `certauth_material_defects{outcome="unchained",rule="Policy.Chain.Roots"} 1`)
-	tell(certauth.OutcomeExpired, "b", first)
+	tell("expired", "b", first)
 	assert.Contains(t, scraped(t, handler), `certauth_material_defects{outcome="expiring",rule="Policy.Chain.Roots"} 1`)
-	m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeKept, Rule: rule, Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}})
+	m.Observe(t.Context(), certauth.Event{Outcome: "kept", Rule: rule, Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}})
 	assert.Contains(t, scraped(t, handler), `certauth_material_not_after_seconds{rule="Policy.Chain.Roots"} 1.8e+09`)
-	m.Observe(t.Context(), certauth.Event{Outcome: certauth.OutcomeReloaded, Rule: rule})
+	m.Observe(t.Context(), certauth.Event{Outcome: "reloaded", Rule: rule})
 	for _, line := range scraped(t, handler) {
 		assert.NotContains(t, line, "certauth_material")
 	}
