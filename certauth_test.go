@@ -15,6 +15,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	gotypes "go/types"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -226,7 +227,7 @@ func TestFailOpen_ZeroAuthenticatorDeniesEverything(t *testing.T) {
 			assert.Zero(t, s.calls()+route.calls())
 			id, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
 			assert.Nil(t, id)
-			assert.ErrorIs(t, err, certauth.ErrNotConfigured)
+			assert.ErrorIs(t, err, certauth.ReasonNotConfigured)
 			assert.Error(t, auth.Reload(t.Context()))
 		})
 	}
@@ -345,7 +346,7 @@ func TestFailOpen_HalfSetOrContradictingFieldsAreRefused(t *testing.T) {
 	ca, _, chain := partner(t)
 	pins := []string{strings.Repeat("ab", 32)}
 	mistakes(t, certauth.Config{
-		Source: certauth.SourceFunc{}, Policy: chain, Mode: 7, Challenge: "bad\r\nX-Header: 1", ReloadInterval: time.Millisecond,
+		Source: certauth.SourceFunc{}, Policy: chain, Challenge: "bad\r\nX-Header: 1", ReloadInterval: time.Millisecond,
 		Exclusions: []certauth.Exclusion{
 			{Path: "/health"},
 			{Path: "health", Reason: "r", Control: "c"},
@@ -353,10 +354,10 @@ func TestFailOpen_HalfSetOrContradictingFieldsAreRefused(t *testing.T) {
 			{Method: "get", Path: "/a", Reason: "r", Control: "c"},
 			{Path: "/b", Reason: "r", Control: "c"},
 			{Path: "/b", Reason: "r", Control: "c"},
-			{Path: "/c", Reason: "r", Control: "c", Proof: certauth.AppServiceHealth{}},
+			{Path: "/c", Reason: "r", Control: "c", AppServiceHealth: true},
 		},
-	}, "Source: SourceFunc.Name", "Source: SourceFunc.Func", "Mode", "Challenge", "ReloadInterval", "Exclusions[0].Reason", "Exclusions[0].Control", "Exclusions[1].Path",
-		"Exclusions[2].Path", "Exclusions[3].Method", "Exclusions[5].Path", "Exclusions[6].Proof", "12 mistakes")
+	}, "Source: SourceFunc.Name", "Source: SourceFunc.Func", "Challenge", "ReloadInterval", "Exclusions[0].Reason", "Exclusions[0].Control", "Exclusions[1].Path",
+		"Exclusions[2].Path", "Exclusions[3].Method", "Exclusions[5].Path", "Exclusions[6].AppServiceHealth", "11 mistakes")
 	for path, policy := range map[string]certauth.Policy{
 		"IssuedBy":           certauth.IssuedBy{Thumbprints: pins, PublicKeys: pins},
 		"Extension":          certauth.Extension{OID: "1.2.3", Text: []string{"a"}, Present: true},
@@ -425,7 +426,7 @@ func TestFailOpen_RouteRuleWithoutIdentityDenies(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
 	config := certauth.Config{
-		Source: forwarded.AppService{}, Policy: chain, Mode: certauth.Optional,
+		Source: forwarded.AppService{}, Policy: chain, Optional: true,
 		Exclusions: []certauth.Exclusion{{Path: "/open", Reason: "test", Control: "test"}},
 	}
 	s := start(t, config)
@@ -477,7 +478,7 @@ func TestFailOpen_MalformedIsNeverAbsent(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
 	good := client.Base64()
-	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: certauth.Optional})
+	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Optional: true})
 	for name, value := range map[string]string{
 		"one character": "A", "not base64": "!!!!", "base64 of text": "bm90IGEgY2VydGlmaWNhdGU=", "cut": good[:len(good)-8],
 		"null": "(null)", "PEM": "-----BEGIN CERTIFICATE-----", "twice": good + "," + good, "a trailing byte": good + "AAAA",
@@ -495,7 +496,7 @@ func TestFailOpen_OptionalModeGivesNoIdentityOnFailure(t *testing.T) {
 	onAppService(t)
 	ca, client, chain := partner(t)
 	now := time.Now()
-	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: certauth.All{chain, certauth.DNSNames{"orders.partner.example"}}, Mode: certauth.Optional})
+	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: certauth.All{chain, certauth.DNSNames{"orders.partner.example"}}, Optional: true})
 	names := certauthtest.DNS("orders.partner.example")
 	for _, tc := range []struct {
 		name   string
@@ -539,10 +540,10 @@ func TestFailOpen_UnloadableRuleDataDenies(t *testing.T) {
 	_, client, chain := partner(t)
 	missing := filepath.Join(t.TempDir(), "missing")
 	policyMistake(t, certauth.ThumbprintsFrom(certauth.PinFile(missing)), "Policy.ThumbprintsFrom")
-	policyMistake(t, certauth.PublicKeysFrom(certauth.PinEnv("CERTAUTH_TEST_NOT_SET")), "Policy.PublicKeysFrom")
+	policyMistake(t, certauth.PublicKeysFrom(certauth.Env("CERTAUTH_TEST_NOT_SET")), "Policy.PublicKeysFrom")
 	policyMistake(t, certauth.All{chain, certauth.IssuedBy{Certificates: certauth.PEMFile(missing)}}, "Policy.All[1].IssuedBy.Certificates")
-	_, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: chain, Exclusions: []certauth.Exclusion{{Path: "/h", Reason: "r", Control: "c", Proof: certauth.AppServiceHealth{}}}})
-	require.ErrorContains(t, err, "Exclusions[0].Proof")
+	_, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: chain, Exclusions: []certauth.Exclusion{{Path: "/h", Reason: "r", Control: "c", AppServiceHealth: true}}})
+	require.ErrorContains(t, err, "Exclusions[0].AppServiceHealth")
 
 	// Later: a rule that cannot answer denies.
 	onAppService(t)
@@ -624,15 +625,15 @@ func TestTrust_HeadersAreStrippedOnEveryPath(t *testing.T) {
 	for _, name := range spellings {
 		forged = append(forged, name+": "+stranger.Base64())
 	}
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+	for _, optional := range []bool{false, true} {
 		for _, reportOnly := range []bool{false, true} {
-			config.Mode, config.InsecureReportOnly = mode, reportOnly
+			config.Optional, config.InsecureReportOnly = optional, reportOnly
 			s := start(t, config)
 			for name, lines := range map[string][]string{
 				"accepted": {carrying(client)}, "denied": {carrying(stranger)}, "malformed": {"X-ARR-ClientCert: ?"}, "absent": {}, "untrusted": {carrying(client), "X-Gate: twice"},
 			} {
 				for _, path := range []string{"/orders", "/health"} {
-					t.Run(fmt.Sprintf("%s %s, %s, report only %t", name, path, mode, reportOnly), func(t *testing.T) {
+					t.Run(fmt.Sprintf("%s %s, optional %t, report only %t", name, path, optional, reportOnly), func(t *testing.T) {
 						denied, s.served = nil, nil
 						got := s.raw(t, request(path, slices.Concat(lines, []string{"X-Gate: correct horse battery"}, forged)...)...)
 						seen := slices.Concat(denied, s.served)
@@ -653,10 +654,10 @@ func TestTrust_HeadersAreStrippedOnEveryPath(t *testing.T) {
 func TestTrust_TrailersAreNeverRead(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+	for _, optional := range []bool{false, true} {
 		for _, declared := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s, declared %t", mode, declared), func(t *testing.T) {
-				s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: mode})
+			t.Run(fmt.Sprintf("optional %t, declared %t", optional, declared), func(t *testing.T) {
+				s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Optional: optional})
 				var late http.Header
 				s.Config.Handler = s.auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					_, err := io.Copy(io.Discard, r.Body)
@@ -670,7 +671,7 @@ func TestTrust_TrailersAreNeverRead(t *testing.T) {
 				}
 				lines = append(lines, "", "1", "a", "0", carrying(client), "", "")
 				got := s.raw(t, lines...)
-				if mode == certauth.Required {
+				if !optional {
 					assert.Equal(t, http.StatusUnauthorized, got.status)
 					assert.Equal(t, certauth.ReasonCertificateMissing, s.reason())
 					return
@@ -688,7 +689,7 @@ func TestTrust_TrailersAreNeverRead(t *testing.T) {
 func TestTrust_ConnectionNamingOurHeaderIsRefused(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
-	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: certauth.Optional, Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "test", Control: "test"}}})
+	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Optional: true, Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "test", Control: "test"}}})
 	for _, tc := range []struct {
 		name  string
 		lines []string
@@ -717,8 +718,8 @@ func TestTrust_RepeatedHeaderLineIsRefused(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
 	stranger := certauthtest.SelfSigned(t, "stranger")
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
-		s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: mode})
+	for _, optional := range []bool{false, true} {
+		s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Optional: optional})
 		for _, tc := range []struct {
 			name  string
 			lines []string
@@ -731,7 +732,7 @@ func TestTrust_RepeatedHeaderLineIsRefused(t *testing.T) {
 			{"an empty line before it", []string{"X-ARR-ClientCert:", carrying(client)}, certauth.ReasonCertificateMalformed},
 			{"two empty lines", []string{"X-ARR-ClientCert:", "X-ARR-ClientCert:"}, certauth.ReasonCertificateMalformed},
 		} {
-			t.Run(tc.name+", "+mode.String(), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, optional %t", tc.name, optional), func(t *testing.T) {
 				assert.Equal(t, tc.want == certauth.ReasonNone, s.raw(t, request("/", tc.lines...)...).status == 200)
 				assert.Equal(t, tc.want, s.reason())
 			})
@@ -743,7 +744,7 @@ func TestTrust_RepeatedHeaderLineIsRefused(t *testing.T) {
 func TestTrust_BrokenHeaderLinesNeverReachUs(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
-	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Mode: certauth.Optional})
+	s := start(t, certauth.Config{Source: forwarded.AppService{}, Policy: chain, Optional: true})
 	for name, line := range map[string]string{
 		"a bare LF in the value": "X-ARR-ClientCert: " + client.Base64()[:64] + "\n" + client.Base64()[64:], "a space before the colon": "X-ARR-ClientCert : " + client.Base64(),
 		"a name that is no token": "X-ARR-Client(Cert): " + client.Base64(), "NUL in the value": "X-ARR-ClientCert: \x00" + client.Base64(),
@@ -923,7 +924,7 @@ var layers = map[string][]string{
 	"certauth/policyfile$":          {"internal/", "certauth$", "certauth/forwarded$", "certauth/revocation$", "certauth/outbound$"},
 	// The tests of certauth itself import certauthtest, so what needs certauth is beside it.
 	"certauth/certauthtest$":         {"internal/", "golang.org/x/crypto/"},
-	"certauth/certauthtest/unittest": {"certauth$", "certauth/certauthtest$"},
+	"certauth/certauthtest/unittest": {"certauth$", "certauth/certauthtest$", "internal/source$"},
 	"certauth/cmd/":                  {"certauth$", "certauth/"},
 	"examples/":                      {"certauth$", "certauth/"},
 }
@@ -963,6 +964,45 @@ func TestModule_Layers(t *testing.T) {
 		}
 	}
 	assert.GreaterOrEqual(t, seen, 3)
+}
+
+// exports are how many names a package may export at most: types, functions, constants and
+// variables. Every one of them has to be learned, so a new one takes the place of another.
+var exports = map[string]int{"certauth": 100, "certauth/revocation": 70}
+
+// leaving are the names that only package revocation needs and is about to take with it.
+var leaving = []string{
+	"Evidence", "OutcomeFetched", "OutcomeFetchFailed", "OutcomeBreakerOpened", "OutcomeBreakerClosed", "PresentedBeside", "RevocationTracker", "TrackedChain",
+}
+
+func TestModule_ExportsAreFew(t *testing.T) {
+	for folder, most := range exports {
+		if _, err := os.Stat(filepath.Join(folder, "evidence")); folder == "certauth/revocation" && err != nil {
+			continue // the package is still in one piece
+		}
+		var files []*ast.File
+		set := token.NewFileSet()
+		names, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		require.NoError(t, err)
+		for _, name := range names {
+			if !strings.HasSuffix(name, "_test.go") {
+				file, err := parser.ParseFile(set, name, nil, parser.SkipObjectResolution)
+				require.NoError(t, err)
+				files = append(files, file)
+			}
+		}
+		// Imported packages do not matter to what is declared here, so nothing is imported.
+		config := gotypes.Config{Error: func(error) {}, FakeImportC: true}
+		checked, _ := config.Check(folder, set, files, nil)
+		var exported []string
+		for _, name := range checked.Scope().Names() {
+			if token.IsExported(name) && !slices.Contains(leaving, name) {
+				exported = append(exported, name)
+			}
+		}
+		assert.Greater(t, len(exported), 30, "%s: they are counted at all", folder)
+		assert.LessOrEqual(t, len(exported), most, "%s exports %v", folder, exported)
+	}
 }
 
 func TestModule_TopLevelHoldsNothingElse(t *testing.T) {
@@ -1038,7 +1078,7 @@ func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 		methods := map[string]bool{}
 		for _, file := range sources(t, folder) {
 			for _, d := range file.Decls {
-				if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Certificates" && f.Type.Params.NumFields() == 1 {
+				if f, ok := d.(*ast.FuncDecl); ok && f.Recv != nil && f.Name.Name == "Prepare" {
 					receiver := f.Recv.List[0].Type
 					if star, ok := receiver.(*ast.StarExpr); ok {
 						receiver = star.X
@@ -1066,13 +1106,15 @@ func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 // switch that weakens is named Insecure and says what can happen; any other is listed.
 func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	harmless := map[string]string{
-		"Chain.StrictEKU":          "true asks for more",
-		"Extension.Present":        "one of three of which exactly one must be set, so its zero never accepts",
-		"Peer.Socket":              "a result; false opens no unix-socket gate",
-		"Revocation.Stale":         "a result: what a Checker was told to accept",
-		"Event.Route":              "a report of what was decided",
-		"Config.LogRepeats":        "what is logged, not who comes in",
-		"CertificateInfo.Verified": "a report of what was decided",
+		"Chain.StrictEKU":            "true asks for more",
+		"Extension.Present":          "one of three of which exactly one must be set, so its zero never accepts",
+		"Peer.Socket":                "a result; false opens no unix-socket gate",
+		"Revocation.Stale":           "a result: what a Checker was told to accept",
+		"Event.Route":                "a report of what was decided",
+		"Config.LogRepeats":          "what is logged, not who comes in",
+		"Config.Optional":            "lets through without an identity what offers nothing; handlers look at FromContext",
+		"Exclusion.AppServiceHealth": "true asks for more",
+		"CertificateInfo.Verified":   "a report of what was decided",
 		// Which form is read; the policy needs its anchor all the same.
 		"ApplicationGateway.Passthrough": "demands another flag", "ALB.Passthrough": "reads the chain as well", "RFC9440.Chain": "reads the chain as well", "HAProxy.ChainNumbered": "reads the chain in parts",
 		"Flag.Absent": "a flag with neither Value nor Absent is an error",
@@ -1109,9 +1151,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	for _, path := range []string{"Config.InsecureReportOnly", "AppService.InsecureOutsideAppService", "Chain.StrictEKU", "Extension.Present", "Peer.Socket"} {
 		assert.True(t, seen[path], path)
 	}
-	assert.Equal(t, certauth.Required, certauth.Config{}.Mode)
 	assert.Equal(t, certauth.RevocationUnavailable, certauth.Revocation{}.Status)
-	assert.ErrorIs(t, &certauth.Error{}, certauth.ErrInternal)
 }
 
 // snippetsAreCompiled checks that every Go snippet of a document stands, word for word, in a

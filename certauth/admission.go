@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"crypto/x509"
 	"slices"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
 // maxAdmissionChecks bounds the signatures that one search checks to admit presented CAs:
@@ -102,14 +104,16 @@ func canHaveSigned(issuer, child *x509.Certificate) bool {
 // signatureKind is the kind of key that made the signature, or unknown if crypto/x509 would
 // not look at it.
 func signatureKind(cert *x509.Certificate) x509.PublicKeyAlgorithm {
-	switch cert.SignatureAlgorithm {
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others are looked at below, or not at all
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
 		return x509.RSA
 	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:
 		return x509.ECDSA
 	case x509.PureEd25519:
 		return x509.Ed25519
-	default:
-		return x509.UnknownPublicKeyAlgorithm
 	}
+	if mldsa.IsSignature(cert.SignatureAlgorithm) {
+		return mldsa.Key
+	}
+	return x509.UnknownPublicKeyAlgorithm
 }

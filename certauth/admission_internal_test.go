@@ -32,7 +32,7 @@ func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *caPool) {
 }
 
 func admit(roots *caPool, presented ...*x509.Certificate) *search {
-	s := &search{roots: roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+	s := &search{roots: roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
 	s.admit(presented)
 	return s
 }

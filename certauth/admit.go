@@ -4,10 +4,10 @@ import "net/http"
 
 // Admit does all that [Authenticator.Handler] does before it calls the handler, for
 // interceptors and frameworks that have no http.Handler to wrap: it applies Exclusions, judges
-// the certificate, applies Mode and InsecureReportOnly, reports to Logger and Observe, and
+// the certificate, applies Optional and InsecureReportOnly, reports to Logger and Observe, and
 // removes the source's headers from r, in place. It returns the request to go on with, whose
 // context has the identity ([FromContext]) of a caller who was accepted. An excluded request,
-// and an anonymous one in Optional mode, has none.
+// and an anonymous one under Config.Optional, has none.
 //
 // An error is an [*Error]: the request must not be served. Admit writes nothing and does not
 // call Config.Deny; answer 401 (in gRPC, UNAUTHENTICATED) and show the client nothing of the

@@ -33,7 +33,7 @@ func TestAdmit_DecidesAndReportsAsHandlerDoes(t *testing.T) {
 		{"accepted", headerSource{w.leaf.Certificate}, unchanged, certauth.OutcomeAccepted, "", true},
 		{"refused", headerSource{stranger.leaf.Certificate}, unchanged, certauth.OutcomeDenied, certauth.ReasonChainUntrusted, false},
 		{"missing", fixedSource("s"), unchanged, certauth.OutcomeDenied, certauth.ReasonCertificateMissing, false},
-		{"anonymous", fixedSource("s"), func(c *certauth.Config) { c.Mode = certauth.Optional }, certauth.OutcomeAnonymous, "", true},
+		{"anonymous", fixedSource("s"), func(c *certauth.Config) { c.Optional = true }, certauth.OutcomeAnonymous, "", true},
 		{"excluded", headerSource{w.leaf.Certificate}, func(c *certauth.Config) { c.Exclusions = []certauth.Exclusion{public("GET", "/orders")} }, certauth.OutcomeExcluded, "", true},
 		{"reported", headerSource{stranger.leaf.Certificate}, func(c *certauth.Config) { c.InsecureReportOnly = true }, certauth.OutcomeReported, certauth.ReasonChainUntrusted, true},
 		{"a source that panics", panics, unchanged, certauth.OutcomeDenied, certauth.ReasonInternalError, false},
@@ -66,7 +66,7 @@ func TestAdmit_DecidesAndReportsAsHandlerDoes(t *testing.T) {
 			for i := range events {
 				assert.Equal(t, tc.outcome, events[i].Outcome)
 				assert.Equal(t, tc.reason, events[i].Reason())
-				assert.Equal(t, "/orders", events[i].Request.Path)
+				assert.Equal(t, "/orders", events[i].Path)
 			}
 			assert.Empty(t, r.Header["Upgrade"])
 			if _, reads := tc.source.(headerSource); reads {
@@ -111,7 +111,7 @@ func TestAdmit_WhatCannotBeJudgedIsRefused(t *testing.T) {
 func TestAdmit_AnOuterIdentityIsTakenAway(t *testing.T) {
 	w := newWorld(t)
 	outer := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()})
-	inner := must(t, certauth.Config{Source: fixedSource("s"), Policy: w.chain(), Mode: certauth.Optional})
+	inner := must(t, certauth.Config{Source: fixedSource("s"), Policy: w.chain(), Optional: true})
 	r, err := outer.Admit(request())
 	require.NoError(t, err)
 	_, ok := certauth.FromContext(r.Context())
@@ -165,7 +165,7 @@ func TestAdmit_OfACallWithoutARequest(t *testing.T) {
 	assert.Equal(t, w.leaf.Thumbprint(), id.Thumbprint())
 	assert.Equal(t, 1, ctx.Value(key{}))
 	_, err = intercept(t.Context(), "/orders.Orders/List", nil)
-	require.ErrorIs(t, err, certauth.ErrMissing)
+	require.ErrorIs(t, err, certauth.ReasonCertificateMissing)
 	ctx, err = intercept(t.Context(), "/grpc.health.v1.Health/Check", nil)
 	require.NoError(t, err)
 	_, ok = certauth.FromContext(ctx)

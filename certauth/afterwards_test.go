@@ -26,7 +26,7 @@ func TestAfterwards_MiddlewareOutsideSeesTheRoute(t *testing.T) {
 	w := newWorld(t)
 	config := certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()}
 	auth := must(t, config)
-	config.Mode, config.Source = certauth.Optional, fixedSource("nobody")
+	config.Optional, config.Source = true, fixedSource("nobody")
 	optional := must(t, config)
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux := http.NewServeMux()

@@ -20,6 +20,7 @@ const (
 )
 
 func TestAppServiceHealth_OnlyThePlatformsTokenOpensTheDoor(t *testing.T) {
+	t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", healthKey)
 	for _, tc := range []struct {
 		name   string
 		path   string
@@ -40,7 +41,7 @@ func TestAppServiceHealth_OnlyThePlatformsTokenOpensTheDoor(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			x := public("", "/health")
-			x.Proof = certauth.AppServiceHealth{Key: healthKey}
+			x.AppServiceHealth = true
 			d := excluding(t, x)
 			r := httptest.NewRequest(http.MethodGet, tc.path, nil)
 			for _, token := range tc.tokens {
@@ -57,7 +58,7 @@ func TestAppServiceHealth_OnlyThePlatformsTokenOpensTheDoor(t *testing.T) {
 func TestAppServiceHealth_KeyComesFromTheEnvironment(t *testing.T) {
 	t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", healthKey)
 	x := public("", "/health")
-	x.Proof = certauth.AppServiceHealth{}
+	x.AppServiceHealth = true
 	d := excluding(t, x)
 	r := httptest.NewRequest(http.MethodGet, "/health", nil)
 	r.Header.Set("x-ms-auth-internal-token", healthToken)
@@ -68,12 +69,16 @@ func TestAppServiceHealth_KeyComesFromTheEnvironment(t *testing.T) {
 
 // The recipe's flaw: base64(SHA-256("")) is a known value.
 func TestAppServiceHealth_EmptyKeyIsAnErrorOfNew(t *testing.T) {
-	t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", "")
 	x := public("", "/health")
-	x.Proof = certauth.AppServiceHealth{}
-	_, err := certauth.New(certauth.Config{
-		Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{x},
-	})
-	require.Error(t, err)
-	assert.ErrorContains(t, err, "Exclusions[0].Proof: AppServiceHealth: Key and WEBSITE_AUTH_ENCRYPTION_KEY are empty")
+	x.AppServiceHealth = true
+	for key, want := range map[string]string{
+		"": "is empty", " ": "is empty", "@Microsoft.KeyVault(SecretUri=https://vault.example/secrets/key)": "is an unresolved reference",
+	} {
+		t.Setenv("WEBSITE_AUTH_ENCRYPTION_KEY", key)
+		_, err := certauth.New(certauth.Config{
+			Source: noCertificate(), Policy: certauth.Thumbprints{pinOfNobody}, Exclusions: []certauth.Exclusion{x},
+		})
+		require.Error(t, err)
+		assert.ErrorContains(t, err, "Exclusions[0].AppServiceHealth: WEBSITE_AUTH_ENCRYPTION_KEY "+want)
+	}
 }

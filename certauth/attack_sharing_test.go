@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // A source may change what it has parsed, by what it knows of a request. Of two requests at
@@ -55,19 +56,23 @@ func TestReading_ChangedCertificatesAreNotShared(t *testing.T) {
 
 // screening shows the leaf to the screen, as the presets do, and is slow behind it.
 type screening struct {
-	textSource
+	texts          textSource
 	leaf           *x509.Certificate
 	screened, goOn chan struct{}
 }
 
-func (s *screening) Decode(_ certauth.Offer, screen func([]byte) error) (certauth.Presented, error) {
+func (s *screening) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: "screening", Offer: s.texts.offer, Decode: s.decode}, nil
+}
+
+func (s *screening) decode(_ source.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
 	err := screen(s.leaf.Raw)
 	s.screened <- struct{}{}
 	<-s.goOn
 	if err != nil {
-		return certauth.Presented{}, err
+		return nil, err
 	}
-	return certauth.Presented{Certificates: []*x509.Certificate{s.leaf}}, nil
+	return []*x509.Certificate{s.leaf}, nil
 }
 
 // Pins that were reloaded act on the next request, also if it waits for one that the pins

@@ -147,7 +147,7 @@ func TestPolicy_HooksCannotChangeTheErrorOfASource(t *testing.T) {
 	broken := &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: "Source.mine", Hint: "look at the front end", Err: errors.New("broken")}
 	auth, err := certauth.New(certauth.Config{
 		Source: certauth.SourceFunc{Name: "mine", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, broken }},
-		Policy: w.chain(), Mode: certauth.Optional,
+		Policy: w.chain(), Optional: true,
 		Deny: func(w http.ResponseWriter, _ *http.Request, err *certauth.Error) {
 			err.Reason = certauth.ReasonCertificateMissing
 			http.Error(w, "no", http.StatusUnauthorized)

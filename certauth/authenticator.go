@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Authenticator judges requests by one Config. It never changes and is safe for concurrent
@@ -20,9 +21,7 @@ import (
 // reload, ends by itself soon after. Its zero value, and nil, refuse every request.
 type Authenticator struct {
 	config     Config
-	source     Source
-	keyed      KeyedSource // the source, if it is one
-	sourceName string
+	source     *source.Reader
 	policy     rule
 	judged     *judged // the policy, behind what the front end vouches for
 	standing   standing
@@ -67,16 +66,16 @@ func New(config Config) (*Authenticator, error) {
 
 	found := config.check()
 	var early []Event // of the source, which has no name yet
-	found = append(found, a.prepareSource(SourceEnvironment{
-		Now: config.Now, Logger: logger, ReloadInterval: config.ReloadInterval,
-		Observe: func(_ context.Context, event Event) {
-			if a.source == nil {
-				early = append(early, event)
-				return
-			}
-			a.reloadedWithin(event)
-		},
-		OnReload: func(reload func(context.Context) error) { a.sourceReloads = append(a.sourceReloads, reload) },
+	tell := func(event Event) {
+		if a.source == nil {
+			early = append(early, event)
+			return
+		}
+		a.reloadedWithin(event)
+	}
+	found = append(found, a.prepareSource(source.Environment{
+		Now: config.Now, Logger: logger,
+		NewHop: func(from source.Source, policy any) (source.Hop, error) { return a.newHop(from, policy, tell) },
 	})...)
 
 	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains, endings: &a.endings}
@@ -84,9 +83,9 @@ func New(config Config) (*Authenticator, error) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
 		start := standing{}
-		verifies := a.sourceVerifies()
+		verifies := a.source != nil && a.source.FrontEndVerifies
 		if verifies {
-			start.vouched = vouchedNames
+			start.vouched, start.behind = vouchedNames, true
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth
@@ -123,51 +122,6 @@ func New(config Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// prepareSource checks the source and keeps the copy that serves the requests.
-func (a *Authenticator) prepareSource(env SourceEnvironment) []error {
-	source := a.config.Source
-	if isNil(source) {
-		return []error{errors.New("Source: nil; say who writes the certificate into the request")}
-	}
-	if preparing, ok := source.(PreparedSource); ok {
-		prepared, err := safely(func() (Source, error) { return preparing.Prepare(env) })
-		if err != nil {
-			return mistakes.Prefix("Source: ", err)
-		}
-		if isNil(prepared) {
-			return []error{errors.New("Source: Prepare returned nil")}
-		}
-		source = prepared
-	}
-	a.source = source
-	a.keyed, _ = source.(KeyedSource)
-	a.sourceName = nameOfSource(source)
-	if reads, ok := source.(HeaderSource); ok {
-		headers, err := newHeaderSet(reads.Headers())
-		if err != nil {
-			return mistakes.Prefix("Source: ", err)
-		}
-		a.headers = headers
-	}
-	return nil
-}
-
-func (a *Authenticator) sourceVerifies() bool {
-	verifying, ok := a.source.(VerifyingSource)
-	if !ok {
-		return false
-	}
-	verifies, err := safely(func() (bool, error) { return verifying.FrontEndVerifies(), nil })
-	return err == nil && verifies
-}
-
-func nameOfSource(source Source) string {
-	if named, ok := source.(fmt.Stringer); ok {
-		return named.String()
-	}
-	return fmt.Sprintf("%T", source)
-}
-
 // configError joins the mistakes under a line that counts them.
 func configError(found []error) error {
 	found = mistakes.Flatten(found...)
@@ -180,8 +134,8 @@ func configError(found []error) error {
 
 // Check judges the certificate that the request presents and returns who it is, or why
 // not as an [*Error]; never both, never neither. It does not change the request, writes no
-// response, reports no decision, and knows neither Mode nor Exclusions: without a
-// certificate the answer is an error in every mode. Like any request it may trigger a
+// response, reports no decision, and knows neither Optional nor Exclusions:
+// without a certificate the answer is an error. Like any request it may trigger a
 // reload. It is for tests; services use [Authenticator.Handler], and adapters
 // [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
@@ -197,15 +151,15 @@ func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 	if a == nil || a.policy == nil || a.source == nil {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	var p probe
-	if refused := a.ask(r, &p); refused != nil {
+	var offer source.Offer
+	if refused := a.ask(r, &offer); refused != nil {
 		return nil, refused
 	}
-	return a.decide(r, &p)
+	return a.decide(r, &offer)
 }
 
 // decide judges what the source has found. It looks at no header.
-func (a *Authenticator) decide(r *http.Request, p *probe) (id *Identity, refused *Error) {
+func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identity, refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id, refused = nil, a.panicked("Source", p)
@@ -213,20 +167,20 @@ func (a *Authenticator) decide(r *http.Request, p *probe) (id *Identity, refused
 	}()
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.refresh(r.Context(), now)
-	if a.cache == nil || !p.recognisable() {
-		return a.checkNew(r, now, 0, p)
+	if a.cache == nil || !recognisable(offer) {
+		return a.checkNew(r, now, 0, offer)
 	}
-	hash := a.cache.hash(p)
-	f := a.cache.find(hash, p)
+	hash := offer.Hash(a.cache.seed)
+	f := a.cache.find(hash, offer)
 	if f == nil {
-		return a.checkNew(r, now, hash, p)
+		return a.checkNew(r, now, hash, offer)
 	}
 	return a.judge(r.Context(), now, f)
 }
 
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
-func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
+func (a *Authenticator) ask(r *http.Request, offer *source.Offer) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Source", p)
@@ -237,14 +191,8 @@ func (a *Authenticator) ask(r *http.Request, p *probe) (refused *Error) {
 			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
 	}
 	var err error
-	if a.keyed != nil {
-		p.offer, err = a.keyed.Offer(r)
-	} else {
-		var presented Presented
-		presented, err = a.source.Certificates(r)
-		p.certs = presented.Certificates
-	}
-	if err == nil && p.len() == 0 {
+	*offer, err = a.source.Offer(r)
+	if err == nil && offer.Len() == 0 {
 		err = errNoCertificate()
 	}
 	if err != nil {
@@ -290,11 +238,6 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Id
 	return id, nil
 }
 
-// TellsCallersApart reports whether every accepting path of the policy has a rule that
-// tells one certificate of a CA from another: a name, an extension, a pin, or a function.
-// A gate for one certain sender should refuse a policy that has not.
-func (a *Authenticator) TellsCallersApart() bool { return a != nil && a.standing.named }
-
 // Reload reads all files, environment variables and functions of the policy, of those given
 // to Require, and of those in the source's gates, again, now, and returns when that is done:
 // for a signal handler, or a test. What fails keeps its last good value and is part of the
@@ -320,8 +263,12 @@ func (a *Authenticator) String() string {
 		return "certauth: not configured, refuses every request\n"
 	}
 	p := &printer{}
-	p.line("source: %s", a.sourceName)
-	p.line("mode: %s", a.config.Mode)
+	p.line("source: %s", a.source.Name)
+	if a.config.Optional {
+		p.line("mode: optional")
+	} else {
+		p.line("mode: required")
+	}
 	if a.config.InsecureReportOnly {
 		p.line("insecure: report only, nobody is refused")
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
@@ -78,7 +79,10 @@ func checkForm(cert *x509.Certificate) error {
 		if isPSSKey(cert) {
 			err = errors.New("public key for RSA-PSS alone (id-RSASSA-PSS) is not supported")
 		}
-		return &formError{err, fine + " with a key that is supported: RSA of 2048 to 8192 bits (rsaEncryption), P-256, P-384, P-521 or Ed25519"}
+		if mldsa.OfKey(cert.RawSubjectPublicKeyInfo) != "" && !mldsa.IsKey(cert.PublicKey) {
+			return &formError{err, mldsa.Help}
+		}
+		return &formError{err, fine + " with a key that is supported: RSA of 2048 to 8192 bits (rsaEncryption), P-256, P-384, P-521, Ed25519 or ML-DSA"}
 	}
 	return nil
 }
@@ -133,6 +137,12 @@ func checkKey(cert *x509.Certificate) error {
 		return fmt.Errorf("curve %s, want P-256, P-384 or P-521", key.Curve.Params().Name)
 	case ed25519.PublicKey:
 		return checkKeyEncoding(cert)
+	}
+	if mldsa.IsKey(cert.PublicKey) {
+		return checkKeyEncoding(cert)
+	}
+	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
+		return mldsa.Unsupported("public key of", name)
 	}
 	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
 }

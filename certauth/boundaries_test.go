@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // A request is excluded only if the target and the URL that handlers see are one.
@@ -193,7 +194,7 @@ func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
 // The source's header goes in every spelling, and nothing else goes with it.
 func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
-	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	r := request()
 	for _, name := range []string{"X-Client-Cert", "x-client-cert", "X_Client_Cert", "X.client-cert", "X-CLIENT.CERT"} {
 		r.Header[name] = []string{"a", "b"}
@@ -247,9 +248,23 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 		"a chain and a user's rule":  {certauth.All{chain, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return nil }}}, true},
 		"a chain and not some names": {certauth.All{chain, certauth.Not{Policy: certauth.CommonNames{"b"}}}, false},
 	} {
-		assert.Equal(t, tc.want, must(t, certauth.Config{Source: fixedSource("s"), Policy: tc.policy}).TellsCallersApart(), name)
+		_, err := certauth.New(certauth.Config{Source: gated{tc.policy}, Policy: chain})
+		if tc.want {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, "every certificate of the CA would open the gate", name)
+		}
 	}
-	assert.False(t, (*certauth.Authenticator)(nil).TellsCallersApart())
+}
+
+// gated is a source that judges who sends it.
+type gated struct{ policy certauth.Policy }
+
+func (g gated) Prepare(env source.Environment) (*source.Reader, error) {
+	if _, err := env.NewHop(certauth.TLS{}, g.policy); err != nil {
+		return nil, err
+	}
+	return fixedSource("gated").Prepare(env)
 }
 
 func TestRequire_PanicInObserveDenies(t *testing.T) {

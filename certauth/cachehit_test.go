@@ -258,7 +258,7 @@ func TestHitAllocs(t *testing.T) {
 			"warm revocation": func(c *certauth.Config) {
 				c.Policy = b.policy(certauth.NotRevoked{Checker: &tracker{now: certauth.RevocationGood}})
 			},
-			"optional": func(c *certauth.Config) { c.Mode = certauth.Optional },
+			"optional": func(c *certauth.Config) { c.Optional = true },
 		} {
 			run := serve(t, b.auth(t, change).Handler(next), b.headers[0])
 			run(3)

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // textSource reads texts that it was told the meaning of, from the headers X-Text, and
@@ -26,38 +27,33 @@ type textSource struct {
 	decodes atomic.Int32
 }
 
-func (s *textSource) Offer(r *http.Request) (certauth.Offer, error) {
+func (s *textSource) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: "text", Offer: s.offer, Decode: s.decode}, nil
+}
+
+func (s *textSource) offer(r *http.Request) (source.Offer, error) {
 	s.offers.Add(1)
 	values := r.Header["X-Text"]
 	if len(values) == 0 {
-		return certauth.Offer{}, nil
+		return source.Offer{}, nil
 	}
-	offer := certauth.NewOffer(values[0])
+	offer := source.NewOffer(values[0])
 	for _, value := range values[1:] {
 		offer.Add(value)
 	}
 	if s.spread != "" {
-		offer.Spread(s.spread)
+		offer.SetSample(s.spread)
 	}
 	return offer, nil
 }
 
-func (s *textSource) Decode(offer certauth.Offer, _ func([]byte) error) (certauth.Presented, error) {
+func (s *textSource) decode(offer source.Offer, _ func([]byte) error) ([]*x509.Certificate, error) {
 	s.decodes.Add(1)
 	var texts []string
 	for i := range offer.Len() {
 		texts = append(texts, offer.Text(i))
 	}
-	certs, err := s.means(texts)
-	return certauth.Presented{Certificates: certs}, err
-}
-
-func (s *textSource) Certificates(r *http.Request) (certauth.Presented, error) {
-	offer, err := s.Offer(r)
-	if err != nil || offer.Len() == 0 {
-		return certauth.Presented{}, err
-	}
-	return s.Decode(offer, nil)
+	return s.means(texts)
 }
 
 // meaning makes a source of texts joined by a bar.

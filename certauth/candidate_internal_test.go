@@ -93,7 +93,7 @@ func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 	system.AddCert(root.Certificate)
 	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
 	require.NoError(t, err)
-	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: DefaultMaxDepth}}
+	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth}}
 	for _, presented := range []bool{false, true} {
 		material := chainMaterial{intermediates: &loaded[caPool]{value: pool}}
 		for name, want := range map[string]Reason{"a.partner.example": ReasonNone, "a.other.example": ReasonChainUntrusted} {

@@ -194,7 +194,7 @@ func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 		{"a true one among strangers", append([]*x509.Certificate{first.Certificate}, crowd[:8]...), 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			s := search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+			s := search{roots: &roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
 			s.admit(tc.presented)
 			assert.Len(t, s.presented, tc.want)
 		})
@@ -207,7 +207,7 @@ func TestSearch_PresentedCAsUnderTheSystemsRoots(t *testing.T) {
 	first := root.NewIntermediate(t, "First")
 	second := first.NewIntermediate(t, "Second")
 	admitted := func(system *x509.CertPool, presented ...*x509.Certificate) int {
-		s := search{system: system, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now()}
+		s := search{system: system, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now()}
 		s.admit(presented)
 		return len(s.presented)
 	}

@@ -45,8 +45,8 @@ func TestCertSource_FormsOfAppService(t *testing.T) {
 		"a DER file by any name":   {certauth.CertFile(write("one.pem", one.ca.Certificate.Raw)), false},
 		"a PEM file of two":        {certauth.CertFile(write("both.cer", both)), true},
 		"a directory":              {certauth.CertDir(filepath.Join(folder, "certs")), true},
-		"a setting":                {certauth.PEMEnv("CLIENT_CA"), true},
-		"a setting set on Windows": {certauth.PEMEnv("CLIENT_CA_CRLF"), true},
+		"a setting":                {certauth.Env("CLIENT_CA"), true},
+		"a setting set on Windows": {certauth.Env("CLIENT_CA_CRLF"), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := certauth.Chain{Roots: tc.source}
@@ -78,7 +78,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 		}
 		return certauth.CertDir(filepath.Join(folder, name))
 	}
-	variable := func(value string) certauth.PEMEnv {
+	variable := func(value string) certauth.Env {
 		t.Setenv("CLIENT_CA", value)
 		return "CLIENT_CA"
 	}
@@ -104,7 +104,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 		{"one bad file among good ones", func() certauth.CertSource { return dir("i", der, []byte("x"), text) }, []string{`/i/1.der": no certificate`}},
 		{"too many files", func() certauth.CertSource { return dir("j", make([][]byte, 1001)...) }, []string{`/j": more than 1000 certificate files`}},
 		{"too much in all", func() certauth.CertSource { return dir("k", make([]byte, 9<<20), make([]byte, 9<<20)) }, []string{`/k/1.der": larger than `}},
-		{"no variable", func() certauth.CertSource { return certauth.PEMEnv("CERTAUTH_NOT_SET") }, []string{`environment variable "CERTAUTH_NOT_SET": not set or empty`}},
+		{"no variable", func() certauth.CertSource { return certauth.Env("CERTAUTH_NOT_SET") }, []string{`environment variable "CERTAUTH_NOT_SET": not set or empty`}},
 		{"a variable of spaces", func() certauth.CertSource { return variable(" \n") }, []string{`"CLIENT_CA": not set or empty`}},
 		{"line ends as two characters", func() certauth.CertSource { return variable(strings.ReplaceAll(string(text), "\n", `\n`)) }, []string{`"CLIENT_CA": holds "\n" as two characters`}},
 		{"line ends as two characters, but for some", func() certauth.CertSource { return variable(strings.Replace(string(text), "\n", `\n`, 3)) }, []string{`"CLIENT_CA": holds "\n" as two characters`}},
@@ -147,7 +147,7 @@ func TestCertSource_AreReadAgain(t *testing.T) {
 			case "CertDir":
 				source = certauth.CertDir(folder)
 			default:
-				source = certauth.PEMEnv("CLIENT_CA")
+				source = certauth.Env("CLIENT_CA")
 			}
 			var outcomes []certauth.Outcome
 			auth := must(t, certauth.Config{
@@ -167,7 +167,7 @@ func TestCertSource_AreReadAgain(t *testing.T) {
 			t.Setenv("CLIENT_CA", "")
 			require.Error(t, auth.Reload(t.Context()))
 			assert.True(t, accepts(auth), "the last good set")
-			assert.Equal(t, []certauth.Outcome{certauth.OutcomeReloaded, certauth.OutcomeKept, certauth.OutcomeKept}, outcomes)
+			assert.Equal(t, []certauth.Outcome{"reloaded", "kept", "kept"}, outcomes)
 		})
 	}
 }

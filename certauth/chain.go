@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// DefaultMaxDepth is the largest number of CA certificates above the leaf, the root
+// defaultMaxDepth is the largest number of CA certificates above the leaf, the root
 // included, that a [Chain] accepts unless told otherwise.
-const DefaultMaxDepth = 5
+const defaultMaxDepth = 5
 
 // Chain accepts a certificate that chains to one of Roots by signatures (RFC 5280,
 // section 6), with every certificate of the chain within its validity and client
@@ -72,7 +72,7 @@ type Chain struct {
 	StrictEKU bool
 
 	// MaxDepth is the largest number of CA certificates above the leaf, the root
-	// included; 1 means that the root issues directly. 0 means [DefaultMaxDepth];
+	// included; 1 means that the root issues directly. 0 means 5;
 	// negative or above 10 is an error of New.
 	MaxDepth int
 
@@ -96,10 +96,10 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".StrictEKU", "asks for clientAuth, and AcceptServerAuth around it does not; leave one out")
 	}
 	if p.MaxDepth == 0 {
-		settings.maxDepth = DefaultMaxDepth
+		settings.maxDepth = defaultMaxDepth
 	}
 	if p.MaxDepth < 0 || p.MaxDepth > maxCertificates {
-		c.mistake(path+".MaxDepth", "%d, want 1 to %d, or 0 for %d", p.MaxDepth, maxCertificates, DefaultMaxDepth)
+		c.mistake(path+".MaxDepth", "%d, want 1 to %d, or 0 for %d", p.MaxDepth, maxCertificates, defaultMaxDepth)
 	}
 	switch roots := p.Roots.(type) {
 	case systemRoots:

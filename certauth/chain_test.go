@@ -97,7 +97,7 @@ func TestChain_StrangersCAWithinTheSkewIsNotTrusted(t *testing.T) {
 			id, err := judgeAt(t, now, policy, leaf, stranger.Certificate)
 			require.Error(t, err, "a stranger's certificate was accepted")
 			assert.Nil(t, id)
-			assert.ErrorIs(t, err, certauth.ErrUntrusted)
+			assert.ErrorIs(t, err, certauth.ReasonChainUntrusted)
 		})
 	}
 }

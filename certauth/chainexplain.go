@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
 // explain says why no chain verifies: which certificate, which property of it, and what
@@ -193,9 +195,12 @@ func unknownSignature(who string, cert *x509.Certificate) *Error {
 			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want one hash all through and a salt of its length", who).
 				withHint("the CA has to sign with the salt length of the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
 		}
+		if name := mldsa.OfSignature(cert.Raw); name != "" {
+			return refusal(ReasonChainUntrusted, "", "%s: %w", who, mldsa.Unsupported("signed with", name)).withHint(mldsa.Help)
+		}
 	}
 	return refusal(ReasonChainUntrusted, "", "the signature algorithm of %s is not supported", who).
-		withHint("the certificate has to be signed with RSA, ECDSA or Ed25519")
+		withHint("the certificate has to be signed with RSA, ECDSA, Ed25519 or ML-DSA")
 }
 
 // wrongUsage names the certificate that does not allow client authentication.

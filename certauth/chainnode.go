@@ -66,7 +66,7 @@ type pemDigest struct {
 // cannot be compared, and what another package embeds is not known.
 func comparableSource(source CertSource) CertSource {
 	switch source := source.(type) {
-	case PEMFile, PEMEnv, CertFile, CertDir, CertificateSet:
+	case PEMFile, Env, CertFile, CertDir, certificateSet:
 		return source
 	case PEM:
 		return pemDigest{sum: sha256.Sum256(source)}
@@ -76,13 +76,13 @@ func comparableSource(source CertSource) CertSource {
 
 func sameSource(a, b CertSource) bool {
 	switch a := a.(type) {
-	case PEMFile, PEMEnv, CertFile, CertDir:
+	case PEMFile, Env, CertFile, CertDir:
 		return a == b
 	case pemDigest:
 		b, ok := b.(pemDigest)
 		return ok && a.sum == b.sum
-	case CertificateSet:
-		b, ok := b.(CertificateSet)
+	case certificateSet:
+		b, ok := b.(certificateSet)
 		return ok && slices.Equal(a.list, b.list)
 	}
 	return false

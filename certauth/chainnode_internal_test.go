@@ -191,7 +191,7 @@ func TestChain_SameSettingsShareOneNode(t *testing.T) {
 		{"a text and a file", Chain{Roots: text}, Chain{Roots: PEMFile(file)}, 2},
 		{"a function, which nobody can compare", Chain{Roots: function}, Chain{Roots: function}, 2},
 		{"another depth", Chain{Roots: text}, Chain{Roots: text, MaxDepth: 2}, 2},
-		{"the default depth", Chain{Roots: text}, Chain{Roots: text, MaxDepth: DefaultMaxDepth}, 1},
+		{"the default depth", Chain{Roots: text}, Chain{Roots: text, MaxDepth: defaultMaxDepth}, 1},
 		{"other intermediates", Chain{Roots: text}, Chain{Roots: text, Intermediates: text}, 2},
 		{"another strictness", Chain{Roots: text}, Chain{Roots: text, StrictEKU: true}, 2},
 		{"the system's roots", Chain{Roots: InsecureSystemRoots()}, Chain{Roots: InsecureSystemRoots()}, 1},

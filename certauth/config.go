@@ -22,9 +22,10 @@ type Config struct {
 	// Policy decides who comes in. Required.
 	Policy Policy
 
-	// Mode says what happens to a request without a certificate. The default is
-	// Required.
-	Mode Mode
+	// Optional lets a request without a certificate through, without an identity. By
+	// default it is refused. A certificate that is offered and wrong, in whatever way, is
+	// refused in either case.
+	Optional bool
 
 	// Exclusions lists the requests that need no certificate. They carry no identity,
 	// whatever they bring along.
@@ -60,7 +61,7 @@ type Config struct {
 	Now func() time.Time
 
 	// ReloadInterval is how often files, environment variables and functions are read
-	// again, at most and only while requests arrive. 0 means [DefaultReloadInterval];
+	// again, at most and only while requests arrive. 0 means 30 seconds;
 	// below 10 milliseconds is an error of New. [Authenticator.Reload] reads at once.
 	ReloadInterval time.Duration
 
@@ -69,7 +70,7 @@ type Config struct {
 	// certificate alone accepted it), never with the outcome of the policy. The sender, the
 	// clock, reloaded material, deny lists, revocation and functions are asked on every
 	// request, and a certificate that nobody presents twice displaces none that come
-	// regularly. 0 means [DefaultCacheSize], negative remembers nothing, and more than
+	// regularly. 0 means 4096, negative remembers nothing, and more than
 	// 1048576 is an error of New.
 	//
 	// Each takes 6 to 7 kilobytes, and at most 16 with what the caller sends along, beside
@@ -85,46 +86,21 @@ type Config struct {
 	InsecureReportOnly bool
 }
 
-// Mode says what happens to a request that offers no certificate.
-type Mode int
-
-const (
-	// Required refuses it. It is the zero value.
-	Required Mode = iota
-	// Optional passes it on without an identity. A certificate that is offered and
-	// wrong, in whatever way, is still refused.
-	Optional
-)
-
-// String returns the mode in one word.
-func (m Mode) String() string {
-	switch m {
-	case Required:
-		return "required"
-	case Optional:
-		return "optional"
-	}
-	return fmt.Sprintf("Mode(%d)", int(m))
-}
-
 const defaultChallenge = `ClientCertificate realm="client-certificate"`
 
 // check reports every mistake outside Source, Policy and Exclusions.
 func (c *Config) check() []error {
 	var mistakes []error
-	if c.Mode != Required && c.Mode != Optional {
-		mistakes = append(mistakes, fmt.Errorf("Mode: %d is not known", int(c.Mode)))
-	}
 	if c.Challenge != "" {
 		if err := checkChallenge(c.Challenge); err != nil {
 			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
 		}
 	}
 	if c.CacheSize > maxCacheSize {
-		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, DefaultCacheSize))
+		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, defaultCacheSize))
 	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
-		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, DefaultReloadInterval))
+		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, defaultReloadInterval))
 	}
 	return mistakes
 }

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -59,7 +61,6 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 			certauth.DNSNames{"*"},
 			certauth.Not{Policy: certauth.Thumbprints{pinOfNobody}},
 		},
-		Mode:           7,
 		Challenge:      "two\nlines",
 		ReloadInterval: time.Nanosecond,
 		Exclusions:     []certauth.Exclusion{{Path: "health"}},
@@ -67,9 +68,8 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 	require.Error(t, err)
 	text := err.Error()
 	for _, want := range []string{
-		"certauth: 13 mistakes in Config:",
+		"certauth: 12 mistakes in Config:",
 		"Source: nil; say who writes the certificate into the request",
-		"Mode: 7 is not known",
 		"Challenge: ",
 		"ReloadInterval: 1ns, want at least 10ms",
 		"Policy.All[0].Chain.Roots: ",
@@ -145,6 +145,11 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 		{"a header name with a space", namedHeaders{"X Client Cert"}, `header name "X Client Cert" is not a token`},
 		{"an empty header name", namedHeaders{""}, "is not a token"},
 		{"an over-long header name", namedHeaders{strings.Repeat("x", 64)}, "is not a token of at most 63 bytes"},
+		{"a header name of a function", certauth.SourceFunc{Name: "s", Headers: []string{"X-A", "X B"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, `header name "X B" is not a token`},
+		{"a struct around a source, with a method of its own", sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
+		{"a pointer to one", &sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
+		{"a struct around any source", anySource{certauth.TLS{}}, "certauth_test.anySource embeds certauth.Source"},
+		{"a struct around no source", anySource{}, "certauth_test.anySource embeds certauth.Source"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := certauth.New(certauth.Config{Source: tc.source, Policy: certauth.Thumbprints{pinOfNobody}})
@@ -153,13 +158,18 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 	}
 }
 
-type preparing struct{ panics bool }
+// sourceAround is what a user may write to check more: New would never call the method.
+type sourceAround struct{ certauth.TLS }
 
-func (*preparing) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
+func (sourceAround) Certificates(*http.Request) ([]*x509.Certificate, error) {
+	return nil, errors.New("not from here")
 }
 
-func (p *preparing) Prepare(certauth.SourceEnvironment) (certauth.Source, error) {
+type anySource struct{ certauth.Source }
+
+type preparing struct{ panics bool }
+
+func (p *preparing) Prepare(source.Environment) (*source.Reader, error) {
 	if p.panics {
 		panic("not today")
 	}
@@ -168,14 +178,13 @@ func (p *preparing) Prepare(certauth.SourceEnvironment) (certauth.Source, error)
 
 type namedHeaders []string
 
-func (namedHeaders) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
+func (n namedHeaders) Prepare(env source.Environment) (*source.Reader, error) {
+	return certauth.SourceFunc{Name: "named", Headers: n, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}.Prepare(env)
 }
-func (n namedHeaders) Headers() []string { return n }
 
-func TestNew_PreparedSourceGetsClockAndLogger(t *testing.T) {
+func TestNew_SourceGetsClockAndLogger(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var seen certauth.SourceEnvironment
+	var seen source.Environment
 	_, err := certauth.New(certauth.Config{
 		Source: seeing{&seen}, Policy: certauth.Thumbprints{pinOfNobody}, Now: func() time.Time { return now },
 	})
@@ -184,24 +193,20 @@ func TestNew_PreparedSourceGetsClockAndLogger(t *testing.T) {
 	assert.NotNil(t, seen.Logger)
 }
 
-type seeing struct{ env *certauth.SourceEnvironment }
+type seeing struct{ env *source.Environment }
 
-func (seeing) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
-}
-
-func (s seeing) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+func (s seeing) Prepare(env source.Environment) (*source.Reader, error) {
 	*s.env = env
-	return s, nil
+	return fixedSource("seeing").Prepare(env)
 }
 
 func TestNew_StringPrintsTheWholePolicy(t *testing.T) {
 	t.Setenv("PARTNER_PINS", pinOfNobody)
 	auth := must(t, certauth.Config{
-		Source: fixedSource("partner"),
-		Mode:   certauth.Optional,
+		Source:   fixedSource("partner"),
+		Optional: true,
 		Policy: certauth.Any{
-			certauth.Named{Name: "pinned", Policy: certauth.ThumbprintsFrom(certauth.PinEnv("PARTNER_PINS"))},
+			certauth.Named{Name: "pinned", Policy: certauth.ThumbprintsFrom(certauth.Env("PARTNER_PINS"))},
 			certauth.All{
 				certauth.Validity{ClockSkew: time.Minute, MaxLifetime: 48 * time.Hour, MinRemaining: time.Hour},
 				certauth.Chain{Roots: certauth.InsecureSystemRoots(), StrictEKU: true, MaxDepth: 2},
@@ -242,7 +247,7 @@ func TestNew_CacheSizeIsBounded(t *testing.T) {
 	for size, want := range map[int]bool{math.MinInt: true, -1: true, 0: true, 1: true, most: true, most + 1: false, 1e10: false, math.MaxInt: false} {
 		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: certauth.Certificates(leaf), CacheSize: size})
 		if !want {
-			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, certauth.DefaultCacheSize))
+			require.ErrorContains(t, err, fmt.Sprintf("CacheSize: %d, want at most %d, or 0 for %d", size, most, 4096))
 			continue
 		}
 		require.NoError(t, err)

@@ -59,7 +59,7 @@ func TestString_EveryPolicyHasItsLine(t *testing.T) {
 	}
 }
 
-func environmentPin(t *testing.T, pin string) certauth.PinEnv {
+func environmentPin(t *testing.T, pin string) certauth.Env {
 	t.Helper()
 	t.Setenv("PIN_OF_THE_TEST", pin)
 	return "PIN_OF_THE_TEST"

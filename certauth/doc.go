@@ -40,31 +40,33 @@
 // [Authenticator.Require] answers 403 to a known caller who is not allowed. The
 // operator gets an [*Error] in the log, in Config.Observe and in Config.Deny:
 //
-//	Reason                                  class of errors.Is           look at
-//	certificate_missing                     ErrMissing                   the front end's mode, excluded paths, plain HTTP;
-//	                                                                     a probe needs an entry in Config.Exclusions
-//	certificate_malformed                   ErrMalformed                 the hint: another front end's form, or a
-//	                                                                     certificate that has to be issued anew
-//	source_untrusted                        ErrSourceUntrusted           who else can reach this port
-//	front_end_unverified,                   ErrUntrusted                 the front end's own log; roots, intermediates,
-//	chain_untrusted, pin_mismatch,                                       pins, renewals, clocks
+//	Reason                                  look at
+//	certificate_missing                     the front end's mode, excluded paths, plain HTTP;
+//	                                        a probe needs an entry in Config.Exclusions
+//	certificate_malformed                   the hint: another front end's form, or a
+//	                                        certificate that has to be issued anew
+//	source_untrusted                        who else can reach this port
+//	front_end_unverified,                   the front end's own log; roots, intermediates,
+//	chain_untrusted, pin_mismatch,          pins, renewals, clocks
 //	certificate_is_ca, usage_not_allowed,
 //	certificate_expired,
 //	certificate_not_yet_valid
-//	certificate_revoked                     ErrRevoked                   the partner's CA
-//	revocation_unknown,                     ErrRevocationUnavailable     the evidence that the detail names; responders
-//	revocation_unavailable                                               and lists
-//	issuer_, name_, extension_, key_,       ErrNotAllowed                the rule in Error.Rule
+//	certificate_revoked                     the partner's CA
+//	revocation_unknown,                     the evidence that the detail names; responders
+//	revocation_unavailable                  and lists
+//	issuer_, name_, extension_, key_,       the rule in Error.Rule
 //	lifetime_not_allowed,
 //	certificate_denied, policy_refused
-//	not_configured                          ErrNotConfigured             start-up errors
-//	overloaded                              ErrOverloaded                who sends so many new certificates
-//	request_canceled, internal_error        ErrInternal                  the log
+//	not_configured                          start-up errors
+//	overloaded                              who sends so many new certificates
+//	request_canceled, internal_error        the log
+//
+// [errors.Is] finds the Reason of an Error: errors.Is(err, ReasonCertificateRevoked).
 //
 // The detail of an Error names the certificate of the chain and the property of it that is
 // refused; the Hint is the one step that helps.
 //
-// "Missing", "malformed" and "untrusted source" are never confused: in Optional mode
+// "Missing", "malformed" and "untrusted source" are never confused: with Config.Optional
 // only the first lets a request through, without an identity.
 //
 // # Log records
@@ -97,7 +99,7 @@
 //
 // # Rotation
 //
-// Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [PEMEnv], [CertFunc], [ThumbprintsFrom],
+// Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [Env], [CertFunc], [ThumbprintsFrom],
 // [PublicKeysFrom]) are read again while requests arrive, at most once a
 // Config.ReloadInterval and beside the requests; the first request after twice that time
 // waits for it, 25 milliseconds at most. [Authenticator.Reload] reads them now.
@@ -108,7 +110,7 @@
 // a day report roots, intermediates and [Certificates] that are used as a policy 30, 7 and 1
 // days before they end and when they have ended; intermediates that reach no root; and a
 // [Chain] without a root that is valid now. Each is one record, at level Warn, the last one at
-// Error, with the path as rule, and one [Event] ([OutcomeExpiring] and the outcomes below it).
+// Error, with the path as rule, and one [Event] (see [Outcome]).
 //
 // # What is remembered
 //
@@ -126,6 +128,6 @@
 // # What is not promised
 //
 // The wording of errors, of log records and of [Authenticator.String] may change;
-// reasons, classes, outcomes and attributes may grow but keep their meaning. The package links the
+// reasons, outcomes and attributes may grow but keep their meaning. The package links the
 // standard library alone.
 package certauth

@@ -114,7 +114,7 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 			if set := roots.current.Load(); set != nil {
 				found = appendEnding(found, roots.path, set.value.certs, now)
 				if !slices.ContainsFunc(set.value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
-					key := defectKey{OutcomeRootless, roots.path, strconv.FormatUint(set.generation, 10)}
+					key := defectKey{outcomeRootless, roots.path, strconv.FormatUint(set.generation, 10)}
 					found = append(found, defect{key, 1, nil})
 				}
 			}
@@ -132,7 +132,7 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 	for _, pool := range pools {
 		reach[pool] = n.reachabilityOf(pool, below[pool])
 		for _, cert := range reach[pool].severed {
-			found = append(found, defect{defectKey{OutcomeUnchained, pool.path, fingerprintOf(cert)}, 1, cert})
+			found = append(found, defect{defectKey{outcomeUnchained, pool.path, fingerprintOf(cert)}, 1, cert})
 		}
 	}
 	n.reach = reach
@@ -143,7 +143,7 @@ func fingerprintOf(cert *x509.Certificate) string { return hex.EncodeToString(su
 
 func appendEnding(found []defect, path string, certs []*x509.Certificate, now time.Time) []defect {
 	for _, cert := range certs {
-		d := defect{defectKey{OutcomeExpiring, path, ""}, 0, cert}
+		d := defect{defectKey{outcomeExpiring, path, ""}, 0, cert}
 		left := cert.NotAfter.Sub(now)
 		for _, before := range warnBefore {
 			if left <= before {
@@ -154,7 +154,7 @@ func appendEnding(found []defect, path string, certs []*x509.Certificate, now ti
 			continue
 		}
 		if now.After(cert.NotAfter) {
-			d.outcome = OutcomeExpired
+			d.outcome = outcomeExpired
 		}
 		d.id = fingerprintOf(cert)
 		found = append(found, d)
@@ -213,7 +213,7 @@ func mayHaveSigned(parent, child *x509.Certificate) bool {
 
 // tellDefect writes one record and one event.
 func (a *Authenticator) tellDefect(now time.Time, d defect) {
-	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.sourceName}
+	event := Event{Time: now, Outcome: d.outcome, Rule: d.path, Source: a.source.Name}
 	if d.cert != nil {
 		event.Certificate = CertificateInfo{
 			Fingerprint: d.id, Subject: logtext.Line(nameOf(d.cert.RawSubject), maxRequestText), Verified: true, NotAfter: d.cert.NotAfter,
@@ -232,15 +232,15 @@ func (a *Authenticator) tellMaterial(event Event) {
 			attrs = append(attrs, slog.Time("not_after", event.Certificate.NotAfter.UTC()))
 		}
 		switch event.Outcome { //nolint:exhaustive // the others are not about material
-		case OutcomeExpiring:
+		case outcomeExpiring:
 			left := event.Certificate.NotAfter.Sub(event.Time)
 			attrs = append(attrs, slog.Int("days_left", int(left/day)))
 			hint = "put the successor beside it now; callers are refused when it ends"
-		case OutcomeExpired:
+		case outcomeExpired:
 			hint = "callers that rest on it are refused; put its successor in its place"
-		case OutcomeUnchained:
+		case outcomeUnchained:
 			hint = "it reaches none of the roots and helps nobody: is its root missing, or was the CA given a new key?"
-		case OutcomeRootless:
+		case outcomeRootless:
 			level, hint = slog.LevelError, "no root is valid now, so every caller of this Chain is refused; put a valid one in, and check this host's clock"
 		}
 		logger.LogAttrs(context.Background(), level, "certauth: "+string(event.Outcome), append(attrs, slog.String("hint", hint))...)

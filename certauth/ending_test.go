@@ -36,7 +36,7 @@ func (s *told) auth(t *testing.T, policy certauth.Policy, change ...func(*certau
 		Observe: func(_ context.Context, e certauth.Event) {
 			s.mutex.Lock()
 			defer s.mutex.Unlock()
-			if e.Request.Method == "" {
+			if e.Method == "" {
 				s.list = append(s.list, e)
 			}
 		},
@@ -80,12 +80,12 @@ func TestEnding_NewReportsByThresholds(t *testing.T) {
 		days any
 	}{
 		{"a second more than 30 days", 30*days + time.Second, "", nil},
-		{"30 days", 30 * days, certauth.OutcomeExpiring, 30.0},
-		{"7 days", 7 * days, certauth.OutcomeExpiring, 7.0},
-		{"an hour", time.Hour, certauth.OutcomeExpiring, 0.0},
-		{"its last second", 0, certauth.OutcomeExpiring, 0.0},
-		{"a second ago", -time.Second, certauth.OutcomeExpired, 0.0},
-		{"a year ago", -365 * days, certauth.OutcomeExpired, nil},
+		{"30 days", 30 * days, "expiring", 30.0},
+		{"7 days", 7 * days, "expiring", 7.0},
+		{"an hour", time.Hour, "expiring", 0.0},
+		{"its last second", 0, "expiring", 0.0},
+		{"a second ago", -time.Second, "expired", 0.0},
+		{"a year ago", -365 * days, "expired", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			root, good := ending(t, at, tc.left), certauthtest.NewCA(t, "Good")
@@ -117,7 +117,7 @@ func TestEnding_NewReportsByThresholds(t *testing.T) {
 				assert.Equal(t, events[i].Rule, record["rule"])
 				assert.Equal(t, events[i].Certificate.Fingerprint, record["fingerprint"])
 				assert.NotEmpty(t, record["hint"])
-				if tc.want == certauth.OutcomeExpiring {
+				if tc.want == "expiring" {
 					assert.Equal(t, tc.days, record["days_left"])
 				}
 			}
@@ -146,7 +146,7 @@ func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
 	for _, want := range []struct {
 		day int
 		is  certauth.Outcome
-	}{{10, certauth.OutcomeExpiring}, {33, certauth.OutcomeExpiring}, {39, certauth.OutcomeExpiring}, {40, certauth.OutcomeExpired}} {
+	}{{10, "expiring"}, {33, "expiring"}, {39, "expiring"}, {40, "expired"}} {
 		got, ok := seen[want.day]
 		if !ok {
 			got = seen[want.day+1] // the check is once a day, not at midnight
@@ -239,7 +239,7 @@ func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
 			}
 			var got []string
 			for _, e := range s.list {
-				assert.Equal(t, certauth.OutcomeUnchained, e.Outcome)
+				assert.EqualValues(t, "unchained", e.Outcome)
 				assert.Contains(t, e.Rule, ".Chain.Intermediates")
 				got = append(got, e.Certificate.Fingerprint)
 			}

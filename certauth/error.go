@@ -12,9 +12,9 @@ import (
 // Error is every refusal. It is meant for logs and metrics and holds nothing that a
 // client should read: the response is the same for every reason.
 //
-// errors.As finds it in what [Authenticator.Check] returns; errors.Is finds its class
-// ([ErrMissing], [ErrUntrusted], ...). Its texts are bounded, client text in them is
-// quoted and cut, and the header's value is never part of them.
+// errors.As finds it in what [Authenticator.Check] returns; errors.Is finds its Reason, for
+// example errors.Is(err, [ReasonCertificateRevoked]). Its texts are bounded, client text in
+// them is quoted and cut, and the header's value is never part of them.
 type Error struct {
 	// Reason is the class of the refusal in one word.
 	Reason Reason
@@ -29,8 +29,8 @@ type Error struct {
 	// Err is the detail: what was found and what was wanted.
 	Err error
 
-	// absent: the source found no certificate. Only that is what Mode Optional lets
-	// through, whatever Reason a rule of the user chooses.
+	// absent: the source found no certificate. Only that is what Config.Optional
+	// lets through, whatever Reason a rule of the user chooses.
 	absent bool
 
 	// leaf is the certificate, for the record, if it could be read.
@@ -66,8 +66,8 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// Is reports whether target is the class of the reason.
-func (e *Error) Is(target error) bool { return e != nil && target == e.Reason.info().class }
+// Is reports whether target is the Reason.
+func (e *Error) Is(target error) bool { return e != nil && target == e.Reason }
 
 // refusal builds an Error with the reason's own hint. The detail is put into words when
 // somebody reads it, unless it wraps an error: strangers are refused often, and the words

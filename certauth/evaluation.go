@@ -57,6 +57,7 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = panicked(at, p)
+			*e = evaluation{owner: e.owner} // what it was in the middle of is not to be built upon
 		}
 	}()
 	if err := e.ctx.Err(); err != nil {

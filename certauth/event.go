@@ -8,24 +8,37 @@ import (
 )
 
 // Outcome is what became of a request, in a word that is safe as a metric label.
+//
+// News of the configuration, not of a request, have one of these words; Event.Rule is the
+// place in the configuration:
+//
+//	reloaded   new material is in use
+//	kept       a reload failed and the last good set stays in use; Event.Err says why
+//	expiring   Event.Certificate ends within 30 days; again within 7 days, and within one
+//	expired    Event.Certificate has ended
+//	unchained  Event.Certificate is an intermediate that chains to no root
+//	rootless   no root of a Chain is valid now; Event.Certificate is zero
+//
+// The last four are reported once for each certificate: in New, by a reload, or on the first
+// request of a day.
 type Outcome string
 
-// The outcomes.
+const (
+	outcomeReloaded  Outcome = "reloaded"
+	outcomeKept      Outcome = "kept"
+	outcomeExpiring  Outcome = "expiring"
+	outcomeExpired   Outcome = "expired"
+	outcomeUnchained Outcome = "unchained"
+	outcomeRootless  Outcome = "rootless"
+)
+
+// The outcomes of requests.
 const (
 	OutcomeAccepted  Outcome = "accepted"  // the policy accepted; Identity is set
 	OutcomeDenied    Outcome = "denied"    // refused; Err is set
-	OutcomeAnonymous Outcome = "anonymous" // no certificate, and Mode is Optional
+	OutcomeAnonymous Outcome = "anonymous" // no certificate, and Config.Optional is set
 	OutcomeExcluded  Outcome = "excluded"  // an Exclusion let it through
 	OutcomeReported  Outcome = "reported"  // would have been refused; InsecureReportOnly let it through; Err is set
-	OutcomeReloaded  Outcome = "reloaded"  // not a request: new material is in use
-	OutcomeKept      Outcome = "kept"      // not a request: a reload failed, the last good set stays; Err is set
-
-	// Of a certificate of the configuration, not of a request: Rule is its place, Certificate
-	// says which. Each is reported once: in New, by a reload, or on the first request of a day.
-	OutcomeExpiring  Outcome = "expiring"  // it ends within 30 days; again within 7 days, and within one
-	OutcomeExpired   Outcome = "expired"   // it has ended
-	OutcomeUnchained Outcome = "unchained" // an intermediate that chains to no root
-	OutcomeRootless  Outcome = "rootless"  // no root of a Chain is valid now; Certificate is zero
 
 	// Of a revocation checker, not of a request; Evidence is set.
 	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
@@ -48,8 +61,13 @@ type Event struct {
 	Rule string
 	// Source names the source.
 	Source string
-	// Request says which request it was; zero for what is none.
-	Request RequestInfo
+	// Method, Host, Path and TraceID say which request it was; they are empty for what is
+	// none. Their texts are the client's: one line of ASCII, escaped as in Go and cut to 256
+	// bytes, so safe to log; they prove nothing. What looks like a key or a certificate is
+	// not shown. Path is decoded and has no query. TraceID is the trace-id of the traceparent
+	// header (W3C Trace Context, section 3.2), 32 hex digits in lower case; it is empty
+	// unless there is exactly one such header that is valid in every character.
+	Method, Host, Path, TraceID string
 	// Peer is who sent the request, as [PeerOf] tells.
 	Peer Peer
 	// Certificate names the certificate that was judged, of refused callers too; zero where
@@ -135,8 +153,8 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	if !logged && a.config.Observe == nil {
 		return nil
 	}
-	event.Time, event.Source, event.Peer = a.config.Now(), a.sourceName, PeerOf(r)
-	event.Request = requestInfo(r)
+	event.Time, event.Source, event.Peer = a.config.Now(), a.source.Name, PeerOf(r)
+	event.ofRequest(r)
 	switch {
 	case event.Err != nil && event.Err.leaf != nil:
 		event.Certificate = event.Err.leaf.info()
@@ -177,19 +195,19 @@ func (a *Authenticator) reloadedWithin(event Event) {
 		err = event.Err.Err
 	}
 	switch event.Outcome { //nolint:exhaustive // what it decides about the front end is part of the request's own
-	case OutcomeReloaded, OutcomeKept:
+	case outcomeReloaded, outcomeKept:
 		a.reloaded("Source: "+event.Rule, err)
-	case OutcomeExpiring, OutcomeExpired, OutcomeUnchained, OutcomeRootless:
-		event.Rule, event.Source = "Source: "+event.Rule, a.sourceName
+	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
+		event.Rule, event.Source = "Source: "+event.Rule, a.source.Name
 		a.tellMaterial(event)
 	}
 }
 
 // reloaded tells of a reload, good or bad.
 func (a *Authenticator) reloaded(path string, err error) {
-	event := Event{Time: a.config.Now(), Outcome: OutcomeReloaded, Rule: path, Source: a.sourceName}
+	event := Event{Time: a.config.Now(), Outcome: outcomeReloaded, Rule: path, Source: a.source.Name}
 	if err != nil {
-		event.Outcome = OutcomeKept
+		event.Outcome = outcomeKept
 		event.Err = &Error{
 			Reason: ReasonNotConfigured, Rule: path, Err: err,
 			Hint: "mend the file or function; until then the last good set is in use",

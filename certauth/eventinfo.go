@@ -9,22 +9,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// RequestInfo says which request an [Event] is about. Its texts are the client's: one line of
-// ASCII, escaped as in Go and cut, so safe to log; they prove nothing. What looks like a
-// key or a certificate is not shown.
-type RequestInfo struct {
-	// Method is the method.
-	Method string
-	// Path is the path without the query, decoded, of at most 256 bytes.
-	Path string
-	// Host is the host that was asked for, of at most 256 bytes.
-	Host string
-	// TraceID is the trace-id of the traceparent header (W3C Trace Context, section 3.2), 32
-	// hex digits in lower case. It is empty if there is not exactly one such header, or it is
-	// not valid in every character.
-	TraceID string
-}
-
 // CertificateInfo names a certificate in an [Event].
 type CertificateInfo struct {
 	// Fingerprint is the SHA-256 of the DER in lower-case hex, as [Identity.Thumbprint]
@@ -47,14 +31,12 @@ const (
 	maxRequestText = 256
 )
 
-func requestInfo(r *http.Request) RequestInfo {
-	info := RequestInfo{
-		Method: requestText(r.Method, maxMethodText), Host: requestText(r.Host, maxRequestText), TraceID: traceID(r.Header),
-	}
+// ofRequest fills in which request the event is about.
+func (e *Event) ofRequest(r *http.Request) {
+	e.Method, e.Host, e.TraceID = requestText(r.Method, maxMethodText), requestText(r.Host, maxRequestText), traceID(r.Header)
 	if r.URL != nil {
-		info.Path = requestText(r.URL.Path, maxRequestText)
+		e.Path = requestText(r.URL.Path, maxRequestText)
 	}
-	return info
 }
 
 // looked is how much of a text is looked at for secrets: what is shown, and enough behind it

@@ -15,9 +15,9 @@ func ExampleMode() {
 	defer world.close()
 
 	auth, err := certauth.New(certauth.Config{
-		Source: forwarded.AppService{},
-		Policy: certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
-		Mode:   certauth.Optional,
+		Source:   forwarded.AppService{},
+		Policy:   certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
+		Optional: true,
 	})
 	if err != nil {
 		fmt.Println(err)

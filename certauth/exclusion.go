@@ -37,25 +37,20 @@ type Exclusion struct {
 	// Control says what keeps the open door safe ("returns no data"). Required.
 	Control string
 
-	// Proof, if set, must hold as well, or the request is not excluded. See
-	// [AppServiceHealth].
-	Proof Proof
-}
-
-// Proof is something that an excluded request must show beside method and path. It is
-// implemented by [AppServiceHealth].
-type Proof interface {
-	prepare() (proof, error)
-}
-
-type proof interface {
-	holds(r *http.Request) bool
-	String() string
+	// AppServiceHealth excludes only the health probe of Azure App Service itself. On
+	// Windows plans the platform sends the header x-ms-auth-internal-token: the base64 of
+	// the SHA-256 of the environment variable WEBSITE_AUTH_ENCRYPTION_KEY, which New
+	// reads. An empty variable is an error of New. Linux plans send no token, so there the
+	// probe is refused; leave this false.
+	//
+	// A request without exactly this token is judged like any other. The comparison takes
+	// constant time.
+	AppServiceHealth bool
 }
 
 type exclusion struct {
 	method, path, reason, control string
-	proof                         proof
+	token                         *healthToken // nil if none is asked for
 }
 
 func compileExclusions(list []Exclusion) ([]exclusion, []error) {
@@ -81,14 +76,10 @@ func compileExclusions(list []Exclusion) ([]exclusion, []error) {
 			report("Control", errors.New("empty; say what keeps it safe"))
 		}
 		one := exclusion{method: x.Method, path: x.Path, reason: x.Reason, control: x.Control}
-		if x.Proof != nil {
-			if isNil(x.Proof) {
-				report("Proof", errors.New("nil"))
-			} else {
-				prepared, err := x.Proof.prepare()
-				report("Proof", err)
-				one.proof = prepared
-			}
+		if x.AppServiceHealth {
+			token, err := newHealthToken()
+			report("AppServiceHealth", err)
+			one.token = token
 		}
 		key := x.Method + " " + x.Path
 		if seen[key] {
@@ -157,7 +148,7 @@ func (x *exclusion) matches(r *http.Request) bool {
 	if target != x.path || r.URL == nil || r.URL.Path != x.path || r.URL.RawPath != "" || r.URL.Opaque != "" || r.URL.Host != "" {
 		return false
 	}
-	return x.proof == nil || x.proof.holds(r)
+	return x.token == nil || x.token.holds(r)
 }
 
 // String returns method and path.
@@ -165,9 +156,9 @@ func (x *exclusion) String() string { return x.method + " " + x.path }
 
 func (x *exclusion) describe(p *printer) {
 	p.line("excluded: %s (reason: %s; control: %s)", x, quote(x.reason), quote(x.control))
-	if x.proof != nil {
+	if x.token != nil {
 		p.indent++
-		p.line("only with %s", x.proof)
+		p.line("only with the App Service health token")
 		p.indent--
 	}
 }

@@ -5,11 +5,13 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// DefaultCacheSize is how many certificates an [Authenticator] remembers unless
+// defaultCacheSize is how many certificates an [Authenticator] remembers unless
 // Config.CacheSize says otherwise.
-const DefaultCacheSize = 4096
+const defaultCacheSize = 4096
 
 const (
 	// maxCacheSize bounds Config.CacheSize. So many places take 31 megabytes while they are
@@ -58,18 +60,10 @@ func newFactCache(size int) *factCache {
 		return nil
 	}
 	if size == 0 {
-		size = DefaultCacheSize
+		size = defaultCacheSize
 	}
 	ways := min(size, cacheWays)
 	return &factCache{size: size, ways: ways, low: max(1, ways*probationWays/cacheWays), seed: maphash.MakeSeed()}
-}
-
-func (c *factCache) hash(p *probe) uint64 {
-	if p.certs != nil {
-		raw := p.certs[0].Raw
-		return maphash.Bytes(c.seed, raw[max(0, len(raw)-sampleSize):])
-	}
-	return maphash.String(c.seed, p.offer.spread)
 }
 
 func tagOf(hash uint64) uint32 { return uint32(hash&0xFFFF_FFFF) | 1 } // 0 is an empty slot
@@ -80,7 +74,7 @@ func setOf(sets []cacheSet, hash uint64) *cacheSet {
 }
 
 // find returns the facts remembered for exactly this key, or nil.
-func (c *factCache) find(hash uint64, p *probe) *facts {
+func (c *factCache) find(hash uint64, offer *source.Offer) *facts {
 	sets := c.sets.Load()
 	if sets == nil {
 		return nil
@@ -92,7 +86,7 @@ func (c *factCache) find(hash uint64, p *probe) *facts {
 			continue
 		}
 		f := set.slots[i].Load()
-		if f == nil || f.hash != hash || !p.equals(f.key) {
+		if f == nil || f.hash != hash || !offer.Is(f.key) {
 			continue
 		}
 		if i >= c.low {
@@ -232,7 +226,7 @@ func (s *cacheSet) crowded(f *facts) (at int, many bool) {
 // has reports whether facts of the same key are in this set.
 func (s *cacheSet) has(f *facts) bool {
 	for i := range s.slots {
-		if other := s.slots[i].Load(); other != nil && (other == f || other.hash == f.hash && other.key.equals(f.key)) {
+		if other := s.slots[i].Load(); other != nil && (other == f || other.hash == f.hash && other.key.Equal(f.key)) {
 			return true
 		}
 	}

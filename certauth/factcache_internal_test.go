@@ -11,20 +11,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // ask looks a text up as a request does, and remembers it if it is new: a certificate that
 // was accepted. It reports whether it was known. The hash is not the seeded one, so that
 // every run is the same.
 func (c *factCache) ask(text string) bool {
-	p := probe{offer: NewOffer(text)}
+	p := source.NewOffer(text)
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(text))
 	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
 	if f := c.find(hash, &p); f != nil {
 		return true
 	}
-	c.insert(&facts{key: p.key(), hash: hash})
+	c.insert(&facts{key: p.Key(), hash: hash})
 	return false
 }
 
@@ -43,13 +45,13 @@ func TestCache_StaysWithinItsBound(t *testing.T) {
 		assert.True(t, c.ask(strconv.Itoa(10*size-1)), "size %d: the last one is there", size)
 	}
 	assert.Nil(t, newFactCache(-1))
-	assert.Equal(t, DefaultCacheSize, newFactCache(0).size)
+	assert.Equal(t, defaultCacheSize, newFactCache(0).size)
 }
 
 // LRU under a flood (reproduced): one-shot keys evicted the clients. Whoever comes
 // regularly is found at every single visit here.
 func TestCache_FloodEvictsNobody(t *testing.T) {
-	c := newFactCache(DefaultCacheSize)
+	c := newFactCache(defaultCacheSize)
 	for range 3 {
 		for client := range 1000 {
 			c.ask("client " + strconv.Itoa(client))
@@ -92,7 +94,7 @@ func TestFlood(t *testing.T) {
 		sizes = sizes[:1]
 	}
 	for _, clients := range sizes {
-		all, late := flood(DefaultCacheSize, clients, 300*clients, rand.New(rand.NewPCG(1, uint64(clients))))
+		all, late := flood(defaultCacheSize, clients, 300*clients, rand.New(rand.NewPCG(1, uint64(clients))))
 		t.Logf("%d clients: %.2f %% of all visits, %.2f %% of the last half", clients, 100*all, 100*late)
 		assert.GreaterOrEqual(t, all, 0.99, "%d clients", clients)
 		assert.GreaterOrEqual(t, late, 0.999, "%d clients", clients)
@@ -108,15 +110,15 @@ func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(worker)))
 			for range 20_000 {
 				text := strconv.Itoa(random.IntN(200))
-				p := probe{offer: NewOffer(text)}
-				hash := c.hash(&p)
+				p := source.NewOffer(text)
+				hash := p.Hash(c.seed)
 				if f := c.find(hash, &p); f != nil {
 					if f.key[0] != text {
 						t.Errorf("asked for %s, found %s", text, f.key[0])
 					}
 					continue
 				}
-				c.insert(&facts{key: p.key(), hash: hash})
+				c.insert(&facts{key: p.Key(), hash: hash})
 			}
 		})
 	}
@@ -129,14 +131,14 @@ func TestMemoryBound(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("a million certificates")
 	}
-	c := newFactCache(DefaultCacheSize)
+	c := newFactCache(defaultCacheSize)
 	before := heap()
 	const text = 1068 // the header of a P-256 certificate
 	for i := range 1_000_000 {
 		c.ask(fmt.Sprintf("%0*d", text, i))
 	}
-	assert.Equal(t, DefaultCacheSize, c.len())
-	each := float64(heap()-before) / DefaultCacheSize
+	assert.Equal(t, defaultCacheSize, c.len())
+	each := float64(heap()-before) / defaultCacheSize
 	t.Logf("%.0f bytes for each, without the certificate itself", each)
 	assert.Less(t, each, 2500.0)
 	runtime.KeepAlive(c)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // facts is what is known of one presented certificate: what depends on its bytes, and on
@@ -19,8 +20,8 @@ import (
 // Everything here is the library's own: what users do to an [Identity] does not reach it,
 // except through the certificates themselves, which nobody may change.
 type facts struct {
-	key   key  // nil if these facts cannot be remembered
-	owned bool // the key is a copy; guarded by mutex
+	key   source.Key // nil if these facts cannot be remembered
+	owned bool       // the key is a copy; guarded by mutex
 	hash  uint64
 	used  atomic.Bool // seen since the cache's hand came by
 	kept  atomic.Bool // in the cache
@@ -33,8 +34,8 @@ type facts struct {
 	notBefore, notAfter time.Time // of the leaf
 
 	presented sentCertificates
-	keyed     KeyedSource // that reads the key; nil where it is DER
-	fault     fault       // of the leaf, under every anchor
+	source    *source.Reader // that reads the key; nil where it is DER
+	fault     fault          // of the leaf, under every anchor
 	names     certNames
 	sums      certSums
 	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
@@ -123,12 +124,30 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	return f, nil
 }
 
+// recognisable reports whether the next request with the same offer can be told by its key:
+// what is too large or was never parsed is not even compared.
+func recognisable(offer *source.Offer) bool {
+	if len(offer.Certificates) > maxCertificates {
+		return false
+	}
+	beside := 0
+	for i, cert := range offer.Certificates {
+		if cert == nil || len(cert.Raw) == 0 || len(cert.Raw) > maxCertificateSize {
+			return false
+		}
+		if i > 0 {
+			beside += len(cert.Raw)
+		}
+	}
+	return beside <= maxSentAlong
+}
+
 // own makes the key a copy, once: others may have it from an earlier stay in the cache.
 func (f *facts) own() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if !f.owned {
-		f.key, f.owned = f.key.clone(), true
+		f.key, f.owned = f.key.Clone(), true
 	}
 }
 
@@ -136,11 +155,11 @@ func (f *facts) own() {
 // leaf and the members of its chains are what their DER says. A source that hands out parsed
 // certificates can have changed them, and the next request is recognised by the DER alone;
 // those that no chain rests on are read from it again.
-func (f *facts) memorable(k key) bool {
-	if k.size() > maxSentAlong+2*len(f.leaf.Raw) { // text is longer than DER
+func (f *facts) memorable(k source.Key) bool {
+	if k.Size() > maxSentAlong+2*len(f.leaf.Raw) { // text is longer than DER
 		return false
 	}
-	if f.keyed != nil {
+	if f.source != nil {
 		return true
 	}
 	for i, cert := range f.sent().certs {

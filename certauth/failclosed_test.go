@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // trippingClock panics when it is asked for the nth time from now on.
@@ -48,28 +49,30 @@ func TestHandler_PanicOfTheClockDenies(t *testing.T) {
 }
 
 // brokenSource panics where it is told to, and offers nothing.
-type brokenSource struct{ textSource }
+type brokenSource struct{ texts textSource }
 
-func (*brokenSource) Offer(*http.Request) (certauth.Offer, error) { panic("offer") }
+func (b *brokenSource) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: "broken", Offer: func(*http.Request) (source.Offer, error) { panic("offer") }, Decode: b.texts.decode}, nil
+}
 
 // A source that breaks is not one that found nothing: nobody is anonymous for it.
 func TestHandler_BrokenSourceIsNoAbsence(t *testing.T) {
 	w := newWorld(t)
 	nothing := func([]string) ([]*x509.Certificate, error) { return nil, nil }
 	for _, tc := range []struct {
-		name   string
-		source certauth.Source
-		mode   certauth.Mode
-		status int
-		reason certauth.Reason
-		says   string
+		name     string
+		source   certauth.Source
+		optional bool
+		status   int
+		reason   certauth.Reason
+		says     string
 	}{
-		{"a panic in Offer", &brokenSource{textSource{means: nothing}}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: offer"},
-		{"a panic in Decode", &textSource{means: func([]string) ([]*x509.Certificate, error) { panic("decode") }}, certauth.Optional, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: decode"},
-		{"texts that hold no certificate", &textSource{means: nothing}, certauth.Required, http.StatusUnauthorized, certauth.ReasonCertificateMissing, "no certificate"},
-		{"the same where it may be absent", &textSource{means: nothing}, certauth.Optional, http.StatusOK, certauth.ReasonCertificateMissing, "no certificate"},
+		{"a panic in Offer", &brokenSource{textSource{means: nothing}}, true, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: offer"},
+		{"a panic in Decode", &textSource{means: func([]string) ([]*x509.Certificate, error) { panic("decode") }}, true, http.StatusUnauthorized, certauth.ReasonInternalError, "panic: decode"},
+		{"texts that hold no certificate", &textSource{means: nothing}, false, http.StatusUnauthorized, certauth.ReasonCertificateMissing, "no certificate"},
+		{"the same where it may be absent", &textSource{means: nothing}, true, http.StatusOK, certauth.ReasonCertificateMissing, "no certificate"},
 	} {
-		auth := must(t, certauth.Config{Source: tc.source, Policy: w.chain(), Mode: tc.mode})
+		auth := must(t, certauth.Config{Source: tc.source, Policy: w.chain(), Optional: tc.optional})
 		g := through(t, auth.Handler, offering("a"))
 		assert.Equal(t, tc.status, g.status, tc.name)
 		assert.Nil(t, g.identity, tc.name)
@@ -146,15 +149,26 @@ func TestRequire_RouteWithoutRolesAsksUntilOneAccepts(t *testing.T) {
 
 // reloading is a source that has something of its own to reload.
 type reloading struct {
-	certauth.Source
-
 	reload func(context.Context) error
 	err    error
 }
 
-func (s reloading) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	env.OnReload(s.reload)
-	return s.Source, s.err
+func (s reloading) Prepare(env source.Environment) (*source.Reader, error) {
+	if s.reload != nil {
+		first := true
+		pins := certauth.ThumbprintsFrom(certauth.PinFunc(func(ctx context.Context) ([]string, error) {
+			if first {
+				first = false
+				return []string{pinOfNobody}, nil
+			}
+			return []string{pinOfNobody}, s.reload(ctx)
+		}))
+		if _, err := env.NewHop(certauth.TLS{}, pins); err != nil {
+			return nil, err
+		}
+	}
+	reader, err := fixedSource("s").Prepare(env)
+	return reader, errors.Join(s.err, err)
 }
 
 // Reload asks what the source has registered, and returns what fails there, a panic included.
@@ -170,7 +184,7 @@ func TestReload_AsksTheSourceAsWell(t *testing.T) {
 		"panic": {func() error { panic("reload") }, "reload"},
 	} {
 		asked = 0
-		auth := must(t, certauth.Config{Policy: w.chain(), Source: reloading{Source: fixedSource("s"), reload: func(context.Context) error { asked++; return tc.outcome() }}})
+		auth := must(t, certauth.Config{Policy: w.chain(), Source: reloading{reload: func(context.Context) error { asked++; return tc.outcome() }}})
 		err := auth.Reload(t.Context())
 		assert.Equal(t, 1, asked, name)
 		if tc.want == "" {
@@ -183,7 +197,7 @@ func TestReload_AsksTheSourceAsWell(t *testing.T) {
 
 // New counts every mistake, also those that a source returns joined.
 func TestNew_CountsTheMistakesOfTheSource(t *testing.T) {
-	source := reloading{Source: fixedSource("s"), err: errors.Join(errors.New("first"), errors.Join(errors.New("second"), errors.New("third")))}
+	source := reloading{err: errors.Join(errors.New("first"), errors.Join(errors.New("second"), errors.New("third")))}
 	_, err := certauth.New(certauth.Config{Source: source, Policy: newWorld(t).chain()})
 	assert.EqualError(t, err, "certauth: 3 mistakes in Config:\nSource: first\nSource: second\nSource: third")
 }

@@ -2,7 +2,6 @@ package certauth_test
 
 import (
 	"crypto/x509"
-	"net/http"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // verifying is a source whose front end verifies, or does not.
@@ -19,10 +19,10 @@ type verifying struct {
 	verifies bool
 }
 
-func (v verifying) FrontEndVerifies() bool { return v.verifies }
-
-func (v verifying) Certificates(*http.Request) (certauth.Presented, error) {
-	return certauth.Presented{Certificates: []*x509.Certificate{v.cert}}, nil
+func (v verifying) Prepare(env source.Environment) (*source.Reader, error) {
+	reader, err := fixedSource("verifying", v.cert).Prepare(env)
+	reader.FrontEndVerifies = v.verifies
+	return reader, err
 }
 
 // CVE-2024-6156 LXD and ghostunnel's pins, for the anchor that the front end is: it

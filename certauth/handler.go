@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration lets
@@ -64,11 +65,11 @@ func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
 		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
-	var p probe
+	var offer source.Offer
 	var id *Identity
 	var refused *Error
 	if x == nil {
-		refused = a.ask(r, &p)
+		refused = a.ask(r, &offer)
 	}
 	// Before anything waits: middleware outside may give up waiting for this request, as
 	// http.TimeoutHandler does, and look at its headers.
@@ -76,7 +77,7 @@ func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
 	socket.DropUpgrade(r.Header)
 	r = a.headers.withoutTrailers(r)
 	if x == nil && refused == nil {
-		id, refused = a.decide(r, &p)
+		id, refused = a.decide(r, &offer)
 	}
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), nil
@@ -102,7 +103,7 @@ func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Even
 		event.Outcome, event.Rule = OutcomeExcluded, x.String()
 	case refused == nil:
 		event.Outcome, event.Identity = OutcomeAccepted, id
-	case refused.absent && a.config.Mode == Optional:
+	case refused.absent && a.config.Optional:
 		event.Outcome = OutcomeAnonymous
 	case a.config.InsecureReportOnly:
 		event.Outcome, event.Err = OutcomeReported, refused

@@ -27,14 +27,14 @@ func TestHandler_HeadersAreGoneBeforeAnythingWaits(t *testing.T) {
 			return certauth.Revocation{Status: certauth.RevocationGood}, ctx.Err()
 		})
 		auth, err := certauth.New(certauth.Config{
-			Source: headerOf{fixedSource("test", w.leaf.Certificate)}, Policy: w.behind(certauth.NotRevoked{Checker: checker}),
+			Source: headerSource{w.leaf.Certificate}, Policy: w.behind(certauth.NotRevoked{Checker: checker}),
 			Now: func() time.Time { return w.leaf.NotBefore.Add(time.Minute) },
 		})
 		require.NoError(t, err)
 		handler := http.TimeoutHandler(auth.Handler(http.NotFoundHandler()), time.Second, "")
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-		r.Header.Set("X-Cert", "text")
-		r.Header["X_cert"] = []string{"text"}
+		r.Header.Set("X-Client-Cert", "text")
+		r.Header["X_client_cert"] = []string{"text"}
 		r.Header.Set("Accept", "text/plain")
 		recorder := httptest.NewRecorder()
 		handler.ServeHTTP(recorder, r)
@@ -47,8 +47,3 @@ func TestHandler_HeadersAreGoneBeforeAnythingWaits(t *testing.T) {
 		assert.Equal(t, left, r.Header)
 	})
 }
-
-// headerOf is a source that says which header it reads.
-type headerOf struct{ certauth.Source }
-
-func (headerOf) Headers() []string { return []string{"X-Cert"} }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // pinOfNobody is a well-formed SHA-256 that no certificate has.
@@ -25,13 +26,13 @@ func fixedSource(name string, certs ...*x509.Certificate) certauth.Source {
 // headerSource offers its certificate to requests that carry the header X-Client-Cert.
 type headerSource struct{ cert *x509.Certificate }
 
-func (headerSource) Headers() []string { return []string{"X-Client-Cert"} }
-
-func (s headerSource) Certificates(r *http.Request) (certauth.Presented, error) {
-	if len(r.Header["X-Client-Cert"]) == 0 {
-		return certauth.Presented{}, nil
-	}
-	return certauth.Presented{Certificates: []*x509.Certificate{s.cert}}, nil
+func (s headerSource) Prepare(env source.Environment) (*source.Reader, error) {
+	return certauth.SourceFunc{Name: "header", Headers: []string{"X-Client-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		if len(r.Header["X-Client-Cert"]) == 0 {
+			return nil, nil
+		}
+		return []*x509.Certificate{s.cert}, nil
+	}}.Prepare(env)
 }
 
 // rawStatus sends the bytes as they are and returns the status of the answer.

@@ -2,13 +2,14 @@ package certauth
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // Azure's thumbprint is SHA-1; it names a certificate here, nothing is decided by it
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"log/slog"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Identity is a caller whose certificate passed the whole policy. Only the middleware
@@ -56,7 +57,7 @@ type verdict struct {
 }
 
 // FromContext returns the identity that [Authenticator.Handler] put into the request's
-// context. It is false for excluded routes and for anonymous callers in Optional mode.
+// context. It is false for excluded routes and for anonymous callers (Config.Optional).
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, ok := ctx.Value(identityKey{}).(*Identity)
 	return id, ok && id != nil
@@ -115,9 +116,13 @@ func (id *Identity) Thumbprint() string {
 }
 
 // ThumbprintSHA1 returns the SHA-1 of the certificate's DER in lower-case hex, the kind
-// that Azure shows. Use it to find a certificate, not to recognise one.
+// that Azure shows. Use it to find a certificate, not to recognise one. It is empty under
+// GODEBUG=fips140=only, which forbids SHA-1.
 func (id *Identity) ThumbprintSHA1() string {
-	sum := sha1.Sum(id.Leaf.Raw) //nolint:gosec // see the import
+	sum, err := sha1sum.Of(id.Leaf.Raw)
+	if err != nil {
+		return ""
+	}
 	return hex.EncodeToString(sum[:])
 }
 

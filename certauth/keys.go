@@ -7,13 +7,15 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
 // Keys narrows the public keys that a leaf may have, below what is always refused (see
 // [Policy]). At least one field must be set.
 type Keys struct {
-	// Algorithms lists the allowed ones: x509.RSA, x509.ECDSA, x509.Ed25519. Empty
-	// allows all three.
+	// Algorithms lists the allowed ones: x509.RSA, x509.ECDSA, x509.Ed25519, and x509.MLDSA
+	// in programs built with Go 1.27 or later. Empty allows all of them.
 	Algorithms []x509.PublicKeyAlgorithm
 
 	// MinRSABits is the smallest RSA modulus; 2048 to 8192, 0 for 2048.
@@ -30,9 +32,12 @@ func (p Keys) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "empty")
 	}
 	known := []x509.PublicKeyAlgorithm{x509.RSA, x509.ECDSA, x509.Ed25519}
+	if mldsa.Key != x509.UnknownPublicKeyAlgorithm {
+		known = append(known, mldsa.Key)
+	}
 	for i, algorithm := range p.Algorithms {
 		if !slices.Contains(known, algorithm) {
-			c.mistake(fmt.Sprintf("%s.Algorithms[%d]", path, i), "%s, want RSA, ECDSA or Ed25519", algorithm)
+			c.mistake(fmt.Sprintf("%s.Algorithms[%d]", path, i), "%s, want RSA, ECDSA, Ed25519 or, from Go 1.27 on, MLDSA", algorithm)
 		}
 	}
 	if p.MinRSABits != 0 && (p.MinRSABits < 2048 || p.MinRSABits > 8192) {

@@ -165,7 +165,7 @@ func TestLimits_VerifierPanicBecomesADenial(t *testing.T) {
 	}
 	err := withSource(func(*http.Request) ([]*x509.Certificate, error) { panic("decoder") })
 	assert.Equal(t, certauth.ReasonInternalError, reasonOf(err), "%v", err)
-	assert.ErrorIs(t, err, certauth.ErrInternal)
+	assert.ErrorIs(t, err, certauth.ReasonInternalError)
 	_, err = judge(t, w.behind(panics()), w.leaf.Certificate)
 	assert.Equal(t, certauth.ReasonInternalError, reasonOf(err), "%v", err)
 

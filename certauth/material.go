@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// CertSource is where certificates of a rule come from: [PEM], [PEMFile], [PEMEnv],
+// CertSource is where certificates of a rule come from: [PEM], [PEMFile], [Env],
 // [CertFile], [CertDir], [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
 // certificates are required; it never means the system's roots.
 type CertSource interface {
@@ -48,8 +48,8 @@ type PEMFile string
 // after 30 seconds; an error, an empty result or a panic keeps the last good set.
 type CertFunc func(ctx context.Context) ([]*x509.Certificate, error)
 
-// CertificateSet is what [Certificates] returns.
-type CertificateSet struct {
+// certificateSet is what [Certificates] returns: a CertSource and a Policy.
+type certificateSet struct {
 	list []*x509.Certificate
 }
 
@@ -60,8 +60,11 @@ type CertificateSet struct {
 // self-signed ones included; a listed certificate expires all the same.
 //
 // A nil certificate, or none at all, is an error of [New].
-func Certificates(certs ...*x509.Certificate) CertificateSet {
-	return CertificateSet{list: slices.Clone(certs)}
+func Certificates(certs ...*x509.Certificate) interface {
+	CertSource
+	Policy
+} {
+	return certificateSet{list: slices.Clone(certs)}
 }
 
 // List returns the certificates.
@@ -116,13 +119,13 @@ func (f CertFunc) certs(ctx context.Context, known digest) ([]*x509.Certificate,
 func (CertFunc) reloads() bool    { return true }
 func (CertFunc) describe() string { return "function" }
 
-func (s CertificateSet) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
+func (s certificateSet) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
 	sum, err := digestOf(s.list)
 	return s.list, sum, err
 }
 
-func (CertificateSet) reloads() bool    { return false }
-func (CertificateSet) describe() string { return "certificates" }
+func (certificateSet) reloads() bool    { return false }
+func (certificateSet) describe() string { return "certificates" }
 
 func (systemRoots) certs(context.Context, digest) ([]*x509.Certificate, digest, error) {
 	return nil, digest{}, errors.New("the system's roots can only be the Roots of a Chain")

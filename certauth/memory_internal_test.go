@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // identities are n certificates as they are remembered after a first visit, each with its
@@ -25,14 +26,14 @@ func identities(t *testing.T, n int) *factCache {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Root")
 	leaf := ca.Issue(t, "client", certauthtest.DNS("orders.partner.example", "billing.partner.example"))
-	auth := &Authenticator{cache: newFactCache(n)}
+	auth := &Authenticator{cache: newFactCache(n), source: &source.Reader{Name: "test"}}
 	text := leaf.Base64()
 	for i := range n {
 		cert, err := x509.ParseCertificate(slices.Clone(leaf.Raw))
 		require.NoError(t, err)
 		f, refused := newFacts([]*x509.Certificate{cert})
 		require.Nil(t, refused)
-		f.key, f.hash = key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
+		f.key, f.hash = source.Key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
 		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})
 		f.answers.first.Store(&chainAnswer{chains: []*verifiedChain{chain}})
 		e := &evaluation{owner: auth, facts: f}
@@ -158,12 +159,12 @@ func BenchmarkPins(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1, 1024} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			c := newFactCache(DefaultCacheSize)
-			var probes []probe
+			c := newFactCache(defaultCacheSize)
+			var probes []source.Offer
 			for i := range n {
 				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))
-				p := probe{offer: NewOffer(text + strconv.Itoa(1<<60+i*7919))}
-				c.insert(&facts{key: p.key(), hash: c.hash(&p)})
+				p := source.NewOffer(text + strconv.Itoa(1<<60+i*7919))
+				c.insert(&facts{key: p.Key(), hash: p.Hash(c.seed)})
 				probes = append(probes, p)
 			}
 			i := 0
@@ -171,7 +172,7 @@ func BenchmarkLookup(b *testing.B) {
 			for b.Loop() {
 				p := &probes[i%n]
 				i++
-				if c.find(c.hash(p), p) == nil && n == 1 {
+				if c.find(p.Hash(c.seed), p) == nil && n == 1 {
 					b.Fatal("not found")
 				}
 			}

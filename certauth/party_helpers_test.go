@@ -182,7 +182,10 @@ func (p *party) roots() certauth.Chain {
 	return certauth.Chain{Roots: certauth.Certificates(p.Certificate)}
 }
 
-func certsFrom(parties ...*party) certauth.CertificateSet {
+func certsFrom(parties ...*party) interface {
+	certauth.CertSource
+	certauth.Policy
+} {
 	var certs []*x509.Certificate
 	for _, p := range parties {
 		certs = append(certs, p.Certificate)

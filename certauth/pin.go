@@ -3,7 +3,6 @@ package certauth
 import (
 	"bytes"
 	"context"
-	"crypto/sha1" //nolint:gosec // ThumbprintsSHA1 exists for Azure's thumbprints and says what it is
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/binary"
@@ -12,6 +11,8 @@ import (
 	"math/bits"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Thumbprints accepts the certificates whose SHA-256 over the whole DER is listed. It
@@ -66,7 +67,7 @@ var (
 		hash: func(c *x509.Certificate) []byte { return sumSHA256(c.Raw) }, digest: sumSHA256,
 	}
 	pinThumbprintSHA1 = pinKind{
-		slot: 1, name: "ThumbprintsSHA1", size: sha1.Size, vouches: vouchedNames,
+		slot: 1, name: "ThumbprintsSHA1", size: sha1sum.Size, vouches: vouchedNames,
 		hash: func(c *x509.Certificate) []byte { return sumSHA1(c.Raw) }, digest: sumSHA1,
 	}
 	pinPublicKey = pinKind{slot: 2, name: "PublicKeys", size: sha256.Size, base64: true, vouches: vouchedKey, hash: func(c *x509.Certificate) []byte {
@@ -81,7 +82,10 @@ func sumSHA256(der []byte) []byte {
 }
 
 func sumSHA1(der []byte) []byte {
-	sum := sha1.Sum(der) //nolint:gosec // see the import
+	sum, err := sha1sum.Of(der)
+	if err != nil { // no rule was made that could ask
+		return nil
+	}
 	return sum[:]
 }
 
@@ -112,6 +116,9 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 
 func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
+	if kind.name == pinThumbprintSHA1.name && !sha1sum.Available() {
+		c.mistake(path, "%w; use Thumbprints", sha1sum.ErrUnavailable)
+	}
 	c.anchors++
 	at.standing.vouched = max(at.standing.vouched, kind.vouches)
 	at.standing.named = true
@@ -267,7 +274,7 @@ func (s *pinSet) contains(pin []byte) bool {
 	return false
 }
 
-func (s CertificateSet) compile(c *compilation, at place) (rule, standing) {
+func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
 	c.forbidUnderNot(path, at)
 	list, _, err := s.certs(context.Background(), digest{})

@@ -1,7 +1,6 @@
 package certauth
 
 import (
-	"crypto/sha1" //nolint:gosec // the digest of nothing, to refuse it
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 const leftToRightMark = "\u200e"
@@ -57,7 +58,7 @@ func otherThanPin(kind pinKind, text string) error {
 		return nil
 	}
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
-		if pin, err := encoding.DecodeString(text); err == nil && (len(pin) == sha256.Size || len(pin) == sha1.Size) {
+		if pin, err := encoding.DecodeString(text); err == nil && (len(pin) == sha256.Size || len(pin) == sha1sum.Size) {
 			return fmt.Errorf("base64 of %d bytes; %s are written in hex, and base64 is the form of PublicKeys, the hash of a public key", len(pin), kind.name)
 		}
 	}
@@ -65,7 +66,7 @@ func otherThanPin(kind pinKind, text string) error {
 }
 
 func wrongLength(kind pinKind, n int) error {
-	if n == sha1.Size && kind.name == pinThumbprint.name {
+	if n == sha1sum.Size && kind.name == pinThumbprint.name {
 		return fmt.Errorf("%d bytes, want %d (SHA-1 needs ThumbprintsSHA1)", n, kind.size)
 	}
 	if n == sha256.Size && kind.name == pinThumbprintSHA1.name {
@@ -102,6 +103,6 @@ func hexPin(s string) ([]byte, error) {
 }
 
 func isDigestOfNothing(pin []byte) bool {
-	nothing1, nothing256 := sha1.Sum(nil), sha256.Sum256(nil) //nolint:gosec // see the import
-	return slices.Equal(pin, nothing1[:]) || slices.Equal(pin, nothing256[:])
+	nothing := sha256.Sum256(nil)
+	return string(pin) == sha1sum.OfNothing || slices.Equal(pin, nothing[:])
 }

@@ -6,13 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 )
 
 // PinSource is where pins come from by reference, so that they rotate without a change
-// of code: [PinFile], [PinEnv] or [PinFunc].
+// of code: [PinFile], [Env] or [PinFunc].
 type PinSource interface {
 	pins(ctx context.Context, known digest) ([]string, digest, error)
 	describe() string
@@ -22,11 +21,6 @@ type PinSource interface {
 // count. It is read again like [PEMFile], and any mistake in it keeps the last good
 // list as a whole.
 type PinFile string
-
-// PinEnv names an environment variable that holds pins separated by commas, semicolons
-// or line ends: an App Service setting, or a Key Vault reference in one. A change of
-// the setting restarts the app.
-type PinEnv string
 
 // PinFunc returns pins from anywhere else, on the terms of [CertFunc].
 type PinFunc func(ctx context.Context) ([]string, error)
@@ -57,22 +51,6 @@ func (f PinFile) pins(_ context.Context, known digest) ([]string, digest, error)
 }
 
 func (f PinFile) describe() string { return "file " + quote(string(f)) }
-
-func (e PinEnv) pins(context.Context, digest) ([]string, digest, error) {
-	value := os.Getenv(string(e))
-	if strings.TrimSpace(value) == "" {
-		return nil, digest{}, fmt.Errorf("environment variable %s: not set or empty", quote(string(e)))
-	}
-	var list []string
-	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
-		if text = strings.TrimSpace(text); text != "" {
-			list = append(list, text)
-		}
-	}
-	return list, sha256.Sum256([]byte(value)), nil
-}
-
-func (e PinEnv) describe() string { return "environment variable " + quote(string(e)) }
 
 func (f PinFunc) pins(ctx context.Context, _ digest) ([]string, digest, error) {
 	if f == nil {

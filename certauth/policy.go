@@ -30,8 +30,9 @@ import (
 // authentication if it has an extended key usage at all (see [AcceptServerAuth]), must allow
 // signatures or key agreement if it has a key usage at all, must have no critical extension
 // that is not understood, must be an X.509 version 3 certificate with a key of RSA 2048 to
-// 8192 bits, ECDSA P-256, P-384 or P-521, or Ed25519, and must not be a CA certificate
-// unless it is pinned as a whole.
+// 8192 bits, ECDSA P-256, P-384 or P-521, Ed25519, or ML-DSA (FIPS 204, RFC 9881; in programs
+// built with Go 1.27 or later), and must not be a CA certificate unless it is pinned as a
+// whole.
 type Policy interface {
 	// compile checks the policy where it stands and returns its immutable form.
 	compile(c *compilation, at place) (rule, standing)
@@ -59,12 +60,14 @@ type standing struct {
 	chain   bool // a Chain has verified
 	public  bool // and it trusts every public CA
 	named   bool // a rule tells callers of one CA apart: a name, a pin, a function
+	behind  bool // the anchor of a front end that verifies (see frontEndRule)
 }
 
 func (s standing) meet(other standing) standing {
 	return standing{
 		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
 		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
+		behind: s.behind && other.behind, // all members of an Any stand behind it, or none
 	}
 }
 

@@ -130,7 +130,10 @@ func chainOf(roots ...*certauthtest.CA) certauth.Chain {
 	return certauth.Chain{Roots: certsOf(roots...)}
 }
 
-func certsOf(cas ...*certauthtest.CA) certauth.CertificateSet {
+func certsOf(cas ...*certauthtest.CA) interface {
+	certauth.CertSource
+	certauth.Policy
+} {
 	var certs []*x509.Certificate
 	for _, ca := range cas {
 		certs = append(certs, ca.Certificate)

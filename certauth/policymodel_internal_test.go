@@ -23,6 +23,8 @@ func ways(policy Policy, negated bool) [][]modelRule {
 			named = append(named, append(slices.Clone(way), modelRule{Named{Name: p.Name}, false}))
 		}
 		return named
+	case AcceptServerAuth: // about the usages of a certificate, and about nothing else
+		return ways(p.Policy, negated)
 	case All:
 		return combined(p, negated, negated)
 	case Any:
@@ -115,7 +117,7 @@ func (w *policyWorld) issued(p IssuedBy, way []modelRule, verified, standing []i
 	if p.PublicKeys != nil {
 		return p.PublicKeys[0] == w.key && len(verified) > 0
 	}
-	root := slices.Index(w.issuing[:], p.Certificates.(CertificateSet).list[0]) //nolint:forcetypeassert // the generator makes no other
+	root := slices.Index(w.issuing[:], p.Certificates.(certificateSet).list[0]) //nolint:forcetypeassert // the generator makes no other
 	return slices.Contains(standing, root) && !slices.ContainsFunc(way, func(r modelRule) bool {
 		chain, ok := r.policy.(given)
 		return ok && !slices.Contains(chain.roots, root)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -101,6 +102,40 @@ func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
 	}
 }
 
+// A panic behind a NotRevoked left the list of chains that revocation had left in the place of
+// those that verified, for the next request to build upon: a Denied then missed a chain.
+func TestDenied_SeesEveryChainBehindAPanic(t *testing.T) {
+	for _, root := range []string{"Root A", "Root B"} {
+		w := newTwoWays(t)
+		calls, revoked := 0, ""
+		checker := certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+			if chain[len(chain)-1].Subject.CommonName == revoked {
+				return certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}, nil
+			}
+			return certauth.Revocation{Status: certauth.RevocationGood}, nil
+		})}
+		function := certauth.PolicyFunc{Name: "function", Func: func(_ context.Context, id *certauth.Identity) error {
+			if calls++; len(id.Chains) == 1 && calls%2 == 0 {
+				panic("rule")
+			}
+			return &certauth.Error{Reason: certauth.ReasonPolicyRefused}
+		}}
+		id, err := judge(t, w.both, w.leaf)
+		require.NoError(t, err)
+		at := slices.IndexFunc(id.Chains, func(chain []*x509.Certificate) bool { return chain[2].Subject.CommonName == root })
+		require.GreaterOrEqual(t, at, 0)
+		denied := certauth.Denied{PublicKeys: []string{spkiPin(id.Chains[at][2])}}
+		auth := authOf(t, certauth.All{w.both, certauth.Any{certauth.All{checker, function}, denied}}, time.Time{}, w.leaf)
+		for i := range 100 {
+			if i > 0 {
+				revoked = root
+			}
+			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+			assert.Contains(t, []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonCertificateDenied}, reasonOf(err), "%v", err)
+		}
+	}
+}
+
 // The doc of Any: one request tries 16384 members at most, and beyond that nobody is let in.
 func TestAny_TriesAtMost16384Members(t *testing.T) {
 	w := newTwoWays(t)
@@ -114,6 +149,11 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 		second[members-1] = last
 		return certauth.All{certauth.Any{w.onlyA, w.onlyB}, second}
 	}
+	// A chain of strangers between the two is one member more.
+	between := func(members int, last certauth.Policy) certauth.Policy {
+		all := policy(members, last).(certauth.All)
+		return certauth.All{certauth.Any{w.onlyA, newWorld(t).chain(), w.onlyB}, all[1]}
+	}
 	byB, nobody := certauth.IssuedBy{Certificates: certauth.Certificates(w.byB)}, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}
 	for _, tc := range []struct {
 		name   string
@@ -122,7 +162,8 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 	}{
 		{"the last of 16384 accepts", policy(8191, byB), certauth.ReasonNone},
 		{"none of 16384 accepts", policy(8191, nobody), certauth.ReasonIssuerNotAllowed},
-		{"the first that is not tried would accept", policy(8192, byB), certauth.ReasonOverloaded},
+		{"the first that is not tried would accept", between(8191, byB), certauth.ReasonOverloaded},
+		{"one behind it would accept", policy(8192, byB), certauth.ReasonOverloaded},
 	} {
 		_, err := judge(t, tc.policy, w.leaf)
 		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // treesPerProperty is how many random policies each property is tried on, unless the
@@ -40,7 +41,7 @@ type policyWorld struct {
 
 func newPolicyWorld(t *testing.T) *policyWorld {
 	t.Helper()
-	w := &policyWorld{auth: &Authenticator{sourceName: "test"}}
+	w := &policyWorld{auth: &Authenticator{source: &source.Reader{Name: "test"}}}
 	first := certauthtest.NewCA(t, "Root 0")
 	issuing := first.NewIntermediate(t, "Issuing CA")
 	w.leaf = issuing.Issue(t, "client", certauthtest.DNS("yes.example")).Certificate
@@ -64,7 +65,8 @@ type given struct {
 	chains []*verifiedChain
 }
 
-func (p given) compile(_ *compilation, at place) (rule, standing) {
+func (p given) compile(c *compilation, at place) (rule, standing) {
+	c.anchors++
 	at.standing.vouched, at.standing.chain = vouchedNames, true
 	return givenRule{p, at.path}, at.standing
 }
@@ -268,8 +270,12 @@ func (g *generator) part(depth int) Policy {
 	return g.name(0)
 }
 
-// tree is a policy that has an anchor.
+// tree is a policy that has an anchor. Some stand within an AcceptServerAuth, which changes
+// nothing for a client that has clientAuth.
 func (g *generator) tree(depth int) Policy {
+	if g.IntN(8) == 0 {
+		return AcceptServerAuth{Reason: "no other", Policy: g.tree(depth)}
+	}
 	if depth > 0 && g.IntN(3) == 0 {
 		return Any(g.list(depth, g.tree))
 	}
@@ -297,6 +303,9 @@ func (g *generator) shuffled(policy Policy) Policy {
 	case Any:
 		return Any(list(p))
 	case Named:
+		p.Policy = g.shuffled(p.Policy)
+		return p
+	case AcceptServerAuth:
 		p.Policy = g.shuffled(p.Policy)
 		return p
 	case Not:
@@ -340,6 +349,11 @@ func (g *generator) deepen(policy Policy, anyMember bool) Policy {
 			return Any(changed)
 		}
 	case Named:
+		if changed := g.deepen(p.Policy, anyMember); changed != nil {
+			p.Policy = changed
+			return p
+		}
+	case AcceptServerAuth:
 		if changed := g.deepen(p.Policy, anyMember); changed != nil {
 			p.Policy = changed
 			return p
@@ -443,6 +457,9 @@ func (g *generator) standing(policy Policy, c *checks) Policy {
 	case Named:
 		p.Policy = g.standing(p.Policy, c)
 		return p
+	case AcceptServerAuth:
+		p.Policy = g.standing(p.Policy, c)
+		return p
 	case given:
 		return g.w.chain(slices.DeleteFunc(slices.Clone(p.roots), func(root int) bool {
 			found, err := c.status(root)
@@ -460,6 +477,8 @@ func hasDenied(policy Policy) bool {
 	case Any:
 		return slices.ContainsFunc(p, hasDenied)
 	case Named:
+		return hasDenied(p.Policy)
+	case AcceptServerAuth:
 		return hasDenied(p.Policy)
 	case Denied:
 		return true

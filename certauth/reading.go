@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // readings are the certificates that are being read and judged for the first time, so that
@@ -20,7 +22,7 @@ type readings struct {
 
 // reading is one of them. The key is a copy, fixed before anybody waits.
 type reading struct {
-	key     key
+	key     source.Key
 	hash    uint64
 	certs   []*x509.Certificate // where the source hands them out parsed
 	facts   *facts
@@ -37,11 +39,11 @@ type reading struct {
 const maxSameSample = 4
 
 // join returns the reading of this key; first says that the caller is to do it.
-func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
+func (rs *readings) join(hash uint64, offer *source.Offer) (joined *reading, first bool) {
 	rs.mutex.Lock()
 	defer rs.mutex.Unlock()
 	for _, known := range rs.open[hash] {
-		if p.equals(known.key) {
+		if offer.Is(known.key) {
 			known.users++
 			if known.done == nil && !known.over {
 				known.done = make(chan struct{})
@@ -52,7 +54,7 @@ func (rs *readings) join(hash uint64, p *probe) (joined *reading, first bool) {
 	if rs.open == nil {
 		rs.open = map[uint64][]*reading{}
 	}
-	begun := &reading{key: p.key(), hash: hash, certs: p.certs, users: 1}
+	begun := &reading{key: offer.Key(), hash: hash, certs: offer.Certificates, users: 1}
 	if len(rs.open[hash]) < maxSameSample {
 		rs.open[hash] = append(rs.open[hash], begun)
 	}
@@ -85,18 +87,18 @@ func (rs *readings) leave(left *reading) {
 }
 
 // read does the reading. A panic in it is a refusal for all who wait.
-func (reading *reading) read(a *Authenticator, p *probe) {
+func (reading *reading) read(a *Authenticator, offer *source.Offer) {
 	defer a.readings.finish(reading)
 	defer func() {
 		if value := recover(); value != nil {
 			reading.facts, reading.refused = nil, a.panicked("Source", value)
 		}
 	}()
-	reading.facts, reading.refused = a.read(p)
+	reading.facts, reading.refused = a.read(offer)
 	if f := reading.facts; f != nil {
 		f.key, f.hash = reading.key, reading.hash
-		if p.certs == nil {
-			f.keyed = a.keyed
+		if offer.Certificates == nil {
+			f.source = a.source
 		}
 	}
 }
@@ -116,8 +118,8 @@ func (reading *reading) wait(ctx context.Context) (*facts, *Error) {
 
 // isOf reports whether the reading is of what this request offers. Equal texts are, but a
 // source that hands out parsed certificates may have changed them beside their DER.
-func (reading *reading) isOf(p *probe) bool {
-	for i, cert := range p.certs {
+func (reading *reading) isOf(offer *source.Offer) bool {
+	for i, cert := range offer.Certificates {
 		if cert != reading.certs[i] && !reflect.DeepEqual(cert, reading.certs[i]) {
 			return false
 		}
@@ -136,24 +138,24 @@ func (reading *reading) result() (*facts, *Error) {
 
 // checkNew judges a certificate that is not known yet and, if it is accepted, remembers
 // the facts about it.
-func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p *probe) (*Identity, *Error) {
-	if a.cache == nil || !p.recognisable() {
-		return a.checkAlone(r, now, p)
+func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, offer *source.Offer) (*Identity, *Error) {
+	if a.cache == nil || !recognisable(offer) {
+		return a.checkAlone(r, now, offer)
 	}
-	reading, first := a.readings.join(hash, p)
+	reading, first := a.readings.join(hash, offer)
 	defer a.readings.leave(reading)
 	var f *facts
 	var refused *Error
 	switch {
 	case first:
-		reading.read(a, p)
+		reading.read(a, offer)
 		f, refused = reading.result()
-	case !reading.isOf(p):
-		return a.checkAlone(r, now, p)
+	case !reading.isOf(offer):
+		return a.checkAlone(r, now, offer)
 	default:
 		f, refused = reading.wait(r.Context())
 		if refused != nil && refused.Reason == ReasonPinMismatch { // perhaps by pins that are no longer in use
-			return a.checkAlone(r, now, p)
+			return a.checkAlone(r, now, offer)
 		}
 	}
 	if refused != nil {
@@ -169,8 +171,8 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, p 
 }
 
 // checkAlone shares nothing and remembers nothing.
-func (a *Authenticator) checkAlone(r *http.Request, now time.Time, p *probe) (*Identity, *Error) {
-	f, refused := a.read(p)
+func (a *Authenticator) checkAlone(r *http.Request, now time.Time, offer *source.Offer) (*Identity, *Error) {
+	f, refused := a.read(offer)
 	if refused != nil {
 		return nil, refused
 	}
@@ -179,11 +181,12 @@ func (a *Authenticator) checkAlone(r *http.Request, now time.Time, p *probe) (*I
 
 // read turns what was offered into facts. The source shows the leaf before it parses it, so
 // that a refusal can name it.
-func (a *Authenticator) read(p *probe) (*facts, *Error) {
-	certs := p.certs
+func (a *Authenticator) read(offer *source.Offer) (*facts, *Error) {
+	certs := offer.Certificates
 	if certs == nil {
 		var leaf []byte
-		presented, err := a.keyed.Decode(p.offer, func(der []byte) error {
+		var err error
+		certs, err = a.source.Decode(*offer, func(der []byte) error {
 			leaf = der
 			if a.screen == nil {
 				return nil
@@ -193,7 +196,6 @@ func (a *Authenticator) read(p *probe) (*facts, *Error) {
 		if err != nil {
 			return nil, sourceError(err).ofUnread(leaf)
 		}
-		certs = presented.Certificates
 		if len(certs) == 0 {
 			return nil, sourceError(errNoCertificate())
 		}

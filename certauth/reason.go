@@ -1,29 +1,27 @@
 package certauth
 
-import "errors"
-
 // Reason says in one stable word why a request was refused. Reasons are few, never
 // hold client text, and are safe as metric labels and in alerts. New reasons may be
 // added; the meaning of an existing one does not change.
-type Reason string
+type Reason string //nolint:errname // a word first, and an error for errors.Is alone, like syscall.Errno
 
-// The reasons, grouped by the class that [errors.Is] finds.
+// The reasons.
 const (
 	// ReasonNone is the zero value: nothing was refused.
 	ReasonNone Reason = ""
 
-	// ReasonCertificateMissing: no certificate was offered. Class [ErrMissing].
+	// ReasonCertificateMissing: no certificate was offered.
 	ReasonCertificateMissing Reason = "certificate_missing"
 
 	// ReasonCertificateMalformed: something was offered and is not exactly one
-	// well-formed certificate in the one form that the source reads. Class [ErrMalformed].
+	// well-formed certificate in the one form that the source reads.
 	ReasonCertificateMalformed Reason = "certificate_malformed"
 
 	// ReasonSourceUntrusted: a certificate was offered by somebody who is not the
-	// front end. Class [ErrSourceUntrusted].
+	// front end.
 	ReasonSourceUntrusted Reason = "source_untrusted"
 
-	// The certificate could be read and is not one to trust. Class [ErrUntrusted].
+	// The certificate could be read and is not one to trust.
 	ReasonFrontEndUnverified     Reason = "front_end_unverified"
 	ReasonChainUntrusted         Reason = "chain_untrusted"
 	ReasonPinMismatch            Reason = "pin_mismatch"
@@ -31,95 +29,84 @@ const (
 	ReasonCertificateNotYetValid Reason = "certificate_not_yet_valid"
 	ReasonCertificateIsCA        Reason = "certificate_is_ca"
 	ReasonUsageNotAllowed        Reason = "usage_not_allowed"
-	ReasonCertificateRevoked     Reason = "certificate_revoked"    // class [ErrRevoked]
-	ReasonRevocationUnknown      Reason = "revocation_unknown"     // class [ErrRevocationUnavailable]
-	ReasonRevocationUnavailable  Reason = "revocation_unavailable" // class [ErrRevocationUnavailable]
-	ReasonIssuerNotAllowed       Reason = "issuer_not_allowed"     // class [ErrNotAllowed]
-	ReasonNameNotAllowed         Reason = "name_not_allowed"       // class [ErrNotAllowed]
-	ReasonExtensionNotAllowed    Reason = "extension_not_allowed"  // class [ErrNotAllowed]
-	ReasonKeyNotAllowed          Reason = "key_not_allowed"        // class [ErrNotAllowed]
-	ReasonLifetimeNotAllowed     Reason = "lifetime_not_allowed"   // class [ErrNotAllowed]
-	ReasonCertificateDenied      Reason = "certificate_denied"     // class [ErrNotAllowed]
-	ReasonPolicyRefused          Reason = "policy_refused"         // class [ErrNotAllowed]
-	ReasonNotConfigured          Reason = "not_configured"         // class [ErrNotConfigured]
-	ReasonOverloaded             Reason = "overloaded"             // class [ErrOverloaded]
-	ReasonRequestCanceled        Reason = "request_canceled"       // class [ErrInternal]
-	ReasonInternalError          Reason = "internal_error"         // class [ErrInternal]
+	ReasonCertificateRevoked     Reason = "certificate_revoked"
+	ReasonRevocationUnknown      Reason = "revocation_unknown"
+	ReasonRevocationUnavailable  Reason = "revocation_unavailable"
+	ReasonIssuerNotAllowed       Reason = "issuer_not_allowed"
+	ReasonNameNotAllowed         Reason = "name_not_allowed"
+	ReasonExtensionNotAllowed    Reason = "extension_not_allowed"
+	ReasonKeyNotAllowed          Reason = "key_not_allowed"
+	ReasonLifetimeNotAllowed     Reason = "lifetime_not_allowed"
+	ReasonCertificateDenied      Reason = "certificate_denied"
+	ReasonPolicyRefused          Reason = "policy_refused"
+	ReasonNotConfigured          Reason = "not_configured"
+	ReasonOverloaded             Reason = "overloaded"
+	ReasonRequestCanceled        Reason = "request_canceled"
+	ReasonInternalError          Reason = "internal_error"
 )
 
-// Classes of refusals, for [errors.Is] on the error of [Authenticator.Check].
-var (
-	ErrMissing               = errors.New("certauth: no client certificate")
-	ErrMalformed             = errors.New("certauth: malformed client certificate")
-	ErrSourceUntrusted       = errors.New("certauth: client certificate from an untrusted source")
-	ErrUntrusted             = errors.New("certauth: untrusted client certificate")
-	ErrRevoked               = errors.New("certauth: revoked client certificate")
-	ErrRevocationUnavailable = errors.New("certauth: revocation status not known")
-	ErrNotAllowed            = errors.New("certauth: client certificate not allowed")
-	ErrNotConfigured         = errors.New("certauth: not configured")
-	ErrOverloaded            = errors.New("certauth: too many certificates to verify at once")
-	ErrInternal              = errors.New("certauth: internal error")
-)
+// Error returns the word. It makes a Reason a target of [errors.Is]:
+// errors.Is(err, ReasonCertificateRevoked).
+func (r Reason) Error() string { return string(r) }
 
 // reasonInfo is what the library knows of a reason. rank orders the refusals of the
 // branches of an [Any]: the branch that came furthest explains most.
 type reasonInfo struct {
-	class error
-	rank  int
-	hint  string
+	rank int
+	hint string
 }
 
-// info is the one table of reasons: class, rank, and what an operator looks at first.
+// info is the one table of reasons: rank, and what an operator looks at first.
 // A reason that is not listed counts as an internal error.
 func (r Reason) info() reasonInfo {
 	switch r {
 	case ReasonCertificateMissing:
-		return reasonInfo{ErrMissing, 10, "is the front end set to require a client certificate, on this path too? A probe or a public path needs an entry in Config.Exclusions with its method and path"}
+		return reasonInfo{10, "is the front end set to require a client certificate, on this path too? A probe or a public path needs an entry in Config.Exclusions with its method and path"}
 	case ReasonCertificateMalformed:
-		return reasonInfo{ErrMalformed, 20, "does the source name the front end that wrote the header?"}
+		return reasonInfo{20, "does the source name the front end that wrote the header?"}
 	case ReasonSourceUntrusted:
-		return reasonInfo{ErrSourceUntrusted, 15, "the request did not come through the front end; check what can reach this port"}
+		return reasonInfo{15, "the request did not come through the front end; check what can reach this port"}
 	case ReasonFrontEndUnverified:
-		return reasonInfo{ErrUntrusted, 22, "the front end did not verify this certificate; look at its own log and its client CA"}
+		return reasonInfo{22, "the front end did not verify this certificate; look at its own log and its client CA"}
 	case ReasonPinMismatch:
-		return reasonInfo{ErrUntrusted, 25, "was the partner's certificate renewed? Add the new pin beside the old one"}
+		return reasonInfo{25, "was the partner's certificate renewed? Add the new pin beside the old one"}
 	case ReasonChainUntrusted:
-		return reasonInfo{ErrUntrusted, 30, "add the issuing CA to Chain.Intermediates or its root to Chain.Roots, if it is one of yours"}
+		return reasonInfo{30, "add the issuing CA to Chain.Intermediates or its root to Chain.Roots, if it is one of yours"}
 	case ReasonCertificateIsCA:
-		return reasonInfo{ErrUntrusted, 26, "a CA certificate is not a client; a self-signed partner (openssl req -x509 makes CA:TRUE) needs an exact pin: Thumbprints or Certificates"}
+		return reasonInfo{26, "a CA certificate is not a client; a self-signed partner (openssl req -x509 makes CA:TRUE) needs an exact pin: Thumbprints or Certificates"}
 	case ReasonUsageNotAllowed:
-		return reasonInfo{ErrUntrusted, 40, "the partner needs a certificate with the extended key usage clientAuth"}
+		return reasonInfo{40, "the partner needs a certificate with the extended key usage clientAuth"}
 	case ReasonCertificateExpired:
-		return reasonInfo{ErrUntrusted, 45, "the certificate needs renewal; check this host's clock too"}
+		return reasonInfo{45, "the certificate needs renewal; check this host's clock too"}
 	case ReasonCertificateNotYetValid:
-		return reasonInfo{ErrUntrusted, 45, "check this host's clock; Validity.ClockSkew allows for a small difference"}
+		return reasonInfo{45, "check this host's clock; Validity.ClockSkew allows for a small difference"}
 	case ReasonIssuerNotAllowed:
-		return reasonInfo{ErrNotAllowed, 50, "the chain is trusted, the issuing CA is not one of those the rule names"}
+		return reasonInfo{50, "the chain is trusted, the issuing CA is not one of those the rule names"}
 	case ReasonNameNotAllowed:
-		return reasonInfo{ErrNotAllowed, 50, "the certificate is trusted, its name is not one of those the rule names"}
+		return reasonInfo{50, "the certificate is trusted, its name is not one of those the rule names"}
 	case ReasonExtensionNotAllowed:
-		return reasonInfo{ErrNotAllowed, 50, "compare the extension with openssl x509 -text"}
+		return reasonInfo{50, "compare the extension with openssl x509 -text"}
 	case ReasonKeyNotAllowed:
-		return reasonInfo{ErrNotAllowed, 50, "the partner needs a key of an allowed algorithm and size"}
+		return reasonInfo{50, "the partner needs a key of an allowed algorithm and size"}
 	case ReasonLifetimeNotAllowed:
-		return reasonInfo{ErrNotAllowed, 50, "the rule limits how long certificates live or how close to their end they are"}
+		return reasonInfo{50, "the rule limits how long certificates live or how close to their end they are"}
 	case ReasonCertificateDenied:
-		return reasonInfo{ErrNotAllowed, 80, "the certificate or its key is on the deny list"}
+		return reasonInfo{80, "the certificate or its key is on the deny list"}
 	case ReasonPolicyRefused:
-		return reasonInfo{ErrNotAllowed, 55, "a rule of the application refused; see the rule's own words"}
+		return reasonInfo{55, "a rule of the application refused; see the rule's own words"}
 	case ReasonRevocationUnknown:
-		return reasonInfo{ErrRevocationUnavailable, 70, "the responder does not know this certificate; was it issued by this CA?"}
+		return reasonInfo{70, "the responder does not know this certificate; was it issued by this CA?"}
 	case ReasonRevocationUnavailable:
-		return reasonInfo{ErrRevocationUnavailable, 60, "no usable revocation evidence; check the way out to the responders and lists. Where there is no source to ask, the certificate names none: configure responders or lists"}
+		return reasonInfo{60, "no usable revocation evidence; check the way out to the responders and lists. Where there is no source to ask, the certificate names none: configure responders or lists"}
 	case ReasonCertificateRevoked:
-		return reasonInfo{ErrRevoked, 90, "the CA revoked this certificate; talk to the partner before anything else"}
+		return reasonInfo{90, "the CA revoked this certificate; talk to the partner before anything else"}
 	case ReasonNotConfigured:
-		return reasonInfo{ErrNotConfigured, 95, "use the Authenticator that New returned without an error"}
+		return reasonInfo{95, "use the Authenticator that New returned without an error"}
 	case ReasonOverloaded:
-		return reasonInfo{ErrOverloaded, 97, "more new certificates arrive than can be verified; who sends them? Known callers are not affected"}
+		return reasonInfo{97, "more new certificates arrive than can be verified; who sends them? Known callers are not affected"}
 	case ReasonRequestCanceled:
-		return reasonInfo{ErrInternal, 96, "the client went away or the deadline passed before the decision"}
+		return reasonInfo{96, "the client went away or the deadline passed before the decision"}
 	case ReasonNone, ReasonInternalError:
 	}
-	return reasonInfo{ErrInternal, 100, "a panic or a broken rule; the log record has the details"}
+	return reasonInfo{100, "a panic or a broken rule; the log record has the details"}
 }

@@ -32,9 +32,9 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	}
 	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("source", event.Source), slog.String("peer", event.Peer.String()),
-		slog.String("method", event.Request.Method), slog.String("host", event.Request.Host), slog.String("path", event.Request.Path))
-	if event.Request.TraceID != "" {
-		attrs = append(attrs, slog.String("trace_id", event.Request.TraceID))
+		slog.String("method", event.Method), slog.String("host", event.Host), slog.String("path", event.Path))
+	if event.TraceID != "" {
+		attrs = append(attrs, slog.String("trace_id", event.TraceID))
 	}
 	if event.Route {
 		attrs = append(attrs, slog.Bool("route", true))

@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// DefaultReloadInterval is how often files, environment variables and functions are
+	// defaultReloadInterval is how often files, environment variables and functions are
 	// asked again, at most, while requests arrive.
-	DefaultReloadInterval = 30 * time.Second
+	defaultReloadInterval = 30 * time.Second
 
 	// loadTimeout bounds one call of a CertFunc or PinFunc.
 	loadTimeout = 30 * time.Second
@@ -58,7 +58,7 @@ type reloadable interface {
 
 func newMaterial(interval time.Duration, now func() time.Time, report func(string, error)) *material {
 	if interval == 0 {
-		interval = DefaultReloadInterval
+		interval = defaultReloadInterval
 	}
 	m := &material{interval: interval, report: report}
 	if now != nil {

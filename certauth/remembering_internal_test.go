@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // factsIn are the facts of certificates, the leaf first, of which these stand in a chain.
@@ -28,8 +29,8 @@ func factsIn(t *testing.T, certs []*x509.Certificate, chain ...*x509.Certificate
 	return f
 }
 
-func keyOfCerts(certs ...*x509.Certificate) key {
-	var k key
+func keyOfCerts(certs ...*x509.Certificate) source.Key {
+	var k source.Key
 	for _, cert := range certs {
 		k = append(k, string(cert.Raw))
 	}
@@ -75,22 +76,18 @@ func TestFacts_LargeKeysAreNotRemembered(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client").Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
 	fits := 8192 + 2*len(leaf.Raw)
-	assert.True(t, f.memorable(key{strings.Repeat("x", fits)}))
-	assert.False(t, f.memorable(key{strings.Repeat("x", fits+1)}))
-	big := func(size int) *probe {
-		return &probe{certs: []*x509.Certificate{leaf, {Raw: make([]byte, size)}}}
+	assert.True(t, f.memorable(source.Key{strings.Repeat("x", fits)}))
+	assert.False(t, f.memorable(source.Key{strings.Repeat("x", fits+1)}))
+	big := func(size int) *source.Offer {
+		return &source.Offer{Certificates: []*x509.Certificate{leaf, {Raw: make([]byte, size)}}}
 	}
-	assert.True(t, big(8192).recognisable())
-	assert.False(t, big(8193).recognisable())
+	assert.True(t, recognisable(big(8192)))
+	assert.False(t, recognisable(big(8193)))
 }
 
 // keyedBy is a source that reads certificates from texts.
-type keyedBy func() (Presented, error)
-
-func (keyedBy) Certificates(*http.Request) (Presented, error) { return Presented{}, nil }
-func (keyedBy) Offer(*http.Request) (Offer, error)            { return Offer{}, nil }
-func (k keyedBy) Decode(Offer, func([]byte) error) (Presented, error) {
-	return k()
+func keyedBy(decode func() ([]*x509.Certificate, error)) *source.Reader {
+	return &source.Reader{Decode: func(source.Offer, func([]byte) error) ([]*x509.Certificate, error) { return decode() }}
 }
 
 // What was released is the same as long as somebody uses it, and is read again from the texts
@@ -105,16 +102,16 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 		require.NoError(t, err)
 		return again
 	}
-	released := func(decode keyedBy) (*facts, *sent) {
+	released := func(decode func() ([]*x509.Certificate, error)) (*facts, *sent) {
 		f := factsIn(t, []*x509.Certificate{leaf, issuing, unused}, leaf, issuing, root.Certificate)
-		f.key, f.keyed = key{"text"}, decode
+		f.key, f.source = source.Key{"text"}, keyedBy(decode)
 		before := f.sent()
 		f.release()
 		require.Nil(t, f.presented.held.Load())
 		return f, before
 	}
-	all := func() (Presented, error) {
-		return Presented{Certificates: []*x509.Certificate{parsed(leaf), parsed(issuing), parsed(unused), parsed(leaf)}}, nil
+	all := func() ([]*x509.Certificate, error) {
+		return []*x509.Certificate{parsed(leaf), parsed(issuing), parsed(unused), parsed(leaf)}, nil
 	}
 	f, before := released(all)
 	assert.Same(t, before, f.sent(), "somebody has it")
@@ -126,22 +123,22 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 
 	for _, tc := range []struct {
 		name   string
-		decode keyedBy
+		decode func() ([]*x509.Certificate, error)
 		want   int
 	}{
 		{"the same", all, 3}, // a copy of the leaf is of no use
-		{"nothing", func() (Presented, error) { return Presented{}, nil }, 1},
-		{"an error", func() (Presented, error) { p, _ := all(); return p, errors.New("no") }, 1},
-		{"another leaf", func() (Presented, error) {
-			return Presented{Certificates: []*x509.Certificate{parsed(issuing), parsed(unused)}}, nil
+		{"nothing", func() ([]*x509.Certificate, error) { return nil, nil }, 1},
+		{"an error", func() ([]*x509.Certificate, error) { p, _ := all(); return p, errors.New("no") }, 1},
+		{"another leaf", func() ([]*x509.Certificate, error) {
+			return []*x509.Certificate{parsed(issuing), parsed(unused)}, nil
 		}, 1},
-		{"a certificate that is none", func() (Presented, error) {
-			return Presented{Certificates: []*x509.Certificate{parsed(leaf), {}}}, nil
+		{"a certificate that is none", func() ([]*x509.Certificate, error) {
+			return []*x509.Certificate{parsed(leaf), {}}, nil
 		}, 1},
-		{"a panic", func() (Presented, error) { panic("decode") }, 1},
+		{"a panic", func() ([]*x509.Certificate, error) { panic("decode") }, 1},
 	} {
 		f := factsIn(t, []*x509.Certificate{leaf, issuing, unused}, leaf, issuing, root.Certificate)
-		f.key, f.keyed = key{"text"}, tc.decode
+		f.key, f.source = source.Key{"text"}, keyedBy(tc.decode)
 		f.presented.held.Store(nil)
 		again := f.sent()
 		require.Len(t, again.certs, tc.want, tc.name)

@@ -51,7 +51,7 @@ type repeated struct {
 }
 
 func repeatKeyOf(event *Event) repeatKey {
-	key := repeatKey{outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Request.Path}
+	key := repeatKey{outcome: event.Outcome, reason: event.Err.Reason, rule: event.Err.Rule, path: event.Path}
 	if event.Certificate.Verified {
 		key.certificate = event.Certificate.Fingerprint
 	}

@@ -59,7 +59,7 @@ func TestNotRevoked_OnlyGoodEvidenceAccepts(t *testing.T) {
 	t.Run("the error is behind the refusal", func(t *testing.T) {
 		_, err := judge(t, w.behind(certauth.NotRevoked{Checker: answer{certauth.Revocation{}, failure}}), w.leaf.Certificate)
 		assert.ErrorIs(t, err, failure)
-		assert.ErrorIs(t, err, certauth.ErrRevocationUnavailable)
+		assert.ErrorIs(t, err, certauth.ReasonRevocationUnavailable)
 	})
 }
 

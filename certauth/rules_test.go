@@ -200,7 +200,7 @@ func TestKeys_NarrowWhatIsAllowed(t *testing.T) {
 	const path = "Policy.All[1].Keys"
 	runMisconfigured(t, []misconfigured{
 		{"zero", w.behind(certauth.Keys{}), []string{path + ": empty"}},
-		{"DSA", only(x509.RSA, x509.DSA), []string{path + ".Algorithms[1]: DSA, want RSA, ECDSA or Ed25519"}},
+		{"DSA", only(x509.RSA, x509.DSA), []string{path + ".Algorithms[1]: DSA, want RSA, ECDSA, Ed25519 or, from Go 1.27 on, MLDSA"}},
 		{"RSA from 2047", w.behind(certauth.Keys{MinRSABits: 2047}), []string{path + ".MinRSABits: 2047, want 2048 to 8192"}},
 		{"RSA from 8193", w.behind(certauth.Keys{MinRSABits: 8193}), []string{path + ".MinRSABits: 8193, want 2048 to 8192"}},
 		{"curves from 224", w.behind(certauth.Keys{MinECBits: 224}), []string{path + ".MinECBits: 224, want 256, 384 or 521"}},

@@ -79,7 +79,7 @@ func TestOptional_AbsenceElsewhereIsNoAbsenceHere(t *testing.T) {
 		"a rule in an Any":  w.behind(certauth.Any{says(absent), certauth.CommonNames{"nobody"}}),
 		"a rule's own word": w.behind(says(&certauth.Error{Reason: certauth.ReasonCertificateMissing, Rule: "mine", Hint: "ask"})),
 	} {
-		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: policy, Mode: certauth.Optional})
+		auth, err := certauth.New(certauth.Config{Source: fixedSource("s", leaf), Policy: policy, Optional: true})
 		require.NoError(t, err)
 		answer := httptest.NewRecorder()
 		auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: let through", name) })).
@@ -139,7 +139,7 @@ func TestNew_TakesWhatIsExactlyAtALimit(t *testing.T) {
 		"RSA keys from 2048 bits":   w.behind(certauth.Keys{MinRSABits: 2048}),
 		"RSA keys from 8192 bits":   w.behind(certauth.Keys{MinRSABits: 8192}),
 		"curves of 521 bits":        w.behind(certauth.Keys{MinECBits: 521}),
-		"the largest skew":          w.behind(certauth.Validity{ClockSkew: certauth.MaxClockSkew}),
+		"the largest skew":          w.behind(certauth.Validity{ClockSkew: time.Hour}),
 		"the shortest lifetime":     w.behind(certauth.Validity{MaxLifetime: 1}),
 		"the shortest remaining":    w.behind(certauth.Validity{MinRemaining: 1}),
 		"a SPIFFE ID of 2048 bytes": w.behind(certauth.SPIFFEIDs{"spiffe://a/" + strings.Repeat("x", 2048-len("spiffe://a/"))}),
@@ -149,7 +149,7 @@ func TestNew_TakesWhatIsExactlyAtALimit(t *testing.T) {
 		assert.NoError(t, err, name)
 	}
 	for name, policy := range map[string]certauth.Policy{
-		"a skew above the largest":  w.behind(certauth.Validity{ClockSkew: certauth.MaxClockSkew + 1}),
+		"a skew above the largest":  w.behind(certauth.Validity{ClockSkew: time.Hour + 1}),
 		"a negative skew":           w.behind(certauth.Validity{ClockSkew: -1}),
 		"a negative lifetime":       w.behind(certauth.Validity{MaxLifetime: -1}),
 		"a negative remaining":      w.behind(certauth.Validity{MinRemaining: -1}),

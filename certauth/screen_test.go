@@ -75,7 +75,7 @@ func TestScreen_SaysWhatTheRuleWouldSay(t *testing.T) {
 	r.Header[certHeader] = []string{w.leaf.Base64()}
 	_, err = auth.Check(r)
 	require.EqualError(t, err, "certauth: Policy.All[0].ThumbprintsFrom: pin_mismatch: the certificate is none of 1")
-	assert.ErrorIs(t, err, certauth.ErrUntrusted)
+	assert.ErrorIs(t, err, certauth.ReasonPinMismatch)
 	auth.Handler(nobody()).ServeHTTP(&noResponse{map[string][]string{}}, r)
 	assert.Contains(t, log.String(), "fingerprint="+w.leaf.Thumbprint())
 

@@ -65,7 +65,7 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {
 	_, roots := sameNameRoots(t, 8)
 	_, intermediates := sameNameRoots(t, 8)
-	s := &search{roots: roots, intermediates: intermediates, depth: DefaultMaxDepth, now: time.Now()}
+	s := &search{roots: roots, intermediates: intermediates, depth: defaultMaxDepth, now: time.Now()}
 	s.admit(strangers(t, 9))
 	assert.Empty(t, s.presented)
 	assert.Equal(t, 72, s.admission.checks)
@@ -78,7 +78,7 @@ func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	roots, err := newCAPool([]*x509.Certificate{root.Certificate, namesake.Certificate}, "test")
 	require.NoError(t, err)
 	leaf := root.Issue(t, "client").Certificate
-	s := &search{roots: &roots, intermediates: &caPool{}, depth: DefaultMaxDepth, now: time.Now(), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s := &search{roots: &roots, intermediates: &caPool{}, depth: defaultMaxDepth, now: time.Now(), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
 	s.admit([]*x509.Certificate{issuing.Certificate})
 	s.run()
 	require.Len(t, s.foundRoots, 1)

@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"sync/atomic"
 	"weak"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // maxSentAlong bounds what is remembered of the certificates that a caller sends beside its
@@ -80,7 +82,7 @@ func (f *facts) handOut(id *Identity) {
 // the same texts than before has the leaf alone.
 func (f *facts) readAgain() *sent {
 	alone := &sent{certs: []*x509.Certificate{f.leaf}}
-	certs, err := safely(func() ([]*x509.Certificate, error) { return f.key.certificates(f.keyed) })
+	certs, err := safely(func() ([]*x509.Certificate, error) { return readKey(f.key, f.source) })
 	if err != nil || len(certs) == 0 || !certs[0].Equal(f.leaf) {
 		return alone
 	}
@@ -95,15 +97,11 @@ func (f *facts) readAgain() *sent {
 	return &sent{certs: certs}
 }
 
-// certificates reads what the key is made of.
-func (k key) certificates(source KeyedSource) ([]*x509.Certificate, error) {
-	if source != nil {
-		offer := NewOffer(k[0])
-		for _, text := range k[1:] {
-			offer.Add(text)
-		}
-		presented, err := source.Decode(offer, nil)
-		return append([]*x509.Certificate(nil), presented.Certificates...), err
+// readKey reads what a key is made of.
+func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
+	if by != nil {
+		certs, err := by.Decode(k.Offer(), nil)
+		return append([]*x509.Certificate(nil), certs...), err
 	}
 	certs := make([]*x509.Certificate, len(k))
 	for i, der := range k {

@@ -202,17 +202,17 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 func TestHandler_PassesNoPrefaceOfHTTP2On(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	leaf := ca.Issue(t, "orders").Certificate
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+	for _, optional := range []bool{false, true} {
 		reason := certauth.ReasonNone
 		auth, err := certauth.New(certauth.Config{
-			Source: fixedSource("fixed", leaf), Policy: certauth.Chain{Roots: certsOf(ca)}, Mode: mode,
+			Source: fixedSource("fixed", leaf), Policy: certauth.Chain{Roots: certsOf(ca)}, Optional: optional,
 			Observe: func(_ context.Context, e certauth.Event) { reason = e.Reason() },
 		})
 		require.NoError(t, err)
 		called := false
 		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called = true })))
 		t.Cleanup(server.Close)
-		assert.Equal(t, http.StatusUnauthorized, rawStatus(t, server.Listener.Addr().String(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), mode)
+		assert.Equal(t, http.StatusUnauthorized, rawStatus(t, server.Listener.Addr().String(), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), optional)
 		assert.Equal(t, certauth.ReasonSourceUntrusted, reason)
 		assert.False(t, called)
 	}

@@ -22,9 +22,15 @@ import (
 // [Authenticator.String], which is logged at start, and is in [Event.ServerAuth] and in the
 // log record of each caller who was let in by it.
 //
+// It says nothing about a front end that verifies itself ([VerifyingSource]). Which CAs that
+// front end trusts is not known here: if public ones are among them, the certificate of any
+// web server would do. Such a front end is an anchor in front of the whole policy, and it asks
+// for clientAuth. Leave FrontEndVerifies out, then the Chain or the pin within Policy is the
+// anchor.
+//
 // Errors of [New]: an empty Reason, no Chain and no pin within, [InsecureSystemRoots] within
 // (the certificate of any web server would do), Chain.StrictEKU within, which asks for the
-// opposite.
+// opposite, and a source whose front end verifies.
 type AcceptServerAuth struct {
 	Reason string
 	Policy Policy
@@ -34,6 +40,9 @@ func (p AcceptServerAuth) compile(c *compilation, at place) (rule, standing) {
 	at.path += ".AcceptServerAuth"
 	if p.Reason != strings.TrimSpace(p.Reason) || p.Reason == "" {
 		c.mistake(at.path+".Reason", "%s; say why, in words", quote(p.Reason))
+	}
+	if at.standing.behind {
+		c.mistake(at.path, "the front end verifies, and its anchor asks for clientAuth whatever stands behind it; leave FrontEndVerifies out and name the CA in a Chain here")
 	}
 	at.serverAuth = p.Reason
 	before := c.anchors

@@ -49,7 +49,7 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 		answer, refused := w.search(t.Context(), &facts{}, rule, generations{}, slow)
 		require.Nil(t, refused)
 		assert.Equal(t, ReasonOverloaded, answer.refused.Reason)
-		assert.ErrorIs(t, answer.refused, ErrOverloaded)
+		assert.ErrorIs(t, answer.refused, ReasonOverloaded)
 
 		// Known callers are searched again when roots change: that turns none of them away.
 		const known = 100

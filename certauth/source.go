@@ -5,75 +5,30 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"time"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Source says where a request's client certificate comes from and who vouches that
-// the caller held its key. It is the one thing this library cannot check for you: a
-// certificate is public, so whoever may write the header can paste a genuine one.
+// Source says where the client certificate of a request comes from, and so who vouches that
+// the caller holds its private key. This library cannot check that for you: a certificate is
+// public, and whoever can write the header can paste a genuine one into it.
 //
-// Use [TLS] where this process ends TLS, a preset of package forwarded behind a front
-// end, or [SourceFunc] for anything else. A request has exactly one source; there is
-// no fallback from one to another.
+// Use [TLS] where this process ends TLS, a preset of package forwarded behind a front end,
+// or [SourceFunc] for anything else. The interface cannot be implemented elsewhere. A
+// request has exactly one source; there is no fallback from one to another.
 //
-// Implementations must be safe for concurrent use and must not change the request.
+// A struct that embeds a source is an error of [New]: New would use the embedded source
+// and call none of the methods that the struct adds. Set Config.Source to the source
+// itself, check more in a middleware around [Authenticator.Handler], or write a SourceFunc.
 type Source interface {
-	// Certificates returns what the request presents. No certificates and no error
-	// mean that none was offered. An [*Error] keeps its Reason; any other error
-	// counts as [ReasonCertificateMalformed], never as absence.
-	Certificates(r *http.Request) (Presented, error)
-}
-
-// Presented is what a source found in a request.
-type Presented struct {
-	// Certificates holds the leaf first, then whatever else was sent with it. Only
-	// the first is the client; the others are hints for building a chain, are never
-	// trusted, and never become roots.
-	Certificates []*x509.Certificate
-}
-
-// SourceEnvironment is what [New] lends to a source that wants to be prepared.
-type SourceEnvironment struct {
-	// Now is the clock of the Authenticator, never nil.
-	Now func() time.Time
-	// Logger is the logger of the Authenticator, never nil.
-	Logger *slog.Logger
-	// ReloadInterval is Config.ReloadInterval.
-	ReloadInterval time.Duration
-	// Observe takes the reload events of an Authenticator that the source makes for
-	// itself, so that they are reported like the others.
-	Observe func(ctx context.Context, event Event)
-	// OnReload registers what [Authenticator.Reload] is to call as well.
-	OnReload func(reload func(ctx context.Context) error)
-}
-
-// PreparedSource is a Source whose configuration [New] checks before it is used.
-// Prepare returns every mistake at once (errors.Join) and otherwise an immutable copy
-// that serves the requests: a struct that embeds a prepared source and brings a
-// Certificates method of its own needs its own Prepare too, or its method is never called.
-type PreparedSource interface {
-	Source
-	Prepare(env SourceEnvironment) (Source, error)
-}
-
-// HeaderSource is a Source that reads request headers which no handler should see. Handler removes every spelling
-// of them from each request that it passes on, and refuses requests whose Connection
-// header names one of them.
-type HeaderSource interface {
-	Source
-	// Headers returns the names of these headers, in any case.
-	Headers() []string
-}
-
-// VerifyingSource is a Source whose front end verifies certificates, by the operator's
-// own word. If FrontEndVerifies returns true after preparation, every certificate that the
-// source hands out counts as anchored: names may be looked at without a [Chain] or a pin.
-// Dates, usage, key and the rest of what is always on are judged here all the same.
-type VerifyingSource interface {
-	Source
-	FrontEndVerifies() bool
+	// Prepare checks the configuration of the source and returns the immutable form that
+	// serves the requests. New calls it once.
+	Prepare(env source.Environment) (*source.Reader, error)
 }
 
 // TLS takes the certificate from the TLS connection that this process accepted itself
@@ -85,62 +40,152 @@ type VerifyingSource interface {
 // Who proved possession: the TLS handshake with this process.
 //
 // A request without TLS, or without a client certificate, offers none. Headers are not
-// read. What must be true of your infrastructure: nothing in front ends TLS, for then
-// the certificate seen here is the front end's own.
+// read. What must be true of your infrastructure: no front end ends TLS before this
+// process, or the certificate seen here is the front end's own.
 type TLS struct{}
 
-// Certificates implements [Source].
-func (TLS) Certificates(r *http.Request) (Presented, error) {
+// Prepare implements [Source].
+func (s TLS) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: s.String(), Offer: s.offer}, nil
+}
+
+func (TLS) offer(r *http.Request) (source.Offer, error) {
 	if r.TLS == nil {
-		return Presented{}, &Error{
+		return source.Offer{}, &Error{
 			Reason: ReasonCertificateMissing, Rule: "Source.TLS", Err: errors.New("the connection is not TLS"),
 			Hint: "TLS ends in front of this process; use a source of package forwarded",
 		}
 	}
-	return Presented{Certificates: r.TLS.PeerCertificates}, nil
+	return source.Offer{Certificates: r.TLS.PeerCertificates}, nil
 }
 
 // String names the source.
 func (TLS) String() string { return "certauth.TLS" }
 
-// SourceFunc is a source of your own. Func returns the certificates, leaf first; none
-// and no error mean that none was offered; an error is a malformed offer, unless it is
-// an [*Error] with another Reason.
+// SourceFunc is a source of your own.
 //
-// Who proved possession: whoever Func trusts, and only if it checks that the request
-// came from there. The library applies its caps and its policy to what Func returns,
-// but cannot know which headers it read: they are not removed.
+// Who proved possession: the peer that Func trusts, and only if Func checks that the request
+// came from there. The library applies its limits and its policy to what Func returns.
 type SourceFunc struct {
 	// Name appears in logs and errors. Required.
 	Name string
-	// Func reads the certificates; it is called once a request, concurrently. A panic
-	// in it denies the request. Required.
+
+	// Headers names all request headers that Func reads, in any case. Handler removes
+	// every spelling of them from the request after Func has read it, and refuses requests
+	// whose Connection header names one of them. A header that is not listed reaches the
+	// handlers. Leave it empty if Func reads no header.
+	Headers []string
+
+	// Func returns the certificates, leaf first. Only the first is the client; the others
+	// are hints for building a chain and are never trusted. No certificate and no error
+	// mean that none was offered. An [*Error] keeps its Reason; any other error counts as
+	// [ReasonCertificateMalformed], never as absence. Func is called once per request,
+	// concurrently, and must not change the request. A panic in it denies the request.
+	// Required.
 	Func func(*http.Request) ([]*x509.Certificate, error)
 }
 
-// Certificates implements [Source].
-func (s SourceFunc) Certificates(r *http.Request) (Presented, error) {
+// Prepare implements [Source].
+func (s SourceFunc) Prepare(source.Environment) (*source.Reader, error) {
+	var found []error
+	if s.Name == "" {
+		found = append(found, errors.New("SourceFunc.Name: empty"))
+	}
 	if s.Func == nil {
-		return Presented{}, refusal(ReasonNotConfigured, "Source.SourceFunc", "Func is nil")
+		found = append(found, errors.New("SourceFunc.Func: nil"))
 	}
-	certs, err := s.Func(r)
-	if err != nil {
-		return Presented{}, err
-	}
-	return Presented{Certificates: certs}, nil
+	return &source.Reader{Name: s.String(), Headers: slices.Clone(s.Headers), Offer: s.offer}, errors.Join(found...)
 }
 
-// Prepare implements [PreparedSource].
-func (s SourceFunc) Prepare(SourceEnvironment) (Source, error) {
-	var mistakes []error
-	if s.Name == "" {
-		mistakes = append(mistakes, errors.New("SourceFunc.Name: empty"))
+func (s SourceFunc) offer(r *http.Request) (source.Offer, error) {
+	certs, err := s.Func(r)
+	if err != nil {
+		return source.Offer{}, err
 	}
-	if s.Func == nil {
-		mistakes = append(mistakes, errors.New("SourceFunc.Func: nil"))
-	}
-	return s, errors.Join(mistakes...)
+	return source.Offer{Certificates: certs}, nil
 }
 
 // String names the source.
 func (s SourceFunc) String() string { return fmt.Sprintf("certauth.SourceFunc(%s)", quote(s.Name)) }
+
+// prepareSource checks the source and keeps the form that serves the requests.
+func (a *Authenticator) prepareSource(env source.Environment) []error {
+	given := a.config.Source
+	if isNil(given) {
+		return []error{errors.New("Source: nil; say who writes the certificate into the request")}
+	}
+	if embedded, ok := embeddedSource(given); ok {
+		return []error{fmt.Errorf("Source: %T embeds %s, and nothing that it adds would be called; set Source to the embedded one, or write a SourceFunc", given, embedded)}
+	}
+	reader, err := safely(func() (*source.Reader, error) { return given.Prepare(env) })
+	if err != nil {
+		return mistakes.Prefix("Source: ", err)
+	}
+	if reader == nil || reader.Offer == nil {
+		return []error{errors.New("Source: Prepare returned nil")}
+	}
+	headers, err := newHeaderSet(reader.Headers)
+	if err != nil {
+		return mistakes.Prefix("Source: ", err)
+	}
+	a.source, a.headers = reader, headers
+	return nil
+}
+
+var sourceInterface = reflect.TypeFor[Source]()
+
+// embeddedSource names a source that the type of s embeds: its Prepare is promoted, and New
+// could not tell that the type has more.
+func embeddedSource(s Source) (string, bool) {
+	t := reflect.TypeOf(s)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return "", false
+	}
+	for i := range t.NumField() {
+		field := t.Field(i)
+		if field.Anonymous && (field.Type.Implements(sourceInterface) || reflect.PointerTo(field.Type).Implements(sourceInterface)) {
+			return field.Type.String(), true
+		}
+	}
+	return "", false
+}
+
+// hop is an Authenticator that a source makes of a policy for the hop in front of this
+// process.
+type hop struct{ auth *Authenticator }
+
+// newHop makes one whose reloads are triggered and reported with those of a.
+func (a *Authenticator) newHop(from source.Source, policy any, report func(Event)) (source.Hop, error) {
+	judged, _ := policy.(Policy)
+	auth, err := New(Config{
+		Source: from, Policy: judged, Now: a.config.Now, ReloadInterval: a.config.ReloadInterval,
+		Observe: func(_ context.Context, event Event) { report(event) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !auth.standing.named {
+		return nil, errors.New("every certificate of the CA would open the gate; add a rule on the sender's name, or pin it")
+	}
+	a.sourceReloads = append(a.sourceReloads, auth.Reload)
+	return hop{auth}, nil
+}
+
+// Admit implements [source.Hop].
+func (h hop) Admit(r *http.Request) error {
+	_, err := h.auth.Check(r)
+	return err
+}
+
+// String implements [source.Hop].
+func (h hop) String() string {
+	_, policy, _ := strings.Cut(h.auth.String(), "policy:\n")
+	var parts []string
+	for line := range strings.Lines(policy) {
+		parts = append(parts, strings.TrimSpace(line))
+	}
+	return strings.Join(parts, "; ")
+}

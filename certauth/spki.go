@@ -6,8 +6,11 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/x509"
 	"errors"
 	"math/big"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
 // maxUsualKey is enough for the SubjectPublicKeyInfo of an RSA-4096 key.
@@ -51,6 +54,10 @@ func appendSPKI(to []byte, public crypto.PublicKey) ([]byte, error) {
 			return nil, errors.New("not an Ed25519 key")
 		}
 		return append(append(to, spkiEd25519...), key...), nil
+	}
+	if mldsa.IsKey(public) {
+		spki, err := x509.MarshalPKIXPublicKey(public)
+		return append(to, spki...), err
 	}
 	return nil, errors.New("key is not supported")
 }

@@ -22,7 +22,7 @@ func underSystem(t *testing.T, now time.Time, skew time.Duration, root *x509.Cer
 	t.Helper()
 	system := x509.NewCertPool()
 	system.AddCert(root)
-	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: DefaultMaxDepth, skew: skew}}
+	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth, skew: skew}}
 	f, refused := newFacts(certs)
 	require.Nil(t, refused)
 	return node.search(f, chainMaterial{intermediates: &loaded[caPool]{}}, now)

@@ -29,7 +29,7 @@ const trailerAttackVariable = "CERTAUTH_TRAILER_ATTACK"
 // closed it, and a client that sent many of them ended the process.
 func TestTrailer_ManyOfThemBehindAnEarlyAnswerHarmNobody(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
-	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	route := auth.Require(certauth.Certificates(leaf.Certificate))
 	long, _ := time.ParseDuration(os.Getenv(trailerAttackVariable))
 	backend := hastyBackend(t)
@@ -168,7 +168,7 @@ func TestTrailer_HandlerSeesTheAnnouncedAndNeverTheSourcesHeaders(t *testing.T) 
 	pinned := certauth.Certificates(leaf.Certificate)
 	source := headerSource{cert: leaf.Certificate}
 	optional := must(t, certauth.Config{
-		Source: source, Policy: pinned, Mode: certauth.Optional,
+		Source: source, Policy: pinned, Optional: true,
 		Exclusions: []certauth.Exclusion{{Method: http.MethodPost, Path: "/open", Reason: "r", Control: "c"}},
 	})
 	denying := func(seen *http.Header) *certauth.Authenticator {
@@ -231,7 +231,7 @@ func TestTrailer_HandlerSeesTheAnnouncedAndNeverTheSourcesHeaders(t *testing.T) 
 // finding S1: the same over HTTP/2, where net/http stores only announced trailers.
 func TestTrailer_HTTP2(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
-	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Mode: certauth.Optional})
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	backend := hastyBackend(t)
 	var seen http.Header
 	mux := http.NewServeMux()

@@ -7,7 +7,7 @@ import (
 
 // Validity widens or narrows the dates that a certificate must satisfy. The validity
 // window itself is always checked, with no skew unless one is given here. At least one
-// field must be set; a negative value, or a skew above [MaxClockSkew], is an error of
+// field must be set; a negative value, or a skew above an hour, is an error of
 // [New].
 type Validity struct {
 	// ClockSkew lets certificates in this much before their validity begins and after
@@ -22,8 +22,8 @@ type Validity struct {
 	MinRemaining time.Duration
 }
 
-// MaxClockSkew is the largest Validity.ClockSkew.
-const MaxClockSkew = time.Hour
+// maxClockSkew is the largest Validity.ClockSkew.
+const maxClockSkew = time.Hour
 
 func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Validity"
@@ -31,8 +31,8 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	if p == (Validity{}) {
 		c.mistake(path, "empty")
 	}
-	if p.ClockSkew < 0 || p.ClockSkew > MaxClockSkew {
-		c.mistake(path+".ClockSkew", "%s, want 0 to %s", p.ClockSkew, MaxClockSkew)
+	if p.ClockSkew < 0 || p.ClockSkew > maxClockSkew {
+		c.mistake(path+".ClockSkew", "%s, want 0 to %s", p.ClockSkew, maxClockSkew)
 	}
 	if p.ClockSkew != 0 && p.ClockSkew != at.skew {
 		c.mistake(path+".ClockSkew", "has no effect here; put the Validity directly into an All, beside the anchor")

@@ -22,7 +22,7 @@ func (e *evaluation) newIdentity(found *established) *Identity {
 		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched,
 	}}
 	id := &Identity{
-		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.sourceName,
+		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.source.Name,
 		Matched: slices.Clone(found.roles), verdict: v,
 	}
 	if found.revocation != nil {
@@ -61,7 +61,7 @@ func (id *Identity) sameRevocation() bool {
 // intact reports whether nobody has changed the identity since it was handed out first.
 func (id *Identity) intact() bool {
 	v := id.verdict
-	if id.Leaf != v.facts.leaf || id.Source != v.owner.sourceName || !id.sameRevocation() || len(id.Chains) != len(v.chains) ||
+	if id.Leaf != v.facts.leaf || id.Source != v.owner.source.Name || !id.sameRevocation() || len(id.Chains) != len(v.chains) ||
 		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.sent.certs) {
 		return false
 	}

@@ -1,7 +1,6 @@
 package certauthtest
 
 import (
-	"crypto/sha1" //nolint:gosec // the fingerprint that nginx and others forward is SHA-1
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,6 +8,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // encode writes certificates, leaf first, in a format of forged.json. Formats for one
@@ -40,7 +41,11 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 		leaf := certs[0]
 		return "Hash=" + digest256(leaf) + `;Cert="` + escape(string(encodePEM(leaf))) + `";Chain="` + escape(text) + `"`, nil
 	case "xfcc-json":
-		return `[{"hash":"` + digest256(certs[0]) + `","cert":"` + escape(string(encodePEM(certs[0]))) + `"}]`, nil
+		chain := make([]string, 0, len(certs))
+		for _, cert := range certs {
+			chain = append(chain, jsonPEM(cert))
+		}
+		return `[{"hash":"` + digest256(certs[0]) + `","cert":` + chain[0] + `,"chain":[` + strings.Join(chain, ",") + `]}]`, nil
 	case "hex":
 		return hex.EncodeToString(der), nil
 	case "base64-pem":
@@ -50,8 +55,8 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 	case "sha256":
 		return digest256(certs[0]), nil
 	case "sha1":
-		sum := sha1.Sum(certs[0].Raw) //nolint:gosec // see the import
-		return hex.EncodeToString(sum[:]), nil
+		sum, err := sha1sum.Of(certs[0].Raw)
+		return hex.EncodeToString(sum[:]), err
 	case "subject":
 		return certs[0].Subject.String(), nil
 	case "common-name":
@@ -60,6 +65,11 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 		return certs[0].SerialNumber.Text(16), nil
 	}
 	return "", fmt.Errorf("format %q is not known", format)
+}
+
+// jsonPEM is a certificate as a string of JSON.
+func jsonPEM(cert *x509.Certificate) string {
+	return `"` + strings.ReplaceAll(string(encodePEM(cert)), "\n", `\n`) + `"`
 }
 
 func joined(certs []*x509.Certificate, separator, before, after string) string {

@@ -236,7 +236,7 @@ func (l *layout) value(certs ...*x509.Certificate) (string, error) {
 }
 
 func (l *layout) carriesChain() bool {
-	return slices.Contains([]string{"base64-list", "url-pem-safe-chain", "xfcc"}, l.Certificate.Format)
+	return slices.Contains([]string{"base64-list", "url-pem-safe-chain", "xfcc", "xfcc-json"}, l.Certificate.Format)
 }
 
 func (f flagHeader) value(verdict string) *string {

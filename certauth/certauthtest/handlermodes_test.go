@@ -151,7 +151,7 @@ func TestTestHandler_GotIn(t *testing.T) {
 // A client that is redirected is let in, and then so is everybody who is.
 func TestTestHandler_ARedirectCanBeTheAnswerForClients(t *testing.T) {
 	p := newPartner(t)
-	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy(), Mode: certauth.Optional})
+	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy(), Optional: true})
 	require.NoError(t, err)
 	redirects := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/home", http.StatusSeeOther) })
 	r := &recorder{t: t}

@@ -48,6 +48,7 @@ var sources = map[string]func(from forwarded.Gate) certauth.Source{
 	"Cloudflare":    func(from forwarded.Gate) certauth.Source { return forwarded.Cloudflare{From: from, Fingerprint: true} },
 	"ContainerApps": func(from forwarded.Gate) certauth.Source { return forwarded.ContainerApps{From: from} },
 	"Envoy":         func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from} },
+	"Envoy/JSON":    func(from forwarded.Gate) certauth.Source { return forwarded.Envoy{From: from, JSON: true} },
 	"FrontDoor": func(from forwarded.Gate) certauth.Source {
 		return forwarded.FrontDoor{From: from, ProfileID: profileID, Format: forwarded.FormatBase64DER}
 	},

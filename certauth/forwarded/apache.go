@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Apache reads the leaf as PEM with spaces for line ends (%{SSL_CLIENT_CERT}s), the rest of
@@ -54,8 +52,8 @@ type Apache struct {
 // apacheNull is what mod_headers writes for a variable without a value.
 const apacheNull = "(null)"
 
-// Prepare implements [certauth.PreparedSource].
-func (s Apache) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s Apache) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "Apache", from: s.From, header: or(s.Header, "SSL_CLIENT_CERT"), codec: spacedCodec(), absent: apacheNull,
 		flags:    []Flag{{Header: or(s.VerifyHeader, "SSL_CLIENT_VERIFY"), Value: "SUCCESS"}},
@@ -65,8 +63,5 @@ func (s Apache) Prepare(env certauth.SourceEnvironment) (certauth.Source, error)
 	if s.ChainHeader != "" {
 		l.chain = chainReader{format: ChainSpacedPEMNumbered, name: s.ChainHeader}
 	}
-	return source(l.prepare(env))
+	return served(l.prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Apache) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // APIManagement reads the leaf as base64 DER from a header that a policy of Azure API
@@ -44,17 +45,12 @@ type APIManagement struct {
 	Header string
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s APIManagement) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(layout{
+// Prepare implements [certauth.Source].
+func (s APIManagement) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(layout{
 		preset: "APIManagement", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: base64Codec(),
 		form: "base64 of one DER certificate",
 	}.prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s APIManagement) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
 }
 
 type appServiceCertificate struct{ policy certauth.Policy }
@@ -69,19 +65,19 @@ type appServiceCertificate struct{ policy certauth.Policy }
 // identity, and X-ARR-ClientCert is removed from the request.
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }
 
-func (g appServiceCertificate) prepare(env certauth.SourceEnvironment) (gate, error) {
+func (g appServiceCertificate) prepare(env source.Environment) (gate, error) {
 	warnOutside(env)
-	auth, err := hopAuthenticator(AppService{}, g.policy, env)
+	hop, err := env.NewHop(AppService{}, g.policy)
 	if err != nil {
 		return nil, errors.Join(mistakes.Prefix("AppServiceCertificate: ", err)...)
 	}
-	return appServiceCertificateGate{auth}, nil
+	return appServiceCertificateGate{hop}, nil
 }
 
-type appServiceCertificateGate struct{ auth *certauth.Authenticator }
+type appServiceCertificateGate struct{ hop source.Hop }
 
 func (g appServiceCertificateGate) admit(r *http.Request) (bool, error) {
-	if _, err := g.auth.Check(r); err != nil {
+	if err := g.hop.Admit(r); err != nil {
 		// The gateway's certificate is at fault, not the client's: its reason is detail here.
 		return false, fmt.Errorf("the gateway's own certificate: %s", err.Error())
 	}
@@ -90,5 +86,5 @@ func (g appServiceCertificateGate) admit(r *http.Request) (bool, error) {
 
 func (appServiceCertificateGate) headers() []string { return []string{nameARRClientCert} }
 func (g appServiceCertificateGate) String() string {
-	return "AppServiceCertificate(" + policyText(g.auth) + ")"
+	return "AppServiceCertificate(" + g.hop.String() + ")"
 }

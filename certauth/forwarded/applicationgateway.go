@@ -2,9 +2,8 @@ package forwarded
 
 import (
 	"errors"
-	"net/http"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // ApplicationGateway reads what rewrite rules of Azure Application Gateway v2 write: the
@@ -54,8 +53,8 @@ type ApplicationGateway struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s ApplicationGateway) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s ApplicationGateway) Prepare(env source.Environment) (*source.Reader, error) {
 	var found []error
 	value := "SUCCESS"
 	if s.Passthrough {
@@ -64,11 +63,6 @@ func (s ApplicationGateway) Prepare(env certauth.SourceEnvironment) (certauth.So
 	if s.Passthrough && s.FrontEndVerifies {
 		found = append(found, errors.New("FrontEndVerifies: contradicts Passthrough, in which the gateway verifies nothing"))
 	}
-	return source(urlPEM("ApplicationGateway", s.From, or(s.Header, "X-Client-Certificate"), or(s.VerifyHeader, "X-Client-Certificate-Verification"),
+	return served(urlPEM("ApplicationGateway", s.From, or(s.Header, "X-Client-Certificate"), or(s.VerifyHeader, "X-Client-Certificate-Verification"),
 		value, s.FingerprintHeader, s.FrontEndVerifies && !s.Passthrough).prepare(env, found...))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s ApplicationGateway) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
 }

@@ -3,7 +3,7 @@ package forwarded
 import (
 	"net/http"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // AppService reads the certificate that Azure App Service, and Azure Functions with a
@@ -63,8 +63,8 @@ const (
 	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; over plain HTTP and from internal callers there is never a certificate: a probe needs an entry in Config.Exclusions with its method and path"
 )
 
-// Prepare implements [certauth.PreparedSource].
-func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	evidence := platformEvidence{from: s.From, outside: s.InsecureOutsideAppService}
 	prepared, err := layout{
 		preset:    "AppService",
@@ -73,6 +73,7 @@ func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 		codec:     base64Codec(),
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
+		traffic:   platformTraffic,
 		untrusted: "the request did not come through App Service's front end; check access restrictions and who can reach the worker",
 		kept:      evidence.reads(),
 	}.prepare(env)
@@ -82,22 +83,27 @@ func (s AppService) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 	if !s.InsecureOutsideAppService {
 		warnOutside(env)
 	}
-	return &appService{prepared}, nil
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New;
-// it checks the configuration each time.
-func (s AppService) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
-}
-
-// appService is a reader that names itself by its evidence.
-type appService struct{ *reader }
-
-// String names the source and what it relies on.
-func (s *appService) String() string {
-	if notes := s.gate.String(); notes != "" {
-		return "forwarded.AppService (" + notes + ")"
+	named, err := served(prepared, nil)
+	if err != nil {
+		return nil, err
 	}
-	return "forwarded.AppService"
+	named.Name = "forwarded.AppService"
+	if notes := prepared.gate.String(); notes != "" {
+		named.Name += " (" + notes + ")"
+	}
+	return named, nil
+}
+
+// platformTraffic recognises what App Service itself sends to the worker, which has no
+// certificate and none of the front end's headers. It serves the operator's hint alone.
+func platformTraffic(r *http.Request) string {
+	switch _, external := r.Header[headerARRLogID]; {
+	case external || r.URL == nil:
+		return ""
+	case r.URL.Path == "/robots933456.txt":
+		return "most likely App Service's warm-up request at start: any answer will do, unless WEBSITE_WARMUP_STATUSES is set"
+	case r.URL.Path == "/":
+		return "most likely App Service's Always On, which asks for / every five minutes: any answer will do"
+	}
+	return "it did not come through the front end: App Service's health check, if this is its path, takes the instance out of rotation until the path has an entry in Config.Exclusions"
 }

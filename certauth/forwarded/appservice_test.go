@@ -15,6 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // CVE-2026-35616 FortiClient EMS, CVE-2024-10039 Keycloak: a stranger's header is not
@@ -77,18 +78,18 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 	})
 }
 
-// Without certauth.New the source checks itself each time.
+// The source alone, without a policy.
 func TestAppService_ByItself(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
-	presented, err := forwarded.AppService{}.Certificates(arriving(p.good))
+	certs, err := read(t, forwarded.AppService{}, arriving(p.good))
 	require.NoError(t, err)
-	require.Len(t, presented.Certificates, 1)
-	assert.True(t, presented.Certificates[0].Equal(p.client.Certificate))
-	_, err = forwarded.AppService{}.Certificates(arriving("?"))
+	require.Len(t, certs, 1)
+	assert.True(t, certs[0].Equal(p.client.Certificate))
+	_, err = read(t, forwarded.AppService{}, arriving("?"))
 	assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
-	_, err = forwarded.AppService{From: forwarded.Peers()}.Certificates(arriving(p.good))
-	assert.Equal(t, certauth.ReasonNotConfigured, reasonOf(err))
+	_, err = forwarded.AppService{From: forwarded.Peers()}.Prepare(source.Environment{})
+	assert.ErrorContains(t, err, "AppService.From: Peers: empty")
 }
 
 // CVE-2026-33433, -39858, -54763, -88011 Traefik; CVE-2025-64484 oauth2-proxy;
@@ -125,7 +126,7 @@ func TestTrust_StrippingRemovesEveryValue(t *testing.T) {
 	p := newPartner(t)
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{From: forwarded.AnyGate(forwarded.SharedSecret("X-Gate", secret), forwarded.SharedSecret("X-Second-Gate", secret))},
-		Policy: p.chain(), Mode: certauth.Optional,
+		Policy: p.chain(), Optional: true,
 	})
 	require.NoError(t, err)
 	r := arriving(p.good, p.good, "", "x")

@@ -86,14 +86,14 @@ func (a attempt) run(t *testing.T, p partner) {
 	assert.Equal(t, a.want, reasonOf(err), "%v", err)
 	assert.Equal(t, a.want == certauth.ReasonNone, id != nil)
 
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
-		config.Mode = mode
+	for _, optional := range []bool{false, true} {
+		config.Optional = optional
 		var reason certauth.Reason
 		config.Observe = func(_ context.Context, e certauth.Event) { reason = e.Reason() }
 		auth, err := certauth.New(config)
 		require.NoError(t, err)
 		status, called := http.StatusUnauthorized, false
-		anonymous := mode == certauth.Optional && a.want == certauth.ReasonCertificateMissing
+		anonymous := optional && a.want == certauth.ReasonCertificateMissing
 		if a.want == certauth.ReasonNone || anonymous {
 			status = http.StatusOK
 		}
@@ -102,12 +102,12 @@ func (a attempt) run(t *testing.T, p partner) {
 		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
 			_, ok := certauth.FromContext(r.Context())
-			assert.Equal(t, a.want == certauth.ReasonNone, ok, "identity in mode %s", mode)
+			assert.Equal(t, a.want == certauth.ReasonNone, ok, "identity in optional %t", optional)
 		})).ServeHTTP(recorder, r)
-		assert.Equal(t, status, recorder.Code, "mode %s", mode)
-		assert.Equal(t, status == http.StatusOK, called, "mode %s", mode)
+		assert.Equal(t, status, recorder.Code, "optional %t", optional)
+		assert.Equal(t, status == http.StatusOK, called, "optional %t", optional)
 		if !anonymous {
-			assert.Equal(t, a.want, reason, "mode %s", mode)
+			assert.Equal(t, a.want, reason, "optional %t", optional)
 		}
 		assertStripped(t, r)
 		if strings.Contains(auth.String(), "SharedSecret(X-Gate)") {

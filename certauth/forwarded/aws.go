@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // ALB reads the leaf that an AWS Application Load Balancer forwards as percent-encoded PEM
@@ -39,8 +37,8 @@ type ALB struct {
 	Header string
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s ALB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "ALB", from: s.From, header: or(s.Header, "X-Amzn-Mtls-Clientcert-Leaf"), codec: one(urlPEM1),
 		form: "percent-encoded PEM",
@@ -48,11 +46,8 @@ func (s ALB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
 	if s.Passthrough {
 		l.header, l.codec = or(s.Header, "X-Amzn-Mtls-Clientcert"), several(decodeURLPEMChain)
 	}
-	return source(l.prepare(env))
+	return served(l.prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s ALB) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
 
 // CloudFront reads the leaf as percent-encoded PEM from CloudFront-Viewer-Cert-Pem, which
 // Amazon CloudFront sends in its required and optional modes. For passthrough mode, which
@@ -82,16 +77,11 @@ type CloudFront struct {
 	Fingerprint bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s CloudFront) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s CloudFront) Prepare(env source.Environment) (*source.Reader, error) {
 	l := urlPEM("CloudFront", s.From, "CloudFront-Viewer-Cert-Pem", "CloudFront-Viewer-Cert-Present", "1", "", false)
 	if s.Fingerprint {
 		l.fingerprint, l.fingerprintHash = "CloudFront-Viewer-Cert-Sha256", HashSHA256
 	}
-	return source(l.prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s CloudFront) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
+	return served(l.prepare(env))
 }

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Caddy reads the leaf as base64 DER, or as a composed RFC 9440 field. Caddy forwards
@@ -43,8 +41,8 @@ type Caddy struct {
 	FingerprintHeader string
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Caddy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s Caddy) Prepare(env source.Environment) (*source.Reader, error) {
 	decode, found := oneOf(s.Format, FormatBase64DER, FormatByteSequence)
 	l := layout{
 		preset: "Caddy", from: s.From, header: or(s.Header, "X-Client-Cert"), codec: decode,
@@ -53,8 +51,5 @@ func (s Caddy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) 
 	if s.FingerprintHeader != "" {
 		l.fingerprint, l.fingerprintHash = s.FingerprintHeader, HashSHA256
 	}
-	return source(l.prepare(env, found...))
+	return served(l.prepare(env, found...))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Caddy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -67,6 +67,8 @@ func presetOf(file, config, name string, d captureSource, from forwarded.Gate) c
 			return forwarded.ContainerApps{From: from}
 		}
 		return forwarded.Envoy{From: from}
+	case "envoy/xfcc", "envoy/xfcc-last", "envoy/xfcc-hops", "envoy/xfcc-json", "envoy/xfcc-json-last", "envoy/xfcc-json-hops":
+		return forwarded.Envoy{From: from, Hops: d.Hops, By: d.By, JSON: d.Format == "xfcc-json"}
 	case "haproxy/base64", "haproxy/rfc9440":
 		return haproxyOf(d, from)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // What stands beside the leaf is counted and measured before anything is decoded or looked
@@ -74,7 +74,7 @@ func TestChainReader_CountsAndMeasuresFirst(t *testing.T) {
 			for key, values := range tc.header {
 				header[http.CanonicalHeaderKey(key)] = values
 			}
-			o := certauth.NewOffer("leaf")
+			o := source.NewOffer("leaf")
 			err := chainReader{format: tc.format, name: "X-Chain"}.prepared().offer(header, &o)
 			if tc.want != "" {
 				assert.ErrorContains(t, err, tc.want)

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64 with
@@ -36,8 +34,8 @@ type Cloudflare struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Cloudflare) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s Cloudflare) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "Cloudflare", from: s.From, header: "Cf-Client-Cert-Der-Base64", codec: base64Codec(),
 		flags:    []Flag{{Header: "Cf-Cert-Verified", Value: "true"}, {Header: "Cf-Cert-Revoked", Value: "false"}},
@@ -47,10 +45,5 @@ func (s Cloudflare) Prepare(env certauth.SourceEnvironment) (certauth.Source, er
 	if s.Fingerprint {
 		l.fingerprint, l.fingerprintHash = "Cf-Client-Cert-Sha256", HashSHA256
 	}
-	return source(l.prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Cloudflare) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
+	return served(l.prepare(env))
 }

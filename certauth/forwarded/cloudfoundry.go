@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // CloudFoundry reads X-Forwarded-Client-Cert as the gorouter of Cloud Foundry writes it:
@@ -35,15 +33,10 @@ type CloudFoundry struct {
 	From Gate
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s CloudFoundry) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(layout{
+// Prepare implements [certauth.Source].
+func (s CloudFoundry) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(layout{
 		preset: "CloudFoundry", from: s.From, header: "X-Forwarded-Client-Cert", codec: base64Codec(),
 		form: "base64 of one DER certificate",
 	}.prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s CloudFoundry) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
 }

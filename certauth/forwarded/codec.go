@@ -17,9 +17,9 @@ type codec struct {
 	// HTTP/2 hop does not, and Apache ends the value in one.
 	trims bool
 
-	// spread is the part in which one client's value differs from another's (see
-	// certauth.Offer.Spread); nil where the value ends in the leaf's signature.
-	spread func(value string) string
+	// sample is the part in which one client's value differs from another's (see
+	// source.Offer.Spread); nil where the value ends in the leaf's signature.
+	sample func(value string) string
 }
 
 // one is a header with exactly one certificate.
@@ -38,7 +38,7 @@ func sequenceCodec() codec {
 // several is a header that may carry more than the leaf. It begins with the leaf, which has
 // its serial number in front, and ends in a CA certificate that many share.
 func several(decode func(string) ([]*x509.Certificate, error)) codec {
-	return codec{limit: maxChainHeader, all: decode, spread: func(value string) string { return value[:min(len(value), 192)] }}
+	return codec{limit: maxChainHeader, all: decode, sample: func(value string) string { return value[:min(len(value), 192)] }}
 }
 
 // values returns the values of the header as they are read. Nothing but spaces is no value
@@ -67,11 +67,11 @@ func spacedCodec() codec {
 	return c
 }
 
-// screenError marks an error of screen, which is not about the form of the header.
-type screenError struct{ error }
+// seeError marks an error of see, which is not about the form of the header.
+type seeError struct{ error }
 
-// read decodes the value. screen, if not nil, sees the DER of the leaf first.
-func (c codec) read(value string, screen func([]byte) error) ([]*x509.Certificate, error) {
+// read decodes the value. see, if not nil, sees the DER of the leaf first.
+func (c codec) read(value string, see func([]byte) error) ([]*x509.Certificate, error) {
 	if c.all != nil {
 		return c.all(value)
 	}
@@ -79,9 +79,9 @@ func (c codec) read(value string, screen func([]byte) error) ([]*x509.Certificat
 	if err != nil {
 		return nil, err
 	}
-	if screen != nil {
-		if err := screen(der); err != nil {
-			return nil, screenError{err}
+	if see != nil {
+		if err := see(der); err != nil {
+			return nil, seeError{err}
 		}
 	}
 	cert, err := c.parse(der)

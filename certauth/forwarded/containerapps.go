@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // ContainerApps reads X-Forwarded-Client-Cert as the ingress of Azure Container Apps
@@ -34,12 +32,7 @@ type ContainerApps struct {
 	From Gate
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s ContainerApps) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(xfccLayout("ContainerApps", s.From, xfccReader{}).prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s ContainerApps) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
+// Prepare implements [certauth.Source].
+func (s ContainerApps) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(xfccLayout("ContainerApps", s.From, xfccReader{}).prepare(env))
 }

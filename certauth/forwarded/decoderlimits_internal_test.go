@@ -30,6 +30,7 @@ func TestDecoders_LengthIsAskedFirst(t *testing.T) {
 		"a chain of them":         {decodeURLPEMChain, list},
 		"spaced PEM":              {single(decodeSpacedPEM), leaf},
 		"XFCC":                    {func(value string) ([]*x509.Certificate, error) { _, err := parseXFCC(value); return nil, err }, list},
+		"XFCC in JSON":            {func(value string) ([]*x509.Certificate, error) { _, err := parseXFCCJSON(value); return nil, err }, list},
 	} {
 		for extra, long := range map[int]bool{0: false, 1: true, 4: true, 100: true} {
 			certs, err := tc.decode(strings.Repeat("M", tc.limit+extra))

@@ -98,6 +98,31 @@
 // request, such as the removal of headers and the identity in the context, do not arrive.
 // Use net/http there.
 //
+// # Large certificates
+//
+// Sources take 16 KiB for one certificate and 64 KiB for a chain, and net/http a MiB of
+// headers (http.Server.MaxHeaderBytes). A leaf with a key and a signature of ML-DSA (RFC 9881)
+// takes about, in bytes:
+//
+//	            DER    base64   percent-encoded PEM
+//	ML-DSA-44   4100   5500      6000
+//	ML-DSA-65   5700   7500      8200
+//	ML-DSA-87   7600   10100     11000
+//
+// A P-256 leaf takes 840 to 1300 in base64. Whatever receives the header on its way has a
+// limit of its own, for a line or for all of them, and answers 400 or 431 itself, or leaves
+// the header out:
+//
+//	Apache      8190 a line (LimitRequestFieldSize); 65 fits as base64, 87 in no form
+//	nginx       8k a line, as the second hop (large_client_header_buffers); the same
+//	Cloudflare  10 KiB a leaf, then it is empty; 87 just fits
+//	HAProxy     16 KiB for all headers (tune.bufsize), measured as about 15
+//	ALB         16 K a line, 64 K for all
+//	Envoy       60 KiB for all (max_request_headers_kb)
+//	App Service not documented; try it before partners get such certificates
+//
+// Send base64 rather than PEM, and no chain: the CA's certificates can be configured.
+//
 // # Before going live
 //
 // A front end that forgets one route is not detectable from behind it. Probe each listener,

@@ -4,41 +4,48 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Envoy reads X-Forwarded-Client-Cert in its text form, from Envoy itself and from Istio.
+// Envoy reads X-Forwarded-Client-Cert, from Envoy itself and from Istio.
 //
 // What it proved: possession of the key; the chain by the listener's TLS context, which
-// may accept untrusted certificates and says nothing of it in the header. The policy needs
-// an anchor.
+// may accept untrusted certificates (trust_chain_verification: ACCEPT_UNTRUSTED) and says
+// nothing of it in the header. The policy needs an anchor. The chain is forwarded on resumed
+// sessions too.
 //
-// What it overwrites: everything with SANITIZE_SET. Istio's sidecars default to
-// APPEND_FORWARD, which puts their own element behind whatever the client sent; behind a
+// What it overwrites: everything with SANITIZE_SET; SANITIZE forwards nothing. FORWARD_ONLY
+// and ALWAYS_FORWARD_ONLY forward what the client wrote, the latter also of clients without a
+// certificate, and are for proxies behind another one that sanitises. Istio's sidecars default
+// to APPEND_FORWARD, which puts their own element behind whatever the client sent; behind a
 // gateway and a sidecar the last element is the gateway's workload, not the client. State
-// the hops with Hops, or sanitise.
+// the hops with Hops, or sanitise. In no mode does Envoy touch the spellings with "_" and ".";
+// they are removed here.
 //
 // What must be configured, in the HTTP connection manager:
 //
 //	forward_client_cert_details: SANITIZE_SET
 //	set_current_client_cert_details: {cert: true, chain: true}
 //
-// Leave uri and dns out: Envoy pastes them unquoted (envoyproxy/envoy#32945). With one
-// element a client whose names hold a separator is then refused; with Hops every value with
-// URI or DNS left of the element that is read is, because such a client could append an
-// element of its own.
+// Leave uri and dns out: in the
+// text form Envoy pastes them unquoted (envoyproxy/envoy#32945), and "URI=" where the client
+// has none. With one element a client whose names hold a separator is then refused; with Hops
+// every value with URI or DNS left of the element that is read is, because such a client could
+// append an element of its own. In JSON they are quoted and do no harm.
 //
 // What is refused: more elements than stated, a Hash that is missing or not the SHA-256 of
-// the leaf, repeated or unknown keys, the JSON form, Hash alone.
+// the leaf, repeated or unknown keys, the form that is not configured, Hash alone. Where a
+// gateway and a sidecar append, a request without a client certificate has an element too few
+// and is malformed, in Optional mode as well.
 //
 // How to verify before going live: the probes of the package documentation, with a whole
 // X-Forwarded-Client-Cert of somebody else in the client's request.
 //
-// Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested against the
-// documentation and constructed values only.
+// Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested with Envoy 1.40.
+// Its client_cert filter, which writes the fields of [RFC9440], is not in the usual builds and
+// was not run.
 type Envoy struct {
 	// From says who Envoy is: the sidecar's loopback address, or the proxies' network.
 	// Required.
@@ -52,10 +59,19 @@ type Envoy struct {
 	// By lists, from the right, the By value that each element right of the one read must
 	// hold: Hops-1 of them. It says which proxy wrote it.
 	By []string
+
+	// JSON reads the JSON form instead of the text form:
+	//
+	//	set_current_client_cert_details: {cert: true, chain: true, format: JSON}
+	//
+	// Sanitise with it. An Envoy that appends takes the form of the header that it was sent,
+	// so with APPEND_FORWARD on the first hop a client chooses the form, and the wrong one is
+	// malformed.
+	JSON bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Envoy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 	var found []error
 	if s.Hops < 0 || s.Hops > maxElements {
 		found = append(found, fmt.Errorf("Hops: %d, want 0 to %d", s.Hops, maxElements))
@@ -68,16 +84,17 @@ func (s Envoy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) 
 			found = append(found, fmt.Errorf("By[%d]: empty", i))
 		}
 	}
-	return source(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...)}).prepare(env, found...))
+	return served(xfccLayout("Envoy", s.From, xfccReader{hops: s.Hops, by: append([]string(nil), s.By...), json: s.JSON}).prepare(env, found...))
 }
 
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Envoy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
-
 func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
+	form := "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain"
+	if xfcc.json {
+		form += ", in JSON"
+	}
 	return layout{
-		preset: preset, from: from, header: "X-Forwarded-Client-Cert", codec: codec{limit: maxChainHeader, all: xfcc.decode, spread: xfcc.spread},
-		form: "Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain",
+		preset: preset, from: from, header: "X-Forwarded-Client-Cert", codec: codec{limit: maxChainHeader, all: xfcc.decode, sample: xfcc.spread},
+		form: form,
 	}
 }
 
@@ -85,14 +102,18 @@ func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 type xfccReader struct {
 	hops int
 	by   []string
+	json bool
 }
 
 // spread is where one client's value differs from another's: the hash of the leaf. At the
 // end stands a chain that many share. Where elements are appended it is the hash as many
 // elements from the right as is read; what stands left of it can be anybody's.
 func (x xfccReader) spread(value string) string {
-	const key, digits = "Hash=", 64
-	before := value
+	const digits = 64
+	key, before := "Hash=", value
+	if x.json {
+		key = `"hash":"`
+	}
 	at := -1
 	for range max(x.hops, 1) {
 		if at = strings.LastIndex(before, key); at < 0 {
@@ -105,7 +126,11 @@ func (x xfccReader) spread(value string) string {
 }
 
 func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
-	elements, err := parseXFCC(value)
+	parse := parseXFCC
+	if x.json {
+		parse = parseXFCCJSON
+	}
+	elements, err := parse(value)
 	if err != nil {
 		return nil, err
 	}

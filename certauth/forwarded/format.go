@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Format is how a header carries certificates. A source reads exactly one; nothing is
@@ -155,7 +155,7 @@ func (c chainReader) headers() []string {
 
 // offer adds the texts of the chain to those of the leaf. What is repeated or too long is
 // refused here, before anything is decoded or looked up.
-func (c chainReader) offer(header http.Header, o *certauth.Offer) error {
+func (c chainReader) offer(header http.Header, o *source.Offer) error {
 	switch c.format {
 	case ChainUnspecified:
 		return nil
@@ -191,7 +191,7 @@ func (c chainReader) offer(header http.Header, o *certauth.Offer) error {
 	return errors.New("chain format is not known")
 }
 
-func (c chainReader) offerNumbered(header http.Header, o *certauth.Offer) error {
+func (c chainReader) offerNumbered(header http.Header, o *source.Offer) error {
 	size := 0
 	for i := 0; ; i++ {
 		value, err := atMostOne(header, c.keys[i], c.names[i])
@@ -215,7 +215,7 @@ func (c chainReader) offerNumbered(header http.Header, o *certauth.Offer) error 
 }
 
 // read decodes the texts that offer added, the first of which is number from.
-func (c chainReader) read(o certauth.Offer, from int) ([]*x509.Certificate, error) {
+func (c chainReader) read(o source.Offer, from int) ([]*x509.Certificate, error) {
 	if o.Len() == from {
 		return nil, nil
 	}
@@ -238,7 +238,7 @@ func (c chainReader) read(o certauth.Offer, from int) ([]*x509.Certificate, erro
 	return nil, errors.New("chain format is not known")
 }
 
-func (c chainReader) readNumbered(o certauth.Offer, from int, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
+func (c chainReader) readNumbered(o source.Offer, from int, decode func(string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for i := from; i < o.Len(); i++ {
 		one, err := wrapName(c.names[i-from], single(decode), o.Text(i))

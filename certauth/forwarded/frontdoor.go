@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // FrontDoor reads X-Azure-ClientCertificate of Azure Front Door Premium.
@@ -42,8 +42,8 @@ type FrontDoor struct {
 	VerifyValue string
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s FrontDoor) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	decode, err := s.Format.decoder()
 	found := []error{err}
 	if strings.TrimSpace(s.ProfileID) == "" {
@@ -59,12 +59,7 @@ func (s FrontDoor) Prepare(env certauth.SourceEnvironment) (certauth.Source, err
 	if s.VerifyValue != "" {
 		l.flags = []Flag{{Header: "X-Azure-ClientCertVerify", Value: s.VerifyValue}}
 	}
-	return source(l.prepare(env, found...))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s FrontDoor) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
+	return served(l.prepare(env, found...))
 }
 
 // frontDoorProfile asks for the profile beside the operator's own gate. The id is no
@@ -74,7 +69,7 @@ type frontDoorProfile struct {
 	id   string
 }
 
-func (p frontDoorProfile) prepare(env certauth.SourceEnvironment) (gate, error) {
+func (p frontDoorProfile) prepare(env source.Environment) (gate, error) {
 	from, err := prepareGate(p.from, env)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ func FuzzAppService(f *testing.F) {
 			f.Add(name, value)
 		}
 	}
-	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{}, Policy: p.chain(), Mode: certauth.Optional})
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{}, Policy: p.chain(), Optional: true})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, name, value string) {
 		for _, beside := range []bool{false, true} {

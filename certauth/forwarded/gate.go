@@ -7,9 +7,9 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Gate says who may have written a forwarded certificate. It judges the sender of the
@@ -21,7 +21,7 @@ import (
 // address that others may have written, and [InsecureAnyPeer] is the only way without.
 type Gate interface {
 	// prepare checks the gate and returns its immutable form.
-	prepare(env certauth.SourceEnvironment) (gate, error)
+	prepare(env source.Environment) (gate, error)
 }
 
 type gate interface {
@@ -34,7 +34,7 @@ type gate interface {
 }
 
 // prepareGate refuses nil of any kind, also inside a struct that embeds a Gate.
-func prepareGate(g Gate, env certauth.SourceEnvironment) (prepared gate, err error) {
+func prepareGate(g Gate, env source.Environment) (prepared gate, err error) {
 	if g == nil || reflect.ValueOf(g).Kind() == reflect.Pointer && reflect.ValueOf(g).IsNil() {
 		return nil, errors.New("nil gate")
 	}
@@ -64,7 +64,7 @@ func (c combined) name() string {
 	return "AnyGate"
 }
 
-func (c combined) prepare(env certauth.SourceEnvironment) (gate, error) {
+func (c combined) prepare(env source.Environment) (gate, error) {
 	if len(c.gates) == 0 {
 		return nil, fmt.Errorf("%s: empty", c.name())
 	}
@@ -144,7 +144,7 @@ type anyPeer struct{}
 // it. It is for a network that lets nobody but the front end through, and for that alone.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
-func (anyPeer) prepare(certauth.SourceEnvironment) (gate, error) { return anyPeer{}, nil }
-func (anyPeer) admit(*http.Request) (bool, error)                { return false, nil }
-func (anyPeer) headers() []string                                { return nil }
-func (anyPeer) String() string                                   { return "InsecureAnyPeer" }
+func (anyPeer) prepare(source.Environment) (gate, error) { return anyPeer{}, nil }
+func (anyPeer) admit(*http.Request) (bool, error)        { return false, nil }
+func (anyPeer) headers() []string                        { return nil }
+func (anyPeer) String() string                           { return "InsecureAnyPeer" }

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // GoogleLB reads the custom request headers of a Google Cloud Application Load Balancer:
@@ -54,9 +52,9 @@ type GoogleLB struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s GoogleLB) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(layout{
+// Prepare implements [certauth.Source].
+func (s GoogleLB) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(layout{
 		preset: "GoogleLB", from: s.From, header: or(s.Header, "Client-Cert"), codec: sequenceCodec(),
 		chain: chainReader{format: ChainByteSequenceList, name: or(s.ChainHeader, "Client-Cert-Chain")},
 		flags: []Flag{
@@ -68,6 +66,3 @@ func (s GoogleLB) Prepare(env certauth.SourceEnvironment) (certauth.Source, erro
 		form:     "a Structured Fields byte sequence (:base64:)",
 	}.prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s GoogleLB) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

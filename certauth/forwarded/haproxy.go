@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // HAProxy reads the leaf as base64 DER (ssl_c_der,base64) with ssl_c_used and ssl_c_verify
@@ -58,8 +56,8 @@ type HAProxy struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s HAProxy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s HAProxy) Prepare(env source.Environment) (*source.Reader, error) {
 	decode, found := oneOf(s.Format, FormatBase64DER, FormatByteSequence)
 	chain := chainReader{name: s.ChainHeader}
 	switch {
@@ -70,7 +68,7 @@ func (s HAProxy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error
 	case s.ChainHeader != "":
 		chain.format = ChainBase64Concatenated
 	}
-	return source(layout{
+	return served(layout{
 		preset: "HAProxy", from: s.From, header: or(s.Header, "X-SSL-Client-Cert"), codec: decode, chain: chain,
 		flags: []Flag{
 			{Header: or(s.UsedHeader, "X-SSL-Client-Used"), Value: "1"},
@@ -80,6 +78,3 @@ func (s HAProxy) Prepare(env certauth.SourceEnvironment) (certauth.Source, error
 		form:     "base64 of one DER certificate, or an RFC 9440 byte sequence if Format says so",
 	}.prepare(env, found...))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s HAProxy) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

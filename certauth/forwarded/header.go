@@ -3,10 +3,9 @@ package forwarded
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Header is the source for a front end without a preset: you name the header and its one
@@ -44,8 +43,8 @@ type Header struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (h Header) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
 	var found []error
 	decode, err := h.Format.decoder()
 	if err != nil {
@@ -70,7 +69,7 @@ func (h Header) Prepare(env certauth.SourceEnvironment) (certauth.Source, error)
 			found = append(found, fmt.Errorf("Require[%d].Value: space at an end; servers trim it", i))
 		}
 	}
-	return source(layout{
+	return served(layout{
 		preset: "Header", from: h.From,
 		header: h.Name, codec: decode,
 		chain:       chainReader{format: h.ChainFormat, name: h.ChainName},
@@ -96,17 +95,6 @@ func requiresSomething(flags []Flag) bool {
 		}
 	}
 	return false
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (h Header) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(h, r) }
-
-// source turns the result of prepare into the interface without a typed nil.
-func source(prepared *reader, err error) (certauth.Source, error) {
-	if err != nil {
-		return nil, err
-	}
-	return prepared, nil
 }
 
 // or returns the configured name, or the default.

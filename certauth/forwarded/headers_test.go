@@ -57,13 +57,13 @@ func TestHeaders_CasesOfOtherProjects(t *testing.T) {
 				}
 				r.Header.Add(h[0], h[1])
 			}
-			presented, err := forwarded.AppService{}.Certificates(r)
-			assert.Len(t, presented.Certificates, c.Want.Certs)
+			certs, err := read(t, forwarded.AppService{}, r)
+			assert.Len(t, certs, c.Want.Certs)
 			switch {
 			case c.Want.Certs == 1:
 				require.NoError(t, err)
-				assert.Equal(t, "bfaf1f7e070f9fa8dd62905f158da73f84a1136624fbafcc9393c8f7287a69eb", thumbprint(presented.Certificates[0].Raw))
-				assert.Equal(t, time.Date(2020, 1, 14, 22, 55, 33, 0, time.UTC), presented.Certificates[0].NotBefore, "RFC 9440, Appendix A")
+				assert.Equal(t, "bfaf1f7e070f9fa8dd62905f158da73f84a1136624fbafcc9393c8f7287a69eb", thumbprint(certs[0].Raw))
+				assert.Equal(t, time.Date(2020, 1, 14, 22, 55, 33, 0, time.UTC), certs[0].NotBefore, "RFC 9440, Appendix A")
 			case c.Want.None:
 				require.Equal(t, "absent", c.Want.Why)
 				assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))

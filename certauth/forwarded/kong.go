@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Kong reads the leaf as percent-encoded PEM, as the plugin tls-metadata-headers of Kong
@@ -38,10 +36,7 @@ type Kong struct {
 	FingerprintHeader string
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Kong) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(urlPEM("Kong", s.From, or(s.Header, "X-Client-Cert"), "", "", s.FingerprintHeader, false).prepare(env))
+// Prepare implements [certauth.Source].
+func (s Kong) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(urlPEM("Kong", s.From, or(s.Header, "X-Client-Cert"), "", "", s.FingerprintHeader, false).prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Kong) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

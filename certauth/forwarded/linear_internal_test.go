@@ -54,13 +54,15 @@ func TestLimits_DecodersAreLinear(t *testing.T) {
 		"XFCC":                    {xfccReader{}.decode, maxChainHeader},
 		"XFCC, the last of them":  {xfccReader{hops: 1}.decode, maxChainHeader},
 		"XFCC, the last but nine": {xfccReader{hops: 10}.decode, maxChainHeader},
+		"XFCC in JSON":            {xfccReader{json: true}.decode, maxChainHeader},
 	}
 	hostile := map[string][2]string{
 		"letters": {"", "A"}, "commas": {"", ","}, "semicolons": {"", ";"}, "colons": {"", ":"}, "padding": {"", "="}, "percent signs": {"", "%"}, "escapes": {"", "%2D"}, "escaped percent signs": {"", "%25"}, "escaped line ends": {"", "%0A"}, "escaped CR LF": {"", "%0D%0A"},
 		"BEGIN": {"", "-----BEGIN"}, "whole BEGIN lines": {"", "-----BEGIN%20CERTIFICATE-----%0A"}, "END lines": {"-----BEGIN%20CERTIFICATE-----%0A", "-----END%20CERTIFICATE-----%0A"}, "spaced BEGIN": {"", pemBegin + " "}, "spaced END": {pemBegin + " ", " " + pemEnd}, "spaces": {pemBegin + " ", " "},
 		"a block without an end": {"-----BEGIN%20CERTIFICATE-----%0A", "A"}, "good blocks": {"", block}, "good base64": {"", text}, "a list of good ones": {"", text + ","}, "a list of sequences": {"", ":" + text + ":,"}, "nested SEQUENCEs": {"", "MIAw"}, "length bytes": {"", "MIT/"},
 		"By pairs": {xfcc, "By=a;"}, "empty By pairs": {xfcc, "By=;"}, "DNS pairs": {xfcc, "DNS=a;"}, "elements": {"", "By=a,"}, "quotes": {xfcc + "Subject=", `"`}, "a long quoted value": {xfcc + `Subject="`, "a"}, "backslashes": {xfcc + `Subject="`, `\`}, "escaped quotes": {xfcc + `Subject="`, `\"`},
-		"empty quoted values": {xfcc, `URI="";`}, "a long key": {"", "Hash"}, "a Cert of letters": {xfcc + `Cert="`, "A"}, "a Chain of blocks": {xfcc + `Chain="`, block},
+		"JSON names": {`[{"uri":[""`, `,""`}, "JSON elements": {`[{}`, `,{}`}, "JSON arrays": {"[", "["}, "JSON keys": {`[{"a":"`, `","a":"`}, "a JSON string": {`[{"subject":"`, "a"}, "JSON escapes": {`[{"subject":"`, `\"`}, "JSON by": {`[{"by":["a"`, `,"a"`},
+		"JSON chain": {`[{"chain":["a"`, `,"a"`}, "a JSON certificate": {`[{"cert":"`, `A\n`}, "empty quoted values": {xfcc, `URI="";`}, "a long key": {"", "Hash"}, "a Cert of letters": {xfcc + `Cert="`, "A"}, "a Chain of blocks": {xfcc + `Chain="`, block},
 	}
 	for name, d := range decoders {
 		t.Run(name, func(t *testing.T) {
@@ -146,6 +148,8 @@ func validCost(t *testing.T, name string, decode func(string) ([]*x509.Certifica
 		value = block
 	case strings.HasPrefix(name, "spaced"):
 		value = strings.ReplaceAll(strings.TrimSuffix(canonicalPEM([]*x509.Certificate{leaf}), "\n"), "\n", " ")
+	case strings.HasSuffix(name, "JSON"):
+		value = `[{"hash":"` + capturedHash + `","cert":"` + strings.ReplaceAll(canonicalPEM([]*x509.Certificate{leaf}), "\n", `\n`) + `"}]`
 	case strings.HasPrefix(name, "XFCC"):
 		value = "Hash=" + capturedHash + `;Cert="` + block + `"` + strings.Repeat(",By=a", strings.Count(name, "nine")*9)
 	}

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5) and
@@ -52,14 +50,11 @@ type Nginx struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Nginx) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(urlPEM("Nginx", s.From, or(s.Header, "X-Client-Cert"), or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
+// Prepare implements [certauth.Source].
+func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(urlPEM("Nginx", s.From, or(s.Header, "X-Client-Cert"), or(s.VerifyHeader, "X-Client-Verify"), "SUCCESS",
 		s.FingerprintHeader, s.FrontEndVerifies).prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Nginx) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }
 
 // IngressNginx reads the headers of the Kubernetes ingress-nginx controller: ssl-client-cert
 // as percent-encoded PEM and ssl-client-verify.
@@ -92,14 +87,9 @@ type IngressNginx struct {
 	FrontEndVerifies bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s IngressNginx) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env))
-}
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s IngressNginx) Certificates(r *http.Request) (certauth.Presented, error) {
-	return unprepared(s, r)
+// Prepare implements [certauth.Source].
+func (s IngressNginx) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env))
 }
 
 // urlPEM is the layout of nginx and what is built on it: one certificate, one flag, and

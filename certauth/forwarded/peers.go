@@ -7,10 +7,10 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/prefix"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 type peers []string
@@ -35,7 +35,7 @@ type peers []string
 // peer, whoever its own clients are: see [ProxyProtocol].
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
-func (p peers) prepare(certauth.SourceEnvironment) (gate, error) {
+func (p peers) prepare(source.Environment) (gate, error) {
 	networks, err := parseNetworks("Peers", p)
 	return peersGate{networks}, err
 }
@@ -135,7 +135,7 @@ type unixSocket struct{}
 // front end's user connect.
 func UnixSocket() Gate { return unixSocket{} }
 
-func (unixSocket) prepare(certauth.SourceEnvironment) (gate, error) { return unixSocket{}, nil }
+func (unixSocket) prepare(source.Environment) (gate, error) { return unixSocket{}, nil }
 
 func (g unixSocket) admit(r *http.Request) (bool, error) {
 	peer, err := socket.PeerOf(r)

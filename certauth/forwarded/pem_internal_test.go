@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Why a value is no percent-encoded PEM, in the words that an operator reads.
@@ -74,7 +74,7 @@ func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 // The numbers of formats and hashes that stand beside the known ones are errors of New.
 func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	known := Header{From: InsecureAnyPeer(), Name: "X-Cert", Format: FormatBase64DER}
-	_, err := known.Prepare(certauth.SourceEnvironment{})
+	_, err := known.Prepare(source.Environment{})
 	require.NoError(t, err)
 	for name, change := range map[string]func(*Header){
 		"Format -1":          func(h *Header) { h.Format = -1 },
@@ -86,7 +86,7 @@ func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	} {
 		h := known
 		change(&h)
-		_, err := h.Prepare(certauth.SourceEnvironment{})
+		_, err := h.Prepare(source.Environment{})
 		assert.Error(t, err, name)
 	}
 }
@@ -98,7 +98,7 @@ func TestEnvoy_HopsToTheLimit(t *testing.T) {
 		if hops <= 1 {
 			by = nil
 		}
-		_, err := Envoy{From: InsecureAnyPeer(), Hops: hops, By: by}.Prepare(certauth.SourceEnvironment{})
+		_, err := Envoy{From: InsecureAnyPeer(), Hops: hops, By: by}.Prepare(source.Environment{})
 		assert.Equal(t, ok, err == nil, "%d: %v", hops, err)
 	}
 }

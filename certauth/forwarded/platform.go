@@ -8,9 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // platformEvidence is the gate that App Service's own traces make: the environment of
@@ -35,14 +35,14 @@ func missingVariables() []string {
 }
 
 // warnOutside tells at start what every request will be told otherwise.
-func warnOutside(env certauth.SourceEnvironment) {
+func warnOutside(env source.Environment) {
 	if missing := missingVariables(); len(missing) > 0 && env.Logger != nil {
 		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",
 			"unset", strings.Join(missing, ", "), "hint", "set InsecureOutsideAppService for a local stand-in, or use the source of your front end")
 	}
 }
 
-func (p platformEvidence) prepare(env certauth.SourceEnvironment) (gate, error) {
+func (p platformEvidence) prepare(env source.Environment) (gate, error) {
 	prepared := &platformGate{outside: p.outside}
 	if !p.outside {
 		prepared.missing = missingVariables()

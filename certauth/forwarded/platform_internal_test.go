@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // X-ARR-SSL is "key bits|cipher bits|issuer|subject" of the platform's own certificate, as the
@@ -38,6 +38,6 @@ func TestPlatform_FormOfARRSSL(t *testing.T) {
 
 // What a front end verified can stand in for an anchor only if some header says so.
 func TestLayout_VerifiesNeedsAFlag(t *testing.T) {
-	_, err := layout{preset: "Test", from: InsecureAnyPeer(), header: "X-Cert", codec: base64Codec(), verifies: true}.prepare(certauth.SourceEnvironment{})
+	_, err := layout{preset: "Test", from: InsecureAnyPeer(), header: "X-Cert", codec: base64Codec(), verifies: true}.prepare(source.Environment{})
 	assert.ErrorContains(t, err, "FrontEndVerifies: set, but no header says so")
 }

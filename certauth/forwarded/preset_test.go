@@ -68,6 +68,22 @@ func asXFCC(certs ...*x509.Certificate) string {
 	return text
 }
 
+// asXFCCJSON is the same element in JSON.
+func asXFCCJSON(certs ...*x509.Certificate) string {
+	text := `[{"hash":"` + thumbprint(certs[0].Raw) + `","cert":` + jsonText(asPEM(certs[0]))
+	for i, cert := range certs {
+		if len(certs) > 1 {
+			text += [...]string{`,"chain":[`, ","}[min(i, 1)] + jsonText(asPEM(cert))
+		}
+	}
+	if len(certs) > 1 {
+		text += "]"
+	}
+	return text + "}]"
+}
+
+func jsonText(text string) string { return `"` + strings.ReplaceAll(text, "\n", `\n`) + `"` }
+
 func digestSHA1(cert *x509.Certificate) string {
 	sum := sha1.Sum(cert.Raw)
 	return hex.EncodeToString(sum[:])
@@ -99,6 +115,9 @@ var (
 	formSpaced   = form{"spaced-pem", asSpaced, func(der []byte) string {
 		return strings.ReplaceAll(strings.TrimSuffix(asBlock(der), "\n"), "\n", " ")
 	}, false, 16 << 10}
+	formXFCCJSON = form{"xfcc in JSON", asXFCCJSON, func(der []byte) string {
+		return `[{"hash":"` + thumbprint(der) + `","cert":` + jsonText(asBlock(der)) + `}]`
+	}, true, 64 << 10}
 	formXFCC = form{"xfcc", asXFCC, func(der []byte) string { return "Hash=" + thumbprint(der) + `;Cert="` + escape(asBlock(der)) + `"` }, true, 64 << 10}
 )
 
@@ -166,6 +185,7 @@ func presets() []preset {
 		}},
 		{name: "Traefik", header: "X-Forwarded-Tls-Client-Cert", form: formList, source: func(from g) certauth.Source { return forwarded.Traefik{From: from} }},
 		{name: "Envoy", header: "X-Forwarded-Client-Cert", form: formXFCC, source: func(from g) certauth.Source { return forwarded.Envoy{From: from} }},
+		{name: "Envoy JSON", header: "X-Forwarded-Client-Cert", form: formXFCCJSON, source: func(from g) certauth.Source { return forwarded.Envoy{From: from, JSON: true} }},
 		{name: "RFC9440", header: "Client-Cert", form: formSequence, source: func(from g) certauth.Source { return forwarded.RFC9440{From: from} }},
 		{name: "RFC9440 chain", header: "Client-Cert", form: formSequence, source: func(from g) certauth.Source { return forwarded.RFC9440{From: from, Chain: true} }},
 		{name: "ALB", header: "X-Amzn-Mtls-Clientcert-Leaf", form: formURL, source: func(from g) certauth.Source { return forwarded.ALB{From: from} }},

@@ -28,7 +28,7 @@ func withoutFrom() map[string]certauth.Source {
 }
 
 // sourceTypes reads from the code which exported types of this package have a Prepare of
-// certauth.PreparedSource.
+// certauth.Source.
 func sourceTypes(t *testing.T) []string {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
@@ -83,15 +83,14 @@ func TestTrust_SourceWithoutFromIsRefused(t *testing.T) {
 			require.NotNil(t, source)
 			auth, err := certauth.New(certauth.Config{Source: source, Policy: p.chain()})
 			r := presets()[0].request(p.client.Certificate)
-			_, unprepared := source.Certificates(r)
 			if name == "AppService" {
 				require.NoError(t, err)
-				assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(unprepared))
+				_, err = read(t, source, r)
+				assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
 				return
 			}
 			assert.Nil(t, auth)
 			assert.EqualError(t, err, "certauth: 1 mistake in Config:\nSource: "+name+".From: not set; say who may send the header")
-			assert.Equal(t, certauth.ReasonNotConfigured, reasonOf(unprepared))
 		})
 	}
 }
@@ -193,9 +192,7 @@ func TestPresets_Defaults(t *testing.T) {
 			require.NoError(t, err)
 			assert.Contains(t, auth.String(), "forwarded."+name+" (")
 			assert.Contains(t, auth.String(), "Peers(10.0.0.0/8, fe80::/64)")
-			prepared, err := source.(certauth.PreparedSource).Prepare(certauth.SourceEnvironment{})
-			require.NoError(t, err)
-			assert.False(t, prepared.(certauth.VerifyingSource).FrontEndVerifies())
+			assert.False(t, prepared(t, source).FrontEndVerifies)
 		})
 	}
 }

@@ -166,7 +166,7 @@ func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 			assert.Regexp(t, "[0-9]+ bytes|not the shared secret|Connection", text, "the length is what is wrong")
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header = tc.header
-			_, err = tc.source.Certificates(r)
+			_, err = read(t, tc.source, r)
 			assert.Equal(t, tc.want, reasonOf(err), "the source itself: %v", err)
 			assert.LessOrEqual(t, allocated(func() { _ = check() }), tc.most)
 		})

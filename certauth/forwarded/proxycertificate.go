@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 type proxyCertificate struct{ policy certauth.Policy }
@@ -23,40 +23,22 @@ type proxyCertificate struct{ policy certauth.Policy }
 // refuses a request by HTTP/2 over a connection that a handler took over, like [Peers].
 func ProxyCertificate(policy certauth.Policy) Gate { return proxyCertificate{policy} }
 
-func (p proxyCertificate) prepare(env certauth.SourceEnvironment) (gate, error) {
-	auth, err := hopAuthenticator(certauth.TLS{}, p.policy, env)
+func (p proxyCertificate) prepare(env source.Environment) (gate, error) {
+	hop, err := env.NewHop(certauth.TLS{}, p.policy)
 	if err != nil {
 		return nil, fmt.Errorf("ProxyCertificate: %w", err)
 	}
-	return proxyCertificateGate{auth}, nil
+	return proxyCertificateGate{hop}, nil
 }
 
-// hopAuthenticator judges the certificate of the hop before this process. Its reloads are
-// reported and triggered with those of the Authenticator that it serves.
-func hopAuthenticator(source certauth.Source, policy certauth.Policy, env certauth.SourceEnvironment) (*certauth.Authenticator, error) {
-	auth, err := certauth.New(certauth.Config{
-		Source: source, Policy: policy, Now: env.Now, ReloadInterval: env.ReloadInterval, Observe: env.Observe,
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !auth.TellsCallersApart() {
-		return nil, errors.New("every certificate of the CA would open the gate; add a rule on the sender's name, or pin it")
-	}
-	if env.OnReload != nil {
-		env.OnReload(auth.Reload)
-	}
-	return auth, nil
-}
-
-type proxyCertificateGate struct{ auth *certauth.Authenticator }
+type proxyCertificateGate struct{ hop source.Hop }
 
 func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
 	// The certificate is the front end's also where the client speaks over its connection.
 	if err := socket.Tunnel(r); err != nil {
 		return false, err
 	}
-	if _, err := g.auth.Check(r); err != nil {
+	if err := g.hop.Admit(r); err != nil {
 		// The sender's certificate is at fault, not the client's: its reason is detail here.
 		return false, errors.New("the sender's own certificate: " + err.Error())
 	}
@@ -64,14 +46,4 @@ func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
 }
 
 func (proxyCertificateGate) headers() []string { return nil }
-func (g proxyCertificateGate) String() string  { return "ProxyCertificate(" + policyText(g.auth) + ")" }
-
-// policyText is the policy of a gate on one line.
-func policyText(auth *certauth.Authenticator) string {
-	_, policy, _ := strings.Cut(auth.String(), "policy:\n")
-	var parts []string
-	for line := range strings.Lines(policy) {
-		parts = append(parts, strings.TrimSpace(line))
-	}
-	return strings.Join(parts, "; ")
-}
+func (g proxyCertificateGate) String() string  { return "ProxyCertificate(" + g.hop.String() + ")" }

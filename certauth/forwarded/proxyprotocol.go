@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 type proxyProtocol struct {
@@ -41,7 +41,7 @@ func ProxyProtocol(balancer Gate, frontEnds ...string) Gate {
 	return proxyProtocol{balancer, frontEnds}
 }
 
-func (p proxyProtocol) prepare(env certauth.SourceEnvironment) (gate, error) {
+func (p proxyProtocol) prepare(env source.Environment) (gate, error) {
 	var found []error
 	balancer, err := prepareGate(p.balancer, env)
 	if err != nil {

@@ -2,7 +2,6 @@ package forwarded
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // compares a fingerprint that the front end computed with a certificate in hand
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -17,6 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Hash is the hash function of a fingerprint header.
@@ -51,8 +52,9 @@ type layout struct {
 
 	verifies  bool // the operator says that the front end verifies
 	form      string
-	missing   string // hint where there is no certificate
-	untrusted string // hint where somebody else sent one
+	missing   string                     // hint where there is no certificate
+	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
+	untrusted string                     // hint where somebody else sent one
 	kept      []string
 }
 
@@ -70,7 +72,7 @@ type Flag struct {
 
 // prepare checks the layout, all mistakes at once, and returns the source that serves
 // the requests.
-func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader, error) {
+func (l layout) prepare(env source.Environment, found ...error) (*reader, error) {
 	if l.untrusted == "" {
 		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 	}
@@ -94,6 +96,9 @@ func (l layout) prepare(env certauth.SourceEnvironment, found ...error) (*reader
 	}
 	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
 		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
+	}
+	if l.fingerprintHash == HashSHA1 && !sha1sum.Available() {
+		found = append(found, fmt.Errorf("fingerprint: %w; leave the header out, or have the front end send SHA-256", sha1sum.ErrUnavailable))
 	}
 	if err := errors.Join(append(found, l.checkNames(s.gate)...)...); err != nil {
 		return nil, errors.Join(mistakes.Prefix(l.preset+".", err)...)
@@ -148,97 +153,92 @@ type reader struct {
 	fingerprintKey string
 }
 
-// Headers implements [certauth.HeaderSource].
-func (s *reader) Headers() []string { return append(s.ownHeaders(), s.gate.headers()...) }
-
-// FrontEndVerifies implements [certauth.VerifyingSource].
-func (s *reader) FrontEndVerifies() bool { return s.verifies }
-
-// Certificates implements [certauth.Source]. The order is fixed: who sent it, what
-// Connection says, how many values, how long, what they decode to, and only then what
-// the front end thinks of it.
-func (s *reader) Certificates(r *http.Request) (certauth.Presented, error) {
-	offer, err := s.Offer(r)
+// served returns the form that certauth.New asks for.
+func served(s *reader, err error) (*source.Reader, error) {
 	if err != nil {
-		return certauth.Presented{}, err
+		return nil, err
 	}
-	return s.Decode(offer, nil)
+	return &source.Reader{
+		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), FrontEndVerifies: s.verifies,
+		Offer: s.offer, Decode: s.decode,
+	}, nil
 }
 
-// Offer implements [certauth.KeyedSource]: everything that comes before decoding. The texts
-// are the leaf's, those of the flags, the fingerprint if one is configured, the chain's.
-func (s *reader) Offer(r *http.Request) (certauth.Offer, error) {
+// offer does everything that comes before decoding, in a fixed order: who sent it, what
+// Connection says, how many values, how long. The texts are the leaf's, those of the flags,
+// the fingerprint if one is configured, the chain's.
+func (s *reader) offer(r *http.Request) (source.Offer, error) {
 	values := s.codec.values(r.Header[s.key])
 	if err := s.admit(r); err != nil {
 		s.warn(err)
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
-			return certauth.Offer{}, s.none()
+			return source.Offer{}, s.none(r)
 		}
-		return certauth.Offer{}, s.notAdmitted(err)
+		return source.Offer{}, s.notAdmitted(err)
 	}
 	if connectionNames(r.Header["Connection"], s.kept) {
-		return certauth.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
+		return source.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
-		return certauth.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+		return source.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
-			return certauth.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
+			return source.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysVerified(r.Header); ok {
-			return certauth.Offer{}, s.lost(flag)
+			return source.Offer{}, s.lost(flag)
 		}
-		return certauth.Offer{}, s.none()
+		return source.Offer{}, s.none(r)
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return certauth.Offer{}, s.tooLong(n)
+		return source.Offer{}, s.tooLong(n)
 	}
-	return s.offer(r.Header, values[0])
+	return s.texts(r.Header, values[0])
 }
 
-func (s *reader) offer(header http.Header, leaf string) (certauth.Offer, error) {
-	o := certauth.NewOffer(leaf)
-	if s.codec.spread != nil {
-		o.Spread(s.codec.spread(leaf))
+func (s *reader) texts(header http.Header, leaf string) (source.Offer, error) {
+	o := source.NewOffer(leaf)
+	if s.codec.sample != nil {
+		o.SetSample(s.codec.sample(leaf))
 	}
 	for i, key := range s.flagKeys {
 		value, err := atMostOneShort(header, key, s.flags[i].Header)
 		if err != nil {
-			return certauth.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
+			return source.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
 		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
-			return certauth.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
+			return source.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
 		}
 		o.Add(value)
 	}
 	if err := s.chain.offer(header, &o); err != nil {
-		return certauth.Offer{}, s.malformed(err, s.hint(leaf, nil))
+		return source.Offer{}, s.malformed(err, s.hint(leaf, nil))
 	}
 	return o, nil
 }
 
-// Decode implements [certauth.KeyedSource].
-func (s *reader) Decode(o certauth.Offer, screen func([]byte) error) (certauth.Presented, error) {
-	certs, err := s.decodeAll(o, screen)
-	if refusal, ok := errors.AsType[screenError](err); ok {
-		return certauth.Presented{}, refusal.error
+// decode reads the certificates and then looks at what the front end says about the leaf.
+func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
+	certs, err := s.decodeAll(o, see)
+	if refusal, ok := errors.AsType[seeError](err); ok {
+		return nil, refusal.error
 	}
 	if err != nil {
-		return certauth.Presented{}, s.malformed(err, s.hint(o.Text(0), err))
+		return nil, s.malformed(err, s.hint(o.Text(0), err))
 	}
 	if refused := s.judge(o, certs[0]); refused != nil {
-		return certauth.Presented{}, refused
+		return nil, refused
 	}
-	return certauth.Presented{Certificates: certs}, nil
+	return certs, nil
 }
 
 // admit asks the gate. A TLS client certificate of the sender that nobody declared means
@@ -288,9 +288,9 @@ func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 	return flag, flag != ""
 }
 
-func (s *reader) decodeAll(o certauth.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
-	certs, err := s.codec.read(o.Text(0), screen)
-	if _, ok := err.(screenError); ok { //nolint:errorlint // read returns it bare
+func (s *reader) decodeAll(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
+	certs, err := s.codec.read(o.Text(0), see)
+	if _, ok := err.(seeError); ok { //nolint:errorlint // read returns it bare
 		return nil, err
 	}
 	if err != nil {
@@ -316,7 +316,7 @@ func (s *reader) fixedTexts() int {
 }
 
 // judge looks at what the front end says about the certificate.
-func (s *reader) judge(o certauth.Offer, leaf *x509.Certificate) *certauth.Error {
+func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
 			return &certauth.Error{
@@ -342,8 +342,8 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 		return false
 	}
 	if hash == HashSHA1 {
-		sum := sha1.Sum(leaf.Raw) //nolint:gosec // see the import
-		return bytes.Equal(have, sum[:])
+		sum, err := sha1sum.Of(leaf.Raw)
+		return err == nil && bytes.Equal(have, sum[:])
 	}
 	sum := sha256.Sum256(leaf.Raw)
 	return bytes.Equal(have, sum[:])
@@ -359,15 +359,6 @@ func (s *reader) String() string {
 		notes += ", the front end's verification stands in for an anchor"
 	}
 	return "forwarded." + s.preset + " (" + notes + ")"
-}
-
-// unprepared reads for a preset that did not go through certauth.New.
-func unprepared(source certauth.PreparedSource, r *http.Request) (certauth.Presented, error) {
-	prepared, err := source.Prepare(certauth.SourceEnvironment{})
-	if err != nil {
-		return certauth.Presented{}, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: "Source", Err: err}
-	}
-	return prepared.Certificates(r)
 }
 
 // maxConnection bounds the Connection header, as certauth does.

@@ -1,8 +1,10 @@
 package forwarded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -12,10 +14,14 @@ import (
 
 func (s *reader) rule() string { return s.rulePath }
 
-func (s *reader) none() *certauth.Error {
+func (s *reader) none(r *http.Request) *certauth.Error {
+	hint := s.missing
+	if s.traffic != nil {
+		hint = cmp.Or(s.traffic(r), hint)
+	}
 	return &certauth.Error{
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
-		Hint: s.missing, Err: errors.New("no " + s.header),
+		Hint: hint, Err: errors.New("no " + s.header),
 	}
 }
 

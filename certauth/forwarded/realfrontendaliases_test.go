@@ -23,12 +23,12 @@ func TestRealFrontEnds_PassOnWhatTheyDoNotSet(t *testing.T) {
 			for _, tc := range []struct {
 				name   string
 				line   string
-				passes [6]bool // nginx, HAProxy, Apache, Debian's Caddy, the current Caddy, Traefik
+				passes [7]bool // nginx, HAProxy, Apache, Debian's Caddy, the current Caddy, Traefik, Envoy
 			}{
-				{"hyphens and underscores swapped", respell(own, swapped)[0], [6]bool{false, true, true, true, false, true}},
-				{"dots", respell(own, dotted)[0], [6]bool{false, true, true, true, false, true}},
-				{"another convention", "X-Arr-Clientcert: genuine", [6]bool{true, true, true, true, true, true}},
-				{"RFC 9440", "Client-Cert: genuine", [6]bool{true, true, true, true, true, true}},
+				{"hyphens and underscores swapped", respell(own, swapped)[0], [7]bool{false, true, true, true, false, true, true}},
+				{"dots", respell(own, dotted)[0], [7]bool{false, true, true, true, false, true, true}},
+				{"another convention", "X-Arr-Clientcert: genuine", [7]bool{true, true, true, true, true, true, true}},
+				{"RFC 9440", "Client-Cert: genuine", [7]bool{true, true, true, true, true, true, true}},
 			} {
 				t.Run(tc.name, func(t *testing.T) {
 					_, _, saw := a.visit(t, c, front, visit{shows: c.p256, lines: []string{tc.line}})

@@ -49,6 +49,7 @@ var recommendations = []recommended{
 	{traefik, "recommended.json", "", forwarded.Traefik{From: here}, convention{
 		"X-Forwarded-Tls-Client-Cert", nil, (*certauthtest.Certificate).Base64,
 	}},
+	{envoy, "recommended.yaml", "false", forwarded.Envoy{From: here}, convention{"X-Forwarded-Client-Cert", nil, textElement}},
 }
 
 func escapedPEM(of *certauthtest.Certificate) string { return url.PathEscape(string(of.PEM())) }
@@ -59,7 +60,7 @@ func spacedPEM(of *certauthtest.Certificate) string {
 
 // TestRealFrontEnds_Recommended sends what clients and attackers send through each front
 // end. A row holds the outcome behind nginx, HAProxy, Apache, Debian's Caddy, and last what is
-// the same behind the current Caddy and Traefik.
+// the same behind the current Caddy, Traefik and Envoy.
 func TestRealFrontEnds_Recommended(t *testing.T) {
 	c := newCast(t)
 	for i, r := range recommendations {

@@ -16,6 +16,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
+// sidecar is what the front end's own certificate calls it, in the URI that Envoy writes as By.
+const sidecar = "spiffe://cluster.local/ns/default/sa/app"
+
 // cast is who plays in the tests against real front ends.
 type cast struct {
 	root, issuing *certauthtest.CA // of the clients; the front end knows the root alone
@@ -45,7 +48,7 @@ func newCast(t *testing.T) *cast {
 	c.unknown = c.foreign.Issue(t, "orders")
 	c.selfSigned = certauthtest.SelfSigned(t, "orders")
 	server := certauthtest.Usage(x509.ExtKeyUsageServerAuth)
-	c.server = c.servers.Issue(t, "front end", server, certauthtest.DNS("localhost"))
+	c.server = c.servers.Issue(t, "front end", server, certauthtest.DNS("localhost"), certauthtest.URI(t, sidecar))
 	c.proxy = c.servers.Issue(t, "front end as client")
 	return c
 }

@@ -31,9 +31,10 @@ func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 		{haproxy, "recommended.cfg", "/", http.StatusUnauthorized},
 		{apache, "recommended.conf", "/", http.StatusUnauthorized},
 		{caddy, "recommended.Caddyfile", "/", http.StatusUnauthorized},
+		{envoy, "recommended.yaml", "/", http.StatusUnauthorized},
 	} {
 		t.Run(tc.name+" with "+tc.config+", "+tc.path, func(t *testing.T) {
-			r := recommendations[[...]int{0, 1, 0, 0, 1, 2, 3}[i]]
+			r := recommendations[[...]int{0, 1, 0, 0, 1, 2, 3, 6}[i]]
 			a := newApp(t, "tcp", "127.0.0.1:0")
 			a.use(t, r.source, c.policy())
 			handler := takingOver(*a.handler.Load())

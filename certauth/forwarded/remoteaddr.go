@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"net/netip"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 type remoteAddr []string
@@ -20,7 +20,7 @@ type remoteAddr []string
 // no http.Server.ConnContext, and that nothing of that kind stands in front of.
 func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
 
-func (a remoteAddr) prepare(certauth.SourceEnvironment) (gate, error) {
+func (a remoteAddr) prepare(source.Environment) (gate, error) {
 	networks, err := parseNetworks("InsecureRemoteAddr", a)
 	return remoteAddrGate{networks}, err
 }

@@ -3,10 +3,9 @@ package forwarded
 import (
 	"crypto/x509"
 	"errors"
-	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // decodeByteSequence reads the Client-Cert field of RFC 9440, section 2.2: one Structured
@@ -72,8 +71,8 @@ type RFC9440 struct {
 	Chain bool
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s RFC9440) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
+// Prepare implements [certauth.Source].
+func (s RFC9440) Prepare(env source.Environment) (*source.Reader, error) {
 	l := layout{
 		preset: "RFC9440", from: s.From, header: "Client-Cert", codec: sequenceCodec(),
 		form: "a Structured Fields byte sequence (:base64:)",
@@ -83,8 +82,5 @@ func (s RFC9440) Prepare(env certauth.SourceEnvironment) (certauth.Source, error
 	} else {
 		l.chain = chainReader{format: ChainByteSequenceList, name: "Client-Cert-Chain"}
 	}
-	return source(l.prepare(env))
+	return served(l.prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s RFC9440) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // MinSecret is the least length of a shared secret, in bytes.
@@ -46,7 +46,7 @@ func (sharedSecret) String() string { return "SharedSecret" }
 // GoString is String.
 func (s sharedSecret) GoString() string { return s.String() }
 
-func (s sharedSecret) prepare(certauth.SourceEnvironment) (gate, error) {
+func (s sharedSecret) prepare(source.Environment) (gate, error) {
 	var mistakes []error
 	values := s.values()
 	if strings.TrimSpace(s.header) == "" {

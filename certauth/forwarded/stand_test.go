@@ -2,15 +2,19 @@ package forwarded_test
 
 import (
 	"context"
+	"crypto/x509"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // stand holds one configuration in the three ways that a request can be judged.
@@ -25,8 +29,8 @@ func newStand(t *testing.T, config certauth.Config) *stand {
 	t.Helper()
 	s := &stand{read: map[string]bool{}}
 	config.Observe = func(_ context.Context, e certauth.Event) { s.reason = e.Reason() }
-	for mode, auth := range map[certauth.Mode]**certauth.Authenticator{certauth.Required: &s.required, certauth.Optional: &s.optional} {
-		config.Mode = mode
+	for optional, auth := range map[bool]**certauth.Authenticator{false: &s.required, true: &s.optional} {
+		config.Optional = optional
 		made, err := certauth.New(config)
 		require.NoError(t, err)
 		*auth = made
@@ -39,11 +43,40 @@ func newStand(t *testing.T, config certauth.Config) *stand {
 }
 
 // headersOf asks the prepared source which headers it reads.
-func headersOf(t *testing.T, source certauth.Source) []string {
+func headersOf(t *testing.T, from certauth.Source) []string {
 	t.Helper()
-	prepared, err := source.(certauth.PreparedSource).Prepare(certauth.SourceEnvironment{})
+	return prepared(t, from).Headers
+}
+
+// prepared is a source as certauth.New prepares it.
+func prepared(t *testing.T, from certauth.Source) *source.Reader {
+	t.Helper()
+	reader, err := from.Prepare(source.Environment{Now: time.Now, Logger: slog.New(slog.DiscardHandler), NewHop: newHopJudge})
 	require.NoError(t, err)
-	return prepared.(certauth.HeaderSource).Headers()
+	return reader
+}
+
+type hopJudge struct{ *certauth.Authenticator }
+
+func newHopJudge(from source.Source, policy any) (source.Hop, error) {
+	auth, err := certauth.New(certauth.Config{Source: from, Policy: policy.(certauth.Policy)})
+	return hopJudge{auth}, err
+}
+
+func (h hopJudge) Admit(r *http.Request) error {
+	_, err := h.Check(r)
+	return err
+}
+
+// read asks the source alone, without a policy.
+func read(t *testing.T, from certauth.Source, r *http.Request) ([]*x509.Certificate, error) {
+	t.Helper()
+	reader := prepared(t, from)
+	offer, err := reader.Offer(r)
+	if err != nil || offer.Len() == 0 {
+		return nil, err
+	}
+	return reader.Decode(offer, nil)
 }
 
 func fold(name string) string {
@@ -57,8 +90,8 @@ func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.
 	id, err := s.plain.Check(overSocket(t, request()))
 	assert.Equal(t, want, reasonOf(err), "%v", err)
 	assert.Equal(t, want == certauth.ReasonNone, id != nil)
-	for mode, auth := range map[certauth.Mode]*certauth.Authenticator{certauth.Required: s.required, certauth.Optional: s.optional} {
-		anonymous := mode == certauth.Optional && want == certauth.ReasonCertificateMissing
+	for optional, auth := range map[bool]*certauth.Authenticator{false: s.required, true: s.optional} {
+		anonymous := optional && want == certauth.ReasonCertificateMissing
 		status, called := http.StatusUnauthorized, false
 		if want == certauth.ReasonNone || anonymous {
 			status = http.StatusOK
@@ -67,12 +100,12 @@ func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.
 		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called = true
 			_, ok := certauth.FromContext(r.Context())
-			assert.Equal(t, want == certauth.ReasonNone, ok, "identity in mode %s", mode)
+			assert.Equal(t, want == certauth.ReasonNone, ok, "identity in optional %t", optional)
 		})).ServeHTTP(recorder, r)
-		assert.Equal(t, status, recorder.Code, "mode %s", mode)
-		assert.Equal(t, status == http.StatusOK, called, "mode %s", mode)
+		assert.Equal(t, status, recorder.Code, "optional %t", optional)
+		assert.Equal(t, status == http.StatusOK, called, "optional %t", optional)
 		if !anonymous {
-			assert.Equal(t, want, s.reason, "mode %s", mode)
+			assert.Equal(t, want, s.reason, "optional %t", optional)
 		}
 		for _, header := range []http.Header{r.Header, r.Trailer} {
 			for name := range header {

@@ -81,9 +81,9 @@ func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 			for _, beside := range []int{10, 11, 12, 20} {
 				s.judge(t, sent(others(beside)), certauth.ReasonCertificateMalformed)
 				// The source says so itself, before the Authenticator counts again.
-				presented, err := d.source(fromTens()).Certificates(overSocket(t, sent(others(beside))()))
+				found, err := read(t, d.source(fromTens()), overSocket(t, sent(others(beside))()))
 				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
-				assert.Empty(t, presented.Certificates)
+				assert.Empty(t, found)
 			}
 			if strings.Contains(c.preset, "numbered") || c.preset == "Apache" {
 				return // a header a certificate, each with a limit of its own

@@ -1,9 +1,7 @@
 package forwarded
 
 import (
-	"net/http"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Traefik reads the chain that passTLSClientCert with pem: true writes into
@@ -38,13 +36,10 @@ type Traefik struct {
 	From Gate
 }
 
-// Prepare implements [certauth.PreparedSource].
-func (s Traefik) Prepare(env certauth.SourceEnvironment) (certauth.Source, error) {
-	return source(layout{
+// Prepare implements [certauth.Source].
+func (s Traefik) Prepare(env source.Environment) (*source.Reader, error) {
+	return served(layout{
 		preset: "Traefik", from: s.From, header: "X-Forwarded-Tls-Client-Cert", codec: several(decodeBase64List),
 		form: "base64 of DER certificates joined by commas",
 	}.prepare(env))
 }
-
-// Certificates implements [certauth.Source] for callers that do without certauth.New.
-func (s Traefik) Certificates(r *http.Request) (certauth.Presented, error) { return unprepared(s, r) }

@@ -22,11 +22,12 @@ const maxElements = 16
 
 // xfccElement is what counts of one element. Names are never taken from it.
 type xfccElement struct {
-	by                []string
-	hash, cert, chain string
-	seen              map[string]bool // keys that may stand once
-	hasHash           bool
-	pasted            bool // holds a name of the client that Envoy did not quote
+	by         []string
+	hash, cert string
+	chain      []string        // one text, or in JSON one for each certificate
+	seen       map[string]bool // keys that may stand once
+	json       bool
+	pasted     bool // holds a name of the client that Envoy did not quote
 }
 
 // xfccScanner splits only outside quotes. A quote opens only directly after the equals
@@ -39,17 +40,25 @@ type xfccScanner struct {
 
 func (s *xfccScanner) done() bool { return s.at >= len(s.text) }
 
-func parseXFCC(value string) ([]xfccElement, error) {
+// checkXFCC refuses what is too long or not printable ASCII, in either form.
+func checkXFCC(value string) error {
 	if len(value) > maxChainHeader {
-		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
+		return fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
 	}
 	for i := range len(value) {
 		if value[i] < 0x20 || value[i] > 0x7E {
-			return nil, fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
+			return fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
 		}
 	}
+	return nil
+}
+
+func parseXFCC(value string) ([]xfccElement, error) {
+	if err := checkXFCC(value); err != nil {
+		return nil, err
+	}
 	if strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
-		return nil, errors.New("JSON form, which is not supported")
+		return nil, errors.New("JSON form, which is not configured")
 	}
 	scanner := &xfccScanner{text: value}
 	var elements []xfccElement
@@ -170,46 +179,54 @@ func (e *xfccElement) set(key, value string, quoted bool) error {
 	default:
 		return fmt.Errorf("key %.16q is not known", key)
 	}
-	if e.seen[key] {
-		return fmt.Errorf("%s stands twice", key)
+	if err := e.once(key); err != nil {
+		return err
 	}
-	if e.seen == nil {
-		e.seen = map[string]bool{}
-	}
-	e.seen[key] = true
 	if value == "" && key != "subject" && key != "issuer" {
 		return fmt.Errorf("%s is empty", key)
 	}
 	switch key {
 	case "hash":
-		e.hash, e.hasHash = value, true
+		e.hash = value
 	case "cert":
 		e.cert = value
 	case "chain":
-		e.chain = value
+		e.chain = []string{value}
 	}
+	return nil
+}
+
+// once refuses a key that has stood in the element before.
+func (e *xfccElement) once(key string) error {
+	if e.seen[key] {
+		return fmt.Errorf("%.16s stands twice", key)
+	}
+	if e.seen == nil {
+		e.seen = map[string]bool{}
+	}
+	e.seen[key] = true
 	return nil
 }
 
 // certificates decodes the element. Hash binds it to the handshake that Envoy saw: it
 // must be the SHA-256 of the leaf.
 func (e *xfccElement) certificates() ([]*x509.Certificate, error) {
-	if !e.hasHash {
+	if e.hash == "" {
 		return nil, errors.New("no Hash")
 	}
-	if e.cert == "" && e.chain == "" {
+	if e.cert == "" && len(e.chain) == 0 {
 		return nil, errors.New("neither Cert nor Chain")
 	}
 	var certs []*x509.Certificate
 	if e.cert != "" {
-		leaf, err := decodeURLPEM(e.cert)
+		leaf, err := e.leaf()
 		if err != nil {
 			return nil, fmt.Errorf("Cert: %w", err)
 		}
 		certs = leaf
 	}
-	if e.chain != "" {
-		chain, err := decodeURLPEMChain(e.chain)
+	if len(e.chain) > 0 {
+		chain, err := e.others()
 		if err != nil {
 			return nil, fmt.Errorf("Chain: %w", err)
 		}
@@ -223,4 +240,31 @@ func (e *xfccElement) certificates() ([]*x509.Certificate, error) {
 		return nil, errors.New("Hash is not the SHA-256 of the certificate")
 	}
 	return certs, nil
+}
+
+func (e *xfccElement) leaf() ([]*x509.Certificate, error) {
+	if !e.json {
+		return decodeURLPEM(e.cert)
+	}
+	ders, err := pemBlocks(e.cert, 1)
+	if err != nil {
+		return nil, err
+	}
+	return parseBlocks(ders)
+}
+
+// others reads the chain, the leaf included.
+func (e *xfccElement) others() ([]*x509.Certificate, error) {
+	if !e.json {
+		return decodeURLPEMChain(e.chain[0])
+	}
+	var ders [][]byte
+	for i, text := range e.chain {
+		blocks, err := pemBlocks(text, 1)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d: %w", i, err)
+		}
+		ders = append(ders, blocks...)
+	}
+	return parseBlocks(ders)
 }

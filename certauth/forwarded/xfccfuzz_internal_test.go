@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"net/url"
 	"strings"
 	"testing"
@@ -95,6 +96,56 @@ func FuzzXFCC(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is accepted in JSON is what package encoding/json finds in it, which is also one
+// element with its hash, and there is no other way to write the certificates.
+func FuzzXFCCJSON(f *testing.F) {
+	addAll(f, capturedValues(f, "xfcc-json"))
+	good := capturedValues(f, "xfcc-json")[0]
+	addAll(f, hostile(good))
+	for _, sent := range []string{`{}`, `[]`, `"`, `{"a":"`, `{"chain":["`, `{"hash":"a"}`, `{"subject":"\"}`, `1`, ` `, `{"cert":"a","cert":"b"}`} {
+		f.Add("[" + sent + "," + good[1:])
+		f.Add(good[:len(good)-1] + "," + sent + "]")
+	}
+	f.Add(strings.Replace(good, "cert", "Cert", 1))
+	f.Add(strings.Replace(good, `-----B`, `\u002d----B`, 1))
+	f.Fuzz(func(t *testing.T, value string) {
+		certs, err := xfccReader{json: true}.decode(value)
+		last, lastErr := xfccReader{json: true, hops: 1}.decode(value)
+		if consistent(t, certs, err, maxCertificates) {
+			require.NoError(t, lastErr)
+			sameCertificates(t, certs, last)
+			assert.Len(t, plainXFCCJSON(t, value), 1)
+		}
+		if !consistent(t, last, lastErr, maxCertificates) {
+			return
+		}
+		elements := plainXFCCJSON(t, value)
+		element := elements[len(elements)-1]
+		sum := sha256.Sum256(last[0].Raw)
+		assert.Equal(t, hex.EncodeToString(sum[:]), strings.ToLower(element.Hash))
+		assert.Equal(t, len(elements) == 1, err == nil, "%v", err)
+		if element.Cert != "" {
+			assert.Equal(t, last[0].Raw, plainPEM(t, element.Cert)[0].Raw)
+		}
+		if len(element.Chain) > 0 {
+			sameCertificates(t, plainPEM(t, strings.Join(element.Chain, "")), last)
+		}
+	})
+}
+
+type plainElement struct {
+	By, Chain, URI, DNS         []string
+	Hash, Cert, Subject, Issuer string
+}
+
+func plainXFCCJSON(t *testing.T, value string) (elements []plainElement) {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(value))
+	d.DisallowUnknownFields()
+	require.NoError(t, d.Decode(&elements))
+	return elements
 }
 
 // assertElement compares the certificates with those of the last element.

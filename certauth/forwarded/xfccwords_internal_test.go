@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Why a value is no X-Forwarded-Client-Cert, in the words that an operator reads.
@@ -67,6 +67,82 @@ func TestParseXFCC_SaysWhatIsWrong(t *testing.T) {
 		elements(maxElements):      maxElements,
 	} {
 		found, err := parseXFCC(value)
+		require.NoError(t, err, "%q", value)
+		assert.Len(t, found, n, "%q", value)
+	}
+}
+
+// And in JSON. No word of it is the client's but for a piece of a key.
+func TestParseXFCCJSON_SaysWhatIsWrong(t *testing.T) {
+	elements := func(n int) string { return "[{}" + strings.Repeat(",{}", n-1) + "]" }
+	for value, want := range map[string]string{
+		"":                              "not the JSON form",
+		"Hash=a":                        "not the JSON form",
+		`{"hash":"a"}`:                  "not the JSON form",
+		` []`:                           "not the JSON form",
+		"[\x1f]":                        "byte 0x1f at offset 1",
+		"[\u00e9]":                      "byte 0xc3 at offset 1",
+		"[ ]":                           "white space at offset 1",
+		"[] ":                           "white space at offset 2",
+		`[{"hash": "a"}]`:               "white space at offset 9",
+		`[{"subject":"\\" }]`:           "white space at offset 16",
+		"[":                             "not JSON",
+		"[{}":                           "not JSON",
+		"[{},]":                         "element 1: not JSON",
+		"[,{}]":                         "element 0: not JSON",
+		"[{}{}]":                        "element 1: not JSON",
+		"[{}}":                          "not JSON",
+		"[{}]]":                         "text behind the array",
+		"[{}][{}]":                      "text behind the array",
+		"[{}]x":                         "text behind the array",
+		"[[]]":                          "element 0: no \"{\"",
+		"[1]":                           "element 0: no \"{\"",
+		"[null]":                        "element 0: no \"{\"",
+		`["a"]`:                         "element 0: no \"{\"",
+		elements(maxElements + 1):       "more than 16 elements",
+		`[{"Hash":"a"}]`:                `key "Hash" is not known`,
+		`[{"other":"a"}]`:               `key "other" is not known`,
+		`[{"hash":"a","hash":"a"}]`:     "hash stands twice",
+		`[{"uri":[],"uri":[]}]`:         "uri stands twice",
+		`[{"subject":"","subject":""}]`: "subject stands twice",
+		`[{"\u0068ash":"a"}]`:           "an escape that Envoy does not write",
+		`[{"hash":"\u0061"}]`:           "an escape that Envoy does not write",
+		`[{"cert":"a\/b"}]`:             "an escape that Envoy does not write",
+		`[{"chain":["a\tb"]}]`:          "an escape that Envoy does not write",
+		`[{"by":["\u0061"]}]`:           "an escape that Envoy does not write",
+		`[{"hash":1}]`:                  "no string",
+		`[{"hash":null}]`:               "no string",
+		`[{"hash":true}]`:               "no string",
+		`[{"hash":["a"]}]`:              "no string",
+		`[{"hash":{}}]`:                 "no string",
+		`[{"cert":""}]`:                 "cert is empty",
+		`[{"chain":[]}]`:                "chain is empty",
+		`[{"chain":"a"}]`:               "no \"[\"",
+		`[{"by":"a"}]`:                  "no \"[\"",
+		`[{"uri":[1]}]`:                 "no string",
+		`[{"dns":[[]]}]`:                "no string",
+		`[{"hash"}]`:                    "not JSON",
+		`[{"by":[` + strings.Repeat(`"a",`, maxCertificates) + `"a"]}]`:    "more than 10 strings",
+		`[{"chain":[` + strings.Repeat(`"a",`, maxCertificates) + `"a"]}]`: "more than 10 strings",
+		`[{"dns":[` + strings.Repeat(`"a",`, maxXFCCNames) + `"a"]}]`:      "more than 1024 strings",
+		`[{"hash":"a",}]`:    "not JSON",
+		`[{"hash":"a"`:       "not JSON",
+		`[{"subject":"\x"}]`: "not JSON",
+		`[{"subject":"a]`:    "not JSON",
+	} {
+		found, err := parseXFCCJSON(value)
+		assert.ErrorContains(t, err, want, "%q", value)
+		assert.Empty(t, found)
+	}
+	for value, n := range map[string]int{
+		"[]":                  0,
+		"[{}]":                1,
+		elements(maxElements): maxElements,
+		`[{"dns":[` + strings.Repeat(`"a",`, maxXFCCNames-1) + `"a"]}]`: 1,
+		`[{"by":[],"uri":[]}]`: 1,
+		`[{"by":["a"]},{"dns":["a","b"],"subject":"a, b; c=\"","issuer":"\u00e4"}]`: 2,
+	} {
+		found, err := parseXFCCJSON(value)
 		require.NoError(t, err, "%q", value)
 		assert.Len(t, found, n, "%q", value)
 	}
@@ -133,7 +209,7 @@ func TestSharedSecret_BytesAtTheEndsOfPrintableASCII(t *testing.T) {
 		"01234567\x1f9abcdef": false, "01234567\x7f9abcdef": false, "01234567\t9abcdef": false, "01234567\xe99abcdef": false,
 		" 0123456789abcdef": false, "0123456789abcdef ": false,
 	} {
-		_, err := SharedSecret("X-Gate", value).prepare(certauth.SourceEnvironment{})
+		_, err := SharedSecret("X-Gate", value).prepare(source.Environment{})
 		assert.Equal(t, ok, err == nil, "%q: %v", value, err)
 	}
 }

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the thumbprint that Azure shows; it decides nothing
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 	"weak"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Certificate is the application's own certificate, kept up to date. Make it once with [Open] and share it; all methods are
@@ -120,7 +121,8 @@ type Status struct {
 
 	// Subject and Issuer are names as Go writes them, Serial is in hex.
 	Subject, Issuer, Serial string
-	// Fingerprint is the SHA-256 digest in hex; Thumbprint the SHA-1 digest as Azure shows it.
+	// Fingerprint is the SHA-256 digest in hex; Thumbprint the SHA-1 digest as Azure shows it, empty under
+	// GODEBUG=fips140=only.
 	Fingerprint, Thumbprint string
 	// NotBefore and NotAfter are its dates.
 	NotBefore, NotAfter time.Time
@@ -145,9 +147,12 @@ func (c *Certificate) Status() Status {
 	if s == nil {
 		return status.because(fail(ReasonClosed, "closed"))
 	}
-	short := sha1.Sum(s.leaf.Raw) //nolint:gosec // see the import
+	short := ""
+	if sum, err := sha1sum.Of(s.leaf.Raw); err == nil {
+		short = fmt.Sprintf("%X", sum)
+	}
 	status.Subject, status.Issuer, status.Serial = nameText(s.leaf.Subject, s.leaf.RawSubject), nameText(s.leaf.Issuer, s.leaf.RawIssuer), fmt.Sprintf("%x", s.leaf.SerialNumber)
-	status.Fingerprint, status.Thumbprint = s.fingerprint, fmt.Sprintf("%X", short)
+	status.Fingerprint, status.Thumbprint = s.fingerprint, short
 	status.NotBefore, status.NotAfter = s.leaf.NotBefore, s.leaf.NotAfter
 	status.Intermediates, status.Since = len(s.cert.Certificate)-1, s.since
 	if err := c.expired(s); err != nil {

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"crypto"
+	"crypto/fips140"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -99,6 +100,9 @@ type parsedPFX struct {
 
 // decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also stands for none.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.Signer, error) {
+	if fips140.Enforced() {
+		return nil, nil, fail(ReasonMalformed, "PKCS#12 derives its keys in ways that GODEBUG=fips140=only forbids; use PEM")
+	}
 	file, err := parsePKCS12(data)
 	if err != nil {
 		return nil, nil, asError(err, ReasonMalformed)

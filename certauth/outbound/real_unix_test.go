@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -53,25 +54,45 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 // server is a program that listens for TLS on loopback.
 type server struct {
 	address string
 	input   io.Writer
 	output  *records
+	exited  chan struct{}
 }
 
-// start runs a program until the end of the test, and waits until it listens. As root, it runs as the user if one is named.
-func start(t *testing.T, port int, as string, path string, args ...string) *server {
+// freePort returns a port that nothing listens on, from below those that systems give to outgoing connections.
+func freePort(t *testing.T) int {
 	t.Helper()
-	s := &server{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), output: &records{}}
+	for {
+		port := rand.IntN(10_000) + 22_000
+		if listener, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
+			require.NoError(t, listener.Close())
+			return port
+		}
+	}
+}
+
+// start runs a program until the end of the test, and waits until it listens on the port that its arguments name. As root,
+// it runs as the user if one is named. Only the program can take its port, so another process may be faster: then the
+// program is started again with another port.
+func start(t *testing.T, as string, path string, args func(port int) []string) *server {
+	t.Helper()
+	var s *server
+	for range 5 {
+		port := freePort(t)
+		if s = launch(t, port, as, path, args(port)...); s.listens(t) {
+			return s
+		}
+	}
+	require.Fail(t, "it has ended", "%s", s.output.text())
+	return nil
+}
+
+func launch(t *testing.T, port int, as string, path string, args ...string) *server {
+	t.Helper()
+	s := &server{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), output: &records{}, exited: make(chan struct{})}
 	command := exec.CommandContext(t.Context(), path, args...)
 	command.Stdout, command.Stderr = s.output, s.output
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, as)}
@@ -81,28 +102,36 @@ func start(t *testing.T, port int, as string, path string, args ...string) *serv
 	require.NoError(t, err)
 	s.input = input
 	require.NoError(t, command.Start())
-	exited := make(chan struct{})
 	go func() {
-		defer close(exited)
+		defer close(s.exited)
 		_ = command.Wait()
 	}()
 	t.Cleanup(func() {
 		_ = command.Process.Signal(syscall.SIGINT)
 		select {
-		case <-exited:
+		case <-s.exited:
 		case <-time.After(10 * time.Second):
 			_ = command.Process.Kill()
-			<-exited
+			<-s.exited
 		}
 		if t.Failed() {
 			t.Log(s.output.text())
 		}
 	})
+	return s
+}
+
+// listens waits until the program answers, or has ended. Another process that has the port answers too: so the program has
+// the time to find that out and end.
+func (s *server) listens(t *testing.T) bool {
+	t.Helper()
+	ended := false
 	eventually(t, func() bool {
 		select {
-		case <-exited:
-			require.Fail(t, "it has ended", "%s", s.output.text())
-		default:
+		case <-s.exited:
+			ended = true
+			return true
+		case <-time.After(50 * time.Millisecond):
 		}
 		conn, err := net.DialTimeout("tcp", s.address, time.Second)
 		if err == nil {
@@ -110,7 +139,7 @@ func start(t *testing.T, port int, as string, path string, args ...string) *serv
 		}
 		return err == nil
 	})
-	return s
+	return !ended
 }
 
 func credential(t *testing.T, as string) *syscall.Credential {
@@ -175,8 +204,9 @@ func TestReal_OpensslServer(t *testing.T) {
 			w := newWorld(t)
 			w.put(t, "orders")
 			cert, key, clients := w.serverFiles(t)
-			port := freePort(t)
-			s := start(t, port, "", path, "s_server", "-accept", strconv.Itoa(port), "-cert", cert, "-key", key, "-CAfile", clients, "-Verify", "2", "-verify_return_error", "-www", version)
+			s := start(t, "", path, func(port int) []string {
+				return []string{"s_server", "-accept", strconv.Itoa(port), "-cert", cert, "-key", key, "-CAfile", clients, "-Verify", "2", "-verify_return_error", "-www", version}
+			})
 			own := open(t, w.config())
 			c := client(t, own, nil)
 			w.rotates(t, own, func() (string, error) {
@@ -198,8 +228,9 @@ func TestReal_OpensslRenegotiates(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.put(t, "orders")
 	cert, key, clients := w.serverFiles(t)
-	port := freePort(t)
-	s := start(t, port, "", path, "s_server", "-accept", strconv.Itoa(port), "-cert", cert, "-key", key, "-CAfile", clients, "-tls1_2", "-verify_return_error")
+	s := start(t, "", path, func(port int) []string {
+		return []string{"s_server", "-accept", strconv.Itoa(port), "-cert", cert, "-key", key, "-CAfile", clients, "-tls1_2", "-verify_return_error"}
+	})
 	for _, once := range []bool{true, false} {
 		t.Run(fmt.Sprint(once), func(t *testing.T) {
 			config := w.config()
@@ -238,8 +269,8 @@ func TestReal_Nginx(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
 	cert, key, clients := w.serverFiles(t)
-	port := freePort(t)
-	write(t, w.path("nginx.conf"), fmt.Appendf(nil, `daemon off; pid %[1]s/nginx.pid; error_log stderr warn; worker_processes 1;
+	s := start(t, "", path, func(port int) []string {
+		write(t, w.path("nginx.conf"), fmt.Appendf(nil, `daemon off; pid %[1]s/nginx.pid; error_log stderr warn; worker_processes 1;
 events {}
 http {
 	access_log off;
@@ -252,7 +283,8 @@ http {
 	}
 }
 `, w.folder, port, cert, key, clients))
-	s := start(t, port, "", path, "-c", w.path("nginx.conf"), "-e", "stderr")
+		return []string{"-c", w.path("nginx.conf"), "-e", "stderr"}
+	})
 	for _, tc := range []struct {
 		proto string
 		base  *http.Transport
@@ -294,15 +326,16 @@ func TestReal_PostgreSQL(t *testing.T) {
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: credential(t, as)}
 	said, err := command.CombinedOutput()
 	require.NoError(t, err, "%s", said)
-	port := freePort(t)
-	var args []string
-	for name, value := range map[string]string{
-		"port": strconv.Itoa(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "hba_file": hba, "fsync": "off",
-		"ssl": "on", "ssl_cert_file": cert, "ssl_key_file": key, "ssl_ca_file": clients,
-	} {
-		args = append(args, "-c", name+"="+value)
-	}
-	s := start(t, port, as, postgres, append([]string{"-D", data}, args...)...)
+	s := start(t, as, postgres, func(port int) []string {
+		args := []string{"-D", data}
+		for name, value := range map[string]string{
+			"port": strconv.Itoa(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "hba_file": hba, "fsync": "off",
+			"ssl": "on", "ssl_cert_file": cert, "ssl_key_file": key, "ssl_ca_file": clients,
+		} {
+			args = append(args, "-c", name+"="+value)
+		}
+		return args
+	})
 	own := open(t, w.config())
 	eventually(t, func() bool { // it listens before it is ready
 		_, err := askPostgres(s.address, own.TLSConfig("127.0.0.1"), "orders")
@@ -383,9 +416,12 @@ func TestReal_Redis(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
 	cert, key, clients := w.serverFiles(t)
-	port := freePort(t)
-	s := start(t, port, "", path, "--port", "0", "--tls-port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", w.folder,
-		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", clients, "--tls-auth-clients", "yes")
+	s := start(t, "", path, func(port int) []string {
+		return []string{
+			"--port", "0", "--tls-port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", w.folder,
+			"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", clients, "--tls-auth-clients", "yes",
+		}
+	})
 	own := open(t, w.config())
 	w.rotates(t, own, func() (string, error) {
 		conn, err := tls.Dial("tcp", s.address, own.TLSConfig("127.0.0.1"))

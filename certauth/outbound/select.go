@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"bytes"
-	"crypto/sha1" //nolint:gosec // the thumbprint of Azure and Windows; it only chooses among certificates of the operator
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Select says which certificate of a source is meant. All fields that are set must hold. Names survive a renewal,
@@ -76,8 +76,11 @@ func parseThumbprint(text string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not hex", quote(text))
 	}
-	if len(value) != sha1.Size && len(value) != sha256.Size {
+	if len(value) != sha1sum.Size && len(value) != sha256.Size {
 		return nil, fmt.Errorf("%d bytes, want 20 (SHA-1) or 32 (SHA-256)", len(value))
+	}
+	if len(value) == sha1sum.Size && !sha1sum.Available() {
+		return nil, fmt.Errorf("%w; want 32 bytes (SHA-256)", sha1sum.ErrUnavailable)
 	}
 	return value, nil
 }
@@ -99,8 +102,11 @@ func (s *selection) matches(cert *x509.Certificate) bool {
 	if len(s.thumbprints) == 0 {
 		return true
 	}
-	long, short := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw) //nolint:gosec // see the import
-	return slices.ContainsFunc(s.thumbprints, func(t []byte) bool { return bytes.Equal(t, long[:]) || bytes.Equal(t, short[:]) })
+	long := sha256.Sum256(cert.Raw)
+	short, err := sha1sum.Of(cert.Raw)
+	return slices.ContainsFunc(s.thumbprints, func(t []byte) bool {
+		return bytes.Equal(t, long[:]) || err == nil && bytes.Equal(t, short[:])
+	})
 }
 
 func hasAlternativeName(cert *x509.Certificate, want string) bool {

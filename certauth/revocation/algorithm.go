@@ -9,12 +9,16 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// The signature algorithms that are accepted: RFC 4055, RFC 5758, RFC 8410.
+// The signature algorithms that are accepted, beside ML-DSA: RFC 4055, RFC 5758, RFC 8410.
 var (
 	oidSHA1WithRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
 	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
@@ -78,8 +82,12 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 		return x509.ECDSAWithSHA512, nil
 	case a.oid.Equal(oidEd25519) && absent:
 		return x509.PureEd25519, nil
+	case absent && mldsa.Signature(algorithmNames[a.oid.String()]) != x509.UnknownSignatureAlgorithm:
+		return mldsa.Signature(algorithmNames[a.oid.String()]), nil
 	case a.oid.Equal(oidRSAPSS):
 		return pssAlgorithm(a.parameters)
+	case (a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1)) && allowSHA1 && !sha1sum.Available():
+		return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
 	case a.oid.Equal(oidSHA1WithRSA) && null && allowSHA1:
 		return x509.SHA1WithRSA, nil
 	case a.oid.Equal(oidECDSAWithSHA1) && absent && allowSHA1:
@@ -87,6 +95,9 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 	}
 	if a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1) {
 		return x509.UnknownSignatureAlgorithm, advise(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
+	}
+	if name := algorithmNames[a.oid.String()]; absent && strings.HasPrefix(name, "ML-DSA") {
+		return x509.UnknownSignatureAlgorithm, advise(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("signed with", name))
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
@@ -100,7 +111,8 @@ func (a algorithmIdentifier) name() string {
 	return text
 }
 
-// algorithmNames are those that CAs use or used and that are never accepted.
+// algorithmNames are those that CAs use or used and that are not accepted, but for ML-DSA
+// (RFC 9881) where crypto/x509 knows it.
 var algorithmNames = map[string]string{
 	"1.2.840.113549.1.1.2":    "MD2 with RSA",
 	"1.2.840.113549.1.1.4":    "MD5 with RSA",
@@ -164,10 +176,19 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
 		return nil
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
+		if allowSHA1 && !sha1sum.Available() {
+			return fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
+		}
 		if allowSHA1 {
 			return nil
 		}
 		return advise(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
+	}
+	if mldsa.IsSignature(cert.SignatureAlgorithm) {
+		return nil
+	}
+	if name := mldsa.OfSignature(cert.Raw); name != "" {
+		return advise(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("certificate signed with", name))
 	}
 	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
 }
@@ -191,6 +212,12 @@ func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
 		}
 	case ed25519.PublicKey:
 		return nil
+	}
+	if mldsa.IsKey(cert.PublicKey) {
+		return nil
+	}
+	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
+		return advise(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("key of", name))
 	}
 	return fmt.Errorf("%w: key algorithm %s", ErrWeakAlgorithm, cert.PublicKeyAlgorithm)
 }

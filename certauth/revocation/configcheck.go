@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // withDefaults returns a copy with every default in place, and all mistakes at once.
@@ -23,6 +25,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.CertIDHash > CertIDAuto {
 		mistake("CertIDHash: %d is not defined", c.CertIDHash)
+	}
+	if !sha1sum.Available() && asksOCSP(&c) && c.CertIDHash != CertIDSHA256 {
+		mistake("CertIDHash: %w; want CertIDSHA256", sha1sum.ErrUnavailable)
+	}
+	if !sha1sum.Available() && c.Verify.AllowSHA1 {
+		mistake("Verify.AllowSHA1: %w", sha1sum.ErrUnavailable)
 	}
 	if c.AllowUnknown && c.Mode != SoftFail {
 		mistake("AllowUnknown: needs Mode SoftFail")

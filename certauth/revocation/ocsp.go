@@ -1,18 +1,19 @@
 package revocation
 
 import (
-	"crypto/sha1" //nolint:gosec // CertIDs are made of SHA-1 by most responders; they identify, they do not protect
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Single extensions that may be critical without changing what the answer means: the CT
@@ -134,6 +135,9 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		}
 		matching = append(matching, a)
 	}
+	if len(matching) == 0 && !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
+		return nil, fmt.Errorf("%w: its CertID is made of SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
+	}
 	if len(matching) == 0 {
 		return nil, ErrNoMatch
 	}
@@ -165,7 +169,15 @@ func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
 	}
 	switch {
 	case a.hash.oid.Equal(oidSHA1):
-		n, k := sha1.Sum(name), sha1.Sum(bits) //nolint:gosec // see the import
+		// CertIDs of most responders are made of SHA-1; they identify, they do not protect.
+		n, err := sha1sum.Of(name)
+		if err != nil {
+			return nil, nil
+		}
+		k, err := sha1sum.Of(bits)
+		if err != nil {
+			return nil, nil
+		}
 		return n[:], k[:]
 	case a.hash.oid.Equal(oidSHA256):
 		n, k := sha256.Sum256(name), sha256.Sum256(bits)

@@ -2,7 +2,6 @@ package revocation
 
 import (
 	"crypto"
-	"crypto/sha1" //nolint:gosec // byKey is defined as SHA-1 (RFC 6960, section 4.2.1); it identifies, it does not protect
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
@@ -30,6 +30,9 @@ type signer struct {
 // name or key, authority, and the signature itself.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
+	if len(candidates) == 0 && r.byName == nil && !sha1sum.Available() {
+		return signer{}, fmt.Errorf("%w: the responder is named by its key, and %w", ErrNoSigner, sha1sum.ErrUnavailable)
+	}
 	if len(candidates) == 0 {
 		return signer{}, ErrNoSigner
 	}
@@ -76,8 +79,8 @@ func (r *basicResponse) names(cert *x509.Certificate) bool {
 		return dn.Match(r.byName, cert.RawSubject)
 	}
 	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
-	sum := sha1.Sum(bits) //nolint:gosec // see the import
-	return ok && equal(r.byKey, sum[:])
+	sum, err := sha1sum.Of(bits) // byKey is defined as SHA-1 (RFC 6960, section 4.2.1)
+	return ok && err == nil && equal(r.byKey, sum[:])
 }
 
 // authorize decides whether the candidate may speak for the issuer.

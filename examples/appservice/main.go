@@ -1,8 +1,11 @@
 // Command appservice is a service for Azure App Service that only a partner's clients
-// may call.
+// may call. README.md says how to deploy it, and how to run it here:
+//
+//	go run ./examples/appservice/local
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"log"
 	"log/slog"
@@ -21,16 +24,20 @@ func main() {
 			certauth.Chain{Roots: certauth.PEMFile("partner-roots.pem"), Intermediates: certauth.PEMFile("partner-issuing.pem")},
 			certauth.DNSNames{"orders.partner.example"},
 		},
+		Exclusions: []certauth.Exclusion{{
+			Path: "/health", Reason: "platform probe carries no certificate", Control: "returns no data",
+		}},
 		Logger: slog.Default(),
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
+	http.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {
 		id, _ := certauth.FromContext(r.Context()) // always there: the mode is Required
 		fmt.Fprintln(w, "hello,", id.Leaf.Subject.CommonName)
 	})
-	server := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}
 	if err := auth.ConfigureServer(server); err != nil { // every request goes through auth
 		log.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type journal struct {
 func (j *journal) observe(_ context.Context, event certauth.Event) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
-	if event.Request == (certauth.RequestInfo{}) {
+	if event.Method == "" {
 		return // about a file, not about a request
 	}
 	if event.Outcome == certauth.OutcomeAccepted {

@@ -50,9 +50,9 @@ func TestUnderTraffic_ACallThatFailsIsReported(t *testing.T) {
 // News of the configuration's own certificates is not about the last request.
 func TestJournal_KeepsWhatIsAboutARequest(t *testing.T) {
 	j := &journal{}
-	refused := certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonNameNotAllowed}, Request: certauth.RequestInfo{Method: "GET"}}
+	refused := certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonNameNotAllowed}, Method: "GET"}
 	j.observe(t.Context(), refused)
-	for _, about := range []certauth.Outcome{certauth.OutcomeReloaded, certauth.OutcomeKept, certauth.OutcomeExpiring, certauth.OutcomeUnchained} {
+	for _, about := range []certauth.Outcome{"reloaded", "kept", "expiring", "unchained"} {
 		j.observe(t.Context(), certauth.Event{Outcome: about})
 	}
 	reason, _ := j.entry()

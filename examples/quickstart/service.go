@@ -18,7 +18,7 @@ type settings struct {
 	roots, issuing string          // PEM files: the partner's root CA and issuing CA
 	pin            string          // SHA-256 of the second partner's certificate
 	checkers       checkers        // who is revoked
-	reload         time.Duration   // 0 means certauth.DefaultReloadInterval
+	reload         time.Duration   // 0 means 30 seconds
 	now            func() time.Time
 	logger         *slog.Logger
 	observe        func(context.Context, certauth.Event)

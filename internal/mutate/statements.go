@@ -11,8 +11,12 @@ import (
 // statement returns what is to stand around a statement: the switch that drops it, or an
 // earlier return without the error.
 func (m *maker) statement(n ast.Stmt) []around {
-	switch m.top2().(type) {
-	case *ast.BlockStmt, *ast.CaseClause, *ast.CommClause:
+	switch up := m.top2().(type) {
+	case *ast.BlockStmt, *ast.CaseClause:
+	case *ast.CommClause:
+		if n == up.Comm {
+			return nil // what the select waits for
+		}
 	default:
 		return nil // an if's or a for's own, where no block may stand
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // TestSource checks a certauth.Source of your own, by a request of your front end that
@@ -24,32 +26,32 @@ import (
 // secrets, flags. It is a mistake if it yields none.
 //
 //   - The answer is the same each time, for a copy of the request, and for many at once (run
-//     the test with -race); Offer and Decode of a certauth.KeyedSource agree with
-//     Certificates.
+//     the test with -race).
 //   - The request is left as it was.
 //   - It returns when the context of the request ends, and at once if it has ended.
 //   - It never hands out certificates beside an error, nor nil for a certificate.
 //   - A header without which there would be no certificate is never read from the first or
 //     the last of two lines: a second line is an error. The header that the certificate is in is never taken
-//     for absent when it cannot be read. A certauth.HeaderSource lists them all.
+//     for absent when it cannot be read. SourceFunc.Headers lists it: otherwise it would
+//     reach the handler.
 //   - Nothing makes it panic: no headers at all, empty, doubled, huge and binary ones, no
 //     address, TLS without a certificate.
 //
 // It fails at the first thing that is wrong. Body, URL and Method of the request must not
 // matter to the source. That it believes nobody but the front end is not asked here;
 // certauthtest.TestHandler asks it of a service.
-func TestSource(tb certauthtest.TB, source certauth.Source, genuine *http.Request) {
+func TestSource(tb certauthtest.TB, from certauth.Source, genuine *http.Request) {
 	tb.Helper()
-	if err := checkSource(source, genuine); err != nil {
+	if err := checkSource(from, genuine); err != nil {
 		tb.Fatalf("unittest: TestSource: %v", err)
 	}
 }
 
-func checkSource(source certauth.Source, genuine *http.Request) error {
-	if source == nil || genuine == nil || genuine.Header == nil {
+func checkSource(from certauth.Source, genuine *http.Request) error {
+	if from == nil || genuine == nil || genuine.Header == nil {
 		return errors.New("the source, the request or its headers are nil")
 	}
-	s := &sourceCheck{asked: source, genuine: genuine}
+	s := &sourceCheck{asked: from, genuine: genuine}
 	if err := s.prepare(); err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func checkSource(source certauth.Source, genuine *http.Request) error {
 // sourceCheck is one run.
 type sourceCheck struct {
 	asked   certauth.Source // as the service configures it
-	source  certauth.Source // as an Authenticator uses it
+	source  *source.Reader  // as an Authenticator uses it
 	genuine *http.Request
 	first   sourceAnswer
 }
@@ -102,15 +104,24 @@ func (s *sourceCheck) prepare() error {
 	if _, err := certauth.New(certauth.Config{Source: s.asked, Policy: nobody}); err != nil {
 		return err
 	}
-	s.source = s.asked
-	if preparing, ok := s.asked.(certauth.PreparedSource); ok {
-		prepared, err := preparing.Prepare(certauth.SourceEnvironment{Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return err
-		}
-		s.source = prepared
-	}
-	return nil
+	prepared, err := s.asked.Prepare(source.Environment{Now: time.Now, Logger: slog.New(slog.DiscardHandler), NewHop: newHop})
+	s.source = prepared
+	return err
+}
+
+// hop judges the certificate of the hop in front, as an Authenticator does for its source.
+type hop struct{ *certauth.Authenticator }
+
+func newHop(from source.Source, policy any) (source.Hop, error) {
+	judged, _ := policy.(certauth.Policy)
+	auth, err := certauth.New(certauth.Config{Source: from, Policy: judged})
+	return hop{auth}, err
+}
+
+// Admit implements [source.Hop].
+func (h hop) Admit(r *http.Request) error {
+	_, err := h.Check(r)
+	return err
 }
 
 // answer asks once. A panic is an error, as is what no source may answer.
@@ -136,27 +147,15 @@ func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
 }
 
 func (s *sourceCheck) read(r *http.Request) (sourceAnswer, error) {
-	presented, err := s.source.Certificates(r)
-	a, wrong := answerOf(presented, err)
-	keyed, ok := s.source.(certauth.KeyedSource)
-	if wrong != nil || !ok {
-		return a, wrong
+	offer, err := s.source.Offer(r)
+	certs := offer.Certificates
+	if err == nil && certs == nil && offer.Len() > 0 {
+		certs, err = s.source.Decode(offer, nil)
 	}
-	offer, err := keyed.Offer(r)
-	if err == nil && offer.Len() > 0 {
-		presented, err = keyed.Decode(offer, nil)
-	} else {
-		presented = certauth.Presented{}
-	}
-	b, wrong := answerOf(presented, err)
-	if wrong == nil && !a.same(b) {
-		wrong = fmt.Errorf("Certificates says %q, and Offer and Decode say %q", a.reason(), b.reason())
-	}
-	return a, wrong
+	return answerOf(certs, err)
 }
 
-func answerOf(presented certauth.Presented, err error) (sourceAnswer, error) {
-	certs := presented.Certificates
+func answerOf(certs []*x509.Certificate, err error) (sourceAnswer, error) {
 	if err != nil && len(certs) > 0 {
 		return sourceAnswer{}, errors.New("it hands out certificates beside an error")
 	}
@@ -205,7 +204,6 @@ func (s *sourceCheck) steady() error {
 // headers looks for those that the answer depends on.
 func (s *sourceCheck) headers() error {
 	var found []error
-	listed, lists := s.source.(certauth.HeaderSource)
 	for _, name := range slices.Sorted(maps.Keys(s.genuine.Header)) {
 		values := s.genuine.Header[name]
 		without, err := s.with(name)
@@ -213,7 +211,7 @@ func (s *sourceCheck) headers() error {
 			found = append(found, err)
 			continue // no certificate depends on it
 		}
-		if lists && !slices.ContainsFunc(listed.Headers(), func(known string) bool { return strings.EqualFold(known, name) }) && without.reason() == certauth.ReasonCertificateMissing {
+		if !slices.ContainsFunc(s.source.Headers, func(known string) bool { return strings.EqualFold(known, name) }) && without.reason() == certauth.ReasonCertificateMissing {
 			found = append(found, fmt.Errorf("the certificate is in %s, which Headers does not list: it would reach the handler", name))
 		}
 		for _, lines := range [][]string{{values[0], values[0]}, {values[0], "x"}, {"x", values[0]}} {

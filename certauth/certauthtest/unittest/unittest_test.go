@@ -21,6 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest/unittest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // recorder is a testing.TB that keeps what ends the test.
@@ -82,10 +83,10 @@ func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 		_, ok := certauth.FromContext(r.Context())
 		fmt.Fprint(w, ok)
 	}
-	for _, mode := range []certauth.Mode{certauth.Required, certauth.Optional} {
+	for _, optional := range []bool{false, true} {
 		var reason certauth.Reason
 		auth, err := certauth.New(certauth.Config{
-			Source: forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, Policy: pin, Mode: mode,
+			Source: forwarded.Traefik{From: forwarded.InsecureAnyPeer()}, Policy: pin, Optional: optional,
 			Observe: func(_ context.Context, e certauth.Event) { reason = e.Reason() },
 		})
 		require.NoError(t, err)
@@ -104,7 +105,7 @@ func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 
 		w = httptest.NewRecorder()
 		auth.Handler(http.HandlerFunc(reached)).ServeHTTP(w, request())
-		if mode == certauth.Required {
+		if !optional {
 			assert.Equal(t, http.StatusUnauthorized, w.Code)
 		} else {
 			assert.Equal(t, "false", w.Body.String(), "an anonymous request has no identity, whatever stood in its context")
@@ -200,7 +201,7 @@ func TestTestPolicy_AFunctionThatHangs(t *testing.T) {
 func TestTestSource_ASourceThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		hangs := certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		hangs := certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if _, ends := r.Context().Deadline(); ends {
 				<-over
 			}
@@ -226,18 +227,18 @@ func certificateOf(text string) ([]*x509.Certificate, error) {
 	return []*x509.Certificate{cert}, nil
 }
 
-// own is a source that somebody wrote, with what may be wrong with it.
+// own is a source of another module, with what may be wrong with it.
 type own struct {
 	listed []string
 	read   func(r *http.Request) ([]*x509.Certificate, error)
 }
 
-func (s own) Certificates(r *http.Request) (certauth.Presented, error) {
-	certs, err := s.read(r)
-	return certauth.Presented{Certificates: certs}, err
+func (s own) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: "own", Headers: s.listed, Offer: func(r *http.Request) (source.Offer, error) {
+		certs, err := s.read(r)
+		return source.Offer{Certificates: certs}, err
+	}}, nil
 }
-
-func (s own) Headers() []string { return s.listed }
 
 // sound is what the faults are planted into.
 func sound(r *http.Request) ([]*x509.Certificate, error) {
@@ -262,42 +263,43 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 		want   string
 	}{
 		{"a sound source", own{[]string{"X-Cert"}, sound}, ""},
-		{"a sound function", certauth.SourceFunc{Name: "f", Func: sound}, ""},
-		{"the first of two lines", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"a sound function", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: sound}, ""},
+		{"the first of two lines", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if r.Header.Get("X-Cert") == "" {
 				return nil, nil
 			}
 			return certificateOf(r.Header.Get("X-Cert"))
 		}}, "X-Cert stands twice"},
-		{"malformed is absent", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"malformed is absent", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			certs, err := sound(r)
 			if err != nil && len(r.Header["X-Cert"]) == 1 {
 				return nil, nil
 			}
 			return certs, err
 		}}, "X-Cert cannot be read and is taken for absent"},
+		{"a function that lists no header", certauth.SourceFunc{Name: "f", Func: sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a header that is not listed", own{[]string{"X-Other"}, sound}, "the certificate is in X-Cert, which Headers does not list"},
-		{"a request that is changed", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"a request that is changed", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			defer delete(r.Header, "X-Cert")
 			return sound(r)
 		}}, "it changes the headers of the request"},
-		{"an index", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"an index", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			_ = r.Header["X-Cert"][0]
 			return sound(r)
 		}}, "it panics"},
-		{"TLS that is taken for granted", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"TLS that is taken for granted", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if r.TLS != nil && len(r.TLS.PeerCertificates[0].Raw) > 0 {
 				return nil, errors.New("no")
 			}
 			return sound(r)
 		}}, "TLS without a certificate: it panics"},
-		{"an answer that changes", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"an answer that changes", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if calls.Add(1) > 1 {
 				return nil, errors.New("once is enough")
 			}
 			return sound(r)
 		}}, "for the same request or a copy of it"},
-		{"a certificate beside an error", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"a certificate beside an error", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			certs, err := sound(r)
 			if len(r.Header["X-Cert"]) == 2 {
 				return []*x509.Certificate{{Raw: []byte{1}}}, err
@@ -311,7 +313,7 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 			}
 			return certs, err
 		}}, "it hands out certificates beside an error"},
-		{"nil for a certificate", certauth.SourceFunc{Name: "f", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+		{"nil for a certificate", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if len(r.Header["X-Cert"]) == 0 {
 				return []*x509.Certificate{nil}, nil
 			}
@@ -324,8 +326,8 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 			}
 			return sound(r)
 		}}, "which is not nil"},
-		{"no certificate at all", certauth.SourceFunc{Name: "f", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, "so the check proves nothing"},
-		{"no function", certauth.SourceFunc{Name: "f"}, "SourceFunc.Func: nil"},
+		{"no certificate at all", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, "so the check proves nothing"},
+		{"no function", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}}, "SourceFunc.Func: nil"},
 		{"no gate", forwarded.Traefik{}, "From: not set"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -340,21 +342,6 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 		})
 	}
 	assert.Contains(t, complaint(t, func(tb *recorder) { unittest.TestSource(tb, nil, nil) }), "nil")
-}
-
-// disagrees is a KeyedSource whose two ways to read differ.
-type disagrees struct{ own }
-
-func (disagrees) Offer(*http.Request) (certauth.Offer, error) { return certauth.Offer{}, nil }
-func (disagrees) Decode(certauth.Offer, func([]byte) error) (certauth.Presented, error) {
-	return certauth.Presented{}, nil
-}
-
-func TestTestSource_BothWaysToReadAgree(t *testing.T) {
-	r := httptest.NewRequest(http.MethodGet, "/", nil)
-	r.Header.Set("X-Cert", certauthtest.SelfSigned(t, "client").Base64())
-	have := complaint(t, func(tb *recorder) { unittest.TestSource(tb, disagrees{own{[]string{"X-Cert"}, sound}}, r) })
-	assert.Contains(t, have, `Certificates says "", and Offer and Decode say "certificate_missing"`)
 }
 
 // The presets of the library keep what the check asks of others.

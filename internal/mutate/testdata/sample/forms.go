@@ -73,6 +73,7 @@ again:
 		case got := <-ch:
 			n = got
 			continue again
+		case n = <-(chan int)(nil):
 		case ch <- n + low:
 			break again
 		default:

@@ -12,14 +12,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 )
 
-// PEMEnv names an environment variable that holds certificates as PEM text, on the terms of
-// [PEM]: an App Service setting, or a Key Vault reference in one. One that is not set, or
-// empty, is an error. Line ends must be real ones: "\n" written as two characters, PEM in
-// base64, and line ends that became spaces are errors that say so. A change of the setting
-// restarts the app; within a process the variable is read again like [PEMFile].
-type PEMEnv string
+// Env names an environment variable: an App Service setting, or a Key Vault reference in one.
+// A variable that is not set, or empty, is an error.
+//
+// As a [CertSource] the variable holds certificates as PEM text, on the terms of [PEM]. Line
+// ends must be real ones: "\n" written as two characters, PEM in base64, and line ends that
+// became spaces are errors that say so. As a [PinSource] it holds pins separated by commas,
+// semicolons or line ends.
+//
+// A change of the setting restarts the app; within a process the variable is read again like
+// [PEMFile].
+type Env string
 
-func (e PEMEnv) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (e Env) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
 	value := os.Getenv(string(e))
 	if strings.TrimSpace(value) == "" {
 		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
@@ -48,5 +53,19 @@ func lostLineEnds(value string, err error) error {
 	return err
 }
 
-func (PEMEnv) reloads() bool      { return true }
-func (e PEMEnv) describe() string { return "environment variable " + quote(string(e)) }
+func (Env) reloads() bool      { return true }
+func (e Env) describe() string { return "environment variable " + quote(string(e)) }
+
+func (e Env) pins(context.Context, digest) ([]string, digest, error) {
+	value := os.Getenv(string(e))
+	if strings.TrimSpace(value) == "" {
+		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+	}
+	var list []string
+	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {
+		if text = strings.TrimSpace(text); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list, sha256.Sum256([]byte(value)), nil
+}

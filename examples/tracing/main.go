@@ -1,0 +1,93 @@
+// Command tracing serves an application on Azure App Service to clients that hold a
+// certificate of one CA, with OpenTelemetry, an access log and certauth's records outside of
+// it. All three name the trace and the route.
+//
+// Environment:
+//
+//	CLIENT_CA_FILE  root CAs to trust, in PEM; required
+//	PORT            port to listen on; 8080 if unset
+package main
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+func main() {
+	if err := run(); err != nil {
+		slog.Error("tracing: stopped", "err", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	logger := slog.New(traced{slog.NewJSONHandler(os.Stderr, nil)})
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	otel.SetTracerProvider(trace.NewTracerProvider()) // add an exporter here
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.AppService{},
+		Policy: certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))},
+		Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
+		Handler:           outside(auth, newMux(), logger),
+		ReadHeaderTimeout: 5 * time.Second,
+		ConnContext:       certauth.ConnContext, // ConfigureServer would put auth outside of everything
+	}
+	return server.ListenAndServe()
+}
+
+// outside puts what measures around auth, so that refusals are in the traces and in the access
+// log as well. The order matters for one thing: whatever is inside of otelhttp has the span in
+// its context.
+func outside(auth *certauth.Authenticator, mux http.Handler, logger *slog.Logger) http.Handler {
+	return otelhttp.NewHandler(accessLog(logger, auth.Handler(mux)), "server")
+}
+
+func newMux() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, r *http.Request) {
+		slog.InfoContext(r.Context(), "order", "id", r.PathValue("id"))
+		w.WriteHeader(http.StatusNoContent)
+	})
+	return mux
+}
+
+// accessLog writes a record for each request, with the route that served it.
+func accessLog(logger *slog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &status{ResponseWriter: w, code: http.StatusOK}
+		next.ServeHTTP(answer, r)
+		logger.InfoContext(r.Context(), "request", "method", r.Method, "route", r.Pattern, "status", answer.code)
+	})
+}
+
+// status remembers the status that was written.
+type status struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (s *status) WriteHeader(code int) {
+	s.code = code
+	s.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for [http.ResponseController].
+func (s *status) Unwrap() http.ResponseWriter { return s.ResponseWriter }

@@ -1,0 +1,148 @@
+package source
+
+import (
+	"crypto/x509"
+	"hash/maphash"
+	"slices"
+	"strings"
+)
+
+// Offer is what a request offers as a certificate: either texts, unread, or certificates
+// that are parsed already. The texts are all that the certificates depend on, flags and
+// fingerprints included, in a fixed order; the first one holds the leaf.
+//
+// The zero value offers nothing. Offer is a value: copies are independent.
+type Offer struct {
+	// Certificates is used instead of texts, leaf first.
+	Certificates []*x509.Certificate
+
+	few    [fewTexts]string
+	more   []string
+	n      int
+	sample string
+}
+
+// fewTexts is how many texts an Offer holds without an allocation.
+const fewTexts = 3
+
+// sampleSize is how many bytes of an Offer are hashed to find its place in a cache. The text
+// of a certificate ends with its signature.
+const sampleSize = 64
+
+// NewOffer returns an Offer of the text of the leaf.
+func NewOffer(leaf string) Offer {
+	o := Offer{n: 1, sample: leaf[max(0, len(leaf)-sampleSize):]}
+	o.few[0] = leaf
+	return o
+}
+
+// Add appends a text.
+func (o *Offer) Add(text string) {
+	if o.n < fewTexts {
+		o.few[o.n] = text
+	} else {
+		o.more = append(o.more[:len(o.more):len(o.more)], text)
+	}
+	o.n++
+}
+
+// SetSample names the part of the texts that differs most between certificates. Only this
+// part is hashed. The default is the end of the first text. A poor choice makes look-ups
+// slow, never wrong.
+func (o *Offer) SetSample(part string) { o.sample = part }
+
+// Len returns the number of texts or certificates.
+func (o *Offer) Len() int {
+	if o.Certificates != nil {
+		return len(o.Certificates)
+	}
+	return o.n
+}
+
+// Text returns the text with this index, in the order of Add.
+func (o *Offer) Text(i int) string {
+	if i < fewTexts && i < o.n {
+		return o.few[i]
+	}
+	return o.more[i-fewTexts]
+}
+
+// Hash hashes the sample of the texts, or the end of the leaf's DER.
+func (o *Offer) Hash(seed maphash.Seed) uint64 {
+	if o.Certificates != nil {
+		raw := o.Certificates[0].Raw
+		return maphash.Bytes(seed, raw[max(0, len(raw)-sampleSize):])
+	}
+	return maphash.String(seed, o.sample)
+}
+
+// Key returns what facts about the offered certificates are remembered for.
+func (o *Offer) Key() Key {
+	k := make(Key, o.Len())
+	for i := range k {
+		if o.Certificates != nil {
+			k[i] = string(o.Certificates[i].Raw)
+		} else {
+			k[i] = o.Text(i)
+		}
+	}
+	return k
+}
+
+// Is reports whether the Offer has this key. It compares all bytes and allocates nothing.
+func (o *Offer) Is(k Key) bool {
+	if len(k) != o.Len() {
+		return false
+	}
+	if o.Certificates != nil {
+		for i, cert := range o.Certificates {
+			if string(cert.Raw) != k[i] {
+				return false
+			}
+		}
+		return true
+	}
+	for i := range k {
+		if o.Text(i) != k[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Key is the texts of an Offer, or the DER of its certificates.
+type Key []string
+
+// Offer returns an Offer of the texts of the key.
+func (k Key) Offer() Offer {
+	offer := NewOffer(k[0])
+	for _, text := range k[1:] {
+		offer.Add(text)
+	}
+	return offer
+}
+
+// Equal reports whether both keys are the same.
+func (k Key) Equal(other Key) bool { return slices.Equal(k, other) }
+
+// Clone copies the texts into one piece of memory of their own.
+func (k Key) Clone() Key {
+	all := strings.Join(k, "")
+	if len(k) == 1 {
+		all = strings.Clone(k[0])
+	}
+	cloned := make(Key, len(k))
+	for i := range k {
+		cloned[i], all = all[:len(k[i])], all[len(k[i]):]
+	}
+	return cloned
+}
+
+// Size returns the number of bytes of all texts.
+func (k Key) Size() int {
+	n := 0
+	for _, text := range k {
+		n += len(text)
+	}
+	return n
+}
