@@ -120,7 +120,7 @@ func (doc *Document) RunCases(ctx context.Context) ([]CaseResult, error) {
 		}
 		config.Now = func() time.Time { return r.now }
 		config.Observe = func(_ context.Context, event certauth.Event) {
-			if event.Request.Method != "" {
+			if event.Method != "" {
 				r.event = event
 			}
 		}

@@ -98,7 +98,7 @@ func names(t reflect.Type, seen map[reflect.Type]bool, found map[string]bool) {
 
 func TestSchema_DescribesMembersInTheWordsOfTheGoDocumentation(t *testing.T) {
 	docs := goDocs(t)
-	for _, name := range []string{"Source", "Policy", "Mode", "Exclusions", "Challenge", "LogRepeats", "ReloadInterval", "CacheSize", "InsecureReportOnly"} {
+	for _, name := range []string{"Source", "Policy", "Optional", "Exclusions", "Challenge", "LogRepeats", "ReloadInterval", "CacheSize", "InsecureReportOnly"} {
 		docs["policyfile.content."+name] = docs["certauth.Config."+name]
 	}
 	found := map[string]bool{}

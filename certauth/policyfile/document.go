@@ -22,7 +22,7 @@ type content struct {
 	Description        string
 	Source             certauth.Source
 	Policy             certauth.Policy
-	Mode               certauth.Mode
+	Optional           bool
 	Exclusions         []certauth.Exclusion
 	Revocation         map[string]revocation.Config
 	Challenge          string
@@ -150,7 +150,7 @@ func (doc *Document) read(code certauth.Config, mat *material, before map[string
 }
 
 func (c *content) into(config *certauth.Config) {
-	config.Source, config.Policy, config.Mode, config.Exclusions = c.Source, c.Policy, c.Mode, c.Exclusions
+	config.Source, config.Policy, config.Optional, config.Exclusions = c.Source, c.Policy, c.Optional, c.Exclusions
 	config.Challenge, config.LogRepeats, config.ReloadInterval = c.Challenge, c.LogRepeats, c.ReloadInterval
 	config.CacheSize, config.InsecureReportOnly = c.CacheSize, c.InsecureReportOnly
 }

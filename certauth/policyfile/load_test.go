@@ -109,10 +109,10 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 "policy": {"dnsName": ["a"]}}`, `2:12: policy.dnsName: unknown member; did you mean "dnsNames"?`},
 		{"another letter case", `{` + source + `,
 "policy": {"dnsNAMES": ["a"]}}`, `2:12: policy.dnsNAMES: unknown member; did you mean "dnsNames"?`},
-		{"a member that stands twice", "{\n\"mode\": \"optional\",\n  \"mode\": \"required\"}", `3:3: the member "mode" stands here twice`},
+		{"a member that stands twice", "{\n\"optional\": true,\n  \"optional\": false}", `3:3: the member "optional" stands here twice`},
 		{"text behind the document", "{}\nx", `2:1: not JSON: `},
 		{"a second document", "{}\n {}", `2:3: text after the end of the document`},
-		{"half a document", "{\"mode\":", `1:9: mode: the document ends too early`},
+		{"half a document", "{\"optional\":", `1:13: optional: the document ends too early`},
 		{"nothing", "", `1:1: the document ends too early`},
 		{"a list of documents", "[]", `1:1: an array, want an object`},
 		{"null", `{` + source + `,
@@ -121,11 +121,11 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 "policy": {"dnsNames": ["a"], "ips": ["10.0.0.1"]}}`, `2:11: policy: 2 members, want exactly one: which policy it is`},
 		{"an empty list", `{` + source + `,
 "policy": {"all": []}}`, `2:19: policy.all: an empty list`},
-		{"columns count characters", `{"description": "ü", "mod": 1}`, `1:22: mod: unknown member; did you mean "mode"?`},
+		{"columns count characters", `{"description": "ü", "optionl": 1}`, `1:22: optionl: unknown member; did you mean "optional"?`},
 		{"a member that is missing", `{"policy": {"dnsNames": ["a"]}}`, `1:1: "source" is missing`},
 		{"a word of no enumeration", `{` + source + `,
 "policy": {"dnsNames": ["a"]},
-"mode": "optionel"}`, `3:9: mode: "optionel", want one of: required, optional; did you mean "optional"?`},
+"revocation": {"r": {"mode": "softfail"}}}`, `3:30: revocation.r.mode: "softfail", want one of: hardFail, softFail; did you mean "softFail"?`},
 		{"no unit", `{` + source + `,
 "policy": {"dnsNames": ["a"]},
 "reloadInterval": "30"}`, `3:19: reloadInterval: want a duration such as "90s", "1h30m" or "10d"`},
@@ -182,7 +182,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 
 func TestLoad_ReportsAllMistakesAtOnceAndInOrder(t *testing.T) {
 	f := newFolder(t)
-	_, err := policyfile.Load(f.write("policy.json", "{\n\"mode\": 1,\n\"cacheSize\": true,\n\"polici\": {}}"), certauth.Config{})
+	_, err := policyfile.Load(f.write("policy.json", "{\n\"optional\": 1,\n\"cacheSize\": true,\n\"polici\": {}}"), certauth.Config{})
 	mistakes, ok := errors.AsType[policyfile.Mistakes](err)
 	require.True(t, ok, "%v", err)
 	var lines []int
@@ -197,8 +197,8 @@ func TestLoad_CodeMustNotSayWhatTheDocumentSays(t *testing.T) {
 	path := f.write("policy.json", scoped)
 	_, err := policyfile.Load(path, certauth.Config{CacheSize: 7})
 	assert.EqualError(t, err, "policyfile: CacheSize is set in code; it stands in the document")
-	_, err = policyfile.Open(path, certauth.Config{Mode: certauth.Optional})
-	assert.EqualError(t, err, "policyfile: Mode is set in code; it stands in the document")
+	_, err = policyfile.Open(path, certauth.Config{Optional: true})
+	assert.EqualError(t, err, "policyfile: Optional is set in code; it stands in the document")
 }
 
 // The document that the documentation shows is one that works.

@@ -79,7 +79,7 @@ func (m *material) certificates(from certauth.CertSource) ([]*x509.Certificate, 
 	switch from := from.(type) {
 	case certauth.PEM:
 		return parsePEM(from)
-	case certauth.PEMEnv:
+	case certauth.Env:
 		value, err := m.env(string(from))
 		if err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (m *material) certificates(from certauth.CertSource) ([]*x509.Certificate, 
 		return m.certificateFile(string(from), false)
 	case certauth.CertFile:
 		return m.certificateFile(string(from), true)
-	case certauth.CertificateSet:
+	case interface{ List() []*x509.Certificate }:
 		return from.List(), nil
 	case certauth.CertDir:
 		return m.certificateDir(string(from))

@@ -11,6 +11,11 @@ import (
 )
 
 const (
+	defaultInterval = 30 * time.Second // as certauth.Config.ReloadInterval has it
+
+	outcomeReloaded certauth.Outcome = "reloaded"
+	outcomeKept     certauth.Outcome = "kept"
+
 	lookLimit = time.Minute // for one look at the files
 	lookWait  = time.Second // that a request waits after a pause
 )
@@ -26,7 +31,7 @@ func (a *Authenticator) look(ctx context.Context) {
 	}
 	interval := g.doc.Config.ReloadInterval
 	if interval == 0 {
-		interval = certauth.DefaultReloadInterval
+		interval = defaultInterval
 	}
 	now, last := a.code.Now().UnixNano(), a.looked.Load()
 	since := time.Duration(now - last)
@@ -78,7 +83,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	case err != nil:
 		if a.failure != err.Error() || asked {
 			a.failure = err.Error()
-			a.report(ctx, certauth.OutcomeKept, err)
+			a.report(ctx, outcomeKept, err)
 		}
 		return err
 	case candidate == nil: // nothing new
@@ -91,7 +96,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	a.seen, a.failure = seen, ""
 	a.current.Store(candidate)
 	a.release(current)
-	a.report(ctx, certauth.OutcomeReloaded, nil)
+	a.report(ctx, outcomeReloaded, nil)
 	return nil
 }
 

@@ -29,7 +29,7 @@ type events struct {
 }
 
 func (e *events) observe(_ context.Context, event certauth.Event) {
-	if event.Outcome != certauth.OutcomeKept && event.Outcome != certauth.OutcomeReloaded || !strings.HasSuffix(event.Rule, ".json") {
+	if event.Outcome != certauth.Outcome("kept") && event.Outcome != certauth.Outcome("reloaded") || !strings.HasSuffix(event.Rule, ".json") {
 		return
 	}
 	e.mutex.Lock()
@@ -145,7 +145,7 @@ func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 	taken := reported.take()
 	assert.Len(t, taken, swaps)
 	for _, event := range taken {
-		assert.Equal(t, certauth.OutcomeReloaded, event.Outcome)
+		assert.Equal(t, certauth.Outcome("reloaded"), event.Outcome)
 		assert.Equal(t, path, event.Rule)
 	}
 }
@@ -228,7 +228,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 			taken := reported.take()
 			require.NotEmpty(t, taken)
 			for _, event := range taken {
-				assert.Equal(t, certauth.OutcomeKept, event.Outcome)
+				assert.Equal(t, certauth.Outcome("kept"), event.Outcome)
 				assert.Equal(t, certauth.ReasonNotConfigured, event.Reason())
 			}
 			// Mended, it is as it was, and nothing is left behind.
@@ -267,18 +267,18 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 	assert.Equal(t, "second-0 first-0", ask())
 	f.write("policy.json", numbered(1))
 	assert.Equal(t, "second-0 first-0", ask(), "not yet time to look")
-	now.Add(int64(certauth.DefaultReloadInterval) * 2)
+	now.Add(int64(60 * time.Second))
 	assert.Equal(t, "second-1 first-1", ask(), "the first request after a pause")
 	require.Len(t, reported.take(), 1)
 
 	f.write("policy.json", "{")
 	for range 3 {
-		now.Add(int64(certauth.DefaultReloadInterval) * 2)
+		now.Add(int64(60 * time.Second))
 		assert.Equal(t, "second-1 first-1", ask())
 	}
 	taken := reported.take()
 	require.Len(t, taken, 1, "a mistake that stays is reported once")
-	assert.Equal(t, certauth.OutcomeKept, taken[0].Outcome)
+	assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 
 	f.write("policy.json", numbered(2))
 	now.Add(-int64(time.Hour)) // the clock goes back
@@ -331,9 +331,9 @@ func TestAuthenticator_ClosedRefusesEverybody(t *testing.T) {
 	route.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
 	assert.Equal(t, 401, w.Code)
 	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", http.NoBody))
-	assert.ErrorIs(t, err, certauth.ErrNotConfigured)
+	assert.ErrorIs(t, err, certauth.ReasonNotConfigured)
 	_, err = auth.Admit(httptest.NewRequest(http.MethodGet, "/", http.NoBody))
-	assert.ErrorIs(t, err, certauth.ErrNotConfigured)
+	assert.ErrorIs(t, err, certauth.ReasonNotConfigured)
 	assert.Error(t, auth.Reload(t.Context()))
 	assert.NoError(t, auth.Close())
 }

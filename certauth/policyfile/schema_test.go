@@ -195,7 +195,7 @@ func TestSchema_IsMadeForEditors(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal(Schema(), &schema))
 	assert.Equal(t, "https://json-schema.org/draft/2020-12/schema", schema.Schema)
-	assert.Equal(t, "required", schema.Properties["mode"].Default)
+	assert.Equal(t, false, schema.Properties["optional"].Default)
 	assert.Contains(t, schema.Defs["certauth-Chain"].Properties["maxDepth"].Description, "largest number of CA certificates")
 	assert.Equal(t, false, schema.Defs["certauth-Chain"].Properties["strictEKU"].Default)
 	assert.Equal(t, "good", schema.Defs["policyfile-Case"].Properties["revocation"].Default)

@@ -126,7 +126,7 @@ var unions = map[reflect.Type]*union{
 		plain[certauth.PEMFile]("pemFile"),
 		plain[certauth.CertFile]("certFile"),
 		plain[certauth.CertDir]("certDir"),
-		plain[certauth.PEMEnv]("pemEnv"),
+		plain[certauth.Env]("env"),
 		plain[certauth.PEM]("pem"),
 		certificateSet,
 		{
@@ -139,7 +139,7 @@ var unions = map[reflect.Type]*union{
 	}},
 	reflect.TypeFor[certauth.PinSource](): {name: "pins", kinds: []kind{
 		plain[certauth.PinFile]("file"),
-		plain[certauth.PinEnv]("env"),
+		plain[certauth.Env]("env"),
 	}},
 	reflect.TypeFor[certauth.Source](): {name: "source", kinds: []kind{
 		plain[certauth.TLS]("tls"),
@@ -186,9 +186,6 @@ var unions = map[reflect.Type]*union{
 		}),
 		made("insecureAnyPeer", "forwarded.InsecureAnyPeer", func(*decoder, *node, nothing) any { return forwarded.InsecureAnyPeer() }),
 	}},
-	reflect.TypeFor[certauth.Proof](): {name: "proof", kinds: []kind{
-		made("appServiceHealth", "certauth.AppServiceHealth", func(*decoder, *node, nothing) any { return certauth.AppServiceHealth{} }),
-	}},
 	reflect.TypeFor[secret](): {name: "secret", kinds: []kind{
 		plain[secretEnv]("env"),
 		plain[secretFile]("file"),
@@ -211,8 +208,11 @@ var certificateSet = kind{
 		return certauth.Certificates(d.certificates(n, from)...)
 	},
 	take: func(_ *encoder, value any) (any, bool) {
-		set, ok := value.(certauth.CertificateSet)
-		return certauth.PEM(pemOf(set.List())), ok
+		set, ok := value.(interface{ List() []*x509.Certificate })
+		if !ok {
+			return nil, false
+		}
+		return certauth.PEM(pemOf(set.List())), true
 	},
 }
 
@@ -309,7 +309,6 @@ var mayBeEmpty = map[string]bool{"policyfile.Case.Roles": true}
 
 // enums are the types of a few words. The first word is the default.
 var enums = map[reflect.Type][]word{
-	reflect.TypeFor[certauth.Mode](): words("required", certauth.Required, "optional", certauth.Optional),
 	reflect.TypeFor[forwarded.Format](): words("base64DER", forwarded.FormatBase64DER, "base64DERList", forwarded.FormatBase64DERList,
 		"urlPEM", forwarded.FormatURLPEM, "urlPEMChain", forwarded.FormatURLPEMChain, "spacedPEM", forwarded.FormatSpacedPEM,
 		"byteSequence", forwarded.FormatByteSequence),
@@ -317,7 +316,7 @@ var enums = map[reflect.Type][]word{
 		"base64Concatenated", forwarded.ChainBase64Concatenated, "base64Numbered", forwarded.ChainBase64Numbered,
 		"spacedPEMNumbered", forwarded.ChainSpacedPEMNumbered),
 	reflect.TypeFor[forwarded.Hash]():            words("sha1", forwarded.HashSHA1, "sha256", forwarded.HashSHA256),
-	reflect.TypeFor[x509.PublicKeyAlgorithm]():   words("RSA", x509.RSA, "ECDSA", x509.ECDSA, "Ed25519", x509.Ed25519),
+	reflect.TypeFor[x509.PublicKeyAlgorithm]():   append(words("RSA", x509.RSA, "ECDSA", x509.ECDSA, "Ed25519", x509.Ed25519), newAlgorithms...),
 	reflect.TypeFor[revocation.Mode]():           words("hardFail", revocation.HardFail, "softFail", revocation.SoftFail),
 	reflect.TypeFor[revocation.Scope]():          words("chainExceptAnchor", revocation.ChainExceptAnchor, "leafOnly", revocation.LeafOnly),
 	reflect.TypeFor[revocation.Sources]():        words("preferOCSP", revocation.PreferOCSP, "preferCRL", revocation.PreferCRL, "ocspOnly", revocation.OCSPOnly, "crlOnly", revocation.CRLOnly),
