@@ -9,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -150,6 +152,7 @@ type explainer struct {
 	now     time.Time
 	checker certauth.RevocationChecker
 	notes   []string
+	given   []*x509.Certificate // where no header carries them
 }
 
 func (e *explainer) blank() (*http.Request, error) {
@@ -249,6 +252,7 @@ func exists(name string) bool {
 
 // direct judges certificates where no front end writes a header: by TLS.
 func (e *explainer) direct(certs []*x509.Certificate) (*explanation, error) {
+	e.given = certs
 	e.config.Source = certauth.SourceFunc{Name: "given certificate", Func: func(*http.Request) ([]*x509.Certificate, error) { return certs, nil }}
 	e.notes = append(e.notes, "the certificate is judged as if the source had read it")
 	r, err := e.blank()
@@ -265,12 +269,11 @@ func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	config.Now = func() time.Time { return e.now }
 	config.InsecureReportOnly, config.CacheSize = false, -1
 	config.Observe = func(_ context.Context, happened certauth.Event) {
-		if happened.Request.Method != "" {
+		if happened.Method != "" {
 			event = happened
 		}
 	}
-	// The source is asked once more for the certificates, by a policy that takes them down.
-	certs := e.presented(config, r)
+	certs := e.presented(r)
 	auth, err := certauth.New(config)
 	if err != nil {
 		return nil, err
@@ -308,13 +311,25 @@ func (e *explainer) refusal(answer *explanation, refused *certauth.Error) {
 	answer.Where = fmt.Sprintf("%s:%d:%d", e.name, line, column)
 }
 
-// presented returns what the source reads from the request, or nothing.
-func (e *explainer) presented(config certauth.Config, r *http.Request) []*x509.Certificate {
-	presented, err := config.Source.Certificates(r)
-	if err != nil {
-		return nil
+// presented returns the certificates in the request: that of the source's header first, then what
+// stands in others, as a chain does. The source itself may refuse the request; then this is what it
+// is about.
+func (e *explainer) presented(r *http.Request) []*x509.Certificate {
+	_, own, _ := frontEndOf(e.config.Source)
+	leaf, err := decodeText(strings.Join(r.Header.Values(own), ","))
+	if own == "" || err != nil {
+		return e.given
 	}
-	return presented.Certificates
+	certs := leaf.certs
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if strings.EqualFold(name, own) {
+			continue
+		}
+		if more, err := decodeText(strings.Join(r.Header.Values(name), ",")); err == nil {
+			certs = append(certs, more.certs...)
+		}
+	}
+	return certs
 }
 
 func sourceVerifies(source certauth.Source) bool {

@@ -42,8 +42,11 @@ var presets = map[reflect.Type]struct {
 // frontEndOf returns which front end the source is for, the header of the certificate, and what
 // the operator calls the headers. The name is empty where requests cannot be written.
 func frontEndOf(source certauth.Source) (name, header string, renamed map[string]string) {
-	if own, ok := source.(forwarded.Header); ok {
+	switch own := source.(type) {
+	case forwarded.Header:
 		return "", own.Name, nil
+	case forwarded.FrontDoor:
+		return "", "X-Azure-ClientCertificate", nil
 	}
 	preset, ok := presets[reflect.TypeOf(source)]
 	if !ok {

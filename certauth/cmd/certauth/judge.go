@@ -139,19 +139,19 @@ func kindName(policy certauth.Policy) string {
 		name, _ := from.Reference()
 		return name
 	}
-	name := reflect.Indirect(reflect.ValueOf(policy)).Type().Name()
-	if name == "CertificateSet" {
+	if reflect.TypeOf(policy) == reflect.TypeOf(certauth.Certificates()) {
 		return "Certificates"
 	}
-	return name
+	return reflect.Indirect(reflect.ValueOf(policy)).Type().Name()
 }
 
 func isAnchor(policy certauth.Policy) bool {
 	switch policy.(type) {
-	case certauth.Chain, certauth.Thumbprints, certauth.ThumbprintsSHA1, certauth.PublicKeys, certauth.CertificateSet:
+	case certauth.Chain, certauth.Thumbprints, certauth.ThumbprintsSHA1, certauth.PublicKeys:
 		return true
 	}
-	return strings.HasSuffix(kindName(policy), "From")
+	name := kindName(policy)
+	return name == "Certificates" || strings.HasSuffix(name, "From")
 }
 
 func isValidity(policy certauth.Policy) bool {

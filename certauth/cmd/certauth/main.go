@@ -36,6 +36,7 @@ type program struct {
 	errs   io.Writer
 	colour bool // stdout is a terminal
 	now    func() time.Time
+	all    []*command
 }
 
 // command is one of the subcommands.
@@ -55,7 +56,7 @@ func commands() []*command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	p := &program{ctx: ctx, stdin: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, colour: isTerminal(os.Stdout)}
+	p := &program{ctx: ctx, stdin: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, colour: isTerminal(os.Stdout), all: commands()}
 	code := p.main(os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -81,7 +82,7 @@ func (p *program) main(args []string) int {
 		p.usage(p.out)
 		return exitOK
 	}
-	for _, c := range commands() {
+	for _, c := range p.all {
 		if c.name != args[0] {
 			continue
 		}
@@ -102,7 +103,7 @@ func (p *program) main(args []string) int {
 func (p *program) usage(w io.Writer) {
 	fmt.Fprint(w, "certauth answers questions about forwarded client certificates.\n\nUsage: certauth COMMAND [flags] [arguments]\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range commands() {
+	for _, c := range p.all {
 		fmt.Fprintf(table, "  %s\t%s\n", c.name, c.short)
 	}
 	_ = table.Flush()
