@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 )
@@ -70,6 +71,9 @@ var NotShown = []string{
 func Run(in *Inputs, o Options) ([]Finding, error) {
 	if err := in.merge(); err != nil {
 		return nil, err
+	}
+	if len(in.Sites) == 0 {
+		return nil, errors.New("no site is in the input; add the output of: az webapp show")
 	}
 	if o.Mode == "" {
 		o.Mode = "Required"

@@ -98,8 +98,11 @@ func (in *Inputs) read(v *value) bool {
 		return in.terraform(module)
 	case v.get("resources").known() && (v.get("$schema").known() || v.get("contentVersion").known()):
 		return in.template(v.get("resources"), "")
-	case strings.HasPrefix(strings.ToLower(v.get("type").text()), "microsoft.web/"):
+	case v.get("properties").isMap && strings.HasPrefix(strings.ToLower(v.get("type").text()), "microsoft.web/"):
 		return in.resource(v, "", false)
+	case strings.EqualFold(v.get("type").text(), "Microsoft.Web/sites/config"):
+		in.config(v, v.get("name").text(), "az")
+		return true
 	case v.get("properties", "clientCertEnabled").known() || v.get("properties", "httpsOnly").known():
 		return in.resource(v, "", false)
 	case v.get("clientCertEnabled").known() || v.get("clientCertMode").known() || v.get("httpsOnly").known():
@@ -127,9 +130,9 @@ func (in *Inputs) readList(v *value) bool {
 			})
 		}
 		return true
-	case first.get("value").missing == false && first.get("name").known() && first.get("type").missing:
+	case !first.get("value").missing && first.get("name").known() && first.get("type").missing:
 		s := in.loosely("")
-		s.allSet = true
+		s.allSet, s.file, s.line = true, v.file, v.line
 		for _, item := range v.items {
 			s.settings[strings.ToUpper(item.get("name").text())] = item.get("value")
 		}
@@ -314,8 +317,7 @@ func (in *Inputs) terraform(module *value) bool {
 		}
 		slot := strings.HasSuffix(resource.get("type").text(), "_slot")
 		if slot {
-			base, _ := cutLast(values.get("app_service_id").text())
-			_, base = cutLast(values.get("app_service_id").text())
+			_, base := cutLast(values.get("app_service_id").text())
 			name = strings.TrimPrefix(base+"/"+name, "/")
 		}
 		s := in.named(name, resource)
