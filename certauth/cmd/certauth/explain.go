@@ -170,11 +170,11 @@ func (e *explainer) headers(lines []string) (*explanation, error) {
 	}
 	e.evidence(r)
 	for _, line := range lines {
-		m := headerLine.FindStringSubmatch(strings.TrimSpace(line))
-		if m == nil {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || name == "" || strings.ContainsAny(name, " \t=%") {
 			return nil, errUsage{fmt.Sprintf("-header %.40q: want \"Name: value\"", line)}
 		}
-		r.Header.Add(m[1], strings.TrimSpace(m[2]))
+		r.Header.Add(name, strings.TrimSpace(value))
 	}
 	return e.judge(r)
 }
@@ -373,9 +373,12 @@ func (e *explainer) record(name string) (*explanation, error) {
 		j.checkers[name] = checker
 	}
 	answer.Tree = j.tree(e.doc.Config.Policy)
-	if decided := mark(answer.Tree, last.Rule); decided != nil && strings.HasPrefix(last.Rule, "Policy") {
+	if decided := mark(answer.Tree, last.Rule); decided != nil && (decided.Rule == last.Rule || len(decided.Children) == 0) {
 		decided.Verdict, decided.Reason, decided.Detail = verdictRefuses, last.Reason, last.Detail
 	} else if strings.HasPrefix(last.Rule, "Policy") {
+		if decided != nil {
+			decided.Decides = false
+		}
 		answer.Notes = append(answer.Notes, "this document has no rule "+last.Rule+"; is it another version than the service's?")
 	}
 	return answer, nil

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ type found struct {
 var (
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*):[ \t]+(.*)$`)
 	certInXFCC = regexp.MustCompile(`(?:^|;)(?:Cert|Chain)="([^"]+)"`)
+	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*("(?:[^"\\]|\\.)*")`)
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 
@@ -104,6 +106,16 @@ func decodeText(text string) (found, error) {
 	switch {
 	case text == "":
 		return found{}, errors.New("nothing is there")
+	case certInJSON.MatchString(text):
+		var quoted [][]string
+		for _, m := range certInJSON.FindAllStringSubmatch(text, -1) {
+			var plain string
+			if err := json.Unmarshal([]byte(m[1]), &plain); err != nil {
+				return found{}, err
+			}
+			quoted = append(quoted, []string{m[0], plain})
+		}
+		return xfcc(quoted)
 	case strings.Contains(text, "%2D%2D") || strings.HasPrefix(text, "-----BEGIN%20") || strings.Contains(text, "%0A"):
 		plain, err := url.PathUnescape(text)
 		if err != nil {

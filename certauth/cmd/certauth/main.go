@@ -16,6 +16,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -125,7 +126,9 @@ func (p *program) flags(c *command) *flag.FlagSet {
 
 // parse takes flags and arguments in any order, at least min arguments and at most limit.
 func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most int) ([]string, error) {
-	var rest []string
+	isPEM := func(arg string) bool { return strings.HasPrefix(arg, "-----BEGIN") } // and no flag
+	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !isPEM(arg) })
+	args = slices.DeleteFunc(slices.Clone(args), isPEM)
 	for len(args) > 0 {
 		if err := fs.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {

@@ -44,7 +44,7 @@ func SARIF(w io.Writer, findings []Finding, fallback string) error {
 		// The place in the file changes with the file; what was found does not.
 		sum := sha256.Sum256([]byte(f.ID + "\x00" + f.Site + "\x00" + f.Field + "\x00" + f.Message))
 		run.CreateResultForRule(f.ID).WithLevel(levels[f.Severity]).
-			WithMessage(sarif.NewTextMessage(f.Message+": "+f.Why)).
+			WithMessage(sarif.NewTextMessage(f.Message + ": " + f.Why)).
 			WithPartialFingerprints(map[string]string{"certauthFinding/v1": hex.EncodeToString(sum[:])}).
 			AddLocation(sarif.NewLocationWithPhysicalLocation(sarif.NewPhysicalLocation().
 				WithArtifactLocation(sarif.NewSimpleArtifactLocation(strings.ReplaceAll(file, `\`, "/"))).
