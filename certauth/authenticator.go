@@ -89,13 +89,15 @@ func New(config Config) (*Authenticator, error) {
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth
-		a.judged = &judged{allRule{a.policy}, len(a.roles.given) > 0}
-		if parts, ok := a.policy.(allRule); ok {
-			a.judged.rules = parts
+		rules, ok := a.policy.(allRule)
+		if !ok {
+			rules = allRule{a.policy}
 		}
 		if verifies {
-			a.judged.rules = append(allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}}, a.judged.rules...)
-		} else if first := screensOf(a.policy); len(first) > 0 {
+			rules = append(allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}}, rules...)
+		}
+		a.judged = newJudged(rules, len(a.roles.given) > 0)
+		if first := screensOf(a.policy); len(first) > 0 && !verifies { // by the front end's word, a rule is asked first
 			a.screen = first.check
 		}
 	}
@@ -152,7 +154,7 @@ func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	var offer source.Offer
-	if refused := a.ask(r, &offer); refused != nil {
+	if refused := a.connectionNames(r, a.ask(r, &offer)); refused != nil {
 		return nil, refused
 	}
 	return a.decide(r, &offer)
@@ -198,7 +200,16 @@ func (a *Authenticator) ask(r *http.Request, offer *source.Offer) (refused *Erro
 	if err != nil {
 		refused = sourceError(err)
 	}
-	if lines := r.Header["Connection"]; len(lines) > 0 && a.headers.namedByConnection(lines) && (refused == nil || refused.Reason != ReasonSourceUntrusted) {
+	return refused
+}
+
+// connectionNames is what the Connection header makes of the source's answer. Who sent the
+// request, and a panic, come first.
+func (a *Authenticator) connectionNames(r *http.Request, refused *Error) *Error {
+	if refused != nil && (refused.Reason == ReasonSourceUntrusted || refused.Reason == ReasonInternalError) {
+		return refused
+	}
+	if a.headers.namedByConnection(r.Header["Connection"]) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
 			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
 	}

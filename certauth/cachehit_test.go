@@ -20,105 +20,60 @@ import (
 
 // tracker is a checker whose answer a test sets.
 type tracker struct {
-	now                      certauth.RevocationStatus
-	checked, tracked, handle int
-	untracked, broken        bool
-	chains                   [][]*x509.Certificate
+	now     certauth.RevocationStatus
+	checked int
+	broken  bool
+	chains  [][]*x509.Certificate
 }
 
-func (k *tracker) answer() (certauth.Revocation, error) {
-	return certauth.Revocation{Status: k.now, Source: "test"}, nil
-}
-
-func (k *tracker) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+func (k *tracker) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	k.checked++
-	return k.answer()
-}
-
-func (k *tracker) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
-	k.tracked++
-	k.chains = append(k.chains, chain)
+	k.chains = append(k.chains[:0], chain)
 	if k.broken {
 		panic("tracker")
 	}
-	if k.untracked {
-		return nil
-	}
-	return handle{k}
+	return certauth.Revocation{Status: k.now, Source: "test"}, nil
 }
 
-type handle struct{ *tracker }
-
-func (h handle) CheckTracked(_ context.Context, now time.Time) (certauth.Revocation, error) {
-	if now.IsZero() {
-		return certauth.Revocation{}, errors.New("no time")
-	}
-	h.tracker.handle++
-	return h.answer()
-}
-
-// A revocation acts on the very next request, whatever is remembered; a handle is asked,
-// and is never the answer.
+// A revocation acts on the very next request, whatever is remembered of the caller.
 func TestNotRevoked_IsAskedOnEveryRequest(t *testing.T) {
 	w := newWorld(t)
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "stranger|": newWorld(t).leaf.Certificate}
 	const good, revoked = certauth.RevocationGood, certauth.RevocationRevoked
-	t.Run("with handles", func(t *testing.T) {
-		k := &tracker{now: good}
-		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
-		assert.Equal(t, good, c.once(t, certauth.ReasonNone, "a").Revocation.Status)
-		assert.Equal(t, []int{1, 0, 0}, []int{k.checked, k.tracked, k.handle}, "nobody knows the caller yet")
-		for i := range 5 {
+	for name, config := range map[string]func(*certauth.Config){
+		"with a cache":    func(*certauth.Config) {},
+		"without a cache": func(c *certauth.Config) { c.CacheSize = -1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := &tracker{now: good}
+			c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}), config)
+			for i := range 5 {
+				assert.Equal(t, good, c.once(t, certauth.ReasonNone, "a").Revocation.Status)
+				assert.Equal(t, i+1, k.checked)
+			}
+			k.now = revoked
+			c.once(t, certauth.ReasonCertificateRevoked, "a")
+			k.now = certauth.RevocationUnknown
+			c.once(t, certauth.ReasonRevocationUnknown, "a")
+			k.now = certauth.RevocationUnavailable
+			c.once(t, certauth.ReasonRevocationUnavailable, "a")
+			k.now, k.broken = good, true
+			c.once(t, certauth.ReasonInternalError, "a")
+			k.broken = false
 			c.once(t, certauth.ReasonNone, "a")
-			assert.Equal(t, []int{1, 1, i + 1}, []int{k.checked, k.tracked, k.handle})
-		}
-		k.now = revoked
-		c.once(t, certauth.ReasonCertificateRevoked, "a")
-		k.now = certauth.RevocationUnknown
-		c.once(t, certauth.ReasonRevocationUnknown, "a")
-		k.now = certauth.RevocationUnavailable
-		c.once(t, certauth.ReasonRevocationUnavailable, "a")
-		k.now = good
-		c.once(t, certauth.ReasonNone, "a")
-		assert.Equal(t, 1, k.tracked)
-		decoded(t, c.source, 1)
-		c.judge(t, certauth.ReasonChainUntrusted, "stranger")
-		require.Len(t, k.chains, 1)
-		assert.Equal(t, []*x509.Certificate{w.leaf.Certificate, w.ca.Certificate}, k.chains[0])
-	})
-	t.Run("where a chain cannot be tracked", func(t *testing.T) {
-		k := &tracker{now: good, untracked: true}
-		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
-		c.judge(t, certauth.ReasonNone, "a")
-		assert.Equal(t, []int{3, 1, 0}, []int{k.checked, k.tracked, k.handle})
-		k.now = revoked
-		c.once(t, certauth.ReasonCertificateRevoked, "a")
-	})
-	t.Run("where the tracker panics", func(t *testing.T) {
-		k := &tracker{now: good, broken: true}
-		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}))
-		c.once(t, certauth.ReasonNone, "a")
-		c.once(t, certauth.ReasonInternalError, "a")
-		k.broken = false
-		c.once(t, certauth.ReasonNone, "a")
-	})
-	t.Run("for each rule and each chain", func(t *testing.T) {
-		k := &tracker{now: good}
-		roots := &swapped{certs: []*x509.Certificate{w.ca.Certificate}}
-		c := newCached(t, meaning(table), certauth.All{
-			certauth.Chain{Roots: roots.source()}, certauth.NotRevoked{Checker: k}, certauth.NotRevoked{Checker: k},
+			assert.Equal(t, 10, k.checked)
+			c.judge(t, certauth.ReasonChainUntrusted, "stranger")
+			assert.Equal(t, 10, k.checked, "never for a chain that has not verified")
+			assert.Equal(t, [][]*x509.Certificate{{w.leaf.Certificate, w.ca.Certificate}}, k.chains)
 		})
-		c.judge(t, certauth.ReasonNone, "a")
-		assert.Equal(t, 2, k.tracked)
-		roots.set(t, c.Authenticator, w.ca.Certificate, newWorld(t).ca.Certificate)
-		c.judge(t, certauth.ReasonNone, "a")
-		assert.Equal(t, 4, k.tracked, "the chain was verified anew")
-	})
-	t.Run("without a cache", func(t *testing.T) {
-		k := &tracker{now: good}
-		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}), func(c *certauth.Config) { c.CacheSize = -1 })
-		c.judge(t, certauth.ReasonNone, "a")
-		assert.Equal(t, []int{3, 0, 0}, []int{k.checked, k.tracked, k.handle})
+	}
+	t.Run("by each rule", func(t *testing.T) {
+		k, other := &tracker{now: good}, &tracker{now: good}
+		c := newCached(t, meaning(table), w.behind(certauth.NotRevoked{Checker: k}, certauth.NotRevoked{Checker: other}))
+		c.once(t, certauth.ReasonNone, "a")
+		other.now = revoked
+		c.once(t, certauth.ReasonCertificateRevoked, "a")
+		assert.Equal(t, []int{2, 2}, []int{k.checked, other.checked})
 	})
 }
 

@@ -187,7 +187,7 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 	if n.system != nil || material.names(material.keyOfIssuer(f)) {
 		return nil
 	}
-	for _, key := range f.issuersSentAlong() {
+	for _, key := range material.issuersSentAlong(f) {
 		if material.names(key) {
 			return nil
 		}
@@ -263,19 +263,26 @@ func (m chainMaterial) keyOfIssuer(f *facts) string {
 	if known := f.issuerKey.Load(); known != nil {
 		return *known
 	}
-	key, ok := m.intermediates.value.spelled[string(f.leaf.RawIssuer)]
-	if !ok && m.roots != nil {
-		key, ok = m.roots.value.spelled[string(f.leaf.RawIssuer)]
-	}
-	if !ok {
-		key = nameKey(f.leaf.RawIssuer)
-	}
+	key := m.keyOf(f.leaf.RawIssuer)
 	f.issuerKey.Store(&key)
 	return key
 }
 
+// keyOf is nameKey of a name that may be spelled as one that is configured.
+func (m chainMaterial) keyOf(name []byte) string {
+	if key, ok := m.intermediates.value.spelled[string(name)]; ok {
+		return key
+	}
+	if m.roots != nil {
+		if key, ok := m.roots.value.spelled[string(name)]; ok {
+			return key
+		}
+	}
+	return nameKey(name)
+}
+
 // issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
-func (f *facts) issuersSentAlong() []string {
+func (m chainMaterial) issuersSentAlong(f *facts) []string {
 	if len(f.sent().certs) == 1 {
 		return nil
 	}
@@ -284,7 +291,10 @@ func (f *facts) issuersSentAlong() []string {
 	}
 	var keys []string
 	for _, cert := range f.sent().certs[1:] {
-		if key := nameKey(cert.RawIssuer); cert.IsCA && !slices.Contains(keys, key) {
+		if !cert.IsCA {
+			continue
+		}
+		if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
 			keys = append(keys, key)
 		}
 	}

@@ -23,7 +23,7 @@ func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
 		pool = &reloader[caPool]{}
 		pool.set(cas)
 	}
-	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(chainSettings{roots: pool, intermediates: nodes.noCAs(), maxDepth: DefaultMaxDepth})}
+	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(chainSettings{roots: pool, intermediates: nodes.noCAs(), maxDepth: defaultMaxDepth})}
 }
 
 // What goes wrong on the way to an answer, or stands in one by a slip, lets nobody in, and says

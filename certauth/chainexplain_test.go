@@ -29,7 +29,8 @@ type attempt struct {
 
 // The refusals of a chain that told an operator to add a CA which was there: each names the
 // certificate and the property, and its hint is the step that helps.
-func TestChain_RefusalNamesTheCulprit(t *testing.T) {
+func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
+	t.Helper()
 	root := newRoot(t, "Root")
 	sha1 := func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 }
 	critical := ext(true, []byte{5, 0}, 1, 3, 6, 1, 5, 5, 7, 1, 3)
@@ -110,6 +111,7 @@ func TestChain_RefusalNamesTheCulprit(t *testing.T) {
 		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			row(tc.reason)
 			refused := everyWay(t, tc.reason, tc.of.chain, tc.of.sent...)
 			require.NotNil(t, refused)
 			assert.ErrorContains(t, refused, tc.says)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -207,34 +206,6 @@ func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
 		require.NotEmpty(t, vouched, name)
 		assert.NotContains(t, vouched, !tc.want, name)
 	}
-}
-
-// noHandle answers TrackChain with a nil that has a type.
-type noHandle struct{ tracker }
-
-func (k *noHandle) TrackChain(chain []*x509.Certificate) certauth.TrackedChain {
-	k.tracker.TrackChain(chain)
-	return (*pointerHandle)(nil)
-}
-
-type pointerHandle struct{ answer certauth.Revocation }
-
-func (h *pointerHandle) CheckTracked(context.Context, time.Time) (certauth.Revocation, error) {
-	return h.answer, nil
-}
-
-// The doc of TrackChain: nil means that the chain cannot be tracked, and CheckChain is then
-// asked each time. A nil pointer is that, too.
-func TestNotRevoked_NilHandleOfATypeIsNoHandle(t *testing.T) {
-	w := newWorld(t)
-	k := &noHandle{tracker{now: certauth.RevocationGood}}
-	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), w.behind(certauth.NotRevoked{Checker: k}))
-	for i := range 4 {
-		c.once(t, certauth.ReasonNone, "a")
-		assert.Equal(t, []int{i + 1, min(i, 1)}, []int{k.checked, k.tracked})
-	}
-	k.now = certauth.RevocationRevoked
-	c.once(t, certauth.ReasonCertificateRevoked, "a")
 }
 
 // noAddress is a connection that knows neither of its ends, as some in-memory listeners

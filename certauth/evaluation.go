@@ -64,7 +64,11 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 		return refusal(ReasonRequestCanceled, at, "%w", err)
 	}
 	e.named = by.named
-	refused = e.walkAll(by.rules, 0)
+	if !by.straight {
+		refused = e.walkAll(by.rules, 0)
+	} else if refused = by.rules.judge(e); refused == nil {
+		refused = e.end()
+	}
 	if refused == nil && len(e.found) > 0 { // with roles to be decided on
 		refused = e.decide()
 	}
@@ -241,8 +245,13 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 	}
 	verified := len(p.chains)
 	p.chains = left
-	if err := p.judge(e, stageLeft, nil); err != nil {
-		return err
+	if len(left) < verified || p.stages&stageAgain != 0 {
+		if err := p.judge(e, stageLeft, nil); err != nil {
+			return err
+		}
+	}
+	if len(left) == verified {
+		return e.judgeCaller(p)
 	}
 	for _, chains := range p.anchors {
 		if p.holds(chains) {
@@ -253,7 +262,13 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 		}
 		return worst
 	}
-	if e.named { // the roles are not known yet
+	return e.judgeCaller(p)
+}
+
+// judgeCaller is the last stage of a path. If there are roles to be had, they are not known
+// yet, and decide judges it.
+func (e *evaluation) judgeCaller(p *policyPath) *Error {
+	if e.named {
 		return nil
 	}
 	return p.judge(e, stageCaller, p.roles)
@@ -366,11 +381,14 @@ func (e *evaluation) clear() {
 	e.ctx, e.facts = nil, nil
 	e.path.back(mark{})
 	e.path.reached = vouchedNothing
-	e.pending, e.found, e.steps = e.pending[:0], e.found[:0], 0
+	e.pending = e.pending[:0]
+	e.found = e.found[:0]
+	e.steps, e.quiet = 0, 0
 	e.answers = e.answers[:0]
-	e.roles, e.chains, e.vouched, e.revocation = e.roles[:0], nil, vouchedNothing, nil
+	e.roles = e.roles[:0]
+	e.chains, e.vouched, e.revocation = nil, vouchedNothing, nil
 	clear(e.excuses)
-	e.excuses, e.quiet = e.excuses[:0], 0
+	e.excuses = e.excuses[:0]
 }
 
 func panicked(path string, value any) *Error {

@@ -39,16 +39,9 @@ const (
 	OutcomeAnonymous Outcome = "anonymous" // no certificate, and Config.Optional is set
 	OutcomeExcluded  Outcome = "excluded"  // an Exclusion let it through
 	OutcomeReported  Outcome = "reported"  // would have been refused; InsecureReportOnly let it through; Err is set
-
-	// Of a revocation checker, not of a request; Evidence is set.
-	OutcomeFetched       Outcome = "fetched"        // evidence was fetched and verified
-	OutcomeFetchFailed   Outcome = "fetch_failed"   // it was not to be had, or did not verify
-	OutcomeBreakerOpened Outcome = "breaker_opened" // a host failed too often and is left alone
-	OutcomeBreakerClosed Outcome = "breaker_closed" // it answers again
 )
 
-// Event is one decision, one reload, or news of the configuration or of evidence, for metrics
-// and audit.
+// Event is one decision, one reload, or news of the configuration, for metrics and audit.
 type Event struct {
 	// Time is when it happened by the Authenticator's clock.
 	Time time.Time
@@ -82,39 +75,9 @@ type Event struct {
 	// ServerAuth is the Reason of the [AcceptServerAuth] that let the caller in without
 	// clientAuth; empty for all others.
 	ServerAuth string
-	// Evidence describes a fetch of a revocation checker; nil for everything else.
-	Evidence *Evidence
 	// Route is true for the decision of a Require; the Handler around it reports its own
 	// first.
 	Route bool
-}
-
-// Evidence is one fetch of OCSP or CRL evidence, or the host of a breaker. It never holds a
-// certificate.
-type Evidence struct {
-	// Kind is "ocsp" or "crl".
-	Kind string
-	// Host is host and port of the responder.
-	Host string
-	// Serial is the certificate's serial number in hex, for OCSP.
-	Serial string
-	// Status is what an OCSP answer says.
-	Status RevocationStatus
-	// ThisUpdate and NextUpdate bound the evidence.
-	ThisUpdate, NextUpdate time.Time
-	// Latency is how long the fetch took; Bytes is the size of the answer.
-	Latency time.Duration
-	Bytes   int
-	// Err is why there is no evidence.
-	Err error
-}
-
-// Age is how old the evidence was when it came; zero if there is none.
-func (e *Evidence) Age(at time.Time) time.Duration {
-	if e.ThisUpdate.IsZero() {
-		return 0
-	}
-	return at.Sub(e.ThisUpdate)
 }
 
 // Reason returns the reason of the refusal, or [ReasonNone].

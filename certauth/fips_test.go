@@ -30,6 +30,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -83,32 +84,32 @@ func TestFIPSOnly_WhatIsNotAvailable(t *testing.T) {
 			}
 		},
 		"`revocation.Config.CertIDHash` other": func(t *testing.T) {
-			for _, hash := range []revocation.CertIDHash{revocation.CertIDSHA1, revocation.CertIDAuto} {
+			for _, hash := range []crypto.Hash{0, crypto.SHA1} {
 				_, err := revocation.New(revocation.Config{CertIDHash: hash})
 				require.ErrorContains(t, err, "CertIDHash: "+sha1Forbidden)
 			}
 		},
 		"`Verify.AllowSHA1`": func(t *testing.T) {
-			_, err := revocation.New(revocation.Config{CertIDHash: revocation.CertIDSHA256, Verify: revocation.VerifyOptions{AllowSHA1: true}})
+			_, err := revocation.New(revocation.Config{CertIDHash: crypto.SHA256, Verify: revocation.VerifyOptions{AllowSHA1: true}})
 			require.ErrorContains(t, err, "Verify.AllowSHA1: "+sha1Forbidden)
 			signed := ocsptest.Algorithm{Identifier: ocsptest.ECDSA(crypto.SHA1).Identifier, Signature: []byte{1}}
 			list := ocsptest.List{Issuer: pki.root.Certificate.RawSubject, ThisUpdate: ocsptest.At(pki.now), Key: pki.key, Algorithm: signed}
 			der, err := list.Encode()
 			require.NoError(t, err)
 			_, err = revocation.VerifyCRL(der, pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now, AllowSHA1: true, AllowNoNextUpdate: true})
-			require.ErrorIs(t, err, revocation.ErrWeakAlgorithm)
+			require.ErrorIs(t, err, evidence.ErrWeakAlgorithm)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},
 		"an OCSP answer": func(t *testing.T) {
 			_, err := revocation.VerifyOCSP(pki.response(t, crypto.SHA1, ocsptest.ByName(pki.root.Certificate.RawSubject)), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
-			require.ErrorIs(t, err, revocation.ErrNoMatch)
+			require.ErrorIs(t, err, evidence.ErrNoMatch)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},
 		"an OCSP responder": func(t *testing.T) {
 			var byKey []byte
 			fips140.WithoutEnforcement(func() { byKey = ocsptest.ByKey(pki.root.Certificate) })
 			_, err := revocation.VerifyOCSP(pki.response(t, crypto.SHA256, byKey), pki.leaf.Certificate, pki.root.Certificate, revocation.VerifyOptions{Now: pki.now})
-			require.ErrorIs(t, err, revocation.ErrNoSigner)
+			require.ErrorIs(t, err, evidence.ErrNoSigner)
 			require.ErrorContains(t, err, sha1Forbidden)
 		},
 		"RSA keys": func(t *testing.T) {
@@ -165,7 +166,7 @@ func TestFIPSOnly_WhatIsNotAvailable(t *testing.T) {
 func TestFIPSOnly_WhatIsAvailable(t *testing.T) {
 	fipsOnly(t)
 	pki := newFIPSWorld(t)
-	checker, err := revocation.New(revocation.Config{Fetcher: pki, CertIDHash: revocation.CertIDSHA256, Sources: revocation.RequireBoth})
+	checker, err := revocation.New(revocation.Config{Fetcher: pki, CertIDHash: crypto.SHA256})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, checker.Close()) })
 	chain := certauth.Chain{Roots: certsOf(pki.root)}

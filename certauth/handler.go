@@ -3,6 +3,7 @@ package certauth
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
@@ -73,8 +74,13 @@ func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
 	}
 	// Before anything waits: middleware outside may give up waiting for this request, as
 	// http.TimeoutHandler does, and look at its headers.
-	a.headers.strip(r)
-	socket.DropUpgrade(r.Header)
+	found := a.headers.strip(r)
+	if found.upgrade {
+		socket.DropUpgrade(r.Header)
+	}
+	if found.connection && x == nil {
+		refused = a.connectionNames(r, refused)
+	}
 	r = a.headers.withoutTrailers(r)
 	if x == nil && refused == nil {
 		id, refused = a.decide(r, &offer)
@@ -82,6 +88,12 @@ func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), nil
 	}
+	return a.conclude(r, x, id, refused)
+}
+
+// conclude applies the mode, reports, and hands on what is let in. It is a function of its
+// own because an Event is large, and most requests need none.
+func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, refused *Error) (*http.Request, *Error) {
 	event := a.eventOf(x, id, refused)
 	if event.Outcome != OutcomeAccepted {
 		id = nil
@@ -196,8 +208,13 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 
 // judged is a policy that an identity was judged by.
 type judged struct {
-	rules allRule
-	named bool // they give roles
+	rules    allRule
+	named    bool // they give roles
+	straight bool // no rule is composite: there is one path, and it is the rules in their order
+}
+
+func newJudged(rules allRule, named bool) *judged {
+	return &judged{rules, named, !slices.ContainsFunc(rules, isComposite)}
 }
 
 // route is the policy of one Require.
@@ -209,7 +226,7 @@ type route struct {
 
 // behind returns what a request is judged by whose identity was judged by outer.
 func (own *route) behind(outer *judged) *judged {
-	return &judged{append(outer.rules[:len(outer.rules):len(outer.rules)], own.rule), outer.named || own.named}
+	return &judged{append(outer.rules[:len(outer.rules):len(outer.rules)], own.rule), outer.named || own.named, outer.straight && !isComposite(own.rule)}
 }
 
 // checkRoute judges the caller of the context by a route's rule and by what it stands

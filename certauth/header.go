@@ -37,6 +37,7 @@ func newHeaderSet(names []string) (headerSet, error) {
 		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
+	set.lengths |= 1<<len("Connection") | 1<<len("Upgrade")
 	return set, errors.Join(mistakes...)
 }
 
@@ -68,20 +69,33 @@ func foldsTo(name, folded string) bool {
 	return true
 }
 
+// hopByHop says which of the headers that are about one connection a request has. What
+// they say is to be looked at then.
+type hopByHop struct{ connection, upgrade bool }
+
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too.
-func (s *headerSet) strip(r *http.Request) {
+// outside this one sees them gone too. It walks over all headers, since only a server of
+// net/http writes names in one way, and middleware in front of this one can write any. What
+// else it comes by, it reports: that saves looking for it.
+func (s *headerSet) strip(r *http.Request) (found hopByHop) {
 	if len(s.names) == 0 {
-		return
+		_, found.connection = r.Header["Connection"]
+		_, found.upgrade = r.Header["Upgrade"]
+		return found
 	}
 	present := false
 	for name := range r.Header {
 		if n := len(name); n > 63 || s.lengths>>n&1 == 0 {
 			continue
 		}
-		if slices.Contains(s.keys, name) {
+		switch {
+		case name == "Connection":
+			found.connection = true
+		case name == "Upgrade":
+			found.upgrade = true
+		case slices.Contains(s.keys, name):
 			present = true
-		} else if s.has(name) {
+		case s.has(name):
 			delete(r.Header, name)
 		}
 	}
@@ -90,6 +104,7 @@ func (s *headerSet) strip(r *http.Request) {
 			delete(r.Header, key)
 		}
 	}
+	return found
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers

@@ -102,13 +102,20 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 // not be satisfied by another.
 func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 	for _, chains := range p.anchors {
-		if !slices.ContainsFunc(chains, func(chain *verifiedChain) bool {
-			return r.acceptsChain(chain) && slices.ContainsFunc(p.chains, chain.equal)
-		}) {
+		if !r.restsOn(chains, p) {
 			return e.refuse(r, true)
 		}
 	}
 	return nil
+}
+
+func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
+	for _, chain := range chains {
+		if r.acceptsChain(chain) && chain.among(p.chains) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {

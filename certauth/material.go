@@ -67,7 +67,7 @@ func Certificates(certs ...*x509.Certificate) interface {
 	return certificateSet{list: slices.Clone(certs)}
 }
 
-// List returns the certificates, for package policyfile, which writes policies down.
+// List returns the certificates.
 func (s certificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
 
 type systemRoots struct{}

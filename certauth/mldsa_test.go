@@ -23,6 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
@@ -183,9 +184,9 @@ func TestMLDSA_AChangedBitIsRefused(t *testing.T) {
 func checkMLDSAEvidence(t *testing.T, good revocation.Result, goodErr, badErr error) {
 	t.Helper()
 	if !knowsMLDSA {
-		require.ErrorIs(t, goodErr, revocation.ErrWeakAlgorithm)
+		require.ErrorIs(t, goodErr, evidence.ErrWeakAlgorithm)
 		require.ErrorContains(t, goodErr, "does not know it; Go 1.27 and later do")
-		require.ErrorIs(t, badErr, revocation.ErrWeakAlgorithm)
+		require.ErrorIs(t, badErr, evidence.ErrWeakAlgorithm)
 		return
 	}
 	require.NoError(t, goodErr)

@@ -1,9 +1,6 @@
 package certauth
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
 // policyPath is one way through a policy: one choice of a member for each Any. The policy accepts
 // if some path does, and a path accepts if all rules on it do. Rules about the leaf are
@@ -31,8 +28,11 @@ type stage uint8
 const (
 	stageVerified stage = 1 << iota // by the chains that verified, before anybody is asked about them
 	stageStatus                     // by revocation
-	stageLeft                       // by the chains that are left
+	stageLeft                       // by the chains that are left, if they are others than where the rule stands
 	stageCaller                     // by what is known of the caller, when all else has accepted
+
+	// stageAgain is no stage: a Chain stands behind a rule of stageLeft.
+	stageAgain
 )
 
 // lateRule is a rule about a whole path. Its judge method notes it down.
@@ -56,14 +56,19 @@ func (p *policyPath) mark() mark {
 
 func (p *policyPath) back(to mark) {
 	p.vouched, p.stages = to.vouched, to.stages
-	p.chains, p.anchors = p.chains[:to.chains], p.anchors[:to.anchors]
-	p.roles, p.late = p.roles[:to.roles], p.late[:to.late]
+	p.chains = p.chains[:to.chains]
+	p.anchors = p.anchors[:to.anchors]
+	p.roles = p.roles[:to.roles]
+	p.late = p.late[:to.late]
 }
 
 // anchor notes that a rule vouches for the certificate, a Chain by the chains it found.
 func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
 	p.vouched, p.reached = max(p.vouched, v), max(p.reached, v)
 	if len(chains) > 0 {
+		if p.stages&stageLeft != 0 {
+			p.stages |= stageAgain
+		}
 		p.anchors = append(p.anchors, chains)
 		p.chains = appendChains(p.chains, chains)
 	}
@@ -93,7 +98,7 @@ func (p *policyPath) judge(e *evaluation, s stage, roles []string) *Error {
 // holds reports whether one of the chains is among those of the path.
 func (p *policyPath) holds(chains []*verifiedChain) bool {
 	for _, chain := range chains {
-		if slices.ContainsFunc(p.chains, chain.equal) {
+		if chain.among(p.chains) {
 			return true
 		}
 	}
@@ -103,17 +108,31 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 // copyTo keeps the path in the room of another one.
 func (p *policyPath) copyTo(kept *policyPath) {
 	kept.vouched, kept.stages, kept.revocation = p.vouched, p.stages, p.revocation
-	kept.chains, kept.roles, kept.late = append(kept.chains[:0], p.chains...), append(kept.roles[:0], p.roles...), append(kept.late[:0], p.late...)
+	kept.chains = append(kept.chains[:0], p.chains...)
+	kept.roles = append(kept.roles[:0], p.roles...)
+	if kept.late = kept.late[:0]; p.stages&stageCaller != 0 { // the others have been judged
+		kept.late = append(kept.late, p.late...)
+	}
 }
 
 // appendChains adds what is new: rules count chains.
 func appendChains(to, chains []*verifiedChain) []*verifiedChain {
 	for _, chain := range chains {
-		if len(to) == 0 || !slices.ContainsFunc(to, chain.equal) {
+		if !chain.among(to) {
 			to = append(to, chain)
 		}
 	}
 	return to
+}
+
+// among reports whether the chain is one of these.
+func (c *verifiedChain) among(chains []*verifiedChain) bool {
+	for _, other := range chains {
+		if c.equal(other) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *verifiedChain) equal(other *verifiedChain) bool {

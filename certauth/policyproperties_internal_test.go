@@ -143,7 +143,7 @@ func (w *policyWorld) judge(t *testing.T, policy Policy) (verdictOn, bool) {
 	if len(c.mistakes) > 0 {
 		return verdictOn{}, false
 	}
-	return w.run(t, &judged{allRule{compiled}, len(c.roles.given) > 0}), true
+	return w.run(t, newJudged(allRule{compiled}, len(c.roles.given) > 0)), true
 }
 
 // judgeRoute returns what comes of a Require behind a Handler.
@@ -154,7 +154,7 @@ func (w *policyWorld) judgeRoute(t *testing.T, policy, required Policy) (verdict
 	if len(outer.mistakes)+len(inner.mistakes) > 0 {
 		return verdictOn{}, false
 	}
-	handler := &judged{allRule{compiled}, len(outer.roles.given) > 0}
+	handler := newJudged(allRule{compiled}, len(outer.roles.given) > 0)
 	if v := w.run(t, handler); !v.accepted {
 		return v, true
 	}

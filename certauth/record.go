@@ -71,7 +71,7 @@ func appendCertificate(attrs []slog.Attr, info *CertificateInfo) []slog.Attr {
 }
 
 func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {
-	if *found == (Revocation{}) {
+	if found.isZero() {
 		return attrs
 	}
 	attrs = append(attrs, slog.String("revocation", found.Status.String()))

@@ -83,9 +83,9 @@ const (
 )
 
 // Refusals whose detail or hint sent the operator to the front end although the certificate
-// is at fault, or the other way round. Those about chains and about revocation stand in
-// TestChain_RefusalNamesTheCulprit and in TestRefusals_SayWhatHelps of package revocation.
-func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
+// is at fault, or the other way round.
+func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
+	t.Helper()
 	root := newRoot(t, "Root")
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
 	chained := func(rules ...certauth.Policy) certauth.Policy {
 		return append(certauth.All{root.roots()}, rules...)
 	}
-	type row struct {
+	type words struct {
 		name   string
 		der    []byte // under every form of the header, or
 		send   func() (certauth.Source, map[string]string)
@@ -119,7 +119,7 @@ func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
 		never  []string // in neither
 	}
 	wrongForm := []string{otherFrontEnd, "sends base64", "sends one certificate", "not of one certificate"}
-	rows := []row{
+	rows := []words{
 		{"negative serial number", overwritten(t, root.unparsed(t, nil), "\x02\x02\x15\x01", "\x02\x02\x95\x01"), nil, nil, certauth.ReasonCertificateMalformed, []string{"negative serial number"}, []string{reissue, "4.1.2.2"}, wrongForm},
 		{"serial number 0", root.unparsed(t, nil, func(c *x509.Certificate) { c.SerialNumber = new(big.Int) }), nil, nil, certauth.ReasonCertificateMalformed, []string{"serial number is not positive"}, []string{reissue, "positive serial number"}, wrongForm},
 		{"an underscore in a PrintableString", root.unparsed(t, nil, subject(nameValue{oidCN, asn1.TagPrintableString, "host_1"})), nil, nil, certauth.ReasonCertificateMalformed, []string{"invalid attribute value"}, []string{reissue, "UTF8String"}, wrongForm},
@@ -158,6 +158,7 @@ func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
 			if strings.Contains(tc.name, "BIT STRING") && !onGo126() {
 				t.Skip("crypto/x509 reads it from Go 1.27 on")
 			}
+			row(tc.reason)
 			ways := []func() (certauth.Source, map[string]string){tc.send}
 			if tc.der != nil {
 				ways = []func() (certauth.Source, map[string]string){
@@ -204,7 +205,8 @@ func TestCheck_RefusalSaysTheStepThatHelps(t *testing.T) {
 }
 
 // The mistakes of New that named a symptom: each says what the text is and what to do.
-func TestNew_MistakesSayTheStepThatHelps(t *testing.T) {
+func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
+	t.Helper()
 	root := newRoot(t, "Root")
 	good := string(pem.EncodeToMemory(&pem.Block{Type: pemOfCert, Bytes: root.Raw}))
 	old := root.unparsed(t, nil, asCA, func(c *x509.Certificate) { c.RawSubject = nameOf(t, nameValue{oidCN, asn1.TagUTF8String, "Old Root"}) })
@@ -254,6 +256,7 @@ func TestNew_MistakesSayTheStepThatHelps(t *testing.T) {
 		{"a function that gives nothing", roots(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, nil })), []string{"no certificate"}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			row(certauth.ReasonNotConfigured)
 			said := strings.Join(mistakesOf(t, tc.policy), "\n")
 			for _, want := range tc.says {
 				assert.Contains(t, said, want)

@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -41,15 +42,16 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 }
 
 // setDenialHeaders forgets what earlier middleware said about a body that is not sent,
-// and says what every refusal must (RFC 9110, section 15.5.2; RFC 9440, section 2.4).
+// and says what every refusal must (RFC 9110, section 15.5.2; RFC 9440, section 2.4). The
+// keys are canonical already: a flood of refusals need not pay for making them so.
 func setDenialHeaders(h http.Header, challenge string, status int) {
-	for _, name := range []string{"Content-Length", "Content-Encoding", "Content-Type", "Etag", "Last-Modified"} {
-		h.Del(name)
+	for _, key := range [...]string{"Content-Length", "Content-Encoding", "Content-Type", "Etag", "Last-Modified", "Www-Authenticate"} {
+		delete(h, key)
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Del("Www-Authenticate")
+	values := []string{"no-store", challenge}
+	h["Cache-Control"] = values[0:1:1]
 	if status == http.StatusUnauthorized {
-		h.Set("Www-Authenticate", challenge)
+		h["Www-Authenticate"] = values[1:2:2]
 	}
 }
 
@@ -58,11 +60,10 @@ func writeDenial(w http.ResponseWriter, status int) {
 	if status == http.StatusForbidden {
 		body = body403
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	h, values := w.Header(), []string{"application/problem+json", strconv.Itoa(len(body)), "nosniff"}
+	h["Content-Type"], h["Content-Length"], h["X-Content-Type-Options"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(body)) // nobody is left to tell
+	_, _ = io.WriteString(w, body) // nobody is left to tell
 }
 
 // denialWriter lets a Deny hook write anything but success. Its header is a copy until the

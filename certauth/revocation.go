@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // RevocationStatus is what is known about a certificate's revocation. The zero value is
@@ -71,7 +73,8 @@ type RevocationChecker interface {
 	// CheckChain judges every certificate of the chain but its root. An error counts as
 	// RevocationUnavailable unless the status is RevocationRevoked, which always counts. If
 	// it is an *Error, its Hint and its Err are those of the refusal.
-	// RevocationWaived accepts as RevocationGood does.
+	// RevocationWaived accepts as RevocationGood does. It is asked on every request, so what
+	// is known should be answered from memory; the chain must not be changed.
 	CheckChain(ctx context.Context, chain []*x509.Certificate) (Revocation, error)
 }
 
@@ -106,15 +109,12 @@ func (p NotRevoked) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "stands before any Chain; only a verified chain can be checked for revocation")
 	}
 	c.forbidUnderNot(path, at)
-	r := &notRevokedRule{path: path, checker: p.Checker}
-	r.tracker, _ = p.Checker.(RevocationTracker)
-	return r, at.standing
+	return &notRevokedRule{path: path, checker: p.Checker}, at.standing
 }
 
 type notRevokedRule struct {
 	path    string
 	checker RevocationChecker
-	tracker RevocationTracker // the checker, if it is one
 }
 
 func (r *notRevokedRule) judge(e *evaluation) *Error {
@@ -127,6 +127,30 @@ func (r *notRevokedRule) stage() stage { return stageStatus }
 // settle is never called: the rules of this stage are asked together, by askStatus.
 func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
 	return refusal(ReasonInternalError, r.path, "asked out of turn")
+}
+
+// ask asks the checker about the chain, on every request. The Checker of package revocation
+// also gets what the caller sent along, if that holds another certificate of a CA of the chain:
+// a CA may sign its CRLs with a key of their own (RFC 5280, section 6.3.3 (f)), and callers send
+// the certificate of that key along.
+func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
+	ctx := e.ctx
+	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs[1:], beside) {
+		ctx = presented.With(ctx, beside)
+	}
+	return r.checker.CheckChain(ctx, chain.certs)
+}
+
+// hasNamesake reports whether one of the others is another certificate of a CA's name.
+func hasNamesake(cas, others []*x509.Certificate) bool {
+	for _, other := range others {
+		for _, ca := range cas {
+			if bytes.Equal(ca.RawSubject, other.RawSubject) && !ca.Equal(other) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // statusOf is what one rule says of one chain: nothing against it, or why it denies.

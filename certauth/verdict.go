@@ -3,6 +3,7 @@ package certauth
 import (
 	"crypto/x509"
 	"slices"
+	"time"
 )
 
 // identity returns who the caller is, after the policy has accepted. Requests with the same
@@ -55,15 +56,27 @@ func (id *Identity) sameRevocation() bool {
 	if found := id.verdict.revocation; found != nil {
 		return id.Revocation == *found
 	}
-	return id.Revocation == Revocation{}
+	return id.Revocation.isZero()
+}
+
+// isZero is a comparison with Revocation{}, field by field: that of the language makes one
+// first, on every request.
+func (r *Revocation) isZero() bool {
+	return r.Status == 0 && r.Source == "" && r.Responder == "" && r.Depth == 0 && r.Why == "" && !r.Stale &&
+		r.ThisUpdate == time.Time{} && r.NextUpdate == time.Time{} && r.RevokedAt == time.Time{}
 }
 
 // intact reports whether nobody has changed the identity since it was handed out first.
 func (id *Identity) intact() bool {
 	v := id.verdict
-	if id.Leaf != v.facts.leaf || id.Source != v.owner.source.Name || !id.sameRevocation() || len(id.Chains) != len(v.chains) ||
-		!slices.Equal(id.Matched, v.roles) || !sameCertificates(id.Presented, v.sent.certs) {
+	if id.Leaf != v.facts.leaf || len(id.Chains) != len(v.chains) || len(id.Matched) != len(v.roles) ||
+		id.Source != v.owner.source.Name || !id.sameRevocation() || !sameCertificates(id.Presented, v.sent.certs) {
 		return false
+	}
+	for i, role := range v.roles {
+		if id.Matched[i] != role {
+			return false
+		}
 	}
 	for i, chain := range v.chains {
 		if !sameCertificates(id.Chains[i], chain.certs) {

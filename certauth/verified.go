@@ -3,7 +3,6 @@ package certauth
 import (
 	"crypto/x509"
 	"iter"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -19,9 +18,6 @@ type verifiedChain struct {
 	issuers []atomic.Pointer[issuerName]
 
 	serverAuth string // why it may do without clientAuth; empty if it has it
-
-	mutex   sync.Mutex // of those who begin to track
-	tracked atomic.Pointer[[]trackedBy]
 }
 
 func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {

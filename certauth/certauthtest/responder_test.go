@@ -22,6 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // served starts a handler and returns its address.
@@ -233,7 +234,7 @@ func TestResponder_Faults(t *testing.T) {
 		{"signed by a delegate without the purpose", func() {
 			responder.SetFault(certauthtest.Healthy)
 			responder.Delegate(t, certauthtest.Usage(x509.ExtKeyUsageClientAuth))
-		}, http.StatusOK, revocation.ErrResponderNotAuthorized},
+		}, http.StatusOK, evidence.ErrResponderNotAuthorized},
 		{"run out", func() { responder.Delegate(t); responder.SetValidity(2*time.Hour, -time.Hour) }, http.StatusOK, revocation.ErrNotFresh},
 		{"healthy again", func() { responder.SetValidity(0, time.Hour) }, http.StatusOK, nil},
 	} {

@@ -178,7 +178,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		}
 		return source.Offer{}, s.notAdmitted(err)
 	}
-	if connectionNames(r.Header["Connection"], s.kept) {
+	if len(s.kept) > 0 && connectionNames(r.Header["Connection"], s.kept) {
 		return source.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {

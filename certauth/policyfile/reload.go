@@ -11,10 +11,7 @@ import (
 )
 
 const (
-	defaultInterval = 30 * time.Second // as certauth.Config.ReloadInterval has it
-
-	outcomeReloaded certauth.Outcome = "reloaded"
-	outcomeKept     certauth.Outcome = "kept"
+	defaultInterval = 30 * time.Second // of certauth.Config.ReloadInterval
 
 	lookLimit = time.Minute // for one look at the files
 	lookWait  = time.Second // that a request waits after a pause
@@ -83,7 +80,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	case err != nil:
 		if a.failure != err.Error() || asked {
 			a.failure = err.Error()
-			a.report(ctx, outcomeKept, err)
+			a.report(ctx, "kept", err)
 		}
 		return err
 	case candidate == nil: // nothing new
@@ -96,7 +93,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	a.seen, a.failure = seen, ""
 	a.current.Store(candidate)
 	a.release(current)
-	a.report(ctx, outcomeReloaded, nil)
+	a.report(ctx, "reloaded", nil)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -36,7 +37,7 @@ func TestVerifyOCSP_RefusedAlgorithmIsNamedWithItsOption(t *testing.T) {
 			r := s.good()
 			r.Algorithm = c.algorithm
 			_, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-			require.ErrorIs(t, err, revocation.ErrWeakAlgorithm)
+			require.ErrorIs(t, err, evidence.ErrWeakAlgorithm)
 			assert.ErrorContains(t, err, c.says)
 			if c.option {
 				assert.ErrorContains(t, err, "AllowSHA1")
@@ -62,6 +63,6 @@ func TestVerifyOCSP_DelegateSignedWithMD5(t *testing.T) {
 		o := at(now)
 		o.AllowSHA1 = sha1
 		result, err := revocation.VerifyOCSP(encode(t, s.by(&identity{cert: cert, key: d.key, issuer: s.ca})), s.client.cert, s.ca.cert, o)
-		expect(t, result, err, revocation.Unavailable, revocation.ErrWeakAlgorithm)
+		expect(t, result, err, revocation.Unavailable, evidence.ErrWeakAlgorithm)
 	}
 }

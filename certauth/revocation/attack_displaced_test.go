@@ -306,7 +306,7 @@ func TestAttack_WhyDoesNotCallAnOutageNoSource(t *testing.T) {
 		w := wire(t)
 		w.outage()
 		client := w.issue(t, "names a list", noResponder)
-		checker := w.checker(t, leafOnly, sources(revocation.RequireBoth), func(c *revocation.Config) { c.Mode = revocation.SoftFail })
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.Mode = revocation.SoftFail })
 		found := w.says(t, checker, client, isWaived, nil)
 		assert.Equal(t, "no evidence", found.Why)
 	})

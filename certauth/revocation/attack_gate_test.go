@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -18,8 +19,8 @@ import (
 // to questions that are none of its business must not keep the other's clients from asking.
 func TestAttack_BackOffOfOneCAIsNotThatOfAnother(t *testing.T) {
 	for name, failure := range map[string]handler{
-		"500":           failing(revocation.HTTPStatusError{Status: 500, RetryAfter: time.Hour}),
-		"429":           failing(revocation.HTTPStatusError{Status: 429, RetryAfter: time.Hour}),
+		"500":           failing(fetch.HTTPStatusError{Status: 500, RetryAfter: time.Hour}),
+		"429":           failing(fetch.HTTPStatusError{Status: 429, RetryAfter: time.Hour}),
 		"internalError": refusing(t, 2),
 	} {
 		inBubble(t, name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // Unloading a list to make room forgets its entries, not how new it was: an older edition
@@ -29,7 +30,7 @@ func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 		require.Equal(t, uint64(1), checker.Stats().ListsUnloaded)
 		w.net.serve(crlURL, body(old))
 		w.clock.advance(2 * time.Hour)
-		w.says(t, checker, second, isUnavailable, revocation.ErrRollback)
+		w.says(t, checker, second, isUnavailable, evidence.ErrRollback)
 		found, _ := w.check(t, checker)
 		assert.NotEqual(t, isGood.String(), found.Status.String())
 	})

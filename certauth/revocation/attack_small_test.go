@@ -43,25 +43,15 @@ func TestAttack_StoredRevocationIsNotReplacedByGood(t *testing.T) {
 	})
 }
 
-// QueryAll wants every responder's word. The store has that of one.
-func TestAttack_QueryAllAsksAllInSpiteOfTheStore(t *testing.T) {
-	const second = "http://second.partner.example"
-	synctest.Test(t, func(t *testing.T) {
-		w, s := wire(t), newShelf()
-		client := w.issue(t, "two responders", func(c *x509.Certificate) { c.OCSPServer = []string{ocspURL, second} })
-		w.says(t, w.checker(t, ocspOnly, stored(s)), client, isGood, nil)
-		w.net.serve(second, w.responder(t, revokedAt(now.Add(-day), keyCompromise)))
-		w.says(t, w.checker(t, ocspOnly, stored(s), func(c *revocation.Config) { c.QueryAll = true }), client, isRevoked, nil)
-	})
-}
-
-// A tracker is given chains as CheckChain is, and refuses the same.
-func TestAttack_TrackChainOfNil(t *testing.T) {
+// A chain with nothing in it is refused, also where it is known what stands beside that.
+func TestAttack_ChainOfNil(t *testing.T) {
 	w := wire(t)
-	checker := w.checker(t)
-	for _, chain := range [][]*x509.Certificate{nil, {nil, w.ca.cert}, {w.client.cert, nil}, {{}, w.ca.cert}} {
+	checker := w.checker(t, leafOnly)
+	_, err := w.check(t, checker)
+	require.NoError(t, err)
+	for _, chain := range [][]*x509.Certificate{nil, {nil, w.ca.cert}, {w.client.cert, nil}, {{}, w.ca.cert}, {w.client.cert, w.ca.cert, nil}} {
 		assert.NotPanics(t, func() {
-			_, err := checker.TrackChain(chain).CheckTracked(t.Context(), now)
+			_, err := checker.CheckChain(t.Context(), chain)
 			require.ErrorIs(t, err, revocation.ErrArgument)
 		})
 	}

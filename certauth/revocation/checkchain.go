@@ -5,9 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // ChainResult is what is known about every certificate of a chain.
@@ -49,12 +52,48 @@ func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainRe
 // where one step of the operator's would help. An answer from memory
 // takes no lock that a fetch holds and allocates nothing.
 func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	if known := c.allGood(ctx, chain); known.Status == certauth.RevocationGood {
+		return known, nil
+	}
 	var judged [maxDepth]judgement
 	n, err := c.judgeChain(ctx, chain, &judged)
 	if err != nil {
 		return certauth.Revocation{}, err
 	}
 	return c.decide(ctx, judged[:n])
+}
+
+// allGood is the answer where the verdict on every certificate is Good and holds: a deadline is
+// compared for each. Everything else takes more than a look.
+func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certauth.Revocation {
+	if !c.isMade() || len(chain) < 2 {
+		return certauth.Revocation{}
+	}
+	now := c.config.Now()
+	if !c.local.current(now) || presented.Beside(ctx) != nil {
+		return certauth.Revocation{}
+	}
+	var oldest *Result
+	n, depth, seconds, generation := c.inScope(chain), 0, now.Unix(), c.generation.Load()
+	if n > maxDepth || slices.Contains(chain, nil) {
+		return certauth.Revocation{}
+	}
+	for i, cert := range chain[:n] {
+		r := c.table.find(cert, chain[i+1])
+		if r == nil || !r.authority.hasMet(chain[i+1:]) {
+			return certauth.Revocation{}
+		}
+		known := r.now()
+		if !known.holds(generation, now) || known.verdict.result.Status != Good {
+			return certauth.Revocation{}
+		}
+		r.touch(seconds)
+		if good := &known.verdict.result; oldest == nil || good.ThisUpdate.Before(oldest.ThisUpdate) {
+			oldest, depth = good, i
+		}
+	}
+	c.stats.remembered.Add(uint64(n)) //nolint:gosec // a length
+	return revocationOf(oldest, depth)
 }
 
 const maxDepth = 10
@@ -79,7 +118,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 	case len(chain) == 0:
 		return 0, fmt.Errorf("%w: empty chain", ErrArgument)
 	case n > maxDepth:
-		return 0, fmt.Errorf("%w: chain of %d certificates", ErrLimits, len(chain))
+		return 0, fmt.Errorf("%w: chain of %d certificates", evidence.ErrLimits, len(chain))
 	}
 	for _, cert := range chain {
 		if cert == nil || len(cert.Raw) == 0 {
@@ -113,10 +152,10 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	now := c.config.Now()
 	for i := range judged {
 		j := &judged[i]
-		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], nil, now); j.err == nil {
+		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
 			c.meetPresented(ctx, j.record.authority, chain[i+1:])
 			if j.record.isOutdated() {
-				c.makePlan(j.record, chain[i])
+				c.makePlan(j.record)
 			}
 			c.start(j, now)
 		}
@@ -173,7 +212,7 @@ func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, ju
 func (c *Checker) lacksLists(chain []*x509.Certificate, judged []judgement) bool {
 	now := c.config.Now()
 	for i := range judged {
-		if r, err := c.recordOf(chain[i], chain[i+1:], nil, now); err == nil && r.exempt == "" && c.lacksList(r) {
+		if r, err := c.recordOf(chain[i], chain[i+1:], now); err == nil && r.exempt == "" && c.lacksList(r) {
 			return true
 		}
 	}
@@ -191,7 +230,7 @@ func (c *Checker) lacksList(r *record) bool {
 		if l == nil {
 			continue
 		}
-		if _, err := l.crl.lookup(&r.who, &terms); err == nil {
+		if _, err := l.crl.LookupSubject(&r.who, &terms); err == nil {
 			return false
 		}
 	}
@@ -207,8 +246,8 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 }
 
 // recordOf finds or makes what is remembered of a certificate. above is the rest of its chain,
-// the issuer first; by is the partner, nil for the one whose anchor ends the chain.
-func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, by *partner, now time.Time) (*record, error) {
+// the issuer first.
+func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
 	if known := c.table.find(cert, issuer); known != nil {
 		known.authority.meet(issuer)
@@ -216,14 +255,11 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, by
 			c.meetKin(known.authority, above)
 		}
 		if known.isOutdated() {
-			c.makePlan(known, cert)
+			c.makePlan(known)
 		}
 		return known, nil
 	}
-	if by == nil {
-		by = c.gate.of(above[len(above)-1])
-	}
-	fresh, err := c.newRecord(cert, above, by)
+	fresh, err := c.newRecord(cert, above)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +277,7 @@ func (c *Checker) start(j *judgement, now time.Time) {
 		j.flight, j.known = c.newer(r, v, now), true
 		return
 	}
-	j.flight = c.asking(r, anything)
+	j.flight = c.asking(r, wanted{})
 	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
 		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
 	}
@@ -290,39 +326,4 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 // wasNotAsked reports whether an attempt ended, or was left, before anybody could answer.
 func wasNotAsked(err error) bool {
 	return errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded) || errors.Is(err, context.Canceled)
-}
-
-// delegateCheck is how the certificate of a responder is looked up in the CRLs of its CA,
-// for [CheckCRL]. OCSP is never asked about it: that would go on for ever.
-func (c *Checker) delegateCheck(ctx context.Context, by *partner, issuer *x509.Certificate) func(*x509.Certificate) (Result, error) {
-	if c.config.Verify.Delegate != CheckCRL {
-		return nil
-	}
-	return func(delegate *x509.Certificate) (Result, error) {
-		r, err := c.recordOf(delegate, []*x509.Certificate{issuer}, by, c.config.Now())
-		if err != nil {
-			return Result{}, err
-		}
-		if says := c.keepListsWord(r); says.err == nil && !says.result.Stale {
-			return says.result, nil
-		}
-		if err := c.obtainLists(ctx, r, anything); err != nil {
-			return Result{}, err
-		}
-		says := c.keepListsWord(r)
-		if says.err == nil && says.result.Stale { // StaleGrace is for clients
-			return Result{}, ErrNotFresh
-		}
-		return says.result, says.err
-	}
-}
-
-// keepListsWord is what the lists say about the certificate of a responder, which no verdict is
-// made on.
-func (c *Checker) keepListsWord(r *record) listsWord {
-	says, _ := c.listsWord(r, &r.now().evidence, c.config.Now())
-	if says.kept != nil {
-		r.update(func(e *evidence) bool { return e.keep(says.kept) })
-	}
-	return says
 }

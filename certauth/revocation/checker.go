@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // Checker finds out whether certificates of verified chains are revoked, remembers that,
@@ -15,7 +18,7 @@ import (
 //
 // The chains it is given must have verified. It then asks, in the order of Config.Sources,
 // the operator's responders and lists and those that the certificates name, verifies every
-// answer by [VerifyOCSP] and [ParseCRL], and uses a Good no longer than it says itself, but
+// answer by package evidence, and uses a Good no longer than it says itself, but
 // for Config.StaleGrace. One fetch serves all who wait for the same answer, and none of them
 // cancels it. Evidence is renewed before it runs out, while requests are answered from what
 // is known. What is revoked for good stays so while the certificate is remembered.
@@ -27,33 +30,33 @@ import (
 // CRL; for who comes back after a longer time with the first request, if the CA answers
 // within a second.
 type Checker struct {
-	config                   Config
-	skew                     time.Duration
-	fetcher                  Fetcher
-	ownFetcher               *HTTPFetcher // closed with the Checker
-	gate                     *gate
-	crew                     *crew
-	table                    *table
-	authorities              authorities
-	remote                   remoteLists
-	local                    *localLists
-	hashes                   *certIDHashes
-	generation               atomic.Uint64 // grows with every list that comes or goes
-	aboutStore, aboutFetches atMostOften
-	stats                    counters
+	config      Config
+	skew        time.Duration
+	fetcher     Fetcher
+	ownFetcher  *fetch.HTTPFetcher // closed with the Checker
+	partners    partners
+	crew        *crew
+	table       *table
+	authorities authorities
+	remote      remoteLists
+	local       *localLists
+	room        sync.Mutex    // of who makes room for a list until it is there
+	generation  atomic.Uint64 // grows with every list that comes or goes
+	said        atMostOften
+	ahead       signersAhead
+	stats       counters
 }
 
 // New checks the Config, all of it, and returns a Checker. It opens no file and no socket;
-// see [Checker.Preload]. Only Config.Sweep starts a worker. Close it when it is not needed
-// any more.
+// see [Checker.Preload]. Close it when it is not needed any more.
 func New(config Config) (*Checker, error) {
 	config, err := config.withDefaults()
 	c := &Checker{
-		config: config, skew: config.Verify.skew(), fetcher: config.Fetcher,
+		config: config, skew: config.Verify.Tolerance(), fetcher: config.Fetcher,
 	}
 	if config.Fetcher == nil {
 		var fetcherErr error
-		if c.ownFetcher, fetcherErr = NewHTTPFetcher(config.HTTP); fetcherErr != nil {
+		if c.ownFetcher, fetcherErr = fetch.NewHTTPFetcher(config.HTTP); fetcherErr != nil {
 			err = errors.Join(err, fmt.Errorf("HTTP: %w", fetcherErr))
 		}
 		c.fetcher = c.ownFetcher
@@ -61,12 +64,9 @@ func New(config Config) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation: Config: %w", err)
 	}
-	c.gate, c.crew, c.table = newGate(config.Now, config.MaxListBytes+config.MaxListBytes/4, c.outageChanged), newCrew(), newTable(config.MaxRecords)
-	c.hashes = newCertIDHashes(config.CertIDHash)
+	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: config.MaxListBytes + config.MaxListBytes/4}
+	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
 	c.local = newLocalLists(c)
-	if config.Sweep > 0 {
-		c.crew.run(c.sweep, func(error) {})
-	}
 	return c, nil
 }
 
@@ -96,7 +96,7 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	}
 	var mistakes error
 	for _, url := range crlURLs {
-		if _, err := checkURL(url, true, nil); err != nil {
+		if err := fetch.CheckURL(url); err != nil {
 			mistakes = errors.Join(mistakes, err)
 		}
 	}

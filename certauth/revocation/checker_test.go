@@ -39,10 +39,6 @@ func TestChecker_Decides(t *testing.T) {
 		{name: "OCSP only, and it is down", ocsp: as(down), config: both(leafOnly, sources(revocation.OCSPOnly)), want: certauth.RevocationUnavailable, err: revocation.ErrTransport, fetched: 1},
 		{name: "OCSP only, the CRL is not looked at", crl: listsClient, config: both(leafOnly, sources(revocation.OCSPOnly)), want: certauth.RevocationGood, fetched: 1},
 		{name: "CRL only", config: sources(revocation.CRLOnly), want: certauth.RevocationGood},
-		{name: "both required, both good", config: both(leafOnly, sources(revocation.RequireBoth)), want: certauth.RevocationGood, fetched: 1},
-		{name: "both required, OCSP down", ocsp: as(down), config: both(leafOnly, sources(revocation.RequireBoth)), want: certauth.RevocationUnavailable, err: revocation.ErrTransport, fetched: 1},
-		{name: "both required, CRL down", crl: as(down), config: both(leafOnly, sources(revocation.RequireBoth)), want: certauth.RevocationUnavailable, err: revocation.ErrTransport, fetched: 1},
-		{name: "both required, revoked by CRL alone", crl: listsClient, config: both(leafOnly, sources(revocation.RequireBoth)), want: certauth.RevocationRevoked, fetched: 1},
 		{name: "soft fail, everything is down", ocsp: as(down), crl: as(down), config: softFail, want: certauth.RevocationWaived, fetched: 1},
 		{name: "soft fail, revoked", ocsp: says(gone), config: softFail, want: certauth.RevocationRevoked, fetched: 1},
 		{name: "soft fail, unknown", ocsp: says(ocsptest.StatusUnknown), crl: as(down), config: softFail, want: certauth.RevocationUnknown, fetched: 1},
@@ -74,9 +70,9 @@ func TestChecker_Decides(t *testing.T) {
 			assert.Equal(t, c.fetched, w.net.count(ocspURL), "OCSP requests")
 
 			found, err := w.check(t, checker)
-			tracked, trackedErr := checker.TrackChain(w.chain(w.client)).CheckTracked(t.Context(), w.clock.now())
-			assert.Equal(t, found, tracked)
-			assert.Equal(t, err == nil, trackedErr == nil)
+			whole, wholeErr := checker.Check(t.Context(), w.chain(w.client))
+			assert.Equal(t, whole.Revocation, found)
+			assert.Equal(t, wholeErr == nil, err == nil)
 			assert.Equal(t, c.fetched, w.net.count(ocspURL), "OCSP requests")
 		})
 	}

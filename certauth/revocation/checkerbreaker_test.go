@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -125,7 +126,7 @@ func TestChecker_Breaker(t *testing.T) {
 		"malformed": as(body([]byte("<html>"))), "forged": forgedAnswer(ocsptest.StatusGood),
 		"unauthorized": func(t *testing.T, _ *wired) handler { return refusing(t, 6) },
 		"too large":    as(failing(revocation.ErrTooLarge)), "blocked": as(failing(revocation.ErrBlockedAddress)),
-		"404": as(failing(revocation.HTTPStatusError{Status: 404})), "503": as(failing(revocation.HTTPStatusError{Status: 503})),
+		"404": as(failing(fetch.HTTPStatusError{Status: 404})), "503": as(failing(fetch.HTTPStatusError{Status: 503})),
 	} {
 		inBubble(t, "case 68 does not open for what came and was wrong: "+name, func(t *testing.T) {
 			w := wire(t)
@@ -169,11 +170,11 @@ func TestChecker_BacksOffFromAResponder(t *testing.T) {
 		with   func(*testing.T, *wired) handler
 		pauses []int // seconds
 	}{
-		{"503", as(failing(revocation.HTTPStatusError{Status: 503})), []int{5, 10, 20, 40, 80, 160, 300, 300}},
-		{"429", as(failing(revocation.HTTPStatusError{Status: 429})), []int{5, 10, 20}},
+		{"503", as(failing(fetch.HTTPStatusError{Status: 503})), []int{5, 10, 20, 40, 80, 160, 300, 300}},
+		{"429", as(failing(fetch.HTTPStatusError{Status: 429})), []int{5, 10, 20}},
 		{"tryLater", func(t *testing.T, _ *wired) handler { return refusing(t, 3) }, []int{5, 10, 20}},
-		{"503 with Retry-After", as(failing(revocation.HTTPStatusError{Status: 503, RetryAfter: time.Minute})), []int{60, 60, 60}},
-		{"503 with a Retry-After of a year", as(failing(revocation.HTTPStatusError{Status: 503, RetryAfter: 365 * day})), []int{300, 300}},
+		{"503 with Retry-After", as(failing(fetch.HTTPStatusError{Status: 503, RetryAfter: time.Minute})), []int{60, 60, 60}},
+		{"503 with a Retry-After of a year", as(failing(fetch.HTTPStatusError{Status: 503, RetryAfter: 365 * day})), []int{300, 300}},
 	} {
 		inBubble(t, c.name, func(t *testing.T) {
 			w := wire(t)
@@ -297,11 +298,11 @@ func TestChecker_BoundsFetches(t *testing.T) {
 	})
 }
 
-// Cases 71: Close while many wait, fetch, refresh and sweep; what is known is answered.
+// Cases 71: Close while many wait, fetch and refresh; what is known is answered.
 func TestChecker_CloseWhileMuchIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
-		checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.Sweep, c.QueryAll = time.Second, true })
+		checker := w.checker(t, leafOnly)
 		w.says(t, checker, w.client, isGood, nil)
 		w.net.serve(ocspURL, hanging)
 		w.net.serve(crlURL, hanging)

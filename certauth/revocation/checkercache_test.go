@@ -12,6 +12,8 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -30,7 +32,7 @@ func TestChecker_Deadlines(t *testing.T) {
 	ends := now.Add(60 * day) // of the client's certificate
 	delegateEnds := now.Add(90 * time.Minute)
 	nothing := time.Time{}
-	good, hold := ocsptest.StatusGood, revokedAt(now.Add(-day), revocation.ReasonCertificateHold)
+	good, hold := ocsptest.StatusGood, revokedAt(now.Add(-day), evidence.ReasonCertificateHold)
 	ocsp := func(status []byte, this, next time.Time) func(*testing.T, *wired) {
 		return func(t *testing.T, w *wired) { w.net.serve(ocspURL, w.dated(t, status, this, next)) }
 	}
@@ -163,7 +165,7 @@ func TestChecker_KeepsGoodUntilItsHardDeadline(t *testing.T) {
 		err  error
 	}{
 		{"the network is down", as(failing(revocation.ErrTransport)), revocation.ErrTransport},
-		{"500", as(failing(revocation.HTTPStatusError{Status: 500})), revocation.ErrHTTPStatus},
+		{"500", as(failing(fetch.HTTPStatusError{Status: 500})), revocation.ErrHTTPStatus},
 		{"tryLater", func(t *testing.T, _ *wired) handler { return refusing(t, 3) }, revocation.ErrResponderStatus},
 		{"unauthorized", func(t *testing.T, _ *wired) handler { return refusing(t, 6) }, revocation.ErrResponderStatus},
 		{"HTML", as(body([]byte("<html>"))), revocation.ErrMalformed},
@@ -172,10 +174,10 @@ func TestChecker_KeepsGoodUntilItsHardDeadline(t *testing.T) {
 		{"forged Unknown", forgedAnswer(ocsptest.StatusUnknown), revocation.ErrBadSignature},
 		{"an older Good, replayed", func(t *testing.T, w *wired) handler {
 			return w.dated(t, ocsptest.StatusGood, now.Add(-2*time.Hour), now.Add(22*time.Hour))
-		}, revocation.ErrRollback},
+		}, evidence.ErrRollback},
 		{"an older Unknown, replayed", func(t *testing.T, w *wired) handler {
 			return w.dated(t, ocsptest.StatusUnknown, now.Add(-2*time.Hour), now.Add(22*time.Hour))
-		}, revocation.ErrRollback},
+		}, evidence.ErrRollback},
 	} {
 		inBubble(t, "case 70 "+c.name, func(t *testing.T) {
 			w := wire(t)
@@ -217,7 +219,7 @@ func TestChecker_RemembersFailures(t *testing.T) {
 	}{
 		{"a bad signature, 30 seconds", forgedAnswer(ocsptest.StatusGood), 30 * time.Second, isUnavailable, revocation.ErrBadSignature},
 		{"malformed, 30 seconds", as(body([]byte("<html>"))), 30 * time.Second, isUnavailable, revocation.ErrMalformed},
-		{"404, 30 seconds", as(failing(revocation.HTTPStatusError{Status: 404})), 30 * time.Second, isUnavailable, revocation.ErrHTTPStatus},
+		{"404, 30 seconds", as(failing(fetch.HTTPStatusError{Status: 404})), 30 * time.Second, isUnavailable, revocation.ErrHTTPStatus},
 		{"case 46 unauthorized, 5 minutes", func(t *testing.T, _ *wired) handler { return refusing(t, 6) }, 5 * time.Minute, isUnavailable, revocation.ErrResponderStatus},
 		{"case 45 unknown, 2 minutes", says(ocsptest.StatusUnknown), 2 * time.Minute, isUnknown, nil},
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -34,7 +35,6 @@ func TestRevocation_SilenceIsNotEvidence(t *testing.T) {
 		}, revocation.ErrTransport},
 		{"no CRL for CRLOnly", noPoints, sources(revocation.CRLOnly), revocation.ErrNoSource},
 		{"no responder for OCSPOnly", func(c *x509.Certificate) { c.OCSPServer = nil }, sources(revocation.OCSPOnly), revocation.ErrNoSource},
-		{"one of two for RequireBoth", noPoints, sources(revocation.RequireBoth), revocation.ErrNoSource},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)
@@ -134,7 +134,7 @@ func TestChecker_RefusesWrongArguments(t *testing.T) {
 		{"case 100 one certificate, its own anchor", []*x509.Certificate{w.root.cert}, revocation.ErrNoSource},
 		{"case 98 an issuer of another name and the same key", []*x509.Certificate{w.client.cert, stranger.cert, w.root.cert}, revocation.ErrIssuerMismatch},
 		{"case 98 in the wrong order", []*x509.Certificate{w.root.cert, w.ca.cert, w.client.cert}, revocation.ErrIssuerMismatch},
-		{"case 100 twelve certificates", long, revocation.ErrLimits},
+		{"case 100 twelve certificates", long, evidence.ErrLimits},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := w.net.total()
@@ -150,7 +150,7 @@ func TestChecker_RefusesWrongArguments(t *testing.T) {
 				_, err = checker.Check(t.Context(), c.chain)
 				require.ErrorIs(t, err, c.err)
 			}
-			if c.err == revocation.ErrArgument || c.err == revocation.ErrLimits { //nolint:errorlint // the sentinel of the table
+			if c.err == revocation.ErrArgument || c.err == evidence.ErrLimits { //nolint:errorlint // the sentinel of the table
 				assert.Equal(t, before, w.net.total())
 			}
 		})

@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"crypto"
 	"crypto/x509"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -22,19 +24,16 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		{func(c *revocation.Config) { c.Mode = 2 }, "Mode: 2"},
 		{func(c *revocation.Config) { c.Scope = 2 }, "Scope: 2"},
 		{func(c *revocation.Config) { c.Sources = 5 }, "Sources: 5"},
-		{func(c *revocation.Config) { c.CertIDHash = 3 }, "CertIDHash: 3"},
+		{func(c *revocation.Config) { c.CertIDHash = crypto.MD5 }, "CertIDHash: MD5"},
 		{func(c *revocation.Config) { c.AllowUnknown = true }, "AllowUnknown: needs Mode SoftFail"},
 		{func(c *revocation.Config) { c.ShortLived = -1 }, "ShortLived"},
 		{func(c *revocation.Config) { c.StaleGrace = -1 }, "StaleGrace"},
 		{func(c *revocation.Config) { c.StaleGrace = 24*time.Hour + 1 }, "StaleGrace: 24h0m0.000000001s, want at most 24h0m0s"},
-		{func(c *revocation.Config) { c.Sweep = -1 }, "Sweep"},
 		{func(c *revocation.Config) { c.Verify.Now = now }, "Verify: Now"},
 		{func(c *revocation.Config) { c.Verify.Nonce = []byte{1} }, "Verify: Now, Nonce"},
 		{func(c *revocation.Config) { c.Verify.TrustedResponders = certs(s.ca) }, "TrustedResponders"},
-		{func(c *revocation.Config) { c.Verify.DelegateCRL = []byte{1} }, "DelegateCRL"},
 		{func(c *revocation.Config) { c.Verify.Previous = &revocation.Result{} }, "Previous"},
 		{func(c *revocation.Config) { c.Verify.NonceMode = 3 }, "Verify.NonceMode: 3"},
-		{func(c *revocation.Config) { c.Verify.Delegate = 3 }, "Verify.Delegate: 3"},
 		{func(c *revocation.Config) {
 			c.Responders = []revocation.Responder{{URL: ocspURL, Trusted: certs(s.other)}}
 		}, "Responders[0].Trusted: needs an Issuer"},
@@ -68,7 +67,7 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 	t.Run("all at once, and no worker is started", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, err := revocation.New(revocation.Config{
-				Mode: 9, Scope: 9, Sources: 9, CertIDHash: 9, MaxWait: -1, MaxRecords: -1, Sweep: time.Second, IgnoreCertificateURLs: true,
+				Mode: 9, Scope: 9, Sources: 9, CertIDHash: 9, MaxWait: -1, MaxRecords: -1, IgnoreCertificateURLs: true,
 				Fetcher: newNetwork(),
 			})
 			for _, want := range []string{"Mode", "Scope", "Sources", "CertIDHash", "MaxWait", "MaxRecords", "IgnoreCertificateURLs"} {
@@ -147,7 +146,7 @@ func TestChecker_RespondersOfTheOperator(t *testing.T) {
 		w.net.serve(internal, failing(revocation.ErrTransport))
 		w.net.serve(ocspURL, signs)
 		_, err = w.check(t, w.checker(t, ocspOnly, trusting))
-		require.ErrorIs(t, err, revocation.ErrNoSigner, "the URL of the certificate is not the operator's responder")
+		require.ErrorIs(t, err, evidence.ErrNoSigner, "the URL of the certificate is not the operator's responder")
 	})
 	inBubble(t, "are asked in order, the next when one fails or after HedgeAfter", func(t *testing.T) {
 		const a, b, c = "http://a.example", "http://b.example", "http://c.example"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -38,7 +39,7 @@ func (w *wired) numberedDelta(base, number int64, this, next time.Time, entries 
 
 // Case 85 through the Checker.
 func TestChecker_Deltas(t *testing.T) {
-	hold, remove := ocsptest.ReasonCode(onHold), ocsptest.ReasonCode(revocation.ReasonRemoveFromCRL)
+	hold, remove := ocsptest.ReasonCode(onHold), ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL)
 	week := now.Add(7 * day)
 	for _, c := range []struct {
 		name    string

@@ -13,24 +13,24 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // witness collects events.
 type witness struct {
 	mu     sync.Mutex
-	events []certauth.Event
+	events []revocation.Event
 }
 
-func (o *witness) observe(_ context.Context, e certauth.Event) {
+func (o *witness) observe(_ context.Context, e revocation.Event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.events = append(o.events, e)
 }
 
-func (o *witness) take() []certauth.Event {
+func (o *witness) take() []revocation.Event {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	taken := o.events
@@ -38,7 +38,7 @@ func (o *witness) take() []certauth.Event {
 	return taken
 }
 
-// Every fetch and every change of a breaker is an event, with nothing of the certificate
+// Every fetch, and the beginning and the end of every outage, is an event, with nothing of the certificate
 // but its serial number.
 func TestChecker_Observe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -57,17 +57,14 @@ func TestChecker_Observe(t *testing.T) {
 		events := seen.take()
 		require.Len(t, events, 1)
 		e := events[0]
-		assert.Equal(t, certauth.OutcomeFetched, e.Outcome)
-		require.NotNil(t, e.Evidence)
-		assert.Equal(t, "ocsp", e.Evidence.Kind)
-		assert.Equal(t, "ocsp.partner.example:80", e.Evidence.Host)
-		assert.Equal(t, w.client.cert.SerialNumber.Text(16), e.Evidence.Serial)
-		assert.Equal(t, isGood, e.Evidence.Status)
-		assert.Equal(t, 40*time.Millisecond, e.Evidence.Latency)
-		assert.Positive(t, e.Evidence.Bytes)
-		assert.True(t, now.Add(-time.Hour+40*time.Millisecond).Truncate(time.Second).Equal(e.Evidence.ThisUpdate))
-		require.NoError(t, e.Evidence.Err)
-		assert.Nil(t, e.Identity)
+		assert.Equal(t, revocation.SourceOCSP, e.Kind)
+		assert.Equal(t, "ocsp.partner.example:80", e.Host)
+		assert.Equal(t, w.client.cert.SerialNumber.Text(16), e.Serial)
+		assert.Equal(t, revocation.Good, e.Status)
+		assert.Equal(t, 40*time.Millisecond, e.Latency)
+		assert.Positive(t, e.Bytes)
+		assert.True(t, now.Add(-time.Hour+40*time.Millisecond).Truncate(time.Second).Equal(e.ThisUpdate))
+		require.NoError(t, e.Err)
 		w.says(t, checker, w.client, isGood, nil)
 		assert.Empty(t, seen.take(), "an answer from memory is no event here")
 
@@ -75,11 +72,10 @@ func TestChecker_Observe(t *testing.T) {
 		w.says(t, checker, w.other, isUnavailable, revocation.ErrTransport)
 		kinds := map[string]int{}
 		for _, e := range seen.take() {
-			assert.Equal(t, certauth.OutcomeFetchFailed, e.Outcome)
-			require.ErrorIs(t, e.Evidence.Err, revocation.ErrTransport)
-			kinds[e.Evidence.Kind]++
+			require.ErrorIs(t, e.Err, revocation.ErrTransport)
+			kinds[e.Kind.String()]++
 		}
-		assert.Equal(t, map[string]int{"ocsp": 1, "crl": 1}, kinds)
+		assert.Equal(t, map[string]int{"ocsp": 1, "crl": 1, "none": 2}, kinds, "two fetches, and the outages of two hosts")
 
 		for i := range 5 { // the host of the responders
 			_, _ = checker.CheckChain(t.Context(), w.chain(w.issue(t, "unlucky", at1(fmt.Sprintf("%s/%d", ocspURL, i)))))
@@ -87,15 +83,16 @@ func TestChecker_Observe(t *testing.T) {
 		w.clock.advance(10 * time.Second)
 		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
 		w.says(t, checker, w.issue(t, "probe", at1(ocspURL+"/probe")), isGood, nil)
-		var breaker []certauth.Outcome
+		var outage []revocation.Event
 		for _, e := range seen.take() {
-			if e.Outcome == certauth.OutcomeBreakerOpened || e.Outcome == certauth.OutcomeBreakerClosed {
-				if e.Evidence.Host == "ocsp.partner.example:80" {
-					breaker = append(breaker, e.Outcome)
-				}
+			if e.Host == "ocsp.partner.example:80" && !e.Since.IsZero() {
+				outage = append(outage, e)
 			}
 		}
-		assert.Equal(t, []certauth.Outcome{certauth.OutcomeBreakerOpened, certauth.OutcomeBreakerClosed}, breaker)
+		require.Len(t, outage, 1, "it began before")
+		assert.True(t, outage[0].Over)
+		assert.Positive(t, outage[0].Refused)
+		require.NoError(t, outage[0].Err)
 
 		for _, secret := range []string{"CN=client", "BEGIN CERTIFICATE", ocspURL + "/M"} {
 			assert.NotContains(t, out.text(), secret)
@@ -114,7 +111,7 @@ func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
 		{"HTML", as(body([]byte("<html>"))), true},
 		{"no connection", as(failing(revocation.ErrTransport)), false},
 		{"tryLater", func(t *testing.T, _ *wired) handler { return refusing(t, 3) }, false},
-		{"503", as(failing(revocation.HTTPStatusError{Status: 503})), false},
+		{"503", as(failing(fetch.HTTPStatusError{Status: 503})), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -159,7 +160,7 @@ func TestChecker_LooksAtFewAddresses(t *testing.T) {
 		client := w.issue(t, "many", func(c *x509.Certificate) { c.CRLDistributionPoints = many(1000, "http://h%d.example/ca.crl") })
 		for _, mode := range []revocation.Mode{revocation.HardFail, revocation.SoftFail} {
 			_, err := w.checker(t, leafOnly, func(c *revocation.Config) { c.Mode = mode }).CheckChain(t.Context(), w.chain(client))
-			require.ErrorIs(t, err, revocation.ErrLimits)
+			require.ErrorIs(t, err, evidence.ErrLimits)
 		}
 		assert.Zero(t, w.net.total())
 	})
@@ -240,7 +241,7 @@ func TestChecker_GoesThroughPointsUntilAllReasonsAreCovered(t *testing.T) {
 				require.NoError(t, err)
 				assert.Equal(t, isRevoked, found.Status)
 			default:
-				require.ErrorIs(t, err, revocation.ErrCRLIncomplete)
+				require.ErrorIs(t, err, evidence.ErrCRLIncomplete)
 			}
 		})
 	}
@@ -253,7 +254,7 @@ func TestChecker_BoundsTheMemoryOfLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
 		der := encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day)))
-		index, err := revocation.ParseCRL(der, w.ca.cert, at(now))
+		index, err := evidence.ParseCRL(der, w.ca.cert, at(now))
 		require.NoError(t, err)
 		inA := w.issue(t, "a", func(c *x509.Certificate) { c.OCSPServer, c.CRLDistributionPoints = nil, []string{a} })
 		inB := w.issue(t, "b", func(c *x509.Certificate) { c.OCSPServer, c.CRLDistributionPoints = nil, []string{b} })
@@ -286,7 +287,7 @@ func TestChecker_BoundsTheMemoryOfVeryManyLists(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
 		der := encode(t, w.list())
-		index, err := revocation.ParseCRL(der, w.ca.cert, at(now))
+		index, err := evidence.ParseCRL(der, w.ca.cert, at(now))
 		require.NoError(t, err)
 		const room, all = 1030, 1060
 		w.net.serve("http://own.partner.example", body(der))

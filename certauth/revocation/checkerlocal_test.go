@@ -3,7 +3,6 @@ package revocation_test
 import (
 	"bytes"
 	"context"
-	"crypto/x509"
 	"encoding/pem"
 	"fmt"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -50,7 +50,6 @@ func TestRevocation_ListsAreReadyBeforeTheFirstRequest(t *testing.T) {
 		{"OCSP first, preloaded", true, revocation.PreferOCSP},
 		{"lists first, preloaded", true, revocation.PreferCRL},
 		{"lists alone", false, revocation.CRLOnly},
-		{"both", false, revocation.RequireBoth},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)
@@ -79,13 +78,6 @@ func TestRevocation_ListsAreReadyBeforeTheFirstRequest(t *testing.T) {
 		require.ErrorIs(t, err, os.ErrNotExist)
 		assert.Equal(t, isUnavailable, found.Status)
 	})
-}
-
-func certs(of ...*identity) (all []*x509.Certificate) {
-	for _, one := range of {
-		all = append(all, one.cert)
-	}
-	return all
 }
 
 func TestChecker_FilesOfTheOperator(t *testing.T) {
@@ -235,11 +227,10 @@ func TestChecker_FirstRequestAfterAPauseWaitsForTheLists(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "ca.crl")
 			write(t, path, encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(day))))
 			checker := w.operated(t, revocation.List{File: path})
-			tracked := checker.TrackChain(w.chain(w.client))
 			w.says(t, checker, w.client, isGood, nil)
 			write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(day), entryFor(w.client))))
 			w.clock.advance(c.pause)
-			found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+			found, err := w.check(t, checker)
 			require.NoError(t, err)
 			assert.Equal(t, isRevoked.String(), found.Status.String())
 		})
@@ -463,7 +454,7 @@ func TestChecker_ListsByURL(t *testing.T) {
 		require.NoError(t, checker.Preload(t.Context()))
 		require.NoError(t, checker.Ready())
 		assert.True(t, w.net.last().Configured)
-		assert.Equal(t, revocation.SourceCRL, w.net.last().Kind)
+		assert.Equal(t, fetch.CRL, w.net.last().Kind)
 		w.says(t, checker, w.client, isGood, nil)
 		require.Equal(t, 1, w.net.total())
 		w.clock.advance(7 * time.Hour)

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -26,9 +25,9 @@ func TestChecker_Everything(t *testing.T) {
 	write(t, filepath.Join(dir, "ca.crl"), encode(t, w.listAt(now.Add(-time.Hour), now.Add(20*day))))
 	checker := w.checker(t, func(c *revocation.Config) {
 		c.Lists, c.Issuers = []revocation.List{{Dir: dir}, {URL: crlURL}}, certs(w.ca, w.root)
-		c.Store, c.Sweep, c.MaxRecords, c.PollInterval = newShelf(), time.Millisecond, 64, time.Second
-		c.MaxWait, c.StaleGrace, c.QueryAll = 50*time.Millisecond, time.Hour, true
-		c.Observe = func(context.Context, certauth.Event) {}
+		c.Store, c.MaxRecords, c.PollInterval = newShelf(), 64, time.Second
+		c.MaxWait, c.StaleGrace = 50*time.Millisecond, time.Hour
+		c.Observe = func(context.Context, revocation.Event) {}
 	})
 	var clients []*identity
 	for range 100 {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -24,12 +26,11 @@ import (
 func TestChecker_RequestNamesTheIssuerByTheChosenHash(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		config revocation.CertIDHash
+		config crypto.Hash
 		want   crypto.Hash
 	}{
-		{"Q1 SHA-1 unless told otherwise", revocation.CertIDSHA1, crypto.SHA1},
-		{"Q1 SHA-256", revocation.CertIDSHA256, crypto.SHA256},
-		{"Q1 Auto begins with SHA-256", revocation.CertIDAuto, crypto.SHA256},
+		{"Q1 SHA-1 unless told otherwise", 0, crypto.SHA1},
+		{"Q1 SHA-256", crypto.SHA256, crypto.SHA256},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)
@@ -45,67 +46,6 @@ func TestChecker_RequestNamesTheIssuerByTheChosenHash(t *testing.T) {
 		})
 	}
 }
-
-// only understands one hash, and else answers as it is told.
-func (w *wired) only(t testing.TB, hash crypto.Hash, otherwise handler) handler {
-	t.Helper()
-	return func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
-		if parseRequest(t, r).HashAlgorithm != hash {
-			return otherwise(ctx, r)
-		}
-		return w.responder(t, ocsptest.StatusGood)(ctx, r)
-	}
-}
-
-func TestChecker_AutoRemembersWhoKnowsOnlySHA1(t *testing.T) {
-	const modern = "http://modern.partner.example"
-	for _, c := range []struct {
-		name      string
-		otherwise func(*testing.T, *wired) handler
-	}{
-		{"Q1 unauthorized", func(t *testing.T, _ *wired) handler { return refusing(t, 6) }},
-		{"Q1 malformedRequest", func(t *testing.T, _ *wired) handler { return refusing(t, 1) }},
-		{"Q1 an answer about something else", func(t *testing.T, w *wired) handler {
-			return w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
-				r.Answers[0].ID = ocsptest.IDOf(crypto.SHA1, w.ca.cert, w.other.cert.SerialNumber)
-			})
-		}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			w := wire(t)
-			w.net.serve(ocspURL, w.only(t, crypto.SHA1, c.otherwise(t, w)))
-			w.net.serve(modern, w.responder(t, ocsptest.StatusGood))
-			checker := w.checker(t, leafOnly, auto)
-			found, err := w.check(t, checker)
-			require.NoError(t, err)
-			assert.Equal(t, certauth.RevocationGood, found.Status)
-			assert.Equal(t, 2, w.net.count(ocspURL), "SHA-256, then SHA-1")
-
-			_, err = checker.CheckChain(t.Context(), w.chain(w.other))
-			require.NoError(t, err)
-			assert.Equal(t, 3, w.net.count(ocspURL), "it was remembered")
-			elsewhere := w.issue(t, "elsewhere", func(c *x509.Certificate) { c.OCSPServer = []string{modern} })
-			_, err = checker.CheckChain(t.Context(), w.chain(elsewhere))
-			require.NoError(t, err)
-			assert.Equal(t, 1, w.net.count(modern))
-			assert.Equal(t, crypto.SHA256, parseRequest(t, w.net.last()).HashAlgorithm, "of that responder alone")
-		})
-	}
-	t.Run("Q1 who refuses both is asked twice and not remembered", func(t *testing.T) {
-		w := wire(t)
-		w.net.serve(ocspURL, refusing(t, 6))
-		checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly), auto)
-		_, err := w.check(t, checker)
-		require.ErrorIs(t, err, revocation.ErrResponderStatus)
-		assert.Equal(t, 2, w.net.count(ocspURL))
-		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
-		_, err = checker.CheckChain(t.Context(), w.chain(w.other))
-		require.NoError(t, err)
-		assert.Equal(t, crypto.SHA256, parseRequest(t, w.net.last()).HashAlgorithm)
-	})
-}
-
-func auto(c *revocation.Config) { c.CertIDHash = revocation.CertIDAuto }
 
 // Rule Q3: RFC 6960, appendix A.1, and RFC 5019, section 5.
 func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
@@ -128,7 +68,7 @@ func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
 			_, err := w.checker(t, leafOnly).CheckChain(t.Context(), w.chain(client))
 			require.NoError(t, err)
 			r := w.net.last()
-			assert.Equal(t, revocation.SourceOCSP, r.Kind)
+			assert.Equal(t, fetch.OCSP, r.Kind)
 			assert.False(t, r.Configured, "a URL of a certificate may not lead inside")
 			assert.Equal(t, int64(64<<10), r.MaxBytes)
 			if c.before == "" {
@@ -239,7 +179,7 @@ func TestChecker_Nonces(t *testing.T) {
 			if c.good {
 				require.NoError(t, err)
 			} else {
-				require.ErrorIs(t, err, revocation.ErrNonce)
+				require.ErrorIs(t, err, evidence.ErrNonce)
 				assert.Equal(t, uint64(1), checker.Stats().Suspicious)
 			}
 			require.Equal(t, 1, w.net.total(), "a wrong nonce is not asked for again")
@@ -282,14 +222,14 @@ func TestChecker_NonceOfAnotherRequestIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	w.net.serve(ocspURL, body(kept))
 	found, err := w.check(t, w.checker(t, config))
-	require.ErrorIs(t, err, revocation.ErrNonce)
+	require.ErrorIs(t, err, evidence.ErrNonce)
 	assert.Equal(t, certauth.RevocationUnavailable, found.Status)
 }
 
 // Q5, for the request that carries nothing else either.
 func TestChecker_RequestsAreNotSigned(t *testing.T) {
 	w := wire(t)
-	w.net.serve(ocspURL, byMethod(failing(revocation.HTTPStatusError{Status: 404}), w.responder(t, ocsptest.StatusGood)))
+	w.net.serve(ocspURL, byMethod(failing(fetch.HTTPStatusError{Status: 404}), w.responder(t, ocsptest.StatusGood)))
 	_, err := w.check(t, w.checker(t, leafOnly))
 	require.NoError(t, err)
 	signed, nonce := requestParts(t, w.net.last())
@@ -304,7 +244,7 @@ func TestChecker_RequestsAreNotSigned(t *testing.T) {
 func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 	good := func(t *testing.T, w *wired) handler { return w.responder(t, ocsptest.StatusGood) }
 	status := func(code int) func(*testing.T, *wired) handler {
-		return as(failing(revocation.HTTPStatusError{Status: code}))
+		return as(failing(fetch.HTTPStatusError{Status: code}))
 	}
 	refuses := func(code byte) func(*testing.T, *wired) handler {
 		return func(t *testing.T, _ *wired) handler { return refusing(t, code) }
@@ -347,7 +287,7 @@ func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 		{"case 46 unauthorized, then POST good", refuses(6), good, 2, nil},
 		{"case 46 unauthorized for ever", refuses(6), refuses(6), 2, revocation.ErrResponderStatus},
 		{"case 20 GET answered about another certificate, then POST good", another, good, 2, nil},
-		{"case 20 about another certificate for ever", another, another, 2, revocation.ErrNoMatch},
+		{"case 20 about another certificate for ever", another, another, 2, evidence.ErrNoMatch},
 		{"case 32 GET answered by what has run out, then POST good", over, good, 2, nil},
 		{"case 32 GET answered by what has run out, then POST revoked", over, revoked, 2, nil},
 		{"case 46 status 17 is final", refuses(17), good, 1, revocation.ErrResponderStatus},
@@ -355,7 +295,7 @@ func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 		{"no connection is not tried again", as(failing(revocation.ErrTransport)), good, 1, revocation.ErrTransport},
 		{"nor is what took too long", as(failing(revocation.ErrTimeout)), good, 1, revocation.ErrTimeout},
 		{"case 57 nor is what is too large", as(failing(revocation.ErrTooLarge)), good, 1, revocation.ErrTooLarge},
-		{"case 61 nor what leads elsewhere", as(failing(revocation.ErrRedirect)), good, 1, revocation.ErrRedirect},
+		{"case 61 nor what leads elsewhere", as(failing(fetch.ErrRedirect)), good, 1, fetch.ErrRedirect},
 		{"case 63 nor what is not allowed", as(failing(revocation.ErrBlockedURL)), good, 1, revocation.ErrBlockedURL},
 		{"case 62 nor where it may not lead", as(failing(revocation.ErrBlockedAddress)), good, 1, revocation.ErrBlockedAddress},
 	} {

@@ -2,11 +2,9 @@ package revocation_test
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -27,7 +26,7 @@ func (w *wired) ranOut(t testing.TB, status []byte) handler {
 // else is known, also under SoftFail.
 func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
 	gone, down := revokedAt(now.Add(-day), 1), as(failing(revocation.ErrTransport))
-	held := revokedAt(now.Add(-day), revocation.ReasonCertificateHold)
+	held := revokedAt(now.Add(-day), evidence.ReasonCertificateHold)
 	ocspStale := func(status []byte) func(*testing.T, *wired) handler {
 		return func(t *testing.T, w *wired) handler { return w.ranOut(t, status) }
 	}
@@ -54,7 +53,6 @@ func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
 		{"case 99 CRL alone, revoked", down, listStale(onList), sources(revocation.CRLOnly), isUnavailable, revocation.ErrNotFresh},
 		{"case 99 CRL, hold", down, listStale(onHold), nil, isWaived, nil},
 		{"case 99 CRL, not on it", down, listStale(offList), nil, isWaived, nil},
-		{"case 99 all responders are asked", ocspStale(gone), down, func(c *revocation.Config) { c.QueryAll = true }, isUnavailable, revocation.ErrNotFresh},
 		{"case 99 unknown besides, and allowed", says(ocsptest.StatusUnknown), listStale(onList), allowUnknown, isUnavailable, nil},
 		{"case 99 good besides", ocspStale(gone), as(nil), nil, isGood, nil},
 	} {
@@ -82,63 +80,6 @@ func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// QueryAll: Revoked wins whatever becomes of the others, and one that does not say Good
-// spoils a Good.
-func TestChecker_QueryAll(t *testing.T) {
-	const a, b = "http://a.partner.example", "http://b.partner.example"
-	gone := revokedAt(now.Add(-day), 1)
-	good, unknown := says(ocsptest.StatusGood), says(ocsptest.StatusUnknown)
-	revoked, down := says(gone), as(failing(revocation.ErrTransport))
-	hangs := as(hanging)
-	for _, c := range []struct {
-		name         string
-		a, b         func(*testing.T, *wired) handler
-		want         certauth.RevocationStatus
-		err          error
-		asked        int
-		whileWaiting time.Duration
-	}{
-		{"both good", good, good, isGood, nil, 2, 0},
-		{"good, revoked", good, revoked, isRevoked, nil, 2, 0},
-		{"good, unknown", good, unknown, isUnknown, nil, 2, 0},
-		{"good, down", good, down, isUnavailable, revocation.ErrTransport, 2, 0},
-		{"revoked, down", revoked, down, isRevoked, nil, 2, 0},
-		{"unknown, down", unknown, down, isUnavailable, revocation.ErrTransport, 2, 0},
-		{"down, down", down, down, isUnavailable, revocation.ErrTransport, 2, 0},
-		{"good, and the other hangs", good, hangs, isUnavailable, revocation.ErrTimeout, 2, 5 * time.Second},
-		{"revoked, and the other hangs", revoked, hangs, isRevoked, nil, 2, 0},
-	} {
-		for _, swap := range []bool{false, true} {
-			inBubble(t, fmt.Sprintf("%s, swapped %v", c.name, swap), func(t *testing.T) {
-				w := wire(t)
-				first, second := c.a, c.b
-				if swap {
-					first, second = second, first
-				}
-				w.net.serve(a, first(t, w))
-				w.net.serve(b, second(t, w))
-				client := w.issue(t, "two", func(cert *x509.Certificate) { cert.OCSPServer = []string{a, b} })
-				for _, mode := range []revocation.Mode{revocation.HardFail, revocation.SoftFail} {
-					checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly), func(c *revocation.Config) { c.QueryAll, c.Mode = true, mode })
-					began := time.Now()
-					found, err := checker.CheckChain(t.Context(), w.chain(client))
-					want := c.want
-					if want == isUnavailable && mode == revocation.SoftFail {
-						want = isWaived
-					}
-					assert.Equal(t, want.String(), found.Status.String())
-					if c.err != nil && mode == revocation.HardFail {
-						require.ErrorIs(t, err, c.err)
-					} else {
-						require.NoError(t, err)
-					}
-					assert.LessOrEqual(t, time.Since(began), c.whileWaiting+700*time.Millisecond)
-				}
-			})
-		}
 	}
 }
 
@@ -176,7 +117,7 @@ func TestChecker_SurvivesPanics(t *testing.T) {
 	})
 	inBubble(t, "Observe", func(t *testing.T) {
 		w := wire(t)
-		checker := w.checker(t, func(c *revocation.Config) { c.Observe = func(context.Context, certauth.Event) { panic("observe") } })
+		checker := w.checker(t, func(c *revocation.Config) { c.Observe = func(context.Context, revocation.Event) { panic("observe") } })
 		w.says(t, checker, w.client, isGood, nil)
 		w.net.serve(ocspURL, failing(revocation.ErrTransport))
 		w.net.serve(crlURL, failing(revocation.ErrTransport))
@@ -198,40 +139,8 @@ func TestChecker_SurvivesPanics(t *testing.T) {
 	inBubble(t, "the Logger's handler and Observe", func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, func(c *revocation.Config) {
-			c.Logger, c.Observe = slog.New(bomb{slog.DiscardHandler}), func(context.Context, certauth.Event) { panic("observe") }
+			c.Logger, c.Observe = slog.New(bomb{slog.DiscardHandler}), func(context.Context, revocation.Event) { panic("observe") }
 		})
 		w.says(t, checker, w.client, isGood, nil)
-	})
-}
-
-// A delegate that is looked up in the CRL of its CA, on the host that the OCSP responder
-// is on: fetching one must not wait for the other.
-func TestChecker_DelegateOnAListOfTheSameHost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := wire(t)
-		const host = "http://pki.partner.example"
-		delegate := w.delegate(t, noExtras, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{host + "/ca.crl"} })
-		w.net.serve(host+"/ca.crl", body(encode(t, w.list())))
-		gate := make(chan struct{})
-		w.net.serve(host+"/ocsp", gated(gate, w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {
-			r.Responder, r.Key, r.Certificates = ocsptest.ByName(delegate.cert.RawSubject), delegate.key, [][]byte{delegate.cert.Raw}
-		})))
-		checker := w.checker(t, leafOnly, sources(revocation.OCSPOnly), func(c *revocation.Config) { c.Verify.Delegate = revocation.CheckCRL })
-		done := make(chan error, 16)
-		for i := range cap(done) {
-			client := w.issue(t, fmt.Sprint("client ", i), func(c *x509.Certificate) { c.OCSPServer = []string{host + "/ocsp"} })
-			go func() {
-				_, err := checker.CheckChain(t.Context(), w.chain(client))
-				done <- err
-			}()
-		}
-		synctest.Wait()
-		began := time.Now()
-		close(gate)
-		for range cap(done) {
-			require.NoError(t, <-done)
-		}
-		assert.Zero(t, time.Since(began))
-		assert.Equal(t, 1, w.net.count(host+"/ca.crl"))
 	})
 }

@@ -15,7 +15,7 @@ import (
 
 const (
 	keyCompromise = 1
-	onHold        = revocation.ReasonCertificateHold
+	onHold        = 6 // certificateHold
 )
 
 // outage lets nothing be fetched any more.

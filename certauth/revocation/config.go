@@ -2,11 +2,10 @@ package revocation
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"log/slog"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
 // Mode says what becomes of a certificate for which there is no evidence.
@@ -45,27 +44,10 @@ const (
 	// OCSPOnly never looks into a CRL about a certificate of a chain. Every certificate in
 	// Scope must then name a responder, or Config.Responders one for its issuer; many
 	// intermediates name a CRL alone and are refused under HardFail. Config.Lists beside it
-	// are an error of New, unless the delegates of responders are looked up in them
-	// ([CheckCRL]).
+	// are an error of New.
 	OCSPOnly
 	// CRLOnly never asks a responder. Config.Responders beside it are an error of New.
 	CRLOnly
-	// RequireBoth accepts a certificate only if OCSP and CRL both find it good.
-	RequireBoth
-)
-
-// CertIDHash says by which hash an OCSP request names the issuer. It identifies and
-// protects nothing. Answers with SHA-1 and SHA-2 are understood in any case.
-type CertIDHash uint8
-
-const (
-	// CertIDSHA1 is what every responder knows. It is the zero value.
-	CertIDSHA1 CertIDHash = iota
-	// CertIDSHA256 is what RFC 9919 recommends.
-	CertIDSHA256
-	// CertIDAuto begins with SHA-256 and stays with SHA-1 where a responder does not know
-	// it.
-	CertIDAuto
 )
 
 // Responder is an OCSP responder that the operator names.
@@ -116,9 +98,6 @@ type Config struct {
 	Scope Scope
 	// Sources is the order of sources.
 	Sources Sources
-	// QueryAll asks all responders of a certificate: Revoked wins, and one that does not
-	// answer spoils a Good.
-	QueryAll bool
 	// ShortLived accepts certificates that are valid for no longer than this without
 	// evidence. The default 0 accepts none; 7 days is what the CA/Browser Forum calls
 	// short-lived.
@@ -146,11 +125,13 @@ type Config struct {
 	// either case.
 	IgnoreDeltas bool
 
-	// Verify are the terms of verification. Now, Nonce, TrustedResponders, DelegateCRL and
-	// Previous must not be set: the Checker sets them.
+	// Verify are the terms of verification. Now, Nonce, TrustedResponders and Previous must not
+	// be set: the Checker sets them.
 	Verify VerifyOptions
-	// CertIDHash is the hash in OCSP requests.
-	CertIDHash CertIDHash
+	// CertIDHash is the hash by which OCSP requests name the issuer: crypto.SHA1, which every
+	// responder knows and which is the default, or crypto.SHA256, which RFC 9919 recommends. It
+	// identifies and protects nothing. Answers with SHA-1 and SHA-2 are understood in any case.
+	CertIDHash crypto.Hash
 
 	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
 	HTTP HTTPOptions
@@ -183,20 +164,14 @@ type Config struct {
 	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
 	// default. The first request after twice that time waits for the look, a second at most.
 	PollInterval time.Duration
-	// Sweep is how often a worker refreshes what was used within the last hour, without
-	// waiting for traffic. The default 0 starts no worker: then the first request after
-	// the time for a refresh triggers it. It is answered at once, or, more than ten minutes
-	// past that time, after a second at most.
-	Sweep time.Duration
 
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
 	// Logger gets what an operator should see; nil is silent.
 	Logger *slog.Logger
-	// Observe gets an event for every fetch that came to an end by itself and every change
-	// of a breaker; it may be the function that certauth.Config.Observe is. It must be fast
-	// and safe for concurrent use.
-	Observe func(context.Context, certauth.Event)
+	// Observe gets an event for every fetch that came to an end by itself, and for the
+	// beginning and the end of every outage. It must be fast and safe for concurrent use.
+	Observe func(context.Context, Event)
 }
 
 const (

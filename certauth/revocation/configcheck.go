@@ -1,18 +1,21 @@
 package revocation
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // withDefaults returns a copy with every default in place, and all mistakes at once.
 func (c Config) withDefaults() (Config, error) {
-	var mistakes []error
-	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	var found []error
+	mistake := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
 	c.Responders, c.Lists, c.Issuers = slices.Clone(c.Responders), slices.Clone(c.Lists), slices.Clone(c.Issuers)
 	if c.Mode > SoftFail {
 		mistake("Mode: %d, want HardFail or SoftFail", c.Mode)
@@ -20,14 +23,14 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Scope > LeafOnly {
 		mistake("Scope: %d, want ChainExceptAnchor or LeafOnly", c.Scope)
 	}
-	if c.Sources > RequireBoth {
+	if c.Sources > CRLOnly {
 		mistake("Sources: %d is not defined", c.Sources)
 	}
-	if c.CertIDHash > CertIDAuto {
-		mistake("CertIDHash: %d is not defined", c.CertIDHash)
+	if c.CertIDHash != 0 && c.CertIDHash != crypto.SHA1 && c.CertIDHash != crypto.SHA256 {
+		mistake("CertIDHash: %s, want SHA-1 or SHA-256", c.CertIDHash)
 	}
-	if !sha1sum.Available() && asksOCSP(&c) && c.CertIDHash != CertIDSHA256 {
-		mistake("CertIDHash: %w; want CertIDSHA256", sha1sum.ErrUnavailable)
+	if !sha1sum.Available() && asksOCSP(&c) && c.CertIDHash != crypto.SHA256 {
+		mistake("CertIDHash: %w; want crypto.SHA256", sha1sum.ErrUnavailable)
 	}
 	if !sha1sum.Available() && c.Verify.AllowSHA1 {
 		mistake("Verify.AllowSHA1: %w", sha1sum.ErrUnavailable)
@@ -35,26 +38,20 @@ func (c Config) withDefaults() (Config, error) {
 	if c.AllowUnknown && c.Mode != SoftFail {
 		mistake("AllowUnknown: needs Mode SoftFail")
 	}
-	if c.ShortLived < 0 || c.StaleGrace < 0 || c.Sweep < 0 {
-		mistake("ShortLived, StaleGrace, Sweep: negative")
+	if c.ShortLived < 0 || c.StaleGrace < 0 {
+		mistake("ShortLived, StaleGrace: negative")
 	}
 	if c.StaleGrace > maxStaleGrace {
 		mistake("StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
 	}
 	v := &c.Verify
-	if !v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.DelegateCRL != nil || v.Previous != nil {
-		mistake("Verify: Now, Nonce, TrustedResponders, DelegateCRL and Previous are the Checker's to set")
+	if !v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil {
+		mistake("Verify: Now, Nonce, TrustedResponders and Previous are the Checker's to set")
 	}
-	if v.NonceMode > NonceRequire {
-		mistake("Verify.NonceMode: %d is not defined", v.NonceMode)
+	for _, err := range mistakes.Prefix("Verify.", v.Check()) {
+		mistake("%w", err)
 	}
-	if v.Delegate > CheckCRL {
-		mistake("Verify.Delegate: %d is not defined", v.Delegate)
-	}
-	if v.MinRSABits < 0 || v.MinRSABits > maxRSABits {
-		mistake("Verify.MinRSABits: %d, want at most %d, and not less than 0", v.MinRSABits, maxRSABits)
-	}
-	if c.Sources == OCSPOnly && len(c.Lists) > 0 && v.Delegate != CheckCRL {
+	if c.Sources == OCSPOnly && len(c.Lists) > 0 {
 		mistake("Lists: OCSPOnly never looks into them")
 	}
 	if c.Sources == CRLOnly && len(c.Responders) > 0 {
@@ -64,7 +61,7 @@ func (c Config) withDefaults() (Config, error) {
 		if r.Issuer != nil && len(r.Issuer.Raw) == 0 {
 			mistake("Responders[%d].Issuer: empty certificate", i)
 		}
-		if _, err := checkURL(r.URL, true, nil); err != nil {
+		if err := fetch.CheckURL(r.URL); err != nil {
 			mistake("Responders[%d].URL: %w", i, err)
 		}
 		if len(r.Trusted) > 0 && r.Issuer == nil {
@@ -91,17 +88,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c) {
 		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
 	}
-	mistakes = append(mistakes, meaningless(&c)...)
-	mistakes = append(mistakes, setNumbers(&c)...)
-	return c, errors.Join(mistakes...)
+	found = append(found, meaningless(&c)...)
+	found = append(found, setNumbers(&c)...)
+	return c, errors.Join(found...)
 }
 
 // setNumbers puts the defaults of durations and bounds in place.
 func setNumbers(c *Config) []error {
-	var mistakes []error
+	var wrong []error
 	duration := func(name string, d *time.Duration, otherwise time.Duration) {
 		if *d < 0 {
-			mistakes = append(mistakes, fmt.Errorf("%s: %s is negative", name, *d))
+			wrong = append(wrong, fmt.Errorf("%s: %s is negative", name, *d))
 		}
 		if *d == 0 {
 			*d = otherwise
@@ -109,7 +106,7 @@ func setNumbers(c *Config) []error {
 	}
 	number := func(name string, n *int, otherwise int) {
 		if *n < 0 {
-			mistakes = append(mistakes, fmt.Errorf("%s: %d is negative", name, *n))
+			wrong = append(wrong, fmt.Errorf("%s: %d is negative", name, *n))
 		}
 		if *n == 0 {
 			*n = otherwise
@@ -121,10 +118,13 @@ func setNumbers(c *Config) []error {
 	number("MaxRecords", &c.MaxRecords, defaultMaxRecords)
 	number("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory)
 	number("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes)
+	if c.CertIDHash == 0 {
+		c.CertIDHash = crypto.SHA1
+	}
 	if c.Now == nil {
 		c.Now = time.Now //nolint:forbidigo // the one default of the injected clock
 	}
-	return mistakes
+	return wrong
 }
 
 func (l List) check() error {
@@ -138,8 +138,7 @@ func (l List) check() error {
 		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", set)
 	}
 	if l.URL != "" {
-		_, err := checkURL(l.URL, true, nil)
-		return err
+		return fetch.CheckURL(l.URL)
 	}
 	return nil
 }

@@ -12,8 +12,7 @@ func asksOCSP(c *Config) bool {
 
 // asksLists reports whether a CRL can ever be looked into. Lists and Preload need Issuers.
 func asksLists(c *Config) bool {
-	wanted := c.Sources != OCSPOnly || c.Verify.Delegate == CheckCRL && asksOCSP(c)
-	return wanted && (!c.IgnoreCertificateURLs || len(c.Issuers) > 0)
+	return c.Sources != OCSPOnly && (!c.IgnoreCertificateURLs || len(c.Issuers) > 0)
 }
 
 // effect is a field that is set, and why that changes nothing if it does not.
@@ -30,23 +29,19 @@ func meaningless(c *Config) []error {
 	ocsp, lists := asksOCSP(c), asksLists(c)
 	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")
 	oneResponder := c.IgnoreCertificateURLs && len(c.Responders) == 1
-	noList := !lists && c.Sources != OCSPOnly // what OCSPOnly says about Lists and CheckCRL has words of its own
 	var found []error
 	for _, e := range []effect{
 		{"AllowNoSource", c.AllowNoSource, c.Mode == SoftFail, "SoftFail accepts such certificates anyway"},
 		{"AllowUnknown", c.AllowUnknown, !ocsp, noOCSP + "; a CRL never says Unknown"},
-		{"QueryAll", c.QueryAll, !ocsp, noOCSP},
-		{"QueryAll", c.QueryAll, ocsp && oneResponder, "there is one responder to ask"},
-		{"CertIDHash", c.CertIDHash != CertIDSHA1, !ocsp, noOCSP},
+		{"CertIDHash", c.CertIDHash != 0, !ocsp, noOCSP},
 		{"HedgeAfter", c.HedgeAfter > 0, !ocsp && c.IgnoreCertificateURLs, noOCSP},
 		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is one responder to ask"},
 		{"Verify.NonceMode", c.Verify.NonceMode != NonceOff, !ocsp, noOCSP},
 		{"Verify.NoNextUpdateMaxAge", c.Verify.NoNextUpdateMaxAge != 0, !ocsp, noOCSP + "; for CRLs see AllowNoNextUpdate"},
-		{"Verify.Delegate", c.Verify.Delegate != TrustForLifetime, !ocsp, noOCSP},
-		{"Verify.Delegate", c.Verify.Delegate == CheckCRL, ocsp && !lists, "there is no CRL to look delegates up in; " + noLists},
+		{"Verify.RequireNoCheck", c.Verify.RequireNoCheck, !ocsp, noOCSP},
 		{"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, !ocsp, noOCSP},
 		{
-			"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, ocsp && c.Verify.Delegate == RequireNoCheck,
+			"Verify.MaxDelegateLifetime", c.Verify.MaxDelegateLifetime != 0, ocsp && c.Verify.RequireNoCheck,
 			"RequireNoCheck refuses the delegates that it bounds",
 		},
 		{"HTTP.OCSPTimeout", c.HTTP.OCSPTimeout != 0, !ocsp, noOCSP},
@@ -65,8 +60,6 @@ func meaningless(c *Config) []error {
 		{"HTTP.CRLTimeout", c.HTTP.CRLTimeout != 0, !lists, noLists},
 
 		{"Verify.MaxAgeCA", c.Verify.MaxAgeCA != 0, c.Scope == LeafOnly, "LeafOnly judges no CA certificate"},
-		{"Sources", c.Sources == RequireBoth, !ocsp, "RequireBoth can find nothing good: " + noOCSP},
-		{"Sources", c.Sources == RequireBoth, noList, "RequireBoth can find nothing good: " + noLists},
 		{"Store", c.Store != nil, c.IgnoreCertificateURLs && !ocsp, "it keeps no Lists, and nothing else is asked"},
 		{
 			"Store", c.Store != nil, ocsp && c.Verify.NonceMode == NonceRequire && (!lists || c.IgnoreCertificateURLs),

@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/x509"
 	"log/slog"
 	"net"
@@ -16,7 +17,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
@@ -28,8 +28,7 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"AllowNoSource":                func(c *revocation.Config) { c.AllowNoSource = true },
 		"AllowUnknown":                 func(c *revocation.Config) { c.AllowUnknown = true },
 		"Scope":                        leafOnly,
-		"Sources":                      sources(revocation.RequireBoth),
-		"QueryAll":                     func(c *revocation.Config) { c.QueryAll = true },
+		"Sources":                      sources(revocation.PreferCRL),
 		"ShortLived":                   func(c *revocation.Config) { c.ShortLived = time.Hour },
 		"StaleGrace":                   func(c *revocation.Config) { c.StaleGrace = time.Hour },
 		"Responders":                   func(c *revocation.Config) { c.Responders = []revocation.Responder{{URL: ocspURL}, {URL: ocspURL}} },
@@ -37,7 +36,7 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"Issuers":                      func(c *revocation.Config) { c.Issuers = certs(s.ca) },
 		"IgnoreCertificateURLs":        func(c *revocation.Config) { c.IgnoreCertificateURLs = true },
 		"IgnoreDeltas":                 func(c *revocation.Config) { c.IgnoreDeltas = true },
-		"CertIDHash":                   func(c *revocation.Config) { c.CertIDHash = revocation.CertIDSHA256 },
+		"CertIDHash":                   func(c *revocation.Config) { c.CertIDHash = crypto.SHA256 },
 		"Fetcher":                      func(c *revocation.Config) { c.Fetcher = newNetwork() },
 		"Store":                        func(c *revocation.Config) { c.Store = newShelf() },
 		"MaxWait":                      func(c *revocation.Config) { c.MaxWait = time.Second },
@@ -46,10 +45,9 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"MaxListMemory":                func(c *revocation.Config) { c.MaxListMemory = 1 << 20 },
 		"MaxListBytes":                 func(c *revocation.Config) { c.MaxListBytes = 1 << 20 },
 		"PollInterval":                 func(c *revocation.Config) { c.PollInterval = time.Minute },
-		"Sweep":                        func(c *revocation.Config) { c.Sweep = time.Minute },
 		"Now":                          func(c *revocation.Config) { c.Now = time.Now },
 		"Logger":                       func(c *revocation.Config) { c.Logger = slog.New(slog.DiscardHandler) },
-		"Observe":                      func(c *revocation.Config) { c.Observe = func(context.Context, certauth.Event) {} },
+		"Observe":                      func(c *revocation.Config) { c.Observe = func(context.Context, revocation.Event) {} },
 		"Verify.Now":                   func(c *revocation.Config) { c.Verify.Now = now },
 		"Verify.Skew":                  func(c *revocation.Config) { c.Verify.Skew = time.Minute },
 		"Verify.MaxAge":                func(c *revocation.Config) { c.Verify.MaxAge = time.Hour },
@@ -62,9 +60,8 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 		"Verify.MinRSABits":            func(c *revocation.Config) { c.Verify.MinRSABits = 3072 },
 		"Verify.Nonce":                 func(c *revocation.Config) { c.Verify.Nonce = []byte{1} },
 		"Verify.NonceMode":             func(c *revocation.Config) { c.Verify.NonceMode = revocation.NonceRequire },
-		"Verify.Delegate":              func(c *revocation.Config) { c.Verify.Delegate = revocation.CheckCRL },
+		"Verify.RequireNoCheck":        func(c *revocation.Config) { c.Verify.RequireNoCheck = true },
 		"Verify.MaxDelegateLifetime":   func(c *revocation.Config) { c.Verify.MaxDelegateLifetime = time.Hour },
-		"Verify.DelegateCRL":           func(c *revocation.Config) { c.Verify.DelegateCRL = []byte{1} },
 		"Verify.TrustedResponders":     func(c *revocation.Config) { c.Verify.TrustedResponders = certs(s.ca) },
 		"Verify.CRLIssuers":            func(c *revocation.Config) { c.Verify.CRLIssuers = certs(s.ca) },
 		"Verify.Previous":              func(c *revocation.Config) { c.Verify.Previous = &revocation.Result{} },
@@ -96,8 +93,8 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 			}
 		}
 	}
-	setByChecker := "Verify.Now Verify.Nonce Verify.DelegateCRL Verify.TrustedResponders Verify.Previous"
-	ocspFields := "AllowUnknown QueryAll CertIDHash Verify.NonceMode Verify.NoNextUpdateMaxAge Verify.Delegate Verify.MaxDelegateLifetime" +
+	setByChecker := "Verify.Now Verify.Nonce Verify.TrustedResponders Verify.Previous"
+	ocspFields := "AllowUnknown CertIDHash Verify.NonceMode Verify.NoNextUpdateMaxAge Verify.RequireNoCheck Verify.MaxDelegateLifetime" +
 		" HTTP.OCSPTimeout HTTP.OCSPRedirects"
 	listFields := "IgnoreDeltas MaxListMemory MaxListBytes PollInterval Verify.AllowNoNextUpdate Verify.AllowV1CRL Verify.AllowEmptyRevokedList" +
 		" Verify.CRLIssuers HTTP.CRLTimeout"
@@ -120,26 +117,22 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 		{"LeafOnly", leafOnly, "AllowUnknown IgnoreCertificateURLs PollInterval Verify.MaxAgeCA"},
 		{"CRLOnly", sources(revocation.CRLOnly), ocspFields + " Responders IgnoreCertificateURLs PollInterval"},
 		{"OCSPOnly", ocspOnlyAlone, listFields + " AllowUnknown Lists Issuers IgnoreCertificateURLs"},
-		{"OCSPOnly and CheckCRL", func(c *revocation.Config) {
-			c.Sources, c.Verify.Delegate = revocation.OCSPOnly, revocation.CheckCRL
-		}, "AllowUnknown IgnoreCertificateURLs PollInterval"},
 		{"CRLOnly, SoftFail, and Lists", func(c *revocation.Config) {
 			sources(revocation.CRLOnly)(c)
 			settings["Mode"](c)
 			settings["Lists"](c)
 		}, ocspFields + " AllowNoSource Responders"},
-		{"RequireBoth", sources(revocation.RequireBoth), "AllowUnknown IgnoreCertificateURLs PollInterval"},
 		{
-			"RequireNoCheck", func(c *revocation.Config) { c.Verify.Delegate = revocation.RequireNoCheck },
+			"RequireNoCheck", func(c *revocation.Config) { c.Verify.RequireNoCheck = true },
 			"AllowUnknown IgnoreCertificateURLs PollInterval Verify.MaxDelegateLifetime",
 		},
 		{"Issuers", settings["Issuers"], "AllowUnknown"},
-		{"Lists alone", ignoring("Lists"), ocspFields + " HedgeAfter Sources Store"},
-		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " HedgeAfter Sources Store"},
-		{"Responders alone", ignoring("Responders"), listFields + " AllowUnknown Sources Verify.Delegate"},
+		{"Lists alone", ignoring("Lists"), ocspFields + " HedgeAfter Store"},
+		{"Issuers alone, for Preload", ignoring("Issuers"), ocspFields + " HedgeAfter Store"},
+		{"Responders alone", ignoring("Responders"), listFields + " AllowUnknown"},
 		{"one Responder alone", func(c *revocation.Config) {
 			c.IgnoreCertificateURLs, c.Responders = true, []revocation.Responder{{URL: ocspURL}}
-		}, listFields + " AllowUnknown QueryAll HedgeAfter Sources Verify.Delegate"},
+		}, listFields + " AllowUnknown HedgeAfter"},
 		{"Responders and Lists alone", ignoring("Responders", "Lists"), "AllowUnknown"},
 		{"Responders and Lists alone, each time asked anew", ignoring("Responders", "Lists", "Verify.NonceMode"), "AllowUnknown Store"},
 		{"OCSPOnly, each time asked anew", func(c *revocation.Config) {
@@ -161,7 +154,7 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 				require.NoError(t, checker.Close())
 				c.base(&config)
 				set(&config)
-				if assert.ObjectsAreEqual(plain(alone), plain(config)) || config.Sources != alone.Sources && alone.Sources != 0 || config.Verify.Delegate != alone.Verify.Delegate && alone.Verify.Delegate != 0 {
+				if assert.ObjectsAreEqual(plain(alone), plain(config)) || config.Sources != alone.Sources && alone.Sources != 0 {
 					return // set already, or replaced
 				}
 				checker, err = revocation.New(config)
@@ -204,8 +197,7 @@ func TestNew_SaysWhyAFieldHasNoEffect(t *testing.T) {
 		want   string
 	}{
 		{revocation.Config{Fetcher: newNetwork(), HTTP: revocation.HTTPOptions{AllowPorts: []int{-1}}}, "HTTP: has no effect: Fetcher is used instead; give it these bounds"},
-		{revocation.Config{Sources: revocation.CRLOnly, CertIDHash: revocation.CertIDAuto}, "CertIDHash: has no effect: CRLOnly never asks for it"},
-		{revocation.Config{Sources: revocation.CRLOnly, QueryAll: true}, "QueryAll: has no effect: CRLOnly never asks for it"},
+		{revocation.Config{Sources: revocation.CRLOnly, CertIDHash: crypto.SHA256}, "CertIDHash: has no effect: CRLOnly never asks for it"},
 		{revocation.Config{Sources: revocation.OCSPOnly, IgnoreDeltas: true}, "IgnoreDeltas: has no effect: OCSPOnly never asks for it"},
 		{revocation.Config{Mode: revocation.SoftFail, AllowNoSource: true}, "AllowNoSource: has no effect: SoftFail accepts such certificates anyway"},
 		{

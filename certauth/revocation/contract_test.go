@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -359,7 +360,7 @@ func TestContract_ABaseCountsBeforeItsDelta(t *testing.T) {
 // blip of milliseconds became five minutes of refusals.
 func TestContract_ABlipIsOneFailure(t *testing.T) {
 	for name, failure := range map[string]error{
-		"refused": revocation.ErrTransport, "429": revocation.HTTPStatusError{Status: 429}, "503": revocation.HTTPStatusError{Status: 503},
+		"refused": revocation.ErrTransport, "429": fetch.HTTPStatusError{Status: 429}, "503": fetch.HTTPStatusError{Status: 503},
 	} {
 		for _, clients := range []int{1, 4, 20, 200} {
 			inBubble(t, fmt.Sprintf("%s, %d clients", name, clients), func(t *testing.T) {
@@ -518,14 +519,13 @@ func TestContract_AGoodEndsWithItsFile(t *testing.T) {
 		checker := w.checker(t, crlOnly, func(c *revocation.Config) {
 			c.Lists, c.Issuers, c.IgnoreCertificateURLs, c.PollInterval = []revocation.List{{File: path}}, certs(w.ca), true, day
 		})
-		tracked := checker.TrackChain(w.chain(w.client))
 		for range 2 {
-			found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+			found, err := w.check(t, checker)
 			require.NoError(t, err)
 			require.Equal(t, isGood, found.Status)
 		}
 		w.clock.advance(20*time.Minute + skew + time.Second)
-		found, err := tracked.CheckTracked(t.Context(), w.clock.now())
+		found, err := w.check(t, checker)
 		require.ErrorIs(t, err, revocation.ErrNotFresh)
 		assert.Equal(t, isUnavailable, found.Status)
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -136,7 +137,7 @@ func TestContract_RecordsOfAnOutage(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 		assert.Equal(t, 2, strings.Count(log.text(), "\n"), log.text())
 		assert.Contains(t, log.text(), "answers again")
-		assert.Regexp(t, `fetches_not_made=[1-9]`, log.text())
+		assert.Regexp(t, `callers_refused=1000\b`, log.text())
 	})
 	inBubble(t, "a refusal names the CA, and the host that is left alone", func(t *testing.T) {
 		w := wire(t)
@@ -182,7 +183,7 @@ func TestContract_ABusyResponderIsNotAskedTwice(t *testing.T) {
 	for status, want := range map[int]int{http.StatusTooManyRequests: 1, http.StatusServiceUnavailable: 1, http.StatusNotFound: 2, http.StatusBadGateway: 2} {
 		inBubble(t, fmt.Sprint(status), func(t *testing.T) {
 			w := wire(t)
-			w.net.serve(ocspURL, failing(revocation.HTTPStatusError{Status: status}))
+			w.net.serve(ocspURL, failing(fetch.HTTPStatusError{Status: status}))
 			_, err := w.check(t, w.checker(t, ocspOnly))
 			require.Error(t, err)
 			assert.Equal(t, want, w.net.total())

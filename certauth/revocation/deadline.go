@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"crypto/x509"
+	"hash/maphash"
 	"time"
 )
 
@@ -25,7 +26,7 @@ const (
 // as long as somebody asks.
 func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.Duration, jitter float64) {
 	switch {
-	case r.revokedForGood():
+	case r.RevokedForGood():
 		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softRevoked)
 		return
 	case r.Status == Revoked: // a hold counts until somebody takes it back
@@ -57,9 +58,9 @@ func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jit
 func isDue(r *Result, now time.Time) bool {
 	most := maxSoftOCSP
 	switch {
-	case r.revokedForGood() && r.Source == SourceCRL:
+	case r.RevokedForGood() && r.Source == SourceCRL:
 		return false // a list that no longer names it changes nothing
-	case r.revokedForGood():
+	case r.RevokedForGood():
 		most = softRevoked
 	case r.Status == Revoked:
 		most = softHold
@@ -103,4 +104,9 @@ func earliest(a, b time.Time) time.Time {
 // scale spreads d by jitter, which is between -0.1 and 0.1.
 func scale(d time.Duration, jitter float64) time.Duration {
 	return d + time.Duration(float64(d)*jitter)
+}
+
+// jitterOf is between -0.1 and 0.1.
+func jitterOf(seed maphash.Seed, key string) float64 {
+	return float64(maphash.String(seed, key)%2001)/10000 - 0.1
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -49,7 +50,7 @@ func (c *Checker) accepts(j *judgement) bool {
 	case j.record == nil && !errors.Is(j.err, ErrNoSource):
 		return false // a certificate that cannot be read is not one without evidence
 	}
-	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.plan.Load().noSource != nil && !j.record.names)
+	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.plan.Load().noSource != nil && !j.record.names.Named)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
 }
 
@@ -71,11 +72,14 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	}
 	which := fmt.Sprintf("certificate %d of the chain", depth)
 	if j.record != nil {
-		which += ", issued by " + nameText(j.record.authority.cert().RawSubject)
+		which += ", issued by " + dn.Quote(j.record.authority.cert().RawSubject)
 	}
 	err := fmt.Errorf("%s: %w", which, why)
-	if r := j.record; r != nil && r.plan.Load().noSource == nil && r.unused != "" {
-		err = fmt.Errorf("%w; not asked: %s", err, r.unused)
+	if j.record != nil {
+		j.record.partner.Refused(j.record.sources()...)
+	}
+	if r := j.record; r != nil && r.plan.Load().noSource == nil && r.names.Unused != "" {
+		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)
 	}
 	return withAdvice(err)
 }

@@ -1,25 +1,15 @@
 // Package revocation decides from OCSP responses and CRLs whether certificates are
 // revoked.
 //
-// [VerifyOCSP] and [VerifyCRL] are its core: pure functions of the evidence, the
-// certificate, its issuer, and a clock. They open no socket and keep nothing. Around them a
-// [Checker] finds the evidence, remembers it, and renews it; it is what
-// [certauth.NotRevoked] takes, and New(Config{}) is the strict one.
+// A [Checker] finds the evidence, remembers it, and renews it; it is what [certauth.NotRevoked]
+// takes, and New(Config{}) is the strict one. Package evidence verifies what it finds: pure
+// functions, by the checks of evidence/RULES.md. Package fetch gets it. Names of the two that
+// most programs need stand here as well.
 //
-// # Why not a parser alone
-//
-// A parser says what an answer contains. Whether the signer may speak for the issuer,
-// whether the answer is about this certificate of this CA, and whether it is fresh, are
-// questions of their own: an answer that a revoked client signed for itself parses well
-// and says "good". Every check here has its place in a fixed order, the first failure
-// decides, and a failure leaves no status behind. They stand by number in testdata/RULES.md.
-//
-// # Statuses
-//
-// [Unavailable], the zero value, denies: there is no authentic, fresh, applicable
-// evidence. Bad evidence is never [Good] and never [Revoked]. [Unknown] is an authorised
-// answer that the certificate is not known. A Good answer does not say that the certificate
-// was ever issued; the verified chain does.
+// Bad evidence is never [Good] and never [Revoked]. [Unavailable], the zero value, denies: there
+// is no authentic, fresh, applicable evidence. [Unknown] is an authorised answer that the
+// certificate is not known. A Good answer does not say that the certificate was ever issued; the
+// verified chain does.
 //
 // # What a Checker asks
 //
@@ -34,7 +24,7 @@
 // Nothing is fetched for a certificate whose chain has not verified, nor, if NotRevoked
 // stands last in its policy, for one that is refused anyway. Never fetched: an issuer's
 // certificate (caIssuers), anything by LDAP, indirect CRLs. The default fetcher,
-// [HTTPFetcher], connects to public addresses on ports 80 and 443; [HTTPOptions] says what
+// [fetch.HTTPFetcher], connects to public addresses on ports 80 and 443; [HTTPOptions] says what
 // else it may reach. With IgnoreCertificateURLs nothing that stands in a certificate is
 // fetched.
 //
@@ -70,7 +60,7 @@
 // minutes at most; the host is, after five failures in a row. Failures at the same moment are
 // one failure. When the time is over one request asks, and the others wait for its answer.
 // 429 and 503 are not answered by a second request, and Retry-After counts up to five minutes.
-// [Checker.Refresh] ends all of this and asks now. For a certificate that has no evidence yet,
+// [Checker.Refresh] ends all of this and asks now; it takes part in no fetch that began before. For a certificate that has no evidence yet,
 // a failure is remembered for five seconds if it was the network's, for thirty if what came
 // did not verify, and for five minutes if the responder said unauthorized; Unknown for two
 // minutes. An OCSP answer without nextUpdate counts for five.
@@ -103,7 +93,7 @@
 // [Checker.Preload] reads Config.Lists and further CRLs at start-up, and [Checker.Ready]
 // says whether all of them are there and current: for a readiness probe. Both are about
 // lists that the operator names; nothing is known beforehand about what a certificate will
-// name. Config.Sweep renews what was used within the last hour without waiting for traffic.
+// name.
 //
 // # Many instances
 //

@@ -2,123 +2,28 @@ package revocation
 
 import (
 	"errors"
-	"fmt"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// Why evidence was not used, for errors.Is. Each leaves the status Unavailable.
+// Why the Checker has no answer, for errors.Is; see also the errors of evidence and fetch.
 var (
-	// ErrArgument: a nil certificate or issuer, or no time to verify at.
-	ErrArgument = errors.New("revocation: wrong argument")
-	// ErrIssuerMismatch: the issuer given is not the certificate's issuer.
-	ErrIssuerMismatch = errors.New("revocation: not the issuer of the certificate")
-	// ErrMalformed: not strict DER of the expected structure.
-	ErrMalformed = errors.New("revocation: malformed")
-	// ErrLimits: more answers, certificates, or extensions than are looked at.
-	ErrLimits = errors.New("revocation: over the limits")
-	// ErrResponderStatus: the responder refused; see ResponderStatusError.
-	ErrResponderStatus = errors.New("revocation: responder refused")
-	// ErrResponseType: not a basic OCSP response.
-	ErrResponseType = errors.New("revocation: not a basic response")
-	// ErrCriticalExtension: a critical extension that is not understood.
-	ErrCriticalExtension = errors.New("revocation: critical extension")
-	// ErrWeakAlgorithm: a signature algorithm or key that is not accepted.
-	ErrWeakAlgorithm = errors.New("revocation: algorithm not accepted")
-	// ErrNoSigner: nobody known has the responder's name or key.
-	ErrNoSigner = errors.New("revocation: signer not found")
-	// ErrResponderNotAuthorized: the signer may not speak for the issuer.
-	ErrResponderNotAuthorized = errors.New("revocation: signer not authorized")
-	// ErrDelegateRevocation: the delegate's own revocation is not settled.
-	ErrDelegateRevocation = errors.New("revocation: delegate not checked")
-	// ErrBadSignature: the signature does not verify.
-	ErrBadSignature = errors.New("revocation: bad signature")
-	// ErrNonce: the nonce differs, is missing, or is not one.
-	ErrNonce = errors.New("revocation: nonce")
-	// ErrProducedAt: signed at a time that cannot be.
-	ErrProducedAt = errors.New("revocation: produced at an impossible time")
-	// ErrNoMatch: no answer is about this certificate.
-	ErrNoMatch = errors.New("revocation: no answer about this certificate")
-	// ErrNotFresh: too old, or not yet valid.
-	ErrNotFresh = errors.New("revocation: not fresh")
-	// ErrRollback: older than evidence that was seen before.
-	ErrRollback = errors.New("revocation: older than what is known")
-	// ErrCRLIssuer: the CRL is of another issuer.
-	ErrCRLIssuer = errors.New("revocation: CRL of another issuer")
-	// ErrCRLScope: the CRL does not cover this certificate.
-	ErrCRLScope = errors.New("revocation: CRL does not cover the certificate")
-	// ErrIndirectCRL: the CRL lists certificates of several issuers, which is not supported.
-	// errors.Is finds ErrCRLScope as well.
-	ErrIndirectCRL = fmt.Errorf("%w: indirect CRL", ErrCRLScope)
-	// ErrDeltaMismatch: the delta CRL does not continue this complete CRL.
-	ErrDeltaMismatch = errors.New("revocation: delta CRL of another list")
-	// ErrCRLIncomplete: not all revocation reasons are covered.
-	ErrCRLIncomplete = errors.New("revocation: CRL does not cover all reasons")
+	ErrNoSource = errors.New("revocation: no source to ask") // nothing in the certificate or the Config says where to ask
+	ErrClosed   = errors.New("revocation: checker closed")   // after Close
+	ErrNotReady = errors.New("revocation: not ready")        // a list that was asked for beforehand is not there
 )
 
-// ResponderStatusError is the refusal of a responder (RFC 6960, section 4.2.1). errors.Is
-// finds ErrResponderStatus.
-type ResponderStatusError struct {
-	// Status is the OCSPResponseStatus.
-	Status int
-}
+// The steps that help where nobody can be asked.
+const (
+	helpNobody   = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or let Config.AllowNoSource accept certificates that name nobody"
+	helpPointers = "name the CA's CRL in Config.Lists or its responder in Config.Responders"
+)
 
-// Error names the status.
-func (e ResponderStatusError) Error() string {
-	name := "not defined"
-	switch e.Status {
-	case 1:
-		name = "malformedRequest"
-	case 2:
-		name = "internalError"
-	case 3:
-		name = "tryLater"
-	case 5:
-		name = "sigRequired"
-	case 6:
-		name = "unauthorized"
+// withAdvice gives the refusal its own hint, if there is one.
+func withAdvice(err error) error {
+	if hint := advice.In(err); hint != "" {
+		return &certauth.Error{Reason: certauth.ReasonRevocationUnavailable, Hint: hint, Err: err}
 	}
-	return "revocation: responder refused: " + name
+	return err
 }
-
-// Is reports whether target is ErrResponderStatus.
-func (e ResponderStatusError) Is(target error) bool { return target == ErrResponderStatus }
-
-// Retryable reports whether asking again may help: internalError and tryLater.
-func (e ResponderStatusError) Retryable() bool { return e.Status == 2 || e.Status == 3 }
-
-// Is reports whether target is ErrHTTPStatus.
-func (e HTTPStatusError) Is(target error) bool { return target == ErrHTTPStatus }
-
-// Error names the status code.
-func (e HTTPStatusError) Error() string {
-	return fmt.Sprintf("revocation: HTTP status %d", e.Status)
-}
-
-// Why nothing could be fetched, for errors.Is. None of it is evidence.
-var (
-	// ErrBlockedURL: a scheme, port, or form of URL that is not fetched.
-	ErrBlockedURL = errors.New("revocation: URL not allowed")
-	// ErrBlockedAddress: the name leads to an address that is not connected to.
-	ErrBlockedAddress = errors.New("revocation: address not allowed")
-	// ErrRedirect: a redirect that is not followed.
-	ErrRedirect = errors.New("revocation: redirect not followed")
-	// ErrTimeout: the answer was not there in time.
-	ErrTimeout = errors.New("revocation: timeout")
-	// ErrTooLarge: the answer is longer than is read.
-	ErrTooLarge = errors.New("revocation: answer too large")
-	// ErrHTTPStatus: an HTTP status that is not success; see HTTPStatusError.
-	ErrHTTPStatus = errors.New("revocation: HTTP status")
-	// ErrTransport: no connection, or it broke.
-	ErrTransport = errors.New("revocation: transport")
-	// ErrOverloaded: too many fetches are under way or wait.
-	ErrOverloaded = errors.New("revocation: too many fetches")
-	// ErrBreakerOpen: the responder failed too often; it is left alone for a while.
-	ErrBreakerOpen = errors.New("revocation: responder left alone after failures")
-	// ErrNoSource: nothing in the certificate or the Config says where to ask.
-	ErrNoSource = errors.New("revocation: no source to ask")
-	// ErrClosed: the Checker is closed.
-	ErrClosed = errors.New("revocation: checker closed")
-	// ErrBudget: the CRLs in memory would exceed their bound.
-	ErrBudget = errors.New("revocation: memory for CRLs used up")
-	// ErrNotReady: a list that was asked for beforehand is not there.
-	ErrNotReady = errors.New("revocation: not ready")
-)

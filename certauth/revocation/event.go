@@ -9,8 +9,39 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
+
+// Event is one fetch of evidence, or the beginning or the end of a host's outage, for metrics. It
+// never holds a certificate.
+type Event struct {
+	// Time is when it happened by the Checker's clock.
+	Time time.Time
+	// Kind is what was fetched; SourceNone for an outage.
+	Kind Source
+	// Host is host and port of the responder.
+	Host string
+	// Serial is the certificate's serial number in hex, for OCSP.
+	Serial string
+	// Status is what an OCSP answer says, or Good for a CRL that was verified.
+	Status Status
+	// ThisUpdate and NextUpdate bound the evidence.
+	ThisUpdate, NextUpdate time.Time
+	// Latency is how long the fetch took; Bytes is the size of the answer.
+	Latency time.Duration
+	Bytes   int
+	// Err is why there is no evidence, or the failure that an outage began with; nil for evidence
+	// that was fetched and verified, and for the end of an outage.
+	Err error
+	// Since is when an outage began; zero for a fetch. At its end Over is true, and Refused is how
+	// many callers were refused for lack of evidence from the host.
+	Since   time.Time
+	Over    bool
+	Refused int
+}
 
 // fetched is one fetch and what came of it.
 type fetched struct {
@@ -23,61 +54,61 @@ type fetched struct {
 	err    error
 }
 
+const (
+	maxSerialText = 48
+	maxErrorText  = 512
+)
+
 // tell counts a fetch, logs what an operator should see, and hands it to Observe.
 func (c *Checker) tell(ctx context.Context, f fetched) {
 	if errors.Is(f.err, context.Canceled) { // another responder was faster, or nobody waits any more
 		return
 	}
 	c.stats.count(f)
-	host, err := hostOf(f.url)
-	if err != nil {
-		host = "(unreadable)"
-	}
-	evidence := &certauth.Evidence{
-		Kind: f.source.String(), Host: host, Latency: f.took, Bytes: f.bytes,
-		ThisUpdate: f.result.ThisUpdate, NextUpdate: f.result.NextUpdate,
+	e := Event{
+		Time: c.config.Now(), Kind: f.source, Host: fetch.HostOf(f.url), Status: f.result.Status, Latency: f.took, Bytes: f.bytes,
+		ThisUpdate: f.result.ThisUpdate, NextUpdate: f.result.NextUpdate, Err: f.err,
 	}
 	if f.serial != nil {
-		evidence.Serial = logtext.Clip(f.serial.Text(16), maxSerialText)
-		evidence.Status = statusFor(f.result.Status)
+		e.Serial = logtext.Clip(f.serial.Text(16), maxSerialText)
 	}
-	event := certauth.Event{Time: c.config.Now(), Outcome: certauth.OutcomeFetched, Evidence: evidence}
 	level, message := slog.LevelDebug, "revocation: fetched"
-	if f.err != nil {
-		event.Outcome, evidence.Err = certauth.OutcomeFetchFailed, f.err
-		level, message = slog.LevelWarn, "revocation: no evidence"
-		switch {
-		case wantsBackOff(f.err) || errors.Is(f.err, ErrBreakerOpen): // the outage has a record of its own
-			level = slog.LevelDebug
-		case isFromTheFuture(f.err):
-			message = "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
-		case isSuspicious(f.err):
-			level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
+	switch {
+	case f.err == nil:
+	case fetch.CountsAgainstHost(f.err), errors.Is(f.err, ErrBreakerOpen): // the outage has a record of its own
+		message = "revocation: no evidence"
+	case isFromTheFuture(f.err):
+		level, message = slog.LevelWarn, "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
+		if c.ahead.several(e.Host, e.Time) {
+			level, message = slog.LevelError, "revocation: evidence of several signers is from the future: the clock of this machine is wrong"
 		}
+	case isSuspicious(f.err):
+		level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
+	default:
+		level, message = slog.LevelWarn, "revocation: no evidence"
 	}
-	if level == slog.LevelDebug || c.aboutFetches.may(host+message, c.config.Now()) {
-		c.log(ctx, level, message, evidence)
+	if level == slog.LevelDebug || c.said.may(e.Host+message, e.Time) {
+		c.write(ctx, level, message, e.attrs()...)
 	}
-	c.observe(ctx, event)
+	c.observe(ctx, e)
 }
 
-const maxSerialText = 48
-
-func (c *Checker) log(ctx context.Context, level slog.Level, message string, e *certauth.Evidence) {
-	if c.config.Logger == nil {
-		return
-	}
-	attrs := []slog.Attr{slog.String("kind", e.Kind), slog.String("host", e.Host), slog.Duration("took", e.Latency), slog.Int("bytes", e.Bytes)}
+func (e *Event) attrs() []slog.Attr {
+	attrs := []slog.Attr{slog.String("kind", e.Kind.String()), slog.String("host", e.Host), slog.Duration("took", e.Latency), slog.Int("bytes", e.Bytes)}
 	if e.Serial != "" {
 		attrs = append(attrs, slog.String("serial", e.Serial), slog.String("status", e.Status.String()))
 	}
 	if !e.ThisUpdate.IsZero() {
 		attrs = append(attrs, slog.Time("this_update", e.ThisUpdate))
 	}
-	if e.Err != nil {
-		attrs = append(attrs, slog.String("error", logtext.Clip(e.Err.Error(), maxErrorText)))
+	return withError(attrs, e.Err)
+}
+
+func withError(attrs []slog.Attr, err error) []slog.Attr {
+	if err == nil {
+		return attrs
 	}
-	c.write(ctx, level, message, attrs...)
+	return append(attrs, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
 }
 
 // write guards against a panic of the Logger's handler: what is not logged decides
@@ -92,35 +123,42 @@ func (c *Checker) write(ctx context.Context, level slog.Level, message string, a
 	})
 }
 
-const maxErrorText = 512
-
 // complain logs what keeps the Checker from its sources.
 func (c *Checker) complain(ctx context.Context, message string, err error) {
-	c.write(ctx, slog.LevelError, "revocation: "+message, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
+	c.write(ctx, slog.LevelError, "revocation: "+message, withError(nil, err)...)
 }
 
 // outageChanged is told by the gate. An outage has one record when it begins and one when it
 // ends, however many callers it keeps out.
-func (c *Checker) outageChanged(ctx context.Context, change outageChange) {
-	if change.isBreaker {
-		event := certauth.Event{Time: c.config.Now(), Outcome: certauth.OutcomeBreakerOpened, Evidence: &certauth.Evidence{Host: change.host}}
-		if change.over {
-			event.Outcome = certauth.OutcomeBreakerClosed
-		}
-		c.observe(ctx, event)
-		return
-	}
-	attrs := []slog.Attr{slog.String("host", change.host), slog.String("anchor", change.partner)}
+func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
+	attrs := []slog.Attr{slog.String("host", o.Host), slog.String("anchor", o.Partner)}
 	message := "revocation: a host begins to fail; it is left alone for a while after each failure"
-	if change.over {
+	if o.Over {
 		message = "revocation: the host answers again"
-		attrs = append(attrs, slog.Int("fetches_not_made", change.refused))
+		attrs = append(attrs, slog.Int("callers_refused", o.Refused))
 	}
-	attrs = append(attrs, slog.Time("since", change.since))
-	if change.err != nil {
-		attrs = append(attrs, slog.String("error", logtext.Clip(change.err.Error(), maxErrorText)))
+	c.write(ctx, slog.LevelWarn, message, withError(append(attrs, slog.Time("since", o.Since)), o.Err)...)
+	c.observe(ctx, Event{Time: c.config.Now(), Host: o.Host, Since: o.Since, Over: o.Over, Refused: o.Refused, Err: o.Err})
+}
+
+// signersAhead remembers whose evidence was from the future.
+type signersAhead struct {
+	mu   sync.Mutex
+	host string
+	at   time.Time
+}
+
+// several reports whether that was so of another host as well within the last ten minutes: then
+// it is not the signer's clock that is wrong.
+func (s *signersAhead) several(host string, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.host != "" && s.host != host && !hasCome(s.at.Add(overdueAfter), now, overdueAfter) {
+		s.at = now
+		return true
 	}
-	c.write(ctx, slog.LevelWarn, message, attrs...)
+	s.host, s.at = host, now
+	return false
 }
 
 // atMostOften bounds how often the same thing is said: once a minute.
@@ -147,15 +185,8 @@ func (o *atMostOften) may(what string, now time.Time) bool {
 	return true
 }
 
-// say complains, unless it has just done so.
-func (o *atMostOften) say(ctx context.Context, c *Checker, message string, err error) {
-	if o.may(message, c.config.Now()) {
-		c.complain(ctx, message, err)
-	}
-}
-
 // observe guards against a panic in what is not ours: an event lost decides nothing.
-func (c *Checker) observe(ctx context.Context, event certauth.Event) {
+func (c *Checker) observe(ctx context.Context, event Event) {
 	if c.config.Observe == nil {
 		return
 	}
@@ -171,12 +202,12 @@ func (c *Checker) observe(ctx context.Context, event certauth.Event) {
 // isSuspicious reports whether bytes came that no honest responder sends. An older answer
 // is none of them: caches in between give those. Nor is what an option would accept.
 func isSuspicious(err error) bool {
-	if adviceIn(err) != "" {
+	if advice.In(err) != "" {
 		return false
 	}
 	for _, bad := range []error{
-		ErrMalformed, ErrLimits, ErrBadSignature, ErrNoSigner, ErrResponderNotAuthorized, ErrNonce, ErrNoMatch, ErrCRLIssuer,
-		ErrIssuerMismatch, ErrProducedAt,
+		ErrMalformed, fetch.ErrEncoding, evidence.ErrLimits, ErrBadSignature, evidence.ErrNoSigner, evidence.ErrResponderNotAuthorized,
+		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt,
 	} {
 		if errors.Is(err, bad) {
 			return true
@@ -202,5 +233,12 @@ func statusFor(s Status) certauth.RevocationStatus {
 
 // isFromTheFuture reports whether evidence was refused because its time has not come.
 func isFromTheFuture(err error) bool {
-	return errors.Is(err, ErrProducedAt) || adviceIn(err) == helpClock
+	return errors.Is(err, evidence.ErrProducedAt) || errors.Is(err, evidence.ErrFuture)
+}
+
+// complainOnce is complain for what would be said again and again.
+func (c *Checker) complainOnce(ctx context.Context, message string, err error) {
+	if c.said.may(message, c.config.Now()) {
+		c.complain(ctx, message, err)
+	}
 }

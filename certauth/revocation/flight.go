@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -17,6 +18,8 @@ type flight struct {
 
 	soon <-chan struct{} // closed a moment after the start
 	over context.CancelFunc
+
+	begun uint64 // calls of Refresh before that
 }
 
 // aMoment is what a request waits for news that it could do without.
@@ -30,6 +33,8 @@ type crew struct {
 	mu     sync.Mutex
 	closed bool
 	wg     sync.WaitGroup
+
+	refreshes atomic.Uint64 // calls of Refresh
 }
 
 func newCrew() *crew {
@@ -75,7 +80,7 @@ func guarded(f func() error) (err error) {
 
 func (w *crew) newFlight() *flight {
 	moment, over := context.WithTimeout(w.base, aMoment)
-	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over}
+	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, begun: w.refreshes.Load()}
 }
 
 // land ends the flight, once.
@@ -85,22 +90,36 @@ func (f *flight) land(err error) {
 	f.over()
 }
 
-// join takes part in the flight at *slot, or starts one. It returns nil if the crew is
+// join takes part in the flight at *slot, or starts one. One that began before that call of
+// Refresh does not do: the one that is started waits for its end. It returns nil if the crew is
 // closed.
-func (w *crew) join(mu *sync.Mutex, slot **flight, f func(ctx context.Context) error) *flight {
+func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
 	mu.Lock()
 	defer mu.Unlock()
-	if *slot != nil {
-		return *slot
+	before := *slot
+	if before != nil && before.begun >= anew {
+		return before
 	}
 	started := w.newFlight()
 	land := func(err error) {
 		mu.Lock()
-		*slot = nil
+		if *slot == started {
+			*slot = nil
+		}
 		mu.Unlock()
 		started.land(err)
 	}
-	if !w.run(f, land) {
+	run := func(ctx context.Context) error {
+		if before != nil {
+			select {
+			case <-before.done:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return f(ctx)
+	}
+	if !w.run(run, land) {
 		started.over()
 		return nil
 	}

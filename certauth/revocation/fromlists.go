@@ -3,6 +3,8 @@ package revocation
 import (
 	"errors"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // tally adds up what several lists say about one certificate.
@@ -36,31 +38,36 @@ type listsWord struct {
 // operator's, then those of its distribution points. Revoked for good ends it; Good takes lists
 // that together answer for every reason (RFC 5280, section 6.3.3). changes is when a list
 // begins to count that does not yet.
-func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says listsWord, changes time.Time) {
+func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says listsWord, changes time.Time) {
 	kept := known.revoked
-	if kept != nil && kept.revokedForGood() {
+	if kept != nil && kept.RevokedForGood() {
 		says.result, says.kept = *kept, kept
 		return says, time.Time{}
 	}
 	terms := c.terms(now)
 	t := tally{err: errNothing, kept: kept}
+	for _, k := range r.authority.kinNow() { // what it has signed counts until its certificate ends
+		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
+			t.changes = earliest(t.changes, ends)
+		}
+	}
 	if c.tallyLists(&t, r, &terms) { // one says revoked for good
 		says.kept = t.kept
 		says.result = *says.kept
 		return says, t.changes
 	}
 	kept = t.kept
-	if t.covered != AllReasons {
+	if t.covered != evidence.AllReasons {
 		for _, g := range t.graced {
-			t.add(g.result, g.list, true, &r.who, &terms)
+			t.add(g.result, g.list, true)
 		}
 	}
 	switch {
 	case kept != nil && !kept.ThisUpdate.Before(t.lifts): // a hold, and no newer list says that it is over
 		says.result, says.kept = *kept, kept
-	case t.covered == AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
+	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
 		says.word = word{Result{StaleRevoked: t.against}, ErrNotFresh}
-	case t.covered == AllReasons:
+	case t.covered == evidence.AllReasons:
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
 		says.result = t.result
 	default:
@@ -73,19 +80,19 @@ func (c *Checker) listsWord(r *record, known *evidence, now time.Time) (says lis
 func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false
-	for _, l := range view.listsOf(r.authority, terms) {
+	for i, l := range view.listsOf(r.authority, terms) {
 		if l == nil {
 			continue
 		}
 		// A CA may keep a list for each of its keys: what another key has signed says nothing
 		// for a certificate where the key that issued it has signed a list as well.
-		if _, err := l.crl.lookup(&r.who, terms); errors.Is(err, ErrCRLScope) {
+		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}
 		l = view.completed(r.authority, l, terms)
-		byOther := l.crl.key != r.key
+		byOther := i >= len(view.of[r.authority.key])
 		if own = own || !byOther; own && byOther {
-			if result, err := l.crl.lookup(&r.who, terms); err != nil || result.Status != Revoked {
+			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
 				t.against = t.against || result.StaleRevoked
 				continue
 			}
@@ -104,37 +111,39 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 
 // lookInto adds one list and reports whether it settles the matter.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
-	result, err := l.crl.lookup(&r.who, terms)
+	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.against = t.against || result.StaleRevoked
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
 		t.changes = earliest(t.changes, begins)
 	}
-	if d := l.crl.delta; d != nil && errors.Is(err, ErrNotFresh) && d.find(r.who.serial) >= listedHeld && d.thisUpdate.After(t.since) {
-		t.since = d.thisUpdate
+	if errors.Is(err, ErrNotFresh) {
+		if since, listed := l.crl.ListedByDelta(&r.who); listed && since.After(t.since) {
+			t.since = since
+		}
 	}
-	if l.crl.base.signerKey == r.who.key { // a CA's certificate is not cleared by its own key
-		result, err = Result{}, errOwnWitness
+	if l.crl.SignedBy(&r.who) { // a CA's certificate is not cleared by its own key
+		result, err = Result{}, evidence.ErrOwnWitness
 	}
 	stale := false
 	if err != nil && c.config.StaleGrace > 0 && errors.Is(err, ErrNotFresh) {
 		result, err = c.withGrace(r, l, terms)
 		stale = true
 	}
-	result.DeltaMissing = err == nil && (l.deltaMissing || l.crl.bounds(&r.who, terms).deltaMissing)
+	result.DeltaMissing = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing
 	switch {
 	case err == nil && result.Status == Revoked:
 		result.RefreshAfter = result.UsableUntil // a list that no longer names it changes nothing
-		e := evidence{revoked: t.kept}
-		if !result.revokedForGood() {
+		e := knowledge{revoked: t.kept}
+		if !result.RevokedForGood() {
 			result.RefreshAfter = terms.Now.Add(softHold)
 		}
 		e.keep(&result)
 		t.kept = e.revoked
-		return result.revokedForGood() // a newer list may lift a hold
+		return result.RevokedForGood() // a newer list may lift a hold
 	case stale && err == nil && result.Status == Good:
 		t.graced = append(t.graced, graced{result, l})
-	case err == nil && result.Status == Good, errors.Is(err, ErrCRLIncomplete):
-		t.add(result, l, stale, &r.who, terms)
+	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
+		t.add(result, l, stale)
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
@@ -142,47 +151,25 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 }
 
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
-const reasonHold = 1 << ReasonCertificateHold
+const reasonHold = 1 << evidence.ReasonCertificateHold
 
-func (t *tally) add(result Result, l *loadedList, stale bool, s *subject, terms *VerifyOptions) {
-	counts := l.crl.bounds(s, terms)
-	if result.ReasonsCovered&reasonHold != 0 && !stale && counts.thisUpdate.After(t.lifts) {
-		t.lifts = counts.thisUpdate
+func (t *tally) add(result Result, l *loadedList, stale bool) {
+	if result.ReasonsCovered&reasonHold != 0 && !stale && result.ThisUpdate.After(t.lifts) {
+		t.lifts = result.ThisUpdate
 	}
 	first := t.covered == 0
 	t.covered |= result.ReasonsCovered
 	t.stale = t.stale || stale
-	if t.covered != AllReasons {
-		t.err = ErrCRLIncomplete
+	if t.covered != evidence.AllReasons {
+		t.err = evidence.ErrCRLIncomplete
 	}
 	if first {
 		t.result = result
-		t.result.Status, t.result.Source, t.result.Reason = Good, SourceCRL, ReasonUnspecified
-		t.result.ThisUpdate, t.result.NextUpdate = counts.thisUpdate, counts.nextUpdate
-		t.result.UsableUntil, t.result.RefreshAfter = counts.until, l.soft
+		t.result.Status, t.result.Reason, t.result.RefreshAfter = Good, evidence.ReasonUnspecified, l.soft
 	}
-	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, counts.thisUpdate), earliest(t.result.NextUpdate, counts.nextUpdate)
-	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, counts.until), earliest(t.result.RefreshAfter, l.soft)
-	t.result.DeltaMissing = t.result.DeltaMissing || counts.deltaMissing || l.deltaMissing
-}
-
-// bounds are the times of what a list says about a certificate at one moment.
-type bounds struct {
-	thisUpdate, nextUpdate, until time.Time
-	deltaMissing                  bool
-}
-
-// bounds leaves a delta out that does not count: the whole is then as old as its base.
-func (l *CRL) bounds(s *subject, o *VerifyOptions) bounds {
-	b := bounds{thisUpdate: l.base.thisUpdate, nextUpdate: l.base.nextUpdate, until: l.base.usableUntil(s, o)}
-	if l.delta == nil {
-		return b
-	}
-	if !l.delta.isFresh(s.isCA, o) {
-		b.deltaMissing = true
-		return b
-	}
-	return bounds{thisUpdate: l.delta.thisUpdate, nextUpdate: l.NextUpdate(), until: earliest(b.until, l.delta.usableUntil(s, o))}
+	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, result.ThisUpdate), earliest(t.result.NextUpdate, result.NextUpdate)
+	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, l.soft)
+	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing
 }
 
 // withGrace looks the certificate up as if the list had just not run out yet.
@@ -193,5 +180,5 @@ func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Res
 	}
 	then := *terms
 	then.Now = end
-	return l.crl.lookup(&r.who, &then)
+	return l.crl.LookupSubject(&r.who, &then)
 }

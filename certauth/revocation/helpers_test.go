@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -26,8 +28,10 @@ import (
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 const (
-	skew = revocation.DefaultSkew
-	day  = 24 * time.Hour
+	shardA = "http://crl.example/a.crl"
+	shardB = "http://crl.example/b.crl"
+	skew   = evidence.DefaultSkew
+	day    = 24 * time.Hour
 )
 
 var serials atomic.Int64
@@ -113,8 +117,6 @@ func valid(from, to time.Time) change {
 	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = from, to }
 }
 
-func noExtras(c *x509.Certificate) { c.ExtraExtensions = nil }
-
 func extra(e ocsptest.Extension) change {
 	return func(c *x509.Certificate) {
 		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: e.OID, Critical: e.Critical, Value: e.Value})
@@ -195,10 +197,8 @@ func encode(t testing.TB, e encoder) []byte {
 
 func at(t time.Time) revocation.VerifyOptions { return revocation.VerifyOptions{Now: t} }
 
-type verifier func(der []byte, cert, issuer *x509.Certificate, o revocation.VerifyOptions) (revocation.Result, error)
-
 // expect checks one outcome: a status with no error, or an error with no status and
-// nothing else of the evidence.
+// nothing else of the revocation.
 func expect(t *testing.T, result revocation.Result, err error, status revocation.Status, sentinel error) {
 	t.Helper()
 	assert.Equal(t, status.String(), result.Status.String())
@@ -216,29 +216,6 @@ func expect(t *testing.T, result revocation.Result, err error, status revocation
 	assert.False(t, result.StaleRevoked && sentinel != revocation.ErrNotFresh, "StaleRevoked beside another error") //nolint:errorlint // the sentinel of the table
 }
 
-// evidenceCase is one fault in evidence that is right otherwise.
-type evidenceCase struct {
-	name   string
-	der    []byte
-	terms  func(*revocation.VerifyOptions)
-	status revocation.Status
-	err    error
-}
-
-func run(t *testing.T, verify verifier, cert, issuer *identity, cases []evidenceCase) {
-	t.Helper()
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			o := at(now)
-			if c.terms != nil {
-				c.terms(&o)
-			}
-			result, err := verify(c.der, cert.cert, issuer.cert, o)
-			expect(t, result, err, c.status, c.err)
-		})
-	}
-}
-
 // replaceOnce replaces the one place where old stands by as many bytes.
 func replaceOnce(t testing.TB, in, old, replacement []byte) []byte {
 	t.Helper()
@@ -247,49 +224,37 @@ func replaceOnce(t testing.TB, in, old, replacement []byte) []byte {
 	return bytes.Replace(in, old, replacement, 1)
 }
 
-// version1 is a certificate of version 1, which x509.CreateCertificate does not make.
-func version1(t testing.TB, s *scene) *identity {
-	t.Helper()
-	key := newKey(t)
-	spki, err := x509.MarshalPKIXPublicKey(key.Public())
-	require.NoError(t, err)
-	algorithm := ocsptest.AlgorithmFor(s.ca.key)
-	validity := ocsptest.Element(ocsptest.TagSequence, ocsptest.UTCAt(now.Add(-day)), ocsptest.UTCAt(now.Add(day)))
-	tbs := ocsptest.Element(ocsptest.TagSequence, ocsptest.Integer(big.NewInt(5000)), algorithm.Identifier, s.ca.cert.RawSubject, validity,
-		s.client.cert.RawSubject, spki)
-	cert, err := x509.ParseCertificate(encode(t, ocsptest.List{TBS: tbs, Key: s.ca.key}))
-	require.NoError(t, err)
-	require.Equal(t, 1, cert.Version)
-	return &identity{cert: cert, key: key, issuer: s.ca}
+func certs(of ...*identity) (all []*x509.Certificate) {
+	for _, one := range of {
+		all = append(all, one.cert)
+	}
+	return all
 }
 
-// indexOnce is where the one occurrence begins.
-func indexOnce(t testing.TB, in, what []byte) int {
-	t.Helper()
-	require.Equal(t, 1, bytes.Count(in, what))
-	return bytes.Index(in, what)
+// directory writes a GeneralName of a directory name.
+func directory(name []byte) []byte { return ocsptest.Element(ocsptest.Explicit(4), name) }
+
+func point(fields ...[]byte) change {
+	return extra(ocsptest.DistributionPoints(ocsptest.Point(fields...)))
 }
 
-// fixedScene is the same in every process, but for the signatures: a fuzzer hands inputs
-// from one process to the next, and keeps them.
-func fixedScene(t testing.TB, clientChanges ...change) (*scene, *identity) {
-	t.Helper()
-	n := byte(0)
-	next := func() (crypto.Signer, change) {
-		n++
-		key, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), bytes.Repeat([]byte{n}, 32))
-		require.NoError(t, err)
-		serial := int64(n)
-		return key, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(0x4000 + serial) }
-	}
-	s := &scene{}
-	issue := func(name string, by *identity, changes ...change) *identity {
-		key, serial := next()
-		return makeCert(t, name, key, by, append(changes, serial)...)
-	}
-	s.root = issue("Root", nil, asCA)
-	s.ca = issue("Clients CA", s.root, asCA)
-	s.client = issue("client", s.ca, append([]change{asClient}, clientChanges...)...)
-	s.other = issue("other", s.ca, asClient)
-	return s, issue("responder", s.ca, asDelegate)
+func uri(text string) []byte { return ocsptest.FullName(ocsptest.URI(text)) }
+
+// withPoint is the base list with an issuing distribution point.
+func (s *scene) withPoint(fields ...[]byte) ocsptest.List {
+	l := s.list()
+	l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(fields...))
+	return l
 }
+
+// unsignedList is a list that nobody signed, with one extension of this identifier.
+func (s *scene) unsignedList(name []byte, oid []byte) []byte {
+	one := ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.TagOID, oid), ocsptest.Element(ocsptest.TagBoolean, []byte{0xFF}), ocsptest.Element(ocsptest.TagOctetString, []byte{5, 0}))
+	algorithm := ocsptest.AlgorithmFor(s.ca.key).Identifier
+	tbs := ocsptest.Element(ocsptest.TagSequence, []byte{2, 1, 1}, algorithm, name, ocsptest.UTCAt(now), ocsptest.UTCAt(now.Add(day)),
+		ocsptest.Element(ocsptest.Explicit(0), ocsptest.Element(ocsptest.TagSequence, one)))
+	return ocsptest.Element(ocsptest.TagSequence, tbs, algorithm, ocsptest.Element(ocsptest.TagBitString, []byte{0, 1}))
+}
+
+// send writes to a client that may be gone.
+func send(conn net.Conn, text string) { _, _ = conn.Write([]byte(text)) }

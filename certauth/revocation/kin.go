@@ -1,13 +1,15 @@
 package revocation
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"slices"
 	"time"
 
-	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // maxKin bounds the further keys of one CA.
@@ -29,14 +31,18 @@ func (a *authority) kinNow() []kin {
 	return nil
 }
 
+// hasMet reports whether this part of a chain is the one that was looked at last.
+func (a *authority) hasMet(above []*x509.Certificate) bool {
+	return a.above.Load() == above[min(1, len(above)-1)]
+}
+
 // meetKin looks for them in the part of a verified chain that begins with the CA, and among
 // Config.Issuers. The same certificates above are looked at once.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
-	next := above[min(1, len(above)-1)]
-	if a.above.Load() == next {
+	if a.hasMet(above) {
 		return
 	}
-	a.above.Store(next)
+	a.above.Store(above[min(1, len(above)-1)])
 	own, now := above[0], c.config.Now()
 	at := 1
 	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // the chain has verified
@@ -57,11 +63,11 @@ const maxPresentedKin = 2
 // signed what is taken.
 func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
 	looked := 0
-	for _, other := range certauth.PresentedBeside(ctx) {
+	for _, other := range presented.Beside(ctx) {
 		if looked == maxPresentedKin {
 			return
 		}
-		if !dn.Match(other.RawSubject, above[0].RawSubject) || equal(other.RawSubjectPublicKeyInfo, above[0].RawSubjectPublicKeyInfo) ||
+		if !dn.Match(other.RawSubject, above[0].RawSubject) || bytes.Equal(other.RawSubjectPublicKeyInfo, above[0].RawSubjectPublicKeyInfo) ||
 			slices.ContainsFunc(a.kinNow(), func(k kin) bool { return k.cert.Equal(other) }) {
 			continue
 		}
@@ -90,8 +96,7 @@ func hasSigned(by, cert *x509.Certificate) bool {
 // addKin takes a certificate that may sign lists now: a CA, or one that says so. Who is neither
 // has the CA's name by mistake.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
-	if !mayUse(cert, x509.KeyUsageCRLSign) || !cert.IsCA && cert.KeyUsage&x509.KeyUsageCRLSign == 0 ||
-		len(cert.UnhandledCriticalExtensions) > 0 || !validAt(cert, now, c.skew) {
+	if !evidence.MaySignLists(cert, now, c.skew) {
 		return
 	}
 	one := kin{cert, authorityKey(cert)}

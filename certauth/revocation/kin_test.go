@@ -4,6 +4,8 @@ import (
 	"crypto/x509"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -125,8 +127,8 @@ func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 			w.net.serve(crlURL, body(encode(t, c.list)))
 			found, err := w.checker(t, sources(revocation.CRLOnly)).CheckChain(t.Context(), chain)
 			assert.Equal(t, c.want.String(), found.Status.String(), "%v", err)
-			tracked, _ := w.checker(t, sources(revocation.CRLOnly)).TrackChain(chain).CheckTracked(t.Context(), now)
-			assert.Equal(t, c.want.String(), tracked.Status.String())
+			whole, _ := w.checker(t, sources(revocation.CRLOnly)).Check(t.Context(), chain)
+			assert.Equal(t, c.want.String(), whole.Revocation.Status.String())
 		})
 	}
 }
@@ -180,5 +182,22 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 		w.net.serve(crlURL, body(encode(t, w.signedBy(makeCert(t, "Clients CA", newKey(t), w.ca, asCA)))))
 		_, reason := w.ask(t, w.behindChain(w.checker(t, leafOnly, sources(revocation.CRLOnly))), w.client)
 		assert.Equal(t, certauth.ReasonRevocationUnavailable, reason)
+	})
+}
+
+// What another key of the CA has signed was believed for up to an hour after that key's
+// certificate had ended, where a verdict rested on it.
+func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*time.Minute)))
+		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.signedBy(kin)))}, func(c *revocation.Config) {
+			c.Issuers, c.PollInterval = certs(w.ca, kin), day
+		})
+		w.says(t, checker, w.client, isGood, nil)
+		w.clock.advance(30*time.Minute + skew)
+		w.says(t, checker, w.client, isGood, nil)
+		w.clock.advance(time.Second)
+		w.says(t, checker, w.client, isUnavailable, revocation.ErrNoSource)
 	})
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // loadRemote brings the list up to date: from the store if it is not in memory, else from
@@ -31,7 +34,7 @@ func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, wa
 func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
 	if c.listFromStore(ctx, l, by) {
 		known := l.current.Load()
-		if want == anything || want == news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
+		if want == (wanted{}) || want.news && known != nil && !hasCome(known.soft, c.config.Now(), maxSoftCRL) {
 			return nil
 		}
 	}
@@ -48,7 +51,7 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, wan
 
 func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url string) error {
 	old := l.current.Load()
-	request := Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
+	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
 	if old != nil && old.url == url {
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
@@ -71,13 +74,13 @@ type inHand struct {
 // the fetch. The body counts against what the partner may have in hand, from its first byte
 // until use drops it or returns.
 func (c *Checker) get(ctx context.Context, by *partner, request Request, use func(*inHand) (Result, error)) error {
-	pass, err := by.enter(ctx, request.URL)
+	pass, err := by.Enter(ctx, request.URL)
 	if err != nil {
 		return err
 	}
 	began := c.config.Now()
 	taken := 0
-	request.grow = func(n int) error {
+	request.Grow = func(n int) error {
 		err := by.hand.take(n)
 		if err == nil {
 			taken += n
@@ -95,11 +98,11 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		response.Response, err = c.fetcher.Fetch(ctx, request)
 		return err
 	})
-	pass.leave(ctx, err, askedToWait(err))
+	pass.Leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
 	if err == nil && response.size > taken { // by a Fetcher that does not count
-		err = request.grow(response.size - taken)
+		err = request.Grow(response.size - taken)
 	}
 	size := response.size
 	if err == nil {
@@ -115,7 +118,8 @@ func (c *Checker) renew(ctx context.Context, l *remoteList, by *partner, old *lo
 	if err != nil {
 		return Result{}, err
 	}
-	c.hold(l, next)
+	c.remote.hold(l, next)
+	c.generation.Add(1)
 	if err := c.refine(ctx, l, by, next); err != nil {
 		return Result{}, err
 	}
@@ -125,14 +129,14 @@ func (c *Checker) renew(ctx context.Context, l *remoteList, by *partner, old *lo
 // renewed is the list that has not changed, if it still counts.
 func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, error) {
 	if old == nil {
-		return nil, fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
+		return nil, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
 	}
 	now := c.config.Now()
 	if err := c.notOver(old.base, now); err != nil {
 		return nil, err
 	}
 	next := *old
-	next.fetched, next.soft = now, c.softOf(next.crl, now, maxAge)
+	next.fetched, next.soft = now, c.softOf(next.crl.Edition(), now, maxAge)
 	return &next, nil
 }
 
@@ -140,23 +144,12 @@ func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, e
 // wants.
 func (c *Checker) refine(ctx context.Context, l *remoteList, by *partner, held *loadedList) error {
 	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, by, l.authority, l.freshest)
-	next.soft = earliest(held.soft, c.softOf(next.crl, held.fetched, 0))
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, by, l.authority, l.deltas)
+	next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
 	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
 		return nil
 	}
-	if err := c.makeRoom(next.crl.Size(), l, by, c.config.Now()); err != nil {
-		return err
-	}
-	c.remote.replace(l, held, &next)
-	c.generation.Add(1)
-	return nil
-}
-
-// hold lets a list count.
-func (c *Checker) hold(l *remoteList, next *loadedList) {
-	c.remote.hold(l, next)
-	c.generation.Add(1)
+	return c.inRoom(next.crl.Size(), l, by, func() { c.remote.replace(l, held, &next) })
 }
 
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
@@ -171,13 +164,17 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	if stored {
 		next.soft = softOfStored(next.soft, next.base.ThisUpdate(), maxSoftCRL)
 	}
-	if err := c.makeRoom(next.crl.Size(), l, by, now); err != nil {
+	if err := c.inRoom(next.crl.Size(), l, by, func() { c.remote.hold(l, next) }); err != nil {
 		return Result{}, err
 	}
-	c.hold(l, next)
 	if !stored && c.config.Store != nil {
-		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, response.drop)
-		response.drop = func() {} // it is in hand until it is stored
+		drop := response.drop // it is in hand until it is stored
+		response.drop = func() {}
+		if by.hand.lend(response.size, c.config.MaxListBytes/4) {
+			drop()
+			drop = func() { <-by.hand.storing }
+		}
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, drop)
 	}
 	response.Body = nil
 	response.drop()
@@ -195,31 +192,30 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 		return nil, err
 	}
 	now := c.config.Now()
-	if err := c.remote.covers(l, base); err != nil {
+	if err := c.remote.servesAny(l, base); err != nil {
 		return nil, err
 	}
-	if err := c.begun(base, now); err != nil {
+	if err := base.Edition().Begun(now, c.skew); err != nil {
 		return nil, err
 	}
 	old := l.current.Load()
 	if old != nil {
-		err := c.mayReplace(old.base, base, now)
+		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
 		// Both are for these certificates: the CA has changed what the list says of itself.
-		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.coversAll(l, base, old.base) {
+		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.servesAll(l, base, old.base) {
 			err = nil
 		}
 		if err != nil {
 			return nil, err
 		}
-	} else if seen := l.newest.Load(); seen != nil && sameExtension(seen.point, base.base.pointDER) &&
-		base.standing().compare(seen.standing) < 0 && (seen.counts(now, c.skew) || c.notOver(base, now) != nil) {
-		return nil, ErrRollback
+	} else if seen := l.newest.Load(); seen != nil && errors.Is(c.mayReplace(*seen, base.Edition(), now), evidence.ErrRollback) {
+		return nil, evidence.ErrRollback
 	}
 	next := &loadedList{crl: base, base: base, fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified}
-	if old != nil && c.wantsDelta(base, l.freshest) {
-		next.crl = base.withDeltaOf(old.crl)
+	if old != nil && c.wantsDelta(base, l.deltas) {
+		next.crl = withDeltaOf(base, old.crl)
 	}
-	next.soft = c.softOf(next.crl, now, response.MaxAge)
+	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
 	return next, nil
 }
 
@@ -274,10 +270,6 @@ func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner)
 
 // isNews spares the building of what is in memory already.
 func isNews(old *loadedList, der []byte) bool {
-	der, err := unwrapPEM(der)
-	if err != nil {
-		return false
-	}
-	l, err := parseList(der, completeList)
-	return err == nil && l.thisUpdate.After(old.base.ThisUpdate())
+	there, err := evidence.Look(der)
+	return err == nil && !there.IsDelta && there.Edition.ThisUpdate.After(old.base.ThisUpdate())
 }

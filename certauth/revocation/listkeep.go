@@ -8,21 +8,26 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // build verifies one list of a partner at a time, since while it is built it is in memory twice.
-func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *authority) (*CRL, error) {
-	return by.hand.build(ctx, func() (*CRL, error) { return ParseCRL(der, of.cert(), c.listTerms(of, c.config.Now())) })
+func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *authority) (*evidence.CRL, error) {
+	return by.hand.build(ctx, func() (*evidence.CRL, error) {
+		return evidence.ParseCRL(der, of.cert(), c.listTerms(of, c.config.Now()))
+	})
 }
 
 // mayReplace is rule C9. A list of another scope does not take the place of one that counts
 // ([ErrCRLScope]); one whose time has not come takes none. One that has run out, or that a
 // wrong clock has let in, keeps none out that counts.
-func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
-	if err := c.begun(next, now); err != nil {
+func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
+	if err := next.Begun(now, c.skew); err != nil {
 		return err
 	}
-	if err := old.CheckNewer(next); err != nil && (c.notOver(old, now) == nil || c.notOver(next, now) != nil) {
+	if err := old.CheckNewer(next); err != nil && (old.Current(now, c.skew) == nil || next.Current(now, c.skew) != nil) {
 		return err
 	}
 	return nil
@@ -30,41 +35,15 @@ func (c *Checker) mayReplace(old, next *CRL, now time.Time) error {
 
 // notOver refuses a list that has run out: it is kept for what it says against
 // certificates, and another is needed.
-func (c *Checker) notOver(l *CRL, now time.Time) error {
-	if err := c.begun(l, now); err != nil {
-		return err
-	}
-	if next := l.NextUpdate(); !next.IsZero() && now.After(next.Add(c.skew)) {
-		return overAt(l.ThisUpdate(), next)
-	}
-	return nil
-}
-
-// indexNotOver is notOver for a delta that stands among the operator's lists.
-func (c *Checker) indexNotOver(x *index, now time.Time) error {
-	if x.hasNextUpdate && now.After(x.nextUpdate.Add(c.skew)) {
-		return overAt(x.thisUpdate, x.nextUpdate)
-	}
-	return nil
-}
-
-func overAt(thisUpdate, nextUpdate time.Time) error {
-	return advise(helpOver, ErrNotFresh, "the CRL of %s ran out at its nextUpdate, %s", instant(thisUpdate), instant(nextUpdate))
-}
-
-// begun refuses a list whose time has not come.
-func (c *Checker) begun(l *CRL, now time.Time) error {
-	if l.ThisUpdate().After(now.Add(c.skew)) {
-		return advise(helpClock, ErrNotFresh, "thisUpdate of the CRL, %s, lies ahead of the clock, %s", instant(l.ThisUpdate()), instant(now))
-	}
-	return nil
+func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
+	return l.Edition().Current(now, c.skew)
 }
 
 // softOf is when to fetch the list again. What the server says can only make it sooner.
-func (c *Checker) softOf(l *CRL, now time.Time, maxAge time.Duration) time.Time {
+func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
 	soft := now.Add(maxSoftCRL)
-	if next := l.NextUpdate(); !next.IsZero() {
-		soft = softDeadline(l.ThisUpdate(), next, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate().String()))
+	if next := l.NextUpdate; !next.IsZero() {
+		soft = softDeadline(l.ThisUpdate, next, now, maxSoftCRL, jitterOf(c.table.seed, l.ThisUpdate.String()))
 	}
 	if maxAge > 0 {
 		soft = earliest(soft, now.Add(max(maxAge, minSoft)))
@@ -76,21 +55,22 @@ func (c *Checker) softOf(l *CRL, now time.Time, maxAge time.Duration) time.Time 
 // that can be had; else by the delta of the list before it, which may know of revocations
 // that are nowhere else.
 func (c *Checker) withDelta(
-	ctx context.Context, base *CRL, before *loadedList, by *partner, of *authority, also freshest,
-) (crl *CRL, missing bool) {
+	ctx context.Context, base *evidence.CRL, before *loadedList, by *partner, of *authority, also deltaPlaces,
+) (crl *evidence.CRL, missing bool) {
 	if !c.wantsDelta(base, also) {
 		return base, false
 	}
 	if before != nil {
-		base = base.withDeltaOf(before.crl)
+		base = withDeltaOf(base, before.crl)
 	}
 	if c.config.IgnoreCertificateURLs {
 		return base, true
 	}
-	urls := usableURLs(append(base.FreshestURLs(), also.urls...), maxDeltaURLs)
+	urls := append(base.FreshestURLs(), also.urls...)
+	urls = urls[:min(len(urls), maxDeltaURLs)]
 	if len(urls) == 0 {
 		c.write(ctx, slog.LevelWarn, "revocation: a CRL has delta CRLs that cannot be fetched, and counts without them; their place is no http URL",
-			slog.String("crl", base.base.responder))
+			slog.String("crl", base.Signer()))
 	}
 	for i, url := range urls {
 		if slices.Contains(urls[:i], url) {
@@ -98,11 +78,13 @@ func (c *Checker) withDelta(
 		}
 		merged := base
 		isOver := false
-		err := c.get(ctx, by, Request{Kind: SourceCRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+		err := c.get(ctx, by, Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response *inHand) (Result, error) {
-				next, err := by.hand.build(ctx, func() (*CRL, error) { return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now())) })
+				next, err := by.hand.build(ctx, func() (*evidence.CRL, error) {
+					return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
+				})
 				if err != nil {
-					isOver = errors.Is(err, ErrRollback) && c.deltaIsOver(response.Body)
+					isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
 					return Result{}, err
 				}
 				merged = next
@@ -111,36 +93,46 @@ func (c *Checker) withDelta(
 		if err == nil {
 			return merged, false
 		}
-		if errors.Is(err, ErrRollback) { // the list itself knows all that the delta does
-			return merged, base.delta == nil && isOver
+		if errors.Is(err, evidence.ErrRollback) { // the list itself knows all that the delta does
+			return merged, base.Delta() == nil && isOver
 		}
 	}
-	return base, base.delta == nil || c.notOver(base, c.config.Now()) != nil
+	return base, base.Delta() == nil || c.notOver(base, c.config.Now()) != nil
 }
 
-func (c *Checker) wantsDelta(base *CRL, also freshest) bool {
-	return !c.config.IgnoreDeltas && (base.base.namesDelta || also.named)
+func (c *Checker) wantsDelta(base *evidence.CRL, also deltaPlaces) bool {
+	return !c.config.IgnoreDeltas && (base.NamesDelta() || also.named)
 }
 
 // deltaIsOver reports whether a delta has run out: another one is there then, and who hands
 // out this one keeps it from us.
 func (c *Checker) deltaIsOver(body []byte) bool {
-	der, err := unwrapPEM(body)
-	if err != nil {
-		return true
-	}
-	l, err := parseList(der, deltaList)
-	return err != nil || l.hasNextUpdate && c.config.Now().After(l.nextUpdate.Add(c.skew))
+	there, err := evidence.Look(body)
+	return err != nil || there.Edition.IsOver(c.config.Now(), c.skew)
 }
 
 // withDeltaOf lays the delta of another list over this one, if it continues this one too.
-func (l *CRL) withDeltaOf(other *CRL) *CRL {
-	if other == nil || other.delta == nil || l.base.continuedBy(other.delta) != nil {
+func withDeltaOf(l, other *evidence.CRL) *evidence.CRL {
+	if other == nil || other.Delta() == nil {
 		return l
 	}
-	merged := *l
-	merged.delta = other.delta
-	return &merged
+	if merged, err := l.With(other.Delta()); err == nil {
+		return merged
+	}
+	return l
+}
+
+// inRoom makes room for a list and puts it there, in one step: of several that come at the same
+// time each counts those before it.
+func (c *Checker) inRoom(size int, asking *remoteList, by *partner, put func()) error {
+	c.room.Lock()
+	defer c.room.Unlock()
+	if err := c.makeRoom(size, asking, by, c.config.Now()); err != nil {
+		return err
+	}
+	put()
+	c.generation.Add(1)
+	return nil
 }
 
 // makeRoom unloads lists until the new one fits: those that nobody asked for lately, then those

@@ -2,52 +2,43 @@ package revocation
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 // acceptDelta takes a delta CRL that stands among the lists. Which list it completes is
 // decided when one is looked into: that may come later, from elsewhere in the Config or from a
 // certificate.
-func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name string, response Response) error {
+func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name string, response Response, there evidence.Preview) error {
 	c, now := m.checker, m.checker.config.Now()
-	content, err := unwrapPEM(response.Body)
-	if err != nil {
-		return err
-	}
-	parsed, err := parseList(content, deltaList)
-	if err != nil {
-		return err
-	}
-	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, nameText(parsed.issuer))
-	var next *index
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer))
+	var next *evidence.Delta
 	var by []*authority
 	for _, issuer := range m.issuers {
-		if !dn.Match(parsed.issuer, issuer.cert().RawSubject) {
+		if !dn.Match(there.Issuer, issuer.cert().RawSubject) {
 			continue
 		}
-		terms := c.listTerms(issuer, now)
-		if next != nil {
-			if _, _, err := openList(content, deltaList, issuer.cert(), &terms); err == nil {
-				by = append(by, issuer)
+		_, err := c.partners.operator().hand.build(ctx, func() (*evidence.CRL, error) {
+			one, err := evidence.ParseDelta(response.Body, issuer.cert(), c.listTerms(issuer, now))
+			if err == nil && next == nil {
+				next = one
 			}
-			continue
-		}
-		built, err := c.gate.operator().hand.build(ctx, func() (*CRL, error) { return parseDelta(content, issuer.cert(), &terms) })
+			return nil, err
+		})
 		if err != nil {
 			failed = err
 			continue
 		}
-		next, by = &built.base, append(by, issuer)
+		by = append(by, issuer)
 	}
 	if next == nil {
 		return failed
 	}
-	if next.thisUpdate.After(now.Add(c.skew)) {
-		return advise(helpClock, ErrNotFresh, "thisUpdate of the delta CRL, %s, lies ahead", instant(next.thisUpdate))
+	if err := next.Edition().Begun(now, c.skew); err != nil {
+		return err
 	}
 	l := m.at(s, name)
 	m.mu.Lock()
@@ -56,29 +47,15 @@ func (m *localLists) acceptDelta(ctx context.Context, s *localSource, name strin
 		m.setAside(s, name, l)
 	}
 	held := l.size()
-	if l.delta != nil && sameExtension(l.delta.pointDER, next.pointDER) && next.standing().compare(l.delta.standing()) < 0 {
-		return ErrRollback
+	if l.delta != nil && errors.Is(l.delta.Edition().CheckNewer(next.Edition()), evidence.ErrRollback) {
+		return evidence.ErrRollback
 	}
-	if err := c.makeRoom(next.size()-held, nil, c.gate.operator(), now); err != nil {
+	if err := c.inRoom(next.Size()-held, nil, c.partners.operator(), func() { m.bytes.Add(int64(next.Size() - held)) }); err != nil {
 		return err
 	}
-	m.bytes.Add(int64(next.size() - held))
 	l.by, l.delta, l.told = by, next, false
-	l.soft = c.softOf(&CRL{base: *next}, now, response.MaxAge)
+	l.soft = c.softOf(next.Edition(), now, response.MaxAge)
 	return nil
-}
-
-// parseDelta verifies a delta CRL for itself. The result is no list to look into.
-func parseDelta(der []byte, issuer *x509.Certificate, terms *VerifyOptions) (*CRL, error) {
-	parsed, by, err := openList(der, deltaList, issuer, terms)
-	if err != nil {
-		return nil, err
-	}
-	x, err := newIndex(parsed, by)
-	if err != nil {
-		return nil, err
-	}
-	return newCRL(issuer, x), nil
 }
 
 // setAside keeps what a file said that now holds something of another kind: it counts until it
@@ -109,7 +86,7 @@ func (m *localLists) loneDeltas(sources []*localSource) (names []string) {
 func (view *localView) continues(l *localList) bool {
 	for _, by := range l.by {
 		for _, list := range view.of[by.key] {
-			if err := list.base.base.continuedBy(l.delta); err == nil || errors.Is(err, ErrRollback) {
+			if _, err := list.base.With(l.delta); err == nil || errors.Is(err, evidence.ErrRollback) {
 				return true
 			}
 		}

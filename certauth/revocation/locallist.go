@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
@@ -29,7 +30,8 @@ type localLists struct {
 	looked  atomic.Int64           // Unix nanoseconds
 	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
 	view    atomic.Pointer[localView]
-	bytes   atomic.Int64 // held by the lists
+	bytes   atomic.Int64  // held by the lists
+	anew    atomic.Uint64 // readings that began before this call of Refresh do not do
 
 	looking sync.Mutex // of those who may start a reading
 
@@ -41,12 +43,12 @@ type localLists struct {
 }
 
 // maxReaders is how many of the operator's URLs are read at once.
-const maxReaders = maxFetches
+const maxReaders = 8
 
 // localView is what requests see: the lists of each CA, the newest of each scope.
 type localView struct {
-	of      map[string][]*loadedList // by authority
-	deltas  map[string][]*index      // those that stand among the lists, by authority
+	of      map[string][]*loadedList     // by authority
+	deltas  map[string][]*evidence.Delta // those that stand among the lists, by authority
 	sources []sourceState
 	err     error // what could not be read
 	unread  bool  // that some source has not been read yet, or never could be
@@ -62,7 +64,7 @@ type sourceState struct {
 	read  bool
 
 	hasDelta bool
-	deltas   []*index // those that complete a list
+	deltas   []*evidence.Delta // those that complete a list
 }
 
 type localSource struct {
@@ -81,9 +83,9 @@ type localList struct {
 	head   []byte       // the first bytes of the file
 	by     []*authority // who has signed it: several after a change of key
 	loaded *loadedList
-	delta  *index    // instead of loaded
-	soft   time.Time // of a delta
-	told   bool      // that the delta continues no list
+	delta  *evidence.Delta // instead of loaded
+	soft   time.Time       // of a delta
+	told   bool            // that the delta continues no list
 	err    error
 	gone   bool // from its directory, or set aside
 
@@ -133,7 +135,7 @@ func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList
 	lists := view.of[a.key]
 	for _, k := range a.kinNow() {
 		for _, l := range view.of[k.key] {
-			if !validAt(k.cert, terms.Now, terms.skew()) {
+			if !evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
 				l = nil
 			}
 			lists = append(slices.Clip(lists), l)
@@ -148,14 +150,14 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	if view == nil || len(view.deltas) == 0 {
 		return l
 	}
-	best, known := l.crl.delta, !l.deltaMissing
+	best, known := l.crl, !l.deltaMissing
 	look := func(key string) {
 		for _, d := range view.deltas[key] {
-			switch err := l.base.base.continuedBy(d); {
-			case err == nil && (best == nil || d.standing().compare(best.standing()) > 0):
-				best, known = d, true
-			case errors.Is(err, ErrRollback):
-				known = known || !d.hasNextUpdate || !terms.Now.After(d.nextUpdate.Add(terms.skew())) // the list holds all of it
+			switch merged, err := l.base.With(d); {
+			case err == nil && (best.Delta() == nil || d.Edition().CheckNewer(best.Delta().Edition()) != nil):
+				best, known = merged, true
+			case errors.Is(err, evidence.ErrRollback):
+				known = known || !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list holds all of it
 			}
 		}
 	}
@@ -163,12 +165,11 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	for _, k := range a.kinNow() {
 		look(k.key)
 	}
-	if best == l.crl.delta && known != l.deltaMissing {
+	if best == l.crl && known != l.deltaMissing {
 		return l
 	}
-	next, crl := *l, *l.crl
-	crl.delta = best
-	next.crl, next.deltaMissing = &crl, !known
+	next := *l
+	next.crl, next.deltaMissing = best, !known
 	return &next
 }
 
@@ -202,7 +203,8 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 }
 
 // refresh reads everything anew, whatever its time.
-func (m *localLists) refresh(ctx context.Context) error {
+func (m *localLists) refresh(ctx context.Context, anew uint64) error {
+	m.anew.Store(anew)
 	m.mu.Lock()
 	for _, s := range m.sources {
 		s.forced = true
@@ -349,7 +351,7 @@ func (m *localLists) ready(now time.Time) error {
 			}
 		}
 		for _, d := range s.deltas {
-			if err := m.checker.indexNotOver(d, now); err != nil {
+			if err := d.Edition().Current(now, m.checker.skew); err != nil {
 				missing = errors.Join(missing, fmt.Errorf("%w: %s: delta: %w", ErrNotReady, logtext.Quote(s.name), err))
 			}
 		}

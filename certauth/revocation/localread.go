@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
@@ -23,7 +25,7 @@ import (
 // The URLs have flights of their own, those of deltas included, so that one that hangs keeps
 // nobody from what the others say.
 func (m *localLists) reading() *flight {
-	return m.checker.crew.join(&m.mu, &m.flight, m.read)
+	return m.checker.crew.join(&m.mu, &m.flight, m.anew.Load(), m.read)
 }
 
 // read reads the files, and sets the URLs off. What cannot be read keeps what it had: its
@@ -44,9 +46,9 @@ func (m *localLists) read(ctx context.Context) error {
 	for _, s := range sources {
 		switch {
 		case s.list.URL != "":
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
 		case len(m.incomplete(s)) > 0:
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, func(ctx context.Context) error { return m.complete(ctx, s) }))
+			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.complete(ctx, s) }))
 		}
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
@@ -112,7 +114,7 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 // is replaced or runs out, and is forgotten then.
 func (m *localLists) newView(sources []*localSource) *localView {
 	now := m.checker.config.Now()
-	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*index{}}
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}}
 	for _, s := range sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
@@ -133,11 +135,11 @@ func (m *localLists) newView(sources []*localSource) *localView {
 			counts[l] = true
 		}
 	}
-	completes, terms := map[*index]bool{}, m.checker.terms(now)
+	completes, terms := map[*evidence.Delta]bool{}, m.checker.terms(now)
 	for _, s := range sources {
 		for _, l := range s.lists {
 			if counts[l.loaded] {
-				completes[view.completed(l.by[0], l.loaded, &terms).crl.delta] = true
+				completes[view.completed(l.by[0], l.loaded, &terms).crl.Delta()] = true
 			}
 		}
 	}
@@ -151,7 +153,7 @@ func (m *localLists) newView(sources []*localSource) *localView {
 				state.none = errors.Join(state.none, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
 			}
 			switch {
-			case l.delta != nil && l.gone && m.checker.indexNotOver(l.delta, now) != nil:
+			case l.delta != nil && l.gone && l.delta.Edition().Current(now, m.checker.skew) != nil:
 				m.forget(s, name)
 				continue
 			case l.delta != nil:
@@ -177,10 +179,10 @@ func (m *localLists) newView(sources []*localSource) *localView {
 
 // isOver reports whether nothing that the list says counts any more. One without nextUpdate
 // ends by age.
-func (m *localLists) isOver(l *CRL, now time.Time) bool {
+func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	if l.NextUpdate().IsZero() {
 		terms := m.checker.terms(now)
-		return !l.base.isFresh(true, &terms)
+		return !l.IsFresh(true, &terms)
 	}
 	return m.checker.notOver(l, now) != nil
 }
@@ -196,7 +198,7 @@ func (l *localList) size() int {
 	case l.loaded != nil:
 		return l.loaded.crl.Size()
 	case l.delta != nil:
-		return l.delta.size()
+		return l.delta.Size()
 	}
 	return 0
 }
@@ -210,14 +212,14 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	}
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
-		if err := known.base.CheckNewer(next.base); known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, ErrRollback) {
+		err := known.base.CheckNewer(next.base)
+		if known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, evidence.ErrRollback) {
 			kept = append(kept, known) // not comparable
 			continue
 		}
-		base, whole := next.base.standing().compare(known.base.standing()), next.crl.standing().compare(known.crl.standing())
 		switch {
-		case base >= 0 && whole >= 0: // known goes
-		case base <= 0 && whole <= 0:
+		case err == nil && known.crl.CheckNewer(next.crl) == nil: // known goes
+		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			return lists
 		default:
 			kept = append(kept, known)
@@ -268,7 +270,7 @@ func (m *localLists) namesIn(dir string) ([]string, error) {
 			continue
 		}
 		if len(names) == maxFilesOfDir {
-			return names, fmt.Errorf("%w: more than %d files", ErrLimits, maxFilesOfDir)
+			return names, fmt.Errorf("%w: more than %d files", evidence.ErrLimits, maxFilesOfDir)
 		}
 		names = append(names, e.Name())
 	}
@@ -363,7 +365,7 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
 	request := Request{
-		Kind: SourceCRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
+		Kind: fetch.CRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
 	m.mu.Lock()
 	forced := s.forced
@@ -379,12 +381,12 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 		}
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	err := m.checker.get(ctx, m.checker.gate.operator(), request, func(response *inHand) (Result, error) {
+	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
 		if err := m.acceptOrRenew(ctx, s, response); err != nil {
 			return Result{}, err
 		}
 		if l.delta != nil {
-			return Result{Status: Good, ThisUpdate: l.delta.thisUpdate, NextUpdate: l.delta.nextUpdate}, nil
+			return Result{Status: Good, ThisUpdate: l.delta.Edition().ThisUpdate, NextUpdate: l.delta.Edition().NextUpdate}, nil
 		}
 		return Result{Status: Good, ThisUpdate: l.loaded.crl.ThisUpdate(), NextUpdate: l.loaded.crl.NextUpdate()}, nil
 	})
@@ -397,7 +399,7 @@ func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response
 	}
 	l := m.at(s, s.list.URL)
 	if l.loaded == nil {
-		return fmt.Errorf("%w: 304 without a condition", HTTPStatusError{Status: http.StatusNotModified})
+		return fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
 	}
 	next, err := m.checker.renewed(l.loaded, response.MaxAge)
 	if err != nil {
@@ -414,10 +416,14 @@ func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response
 // before its delta is fetched.
 func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
 	c := m.checker
-	base, by, err := m.parse(ctx, response.Body)
-	if errors.Is(err, errIsDelta) {
-		return m.acceptDelta(ctx, s, name, response.Response)
+	there, err := evidence.Look(response.Body)
+	if err == nil && there.IsDelta {
+		return m.acceptDelta(ctx, s, name, response.Response, there)
 	}
+	if err != nil {
+		return err
+	}
+	base, by, err := m.parse(ctx, response.Body, there)
 	if err != nil {
 		return err
 	}
@@ -427,7 +433,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	if err := m.put(s, name, l, base, by, response, now); err != nil {
 		return err
 	}
-	if !c.wantsDelta(base, freshest{}) || c.config.IgnoreCertificateURLs {
+	if !c.wantsDelta(base, deltaPlaces{}) || c.config.IgnoreCertificateURLs {
 		return m.refine(ctx, l)
 	}
 	if s.list.URL == "" {
@@ -441,7 +447,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 }
 
 // put lets a list count, if it may take the place of the one before it.
-func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, by []*authority, response *inHand, now time.Time) error {
+func (m *localLists) put(s *localSource, name string, l *localList, base *evidence.CRL, by []*authority, response *inHand, now time.Time) error {
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -451,10 +457,10 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, b
 	before, held := l.loaded, 0
 	if before != nil {
 		held = before.crl.Size()
-		err := c.mayReplace(before.base, base, now)
+		err := c.mayReplace(before.base.Edition(), base.Edition(), now)
 		// A CA of the same name may be another one, with numbers of its own.
 		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
-		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, ErrRollback)) {
+		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback)) {
 			held, err = 0, nil
 		}
 		if err != nil {
@@ -462,13 +468,13 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, b
 		}
 	}
 	next := &loadedList{crl: base, base: base, fetched: now, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
-	if before != nil && c.wantsDelta(base, freshest{}) {
-		next.crl = base.withDeltaOf(before.crl)
+	if before != nil && c.wantsDelta(base, deltaPlaces{}) {
+		next.crl = withDeltaOf(base, before.crl)
 	}
-	if err := c.makeRoom(next.crl.Size()-held, nil, c.gate.operator(), now); err != nil {
+	if err := c.inRoom(next.crl.Size()-held, nil, c.partners.operator(), func() { m.bytes.Add(int64(next.crl.Size() - held)) }); err != nil {
 		return err
 	}
-	next.soft = c.softOf(next.crl, now, response.MaxAge)
+	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
 	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
 	}
@@ -476,7 +482,6 @@ func (m *localLists) put(s *localSource, name string, l *localList, base *CRL, b
 		m.setAside(s, name, l)
 	}
 	l.by, l.loaded = by, next
-	m.bytes.Add(int64(next.crl.Size() - held))
 	return nil
 }
 
@@ -491,21 +496,20 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 		return nil
 	}
 	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.gate.operator(), by[0], freshest{})
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.partners.operator(), by[0], deltaPlaces{})
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l.loaded != held { // another list is there by now, and is completed for itself
 		return nil
 	}
 	grows := next.crl.Size() - held.crl.Size()
-	if err := c.makeRoom(grows, nil, c.gate.operator(), c.config.Now()); err != nil {
+	if err := c.inRoom(grows, nil, c.partners.operator(), func() { m.bytes.Add(int64(grows)) }); err != nil {
 		l.incomplete = held.url == "" // tried again at the next reading
 		return err
 	}
 	if held.url != "" {
-		next.soft = earliest(held.soft, c.softOf(next.crl, held.fetched, 0))
+		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
 	}
-	m.bytes.Add(int64(grows))
 	l.loaded = &next
 	return nil
 }
@@ -546,33 +550,21 @@ func (m *localLists) complete(ctx context.Context, s *localSource) error {
 
 // parse returns the list and those of Issuers that it is of: the one whose name it bears, or
 // several of that name where one of Verify.CRLIssuers signs for all of them.
-func (m *localLists) parse(ctx context.Context, content []byte) (*CRL, []*authority, error) {
-	der, err := unwrapPEM(content)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := parseList(der, completeList)
-	if err != nil {
-		return nil, nil, err
-	}
-	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, nameText(l.issuer))
-	var crl *CRL
+func (m *localLists) parse(ctx context.Context, content []byte, there evidence.Preview) (*evidence.CRL, []*authority, error) {
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer))
+	var crl *evidence.CRL
 	var by []*authority
 	for _, issuer := range m.issuers {
-		cert := issuer.cert()
-		if !dn.Match(l.issuer, cert.RawSubject) {
+		if !dn.Match(there.Issuer, issuer.cert().RawSubject) {
 			continue
 		}
-		if crl != nil {
-			terms := m.checker.listTerms(issuer, m.checker.config.Now())
-			if _, _, err := openList(der, completeList, cert, &terms); err == nil && dn.Match(cert.RawSubject, crl.by.RawSubject) {
-				by = append(by, issuer)
-			}
+		one, err := m.checker.build(ctx, content, m.checker.partners.operator(), issuer)
+		if err != nil {
+			failed = err
 			continue
 		}
-		if crl, err = m.checker.build(ctx, der, m.checker.gate.operator(), issuer); err != nil {
-			crl, failed = nil, err
-			continue
+		if crl == nil {
+			crl = one
 		}
 		by = append(by, issuer)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -78,7 +79,7 @@ func (m *model) bytes(t testing.TB, p proof) []byte {
 func (m *model) Fetch(_ context.Context, r revocation.Request) (revocation.Response, error) {
 	m.mu.Lock()
 	p := m.ocsp
-	if r.Kind == revocation.SourceCRL {
+	if r.Kind == fetch.CRL {
 		p = m.crl
 	}
 	m.mu.Unlock()
@@ -175,13 +176,12 @@ func (m *model) run(t *testing.T, n int) {
 	}
 	type instance struct {
 		checker *revocation.Checker
-		tracked certauth.TrackedChain
 		revoked bool
 	}
 	var all []*instance
 	for range 2 {
 		c := m.checker(t, config)
-		all = append(all, &instance{checker: c, tracked: c.TrackChain(m.chain(m.client))})
+		all = append(all, &instance{checker: c})
 	}
 	var story []string
 	tell := func(format string, a ...any) { story = append(story, fmt.Sprintf(format, a...)) }
@@ -197,8 +197,9 @@ func (m *model) run(t *testing.T, n int) {
 		if found.Status == isGood {
 			require.True(t, m.supports(found, at, grace), "nothing supports it\n%s", text)
 		}
-		again, errAgain := i.tracked.CheckTracked(t.Context(), at)
-		once, errOnce := i.checker.CheckChain(t.Context(), m.chain(m.client))
+		again, errAgain := i.checker.CheckChain(t.Context(), m.chain(m.client))
+		whole, errOnce := i.checker.Check(t.Context(), m.chain(m.client)) // which takes no short way
+		once := whole.Revocation
 		synctest.Wait()
 		require.Equal(t, errAgain == nil, errOnce == nil, text)
 		if again.Status == once.Status {

@@ -7,21 +7,24 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 const (
 	pauseAfterTransport = 5 * time.Second // the gate knows better how long
 	flightLimit         = 2 * time.Minute
+	mostPause           = 5 * time.Minute // of what is not tried again
 )
 
-// wanted is what somebody asks for.
-type wanted uint8
-
-const (
-	anything wanted = iota // that counts
-	news                   // what a store has kept for a while does not do
-	allAnew                // what has just been asked for as well
-)
+// wanted is what somebody asks for: the zero value is anything that counts.
+type wanted struct {
+	news bool   // what a store has kept for a while does not do
+	anew uint64 // what was asked for before this call of Refresh does not do either; 0 is none
+}
 
 // attempt is how one source was asked, and what came of it.
 type attempt struct {
@@ -50,15 +53,12 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 		first, second = c.inOrder(&asking, ocsp, lists, func() bool { return r.now().heldByList() != nil })
 	case PreferCRL:
 		first, second = c.inOrder(&asking, lists, ocsp, func() bool { return r.now().heldByOCSP() })
-	case RequireBoth:
-		first, second = ocsp(), lists()
-		first.done = first.done && second.done
 	}
 	now := c.config.Now()
 	tried := setback{at: now, err: errors.Join(first.err, second.err), staleRevoked: first.stale || second.stale}
 	tried.note(first.err, now)
 	tried.note(second.err, now)
-	r.update(func(e *evidence) bool { return e.tried(tried, first.done, now) })
+	r.update(func(e *knowledge) bool { return e.tried(tried, first.done, now) })
 	if first.done {
 		return nil
 	}
@@ -109,7 +109,7 @@ func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, 
 }
 
 // tried takes an attempt into account, and reports whether that changes anything.
-func (e *evidence) tried(f setback, done bool, now time.Time) bool {
+func (e *knowledge) tried(f setback, done bool, now time.Time) bool {
 	// A failure has a pause of its own, which is shorter.
 	if held := e.heldByList(); held != nil && (done || f.until.IsZero()) {
 		again := *held
@@ -145,7 +145,10 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says := c.keepListsWord(r)
+	says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now())
+	if says.kept != nil {
+		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
+	}
 	a.stale = says.result.StaleRevoked
 	a.done = says.err == nil && !says.result.Stale && (a.err == nil || says.result.Status == Good)
 	if says.err != nil && (a.err == nil || !errors.Is(says.err, errNothing)) {
@@ -158,8 +161,8 @@ var errUnknown = errors.New("revocation: the authority does not know the certifi
 
 // note adds one failure. It is tried again as soon as one of them allows it.
 func (f *setback) note(err error, now time.Time) {
-	var left *breakerError
-	var refused ResponderStatusError
+	var left *fetch.LeftAloneError
+	var refused evidence.ResponderStatusError
 	until := now.Add(keepBadEvidence)
 	switch {
 	case err == nil:
@@ -168,10 +171,10 @@ func (f *setback) note(err error, now time.Time) {
 		return // says nothing about the responder
 	case errors.As(err, &refused) && refused.Status == 6:
 		until = now.Add(keepUnauthorized)
-	case isTransportFailure(err), wantsBackOff(err), isExhausted(err):
+	case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
 		until = now.Add(pauseAfterTransport)
 	case errors.As(err, &left): // as soon as the host may be asked
-		until = earliest(left.until, now.Add(pauseAfterTransport))
+		until = earliest(left.Until, now.Add(pauseAfterTransport))
 	}
 	if f.until.IsZero() || until.Before(f.until) {
 		f.until = until
@@ -189,7 +192,7 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (stale
 	}
 	key := ocspKey(r)
 	found, staleRevoked := c.ocspFromStore(ctx, key, r, cert)
-	if found != nil && (want == anything || want == news && !isDue(found, c.config.Now())) {
+	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
 		return false, nil
 	}
 	got, err := c.askResponders(ctx, r, cert)
@@ -219,14 +222,14 @@ func (c *Checker) outranks(known *Result, now time.Time) *Result {
 // learn remembers a verified answer, unless what is remembered is newer.
 func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
 	now := c.config.Now()
-	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.serial)))
+	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.Serial())))
 	if stored && result.Status == Good {
 		result.RefreshAfter = softOfStored(result.RefreshAfter, result.ThisUpdate, maxSoftOCSP)
 	}
-	r.update(func(e *evidence) bool {
+	r.update(func(e *knowledge) bool {
 		known := e.ocsp
 		var next Result
-		if next, err = rollBack(result, result.standing(), c.outranks(known, now)); err != nil {
+		if next, err = result.Following(c.outranks(known, now)); err != nil {
 			return false
 		}
 		if known != nil && next.Status == Revoked && !next.ThisUpdate.After(known.ThisUpdate) && known.Status == Revoked {
@@ -245,7 +248,7 @@ func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored
 // point, until the lists say something; the next point as soon as one fails or keeps the
 // request waiting. The operator's lists are looked at first.
 func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error {
-	if want != allAnew && c.listsSuffice(r) {
+	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
 	}
 	failed := c.local.trouble()
@@ -283,7 +286,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		case err := <-ended:
 			pending--
 			failed = errors.Join(failed, err)
-			if want != allAnew && c.listsSuffice(r) {
+			if want.anew == 0 && c.listsSuffice(r) {
 				return nil
 			}
 			ask()
@@ -300,7 +303,10 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
 	known := l.current.Load()
-	if known == nil || want == allAnew || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
+	if want.anew > 0 {
+		return l.asked.Load() < want.anew
+	}
+	if known == nil || c.notOver(known.crl, now) != nil || hasCome(known.soft, now, maxSoftCRL) {
 		return true
 	}
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
@@ -312,7 +318,12 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	if tried := l.failed.Load(); tried.stands(now) {
 		return nil, tried.err
 	}
-	flight := c.crew.join(&l.mu, &l.flight, func(ctx context.Context) error { return c.loadRemote(ctx, l, r.partner, want) })
+	begun := c.crew.refreshes.Load()
+	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
+		err := c.loadRemote(ctx, l, r.partner, want)
+		l.asked.Store(begun)
+		return err
+	})
 	if flight == nil {
 		return nil, ErrClosed
 	}
@@ -329,23 +340,23 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 		if l == nil {
 			continue
 		}
-		_, err := l.crl.lookup(&r.who, &terms)
+		_, err := l.crl.LookupSubject(&r.who, &terms)
 		if !errors.Is(err, ErrCRLScope) {
 			return nil
 		}
-		outOfScope = fmt.Errorf("%w: the configured CRL of %s: %w", ErrNoSource, nameText(r.authority.cert().RawSubject), err)
+		outOfScope = fmt.Errorf("%w: the configured CRL of %s: %w", ErrNoSource, dn.Quote(r.authority.cert().RawSubject), err)
 	}
 	if outOfScope != nil {
 		return outOfScope
 	}
-	if r.unused != "" && localErr == nil {
-		return advise(helpPointers, ErrNoSource, "no configured CRL covers the certificate, which names %s", r.unused)
+	if r.names.Unused != "" && localErr == nil {
+		return advice.New(helpPointers, ErrNoSource, "no configured CRL covers the certificate, which names %s", r.names.Unused)
 	}
 	return fmt.Errorf("%w: no configured CRL covers the certificate", ErrNoSource)
 }
 
 func (c *Checker) listsSuffice(r *record) bool {
 	now := c.config.Now()
-	says, _ := c.listsWord(r, &r.now().evidence, now)
+	says, _ := c.listsWord(r, &r.now().knowledge, now)
 	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }

@@ -4,21 +4,17 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
 const (
-	maxPartners = 1024
-
-	maxFetches        = 8    // at once, for one partner
-	maxFetchesPerHost = 4    // of these, at one host
-	maxFetchQueue     = 1024 // of one partner
-	maxHosts          = 1024 // of one partner that are remembered; idle ones that work are forgotten first
-
+	maxPartners     = 1024
 	maxRefreshes    = 4 // at once, for one partner
 	maxRefreshQueue = 256
 	maxFlights      = 2048 // at once, for one partner, whether or not anybody waits
@@ -29,72 +25,49 @@ const (
 // partner can have as many CAs, and name as many hosts, as it likes. Nothing here is shared
 // between partners, so none of them can use up what another one needs.
 type partner struct {
-	gate *gate
-	name string // of the anchor, for people
+	*fetch.Partner
 
-	places     chan struct{} // to fetch in
 	refreshers chan struct{}
 	refreshing atomic.Int64 // with those that wait for a place
 	flights    atomic.Int64
 	hand       hand
-
-	mu      sync.Mutex
-	waiting int
-	hosts   map[string]*host
-	paths   map[string]*outage
 }
 
-// gate finds the partners, and is what they have in common.
-type gate struct {
-	now  func() time.Time
-	seed maphash.Seed
-	// tell is told when the outage of a host begins and ends, and when a breaker opens and closes.
-	tell func(ctx context.Context, change outageChange)
-
+// partners finds them. The operator, for what the Config names, is one of them.
+type partners struct {
+	gate   *fetch.Gate
 	inHand int // bytes of lists in hand, for one partner
 
 	mu  sync.Mutex
 	all map[string]*partner
 }
 
-func newGate(now func() time.Time, inHand int, tell func(context.Context, outageChange)) *gate {
-	return &gate{now: now, seed: maphash.MakeSeed(), tell: tell, inHand: inHand, all: map[string]*partner{}}
-}
-
 // of returns the partner of an anchor. Copies of its certificate are the same partner.
-func (g *gate) of(anchor *x509.Certificate) *partner {
-	return g.named(authorityKey(anchor), anchor)
+func (g *partners) of(anchor *x509.Certificate) *partner {
+	return g.named(authorityKey(anchor), g.inHand, func() string { return dn.Quote(anchor.RawSubject) })
 }
 
-// operator is the partner for what the operator configures.
-func (g *gate) operator() *partner { return g.named("", nil) }
+// operator may have several big lists in hand, which are read side by side.
+func (g *partners) operator() *partner {
+	return g.named("", 4*g.inHand, func() string { return "configured" })
+}
 
-func (g *gate) named(key string, anchor *x509.Certificate) *partner {
+func (g *partners) named(key string, inHand int, name func() string) *partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.all[key]
 	if p == nil {
-		if len(g.all) >= maxPartners {
+		if g.all == nil || len(g.all) >= maxPartners {
 			g.all = map[string]*partner{} // records keep theirs
 		}
-		p = &partner{
-			gate: g, name: "configured", places: make(chan struct{}, maxFetches), refreshers: make(chan struct{}, maxRefreshes),
-			hosts: map[string]*host{}, paths: map[string]*outage{},
-		}
-		most := g.inHand
-		if anchor == nil {
-			most *= 4 // several big lists of the operator are read side by side
-		}
-		p.hand.init(most)
-		if anchor != nil {
-			p.name = nameText(anchor.RawSubject)
-		}
+		p = &partner{Partner: g.gate.NewPartner(name()), refreshers: make(chan struct{}, maxRefreshes)}
+		p.hand = hand{most: int64(inHand), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
 		g.all[key] = p
 	}
 	return p
 }
 
-func (g *gate) partners() []*partner {
+func (g *partners) list() []*partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	all := make([]*partner, 0, len(g.all))
@@ -104,40 +77,17 @@ func (g *gate) partners() []*partner {
 	return all
 }
 
-// openBreakers names the hosts that are left alone after failures in a row.
-func (g *gate) openBreakers() []string {
-	var names []string
-	for _, p := range g.partners() {
-		p.mu.Lock()
-		for _, h := range p.hosts {
-			if h.open() && !slices.Contains(names, h.label) {
-				names = append(names, h.label)
-			}
-		}
-		p.mu.Unlock()
+func (g *partners) leftAlone() (names []string) {
+	for _, p := range g.list() {
+		names = append(names, p.LeftAlone()...)
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
-// endPauses lets every host be asked again now, by one until it has answered.
-func (g *gate) endPauses(ctx context.Context) {
-	for _, p := range g.partners() {
-		var closed []outageChange
-		p.mu.Lock()
-		for _, h := range p.hosts {
-			if h.open() {
-				h.failures = breakerOpensAfter - 1
-				closed = append(closed, outageChange{host: h.label, partner: p.name, isBreaker: true, over: true})
-			}
-			h.until = time.Time{}
-		}
-		for _, o := range p.paths {
-			o.until = time.Time{}
-		}
-		p.mu.Unlock()
-		for _, change := range closed {
-			g.tell(ctx, change)
-		}
+func (g *partners) endPauses() {
+	for _, p := range g.list() {
+		p.EndPauses()
 	}
 }
 
@@ -148,10 +98,21 @@ type hand struct {
 	held     atomic.Int64
 	building chan struct{}
 	stored   chan struct{} // to read a list from the store, whose size nobody knows before
+	storing  chan struct{} // for a small list that the store has not taken yet
 }
 
-func (h *hand) init(most int) {
-	h.most, h.building, h.stored = int64(most), make(chan struct{}, 1), make(chan struct{}, 1)
+// lend reports whether a list may wait for the store beside those in hand, so that a slow store
+// keeps no other list from being read: one small one may, until the caller takes from storing.
+func (h *hand) lend(n, most int) bool {
+	if n > most {
+		return false
+	}
+	select {
+	case h.storing <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // take reserves bytes. What does not fit is refused at once: who waited with a part of a list
@@ -167,7 +128,7 @@ func (h *hand) take(n int) error {
 func (h *hand) give(n int) { h.held.Add(-int64(n)) }
 
 // build verifies one list at a time.
-func (h *hand) build(ctx context.Context, parse func() (*CRL, error)) (*CRL, error) {
+func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
 	case h.building <- struct{}{}:
 		defer func() { <-h.building }()

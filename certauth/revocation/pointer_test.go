@@ -16,9 +16,6 @@ import (
 // unpointed is a certificate of the scene that names nobody, and then what the changes say.
 func unpointed(c *x509.Certificate) { c.OCSPServer, c.CRLDistributionPoints = nil, nil }
 
-// directory writes a GeneralName of a directory name.
-func directory(name []byte) []byte { return ocsptest.Element(ocsptest.Explicit(4), name) }
-
 // responderAt is an authority information access extension with one OCSP responder.
 func responderAt(location []byte) change {
 	ocsp := ocsptest.OID(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1})

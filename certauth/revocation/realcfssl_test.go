@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"crypto/x509"
 	"encoding/json"
 	"math/big"
@@ -18,6 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // cfssl is internal/realtest/cfssl with a folder for what it reads.
@@ -123,13 +126,13 @@ func TestRealResponder_CFSSL(t *testing.T) {
 		urls[signer] = p.serve(t, "ca", signer, lifetime, answers)
 	}
 
-	hash := func(h revocation.CertIDHash) func(*revocation.Config) {
+	hash := func(h crypto.Hash) func(*revocation.Config) {
 		return func(c *revocation.Config) { c.CertIDHash = h }
 	}
 	nonce := func(mode revocation.NonceMode) func(*revocation.Config) {
 		return func(c *revocation.Config) { c.Verify.NonceMode = mode }
 	}
-	unauthorized, refused := foundNothing(revocation.ErrResponderNotAuthorized), foundNothing(revocation.ResponderStatusError{Status: 6})
+	unauthorized, refused := foundNothing(evidence.ErrResponderNotAuthorized), foundNothing(evidence.ResponderStatusError{Status: 6})
 	get, post := []string{"GET"}, []string{"POST"}
 	twice := []string{"GET", "POST"} // once more by POST before it is given up (RFC 6960, appendix A.1)
 	for _, c := range []struct {
@@ -142,32 +145,30 @@ func TestRealResponder_CFSSL(t *testing.T) {
 	}{
 		{"good, by the CA", "ca", good, nil, foundGood, get},
 		{"good, by a delegate", "delegate", good, nil, foundGood, get},
-		{"good, asked by SHA-256 and answered with SHA-1", "ca", good, hash(revocation.CertIDSHA256), foundGood, get},
-		{"good, asked by either hash", "delegate", good, hash(revocation.CertIDAuto), foundGood, get},
+		{"good, asked by SHA-256 and answered with SHA-1", "ca", good, hash(crypto.SHA256), foundGood, get},
 		{"good, the nonce does not come back", "delegate", good, nonce(revocation.NonceSend), foundGood, post},
-		{"the nonce must come back", "delegate", good, nonce(revocation.NonceRequire), foundNothing(revocation.ErrNonce), post},
-		{"the nonce must come back, under SoftFail", "ca", good, both(softFail, nonce(revocation.NonceRequire)), waivedThough(foundNothing(revocation.ErrNonce)), post},
+		{"the nonce must come back", "delegate", good, nonce(revocation.NonceRequire), foundNothing(evidence.ErrNonce), post},
+		{"the nonce must come back, under SoftFail", "ca", good, both(softFail, nonce(revocation.NonceRequire)), waivedThough(foundNothing(evidence.ErrNonce)), post},
 		{"revoked, key compromised", "ca", compromised, nil, foundRevoked(1), get},
 		{"revoked, by a delegate", "delegate", compromised, nil, foundRevoked(1), get},
 		{"revoked, by POST", "delegate", compromised, nonce(revocation.NonceSend), foundRevoked(1), post},
 		{"revoked, under SoftFail", "delegate", compromised, both(softFail, allowUnknown), foundRevoked(1), get},
 		{"on hold", "delegate", held, nil, foundRevoked(6), get},
-		{"revoked without a reason", "ca", unexplained, nil, foundRevoked(revocation.ReasonUnspecified), get},
+		{"revoked without a reason", "ca", unexplained, nil, foundRevoked(evidence.ReasonUnspecified), get},
 		{"unknown", "ca", disowned, nil, foundUnknown, get},
 		{"unknown, by a delegate, under SoftFail", "delegate", disowned, softFail, foundUnknown, get},
 		{"unknown, under SoftFail that allows that", "delegate", disowned, both(softFail, allowUnknown), waivedThough(foundUnknown), get},
 		{"unauthorized", "ca", absent, nil, refused, twice},
 		{"unauthorized, by POST", "ca", absent, nonce(revocation.NonceSend), refused, post},
-		{"unauthorized, asked by either hash", "ca", absent, hash(revocation.CertIDAuto), refused, twice},
 		{"unauthorized, under SoftFail", "delegate", absent, softFail, waivedThough(refused), twice},
 		{"by a delegate of another CA", "stranger", good, nil, unauthorized, get},
 		{"by a delegate of another CA, under SoftFail", "stranger", compromised, softFail, waivedThough(unauthorized), get},
-		{"good is the other CA's certificate of this number", "ca", partner, nil, foundNothing(revocation.ErrNoSigner), get},
+		{"good is the other CA's certificate of this number", "ca", partner, nil, foundNothing(evidence.ErrNoSigner), get},
 		{"good is the other CA's certificate of this number, by a delegate", "delegate", partner, nil, unauthorized, get},
-		{"good is the other CA's certificate of this number, by a delegate of ours", "stranger", partner, nil, foundNothing(revocation.ErrNoMatch), twice},
+		{"good is the other CA's certificate of this number, by a delegate of ours", "stranger", partner, nil, foundNothing(evidence.ErrNoMatch), twice},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			fetcher, err := revocation.NewHTTPFetcher(revocation.HTTPOptions{OCSPTimeout: unhurried})
+			fetcher, err := fetch.NewHTTPFetcher(revocation.HTTPOptions{OCSPTimeout: unhurried})
 			require.NoError(t, err)
 			t.Cleanup(func() { require.NoError(t, fetcher.Close()) })
 			var asked *methodLog

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // publisher is a CA of openssl whose folder is on the web.
@@ -103,7 +104,7 @@ func TestRealCRL_OpenSSL(t *testing.T) {
 	good, compromised, held, absent := p.client(t, "client"), p.client(t, "compromised"), p.client(t, "held"), p.client(t, "absent")
 	p.enter(t, "index.txt", entry{of: good}, entry{compromised, when, "keyCompromise"}, entry{held, when, "certificateHold"})
 	refused := foundNothing(revocation.ErrCRLScope)
-	revoked := foundRevoked(revocation.ReasonUnspecified) // of the reasons, only a hold is kept in memory
+	revoked := foundRevoked(evidence.ReasonUnspecified) // of the reasons, only a hold is kept in memory
 	for _, c := range []struct {
 		name      string
 		section   string
@@ -124,9 +125,9 @@ func TestRealCRL_OpenSSL(t *testing.T) {
 		{"another shard in its place, the client is revoked", "shard_b", "DER", nil, compromised, nil, refused},
 		{"another shard in its place, under SoftFail", "shard_b", "DER", nil, good, softFail, waivedThough(refused)},
 		{"an indirect list", "indirect", "DER", nil, good, nil, refused},
-		{"some reasons only, not listed", "reasons", "DER", nil, good, nil, foundNothing(revocation.ErrCRLIncomplete)},
+		{"some reasons only, not listed", "reasons", "DER", nil, good, nil, foundNothing(evidence.ErrCRLIncomplete)},
 		{"some reasons only, revoked", "reasons", "DER", nil, compromised, nil, revoked},
-		{"signed with SHA-1", "shard_a", "DER", []string{"-md", "sha1"}, good, nil, foundNothing(revocation.ErrWeakAlgorithm)},
+		{"signed with SHA-1", "shard_a", "DER", []string{"-md", "sha1"}, good, nil, foundNothing(evidence.ErrWeakAlgorithm)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p.publish(t, c.section, c.form, time.Now(), c.arguments...)
@@ -200,6 +201,6 @@ func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 		require.NoError(t, err)
 		return found.Status == certauth.RevocationRevoked
 	}))
-	foundRevoked(revocation.ReasonUnspecified).check(t, checker, client)
+	foundRevoked(evidence.ReasonUnspecified).check(t, checker, client)
 	assert.Equal(t, []int{http.StatusOK, http.StatusNotModified, http.StatusOK}, answered())
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 func TestRealResponder_OpenSSL(t *testing.T) {
@@ -57,8 +58,8 @@ func TestRealResponder_OpenSSL(t *testing.T) {
 	when := time.Now().Add(-time.Hour).Truncate(time.Second)
 	valid, absent := entry{}, (*entry)(nil)
 	compromised, held, unexplained := entry{revoked: when, reason: "keyCompromise"}, entry{revoked: when, reason: "certificateHold"}, entry{revoked: when}
-	unauthorized := foundNothing(revocation.ErrResponderNotAuthorized)
-	sha256 := func(c *revocation.Config) { c.CertIDHash = revocation.CertIDSHA256 }
+	unauthorized := foundNothing(evidence.ErrResponderNotAuthorized)
+	sha256 := func(c *revocation.Config) { c.CertIDHash = crypto.SHA256 }
 	nonce := func(mode revocation.NonceMode) func(*revocation.Config) {
 		return func(c *revocation.Config) { c.Verify.NonceMode = mode }
 	}
@@ -86,7 +87,7 @@ func TestRealResponder_OpenSSL(t *testing.T) {
 		{"revoked, under SoftFail", byDelegate, &compromised, both(softFail, allowUnknown), foundRevoked(1), get},
 		{"on hold", byDelegate, &held, nil, foundRevoked(6), get},
 		{"on hold, under SoftFail", byCA, &held, softFail, foundRevoked(6), get},
-		{"revoked without a reason", byCA, &unexplained, nil, foundRevoked(revocation.ReasonUnspecified), get},
+		{"revoked without a reason", byCA, &unexplained, nil, foundRevoked(evidence.ReasonUnspecified), get},
 		{"not in the index", byCA, absent, nil, foundUnknown, get},
 		{"not in the index, by a delegate, with a nonce", byDelegate, absent, nonce(revocation.NonceRequire), foundUnknown, post},
 		{"not in the index, under SoftFail", byCA, absent, softFail, foundUnknown, get},
@@ -170,8 +171,8 @@ func TestRealResponder_OpenSSLReadsEscapedBase64(t *testing.T) {
 	o.writeIdentity(t, "ca", ca)
 	hashes := []struct {
 		hash   crypto.Hash
-		config revocation.CertIDHash
-	}{{crypto.SHA1, revocation.CertIDSHA1}, {crypto.SHA256, revocation.CertIDSHA256}}
+		config crypto.Hash
+	}{{crypto.SHA1, crypto.SHA1}, {crypto.SHA256, crypto.SHA256}}
 	var clients []*identity
 	var index []entry
 	for _, h := range hashes {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // unhurried is how long a test waits for what only a machine at a standstill can delay.
@@ -110,8 +111,8 @@ type verdict struct {
 }
 
 var (
-	foundGood    = verdict{certauth.RevocationGood, revocation.Good, revocation.ReasonUnspecified, nil}
-	foundUnknown = verdict{certauth.RevocationUnknown, revocation.Unknown, revocation.ReasonUnspecified, nil}
+	foundGood    = verdict{certauth.RevocationGood, revocation.Good, evidence.ReasonUnspecified, nil}
+	foundUnknown = verdict{certauth.RevocationUnknown, revocation.Unknown, evidence.ReasonUnspecified, nil}
 )
 
 // foundRevoked takes a reason code of RFC 5280, section 5.3.1.
@@ -202,10 +203,10 @@ func timeout(all revocation.ChainResult, err error) error {
 
 // countLate returns a function for Config.Observe and one that says how many fetches of it
 // came too late.
-func countLate() (observe func(context.Context, certauth.Event), late func() int) {
+func countLate() (observe func(context.Context, revocation.Event), late func() int) {
 	var count atomic.Int64
-	return func(_ context.Context, e certauth.Event) {
-		if e.Outcome == certauth.OutcomeFetchFailed && errors.Is(e.Evidence.Err, revocation.ErrTimeout) {
+	return func(_ context.Context, e revocation.Event) {
+		if e.Since.IsZero() && errors.Is(e.Err, revocation.ErrTimeout) {
 			count.Add(1)
 		}
 	}, func() int { return int(count.Load()) }

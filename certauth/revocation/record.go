@@ -2,18 +2,15 @@ package revocation
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/x509"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
-)
-
-const (
-	maxResponders = 3 // URLs of one certificate that are looked at
-	maxPoints     = 4
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // authority is one CA: a name and a key. Copies of its certificate, renewed or
@@ -40,41 +37,21 @@ func nameKey(name []byte) string {
 
 func (a *authority) is(cert *x509.Certificate) bool {
 	own := a.cert()
-	return own == cert || equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
+	return own == cert || bytes.Equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
 }
 
 // cert is what evidence is verified by: the name and the key, and what the certificates
 // seen so far say about them.
 func (a *authority) cert() *x509.Certificate { return a.issuer.Load() }
 
-// meet takes another certificate of the CA into account. Any other CA can write one, with
-// whatever key usage and key identifier, and needs nothing for it but the public key. So a
-// usage that one of them allows is allowed, and where the identifiers differ, which are
-// hints anyway, none is compared: else a hostile copy would make true evidence fail.
+// meet takes another certificate of the CA into account.
 func (a *authority) meet(cert *x509.Certificate) {
 	for {
 		own := a.cert()
 		if own == cert {
 			return
 		}
-		usage, id := own.KeyUsage|cert.KeyUsage, own.SubjectKeyId
-		limited := hasKeyUsage(own)
-		lifts := limited && !hasKeyUsage(cert) // no extension, no limit
-		if !equal(id, cert.SubjectKeyId) {
-			id = nil
-		}
-		if (!limited || usage == own.KeyUsage && !lifts) && len(id) == len(own.SubjectKeyId) {
-			return
-		}
-		both := *own
-		both.SubjectKeyId = id
-		if limited {
-			both.KeyUsage = usage
-		}
-		if lifts {
-			both.KeyUsage, both.Extensions = 0, slices.DeleteFunc(slices.Clone(own.Extensions), isKeyUsage)
-		}
-		if a.issuer.CompareAndSwap(own, &both) {
+		if both := evidence.MergeIssuers(own, cert); both == own || a.issuer.CompareAndSwap(own, both) {
 			return
 		}
 	}
@@ -88,21 +65,18 @@ type record struct {
 	next      *record // of the same hash
 	authority *authority
 	partner   *partner
-	who       subject
-	key       [sha256.Size]byte // keySum of the issuer
+	who       evidence.Subject
 	raw, tbs  []byte
 
 	responders []responder
 	lists      []*remoteList
-	names      bool   // somebody to ask, whether or not that can be used
-	unused     string // what it names that cannot be asked, in words
+	names      evidence.Pointers
 	exempt     string
 
 	// Everything below changes while requests read it.
-	plan    atomic.Pointer[plan]
-	state   atomic.Pointer[state]
-	used    atomic.Int64 // Unix seconds
-	evicted atomic.Bool
+	plan  atomic.Pointer[plan]
+	state atomic.Pointer[state]
+	used  atomic.Int64 // Unix seconds
 	// renewal is the refresh that waits for its place or is under way.
 	renewal atomic.Pointer[flight]
 
@@ -138,42 +112,43 @@ func (r *record) touch(seconds int64) {
 }
 
 // newRecord reads from the certificate what its revocation depends on. It fetches nothing.
-func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate, by *partner) (*record, error) {
+func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
 	issuer := above[0]
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
 		return nil, ErrIssuerMismatch
 	}
-	who, err := newSubject(cert)
+	who, err := evidence.NewSubject(cert)
 	if err == nil && c.config.Sources != OCSPOnly {
-		err = who.pointsErr
+		err = who.PointsErr()
 	}
 	if err != nil {
 		return nil, err
 	}
 	r := &record{
-		authority: c.authorities.intern(issuer), partner: by, who: who, raw: cert.Raw, tbs: cert.RawTBSCertificate,
-		key: keySum(issuer), names: hasPointers(cert), unused: unusedPointers(cert),
+		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
+		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert),
 	}
 	c.meetKin(r.authority, above)
-	r.exempt = exemption(cert, r.names, c.config.ShortLived)
+	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)
 	if !c.config.IgnoreCertificateURLs {
-		r.lists = c.remote.of(r.authority, cert, who.points)
+		r.lists = c.remote.of(r.authority, &r.who, &r.names)
 	}
-	r.responders = c.respondersFor(cert, r.authority)
-	c.makePlan(r, cert)
+	r.responders = c.respondersFor(r)
+	c.makePlan(r)
 	return r, nil
 }
 
 // makePlan looks for who can be asked now. A verdict that rests on the plan before holds no more.
-func (c *Checker) makePlan(r *record, cert *x509.Certificate) {
+func (c *Checker) makePlan(r *record) {
 	next := plan{kin: len(r.authority.kinNow())}
-	var none bool
-	if next.sources, none = effective(c.config.Sources, len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)); none {
-		next.noSource = c.sourceless(cert, r.unused)
+	hasLists := len(r.lists) > 0 || c.local.serves(r.authority)
+	next.sources = effective(c.config.Sources, len(r.responders) > 0, hasLists)
+	if next.sources == OCSPOnly && len(r.responders) == 0 || next.sources == CRLOnly && !hasLists {
+		next.noSource = c.sourceless(&r.names)
 	}
 	switch {
 	case r.exempt != "":
-		next.fixed = &verdict{result: Result{Status: NotApplicable, Reason: ReasonUnspecified}, settled: true}
+		next.fixed = &verdict{result: Result{Status: NotApplicable, Reason: evidence.ReasonUnspecified}, settled: true}
 	case next.noSource != nil:
 		next.fixed = &verdict{settled: true, err: next.noSource}
 	}
@@ -182,25 +157,37 @@ func (c *Checker) makePlan(r *record, cert *x509.Certificate) {
 	}
 }
 
-// effective is the order without what the certificate has no source of. With one of two
-// that are both required it cannot be good, but what the one says against it is heard.
-func effective(wanted Sources, ocsp, lists bool) (sources Sources, none bool) {
-	switch wanted {
-	case PreferOCSP, PreferCRL:
+// sourceless says why nobody can be asked about a certificate: it names nobody, or nobody who
+// is used.
+func (c *Checker) sourceless(names *evidence.Pointers) error {
+	left := append(slices.Clone(names.Responders), slices.Concat(names.Lists...)...)
+	switch {
+	case !names.Named:
+		return advice.New(helpNobody, ErrNoSource, "the certificate names no OCSP responder and no CRL, and the Config none for its CA")
+	case len(left) == 0:
+		return advice.New(helpPointers, ErrNoSource, "the certificate names %s", names.Unused)
+	}
+	setting := "CRLOnly"
+	switch {
+	case c.config.IgnoreCertificateURLs:
+		setting = "IgnoreCertificateURLs"
+	case c.config.Sources == OCSPOnly:
+		setting = "OCSPOnly"
+	}
+	return advice.New(helpPointers, ErrNoSource, "the certificate names %s, and %s leaves that out", logtext.List(left), setting)
+}
+
+// effective is the order without what the certificate has no source of.
+func effective(wanted Sources, ocsp, lists bool) Sources {
+	if wanted == PreferOCSP || wanted == PreferCRL {
 		switch {
 		case !lists:
-			return OCSPOnly, !ocsp
+			return OCSPOnly
 		case !ocsp:
-			return CRLOnly, false
+			return CRLOnly
 		}
-	case OCSPOnly:
-		return wanted, !ocsp
-	case CRLOnly:
-		return wanted, !lists
-	case RequireBoth:
-		return wanted, !ocsp && !lists
 	}
-	return wanted, false
+	return wanted
 }
 
 // responder is where to ask by OCSP.
@@ -211,53 +198,18 @@ type responder struct {
 }
 
 // respondersFor lists the operator's, then those of the certificate.
-func (c *Checker) respondersFor(cert *x509.Certificate, by *authority) []responder {
+func (c *Checker) respondersFor(of *record) []responder {
 	var all []responder
 	for _, r := range c.config.Responders {
-		if r.Issuer == nil || by.is(r.Issuer) {
+		if r.Issuer == nil || of.authority.is(r.Issuer) {
 			all = append(all, responder{url: r.URL, configured: true, trusted: r.Trusted})
 		}
 	}
 	if c.config.IgnoreCertificateURLs {
 		return all
 	}
-	for _, url := range usableURLs(cert.OCSPServer, maxResponders) {
+	for _, url := range of.names.Responders {
 		all = append(all, responder{url: url})
-	}
-	return all
-}
-
-// usableURLs keeps what is http or https.
-func usableURLs(urls []string, most int) []string {
-	var usable []string
-	for _, one := range urls {
-		if whyUnusable(one) != "" {
-			continue
-		}
-		if len(usable) == most {
-			break
-		}
-		usable = append(usable, one)
-	}
-	return usable
-}
-
-// pointURLs is the URLs of each distribution point, alternatives of one another.
-func pointURLs(points []distributionPoint) [][]string {
-	var all [][]string
-	for _, point := range points {
-		var uris []string
-		for _, name := range point.names {
-			if uri, ok := httpURL(name); ok {
-				uris = append(uris, uri)
-			}
-		}
-		if uris = usableURLs(uris, maxPoints); len(uris) > 0 {
-			all = append(all, uris)
-		}
-		if len(all) == maxPoints {
-			break
-		}
 	}
 	return all
 }
@@ -285,4 +237,15 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	}
 	known.meet(cert)
 	return known
+}
+
+// sources are the URLs that are asked about the certificate.
+func (r *record) sources() (urls []string) {
+	for _, to := range r.responders {
+		urls = append(urls, to.url)
+	}
+	for _, l := range r.lists {
+		urls = append(urls, l.urls...)
+	}
+	return urls
 }

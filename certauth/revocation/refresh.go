@@ -38,7 +38,7 @@ func (c *Checker) refresh(r *record) *flight {
 			return nil
 		}
 		c.stats.refreshes.Add(1)
-		return c.asking(r, news).wait(ctx)
+		return c.asking(r, wanted{news: true}).wait(ctx)
 	}, leave)
 	if !started {
 		leave(ErrClosed)
@@ -49,7 +49,7 @@ func (c *Checker) refresh(r *record) *flight {
 
 // asking takes part in an attempt to get evidence, or begins one.
 func (c *Checker) asking(r *record, want wanted) *flight {
-	return c.crew.join(&r.mu, &r.flight, func(ctx context.Context) error {
+	return c.crew.join(&r.mu, &r.flight, want.anew, func(ctx context.Context) error {
 		defer r.partner.flights.Add(-1)
 		if r.partner.flights.Add(1) > maxFlights { // each outlives the request that it was begun for
 			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
@@ -79,9 +79,10 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
-	c.gate.endPauses(ctx)
+	anew := c.crew.refreshes.Add(1)
+	c.partners.endPauses()
 	c.remote.endPauses()
-	err := c.local.refresh(ctx)
+	err := c.local.refresh(ctx, anew)
 	now := c.config.Now()
 	var records []*record
 	c.table.each(func(r *record) bool {
@@ -103,7 +104,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		}
 		all.Go(func() {
 			defer func() { <-places }()
-			if one := c.asking(r, allAnew).wait(ctx); one != nil {
+			if one := c.asking(r, wanted{anew: anew}).wait(ctx); one != nil {
 				mu.Lock()
 				defer mu.Unlock()
 				if failed++; failed == 1 {
@@ -117,32 +118,4 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		err = fmt.Errorf("%w; and %d certificates more", err, failed-1)
 	}
 	return err
-}
-
-// sweep is the worker of Config.Sweep.
-func (c *Checker) sweep(ctx context.Context) error {
-	tick := time.NewTicker(c.config.Sweep)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			c.sweepOnce()
-		}
-	}
-}
-
-// sweepOnce refreshes what was used lately and is due.
-func (c *Checker) sweepOnce() {
-	now := c.config.Now()
-	c.local.look(now)
-	c.table.each(func(r *record) bool {
-		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin {
-			if c.judge(r, now).due {
-				c.refresh(r)
-			}
-		}
-		return true
-	})
 }

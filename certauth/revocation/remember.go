@@ -19,7 +19,7 @@ const (
 // keys name what is stored by a hash, so that they are short and tell who reads them
 // nothing. The first letter is the kind, the number the version of the form.
 func ocspKey(r *record) string {
-	return "o1-" + hashOf(r.authority.key, string(r.who.serial))
+	return "o1-" + hashOf(r.authority.key, string(r.who.Serial()))
 }
 
 func listKey(l *remoteList) string {
@@ -102,15 +102,12 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 		return nil, false
 	}
 	known := r.now().ocsp
-	result, err := c.verifyStored(ctx, r, cert, der, known)
+	result, err := c.verifyStored(r, cert, der, known)
 	if err != nil {
 		c.storeLies(ctx, err)
 		return nil, result.StaleRevoked
 	}
 	if known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
-		return nil, false
-	}
-	if c.config.QueryAll && len(r.responders) > 1 && result.Status != Revoked { // it is the word of one of them
 		return nil, false
 	}
 	if c.learn(r, cert, result, true) != nil {
@@ -123,13 +120,12 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 	return r.now().ocsp, false
 }
 
-func (c *Checker) verifyStored(ctx context.Context, r *record, cert *x509.Certificate, der []byte, known *Result) (Result, error) {
+func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, known *Result) (Result, error) {
 	terms := c.terms(c.config.Now())
 	terms.NonceMode, terms.Previous = NonceOff, c.outranks(known, terms.Now)
 	for _, to := range r.responders {
 		terms.TrustedResponders = append(terms.TrustedResponders, to.trusted...)
 	}
-	terms.delegate = c.delegateCheck(ctx, r.partner, r.authority.cert())
 	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
@@ -140,12 +136,12 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 		return
 	}
 	if got.result.Status == Revoked {
-		if own, err := c.verifyStored(ctx, r, cert, got.der, nil); err != nil || own.Status != Revoked {
+		if own, err := c.verifyStored(r, cert, got.der, nil); err != nil || own.Status != Revoked {
 			return
 		}
 	}
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
-		there, err := c.verifyStored(ctx, r, cert, der, r.now().ocsp)
+		there, err := c.verifyStored(r, cert, der, r.now().ocsp)
 		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than what was fetched, whoever has fetched it
 			return
@@ -173,11 +169,11 @@ func (c *Checker) toStore(key string, der []byte, until time.Time, within time.D
 // storeFails counts what the store could not do.
 func (c *Checker) storeFails(ctx context.Context, err error) {
 	c.stats.storeErrors.Add(1)
-	c.aboutStore.say(ctx, c, "the store fails; evidence is fetched instead", err)
+	c.complainOnce(ctx, "the store fails; evidence is fetched instead", err)
 }
 
 // storeLies counts what the store gave out and does not verify.
 func (c *Checker) storeLies(ctx context.Context, err error) {
 	c.stats.storeRejected.Add(1)
-	c.aboutStore.say(ctx, c, "the store holds what does not verify; evidence is fetched instead", err)
+	c.complainOnce(ctx, "the store holds what does not verify; evidence is fetched instead", err)
 }

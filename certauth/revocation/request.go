@@ -1,9 +1,11 @@
 package revocation
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -13,11 +15,17 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
+var oidNonce = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
+
 const (
-	nonceSize = 32  // RFC 9654, section 2.1
-	maxGETURL = 255 // bytes of the whole URL; RFC 5019, section 5
+	maxResponse = evidence.MaxResponse
+	nonceSize   = 32  // RFC 9654, section 2.1
+	maxGETURL   = 255 // bytes of the whole URL; RFC 5019, section 5
 )
 
 // ocspRequest is one request, ready to be sent in either way.
@@ -29,7 +37,7 @@ type ocspRequest struct {
 // newOCSPRequest asks about one certificate (RFC 6960, section 4.1.1). Requests are never
 // signed. The issuer's name is hashed as it stands in cert, which can be another spelling.
 func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (ocspRequest, error) {
-	if !equal(cert.RawIssuer, issuer.RawSubject) {
+	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 		named := *issuer
 		named.RawSubject = cert.RawIssuer
 		issuer = &named
@@ -61,7 +69,7 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddBytes(tbs)
-			b.AddASN1(tagExplicit2, func(b *cryptobyte.Builder) {
+			b.AddASN1(cbasn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 						b.AddASN1ObjectIdentifier(oidNonce)
@@ -93,9 +101,9 @@ func (q ocspRequest) get(responder string) (Request, bool) {
 	if len(address) > maxGETURL {
 		return Request{}, false
 	}
-	return Request{Kind: SourceOCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}, true
+	return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}, true
 }
 
 func (q ocspRequest) post(responder string) Request {
-	return Request{Kind: SourceOCSP, Method: http.MethodPost, URL: responder, Body: q.der, MaxBytes: maxResponse}
+	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: q.der, MaxBytes: maxResponse}
 }

@@ -22,7 +22,7 @@ import (
 
 // finding K24: while one of the operator's lists had never been read, a chain that is tracked was
 // answered by OCSP alone, and the same chain looked up was refused.
-func TestReviewed_ATrackedChainWaitsForTheListsAsWell(t *testing.T) {
+func TestReviewed_AKnownChainWaitsForTheListsAsWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := wire(t)
 		const slow = "http://lists.partner.example/all.crl"
@@ -31,7 +31,7 @@ func TestReviewed_ATrackedChainWaitsForTheListsAsWell(t *testing.T) {
 			c.Lists, c.Issuers = []revocation.List{{URL: slow}}, certs(w.ca)
 		})
 		w.says(t, checker, w.client, isUnavailable, revocation.ErrNotReady)
-		found, err := checker.TrackChain(w.chain(w.client)).CheckTracked(t.Context(), w.clock.now())
+		found, err := checker.CheckChain(t.Context(), w.chain(w.client))
 		require.ErrorIs(t, err, revocation.ErrNotReady)
 		assert.Equal(t, isUnavailable.String(), found.Status.String())
 	})

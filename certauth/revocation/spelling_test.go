@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -41,54 +42,6 @@ func spellings(t *testing.T, s *scene) map[string]struct {
 	}
 }
 
-// finding C12: the names of CRL issuers and responders were compared by RFC 5280, section 7.1,
-// but those of delegates and of the certificate's own issuer byte for byte.
-func TestVerify_NamesInOtherSpellings(t *testing.T) {
-	s := newScene(t)
-	for name, c := range spellings(t, s) {
-		other := s.ca.spelt(c.name)
-		want := func(sentinel error) (revocation.Status, error) {
-			if c.same {
-				return revocation.Good, nil
-			}
-			return revocation.Unavailable, sentinel
-		}
-		t.Run("the issuer of a delegate, "+name, func(t *testing.T) {
-			delegate := makeCert(t, "responder", newKey(t), other, asDelegate)
-			result, err := revocation.VerifyOCSP(encode(t, s.by(delegate)), s.client.cert, s.ca.cert, at(now))
-			status, sentinel := want(revocation.ErrResponderNotAuthorized)
-			expect(t, result, err, status, sentinel)
-		})
-		client := makeCert(t, "client", newKey(t), other, asClient)
-		for hash, issuer := range map[string]*x509.Certificate{"the certificate spells it": other.cert, "the CA spells it": s.ca.cert} {
-			t.Run("the issuer of the certificate, "+name+"; an answer names it as "+hash, func(t *testing.T) {
-				r := s.good()
-				r.Answers = []ocsptest.Answer{s.answer(client, ocsptest.StatusGood)}
-				r.Answers[0].ID = ocsptest.IDOf(crypto.SHA256, issuer, client.cert.SerialNumber)
-				result, err := revocation.VerifyOCSP(encode(t, r), client.cert, s.ca.cert, at(now))
-				status, sentinel := want(revocation.ErrIssuerMismatch)
-				expect(t, result, err, status, sentinel)
-			})
-		}
-		t.Run("the issuer of the certificate, "+name+"; a list", func(t *testing.T) {
-			result, err := bothWays(t)(encode(t, s.list()), client.cert, s.ca.cert, at(now))
-			status, sentinel := want(revocation.ErrIssuerMismatch)
-			expect(t, result, err, status, sentinel)
-			result, err = bothWays(t)(encode(t, s.list(entryFor(client))), client.cert, s.ca.cert, at(now))
-			if c.same {
-				require.NoError(t, err)
-				assert.Equal(t, revocation.Revoked, result.Status)
-			}
-		})
-		t.Run("an answer names the CA by another spelling than anybody", func(t *testing.T) {
-			r := s.good()
-			r.Answers[0].ID = ocsptest.IDOf(crypto.SHA256, s.ca.spelt(s.root.cert.RawSubject).cert, s.client.cert.SerialNumber)
-			_, err := revocation.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
-			require.ErrorIs(t, err, revocation.ErrNoMatch)
-		})
-	}
-}
-
 // The same through the Checker: one CA under all spellings of its name, whoever spells it.
 func TestChecker_NamesInOtherSpellings(t *testing.T) {
 	for name, c := range spellings(t, newScene(t)) {
@@ -113,7 +66,7 @@ func TestChecker_NamesInOtherSpellings(t *testing.T) {
 				assert.Contains(t, string(ocspRequestOf(t, r)), string(hash[:]), "RFC 6960, section 4.1.1: as it stands in the certificate")
 				response.Answers[0].ID = ocsptest.IDOf(crypto.SHA256, other.cert, client.cert.SerialNumber)
 			}))
-			found, err = w.checker(t, ocspOnly, func(config *revocation.Config) { config.CertIDHash = revocation.CertIDSHA256 }).CheckChain(t.Context(), w.chain(client))
+			found, err = w.checker(t, ocspOnly, func(config *revocation.Config) { config.CertIDHash = crypto.SHA256 }).CheckChain(t.Context(), w.chain(client))
 			require.NoError(t, err)
 			assert.Equal(t, isGood.String(), found.Status.String())
 		})
@@ -126,23 +79,88 @@ func ocspRequestOf(t *testing.T, r revocation.Request) []byte {
 	return append(question.IssuerNameHash, question.IssuerKeyHash...)
 }
 
+// finding C13: a CA that was renewed with the same key by a tool that computes key identifiers
+// by RFC 7093 signs lists and answers that verify by the old certificate, and the other way
+// round; they were refused as forged, with an error about somebody in between.
+func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
+	w := wire(t)
+	renewed := makeCert(t, "Clients CA", w.ca.key, w.root, asCA, func(c *x509.Certificate) { c.SubjectKeyId = []byte("truncated SHA-256...") })
+	for name, c := range map[string]struct {
+		issuer, signer *identity
+	}{
+		"the old certificate, evidence by the new one": {w.ca, renewed},
+		"the new certificate, evidence by the old one": {renewed, w.ca},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lines
+			client := makeCert(t, "client", newKey(t), c.issuer, asClient, func(cert *x509.Certificate) {
+				cert.CRLDistributionPoints = []string{crlURL}
+			})
+			w.net.serve(crlURL, body(encode(t, w.signedBy(c.signer))))
+			checker := w.checker(t, leafOnly, logging(&log))
+			found, err := checker.CheckChain(t.Context(), certs(client, c.issuer, w.root))
+			require.NoError(t, err)
+			assert.Equal(t, isGood.String(), found.Status.String())
+			assert.NotContains(t, log.text(), "ERROR")
+
+			list, err := evidence.ParseCRL(encode(t, w.signedBy(c.signer, entryFor(client))), c.signer.cert, at(now))
+			require.NoError(t, err)
+			result, err := list.Lookup(client.cert, at(now))
+			require.NoError(t, err)
+			assert.Equal(t, revocation.Revoked, result.Status)
+
+			delegate := makeCert(t, "responder", newKey(t), c.signer, asDelegate)
+			answered := makeCert(t, "client", newKey(t), c.issuer, asClient)
+			r := w.by(delegate)
+			r.Answers = []ocsptest.Answer{w.answer(answered, ocsptest.StatusGood)}
+			_, err = revocation.VerifyOCSP(encode(t, r), answered.cert, c.issuer.cert, at(now))
+			require.NoError(t, err)
+		})
+	}
+	t.Run("another key with the identifier is not enough", func(t *testing.T) {
+		stranger := makeCert(t, "Clients CA", newKey(t), nil, asCA, func(c *x509.Certificate) { c.SubjectKeyId = w.ca.cert.SubjectKeyId })
+		_, err := revocation.VerifyCRL(encode(t, w.signedBy(stranger)), w.client.cert, w.ca.cert, at(now))
+		require.ErrorIs(t, err, revocation.ErrBadSignature)
+		list, err := evidence.ParseCRL(encode(t, w.list()), w.ca.cert, at(now))
+		require.NoError(t, err)
+		_, err = list.Lookup(makeCert(t, "client", newKey(t), makeCert(t, "Clients CA", newKey(t), nil, asCA), asClient).cert, at(now))
+		require.ErrorIs(t, err, revocation.ErrIssuerMismatch)
+	})
+	t.Run("the right key is found behind several others", func(t *testing.T) {
+		o := at(now)
+		for range 6 {
+			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), nil, asCA).cert)
+		}
+		right := makeCert(t, "Clients CA", newKey(t), nil, asCA)
+		o.CRLIssuers = append(o.CRLIssuers, right.cert)
+		l := w.signedBy(right)
+		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID([]byte("by another method")), ocsptest.CRLNumber(7)}
+		_, err := revocation.VerifyCRL(encode(t, l), w.client.cert, w.ca.cert, o)
+		require.NoError(t, err)
+	})
+}
+
+func logging(to *lines) func(*revocation.Config) {
+	return func(c *revocation.Config) { c.Logger = slog.New(slog.NewTextHandler(to, nil)) }
+}
+
 // finding C6: a keyUsage extension without any bit counted as none, for the issuer of a list,
 // the signer of an answer, and a delegate.
 func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 	s := newScene(t)
 	mute := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, noUsage)
 	require.Zero(t, mute.cert.KeyUsage)
-	_, err := bothWays(t)(encode(t, s.list()), s.client.cert, mute.cert, at(now))
-	require.ErrorIs(t, err, revocation.ErrCRLIssuer)
-	_, err = revocation.VerifyOCSP(encode(t, s.good()), s.client.cert, mute.cert, at(now))
-	require.ErrorIs(t, err, revocation.ErrResponderNotAuthorized)
+	_, err := revocation.VerifyCRL(encode(t, s.list()), s.client.cert, mute.cert, at(now))
+	require.ErrorIs(t, err, evidence.ErrCRLIssuer)
+	_, err = evidence.VerifyOCSP(encode(t, s.good()), s.client.cert, mute.cert, at(now))
+	require.ErrorIs(t, err, evidence.ErrResponderNotAuthorized)
 	delegate := makeCert(t, "responder", newKey(t), s.ca, asDelegate, noUsage)
-	_, err = revocation.VerifyOCSP(encode(t, s.by(delegate)), s.client.cert, s.ca.cert, at(now))
-	require.ErrorIs(t, err, revocation.ErrResponderNotAuthorized)
+	_, err = evidence.VerifyOCSP(encode(t, s.by(delegate)), s.client.cert, s.ca.cert, at(now))
+	require.ErrorIs(t, err, evidence.ErrResponderNotAuthorized)
 
 	// Without the extension there is no limit.
 	free := makeCert(t, "Clients CA", s.ca.key, s.root, asCA, keyUsage(0))
-	_, err = bothWays(t)(encode(t, s.list()), s.client.cert, free.cert, at(now))
+	_, err = revocation.VerifyCRL(encode(t, s.list()), s.client.cert, free.cert, at(now))
 	require.NoError(t, err)
 
 	// Of two certificates of one CA what either allows is allowed, in whichever order they come.
@@ -171,69 +189,4 @@ func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 			assert.Equal(t, c.want, status)
 		})
 	}
-}
-
-// finding C13: a CA that was renewed with the same key by a tool that computes key identifiers
-// by RFC 7093 signs lists and answers that verify by the old certificate, and the other way
-// round; they were refused as forged, with an error about somebody in between.
-func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
-	w := wire(t)
-	renewed := makeCert(t, "Clients CA", w.ca.key, w.root, asCA, func(c *x509.Certificate) { c.SubjectKeyId = []byte("truncated SHA-256...") })
-	for name, c := range map[string]struct {
-		issuer, signer *identity
-	}{
-		"the old certificate, evidence by the new one": {w.ca, renewed},
-		"the new certificate, evidence by the old one": {renewed, w.ca},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var log lines
-			client := makeCert(t, "client", newKey(t), c.issuer, asClient, func(cert *x509.Certificate) {
-				cert.CRLDistributionPoints = []string{crlURL}
-			})
-			w.net.serve(crlURL, body(encode(t, w.signedBy(c.signer))))
-			checker := w.checker(t, leafOnly, logging(&log))
-			found, err := checker.CheckChain(t.Context(), certs(client, c.issuer, w.root))
-			require.NoError(t, err)
-			assert.Equal(t, isGood.String(), found.Status.String())
-			assert.NotContains(t, log.text(), "ERROR")
-
-			list, err := revocation.ParseCRL(encode(t, w.signedBy(c.signer, entryFor(client))), c.signer.cert, at(now))
-			require.NoError(t, err)
-			result, err := list.Lookup(client.cert, at(now))
-			require.NoError(t, err)
-			assert.Equal(t, revocation.Revoked, result.Status)
-
-			delegate := makeCert(t, "responder", newKey(t), c.signer, asDelegate)
-			answered := makeCert(t, "client", newKey(t), c.issuer, asClient)
-			r := w.by(delegate)
-			r.Answers = []ocsptest.Answer{w.answer(answered, ocsptest.StatusGood)}
-			_, err = revocation.VerifyOCSP(encode(t, r), answered.cert, c.issuer.cert, at(now))
-			require.NoError(t, err)
-		})
-	}
-	t.Run("another key with the identifier is not enough", func(t *testing.T) {
-		stranger := makeCert(t, "Clients CA", newKey(t), nil, asCA, func(c *x509.Certificate) { c.SubjectKeyId = w.ca.cert.SubjectKeyId })
-		_, err := bothWays(t)(encode(t, w.signedBy(stranger)), w.client.cert, w.ca.cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrBadSignature)
-		list, err := revocation.ParseCRL(encode(t, w.list()), w.ca.cert, at(now))
-		require.NoError(t, err)
-		_, err = list.Lookup(makeCert(t, "client", newKey(t), makeCert(t, "Clients CA", newKey(t), nil, asCA), asClient).cert, at(now))
-		require.ErrorIs(t, err, revocation.ErrIssuerMismatch)
-	})
-	t.Run("the right key is found behind several others", func(t *testing.T) {
-		o := at(now)
-		for range 6 {
-			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), nil, asCA).cert)
-		}
-		right := makeCert(t, "Clients CA", newKey(t), nil, asCA)
-		o.CRLIssuers = append(o.CRLIssuers, right.cert)
-		l := w.signedBy(right)
-		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID([]byte("by another method")), ocsptest.CRLNumber(7)}
-		_, err := bothWays(t)(encode(t, l), w.client.cert, w.ca.cert, o)
-		require.NoError(t, err)
-	})
-}
-
-func logging(to *lines) func(*revocation.Config) {
-	return func(c *revocation.Config) { c.Logger = slog.New(slog.NewTextHandler(to, nil)) }
 }

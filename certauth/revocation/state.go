@@ -2,17 +2,17 @@ package revocation
 
 import "time"
 
-// evidence is what is known about one certificate, besides the lists in memory.
-type evidence struct {
+// knowledge is what is known about one certificate, besides the lists in memory.
+type knowledge struct {
 	ocsp    *Result  // the newest verified answer
 	revoked *Result  // of a CRL, a hold as well, kept after the CRL is gone
 	failed  *setback // the last attempt, if it gave nothing
 }
 
-// state is evidence and the verdict that follows from it. It is immutable: what arrives makes
+// state is what is known and the verdict that follows from it. It is immutable: what arrives makes
 // another one.
 type state struct {
-	evidence
+	knowledge
 	verdict verdict
 	// The verdict holds for the lists of this generation, from a time until another one. The
 	// second is the end of evidence or of an interval, by the wall clock; ask is the end of
@@ -33,14 +33,14 @@ func (r *record) now() *state {
 
 // update replaces the evidence. change is called again if somebody else was faster, and
 // reports whether there is anything to replace.
-func (r *record) update(change func(*evidence) bool) {
+func (r *record) update(change func(*knowledge) bool) {
 	for {
 		old := r.state.Load()
 		var next state
 		if old != nil {
-			next.evidence = old.evidence
+			next.knowledge = old.knowledge
 		}
-		if !change(&next.evidence) || r.state.CompareAndSwap(old, &next) {
+		if !change(&next.knowledge) || r.state.CompareAndSwap(old, &next) {
 			return
 		}
 	}
@@ -64,9 +64,9 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	}
 	lists, changes := listsWord{word: word{err: errNothing}, kept: known.revoked}, time.Time{}
 	if plan.sources != OCSPOnly {
-		lists, changes = c.listsWord(r, &known.evidence, now)
+		lists, changes = c.listsWord(r, &known.knowledge, now)
 	}
-	next := state{evidence: known.evidence, generation: generation, from: now.Round(0)}
+	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
@@ -80,7 +80,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 		known = nil
 	}
 	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // a revocation is not forgotten for that
-		r.update(func(e *evidence) bool { return e.keep(lists.kept) })
+		r.update(func(e *knowledge) bool { return e.keep(lists.kept) })
 	}
 	return &next.verdict
 }
@@ -114,9 +114,9 @@ func (s *state) keepUntil(ocsp, lists word, now, changes time.Time) {
 
 // keep remembers what a list says against the certificate. It is replaced by what is worse or
 // newer alone.
-func (e *evidence) keep(revoked *Result) bool {
+func (e *knowledge) keep(revoked *Result) bool {
 	kept := e.revoked
-	if kept != nil && (kept.revokedForGood() || !revoked.revokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
+	if kept != nil && (kept.RevokedForGood() || !revoked.RevokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
 		return false
 	}
 	e.revoked = revoked
@@ -126,25 +126,25 @@ func (e *evidence) keep(revoked *Result) bool {
 // heldByList is the hold that a list has put on the certificate, nil if there is none.
 // Only newer evidence ends it, so lists are asked again although OCSP answers, and the
 // other way round for heldByOCSP.
-func (e *evidence) heldByList() *Result {
-	if e.revoked != nil && !e.revoked.revokedForGood() {
+func (e *knowledge) heldByList() *Result {
+	if e.revoked != nil && !e.revoked.RevokedForGood() {
 		return e.revoked
 	}
 	return nil
 }
 
-func (e *evidence) heldByOCSP() bool {
-	return e.ocsp != nil && e.ocsp.Status == Revoked && !e.ocsp.revokedForGood()
+func (e *knowledge) heldByOCSP() bool {
+	return e.ocsp != nil && e.ocsp.Status == Revoked && !e.ocsp.RevokedForGood()
 }
 
 // isKnownHold reports whether an answer is the hold that is known: it was put in the place of
 // one that does not lift it, and the next responder may.
-func (e *evidence) isKnownHold(answer *Result) bool {
-	return e.heldByOCSP() && !answer.revokedForGood() && !answer.ThisUpdate.After(e.ocsp.ThisUpdate)
+func (e *knowledge) isKnownHold(answer *Result) bool {
+	return e.heldByOCSP() && !answer.RevokedForGood() && !answer.ThisUpdate.After(e.ocsp.ThisUpdate)
 }
 
 // holdsRevocation reports whether forgetting this would forget a revocation.
-func (e *evidence) holdsRevocation() bool {
+func (e *knowledge) holdsRevocation() bool {
 	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
 }
 

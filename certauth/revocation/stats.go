@@ -3,6 +3,8 @@ package revocation
 import (
 	"errors"
 	"sync/atomic"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
 // Stats are counters since New and the state now, for metrics. All counters only grow.
@@ -48,7 +50,7 @@ func (n *counters) count(f fetched) {
 		return
 	}
 	failed.Add(1)
-	if isSuspicious(f.err) || errors.Is(f.err, ErrWeakAlgorithm) || errors.Is(f.err, ErrRollback) {
+	if isSuspicious(f.err) || errors.Is(f.err, evidence.ErrWeakAlgorithm) || errors.Is(f.err, evidence.ErrRollback) {
 		n.suspicious.Add(1)
 	}
 }
@@ -64,7 +66,7 @@ func (c *Checker) Stats() Stats {
 		OCSPFetched: n.ocspFetched.Load(), OCSPFailed: n.ocspFailed.Load(), CRLFetched: n.crlFetched.Load(), CRLFailed: n.crlFailed.Load(),
 		Bytes: n.bytes.Load(), Suspicious: n.suspicious.Load(), StaleServed: n.stale.Load(), SoftFailed: n.softFailed.Load(),
 		StoreHits: n.storeHits.Load(), StoreMisses: n.storeMisses.Load(), StoreRejected: n.storeRejected.Load(), StoreErrors: n.storeErrors.Load(),
-		ListsUnloaded: n.listsUnloaded.Load(), Records: c.table.size(), OpenBreakers: c.gate.openBreakers(),
+		ListsUnloaded: n.listsUnloaded.Load(), Records: c.table.size(), OpenBreakers: c.partners.leftAlone(),
 	}
 	count := func(l *loadedList) {
 		s.Lists++

@@ -103,7 +103,6 @@ func (s *shard) evict() bool {
 		}
 	}
 	for r := s.records[victim]; r != nil; r = r.next {
-		r.evicted.Store(true)
 		s.count--
 	}
 	delete(s.records, victim)

@@ -20,6 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/vector"
 )
 
@@ -28,21 +29,21 @@ const revocationVectors = "../../testdata/revocation"
 // vectorFaults are the words of the key "fault", so that evidence is refused for what is wrong
 // with it and not for a slip in its making.
 var vectorFaults = map[string]error{
-	"algorithm":  revocation.ErrWeakAlgorithm,
-	"delegate":   revocation.ErrDelegateRevocation,
-	"extension":  revocation.ErrCriticalExtension,
-	"form":       revocation.ErrMalformed,
-	"fresh":      revocation.ErrNotFresh,
-	"incomplete": revocation.ErrCRLIncomplete,
-	"indirect":   revocation.ErrIndirectCRL,
-	"issuer":     revocation.ErrCRLIssuer,
-	"match":      revocation.ErrNoMatch,
-	"produced":   revocation.ErrProducedAt,
-	"refused":    revocation.ErrResponderStatus,
-	"responder":  revocation.ErrResponderNotAuthorized,
-	"scope":      revocation.ErrCRLScope,
-	"signature":  revocation.ErrBadSignature,
-	"signer":     revocation.ErrNoSigner,
+	"algorithm":  evidence.ErrWeakAlgorithm,
+	"delegate":   evidence.ErrDelegateRevocation,
+	"extension":  evidence.ErrCriticalExtension,
+	"form":       evidence.ErrMalformed,
+	"fresh":      evidence.ErrNotFresh,
+	"incomplete": evidence.ErrCRLIncomplete,
+	"indirect":   evidence.ErrIndirectCRL,
+	"issuer":     evidence.ErrCRLIssuer,
+	"match":      evidence.ErrNoMatch,
+	"produced":   evidence.ErrProducedAt,
+	"refused":    evidence.ErrResponderStatus,
+	"responder":  evidence.ErrResponderNotAuthorized,
+	"scope":      evidence.ErrCRLScope,
+	"signature":  evidence.ErrBadSignature,
+	"signer":     evidence.ErrNoSigner,
 	"source":     revocation.ErrNoSource,
 }
 
@@ -194,7 +195,7 @@ func vectorDelta(t *testing.T, c vector.Case, text string, now time.Time) {
 	leaf, err := x509.ParseCertificate(vectorBytes(t, first))
 	require.NoError(t, err)
 	issuer := vectorCertificates(t, c.Files["intermediates.pem"])[0]
-	list, err := revocation.ParseCRL(vectorBytes(t, c.Files["get "+words[1]]), issuer, at(now))
+	list, err := evidence.ParseCRL(vectorBytes(t, c.Files["get "+words[1]]), issuer, at(now))
 	require.NoError(t, err)
 	if words[0] == "used" {
 		require.Len(t, words, 3)

@@ -37,6 +37,17 @@ type vectorMaker struct {
 	made []string
 }
 
+// delta is a delta CRL that continues the lists from number from on. The base list has number 7.
+func (m *vectorMaker) delta(from, number int64, entries ...ocsptest.Entry) ocsptest.List {
+	l := m.list()
+	l.Entries = entries
+	l.ThisUpdate, l.NextUpdate = ocsptest.UTCAt(now.Add(-30*time.Minute)), ocsptest.UTCAt(now.Add(6*time.Hour))
+	l.Extensions = []ocsptest.Extension{
+		ocsptest.AuthorityKeyID(m.ca.cert.SubjectKeyId), ocsptest.CRLNumber(number), ocsptest.DeltaIndicator(from),
+	}
+	return l
+}
+
 // revocationVector is what a vector is made from. Expect and fault are what RFC 5280 and RFC
 // 6960 say, in the section that origin names.
 type revocationVector struct {

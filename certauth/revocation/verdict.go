@@ -46,19 +46,13 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 		first, second = second, first
 	}
 	v := verdict{err: first.err}
-	preferred := &first.result
-	if sources == RequireBoth {
-		v.result, v.err = both(&ocsp, &lists)
-		preferred = &v.result
-	} else {
-		v.result = prefer(first, second)
-	}
+	v.result = prefer(first, second)
 	against := ocsp.result.StaleRevoked || lists.result.StaleRevoked || failed != nil && failed.staleRevoked
 	if v.result.Stale && against { // what has run out and says good does not outweigh it
 		v.result, v.err = Result{}, ErrNotFresh
 	}
 	switch {
-	case preferred.Status == Good && !preferred.Stale:
+	case first.result.Status == Good && !first.result.Stale:
 		v.settled, v.due, v.err = true, isDue(&v.result, now) && !waits, nil
 	case v.result.Status == Unavailable:
 		if failed != nil {
@@ -76,20 +70,20 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 
 func eitherRevoked(ocsp, lists *Result) (*Result, bool) {
 	switch {
-	case ocsp.revokedForGood():
+	case ocsp.RevokedForGood():
 		return ocsp, true
-	case lists.revokedForGood():
+	case lists.RevokedForGood():
 		return lists, true
-	case ocsp.Status == Revoked && !lists.lifts(ocsp):
+	case ocsp.Status == Revoked && !lifts(lists, ocsp):
 		return ocsp, true // a hold, which only something newer can lift
-	case lists.Status == Revoked && !ocsp.lifts(lists):
+	case lists.Status == Revoked && !lifts(ocsp, lists):
 		return lists, true
 	}
 	return nil, false
 }
 
 // lifts reports whether a Good ends a hold: it is newer and has not run out.
-func (r *Result) lifts(hold *Result) bool {
+func lifts(r, hold *Result) bool {
 	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate)
 }
 
@@ -109,24 +103,6 @@ func prefer(first, second *word) Result {
 		}
 	}
 	return Result{}
-}
-
-func both(ocsp, lists *word) (Result, error) {
-	switch {
-	case ocsp.err == nil && ocsp.result.Status == Unknown:
-		return ocsp.result, nil
-	case ocsp.err != nil:
-		return Result{}, ocsp.err
-	case lists.err != nil:
-		return Result{}, lists.err
-	case ocsp.result.Status != Good || lists.result.Status != Good:
-		return Result{}, errNothing
-	}
-	result := ocsp.result
-	result.UsableUntil = earliest(result.UsableUntil, lists.result.UsableUntil)
-	result.RefreshAfter = earliest(result.RefreshAfter, lists.result.RefreshAfter)
-	result.Stale, result.DeltaMissing = result.Stale || lists.result.Stale, lists.result.DeltaMissing
-	return result, nil
 }
 
 // ocspWord is what the newest verified answer says now.
@@ -159,7 +135,7 @@ type setback struct {
 
 // stands reports whether it is too early to try again.
 func (f *setback) stands(now time.Time) bool {
-	return f != nil && !hasCome(f.until, now, 2*backOffMost)
+	return f != nil && !hasCome(f.until, now, 2*mostPause)
 }
 
 // isRecent reports whether somebody was asked a short time ago and gave nothing.

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // Attribute is one AttributeTypeAndValue of RFC 5280, section 4.1.2.4. A value of
@@ -321,4 +322,13 @@ func escape(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// Quote writes a distinguished name in DER for logs: quoted, bounded, on one line.
+func Quote(der []byte) string {
+	name, err := Parse(der)
+	if err != nil {
+		return "(unreadable name)"
+	}
+	return logtext.Quote(name.String())
 }

@@ -119,12 +119,18 @@ func key(oid, text string) string {
 
 // sized joins the parts, each behind its length.
 func sized(parts ...string) string {
-	var key []byte
+	length := len(parts) * 2 // of a length that is usual in names
 	for _, part := range parts {
-		key = binary.AppendUvarint(key, uint64(len(part)))
-		key = append(key, part...)
+		length += len(part)
 	}
-	return string(key)
+	var key strings.Builder
+	var room [binary.MaxVarintLen64]byte
+	key.Grow(length)
+	for _, part := range parts {
+		key.Write(binary.AppendUvarint(room[:0], uint64(len(part))))
+		key.WriteString(part)
+	}
+	return key.String()
 }
 
 // prepare folds a text. It is false for a text that must stay as it is.

@@ -109,7 +109,9 @@ func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
 	}
 }
 
-// look removes a file that is past its time or no evidence, and describes any other one.
+// look removes a file that is past its time or no evidence, and describes any other one. One that
+// a clock ahead of this one has dated counts as the oldest: it would else be the newest until
+// that time comes, and every other one would go before it.
 func look(root *os.Root, name string, now time.Time) (kept, bool) {
 	file, size, err := openRegular(root, name)
 	if file == nil {
@@ -127,6 +129,9 @@ func look(root *os.Root, name string, now time.Time) (kept, bool) {
 	if !ok || says.length != size-int64(says.head) || !now.Before(says.expires) {
 		_ = root.Remove(name)
 		return kept{}, false
+	}
+	if says.written.After(now.Add(filePeriod)) {
+		says.written = time.Time{}
 	}
 	return kept{name, size, says.written}, true
 }

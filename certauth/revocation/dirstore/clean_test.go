@@ -163,3 +163,21 @@ func TestStore_CleaningDoesNotFollowLinks(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.Equal(t, "precious", string(read(t, outside)))
 }
+
+// Files that a clock ahead of this one has dated counted as the newest until that time came, so
+// that all others were removed before them.
+func TestStore_WhatIsDatedAheadGoesFirst(t *testing.T) {
+	s, dir, c := newDirectory(t)
+	c.Advance(24 * time.Hour)
+	fill(t, s, "ahead", 5, time.Hour)
+	c.Advance(-24 * time.Hour)
+	fill(t, s, "now", 5, time.Hour)
+	s.WithLimits(10, 1<<20)
+	c.Advance(2 * time.Minute)
+	fill(t, s, "next", 1, time.Hour)
+	for i := range 5 {
+		found(t, s, fmt.Sprintf("now-%d", i), "value")
+	}
+	assert.Len(t, files(t, dir, ".evidence"), 9)
+	found(t, s, "next-0", "value")
+}

@@ -1,0 +1,89 @@
+package revocation_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// Refresh took part in a fetch that was under way, so what came had been asked for before.
+func TestChecker_RefreshDoesNotTakePartInAnEarlierFetch(t *testing.T) {
+	for name, url := range map[string]string{"OCSP": ocspURL, "CRL": crlURL} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			config := ocspOnly
+			before, after := w.responder(t, ocsptest.StatusGood), w.responder(t, revokedAt(now, keyCompromise))
+			if url == crlURL {
+				config = crlOnly
+				before, after = body(encode(t, w.list())), body(encode(t, w.listAt(now, now.Add(day), entryFor(w.client))))
+			}
+			gate := make(chan struct{})
+			w.net.serve(url, gated(gate, before))
+			checker := w.checker(t, config)
+			asked := make(chan error, 2)
+			go func() {
+				_, err := w.check(t, checker)
+				asked <- err
+			}()
+			synctest.Wait()
+			w.net.serve(url, after)
+			go func() { asked <- checker.Refresh(t.Context()) }()
+			synctest.Wait()
+			close(gate)
+			require.NoError(t, <-asked)
+			require.NoError(t, <-asked)
+			w.says(t, checker, w.client, isRevoked, nil)
+			assert.Equal(t, 2, w.net.count(url))
+		})
+	}
+}
+
+// Refresh fetched a CRL once for each 256 certificates that name it.
+func TestChecker_RefreshFetchesAListOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, crlOnly)
+		for i := range 600 {
+			w.says(t, checker, w.issue(t, fmt.Sprint("client ", i)), isGood, nil)
+		}
+		require.Equal(t, 1, w.net.count(crlURL))
+		require.NoError(t, checker.Refresh(t.Context()))
+		assert.Equal(t, 2, w.net.count(crlURL))
+		require.NoError(t, checker.Refresh(t.Context()))
+		assert.Equal(t, 3, w.net.count(crlURL))
+		w.outage()
+		w.clock.advance(time.Minute)
+		_ = checker.Refresh(t.Context()) // what is known is good enough
+		assert.Equal(t, 4, w.net.count(crlURL), "also if it fails")
+	})
+}
+
+// The same for the operator's lists.
+func TestChecker_RefreshReadsTheOperatorsListsAnew(t *testing.T) {
+	const url = "http://lists.partner.example/all.crl"
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		gate := make(chan struct{})
+		w.net.serve(url, gated(gate, body(encode(t, w.list()))))
+		checker := w.operated(t, revocation.List{URL: url})
+		asked := make(chan error, 2)
+		go func() { asked <- checker.Preload(context.WithoutCancel(t.Context())) }()
+		synctest.Wait()
+		w.net.serve(url, body(encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))))
+		go func() { asked <- checker.Refresh(t.Context()) }()
+		synctest.Wait()
+		close(gate)
+		require.NoError(t, <-asked)
+		require.NoError(t, <-asked)
+		w.says(t, checker, w.client, isRevoked, nil)
+		assert.Equal(t, 2, w.net.count(url))
+	})
+}

@@ -1,0 +1,224 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
+)
+
+// The signature algorithms that are accepted, beside ML-DSA: RFC 4055, RFC 5758, RFC 8410.
+var (
+	oidSHA1WithRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
+	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
+	oidSHA384WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 12}
+	oidSHA512WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 13}
+	oidRSAPSS          = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}
+	oidMGF1            = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
+	oidECDSAWithSHA1   = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 1}
+	oidECDSAWithSHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
+	oidECDSAWithSHA384 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 3}
+	oidECDSAWithSHA512 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 4}
+	oidEd25519         = asn1.ObjectIdentifier{1, 3, 101, 112}
+	oidSHA1            = asn1.ObjectIdentifier{1, 3, 14, 3, 2, 26}
+	oidSHA256          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 1}
+	oidSHA384          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 2}
+	oidSHA512          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
+)
+
+// algorithmIdentifier is an AlgorithmIdentifier taken apart; parameters is the whole
+// element, nil if there is none.
+type algorithmIdentifier struct {
+	oid        asn1.ObjectIdentifier
+	parameters []byte
+}
+
+var derNull = []byte{0x05, 0x00}
+
+func readAlgorithm(s *cryptobyte.String) (algorithmIdentifier, bool) {
+	var inner cryptobyte.String
+	var a algorithmIdentifier
+	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !readOID(&inner, &a.oid) {
+		return a, false
+	}
+	if !inner.Empty() {
+		var parameters cryptobyte.String
+		if !inner.ReadAnyASN1Element(&parameters, nil) || !inner.Empty() {
+			return a, false
+		}
+		a.parameters = parameters
+	}
+	return a, true
+}
+
+// signatureAlgorithm maps the identifier to what crypto/x509 verifies. Parameters must be
+// exactly what the algorithm demands.
+func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureAlgorithm, error) {
+	absent := a.parameters == nil
+	null := absent || bytes.Equal(a.parameters, derNull) // RFC 4055, section 5: NULL, and absent must be accepted
+	switch {
+	case a.oid.Equal(oidSHA256WithRSA) && null:
+		return x509.SHA256WithRSA, nil
+	case a.oid.Equal(oidSHA384WithRSA) && null:
+		return x509.SHA384WithRSA, nil
+	case a.oid.Equal(oidSHA512WithRSA) && null:
+		return x509.SHA512WithRSA, nil
+	case a.oid.Equal(oidECDSAWithSHA256) && absent:
+		return x509.ECDSAWithSHA256, nil
+	case a.oid.Equal(oidECDSAWithSHA384) && absent:
+		return x509.ECDSAWithSHA384, nil
+	case a.oid.Equal(oidECDSAWithSHA512) && absent:
+		return x509.ECDSAWithSHA512, nil
+	case a.oid.Equal(oidEd25519) && absent:
+		return x509.PureEd25519, nil
+	case absent && mldsa.Signature(algorithmNames[a.oid.String()]) != x509.UnknownSignatureAlgorithm:
+		return mldsa.Signature(algorithmNames[a.oid.String()]), nil
+	case a.oid.Equal(oidRSAPSS):
+		return pssAlgorithm(a.parameters)
+	case (a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1)) && allowSHA1 && !sha1sum.Available():
+		return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
+	case a.oid.Equal(oidSHA1WithRSA) && null && allowSHA1:
+		return x509.SHA1WithRSA, nil
+	case a.oid.Equal(oidECDSAWithSHA1) && absent && allowSHA1:
+		return x509.ECDSAWithSHA1, nil
+	}
+	if a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1) {
+		return x509.UnknownSignatureAlgorithm, advice.New(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
+	}
+	if name := algorithmNames[a.oid.String()]; absent && strings.HasPrefix(name, "ML-DSA") {
+		return x509.UnknownSignatureAlgorithm, advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("signed with", name))
+	}
+	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
+}
+
+// name is for operators.
+func (a algorithmIdentifier) name() string {
+	text := a.oid.String()
+	if known := algorithmNames[text]; known != "" {
+		return known + " (" + text + ")"
+	}
+	return text
+}
+
+// algorithmNames are those that CAs use or used and that are not accepted, but for ML-DSA
+// (RFC 9881) where crypto/x509 knows it.
+var algorithmNames = map[string]string{
+	"1.2.840.113549.1.1.2":    "MD2 with RSA",
+	"1.2.840.113549.1.1.4":    "MD5 with RSA",
+	"1.2.840.113549.1.1.14":   "SHA-224 with RSA",
+	"1.2.840.10045.4.3.1":     "SHA-224 with ECDSA",
+	"1.2.840.10040.4.3":       "SHA-1 with DSA",
+	"2.16.840.1.101.3.4.3.2":  "SHA-256 with DSA",
+	"1.3.101.113":             "Ed448",
+	"1.2.156.10197.1.501":     "SM3 with SM2",
+	"2.16.840.1.101.3.4.3.17": "ML-DSA-44",
+	"2.16.840.1.101.3.4.3.18": "ML-DSA-65",
+	"2.16.840.1.101.3.4.3.19": "ML-DSA-87",
+}
+
+// pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1) where hash, mask hash and
+// salt length belong together; everything else about PSS is unusual enough to refuse.
+func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
+	refused := fmt.Errorf("%w: RSA-PSS parameters", ErrWeakAlgorithm)
+	s := cryptobyte.String(parameters)
+	var inner, hashPart, maskPart, saltPart cryptobyte.String
+	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !s.Empty() ||
+		!inner.ReadASN1(&hashPart, cbasn1.Tag(0).Constructed().ContextSpecific()) ||
+		!inner.ReadASN1(&maskPart, cbasn1.Tag(1).Constructed().ContextSpecific()) ||
+		!inner.ReadASN1(&saltPart, cbasn1.Tag(2).Constructed().ContextSpecific()) || !inner.Empty() {
+		return x509.UnknownSignatureAlgorithm, refused
+	}
+	hash, ok := readAlgorithm(&hashPart)
+	if !ok || !hashPart.Empty() {
+		return x509.UnknownSignatureAlgorithm, refused
+	}
+	mask, ok := readAlgorithm(&maskPart)
+	if !ok || !maskPart.Empty() || !mask.oid.Equal(oidMGF1) {
+		return x509.UnknownSignatureAlgorithm, refused
+	}
+	maskParameters := cryptobyte.String(mask.parameters)
+	maskHash, ok := readAlgorithm(&maskParameters)
+	var salt int
+	if !ok || !maskParameters.Empty() || !maskHash.oid.Equal(hash.oid) || !saltPart.ReadASN1Integer(&salt) || !saltPart.Empty() {
+		return x509.UnknownSignatureAlgorithm, refused
+	}
+	for _, a := range []algorithmIdentifier{hash, maskHash} {
+		if a.parameters != nil && !bytes.Equal(a.parameters, derNull) {
+			return x509.UnknownSignatureAlgorithm, refused
+		}
+	}
+	switch {
+	case hash.oid.Equal(oidSHA256) && salt == 32:
+		return x509.SHA256WithRSAPSS, nil
+	case hash.oid.Equal(oidSHA384) && salt == 48:
+		return x509.SHA384WithRSAPSS, nil
+	case hash.oid.Equal(oidSHA512) && salt == 64:
+		return x509.SHA512WithRSAPSS, nil
+	}
+	return x509.UnknownSignatureAlgorithm, refused
+}
+
+// certificateAlgorithm applies the same list to the signature on a certificate.
+func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // everything else is refused
+	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
+		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
+		return nil
+	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
+		if allowSHA1 && !sha1sum.Available() {
+			return fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
+		}
+		if allowSHA1 {
+			return nil
+		}
+		return advice.New(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
+	}
+	if mldsa.IsSignature(cert.SignatureAlgorithm) {
+		return nil
+	}
+	if name := mldsa.OfSignature(cert.Raw); name != "" {
+		return advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("certificate signed with", name))
+	}
+	return fmt.Errorf("%w: certificate signed with %s", ErrWeakAlgorithm, cert.SignatureAlgorithm)
+}
+
+// maxRSABits bounds the work of one signature check.
+const maxRSABits = 8192
+
+// checkSignerKey bounds the key before it is used.
+func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minRSABits {
+			return advice.New(helpRSA, ErrWeakAlgorithm, "RSA key of %d bits, want %d", bits, minRSABits)
+		} else if bits > maxRSABits {
+			return fmt.Errorf("%w: RSA key of %d bits, want at most %d", ErrWeakAlgorithm, bits, maxRSABits)
+		}
+		return nil
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
+			return nil
+		}
+	case ed25519.PublicKey:
+		return nil
+	}
+	if mldsa.IsKey(cert.PublicKey) {
+		return nil
+	}
+	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
+		return advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("key of", name))
+	}
+	return fmt.Errorf("%w: key algorithm %s", ErrWeakAlgorithm, cert.PublicKeyAlgorithm)
+}

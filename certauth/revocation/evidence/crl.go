@@ -1,0 +1,184 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"slices"
+
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+)
+
+// VerifyCRL verifies a complete CRL, in DER or as one PEM block, for cert, which issuer has
+// issued, and returns what it says about it. Both certificates must come from a chain that
+// has verified. It follows RFC 5280, section 6.3.3, for direct CRLs: structure, issuer,
+// signature, freshness, critical extensions of the list and of every entry, and whether the
+// list's scope covers this certificate. The issuing distribution point must hold, byte for
+// byte, a name that stands in one of the certificate's distribution points: otherwise one
+// validly signed shard could be put in place of another.
+//
+// It reads the whole list for one certificate; for many, [ParseCRL] keeps an index. Both
+// come to the same status and error for certificates of issuer.
+//
+// Indirect CRLs ([ErrIndirectCRL]) and delta CRLs ([ErrCRLScope]) are refused. A list that covers only some
+// revocation reasons and does not hold the certificate gives [ErrCRLIncomplete] and
+// Result.ReasonsCovered.
+//
+// The error is not nil exactly when the Status is Unavailable; it wraps one of the
+// package's sentinels. VerifyCRL is a pure function and safe for concurrent use.
+func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
+	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return Result{}, ErrArgument
+	}
+	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
+		return Result{}, ErrIssuerMismatch
+	}
+	s, err := NewSubject(cert)
+	if err != nil {
+		return Result{}, err
+	}
+	l, by, err := openList(der, completeList, issuer, &o)
+	if err != nil {
+		return Result{}, err
+	}
+	if s.isWitness(keySum(by), keySum(issuer)) {
+		return Result{}, ErrOwnWitness
+	}
+	found, err := l.find(s.serial)
+	if err != nil {
+		return Result{}, err
+	}
+	reasons, err := l.scope(&s)
+	if err != nil {
+		return Result{}, err
+	}
+	result, err := l.decide(found, reasons, &s, &o)
+	if err != nil {
+		return result.refused(err), err
+	}
+	return rollBack(result, l.standing(), o.Previous)
+}
+
+// openList reads a list as far as its entries and establishes who signed it: rules C2, C3
+// and C5. Nothing in it depends on the certificate in question or on the moment.
+func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
+	der, err := unwrapPEM(der)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := parseList(der, kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := l.checkForm(o); err != nil {
+		return nil, nil, err
+	}
+	by, err := l.findSigner(issuer, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.responder = dn.Quote(by.RawSubject)
+	return l, by, nil
+}
+
+// unwrapPEM accepts DER, or text that ends with its only PEM block, which is an X509 CRL.
+// Explanatory text may stand before the block (RFC 7468, section 2), as openssl crl -text
+// writes it, and a byte order mark before that.
+func unwrapPEM(content []byte) ([]byte, error) {
+	begin := []byte("-----BEGIN")
+	if len(content) > 0 && content[0] == byte(cbasn1.SEQUENCE) {
+		return content, nil
+	}
+	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF")))
+	switch bytes.Count(text, begin) {
+	case 0:
+		return content, nil // reading it as DER will say what is wrong
+	case 1:
+	default: // encoding/pem passes over a broken block
+		return nil, malformed("not one PEM block of an X509 CRL")
+	}
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != "X509 CRL" || len(block.Headers) > 0 || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, malformed("not one PEM block of an X509 CRL")
+	}
+	return block.Bytes, nil
+}
+
+// checkForm is rule C2 of RULES.md, as far as options decide it.
+func (l *list) checkForm(o *VerifyOptions) error {
+	if l.version != 2 && !o.AllowV1CRL {
+		return advice.New(helpV1, ErrMalformed, "a CRL of version 1, and AllowV1CRL is not set")
+	}
+	if l.hasEntries && len(l.entries) == 0 && !o.AllowEmptyRevokedList {
+		return advice.New(helpEmpty, ErrMalformed, "revokedCertificates is there and empty, and AllowEmptyRevokedList is not set")
+	}
+	return nil
+}
+
+// maxListKeys bounds the signature checks for one list.
+const maxListKeys = 8
+
+// ErrOwnWitness says that the list is signed by the key of the certificate in question. errors.Is finds
+// ErrCRLIssuer as well. RFC 6960, section 4.2.2.2, has this rule for responders: whoever holds
+// the key of a CA certificate that is revoked must not clear it.
+var ErrOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
+
+// findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
+// name that the caller verified. Key identifiers say whose key is tried first. The signature
+// decides: tools compute identifiers in several ways (RFC 7093), so one key can have two.
+func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
+	if !dn.Match(l.issuer, issuer.RawSubject) {
+		return nil, ErrCRLIssuer
+	}
+	algorithm, err := l.algorithm.signatureAlgorithm(o.AllowSHA1)
+	if err != nil {
+		return nil, err
+	}
+	refused := ErrBadSignature
+	var tried [][]byte
+	for _, candidate := range l.candidates(issuer, o) {
+		if candidate != issuer && !ValidAt(candidate, o.Now, o.Tolerance()) {
+			refused = fmt.Errorf("%w: its certificate is not valid now", ErrCRLIssuer)
+			continue
+		}
+		if !mayUse(candidate, x509.KeyUsageCRLSign) {
+			refused = fmt.Errorf("%w: its key usage does not allow to sign CRLs", ErrCRLIssuer)
+			continue
+		}
+		if err := checkSignerKey(candidate, o.minRSABits()); err != nil {
+			refused = err
+			continue
+		}
+		key := candidate.RawSubjectPublicKeyInfo
+		if slices.ContainsFunc(tried, func(other []byte) bool { return bytes.Equal(key, other) }) {
+			continue
+		}
+		if len(tried) == maxListKeys {
+			break
+		}
+		if candidate.CheckSignature(algorithm, l.tbs, l.signature) == nil {
+			return candidate, nil
+		}
+		tried = append(tried, key)
+	}
+	return nil, refused
+}
+
+// candidates are the certificates of the list's issuer, those whose key it names first.
+func (l *list) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
+	var named, others []*x509.Certificate
+	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {
+		switch {
+		case candidate == nil || !dn.Match(l.issuer, candidate.RawSubject):
+		case len(l.keyID) > 0 && len(candidate.SubjectKeyId) > 0 && !bytes.Equal(l.keyID, candidate.SubjectKeyId):
+			others = append(others, candidate)
+		default:
+			named = append(named, candidate)
+		}
+	}
+	return append(named, others...)
+}

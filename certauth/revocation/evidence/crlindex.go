@@ -1,0 +1,163 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"slices"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/serials"
+)
+
+// index is a verified list, of either kind, without its DER. Nothing in it refers to the
+// DER, so that it can be collected.
+type index struct {
+	header
+	pointDER, keyIDDER []byte // the extensions as they stand, nil if absent
+	signerKey          [sha256.Size]byte
+	freshest           []string
+	entries            int
+
+	revoked, held serials.Set
+	removed       serials.Set // of a delta: no longer on hold, or expired
+}
+
+// newIndex checks every entry and only then takes memory. It reads the entries twice, so
+// that the memory is exactly what they need.
+func newIndex(l *list, by *x509.Certificate) (*index, error) {
+	var counts [listingKinds]serials.Count
+	var exceptions []exception
+	x := &index{header: l.header.clone(), signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
+	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
+		one, err := l.readEntry(&s)
+		if err != nil {
+			return nil, err
+		}
+		as := one.listedAs()
+		counts[as].Add(one.serial)
+		if as != listedRevoked {
+			exceptions = append(exceptions, exception{x.entries, as})
+		}
+	}
+	if err := x.fill(l.entries, &counts, exceptions); err != nil {
+		return nil, err
+	}
+	for _, e := range l.extensions {
+		switch {
+		case e.oid.Equal(oidIssuingPoint):
+			x.pointDER = bytes.Clone(e.value)
+		case e.oid.Equal(oidAuthorityKeyID):
+			x.keyIDDER = bytes.Clone(e.value)
+		case e.oid.Equal(oidFreshestCRL):
+			x.freshest = freshestURLs(e.value)
+		}
+	}
+	return x, nil
+}
+
+// listing is how a list has a serial number, the strictest last.
+type listing uint8
+
+const (
+	notListed listing = iota
+	listedRemoved
+	listedHeld
+	listedRevoked
+	listingKinds
+)
+
+func (e *entry) listedAs() listing {
+	switch e.reason {
+	case ReasonCertificateHold:
+		return listedHeld
+	case ReasonRemoveFromCRL:
+		return listedRemoved
+	}
+	return listedRevoked
+}
+
+// exception is an entry that is not a revocation for good. They are few, and remembering
+// them saves reading the extensions of all twice.
+type exception struct {
+	entry int
+	as    listing
+}
+
+// fill puts the serial numbers where they belong. They have been checked and counted.
+func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
+	revoked := serials.NewBuilder(&counts[listedRevoked])
+	held, removed := serials.NewBuilder(&counts[listedHeld]), serials.NewBuilder(&counts[listedRemoved])
+	for n := 0; !entries.Empty(); n++ {
+		var inner, serial cryptobyte.String
+		if !entries.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.ReadASN1(&serial, cbasn1.INTEGER) {
+			return malformed("entry")
+		}
+		into := revoked
+		if len(exceptions) > 0 && exceptions[0].entry == n {
+			into = held
+			if exceptions[0].as == listedRemoved {
+				into = removed
+			}
+			exceptions = exceptions[1:]
+		}
+		into.Add(serial)
+	}
+	x.revoked, x.held, x.removed = revoked.Done(), held.Done(), removed.Done()
+	return nil
+}
+
+// find returns the strictest of what the list says about the serial number.
+func (x *index) find(serial []byte) listing {
+	switch {
+	case x.revoked.Has(serial):
+		return listedRevoked
+	case x.held.Has(serial):
+		return listedHeld
+	case x.removed.Has(serial):
+		return listedRemoved
+	}
+	return notListed
+}
+
+// finding is what remains of an entry in the index.
+func (l listing) finding() finding {
+	switch l {
+	case listedRevoked:
+		return finding{listed: true, reason: ReasonUnspecified}
+	case listedHeld:
+		return finding{listed: true, reason: ReasonCertificateHold}
+	}
+	return finding{}
+}
+
+// clone is a header that does not refer to the DER it was read from.
+func (h *header) clone() header {
+	c := *h
+	if h.point != nil {
+		point := *h.point
+		point.names = slices.Clone(h.point.names)
+		for i, name := range point.names {
+			point.names[i] = bytes.Clone(name)
+		}
+		c.point = &point
+	}
+	return c
+}
+
+// size is the bytes held, about: exact for the tables, which are nearly all of it.
+func (x *index) size() int {
+	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.responder)
+	for _, url := range x.freshest {
+		size += len(url)
+	}
+	if x.point != nil {
+		size += 2 * len(x.pointDER)
+	}
+	return size + x.revoked.Size() + x.held.Size() + x.removed.Size()
+}
+
+// indexOverhead is about what an index costs without entries.
+const indexOverhead = 1024

@@ -1,0 +1,127 @@
+package evidence
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+)
+
+// header is what a list says about itself: which certificates it answers for, and for how
+// long. A parsed list and the index that is kept of it share it, and with it the rules.
+type header struct {
+	thisUpdate, nextUpdate time.Time
+	hasNextUpdate          bool
+	point                  *issuingPoint
+	number                 *big.Int // cRLNumber, nil if absent
+	baseNumber             *big.Int // of a delta: the number of the oldest list that it continues
+	namesDelta             bool     // it says that delta CRLs are somewhere, whether or not they can be fetched
+	responder              string   // who signed
+}
+
+func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
+
+// finding is what a list says about one serial number.
+type finding struct {
+	listed    bool
+	reason    int
+	revokedAt time.Time
+}
+
+func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
+
+// scope is rule C6. It returns the reasons that the list answers for.
+func (h *header) scope(s *Subject) (uint16, error) {
+	p := h.point
+	if p == nil {
+		return AllReasons, nil
+	}
+	switch {
+	case p.onlyAttribute:
+		return 0, fmt.Errorf("%w: attribute certificates only", ErrCRLScope)
+	case p.onlyUser && (s.isCA || !s.v3):
+		return 0, fmt.Errorf("%w: user certificates only", ErrCRLScope)
+	case p.onlyCA && !s.isCA:
+		return 0, fmt.Errorf("%w: CA certificates only", ErrCRLScope)
+	case !p.hasPoint:
+		return p.reasons, nil
+	case s.pointsErr != nil:
+		return 0, s.pointsErr
+	}
+	if p.namesCA(s.rawIssuer) {
+		return p.reasons, nil
+	}
+	var reasons uint16
+	for _, point := range s.points {
+		if slices.ContainsFunc(point.names, p.hasName) {
+			reasons |= point.reasons
+		}
+	}
+	if reasons == 0 {
+		return 0, s.outOfScope(p)
+	}
+	return reasons & p.reasons, nil
+}
+
+// decide is rules C4 and C1: what the finding is worth at this moment, for the reasons that
+// the list answers for.
+func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
+	if !h.isFresh(s.isCA, o) {
+		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, h.whyNotFresh(s.isCA, o)
+	}
+	result := Result{
+		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
+		UsableUntil: h.usableUntil(s, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
+		DeltaMissing: h.namesDelta || s.namesDelta, // unless a delta is laid over it
+	}
+	if !found.listed && reasons != AllReasons {
+		result.Status = Unavailable
+		return result, ErrCRLIncomplete
+	}
+	if found.listed {
+		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
+	}
+	if found.forGood() {
+		result.UsableUntil = s.notAfter
+	}
+	return result, nil
+}
+
+// isFresh is rule C4.
+func (h *header) isFresh(isCA bool, o *VerifyOptions) bool {
+	if !h.hasBegun(o) {
+		return false
+	}
+	if limit, bounded := o.maxAge(isCA, DefaultMaxAgeCRL); bounded && o.Now.Sub(h.thisUpdate) > limit {
+		return false
+	}
+	if !h.hasNextUpdate {
+		return o.AllowNoNextUpdate
+	}
+	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.Tolerance()))
+}
+
+// whyNotFresh puts into words why isFresh is false.
+func (h *header) whyNotFresh(isCA bool, o *VerifyOptions) error {
+	if err := o.whyNotFresh(validity{"the CRL", h.thisUpdate, h.nextUpdate, h.hasNextUpdate, isCA, DefaultMaxAgeCRL}); err != nil {
+		return err
+	}
+	return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
+}
+
+func (h *header) hasBegun(o *VerifyOptions) bool {
+	return !h.thisUpdate.After(o.Now.Add(o.Tolerance()))
+}
+
+func (h *header) usableUntil(s *Subject, o *VerifyOptions) time.Time {
+	until := s.notAfter
+	if h.hasNextUpdate && h.nextUpdate.Before(until) {
+		until = h.nextUpdate
+	}
+	if limit, bounded := o.maxAge(s.isCA, DefaultMaxAgeCRL); bounded && h.thisUpdate.Add(limit).Before(until) {
+		until = h.thisUpdate.Add(limit)
+	}
+	return until
+}

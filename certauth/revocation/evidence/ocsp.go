@@ -1,0 +1,297 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
+)
+
+// Single extensions that may be critical without changing what the answer means: the CT
+// list, the CRL reference, the archive cutoff.
+var harmlessSingle = []asn1.ObjectIdentifier{
+	{1, 3, 6, 1, 4, 1, 11129, 2, 4, 5},
+	{1, 3, 6, 1, 5, 5, 7, 48, 1, 3},
+	{1, 3, 6, 1, 5, 5, 7, 48, 1, 6},
+}
+
+// VerifyOCSP verifies an OCSP response about cert, which issuer has issued, and returns
+// what it says. Both certificates must come from a chain that has verified. The checks run
+// in a fixed order and the first failure decides (RFC 6960, section 3.2, and more):
+//
+// structure and status of the response; extensions; algorithm; who signed and whether they
+// may (the issuer itself, a delegate that the issuer certified for OCSPSigning and that is
+// not the certificate in question, or a trusted responder); the signature; the nonce; the
+// times; and that an answer is about this certificate of this issuer, by its whole CertID.
+// Of several usable answers the strictest counts.
+//
+// The error is not nil exactly when the Status is Unavailable; it wraps one of the
+// package's sentinels. VerifyOCSP is a pure function and safe for concurrent use.
+func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
+	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
+		return Result{}, ErrArgument
+	}
+	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
+		return Result{}, ErrIssuerMismatch
+	}
+	if len(der) > MaxResponse {
+		return Result{}, fmt.Errorf("%w: %d bytes, want at most %d", ErrLimits, len(der), MaxResponse)
+	}
+	r, err := parseResponse(der)
+	if err != nil {
+		return Result{}, err
+	}
+	for _, e := range r.extensions {
+		if e.critical && !e.oid.Equal(oidNonce) {
+			return Result{}, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
+		}
+	}
+	algorithm, err := r.algorithm.signatureAlgorithm(o.AllowSHA1)
+	if err != nil {
+		return Result{}, err
+	}
+	by, err := r.findSigner(algorithm, cert, issuer, &o)
+	if err != nil {
+		return Result{}, err
+	}
+	if err := r.checkNonce(&o); err != nil {
+		return Result{}, err
+	}
+	if err := r.checkProducedAt(cert, &o); err != nil {
+		return Result{}, err
+	}
+	matching, err := r.matching(cert, issuer, o.Tolerance())
+	if err != nil {
+		return Result{}, err
+	}
+	chosen, err := strictest(matching, cert, &o)
+	if err != nil {
+		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.Tolerance()))}, err
+	}
+	result := r.result(chosen, by, cert, &o)
+	return rollBack(result, result.standing(), o.Previous)
+}
+
+// checkNonce is check 12. A nonce that nobody asked for proves nothing and harms nothing,
+// but must be well formed.
+func (r *basicResponse) checkNonce(o *VerifyOptions) error {
+	e, present := find(r.extensions, oidNonce)
+	if !present {
+		if o.NonceMode == NonceRequire {
+			return fmt.Errorf("%w: missing", ErrNonce)
+		}
+		return nil
+	}
+	s := cryptobyte.String(e.value)
+	var nonce cryptobyte.String
+	if !s.ReadASN1(&nonce, cbasn1.OCTET_STRING) || !s.Empty() || len(nonce) == 0 || len(nonce) > 128 {
+		return fmt.Errorf("%w: not an octet string of 1 to 128 bytes", ErrNonce)
+	}
+	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !bytes.Equal(nonce, o.Nonce)) {
+		return fmt.Errorf("%w: not the one that was sent", ErrNonce)
+	}
+	return nil
+}
+
+// checkProducedAt is the first half of check 13; thisUpdate of the answer is looked at with
+// its freshness.
+func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions) error {
+	skew := o.Tolerance()
+	if r.producedAt.After(o.Now.Add(skew)) || !ValidAt(cert, r.producedAt, skew) {
+		return fmt.Errorf("%w: %s", ErrProducedAt, r.producedAt.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// matching returns the answers about this certificate of this issuer. A critical extension
+// in one of them that is not understood spoils the response.
+func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Duration) ([]answer, error) {
+	serial, okSerial := serialBytes(cert.Raw)
+	bits, okKey := keyBits(issuer.RawSubjectPublicKeyInfo)
+	if !okSerial || !okKey {
+		return nil, ErrArgument
+	}
+	var matching []answer
+	for _, a := range r.answers {
+		if !a.isOf(issuer.RawSubject, bits) && !a.isOf(cert.RawIssuer, bits) || !bytes.Equal(a.serial, serial) {
+			continue
+		}
+		if a.thisUpdate.After(r.producedAt.Add(skew)) {
+			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
+		}
+		for _, e := range a.extensions {
+			if e.critical && !contains(harmlessSingle, e.oid) {
+				return nil, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
+			}
+		}
+		matching = append(matching, a)
+	}
+	if len(matching) == 0 && !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
+		return nil, fmt.Errorf("%w: its CertID is made of SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
+	}
+	if len(matching) == 0 {
+		return nil, ErrNoMatch
+	}
+	return matching, nil
+}
+
+func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
+	for _, one := range list {
+		if one.Equal(oid) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOf reports whether the answer names the issuer by this encoding of its name, and its key.
+// The name is hashed as it stands in the certificate in question (RFC 6960, section 4.1.1) or,
+// by responders that only have the CA's certificate, as it stands there.
+func (a *answer) isOf(issuer, bits []byte) bool {
+	name, key := a.certIDHashes(issuer, bits)
+	return name != nil && bytes.Equal(a.nameHash, name) && bytes.Equal(a.keyHash, key)
+}
+
+// certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
+// known.
+func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
+	if a.hash.parameters != nil && !bytes.Equal(a.hash.parameters, derNull) {
+		return nil, nil
+	}
+	switch {
+	case a.hash.oid.Equal(oidSHA1):
+		// CertIDs of most responders are made of SHA-1; they identify, they do not protect.
+		n, err := sha1sum.Of(name)
+		if err != nil {
+			return nil, nil
+		}
+		k, err := sha1sum.Of(bits)
+		if err != nil {
+			return nil, nil
+		}
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA256):
+		n, k := sha256.Sum256(name), sha256.Sum256(bits)
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA384):
+		n, k := sha512.Sum384(name), sha512.Sum384(bits)
+		return n[:], k[:]
+	case a.hash.oid.Equal(oidSHA512):
+		n, k := sha512.Sum512(name), sha512.Sum512(bits)
+		return n[:], k[:]
+	}
+	return nil, nil
+}
+
+// strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and
+// Unknown before Good. Without a fresh one it returns the strictest stale one beside the
+// error.
+func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
+	var fresh, stale answer
+	for _, a := range answers {
+		to := &stale
+		if o.isFresh(a, cert) {
+			to = &fresh
+		}
+		if a.severity() > to.severity() {
+			*to = a
+		}
+	}
+	if fresh.status == Unavailable {
+		return stale, o.whyStale(stale, cert)
+	}
+	return fresh, nil
+}
+
+// severity orders answers: a hold may be lifted, a revocation for good may not.
+func (a *answer) severity() int {
+	switch a.status {
+	case Good:
+		return 1
+	case Unknown:
+		return 2
+	case Revoked:
+		if a.reason == ReasonCertificateHold {
+			return 3
+		}
+		return 4
+	case Unavailable:
+	}
+	return 0
+}
+
+// isFresh is check 16.
+func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
+	skew := o.Tolerance()
+	if a.thisUpdate.After(o.Now.Add(skew)) {
+		return false
+	}
+	age := o.Now.Sub(a.thisUpdate)
+	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded && age > limit {
+		return false
+	}
+	if !a.hasNextUpdate {
+		return o.NoNextUpdateMaxAge < 0 || age <= withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
+	}
+	return !a.nextUpdate.Before(a.thisUpdate) && !o.Now.After(a.nextUpdate.Add(skew))
+}
+
+// whyStale puts into words why isFresh is false.
+func (o *VerifyOptions) whyStale(a answer, cert *x509.Certificate) error {
+	if err := o.whyNotFresh(validity{"the answer", a.thisUpdate, a.nextUpdate, a.hasNextUpdate, cert.IsCA, DefaultMaxAge}); err != nil {
+		return err
+	}
+	return advice.New("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
+		"the answer is %s old (thisUpdate %s) and has no nextUpdate; NoNextUpdateMaxAge allows %s",
+		span(o.Now.Sub(a.thisUpdate)), instant(a.thisUpdate), withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge))
+}
+
+func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {
+	result := Result{
+		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
+		ThisUpdate: a.thisUpdate, NextUpdate: a.nextUpdate, ProducedAt: r.producedAt,
+		Responder: dn.Quote(by.cert.RawSubject), DelegateUnchecked: by.unchecked, ReasonsCovered: AllReasons,
+	}
+	if a.status == Revoked {
+		result.Reason, result.RevokedAt = a.reason, a.revokedAt
+	}
+	result.UsableUntil = o.usableUntil(a, cert)
+	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
+		result.UsableUntil = by.cert.NotAfter
+	}
+	if a.status == Revoked && a.reason != ReasonCertificateHold {
+		result.UsableUntil = cert.NotAfter
+	}
+	return result
+}
+
+// usableUntil is the earliest of what ends evidence.
+func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time {
+	until := cert.NotAfter
+	bound := func(t time.Time) {
+		if t.Before(until) {
+			until = t
+		}
+	}
+	switch {
+	case a.hasNextUpdate:
+		bound(a.nextUpdate)
+	case o.NoNextUpdateMaxAge >= 0:
+		bound(a.thisUpdate.Add(withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)))
+	}
+	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded {
+		bound(a.thisUpdate.Add(limit))
+	}
+	return until
+}

@@ -1,0 +1,171 @@
+package evidence
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
+)
+
+var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+
+// maxVerifications bounds the signature checks for one response.
+const maxVerifications = 3
+
+// signer is who signed, once that is settled.
+type signer struct {
+	cert      *x509.Certificate
+	delegate  bool
+	unchecked bool
+}
+
+// findSigner goes through everybody who can have signed, checks 7 to 11 of the order:
+// name or key, authority, and the signature itself.
+func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
+	candidates := r.candidates(issuer, o)
+	if len(candidates) == 0 && r.byName == nil && !sha1sum.Available() {
+		return signer{}, fmt.Errorf("%w: the responder is named by its key, and %w", ErrNoSigner, sha1sum.ErrUnavailable)
+	}
+	if len(candidates) == 0 {
+		return signer{}, ErrNoSigner
+	}
+	var refused error
+	verifications := 0
+	for _, candidate := range candidates {
+		found, err := r.authorize(candidate, cert, issuer, o)
+		if err != nil {
+			refused = err
+			continue
+		}
+		if verifications++; verifications > maxVerifications {
+			break
+		}
+		if candidate.CheckSignature(algorithm, r.tbs, r.signature) == nil {
+			return found, nil
+		}
+		refused = ErrBadSignature
+	}
+	return signer{}, refused
+}
+
+// candidates are the issuer, the trusted responders, and the embedded certificates at any
+// position, as far as the responder's name or key is theirs. What does not parse is
+// nobody.
+func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
+	all := append([]*x509.Certificate{issuer}, o.TrustedResponders...)
+	for _, der := range r.embedded {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			all = append(all, cert)
+		}
+	}
+	var candidates []*x509.Certificate
+	for _, cert := range all {
+		if cert != nil && r.names(cert) && !slices.ContainsFunc(candidates, cert.Equal) {
+			candidates = append(candidates, cert)
+		}
+	}
+	return candidates
+}
+
+func (r *basicResponse) names(cert *x509.Certificate) bool {
+	if r.byName != nil {
+		return dn.Match(r.byName, cert.RawSubject)
+	}
+	bits, ok := keyBits(cert.RawSubjectPublicKeyInfo)
+	sum, err := sha1sum.Of(bits) // byKey is defined as SHA-1 (RFC 6960, section 4.2.1)
+	return ok && err == nil && bytes.Equal(r.byKey, sum[:])
+}
+
+// authorize decides whether the candidate may speak for the issuer.
+func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
+	if err := checkSignerKey(candidate, o.minRSABits()); err != nil {
+		return signer{}, err
+	}
+	if bytes.Equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) && dn.Match(candidate.RawSubject, issuer.RawSubject) {
+		// The key given as the issuer is what counts; an embedded copy adds nothing to it.
+		if !mayUse(issuer, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) {
+			return signer{}, fmt.Errorf("%w: key usage of the issuer", ErrResponderNotAuthorized)
+		}
+		return signer{cert: candidate}, nil
+	}
+	if slices.ContainsFunc(o.TrustedResponders, candidate.Equal) {
+		if !ValidAt(candidate, o.Now, o.Tolerance()) {
+			return signer{}, fmt.Errorf("%w: trusted responder is not valid now", ErrResponderNotAuthorized)
+		}
+		if sameKey(candidate, cert) {
+			return signer{}, fmt.Errorf("%w: trusted responder is the certificate in question, or has its key", ErrResponderNotAuthorized)
+		}
+		return signer{cert: candidate, delegate: true}, nil
+	}
+	if err := r.checkDelegate(candidate, cert, issuer, o); err != nil {
+		return signer{}, err
+	}
+	unchecked, err := settleDelegate(candidate, o)
+	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
+}
+
+// checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
+// purpose, and nobody's own witness. The signature says which key issued it; key identifiers
+// are not looked at, since tools compute them in several ways (RFC 7093).
+func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, o *VerifyOptions) error {
+	refuse := func(why string) error { return fmt.Errorf("%w: delegate %s", ErrResponderNotAuthorized, why) }
+	if !dn.Match(delegate.RawIssuer, issuer.RawSubject) {
+		return refuse("has another issuer")
+	}
+	if err := certificateAlgorithm(delegate, o.AllowSHA1); err != nil {
+		return err
+	}
+	if err := checkSignerKey(issuer, o.minRSABits()); err != nil {
+		return err
+	}
+	if issuer.CheckSignature(delegate.SignatureAlgorithm, delegate.RawTBSCertificate, delegate.Signature) != nil {
+		return refuse("is not signed by the issuer")
+	}
+	switch {
+	case !slices.Contains(delegate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning):
+		return refuse("has no OCSPSigning usage")
+	case delegate.IsCA:
+		return refuse("is a CA")
+	case !mayUse(delegate, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment):
+		return refuse("may not sign by its key usage")
+	case slices.ContainsFunc(delegate.UnhandledCriticalExtensions, func(id asn1.ObjectIdentifier) bool { return !id.Equal(oidNoCheck) }):
+		return refuse("has a critical extension that is not understood")
+	case !ValidAt(delegate, o.Now, o.Tolerance()) || !ValidAt(delegate, r.producedAt, o.Tolerance()):
+		return refuse("is not valid now or was not when it signed")
+	case sameKey(delegate, cert):
+		return refuse("is the certificate in question, or has its key")
+	}
+	return nil
+}
+
+// settleDelegate is about the delegate's own revocation, which is looked up nowhere: unchecked
+// means that it is believed while it is valid.
+func settleDelegate(delegate *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
+	if hasExtension(delegate, oidNoCheck) {
+		return false, nil
+	}
+	if o.RequireNoCheck {
+		return false, fmt.Errorf("%w: no ocsp-nocheck", ErrDelegateRevocation)
+	}
+	if limit := o.MaxDelegateLifetime; limit > 0 && delegate.NotAfter.Sub(delegate.NotBefore) > limit {
+		return false, fmt.Errorf("%w: valid for longer than %s", ErrDelegateRevocation, limit)
+	}
+	return true, nil
+}
+
+// sameKey compares keys, not their encodings.
+func sameKey(a, b *x509.Certificate) bool {
+	key, ok := a.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b.PublicKey) || bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
+}
+
+// ValidAt reports whether t lies within the certificate's validity, by clocks that differ by skew.
+func ValidAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {
+	return !t.Add(skew).Before(cert.NotBefore) && !t.Add(-skew).After(cert.NotAfter)
+}

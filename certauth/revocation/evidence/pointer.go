@@ -1,0 +1,229 @@
+package evidence
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+const (
+	maxResponders = 3 // URLs of one certificate that are looked at
+	maxPoints     = 4
+)
+
+// Pointers is whom a certificate names to ask about its revocation.
+type Pointers struct {
+	// Named says that it names somebody, in whatever form, usable or not. A certificate that
+	// does is not one without a source: its CA publishes revocations.
+	Named bool
+	// Responders are http and https URLs of OCSP responders, at most three.
+	Responders []string
+	// Lists are the http and https URLs of distribution points, at most four. Those of one are
+	// alternatives, at most four as well.
+	Lists [][]string
+	// Deltas are URLs of delta CRLs; NamesDelta says that it names any, also where none can be
+	// fetched.
+	Deltas     []string
+	NamesDelta bool
+	// Unused says in words what it names that cannot be asked.
+	Unused string
+}
+
+// PointersOf reads them.
+func PointersOf(cert *x509.Certificate) Pointers {
+	points, _ := distributionPoints(cert)
+	return Pointers{
+		Named: hasPointers(cert), Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
+		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL), Unused: unusedPointers(cert),
+	}
+}
+
+// usableURLs keeps what is http or https.
+func usableURLs(urls []string, most int) []string {
+	var usable []string
+	for _, one := range urls {
+		if whyUnusable(one) == "" && len(usable) < most {
+			usable = append(usable, one)
+		}
+	}
+	return usable
+}
+
+// pointURLs is the URLs of each distribution point, alternatives of one another.
+func pointURLs(points []distributionPoint) [][]string {
+	var all [][]string
+	for _, point := range points {
+		var uris []string
+		for _, name := range point.names {
+			if uri, ok := httpURL(name); ok && len(uris) < maxPoints {
+				uris = append(uris, uri)
+			}
+		}
+		if len(uris) > 0 && len(all) < maxPoints {
+			all = append(all, uris)
+		}
+	}
+	return all
+}
+
+var (
+	oidAuthorityInfo = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
+	oidOCSP          = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1}
+	// netscape-revocation-url and netscape-ca-revocation-url, which old CAs still write.
+	oidNetscapeURL   = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 3}
+	oidNetscapeCAURL = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 4}
+)
+
+// hasPointers reports whether the certificate names a CRL or an OCSP responder, in whatever
+// form, usable or not. One that does is not a certificate without a source to ask: its CA
+// publishes revocations, and they were not looked at.
+func hasPointers(cert *x509.Certificate) bool {
+	if len(cert.OCSPServer) > 0 {
+		return true
+	}
+	for _, e := range cert.Extensions {
+		switch {
+		case e.Id.Equal(oidDistributionPoints), e.Id.Equal(oidFreshestCRL), e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
+			return true
+		case e.Id.Equal(oidAuthorityInfo):
+			if locations, ok := responderLocations(e.Value); !ok || len(locations) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// responderLocations returns the GeneralNames of OCSP responders in an
+// AuthorityInfoAccessSyntax (RFC 5280, section 4.2.2.1). crypto/x509 keeps those alone that
+// are URIs.
+func responderLocations(der []byte) (locations []cryptobyte.String, ok bool) {
+	s := cryptobyte.String(der)
+	var list cryptobyte.String
+	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || !s.Empty() {
+		return nil, false
+	}
+	for !list.Empty() {
+		var one, location cryptobyte.String
+		var method asn1.ObjectIdentifier
+		if !list.ReadASN1(&one, cbasn1.SEQUENCE) || !readOID(&one, &method) || !one.ReadAnyASN1Element(&location, nil) || !one.Empty() {
+			return nil, false
+		}
+		if method.Equal(oidOCSP) {
+			locations = append(locations, location)
+		}
+	}
+	return locations, true
+}
+
+// unusedPointers says what the certificate names that cannot be asked, and why; "" if that is
+// nothing. It is for operators.
+func unusedPointers(cert *x509.Certificate) string {
+	var unused []string
+	add := func(kind string, name cryptobyte.String) {
+		text, why := generalName(name)
+		if why != "" {
+			unused = append(unused, fmt.Sprintf("%s %s, which %s", kind, text, why))
+		}
+	}
+	for _, e := range cert.Extensions {
+		switch {
+		case e.Id.Equal(oidAuthorityInfo):
+			locations, _ := responderLocations(e.Value)
+			for _, location := range locations {
+				add("the OCSP responder", location)
+			}
+		case e.Id.Equal(oidDistributionPoints), e.Id.Equal(oidFreshestCRL):
+			kind := "the CRL distribution point"
+			if e.Id.Equal(oidFreshestCRL) {
+				kind = "the delta CRL at"
+			}
+			points, err := readDistributionPoints(e.Value)
+			if err != nil {
+				unused = append(unused, kind+" in an extension that cannot be read")
+			}
+			for _, point := range points {
+				switch {
+				case point.issuer != nil:
+					unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+crlIssuerText(point.issuer)+
+						" is not the CA: indirect CRLs are not supported")
+				case len(point.names) == 0:
+					unused = append(unused, kind+" by a name relative to the CA, which leads nowhere")
+				default:
+					for _, name := range point.names {
+						add(kind, name)
+					}
+				}
+			}
+		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
+			unused = append(unused, "a Netscape revocation URL, which is not fetched")
+		}
+	}
+	const most = 3
+	if len(unused) > most {
+		unused = append(unused[:most:most], fmt.Sprintf("and %d more", len(unused)-most))
+	}
+	return strings.Join(unused, "; ")
+}
+
+// generalName writes a GeneralName, and why it is not fetched, "" if it is.
+func generalName(name cryptobyte.String) (text, why string) {
+	if directory, ok := directoryName(name); ok {
+		return dn.Quote(directory), "is a directory name and no URL"
+	}
+	var content cryptobyte.String
+	var tag cbasn1.Tag
+	if !name.ReadAnyASN1(&content, &tag) {
+		return "(unreadable)", "cannot be read"
+	}
+	if tag != cbasn1.Tag(6).ContextSpecific() {
+		return "in another form", "is no URL"
+	}
+	return logtext.Quote(string(content)), whyUnusable(string(content))
+}
+
+// namesText writes GeneralNames.
+func namesText(names [][]byte) string {
+	if len(names) == 0 {
+		return "(no name)"
+	}
+	const most = 4
+	var texts []string
+	for _, name := range names[:min(len(names), most)] {
+		text, _ := generalName(name)
+		texts = append(texts, text)
+	}
+	if more := len(names) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(texts, ", ")
+}
+
+func crlIssuerText(names cryptobyte.String) string {
+	var first cryptobyte.String
+	if !names.ReadAnyASN1Element(&first, nil) {
+		return "(unreadable)"
+	}
+	text, _ := generalName(first)
+	return text
+}
+
+// outOfScope says which distribution point a list is for and which the certificate names.
+func (s *Subject) outOfScope(p *issuingPoint) error {
+	var own [][]byte
+	for _, point := range s.points {
+		own = append(own, point.names...)
+	}
+	if len(own) == 0 {
+		return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names none", namesText(p.names))
+	}
+	return advice.New(helpScope, ErrCRLScope, "it is for the distribution point %s, and the certificate names %s", namesText(p.names), namesText(own))
+}

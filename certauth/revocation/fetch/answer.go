@@ -1,0 +1,170 @@
+package fetch
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+const (
+	// maxFieldText bounds a text that is sent in a header.
+	maxFieldText = 256
+	// maxRetryAfter bounds what a responder may ask for.
+	maxRetryAfter = 5 * time.Minute
+	// minMaxAge stands for "not at all": zero would say nothing.
+	minMaxAge = time.Second
+	// maxDelta bounds delta-seconds (RFC 9111, section 1.2.2).
+	maxDelta = 1 << 31
+)
+
+// readAnswer reads what came with any status but a redirect.
+func readAnswer(answer *http.Response, r Request, conditional bool) (Response, error) {
+	response := Response{
+		ETag:         only(answer.Header["Etag"], isEntityTag),
+		LastModified: only(answer.Header["Last-Modified"], isDate),
+		MaxAge:       maxAge(answer.Header),
+	}
+	switch {
+	case answer.StatusCode == http.StatusNotModified && conditional:
+		response.NotModified = true
+		if response.ETag == "" && response.LastModified == "" {
+			response.ETag, response.LastModified = only([]string{r.ETag}, isEntityTag), only([]string{r.LastModified}, isDate)
+		}
+		return response, nil
+	case answer.StatusCode != http.StatusOK:
+		status := HTTPStatusError{Status: answer.StatusCode, RetryAfter: retryAfter(answer.Header)}
+		return Response{}, &fetchError{classes: []error{ErrHTTPStatus}, detail: strconv.Itoa(status.Status), cause: status}
+	}
+	for _, encoding := range answer.Header["Content-Encoding"] {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return Response{}, refuse(ErrEncoding, "content encoding %s, want none", logtext.Quote(encoding))
+		}
+	}
+	if answer.ContentLength > r.MaxBytes {
+		return Response{}, refuse(ErrTooLarge, "%d bytes announced, want at most %d", answer.ContentLength, r.MaxBytes)
+	}
+	body, err := io.ReadAll(io.LimitReader(&counted{answer.Body, r.Grow}, r.MaxBytes+1))
+	if int64(len(body)) > r.MaxBytes {
+		return Response{}, refuse(ErrTooLarge, "more than %d bytes", r.MaxBytes)
+	}
+	if err != nil {
+		answer.Body.Close() // there is nothing left to read, and the transport of Go 1.27 waits for this
+		return Response{}, err
+	}
+	response.Body = body
+	return response, nil
+}
+
+// counted tells of the bytes that come, and ends where there are too many.
+type counted struct {
+	io.Reader
+	grow func(int) error
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	if c.grow != nil && n > 0 {
+		if full := c.grow(n); full != nil {
+			return n, full
+		}
+	}
+	return n, err
+}
+
+// only returns the value of a header that has one, in the right form.
+func only(values []string, valid func(string) bool) string {
+	if len(values) != 1 || !valid(values[0]) {
+		return ""
+	}
+	return values[0]
+}
+
+// isFieldText wants short, printable ASCII.
+func isFieldText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return len(s) <= maxFieldText
+}
+
+// isEntityTag wants one entity-tag (RFC 9110, section 8.8.3): "*" and lists match what
+// was never fetched.
+func isEntityTag(s string) bool {
+	opaque := strings.TrimPrefix(s, "W/")
+	if !isFieldText(s) || len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
+		return false
+	}
+	return !strings.ContainsAny(opaque[1:len(opaque)-1], `" `)
+}
+
+func isDate(s string) bool {
+	_, err := http.ParseTime(s)
+	return err == nil && isFieldText(s)
+}
+
+// maxAge is the freshness that Cache-Control grants, less the Age of the answer (RFC 9111,
+// section 4.2). It only ever shortens the life of evidence: of several values the least
+// counts, and no-store, no-cache, and a value that is none, are a second. Callers bound
+// from below how often they ask.
+func maxAge(h http.Header) time.Duration {
+	least, found := int64(maxDelta), false
+	for _, field := range h["Cache-Control"] {
+		for directive := range strings.SplitSeq(field, ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			switch strings.ToLower(name) {
+			case "no-store", "no-cache":
+				least, found = 0, true
+			case "max-age":
+				seconds, _ := deltaSeconds(strings.Trim(value, `"`))
+				least, found = min(least, seconds), true
+			}
+		}
+	}
+	if !found {
+		return 0
+	}
+	for _, value := range h["Age"] {
+		if age, ok := deltaSeconds(value); ok {
+			least -= age
+			break
+		}
+	}
+	return max(time.Duration(least)*time.Second, minMaxAge)
+}
+
+// deltaSeconds reads digits alone; a number too large is maxDelta.
+func deltaSeconds(s string) (int64, bool) {
+	if s == "" || strings.Trim(s, "0123456789") != "" {
+		return 0, false
+	}
+	seconds, err := strconv.ParseInt(s, 10, 64)
+	if errors.Is(err, strconv.ErrRange) || seconds > maxDelta {
+		return maxDelta, true
+	}
+	return seconds, err == nil
+}
+
+// retryAfter reads seconds, or a date, which is compared with the answer's own Date: the
+// two are of one clock (RFC 9110, section 10.2.3).
+func retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, ok := deltaSeconds(value); ok {
+		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	from, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return min(max(until.Sub(from), 0), maxRetryAfter)
+}

@@ -1,0 +1,144 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const (
+	breakerOpensAfter = 5 // failures in a row
+	backOffFirst      = 5 * time.Second
+	backOffMost       = 5 * time.Minute
+)
+
+// outage is what is known against a host, or against one URL of it. The zero value is a host
+// that works.
+type outage struct {
+	failures int       // in a row
+	round    int       // grows with each failure that counts
+	until    time.Time // nobody asks before
+	probe    chan struct{}
+	since    time.Time
+}
+
+// fail counts a failure of a fetch that was admitted in the given round, and reports whether
+// it counted. Those that were under way, or waited, when another one failed say nothing new:
+// a blip of a moment is one failure however many were asking.
+func (o *outage) fail(round int, now time.Time) bool {
+	if round != o.round {
+		return false
+	}
+	if o.failures == 0 {
+		o.since = now
+	}
+	o.failures++
+	o.round++
+	return true
+}
+
+// works ends the outage.
+func (o *outage) works() { *o = outage{round: o.round, probe: o.probe} }
+
+// LeftAloneError is the refusal to ask a host that has failed. errors.Is finds ErrBreakerOpen.
+type LeftAloneError struct {
+	Until time.Time // when it may be asked again
+
+	host, why string
+	since     time.Time
+}
+
+// Error names the host and since when it fails.
+func (e *LeftAloneError) Error() string {
+	return fmt.Sprintf("%v: %s: %s, failing since %s", ErrBreakerOpen, e.host, e.why, e.since.UTC().Format(time.RFC3339))
+}
+
+// Unwrap returns ErrBreakerOpen.
+func (e *LeftAloneError) Unwrap() error { return ErrBreakerOpen }
+
+// isResting reports whether until lies ahead by both clocks of the machine, and not so far that
+// the clock must have gone back.
+func isResting(until, now time.Time) bool {
+	ahead := until.Round(0).Sub(now.Round(0))
+	return ahead > 0 && now.Before(until) && ahead <= backOffMost*12/5
+}
+
+// pause doubles with every failure, with a spread of a tenth that differs by responder.
+func (g *Gate) pause(key string, failures int) time.Duration {
+	d := backOffMost
+	if failures < 8 {
+		d = min(backOffFirst<<(failures-1), backOffMost)
+	}
+	return d + d/1000*time.Duration(int64(maphash.String(g.seed, key)%201)-100) //nolint:gosec // below 201
+}
+
+// isNetwork tells the network from the responder: only these failures close a whole host.
+func isNetwork(err error) bool {
+	return !isOurs(err) && (errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// CountsAgainstHost reports whether the host should be left alone for a while: the network
+// failed, or it answered with 429, with 5xx, or with an error that has a method Retryable and
+// says true there.
+func CountsAgainstHost(err error) bool {
+	var status HTTPStatusError
+	var refused interface{ Retryable() bool }
+	switch {
+	case isNetwork(err):
+		return true
+	case errors.As(err, &status):
+		return status.Status >= 500 || status.Status == 429
+	case errors.As(err, &refused):
+		return refused.Retryable()
+	}
+	return false
+}
+
+// isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
+// refused before anything was sent, or this process or machine had nothing left to do it with.
+func isOurs(err error) bool {
+	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrRequest) || IsExhausted(err)
+}
+
+// IsExhausted reports a lack of descriptors or memory of our own.
+func IsExhausted(err error) bool {
+	for _, own := range []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
+		if errors.Is(err, own) {
+			return true
+		}
+	}
+	return false
+}
+
+func retryAfterOf(err error) time.Duration {
+	var status HTTPStatusError
+	errors.As(err, &status)
+	return status.RetryAfter
+}
+
+// HostOf is the host and port of a URL, as outages name it.
+func HostOf(address string) string {
+	label, _, err := hostOf(address)
+	if err != nil {
+		return "(unreadable)"
+	}
+	return label
+}
+
+func hostOf(address string) (label, origin string, err error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return "", "", ErrBlockedURL
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	label = strings.ToLower(u.Hostname()) + ":" + port
+	return label, u.Scheme + "://" + label, nil
+}

@@ -1,0 +1,122 @@
+package fetch
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// dialTimeout bounds the lookup of a name and the connection together.
+const dialTimeout = time.Second
+
+// guard decides which addresses are connected to. It looks at the address of the socket,
+// after the name is resolved and right before the connection is made: a name cannot lead
+// elsewhere in between.
+type guard struct {
+	nets     []netip.Prefix
+	hosts    map[string]bool
+	resolver *net.Resolver
+	// connect is (*net.Dialer).DialContext. Tests see here what passes the guard.
+	connect func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
+}
+
+// reach is what may be connected to besides global addresses and guard.nets.
+type reach struct{ private, loopback bool }
+
+// reachOf says what a host may lead to. The operator who writes a URL or a name down
+// means the network it is in.
+func (g *guard) reachOf(host string, configured bool) reach {
+	return reach{private: configured || g.hosts[strings.ToLower(host)], loopback: configured}
+}
+
+// admit returns ErrBlockedAddress unless the address may be connected to.
+func (g *guard) admit(a netip.Addr, open reach) error {
+	a = plain(a)
+	class, name := classify(a)
+	switch class {
+	case addressGlobal:
+		return nil
+	case addressPrivate:
+		if open.private {
+			return nil
+		}
+	case addressLoopback:
+		if open.loopback {
+			return nil
+		}
+	case addressSpecial:
+	}
+	for _, p := range g.nets {
+		if p.Contains(a) && (class == addressPrivate || p.IsSingleIP()) {
+			return nil
+		}
+	}
+	return refuse(ErrBlockedAddress, "%s is %s", a, name)
+}
+
+// dialer returns the DialContext of a transport. It opens what the host in the address
+// may lead to; a transport keeps connections apart by host, so the one that was opened for
+// a host of AllowHosts serves no other.
+func (g *guard) dialer(configured bool) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+		defer func() { // the transport calls from a goroutine of its own
+			if p := recover(); p != nil {
+				err = refusePanic(p)
+			}
+		}()
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, refuse(ErrBlockedURL, "%s", logtext.Quote(err.Error()))
+		}
+		open := g.reachOf(host, configured)
+		d := &net.Dialer{
+			Timeout:  dialTimeout,
+			Resolver: g.resolver,
+			ControlContext: func(_ context.Context, network, resolved string, _ syscall.RawConn) error {
+				return g.admitSocket(network, resolved, open)
+			},
+		}
+		return g.connect(ctx, d, network, address)
+	}
+}
+
+// admitSocket judges the address that a socket is about to be connected to.
+func (g *guard) admitSocket(network, resolved string, open reach) error {
+	if network != "tcp4" && network != "tcp6" {
+		return refuse(ErrBlockedAddress, "network %s", logtext.Quote(network))
+	}
+	address, err := netip.ParseAddrPort(resolved)
+	if err != nil {
+		return refuse(ErrBlockedAddress, "no address: %s", logtext.Quote(resolved))
+	}
+	return g.admit(address.Addr(), open)
+}
+
+// admitName resolves a host that a proxy will connect to, and refuses it if any address
+// is denied: which one the proxy takes is not known.
+func (g *guard) admitName(ctx context.Context, host string, open reach) error {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	resolver := g.resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	addresses, err := resolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return err
+	}
+	if len(addresses) == 0 {
+		return refuse(ErrTransport, "no address")
+	}
+	for _, a := range addresses {
+		if err := g.admit(a, open); err != nil {
+			return err
+		}
+	}
+	return nil
+}

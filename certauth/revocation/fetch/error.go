@@ -1,0 +1,128 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// fetchError says where a fetch failed and why. Its text is short and holds scheme and
+// host of the URL, nothing else of it: a path or a query may carry what an attacker or a
+// user wrote.
+type fetchError struct {
+	// where is the kind of evidence and, once it is judged, the origin of the URL.
+	where string
+	// classes are sentinels of this package, the first names the failure.
+	classes []error
+	// detail is for the operator. Text from outside stands in it quoted and cut.
+	detail string
+	// cause is what the network reported, or nil.
+	cause error
+}
+
+// Error is one line.
+func (e *fetchError) Error() string {
+	var b strings.Builder
+	b.WriteString("revocation: ")
+	if e.where != "" {
+		b.WriteString(e.where + ": ")
+	}
+	for i, class := range e.classes {
+		if i > 0 {
+			b.WriteString(": ")
+		}
+		b.WriteString(strings.TrimPrefix(class.Error(), "revocation: "))
+	}
+	if e.detail != "" {
+		b.WriteString(": " + e.detail)
+	}
+	return b.String()
+}
+
+// Unwrap returns the sentinels and the cause.
+func (e *fetchError) Unwrap() []error {
+	if e.cause == nil {
+		return e.classes
+	}
+	return append(e.classes[:len(e.classes):len(e.classes)], e.cause)
+}
+
+// refuse makes the error of a class.
+func refuse(class error, format string, args ...any) *fetchError {
+	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
+}
+
+// refusePanic makes a panic a refusal of the URL. Odd hosts have made the standard library
+// panic (CVE-2026-39836).
+func refusePanic(p any) error {
+	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
+}
+
+// located says where, if the error is one of a fetch.
+func located(where string, err error) error {
+	var known *fetchError
+	if !errors.As(err, &known) {
+		return err
+	}
+	moved := *known
+	moved.where = where
+	return &moved
+}
+
+// redirectedTo says that it was a redirect that led to what is blocked.
+func redirectedTo(err error) error {
+	var known *fetchError
+	if !errors.As(err, &known) || !errors.Is(known.classes[0], ErrBlockedURL) && !errors.Is(known.classes[0], ErrBlockedAddress) {
+		return err
+	}
+	moved := *known
+	moved.classes = append([]error{ErrRedirect}, known.classes...)
+	return &moved
+}
+
+// failure classifies what the transport reported. caller is the context that Fetch was
+// given, own the one with the deadline of the fetch.
+func failure(caller, own context.Context, err error) error {
+	var known *fetchError
+	if errors.As(err, &known) {
+		return known
+	}
+	if ended := caller.Err(); ended != nil {
+		class := ErrTransport
+		if errors.Is(ended, context.DeadlineExceeded) {
+			class = ErrTimeout
+		}
+		return &fetchError{classes: []error{class}, detail: "the caller's context ended", cause: ended}
+	}
+	if own.Err() != nil {
+		// Without a cause: context.DeadlineExceeded means the caller's deadline.
+		return refuse(ErrTimeout, "the whole fetch")
+	}
+	text := describe(err)
+	var network net.Error
+	switch {
+	case errors.As(err, &network) && network.Timeout():
+		return refuse(ErrTimeout, "%s", text)
+	case strings.Contains(err.Error(), "response headers exceeded"): // net/http has no value for it
+		return refuse(ErrTooLarge, "more than %d bytes of headers", maxHeaderBytes)
+	}
+	return &fetchError{classes: []error{ErrTransport}, detail: text, cause: err}
+}
+
+// describe quotes the text of an error, without the URL that it may hold.
+func describe(err error) string {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		err = withURL.Err
+	}
+	var lookup *net.DNSError
+	if errors.As(err, &lookup) {
+		return "lookup: " + logtext.Quote(lookup.Err) // its whole text holds the name, which can be long
+	}
+	return logtext.Quote(err.Error())
+}

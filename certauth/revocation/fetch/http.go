@@ -1,0 +1,197 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The bounds of a fetch that are not options.
+const (
+	tlsTimeout       = time.Second
+	idleTimeout      = 30 * time.Second
+	maxIdle          = 16
+	maxIdlePerHost   = 2
+	maxHeaderBytes   = 8 << 10
+	maxOCSPRedirects = 1
+	crlRedirects     = 2
+)
+
+// HTTPFetcher is the [Fetcher] for URLs of certificates. A CA may be asked to write any
+// URL into a certificate, so what a URL names is not what it is allowed to reach:
+//
+//   - only http and https, ports 80 and 443, names and addresses that can be read in one
+//     way ([ErrBlockedURL]);
+//   - no private, loopback, link-local, multicast, or reserved address, nor those of the
+//     platforms' metadata services, judged on the address of the socket after the name is
+//     resolved ([ErrBlockedAddress]);
+//   - two redirects for a CRL, none for OCSP, each judged like the URL itself, never from
+//     https to http ([ErrRedirect]);
+//   - a deadline for the whole fetch, and shorter ones for its parts ([ErrTimeout]);
+//   - a bound on headers and body, compressed bodies refused ([ErrTooLarge],
+//     [ErrEncoding]);
+//   - status 200, or 304 where it was asked for ([ErrHTTPStatus]).
+//
+// A URL that the operator configured may also lead to private and loopback addresses and
+// to any port; a redirect of it keeps that right at the same origin alone. Addresses of
+// platforms stay closed to it unless [HTTPOptions] name them.
+//
+// It speaks HTTP/1.1, keeps no cookies, and reads no environment. The zero value fetches
+// nothing; [NewHTTPFetcher] makes one. It is safe for concurrent use and bounds neither how
+// many fetches run nor how often a host is asked.
+type HTTPFetcher struct {
+	options HTTPOptions
+	guard   *guard
+	// A connection that was opened for a configured URL may lead where a certificate's
+	// must not, so the two have pools of their own.
+	strict, configured http.RoundTripper
+}
+
+// NewHTTPFetcher checks the options and copies them. All mistakes come back at once. No
+// socket is opened.
+func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	o.AllowNets, o.AllowPorts = slices.Clone(o.AllowNets), slices.Clone(o.AllowPorts)
+	if o.RootCAs != nil {
+		o.RootCAs = o.RootCAs.Clone()
+	}
+	if o.Proxy != nil {
+		proxy := *o.Proxy
+		o.Proxy = &proxy
+	}
+	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
+	if o.OCSPTimeout == 0 {
+		o.OCSPTimeout = DefaultOCSPTimeout
+	}
+	if o.CRLTimeout == 0 {
+		o.CRLTimeout = DefaultCRLTimeout
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = DefaultUserAgent
+	}
+	g := &guard{
+		nets:     o.AllowNets,
+		hosts:    map[string]bool{},
+		resolver: o.Resolver,
+		connect: func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
+			return d.DialContext(ctx, network, address)
+		},
+	}
+	for _, name := range o.AllowHosts {
+		g.hosts[strings.ToLower(name)] = true
+	}
+	o.AllowHosts = nil // guard.hosts says it
+	// The address of a proxy is the operator's.
+	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g.dialer(o.Proxy != nil)), configured: newTransport(o, headers, g.dialer(true))}, nil
+}
+
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
+func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Transport {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	t := &http.Transport{
+		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    tlsTimeout,
+		ResponseHeaderTimeout:  headers,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		DisableCompression:     true, // a bound on compressed bytes would bound nothing
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdlePerHost,
+		IdleConnTimeout:        idleTimeout,
+		Protocols:              &protocols,
+		ProxyConnectHeader:     http.Header{"User-Agent": {o.UserAgent}},
+	}
+	if o.Proxy != nil { // http.ProxyURL(nil) would do as well; nil cannot be mistaken
+		t.Proxy = func(*http.Request) (*url.URL, error) { return o.Proxy, nil }
+	}
+	return t
+}
+
+// Fetch implements [Fetcher]. Errors are found by errors.Is under the sentinels that the
+// type names; ErrTransport is everything that broke, ErrRequest a request that cannot be
+// made. If ctx ends, its error is found as well; the deadlines of the fetcher itself are
+// ErrTimeout alone. A redirect to a URL that is blocked is ErrRedirect and what blocked it.
+//
+// ETag and LastModified are sent for CRLs only, and only if they have the form of
+// validators; an answer's MaxAge is at least a second if it is there at all.
+func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = refusePanic(p)
+		}
+	}()
+	if f == nil || f.guard == nil {
+		return Response{}, refuse(ErrRequest, "HTTPFetcher was not made by NewHTTPFetcher")
+	}
+	if err := checkRequest(ctx, r); err != nil {
+		return Response{}, err
+	}
+	kind := r.Kind.String()
+	t, err := checkURL(r.URL, r.Configured, f.options.AllowPorts)
+	if err != nil {
+		return Response{}, located(kind, err)
+	}
+	timeout, redirects := f.options.OCSPTimeout, f.options.OCSPRedirects
+	if r.Kind == CRL {
+		timeout, redirects = f.options.CRLTimeout, crlRedirects
+	}
+	own, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for hop := 0; ; hop++ {
+		answer, next, err := f.hop(own, t, r, redirects-hop)
+		if err != nil {
+			err = failure(ctx, own, err)
+			if hop > 0 {
+				err = redirectedTo(err)
+			}
+			return Response{}, located(kind+" "+t.origin(), err)
+		}
+		if next == nil {
+			return answer, nil
+		}
+		t = next
+	}
+}
+
+// checkRequest refuses what no answer could serve.
+func checkRequest(ctx context.Context, r Request) error {
+	switch {
+	case ctx == nil:
+		return refuse(ErrRequest, "no context")
+	case r.Kind != OCSP && r.Kind != CRL:
+		return refuse(ErrRequest, "Kind %d", r.Kind)
+	case r.Method != http.MethodGet && r.Method != http.MethodPost:
+		return refuse(ErrRequest, "Method is neither GET nor POST")
+	case r.Kind == CRL && r.Method != http.MethodGet:
+		return refuse(ErrRequest, "Method %s for a CRL", r.Method)
+	case r.Method == http.MethodGet && len(r.Body) > 0:
+		return refuse(ErrRequest, "GET with a body")
+	case r.MaxBytes <= 0 || r.MaxBytes == math.MaxInt64:
+		return refuse(ErrRequest, "MaxBytes %d", r.MaxBytes)
+	}
+	return nil
+}
+
+// Close closes the connections that are idle. Fetches under way go on, and a later one
+// opens a new connection. The error is always nil.
+func (f *HTTPFetcher) Close() error {
+	if f == nil {
+		return nil
+	}
+	for _, t := range []http.RoundTripper{f.strict, f.configured} {
+		if t, ok := t.(*http.Transport); ok {
+			t.CloseIdleConnections()
+		}
+	}
+	return nil
+}

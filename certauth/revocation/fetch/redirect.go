@@ -1,0 +1,128 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"strings"
+)
+
+// hop makes one request. It returns the answer, or where a redirect leads if one more is
+// allowed.
+//
+// A body that is not read to its end is not closed: its connection ends with the context.
+// Close would read on. Since Go 1.27 it takes up to 256 KiB off the socket so that the
+// connection can be used again, and does so now and then even after the context has ended.
+func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects int) (Response, *target, error) {
+	ctx, cut := context.WithCancel(ctx)
+	defer cut()
+	if err := f.admit(ctx, t); err != nil {
+		return Response{}, nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, r.Method, t.url.String(), bytes.NewReader(r.Body))
+	if err != nil {
+		return Response{}, nil, refuse(ErrBlockedURL, "%s", describe(err))
+	}
+	conditional := f.setHeader(request.Header, r)
+	transport := f.strict
+	if t.configured {
+		transport = f.configured
+	}
+	answer, err := transport.RoundTrip(request) // no http.Client: no cookies, no Referer, no redirects of its own
+	if err != nil {
+		return Response{}, nil, err
+	}
+	if isRedirect(answer.StatusCode) {
+		next, err := f.redirect(answer, t, r, redirects)
+		return Response{}, next, err
+	}
+	response, err := readAnswer(answer, r, conditional)
+	return response, nil, err
+}
+
+// admit judges the host as far as that is possible before the socket is there. A host that
+// is an address needs no socket to be refused; a proxy would hide the address from the
+// guard.
+func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
+	open := f.guard.reachOf(t.host, t.configured)
+	if t.literal.IsValid() {
+		return f.guard.admit(t.literal, open)
+	}
+	if f.options.Proxy != nil && !t.configured {
+		return f.guard.admitName(ctx, t.host, open)
+	}
+	return nil
+}
+
+// setHeader reports whether the request is conditional.
+func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
+	h.Set("User-Agent", f.options.UserAgent)
+	if r.Method == http.MethodPost {
+		// Not sent. It tells the transport that asking twice does no harm, so that a
+		// connection which the responder has closed meanwhile is replaced.
+		h["Idempotency-Key"] = nil
+	}
+	if r.Kind == OCSP {
+		h.Set("Accept", "application/ocsp-response")
+		if r.Method == http.MethodPost {
+			h.Set("Content-Type", "application/ocsp-request")
+		}
+		return false
+	}
+	h.Set("Accept", "application/pkix-crl")
+	if isEntityTag(r.ETag) {
+		h.Set("If-None-Match", r.ETag)
+	}
+	if isDate(r.LastModified) {
+		h.Set("If-Modified-Since", r.LastModified)
+	}
+	return h.Get("If-None-Match") != "" || h.Get("If-Modified-Since") != ""
+}
+
+// isRedirect says which statuses lead elsewhere (RFC 9110, section 15.4).
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// redirect returns where the answer leads. The operator wrote the first URL and no other:
+// a redirect is judged as the URL of a certificate, unless it stays at the origin that is
+// configured. A POST is not redirected: its body is for whom it was addressed to.
+func (f *HTTPFetcher) redirect(answer *http.Response, t *target, r Request, redirects int) (*target, error) {
+	locations := answer.Header["Location"]
+	switch {
+	case r.Method != http.MethodGet:
+		return nil, refuse(ErrRedirect, "status %d to a POST", answer.StatusCode)
+	case redirects <= 0:
+		return nil, refuse(ErrRedirect, "status %d, one too many", answer.StatusCode)
+	case len(locations) != 1 || locations[0] == "":
+		return nil, refuse(ErrRedirect, "status %d with %d locations", answer.StatusCode, len(locations))
+	}
+	next, err := f.resolve(t, locations[0])
+	if err != nil {
+		return nil, redirectedTo(err)
+	}
+	if t.url.Scheme == "https" && next.url.Scheme != "https" {
+		return nil, refuse(ErrRedirect, "from https to http")
+	}
+	return next, nil
+}
+
+// resolve reads a location, which may be relative (RFC 9110, section 10.2.2).
+func (f *HTTPFetcher) resolve(t *target, location string) (*target, error) {
+	if len(location) > maxURL {
+		return nil, refuse(ErrBlockedURL, "%d bytes, want at most %d", len(location), maxURL)
+	}
+	if err := checkCharacters(location); err != nil { // net/url would escape some
+		return nil, err
+	}
+	u, err := t.url.Parse(location)
+	if err != nil {
+		return nil, refuse(ErrBlockedURL, "%s", describe(err))
+	}
+	sameOrigin := u.Scheme == t.url.Scheme && strings.EqualFold(u.Host, t.url.Host)
+	return checkURL(u.String(), t.configured && sameOrigin, f.options.AllowPorts)
+}

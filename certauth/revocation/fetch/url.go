@@ -1,0 +1,202 @@
+package fetch
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// The bounds of a URL. RFC 1035, section 2.3.4, bounds names and their labels.
+const (
+	maxURL       = 2048
+	maxHostName  = 253
+	maxHostLabel = 63
+)
+
+// target is a URL that may be fetched, as far as its text can tell. Where its host leads
+// is decided when it is dialled.
+type target struct {
+	// url is what is requested. Its host is in lower case and is host and port alone.
+	url *url.URL
+	// host is the name or, without brackets, the address.
+	host string
+	// literal is the address that the host is written as, or the zero value for a name.
+	literal netip.Addr
+	// configured says that the operator wrote the URL.
+	configured bool
+}
+
+// origin is what error texts say about the URL.
+func (t *target) origin() string { return t.url.Scheme + "://" + t.url.Host }
+
+// CheckURL reports why a URL that an operator wrote cannot be fetched.
+func CheckURL(raw string) error {
+	_, err := checkURL(raw, true, nil)
+	return err
+}
+
+// checkURL reads a URL strictly: what it accepts, the standard library, a resolver and a
+// proxy read alike (RFC 3986; the WHATWG URL Standard for hosts that are numbers). ports
+// are allowed besides 80 and 443.
+func checkURL(raw string, configured bool, ports []int) (*target, error) {
+	if len(raw) > maxURL {
+		return nil, refuse(ErrBlockedURL, "%d bytes, want at most %d", len(raw), maxURL)
+	}
+	if err := checkCharacters(raw); err != nil {
+		return nil, err
+	}
+	scheme, rest, found := strings.Cut(raw, "://")
+	if !found || !isScheme(scheme) {
+		return nil, refuse(ErrBlockedURL, "no scheme and host, want http:// or https://")
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme != "http" && scheme != "https" {
+		return nil, refuse(ErrBlockedURL, "scheme %s, want http or https", logtext.Quote(scheme))
+	}
+	authority := rest
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		authority = rest[:end]
+	}
+	if strings.Contains(authority, "@") {
+		return nil, refuse(ErrBlockedURL, "user information")
+	}
+	t, port, err := splitAuthority(authority)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPort(scheme, port, configured, ports); err != nil {
+		return nil, err
+	}
+	t.url, err = url.Parse(raw)
+	if err != nil {
+		return nil, refuse(ErrBlockedURL, "%s", describe(err))
+	}
+	if t.url.Scheme != scheme || t.url.Host != authority || t.url.User != nil || t.url.Opaque != "" {
+		return nil, refuse(ErrBlockedURL, "can be read in two ways")
+	}
+	t.url.Host = strings.ToLower(t.url.Host) // one spelling, one pool of connections
+	t.configured = configured
+	return t, nil
+}
+
+// checkCharacters wants the characters of RFC 3986 alone, and no fragment: there is no
+// part of an answer to point at.
+func checkCharacters(s string) error {
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == '#':
+			return refuse(ErrBlockedURL, "fragment")
+		case isAlphanumeric(c), strings.IndexByte("-._~:/?[]@!$&'()*+,;=%", c) >= 0:
+		default:
+			return refuse(ErrBlockedURL, "byte 0x%02x", c)
+		}
+	}
+	return nil
+}
+
+// splitAuthority takes host and port apart. The port is empty if there is none.
+func splitAuthority(authority string) (t *target, port string, err error) {
+	if literal, ok := strings.CutPrefix(authority, "["); ok {
+		literal, port, ok = strings.Cut(literal, "]")
+		address, err := netip.ParseAddr(literal)
+		if !ok || err != nil || !address.Is6() || address.Zone() != "" {
+			return nil, "", refuse(ErrBlockedURL, "no IPv6 address in brackets")
+		}
+		if port != "" {
+			if port, ok = strings.CutPrefix(port, ":"); !ok || port == "" {
+				return nil, "", refuse(ErrBlockedURL, "no port after the address")
+			}
+		}
+		return &target{host: literal, literal: address}, port, nil
+	}
+	host, port, found := strings.Cut(authority, ":")
+	if found && port == "" {
+		return nil, "", refuse(ErrBlockedURL, "empty port")
+	}
+	literal, err := checkHost(host)
+	if err != nil {
+		return nil, "", err
+	}
+	return &target{host: strings.ToLower(host), literal: literal}, port, nil
+}
+
+// checkHost wants a dotted IPv4 address, which it returns, or a name of letters, digits,
+// hyphens and underscores. Internationalised names are written in their ASCII form, and an
+// empty label at the end is refused. Whatever else ends in a number some library takes
+// for an address: 127.1, 0x7f.1, 2130706433.
+func checkHost(host string) (netip.Addr, error) {
+	if host == "" {
+		return netip.Addr{}, refuse(ErrBlockedURL, "no host")
+	}
+	for i := range len(host) {
+		if c := host[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
+			return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
+		}
+	}
+	if endsInNumber(host) {
+		address, err := netip.ParseAddr(host)
+		if err != nil || !address.Is4() {
+			return netip.Addr{}, refuse(ErrBlockedAddress, "host %s is a number, want four in dotted decimal", logtext.Quote(host))
+		}
+		return address, nil
+	}
+	if len(host) > maxHostName {
+		return netip.Addr{}, refuse(ErrBlockedURL, "name of %d bytes, want at most %d", len(host), maxHostName)
+	}
+	for label := range strings.SplitSeq(host, ".") {
+		if label == "" || len(label) > maxHostLabel || label[0] == '-' || label[len(label)-1] == '-' {
+			return netip.Addr{}, refuse(ErrBlockedURL, "host %s has a label that is none", logtext.Quote(host))
+		}
+	}
+	return netip.Addr{}, nil
+}
+
+// endsInNumber is the "ends in a number checker" of the WHATWG URL Standard, section 3.5.
+func endsInNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if last == "" {
+		return false
+	}
+	if strings.Trim(last, "0123456789") == "" {
+		return true
+	}
+	return len(last) >= 2 && strings.EqualFold(last[:2], "0x") && strings.Trim(last[2:], "0123456789abcdefABCDEF") == ""
+}
+
+func checkPort(scheme, text string, configured bool, ports []int) error {
+	port := 80
+	switch {
+	case text != "":
+		number, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || number == 0 || strconv.FormatUint(number, 10) != text {
+			return refuse(ErrBlockedURL, "port %s", logtext.Quote(text))
+		}
+		port = int(number)
+	case scheme == "https":
+		port = 443
+	}
+	if configured || port == 80 || port == 443 || slices.Contains(ports, port) {
+		return nil
+	}
+	return refuse(ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
+}
+
+// isScheme keeps text that is none out of the error.
+func isScheme(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && c != '+' && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
