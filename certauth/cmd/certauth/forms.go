@@ -28,7 +28,7 @@ type found struct {
 var (
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*):[ \t]+(.*)$`)
 	certInXFCC = regexp.MustCompile(`(?:^|;)(?:Cert|Chain)="([^"]+)"`)
-	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*("(?:[^"\\]|\\.)*")`)
+	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*\[?\s*("(?:[^"\\]|\\.)*")`)
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 

@@ -80,6 +80,10 @@ func frontEndOf(source certauth.Source) (name, header string, renamed map[string
 				renamed = map[string]string{"X-Amzn-Mtls-Clientcert": s.Header}
 			}
 		}
+	case forwarded.Envoy:
+		if s.JSON {
+			name += "/JSON"
+		}
 	case forwarded.RFC9440:
 		if s.Chain {
 			name += "/chain"

@@ -15,6 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 var revocationCommand = &command{
@@ -134,12 +135,12 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	fetcher, err := revocation.NewHTTPFetcher(config.HTTP)
+	fetcher, err := fetch.NewHTTPFetcher(config.HTTP)
 	if err != nil {
 		return 0, err
 	}
 	watch := &watched{Fetcher: fetcher, now: p.now}
-	config.HTTP, config.Fetcher, config.Sweep, config.Now = revocation.HTTPOptions{}, watch, 0, p.now
+	config.HTTP, config.Fetcher, config.Now = revocation.HTTPOptions{}, watch, p.now
 	checker, err := revocation.New(config)
 	if err != nil {
 		return 0, err
