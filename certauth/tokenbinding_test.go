@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"testing"
@@ -104,7 +105,7 @@ func TestTokenBinding_WantsAnIdentityThatIsVouchedFor(t *testing.T) {
 	pin := (&certauth.Identity{Leaf: client.Certificate}).PublicKeyHash()
 	auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: certauth.PublicKeys{pin}})
 	require.NoError(t, err)
-	r := httptest.NewRequest("GET", "/", nil)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{client.Certificate}}
 	id, err := auth.Check(r)
 	require.NoError(t, err)

@@ -230,7 +230,7 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 }
 
 // edge is a front end: it ends TLS, asks for a certificate, and writes nginx's headers.
-func edge(t *testing.T, p partner, backend string, overwrites bool) string {
+func edge(t *testing.T, backend string, overwrites bool) string {
 	t.Helper()
 	target, err := url.Parse(backend)
 	require.NoError(t, err)
@@ -276,7 +276,7 @@ func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 			require.NoError(t, err)
 			test := certauthtest.HandlerTest{
 				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing,
-				URL: edge(t, p, listen(t, auth.Handler(orders)), tc.overwrites), Outside: true,
+				URL: edge(t, listen(t, auth.Handler(orders)), tc.overwrites), Outside: true,
 			}
 			r := &recorder{t: t}
 			certauthtest.TestHandler(r, nil, test)

@@ -127,7 +127,7 @@ func newTableRun(tb TB, handler http.Handler, test HandlerTest) (*tableRun, erro
 	test.Method = otherwise(test.Method, http.MethodGet)
 	test.Path = otherwise(test.Path, "/")
 	test.Stranger = otherwise(test.Stranger, "127.0.0.2")
-	run := &tableRun{rendering: newRenderingOf(tb, layout, &test), limit: rowLimit, host: "app.example"}
+	run := &tableRun{rendering: newRenderingOf(tb, layout, &test), limit: rowLimit}
 	if handler != nil {
 		err = run.serve(handler)
 	} else {

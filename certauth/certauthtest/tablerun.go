@@ -16,7 +16,7 @@ type tableRun struct {
 	plain    endpoint // for HTTP/1
 	secure   endpoint // for HTTP/2, by TLS; the zero value if there is none
 	owned    bool     // the servers are ours
-	host     string   // for the Host line, and for the handshake of a client
+	host     string   // for the Host line and the handshake, if not app.example
 	direct   bool     // HTTP/2 without TLS is, or may be, the server's own
 	limit    time.Duration
 	admitted int // the status that the client gets

@@ -31,7 +31,7 @@ func newMetrics(t *testing.T) (*metrics.Metrics, http.Handler) {
 	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(), otelprometheus.WithoutTargetInfo())
 	require.NoError(t, err)
 	provider := sdk.NewMeterProvider(sdk.WithReader(exporter))
-	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	t.Cleanup(func() { _ = provider.Shutdown(context.WithoutCancel(t.Context())) })
 	m, err := metrics.New(provider.Meter("test"))
 	require.NoError(t, err)
 	return m, promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})

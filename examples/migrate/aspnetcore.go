@@ -1,7 +1,6 @@
 package migrate
 
 import (
-	"context"
 	"log/slog"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -10,7 +9,7 @@ import (
 )
 
 // ASPNetCore is what AddCertificate and AddCertificateForwarding set up.
-func ASPNetCore(roots, issuing string) (*certauth.Authenticator, error) {
+func ASPNetCore(roots, issuing string, logger *slog.Logger) (*certauth.Authenticator, error) {
 	checker, err := revocation.New(revocation.Config{}) // RevocationMode.Online, RevocationFlag.ExcludeRoot
 	if err != nil {
 		return nil, err
@@ -25,10 +24,6 @@ func ASPNetCore(roots, issuing string) (*certauth.Authenticator, error) {
 			certauth.DNSNames{"orders.partner.example"}, // what OnCertificateValidated looked at
 			certauth.NotRevoked{Checker: checker},
 		},
-		Observe: func(ctx context.Context, event certauth.Event) { // OnAuthenticationFailed
-			if event.Err != nil {
-				slog.InfoContext(ctx, "refused", "reason", event.Reason())
-			}
-		},
+		Logger: logger, // what OnAuthenticationFailed told
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -83,7 +84,7 @@ func onAppService(t *testing.T) {
 func TestASPNetCore(t *testing.T) {
 	onAppService(t)
 	w := newWorld(t)
-	auth, err := migrate.ASPNetCore(w.roots, w.chain)
+	auth, err := migrate.ASPNetCore(w.roots, w.chain, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.Equal(t, certauth.ReasonCertificateMissing, ask(t, auth, "AppService", nil))
 	assert.Equal(t, certauth.ReasonChainUntrusted, ask(t, auth, "AppService", certauthtest.SelfSigned(t, "orders")))
