@@ -1,4 +1,5 @@
-// Package certauth lets in HTTP requests whose client certificate it can account for.
+// Package certauth is net/http middleware that authenticates callers by the client
+// certificate that a TLS-terminating front end forwards in a request header.
 //
 // It is for services behind a front end that ends TLS and forwards the client's
 // certificate in a request header, Azure App Service first of all, and for services
@@ -33,6 +34,16 @@
 // whatever would silently accept as one: an empty list, a nil pool, a name that nothing
 // vouches for. Zero values are the strict choice. What weakens safety has Insecure in
 // its name.
+//
+// # Words
+//
+//   - Source: where the certificate comes from. Gate (package forwarded): who may send the
+//     header.
+//   - Anchor: a rule that ties a certificate to something you configured: a chain or a pin.
+//   - Policy: the tree that you write. Rule: one condition in it.
+//   - Facts: what is known of a certificate whatever the request. They are remembered.
+//   - Evidence (package revocation): a signed OCSP response or CRL.
+//   - Identity: a caller whom the policy accepted. Reason: why one was refused, in a word.
 //
 // # Refusals
 //

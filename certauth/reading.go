@@ -13,7 +13,13 @@ import (
 // readings are the certificates that are being read and judged for the first time, by the
 // texts that were offered. Requests that offer the same at the same time share the reading,
 // and with it the facts, until the last of them has its answer.
-type readings = flight.Group[string, *reading]
+type readings = flight.Group[offered, *reading]
+
+// offered is a source.Key that can be compared.
+type offered struct {
+	texts  int
+	joined string
+}
 
 // reading is what was read of one offer.
 type reading struct {
@@ -59,9 +65,9 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 		return a.checkAlone(r, now, offer)
 	}
 	key := offer.Key()
-	text := key.Joined()
-	call, first := a.readings.Join(text)
-	defer a.readings.Leave(text, call)
+	same := offered{len(key), key.Joined()}
+	call, first := a.readings.Join(same)
+	defer a.readings.Leave(same, call)
 	if first {
 		a.readings.Finish(call, a.readShared(offer, key, hash))
 	}

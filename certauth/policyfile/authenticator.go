@@ -26,8 +26,7 @@ import (
 //
 // A new document becomes active when it has no mistake and all of its cases pass. Otherwise the
 // last good one stays, whatever happened to the file, and Logger and Observe are told: the
-// outcome is certauth.OutcomeKept, or certauth.OutcomeReloaded for one that became active, and
-// the rule the document's path. A revocation check whose settings did not change goes on with all that
+// outcome is "kept", or "reloaded" for one that became active, and the rule the document's path. A revocation check whose settings did not change goes on with all that
 // it remembers.
 //
 // It is safe for concurrent use.

@@ -156,11 +156,15 @@ func (doc *Document) clock() time.Time {
 	return time.Now() //nolint:forbidigo // the default of the injected clock
 }
 
-// caseConfig reads the document once more, for cases. A direct one takes the certificate itself.
-func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
+// WithoutGate is the Config of the document, without code, for tools that have no socket and are
+// not on the platform: its gate lets everybody through, and App Service is taken to be there. Never
+// serve by it. Checker, if not nil, stands in for every revocation check.
+func (doc *Document) WithoutGate(checker certauth.RevocationChecker) (certauth.Config, error) {
 	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: &material{}, open: true, checkers: map[string]certauth.RevocationChecker{}}
-	for name := range doc.Checkers {
-		d.checkers[name] = &caseChecker{}
+	for name, own := range doc.Checkers {
+		if d.checkers[name] = checker; checker == nil {
+			d.checkers[name] = own
+		}
 	}
 	c := d.content(doc.root)
 	if len(d.mistakes) > 0 { // a file has changed since
@@ -168,11 +172,20 @@ func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
 	}
 	var config certauth.Config
 	c.into(&config)
+	return config, nil
+}
+
+// caseConfig is what cases are judged by. A direct one takes the certificate itself.
+func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
+	config, err := doc.WithoutGate(&caseChecker{})
+	if err != nil {
+		return config, err
+	}
 	config.CacheSize, config.InsecureReportOnly, config.LogRepeats = -1, false, true
 	if direct {
 		config.Source = forwarded.Header{
 			From: forwarded.InsecureAnyPeer(), Name: caseHeader, Format: forwarded.FormatBase64DERList,
-			Require: []forwarded.Flag{{Header: caseFlag, Value: "1"}}, FrontEndVerifies: frontEndVerifies(c.Source),
+			Require: []forwarded.Flag{{Header: caseFlag, Value: "1"}}, FrontEndVerifies: frontEndVerifies(config.Source),
 		}
 	}
 	return config, nil

@@ -35,7 +35,7 @@ func goDocs(t *testing.T) map[string]string {
 			}
 		}
 	}
-	for pkg, dir := range map[string]string{"certauth": "..", "forwarded": "../forwarded", "revocation": "../revocation", "policyfile": "."} {
+	for pkg, dir := range map[string]string{"certauth": "..", "forwarded": "../forwarded", "revocation": "../revocation", "evidence": "../revocation/evidence", "fetch": "../revocation/fetch", "policyfile": "."} {
 		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		require.NoError(t, err)
 		for _, name := range names {

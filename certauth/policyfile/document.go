@@ -64,7 +64,7 @@ type sharedChecker struct {
 
 // Load reads a document, and what it names, and makes an Authenticator of it. Of code it takes
 // Deny, Logger, Observe and Now, which a document cannot hold; any other field of it must be
-// zero. What is wrong with the document is [Mistakes], all at once. Cases are not run.
+// zero. Revocation checks get Logger and Now. What is wrong with the document is [Mistakes], all at once. Cases are not run.
 //
 // Names of files in the document count from its directory. Close the Document when it is not
 // needed any more.
@@ -189,7 +189,7 @@ func (doc *Document) makeCheckers(d *decoder, code certauth.Config, before map[s
 			doc.checkers[m.name], doc.Checkers[m.name] = old, old.checker
 			continue
 		}
-		config.Logger, config.Observe, config.Now = code.Logger, code.Observe, code.Now
+		config.Logger, config.Now = code.Logger, code.Now
 		checker, err := revocation.New(config)
 		if err != nil {
 			mistakes = append(mistakes, doc.locatedBelow(err, m.value)...)

@@ -10,6 +10,13 @@ import (
 // the Go values, "Policy.All[1].DNSNames", which the document follows one to one.
 func (doc *Document) located(err error, root *node) Mistakes { return doc.locatedBelow(err, root) }
 
+// Position returns where in the document the rule of a certauth.Error stands, line and column from
+// 1; the deepest place that can be found.
+func (doc *Document) Position(rule string) (line, column int) {
+	n, _ := find(doc.root, rule)
+	return position(doc.text, n.at)
+}
+
 func (doc *Document) locatedBelow(err error, below *node) Mistakes {
 	var mistakes Mistakes
 	for _, one := range apart(err) {

@@ -301,7 +301,7 @@ func TestTable_HoldsEveryFieldOfConfig(t *testing.T) {
 		typ, field, _ := strings.Cut(rest, ".")
 		of := map[string]reflect.Type{
 			"certauth.Config": reflect.TypeFor[certauth.Config](), "revocation.Config": reflect.TypeFor[revocation.Config](),
-			"revocation.HTTPOptions": reflect.TypeFor[revocation.HTTPOptions](), "revocation.VerifyOptions": reflect.TypeFor[revocation.VerifyOptions](),
+			"fetch.HTTPOptions": reflect.TypeFor[revocation.HTTPOptions](), "evidence.VerifyOptions": reflect.TypeFor[revocation.VerifyOptions](),
 		}[pkg+"."+typ]
 		if assert.NotNil(t, of, name) {
 			_, there := of.FieldByName(field)

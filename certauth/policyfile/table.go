@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"crypto"
 	"crypto/x509"
 	"fmt"
 	"reflect"
@@ -241,25 +242,24 @@ func pinsFrom(name, goName string, policy func(certauth.PinSource) certauth.Poli
 
 // omitted are the fields that a document does not hold, with the reason.
 var omitted = map[string]string{
-	"certauth.Config.Source":            "stands in the document by itself",
-	"certauth.Config.Policy":            "stands in the document by itself",
-	"certauth.Config.Deny":              "code",
-	"certauth.Config.Logger":            "code",
-	"certauth.Config.Observe":           "code",
-	"certauth.Config.Now":               "code",
-	"revocation.Config.Fetcher":         "code",
-	"revocation.Config.Store":           "code",
-	"revocation.Config.Now":             "code",
-	"revocation.Config.Logger":          "code",
-	"revocation.Config.Observe":         "code",
-	"revocation.HTTPOptions.Resolver":   "code",
-	"revocation.HTTPOptions.RootCAs":    "a pool cannot be written down; the system's roots, or a Fetcher in code",
-	"revocation.VerifyOptions.Now":      "the Checker sets it",
-	"revocation.VerifyOptions.Nonce":    "the Checker sets it",
-	"revocation.VerifyOptions.Previous": "the Checker sets it",
+	"certauth.Config.Source":          "stands in the document by itself",
+	"certauth.Config.Policy":          "stands in the document by itself",
+	"certauth.Config.Deny":            "code",
+	"certauth.Config.Logger":          "code",
+	"certauth.Config.Observe":         "code",
+	"certauth.Config.Now":             "code",
+	"revocation.Config.Fetcher":       "code",
+	"revocation.Config.Store":         "code",
+	"revocation.Config.Now":           "code",
+	"revocation.Config.Logger":        "code",
+	"revocation.Config.Observe":       "code",
+	"fetch.HTTPOptions.Resolver":      "code",
+	"fetch.HTTPOptions.RootCAs":       "a pool cannot be written down; the system's roots, or a Fetcher in code",
+	"evidence.VerifyOptions.Now":      "the Checker sets it",
+	"evidence.VerifyOptions.Nonce":    "the Checker sets it",
+	"evidence.VerifyOptions.Previous": "the Checker sets it",
 
-	"revocation.VerifyOptions.TrustedResponders": "the Checker sets it, from Responders",
-	"revocation.VerifyOptions.DelegateCRL":       "the Checker sets it",
+	"evidence.VerifyOptions.TrustedResponders": "the Checker sets it, from Responders",
 }
 
 // required are the fields without which the value means nothing.
@@ -316,12 +316,11 @@ var enums = map[reflect.Type][]word{
 		"base64Concatenated", forwarded.ChainBase64Concatenated, "base64Numbered", forwarded.ChainBase64Numbered,
 		"spacedPEMNumbered", forwarded.ChainSpacedPEMNumbered),
 	reflect.TypeFor[forwarded.Hash]():            words("sha1", forwarded.HashSHA1, "sha256", forwarded.HashSHA256),
-	reflect.TypeFor[x509.PublicKeyAlgorithm]():   words("RSA", x509.RSA, "ECDSA", x509.ECDSA, "Ed25519", x509.Ed25519),
+	reflect.TypeFor[x509.PublicKeyAlgorithm]():   append(words("RSA", x509.RSA, "ECDSA", x509.ECDSA, "Ed25519", x509.Ed25519), newAlgorithms...),
 	reflect.TypeFor[revocation.Mode]():           words("hardFail", revocation.HardFail, "softFail", revocation.SoftFail),
 	reflect.TypeFor[revocation.Scope]():          words("chainExceptAnchor", revocation.ChainExceptAnchor, "leafOnly", revocation.LeafOnly),
 	reflect.TypeFor[revocation.Sources]():        words("preferOCSP", revocation.PreferOCSP, "preferCRL", revocation.PreferCRL, "ocspOnly", revocation.OCSPOnly, "crlOnly", revocation.CRLOnly),
-	reflect.TypeFor[revocation.CertIDHash]():     words("sha1", revocation.CertIDSHA1, "sha256", revocation.CertIDSHA256, "auto", revocation.CertIDAuto),
-	reflect.TypeFor[revocation.DelegatePolicy](): words("trustForLifetime", revocation.TrustForLifetime, "requireNoCheck", revocation.RequireNoCheck, "checkCRL", revocation.CheckCRL),
+	reflect.TypeFor[crypto.Hash]():               words("sha1", crypto.SHA1, "sha256", crypto.SHA256),
 	reflect.TypeFor[revocation.NonceMode]():      words("off", revocation.NonceOff, "send", revocation.NonceSend, "require", revocation.NonceRequire),
 	reflect.TypeFor[certauth.RevocationStatus](): words("good", certauth.RevocationGood, "revoked", certauth.RevocationRevoked, "unknown", certauth.RevocationUnknown, "unavailable", certauth.RevocationUnavailable),
 	reflect.TypeFor[certauth.Outcome]():          expectations(),

@@ -256,12 +256,11 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, len(r.lists))
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel()
-	next, pending := 0, 0
-	ask := func() {
+	next := 0
+	ask := func(ended chan<- error) bool {
 		for next < len(r.lists) {
 			l := r.lists[next]
 			next++
@@ -273,27 +272,16 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 				failed = errors.Join(failed, err)
 				continue
 			}
-			pending++
 			waiting.Go(func() { ended <- flight.wait(ctx) })
-			return
+			return true
 		}
+		return false
 	}
-	hedge := time.NewTimer(c.config.HedgeAfter)
-	defer hedge.Stop()
-	ask()
-	for pending > 0 {
-		select {
-		case err := <-ended:
-			pending--
-			failed = errors.Join(failed, err)
-			if want.anew == 0 && c.listsSuffice(r) {
-				return nil
-			}
-			ask()
-		case <-hedge.C:
-			ask()
-		}
-		hedge.Reset(c.config.HedgeAfter)
+	if hedge(c.config.HedgeAfter, len(r.lists), ask, func(err error) bool {
+		failed = errors.Join(failed, err)
+		return want.anew == 0 && c.listsSuffice(r)
+	}) {
+		return nil
 	}
 	return failed
 }

@@ -123,7 +123,8 @@ func (k Key) Offer() Offer {
 	return offer
 }
 
-// Joined returns the key as one text. Different keys have different ones.
+// Joined returns the key as one text. Different keys with the same number of texts have
+// different ones.
 func (k Key) Joined() string {
 	if len(k) == 1 {
 		return k[0]

@@ -1,6 +1,12 @@
 package revocation
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"math/big"
 	"sync"
 	"testing"
 	"time"
@@ -14,18 +20,19 @@ import (
 // Room was made and a list put into memory in two steps: of several that came at the same time
 // each found the room that the others were about to take.
 func TestChecker_RoomIsMadeAndTakenInOneStep(t *testing.T) {
-	c, err := New(Config{MaxListMemory: 1000})
+	der, issuer := aList(t)
+	terms := VerifyOptions{Now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
+	crl, err := evidence.ParseCRL(der, issuer, terms)
+	require.NoError(t, err)
+	c, err := New(Config{MaxListMemory: 3*crl.Size() + crl.Size()/2})
 	require.NoError(t, err)
 	held, refused := 0, 0
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range 50 {
 		all.Go(func() {
-			err := c.inRoom(300, nil, c.partners.operator(), func() {
-				before := c.local.bytes.Load()
-				time.Sleep(time.Millisecond) //nolint:forbidigo // lets the others come in between, if they can
-				c.local.bytes.Store(before + 300)
-			})
+			p := &place{operated: true}
+			err := c.lists.put(p, &loadedList{crl: crl, base: crl}, nil)
 			mu.Lock()
 			defer mu.Unlock()
 			if err == nil {
@@ -38,7 +45,27 @@ func TestChecker_RoomIsMadeAndTakenInOneStep(t *testing.T) {
 	}
 	all.Wait()
 	assert.Equal(t, []int{3, 47}, []int{held, refused})
-	assert.Equal(t, int64(900), c.local.bytes.Load())
+	lists, size, _ := c.lists.count()
+	assert.Equal(t, []int{3, 3 * crl.Size()}, []int{lists, size})
+}
+
+func aList(t *testing.T) (der []byte, issuer *x509.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: now, NotAfter: now.Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCRLSign,
+	}
+	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	issuer, err = x509.ParseCertificate(raw)
+	require.NoError(t, err)
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now, NextUpdate: now.Add(time.Hour)}
+	der, err = x509.CreateRevocationList(rand.Reader, list, issuer, key)
+	require.NoError(t, err)
+	return der, issuer
 }
 
 // finding K22: a clock that is wrong was not called so. Two signers do not err alike.

@@ -1,0 +1,364 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	pkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+)
+
+func TestInspect_ReadsACertificateInEveryForm(t *testing.T) {
+	w := newWorld(t)
+	client := w.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"), certauthtest.URI(t, "spiffe://partner.example/orders"), certauthtest.Email("a@partner.example"), certauthtest.IP("10.1.2.3"))
+	pfx, err := pkcs12.Modern.Encode(client.Key, client.Certificate, []*x509.Certificate{w.issuing.Certificate}, "secret")
+	require.NoError(t, err)
+	forms := map[string][]string{
+		"PEM":        {w.write("client.pem", string(client.PEM()))},
+		"DER":        {w.write("client.der", string(client.Raw))},
+		"PFX":        {"-password", "secret", w.write("client.pfx", string(pfx))},
+		"base64 DER": {client.Base64()},
+	}
+	for _, name := range certauthtest.FrontEnds() {
+		r := &http.Request{Header: http.Header{}}
+		certauthtest.FrontEnd{Name: name}.Forward(t, r, client)
+		for header, values := range r.Header {
+			if len(values[0]) > 300 {
+				forms[name] = []string{header + ": " + values[0]}
+			}
+		}
+		require.Contains(t, forms, name)
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{client.TLS()}, MinVersion: tls.VersionTLS12}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	forms["a server"] = []string{server.Listener.Addr().String()}
+	for name, args := range forms {
+		t.Run(name, func(t *testing.T) {
+			got := certauthRun(t, "", append([]string{"inspect", "-json"}, args...)...)
+			require.Equal(t, exitOK, got.code, got.errs)
+			var d described
+			require.NoError(t, json.Unmarshal([]byte(got.out), &d))
+			assert.Equal(t, client.Thumbprint(), d.SHA256)
+			assert.Equal(t, map[string][]string{"dns": {"orders.partner.example"}, "uri": {"spiffe://partner.example/orders"}, "email": {"a@partner.example"}, "ip": {"10.1.2.3"}}, d.Names)
+			block, _ := pem.Decode([]byte(d.PEM))
+			require.NotNil(t, block)
+			assert.Equal(t, client.Raw, block.Bytes)
+		})
+	}
+	got := certauthRun(t, string(client.PEM()), "inspect", "-front-end", "all", "-")
+	for _, name := range certauthtest.FrontEnds() {
+		assert.Contains(t, got.out, "\n"+name+"\n")
+	}
+	for _, args := range [][]string{{w.write("key.pem", string(client.KeyPEM(t)))}, {client.Base64()[:99]}, {"-password", "wrong", w.path("client.pfx")}} {
+		assert.Equal(t, exitFailed, certauthRun(t, "", append([]string{"inspect"}, args...)...).code)
+	}
+}
+
+// The snippets of inspect are rules that do let the certificate in.
+func TestInspect_ShowsRulesThatLetItIn(t *testing.T) {
+	w := newWorld(t)
+	client := w.issuing.Issue(t, "Müller, \"A\"+B", certauthtest.DNS("a.example", "*.b.example"))
+	got := certauthRun(t, "", "inspect", "-json", client.Base64())
+	var d described
+	require.NoError(t, json.Unmarshal([]byte(got.out), &d))
+	require.GreaterOrEqual(t, len(d.Policies), 4)
+	for _, policy := range d.Policies {
+		_, err := policyfile.UnmarshalPolicy(policy, nil)
+		require.NoError(t, err)
+		explained := certauthRun(t, "", "explain", "-policy", w.policy(`{"all": [`+chain+`, `+string(policy)+`]}`), client.Base64())
+		assert.Equal(t, exitOK, explained.code, "%s: %s", policy, explained.out)
+	}
+}
+
+func TestInspect_SaysWhenToRenew(t *testing.T) {
+	w := newWorld(t)
+	soon := w.issuing.Issue(t, "x", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(48*time.Hour)))
+	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", soon.Base64()).code)
+	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", "-renew", "24h", soon.Base64()).code)
+	got := certauthRun(t, "", "inspect", "-renew", "72h", soon.Base64())
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, "it ends in 1 days")
+}
+
+func TestCheck_TellsMistakesCasesAndWeaknessesApart(t *testing.T) {
+	w := newWorld(t)
+	w.write("client.pem", string(w.issuing.Issue(t, "x").PEM()))
+	got := certauthRun(t, "", "check", w.policy(`{"dnsNames": ["a.example"]}`))
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, "mistake policy.json:3:26: policy.dnsNames: stands before any anchor")
+
+	good := `{"source": {"appService": {}}, "policy": ` + chain + `, "cases": [{"name": "in", "certificate": {"pemFile": "client.pem"}, "at": "now", "expect": "accepted"}]}`
+	got = certauthRun(t, "", "check", w.write("good.json", good))
+	assert.Equal(t, exitOK, got.code, got.out)
+	assert.Contains(t, got.out, "1 of 1 cases pass.\nok\n")
+	assert.NotContains(t, got.out, "warning")
+	got = certauthRun(t, "", "check", w.write("failing.json", strings.Replace(good, `"accepted"`, `"pin_mismatch"`, 1)))
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, `case "in": expected pin_mismatch, got accepted`)
+
+	soon := certauthtest.NewCA(t, "Soon", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)))
+	w.write("soon.pem", string(soon.PEM()))
+	weak := w.write("weak.json", `{
+  "source": {"nginx": {"from": {"insecureAnyPeer": {}}}},
+  "optional": true, "insecureReportOnly": true,
+  "exclusions": [{"method": "POST", "path": "/", "reason": "r", "control": "c"}],
+  "revocation": {"soft": {"mode": "softFail", "scope": "leafOnly", "verify": {"allowSHA1": true}}},
+  "policy": {"any": [
+    {"thumbprintsSHA1": ["`+strings.Repeat("ab", 20)+`"]},
+    {"acceptServerAuth": {"reason": "partner has no other", "policy": {"chain": {"roots": {"pemFile": "soon.pem"}}}}},
+    {"all": [{"chain": {"roots": {"insecureSystemRoots": {}}}}, {"dnsNames": ["*.a.example"]}, {"validity": {"clockSkew": "30m"}}]}
+  ]}
+}`)
+	got = certauthRun(t, "", "check", weak)
+	assert.Equal(t, exitOK, got.code, got.out)
+	for _, want := range []string{
+		"insecureAnyPeer", "nobody is kept out", "without a certificate reaches", "root path", "POST / needs no", "softFail", "leafOnly",
+		"allowSHA1", "SHA-1: two certificates", "one pin and no backup", "web server's certificate", "CN=Soon", "insecureSystemRoots", `"*.a.example" matches`, "clockSkew 30m", "no cases",
+		"weak.json:7: Policy.Any[0].ThumbprintsSHA1",
+	} {
+		assert.Contains(t, got.out, want)
+	}
+	assert.Equal(t, exitNo, certauthRun(t, "", "check", "-strict", weak).code)
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(certauthRun(t, "", "check", "-json", weak).out), &answer))
+	assert.GreaterOrEqual(t, len(answer.Warnings), 16)
+}
+
+func TestCheck_WarnsOfAFrontEndsWord(t *testing.T) {
+	w := newWorld(t)
+	got := certauthRun(t, "", "check", w.policy(`{"dnsNames": ["a.example"]}`, `{"nginx": {"from": {"unixSocket": {}}, "frontEndVerifies": true}}`))
+	assert.Equal(t, exitOK, got.code, got.out)
+	assert.Contains(t, got.out, "the front end's word stands for a chain")
+}
+
+func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
+	w := newWorld(t)
+	a, b, c := w.issuing.Issue(t, "a", certauthtest.DNS("a.example")), w.issuing.Issue(t, "b", certauthtest.DNS("b.example")), w.issuing.Issue(t, "c", certauthtest.DNS("c.example"))
+	old := w.named("old", `{"all": [`+chain+`, {"dnsNames": ["a.example", "b.example"]}]}`)
+	now := w.named("new", `{"all": [`+chain+`, {"dnsNames": ["b.example", "c.example"]}]}`)
+	var record strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&record, "{\"certificate\": %q}\n", []*certauthtest.Certificate{a, b, c}[i%3].Base64())
+	}
+	got := certauthRun(t, record.String(), "diff", "-json", "-replay", "-", old, now)
+	require.Equal(t, exitNo, got.code, got.errs)
+	var answer diffAnswer
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	assert.Equal(t, 300, answer.Replayed)
+	require.Len(t, answer.Loses, 1)
+	assert.Contains(t, answer.Loses[0].Who, "CN=a,")
+	assert.Equal(t, 100, answer.Loses[0].Times)
+	assert.Equal(t, "accepted", answer.Loses[0].Old)
+	assert.Equal(t, "name_not_allowed by Policy.All[1].DNSNames", answer.Loses[0].New)
+	require.Len(t, answer.Gains, 1)
+	assert.Contains(t, answer.Gains[0].Who, "CN=c,")
+	assert.Empty(t, answer.Other)
+	assert.Len(t, answer.Removed, 1)
+	assert.Len(t, answer.Added, 1)
+	assert.Contains(t, answer.Added[0], "c.example")
+
+	same := certauthRun(t, record.String(), "diff", "-replay", "-", old, old)
+	assert.Equal(t, exitOK, same.code)
+	assert.Contains(t, same.out, "no difference")
+	assert.Equal(t, exitFailed, certauthRun(t, "{}", "diff", "-replay", "-", old, now).code)
+}
+
+func TestDiff_JudgesTheCasesOfBothByBoth(t *testing.T) {
+	w := newWorld(t)
+	w.write("client.pem", string(w.issuing.Issue(t, "x", certauthtest.DNS("a.example")).PEM()))
+	document := func(name, role, more string) string {
+		return w.write(name, `{"source": {"appService": {}}, "policy": {"named": {"name": "`+role+`", "policy": `+chain+`}}`+more+`}`)
+	}
+	old := document("old.json", "reader", `, "cases": [{"name": "the partner", "certificate": {"pemFile": "client.pem"}, "at": "now", "expect": "accepted"}]`)
+	got := certauthRun(t, "", "diff", old, document("new.json", "writer", ""))
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, "the partner\n    was accepted as reader\n    is  accepted as writer\n")
+}
+
+func TestPKI_MakesAPolicyWhoseCasesPass(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "pki")
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", dir).code)
+	got := certauthRun(t, "", "check", filepath.Join(dir, "policy.json"))
+	assert.Equal(t, exitOK, got.code, got.out)
+	assert.Contains(t, got.out, "6 of 6 cases pass.")
+	header, err := os.ReadFile(filepath.Join(dir, "orders.header"))
+	require.NoError(t, err)
+	for value, want := range map[string]string{
+		string(header): "accepted", filepath.Join(dir, "revoked.pem"): "refused: certificate_revoked",
+		filepath.Join(dir, "expired.pem"): "refused: certificate_expired", filepath.Join(dir, "stranger.pem"): "refused: chain_untrusted",
+	} {
+		got := certauthRun(t, "", "explain", "-policy", filepath.Join(dir, "policy.json"), value)
+		assert.True(t, strings.HasPrefix(got.out, want+"\n"), got.out)
+	}
+	before, err := os.ReadFile(filepath.Join(dir, "root.pem"))
+	require.NoError(t, err)
+	assert.Equal(t, exitFailed, certauthRun(t, "", "pki", dir).code, "nothing is overwritten")
+	after, err := os.ReadFile(filepath.Join(dir, "root.pem"))
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+}
+
+func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
+	w := newWorld(t)
+	responder, lists := certauthtest.NewResponder(t, w.issuing), certauthtest.NewCRLServer(t, w.root)
+	mux := http.NewServeMux()
+	mux.Handle("/ocsp/", responder)
+	mux.Handle("/root.crl", lists)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	issuing := w.root.NewIntermediate(t, "With points", certauthtest.CRLAt(server.URL+"/root.crl"))
+	w.write("issuing.pem", string(issuing.PEM()))
+	mux.Handle("/ocsp2/", certauthtest.NewResponder(t, issuing))
+	own := certauthtest.NewResponder(t, issuing)
+	mux.Handle("/own/", own)
+	client := issuing.Issue(t, "orders", certauthtest.OCSPAt(server.URL+"/own/"))
+	ask := func(args ...string) run {
+		return certauthRun(t, "", append([]string{"revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32"}, args...)...)
+	}
+	chainText := w.write("client.pem", string(client.PEM())+string(issuing.PEM()))
+	got := ask(chainText)
+	require.Equal(t, exitOK, got.code, got.errs+got.out)
+	assert.True(t, strings.HasPrefix(got.out, "good\n"), got.out)
+	assert.Contains(t, got.out, server.URL+"/own/")
+	assert.Contains(t, got.out, server.URL+"/root.crl")
+	assert.Regexp(t, `(?m)^ocsp POST|^ocsp GET`, got.out)
+	own.Revoke(client.SerialNumber, 1)
+	got = ask("-json", chainText)
+	assert.Equal(t, exitNo, got.code)
+	var answer revocationAnswer
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	assert.Equal(t, "revoked", answer.Status)
+	require.NotEmpty(t, answer.Steps)
+	assert.Positive(t, answer.Steps[0].Bytes)
+	own.SetFault(certauthtest.Down)
+	got = ask(chainText)
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, "unavailable\n")
+	assert.Contains(t, got.out, "503")
+
+	stranger := certauthtest.NewCA(t, "Stranger").Issue(t, "x", certauthtest.OCSPAt(server.URL+"/own/"))
+	got = ask(w.write("stranger.pem", string(stranger.PEM())))
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, "so that nobody is asked")
+}
+
+// lockedBuffer is written by the command while the test reads.
+type lockedBuffer struct {
+	mutex sync.Mutex
+	b     bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.b.String()
+}
+
+func TestFrontEnd_ForwardsWhatTheFrontEndSends(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%d %q", len(r.Header.Get("X-Client-Cert")), r.Header.Get("X-Client-Verify"))
+	}))
+	t.Cleanup(backend.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	dir := t.TempDir()
+	var out lockedBuffer
+	p := &program{ctx: ctx, stdin: strings.NewReader(""), out: &out, errs: io.Discard, now: time.Now, all: commands()}
+	done := make(chan int, 1)
+	go func() {
+		done <- p.main([]string{"front-end", "-name", "Nginx", "-to", backend.URL, "-listen", "127.0.0.1:0", "-dir", dir})
+	}()
+	var base string
+	require.Eventually(t, func() bool {
+		if found := regexp.MustCompile(`https://127\.0\.0\.1:\d+/    # no`).FindString(out.String()); found != "" {
+			base = strings.TrimSuffix(found, "/    # no")
+		}
+		return base != ""
+	}, time.Minute, 10*time.Millisecond)
+	assert.Contains(t, out.String(), "curl --cacert "+filepath.Join(dir, "server-ca.pem")+" --cert "+filepath.Join(dir, "client-a.pem"))
+	call := func(certificate string) string {
+		pool := x509.NewCertPool()
+		ca, err := os.ReadFile(filepath.Join(dir, "server-ca.pem"))
+		require.NoError(t, err)
+		require.True(t, pool.AppendCertsFromPEM(ca))
+		config := &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		if certificate != "" {
+			pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certificate+".pem"), filepath.Join(dir, certificate+".key"))
+			require.NoError(t, err)
+			config.Certificates = []tls.Certificate{pair}
+		}
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/", http.NoBody)
+		require.NoError(t, err)
+		r.Header.Set("X-Client-Cert", "forged")
+		r.Header.Set("X-Client-Verify", "SUCCESS")
+		response, err := client.Do(r)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		return string(body)
+	}
+	assert.Regexp(t, `^[1-9]\d{2,} "SUCCESS"$`, call("client-a"))
+	assert.Equal(t, `0 "NONE"`, call(""), "what the client wrote itself is gone")
+	cancel()
+	assert.Equal(t, exitOK, <-done)
+	_, err := net.Dial("tcp", strings.TrimPrefix(base, "https://"))
+	assert.Error(t, err)
+}
+
+func TestAudit_EndsWithOneForAnErrorAlone(t *testing.T) {
+	const good = `{"name": "site", "type": "Microsoft.Web/sites", "httpsOnly": true, "clientCertEnabled": true, "clientCertMode": "Required"}
+{"name": "site", "type": "Microsoft.Web/sites/config", "minTlsVersion": "1.2", "http20Enabled": false}`
+	got := certauthRun(t, good, "audit", "-")
+	assert.Equal(t, exitOK, got.code, got.errs)
+	assert.Contains(t, got.out, "0 errors, 0 warnings")
+	assert.Contains(t, got.out, "A clean audit is no authentication.")
+	bad := strings.Replace(good, `"clientCertEnabled": true`, `"clientCertEnabled": false`, 1)
+	dir := t.TempDir()
+	sarif := filepath.Join(dir, "audit.sarif")
+	got = certauthRun(t, bad, "audit", "-sarif", sarif, "-sarif-file", "infra/main.bicep", "-")
+	assert.Equal(t, exitNo, got.code, got.errs)
+	for _, want := range []string{"error 2 site: clientCertEnabled is false", "error 3 site", "az    az webapp update", "tf    client_certificate_enabled", "CKV_AZURE_17"} {
+		assert.Contains(t, got.out, want)
+	}
+	content, err := os.ReadFile(sarif)
+	require.NoError(t, err)
+	assert.Contains(t, string(content), "infra/main.bicep")
+	got = certauthRun(t, bad, "audit", "-json", "-")
+	assert.Equal(t, exitNo, got.code)
+	assert.True(t, json.Valid([]byte(got.out)))
+
+	w := newWorld(t)
+	policy := w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]}`)
+	got = certauthRun(t, good, "audit", "-policy", policy, "-")
+	assert.Equal(t, exitOK, got.code)
+	assert.Contains(t, got.out, `warning 19 site: the app exempts "/health"`)
+}

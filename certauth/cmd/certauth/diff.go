@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+)
+
+var diffCommand = &command{
+	name: "diff", args: "OLD NEW", short: "who gains and who loses by another policy document",
+	long: `
+It shows the rules that are in one document only, judges the cases of both documents by both, and with
+-replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at": TIME}, of which
+"at" may be left out. Nothing is asked about revocation: -revocation says what to assume.
+
+Exit status 1: somebody gains or loses.`,
+	run: runDiff,
+}
+
+// changed is somebody whose decision differs.
+type changed struct {
+	Who   string `json:"who"`
+	Old   string `json:"old"`
+	New   string `json:"new"`
+	Times int    `json:"times,omitempty"`
+}
+
+type diffAnswer struct {
+	Removed  []string  `json:"removed,omitempty"`
+	Added    []string  `json:"added,omitempty"`
+	Cases    []changed `json:"cases,omitempty"`
+	Gains    []changed `json:"gains,omitempty"`
+	Loses    []changed `json:"loses,omitempty"`
+	Other    []changed `json:"other,omitempty"` // another reason, or other roles
+	Replayed int       `json:"replayed,omitempty"`
+}
+
+func runDiff(p *program, c *command, args []string) (int, error) {
+	fs := p.flags(c)
+	replay := fs.String("replay", "", "`FILE` of recorded certificates, - for stdin")
+	status := fs.String("revocation", "good", "assume `WORD`: good, revoked, unknown or unavailable")
+	asJSON := fs.Bool("json", false, "write JSON")
+	rest, err := p.parse(c, fs, args, 2, 2)
+	if err != nil {
+		return 0, err
+	}
+	assume, ok := statuses[*status]
+	if !ok {
+		return 0, errUsage{"-revocation: want good, revoked, unknown or unavailable"}
+	}
+	var sides [2]*side
+	for i, name := range rest {
+		if sides[i], err = newSide(name, assume); err != nil {
+			return 0, err
+		}
+		defer sides[i].doc.Close()
+	}
+	d := &differ{p: p, old: sides[0], new: sides[1], answer: &diffAnswer{}, groups: map[string]map[changed]int{}}
+	d.rules()
+	if err := d.cases(); err != nil {
+		return 0, err
+	}
+	if *replay != "" {
+		if err := d.replay(*replay); err != nil {
+			return 0, err
+		}
+	}
+	d.finish()
+	a := d.answer
+	if *asJSON {
+		err = p.json(a)
+	} else {
+		d.print()
+	}
+	if len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 {
+		return exitNo, err
+	}
+	return exitOK, err
+}
+
+// side is one of the two documents.
+type side struct {
+	name string
+	doc  *policyfile.Document
+	auth *certauth.Authenticator
+	now  time.Time
+}
+
+func newSide(name string, assume certauth.RevocationStatus) (*side, error) {
+	doc, err := policyfile.Load(name, certauth.Config{})
+	if err != nil {
+		return nil, err
+	}
+	config, err := doc.WithoutGate(&assumed{assume})
+	if err != nil {
+		return nil, errors.Join(err, doc.Close())
+	}
+	s := &side{name: name, doc: doc}
+	verifies := sourceVerifies(config.Source)
+	s.auth, err = certauth.New(certauth.Config{
+		Source: forwarded.Header{
+			From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DERList,
+			Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: verifies,
+		},
+		Policy: config.Policy, Now: func() time.Time { return s.now },
+	})
+	if err != nil {
+		return nil, errors.Join(err, doc.Close())
+	}
+	return s, nil
+}
+
+// decide says in a few words what becomes of the certificates.
+func (s *side) decide(r *http.Request, at time.Time) (decision string, in bool) {
+	s.now = at
+	id, err := s.auth.Check(r)
+	if refused, ok := errors.AsType[*certauth.Error](err); ok {
+		return string(refused.Reason) + " by " + refused.Rule, false
+	}
+	if err != nil {
+		return err.Error(), false
+	}
+	if len(id.Matched) == 0 {
+		return "accepted", true
+	}
+	return "accepted as " + strings.Join(id.Matched, ", "), true
+}
+
+type differ struct {
+	p        *program
+	old, new *side
+	answer   *diffAnswer
+	groups   map[string]map[changed]int
+}
+
+// rules compares what the documents say, line by line of the printed policy, each with its path.
+func (d *differ) rules() {
+	old, now := lines(d.old.doc.Authenticator().String()), lines(d.new.doc.Authenticator().String())
+	for _, line := range old {
+		if !slices.Contains(now, line) {
+			d.answer.Removed = append(d.answer.Removed, line)
+		}
+	}
+	for _, line := range now {
+		if !slices.Contains(old, line) {
+			d.answer.Added = append(d.answer.Added, line)
+		}
+	}
+}
+
+// lines gives each line the lines it stands under.
+func lines(text string) []string {
+	var list, above []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
+		above = append(above[:min(depth, len(above))], strings.TrimSpace(line))
+		list = append(list, strings.Join(above, " > "))
+	}
+	return list
+}
+
+func (d *differ) cases() error {
+	seen := map[string]bool{}
+	for _, doc := range []*policyfile.Document{d.old.doc, d.new.doc} {
+		for _, c := range doc.Cases {
+			if c.Certificate == nil || seen[c.Name] {
+				continue
+			}
+			seen[c.Name] = true
+			certs := materialOf(c.Certificate)
+			if len(certs) == 0 {
+				return fmt.Errorf("case %q: its certificate cannot be read", c.Name)
+			}
+			at := d.p.now()
+			if c.At != nil {
+				at = *c.At
+			}
+			r, err := d.request(base64List(certs))
+			if err != nil {
+				return err
+			}
+			old, _ := d.old.decide(r, at)
+			now, _ := d.new.decide(r, at)
+			if old != now {
+				d.answer.Cases = append(d.answer.Cases, changed{Who: c.Name, Old: old, New: now})
+			}
+		}
+	}
+	return nil
+}
+
+func (d *differ) request(value string) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(d.p.ctx, http.MethodGet, "/", http.NoBody)
+	if err == nil {
+		r.Header[judgeHeader] = []string{value}
+		r.Header[judgeFlag] = []string{"1"}
+	}
+	return r, err
+}
+
+// recorded is one line of a replay.
+type recorded struct {
+	Certificate string    `json:"certificate"`
+	At          time.Time `json:"at"`
+}
+
+func (d *differ) replay(name string) error {
+	var from io.Reader = d.p.stdin
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the operator names it
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		from = file
+	}
+	scanner := bufio.NewScanner(from)
+	scanner.Buffer(make([]byte, 1<<16), 1<<20)
+	r, err := d.request("")
+	if err != nil {
+		return err
+	}
+	now := d.p.now()
+	names := map[string]string{}
+	for number := 1; scanner.Scan(); number++ {
+		line := scanner.Bytes()
+		if len(line) == 0 {
+			continue
+		}
+		var one recorded
+		if err := json.Unmarshal(line, &one); err != nil || one.Certificate == "" {
+			return fmt.Errorf("%s:%d: want {\"certificate\": BASE64-DER, \"at\": TIME}", name, number)
+		}
+		at := one.At
+		if at.IsZero() {
+			at = now
+		}
+		r.Header[judgeHeader][0] = one.Certificate
+		old, wasIn := d.old.decide(r, at)
+		decision, isIn := d.new.decide(r, at)
+		d.answer.Replayed++
+		if old == decision {
+			continue
+		}
+		kind := "other"
+		switch {
+		case isIn && !wasIn:
+			kind = "gains"
+		case wasIn && !isIn:
+			kind = "loses"
+		}
+		who, ok := names[one.Certificate]
+		if !ok {
+			who = whose(one.Certificate)
+			names[one.Certificate] = who
+		}
+		if d.groups[kind] == nil {
+			d.groups[kind] = map[changed]int{}
+		}
+		d.groups[kind][changed{Who: who, Old: old, New: decision}]++
+		if number%100_000 == 0 && d.p.colour {
+			fmt.Fprintf(d.p.errs, "%d\r", number)
+		}
+	}
+	return scanner.Err()
+}
+
+// whose names a certificate by its subject and the beginning of its hash.
+func whose(text string) string {
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "not base64"
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "no certificate"
+	}
+	sum := sha256.Sum256(der)
+	return nameOf(cert.RawSubject) + " " + hex.EncodeToString(sum[:8])
+}
+
+func (d *differ) finish() {
+	for kind, list := range map[string]*[]changed{"gains": &d.answer.Gains, "loses": &d.answer.Loses, "other": &d.answer.Other} {
+		for _, one := range slices.SortedFunc(maps.Keys(d.groups[kind]), func(a, b changed) int { return strings.Compare(a.Who+a.New, b.Who+b.New) }) {
+			times := d.groups[kind][one]
+			one.Times = times
+			*list = append(*list, one)
+		}
+	}
+}
+
+func (d *differ) print() {
+	p, a := d.p, d.answer
+	for _, line := range a.Removed {
+		fmt.Fprintln(p.out, p.paint(red, "- "+line))
+	}
+	for _, line := range a.Added {
+		fmt.Fprintln(p.out, p.paint(green, "+ "+line))
+	}
+	show := func(title string, list []changed) {
+		if len(list) == 0 {
+			return
+		}
+		fmt.Fprintf(p.out, "\n%s\n", title)
+		for _, one := range list {
+			times := ""
+			if one.Times > 0 {
+				times = fmt.Sprintf("  (%d times)", one.Times)
+			}
+			fmt.Fprintf(p.out, "  %s%s\n    was %s\n    is  %s\n", one.Who, times, one.Old, one.New)
+		}
+	}
+	show("cases that come out differently", a.Cases)
+	show("who gains", a.Gains)
+	show("who loses", a.Loses)
+	show("who is refused, or known, for another reason", a.Other)
+	if a.Replayed > 0 {
+		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
+	}
+	if len(a.Removed)+len(a.Added)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
+		fmt.Fprintln(p.out, "no difference")
+	}
+}

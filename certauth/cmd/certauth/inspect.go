@@ -1,0 +1,320 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha1" //nolint:gosec // the thumbprint that Azure shows
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+)
+
+var inspectCommand = &command{
+	name: "inspect", args: "CERTIFICATE", short: "what a certificate is, in every form",
+	long: `
+CERTIFICATE is the name of a file (PEM, DER, PFX, or a header's value), - for stdin, HOST:PORT of a TLS
+server, or the text itself: a header's value of any front end, with or without "Name: " in front.
+
+It prints pins, names as a rule wants them, dates, usage, and rules of a policy that would let it in.
+-front-end NAME prints the headers that this front end would send with it; "all" those of all.
+-renew 720h makes the exit status 1 when the certificate ends sooner than that.
+
+The certificate is described and not verified.`,
+	run: runInspect,
+}
+
+// described is a certificate in every form.
+type described struct {
+	Form      string              `json:"form"`
+	Subject   string              `json:"subject"`
+	Issuer    string              `json:"issuer"`
+	Serial    string              `json:"serial"`
+	NotBefore time.Time           `json:"not_before"`
+	NotAfter  time.Time           `json:"not_after"`
+	Key       string              `json:"key"`
+	Signature string              `json:"signature"`
+	CA        bool                `json:"ca"`
+	Usage     []string            `json:"extended_key_usage,omitempty"`
+	Names     map[string][]string `json:"names,omitempty"`
+	SHA256    string              `json:"sha256"`
+	SHA1      string              `json:"sha1"`
+	SPKI      string              `json:"public_key_sha256"`
+	OCSP      []string            `json:"ocsp,omitempty"`
+	CRL       []string            `json:"crl,omitempty"`
+	IssuedAt  []string            `json:"ca_issuers,omitempty"`
+	PEM       string              `json:"pem"`
+	Policies  []json.RawMessage   `json:"policies,omitempty"`
+	Headers   map[string][]string `json:"headers,omitempty"`
+	Others    []*described        `json:"others,omitempty"`
+	Notes     []string            `json:"notes,omitempty"`
+}
+
+func runInspect(p *program, c *command, args []string) (int, error) {
+	fs := p.flags(c)
+	password := fs.String("password", "", "of a PFX")
+	frontEnd := fs.String("front-end", "", "`NAME` of a front end, or all, whose headers to print")
+	renew := fs.Duration("renew", 0, "exit with 1 if the certificate ends within this `DURATION`")
+	asJSON := fs.Bool("json", false, "write JSON")
+	rest, err := p.parse(c, fs, args, 1, 1)
+	if err != nil {
+		return 0, err
+	}
+	found, err := p.certificates(rest[0], *password)
+	if err != nil {
+		return 0, err
+	}
+	d := describe(found.certs[0])
+	d.Form = found.form
+	d.Policies = snippets(p, found.certs[0])
+	for _, other := range found.certs[1:] {
+		d.Others = append(d.Others, describe(other))
+	}
+	d.Notes = notes(found.certs[0], p.now())
+	if *frontEnd != "" {
+		if d.Headers, err = headersOf(*frontEnd, found.certs); err != nil {
+			return 0, err
+		}
+	}
+	if *asJSON {
+		err = p.json(d)
+	} else {
+		p.printDescribed(d)
+	}
+	if *renew > 0 && found.certs[0].NotAfter.Before(p.now().Add(*renew)) {
+		return exitNo, err
+	}
+	return exitOK, err
+}
+
+func describe(cert *x509.Certificate) *described {
+	sum256, sum1, spki := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw), sha256.Sum256(cert.RawSubjectPublicKeyInfo) //nolint:gosec // see the import
+	d := &described{
+		Subject: nameOf(cert.RawSubject), Issuer: nameOf(cert.RawIssuer), Serial: hex.EncodeToString(cert.SerialNumber.Bytes()),
+		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Key: keyOf(cert), Signature: cert.SignatureAlgorithm.String(),
+		CA: cert.BasicConstraintsValid && cert.IsCA, SHA256: hex.EncodeToString(sum256[:]), SHA1: hex.EncodeToString(sum1[:]),
+		SPKI: base64.StdEncoding.EncodeToString(spki[:]), OCSP: cert.OCSPServer, CRL: cert.CRLDistributionPoints, IssuedAt: cert.IssuingCertificateURL,
+		PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})), Names: map[string][]string{},
+	}
+	add := func(kind string, names ...string) {
+		if len(names) > 0 {
+			d.Names[kind] = append(d.Names[kind], names...)
+		}
+	}
+	add("dns", cert.DNSNames...)
+	add("email", cert.EmailAddresses...)
+	for _, ip := range cert.IPAddresses {
+		add("ip", ip.String())
+	}
+	for _, uri := range cert.URIs {
+		add("uri", uri.String())
+	}
+	for _, usage := range cert.ExtKeyUsage {
+		d.Usage = append(d.Usage, usageName(usage))
+	}
+	for _, oid := range cert.UnknownExtKeyUsage {
+		d.Usage = append(d.Usage, oid.String())
+	}
+	return d
+}
+
+// nameOf writes a distinguished name as RFC 4514 and a rule on it have it.
+func nameOf(der []byte) string {
+	var rdns pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
+		return "(cannot be read)"
+	}
+	return rdns.String()
+}
+
+func keyOf(cert *x509.Certificate) string {
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		return fmt.Sprintf("RSA %d", key.N.BitLen())
+	case *ecdsa.PublicKey:
+		return "ECDSA " + key.Curve.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return cert.PublicKeyAlgorithm.String()
+}
+
+func usageName(usage x509.ExtKeyUsage) string {
+	switch usage {
+	case x509.ExtKeyUsageAny:
+		return "any"
+	case x509.ExtKeyUsageClientAuth:
+		return "clientAuth"
+	case x509.ExtKeyUsageServerAuth:
+		return "serverAuth"
+	case x509.ExtKeyUsageCodeSigning:
+		return "codeSigning"
+	case x509.ExtKeyUsageEmailProtection:
+		return "emailProtection"
+	case x509.ExtKeyUsageTimeStamping:
+		return "timeStamping"
+	case x509.ExtKeyUsageOCSPSigning:
+		return "OCSPSigning"
+	}
+	return fmt.Sprintf("usage %d", usage)
+}
+
+// notes are what an operator should know before trusting it.
+func notes(cert *x509.Certificate, now time.Time) []string {
+	var list []string
+	switch {
+	case now.Before(cert.NotBefore):
+		list = append(list, "it is not valid yet")
+	case now.After(cert.NotAfter):
+		list = append(list, "it has ended")
+	case cert.NotAfter.Before(now.Add(30 * 24 * time.Hour)):
+		list = append(list, fmt.Sprintf("it ends in %d days", int(cert.NotAfter.Sub(now).Hours()/24)))
+	}
+	if cert.BasicConstraintsValid && cert.IsCA {
+		list = append(list, "it is a CA certificate: only a pin of the whole certificate lets it in as a client")
+	}
+	usages := len(cert.ExtKeyUsage) + len(cert.UnknownExtKeyUsage)
+	if usages > 0 && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageClientAuth) && !slices.Contains(cert.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		list = append(list, "its extended key usage does not allow clientAuth: it is refused, unless it allows serverAuth and the policy has AcceptServerAuth")
+	}
+	if len(cert.OCSPServer)+len(cert.CRLDistributionPoints) == 0 {
+		list = append(list, "it names nobody to ask about revocation")
+	}
+	return list
+}
+
+// snippets are rules that let this certificate in. Each is tried before it is shown.
+func snippets(p *program, cert *x509.Certificate) []json.RawMessage {
+	d := describe(cert)
+	var list []json.RawMessage
+	show := func(policy certauth.Policy) {
+		auth, err := certauth.New(certauth.Config{
+			Source: forwarded.Header{
+				From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DER,
+				Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: true,
+			},
+			Policy: policy, CacheSize: -1, Now: func() time.Time { return within(p.now(), []*x509.Certificate{cert}) },
+		})
+		if err != nil {
+			return
+		}
+		r, err := http.NewRequestWithContext(p.ctx, http.MethodGet, "/", http.NoBody)
+		if err != nil {
+			return
+		}
+		r.Header.Set(judgeHeader, base64List([]*x509.Certificate{cert}))
+		r.Header.Set(judgeFlag, "1")
+		if _, err := auth.Check(r); err != nil {
+			return
+		}
+		written, err := policyfile.MarshalPolicy(policy, nil)
+		var b bytes.Buffer
+		if err == nil && json.Compact(&b, written) == nil {
+			list = append(list, b.Bytes())
+		}
+	}
+	show(certauth.Thumbprints{d.SHA256})
+	show(certauth.PublicKeys{d.SPKI})
+	show(certauth.Subject{d.Subject})
+	for _, name := range d.Names["dns"] {
+		show(certauth.DNSNames{name})
+	}
+	for _, uri := range d.Names["uri"] {
+		show(certauth.SPIFFEIDs{uri})
+		show(certauth.URIs{uri})
+	}
+	for _, email := range d.Names["email"] {
+		show(certauth.Emails{email})
+	}
+	for _, ip := range d.Names["ip"] {
+		show(certauth.IPs{ip})
+	}
+	return list
+}
+
+// headersOf returns the header lines that front ends send with the certificates.
+func headersOf(name string, certs []*x509.Certificate) (map[string][]string, error) {
+	names := []string{name}
+	if name == "all" {
+		names = certauthtest.FrontEnds()
+	}
+	headers := map[string][]string{}
+	for _, name := range names {
+		r := &http.Request{Header: http.Header{}}
+		client := &certauthtest.Certificate{Certificate: certs[0]}
+		var with []*certauthtest.CA
+		for _, cert := range certs[1:] {
+			with = append(with, &certauthtest.CA{Certificate: cert})
+		}
+		if err := safely(func(tb certauthtest.TB) { certauthtest.FrontEnd{Name: name}.Forward(tb, r, client, with...) }); err != nil {
+			return nil, err
+		}
+		for _, header := range slices.Sorted(maps.Keys(r.Header)) {
+			for _, value := range r.Header[header] {
+				headers[name] = append(headers[name], header+": "+value)
+			}
+		}
+	}
+	return headers, nil
+}
+
+func (p *program) printDescribed(d *described) {
+	row := func(name string, values ...string) {
+		for _, value := range values {
+			if value != "" {
+				fmt.Fprintf(p.out, "%-11s %s\n", name, value)
+				name = ""
+			}
+		}
+	}
+	row("form", d.Form)
+	row("subject", d.Subject)
+	row("issuer", d.Issuer)
+	row("serial", d.Serial)
+	row("valid", d.NotBefore.Format(time.RFC3339)+" to "+d.NotAfter.Format(time.RFC3339))
+	row("key", d.Key)
+	row("signed by", d.Signature)
+	row("usage", strings.Join(d.Usage, ", "))
+	for _, kind := range slices.Sorted(maps.Keys(d.Names)) {
+		row(kind, d.Names[kind]...)
+	}
+	row("sha256", d.SHA256)
+	row("sha1", d.SHA1)
+	row("key sha256", d.SPKI)
+	row("ocsp", d.OCSP...)
+	row("crl", d.CRL...)
+	for _, other := range d.Others {
+		row("with", other.Subject+", sha256 "+other.SHA256)
+	}
+	for _, note := range d.Notes {
+		row("note", p.paint(yellow, note))
+	}
+	var texts []string
+	for _, policy := range d.Policies {
+		texts = append(texts, string(policy))
+	}
+	row("rules", texts...)
+	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
+		fmt.Fprintf(p.out, "\n%s\n", name)
+		for _, line := range d.Headers[name] {
+			fmt.Fprintf(p.out, "  %s\n", line)
+		}
+	}
+}

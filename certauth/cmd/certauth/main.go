@@ -1,0 +1,220 @@
+// Command certauth answers an operator's questions about forwarded client certificates: what is
+// this certificate, why was it refused, is this policy right, is the site set up as it should be.
+//
+//	go run github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth -h
+//
+// It exits with 0 if all is well, with 1 if the answer is no (a refusal, a mistake in a policy, an
+// error of the audit, a certificate to renew), and with 2 if the question could not be answered.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitNo     = 1
+	exitFailed = 2
+)
+
+// program is one run of the command, and what it may touch.
+type program struct {
+	ctx    context.Context
+	stdin  io.Reader
+	out    io.Writer
+	errs   io.Writer
+	colour bool // stdout is a terminal
+	now    func() time.Time
+	all    []*command
+}
+
+// command is one of the subcommands.
+type command struct {
+	name, args, short string
+	long              string
+	// run parses the flags itself, by p.parse.
+	run func(p *program, c *command, args []string) (int, error)
+}
+
+func commands() []*command {
+	return []*command{
+		inspectCommand, explainCommand, checkCommand, diffCommand, auditCommand,
+		revocationCommand, pkiCommand, frontEndCommand, schemaCommand, completionsCommand,
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	p := &program{ctx: ctx, stdin: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, colour: isTerminal(os.Stdout), all: commands()}
+	code := p.main(os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// isTerminal reports whether colours make sense; NO_COLOR switches them off.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+func (p *program) main(args []string) int {
+	if len(args) == 0 {
+		p.usage(p.errs)
+		return exitFailed
+	}
+	switch args[0] {
+	case "-h", "-help", "--help", "help":
+		if len(args) > 1 {
+			args = []string{args[1], "-h"}
+			break
+		}
+		p.usage(p.out)
+		return exitOK
+	}
+	for _, c := range p.all {
+		if c.name != args[0] {
+			continue
+		}
+		code, err := c.run(p, c, args[1:])
+		if errors.Is(err, flag.ErrHelp) {
+			return exitOK
+		}
+		if err != nil {
+			fmt.Fprintf(p.errs, "certauth %s: %v\n", c.name, err)
+			return exitFailed
+		}
+		return code
+	}
+	fmt.Fprintf(p.errs, "certauth: no command %q; \"certauth -h\" lists them\n", args[0])
+	return exitFailed
+}
+
+func (p *program) usage(w io.Writer) {
+	fmt.Fprint(w, "certauth answers questions about forwarded client certificates.\n\nUsage: certauth COMMAND [flags] [arguments]\n\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range p.all {
+		fmt.Fprintf(table, "  %s\t%s\n", c.name, c.short)
+	}
+	_ = table.Flush()
+	fmt.Fprint(w, "\n\"certauth COMMAND -h\" says more.\n\nExit status: 0 all is well; 1 the answer is no; 2 it could not be answered.\n")
+}
+
+// errUsage is a mistake in the command line.
+type errUsage struct{ text string }
+
+func (e errUsage) Error() string { return e.text + " (-h says more)" }
+
+// flags makes the flag set of a command, whose help tells all of it.
+func (p *program) flags(c *command) *flag.FlagSet {
+	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	return fs
+}
+
+// parse takes flags and arguments in any order, at least min arguments and at most limit.
+func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most int) ([]string, error) {
+	isPEM := func(arg string) bool { return strings.HasPrefix(arg, "-----BEGIN") } // and no flag
+	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !isPEM(arg) })
+	args = slices.DeleteFunc(slices.Clone(args), isPEM)
+	for len(args) > 0 {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				p.help(c, fs)
+				return nil, err
+			}
+			return nil, errUsage{err.Error()}
+		}
+		if args = fs.Args(); len(args) > 0 {
+			rest, args = append(rest, args[0]), args[1:]
+		}
+	}
+	if len(rest) < least || len(rest) > most {
+		return nil, errUsage{fmt.Sprintf("%d arguments; usage: certauth %s", len(rest), strings.TrimSpace(c.name+" [flags] "+c.args))}
+	}
+	return rest, nil
+}
+
+func (p *program) help(c *command, fs *flag.FlagSet) {
+	fmt.Fprintf(p.out, "certauth %s: %s\n\nUsage: certauth %s\n\n%s\n", c.name, c.short, strings.TrimSpace(c.name+" [flags] "+c.args), strings.TrimSpace(c.long))
+	first := true
+	fs.VisitAll(func(f *flag.Flag) {
+		if first {
+			fmt.Fprint(p.out, "\nFlags:\n")
+			first = false
+		}
+		name, usage := flag.UnquoteUsage(f)
+		line := "  -" + f.Name
+		if name != "" {
+			line += " " + name
+		}
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+			usage += " (default " + f.DefValue + ")"
+		}
+		fmt.Fprintf(p.out, "%s\n\t%s\n", line, usage)
+	})
+}
+
+// json writes a value for programs.
+func (p *program) json(value any) error {
+	encoder := json.NewEncoder(p.out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// paint colours a text if the output is a terminal.
+func (p *program) paint(code, text string) string {
+	if !p.colour {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	dim    = "2"
+)
+
+// list is a flag that can be given several times.
+type list []string
+
+func (l *list) String() string { return fmt.Sprint(*l) }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+// read reads a file, or stdin for "-".
+func (p *program) read(name string) ([]byte, error) {
+	const most = 64 << 20
+	var from io.Reader = p.stdin
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the operator names it
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		from = file
+	}
+	content, err := io.ReadAll(io.LimitReader(from, most+1))
+	if err == nil && len(content) > most {
+		err = fmt.Errorf("%s: more than %d bytes", name, most)
+	}
+	return content, err
+}

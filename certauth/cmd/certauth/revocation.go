@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+)
+
+var revocationCommand = &command{
+	name: "revocation", args: "CERTIFICATE", short: "whether a certificate is revoked, by OCSP and CRL, step by step",
+	long: `
+It verifies the chain to -roots, asks the responders and lists that the certificates name, by the
+library's own rules, and prints each fetch with its time and size and what it said. With -policy and
+-checker it goes by a revocation check of a document.
+
+Exit status 1: revoked, or nobody can say. The network is asked; private addresses only with -allow-net.`,
+	run: runRevocation,
+}
+
+// step is one fetch.
+type step struct {
+	Kind   string        `json:"kind"`
+	Method string        `json:"method"`
+	URL    string        `json:"url"`
+	Bytes  int           `json:"bytes"`
+	Took   time.Duration `json:"took_ns"`
+	Error  string        `json:"error,omitempty"`
+}
+
+// standing is what became known of one certificate of the chain.
+type standing struct {
+	Subject    string `json:"subject"`
+	Status     string `json:"status"`
+	Source     string `json:"source,omitempty"`
+	ThisUpdate string `json:"this_update,omitempty"`
+	NextUpdate string `json:"next_update,omitempty"`
+	Error      string `json:"error,omitempty"`
+}
+
+type revocationAnswer struct {
+	Status       string     `json:"status"`
+	Detail       string     `json:"detail,omitempty"`
+	Next         string     `json:"next,omitempty"`
+	Certificates []standing `json:"certificates,omitempty"`
+	Steps        []step     `json:"steps"`
+}
+
+// watched is a fetcher that takes down what it does.
+type watched struct {
+	revocation.Fetcher
+	mutex sync.Mutex
+	steps []step
+	now   func() time.Time
+}
+
+func (w *watched) Fetch(ctx context.Context, r revocation.Request) (revocation.Response, error) {
+	begin := w.now()
+	response, err := w.Fetcher.Fetch(ctx, r)
+	s := step{Kind: r.Kind.String(), Method: r.Method, URL: r.URL, Bytes: len(response.Body), Took: w.now().Sub(begin)}
+	if err != nil {
+		s.Error = err.Error()
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.steps = append(w.steps, s)
+	return response, err
+}
+
+// chainKeeper stands in for a revocation check and keeps the chain that has verified.
+type chainKeeper struct{ chain []*x509.Certificate }
+
+func (k *chainKeeper) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	k.chain = slices.Clone(chain)
+	return certauth.Revocation{Status: certauth.RevocationGood}, nil
+}
+
+func runRevocation(p *program, c *command, args []string) (int, error) {
+	fs := p.flags(c)
+	roots := fs.String("roots", "", "`FILE` of the roots in PEM (required)")
+	issuing := fs.String("issuing", "", "`FILE` of issuing CAs in PEM")
+	policy := fs.String("policy", "", "`FILE` of a policy document, whose check is used")
+	name := fs.String("checker", "", "`NAME` of that check")
+	password := fs.String("password", "", "of a PFX")
+	timeout := fs.Duration("timeout", 30*time.Second, "for the whole chain")
+	var nets list
+	fs.Var(&nets, "allow-net", "`NETWORK` of private addresses that may be asked; may be given several times")
+	asJSON := fs.Bool("json", false, "write JSON")
+	rest, err := p.parse(c, fs, args, 1, 1)
+	if err != nil {
+		return 0, err
+	}
+	if *roots == "" {
+		return 0, errUsage{"-roots is missing"}
+	}
+	config := revocation.Config{MaxWait: *timeout}
+	if *policy != "" {
+		doc, err := policyfile.Load(*policy, certauth.Config{})
+		if err != nil {
+			return 0, err
+		}
+		defer doc.Close()
+		own, ok := doc.Revocation[*name]
+		if !ok {
+			return 0, fmt.Errorf("%s has no revocation check %q", *policy, *name)
+		}
+		config = own
+	}
+	for _, text := range nets {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return 0, errUsage{fmt.Sprintf("-allow-net: %q is no network", text)}
+		}
+		config.HTTP.AllowNets = append(config.HTTP.AllowNets, prefix)
+		if prefix.IsSingleIP() { // a stand-in of somebody who tries things
+			config.HTTP.AllowPorts = append(config.HTTP.AllowPorts, allPorts(p, rest[0], *password)...)
+		}
+	}
+	found, err := p.certificates(rest[0], *password)
+	if err != nil {
+		return 0, err
+	}
+	chain, err := verifiedChain(p, found.certs, *roots, *issuing)
+	if err != nil {
+		return 0, err
+	}
+	fetcher, err := fetch.NewHTTPFetcher(config.HTTP)
+	if err != nil {
+		return 0, err
+	}
+	watch := &watched{Fetcher: fetcher, now: p.now}
+	config.HTTP, config.Fetcher, config.Now = revocation.HTTPOptions{}, watch, p.now
+	checker, err := revocation.New(config)
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(p.ctx, *timeout+time.Second)
+	defer cancel()
+	result, failed := checker.Check(ctx, chain)
+	if err := checker.Close(); err != nil {
+		return 0, err
+	}
+	answer := &revocationAnswer{Status: result.Revocation.Status.String(), Steps: watch.steps}
+	if refused, ok := errors.AsType[*certauth.Error](failed); ok {
+		answer.Next = refused.Hint
+	}
+	if failed != nil {
+		answer.Detail = failed.Error()
+	}
+	for i, finding := range result.Certificates {
+		s := standing{Subject: nameOf(chain[i].RawSubject), Status: finding.Result.Status.String()}
+		if finding.Err != nil {
+			s.Error = finding.Err.Error()
+		} else {
+			s.Source, s.ThisUpdate, s.NextUpdate = finding.Result.Source.String(), moment(finding.Result.ThisUpdate), moment(finding.Result.NextUpdate)
+		}
+		answer.Certificates = append(answer.Certificates, s)
+	}
+	if *asJSON {
+		err = p.json(answer)
+	} else {
+		p.printRevocation(answer)
+	}
+	if result.Revocation.Status == certauth.RevocationGood || result.Revocation.Status == certauth.RevocationWaived {
+		return exitOK, err
+	}
+	return exitNo, err
+}
+
+// allPorts are those that the certificates name, for addresses that are opened one by one.
+func allPorts(p *program, what, password string) []int {
+	found, err := p.certificates(what, password)
+	if err != nil {
+		return nil
+	}
+	var ports []int
+	for _, cert := range found.certs {
+		for _, url := range slices.Concat(cert.OCSPServer, cert.CRLDistributionPoints) {
+			if address, err := netip.ParseAddrPort(strings.SplitN(strings.TrimPrefix(url, "http://"), "/", 2)[0]); err == nil && address.Port() != 80 {
+				ports = append(ports, int(address.Port()))
+			}
+		}
+	}
+	slices.Sort(ports)
+	return slices.Compact(ports)
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// verifiedChain is a chain by the library's own rules.
+func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string) ([]*x509.Certificate, error) {
+	keeper := &chainKeeper{}
+	chain := certauth.Chain{Roots: certauth.CertFile(roots)}
+	if issuing != "" {
+		chain.Intermediates = certauth.CertFile(issuing)
+	}
+	auth, err := certauth.New(certauth.Config{
+		Source: certauth.SourceFunc{Name: "given certificate", Func: func(*http.Request) ([]*x509.Certificate, error) { return certs, nil }},
+		Policy: certauth.All{chain, certauth.NotRevoked{Checker: keeper}}, CacheSize: -1, Now: p.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(p.ctx, http.MethodGet, "/", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := auth.Check(r); err != nil {
+		if refused, ok := errors.AsType[*certauth.Error](err); ok {
+			return nil, fmt.Errorf("the chain does not verify, so that nobody is asked: %s: %v (%s)", refused.Reason, refused.Err, refused.Hint)
+		}
+		return nil, err
+	}
+	return keeper.chain, nil
+}
+
+func (p *program) printRevocation(a *revocationAnswer) {
+	colour := red
+	if a.Status == certauth.RevocationGood.String() || a.Status == certauth.RevocationWaived.String() {
+		colour = green
+	}
+	fmt.Fprintln(p.out, p.paint(colour, a.Status))
+	if a.Detail != "" {
+		fmt.Fprintf(p.out, "  found  %s\n", a.Detail)
+	}
+	if a.Next != "" {
+		fmt.Fprintf(p.out, "  next   %s\n", a.Next)
+	}
+	for _, s := range a.Certificates {
+		fmt.Fprintf(p.out, "%-12s %s\n", s.Status, s.Subject)
+		if s.Error != "" {
+			fmt.Fprintf(p.out, "             %s\n", s.Error)
+		} else if s.ThisUpdate != "" {
+			fmt.Fprintf(p.out, "             by %s of %s, good until %s\n", s.Source, s.ThisUpdate, s.NextUpdate)
+		}
+	}
+	for _, s := range a.Steps {
+		fmt.Fprintf(p.out, "%-4s %s %s  %d bytes in %s", s.Kind, s.Method, s.URL, s.Bytes, s.Took.Round(time.Microsecond))
+		if s.Error != "" {
+			fmt.Fprintf(p.out, ": %s", s.Error)
+		}
+		fmt.Fprintln(p.out)
+	}
+}
