@@ -58,15 +58,15 @@ func runAudit(p *program, c *command, args []string) (int, error) {
 		Outbound: *outbound, Now: p.now(), Within: *within, Justified: map[string]string{},
 	}
 	if o.Mode != "Required" && o.Mode != "Optional" && o.Mode != "OptionalInteractiveUser" {
-		return 0, errUsage{"-mode: want Required, Optional or OptionalInteractiveUser"}
+		return 0, usageError{"-mode: want Required, Optional or OptionalInteractiveUser"}
 	}
 	if o.FrontEnd != audit.Platform && o.FrontEnd != audit.ApplicationGateway && o.FrontEnd != audit.FrontDoor {
-		return 0, errUsage{"-front-end: want platform, application-gateway or front-door"}
+		return 0, usageError{"-front-end: want platform, application-gateway or front-door"}
 	}
 	for _, text := range justified {
 		path, reason, ok := strings.Cut(text, "=")
 		if !ok || strings.TrimSpace(reason) == "" {
-			return 0, errUsage{"-justified: want PATH=REASON"}
+			return 0, usageError{"-justified: want PATH=REASON"}
 		}
 		o.Justified[path] = reason
 	}
@@ -127,7 +127,7 @@ func fromPolicy(o *audit.Options, name string) error {
 	if err != nil {
 		return err
 	}
-	defer doc.Close()
+	defer func() { _ = doc.Close() }() // nothing is judged any more
 	for _, exclusion := range doc.Config.Exclusions {
 		if exclusion.Method == "" || exclusion.Method == http.MethodGet {
 			o.Exempt = append(o.Exempt, exclusion.Path)

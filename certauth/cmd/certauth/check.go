@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -99,7 +100,7 @@ func (p *program) check(name string) (*checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer doc.Close()
+	defer func() { _ = doc.Close() }() // nothing is judged any more
 	cases, err := doc.RunCases(p.ctx)
 	if err != nil {
 		return nil, err
@@ -175,7 +176,7 @@ func (w *weak) document() {
 		if exclusion.Path == "/" {
 			w.warn(path, "the root path needs no certificate")
 		}
-		if exclusion.Method != "" && exclusion.Method != "GET" && exclusion.Method != "HEAD" {
+		if exclusion.Method != "" && exclusion.Method != http.MethodGet && exclusion.Method != http.MethodHead {
 			w.warn(path, "%s %s needs no certificate, and such a request may change something", exclusion.Method, exclusion.Path)
 		}
 	}

@@ -44,7 +44,7 @@ complete -o default -F _certauth certauth
 			}
 			fmt.Fprintf(p.out, "complete -c certauth -n 'not __fish_use_subcommand' -a '(set -l c (commandline -opc); certauth $c[2] -h 2>/dev/null | string match -r \"^  (-[a-z0-9-]+)\" -g)'\n")
 		default:
-			return 0, errUsage{fmt.Sprintf("no shell %q", rest[0])}
+			return 0, usageError{fmt.Sprintf("no shell %q", rest[0])}
 		}
 		return exitOK, nil
 	},

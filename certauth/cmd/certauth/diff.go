@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,12 +10,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -62,16 +64,19 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	}
 	assume, ok := statuses[*status]
 	if !ok {
-		return 0, errUsage{"-revocation: want good, revoked, unknown or unavailable"}
+		return 0, usageError{"-revocation: want good, revoked, unknown or unavailable"}
 	}
-	var sides [2]*side
-	for i, name := range rest {
-		if sides[i], err = newSide(name, assume); err != nil {
-			return 0, err
-		}
-		defer sides[i].doc.Close()
+	old, err := newSide(rest[0], assume)
+	if err != nil {
+		return 0, err
 	}
-	d := &differ{p: p, old: sides[0], new: sides[1], answer: &diffAnswer{}, groups: map[string]map[changed]int{}}
+	defer func() { _ = old.doc.Close() }() // nothing is judged any more
+	now, err := newSide(rest[1], assume)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = now.doc.Close() }()
+	d := &differ{p: p, old: old, new: now, answer: &diffAnswer{}, groups: map[string]map[changed]int{}, now: p.now()}
 	d.rules()
 	if err := d.cases(); err != nil {
 		return 0, err
@@ -94,12 +99,22 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	return exitOK, err
 }
 
-// side is one of the two documents.
+// side is one of the two documents, for one worker.
 type side struct {
-	name string
-	doc  *policyfile.Document
-	auth *certauth.Authenticator
-	now  time.Time
+	doc    *policyfile.Document
+	config certauth.Config
+	auth   *certauth.Authenticator
+	now    time.Time
+}
+
+// again makes a side for another worker.
+func (s *side) again() (*side, error) {
+	own := &side{doc: s.doc, config: s.config}
+	config := s.config
+	config.Now = func() time.Time { return own.now }
+	var err error
+	own.auth, err = certauth.New(config)
+	return own, err
 }
 
 func newSide(name string, assume certauth.RevocationStatus) (*side, error) {
@@ -111,16 +126,14 @@ func newSide(name string, assume certauth.RevocationStatus) (*side, error) {
 	if err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
-	s := &side{name: name, doc: doc}
-	verifies := sourceVerifies(config.Source)
-	s.auth, err = certauth.New(certauth.Config{
+	s := &side{doc: doc, config: certauth.Config{
 		Source: forwarded.Header{
 			From: forwarded.InsecureAnyPeer(), Name: judgeHeader, Format: forwarded.FormatBase64DERList,
-			Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: verifies,
+			Require: []forwarded.Flag{{Header: judgeFlag, Value: "1"}}, FrontEndVerifies: sourceVerifies(config.Source),
 		},
-		Policy: config.Policy, Now: func() time.Time { return s.now },
-	})
-	if err != nil {
+		Policy: config.Policy,
+	}}
+	if s, err = s.again(); err != nil {
 		return nil, errors.Join(err, doc.Close())
 	}
 	return s, nil
@@ -147,6 +160,8 @@ type differ struct {
 	old, new *side
 	answer   *diffAnswer
 	groups   map[string]map[changed]int
+	now      time.Time
+	mutex    sync.Mutex // of answer and groups, while workers run
 }
 
 // rules compares what the documents say, line by line of the printed policy, each with its path.
@@ -221,8 +236,9 @@ type recorded struct {
 	At          time.Time `json:"at"`
 }
 
+// replay judges the records on all cores, a batch of lines at a time.
 func (d *differ) replay(name string) error {
-	var from io.Reader = d.p.stdin
+	from := d.p.stdin
 	if name != "-" {
 		file, err := os.Open(name) //nolint:gosec // the operator names it
 		if err != nil {
@@ -231,55 +247,147 @@ func (d *differ) replay(name string) error {
 		defer file.Close()
 		from = file
 	}
+	batches := make(chan batch, 2*runtime.NumCPU())
+	var wait sync.WaitGroup
+	var failed error
+	for range runtime.NumCPU() {
+		w, err := newReplayer(d)
+		if err != nil {
+			return err
+		}
+		wait.Go(func() {
+			for b := range batches {
+				if err := w.judge(name, b); err != nil {
+					d.mutex.Lock()
+					failed = errors.Join(failed, err)
+					d.mutex.Unlock()
+				}
+			}
+			w.finish()
+		})
+	}
 	scanner := bufio.NewScanner(from)
 	scanner.Buffer(make([]byte, 1<<16), 1<<20)
-	r, err := d.request("")
-	if err != nil {
-		return err
+	next := batch{first: 1}
+	number := 0
+	for scanner.Scan() {
+		number++
+		next.lines = append(next.lines, bytes.Clone(scanner.Bytes()))
+		if len(next.lines) == 1000 {
+			batches <- next
+			next = batch{first: number + 1}
+			if d.p.colour {
+				fmt.Fprintf(d.p.errs, "%d\r", number)
+			}
+		}
 	}
-	now := d.p.now()
-	names := map[string]string{}
-	for number := 1; scanner.Scan(); number++ {
-		line := scanner.Bytes()
+	batches <- next
+	close(batches)
+	wait.Wait()
+	return errors.Join(scanner.Err(), failed)
+}
+
+type batch struct {
+	first int // number of the first line
+	lines [][]byte
+}
+
+// replayer is one worker. A decision depends on the certificate, the moment and the document
+// alone, so what was decided for one record holds for the next that is the same.
+type replayer struct {
+	d        *differ
+	old, new *side
+	request  *http.Request
+	known    map[recordKey]outcome
+	counts   map[outcome]int
+	replayed int
+}
+
+type recordKey struct {
+	certificate [sha256.Size]byte
+	at          int64
+}
+
+// outcome is what became of somebody by both documents; an empty kind says the same.
+type outcome struct {
+	kind string
+	changed
+}
+
+// maxKnown bounds what a worker remembers, some 100 bytes each.
+const maxKnown = 1 << 18
+
+func newReplayer(d *differ) (*replayer, error) {
+	old, err := d.old.again()
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.new.again()
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.request("")
+	return &replayer{d: d, old: old, new: now, request: r, known: map[recordKey]outcome{}, counts: map[outcome]int{}}, err
+}
+
+func (w *replayer) judge(name string, b batch) error {
+	for i, line := range b.lines {
 		if len(line) == 0 {
 			continue
 		}
 		var one recorded
 		if err := json.Unmarshal(line, &one); err != nil || one.Certificate == "" {
-			return fmt.Errorf("%s:%d: want {\"certificate\": BASE64-DER, \"at\": TIME}", name, number)
+			return fmt.Errorf("%s:%d: want {\"certificate\": BASE64-DER, \"at\": TIME}", name, b.first+i)
 		}
 		at := one.At
 		if at.IsZero() {
-			at = now
+			at = w.d.now
 		}
-		r.Header[judgeHeader][0] = one.Certificate
-		old, wasIn := d.old.decide(r, at)
-		decision, isIn := d.new.decide(r, at)
-		d.answer.Replayed++
-		if old == decision {
-			continue
-		}
-		kind := "other"
-		switch {
-		case isIn && !wasIn:
-			kind = "gains"
-		case wasIn && !isIn:
-			kind = "loses"
-		}
-		who, ok := names[one.Certificate]
+		key := recordKey{sha256.Sum256([]byte(one.Certificate)), at.UnixNano()}
+		result, ok := w.known[key]
 		if !ok {
-			who = whose(one.Certificate)
-			names[one.Certificate] = who
+			result = w.decide(one.Certificate, at)
+			if len(w.known) >= maxKnown {
+				clear(w.known)
+			}
+			w.known[key] = result
 		}
-		if d.groups[kind] == nil {
-			d.groups[kind] = map[changed]int{}
-		}
-		d.groups[kind][changed{Who: who, Old: old, New: decision}]++
-		if number%100_000 == 0 && d.p.colour {
-			fmt.Fprintf(d.p.errs, "%d\r", number)
+		w.replayed++
+		if result.kind != "" {
+			w.counts[result]++
 		}
 	}
-	return scanner.Err()
+	return nil
+}
+
+func (w *replayer) decide(certificate string, at time.Time) outcome {
+	w.request.Header[judgeHeader][0] = certificate
+	old, wasIn := w.old.decide(w.request, at)
+	now, isIn := w.new.decide(w.request, at)
+	if old == now {
+		return outcome{}
+	}
+	kind := "other"
+	switch {
+	case isIn && !wasIn:
+		kind = "gains"
+	case wasIn && !isIn:
+		kind = "loses"
+	}
+	return outcome{kind, changed{Who: whose(certificate), Old: old, New: now}}
+}
+
+// finish adds what the worker has counted.
+func (w *replayer) finish() {
+	w.d.mutex.Lock()
+	defer w.d.mutex.Unlock()
+	w.d.answer.Replayed += w.replayed
+	for result, times := range w.counts {
+		if w.d.groups[result.kind] == nil {
+			w.d.groups[result.kind] = map[changed]int{}
+		}
+		w.d.groups[result.kind][result.changed] += times
+	}
 }
 
 // whose names a certificate by its subject and the beginning of its hash.

@@ -88,24 +88,24 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 		return 0, err
 	}
 	if *policy == "" {
-		return 0, errUsage{"-policy is missing"}
+		return 0, usageError{"-policy is missing"}
 	}
 	now := p.now()
 	if *at != "" {
 		if now, err = time.Parse(time.RFC3339, *at); err != nil {
-			return 0, errUsage{"-at: want a moment such as 2026-12-01T00:00:00Z"}
+			return 0, usageError{"-at: want a moment such as 2026-12-01T00:00:00Z"}
 		}
 	}
 	doc, err := policyfile.Load(*policy, certauth.Config{})
 	if err != nil {
 		return 0, err
 	}
-	defer doc.Close()
+	defer func() { _ = doc.Close() }() // nothing is judged any more
 	var checker certauth.RevocationChecker
 	if status, ok := statuses[*revocation]; ok {
 		checker = &assumed{status}
 	} else if *revocation != "ask" {
-		return 0, errUsage{"-revocation: want ask, good, revoked, unknown or unavailable"}
+		return 0, usageError{"-revocation: want ask, good, revoked, unknown or unavailable"}
 	}
 	config, err := doc.WithoutGate(checker)
 	if err != nil {
@@ -123,7 +123,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	case len(rest) == 1 && len(headers) == 0:
 		answer, err = e.value(rest[0], *password)
 	default:
-		return 0, errUsage{"exactly one of VALUE, -header, -request and -record is wanted"}
+		return 0, usageError{"exactly one of VALUE, -header, -request and -record is wanted"}
 	}
 	if err != nil {
 		return 0, err
@@ -172,7 +172,7 @@ func (e *explainer) headers(lines []string) (*explanation, error) {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || name == "" || strings.ContainsAny(name, " \t=%") {
-			return nil, errUsage{fmt.Sprintf("-header %.40q: want \"Name: value\"", line)}
+			return nil, usageError{fmt.Sprintf("-header %.40q: want \"Name: value\"", line)}
 		}
 		r.Header.Add(name, strings.TrimSpace(value))
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -285,7 +284,11 @@ func FuzzExplain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string) {
 		if found, err := decodeForm([]byte(value), ""); err == nil {
 			require.NotEmpty(t, found.certs)
-			require.Nil(t, func() error { _ = pem.EncodeToMemory(&pem.Block{Bytes: found.certs[0].Raw}); return nil }())
+			for _, cert := range found.certs {
+				again, err := decodeForm(cert.Raw, "")
+				require.NoError(t, err)
+				require.Equal(t, cert.Raw, again.certs[0].Raw)
+			}
 		}
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -47,14 +47,14 @@ func runFrontEnd(p *program, c *command, args []string) (int, error) {
 		return exitOK, nil
 	}
 	if !slices.Contains(certauthtest.FrontEnds(), *name) {
-		return 0, errUsage{fmt.Sprintf("no front end %q; -names lists them", *name)}
+		return 0, usageError{fmt.Sprintf("no front end %q; -names lists them", *name)}
 	}
 	target, err := url.Parse(*to)
 	if err != nil || target.Scheme != "http" || !loopback(target.Host) {
-		return 0, errUsage{"-to: want http:// and a loopback address with a port"}
+		return 0, usageError{"-to: want http:// and a loopback address with a port"}
 	}
 	if !loopback(*listen) {
-		return 0, errUsage{"-listen: want a loopback address with a port"}
+		return 0, usageError{"-listen: want a loopback address with a port"}
 	}
 	if *dir == "" {
 		if *dir, err = os.MkdirTemp("", "certauth-front-end"); err != nil {
@@ -81,7 +81,7 @@ func runFrontEnd(p *program, c *command, args []string) (int, error) {
 		fmt.Fprintf(p.out, "curl --cacert %s --cert %s --key %s %s/\n", ca, filepath.Join(*dir, client+".pem"), filepath.Join(*dir, client+".key"), base)
 	}
 	fmt.Fprintf(p.out, "curl --cacert %s %s/    # no certificate\n", ca, base)
-	server := &http.Server{Handler: stand, TLSConfig: stand.tls, ReadHeaderTimeout: 10 * time.Second, ErrorLog: log.New(p.errs, "", 0)}
+	server := &http.Server{Handler: stand, TLSConfig: stand.tls, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(p.errs, nil), slog.LevelWarn)}
 	stop := context.AfterFunc(p.ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {

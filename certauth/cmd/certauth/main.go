@@ -111,10 +111,10 @@ func (p *program) usage(w io.Writer) {
 	fmt.Fprint(w, "\n\"certauth COMMAND -h\" says more.\n\nExit status: 0 all is well; 1 the answer is no; 2 it could not be answered.\n")
 }
 
-// errUsage is a mistake in the command line.
-type errUsage struct{ text string }
+// usageError is a mistake in the command line.
+type usageError struct{ text string }
 
-func (e errUsage) Error() string { return e.text + " (-h says more)" }
+func (e usageError) Error() string { return e.text + " (-h says more)" }
 
 // flags makes the flag set of a command, whose help tells all of it.
 func (p *program) flags(c *command) *flag.FlagSet {
@@ -135,14 +135,14 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 				p.help(c, fs)
 				return nil, err
 			}
-			return nil, errUsage{err.Error()}
+			return nil, usageError{err.Error()}
 		}
 		if args = fs.Args(); len(args) > 0 {
 			rest, args = append(rest, args[0]), args[1:]
 		}
 	}
 	if len(rest) < least || len(rest) > most {
-		return nil, errUsage{fmt.Sprintf("%d arguments; usage: certauth %s", len(rest), strings.TrimSpace(c.name+" [flags] "+c.args))}
+		return nil, usageError{fmt.Sprintf("%d arguments; usage: certauth %s", len(rest), strings.TrimSpace(c.name+" [flags] "+c.args))}
 	}
 	return rest, nil
 }
@@ -203,7 +203,7 @@ func (l *list) Set(value string) error {
 // read reads a file, or stdin for "-".
 func (p *program) read(name string) ([]byte, error) {
 	const most = 64 << 20
-	var from io.Reader = p.stdin
+	from := p.stdin
 	if name != "-" {
 		file, err := os.Open(name) //nolint:gosec // the operator names it
 		if err != nil {

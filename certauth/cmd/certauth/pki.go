@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -43,7 +44,7 @@ func runPKI(p *program, c *command, args []string) (int, error) {
 	var files []string
 	var failed error
 	write := func(name string, content []byte) {
-		file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the directory
 		if err == nil {
 			_, err = file.Write(content)
 			err = errors.Join(err, file.Close())
@@ -52,7 +53,7 @@ func runPKI(p *program, c *command, args []string) (int, error) {
 		failed = errors.Join(failed, err)
 	}
 	err = safely(func(tb certauthtest.TB) { makePKI(p, tb, write) })
-	if err = errors.Join(err, failed); err != nil {
+	if err := errors.Join(err, failed); err != nil {
 		return 0, err
 	}
 	for _, name := range files {
@@ -88,19 +89,19 @@ func makePKI(p *program, tb certauthtest.TB, write func(name string, content []b
 		tb.Fatalf("crl: %v", err)
 	}
 	write("issuing.crl", crl)
-	write("orders.ocsp", ocspAnswer(tb, issuing, good.Certificate))
+	write("orders.ocsp", ocspAnswer(p.ctx, tb, issuing, good.Certificate))
 	write("policy.json", document(tb))
 }
 
 // ocspAnswer is what the issuing CA's responder says about a certificate.
-func ocspAnswer(tb certauthtest.TB, ca *certauthtest.CA, cert *x509.Certificate) []byte {
+func ocspAnswer(ctx context.Context, tb certauthtest.TB, ca *certauthtest.CA, cert *x509.Certificate) []byte {
 	responder := certauthtest.NewResponder(tb, ca)
 	request, err := ocsp.CreateRequest(cert, ca.Certificate, nil)
 	if err != nil {
 		tb.Fatalf("ocsp: %v", err)
 	}
 	w := httptest.NewRecorder()
-	responder.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(request)))
+	responder.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodPost, "/", bytes.NewReader(request)))
 	if w.Code != http.StatusOK {
 		tb.Fatalf("ocsp: status %d", w.Code)
 	}

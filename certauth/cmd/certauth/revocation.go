@@ -102,7 +102,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 		return 0, err
 	}
 	if *roots == "" {
-		return 0, errUsage{"-roots is missing"}
+		return 0, usageError{"-roots is missing"}
 	}
 	config := revocation.Config{MaxWait: *timeout}
 	if *policy != "" {
@@ -110,7 +110,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		defer doc.Close()
+		defer func() { _ = doc.Close() }() // nothing is judged any more
 		own, ok := doc.Revocation[*name]
 		if !ok {
 			return 0, fmt.Errorf("%s has no revocation check %q", *policy, *name)
@@ -120,7 +120,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	for _, text := range nets {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
-			return 0, errUsage{fmt.Sprintf("-allow-net: %q is no network", text)}
+			return 0, usageError{fmt.Sprintf("-allow-net: %q is no network", text)}
 		}
 		config.HTTP.AllowNets = append(config.HTTP.AllowNets, prefix)
 		if prefix.IsSingleIP() { // a stand-in of somebody who tries things
@@ -223,7 +223,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 	}
 	if _, err := auth.Check(r); err != nil {
 		if refused, ok := errors.AsType[*certauth.Error](err); ok {
-			return nil, fmt.Errorf("the chain does not verify, so that nobody is asked: %s: %v (%s)", refused.Reason, refused.Err, refused.Hint)
+			return nil, fmt.Errorf("the chain does not verify, so that nobody is asked: %w (%s)", refused, refused.Hint)
 		}
 		return nil, err
 	}
