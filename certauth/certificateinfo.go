@@ -31,8 +31,8 @@ const (
 	maxRequestText = 256
 )
 
-// ofRequest fills in which request the event is about.
-func (e *Event) ofRequest(r *http.Request) {
+// setRequest fills in which request the event is about.
+func setRequest(e *Event, r *http.Request) {
 	e.Method, e.Host, e.TraceID = requestText(r.Method, maxMethodText), requestText(r.Host, maxRequestText), traceID(r.Header)
 	if r.URL != nil {
 		e.Path = requestText(r.URL.Path, maxRequestText)

@@ -119,7 +119,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 		return nil
 	}
 	event.Time, event.Source, event.Peer = a.config.Now(), a.source.Name, PeerOf(r)
-	event.ofRequest(r)
+	setRequest(event, r)
 	switch {
 	case event.Err != nil && event.Err.leaf != nil:
 		event.Certificate = event.Err.leaf.info()

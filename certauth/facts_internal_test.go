@@ -60,7 +60,7 @@ func TestFacts_WhatDiffersFromItsDERIsNotRemembered(t *testing.T) {
 	} {
 		var chain []*x509.Certificate
 		if tc.chain {
-			chain = append(tc.certs[:2:2], root.Certificate)
+			chain = []*x509.Certificate{tc.certs[0], tc.certs[1], root.Certificate}
 		}
 		assert.Equal(t, tc.want, factsIn(t, tc.certs, chain...).memorable(keyOfCerts(tc.certs...)), tc.name)
 	}

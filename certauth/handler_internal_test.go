@@ -24,7 +24,7 @@ func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
 	ran := false
 	route := auth.Require(CommonNames{"client"})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true }))
 	auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for auth.scratch.Get() != nil { //nolint:revive // until it is empty
+		for auth.scratch.Get() != nil {
 		}
 		route.ServeHTTP(w, r)
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
