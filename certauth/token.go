@@ -4,53 +4,38 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 )
 
-// TokenBinding checks that an access token was issued to the caller whose certificate the
-// request presents, as RFC 8705 defines for certificate-bound access tokens: a stolen token is
-// of no use without the key. The token's signature, issuer, audience and dates are for a JWT
-// library to check before; this is about one claim of it. The zero value is the strict one.
-type TokenBinding struct {
-	// AllowUnbound accepts a token that is bound to nothing, for a time of change. What can
-	// happen: whoever stole such a token can use it, with any certificate that the policy
-	// accepts. A token that is bound, to this or in another way, is never unbound.
-	AllowUnbound bool
-
-	// InsecureKeyPin accepts a caller of whom the policy knows no more than the public key
-	// ([PublicKeys] without a Chain). What can happen: the holder of that key writes any
-	// certificate for it; the token is compared with whichever was shown.
-	InsecureKeyPin bool
-}
-
-// Check returns nil if the claims of a token, as a JWT library parsed them into a map or the
-// introspection of RFC 7662 answered, are bound to the caller's certificate: "cnf" is an object
-// whose member "x5t#S256" is the unpadded base64url of the SHA-256 of its DER (RFC 8705,
-// section 3.1). Otherwise it returns an [*Error] with [ReasonPolicyRefused], also for a nil
-// identity, for a confirmation in another form, and for one that names another method in place
-// of the certificate, such as the "jkt" of RFC 9449, which is not checked here. Answer 401 with
-// the error code invalid_token (RFC 6750, section 3.1). It is safe for concurrent use.
-func (b TokenBinding) Check(id *Identity, claims map[string]any) error {
-	const rule = "TokenBinding"
+// CheckToken returns nil if an access token was issued to this caller's certificate, as RFC 8705
+// defines for certificate-bound access tokens: a stolen token is of no use without the key. The
+// claims are those of the token as a JWT library parsed them into a map, after it has checked
+// signature, issuer, audience and dates, or the answer of an introspection (RFC 7662). Their
+// "cnf" must be an object whose member "x5t#S256" is the unpadded base64url of the SHA-256 of the
+// certificate's DER (section 3.1).
+//
+// Otherwise it returns an [*Error] with [ReasonPolicyRefused]: for a token that is bound to
+// nothing, to another certificate, or by another method alone, such as the "jkt" of RFC 9449; for
+// a nil identity; and for one of whom the policy knows no more than the public key ([PublicKeys]
+// without a Chain), since the holder of a key can write any certificate for it. Where tokens
+// without "cnf" are to be let in as well, look for it before; where a key pin is enough, compare
+// [Identity.X5TS256]. Answer 401 with the error code invalid_token (RFC 6750, section 3.1). It is
+// safe for concurrent use.
+func (id *Identity) CheckToken(claims map[string]any) error {
+	const rule = "CheckToken"
 	if id == nil || id.Leaf == nil {
 		return refusal(ReasonPolicyRefused, rule, "no identity to compare the token with").
 			withHint("the route is excluded, or lets anonymous callers in")
 	}
-	if !id.NamesVouched() && !b.InsecureKeyPin {
+	if !id.NamesVouched() {
 		return refusal(ReasonPolicyRefused, rule, "nothing vouches for the certificate but a pin on its key").
 			withHint("put the key pin behind a Chain, or pin the certificate")
 	}
-	want, bound, err := confirmation(claims)
+	const issue = "have the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)"
+	want, err := confirmation(claims)
 	if err != nil {
-		return refusal(ReasonPolicyRefused, rule, "cnf: %w", err).
-			withHint("does the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)?")
-	}
-	if !bound {
-		if b.AllowUnbound {
-			return nil
-		}
-		return refusal(ReasonPolicyRefused, rule, "the token is not bound to a certificate").
-			withHint("have the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)")
+		return refusal(ReasonPolicyRefused, rule, "%w", err).withHint(issue)
 	}
 	if have := sha256.Sum256(id.Leaf.Raw); subtle.ConstantTimeCompare(have[:], want) != 1 {
 		return refusal(ReasonPolicyRefused, rule, "the token is bound to another certificate").
@@ -60,28 +45,28 @@ func (b TokenBinding) Check(id *Identity, claims map[string]any) error {
 }
 
 // confirmation returns the hash that the token is bound to.
-func confirmation(claims map[string]any) (hash []byte, bound bool, err error) {
+func confirmation(claims map[string]any) ([]byte, error) {
 	cnf, ok := claims["cnf"]
 	if !ok {
-		return nil, false, nil
+		return nil, errors.New("the token is not bound to a certificate")
 	}
 	members, ok := cnf.(map[string]any)
 	if !ok {
-		return nil, false, fmt.Errorf("a %T, want an object", cnf)
+		return nil, fmt.Errorf("cnf is a %T, want an object", cnf)
 	}
 	value, ok := members["x5t#S256"]
 	if !ok {
-		return nil, false, fmt.Errorf("%d members and no x5t#S256", len(members))
+		return nil, fmt.Errorf("cnf has %d members and no x5t#S256", len(members))
 	}
 	text, ok := value.(string)
 	if !ok {
-		return nil, false, fmt.Errorf("x5t#S256 is a %T, want a string", value)
+		return nil, fmt.Errorf("x5t#S256 is a %T, want a string", value)
 	}
 	// Not Strict: the RFC's own example has bits behind the last byte. The length keeps line
 	// ends out, which the decoder passes over.
-	hash, err = base64.RawURLEncoding.DecodeString(text)
+	hash, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(hash) != sha256.Size || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
-		return nil, false, fmt.Errorf("x5t#S256 is not the unpadded base64url of %d bytes", sha256.Size)
+		return nil, fmt.Errorf("x5t#S256 is not the unpadded base64url of %d bytes", sha256.Size)
 	}
-	return hash, true, nil
+	return hash, nil
 }

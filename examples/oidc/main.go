@@ -86,7 +86,7 @@ func withToken(verifier *oidc.IDTokenVerifier, next http.Handler) http.Handler {
 			refuse(w, err)
 			return
 		}
-		if err := (certauth.TokenBinding{}).Check(id, claims); err != nil {
+		if err := id.CheckToken(claims); err != nil {
 			refuse(w, err)
 			return
 		}
