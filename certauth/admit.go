@@ -17,10 +17,16 @@ import "net/http"
 // an outer Authenticator, and may receive the source's headers as trailers. The returned
 // request has no trailers where the source reads headers; Handler passes them on.
 //
+// An interceptor that asks more of some methods than of others, as [Authenticator.Require] does
+// for routes, compares [Identity.Matched] with the role that a method needs: [Named] gives
+// roles. A known caller who has none is, in gRPC, PERMISSION_DENIED.
+//
 // Where there is no [http.Request], make one: with the context of the call, its metadata as
 // Header under canonical names, its method, its path as URL.Path and, for Exclusions, as
 // RequestURI, and TLS and RemoteAddr of its peer. A gate on the socket, such as
-// forwarded.Peers, refuses it, since no socket is known; forwarded.AppService needs none. Admit is safe for concurrent use, for different requests.
+// forwarded.Peers, refuses it, since no socket is known; forwarded.AppService needs none.
+//
+// Admit is safe for concurrent use, for different requests.
 func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, refusal(ReasonInternalError, "", "the request is nil")

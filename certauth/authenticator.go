@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -28,13 +30,12 @@ type Authenticator struct {
 	exclusions []exclusion
 	headers    headerSet
 	roles      roleNames
-	serverAuth []string     // reasons of the AcceptServerAuth policies
-	memos      atomic.Int64 // given out to rules
+	serverAuth []string // reasons of the AcceptServerAuth policies
 	chains     chainNodes
 	endings    endings
-	material   *material
+	material   *reload.Material
 
-	cache    *factCache // nil if nothing is to be remembered
+	cache    *factcache.Cache[facts, *facts] // nil if nothing is to be remembered
 	readings readings
 	work     *signatureWork
 	scratch  sync.Pool // of *evaluation
@@ -61,8 +62,8 @@ func New(config Config) (*Authenticator, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
-	a.material = newMaterial(config.ReloadInterval, config.Now, a.reloaded)
-	a.material.check = a.checkMaterial
+	a.material = reload.New(config.ReloadInterval, config.Now, a.reloaded)
+	a.material.Check = a.checkMaterial
 
 	found := config.check()
 	var early []Event // of the source, which has no name yet
@@ -78,7 +79,7 @@ func New(config Config) (*Authenticator, error) {
 		NewHop: func(from source.Source, policy any) (source.Hop, error) { return a.newHop(from, policy, tell) },
 	})...)
 
-	c := &compilation{material: a.material, memos: &a.memos, chains: &a.chains, endings: &a.endings}
+	c := &compilation{material: a.material, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
 		c.mistake("Policy", "nil; say who may come in")
 	} else {
@@ -168,12 +169,12 @@ func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identi
 		}
 	}()
 	now := a.config.Now().Round(0) // dates are of the wall clock
-	a.material.refresh(r.Context(), now)
+	a.material.Refresh(r.Context(), now)
 	if a.cache == nil || !recognisable(offer) {
 		return a.checkNew(r, now, 0, offer)
 	}
-	hash := offer.Hash(a.cache.seed)
-	f := a.cache.find(hash, offer)
+	hash := a.cache.Hash(offer)
+	f := a.cache.Find(hash, offer)
 	if f == nil {
 		return a.checkNew(r, now, hash, offer)
 	}
@@ -258,9 +259,9 @@ func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	errs := []error{a.material.reload(ctx, true)}
+	errs := []error{a.material.Reload(ctx, true)}
 	for _, reload := range a.sourceReloads {
-		_, err := safely(func() (bool, error) { return true, reload(ctx) })
+		_, err := safely.Do(func() (bool, error) { return true, reload(ctx) })
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)

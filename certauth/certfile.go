@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // CertFile names a file that holds certificates in PEM, as [PEMFile] reads them, or one
@@ -35,33 +36,33 @@ type CertDir string
 // maxDirFiles bounds the files of a CertDir.
 const maxDirFiles = 1000
 
-func (f CertFile) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (f CertFile) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	return readCerts("CertFile", string(f), known, parseCerts)
 }
 
 func (CertFile) reloads() bool      { return true }
 func (f CertFile) describe() string { return "file " + quote(string(f)) }
 
-func (d CertDir) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (d CertDir) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	if err := checkName("CertDir", string(d)); err != nil {
-		return nil, digest{}, err
+		return nil, reload.Digest{}, err
 	}
 	names, err := d.files()
 	if err != nil {
-		return nil, digest{}, err
+		return nil, reload.Digest{}, err
 	}
 	left := int64(certpem.MaxBundle)
 	h := sha256.New()
 	contents := make([][]byte, len(names))
 	for i, name := range names {
 		if contents[i], err = readFile(name, left); err != nil {
-			return nil, digest{}, err
+			return nil, reload.Digest{}, err
 		}
 		left -= int64(len(contents[i]))
 		sum := sha256.Sum256(contents[i])
 		h.Write(sum[:])
 	}
-	sum := digest(h.Sum(nil))
+	sum := reload.Digest(h.Sum(nil))
 	if sum == known {
 		return nil, sum, nil
 	}
@@ -69,7 +70,7 @@ func (d CertDir) certs(_ context.Context, known digest) ([]*x509.Certificate, di
 	for i, name := range names {
 		certs, err := parseCerts(contents[i])
 		if err != nil {
-			return nil, digest{}, fmt.Errorf("file %s: %w", quote(name), err)
+			return nil, reload.Digest{}, fmt.Errorf("file %s: %w", quote(name), err)
 		}
 		all = append(all, certs...)
 	}
@@ -113,21 +114,21 @@ func checkName(kind, name string) error {
 }
 
 // readCerts reads one file.
-func readCerts(kind, name string, known digest, parse func([]byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, digest, error) {
+func readCerts(kind, name string, known reload.Digest, parse func([]byte) ([]*x509.Certificate, error)) ([]*x509.Certificate, reload.Digest, error) {
 	if err := checkName(kind, name); err != nil {
-		return nil, digest{}, err
+		return nil, reload.Digest{}, err
 	}
 	content, err := readFile(name, certpem.MaxBundle)
 	if err != nil {
-		return nil, digest{}, err
+		return nil, reload.Digest{}, err
 	}
-	sum := digest(sha256.Sum256(content))
+	sum := reload.Digest(sha256.Sum256(content))
 	if sum == known {
 		return nil, sum, nil
 	}
 	certs, err := parse(content)
 	if err != nil {
-		return nil, digest{}, fmt.Errorf("file %s: %w", quote(name), err)
+		return nil, reload.Digest{}, fmt.Errorf("file %s: %w", quote(name), err)
 	}
 	return certs, sum, nil
 }

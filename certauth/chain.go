@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // defaultMaxDepth is the largest number of CA certificates above the leaf, the root
@@ -233,7 +235,7 @@ func (r *chainRule) refusal(e *evaluation) *Error {
 func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	switch {
 	case answer.refused == errUnknownIssuer:
-		return unknownIssuer(r.path, r.roots.get(), "leaf", e.facts.leaf)
+		return unknownIssuer(r.path, r.roots.Get(), "leaf", e.facts.leaf)
 	case answer.dated != nil:
 		if refused := checkDates(r.path, nameIn(answer.dated, e.facts.leaf), answer.dated, e.now, r.skew); refused != nil {
 			return refused
@@ -254,8 +256,8 @@ func (r *chainRule) own(refused *Error) *Error {
 
 // chainMaterial is what a search trusts: one state of each, for its whole length.
 type chainMaterial struct {
-	roots         *loaded[caPool] // nil with the system's roots
-	intermediates *loaded[caPool]
+	roots         *reload.Loaded[caPool] // nil with the system's roots
+	intermediates *reload.Loaded[caPool]
 }
 
 // keyOfIssuer is the key of the name of the leaf's issuer.
@@ -270,11 +272,11 @@ func (m chainMaterial) keyOfIssuer(f *facts) string {
 
 // keyOf is nameKey of a name that may be spelled as one that is configured.
 func (m chainMaterial) keyOf(name []byte) string {
-	if key, ok := m.intermediates.value.spelled[string(name)]; ok {
+	if key, ok := m.intermediates.Value.spelled[string(name)]; ok {
 		return key
 	}
 	if m.roots != nil {
-		if key, ok := m.roots.value.spelled[string(name)]; ok {
+		if key, ok := m.roots.Value.spelled[string(name)]; ok {
 			return key
 		}
 	}
@@ -304,32 +306,32 @@ func (m chainMaterial) issuersSentAlong(f *facts) []string {
 
 // names reports whether a CA is configured under the name of this key.
 func (m chainMaterial) names(key string) bool {
-	return m.roots != nil && m.roots.value.bySubject[key] != nil || m.intermediates.value.bySubject[key] != nil
+	return m.roots != nil && m.roots.Value.bySubject[key] != nil || m.intermediates.Value.bySubject[key] != nil
 }
 
 func (m chainMaterial) generations() generations {
-	g := generations{intermediates: m.intermediates.generation}
+	g := generations{intermediates: m.intermediates.Generation}
 	if m.roots != nil {
-		g.roots = m.roots.generation
+		g.roots = m.roots.Generation
 	}
 	return g
 }
 
 // generations are those of the material in use.
 func (n *chainNode) generations() generations {
-	g := generations{intermediates: n.intermediates.current.Load().generation}
+	g := generations{intermediates: n.intermediates.Current().Generation}
 	if n.roots != nil {
-		g.roots = n.roots.current.Load().generation
+		g.roots = n.roots.Current().Generation
 	}
 	return g
 }
 
 func (n *chainNode) material() (chainMaterial, *Error) {
-	m := chainMaterial{intermediates: n.intermediates.current.Load()}
+	m := chainMaterial{intermediates: n.intermediates.Current()}
 	if n.system != nil {
 		return m, nil
 	}
-	if m.roots = n.roots.current.Load(); m.roots == nil || len(m.roots.value.certs) == 0 {
+	if m.roots = n.roots.Current(); m.roots == nil || len(m.roots.Value.certs) == 0 {
 		return m, refusal(ReasonNotConfigured, "", "no roots")
 	}
 	return m, nil
@@ -355,11 +357,11 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 // search finds the chains of the leaf, and for how long no search would find others.
 func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
 	found := &search{
-		system: n.system, intermediates: &material.intermediates.value, depth: n.maxDepth, now: now, skew: n.skew,
+		system: n.system, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
 		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
 	}
 	if material.roots != nil {
-		found.roots = &material.roots.value
+		found.roots = &material.roots.Value
 	}
 	found.span.watch(f.leaf, n.skew)
 	chains, refused := n.verify(f, found)
@@ -404,8 +406,8 @@ func (r *chainRule) describe(p *printer) {
 	if r.system != nil {
 		p.line("roots: every CA of the operating system (insecure)")
 	} else {
-		r.roots.get().describe(p, "root")
+		r.roots.Get().describe(p, "root")
 	}
-	r.intermediates.get().describe(p, "intermediate")
+	r.intermediates.Get().describe(p, "intermediate")
 	p.indent--
 }

@@ -1,149 +1,42 @@
 package certauth
 
 import (
-	"context"
 	"crypto/x509"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// chainRuleOf is a Chain of these roots, at Policy.Chain.
-func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
-	t.Helper()
-	nodes := &chainNodes{}
-	pool := nodes.noCAs()
-	if len(roots) > 0 {
-		cas, err := newCAPool(roots, "test")
+// The span of an answer ends where a date of a certificate passes, as it stands and moved by
+// the skew: NotAfter still belongs to the validity (RFC 5280, section 4.1.2.5).
+func TestSpan_EndsAtEveryDate(t *testing.T) {
+	at := func(clock string) time.Time {
+		day, err := time.Parse(time.TimeOnly, clock)
 		require.NoError(t, err)
-		pool = &reloader[caPool]{}
-		pool.set(cas)
+		return day.AddDate(2026, 0, 0)
 	}
-	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(chainSettings{roots: pool, intermediates: nodes.noCAs(), maxDepth: defaultMaxDepth})}
-}
-
-// What goes wrong on the way to an answer, or stands in one by a slip, lets nobody in, and says
-// where in the policy it happened.
-func TestChainRule_SlipsRefuse(t *testing.T) {
-	root := certauthtest.NewCA(t, "Root")
-	leaf := root.Issue(t, "client").Certificate
-	ended, end := context.WithCancel(context.Background())
-	end()
+	cert := &x509.Certificate{NotBefore: at("10:00:00"), NotAfter: at("12:00:00")}
+	const behind = time.Nanosecond
 	for _, tc := range []struct {
-		name  string
-		roots []*x509.Certificate
-		ctx   context.Context //nolint:containedctx // of the request in this row
-		known func(*chainRule) *chainAnswer
-		open  bool // somebody else is searching
-		want  Reason
+		skew  time.Duration
+		edges []time.Time
 	}{
-		{"as it should be", []*x509.Certificate{root.Certificate}, t.Context(), nil, false, ReasonNone},
-		{"no roots", nil, t.Context(), nil, false, ReasonNotConfigured},
-		{"an answer without a chain and without a reason", []*x509.Certificate{root.Certificate}, t.Context(), func(r *chainRule) *chainAnswer {
-			return &chainAnswer{material: r.generations(), until: endOfTime}
-		}, false, ReasonInternalError},
-		{"an answer that says something about a moment", []*x509.Certificate{root.Certificate}, t.Context(), func(r *chainRule) *chainAnswer {
-			return &chainAnswer{material: r.generations(), until: endOfTime, refused: refusal(ReasonOverloaded, "", "busy")}
-		}, false, ReasonOverloaded},
-		{"a request that ends while another searches", []*x509.Certificate{root.Certificate}, ended, nil, true, ReasonRequestCanceled},
+		{0, []time.Time{at("10:00:00"), at("12:00:00").Add(behind)}},
+		{time.Second, []time.Time{at("09:59:59"), at("10:00:00"), at("10:00:01"), at("11:59:59").Add(behind), at("12:00:00").Add(behind), at("12:00:01").Add(behind)}},
+		{5 * time.Minute, []time.Time{at("09:55:00"), at("10:00:00"), at("10:05:00"), at("11:55:00").Add(behind), at("12:00:00").Add(behind), at("12:05:00").Add(behind)}},
 	} {
-		for _, quiet := range []int{0, 1} {
-			rule := chainRuleOf(t, tc.roots...)
-			f := factsIn(t, []*x509.Certificate{leaf})
-			if tc.known != nil {
-				f.answers.remember(rule.chainNode, tc.known(rule))
+		edges := append([]time.Time{{}}, append(tc.edges, endOfTime)...)
+		for i := range len(edges) - 1 {
+			now := edges[i]
+			if i == 0 {
+				now = edges[1].Add(-time.Hour)
 			}
-			if tc.open {
-				f.searches = append(f.searches, &chainFlight{node: rule.chainNode, material: rule.generations(), done: make(chan struct{})})
-			}
-			e := &evaluation{quiet: quiet}
-			e.begin(tc.ctx, time.Now(), &Authenticator{work: newSignatureWork()}, f)
-			refused := rule.judge(e)
-			if tc.want == ReasonNone {
-				assert.Nil(t, refused, tc.name)
-				continue
-			}
-			if assert.NotNil(t, refused, tc.name) {
-				assert.Equal(t, tc.want, refused.Reason, tc.name)
-				assert.Equal(t, "Policy.Chain", refused.Rule, tc.name)
-			}
-			assert.Empty(t, e.path.chains, tc.name)
+			s := newSpan(now)
+			s.watch(cert, tc.skew)
+			assert.True(t, s.from.Equal(edges[i]), "skew %v at %v: from %v, want %v", tc.skew, now, s.from, edges[i])
+			assert.True(t, s.until.Equal(edges[i+1]), "skew %v at %v: until %v, want %v", tc.skew, now, s.until, edges[i+1])
 		}
 	}
-}
-
-// A refusal is put into words after the fact, when what it rests on may be gone; it stays one.
-func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
-	root := certauthtest.NewCA(t, "Root")
-	leaf := root.Issue(t, "client").Certificate
-	now := time.Now()
-	words := func(r *chainRule) *Error {
-		e := &evaluation{}
-		e.begin(t.Context(), now, nil, factsIn(t, []*x509.Certificate{leaf}))
-		return r.refusal(e)
-	}
-	for name, tc := range map[string]struct {
-		rule *chainRule
-		want Reason
-	}{
-		"no roots any more":              {chainRuleOf(t), ReasonNotConfigured},
-		"roots that would let it in now": {chainRuleOf(t, root.Certificate), ReasonChainUntrusted},
-		"roots of somebody else":         {chainRuleOf(t, certauthtest.NewCA(t, "Other").Certificate), ReasonChainUntrusted},
-	} {
-		refused := words(tc.rule)
-		if assert.NotNil(t, refused, name) {
-			assert.Equal(t, tc.want, refused.Reason, name)
-			assert.Equal(t, "Policy.Chain", refused.Rule, name)
-		}
-	}
-	rule := chainRuleOf(t, root.Certificate)
-	placed := refusal(ReasonOverloaded, rule.path, "busy")
-	assert.Same(t, placed, rule.own(placed), "it has its place already")
-
-	// What is remembered of a date was found at another time than that of this request.
-	e := &evaluation{}
-	e.begin(t.Context(), leaf.NotAfter.Add(time.Hour), nil, factsIn(t, []*x509.Certificate{leaf}))
-	refused := rule.words(e, &chainAnswer{refused: refusal(ReasonCertificateExpired, "", "before"), dated: leaf})
-	assert.Equal(t, ReasonCertificateExpired, refused.Reason)
-	assert.ErrorContains(t, refused, "now is "+stamp(e.now))
-}
-
-// An answer of another search that was found at another time is not that of this request, which
-// searches again, and gives up rather than believe it.
-func TestChainRule_AnswerOfAnotherTimeIsNotBelieved(t *testing.T) {
-	root := certauthtest.NewCA(t, "Root")
-	leaf := root.Issue(t, "client").Certificate
-	rule := chainRuleOf(t, root.Certificate)
-	f := factsIn(t, []*x509.Certificate{leaf})
-	now := time.Now()
-	over := make(chan struct{})
-	close(over)
-	f.searches = append(f.searches, &chainFlight{
-		node: rule.chainNode, material: rule.generations(), done: over,
-		answer: &chainAnswer{material: rule.generations(), until: now, chains: []*verifiedChain{newVerifiedChain([]*x509.Certificate{leaf, root.Certificate})}},
-	})
-	e := &evaluation{}
-	e.begin(t.Context(), now, &Authenticator{work: newSignatureWork()}, f)
-	refused := rule.judge(e)
-	if assert.NotNil(t, refused) {
-		assert.Equal(t, ReasonOverloaded, refused.Reason)
-	}
-	assert.Empty(t, e.path.chains)
-}
-
-// Which certificate is outside its dates is part of the answer: the words are of the request.
-func TestChainNode_AnswerKnowsWhoseDatesRefuse(t *testing.T) {
-	root := certauthtest.NewCA(t, "Root")
-	leaf := root.Issue(t, "client").Certificate
-	rule := chainRuleOf(t, root.Certificate)
-	material, refused := rule.material()
-	require.Nil(t, refused)
-	answer := rule.search(factsIn(t, []*x509.Certificate{leaf}), material, leaf.NotAfter.Add(time.Hour))
-	require.NotNil(t, answer.refused)
-	assert.Equal(t, ReasonCertificateExpired, answer.refused.Reason)
-	assert.Same(t, leaf, answer.dated)
 }

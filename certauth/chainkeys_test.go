@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -52,41 +51,5 @@ func TestChain_SkewOfOneSecondHoldsForCAs(t *testing.T) {
 	} {
 		_, err := judgeAt(t, noon.Add(tc.after), policy, leaf)
 		assert.Equal(t, tc.want, reasonOf(err), "%v: %v", tc.after, err)
-	}
-}
-
-// An extension is known by the whole of its identifier.
-func TestUsage_ExtensionsWithTheSameEndAreOthers(t *testing.T) {
-	root := newRoot(t, "Root")
-	for name, change := range map[string]certauthtest.Template{
-		"of key usage":          func(c *x509.Certificate) { c.KeyUsage = 0; ext(false, []byte{5, 0}, 1, 3, 6, 15)(c) },
-		"of extended key usage": func(c *x509.Certificate) { c.ExtKeyUsage = nil; ext(false, []byte{5, 0}, 1, 3, 6, 37)(c) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			everyWay(t, certauth.ReasonNone, root.roots(), root.newClient(t, change).Certificate)
-		})
-	}
-}
-
-// What the operator reads of a certificate for other purposes.
-func TestUsage_RefusalSaysWhatToAskFor(t *testing.T) {
-	root := newRoot(t, "Root")
-	const wanted = "the partner needs a certificate with the extended key usage clientAuth"
-	for _, tc := range []struct {
-		name       string
-		change     certauthtest.Template
-		text, hint string // hint: "" is that of the Reason
-	}{
-		{"a server's", certauthtest.Usage(x509.ExtKeyUsageServerAuth), "want clientAuth", wanted + "; public CAs no longer issue any: until then AcceptServerAuth takes this one"},
-		{"one for mail", certauthtest.Usage(x509.ExtKeyUsageEmailProtection), "want clientAuth", ""},
-		{"one for documents and certificates", bits(t, x509.KeyUsageContentCommitment|x509.KeyUsageCertSign), "nonRepudiation, keyCertSign, want digitalSignature or keyAgreement", "the certificate is meant for something else, for documents or encryption; the partner needs one with the key usage digitalSignature"},
-	} {
-		refused := everyWay(t, certauth.ReasonUsageNotAllowed, root.roots(), root.newClient(t, tc.change).Certificate)
-		require.ErrorContains(t, refused, tc.text, tc.name)
-		if tc.hint != "" {
-			assert.Equal(t, tc.hint, refused.Hint, tc.name)
-		} else {
-			assert.NotContains(t, refused.Hint, "AcceptServerAuth", tc.name)
-		}
 	}
 }

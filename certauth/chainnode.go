@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // maxChainNodes is how many different Chain policies one Authenticator may have: what it
@@ -18,8 +20,8 @@ const maxChainNodes = 256
 // chainSettings are all that the answer of a Chain depends on, beside the certificate, the
 // state of the material, and the time.
 type chainSettings struct {
-	roots         *reloader[caPool] // nil with the system's roots
-	intermediates *reloader[caPool]
+	roots         *reload.Item[caPool] // nil with the system's roots
+	intermediates *reload.Item[caPool]
 	system        *x509.CertPool // instead of roots, if InsecureSystemRoots
 	strictEKU     bool
 	maxDepth      int
@@ -44,7 +46,7 @@ type chainNode struct {
 type chainNodes struct {
 	mutex  sync.Mutex
 	pools  []sharedPool
-	empty  *reloader[caPool] // where no source is given
+	empty  *reload.Item[caPool] // where no source is given
 	system *x509.CertPool
 	nodes  map[chainSettings]*chainNode
 }
@@ -52,14 +54,14 @@ type chainNodes struct {
 // sharedPool is a pool with what it was read from.
 type sharedPool struct {
 	source CertSource
-	pool   *reloader[caPool]
+	pool   *reload.Item[caPool]
 }
 
 // pemDigest stands for the text of a PEM, which is the user's and may change later.
 type pemDigest struct {
 	CertSource
 
-	sum digest
+	sum reload.Digest
 }
 
 // comparableSource returns the source in a form that sameSource can compare, or nil: functions
@@ -88,7 +90,7 @@ func sameSource(a, b CertSource) bool {
 	return false
 }
 
-func (n *chainNodes) poolOf(source CertSource) *reloader[caPool] {
+func (n *chainNodes) poolOf(source CertSource) *reload.Item[caPool] {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	for _, known := range n.pools {
@@ -99,7 +101,7 @@ func (n *chainNodes) poolOf(source CertSource) *reloader[caPool] {
 	return nil
 }
 
-func (n *chainNodes) add(source CertSource, pool *reloader[caPool]) {
+func (n *chainNodes) add(source CertSource, pool *reload.Item[caPool]) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	n.pools = append(n.pools, sharedPool{source, pool})
@@ -168,7 +170,7 @@ func (c *compilation) node(path string, settings chainSettings) *chainNode {
 
 // pool loads CA certificates and indexes them. A nil source is a mistake where required.
 // A source that was loaded before is not loaded again: what is read once reloads once.
-func (c *compilation) pool(path string, source CertSource, required bool) *reloader[caPool] {
+func (c *compilation) pool(path string, source CertSource, required bool) *reload.Item[caPool] {
 	nodes := c.nodesOf()
 	if isNil(source) {
 		if required {
@@ -181,7 +183,7 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 		return pool
 	}
 	before := len(c.mistakes)
-	pool := watch(c, path, source.reloads(), func(ctx context.Context, known digest) (caPool, digest, error) {
+	pool := watch(c, path, source.reloads(), func(ctx context.Context, known reload.Digest) (caPool, reload.Digest, error) {
 		certs, sum, err := source.certs(ctx, known)
 		if err != nil || sum == known {
 			return caPool{}, sum, err
@@ -195,12 +197,11 @@ func (c *compilation) pool(path string, source CertSource, required bool) *reloa
 	return pool
 }
 
-func (n *chainNodes) noCAs() *reloader[caPool] {
+func (n *chainNodes) noCAs() *reload.Item[caPool] {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	if n.empty == nil {
-		n.empty = &reloader[caPool]{}
-		n.empty.set(caPool{})
+		n.empty = reload.Fixed("", caPool{})
 	}
 	return n.empty
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
@@ -122,7 +123,7 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 	}
 	for i, cert := range chain {
 		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented
-			if err := checkKey(cert); err != nil {
+			if err := keycheck.Check(cert); err != nil {
 				return refusal(ReasonChainUntrusted, "", "%s: %w", nameIn(cert, f.leaf), err)
 			}
 			if fault := faultOfCA(cert); fault != noFault {

@@ -207,7 +207,7 @@ func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
 // nothing: it accepts or refuses, whatever else the policy says.
 func isPlain(r rule) bool {
 	switch r := r.(type) {
-	case leafRule, *validityRule, denyRule, *notRule:
+	case *altRule, *dnsRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, denyRule, *notRule:
 		return true
 	case allRule:
 		return !slices.ContainsFunc(r, func(part rule) bool { return !isPlain(part) })

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"strings"
 	"testing"
 	"time"
 
@@ -285,4 +286,255 @@ func TestCombine_EndedContextRefuses(t *testing.T) {
 		assert.Equal(t, certauth.ReasonRequestCanceled, reasonOf(err), "%v", err)
 		assert.ErrorIs(t, err, context.Canceled)
 	}
+}
+
+// A name written the wrong way round differs from every certificate; Not must not make
+// an acceptance of that.
+func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client").Certificate
+	behind := func(p certauth.Policy) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, certauth.Not{Policy: p}}
+	}
+	runVerdicts(t, []verdict{
+		{"the excluded issuer", behind(certauth.IssuerName{"CN=CA,O=certauthtest"}), leaf, certauth.ReasonPolicyRefused},
+		{"the excluded issuer, reversed", behind(certauth.IssuerName{"O=certauthtest,CN=CA"}), leaf, certauth.ReasonIssuerNotAllowed},
+		{"the excluded subject, reversed", behind(certauth.Subject{"O=certauthtest,CN=client"}), leaf, certauth.ReasonNameNotAllowed},
+		{"another issuer", behind(certauth.IssuerName{"CN=Other,O=certauthtest"}), leaf, certauth.ReasonNone},
+	})
+	runMisconfigured(t, []misconfigured{
+		{"a name that never binds", behind(certauth.CommonNames{"client "}), []string{`Policy.All[1].Not.CommonNames[0]: "client " has a space at an end`}},
+	})
+}
+
+// A branch of Any is judged as if it stood alone: the chain that another branch verified
+// is no help to it.
+func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	viaA := rootA.NewIntermediate(t, "Issuing")
+	leaf := viaA.Issue(t, "client")
+	viaB := rootB.CrossSign(t, viaA)
+	chainA := certauth.Chain{Roots: certauth.Certificates(rootA.Certificate), Intermediates: certauth.Certificates(viaA.Certificate)}
+	chainB := certauth.Chain{Roots: certauth.Certificates(rootB.Certificate), Intermediates: certauth.Certificates(viaB)}
+	byA := certauth.IssuedBy{Thumbprints: []string{thumbprint(viaA.Certificate)}}
+	admin := certauth.Named{Name: "admin", Policy: certauth.All{chainB, byA}}
+
+	_, err := judge(t, admin, leaf.Certificate)
+	require.Error(t, err, "alone the branch refuses: B's chain goes through the other certificate")
+	id, err := judge(t, certauth.Any{chainA, admin}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Empty(t, id.Matched)
+	assert.Len(t, id.Chains, 1)
+
+	id, err = judge(t, certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.Named{Name: "b", Policy: chainB}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b"}, id.Matched)
+	assert.Len(t, id.Chains, 2, "behind the Any both count")
+
+	runMisconfigured(t, []misconfigured{{
+		"a name of a sibling",
+		certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.All{chainB, certauth.Matched{"a"}}},
+		[]string{`Policy.Any[1].All[1].Matched[0]: no Named before it is called "a"`},
+	}})
+}
+
+// What a later rule may build on is what the weakest branch of an Any establishes,
+// wherever that branch stands.
+func TestAny_LaterRulesBuildOnTheWeakestBranch(t *testing.T) {
+	strong := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
+	weak := certauth.PublicKeys{pinOfNobody}
+	const path = "Policy.All[1].DNSNames: a public-key pin does not vouch for names; add a Chain or pin the certificate"
+	runMisconfigured(t, []misconfigured{
+		{"the weak one first", certauth.All{certauth.Any{weak, strong}, certauth.DNSNames{"a.example"}}, []string{path}},
+		{"the weak one last", certauth.All{certauth.Any{strong, weak}, certauth.DNSNames{"a.example"}}, []string{path}},
+		{"the weak one between", certauth.All{certauth.Any{strong, weak, strong}, certauth.DNSNames{"a.example"}}, []string{path}},
+	})
+}
+
+// A branch that could not be judged refuses the whole Any: another branch must not cover
+// up what went wrong.
+func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	pin := certauth.Certificates(leaf.Certificate)
+	for _, reason := range []certauth.Reason{certauth.ReasonInternalError, certauth.ReasonRequestCanceled} {
+		broken := certauth.All{pin, certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error {
+			return &certauth.Error{Reason: reason}
+		}}}
+		runVerdicts(t, []verdict{
+			{"before an accepting branch", certauth.Any{broken, pin}, leaf.Certificate, reason},
+			{"behind an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
+		})
+	}
+}
+
+func TestAny_RefusalTellsOfEveryBranch(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	pin := certauth.Certificates(leaf.Certificate)
+	_, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}, certauth.All{pin, certauth.CommonNames{"other"}}}, leaf.Certificate)
+	require.EqualError(t, err, `certauth: Policy.Any[1].All[1].CommonNames: name_not_allowed: have 1 ("client"), want one of 1 ("other"); `+
+		`Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1`)
+
+	single, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}}, leaf.Certificate)
+	assert.Nil(t, single)
+	require.EqualError(t, err, "certauth: Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1")
+
+	many := certauth.Any{}
+	for range 7 {
+		many = append(many, certauth.All{pin, certauth.CommonNames{"o"}})
+	}
+	_, err = judge(t, many, leaf.Certificate)
+	require.ErrorContains(t, err, "; and 2 more")
+	assert.ErrorContains(t, err, "Policy.Any[0].", "of equals the first is named")
+	assert.Equal(t, 5, strings.Count(err.Error(), "Policy.Any["))
+}
+
+func TestMatched_IsCheckedWhereItStands(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	named := certauth.Named{Name: "n", Policy: certauth.Certificates(leaf.Certificate)}
+	runMisconfigured(t, []misconfigured{
+		{"under Not", certauth.All{named, certauth.Not{Policy: certauth.Matched{"n"}}}, []string{
+			"Policy.All[1].Not.Matched: cannot stand under Not; only rules on names, issuers and extensions can",
+		}},
+		{"before an anchor", certauth.Matched{"n"}, []string{
+			"Policy.Matched: stands before any anchor; put a Chain or a pin in front of it",
+			`Policy.Matched[0]: no Named before it is called "n"`,
+		}},
+	})
+}
+
+// What a branch of Any says about chains holds for the chains that later rules verify,
+// whichever accepting branch said it.
+func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	pin := certauth.Thumbprints{leaf.Thumbprint()}
+	denied := certauth.Denied{PublicKeys: []string{spkiPin(ca.Certificate)}}
+	harmless := certauth.Denied{PublicKeys: []string{pinOfNobody}}
+	named := func(p ...certauth.Policy) certauth.Policy { return certauth.Named{Name: "n", Policy: certauth.All(p)} }
+	runVerdicts(t, []verdict{
+		{"in the only branch", certauth.All{certauth.Any{certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in each branch", certauth.All{certauth.Any{certauth.All{pin, denied}, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in a later branch, of which nothing stays", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonNone},
+		{"behind one that has nothing to say", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"in a branch that was not taken", certauth.All{certauth.Any{pin, certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonNone},
+	})
+}
+
+func TestAny_AcceptingBranchesAreAddedUp(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	leaf := ca.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	good := certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "ocsp"}, nil}}
+	other := certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "crl"}, nil}}
+	key := certauth.PublicKeys{spkiPin(leaf.Certificate)}
+
+	id, err := judge(t, certauth.Any{key, certauth.Named{Name: "n", Policy: certauth.All{chain, good}}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.True(t, id.NamesVouched(), "the strongest branch vouches")
+	assert.Equal(t, "ocsp", id.Revocation.Source, "evidence of the branch that has some")
+
+	id, err = judge(t, certauth.Any{certauth.Named{Name: "n", Policy: certauth.All{chain, good}}, certauth.Named{Name: "n", Policy: certauth.All{chain, other}}}, leaf.Certificate)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"n"}, id.Matched, "a name once")
+	assert.Equal(t, "ocsp", id.Revocation.Source, "the first evidence stays")
+}
+
+// Not over an Any that could not be answered in one of its branches accepts nobody,
+// whichever branch it is.
+func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issue(t, rawSubject(t, utf8Name("good"), utf8Name("blocked"))) // two names: no answer
+	for name, list := range map[string]certauth.Any{
+		"first":   {certauth.CommonNames{"blocked"}, certauth.Organizations{"x"}, certauth.Organizations{"y"}},
+		"between": {certauth.Organizations{"x"}, certauth.CommonNames{"blocked"}, certauth.Organizations{"y"}},
+		"last":    {certauth.Organizations{"x"}, certauth.Organizations{"y"}, certauth.CommonNames{"blocked"}},
+	} {
+		_, err := judge(t, w.behind(certauth.Not{Policy: list}), leaf)
+		assert.Error(t, err, name)
+	}
+}
+
+// Behind an Any stands what all its branches establish, in whatever order they are.
+func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
+	chain := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
+	public := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
+	pin := certauth.Thumbprints{pinOfNobody}
+	const noChain = "Policy.All[1].IssuerName: stands before any Chain; without one anybody can write any issuer's name"
+	const everybody = "Policy: accepts a certificate of every public CA; add a rule on names or IssuedBy"
+	named := certauth.All{public, certauth.DNSNames{"a.example"}}
+	runMisconfigured(t, []misconfigured{
+		{"a chain in the last branch only", certauth.All{certauth.Any{pin, chain}, certauth.IssuerName{"CN=CA"}}, []string{noChain}},
+		{"a chain in the first branch only", certauth.All{certauth.Any{chain, pin}, certauth.IssuerName{"CN=CA"}}, []string{noChain}},
+		{"public CAs in the last branch", certauth.Any{pin, public}, []string{everybody}},
+		{"public CAs in the first branch", certauth.Any{public, pin}, []string{everybody}},
+		{"a name in the first branch only", certauth.Any{named, public}, []string{everybody}},
+		{"a name in the last branch only", certauth.Any{public, named}, []string{everybody}},
+	})
+	for name, policy := range map[string]certauth.Policy{
+		"a chain in both":             certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
+		"public CAs, named in both":   certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
+		"public CAs, named behind it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
+	} {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
+		assert.NoError(t, err, name)
+	}
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		want   bool
+	}{
+		"a chain alone":              {chain, false},
+		"a chain and a name":         {certauth.All{chain, certauth.CommonNames{"b"}}, true},
+		"a pin":                      {pin, true},
+		"a pin or a chain":           {certauth.Any{pin, chain}, false},
+		"a chain or a pin":           {certauth.Any{chain, pin}, false},
+		"a chain and who issued it":  {certauth.All{chain, certauth.IssuerName{"CN=CA"}}, false},
+		"a chain and a user's rule":  {certauth.All{chain, certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { return nil }}}, true},
+		"a chain and not some names": {certauth.All{chain, certauth.Not{Policy: certauth.CommonNames{"b"}}}, false},
+	} {
+		_, err := certauth.New(certauth.Config{Source: gated{tc.policy}, Policy: chain})
+		if tc.want {
+			assert.NoError(t, err, name)
+		} else {
+			assert.ErrorContains(t, err, "every certificate of the CA would open the gate", name)
+		}
+	}
+}
+
+func TestMatched_TakesTheNamesGivenBefore(t *testing.T) {
+	w := newWorld(t, certauthtest.DNS("a.example"))
+	leaf := w.leaf.Certificate
+	named := func(name string, dns string) certauth.Policy {
+		return certauth.Named{Name: name, Policy: certauth.DNSNames{dns}}
+	}
+	roles := certauth.Any{named("reader", "a.example"), named("writer", "b.example")}
+	runVerdicts(t, []verdict{
+		{"a name that matched", w.behind(roles, certauth.Matched{"reader"}), leaf, certauth.ReasonNone},
+		{"one of two", w.behind(roles, certauth.Matched{"writer", "reader"}), leaf, certauth.ReasonNone},
+		{"a name that did not", w.behind(roles, certauth.Matched{"writer"}), leaf, certauth.ReasonPolicyRefused},
+	})
+	const path = "Policy.All[2].Matched"
+	runMisconfigured(t, []misconfigured{
+		{"a name that nobody has", w.behind(roles, certauth.Matched{"reader", "raeder"}), []string{path + `[1]: no Named before it is called "raeder"`}},
+		{"an empty list", w.behind(roles, certauth.Matched{}), []string{path + ": empty"}},
+		{"before the name", w.behind(certauth.Matched{"reader"}, roles), []string{`Policy.All[1].Matched[0]: no Named before it is called "reader"`}},
+		{"a name under Not, where none is recorded", w.behind(certauth.Not{Policy: named("reader", "b.example")}, certauth.Matched{"reader"}), []string{path + `[0]: no Named before it is called "reader"`}},
+	})
+}
+
+// A branch that broke gives no name either, so "has no such name" says nothing: Not over
+// Matched would make an acceptance of an error (promise 2).
+func TestMatched_NotOverItMakesNoErrorAnAcceptance(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.issue(t, rawSubject(t, utf8Name("x"), utf8Name("blocked"))) // two names: no answer, not "no"
+	policy := w.behind(
+		certauth.Any{certauth.Named{Name: "blocked", Policy: certauth.CommonNames{"blocked"}}, certauth.Keys{MinECBits: 256}},
+		certauth.Not{Policy: certauth.Matched{"blocked"}},
+	)
+	auth, err := certauth.New(certauth.Config{Source: fixedSource("test", leaf), Policy: policy})
+	if err != nil {
+		return // to refuse the policy is as good
+	}
+	_, err = auth.Check(request())
+	assert.Error(t, err)
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // Config says who may call. Its zero value is an error of [New]: there is no default
@@ -66,12 +68,10 @@ type Config struct {
 	ReloadInterval time.Duration
 
 	// CacheSize is how many certificates are remembered at most: those accepted before, with
-	// what was found out about them (parsed form, verified chains, which rules on the
-	// certificate alone accepted it), never with the outcome of the policy. The sender, the
-	// clock, reloaded material, deny lists, revocation and functions are asked on every
-	// request, and a certificate that nobody presents twice displaces none that come
-	// regularly. 0 means 4096, negative remembers nothing, and more than
-	// 1048576 is an error of New.
+	// what was found out about them (parsed form and verified chains), never with the outcome
+	// of a rule. The whole policy is judged on every request, and a certificate that nobody
+	// presents twice displaces none that come regularly. 0 means 4096, negative remembers
+	// nothing, and more than 1048576 is an error of New.
 	//
 	// Each takes 6 to 7 kilobytes, and at most 16 with what the caller sends along, beside
 	// a leaf of the usual size. A certificate that comes with more than 8 kilobytes of others
@@ -96,11 +96,11 @@ func (c *Config) check() []error {
 			mistakes = append(mistakes, fmt.Errorf("Challenge: %w", err))
 		}
 	}
-	if c.CacheSize > maxCacheSize {
-		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, maxCacheSize, defaultCacheSize))
+	if c.CacheSize > factcache.MaxSize {
+		mistakes = append(mistakes, fmt.Errorf("CacheSize: %d, want at most %d, or 0 for %d", c.CacheSize, factcache.MaxSize, factcache.DefaultSize))
 	}
 	if c.ReloadInterval != 0 && c.ReloadInterval < 10*time.Millisecond {
-		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, defaultReloadInterval))
+		mistakes = append(mistakes, fmt.Errorf("ReloadInterval: %s, want at least 10ms, or 0 for %s", c.ReloadInterval, reload.DefaultInterval))
 	}
 	return mistakes
 }

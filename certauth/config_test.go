@@ -3,18 +3,17 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"math"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -22,7 +21,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
-	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -131,75 +129,6 @@ func TestNew_CertificateMaterialThatCannotBeUsedIsAnError(t *testing.T) {
 	assert.ErrorContains(t, err, "Policy.Chain.Intermediates: the system's roots can only be the Roots of a Chain")
 }
 
-func TestNew_SourcesAreChecked(t *testing.T) {
-	for _, tc := range []struct {
-		name   string
-		source certauth.Source
-		want   string
-	}{
-		{"a typed nil", (*preparing)(nil), "Source: nil"},
-		{"no name", certauth.SourceFunc{Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, "SourceFunc.Name: empty"},
-		{"no function", certauth.SourceFunc{Name: "s"}, "SourceFunc.Func: nil"},
-		{"a source that cannot prepare", &preparing{panics: true}, "panic: not today"},
-		{"a source that prepares nothing", &preparing{}, "Prepare returned nil"},
-		{"a header name with a space", namedHeaders{"X Client Cert"}, `header name "X Client Cert" is not a token`},
-		{"an empty header name", namedHeaders{""}, "is not a token"},
-		{"an over-long header name", namedHeaders{strings.Repeat("x", 64)}, "is not a token of at most 63 bytes"},
-		{"a header name of a function", certauth.SourceFunc{Name: "s", Headers: []string{"X-A", "X B"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, `header name "X B" is not a token`},
-		{"a struct around a source, with a method of its own", sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
-		{"a pointer to one", &sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
-		{"a struct around any source", anySource{certauth.TLS{}}, "certauth_test.anySource embeds certauth.Source"},
-		{"a struct around no source", anySource{}, "certauth_test.anySource embeds certauth.Source"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			_, err := certauth.New(certauth.Config{Source: tc.source, Policy: certauth.Thumbprints{pinOfNobody}})
-			assert.ErrorContains(t, err, tc.want)
-		})
-	}
-}
-
-// sourceAround is what a user may write to check more: New would never call the method.
-type sourceAround struct{ certauth.TLS }
-
-func (sourceAround) Certificates(*http.Request) ([]*x509.Certificate, error) {
-	return nil, errors.New("not from here")
-}
-
-type anySource struct{ certauth.Source }
-
-type preparing struct{ panics bool }
-
-func (p *preparing) Prepare(source.Environment) (*source.Reader, error) {
-	if p.panics {
-		panic("not today")
-	}
-	return nil, nil
-}
-
-type namedHeaders []string
-
-func (n namedHeaders) Prepare(env source.Environment) (*source.Reader, error) {
-	return certauth.SourceFunc{Name: "named", Headers: n, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}.Prepare(env)
-}
-
-func TestNew_SourceGetsClockAndLogger(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	var seen source.Environment
-	_, err := certauth.New(certauth.Config{
-		Source: seeing{&seen}, Policy: certauth.Thumbprints{pinOfNobody}, Now: func() time.Time { return now },
-	})
-	require.NoError(t, err)
-	assert.Equal(t, now, seen.Now())
-	assert.NotNil(t, seen.Logger)
-}
-
-type seeing struct{ env *source.Environment }
-
-func (s seeing) Prepare(env source.Environment) (*source.Reader, error) {
-	*s.env = env
-	return fixedSource("seeing").Prepare(env)
-}
-
 func TestNew_StringPrintsTheWholePolicy(t *testing.T) {
 	t.Setenv("PARTNER_PINS", pinOfNobody)
 	auth := must(t, certauth.Config{
@@ -289,4 +218,16 @@ func TestNew_ExclusionMethodsThatNeverComeAreMistakes(t *testing.T) {
 		assert.Nil(t, auth)
 		assert.ErrorContains(t, err, "Exclusions[0].Method: ", method)
 	}
+}
+
+func TestNew_FunctionThatHangsIsAMistakeNotAHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		deaf := certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { <-hang; return nil, nil })
+		start := time.Now()
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: deaf}})
+		require.ErrorContains(t, err, "Policy.Chain.Roots: no answer in time")
+		assert.Equal(t, 30*time.Second, time.Since(start))
+		close(hang)
+	})
 }

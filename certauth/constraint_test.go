@@ -158,3 +158,21 @@ func TestChain_MappedAddressDoesNotEvadeAConstraint(t *testing.T) {
 		assert.Nil(t, id, name)
 	}
 }
+
+// An address that cannot be read is on no side of a constraint.
+func TestChain_UnreadableAddressUnderAConstraintIsRefused(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA", func(c *x509.Certificate) {
+		c.PermittedEmailAddresses, c.PermittedDNSDomainsCritical = []string{"partner.example"}, true
+	})
+	address := func(tag int, text string) certauthtest.Template {
+		return certauthtest.Subject(pkix.Name{CommonName: "client", ExtraNames: []pkix.AttributeTypeAndValue{{
+			Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: asn1.RawValue{Tag: tag, Bytes: []byte(text)},
+		}}})
+	}
+	chain := certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}
+	runVerdicts(t, []verdict{
+		{"inside", chain, ca.Issue(t, "", address(asn1.TagIA5String, "a@partner.example")).Certificate, certauth.ReasonNone},
+		{"outside", chain, ca.Issue(t, "", address(asn1.TagIA5String, "a@other.example")).Certificate, certauth.ReasonChainUntrusted},
+		{"not readable", chain, ca.Issue(t, "", address(asn1.TagT61String, "\xe9@other.example")).Certificate, certauth.ReasonChainUntrusted},
+	})
+}

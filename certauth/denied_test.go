@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -113,4 +114,24 @@ func TestDenied_LongSerialNumberCanBeListed(t *testing.T) {
 			assert.Equal(t, certauth.ReasonCertificateDenied, reasonOf(err), "%d bits: %v", bits, err)
 		}
 	}
+}
+
+// Ways in that a review found once; each stays shut.
+
+// A deny list that is written in openssl's order of a name must still deny, and a CA on
+// it denies what it issued.
+func TestDenied_BindsInEitherOrderAndToCAs(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	leaf := issuing.Issue(t, "client")
+	chain := certauth.Chain{Roots: certauth.Certificates(root.Certificate), Intermediates: certauth.Certificates(issuing.Certificate)}
+	denying := func(issuer string, cert *x509.Certificate) certauth.Policy {
+		return certauth.All{chain, certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: issuer, Serial: fmt.Sprintf("%x", cert.SerialNumber)}}}}
+	}
+	runVerdicts(t, []verdict{
+		{"RFC 4514's order", denying("CN=Issuing,O=certauthtest", leaf.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"openssl's order", denying("O = certauthtest, CN = Issuing", leaf.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"the issuing CA's own serial", denying("CN=Root,O=certauthtest", issuing.Certificate), leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"the serial under another issuer", denying("CN=Other,O=certauthtest", leaf.Certificate), leaf.Certificate, certauth.ReasonNone},
+	})
 }

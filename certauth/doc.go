@@ -1,4 +1,5 @@
-// Package certauth lets in HTTP requests whose client certificate it can account for.
+// Package certauth is net/http middleware that authenticates callers by the client
+// certificate that a TLS-terminating front end forwards in a request header.
 //
 // It is for services behind a front end that ends TLS and forwards the client's
 // certificate in a request header, Azure App Service first of all, and for services
@@ -33,6 +34,16 @@
 // whatever would silently accept as one: an empty list, a nil pool, a name that nothing
 // vouches for. Zero values are the strict choice. What weakens safety has Insecure in
 // its name.
+//
+// # Words
+//
+//   - Source: where the certificate comes from. Gate (package forwarded): who may send the
+//     header.
+//   - Anchor: a rule that ties a certificate to something you configured: a chain or a pin.
+//   - Policy: the tree that you write. Rule: one condition in it.
+//   - Facts: what is known of a certificate whatever the request. They are remembered.
+//   - Evidence (package revocation): a signed OCSP response or CRL.
+//   - Identity: a caller whom the policy accepted. Reason: why one was refused, in a word.
 //
 // # Refusals
 //
@@ -117,12 +128,9 @@
 // What a certificate says and which chains it verifies by cost most of a request and
 // depend on bytes and trust material alone, so an [Authenticator] remembers them for
 // certificates that it accepted, up to Config.CacheSize: for exactly the texts that were
-// sent, until the material changes or a certificate of the chain begins or ends. That a
-// rule on names, extensions, keys or a fixed list of pins has accepted the certificate is
-// remembered too, since neither of them can change. The outcome of the policy is not: the
-// sender, the clock, reloaded material, deny lists, revocation and functions are asked
-// every time, so that whatever changes acts on the next request. Verification itself is
-// bounded: when too many new certificates wait for it, further ones are refused as
+// sent, until the material changes or a certificate of the chain begins or ends. No outcome
+// of a rule is remembered: the whole policy is judged on every request, so that whatever
+// changes acts on the next one. Verification itself is bounded: when too many new certificates wait for it, further ones are refused as
 // overloaded, and known callers are served.
 //
 // # What is not promised

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 const day = 24 * time.Hour
@@ -28,7 +30,7 @@ type endings struct {
 	looked time.Time
 	told   map[defectKey]int // how severe it was when it was told last
 	pins   []pinnedList
-	reach  map[*reloader[caPool]]reachability
+	reach  map[*reload.Item[caPool]]reachability
 }
 
 type pinnedList struct {
@@ -67,10 +69,10 @@ func (n *endings) pinned(path string, certs []*x509.Certificate) {
 // to. It runs in New, behind a reload, and beside the first request of a day.
 // A panic of the clock or of a hook must not end the process.
 func (a *Authenticator) checkMaterial(force bool) {
-	_, _ = safely(func() (bool, error) {
+	_, _ = safely.Do(func() (bool, error) {
 		now := a.config.Now().Round(0) // dates are of the wall clock
 		for _, d := range a.endings.news(now, force, a.chains.list()) {
-			_, _ = safely(func() (bool, error) { a.tellDefect(now, d); return true, nil })
+			_, _ = safely.Do(func() (bool, error) { a.tellDefect(now, d); return true, nil })
 		}
 		return true, nil
 	})
@@ -80,7 +82,7 @@ func (a *Authenticator) checkMaterial(force bool) {
 func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
-	if elapsed := now.Sub(n.looked); !force && elapsed < day && elapsed >= -clockSlack {
+	if elapsed := now.Sub(n.looked); !force && elapsed < day && elapsed >= -reload.ClockSlack {
 		return nil
 	}
 	n.looked = now
@@ -105,16 +107,16 @@ func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 
 // ofChains looks at each pool once, however many Chain policies use it.
 func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
-	seen := map[*reloader[caPool]]bool{}
-	below := map[*reloader[caPool]][]*chainNode{}
-	var pools []*reloader[caPool] // of intermediates
+	seen := map[*reload.Item[caPool]]bool{}
+	below := map[*reload.Item[caPool]][]*chainNode{}
+	var pools []*reload.Item[caPool] // of intermediates
 	for _, node := range nodes {
 		if roots := node.roots; roots != nil && !seen[roots] {
 			seen[roots] = true
-			if set := roots.current.Load(); set != nil {
-				found = appendEnding(found, roots.path, set.value.certs, now)
-				if !slices.ContainsFunc(set.value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
-					key := defectKey{outcomeRootless, roots.path, strconv.FormatUint(set.generation, 10)}
+			if set := roots.Current(); set != nil {
+				found = appendEnding(found, roots.Path(), set.Value.certs, now)
+				if !slices.ContainsFunc(set.Value.certs, func(cert *x509.Certificate) bool { return !outside(cert, now, 0) }) {
+					key := defectKey{outcomeRootless, roots.Path(), strconv.FormatUint(set.Generation, 10)}
 					found = append(found, defect{key, 1, nil})
 				}
 			}
@@ -122,17 +124,17 @@ func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 		if !seen[node.intermediates] {
 			seen[node.intermediates] = true
 			pools = append(pools, node.intermediates)
-			if set := node.intermediates.get(); set != nil {
-				found = appendEnding(found, node.intermediates.path, set.certs, now)
+			if set := node.intermediates.Get(); set != nil {
+				found = appendEnding(found, node.intermediates.Path(), set.certs, now)
 			}
 		}
 		below[node.intermediates] = append(below[node.intermediates], node)
 	}
-	reach := make(map[*reloader[caPool]]reachability, len(pools))
+	reach := make(map[*reload.Item[caPool]]reachability, len(pools))
 	for _, pool := range pools {
 		reach[pool] = n.reachabilityOf(pool, below[pool])
 		for _, cert := range reach[pool].severed {
-			found = append(found, defect{defectKey{outcomeUnchained, pool.path, fingerprintOf(cert)}, 1, cert})
+			found = append(found, defect{defectKey{outcomeUnchained, pool.Path(), fingerprintOf(cert)}, 1, cert})
 		}
 	}
 	n.reach = reach
@@ -164,27 +166,27 @@ func appendEnding(found []defect, path string, certs []*x509.Certificate, now ti
 
 // reachabilityOf finds the intermediates that reach no root of any Chain that uses them, by
 // signatures and whatever the dates. It is found out anew only when a set has changed.
-func (n *endings) reachabilityOf(pool *reloader[caPool], nodes []*chainNode) reachability {
-	set := pool.current.Load()
-	if set == nil || len(set.value.certs) == 0 {
+func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) reachability {
+	set := pool.Current()
+	if set == nil || len(set.Value.certs) == 0 {
 		return reachability{}
 	}
-	of := strconv.FormatUint(set.generation, 10)
+	of := strconv.FormatUint(set.Generation, 10)
 	var reached []*x509.Certificate
 	for _, node := range nodes {
 		if node.system != nil {
 			return reachability{} // nobody lists the system's roots
 		}
-		if roots := node.roots.current.Load(); roots != nil {
-			of += fmt.Sprintf(" %p.%d", node.roots, roots.generation)
-			reached = append(reached, roots.value.certs...)
+		if roots := node.roots.Current(); roots != nil {
+			of += fmt.Sprintf(" %p.%d", node.roots, roots.Generation)
+			reached = append(reached, roots.Value.certs...)
 		}
 	}
 	if known := n.reach[pool]; known.of == of {
 		return known
 	}
 	open := map[string][]*x509.Certificate{} // by issuer
-	for _, cert := range set.value.certs {
+	for _, cert := range set.Value.certs {
 		open[string(cert.RawIssuer)] = append(open[string(cert.RawIssuer)], cert)
 	}
 	for len(reached) > 0 {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // Env names an environment variable: an App Service setting, or a Key Vault reference in one.
@@ -24,18 +25,18 @@ import (
 // [PEMFile].
 type Env string
 
-func (e Env) certs(_ context.Context, known digest) ([]*x509.Certificate, digest, error) {
+func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
 	value := os.Getenv(string(e))
 	if strings.TrimSpace(value) == "" {
-		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+		return nil, reload.Digest{}, fmt.Errorf("%s: not set or empty", e.describe())
 	}
-	sum := digest(sha256.Sum256([]byte(value)))
+	sum := reload.Digest(sha256.Sum256([]byte(value)))
 	if sum == known {
 		return nil, sum, nil
 	}
 	certs, err := certpem.Parse([]byte(value))
 	if err != nil {
-		return nil, digest{}, fmt.Errorf("%s: %w", e.describe(), lostLineEnds(value, err))
+		return nil, reload.Digest{}, fmt.Errorf("%s: %w", e.describe(), lostLineEnds(value, err))
 	}
 	return certs, sum, nil
 }
@@ -56,10 +57,10 @@ func lostLineEnds(value string, err error) error {
 func (Env) reloads() bool      { return true }
 func (e Env) describe() string { return "environment variable " + quote(string(e)) }
 
-func (e Env) pins(context.Context, digest) ([]string, digest, error) {
+func (e Env) pins(context.Context, reload.Digest) ([]string, reload.Digest, error) {
 	value := os.Getenv(string(e))
 	if strings.TrimSpace(value) == "" {
-		return nil, digest{}, fmt.Errorf("%s: not set or empty", e.describe())
+		return nil, reload.Digest{}, fmt.Errorf("%s: not set or empty", e.describe())
 	}
 	var list []string
 	for text := range strings.FieldsFuncSeq(value, func(r rune) bool { return strings.ContainsRune(",;\r\n", r) }) {

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // Outcome is what became of a request, in a word that is safe as a metric label.
@@ -117,7 +119,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 		return nil
 	}
 	event.Time, event.Source, event.Peer = a.config.Now(), a.source.Name, PeerOf(r)
-	event.ofRequest(r)
+	setRequest(event, r)
 	switch {
 	case event.Err != nil && event.Err.leaf != nil:
 		event.Certificate = event.Err.leaf.info()
@@ -143,7 +145,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 func (a *Authenticator) panicked(path string, value any) *Error {
 	refused := panicked(path, value)
 	if a.config.Logger != nil {
-		_, _ = safely(func() (bool, error) {
+		_, _ = safely.Do(func() (bool, error) {
 			a.config.Logger.Error("certauth: panic", "rule", path, "detail", refused.Error())
 			return true, nil
 		})

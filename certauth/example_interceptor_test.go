@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
@@ -51,5 +52,48 @@ func ExampleAuthenticator_Admit() {
 	intercept(context.Background(), "/orders.Orders/List", nil, list)
 	// Output:
 	// hello, orders
+	// UNAUTHENTICATED
+}
+
+// Roles for an interceptor: the policy names them, and the interceptor compares. Nobody is
+// refused by a role that is missing, so that each method decides.
+func ExampleAuthenticator_Admit_roles() {
+	world := newExampleWorld()
+	defer world.close()
+
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.AppService{},
+		Policy: certauth.All{
+			certauth.Chain{Roots: certauth.PEMFile(world.path("partner-roots.pem"))},
+			certauth.Any{
+				certauth.Named{Name: "orders", Policy: certauth.DNSNames{"orders.partner.example"}},
+				certauth.Named{Name: "billing", Policy: certauth.DNSNames{"billing.partner.example"}},
+			},
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	needs := map[string]string{"/orders.Orders/List": "orders", "/billing.Billing/Refund": "billing"}
+	intercept := func(r *http.Request) string {
+		r, err := auth.Admit(r)
+		if err != nil {
+			return "UNAUTHENTICATED"
+		}
+		id, _ := certauth.FromContext(r.Context())
+		if role, known := needs[r.URL.Path]; !known || !slices.Contains(id.Matched, role) {
+			return "PERMISSION_DENIED" // also for a method that somebody forgot in the table
+		}
+		return "OK"
+	}
+	fmt.Println(intercept(world.request("/orders.Orders/List", world.partner)))
+	fmt.Println(intercept(world.request("/billing.Billing/Refund", world.partner)))
+	fmt.Println(intercept(world.request("/admin.Admin/Reset", world.partner)))
+	fmt.Println(intercept(world.request("/orders.Orders/List", world.stranger)))
+	// Output:
+	// OK
+	// PERMISSION_DENIED
+	// PERMISSION_DENIED
 	// UNAUTHENTICATED
 }

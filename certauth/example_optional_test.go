@@ -10,7 +10,7 @@ import (
 
 // In Optional mode a request without a certificate goes through anonymously. One with a
 // wrong certificate does not.
-func ExampleMode() {
+func ExampleConfig_optional() {
 	world := newExampleWorld()
 	defer world.close()
 

@@ -73,12 +73,16 @@ func (w *exampleWorld) path(name string) string { return filepath.Join(w.folder,
 
 // call sends a request as App Service's front end hands it to the worker.
 func (w *exampleWorld) call(handler http.Handler, target string, client *certauthtest.Certificate) {
+	w.serve(handler, w.request(target, client))
+}
+
+func (w *exampleWorld) request(target string, client *certauthtest.Certificate) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, target, nil)
-	r.Header.Set("X-ARR-LOG-ID", "7d1a7fd5-62c2-4ab5-a2c5-6b1f1a8c9a10")
-	r.Header.Set("X-ARR-SSL", "2048|256|CN=Issuing CA|CN=*.azurewebsites.net")
-	if client != nil {
-		r.Header.Set("X-ARR-ClientCert", client.Base64())
-	}
+	certauthtest.FrontEnd{Name: "AppService"}.Forward(w, r, client)
+	return r
+}
+
+func (*exampleWorld) serve(handler http.Handler, r *http.Request) {
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, r)
 	fmt.Print(recorder.Code, " ", recorder.Body)

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -257,4 +258,34 @@ func TestExclusion_MistakesAreErrorsOfNew(t *testing.T) {
 		})
 		assert.ErrorContains(t, err, `Exclusions[1].Path: "GET /a" is excluded twice`)
 	})
+}
+
+// A request is excluded only if the target and the URL that handlers see are one.
+func TestExclusion_RewrittenURLIsNotExempt(t *testing.T) {
+	for name, rewrite := range map[string]func(*http.Request){
+		"another path":        func(r *http.Request) { r.URL.Path = "/admin" },
+		"an encoded path":     func(r *http.Request) { r.URL.RawPath = "/%70ublic" },
+		"an opaque URL":       func(r *http.Request) { r.URL.Opaque = "/admin" },
+		"another host":        func(r *http.Request) { r.URL.Host = "h" },
+		"another target":      func(r *http.Request) { r.RequestURI = "/admin" },
+		"no target":           func(r *http.Request) { r.RequestURI = "" },
+		"no URL":              func(r *http.Request) { r.URL = nil },
+		"an empty URL":        func(r *http.Request) { r.URL = &url.URL{} },
+		"another method":      func(r *http.Request) { r.Method = http.MethodPut },
+		"nothing, as control": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := excluding(t, public("", "/public"))
+			r := request()
+			r.RequestURI, r.URL.Path = "/public", "/public"
+			want := 200
+			if rewrite != nil {
+				rewrite(r)
+				want = 401
+			}
+			status, ran := d.serve(r)
+			assert.Equal(t, want, status)
+			assert.Equal(t, want == 200, ran)
+		})
+	}
 }

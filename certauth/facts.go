@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -20,14 +21,10 @@ import (
 // Everything here is the library's own: what users do to an [Identity] does not reach it,
 // except through the certificates themselves, which nobody may change.
 type facts struct {
-	key   source.Key // nil if these facts cannot be remembered
-	owned bool       // the key is a copy; guarded by mutex
-	hash  uint64
-	used  atomic.Bool // seen since the cache's hand came by
-	kept  atomic.Bool // in the cache
+	factcache.Slot      // its Key is nil if these facts cannot be remembered
+	owned          bool // the key is a copy; guarded by mutex
 
 	// What every hit looks at stands together.
-	accepted            acceptedBy
 	answers             chainAnswers
 	identity            atomic.Pointer[Identity] // handed out last: the next request with the same outcome shares it
 	leaf                *x509.Certificate
@@ -44,8 +41,12 @@ type facts struct {
 	sentKeys  atomic.Pointer[[]string]        // the same of each CA that was sent along
 	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
 
-	mutex    sync.Mutex // guards the start and the end of a search, and the copying of the key
-	searches []*chainFlight
+	mutex sync.Mutex // guards the remembering of answers, and the copying of the key
+}
+
+// newFactCache returns nil for a negative size, which remembers nothing.
+func newFactCache(size int) *factcache.Cache[facts, *facts] {
+	return factcache.New(size, func(a, b *facts) bool { return a.leaf != nil && a.leaf.Equal(b.leaf) })
 }
 
 // certNames holds the names of the leaf as written, parsed once.
@@ -147,7 +148,7 @@ func (f *facts) own() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if !f.owned {
-		f.key, f.owned = f.key.Clone(), true
+		f.Key, f.owned = f.Key.Clone(), true
 	}
 }
 

@@ -153,7 +153,7 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route
 	if a != nil && a.policy != nil {
-		c := &compilation{material: a.material, roles: a.roles.clone(), memos: &a.memos, chains: &a.chains, endings: &a.endings}
+		c := &compilation{material: a.material, roles: a.roles.clone(), chains: &a.chains, endings: &a.endings}
 		compiled, _ := c.compilePolicy(policy, "Require", a.standing)
 		if len(c.mistakes) > 0 {
 			panic(configError(c.mistakes).Error())
@@ -255,7 +255,7 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 		by = own.behind(outer)
 	}
 	now := a.config.Now().Round(0) // dates are of the wall clock
-	a.material.refresh(r.Context(), now)
+	a.material.Refresh(r.Context(), now)
 	id, refused = a.judgeRoute(r.Context(), now, known, by)
 	return id, by, refused
 }

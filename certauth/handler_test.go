@@ -539,3 +539,20 @@ func TestHandler_HeadersOfASourceFuncAreRemoved(t *testing.T) {
 	_, err = auth.Check(with("/"))
 	assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
 }
+
+func TestRequire_PanicInObserveDenies(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{
+		Source: fixedSource("s", leaf.Certificate), Policy: certauth.Certificates(leaf.Certificate),
+		Observe: func(_ context.Context, e certauth.Event) {
+			if e.Route {
+				panic("boom")
+			}
+		},
+	})
+	g := through(t, func(h http.Handler) http.Handler {
+		return auth.Handler(auth.Require(certauth.CommonNames{"client"})(h))
+	}, request())
+	assert.Equal(t, 401, g.status)
+	assert.Zero(t, g.ran)
+}

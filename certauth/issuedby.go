@@ -3,6 +3,8 @@ package certauth
 import (
 	"crypto/x509"
 	"slices"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // IssuedBy accepts certificates whose issuing CA, the certificate directly above the
@@ -68,7 +70,7 @@ type issuedByRule struct {
 	negated bool   // it keeps these issuers out
 	notPath string // the path of the Not then
 
-	certs *reloader[caPool]
+	certs *reload.Item[caPool]
 	kind  pinKind
 	pins  *pinSet
 }
@@ -128,7 +130,7 @@ func (r *issuedByRule) refusal(e *evaluation) *Error {
 
 func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {
 	if r.certs != nil {
-		pool := r.certs.get()
+		pool := r.certs.Get()
 		return pool != nil && pool.contains(issuer)
 	}
 	return r.pins != nil && r.pins.contains(sums.of(&r.kind, issuer))
@@ -138,7 +140,7 @@ func (r *issuedByRule) describe(p *printer) {
 	if r.certs != nil {
 		p.line("issued by one of")
 		p.indent++
-		r.certs.get().describe(p, "CA")
+		r.certs.Get().describe(p, "CA")
 		p.indent--
 		return
 	}

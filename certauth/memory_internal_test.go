@@ -17,12 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // identities are n certificates as they are remembered after a first visit, each with its
 // text, its parsed form, its chain and its identity.
-func identities(t *testing.T, n int) *factCache {
+func identities(t *testing.T, n int) *factcache.Cache[facts, *facts] {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Root")
 	leaf := ca.Issue(t, "client", certauthtest.DNS("orders.partner.example", "billing.partner.example"))
@@ -33,13 +34,13 @@ func identities(t *testing.T, n int) *factCache {
 		require.NoError(t, err)
 		f, refused := newFacts([]*x509.Certificate{cert})
 		require.Nil(t, refused)
-		f.key, f.hash = source.Key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
+		f.Key, f.Hash = source.Key{text[:len(text)-10] + strconv.Itoa(i)}, uint64(i)*0x9E3779B97F4A7C15
 		chain := newVerifiedChain([]*x509.Certificate{cert, ca.Certificate})
 		f.answers.first.Store(&chainAnswer{chains: []*verifiedChain{chain}})
 		e := &evaluation{owner: auth, facts: f}
 		e.vouched, e.chains = vouchedNames, []*verifiedChain{chain}
 		e.identity()
-		auth.cache.insert(f)
+		auth.cache.Insert(f)
 	}
 	return auth.cache
 }
@@ -52,10 +53,10 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 	const n = 4096
 	before := heap()
 	c := identities(t, n)
-	each := float64(heap()-before) / float64(c.len())
-	t.Logf("%d identities of %.0f bytes", c.len(), each)
+	each := float64(heap()-before) / float64(c.Len())
+	t.Logf("%d identities of %.0f bytes", c.Len(), each)
 	assert.Less(t, each, 7500.0)
-	assert.Greater(t, c.len(), n*9/10)
+	assert.Greater(t, c.Len(), n*9/10)
 	runtime.KeepAlive(c)
 }
 
@@ -159,12 +160,12 @@ func BenchmarkPins(b *testing.B) {
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1, 1024} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			c := newFactCache(defaultCacheSize)
+			c := newFactCache(factcache.DefaultSize)
 			var probes []source.Offer
 			for i := range n {
 				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))
 				p := source.NewOffer(text + strconv.Itoa(1<<60+i*7919))
-				c.insert(&facts{key: p.Key(), hash: p.Hash(c.seed)})
+				c.Insert(&facts{Slot: factcache.Slot{Key: p.Key(), Hash: c.Hash(&p)}})
 				probes = append(probes, p)
 			}
 			i := 0
@@ -172,10 +173,18 @@ func BenchmarkLookup(b *testing.B) {
 			for b.Loop() {
 				p := &probes[i%n]
 				i++
-				if c.find(p.Hash(c.seed), p) == nil && n == 1 {
+				if c.Find(c.Hash(p), p) == nil && n == 1 {
 					b.Fatal("not found")
 				}
 			}
 		})
 	}
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -9,11 +9,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -22,6 +25,9 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // newMLDSA makes a key and has the parent certify it; a nil parent is itself.
@@ -126,4 +132,59 @@ func TestMLDSA_OverTLS(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Equal(t, "client", string(body))
+}
+
+// A delegate of an ML-DSA CA may have any key that is accepted, and the other way round.
+func TestMLDSA_OCSPDelegates(t *testing.T) {
+	root, rootKey := newMLDSA(t, "Root", true, nil, nil)
+	client := certauthtest.SelfSigned(t, "client")
+	leaf := certifyKey(t, "client", false, client.PublicKey, root, client.Key, rootKey)
+	classic := certauthtest.SelfSigned(t, "delegate")
+	pq, err := mldsa.GenerateKey(mldsa.MLDSA87())
+	require.NoError(t, err)
+	now := time.Now().Truncate(time.Second)
+	for _, tc := range []struct {
+		name      string
+		key       crypto.Signer
+		algorithm ocsptest.Algorithm
+	}{
+		{"a delegate with P-256", classic.Key, ocsptest.ECDSA(crypto.SHA256)},
+		{"a delegate with ML-DSA-87", pq, ocsptest.Algorithm{Identifier: ocsptest.Identifier(asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 19}, nil)}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			template := &x509.Certificate{
+				SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "OCSP"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+				KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning},
+			}
+			der, err := x509.CreateCertificate(rand.Reader, template, root, tc.key.Public(), rootKey)
+			require.NoError(t, err)
+			delegate, err := x509.ParseCertificate(der)
+			require.NoError(t, err)
+			response, err := ocsptest.Response{
+				Responder: ocsptest.ByName(delegate.RawSubject), ProducedAt: ocsptest.At(now), Key: tc.key, Algorithm: tc.algorithm,
+				Certificates: [][]byte{delegate.Raw},
+				Answers: []ocsptest.Answer{{
+					ID: ocsptest.IDOf(crypto.SHA256, root, leaf.SerialNumber), Status: ocsptest.StatusGood,
+					ThisUpdate: ocsptest.At(now), NextUpdate: ocsptest.At(now.Add(time.Hour)),
+				}},
+			}.Encode()
+			require.NoError(t, err)
+			result, err := revocation.VerifyOCSP(response, leaf, root, revocation.VerifyOptions{Now: now})
+			require.NoError(t, err)
+			assert.Equal(t, revocation.Good, result.Status)
+		})
+	}
+}
+
+// The application's own certificate may be one as well.
+func TestMLDSA_Outbound(t *testing.T) {
+	root, rootKey := newMLDSA(t, "Root", true, nil, nil)
+	leaf, key := newMLDSA(t, "own", false, root, rootKey)
+	own := certauthtest.Certificate{Certificate: leaf, Key: key}
+	path := filepath.Join(t.TempDir(), "own.pem")
+	require.NoError(t, os.WriteFile(path, append(own.PEM(), own.KeyPEM(t)...), 0o600))
+	loaded, err := outbound.Open(t.Context(), outbound.Config{Source: outbound.File{Path: path}})
+	require.NoError(t, err)
+	assert.Equal(t, own.Thumbprint(), loaded.Status().Fingerprint)
+	require.NoError(t, loaded.Close())
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
@@ -107,14 +108,10 @@ func (c *compilation) pinList(kind pinKind, list []string, at place) (rule, stan
 	for _, err := range errs {
 		c.mistake(path+err.at, "%w", err.err)
 	}
-	pins := &reloader[pinSet]{path: path}
-	pins.set(set)
-	r, after := c.pinRule(kind, path, "", pins, at)
-	r.memo = c.place() // this list never changes
-	return r, after
+	return c.pinRule(kind, path, "", reload.Fixed(path, set), at)
 }
 
-func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reloader[pinSet], at place) (*pinRule, standing) {
+func (c *compilation) pinRule(kind pinKind, path, origin string, pins *reload.Item[pinSet], at place) (*pinRule, standing) {
 	c.forbidUnderNot(path, at)
 	if kind.name == pinThumbprintSHA1.name && !sha1sum.Available() {
 		c.mistake(path, "%w; use Thumbprints", sha1sum.ErrUnavailable)
@@ -129,19 +126,15 @@ type pinRule struct {
 	kind   pinKind
 	path   string
 	origin string
-	pins   *reloader[pinSet]
+	pins   *reload.Item[pinSet]
 	skew   time.Duration
-	memo   memo
 
 	serverAuth string
 }
 
 func (r *pinRule) judge(e *evaluation) *Error {
-	if !e.facts.accepted.has(r.memo) {
-		if refused := r.judgeLeaf(e); refused != nil {
-			return refused
-		}
-		e.facts.accepted.note(r.memo)
+	if refused := r.judgeLeaf(e); refused != nil {
+		return refused
 	}
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused
@@ -152,7 +145,7 @@ func (r *pinRule) judge(e *evaluation) *Error {
 
 // judgeLeaf is all but the dates.
 func (r *pinRule) judgeLeaf(e *evaluation) *Error {
-	pins := r.pins.get()
+	pins := r.pins.Get()
 	if pins == nil || pins.len() == 0 {
 		return refusal(ReasonNotConfigured, r.path, "no pins")
 	}
@@ -166,7 +159,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.get().len())
+	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.Get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -178,7 +171,7 @@ func (r *pinRule) describe(p *printer) {
 	if r.origin != "" {
 		what += " from " + r.origin
 	}
-	p.line("%s is one of %d", what, r.pins.get().len())
+	p.line("%s is one of %d", what, r.pins.Get().len())
 }
 
 // pinSet is a sorted, packed list: 32 bytes a pin whatever their number. A long one has an
@@ -277,7 +270,7 @@ func (s *pinSet) contains(pin []byte) bool {
 func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Certificates"
 	c.forbidUnderNot(path, at)
-	list, _, err := s.certs(context.Background(), digest{})
+	list, _, err := s.certs(context.Background(), reload.Digest{})
 	if err != nil {
 		c.mistake(path, "%w", err)
 	}
@@ -286,7 +279,7 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	if c.endings != nil {
 		c.endings.pinned(path, list)
 	}
-	return &exactRule{path: path, certs: list, skew: at.skew, memo: c.place(), serverAuth: at.serverAuth}, at.standing
+	return &exactRule{path: path, certs: list, skew: at.skew, serverAuth: at.serverAuth}, at.standing
 }
 
 // exactRule is Certificates as a policy.
@@ -294,20 +287,16 @@ type exactRule struct {
 	path  string
 	certs []*x509.Certificate
 	skew  time.Duration
-	memo  memo
 
 	serverAuth string
 }
 
 func (r *exactRule) judge(e *evaluation) *Error {
-	if !e.facts.accepted.has(r.memo) {
-		if !r.lists(e.facts.leaf) {
-			return e.refuse(r, false)
-		}
-		if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
-			return refused
-		}
-		e.facts.accepted.note(r.memo)
+	if !r.lists(e.facts.leaf) {
+		return e.refuse(r, false)
+	}
+	if refused := checkUnchained(r.path, e.facts, r.serverAuth); refused != nil {
+		return refused
 	}
 	if refused := checkLeafDates(r.path, e, r.skew); refused != nil {
 		return refused

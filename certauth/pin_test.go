@@ -265,3 +265,14 @@ func TestPin_AnyOfManyIsFound(t *testing.T) {
 	_, err = judge(t, append(list, thumbprint(leaf), thumbprint(leaf)), leaf)
 	assert.NoError(t, err)
 }
+
+// A key has one encoding: another one that crypto/x509 reads too would pass a deny list.
+func TestPin_KeyHasOneEncoding(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	twin := *leaf.Certificate
+	twin.RawSubjectPublicKeyInfo = append([]byte(nil), twin.RawSubjectPublicKeyInfo...)
+	twin.RawSubjectPublicKeyInfo[len(twin.RawSubjectPublicKeyInfo)-1] ^= 1
+	_, err := judge(t, certauth.Certificates(leaf.Certificate), &twin)
+	assertReason(t, certauth.ReasonCertificateMalformed, err)
+	assert.ErrorContains(t, err, "canonical encoding")
+}

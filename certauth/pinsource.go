@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // PinSource is where pins come from by reference, so that they rotate without a change
 // of code: [PinFile], [Env] or [PinFunc].
 type PinSource interface {
-	pins(ctx context.Context, known digest) ([]string, digest, error)
+	pins(ctx context.Context, known reload.Digest) ([]string, reload.Digest, error)
 	describe() string
 }
 
@@ -28,15 +30,15 @@ type PinFunc func(ctx context.Context) ([]string, error)
 // maxPinText bounds a pin file: a million pins with colons and room to spare.
 const maxPinText = 128 << 20
 
-func (f PinFile) pins(_ context.Context, known digest) ([]string, digest, error) {
+func (f PinFile) pins(_ context.Context, known reload.Digest) ([]string, reload.Digest, error) {
 	if f == "" {
-		return nil, digest{}, errors.New("PinFile: empty file name")
+		return nil, reload.Digest{}, errors.New("PinFile: empty file name")
 	}
 	content, err := readFile(string(f), maxPinText)
 	if err != nil {
-		return nil, digest{}, err
+		return nil, reload.Digest{}, err
 	}
-	sum := digest(sha256.Sum256(content))
+	sum := reload.Digest(sha256.Sum256(content))
 	if sum == known {
 		return nil, sum, nil
 	}
@@ -52,13 +54,13 @@ func (f PinFile) pins(_ context.Context, known digest) ([]string, digest, error)
 
 func (f PinFile) describe() string { return "file " + quote(string(f)) }
 
-func (f PinFunc) pins(ctx context.Context, _ digest) ([]string, digest, error) {
+func (f PinFunc) pins(ctx context.Context, _ reload.Digest) ([]string, reload.Digest, error) {
 	if f == nil {
-		return nil, digest{}, errors.New("nil function")
+		return nil, reload.Digest{}, errors.New("nil function")
 	}
 	list, err := f(ctx)
 	if err != nil {
-		return nil, digest{}, lineError{err}
+		return nil, reload.Digest{}, lineError{err}
 	}
 	return slices.Clone(list), sha256.Sum256([]byte(strings.Join(list, "\n"))), nil
 }
@@ -90,9 +92,9 @@ func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + "." + p.kind.name + "From"
 	if isNil(p.source) {
 		c.mistake(path, "nil source")
-		return c.pinRule(p.kind, path, "", &reloader[pinSet]{path: path}, at)
+		return c.pinRule(p.kind, path, "", &reload.Item[pinSet]{}, at)
 	}
-	pins := watch(c, path, true, func(ctx context.Context, known digest) (pinSet, digest, error) {
+	pins := watch(c, path, true, func(ctx context.Context, known reload.Digest) (pinSet, reload.Digest, error) {
 		list, sum, err := p.source.pins(ctx, known)
 		if err != nil || sum == known {
 			return pinSet{}, sum, err

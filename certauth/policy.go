@@ -1,14 +1,15 @@
 package certauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // Policy decides whether a certificate may come in. Policies are plain values of this
@@ -99,9 +100,8 @@ const (
 // compilation collects every mistake of a tree and the material it reads.
 type compilation struct {
 	mistakes  []error
-	material  *material
+	material  *reload.Material
 	roles     roleNames
-	memos     *atomic.Int64
 	chains    *chainNodes
 	endings   *endings // nil where the compilation is for its mistakes alone
 	nodes     int
@@ -138,6 +138,16 @@ func (c *compilation) mistake(path, format string, args ...any) {
 	c.mistakes = append(c.mistakes, fmt.Errorf("%s: %w", path, fmt.Errorf(format, args...)))
 }
 
+// watch loads a value of the configuration for the first time and keeps it for reloads if it
+// can change.
+func watch[T any](c *compilation, path string, reloads bool, load func(context.Context, reload.Digest) (T, reload.Digest, error)) *reload.Item[T] {
+	item, err := reload.Watch(c.material, path, reloads, load)
+	if err != nil {
+		c.mistake(path, "%w", err)
+	}
+	return item
+}
+
 // child compiles a nested policy; nil of any kind, also inside a struct that embeds a
 // Policy, is a mistake and a rule that denies.
 func (c *compilation) child(policy Policy, at place) (compiled rule, after standing) {
@@ -162,9 +172,6 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 	}()
 	nodes := c.nodes
 	compiled, after = policy.compile(c, at)
-	if r, ok := compiled.(leafRule); ok {
-		compiled = &rememberedRule{r, c.place()}
-	}
 	if single := c.nodes == nodes; single { // combinators have handed the Not down
 		compiled = negate(compiled, at)
 	}
@@ -223,7 +230,7 @@ func unanchored(policy Policy, path string) []string {
 	switch p := policy.(type) {
 	case Any:
 		for i, branch := range p {
-			_, end := (&compilation{material: newMaterial(0, nil, nil)}).child(branch, place{path: path})
+			_, end := (&compilation{material: reload.New(0, nil, nil)}).child(branch, place{path: path})
 			if end.vouched == vouchedNothing {
 				open = append(open, unanchored(branch, index(path, "Any", i))...)
 			}

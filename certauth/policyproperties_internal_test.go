@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -128,9 +128,9 @@ type verdictOn struct {
 }
 
 func (w *policyWorld) compile(policy Policy, outer *compilation, start standing) (*compilation, rule, standing) {
-	c := &compilation{material: newMaterial(time.Hour, nil, nil), memos: &atomic.Int64{}}
+	c := &compilation{material: reload.New(time.Hour, nil, nil)}
 	if outer != nil {
-		c.roles, c.memos = outer.roles.clone(), outer.memos
+		c.roles = outer.roles.clone()
 	}
 	compiled, end := c.compilePolicy(policy, "Policy", start)
 	return c, compiled, end

@@ -3,7 +3,7 @@ package certauth
 // Reason says in one stable word why a request was refused. Reasons are few, never
 // hold client text, and are safe as metric labels and in alerts. New reasons may be
 // added; the meaning of an existing one does not change.
-type Reason string //nolint:errname // a word first, and an error for errors.Is alone, like syscall.Errno
+type Reason string
 
 // The reasons.
 const (

@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // clock is a clock that tests move by hand.
@@ -489,5 +490,103 @@ func TestReload_OneThatHangsIsReported(t *testing.T) {
 		close(hang)
 		synctest.Wait()
 		require.NoError(t, auth.Reload(t.Context()))
+	})
+}
+
+// screening shows the leaf to the screen, as the presets do, and is slow behind it.
+type screening struct {
+	texts          textSource
+	leaf           *x509.Certificate
+	screened, goOn chan struct{}
+}
+
+func (s *screening) Prepare(source.Environment) (*source.Reader, error) {
+	return &source.Reader{Name: "screening", Offer: s.texts.offer, Decode: s.decode}, nil
+}
+
+func (s *screening) decode(_ source.Offer, screen func([]byte) error) ([]*x509.Certificate, error) {
+	err := screen(s.leaf.Raw)
+	s.screened <- struct{}{}
+	<-s.goOn
+	if err != nil {
+		return nil, err
+	}
+	return []*x509.Certificate{s.leaf}, nil
+}
+
+// Pins that were reloaded act on the next request, also if it waits for one that the pins
+// of before have refused.
+func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		w := newWorld(t)
+		pins := []string{pinOfNobody}
+		s := &screening{leaf: w.leaf.Certificate, screened: make(chan struct{}, 4), goOn: make(chan struct{})}
+		auth, err := certauth.New(certauth.Config{
+			Source: s, Now: func() time.Time { return now },
+			Policy: certauth.ThumbprintsFrom(certauth.PinFunc(func(context.Context) ([]string, error) { return pins, nil })),
+		})
+		require.NoError(t, err)
+		before, after := make(chan error, 1), make(chan error, 1)
+		go func() { _, err := auth.Check(offering("a")); before <- err }()
+		<-s.screened
+		pins = []string{w.leaf.Thumbprint()}
+		require.NoError(t, auth.Reload(t.Context()))
+		go func() { _, err := auth.Check(offering("a")); after <- err }()
+		synctest.Wait() // it waits for the reading of the first
+		close(s.goOn)
+		assert.Equal(t, certauth.ReasonPinMismatch, reasonOf(<-before))
+		assert.Equal(t, certauth.ReasonNone, reasonOf(<-after))
+	})
+}
+
+func TestReload_KeepsTheCallersDeadline(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		calls := 0
+		auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
+			if calls++; calls > 1 {
+				<-hang
+			}
+			return []*x509.Certificate{ca.Certificate}, nil
+		})}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorIs(t, auth.Reload(ctx), context.DeadlineExceeded)
+		require.ErrorContains(t, auth.Reload(t.Context()), "the previous reload is still running")
+		close(hang)
+		synctest.Wait()
+		require.NoError(t, auth.Reload(t.Context()))
+	})
+}
+
+// Everybody who comes after a quiet night waits for the reload, not only the first.
+func TestReload_EveryRequestAfterAQuietNightWaits(t *testing.T) {
+	s := newRotation(t)
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		auth := must(t, certauth.Config{
+			Source: fixedSource("s", s.oldClient.Certificate), Now: s.clock.now,
+			Policy: certauth.ThumbprintsFrom(certauth.PinFunc(func(context.Context) ([]string, error) {
+				if calls++; calls == 1 {
+					return []string{s.oldClient.Thumbprint()}, nil
+				}
+				time.Sleep(10 * time.Millisecond) //nolint:forbidigo // the bubble's clock: a source that takes its time
+				return []string{pinOfNobody}, nil
+			})),
+		})
+		s.clock.advance(10 * time.Hour)
+		results := make(chan error, 5)
+		for range cap(results) {
+			go func() {
+				_, err := auth.Check(request())
+				results <- err
+			}()
+		}
+		for range cap(results) {
+			assertReason(t, certauth.ReasonPinMismatch, <-results)
+		}
+		synctest.Wait()
 	})
 }

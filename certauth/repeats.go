@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 const (
@@ -129,7 +131,7 @@ func (s *repeats) sweep(now time.Time) (ended []repeated) {
 // isOver reports whether the minute is over. For a clock that went back it is.
 func isOver(begun, now time.Time) bool {
 	elapsed := now.Sub(begun)
-	return elapsed >= repeatInterval || elapsed < -clockSlack
+	return elapsed >= repeatInterval || elapsed < -reload.ClockSlack
 }
 
 func (r repeated) append(attrs []slog.Attr) []slog.Attr {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // The bodies are those of RFC 9457, one for each status and the same for every reason:
@@ -29,7 +31,7 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 		defer body.handlerReturned()
 	}
 	guarded := &denialWriter{to: w, header: w.Header().Clone(), challenge: challenge}
-	_, err := safely(func() (bool, error) {
+	_, err := safely.Do(func() (bool, error) {
 		a.config.Deny(guarded, r, refused)
 		return true, nil
 	})

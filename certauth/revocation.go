@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
 // RevocationStatus is what is known about a certificate's revocation. The zero value is
@@ -273,7 +274,7 @@ func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 // describe takes the words of a checker that has some: whether it fails softly must be seen.
 func (r *notRevokedRule) describe(p *printer) {
 	if named, ok := r.checker.(fmt.Stringer); ok {
-		if words, err := safely(func() (string, error) { return named.String(), nil }); err == nil {
+		if words, err := safely.Do(func() (string, error) { return named.String(), nil }); err == nil {
 			p.line("not revoked (%s)", logtext.Line(words, maxDetail))
 			return
 		}

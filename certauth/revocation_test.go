@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -138,4 +139,32 @@ func TestNotRevoked_StaticErrors(t *testing.T) {
 	} {
 		assert.Equal(t, want, status.String())
 	}
+}
+
+// A chain that verifies behind NotRevoked is checked for revocation all the same.
+func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
+	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
+	issuing := rootA.NewIntermediate(t, "Issuing")
+	leaf := issuing.Issue(t, "client")
+	chainA := certauth.Chain{Roots: certauth.Certificates(rootA.Certificate), Intermediates: certauth.Certificates(issuing.Certificate)}
+	chainB := certauth.Chain{Roots: certauth.Certificates(rootB.Certificate), Intermediates: certauth.Certificates(rootB.CrossSign(t, issuing))}
+	good := certauth.NotRevoked{Checker: revokedBelow{rootB.Certificate}}
+	runVerdicts(t, []verdict{
+		{"the chain before it", certauth.All{chainA, good}, leaf.Certificate, certauth.ReasonNone},
+		{"both before it", certauth.All{chainA, chainB, good}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+		{"one behind it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+	})
+	auth := must(t, certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.All{chainA, good}})
+	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(auth.Require(chainB)(h)) }, request())
+	assert.Equal(t, 403, g.status, "one that only a route verifies")
+}
+
+// revokedBelow says revoked for chains that end in a root.
+type revokedBelow struct{ root *x509.Certificate }
+
+func (c revokedBelow) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	if chain[len(chain)-1].Equal(c.root) {
+		return certauth.Revocation{Status: certauth.RevocationRevoked}, nil
+	}
+	return certauth.Revocation{Status: certauth.RevocationGood}, nil
 }

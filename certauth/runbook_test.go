@@ -101,6 +101,7 @@ func (b *runbook) ask(t *testing.T, auth *certauth.Authenticator, client *certau
 // and the entries of the emergency list are what the runbook's commands print.
 func TestRunbook_TheLogLinesAreReal(t *testing.T) {
 	b := newRunbook(t)
+	t.Run("a record alone", b.recordsAlone)
 	t.Run("inbound", b.inbound)
 	t.Run("responder", b.responder)
 	t.Run("roots end", b.rootsEnd)

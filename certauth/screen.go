@@ -90,7 +90,7 @@ func isOneSequence(der []byte) bool {
 }
 
 func (r *pinRule) knows(der []byte) bool {
-	pins := r.pins.get()
+	pins := r.pins.Get()
 	return pins == nil || pins.len() == 0 || pins.contains(r.kind.digest(der))
 }
 

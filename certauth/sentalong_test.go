@@ -3,20 +3,28 @@ package certauth_test
 import (
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
@@ -165,4 +173,282 @@ func sendChain(t *testing.T, policy certauth.Policy, ders ...[]byte) error {
 		answer = err
 	}
 	return answer
+}
+
+// junk makes certificates that are small on the wire and large once they are parsed, each of
+// other bytes than all before.
+type junk struct {
+	der  []byte
+	made int
+}
+
+// newJunk makes them of about size bytes, full of one-letter URIs.
+func newJunk(t *testing.T, size int) *junk {
+	t.Helper()
+	ca := certauthtest.NewCA(t, "Stranger")
+	var names []asn1.RawValue
+	for n := 350; n < size; n += 4 {
+		names = append(names, asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 6, Bytes: []byte("a:")})
+	}
+	value, err := asn1.Marshal(names)
+	require.NoError(t, err)
+	cert := ca.Issue(t, "x", func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: asn1.ObjectIdentifier{2, 5, 29, 17}, Value: value})
+	})
+	return &junk{der: cert.Raw}
+}
+
+// next changes the signature alone.
+func (j *junk) next(t *testing.T) *x509.Certificate {
+	t.Helper()
+	j.made++
+	der := slices.Clone(j.der)
+	at := len(der) - 24
+	der[at], der[at+1], der[at+2] = byte(j.made), byte(j.made>>8), byte(j.made>>16)
+	cert, err := x509.ParseCertificate(der)
+	require.NoError(t, err)
+	return cert
+}
+
+// carrier sends certificates to an Authenticator.
+type carrier struct {
+	name    string
+	source  certauth.Source
+	request func(certs ...*x509.Certificate) *http.Request
+}
+
+func carriersOfChains() []carrier {
+	anybody := forwarded.InsecureAnyPeer()
+	with := func(set func(header http.Header, certs []*x509.Certificate)) func(...*x509.Certificate) *http.Request {
+		return func(certs ...*x509.Certificate) *http.Request {
+			r := request()
+			set(r.Header, certs)
+			return r
+		}
+	}
+	encoded := func(cert *x509.Certificate) string { return base64.StdEncoding.EncodeToString(cert.Raw) }
+	return []carrier{
+		{"the connection", certauth.TLS{}, func(certs ...*x509.Certificate) *http.Request {
+			r := request()
+			r.TLS = &tls.ConnectionState{PeerCertificates: certs}
+			return r
+		}},
+		{"one header", forwarded.Traefik{From: anybody}, with(func(header http.Header, certs []*x509.Certificate) {
+			var list []string
+			for _, cert := range certs {
+				list = append(list, encoded(cert))
+			}
+			header.Set("X-Forwarded-Tls-Client-Cert", strings.Join(list, ","))
+		})},
+		{
+			"numbered headers",
+			forwarded.Header{From: anybody, Name: "X-Cert", Format: forwarded.FormatBase64DER, ChainName: "X-Chain", ChainFormat: forwarded.ChainBase64Numbered},
+			with(func(header http.Header, certs []*x509.Certificate) {
+				header.Set("X-Cert", encoded(certs[0]))
+				for i, cert := range certs[1:] {
+					header.Set(fmt.Sprintf("X-Chain_%d", i), encoded(cert))
+				}
+			}),
+		},
+		{"a chain header", forwarded.RFC9440{From: anybody, Chain: true}, with(func(header http.Header, certs []*x509.Certificate) {
+			header.Set("Client-Cert", ":"+encoded(certs[0])+":")
+			for _, cert := range certs[1:] {
+				header.Add("Client-Cert-Chain", ":"+encoded(cert)+":")
+			}
+		})},
+	}
+}
+
+// finding S4: nine junk certificates beside an accepted one took 4 MB for ever, and one
+// client could have sixteen such entries, or thousands.
+func TestSent_JunkBesideAnAcceptedCertificateTakesLittle(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	const callers, variants, entry = 4, 5, 16 << 10
+	root := certauthtest.NewCA(t, "Root")
+	for _, size := range []int{700, 2500, 5900, 11500} {
+		made := newJunk(t, size)
+		for _, c := range carriersOfChains() {
+			t.Run(fmt.Sprintf("%s, %d bytes each", c.name, size), func(t *testing.T) {
+				auth := must(t, certauth.Config{Source: c.source, Policy: chainOf(root)})
+				_, err := auth.Check(c.request(root.Issue(t, "first").Certificate)) // makes the room for all
+				require.NoError(t, err)
+				before := heapNow()
+				for range callers {
+					leaf := root.Issue(t, "client").Certificate
+					for range variants {
+						certs := []*x509.Certificate{leaf}
+						for total := 0; len(certs) < 10 && total+size < 46_000; total += size * 4 / 3 {
+							certs = append(certs, made.next(t))
+						}
+						for range 2 {
+							_, err := auth.Check(c.request(certs...))
+							require.NoError(t, err)
+						}
+						for most := 1; most < len(certs); most++ { // one chain at least is short enough to be remembered
+							_, err := auth.Check(c.request(certs[:most+1]...))
+							require.NoError(t, err)
+						}
+					}
+				}
+				each := (int64(heapNow()) - int64(before)) / (callers * 4) // a leaf has four places
+				t.Logf("%d bytes an entry", each)
+				assert.Less(t, each, int64(entry))
+				runtime.KeepAlive(auth)
+			})
+		}
+	}
+}
+
+func heapNow() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// finding S4: the first Check over TLS parsed and compared every certificate that was sent.
+func TestSent_JunkIsNotParsedAgain(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector allocates")
+	}
+	root := certauthtest.NewCA(t, "Root")
+	made := newJunk(t, 11500)
+	auth := must(t, certauth.Config{Source: certauth.TLS{}, Policy: chainOf(root)})
+	check := func(beside int) uint64 {
+		certs := []*x509.Certificate{root.Issue(t, "client").Certificate}
+		for range beside {
+			certs = append(certs, made.next(t))
+		}
+		r := request()
+		r.TLS = &tls.ConnectionState{PeerCertificates: certs}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := auth.Check(r)
+		runtime.ReadMemStats(&after)
+		require.NoError(t, err)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	check(0)
+	alone, beside := check(0), check(9)
+	t.Logf("%d bytes alone, %d beside junk", alone, beside)
+	assert.Less(t, beside, alone+64<<10)
+}
+
+// finding S4: what is not kept is there all the same, for the identity, for a route and for
+// a search after a reload, and it is the same as at the first visit.
+func TestSent_WhatIsNotKeptIsReadAgain(t *testing.T) {
+	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	stranger := certauthtest.SelfSigned(t, "stranger").Certificate
+	leaf := issuing.Issue(t, "client").Certificate
+	sentAlong := []*x509.Certificate{leaf, stranger, issuing.Certificate, root.Certificate}
+	for _, c := range carriersOfChains() {
+		for name, policy := range map[string]func(roots certauth.CertSource) certauth.Policy{
+			"under a chain": func(roots certauth.CertSource) certauth.Policy { return certauth.Chain{Roots: roots} },
+			"under a pin":   func(certauth.CertSource) certauth.Policy { return certauth.Certificates(leaf) },
+		} {
+			t.Run(c.name+", "+name, func(t *testing.T) {
+				roots := swapped{certs: []*x509.Certificate{root.Certificate}}
+				auth := must(t, certauth.Config{Source: c.source, Policy: policy(roots.source())})
+				route := auth.Require(certauth.Chain{Roots: certsOf(root)})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					id, ok := certauth.FromContext(r.Context())
+					if assert.True(t, ok) {
+						assert.Equal(t, sentAlong, id.Presented)
+						assert.Same(t, id.Leaf, id.Presented[0])
+					}
+				}))
+				visit := func() {
+					t.Helper()
+					recorder := httptest.NewRecorder()
+					auth.Handler(route).ServeHTTP(recorder, c.request(sentAlong...))
+					assert.Equal(t, http.StatusOK, recorder.Code)
+				}
+				for range 3 {
+					id, err := auth.Check(c.request(sentAlong...))
+					require.NoError(t, err)
+					assert.Equal(t, sentAlong, id.Presented)
+					heapNow()
+				}
+				visit()
+				heapNow()
+				visit()
+				if name == "under a chain" {
+					roots.set(t, auth, other.Certificate)
+					_, err := auth.Check(c.request(sentAlong...))
+					assertReason(t, certauth.ReasonChainUntrusted, err)
+					roots.set(t, auth, other.Certificate, root.Certificate)
+				}
+				visit()
+			})
+		}
+	}
+}
+
+// finding S4: one client took the places of others by sending its certificate with ever
+// other ones.
+func TestSent_OneClientDisplacesNobody(t *testing.T) {
+	w := newWorld(t)
+	texts := map[string]*x509.Certificate{}
+	const others = 12 // they share one set with the client: sixteen places
+	for i := range others {
+		texts[fmt.Sprintf("%d|", i)] = w.issue(t)
+	}
+	for i := range 400 {
+		texts[fmt.Sprintf("client|%d|", i)] = w.leaf.Certificate
+	}
+	source := meaning(texts)
+	source.spread = "the same for all"
+	c := newCached(t, source, w.chain(), func(config *certauth.Config) { config.CacheSize = 16 })
+	for range 3 {
+		for i := range others {
+			c.once(t, certauth.ReasonNone, fmt.Sprint(i))
+		}
+	}
+	for i := range 400 {
+		c.once(t, certauth.ReasonNone, "client", fmt.Sprint(i))
+		c.once(t, certauth.ReasonNone, "client", fmt.Sprint(i))
+	}
+	read := int(source.decodes.Load())
+	for i := range others {
+		c.once(t, certauth.ReasonNone, fmt.Sprint(i))
+	}
+	decoded(t, source, read)
+}
+
+// What is released is read again by many at one time, while collections take it away.
+func TestSent_UnderLoad(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	stranger := certauthtest.SelfSigned(t, "stranger").Certificate
+	for _, c := range carriersOfChains() {
+		t.Run(c.name, func(t *testing.T) {
+			auth := must(t, certauth.Config{Source: c.source, Policy: chainOf(root)})
+			var callers [][]*x509.Certificate
+			for range 3 {
+				callers = append(callers, []*x509.Certificate{issuing.Issue(t, "client").Certificate, stranger, issuing.Certificate})
+			}
+			var group sync.WaitGroup
+			for worker := range 8 {
+				group.Go(func() {
+					for i := range 40 {
+						certs := callers[(worker+i)%len(callers)]
+						id, err := auth.Check(c.request(certs...))
+						if assert.NoError(t, err) {
+							assert.Equal(t, certs, id.Presented)
+						}
+						if i%10 == worker {
+							runtime.GC()
+						}
+						if i == 20 {
+							assert.NoError(t, auth.Reload(t.Context()))
+						}
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -117,7 +118,7 @@ func (a *Authenticator) prepareSource(env source.Environment) []error {
 	if embedded, ok := embeddedSource(given); ok {
 		return []error{fmt.Errorf("Source: %T embeds %s, and nothing that it adds would be called; set Source to the embedded one, or write a SourceFunc", given, embedded)}
 	}
-	reader, err := safely(func() (*source.Reader, error) { return given.Prepare(env) })
+	reader, err := safely.Do(func() (*source.Reader, error) { return given.Prepare(env) })
 	if err != nil {
 		return mistakes.Prefix("Source: ", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
 // SPIFFE-ID, section 2, and X509-SVID, section 2: exactly one URI, exactly in form.
@@ -66,5 +67,37 @@ func TestSPIFFE_OneValidURIMakesAnSVID(t *testing.T) {
 		if ok {
 			assert.Equal(t, tc.uris[0], found)
 		}
+	}
+}
+
+// A SPIFFE ID that is not well formed is none, for a trust domain's pattern and under Not.
+func TestSPIFFE_MalformedIsNeitherMatchNorDifference(t *testing.T) {
+	ca := certauthtest.NewCA(t, "CA")
+	behind := func(p certauth.Policy) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, p}
+	}
+	domain := certauth.SPIFFEIDs{"spiffe://td.example"}
+	for name, uris := range map[string][]string{
+		"a parent segment":     {"spiffe://td.example/a/../b"},
+		"a dot segment":        {"spiffe://td.example/./b"},
+		"an escape":            {"spiffe://td.example/a%20b"},
+		"two URIs":             {"spiffe://td.example/a", "https://td.example/"},
+		"no path":              {"spiffe://td.example"},
+		"a capital":            {"spiffe://TD.example/a"},
+		"another kind of name": {"https://td.example/a"},
+	} {
+		leaf := ca.Issue(t, "client", certauthtest.URI(t, uris...)).Certificate
+		runVerdicts(t, []verdict{
+			{name, behind(domain), leaf, certauth.ReasonNameNotAllowed},
+			{name + ", under Not", behind(certauth.Not{Policy: domain}), leaf, certauth.ReasonNameNotAllowed},
+		})
+	}
+	runVerdicts(t, []verdict{
+		{"well formed", behind(domain), ca.Issue(t, "c", certauthtest.URI(t, "spiffe://td.example/a.b/c-d_e")).Certificate, certauth.ReasonNone},
+		{"no URI at all, under Not", behind(certauth.Not{Policy: domain}), ca.Issue(t, "c").Certificate, certauth.ReasonNone},
+	})
+	for _, pattern := range []string{"spiffe://td.example/a/../b", "spiffe://td.example/a b", "spiffe://td.example/", "spiffe:///a", "spiffe://td.example:80/a"} {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: behind(certauth.SPIFFEIDs{pattern})})
+		assert.Error(t, err, pattern)
 	}
 }

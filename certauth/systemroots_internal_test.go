@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // underSystem judges certificates, leaf first, under a pool in the place of the system's.
@@ -25,7 +26,7 @@ func underSystem(t *testing.T, now time.Time, skew time.Duration, root *x509.Cer
 	node := &chainNode{chainSettings: chainSettings{system: system, maxDepth: defaultMaxDepth, skew: skew}}
 	f, refused := newFacts(certs)
 	require.Nil(t, refused)
-	return node.search(f, chainMaterial{intermediates: &loaded[caPool]{}}, now)
+	return node.search(f, chainMaterial{intermediates: &reload.Loaded[caPool]{}}, now)
 }
 
 func reasonOfAnswer(a *chainAnswer) Reason {

@@ -275,3 +275,18 @@ func TestTrailer_HTTP2(t *testing.T) {
 	}
 	group.Wait()
 }
+
+func TestTrust_TrailersAreGoneAfterClose(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
+	var left http.Header
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		assert.NoError(t, r.Body.Close())
+		left = r.Trailer
+	})))
+	defer server.Close()
+	status := rawStatus(t, server.Listener.Addr().String(), "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTrailer: X-Foo\r\nConnection: close\r\n\r\n"+
+		"1\r\na\r\n0\r\nX-Foo: b\r\nX-Client-Cert: victim\r\n\r\n")
+	assert.Equal(t, 200, status)
+	assert.Equal(t, http.Header{"X-Foo": {"b"}}, left)
+}

@@ -3,7 +3,6 @@ package certauth
 import (
 	"crypto/x509"
 	"slices"
-	"time"
 )
 
 // identity returns who the caller is, after the policy has accepted. Requests with the same
@@ -59,11 +58,11 @@ func (id *Identity) sameRevocation() bool {
 	return id.Revocation.isZero()
 }
 
-// isZero is a comparison with Revocation{}, field by field: that of the language makes one
+// isZero reports whether nothing is set, field by field: a comparison with Revocation{} makes one
 // first, on every request.
 func (r *Revocation) isZero() bool {
 	return r.Status == 0 && r.Source == "" && r.Responder == "" && r.Depth == 0 && r.Why == "" && !r.Stale &&
-		r.ThisUpdate == time.Time{} && r.NextUpdate == time.Time{} && r.RevokedAt == time.Time{}
+		r.ThisUpdate.IsZero() && r.NextUpdate.IsZero() && r.RevokedAt.IsZero()
 }
 
 // intact reports whether nobody has changed the identity since it was handed out first.

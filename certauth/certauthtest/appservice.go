@@ -72,6 +72,12 @@ func (f *AppService) Client(certificate *Certificate, with ...*CA) *http.Client 
 
 // SetAppServiceHeaders writes the headers that the platform writes for the request that
 // arrived, and removes those that only it may write.
+//
+// The certificate, and the evidence that the front end was asked by TLS, come from
+// arrived.TLS. Without it they are the headers of a request over plain HTTP, which
+// forwarded.AppService refuses if a certificate comes with it, and which offers none
+// otherwise: httptest.NewRequest sets TLS for an https URL, without a certificate. To give a
+// request a certificate, whatever its TLS, use [FrontEnd.Forward] with the name AppService.
 func SetAppServiceHeaders(header http.Header, arrived *http.Request) {
 	for _, name := range []string{"X-ARR-ClientCert", "X-ARR-SSL", "X-ARR-LOG-ID", "X-AppService-Proto", "X-Forwarded-For", "X-Forwarded-Proto", "Client-IP", "DISGUISED-HOST"} {
 		header.Del(name)

@@ -52,6 +52,7 @@ type attempt struct {
 // The words of forged.json.
 const (
 	senderFrontEnd, senderStranger = "front end", "stranger"
+	senderClient                   = "client" // no word of the file: HandlerTest.Client, outside
 	transportHTTP1, transportHTTP2 = "http1", "http2"
 	expectRefused, expectAccepted  = "refused", "accepted"
 )

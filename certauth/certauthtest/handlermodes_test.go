@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -224,5 +226,78 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 			certauthtest.TestHandler(r, tc.handler, tc.test)
 			assert.Contains(t, r.fatal, tc.want)
 		})
+	}
+}
+
+// edge is a front end: it ends TLS, asks for a certificate, and writes nginx's headers.
+func edge(t *testing.T, backend string, overwrites bool) string {
+	t.Helper()
+	target, err := url.Parse(backend)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(target)
+			shown := r.In.TLS.PeerCertificates
+			if overwrites || len(shown) > 0 {
+				for name := range r.Out.Header {
+					if strings.HasPrefix(strings.ToLower(name), "x-client-") {
+						delete(r.Out.Header, name)
+					}
+				}
+			}
+			if len(shown) > 0 {
+				certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r.Out, &certauthtest.Certificate{Certificate: shown[0]})
+			}
+		},
+	}
+	server := httptest.NewUnstartedServer(proxy)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// What stands between the client and the service is tested from where the client stands.
+func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		overwrites bool
+		want       string
+	}{
+		{"a front end that overwrites", true, ""},
+		{"one that leaves the header of a client without a certificate", false, "GOT IN"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPartner(t)
+			auth, err := certauth.New(certauth.Config{Source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, Policy: p.policy()})
+			require.NoError(t, err)
+			test := certauthtest.HandlerTest{
+				FrontEnd: certauthtest.FrontEnd{Name: "Nginx"}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing,
+				URL: edge(t, listen(t, auth.Handler(orders)), tc.overwrites), Outside: true,
+			}
+			r := &recorder{t: t}
+			certauthtest.TestHandler(r, nil, test)
+			if tc.want == "" {
+				assert.Empty(t, r.fatal)
+				assert.Regexp(t, `: [23][0-9][0-9] forged requests refused, 0 rows wrong`, r.log)
+				return
+			}
+			assert.Contains(t, r.fatal, tc.want)
+			assert.Contains(t, r.fatal, "control: ", "a genuine request is forged, too, where no certificate was shown")
+		})
+	}
+	p := newPartner(t)
+	for name, test := range map[string]certauthtest.HandlerTest{
+		"no URL":   {Client: p.client, Outside: true},
+		"no TLS":   {Client: p.client, Outside: true, URL: "http://127.0.0.1:1"},
+		"a secret": {Client: p.client, Outside: true, URL: "https://127.0.0.1:1", Secret: http.Header{"X-Gate": {"secret"}}},
+	} {
+		test.FrontEnd.Name = "Nginx"
+		r := &recorder{t: t}
+		certauthtest.TestHandler(r, nil, test)
+		assert.Contains(t, r.fatal, "HandlerTest.Outside", name)
 	}
 }

@@ -68,6 +68,11 @@ type HandlerTest struct {
 	// default the server keeps its connections for gates such as forwarded.Peers, as
 	// certauth.ConnContext does.
 	Configure func(*http.Server) error
+	// Outside says that URL, https then, is the front end itself, as clients reach it: not the
+	// service but the way to it is tested, as the probes of package forwarded do. Client shows
+	// its certificate in the handshake. The rows are what somebody without one sends, with all
+	// that the front end would write for a client, and none may get in, genuine ones neither.
+	Outside bool
 	// URL is the base address of a service that runs already, on this machine, in place of a
 	// handler: http or https, and a loopback address. Its certificate is not checked.
 	URL string
@@ -144,6 +149,8 @@ func (test *HandlerTest) check(handler http.Handler) error {
 	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path beside Path")
 	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure are for a handler, not for URL")
 	mistake(test.UnixSocket && test.FrontEndCertificate != nil, "HandlerTest.UnixSocket and FrontEndCertificate contradict each other")
+	mistake(test.Outside && !strings.HasPrefix(test.URL, "https://"), "HandlerTest.Outside is for the https URL of a front end")
+	mistake(test.Outside && (len(test.Secret) > 0 || test.FrontEndCertificate != nil), "HandlerTest.Outside: a client knows neither Secret nor FrontEndCertificate")
 	for _, values := range test.Secret {
 		mistake(len(values) != 1 || values[0] == "", "HandlerTest.Secret: one value for each header")
 	}

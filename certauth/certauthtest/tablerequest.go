@@ -11,7 +11,7 @@ import (
 
 // wireRequest is a request whose templates are filled in.
 type wireRequest struct {
-	sender                                 string
+	sender, host                           string
 	method, target, version, preface, body string
 	lines, trailers                        [][2]string
 	bare, announce, again                  bool
@@ -23,7 +23,7 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	if a.Bare && run.direct {
 		return wireRequest{}, leftOutError("HTTP/2 without TLS may be the server's own")
 	}
-	w := wireRequest{sender: a.Sender, bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
+	w := wireRequest{sender: a.Sender, host: otherwise(run.host, "app.example"), bare: a.Bare, announce: !a.Unannounced, again: a.NewConnection}
 	lines, err := run.frontEndLines(a)
 	if err != nil {
 		return w, err
@@ -54,6 +54,9 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 // frontEndLines are the headers that the front end itself writes into a request.
 func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
 	run.tb.Helper()
+	if a.Sender == senderClient {
+		return nil, nil
+	}
 	layout := *run.layout
 	if a.Sender == senderStranger {
 		layout.Evidence = nil
@@ -194,7 +197,7 @@ func (w wireRequest) http1(last bool) string {
 	var b strings.Builder
 	b.WriteString(w.preface + w.method + " " + w.target + " " + w.version + "\r\n")
 	if !names(w.lines, "Host") {
-		b.WriteString("Host: app.example\r\n")
+		b.WriteString("Host: " + w.host + "\r\n")
 	}
 	for _, line := range w.lines {
 		b.WriteString(line[0] + ": " + line[1] + "\r\n")
@@ -224,7 +227,7 @@ func (w wireRequest) http2(ctx context.Context) (*http.Request, error) {
 	if w.body != "" || len(w.trailers) > 0 {
 		body = strings.NewReader(otherwise(w.body, "body"))
 	}
-	r, err := http.NewRequestWithContext(ctx, w.method, "https://app.example"+w.target, body)
+	r, err := http.NewRequestWithContext(ctx, w.method, "https://"+w.host+w.target, body)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ type tableRun struct {
 	plain    endpoint // for HTTP/1
 	secure   endpoint // for HTTP/2, by TLS; the zero value if there is none
 	owned    bool     // the servers are ours
+	host     string   // for the Host line and the handshake, if not app.example
 	direct   bool     // HTTP/2 without TLS is, or may be, the server's own
 	limit    time.Duration
 	admitted int // the status that the client gets
@@ -72,6 +73,9 @@ func (run *tableRun) client(transport string) error {
 	genuine := row{
 		Transport: transport,
 		Requests:  []attempt{{Sender: senderFrontEnd, Forwarded: "genuine", Target: "{path}", Version: "HTTP/1.1", Expect: expectAccepted}},
+	}
+	if run.test.Outside {
+		genuine.Requests[0].Sender, genuine.Requests[0].Forwarded = senderClient, "none"
 	}
 	answers, err := run.send(&genuine)
 	if errors.Is(err, errNoHTTP2) && !run.owned {
@@ -140,6 +144,9 @@ func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 	for i := range answers {
 		answer := &answers[i]
 		expect := row.Requests[i].Expect
+		if run.test.Outside {
+			expect = expectRefused
+		}
 		in := answer.failure == "" && run.gotIn(answer)
 		wrong := ""
 		switch {

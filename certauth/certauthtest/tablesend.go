@@ -82,8 +82,15 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	if to.roots == nil {
 		config.InsecureSkipVerify = true // a service on this machine, whose certificate need not be for it
 	}
-	if own := run.test.FrontEndCertificate; own != nil && sender == senderFrontEnd {
-		pair := own.TLS()
+	if run.test.Outside {
+		config.ServerName = run.host
+	}
+	own, with := run.test.FrontEndCertificate, []*CA(nil)
+	if sender == senderClient {
+		own, with = run.test.Client, run.test.With
+	}
+	if own != nil && sender != senderStranger {
+		pair := own.TLS(with...)
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	secured := tls.Client(conn, config)

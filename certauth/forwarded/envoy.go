@@ -38,7 +38,7 @@ import (
 // What is refused: more elements than stated, a Hash that is missing or not the SHA-256 of
 // the leaf, repeated or unknown keys, the form that is not configured, Hash alone. Where a
 // gateway and a sidecar append, a request without a client certificate has an element too few
-// and is malformed, in Optional mode as well.
+// and is malformed, with Config.Optional as well.
 //
 // How to verify before going live: the probes of the package documentation, with a whole
 // X-Forwarded-Client-Cert of somebody else in the client's request.

@@ -1,8 +1,10 @@
 package policyfile_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -360,6 +362,33 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	require.NoError(t, auth.Reload(t.Context()))
 	note()
 	assert.Len(t, checkers, 2)
+}
+
+// A document that is not used says nothing of itself, however often it is looked at.
+func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", scoped)
+	var log bytes.Buffer
+	told := 0
+	auth := open(t, path, certauth.Config{
+		Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+		Observe: func(context.Context, certauth.Event) { told++ },
+	})
+	require.Contains(t, log.String(), "certauth: configured")
+	log.Reset()
+	soon := certauthtest.NewCA(t, "Soon", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+	f.write("a.pem", string(f.a.PEM())+string(soon.PEM()))
+	f.write("policy.json", strings.Replace(scoped, `"expect": "excluded"`, `"expect": "accepted"`, 1))
+	told = 0
+	require.Error(t, auth.Reload(t.Context()))
+	assert.NotContains(t, log.String(), "certauth: configured")
+	assert.NotContains(t, log.String(), "expiring")
+	assert.Equal(t, 1, strings.Count(log.String(), "policy document kept"))
+	assert.Equal(t, 1, told)
+	f.write("policy.json", scoped+" ")
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), "certauth: configured")
+	assert.Contains(t, log.String(), "expiring")
 }
 
 // Middleware outside finds the route, as with certauth's own Handler.

@@ -25,18 +25,16 @@ type answerOf struct {
 // request waiting. The first Good or Revoked ends it.
 func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (answerOf, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	answers := make(chan answerOf, len(r.responders))
 	var asked sync.WaitGroup
 	defer asked.Wait()
 	defer cancel()
-	next, pending := 0, 0
-	ask := func() {
+	next := 0
+	ask := func(answers chan<- answerOf) bool {
 		if next == len(r.responders) {
-			return
+			return false
 		}
 		to := r.responders[next]
 		next++
-		pending++
 		asked.Go(func() {
 			var a answerOf
 			a.err = guarded(func() (err error) {
@@ -45,33 +43,53 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 			})
 			answers <- a
 		})
+		return true
 	}
-	var best answerOf // Unknown, or a hold that is known already
+	var best answerOf // what decides, or Unknown, or a hold that is known already
 	var failed error
 	staleRevoked := false
-	hedge := time.NewTimer(c.config.HedgeAfter)
-	defer hedge.Stop()
-	for ask(); pending > 0; hedge.Reset(c.config.HedgeAfter) {
-		select {
-		case a := <-answers:
-			pending--
-			switch {
-			case a.err != nil:
-				failed, staleRevoked = errors.Join(failed, a.err), staleRevoked || a.result.StaleRevoked
-			case a.result.Status == Good, a.result.Status == Revoked && !r.now().isKnownHold(&a.result):
-				return a, nil
-			case best.result.Status != Revoked:
-				best = a
-			}
-		case <-hedge.C:
+	decided := hedge(c.config.HedgeAfter, len(r.responders), ask, func(a answerOf) bool {
+		if a.err != nil {
+			failed, staleRevoked = errors.Join(failed, a.err), staleRevoked || a.result.StaleRevoked
+			return false
 		}
-		ask()
-	}
-	best.staleRevoked = staleRevoked
+		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
+		if decides || best.result.Status != Revoked {
+			best = a
+		}
+		return decides
+	})
+	best.staleRevoked = staleRevoked && !decided
 	if best.der == nil {
 		return best, failed
 	}
 	return best, nil
+}
+
+// hedge starts attempts, at most so many: the next one as soon as one has ended without being
+// enough, or has kept the caller waiting. start reports whether there was one to start. It
+// reports whether one was enough.
+func hedge[T any](after time.Duration, most int, start func(ended chan<- T) bool, isEnough func(T) bool) bool {
+	ended, pending := make(chan T, most), 0
+	patience := time.NewTimer(after)
+	defer patience.Stop()
+	for {
+		if start(ended) {
+			pending++
+		}
+		if pending == 0 {
+			return false
+		}
+		patience.Reset(after)
+		select {
+		case one := <-ended:
+			pending--
+			if isEnough(one) {
+				return true
+			}
+		case <-patience.C:
+		}
+	}
 }
 
 // askResponder asks one responder, twice at most.

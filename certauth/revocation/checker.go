@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +39,7 @@ type Checker struct {
 	authorities authorities
 	remote      remoteLists
 	local       *localLists
-	room        sync.Mutex    // of who makes room for a list until it is there
+	lists       keeper
 	generation  atomic.Uint64 // grows with every list that comes or goes
 	said        atMostOften
 	ahead       signersAhead
@@ -66,6 +65,7 @@ func New(config Config) (*Checker, error) {
 	}
 	c.partners = partners{gate: fetch.NewGate(config.Now, c.outageChanged), inHand: config.MaxListBytes + config.MaxListBytes/4}
 	c.crew, c.table = newCrew(), newTable(config.MaxRecords)
+	c.lists.most, c.lists.now, c.lists.changed, c.lists.held = config.MaxListMemory, config.Now, &c.generation, map[*place]int{}
 	c.local = newLocalLists(c)
 	return c, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -125,6 +126,23 @@ func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
 			assert.Equal(t, !c.suspicious, strings.Contains(out.text(), "level=WARN"))
 		})
 	}
+}
+
+// finding K22: a clock that was wrong looked like an attack, and then like the signer's.
+func TestChecker_SaysThatTheClockIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const another = "http://another.partner.example"
+		w := wire(t)
+		var out lines
+		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(time.Hour), now.Add(day)))
+		w.net.serve(another, w.dated(t, ocsptest.StatusGood, now.Add(time.Hour), now.Add(day)))
+		checker := w.checker(t, ocspOnly, logging(&out))
+		w.says(t, checker, w.client, isUnavailable, evidence.ErrProducedAt)
+		assert.Contains(t, out.text(), "or that of the signer is wrong")
+		assert.NotContains(t, out.text(), "level=ERROR")
+		w.says(t, checker, w.issue(t, "elsewhere", at1(another)), isUnavailable, evidence.ErrProducedAt)
+		assert.Contains(t, out.text(), "level=ERROR msg=\"revocation: evidence of several signers is from the future: the clock of this machine is wrong\"")
+	})
 }
 
 // An attacker's text cannot write lines of its own into the log.

@@ -38,8 +38,8 @@
 //  3. A partner is the anchor under which its chains verify. With any number of CAs, hosts
 //     and lists it cannot make another partner's client wait, or use what another one needs:
 //     each partner has eight places to fetch in, four of them at one host, a queue, and
-//     lists in hand of one and a quarter MaxListBytes. When MaxListMemory is full, the
-//     partner that holds most makes room.
+//     lists in hand of one and a quarter MaxListBytes, beside which one of a quarter may wait
+//     for the Store. When MaxListMemory is full, the partner that holds most makes room.
 //  4. A call waits no longer than MaxWait for one chain, whatever hangs.
 //  5. A [Store] can cost time, at most a quarter of MaxWait for one look, and never a decision.
 //  6. What is kept in the process is bounded, and so is what package dirstore keeps on disk.

@@ -57,7 +57,7 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url
 	}
 	return c.get(ctx, by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
-			return c.renew(ctx, l, by, old, response.Response)
+			return c.renew(ctx, &l.place, l.source(by), old, response.MaxAge)
 		}
 		return c.acceptList(ctx, l, by, response, url)
 	})
@@ -113,22 +113,27 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 }
 
 // renew keeps what the server says has not changed.
-func (c *Checker) renew(ctx context.Context, l *remoteList, by *partner, old *loadedList, response Response) (Result, error) {
-	next, err := c.renewed(old, response.MaxAge)
+func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedList, maxAge time.Duration) (Result, error) {
+	next, err := c.renewed(old, maxAge)
 	if err != nil {
 		return Result{}, err
 	}
-	c.remote.hold(l, next)
-	c.generation.Add(1)
-	if err := c.refine(ctx, l, by, next); err != nil {
+	if err := c.lists.put(p, next, nil); err != nil {
 		return Result{}, err
 	}
-	return Result{Status: Good, ThisUpdate: next.base.ThisUpdate(), NextUpdate: next.base.NextUpdate()}, nil
+	return next.result(), c.refine(ctx, p, from, next)
+}
+
+// source is whose list stands in a place, and where else its deltas are said to be.
+type source struct {
+	by     *partner
+	of     *authority
+	deltas deltaPlaces
 }
 
 // renewed is the list that has not changed, if it still counts.
 func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, error) {
-	if old == nil {
+	if old == nil || old.lone != nil {
 		return nil, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
 	}
 	now := c.config.Now()
@@ -142,14 +147,16 @@ func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, e
 
 // refine completes a list that counts already by its delta, which can take as long as it
 // wants.
-func (c *Checker) refine(ctx context.Context, l *remoteList, by *partner, held *loadedList) error {
+func (c *Checker) refine(ctx context.Context, p *place, from source, held *loadedList) error {
 	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, by, l.authority, l.deltas)
-	next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
+	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, from)
 	if next.crl == held.crl && next.deltaMissing == held.deltaMissing {
 		return nil
 	}
-	return c.inRoom(next.crl.Size(), l, by, func() { c.remote.replace(l, held, &next) })
+	if !p.operated || held.url != "" { // a file is read again when it changes
+		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
+	}
+	return c.lists.put(p, &next, held)
 }
 
 // acceptList verifies what came and puts it beside nothing, or in place of an older list
@@ -164,7 +171,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	if stored {
 		next.soft = softOfStored(next.soft, next.base.ThisUpdate(), maxSoftCRL)
 	}
-	if err := c.inRoom(next.crl.Size(), l, by, func() { c.remote.hold(l, next) }); err != nil {
+	if err := c.lists.put(&l.place, next, nil); err != nil {
 		return Result{}, err
 	}
 	if !stored && c.config.Store != nil {
@@ -178,11 +185,10 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	}
 	response.Body = nil
 	response.drop()
-	if err := c.refine(ctx, l, by, next); err != nil {
+	if err := c.refine(ctx, &l.place, l.source(by), next); err != nil {
 		return Result{}, err
 	}
-	found := Result{Status: Good, ThisUpdate: next.base.ThisUpdate(), NextUpdate: next.base.NextUpdate()}
-	return found, c.notOver(next.base, now)
+	return next.result(), c.notOver(next.base, now)
 }
 
 // admitList is everything that a list has to fulfil before it counts.
@@ -273,3 +279,5 @@ func isNews(old *loadedList, der []byte) bool {
 	there, err := evidence.Look(der)
 	return err == nil && !there.IsDelta && there.Edition.ThisUpdate.After(old.base.ThisUpdate())
 }
+
+func (l *remoteList) source(by *partner) source { return source{by, l.authority, l.deltas} }

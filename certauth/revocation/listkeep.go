@@ -3,7 +3,6 @@ package revocation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -54,10 +53,8 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 // withDelta completes the list by its delta (RFC 5280, section 5.2.6), if it names one and
 // that can be had; else by the delta of the list before it, which may know of revocations
 // that are nowhere else.
-func (c *Checker) withDelta(
-	ctx context.Context, base *evidence.CRL, before *loadedList, by *partner, of *authority, also deltaPlaces,
-) (crl *evidence.CRL, missing bool) {
-	if !c.wantsDelta(base, also) {
+func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loadedList, from source) (crl *evidence.CRL, missing bool) {
+	if !c.wantsDelta(base, from.deltas) {
 		return base, false
 	}
 	if before != nil {
@@ -66,7 +63,7 @@ func (c *Checker) withDelta(
 	if c.config.IgnoreCertificateURLs {
 		return base, true
 	}
-	urls := append(base.FreshestURLs(), also.urls...)
+	urls := append(base.FreshestURLs(), from.deltas.urls...)
 	urls = urls[:min(len(urls), maxDeltaURLs)]
 	if len(urls) == 0 {
 		c.write(ctx, slog.LevelWarn, "revocation: a CRL has delta CRLs that cannot be fetched, and counts without them; their place is no http URL",
@@ -78,10 +75,10 @@ func (c *Checker) withDelta(
 		}
 		merged := base
 		isOver := false
-		err := c.get(ctx, by, Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
+		err := c.get(ctx, from.by, Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
 			func(response *inHand) (Result, error) {
-				next, err := by.hand.build(ctx, func() (*evidence.CRL, error) {
-					return base.WithDelta(response.Body, of.cert(), c.listTerms(of, c.config.Now()))
+				next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
+					return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
 				})
 				if err != nil {
 					isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
@@ -120,68 +117,4 @@ func withDeltaOf(l, other *evidence.CRL) *evidence.CRL {
 		return merged
 	}
 	return l
-}
-
-// inRoom makes room for a list and puts it there, in one step: of several that come at the same
-// time each counts those before it.
-func (c *Checker) inRoom(size int, asking *remoteList, by *partner, put func()) error {
-	c.room.Lock()
-	defer c.room.Unlock()
-	if err := c.makeRoom(size, asking, by, c.config.Now()); err != nil {
-		return err
-	}
-	put()
-	c.generation.Add(1)
-	return nil
-}
-
-// makeRoom unloads lists until the new one fits: those that nobody asked for lately, then those
-// of the partner that holds most, if that is more than the partner that asks would hold.
-func (c *Checker) makeRoom(size int, asking *remoteList, by *partner, now time.Time) error {
-	lists := c.remote.snapshot()
-	held := c.local.size()
-	shares := map[*partner]int{}
-	for _, l := range lists {
-		if known := l.current.Load(); known != nil && l != asking {
-			held += known.crl.Size()
-			shares[l.partner.Load()] += known.crl.Size()
-		}
-	}
-	unload := func(l *remoteList) {
-		if known := l.current.Load(); known != nil && c.remote.unload(l, known) {
-			c.generation.Add(1)
-			held -= known.crl.Size()
-			shares[l.partner.Load()] -= known.crl.Size()
-			c.stats.listsUnloaded.Add(1)
-		}
-	}
-	for _, l := range lists {
-		if held+size <= c.config.MaxListMemory {
-			return nil
-		}
-		if l != asking && now.Sub(time.Unix(l.used.Load(), 0)) >= unusedFor {
-			unload(l)
-		}
-	}
-	for _, l := range lists {
-		if held+size <= c.config.MaxListMemory {
-			return nil
-		}
-		if l != asking && l.partner.Load() != by && isLargest(shares, l.partner.Load()) && shares[l.partner.Load()] > shares[by]+size {
-			unload(l)
-		}
-	}
-	if held+size > c.config.MaxListMemory {
-		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, c.config.MaxListMemory)
-	}
-	return nil
-}
-
-func isLargest(shares map[*partner]int, one *partner) bool {
-	for _, share := range shares {
-		if share > shares[one] {
-			return false
-		}
-	}
-	return true
 }

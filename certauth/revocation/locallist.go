@@ -30,7 +30,6 @@ type localLists struct {
 	looked  atomic.Int64           // Unix nanoseconds
 	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
 	view    atomic.Pointer[localView]
-	bytes   atomic.Int64  // held by the lists
 	anew    atomic.Uint64 // readings that began before this call of Refresh do not do
 
 	looking sync.Mutex // of those who may start a reading
@@ -47,25 +46,17 @@ const maxReaders = 8
 
 // localView is what requests see: the lists of each CA, the newest of each scope.
 type localView struct {
-	of      map[string][]*loadedList     // by authority
-	deltas  map[string][]*evidence.Delta // those that stand among the lists, by authority
-	sources []sourceState
-	err     error // what could not be read
-	unread  bool  // that some source has not been read yet, or never could be
+	of     map[string][]*loadedList     // by authority
+	deltas map[string][]*evidence.Delta // those that stand among the lists, by authority
+	err    error                        // what could not be read
+	unread bool                         // that some source has not been read yet, or never could be
+
+	lists map[*localList]*loadedList     // what was in each place
+	lone  map[*localList]*evidence.Delta // or the delta that was
 }
 
-// sourceState is what became of one source at the last reading.
-type sourceState struct {
-	name  string
-	lists []*loadedList // all in memory
-	count []*loadedList // without those that another one of their scope replaces
-	err   error
-	none  error // what of it could not be read and never was
-	read  bool
-
-	hasDelta bool
-	deltas   []*evidence.Delta // those that complete a list
-}
+// name is the place in the Config.
+func (s *localSource) name() string { return s.list.URL + s.list.File + s.list.Dir }
 
 type localSource struct {
 	list  List
@@ -79,17 +70,26 @@ type localSource struct {
 }
 
 type localList struct {
-	info   fs.FileInfo
-	head   []byte       // the first bytes of the file
-	by     []*authority // who has signed it: several after a change of key
-	loaded *loadedList
-	delta  *evidence.Delta // instead of loaded
-	soft   time.Time       // of a delta
-	told   bool            // that the delta continues no list
-	err    error
-	gone   bool // from its directory, or set aside
+	place
+	info fs.FileInfo
+	head []byte       // the first bytes of the file
+	by   []*authority // who has signed it: several after a change of key
+	told bool         // that the delta continues no list
+	err  error
+	gone bool // from its directory, or set aside
 
 	incomplete bool // a delta is to be fetched
+}
+
+// look returns the list in the place, or the delta that stands there instead; nil for what is not
+// there.
+func (l *localList) look() (list *loadedList, delta *evidence.Delta) {
+	if known := l.current.Load(); known != nil && known.lone != nil {
+		return nil, known.lone
+	} else if known != nil {
+		return known, nil
+	}
+	return nil, nil
 }
 
 func newLocalLists(c *Checker) *localLists {
@@ -115,8 +115,6 @@ func (m *localLists) serves(by *authority) bool {
 }
 
 func (m *localLists) any() bool { return m.present.Load() }
-
-func (m *localLists) size() int { return int(m.bytes.Load()) }
 
 // current reports whether nothing has to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
@@ -324,51 +322,47 @@ func (m *localLists) ready(now time.Time) error {
 	if !m.any() {
 		return nil
 	}
-	view := m.view.Load()
-	if view == nil {
-		return fmt.Errorf("%w: no list has been read yet", ErrNotReady)
-	}
-	var missing error
 	m.mu.Lock()
-	wanted := len(m.sources)
-	m.mu.Unlock()
-	if len(view.sources) < wanted {
-		missing = fmt.Errorf("%w: %d lists have not been read yet", ErrNotReady, wanted-len(view.sources))
-	}
-	for _, s := range view.sources {
-		switch {
-		case !s.read:
-			missing = errors.Join(missing, fmt.Errorf("%w: %s: not read yet", ErrNotReady, logtext.Quote(s.name)))
+	defer m.mu.Unlock()
+	view, skew := m.newView(), m.checker.skew
+	var missing []error
+	for _, s := range m.sources {
+		lack := func(err error) {
+			if err != nil {
+				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name()), err))
+			}
+		}
+		if !s.read {
+			lack(errors.New("not read yet"))
 			continue
-		case len(s.lists) == 0 && !s.hasDelta:
-			missing = errors.Join(missing, fmt.Errorf("%w: %s: no list", ErrNotReady, logtext.Quote(s.name)), s.err)
-		case s.none != nil:
-			missing = errors.Join(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name), s.none))
 		}
-		for _, l := range s.count {
-			if err := m.checker.notOver(l.base, now); err != nil {
-				missing = errors.Join(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name), err))
+		if s.broken {
+			lack(s.err)
+		}
+		empty := true
+		for name, l := range s.lists {
+			list, delta := view.lists[l], view.lone[l]
+			empty = empty && list == nil && delta == nil
+			switch {
+			case l.gone:
+			case list == nil && delta == nil && l.err != nil:
+				lack(fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+			case list != nil && view.counts(l.by, list):
+				lack(list.edition().Current(now, skew))
+			case delta != nil && view.needs(l.by, delta):
+				lack(delta.Edition().Current(now, skew))
 			}
 		}
-		for _, d := range s.deltas {
-			if err := d.Edition().Current(now, m.checker.skew); err != nil {
-				missing = errors.Join(missing, fmt.Errorf("%w: %s: delta: %w", ErrNotReady, logtext.Quote(s.name), err))
-			}
+		if empty {
+			lack(errors.Join(errors.New("no list"), s.err))
 		}
 	}
-	return missing
+	return errors.Join(missing...)
 }
 
 // holds reports whether the URL was read at least once since it was added.
 func (m *localLists) holds(url string) bool {
-	view := m.view.Load()
-	if view == nil {
-		return false
-	}
-	for _, s := range view.sources {
-		if s.name == url {
-			return s.read
-		}
-	}
-	return false
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url && s.read })
 }

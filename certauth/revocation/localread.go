@@ -84,8 +84,10 @@ func (m *localLists) complain(ctx context.Context, failed error) {
 // swap lets requests see what has been read.
 func (m *localLists) swap(ctx context.Context) {
 	m.mu.Lock()
-	m.view.Store(m.newView(m.sources))
-	lone := m.loneDeltas(m.sources)
+	view := m.newView()
+	m.forgetGone(view)
+	m.view.Store(view)
+	lone := m.loneDeltas(view)
 	close(m.swapped)
 	m.swapped = make(chan struct{})
 	m.mu.Unlock()
@@ -110,71 +112,60 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 	return err
 }
 
-// newView is what requests see from now on. What is gone from a directory counts until it
-// is replaced or runs out, and is forgotten then.
-func (m *localLists) newView(sources []*localSource) *localView {
+// newView is what requests see from now on. It looks once at each place.
+func (m *localLists) newView() *localView {
 	now := m.checker.config.Now()
-	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}}
-	for _, s := range sources {
+	view := &localView{
+		of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{},
+		lists: map[*localList]*loadedList{}, lone: map[*localList]*evidence.Delta{},
+	}
+	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
+			list, delta := l.look()
+			view.lists[l], view.lone[l] = list, delta
 			for _, by := range l.by {
-				if l.loaded != nil {
-					view.of[by.key] = newest(view.of[by.key], l.loaded, now.Add(m.checker.skew))
+				if list != nil {
+					view.of[by.key] = newest(view.of[by.key], list, now.Add(m.checker.skew))
 				}
-				if l.delta != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], l.delta)
+				if delta != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], delta)
 				}
 			}
 		}
-	}
-	counts := map[*loadedList]bool{}
-	for _, lists := range view.of {
-		for _, l := range lists {
-			counts[l] = true
-		}
-	}
-	completes, terms := map[*evidence.Delta]bool{}, m.checker.terms(now)
-	for _, s := range sources {
-		for _, l := range s.lists {
-			if counts[l.loaded] {
-				completes[view.completed(l.by[0], l.loaded, &terms).crl.Delta()] = true
-			}
-		}
-	}
-	for _, s := range sources {
-		state := sourceState{name: s.list.URL + s.list.File + s.list.Dir, err: s.err, read: s.read}
-		if s.broken {
-			state.none = s.err
-		}
-		for name, l := range s.lists {
-			if l.err != nil && l.loaded == nil && l.delta == nil && !l.gone {
-				state.none = errors.Join(state.none, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			}
-			switch {
-			case l.delta != nil && l.gone && l.delta.Edition().Current(now, m.checker.skew) != nil:
-				m.forget(s, name)
-				continue
-			case l.delta != nil:
-				state.hasDelta = true
-				if completes[l.delta] && !l.gone {
-					state.deltas = append(state.deltas, l.delta)
-				}
-				continue
-			case l.gone && (!counts[l.loaded] || m.isOver(l.loaded.base, now)):
-				m.forget(s, name)
-				continue
-			case l.loaded == nil:
-				continue
-			case counts[l.loaded] && !l.gone:
-				state.count = append(state.count, l.loaded)
-			}
-			state.lists = append(state.lists, l.loaded)
-		}
-		view.sources = append(view.sources, state)
 	}
 	return view
+}
+
+// counts reports whether no other list of its scope is in the place of this one.
+func (view *localView) counts(signers []*authority, list *loadedList) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool { return slices.Contains(view.of[by.key], list) })
+}
+
+// needs reports whether a list that counts is completed by this delta.
+func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
+			return view.completed(by, list, &VerifyOptions{}).crl.Delta() == delta
+		})
+	})
+}
+
+// forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
+// run out. It counts until then.
+func (m *localLists) forgetGone(view *localView) {
+	now := m.checker.config.Now()
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			list, delta := view.lists[l], view.lone[l]
+			if l.gone && (delta != nil && delta.Edition().Current(now, m.checker.skew) != nil ||
+				delta == nil && (!view.counts(l.by, list) || m.isOver(list.base, now))) {
+				m.checker.lists.drop(&l.place)
+				delete(s.lists, name)
+			}
+		}
+	}
 }
 
 // isOver reports whether nothing that the list says counts any more. One without nextUpdate
@@ -185,22 +176,6 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 		return !l.IsFresh(true, &terms)
 	}
 	return m.checker.notOver(l, now) != nil
-}
-
-func (m *localLists) forget(s *localSource, name string) {
-	m.bytes.Add(-int64(s.lists[name].size()))
-	delete(s.lists, name)
-}
-
-// size is the memory that it holds.
-func (l *localList) size() int {
-	switch {
-	case l.loaded != nil:
-		return l.loaded.crl.Size()
-	case l.delta != nil:
-		return l.delta.Size()
-	}
-	return 0
 }
 
 // newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
@@ -287,6 +262,8 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	l := s.lists[name]
 	if l == nil {
 		l = &localList{}
+		l.operated = true
+		l.partner.Store(m.checker.partners.operator())
 		s.lists[name] = l
 	}
 	return l
@@ -370,148 +347,120 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) {
 	m.mu.Lock()
 	forced := s.forced
 	s.forced = false
-	delta, old := l.delta, l.loaded
 	m.mu.Unlock()
-	if delta != nil && !forced && !hasCome(l.soft, now, maxSoftCRL) {
+	old := l.current.Load()
+	if old != nil && !forced && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
-	if old != nil {
-		if !forced && !hasCome(old.soft, now, maxSoftCRL) && m.checker.notOver(old.base, now) == nil {
-			return
-		}
+	if old != nil && old.lone == nil {
 		request.ETag, request.LastModified = old.etag, old.lastModified
 	}
-	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
-		if err := m.acceptOrRenew(ctx, s, response); err != nil {
+	operator := m.checker.partners.operator()
+	err := m.checker.get(ctx, operator, request, func(response *inHand) (Result, error) {
+		if response.NotModified {
+			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
+		}
+		if err := m.accept(ctx, s, s.list.URL, response); err != nil {
 			return Result{}, err
 		}
-		if l.delta != nil {
-			return Result{Status: Good, ThisUpdate: l.delta.Edition().ThisUpdate, NextUpdate: l.delta.Edition().NextUpdate}, nil
-		}
-		return Result{Status: Good, ThisUpdate: l.loaded.crl.ThisUpdate(), NextUpdate: l.loaded.crl.NextUpdate()}, nil
+		return l.current.Load().result(), nil
 	})
 	m.ended(l, err)
 }
 
-func (m *localLists) acceptOrRenew(ctx context.Context, s *localSource, response *inHand) error {
-	if !response.NotModified {
-		return m.accept(ctx, s, s.list.URL, response)
-	}
-	l := m.at(s, s.list.URL)
-	if l.loaded == nil {
-		return fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
-	}
-	next, err := m.checker.renewed(l.loaded, response.MaxAge)
-	if err != nil {
-		return err
-	}
+func (m *localLists) sourceOf(l *localList) source {
 	m.mu.Lock()
-	l.loaded = next
-	m.mu.Unlock()
-	return m.refine(ctx, l)
+	defer m.mu.Unlock()
+	from := source{by: m.checker.partners.operator()}
+	if len(l.by) > 0 {
+		from.of = l.by[0]
+	}
+	return from
 }
 
-// accept verifies a list against the CAs that it may be of. One of another scope than the
-// list before it takes its place; what that one says counts until it runs out. A list counts
-// before its delta is fetched.
+// accept verifies a list, or a delta, against the CAs that it may be of. One of another scope
+// than the list before it takes its place; what that one says counts until it runs out. A list
+// counts before its delta is fetched; which list a delta completes is decided when one is looked
+// into: that may come later, from elsewhere in the Config or from a certificate.
 func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
 	c := m.checker
-	there, err := evidence.Look(response.Body)
-	if err == nil && there.IsDelta {
-		return m.acceptDelta(ctx, s, name, response.Response, there)
-	}
+	next, by, err := m.verify(ctx, response.Body)
 	if err != nil {
 		return err
 	}
-	base, by, err := m.parse(ctx, response.Body, there)
-	if err != nil {
-		return err
-	}
+	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
 	response.Body = nil
 	response.drop()
-	l, now := m.at(s, name), c.config.Now()
-	if err := m.put(s, name, l, base, by, response, now); err != nil {
+	l := m.at(s, name)
+	if err := m.put(s, name, l, next, by, response.MaxAge); err != nil || next.lone != nil {
 		return err
 	}
-	if !c.wantsDelta(base, deltaPlaces{}) || c.config.IgnoreCertificateURLs {
-		return m.refine(ctx, l)
+	if c.wantsDelta(next.base, deltaPlaces{}) && !c.config.IgnoreCertificateURLs {
+		if s.list.URL == "" {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			l.incomplete = true
+			return nil
+		}
+		m.swap(ctx)
 	}
-	if s.list.URL == "" {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		l.incomplete = true
-		return nil
-	}
-	m.swap(ctx)
 	return m.refine(ctx, l)
 }
 
 // put lets a list count, if it may take the place of the one before it.
-func (m *localLists) put(s *localSource, name string, l *localList, base *evidence.CRL, by []*authority, response *inHand, now time.Time) error {
+func (m *localLists) put(s *localSource, name string, l *localList, next *loadedList, by []*authority, maxAge time.Duration) error {
 	c := m.checker
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l.delta != nil {
-		m.setAside(s, name, l)
-	}
-	before, held := l.loaded, 0
-	if before != nil {
-		held = before.crl.Size()
-		err := c.mayReplace(before.base.Edition(), base.Edition(), now)
+	now, before := c.config.Now(), l.current.Load()
+	aside := before != nil && (before.lone != nil) != (next.lone != nil)
+	switch {
+	case next.edition().Begun(now, c.skew) != nil:
+		return next.edition().Begun(now, c.skew)
+	case before == nil || aside:
+	case next.lone != nil:
+		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
+			return evidence.ErrRollback
+		}
+	default:
+		err := c.mayReplace(before.edition(), next.edition(), now)
 		// A CA of the same name may be another one, with numbers of its own.
 		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
-		if errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback)) {
-			held, err = 0, nil
-		}
-		if err != nil {
+		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
+		if err != nil && !aside {
 			return err
 		}
+		if c.wantsDelta(next.base, deltaPlaces{}) {
+			next.crl = withDeltaOf(next.base, before.crl)
+		}
 	}
-	next := &loadedList{crl: base, base: base, fetched: now, url: s.list.URL, etag: response.ETag, lastModified: response.LastModified}
-	if before != nil && c.wantsDelta(base, deltaPlaces{}) {
-		next.crl = withDeltaOf(base, before.crl)
-	}
-	if err := c.inRoom(next.crl.Size()-held, nil, c.partners.operator(), func() { m.bytes.Add(int64(next.crl.Size() - held)) }); err != nil {
-		return err
-	}
-	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
+	next.fetched, next.soft = now, c.softOf(next.whole(), now, maxAge)
 	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
 	}
-	if before != nil && held == 0 {
+	if aside {
 		m.setAside(s, name, l)
 	}
-	l.by, l.loaded = by, next
-	return nil
+	l.by, l.told = by, false
+	return c.lists.put(&l.place, next, nil)
 }
 
 // refine completes a list that counts already by its delta.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
-	c := m.checker
 	m.mu.Lock()
-	held, by := l.loaded, l.by
+	held, _ := l.look()
 	l.incomplete = false
 	m.mu.Unlock()
 	if held == nil { // set aside meanwhile
 		return nil
 	}
-	next := *held
-	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, c.partners.operator(), by[0], deltaPlaces{})
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if l.loaded != held { // another list is there by now, and is completed for itself
-		return nil
+	err := m.checker.refine(ctx, &l.place, m.sourceOf(l), held)
+	if err != nil && held.url == "" {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		l.incomplete = true // tried again at the next reading
 	}
-	grows := next.crl.Size() - held.crl.Size()
-	if err := c.inRoom(grows, nil, c.partners.operator(), func() { m.bytes.Add(int64(grows)) }); err != nil {
-		l.incomplete = held.url == "" // tried again at the next reading
-		return err
-	}
-	if held.url != "" {
-		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
-	}
-	l.loaded = &next
-	return nil
+	return err
 }
 
 // incomplete are the lists of a source of files whose deltas have not been looked for.
@@ -548,28 +497,79 @@ func (m *localLists) complete(ctx context.Context, s *localSource) error {
 	return failed
 }
 
-// parse returns the list and those of Issuers that it is of: the one whose name it bears, or
+// verify returns the list and those of Issuers that it is of: the one whose name it bears, or
 // several of that name where one of Verify.CRLIssuers signs for all of them.
-func (m *localLists) parse(ctx context.Context, content []byte, there evidence.Preview) (*evidence.CRL, []*authority, error) {
+func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
+	there, err := evidence.Look(content)
+	if err != nil {
+		return nil, nil, err
+	}
 	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer))
-	var crl *evidence.CRL
+	var next *loadedList
 	var by []*authority
 	for _, issuer := range m.issuers {
 		if !dn.Match(there.Issuer, issuer.cert().RawSubject) {
 			continue
 		}
-		one, err := m.checker.build(ctx, content, m.checker.partners.operator(), issuer)
+		one := &loadedList{}
+		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
+			terms := m.checker.listTerms(issuer, m.checker.config.Now())
+			if there.IsDelta {
+				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)
+				return nil, err
+			}
+			return evidence.ParseCRL(content, issuer.cert(), terms)
+		})
 		if err != nil {
 			failed = err
 			continue
 		}
-		if crl == nil {
-			crl = one
+		one.crl = one.base
+		if next == nil {
+			next = one
 		}
 		by = append(by, issuer)
 	}
-	if crl == nil {
+	if next == nil {
 		return nil, nil, failed
 	}
-	return crl, by, nil
+	return next, by, nil
+}
+
+// setAside keeps what a file said that now holds something of another kind: it counts until it
+// is replaced or runs out, like what was in a file that is gone.
+func (m *localLists) setAside(s *localSource, name string, l *localList) {
+	aside := &localList{by: l.by, told: true, gone: true}
+	aside.operated = true
+	m.checker.lists.move(&l.place, &aside.place)
+	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+}
+
+// loneDeltas names, once each, the deltas that complete none of the operator's lists.
+func (m *localLists) loneDeltas(view *localView) (names []string) {
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			delta := view.lone[l]
+			if delta == nil || l.told || view.unread {
+				continue
+			}
+			l.told = true
+			if !view.continues(delta, l.by) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// continues reports whether the delta belongs to a list that counts.
+func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
+	for _, by := range signers {
+		for _, list := range view.of[by.key] {
+			if _, err := list.base.With(delta); err == nil || errors.Is(err, evidence.ErrRollback) {
+				return true
+			}
+		}
+	}
+	return false
 }

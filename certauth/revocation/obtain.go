@@ -68,42 +68,38 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 // inOrder asks the first source and then, if that is needed or the second has put the
 // certificate on hold, the second. One that keeps silent counts as failed once the other has answered.
 func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, otherHolds func() bool) (one, other attempt) {
-	ones, others := make(chan attempt, 1), make(chan attempt, 1)
-	ask := func(f func() attempt, to chan<- attempt) {
-		var a attempt
-		if err := guarded(func() error { a = f(); return nil }); err != nil {
-			a = attempt{err: err}
-		}
-		to <- a
+	type ended struct {
+		attempt
+		isSecond bool
 	}
-	asking.Go(func() { ask(first, ones) })
-	patience := time.NewTimer(c.config.MaxWait / 2)
-	defer patience.Stop()
-	select {
-	case one = <-ones:
-		if one.done && !otherHolds() {
-			return one, other
+	sources, next, firstEnded := [...]func() attempt{first, second}, 0, false
+	ask := func(to chan<- ended) bool {
+		if next == len(sources) {
+			return false
 		}
-		asking.Go(func() { ask(second, others) })
-		other = <-others
-		one.done = one.done && other.done
-		return one, other
-	case <-patience.C:
+		source, isSecond := sources[next], next == 1
+		next++
+		asking.Go(func() {
+			var a attempt
+			if err := guarded(func() error { a = source(); return nil }); err != nil {
+				a = attempt{err: err}
+			}
+			to <- ended{a, isSecond}
+		})
+		return true
 	}
-	asking.Go(func() { ask(second, others) })
-	select {
-	case one = <-ones:
-		if one.done && !otherHolds() {
-			return one, other
+	if !hedge(c.config.MaxWait/2, len(sources), ask, func(e ended) bool {
+		if !e.isSecond {
+			one, firstEnded = e.attempt, true
+			return one.done && !otherHolds()
 		}
-		other = <-others
+		if other = e.attempt; !other.done || firstEnded {
+			return false
+		}
+		one.err = fmt.Errorf("%w: no answer for half of MaxWait", ErrTimeout)
+		return true
+	}) {
 		one.done = one.done && other.done
-	case other = <-others:
-		if !other.done {
-			one = <-ones
-		} else {
-			one.err = fmt.Errorf("%w: no answer for half of MaxWait", ErrTimeout)
-		}
 	}
 	return one, other
 }
@@ -256,12 +252,11 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error, len(r.lists))
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel()
-	next, pending := 0, 0
-	ask := func() {
+	next := 0
+	ask := func(ended chan<- error) bool {
 		for next < len(r.lists) {
 			l := r.lists[next]
 			next++
@@ -273,27 +268,16 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 				failed = errors.Join(failed, err)
 				continue
 			}
-			pending++
 			waiting.Go(func() { ended <- flight.wait(ctx) })
-			return
+			return true
 		}
+		return false
 	}
-	hedge := time.NewTimer(c.config.HedgeAfter)
-	defer hedge.Stop()
-	ask()
-	for pending > 0 {
-		select {
-		case err := <-ended:
-			pending--
-			failed = errors.Join(failed, err)
-			if want.anew == 0 && c.listsSuffice(r) {
-				return nil
-			}
-			ask()
-		case <-hedge.C:
-			ask()
-		}
-		hedge.Reset(c.config.HedgeAfter)
+	if hedge(c.config.HedgeAfter, len(r.lists), ask, func(err error) bool {
+		failed = errors.Join(failed, err)
+		return want.anew == 0 && c.listsSuffice(r)
+	}) {
+		return nil
 	}
 	return failed
 }

@@ -13,16 +13,18 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-func testPartners() (all *partners, hostile, honest *partner) {
+func testPartners() (hostile, honest *partner) {
 	gate := fetch.NewGate(func() time.Time { return time.Unix(0, 0) }, func(context.Context, fetch.Outage) {})
-	all = &partners{gate: gate, inHand: 1000}
-	return all, all.of(&x509.Certificate{RawSubject: []byte("hostile")}), all.of(&x509.Certificate{RawSubject: []byte("honest")})
+	all := &partners{gate: gate, inHand: 1000}
+	hostile = all.of(&x509.Certificate{RawSubject: []byte("hostile")})
+	honest = all.of(&x509.Certificate{RawSubject: []byte("honest")})
+	return hostile, honest
 }
 
 // finding K3: lists were built one at a time for all CAs, so a big list of one partner held up the
 // small list of another.
 func TestPartner_BuildsBesideOthers(t *testing.T) {
-	_, hostile, honest := testPartners()
+	hostile, honest := testPartners()
 	inside, end := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
@@ -48,7 +50,7 @@ func TestPartner_BuildsBesideOthers(t *testing.T) {
 
 // finding K2: the memory of lists in hand was bounded for a CA, and not for all CAs of a partner.
 func TestPartner_ListsInHandAreBounded(t *testing.T) {
-	_, hostile, honest := testPartners()
+	hostile, honest := testPartners()
 	most := int(hostile.hand.most)
 	require.NoError(t, hostile.hand.take(most-10))
 	assert.ErrorIs(t, hostile.hand.take(11), ErrBudget)
@@ -60,7 +62,7 @@ func TestPartner_ListsInHandAreBounded(t *testing.T) {
 
 // A list that waits for a slow store kept other lists of the partner from being read.
 func TestPartner_ASlowStoreHoldsOneSmallListBeside(t *testing.T) {
-	_, hostile, honest := testPartners()
+	hostile, honest := testPartners()
 	assert.False(t, hostile.hand.lend(101, 100), "a big one stays in hand")
 	assert.True(t, hostile.hand.lend(100, 100))
 	assert.False(t, hostile.hand.lend(1, 100), "one at a time")

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
@@ -13,22 +12,17 @@ import (
 const (
 	maxRemoteLists = 1024
 	maxDeltaURLs   = 2
-	unusedFor      = time.Hour // after which a list may be unloaded to make room
 )
 
 // remoteList is one distribution point of one CA. Its URLs are alternatives.
 type remoteList struct {
+	place
 	authority *authority
-	partner   atomic.Pointer[partner] // that has asked for it last
 	urls      []string
 	deltas    deltaPlaces
 
-	current atomic.Pointer[loadedList]
-	failed  atomic.Pointer[setback]
-	used    atomic.Int64
-	asked   atomic.Uint64 // before which call of Refresh the last attempt began
-	// newest is how new the newest list was, also when it is in memory no more.
-	newest atomic.Pointer[evidence.Edition]
+	failed atomic.Pointer[setback]
+	asked  atomic.Uint64 // before which call of Refresh the last attempt began
 	// wanted is what the certificates that name the point need; guarded by the mutex of
 	// remoteLists.
 	wanted evidence.Audience
@@ -37,23 +31,11 @@ type remoteList struct {
 	flight *flight
 }
 
-// loadedList is a verified list in memory and how it came there. Immutable.
-type loadedList struct {
-	crl     *evidence.CRL // with the delta, if there is one
-	base    *evidence.CRL // what a newer list is compared with
-	soft    time.Time
-	fetched time.Time
-
-	url, etag, lastModified string
-	deltaMissing            bool
-}
-
 // remoteLists are those that certificates name, found by CA and URLs: the same URL in
 // certificates of two CAs is two lists.
 type remoteLists struct {
-	mu     sync.Mutex
-	all    map[string]*remoteList
-	loaded map[*remoteList]bool // those in memory, also if they are no longer found
+	mu  sync.Mutex
+	all map[string]*remoteList
 }
 
 func (m *remoteLists) of(by *authority, who *evidence.Subject, names *evidence.Pointers) []*remoteList {
@@ -113,37 +95,6 @@ func (m *remoteLists) forgetOne() {
 	delete(m.all, victim)
 }
 
-// snapshot is the lists in memory.
-func (m *remoteLists) snapshot() []*remoteList {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	lists := make([]*remoteList, 0, len(m.loaded))
-	for l := range m.loaded {
-		lists = append(lists, l)
-	}
-	return lists
-}
-
-// hold puts a list into memory.
-func (m *remoteLists) hold(l *remoteList, next *loadedList) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.loaded == nil {
-		m.loaded = map[*remoteList]bool{}
-	}
-	m.loaded[l] = true
-	edition := next.base.Edition()
-	l.newest.Store(&edition)
-	l.current.Store(next)
-}
-
-// replace puts another form of a list into its place, unless something newer is there by now.
-func (m *remoteLists) replace(l *remoteList, old, next *loadedList) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	l.current.CompareAndSwap(old, next)
-}
-
 // endPauses lets every list be asked for again now.
 func (m *remoteLists) endPauses() {
 	m.mu.Lock()
@@ -151,17 +102,6 @@ func (m *remoteLists) endPauses() {
 	for _, l := range m.all {
 		l.failed.Store(nil)
 	}
-}
-
-// unload takes it out again, unless something newer is there by now.
-func (m *remoteLists) unload(l *remoteList, known *loadedList) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !l.current.CompareAndSwap(known, nil) {
-		return false
-	}
-	delete(m.loaded, l)
-	return true
 }
 
 // servesAny refuses a list that is for none of the certificates that name it.

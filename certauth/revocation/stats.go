@@ -33,10 +33,10 @@ type Stats struct {
 }
 
 type counters struct {
-	remembered, waited, refreshes                       atomic.Uint64
-	ocspFetched, ocspFailed, crlFetched, crlFailed      atomic.Uint64
-	bytes, suspicious, stale, softFailed, listsUnloaded atomic.Uint64
-	storeHits, storeMisses, storeRejected, storeErrors  atomic.Uint64
+	remembered, waited, refreshes                      atomic.Uint64
+	ocspFetched, ocspFailed, crlFetched, crlFailed     atomic.Uint64
+	bytes, suspicious, stale, softFailed               atomic.Uint64
+	storeHits, storeMisses, storeRejected, storeErrors atomic.Uint64
 }
 
 func (n *counters) count(f fetched) {
@@ -66,24 +66,8 @@ func (c *Checker) Stats() Stats {
 		OCSPFetched: n.ocspFetched.Load(), OCSPFailed: n.ocspFailed.Load(), CRLFetched: n.crlFetched.Load(), CRLFailed: n.crlFailed.Load(),
 		Bytes: n.bytes.Load(), Suspicious: n.suspicious.Load(), StaleServed: n.stale.Load(), SoftFailed: n.softFailed.Load(),
 		StoreHits: n.storeHits.Load(), StoreMisses: n.storeMisses.Load(), StoreRejected: n.storeRejected.Load(), StoreErrors: n.storeErrors.Load(),
-		ListsUnloaded: n.listsUnloaded.Load(), Records: c.table.size(), OpenBreakers: c.partners.leftAlone(),
+		ListsUnloaded: c.lists.unloaded.Load(), Records: c.table.size(), OpenBreakers: c.partners.leftAlone(),
 	}
-	count := func(l *loadedList) {
-		s.Lists++
-		s.ListBytes += l.crl.Size()
-		s.ListEntries += l.crl.Entries()
-	}
-	for _, l := range c.remote.snapshot() {
-		if known := l.current.Load(); known != nil {
-			count(known)
-		}
-	}
-	if view := c.local.view.Load(); view != nil {
-		for _, source := range view.sources {
-			for _, l := range source.lists {
-				count(l)
-			}
-		}
-	}
+	s.Lists, s.ListBytes, s.ListEntries = c.lists.count()
 	return s
 }

@@ -96,8 +96,10 @@ func TestDeploy_TemplateAndBicepHaveTheSameResources(t *testing.T) {
 	for name := range names {
 		assert.Contains(t, template, `"`+name+`":`)
 	}
+	_, resources, found := strings.Cut(template, `"resources": [`)
+	require.True(t, found)
 	var known []string
-	for _, match := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(template[strings.Index(template, `"resources"`):], -1) {
+	for _, match := range regexp.MustCompile(`"(\w+)":`).FindAllStringSubmatch(resources, -1) {
 		known = append(known, match[1])
 	}
 	for _, name := range known {

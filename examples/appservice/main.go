@@ -34,7 +34,7 @@ func main() {
 	}
 	http.HandleFunc("GET /health", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("GET /orders", func(w http.ResponseWriter, r *http.Request) {
-		id, _ := certauth.FromContext(r.Context()) // always there: the mode is Required
+		id, _ := certauth.FromContext(r.Context()) // always there: Optional is not set
 		fmt.Fprintln(w, "hello,", id.Leaf.Subject.CommonName)
 	})
 	server := &http.Server{Addr: ":" + cmp.Or(os.Getenv("PORT"), "8080"), Handler: http.DefaultServeMux, ReadHeaderTimeout: 10 * time.Second}

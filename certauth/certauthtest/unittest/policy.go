@@ -131,7 +131,7 @@ func steady(auth *certauth.Authenticator, first certauth.Reason) error {
 		group.Go(func() {
 			again, err := ask(context.Background(), auth)
 			if err == nil && again != first {
-				err = fmt.Errorf("the answer was %q and is %q for the same certificate", first, again)
+				err = fmt.Errorf("the answer was %q and is %q for the same certificate", string(first), string(again))
 			}
 			wrong[i] = err
 		})

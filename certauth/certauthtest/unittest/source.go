@@ -187,7 +187,7 @@ func (s *sourceCheck) steady() error {
 		group.Go(func() {
 			again, err := s.answer(r)
 			if err == nil && !again.same(s.first) {
-				err = fmt.Errorf("the answer was a certificate and is %q for the same request or a copy of it", again.reason())
+				err = fmt.Errorf("the answer was a certificate and is %q for the same request or a copy of it", string(again.reason()))
 			}
 			wrong[i] = err
 		})
@@ -217,7 +217,7 @@ func (s *sourceCheck) headers() error {
 		for _, lines := range [][]string{{values[0], values[0]}, {values[0], "x"}, {"x", values[0]}} {
 			doubled, err := s.with(name, lines...)
 			if err == nil && (doubled.reason() == certauth.ReasonNone || doubled.reason() == certauth.ReasonCertificateMissing) {
-				err = fmt.Errorf("%s stands twice, and the answer is %q instead of a refusal", name, doubled.reason())
+				err = fmt.Errorf("%s stands twice, and the answer is %q instead of a refusal", name, string(doubled.reason()))
 			}
 			found = append(found, err)
 		}

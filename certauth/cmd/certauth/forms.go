@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/fips140"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -85,6 +86,9 @@ func decodeForm(content []byte, password string) (found, error) {
 	if len(content) > 0 && content[0] == 0x30 {
 		if cert, err := x509.ParseCertificate(content); err == nil {
 			return found{"DER", []*x509.Certificate{cert}}, nil
+		}
+		if fips140.Enforced() {
+			return found{}, errors.New("not a certificate in DER; GODEBUG=fips140=only forbids how a PFX is encrypted")
 		}
 		_, leaf, others, err := pkcs12.DecodeChain(content, password)
 		if err != nil {

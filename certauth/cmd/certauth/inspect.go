@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/fips140"
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // the thumbprint that Azure shows
 	"crypto/sha256"
@@ -55,7 +56,7 @@ type described struct {
 	Usage     []string            `json:"extended_key_usage,omitempty"`
 	Names     map[string][]string `json:"names,omitempty"`
 	SHA256    string              `json:"sha256"`
-	SHA1      string              `json:"sha1"`
+	SHA1      string              `json:"sha1,omitempty"`
 	SPKI      string              `json:"public_key_sha256"`
 	OCSP      []string            `json:"ocsp,omitempty"`
 	CRL       []string            `json:"crl,omitempty"`
@@ -104,12 +105,21 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	return exitOK, err
 }
 
+// thumbprintSHA1 is empty under GODEBUG=fips140=only, where crypto/sha1 panics.
+func thumbprintSHA1(cert *x509.Certificate) string {
+	if fips140.Enforced() {
+		return ""
+	}
+	sum := sha1.Sum(cert.Raw) //nolint:gosec // see the import
+	return hex.EncodeToString(sum[:])
+}
+
 func describe(cert *x509.Certificate) *described {
-	sum256, sum1, spki := sha256.Sum256(cert.Raw), sha1.Sum(cert.Raw), sha256.Sum256(cert.RawSubjectPublicKeyInfo) //nolint:gosec // see the import
+	sum256, spki := sha256.Sum256(cert.Raw), sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 	d := &described{
 		Subject: nameOf(cert.RawSubject), Issuer: nameOf(cert.RawIssuer), Serial: hex.EncodeToString(cert.SerialNumber.Bytes()),
 		NotBefore: cert.NotBefore.UTC(), NotAfter: cert.NotAfter.UTC(), Key: keyOf(cert), Signature: cert.SignatureAlgorithm.String(),
-		CA: cert.BasicConstraintsValid && cert.IsCA, SHA256: hex.EncodeToString(sum256[:]), SHA1: hex.EncodeToString(sum1[:]),
+		CA: cert.BasicConstraintsValid && cert.IsCA, SHA256: hex.EncodeToString(sum256[:]), SHA1: thumbprintSHA1(cert),
 		SPKI: base64.StdEncoding.EncodeToString(spki[:]), OCSP: cert.OCSPServer, CRL: cert.CRLDistributionPoints, IssuedAt: cert.IssuingCertificateURL,
 		PEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})), Names: map[string][]string{},
 	}

@@ -92,8 +92,6 @@ func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
 				if isAbandoned(base, now) {
 					_ = root.Remove(name)
 				}
-			case strings.HasSuffix(base, ".lease"), strings.HasSuffix(base, ".claim"):
-				_ = root.Remove(name) // of versions that had leases
 			case strings.HasSuffix(base, evidenceSuffix):
 				if f, counts := look(root, name, now); counts {
 					files = append(files, f)

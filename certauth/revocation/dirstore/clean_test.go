@@ -113,11 +113,7 @@ func TestStore_LeftoversOfACrash(t *testing.T) {
 		"certauth1-ABC-" + period(-2) + ".tmp":   true,
 		"certauth1-ABC-" + period(-900) + ".tmp": true,
 		"certauth1-ABC-" + period(2) + ".tmp":    true,
-		"certauth1-ABC-" + period(0) + ".claim":  true, // of a version that had leases
-		"certauth1-abc.lease":                    true,
-		"certauth1-ABC-" + period(-2) + ".claim": true,
 		"certauth1-.tmp":                         true,
-		"certauth1-a-b.claim":                    true,
 		// Not of this store, or not of this version.
 		"certauth2-ABC-" + period(-2) + ".tmp": false,
 		"certauth1-ABC":                        false,

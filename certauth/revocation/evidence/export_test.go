@@ -3,7 +3,8 @@ package evidence
 var FreshestOf = freshestOf
 
 // WithSerial gives it numbers that no certificate can have.
-func (s Subject) WithSerial(content []byte) Subject {
-	s.serial = content
-	return s
+func (s *Subject) WithSerial(content []byte) Subject {
+	other := *s
+	other.serial = content
+	return other
 }

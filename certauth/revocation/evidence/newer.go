@@ -13,8 +13,8 @@ type standing struct {
 
 // Following is what the result is worth after what is known, by the rules of
 // VerifyOptions.Previous.
-func (r Result) Following(previous *Result) (Result, error) { //nolint:recvcheck // a new value, unlike the questions
-	return rollBack(r, r.standing(), previous)
+func (r *Result) Following(previous *Result) (Result, error) {
+	return rollBack(*r, r.standing(), previous)
 }
 
 func (r *Result) standing() standing { return standing{r.CRLNumber, r.ThisUpdate} }

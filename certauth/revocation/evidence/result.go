@@ -133,11 +133,11 @@ type Result struct {
 }
 
 // refused is what is left of a result beside an error.
-func (r Result) refused(because error) Result {
+func (r *Result) refused(because error) Result {
 	if errors.Is(because, ErrCRLIncomplete) {
 		return Result{Source: r.Source, ReasonsCovered: r.ReasonsCovered}
 	}
-	return r
+	return *r
 }
 
 // AllReasons is every reason flag of RFC 5280, section 4.2.1.13, bits 1 to 8.

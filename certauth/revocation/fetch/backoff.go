@@ -74,7 +74,7 @@ func (g *Gate) pause(key string, failures int) time.Duration {
 	if failures < 8 {
 		d = min(backOffFirst<<(failures-1), backOffMost)
 	}
-	return d + d/1000*time.Duration(int64(maphash.String(g.seed, key)%201)-100) //nolint:gosec // below 201
+	return d + d/1000*time.Duration(int64(maphash.String(g.seed, key)%201)-100)
 }
 
 // isNetwork tells the network from the responder: only these failures close a whole host.

@@ -73,7 +73,7 @@ func run(ctx context.Context, tb certauthtest.TB, out, log io.Writer, command []
 func build(ctx context.Context, tb certauthtest.TB, folder string, log io.Writer) string {
 	tb.Helper()
 	program := filepath.Join(folder, "service")
-	command := exec.CommandContext(ctx, "go", "build", "-o", program, service)
+	command := exec.CommandContext(ctx, "go", "build", "-o", program, service) //nolint:gosec // a path of this program
 	command.Stderr = log
 	if err := command.Run(); err != nil {
 		tb.Fatalf("go build: %v", err)

@@ -1,0 +1,127 @@
+package certauth
+
+import (
+	"encoding/hex"
+	"net/http"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+)
+
+// CertificateInfo names a certificate in an [Event].
+type CertificateInfo struct {
+	// Fingerprint is the SHA-256 of the DER in lower-case hex, as [Identity.Thumbprint]
+	// returns it.
+	Fingerprint string
+	// Subject is the distinguished name, escaped as in Go and cut to 256 bytes.
+	Subject string
+	// Verified reports whether the name can be relied on: something in the policy vouches for
+	// it, whatever else refused, or it is part of the configuration. Otherwise it is what the
+	// sender wrote, and anybody can write the name of a partner. It is false where a CA of
+	// the chain is revoked or denied.
+	Verified bool
+	// NotAfter is the end of the validity; zero where the certificate was refused before it
+	// was parsed.
+	NotAfter time.Time
+}
+
+const (
+	maxMethodText  = 32
+	maxRequestText = 256
+)
+
+// setRequest fills in which request the event is about.
+func setRequest(e *Event, r *http.Request) {
+	e.Method, e.Host, e.TraceID = requestText(r.Method, maxMethodText), requestText(r.Host, maxRequestText), traceID(r.Header)
+	if r.URL != nil {
+		e.Path = requestText(r.URL.Path, maxRequestText)
+	}
+}
+
+// looked is how much of a text is looked at for secrets: what is shown, and enough behind it
+// to know what begins there. A request may be a mebibyte of path.
+const looked = maxRequestText + 64
+
+// requestText looks for secrets behind each "/" too, which is part of base64 as well.
+func requestText(s string, limit int) string {
+	s = s[:min(len(s), looked)]
+	for i := range len(s) {
+		if s[i] == '/' && logtext.LooksSecret(s[i+1:]) {
+			return logtext.Line(s[i+1:], limit) // its length alone
+		}
+	}
+	return logtext.Line(s, limit)
+}
+
+// info names the certificate, as verified by nobody yet.
+func (f *facts) info() CertificateInfo {
+	if known := f.named.Load(); known != nil {
+		return *known
+	}
+	info := CertificateInfo{
+		Fingerprint: hex.EncodeToString(f.sums.of(&pinThumbprint, f.leaf)),
+		Subject:     logtext.Line(f.names.subject.String(), maxRequestText), NotAfter: f.notAfter,
+	}
+	f.named.Store(&info)
+	return info
+}
+
+// refusedLeaf is the certificate that a refusal is about.
+type refusedLeaf struct {
+	facts   *facts // nil if the policy was not asked
+	vouched bool   // for its names
+	der     []byte // instead of the facts
+}
+
+func (l *refusedLeaf) info() CertificateInfo {
+	if l.facts != nil {
+		info := l.facts.info()
+		info.Verified = l.vouched
+		return info
+	}
+	info := CertificateInfo{Fingerprint: hex.EncodeToString(sumSHA256(l.der))}
+	if subject, ok := subjectOf(l.der); ok {
+		info.Subject = logtext.Line(nameOf(subject), maxRequestText)
+	}
+	return info
+}
+
+// ofUnread notes the certificate of a refusal that no policy was asked about. What has not
+// even the form of a certificate is none.
+func (e *Error) ofUnread(leaf []byte) *Error {
+	if isOneSequence(leaf) {
+		e.leaf = &refusedLeaf{der: leaf}
+	}
+	return e
+}
+
+// subjectOf returns the DER of the subject of a certificate (RFC 5280, section 4.1) that was
+// not parsed. It believes nothing but the order of the fields.
+func subjectOf(certificate []byte) (subject []byte, ok bool) {
+	outer, _, _ := der.Read(certificate)
+	if outer.Tag != der.Sequence {
+		return nil, false
+	}
+	tbs, _, _ := der.Read(outer.Content)
+	if tbs.Tag != der.Sequence {
+		return nil, false
+	}
+	const integer, version = 0x02, der.Context | der.Constructed
+	rest := tbs.Content
+	if first, behind, _ := der.Read(rest); first.Tag == version {
+		rest = behind
+	}
+	// serialNumber, signature, issuer, validity, subject
+	for i, tag := range []byte{integer, der.Sequence, der.Sequence, der.Sequence, der.Sequence} {
+		field, behind, read := der.Read(rest)
+		if !read || field.Tag != tag {
+			return nil, false
+		}
+		if i == 4 {
+			return field.Full, true
+		}
+		rest = behind
+	}
+	return nil, false
+}

@@ -1,0 +1,208 @@
+package certauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+)
+
+// CertSource is where certificates of a rule come from: [PEM], [PEMFile], [Env],
+// [CertFile], [CertDir], [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
+// certificates are required; it never means the system's roots.
+type CertSource interface {
+	// certs returns the certificates. known is the digest of what was read last; where
+	// nothing changed the result may be nil with the same digest.
+	certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error)
+	// reloads reports whether asking again can give something else.
+	reloads() bool
+	describe() string
+}
+
+// PEM holds certificates as PEM text, fixed for the life of the Authenticator. Text
+// between the blocks is allowed; a damaged block, a block of another type, or no block
+// at all is an error of [New].
+type PEM []byte
+
+// PEMFile names a file of PEM certificates. [New] reads it; after that it is read again
+// at most once a Config.ReloadInterval, when a request arrives, beside the request and
+// not in it. A file that cannot be read or parsed, or is empty, keeps the last good set
+// and is reported to Logger and Observe. Replace the file by renaming a complete one
+// over it: a half-written file that parses is believed.
+type PEMFile string
+
+// CertFunc returns certificates from anywhere else, a key vault for example. [New] calls
+// it and, like [PEMFile], it is called again beside the requests. The context ends
+// after 30 seconds; an error, an empty result or a panic keeps the last good set.
+type CertFunc func(ctx context.Context) ([]*x509.Certificate, error)
+
+// certificateSet is what [Certificates] returns: a CertSource and a Policy.
+type certificateSet struct {
+	list []*x509.Certificate
+}
+
+// Certificates holds parsed certificates, fixed for the life of the Authenticator.
+//
+// It has two uses. As a [CertSource] it gives a [Chain] its roots or intermediates. As
+// a [Policy] it is an anchor that accepts exactly these certificates, byte for byte,
+// self-signed ones included; a listed certificate expires all the same.
+//
+// A nil certificate, or none at all, is an error of [New].
+func Certificates(certs ...*x509.Certificate) interface {
+	CertSource
+	Policy
+} {
+	return certificateSet{list: slices.Clone(certs)}
+}
+
+// List returns the certificates.
+func (s certificateSet) List() []*x509.Certificate { return slices.Clone(s.list) }
+
+type systemRoots struct{}
+
+// InsecureSystemRoots trusts every CA of the operating system. What can happen: any
+// public CA on earth can issue a certificate that the chain accepts, so a rule on names
+// is then the only thing that tells callers apart. It is for certificates of a public
+// CA; [New] demands a rule on names, a pin, or [IssuedBy] beside it.
+func InsecureSystemRoots() CertSource { return systemRoots{} }
+
+func (p PEM) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	certs, err := certpem.Parse(p)
+	if err != nil && looksLikePath(string(p)) {
+		err = fmt.Errorf("%s is a path, not PEM text; use PEMFile", quote(string(p)))
+	}
+	return certs, sha256.Sum256(p), err
+}
+
+func (PEM) reloads() bool    { return false }
+func (PEM) describe() string { return "PEM" }
+
+func (p PEMFile) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	return readCerts("PEMFile", string(p), known, func(content []byte) ([]*x509.Certificate, error) {
+		if certpem.IsDER(content) {
+			return nil, errors.New("this is DER, want PEM; use CertFile, which reads both")
+		}
+		return certpem.Parse(content)
+	})
+}
+
+func (PEMFile) reloads() bool      { return true }
+func (p PEMFile) describe() string { return "file " + quote(string(p)) }
+
+func (f CertFunc) certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	if f == nil {
+		return nil, reload.Digest{}, errors.New("nil function")
+	}
+	certs, err := f(ctx)
+	if err != nil {
+		return nil, reload.Digest{}, lineError{err}
+	}
+	sum, err := digestOf(certs)
+	if err != nil || sum == known {
+		return nil, sum, err
+	}
+	return slices.Clone(certs), sum, nil
+}
+
+func (CertFunc) reloads() bool    { return true }
+func (CertFunc) describe() string { return "function" }
+
+func (s certificateSet) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	sum, err := digestOf(s.list)
+	return s.list, sum, err
+}
+
+func (certificateSet) reloads() bool    { return false }
+func (certificateSet) describe() string { return "certificates" }
+
+func (systemRoots) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
+	return nil, reload.Digest{}, errors.New("the system's roots can only be the Roots of a Chain")
+}
+
+func (systemRoots) reloads() bool    { return false }
+func (systemRoots) describe() string { return "system roots (insecure)" }
+
+func digestOf(certs []*x509.Certificate) (reload.Digest, error) {
+	if len(certs) == 0 {
+		return reload.Digest{}, errors.New("no certificate")
+	}
+	h := sha256.New()
+	for i, cert := range certs {
+		if cert == nil || len(cert.Raw) == 0 {
+			return reload.Digest{}, fmt.Errorf("certificate %d is nil or was not parsed", i)
+		}
+		h.Write(cert.Raw) // DER delimits itself, so the concatenation is unambiguous
+	}
+	return reload.Digest(h.Sum(nil)), nil
+}
+
+// readFile reads a regular file of bounded size. A device or a pipe is refused: it
+// could block, or never end.
+func readFile(name string, limit int64) (content []byte, err error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("file %s: not a regular file", quote(name))
+	}
+	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	defer func() { err = errors.Join(err, fileError(name, file.Close())) }()
+	content, err = io.ReadAll(io.LimitReader(file, limit+1))
+	if err != nil {
+		return nil, fileError(name, err)
+	}
+	if int64(len(content)) > limit {
+		return nil, fmt.Errorf("file %s: larger than %d bytes", quote(name), limit)
+	}
+	return content, nil
+}
+
+// fileError names the file itself: the text of an [fs.PathError] holds the whole name, with
+// line ends and all.
+func fileError(name string, err error) error {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
+		err = at.Err
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, fs.ErrNotExist) && !filepath.IsAbs(name) {
+		if directory, unknown := os.Getwd(); unknown == nil {
+			return fmt.Errorf("file %s: %w (the working directory is %s)", quote(name), err, quote(directory))
+		}
+	}
+	return fmt.Errorf("file %s: %w", quote(name), err)
+}
+
+// looksLikePath reports whether a text is meant as the name of a file.
+func looksLikePath(text string) bool {
+	if len(text) > 4096 || strings.ContainsAny(text, "\r\n") || logtext.LooksSecret(text) || strings.HasPrefix(text, "@") {
+		return false
+	}
+	switch strings.ToLower(filepath.Ext(text)) {
+	case ".pem", ".crt", ".cer", ".der", ".txt":
+		return true
+	}
+	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~/") || len(text) > 2 && text[1:3] == `:\`
+}
+
+// lineError is an error of the operator's own function as one short line.
+type lineError struct{ err error }
+
+func (e lineError) Error() string { return logtext.Line(e.err.Error(), maxDetail) }
+func (e lineError) Unwrap() error { return e.err }

@@ -1,0 +1,195 @@
+package certauth
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/factcache"
+	"github.com/seed2886b8ae/go-certauth/internal/source"
+)
+
+func answered() *chainAnswer { return &chainAnswer{chains: []*verifiedChain{{}}} }
+
+func ruleAt(path string) *chainRule {
+	return &chainRule{path: path, chainNode: (&chainNodes{}).node(chainSettings{})}
+}
+
+// CVE-2018-16875 and its kin: verification burns CPU. So few run at a time that known
+// callers keep a core, so many wait, and the next is refused at once with a reason.
+func TestLimits_SignatureWorkIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
+		running, most := atomic.Int32{}, atomic.Int32{}
+		goOn := make(chan struct{})
+		slow := func() *chainAnswer {
+			if now := running.Add(1); now > most.Load() {
+				most.Store(now)
+			}
+			<-goOn
+			running.Add(-1)
+			return answered()
+		}
+		places := cap(w.running) * (1 + maxQueued)
+		var group sync.WaitGroup
+		accepted := atomic.Int32{}
+		for range places {
+			group.Go(func() {
+				answer, refused := w.search(t.Context(), &facts{}, rule, generations{}, slow)
+				if refused == nil && answer.refused == nil {
+					accepted.Add(1)
+				}
+			})
+			synctest.Wait() // one after the other
+		}
+		assert.EqualValues(t, cap(w.running), running.Load())
+
+		answer, refused := w.search(t.Context(), &facts{}, rule, generations{}, slow)
+		require.Nil(t, refused)
+		assert.Equal(t, ReasonOverloaded, answer.refused.Reason)
+		assert.ErrorIs(t, answer.refused, ReasonOverloaded)
+
+		// Known callers are searched again when roots change: that turns none of them away.
+		const known = 100
+		for range known {
+			f := &facts{Slot: factcache.Slot{Key: source.Key{"known"}}}
+			newFactCache(1).Insert(f)
+			group.Go(func() {
+				answer, refused := w.search(t.Context(), f, rule, generations{}, slow)
+				if refused == nil && answer.refused == nil {
+					accepted.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		assert.EqualValues(t, places-cap(w.running), w.queued.Load(), "they take no place from strangers")
+
+		close(goOn)
+		group.Wait()
+		assert.EqualValues(t, places+known, accepted.Load(), "who has a place in the queue gets an answer")
+		assert.EqualValues(t, cap(w.running), most.Load())
+		assert.Zero(t, w.queued.Load())
+		assert.Empty(t, w.running)
+	})
+}
+
+func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
+	rule := ruleAt("Policy.Chain")
+	t.Run("one run for all who ask the same", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
+			goOn := make(chan struct{})
+			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
+			var group sync.WaitGroup
+			for range 50 {
+				group.Go(func() {
+					answer, refused := w.search(t.Context(), f, rule, generations{}, run)
+					assert.Nil(t, refused)
+					assert.Len(t, answer.chains, 1)
+				})
+			}
+			synctest.Wait()
+			close(goOn)
+			group.Wait()
+			assert.EqualValues(t, 1, runs.Load())
+			assert.NotNil(t, f.answers.of(rule.chainNode), "kept")
+			assert.Zero(t, w.searches.Len())
+		})
+	})
+	t.Run("other material is another question", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
+			goOn := make(chan struct{})
+			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
+			var group sync.WaitGroup
+			for i := range uint64(3) {
+				group.Go(func() { _, _ = w.search(t.Context(), f, rule, generations{roots: i}, run) })
+			}
+			synctest.Wait()
+			close(goOn)
+			group.Wait()
+			assert.EqualValues(t, 3, runs.Load())
+		})
+	})
+	t.Run("who gives up stops nobody", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, f := newSignatureWork(), &facts{}
+			block, goOn := make(chan struct{}), make(chan struct{})
+			for range cap(w.running) { // all places are taken, so the first of the others waits as well
+				go func() {
+					_, _ = w.search(t.Context(), &facts{}, rule, generations{}, func() *chainAnswer { <-block; return answered() })
+				}()
+			}
+			synctest.Wait()
+			ctx, cancel := context.WithCancel(t.Context())
+			first, second := make(chan *Error, 1), make(chan *Error, 1)
+			run := func() *chainAnswer { <-goOn; return answered() }
+			go func() { _, refused := w.search(ctx, f, rule, generations{}, run); first <- refused }()
+			synctest.Wait()
+			go func() { _, refused := w.search(t.Context(), f, rule, generations{}, run); second <- refused }()
+			synctest.Wait()
+			cancel()
+			require.NotNil(t, <-first)
+			close(block)
+			close(goOn)
+			assert.Nil(t, <-second)
+		})
+	})
+	t.Run("a panic denies all who wait and leaves nothing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, f := newSignatureWork(), &facts{}
+			goOn := make(chan struct{})
+			var group sync.WaitGroup
+			for range 10 {
+				group.Go(func() {
+					answer, refused := w.search(t.Context(), f, rule, generations{}, func() *chainAnswer { <-goOn; panic("verify") })
+					assert.Nil(t, refused)
+					assert.Equal(t, ReasonInternalError, answer.refused.Reason)
+				})
+			}
+			synctest.Wait()
+			close(goOn)
+			group.Wait()
+			assert.Nil(t, f.answers.of(rule.chainNode))
+			assert.Zero(t, w.searches.Len())
+			assert.Empty(t, w.running)
+			answer, _ := w.search(t.Context(), f, rule, generations{}, answered)
+			assert.Nil(t, answer.refused)
+		})
+	})
+	t.Run("what only the moment refuses is not kept", func(t *testing.T) {
+		w, f := newSignatureWork(), &facts{}
+		for _, reason := range []Reason{ReasonOverloaded, ReasonInternalError} {
+			_, _ = w.search(t.Context(), f, rule, generations{}, func() *chainAnswer {
+				return &chainAnswer{refused: refusal(reason, rule.path, "x")}
+			})
+			assert.Nil(t, f.answers.of(rule.chainNode), reason)
+		}
+	})
+	t.Run("each node has its place in what is kept of one certificate", func(t *testing.T) {
+		w, f, all := newSignatureWork(), &facts{}, &chainNodes{}
+		var rules []*chainRule
+		var answers []*chainAnswer
+		for i := range maxChainNodes {
+			rules = append(rules, &chainRule{chainNode: all.node(chainSettings{maxDepth: i})})
+			answers = append(answers, answered())
+		}
+		for i, one := range rules {
+			_, _ = w.search(t.Context(), f, one, generations{}, func() *chainAnswer { return answers[i] })
+		}
+		for i, one := range rules {
+			assert.Same(t, answers[i], f.answers.of(one.chainNode), "node %d", i)
+		}
+		assert.Len(t, *f.answers.more.Load(), maxChainNodes-1, "room is made once")
+		late := &chainRule{chainNode: all.node(chainSettings{maxDepth: -1})} // of a Require
+		assert.Nil(t, f.answers.of(late.chainNode))
+		_, _ = w.search(t.Context(), f, late, generations{}, answered)
+		assert.NotNil(t, f.answers.of(late.chainNode))
+		assert.Same(t, answers[255], f.answers.of(rules[255].chainNode))
+	})
+}

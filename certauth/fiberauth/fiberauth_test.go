@@ -1,0 +1,253 @@
+package fiberauth_test
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v3"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/fiberauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+type partner struct {
+	root, issuing *certauthtest.CA
+	client        *certauthtest.Certificate
+}
+
+func newPartner(t *testing.T) partner {
+	t.Helper()
+	p := partner{root: certauthtest.NewCA(t, "Partner Root")}
+	p.issuing = p.root.NewIntermediate(t, "Partner Issuing CA")
+	p.client = p.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"))
+	return p
+}
+
+func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*certauth.Config)) *certauth.Authenticator {
+	t.Helper()
+	config := certauth.Config{
+		Source:     source,
+		Policy:     certauth.Chain{Roots: certauth.Certificates(p.root.Certificate), Intermediates: certauth.Certificates(p.issuing.Certificate)},
+		Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}},
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	return auth
+}
+
+// serve runs the app as a user's program does, on a socket.
+func serve(t *testing.T, app *fiber.App) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- app.Listener(listener, fiber.ListenConfig{DisableStartupMessage: true}) }()
+	t.Cleanup(func() {
+		assert.NoError(t, app.ShutdownWithTimeout(10*time.Second))
+		<-done
+	})
+	return "http://" + listener.Addr().String()
+}
+
+func newApp(auth *certauth.Authenticator) *fiber.App {
+	app := fiber.New()
+	app.Use(fiberauth.Handler(auth))
+	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
+	return app
+}
+
+var here = forwarded.Peers("127.0.0.1")
+
+// The whole table of forged requests, in the form of each front end.
+func TestHandler_LetsNoRowIn(t *testing.T) {
+	for _, tc := range []struct {
+		frontEnd string
+		source   certauth.Source
+		chain    bool
+	}{
+		{"Nginx", forwarded.Nginx{From: here}, false},
+		{"HAProxy", forwarded.HAProxy{From: here, ChainHeader: "X-SSL-Chain-Der"}, true},
+		{"Apache", forwarded.Apache{From: here, ChainHeader: "SSL_CLIENT_CERT_CHAIN_"}, true},
+		{"Traefik", forwarded.Traefik{From: here}, false},
+		{"Envoy", forwarded.Envoy{From: here}, false},
+		{"Envoy/JSON", forwarded.Envoy{From: here, JSON: true}, false},
+		{"RFC9440/chain", forwarded.RFC9440{From: here, Chain: true}, true},
+		{"GoogleLB", forwarded.GoogleLB{From: here}, true},
+		{"AppService", forwarded.AppService{From: here, InsecureOutsideAppService: true}, false},
+	} {
+		t.Run(tc.frontEnd, func(t *testing.T) {
+			p := newPartner(t)
+			certauthtest.TestHandler(t, nil, certauthtest.HandlerTest{
+				URL: serve(t, newApp(p.auth(t, tc.source))), FrontEnd: certauthtest.FrontEnd{Name: tc.frontEnd},
+				Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, Exempt: "/health", Chain: tc.chain,
+			})
+		})
+	}
+}
+
+func get(t *testing.T, url string, header http.Header) (int, http.Header, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	r.Header = header
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode, response.Header, string(body)
+}
+
+func (p partner) forward(t *testing.T, client *certauthtest.Certificate) http.Header {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	require.NoError(t, err)
+	certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, client)
+	return r.Header
+}
+
+func TestIdentity_IsInLocalsAndTheHeadersAreGone(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New()
+	app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	type sight struct {
+		ok, same bool
+		names    []string
+		kept     string
+	}
+	seen := make(chan sight, 1)
+	app.Get("/", func(c fiber.Ctx) error {
+		var s sight
+		id, ok := fiberauth.Identity(c)
+		other, _ := certauth.FromContext(c.Context())
+		s.ok, s.same, s.kept = ok && id.Thumbprint() == p.client.Thumbprint(), id == other, c.Get("X-Kept")
+		for name := range c.Request().Header.All() {
+			s.names = append(s.names, string(name))
+		}
+		seen <- s
+		return nil
+	})
+	header := p.forward(t, p.client)
+	header["X_Client_Cert"], header["x.client.cert"], header["X-Kept"] = []string{"alias"}, []string{"alias"}, []string{"yes"}
+	status, _, _ := get(t, serve(t, app), header)
+	require.Equal(t, http.StatusOK, status)
+	s := <-seen
+	assert.True(t, s.ok)
+	assert.True(t, s.same)
+	assert.Equal(t, "yes", s.kept)
+	assert.ElementsMatch(t, []string{"Host", "User-Agent", "X-Kept", "Accept-Encoding", "X-Client-Fingerprint"}, s.names, "the fingerprint is not configured")
+}
+
+func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
+	p := newPartner(t)
+	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
+	status, header, body := get(t, url+"/orders", nil)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.Equal(t, `ClientCertificate realm="client-certificate"`, header.Get("WWW-Authenticate"))
+	assert.Equal(t, "no-store", header.Get("Cache-Control"))
+	assert.Equal(t, "application/problem+json", header.Get("Content-Type"))
+	assert.NotContains(t, body, "missing")
+
+	status, _, body = get(t, url+"/health", p.forward(t, p.client))
+	assert.Equal(t, http.StatusOK, status)
+	assert.Equal(t, "ok", body)
+	status, _, _ = get(t, url+"/HEALTH", nil)
+	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route has no case, the exclusion has")
+}
+
+func TestRequire_TellsKnownFromUnknown(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })
+	app := fiber.New()
+	app.Use(fiberauth.Handler(auth))
+	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })
+	app.Get("/open", func(c fiber.Ctx) error {
+		_, ok := fiberauth.Identity(c)
+		return c.JSON(ok)
+	})
+	url := serve(t, app)
+	billing := p.issuing.Issue(t, "billing", certauthtest.DNS("billing.partner.example"))
+	for _, tc := range []struct {
+		name, path string
+		client     *certauthtest.Certificate
+		status     int
+	}{
+		{"nobody", "/refunds", nil, http.StatusUnauthorized},
+		{"known and not allowed", "/refunds", p.client, http.StatusForbidden},
+		{"known and allowed", "/refunds", billing, http.StatusOK},
+		{"of another CA", "/open", certauthtest.SelfSigned(t, "orders"), http.StatusUnauthorized},
+	} {
+		status, _, body := get(t, url+tc.path, p.forward(t, tc.client))
+		assert.Equal(t, tc.status, status, tc.name)
+		assert.Equal(t, tc.status == http.StatusOK, body == "refunds", tc.name)
+	}
+	_, _, body := get(t, url+"/open", nil)
+	assert.Equal(t, "false", body)
+}
+
+// What fasthttp takes and net/http does not is no request here.
+func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
+	p := newPartner(t)
+	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
+	certificate := p.forward(t, p.client)
+	lines := "X-Client-Cert: " + certificate.Get("X-Client-Cert") + "\r\nX-Client-Verify: SUCCESS\r\n"
+	for name, tc := range map[string]struct {
+		request string
+		status  int
+	}{
+		"as it should be":                          {"GET / HTTP/1.1\r\nHost: app\r\n" + lines + "\r\n", 200},
+		"a space in front of the colon":            {"GET / HTTP/1.1\r\nHost: app\r\nX-Client-Cert : x\r\n" + lines + "\r\n", 400},
+		"the certificate in a trailer":             {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
+		"the certificate in an announced trailer":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Cert, X-Client-Verify\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
+		"a second certificate in a trailer":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
+		"Connection: close, and the header's name": {"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nConnection: X-Client-Cert\r\n" + lines + "\r\n", 401},
+		"two hosts":                           {"GET / HTTP/1.1\r\nHost: app\r\nHost: other\r\n" + lines + "\r\n", 400},
+		"a transfer encoding that means none": {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n" + lines + "\r\n", 400},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", url[len("http://"):])
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+			_, err = io.WriteString(conn, tc.request)
+			require.NoError(t, err)
+			answer := make([]byte, 12)
+			_, err = io.ReadFull(conn, answer)
+			require.NoError(t, err)
+			assert.Equal(t, tc.status, int(answer[9]-'0')*100+int(answer[10]-'0')*10+int(answer[11]-'0'), "%s", answer)
+		})
+	}
+}
+
+// A refused request runs no handler, and neither does one where the middleware panics.
+func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
+	p := newPartner(t)
+	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}
+	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} })
+	runs := 0
+	app := fiber.New()
+	app.Use(fiberauth.Handler(auth))
+	app.Use(func(fiber.Ctx) error { runs++; return nil })
+	status, _, _ := get(t, serve(t, app), p.forward(t, p.client))
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.Zero(t, runs)
+
+	app = fiber.New()
+	app.Use(fiberauth.Handler(nil))
+	app.Use(func(fiber.Ctx) error { runs++; return nil })
+	status, _, _ = get(t, serve(t, app), p.forward(t, p.client))
+	assert.Equal(t, http.StatusUnauthorized, status)
+	assert.Zero(t, runs)
+}

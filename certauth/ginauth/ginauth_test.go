@@ -1,0 +1,156 @@
+package ginauth_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/ginauth"
+)
+
+type partner struct {
+	root, issuing *certauthtest.CA
+	client        *certauthtest.Certificate
+}
+
+func newPartner(t *testing.T) partner {
+	t.Helper()
+	gin.SetMode(gin.TestMode)
+	p := partner{root: certauthtest.NewCA(t, "Partner Root")}
+	p.issuing = p.root.NewIntermediate(t, "Partner Issuing CA")
+	p.client = p.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"))
+	return p
+}
+
+func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*certauth.Config)) *certauth.Authenticator {
+	t.Helper()
+	config := certauth.Config{
+		Source:     source,
+		Policy:     certauth.Chain{Roots: certauth.Certificates(p.root.Certificate), Intermediates: certauth.Certificates(p.issuing.Certificate)},
+		Exclusions: []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}},
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	return auth
+}
+
+// The whole table of forged requests, in the form of each front end.
+func TestHandler_LetsNoRowIn(t *testing.T) {
+	here := forwarded.Peers("127.0.0.1")
+	for _, tc := range []struct {
+		frontEnd string
+		source   certauth.Source
+		chain    bool
+	}{
+		{"Nginx", forwarded.Nginx{From: here}, false},
+		{"HAProxy", forwarded.HAProxy{From: here, ChainHeader: "X-SSL-Chain-Der"}, true},
+		{"Traefik", forwarded.Traefik{From: here}, false},
+		{"Envoy", forwarded.Envoy{From: here}, false},
+		{"RFC9440/chain", forwarded.RFC9440{From: here, Chain: true}, true},
+		{"AppService", forwarded.AppService{From: here, InsecureOutsideAppService: true}, false},
+	} {
+		t.Run(tc.frontEnd, func(t *testing.T) {
+			p := newPartner(t)
+			router := gin.New()
+			router.Use(ginauth.Handler(p.auth(t, tc.source)))
+			router.NoRoute(func(c *gin.Context) { c.String(http.StatusOK, "orders") })
+			router.GET("/health", func(c *gin.Context) { c.String(http.StatusOK, "ok") })
+			certauthtest.TestHandler(t, router, certauthtest.HandlerTest{
+				FrontEnd: certauthtest.FrontEnd{Name: tc.frontEnd},
+				Client:   p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, Exempt: "/health", Chain: tc.chain,
+			})
+		})
+	}
+}
+
+// ask sends what nginx sends for the client.
+func ask(t *testing.T, handler http.Handler, path string, client *certauthtest.Certificate) *httptest.ResponseRecorder {
+	t.Helper()
+	r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, path, nil), "tcp", "127.0.0.1:40000")
+	certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, client)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
+}
+
+func TestIdentity_IsThereAndTheHeadersAreGone(t *testing.T) {
+	p := newPartner(t)
+	router := gin.New()
+	router.Use(ginauth.Handler(p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")})))
+	runs := 0
+	router.GET("/", func(c *gin.Context) {
+		runs++
+		id, ok := ginauth.Identity(c)
+		require.True(t, ok)
+		assert.Equal(t, p.client.Thumbprint(), id.Thumbprint())
+		assert.Empty(t, c.GetHeader("X-Client-Cert"))
+	})
+	assert.Equal(t, http.StatusOK, ask(t, router, "/", p.client).Code)
+	assert.Equal(t, 1, runs)
+	refused := ask(t, router, "/", nil)
+	assert.Equal(t, http.StatusUnauthorized, refused.Code)
+	assert.Equal(t, `ClientCertificate realm="client-certificate"`, refused.Header().Get("WWW-Authenticate"))
+	assert.Equal(t, 1, runs)
+}
+
+func TestRequire_TellsKnownFromUnknown(t *testing.T) {
+	p := newPartner(t)
+	auth := p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, func(c *certauth.Config) { c.Optional = true })
+	router := gin.New()
+	router.Use(ginauth.Handler(auth))
+	router.GET("/refunds", ginauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c *gin.Context) { c.String(http.StatusOK, "refunds") })
+	for _, tc := range []struct {
+		name   string
+		client *certauthtest.Certificate
+		status int
+	}{
+		{"nobody", nil, http.StatusUnauthorized},
+		{"known and not allowed", p.client, http.StatusForbidden},
+		{"known and allowed", p.issuing.Issue(t, "billing", certauthtest.DNS("billing.partner.example")), http.StatusOK},
+	} {
+		w := ask(t, router, "/refunds", tc.client)
+		assert.Equal(t, tc.status, w.Code, tc.name)
+		assert.Equal(t, tc.status == http.StatusOK, w.Body.String() == "refunds", tc.name)
+	}
+}
+
+// XenitAB#262: a chain of handlers goes on behind a refusal, and behind a panic that recovery
+// swallows, unless somebody aborts it.
+func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
+	p := newPartner(t)
+	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}
+	source := forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}
+	for name, tc := range map[string]struct {
+		auth   *certauth.Authenticator
+		status int
+	}{
+		"nobody knows the client": {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.Certificates(p.issuing.Certificate) }), http.StatusUnauthorized},
+		"the policy panics":       {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} }), http.StatusUnauthorized},
+		"no Authenticator":        {nil, http.StatusUnauthorized},
+		"the hook panics": {p.auth(t, source, func(c *certauth.Config) {
+			c.Observe = func(context.Context, certauth.Event) { panic("a bug of the hook") }
+		}), http.StatusUnauthorized},
+	} {
+		t.Run(name, func(t *testing.T) {
+			router := gin.New()
+			router.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.Status(http.StatusInternalServerError) }))
+			router.Use(ginauth.Handler(tc.auth))
+			runs := 0
+			router.Use(func(*gin.Context) { runs++ })
+			router.GET("/", func(*gin.Context) { runs++ })
+			assert.Equal(t, tc.status, ask(t, router, "/", p.client).Code)
+			assert.Zero(t, runs)
+		})
+	}
+}

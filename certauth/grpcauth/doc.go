@@ -1,0 +1,27 @@
+// Package grpcauth puts a [certauth.Authenticator] in front of the calls of a gRPC server.
+//
+// Where the server ends TLS itself, the source is [certauth.TLS]: the identity comes from the
+// handshake. Behind a front end that ends TLS and forwards the certificate as metadata, the
+// source is a preset of package forwarded, and since any client can write metadata its gate
+// must be one that gRPC can satisfy: forwarded.ProxyCertificate, the front end's own
+// certificate in the handshake; forwarded.SharedSecret, in the metadata; or, with [Credentials]
+// around the server's credentials, forwarded.Peers and UnixSocket. Without Credentials no
+// socket is known, and these refuse every call.
+//
+//	server := grpc.NewServer(
+//		grpc.Creds(grpcauth.Credentials(creds)),
+//		grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(auth)),
+//		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(auth)),
+//	)
+//
+// Put the interceptors first, and both of them. A stream is judged when it begins: end it when
+// the certificate does, Identity.Remaining says when. Handlers find the caller by
+// certauth.FromContext; the metadata of the source is gone from their context. What more a
+// method asks can be said by certauth.Named in the policy and looked up in Identity.Matched.
+//
+// A refusal is UNAUTHENTICATED with the same text for every reason. For Exclusions the path is
+// the full method, "/grpc.health.v1.Health/Check", and the method is POST.
+//
+// It is a module of its own, so that who does not use gRPC does not have it in the module
+// graph.
+package grpcauth

@@ -1,0 +1,109 @@
+package grpcauth
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// UnaryServerInterceptor lets in the calls that auth lets in. The zero Authenticator and nil
+// refuse all. It is safe for concurrent use.
+func UnaryServerInterceptor(auth *certauth.Authenticator) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		ctx, err := admit(ctx, auth, info.FullMethod)
+		if err != nil {
+			return nil, err
+		}
+		return handler(ctx, req)
+	}
+}
+
+// StreamServerInterceptor is [UnaryServerInterceptor] for streams, which it judges when they
+// begin.
+func StreamServerInterceptor(auth *certauth.Authenticator) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		ctx, err := admit(stream.Context(), auth, info.FullMethod)
+		if err != nil {
+			return err
+		}
+		return handler(srv, &admittedStream{stream, ctx})
+	}
+}
+
+type admittedStream struct {
+	grpc.ServerStream
+
+	ctx context.Context
+}
+
+// Context returns that of the caller who was let in.
+func (s *admittedStream) Context() context.Context { return s.ctx }
+
+// errRefused says no more than that: the reason is in the log.
+var errRefused = status.Error(codes.Unauthenticated, "unauthenticated")
+
+func admit(ctx context.Context, auth *certauth.Authenticator, method string) (context.Context, error) {
+	r, err := auth.Admit(request(ctx, method))
+	if err != nil {
+		return nil, errRefused
+	}
+	return withoutStripped(r), nil
+}
+
+// request is the call as a request of net/http.
+func request(ctx context.Context, method string) *http.Request {
+	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, RequestURI: method, Header: http.Header{}, Body: http.NoBody}
+	if ctx.Value(http.ServerContextKey) != nil {
+		// Through grpc.Server.ServeHTTP. Then it matters how the connection came to HTTP/2,
+		// which gRPC's own transport speaks from the first byte.
+		r.ProtoMajor = 2
+	}
+	sent, _ := metadata.FromIncomingContext(ctx)
+	for name, values := range sent {
+		if name == ":authority" && len(values) == 1 {
+			r.Host = values[0]
+		}
+		if !strings.HasPrefix(name, ":") {
+			r.Header[http.CanonicalHeaderKey(name)] = values
+		}
+	}
+	if from, ok := peer.FromContext(ctx); ok {
+		if from.Addr != nil {
+			r.RemoteAddr = from.Addr.String()
+		}
+		if address, kept := from.Addr.(socketAddr); kept {
+			ctx = certauth.ConnContext(ctx, address.conn)
+		}
+		switch secured := from.AuthInfo.(type) {
+		case credentials.TLSInfo:
+			r.TLS = &secured.State
+		case *credentials.TLSInfo:
+			r.TLS = &secured.State
+		}
+	}
+	return r.WithContext(ctx)
+}
+
+// withoutStripped returns the context of the request with the metadata that is left in it.
+func withoutStripped(r *http.Request) context.Context {
+	sent, ok := metadata.FromIncomingContext(r.Context())
+	if !ok {
+		return r.Context()
+	}
+	for name := range sent { // a copy
+		if _, stays := r.Header[http.CanonicalHeaderKey(name)]; !stays && !strings.HasPrefix(name, ":") {
+			delete(sent, name)
+		}
+	}
+	return metadata.NewIncomingContext(r.Context(), sent)
+}

@@ -1,0 +1,314 @@
+package grpcauth_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/grpcauth"
+)
+
+const (
+	secret = "correct horse battery staple"
+	check  = "/grpc.health.v1.Health/Check"
+	watch  = "/grpc.health.v1.Health/Watch"
+)
+
+type partner struct {
+	root, issuing, servers *certauthtest.CA
+	client, front          *certauthtest.Certificate
+}
+
+func newPartner(t *testing.T) partner {
+	t.Helper()
+	p := partner{root: certauthtest.NewCA(t, "Partner Root"), servers: certauthtest.NewCA(t, "Servers")}
+	p.issuing = p.root.NewIntermediate(t, "Partner Issuing CA")
+	p.client = p.issuing.Issue(t, "orders")
+	p.front = p.servers.Issue(t, "front end")
+	return p
+}
+
+func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*certauth.Config)) *certauth.Authenticator {
+	t.Helper()
+	config := certauth.Config{
+		Source: source,
+		Policy: certauth.Chain{Roots: certauth.Certificates(p.root.Certificate), Intermediates: certauth.Certificates(p.issuing.Certificate)},
+	}
+	for _, f := range change {
+		f(&config)
+	}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	return auth
+}
+
+// service is a gRPC service of one unary and one streaming method, which tells who called.
+type service struct {
+	grpc_health_v1.UnimplementedHealthServer
+
+	seen chan sight
+}
+
+type sight struct {
+	thumbprint string
+	metadata   metadata.MD
+	tls        bool
+}
+
+func (s *service) note(ctx context.Context) {
+	var saw sight
+	if id, ok := certauth.FromContext(ctx); ok {
+		saw.thumbprint = id.Thumbprint()
+	}
+	saw.metadata, _ = metadata.FromIncomingContext(ctx)
+	if from, ok := peer.FromContext(ctx); ok {
+		_, saw.tls = from.AuthInfo.(credentials.TLSInfo)
+	}
+	s.seen <- saw
+}
+
+func (s *service) Check(ctx context.Context, _ *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+	s.note(ctx)
+	return &grpc_health_v1.HealthCheckResponse{}, nil
+}
+
+func (s *service) Watch(_ *grpc_health_v1.HealthCheckRequest, stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) error {
+	s.note(stream.Context())
+	return stream.Send(&grpc_health_v1.HealthCheckResponse{})
+}
+
+type world struct {
+	*service
+
+	address string
+}
+
+func serve(t *testing.T, auth *certauth.Authenticator, creds credentials.TransportCredentials, network, address string) world {
+	t.Helper()
+	server := grpc.NewServer(grpc.Creds(creds), grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(auth)), grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(auth)))
+	s := &service{seen: make(chan sight, 16)}
+	grpc_health_v1.RegisterHealthServer(server, s)
+	listener, err := net.Listen(network, address)
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		_ = server.Serve(listener)
+		close(done)
+	}()
+	t.Cleanup(func() {
+		server.Stop()
+		<-done
+	})
+	target := "passthrough:///" + listener.Addr().String()
+	if network == "unix" {
+		target = "unix:" + address
+	}
+	return world{s, target}
+}
+
+// call makes a unary call and a stream, and returns the codes and what the service saw.
+func (w world) call(t *testing.T, creds credentials.TransportCredentials, sent metadata.MD) (saw []sight, unary, stream error) {
+	t.Helper()
+	conn, err := grpc.NewClient(w.address, grpc.WithTransportCredentials(creds))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(metadata.NewOutgoingContext(t.Context(), sent), 30*time.Second)
+	defer cancel()
+	client := grpc_health_v1.NewHealthClient(conn)
+	_, unary = client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+	watching, err := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+	require.NoError(t, err)
+	_, stream = watching.Recv()
+	for len(w.seen) > 0 {
+		saw = append(saw, <-w.seen)
+	}
+	return saw, unary, stream
+}
+
+func (w world) wants(t *testing.T, creds credentials.TransportCredentials, sent metadata.MD, who *certauthtest.Certificate) {
+	t.Helper()
+	saw, unary, stream := w.call(t, creds, sent)
+	if who == nil {
+		for _, err := range []error{unary, stream} {
+			assert.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
+			assert.Equal(t, "unauthenticated", status.Convert(err).Message())
+		}
+		assert.Empty(t, saw, "a handler ran")
+		return
+	}
+	require.NoError(t, unary)
+	require.NoError(t, stream)
+	require.Len(t, saw, 2)
+	for _, s := range saw {
+		assert.Equal(t, who.Thumbprint(), s.thumbprint)
+		for name := range s.metadata {
+			assert.NotContains(t, strings.NewReplacer("_", "-", ".", "-").Replace(name), "client-cert")
+			assert.NotEqual(t, "x-gate", name)
+		}
+		assert.Equal(t, sent.Get("kept"), s.metadata.Get("kept"))
+	}
+}
+
+func nginx(of *certauthtest.Certificate, more ...string) metadata.MD {
+	escaped := strings.NewReplacer("\n", "%0A", " ", "%20", "+", "%2B", "/", "%2F", "=", "%3D").Replace(string(of.PEM()))
+	return metadata.Join(metadata.Pairs("x-client-cert", escaped, "x-client-verify", "SUCCESS", "kept", "yes", "x_client_cert", "alias", "x.client.cert", "alias"), metadata.Pairs(more...))
+}
+
+func (p partner) serverTLS(t *testing.T) credentials.TransportCredentials {
+	t.Helper()
+	pair := p.servers.Issue(t, "service", certauthtest.DNS("service"), certauthtest.Usage(x509.ExtKeyUsageServerAuth)).TLS()
+	return credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12})
+}
+
+func (p partner) clientTLS(shows *certauthtest.Certificate) credentials.TransportCredentials {
+	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "service", MinVersion: tls.VersionTLS12}
+	config.RootCAs.AddCert(p.servers.Certificate)
+	if shows != nil {
+		pair := shows.TLS()
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+	}
+	return credentials.NewTLS(config)
+}
+
+func TestInterceptors_TakeTheIdentityFromTheHandshake(t *testing.T) {
+	p := newPartner(t)
+	for _, wrapped := range []bool{false, true} {
+		creds := p.serverTLS(t)
+		if wrapped {
+			creds = grpcauth.Credentials(creds)
+		}
+		w := serve(t, p.auth(t, certauth.TLS{}), creds, "tcp", "127.0.0.1:0")
+		w.wants(t, p.clientTLS(p.client), nil, p.client)
+		w.wants(t, p.clientTLS(nil), nil, nil)
+		w.wants(t, p.clientTLS(nil), nginx(p.client), nil)
+		w.wants(t, p.clientTLS(certauthtest.SelfSigned(t, "orders")), nil, nil)
+		w.wants(t, p.clientTLS(p.front), nginx(p.client), nil)
+		saw, _, _ := w.call(t, p.clientTLS(p.client), nil)
+		assert.True(t, saw[0].tls, "peer.AuthInfo is what it was")
+	}
+}
+
+func TestInterceptors_BelieveMetadataBehindAGateAlone(t *testing.T) {
+	p := newPartner(t)
+	other := p.servers.Issue(t, "another server")
+	t.Run("the front end's certificate", func(t *testing.T) {
+		w := serve(t, p.auth(t, forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.Certificates(p.front.Certificate))}), p.serverTLS(t), "tcp", "127.0.0.1:0")
+		w.wants(t, p.clientTLS(p.front), nginx(p.client), p.client)
+		w.wants(t, p.clientTLS(p.front), nil, nil)
+		w.wants(t, p.clientTLS(other), nginx(p.client), nil)
+		w.wants(t, p.clientTLS(p.client), nginx(p.client), nil)
+		w.wants(t, p.clientTLS(nil), nginx(p.client), nil)
+	})
+	t.Run("a secret", func(t *testing.T) {
+		w := serve(t, p.auth(t, forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", secret)}), insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+		w.wants(t, insecure.NewCredentials(), nginx(p.client, "x-gate", secret), p.client)
+		w.wants(t, insecure.NewCredentials(), nginx(p.client), nil)
+		w.wants(t, insecure.NewCredentials(), nginx(p.client, "x-gate", "guess"), nil)
+		w.wants(t, insecure.NewCredentials(), nginx(p.client, "x-gate", secret, "x-gate", secret), nil)
+		w.wants(t, insecure.NewCredentials(), nginx(p.client, "x-gate", secret, "x-client-cert", "x"), nil)
+	})
+	t.Run("the peer's address", func(t *testing.T) {
+		for _, creds := range []struct {
+			server, client credentials.TransportCredentials
+		}{
+			{insecure.NewCredentials(), insecure.NewCredentials()}, {p.serverTLS(t), p.clientTLS(nil)},
+		} {
+			here := p.auth(t, forwarded.Nginx{From: forwarded.Peers("127.0.0.1")})
+			serve(t, here, grpcauth.Credentials(creds.server), "tcp", "127.0.0.1:0").wants(t, creds.client, nginx(p.client), p.client)
+			serve(t, here, creds.server, "tcp", "127.0.0.1:0").wants(t, creds.client, nginx(p.client), nil)
+			elsewhere := p.auth(t, forwarded.Nginx{From: forwarded.Peers("203.0.113.7")})
+			serve(t, elsewhere, grpcauth.Credentials(creds.server), "tcp", "127.0.0.1:0").wants(t, creds.client, nginx(p.client, "x-forwarded-for", "203.0.113.7"), nil)
+		}
+	})
+	t.Run("a unix socket", func(t *testing.T) {
+		auth := p.auth(t, forwarded.Nginx{From: forwarded.UnixSocket()})
+		serve(t, auth, grpcauth.Credentials(insecure.NewCredentials()), "unix", t.TempDir()+"/s").wants(t, insecure.NewCredentials(), nginx(p.client), p.client)
+		serve(t, auth, grpcauth.Credentials(insecure.NewCredentials()), "tcp", "127.0.0.1:0").wants(t, insecure.NewCredentials(), nginx(p.client), nil)
+	})
+}
+
+// The path of an exclusion is the full method, and nothing but that.
+func TestInterceptors_Exclusions(t *testing.T) {
+	p := newPartner(t)
+	exclude := func(method, path string) func(*certauth.Config) {
+		return func(c *certauth.Config) {
+			c.Exclusions = []certauth.Exclusion{{Method: method, Path: path, Reason: "probe", Control: "returns no data"}}
+		}
+	}
+	for _, tc := range []struct {
+		name          string
+		change        func(*certauth.Config)
+		unary, stream codes.Code
+	}{
+		{"the unary method", exclude("POST", check), codes.OK, codes.Unauthenticated},
+		{"the stream", exclude("POST", watch), codes.Unauthenticated, codes.OK},
+		{"optional", func(c *certauth.Config) { c.Optional = true }, codes.OK, codes.OK},
+		{"neither", func(*certauth.Config) {}, codes.Unauthenticated, codes.Unauthenticated},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := serve(t, p.auth(t, forwarded.Nginx{From: forwarded.SharedSecret("X-Gate", secret)}, tc.change), insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+			saw, unary, stream := w.call(t, insecure.NewCredentials(), metadata.Pairs("x-gate", secret))
+			assert.Equal(t, tc.unary, status.Code(unary))
+			assert.Equal(t, tc.stream, status.Code(stream))
+			for _, s := range saw {
+				assert.Empty(t, s.thumbprint)
+			}
+		})
+	}
+}
+
+func TestInterceptors_WithoutAnAuthenticatorRefuse(t *testing.T) {
+	w := serve(t, nil, insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+	w.wants(t, insecure.NewCredentials(), nil, nil)
+}
+
+// Through ServeHTTP the connection is net/http's, and so is what it knows of the peer.
+func TestInterceptors_BehindNetHTTP(t *testing.T) {
+	p := newPartner(t)
+	for _, tc := range []struct {
+		name string
+		from forwarded.Gate
+		keep bool
+		who  *certauthtest.Certificate
+	}{
+		{"from the front end", forwarded.Peers("127.0.0.1"), true, p.client},
+		{"from elsewhere", forwarded.Peers("203.0.113.7"), true, nil},
+		{"no connection kept", forwarded.Peers("127.0.0.1"), false, nil},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth := p.auth(t, forwarded.Nginx{From: tc.from})
+			own := grpc.NewServer(grpc.ChainUnaryInterceptor(grpcauth.UnaryServerInterceptor(auth)), grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(auth)))
+			s := &service{seen: make(chan sight, 16)}
+			grpc_health_v1.RegisterHealthServer(own, s)
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			require.NoError(t, err)
+			server := &http.Server{Handler: own, Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second}
+			server.Protocols.SetUnencryptedHTTP2(true)
+			if tc.keep {
+				server.ConnContext = certauth.ConnContext
+			}
+			go func() { _ = server.Serve(listener) }()
+			t.Cleanup(func() { _ = server.Close() })
+			world{s, "passthrough:///" + listener.Addr().String()}.wants(t, insecure.NewCredentials(), nginx(p.client), tc.who)
+		})
+	}
+}

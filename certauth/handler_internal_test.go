@@ -1,0 +1,32 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// A pool gives its things back when it likes, and may be empty for a route.
+func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Root")
+	leaf := ca.Issue(t, "client").Certificate
+	auth, err := New(Config{
+		Source: SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
+		Policy: Chain{Roots: Certificates(ca.Certificate)},
+	})
+	require.NoError(t, err)
+	ran := false
+	route := auth.Require(CommonNames{"client"})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true }))
+	auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for auth.scratch.Get() != nil {
+		}
+		route.ServeHTTP(w, r)
+	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	assert.True(t, ran)
+}

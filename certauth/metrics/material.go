@@ -1,0 +1,87 @@
+package metrics
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// What certauth.Event.Outcome says of the configuration.
+const (
+	outcomeReloaded  certauth.Outcome = "reloaded"
+	outcomeKept      certauth.Outcome = "kept"
+	outcomeExpiring  certauth.Outcome = "expiring"
+	outcomeExpired   certauth.Outcome = "expired"
+	outcomeUnchained certauth.Outcome = "unchained"
+	outcomeRootless  certauth.Outcome = "rootless"
+)
+
+// materialKey is a certificate of the configuration with which something is wrong.
+type materialKey struct {
+	rule, outcome, fingerprint string
+}
+
+// maxMaterial bounds what is remembered of it.
+const maxMaterial = 1024
+
+// materialGauges shows what is wrong now: from when certauth reports it, which for an end is 30
+// days before, until the rule is reloaded.
+func (m *Metrics) materialGauges() error {
+	notAfter, err := m.meter.Int64ObservableGauge("certauth.material.not_after", metric.WithUnit("s"), metric.WithDescription("Unix time at which the first certificate of a rule ends, from 30 days before."))
+	if err != nil {
+		return err
+	}
+	defects, err := m.meter.Int64ObservableGauge("certauth.material.defects", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates of the configuration that end or are of no use."))
+	if err != nil {
+		return err
+	}
+	_, err = m.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		first, count := map[string]int64{}, map[materialKey]int64{}
+		for key, end := range m.material {
+			if known, ok := first[key.rule]; end != 0 && (!ok || end < known) {
+				first[key.rule] = end
+			}
+			count[materialKey{key.rule, key.outcome, ""}]++
+		}
+		for rule, end := range first {
+			o.ObserveInt64(notAfter, end, metric.WithAttributes(attribute.String("rule", rule)))
+		}
+		for key, n := range count {
+			o.ObserveInt64(defects, n, metric.WithAttributes(attribute.String("rule", key.rule), attribute.String("outcome", key.outcome)))
+		}
+		return nil
+	}, notAfter, defects)
+	return err
+}
+
+func (m *Metrics) defect(event *certauth.Event) {
+	key := materialKey{m.rule(event.Rule), string(event.Outcome), event.Certificate.Fingerprint}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if event.Outcome == outcomeExpired {
+		delete(m.material, materialKey{key.rule, string(outcomeExpiring), key.fingerprint})
+	}
+	if len(m.material) >= maxMaterial {
+		return
+	}
+	m.material[key] = 0
+	if end := event.Certificate.NotAfter; !end.IsZero() && event.Outcome != outcomeUnchained {
+		m.material[key] = end.Unix()
+	}
+}
+
+// renewed forgets what was wrong with a rule that was reloaded.
+func (m *Metrics) renewed(rule string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for key := range m.material {
+		if key.rule == rule {
+			delete(m.material, key)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package certauth
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// With an index and without one the same pins are found, at either end of the range too.
+func TestPins_IndexFindsTheSame(t *testing.T) {
+	for _, n := range []int{1, 2, manyPins - 1, manyPins, manyPins + 1, 2*manyPins - 1, 5000} {
+		first, last := make([]byte, 32), make([]byte, 32)
+		for i := range last {
+			last[i] = 0xFF
+		}
+		list := []string{hex.EncodeToString(first), hex.EncodeToString(last)}
+		for i := len(list); i < n; i++ {
+			sum := sha256.Sum256([]byte(strconv.Itoa(i)))
+			list = append(list, hex.EncodeToString(sum[:]))
+		}
+		set, mistakes := newPinSet(pinThumbprint, list)
+		require.Empty(t, mistakes)
+		assert.Equal(t, n >= manyPins, set.index != nil)
+		assert.True(t, set.contains(first))
+		assert.True(t, set.contains(last))
+		for i := range 2 * n {
+			sum := sha256.Sum256([]byte(strconv.Itoa(i)))
+			assert.Equal(t, i >= 2 && i < n, set.contains(sum[:]), "%d of %d", i, n)
+		}
+		first[31], last[0] = 1, 0xFE
+		assert.False(t, set.contains(first))
+		assert.False(t, set.contains(last))
+	}
+}
+
+// Digests that begin alike are told apart by the rest.
+func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
+	pin := func(last byte) []byte {
+		all := []byte(strings.Repeat("\xab", 32))
+		all[31] = last
+		return all
+	}
+	var list []string
+	for last := byte(10); last < 250; last += 10 {
+		list = append(list, hex.EncodeToString(pin(last)))
+	}
+	set, mistakes := newPinSet(pinThumbprint, list)
+	require.Empty(t, mistakes)
+	for last := range 256 {
+		assert.Equal(t, last >= 10 && last < 250 && last%10 == 0, set.contains(pin(byte(last))), "%d", last)
+	}
+}

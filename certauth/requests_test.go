@@ -1,0 +1,226 @@
+package certauth_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// unusual is a server for requests that are no plain GET.
+type unusual struct {
+	client  *certauthtest.Certificate
+	address string
+	ran     atomic.Int64
+}
+
+func newUnusual(t *testing.T, optional bool, exclusions []certauth.Exclusion, wrap func(http.Handler) http.Handler) *unusual {
+	t.Helper()
+	u := &unusual{client: certauthtest.SelfSigned(t, "client")}
+	auth := must(t, certauth.Config{
+		Source: headerSource{u.client.Certificate}, Policy: certauth.Certificates(u.client.Certificate), Optional: optional, Exclusions: exclusions,
+	})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(u.serve))
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	if wrap != nil { // ConfigureServer is always outside
+		server.Config.Handler, server.Config.ConnContext = wrap(auth.Handler(server.Config.Handler)), certauth.ConnContext
+	} else {
+		require.NoError(t, auth.ConfigureServer(server.Config))
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	u.address = server.Listener.Addr().String()
+	return u
+}
+
+func (u *unusual) serve(w http.ResponseWriter, r *http.Request) {
+	u.ran.Add(1)
+	switch {
+	case r.Header.Get("Upgrade") == "websocket":
+		id, _ := certauth.FromContext(r.Context())
+		conn, stream, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = stream.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello " + id.Leaf.Subject.CommonName)
+		_ = stream.Flush()
+	case r.Method == http.MethodOptions:
+		w.Header().Set("Access-Control-Allow-Origin", "https://partner.example")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		_, _ = io.Copy(w, r.Body)
+	}
+}
+
+// send writes the lines, with a certificate where the caller is known, and reads the answer.
+func (u *unusual) send(t *testing.T, known bool, lines ...string) (*http.Response, *bufio.Reader, net.Conn) {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", u.address)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	lines = append(lines, "Host: app.example")
+	if known {
+		lines = append(lines, "X-Client-Cert: 1")
+	}
+	_, err = fmt.Fprintf(conn, "%s\r\n\r\n", strings.Join(lines, "\r\n"))
+	require.NoError(t, err)
+	reader := bufio.NewReader(conn)
+	method, _, _ := strings.Cut(lines[0], " ")
+	response, err := http.ReadResponse(reader, &http.Request{Method: method})
+	require.NoError(t, err)
+	return response, reader, conn
+}
+
+// The Fetch standard (section "CORS-preflight fetch") sends it without credentials, and a client
+// certificate is one.
+func TestRequests_CORSPreflight(t *testing.T) {
+	preflight := func(path string) []string {
+		return []string{"OPTIONS " + path + " HTTP/1.1", "Origin: https://partner.example", "Access-Control-Request-Method: PUT"}
+	}
+	u := newUnusual(t, false, []certauth.Exclusion{{
+		Method: http.MethodOptions, Path: "/orders", Reason: "a CORS preflight carries no certificate", Control: "the handler answers OPTIONS with headers alone",
+	}}, nil)
+	response, _, _ := u.send(t, false, preflight("/orders")...)
+	assert.Equal(t, http.StatusNoContent, response.StatusCode)
+	assert.Equal(t, "https://partner.example", response.Header.Get("Access-Control-Allow-Origin"))
+	response, _, _ = u.send(t, false, preflight("/refunds")...)
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "each path has an exclusion of its own")
+	response, _, _ = u.send(t, false, "PUT /orders HTTP/1.1", "Origin: https://partner.example", "Content-Length: 0")
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "the request itself has to come with the certificate")
+
+	// The other way: CORS middleware outside, which answers preflights itself.
+	u = newUnusual(t, false, nil, func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+				w.WriteHeader(http.StatusNoContent)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	})
+	response, _, _ = u.send(t, false, preflight("/refunds")...)
+	assert.Equal(t, http.StatusNoContent, response.StatusCode)
+	assert.Zero(t, u.ran.Load(), "no handler ran")
+}
+
+// RFC 9110, section 9.3.2: HEAD is GET without the body.
+func TestRequests_HEAD(t *testing.T) {
+	u := newUnusual(t, false, []certauth.Exclusion{{Path: "/health", Reason: "probe", Control: "returns no data"}}, nil)
+	for _, tc := range []struct {
+		path   string
+		known  bool
+		status int
+	}{{"/orders", true, http.StatusOK}, {"/orders", false, http.StatusUnauthorized}, {"/health", false, http.StatusOK}} {
+		response, _, _ := u.send(t, tc.known, "HEAD "+tc.path+" HTTP/1.1")
+		assert.Equal(t, tc.status, response.StatusCode, tc)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		assert.Empty(t, body)
+	}
+}
+
+// RFC 9110, section 9.3.7: the asterisk is about the server, not about a resource.
+func TestRequests_OPTIONSAsterisk(t *testing.T) {
+	u := newUnusual(t, false, nil, nil)
+	response, _, _ := u.send(t, false, "OPTIONS * HTTP/1.1")
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "ConfigureServer: it reaches auth")
+	response, _, _ = u.send(t, true, "OPTIONS * HTTP/1.1")
+	assert.Equal(t, http.StatusNoContent, response.StatusCode)
+
+	server := httptest.NewServer(must(t, certauth.Config{
+		Source: headerSource{u.client.Certificate}, Policy: certauth.Certificates(u.client.Certificate),
+	}).Handler(http.HandlerFunc(u.serve)))
+	t.Cleanup(server.Close)
+	ran := u.ran.Load()
+	u.address = server.Listener.Addr().String()
+	response, _, _ = u.send(t, false, "OPTIONS * HTTP/1.1")
+	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with nothing")
+	assert.Equal(t, ran, u.ran.Load())
+}
+
+// RFC 6455, section 4: the handshake is a request like others, and the last that is judged.
+func TestRequests_WebSocket(t *testing.T) {
+	u := newUnusual(t, false, nil, nil)
+	handshake := []string{"GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
+	response, _, _ := u.send(t, false, handshake...)
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	assert.Zero(t, u.ran.Load())
+	response, reader, _ := u.send(t, true, handshake...)
+	assert.Equal(t, http.StatusSwitchingProtocols, response.StatusCode)
+	rest, err := io.ReadAll(reader)
+	require.NoError(t, err)
+	assert.Equal(t, "hello client", string(rest))
+}
+
+// RFC 9110, section 10.1.1: a caller who is refused is not asked for the body.
+func TestRequests_Continue(t *testing.T) {
+	u := newUnusual(t, false, nil, nil)
+	request := []string{"POST /orders HTTP/1.1", "Content-Length: 5", "Expect: 100-continue"}
+	response, _, _ := u.send(t, false, request...)
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "and no 100 before it")
+	response, reader, conn := u.send(t, true, request...)
+	assert.Equal(t, http.StatusContinue, response.StatusCode)
+	_, err := io.WriteString(conn, "order")
+	require.NoError(t, err)
+	response, err = http.ReadResponse(reader, nil)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	assert.Equal(t, "order", string(body))
+}
+
+// Optional mode makes no difference between methods: who offers no certificate is anonymous.
+func TestRequests_OptionalMode(t *testing.T) {
+	u := newUnusual(t, true, nil, nil)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
+		response, _, _ := u.send(t, false, method+" /orders HTTP/1.1")
+		assert.Less(t, response.StatusCode, 300, method)
+	}
+}
+
+// The tests that REQUESTS.md names are there, and each of this file is named.
+func TestRequests_TheTableNamesTests(t *testing.T) {
+	text, err := os.ReadFile("../.github/REQUESTS.md")
+	require.NoError(t, err)
+	declared := map[string]bool{}
+	own := 0
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	more, err := filepath.Glob("forwarded/*_test.go")
+	require.NoError(t, err)
+	for _, file := range append(files, more...) {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(string(content), -1) {
+			declared[match[1]] = true
+			if file == "requests_test.go" && match[1] != t.Name() {
+				own++
+				assert.Contains(t, string(text), "`"+match[1]+"`")
+			}
+		}
+	}
+	assert.Positive(t, own)
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(text), -1)
+	require.NotEmpty(t, named)
+	for _, match := range named {
+		assert.True(t, declared[match[1]], match[1])
+	}
+}

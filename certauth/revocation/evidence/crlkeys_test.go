@@ -1,0 +1,91 @@
+package evidence_test
+
+import (
+	"crypto/x509"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+)
+
+// Of the many keys that a CA has had, eight are tried: first those whose identifier the list
+// names, and those that have none, wherever they stand in CRLIssuers.
+func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
+	s := newScene(t)
+	signed := func(by *identity, cert *x509.Certificate, keyID []byte) (list []byte, o evidence.VerifyOptions) {
+		l := s.list()
+		l.Key = by.key
+		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(keyID), ocsptest.CRLNumber(7)}
+		o = at(now)
+		for i := range 9 {
+			identifier := func(c *x509.Certificate) { c.SubjectKeyId = []byte{byte(100 + i)} }
+			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), s.root, asCA, identifier).cert)
+		}
+		o.CRLIssuers = append(o.CRLIssuers, cert)
+		return encode(t, l), o
+	}
+	newest := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
+	nameless := *newest.cert
+	nameless.SubjectKeyId = nil
+	short := *newest.cert
+	short.SubjectKeyId = []byte{7}
+	for _, c := range []struct {
+		name   string
+		cert   *x509.Certificate
+		keyID  []byte
+		status evidence.Status
+		err    error
+	}{
+		{"the tenth is named", newest.cert, newest.cert.SubjectKeyId, evidence.Good, nil},
+		{"the tenth has no identifier", &nameless, newest.cert.SubjectKeyId, evidence.Good, nil},
+		{"the tenth is named by one byte", &short, []byte{7}, evidence.Good, nil},
+		{"none is named, and the tenth is one too many", newest.cert, []byte("another"), evidence.Unavailable, evidence.ErrBadSignature},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			list, o := signed(newest, c.cert, c.keyID)
+			result, err := bothWays(t)(list, s.client.cert, s.ca.cert, o)
+			expect(t, result, err, c.status, c.err)
+		})
+	}
+}
+
+// The doc of Lookup: who issued a certificate is for the caller to know where no key identifier
+// contradicts. One that is absent does not.
+func TestCRL_Lookup_AbsentKeyIdentifierContradictsNothing(t *testing.T) {
+	s := newScene(t)
+	namesake := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
+	client := makeCert(t, "client", newKey(t), namesake, asClient).cert
+	nameless, noKeyID := *client, *s.ca.cert
+	nameless.AuthorityKeyId, noKeyID.SubjectKeyId = nil, nil
+	list := encode(t, s.list())
+	for _, c := range []struct {
+		name   string
+		issuer *x509.Certificate
+		client *x509.Certificate
+		status evidence.Status
+		err    error
+	}{
+		{"both name a key", s.ca.cert, client, evidence.Unavailable, evidence.ErrIssuerMismatch},
+		{"the client names none", s.ca.cert, &nameless, evidence.Good, nil},
+		{"the issuer has none", &noKeyID, client, evidence.Good, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, err := evidence.ParseCRL(list, c.issuer, at(now))
+			require.NoError(t, err)
+			result, err := l.Lookup(c.client, at(now))
+			expect(t, result, err, c.status, c.err)
+		})
+	}
+}
+
+// A CRL that no parser made is comparable with none, on either side.
+func TestCRL_CheckNewer_ZeroValue(t *testing.T) {
+	s := newScene(t)
+	list := parse(t, s.ca, encode(t, s.list()))
+	for _, pair := range [][2]*evidence.CRL{{list, {}}, {{}, list}, {{}, {}}} {
+		assert.ErrorIs(t, pair[0].CheckNewer(pair[1]), evidence.ErrCRLIssuer)
+	}
+}

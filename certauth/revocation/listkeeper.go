@@ -1,0 +1,175 @@
+package revocation
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+)
+
+// unusedFor is the time after which a list may be unloaded to make room.
+const unusedFor = time.Hour
+
+// loadedList is a verified list in memory and how it came there. Immutable.
+type loadedList struct {
+	crl  *evidence.CRL   // with its delta, if there is one
+	base *evidence.CRL   // what a newer list is compared with
+	lone *evidence.Delta // instead of both: a delta that stands among the operator's lists
+
+	soft, fetched           time.Time
+	url, etag, lastModified string
+	deltaMissing            bool
+}
+
+func (l *loadedList) edition() evidence.Edition {
+	if l.lone != nil {
+		return l.lone.Edition()
+	}
+	return l.base.Edition()
+}
+
+func (l *loadedList) size() int {
+	if l.lone != nil {
+		return l.lone.Size()
+	}
+	return l.crl.Size()
+}
+
+// result is what is told of a list that was fetched.
+func (l *loadedList) result() Result {
+	e := l.edition()
+	return Result{Status: Good, ThisUpdate: e.ThisUpdate, NextUpdate: e.NextUpdate}
+}
+
+// place is where one list stands, one after the other: a distribution point of certificates, or
+// a URL or file of the operator.
+type place struct {
+	current  atomic.Pointer[loadedList]
+	partner  atomic.Pointer[partner] // that has asked for it last
+	used     atomic.Int64            // Unix seconds
+	operated bool                    // of the operator: makes no room for others
+	// newest is how new the newest list was, also when it is in memory no more.
+	newest atomic.Pointer[evidence.Edition]
+}
+
+// keeper has all lists in memory, whoever reads them, in one budget. Each is swapped alone.
+type keeper struct {
+	most    int
+	now     func() time.Time
+	changed *atomic.Uint64 // grows with every list that comes or goes
+
+	mu       sync.Mutex
+	held     map[*place]int
+	unloaded atomic.Uint64
+}
+
+// put lets a list count in its place, once there is room. With a list in old it does so only if
+// that one is still there: another one has come meanwhile otherwise, and is dealt with for itself.
+func (k *keeper) put(p *place, next, old *loadedList) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if old != nil && p.current.Load() != old {
+		return nil
+	}
+	if err := k.makeRoom(p, next.size()); err != nil {
+		return err
+	}
+	k.held[p] = next.size()
+	edition := next.edition()
+	p.newest.Store(&edition)
+	p.current.Store(next)
+	k.changed.Add(1)
+	return nil
+}
+
+// move gives what is in one place to another one.
+func (k *keeper) move(from, to *place) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	to.current.Store(from.current.Swap(nil))
+	k.held[to] = k.held[from]
+	delete(k.held, from)
+}
+
+// drop empties a place.
+func (k *keeper) drop(p *place) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.unload(p)
+}
+
+func (k *keeper) unload(p *place) {
+	p.current.Store(nil)
+	delete(k.held, p)
+	k.changed.Add(1)
+}
+
+// makeRoom unloads lists until one more fits: those that nobody asked for lately, then those of
+// the partner that holds most, if that is more than the partner that asks would hold.
+func (k *keeper) makeRoom(asking *place, size int) error {
+	held, now, by := 0, k.now(), asking.partner.Load()
+	shares := map[*partner]int{}
+	for p, n := range k.held {
+		if p != asking {
+			held += n
+		}
+		if p != asking && !p.operated {
+			shares[p.partner.Load()] += n
+		}
+	}
+	for _, may := range []func(p *place, of *partner) bool{
+		func(p *place, _ *partner) bool { return now.Sub(time.Unix(p.used.Load(), 0)) >= unusedFor },
+		func(_ *place, of *partner) bool {
+			return of != by && isLargest(shares, of) && shares[of] > shares[by]+size
+		},
+	} {
+		for p, n := range k.held {
+			if held+size <= k.most {
+				return nil
+			}
+			if of := p.partner.Load(); p != asking && !p.operated && may(p, of) {
+				k.unload(p)
+				k.unloaded.Add(1)
+				held -= n
+				shares[of] -= n
+			}
+		}
+	}
+	if held+size > k.most {
+		return fmt.Errorf("%w: %d bytes held, %d more wanted, %d allowed", ErrBudget, held, size, k.most)
+	}
+	return nil
+}
+
+func isLargest(shares map[*partner]int, one *partner) bool {
+	for _, share := range shares {
+		if share > shares[one] {
+			return false
+		}
+	}
+	return true
+}
+
+// count says how many lists are in memory, with how many bytes and entries.
+func (k *keeper) count() (lists, size, entries int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for p, n := range k.held {
+		size += n
+		if known := p.current.Load(); known.lone == nil {
+			lists++
+			entries += known.crl.Entries()
+		}
+	}
+	return lists, size, entries
+}
+
+// whole is the edition of the list with its delta.
+func (l *loadedList) whole() evidence.Edition {
+	if l.lone != nil {
+		return l.lone.Edition()
+	}
+	return l.crl.Edition()
+}

@@ -1,0 +1,151 @@
+package certauth_test
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// recordsAlone has callers refused for a dozen reasons.
+func (b *runbook) recordsAlone(t *testing.T) {
+	name, now := certauthtest.DNS("orders.partner.example"), b.clock.now()
+	root := certauthtest.NewCA(t, "Partner Root")
+	issuing := root.NewIntermediate(t, "Partner Issuing")
+	b.write(t, "partner-roots.pem", root.PEM())
+	b.write(t, "partner-issuing.pem", issuing.PEM())
+	auth := b.gate(t, answer{certauth.Revocation{Status: certauth.RevocationRevoked, Source: "crl"}, nil})
+	for _, refused := range []*certauthtest.Certificate{
+		nil,
+		certauthtest.NewCA(t, "Stranger").Issue(t, "orders", name),
+		certauthtest.SelfSigned(t, "orders", name),
+		issuing.Issue(t, "orders", name, certauthtest.Valid(now.AddDate(0, -2, 0), now.AddDate(0, 0, -1))),
+		issuing.Issue(t, "orders", name, certauthtest.Valid(now.AddDate(0, 0, 1), now.AddDate(0, 2, 0))),
+		issuing.Issue(t, "orders", name, certauthtest.Usage(x509.ExtKeyUsageServerAuth)),
+		issuing.Issue(t, "orders", certauthtest.DNS("orders.eu.partner.example")),
+		{Certificate: issuing.Certificate},
+		issuing.Issue(t, "orders", name), // revoked, as this checker says of everybody
+	} {
+		assert.Equal(t, http.StatusUnauthorized, b.ask(t, auth, refused))
+	}
+	client := issuing.Issue(t, "orders", name)
+	for _, change := range []func(*http.Request){
+		func(r *http.Request) { r.Header.Set(certHeader, "not base64") },
+		func(r *http.Request) { r.Header.Del("X-Arr-Log-Id") }, // straight to the worker
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/orders", http.NoBody)
+		certauthtest.FrontEnd{Name: "AppService"}.Forward(t, r, client)
+		change(r)
+		require.Zero(t, through(t, auth.Handler, r).ran)
+	}
+	unavailable := b.gate(t, answer{certauth.Revocation{}, context.DeadlineExceeded})
+	assert.Equal(t, http.StatusUnauthorized, b.ask(t, unavailable, client))
+	t.Setenv("DENIED_CERTIFICATES", client.SerialNumber.Text(16)+" CN=Partner Issuing,O=certauthtest")
+	assert.Equal(t, http.StatusUnauthorized, b.ask(t, b.gate(t, nil), client))
+	t.Setenv("DENIED_CERTIFICATES", "")
+}
+
+// A refusal's record alone answers which request, which certificate, which rule and which step:
+// shown for ten kinds and more. That each line is real, TestRunbook_TheLogLinesAreReal checks.
+func TestRunbook_ARecordAloneSaysItForTenKinds(t *testing.T) {
+	section := runbookSection(t, "### A record alone says it", "## Our own certificate")
+	reasons := map[string]bool{}
+	for line := range strings.Lines(section) {
+		if !strings.HasPrefix(line, "level=") {
+			continue
+		}
+		reason := regexp.MustCompile(` reason=(\w+) `).FindStringSubmatch(line)
+		require.NotNil(t, reason, line)
+		reasons[reason[1]] = true
+		for _, attribute := range []string{" peer=", " method=GET ", " path=/orders ", " rule=", " detail=", " hint="} {
+			assert.Contains(t, line, attribute)
+		}
+		switch reason[1] {
+		case "certificate_missing", "certificate_malformed", "source_untrusted": // no certificate that anybody may read
+		default:
+			assert.Contains(t, line, " fingerprint=")
+			assert.Regexp(t, ` subject(_unverified)?=`, line)
+		}
+	}
+	assert.GreaterOrEqual(t, len(reasons), 10)
+}
+
+// Every reason, and every message about the configuration's own certificates, is in one class of alerts.
+func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
+	section := runbookSection(t, "### Alerts", "### A record alone")
+	table, _, _ := strings.Cut(section, "```")
+	source, err := os.ReadFile("reason.go")
+	require.NoError(t, err)
+	reasons := regexp.MustCompile(`Reason += "(\w+)"`).FindAllStringSubmatch(string(source), -1)
+	require.Greater(t, len(reasons), 15)
+	for _, reason := range reasons {
+		assert.Equal(t, 1, strings.Count(table, "`"+reason[1]+"`"), reason[1])
+	}
+	for _, outcome := range []certauth.Outcome{"expiring", "expired", "unchained", "rootless"} {
+		assert.Equal(t, 1, strings.Count(table, "`certauth: "+string(outcome)+"`"), outcome)
+	}
+}
+
+// What the queries ask for are messages and attributes that records have.
+func TestRunbook_QueriesAskForAttributesThatAreThere(t *testing.T) {
+	section := runbookSection(t, "## Who was refused, and why", "### A record alone")
+	text, err := os.ReadFile("doc.go")
+	require.NoError(t, err)
+	_, documented, found := strings.Cut(string(text), "// # Log records")
+	require.True(t, found)
+	asked := map[string]bool{}
+	for _, match := range regexp.MustCompile(`\br\.(\w+)`).FindAllStringSubmatch(section, -1) {
+		asked[match[1]] = true
+	}
+	for _, match := range regexp.MustCompile(`sum by \(([\w, ]+)\)|unwrap (\w+)|(\w+)="<|(\w+)=~"`).FindAllStringSubmatch(section, -1) {
+		for _, names := range match[1:] {
+			for name := range strings.SplitSeq(names, ", ") {
+				if name != "" {
+					asked[name] = true
+				}
+			}
+		}
+	}
+	assert.Greater(t, len(asked), 8)
+	for name := range asked {
+		assert.Regexp(t, `(?m)^//\t[\w, ]*\b`+name+`\b`, documented, name)
+	}
+
+	// They are names in JSON as they are in text, so that | json makes the same labels of them.
+	var log records
+	s := certauthtest.SelfSigned(t, "stranger")
+	auth := must(t, certauth.Config{Source: fixedSource("s", s.Certificate), Policy: certauth.Thumbprints{pinOfNobody}, Logger: log.logger(slog.LevelWarn)})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/orders", http.NoBody)
+	r.Header.Set("Traceparent", traceParent)
+	require.Zero(t, through(t, auth.Handler, r).ran)
+	record := log.take(t)[0]
+	assert.Equal(t, "certauth: denied", record["msg"])
+	for name := range asked {
+		if !slices.Contains([]string{"subject", "repeated"}, name) { // not of this one
+			assert.Contains(t, record, name)
+		}
+	}
+}
+
+func runbookSection(t *testing.T, from, to string) string {
+	t.Helper()
+	text, err := os.ReadFile("../.github/RUNBOOK.md")
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(text), from)
+	require.True(t, found)
+	section, _, found = strings.Cut(section, to)
+	require.True(t, found)
+	return section
+}

@@ -1,0 +1,17 @@
+package migrate
+
+import (
+	"os"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// Express is a check of req.get("X-ARR-ClientCert") that was written by hand.
+func Express() (*certauth.Authenticator, error) {
+	return certauth.New(certauth.Config{
+		Source: forwarded.AppService{},
+		// A list of fingerprints that used to be compared with ===.
+		Policy: certauth.Thumbprints{os.Getenv("PARTNER_THUMBPRINT"), os.Getenv("PARTNER_THUMBPRINT_NEXT")},
+	})
+}

@@ -1,0 +1,155 @@
+// Package routers shows how each router takes an Authenticator. All of these serve by net/http,
+// so none needs an adapter: what they call middleware is, or is made of,
+// func(http.Handler) http.Handler.
+//
+// Wrapping the whole router, as auth.ConfigureServer and auth.Handler(router) do, protects
+// redirects, 404 and routes that are added later as well; where a function here uses the
+// router's own hook, it says what that leaves out.
+package routers
+
+import (
+	"context"
+	"net/http"
+
+	"connectrpc.com/connect"
+	connectv2 "connectrpc.com/connect/v2"
+	"connectrpc.com/connect/v2/connecthttp"
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/go-chi/chi/v5"
+	khttp "github.com/go-kratos/kratos/v2/transport/http"
+	"github.com/gorilla/mux"
+	echov4 "github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
+	"github.com/zeromicro/go-zero/rest"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Whoami is what the routes of these examples answer: who calls.
+func Whoami(w http.ResponseWriter, r *http.Request) {
+	id, ok := certauth.FromContext(r.Context())
+	if !ok {
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	_, _ = w.Write([]byte(id.Thumbprint()))
+}
+
+// Chi takes middleware as it is. Use in front of the routes covers 404 and 405, too.
+func Chi(auth *certauth.Authenticator) http.Handler {
+	router := chi.NewRouter()
+	router.Use(auth.Handler)
+	router.Get("/whoami", Whoami)
+	return router
+}
+
+// Gorilla takes middleware as it is, and runs it for routes that match: 404 and redirects
+// come from outside of it.
+func Gorilla(auth *certauth.Authenticator) http.Handler {
+	router := mux.NewRouter()
+	router.Use(auth.Handler)
+	router.HandleFunc("/whoami", Whoami)
+	return router
+}
+
+// EchoV4 wraps middleware of net/http. Use runs behind the router's choice, for 404 as well.
+func EchoV4(auth *certauth.Authenticator) http.Handler {
+	e := echov4.New()
+	e.Use(echov4.WrapMiddleware(auth.Handler))
+	e.GET("/whoami", echov4.WrapHandler(http.HandlerFunc(Whoami)))
+	return e
+}
+
+// EchoV5 does the same.
+func EchoV5(auth *certauth.Authenticator) http.Handler {
+	e := echov5.New()
+	e.Use(echov5.WrapMiddleware(auth.Handler))
+	e.GET("/whoami", echov5.WrapHandler(http.HandlerFunc(Whoami)))
+	return e
+}
+
+// Huma describes operations on a router of its own choice: the router is wrapped, its
+// documentation and schemas with it.
+func Huma(auth *certauth.Authenticator) http.Handler {
+	router := http.NewServeMux()
+	api := humago.New(router, huma.DefaultConfig("Example", "1.0.0"))
+	type answer struct {
+		Body struct{ Thumbprint string }
+	}
+	huma.Get(api, "/whoami", func(ctx context.Context, _ *struct{}) (*answer, error) {
+		id, ok := certauth.FromContext(ctx)
+		if !ok {
+			return nil, huma.Error401Unauthorized("unauthorized")
+		}
+		a := new(answer)
+		a.Body.Thumbprint = id.Thumbprint()
+		return a, nil
+	})
+	return auth.Handler(router)
+}
+
+// Kratos calls middleware of net/http a filter. It runs for every request of the server.
+func Kratos(auth *certauth.Authenticator) http.Handler {
+	server := khttp.NewServer(khttp.Filter(auth.Handler))
+	server.HandleFunc("/whoami", Whoami)
+	return server
+}
+
+// GoZero takes middleware of net/http by ToMiddleware, for routes that match. Its server makes
+// its connections itself: with rest.Server.Start no socket is kept, and gates on the peer
+// refuse every request. Serve it by an http.Server of your own, as here by NewServerless.
+func GoZero(auth *certauth.Authenticator) (http.Handler, error) {
+	server, err := rest.NewServer(rest.RestConf{MaxBytes: 1 << 20})
+	if err != nil {
+		return nil, err
+	}
+	server.Use(rest.ToMiddleware(auth.Handler))
+	server.AddRoute(rest.Route{Method: http.MethodGet, Path: "/whoami", Handler: Whoami})
+	less, err := rest.NewServerless(server)
+	if err != nil {
+		return nil, err
+	}
+	return http.HandlerFunc(less.Serve), nil
+}
+
+// WhoamiProcedure is the path of Connect's method.
+const WhoamiProcedure = "/example.v1.Example/Whoami"
+
+// Connect serves by net/http, and authenticates there, in front of its handlers: an interceptor
+// sees calls that were already decoded. A refusal is 401, which clients of Connect and of
+// gRPC-Web read as unauthenticated.
+func Connect(auth *certauth.Authenticator) http.Handler {
+	router := http.NewServeMux()
+	router.Handle(WhoamiProcedure, connect.NewUnaryHandler(WhoamiProcedure, func(ctx context.Context, _ *connect.Request[emptypb.Empty]) (*connect.Response[wrapperspb.StringValue], error) {
+		id, ok := certauth.FromContext(ctx)
+		if !ok {
+			return nil, connect.NewError(connect.CodeUnauthenticated, nil)
+		}
+		return connect.NewResponse(wrapperspb.String(id.Thumbprint())), nil
+	}))
+	return auth.Handler(router)
+}
+
+// ConnectV2 is mounted on a ServeMux, which is wrapped likewise.
+func ConnectV2(auth *certauth.Authenticator) http.Handler {
+	server := connectv2.NewServer()
+	server.Register(connectv2.Method{
+		Spec: connectv2.Spec{Procedure: WhoamiProcedure, StreamType: connectv2.StreamTypeUnary},
+		Handler: func(ctx context.Context, _ connectv2.Spec, stream connectv2.ServerStream) error {
+			if err := stream.Receive(new(emptypb.Empty)); err != nil {
+				return err
+			}
+			id, ok := certauth.FromContext(ctx)
+			if !ok {
+				return connectv2.NewError(connectv2.CodeUnauthenticated, "unauthenticated")
+			}
+			return stream.Send(wrapperspb.String(id.Thumbprint()))
+		},
+	})
+	router := http.NewServeMux()
+	connecthttp.Mount(router, server)
+	return auth.Handler(router)
+}

@@ -1,0 +1,186 @@
+package factcache
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
+)
+
+// thing is what is remembered here.
+type thing struct{ Slot }
+
+type testCache struct{ *Cache[thing, *thing] }
+
+func newCache(size int) *testCache {
+	c := New(size, func(a, b *thing) bool { return a.Key[0] == b.Key[0] })
+	if c == nil {
+		return nil
+	}
+	return &testCache{c}
+}
+
+// ask looks a text up as a request does, and remembers it if it is new: a certificate that
+// was accepted. It reports whether it was known. The hash is not the seeded one, so that
+// every run is the same.
+func (c *testCache) ask(text string) bool {
+	p := source.NewOffer(text)
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(text))
+	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
+	if f := c.Find(hash, &p); f != nil {
+		return true
+	}
+	c.Insert(&thing{Slot: Slot{Key: p.Key(), Hash: hash}})
+	return false
+}
+
+// mongo-go-driver, NATS: maps without a bound.
+func TestCache_StaysWithinItsBound(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 4, 5, 15, 16, 17, 31, 100, 1000, 4096, 5000} {
+		c := newCache(size)
+		for i := range 10 * size {
+			c.ask(strconv.Itoa(i))
+			c.ask(strconv.Itoa(i)) // seen again: a regular
+			if i%size == 0 {
+				require.LessOrEqual(t, c.Len(), size)
+			}
+		}
+		assert.Greater(t, c.Len(), size*8/10-16, "size %d", size)
+		assert.True(t, c.ask(strconv.Itoa(10*size-1)), "size %d: the last one is there", size)
+	}
+	assert.Nil(t, newCache(-1))
+	assert.Equal(t, DefaultSize, newCache(0).size)
+}
+
+// LRU under a flood (reproduced): one-shot keys evicted the clients. Whoever comes
+// regularly is found at every single visit here.
+func TestCache_FloodEvictsNobody(t *testing.T) {
+	c := newCache(DefaultSize)
+	for range 3 {
+		for client := range 1000 {
+			c.ask("client " + strconv.Itoa(client))
+		}
+	}
+	for i := range 100_000 {
+		c.ask("once " + strconv.Itoa(i))
+	}
+	for client := range 1000 {
+		assert.True(t, c.ask("client "+strconv.Itoa(client)), "client %d", client)
+	}
+}
+
+// flood sends ten one-shot certificates for each visit of a client and returns the share
+// of visits at which the client was known, and those of the last half.
+func flood(size, clients, visits int, random *rand.Rand) (all, late float64) {
+	c := newCache(size)
+	known, knownLate, next := 0, 0, 0
+	for visit := range visits {
+		if c.ask("client " + strconv.Itoa(random.IntN(clients))) {
+			known++
+			if visit >= visits/2 {
+				knownLate++
+			}
+		}
+		for range 10 {
+			next++
+			c.ask("once " + strconv.Itoa(next))
+		}
+	}
+	return float64(known) / float64(visits), float64(knownLate) / float64(visits/2)
+}
+
+// TestFlood is about clients under ten times as many accepted certificates that come once.
+// The flood is there from the first request on, so a client's
+// first visits cannot be known; they are few of all.
+func TestFlood(t *testing.T) {
+	sizes := []int{64, 1000}
+	if raceDetector {
+		sizes = sizes[:1]
+	}
+	for _, clients := range sizes {
+		all, late := flood(DefaultSize, clients, 300*clients, rand.New(rand.NewPCG(1, uint64(clients))))
+		t.Logf("%d clients: %.2f %% of all visits, %.2f %% of the last half", clients, 100*all, 100*late)
+		assert.GreaterOrEqual(t, all, 0.99, "%d clients", clients)
+		assert.GreaterOrEqual(t, late, 0.999, "%d clients", clients)
+	}
+}
+
+// Readers, inserters and movers at once: what is found is always what was asked for.
+func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
+	c := newCache(64)
+	var group sync.WaitGroup
+	for worker := range 8 {
+		group.Go(func() {
+			random := rand.New(rand.NewPCG(2, uint64(worker)))
+			for range 20_000 {
+				text := strconv.Itoa(random.IntN(200))
+				p := source.NewOffer(text)
+				hash := p.Hash(c.seed)
+				if f := c.Find(hash, &p); f != nil {
+					if f.Key[0] != text {
+						t.Errorf("asked for %s, found %s", text, f.Key[0])
+					}
+					continue
+				}
+				c.Insert(&thing{Slot: Slot{Key: p.Key(), Hash: hash}})
+			}
+		})
+	}
+	group.Wait()
+	assert.LessOrEqual(t, c.Len(), 64)
+}
+
+// TestMemoryBound: a million distinct certificates pass through, four thousand stay.
+func TestMemoryBound(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("a million certificates")
+	}
+	c := newCache(DefaultSize)
+	before := heap()
+	const text = 1068 // the header of a P-256 certificate
+	for i := range 1_000_000 {
+		c.ask(fmt.Sprintf("%0*d", text, i))
+	}
+	assert.Equal(t, DefaultSize, c.Len())
+	each := float64(heap()-before) / DefaultSize
+	t.Logf("%.0f bytes for each, without the certificate itself", each)
+	assert.Less(t, each, 2500.0)
+	runtime.KeepAlive(c)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A newcomer that comes back becomes a regular at once, and the regular that makes room gets
+// a second probation: whoever is seen regularly is still known after that.
+func TestCache_RegularThatMakesRoomIsNotForgotten(t *testing.T) {
+	c := newCache(cacheWays) // one set
+	const regulars = cacheWays - probationWays
+	for range 2 {
+		for i := range regulars {
+			c.ask("regular " + strconv.Itoa(i))
+		}
+	}
+	for i := range probationWays + 1 { // the first of them is displaced by the last
+		assert.False(t, c.ask("once "+strconv.Itoa(i)))
+	}
+	assert.False(t, c.ask("once 0"), "it was forgotten, but is recognised")
+	for i := range regulars {
+		assert.True(t, c.ask("regular "+strconv.Itoa(i)), "regular %d", i)
+	}
+	assert.True(t, c.ask("once 0"))
+}

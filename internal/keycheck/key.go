@@ -1,0 +1,71 @@
+// Package keycheck says which public keys are ever handed to a signature check.
+package keycheck
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
+)
+
+// maxRSAExponent is the usual exponent. A larger one makes a signature check many
+// times as expensive and nothing safer.
+const maxRSAExponent = 65537
+
+// IsPSS reports whether the key is marked for RSA-PSS alone (RFC 4055, section 1.2).
+func IsPSS(cert *x509.Certificate) bool {
+	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
+	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
+	if !ok {
+		return false
+	}
+	algorithm, _, ok := der.Read(key.Content)
+	return ok && bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
+}
+
+// Check is the list of public keys that are ever handed to a signature check: known,
+// strong, and cheap enough to verify.
+func Check(cert *x509.Certificate) error {
+	switch key := cert.PublicKey.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < 2048 || bits > 8192 {
+			return fmt.Errorf("RSA key of %d bits, want 2048 to 8192", bits)
+		}
+		if key.E < 3 || key.E&1 == 0 || key.E > maxRSAExponent {
+			return fmt.Errorf("RSA exponent %d, want an odd number from 3 to %d", key.E, maxRSAExponent)
+		}
+		return checkEncoding(cert)
+	case *ecdsa.PublicKey:
+		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() || key.Curve == elliptic.P521() {
+			return checkEncoding(cert)
+		}
+		return fmt.Errorf("curve %s, want P-256, P-384 or P-521", key.Curve.Params().Name)
+	case ed25519.PublicKey:
+		return checkEncoding(cert)
+	}
+	if mldsa.IsKey(cert.PublicKey) {
+		return checkEncoding(cert)
+	}
+	if name := mldsa.OfKey(cert.RawSubjectPublicKeyInfo); name != "" {
+		return mldsa.Unsupported("public key of", name)
+	}
+	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
+}
+
+// checkEncoding demands the one encoding of the key that DER has: crypto/x509 reads
+// others, and pins and deny lists hash the encoding.
+func checkEncoding(cert *x509.Certificate) error {
+	var room [maxUsualKey]byte
+	canonical, err := appendSPKI(room[:0], cert.PublicKey)
+	if err != nil || !bytes.Equal(canonical, cert.RawSubjectPublicKeyInfo) {
+		return errors.New("public key is not in its canonical encoding")
+	}
+	return nil
+}

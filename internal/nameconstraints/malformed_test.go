@@ -1,0 +1,111 @@
+package nameconstraints_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
+)
+
+// A single byte too many is as wrong as a whole element, wherever it stands: RFC 5280, appendix
+// A.2, has no room for it.
+func TestParse_AByteBehindIsAnErrorAtEveryDepth(t *testing.T) {
+	base := dns("a.example")
+	for name, value := range map[string][]byte{
+		"behind the fields":            wrap(0x30, wrap(0xA0, wrap(0x30, base)), []byte{0xA1}),
+		"behind the subtrees":          wrap(0x30, wrap(0xA0, wrap(0x30, base), []byte{0x30})),
+		"behind a base":                wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80}))),
+		"behind a minimum written out": wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80, 1, 0, 0x81}))),
+	} {
+		parsed, err := nameconstraints.Parse(value)
+		require.Error(t, err, name)
+		assert.Nil(t, parsed, name)
+	}
+}
+
+// Alternative names that cannot be read are outside every constraint, and a certificate that
+// has them is not taken for one without names.
+func TestConstraints_Check_UnreadableAlternativeNamesAreRefused(t *testing.T) {
+	constraint, err := nameconstraints.Parse(wrap(0x30, permitted(dns("host.example"))))
+	require.NoError(t, err)
+	for name, names := range map[string][][]byte{
+		"no GeneralName": {wrap(0x0C, []byte("host.example"))},
+		"a tenth form":   {wrap(0x89, []byte("host.example"))},
+		"cut short":      {{0x82, 9, 'a'}},
+	} {
+		require.Error(t, constraint.Check(cert([]byte{0x30, 0}, nil, altNames(names...))), name)
+	}
+	require.NoError(t, constraint.Check(cert([]byte{0x30, 0}, nil, altNames(dns("www.host.example")))))
+	require.NoError(t, constraint.Check(cert([]byte{0x30, 0}, nil)))
+}
+
+// RFC 3986, section 3.1: a scheme is a letter and then letters, digits, "+", "-" and ".".
+func TestConstraints_Check_URIsWithoutASchemeHaveNoHost(t *testing.T) {
+	constraint, err := nameconstraints.Parse(wrap(0x30, permitted(uri("host.example"))))
+	require.NoError(t, err)
+	for text, want := range map[string]bool{
+		"http://host.example/":       true,
+		"a+1-.b://host.example/":     true,
+		"://host.example/":           false,
+		"1http://host.example/":      false,
+		"+http://host.example/":      false,
+		"ht_tp://host.example/":      false,
+		"ht tp://host.example/":      false,
+		"//host.example/":            false,
+		"host.example":               false,
+		"":                           false,
+		"http:/host.example/":        false,
+		"http:host.example":          false,
+		"http://other.example/:http": false,
+	} {
+		err := constraint.Check(cert([]byte{0x30, 0}, nil, altNames(uri(text))))
+		assert.Equal(t, want, err == nil, "%q: %v", text, err)
+	}
+}
+
+// The error names the name, and the constraints that are about its form.
+func TestConstraints_Check_SaysWhatIsPermitted(t *testing.T) {
+	constraint, err := nameconstraints.Parse(wrap(0x30, permitted(dns("host.example"), dns("other.example"), uri("web.example"), ip(192, 0, 2, 0, 255, 255, 255, 0))))
+	require.NoError(t, err)
+	err = constraint.Check(cert([]byte{0x30, 0}, nil, altNames(dns("evil.example"))))
+	require.ErrorContains(t, err, "evil.example")
+	assert.ErrorContains(t, err, `"host.example"`)
+	assert.ErrorContains(t, err, `"other.example"`)
+	assert.NotContains(t, err.Error(), "web.example")
+	err = constraint.Check(cert([]byte{0x30, 0}, nil, altNames(ip(198, 51, 100, 7))))
+	assert.ErrorContains(t, err, "198.51.100.7")
+	assert.ErrorContains(t, err, `"192.0.2.0/24"`)
+}
+
+// CVE-2018-16875 and its kin: a chain costs 50 000 comparisons of a name with a constraint at
+// most, and one more is refused.
+func TestCheck_ComparisonsAreBounded(t *testing.T) {
+	bases := [][]byte{email("nobody.example")}
+	for i := range 1999 {
+		bases = append(bases, dns(fmt.Sprintf("x%d.example", i)))
+	}
+	tree := wrap(0x30, excluded(bases...))
+	names := slices.Repeat([][]byte{dns("host.example")}, 25)
+	for mails, want := range map[int]bool{25: true, 26: false} {
+		constraint, err := nameconstraints.Parse(tree)
+		require.NoError(t, err)
+		all := append(slices.Clone(names), slices.Repeat([][]byte{email("a@host.example")}, mails)...) // 49 975 comparisons, and one for each address
+		err = constraint.Check(cert([]byte{0x30, 0}, nil, altNames(all...)))
+		assert.Equal(t, want, err == nil, "%d addresses: %v", mails, err)
+	}
+}
+
+// RFC 4632, section 3.1: a mask is ones and then zeros. What has a gap stands for no prefix.
+func TestConstraints_Check_MasksWithAGapAreNotApplied(t *testing.T) {
+	for _, mask := range [][4]byte{{255, 255, 0, 128}, {255, 254, 128, 0}, {255, 127, 0, 0}, {0, 0, 0, 1}} {
+		for _, tree := range [][]byte{permitted(ip(10, 0, 0, 0, mask[0], mask[1], mask[2], mask[3])), excluded(ip(10, 0, 0, 0, mask[0], mask[1], mask[2], mask[3]))} {
+			constraint, err := nameconstraints.Parse(wrap(0x30, tree))
+			require.NoError(t, err)
+			require.ErrorContains(t, constraint.Check(cert([]byte{0x30, 0}, nil, altNames(ip(10, 0, 0, 0)))), "contiguous mask", "%v", mask)
+		}
+	}
+}

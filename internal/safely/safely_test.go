@@ -1,0 +1,25 @@
+package safely_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/safely"
+)
+
+func TestDo_APanicIsAnErrorOfBoundedText(t *testing.T) {
+	value, err := safely.Do(func() (int, error) { return 7, nil })
+	require.NoError(t, err)
+	assert.Equal(t, 7, value)
+	failure := errors.New("no")
+	_, err = safely.Do(func() (int, error) { return 0, failure })
+	require.ErrorIs(t, err, failure)
+	value, err = safely.Do(func() (int, error) { panic("line\none " + strings.Repeat("x", 10_000)) })
+	require.ErrorContains(t, err, `panic: line\none `)
+	assert.Less(t, len(err.Error()), 600)
+	assert.Zero(t, value)
+}

@@ -1,0 +1,81 @@
+package source_test
+
+import (
+	"crypto/x509"
+	"hash/maphash"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
+)
+
+func offerOf(texts ...string) source.Offer {
+	if len(texts) == 0 {
+		return source.Offer{}
+	}
+	offer := source.NewOffer(texts[0])
+	for _, text := range texts[1:] {
+		offer.Add(text)
+	}
+	return offer
+}
+
+// However many texts there are, an offer has exactly its own key.
+func TestOffer_IsItsOwnKeyAndNoOther(t *testing.T) {
+	all := [][]string{{"a"}, {"b"}, {"ab"}, {"a", "b"}, {"a", ""}, {"", "a"}, {"a", "b", "c"}, {"a", "b", "c", "d"}, {"a", "b", "c", "e"}, {"a", "b", "c", "d", "e"}, {"1 a"}, {"", "1 a"}}
+	joined := map[string]int{}
+	for i, texts := range all {
+		offer := offerOf(texts...)
+		require.Equal(t, len(texts), offer.Len())
+		for n, text := range texts {
+			assert.Equal(t, text, offer.Text(n))
+		}
+		assert.EqualValues(t, texts, offer.Key())
+		assert.EqualValues(t, texts, offer.Key().Clone())
+		again := offer.Key().Offer()
+		assert.Equal(t, offer, again)
+		assert.Equal(t, len(strings.Join(texts, "")), offer.Key().Size())
+		other, same := joined[offer.Key().Joined()]
+		assert.False(t, same, "%q and %q have one text", texts, all[other])
+		joined[offer.Key().Joined()] = i
+		for j, others := range all {
+			assert.Equal(t, i == j, offer.Is(others), "%q and %q", texts, others)
+			assert.Equal(t, i == j, offer.Key().Equal(others))
+		}
+	}
+}
+
+func TestOffer_CopiesAreIndependent(t *testing.T) {
+	first := offerOf("a", "b", "c", "d")
+	second := first
+	first.Add("e")
+	second.Add("f")
+	assert.Equal(t, "e", first.Text(4))
+	assert.Equal(t, "f", second.Text(4))
+}
+
+// Certificates that are parsed already are known by their DER.
+func TestOffer_OfCertificates(t *testing.T) {
+	offer := source.Offer{Certificates: []*x509.Certificate{{Raw: []byte("leaf")}, {Raw: []byte("ca")}}}
+	assert.Equal(t, source.Key{"leaf", "ca"}, offer.Key())
+	assert.True(t, offer.Is(source.Key{"leaf", "ca"}))
+	assert.False(t, offer.Is(source.Key{"leaf", "cb"}))
+	assert.False(t, offer.Is(source.Key{"leaf"}))
+	assert.Zero(t, (&source.Offer{}).Len())
+}
+
+// Only the sample is hashed: a poor one makes two offers one place in a cache, never one key.
+func TestOffer_HashesItsSample(t *testing.T) {
+	seed := maphash.MakeSeed()
+	head := strings.Repeat("x", 100)
+	a, b, c := offerOf(head+"1"), offerOf(head+"2"), offerOf("y"+head+"1")
+	assert.NotEqual(t, a.Hash(seed), b.Hash(seed))
+	assert.Equal(t, a.Hash(seed), c.Hash(seed), "the end of the text alone")
+	b.SetSample("s")
+	c.SetSample("s")
+	assert.Equal(t, b.Hash(seed), c.Hash(seed))
+	assert.False(t, b.Is(c.Key()))
+}
