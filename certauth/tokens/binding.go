@@ -1,24 +1,29 @@
-package certauth
+// Package tokens checks that an access token belongs to the caller whose client certificate the
+// request presents (RFC 8705). It reads no token: a JWT library does that.
+package tokens
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// TokenBinding checks that an access token was issued to the caller whose certificate the
+// Binding checks that an access token was issued to the caller whose certificate the
 // request presents, as RFC 8705 defines for certificate-bound access tokens: a stolen token is
 // of no use without the key. The token's signature, issuer, audience and dates are for a JWT
 // library to check before; this is about one claim of it. The zero value is the strict one.
-type TokenBinding struct {
+type Binding struct {
 	// AllowUnbound accepts a token that is bound to nothing, for a time of change. What can
 	// happen: whoever stole such a token can use it, with any certificate that the policy
 	// accepts. A token that is bound, to this or in another way, is never unbound.
 	AllowUnbound bool
 
 	// InsecureKeyPin accepts a caller of whom the policy knows no more than the public key
-	// ([PublicKeys] without a Chain). What can happen: the holder of that key writes any
+	// ([certauth.PublicKeys] without a Chain). What can happen: the holder of that key writes any
 	// certificate for it; the token is compared with whichever was shown.
 	InsecureKeyPin bool
 }
@@ -26,37 +31,35 @@ type TokenBinding struct {
 // Check returns nil if the claims of a token, as a JWT library parsed them into a map or the
 // introspection of RFC 7662 answered, are bound to the caller's certificate: "cnf" is an object
 // whose member "x5t#S256" is the unpadded base64url of the SHA-256 of its DER (RFC 8705,
-// section 3.1). Otherwise it returns an [*Error] with [ReasonPolicyRefused], also for a nil
+// section 3.1). Otherwise it returns an [*certauth.Error] with [certauth.ReasonPolicyRefused], also for a nil
 // identity, for a confirmation in another form, and for one that names another method in place
 // of the certificate, such as the "jkt" of RFC 9449, which is not checked here. Answer 401 with
 // the error code invalid_token (RFC 6750, section 3.1). It is safe for concurrent use.
-func (b TokenBinding) Check(id *Identity, claims map[string]any) error {
-	const rule = "TokenBinding"
+func (b Binding) Check(id *certauth.Identity, claims map[string]any) error {
 	if id == nil || id.Leaf == nil {
-		return refusal(ReasonPolicyRefused, rule, "no identity to compare the token with").
-			withHint("the route is excluded, or lets anonymous callers in")
+		return refusal(errors.New("no identity to compare the token with"), "the route is excluded, or lets anonymous callers in")
 	}
 	if !id.NamesVouched() && !b.InsecureKeyPin {
-		return refusal(ReasonPolicyRefused, rule, "nothing vouches for the certificate but a pin on its key").
-			withHint("put the key pin behind a Chain, or pin the certificate")
+		return refusal(errors.New("nothing vouches for the certificate but a pin on its key"), "put the key pin behind a Chain, or pin the certificate")
 	}
 	want, bound, err := confirmation(claims)
 	if err != nil {
-		return refusal(ReasonPolicyRefused, rule, "cnf: %w", err).
-			withHint("does the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)?")
+		return refusal(fmt.Errorf("cnf: %w", err), "does the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)?")
 	}
 	if !bound {
 		if b.AllowUnbound {
 			return nil
 		}
-		return refusal(ReasonPolicyRefused, rule, "the token is not bound to a certificate").
-			withHint("have the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)")
+		return refusal(errors.New("the token is not bound to a certificate"), "have the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)")
 	}
 	if have := sha256.Sum256(id.Leaf.Raw); subtle.ConstantTimeCompare(have[:], want) != 1 {
-		return refusal(ReasonPolicyRefused, rule, "the token is bound to another certificate").
-			withHint("a client that renews its certificate needs a new token; otherwise the token was stolen")
+		return refusal(errors.New("the token is bound to another certificate"), "a client that renews its certificate needs a new token; otherwise the token was stolen")
 	}
 	return nil
+}
+
+func refusal(err error, hint string) error {
+	return &certauth.Error{Reason: certauth.ReasonPolicyRefused, Rule: "tokens.Binding", Err: err, Hint: hint}
 }
 
 // confirmation returns the hash that the token is bound to.

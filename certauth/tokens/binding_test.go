@@ -1,4 +1,4 @@
-package certauth_test
+package tokens_test
 
 import (
 	"crypto/tls"
@@ -16,6 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest/unittest"
+	"github.com/seed2886b8ae/go-certauth/certauth/tokens"
 )
 
 // claimsOf parses a token's payload as a JWT library does.
@@ -28,8 +29,8 @@ func claimsOf(t *testing.T, payload string) map[string]any {
 
 // RFC 8705, appendix A: a certificate and its confirmation; section 3.1: the confirmation of
 // another one.
-func TestTokenBinding_VectorsOfTheRFC(t *testing.T) {
-	content, err := os.ReadFile("../testdata/rfc8705/certificate.pem")
+func TestBinding_VectorsOfTheRFC(t *testing.T) {
+	content, err := os.ReadFile("../../testdata/rfc8705/certificate.pem")
 	require.NoError(t, err)
 	block, rest := pem.Decode(content)
 	require.Empty(t, rest)
@@ -37,17 +38,17 @@ func TestTokenBinding_VectorsOfTheRFC(t *testing.T) {
 	require.NoError(t, err)
 	id := &certauth.Identity{Leaf: cert}
 	assert.Equal(t, "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", id.X5TS256())
-	own, err := os.ReadFile("../testdata/rfc8705/appendix-a.json")
+	own, err := os.ReadFile("../../testdata/rfc8705/appendix-a.json")
 	require.NoError(t, err)
-	other, err := os.ReadFile("../testdata/rfc8705/section-3.1.json")
+	other, err := os.ReadFile("../../testdata/rfc8705/section-3.1.json")
 	require.NoError(t, err)
 	// Nobody's identity: the certificate of the RFC has expired, no policy lets it in.
-	binding := certauth.TokenBinding{InsecureKeyPin: true}
+	binding := tokens.Binding{InsecureKeyPin: true}
 	assert.NoError(t, binding.Check(id, claimsOf(t, string(own))))
 	assert.ErrorContains(t, binding.Check(id, claimsOf(t, string(other))), "bound to another certificate")
 }
 
-func TestTokenBinding_ComparesTheConfirmation(t *testing.T) {
+func TestBinding_ComparesTheConfirmation(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	client, renewed := ca.Issue(t, "client"), ca.Issue(t, "client")
 	id, ok := certauth.FromContext(unittest.Context(t, t.Context(), client))
@@ -82,15 +83,15 @@ func TestTokenBinding_ComparesTheConfirmation(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, mode := range []struct {
-				binding certauth.TokenBinding
+				binding tokens.Binding
 				want    string
-			}{{certauth.TokenBinding{}, tc.want}, {certauth.TokenBinding{AllowUnbound: true}, tc.unbound}} {
+			}{{tokens.Binding{}, tc.want}, {tokens.Binding{AllowUnbound: true}, tc.unbound}} {
 				err := mode.binding.Check(id, claimsOf(t, tc.payload))
 				if mode.want == "" {
 					assert.NoError(t, err)
 					continue
 				}
-				assert.Equal(t, certauth.ReasonPolicyRefused, reasonOf(err))
+				assert.ErrorIs(t, err, certauth.ReasonPolicyRefused)
 				require.ErrorIs(t, err, certauth.ReasonPolicyRefused)
 				assert.ErrorContains(t, err, mode.want)
 				assert.NotContains(t, err.Error(), hash, "a refusal shows nothing of the token")
@@ -100,7 +101,7 @@ func TestTokenBinding_ComparesTheConfirmation(t *testing.T) {
 }
 
 // A key pin knows the key: the certificate around it is whatever its holder wrote.
-func TestTokenBinding_WantsAnIdentityThatIsVouchedFor(t *testing.T) {
+func TestBinding_WantsAnIdentityThatIsVouchedFor(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	pin := (&certauth.Identity{Leaf: client.Certificate}).PublicKeyHash()
 	auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: certauth.PublicKeys{pin}})
@@ -110,12 +111,12 @@ func TestTokenBinding_WantsAnIdentityThatIsVouchedFor(t *testing.T) {
 	id, err := auth.Check(r)
 	require.NoError(t, err)
 	claims := map[string]any{"cnf": map[string]any{"x5t#S256": id.X5TS256()}}
-	assert.ErrorContains(t, certauth.TokenBinding{}.Check(id, claims), "a pin on its key")
-	assert.ErrorContains(t, certauth.TokenBinding{AllowUnbound: true}.Check(id, nil), "a pin on its key")
-	assert.NoError(t, certauth.TokenBinding{InsecureKeyPin: true}.Check(id, claims))
+	assert.ErrorContains(t, tokens.Binding{}.Check(id, claims), "a pin on its key")
+	assert.ErrorContains(t, tokens.Binding{AllowUnbound: true}.Check(id, nil), "a pin on its key")
+	assert.NoError(t, tokens.Binding{InsecureKeyPin: true}.Check(id, claims))
 
 	for _, nobody := range []*certauth.Identity{nil, {}} {
-		for _, binding := range []certauth.TokenBinding{{}, {AllowUnbound: true, InsecureKeyPin: true}} {
+		for _, binding := range []tokens.Binding{{}, {AllowUnbound: true, InsecureKeyPin: true}} {
 			assert.ErrorContains(t, binding.Check(nobody, claims), "no identity")
 		}
 	}
