@@ -391,6 +391,35 @@ func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
 	assert.Contains(t, log.String(), "expiring")
 }
 
+// The gate of the document judges the socket of the service, although that of its cases is open.
+func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {
+	f := newFolder(t)
+	for peers, want := range map[string]int{"127.0.0.1": 200, "10.0.0.0/8": 401} {
+		auth := open(t, f.write("policy.json", `{
+  "source": {"header": {"from": {"peers": ["`+peers+`"]}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"chain": {"roots": {"pemFile": "a.pem"}}},
+  "cases": [{"name": "A", "headers": ["X-Client-Cert: @A@"], "at": "now", "expect": "accepted"}]
+}`), certauth.Config{})
+		for _, kept := range []bool{true, false} {
+			server := httptest.NewUnstartedServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+			if kept {
+				server.Config.ConnContext = certauth.ConnContext
+			} else {
+				want = 401 // no socket is known, so the gate stays shut
+			}
+			server.Start()
+			t.Cleanup(server.Close)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			require.NoError(t, err)
+			r.Header.Set("X-Client-Cert", f.clientA.Base64())
+			response, err := server.Client().Do(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			assert.Equal(t, want, response.StatusCode, "peers %s, socket kept: %t", peers, kept)
+		}
+	}
+}
+
 // Middleware outside finds the route, as with certauth's own Handler.
 func TestHandler_GivesPatternAndPathValuesBack(t *testing.T) {
 	f := newFolder(t)
