@@ -102,6 +102,11 @@ func (a *Authenticator) load(ctx context.Context, before map[string]*sharedCheck
 	if len(mistakes) > 0 {
 		err = mistakes
 	}
+	if err == nil {
+		if mistakes := doc.make(true); len(mistakes) > 0 {
+			err = mistakes // a file has changed since
+		}
+	}
 	if err != nil {
 		return nil, seen, errors.Join(err, doc.Close())
 	}

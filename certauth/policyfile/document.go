@@ -72,8 +72,14 @@ func Load(path string, code certauth.Config) (*Document, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err
 	}
-	d, _, err := load(path, code, nil)
-	return d, err
+	doc, _, err := load(path, code, nil)
+	if err != nil {
+		return nil, err
+	}
+	if mistakes := doc.make(true); len(mistakes) > 0 { // a file has changed since
+		return nil, errors.Join(mistakes, doc.Close())
+	}
+	return doc, nil
 }
 
 func checkCode(code certauth.Config) error {
@@ -141,9 +147,19 @@ func (doc *Document) read(code certauth.Config, mat *material, before map[string
 	if len(d.mistakes) > 0 {
 		return d.mistakes
 	}
-	auth, err := certauth.New(doc.Config)
+	return doc.make(false)
+}
+
+// make makes the Authenticator. Before it is known whether the document will be used, nobody is
+// told of it.
+func (doc *Document) make(inUse bool) Mistakes {
+	config := doc.Config
+	if !inUse {
+		config.Logger, config.Observe = nil, nil
+	}
+	auth, err := certauth.New(config)
 	if err != nil {
-		return doc.located(err, root)
+		return doc.located(err, doc.root)
 	}
 	doc.auth = auth
 	return nil

@@ -1,8 +1,10 @@
 package policyfile_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -360,6 +362,62 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	require.NoError(t, auth.Reload(t.Context()))
 	note()
 	assert.Len(t, checkers, 2)
+}
+
+// A document that is not used says nothing of itself, however often it is looked at.
+func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", scoped)
+	var log bytes.Buffer
+	told := 0
+	auth := open(t, path, certauth.Config{
+		Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+		Observe: func(context.Context, certauth.Event) { told++ },
+	})
+	require.Contains(t, log.String(), "certauth: configured")
+	log.Reset()
+	soon := certauthtest.NewCA(t, "Soon", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+	f.write("a.pem", string(f.a.PEM())+string(soon.PEM()))
+	f.write("policy.json", strings.Replace(scoped, `"expect": "excluded"`, `"expect": "accepted"`, 1))
+	told = 0
+	require.Error(t, auth.Reload(t.Context()))
+	assert.NotContains(t, log.String(), "certauth: configured")
+	assert.NotContains(t, log.String(), "expiring")
+	assert.Equal(t, 1, strings.Count(log.String(), "policy document kept"))
+	assert.Equal(t, 1, told)
+	f.write("policy.json", scoped+" ")
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Contains(t, log.String(), "certauth: configured")
+	assert.Contains(t, log.String(), "expiring")
+}
+
+// The gate of the document judges the socket of the service, although that of its cases is open.
+func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {
+	f := newFolder(t)
+	for peers, want := range map[string]int{"127.0.0.1": 200, "10.0.0.0/8": 401} {
+		auth := open(t, f.write("policy.json", `{
+  "source": {"header": {"from": {"peers": ["`+peers+`"]}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"chain": {"roots": {"pemFile": "a.pem"}}},
+  "cases": [{"name": "A", "headers": ["X-Client-Cert: @A@"], "at": "now", "expect": "accepted"}]
+}`), certauth.Config{})
+		for _, kept := range []bool{true, false} {
+			server := httptest.NewUnstartedServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+			if kept {
+				server.Config.ConnContext = certauth.ConnContext
+			} else {
+				want = 401 // no socket is known, so the gate stays shut
+			}
+			server.Start()
+			t.Cleanup(server.Close)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			require.NoError(t, err)
+			r.Header.Set("X-Client-Cert", f.clientA.Base64())
+			response, err := server.Client().Do(r)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			assert.Equal(t, want, response.StatusCode, "peers %s, socket kept: %t", peers, kept)
+		}
+	}
 }
 
 // Middleware outside finds the route, as with certauth's own Handler.
