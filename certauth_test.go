@@ -923,7 +923,6 @@ var layers = map[string][]string{
 	"certauth/revocation/fetch$":    {"internal/"},
 	"certauth/revocation/dirstore$": {"certauth/revocation$"},
 	"certauth/outbound$":            {"internal/", "software.sslmate.com/src/go-pkcs12$"},
-	"certauth/tokens$":              {"certauth$"},
 	// The tests of certauth itself import certauthtest, so what needs certauth is beside it.
 	"certauth/certauthtest$":         {"internal/", "golang.org/x/crypto/"},
 	"certauth/certauthtest/unittest": {"certauth$", "certauth/certauthtest$", "internal/source$"},

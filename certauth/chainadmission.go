@@ -12,10 +12,10 @@ import (
 // each of them with as many candidates as are ever tried for one child.
 const maxAdmissionChecks = (maxCertificates - 1) * maxSameName
 
-// admission is the signatures that one search has checked so far. One that did not hold is
+// checkedSignatures are those that one search has checked so far to admit CAs. One that did not hold is
 // not checked again: not when another CA is admitted, and not by another certificate of the
 // same key.
-type admission struct {
+type checkedSignatures struct {
 	checks int
 	failed []pair
 }
@@ -27,12 +27,12 @@ type pair struct {
 	key   []byte
 }
 
-func (a *admission) hasFailed(child *x509.Certificate, key []byte) bool {
+func (a *checkedSignatures) hasFailed(child *x509.Certificate, key []byte) bool {
 	return slices.ContainsFunc(a.failed, func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) })
 }
 
 // check reports whether the key is the signer. Further checks than the bound fail.
-func (a *admission) check(child *x509.Certificate, key []byte, signature func() error) bool {
+func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature func() error) bool {
 	if a.checks >= maxAdmissionChecks || a.hasFailed(child, key) {
 		return false
 	}

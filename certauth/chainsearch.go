@@ -39,7 +39,7 @@ type search struct {
 	foundIntermediates []*candidate
 	shown              []shown           // to crypto/x509
 	dated              *x509.Certificate // the one whose dates refuse, if that is why
-	admission          admission
+	admission          checkedSignatures
 }
 
 // rootsOf are the roots of the name that the child asks for.

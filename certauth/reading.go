@@ -10,19 +10,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// readings are the certificates that are being read and judged for the first time, by the
-// texts that were offered. Requests that offer the same at the same time share the reading,
-// and with it the facts, until the last of them has its answer.
-type readings = flight.Group[offered, *reading]
-
-// offered is a source.Key that can be compared.
-type offered struct {
-	texts  int
-	joined string
-}
+// readings are the certificates that are being read and judged for the first time, by the hash
+// of what was offered. Requests that offer the same at the same time share the reading, and with
+// it the facts, until the last of them has its answer. The hash is over a sample: a request that
+// finds the reading of something else reads for itself.
+type readings = flight.Group[uint64, *reading]
 
 // reading is what was read of one offer.
 type reading struct {
+	key     source.Key
 	certs   []*x509.Certificate // where the source hands them out parsed
 	facts   *facts
 	refused *Error
@@ -30,7 +26,7 @@ type reading struct {
 
 // readShared reads for all who wait. A panic is a refusal for each of them.
 func (a *Authenticator) readShared(offer *source.Offer, key source.Key, hash uint64) (done *reading) {
-	done = &reading{certs: offer.Certificates}
+	done = &reading{key: key, certs: offer.Certificates}
 	defer func() {
 		if value := recover(); value != nil {
 			done.facts, done.refused = nil, a.panicked("Source", value)
@@ -50,6 +46,9 @@ func (a *Authenticator) readShared(offer *source.Offer, key source.Key, hash uin
 // certificates, but a source that hands out parsed certificates may have changed them beside
 // their DER.
 func (done *reading) isOf(offer *source.Offer) bool {
+	if !offer.Is(done.key) {
+		return false
+	}
 	for i, cert := range offer.Certificates {
 		if cert != done.certs[i] && !reflect.DeepEqual(cert, done.certs[i]) {
 			return false
@@ -65,9 +64,8 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 		return a.checkAlone(r, now, offer)
 	}
 	key := offer.Key()
-	same := offered{len(key), key.Joined()}
-	call, first := a.readings.Join(same)
-	defer a.readings.Leave(same, call)
+	call, first := a.readings.Join(hash)
+	defer a.readings.Leave(hash, call)
 	if first {
 		a.readings.Finish(call, a.readShared(offer, key, hash))
 	}
@@ -77,7 +75,7 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 	}
 	// What another request has read may be refused by pins that are no longer in use.
 	if !first && (!done.isOf(offer) || done.refused != nil && done.refused.Reason == ReasonPinMismatch) {
-		return a.checkAlone(r, now, offer)
+		done = a.readShared(offer, key, hash)
 	}
 	if done.refused != nil {
 		own := *done.refused // hooks may write to what they are given

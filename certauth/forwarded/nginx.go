@@ -62,7 +62,9 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 }
 
 // IngressNginx reads the headers of the Kubernetes ingress-nginx controller: ssl-client-cert
-// as percent-encoded PEM and ssl-client-verify.
+// as percent-encoded PEM and ssl-client-verify. The controller was retired in March 2026 and gets
+// no fixes any more; this is for clusters that still run it, and for Traefik's provider of the
+// same annotations. Implementations of the Gateway API have headers of their own.
 //
 // What it proved: as nginx, per host and not per path.
 //

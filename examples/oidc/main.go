@@ -22,7 +22,6 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
-	"github.com/seed2886b8ae/go-certauth/certauth/tokens"
 )
 
 func main() {
@@ -87,7 +86,7 @@ func withToken(verifier *oidc.IDTokenVerifier, next http.Handler) http.Handler {
 			refuse(w, err)
 			return
 		}
-		if err := (tokens.Binding{}).Check(id, claims); err != nil {
+		if err := id.CheckToken(claims); err != nil {
 			refuse(w, err)
 			return
 		}

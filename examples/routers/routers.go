@@ -9,7 +9,9 @@ package routers
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 	connectv2 "connectrpc.com/connect/v2"
@@ -26,6 +28,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/examples/routers/api"
 )
 
 // Whoami is what the routes of these examples answer: who calls.
@@ -152,4 +155,26 @@ func ConnectV2(auth *certauth.Authenticator) http.Handler {
 	router := http.NewServeMux()
 	connecthttp.Mount(router, server)
 	return auth.Handler(router)
+}
+
+//go:generate go run github.com/ogen-go/ogen/cmd/ogen@v1.25.0 -config ogen.yml -target api -package api openapi.yaml
+
+// Ogen generates an http.Handler from a description of the interface; it is wrapped.
+func Ogen(auth *certauth.Authenticator) (http.Handler, error) {
+	server, err := api.NewServer(whoami{})
+	if err != nil {
+		return nil, err
+	}
+	return auth.Handler(server), nil
+}
+
+type whoami struct{}
+
+// Whoami implements the generated interface.
+func (whoami) Whoami(ctx context.Context) (api.WhoamiOK, error) {
+	id, ok := certauth.FromContext(ctx)
+	if !ok {
+		return api.WhoamiOK{}, errors.New("no identity")
+	}
+	return api.WhoamiOK{Data: strings.NewReader(id.Thumbprint())}, nil
 }

@@ -43,6 +43,16 @@ func (p partner) auth(t *testing.T) *certauth.Authenticator {
 	return auth
 }
 
+func made(router func(*certauth.Authenticator) (http.Handler, error)) func(*certauth.Authenticator) http.Handler {
+	return func(auth *certauth.Authenticator) http.Handler {
+		handler, err := router(auth)
+		if err != nil {
+			panic(err)
+		}
+		return handler
+	}
+}
+
 var all = map[string]struct {
 	router func(*certauth.Authenticator) http.Handler
 	path   string
@@ -55,13 +65,8 @@ var all = map[string]struct {
 	"echo v5": {routers.EchoV5, "/whoami", http.StatusUnauthorized},
 	"huma":    {routers.Huma, "/whoami", http.StatusUnauthorized},
 	"kratos":  {routers.Kratos, "/whoami", http.StatusUnauthorized},
-	"go-zero": {func(auth *certauth.Authenticator) http.Handler {
-		handler, err := routers.GoZero(auth)
-		if err != nil {
-			panic(err)
-		}
-		return handler
-	}, "/whoami", http.StatusNotFound},
+	"ogen":    {made(routers.Ogen), "/whoami", http.StatusUnauthorized},
+	"go-zero": {made(routers.GoZero), "/whoami", http.StatusNotFound},
 }
 
 func TestRouters_DenyAndTellWhoCalls(t *testing.T) {

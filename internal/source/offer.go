@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"hash/maphash"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -121,22 +120,6 @@ func (k Key) Offer() Offer {
 		offer.Add(text)
 	}
 	return offer
-}
-
-// Joined returns the key as one text. Different keys with the same number of texts have
-// different ones.
-func (k Key) Joined() string {
-	if len(k) == 1 {
-		return k[0]
-	}
-	var b strings.Builder
-	b.Grow(k.Size() + len(k)*len("12345 "))
-	for _, text := range k {
-		b.WriteString(strconv.Itoa(len(text)))
-		b.WriteByte(' ')
-		b.WriteString(text)
-	}
-	return b.String()
 }
 
 // Equal reports whether both keys are the same.
