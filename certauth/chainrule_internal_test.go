@@ -31,7 +31,7 @@ func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
 func TestChainRule_SlipsRefuse(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
-	ended, end := context.WithCancel(context.Background())
+	ended, end := context.WithCancel(t.Context())
 	end()
 	for _, tc := range []struct {
 		name  string

@@ -1,7 +1,6 @@
 package certauth
 
 import (
-	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,7 +18,7 @@ func TestMisplacedRules_Refuse(t *testing.T) {
 // New refuses a policy that can accept without an anchor, and no rule on the leaf alone ends a
 // request. Should a later change let either happen, it is a refusal.
 func TestMisplacedRules_NothingAcceptsForThem(t *testing.T) {
-	refused := (&evaluation{ctx: context.Background()}).judge(&judged{}, "Policy")
+	refused := (&evaluation{ctx: t.Context()}).judge(&judged{}, "Policy")
 	if assert.NotNil(t, refused) {
 		assert.Equal(t, ReasonInternalError, refused.Reason)
 	}

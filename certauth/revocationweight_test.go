@@ -116,7 +116,7 @@ func TestNotRevoked_HintOfTheCheckersErrorIsThatOfTheRefusal(t *testing.T) {
 		if tc.err2 != nil {
 			assert.Same(t, tc.err2, refused.Err, tc.name)
 		} else {
-			assert.NotNil(t, refused.Err, tc.name)
+			assert.Error(t, refused.Err, tc.name)
 			assert.NotPanics(t, func() { _ = refused.Error() }, tc.name)
 		}
 	}

@@ -15,7 +15,7 @@ func TestConfigureServer_RefusesH2C(t *testing.T) {
 	w := newWorld(t)
 	auth := authWith(t, fixedSource("s", w.leaf.Certificate), w.chain())
 	for _, handler := range []http.Handler{h2c.Handler{}, &h2c.Handler{}} {
-		server := &http.Server{Handler: handler} //nolint:gosec // it never serves
+		server := &http.Server{Handler: handler}
 		assert.ErrorContains(t, auth.ConfigureServer(server), "h2c.NewHandler")
 		assert.Equal(t, handler, server.Handler)
 		assert.Nil(t, server.ConnContext)

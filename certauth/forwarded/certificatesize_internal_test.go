@@ -22,7 +22,7 @@ func certificateOf(t *testing.T, size int) []byte {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	der := []byte(nil)
+	var der []byte
 	for padding := size - 400; ; padding += size - len(der) {
 		template := &x509.Certificate{
 			SerialNumber: big.NewInt(1), NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour),

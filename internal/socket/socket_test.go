@@ -29,12 +29,12 @@ func over(t *testing.T, server *http.Server, conn net.Conn, major int) *http.Req
 // accepted is the server's end of a connection over the network.
 func accepted(t *testing.T, network, address string) net.Conn {
 	t.Helper()
-	listener, err := net.Listen(network, address) //nolint:noctx // on loopback
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		t.Skip(err) // not every system has every kind of unix socket
 	}
 	t.Cleanup(func() { _ = listener.Close() })
-	client, err := net.Dial(network, listener.Addr().String()) //nolint:noctx // on loopback
+	client, err := net.Dial(network, listener.Addr().String())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = client.Close() })
 	conn, err := listener.Accept()
