@@ -185,6 +185,45 @@ func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
 	assert.Equal(t, exitFailed, certauthRun(t, "{}", "diff", "-replay", "-", old, now).code)
 }
 
+// What is remembered from record to record changes no decision, to the nanosecond at each end.
+func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {
+	w := newWorld(t)
+	now := time.Now().UTC().Truncate(time.Second)
+	client := w.issuing.Issue(t, "a", certauthtest.DNS("a.example"), certauthtest.Valid(now.Add(-time.Hour), now.Add(24*time.Hour)))
+	policies := map[string]string{
+		"old": `{"all": [` + chain + `, {"validity": {"clockSkew": "5m"}}]}`,
+		"new": `{"all": [` + chain + `, {"validity": {"minRemaining": "2h", "maxLifetime": "400d"}}, {"dnsNames": ["a.example"]}]}`,
+	}
+	old, next := w.named("old", policies["old"]), w.named("new", policies["new"])
+	count := func(text string) (sum [3]int) {
+		var answer diffAnswer
+		require.NoError(t, json.Unmarshal([]byte(text), &answer))
+		for i, list := range [][]changed{answer.Gains, answer.Loses, answer.Other} {
+			for _, one := range list {
+				sum[i] += one.Times
+			}
+		}
+		return sum
+	}
+	var all strings.Builder
+	var want [3]int
+	for _, end := range []time.Time{client.NotBefore, client.NotAfter, w.root.Certificate.NotBefore, w.issuing.Certificate.NotAfter} {
+		for _, offset := range []time.Duration{0, 5 * time.Minute, -5 * time.Minute, -2 * time.Hour} {
+			for _, by := range []time.Duration{-time.Second, -1, 0, 1, time.Second} {
+				line := fmt.Sprintf("{\"certificate\": %q, \"at\": %q}\n", client.Base64(), end.Add(offset+by).UTC().Format(time.RFC3339Nano))
+				all.WriteString(line)
+				one := count(certauthRun(t, line, "diff", "-json", "-replay", "-", old, next).out)
+				for i := range want {
+					want[i] += one[i]
+				}
+			}
+		}
+	}
+	got := certauthRun(t, all.String(), "diff", "-json", "-replay", "-", old, next)
+	assert.Equal(t, want, count(got.out))
+	assert.Positive(t, want[1], "somebody loses")
+}
+
 func TestDiff_JudgesTheCasesOfBothByBoth(t *testing.T) {
 	w := newWorld(t)
 	w.write("client.pem", string(w.issuing.Issue(t, "x", certauthtest.DNS("a.example")).PEM()))

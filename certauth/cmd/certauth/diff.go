@@ -13,8 +13,10 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -161,7 +163,11 @@ type differ struct {
 	answer   *diffAnswer
 	groups   map[string]map[changed]int
 	now      time.Time
-	mutex    sync.Mutex // of answer and groups, while workers run
+	certs    []*x509.Certificate // of both documents
+	// everyMoment: a decision may change at any moment.
+	everyMoment bool
+	offsets     []time.Duration
+	mutex       sync.Mutex // of answer and groups, while workers run
 }
 
 // rules compares what the documents say, line by line of the printed policy, each with its path.
@@ -247,6 +253,9 @@ func (d *differ) replay(name string) error {
 		defer file.Close()
 		from = file
 	}
+	d.offsets = []time.Duration{0}
+	d.dates(d.old.config.Policy)
+	d.dates(d.new.config.Policy)
 	batches := make(chan batch, 2*runtime.NumCPU())
 	var wait sync.WaitGroup
 	var failed error
@@ -292,12 +301,13 @@ type batch struct {
 	lines [][]byte
 }
 
-// replayer is one worker. A decision depends on the certificate, the moment and the document
-// alone, so what was decided for one record holds for the next that is the same.
+// replayer is one worker. A decision depends on the certificate, the document, and on which side of
+// certain moments it is made: so what was decided for one record holds for the next one like it.
 type replayer struct {
 	d        *differ
 	old, new *side
 	request  *http.Request
+	moments  map[[sha256.Size]byte][]time.Time // of each certificate
 	known    map[recordKey]outcome
 	counts   map[outcome]int
 	replayed int
@@ -305,7 +315,7 @@ type replayer struct {
 
 type recordKey struct {
 	certificate [sha256.Size]byte
-	at          int64
+	between     int // after so many of the moments
 }
 
 // outcome is what became of somebody by both documents; an empty kind says the same.
@@ -327,7 +337,7 @@ func newReplayer(d *differ) (*replayer, error) {
 		return nil, err
 	}
 	r, err := d.request("")
-	return &replayer{d: d, old: old, new: now, request: r, known: map[recordKey]outcome{}, counts: map[outcome]int{}}, err
+	return &replayer{d: d, old: old, new: now, request: r, moments: map[[sha256.Size]byte][]time.Time{}, known: map[recordKey]outcome{}, counts: map[outcome]int{}}, err
 }
 
 func (w *replayer) judge(name string, b batch) error {
@@ -343,9 +353,18 @@ func (w *replayer) judge(name string, b batch) error {
 		if at.IsZero() {
 			at = w.d.now
 		}
-		key := recordKey{sha256.Sum256([]byte(one.Certificate)), at.UnixNano()}
-		result, ok := w.known[key]
+		key := recordKey{certificate: sha256.Sum256([]byte(one.Certificate))}
+		moments, ok := w.moments[key.certificate]
 		if !ok {
+			if len(w.moments) >= maxKnown {
+				clear(w.moments)
+			}
+			moments = w.d.moments(one.Certificate)
+			w.moments[key.certificate] = moments
+		}
+		key.between = sort.Search(len(moments), func(i int) bool { return moments[i].After(at) })
+		result, ok := w.known[key]
+		if !ok || w.d.everyMoment {
 			result = w.decide(one.Certificate, at)
 			if len(w.known) >= maxKnown {
 				clear(w.known)
@@ -375,6 +394,61 @@ func (w *replayer) decide(certificate string, at time.Time) outcome {
 		kind = "loses"
 	}
 	return outcome{kind, changed{Who: whose(certificate), Old: old, New: now}}
+}
+
+// moments are those at which a decision about the certificate can change, sorted: the ends of its
+// validity and of all certificates of both documents, moved by what the documents say of dates.
+// Each stands there twice, for itself and for what comes after it.
+func (d *differ) moments(certificate string) []time.Time {
+	certs := d.certs
+	for text := range strings.SplitSeq(certificate, ",") { // with others beside it
+		der, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			certs = append(certs[:len(certs):len(certs)], cert)
+		}
+	}
+	var list []time.Time
+	for _, cert := range certs {
+		for _, end := range []time.Time{cert.NotBefore, cert.NotAfter} {
+			for _, offset := range d.offsets {
+				list = append(list, end.Add(offset), end.Add(offset+1))
+			}
+		}
+	}
+	slices.SortFunc(list, time.Time.Compare)
+	return list
+}
+
+// dates collects what decisions by a policy depend on beside the caller's certificate.
+func (d *differ) dates(policy certauth.Policy) {
+	switch p := policy.(type) {
+	case certauth.All:
+		for _, member := range p {
+			d.dates(member)
+		}
+	case certauth.Any:
+		d.dates(certauth.All(p))
+	case certauth.Not:
+		d.dates(p.Policy)
+	case certauth.Named:
+		d.dates(p.Policy)
+	case certauth.AcceptServerAuth:
+		d.dates(p.Policy)
+	case certauth.Chain:
+		if reflect.TypeOf(p.Roots) == reflect.TypeOf(certauth.InsecureSystemRoots()) {
+			d.everyMoment = true // their dates are not known here
+		}
+		d.certs = append(append(d.certs, materialOf(p.Roots)...), materialOf(p.Intermediates)...)
+	case certauth.Validity:
+		for _, offset := range []time.Duration{p.ClockSkew, -p.ClockSkew, -p.MinRemaining} {
+			if !slices.Contains(d.offsets, offset) {
+				d.offsets = append(d.offsets, offset)
+			}
+		}
+	}
 }
 
 // finish adds what the worker has counted.

@@ -32,7 +32,7 @@ var clientCertRules = []string{
 const (
 	azMode      = "az webapp update -g GROUP -n SITE --set clientCertEnabled=true clientCertMode=Required"
 	tfMode      = "client_certificate_enabled = true\nclient_certificate_mode = \"Required\""
-	azNoExclude = "az webapp update -g GROUP -n SITE --set clientCertExclusionPaths=null"
+	azNoExclude = "az webapp update -g GROUP -n SITE --set clientCertExclusionPaths=''"
 	tfNoExclude = "# remove client_certificate_exclusion_paths"
 )
 
@@ -216,7 +216,7 @@ var Rules = []Rule{
 	},
 	{
 		18, Warning, "old TLS for deployments", "TLS before 1.2 is broken, and deployments carry secrets",
-		"az webapp update -g GROUP -n SITE --set siteConfig.scmMinTlsVersion=1.2", "scm_minimum_tls_version = \"1.2\"", nil,
+		"az resource update -g GROUP --namespace Microsoft.Web --parent sites/SITE --resource-type config -n web --set properties.scmMinTlsVersion=1.2", "scm_minimum_tls_version = \"1.2\"", nil,
 		func(c *check, report func(string, string, string)) {
 			if c.is("scmMinTlsVersion", "1.0") || c.is("scmMinTlsVersion", "1.1") {
 				report("", "scmMinTlsVersion", "scmMinTlsVersion is "+c.field("scmMinTlsVersion").text())
