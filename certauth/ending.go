@@ -185,16 +185,21 @@ func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) 
 	if known := n.reach[pool]; known.of == of {
 		return known
 	}
-	open := map[string][]*x509.Certificate{} // by issuer
+	open := map[string][]*x509.Certificate{} // by the key of the issuer's name
 	for _, cert := range set.Value.certs {
-		open[string(cert.RawIssuer)] = append(open[string(cert.RawIssuer)], cert)
+		issuer := nameKey(cert.RawIssuer)
+		open[issuer] = append(open[issuer], cert)
 	}
+	checks := 0
 	for len(reached) > 0 {
 		parent := reached[0]
 		reached = reached[1:]
-		children := open[string(parent.RawSubject)]
-		open[string(parent.RawSubject)] = slices.DeleteFunc(children, func(child *x509.Certificate) bool {
-			if !mayHaveSigned(parent, child) || child.CheckSignatureFrom(parent) != nil {
+		subject := nameKey(parent.RawSubject)
+		open[subject] = slices.DeleteFunc(open[subject], func(child *x509.Certificate) bool {
+			if checks++; checks > maxReachChecks {
+				return true // not known, and so not reported
+			}
+			if !canHaveSigned(parent, child) || child.CheckSignatureFrom(parent) != nil {
 				return false
 			}
 			reached = append(reached, child)
@@ -208,10 +213,9 @@ func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) 
 	return r
 }
 
-// mayHaveSigned saves signatures where many CAs have one name.
-func mayHaveSigned(parent, child *x509.Certificate) bool {
-	return len(child.AuthorityKeyId) == 0 || len(parent.SubjectKeyId) == 0 || string(child.AuthorityKeyId) == string(parent.SubjectKeyId)
-}
+// maxReachChecks bounds the signatures that one look at a set checks: a hundred CAs of one name
+// and as many roots of that name would take ten thousand.
+const maxReachChecks = 2000
 
 // tellDefect writes one record and one event.
 func (a *Authenticator) tellDefect(now time.Time, d defect) {

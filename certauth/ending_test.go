@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"log/slog"
 	"os"
@@ -200,6 +201,10 @@ func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
 	otherIssuing := other.NewIntermediate(t, "Other Issuing")
 	forged := forge(t, issuing.Certificate, policy.Certificate)
 	roots := certsOf(root)
+	top := newRoot(t, "Top")
+	below := top.newCA(t, "Below")
+	renewed := issue(t, nil, top.key, "Top", asCA, func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") })
+	spelled := top.spelled(nameOf(t, nameValue{oidO, asn1.TagUTF8String, "PARTNER  LTD"}, nameValue{oidCN, asn1.TagUTF8String, "top"})).newCA(t, "Spelled")
 	chain := func(roots certauth.CertSource, intermediates ...*x509.Certificate) certauth.Chain {
 		return certauth.Chain{Roots: roots, Intermediates: certauth.Certificates(intermediates...)}
 	}
@@ -213,6 +218,8 @@ func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
 		{"one between is missing", chain(roots, issuing.Certificate), []*x509.Certificate{issuing.Certificate}},
 		{"of another root", chain(roots, policy.Certificate, otherIssuing.Certificate), []*x509.Certificate{otherIssuing.Certificate}},
 		{"of the same name by another key", chain(roots, policy.Certificate, forged), []*x509.Certificate{forged}},
+		{"the root was renewed under another key identifier", chain(certsFrom(renewed), below.Certificate), nil},
+		{"the issuer is spelled in another way", chain(certsFrom(top), spelled.Certificate), nil},
 		{"another root", chain(roots, other.Certificate), []*x509.Certificate{other.Certificate}},
 		{
 			"two chains share the intermediates of both",
