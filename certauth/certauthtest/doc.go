@@ -14,7 +14,7 @@
 //
 // The gate of the service must tell 127.0.0.1, where the front end is, from the rest of
 // 127.0.0.0/8, where strangers are; HandlerTest has fields for gates of other kinds. The rows
-// are data: FORGED.md beside forged.json in the source says how other languages run them.
+// are data: FORGED.md, next to forged.json in the source, says how other languages run them.
 //
 // # Single handlers
 //
@@ -22,7 +22,7 @@
 // together with its Authenticator; [WithPeer] says over which socket it came. Where a handler
 // is to be tested without an Authenticator, Context of package certauthtest/unittest makes a
 // context with an identity in it. That package also checks sources and policy functions of
-// your own. It stands apart because it imports certauth, whose own tests import this
+// your own. It is a separate package because it imports certauth, whose own tests import this
 // package.
 //
 // # Certificates
@@ -41,7 +41,7 @@
 //
 // [Responder] and [CRLServer] are http.Handlers that speak for a [CA]. Start them, for
 // instance by httptest.NewServer, and write the address into certificates by [OCSPAt] and
-// [CRLAt]. Each is told on its own what is revoked, so that sources can disagree, and each
+// [CRLAt]. Each has its own list of revoked certificates, so that sources can disagree, and each
 // can be made to fail by a [Fault]. A revocation.Checker connects to loopback only if its
 // HTTP.AllowNets and HTTP.AllowPorts say so. [CheckStore] checks a revocation.Store.
 package certauthtest

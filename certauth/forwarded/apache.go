@@ -13,7 +13,7 @@ import (
 // verified, so never take the flag for an anchor there.
 //
 // What it overwrites: the exact names that RequestHeader sets; the same name with hyphens
-// passes beside it. A client can have Apache drop the header that it just set by naming it
+// passes as well. A client can have Apache drop the header that it just set by naming it
 // in Connection, so absence never means more than absence.
 //
 // What must be configured:
@@ -35,7 +35,7 @@ import (
 //
 // Source: mod_ssl and mod_headers; measured with Apache httpd 2.4.
 type Apache struct {
-	// From says who Apache is. Required.
+	// From identifies Apache. Required.
 	From Gate
 	// Header carries the leaf. The default is SSL_CLIENT_CERT.
 	Header string

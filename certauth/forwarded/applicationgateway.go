@@ -36,7 +36,7 @@ import (
 // Source: Microsoft Learn, "Rewrite HTTP headers and URL with Application Gateway" and
 // "Mutual authentication"; its rules were reproduced on nginx, the gateway was not run.
 type ApplicationGateway struct {
-	// From says who the gateway is: its subnet. Required.
+	// From identifies the gateway, by its subnet. Required.
 	From Gate
 	// Header carries the leaf. The default is X-Client-Certificate.
 	Header string

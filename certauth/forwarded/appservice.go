@@ -18,10 +18,10 @@ import (
 // mode, and sites where client certificates are off. Set clientCertMode=Required,
 // httpsOnly=true and no exclusion paths over protected routes.
 //
-// What is asked of the platform: that this process runs on App Service
+// Required evidence of the platform: that this process runs on App Service
 // (WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID are set when New runs), and that the request
 // carries X-ARR-LOG-ID and a well-formed X-ARR-SSL, and X-AppService-Proto, if present,
-// is https. This is evidence, not proof: whoever reaches the worker directly can write
+// is https. This is evidence, not proof: a client that reaches the worker directly can write
 // these headers too. Add From where something else can reach it.
 //
 // What is refused: the header without that evidence, by HTTP/2 over a connection that a
@@ -42,7 +42,7 @@ import (
 // Sources: Microsoft Learn, "Configure TLS mutual authentication for Azure App Service";
 // azure-functions-host for X-ARR-LOG-ID.
 type AppService struct {
-	// From is asked beside the platform's evidence, if set.
+	// From, if set, is checked in addition to the platform's evidence.
 	From Gate
 
 	// InsecureOutsideAppService reads the header although this process does not run on

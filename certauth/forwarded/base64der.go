@@ -84,7 +84,7 @@ func beginsAsCertificate(der []byte) bool {
 
 const sequenceTag = 0x30
 
-// parseError is what the parser says, quoted when somebody reads it.
+// parseError is what the parser says, formatted when it is read.
 type parseError struct {
 	says string // of what may be no certificate
 	der  []byte
@@ -131,7 +131,7 @@ func checkAlphabet(body string) error {
 	return nil
 }
 
-// alphabetError is put into words only when somebody reads it: noise is refused often.
+// alphabetError is formatted only when it is read: noise is refused often.
 type alphabetError struct {
 	found  byte
 	offset int

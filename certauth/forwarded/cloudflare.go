@@ -5,7 +5,7 @@ import (
 )
 
 // Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64 with
-// Cf-Cert-Verified and Cf-Cert-Revoked beside it.
+// Cf-Cert-Verified and Cf-Cert-Revoked along with it.
 //
 // What it proved: possession of the key; the chain if Cf-Cert-Verified is true, which it
 // also is for a revoked certificate: Cf-Cert-Revoked must be false.
@@ -26,7 +26,7 @@ import (
 // Source: Cloudflare, "Mutual TLS" and the Ruleset fields cf.tls_client_auth. Tested
 // against documentation and constructed values only.
 type Cloudflare struct {
-	// From says who Cloudflare is. Required.
+	// From identifies Cloudflare. Required.
 	From Gate
 	// Fingerprint demands Cf-Client-Cert-Sha256 and compares it.
 	Fingerprint bool

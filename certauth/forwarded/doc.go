@@ -1,13 +1,13 @@
 // Package forwarded reads client certificates that a TLS front end wrote into a request
 // header.
 //
-// # What must be true first
+// # Requirements
 //
-// A certificate is public. Whoever can write the header can paste somebody's genuine
+// A certificate is public. An attacker able to write the header can paste any genuine
 // certificate into it, and pins, chain and revocation checks all pass: that the caller
-// holds the key was proven to the front end and to nobody else. So every source here
-// comes with an answer to "who wrote this header?": a [Gate] in its field From, which is
-// required, and for [AppService] the platform's own evidence. From anybody else the header
+// holds the key was proven to the front end only. So every source here
+// checks the sender of the header: by a [Gate] in its field From, which is
+// required, and for [AppService] the platform's own evidence. From any other sender the header
 // is not read.
 //
 // # Strictness
@@ -109,7 +109,7 @@
 //	ML-DSA-65   5700   7500      8200
 //	ML-DSA-87   7600   10100     11000
 //
-// A P-256 leaf takes 840 to 1300 in base64. Whatever receives the header on its way has a
+// A P-256 leaf takes 840 to 1300 in base64. Every hop that receives the header has a
 // limit of its own, for a line or for all of them, and answers 400 or 431 itself, or leaves
 // the header out:
 //
@@ -129,8 +129,8 @@
 // host and path, and look at the reason in your log:
 //
 //  1. From outside, without a client certificate, send the configured header with a
-//     genuine certificate of somebody else; then again with "_" and with "." for "-"; then
-//     with the flag's success value beside it. Expect 401 and certificate_missing.
+//     genuine certificate of another caller; then again with "_" and with "." for "-"; then
+//     with the flag's success value added. Expect 401 and certificate_missing.
 //  2. The same with a valid client certificate. The identity must be that of the handshake.
 //  3. Straight to this process, past the front end. Expect source_untrusted, or no
 //     connection at all.

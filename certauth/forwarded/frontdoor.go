@@ -31,14 +31,14 @@ import (
 // Source: Microsoft Learn, "Mutual TLS on Azure Front Door". Tested against documentation
 // only.
 type FrontDoor struct {
-	// From says who Front Door is, beside the profile: InsecureAnyPeer where the network
+	// From identifies Front Door, in addition to the profile: InsecureAnyPeer where the network
 	// rules of the origin do. Required.
 	From Gate
 	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
 	ProfileID string
-	// Format is what the header holds. Required.
+	// Format is the format of the header. Required.
 	Format Format
-	// VerifyValue is what X-Azure-ClientCertVerify must hold, if set.
+	// VerifyValue, if set, is the required value of X-Azure-ClientCertVerify.
 	VerifyValue string
 }
 

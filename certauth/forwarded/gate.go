@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Gate says who may have written a forwarded certificate. It judges the sender of the
+// Gate decides which senders may forward a certificate. It judges the sender of the
 // request, the hop that this process accepted the connection from; forwarded-for headers
 // are never looked at. A gate that cannot tell refuses.
 //
@@ -137,11 +137,11 @@ func (c combinedGate) String() string {
 
 type anyPeer struct{}
 
-// InsecureAnyPeer believes whoever sends the request. What can happen: everybody who
+// InsecureAnyPeer trusts every sender of a request. What can happen: everybody who
 // can reach this port, through a misrouted load balancer, another pod, a server-side
 // request forgery, can be any client by sending that client's public certificate; and so
 // can every client of a front end that passes "Upgrade: h2c" on to a service that answers
-// it. It is for a network that lets nobody but the front end through, and for that alone.
+// it. It is for a network that lets only the front end through, and for that alone.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
 func (anyPeer) prepare(source.Environment) (gate, error) { return anyPeer{}, nil }

@@ -36,7 +36,7 @@ import (
 //
 // Source: HAProxy's configuration manual, section 7.3.4; measured with HAProxy 2.6.12.
 type HAProxy struct {
-	// From says who HAProxy is. Required.
+	// From identifies HAProxy. Required.
 	From Gate
 	// Header carries the leaf. The default is X-SSL-Client-Cert.
 	Header string

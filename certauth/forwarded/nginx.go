@@ -5,14 +5,14 @@ import (
 )
 
 // Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5) and
-// $ssl_client_verify beside it. nginx forwards no chain: give the issuing CAs in
+// $ssl_client_verify along with it. nginx forwards no chain: give the issuing CAs in
 // certauth.Chain.Intermediates.
 //
 // What it proved: possession of the key in a TLS handshake, resumed ones included; and,
 // with ssl_verify_client on or optional, the chain to ssl_client_certificate.
 // optional_no_ca verifies nothing, and the flag says so.
 //
-// What it overwrites: a header that this location sets, whatever the client sent. A
+// What it overwrites: a header that this location sets, regardless of the client's value. A
 // proxy_set_header in an inner block discards all those of the outer ones, and then the
 // client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
@@ -42,7 +42,7 @@ import (
 //
 // Source: ngx_http_ssl_module; measured with nginx 1.22.1.
 type Nginx struct {
-	// From says who nginx is. Required.
+	// From identifies nginx. Required.
 	From Gate
 	// Header carries $ssl_client_escaped_cert. The default is X-Client-Cert.
 	Header string
@@ -69,7 +69,7 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 // What it overwrites: both headers, but only on hosts with the auth-tls annotations, and
 // the certificate header only with auth-tls-pass-certificate-to-upstream. Without the
 // annotations a client's own ssl-client-cert and ssl-client-verify: SUCCESS pass. With
-// pass-certificate off, a client with any valid certificate gets SUCCESS beside the
+// pass-certificate off, a client with any valid certificate gets SUCCESS with the
 // ssl-client-cert that it wrote itself: nothing in the request shows it, so probe for it.
 //
 // What must be configured, as annotations of every Ingress of the host:
@@ -81,12 +81,12 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 // What is refused: as for [Nginx].
 //
 // How to verify before going live: the probes of the package documentation on every host;
-// above all the one with a valid certificate and somebody else's in the header.
+// above all the one with a valid certificate and another caller's in the header.
 //
 // Source: kubernetes/ingress-nginx, annotations and template; its directives were run on
 // nginx 1.22.1, the controller itself was not.
 type IngressNginx struct {
-	// From says who the controller is: its pods' network. Required.
+	// From identifies the controller: its pods' network. Required.
 	From Gate
 	// FrontEndVerifies takes SUCCESS for an anchor.
 	FrontEndVerifies bool

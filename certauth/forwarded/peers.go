@@ -28,9 +28,9 @@ type peers []string
 //
 // An empty list, a prefix wider than any private network (/8 for IPv4, /7 for IPv6), and
 // addresses that no peer has (0.0.0.0, ::, multicast, broadcast) are errors of
-// certauth.New: "everybody" is spelled [InsecureAnyPeer].
+// certauth.New: to admit every sender use [InsecureAnyPeer].
 //
-// What must be true of your infrastructure: nobody but the front end can open a
+// What must be true of your infrastructure: only the front end can open a
 // connection from these addresses. A balancer that passes TCP connections on is itself the
 // peer, whoever its own clients are: see [ProxyProtocol].
 func Peers(prefixes ...string) Gate { return peers(prefixes) }

@@ -23,7 +23,7 @@ type proxyProtocol struct {
 //
 //	From: forwarded.ProxyProtocol(forwarded.Peers("10.0.1.9"), "10.0.0.4")
 //
-// Peers alone never opens for the reported address: whoever reaches the listener can write
+// Peers alone never opens for the reported address: a client that reaches the listener can write
 // a PROXY header.
 //
 // The conditions are those of Peers, and the connections that the listener hands out must
@@ -35,7 +35,7 @@ type proxyProtocol struct {
 // A balancer that is neither Peers nor UnixSocket, and what Peers refuses in either list,
 // is an error of certauth.New.
 //
-// What must be true of your infrastructure: nobody but the balancer can open a connection
+// What must be true of your infrastructure: only the balancer can open a connection
 // from its addresses, and it writes a PROXY header of its own before every connection.
 func ProxyProtocol(balancer Gate, frontEnds ...string) Gate {
 	return proxyProtocol{balancer, frontEnds}

@@ -54,7 +54,7 @@ type layout struct {
 	form      string
 	missing   string                     // hint where there is no certificate
 	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
-	untrusted string                     // hint where somebody else sent one
+	untrusted string                     // hint where another sender sent one
 	kept      []string
 }
 
@@ -64,7 +64,7 @@ type layout struct {
 type Flag struct {
 	// Header is the name.
 	Header string
-	// Value is what it must hold, exactly: no trimming, no folding of case.
+	// Value is the exact required value: no trimming, no folding of case.
 	Value string
 	// Absent demands that the header is absent or empty instead; Value is then empty.
 	Absent bool
@@ -185,7 +185,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		return source.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
-		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
+		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
 			return source.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
@@ -241,7 +241,7 @@ func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certifi
 	return certs, nil
 }
 
-// admit asks the gate. A TLS client certificate of the sender that nobody declared means
+// admit asks the gate. A TLS client certificate of the sender that was not declared means
 // that the sender is not the front end, or that two certificates compete.
 func (s *reader) admit(r *http.Request) error {
 	judgedTLS, err := s.gate.admit(r)
@@ -349,7 +349,7 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-// String names the source and what it relies on.
+// String names the source and the evidence it relies on.
 func (s *reader) String() string {
 	notes := s.header + " from " + s.gate.String()
 	for _, flag := range s.flags {

@@ -25,7 +25,7 @@ func (s *reader) none(r *http.Request) *certauth.Error {
 	}
 }
 
-// notAdmitted is the refusal of a certificate that somebody else may have written.
+// notAdmitted is the refusal of a certificate that an unknown sender may have written.
 func (s *reader) notAdmitted(err error) *certauth.Error {
 	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
 	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
@@ -67,7 +67,7 @@ type wordsError struct{ detail error }
 
 func (e wordsError) Error() string { return e.detail.Error() }
 
-// tooLong is put into words only when somebody reads it: it is the cheapest refusal.
+// tooLong is formatted only when it is read: it is the cheapest refusal.
 func (s *reader) tooLong(n int) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
 }

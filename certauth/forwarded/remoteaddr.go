@@ -16,7 +16,7 @@ type remoteAddr []string
 // asked, is in the list; the list is read as that of [Peers]. What can happen: RemoteAddr
 // is what the last one wrote there. Behind middleware that takes it from X-Forwarded-For
 // or X-Real-IP (gorilla's ProxyHeaders, chi's RealIP), or a listener that reads PROXY
-// headers, whoever can send such a header is whoever he likes. It is for servers that know
+// headers, a client that sends such a header chooses its address. It is for servers that know
 // no http.Server.ConnContext, and that nothing of that kind stands in front of.
 func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
 

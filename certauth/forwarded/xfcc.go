@@ -25,7 +25,7 @@ type xfccElement struct {
 	by         []string
 	hash, cert string
 	chain      []string        // one text, or in JSON one for each certificate
-	seen       map[string]bool // keys that may stand once
+	seen       map[string]bool // keys that may occur once
 	json       bool
 	pasted     bool // holds a name of the client that Envoy did not quote
 }
@@ -196,7 +196,7 @@ func (e *xfccElement) set(key, value string, quoted bool) error {
 	return nil
 }
 
-// once refuses a key that has stood in the element before.
+// once refuses a key that occurred in the element before.
 func (e *xfccElement) once(key string) error {
 	if e.seen[key] {
 		return fmt.Errorf("%.16s stands twice", key)

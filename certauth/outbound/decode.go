@@ -34,7 +34,7 @@ const (
 func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error) {
 	p := &pool{}
 	for i := range blobs {
-		if err := ctx.Err(); err != nil { // nobody waits any more
+		if err := ctx.Err(); err != nil { // the caller has stopped waiting
 			return nil, fail(ReasonSourceUnavailable, "%w", err)
 		}
 		b := &blobs[i]

@@ -1,5 +1,5 @@
 // Package outbound gives an application its own client certificate: it loads it from where the platform puts it, presents
-// it to the servers that the application calls, replaces it beside the traffic when it was renewed, and tells when it is
+// it to the servers that the application calls, replaces it without interrupting traffic when it was renewed, and tells when it is
 // about to expire or a server refuses it. It knows nothing of inbound certificates.
 //
 //	own, err := outbound.Open(ctx, outbound.Config{
@@ -11,7 +11,7 @@
 //	transport, err := own.Transport(nil) // for an http.Client
 //	config := own.TLSConfig("")          // for gRPC, databases and anything else that takes a tls.Config
 //
-// # What is promised
+// # Guarantees
 //
 // A connection never goes on without the certificate when a server asked for one: if there is none to present, because it
 // has expired or the server takes no signature of its key, the connection fails with an [*Error]. crypto/tls alone would

@@ -39,12 +39,12 @@ type reading struct {
 	rootsErr   *Error
 	chosen     candidate // without a leaf if there is nothing new
 	chain      [][]byte
-	passedOver *Error // a piece that could not be read, beside what was chosen
+	passedOver *Error // a piece that could not be read, in addition to the chosen ones
 	pool       *x509.CertPool
 	newPool    bool
 }
 
-// reload reads the sources once and puts what is new into use. One runs at a time.
+// reload reads the sources once and puts new material into use. One runs at a time.
 func (c *Certificate) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func (c *Certificate) reload(ctx context.Context) error {
 
 func (c *Certificate) rule() string { return "Source." + c.config.Source.name() }
 
-// readSources touches nothing of c that changes, since nobody may wait for it any more.
+// readSources touches nothing of c that changes, since its caller may have stopped waiting.
 func (c *Certificate) readSources(ctx context.Context, own, roots loaded, current *state) *reading {
 	r := &reading{own: own, roots: roots}
 	if err := safely(func() error { return c.readOwn(ctx, r, current) }); err != nil {

@@ -17,8 +17,8 @@ import (
 // of no use without the key. The token's signature, issuer, audience and dates are for a JWT
 // library to check before; this is about one claim of it. The zero value is the strict one.
 type Binding struct {
-	// AllowUnbound accepts a token that is bound to nothing, for a time of change. What can
-	// happen: whoever stole such a token can use it, with any certificate that the policy
+	// AllowUnbound accepts a token that is bound to nothing, for a transition period.
+	// What can happen: a thief of such a token can use it, with any certificate that the policy
 	// accepts. A token that is bound, to this or in another way, is never unbound.
 	AllowUnbound bool
 
