@@ -6,7 +6,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// ApplicationGateway reads what rewrite rules of Azure Application Gateway v2 write: the
+// ApplicationGateway reads the headers that rewrite rules of Azure Application Gateway v2 set: the
 // leaf as percent-encoded PEM ({var_client_certificate}) and the verification
 // ({var_client_certificate_verification}). No chain is available.
 //

@@ -26,7 +26,7 @@ import (
 //
 // What is refused: the header without that evidence, by HTTP/2 over a connection that a
 // handler took over (serve gRPC and other HTTP/2 by http.Server.Protocols; see section
-// "Upgrade" of the package documentation), or beside a client certificate on this
+// "Upgrade" of the package documentation), or together with a client certificate on this
 // process's own TLS connection, is [certauth.ReasonSourceUntrusted]; two lines,
 // anything but base64 of exactly one certificate, more than 16 KiB, or a Connection
 // header that names the header, is [certauth.ReasonCertificateMalformed]. No header and
@@ -46,9 +46,9 @@ type AppService struct {
 	From Gate
 
 	// InsecureOutsideAppService reads the header although this process does not run on
-	// App Service; the evidence headers are asked for all the same. What can happen: no
-	// platform stands in front, so everybody who reaches the port can write them all. It
-	// is for local stand-ins of the platform. Without it, a process outside App Service
+	// App Service; the evidence headers are still required. What can happen: no
+	// platform is in front, so every client that reaches the port can write them all. It
+	// is for local simulations of the platform. Without it, a process outside App Service
 	// refuses every certificate as untrusted.
 	InsecureOutsideAppService bool
 }

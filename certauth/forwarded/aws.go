@@ -71,7 +71,7 @@ func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 // constructed values only.
 type CloudFront struct {
 	// From identifies CloudFront: a SharedSecret as a custom origin header, with
-	// addresses beside it. Required.
+	// addresses as well. Required.
 	From Gate
 	// Fingerprint demands CloudFront-Viewer-Cert-Sha256 and compares it.
 	Fingerprint bool

@@ -18,7 +18,7 @@ import (
 // origin pulls, which [ProxyCertificate] judges, or a tunnel).
 //
 // What is refused: verified other than true, revoked other than false or missing, and an
-// empty certificate, which is what comes when it is larger than 10 KiB.
+// empty certificate, which Cloudflare sends when it is larger than 10 KiB.
 //
 // How to verify before going live: the probes of the package documentation, and one with a
 // revoked certificate.

@@ -17,7 +17,7 @@ import (
 // sessions too.
 //
 // What it overwrites: everything with SANITIZE_SET; SANITIZE forwards nothing. FORWARD_ONLY
-// and ALWAYS_FORWARD_ONLY forward what the client wrote, the latter also of clients without a
+// and ALWAYS_FORWARD_ONLY forward the client's header, the latter also of clients without a
 // certificate, and are for proxies behind another one that sanitises. Istio's sidecars default
 // to APPEND_FORWARD, which puts their own element behind those that the client sent; behind a
 // gateway and a sidecar the last element is the gateway's workload, not the client. State
@@ -53,7 +53,7 @@ type Envoy struct {
 
 	// Hops is how many trusted proxies append an element, this process's own sidecar
 	// included: 1 reads the last element, 2 the last but one. 0 demands that there is
-	// exactly one element, which is what SANITIZE_SET gives.
+	// exactly one element, as SANITIZE_SET gives.
 	Hops int
 
 	// By lists, from the right, the By value that each element right of the one read must

@@ -86,7 +86,7 @@ func (f Format) decoder() (codec, error) {
 }
 
 // oneOf returns the decoder of the format, or of the first choice if it is not set. A
-// preset reads only what its front end can write.
+// preset reads only values that its front end can write.
 func oneOf(f Format, choices ...Format) (codec, []error) {
 	if f == FormatUnspecified {
 		f = choices[0]

@@ -62,8 +62,8 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	return served(l.prepare(env, found...))
 }
 
-// frontDoorProfile asks for the profile beside the operator's own gate. The id is no
-// secret; it tells tenants apart who all come from the same addresses.
+// frontDoorProfile asks for the profile in addition to the operator's own gate. The id is no
+// secret; it tells apart tenants that all use the same addresses.
 type frontDoorProfile struct {
 	from Gate
 	id   string

@@ -9,9 +9,9 @@ import (
 )
 
 // Header is the source for a front end without a preset: you name the header and its one
-// format, and answer for what the front end does.
+// format, and take responsibility for the front end's behaviour.
 //
-// What it proved: this depends on your front end. Without Require nothing here says that
+// What it proved: it depends on your front end. Without Require nothing here says that
 // it verified anything, and with it only what the flag means in its documentation.
 //
 // What it overwrites: find out, for the certificate header and for every other header

@@ -26,7 +26,7 @@ import (
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
 // A partner whose self-signed certificate is pinned has to be in ssl_client_certificate as
-// well, with that very certificate: with "optional", nginx itself answers 400 to whoever
+// well, with that very certificate: with "optional", nginx itself answers 400 to a client that
 // presents one that does not verify, and this service sees nothing of it. No new
 // certificate of the partner gets in before it is in that file and nginx has been reloaded.
 //

@@ -41,7 +41,7 @@ type layout struct {
 
 	header string
 	codec  codec
-	absent string // a value that means "no certificate", beside the empty one
+	absent string // a value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
 	flags           []Flag
@@ -59,7 +59,7 @@ type layout struct {
 }
 
 // Flag is a header by which a front end says that it verified the certificate. It is read
-// beside a certificate and means nothing without one: a request that has the flag and no
+// with a certificate and means nothing without one: a request that has the flag and no
 // certificate has no certificate, whichever front end it came through.
 type Flag struct {
 	// Header is the name.
@@ -107,7 +107,7 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 }
 
 // checkNames refuses empty names and names that fold to one: the same header cannot
-// hold two things. What a name may be is certauth.New's to say.
+// hold two things. certauth.New checks the syntax of names.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
 	if g != nil {
@@ -226,7 +226,7 @@ func (s *reader) texts(header http.Header, leaf string) (source.Offer, error) {
 	return o, nil
 }
 
-// decode reads the certificates and then looks at what the front end says about the leaf.
+// decode reads the certificates and then checks the front end's flags about the leaf.
 func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
 	certs, err := s.decodeAll(o, see)
 	if refusal, ok := errors.AsType[seeError](err); ok {
@@ -306,7 +306,7 @@ func (s *reader) decodeAll(o source.Offer, see func([]byte) error) ([]*x509.Cert
 	return certs, nil
 }
 
-// fixedTexts is how many texts of an Offer stand before those of the chain.
+// fixedTexts is the number of texts of an Offer before those of the chain.
 func (s *reader) fixedTexts() int {
 	n := 1 + len(s.flags)
 	if s.fingerprint != "" {
@@ -315,7 +315,7 @@ func (s *reader) fixedTexts() int {
 	return n
 }
 
-// judge looks at what the front end says about the certificate.
+// judge checks the front end's flags about the certificate.
 func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {

@@ -34,7 +34,7 @@ func (s *reader) notAdmitted(err error) *certauth.Error {
 	return refused
 }
 
-// warn tells once that the server is not set up for the gate: it refuses everybody, and
+// warn tells once that the server is not set up for the gate: it refuses every request, and
 // where no certificate is sent, nothing else says why the gate is shut.
 func (s *reader) warn(err error) {
 	if s.logger == nil || !errors.Is(err, socket.ErrNotKept) {
@@ -72,7 +72,7 @@ func (s *reader) tooLong(n int) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
 }
 
-// headerError says in which header the mistake is, when somebody reads it.
+// headerError says in which header the mistake is, when it is read.
 type headerError struct {
 	header string
 	err    error
@@ -109,7 +109,7 @@ func (s *reader) hint(value string, err error) string {
 	return hint
 }
 
-// isBase64Certificate reports whether the value is base64 of what is framed as a certificate.
+// isBase64Certificate reports whether the value is base64 of DER that is framed as a certificate.
 func isBase64Certificate(value string) bool {
 	der, err := base64DER(value)
 	return err == nil && beginsAsCertificate(der)

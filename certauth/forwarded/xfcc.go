@@ -20,7 +20,7 @@ import (
 // maxElements bounds the elements of one header; each hop adds one.
 const maxElements = 16
 
-// xfccElement is what counts of one element. Names are never taken from it.
+// xfccElement holds the relevant parts of one element. Names are never taken from it.
 type xfccElement struct {
 	by         []string
 	hash, cert string
@@ -40,7 +40,7 @@ type xfccScanner struct {
 
 func (s *xfccScanner) done() bool { return s.at >= len(s.text) }
 
-// checkXFCC refuses what is too long or not printable ASCII, in either form.
+// checkXFCC refuses text that is too long or not printable ASCII, in either form.
 func checkXFCC(value string) error {
 	if len(value) > maxChainHeader {
 		return fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)

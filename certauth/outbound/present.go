@@ -101,7 +101,7 @@ func (c *Certificate) generationConfig(s *state) *tls.Config {
 // callKey is the key of a *call in the context of a request.
 type callKey struct{}
 
-// call is what a handshake knows of the request that caused it.
+// call describes, for a handshake, the request that caused it.
 type call struct {
 	host  string
 	asked func(host string) // notes that the server asks for certificates

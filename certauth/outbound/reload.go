@@ -18,11 +18,11 @@ const loadTimeout = 30 * time.Second
 // attempts is how often local files are read again when they changed while they were read.
 const attempts = 3
 
-// loaded is what is remembered of the last reading of a source: digests, never its bytes.
+// loaded is the record of the last reading of a source: digests, never its bytes.
 type loaded struct {
 	digest     [sha256.Size]byte
 	seen       bool
-	err        *Error    // what the bytes of this digest led to
+	err        *Error    // the result for the bytes of this digest
 	at         time.Time // when, by the clock that certificates are judged by
 	reconsider time.Time // the same bytes may lead to something else from then on
 }
@@ -32,7 +32,7 @@ func (l *loaded) unchanged(digest [sha256.Size]byte, now time.Time) bool {
 	return l.seen && l.digest == digest && !now.Before(l.at) && (l.reconsider.IsZero() || now.Before(l.reconsider))
 }
 
-// reading is what one reading of both sources led to.
+// reading is the result of reading both sources once.
 type reading struct {
 	own, roots loaded
 	ownErr     *Error
