@@ -1,10 +1,10 @@
-// Package certauthtest is for tests of services that ask for client certificates, whether
-// they use package certauth or not: certificate authorities and client certificates, the
+// Package certauthtest provides test helpers for services that ask for client certificates,
+// whether they use package certauth or not: certificate authorities and client certificates, the
 // requests of every front end, OCSP responders and CRLs, and a table of forged requests that
 // must not get in.
 //
-// Everything is made fresh in memory; nothing here belongs into production. Functions that
-// take a [TB] end the test, by Fatalf, where they cannot do what is asked.
+// Everything is made fresh in memory; nothing here belongs in production. Functions that
+// take a [TB] end the test by Fatalf if they fail.
 //
 // # A whole service
 //
@@ -18,7 +18,7 @@
 //
 // # Single handlers
 //
-// [FrontEnd.Forward] turns a request into what a front end forwards, for tests of a handler
+// [FrontEnd.Forward] rewrites a request as a front end forwards it, for tests of a handler
 // together with its Authenticator; [WithPeer] says over which socket it came. Where a handler
 // is to be tested without an Authenticator, Context of package certauthtest/unittest makes a
 // context with an identity in it. That package also checks sources and policy functions of
@@ -35,7 +35,7 @@
 //
 // # Front ends
 //
-// [AppService] is a stand-in for a front end that does the whole of it, TLS included.
+// [AppService] simulates a complete front end, TLS included.
 //
 // # Revocation
 //

@@ -105,8 +105,8 @@ type xfccReader struct {
 	json bool
 }
 
-// spread is where one client's value differs from another's: the hash of the leaf. At the
-// end stands a chain that many share. Where elements are appended it is the hash as many
+// spread returns the part of a value that differs between clients: the hash of the leaf.
+// The end of the value is a chain that many share. Where elements are appended it is the hash as many
 // elements from the right as is read; elements to the left of it can come from any client.
 func (x xfccReader) spread(value string) string {
 	const digits = 64

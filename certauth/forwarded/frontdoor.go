@@ -11,8 +11,8 @@ import (
 // FrontDoor reads X-Azure-ClientCertificate of Azure Front Door Premium.
 //
 // Microsoft documents the header's name and not its form (preview, 2026), so nothing is
-// assumed here: look at a real request, then state the Format. Nor is it documented what
-// X-Azure-ClientCertVerify says for which mode.
+// assumed here: look at a real request, then state the Format. The values of
+// X-Azure-ClientCertVerify in each mode are not documented either.
 //
 // What it proved: possession of the key; the chain by the mode of the custom domain, which
 // may be "not validated" or passthrough. The policy needs an anchor.

@@ -16,8 +16,8 @@ import (
 // proxy_set_header in an inner block discards all those of the outer ones, and then the
 // client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
-// What must be configured, in the server block (or "on", with which nginx itself refuses who
-// has no certificate) and in every location that proxies to this service:
+// What must be configured, in the server block (or "on", with which nginx itself refuses
+// clients without a certificate) and in every location that proxies to this service:
 //
 //	ssl_client_certificate clients.pem;
 //	ssl_verify_client optional;
@@ -26,9 +26,10 @@ import (
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
 // A partner whose self-signed certificate is pinned has to be in ssl_client_certificate as
-// well, with that very certificate: with "optional", nginx itself answers 400 to a client that
-// presents one that does not verify, and this service sees nothing of it. No new
-// certificate of the partner gets in before it is in that file and nginx has been reloaded.
+// well, with that very certificate: with "optional", nginx itself answers 400 to a client
+// whose certificate does not verify, and the request never reaches this service. A new
+// certificate of the partner is accepted only after it was added to that file and nginx was
+// reloaded.
 //
 // Where WebSocket must pass, never write the client's own words on with "proxy_set_header
 // Upgrade $http_upgrade": see section "Upgrade" of the package documentation.

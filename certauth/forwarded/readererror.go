@@ -46,9 +46,9 @@ func (s *reader) warn(err error) {
 	})
 }
 
-// lost is none where the front end says that it verified a certificate. That grants nothing,
-// and takes nothing: who has its certificate dropped on the way, as Connection makes Apache
-// do, could as well have sent none.
+// lost is none where the front end says that it verified a certificate. This gives the
+// client no advantage: a client that has its certificate dropped on the way, as Connection
+// makes Apache do, could as well have sent none.
 func (s *reader) lost(flag string) *certauth.Error {
 	return &certauth.Error{
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
