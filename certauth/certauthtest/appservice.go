@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// AppService stands in for the front end of Azure App Service on a loopback port: it
+// AppService simulates the front end of Azure App Service on a loopback port: it
 // ends TLS, asks for a client certificate without checking it, deletes what the client
 // sent under the platform's header names, writes X-ARR-ClientCert and the evidence
 // headers, and forwards over plain HTTP. It is written from Microsoft's documentation;

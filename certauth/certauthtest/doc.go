@@ -1,10 +1,10 @@
-// Package certauthtest is for tests of services that ask for client certificates, whether
-// they use package certauth or not: certificate authorities and client certificates, the
+// Package certauthtest provides test helpers for services that ask for client certificates,
+// whether they use package certauth or not: certificate authorities and client certificates, the
 // requests of every front end, OCSP responders and CRLs, and a table of forged requests that
 // must not get in.
 //
-// Everything is made fresh in memory; nothing here belongs into production. Functions that
-// take a [TB] end the test, by Fatalf, where they cannot do what is asked.
+// Everything is made fresh in memory; nothing here belongs in production. Functions that
+// take a [TB] end the test by Fatalf if they fail.
 //
 // # A whole service
 //
@@ -14,15 +14,15 @@
 //
 // The gate of the service must tell 127.0.0.1, where the front end is, from the rest of
 // 127.0.0.0/8, where strangers are; HandlerTest has fields for gates of other kinds. The rows
-// are data: FORGED.md beside forged.json in the source says how other languages run them.
+// are data: FORGED.md, next to forged.json in the source, says how other languages run them.
 //
 // # Single handlers
 //
-// [FrontEnd.Forward] turns a request into what a front end forwards, for tests of a handler
+// [FrontEnd.Forward] rewrites a request as a front end forwards it, for tests of a handler
 // together with its Authenticator; [WithPeer] says over which socket it came. Where a handler
 // is to be tested without an Authenticator, Context of package certauthtest/unittest makes a
 // context with an identity in it. That package also checks sources and policy functions of
-// your own. It stands apart because it imports certauth, whose own tests import this
+// your own. It is a separate package because it imports certauth, whose own tests import this
 // package.
 //
 // # Certificates
@@ -35,13 +35,13 @@
 //
 // # Front ends
 //
-// [AppService] is a stand-in for a front end that does the whole of it, TLS included.
+// [AppService] simulates a complete front end, TLS included.
 //
 // # Revocation
 //
 // [Responder] and [CRLServer] are http.Handlers that speak for a [CA]. Start them, for
 // instance by httptest.NewServer, and write the address into certificates by [OCSPAt] and
-// [CRLAt]. Each is told on its own what is revoked, so that sources can disagree, and each
+// [CRLAt]. Each has its own list of revoked certificates, so that sources can disagree, and each
 // can be made to fail by a [Fault]. A revocation.Checker connects to loopback only if its
 // HTTP.AllowNets and HTTP.AllowPorts say so. [CheckStore] checks a revocation.Store.
 package certauthtest

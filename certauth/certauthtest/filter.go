@@ -83,7 +83,7 @@ func inTheMiddle(what string) func(string) string {
 	return func(s string) string { return s[:len(s)/2] + what + s[len(s)/2:] }
 }
 
-// padBits sets bits of the last base64 digit that stand for no byte.
+// padBits sets bits of the last base64 digit that encode no byte.
 func padBits(s string) string {
 	body := strings.TrimRight(s, "=:")
 	if pad := strings.TrimRight(s[len(body):], ":"); pad == "" || body == "" {

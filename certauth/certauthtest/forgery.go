@@ -57,14 +57,14 @@ func (f *forgeries) forge(name string) *x509.Certificate {
 		return f.genuine.Certificate
 	case "issuer":
 		return f.issuing()
-	case "resignedca": // the issuer's name and key, certified by somebody else
+	case "resignedca": // the issuer's name and key, certified by another CA
 		issuer := f.issuing()
 		if issuer == nil {
 			return nil
 		}
 		other := NewCA(f.tb, "Somebody Else")
 		return f.signedBy(other, templateOf(issuer, oidAuthorityKeyID), issuer.PublicKey)
-	case "selfsigned": // its names, and nobody vouches for them
+	case "selfsigned": // its names, without an issuer that vouches for them
 		template, key := f.copied(oidSubjectKeyID, oidAuthorityKeyID), newKey(f.tb)
 		return sign(f.tb, template, template, key.Public(), key)
 	case "lookalikeca":

@@ -37,7 +37,7 @@ func FrontEnds() []string {
 // headers of the same name in r are overwritten, and all others, aliases of these names
 // included, are left alone.
 //
-// Who sent the request is not part of it: for a gate on the peer add [WithPeer], and for one
+// The sender of the request is not part of it: for a gate on the peer add [WithPeer], and for one
 // on a secret its header. A name that is not one of [FrontEnds] ends the test.
 func (f FrontEnd) Forward(tb TB, r *http.Request, client *Certificate, with ...*CA) {
 	tb.Helper()
@@ -68,7 +68,7 @@ func (f FrontEnd) Forward(tb TB, r *http.Request, client *Certificate, with ...*
 	}
 }
 
-// layout is what forged.json says of a front end.
+// layout is the description of a front end in forged.json.
 type layout struct {
 	Name        string             `json:"name"`
 	Note        string             `json:"note"`
@@ -225,7 +225,7 @@ func (l *layout) lines(certs []*x509.Certificate, verdict string) ([][2]string, 
 	return append(lines, l.Evidence...), nil
 }
 
-// value is what the certificate header holds. Where it holds the leaf alone, the rest is
+// value returns the value of the certificate header. Where it holds the leaf alone, the rest is
 // not in it.
 func (l *layout) value(certs ...*x509.Certificate) (string, error) {
 	if !l.carriesChain() {

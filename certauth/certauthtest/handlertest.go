@@ -42,11 +42,11 @@ type HandlerTest struct {
 	// UnixSocket has the front end connect by a unix socket, and strangers by TCP. It is for
 	// a handler, not for URL.
 	UnixSocket bool
-	// Stranger is the loopback address of those who are not the front end, whose own address
+	// Stranger is the loopback address of senders other than the front end, whose own address
 	// is 127.0.0.1. The default is 127.0.0.2; where the system has no such address, as on
 	// macOS without "ifconfig lo0 alias 127.0.0.2", these rows are left out.
 	Stranger string
-	// InsecureAnyPeer says that the service believes everybody, and leaves out the rows of
+	// InsecureAnyPeer says that the service trusts every sender, and leaves out the rows of
 	// strangers.
 	InsecureAnyPeer bool
 
@@ -80,12 +80,12 @@ type HandlerTest struct {
 
 // TestHandler fires the table of forged requests at a whole handler, as the service
 // installs it, and fails if one gets in; or, with a nil handler, at the service at
-// HandlerTest.URL. The table is forged.json, and FORGED.md beside it says how to read it and
+// HandlerTest.URL. The table is forged.json, and FORGED.md in the same folder says how to read it and
 // where its rows come from: advisories, and bugs of other libraries and front ends.
 //
 // The handler is served on loopback, by HTTP/1.1, where requests are written byte by byte
 // since no client would send them, and by HTTP/2 over TLS. The client must get in on each,
-// before the table and after it: of a handler that refuses everybody the table says
+// before the table and after it: of a handler that refuses every request the table says
 // nothing. An answer that does not come within 30 seconds is a failure; an error page is a
 // refusal.
 //

@@ -38,7 +38,7 @@ func readOCSPRequest(w http.ResponseWriter, r *http.Request) (*ocspQuestion, int
 		}
 		return parseOCSPRequest(der), http.StatusOK
 	case http.MethodGet:
-		// Base64 has slashes. Who forgets to escape them has the request spread over
+		// Base64 has slashes. A client that forgets to escape them spreads the request over
 		// several segments of the path.
 		path := r.URL.EscapedPath()
 		for end := len(path); end >= 0; {
@@ -61,7 +61,7 @@ func readOCSPRequest(w http.ResponseWriter, r *http.Request) (*ocspQuestion, int
 	return nil, http.StatusMethodNotAllowed
 }
 
-// parseOCSPRequest returns nil for what is no request. A signature is not looked at.
+// parseOCSPRequest returns nil for anything but a request. A signature is not looked at.
 func parseOCSPRequest(der []byte) *ocspQuestion {
 	s := cryptobyte.String(der)
 	var request, tbs, list cryptobyte.String

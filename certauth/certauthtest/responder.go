@@ -64,7 +64,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = w.Write(der)
 }
 
-// answer makes the response, or malformedRequest for what is no request.
+// answer makes the response, or malformedRequest for anything else.
 func (r *Responder) answer(question *ocspQuestion) ocsptest.Response {
 	if question == nil {
 		return ocsptest.Response{Status: 1, WithoutBytes: true}

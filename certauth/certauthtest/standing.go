@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Fault is what a [Responder] or a [CRLServer] does wrong. None of it is evidence.
+// Fault is a fault of a [Responder] or a [CRLServer]. None of it is evidence.
 type Fault int
 
 const (
@@ -18,15 +18,15 @@ const (
 	Down
 	// Hanging answers nothing until the client gives up.
 	Hanging
-	// Forged signs with a key that is not the CA's, in the CA's name: what somebody sends
-	// who sits between the service and the CA.
+	// Forged signs with a key that is not the CA's, in the CA's name, as an attacker
+	// between the service and the CA would.
 	Forged
 	// Garbage answers 200 with a page in HTML, as a captive portal does.
 	Garbage
 )
 
-// standing is what a responder or a list says about serial numbers, on which clock, and
-// what goes wrong with it.
+// standing is the state of a responder or a list: the status of each serial number, the
+// clock, and the fault.
 type standing struct {
 	mu         sync.Mutex
 	revoked    map[string]revocation

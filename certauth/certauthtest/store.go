@@ -26,7 +26,7 @@ type EvidenceStore interface {
 	Set(ctx context.Context, key string, der []byte, ttl time.Duration) error
 }
 
-// CheckStore checks that a revocation.Store keeps its contract: what is set is found again,
+// CheckStore checks that a revocation.Store keeps its contract: a value that was set is found again,
 // byte for byte and by other instances; it is replaced as a whole; it is gone after its time;
 // calls end with their context; concurrent use is safe. The test fails at the first thing that
 // is wrong.
@@ -150,7 +150,7 @@ func (c *storeCheck) keysApart() {
 	}
 }
 
-// noAliases changes what it gave and what it got.
+// noAliases changes the values it passed and the values it received.
 func (c *storeCheck) noAliases() {
 	c.tb.Helper()
 	value := []byte("not changed")

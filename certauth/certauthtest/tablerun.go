@@ -22,7 +22,7 @@ type tableRun struct {
 	admitted int // the status that the client gets
 }
 
-// tableReport is what came of a run.
+// tableReport is the result of a run.
 type tableReport struct {
 	frontEnd string
 	refused  int
@@ -139,7 +139,7 @@ func (r *row) fromStranger() bool {
 	return slices.ContainsFunc(r.Requests, func(a attempt) bool { return a.Sender == senderStranger })
 }
 
-// judge compares the answers with what the row expects.
+// judge compares the answers with the row's expectation.
 func (run *tableRun) judge(row *row, answers []answer, report *tableReport) {
 	for i := range answers {
 		answer := &answers[i]

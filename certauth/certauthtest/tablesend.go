@@ -14,7 +14,7 @@ import (
 	"os"
 )
 
-// answer is what came back for one request.
+// answer is the response to one request.
 type answer struct {
 	response  *http.Response
 	body      []byte

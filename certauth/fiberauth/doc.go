@@ -4,17 +4,17 @@
 // is not for authentication: it makes a request out of headers to which fasthttp has already
 // added the trailers that the client sent behind the body, of several lines of one name it
 // passes on one, and the connection is lost. Here the headers are read anew from the bytes that
-// arrived, as net/http reads them; what net/http would answer with 400 is refused.
+// arrived, as net/http reads them; a request that net/http would answer with 400 is refused.
 //
-// Gates that judge who sent a request, such as forwarded.Peers, see the socket of the
+// Gates that judge the sender of a request, such as forwarded.Peers, see the socket of the
 // connection, and certauth.TLS the certificate of its handshake. The headers of the source and
 // all that were added by trailers are deleted from the request before the next handler runs;
 // only RequestHeader.RawHeaders still shows them. With Fiber's Prefork and with listeners that
 // hide the socket the gates stay shut as they do with net/http.
 //
 // Fiber finds routes for paths in any case and with a slash too many, certauth.Exclusion does
-// not: what is not written exactly as excluded needs a certificate.
+// not: a path not written exactly as excluded needs a certificate.
 //
-// It is a module of its own, so that who does not use Fiber does not have it in the module
+// It is a module of its own, so that programs without Fiber do not have it in the module
 // graph.
 package fiberauth

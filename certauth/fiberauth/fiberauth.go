@@ -14,7 +14,7 @@ import (
 )
 
 // Handler returns middleware that lets in whom auth lets in. Install it with App.Use before
-// any route, so that what is added later is protected too. A refusal is answered as
+// any route, so that routes added later are protected too. A refusal is answered as
 // [certauth.Authenticator.Handler] does, the next handlers do not run. It is safe for
 // concurrent use.
 func Handler(auth *certauth.Authenticator) fiber.Handler { return adapt(auth.Handler) }
@@ -63,7 +63,7 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	}
 }
 
-// request is what net/http would have made of the bytes that arrived. The body stays Fiber's.
+// request returns the request that net/http would have made of the bytes that arrived. The body stays Fiber's.
 func request(c fiber.Ctx) (*http.Request, error) {
 	ctx := c.RequestCtx()
 	header := &ctx.Request.Header
@@ -95,7 +95,7 @@ func request(c fiber.Ctx) (*http.Request, error) {
 // hostHeaders are those that net/http keeps elsewhere.
 var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trailer": true, "Content-Length": true}
 
-// strip deletes what is not in the admitted request: the source's headers, and trailers.
+// strip deletes all fields that are not in the admitted request: the source's headers, and trailers.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	for range 2 {
 		var gone [][]byte

@@ -9,11 +9,11 @@ import (
 //
 // What it proved: possession of the key, and the chain to SSLCACertificateFile unless
 // SSLVerifyClient is optional_no_ca. GENEROUS and NONE are not SUCCESS; but under
-// optional_no_ca a resumed TLS 1.2 session says SUCCESS of a certificate that nobody
-// verified, so never take the flag for an anchor there.
+// optional_no_ca a resumed TLS 1.2 session says SUCCESS of a certificate that was
+// not verified, so never take the flag for an anchor there.
 //
 // What it overwrites: the exact names that RequestHeader sets; the same name with hyphens
-// passes beside it. A client can have Apache drop the header that it just set by naming it
+// passes as well. A client can have Apache drop the header that it just set by naming it
 // in Connection, so absence never means more than absence.
 //
 // What must be configured:
@@ -28,14 +28,14 @@ import (
 // gets no handshake.
 //
 // What is refused: tabs, double spaces and line breaks in the PEM, percent-encoding, base64.
-// "(null)" is what Apache writes without a certificate and counts as none.
+// Without a certificate Apache writes "(null)", which counts as none.
 //
 // How to verify before going live: the probes of the package documentation, with
 // "Connection: close, SSL_CLIENT_CERT" among them.
 //
 // Source: mod_ssl and mod_headers; measured with Apache httpd 2.4.
 type Apache struct {
-	// From says who Apache is. Required.
+	// From identifies Apache. Required.
 	From Gate
 	// Header carries the leaf. The default is SSL_CLIENT_CERT.
 	Header string
@@ -45,11 +45,11 @@ type Apache struct {
 	// VerifyHeader carries the verification. The default is SSL_CLIENT_VERIFY.
 	VerifyHeader string
 	// FrontEndVerifies takes SUCCESS for an anchor. What can happen under optional_no_ca:
-	// anybody is let in, see above. Use it with SSLVerifyClient require or optional only.
+	// every client is admitted, see above. Use it with SSLVerifyClient require or optional only.
 	FrontEndVerifies bool
 }
 
-// apacheNull is what mod_headers writes for a variable without a value.
+// apacheNull is the text that mod_headers writes for a variable without a value.
 const apacheNull = "(null)"
 
 // Prepare implements [certauth.Source].

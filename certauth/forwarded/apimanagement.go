@@ -39,7 +39,7 @@ import (
 // Source: Microsoft Learn, "API Management policy reference". Tested against
 // documentation only.
 type APIManagement struct {
-	// From says who API Management is. Required.
+	// From identifies API Management. Required.
 	From Gate
 	// Header carries the leaf. The default is X-Client-Cert.
 	Header string
@@ -58,9 +58,9 @@ type appServiceCertificate struct{ policy certauth.Policy }
 // AppServiceCertificate opens if App Service's front end forwarded a certificate of the
 // sender in X-ARR-ClientCert, with the platform's evidence as for [AppService], and the
 // policy accepts it. It is the first of two hops: API Management in front of App Service
-// presents its own certificate there, and the client's stands in a second header.
+// presents its own certificate there, and the client's is in a second header.
 //
-// Pin the gateway's certificate or key; a [certauth.Chain] needs a rule on the name beside
+// Pin the gateway's certificate or key; a [certauth.Chain] also needs a rule on the name
 // it, or certauth.New refuses it. Set clientCertMode=Required on the site. The gateway's certificate never becomes the
 // identity, and X-ARR-ClientCert is removed from the request.
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }

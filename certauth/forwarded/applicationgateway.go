@@ -6,7 +6,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// ApplicationGateway reads what rewrite rules of Azure Application Gateway v2 write: the
+// ApplicationGateway reads the headers that rewrite rules of Azure Application Gateway v2 set: the
 // leaf as percent-encoded PEM ({var_client_certificate}) and the verification
 // ({var_client_certificate_verification}). No chain is available.
 //
@@ -36,7 +36,7 @@ import (
 // Source: Microsoft Learn, "Rewrite HTTP headers and URL with Application Gateway" and
 // "Mutual authentication"; its rules were reproduced on nginx, the gateway was not run.
 type ApplicationGateway struct {
-	// From says who the gateway is: its subnet. Required.
+	// From identifies the gateway, by its subnet. Required.
 	From Gate
 	// Header carries the leaf. The default is X-Client-Certificate.
 	Header string

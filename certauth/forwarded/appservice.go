@@ -18,15 +18,15 @@ import (
 // mode, and sites where client certificates are off. Set clientCertMode=Required,
 // httpsOnly=true and no exclusion paths over protected routes.
 //
-// What is asked of the platform: that this process runs on App Service
+// Required evidence of the platform: that this process runs on App Service
 // (WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID are set when New runs), and that the request
 // carries X-ARR-LOG-ID and a well-formed X-ARR-SSL, and X-AppService-Proto, if present,
-// is https. This is evidence, not proof: whoever reaches the worker directly can write
+// is https. This is evidence, not proof: a client that reaches the worker directly can write
 // these headers too. Add From where something else can reach it.
 //
 // What is refused: the header without that evidence, by HTTP/2 over a connection that a
 // handler took over (serve gRPC and other HTTP/2 by http.Server.Protocols; see section
-// "Upgrade" of the package documentation), or beside a client certificate on this
+// "Upgrade" of the package documentation), or together with a client certificate on this
 // process's own TLS connection, is [certauth.ReasonSourceUntrusted]; two lines,
 // anything but base64 of exactly one certificate, more than 16 KiB, or a Connection
 // header that names the header, is [certauth.ReasonCertificateMalformed]. No header and
@@ -42,13 +42,13 @@ import (
 // Sources: Microsoft Learn, "Configure TLS mutual authentication for Azure App Service";
 // azure-functions-host for X-ARR-LOG-ID.
 type AppService struct {
-	// From is asked beside the platform's evidence, if set.
+	// From, if set, is checked in addition to the platform's evidence.
 	From Gate
 
 	// InsecureOutsideAppService reads the header although this process does not run on
-	// App Service; the evidence headers are asked for all the same. What can happen: no
-	// platform stands in front, so everybody who reaches the port can write them all. It
-	// is for local stand-ins of the platform. Without it, a process outside App Service
+	// App Service; the evidence headers are still required. What can happen: no
+	// platform is in front, so every client that reaches the port can write them all. It
+	// is for local simulations of the platform. Without it, a process outside App Service
 	// refuses every certificate as untrusted.
 	InsecureOutsideAppService bool
 }

@@ -29,7 +29,7 @@ import (
 // Source: AWS, "Mutual authentication with TLS in Application Load Balancer". Tested
 // against documentation and constructed values only.
 type ALB struct {
-	// From says who the load balancer is: its subnets. Required.
+	// From identifies the load balancer, by its subnets. Required.
 	From Gate
 	// Passthrough reads the whole chain of passthrough mode, leaf first.
 	Passthrough bool
@@ -61,7 +61,7 @@ func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 //
 // What must be configured: the viewer mTLS headers in the origin request policy, among
 // them CloudFront-Viewer-Cert-Present and -Pem, and -Sha256 if Fingerprint is set; and an
-// origin that nobody else reaches (AWS's prefix list, a secret header).
+// origin that only CloudFront reaches (AWS's prefix list, a secret header).
 //
 // What is refused: Present other than 1, a fingerprint of another certificate.
 //
@@ -70,8 +70,8 @@ func (s ALB) Prepare(env source.Environment) (*source.Reader, error) {
 // Source: AWS, "Mutual TLS authentication (viewer mTLS)". Tested against documentation and
 // constructed values only.
 type CloudFront struct {
-	// From says who CloudFront is: a SharedSecret as a custom origin header, with
-	// addresses beside it. Required.
+	// From identifies CloudFront: a SharedSecret as a custom origin header, with
+	// addresses as well. Required.
 	From Gate
 	// Fingerprint demands CloudFront-Viewer-Cert-Sha256 and compares it.
 	Fingerprint bool

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxChainHeader bounds what carries several certificates, all values together.
+	// maxChainHeader bounds a header of several certificates, all values together.
 	maxChainHeader = 64 << 10
 	// maxCertificates bounds leaf and chain together, as certauth does.
 	maxCertificates = 10
-	// maxDER bounds the DER of one certificate, as certauth does; what is larger is not parsed.
+	// maxDER bounds the DER of one certificate, as certauth does; larger ones are not parsed.
 	maxDER = 16 << 10
 )
 
-// decodeBase64Concatenated reads certificates whose DER stands one behind the other in
+// decodeBase64Concatenated reads certificates whose DER is concatenated in
 // one base64 text: HAProxy's ssl_c_chain_der.
 func decodeBase64Concatenated(value string) ([]*x509.Certificate, error) {
 	if len(value) > maxChainHeader {
@@ -77,7 +77,7 @@ func splitList(value string, decode func(i int, item string) (*x509.Certificate,
 	return certs, nil
 }
 
-// decodeBase64Along is decodeBase64DER for what is sent along with the leaf.
+// decodeBase64Along is decodeBase64DER for certificates sent along with the leaf.
 func decodeBase64Along(value string) (*x509.Certificate, error) {
 	der, err := base64DER(value)
 	if err != nil {

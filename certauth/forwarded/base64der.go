@@ -72,7 +72,7 @@ func parseBase64DER(der []byte) (*x509.Certificate, error) {
 
 var errNotCertificate = errors.New("base64, but not of one certificate: it does not begin with a sequence in a sequence")
 
-// beginsAsCertificate looks at what stands first in every certificate, a SEQUENCE within a
+// beginsAsCertificate looks at the start of every certificate, a SEQUENCE within a
 // SEQUENCE. It is a cheap no for noise; the parser decides all else.
 func beginsAsCertificate(der []byte) bool {
 	header := 2
@@ -84,7 +84,7 @@ func beginsAsCertificate(der []byte) bool {
 
 const sequenceTag = 0x30
 
-// parseError is what the parser says, quoted when somebody reads it.
+// parseError is the parser's message, formatted when it is read.
 type parseError struct {
 	says string // of what may be no certificate
 	der  []byte
@@ -102,7 +102,7 @@ func (e parseError) Error() string {
 	return says + ": " + logtext.Quote(e.err.Error())
 }
 
-// startsAsBase64 looks at the beginning: of what is no base64 at all nothing is decoded.
+// startsAsBase64 looks at the beginning, so that text that is no base64 is not decoded.
 func startsAsBase64(value string) bool {
 	for i := range min(len(value), 16) {
 		if !isBase64(value[i]) && value[i] != '=' {
@@ -131,7 +131,7 @@ func checkAlphabet(body string) error {
 	return nil
 }
 
-// alphabetError is put into words only when somebody reads it: noise is refused often.
+// alphabetError is formatted only when it is read: noise is refused often.
 type alphabetError struct {
 	found  byte
 	offset int
@@ -194,7 +194,7 @@ func isEscapedBase64(front string) bool {
 	return true
 }
 
-// isPairs reports whether an equals sign stands between other text: in base64 it is at the
+// isPairs reports whether an equals sign occurs between other text: in base64 it is at the
 // end. It spares noise the search for words.
 func isPairs(front string) bool {
 	at := strings.IndexByte(front, '=')

@@ -29,7 +29,7 @@ import (
 //
 // Source: Caddy's replacer (modules/caddyhttp); measured with Caddy 2.6.2 and 2.11.9.
 type Caddy struct {
-	// From says who Caddy is. Required.
+	// From identifies Caddy. Required.
 	From Gate
 	// Header carries the leaf. The default is X-Client-Cert.
 	Header string

@@ -5,7 +5,7 @@ import (
 )
 
 // Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64 with
-// Cf-Cert-Verified and Cf-Cert-Revoked beside it.
+// Cf-Cert-Verified and Cf-Cert-Revoked along with it.
 //
 // What it proved: possession of the key; the chain if Cf-Cert-Verified is true, which it
 // also is for a revoked certificate: Cf-Cert-Revoked must be false.
@@ -18,7 +18,7 @@ import (
 // origin pulls, which [ProxyCertificate] judges, or a tunnel).
 //
 // What is refused: verified other than true, revoked other than false or missing, and an
-// empty certificate, which is what comes when it is larger than 10 KiB.
+// empty certificate, which Cloudflare sends when it is larger than 10 KiB.
 //
 // How to verify before going live: the probes of the package documentation, and one with a
 // revoked certificate.
@@ -26,7 +26,7 @@ import (
 // Source: Cloudflare, "Mutual TLS" and the Ruleset fields cf.tls_client_auth. Tested
 // against documentation and constructed values only.
 type Cloudflare struct {
-	// From says who Cloudflare is. Required.
+	// From identifies Cloudflare. Required.
 	From Gate
 	// Fingerprint demands Cf-Client-Cert-Sha256 and compares it.
 	Fingerprint bool

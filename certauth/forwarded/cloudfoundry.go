@@ -13,7 +13,7 @@ import (
 //
 // What it overwrites: with forwarded_client_cert: sanitize_set, everything. The default,
 // always_forward, passes the client's own header, and forward passes it where the client
-// has no certificate: with either of them anybody can be anybody.
+// has no certificate: with either of them any client can pass for any other.
 //
 // What must be configured, in the router's deployment:
 //
@@ -29,7 +29,7 @@ import (
 // Source: cloudfoundry/gorouter, handlers/clientcert.go. Tested against documentation and
 // constructed values only.
 type CloudFoundry struct {
-	// From says who the gorouter is. Required.
+	// From identifies the gorouter. Required.
 	From Gate
 }
 

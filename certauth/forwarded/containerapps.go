@@ -28,7 +28,7 @@ import (
 // Source: Microsoft Learn, "Configure client certificate authentication in Azure Container
 // Apps". Tested against documentation and constructed values only.
 type ContainerApps struct {
-	// From says who the ingress is. Required.
+	// From identifies the ingress. Required.
 	From Gate
 }
 

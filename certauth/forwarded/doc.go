@@ -1,29 +1,30 @@
 // Package forwarded reads client certificates that a TLS front end wrote into a request
 // header.
 //
-// # What must be true first
+// # Requirements
 //
-// A certificate is public. Whoever can write the header can paste somebody's genuine
-// certificate into it, and pins, chain and revocation checks all pass: that the caller
-// holds the key was proven to the front end and to nobody else. So every source here
-// comes with an answer to "who wrote this header?": a [Gate] in its field From, which is
-// required, and for [AppService] the platform's own evidence. From anybody else the header
-// is not read.
+// A certificate is public. An attacker able to write the header can paste any genuine
+// certificate into it, and pins, chain and revocation checks all pass, because the caller
+// proved possession of the key to the front end only. So every source in this package
+// checks the sender of the header. Its field From, a [Gate], is required, except that
+// [AppService] relies on evidence of the platform. The header of any other sender is not
+// read.
 //
 // # Strictness
 //
 // A source reads one header in one form. Nothing is sniffed, no other header is a
 // fallback, and the certificate of the TLS connection never takes its place. Base64 has
-// one spelling, and percent-encoded PEM differs only in what is escaped and in its line
-// ends: what is repeated, padded differently, wrapped, or followed by anything is [certauth.ReasonCertificateMalformed], also where a
-// certificate is optional; it is never taken for absence.
+// one spelling, and percent-encoded PEM differs only in the escaped characters and in its
+// line ends. A value that is repeated, padded differently, wrapped, or followed by anything
+// is [certauth.ReasonCertificateMalformed], also where a certificate is optional; it is
+// never taken for absence.
 //
-// A front end's own verdict is demanded where it sends one, exactly as documented
-// ([certauth.ReasonFrontEndUnverified] otherwise), and is no anchor: such flags have been
-// wrong in nginx, Apache, Tomcat, Envoy and Traefik, on resumed sessions and across virtual
-// hosts. The policy verifies again, unless a preset is told FrontEndVerifies; then the
-// front end's word stands for a Chain, String says so, and dates, usage and key are judged
-// here all the same.
+// If a front end sends a verification result, the preset requires it exactly as documented
+// ([certauth.ReasonFrontEndUnverified] otherwise). The result is no anchor: such flags have
+// been wrong in nginx, Apache, Tomcat, Envoy and Traefik, on resumed sessions and across
+// virtual hosts. The policy verifies again, unless FrontEndVerifies is set. Then the front
+// end's result replaces a Chain, String says so, and dates, usage and key are still checked
+// here.
 //
 // Without a certificate the flags mean nothing, for all front ends alike: the reason is
 // [certauth.ReasonCertificateMissing], and where a certificate is optional the caller is
@@ -34,7 +35,7 @@
 //
 // # Front ends
 //
-// What each is tested against is one of: the program itself, started by the tests; a
+// Each is tested against one of: the program itself, started by the tests; a
 // capture of it; a stand-in, real bytes of another program configured alike; values
 // constructed from its documentation; the documentation alone.
 //
@@ -70,9 +71,9 @@
 // The service serves HTTP/2 without TLS by http.Server.Protocols, and never by
 // golang.org/x/net/http2/h2c, which takes connections away from the server: h2c.NewHandler,
 // gin's UseH2C, echo's StartH2CServer. Gates on the socket, ProxyCertificate and AppService
-// refuse what comes over a connection taken over; SharedSecret stays shut, for the client
-// does not know the secret. Where Protocols has UnencryptedHTTP2 and h2c.NewHandler stands
-// inside of other middleware all the same, such requests look like the server's own: use
+// refuse requests over a connection taken over; SharedSecret refuses them because the
+// client does not know the secret. If Protocols has UnencryptedHTTP2 and h2c.NewHandler is
+// nevertheless used inside other middleware, such requests look like the server's own: use
 // one or the other.
 //
 // The front end drops it, and needs no line for that if there is none here:
@@ -91,7 +92,7 @@
 // # The PROXY protocol, in-memory connections, other servers
 //
 // [Peers] and [UnixSocket] need http.Server and a real socket; certauth.ConnContext says how
-// it is found. A listener that reads PROXY headers needs [ProxyProtocol]. What is behind an
+// it is found. A listener that reads PROXY headers needs [ProxyProtocol]. A handler behind an
 // adaptor to another HTTP server, such as fiber's or fasthttp's, has neither the socket nor
 // the semantics of net/http that the strictness above rests on: fasthttp's adaptor keeps
 // the last of two header lines, so that a doubled header is not seen, and changes to the
@@ -109,7 +110,7 @@
 //	ML-DSA-65   5700   7500      8200
 //	ML-DSA-87   7600   10100     11000
 //
-// A P-256 leaf takes 840 to 1300 in base64. Whatever receives the header on its way has a
+// A P-256 leaf takes 840 to 1300 in base64. Every hop that receives the header has a
 // limit of its own, for a line or for all of them, and answers 400 or 431 itself, or leaves
 // the header out:
 //
@@ -129,8 +130,8 @@
 // host and path, and look at the reason in your log:
 //
 //  1. From outside, without a client certificate, send the configured header with a
-//     genuine certificate of somebody else; then again with "_" and with "." for "-"; then
-//     with the flag's success value beside it. Expect 401 and certificate_missing.
+//     genuine certificate of another caller; then again with "_" and with "." for "-"; then
+//     with the flag's success value added. Expect 401 and certificate_missing.
 //  2. The same with a valid client certificate. The identity must be that of the handshake.
 //  3. Straight to this process, past the front end. Expect source_untrusted, or no
 //     connection at all.

@@ -17,9 +17,9 @@ import (
 // sessions too.
 //
 // What it overwrites: everything with SANITIZE_SET; SANITIZE forwards nothing. FORWARD_ONLY
-// and ALWAYS_FORWARD_ONLY forward what the client wrote, the latter also of clients without a
+// and ALWAYS_FORWARD_ONLY forward the client's header, the latter also of clients without a
 // certificate, and are for proxies behind another one that sanitises. Istio's sidecars default
-// to APPEND_FORWARD, which puts their own element behind whatever the client sent; behind a
+// to APPEND_FORWARD, which puts their own element behind those that the client sent; behind a
 // gateway and a sidecar the last element is the gateway's workload, not the client. State
 // the hops with Hops, or sanitise. In no mode does Envoy touch the spellings with "_" and ".";
 // they are removed here.
@@ -41,19 +41,19 @@ import (
 // and is malformed, with Config.Optional as well.
 //
 // How to verify before going live: the probes of the package documentation, with a whole
-// X-Forwarded-Client-Cert of somebody else in the client's request.
+// X-Forwarded-Client-Cert of another caller in the client's request.
 //
 // Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested with Envoy 1.40.
 // Its client_cert filter, which writes the fields of [RFC9440], is not in the usual builds and
 // was not run.
 type Envoy struct {
-	// From says who Envoy is: the sidecar's loopback address, or the proxies' network.
+	// From identifies Envoy: the sidecar's loopback address, or the proxies' network.
 	// Required.
 	From Gate
 
 	// Hops is how many trusted proxies append an element, this process's own sidecar
 	// included: 1 reads the last element, 2 the last but one. 0 demands that there is
-	// exactly one element, which is what SANITIZE_SET gives.
+	// exactly one element, as SANITIZE_SET gives.
 	Hops int
 
 	// By lists, from the right, the By value that each element right of the one read must
@@ -105,9 +105,9 @@ type xfccReader struct {
 	json bool
 }
 
-// spread is where one client's value differs from another's: the hash of the leaf. At the
-// end stands a chain that many share. Where elements are appended it is the hash as many
-// elements from the right as is read; what stands left of it can be anybody's.
+// spread returns the part of a value that differs between clients: the hash of the leaf.
+// The end of the value is a chain that many share. Where elements are appended it is the hash as many
+// elements from the right as is read; elements to the left of it can come from any client.
 func (x xfccReader) spread(value string) string {
 	const digits = 64
 	key, before := "Hash=", value

@@ -50,7 +50,7 @@ const (
 	ChainUnspecified ChainFormat = iota
 
 	// ChainByteSequenceList is the Client-Cert-Chain field of RFC 9440; the only header
-	// that may stand on several lines.
+	// that may occupy several lines.
 	ChainByteSequenceList
 
 	// ChainBase64Concatenated is one base64 text of DER certificates one behind the other.
@@ -86,7 +86,7 @@ func (f Format) decoder() (codec, error) {
 }
 
 // oneOf returns the decoder of the format, or of the first choice if it is not set. A
-// preset reads only what its front end can write.
+// preset reads only values that its front end can write.
 func oneOf(f Format, choices ...Format) (codec, []error) {
 	if f == FormatUnspecified {
 		f = choices[0]
@@ -113,7 +113,7 @@ func single(decode func(string) (*x509.Certificate, error)) func(string) ([]*x50
 	}
 }
 
-// chainReader reads the chain beside the leaf.
+// chainReader reads the chain forwarded with the leaf.
 type chainReader struct {
 	format ChainFormat
 	name   string // as configured, without a number
@@ -258,7 +258,7 @@ func wrapName(name string, decode func(string) ([]*x509.Certificate, error), val
 	return certs, nil
 }
 
-// maxFlag bounds what a front end says beside the certificate: a word, a reason, a
+// maxFlag bounds the fields that accompany a certificate: a word, a reason, a
 // fingerprint.
 const maxFlag = 1 << 10
 

@@ -11,8 +11,8 @@ import (
 // FrontDoor reads X-Azure-ClientCertificate of Azure Front Door Premium.
 //
 // Microsoft documents the header's name and not its form (preview, 2026), so nothing is
-// assumed here: look at a real request, then state the Format. Nor is it documented what
-// X-Azure-ClientCertVerify says for which mode.
+// assumed here: look at a real request, then state the Format. The values of
+// X-Azure-ClientCertVerify in each mode are not documented either.
 //
 // What it proved: possession of the key; the chain by the mode of the custom domain, which
 // may be "not validated" or passthrough. The policy needs an anchor.
@@ -31,14 +31,14 @@ import (
 // Source: Microsoft Learn, "Mutual TLS on Azure Front Door". Tested against documentation
 // only.
 type FrontDoor struct {
-	// From says who Front Door is, beside the profile: InsecureAnyPeer where the network
+	// From identifies Front Door, in addition to the profile: InsecureAnyPeer where the network
 	// rules of the origin do. Required.
 	From Gate
 	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
 	ProfileID string
-	// Format is what the header holds. Required.
+	// Format is the format of the header. Required.
 	Format Format
-	// VerifyValue is what X-Azure-ClientCertVerify must hold, if set.
+	// VerifyValue, if set, is the required value of X-Azure-ClientCertVerify.
 	VerifyValue string
 }
 
@@ -62,8 +62,8 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	return served(l.prepare(env, found...))
 }
 
-// frontDoorProfile asks for the profile beside the operator's own gate. The id is no
-// secret; it tells tenants apart who all come from the same addresses.
+// frontDoorProfile asks for the profile in addition to the operator's own gate. The id is no
+// secret; it tells apart tenants that all use the same addresses.
 type frontDoorProfile struct {
 	from Gate
 	id   string

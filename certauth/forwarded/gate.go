@@ -12,13 +12,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Gate says who may have written a forwarded certificate. It judges the sender of the
+// Gate decides which senders may forward a certificate. It judges the sender of the
 // request, the hop that this process accepted the connection from; forwarded-for headers
 // are never looked at. A gate that cannot tell refuses.
 //
 // Gates are made by [Peers], [UnixSocket], [ProxyProtocol], [ProxyCertificate] and
 // [SharedSecret], combined by [EveryGate] and [AnyGate]. [InsecureRemoteAddr] believes an
-// address that others may have written, and [InsecureAnyPeer] is the only way without.
+// address that others may have written. [InsecureAnyPeer] is the only way to use a source
+// without checking the sender.
 type Gate interface {
 	// prepare checks the gate and returns its immutable form.
 	prepare(env source.Environment) (gate, error)
@@ -28,7 +29,7 @@ type gate interface {
 	// admit returns no error if the sender is the front end, else why not. judgedTLS says
 	// that the sender's own TLS certificate was part of the answer and is accepted.
 	admit(r *http.Request) (judgedTLS bool, err error)
-	// headers returns what the gate itself reads and must not reach a handler.
+	// headers returns the headers that the gate itself reads, which must not reach a handler.
 	headers() []string
 	String() string
 }
@@ -137,11 +138,11 @@ func (c combinedGate) String() string {
 
 type anyPeer struct{}
 
-// InsecureAnyPeer believes whoever sends the request. What can happen: everybody who
+// InsecureAnyPeer trusts every sender of a request. What can happen: every client that
 // can reach this port, through a misrouted load balancer, another pod, a server-side
 // request forgery, can be any client by sending that client's public certificate; and so
 // can every client of a front end that passes "Upgrade: h2c" on to a service that answers
-// it. It is for a network that lets nobody but the front end through, and for that alone.
+// it. It is for a network that lets only the front end through, and for that alone.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
 func (anyPeer) prepare(source.Environment) (gate, error) { return anyPeer{}, nil }

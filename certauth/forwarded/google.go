@@ -32,7 +32,7 @@ import (
 // Source: Google Cloud, "Mutual TLS overview" and "Custom headers". Tested against
 // documentation and constructed values only.
 type GoogleLB struct {
-	// From says who the load balancer is: the proxy-only subnet or Google's ranges.
+	// From identifies the load balancer: the proxy-only subnet or Google's ranges.
 	// Required.
 	From Gate
 	// Header carries {client_cert_leaf}. The default is Client-Cert.

@@ -5,7 +5,7 @@ import (
 )
 
 // HAProxy reads the leaf as base64 DER (ssl_c_der,base64) with ssl_c_used and ssl_c_verify
-// beside it, and the chain if you forward it.
+// with it, and the chain if you forward it.
 //
 // What it proved: possession of the key, resumed sessions included, and the chain to
 // ca-file unless crt-ignore-err or ca-ignore-err is set. ssl_c_verify is 0, which means
@@ -36,7 +36,7 @@ import (
 //
 // Source: HAProxy's configuration manual, section 7.3.4; measured with HAProxy 2.6.12.
 type HAProxy struct {
-	// From says who HAProxy is. Required.
+	// From identifies HAProxy. Required.
 	From Gate
 	// Header carries the leaf. The default is X-SSL-Client-Cert.
 	Header string

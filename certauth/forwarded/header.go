@@ -9,25 +9,25 @@ import (
 )
 
 // Header is the source for a front end without a preset: you name the header and its one
-// format, and answer for what the front end does.
+// format, and take responsibility for the front end's behaviour.
 //
-// What it proved: whatever your front end proved. Without Require nothing here says that
+// What it proved: it depends on your front end. Without Require nothing here says that
 // it verified anything, and with it only what the flag means in its documentation.
 //
 // What it overwrites: find out, for the certificate header and for every other header
 // named here, on every listener and every route. A header that passes through when the
-// client has no certificate makes the client whoever it likes.
+// client has no certificate lets the client choose its identity.
 //
 // What is refused: everything that the format does not allow, a repeated header, a chain
 // without a leaf, a flag without exactly its value ([certauth.ReasonFrontEndUnverified]).
 //
 // How to verify before going live: the probes of the package documentation, all of them.
 type Header struct {
-	// From says who may send the headers. Required.
+	// From identifies the permitted senders of the headers. Required.
 	From Gate
 	// Name is the header that carries the leaf. Required.
 	Name string
-	// Format is what it holds. Required.
+	// Format is the format of the header. Required.
 	Format Format
 	// ChainName and ChainFormat describe the rest of the chain; both or neither.
 	ChainName   string

@@ -27,7 +27,7 @@ import (
 //
 // Source: Kong, "TLS Metadata Headers". Tested against documentation only.
 type Kong struct {
-	// From says who Kong is. Required.
+	// From identifies Kong. Required.
 	From Gate
 	// Header carries the certificate. The default is X-Client-Cert.
 	Header string

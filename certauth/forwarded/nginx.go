@@ -5,19 +5,19 @@ import (
 )
 
 // Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5) and
-// $ssl_client_verify beside it. nginx forwards no chain: give the issuing CAs in
+// $ssl_client_verify along with it. nginx forwards no chain: give the issuing CAs in
 // certauth.Chain.Intermediates.
 //
 // What it proved: possession of the key in a TLS handshake, resumed ones included; and,
 // with ssl_verify_client on or optional, the chain to ssl_client_certificate.
 // optional_no_ca verifies nothing, and the flag says so.
 //
-// What it overwrites: a header that this location sets, whatever the client sent. A
+// What it overwrites: a header that this location sets, regardless of the client's value. A
 // proxy_set_header in an inner block discards all those of the outer ones, and then the
 // client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
-// What must be configured, in the server block (or "on", with which nginx itself refuses who
-// has no certificate) and in every location that proxies to this service:
+// What must be configured, in the server block (or "on", with which nginx itself refuses
+// clients without a certificate) and in every location that proxies to this service:
 //
 //	ssl_client_certificate clients.pem;
 //	ssl_verify_client optional;
@@ -26,9 +26,10 @@ import (
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
 // A partner whose self-signed certificate is pinned has to be in ssl_client_certificate as
-// well, with that very certificate: with "optional", nginx itself answers 400 to whoever
-// presents one that does not verify, and this service sees nothing of it. No new
-// certificate of the partner gets in before it is in that file and nginx has been reloaded.
+// well, with that very certificate: with "optional", nginx itself answers 400 to a client
+// whose certificate does not verify, and the request never reaches this service. A new
+// certificate of the partner is accepted only after it was added to that file and nginx was
+// reloaded.
 //
 // Where WebSocket must pass, never write the client's own words on with "proxy_set_header
 // Upgrade $http_upgrade": see section "Upgrade" of the package documentation.
@@ -42,7 +43,7 @@ import (
 //
 // Source: ngx_http_ssl_module; measured with nginx 1.22.1.
 type Nginx struct {
-	// From says who nginx is. Required.
+	// From identifies nginx. Required.
 	From Gate
 	// Header carries $ssl_client_escaped_cert. The default is X-Client-Cert.
 	Header string
@@ -71,7 +72,7 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 // What it overwrites: both headers, but only on hosts with the auth-tls annotations, and
 // the certificate header only with auth-tls-pass-certificate-to-upstream. Without the
 // annotations a client's own ssl-client-cert and ssl-client-verify: SUCCESS pass. With
-// pass-certificate off, a client with any valid certificate gets SUCCESS beside the
+// pass-certificate off, a client with any valid certificate gets SUCCESS with the
 // ssl-client-cert that it wrote itself: nothing in the request shows it, so probe for it.
 //
 // What must be configured, as annotations of every Ingress of the host:
@@ -83,12 +84,12 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 // What is refused: as for [Nginx].
 //
 // How to verify before going live: the probes of the package documentation on every host;
-// above all the one with a valid certificate and somebody else's in the header.
+// above all the one with a valid certificate and another caller's in the header.
 //
 // Source: kubernetes/ingress-nginx, annotations and template; its directives were run on
 // nginx 1.22.1, the controller itself was not.
 type IngressNginx struct {
-	// From says who the controller is: its pods' network. Required.
+	// From identifies the controller: its pods' network. Required.
 	From Gate
 	// FrontEndVerifies takes SUCCESS for an anchor.
 	FrontEndVerifies bool

@@ -17,10 +17,10 @@ type peers []string
 
 // Peers opens for connections from the listed addresses and prefixes: "10.0.0.4",
 // "10.0.0.0/24", "fd00::/64". It compares the address of the real socket, IPv4-mapped IPv6
-// as IPv4 and without a zone; certauth.ConnContext says how it is found. What middleware
-// writes into RemoteAddr and what a PROXY header says never count.
+// as IPv4 and without a zone; certauth.ConnContext says how it is found. Values that
+// middleware writes into RemoteAddr and addresses in PROXY headers never count.
 //
-// It refuses, and says what to do, if the server was not prepared by
+// It refuses, with a hint, if the server was not prepared by
 // Authenticator.ConfigureServer or certauth.ConnContext, if the connection leads to no
 // socket, and if the request came by HTTP/2 over a connection that a handler took over
 // (golang.org/x/net/http2/h2c): there the client itself can be at the other end of the
@@ -28,11 +28,11 @@ type peers []string
 //
 // An empty list, a prefix wider than any private network (/8 for IPv4, /7 for IPv6), and
 // addresses that no peer has (0.0.0.0, ::, multicast, broadcast) are errors of
-// certauth.New: "everybody" is spelled [InsecureAnyPeer].
+// certauth.New: to admit every sender use [InsecureAnyPeer].
 //
-// What must be true of your infrastructure: nobody but the front end can open a
+// What must be true of your infrastructure: only the front end can open a
 // connection from these addresses. A balancer that passes TCP connections on is itself the
-// peer, whoever its own clients are: see [ProxyProtocol].
+// peer, regardless of its own clients: see [ProxyProtocol].
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(source.Environment) (gate, error) {
@@ -70,7 +70,7 @@ func checkNetwork(network netip.Prefix) error {
 	case first.Is4() && network.Bits() < 8 || network.Bits() < 7:
 		return errors.New("wider than any private network; everybody is spelled InsecureAnyPeer")
 	case first.IsUnspecified(), first.IsMulticast(), first == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		// What a listener binds to is a frequent slip.
+		// Giving the address a listener binds to is a frequent mistake.
 		return errors.New("no peer has this address; everybody is spelled InsecureAnyPeer")
 	}
 	return nil

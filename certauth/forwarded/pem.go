@@ -70,7 +70,7 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 		return nil, fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
 	}
 	// The marker of a block has a space inside, which emitters escape; a literal one means
-	// that somebody decoded the value on the way.
+	// that the value was decoded on the way.
 	if strings.Contains(value, " ") {
 		return nil, errors.New("a literal space; percent-encoding leaves none")
 	}

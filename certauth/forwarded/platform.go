@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// platformEvidence is the gate that App Service's own traces make: the environment of
-// the process, and what its front end writes into every request from outside.
+// platformEvidence is a gate that relies on evidence of App Service: the environment of the
+// process, and the headers that its front end adds to every request from outside.
 type platformEvidence struct {
 	from    Gate // asked as well, if set
 	outside bool // the environment does not count
@@ -34,7 +34,7 @@ func missingVariables() []string {
 	return missing
 }
 
-// warnOutside tells at start what every request will be told otherwise.
+// warnOutside logs once at start that every certificate will be refused outside App Service.
 func warnOutside(env source.Environment) {
 	if missing := missingVariables(); len(missing) > 0 && env.Logger != nil {
 		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",

@@ -14,7 +14,7 @@ type proxyCertificate struct{ policy certauth.Policy }
 
 // ProxyCertificate opens if the front end itself presented a client certificate on the
 // TLS connection to this process and the policy accepts it. Pin the front end's
-// certificate or key; a [certauth.Chain] needs a rule on the name beside it, since
+// certificate or key; a [certauth.Chain] also needs a rule on the name, since
 // otherwise every certificate of that CA would open the gate: without one it is an error
 // of certauth.New. Never use the CA that issues your clients.
 //

@@ -18,16 +18,16 @@ type proxyProtocol struct {
 // ProxyProtocol is for a front end whose connections a balancer passes on, with a PROXY
 // header in front (the PROXY protocol of HAProxy, AWS Network Load Balancer and others),
 // to a listener that reads this header, such as that of github.com/pires/go-proxyproto. It
-// opens for connections whose socket the balancer opened, which [Peers] or [UnixSocket]
-// says, and for which the PROXY header reports an address of the front end:
+// admits connections whose socket the balancer opened, as determined by [Peers] or
+// [UnixSocket], and whose PROXY header reports an address of the front end:
 //
 //	From: forwarded.ProxyProtocol(forwarded.Peers("10.0.1.9"), "10.0.0.4")
 //
-// Peers alone never opens for the reported address: whoever reaches the listener can write
-// a PROXY header.
+// Peers alone never admits by the reported address, because a client that reaches the
+// listener can write a PROXY header.
 //
 // The conditions are those of Peers, and the connections that the listener hands out must
-// show what they wrap by a method NetConn() net.Conn or, as go-proxyproto's do,
+// expose the connection that they wrap by a method NetConn() net.Conn or, as go-proxyproto's do,
 // Raw() net.Conn. The reported address is asked of the connection itself, when a request
 // is there, never of Request.RemoteAddr. A connection without a PROXY header, or whose
 // header says LOCAL, is refused, also from the balancer.
@@ -35,7 +35,7 @@ type proxyProtocol struct {
 // A balancer that is neither Peers nor UnixSocket, and what Peers refuses in either list,
 // is an error of certauth.New.
 //
-// What must be true of your infrastructure: nobody but the balancer can open a connection
+// What must be true of your infrastructure: only the balancer can open a connection
 // from its addresses, and it writes a PROXY header of its own before every connection.
 func ProxyProtocol(balancer Gate, frontEnds ...string) Gate {
 	return proxyProtocol{balancer, frontEnds}

@@ -41,7 +41,7 @@ type layout struct {
 
 	header string
 	codec  codec
-	absent string // a value that means "no certificate", beside the empty one
+	absent string // a value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
 	flags           []Flag
@@ -54,17 +54,17 @@ type layout struct {
 	form      string
 	missing   string                     // hint where there is no certificate
 	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
-	untrusted string                     // hint where somebody else sent one
+	untrusted string                     // hint where another sender sent one
 	kept      []string
 }
 
 // Flag is a header by which a front end says that it verified the certificate. It is read
-// beside a certificate and means nothing without one: a request that has the flag and no
+// with a certificate and means nothing without one: a request that has the flag and no
 // certificate has no certificate, whichever front end it came through.
 type Flag struct {
 	// Header is the name.
 	Header string
-	// Value is what it must hold, exactly: no trimming, no folding of case.
+	// Value is the exact required value: no trimming, no folding of case.
 	Value string
 	// Absent demands that the header is absent or empty instead; Value is then empty.
 	Absent bool
@@ -107,7 +107,7 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 }
 
 // checkNames refuses empty names and names that fold to one: the same header cannot
-// hold two things. What a name may be is certauth.New's to say.
+// hold two things. certauth.New checks the syntax of names.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
 	if g != nil {
@@ -185,7 +185,7 @@ func (s *reader) offer(r *http.Request) (source.Offer, error) {
 		return source.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
-		// RFC 9440, section 2.3: Client-Cert-Chain never stands without Client-Cert. Other
+		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
 			return source.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
@@ -226,7 +226,7 @@ func (s *reader) texts(header http.Header, leaf string) (source.Offer, error) {
 	return o, nil
 }
 
-// decode reads the certificates and then looks at what the front end says about the leaf.
+// decode reads the certificates and then checks the front end's flags about the leaf.
 func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
 	certs, err := s.decodeAll(o, see)
 	if refusal, ok := errors.AsType[seeError](err); ok {
@@ -241,7 +241,7 @@ func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certifi
 	return certs, nil
 }
 
-// admit asks the gate. A TLS client certificate of the sender that nobody declared means
+// admit asks the gate. A TLS client certificate of the sender that was not declared means
 // that the sender is not the front end, or that two certificates compete.
 func (s *reader) admit(r *http.Request) error {
 	judgedTLS, err := s.gate.admit(r)
@@ -306,7 +306,7 @@ func (s *reader) decodeAll(o source.Offer, see func([]byte) error) ([]*x509.Cert
 	return certs, nil
 }
 
-// fixedTexts is how many texts of an Offer stand before those of the chain.
+// fixedTexts is the number of texts of an Offer before those of the chain.
 func (s *reader) fixedTexts() int {
 	n := 1 + len(s.flags)
 	if s.fingerprint != "" {
@@ -315,7 +315,7 @@ func (s *reader) fixedTexts() int {
 	return n
 }
 
-// judge looks at what the front end says about the certificate.
+// judge checks the front end's flags about the certificate.
 func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 	for i, flag := range s.flags {
 		if value := o.Text(1 + i); value != flag.Value {
@@ -349,7 +349,7 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-// String names the source and what it relies on.
+// String names the source and the evidence it relies on.
 func (s *reader) String() string {
 	notes := s.header + " from " + s.gate.String()
 	for _, flag := range s.flags {

@@ -25,7 +25,7 @@ func (s *reader) none(r *http.Request) *certauth.Error {
 	}
 }
 
-// notAdmitted is the refusal of a certificate that somebody else may have written.
+// notAdmitted is the refusal of a certificate that an unknown sender may have written.
 func (s *reader) notAdmitted(err error) *certauth.Error {
 	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
 	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
@@ -34,7 +34,7 @@ func (s *reader) notAdmitted(err error) *certauth.Error {
 	return refused
 }
 
-// warn tells once that the server is not set up for the gate: it refuses everybody, and
+// warn tells once that the server is not set up for the gate: it refuses every request, and
 // where no certificate is sent, nothing else says why the gate is shut.
 func (s *reader) warn(err error) {
 	if s.logger == nil || !errors.Is(err, socket.ErrNotKept) {
@@ -46,9 +46,9 @@ func (s *reader) warn(err error) {
 	})
 }
 
-// lost is none where the front end says that it verified a certificate. That grants nothing,
-// and takes nothing: who has its certificate dropped on the way, as Connection makes Apache
-// do, could as well have sent none.
+// lost is none where the front end says that it verified a certificate. This gives the
+// client no advantage: a client that has its certificate dropped on the way, as Connection
+// makes Apache do, could as well have sent none.
 func (s *reader) lost(flag string) *certauth.Error {
 	return &certauth.Error{
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
@@ -67,12 +67,12 @@ type wordsError struct{ detail error }
 
 func (e wordsError) Error() string { return e.detail.Error() }
 
-// tooLong is put into words only when somebody reads it: it is the cheapest refusal.
+// tooLong is formatted only when it is read: it is the cheapest refusal.
 func (s *reader) tooLong(n int) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
 }
 
-// headerError says in which header the mistake is, when somebody reads it.
+// headerError says in which header the mistake is, when it is read.
 type headerError struct {
 	header string
 	err    error
@@ -109,7 +109,7 @@ func (s *reader) hint(value string, err error) string {
 	return hint
 }
 
-// isBase64Certificate reports whether the value is base64 of what is framed as a certificate.
+// isBase64Certificate reports whether the value is base64 of DER that is framed as a certificate.
 func isBase64Certificate(value string) bool {
 	der, err := base64DER(value)
 	return err == nil && beginsAsCertificate(der)

@@ -14,10 +14,10 @@ type remoteAddr []string
 
 // InsecureRemoteAddr opens for requests whose Request.RemoteAddr, as it is when the gate is
 // asked, is in the list; the list is read as that of [Peers]. What can happen: RemoteAddr
-// is what the last one wrote there. Behind middleware that takes it from X-Forwarded-For
+// is the value that the last writer left there. Behind middleware that takes it from X-Forwarded-For
 // or X-Real-IP (gorilla's ProxyHeaders, chi's RealIP), or a listener that reads PROXY
-// headers, whoever can send such a header is whoever he likes. It is for servers that know
-// no http.Server.ConnContext, and that nothing of that kind stands in front of.
+// headers, a client that sends such a header chooses its address. It is for servers that know
+// no http.Server.ConnContext, and that have nothing of that kind in front.
 func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
 
 func (a remoteAddr) prepare(source.Environment) (gate, error) {

@@ -60,13 +60,13 @@ func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
 //
 // What is refused: bare base64, parameters, an empty byte sequence, base64url, missing
 // padding, two Client-Cert lines, a chain without Client-Cert, an empty list member.
-// Client-Cert-Chain may stand on several lines.
+// Client-Cert-Chain may occupy several lines.
 //
 // How to verify before going live: the probes of the package documentation.
 //
 // Source: RFC 9440 and RFC 9651, section 4.2.7; the published example of Appendix A.
 type RFC9440 struct {
-	// From says who the front end is. Required.
+	// From identifies the front end. Required.
 	From Gate
 	// Chain reads Client-Cert-Chain as well. Otherwise that header is not read, and
 	// removed all the same.

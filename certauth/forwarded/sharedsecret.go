@@ -39,8 +39,8 @@ func SharedSecret(header string, values ...string) Gate {
 	return sharedSecret{header, func() []string { return values }}
 }
 
-// String keeps the values out of whatever prints a configuration, and the header as long as
-// nobody has looked whether the two were swapped.
+// String keeps the values out of printed configurations, and the header name until
+// it is known that the two were not swapped.
 func (sharedSecret) String() string { return "SharedSecret" }
 
 // GoString is String.

@@ -13,7 +13,7 @@ import (
 //
 // What it overwrites: the middleware sets the header when there is a certificate and
 // leaves a client's own alone when there is none. The entry point removes it for senders
-// outside forwardedHeaders.trustedIPs, so that list must hold nobody but proxies in front
+// outside forwardedHeaders.trustedIPs, so that list must hold only the proxies in front
 // of Traefik; never set forwardedHeaders.insecure.
 //
 // What must be configured, on every router of this service:
@@ -32,7 +32,7 @@ import (
 //
 // Source: traefik/traefik, pkg/middlewares; measured with the middleware of v3.6.0.
 type Traefik struct {
-	// From says who Traefik is. Required.
+	// From identifies Traefik. Required.
 	From Gate
 }
 

@@ -20,12 +20,12 @@ import (
 // maxElements bounds the elements of one header; each hop adds one.
 const maxElements = 16
 
-// xfccElement is what counts of one element. Names are never taken from it.
+// xfccElement holds the relevant parts of one element. Names are never taken from it.
 type xfccElement struct {
 	by         []string
 	hash, cert string
 	chain      []string        // one text, or in JSON one for each certificate
-	seen       map[string]bool // keys that may stand once
+	seen       map[string]bool // keys that may occur once
 	json       bool
 	pasted     bool // holds a name of the client that Envoy did not quote
 }
@@ -40,7 +40,7 @@ type xfccScanner struct {
 
 func (s *xfccScanner) done() bool { return s.at >= len(s.text) }
 
-// checkXFCC refuses what is too long or not printable ASCII, in either form.
+// checkXFCC refuses text that is too long or not printable ASCII, in either form.
 func checkXFCC(value string) error {
 	if len(value) > maxChainHeader {
 		return fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
@@ -196,7 +196,7 @@ func (e *xfccElement) set(key, value string, quoted bool) error {
 	return nil
 }
 
-// once refuses a key that has stood in the element before.
+// once refuses a key that occurred in the element before.
 func (e *xfccElement) once(key string) error {
 	if e.seen[key] {
 		return fmt.Errorf("%.16s stands twice", key)

@@ -56,7 +56,7 @@ func parseXFCCJSON(value string) ([]xfccElement, error) {
 	return elements, nil
 }
 
-// spaceOutsideStrings returns where the first space is that stands in no string, or -1.
+// spaceOutsideStrings returns the index of the first space outside any string, or -1.
 func spaceOutsideStrings(value string) int {
 	quoted := false
 	for i := 0; i < len(value); i++ {

@@ -2,7 +2,7 @@
 //
 // The whole router can also be wrapped, auth.Handler(router) or auth.ConfigureServer(server),
 // which protects redirects and 404 too; this package is for groups of routes. gin.WrapH is no
-// substitute for it: what it wraps can answer 401, and gin runs the route's handler all the
+// substitute for it: the wrapped handler can answer 401, and gin runs the route's handler all the
 // same.
 //
 // Serve the router by an [http.Server] whose ConnContext is certauth.ConnContext, as
@@ -10,7 +10,7 @@
 // certauth.Authenticator.Handler, and do not let gin's ClientIP decide anything: it believes
 // X-Forwarded-For.
 //
-// It is a module of its own, so that who does not use gin does not have it in the module
+// It is a module of its own, so that programs without gin do not have it in the module
 // graph. It needs gin 1.11 and works with later ones.
 package ginauth
 

@@ -8,11 +8,11 @@ import (
 
 // Credentials returns the server's credentials in a form that keeps the socket of a connection
 // for forwarded.Peers and other gates on it; for a server without TLS wrap
-// insecure.NewCredentials(). The handshake and the peer's AuthInfo stay what they are.
+// insecure.NewCredentials(). The handshake and the peer's AuthInfo are unchanged.
 // The address of peer.Peer has the same text, and is no longer a *net.TCPAddr.
 //
 // The socket is what the listener accepted, down to package net: see certauth.ConnContext for
-// what a wrapper must have. What a PROXY header says is not believed.
+// the methods that a wrapper needs. A PROXY header is not believed.
 func Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
 	return keeping{of}
 }

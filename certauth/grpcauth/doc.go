@@ -22,6 +22,6 @@
 // A refusal is UNAUTHENTICATED with the same text for every reason. For Exclusions the path is
 // the full method, "/grpc.health.v1.Health/Check", and the method is POST.
 //
-// It is a module of its own, so that who does not use gRPC does not have it in the module
+// It is a module of its own, so that programs without gRPC do not have it in the module
 // graph.
 package grpcauth

@@ -46,7 +46,7 @@ type admittedStream struct {
 	ctx context.Context
 }
 
-// Context returns that of the caller who was let in.
+// Context returns the context of the admitted caller.
 func (s *admittedStream) Context() context.Context { return s.ctx }
 
 // errRefused says no more than that: the reason is in the log.

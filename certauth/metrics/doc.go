@@ -1,6 +1,6 @@
-// Package metrics counts what a [certauth.Authenticator] decides and what a
-// [revocation.Checker] does, on the metric API of OpenTelemetry. Prometheus reads them through
-// OpenTelemetry's exporter for it; dashboard.json beside this file is for Grafana over
+// Package metrics counts the decisions of a [certauth.Authenticator] and the work of a
+// [revocation.Checker], on the metric API of OpenTelemetry. Prometheus reads them through
+// OpenTelemetry's exporter for it; dashboard.json in this folder is for Grafana over
 // Prometheus.
 //
 //	m, err := metrics.New(otel.Meter("orders"))
@@ -27,12 +27,12 @@
 //
 // error.type is the attribute of the semantic conventions and holds the reason of a refusal.
 // fault is "client" where the caller or its certificate is to blame and "server" where the
-// service or what it depends on is: page somebody for the latter. There is no label for a
+// service or what it depends on is: page an operator for the latter. There is no label for a
 // name, a certificate, a path or a host: their number is the callers' to choose. Reasons that
 // the library does not know, of a PolicyFunc or source of yours, count as "_OTHER", and rules
 // of the configuration beyond the first 64 likewise. To find whose certificate ends, look into
 // the log.
 //
-// It is a module of its own, so that who does not use OpenTelemetry does not have it in the
+// It is a module of its own, so that programs without OpenTelemetry do not have it in the
 // module graph.
 package metrics

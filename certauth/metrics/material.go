@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// What certauth.Event.Outcome says of the configuration.
+// Values of certauth.Event.Outcome that concern the configuration.
 const (
 	outcomeReloaded  certauth.Outcome = "reloaded"
 	outcomeKept      certauth.Outcome = "kept"
@@ -24,7 +24,7 @@ type materialKey struct {
 	rule, outcome, fingerprint string
 }
 
-// maxMaterial bounds what is remembered of it.
+// maxMaterial bounds the remembered entries.
 const maxMaterial = 1024
 
 // materialGauges shows what is wrong now: from when certauth reports it, which for an end is 30

@@ -24,7 +24,7 @@ type Metrics struct {
 	material map[materialKey]int64 // the end of a certificate in Unix seconds, or 0
 }
 
-// remainingBuckets go from what pages somebody to what nobody looks at: hours, days, a year.
+// remainingBuckets go from urgent to harmless: hours, days, a year.
 var remainingBuckets = []float64{0, 1800, 3600, 6 * 3600, 12 * 3600, 86400, 2 * 86400, 4 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 90 * 86400, 180 * 86400, 365 * 86400}
 
 // New makes the instruments on the meter. It starts nothing.
@@ -69,7 +69,7 @@ func (m *Metrics) decision(ctx context.Context, event *certauth.Event) {
 		attrs = append(attrs, attribute.String("error.type", reason), attribute.String("fault", fault))
 	}
 	m.decisions.Add(ctx, 1, metric.WithAttributes(attrs...))
-	// The decision of a route is about a caller who was counted before.
+	// The decision of a route is about a caller that was counted before.
 	if event.Outcome == certauth.OutcomeAccepted && !event.Route && !event.Certificate.NotAfter.IsZero() {
 		m.remaining.Record(ctx, event.Certificate.NotAfter.Sub(event.Time).Seconds())
 	}

@@ -7,7 +7,7 @@ const (
 	faultServer = "server"
 )
 
-// faults are the reasons of the library, with who is to blame.
+// faults maps the reasons of the library to the party at fault.
 var faults = map[certauth.Reason]string{
 	certauth.ReasonCertificateMissing:     faultClient,
 	certauth.ReasonCertificateMalformed:   faultClient,
@@ -35,8 +35,8 @@ var faults = map[certauth.Reason]string{
 	certauth.ReasonInternalError:          faultServer,
 }
 
-// classify returns the label of a reason and who is to blame. What is not known is looked at
-// by whoever runs the service.
+// classify returns the label of a reason and the party at fault. An unknown reason is
+// attributed to the service, so that its operator looks at it.
 func classify(reason certauth.Reason) (label, fault string) {
 	if fault, ok := faults[reason]; ok {
 		return string(reason), fault

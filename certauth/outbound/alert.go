@@ -6,7 +6,7 @@ import (
 	"net"
 )
 
-// Explain finds out what a failed connection says about the certificate, for connections made through a TLSConfig: an
+// Explain finds out whether a connection failed because of the certificate, for connections made through a TLSConfig: an
 // alert of the server becomes an [*Error] that wraps err. An error that already is one, and one about anything else,
 // comes back as it is; nil stays nil. With TLS 1.3 the alert arrives after the handshake, so it is an error of the first
 // read; a write that fails before says nothing, and reading once more after it does.

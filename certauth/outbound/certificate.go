@@ -43,7 +43,7 @@ type Certificate struct {
 	transports []weak.Pointer[transport]
 }
 
-// state is what is in use at one time. It never changes.
+// state is the material in use at one time. It never changes.
 type state struct {
 	number      uint64
 	cert        tls.Certificate
@@ -74,7 +74,7 @@ func Open(ctx context.Context, config Config) (*Certificate, error) {
 	return c, nil
 }
 
-// Reload reads the sources now. If it returns nil, the next connection presents what is there now. An error names the
+// Reload reads the sources now. If it returns nil, the next connection presents the certificate found. An error names the
 // source of which the last good content stays in use.
 func (c *Certificate) Reload(ctx context.Context) error {
 	if err := c.unusable(); err != nil {
@@ -133,7 +133,7 @@ type Status struct {
 	Since, Checked time.Time
 }
 
-// Status returns what is in use.
+// Status returns the state in use.
 func (c *Certificate) Status() Status {
 	var status Status
 	if err := c.unusable(); err != nil {
@@ -180,7 +180,7 @@ func (c *Certificate) String() string {
 	return "outbound: " + describe(s.leaf) + " until " + stamp(s.leaf.NotAfter)
 }
 
-// GoString is String, so that no verb of package fmt shows what is inside.
+// GoString is String, so that no verb of package fmt prints the contents.
 func (c *Certificate) GoString() string { return c.String() }
 
 func (c *Certificate) expired(s *state) error {

@@ -9,8 +9,8 @@ import (
 // maxChain bounds how many certificates are presented.
 const maxChain = 8
 
-// chain returns the leaf and its issuers, each followed by who signed it, as RFC 8446, section 4.4.2, wants it. Only
-// signatures decide, never the order in the source. The root is left out: whoever trusts it has it. A chain that ends
+// chain returns the leaf and its issuers, each followed by its issuer, as RFC 8446, section 4.4.2, wants it. Only
+// signatures decide, never the order in the source. The root is left out: a peer that trusts it has it. A chain that ends
 // early is no error, since the server may know the rest.
 func (p *pool) chain(leaf *x509.Certificate, now time.Time) [][]byte {
 	chain := [][]byte{leaf.Raw}

@@ -76,7 +76,7 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// pairs matches keys and certificates by public key. A certificate that stands there twice counts once.
+// pairs matches keys and certificates by public key. A certificate that occurs twice counts once.
 func (p *pool) pairs() []candidate {
 	var found []candidate
 	seen := map[[sha256.Size]byte]bool{}
@@ -200,7 +200,7 @@ func describe(leaf *x509.Certificate) string {
 	return quote(name) + " (SHA-256 " + hex.EncodeToString(digest[:])[:16] + "...)"
 }
 
-// nameText is the name as Go writes it, unless it is so long that nobody would read it: pkix takes quadratic time for that.
+// nameText is the name as Go writes it, unless it is too long to be read: pkix takes quadratic time for that.
 func nameText(name pkix.Name, der []byte) string {
 	if len(der) > 1024 {
 		return fmt.Sprintf("(a name of %d bytes)", len(der))

@@ -23,7 +23,7 @@ type Config struct {
 	// unless there are several with different names.
 	Select Select
 
-	// Password gives the password of PKCS#12 data before each load; nil and an empty one stand for none. An error fails
+	// Password gives the password of PKCS#12 data before each load; nil and an empty one mean none. An error fails
 	// the load.
 	Password func(context.Context) (string, error)
 
@@ -31,7 +31,7 @@ type Config struct {
 	// issue them. Servers that check the usage refuse it.
 	AllowServerAuth bool
 
-	// ServerRoots are the CAs that servers are verified by; they are reloaded as Source is. Nil stands for the system's,
+	// ServerRoots are the CAs that servers are verified by; they are reloaded as Source is. Nil means the system's,
 	// as everywhere in Go. A source with a private key in it, or with a piece that cannot be read, is an error.
 	ServerRoots Source
 
@@ -47,7 +47,7 @@ type Config struct {
 	RenegotiateOnce bool
 
 	// Interval is how often Source and ServerRoots are read again, at least a second. Up to a fifth of it is taken off at
-	// random. 0 stands for 4 seconds, or 15 minutes if one of them is a [Fetch]. After a failure the next attempt comes
+	// random. 0 means 4 seconds, or 15 minutes if one of them is a [Fetch]. After a failure the next attempt comes
 	// sooner, first after a sixteenth of the interval and then doubling.
 	Interval time.Duration
 
@@ -58,7 +58,7 @@ type Config struct {
 	// for concurrent use, and it must not call Reload or Close, which wait for it. A panic in it is dropped.
 	Observe func(Event)
 
-	// Now is the clock that certificates are judged by; nil stands for time.Now. Waiting goes by the runtime's clock, so
+	// Now is the clock that certificates are judged by; nil means time.Now. Waiting goes by the runtime's clock, so
 	// a step of this one delays nothing.
 	Now func() time.Time
 }

@@ -9,7 +9,7 @@ import (
 	"errors"
 )
 
-// pool is what the pieces of a source hold, in no order: any key may belong to any certificate.
+// pool holds the contents of the pieces of a source, in no order: any key may belong to any certificate.
 type pool struct {
 	certs []*x509.Certificate
 	keys  []ownedKey
@@ -24,7 +24,7 @@ type ownedKey struct {
 	exposed bool
 }
 
-// What a source may hold altogether. The roots that browsers trust are about 150.
+// Limits of the contents of a source. The roots that browsers trust are about 150.
 const (
 	maxCertificates = 1024
 	maxKeys         = 256
@@ -34,7 +34,7 @@ const (
 func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error) {
 	p := &pool{}
 	for i := range blobs {
-		if err := ctx.Err(); err != nil { // nobody waits any more
+		if err := ctx.Err(); err != nil { // the caller has stopped waiting
 			return nil, fail(ReasonSourceUnavailable, "%w", err)
 		}
 		b := &blobs[i]

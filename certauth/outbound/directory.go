@@ -39,7 +39,7 @@ func (Directory) local() bool  { return true }
 // C:\appservice\certificates\private. Intermediates are also looked for in WEBSITE_INTERMEDIATE_CERTS_PATH. Windows code
 // apps keep certificates in a certificate store, which this package cannot read.
 //
-// The files are chosen by what is in them and never by their names, so the case of a thumbprint does not matter. Choose by
+// The files are chosen by their contents and never by their names, so the case of a thumbprint does not matter. Choose by
 // name in Config.Select rather than by thumbprint: a renewed certificate has a new thumbprint.
 type AppService struct{}
 

@@ -1,6 +1,6 @@
-// Package outbound gives an application its own client certificate: it loads it from where the platform puts it, presents
-// it to the servers that the application calls, replaces it beside the traffic when it was renewed, and tells when it is
-// about to expire or a server refuses it. It knows nothing of inbound certificates.
+// Package outbound manages the client certificate of an application: it loads the certificate from the platform's store,
+// presents it to the servers that the application calls, replaces it after a renewal without interrupting traffic, and
+// reports when it is about to expire or when a server refuses it. It does not deal with inbound certificates.
 //
 //	own, err := outbound.Open(ctx, outbound.Config{
 //		Source: outbound.AppService{},
@@ -11,15 +11,15 @@
 //	transport, err := own.Transport(nil) // for an http.Client
 //	config := own.TLSConfig("")          // for gRPC, databases and anything else that takes a tls.Config
 //
-// # What is promised
+// # Guarantees
 //
 // A connection never goes on without the certificate when a server asked for one: if there is none to present, because it
 // has expired or the server takes no signature of its key, the connection fails with an [*Error]. crypto/tls alone would
 // send an empty certificate there. (A server that asks for nothing gets nothing, and that is no error: an exclusion path
 // of App Service asks later, see Config.RenegotiateOnce.)
 //
-// [Open] fails unless a usable certificate is there. Later loads run in one goroutine of their own; one that fails keeps
-// what was loaded and is reported. A new certificate counts for the next connection. A [Certificate.Transport] also moves
+// [Open] fails unless a usable certificate is there. Later loads run in one goroutine of their own; if one fails, the
+// loaded certificate stays in use and the failure is reported. A new certificate counts for the next connection. A [Certificate.Transport] also moves
 // to new connections at once, HTTP/2 included: requests that are under way end on the old ones, which are then closed.
 // Connections made through a TLSConfig live as long as their owner keeps them; give pools a maximal lifetime.
 //

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Outcome is what happened, in a word that is safe as a metric label.
+// Outcome is the kind of an event, in a word that is safe as a metric label.
 type Outcome string
 
 // The outcomes.
 const (
 	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots are in use from now on
 	OutcomeKept      Outcome = "kept"      // a reload failed, what was loaded stays in use; Err says why
-	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, or its key's file is readable by everybody; Err says which
+	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, or its key's file is readable by every user; Err says which
 	OutcomePresented Outcome = "presented" // a server asked for the certificate and got it; Err may hold a warning
 	OutcomeAccepted  Outcome = "accepted"  // a server that got it answered the first request of a connection; Transport only
 	OutcomeRefused   Outcome = "refused"   // a connection failed, through the server or this package; Err says why
@@ -23,7 +23,7 @@ const (
 type Event struct {
 	// Time is when it happened by Config.Now.
 	Time time.Time
-	// Outcome is what happened.
+	// Outcome is the kind of the event.
 	Outcome Outcome
 	// Err is why, for everything that is not as it should be.
 	Err *Error

@@ -98,7 +98,7 @@ type parsedPFX struct {
 	encrypted bool         // a password is needed
 }
 
-// decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also stands for none.
+// decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also means none.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.Signer, error) {
 	if fips140.Enforced() {
 		return nil, nil, fail(ReasonMalformed, "PKCS#12 derives its keys in ways that GODEBUG=fips140=only forbids; use PEM")
@@ -206,7 +206,7 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 		if err := unmarshal(full, &bag); err != nil {
 			return errors.New("a bag is not to be read")
 		}
-		bag.Attributes = asn1.RawValue{} // names and numbers of keys, which nobody needs here
+		bag.Attributes = asn1.RawValue{} // names and numbers of keys, which are not needed here
 		plain, err := asn1.Marshal(bag)
 		if err != nil {
 			return errors.New("a bag is not to be written again")

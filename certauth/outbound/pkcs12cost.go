@@ -11,7 +11,7 @@ const (
 	// NSS and cautious operators up to 600 000.
 	maxIterations = 600_000
 
-	// maxCost bounds what opening a whole file may cost, in iterations of the cheapest derivation.
+	// maxCost bounds the cost of opening a whole file, in iterations of the cheapest derivation.
 	maxCost = 8_000_000
 
 	// maxDerivedKey is the longest key in bytes that the algorithms here take.
@@ -49,7 +49,7 @@ const (
 	weightPBMAC1     = 3 * 4 // as above, and checkMAC computes it up to three times
 )
 
-// affordable adds up what checkMAC and open do, before they do it.
+// affordable adds up the work of checkMAC and open in advance.
 func (p *parsedPFX) affordable() error {
 	total := p.macCost
 	for i, key := range p.keyCosts {

@@ -55,7 +55,7 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 // is refused, because crypto/tls does not say which address was meant.
 //
 // The result may be changed, except for two fields that belong together: InsecureSkipVerify is set because VerifyConnection
-// does the whole verification, by roots that can be reloaded. Who replaces VerifyConnection verifies nothing any more.
+// does the whole verification, by roots that can be reloaded. A caller that replaces VerifyConnection disables all verification.
 // Sessions are not resumed, because a session would go on with a certificate that was replaced since.
 func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	config := &tls.Config{
@@ -101,7 +101,7 @@ func (c *Certificate) generationConfig(s *state) *tls.Config {
 // callKey is the key of a *call in the context of a request.
 type callKey struct{}
 
-// call is what a handshake knows of the request that caused it.
+// call describes, for a handshake, the request that caused it.
 type call struct {
 	host  string
 	asked func(host string) // notes that the server asks for certificates

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// readFile reads a regular file of bounded size. It does not wait for a pipe that somebody put in its place.
+// readFile reads a regular file of bounded size. It does not wait for a pipe put in its place.
 func readFile(path string) blob {
 	b := blob{name: path}
 	data, exposed, err := readRegular(path)

@@ -41,7 +41,7 @@ const (
 	ReasonRefusedRequired   Reason = "refused_required"   // the server says that it got no certificate
 )
 
-// hint is what an operator looks at first.
+// hint tells an operator where to look first.
 func (r Reason) hint() string {
 	switch r {
 	case ReasonSourceUnavailable:
@@ -99,7 +99,7 @@ func (r Reason) hint() string {
 type Error struct {
 	// Reason is the failure in one word.
 	Reason Reason
-	// Rule is the path of what failed: "Source.File", "ServerRoots.File", or "connection".
+	// Rule is the path of the failed part: "Source.File", "ServerRoots.File", or "connection".
 	Rule string
 	// Hint is the operator's next step.
 	Hint string
@@ -132,7 +132,7 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// at returns the error with the path of what failed.
+// at returns the error with the path of the failed part.
 func (e *Error) at(rule string) *Error {
 	placed := *e
 	placed.Rule = rule

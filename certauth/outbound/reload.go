@@ -18,11 +18,11 @@ const loadTimeout = 30 * time.Second
 // attempts is how often local files are read again when they changed while they were read.
 const attempts = 3
 
-// loaded is what is remembered of the last reading of a source: digests, never its bytes.
+// loaded is the record of the last reading of a source: digests, never its bytes.
 type loaded struct {
 	digest     [sha256.Size]byte
 	seen       bool
-	err        *Error    // what the bytes of this digest led to
+	err        *Error    // the result for the bytes of this digest
 	at         time.Time // when, by the clock that certificates are judged by
 	reconsider time.Time // the same bytes may lead to something else from then on
 }
@@ -32,19 +32,19 @@ func (l *loaded) unchanged(digest [sha256.Size]byte, now time.Time) bool {
 	return l.seen && l.digest == digest && !now.Before(l.at) && (l.reconsider.IsZero() || now.Before(l.reconsider))
 }
 
-// reading is what one reading of both sources led to.
+// reading is the result of reading both sources once.
 type reading struct {
 	own, roots loaded
 	ownErr     *Error
 	rootsErr   *Error
 	chosen     candidate // without a leaf if there is nothing new
 	chain      [][]byte
-	passedOver *Error // a piece that could not be read, beside what was chosen
+	passedOver *Error // a piece that could not be read, in addition to the chosen ones
 	pool       *x509.CertPool
 	newPool    bool
 }
 
-// reload reads the sources once and puts what is new into use. One runs at a time.
+// reload reads the sources once and puts new material into use. One runs at a time.
 func (c *Certificate) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -75,7 +75,7 @@ func (c *Certificate) reload(ctx context.Context) error {
 
 func (c *Certificate) rule() string { return "Source." + c.config.Source.name() }
 
-// readSources touches nothing of c that changes, since nobody may wait for it any more.
+// readSources touches nothing of c that changes, since its caller may have stopped waiting.
 func (c *Certificate) readSources(ctx context.Context, own, roots loaded, current *state) *reading {
 	r := &reading{own: own, roots: roots}
 	if err := safely(func() error { return c.readOwn(ctx, r, current) }); err != nil {

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Source is where certificates and keys come from: [AppService], [Directory], [File], [Env] or [Fetch]. What a source
-// gives is PEM (certificates and unencrypted keys) or PKCS#12, at most 1 MiB a piece.
+// Source is a source of certificates and keys: [AppService], [Directory], [File], [Env] or [Fetch]. A source
+// returns PEM (certificates and unencrypted keys) or PKCS#12, at most 1 MiB a piece.
 type Source interface {
 	// read gets everything once. A piece that cannot be read is a blob with an error, so that the others still count.
 	read(ctx context.Context) ([]blob, error)
@@ -24,7 +24,7 @@ type Source interface {
 // maxSize bounds one file, variable or secret, in bytes.
 const maxSize = 1 << 20
 
-// form is what a source says about its bytes.
+// form is the format that a source declares for its bytes.
 type form int
 
 const (

@@ -180,7 +180,7 @@ func (t *transport) retire() {
 	}
 }
 
-// close closes what is idle, and again a moment later: an HTTP/2 connection counts as busy a little longer than its last
+// close closes idle connections, and again a moment later: an HTTP/2 connection counts as busy a little longer than its last
 // request. HTTP/1.1 connections that fall idle afterwards are closed by http.Transport itself.
 func (g *generation) close() {
 	g.transport.CloseIdleConnections()
@@ -189,7 +189,7 @@ func (g *generation) close() {
 
 const settling = time.Second
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections calls. Those of older generations close by themselves.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections. Those of older generations close by themselves.
 func (t *transport) CloseIdleConnections() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -232,7 +232,7 @@ func (b *watchedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// String names the transport. What is inside is not to be printed: it changes meanwhile.
+// String names the transport. Its contents are not printed: they change meanwhile.
 func (t *transport) String() string   { return "Transport of " + t.owner.String() }
 func (t *transport) GoString() string { return t.String() }
 

@@ -1,7 +1,7 @@
 // Package unittest is for tests of the parts of a service: handlers that read an identity,
 // and sources and policies of its own. For a service as a whole see certauthtest.TestHandler.
 //
-// It is beside package certauthtest because it imports certauth, whose own tests import
+// It is separate from package certauthtest because it imports certauth, whose own tests import
 // certauthtest.
 package unittest
 

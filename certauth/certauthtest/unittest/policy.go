@@ -30,7 +30,7 @@ const soonOver = 10 * time.Millisecond
 //   - accepted is accepted, and the others are refused;
 //   - the answer is the same each time, for a copy of the request, and for many at once (run
 //     the test with -race);
-//   - it returns when its context ends, with whatever answer;
+//   - it returns when its context ends, with any answer;
 //   - no certificate makes it panic: without a name, with names of every kind, with control
 //     characters in them, with many of them, with a public key that is all that is known.
 //

@@ -29,7 +29,7 @@ import (
 //     the test with -race).
 //   - The request is left as it was.
 //   - It returns when the context of the request ends, and at once if it has ended.
-//   - It never hands out certificates beside an error, nor nil for a certificate.
+//   - It never hands out certificates together with an error, nor nil for a certificate.
 //   - A header without which there would be no certificate is never read from the first or
 //     the last of two lines: a second line is an error. The header that the certificate is in is never taken
 //     for absent when it cannot be read. SourceFunc.Headers lists it: otherwise it would
@@ -38,7 +38,7 @@ import (
 //     address, TLS without a certificate.
 //
 // It fails at the first thing that is wrong. Body, URL and Method of the request must not
-// matter to the source. That it believes nobody but the front end is not asked here;
+// matter to the source. Whether it trusts only the front end is not tested here;
 // certauthtest.TestHandler asks it of a service.
 func TestSource(tb certauthtest.TB, from certauth.Source, genuine *http.Request) {
 	tb.Helper()
@@ -124,7 +124,7 @@ func (h hop) Admit(r *http.Request) error {
 	return err
 }
 
-// answer asks once. A panic is an error, as is what no source may answer.
+// answer asks once. A panic is an error, as is an answer that no source may give.
 func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
 	var a sourceAnswer
 	err := inTime(func() (err error) {
@@ -248,7 +248,7 @@ func (s *sourceCheck) with(name string, lines ...string) (sourceAnswer, error) {
 	return a, err
 }
 
-// hostile asks with what no honest front end sends. Any answer is right that is one.
+// hostile asks with values that no honest front end sends. Any answer is right that is one.
 func (s *sourceCheck) hostile() error {
 	var found []error
 	try := func(what string, change func(r *http.Request)) {
