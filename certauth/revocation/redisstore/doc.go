@@ -6,7 +6,7 @@
 // evidence that is still fresh. A value over 33 MiB is refused before it is loaded. The
 // client itself makes room for whatever length the server announces, so the server's
 // program, unlike its content, is trusted not to exhaust memory; use TLS where others share
-// the network. Who can read the keys learns how many certificates and CRLs are asked about.
+// the network. A reader of the keys learns how many certificates and CRLs are asked about.
 //
 // It needs the commands STRLEN, GETRANGE, and SET with PX, on keys under
 // [Options].Prefix, one key a command, so a cluster will do. Tested with Redis 7. A user for
