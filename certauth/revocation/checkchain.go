@@ -13,15 +13,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
-// ChainResult is what is known about every certificate of a chain.
+// ChainResult holds the findings about the certificates of a chain.
 type ChainResult struct {
-	// Revocation is what a policy decides on.
+	// Revocation is the value that a policy decides on.
 	Revocation certauth.Revocation
 	// Certificates are the findings, leaf first, as many as were judged.
 	Certificates []Finding
 }
 
-// Finding is what is known about one certificate.
+// Finding is the result for one certificate.
 type Finding struct {
 	Result Result
 	// Err says why the status is Unavailable; nil otherwise.

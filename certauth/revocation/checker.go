@@ -10,24 +10,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// Checker finds out whether certificates of verified chains are revoked, remembers that,
-// and keeps it fresh. It is what [certauth.NotRevoked] takes. Make it with [New], once for
+// Checker determines whether certificates of verified chains are revoked, and remembers and
+// renews the evidence. It is the argument of [certauth.NotRevoked]. Make it with [New], once for
 // the program, and share it between Authenticators; it is safe for concurrent use. Its zero
 // value, and nil, have no evidence for any certificate.
 //
 // The chains it is given must have verified. It then asks, in the order of Config.Sources,
 // the operator's responders and lists and those that the certificates name, verifies every
-// answer by package evidence, and uses a Good no longer than it says itself, but
-// for Config.StaleGrace. One fetch serves all who wait for the same answer, and none of them
-// cancels it. Evidence is renewed before it runs out, while requests are answered from what
-// is known. What is revoked for good stays so while the certificate is remembered.
+// answer by package evidence, and uses a Good only until its evidence expires,
+// extended by Config.StaleGrace. Requests that need the same answer share one fetch, and none
+// of them cancels it. Evidence is renewed before it expires, while requests are answered from
+// memory. A permanent revocation stays in effect while the certificate is remembered.
 //
 // What must be true of your infrastructure: the service reaches the responders and
 // distribution points of its partners' CAs by plain HTTP, at public addresses unless
 // Config.HTTP allows others; OCSP tells the CA which client is being checked, and when. A
 // revocation takes effect within an hour of the CA's answer by OCSP and six hours of its
-// CRL; for who comes back after a longer time with the first request, if the CA answers
-// within a second.
+// CRL; for a client that returns after a longer pause, on its first request, if the CA
+// answers within a second.
 type Checker struct {
 	config      Config
 	skew        time.Duration
@@ -70,11 +70,11 @@ func New(config Config) (*Checker, error) {
 	return c, nil
 }
 
-// isMade tells what New has returned from the zero value and nil.
+// isMade distinguishes a Checker that New returned from the zero value and nil.
 func (c *Checker) isMade() bool { return c != nil && c.table != nil }
 
-// Close stops all fetches and workers and waits for them. After that only what is
-// remembered is answered; the rest is ErrClosed. A Fetcher of Config is left open.
+// Close stops all fetches and workers and waits for them. After that it answers
+// only from memory; everything else is ErrClosed. A Fetcher of Config is left open.
 func (c *Checker) Close() error {
 	if !c.isMade() {
 		return nil
@@ -87,8 +87,8 @@ func (c *Checker) Close() error {
 }
 
 // Preload reads Config.Lists, and CRLs at further URLs, before the first request needs
-// them. The URLs count as if they stood in Config.Lists, now and later; the CAs that sign
-// them must stand in Config.Issuers. It returns what could not be read, within ctx and two
+// them. The URLs count as if they were in Config.Lists, now and later; the CAs that sign
+// them must be in Config.Issuers. It returns the errors of the lists that could not be read, within ctx and two
 // minutes at most. One URL that cannot be used makes it read nothing.
 func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	if !c.isMade() || c.crew.isClosed() {

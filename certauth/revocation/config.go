@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Mode says what becomes of a certificate for which there is no evidence.
+// Mode selects the decision about a certificate for which there is no evidence.
 type Mode uint8
 
 const (
@@ -16,8 +16,8 @@ const (
 	HardFail Mode = iota
 	// SoftFail accepts it, and logs that. Revoked still denies, as does evidence that is
 	// too old and said Revoked, and Unknown unless AllowUnknown is set; so does a chain
-	// whose certificates do not fit together, and every question after Close. Who can keep
-	// the service from reaching the responder can use a revoked certificate.
+	// whose certificates do not fit together, and every question after Close. An attacker who
+	// can block access to the responder can use a revoked certificate.
 	SoftFail
 )
 
@@ -31,7 +31,7 @@ const (
 	LeafOnly
 )
 
-// Sources says what is asked and in which order.
+// Sources selects the kinds of source that are queried, and their order.
 type Sources uint8
 
 const (
@@ -43,10 +43,10 @@ const (
 	PreferCRL
 	// OCSPOnly never looks into a CRL about a certificate of a chain. Every certificate in
 	// Scope must then name a responder, or Config.Responders one for its issuer; many
-	// intermediates name a CRL alone and are refused under HardFail. Config.Lists beside it
+	// intermediates name a CRL alone and are refused under HardFail. Config.Lists with it
 	// are an error of New.
 	OCSPOnly
-	// CRLOnly never asks a responder. Config.Responders beside it are an error of New.
+	// CRLOnly never asks a responder. Config.Responders with it are an error of New.
 	CRLOnly
 )
 
@@ -62,8 +62,8 @@ type Responder struct {
 	Trusted []*x509.Certificate
 }
 
-// List is where CRLs come from, besides the certificates: exactly one field is set. What is
-// there may be a delta CRL: it is laid over the list that it continues, wherever that comes
+// List is where CRLs come from, besides the certificates: exactly one field is set. The CRL
+// may be a delta CRL: it is applied to the list that it continues, wherever that comes
 // from, and a warning is logged if none of the Lists is that list.
 type List struct {
 	// URL is http or https and may lead to a private network or to loopback. It is fetched
@@ -73,25 +73,25 @@ type List struct {
 	// is passed over, as openssl crl -text writes it.
 	File string
 	// Dir is a directory of such files, one CRL each, at most 4096. Names that begin with a
-	// dot and directories are passed over. What a deleted file said counts until a newer
+	// dot and directories are passed over. The contents of a deleted file count until a newer
 	// list of its scope replaces it or it runs out.
 	Dir string
 }
 
-// Config is what a Checker is made of. The zero value is the strict choice: every
-// certificate below the root must be proven good by the sources that stand in it. The
+// Config configures a Checker. The zero value is the strict choice: every
+// certificate below the root must be proven good by the sources that it names. The
 // value is copied. A negative number or duration anywhere but in Verify is an error of New,
 // as is every field that has no effect because of the others: bounds of OCSP under CRLOnly,
-// those of CRLs under OCSPOnly, HTTP beside a Fetcher.
+// those of CRLs under OCSPOnly, HTTP with a Fetcher.
 type Config struct {
 	// Mode is HardFail or SoftFail.
 	Mode Mode
-	// AllowNoSource accepts certificates that name nobody to ask. One that names a responder
-	// or a CRL is none of them, whether or not that can be used: by LDAP, by a URL that cannot
+	// AllowNoSource accepts certificates that name no source. A certificate that names a responder
+	// or a CRL is not among them, even if the source cannot be used: by LDAP, by a URL that cannot
 	// be read, through another CRL issuer, or left out by Sources or IgnoreCertificateURLs.
 	// Under SoftFail, which accepts all of these, it is an error of New.
 	AllowNoSource bool
-	// AllowUnknown accepts, under SoftFail, what a responder says it does not know. Under
+	// AllowUnknown accepts, under SoftFail, certificates that a responder does not know. Under
 	// HardFail it is an error of New.
 	AllowUnknown bool
 	// Scope is ChainExceptAnchor or LeafOnly.
@@ -99,26 +99,26 @@ type Config struct {
 	// Sources is the order of sources.
 	Sources Sources
 	// ShortLived accepts certificates that are valid for no longer than this without
-	// evidence. The default 0 accepts none; 7 days is what the CA/Browser Forum calls
+	// evidence. The default 0 accepts none; the CA/Browser Forum calls 7 days
 	// short-lived.
 	ShortLived time.Duration
-	// StaleGrace is for how long a Good is used after it has run out, if somebody was asked
-	// and nothing newer could be had. The default is 0; more than 24 hours is an error of New.
+	// StaleGrace is how long a Good is used after it has expired, if a source was queried
+	// and nothing newer was available. The default is 0; more than 24 hours is an error of New.
 	StaleGrace time.Duration
 
 	// Responders are asked before those that a certificate names.
 	Responders []Responder
 	// Lists are CRLs that count besides those that a certificate names. They need Issuers.
 	Lists []List
-	// Issuers are the CAs that Lists, and what Preload is given, come from. A list of
-	// nobody among them is refused. A CA that signs its lists with another key than its
-	// certificates stands here by both: the list counts for the certificates if one of the two
+	// Issuers are the CAs that sign Lists and the lists given to Preload. A list from any
+	// other CA is refused. A CA that signs its lists with another key than its
+	// certificates is listed here with both: the list counts for the certificates if one of the two
 	// has signed the other, or if the second signs lists alone and the CA above has signed
 	// both (RFC 5280, section 6.3.3 (f)). For any other link see Verify.CRLIssuers.
 	Issuers []*x509.Certificate
-	// IgnoreCertificateURLs asks Responders and Lists alone: nothing that stands in a
-	// certificate or in a list, a delta's address included, is fetched. With nobody else to
-	// ask it is an error of New.
+	// IgnoreCertificateURLs queries Responders and Lists alone: no URL from a
+	// certificate or a list, including that of a delta, is fetched. Without Responders and
+	// Lists it is an error of New.
 	IgnoreCertificateURLs bool
 	// IgnoreDeltas does not fetch delta CRLs, and does not call them missing. Without it a list
 	// that names a delta is completed by it where that can be had. Those among Lists count in
@@ -135,13 +135,13 @@ type Config struct {
 
 	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
 	HTTP HTTPOptions
-	// Fetcher is used instead of the default one, which guards what URLs from certificates
-	// may lead to; HTTP beside it is an error of New. Close does not close it.
+	// Fetcher replaces the default one, which restricts the addresses that URLs from
+	// certificates may lead to; HTTP with it is an error of New. Close does not close it.
 	Fetcher Fetcher
 	// Store is shared by the instances of the service; nil is none.
 	Store Store
 
-	// MaxWait is how long one chain waits for evidence, within the request's own context: 5
+	// MaxWait bounds the time spent gathering evidence for one chain, within the request's own context: 5
 	// seconds by default. A caller with several verified chains is asked about at most four
 	// of them, one after the other.
 	MaxWait time.Duration
@@ -159,7 +159,7 @@ type Config struct {
 	MaxListMemory int
 	// MaxListBytes bounds one CRL while it is read, in bytes: 32 MiB by default. A larger
 	// one is [ErrTooLarge]. All that are read at the same time for one partner have a quarter
-	// more than that together; what does not fit is [ErrBudget] and tried again.
+	// more than that together; a list that does not fit is [ErrBudget] and tried again.
 	MaxListBytes int
 	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
 	// default. The first request after twice that time waits for the look, a second at most.
@@ -167,7 +167,7 @@ type Config struct {
 
 	// Now is the clock; nil is the system's.
 	Now func() time.Time
-	// Logger gets what an operator should see; nil is silent.
+	// Logger receives the records for the operator; nil logs nothing.
 	Logger *slog.Logger
 	// Observe gets an event for every fetch that came to an end by itself, and for the
 	// beginning and the end of every outage. It must be fast and safe for concurrent use.

@@ -26,7 +26,7 @@ type Event struct {
 	Host string
 	// Serial is the certificate's serial number in hex, for OCSP.
 	Serial string
-	// Status is what an OCSP answer says, or Good for a CRL that was verified.
+	// Status is the status in an OCSP answer, or Good for a CRL that was verified.
 	Status Status
 	// ThisUpdate and NextUpdate bound the evidence.
 	ThisUpdate, NextUpdate time.Time
@@ -59,9 +59,9 @@ const (
 	maxErrorText  = 512
 )
 
-// tell counts a fetch, logs what an operator should see, and hands it to Observe.
+// tell counts a fetch, logs it for the operator, and hands it to Observe.
 func (c *Checker) tell(ctx context.Context, f fetched) {
-	if errors.Is(f.err, context.Canceled) { // another responder was faster, or nobody waits any more
+	if errors.Is(f.err, context.Canceled) { // another responder was faster, or no request is waiting any more
 		return
 	}
 	c.stats.count(f)
@@ -123,7 +123,7 @@ func (c *Checker) write(ctx context.Context, level slog.Level, message string, a
 	})
 }
 
-// complain logs what keeps the Checker from its sources.
+// complain logs the cause that keeps the Checker from its sources.
 func (c *Checker) complain(ctx context.Context, message string, err error) {
 	c.write(ctx, slog.LevelError, "revocation: "+message, withError(nil, err)...)
 }

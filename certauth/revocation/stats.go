@@ -10,17 +10,17 @@ import (
 // Stats are counters since New and the state now, for metrics. All counters only grow.
 type Stats struct {
 	// Remembered counts checks of one certificate that were answered from memory; Waited
-	// those that had to wait for evidence; Refreshes the attempts that nobody waited for.
+	// those that had to wait for evidence; Refreshes the attempts that no request waited for.
 	Remembered, Waited, Refreshes uint64
 	// Fetched, FetchFailed and Bytes count fetches by OCSP and of CRLs.
 	OCSPFetched, OCSPFailed, CRLFetched, CRLFailed, Bytes uint64
-	// Suspicious counts what came and did not verify, or was older than what is known.
+	// Suspicious counts evidence that did not verify or was older than the known evidence.
 	Suspicious uint64
 	// StaleServed counts checks answered after the evidence had run out, by StaleGrace;
 	// SoftFailed counts certificates accepted without evidence.
 	StaleServed, SoftFailed uint64
 	// StoreHits, StoreMisses, StoreRejected and StoreErrors are about Config.Store;
-	// rejected is what did not verify.
+	// rejected values did not verify.
 	StoreHits, StoreMisses, StoreRejected, StoreErrors uint64
 	// ListsUnloaded counts CRLs that made room for others.
 	ListsUnloaded uint64

@@ -28,7 +28,7 @@ type kept struct {
 	written time.Time
 }
 
-// clean removes what is past its time, and then the oldest until the store is within its
+// clean removes expired files, and then the oldest until the store is within its
 // bounds. It has no error: what cannot be removed now is tried again, and who cannot write is
 // told by Set.
 func (s *Store) clean() {
@@ -75,7 +75,7 @@ func (s *Store) clean() {
 	s.mu.Unlock()
 }
 
-// sweep removes what is past its time, and returns the rest.
+// sweep removes expired files, and returns the rest.
 func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
 	dir, err := root.Open(".")
 	if err != nil {

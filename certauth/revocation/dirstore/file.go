@@ -64,7 +64,7 @@ func evidenceSum(key string, der []byte) []byte {
 	return h.Sum(nil)
 }
 
-// evidenceFile is what the first line says.
+// evidenceFile holds the fields of the first line.
 type evidenceFile struct {
 	written time.Time
 	expires time.Time
@@ -87,7 +87,7 @@ func parseHead(b []byte) (evidenceFile, bool) {
 	return evidenceFile{written: written, expires: expires, head: len(line) + 1, length: length, sum: sum}, err == nil
 }
 
-// readEvidence returns nil for what is not there, not whole, or past its time. Nothing is
+// readEvidence returns nil for a file that is missing, incomplete or expired. Nothing is
 // allocated for a value before its file was found to be regular, within the limit, and as
 // long as it says.
 func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
@@ -168,9 +168,9 @@ func readHead(file *os.File) ([]byte, error) {
 	return head[:n], nil
 }
 
-// replaceFile writes a file beside and renames it, so that nobody reads a part. It does not
+// replaceFile writes a file beside and renames it, so that no reader sees a part. It does not
 // wait for the disk: after a power failure a file may be empty or have holes, which the
-// checksum finds, and what is lost is fetched again. Waiting would cost every fetch.
+// checksum finds, and lost evidence is fetched again. Waiting would cost every fetch.
 func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) error {
 	temp := tempName(now)
 	if err := writeNew(root, temp, parts); err != nil {
@@ -184,7 +184,7 @@ func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) err
 }
 
 // writeNew makes a file that did not exist; whatever stands there is neither followed nor
-// changed. What was begun and failed is removed.
+// changed. An incomplete file is removed.
 func writeNew(root *os.Root, name string, parts [][]byte) error {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -31,20 +31,21 @@ const (
 // Keys are as [revocation.Store] says and have at most 128 bytes; another one is [revocation.ErrArgument]. Values
 // have at most 33 MiB; a longer one is [revocation.ErrTooLarge], given or found. A file that is missing,
 // expired, truncated, altered, or not a regular file counts as nothing kept; symbolic links
-// are not followed. What the operating system refuses is an error, and so is a directory
+// are not followed. A refusal by the operating system is an error, and so is a directory
 // that is gone. A call returns when its ctx ends, even if the file system hangs; of the
 // calls that hang at most 16 are left behind, the others wait for their ctx.
 //
 // There are at most 10 000 files with 1 GiB together, and what one write adds: beyond that the
 // oldest are removed. Files whose time is over are removed while others are written, once a
 // minute at most. Processes that write at the same time can each add to that before one of
-// them looks. A disk that is full costs time: what cannot be written is fetched again.
+// them looks. A full disk costs time: evidence that cannot be written is fetched again.
 //
 // What must be true of your infrastructure: the directory belongs to the service's account
 // alone (mode 0700; the files are made with 0600, so all processes run as that account) and
-// serves nothing else. Who can write into it can cost time: evidence is fetched again. They cannot forge a decision, since what is read is verified like
-// an answer from the network; like somebody on the way to a responder they can bring back
-// evidence that is still fresh. Who can read it learns which certificates were asked about.
+// serves nothing else. An attacker with write access can cause evidence to be
+// fetched again but cannot forge a decision, because evidence from the directory is verified
+// like an answer from the network. Like an attacker on the path to a responder, they can replay
+// evidence that is still fresh. A reader of the directory learns which certificates were checked.
 type Store struct {
 	dir   string
 	now   func() time.Time
@@ -92,7 +93,7 @@ func New(dir string) (*Store, error) {
 	}, nil
 }
 
-// Get returns what is kept for the key, or false.
+// Get returns the evidence kept for the key, or false.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	if err := s.check(key); err != nil {
 		return nil, false, err
@@ -109,7 +110,7 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	return found, found != nil, nil
 }
 
-// Set keeps a copy of der for at most ttl, in place of what was kept. Readers see the old
+// Set keeps a copy of der for at most ttl, replacing the previous value. Readers see the old
 // value or the new one, never a part. With a ttl that is not positive it does nothing.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if err := s.check(key); err != nil {

@@ -18,7 +18,7 @@ import (
 // has verified. It follows RFC 5280, section 6.3.3, for direct CRLs: structure, issuer,
 // signature, freshness, critical extensions of the list and of every entry, and whether the
 // list's scope covers this certificate. The issuing distribution point must hold, byte for
-// byte, a name that stands in one of the certificate's distribution points: otherwise one
+// byte, a name in one of the certificate's distribution points: otherwise one
 // validly signed shard could be put in place of another.
 //
 // It reads the whole list for one certificate; for many, [ParseCRL] keeps an index. Both
@@ -63,7 +63,7 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	return rollBack(result, l.standing(), o.Previous)
 }
 
-// openList reads a list as far as its entries and establishes who signed it: rules C2, C3
+// openList reads a list as far as its entries and establishes its signer: rules C2, C3
 // and C5. Nothing in it depends on the certificate in question or on the moment.
 func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
 	der, err := unwrapPEM(der)
@@ -86,7 +86,7 @@ func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOpti
 }
 
 // unwrapPEM accepts DER, or text that ends with its only PEM block, which is an X509 CRL.
-// Explanatory text may stand before the block (RFC 7468, section 2), as openssl crl -text
+// Explanatory text may precede the block (RFC 7468, section 2), as openssl crl -text
 // writes it, and a byte order mark before that.
 func unwrapPEM(content []byte) ([]byte, error) {
 	begin := []byte("-----BEGIN")

@@ -57,7 +57,7 @@ func newCRL(issuer *x509.Certificate, base *index) *CRL {
 	return &CRL{by: by, key: keySum(issuer), base: *base}
 }
 
-// Lookup says what the list has about cert at the moment o.Now. The certificate must have
+// Lookup returns the status of cert in the list at the moment o.Now. The certificate must have
 // been issued by the issuer that the list was parsed for: another name gives
 // [ErrIssuerMismatch], and so does an authority key identifier that is not the issuer's, unless
 // the issuer's key has signed the certificate. Otherwise that is for the caller to know, from a
@@ -81,7 +81,7 @@ func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
 
 // LookupSubject is Lookup for a certificate that the issuer has issued, which is for the caller
 // to know. It allocates nothing unless it fails. With ErrCRLIncomplete the Result also has the
-// times of the list, for who adds up several.
+// times of the list, for callers that add up several.
 func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l == nil || o.Now.IsZero() {
 		return Result{}, ErrArgument
@@ -199,6 +199,6 @@ func (l *CRL) Complete() *CRL {
 func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool { return l.base.isFresh(isCA, o) }
 
 // FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
-// 5.2.6): at most four http or https URLs. What else stands there is left out, and so is
+// 5.2.6): at most four http or https URLs. Everything else is left out, and so is
 // everything if the extension cannot be read.
 func (l *CRL) FreshestURLs() []string { return slices.Clone(l.base.freshest) }

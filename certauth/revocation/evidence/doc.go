@@ -2,7 +2,7 @@
 //
 // [VerifyOCSP] and [VerifyCRL] are pure functions of the evidence, the certificate, its issuer
 // and a clock; [ParseCRL] verifies a list once for many certificates. They open no socket and
-// keep nothing. Package revocation fetches and remembers what they judge.
+// keep nothing. Package revocation fetches and remembers the evidence.
 //
 // # Why a parser is not enough
 //

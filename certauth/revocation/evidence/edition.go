@@ -16,7 +16,7 @@ import (
 type Edition struct {
 	ThisUpdate, NextUpdate time.Time // NextUpdate is zero if the list has none
 
-	issuer, point []byte // point is the extension as it stands, nil if absent
+	issuer, point []byte // point is the extension unchanged, nil if absent
 	number        *big.Int
 }
 
@@ -59,7 +59,7 @@ func (e Edition) Begun(now time.Time, skew time.Duration) error {
 }
 
 // Current returns an error for a list whose time has not come or has run out by its
-// nextUpdate. Such a list is kept for what it says against certificates; another is needed.
+// nextUpdate. Such a list is kept for its revocations; another is needed.
 func (e Edition) Current(now time.Time, skew time.Duration) error {
 	if err := e.Begun(now, skew); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
 	return !e.NextUpdate.IsZero() && now.After(e.NextUpdate.Add(skew))
 }
 
-// Preview is what a CRL says about itself before anything in it is verified.
+// Preview holds the unverified header fields of a CRL.
 type Preview struct {
 	Issuer  []byte // the name in DER
 	IsDelta bool
@@ -83,7 +83,7 @@ type Preview struct {
 }
 
 // Look reads a CRL, DER or one PEM block, as far as its entries and verifies nothing. It is for
-// choosing what to verify.
+// choosing a list to verify.
 func Look(content []byte) (Preview, error) {
 	der, err := unwrapPEM(content)
 	if err != nil {

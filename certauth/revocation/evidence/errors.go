@@ -23,7 +23,7 @@ var (
 	ErrCriticalExtension = errors.New("revocation: critical extension")
 	// ErrWeakAlgorithm: a signature algorithm or key that is not accepted.
 	ErrWeakAlgorithm = errors.New("revocation: algorithm not accepted")
-	// ErrNoSigner: nobody known has the responder's name or key.
+	// ErrNoSigner: no known certificate has the responder's name or key.
 	ErrNoSigner = errors.New("revocation: signer not found")
 	// ErrResponderNotAuthorized: the signer may not speak for the issuer.
 	ErrResponderNotAuthorized = errors.New("revocation: signer not authorized")

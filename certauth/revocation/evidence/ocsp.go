@@ -83,7 +83,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	return rollBack(result, result.standing(), o.Previous)
 }
 
-// checkNonce is check 12. A nonce that nobody asked for proves nothing and harms nothing,
+// checkNonce is check 12. A nonce that was not requested proves nothing and harms nothing,
 // but must be well formed.
 func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 	e, present := find(r.extensions, oidNonce)
@@ -156,8 +156,8 @@ func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
 }
 
 // isOf reports whether the answer names the issuer by this encoding of its name, and its key.
-// The name is hashed as it stands in the certificate in question (RFC 6960, section 4.1.1) or,
-// by responders that only have the CA's certificate, as it stands there.
+// The name is hashed as encoded in the certificate in question (RFC 6960, section 4.1.1) or,
+// by responders that only have the CA's certificate, as encoded there.
 func (a *answer) isOf(issuer, bits []byte) bool {
 	name, key := a.certIDHashes(issuer, bits)
 	return name != nil && bytes.Equal(a.nameHash, name) && bytes.Equal(a.keyHash, key)
@@ -276,7 +276,7 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	return result
 }
 
-// usableUntil is the earliest of what ends evidence.
+// usableUntil is the earliest of the times that end evidence.
 func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time {
 	until := cert.NotAfter
 	bound := func(t time.Time) {

@@ -18,14 +18,14 @@ var oidNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 // maxVerifications bounds the signature checks for one response.
 const maxVerifications = 3
 
-// signer is who signed, once that is settled.
+// signer is the established signer of a response.
 type signer struct {
 	cert      *x509.Certificate
 	delegate  bool
 	unchecked bool
 }
 
-// findSigner goes through everybody who can have signed, checks 7 to 11 of the order:
+// findSigner goes through all possible signers, checks 7 to 11 of the order:
 // name or key, authority, and the signature itself.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
@@ -55,8 +55,8 @@ func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issu
 }
 
 // candidates are the issuer, the trusted responders, and the embedded certificates at any
-// position, as far as the responder's name or key is theirs. What does not parse is
-// nobody.
+// position, as far as the responder's name or key is theirs. A certificate that does not
+// parse is skipped.
 func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
 	all := append([]*x509.Certificate{issuer}, o.TrustedResponders...)
 	for _, der := range r.embedded {

@@ -17,7 +17,7 @@ const (
 	DefaultMinRSABits         = 2048
 )
 
-// NonceMode says what the nonce of a request means for its response.
+// NonceMode selects how the nonce of a response is checked.
 type NonceMode uint8
 
 const (
@@ -61,11 +61,11 @@ type VerifyOptions struct {
 	// which RFC 5280, section 5.1.2.6, forbids.
 	AllowEmptyRevokedList bool
 
-	// MinRSABits is the smallest RSA key of a signer. The default, and what a negative value
-	// means, is 2048; less than that accepts signers whose key can be broken.
+	// MinRSABits is the smallest RSA key of a signer. The default, also for a negative
+	// value, is 2048; less than that accepts signers whose key can be broken.
 	MinRSABits int
 
-	// Nonce is what the request carried, for NonceMode other than NonceOff.
+	// Nonce is the nonce of the request, for NonceMode other than NonceOff.
 	Nonce     []byte
 	NonceMode NonceMode
 
@@ -81,7 +81,7 @@ type VerifyOptions struct {
 	// another key. Both are verified by the caller.
 	TrustedResponders, CRLIssuers []*x509.Certificate
 
-	// Previous is what is known from earlier evidence of the same kind, OCSP or a CRL of the
+	// Previous is the result of earlier evidence of the same kind, OCSP or a CRL of the
 	// same scope, about the same certificate. Older evidence never replaces it, and a
 	// revocation for good stays. Of two CRLs the smaller number is the older one; without
 	// numbers, as in OCSP, thisUpdate decides.
@@ -117,7 +117,7 @@ func (o *VerifyOptions) minRSABits() int {
 	return o.MinRSABits
 }
 
-// Check reports what is set to a value that is not defined, each mistake with its field.
+// Check reports every field with an undefined value, by its name.
 func (o *VerifyOptions) Check() error {
 	var mistakes []error
 	if o.NonceMode > NonceRequire {

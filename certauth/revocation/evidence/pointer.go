@@ -21,7 +21,7 @@ const (
 
 // Pointers is whom a certificate names to ask about its revocation.
 type Pointers struct {
-	// Named says that it names somebody, in whatever form, usable or not. A certificate that
+	// Named reports whether it names a source in any form, usable or not. A certificate that
 	// does is not one without a source: its CA publishes revocations.
 	Named bool
 	// Responders are http and https URLs of OCSP responders, at most three.
@@ -33,7 +33,7 @@ type Pointers struct {
 	// fetched.
 	Deltas     []string
 	NamesDelta bool
-	// Unused says in words what it names that cannot be asked.
+	// Unused describes the named sources that cannot be queried.
 	Unused string
 }
 
@@ -46,7 +46,7 @@ func PointersOf(cert *x509.Certificate) Pointers {
 	}
 }
 
-// usableURLs keeps what is http or https.
+// usableURLs keeps the http and https URLs.
 func usableURLs(urls []string, most int) []string {
 	var usable []string
 	for _, one := range urls {
@@ -124,7 +124,7 @@ func responderLocations(der []byte) (locations []cryptobyte.String, ok bool) {
 	return locations, true
 }
 
-// unusedPointers says what the certificate names that cannot be asked, and why; "" if that is
+// unusedPointers describes the named sources that cannot be queried, and why; "" if that is
 // nothing. It is for operators.
 func unusedPointers(cert *x509.Certificate) string {
 	var unused []string

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Status is what the evidence says.
+// Status is the revocation status according to the evidence.
 type Status uint8
 
 const (
@@ -41,7 +41,7 @@ func (s Status) String() string {
 	return "unavailable"
 }
 
-// Source says what kind of evidence a Result rests on.
+// Source is the kind of evidence that a Result is based on.
 type Source uint8
 
 const (
@@ -71,12 +71,12 @@ const (
 	ReasonUnspecified = -1
 	// ReasonCertificateHold is the one reason that a CA may take back.
 	ReasonCertificateHold = 6
-	// ReasonRemoveFromCRL stands in delta CRLs alone.
+	// ReasonRemoveFromCRL occurs only in delta CRLs.
 	ReasonRemoveFromCRL = 8
 )
 
-// Result is what verified evidence says about one certificate. With an error its Status
-// is Unavailable and the rest is empty, except for what the error's documentation names.
+// Result is the verified revocation status of one certificate. With an error its Status
+// is Unavailable and the rest is empty, except for the fields that the error's documentation names.
 type Result struct {
 	Status Status
 	Source Source
@@ -98,21 +98,21 @@ type Result struct {
 	UsableUntil time.Time
 
 	// RefreshAfter is the moment from which newer evidence is looked for while this is
-	// still used. The checker sets it; it is zero in what the Verify functions return.
+	// still used. The checker sets it; it is zero in results of the Verify functions.
 	RefreshAfter time.Time
 
 	// Stale says that the checker used the evidence past UsableUntil, within the grace
 	// that it was configured with.
 	Stale bool
 
-	// Responder names who signed: the subject of the signing certificate.
+	// Responder names the signer: the subject of the signing certificate.
 	Responder string
 
 	// DelegateUnchecked says that a delegate without ocsp-nocheck signed and was trusted
 	// for its lifetime.
 	DelegateUnchecked bool
 
-	// StaleRevoked says, beside ErrNotFresh, that the evidence is authentic, only too
+	// StaleRevoked says, with ErrNotFresh, that the evidence is authentic, only too
 	// old, and called the certificate revoked for good; or that a delta which is not too old
 	// calls it revoked or on hold, and only its base is.
 	StaleRevoked bool
@@ -126,13 +126,13 @@ type Result struct {
 	CRLNumber *big.Int
 
 	// DeltaMissing says that there should be a delta CRL and that the complete one speaks
-	// alone: the list or the certificate names one, and it could not be had or used, stands
-	// where nothing is fetched from, as with LDAP, or is no longer fresh. A revocation since
+	// alone: the list or the certificate names one, and it could not be fetched or used, is named
+	// only by a URL that is never fetched, as with LDAP, or is no longer fresh. A revocation since
 	// the complete list was issued may not be seen yet.
 	DeltaMissing bool
 }
 
-// refused is what is left of a result beside an error.
+// refused is the result returned with an error.
 func (r *Result) refused(because error) Result {
 	if errors.Is(because, ErrCRLIncomplete) {
 		return Result{Source: r.Source, ReasonsCovered: r.ReasonsCovered}

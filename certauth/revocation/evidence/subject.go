@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Subject is what of a certificate its revocation depends on. [NewSubject] reads it once, for
+// Subject holds the parts of a certificate that its revocation depends on. [NewSubject] reads it once, for
 // a certificate that is looked up often.
 type Subject struct {
 	serial    []byte // content of the INTEGER, as DER has it
@@ -42,7 +42,7 @@ func (s *Subject) Serial() []byte { return s.serial }
 // none. No list that is limited to a distribution point answers for such a certificate.
 func (s *Subject) PointsErr() error { return s.pointsErr }
 
-// keySum stands for a certificate's key.
+// keySum identifies a certificate's key.
 func keySum(cert *x509.Certificate) [sha256.Size]byte {
 	return sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 }

@@ -2,7 +2,7 @@ package fetch
 
 import "net/netip"
 
-// addressClass says who may be reached at an address.
+// addressClass classifies an address by the services reachable at it.
 type addressClass uint8
 
 const (

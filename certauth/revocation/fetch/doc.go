@@ -1,4 +1,4 @@
-// Package fetch gets OCSP responses and CRLs over HTTP from addresses that stand in
+// Package fetch gets OCSP responses and CRLs over HTTP from the URLs in
 // certificates.
 //
 // A CA may be asked to write any URL into a certificate, so [HTTPFetcher] connects to public
@@ -6,5 +6,5 @@
 // and judges every redirect like the URL itself. [Gate] bounds how much is fetched at once and
 // leaves failing hosts alone for a while, for each partner apart.
 //
-// Nothing here decides what the bytes are worth: package evidence does.
+// This package does not verify the bytes it downloads; package evidence does.
 package fetch

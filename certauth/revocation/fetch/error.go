@@ -19,9 +19,9 @@ type fetchError struct {
 	where string
 	// classes are sentinels of this package, the first names the failure.
 	classes []error
-	// detail is for the operator. Text from outside stands in it quoted and cut.
+	// detail is for the operator. Text from outside is quoted and truncated.
 	detail string
-	// cause is what the network reported, or nil.
+	// cause is the error that the network reported, or nil.
 	cause error
 }
 

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind is what is fetched.
+// Kind is the kind of evidence to fetch.
 type Kind uint8
 
 // The kinds. The zero value is none.
@@ -29,7 +29,7 @@ func (k Kind) String() string {
 // every byte that it returns is verified. [HTTPFetcher] is the one that is used unless
 // another one is configured. Implementations must be safe for concurrent use, must return when
 // ctx ends, and must not read more than Request.MaxBytes of a body. A deadline of their own
-// makes a host that hangs count as failing; what ends with ctx says nothing about the host.
+// makes a host that hangs count as failing; a fetch that ends with ctx does not count against the host.
 type Fetcher interface {
 	Fetch(ctx context.Context, r Request) (Response, error)
 }
@@ -44,7 +44,7 @@ type Request struct {
 	Method string
 	// URL is absolute, http or https.
 	URL string
-	// Body is what a POST sends.
+	// Body is the body of a POST.
 	Body []byte
 	// MaxBytes bounds the body of the answer. A longer one is ErrTooLarge.
 	MaxBytes int64
@@ -59,7 +59,7 @@ type Request struct {
 	Grow func(bytes int) error
 }
 
-// Response is what came back with status 200, or 304 without a body.
+// Response is a response with status 200, or 304 without a body.
 type Response struct {
 	Body []byte
 	// NotModified says that the conditional request was answered with 304.
@@ -76,6 +76,6 @@ type Response struct {
 type HTTPStatusError struct {
 	// Status is the status code.
 	Status int
-	// RetryAfter is what the responder asked for; zero if it did not.
+	// RetryAfter is the delay that the responder requested; zero if none.
 	RetryAfter time.Duration
 }

@@ -16,7 +16,7 @@ const (
 	maxHosts          = 1024 // of one partner that are remembered; idle ones that work are forgotten first
 )
 
-// Gate bounds how much is fetched at once and leaves alone what fails, for each partner apart.
+// Gate bounds how much is fetched at once and pauses requests to failing hosts, separately for each partner.
 type Gate struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -40,7 +40,7 @@ func NewGate(now func() time.Time, tell func(context.Context, Outage)) *Gate {
 }
 
 // Partner is the unit that has places to fetch in: nothing in it is shared with another one, so
-// none can use up what another one needs. What is known against a host is known for one partner,
+// none can use up the resources of another. Failures of a host are recorded for one partner,
 // too: another one may write the URL of a responder that is not its own into its certificates,
 // and what that answers to questions that are none of its business says nothing about it.
 type Partner struct {
@@ -60,7 +60,7 @@ func (g *Gate) NewPartner(name string) *Partner {
 	return &Partner{gate: g, name: name, places: make(chan struct{}, maxFetches), hosts: map[string]*host{}, paths: map[string]*outage{}}
 }
 
-// Refused counts a caller who is refused for lack of evidence from one of these URLs.
+// Refused counts a caller that is refused for lack of evidence from one of these URLs.
 func (p *Partner) Refused(urls ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -120,7 +120,7 @@ func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Tra
 // Fetch implements [Fetcher]. Errors are found by errors.Is under the sentinels that the
 // type names; ErrTransport is everything that broke, ErrRequest a request that cannot be
 // made. If ctx ends, its error is found as well; the deadlines of the fetcher itself are
-// ErrTimeout alone. A redirect to a URL that is blocked is ErrRedirect and what blocked it.
+// ErrTimeout alone. A redirect to a URL that is blocked is ErrRedirect and the error of the blocked URL.
 //
 // ETag and LastModified are sent for CRLs only, and only if they have the form of
 // validators; an answer's MaxAge is at least a second if it is there at all.
@@ -163,7 +163,7 @@ func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err err
 	}
 }
 
-// checkRequest refuses what no answer could serve.
+// checkRequest refuses requests that no answer could satisfy.
 func checkRequest(ctx context.Context, r Request) error {
 	switch {
 	case ctx == nil:

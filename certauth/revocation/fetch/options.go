@@ -58,7 +58,7 @@ type HTTPOptions struct {
 	// OCSPRedirects is how many redirects a fetch of OCSP follows: 0, the default, or 1.
 	OCSPRedirects int
 
-	// UserAgent is what requests carry, "go-certauth" by default.
+	// UserAgent is the User-Agent of requests, "go-certauth" by default.
 	UserAgent string
 
 	// Resolver looks names up. Nil means Go's default.
@@ -91,7 +91,7 @@ func (o *HTTPOptions) check() error {
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }
 
-// checkAllowNets refuses prefixes that would open nothing, or what nobody listens at.
+// checkAllowNets refuses prefixes that would open nothing, or addresses that accept no connections.
 func checkAllowNets(nets []netip.Prefix) error {
 	var found []error
 	for i, p := range nets {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// DefaultPrefix stands before every key unless Options say otherwise.
+	// DefaultPrefix precedes every key unless Options say otherwise.
 	DefaultPrefix = "certauth:revocation:"
 
 	// maxValue bounds a value: the longest CRL that is fetched has 32 MiB.
@@ -26,7 +26,7 @@ const (
 
 // Options are the settings of a Store. The zero value has the defaults.
 type Options struct {
-	// Prefix stands before every key. The default is DefaultPrefix. Services that trust the
+	// Prefix precedes every key. The default is DefaultPrefix. Services that trust the
 	// same CAs can share one; two that share it share evidence, and nothing else.
 	Prefix string
 }
@@ -57,8 +57,8 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	return &Store{client: client, prefix: o.Prefix, calls: make(chan struct{}, maxCalls)}, nil
 }
 
-// Get returns what is kept for the key, or false. Two commands are sent for a value and one
-// for none: the length comes first, lest a value of 512 MB that somebody planted be loaded.
+// Get returns the evidence kept for the key, or false. Two commands are sent for a value and one
+// for none: the length comes first, so that a planted value of 512 MB is not loaded.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	var found []byte
 	var failed error
@@ -72,7 +72,7 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	return found, found != nil, nil
 }
 
-// Set keeps a copy of der for at most ttl, to the millisecond, in place of what was kept.
+// Set keeps a copy of der for at most ttl, to the millisecond, replacing the previous value.
 // With a ttl below a millisecond it does nothing: to Redis, none would mean for ever.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if len(der) > maxValue {
