@@ -62,7 +62,7 @@ func New(config Config) (*Authenticator, error) {
 		logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Authenticator{config: config, cache: newFactCache(config.CacheSize), work: newSignatureWork()}
-	a.material = reload.New(config.ReloadInterval, config.Now, a.reloaded)
+	a.material = reload.New(config.ReloadInterval, config.Now, a.reread)
 	a.material.Check = a.checkMaterial
 
 	found := config.check()
@@ -133,6 +133,17 @@ func configError(found []error) error {
 		noun = "mistake"
 	}
 	return fmt.Errorf("certauth: %d %s in Config:\n%w", len(found), noun, errors.Join(found...))
+}
+
+// Remembered returns how many certificates the Authenticator remembers now (see
+// Config.CacheSize). One that came with different other certificates beside it counts up to four
+// times. It looks at every place of the cache, so ask it when metrics are collected, not for
+// each request. It is 0 for an Authenticator that remembers nothing, and for nil.
+func (a *Authenticator) Remembered() int {
+	if a == nil {
+		return 0
+	}
+	return a.cache.Len()
 }
 
 // Check judges the certificate that the request presents and returns who it is, or why

@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -449,5 +450,33 @@ func TestCache_OnlyWhatTheDERSaysIsRemembered(t *testing.T) {
 		sent = critical
 		_, err = auth.Check(request())
 		assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
+	}
+}
+
+func TestCache_RememberedCountsCertificates(t *testing.T) {
+	var nobody *certauth.Authenticator
+	assert.Zero(t, nobody.Remembered())
+	assert.Zero(t, new(certauth.Authenticator).Remembered())
+	presenting := func(cert *x509.Certificate) *http.Request {
+		r := request()
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
+		return r
+	}
+	w := newWorld(t)
+	for _, tc := range []struct {
+		name       string
+		size, want int
+	}{{"the usual size", 0, 5}, {"a cache of two", 2, 2}, {"nothing is remembered", -1, 0}} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth := must(t, certauth.Config{Source: certauth.TLS{}, Policy: w.chain(), CacheSize: tc.size})
+			assert.Zero(t, auth.Remembered())
+			for range 5 {
+				_, err := auth.Check(presenting(w.issue(t)))
+				require.NoError(t, err)
+			}
+			_, err := auth.Check(presenting(certauthtest.SelfSigned(t, "stranger").Certificate))
+			require.Error(t, err)
+			assert.Equal(t, tc.want, auth.Remembered(), "who is refused is not remembered")
+		})
 	}
 }

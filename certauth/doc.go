@@ -121,7 +121,8 @@
 // a day report roots, intermediates and [Certificates] that are used as a policy 30, 7 and 1
 // days before they end and when they have ended; intermediates that reach no root; and a
 // [Chain] without a root that is valid now. Each is one record, at level Warn, the last one at
-// Error, with the path as rule, and one [Event] (see [Outcome]).
+// Error, with the path as rule, and one [Event] (see [Outcome]); a reload reports again what it
+// leaves as it was.
 //
 // # What is remembered
 //

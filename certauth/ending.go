@@ -105,6 +105,14 @@ func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	return worse
 }
 
+// forget makes the next check report again what is wrong with the material at path. Which
+// intermediates are unchained depends on other material as well.
+func (n *endings) forget(path string) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	maps.DeleteFunc(n.told, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
+}
+
 // ofChains looks at each pool once, however many Chain policies use it.
 func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 	seen := map[*reload.Item[caPool]]bool{}

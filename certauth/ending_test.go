@@ -179,10 +179,10 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	assert.Empty(t, s.take(), "nothing new")
 	replaceFile(t, file, append(good.PEM(), old.PEM()...))
 	require.NoError(t, auth.Reload(t.Context()))
-	assert.Equal(t, []string{"reloaded Policy.Chain.Roots"}, s.take(), "the old one is known")
+	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots"}, s.take(), "the old one is still there")
 	replaceFile(t, file, old.PEM())
 	require.NoError(t, auth.Reload(t.Context()))
-	assert.Equal(t, []string{"reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "once more")
+	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "once more")
 
 	future := certauthtest.NewCA(t, "Tomorrow", certauthtest.Valid(s.clock.now().Add(days), s.clock.now().Add(365*days)))
 	replaceFile(t, file, future.PEM())
@@ -191,6 +191,57 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	s.clock.advance(2 * days)
 	require.NoError(t, auth.Reload(t.Context()))
 	assert.Empty(t, s.take())
+}
+
+// Whoever counts what is wrong starts anew at "reloaded": what a reload leaves as it was is
+// reported again behind it, and other material's defects are not.
+func TestEnding_WhatAReloadLeavesIsReportedBehindIt(t *testing.T) {
+	s := &told{clock: newClock()}
+	dir := t.TempDir()
+	write := func(name string, cas ...*certauthtest.CA) string {
+		var all []byte
+		for _, ca := range cas {
+			all = append(all, ca.PEM()...)
+		}
+		path := filepath.Join(dir, name)
+		replaceFile(t, path, all)
+		return path
+	}
+	good, soon, other := certauthtest.NewCA(t, "Good"), ending(t, s.clock, 3*days), certauthtest.NewCA(t, "Other")
+	issuing := other.NewIntermediate(t, "Other Issuing")
+	roots, between := write("roots", good, soon), write("between", issuing)
+	auth := s.auth(t, certauth.Any{
+		certauth.Chain{Roots: certauth.PEMFile(roots), Intermediates: certauth.PEMFile(between)},
+		certauth.Chain{Roots: certsOf(good), Intermediates: certsOf(ending(t, s.clock, days/2))},
+	})
+	inOrder := func() (list []string) {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		for _, e := range s.list {
+			list = append(list, string(e.Outcome)+" "+e.Rule)
+		}
+		s.list = nil
+		return list
+	}
+	const first, nested = "Policy.Any[0].Chain.", "Policy.Any[1].Chain."
+	assert.ElementsMatch(t, []string{
+		"expiring " + first + "Roots", "unchained " + first + "Intermediates",
+		"expiring " + nested + "Intermediates", "unchained " + nested + "Intermediates",
+	}, inOrder())
+
+	write("roots", good, soon, certauthtest.NewCA(t, "Third"))
+	require.NoError(t, auth.Reload(t.Context()))
+	list := inOrder()
+	require.NotEmpty(t, list)
+	assert.Equal(t, "reloaded "+first+"Roots", list[0])
+	assert.ElementsMatch(t, []string{"expiring " + first + "Roots", "unchained " + first + "Intermediates", "unchained " + nested + "Intermediates"}, list[1:])
+
+	write("roots", good, other)
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []string{"reloaded " + first + "Roots", "unchained " + nested + "Intermediates"}, inOrder(), "a root mends what was unchained")
+
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Empty(t, inOrder(), "nothing was reloaded")
 }
 
 // finding N4: an intermediate that reaches no root was taken without a word.

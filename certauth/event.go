@@ -22,7 +22,9 @@ import (
 //	rootless   no root of a Chain is valid now; Event.Certificate is zero
 //
 // The last four are reported once for each certificate: in New, by a reload, or on the first
-// request of a day.
+// request of a day. A reload of its Rule makes void what was reported before; what still holds
+// is reported again behind "reloaded". It makes void each "unchained" too, whatever its Rule: a
+// new root can mend it.
 type Outcome string
 
 const (
@@ -166,6 +168,15 @@ func (a *Authenticator) reloadedWithin(event Event) {
 		event.Rule, event.Source = "Source: "+event.Rule, a.source.Name
 		a.tellMaterial(event)
 	}
+}
+
+// reread tells of a reload of this Authenticator's own material. What was told of it before is
+// forgotten after that, so that what is told again follows the reload, even beside a daily check.
+func (a *Authenticator) reread(path string, err error) {
+	if err == nil {
+		defer a.endings.forget(path)
+	}
+	a.reloaded(path, err)
 }
 
 // reloaded tells of a reload, good or bad.

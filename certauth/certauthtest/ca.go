@@ -200,6 +200,32 @@ func CRLAt(urls ...string) Template {
 	return func(c *x509.Certificate) { c.CRLDistributionPoints = urls }
 }
 
+// KeyUsage replaces the key usage, which is digitalSignature for a leaf; 0 leaves the extension
+// out.
+func KeyUsage(usage x509.KeyUsage) Template {
+	return func(c *x509.Certificate) { c.KeyUsage = usage }
+}
+
+// Policies sets the certificate policies (RFC 5280, section 4.2.1.4), as dotted OIDs.
+func Policies(tb TB, oids ...string) Template {
+	tb.Helper()
+	var parsed []x509.OID
+	for _, text := range oids {
+		parsed = append(parsed, parseOID(tb, text))
+	}
+	return func(c *x509.Certificate) { c.Policies = parsed }
+}
+
+// Extension adds an extension that is not critical, with these contents in DER. Of an extension
+// that another template writes, this one takes the place.
+func Extension(tb TB, oid string, contents []byte) Template {
+	tb.Helper()
+	id := objectIdentifier(tb, oid)
+	return func(c *x509.Certificate) {
+		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: id, Value: contents})
+	}
+}
+
 // AsCA makes the certificate a CA certificate.
 func AsCA() Template {
 	return func(c *x509.Certificate) {

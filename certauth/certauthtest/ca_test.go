@@ -3,17 +3,22 @@ package certauthtest_test
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
@@ -123,6 +128,76 @@ func TestTemplate_SaysWhatItSays(t *testing.T) {
 	assert.Empty(t, certauthtest.SelfSigned(t, "client", certauthtest.Usage()).ExtKeyUsage)
 }
 
+// What a rule of the policy asks of a leaf, a test can put into one: for each rule a certificate
+// that it accepts beside one that it refuses.
+func TestTemplate_EveryRuleHasItsLeaf(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Policies(t, "2.5.29.32.0"))
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 3072)
+	require.NoError(t, err)
+	known := issuing.Issue(t, "known")
+	name := pkix.Name{CommonName: "orders", Organization: []string{"Partner"}, OrganizationalUnit: []string{"Fulfilment"}}
+	text, err := asn1.MarshalWithParams("orders", "utf8")
+	require.NoError(t, err)
+	in := certauth.Certificates(issuing.Certificate)
+	chain := certauth.Chain{Roots: certauth.Certificates(root.Certificate), Intermediates: in}
+	strict, policies := chain, chain
+	strict.StrictEKU, policies.Policies = true, []string{"1.3.6.1.4.1.99999.1"}
+	hour := time.Now().Add(time.Hour)
+	issue := func(change ...certauthtest.Template) *certauthtest.Certificate {
+		return issuing.Issue(t, "client", change...)
+	}
+	for _, tc := range []struct {
+		name      string
+		rule      certauth.Policy
+		has, lack *certauthtest.Certificate
+		want      certauth.Reason
+	}{
+		{"common name", certauth.CommonNames{"orders"}, issue(certauthtest.Subject(name)), issue(), certauth.ReasonNameNotAllowed},
+		{"organization", certauth.Organizations{"Partner"}, issue(certauthtest.Subject(name)), issue(), certauth.ReasonNameNotAllowed},
+		{"organizational unit", certauth.OrganizationalUnits{"Fulfilment"}, issue(certauthtest.Subject(name)), issue(), certauth.ReasonNameNotAllowed},
+		{"subject", certauth.Subject{"CN=orders,OU=Fulfilment,O=Partner"}, issue(certauthtest.Subject(name)), issue(), certauth.ReasonNameNotAllowed},
+		{"DNS name", certauth.DNSNames{"a.example"}, issue(certauthtest.DNS("a.example")), issue(certauthtest.DNS("b.example")), certauth.ReasonNameNotAllowed},
+		{"e-mail", certauth.Emails{"a@a.example"}, issue(certauthtest.Email("a@a.example")), issue(), certauth.ReasonNameNotAllowed},
+		{"IP", certauth.IPs{"10.1.2.3"}, issue(certauthtest.IP("10.1.2.3")), issue(), certauth.ReasonNameNotAllowed},
+		{"URI", certauth.URIs{"https://a.example/x"}, issue(certauthtest.URI(t, "https://a.example/x")), issue(), certauth.ReasonNameNotAllowed},
+		{"SPIFFE ID", certauth.SPIFFEIDs{"spiffe://a.example/x"}, issue(certauthtest.URI(t, "spiffe://a.example/x")), issue(), certauth.ReasonNameNotAllowed},
+		{"UPN", certauth.UPNs{"a@corp.example"}, issue(certauthtest.UPN(t, "a@corp.example")), issue(certauthtest.Email("a@corp.example")), certauth.ReasonNameNotAllowed},
+		{"extension", certauth.Extension{OID: "1.3.6.1.4.1.57264.1.1", Text: []string{"orders"}}, issue(certauthtest.Extension(t, "1.3.6.1.4.1.57264.1.1", text)), issue(), certauth.ReasonExtensionNotAllowed},
+		{"lifetime", certauth.Validity{MaxLifetime: 24 * time.Hour}, issue(certauthtest.Valid(hour.Add(-2*time.Hour), hour)), issue(), certauth.ReasonLifetimeNotAllowed},
+		{"key", certauth.Keys{Algorithms: []x509.PublicKeyAlgorithm{x509.RSA}}, issuing.IssueFor(t, rsaKey, "client"), issue(), certauth.ReasonKeyNotAllowed},
+		{"serial number", certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: "CN=Issuing,O=certauthtest", Serial: known.SerialNumber.Text(16)}}}, issue(), known, certauth.ReasonCertificateDenied},
+		{"usage", strict, issue(), issue(certauthtest.Usage()), certauth.ReasonUsageNotAllowed},
+		{"key usage", chain, issue(certauthtest.KeyUsage(0)), issue(certauthtest.KeyUsage(x509.KeyUsageKeyEncipherment)), certauth.ReasonUsageNotAllowed},
+		{"certificate policies", policies, issue(certauthtest.Policies(t, "1.3.6.1.4.1.99999.1")), issue(certauthtest.Policies(t, "1.3.6.1.4.1.99999.2")), certauth.ReasonChainUntrusted},
+		{"not a CA", chain, issue(), issue(certauthtest.AsCA()), certauth.ReasonCertificateIsCA},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: certauth.All{chain, tc.rule}})
+			require.NoError(t, err)
+			judge := func(cert *certauthtest.Certificate) error {
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert.Certificate}}
+				_, err := auth.Check(r)
+				return err
+			}
+			require.NoError(t, judge(tc.has))
+			var refused *certauth.Error
+			require.ErrorAs(t, judge(tc.lack), &refused)
+			assert.Equal(t, tc.want, refused.Reason, "%v", refused)
+		})
+	}
+}
+
+func TestUPN_KeepsTheOtherNames(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client", certauthtest.DNS("a.example"), certauthtest.Email("a@b.example"), certauthtest.URI(t, "spiffe://a/b"),
+		certauthtest.IP("10.1.2.3", "fd00::1"), certauthtest.UPN(t, "u@corp.example"))
+	assert.Equal(t, []string{"a.example"}, leaf.DNSNames)
+	assert.Equal(t, []string{"a@b.example"}, leaf.EmailAddresses)
+	assert.Equal(t, "[spiffe://a/b]", fmt.Sprint(leaf.URIs))
+	assert.Equal(t, "[10.1.2.3 fd00::1]", fmt.Sprint(leaf.IPAddresses))
+}
+
 func TestCertificate_Encodings(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	leaf := ca.Issue(t, "client")
@@ -148,8 +223,13 @@ func TestCertificate_Encodings(t *testing.T) {
 // What cannot be made ends the test that asked for it.
 func TestTB_IsToldOfMistakes(t *testing.T) {
 	for name, mistake := range map[string]func(tb certauthtest.TB){
-		"a URI that is none":        func(tb certauthtest.TB) { certauthtest.URI(tb, "://") },
-		"an address that is none":   func(tb certauthtest.TB) { certauthtest.SelfSigned(tb, "a", certauthtest.IP("nonsense")) },
+		"a URI that is none":       func(tb certauthtest.TB) { certauthtest.URI(tb, "://") },
+		"an address that is none":  func(tb certauthtest.TB) { certauthtest.SelfSigned(tb, "a", certauthtest.IP("nonsense")) },
+		"an OID that is none":      func(tb certauthtest.TB) { certauthtest.Policies(tb, "a.b") },
+		"an extension without OID": func(tb certauthtest.TB) { certauthtest.Extension(tb, "", nil) },
+		"an OID with a huge arc": func(tb certauthtest.TB) {
+			certauthtest.Extension(tb, "2.25.340282366920938463463374607431768211455", nil)
+		},
 		"a backend that is no URL":  func(tb certauthtest.TB) { certauthtest.NewAppService(tb, "://") },
 		"a DNS name that is a text": func(tb certauthtest.TB) { certauthtest.SelfSigned(tb, "a", certauthtest.DNS("ä")) },
 	} {

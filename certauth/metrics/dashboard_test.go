@@ -36,7 +36,7 @@ func readDashboard(t *testing.T) dashboard {
 	require.NoError(t, err)
 	var d dashboard
 	require.NoError(t, json.Unmarshal(content, &d))
-	require.GreaterOrEqual(t, len(d.Panels), 15)
+	require.GreaterOrEqual(t, len(d.Panels), 16)
 	return d
 }
 
@@ -47,6 +47,9 @@ func everything(t *testing.T) http.Handler {
 	checker, err := revocation.New(revocation.Config{})
 	require.NoError(t, err)
 	require.NoError(t, m.Checker(checker))
+	auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: certauth.Thumbprints{strings.Repeat("00", 32)}})
+	require.NoError(t, err)
+	require.NoError(t, m.Authenticator(auth))
 	soon := time.Now().Add(48 * time.Hour)
 	observe := func(ctx context.Context) {
 		for _, event := range []certauth.Event{

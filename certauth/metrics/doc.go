@@ -7,12 +7,13 @@
 //	...
 //	auth, err := certauth.New(certauth.Config{Observe: m.Observe, ...})
 //	checker, err := revocation.New(revocation.Config{Observe: m.ObserveRevocation, ...})
-//	err = m.Checker(checker)
+//	err = errors.Join(m.Authenticator(auth), m.Checker(checker))
 //
 // The instruments, with the names that Prometheus gives them:
 //
 //	certauth.decisions               certauth_decisions_total                   outcome, fault, error.type, route
 //	certauth.certificate.remaining   certauth_certificate_remaining_seconds     histogram
+//	certauth.cache.certificates      certauth_cache_certificates
 //	certauth.reloads                 certauth_reloads_total                     outcome, rule
 //	certauth.material.not_after      certauth_material_not_after_seconds        rule
 //	certauth.material.defects        certauth_material_defects                  outcome, rule
@@ -33,6 +34,17 @@
 // of the configuration beyond the first 64 likewise. To find whose certificate ends, look into
 // the log.
 //
+<<<<<<< HEAD
 // It is a module of its own, so that programs without OpenTelemetry do not have it in the
+=======
+// The two of material show what certauth reported and no reload has made void: a certificate
+// that ends within 30 days, has ended, or is of no use. They have no value for a rule with which
+// nothing is wrong, so alert on what is there and not on what is absent. After a reload they are
+// empty for the moment that the check of the new material takes, until the last of what was
+// reloaded together is read. Give each Authenticator a Metrics of its own: rules of the same path
+// in two of them are one rule here, and a reload of one makes void what the other reported.
+//
+// It is a module of its own, so that who does not use OpenTelemetry does not have it in the
+>>>>>>> w-kitx
 // module graph.
 package metrics

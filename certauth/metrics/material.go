@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -28,13 +29,14 @@ type materialKey struct {
 const maxMaterial = 1024
 
 // materialGauges shows what is wrong now: from when certauth reports it, which for an end is 30
-// days before, until the rule is reloaded.
+// days before, until the rule is reloaded. certauth reports again, behind the reload, what the
+// reload has left as it was.
 func (m *Metrics) materialGauges() error {
-	notAfter, err := m.meter.Int64ObservableGauge("certauth.material.not_after", metric.WithUnit("s"), metric.WithDescription("Unix time at which the first certificate of a rule ends, from 30 days before."))
+	notAfter, err := m.meter.Int64ObservableGauge("certauth.material.not_after", metric.WithUnit("s"), metric.WithDescription("Unix time at which the first certificate of a rule ends, from 30 days before until a reload without it."))
 	if err != nil {
 		return err
 	}
-	defects, err := m.meter.Int64ObservableGauge("certauth.material.defects", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates of the configuration that end or are of no use."))
+	defects, err := m.meter.Int64ObservableGauge("certauth.material.defects", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates of the configuration that end or are of no use, until a reload without them."))
 	if err != nil {
 		return err
 	}
@@ -43,10 +45,11 @@ func (m *Metrics) materialGauges() error {
 		defer m.mu.Unlock()
 		first, count := map[string]int64{}, map[materialKey]int64{}
 		for key, end := range m.material {
-			if known, ok := first[key.rule]; end != 0 && (!ok || end < known) {
-				first[key.rule] = end
+			rule := m.ruleLocked(key.rule)
+			if known, ok := first[rule]; end != 0 && (!ok || end < known) {
+				first[rule] = end
 			}
-			count[materialKey{key.rule, key.outcome, ""}]++
+			count[materialKey{rule, key.outcome, ""}]++
 		}
 		for rule, end := range first {
 			o.ObserveInt64(notAfter, end, metric.WithAttributes(attribute.String("rule", rule)))
@@ -60,13 +63,13 @@ func (m *Metrics) materialGauges() error {
 }
 
 func (m *Metrics) defect(event *certauth.Event) {
-	key := materialKey{m.rule(event.Rule), string(event.Outcome), event.Certificate.Fingerprint}
+	key := materialKey{event.Rule, string(event.Outcome), event.Certificate.Fingerprint}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if event.Outcome == outcomeExpired {
 		delete(m.material, materialKey{key.rule, string(outcomeExpiring), key.fingerprint})
 	}
-	if len(m.material) >= maxMaterial {
+	if _, known := m.material[key]; !known && len(m.material) >= maxMaterial {
 		return
 	}
 	m.material[key] = 0
@@ -75,13 +78,18 @@ func (m *Metrics) defect(event *certauth.Event) {
 	}
 }
 
-// renewed forgets what was wrong with a rule that was reloaded.
+// renewed forgets what was wrong with a rule that was reloaded, and which intermediates were
+// unchained, which a reload of the roots can mend: see certauth.Outcome.
 func (m *Metrics) renewed(rule string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for key := range m.material {
-		if key.rule == rule {
+		unchained := key.outcome == string(outcomeUnchained) && isOfSource(key.rule) == isOfSource(rule)
+		if key.rule == rule || unchained {
 			delete(m.material, key)
 		}
 	}
 }
+
+// isOfSource reports whether a rule is of the source's own gate, which is reloaded for itself.
+func isOfSource(rule string) bool { return strings.HasPrefix(rule, "Source: ") }

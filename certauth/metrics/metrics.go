@@ -52,10 +52,9 @@ func (m *Metrics) Observe(ctx context.Context, event certauth.Event) {
 	case certauth.OutcomeAccepted, certauth.OutcomeDenied, certauth.OutcomeAnonymous, certauth.OutcomeExcluded, certauth.OutcomeReported:
 		m.decision(ctx, &event)
 	case outcomeReloaded, outcomeKept:
-		rule := m.rule(event.Rule)
-		m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", string(event.Outcome)), attribute.String("rule", rule)))
+		m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", string(event.Outcome)), attribute.String("rule", m.rule(event.Rule))))
 		if event.Outcome == outcomeReloaded {
-			m.renewed(rule)
+			m.renewed(event.Rule)
 		}
 	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
 		m.defect(&event)
@@ -84,6 +83,10 @@ const maxRules = 64
 func (m *Metrics) rule(path string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.ruleLocked(path)
+}
+
+func (m *Metrics) ruleLocked(path string) string {
 	if !m.rules[path] {
 		if len(m.rules) >= maxRules {
 			return other

@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -153,6 +154,61 @@ func TestObserve_MaterialIsShownUntilItIsRenewed(t *testing.T) {
 	for _, line := range scraped(t, handler) {
 		assert.NotContains(t, line, "certauth_material")
 	}
+}
+
+// A certificate that still ends after a reload of its rule disappeared from the gauges.
+func TestObserve_MaterialThatSurvivesAReloadIsStillShown(t *testing.T) {
+	m, handler := newMetrics(t)
+	now := time.Now().Truncate(time.Second)
+	good := certauthtest.NewCA(t, "Good")
+	soon := certauthtest.NewCA(t, "Soon", certauthtest.Valid(now.AddDate(-1, 0, 0), now.Add(48*time.Hour)))
+	roots := []*x509.Certificate{good.Certificate, soon.Certificate}
+	auth, err := certauth.New(certauth.Config{
+		Source: certauth.TLS{}, Observe: m.Observe, Now: func() time.Time { return now },
+		Policy: certauth.Chain{
+			Roots:         certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return roots, nil }),
+			Intermediates: certauth.Certificates(certauthtest.NewCA(t, "Other").NewIntermediate(t, "Issuing").Certificate),
+		},
+	})
+	require.NoError(t, err)
+	notAfter := fmt.Sprintf(`certauth_material_not_after_seconds{rule="Policy.Chain.Roots"} %v`, float64(soon.Certificate.NotAfter.Unix()))
+	const expiring, unchained = `certauth_material_defects{outcome="expiring",rule="Policy.Chain.Roots"} 1`, `certauth_material_defects{outcome="unchained",rule="Policy.Chain.Intermediates"} 1`
+	for range 3 {
+		lines := scraped(t, handler)
+		for _, want := range []string{notAfter, expiring, unchained} {
+			assert.Contains(t, lines, want)
+		}
+		roots = append(roots, certauthtest.NewCA(t, "Another").Certificate)
+		require.NoError(t, auth.Reload(t.Context()))
+	}
+	roots = []*x509.Certificate{good.Certificate}
+	require.NoError(t, auth.Reload(t.Context()))
+	lines := scraped(t, handler)
+	assert.NotContains(t, lines, expiring)
+	assert.NotContains(t, lines, notAfter)
+	assert.Contains(t, lines, unchained)
+	assert.Contains(t, lines, `certauth_reloads_total{outcome="reloaded",rule="Policy.Chain.Roots"} 4`)
+}
+
+func TestAuthenticator_ShowsHowManyCertificatesAreRemembered(t *testing.T) {
+	m, handler := newMetrics(t)
+	ca := certauthtest.NewCA(t, "CA")
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.Nginx{From: forwarded.Peers("10.0.0.0/8")},
+		Policy: certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, certauth.DNSNames{"orders.partner.example"}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, m.Authenticator(auth))
+	assert.Contains(t, scraped(t, handler), "certauth_cache_certificates 0")
+	for range 3 {
+		r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, "/", nil), "tcp", "10.0.0.1:40000")
+		certauthtest.FrontEnd{Name: "Nginx"}.Forward(t, r, ca.Issue(t, "client", certauthtest.DNS("orders.partner.example")))
+		_, err = auth.Check(r)
+		require.NoError(t, err)
+	}
+	assert.Contains(t, scraped(t, handler), "certauth_cache_certificates 3")
+	assert.Error(t, m.Authenticator(nil))
+	assert.Error(t, (*metrics.Metrics)(nil).Authenticator(auth))
 }
 
 func TestChecker_ShowsItsNumbers(t *testing.T) {
