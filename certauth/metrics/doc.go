@@ -34,9 +34,6 @@
 // of the configuration beyond the first 64 likewise. To find whose certificate ends, look into
 // the log.
 //
-<<<<<<< HEAD
-// It is a module of its own, so that programs without OpenTelemetry do not have it in the
-=======
 // The two of material show what certauth reported and no reload has made void: a certificate
 // that ends within 30 days, has ended, or is of no use. They have no value for a rule with which
 // nothing is wrong, so alert on what is there and not on what is absent. After a reload they are
@@ -44,7 +41,6 @@
 // reloaded together is read. Give each Authenticator a Metrics of its own: rules of the same path
 // in two of them are one rule here, and a reload of one makes void what the other reported.
 //
-// It is a module of its own, so that who does not use OpenTelemetry does not have it in the
->>>>>>> w-kitx
+// It is a module of its own, so that programs without OpenTelemetry do not have it in the
 // module graph.
 package metrics
