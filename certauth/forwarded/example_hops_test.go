@@ -1,0 +1,159 @@
+package forwarded_test
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+// Front Door needs its profile's id beside the gate: the network rules of the origin let in
+// every tenant's Front Door. The Format is what a real request of yours has shown.
+func ExampleFrontDoor() {
+	const profile = "0f7f0e5c-8a2d-4c56-9b7e-1c1de2f9a001" // from the portal: "Front Door ID"
+	source := forwarded.FrontDoor{From: forwarded.InsecureAnyPeer(), ProfileID: profile, Format: forwarded.FormatBase64DER}
+	through := func(id string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set("X-Azure-FDID", id) }
+	}
+	fmt.Println(knock(source, "FrontDoor", "203.0.113.7", true, through(profile)))
+	fmt.Println(knock(source, "FrontDoor", "203.0.113.7", true, through("5d1c2a88-77de-4a0f-8a5b-6f3f4b1c9e02")))
+	fmt.Println(knock(source, "FrontDoor", "203.0.113.7", true, nil))
+	// Output:
+	// 200 hello, orders
+	// 401 source_untrusted
+	// 401 source_untrusted
+}
+
+// The front end connects by TLS and presents a certificate of its own, which is pinned here.
+// The server has to ask for it: ClientAuth is at least tls.RequestClientCert.
+func ExampleProxyCertificate() {
+	tb := exampleTB{}
+	frontEnd, stranger := certauthtest.SelfSigned(tb, "front-end.internal"), certauthtest.SelfSigned(tb, "stranger")
+	client := certauthtest.SelfSigned(tb, "orders")
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.Thumbprints{frontEnd.Thumbprint()})},
+		Policy: certauth.Thumbprints{client.Thumbprint()},
+	})
+	if err != nil {
+		panic(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(hello))
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert}
+	if err := auth.ConfigureServer(server.Config); err != nil {
+		panic(err)
+	}
+	server.StartTLS()
+	defer server.Close()
+
+	for _, sender := range []*certauthtest.Certificate{frontEnd, stranger} {
+		sends := server.Client()
+		transport := sends.Transport.(*http.Transport).Clone()
+		transport.TLSClientConfig.Certificates = []tls.Certificate{sender.TLS()}
+		sends.Transport = transport
+		r, _ := http.NewRequest(http.MethodGet, server.URL, http.NoBody) //nolint:noctx // an example's request
+		certauthtest.FrontEnd{Name: "Nginx"}.Forward(tb, r, client)
+		response, err := sends.Do(r)
+		if err != nil {
+			panic(err)
+		}
+		response.Body.Close()
+		transport.CloseIdleConnections()
+		fmt.Println(sender.Subject.CommonName, response.StatusCode)
+	}
+	// Output:
+	// front-end.internal 200
+	// stranger 401
+}
+
+// The balancer on 127.0.0.1 passes on connections of the front end, 10.0.0.4, with a PROXY
+// header in front of each. The listener reads it: in a service, for instance,
+// &proxyproto.Listener{Listener: listener} of github.com/pires/go-proxyproto.
+func ExampleProxyProtocol() {
+	tb := exampleTB{}
+	client := certauthtest.SelfSigned(tb, "orders")
+	auth, err := certauth.New(certauth.Config{
+		Source: forwarded.Nginx{From: forwarded.ProxyProtocol(forwarded.Peers("127.0.0.1"), "10.0.0.4")},
+		Policy: certauth.Thumbprints{client.Thumbprint()},
+	})
+	if err != nil {
+		panic(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(hello))
+	server.Listener = proxyListener{server.Listener, byRaw}
+	if err := auth.ConfigureServer(server.Config); err != nil {
+		panic(err)
+	}
+	server.Start()
+	defer server.Close()
+
+	for _, header := range []string{
+		"PROXY TCP4 10.0.0.4 10.0.1.9 40000 443\r\n",
+		"PROXY TCP4 203.0.113.7 10.0.1.9 40000 443\r\n",
+		"",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set("Connection", "close")
+		certauthtest.FrontEnd{Name: "Nginx"}.Forward(tb, r, client)
+		conn, err := net.Dial("tcp", server.Listener.Addr().String()) //nolint:noctx // loopback
+		if err != nil {
+			panic(err)
+		}
+		_, _ = conn.Write([]byte(header))
+		_ = r.Write(conn)
+		response, err := http.ReadResponse(bufio.NewReader(conn), r)
+		if err != nil {
+			panic(err)
+		}
+		response.Body.Close()
+		conn.Close()
+		fmt.Println(response.StatusCode)
+	}
+	// Output:
+	// 200
+	// 401
+	// 401
+}
+
+// API Management in front of App Service presents its own certificate, which App Service
+// forwards in X-ARR-ClientCert; the client's stands in the header that its policy sets.
+func ExampleAppServiceCertificate() {
+	// App Service sets these; the gate stays shut elsewhere.
+	for _, name := range []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"} {
+		before, was := os.LookupEnv(name)
+		os.Setenv(name, "example")
+		defer func() {
+			if was {
+				os.Setenv(name, before)
+			} else {
+				os.Unsetenv(name)
+			}
+		}()
+	}
+	tb := exampleTB{}
+	gateway, stranger := certauthtest.SelfSigned(tb, "gateway"), certauthtest.SelfSigned(tb, "stranger")
+	source := forwarded.APIManagement{From: forwarded.AppServiceCertificate(certauth.Thumbprints{gateway.Thumbprint()})}
+	sentBy := func(sender *certauthtest.Certificate) func(*http.Request) {
+		return func(r *http.Request) { certauthtest.FrontEnd{Name: "AppService"}.Forward(tb, r, sender) }
+	}
+	fmt.Println(knock(source, "APIManagement", "10.0.0.7", true, sentBy(gateway)))
+	fmt.Println(knock(source, "APIManagement", "10.0.0.7", false, sentBy(gateway)))
+	fmt.Println(knock(source, "APIManagement", "10.0.0.7", true, sentBy(stranger)))
+	fmt.Println(knock(source, "APIManagement", "10.0.0.7", true, sentBy(nil)))
+	// Output:
+	// 200 hello, orders
+	// 401 certificate_missing
+	// 401 source_untrusted
+	// 401 source_untrusted
+}
+
+func hello(w http.ResponseWriter, r *http.Request) {
+	id, _ := certauth.FromContext(r.Context())
+	fmt.Fprint(w, "hello, ", id.Leaf.Subject.CommonName)
+}
