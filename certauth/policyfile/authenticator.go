@@ -152,7 +152,8 @@ func (a *Authenticator) release(g *generation) {
 	}()
 }
 
-type generationKey struct{}
+// generationKey finds the document that this Authenticator, and no other, let the request in by.
+type generationKey struct{ a *Authenticator }
 
 // Handler is certauth's Authenticator.Handler by the document that is active when the request
 // arrives. A server whose gate judges the socket needs certauth.ConnContext as its ConnContext.
@@ -168,7 +169,7 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 			return
 		}
 		defer a.release(g)
-		inner := r.WithContext(context.WithValue(r.Context(), generationKey{}, g))
+		inner := r.WithContext(context.WithValue(r.Context(), generationKey{a}, g))
 		defer giveBack(r, inner)
 		g.doc.auth.Handler(next).ServeHTTP(w, inner)
 	})
@@ -243,7 +244,7 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 			panic("policyfile: Require: next is nil")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			g, ok := r.Context().Value(generationKey{}).(*generation)
+			g, ok := r.Context().Value(generationKey{a}).(*generation)
 			if !ok { // no Handler around this route: refuses, since no identity is there
 				if g = a.acquire(); g == nil {
 					(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
@@ -251,7 +252,12 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 				}
 				defer a.release(g)
 			}
-			(*g.routes.Load())[index](next).ServeHTTP(w, r)
+			routes := *g.routes.Load()
+			if index >= len(routes) { // the route was made after this request's document was replaced
+				(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
+				return
+			}
+			routes[index](next).ServeHTTP(w, r)
 		})
 	}
 }

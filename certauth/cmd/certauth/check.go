@@ -27,6 +27,8 @@ It reads the document as a service does, runs its cases, warns about what is wea
 without a backup, failing softly, certificates of the configuration that end, gates that let everybody
 through, serverAuth taken for clientAuth, no cases), and prints the policy in effect.
 
+The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
+
 Exit status 1: a mistake, a case that fails, or with -strict a warning.`,
 	run: runCheck,
 }

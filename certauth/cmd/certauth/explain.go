@@ -33,7 +33,8 @@ the rule that decided, and the next step.
 The request is one of: VALUE, the certificate header's value as it stands in a log or capture (or a
 certificate in any form that "certauth inspect" reads, for which a request of the document's front
 end is made); -header, once for each header of the request; -request, a whole HTTP request in a file;
--record, a log record of a refusal in JSON, which names the rule but holds no certificate.
+-record, a log record of a refusal in JSON, which names the rule but holds no certificate. Without one,
+the last record of a reload that failed counts, for which nobody was refused.
 
 The gate is not judged: that needs the real connection. Each rule is asked by itself, with the
 anchors that stand beside it, so that one look shows everything that is wrong. A rule whose anchor
@@ -45,7 +46,7 @@ With -revocation ask, the document's revocation checks fetch evidence from the n
 
 // explanation is the answer.
 type explanation struct {
-	Decision string   `json:"decision"` // "accepted", "anonymous", "excluded" or "refused"
+	Decision string   `json:"decision"` // "accepted", "anonymous", "excluded" or "refused", or "kept" of a failed reload
 	Reason   string   `json:"reason,omitempty"`
 	Rule     string   `json:"rule,omitempty"`
 	Where    string   `json:"where,omitempty"` // "policy.json:12:7"
@@ -77,7 +78,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	var headers list
 	fs.Var(&headers, "header", "`\"Name: value\"` of the request; may be given several times")
 	requestFile := fs.String("request", "", "`FILE` with a whole HTTP/1.1 request, - for stdin")
-	recordFile := fs.String("record", "", "`FILE` with log records in JSON, of which the last refusal counts, - for stdin")
+	recordFile := fs.String("record", "", "`FILE` with log records in JSON, of which the last refusal or else failed reload counts, - for stdin")
 	password := fs.String("password", "", "of a PFX")
 	at := fs.String("at", "", "judge at this `TIME` (RFC 3339) instead of now")
 	revocation := fs.String("revocation", "ask", "`WORD`: ask, or assume good, revoked, unknown, unavailable")
@@ -138,7 +139,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	} else {
 		p.printExplanation(answer)
 	}
-	if answer.Decision == "refused" {
+	if answer.Decision == "refused" || answer.Decision == decisionKept {
 		return exitNo, err
 	}
 	return exitOK, err
@@ -347,24 +348,48 @@ func (e *explainer) record(name string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var last *logRecord
+	var last, kept *logRecord
+	first := map[[2]string]*logRecord{} // of each reason and rule, with the words that a summary leaves out
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	for {
-		var one logRecord
-		if err := decoder.Decode(&one); errors.Is(err, io.EOF) {
+		one := &logRecord{}
+		if err := decoder.Decode(one); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		if one.Reason != "" && one.Rule != "" {
-			last = &one
+		key := [2]string{one.Reason, one.Rule}
+		switch {
+		case one.Reason == "" && slices.Contains(keptMessages, one.Msg):
+			kept = one
+		case one.Reason == "":
+		case one.Detail != "" || first[key] == nil:
+			first[key], last = one, one
+		default:
+			last = first[key]
 		}
 	}
+	if last == nil && kept != nil {
+		return e.kept(kept), nil
+	}
 	if last == nil {
-		return nil, fmt.Errorf("%s: no record of a refusal: none has the attributes reason and rule", name)
+		return nil, fmt.Errorf("%s: no record of a refusal or of a failed reload: none has the attribute reason", name)
 	}
 	answer := &explanation{At: last.Time, Notes: []string{"a log record holds no certificate, so that the other rules are not judged"}}
 	e.refusal(answer, &certauth.Error{Reason: certauth.Reason(last.Reason), Rule: last.Rule, Hint: last.Hint, Err: errors.New(last.Detail)})
+	if answer.Next == "" {
+		answer.Next = "this record only counts repeats; look for the first one with this reason and rule, whose hint is the next step"
+	}
+	if last.Msg == "certauth: "+string(certauth.OutcomeReported) {
+		answer.Notes = append(answer.Notes, "the service let the request through all the same: InsecureReportOnly is set")
+	}
+	if strings.HasPrefix(last.Rule, "Require") {
+		answer.Where = ""
+		answer.Notes = append(answer.Notes, "the rule stands in the program, at the Require of this route, and not in the document")
+	}
+	if kept != nil {
+		answer.Notes = append(answer.Notes, "a reload failed as well, so that the service may judge by older material: "+kept.Detail)
+	}
 	if answer.Subject = last.Subject; answer.Subject == "" {
 		answer.Subject = last.Unverified
 	}
@@ -384,17 +409,34 @@ func (e *explainer) record(name string) (*explanation, error) {
 	return answer, nil
 }
 
-// logRecord is what slog.JSONHandler writes of a refusal.
+// kept explains a reload that failed. Nobody was refused: the last good set stays in use.
+func (e *explainer) kept(record *logRecord) *explanation {
+	answer := &explanation{At: record.Time}
+	e.refusal(answer, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: record.Rule, Hint: record.Hint, Err: errors.New(record.Detail)})
+	answer.Decision = decisionKept
+	if answer.Next == "" {
+		answer.Next = "mend the file or function that the rule names; until then the last good set is in use"
+	}
+	return answer
+}
+
+// decisionKept is that of a record of a reload that failed.
+const decisionKept = "kept"
+
+// keptMessages are those of records of a reload that failed: of a rule's material, and of a document.
+var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
+
+// logRecord is what slog.JSONHandler writes of a refusal or a failed reload.
 type logRecord struct {
-	Time, Reason, Rule, Detail, Hint, Subject string
+	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 
 	Unverified string `json:"subject_unverified"`
 }
 
 func (p *program) printExplanation(a *explanation) {
 	head, colour := a.Decision, green
-	if a.Decision == "refused" {
-		head, colour = "refused: "+a.Reason, red
+	if a.Reason != "" {
+		head, colour = a.Decision+": "+a.Reason, red
 	}
 	fmt.Fprintln(p.out, p.paint(colour, head))
 	row := func(name, value string) {

@@ -110,6 +110,10 @@ func TestMain_AMistakeInTheCommandLineIsTwo(t *testing.T) {
 	}
 }
 
+func TestCheck_HelpSaysThatYAMLIsNotRead(t *testing.T) {
+	assert.Contains(t, certauthRun(t, "", "check", "-h").out, "YAML is not read: convert it first")
+}
+
 func TestCompletions_NameEveryCommand(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		got := certauthRun(t, "", "completions", shell)

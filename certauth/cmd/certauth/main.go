@@ -1,7 +1,9 @@
 // Command certauth answers an operator's questions about forwarded client certificates: what is
 // this certificate, why was it refused, is this policy right, is the site set up as it should be.
 //
-//	go run github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth -h
+// In a clone of the repository:
+//
+//	go -C certauth/cmd/certauth run . -h
 //
 // It exits with 0 if all is well, with 1 if the answer is no (a refusal, a mistake in a policy, an
 // error of the audit, a certificate to renew), and with 2 if the question could not be answered.

@@ -54,7 +54,7 @@ small { color: var(--open); }
 <dt>at</dt><dd>{{.At}}</dd>
 {{range .Notes}}<dt>note</dt><dd>{{.}}</dd>{{end}}
 </dl>
-<div class="tree"><ul>{{template "rule" .Tree}}</ul></div>
+{{with .Tree}}<div class="tree"><ul>{{template "rule" .}}</ul></div>{{end}}
 </body>
 </html>
 {{define "rule"}}<li class="{{class .}}"><div class="rule{{if .Decides}} decides{{end}}"><span class="sign">{{.Verdict}}</span> <code>{{.Text}}</code>{{if .Line}} <small>line {{.Line}}</small>{{end}}{{if .Took}} <small>{{took .Took}}</small>{{end}}{{if .Decides}} <strong>decides</strong>{{end}}</div>

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -73,6 +74,35 @@ func TestReadme_ShowsWhatTheCommandPrints(t *testing.T) {
 		return
 	}
 	assert.Equal(t, shown, string(text), "run go test -run Readme -update")
+}
+
+// The lines that run the command from a clone do so.
+func TestReadme_TheLinesForACloneWork(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(sourceDir(t), "README.md"))
+	require.NoError(t, err)
+	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(string(text))
+	require.NotNil(t, block)
+	bin := t.TempDir()
+	ran := map[string]string{}
+	for line := range strings.Lines(block[1]) {
+		args := strings.Fields(line)
+		require.Equal(t, []string{"go", "-C", "certauth/cmd/certauth"}, args[:3])
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // our own README
+		cmd.Dir = filepath.Join(sourceDir(t), "..", "..", "..")
+		cmd.Env = append(os.Environ(), "GOBIN="+bin)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", line, out)
+		ran[args[3]] = string(out)
+	}
+	assert.Contains(t, ran["run"], "Usage: certauth COMMAND")
+	require.Contains(t, ran, "install")
+	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "certauth"), "-h").Output() //nolint:gosec // just built
+	require.NoError(t, err)
+	assert.Equal(t, ran["run"], string(out))
+	// What the README says does not work has its cause in go.mod.
+	module, err := os.ReadFile(filepath.Join(sourceDir(t), "go.mod"))
+	require.NoError(t, err)
+	assert.Equal(t, strings.Contains(string(module), "\nreplace "), strings.Contains(string(text), "@latest` does not work yet"), "README and go.mod disagree")
 }
 
 // sourceDir is where this package is; the test has changed its directory.

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+)
+
+// panicking is a revocation check that breaks.
+type panicking struct{}
+
+func (panicking) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+	panic("responder")
+}
+
+// manyBranches is a policy that needs more steps than one request may cost: four times, one of 16
+// roles is accepted, and behind them stands what refuses all of them.
+func manyBranches() string {
+	var roles []string
+	for i := range 16 {
+		roles = append(roles, fmt.Sprintf(`{"named": {"name": "r%d", "policy": {"not": {"policy": {"commonNames": ["n%[1]d"]}}}}}`, i))
+	}
+	anyRole := `{"any": [` + strings.Join(roles, ", ") + `]}`
+	return `{"all": [` + chain + strings.Repeat(", "+anyRole, 4) + `, {"dnsNames": ["nobody.example"]}]}`
+}
+
+// recordsOf are the log records of one request, judged by the document as a service has it.
+func recordsOf(t *testing.T, w *world, policy string, change func(c *certauth.Config), ctx context.Context) string { //nolint:revive // the context is data
+	t.Helper()
+	var log bytes.Buffer
+	doc, err := policyfile.Load(policy, certauth.Config{})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, doc.Close()) })
+	config, err := doc.WithoutGate(panicking{})
+	require.NoError(t, err)
+	config.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+	if change != nil {
+		change(&config)
+	}
+	auth, err := certauth.New(config)
+	require.NoError(t, err)
+	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", http.NoBody)
+	certauthtest.FrontEnd{Name: "AppService"}.Forward(t, r, w.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example")))
+	auth.Handler(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	return log.String()
+}
+
+// The reasons that no header brings about come in records of a service all the same.
+func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T) {
+	w := newWorld(t)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	unmade := func(c *certauth.Config) {
+		c.Source = certauth.SourceFunc{Name: "session", Func: func(r *http.Request) ([]*x509.Certificate, error) {
+			id, err := (*certauth.Authenticator)(nil).Check(r)
+			if err != nil {
+				return nil, err
+			}
+			return []*x509.Certificate{id.Leaf}, nil
+		}}
+	}
+	for _, tc := range []struct {
+		reason, policy string
+		ctx            context.Context //nolint:containedctx // of a row
+		change         func(c *certauth.Config)
+		rule, next     string
+	}{
+		{"internal_error", w.named("internal", `{"all": [`+chain+`, {"notRevoked": {"checker": "strict"}}]}`), t.Context(), nil, "Policy", "panic"},
+		{"overloaded", w.named("overloaded", manyBranches()), t.Context(), nil, "Policy", "who sends them"},
+		{"request_canceled", w.named("canceled", chain), gone, nil, "Policy", "client went away"},
+		{"not_configured", w.named("unmade", chain), t.Context(), unmade, "Source", "New returned"},
+	} {
+		t.Run(tc.reason, func(t *testing.T) {
+			log := recordsOf(t, w, tc.policy, tc.change, tc.ctx)
+			got := certauthRun(t, log, "explain", "-json", "-policy", tc.policy, "-record", "-")
+			require.Equal(t, exitNo, got.code, got.errs+log)
+			var answer explanation
+			require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+			assert.Equal(t, "refused", answer.Decision)
+			assert.Equal(t, tc.reason, answer.Reason)
+			assert.Equal(t, tc.rule, answer.Rule)
+			assert.Contains(t, answer.Next, tc.next)
+			assert.NotEmpty(t, answer.Detail)
+			assert.Regexp(t, `\.json:\d+:\d+$`, answer.Where)
+			for _, note := range answer.Notes {
+				assert.NotContains(t, note, "another version")
+			}
+			plain := certauthRun(t, log, "explain", "-policy", tc.policy, "-record", "-")
+			assert.Contains(t, plain.out, "refused: "+tc.reason)
+			assert.Contains(t, plain.out, "  rule     "+answer.Rule+"\n")
+			assert.Regexp(t, `(?m)^  next +\S`, plain.out)
+		})
+	}
+}
+
+// A reload that fails refuses nobody; its record has no reason, and is explained as not_configured.
+func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	for _, tc := range []struct {
+		name string
+		log  func(t *testing.T, logger *slog.Logger)
+		rule string
+		want []string
+	}{
+		{"a document with a mistake", func(t *testing.T, logger *slog.Logger) {
+			t.Helper()
+			other := w.write("served.json", `{"source": {"appService": {"insecureOutsideAppService": true}}, "policy": `+chain+`}`)
+			auth, err := policyfile.Open(other, certauth.Config{Logger: logger})
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, auth.Close()) })
+			w.write("served.json", `{"sauce": 1}`)
+			require.Error(t, auth.Reload(t.Context()))
+		}, "served.json", []string{"sauce", "mend the document"}},
+		{"a file of roots that went away", func(t *testing.T, logger *slog.Logger) {
+			t.Helper()
+			roots := w.write("roots.pem", string(w.root.PEM()))
+			auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: certauth.Chain{Roots: certauth.PEMFile(roots)}, Logger: logger})
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(roots))
+			require.Error(t, auth.Reload(t.Context()))
+		}, "Policy.Chain.Roots", []string{"roots.pem", "mend the file", "policy.json:1:"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var log bytes.Buffer
+			tc.log(t, slog.New(slog.NewJSONHandler(&log, nil)))
+			page := w.path("page.html")
+			got := certauthRun(t, log.String(), "explain", "-policy", policy, "-record", "-", "-html", page)
+			require.Equal(t, exitNo, got.code, got.errs+log.String())
+			assert.True(t, strings.HasPrefix(got.out, "kept: not_configured\n"), got.out)
+			assert.Regexp(t, `(?m)^  rule +.*`+tc.rule, got.out)
+			for _, want := range tc.want {
+				assert.Contains(t, got.out, want)
+			}
+			html, err := os.ReadFile(page)
+			require.NoError(t, err)
+			assert.Contains(t, string(html), "kept: not_configured")
+
+			// Beside a refusal it is a note.
+			got = certauthRun(t, recordsOf(t, w, policy, func(c *certauth.Config) { c.Policy = certauth.Thumbprints{strings.Repeat("ab", 32)} }, t.Context())+log.String(),
+				"explain", "-policy", policy, "-record", "-")
+			assert.Contains(t, got.out, "refused: pin_mismatch")
+			assert.Contains(t, got.out, "a reload failed as well")
+		})
+	}
+}
+
+// A record that counts repeats has no hint of its own: that of the first one holds.
+func TestExplain_TakesTheWordsOfARepeatFromItsFirstRecord(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	first := `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "no way", "hint": "add it"}`
+	count := `{"msg": "certauth: refusals", "reason": "chain_untrusted", "rule": "Policy.Chain", "repeated": 7}`
+	got := certauthRun(t, first+"\n"+count, "explain", "-policy", policy, "-record", "-")
+	assert.Contains(t, got.out, "next     add it\n")
+	assert.Contains(t, got.out, "found    no way\n")
+	got = certauthRun(t, count, "explain", "-policy", policy, "-record", "-")
+	assert.Contains(t, got.out, "refused: chain_untrusted")
+	assert.Contains(t, got.out, "look for the first one")
+}
+
+// A route's rule stands in the program: no line of the document is named for it.
+func TestExplain_NamesNoLineForARuleOfTheProgram(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	got := certauthRun(t, `{"msg": "certauth: denied", "reason": "name_not_allowed", "rule": "Require.DNSNames", "detail": "d", "hint": "h", "route": true}`, "explain", "-policy", policy, "-record", "-")
+	assert.Equal(t, exitNo, got.code)
+	assert.Contains(t, got.out, "stands in the program")
+	assert.NotContains(t, got.out, "  where ")
+	got = certauthRun(t, `{"msg": "certauth: reported", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "d", "hint": "h"}`, "explain", "-policy", policy, "-record", "-")
+	assert.Contains(t, got.out, "InsecureReportOnly")
+}
