@@ -152,7 +152,9 @@ func (a *Authenticator) release(g *generation) {
 	}()
 }
 
-type generationKey struct{}
+// generationKey is the key of the document that a request is answered by. Handlers of several
+// Authenticators can stand around one route, which is judged by the document of its own.
+type generationKey struct{ of *Authenticator }
 
 // Handler is certauth's Authenticator.Handler by the document that is active when the request
 // arrives. A server whose gate judges the socket needs certauth.ConnContext as its ConnContext.
@@ -168,7 +170,7 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 			return
 		}
 		defer a.release(g)
-		inner := r.WithContext(context.WithValue(r.Context(), generationKey{}, g))
+		inner := r.WithContext(context.WithValue(r.Context(), generationKey{a}, g))
 		defer giveBack(r, inner)
 		g.doc.auth.Handler(next).ServeHTTP(w, inner)
 	})
@@ -243,7 +245,7 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 			panic("policyfile: Require: next is nil")
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			g, ok := r.Context().Value(generationKey{}).(*generation)
+			g, ok := r.Context().Value(generationKey{a}).(*generation)
 			if !ok { // no Handler around this route: refuses, since no identity is there
 				if g = a.acquire(); g == nil {
 					(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
