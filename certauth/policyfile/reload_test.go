@@ -435,3 +435,23 @@ func TestHandler_GivesPatternAndPathValuesBack(t *testing.T) {
 	assert.Equal(t, "7", r.PathValue("id"))
 	assert.False(t, slices.Contains([]string{w.Body.String()}, ""))
 }
+
+// A route is judged by the document of the Authenticator that it was made by, also where the
+// Handler of another one stands around it: nobody comes in by a policy of the
+// other document, as somebody did who satisfied the policy of the same number there.
+func TestRequire_IsOfItsOwnDocument(t *testing.T) {
+	f := newFolder(t)
+	document := f.write("policy.json", numbered(0))
+	inner, outer := open(t, document, certauth.Config{}), open(t, document, certauth.Config{})
+	route := inner.Require(certauth.Chain{Roots: certauth.PEMFile(filepath.Join(f.dir, "b.pem"))})(roles)
+	outer.Require(certauth.Matched{"first-0"})
+	status, _ := call(outer, route, "X-Cert-0", f.clientA.Base64())
+	assert.Equal(t, 401, status, "the other one has a route of the same number")
+	second := inner.Require(certauth.Matched{"first-0"})(roles)
+	status, _ = call(outer, second, "X-Cert-0", f.clientA.Base64())
+	assert.Equal(t, 401, status, "the other one has no route of that number")
+
+	own := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { outer.Handler(route).ServeHTTP(w, r) })
+	status, _ = call(inner, own, "X-Cert-0", f.clientA.Base64())
+	assert.Equal(t, 401, status, "the identity is of the document in between, which finds no header any more")
+}
