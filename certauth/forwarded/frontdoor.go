@@ -36,7 +36,7 @@ type FrontDoor struct {
 	From Gate
 	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
 	ProfileID string
-	// Format is what the header holds. Required.
+	// Format is what the header holds, [FormatBase64DER] or another one. Required.
 	Format Format
 	// VerifyValue is what X-Azure-ClientCertVerify must hold, if set.
 	VerifyValue string

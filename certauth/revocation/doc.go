@@ -82,7 +82,7 @@
 //
 // For a caller who keeps calling: one hour after its CA says so by OCSP, six hours after it
 // stands in a CRL, and one more request. CRLs are published with a delay of their own. The
-// first request after a pause, of two PollIntervals for Config.Lists and of hours for the
+// first request after a pause, of twice Config.PollInterval for Config.Lists and of hours for the
 // rest, waits a moment for the news, a second at most for each verified chain; where there
 // are none to be had in that time it is answered by what was remembered, as long as that has
 // not run out. A shorter MaxAge in Config.Verify bounds that, if the CA signs often enough.
