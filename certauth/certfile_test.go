@@ -129,7 +129,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 func TestCertSource_AreReadAgain(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	accepts := func(auth *certauth.Authenticator) bool { _, err := auth.Check(request()); return err == nil }
-	for _, name := range []string{"CertFile", "CertDir", "PEMEnv"} {
+	for _, name := range []string{"CertFile", "CertDir", "Env"} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			file := filepath.Join(folder, "ca.der")

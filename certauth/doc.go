@@ -95,7 +95,7 @@
 //	fingerprint           SHA-256 of the certificate, wherever it could be read
 //	subject               its name, where the policy vouches for it
 //	subject_unverified    its name as the sender wrote it, which anybody can
-//	roles                 of an accepted caller, see [Named]
+//	roles                 of an accepted caller, see Named
 //	revocation            status of the evidence, where it was asked for
 //	revocation_why        what a waiver rests on
 //	revocation_stale_since  when evidence that is used all the same ran out

@@ -24,7 +24,7 @@ import (
 // ("/health" opens "/healthz" too), and makes the front end ask for certificates by
 // renegotiation: no TLS 1.3, no HTTP/2, no body over 100 KB.
 type Exclusion struct {
-	// Method is the method; empty means GET. HEAD follows GET.
+	// Method is the method; empty means GET. HEAD follows GET. For gRPC and Connect it is POST.
 	Method string
 
 	// Path is the exact path, such as "/health". Required.

@@ -3,7 +3,7 @@ package certauth
 import "time"
 
 // frontEndRule is the anchor that stands in front of the policy when the operator says
-// that the front end verifies (see [VerifyingSource]). What is always on holds here too:
+// that the front end verifies (FrontEndVerifies in package forwarded). What is always on holds here too:
 // an anchor of any kind switches nothing else off.
 type frontEndRule struct {
 	path string

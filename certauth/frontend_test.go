@@ -27,7 +27,7 @@ func (v verifying) Prepare(env source.Environment) (*source.Reader, error) {
 
 // CVE-2024-6156 LXD and ghostunnel's pins, for the anchor that the front end is: it
 // switches nothing off that is always on, and it takes nobody in for its presence alone.
-func TestFrontEnd_VerifyingSourceIsAnAnchorLikeAnyOther(t *testing.T) {
+func TestFrontEnd_VerifyingFrontEndIsAnAnchorLikeAnyOther(t *testing.T) {
 	ca := aroundNoon(t)
 	valid := certauthtest.Valid(noon.Add(-time.Hour), noon.Add(time.Hour))
 	issue := func(change ...certauthtest.Template) *x509.Certificate {

@@ -71,7 +71,7 @@ func TestNew_MistakesNeverShowAKey(t *testing.T) {
 			"PEMFile":                 certauth.Chain{Roots: certauth.PEMFile(secret)},
 			"PEM":                     certauth.Chain{Roots: certauth.PEM(secret)},
 			"PinFile":                 certauth.ThumbprintsFrom(certauth.PinFile(secret)),
-			"PinEnv":                  certauth.PublicKeysFrom(certauth.Env(secret)),
+			"pins in Env":             certauth.PublicKeysFrom(certauth.Env(secret)),
 			"a pin":                   certauth.PublicKeys{secret},
 			"a thumbprint":            certauth.Thumbprints{secret},
 			"a function of pins":      certauth.ThumbprintsFrom(certauth.PinFunc(func(context.Context) ([]string, error) { return nil, fails })),

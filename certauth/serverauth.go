@@ -22,8 +22,8 @@ import (
 // [Authenticator.String], which is logged at start, and is in [Event.ServerAuth] and in the
 // log record of each caller who was let in by it.
 //
-// It says nothing about a front end that verifies itself ([VerifyingSource]). Which CAs that
-// front end trusts is not known here: if public ones are among them, the certificate of any
+// It says nothing about a front end that verifies itself (FrontEndVerifies in package
+// forwarded). Which CAs that front end trusts is not known here: if public ones are among them, the certificate of any
 // web server would do. Such a front end is an anchor in front of the whole policy, and it asks
 // for clientAuth. Leave FrontEndVerifies out, then the Chain or the pin within Policy is the
 // anchor.

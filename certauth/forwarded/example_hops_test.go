@@ -57,7 +57,7 @@ func ExampleProxyCertificate() {
 		transport := sends.Transport.(*http.Transport).Clone()
 		transport.TLSClientConfig.Certificates = []tls.Certificate{sender.TLS()}
 		sends.Transport = transport
-		r, _ := http.NewRequest(http.MethodGet, server.URL, http.NoBody) //nolint:noctx // an example's request
+		r, _ := http.NewRequest(http.MethodGet, server.URL, http.NoBody)
 		certauthtest.FrontEnd{Name: "Nginx"}.Forward(tb, r, client)
 		response, err := sends.Do(r)
 		if err != nil {
@@ -101,7 +101,7 @@ func ExampleProxyProtocol() {
 		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 		r.Header.Set("Connection", "close")
 		certauthtest.FrontEnd{Name: "Nginx"}.Forward(tb, r, client)
-		conn, err := net.Dial("tcp", server.Listener.Addr().String()) //nolint:noctx // loopback
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
 		if err != nil {
 			panic(err)
 		}
@@ -126,16 +126,15 @@ func ExampleProxyProtocol() {
 func ExampleAppServiceCertificate() {
 	// App Service sets these; the gate stays shut elsewhere.
 	for _, name := range []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"} {
-		before, was := os.LookupEnv(name)
-		os.Setenv(name, "example")
-		defer func() {
-			if was {
-				os.Setenv(name, before)
-			} else {
-				os.Unsetenv(name)
-			}
-		}()
+		if err := os.Setenv(name, "example"); err != nil {
+			panic(err)
+		}
 	}
+	defer func() {
+		_ = os.Unsetenv("WEBSITE_SITE_NAME")
+		_ = os.Unsetenv("WEBSITE_INSTANCE_ID")
+	}()
+
 	tb := exampleTB{}
 	gateway, stranger := certauthtest.SelfSigned(tb, "gateway"), certauthtest.SelfSigned(tb, "stranger")
 	source := forwarded.APIManagement{From: forwarded.AppServiceCertificate(certauth.Thumbprints{gateway.Thumbprint()})}

@@ -36,7 +36,7 @@ type FrontDoor struct {
 	From Gate
 	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
 	ProfileID string
-	// Format is the format of the header. Required.
+	// Format is the format of the header, [FormatBase64DER] or another one. Required.
 	Format Format
 	// VerifyValue, if set, is the required value of X-Azure-ClientCertVerify.
 	VerifyValue string

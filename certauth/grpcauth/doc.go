@@ -19,8 +19,13 @@
 // certauth.FromContext; the metadata of the source is gone from their context. What more a
 // method asks can be said by certauth.Named in the policy and looked up in Identity.Matched.
 //
-// A refusal is UNAUTHENTICATED with the same text for every reason. For Exclusions the path is
-// the full method, "/grpc.health.v1.Health/Check", and the method is POST.
+// A refusal is UNAUTHENTICATED with the same text for every reason. In Config.Exclusions the
+// path is the full method, and Method has to be set, since its default is GET:
+//
+//	certauth.Exclusion{
+//		Method: "POST", Path: "/grpc.health.v1.Health/Check",
+//		Reason: "the platform's probe has no certificate", Control: "returns no data",
+//	}
 //
 // It is a module of its own, so that programs without gRPC do not have it in the module
 // graph.

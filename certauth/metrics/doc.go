@@ -3,6 +3,7 @@
 // OpenTelemetry's exporter for it; dashboard.json in this folder is for Grafana over
 // Prometheus.
 //
+//	otel.SetMeterProvider(provider) // without one nothing is counted
 //	m, err := metrics.New(otel.Meter("orders"))
 //	...
 //	auth, err := certauth.New(certauth.Config{Observe: m.Observe, ...})

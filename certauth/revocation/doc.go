@@ -90,8 +90,8 @@
 //
 // For an active client, a revocation takes effect on the first request after one hour from
 // its publication by OCSP, or after six hours from its publication in a CRL. CAs publish CRLs
-// with a delay of their own. The first request after a pause, of two PollIntervals for
-// Config.Lists and of hours for other sources, waits for newer evidence, at most one second for
+// with a delay of their own. The first request after a pause, of twice Config.PollInterval
+// for Config.Lists and of hours for other sources, waits for newer evidence, at most one second for
 // each verified chain. If none arrives in that time, the remembered evidence decides, unless it
 // has expired. A shorter MaxAge in Config.Verify shortens these times if the CA signs often
 // enough. [certauth.Denied] takes effect at once.

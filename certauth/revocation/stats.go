@@ -12,7 +12,8 @@ type Stats struct {
 	// Remembered counts checks of one certificate that were answered from memory; Waited
 	// those that had to wait for evidence; Refreshes the attempts that no request waited for.
 	Remembered, Waited, Refreshes uint64
-	// Fetched, FetchFailed and Bytes count fetches by OCSP and of CRLs.
+	// These count fetches by OCSP and of CRLs that succeeded and that failed, and the bytes
+	// that were read.
 	OCSPFetched, OCSPFailed, CRLFetched, CRLFailed, Bytes uint64
 	// Suspicious counts evidence that did not verify or was older than the known evidence.
 	Suspicious uint64
