@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,6 +246,69 @@ func TestInterceptors_BelieveMetadataBehindAGateAlone(t *testing.T) {
 		serve(t, auth, grpcauth.Credentials(insecure.NewCredentials()), "unix", t.TempDir()+"/s").wants(t, insecure.NewCredentials(), nginx(p.client), p.client)
 		serve(t, auth, grpcauth.Credentials(insecure.NewCredentials()), "tcp", "127.0.0.1:0").wants(t, insecure.NewCredentials(), nginx(p.client), nil)
 	})
+}
+
+// The whole table of forged requests, with the fields of each as metadata of a unary call and of a
+// stream. The secret stands for the front end: all calls come from one address.
+func TestInterceptors_LetNoRowIn(t *testing.T) {
+	gate := forwarded.SharedSecret("X-Gate", secret)
+	for _, tc := range []struct {
+		frontEnd string
+		source   certauth.Source
+		chain    bool
+	}{
+		{"Nginx", forwarded.Nginx{From: gate}, false},
+		{"HAProxy", forwarded.HAProxy{From: gate, ChainHeader: "X-SSL-Chain-Der"}, true},
+		{"Traefik", forwarded.Traefik{From: gate}, false},
+		{"Envoy", forwarded.Envoy{From: gate}, false},
+		{"RFC9440/chain", forwarded.RFC9440{From: gate, Chain: true}, true},
+	} {
+		t.Run(tc.frontEnd, func(t *testing.T) {
+			p := newPartner(t)
+			w := serve(t, p.auth(t, tc.source), insecure.NewCredentials(), "tcp", "127.0.0.1:0")
+			conn, err := grpc.NewClient(w.address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+			require.NoError(t, err)
+			defer func() { _ = conn.Close() }()
+			client := grpc_health_v1.NewHealthClient(conn)
+			var refused atomic.Int64
+			bridge := http.HandlerFunc(func(answer http.ResponseWriter, r *http.Request) {
+				sent := metadata.MD{}
+				for name, values := range r.Header {
+					sent.Append(name, values...)
+				}
+				// HTTP/2 has no such field: who passes a request on to it takes out what is named
+				// there (RFC 9110, section 7.6.1), here as a proxy that folds names does.
+				folded := strings.NewReplacer("_", "-", ".", "-")
+				for option := range strings.SplitSeq(strings.Join(r.Header.Values("Connection"), ","), ",") {
+					maps.DeleteFunc(sent, func(name string, _ []string) bool {
+						return folded.Replace(name) == folded.Replace(strings.ToLower(strings.TrimSpace(option)))
+					})
+				}
+				sent.Delete("connection")
+				ctx := metadata.NewOutgoingContext(r.Context(), sent)
+				_, unary := client.Check(ctx, &grpc_health_v1.HealthCheckRequest{})
+				watching, stream := client.Watch(ctx, &grpc_health_v1.HealthCheckRequest{})
+				if stream == nil {
+					_, stream = watching.Recv()
+				}
+				handled := len(w.seen)
+				for range handled {
+					<-w.seen
+				}
+				if unary != nil && stream != nil && handled == 0 {
+					if status.Code(unary) == codes.Unauthenticated && status.Code(stream) == codes.Unauthenticated {
+						refused.Add(1)
+					}
+					answer.WriteHeader(http.StatusUnauthorized)
+				}
+			})
+			certauthtest.TestHandler(t, bridge, certauthtest.HandlerTest{
+				FrontEnd: certauthtest.FrontEnd{Name: tc.frontEnd}, Secret: http.Header{"X-Gate": {secret}},
+				Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, Chain: tc.chain,
+			})
+			assert.Greater(t, refused.Load(), int64(100), "rows that the interceptors refused, and not the client of gRPC")
+		})
+	}
 }
 
 // The path of an exclusion is the full method, and nothing but that.
