@@ -61,9 +61,12 @@ func checkCases(doc *Document, root *node) Mistakes {
 	var mistakes Mistakes
 	seen := map[string]bool{}
 	for i, c := range doc.Cases {
+		if len(mistakes) >= maxMistakes {
+			break
+		}
 		n := root.member("cases").items[i]
 		wrong := func(format string, args ...any) {
-			m := mistakeAt(doc.text, n.at, n.path, fmt.Sprintf(format, args...))
+			m := mistakeAt(doc.text, n.at, n.path(), fmt.Sprintf(format, args...))
 			m.value = true
 			mistakes = append(mistakes, m)
 		}
@@ -76,6 +79,12 @@ func checkCases(doc *Document, root *node) Mistakes {
 		}
 		if c.Expect != certauth.OutcomeAccepted && n.member("roles") != nil {
 			wrong("roles: only an accepted caller has any")
+		}
+		if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+			wrong("path: %s, want a path that begins with /", quoted(c.Path))
+		}
+		if c.Rule == "" && n.member("rule") != nil {
+			wrong("rule: empty, want the path of a rule")
 		}
 		for _, line := range c.Headers {
 			if name, _, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) != name || name == "" {
