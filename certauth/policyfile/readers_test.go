@@ -97,3 +97,29 @@ func TestLoad_QuotesMemberNamesOfMistakes(t *testing.T) {
 	assert.NotContains(t, err.Error(), "\npolicy.json:1:1: all is well")
 	assert.Contains(t, err.Error(), `"\x1b[2J\npolicy.json:1:1: all is well": unknown member`)
 }
+
+// finding I17-6: a case showed a refusal for want of evidence where the service, whose check fails
+// softly, lets the caller in.
+func TestRunCases_SoftFailAcceptsWhatItAcceptsInService(t *testing.T) {
+	f := newFolder(t)
+	for _, tc := range []struct{ settings, found, expect string }{
+		{`{}`, "unavailable", "revocation_unavailable"},
+		{`{"mode": "softFail"}`, "unavailable", "accepted"},
+		{`{"mode": "softFail"}`, "unknown", "revocation_unknown"},
+		{`{"mode": "softFail", "allowUnknown": true}`, "unknown", "accepted"},
+		{`{"mode": "softFail", "allowUnknown": true}`, "revoked", "certificate_revoked"},
+	} {
+		t.Run(tc.settings+" finds "+tc.found, func(t *testing.T) {
+			path := f.write("policy.json", `{"source": {"appService": {"insecureOutsideAppService": true}},
+"policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"notRevoked": {"checker": "c"}}]}, "revocation": {"c": `+tc.settings+`},
+"cases": [{"name": "a", "certificate": {"pemFile": "client-a.pem"}, "at": "now", "revocation": "`+tc.found+`", "expect": "`+tc.expect+`"}]}`)
+			doc, err := policyfile.Load(path, certauth.Config{})
+			require.NoError(t, err)
+			t.Cleanup(func() { assert.NoError(t, doc.Close()) })
+			results, err := doc.RunCases(t.Context())
+			require.NoError(t, err)
+			require.Len(t, results, 1)
+			assert.Empty(t, results[0].Failure)
+		})
+	}
+}
