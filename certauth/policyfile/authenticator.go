@@ -92,9 +92,9 @@ func (a *Authenticator) load(ctx context.Context, before map[string]*sharedCheck
 	results, err := doc.RunCases(ctx)
 	var mistakes Mistakes
 	for i, result := range results {
-		if result.Failure != "" {
+		if result.Failure != "" && len(mistakes) < maxMistakes {
 			n := doc.root.member("cases").items[i]
-			m := mistakeAt(doc.text, n.at, n.path, fmt.Sprintf("case %s: %s", quoted(result.Case.Name), result.Failure))
+			m := mistakeAt(doc.text, n.at, n.path(), fmt.Sprintf("case %s: %s", quoted(result.Case.Name), result.Failure))
 			m.File = a.path
 			mistakes = append(mistakes, m)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
 // Case is a test in a document: what somebody presents, and what must become of it.
@@ -33,7 +34,8 @@ type Case struct {
 	// At is the moment of the request, "2026-12-01T00:00:00Z", or "now", which is nil. A case at "now" begins to
 	// fail when its certificate ends, and then a service that starts anew refuses the document.
 	At *time.Time
-	// Revocation is what every revocation check answers; good by default. Nothing is fetched.
+	// Revocation is what every revocation check finds; good by default. Nothing is fetched. A check that
+	// fails softly accepts what it would accept in service.
 	Revocation certauth.RevocationStatus
 	// Expect is "accepted", "anonymous", "excluded", or the reason of the refusal.
 	Expect certauth.Outcome
@@ -61,9 +63,12 @@ func checkCases(doc *Document, root *node) Mistakes {
 	var mistakes Mistakes
 	seen := map[string]bool{}
 	for i, c := range doc.Cases {
+		if len(mistakes) >= maxMistakes {
+			break
+		}
 		n := root.member("cases").items[i]
 		wrong := func(format string, args ...any) {
-			m := mistakeAt(doc.text, n.at, n.path, fmt.Sprintf(format, args...))
+			m := mistakeAt(doc.text, n.at, n.path(), fmt.Sprintf(format, args...))
 			m.value = true
 			mistakes = append(mistakes, m)
 		}
@@ -76,6 +81,12 @@ func checkCases(doc *Document, root *node) Mistakes {
 		}
 		if c.Expect != certauth.OutcomeAccepted && n.member("roles") != nil {
 			wrong("roles: only an accepted caller has any")
+		}
+		if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
+			wrong("path: %s, want a path that begins with /", quoted(c.Path))
+		}
+		if c.Rule == "" && n.member("rule") != nil {
+			wrong("rule: empty, want the path of a rule")
 		}
 		for _, line := range c.Headers {
 			if name, _, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) != name || name == "" {
@@ -97,6 +108,22 @@ func (*caseChecker) CheckChain(ctx context.Context, _ []*x509.Certificate) (cert
 		return certauth.Revocation{}, errors.New("no case")
 	}
 	return certauth.Revocation{Status: c.Revocation, Source: "case " + quoted(c.Name)}, nil
+}
+
+// standIn answers what another checker says, by the settings of the document's own.
+type standIn struct {
+	certauth.RevocationChecker
+	name     string
+	settings revocation.Config
+}
+
+func (s *standIn) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+	found, err := s.RevocationChecker.CheckChain(ctx, chain)
+	soft := s.settings.Mode == revocation.SoftFail
+	if err == nil && soft && (found.Status == certauth.RevocationUnavailable || found.Status == certauth.RevocationUnknown && s.settings.AllowUnknown) {
+		found.Status, found.Why = certauth.RevocationWaived, "no evidence"
+	}
+	return found, err
 }
 
 const (
@@ -158,12 +185,13 @@ func (doc *Document) clock() time.Time {
 
 // WithoutGate is the Config of the document, without code, for tools that have no socket and are
 // not on the platform: its gate lets everybody through, and App Service is taken to be there. Never
-// serve by it. Checker, if not nil, stands in for every revocation check.
+// serve by it. Checker, if not nil, stands in for every revocation check: it says what is known of
+// the certificate, and the settings of the check itself whether that is enough (SoftFail, AllowUnknown).
 func (doc *Document) WithoutGate(checker certauth.RevocationChecker) (certauth.Config, error) {
 	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: &material{}, open: true, checkers: map[string]certauth.RevocationChecker{}}
 	for name, own := range doc.Checkers {
-		if d.checkers[name] = checker; checker == nil {
-			d.checkers[name] = own
+		if d.checkers[name] = own; checker != nil {
+			d.checkers[name] = &standIn{checker, name, doc.Revocation[name]}
 		}
 	}
 	c := d.content(doc.root)

@@ -18,36 +18,44 @@ type decoder struct {
 	dir      string // relative names of files count from here
 	checkers map[string]certauth.RevocationChecker
 	material *material
-	mistakes Mistakes
+	mistakes Mistakes // the first maxMistakes
+	found    int      // all of them
 
 	// open makes every gate let everybody through and takes this machine for App Service: for
 	// cases, which have no socket and no platform.
 	open bool
 }
 
-// mistake is about the form of the document, which the schema describes as well.
-func (d *decoder) mistake(n *node, format string, args ...any) {
-	d.mistakeAt(n.at, n.path, format, args...)
-}
+// maxMistakes bounds how many mistakes of a document are told. To find the line of each costs time.
+const maxMistakes = 100
 
-func (d *decoder) mistakeAt(at int, path, format string, args ...any) {
-	d.mistakes = append(d.mistakes, mistakeAt(d.text, at, path, fmt.Sprintf(format, args...)))
-}
+// mistake is about the form of the document, which the schema describes as well.
+func (d *decoder) mistake(n *node, format string, args ...any) { d.add(n.at, n, false, format, args) }
 
 // wrong is about what a value says.
-func (d *decoder) wrong(n *node, format string, args ...any) {
-	d.mistake(n, format, args...)
-	d.mistakes[len(d.mistakes)-1].value = true
+func (d *decoder) wrong(n *node, format string, args ...any) { d.add(n.at, n, true, format, args) }
+
+func (d *decoder) add(at int, n *node, value bool, format string, args []any) {
+	if d.found++; d.found > maxMistakes {
+		return
+	}
+	m := mistakeAt(d.text, at, n.path(), fmt.Sprintf(format, args...))
+	m.value = value
+	d.mistakes = append(d.mistakes, m)
 }
 
 func (d *decoder) unknown(m member, known []string) {
+	if d.found >= maxMistakes {
+		d.found++
+		return
+	}
 	hint := didYouMean(m.name, known)
 	if hint == "" {
 		sorted := append([]string(nil), known...)
 		sort.Strings(sorted)
 		hint = ", want one of: " + strings.Join(sorted, ", ")
 	}
-	d.mistakeAt(m.at, m.value.path, "unknown member%s", hint)
+	d.add(m.at, m.value, false, "unknown member%s", []any{hint})
 }
 
 // resolve makes the name of a file count from the document.

@@ -33,8 +33,10 @@
 // # Strictness
 //
 // Unknown members, another spelling or letter case, a member that stands twice, empty lists,
-// null, and text behind the document are mistakes, each with line, column and path. All are
-// reported at once. [Schema] is the JSON Schema of the same table, for editors.
+// null, and text behind the document are mistakes, each with line, column and path. So is what
+// reads otherwise than it acts: a number or duration of 0, which the Go value takes for its
+// default ("maxDepth": 0 would allow five), and characters that a reader does not see, unless they are written
+// as escapes. The first hundred are reported at once. [Schema] is the JSON Schema of the same table, for editors.
 //
 // # Cases
 //

@@ -64,7 +64,7 @@ type sharedChecker struct {
 
 // Load reads a document, and what it names, and makes an Authenticator of it. Of code it takes
 // Deny, Logger, Observe and Now, which a document cannot hold; any other field of it must be
-// zero. Revocation checks get Logger and Now. What is wrong with the document is [Mistakes], all at once. Cases are not run.
+// zero. Revocation checks get Logger and Now. What is wrong with the document is [Mistakes]. Cases are not run.
 //
 // Names of files in the document count from its directory. Close the Document when it is not
 // needed any more.
@@ -107,6 +107,7 @@ func load(path string, code certauth.Config, before map[string]*sharedChecker) (
 	if len(mistakes) == 0 {
 		return doc, doc.seen, nil
 	}
+	mistakes = mistakes[:min(len(mistakes), maxMistakes)]
 	for i := range mistakes {
 		mistakes[i].File = filepath.Base(path)
 	}

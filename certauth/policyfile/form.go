@@ -430,7 +430,7 @@ func (f *mapForm) decode(d *decoder, n *node, into reflect.Value) {
 	result := reflect.MakeMap(into.Type())
 	for _, m := range n.members {
 		if !nameText.MatchString(m.name) {
-			d.mistakeAt(m.at, m.value.path, "%s is not a name of letters, digits, hyphens and underscores", quoted(m.name))
+			d.add(m.at, m.value, false, "%s is not a name of letters, digits, hyphens and underscores", []any{quoted(m.name)})
 			continue
 		}
 		value := reflect.New(f.elem).Elem()
@@ -518,13 +518,27 @@ func (f *structForm) decode(d *decoder, n *node, into reflect.Value) {
 			d.unknown(m, known)
 			continue
 		}
-		f.fields[i].form().decode(d, m.value, into.Field(f.fields[i].index))
+		field, before := into.Field(f.fields[i].index), d.found
+		f.fields[i].form().decode(d, m.value, field)
+		if saysZero(f.fields[i].form(), field) && d.found == before {
+			d.wrong(m.value, "%s is read as if the member were missing; leave it out", m.value.text)
+		}
 	}
 	for _, field := range f.fields {
 		if field.required && n.member(field.name) == nil {
 			d.mistake(n, "%s is missing", quoted(field.name))
 		}
 	}
+}
+
+// saysZero reports whether a number or a duration of 0 was read, which is the Go value's default
+// and often a generous one.
+func saysZero(f form, v reflect.Value) bool {
+	switch f.(type) {
+	case intForm, durationForm:
+		return v.IsZero()
+	}
+	return false
 }
 
 func (f *structForm) encode(e *encoder, v reflect.Value) error {
@@ -602,9 +616,9 @@ func (f *unionForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	k := f.kinds[i]
 	body := reflect.New(k.shape).Elem()
-	before := len(d.mistakes)
+	before := d.found
 	formOf(k.shape).decode(d, m.value, body)
-	if len(d.mistakes) > before {
+	if d.found > before {
 		return // nothing is built of what could not be read
 	}
 	value := body.Interface()

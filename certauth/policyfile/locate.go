@@ -19,10 +19,11 @@ func (doc *Document) Position(rule string) (line, column int) {
 
 func (doc *Document) locatedBelow(err error, below *node) Mistakes {
 	var mistakes Mistakes
-	for _, one := range apart(err) {
+	all := apart(err)
+	for _, one := range all[:min(len(all), maxMistakes)] {
 		text := strings.TrimPrefix(strings.TrimPrefix(one.Error(), "certauth: "), "revocation: ")
 		n, rest := find(below, text)
-		m := mistakeAt(doc.text, n.at, n.path, rest)
+		m := mistakeAt(doc.text, n.at, n.path(), rest)
 		m.value = true
 		mistakes = append(mistakes, m)
 	}

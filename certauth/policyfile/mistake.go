@@ -40,7 +40,8 @@ func (m Mistake) String() string {
 	return b.String() + m.Text
 }
 
-// Mistakes is the error that lists all that is wrong with a document, in its order.
+// Mistakes is the error that lists what is wrong with a document, in its order: the first hundred
+// mistakes at most.
 type Mistakes []Mistake //nolint:errname // they are what they are called
 
 // Error lists them, one a line.
@@ -72,6 +73,9 @@ func quoted(s string) string {
 
 // nearest returns the known name that was probably meant, or nothing.
 func nearest(name string, known []string) string {
+	if len(name) > 64 { // longer than any, and slow to compare
+		return ""
+	}
 	best, distance := "", 3
 	for _, k := range known {
 		if strings.EqualFold(k, name) {

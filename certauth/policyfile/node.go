@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -15,13 +16,16 @@ import (
 const (
 	maxDocument = 4 << 20
 	maxDepth    = 64
+	maxValues   = 1 << 18
 )
 
 // node is one JSON value and where it stands.
 type node struct {
 	kind    jsontext.Kind // 'n', 't', 'f', '"', '0', '{' or '['
 	at, end int           // offsets in the text
-	path    string        // "policy.all[1].dnsNames"
+	parent  *node         // nil for the document itself
+	name    string        // of the member that it is
+	index   int           // of the item that it is; -1 for a member
 	text    string        // of a string, unquoted, or of a number as it is written
 	members []member      // of an object, in their order
 	items   []*node       // of an array
@@ -40,6 +44,24 @@ func (n *node) member(name string) *node {
 		}
 	}
 	return nil
+}
+
+// path is where it stands, "policy.all[1].dnsNames". A name that no document has is quoted.
+func (n *node) path() string {
+	switch {
+	case n.parent == nil:
+		return ""
+	case n.index >= 0:
+		return fmt.Sprintf("%s[%d]", n.parent.path(), n.index)
+	}
+	name := n.name
+	if !nameText.MatchString(name) && name != "$schema" {
+		name = quoted(name)
+	}
+	if above := n.parent.path(); above != "" {
+		return above + "." + name
+	}
+	return name
 }
 
 // what names the kind of a value for a mistake.
@@ -65,8 +87,12 @@ func parseJSON(text []byte) (*node, *Mistake) {
 	if len(text) > maxDocument {
 		return nil, &Mistake{Text: fmt.Sprintf("%d bytes, want at most %d", len(text), maxDocument)}
 	}
+	if at, unseen := firstUnseen(text); at >= 0 {
+		m := mistakeAt(text, at, "", fmt.Sprintf("the character %U, which a reader does not see; write it as an escape", unseen))
+		return nil, &m
+	}
 	r := &jsonReader{text: text, tokens: jsontext.NewDecoder(bytes.NewReader(text))}
-	root, err := r.value("", 0)
+	root, err := r.value(&node{index: -1}, 0)
 	if err == nil {
 		if _, err = r.tokens.ReadToken(); errors.Is(err, io.EOF) {
 			return root, nil
@@ -78,23 +104,41 @@ func parseJSON(text []byte) (*node, *Mistake) {
 	return nil, r.mistake(err)
 }
 
+// firstUnseen returns where the first character stands by which a document looks other than it is:
+// one that turns text around, has no width, looks like a space, or returns to the beginning of the
+// line. -1 means that there is none. Bytes that are not UTF-8 are left to the decoder.
+func firstUnseen(text []byte) (at int, r rune) {
+	for i, r := range string(text) {
+		switch {
+		case r == '\n' || r == '\t' || r == ' ' || r == '\r' && i+1 < len(text) && text[i+1] == '\n':
+		case unicode.In(r, unicode.C, unicode.Z, unicode.Other_Default_Ignorable_Code_Point):
+			return i, r
+		}
+	}
+	return -1, 0
+}
+
 type jsonReader struct {
 	text   []byte
 	tokens *jsontext.Decoder
-	path   string
+	place  *node // that is being read
+	values int
 }
 
-func (r *jsonReader) value(path string, depth int) (*node, error) {
-	r.path = path
+// value reads the value of n, whose place is known.
+func (r *jsonReader) value(n *node, depth int) (*node, error) {
+	r.place = n
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d levels", maxDepth)
+	}
+	if r.values++; r.values > maxValues {
+		return nil, fmt.Errorf("more than %d values", maxValues)
 	}
 	token, err := r.tokens.ReadToken()
 	if err != nil {
 		return nil, err
 	}
-	n := &node{kind: token.Kind(), path: path}
-	n.text = token.String()
+	n.kind, n.text = token.Kind(), token.String()
 	end := int(r.tokens.InputOffset())
 	switch n.kind {
 	case '{', '[':
@@ -105,13 +149,13 @@ func (r *jsonReader) value(path string, depth int) (*node, error) {
 	switch n.kind {
 	case '{':
 		for r.tokens.PeekKind() != '}' {
-			r.path = path
+			r.place = n
 			name, err := r.tokens.ReadToken()
 			if err != nil {
 				return nil, err
 			}
 			m := member{name: name.String(), at: r.start(int(r.tokens.InputOffset()))}
-			if m.value, err = r.value(join(path, m.name), depth+1); err != nil {
+			if m.value, err = r.value(&node{parent: n, name: m.name, index: -1}, depth+1); err != nil {
 				return nil, err
 			}
 			n.members = append(n.members, m)
@@ -119,7 +163,7 @@ func (r *jsonReader) value(path string, depth int) (*node, error) {
 		_, err = r.tokens.ReadToken()
 	case '[':
 		for r.tokens.PeekKind() != ']' {
-			item, err := r.value(fmt.Sprintf("%s[%d]", path, len(n.items)), depth+1)
+			item, err := r.value(&node{parent: n, index: len(n.items)}, depth+1)
 			if err != nil {
 				return nil, err
 			}
@@ -127,7 +171,7 @@ func (r *jsonReader) value(path string, depth int) (*node, error) {
 		}
 		_, err = r.tokens.ReadToken()
 	}
-	r.path = path
+	r.place = n
 	n.end = int(r.tokens.InputOffset())
 	return n, err
 }
@@ -171,7 +215,7 @@ func (r *jsonReader) mistake(err error) *Mistake {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		at, text = len(r.text), "the document ends too early"
 	}
-	m := mistakeAt(r.text, at, r.path, text)
+	m := mistakeAt(r.text, at, r.place.path(), text)
 	return &m
 }
 
@@ -181,11 +225,4 @@ func position(text []byte, at int) (line, column int) {
 	before := text[:at]
 	line = 1 + bytes.Count(before, []byte{'\n'})
 	return line, 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
-}
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
 }

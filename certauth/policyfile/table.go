@@ -119,6 +119,9 @@ var unions = map[reflect.Type]*union{
 			},
 			take: func(e *encoder, value any) (any, bool) {
 				p, ok := value.(certauth.NotRevoked)
+				if own, stands := p.Checker.(*standIn); stands {
+					return notRevoked{Checker: own.name}, ok
+				}
 				return notRevoked{Checker: e.checkers[p.Checker]}, ok
 			},
 		},

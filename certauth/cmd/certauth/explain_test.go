@@ -209,6 +209,19 @@ func TestExplain_AsksEachRuleByItself(t *testing.T) {
 	assert.Contains(t, got.out, "certificate_revoked", "in time, the revocation is seen as well")
 }
 
+// A check that fails softly accepts what it accepts in service, and the tree names the check.
+func TestExplain_AssumesWhatASoftCheckFindsNotWhatItDecides(t *testing.T) {
+	w := newWorld(t)
+	policy := w.write("soft.json", `{"source": {"appService": {}}, "policy": {"all": [`+chain+`, {"notRevoked": {"checker": "soft"}}]}, "revocation": {"hard": {}, "soft": {"mode": "softFail"}}}`)
+	value := w.issuing.Issue(t, "x").Base64()
+	got := certauthRun(t, "", "explain", "-revocation", "unavailable", "-policy", policy, value)
+	assert.Equal(t, exitOK, got.code, got.errs+got.out)
+	assert.Contains(t, got.out, `"notRevoked":{"checker":"soft"}`)
+	assert.NotContains(t, got.out, "NO ")
+	got = certauthRun(t, "", "explain", "-revocation", "revoked", "-policy", policy, value)
+	assert.Contains(t, got.out, "refused: certificate_revoked")
+}
+
 // The decision is that of the service: the same document, the same request.
 func TestExplain_DecidesAsTheServiceDoes(t *testing.T) {
 	w := newWorld(t)

@@ -87,7 +87,7 @@ func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	for line := range strings.Lines(block[1]) {
 		args := strings.Fields(line)
 		require.Equal(t, []string{"go", "-C", "certauth/cmd/certauth"}, args[:3])
-		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...) //nolint:gosec // our own README
+		cmd := exec.CommandContext(t.Context(), args[0], args[1:]...)
 		cmd.Dir = filepath.Join(sourceDir(t), "..", "..", "..")
 		cmd.Env = append(os.Environ(), "GOBIN="+bin)
 		out, err := cmd.CombinedOutput()
@@ -96,7 +96,7 @@ func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	}
 	assert.Contains(t, ran["run"], "Usage: certauth COMMAND")
 	require.Contains(t, ran, "install")
-	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "certauth"), "-h").Output() //nolint:gosec // just built
+	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "certauth"), "-h").Output()
 	require.NoError(t, err)
 	assert.Equal(t, ran["run"], string(out))
 	// What the README says does not work has its cause in go.mod.
