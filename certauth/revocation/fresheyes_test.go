@@ -1,6 +1,8 @@
 package revocation_test
 
 import (
+	"context"
+	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -144,4 +146,41 @@ func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T)
 			w.says(t, checker, w.issue(t, "another"), isGood, nil)
 		})
 	}
+}
+
+// finding K36: a list URL that answered with a list of another scope each time filled MaxListMemory
+// with what it had said before, and nobody else's lists could be brought up to date.
+func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
+	const hostileURL, honestURL = "http://lists.hostile.example/all.crl", "http://lists.honest.example/all.crl"
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		hostile, turn := w.partner(t, "hostile"), 0
+		w.net.serve(hostileURL, func(context.Context, revocation.Request) (revocation.Response, error) {
+			turn++
+			l := w.listAt(now.Add(-time.Hour), now.Add(30*day))
+			l.Issuer, l.Key, l.RawEntries = hostile.ca.cert.RawSubject, hostile.ca.key, manyEntries(15_000, 20)
+			l.Extensions = []ocsptest.Extension{
+				ocsptest.AuthorityKeyID(hostile.ca.cert.SubjectKeyId), ocsptest.CRLNumber(int64(turn)),
+				ocsptest.IssuingPoint(uri(fmt.Sprint("http://lists.hostile.example/", turn))),
+			}
+			return revocation.Response{Body: encode(t, l), MaxAge: time.Second}, nil
+		})
+		w.net.serve(honestURL, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day)))))
+		checker := w.checker(t, crlOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{URL: hostileURL}, {URL: honestURL}}, certs(hostile.ca, w.ca)
+			c.IgnoreCertificateURLs, c.MaxListBytes, c.MaxListMemory = true, 1<<20, 2<<20
+		})
+		w.says(t, checker, w.client, isGood, nil)
+		for range 20 {
+			w.clock.advance(10 * time.Minute)
+			_, _ = w.check(t, checker)
+			synctest.Wait()
+		}
+		require.Greater(t, turn, 10)
+		l := w.listAt(w.clock.now(), now.Add(5*day), entryFor(w.client))
+		l.RawEntries = manyEntries(16_000, 20)
+		w.net.serve(honestURL, body(encode(t, l)))
+		_ = checker.Refresh(t.Context())
+		w.says(t, checker, w.client, isRevoked, nil)
+	})
 }
