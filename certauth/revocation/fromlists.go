@@ -15,7 +15,7 @@ type tally struct {
 	err     error
 	against bool      // a list that is too old says revoked
 	graced  []graced  // what has run out and is used in StaleGrace, if that is needed
-	since   time.Time // of the latest delta that is too old and lists it
+	since   time.Time // of the latest list or delta that is too old and says otherwise
 	lifts   time.Time // what is on hold since before then is not any more
 	kept    *Result   // the revocation that is known
 	changes time.Time // when a list begins to count that does not yet
@@ -66,12 +66,12 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	case kept != nil && !kept.ThisUpdate.Before(t.lifts): // a hold, and no newer list says that it is over
 		says.result, says.kept = *kept, kept
 	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
-		says.word = word{Result{StaleRevoked: t.against}, ErrNotFresh}
+		says.word = word{result: Result{StaleRevoked: t.against}, err: ErrNotFresh, since: t.since}
 	case t.covered == evidence.AllReasons:
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
 		says.result = t.result
 	default:
-		says.word = word{Result{StaleRevoked: t.against}, t.err}
+		says.word = word{result: Result{StaleRevoked: t.against}, err: t.err, since: t.since}
 	}
 	return says, t.changes
 }
@@ -93,7 +93,7 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 		byOther := i >= len(view.of[r.authority.key])
 		if own = own || !byOther; own && byOther {
 			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
-				t.against = t.against || result.StaleRevoked
+				t.accuse(&result, l)
 				continue
 			}
 		}
@@ -112,7 +112,7 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 // lookInto adds one list and reports whether it settles the matter.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	result, err := l.crl.LookupSubject(&r.who, terms)
-	t.against = t.against || result.StaleRevoked
+	t.accuse(&result, l)
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
 		t.changes = earliest(t.changes, begins)
 	}
@@ -148,6 +148,17 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.err = err
 	}
 	return false
+}
+
+// accuse takes a list into account that is too old and says revoked for good.
+func (t *tally) accuse(result *Result, l *loadedList) {
+	if !result.StaleRevoked {
+		return
+	}
+	t.against = true
+	if at := l.crl.ThisUpdate(); at.After(t.since) {
+		t.since = at
+	}
 }
 
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).

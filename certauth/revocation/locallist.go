@@ -78,6 +78,8 @@ type localList struct {
 	err  error
 	gone bool // from its directory, or set aside
 
+	asideOf string // whose place it had, if it is set aside
+
 	incomplete bool // a delta is to be fetched
 }
 

@@ -439,6 +439,9 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		next.soft = now.Add(neverDue)
 	}
 	if aside {
+		if err := m.mayBeAside(s, name, before, next); err != nil {
+			return err
+		}
 		m.setAside(s, name, l)
 	}
 	l.by, l.told = by, false
@@ -539,10 +542,29 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, [
 // setAside keeps what a file said that now holds something of another kind: it counts until it
 // is replaced or runs out, like what was in a file that is gone.
 func (m *localLists) setAside(s *localSource, name string, l *localList) {
-	aside := &localList{by: l.by, told: true, gone: true}
+	aside := &localList{by: l.by, told: true, gone: true, asideOf: name}
 	aside.operated = true
 	m.checker.lists.move(&l.place, &aside.place)
 	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+}
+
+// mayBeAside bounds what is set aside of one file or URL: one list of any size, and with further
+// ones a quarter of MaxListBytes, beside those that next replaces. Whoever writes what is there
+// could use up the memory of all lists otherwise.
+func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
+	held := 0
+	for _, l := range s.lists {
+		known := l.current.Load()
+		if l.asideOf != name || known == nil || (known.lone != nil) == (next.lone != nil) && known.edition().CheckNewer(next.edition()) == nil {
+			continue
+		}
+		held += known.size()
+	}
+	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+before.size() > most {
+		return fmt.Errorf("%w: it has changed its scope again, and what it said before still counts: %d bytes, more than %d",
+			ErrBudget, held+before.size(), most)
+	}
+	return nil
 }
 
 // loneDeltas names, once each, the deltas that complete none of the operator's lists.

@@ -134,6 +134,9 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.stale, a.err = c.obtainOCSP(ctx, r, want)
 	known := r.now().ocsp
+	if says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+		a.err, a.stale = ErrNotFresh, true
+	}
 	a.done = a.err == nil && known != nil && known.Status != Unknown
 	return a
 }
@@ -296,10 +299,11 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// update begins to bring a list up to date, or joins those who do, unless that has just failed.
+// update begins to bring a list up to date, or joins those who do, unless that has just failed. A
+// failure of what began before Refresh was called does not count for it.
 func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
 	now := c.config.Now()
-	if tried := l.failed.Load(); tried.stands(now) {
+	if tried := l.failed.Load(); tried.stands(now) && l.asked.Load() >= want.anew {
 		return nil, tried.err
 	}
 	begun := c.crew.refreshes.Load()

@@ -12,6 +12,13 @@ var errNothing = errors.New("revocation: no evidence yet")
 type word struct {
 	result Result
 	err    error
+	since  time.Time // beside StaleRevoked, of what says so: a Good that is older does not count
+}
+
+// outweighs reports whether a list that has run out, and said revoked for good, is newer than this
+// Good: the CA had revoked the certificate by then.
+func (w *word) outweighs(good *Result) bool {
+	return w.result.StaleRevoked && good.Status == Good && good.ThisUpdate.Before(w.since)
 }
 
 // verdict is the answer about a certificate, and what has to be done for a better one.
@@ -36,6 +43,9 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	}
 	if sources == OCSPOnly {
 		lists = word{err: errNothing}
+	}
+	if lists.outweighs(&ocsp.result) {
+		ocsp = word{result: Result{StaleRevoked: true}, err: ErrNotFresh}
 	}
 	waits := failed.stands(now)
 	if revoked, is := eitherRevoked(&ocsp.result, &lists.result); is {

@@ -23,7 +23,7 @@ func everyWord(now time.Time, source Source) []said {
 	all := []said{
 		{"nothing", word{err: errNothing}},
 		{"run out", word{err: ErrNotFresh}},
-		{"run out, and it said revoked", word{Result{StaleRevoked: true}, ErrNotFresh}},
+		{"run out, and it said revoked", word{result: Result{StaleRevoked: true}, err: ErrNotFresh}},
 	}
 	for _, age := range []int{10, 20, 30} {
 		at := now.Add(-time.Duration(age) * time.Minute)

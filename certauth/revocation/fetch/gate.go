@@ -85,16 +85,19 @@ func (p *Partner) LeftAlone() (names []string) {
 	return names
 }
 
-// EndPauses lets every host be asked again now, by one until it has answered.
+// EndPauses lets every host be asked again now, by one until it has answered. How a fetch fails
+// that is under way says nothing about what comes after this.
 func (p *Partner) EndPauses() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, h := range p.hosts {
 		h.failures = min(h.failures, breakerOpensAfter-1)
 		h.until = time.Time{}
+		h.round++
 	}
 	for _, o := range p.paths {
 		o.until = time.Time{}
+		o.round++
 	}
 }
 
