@@ -46,6 +46,12 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
+		if r.ContentLength != 0 && c.Request().IsBodyStream() {
+			// fasthttp goes on with what is left of a stream as if it were the next request,
+			// with whatever headers the client has written into its body.
+			c.RequestCtx().SetConnectionClose()
+			defer c.RequestCtx().SetConnectionClose() // a handler may have reset the response
+		}
 		var admitted *http.Request
 		w := &response{header: http.Header{}}
 		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { admitted = r })).ServeHTTP(w, r)
