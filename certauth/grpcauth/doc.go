@@ -19,6 +19,12 @@
 // certauth.FromContext; the metadata of the source is gone from their context. What more a
 // method asks can be said by certauth.Named in the policy and looked up in Identity.Matched.
 //
+// grpc-gateway makes metadata of what its HTTP clients send: "Grpc-Metadata-X" becomes the
+// metadata "x". A gateway must therefore never be among whom the gate lets in, which a gateway
+// in the same pod is where the gate is the loopback address; put an Authenticator in front of
+// the gateway's own handler. The handlers that it makes by Register...HandlerServer run no
+// interceptor at all.
+//
 // A refusal is UNAUTHENTICATED with the same text for every reason. For Exclusions the path is
 // the full method, "/grpc.health.v1.Health/Check", and the method is POST.
 //
