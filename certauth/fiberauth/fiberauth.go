@@ -46,6 +46,12 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
+		if r.ContentLength != 0 && c.Request().IsBodyStream() {
+			// fasthttp goes on with what is left of a stream as if it were the next request,
+			// with whatever headers the client has written into its body.
+			c.RequestCtx().SetConnectionClose()
+			defer c.RequestCtx().SetConnectionClose() // a handler may have reset the response
+		}
 		var admitted *http.Request
 		w := &response{header: http.Header{}}
 		middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { admitted = r })).ServeHTTP(w, r)
@@ -53,7 +59,8 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			return w.send(c)
 		}
 		if err := strip(&c.Request().Header, admitted.Header); err != nil {
-			return c.SendStatus(fiber.StatusInternalServerError)
+			c.RequestCtx().SetConnectionClose()
+			return c.SendStatus(fiber.StatusBadRequest)
 		}
 		c.SetContext(admitted.Context())
 		if id, ok := certauth.FromContext(admitted.Context()); ok {
@@ -95,6 +102,10 @@ func request(c fiber.Ctx) (*http.Request, error) {
 // hostHeaders are those that net/http keeps elsewhere.
 var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trailer": true, "Content-Length": true}
 
+// maxStripped bounds the header lines that are deleted from a request. Sources read a few, and
+// honest clients send a few trailers; fasthttp deletes in time that grows with their square.
+const maxStripped = 128
+
 // strip deletes all fields that are not in the admitted request: the source's headers, and trailers.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	for range 2 {
@@ -102,6 +113,9 @@ func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 		for key := range header.All() {
 			name := http.CanonicalHeaderKey(string(key))
 			if _, stays := admitted[name]; !stays && !hostHeaders[name] {
+				if len(gone) == maxStripped {
+					return errors.New("fiberauth: too many trailers")
+				}
 				gone = append(gone, bytes.Clone(key))
 			}
 		}

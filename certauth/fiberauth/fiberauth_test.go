@@ -2,9 +2,12 @@ package fiberauth_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -212,6 +215,8 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 		"the certificate in a trailer":             {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
 		"the certificate in an announced trailer":  {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\nTrailer: X-Client-Cert, X-Client-Verify\r\n\r\n1\r\nx\r\n0\r\n" + lines + "\r\n", 401},
 		"a second certificate in a trailer":        {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n" + lines + "\r\n1\r\nx\r\n0\r\nX-Client-Cert: x\r\n\r\n", 200},
+		"more trailers than anybody sends":         {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 200) + "\r\n", 400},
+		"a hundred trailers":                       {"GET /health HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + strings.Repeat("q:\r\n", 100) + "\r\n", 200},
 		"Connection: close, and the header's name": {"GET / HTTP/1.1\r\nHost: app\r\nConnection: close\r\nConnection: X-Client-Cert\r\n" + lines + "\r\n", 401},
 		"two hosts":                           {"GET / HTTP/1.1\r\nHost: app\r\nHost: other\r\n" + lines + "\r\n", 400},
 		"a transfer encoding that means none": {"POST / HTTP/1.1\r\nHost: app\r\nTransfer-Encoding: identity\r\nContent-Length: 0\r\n" + lines + "\r\n", 400},
@@ -228,6 +233,56 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, tc.status, int(answer[9]-'0')*100+int(answer[10]-'0')*10+int(answer[11]-'0'), "%s", answer)
 		})
+	}
+}
+
+// What is left of a streamed body is never a request: a client without a certificate could write
+// one into it, with the header of the front end whose connection it comes over.
+func TestHandler_ABodyIsNoRequest(t *testing.T) {
+	p := newPartner(t)
+	certificate := p.forward(t, p.client).Get("X-Client-Cert")
+	forged := "GET /orders HTTP/1.1\r\nHost: app\r\nX-Client-Cert: " + certificate + "\r\nX-Client-Verify: SUCCESS\r\n\r\n"
+	const limit = 10 // fasthttp reads so much before the handlers run
+	for name, tc := range map[string]struct {
+		request string
+		status  string
+		handler fiber.Handler
+	}{
+		"behind a refusal":               {"POST / HTTP/1.1\r\nHost: app\r\n", "401", nil},
+		"of a GET behind a refusal":      {"GET / HTTP/1.1\r\nHost: app\r\n", "401", nil},
+		"of an excluded GET":             {"GET /health HTTP/1.1\r\nHost: app\r\n", "200", nil},
+		"where the response was reset":   {"GET /health HTTP/1.1\r\nHost: app\r\n", "404", func(c fiber.Ctx) error { c.RequestCtx().NotFound(); return nil }},
+		"of a client that wants to stay": {"POST / HTTP/1.1\r\nHost: app\r\nConnection: keep-alive\r\n", "401", nil},
+	} {
+		for _, chunked := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, chunked %t", name, chunked), func(t *testing.T) {
+				ran := make(chan string, 10)
+				app := fiber.New(fiber.Config{StreamRequestBody: true, BodyLimit: limit})
+				app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+				if tc.handler != nil {
+					app.Get("/health", tc.handler)
+				}
+				app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+				app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
+				conn, err := net.Dial("tcp", serve(t, app)[len("http://"):])
+				require.NoError(t, err)
+				defer func() { _ = conn.Close() }()
+				require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+				request := tc.request + fmt.Sprintf("Content-Length: %d\r\n\r\n", limit+len(forged)) + strings.Repeat("\r\n", limit/2) + forged
+				if chunked {
+					request = tc.request + "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(forged), forged)
+				}
+				_, err = io.WriteString(conn, request)
+				require.NoError(t, err)
+				answers, err := io.ReadAll(conn)
+				require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // it may be a reset: something is left to read
+				if len(answers) > 0 {
+					assert.Equal(t, tc.status, string(answers[len("HTTP/1.1 "):][:3]))
+				}
+				assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s", answers)
+				assert.Empty(t, ran)
+			})
+		}
 	}
 }
 

@@ -19,6 +19,12 @@
 // certauth.FromContext; the metadata of the source is gone from their context. What more a
 // method asks can be said by certauth.Named in the policy and looked up in Identity.Matched.
 //
+// grpc-gateway makes metadata of the headers of its HTTP clients: "Grpc-Metadata-X" becomes the
+// metadata "x". A gate must therefore never admit a gateway, which a gate on the loopback
+// address does for a gateway in the same pod; put an Authenticator in front of the gateway's
+// own handler. The handlers that its Register...HandlerServer functions make run no
+// interceptor at all.
+//
 // A refusal is UNAUTHENTICATED with the same text for every reason. In Config.Exclusions the
 // path is the full method, and Method has to be set, since its default is GET:
 //
