@@ -195,7 +195,7 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 		return nil
 	})
 	if err != nil {
-		c.complain(ctx, "Observe", err)
+		c.complainOnce(ctx, "Observe", err)
 	}
 }
 

@@ -1,9 +1,12 @@
 package revocation_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -182,5 +185,22 @@ func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
 		w.net.serve(honestURL, body(encode(t, l)))
 		_ = checker.Refresh(t.Context())
 		w.says(t, checker, w.client, isRevoked, nil)
+	})
+}
+
+// finding K37: an Observe that panics had a record of its own for every fetch.
+func TestChecker_ObserveThatPanicsIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := wire(t)
+		var log bytes.Buffer
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			c.Observe = func(context.Context, revocation.Event) { panic("metrics") }
+		})
+		for i := range 20 {
+			w.says(t, checker, w.issue(t, fmt.Sprint("client ", i)), isGood, nil)
+		}
+		require.Equal(t, 20, w.net.count(ocspURL))
+		assert.Equal(t, 1, strings.Count(log.String(), "panic: "), log.String())
 	})
 }
