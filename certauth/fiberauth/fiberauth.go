@@ -46,7 +46,7 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
 		}
-		if r.ContentLength != 0 && c.Request().IsBodyStream() {
+		if (r.ContentLength != 0 || !r.ProtoAtLeast(1, 1)) && c.Request().IsBodyStream() {
 			// fasthttp goes on with what is left of a stream as if it were the next request,
 			// with whatever headers the client has written into its body.
 			c.RequestCtx().SetConnectionClose()

@@ -252,6 +252,7 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 		"of a GET behind a refusal":      {"GET / HTTP/1.1\r\nHost: app\r\n", "401", nil},
 		"of an excluded GET":             {"GET /health HTTP/1.1\r\nHost: app\r\n", "200", nil},
 		"where the response was reset":   {"GET /health HTTP/1.1\r\nHost: app\r\n", "404", func(c fiber.Ctx) error { c.RequestCtx().NotFound(); return nil }},
+		"of HTTP/1.0":                    {"POST / HTTP/1.0\r\nHost: app\r\nConnection: keep-alive\r\n", "401", nil}, // net/http passes over its Transfer-Encoding
 		"of a client that wants to stay": {"POST / HTTP/1.1\r\nHost: app\r\nConnection: keep-alive\r\n", "401", nil},
 	} {
 		for _, chunked := range []bool{false, true} {
