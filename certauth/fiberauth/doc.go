@@ -14,10 +14,10 @@
 //
 // With Fiber's StreamRequestBody, fasthttp takes what the handlers leave of a body for the next
 // request on the connection: a client without a certificate could write one of somebody else
-// into its body, and the front end would deliver it. So a request whose body is streamed is the
-// last one of its connection. Install Handler in front of everything there, routes that need no
-// certificate included. Trailers are added to the headers when a handler has read a stream to
-// its end, the names of the source's headers among them: look at headers before.
+// into its body, and the front end would deliver it. So every request is answered with 500
+// unless DisableKeepalive is set as well, also on a fasthttp.Server of your own. Trailers are
+// added to the headers when a handler has read a stream to its end, the names of the source's
+// headers among them: look at headers before.
 //
 // Fiber finds routes for paths in any case and with a slash too many, certauth.Exclusion does
 // not: a path not written exactly as excluded needs a certificate.

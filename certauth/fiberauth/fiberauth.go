@@ -41,16 +41,14 @@ type identityKey struct{}
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		c.Locals(identityKey{}, nil)
+		if server := c.App().Server(); (server.StreamRequestBody || c.Request().IsBodyStream()) && !server.DisableKeepalive {
+			c.RequestCtx().SetConnectionClose()
+			return errStream
+		}
 		r, err := request(c)
 		if err != nil {
 			c.RequestCtx().SetConnectionClose()
 			return c.SendStatus(fiber.StatusBadRequest)
-		}
-		if r.ContentLength != 0 && c.Request().IsBodyStream() {
-			// fasthttp goes on with what is left of a stream as if it were the next request,
-			// with whatever headers the client has written into its body.
-			c.RequestCtx().SetConnectionClose()
-			defer c.RequestCtx().SetConnectionClose() // a handler may have reset the response
 		}
 		var admitted *http.Request
 		w := &response{header: http.Header{}}
@@ -69,6 +67,12 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 		return c.Next()
 	}
 }
+
+// errStream is a mistake in the configuration of the app, and so is reported at the first
+// request. fasthttp reads what is left of a stream as if it were the next request, with whatever
+// headers a client has written into its body; also where Fiber answers before any middleware
+// runs, as it does to methods that it does not know.
+var errStream = errors.New("fiberauth: StreamRequestBody needs DisableKeepalive")
 
 // request returns the request that net/http would have made of the bytes that arrived. The body stays Fiber's.
 func request(c fiber.Ctx) (*http.Request, error) {

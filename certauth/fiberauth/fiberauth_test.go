@@ -244,44 +244,48 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 	forged := "GET /orders HTTP/1.1\r\nHost: app\r\nX-Client-Cert: " + certificate + "\r\nX-Client-Verify: SUCCESS\r\n\r\n"
 	const limit = 10 // fasthttp reads so much before the handlers run
 	for name, tc := range map[string]struct {
-		request string
-		status  string
-		handler fiber.Handler
+		methods []string
+		alone   bool   // a connection has one request
+		status  string // of the first answer
 	}{
-		"behind a refusal":               {"POST / HTTP/1.1\r\nHost: app\r\n", "401", nil},
-		"of a GET behind a refusal":      {"GET / HTTP/1.1\r\nHost: app\r\n", "401", nil},
-		"of an excluded GET":             {"GET /health HTTP/1.1\r\nHost: app\r\n", "200", nil},
-		"where the response was reset":   {"GET /health HTTP/1.1\r\nHost: app\r\n", "404", func(c fiber.Ctx) error { c.RequestCtx().NotFound(); return nil }},
-		"of a client that wants to stay": {"POST / HTTP/1.1\r\nHost: app\r\nConnection: keep-alive\r\n", "401", nil},
+		"streamed, and the connection goes on": {[]string{"POST /", "GET /", "GET /health"}, false, "500"},
+		"streamed, and the connection ends":    {[]string{"POST /", "GET /"}, true, "401"},
+		"of an excluded request":               {[]string{"GET /health"}, true, "200"},
+		"of a method that Fiber does not know": {[]string{"PROPFIND /"}, true, "501"},
+		"the same, and the connection goes on": {[]string{"PROPFIND /"}, false, "501"}, // Handler sees only what comes next
 	} {
-		for _, chunked := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, chunked %t", name, chunked), func(t *testing.T) {
-				ran := make(chan string, 10)
-				app := fiber.New(fiber.Config{StreamRequestBody: true, BodyLimit: limit})
-				app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
-				if tc.handler != nil {
-					app.Get("/health", tc.handler)
+		for _, method := range tc.methods {
+			for _, version := range []string{"1.1", "1.0\r\nConnection: keep-alive"} {
+				for _, chunked := range []bool{false, true} {
+					t.Run(fmt.Sprintf("%s, %s HTTP/%.3s, chunked %t", name, method, version, chunked), func(t *testing.T) {
+						ran := make(chan string, 10)
+						app := fiber.New(fiber.Config{StreamRequestBody: true, DisableKeepalive: tc.alone, BodyLimit: limit})
+						app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+						app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+						app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
+						conn, err := net.Dial("tcp", serve(t, app)[len("http://"):])
+						require.NoError(t, err)
+						defer func() { _ = conn.Close() }()
+						require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+						head := method + " HTTP/" + version + "\r\nHost: app\r\n"
+						request := head + fmt.Sprintf("Content-Length: %d\r\n\r\n", limit+len(forged)) + strings.Repeat("\r\n", limit/2) + forged
+						if chunked {
+							request = head + "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(forged), forged)
+						}
+						_, err = io.WriteString(conn, request)
+						require.NoError(t, err)
+						answers, err := io.ReadAll(conn)
+						require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // it may be a reset: something is left to read
+						if len(answers) > 0 {
+							assert.Equal(t, tc.status, string(answers[len("HTTP/1.1 "):][:3]))
+						}
+						if tc.alone {
+							assert.LessOrEqual(t, strings.Count(string(answers), "HTTP/1.1 "), 1, "%s", answers)
+						}
+						assert.Empty(t, ran)
+					})
 				}
-				app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
-				app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
-				conn, err := net.Dial("tcp", serve(t, app)[len("http://"):])
-				require.NoError(t, err)
-				defer func() { _ = conn.Close() }()
-				require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
-				request := tc.request + fmt.Sprintf("Content-Length: %d\r\n\r\n", limit+len(forged)) + strings.Repeat("\r\n", limit/2) + forged
-				if chunked {
-					request = tc.request + "Transfer-Encoding: chunked\r\n\r\n" + fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(forged), forged)
-				}
-				_, err = io.WriteString(conn, request)
-				require.NoError(t, err)
-				answers, err := io.ReadAll(conn)
-				require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // it may be a reset: something is left to read
-				if len(answers) > 0 {
-					assert.Equal(t, tc.status, string(answers[len("HTTP/1.1 "):][:3]))
-				}
-				assert.Equal(t, 1, strings.Count(string(answers), "HTTP/1.1 "), "%s", answers)
-				assert.Empty(t, ran)
-			})
+			}
 		}
 	}
 }
