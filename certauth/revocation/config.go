@@ -65,6 +65,10 @@ type Responder struct {
 // List is where CRLs come from, besides the certificates: exactly one field is set. The CRL
 // may be a delta CRL: it is applied to the list that it continues, wherever that comes
 // from, and a warning is logged if none of the Lists is that list.
+//
+// Where a list of another scope takes the place of one, that one counts until it runs out or a newer
+// one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
+// of MaxListBytes.
 type List struct {
 	// URL is http or https and may lead to a private network or to loopback. It is fetched
 	// again when half of the list's life is over, after six hours at most.
@@ -165,7 +169,7 @@ type Config struct {
 	// default. The first request after twice that time waits for the look, a second at most.
 	PollInterval time.Duration
 
-	// Now is the clock; nil is the system's.
+	// Now is the clock; nil is the system's. While it panics it is 1970, and nothing is good.
 	Now func() time.Time
 	// Logger receives the records for the operator; nil logs nothing.
 	Logger *slog.Logger
