@@ -58,6 +58,7 @@
 //	CloudFront          CloudFront-Viewer-Cert-Pem       percent-encoded PEM  no                  present 1                       constructed
 //	GoogleLB            yours                            byte sequence        yes                 present, verified, no error     constructed
 //	Cloudflare          Cf-Client-Cert-Der-Base64        base64 DER           no                  verified and not revoked        constructed
+//	                    Client-Cert                      byte sequence        Client-Cert-Chain
 //	Kong                yours                            percent-encoded PEM  no                  none                            documentation
 //	CloudFoundry        X-Forwarded-Client-Cert          base64 DER           no                  none                            constructed
 //

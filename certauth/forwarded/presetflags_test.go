@@ -61,7 +61,7 @@ func TestTrust_VerifyHeaderIsRequired(t *testing.T) {
 			})
 		}
 	}
-	assert.Equal(t, 18, with, "eleven presets with flags: two in each variant of HAProxy, in Google and in Cloudflare")
+	assert.Equal(t, 20, with, "eleven presets with flags: two in each variant of HAProxy and of Cloudflare, and in Google")
 }
 
 // finding R3: without a certificate, a flag that says verified was malformed for some presets
@@ -144,11 +144,13 @@ func TestTrust_VerifyFlagMatchesExactly(t *testing.T) {
 		{"the error header is absent", put("X-Client-Cert-Error"), certauth.ReasonNone},
 		{"the error header twice, both empty", put("X-Client-Cert-Error", "", ""), certauth.ReasonCertificateMalformed},
 	})
-	judgeFlags(t, "Cloudflare", []row{
-		{"row 56 verified true, revoked true", put("Cf-Cert-Revoked", "true"), denied},
-		{"row 56 verified true, revoked absent", put("Cf-Cert-Revoked"), denied},
-		{"row 56 verified false, revoked false", put("Cf-Cert-Verified", "false"), denied},
-	})
+	for _, variant := range []string{"Cloudflare", "Cloudflare RFC 9440"} { // row 76: the fields of RFC 9440 are filled whatever the validation said
+		judgeFlags(t, variant, []row{
+			{"row 56 verified true, revoked true", put("Cf-Cert-Revoked", "true"), denied},
+			{"row 56 verified true, revoked absent", put("Cf-Cert-Revoked"), denied},
+			{"row 56 verified false, revoked false", put("Cf-Cert-Verified", "false"), denied},
+		})
+	}
 	judgeFlags(t, "CloudFront", []row{{"present is 0", put("CloudFront-Viewer-Cert-Present", "0"), denied}})
 }
 

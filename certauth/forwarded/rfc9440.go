@@ -50,7 +50,7 @@ func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
 // What it proved: the RFC leaves it to the front end, and no field says whether the chain
 // was verified. The policy needs an anchor. Cloudflare's fields cert_rfc9440 and
 // cert_chain_rfc9440 are filled whatever its verification said, and empty for a certificate that
-// is too large.
+// is too large: [Cloudflare] with RFC9440 demands the flags as well.
 //
 // What it overwrites: section 2.4 demands that the front end removes or overwrites both
 // fields, on every request. Not all do: a rule that sets them only when there is a
