@@ -308,6 +308,13 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	}
 	begun := c.crew.refreshes.Load()
 	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
+		// Another flight may have landed between the look at the list and this one.
+		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
+			return tried.err
+		}
+		if !c.needsUpdate(r, l, want) {
+			return nil
+		}
 		err := c.loadRemote(ctx, l, r.partner, want)
 		l.asked.Store(begun)
 		return err
