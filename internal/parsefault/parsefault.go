@@ -1,6 +1,6 @@
-// Package parsefault says what is wrong with a certificate that crypto/x509 does not read, and
-// what its CA has to do about it. Operators look at the front end or at the file otherwise,
-// where nothing is wrong.
+// Package parsefault explains why crypto/x509 cannot read a certificate, and what its CA must
+// change. Without the explanation operators would look for the fault in the front end or the
+// file.
 package parsefault
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// helps are the steps that help, by what the error of x509.ParseCertificate holds. The first
-// that fits counts. What is in no row may not be a certificate at all.
+// helps maps texts in errors of x509.ParseCertificate to the requirement that the certificate
+// misses. The first match counts. If no row matches, the data may not be a certificate at all.
 var helps = []struct{ says, help string }{
 	{"negative serial number", "serial numbers are positive (RFC 5280, section 4.1.2.2)"},
 	{"invalid RDNSequence", "a name holds characters or a string type that are not allowed there (RFC 5280, section 4.1.2.4); UTF8String takes all"},
@@ -45,7 +45,7 @@ var helps = []struct{ says, help string }{
 }
 
 // Help returns the requirement that the certificate misses, for an error of
-// x509.ParseCertificate. It is empty where it is not certain that the bytes are meant to be a
+// x509.ParseCertificate. It is empty if it is not certain that the data is meant to be a
 // certificate.
 func Help(err error) string {
 	text := err.Error()
@@ -60,8 +60,8 @@ func Help(err error) string {
 	return ""
 }
 
-// Subject returns the subject of a certificate that crypto/x509 does not read, quoted and
-// bounded for a log. It is empty where there is none to be read.
+// Subject returns the subject of a certificate that crypto/x509 cannot read, quoted and bounded
+// for a log. It is empty if the subject cannot be read either.
 func Subject(certificate []byte) string {
 	whole, _, ok := der.Read(certificate)
 	if !ok || whole.Tag != der.Sequence {
