@@ -142,9 +142,9 @@ func meet(tree *subtree, name *name, left *int) error {
 	case *left < 0:
 		return errors.New("too many names and constraints")
 	case tree.problem != "":
-		return fmt.Errorf("%s stands under the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
+		return fmt.Errorf("%s is subject to the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
 	case name.problem != "":
-		return fmt.Errorf("%s stands under a constraint and %s", name, name.problem)
+		return fmt.Errorf("%s is subject to a constraint and %s", name, name.problem)
 	}
 	return nil
 }
