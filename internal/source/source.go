@@ -30,9 +30,11 @@ type Reader struct {
 	FrontEndVerifies bool
 
 	// Offer makes the checks that every request needs: the sender, repeated headers, lengths. It
-	// returns the unread texts on which the certificates depend, or parsed certificates. The zero
-	// Offer without an error means that no certificate was offered.
-	Offer func(r *http.Request) (Offer, error)
+	// writes to offer, which is empty, the unread texts on which the certificates depend, or
+	// parsed certificates. An empty offer without an error means that no certificate was offered.
+	// After an error the offer must not be read. The offer is a parameter because it is large:
+	// copying it costs more than looking up a header.
+	Offer func(r *http.Request, offer *Offer) error
 
 	// Decode reads the certificates from the texts of an Offer and from nothing else: equal texts
 	// must always give equal certificates. If see is not nil, Decode calls it with the DER of the
