@@ -20,7 +20,7 @@ var helps = []struct{ says, help string }{
 	{"subject key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.2)"},
 	{"authority key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.1)"},
 	{"authority info access incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.2.1)"},
-	{"duplicate extension", "an extension must not occur twice (RFC 5280, section 4.2)"},
+	{"duplicate extension", "an extension may occur only once (RFC 5280, section 4.2)"},
 	{"inner and outer signature", "both signature algorithms must be the same (RFC 5280, section 4.1.1.2)"},
 	{"RSA", "the RSA key must be encoded as RFC 3279, section 2.3.1 requires"},
 	{"ECDSA", "the elliptic curve must be given by name (RFC 5480, section 2.1.1)"},
