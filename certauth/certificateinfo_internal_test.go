@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +21,7 @@ func FuzzSubjectOf(f *testing.F) {
 	f.Add(leaf[:len(leaf)/2])
 	f.Add([]byte{0x30, 0x02, 0x30, 0x00})
 	f.Add([]byte{0x30, 0x80, 0x30, 0x80})
+	f.Add([]byte{0x31, 0x00})
 	f.Fuzz(func(t *testing.T, der []byte) {
 		subject, ok := subjectOf(der)
 		if cert, err := x509.ParseCertificate(der); err == nil {
@@ -30,6 +32,53 @@ func FuzzSubjectOf(f *testing.F) {
 			assert.NotEmpty(t, nameOf(subject))
 		}
 	})
+}
+
+// RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, each with
+// its tag.
+func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
+	const serial, empty, subject = "\x02\x01\x01", "\x30\x00", "\x30\x02\x31\x00"
+	const fields = serial + empty + empty + empty
+	element := func(tag byte, content string) string { return string([]byte{tag, byte(len(content))}) + content }
+	whole := func(tbs string) string { return element(0x30, element(0x30, tbs)) }
+	for name, tc := range map[string]struct {
+		certificate string
+		ok          bool
+	}{
+		"without a version":               {whole(fields + subject), true},
+		"with a version":                  {whole("\xa0\x03\x02\x01\x02" + fields + subject), true},
+		"with a public key behind":        {whole(fields + subject + empty), true},
+		"two versions":                    {whole("\xa0\x03\x02\x01\x02\xa0\x03\x02\x01\x02" + fields + subject), false},
+		"nothing":                         {"", false},
+		"a set":                           {element(0x31, element(0x30, fields+subject)), false},
+		"a set to be signed":              {element(0x30, element(0x31, fields+subject)), false},
+		"no serial number":                {whole(empty + empty + empty + empty + subject), false},
+		"a set in the place of a subject": {whole(fields + "\x31\x00"), false},
+		"no subject":                      {whole(fields), false},
+		"a subject that is cut":           {whole(fields + "\x30\x02\x31"), false},
+	} {
+		got, ok := subjectOf([]byte(tc.certificate))
+		assert.Equal(t, tc.ok, ok, name)
+		if tc.ok {
+			assert.Equal(t, subject, string(got), name)
+		} else {
+			assert.Empty(t, got, name)
+		}
+	}
+}
+
+// The doc of Event: text of the client is cut to 256 bytes, and what looks like a key or a
+// certificate is not shown. "/" is a character of base64 too.
+func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
+	const length = 256
+	full := strings.Repeat("a", length)
+	assert.Equal(t, full, requestText(full))
+	assert.Equal(t, full+"...", requestText(full+"a"))
+	secret := "MII" + strings.Repeat("B", 100)
+	for _, in := range []string{secret, "/" + secret, "/orders/" + secret, "/orders-" + secret, strings.Repeat("a", 200) + "/" + secret} {
+		assert.NotContains(t, requestText(in), "MII", in)
+	}
+	assert.Equal(t, "/orders/7", requestText("/orders/7"))
 }
 
 // The grammar of W3C Trace Context, sections 3.2.2 and 3.2.4, as expressions.

@@ -145,6 +145,8 @@ func TestValidity_SkewLifetimeAndRemaining(t *testing.T) {
 		{"issued for a second more", certauth.Validity{MaxLifetime: 2 * day}, issue(before, after.Add(time.Second)), lifetime},
 		{"exactly the least remains", certauth.Validity{MinRemaining: day}, issue(before, after), certauth.ReasonNone},
 		{"a second less remains", certauth.Validity{MinRemaining: day}, issue(before, after.Add(-time.Second)), lifetime},
+		{"a skew of a second, ended a second ago", certauth.Validity{ClockSkew: time.Second}, issue(before, noon.Add(-time.Second)), certauth.ReasonNone},
+		{"a skew of a second, ended two seconds ago", certauth.Validity{ClockSkew: time.Second}, issue(before, noon.Add(-2*time.Second)), expired},
 		{"no skew, ended a second ago", certauth.Validity{MaxLifetime: 9 * day}, issue(before, noon.Add(-time.Second)), expired},
 	} {
 		_, err := judgeAt(t, noon, with(tc.validity), tc.leaf)

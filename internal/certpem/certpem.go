@@ -19,8 +19,8 @@ const MaxBundle = 16 << 20
 
 var begin = []byte("-----BEGIN ")
 
-// IsDER reports whether the bytes begin as DER of more than 127 bytes, which every certificate
-// is and no text.
+// IsDER reports whether the bytes begin as a SEQUENCE in DER of more than 127 bytes, or in BER of
+// a length that is not said. Every certificate does, and no text.
 func IsDER(content []byte) bool {
 	return len(content) > 1 && content[0] == 0x30 && content[1] >= 0x80
 }
