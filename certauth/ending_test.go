@@ -341,3 +341,54 @@ func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
 	_, err := auth.Check(request())
 	assert.NoError(t, err)
 }
+
+// The doc of Outcome: once for each certificate, however often it is listed; and where nobody
+// lists the system's roots, the intermediates beside them still end.
+func TestEnding_OnceForEachCertificate(t *testing.T) {
+	s := &told{clock: newClock()}
+	soon := ending(t, s.clock, 3*days)
+	pin := certauthtest.SelfSigned(t, "pin", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
+	s.auth(t, certauth.Any{
+		certauth.Certificates(pin.Certificate, pin.Certificate),
+		certauth.Chain{Roots: certauth.Certificates(soon.Certificate, soon.Certificate)},
+	})
+	assert.Equal(t, []string{"expiring Policy.Any[0].Certificates", "expiring Policy.Any[1].Chain.Roots"}, s.take())
+
+	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
+	s.auth(t, certauth.All{certauth.Chain{Roots: certauth.InsecureSystemRoots(), Intermediates: certsOf(issuing)}, certauth.DNSNames{"a.example"}})
+	assert.Equal(t, []string{"expiring Policy.All[0].Chain.Intermediates"}, s.take())
+}
+
+// Once a day is not with each request; but a clock that was set back, by more than requests
+// overtake one another, begins a new day.
+func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
+	ask := func(s *told, auth *certauth.Authenticator, after time.Duration) []string {
+		s.clock.advance(after)
+		_, err := auth.Check(request())
+		require.Error(t, err)
+		return s.take()
+	}
+	s := &told{clock: newClock()}
+	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 30*days+time.Hour))})
+	assert.Empty(t, s.take())
+	assert.Empty(t, ask(s, auth, 2*time.Hour), "it was looked at today")
+	assert.Empty(t, ask(s, auth, 22*time.Hour-time.Minute))
+	assert.Equal(t, []string{"expiring Policy.Chain.Roots"}, ask(s, auth, time.Minute))
+
+	for _, tc := range []struct {
+		back time.Duration
+		want []string
+	}{
+		{time.Second, nil},
+		{time.Second + time.Nanosecond, []string{"rootless Policy.Chain.Roots"}},
+		{2 * time.Second, []string{"rootless Policy.Chain.Roots"}},
+		{time.Hour, []string{"rootless Policy.Chain.Roots"}},
+	} {
+		s := &told{clock: newClock()}
+		s.clock.nanoseconds.Store(time.Now().Truncate(time.Second).UnixNano()) // X.509 has no fractions
+		begins := s.clock.now()
+		auth := s.auth(t, certauth.Chain{Roots: certsOf(certauthtest.NewCA(t, "New", certauthtest.Valid(begins, begins.Add(365*days))))})
+		assert.Empty(t, s.take())
+		assert.Equal(t, tc.want, ask(s, auth, -tc.back), tc.back)
+	}
+}
