@@ -89,6 +89,14 @@ func FuzzTraceID(f *testing.F) {
 	f.Add("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x")
 	f.Add("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	f.Add("00-00000000000000000000000000000000-00f067aa0ba902b7-01")
+	f.Add("00-")
+	const valid00 = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, at := range []int{2, 35, 52} { // the dashes
+		f.Add(valid00[:at] + "_" + valid00[at+1:])
+	}
+	for _, c := range "/:`g09af" { // what borders on the digits, and their ends
+		f.Add(valid00[:10] + string(c) + valid00[11:])
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got := traceID(http.Header{"Traceparent": {text}})
 		if valid.MatchString(text) && !forbidden.MatchString(text) {
