@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -390,5 +391,23 @@ func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
 		auth := s.auth(t, certauth.Chain{Roots: certsOf(certauthtest.NewCA(t, "New", certauthtest.Valid(begins, begins.Add(365*days))))})
 		assert.Empty(t, s.take())
 		assert.Equal(t, tc.want, ask(s, auth, -tc.back), tc.back)
+	}
+}
+
+// Whether an intermediate reaches a root is found out by at most two thousand signatures; what is
+// not known then is not reported. A reload must not take minutes.
+func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
+	key := newECKey(t, elliptic.P256())
+	copies := func(n int, issuer *party) (list []*x509.Certificate) {
+		for range n {
+			list = append(list, issue(t, issuer, key, "Twin", asCA).Certificate)
+		}
+		return list
+	}
+	stranger := issue(t, nil, newECKey(t, elliptic.P256()), "Twin", asCA)
+	for _, tc := range []struct{ roots, intermediates, reported int }{{40, 50, 50}, {23, 87, 86}, {48, 50, 0}} {
+		s := &told{clock: newClock()}
+		s.auth(t, certauth.Chain{Roots: certauth.Certificates(copies(tc.roots, nil)...), Intermediates: certauth.Certificates(copies(tc.intermediates, stranger)...)})
+		assert.Len(t, s.take(), tc.reported, "%d signatures", tc.roots*tc.intermediates)
 	}
 }
