@@ -411,3 +411,47 @@ func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
 		assert.Len(t, s.take(), tc.reported, "%d signatures", tc.roots*tc.intermediates)
 	}
 }
+
+// What happens to the material of a gate is told with the gate's place, as that of the policy is:
+// reloads, failures, and all that is wrong with certificates.
+func TestEnding_NewsOfAGateNameTheSource(t *testing.T) {
+	s := &told{clock: newClock()}
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	good, second := certauthtest.NewCA(t, "Good"), certauthtest.NewCA(t, "Second")
+	replaceFile(t, file, good.PEM())
+	stray := certauthtest.NewCA(t, "Other").NewIntermediate(t, "Stray")
+	auth := s.auth(t, newWorld(t).chain(), func(c *certauth.Config) {
+		c.Source = forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.All{
+			certauth.Chain{Roots: certauth.PEMFile(file), Intermediates: certsOf(stray)}, certauth.DNSNames{"proxy.example"},
+		})}
+	})
+	reload := func(content []byte, fails bool) (list []string) {
+		replaceFile(t, file, content)
+		assert.Equal(t, fails, auth.Reload(t.Context()) != nil)
+		for _, e := range s.list {
+			assert.Equal(t, fails, e.Err != nil)
+			if fails {
+				assert.ErrorContains(t, e.Err.Err, "no certificate", "why it failed")
+			}
+			assert.Contains(t, e.Rule, "Source: ")
+			assert.Contains(t, e.Rule, ".Chain.")
+			list = append(list, string(e.Outcome))
+		}
+		s.take()
+		slices.Sort(list)
+		return list
+	}
+	assert.Equal(t, []string{"unchained"}, outcomes(s))
+	assert.Equal(t, []string{"reloaded", "unchained"}, reload(append(good.PEM(), second.PEM()...), false))
+	assert.Equal(t, []string{"kept"}, reload([]byte("nothing"), true))
+	assert.Equal(t, []string{"expired", "reloaded", "rootless", "unchained"}, reload(ending(t, s.clock, -days).PEM(), false))
+}
+
+// outcomes are those of the events since the last call, in order.
+func outcomes(s *told) (list []string) {
+	for _, e := range s.list {
+		list = append(list, string(e.Outcome))
+	}
+	s.take()
+	return list
+}
