@@ -173,8 +173,8 @@ func TestMutate_ATestThatFailsWithoutAFaultIsAnError(t *testing.T) {
 }
 
 func TestMutate_TheTestsOfAnotherPackageCount(t *testing.T) {
-	status, out, err := command(t, patient, "-files", "sample.go", "-ignore", "list.has|name", "-tests", "./testdata/broken", "-skip", "Broken", sample)
-	require.NoError(t, err)
+	status, out, err := command(t, patient, "-files", "sample.go", "-ignore", "list.has|name", "-tests", "../ocsptest,./testdata/broken", "-skip", "Broken", sample)
+	require.NoError(t, err, "a package without tests is passed over")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, out, "0 killed")
 	assert.NotContains(t, out, "survives\n", "no test of that package comes to the sample")
