@@ -173,3 +173,29 @@ func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
 		assert.EqualValues(t, 1, item.Current().Generation)
 	})
 }
+
+// What is being read may have been read before it changed: whoever waits reads it again.
+func TestReload_WhoWaitsReadsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := reload.New(time.Minute, time.Now, nil)
+		value, goOn := 0, make(chan struct{})
+		close(goOn)
+		item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+			read := value
+			<-goOn
+			return read, reload.Digest{byte(read)}, nil
+		})
+		require.NoError(t, err)
+		value, goOn = 1, make(chan struct{})
+		answers := make(chan error, 2)
+		for range 2 {
+			go func() { answers <- m.Reload(t.Context(), true) }()
+			synctest.Wait()
+		}
+		value = 2
+		close(goOn)
+		require.NoError(t, <-answers)
+		require.NoError(t, <-answers)
+		assert.Equal(t, 2, *item.Get())
+	})
+}
