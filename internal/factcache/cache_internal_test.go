@@ -282,6 +282,77 @@ func TestCache_OneLeafHasFourPlaces(t *testing.T) {
 		assert.Equal(t, 4, insert("more "+strconv.Itoa(i)), "Kept")
 		assert.Equal(t, 4, c.Len())
 	}
+	assert.True(t, all[1].Kept() && all[2].Kept() && all[3].Kept(), "the newcomers take one place, that of the first")
+}
+
+// Of one leaf the first goes that was not used lately.
+func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
+	c := newCache(cacheWays)
+	var leaf []*thing
+	see := func(i int) {
+		p := source.NewOffer("leaf")
+		p.Add(strconv.Itoa(i))
+		if c.Find(1, &p) == nil {
+			leaf = append(leaf, &thing{Slot: Slot{Key: p.Key(), Hash: 1}})
+			c.Insert(leaf[i])
+		}
+	}
+	twice := func(text string) { c.ask(text); c.ask(text) }
+	twice("first")
+	for i := range 4 {
+		see(i)
+		see(i)
+	}
+	for i := range 7 {
+		twice("other " + strconv.Itoa(i))
+	}
+	twice("last") // the hand has been at all of them and taken the first
+	require.NotContains(t, c.places()[probationWays:], "first")
+	see(0)
+	see(4)
+	for i, kept := range []bool{true, false, true, true, true} {
+		assert.Equal(t, kept, leaf[i].Kept(), i)
+	}
+}
+
+// One key has one entry, whoever found it out; what is forgotten knows that it is.
+func TestCache_KeepsWhatItSays(t *testing.T) {
+	c := newCache(cacheWays)
+	var all []*thing
+	kept := func() (n int) {
+		for _, one := range all {
+			if one.Kept() {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 100 {
+		p := source.NewOffer(strconv.Itoa(i))
+		for range 2 {
+			all = append(all, &thing{Slot: Slot{Key: p.Key(), Hash: p.Hash(c.seed)}})
+			c.Insert(all[len(all)-1])
+			assert.Equal(t, min(i+1, cacheWays), c.Len())
+			assert.Equal(t, c.Len(), kept())
+		}
+		c.Insert(all[len(all)-1])
+		assert.Equal(t, c.Len(), kept())
+	}
+}
+
+// Who came once and found room among the regulars is no regular yet: who was seen twice stays.
+func TestCache_NewcomersAmongTheRegularsGoFirst(t *testing.T) {
+	c := newCache(cacheWays)
+	c.ask("seen")
+	c.ask("seen")
+	for i := range cacheWays - 1 {
+		c.ask("once " + strconv.Itoa(i))
+	}
+	require.Equal(t, cacheWays, c.Len())
+	c.ask("also seen")
+	c.ask("also seen")
+	assert.Contains(t, c.places()[probationWays:], "seen")
+	assert.Contains(t, c.places()[probationWays:], "also seen")
 }
 
 // Who was seen on probation counts as seen lately: the hand spares them once, and goes round all
