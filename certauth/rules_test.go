@@ -269,3 +269,18 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		{"alone", certauth.Denied{PublicKeys: []string{pinOfNobody}}, []string{"Policy.Denied: stands before any anchor; put a Chain or a pin in front of it"}},
 	})
 }
+
+// The smallest skew is one too, also where a pin is the anchor and no chain is verified.
+func TestValidity_SkewOfOneSecondUnderAPin(t *testing.T) {
+	ca := aroundNoon(t)
+	for ago, want := range map[time.Duration]certauth.Reason{
+		time.Second: certauth.ReasonNone, 2 * time.Second: certauth.ReasonCertificateExpired,
+	} {
+		leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(-time.Hour), noon.Add(-ago))).Certificate
+		_, err := judgeAt(t, noon, certauth.All{certauth.Certificates(leaf), certauth.Validity{ClockSkew: time.Second}}, leaf)
+		assert.Equal(t, want, reasonOf(err), "%s: %v", ago, err)
+	}
+	leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(time.Second), noon.Add(time.Hour))).Certificate
+	_, err := judgeAt(t, noon, certauth.All{certauth.Certificates(leaf), certauth.Validity{ClockSkew: time.Second}}, leaf)
+	assert.NoError(t, err)
+}
