@@ -53,7 +53,7 @@ func TestHandler_PanicOfTheClockDenies(t *testing.T) {
 type brokenSource struct{ texts textSource }
 
 func (b *brokenSource) Prepare(source.Environment) (*source.Reader, error) {
-	return &source.Reader{Name: "broken", Offer: func(*http.Request) (source.Offer, error) { panic("offer") }, Decode: b.texts.decode}, nil
+	return &source.Reader{Name: "broken", Offer: func(*http.Request, *source.Offer) error { panic("offer") }, Decode: b.texts.decode}, nil
 }
 
 // A source that breaks is not one that found nothing: nobody is anonymous for it.

@@ -167,63 +167,63 @@ func served(s *reader, err error) (*source.Reader, error) {
 // offer does everything that comes before decoding, in a fixed order: who sent it, what
 // Connection says, how many values, how long. The texts are the leaf's, those of the flags,
 // the fingerprint if one is configured, the chain's.
-func (s *reader) offer(r *http.Request) (source.Offer, error) {
+func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	values := s.codec.values(r.Header[s.key])
 	if err := s.admit(r); err != nil {
 		s.warn(err)
 		// A stranger's header is not read; only whether there was one matters, because a
 		// request that carries none is simply without a certificate.
 		if !s.offered(values) {
-			return source.Offer{}, s.none(r)
+			return s.none(r)
 		}
-		return source.Offer{}, s.notAdmitted(err)
+		return s.notAdmitted(err)
 	}
 	if len(s.kept) > 0 && connectionNames(r.Header["Connection"], s.kept) {
-		return source.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
+		return s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
-		return source.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+		return s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
 	}
 	if !s.offered(values) {
 		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. Other
 		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
-			return source.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
+			return s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysVerified(r.Header); ok {
-			return source.Offer{}, s.lost(flag)
+			return s.lost(flag)
 		}
-		return source.Offer{}, s.none(r)
+		return s.none(r)
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return source.Offer{}, s.tooLong(n)
+		return s.tooLong(n)
 	}
-	return s.texts(r.Header, values[0])
+	return s.texts(r.Header, values[0], offer)
 }
 
-func (s *reader) texts(header http.Header, leaf string) (source.Offer, error) {
-	o := source.NewOffer(leaf)
+func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
+	o.Add(leaf)
 	if s.codec.sample != nil {
 		o.SetSample(s.codec.sample(leaf))
 	}
 	for i, key := range s.flagKeys {
 		value, err := atMostOneShort(header, key, s.flags[i].Header)
 		if err != nil {
-			return source.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
+			return s.malformed(err, "a client or a proxy added the header beside the front end's")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
 		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
-			return source.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
+			return s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
 		}
 		o.Add(value)
 	}
-	if err := s.chain.offer(header, &o); err != nil {
-		return source.Offer{}, s.malformed(err, s.hint(leaf, nil))
+	if err := s.chain.offer(header, o); err != nil {
+		return s.malformed(err, s.hint(leaf, nil))
 	}
-	return o, nil
+	return nil
 }
 
 // decode reads the certificates and then checks the front end's flags about the leaf.

@@ -32,7 +32,7 @@ func newCache(size int) *testCache {
 // was accepted. It reports whether it was known. The hash is not the seeded one, so that
 // every run is the same.
 func (c *testCache) ask(text string) bool {
-	p := source.NewOffer(text)
+	p := source.Key{text}.Offer()
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(text))
 	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
@@ -123,7 +123,7 @@ func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(worker)))
 			for range 20_000 {
 				text := strconv.Itoa(random.IntN(200))
-				p := source.NewOffer(text)
+				p := source.Key{text}.Offer()
 				hash := p.Hash(c.seed)
 				if f := c.Find(hash, &p); f != nil {
 					if f.Key[0] != text {

@@ -29,15 +29,11 @@ const fewTexts = 3
 // of a certificate ends with its signature.
 const sampleSize = 64
 
-// NewOffer returns an Offer of the text of the leaf.
-func NewOffer(leaf string) Offer {
-	o := Offer{n: 1, sample: leaf[max(0, len(leaf)-sampleSize):]}
-	o.few[0] = leaf
-	return o
-}
-
-// Add appends a text.
+// Add appends a text. The first one is that of the leaf.
 func (o *Offer) Add(text string) {
+	if o.n == 0 {
+		o.sample = text[max(0, len(text)-sampleSize):]
+	}
 	if o.n < fewTexts {
 		o.few[o.n] = text
 	} else {
@@ -115,8 +111,8 @@ type Key []string
 
 // Offer returns an Offer of the texts of the key.
 func (k Key) Offer() Offer {
-	offer := NewOffer(k[0])
-	for _, text := range k[1:] {
+	var offer Offer
+	for _, text := range k {
 		offer.Add(text)
 	}
 	return offer

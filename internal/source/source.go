@@ -30,10 +30,12 @@ type Reader struct {
 	FrontEndVerifies bool
 
 	// Offer does what must be done on every request: who sent it, whether a header is
-	// repeated, whether one is too long. It returns the texts that the certificates depend
-	// on, unread, or certificates that are parsed already. The zero Offer and no error
-	// mean that no certificate was offered.
-	Offer func(r *http.Request) (Offer, error)
+	// repeated, whether one is too long. It writes to offer, which is empty, the texts that
+	// the certificates depend on, unread, or certificates that are parsed already. An empty
+	// offer and no error mean that no certificate was offered. After an error nobody reads
+	// the offer. It is not returned because it is large: copies of it cost more than a
+	// look-up of a header.
+	Offer func(r *http.Request, offer *Offer) error
 
 	// Decode reads the certificates from the texts of an Offer and from nothing else: equal
 	// texts must always give equal certificates. Before it parses the leaf it shows the DER

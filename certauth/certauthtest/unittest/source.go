@@ -147,7 +147,8 @@ func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
 }
 
 func (s *sourceCheck) read(r *http.Request) (sourceAnswer, error) {
-	offer, err := s.source.Offer(r)
+	var offer source.Offer
+	err := s.source.Offer(r, &offer)
 	certs := offer.Certificates
 	if err == nil && certs == nil && offer.Len() > 0 {
 		certs, err = s.source.Decode(offer, nil)

@@ -234,9 +234,9 @@ type own struct {
 }
 
 func (s own) Prepare(source.Environment) (*source.Reader, error) {
-	return &source.Reader{Name: "own", Headers: s.listed, Offer: func(r *http.Request) (source.Offer, error) {
-		certs, err := s.read(r)
-		return source.Offer{Certificates: certs}, err
+	return &source.Reader{Name: "own", Headers: s.listed, Offer: func(r *http.Request, offer *source.Offer) (err error) {
+		offer.Certificates, err = s.read(r)
+		return err
 	}}, nil
 }
 
