@@ -210,6 +210,7 @@ func TestPEM_TellsAPathFromText(t *testing.T) {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.PEM(text)}})
 		require.Error(t, err, "%q", text)
 		assert.Equal(t, want, strings.Contains(err.Error(), "is a path, not PEM text; use PEMFile"), "%q: %v", text, err)
+		assert.NotContains(t, err.Error(), "panic", "%q", text)
 	}
 }
 
