@@ -185,18 +185,10 @@ func (l *CRL) Covers(s *Subject) error {
 // can be fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
-// Complete is the list without its delta.
-func (l *CRL) Complete() *CRL {
-	if l.delta == nil {
-		return l
-	}
-	complete := *l
-	complete.delta = nil
-	return &complete
-}
-
 // IsFresh reports whether the list, without its delta, counts for certificates of that kind.
-func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool { return l.base.isFresh(isCA, o) }
+func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool {
+	return l.base.staleness(SourceCRL, isCA, o) == fresh
+}
 
 // FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
 // 5.2.6): at most four http or https URLs. Everything else is left out, and so is

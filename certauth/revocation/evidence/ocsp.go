@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
-	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -77,7 +77,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	}
 	chosen, err := strictest(matching, cert, &o)
 	if err != nil {
-		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.Tolerance()))}, err
+		return Result{StaleRevoked: chosen.severity() == 4 && !errors.Is(err, ErrFuture)}, err
 	}
 	result := r.result(chosen, by, cert, &o)
 	return rollBack(result, result.standing(), o.Previous)
@@ -198,20 +198,20 @@ func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
 // Unknown before Good. Without a fresh one it returns the strictest stale one beside the
 // error.
 func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
-	var fresh, stale answer
+	var counts, stale answer
+	var why staleness
 	for _, a := range answers {
-		to := &stale
-		if o.isFresh(a, cert) {
-			to = &fresh
-		}
-		if a.severity() > to.severity() {
-			*to = a
+		switch is := a.staleness(SourceOCSP, cert.IsCA, o); {
+		case is == fresh && a.severity() > counts.severity():
+			counts = a
+		case is != fresh && a.severity() > stale.severity():
+			stale, why = a, is
 		}
 	}
-	if fresh.status == Unavailable {
-		return stale, o.whyStale(stale, cert)
+	if counts.status == Unavailable {
+		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
 	}
-	return fresh, nil
+	return counts, nil
 }
 
 // severity orders answers: a hold may be lifted, a revocation for good may not.
@@ -231,32 +231,6 @@ func (a *answer) severity() int {
 	return 0
 }
 
-// isFresh is check 16.
-func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
-	skew := o.Tolerance()
-	if a.thisUpdate.After(o.Now.Add(skew)) {
-		return false
-	}
-	age := o.Now.Sub(a.thisUpdate)
-	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded && age > limit {
-		return false
-	}
-	if !a.hasNextUpdate {
-		return o.NoNextUpdateMaxAge < 0 || age <= withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
-	}
-	return !a.nextUpdate.Before(a.thisUpdate) && !o.Now.After(a.nextUpdate.Add(skew))
-}
-
-// whyStale puts into words why isFresh is false.
-func (o *VerifyOptions) whyStale(a answer, cert *x509.Certificate) error {
-	if err := o.whyNotFresh(validity{"the answer", a.thisUpdate, a.nextUpdate, a.hasNextUpdate, cert.IsCA, DefaultMaxAge}); err != nil {
-		return err
-	}
-	return advice.New("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
-		"the answer is %s old (thisUpdate %s) and has no nextUpdate; NoNextUpdateMaxAge allows %s",
-		span(o.Now.Sub(a.thisUpdate)), instant(a.thisUpdate), withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge))
-}
-
 func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {
 	result := Result{
 		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
@@ -266,7 +240,7 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	if a.status == Revoked {
 		result.Reason, result.RevokedAt = a.reason, a.revokedAt
 	}
-	result.UsableUntil = o.usableUntil(a, cert)
+	result.UsableUntil = a.usableUntil(SourceOCSP, cert.IsCA, cert.NotAfter, o)
 	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
 		result.UsableUntil = by.cert.NotAfter
 	}
@@ -274,24 +248,4 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 		result.UsableUntil = cert.NotAfter
 	}
 	return result
-}
-
-// usableUntil is the earliest of the times that end evidence.
-func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time {
-	until := cert.NotAfter
-	bound := func(t time.Time) {
-		if t.Before(until) {
-			until = t
-		}
-	}
-	switch {
-	case a.hasNextUpdate:
-		bound(a.nextUpdate)
-	case o.NoNextUpdateMaxAge >= 0:
-		bound(a.thisUpdate.Add(withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)))
-	}
-	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded {
-		bound(a.thisUpdate.Add(limit))
-	}
-	return until
 }

@@ -36,10 +36,8 @@ type answer struct {
 	status            Status
 	reason            int
 	revokedAt         time.Time
-	thisUpdate        time.Time
-	nextUpdate        time.Time
-	hasNextUpdate     bool
-	extensions        []extension
+	validity
+	extensions []extension
 }
 
 // parseResponse reads strict DER. Answers, certificates and extensions are counted before
