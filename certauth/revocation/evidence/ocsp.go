@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
@@ -93,9 +92,10 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 		}
 		return nil
 	}
-	s := cryptobyte.String(e.value)
-	var nonce cryptobyte.String
-	if !s.ReadASN1(&nonce, cbasn1.OCTET_STRING) || !s.Empty() || len(nonce) == 0 || len(nonce) > 128 {
+	value := newReader(e.value)
+	nonce := value.content(cbasn1.OCTET_STRING, "nonce")
+	value.end("nonce")
+	if *value.err != nil || len(nonce) == 0 || len(nonce) > 128 {
 		return fmt.Errorf("%w: not an octet string of 1 to 128 bytes", ErrNonce)
 	}
 	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !bytes.Equal(nonce, o.Nonce)) {
@@ -166,7 +166,7 @@ func (a *answer) isOf(issuer, bits []byte) bool {
 // certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
 // known.
 func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
-	if a.hash.parameters != nil && !bytes.Equal(a.hash.parameters, derNull) {
+	if !a.hash.hasNoParameters() {
 		return nil, nil
 	}
 	switch {

@@ -106,20 +106,19 @@ func hasPointers(cert *x509.Certificate) bool {
 // AuthorityInfoAccessSyntax (RFC 5280, section 4.2.2.1). crypto/x509 keeps those alone that
 // are URIs.
 func responderLocations(der []byte) (locations []cryptobyte.String, ok bool) {
-	s := cryptobyte.String(der)
-	var list cryptobyte.String
-	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || !s.Empty() {
-		return nil, false
-	}
-	for !list.Empty() {
-		var one, location cryptobyte.String
-		var method asn1.ObjectIdentifier
-		if !list.ReadASN1(&one, cbasn1.SEQUENCE) || !readOID(&one, &method) || !one.ReadAnyASN1Element(&location, nil) || !one.Empty() {
-			return nil, false
-		}
+	r := newReader(der)
+	list := r.inside(cbasn1.SEQUENCE, "")
+	r.end("")
+	for list.more() {
+		one := list.inside(cbasn1.SEQUENCE, "")
+		method, location := one.oid(""), one.anyElement("")
+		one.end("")
 		if method.Equal(oidOCSP) {
 			locations = append(locations, location)
 		}
+	}
+	if *r.err != nil {
+		return nil, false
 	}
 	return locations, true
 }
