@@ -108,7 +108,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	if err == nil {
 		result, err = use(&response)
 	}
-	c.tell(ctx, fetched{source: SourceCRL, url: request.URL, took: took, bytes: size, result: result, err: err})
+	c.tell(ctx, Event{Kind: SourceCRL, Latency: took, Bytes: size, Err: err}, request.URL, result)
 	return err
 }
 
