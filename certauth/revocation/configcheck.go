@@ -17,6 +17,7 @@ func (c Config) withDefaults() (Config, error) {
 	var found []error
 	mistake := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
 	c.Responders, c.Lists, c.Issuers = slices.Clone(c.Responders), slices.Clone(c.Lists), slices.Clone(c.Issuers)
+	c.Verify.CRLIssuers = slices.Clone(c.Verify.CRLIssuers)
 	if c.Mode > SoftFail {
 		mistake("Mode: %d, want HardFail or SoftFail", c.Mode)
 	}

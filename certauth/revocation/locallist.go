@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -71,8 +70,7 @@ type localSource struct {
 
 type localList struct {
 	place
-	info fs.FileInfo
-	head []byte       // the first bytes of the file
+	seen seen         // of a file; only its reader looks
 	by   []*authority // who has signed it: several after a change of key
 	told bool         // that the delta continues no list
 	err  error

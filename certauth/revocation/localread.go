@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -281,13 +282,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	m.mu.Lock()
 	l.gone = false
 	m.mu.Unlock()
-	info, err := os.Stat(path)
-	if err != nil {
-		m.ended(l, err)
-		return
-	}
-	isSame := l.info != nil && os.SameFile(l.info, info) && l.info.ModTime().Equal(info.ModTime()) && l.info.Size() == info.Size()
-	der, head, err := readBounded(path, info, m.checker.config.MaxListBytes, isSame, l.head)
+	der, seen, err := readChanged(path, l.seen, m.checker.config.MaxListBytes)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
@@ -296,46 +291,59 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	}
 	m.ended(l, err)
 	// These may be over next time.
-	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && head != nil {
-		l.info, l.head = info, head
+	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && seen.info != nil {
+		l.seen = seen
 	}
 }
 
-// fileHead is how much of a file tells whether it holds another list: what a CA signs begins
-// with the times of the list.
-const fileHead = 4096
+// seen is what tells whether a file holds another list: its size, its time, and its first bytes,
+// since what a CA signs begins with the times of the list.
+type seen struct {
+	info fs.FileInfo
+	head []byte
+}
 
-// readBounded returns nothing if the file is the same, as far as its size, its time and its
-// first bytes say.
-func readBounded(path string, info fs.FileInfo, most int, isSame bool, known []byte) (der, head []byte, err error) {
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("not a regular file")
-	case info.Size() > int64(most):
-		return nil, nil, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
+const maxHead = 4096
+
+// readChanged reads a file, and returns nothing if it is the one that was seen before.
+func readChanged(path string, before seen, most int) (der []byte, now seen, err error) {
+	if err := checkFile(os.Stat(path)); err != nil { // opening a device can have effects
+		return nil, seen{}, err
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	// It may be a pipe by now, whose other end would be waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, nil, err
+		return nil, seen{}, err
 	}
 	defer f.Close()
-	head = make([]byte, fileHead)
-	n, err := io.ReadFull(f, head)
-	head = head[:n]
-	switch {
-	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, nil, err
-	case isSame && bytes.Equal(head, known):
-		return nil, nil, nil
+	info, err := f.Stat()
+	if err := checkFile(info, err); err != nil {
+		return nil, seen{}, err
+	}
+	if info.Size() > int64(most) {
+		return nil, seen{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
+	}
+	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	if err != nil {
+		return nil, seen{}, err
+	}
+	now = seen{info, head}
+	if old := before.info; old != nil && os.SameFile(old, info) && old.ModTime().Equal(info.ModTime()) && old.Size() == info.Size() &&
+		bytes.Equal(before.head, head) {
+		return nil, now, nil
 	}
 	der, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head), f), int64(most)+1))
 	if err == nil && len(der) > most {
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
-	if err == nil && der == nil {
-		der = []byte{}
+	return der, now, err
+}
+
+func checkFile(info fs.FileInfo, err error) error {
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
 	}
-	return der, head, err
+	return err
 }
 
 func (m *localLists) readURL(ctx context.Context, s *localSource) {
