@@ -33,35 +33,35 @@ func (m *localLists) reading() *flight {
 // lists count until they run out, and the error is told.
 func (m *localLists) read(ctx context.Context) error {
 	m.mu.Lock()
-	sources := append([]*localSource(nil), m.sources...)
+	sources := slices.Clone(m.sources)
 	m.mu.Unlock()
 	var failed error
 	for _, s := range sources {
 		if s.list.URL == "" {
-			failed = errors.Join(failed, m.readWhole(ctx, s))
+			failed = errors.Join(failed, m.readFiles(ctx, s))
 		}
 	}
 	m.swap(ctx)
 	m.complain(ctx, failed)
 	var alone []*flight
 	for _, s := range sources {
-		switch {
-		case s.list.URL != "":
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
-		case len(m.incomplete(s)) > 0:
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.complete(ctx, s) }))
+		rest := m.readURL
+		if s.list.URL == "" {
+			rest = m.complete
+			if len(m.incomplete(s)) == 0 {
+				continue
+			}
 		}
+		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return rest(ctx, s) }))
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
-		if f != nil {
-			f.waitAMoment(ctx)
-		}
+		f.waitAMoment(ctx)
 	}
 	return failed
 }
 
-// readURLAlone is the flight of one URL.
-func (m *localLists) readURLAlone(ctx context.Context, s *localSource) error {
+// readURL is the flight of one URL.
+func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	select {
@@ -70,7 +70,8 @@ func (m *localLists) readURLAlone(ctx context.Context, s *localSource) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	failed := m.readWhole(ctx, s)
+	m.fetchURL(ctx, s)
+	failed := m.sourceRead(s, nil)
 	m.swap(ctx)
 	m.complain(ctx, failed)
 	return failed
@@ -99,9 +100,8 @@ func (m *localLists) swap(ctx context.Context) {
 	}
 }
 
-// readWhole reads one source and returns what is wrong with it.
-func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
-	err := m.readSource(ctx, s)
+// sourceRead keeps what became of reading a source, and returns what is wrong with it.
+func (m *localLists) sourceRead(s *localSource, err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, l := range s.lists {
@@ -115,23 +115,22 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 
 // newView is what requests see from now on. It looks once at each place.
 func (m *localLists) newView() *localView {
-	now := m.checker.config.Now()
-	view := &localView{
-		of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{},
-		lists: map[*localList]*loadedList{}, lone: map[*localList]*evidence.Delta{},
-	}
+	now := m.checker.config.Now().Add(m.checker.skew)
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
 	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
-			list, delta := l.look()
-			view.lists[l], view.lone[l] = list, delta
+			held := l.current.Load()
+			if held == nil {
+				continue
+			}
+			view.held[l] = held
 			for _, by := range l.by {
-				if list != nil {
-					view.of[by.key] = newest(view.of[by.key], list, now.Add(m.checker.skew))
-				}
-				if delta != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], delta)
+				if held.lone != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
+				} else {
+					view.of[by.key] = newest(view.of[by.key], held, now)
 				}
 			}
 		}
@@ -139,16 +138,12 @@ func (m *localLists) newView() *localView {
 	return view
 }
 
-// counts reports whether no other list of its scope is in the place of this one.
-func (view *localView) counts(signers []*authority, list *loadedList) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool { return slices.Contains(view.of[by.key], list) })
-}
-
-// needs reports whether a list that counts is completed by this delta.
-func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
+// uses reports whether the list counts, which no other one of its scope has displaced, or the
+// delta completes one that does.
+func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	return slices.ContainsFunc(signers, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			return view.completed(by, list, &VerifyOptions{}).crl.Delta() == delta
+			return list == held || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
 	})
 }
@@ -157,11 +152,15 @@ func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
 // run out. It counts until then.
 func (m *localLists) forgetGone(view *localView) {
 	now := m.checker.config.Now()
+	isOver := func(l *localList, held *loadedList) bool {
+		if held != nil && held.lone != nil {
+			return held.edition().Current(now, m.checker.skew) != nil
+		}
+		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
+	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			list, delta := view.lists[l], view.lone[l]
-			if l.gone && (delta != nil && delta.Edition().Current(now, m.checker.skew) != nil ||
-				delta == nil && (!view.counts(l.by, list) || m.isOver(list.base, now))) {
+			if l.gone && isOver(l, view.held[l]) {
 				m.checker.lists.drop(&l.place)
 				delete(s.lists, name)
 			}
@@ -204,21 +203,13 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	return append(kept, next)
 }
 
-func (m *localLists) readSource(ctx context.Context, s *localSource) error {
-	m.mu.Lock()
-	if s.lists == nil {
-		s.lists = map[string]*localList{}
-	}
-	m.mu.Unlock()
-	switch {
-	case s.list.URL != "":
-		m.readURL(ctx, s)
-		return nil
-	case s.list.File != "":
+// readFiles reads the file of a source, or those of its directory.
+func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
+	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
-		return nil
+		return m.sourceRead(s, nil)
 	}
-	names, err := m.namesIn(s.list.Dir)
+	names, err := filesOf(s.list.Dir)
 	there := map[string]bool{}
 	for _, name := range names {
 		path := filepath.Join(s.list.Dir, name)
@@ -226,16 +217,16 @@ func (m *localLists) readSource(ctx context.Context, s *localSource) error {
 		m.readFile(ctx, s, path)
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s.broken = err != nil
 	for path, l := range s.lists {
 		l.gone = l.gone || names != nil && !there[path]
 	}
-	return err
+	m.mu.Unlock()
+	return m.sourceRead(s, err)
 }
 
-// namesIn is the files of a directory that may be lists.
-func (m *localLists) namesIn(dir string) ([]string, error) {
+// filesOf is the files of a directory that may be lists; nil if it cannot be read.
+func filesOf(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -346,7 +337,7 @@ func checkFile(info fs.FileInfo, err error) error {
 	return err
 }
 
-func (m *localLists) readURL(ctx context.Context, s *localSource) {
+func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
 	request := Request{
@@ -459,10 +450,10 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 // refine completes a list that counts already by its delta.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.mu.Lock()
-	held, _ := l.look()
+	held := l.current.Load()
 	l.incomplete = false
 	m.mu.Unlock()
-	if held == nil { // set aside meanwhile
+	if held == nil || held.lone != nil { // set aside meanwhile
 		return nil
 	}
 	err := m.checker.refine(ctx, &l.place, m.sourceOf(l), held)
@@ -579,12 +570,12 @@ func (m *localLists) mayBeAside(s *localSource, name string, before, next *loade
 func (m *localLists) loneDeltas(view *localView) (names []string) {
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			delta := view.lone[l]
-			if delta == nil || l.told || view.unread {
+			held := view.held[l]
+			if held == nil || held.lone == nil || l.told || view.unread {
 				continue
 			}
 			l.told = true
-			if !view.continues(delta, l.by) {
+			if !view.continues(held.lone, l.by) {
 				names = append(names, name)
 			}
 		}
