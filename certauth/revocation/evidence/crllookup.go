@@ -46,15 +46,11 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	if err != nil {
 		return nil, err
 	}
-	return newCRL(issuer, base), nil
-}
-
-func newCRL(issuer *x509.Certificate, base *index) *CRL {
-	by := &x509.Certificate{
+	signer := &x509.Certificate{
 		RawSubject: bytes.Clone(issuer.RawSubject), SubjectKeyId: bytes.Clone(issuer.SubjectKeyId),
 		PublicKey: issuer.PublicKey, PublicKeyAlgorithm: issuer.PublicKeyAlgorithm,
 	}
-	return &CRL{by: by, key: keySum(issuer), base: *base}
+	return &CRL{by: signer, key: keySum(issuer), base: *base}, nil
 }
 
 // Lookup returns the status of cert in the list at the moment o.Now. The certificate must have

@@ -131,7 +131,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
 		}
 		for _, e := range a.extensions {
-			if e.critical && !contains(harmlessSingle, e.oid) {
+			if e.critical && !slices.ContainsFunc(harmlessSingle, e.oid.Equal) {
 				return nil, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 			}
 		}
@@ -144,15 +144,6 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		return nil, ErrNoMatch
 	}
 	return matching, nil
-}
-
-func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
-	for _, one := range list {
-		if one.Equal(oid) {
-			return true
-		}
-	}
-	return false
 }
 
 // isOf reports whether the answer names the issuer by this encoding of its name, and its key.
