@@ -100,62 +100,48 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 	return result, der, err
 }
 
-// converse sends a request by GET, if it fits into one, and by POST if the GET may not have been
-// understood.
-func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (Result, []byte, error) {
-	result, der, wasGET, err := c.attempt(ctx, r, cert, to, true)
-	if err == nil || !(wasGET && getFailed(err)) && !isRetryable(err) {
-		return result, der, err
+// converse sends a request by GET, if it fits into one, and once more by POST if that may help.
+func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
+	wasStale := false
+	for mayGET := true; ; mayGET = false {
+		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
+		if err != nil {
+			return Result{}, nil, err
+		}
+		request := query.to(to.url, mayGET)
+		request.Configured = to.configured
+		response, err := c.fetcher.Fetch(ctx, request)
+		result, der = Result{}, nil
+		if err == nil {
+			der = response.Body
+			terms := c.terms(c.config.Now())
+			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
+			result, err = VerifyOCSP(der, cert, r.authority.cert(), terms)
+		}
+		if err == nil || !mayGET || !isWorthPOST(err, request.Method) {
+			result.StaleRevoked = result.StaleRevoked || err != nil && wasStale
+			return result, der, err
+		}
+		wasStale = result.StaleRevoked
 	}
-	staleRevoked := result.StaleRevoked
-	result, der, _, err = c.attempt(ctx, r, cert, to, false)
-	if err != nil {
-		result.StaleRevoked = result.StaleRevoked || staleRevoked
-	}
-	return result, der, err
 }
 
-// getFailed reports whether a POST may fare better. Some responders do not take a GET or
-// misread its path, and caches before them answer it with an error page, with what they hold
-// for another path, or with what has run out.
-// A responder that asks to be left alone is not asked again.
-func getFailed(err error) bool {
+// isWorthPOST reports whether a POST may fare better after an error. Some responders do not take a
+// GET or misread its path, and caches before them answer it with an error page, with what they hold
+// for another path, or with what has run out. A responder that asks to be left alone is not asked
+// again.
+func isWorthPOST(err error, method string) bool {
+	var refused evidence.ResponderStatusError
 	var status fetch.HTTPStatusError
-	if errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable) {
+	switch {
+	case errors.As(err, &refused) && refused.Retryable():
+		return true
+	case method != http.MethodGet:
+		return false
+	case errors.As(err, &refused):
+		return refused.Status == 1 || refused.Status == 6
+	case errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable):
 		return false
 	}
-	var refused evidence.ResponderStatusError
-	misunderstood := errors.As(err, &refused) && (refused.Status == 1 || refused.Status == 6)
-	for _, may := range []error{evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback} {
-		misunderstood = misunderstood || errors.Is(err, may)
-	}
-	return misunderstood
-}
-
-func isRetryable(err error) bool {
-	var refused evidence.ResponderStatusError
-	return errors.As(err, &refused) && refused.Retryable()
-}
-
-// attempt sends one request and verifies what comes back.
-func (c *Checker) attempt(
-	ctx context.Context, r *record, cert *x509.Certificate, to responder, mayGET bool,
-) (result Result, der []byte, wasGET bool, err error) {
-	query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
-	if err != nil {
-		return Result{}, nil, false, err
-	}
-	request, wasGET := query.get(to.url)
-	if !wasGET || !mayGET {
-		request = query.post(to.url)
-	}
-	request.Configured = to.configured
-	response, err := c.fetcher.Fetch(ctx, request)
-	if err != nil {
-		return Result{}, nil, request.Method == http.MethodGet, err
-	}
-	terms := c.terms(c.config.Now())
-	terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
-	result, err = VerifyOCSP(response.Body, cert, r.authority.cert(), terms)
-	return result, response.Body, request.Method == http.MethodGet, err
+	return isAny(err, evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback)
 }

@@ -185,18 +185,9 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 // isSuspicious reports whether bytes came that no honest responder sends. An older answer
 // is none of them: caches in between give those. Nor is what an option would accept.
 func isSuspicious(err error) bool {
-	if advice.In(err) != "" {
-		return false
-	}
-	for _, bad := range []error{
+	return advice.In(err) == "" && isAny(err,
 		ErrMalformed, fetch.ErrEncoding, evidence.ErrLimits, ErrBadSignature, evidence.ErrNoSigner, evidence.ErrResponderNotAuthorized,
-		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt,
-	} {
-		if errors.Is(err, bad) {
-			return true
-		}
-	}
-	return false
+		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt)
 }
 
 func statusFor(s Status) certauth.RevocationStatus {
@@ -216,7 +207,7 @@ func statusFor(s Status) certauth.RevocationStatus {
 
 // isFromTheFuture reports whether evidence was refused because its time has not come.
 func isFromTheFuture(err error) bool {
-	return errors.Is(err, evidence.ErrProducedAt) || errors.Is(err, evidence.ErrFuture)
+	return isAny(err, evidence.ErrProducedAt, evidence.ErrFuture)
 }
 
 // complainOnce is complain for what would be said again and again.

@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"errors"
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -51,7 +50,7 @@ func (n *counters) count(e *Event) {
 		return
 	}
 	failed.Add(1)
-	if isSuspicious(e.Err) || errors.Is(e.Err, evidence.ErrWeakAlgorithm) || errors.Is(e.Err, evidence.ErrRollback) {
+	if isSuspicious(e.Err) || isAny(e.Err, evidence.ErrWeakAlgorithm, evidence.ErrRollback) {
 		n.suspicious.Add(1)
 	}
 }
