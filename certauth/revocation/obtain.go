@@ -124,7 +124,7 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.stale, a.err = c.obtainOCSP(ctx, r, want)
 	known := r.now().ocsp
-	if says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err, a.stale = ErrNotFresh, true
 	}
 	a.done = a.err == nil && known != nil && known.Status != Unknown
@@ -134,7 +134,7 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now())
+	says := c.listsWord(r, &r.now().knowledge, c.config.Now())
 	if says.kept != nil {
 		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
 	}
@@ -156,7 +156,7 @@ func (f *setback) note(err error, now time.Time) {
 	switch {
 	case err == nil:
 		return
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled):
+	case isAny(err, ErrClosed, ErrOverloaded, context.Canceled):
 		return // says nothing about the responder
 	case errors.As(err, &refused) && refused.Status == 6:
 		until = now.Add(keepUnauthorized)
@@ -333,6 +333,6 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 
 func (c *Checker) listsSuffice(r *record) bool {
 	now := c.config.Now()
-	says, _ := c.listsWord(r, &r.now().knowledge, now)
+	says := c.listsWord(r, &r.now().knowledge, now)
 	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }
