@@ -82,6 +82,7 @@ func (s *search) configured(c *candidate) bool {
 func (s *search) certified(ca *candidate) bool {
 	for _, issuer := range slices.Concat(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer))) {
 		if canHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
+			ca.signer.Store(issuer.cert)
 			return true
 		}
 	}

@@ -73,13 +73,14 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
 	}
-	found.shown = found.shown[:0]
-	options := n.options(found)
+	times := verifyTimes(f.leaf, found.now, found.skewThatMatters())
+	known := n.knownWay(found, times)
+	options := n.options(found, known)
 	view := found.leafView()
 	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}
-	for _, at := range verifyTimes(f.leaf, found.now, found.skewThatMatters()) {
+	for _, at := range times {
 		options.CurrentTime = at
 		if chains, err = view.Verify(options); err == nil {
 			break
@@ -88,9 +89,13 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if err != nil {
 		return nil, nil, err
 	}
+	found.learn(chains)
 	var last *Error
 	var accepted [][]*x509.Certificate
 	for _, chain := range found.originals(f.leaf, chains) {
+		for i := 1; i < len(known); i++ {
+			chain = append(chain, known[i].cert)
+		}
 		if refused := n.judgeChain(f, chain, found); refused != nil {
 			last = refused
 			continue
@@ -103,14 +108,20 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	return accepted, last, nil
 }
 
-func (n *chainNode) options(found *search) x509.VerifyOptions {
-	options := x509.VerifyOptions{
-		Roots:         n.system,
-		Intermediates: found.views(found.foundIntermediates),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+// options are what crypto/x509 is asked: about all that was found, or about the issuing CA of a
+// known way.
+func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOptions {
+	options := x509.VerifyOptions{Roots: n.system, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	roots, intermediates := found.foundRoots, found.foundIntermediates
+	if known != nil {
+		roots, intermediates = known[:1], nil
 	}
+	found.shown = found.shown[:0]
 	if n.system == nil {
-		options.Roots = found.views(found.foundRoots)
+		options.Roots = found.views(roots)
+	}
+	if len(intermediates) > 0 {
+		options.Intermediates = found.views(intermediates)
 	}
 	if n.serverAuth != "" {
 		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
