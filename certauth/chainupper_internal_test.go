@@ -53,7 +53,7 @@ func account(leaf *x509.Certificate, a *chainAnswer) string {
 	return text
 }
 
-// comparison of a search that knows nothing with one that knows every signature of a CA.
+// twice compares a search that knows nothing with one that knows every signature of a CA.
 type twice struct {
 	known, accepted, refused int // of the searches that took a known way
 }
@@ -77,6 +77,9 @@ func (c *twice) ask(t *testing.T, settings chainSettings, roots, intermediates *
 	tellAll(material)
 	got := n.search(f, material, now)
 	require.Equal(t, account(f.leaf, want), account(f.leaf, got), about)
+	if len(certs) > 1 { // some of which have been admitted now
+		require.Equal(t, account(f.leaf, want), account(f.leaf, n.search(f, material, now)), about)
+	}
 
 	s := &search{
 		roots: &material.roots.Value, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
@@ -130,12 +133,12 @@ func propertySeed(t *testing.T, usual int) (seed uint64, count int) {
 // certificates, namesakes, new keys, cross-certificates and CAs that are sent along.
 func TestChain_KnownSignaturesChangeNoAnswer(t *testing.T) {
 	for _, kind := range []struct {
-		name     string
-		rsaInTen int
-	}{{"P-256", 0}, {"RSA", 10}, {"mixed", 5}} {
+		name    string
+		withRSA int // keys
+	}{{"P-256", 0}, {"RSA", 7}, {"mixed", 3}} {
 		t.Run(kind.name, func(t *testing.T) {
 			seed, worlds := propertySeed(t, 30)
-			keys := signers(t, kind.rsaInTen)
+			keys := signers(t, kind.withRSA)
 			var c twice
 			for number := range worlds {
 				askWorld(t, &c, seed, uint64(number), keys)
@@ -257,4 +260,39 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 		material, _ = rule.material()
 		assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified anew", tc.name)
 	}
+}
+
+// The signature of a configured CA on one that is sent along is verified when it is admitted,
+// and not again in that search or the next. What another CA of the same name and key identifier
+// sends is not taken for it.
+func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	rule := chainRuleOf(t, root.Certificate)
+	material, refused := rule.material()
+	require.Nil(t, refused)
+	ask := func(certs ...*x509.Certificate) Reason {
+		return reasonOfAnswer(rule.search(factsIn(t, certs), material, time.Now()))
+	}
+	// sent is a copy as the next request brings it. If it has no signature, none can be verified.
+	sent := func(signature []byte) *x509.Certificate {
+		cert, err := x509.ParseCertificate(issuing.Certificate.Raw)
+		require.NoError(t, err)
+		cert.Signature = signature
+		return cert
+	}
+	assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "nobody has sent it yet")
+	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(issuing.Certificate.Signature)))
+	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(nil)))
+
+	forger := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing")
+	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, forger.Certificate))
+	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, sent(nil)))
+
+	for range 2 * len(rule.admitted.last) { // however many there are, the last are remembered
+		another := root.NewIntermediate(t, "Issuing")
+		assert.Equal(t, ReasonNone, ask(another.Issue(t, "client").Certificate, another.Certificate))
+		assert.NotNil(t, rule.admitted.signerOf(another.Certificate.Raw))
+	}
+	assert.Nil(t, rule.admitted.signerOf(issuing.Certificate.Raw))
 }

@@ -13,7 +13,7 @@ import (
 func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
 	found := &search{
 		system: n.system, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
-		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
+		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f), admitted: &n.admitted,
 	}
 	if material.roots != nil {
 		found.roots = &material.roots.Value

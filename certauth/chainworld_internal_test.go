@@ -37,14 +37,15 @@ type issuer struct {
 	key crypto.Signer
 }
 
-// signers makes keys of which so many in ten are RSA keys.
-func signers(tb testing.TB, rsaInTen int) []crypto.Signer {
+// signers makes ten keys of which the first are RSA keys. The last are those of leaves, and of
+// forgers.
+func signers(tb testing.TB, withRSA int) []crypto.Signer {
 	tb.Helper()
 	var keys []crypto.Signer
 	for i := range 10 {
 		var key crypto.Signer
 		var err error
-		if i < rsaInTen {
+		if i < withRSA {
 			key, err = rsa.GenerateKey(rand.Reader, 2048)
 		} else {
 			key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -133,12 +134,17 @@ func (w *world) leaf() *x509.Certificate {
 	defer func(calm bool) { w.calm = calm }(w.calm)
 	w.calm = w.one(3)
 	key := w.keys[9]
-	template := &x509.Certificate{Subject: pkix.Name{CommonName: "client"}, DNSNames: []string{[]string{"orders.partner.example", "other.example"}[w.IntN(2)]}}
-	if w.odd(10) == 0 {
-		key = w.cas[w.IntN(len(w.cas))].key
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "client"}}
+	if !w.one(3) {
+		template.DNSNames = []string{[]string{"orders.partner.example", "other.example"}[w.IntN(2)]}
 	}
-	if w.odd(10) == 0 {
-		template.RawSubject = w.cas[w.IntN(len(w.cas))].RawSubject
+	other := w.cas[w.IntN(len(w.cas))]
+	kind := w.odd(16)
+	if kind == 0 || kind == 1 {
+		key = other.key
+	}
+	if kind == 1 || kind == 2 {
+		template.RawSubject = other.RawSubject
 	}
 	if w.odd(20) == 0 {
 		template.IsCA, template.BasicConstraintsValid = true, true
