@@ -32,7 +32,15 @@ type kind struct {
 	name   string
 	on     target
 	effect effect
-	begin  func(s *soak, which int) (end func())
+	// after is how long the effect can last besides the documented pauses.
+	after time.Duration
+	begin func(s *soak, which int) (end func())
+}
+
+// place is what a fault takes hold of: two at a time cannot.
+func (k *kind) place(which int) string {
+	thing, _, _ := strings.Cut(k.name, ":")
+	return fmt.Sprint(thing, which)
 }
 
 // fault is one that was put on, and perhaps taken off.
@@ -114,7 +122,7 @@ func (h *faults) explains(by *running, client *client, began, ended time.Time) e
 	defer h.mu.Unlock()
 	var ocsp, lists, operator, anything bool
 	for _, f := range h.all {
-		if !f.isFor(by, client) || !f.touches(began, ended, recovery) {
+		if !f.isFor(by, client) || !f.touches(began, ended, recovery+f.after) {
 			continue
 		}
 		ocsp, lists = ocsp || f.effect.ocsp, lists || f.effect.lists
@@ -154,7 +162,7 @@ func (h *faults) forget() {
 	defer h.mu.Unlock()
 	kept := h.all[:0]
 	for _, f := range h.all {
-		if f.ended.IsZero() || time.Since(f.ended) < time.Minute {
+		if f.ended.IsZero() || time.Since(f.ended) < 2*time.Minute {
 			kept = append(kept, f)
 		}
 	}
@@ -192,7 +200,7 @@ func (h *faults) stalled(from, to time.Time) (sum time.Duration) {
 }
 
 // inject puts faults on, in an order that the seed decides, each kind once before any comes twice.
-// One to three are on at a time, and every fourth time none is for a while after that.
+// Up to four are on at a time, and every fourth time none is for a while after that.
 func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 	var deck []*kind
 	pause := func(d time.Duration) bool {
@@ -209,14 +217,13 @@ func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 	for pause(between(0, 3*time.Second)) {
 		var ends []func()
 		var under []string
-		for range 1 + random.IntN(3) {
+		taken := map[string]bool{}
+		for range 2 + random.IntN(3) {
 			if len(deck) == 0 {
 				deck = s.kinds()
 				random.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 			}
-			k := deck[0]
-			deck = deck[1:]
-			which := 0
+			k, which := deck[0], 0
 			switch k.on {
 			case onPartner:
 				which = random.IntN(partners)
@@ -224,6 +231,10 @@ func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 				which = random.IntN(len(s.instances))
 			case onAll:
 			}
+			if taken[k.place(which)] {
+				continue
+			}
+			taken[k.place(which)], deck = true, deck[1:]
 			f := s.faults.begin(k, which)
 			end := k.begin(s, which)
 			ends = append(ends, func() {

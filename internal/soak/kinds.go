@@ -22,7 +22,7 @@ func (s *soak) kinds() []*kind {
 func (s *soak) authorityFaults() (all []*kind) {
 	stranger := s.site.stranger.key
 	at := func(name, source string, effect effect, f misbehaviour) {
-		all = append(all, &kind{name, onPartner, effect, func(s *soak, partner int) func() {
+		all = append(all, &kind{name: name, on: onPartner, effect: effect, begin: func(s *soak, partner int) func() {
 			s.site.set(partner, source, f)
 			return func() { s.site.set(partner, source, nil) }
 		}})
@@ -77,15 +77,15 @@ func (s *soak) networkFaults() (all []*kind) {
 	noSource := effect{ocsp: true, lists: true}
 	all = append(
 		all,
-		&kind{"nginx: killed", onAll, noSource, func(s *soak, _ int) func() {
+		&kind{"nginx: killed", onAll, noSource, 0, func(s *soak, _ int) func() {
 			s.nginx.kill()
 			return func() { must(s.nginx.start()) }
 		}},
-		&kind{"nginx: hangs", onAll, noSource, func(s *soak, _ int) func() {
+		&kind{"nginx: hangs", onAll, noSource, 0, func(s *soak, _ int) func() {
 			s.nginx.signal(syscall.SIGSTOP)
 			return func() { s.nginx.signal(syscall.SIGCONT) }
 		}},
-		&kind{"nginx: killed for a moment", onAll, noSource, func(s *soak, _ int) func() {
+		&kind{"nginx: killed for a moment", onAll, noSource, 0, func(s *soak, _ int) func() {
 			s.nginx.kill()
 			time.Sleep(50 * time.Millisecond)
 			must(s.nginx.start())
@@ -96,7 +96,7 @@ func (s *soak) networkFaults() (all []*kind) {
 		"names: do not exist": namesMissing, "names: server fails": namesFail, "names: server hangs": namesHang,
 		"names: lead where nobody listens": namesElsewhere, "names: lead to a forbidden address": namesForbidden,
 	} {
-		all = append(all, &kind{name, onPartner, noSource, func(s *soak, partner int) func() {
+		all = append(all, &kind{name, onPartner, noSource, 0, func(s *soak, partner int) func() {
 			s.names.set(partner, f)
 			return func() { s.names.set(partner, namesWork) }
 		}})
@@ -108,24 +108,24 @@ func (s *soak) networkFaults() (all []*kind) {
 func (s *soak) storeFaults() []*kind {
 	ctx := context.Background()
 	all := []*kind{
-		{"Redis: killed", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: killed", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			s.redis.kill()
 			return func() { must(s.redis.start()) }
 		}},
-		{"Redis: hangs", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: hangs", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			s.redis.signal(syscall.SIGSTOP)
 			return func() { s.redis.signal(syscall.SIGCONT) }
 		}},
-		{"Redis: flushed", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: flushed", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.redisClient.FlushAll(ctx) })
 		}},
-		{"Redis: holds garbage", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: holds garbage", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.rewriteRedis(func([][]byte) []byte { return []byte("\x30\x82garbage") }) })
 		}},
-		{"Redis: gives out another key's value", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: gives out another key's value", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.rewriteRedis(func(all [][]byte) []byte { return all[0] }) })
 		}},
-		{"Redis: goes back to older values", onAll, effect{}, func(s *soak, _ int) func() {
+		{"Redis: goes back to older values", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			old := s.dumpRedis()
 			return s.repeatedly(func() {
 				for key, value := range old {
@@ -133,7 +133,7 @@ func (s *soak) storeFaults() []*kind {
 				}
 			})
 		}},
-		{"directory: moved away", onAll, effect{}, func(s *soak, _ int) func() {
+		{"directory: moved away", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			away := s.storeDir + ".away"
 			must(os.Rename(s.storeDir, away))
 			must(os.WriteFile(s.storeDir, nil, 0o600))
@@ -142,18 +142,18 @@ func (s *soak) storeFaults() []*kind {
 				must(os.Rename(away, s.storeDir))
 			}
 		}},
-		{"directory: garbage", onAll, effect{}, func(s *soak, _ int) func() {
+		{"directory: garbage", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.rewriteFiles(func(string, [][]byte) []byte { return []byte("garbage") }) })
 		}},
-		{"directory: another file's contents", onAll, effect{}, func(s *soak, _ int) func() {
+		{"directory: another file's contents", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.rewriteFiles(func(_ string, all [][]byte) []byte { return all[0] }) })
 		}},
-		{"directory: emptied", onAll, effect{}, func(s *soak, _ int) func() {
+		{"directory: emptied", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.repeatedly(func() { s.rewriteFiles(func(string, [][]byte) []byte { return nil }) })
 		}},
 	}
 	if s.hasDisk { // a file system of its own
-		all = append(all, &kind{"directory: full", onAll, effect{}, func(s *soak, _ int) func() {
+		all = append(all, &kind{"directory: full", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			filler := filepath.Join(filepath.Dir(s.storeDir), "filler")
 			fill(filler)
 			return func() { must(os.Remove(filler)) }
@@ -176,28 +176,29 @@ func (s *soak) instanceFaults() []*kind {
 			return release
 		}
 	}
+	// A clock without a monotonic reading has to catch up with what was noted when it was ahead.
 	return []*kind{
-		{"clock: 30 s ahead", onInstance, effect{}, step(30 * time.Second)},
-		{"clock: 12 min ahead", onInstance, effect{ocsp: true, lists: true, operator: true, anything: true}, step(12 * time.Minute)},
-		{"clock: 12 min behind", onInstance, effect{ocsp: true, lists: true, operator: true, anything: true}, step(-12 * time.Minute)},
-		{"instance: restarted", onInstance, effect{}, func(s *soak, which int) func() {
+		{"clock: 30 s ahead", onInstance, effect{}, 0, step(30 * time.Second)},
+		{"clock: 12 min ahead", onInstance, effect{ocsp: true, lists: true, operator: true, anything: true}, inReal(12 * time.Minute), step(12 * time.Minute)},
+		{"clock: 12 min behind", onInstance, effect{ocsp: true, lists: true, operator: true, anything: true}, inReal(12 * time.Minute), step(-12 * time.Minute)},
+		{"instance: restarted", onInstance, effect{}, 0, func(s *soak, which int) func() {
 			s.instances[which].start()
 			return func() {}
 		}},
-		{"instance: Refresh", onInstance, effect{}, func(s *soak, which int) func() {
+		{"instance: Refresh", onInstance, effect{}, 0, func(s *soak, which int) func() {
 			return s.beside(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
 				_ = s.instances[which].running.Load().checker.Refresh(ctx) // what else is on may make it fail
 			})
 		}},
-		{"clients: many new ones at once", onAll, effect{}, func(s *soak, _ int) func() {
+		{"clients: many new ones at once", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			return s.beside(func() { s.crowd(60) })
 		}},
-		{"operator's CRL: garbage", onPartner, effect{operator: true}, file(func(path string) { must(os.WriteFile(path, []byte("garbage"), 0o600)) })},
-		{"operator's CRL: removed", onPartner, effect{operator: true}, file(func(path string) { _ = os.Remove(path) })},
-		{"operator's CRL: not renewed", onPartner, effect{operator: true}, file(func(string) {})},
-		{"operator's CRL: half written", onPartner, effect{operator: true}, file(func(path string) {
+		{"operator's CRL: garbage", onPartner, effect{operator: true}, 0, file(func(path string) { must(os.WriteFile(path, []byte("garbage"), 0o600)) })},
+		{"operator's CRL: removed", onPartner, effect{operator: true}, 0, file(func(path string) { _ = os.Remove(path) })},
+		{"operator's CRL: not renewed", onPartner, effect{operator: true}, 0, file(func(string) {})},
+		{"operator's CRL: half written", onPartner, effect{operator: true}, 0, file(func(path string) {
 			if der, err := os.ReadFile(path); err == nil {
 				must(os.WriteFile(path, der[:len(der)/2], 0o600))
 			}

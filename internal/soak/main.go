@@ -302,7 +302,7 @@ func encodePEM(kind string, der []byte) []byte {
 // run sends traffic and puts faults on until ctx ends. It returns the largest live heap.
 func (s *soak) run(ctx context.Context) (heap uint64) {
 	for _, a := range s.below {
-		for n := range 4 {
+		for n := range 8 {
 			s.join(s.newClient(a, fmt.Sprintf("client %d", n)))
 		}
 		s.join(s.newClient(a, "revoked long ago")).revoke()

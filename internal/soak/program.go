@@ -119,6 +119,7 @@ error_log stderr crit;
 events { worker_connections 1024; }
 http {
 	access_log off;
+	keepalive_timeout 1s; # connections and names are looked for anew
 	client_body_temp_path body;
 	proxy_temp_path proxy;
 	fastcgi_temp_path fastcgi;

@@ -131,23 +131,30 @@ func (s *soak) traffic(ctx context.Context, i *instance, seed uint64) {
 	}
 }
 
-// turnover brings new clients in and has older ones revoked for good.
+// turnover brings new clients in, which visit every instance at once, and has older ones revoked
+// for good.
 func (s *soak) turnover(ctx context.Context) {
 	random := rand.New(rand.NewPCG(s.seed, 1<<32)) //nolint:gosec // to be repeatable
 	var known, gone []*client
+	var first sync.WaitGroup
+	defer first.Wait()
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(1500 * time.Millisecond):
+		case <-time.After(500 * time.Millisecond):
 		}
-		known = append(known, s.join(s.newClient(s.issuers()[random.IntN(len(s.issuers()))], fmt.Sprintf("newcomer %d", n))))
-		if len(known) > 8 {
+		newcomer := s.newClient(s.issuers()[random.IntN(len(s.issuers()))], fmt.Sprintf("newcomer %d", n))
+		known = append(known, s.join(newcomer))
+		for _, i := range s.instances {
+			first.Go(func() { s.visit(ctx, newcomer, i) })
+		}
+		if len(known) > 60 {
 			known[0].revoke()
 			gone = append(gone, known[0])
 			known = known[1:]
 		}
-		if len(gone) > 120 { // three minutes, which is more than an hour of the world
+		if len(gone) > 200 { // 100 seconds, which is more than half an hour of the world
 			s.clients.retire(gone[0])
 			gone = gone[1:]
 		}
