@@ -31,6 +31,7 @@ type authority struct {
 	key     *ecdsa.PrivateKey
 	above   *authority // nil for a root
 	port    int        // of nginx
+	names   string     // the only kind of source that its clients' certificates name; empty for both
 	clock   *clock
 
 	mu        sync.Mutex
@@ -81,8 +82,12 @@ func (a *authority) sign(template *x509.Certificate, key crypto.PublicKey) *x509
 	parent := a.cert
 	if parent == nil {
 		parent = template // its own
-	} else {
-		template.OCSPServer, template.CRLDistributionPoints = []string{a.url("ocsp", "")}, []string{a.url("crl", "base.crl")}
+	}
+	if a.cert != nil && (template.IsCA || a.names != "crl") {
+		template.OCSPServer = []string{a.url("ocsp", "")}
+	}
+	if a.cert != nil && (template.IsCA || a.names != "ocsp") {
+		template.CRLDistributionPoints = []string{a.url("crl", "base.crl")}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, a.key)
 	must(err)

@@ -115,8 +115,8 @@ func (f *fault) isFor(by *running, client *client) bool {
 // explanation is what can be wrong with a refusal's sources.
 type explanation struct{ sources, anything bool }
 
-// explains says what a good client may be refused for: that neither kind of source is there that
-// the instance asks, or was a short time ago.
+// explains says what a good client may be refused for: that no source is there that the instance
+// asks about one of its certificates, or that none was a short time ago.
 func (h *faults) explains(by *running, client *client, began, ended time.Time) explanation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -131,7 +131,14 @@ func (h *faults) explains(by *running, client *client, began, ended time.Time) e
 	if by.isOperated {
 		return explanation{sources: operator, anything: anything}
 	}
-	return explanation{sources: ocsp && lists, anything: anything}
+	sources := ocsp && lists
+	switch client.of.names {
+	case "ocsp":
+		sources = ocsp
+	case "crl":
+		sources = lists
+	}
+	return explanation{sources: sources, anything: anything}
 }
 
 // count adds a request to the faults that were on.

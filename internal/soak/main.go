@@ -6,8 +6,8 @@
 //
 //	go run . [-for 10m] [-seed N]
 //
-// Three partners have a root and two issuing CAs each, with OCSP responders, CRLs and delta CRLs
-// behind a real nginx. Five instances are asked over TLS, one of them through a second nginx: two
+// Three partners have a root and three issuing CAs each, with OCSP responders, CRLs and delta CRLs
+// behind a real nginx: the clients of one name both, those of the others only one of them. Five instances are asked over TLS, one of them through a second nginx: two
 // share a real Redis, two a directory store, and one has the lists of its operator alone. The
 // clock of this world runs twenty times as fast as the machine's, so that evidence runs out and is
 // renewed many times.
@@ -182,8 +182,9 @@ func (s *soak) makeAuthorities(port int) {
 		root := newAuthority(fmt.Sprintf("root%d", p), p, port, nil, s.clock)
 		s.above = append(s.above, root)
 		s.site.authorities[root.name] = root
-		for _, letter := range "ab" {
-			a := newAuthority(fmt.Sprintf("ca%d%c", p, letter), p, port, root, s.clock)
+		for i, only := range []string{"", "ocsp", "crl"} {
+			a := newAuthority(fmt.Sprintf("ca%d%c", p, 'a'+i), p, port, root, s.clock)
+			a.names = only
 			s.below = append(s.below, a)
 			s.site.authorities[a.name] = a
 		}
@@ -302,7 +303,7 @@ func encodePEM(kind string, der []byte) []byte {
 // run sends traffic and puts faults on until ctx ends. It returns the largest live heap.
 func (s *soak) run(ctx context.Context) (heap uint64) {
 	for _, a := range s.below {
-		for n := range 8 {
+		for n := range 6 {
 			s.join(s.newClient(a, fmt.Sprintf("client %d", n)))
 		}
 		s.join(s.newClient(a, "revoked long ago")).revoke()

@@ -144,7 +144,7 @@ func (s *soak) turnover(ctx context.Context) {
 			return
 		case <-time.After(500 * time.Millisecond):
 		}
-		newcomer := s.newClient(s.issuers()[random.IntN(len(s.issuers()))], fmt.Sprintf("newcomer %d", n))
+		newcomer := s.newClient(s.below[random.IntN(len(s.below))], fmt.Sprintf("newcomer %d", n))
 		known = append(known, s.join(newcomer))
 		for _, i := range s.instances {
 			first.Go(func() { s.visit(ctx, newcomer, i) })
@@ -165,8 +165,7 @@ func (s *soak) turnover(ctx context.Context) {
 func (s *soak) crowd(size int) {
 	var all sync.WaitGroup
 	for n := range size {
-		issuers := s.issuers()
-		c := s.newClient(issuers[n%len(issuers)], fmt.Sprintf("one of many %d", n))
+		c := s.newClient(s.below[n%len(s.below)], fmt.Sprintf("one of many %d", n))
 		all.Go(func() {
 			s.visit(context.Background(), c, s.instances[n%len(s.instances)])
 			c.http.CloseIdleConnections()
@@ -174,8 +173,6 @@ func (s *soak) crowd(size int) {
 	}
 	all.Wait()
 }
-
-func (s *soak) issuers() []*authority { return s.below }
 
 func (s *soak) roots() (certs []*x509.Certificate) {
 	for _, a := range s.above {
