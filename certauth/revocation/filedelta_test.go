@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // finding K41: the delta of a list in a file was fetched once, when the file was read, so that what
@@ -66,13 +67,28 @@ func TestChecker_ADeltaWithoutRoomIsMissing(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(7*day)))))
 		big := w.numberedDelta(10, 11, now, now.Add(day))
-		big.RawEntries = manyEntries(10_000, 20)
+		big.RawEntries = manyEntries(2_000, 20)
 		w.net.serve(deltaURL, body(encode(t, big)))
 		roomy := w.checker(t, crlOnly)
 		require.False(t, w.findingOf(t, roomy, w.client).DeltaMissing)
-		small := w.checker(t, crlOnly, func(c *revocation.Config) {
-			c.MaxListMemory, c.MaxListBytes = roomy.Stats().ListBytes-1, roomy.Stats().ListBytes-1
-		})
+		whole := roomy.Stats().ListBytes
+
+		// The operator's list of another CA, which makes room for none, leaves too little for both.
+		another := w.partner(t, "another")
+		l := w.listAt(now.Add(-time.Hour), now.Add(7*day))
+		l.Issuer, l.Key, l.RawEntries = another.ca.cert.RawSubject, another.ca.key, manyEntries(20_000, 20)
+		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(another.ca.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
+		path := fileOf(t, encode(t, l))
+		operated := func(memory int) func(*revocation.Config) {
+			return func(c *revocation.Config) {
+				c.Lists, c.Issuers, c.MaxListBytes = []revocation.List{{File: path}}, certs(another.ca), 2<<20
+				c.MaxListMemory = memory
+			}
+		}
+		measured := w.checker(t, crlOnly, operated(64<<20))
+		require.NoError(t, measured.Preload(t.Context()))
+		small := w.checker(t, crlOnly, operated(measured.Stats().ListBytes+whole-1))
+		require.NoError(t, small.Preload(t.Context()))
 		assert.True(t, w.findingOf(t, small, w.client).DeltaMissing)
 		w.says(t, small, w.client, isGood, nil)
 	})
