@@ -20,7 +20,9 @@ const defaultMaxDepth = 5
 // hold a revoked CA, and refuses if none is left or the caller's own certificate is revoked.
 //
 // Signatures, dates, path lengths, extended key usages and certificate policies are judged
-// by crypto/x509. Beside it, or instead of it, hold:
+// by crypto/x509. The signature of one CA on the certificate of another is verified once and
+// remembered, so that a new caller costs one signature as a rule; everything else is judged
+// each time. Beside crypto/x509, or instead of it, hold:
 //
 //   - Issuer and subject are compared as RFC 5280, section 7.1, has it: string type, letter
 //     case and spacing do not count. Under [InsecureSystemRoots] they are compared byte for
@@ -42,7 +44,8 @@ const defaultMaxDepth = 5
 // the order and signatures decide. At most eight roots and eight other CAs of one name are
 // tried for one child: within each kind the valid before the others, the configured before
 // the presented, and the youngest first. A presented CA is a candidate only if a configured one, or one that is a candidate
-// already, has signed it; to find out, at most 72 signatures are checked. What is sent along
+// already, has signed it; to find out, at most 72 signatures are checked, and none for the CAs
+// that were sent along and admitted last. What is sent along
 // and cannot be used (another version than 3, a serial number that is not positive, a key that
 // is weak or of an unknown kind, what crypto/x509 cannot read) is no candidate and refuses
 // nobody; it counts as one of the ten certificates all the same.

@@ -73,8 +73,8 @@ func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
 }
 
 // onlyWay returns the CAs that were found, from the issuer of the leaf to the root, if there is
-// one of each name and one way through them. A root that is listed as an intermediate as well
-// leads nowhere else.
+// one of each name and one way through them. That the root is listed as an intermediate as well
+// opens no other.
 func (s *search) onlyWay() []*candidate {
 	if len(s.foundRoots) != 1 {
 		return nil
@@ -82,7 +82,7 @@ func (s *search) onlyWay() []*candidate {
 	root := s.foundRoots[0]
 	way := make([]*candidate, 0, len(s.foundIntermediates)+1)
 	for _, c := range s.foundIntermediates {
-		if root.issuer != root.name || !c.cert.Equal(root.cert) {
+		if !c.cert.Equal(root.cert) {
 			way = append(way, c)
 		}
 	}

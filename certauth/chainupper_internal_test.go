@@ -296,3 +296,33 @@ func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 	}
 	assert.Nil(t, rule.admitted.signerOf(issuing.Certificate.Raw))
 }
+
+// Of a clock skew, one moment has to suit all CAs of a chain, those whose signatures are known
+// as well.
+func TestChain_OneMomentSuitsAllCAs(t *testing.T) {
+	now := time.Now()
+	for _, tc := range []struct {
+		name string
+		root time.Time // begins
+		want Reason
+	}{
+		{"the issuing CA has just ended", now.Add(-time.Hour), ReasonNone},
+		{"the issuing CA had ended before the root began", now.Add(-20 * time.Second), ReasonChainUntrusted},
+	} {
+		root := certauthtest.NewCA(t, "Root", certauthtest.Valid(tc.root, now.Add(time.Hour)))
+		issuing := root.NewIntermediate(t, "Issuing", certauthtest.Valid(now.Add(-time.Hour), now.Add(-30*time.Second)))
+		leaf := issuing.Issue(t, "client", certauthtest.Valid(now.Add(-time.Hour), now.Add(time.Hour))).Certificate
+		roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+		require.NoError(t, err)
+		intermediates, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
+		require.NoError(t, err)
+		var c twice
+		settings := chainSettings{maxDepth: defaultMaxDepth, skew: time.Minute}
+		c.ask(t, settings, reload.Fixed("", roots), reload.Fixed("", intermediates), []*x509.Certificate{leaf}, now, tc.name)
+		settings.roots, settings.intermediates = reload.Fixed("", roots), reload.Fixed("", intermediates)
+		n := &chainNode{chainSettings: settings}
+		material, refused := n.material()
+		require.Nil(t, refused)
+		assert.Equal(t, tc.want, reasonOfAnswer(n.search(factsIn(t, []*x509.Certificate{leaf}), material, now)), tc.name)
+	}
+}

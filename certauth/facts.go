@@ -31,8 +31,8 @@ type facts struct {
 	notBefore, notAfter time.Time // of the leaf
 
 	presented sentCertificates
-	source    *source.Reader // that reads the key; nil where it is DER
-	fault     fault          // of the leaf, under every anchor
+	source    *source.Reader            // that reads the key; nil where it is DER
+	fault     fault                     // of the leaf, under every anchor
 	parsed    atomic.Pointer[certNames] // nil until asked for again, once this is remembered
 	sums      certSums
 	hosts     atomic.Pointer[hostNames] // nil until asked for

@@ -184,15 +184,15 @@ type pinSet struct {
 	index  []uint32 // where the pins of this beginning start; one more at the end
 }
 
-// manyPins is from how many on there is an index, of about one entry for eight pins.
-const manyPins = 1024
+// manyPins is from how many on there is an index, of one entry for four to eight pins.
+const manyPins = 64
 
 func (s *pinSet) makeIndex() {
 	n := s.len()
 	if n < manyPins {
 		return
 	}
-	width := bits.Len(uint(n)) - 4
+	width := bits.Len(uint(n)) - 3
 	s.shift = 32 - width
 	s.index = make([]uint32, 1<<width+1)
 	for i := range n {

@@ -40,9 +40,7 @@ func TestRatios(t *testing.T) {
 		"processor time in relation to the first row of its table, measured in the same round; nothing here is a promise of nanoseconds.\n" +
 		"The request has ten headers; the policy is a chain, a key pin and a DNS name; leaf, intermediate and root have keys of one kind.\n" +
 		"The process holds 64 MB of live data, as a service does: in the 4 MB of a test the collector comes every few milliseconds and\n" +
-		"costs the first row more than all it does itself.\n\n" +
-		"A new certificate, by the processor time of commit 70fb6b2 in the same process, 80 rounds of 600 certificates in turn, one CA between\n" +
-		"leaf and root: 1.01 (P-256) and 1.00 (RSA 2048) with the CA configured, 1.01 and 1.03 with the CA sent along. At most 1.03.\n")
+		"costs the first row more than all it does itself.\n")
 	of := func(group func(testing.TB, string, int) comparison, kind string, n int) func(testing.TB) comparison {
 		return func(tb testing.TB) comparison { //nolint:thelper // it has no line of its own to blame
 			return group(tb, kind, n)
