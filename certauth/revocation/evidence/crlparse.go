@@ -90,7 +90,8 @@ func (l *list) readKnownExtensions() error {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			if l.point, err = parseIssuingPoint(e.value); err == nil && l.point.indirect {
+			// The index keeps the point, and must not keep the whole list for its names.
+			if l.point, err = parseIssuingPoint(bytes.Clone(e.value)); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
 		case e.oid.Equal(oidAuthorityKeyID):
