@@ -39,11 +39,7 @@ func (t *table) hash(cert *x509.Certificate) uint64 {
 	return maphash.Bytes(t.seed, tail[:min(len(tail), 64)]) // version, serial number, algorithm, issuer's beginning
 }
 
-func (t *table) find(cert, issuer *x509.Certificate) *record {
-	h := t.hash(cert)
-	s := &t.shards[h%t.spread]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+func (s *shard) find(h uint64, cert, issuer *x509.Certificate) *record {
 	for r := s.records[h]; r != nil; r = r.next {
 		if r.is(cert, issuer) {
 			return r
@@ -52,16 +48,22 @@ func (t *table) find(cert, issuer *x509.Certificate) *record {
 	return nil
 }
 
+func (t *table) find(cert, issuer *x509.Certificate) *record {
+	h := t.hash(cert)
+	s := &t.shards[h%t.spread]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.find(h, cert, issuer)
+}
+
 // add keeps the record, or returns the one that somebody else added first.
 func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time) *record {
 	h := t.hash(cert)
 	s := &t.shards[h%t.spread]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for r := s.records[h]; r != nil; r = r.next {
-		if r.is(cert, issuer) {
-			return r
-		}
+	if r := s.find(h, cert, issuer); r != nil {
+		return r
 	}
 	for s.count >= t.perShard && s.evict() {
 	}
@@ -118,24 +120,19 @@ func (r *record) neighbours() (used int64, holds bool) {
 	return used, holds
 }
 
-// each calls f with every record until f returns false. It holds no lock while f runs.
-func (t *table) each(f func(*record) bool) {
+// all are the records that there are now.
+func (t *table) all() (all []*record) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.RLock()
-		all := make([]*record, 0, s.count)
 		for _, r := range s.records {
 			for ; r != nil; r = r.next {
 				all = append(all, r)
 			}
 		}
 		s.mu.RUnlock()
-		for _, r := range all {
-			if !f(r) {
-				return
-			}
-		}
 	}
+	return all
 }
 
 func (t *table) size() int {
