@@ -178,12 +178,4 @@ type Config struct {
 	Observe func(context.Context, Event)
 }
 
-const (
-	defaultMaxWait       = 5 * time.Second
-	defaultHedgeAfter    = 700 * time.Millisecond
-	defaultMaxRecords    = 10_000
-	defaultMaxListMemory = 64 << 20
-	defaultMaxListBytes  = 32 << 20
-	defaultPollInterval  = 30 * time.Second
-	maxStaleGrace        = 24 * time.Hour
-)
+const maxStaleGrace = 24 * time.Hour

@@ -165,11 +165,3 @@ func (k *keeper) count() (lists, size, entries int) {
 	}
 	return lists, size, entries
 }
-
-// whole is the edition of the list with its delta.
-func (l *loadedList) whole() evidence.Edition {
-	if l.lone != nil {
-		return l.lone.Edition()
-	}
-	return l.crl.Edition()
-}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -278,7 +279,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der), drop: func() {}})
+		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
 	// These may be over next time.
@@ -343,12 +344,10 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	request := Request{
 		Kind: fetch.CRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
-	m.mu.Lock()
-	forced := s.forced
-	s.forced = false
-	m.mu.Unlock()
-	old := l.current.Load()
-	if old != nil && !forced && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
+	old, anew := l.current.Load(), m.anew.Load()
+	isAsked := s.asked >= anew
+	s.asked = anew
+	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
 	if old != nil && old.lone == nil {
@@ -433,7 +432,11 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
 	}
-	next.fetched, next.soft = now, c.softOf(next.whole(), now, maxAge)
+	whole := next.edition()
+	if next.lone == nil {
+		whole = next.crl.Edition()
+	}
+	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
 	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
 	}
@@ -483,40 +486,38 @@ func (m *localLists) complete(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	lists := m.incomplete(s)
-	ended := make(chan error, len(lists))
-	for _, l := range lists {
-		go func() {
-			err := guarded(func() error { return m.refine(ctx, l) })
+	failed := make([]error, len(lists))
+	var all sync.WaitGroup
+	for i, l := range lists {
+		all.Go(func() {
+			failed[i] = guarded(func() error { return m.refine(ctx, l) })
 			m.swap(ctx)
-			ended <- err
-		}()
+		})
 	}
-	var failed error
-	for range lists {
-		failed = errors.Join(failed, <-ended)
-	}
-	m.complain(ctx, failed)
-	return failed
+	all.Wait()
+	err := errors.Join(failed...)
+	m.complain(ctx, err)
+	return err
 }
 
 // verify returns the list and those of Issuers that it is of: the one whose name it bears, or
 // several of that name where one of Verify.CRLIssuers signs for all of them.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
-	there, err := evidence.Look(content)
+	there, isDelta, err := evidence.Look(content)
 	if err != nil {
 		return nil, nil, err
 	}
-	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer))
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer()))
 	var next *loadedList
 	var by []*authority
 	for _, issuer := range m.issuers {
-		if !dn.Match(there.Issuer, issuer.cert().RawSubject) {
+		if !dn.Match(there.Issuer(), issuer.cert().RawSubject) {
 			continue
 		}
 		one := &loadedList{}
 		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
 			terms := m.checker.listTerms(issuer, m.checker.config.Now())
-			if there.IsDelta {
+			if isDelta {
 				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)
 				return nil, err
 			}
