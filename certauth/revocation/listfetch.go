@@ -72,6 +72,7 @@ type inHand struct {
 }
 
 func (r *inHand) drop() {
+	r.Body = nil
 	if r.hand != nil {
 		r.hand.give(r.counted)
 		r.counted = 0
@@ -175,9 +176,8 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 			waits.drop()
 			then = func() { <-by.hand.storing }
 		}
-		c.toStore(listKey(l), waits.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
-	response.Body = nil
 	response.drop()
 	if err := c.refine(ctx, &l.place, l.source(by), next); err != nil {
 		return Result{}, err
