@@ -149,13 +149,20 @@ func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	})
 }
 
+// hasNewer reports whether another delta has all that this one has, and more.
+func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
+	})
+}
+
 // forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
 // run out. It counts until then.
 func (m *localLists) forgetGone(view *localView) {
 	now := m.checker.config.Now()
 	isOver := func(l *localList, held *loadedList) bool {
 		if held != nil && held.lone != nil {
-			return held.edition().Current(now, m.checker.skew) != nil
+			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(l.by, held.lone)
 		}
 		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
 	}
@@ -387,7 +394,6 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 		return err
 	}
 	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
-	response.Body = nil
 	response.drop()
 	l := m.at(s, name)
 	if err := m.put(s, name, l, next, by, response.MaxAge); err != nil || next.lone != nil {
@@ -420,6 +426,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
 			return evidence.ErrRollback
 		}
+		aside = !before.isReplacedBy(next)
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
 		// A CA of the same name may be another one, with numbers of its own.
@@ -555,7 +562,7 @@ func (m *localLists) mayBeAside(s *localSource, name string, before, next *loade
 	held := 0
 	for _, l := range s.lists {
 		known := l.current.Load()
-		if l.asideOf != name || known == nil || (known.lone != nil) == (next.lone != nil) && known.edition().CheckNewer(next.edition()) == nil {
+		if l.asideOf != name || known == nil || known.isReplacedBy(next) {
 			continue
 		}
 		held += known.size()
