@@ -39,7 +39,11 @@ func (t *table) hash(cert *x509.Certificate) uint64 {
 	return maphash.Bytes(t.seed, tail[:min(len(tail), 64)]) // version, serial number, algorithm, issuer's beginning
 }
 
-func (s *shard) find(h uint64, cert, issuer *x509.Certificate) *record {
+func (t *table) find(cert, issuer *x509.Certificate) *record {
+	h := t.hash(cert)
+	s := &t.shards[h%t.spread]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
 	for r := s.records[h]; r != nil; r = r.next {
 		if r.is(cert, issuer) {
 			return r
@@ -48,22 +52,16 @@ func (s *shard) find(h uint64, cert, issuer *x509.Certificate) *record {
 	return nil
 }
 
-func (t *table) find(cert, issuer *x509.Certificate) *record {
-	h := t.hash(cert)
-	s := &t.shards[h%t.spread]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.find(h, cert, issuer)
-}
-
 // add keeps the record, or returns the one that somebody else added first.
 func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time) *record {
 	h := t.hash(cert)
 	s := &t.shards[h%t.spread]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.find(h, cert, issuer); r != nil {
-		return r
+	for r := s.records[h]; r != nil; r = r.next {
+		if r.is(cert, issuer) {
+			return r
+		}
 	}
 	for s.count >= t.perShard && s.evict() {
 	}
