@@ -66,8 +66,8 @@ type Responder struct {
 // may be a delta CRL: it is applied to the list that it continues, wherever that comes
 // from, and a warning is logged if none of the Lists is that list.
 //
-// Where a list of another scope takes the place of one, that one counts until it runs out or a newer
-// one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
+// Where a list of another scope takes the place of one, or a delta CRL that continues another list,
+// that one counts until it runs out or a newer one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
 // of MaxListBytes.
 type List struct {
 	// URL is http or https and may lead to a private network or to loopback. It is fetched
