@@ -15,19 +15,9 @@ import (
 // the program, and share it between Authenticators; it is safe for concurrent use. Its zero
 // value, and nil, have no evidence for any certificate.
 //
-// The chains it is given must have verified. It then asks, in the order of Config.Sources,
-// the operator's responders and lists and those that the certificates name, verifies every
-// answer by package evidence, and uses a Good only until its evidence expires,
-// extended by Config.StaleGrace. Requests that need the same answer share one fetch, and none
-// of them cancels it. Evidence is renewed before it expires, while requests are answered from
-// memory. A permanent revocation stays in effect while the certificate is remembered.
-//
-// What must be true of your infrastructure: the service reaches the responders and
-// distribution points of its partners' CAs by plain HTTP, at public addresses unless
-// Config.HTTP allows others; OCSP tells the CA which client is being checked, and when. A
-// revocation takes effect within an hour of the CA's answer by OCSP and six hours of its
-// CRL; for a client that returns after a longer pause, on its first request, if the CA
-// answers within a second.
+// The chains it is given must have verified. What it asks and when, what it remembers, how soon a
+// revocation takes effect, and what must be true of your infrastructure is in the documentation of
+// the package.
 type Checker struct {
 	config      Config
 	skew        time.Duration
@@ -107,10 +97,10 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 		return mistakes
 	}
 	c.local.add(crlURLs)
-	err := c.local.load(ctx, flightLimit)
+	err := c.local.load(ctx)
 	for _, url := range crlURLs {
 		if err == nil && !c.local.holds(url) { // a reading that began before they were added
-			err = c.local.load(ctx, flightLimit)
+			err = c.local.load(ctx)
 		}
 	}
 	return err

@@ -66,8 +66,8 @@ type Responder struct {
 // may be a delta CRL: it is applied to the list that it continues, wherever that comes
 // from, and a warning is logged if none of the Lists is that list.
 //
-// Where a list of another scope takes the place of one, that one counts until it runs out or a newer
-// one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
+// Where a list of another scope takes the place of one, or a delta CRL that continues another list,
+// that one counts until it runs out or a newer one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
 // of MaxListBytes.
 type List struct {
 	// URL is http or https and may lead to a private network or to loopback. It is fetched
@@ -180,12 +180,4 @@ type Config struct {
 	Observe func(context.Context, Event)
 }
 
-const (
-	defaultMaxWait       = 5 * time.Second
-	defaultHedgeAfter    = 700 * time.Millisecond
-	defaultMaxRecords    = 10_000
-	defaultMaxListMemory = 64 << 20
-	defaultMaxListBytes  = 32 << 20
-	defaultPollInterval  = 30 * time.Second
-	maxStaleGrace        = 24 * time.Hour
-)
+const maxStaleGrace = 24 * time.Hour

@@ -62,12 +62,12 @@ func (c Config) withDefaults() (Config, error) {
 // setNumbers puts the defaults of durations and bounds in place.
 func setNumbers(c *Config) []error {
 	wrong := mistakes.Flatten(
-		setNumber("MaxWait", &c.MaxWait, defaultMaxWait),
-		setNumber("HedgeAfter", &c.HedgeAfter, defaultHedgeAfter),
-		setNumber("PollInterval", &c.PollInterval, defaultPollInterval),
-		setNumber("MaxRecords", &c.MaxRecords, defaultMaxRecords),
-		setNumber("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory),
-		setNumber("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes),
+		setNumber("MaxWait", &c.MaxWait, 5*time.Second),
+		setNumber("HedgeAfter", &c.HedgeAfter, 700*time.Millisecond),
+		setNumber("PollInterval", &c.PollInterval, 30*time.Second),
+		setNumber("MaxRecords", &c.MaxRecords, 10_000),
+		setNumber("MaxListMemory", &c.MaxListMemory, 64<<20),
+		setNumber("MaxListBytes", &c.MaxListBytes, 32<<20),
 	)
 	if c.CertIDHash == 0 {
 		c.CertIDHash = crypto.SHA1

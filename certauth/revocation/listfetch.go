@@ -66,8 +66,17 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url
 // inHand is a list that is being read: its body, counted until it is dropped.
 type inHand struct {
 	Response
-	size int
-	drop func()
+	size    int
+	hand    *hand // nil for a file, which is not counted
+	counted int
+}
+
+func (r *inHand) drop() {
+	r.Body = nil
+	if r.hand != nil {
+		r.hand.give(r.counted)
+		r.counted = 0
+	}
 }
 
 // get fetches once through the gate and hands what came to use, whose error is that of
@@ -79,20 +88,15 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		return err
 	}
 	began := c.config.Now()
-	taken := 0
+	response := inHand{hand: &by.hand}
+	defer response.drop()
 	request.Grow = func(n int) error {
 		err := by.hand.take(n)
 		if err == nil {
-			taken += n
+			response.counted += n
 		}
 		return err
 	}
-	var response inHand
-	response.drop = func() {
-		by.hand.give(taken)
-		taken = 0
-	}
-	defer func() { response.drop() }()
 	var result Result
 	err = guarded(func() (err error) {
 		response.Response, err = c.fetcher.Fetch(ctx, request)
@@ -101,14 +105,13 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	pass.Leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
-	if err == nil && response.size > taken { // by a Fetcher that does not count
-		err = request.Grow(response.size - taken)
+	if err == nil && response.size > response.counted { // by a Fetcher that does not count
+		err = request.Grow(response.size - response.counted)
 	}
-	size := response.size
 	if err == nil {
 		result, err = use(&response)
 	}
-	c.tell(ctx, Event{Kind: SourceCRL, Latency: took, Bytes: size, Err: err}, request.URL, result)
+	c.tell(ctx, Event{Kind: SourceCRL, Latency: took, Bytes: response.size, Err: err}, request.URL, result)
 	return err
 }
 
@@ -172,15 +175,15 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 		return Result{}, err
 	}
 	if !stored && c.config.Store != nil {
-		drop := response.drop // it is in hand until it is stored
-		response.drop = func() {}
-		if by.hand.lend(response.size, c.config.MaxListBytes/4) {
-			drop()
-			drop = func() { <-by.hand.storing }
+		waits := *response // it is in hand until it is stored
+		response.counted = 0
+		then := waits.drop
+		if by.hand.lend(waits.size, c.config.MaxListBytes/4) {
+			waits.drop()
+			then = func() { <-by.hand.storing }
 		}
-		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, drop)
+		c.toStore(listKey(l), response.Body, next.base.NextUpdate(), storeTimeoutCRL, then)
 	}
-	response.Body = nil
 	response.drop()
 	if err := c.refine(ctx, &l.place, l.source(by), next); err != nil {
 		return Result{}, err
@@ -228,13 +231,8 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 	if !ok {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}}
-	size := len(der)
-	response.drop = func() {
-		by.hand.give(size)
-		size = 0
-	}
-	defer func() { response.drop() }()
+	response := inHand{Response: Response{Body: der}, hand: &by.hand, counted: len(der)}
+	defer response.drop()
 	if _, err := c.acceptList(ctx, l, by, &response, ""); err != nil {
 		c.storeLies(ctx, err)
 		return false
@@ -265,16 +263,13 @@ func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner)
 		c.storeLies(ctx, ErrTooLarge)
 		return nil, false
 	}
-	if old := l.current.Load(); old != nil && !isNews(old, der) {
-		return nil, false
+	if old := l.current.Load(); old != nil { // what is in memory already is not built again
+		there, isDelta, err := evidence.Look(der)
+		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
+			return nil, false
+		}
 	}
 	return der, by.hand.take(len(der)) == nil
-}
-
-// isNews spares the building of what is in memory already.
-func isNews(old *loadedList, der []byte) bool {
-	there, err := evidence.Look(der)
-	return err == nil && !there.IsDelta && there.Edition.ThisUpdate.After(old.base.ThisUpdate())
 }
 
 func (l *remoteList) source(by *partner) source { return source{by, l.authority, l.deltas} }

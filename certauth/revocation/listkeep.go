@@ -109,8 +109,8 @@ func (c *Checker) wantsDelta(base *evidence.CRL, also deltaPlaces) bool {
 // deltaIsOver reports whether a delta has run out: another one is there then, and who hands
 // out this one keeps it from us.
 func (c *Checker) deltaIsOver(body []byte) bool {
-	there, err := evidence.Look(body)
-	return err != nil || there.Edition.IsOver(c.config.Now(), c.skew)
+	there, _, err := evidence.Look(body)
+	return err != nil || there.IsOver(c.config.Now(), c.skew)
 }
 
 // withDeltaOf lays the delta of another list over this one, if it continues this one too.

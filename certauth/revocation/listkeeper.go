@@ -37,6 +37,14 @@ func (l *loadedList) size() int {
 	return l.crl.Size()
 }
 
+// isReplacedBy reports whether nothing is lost if next takes the place of the list.
+func (l *loadedList) isReplacedBy(next *loadedList) bool {
+	if l.lone != nil && next.lone != nil {
+		return next.lone.Replaces(l.lone)
+	}
+	return l.lone == nil && next.lone == nil && l.edition().CheckNewer(next.edition()) == nil
+}
+
 // result is what is told of a list that was fetched.
 func (l *loadedList) result() Result {
 	e := l.edition()
@@ -164,12 +172,4 @@ func (k *keeper) count() (lists, size, entries int) {
 		}
 	}
 	return lists, size, entries
-}
-
-// whole is the edition of the list with its delta.
-func (l *loadedList) whole() evidence.Edition {
-	if l.lone != nil {
-		return l.lone.Edition()
-	}
-	return l.crl.Edition()
 }

@@ -62,8 +62,8 @@ type localSource struct {
 	err   error
 	read  bool // once at least, whatever came of it
 
-	flight *flight // reads the URL
-	forced bool    // whatever its time
+	flight *flight // reads the URL, or the deltas of files
+	asked  uint64  // before which call of Refresh that was begun last; only its reader looks
 	broken bool    // the directory itself could not be read
 
 	told   string // what could not be read when that was told last
@@ -168,11 +168,11 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 
 // load reads whatever is new or has changed, and waits for all of it. All who ask meanwhile
 // wait for the same reading.
-func (m *localLists) load(ctx context.Context, most time.Duration) error {
+func (m *localLists) load(ctx context.Context) error {
 	if !m.present.Load() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, most)
+	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	m.looked.Store(m.checker.config.Now().UnixNano())
 	err := m.reading().wait(ctx)
@@ -199,11 +199,8 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 func (m *localLists) refresh(ctx context.Context, anew uint64) error {
 	m.mu.Lock()
 	m.anew.Store(max(m.anew.Load(), anew)) // another call may have been faster
-	for _, s := range m.sources {
-		s.forced = true
-	}
 	m.mu.Unlock()
-	return m.load(ctx, flightLimit)
+	return m.load(ctx)
 }
 
 // firstReading waits until every source has been read once, or enough of them. What could not

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -170,13 +171,20 @@ func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	})
 }
 
+// hasNewer reports whether another delta has all that this one has, and more.
+func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
+	})
+}
+
 // forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
 // run out. It counts until then.
 func (m *localLists) forgetGone(view *localView) {
 	now := m.checker.config.Now()
 	isOver := func(l *localList, held *loadedList) bool {
 		if held != nil && held.lone != nil {
-			return held.edition().Current(now, m.checker.skew) != nil
+			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(l.by, held.lone)
 		}
 		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
 	}
@@ -300,7 +308,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		return // l.err, if any, still says what is wrong with it
 	}
 	if err == nil {
-		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der), drop: func() {}})
+		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
 	// These may be over next time.
@@ -365,12 +373,10 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	request := Request{
 		Kind: fetch.CRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
 	}
-	m.mu.Lock()
-	forced := s.forced
-	s.forced = false
-	m.mu.Unlock()
-	old := l.current.Load()
-	if old != nil && !forced && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
+	old, anew := l.current.Load(), m.anew.Load()
+	isAsked := s.asked >= anew
+	s.asked = anew
+	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
 	if old != nil && old.lone == nil {
@@ -410,7 +416,6 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 		return err
 	}
 	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
-	response.Body = nil
 	response.drop()
 	l := m.at(s, name)
 	if err := m.put(s, name, l, next, by, response.MaxAge); err != nil || next.lone != nil {
@@ -443,6 +448,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
 			return evidence.ErrRollback
 		}
+		aside = !before.isReplacedBy(next)
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
 		// A CA of the same name may be another one, with numbers of its own.
@@ -455,7 +461,11 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
 	}
-	next.fetched, next.soft = now, c.softOf(next.whole(), now, maxAge)
+	whole := next.edition()
+	if next.lone == nil {
+		whole = next.crl.Edition()
+	}
+	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
 	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
 		next.soft = now.Add(neverDue)
 	}
@@ -494,13 +504,13 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.checker.config.Now()
+	now, anew := m.checker.config.Now(), m.anew.Load()
 	for _, l := range s.lists {
-		if !l.deltaDue.IsZero() && (s.forced || hasCome(l.deltaDue, now, maxSoftCRL)) {
+		if !l.deltaDue.IsZero() && (s.asked < anew || hasCome(l.deltaDue, now, maxSoftCRL)) {
 			lists = append(lists, l)
 		}
 	}
-	s.forced = false
+	s.asked = anew
 	return lists
 }
 
@@ -509,42 +519,40 @@ func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	ended := make(chan error, len(lists))
-	for _, l := range lists {
-		go func() {
-			err := guarded(func() error { return m.refine(ctx, l) })
+	failed := make([]error, len(lists))
+	var all sync.WaitGroup
+	for i, l := range lists {
+		all.Go(func() {
+			failed[i] = guarded(func() error { return m.refine(ctx, l) })
 			m.swap(ctx)
-			ended <- err
-		}()
+		})
 	}
-	var failed error
-	for range lists {
-		failed = errors.Join(failed, <-ended)
+	all.Wait()
+	err := errors.Join(failed...)
+	if err != nil {
+		m.checker.complainOnce(ctx, unreadable, err)
 	}
-	if failed != nil {
-		m.checker.complainOnce(ctx, unreadable, failed)
-	}
-	return failed
+	return err
 }
 
 // verify returns the list and those of Issuers that it is of: the one whose name it bears, or
 // several of that name where one of Verify.CRLIssuers signs for all of them.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
-	there, err := evidence.Look(content)
+	there, isDelta, err := evidence.Look(content)
 	if err != nil {
 		return nil, nil, err
 	}
-	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer))
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer()))
 	var next *loadedList
 	var by []*authority
 	for _, issuer := range m.issuers {
-		if !dn.Match(there.Issuer, issuer.cert().RawSubject) {
+		if !dn.Match(there.Issuer(), issuer.cert().RawSubject) {
 			continue
 		}
 		one := &loadedList{}
 		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
 			terms := m.checker.listTerms(issuer, m.checker.config.Now())
-			if there.IsDelta {
+			if isDelta {
 				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)
 				return nil, err
 			}
@@ -582,7 +590,7 @@ func (m *localLists) mayBeAside(s *localSource, name string, before, next *loade
 	held := 0
 	for _, l := range s.lists {
 		known := l.current.Load()
-		if l.asideOf != name || known == nil || (known.lone != nil) == (next.lone != nil) && known.edition().CheckNewer(next.edition()) == nil {
+		if l.asideOf != name || known == nil || known.isReplacedBy(next) {
 			continue
 		}
 		held += known.size()

@@ -84,18 +84,14 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	c.remote.endPauses()
 	err := c.local.refresh(ctx, anew)
 	now := c.config.Now()
-	var records []*record
-	c.table.each(func(r *record) bool {
-		if now.Sub(time.Unix(r.used.Load(), 0)) <= usedWithin && r.exempt == "" && r.plan.Load().noSource == nil {
-			records = append(records, r)
-		}
-		return true
-	})
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	places := make(chan struct{}, maxRefreshQueue)
 	failed := 0
-	for _, r := range records {
+	for _, r := range c.table.all() {
+		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || r.plan.Load().noSource != nil {
+			continue
+		}
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():

@@ -118,24 +118,19 @@ func (r *record) neighbours() (used int64, holds bool) {
 	return used, holds
 }
 
-// each calls f with every record until f returns false. It holds no lock while f runs.
-func (t *table) each(f func(*record) bool) {
+// all are the records that there are now.
+func (t *table) all() (all []*record) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.RLock()
-		all := make([]*record, 0, s.count)
 		for _, r := range s.records {
 			for ; r != nil; r = r.next {
 				all = append(all, r)
 			}
 		}
 		s.mu.RUnlock()
-		for _, r := range all {
-			if !f(r) {
-				return
-			}
-		}
 	}
+	return all
 }
 
 func (t *table) size() int {

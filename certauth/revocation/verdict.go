@@ -48,7 +48,7 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 		ocsp = word{result: Result{StaleRevoked: true}, err: ErrNotFresh}
 	}
 	waits := failed.stands(now)
-	if revoked, is := eitherRevoked(&ocsp.result, &lists.result); is {
+	if revoked := eitherRevoked(&ocsp.result, &lists.result); revoked != nil {
 		return verdict{result: *revoked, settled: true, due: isDue(revoked, now) && !waits}
 	}
 	first, second := &ocsp, &lists
@@ -78,18 +78,18 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	return v
 }
 
-func eitherRevoked(ocsp, lists *Result) (*Result, bool) {
+func eitherRevoked(ocsp, lists *Result) *Result {
 	switch {
 	case ocsp.RevokedForGood():
-		return ocsp, true
+		return ocsp
 	case lists.RevokedForGood():
-		return lists, true
+		return lists
 	case ocsp.Status == Revoked && !lifts(lists, ocsp):
-		return ocsp, true // a hold, which only something newer can lift
+		return ocsp // a hold, which only something newer can lift
 	case lists.Status == Revoked && !lifts(ocsp, lists):
-		return lists, true
+		return lists
 	}
-	return nil, false
+	return nil
 }
 
 // lifts reports whether a Good ends a hold: it is newer and has not run out.

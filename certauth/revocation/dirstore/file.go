@@ -36,12 +36,9 @@ const (
 	filePeriod = 10 * time.Minute
 )
 
-func hashName(text string) string {
-	sum := sha256.Sum256([]byte(text))
-	return hex.EncodeToString(sum[:])
+func evidenceName(key string) string {
+	return fmt.Sprintf("%s%x%s", filePrefix, sha256.Sum256([]byte(key)), evidenceSuffix)
 }
-
-func evidenceName(hash string) string { return filePrefix + hash + evidenceSuffix }
 
 func periodOf(t time.Time) int64 { return t.Unix() / int64(filePeriod/time.Second) }
 
@@ -92,7 +89,7 @@ func parseHead(b []byte) (evidenceFile, bool) {
 // allocated for a value before its file was found to be regular, within the limit, and as
 // long as it says.
 func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
-	file, size, err := openRegular(root, evidenceName(hashName(key)))
+	file, size, err := openRegular(root, evidenceName(key))
 	if file == nil {
 		return nil, err
 	}

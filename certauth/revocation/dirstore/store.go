@@ -141,7 +141,7 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	}
 	defer root.Close()
 	now := s.now()
-	if err := replaceFile(root, evidenceName(hashName(key)), now, evidenceHead(key, der, now, now.Add(ttl)), der); err != nil {
+	if err := replaceFile(root, evidenceName(key), now, evidenceHead(key, der, now, now.Add(ttl)), der); err != nil {
 		return err
 	}
 	s.mu.Lock()

@@ -71,6 +71,12 @@ func (d *Delta) Edition() Edition { return d.edition(d.issuer) }
 // Size is about how many bytes of memory it holds.
 func (d *Delta) Size() int { return d.size() }
 
+// Replaces reports whether the delta continues every list that the other one continues, and is no
+// older.
+func (d *Delta) Replaces(other *Delta) bool {
+	return dn.Match(d.issuer, other.issuer) && d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0
+}
+
 // With lays a delta over the list, as [CRL.WithDelta] does.
 func (l *CRL) With(delta *Delta) (*CRL, error) {
 	if err := l.base.continuedBy(&delta.index); err != nil {
@@ -99,16 +105,11 @@ func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
 // continuedBy is rule C10, as far as it does not depend on the moment. That both are of one
 // issuer has been settled with the signatures.
 func (x *index) continuedBy(delta *index) error {
-	var why string
+	why := x.isOfKind(delta)
 	switch {
 	case x.number == nil:
 		why = "the list has no number"
-	case !sameExtension(x.pointDER, delta.pointDER):
-		why = "another issuing distribution point"
-	case !sameExtension(x.keyIDDER, delta.keyIDDER):
-		why = "another authority key identifier"
-	case x.signerKey != delta.signerKey:
-		why = "signed by another key"
+	case why != "":
 	case delta.baseNumber.Cmp(x.number) > 0:
 		why = "it continues a later list"
 	case delta.number.Cmp(x.number) <= 0:
@@ -117,6 +118,20 @@ func (x *index) continuedBy(delta *index) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrDeltaMismatch, why)
+}
+
+// isOfKind says what keeps a delta from belonging to a list, or to the lists of another delta,
+// whatever their numbers; "" if nothing does.
+func (x *index) isOfKind(delta *index) string {
+	switch {
+	case !sameExtension(x.pointDER, delta.pointDER):
+		return "another issuing distribution point"
+	case !sameExtension(x.keyIDDER, delta.keyIDDER):
+		return "another authority key identifier"
+	case x.signerKey != delta.signerKey:
+		return "signed by another key"
+	}
+	return ""
 }
 
 // overlaid is what a list and its delta say together. removeFromCRL lifts a hold and never

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
-	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -30,7 +29,7 @@ type index struct {
 func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	var counts [listingKinds]serials.Count
 	var exceptions []exception
-	x := &index{header: l.header.clone(), signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
+	x := &index{header: l.header, signerKey: sha256.Sum256(by.RawSubjectPublicKeyInfo)}
 	for s := cryptobyte.String(l.entries); !s.Empty(); x.entries++ {
 		one, err := l.readEntry(&s)
 		if err != nil {
@@ -131,20 +130,6 @@ func (l listing) finding() finding {
 		return finding{listed: true, reason: ReasonCertificateHold}
 	}
 	return finding{}
-}
-
-// clone is a header that does not refer to the DER it was read from.
-func (h *header) clone() header {
-	c := *h
-	if h.point != nil {
-		point := *h.point
-		point.names = slices.Clone(h.point.names)
-		for i, name := range point.names {
-			point.names[i] = bytes.Clone(name)
-		}
-		c.point = &point
-	}
-	return c
 }
 
 // size is the bytes held, about: exact for the tables, which are nearly all of it.

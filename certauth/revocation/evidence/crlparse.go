@@ -51,7 +51,7 @@ func parseList(der []byte, kind listKind) (*list, error) {
 	in := newReader(der)
 	outer := in.inside(cbasn1.SEQUENCE, "CertificateList")
 	in.end("CertificateList")
-	l := &list{kind: kind, tbs: outer.element(cbasn1.SEQUENCE, "CertificateList"), version: 1}
+	l := &list{kind: kind, tbs: outer.sequence("CertificateList"), version: 1}
 	l.algorithm = outer.algorithm("signature")
 	l.signature = outer.octetsOfBits("signature")
 	outer.end("signature")
@@ -59,7 +59,8 @@ func parseList(der []byte, kind listKind) (*list, error) {
 	if *in.err != nil {
 		return nil, *in.err
 	}
-	return l, l.readKnownExtensions()
+	err := l.readKnownExtensions()
+	return l, err
 }
 
 func (l *list) readTBS(r *reader) {
@@ -70,7 +71,7 @@ func (l *list) readTBS(r *reader) {
 	}
 	inner := tbs.algorithm("signature")
 	tbs.want(inner.oid.Equal(l.algorithm.oid) && bytes.Equal(inner.parameters, l.algorithm.parameters), "the signature algorithms inside and outside differ")
-	l.issuer = tbs.element(cbasn1.SEQUENCE, "issuer")
+	l.issuer = tbs.sequence("issuer")
 	tbs.want(len(l.issuer) <= maxIssuerName, "issuer")
 	l.thisUpdate = tbs.time("thisUpdate")
 	if tbs.isNext(cbasn1.UTCTime) || tbs.isNext(cbasn1.GeneralizedTime) {
@@ -90,7 +91,8 @@ func (l *list) readKnownExtensions() error {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			if l.point, err = parseIssuingPoint(e.value); err == nil && l.point.indirect {
+			// The index keeps the point, and must not keep the whole list for its names.
+			if l.point, err = parseIssuingPoint(bytes.Clone(e.value)); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
 		case e.oid.Equal(oidAuthorityKeyID):

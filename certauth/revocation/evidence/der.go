@@ -85,9 +85,9 @@ func (r *reader) optional(tag cbasn1.Tag, what string) (in *reader, present bool
 
 func (r *reader) content(tag cbasn1.Tag, what string) []byte { return r.inside(tag, what).rest }
 
-// element returns the whole of the next element, its tag and length included.
-func (r *reader) element(tag cbasn1.Tag, what string) (element cryptobyte.String) {
-	r.want(r.rest.ReadASN1Element(&element, tag), what)
+// sequence returns the whole of a SEQUENCE, its tag and length included.
+func (r *reader) sequence(what string) (element cryptobyte.String) {
+	r.want(r.rest.ReadASN1Element(&element, cbasn1.SEQUENCE), what)
 	return element
 }
 

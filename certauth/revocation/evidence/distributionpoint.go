@@ -159,9 +159,9 @@ func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 	r.end(what)
 	r.want(!in.rest.Empty(), what)
 	p := &issuingPoint{hasPoint: in.isNext(tagExplicit0), names: in.pointName()}
-	p.onlyUser, p.onlyCA = in.optionalTrue(1, what), in.optionalTrue(2, what)
+	p.onlyUser, p.onlyCA = in.optionalTrue(1), in.optionalTrue(2)
 	p.reasons = in.optionalReasons(3)
-	p.indirect, p.onlyAttribute = in.optionalTrue(4, what), in.optionalTrue(5, what)
+	p.indirect, p.onlyAttribute = in.optionalTrue(4), in.optionalTrue(5)
 	in.end(what)
 	r.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
 	if *r.err != nil {
@@ -171,7 +171,8 @@ func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 }
 
 // optionalTrue reads an optional BOOLEAN whose default is FALSE, which DER leaves out.
-func (r *reader) optionalTrue(tag uint8, what string) bool {
+func (r *reader) optionalTrue(tag uint8) bool {
+	const what = "issuing distribution point"
 	in, present := r.optional(cbasn1.Tag(tag).ContextSpecific(), what)
 	r.want(!present || string(in.rest) == "\xFF", what)
 	return present

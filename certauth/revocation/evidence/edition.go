@@ -75,29 +75,24 @@ func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
 	return !e.NextUpdate.IsZero() && now.After(e.NextUpdate.Add(skew))
 }
 
-// Preview holds the unverified header fields of a CRL.
-type Preview struct {
-	Issuer  []byte // the name in DER
-	IsDelta bool
-	Edition Edition
-}
+// Issuer is the name in DER.
+func (e Edition) Issuer() []byte { return e.issuer }
 
 // Look reads a CRL, DER or one PEM block, as far as its entries and verifies nothing. It is for
 // choosing a list to verify.
-func Look(content []byte) (Preview, error) {
+func Look(content []byte) (there Edition, isDelta bool, err error) {
 	der, err := unwrapPEM(content)
 	if err != nil {
-		return Preview{}, err
+		return Edition{}, false, err
 	}
 	l, err := parseList(der, completeList)
-	isDelta := errors.Is(err, errIsDelta)
-	if isDelta {
+	if isDelta = errors.Is(err, errIsDelta); isDelta {
 		l, err = parseList(der, deltaList)
 	}
 	if err != nil {
-		return Preview{}, err
+		return Edition{}, false, err
 	}
-	return Preview{l.issuer, isDelta, Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}}, nil
+	return Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}, isDelta, nil
 }
 
 // MaySignLists reports whether a certificate is of a CA, or of a signer of its CRLs, that may

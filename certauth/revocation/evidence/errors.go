@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -63,22 +64,11 @@ type ResponderStatusError struct {
 	Status int
 }
 
+var refusals = map[int]string{1: "malformedRequest", 2: "internalError", 3: "tryLater", 5: "sigRequired", 6: "unauthorized"}
+
 // Error names the status.
 func (e ResponderStatusError) Error() string {
-	name := "not defined"
-	switch e.Status {
-	case 1:
-		name = "malformedRequest"
-	case 2:
-		name = "internalError"
-	case 3:
-		name = "tryLater"
-	case 5:
-		name = "sigRequired"
-	case 6:
-		name = "unauthorized"
-	}
-	return "revocation: responder refused: " + name
+	return "revocation: responder refused: " + cmp.Or(refusals[e.Status], "not defined")
 }
 
 // Is reports whether target is ErrResponderStatus.

@@ -57,10 +57,9 @@ func httpURL(name cryptobyte.String) (string, bool) {
 // whyUnusable says why a certificate's URL is not fetched, "" if it may be: AD CS writes LDAP
 // first. Where it leads is judged when it is fetched.
 func whyUnusable(text string) string {
-	for i := range len(text) {
-		if c := text[i]; c <= ' ' || c > '~' { // an IA5String, and none of what a URL must escape
-			return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", c)
-		}
+	mustEscape := func(r rune) bool { return r <= ' ' || r > '~' } // an IA5String
+	if i := strings.IndexFunc(text, mustEscape); i >= 0 {
+		return fmt.Sprintf("holds the byte 0x%02x, which a URL must escape", text[i])
 	}
 	scheme, _, found := strings.Cut(text, ":")
 	if !found || !isScheme(scheme) {

@@ -150,39 +150,29 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 // The name is hashed as encoded in the certificate in question (RFC 6960, section 4.1.1) or,
 // by responders that only have the CA's certificate, as encoded there.
 func (a *answer) isOf(issuer, bits []byte) bool {
-	name, key := a.certIDHashes(issuer, bits)
+	name, key := a.sumOf(issuer), a.sumOf(bits)
 	return name != nil && bytes.Equal(a.nameHash, name) && bytes.Equal(a.keyHash, key)
 }
 
-// certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
-// known.
-func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
-	if !a.hash.hasNoParameters() {
-		return nil, nil
-	}
+// sumOf is the hash that the CertID is made of; nil for one that is not known.
+func (a *answer) sumOf(data []byte) []byte {
 	switch {
-	case a.hash.oid.Equal(oidSHA1):
-		// CertIDs of most responders are made of SHA-1; they identify, they do not protect.
-		n, err := sha1sum.Of(name)
-		if err != nil {
-			return nil, nil
+	case !a.hash.hasNoParameters():
+	case a.hash.oid.Equal(oidSHA1): // of most responders; it identifies, it does not protect
+		if sum, err := sha1sum.Of(data); err == nil {
+			return sum[:]
 		}
-		k, err := sha1sum.Of(bits)
-		if err != nil {
-			return nil, nil
-		}
-		return n[:], k[:]
 	case a.hash.oid.Equal(oidSHA256):
-		n, k := sha256.Sum256(name), sha256.Sum256(bits)
-		return n[:], k[:]
+		sum := sha256.Sum256(data)
+		return sum[:]
 	case a.hash.oid.Equal(oidSHA384):
-		n, k := sha512.Sum384(name), sha512.Sum384(bits)
-		return n[:], k[:]
+		sum := sha512.Sum384(data)
+		return sum[:]
 	case a.hash.oid.Equal(oidSHA512):
-		n, k := sha512.Sum512(name), sha512.Sum512(bits)
-		return n[:], k[:]
+		sum := sha512.Sum512(data)
+		return sum[:]
 	}
-	return nil, nil
+	return nil
 }
 
 // strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and
@@ -200,7 +190,8 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 		}
 	}
 	if counts.status == Unavailable {
-		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
+		err := stale.staleError(why, SourceOCSP, cert.IsCA, o)
+		return stale, err
 	}
 	return counts, nil
 }

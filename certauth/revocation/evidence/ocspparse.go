@@ -73,7 +73,7 @@ func parseResponse(der []byte) (*basicResponse, error) {
 func (r *reader) basicResponse() *basicResponse {
 	basic := r.inside(cbasn1.SEQUENCE, "BasicOCSPResponse")
 	r.end("BasicOCSPResponse")
-	b := &basicResponse{tbs: basic.element(cbasn1.SEQUENCE, "BasicOCSPResponse")}
+	b := &basicResponse{tbs: basic.sequence("BasicOCSPResponse")}
 	b.algorithm = basic.algorithm("signatureAlgorithm")
 	b.signature = basic.octetsOfBits("signature")
 	if explicit, present := basic.optional(tagExplicit0, "certs"); present {
@@ -83,7 +83,7 @@ func (r *reader) basicResponse() *basicResponse {
 			if len(b.embedded) == maxCertificates {
 				r.fail(fmt.Errorf("%w: more than %d certificates", ErrLimits, maxCertificates))
 			}
-			b.embedded = append(b.embedded, list.element(cbasn1.SEQUENCE, "certificate"))
+			b.embedded = append(b.embedded, list.sequence("certificate"))
 		}
 	}
 	basic.end("bytes behind BasicOCSPResponse")
@@ -91,35 +91,35 @@ func (r *reader) basicResponse() *basicResponse {
 	return b
 }
 
-func (b *basicResponse) readData(r *reader) {
-	data := r.inside(cbasn1.SEQUENCE, "ResponseData")
+func (r *basicResponse) readData(in *reader) {
+	data := in.inside(cbasn1.SEQUENCE, "ResponseData")
 	if explicit, present := data.optional(tagExplicit0, "ResponseData"); present {
 		version := explicit.number("version")
 		explicit.end("version")
 		if version != 0 {
-			r.fail(fmt.Errorf("%w: version %d", ErrResponseType, version+1))
+			in.fail(fmt.Errorf("%w: version %d", ErrResponseType, version+1))
 		}
 	}
-	b.readResponder(data)
-	b.producedAt = data.generalizedTime("producedAt")
+	r.readResponder(data)
+	r.producedAt = data.generalizedTime("producedAt")
 	answers := data.inside(cbasn1.SEQUENCE, "responses")
 	for answers.more() {
-		if len(b.answers) == maxAnswers {
-			r.fail(fmt.Errorf("%w: more than %d answers", ErrLimits, maxAnswers))
+		if len(r.answers) == maxAnswers {
+			in.fail(fmt.Errorf("%w: more than %d answers", ErrLimits, maxAnswers))
 		}
-		b.answers = append(b.answers, answers.answer())
+		r.answers = append(r.answers, answers.answer())
 	}
-	b.extensions = data.optionalExtensions(tagExplicit1)
+	r.extensions = data.optionalExtensions(tagExplicit1)
 	data.end("bytes behind ResponseData")
 }
 
-func (b *basicResponse) readResponder(data *reader) {
+func (r *basicResponse) readResponder(data *reader) {
 	explicit, tag := data.anyInside("responderID")
 	switch tag {
 	case tagExplicit1:
-		b.byName = explicit.element(cbasn1.SEQUENCE, "responderID")
+		r.byName = explicit.sequence("responderID")
 	case tagExplicit2:
-		b.byKey = explicit.content(cbasn1.OCTET_STRING, "responderID")
+		r.byKey = explicit.content(cbasn1.OCTET_STRING, "responderID")
 	default:
 		data.want(false, "responderID")
 	}

@@ -103,13 +103,14 @@ func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, D
 
 // maxAge returns the bound for evidence about a certificate, and whether there is one.
 func (o *VerifyOptions) maxAge(of Source, isCA bool) (limit time.Duration, bounded bool) {
+	age, otherwise := o.MaxAge, DefaultMaxAge
 	switch {
 	case isCA:
-		return withDefault(o.MaxAgeCA, DefaultMaxAgeCA), o.MaxAgeCA >= 0
+		age, otherwise = o.MaxAgeCA, DefaultMaxAgeCA
 	case of == SourceCRL:
-		return withDefault(o.MaxAge, DefaultMaxAgeCRL), o.MaxAge >= 0
+		otherwise = DefaultMaxAgeCRL
 	}
-	return withDefault(o.MaxAge, DefaultMaxAge), o.MaxAge >= 0
+	return withDefault(age, otherwise), age >= 0
 }
 
 func (o *VerifyOptions) noNextUpdateMaxAge() time.Duration {

@@ -86,19 +86,17 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 // end is notAfter.
 func (v *validity) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
 	until := notAfter
-	bound := func(end time.Time) {
-		if end.Before(until) {
-			until = end
+	if v.hasNextUpdate && v.nextUpdate.Before(until) {
+		until = v.nextUpdate
+	}
+	limit, bounded := o.maxAge(of, isCA)
+	if !v.hasNextUpdate && of == SourceOCSP && o.NoNextUpdateMaxAge >= 0 {
+		if most := o.noNextUpdateMaxAge(); !bounded || most < limit {
+			limit, bounded = most, true
 		}
 	}
-	switch {
-	case v.hasNextUpdate:
-		bound(v.nextUpdate)
-	case of == SourceOCSP && o.NoNextUpdateMaxAge >= 0:
-		bound(v.thisUpdate.Add(o.noNextUpdateMaxAge()))
-	}
-	if limit, bounded := o.maxAge(of, isCA); bounded {
-		bound(v.thisUpdate.Add(limit))
+	if end := v.thisUpdate.Add(limit); bounded && end.Before(until) {
+		until = end
 	}
 	return until
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -81,11 +82,9 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 
 // isRedirect says which statuses lead elsewhere (RFC 9110, section 15.4).
 func isRedirect(status int) bool {
-	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		return true
-	}
-	return false
+	return slices.Contains([]int{
+		http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
+	}, status)
 }
 
 // redirect returns where the answer leads. The operator wrote the first URL and no other:
