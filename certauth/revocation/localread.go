@@ -44,15 +44,15 @@ func (m *localLists) read(ctx context.Context) error {
 	m.swap(ctx)
 	var alone []*flight
 	for _, s := range sources {
-		rest := m.readURL
+		run := func(ctx context.Context) error { return m.readURL(ctx, s) }
 		if s.list.URL == "" {
 			lists := m.incomplete(s)
 			if len(lists) == 0 {
 				continue
 			}
-			rest = func(ctx context.Context, _ *localSource) error { return m.complete(ctx, lists) }
+			run = func(ctx context.Context) error { return m.complete(ctx, lists) }
 		}
-		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return rest(ctx, s) }))
+		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), run))
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
 		f.waitAMoment(ctx)
@@ -481,7 +481,7 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 	err := c.refine(ctx, &l.place, m.sourceOf(l), held)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if list := l.current.Load(); held.url == "" && list != nil && list.base == held.base { // still in the file
+	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
 		l.deltaDue = c.softOf(list.crl.Edition(), c.config.Now(), 0)
 		if err != nil { // there was no room for it
 			l.deltaDue = c.config.Now()
