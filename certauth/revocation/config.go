@@ -74,7 +74,8 @@ type List struct {
 	// again when half of the list's life is over, after six hours at most.
 	URL string
 	// File is a CRL, DER or PEM, that is read again when it changes. Text before the PEM block
-	// is passed over, as openssl crl -text writes it.
+	// is passed over, as openssl crl -text writes it. A delta that the CRL names is fetched when
+	// the file is read, and again when half of its life is over, after six hours at most.
 	File string
 	// Dir is a directory of such files, one CRL each, at most 4096. Names that begin with a
 	// dot and directories are passed over. The contents of a deleted file count until a newer

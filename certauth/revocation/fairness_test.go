@@ -34,7 +34,7 @@ func liveHeap() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // far below
+	return int64(m.HeapAlloc)
 }
 
 // caller is a certificate and its chain.
@@ -163,7 +163,7 @@ func TestFairness_AHostilePartnerCostsOthersNothing(t *testing.T) {
 			t.Logf("of %d, %d refused; the longest call took %s; %d bytes of lists, %d lists and %d bytes read",
 				len(ours), refused.Load(), time.Duration(longest.Load()), stats.ListBytes, stats.CRLFetched, stats.Bytes)
 			assert.LessOrEqual(t, time.Duration(longest.Load()), 5*time.Second, "MaxWait")
-			assert.Greater(t, checker.Stats().Bytes, uint64(20*c.entries), "of hostile lists were read") //nolint:gosec // small
+			assert.Greater(t, checker.Stats().Bytes, uint64(20*c.entries), "of hostile lists were read")
 			assert.LessOrEqual(t, int64(checker.Stats().ListBytes), budget)
 			close(done)
 			all.Wait()

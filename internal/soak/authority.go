@@ -10,8 +10,9 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"fmt"
 	"math/big"
+	"net"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -109,7 +110,7 @@ func (a *authority) issue(name string) tls.Certificate {
 func (a *authority) host(kind string) string { return kind + "." + a.name + domain }
 
 func (a *authority) url(kind, path string) string {
-	return fmt.Sprintf("http://%s:%d/%s", a.host(kind), a.port, path)
+	return "http://" + net.JoinHostPort(a.host(kind), strconv.Itoa(a.port)) + "/" + path
 }
 
 func (a *authority) revoke(serial *big.Int) time.Time {
@@ -161,8 +162,9 @@ func (a *authority) answer(id ocsptest.CertID, serial *big.Int, as edition) []by
 	if as == (edition{}) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		known := append(a.answers[serial.String()], der)
-		a.answers[serial.String()] = known[max(0, len(known)-8):]
+		key := serial.String()
+		a.answers[key] = append(a.answers[key], der)
+		a.answers[key] = a.answers[key][max(0, len(a.answers[key])-8):]
 	}
 	return der
 }

@@ -34,7 +34,9 @@ func newClock() *clock {
 func (c *clock) now() time.Time { return c.at(time.Now()) }
 
 // at is what the world's clock showed at a time of the machine.
-func (c *clock) at(real time.Time) time.Time { return c.shows.Add(real.Sub(c.began) * worldSpeed) }
+func (c *clock) at(machine time.Time) time.Time {
+	return c.shows.Add(machine.Sub(c.began) * worldSpeed)
+}
 
 // inReal is how long the machine takes for a time of the world.
 func inReal(d time.Duration) time.Duration { return d / worldSpeed }

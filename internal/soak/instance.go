@@ -135,7 +135,7 @@ func (i *instance) serve() {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	must(err)
 	i.address = listener.Addr().String()
-	i.server = &http.Server{Handler: i, TLSConfig: i.tls, ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(i.log, nil), slog.LevelWarn)}
+	i.server = &http.Server{Handler: i, TLSConfig: i.tls.Clone(), ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(slog.NewTextHandler(i.log, nil), slog.LevelWarn)}
 	i.server.ConnContext = certauth.ConnContext
 	i.start()
 	go func() {

@@ -35,7 +35,6 @@ type oracle struct {
 
 	mu       sync.Mutex
 	breaches []string
-	outcomes map[string]int
 	longest  time.Duration
 	delays   []time.Duration // from a revocation to the first denial, by the world's clock
 	checked  int

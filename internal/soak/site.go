@@ -102,7 +102,7 @@ func (q *question) read(r *http.Request) bool {
 func honest(w http.ResponseWriter, _ *http.Request, q question) { write(w, q.body(edition{})) }
 
 // body is the evidence that is asked for, in some edition.
-func (q question) body(as edition) []byte {
+func (q *question) body(as edition) []byte {
 	switch {
 	case q.kind == "ocsp":
 		return q.of.answer(q.id, q.serial, as)
@@ -178,7 +178,7 @@ func drip(w http.ResponseWriter, r *http.Request, q question) {
 
 // cut ends the connection in the middle of the body; with a reset if it is rude.
 func cut(rude bool) misbehaviour {
-	return func(w http.ResponseWriter, r *http.Request, q question) {
+	return func(w http.ResponseWriter, _ *http.Request, q question) {
 		body := q.body(edition{})
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -186,7 +186,7 @@ func cut(rude bool) misbehaviour {
 			return
 		}
 		defer conn.Close()
-		fmt.Fprintf(buffered, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
+		_, _ = fmt.Fprintf(buffered, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", len(body))
 		_, _ = buffered.Write(body[:len(body)/2])
 		_ = buffered.Flush()
 		if tcp, ok := conn.(*net.TCPConn); ok && rude {
