@@ -19,6 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
 // reading begins to bring every source up to date, or joins who does: it ends with the files.
@@ -281,13 +282,14 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	m.mu.Lock()
 	l.gone = false
 	m.mu.Unlock()
-	info, err := os.Stat(path)
+	f, info, err := regular.Open(path)
 	if err != nil {
 		m.ended(l, err)
 		return
 	}
+	defer f.Close()
 	isSame := l.info != nil && os.SameFile(l.info, info) && l.info.ModTime().Equal(info.ModTime()) && l.info.Size() == info.Size()
-	der, head, err := readBounded(path, info, m.checker.config.MaxListBytes, isSame, l.head)
+	der, head, err := readBounded(f, info, m.checker.config.MaxListBytes, isSame, l.head)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
@@ -307,18 +309,10 @@ const fileHead = 4096
 
 // readBounded returns nothing if the file is the same, as far as its size, its time and its
 // first bytes say.
-func readBounded(path string, info fs.FileInfo, most int, isSame bool, known []byte) (der, head []byte, err error) {
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("not a regular file")
-	case info.Size() > int64(most):
+func readBounded(f io.Reader, info fs.FileInfo, most int, isSame bool, known []byte) (der, head []byte, err error) {
+	if info.Size() > int64(most) {
 		return nil, nil, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
 	head = make([]byte, fileHead)
 	n, err := io.ReadFull(f, head)
 	head = head[:n]

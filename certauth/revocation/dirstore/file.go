@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -125,7 +126,7 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 }
 
 // openRegular opens a regular file; it returns nil if there is none of that name, or
-// something else: a link leads elsewhere, and opening a pipe would wait for its other end.
+// something else: a link leads elsewhere, and a pipe is not waited for.
 // What is exchanged between the two looks cannot lead out of the directory; [os.Root] sees
 // to that.
 func openRegular(root *os.Root, name string) (*os.File, int64, error) {
@@ -139,7 +140,7 @@ func openRegular(root *os.Root, name string) (*os.File, int64, error) {
 	if !before.Mode().IsRegular() {
 		return nil, 0, nil
 	}
-	file, err := root.Open(name)
+	file, err := root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
 	}
