@@ -14,11 +14,11 @@ import (
 const (
 	defaultInterval = 30 * time.Second // of certauth.Config.ReloadInterval
 
-	lookLimit = time.Minute // for one look at the files
-	lookWait  = time.Second // that a request waits after a pause
+	lookLimit = time.Minute // for one check of the files
+	lookWait  = time.Second // for which a request waits after a pause
 )
 
-// look is one look at the files, beside the requests.
+// look is one check of the files, in the background of the requests.
 type look struct{ done chan struct{} }
 
 // look starts a look when one is due.
@@ -64,13 +64,13 @@ func (a *Authenticator) look(ctx context.Context) {
 	}
 }
 
-// Reload looks at the document now, and returns when it is in use, or why it is not: [Mistakes],
-// cases that fail included. Where the document did not change it is certauth's
-// Authenticator.Reload. It waits for a reload that is running, until ctx ends.
+// Reload checks the document now. It returns nil when the document is in use, and otherwise the error
+// that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
+// certauth's Authenticator.Reload. It waits for a running reload until ctx ends.
 //
-// Observe and the handler of Logger may call it, like every other method: what they are told of a
-// document is told after the reload. Of a failure that they are being told of they are not told
-// again.
+// Observe and the handler of Logger may call Reload and every other method: they are called after the
+// reload. While one of them is called for a failure, another Reload with that failure does not call
+// it again.
 func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
 
 var errClosed = errors.New("policyfile: closed")
@@ -162,11 +162,11 @@ func (a *Authenticator) use(next *generation) error {
 // candidate is the next document, or nil if it is the active one.
 func (a *Authenticator) candidate(ctx context.Context, current *generation, asked bool) (next *generation, seen [32]byte, err error) {
 	defer func() {
-		if p := recover(); p != nil { // never the end of the service for a document
+		if p := recover(); p != nil { // a document must never end the service
 			next, err = nil, fmt.Errorf("policyfile: panic: %v", p)
 		}
 	}()
-	// What was read before is read again: only so is it known whether it is the same.
+	// Everything that was read before is read again, because only that shows whether it changed.
 	seen, err = a.digest(current.doc)
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
@@ -201,7 +201,7 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 	return mat.sum(text), nil
 }
 
-// routeOf is Authenticator.Require, whose panic is about the document here.
+// routeOf is Authenticator.Require; a panic in it is about the document here.
 func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middleware, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -211,8 +211,8 @@ func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middle
 	return auth.Require(policy), nil
 }
 
-// Close refuses all further requests, and closes the revocation checks when the last of those
-// under way has ended.
+// Close refuses all further requests, and closes the revocation checks after the last request in
+// progress.
 func (a *Authenticator) Close() error {
 	a.mutex.Lock()
 	a.closed = true
