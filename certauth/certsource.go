@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -144,17 +145,9 @@ func digestOf(certs []*x509.Certificate) (reload.Digest, error) {
 	return reload.Digest(h.Sum(nil)), nil
 }
 
-// readFile reads a regular file of bounded size. A device or a pipe is refused: it
-// could block, or never end.
+// readFile reads a regular file of bounded size.
 func readFile(name string, limit int64) (content []byte, err error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, fileError(name, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("file %s: not a regular file", quote(name))
-	}
-	file, err := os.Open(name) //nolint:gosec // the operator names the file
+	file, _, err := regular.Open(name)
 	if err != nil {
 		return nil, fileError(name, err)
 	}

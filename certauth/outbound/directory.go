@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
 // Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and
@@ -86,7 +88,7 @@ const (
 )
 
 func readFolder(ctx context.Context, folder string) ([]blob, error) {
-	handle, err := os.Open(folder) //nolint:gosec // G304: the operator's own folder
+	handle, err := os.OpenFile(folder, regular.Flags, 0) //nolint:gosec // G304: the operator's own folder
 	if err != nil {
 		return nil, withoutPath(err, folder)
 	}

@@ -36,6 +36,11 @@ func TestFile_WhatIsNoRegularFile(t *testing.T) {
 			assert.ErrorContains(t, err, tc.want)
 		})
 	}
+	t.Run("a pipe in the place of a folder", func(t *testing.T) {
+		_, err := outbound.Open(ctx, outbound.Config{Source: outbound.Directory{Path: pipe}})
+		reasonIs(t, err, outbound.ReasonSourceUnavailable)
+		assert.ErrorContains(t, err, "not a directory")
+	})
 	t.Run("in a folder they are passed over", func(t *testing.T) {
 		w := newWorld(t)
 		leaf := issue(t, w.clients, "orders")

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"runtime"
-	"syscall"
+
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
 // readFile reads a regular file of bounded size. It does not block if the path names a pipe.
@@ -22,18 +22,14 @@ func readFile(path string) blob {
 }
 
 func readRegular(path string) (data []byte, exposed bool, err error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // G304: the path is the operator's, from the configuration or a folder of it
+	file, info, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNot) {
+		return nil, false, fail(ReasonSourceUnavailable, "%s is not a regular file", path)
+	}
 	if err != nil {
 		return nil, false, withoutPath(err, path)
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, false, withoutPath(err, path)
-	case !info.Mode().IsRegular():
-		return nil, false, fail(ReasonSourceUnavailable, "%s is not a regular file", path)
-	}
 	data, err = io.ReadAll(io.LimitReader(file, maxSize+1))
 	switch {
 	case err != nil:

@@ -84,7 +84,7 @@ func ends(t *testing.T, f func()) {
 func TestReload_HooksMayCallBack(t *testing.T) {
 	role := certauth.Thumbprints{"0000000000000000000000000000000000000000000000000000000000000000"}
 	calls := map[string]func(*policyfile.Authenticator){
-		"Reload": func(auth *policyfile.Authenticator) { _ = auth.Reload(context.Background()) },
+		"Reload": func(auth *policyfile.Authenticator) { _ = auth.Reload(t.Context()) },
 		"Require": func(auth *policyfile.Authenticator) {
 			defer func() { _ = recover() }() // it is closed at the end
 			auth.Require(role)
@@ -139,7 +139,7 @@ func TestHandler_HooksMayCallBackFromALook(t *testing.T) {
 	path := f.write("policy.json", scoped)
 	now := time.Now()
 	var mutex sync.Mutex
-	h := &hook{call: func(auth *policyfile.Authenticator) { _ = auth.Reload(context.Background()) }}
+	h := &hook{call: func(auth *policyfile.Authenticator) { _ = auth.Reload(t.Context()) }}
 	auth := open(t, path, certauth.Config{Observe: h.observe, Now: func() time.Time {
 		mutex.Lock()
 		defer mutex.Unlock()
@@ -183,7 +183,7 @@ func TestReload_NobodyWaitsForAReloadThatHangs(t *testing.T) {
 	slow = true
 	mutex.Unlock()
 	done := make(chan error, 1)
-	go func() { done <- auth.Reload(context.Background()) }()
+	go func() { done <- auth.Reload(t.Context()) }()
 	<-reached
 	mutex.Lock()
 	slow = false

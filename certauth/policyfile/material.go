@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
@@ -172,7 +173,8 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// readFile reads a regular file of bounded size: a device or a pipe could block, or never end.
+// readFile reads a regular file of bounded size: a device or a pipe could block, or never end. One
+// that takes the place of the file at this moment is not waited for.
 func readFile(name string, limit int64) (content []byte, err error) {
 	if name == "" {
 		return nil, errors.New("an empty file name")
@@ -184,11 +186,17 @@ func readFile(name string, limit int64) (content []byte, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("file %q: not a regular file", name)
 	}
-	file, err := os.Open(name) //nolint:gosec // the operator's document names it
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator's document names it
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", name, cause(err))
 	}
 	defer file.Close()
+	if info, err = file.Stat(); err != nil {
+		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("file %q: not a regular file", name)
+	}
 	content, err = io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("file %q: %w", name, cause(err))

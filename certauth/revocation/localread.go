@@ -14,13 +14,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
+	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
 // reading begins to bring every source up to date, or joins who does: it ends with the files.
@@ -328,19 +328,11 @@ const maxHead = 4096
 
 // readChanged reads a file, and returns nothing if it is the one that was seen before.
 func readChanged(path string, before seen, most int) (der []byte, now seen, err error) {
-	if err := checkFile(os.Stat(path)); err != nil { // opening a device can have effects
-		return nil, seen{}, err
-	}
-	// It may be a pipe by now, whose other end would be waited for.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
+	f, info, err := regular.Open(path)
 	if err != nil {
 		return nil, seen{}, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err := checkFile(info, err); err != nil {
-		return nil, seen{}, err
-	}
 	if info.Size() > int64(most) {
 		return nil, seen{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
 	}
@@ -358,13 +350,6 @@ func readChanged(path string, before seen, most int) (der []byte, now seen, err 
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
 	return der, now, err
-}
-
-func checkFile(info fs.FileInfo, err error) error {
-	if err == nil && !info.Mode().IsRegular() {
-		err = errors.New("not a regular file")
-	}
-	return err
 }
 
 func (m *localLists) fetchURL(ctx context.Context, s *localSource) {

@@ -29,14 +29,18 @@ For Bicep and Terraform, the source is never read: only what these tools make of
 webapp show alone is not enough, since most of siteConfig in it is null.
 
 -policy takes the app's own exemptions, the front end and the mode from a policy document. Exit status 1:
-at least one error.`,
+at least one error; 2: something could not be read.
+
+  az webapp show -g GROUP -n SITE > show.json
+  az webapp config show -g GROUP -n SITE > config.json
+  certauth audit show.json config.json`,
 	run: runAudit,
 }
 
 func runAudit(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
-	mode := fs.String("mode", "Required", "the clientCertMode that is wanted: Required, Optional or OptionalInteractiveUser")
-	frontEnd := fs.String("front-end", audit.Platform, "where the client's TLS ends: platform, application-gateway or front-door")
+	mode := fs.String("mode", "Required", "the clientCertMode that is wanted, `MODE`: Required, Optional or OptionalInteractiveUser")
+	frontEnd := fs.String("front-end", audit.Platform, "`PLACE` where the client's TLS ends: platform, application-gateway or front-door")
 	policy := fs.String("policy", "", "`FILE` of the app's policy document")
 	var protected, known, exempt, justified list
 	fs.Var(&protected, "protected", "`PATH` of a route that needs a certificate; may be given several times")

@@ -29,7 +29,10 @@ through, serverAuth taken for clientAuth, no cases), and prints the policy in ef
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 
-Exit status 1: a mistake, a case that fails, or with -strict a warning.`,
+  certauth check policy.json
+
+Exit status: 0 all is well; 1 a mistake, a case that fails, or with -strict a warning; 2 the file could
+not be opened.`,
 	run: runCheck,
 }
 
@@ -89,7 +92,7 @@ func runCheck(p *program, c *command, args []string) (int, error) {
 
 func (p *program) check(name string) (*checked, error) {
 	result := &checked{}
-	if _, err := os.Stat(name); err != nil {
+	if err := isFile(name); err != nil {
 		return nil, err
 	}
 	doc, err := policyfile.Load(name, certauth.Config{Now: p.now})
@@ -119,9 +122,28 @@ func (p *program) check(name string) (*checked, error) {
 	return result, nil
 }
 
+// isFile refuses what holds no document, of which nothing can be said.
+func isFile(name string) error {
+	if name == "-" {
+		return usageError{"stdin is not read, since the document's files lie beside it; give its name"}
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", name)
+	}
+	file, err := os.Open(name) //nolint:gosec // the operator names it
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
 func (p *program) printChecked(name string, result *checked) {
 	for _, m := range result.Mistakes {
-		fmt.Fprintf(p.out, "%s %s:%d:%d: %s: %s\n", p.paint(red, "mistake"), name, m.Line, m.Column, m.Path, m.Text)
+		fmt.Fprintf(p.out, "%s %s\n", p.paint(red, "mistake"), policyfile.Mistake{File: name, Line: m.Line, Column: m.Column, Path: m.Path, Text: m.Text})
 	}
 	passed := 0
 	for _, one := range result.Cases {
@@ -143,7 +165,11 @@ func (p *program) printChecked(name string, result *checked) {
 	}
 	switch {
 	case len(result.Mistakes) > 0:
-		fmt.Fprintf(p.out, "%d mistakes: a service goes on with its last good document.\n", len(result.Mistakes))
+		noun := "mistakes"
+		if len(result.Mistakes) == 1 {
+			noun = "mistake"
+		}
+		fmt.Fprintf(p.out, "%d %s: a service goes on with its last good document.\n", len(result.Mistakes), noun)
 	case !result.OK && passed < len(result.Cases):
 		fmt.Fprintln(p.out, "A case fails: a service goes on with its last good document.")
 	case result.OK:

@@ -20,7 +20,10 @@ It shows the rules that are in one document only, judges the cases of both docum
 -replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at": TIME}, of which
 "at" may be left out. Nothing is asked about revocation: -revocation says what to assume.
 
-Exit status 1: somebody gains or loses.`,
+  certauth diff policy.json new.json
+  certauth diff -replay decisions.jsonl policy.json new.json
+
+Exit status: 0 nobody gains or loses; 1 somebody does; 2 a document or record could not be read.`,
 	run: runDiff,
 }
 
@@ -94,6 +97,7 @@ type differ struct {
 	answer   *diffAnswer
 	groups   map[string]map[changed]int
 	now      time.Time
+	replayed bool
 	certs    []*x509.Certificate // of both documents
 	// everyMoment: a decision may change at any moment.
 	everyMoment bool
@@ -202,7 +206,7 @@ func (d *differ) print() {
 	show("who gains", a.Gains)
 	show("who loses", a.Loses)
 	show("who is refused, or known, for another reason", a.Other)
-	if a.Replayed > 0 {
+	if d.replayed {
 		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
 	}
 	if len(a.Removed)+len(a.Added)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {

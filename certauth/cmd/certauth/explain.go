@@ -19,17 +19,28 @@ var explainCommand = &command{
 It judges one request by a policy document and shows the tree of rules with what each of them says,
 the rule that decided, and the next step.
 
-The request is one of: VALUE, the certificate header's value as it stands in a log or capture (or a
-certificate in any form that "certauth inspect" reads, for which a request of the document's front
-end is made); -header, once for each header of the request; -request, a whole HTTP request in a file;
--record, a log record of a refusal in JSON, which names the rule but holds no certificate. Without one,
-the last record of a reload that failed counts, for which nobody was refused.
+The request is exactly one of:
+
+  VALUE      the certificate header's value as it stands in a log or capture, or a certificate in any
+             form that "certauth inspect" reads; the request is the one that the document's front end
+             would send with it
+  -header    a header of the request, with all others given in the same way
+  -request   a file with a whole HTTP request
+  -record    a file with the service's log records in JSON. The last refusal counts. It names the rule
+             but holds no certificate, so the other rules are not judged. Where nobody was refused, the
+             last reload that failed counts.
 
 The gate is not judged: that needs the real connection. Each rule is asked by itself, with the
 anchors that stand beside it, so that one look shows everything that is wrong. A rule whose anchor
 refuses cannot be asked. The decision itself is that of the whole policy.
 
-With -revocation ask, the document's revocation checks fetch evidence from the network.`,
+With -revocation ask, the document's revocation checks fetch evidence from the network.
+
+  certauth explain -policy policy.json client.pem
+  certauth explain -policy policy.json -revocation good 'MIIC...'
+  certauth explain -policy policy.json -record service.log
+
+Exit status: 0 accepted; 1 refused, or a reload that failed; 2 it could not be judged.`,
 	run: runExplain,
 }
 
@@ -68,7 +79,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	fs.Var(&headers, "header", "`\"Name: value\"` of the request; may be given several times")
 	requestFile := fs.String("request", "", "`FILE` with a whole HTTP/1.1 request, - for stdin")
 	recordFile := fs.String("record", "", "`FILE` with log records in JSON, of which the last refusal or else failed reload counts, - for stdin")
-	password := fs.String("password", "", "of a PFX")
+	password := fs.String("password", "", "`PASSWORD` of a PFX")
 	at := fs.String("at", "", "judge at this `TIME` (RFC 3339) instead of now")
 	revocation := fs.String("revocation", "ask", "`WORD`: ask, or assume good, revoked, unknown, unavailable")
 	asJSON := fs.Bool("json", false, "write JSON")

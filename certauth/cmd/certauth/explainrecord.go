@@ -26,7 +26,8 @@ func (e *explainer) record(name string) (*explanation, error) {
 		if err := decoder.Decode(one); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			line := 1 + bytes.Count(content[:min(int64(len(content)), decoder.InputOffset())], []byte("\n"))
+			return nil, fmt.Errorf("%s, near line %d: no log record in JSON, as slog.JSONHandler writes it: %w", name, line, err)
 		}
 		key := [2]string{one.Reason, one.Rule}
 		switch {

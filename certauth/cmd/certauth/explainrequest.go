@@ -8,9 +8,12 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -61,7 +64,8 @@ func (e *explainer) request(name string) (*explanation, error) {
 	}
 	r, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(content), 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("%s: not an HTTP/1.1 request: %w", name, err)
+		text := err.Error()
+		return nil, fmt.Errorf("%s: not an HTTP/1.1 request: %s", name, text[:min(len(text), 100)])
 	}
 	return e.judge(r.WithContext(e.p.ctx))
 }
@@ -76,12 +80,13 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 	name, own, renamed := frontEndOf(e.config.Source)
 	found, err := e.p.certificates(what, password)
 	if err != nil {
-		if own == "" || strings.ContainsAny(what, "\r\n") {
+		text, ok := e.headerText(what)
+		if own == "" || !ok {
 			return nil, err
 		}
 		// Then what the source says about the text is the answer.
 		e.evidence(r)
-		r.Header.Set(own, strings.TrimSpace(what))
+		r.Header.Set(own, text)
 		return e.judge(r)
 	}
 	if name == "" {
@@ -105,6 +110,34 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 	}
 	e.notes = append(e.notes, "the request is one that "+name+" would send with this certificate, having verified it")
 	return e.judge(r)
+}
+
+// headerText is the value of a header that what holds, or the file of that name, though no
+// certificate can be read from it. There is none in what is no text of one line, or reads like the
+// name of a file that is not there.
+func (e *explainer) headerText(what string) (text string, ok bool) {
+	switch {
+	case what == "-" || hostPort.MatchString(what):
+		return "", false
+	case exists(what):
+		content, err := e.p.read(what)
+		if err != nil {
+			return "", false
+		}
+		what = string(content)
+	case len(what) < 200 && filepath.Ext(what) != "" && !strings.ContainsAny(what, `=;,%" `):
+		return "", false
+	case len(what) < 200:
+		e.notes = append(e.notes, fmt.Sprintf("there is no file %q; it is judged as the value of the header", what))
+	}
+	what = strings.TrimSpace(what)
+	if m := headerLine.FindStringSubmatch(what); m != nil {
+		what = m[2]
+	}
+	if what == "" || len(what) > http.DefaultMaxHeaderBytes || !utf8.ValidString(what) || strings.ContainsFunc(what, unicode.IsControl) {
+		return "", false
+	}
+	return what, true
 }
 
 func exists(name string) bool {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
 )
 
@@ -53,6 +54,8 @@ func (p *program) certificates(what, password string) (found, error) {
 			err = fmt.Errorf("%s: %w", what, err)
 		}
 		return f, err
+	} else if !errors.Is(err, os.ErrNotExist) && len(what) < 200 {
+		return found{}, err
 	}
 	if hostPort.MatchString(what) {
 		return p.presentedBy(what)
@@ -92,7 +95,7 @@ func decodeForm(content []byte, password string) (found, error) {
 		}
 		_, leaf, others, err := pkcs12.DecodeChain(content, password)
 		if err != nil {
-			return found{}, fmt.Errorf("neither a certificate in DER nor a PFX that opens: %w", err)
+			return found{}, notACertificate(content, err)
 		}
 		return found{"PFX", append([]*x509.Certificate{leaf}, others...)}, nil
 	}
@@ -104,6 +107,24 @@ func decodeForm(content []byte, password string) (found, error) {
 	f, err := decodeText(text)
 	f.form = name + f.form
 	return f, err
+}
+
+// notACertificate says what DER is instead. opening is what came of opening it as a PFX.
+func notACertificate(der []byte, opening error) error {
+	if errors.Is(opening, pkcs12.ErrIncorrectPassword) {
+		return errors.New("a PFX that this -password does not open")
+	}
+	if _, err := x509.ParseRevocationList(der); err == nil {
+		return errors.New("a CRL, not a certificate")
+	}
+	if _, err := ocsp.ParseResponse(der, nil); err == nil {
+		return errors.New("an OCSP answer, not a certificate")
+	}
+	if _, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+		return errors.New("a private key, not a certificate")
+	}
+	text := opening.Error()
+	return fmt.Errorf("DER, and neither a certificate nor a PFX that opens: %s", text[:min(len(text), 100)])
 }
 
 func decodeText(text string) (found, error) {
@@ -179,6 +200,7 @@ func xfcc(matches [][]string) (found, error) {
 func blocks(form, text string) (found, error) {
 	f := found{form: form}
 	rest := []byte(text)
+	var others []string
 	for {
 		block, after := pem.Decode(rest)
 		if block == nil {
@@ -186,13 +208,17 @@ func blocks(form, text string) (found, error) {
 		}
 		rest = after
 		if block.Type != "CERTIFICATE" {
-			continue // a key beside it is none of our business
+			others = append(others, fmt.Sprintf("%.40q", block.Type)) // a key beside it is none of our business
+			continue
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
 			return found{}, fmt.Errorf("certificate %d in PEM: %w", len(f.certs)+1, err)
 		}
 		f.certs = append(f.certs, cert)
+	}
+	if len(f.certs) == 0 && len(others) > 0 {
+		return found{}, fmt.Errorf("no certificate in the PEM text, but %s", strings.Join(others[:min(len(others), 5)], ", "))
 	}
 	if len(f.certs) == 0 {
 		return found{}, errors.New("no certificate in the PEM text; is it cut, or are its line ends gone?")

@@ -38,7 +38,13 @@ It prints pins, names as a rule wants them, dates, usage, and rules of a policy 
 -front-end NAME prints the headers that this front end would send with it; "all" those of all.
 -renew 720h makes the exit status 1 when the certificate ends sooner than that.
 
-The certificate is described and not verified.`,
+The certificate is described and not verified.
+
+  certauth inspect client.pem
+  certauth inspect 'X-ARR-ClientCert: MIIC...'
+  certauth inspect -front-end Nginx client.pem
+
+Exit status: 0 it was described; 1 it ends within -renew; 2 it could not be read.`,
 	run: runInspect,
 }
 
@@ -70,7 +76,7 @@ type described struct {
 
 func runInspect(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
-	password := fs.String("password", "", "of a PFX")
+	password := fs.String("password", "", "`PASSWORD` of a PFX")
 	frontEnd := fs.String("front-end", "", "`NAME` of a front end, or all, whose headers to print")
 	renew := fs.Duration("renew", 0, "exit with 1 if the certificate ends within this `DURATION`")
 	asJSON := fs.Bool("json", false, "write JSON")
@@ -90,6 +96,9 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	}
 	d.Notes = notes(found.certs[0], p.now())
 	if *frontEnd != "" {
+		if *frontEnd != "all" && !slices.Contains(certauthtest.FrontEnds(), *frontEnd) {
+			return 0, usageError{fmt.Sprintf("-front-end: no front end %.40q; \"certauth front-end -names\" lists them", *frontEnd)}
+		}
 		if d.Headers, err = headersOf(*frontEnd, found.certs); err != nil {
 			return 0, err
 		}

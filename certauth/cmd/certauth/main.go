@@ -1,8 +1,9 @@
 // Command certauth answers an operator's questions about forwarded client certificates: what is
 // this certificate, why was it refused, is this policy right, is the site set up as it should be.
 //
-// In a clone of the repository:
+// Of a tagged version, and in a clone of the repository:
 //
+//	go run github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth@latest -h
 //	go -C certauth/cmd/certauth run . -h
 //
 // It exits with 0 if all is well, with 1 if the answer is no (a refusal, a mistake in a policy, an
@@ -71,19 +72,45 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
+// main runs the command of args. What could not be written is no answer, whatever it was.
 func (p *program) main(args []string) int {
+	out := &output{to: p.out}
+	p.out = out
+	code := p.command(args)
+	if out.failed != nil && code != exitFailed {
+		fmt.Fprintf(p.errs, "certauth: the output is not whole: %v\n", out.failed)
+		return exitFailed
+	}
+	return code
+}
+
+// output keeps the first error of its writer.
+type output struct {
+	to     io.Writer
+	failed error
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	if o.failed != nil {
+		return 0, o.failed
+	}
+	n, err := o.to.Write(text)
+	o.failed = err
+	return n, err
+}
+
+func (p *program) command(args []string) int {
 	if len(args) == 0 {
 		p.usage(p.errs)
 		return exitFailed
 	}
 	switch args[0] {
 	case "-h", "-help", "--help", "help":
-		if len(args) > 1 {
-			args = []string{args[1], "-h"}
-			break
+		if len(args) == 1 || strings.HasPrefix(args[1], "-") {
+			p.usage(p.out)
+			return exitOK
 		}
-		p.usage(p.out)
-		return exitOK
+		args = []string{args[1], "-h"}
 	}
 	for _, c := range p.all {
 		if c.name != args[0] {
@@ -143,14 +170,24 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 			rest, args = append(rest, args[0]), args[1:]
 		}
 	}
-	if len(rest) < least || len(rest) > most {
-		return nil, usageError{fmt.Sprintf("%d arguments; usage: certauth %s", len(rest), strings.TrimSpace(c.name+" [flags] "+c.args))}
+	switch {
+	case len(rest) < least:
+		return nil, usageError{"an argument is missing; usage: " + usageOf(c, fs)}
+	case len(rest) > most:
+		return nil, usageError{fmt.Sprintf("an argument too many, %.40q; usage: %s", rest[most], usageOf(c, fs))}
 	}
 	return rest, nil
 }
 
+// usageOf is how a command is typed.
+func usageOf(c *command, fs *flag.FlagSet) string {
+	text := "certauth " + c.name
+	fs.VisitAll(func(*flag.Flag) { text = "certauth " + c.name + " [flags]" })
+	return strings.TrimSpace(text + " " + c.args)
+}
+
 func (p *program) help(c *command, fs *flag.FlagSet) {
-	fmt.Fprintf(p.out, "certauth %s: %s\n\nUsage: certauth %s\n\n%s\n", c.name, c.short, strings.TrimSpace(c.name+" [flags] "+c.args), strings.TrimSpace(c.long))
+	fmt.Fprintf(p.out, "certauth %s: %s\n\nUsage: %s\n\n%s\n", c.name, c.short, usageOf(c, fs), strings.TrimSpace(c.long))
 	first := true
 	fs.VisitAll(func(f *flag.Flag) {
 		if first {
@@ -162,7 +199,7 @@ func (p *program) help(c *command, fs *flag.FlagSet) {
 		if name != "" {
 			line += " " + name
 		}
-		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" {
+		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "[]" && f.DefValue != "0s" {
 			usage += " (default " + f.DefValue + ")"
 		}
 		fmt.Fprintf(p.out, "%s\n\t%s\n", line, usage)

@@ -80,8 +80,14 @@ func TestReadme_ShowsWhatTheCommandPrints(t *testing.T) {
 func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(sourceDir(t), "README.md"))
 	require.NoError(t, err)
-	block := regexp.MustCompile("(?s)```sh\n(.*?)```").FindStringSubmatch(string(text))
-	require.NotNil(t, block)
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	require.Len(t, blocks, 2)
+	// The step "release" of .ci/run runs the first one, behind a module proxy of the tree.
+	module, err := os.ReadFile(filepath.Join(sourceDir(t), "go.mod"))
+	require.NoError(t, err)
+	name, _, _ := strings.Cut(strings.TrimPrefix(string(module), "module "), "\n")
+	assert.Equal(t, "go run "+name+"@latest -h\n", blocks[0][1])
+	block := blocks[1]
 	bin := t.TempDir()
 	ran := map[string]string{}
 	for line := range strings.Lines(block[1]) {
@@ -99,10 +105,6 @@ func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), filepath.Join(bin, "certauth"), "-h").Output()
 	require.NoError(t, err)
 	assert.Equal(t, ran["run"], string(out))
-	// What the README says does not work has its cause in go.mod.
-	module, err := os.ReadFile(filepath.Join(sourceDir(t), "go.mod"))
-	require.NoError(t, err)
-	assert.Equal(t, strings.Contains(string(module), "\nreplace "), strings.Contains(string(text), "@latest` does not work yet"), "README and go.mod disagree")
 }
 
 // sourceDir is where this package is; the test has changed its directory.

@@ -31,6 +31,7 @@ type recorded struct {
 
 // replay judges the records on all cores, a batch of lines at a time.
 func (d *differ) replay(name string) error {
+	d.replayed = true
 	from := d.p.stdin
 	if name != "-" {
 		file, err := os.Open(name) //nolint:gosec // the operator names it
@@ -63,7 +64,7 @@ func (d *differ) replay(name string) error {
 		})
 	}
 	scanner := bufio.NewScanner(from)
-	scanner.Buffer(make([]byte, 1<<16), 1<<20)
+	scanner.Buffer(make([]byte, 1<<16), maxRecord)
 	next := batch{first: 1}
 	number := 0
 	for scanner.Scan() {
@@ -80,8 +81,17 @@ func (d *differ) replay(name string) error {
 	batches <- next
 	close(batches)
 	wait.Wait()
-	return errors.Join(scanner.Err(), failed)
+	if err := scanner.Err(); err != nil {
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("a line of more than %d bytes, want JSON lines", maxRecord)
+		}
+		failed = errors.Join(failed, fmt.Errorf("%s:%d: %w", name, number+1, err))
+	}
+	return failed
 }
+
+// maxRecord bounds one line.
+const maxRecord = 1 << 20
 
 type batch struct {
 	first int // number of the first line

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -23,9 +24,13 @@ var revocationCommand = &command{
 	long: `
 It verifies the chain to -roots, asks the responders and lists that the certificates name, by the
 library's own rules, and prints each fetch with its time and size and what it said. With -policy and
--checker it goes by a revocation check of a document.
+-checker it goes by a revocation check of a document. The network is asked; private addresses only with
+-allow-net.
 
-Exit status 1: revoked, or nobody can say. The network is asked; private addresses only with -allow-net.`,
+  certauth revocation -roots root.pem -issuing issuing.pem client.pem
+
+Exit status: 0 not revoked; 1 revoked, or nobody can say; 2 the question could not be asked, for example
+because the chain does not verify.`,
 	run: runRevocation,
 }
 
@@ -90,10 +95,10 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
 	roots := fs.String("roots", "", "`FILE` of the roots in PEM (required)")
 	issuing := fs.String("issuing", "", "`FILE` of issuing CAs in PEM")
-	policy := fs.String("policy", "", "`FILE` of a policy document, whose check is used")
-	name := fs.String("checker", "", "`NAME` of that check")
-	password := fs.String("password", "", "of a PFX")
-	timeout := fs.Duration("timeout", 30*time.Second, "for the whole chain")
+	policy := fs.String("policy", "", "`FILE` of a policy document, of which -checker is used")
+	name := fs.String("checker", "", "`NAME` under \"revocation\" in the document of -policy")
+	password := fs.String("password", "", "`PASSWORD` of a PFX")
+	timeout := fs.Duration("timeout", 30*time.Second, "`DURATION` for the whole chain")
 	var nets list
 	fs.Var(&nets, "allow-net", "`NETWORK` of private addresses that may be asked; may be given several times")
 	asJSON := fs.Bool("json", false, "write JSON")
@@ -104,6 +109,9 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	if *roots == "" {
 		return 0, usageError{"-roots is missing"}
 	}
+	if (*policy == "") != (*name == "") {
+		return 0, usageError{"-policy and -checker go together"}
+	}
 	config := revocation.Config{MaxWait: *timeout}
 	if *policy != "" {
 		doc, err := policyfile.Load(*policy, certauth.Config{})
@@ -113,7 +121,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 		defer func() { _ = doc.Close() }() // nothing is judged any more
 		own, ok := doc.Revocation[*name]
 		if !ok {
-			return 0, fmt.Errorf("%s has no revocation check %q", *policy, *name)
+			return 0, fmt.Errorf("%s has no revocation check %q; it has %q", *policy, *name, slices.Sorted(maps.Keys(doc.Revocation)))
 		}
 		config = own
 	}
@@ -130,6 +138,18 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	found, err := p.certificates(rest[0], *password)
 	if err != nil {
 		return 0, err
+	}
+	for flag, file := range map[string]string{"-roots": *roots, "-issuing": *issuing} {
+		if file == "" {
+			continue
+		}
+		content, err := p.read(file)
+		if err == nil {
+			_, err = decodeForm(content, "")
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s %s: %w", flag, file, err)
+		}
 	}
 	chain, err := verifiedChain(p, found.certs, *roots, *issuing)
 	if err != nil {

@@ -42,7 +42,7 @@ func parse(file string, text []byte) ([]*value, error) {
 			return all, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, r.line, err)
+			return nil, fmt.Errorf("%s:%d: not JSON: %w", file, r.line, err)
 		}
 		all = append(all, v)
 	}

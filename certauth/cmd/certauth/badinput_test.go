@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever stands where a file is wanted, the answer is 1 or 2 as the help says, in few words, and never a panic.
+func TestMain_WhateverTheFileHolds(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
+	write := func(name string, content []byte) { require.NoError(t, os.WriteFile(name, content, 0o600)) }
+	write("empty", nil)
+	write("blank", []byte(" \n\t\n"))
+	write("binary", bytes.Repeat([]byte{0xfe, 0, 0x30, 0x82, 0xff, '\n'}, 1000))
+	write("der", []byte{0x30, 0x82, 0x01, 0x00, 0x02})
+	write("utf16", []byte("\xff\xfe{\x00}\x00"))
+	write("text", []byte("a line of a log that is no JSON\n"))
+	write("cut.pem", []byte("-----BEGIN CERTIFICATE-----\nMIIB\n"))
+	write("nested", bytes.Repeat([]byte("["), 100_000))
+	large, err := os.Create("large")
+	require.NoError(t, err)
+	require.NoError(t, large.Truncate(100<<20)) // with holes, so that it takes no room
+	require.NoError(t, large.Close())
+	require.NoError(t, os.Mkdir("directory", 0o700))
+	write("unreadable", []byte("{}"))
+	require.NoError(t, os.Chmod("unreadable", 0))
+	const policy = "pki/policy.json"
+	for _, name := range []string{"empty", "blank", "binary", "der", "utf16", "text", "cut.pem", "nested", "large", "directory", "unreadable", "not-there.pem"} {
+		for _, row := range []struct {
+			args []string
+			code int // or exitFailed
+		}{
+			{[]string{"inspect", name}, exitFailed},
+			{[]string{"check", name}, exitNo},
+			{[]string{"explain", "-policy", name, "pki/orders.pem"}, exitFailed},
+			{[]string{"explain", "-policy", policy, "-revocation", "good", name}, exitNo},
+			{[]string{"explain", "-policy", policy, "-revocation", "good", "-request", name}, exitFailed},
+			{[]string{"explain", "-policy", policy, "-record", name}, exitFailed},
+			{[]string{"diff", name, policy}, exitFailed},
+			{[]string{"diff", policy, name}, exitFailed},
+			{[]string{"audit", name}, exitFailed},
+			{[]string{"audit", "-policy", name, "text"}, exitFailed},
+			{[]string{"revocation", "-roots", name, "pki/orders.pem"}, exitFailed},
+			{[]string{"revocation", "-roots", "pki/root.pem", "-issuing", name, "pki/orders.pem"}, exitFailed},
+			{[]string{"revocation", "-roots", "pki/root.pem", name}, exitFailed},
+		} {
+			got := certauthRun(t, "", row.args...)
+			what := fmt.Sprintf("%q: %d %.300s", row.args, got.code, got.errs)
+			assert.Contains(t, []int{row.code, exitFailed}, got.code, what)
+			if got.code == exitFailed {
+				assert.Empty(t, got.out, what)
+				assert.True(t, strings.HasPrefix(got.errs, "certauth "+row.args[0]+": "), what)
+				assert.Less(t, len(got.errs), 500, what)
+				assert.NotContains(t, got.errs, "Policy.All", what)
+			}
+			for line := range strings.Lines(got.out + got.errs) {
+				assert.NotContains(t, line, ": : ", what)
+			}
+		}
+	}
+}
+
+// What cannot be opened has no answer, and is no mistake in a document.
+func TestCheck_WhatHoldsNoDocumentIsTwo(t *testing.T) {
+	for _, name := range []string{t.TempDir(), os.DevNull, "-", filepath.Join(t.TempDir(), "none")} {
+		got := certauthRun(t, "{}", "check", name)
+		assert.Equal(t, exitFailed, got.code, name)
+		assert.Empty(t, got.out, name)
+	}
+}
+
+// A file was taken for the value of the header when it held no certificate, by its name.
+func TestExplain_ValueIsAFileOrTheTextItself(t *testing.T) {
+	w := newWorld(t)
+	policy := w.policy(`{"all": [` + chain + `]}`)
+	w.write("cut.header", "X-ARR-ClientCert: MIIB!\n")
+	w.write("empty.header", "\n")
+	w.write("two.header", "MIIB\nMIIC%\n")
+	for _, row := range []struct {
+		value, want string
+		code        int
+	}{
+		{w.path("cut.header"), "refused: certificate_malformed", exitNo},
+		{"MIIB!", "refused: certificate_malformed", exitNo},
+		{"MIIB!", `there is no file "MIIB!"`, exitNo},
+		{w.path("empty.header"), "nothing is there", exitFailed},
+		{w.path("two.header"), "neither PEM nor base64", exitFailed},
+		{w.dir, "is a directory", exitFailed},
+		{"orders.hedaer", `"orders.hedaer" is no file`, exitFailed},
+		{w.path("none.pem"), "is no file", exitFailed},
+	} {
+		got := certauthRun(t, "", "explain", "-policy", policy, "-revocation", "good", row.value)
+		assert.Equal(t, row.code, got.code, "%s: %s", row.value, got.out+got.errs)
+		assert.Contains(t, got.out+got.errs, row.want, row.value)
+	}
+}
+
+func TestInspect_SaysWhatIsThereInsteadOfACertificate(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
+	require.NoError(t, os.WriteFile("der", []byte{0x30, 0x03, 0x02, 0x01, 0x05}, 0o600))
+	for name, want := range map[string]string{
+		"pki/issuing.crl": "a CRL, not a certificate",
+		"pki/orders.ocsp": "an OCSP answer, not a certificate",
+		"pki/orders.key":  `no certificate in the PEM text, but "PRIVATE KEY"`,
+		"der":             "DER, and neither a certificate nor a PFX that opens",
+	} {
+		got := certauthRun(t, "", "inspect", name)
+		assert.Equal(t, exitFailed, got.code, name)
+		assert.Contains(t, got.errs, name+": "+want)
+		assert.Less(t, len(got.errs), 250, name)
+	}
+	got := certauthRun(t, "", "inspect", "-front-end", "Ngnix", "pki/orders.pem")
+	assert.Equal(t, exitFailed, got.code)
+	assert.Contains(t, got.errs, `no front end "Ngnix"; "certauth front-end -names" lists them`)
+}
+
+func TestRevocation_CheckerAndPolicyGoTogether(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
+	for _, row := range [][]string{{"-policy and -checker go together", "-policy", "pki/policy.json"}, {"-policy and -checker go together", "-checker", "lists"}, {`it has ["lists"]`, "-policy", "pki/policy.json", "-checker", "list"}} {
+		got := certauthRun(t, "", append([]string{"revocation", "-roots", "pki/root.pem", "pki/orders.pem"}, row[1:]...)...)
+		assert.Equal(t, exitFailed, got.code)
+		assert.Contains(t, got.errs, row[0])
+	}
+}
+
+// full is a disk that is full after some bytes.
+type full struct{ left int }
+
+func (f *full) Write(text []byte) (int, error) {
+	if n := min(f.left, len(text)); n < len(text) {
+		f.left = 0
+		return n, errors.New("no space left on device")
+	}
+	f.left -= len(text)
+	return len(text), nil
+}
+
+// An answer that was not written counted as given.
+func TestMain_AnAnswerThatCannotBeWrittenIsTwo(t *testing.T) {
+	t.Chdir(t.TempDir())
+	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)
+	for _, args := range [][]string{
+		{"-h"},
+		{"check", "-h"},
+		{"check", "pki/policy.json"},
+		{"check", "-json", "pki/policy.json"},
+		{"inspect", "pki/orders.pem"},
+		{"explain", "-policy", "pki/policy.json", "-revocation", "good", "pki/orders.pem"},
+		{"explain", "-policy", "pki/policy.json", "pki/stranger.pem"},
+		{"diff", "pki/policy.json", "pki/policy.json"},
+		{"schema"},
+		{"completions", "bash"},
+		{"front-end", "-names"},
+		{"pki", "another"},
+		{"revocation", "-roots", "pki/root.pem", "-issuing", "pki/issuing.pem", "pki/orders.pem"},
+	} {
+		for _, left := range []int{0, 5} {
+			var errs bytes.Buffer
+			p := &program{ctx: t.Context(), stdin: strings.NewReader(""), out: &full{left}, errs: &errs, now: time.Now, all: commands()}
+			assert.Equal(t, exitFailed, p.main(args), "%q", args)
+			assert.Contains(t, errs.String(), "no space left on device", "%q", args)
+			_ = os.RemoveAll("another")
+		}
+	}
+}
+
+func TestMain_HelpDocumentsTheExitStatus(t *testing.T) {
+	for _, c := range []string{"inspect", "explain", "check", "diff", "audit", "revocation"} {
+		assert.Contains(t, certauthRun(t, "", c, "-h").out, "xit status", c)
+	}
+	for _, c := range []string{"pki", "schema", "completions"} {
+		assert.NotContains(t, certauthRun(t, "", c, "-h").out, "[flags]", c)
+	}
+	assert.Equal(t, certauthRun(t, "", "-h"), certauthRun(t, "", "-h", "-h"))
+}
