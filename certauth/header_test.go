@@ -36,6 +36,19 @@ func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	for _, name := range []string{"X-Client-Cert", "x-client-cert", "X_Client_Cert", "X.client-cert", "X-CLIENT.CERT"} {
 		r.Header[name] = []string{"a", "b"}
 	}
+	for c := byte('A'); c <= 'Z'; c++ {
+		d := newDoor(t, certauth.Config{Source: certauth.SourceFunc{
+			Name: "s", Headers: []string{"X-" + string(c) + "-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil },
+		}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
+		r := request()
+		lower := string(c + 'a' - 'A')
+		for _, name := range []string{"X-" + string(c) + "-Cert", "x-" + lower + "-cert", "X_" + lower + "_cert", "x." + string(c) + ".CERT"} {
+			r.Header[name] = []string{"a"}
+		}
+		status, _ := d.serve(r)
+		require.Equal(t, 200, status)
+		assert.Empty(t, d.header, string(c))
+	}
 	kept := http.Header{
 		"X-Client-Cerx": {"same length"}, "Y-Client-Cert": {"same length"}, "X-Client-Cert2": {"longer"}, "Client-Cert": {"shorter"},
 		"XaClientaCert": {"no separator"}, "Accept": {"*/*"}, longLabel(64): {"longer than any"},

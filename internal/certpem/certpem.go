@@ -19,8 +19,8 @@ const MaxBundle = 16 << 20
 
 var begin = []byte("-----BEGIN ")
 
-// IsDER reports whether the content begins as DER of more than 127 bytes, as every certificate
-// does and no text does.
+// IsDER reports whether the content begins as a SEQUENCE in DER of more than 127 bytes, or in BER
+// of indefinite length. Every certificate does, and no text does.
 func IsDER(content []byte) bool {
 	return len(content) > 1 && content[0] == 0x30 && content[1] >= 0x80
 }

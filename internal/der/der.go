@@ -22,8 +22,9 @@ const (
 	NumberMask  = 0x1F
 )
 
-// maxLength is the limit of encoding/asn1 as well. Certificates are far smaller.
-const maxLength = 1 << 23
+// maxLength bounds the content of an element. encoding/asn1 accepts more, but certificates are far
+// smaller.
+const maxLength = 8 << 20
 
 // Read returns the first element and the rest of the input. ok is false for truncated input, for
 // a length that is indefinite, not minimally encoded or above 8 MiB, and for a tag number above
@@ -35,17 +36,14 @@ func Read(input []byte) (element Element, rest []byte, ok bool) {
 	header, length := 2, int(input[1])
 	if length >= 0x80 {
 		octets := length & 0x7F
-		if octets == 0 || octets > 4 || len(input) < 2+octets {
+		if octets == 0 || octets > 3 || len(input) < 2+octets {
 			return Element{}, nil, false
 		}
 		length = 0
 		for _, c := range input[2 : 2+octets] {
-			if length >= maxLength {
-				return Element{}, nil, false
-			}
 			length = length<<8 | int(c)
 		}
-		if input[2] == 0 || length < 0x80 || length >= maxLength {
+		if input[2] == 0 || length < 0x80 || length > maxLength {
 			return Element{}, nil, false
 		}
 		header += octets

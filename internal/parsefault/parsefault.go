@@ -49,9 +49,6 @@ var helps = []struct{ says, help string }{
 // certificate.
 func Help(err error) string {
 	text := err.Error()
-	if strings.Contains(text, "trailing data") || strings.Contains(text, "malformed certificate") {
-		return ""
-	}
 	for _, h := range helps {
 		if strings.Contains(text, h.says) {
 			return h.help
@@ -63,21 +60,20 @@ func Help(err error) string {
 // Subject returns the subject of a certificate that crypto/x509 cannot read, quoted and bounded
 // for a log. It is empty if the subject cannot be read either.
 func Subject(certificate []byte) string {
-	whole, _, ok := der.Read(certificate)
-	if !ok || whole.Tag != der.Sequence {
+	whole, _, _ := der.Read(certificate)
+	if whole.Tag != der.Sequence {
 		return ""
 	}
-	tbs, _, ok := der.Read(whole.Content)
-	if !ok || tbs.Tag != der.Sequence {
+	tbs, _, _ := der.Read(whole.Content)
+	if tbs.Tag != der.Sequence {
 		return ""
 	}
 	rest := tbs.Content
-	if len(rest) > 0 && rest[0] == der.Context|der.Constructed { // version
-		if _, rest, ok = der.Read(rest); !ok {
-			return ""
-		}
+	if first, behind, _ := der.Read(rest); first.Tag == der.Context|der.Constructed { // version
+		rest = behind
 	}
 	var field der.Element
+	var ok bool
 	for range 5 { // serial number, algorithm, issuer, validity, subject
 		if field, rest, ok = der.Read(rest); !ok {
 			return ""
