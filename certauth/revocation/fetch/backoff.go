@@ -116,12 +116,6 @@ func IsExhausted(err error) bool {
 	return false
 }
 
-func retryAfterOf(err error) time.Duration {
-	var status HTTPStatusError
-	errors.As(err, &status)
-	return status.RetryAfter
-}
-
 // HostOf returns the host and port of a URL, in the form that outages use.
 func HostOf(address string) string {
 	label, _, err := hostOf(address)
