@@ -31,9 +31,9 @@ type Options struct {
 	Prefix string
 }
 
-// Store keeps evidence in Redis. It is a [revocation.Store] and safe for concurrent use. It
-// starts no goroutine in the background, closes nothing, and logs nothing; the caller keeps the
-// client. The zero value and nil return errors.
+// Store keeps evidence in Redis. It is a [revocation.Store] and safe for concurrent use. It does
+// nothing between calls, closes nothing, and logs nothing; the caller keeps the client. The zero
+// value and nil return errors.
 //
 // Each call returns when its ctx ends, regardless of the timeouts of the client. Errors are those
 // of the client, or [revocation.ErrTooLarge] for a value over 33 MiB, whether stored or found; no
