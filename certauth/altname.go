@@ -11,41 +11,39 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// DNSNames accepts certificates that have one of the listed names among their DNS
-// alternative names. Case does not count. A pattern "*.partner.example" stands for
-// exactly one more label on the left. A name that is itself a wildcard in the
-// certificate matches nothing, the common name is not looked at, and other types of
-// alternative names are never taken for DNS names.
+// DNSNames accepts certificates that have one of the listed names among their DNS alternative
+// names. The comparison ignores case. A pattern "*.partner.example" matches names with exactly
+// one more label on the left. A name in the certificate that is itself a wildcard never matches.
+// The common name and other types of alternative names are ignored.
 //
-// This rule, like those on other types of alternative names, refuses a certificate as
-// malformed if a name of its type is empty or not printable ASCII. Names of other types
-// may be anything.
+// This rule, like those on other types of alternative names, refuses a certificate as malformed
+// if a name of its type is empty or not printable ASCII. Names of other types may be anything.
 type DNSNames []string
 
-// URIs accepts certificates that have one of the listed URIs among their alternative
-// names. The comparison is exact, byte for byte: case counts, and nothing is
-// normalised. A certificate with a URI that is not printable ASCII without spaces is
-// refused as malformed. For workload identities see [SPIFFEIDs].
+// URIs accepts certificates that have one of the listed URIs among their alternative names. The
+// comparison is exact, byte for byte, with case and without normalization. A certificate with a
+// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
+// see [SPIFFEIDs].
 type URIs []string
 
-// Emails accepts certificates that have one of the listed mailboxes among their
-// alternative names: "alice@partner.example", or "@partner.example" for every mailbox
-// of exactly that host. The local part compares exactly, the host without regard to
-// case. What is not one plain mailbox never matches; with a space in it, quoted or not,
-// the certificate is malformed.
+// Emails accepts certificates that have one of the listed mailboxes among their alternative
+// names: "alice@partner.example", or "@partner.example" for every mailbox of exactly that host.
+// The local part is compared exactly, the host without regard to case. A name that is not a
+// single plain mailbox never matches; if it contains a space, quoted or not, the certificate is
+// malformed.
 type Emails []string
 
-// IPs accepts certificates that have, among their alternative names, one of the listed
-// addresses or an address within one of the listed prefixes: "10.1.2.3", "10.0.0.0/8".
-// It is about the name in the certificate, not about where the request came from. A
-// certificate with an address that has neither 4 nor 16 bytes, or is IPv4 in the form of
-// IPv6, is refused as malformed.
+// IPs accepts certificates that have, among their alternative names, one of the listed addresses
+// or an address within one of the listed prefixes: "10.1.2.3", "10.0.0.0/8". It concerns the name
+// in the certificate, not the address from which the request came. A certificate with an address
+// that has neither 4 nor 16 bytes, or that is an IPv4-mapped IPv6 address, is refused as
+// malformed.
 type IPs []string
 
-// UPNs accepts certificates that have one of the listed user principal names among
-// their alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at
-// sign compares exactly, the rest without regard to ASCII case. A certificate with a
-// principal name that is not a UTF8String, as MS-WCCE has it, is refused as malformed.
+// UPNs accepts certificates that have one of the listed user principal names among their
+// alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at sign is compared
+// exactly, the rest without regard to ASCII case. A certificate with a principal name that is not
+// a UTF8String, as MS-WCCE requires, is refused as malformed.
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
@@ -91,10 +89,10 @@ func (c *compilation) altRule(name, what string, form int, list []string, at pla
 	return r, at.standing.withName()
 }
 
-// altRule is a list of patterns over the names of one type. A certificate with a name of the
-// type that cannot be read is refused: it is not known what the CA certified. readable says
-// whether the others have the syntax of the type: where one has not, Not must not say that it
-// differs.
+// altRule is a list of patterns for the names of one type. A certificate with an unreadable name
+// of the type is refused, because it is not known what the CA certified. readable reports whether
+// the other names have the syntax of the type: if one does not, Not must not treat it as
+// different.
 type altRule struct {
 	path, what string
 	form       int
@@ -119,8 +117,8 @@ func (r *altRule) judge(e *evaluation) *Error {
 	return e.refuse(r, r.readable(&e.facts.names().alt))
 }
 
-// dnsRule is an altRule over the host names of the certificate, which are told from other
-// text once and not on every request. It judges without the functions readable and match.
+// dnsRule is an altRule for the host names of the certificate. They are separated from other
+// texts once and not on every request.
 type dnsRule struct {
 	*altRule
 	patterns []dnsPattern
@@ -150,8 +148,8 @@ func (r *altRule) refusal(e *evaluation) *Error {
 	return refused
 }
 
-// noSuchName says where the certificate has its names instead, in words only: a rule reads
-// one type of alternative names and no other place.
+// noSuchName tells the operator where the certificate has its names instead: a rule reads one
+// type of alternative names and nothing else.
 func noSuchName(refused *Error, f *facts, what string, form int) {
 	var elsewhere []string
 	hint := "ask the CA for a certificate with that alternative name"

@@ -18,16 +18,17 @@ import (
 )
 
 const (
-	// maxCertificates bounds leaf and chain together.
+	// maxCertificates bounds the number of certificates, leaf included.
 	maxCertificates = 10
 	// maxCertificateSize bounds the DER of one certificate, in bytes.
 	maxCertificateSize = 16 << 10
 )
 
-// usable returns the leaf and what can be a CA above it. The leaf must be perfect. What is
-// sent along with it and cannot be used, an old version, a weak or unknown key, is left out:
-// clients send what their stores hold, roots of the nineties included. Copies of the leaf are
-// left out as well. Sizes hold for all. at is the place of what is wrong.
+// usable returns the leaf and the certificates that can be CAs above it. The leaf must be
+// faultless. Certificates that are sent along and cannot be used, because of an old version or a
+// weak or unknown key, are dropped: clients send what their stores hold, including roots of the
+// nineties. Copies of the leaf are dropped as well. The limits on sizes apply to all. at is the
+// place of what is wrong.
 func usable(presented []*x509.Certificate) (kept []*x509.Certificate, at int, err error) {
 	for i, cert := range presented {
 		if err := checkSize(cert); err != nil {
@@ -53,11 +54,11 @@ func checkSize(cert *x509.Certificate) error {
 	return nil
 }
 
-// checkForm holds for every leaf, and for every CA that was sent along.
+// checkForm applies to every leaf, and to every CA that was sent along.
 func checkForm(cert *x509.Certificate) error {
 	const fine = "the header is fine; the certificate has to be issued anew"
 	switch {
-	case cert.Version == 0: // a source handed it on unread
+	case cert.Version == 0: // a source passed it on unparsed
 		return unread(cert)
 	case cert.Version != 3:
 		return &formError{
@@ -79,7 +80,7 @@ func checkForm(cert *x509.Certificate) error {
 	return nil
 }
 
-// formError is what is wrong with a certificate whatever the policy, and what helps.
+// formError is a fault of a certificate that is independent of the policy, with its remedy.
 type formError struct {
 	err  error
 	hint string
@@ -87,7 +88,7 @@ type formError struct {
 
 func (e *formError) Error() string { return e.err.Error() }
 
-// unread says why crypto/x509 did not read a certificate that is framed as one.
+// unread says why crypto/x509 could not read a certificate that is framed as one.
 func unread(cert *x509.Certificate) error {
 	_, err := x509.ParseCertificate(cert.Raw)
 	if err == nil {
@@ -99,8 +100,8 @@ func unread(cert *x509.Certificate) error {
 	}
 }
 
-// checkUnchained is what holds under a pin, where no chain is verified, beside the dates.
-// path is the rule's; where serverAuth is not empty, that usage is as good as clientAuth.
+// checkUnchained makes the checks, apart from dates, under a pin, where no chain is verified.
+// path is the rule's; if serverAuth is not empty, that usage is equivalent to clientAuth.
 func checkUnchained(path string, f *facts, serverAuth string) *Error {
 	if f.fault != noFault {
 		return f.fault.refusal(path, "the leaf", f.leaf, ReasonExtensionNotAllowed)
@@ -111,9 +112,9 @@ func checkUnchained(path string, f *facts, serverAuth string) *Error {
 	return nil
 }
 
-// unhandledExtensions returns the critical extensions of a leaf that nobody has processed.
-// To crypto/x509, alternative names that hold none of its four types are one; user principal
-// names, which rules read here, are not.
+// unhandledExtensions returns the critical extensions of a leaf that have not been processed.
+// crypto/x509 includes alternative names that hold none of its four types; user principal names,
+// which rules here read, are not unhandled.
 func unhandledExtensions(leaf *x509.Certificate) []asn1.ObjectIdentifier {
 	unhandled := leaf.UnhandledCriticalExtensions
 	at := slices.IndexFunc(unhandled, oidSubjectAltName.Equal)
@@ -136,13 +137,13 @@ func checkLeafDates(path string, e *evaluation, skew time.Duration) *Error {
 	return checkDates(path, "the leaf", e.facts.leaf, e.now, skew)
 }
 
-// outside reports whether the certificate is not within its validity, the skew allowed.
+// outside reports whether now is outside the certificate's validity, with the given clock skew.
 func outside(cert *x509.Certificate, now time.Time, skew time.Duration) bool {
 	return now.Add(skew).Before(cert.NotBefore) || now.Add(-skew).After(cert.NotAfter)
 }
 
-// checkDates judges one certificate. Both ends belong to the validity (RFC 5280,
-// section 4.1.2.5).
+// checkDates checks one certificate. Both ends are part of the validity (RFC 5280, section
+// 4.1.2.5).
 func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew time.Duration) *Error {
 	early, late := now, now
 	if skew > 0 {
@@ -159,7 +160,7 @@ func checkDates(path, who string, cert *x509.Certificate, now time.Time, skew ti
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// usages names a certificate's extended key usages for a log.
+// usages formats a certificate's extended key usages for a log.
 func usages(cert *x509.Certificate) string {
 	const most = 4
 	var names []string

@@ -16,24 +16,25 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// CertFile names a file that holds certificates in PEM, as [PEMFile] reads them, or one
-// certificate in DER and nothing behind it. Which of both it is, the file's content says, not
-// its name. It is read again on the terms of PEMFile.
+// CertFile names a file that holds certificates in PEM, as [PEMFile] reads them, or exactly one
+// certificate in DER. The content of the file determines which, not its name. It is read again
+// like a PEMFile.
 type CertFile string
 
-// CertDir names a directory of certificate files, each as for [CertFile]: App Service on Linux
+// CertDir names a directory of certificate files, each as for [CertFile]. App Service on Linux
 // has /var/ssl/certs with a file <thumbprint>.der for each public certificate that the setting
 // WEBSITE_LOAD_CERTIFICATES names.
 //
-// The files whose names end in .pem, .crt, .cer or .der, in any case, count; those that begin
-// with a dot, others, and subdirectories do not. One that cannot be read, or holds anything
-// but certificates, is an error that names it, and so are a directory without a certificate,
-// more than 1000 such files, and more than 16 MiB of them. The directory is read again on the
-// terms of [PEMFile]: an error keeps the last good set as a whole, and a file that is gone
-// takes its certificates along. Do not write files in place; rename complete ones into it.
+// It reads the files whose names end in .pem, .crt, .cer or .der, in any case, and ignores other
+// files, names that begin with a dot, and subdirectories. A file that cannot be read, or that
+// holds anything but certificates, is an error that names it. So are a directory without a
+// certificate, more than 1000 such files, and more than 16 MiB in total. The directory is read
+// again like a [PEMFile]: after an error the last good set stays in use as a whole, and the
+// certificates of a removed file are removed. Do not write files in place; rename complete ones
+// into the directory.
 type CertDir string
 
-// maxDirFiles bounds the files of a CertDir.
+// maxDirFiles bounds the number of files in a CertDir.
 const maxDirFiles = 1000
 
 func (f CertFile) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
@@ -102,7 +103,7 @@ func (d CertDir) files() ([]string, error) {
 func (CertDir) reloads() bool      { return true }
 func (d CertDir) describe() string { return "directory " + quote(string(d)) }
 
-// checkName refuses what is no name of a file.
+// checkName refuses texts that are not names of files.
 func checkName(kind, name string) error {
 	if name == "" {
 		return fmt.Errorf("%s: empty file name", kind)
@@ -133,8 +134,8 @@ func readCerts(kind, name string, known reload.Digest, parse func([]byte) ([]*x5
 	return certs, sum, nil
 }
 
-// parseCerts reads PEM, or one certificate in DER: every certificate begins with the SEQUENCE
-// tag and a length of more than 127, which no text does.
+// parseCerts reads PEM, or one certificate in DER. Every certificate begins with the SEQUENCE tag
+// and a length of more than 127, and no text does.
 func parseCerts(content []byte) ([]*x509.Certificate, error) {
 	if !certpem.IsDER(content) {
 		return certpem.Parse(content)

@@ -9,19 +9,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// CertificateInfo names a certificate in an [Event].
+// CertificateInfo identifies a certificate in an [Event].
 type CertificateInfo struct {
 	// Fingerprint is the SHA-256 of the DER in lower-case hex, as [Identity.Thumbprint]
 	// returns it.
 	Fingerprint string
 	// Subject is the distinguished name, escaped as in Go and cut to 256 bytes.
 	Subject string
-	// Verified reports whether the name can be relied on: something in the policy vouches for
-	// it, whatever else refused, or it is part of the configuration. Otherwise it is what the
-	// sender wrote, and anybody can write the name of a partner. It is false where a CA of
-	// the chain is revoked or denied.
+	// Verified reports whether the name can be relied on: a part of the policy vouches for it,
+	// whatever the cause of a refusal, or the certificate is part of the configuration. Otherwise
+	// the sender wrote the name, and any sender can write the name of a partner. It is false if a
+	// CA of the chain is revoked or denied.
 	Verified bool
-	// NotAfter is the end of the validity; zero where the certificate was refused before it
+	// NotAfter is the end of the validity. It is zero if the certificate was refused before it
 	// was parsed.
 	NotAfter time.Time
 }

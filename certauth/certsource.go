@@ -19,47 +19,47 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// CertSource is where certificates of a rule come from: [PEM], [PEMFile], [Env],
-// [CertFile], [CertDir], [Certificates], [CertFunc], [InsecureSystemRoots]. Nil is an error of [New] wherever
-// certificates are required; it never means the system's roots.
+// CertSource is a source of certificates for a rule: [PEM], [PEMFile], [Env], [CertFile],
+// [CertDir], [Certificates], [CertFunc] or [InsecureSystemRoots]. Nil is an error of [New]
+// wherever certificates are required; it never means the system's roots.
 type CertSource interface {
-	// certs returns the certificates. known is the digest of what was read last; where
-	// nothing changed the result may be nil with the same digest.
+	// certs returns the certificates. known is the digest of the content that was read last; if
+	// nothing has changed, the result may be nil with the same digest.
 	certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error)
-	// reloads reports whether asking again can give something else.
+	// reloads reports whether a later call may return something else.
 	reloads() bool
 	describe() string
 }
 
-// PEM holds certificates as PEM text, fixed for the life of the Authenticator. Text
-// between the blocks is allowed; a damaged block, a block of another type, or no block
-// at all is an error of [New].
+// PEM holds certificates as PEM text, fixed for the life of the Authenticator. Text between the
+// blocks is allowed; a damaged block, a block of another type, or no block at all is an error of
+// [New].
 type PEM []byte
 
-// PEMFile names a file of PEM certificates. [New] reads it; after that it is read again
-// at most once a Config.ReloadInterval, when a request arrives, beside the request and
-// not in it. A file that cannot be read or parsed, or is empty, keeps the last good set
-// and is reported to Logger and Observe. Replace the file by renaming a complete one
-// over it: a half-written file that parses is believed.
+// PEMFile names a file of PEM certificates. [New] reads it. Afterwards it is read again when
+// requests arrive, at most once per Config.ReloadInterval and in the background. If the file
+// cannot be read or parsed, or is empty, the last good set stays in use and the failure is
+// reported to Logger and Observe. Replace the file by renaming a complete one over it: a
+// partially written file that parses would be used.
 type PEMFile string
 
-// CertFunc returns certificates from anywhere else, a key vault for example. [New] calls
-// it and, like [PEMFile], it is called again beside the requests. The context ends
-// after 30 seconds; an error, an empty result or a panic keeps the last good set.
+// CertFunc returns certificates from elsewhere, for example a key vault. [New] calls it.
+// Afterwards it is called again in the background, like a [PEMFile] is read. The context ends
+// after 30 seconds. After an error, an empty result or a panic the last good set stays in use.
 type CertFunc func(ctx context.Context) ([]*x509.Certificate, error)
 
-// certificateSet is what [Certificates] returns: a CertSource and a Policy.
+// certificateSet is the result of [Certificates]: a CertSource and a Policy.
 type certificateSet struct {
 	list []*x509.Certificate
 }
 
 // Certificates holds parsed certificates, fixed for the life of the Authenticator.
 //
-// It has two uses. As a [CertSource] it gives a [Chain] its roots or intermediates. As
-// a [Policy] it is an anchor that accepts exactly these certificates, byte for byte,
-// self-signed ones included; a listed certificate expires all the same.
+// It has two uses. As a [CertSource] it provides the roots or intermediates of a [Chain]. As a
+// [Policy] it is an anchor that accepts exactly these certificates, byte for byte, including
+// self-signed ones; a listed certificate is still refused when it has expired.
 //
-// A nil certificate, or none at all, is an error of [New].
+// A nil certificate, or an empty list, is an error of [New].
 func Certificates(certs ...*x509.Certificate) interface {
 	CertSource
 	Policy
@@ -72,10 +72,10 @@ func (s certificateSet) List() []*x509.Certificate { return slices.Clone(s.list)
 
 type systemRoots struct{}
 
-// InsecureSystemRoots trusts every CA of the operating system. What can happen: any
-// public CA on earth can issue a certificate that the chain accepts, so a rule on names
-// is then the only thing that tells callers apart. It is for certificates of a public
-// CA; [New] demands a rule on names, a pin, or [IssuedBy] beside it.
+// InsecureSystemRoots trusts every CA of the operating system. What can happen: any public CA in
+// the world can issue a certificate that the chain accepts, so only a rule on names distinguishes
+// callers. It is for certificates of a public CA. [New] requires a rule on names, a pin, or
+// [IssuedBy] together with it.
 func InsecureSystemRoots() CertSource { return systemRoots{} }
 
 func (p PEM) certs(context.Context, reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
@@ -145,7 +145,8 @@ func digestOf(certs []*x509.Certificate) (reload.Digest, error) {
 	return reload.Digest(h.Sum(nil)), nil
 }
 
-// readFile reads a regular file of bounded size.
+// readFile reads a regular file of bounded size. It refuses a device or a pipe, which could block
+// or never end.
 func readFile(name string, limit int64) (content []byte, err error) {
 	file, _, err := regular.Open(name)
 	if err != nil {
@@ -162,8 +163,8 @@ func readFile(name string, limit int64) (content []byte, err error) {
 	return content, nil
 }
 
-// fileError names the file itself: the text of an [fs.PathError] holds the whole name, with
-// line ends and all.
+// fileError names the file itself, because the text of an [fs.PathError] contains the whole name,
+// including line ends.
 func fileError(name string, err error) error {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -179,7 +180,7 @@ func fileError(name string, err error) error {
 	return fmt.Errorf("file %s: %w", quote(name), err)
 }
 
-// looksLikePath reports whether a text is meant as the name of a file.
+// looksLikePath reports whether a text is probably the name of a file.
 func looksLikePath(text string) bool {
 	if len(text) > 4096 || strings.ContainsAny(text, "\r\n") || logtext.LooksSecret(text) || strings.HasPrefix(text, "@") {
 		return false
@@ -191,7 +192,7 @@ func looksLikePath(text string) bool {
 	return strings.HasPrefix(text, "/") || strings.HasPrefix(text, "./") || strings.HasPrefix(text, "../") || strings.HasPrefix(text, "~/") || len(text) > 2 && text[1:3] == `:\`
 }
 
-// lineError is an error of the operator's own function as one short line.
+// lineError formats an error of the operator's own function as one short line.
 type lineError struct{ err error }
 
 func (e lineError) Error() string { return logtext.Line(e.err.Error(), maxDetail) }

@@ -6,42 +6,41 @@ import (
 	"strings"
 )
 
-// All accepts a certificate that every policy in it accepts. The order of its members
-// changes neither the decision nor the roles, only which refusal is reported. An empty All
-// is an error of [New], not an acceptance.
+// All accepts a certificate that every policy in it accepts. The order of its members changes
+// neither the decision nor the roles, only which refusal is reported. An empty All is an error of
+// [New], not an acceptance.
 type All []Policy
 
-// Any accepts a certificate that at least one policy in it accepts. Each member is judged
-// as if it were the only one, together with everything that stands beside and behind the
-// Any: All{Any{X, Y}, Z} decides as Any{All{X, Z}, All{Y, Z}} does. So another member never
-// turns an acceptance into a refusal, and a member that is refused leaves nothing behind.
-// What the accepting members established is put together in the [Identity].
+// Any accepts a certificate that at least one policy in it accepts. Each member is evaluated as
+// if it were the only one, together with everything around the Any: All{Any{X, Y}, Z} decides as
+// Any{All{X, Z}, All{Y, Z}} does. Therefore adding a member never turns an acceptance into a
+// refusal, and a member that refuses has no other effect. The [Identity] combines the results of
+// the members that accepted.
 //
-// Members are asked in order until one is accepted; if the policy has a [Named] anywhere,
-// all of them are asked, so that [Identity.Matched] is complete. If none is accepted, the
-// Reason is that of the member that came furthest. One request tries 16384 members at most,
-// which only a policy with several Any comes near, of which one caller satisfies many
-// members each; beyond that nobody is let in and no role is added.
+// Members are evaluated in order until one accepts. If the policy contains a [Named] anywhere,
+// all members are evaluated, so that [Identity.Matched] is complete. If none accepts, the Reason
+// is that of the member that came furthest. One request tries at most 16384 combinations of
+// members. Only a policy with several Any of which one caller satisfies many members each reaches
+// this limit; beyond it the caller is refused, or no more roles are added.
 //
-// A panic, an overload, or a context that ends, refuses the whole request. An empty Any is
-// an error of [New].
+// A panic, an overload, or the end of the context refuses the whole request. An empty Any is an
+// error of [New].
 type Any []Policy
 
-// Not accepts what its policy refuses. It takes rules on names, issuers and extensions
-// only, and combinations of them; an anchor, a revocation or date rule, or a function
-// under it is an error of [New], because there an error would become an acceptance. A name
-// that cannot be read is refused with Not and without. Not vouches for nothing: an anchor
-// must stand before it.
+// Not accepts what its policy refuses. It permits only rules on names, issuers and extensions,
+// and combinations of them. An anchor, a revocation or date rule, or a function under it is an
+// error of [New], because there an error would become an acceptance. A certificate with an
+// unreadable name is refused with and without Not. Not vouches for nothing: it must follow an
+// anchor.
 //
-// The laws of logic hold: Not{Not{X}} decides as X does, and Not{Any{X, Y}} as
-// All{Not{X}, Not{Y}} does.
+// The laws of logic hold: Not{Not{X}} decides as X does, and Not{Any{X, Y}} as All{Not{X},
+// Not{Y}} does.
 type Not struct {
 	Policy Policy
 }
 
-// Named accepts what its policy accepts and then adds Name to [Identity.Matched]: a way
-// to give callers roles. An empty name is an error of [New]. Under [Not] names are not
-// recorded.
+// Named accepts what its policy accepts and then adds Name to [Identity.Matched]. Use it to give
+// callers roles. An empty name is an error of [New]. Under [Not] names are not recorded.
 type Named struct {
 	Name   string
 	Policy Policy
@@ -276,12 +275,11 @@ func (b branches) Error() string {
 
 func (b branches) Unwrap() error { return b.chosen }
 
-// Matched accepts callers whom a [Named] policy accepted before, under one of the listed
-// names: a route that is for one role says so with auth.Require(Matched{"admin"}). A name
-// that no Named before it has is an error of [New], and so are an empty list and a Named of
-// a listed name behind it. It looks at all the names that are in [Identity.Matched] in the
-// end. It cannot stand under [Not]: a name is missing also where its rule could not be
-// answered.
+// Matched accepts callers that a preceding [Named] policy accepted under one of the listed names:
+// use auth.Require(Matched{"admin"}) for a route that requires a role. It is an error of [New] if
+// no preceding Named has the name, if a Named with a listed name follows, or if the list is
+// empty. It considers all names that are in [Identity.Matched] at the end. It is not permitted
+// under [Not], because a name is also missing if its rule could not be evaluated.
 type Matched []string
 
 func (p Matched) compile(c *compilation, at place) (rule, standing) {

@@ -11,41 +11,41 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// Denied refuses the listed certificates and accepts every other, so it never stands
-// alone: put it into an [All] behind an anchor. It is for the hour between an incident
-// and the CA's revocation list.
+// Denied refuses the listed certificates and accepts all others, so it cannot be used
+// alone: put it into an [All], after an anchor. It is for the time between an incident and
+// the CA's next revocation list.
 //
-// There is no entry by thumbprint, since a thumbprint can be evaded (see
+// There are no entries by thumbprint, because a thumbprint can be evaded (see
 // [Thumbprints]). An empty Denied is an error of [New].
 type Denied struct {
 	// Serials lists certificates by issuer and serial number; a serial number alone
 	// identifies nothing. The leaf and every CA in its verified chains are compared.
 	//
-	// A deny list must not fail for a spelling. Letter case, spaces and string types do not
-	// count (RFC 5280, section 7.1), nor does it matter whether the issuer is written in the
-	// opposite order. An issuer that cannot be read, or not be told from the listed one
-	// because its letters are composed in another way or encoded in TeletexString beyond
-	// ASCII, counts as listed if the serial number is. It needs an anchor that vouches for
-	// the names.
+	// A deny list must not fail because of a spelling. Letter case, spaces and string types
+	// do not matter (RFC 5280, section 7.1), nor does the order in which the issuer is
+	// written. An issuer that cannot be read, or that cannot be distinguished from the listed
+	// one because its letters are composed differently or encoded in TeletexString beyond
+	// ASCII, counts as listed if the serial number is. Serials needs an anchor that vouches
+	// for the names.
 	//
-	// A CA can have several certificates, and a client chooses which one to present: to keep
-	// out all that a CA issued, list its key.
+	// A CA can have several certificates, and a client chooses which one to present. To
+	// refuse all certificates that a CA issued, list the CA's key.
 	Serials []IssuerSerial
 
 	// PublicKeys lists keys as for the policy [PublicKeys]. The leaf and every CA in its
-	// verified chains are compared: of all chains on the same path through the policy (see
-	// [Any]), those included that a rule behind the Denied verifies and those that a
-	// [NotRevoked] takes out. A denied CA denies all that it issued.
+	// verified chains are compared, for all chains on the same path through the policy (see
+	// [Any]), including those that a rule after the Denied verifies and those that a
+	// [NotRevoked] excludes. If a CA is listed, all certificates that it issued are refused.
 	PublicKeys []string
 }
 
-// IssuerSerial names one certificate as a revocation list does.
+// IssuerSerial identifies a certificate as a revocation list does. Both fields are required.
 type IssuerSerial struct {
 	// Issuer is the issuer's distinguished name, written as for [Subject].
 	Issuer string
-	// Serial is the serial number in hex, any case, with or without colons or spaces; not
-	// in decimal, which openssl prints for small ones. RFC 5280, section 4.1.2.2, wants at
-	// most 20 bytes of CAs; longer ones, which some CAs write, are compared as well.
+	// Serial is the serial number in hex, in any case, with or without colons or spaces; not
+	// in decimal, which openssl prints for small ones. RFC 5280, section 4.1.2.2, allows at
+	// most 20 bytes; longer ones, which some CAs use, are compared as well.
 	Serial string
 }
 
@@ -98,8 +98,8 @@ type deniedSerial struct {
 	serial *big.Int
 }
 
-// mayBeIssuer reports whether the certificate's issuer can be the one of the entry. One that
-// cannot be read, or not be told from it, can: the serial number is listed already.
+// mayBeIssuer reports whether the certificate's issuer may be that of the entry. It returns
+// true for an issuer that cannot be read or distinguished, because the serial number is listed.
 func (d *deniedSerial) mayBeIssuer(parsed *atomic.Pointer[issuerName], cert *x509.Certificate) bool {
 	issuer, err := issuerOf(parsed, cert)
 	return err != nil || !d.issuer.Differs(issuer) || !d.issuer.Differs(issuer.Reversed())

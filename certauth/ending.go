@@ -19,16 +19,16 @@ import (
 
 const day = 24 * time.Hour
 
-// warnBefore says how long before its end a configured certificate is reported: once for
-// each, and once more when it has ended.
+// warnBefore lists how long before its expiry a configured certificate is reported: once for each
+// entry, and once more when it has expired.
 var warnBefore = [...]time.Duration{30 * day, 7 * day, day}
 
-// endings knows what was said about the certificates of the configuration: each is reported
-// once for each threshold, and not with each request.
+// endings records which warnings about the certificates of the configuration were given, so that
+// each is reported once per threshold and not on each request.
 type endings struct {
 	mutex  sync.Mutex
 	looked time.Time
-	told   map[defectKey]int // how severe it was when it was told last
+	told   map[defectKey]int // the severity that was last reported
 	pins   []pinnedList
 	reach  map[*reload.Item[caPool]]reachability
 }
@@ -38,13 +38,14 @@ type pinnedList struct {
 	certs []*x509.Certificate
 }
 
-// reachability is which intermediates of a pool reach no root, while nothing changes.
+// reachability lists the intermediates of a pool that chain to no root. It is cached until a set
+// changes.
 type reachability struct {
-	of      string // the generations that it was found out from
+	of      string // the generations for which it was computed
 	severed []*x509.Certificate
 }
 
-// defect is something wrong with a certificate of the configuration, or with a Chain.
+// defect is a fault of a certificate of the configuration, or of a Chain.
 type defect struct {
 	defectKey
 
@@ -55,22 +56,24 @@ type defect struct {
 type defectKey struct {
 	outcome Outcome
 	path    string
-	id      string // fingerprint of the certificate, or the number of the set
+	id      string // fingerprint of the certificate, or number of the set
 }
 
-// pinned adds certificates that a policy pins as they are.
+// pinned adds certificates that a policy pins as a whole.
 func (n *endings) pinned(path string, certs []*x509.Certificate) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	n.pins = append(n.pins, pinnedList{path, certs})
 }
 
-// checkMaterial reports what has come to an end or is about to, once a day, or now if it is
-// to. It runs in New, behind a reload, and beside the first request of a day.
+// checkMaterial reports certificates that have expired or will soon, once a day, or at once if
+// force is set. It runs in New, after a reload, and in the background of the first request of a
+// day.
+//
 // A panic of the clock or of a hook must not end the process.
 func (a *Authenticator) checkMaterial(force bool) {
 	_, _ = safely.Do(func() (bool, error) {
-		now := a.config.Now().Round(0) // dates are of the wall clock
+		now := a.config.Now().Round(0) // without the monotonic reading, because dates refer to the wall clock
 		for _, d := range a.endings.news(now, force, a.chains.list()) {
 			_, _ = safely.Do(func() (bool, error) { a.tellDefect(now, d); return true, nil })
 		}
@@ -78,7 +81,7 @@ func (a *Authenticator) checkMaterial(force bool) {
 	})
 }
 
-// news returns the defects that are new, or worse than they were.
+// news returns the defects that are new or have become more severe.
 func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -95,7 +98,7 @@ func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	var worse []defect
 	for _, d := range found {
 		if told[d.defectKey] >= d.severity {
-			continue // in the list twice
+			continue // listed twice
 		}
 		if told[d.defectKey] = d.severity; d.severity > n.told[d.defectKey] {
 			worse = append(worse, d)
@@ -105,15 +108,15 @@ func (n *endings) news(now time.Time, force bool, nodes []*chainNode) []defect {
 	return worse
 }
 
-// forget makes the next check report again what is wrong with the material at path. Which
-// intermediates are unchained depends on other material as well.
+// forget makes the next check report the defects of the material at path again. Which
+// intermediates are unchained also depends on other material.
 func (n *endings) forget(path string) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	maps.DeleteFunc(n.told, func(key defectKey, _ int) bool { return key.path == path || key.outcome == outcomeUnchained })
 }
 
-// ofChains looks at each pool once, however many Chain policies use it.
+// ofChains examines each pool once, however many Chain policies use it.
 func (n *endings) ofChains(nodes []*chainNode, now time.Time) (found []defect) {
 	seen := map[*reload.Item[caPool]]bool{}
 	below := map[*reload.Item[caPool]][]*chainNode{}
@@ -172,8 +175,8 @@ func appendEnding(found []defect, path string, certs []*x509.Certificate, now ti
 	return found
 }
 
-// reachabilityOf finds the intermediates that reach no root of any Chain that uses them, by
-// signatures and whatever the dates. It is found out anew only when a set has changed.
+// reachabilityOf finds the intermediates that chain to no root of any Chain that uses them, by
+// signatures and regardless of dates. It is computed again only if a set has changed.
 func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) reachability {
 	set := pool.Current()
 	if set == nil || len(set.Value.certs) == 0 {
@@ -183,7 +186,7 @@ func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) 
 	var reached []*x509.Certificate
 	for _, node := range nodes {
 		if node.system != nil {
-			return reachability{} // nobody lists the system's roots
+			return reachability{} // the system's roots cannot be listed
 		}
 		if roots := node.roots.Current(); roots != nil {
 			of += fmt.Sprintf(" %p.%d", node.roots, roots.Generation)
@@ -205,7 +208,7 @@ func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) 
 		subject := nameKey(parent.RawSubject)
 		open[subject] = slices.DeleteFunc(open[subject], func(child *x509.Certificate) bool {
 			if checks++; checks > maxReachChecks {
-				return true // not known, and so not reported
+				return true // not known, so do not report it
 			}
 			if !canHaveSigned(parent, child) || child.CheckSignatureFrom(parent) != nil {
 				return false
@@ -221,8 +224,8 @@ func (n *endings) reachabilityOf(pool *reload.Item[caPool], nodes []*chainNode) 
 	return r
 }
 
-// maxReachChecks bounds the signatures that one look at a set checks: a hundred CAs of one name
-// and as many roots of that name would take ten thousand.
+// maxReachChecks bounds the number of signature checks for one set: a hundred CAs of one name and
+// as many roots of that name would need ten thousand.
 const maxReachChecks = 2000
 
 // tellDefect writes one record and one event.
@@ -236,8 +239,8 @@ func (a *Authenticator) tellDefect(now time.Time, d defect) {
 	a.tellMaterial(event)
 }
 
-// tellMaterial tells of what is wrong with the configuration's certificates: nothing is
-// refused for it here, what rests on them is.
+// tellMaterial reports defects of the configuration's certificates. They refuse nothing by
+// themselves; callers that depend on such a certificate are refused elsewhere.
 func (a *Authenticator) tellMaterial(event Event) {
 	if logger := a.config.Logger; logger != nil {
 		level, hint := slog.LevelWarn, ""

@@ -13,15 +13,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// Env names an environment variable: an App Service setting, or a Key Vault reference in one.
-// A variable that is not set, or empty, is an error.
+// Env names an environment variable: an App Service setting, or a Key Vault reference in one. A
+// variable that is not set, or empty, is an error.
 //
-// As a [CertSource] the variable holds certificates as PEM text, on the terms of [PEM]. Line
-// ends must be real ones: "\n" written as two characters, PEM in base64, and line ends that
-// became spaces are errors that say so. As a [PinSource] it holds pins separated by commas,
-// semicolons or line ends.
+// As a [CertSource] the variable holds certificates as PEM text, like [PEM]. Line ends must be
+// real: "\n" written as two characters, PEM in base64, and spaces instead of line ends are errors
+// that say so. As a [PinSource] it holds pins separated by commas, semicolons or line ends.
 //
-// A change of the setting restarts the app; within a process the variable is read again like
+// A change of the setting restarts the app. Within a process the variable is read again like
 // [PEMFile].
 type Env string
 
@@ -41,7 +40,7 @@ func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate,
 	return certs, sum, nil
 }
 
-// lostLineEnds says what settings and shells do to PEM, where that is what is wrong.
+// lostLineEnds explains the damage that settings and shells do to PEM, if it occurred.
 func lostLineEnds(value string, err error) error {
 	switch {
 	case strings.Contains(value, `\n`), strings.Contains(value, `\r`):

@@ -9,35 +9,35 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// Error is every refusal. It is meant for logs and metrics and holds nothing that a
-// client should read: the response is the same for every reason.
+// Error is the type of every refusal. It is meant for logs and metrics and contains nothing that
+// a client should see: the response is the same for every reason.
 //
-// errors.As finds it in what [Authenticator.Check] returns; errors.Is finds its Reason, for
-// example errors.Is(err, [ReasonCertificateRevoked]). Its texts are bounded, client text in
-// them is quoted and cut, and the header's value is never part of them.
+// errors.As finds it in the error of [Authenticator.Check]; errors.Is finds its Reason, for
+// example errors.Is(err, [ReasonCertificateRevoked]). Its texts are bounded, client text in them
+// is quoted and cut, and they never contain the value of the header.
 type Error struct {
-	// Reason is the class of the refusal in one word.
+	// Reason is the class of the refusal.
 	Reason Reason
 
-	// Rule is the path of what refused: "Policy.All[1].DNSNames" or
+	// Rule is the path of the rule or source that refused: "Policy.All[1].DNSNames" or
 	// "Source.AppService".
 	Rule string
 
 	// Hint is the operator's next step.
 	Hint string
 
-	// Err is the detail: what was found and what was wanted.
+	// Err is the detail: what was found and what was expected.
 	Err error
 
-	// absent: the source found no certificate. Only that is what Config.Optional
-	// lets through, whatever Reason a rule of the user chooses.
+	// absent: the source found no certificate. Only this lets Config.Optional accept the request,
+	// whatever Reason a user's rule returns.
 	absent bool
 
-	// leaf is the certificate, for the record, if it could be read.
+	// leaf is the certificate, for the log record, if it could be read.
 	leaf *refusedLeaf
 	// deniedCA: a CA of the chain is on a deny list.
 	deniedCA bool
-	// revocation is what the checker found, if that is why.
+	// revocation is the checker's result, if that is the cause.
 	revocation *Revocation
 }
 
@@ -69,9 +69,9 @@ func (e *Error) Unwrap() error {
 // Is reports whether target is the Reason.
 func (e *Error) Is(target error) bool { return e != nil && target == e.Reason }
 
-// refusal builds an Error with the reason's own hint. The detail is put into words when
-// somebody reads it, unless it wraps an error: strangers are refused often, and the words
-// can cost more than the refusal. The arguments must not change.
+// refusal returns an Error with the hint of the reason. The detail is formatted when it is read,
+// unless it wraps an error: unknown callers are refused often, and formatting can cost more than
+// the refusal. The arguments must not change.
 func refusal(reason Reason, rule, format string, args ...any) *Error {
 	e := &Error{Reason: reason, Rule: rule, Hint: reason.info().hint}
 	if slices.ContainsFunc(args, isError) {
@@ -87,7 +87,7 @@ func isError(arg any) bool {
 	return ok
 }
 
-// detail is the text of a refusal, not yet put together.
+// detail is the text of a refusal that is not formatted yet.
 type detail struct {
 	format string
 	args   []any
@@ -95,12 +95,12 @@ type detail struct {
 
 func (d *detail) Error() string { return fmt.Sprintf(d.format, d.args...) }
 
-// dnText is a distinguished name that is read and quoted when it is written down.
+// dnText is a distinguished name that is decoded and quoted when it is read.
 type dnText []byte
 
 func (der dnText) String() string { return quote(nameOf(der)) }
 
-// texts and listOf are lists of a rule that are written when they are read, the first few.
+// texts and listOf are lists of a rule of which the first few are formatted when they are read.
 type texts []string
 
 func (list texts) String() string { return quoteList(list) }
@@ -118,35 +118,35 @@ func (list listOf[T]) String() string {
 	return few.String()
 }
 
-// final reports whether the refusal ends the request, whatever other members of an Any
-// would say: it says nothing about the certificate.
+// final reports whether the refusal ends the request regardless of the other members of an Any,
+// because it says nothing about the certificate.
 func (e *Error) final() bool {
 	return e.Reason == ReasonRequestCanceled || e.Reason == ReasonInternalError || e.Reason == ReasonOverloaded
 }
 
-// about returns a copy that knows which certificate was refused, and how much of it the
-// policy vouched for before: a rule may give the same refusal to many requests.
+// about returns a copy that records which certificate was refused, and how much of it the policy
+// had vouched for. A rule may return the same refusal for many requests.
 func (e *Error) about(f *facts, reached vouching) *Error {
 	known := *e
 	known.leaf = &refusedLeaf{facts: f, vouched: reached == vouchedNames && !e.ofCA()}
 	return &known
 }
 
-// ofCA reports whether the refusal says that a CA of the chain is not to be trusted any more:
-// then nothing that it signed is to be relied on.
+// ofCA reports whether the refusal means that a CA of the chain is no longer trusted. Nothing
+// that it signed can then be relied on.
 func (e *Error) ofCA() bool {
 	return e.deniedCA || e.revocation != nil && e.revocation.Status == RevocationRevoked && e.revocation.Depth > 0
 }
 
-// withHint replaces the reason's hint by a more precise one.
+// withHint replaces the reason's hint with a more precise one.
 func (e *Error) withHint(hint string) *Error {
 	e.Hint = hint
 	return e
 }
 
-// asError turns what a source or a rule of the user returned into an *Error. An
-// error of an unknown kind counts as the given reason, so that it can never be taken
-// for "no certificate". The result may be err itself: copy it before you change it.
+// asError turns an error of a source or of a user's rule into an *Error. An error of an unknown
+// type gets the given reason, so that it can never count as "no certificate". The result may be
+// err itself: copy it before you change it.
 func asError(err error, otherwise Reason, rule string) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		if e.Reason != ReasonNone && e.Rule != "" && e.Hint != "" && !e.absent {
@@ -171,7 +171,7 @@ func asError(err error, otherwise Reason, rule string) *Error {
 // maxDetail bounds the detail of a refusal, in bytes.
 const maxDetail = 512
 
-// Client text in errors and logs goes through these.
+// Client text in errors and logs must pass through these functions.
 func quote(s string) string           { return logtext.Quote(s) }
 func quoteList(list []string) string  { return logtext.List(list) }
 func clip(s string, limit int) string { return logtext.Clip(s, limit) }

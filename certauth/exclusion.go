@@ -8,33 +8,34 @@ import (
 	"strings"
 )
 
-// Exclusion names one kind of request that needs no certificate: one method and one
-// path, compared exactly as the client sent them. There is no prefix, no wildcard and no
-// pattern, and nothing but method and path counts. A path with an escape, a dot segment,
-// a double slash, a backslash or a semicolon is never excluded, nor is an absolute-form
-// or CONNECT request, nor a path that was rewritten before this middleware saw it.
+// Exclusion names one kind of request that needs no certificate: one method and one path,
+// compared exactly as the client sent them. There are no prefixes, wildcards or patterns, and
+// only method and path count. A path with an escape, a dot segment, a double slash, a backslash
+// or a semicolon is never excluded, nor is an absolute-form or CONNECT request, nor a path that
+// was rewritten before this middleware saw it.
 //
-// An excluded request carries no identity, even if it brought a certificate, and the
-// certificate headers are removed from it. Prefer wrapping the routes that need a
-// certificate to excluding those that do not.
+// An excluded request has no identity, even if it carries a certificate, and the certificate
+// headers are removed from it. Prefer wrapping the routes that need a certificate to excluding
+// those that do not.
 //
-// What must be true of your infrastructure: the request gets here. On App Service with
+// What must be true of your infrastructure: the request reaches this process. On App Service with
 // clientCertMode=Required the front end itself answers 403 to outside callers without a
-// certificate. clientCertExclusionPaths opens a path to the outside, but by prefix
-// ("/health" opens "/healthz" too), and makes the front end ask for certificates by
+// certificate. clientCertExclusionPaths permits a path to outside callers, but by prefix
+// ("/health" also permits "/healthz"), and makes the front end request certificates by
 // renegotiation: no TLS 1.3, no HTTP/2, no body over 100 KB.
 type Exclusion struct {
-	// Method is the method; empty means GET. HEAD follows GET. For gRPC and Connect it is POST.
+	// Method is the method; empty means GET. An exclusion for GET also applies to HEAD. For gRPC
+	// and Connect the method is POST.
 	Method string
 
 	// Path is the exact path, such as "/health". Required.
 	Path string
 
-	// Reason says why the request needs no certificate. Required: it is printed at start
-	// and read in reviews.
+	// Reason says why the request needs no certificate. Required: it is logged at start and read
+	// in reviews.
 	Reason string
 
-	// Control says what keeps the open door safe ("returns no data"). Required.
+	// Control says why the exclusion is safe ("returns no data"). Required.
 	Control string
 
 	// AppServiceHealth excludes only the health probe of Azure App Service itself. On
@@ -50,7 +51,7 @@ type Exclusion struct {
 
 type exclusion struct {
 	method, path, reason, control string
-	token                         *healthToken // nil if none is asked for
+	token                         *healthToken // nil if none is required
 }
 
 func compileExclusions(list []Exclusion) ([]exclusion, []error) {
@@ -118,7 +119,7 @@ func checkExclusionPath(p string) error {
 	return nil
 }
 
-// isPlainPath accepts what every server, proxy and router reads the same way.
+// isPlainPath accepts paths that every server, proxy and router interprets in the same way.
 func isPlainPath(p string) bool {
 	for i := range len(p) {
 		if !isAlphanumeric(p[i]) && strings.IndexByte("/-_.~!$&'()+,=:@", p[i]) < 0 {
@@ -138,8 +139,8 @@ func (a *Authenticator) excluded(r *http.Request) *exclusion {
 	return nil
 }
 
-// matches compares the decoded path and the request target: only where both are the very
-// same text do all routers agree on what is served.
+// matches compares the decoded path and the request target. Only if both are the same text do all
+// routers agree on what is served.
 func (x *exclusion) matches(r *http.Request) bool {
 	if r.Method != x.method && (r.Method != http.MethodHead || x.method != http.MethodGet) {
 		return false

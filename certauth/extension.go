@@ -13,20 +13,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// Extension accepts certificates that carry the extension OID with a value that is
-// listed in Value or Text. Exactly one of Value, Text and Present must be set; anything
-// else is an error of [New], so that a forgotten value never means "any".
+// Extension accepts certificates that have the extension OID with a value that is listed in Value
+// or Text. Exactly one of Value, Text and Present must be set; anything else is an error of
+// [New], so that a forgotten value never means "any".
 //
-// A critical extension that crypto/x509 does not understand is refused before any rule
-// sees it.
+// Certificates with a critical extension that crypto/x509 does not understand are refused before
+// any rule sees them.
 type Extension struct {
-	// OID in dotted form: "1.3.6.1.4.1.57264.1.1".
+	// OID is the extension's identifier in dotted form: "1.3.6.1.4.1.57264.1.1". Required.
 	OID string
-	// Value lists the allowed contents of the extension as DER.
+	// Value lists the permitted contents of the extension in DER.
 	Value [][]byte
-	// Text lists the allowed contents where the extension holds one UTF8String,
+	// Text lists the permitted contents of an extension that holds one UTF8String,
 	// PrintableString, IA5String or BMPString. The certificate template of AD CS,
-	// 1.3.6.1.4.1.311.20.2, is the last of them.
+	// 1.3.6.1.4.1.311.20.2, is a BMPString.
 	Text []string
 	// Present accepts any content.
 	Present bool
@@ -62,8 +62,8 @@ func (p Extension) compile(c *compilation, at place) (rule, standing) {
 	return r, at.standing.withName()
 }
 
-// isOID accepts the one spelling that a certificate's identifier is compared with. Arcs
-// beyond 31 bits do not occur: crypto/x509 reads no such certificate.
+// isOID accepts only the spelling with which a certificate's identifier is compared. Arcs beyond
+// 31 bits do not occur, because crypto/x509 reads no such certificate.
 func isOID(s string) bool {
 	oid, err := x509.ParseOID(s)
 	if err != nil || oid.String() != s {
@@ -77,7 +77,7 @@ func isOID(s string) bool {
 	return true
 }
 
-// arcs is the identifier of a text that isOID accepts.
+// arcs parses an identifier that isOID accepts.
 func arcs(s string) asn1.ObjectIdentifier {
 	var id asn1.ObjectIdentifier
 	for arc := range strings.SplitSeq(s, ".") {
@@ -110,8 +110,7 @@ func (r *extensionRule) judge(e *evaluation) *Error {
 	return e.refuse(r, readable)
 }
 
-// find returns the value of the extension; crypto/x509 reads no certificate that has it
-// twice.
+// find returns the value of the extension. crypto/x509 refuses certificates that have it twice.
 func (r *extensionRule) find(e *evaluation) (value []byte, found bool) {
 	for i := range e.facts.leaf.Extensions {
 		if extension := &e.facts.leaf.Extensions[i]; extension.Id.Equal(r.id) {
@@ -128,8 +127,8 @@ func (r *extensionRule) refusal(e *evaluation) *Error {
 	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
 }
 
-// accepts compares the content; readable is false where Text is asked for and the
-// content is not one string.
+// accepts compares the content. readable is false if Text is required and the content is not one
+// string.
 func (r *extensionRule) accepts(value []byte) (accepted, readable bool) {
 	if r.present {
 		return true, true

@@ -12,36 +12,36 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// Identity is a caller whose certificate passed the whole policy. Only the middleware
-// makes one that [FromContext] returns.
+// Identity is a caller whose certificate passed the whole policy. [FromContext] returns only
+// identities that the middleware made.
 //
-// It is shared by everything that handles the request, and by other requests of the same
-// caller while nothing about the caller changes: never write to it or to what it points
-// to, like the certificates of a tls.ConnectionState. Copy it before you change anything.
-// What was written to one is not handed on to later requests, and no policy or route is
-// judged by it. Bind what you store about a caller to [Identity.Thumbprint], not to a
-// name: a renewed or sibling certificate is another identity.
+// It is shared by everything that handles the request, and by other requests of the same caller
+// as long as nothing about the caller changes. Do not write to it or to what it points to, like
+// the certificates of a tls.ConnectionState; make a copy before you change anything. Changes to
+// one are not visible to later requests, and no policy or route uses them. Key data that you
+// store about a caller by [Identity.Thumbprint], not by a name: a renewed or sibling certificate
+// is another identity.
 type Identity struct {
 	// Leaf is the client's certificate.
 	Leaf *x509.Certificate
 
-	// Chains holds the verified chains, leaf first and root last, of every Chain that
-	// the accepting path of the policy went through. It is empty under a pin alone.
+	// Chains holds the verified chains, leaf first and root last, of every Chain on the accepting
+	// path of the policy. It is empty if the only anchor is a pin.
 	Chains [][]*x509.Certificate
 
-	// Presented is what the source handed over, leaf first, unverified beyond the leaf,
-	// without copies of the leaf and without what cannot be used.
+	// Presented holds the certificates from the source, leaf first. Those after the leaf are
+	// unverified. Copies of the leaf and unusable certificates are omitted.
 	Presented []*x509.Certificate
 
-	// Source names the source.
+	// Source is the name of the source.
 	Source string
 
-	// Matched holds the names of the Named policies that accepted, in the order of the
-	// policy: the caller's roles.
+	// Matched holds the names of the Named policies that accepted, in the order of the policy.
+	// They are the caller's roles.
 	Matched []string
 
-	// Revocation is the evidence a NotRevoked rule accepted. Its zero value says that
-	// none was asked for.
+	// Revocation is the result that a NotRevoked rule accepted. It is zero if revocation was not
+	// checked.
 	Revocation Revocation
 
 	verdict *verdict // what stands behind it; nil in an Identity that is nobody's
@@ -56,8 +56,8 @@ type verdict struct {
 	established
 }
 
-// FromContext returns the identity that [Authenticator.Handler] put into the request's
-// context. It is false for excluded routes and for anonymous callers (Config.Optional).
+// FromContext returns the identity that [Authenticator.Handler] stored in the request's context.
+// It returns false for excluded requests and for anonymous callers (Config.Optional).
 func FromContext(ctx context.Context) (*Identity, bool) {
 	id, ok := ctx.Value(identityKey{}).(*Identity)
 	return id, ok && id != nil
@@ -101,10 +101,10 @@ func (c *routeContext) Value(key any) any {
 	return c.identityContext.Value(key)
 }
 
-// NamesVouched reports whether the names in the certificate can be relied on: the
-// certificate itself was pinned, or chains to a root, here or by the word of a front end
-// that the operator took for an anchor. Under a public-key pin alone the
-// key is known and the names are whatever the sender wrote.
+// NamesVouched reports whether the names in the certificate can be relied on: the certificate
+// itself is pinned, or it chains to a root according to this package or to a front end whose
+// verification the operator treats as an anchor. If the only anchor is a public-key pin, the key
+// is known, but the names are whatever the sender wrote.
 func (id *Identity) NamesVouched() bool {
 	return id.verdict != nil && id.verdict.vouched == vouchedNames
 }
@@ -115,9 +115,9 @@ func (id *Identity) Thumbprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// ThumbprintSHA1 returns the SHA-1 of the certificate's DER in lower-case hex, the kind
-// that Azure shows. Use it to find a certificate, not to recognise one. It is empty under
-// GODEBUG=fips140=only, which forbids SHA-1.
+// ThumbprintSHA1 returns the SHA-1 of the certificate's DER in lower-case hex, as Azure shows it.
+// Use it to find a certificate, not to recognise one. It is empty under GODEBUG=fips140=only,
+// which forbids SHA-1.
 func (id *Identity) ThumbprintSHA1() string {
 	sum, err := sha1sum.Of(id.Leaf.Raw)
 	if err != nil {
@@ -140,9 +140,8 @@ func (id *Identity) X5TS256() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// SPIFFEID returns the workload's SPIFFE ID. It is false if the certificate is not an
-// X.509-SVID (exactly one URI name, which is a valid SPIFFE ID) or its names are not
-// vouched for.
+// SPIFFEID returns the workload's SPIFFE ID. It returns false if the certificate is not an
+// X.509-SVID (exactly one URI name, which is a valid SPIFFE ID) or its names are not vouched for.
 func (id *Identity) SPIFFEID() (string, bool) {
 	if !id.NamesVouched() {
 		return "", false
@@ -150,12 +149,13 @@ func (id *Identity) SPIFFEID() (string, bool) {
 	return spiffeID(&id.verdict.facts.names().alt)
 }
 
-// Remaining returns how long the certificate is still valid at the given time. For a
-// connection that outlives the request, a WebSocket, end it then.
+// Remaining returns how long the certificate is still valid at the given time; the result is
+// negative after its expiry. End a connection that outlives the request, such as a WebSocket,
+// after that time.
 func (id *Identity) Remaining(now time.Time) time.Duration { return id.Leaf.NotAfter.Sub(now) }
 
-// LogValue implements [slog.LogValuer]: fingerprint, matched names, end of validity,
-// and the subject where it is vouched for.
+// LogValue implements [slog.LogValuer]. It returns the fingerprint, the matched names, the end of
+// the validity, and the subject if it is vouched for.
 func (id *Identity) LogValue() slog.Value {
 	if id == nil || id.Leaf == nil {
 		return slog.GroupValue()

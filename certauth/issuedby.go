@@ -7,16 +7,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// IssuedBy accepts certificates whose issuing CA, the certificate directly above the
-// leaf in a verified chain, is one of those given. It stands after a [Chain]: it narrows
-// "trusted by the root" to "issued by this CA". If several chains verify, one that
-// satisfies it is enough. If several [Chain] stand on one path through the policy (see
-// [Any]), each needs such a chain, wherever the IssuedBy stands among them. A chain that a
-// [NotRevoked] has taken out satisfies nothing.
+// IssuedBy accepts certificates whose issuing CA, the certificate directly above the leaf in
+// a verified chain, is one of those given. It must follow a [Chain] and narrows "trusted by
+// the root" to "issued by this CA". If several chains verify, one that satisfies the rule is
+// sufficient. If several [Chain] policies are on one path through the policy (see [Any]), each
+// needs such a chain, whatever the position of the IssuedBy among them. A chain that a
+// [NotRevoked] has excluded does not count.
 //
-// Under [Not] it keeps out every certificate that has a verified chain by one of these CAs,
-// also one that was taken out. There only PublicKeys can be used: whoever presents a CA
-// certificate can rewrite its signature and so change its hash.
+// Under [Not] it refuses every certificate that has a verified chain through one of these CAs,
+// including a chain that was excluded. Only PublicKeys can be used there, because a caller
+// that presents a CA certificate can rewrite its signature and thereby change its hash.
 //
 // Exactly one field must be set.
 type IssuedBy struct {
@@ -25,7 +25,7 @@ type IssuedBy struct {
 	// Thumbprints gives the SHA-256 of the CA certificates, written as for [Thumbprints].
 	Thumbprints []string
 	// PublicKeys gives the SHA-256 of the CA's public keys, written as for [PublicKeys];
-	// it survives renewal of the CA certificate and accepts cross-signed copies.
+	// they stay valid when the CA certificate is renewed and match cross-signed copies.
 	PublicKeys []string
 }
 
@@ -100,8 +100,8 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 	return nil
 }
 
-// rests wants a chain by one of these issuers for each Chain: what narrows one of them must
-// not be satisfied by another.
+// rests requires a chain through one of these issuers for each Chain: a restriction of one
+// Chain must not be satisfied by a chain of another.
 func (r *issuedByRule) rests(e *evaluation, p *policyPath) *Error {
 	for _, chains := range p.anchors {
 		if !r.restsOn(chains, p) {

@@ -11,17 +11,17 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// Keys narrows the public keys that a leaf may have, below what is always refused (see
-// [Policy]). At least one field must be set.
+// Keys restricts the public keys that a leaf may have, in addition to the restrictions that
+// always apply (see [Policy]). At least one field must be set.
 type Keys struct {
-	// Algorithms lists the allowed ones: x509.RSA, x509.ECDSA, x509.Ed25519, and x509.MLDSA
-	// in programs built with Go 1.27 or later. Empty allows all of them.
+	// Algorithms lists the permitted algorithms: x509.RSA, x509.ECDSA, x509.Ed25519, and
+	// x509.MLDSA in programs built with Go 1.27 or later. Empty permits all of them.
 	Algorithms []x509.PublicKeyAlgorithm
 
-	// MinRSABits is the smallest RSA modulus; 2048 to 8192, 0 for 2048.
+	// MinRSABits is the minimum size of an RSA modulus, 2048 to 8192. 0 means 2048.
 	MinRSABits int
 
-	// MinECBits is the smallest size of an elliptic curve: 256, 384 or 521, 0 for 256.
+	// MinECBits is the minimum size of an elliptic curve: 256, 384 or 521. 0 means 256.
 	MinECBits int
 }
 

@@ -8,11 +8,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// The syntax of the names that rules list and certificates carry. Everything covers the
-// whole value; there are no regular expressions, and no pattern spans a dot or an at
-// sign.
+// The syntax of the names in rules and certificates. Every function checks the whole value; there
+// are no regular expressions, and no pattern spans a dot or an at sign.
 
-// parseDNSPattern checks a host name or "*." in front of one with at least two labels.
+// parseDNSPattern checks a host name, or "*." before a host name of at least two labels.
 func parseDNSPattern(s string) error {
 	host, wildcard := strings.CutPrefix(s, "*.")
 	if !san.IsHostName(host) {
@@ -24,8 +23,8 @@ func parseDNSPattern(s string) error {
 	return nil
 }
 
-// dnsPattern is a pattern of DNSNames in lower case: a host name, or what stands behind the
-// asterisk, dot included.
+// dnsPattern is a pattern of DNSNames in lower case: a host name, or the part after the asterisk,
+// including the dot.
 type dnsPattern struct {
 	text     string
 	wildcard bool
@@ -36,17 +35,17 @@ func newDNSPattern(s string) dnsPattern {
 	return dnsPattern{text, wildcard}
 }
 
-// matches compares a host name in lower case with the pattern, label by label.
+// matches compares a host name in lower case with the pattern.
 func (p *dnsPattern) matches(host string) bool {
 	if !p.wildcard {
 		return host == p.text
 	}
-	n := len(host) - len(p.text) // of the one label that the asterisk stands for
+	n := len(host) - len(p.text) // length of the one label that the asterisk matches
 	return n > 0 && host[n:] == p.text && strings.IndexByte(host[:n], '.') < 0
 }
 
-// hostNamesOf returns those of the names that are host names, in lower case. It makes no
-// copy of a list that is already like that.
+// hostNamesOf returns the names that are host names, in lower case. It does not copy a list that
+// already has that form.
 func hostNamesOf(names []string) []string {
 	asTheyAre := func(name string) bool { return san.IsHostName(name) && strings.ToLower(name) == name }
 	if all(names, asTheyAre) {
@@ -55,7 +54,7 @@ func hostNamesOf(names []string) []string {
 	var hosts []string
 	for _, name := range names {
 		if san.IsHostName(name) {
-			hosts = append(hosts, strings.ToLower(name)) // ASCII, by the line above
+			hosts = append(hosts, strings.ToLower(name)) // the condition above restricts it to ASCII
 		}
 	}
 	return hosts

@@ -12,28 +12,27 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// Policy decides whether a certificate may come in. Policies are plain values of this
-// package that nest in [All], [Any], [Not] and [Named]; [New] copies, checks and prints
-// the tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a
-// rule of your own.
+// Policy decides whether a certificate is accepted. Policies are plain values of this package
+// that can be nested in [All], [Any], [Not] and [Named]. [New] copies, checks and prints the
+// tree, so the interface cannot be implemented elsewhere. Use [PolicyFunc] for a rule of your
+// own.
 //
 // # Anchors
 //
-// Names in a certificate are whatever its maker wrote. A rule about them means
-// something only once the certificate is tied to something you configured: an anchor.
-// [Chain], [Thumbprints], [ThumbprintsSHA1] and [Certificates] vouch for the whole
-// certificate, names included; [PublicKeys] vouches for the key alone. New refuses a
-// policy in which any accepting path lacks an anchor, or looks at a name before one.
+// The names in a certificate are whatever its creator wrote. A rule on names means something only
+// if the certificate is tied to something you configured, an anchor. [Chain], [Thumbprints],
+// [ThumbprintsSHA1] and [Certificates] vouch for the whole certificate, names included;
+// [PublicKeys] vouches only for the key. New refuses a policy in which an accepting path lacks an
+// anchor, or has a rule on names before one.
 //
 // # Always on
 //
-// Under every anchor the certificate must be within its validity, must allow client
-// authentication if it has an extended key usage at all (see [AcceptServerAuth]), must allow
-// signatures or key agreement if it has a key usage at all, must have no critical extension
-// that is not understood, must be an X.509 version 3 certificate with a key of RSA 2048 to
-// 8192 bits, ECDSA P-256, P-384 or P-521, Ed25519, or ML-DSA (FIPS 204, RFC 9881; in programs
-// built with Go 1.27 or later), and must not be a CA certificate unless it is pinned as a
-// whole.
+// Under every anchor the certificate must be within its validity; must allow client
+// authentication if it has an extended key usage (see [AcceptServerAuth]); must allow signatures
+// or key agreement if it has a key usage; must not have an unknown critical extension; must be an
+// X.509 version 3 certificate with a key of RSA 2048 to 8192 bits, ECDSA P-256, P-384 or P-521,
+// Ed25519, or ML-DSA (FIPS 204, RFC 9881; in programs built with Go 1.27 or later); and must not
+// be a CA certificate unless it is pinned as a whole.
 type Policy interface {
 	// compile checks the policy where it stands and returns its immutable form.
 	compile(c *compilation, at place) (rule, standing)

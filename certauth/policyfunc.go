@@ -4,25 +4,25 @@ import (
 	"context"
 )
 
-// PolicyFunc is a rule of your own: a look at your user store, for example. It stands
-// behind an anchor and is never one; under a public-key pin alone, ask
-// [Identity.NamesVouched] before believing a name. It is called on every request,
-// concurrently, and its answer is never remembered.
+// PolicyFunc is a rule of your own, for example a look-up in your user store. It must follow an
+// anchor and never is one. If the only anchor is a public-key pin, call [Identity.NamesVouched]
+// before you rely on a name. It is called on every request, concurrently, and its result is never
+// remembered.
 //
-// Wherever it stands, it is called when all other rules on its path through the policy (see
-// [Any]) have accepted the caller, and on a path with several functions in their order. It
-// may be called more than once for a request: for each path that it stands on, and again in
-// a route with [Authenticator.Require].
+// Wherever it is in the policy, it is called when all other rules on its path through the policy
+// (see [Any]) have accepted the caller; several functions on a path are called in their order. It
+// may be called more than once for a request: for each path that contains it, and again for a
+// route with [Authenticator.Require].
 //
-// A nil return accepts. An error refuses with [ReasonPolicyRefused], or with the Reason
-// of an [*Error] that it returns; a panic refuses with [ReasonInternalError]. A nil
-// Func or an empty Name is an error of [New], and so is a PolicyFunc under [Not].
+// A nil result accepts. An error refuses with [ReasonPolicyRefused], or with the Reason of an
+// [*Error] that the function returns; a panic refuses with [ReasonInternalError]. A nil Func or
+// an empty Name is an error of [New], and so is a PolicyFunc under [Not].
 type PolicyFunc struct {
-	// Name appears in logs and errors.
+	// Name appears in logs and errors. Required.
 	Name string
-	// Func gets a copy of the identity: with all names of [Named] policies that accepted
-	// the caller, and with the chains of this path that no [NotRevoked] has taken out. It
-	// must return when ctx ends.
+	// Func receives a copy of the identity, with the names of all [Named] policies that accepted
+	// the caller, and with the chains of this path that no [NotRevoked] has excluded. It must
+	// return when ctx ends. Required.
 	Func func(ctx context.Context, id *Identity) error
 }
 

@@ -1,8 +1,8 @@
 package certauth
 
-// Reason says in one stable word why a request was refused. Reasons are few, never
-// hold client text, and are safe as metric labels and in alerts. New reasons may be
-// added; the meaning of an existing one does not change.
+// Reason is a short stable string that says why a request was refused. Reasons are few, never
+// contain client text, and are safe as metric labels and in alerts. New reasons may be added; the
+// meaning of an existing one does not change.
 type Reason string
 
 // The reasons.
@@ -10,18 +10,18 @@ const (
 	// ReasonNone is the zero value: nothing was refused.
 	ReasonNone Reason = ""
 
-	// ReasonCertificateMissing: no certificate was offered.
+	// ReasonCertificateMissing: the request offers no certificate.
 	ReasonCertificateMissing Reason = "certificate_missing"
 
-	// ReasonCertificateMalformed: something was offered and is not exactly one
-	// well-formed certificate in the one form that the source reads.
+	// ReasonCertificateMalformed: the request offers something that is not exactly one
+	// well-formed certificate in the form that the source reads.
 	ReasonCertificateMalformed Reason = "certificate_malformed"
 
-	// ReasonSourceUntrusted: a certificate was offered by somebody who is not the
-	// front end.
+	// ReasonSourceUntrusted: the request offers a certificate, but its sender is not the front
+	// end.
 	ReasonSourceUntrusted Reason = "source_untrusted"
 
-	// The certificate could be read and is not one to trust.
+	// The certificate could be read but was refused.
 	ReasonFrontEndUnverified     Reason = "front_end_unverified"
 	ReasonChainUntrusted         Reason = "chain_untrusted"
 	ReasonPinMismatch            Reason = "pin_mismatch"
@@ -45,19 +45,19 @@ const (
 	ReasonInternalError          Reason = "internal_error"
 )
 
-// Error returns the word. It makes a Reason a target of [errors.Is]:
-// errors.Is(err, ReasonCertificateRevoked).
+// Error returns the reason as text. It makes a Reason a target for [errors.Is]: errors.Is(err,
+// ReasonCertificateRevoked).
 func (r Reason) Error() string { return string(r) }
 
-// reasonInfo is what the library knows of a reason. rank orders the refusals of the
-// branches of an [Any]: the branch that came furthest explains most.
+// reasonInfo describes a reason. rank orders the refusals of the members of an [Any]: the member
+// that came furthest explains most.
 type reasonInfo struct {
 	rank int
 	hint string
 }
 
-// info is the one table of reasons: rank, and what an operator looks at first.
-// A reason that is not listed counts as an internal error.
+// info is the only table of reasons, with rank and the operator's first step. A reason that is
+// not listed counts as an internal error.
 func (r Reason) info() reasonInfo {
 	switch r {
 	case ReasonCertificateMissing:

@@ -10,43 +10,44 @@ import (
 )
 
 const (
-	// repeatInterval is how often refusals of one kind are a record.
+	// repeatInterval is the minimum time between two records of refusals of one kind.
 	repeatInterval = time.Minute
 
-	// maxRepeatKinds bounds the kinds that are told apart; paths are the client's text.
+	// maxRepeatKinds bounds the number of kinds, because paths are the client's text.
 	maxRepeatKinds = 1024
 
-	// maxOtherKinds bounds the kinds that only outcome and reason tell apart, which count
-	// what is beyond maxRepeatKinds. All that is beyond this one too is one kind.
+	// maxOtherKinds bounds the kinds, distinguished only by outcome and reason, that count
+	// refusals beyond maxRepeatKinds. Beyond this bound too, all refusals are one kind.
 	maxOtherKinds = 64
 )
 
-// repeats are the refusals that were logged within the last minute or so, so that those of
-// the same kind are counted and not logged.
+// repeats holds the kinds of refusals that were logged within about the last minute, so that
+// further refusals of the same kind are counted and not logged.
 //
-// No count is lost while refusals are logged at all: the next record of the kind has it; if
-// none comes, the next refusal of whatever kind writes it down, once a minute for all.
+// No count is lost as long as refusals are logged at all: the next record of the kind contains
+// it. If there is none, the next refusal of any kind writes the count, once a minute for all
+// kinds.
 type repeats struct {
 	mutex sync.Mutex
 	kinds map[repeatKey]*repeatCount
 	swept time.Time
 }
 
-// repeatKey is what refusals of one kind have in common.
+// repeatKey holds the common properties of refusals of one kind.
 type repeatKey struct {
 	outcome     Outcome
 	reason      Reason
 	rule, path  string
-	certificate string // its fingerprint, where it is verified: else a client could make any number
-	others      bool   // beyond the bound: only outcome and reason are set, or nothing
+	certificate string // fingerprint, if verified; otherwise a client could produce any number of kinds
+	others      bool   // beyond the bound: only outcome and reason are set, or neither
 }
 
 type repeatCount struct {
 	logged time.Time
-	since  int // how many were not
+	since  int // number that were not logged
 }
 
-// repeated says how many of a kind were not logged since its last record.
+// repeated is the number of refusals of a kind that were not logged since its last record.
 type repeated struct {
 	key   repeatKey
 	count int
@@ -60,8 +61,8 @@ func repeatKeyOf(event *Event) repeatKey {
 	return key
 }
 
-// note counts a refusal. It is to be logged if it is the first of its kind, or the first in
-// this minute. ended are the counts of others that are to be written down now.
+// note counts a refusal and reports whether to log it: the first of its kind, or the first in
+// this minute. ended are the counts of other kinds that must be written now.
 func (s *repeats) note(key repeatKey, now time.Time) (seen repeated, first bool, ended []repeated) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -79,8 +80,8 @@ func (s *repeats) note(key repeatKey, now time.Time) (seen repeated, first bool,
 	return seen, first, s.sweep(now)
 }
 
-// find returns the kind under which the refusal is counted: its own while there is room, else
-// that of what is beyond. Nil is one that is to be added.
+// find returns the kind under which the refusal is counted: its own while there is room,
+// otherwise a shared one. It returns nil if a new kind must be added.
 func (s *repeats) find(key repeatKey) (repeatKey, *repeatCount) {
 	key.rule, key.reason = clip(key.rule, maxDetail), Reason(clip(string(key.reason), maxDetail))
 	if known := s.kinds[key]; known != nil {
@@ -97,7 +98,7 @@ func (s *repeats) find(key repeatKey) (repeatKey, *repeatCount) {
 	return key, s.kinds[key]
 }
 
-// add copies the texts: they may be part of a request that is much larger.
+// add copies the texts, because they may be part of a much larger request.
 func (s *repeats) add(key repeatKey) *repeatCount {
 	if s.kinds == nil {
 		s.kinds = map[repeatKey]*repeatCount{}
@@ -108,8 +109,8 @@ func (s *repeats) add(key repeatKey) *repeatCount {
 	return count
 }
 
-// sweep forgets, once a minute, the kinds that were not seen for one, and hands out the
-// counts of those that nobody has written down.
+// sweep forgets, once a minute, the kinds that did not occur for a minute, and returns the counts
+// that no record contains yet.
 func (s *repeats) sweep(now time.Time) (ended []repeated) {
 	if !isOver(s.swept, now) {
 		return nil
@@ -128,7 +129,7 @@ func (s *repeats) sweep(now time.Time) (ended []repeated) {
 	return ended
 }
 
-// isOver reports whether the minute is over. For a clock that went back it is.
+// isOver reports whether the minute has passed, or the clock went back.
 func isOver(begun, now time.Time) bool {
 	elapsed := now.Sub(begun)
 	return elapsed >= repeatInterval || elapsed < -reload.ClockSlack

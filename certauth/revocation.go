@@ -13,21 +13,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
-// RevocationStatus is what is known about a certificate's revocation. The zero value is
-// RevocationUnavailable: nothing known, which denies.
+// RevocationStatus is the revocation status of a certificate. The zero value is
+// RevocationUnavailable, and the caller is refused.
 type RevocationStatus int
 
 const (
 	// RevocationUnavailable says that there is no usable evidence.
 	RevocationUnavailable RevocationStatus = iota
-	// RevocationGood says that verified, fresh evidence finds nothing revoked.
+	// RevocationGood says that verified, fresh evidence finds no certificate revoked.
 	RevocationGood
 	// RevocationRevoked says that verified evidence finds a certificate revoked.
 	RevocationRevoked
-	// RevocationUnknown says that the authority answered that it does not know the certificate.
+	// RevocationUnknown says that the authority does not know the certificate.
 	RevocationUnknown
-	// RevocationWaived says that the checker's configuration accepts the certificate
-	// without evidence: failing softly, or exempting it. Revocation.Why says which.
+	// RevocationWaived says that the checker's configuration accepts the certificate without
+	// evidence, because of SoftFail or an exemption. Revocation.Why gives the reason.
 	RevocationWaived
 )
 
@@ -47,54 +47,54 @@ func (s RevocationStatus) String() string {
 	return "unavailable"
 }
 
-// Revocation is a checker's answer for one verified chain: the worst status of its
-// certificates and where that comes from.
+// Revocation is a checker's answer for one verified chain: the worst status of its certificates
+// and the source of that status.
 type Revocation struct {
 	Status RevocationStatus
-	// Source says in a word or an address who answered; for logs.
+	// Source describes the source of the answer in a word or an address; for logs.
 	Source string
-	// Responder names who signed the evidence, if that is known; for audit.
+	// Responder is the name of the signer of the evidence, if it is known; for audit.
 	Responder string
-	// Depth is the place in the chain of the certificate that decided, 0 for the leaf.
+	// Depth is the position in the chain of the certificate that decided; 0 is the leaf.
 	Depth int
-	// Why says what RevocationWaived rests on.
+	// Why is the reason for RevocationWaived.
 	Why string
-	// Stale says that the evidence has run out and the configuration still accepts it.
+	// Stale says that the evidence has expired and the configuration still accepts it.
 	Stale bool
-	// ThisUpdate and NextUpdate bound the evidence; zero where it has no such time.
+	// ThisUpdate and NextUpdate are those of the evidence; zero if it does not have them.
 	ThisUpdate, NextUpdate time.Time
 	// RevokedAt is the time of the revocation, for RevocationRevoked.
 	RevokedAt time.Time
 }
 
-// RevocationChecker says whether certificates of a verified chain are revoked.
-// Implementations must be safe for concurrent use, must return when ctx ends, and are
-// never called for a chain that has not verified.
+// RevocationChecker determines whether certificates of a verified chain are revoked.
+// Implementations must be safe for concurrent use and must return when ctx ends. They are never
+// called for a chain that was not verified.
 type RevocationChecker interface {
-	// CheckChain judges every certificate of the chain but its root. An error counts as
-	// RevocationUnavailable unless the status is RevocationRevoked, which always counts. If
-	// it is an *Error, its Hint and its Err are those of the refusal.
-	// RevocationWaived accepts as RevocationGood does. It is asked on every request, so what
-	// is known should be answered from memory; the chain must not be changed.
+	// CheckChain checks every certificate of the chain except its root. An error counts as
+	// RevocationUnavailable unless the status is RevocationRevoked, which always counts. If the
+	// error is an *Error, its Hint and its Err become those of the refusal. RevocationWaived
+	// accepts as RevocationGood does. CheckChain is called on every request, so known answers
+	// should come from memory. It must not change the chain.
 	CheckChain(ctx context.Context, chain []*x509.Certificate) (Revocation, error)
 }
 
-// NotRevoked takes out of the policy every verified chain that the Checker does not find
-// good. No rule rests on such a chain, wherever the rule stands, and it is not in
-// [Identity.Chains]: each [Chain] and each [IssuedBy] needs another one. If the Checker finds
-// the caller's own certificate revoked, by whatever chain, the caller is refused. Unknown
-// status, missing evidence and an error count as not good, each with its own Reason; a panic
-// refuses the request. How an outage is treated is the Checker's decision.
+// NotRevoked excludes every verified chain that the Checker does not find good. No rule uses such
+// a chain, wherever the rule is, and it is not in [Identity.Chains]: each [Chain] and each
+// [IssuedBy] needs another one. If the Checker finds the caller's own certificate revoked, on any
+// chain, the caller is refused. Unknown status, missing evidence and an error count as not good,
+// each with its own Reason; a panic refuses the request. The Checker decides how to treat an
+// outage.
 //
-// NotRevoked stands behind a [Chain]. It is about all chains of its path through the policy
-// (see [Any]), those included that a rule behind it verifies, and is asked once all other
-// rules about the certificate have accepted, so that nothing is fetched for a caller whom a
-// name refuses anyway. Of more than four chains the shortest four are asked about, and the
-// others are taken out. With several NotRevoked on one path, a chain that any of them
-// refuses is taken out.
+// NotRevoked must follow a [Chain]. It applies to all chains of its path through the policy (see
+// [Any]), including those that a later rule verifies. The Checker is asked after all other rules
+// about the certificate have accepted, so that nothing is fetched for a caller that a rule on
+// names refuses. If there are more than four chains, the shortest four are checked and the others
+// excluded. If there are several NotRevoked on one path, a chain that any of them refuses is
+// excluded.
 //
-// A Checker with a String method says there how it treats missing evidence; that is part of
-// the policy that is printed at start.
+// If the Checker has a String method, it should describe how the Checker treats missing evidence;
+// the text becomes part of the policy that is logged at start.
 //
 // A nil Checker is an error of [New].
 type NotRevoked struct {

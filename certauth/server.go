@@ -11,12 +11,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
-// readHeaderTimeout is for servers that set none.
+// readHeaderTimeout is used for servers that set no timeout.
 const readHeaderTimeout = 10 * time.Second
 
-// ConfigureServer prepares a server so that each request that it serves goes through
-// [Authenticator.Handler] first, and so that the gates know who sent it. Call it once, when
-// the server's fields have their final values, before it serves:
+// ConfigureServer prepares a server so that every request that it serves first goes through
+// [Authenticator.Handler], and so that gates know the sender. Call it once, when the server's
+// fields have their final values and before it serves:
 //
 //	server := &http.Server{Addr: ":8080", Handler: mux}
 //	if err := auth.ConfigureServer(server); err != nil {
@@ -24,24 +24,23 @@ const readHeaderTimeout = 10 * time.Second
 //	}
 //	return server.ListenAndServe()
 //
-// Handler becomes a.Handler of the handler that was there; do not wrap it yourself.
-// ConnContext calls [ConnContext], then the function that was there, whose context must
-// derive from the one that it is given. DisableGeneralOptionsHandler is set, for otherwise
-// net/http answers "OPTIONS *" unseen. ReadHeaderTimeout, if zero, becomes 10 seconds, or
-// ReadTimeout where that is shorter. BaseContext looks, when the server starts to serve,
-// whether Handler is still the one that was set, and panics if it is not: some frameworks
-// replace the handler of a server that they start (echo's Start and StartServer), and it
-// would serve everybody. Start the server itself instead.
+// Handler is replaced by a.Handler of the previous handler; do not wrap it yourself. ConnContext
+// calls [ConnContext] and then the previous function, whose result must derive from the context
+// that it receives. DisableGeneralOptionsHandler is set, because otherwise net/http itself would
+// answer "OPTIONS *". A ReadHeaderTimeout of zero becomes 10 seconds, or ReadTimeout if that is
+// shorter. When the server starts to serve, BaseContext checks that Handler was not replaced, and
+// panics if it was: some frameworks replace the handler of a server that they start (echo's Start
+// and StartServer), and every request would be accepted. Start the server itself instead.
 //
-// It is an error if a is not the result of [New], if server or its Handler is nil (for
-// http.DefaultServeMux, say so), if an Authenticator's Handler is there already, and if
-// Handler is that of golang.org/x/net/http2/h2c: HTTP/2 without TLS is what
-// http.Server.Protocols is for. The server is then left as it was. ConfigureServer is not
-// safe for concurrent use with the server.
+// It is an error if a is not the result of [New], if server or its Handler is nil (set
+// http.DefaultServeMux explicitly), if the Handler already is that of an Authenticator, and if it
+// is that of golang.org/x/net/http2/h2c (use http.Server.Protocols for HTTP/2 without TLS). In
+// case of an error the server is unchanged. ConfigureServer is not safe for concurrent use with
+// the server.
 //
-// What must be true of your infrastructure is what the source's documentation says; a
-// source without a gate on the socket, such as forwarded.AppService, does not need this
-// method, and [Authenticator.Handler] alone will do.
+// What must be true of your infrastructure is documented at the source. A source without a gate
+// on the socket, such as forwarded.AppService, does not need this method; [Authenticator.Handler]
+// alone is sufficient.
 func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	switch {
 	case a == nil || a.policy == nil || a.source == nil:
@@ -88,7 +87,7 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	return nil
 }
 
-// guard is a handler behind an Authenticator.
+// guard is a handler wrapped by an Authenticator.
 type guard struct {
 	auth *Authenticator
 	next http.Handler
@@ -102,7 +101,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isOutermost reports whether the server of the request called the guard itself: then no
+// isOutermost reports whether the server of the request called the guard directly, so that no
 // middleware has written to the header.
 func (g *guard) isOutermost(r *http.Request) bool {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)

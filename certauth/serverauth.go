@@ -6,31 +6,31 @@ import (
 	"strings"
 )
 
-// AcceptServerAuth accepts what its policy accepts, and there takes the extended key usage
-// serverAuth for as good as clientAuth, in the leaf and in the CAs above it. It exists since
-// public CAs no longer issue certificates for clientAuth: a partner who calls with the
-// certificate of a web server has no other until the partner gets one of a private CA.
+// AcceptServerAuth accepts what its policy accepts, and within it treats the extended key usage
+// serverAuth as equivalent to clientAuth, in the leaf and in the CAs above it. It exists because
+// public CAs no longer issue certificates for clientAuth: a partner that uses the certificate of
+// a web server has no other until it gets one from a private CA.
 //
-// It holds for the [Chain] policies and the pins within Policy and for nothing beside them.
-// Chain and leaf must allow one purpose in common, clientAuth or serverAuth. All else that
-// a Chain asks stays as it is.
+// It applies to the [Chain] policies and the pins within Policy and to nothing else. Chain and
+// leaf must allow one common purpose, clientAuth or serverAuth. All other requirements of a Chain
+// are unchanged.
 //
-// What can happen: a certificate that was issued for a server, and is on a server, becomes a
-// client's identity. Accept it from a CA or a certificate that you name.
+// What can happen: a certificate that was issued for a server, and is installed on a server,
+// becomes a client's identity. Accept it only from a CA or a certificate that you name.
 //
-// Reason says why, in words for whoever reviews the configuration. It is printed by
-// [Authenticator.String], which is logged at start, and is in [Event.ServerAuth] and in the
-// log record of each caller who was let in by it.
+// Reason explains this to reviewers of the configuration. It is printed by
+// [Authenticator.String], which is logged at start, and is in [Event.ServerAuth] and in the log
+// record of each caller that was accepted because of it.
 //
-// It says nothing about a front end that verifies itself (FrontEndVerifies in package
-// forwarded). Which CAs that front end trusts is not known here: if public ones are among them, the certificate of any
-// web server would do. Such a front end is an anchor in front of the whole policy, and it asks
-// for clientAuth. Leave FrontEndVerifies out, then the Chain or the pin within Policy is the
-// anchor.
+// It does not apply to a front end that verifies (FrontEndVerifies in package forwarded). This
+// package does not know which CAs the front end trusts; if public ones are among them, the
+// certificate of any web server would be accepted. Such a front end is an anchor for the whole
+// policy, and it requires clientAuth. Leave FrontEndVerifies unset; then the Chain or the pin
+// within Policy is the anchor.
 //
-// Errors of [New]: an empty Reason, no Chain and no pin within, [InsecureSystemRoots] within
-// (the certificate of any web server would do), Chain.StrictEKU within, which asks for the
-// opposite, and a source whose front end verifies.
+// Errors of [New]: an empty Reason; no Chain and no pin within Policy; [InsecureSystemRoots]
+// within it, because the certificate of any web server would be accepted; Chain.StrictEKU within
+// it, which requires the opposite; and a source whose front end verifies.
 type AcceptServerAuth struct {
 	Reason string
 	Policy Policy
@@ -67,9 +67,9 @@ func (r serverAuthRule) describe(p *printer) {
 	p.group("serverAuth accepted for clientAuth, because: "+quote(r.reason), []rule{r.part})
 }
 
-// byServerAuth returns why a caller without clientAuth was let in: the reason of an
-// [AcceptServerAuth], or nothing if the caller needed none. Everything else refuses such a
-// certificate, so there is one.
+// byServerAuth returns the reason of the [AcceptServerAuth] that accepted a caller without
+// clientAuth, or "" if the caller needed none. Every other rule refuses such a certificate, so
+// there is one.
 func (a *Authenticator) byServerAuth(id *Identity) string {
 	if id == nil || id.verdict == nil {
 		return ""
@@ -85,12 +85,12 @@ func (a *Authenticator) byServerAuth(id *Identity) string {
 	return strings.Join(a.serverAuth, "; ")
 }
 
-// needsServerAuth reports whether no purpose of a client is common to all of the chain.
+// needsServerAuth reports whether the whole chain has no purpose of a client in common.
 func needsServerAuth(chain []*x509.Certificate) bool {
 	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool { return !inExtendedUsage(c, false) })
 }
 
-// wrongExtendedUsage is the refusal of a certificate that lists other purposes.
+// wrongExtendedUsage returns the refusal of a certificate that lists other purposes.
 func wrongExtendedUsage(path, who string, cert *x509.Certificate, serverAuth string) *Error {
 	if serverAuth != "" {
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s: %s, want clientAuth or serverAuth", who, usages(cert))

@@ -15,34 +15,35 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Source says where the client certificate of a request comes from, and so who vouches that
-// the caller holds its private key. This library cannot check that for you: a certificate is
-// public, and whoever can write the header can paste a genuine one into it.
+// Source is the place in a request where the client certificate comes from. It thereby determines
+// which party vouches that the caller holds the private key. This library cannot check that,
+// because a certificate is public: anyone who can write the header can paste a genuine one into
+// it.
 //
-// Use [TLS] where this process ends TLS, a preset of package forwarded behind a front end,
-// or [SourceFunc] for anything else. The interface cannot be implemented elsewhere. A
-// request has exactly one source; there is no fallback from one to another.
+// Use [TLS] if this process terminates TLS, a preset of package forwarded behind a front end, and
+// [SourceFunc] for anything else. The interface cannot be implemented elsewhere. A request has
+// exactly one source; there is no fallback from one to another.
 //
-// A struct that embeds a source is an error of [New]: New would use the embedded source
-// and call none of the methods that the struct adds. Set Config.Source to the source
-// itself, check more in a middleware around [Authenticator.Handler], or write a SourceFunc.
+// A struct that embeds a source is an error of [New], because New would use the embedded source
+// and call none of the methods that the struct adds. Set Config.Source to the source itself, make
+// further checks in middleware around [Authenticator.Handler], or write a SourceFunc.
 type Source interface {
 	// Prepare checks the configuration of the source and returns the immutable form that
-	// serves the requests. New calls it once.
+	// processes requests. New calls it once.
 	Prepare(env source.Environment) (*source.Reader, error)
 }
 
 // TLS takes the certificate from the TLS connection that this process accepted itself
 // (http.Request.TLS). Set tls.Config.ClientAuth to tls.RequestClientCert or
-// tls.RequireAnyClientCert; the whole policy is judged here, on every request, also on
-// a resumed session. If a fixed set of client CAs is all you need, tls.Config.ClientCAs
-// does it without this library.
+// tls.RequireAnyClientCert. The whole policy is evaluated on every request, also on a resumed
+// session. If a fixed set of client CAs is all you need, use tls.Config.ClientCAs without this
+// library.
 //
-// Who proved possession: the TLS handshake with this process.
+// Who proved possession: the client, in the TLS handshake with this process.
 //
-// A request without TLS, or without a client certificate, offers none. Headers are not
-// read. What must be true of your infrastructure: no front end ends TLS before this
-// process, or the certificate seen here is the front end's own.
+// A request without TLS, or without a client certificate, offers no certificate. Headers are not
+// read. What must be true of your infrastructure: no front end terminates TLS before this
+// process, because the certificate seen here would be the front end's own.
 type TLS struct{}
 
 // Prepare implements [Source].
@@ -66,23 +67,24 @@ func (TLS) String() string { return "certauth.TLS" }
 
 // SourceFunc is a source of your own.
 //
-// Who proved possession: the peer that Func trusts, and only if Func checks that the request
-// came from there. The library applies its limits and its policy to what Func returns.
+// Who proved possession: the client, to the peer that Func trusts, and only if Func checks that
+// the request came from that peer. The library applies its limits and the policy to the result of
+// Func.
 type SourceFunc struct {
 	// Name appears in logs and errors. Required.
 	Name string
 
-	// Headers names all request headers that Func reads, in any case. Handler removes
-	// every spelling of them from the request after Func has read it, and refuses requests
-	// whose Connection header names one of them. A header that is not listed reaches the
-	// handlers. Leave it empty if Func reads no header.
+	// Headers lists all request headers that Func reads, in any case. Handler removes every
+	// spelling of them from the request after Func has read it, and refuses requests whose
+	// Connection header names one of them. A header that is not listed reaches the handlers.
+	// Leave it empty if Func reads no header.
 	Headers []string
 
-	// Func returns the certificates, leaf first. Only the first is the client; the others
-	// are hints for building a chain and are never trusted. No certificate and no error
-	// mean that none was offered. An [*Error] keeps its Reason; any other error counts as
+	// Func returns the certificates, leaf first. Only the first is the client's; the others are
+	// hints for building a chain and are never trusted. No certificate and no error means that
+	// none was offered. An [*Error] keeps its Reason; any other error counts as
 	// [ReasonCertificateMalformed], never as absence. Func is called once per request,
-	// concurrently, and must not change the request. A panic in it denies the request.
+	// concurrently, and must not change the request. If it panics the request is refused.
 	// Required.
 	Func func(*http.Request) ([]*x509.Certificate, error)
 }

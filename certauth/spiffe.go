@@ -7,10 +7,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// SPIFFEIDs accepts X.509-SVIDs whose SPIFFE ID is listed: "spiffe://prod.example/orders"
-// exactly, or "spiffe://prod.example", without a path, for every workload of that trust
-// domain. A certificate with another URI beside the SPIFFE ID, or with one that is not
-// well formed, is no SVID and matches nothing (SPIFFE X509-SVID, section 2).
+// SPIFFEIDs accepts X.509-SVIDs whose SPIFFE ID is listed: exactly, as in
+// "spiffe://prod.example/orders", or by trust domain, as in "spiffe://prod.example" without a
+// path, which accepts every workload of that trust domain. A certificate with another URI in
+// addition to the SPIFFE ID, or with a SPIFFE ID that is not well formed, is not an X.509-SVID
+// and never matches (SPIFFE X509-SVID, section 2).
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {

@@ -8,32 +8,32 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// Subject accepts certificates whose subject is one of the listed distinguished names.
-// A name is written as in RFC 4514, most specific part first: "CN=billing,O=Partner".
-// Values with commas are quoted (O="Contoso, Inc.") or escaped (O=Contoso\, Inc.);
-// parts of a multi-valued RDN are joined with a plus sign, and a value may be empty (OU=).
-// A type without a keyword is written as its OID, with or without "OID." in front.
+// Subject accepts certificates whose subject is one of the listed distinguished names. A name is
+// written as in RFC 4514, most specific part first: "CN=billing,O=Partner". Values with commas
+// are quoted (O="Contoso, Inc.") or escaped (O=Contoso\, Inc.); parts of a multi-valued RDN are
+// joined with a plus sign, and a value may be empty (OU=). A type without a keyword is written as
+// its OID, with or without the prefix "OID.".
 //
-// Names are compared by structure: every attribute, in order, with its exact value.
-// A text that is not a name, or an empty list, is an error of [New].
+// Names are compared attribute by attribute, in order, with their exact values. A text that is
+// not a name, or an empty list, is an error of [New].
 type Subject []string
 
-// IssuerName accepts certificates whose issuer is one of the listed distinguished
-// names, written as for [Subject]. It stands after a [Chain]: without one anybody can
-// write any issuer's name. To name the issuing CA itself use [IssuedBy].
+// IssuerName accepts certificates whose issuer is one of the listed distinguished names, written
+// as for [Subject]. It must follow a [Chain], because without one anyone can write any issuer's
+// name. To identify the issuing CA itself use [IssuedBy].
 type IssuerName []string
 
-// CommonNames accepts certificates whose subject has exactly one common name, and it is
-// listed. The comparison is exact and case counts. A common name is a name that the CA
-// chose to write, not a host name and not a user of yours until you say so.
+// CommonNames accepts certificates whose subject has exactly one common name, and that name is
+// listed. The comparison is exact and case-sensitive. A common name is a name that the CA chose
+// to write. It is not a host name, and it identifies a user of yours only if you decide so.
 type CommonNames []string
 
-// Organizations accepts certificates that have one of the listed organizations (O) in
-// the subject. The comparison is exact and case counts.
+// Organizations accepts certificates that have one of the listed organizations (O) in the
+// subject. The comparison is exact and case-sensitive.
 type Organizations []string
 
-// OrganizationalUnits accepts certificates that have one of the listed organizational
-// units (OU) in the subject. The comparison is exact and case counts.
+// OrganizationalUnits accepts certificates that have one of the listed organizational units (OU)
+// in the subject. The comparison is exact and case-sensitive.
 type OrganizationalUnits []string
 
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
@@ -93,8 +93,8 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	return e.facts.names().subject, nil
 }
 
-// reversed reports whether the name is written the wrong way round: Not must not take it
-// for a difference.
+// reversed reports whether the name is written in the opposite order. Not must not treat that as
+// a different name.
 func (r *dnRule) reversed(have dn.Name) bool {
 	for _, name := range r.names {
 		if name.EqualReversed(have) {
@@ -143,7 +143,7 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	return &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}, at.standing.withName()
 }
 
-// texts reports an empty list, empty members, and those with a space at an end.
+// texts reports an empty list, empty members, and members with leading or trailing space.
 func (c *compilation) texts(path string, list []string) {
 	if len(list) == 0 {
 		c.mistake(path, "empty")

@@ -9,19 +9,19 @@ import (
 )
 
 // CheckToken returns nil if an access token was issued to this caller's certificate, as RFC 8705
-// defines for certificate-bound access tokens: a stolen token is of no use without the key. The
-// claims are those of the token as a JWT library parsed them into a map, after it has checked
-// signature, issuer, audience and dates, or the answer of an introspection (RFC 7662). Their
-// "cnf" must be an object whose member "x5t#S256" is the unpadded base64url of the SHA-256 of the
-// certificate's DER (section 3.1).
+// defines for certificate-bound access tokens: a stolen token is useless without the key. claims
+// are the token's claims in a map, as a JWT library returns them after it has checked signature,
+// issuer, audience and dates, or the response of an introspection (RFC 7662). "cnf" must be an
+// object whose member "x5t#S256" is the unpadded base64url of the SHA-256 of the certificate's
+// DER (section 3.1).
 //
-// Otherwise it returns an [*Error] with [ReasonPolicyRefused]: for a token that is bound to
-// nothing, to another certificate, or by another method alone, such as the "jkt" of RFC 9449; for
-// a nil identity; and for one of whom the policy knows no more than the public key ([PublicKeys]
-// without a Chain), since the holder of a key can write any certificate for it. Where tokens
-// without "cnf" are to be let in as well, look for it before; where a key pin is enough, compare
-// [Identity.X5TS256]. Answer 401 with the error code invalid_token (RFC 6750, section 3.1). It is
-// safe for concurrent use.
+// Otherwise it returns an [*Error] with [ReasonPolicyRefused]: if the token is not bound, is
+// bound to another certificate, or only by another method, such as the "jkt" of RFC 9449; if the
+// identity is nil; and if the policy vouches only for the caller's public key ([PublicKeys]
+// without a Chain), because the holder of a key can make any certificate for it. To accept tokens
+// without "cnf" as well, check for it first; if a key pin is sufficient, compare
+// [Identity.X5TS256]. Answer 401 with the error code invalid_token (RFC 6750, section 3.1).
+// CheckToken is safe for concurrent use.
 func (id *Identity) CheckToken(claims map[string]any) error {
 	const rule = "CheckToken"
 	if id == nil || id.Leaf == nil {
@@ -44,7 +44,7 @@ func (id *Identity) CheckToken(claims map[string]any) error {
 	return nil
 }
 
-// confirmation returns the hash that the token is bound to.
+// confirmation returns the hash to which the token is bound.
 func confirmation(claims map[string]any) ([]byte, error) {
 	cnf, ok := claims["cnf"]
 	if !ok {
@@ -62,8 +62,8 @@ func confirmation(claims map[string]any) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("x5t#S256 is a %T, want a string", value)
 	}
-	// Not Strict: the RFC's own example has bits behind the last byte. The length keeps line
-	// ends out, which the decoder passes over.
+	// Not Strict, because the RFC's own example has bits after the last byte. The length check
+	// excludes line ends, which the decoder would skip.
 	hash, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(hash) != sha256.Size || len(text) != base64.RawURLEncoding.EncodedLen(sha256.Size) {
 		return nil, fmt.Errorf("x5t#S256 is not the unpadded base64url of %d bytes", sha256.Size)

@@ -8,8 +8,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
-// Extensions that crypto/x509 reads but does not hold anybody to. It leaves their zero value
-// where they are absent and where they are empty, so it is the extension that is looked for.
+// Extensions that crypto/x509 parses but does not enforce. The parsed fields are zero both if an
+// extension is absent and if it is empty, so this file looks for the extension itself.
 var (
 	oidKeyUsage            = asn1.ObjectIdentifier{2, 5, 29, 15}
 	oidNameConstraints     = asn1.ObjectIdentifier{2, 5, 29, 30}
@@ -20,22 +20,22 @@ var (
 	oidPolicyUserNotice = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2}
 )
 
-// fault is what in the extensions of a certificate bars it from a use, whoever issued it.
+// fault is a property of a certificate's extensions that rules out a use, whatever its issuer.
 type fault int
 
 const (
 	noFault         fault = iota
-	faultKeyUsage         // of a leaf: the extension is there and does not allow signatures or key agreement
-	faultNoCertSign       // of a CA: it is there and does not allow certificates to be signed
-	faultEmptyUsage       // extended key usage that lists nothing (RFC 5280, section 4.2.1.12: at least one)
-	faultCritical         // of a leaf: a critical extension that nobody here knows
+	faultKeyUsage         // of a leaf: the extension is present and does not allow signatures or key agreement
+	faultNoCertSign       // of a CA: it is present and does not allow signing certificates
+	faultEmptyUsage       // the extended key usage is empty (RFC 5280, section 4.2.1.12, requires at least one)
+	faultCritical         // of a leaf: an unknown critical extension
 	faultCriticalCA       // of a CA: the same, name constraints excepted
-	faultQualifier        // critical policies with a qualifier that nobody here knows (section 4.2.1.4: reject)
+	faultQualifier        // critical policies with an unknown qualifier (section 4.2.1.4: reject)
 )
 
-// faultOfLeaf judges a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
-// 4.4.3) and TLS 1.2 signs or, rarely, agrees (RFC 5246, section 7.4.6); RFC 5280, section
-// 4.2.1.12, gives clientAuth the same two bits.
+// faultOfLeaf checks a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
+// 4.4.3); TLS 1.2 signs or, rarely, agrees on a key (RFC 5246, section 7.4.6). RFC 5280, section
+// 4.2.1.12, names the same two bits for clientAuth.
 func faultOfLeaf(leaf *x509.Certificate) fault {
 	if hasKeyUsage(leaf) && leaf.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageKeyAgreement) == 0 {
 		return faultKeyUsage
@@ -46,8 +46,8 @@ func faultOfLeaf(leaf *x509.Certificate) fault {
 	return faultOfAny(leaf)
 }
 
-// faultOfCA judges a certificate that is to have issued another (RFC 5280, section 6.1.4).
-// Name constraints are judged with the chain.
+// faultOfCA checks a certificate as the issuer of another (RFC 5280, section 6.1.4). Name
+// constraints are checked with the chain.
 func faultOfCA(ca *x509.Certificate) fault {
 	if hasKeyUsage(ca) && ca.KeyUsage&x509.KeyUsageCertSign == 0 {
 		return faultNoCertSign
@@ -68,7 +68,7 @@ func faultOfAny(cert *x509.Certificate) fault {
 	return noFault
 }
 
-// unknownCritical returns the first critical extension of a CA that nobody here knows.
+// unknownCritical returns the first unknown critical extension of a CA.
 func unknownCritical(ca *x509.Certificate) asn1.ObjectIdentifier {
 	for _, id := range ca.UnhandledCriticalExtensions {
 		if !id.Equal(oidNameConstraints) {
@@ -82,8 +82,8 @@ func hasKeyUsage(cert *x509.Certificate) bool {
 	return cert.KeyUsage != 0 || extension(cert, oidKeyUsage) != nil
 }
 
-// extension returns the extension of a certificate, or nil. crypto/x509 refuses a second one
-// of a kind.
+// extension returns the extension of a certificate, or nil. crypto/x509 refuses certificates that
+// have an extension twice.
 func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension {
 	for i := range cert.Extensions {
 		if known := cert.Extensions[i].Id; len(known) == len(id) && known[len(id)-1] == id[len(id)-1] && known.Equal(id) {
@@ -93,8 +93,8 @@ func extension(cert *x509.Certificate, id asn1.ObjectIdentifier) *pkix.Extension
 	return nil
 }
 
-// qualifiersAreKnown reads a certificatePolicies extension (RFC 5280, section 4.2.1.4). What
-// it cannot read is not known.
+// qualifiersAreKnown reads a certificatePolicies extension (RFC 5280, section 4.2.1.4). It
+// returns false for an extension that it cannot read.
 func qualifiersAreKnown(value []byte) bool {
 	policies, rest, ok := der.Read(value)
 	if !ok || len(rest) > 0 || policies.Tag != der.Sequence {
@@ -138,8 +138,8 @@ func areKnownQualifiers(list []byte) bool {
 	return true
 }
 
-// inExtendedUsage reports whether the certificate may be used by a TLS client, by what it
-// lists itself; where serverAuth is accepted in its place, that will do.
+// inExtendedUsage reports whether the certificate's own extended key usage permits a TLS client,
+// or a TLS server if serverAuth is accepted instead.
 func inExtendedUsage(cert *x509.Certificate, serverAuth bool) bool {
 	if len(cert.ExtKeyUsage)+len(cert.UnknownExtKeyUsage) == 0 {
 		return true
@@ -152,7 +152,7 @@ func inExtendedUsage(cert *x509.Certificate, serverAuth bool) bool {
 	return false
 }
 
-// refusal puts the fault of a certificate into words. who names it: "the leaf", or a CA.
+// refusal describes the fault of a certificate. who is "the leaf", or names a CA.
 func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reason) *Error {
 	switch f {
 	case faultKeyUsage:
@@ -179,7 +179,7 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 	return nil
 }
 
-// keyUsages names the bits of a key usage extension, as openssl and RFC 5280 call them.
+// keyUsages lists the bits of a key usage extension, named as in openssl and RFC 5280.
 func keyUsages(cert *x509.Certificate) string {
 	names := [...]string{"digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement", "keyCertSign", "cRLSign", "encipherOnly", "decipherOnly"}
 	var set string
@@ -198,8 +198,7 @@ func keyUsages(cert *x509.Certificate) string {
 	return set
 }
 
-// isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), whatever the
-// parameters.
+// isPSS reports whether the certificate is signed with RSA-PSS (RFC 4055), with any parameters.
 func isPSS(cert *x509.Certificate) bool {
 	whole, _, ok := der.Read(cert.Raw)
 	if !ok {

@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// Validity widens or narrows the dates that a certificate must satisfy. The validity
-// window itself is always checked, with no skew unless one is given here. At least one
-// field must be set; a negative value, or a skew above an hour, is an error of
-// [New].
+// Validity extends or restricts the dates that a certificate must satisfy. The validity period
+// itself is always checked, without clock skew unless one is set here. At least one field must be
+// set; a negative value, or a skew above one hour, is an error of [New].
 type Validity struct {
-	// ClockSkew lets certificates in this much before their validity begins and after
-	// it ends. It applies to every anchor in the [All] it stands in and below, wherever
-	// in the list it stands; two different skews in one All are an error of New.
+	// ClockSkew accepts certificates this long before their validity begins and after it ends. It
+	// applies to every anchor in the surrounding [All] and below, regardless of its position in
+	// the list. Two different skews in one All are an error of New. The default is 0.
 	ClockSkew time.Duration
 
-	// MaxLifetime refuses certificates that were issued for longer than this.
+	// MaxLifetime refuses certificates whose whole validity period is longer. 0 means no limit.
 	MaxLifetime time.Duration
 
-	// MinRemaining refuses certificates that end sooner than this from now.
+	// MinRemaining refuses certificates that expire sooner than this from now. 0 means no limit.
 	MinRemaining time.Duration
 }
 

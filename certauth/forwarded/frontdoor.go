@@ -35,7 +35,8 @@ type FrontDoor struct {
 	// From identifies Front Door, in addition to the profile id. Use InsecureAnyPeer if the
 	// network rules of the origin identify it. Required.
 	From Gate
-	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
+	// ProfileID is the Front Door id that X-Azure-FDID must hold, compared without case.
+	// Required.
 	ProfileID string
 	// Format is the format of the header, [FormatBase64DER] or another one. Required.
 	Format Format

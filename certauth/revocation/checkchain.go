@@ -13,11 +13,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
-// ChainResult holds the findings about the certificates of a chain.
+// ChainResult holds the results for the certificates of a chain.
 type ChainResult struct {
-	// Revocation is the value that a policy decides on.
+	// Revocation is the result for the chain, on which a policy decides.
 	Revocation certauth.Revocation
-	// Certificates are the findings, leaf first, as many as were judged.
+	// Certificates are the results for single certificates, leaf first, as far as they were
+	// checked.
 	Certificates []Finding
 }
 
@@ -28,7 +29,7 @@ type Finding struct {
 	Err error
 }
 
-// Check is CheckChain with the findings about every certificate, for audit and for tools.
+// Check is CheckChain with the results for every certificate, for audit and for tools.
 func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainResult, error) {
 	var judged [maxDepth]judgement
 	n, err := c.judgeChain(ctx, chain, &judged)
@@ -43,14 +44,14 @@ func (c *Checker) Check(ctx context.Context, chain []*x509.Certificate) (ChainRe
 	return all, err
 }
 
-// CheckChain implements [certauth.RevocationChecker]. chain is leaf first and anchor last
-// and must have verified.
+// CheckChain implements [certauth.RevocationChecker]. chain begins with the leaf and ends with
+// the anchor, and must have been verified.
 //
-// The status is good if every certificate is; waived if a certificate was accepted without
-// evidence by the Config; revoked if one is, whatever is known of the others. Else the
-// error says for which certificate there is no evidence, and why; it is a *[certauth.Error]
-// where one step of the operator's would help. An answer from memory
-// takes no lock that a fetch holds and allocates nothing.
+// The status is good if every certificate is good; waived if the Config accepted a certificate
+// without evidence; and revoked if one is revoked, whatever the status of the others. Otherwise
+// the error says for which certificate there is no evidence, and why; it is a *[certauth.Error]
+// if a single step of the operator would help. An answer from memory takes no lock that a fetch
+// holds and does not allocate.
 func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	if known := c.allGood(ctx, chain); known.Status == certauth.RevocationGood {
 		return known, nil
@@ -63,8 +64,8 @@ func (c *Checker) CheckChain(ctx context.Context, chain []*x509.Certificate) (ce
 	return c.decide(ctx, judged[:n])
 }
 
-// allGood is the answer where the verdict on every certificate is Good and holds: a deadline is
-// compared for each. Everything else takes more than a look.
+// allGood returns the answer if the verdict on every certificate is Good and still valid. It
+// compares one deadline per certificate; all other cases are left to judgeChain.
 func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certauth.Revocation {
 	if !c.isMade() || len(chain) < 2 {
 		return certauth.Revocation{}
@@ -102,13 +103,13 @@ const maxDepth = 10
 type judgement struct {
 	record *record
 	flight *flight
-	known  bool // there is an answer already; the flight may bring a better one
+	known  bool // there is an answer already; the flight may improve it
 	result Result
 	err    error
 }
 
-// judgeChain judges every certificate in scope. What has to be fetched is fetched side by
-// side.
+// judgeChain judges every certificate in scope. Fetches for several certificates run
+// concurrently.
 func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, judged *[maxDepth]judgement) (int, error) {
 	if !c.isMade() {
 		return 0, ErrClosed
@@ -125,7 +126,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 			return 0, fmt.Errorf("%w: nil certificate in the chain", ErrArgument)
 		}
 	}
-	if n == 0 { // a certificate that is its own anchor: nobody above it could revoke it
+	if n == 0 { // the certificate is its own anchor, so no CA above could revoke it
 		judged[0].err = ErrNoSource
 		return 1, nil
 	}
@@ -138,7 +139,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()
-		moment, over = context.WithTimeout(ctx, min(aMoment, c.config.MaxWait/2)) // one for all that could be news
+		moment, over = context.WithTimeout(ctx, min(aMoment, c.config.MaxWait/2)) // one timeout for all refreshes
 		defer over()
 		c.local.waitAMoment(moment, reading)
 	}
@@ -146,8 +147,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 	return n, nil
 }
 
-// judgeAll waits until moment ends for what may be news, and until ctx ends for what is
-// needed.
+// judgeAll waits for refreshes until moment ends, and for required evidence until ctx ends.
 func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificate, judged []judgement) {
 	now := c.config.Now()
 	for i := range judged {
@@ -174,10 +174,10 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 	}
 }
 
-// judgeUnread is for requests that come before all of the operator's lists have been read. It
-// waits for them where none that is there says anything yet. If they are not there in time,
-// nothing is good that they may call revoked; what other sources say against a certificate
-// counts all the same.
+// judgeUnread handles requests that arrive before all of the operator's lists have been read. If
+// no list in memory covers a certificate, it waits for them. If they are not available in time,
+// no certificate that they might call revoked is good; statements of other sources against a
+// certificate are used in any case.
 func (c *Checker) judgeUnread(ctx context.Context, chain []*x509.Certificate, judged []judgement) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
 	defer cancel()
@@ -228,7 +228,7 @@ func (c *Checker) lacksList(r *record) bool {
 	return true
 }
 
-// inScope is how many certificates of the chain are judged.
+// inScope returns how many certificates of the chain are checked.
 func (c *Checker) inScope(chain []*x509.Certificate) int {
 	if c.config.Scope == LeafOnly {
 		return min(len(chain)-1, 1)
@@ -236,8 +236,8 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 	return len(chain) - 1
 }
 
-// recordOf finds or makes what is remembered of a certificate. above is the rest of its chain,
-// the issuer first.
+// recordOf finds or makes the record of a certificate. above is the rest of its chain, the issuer
+// first.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
 	if known := c.table.find(cert, issuer); known != nil {
@@ -257,7 +257,7 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 	return c.table.add(fresh, cert, issuer, now), nil
 }
 
-// start answers from memory, or sets off what is needed for an answer.
+// start answers from memory, or starts what is needed for an answer.
 func (c *Checker) start(j *judgement, now time.Time) {
 	r := j.record
 	r.touch(now.Unix())
@@ -274,7 +274,7 @@ func (c *Checker) start(j *judgement, now time.Time) {
 	}
 }
 
-// newer sets a refresh off if one is due, and returns it if the news is worth a moment.
+// newer starts a refresh if one is due, and returns it if it is worth waiting for.
 func (c *Checker) newer(r *record, v *verdict, now time.Time) *flight {
 	if !v.due {
 		return nil
@@ -287,9 +287,9 @@ func (c *Checker) newer(r *record, v *verdict, now time.Time) *flight {
 	return nil
 }
 
-// await waits for the flight and judges again. Whatever verified evidence there is by then
-// counts, also if the preferred source has not answered. What came from a store may be as old
-// as what was known, and somebody is asked once more then.
+// await waits for the flight and judges again. It uses all verified evidence that is available by
+// then, even if the preferred source has not answered. Evidence from a store may be as old as the
+// known evidence; in that case the sources are asked once more.
 func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	if j.known {
 		j.flight.waitAMoment(moment)
@@ -307,7 +307,7 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 	}
 	j.result, j.err = v.result, v.err
 	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
-	if v.result.Stale && !v.settled && wasNotAsked { // StaleGrace is for who was asked and did not answer
+	if v.result.Stale && !v.settled && wasNotAsked { // StaleGrace applies only if a source was asked and did not answer
 		j.result, j.err = Result{StaleRevoked: v.result.StaleRevoked}, ErrNotFresh
 	}
 	if j.err != nil && waitErr != nil {

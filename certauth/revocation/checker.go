@@ -11,13 +11,22 @@ import (
 )
 
 // Checker determines whether certificates of verified chains are revoked, and remembers and
-// renews the evidence. It is the argument of [certauth.NotRevoked]. Make it with [New], once for
-// the program, and share it between Authenticators; it is safe for concurrent use. Its zero
-// value, and nil, have no evidence for any certificate.
+// renews the evidence. It is the argument of [certauth.NotRevoked]. Make one with [New] for the
+// whole program and share it between Authenticators; it is safe for concurrent use. The zero
+// value and nil have no evidence for any certificate.
 //
-// The chains it is given must have verified. What it asks and when, what it remembers, how soon a
-// revocation takes effect, and what must be true of your infrastructure is in the documentation of
-// the package.
+// The chains that it receives must have been verified. In the order of Config.Sources, it asks
+// the operator's responders and lists and those that the certificates name, verifies every
+// response with package evidence, and uses a Good only until its evidence expires, extended by
+// Config.StaleGrace. Requests that need the same answer share one fetch, and no single request
+// can cancel it. Evidence is renewed before it expires, while requests are answered from memory.
+// A permanent revocation stays in effect while the certificate is remembered.
+//
+// What must be true of your infrastructure: the service reaches the responders and distribution
+// points of its partners' CAs with plain HTTP, at public addresses unless Config.HTTP permits
+// others. OCSP tells the CA which client is being checked, and when. A revocation takes effect
+// within an hour of the CA's OCSP response and six hours of its CRL; for a client that returns
+// after a longer pause, on its first request, if the CA answers within a second.
 type Checker struct {
 	config      Config
 	skew        time.Duration
@@ -36,8 +45,8 @@ type Checker struct {
 	stats       counters
 }
 
-// New checks the Config, all of it, and returns a Checker. It opens no file and no socket;
-// see [Checker.Preload]. Close it when it is not needed any more.
+// New checks the whole Config, reports all mistakes at once, and returns a Checker. It opens no
+// file and no socket; see [Checker.Preload]. Close the Checker when it is no longer needed.
 func New(config Config) (*Checker, error) {
 	config, err := config.withDefaults()
 	c := &Checker{
@@ -63,8 +72,8 @@ func New(config Config) (*Checker, error) {
 // isMade distinguishes a Checker that New returned from the zero value and nil.
 func (c *Checker) isMade() bool { return c != nil && c.table != nil }
 
-// Close stops all fetches and workers and waits for them. After that it answers
-// only from memory; everything else is ErrClosed. A Fetcher of Config is left open.
+// Close stops all fetches and workers and waits for them. Afterwards the Checker answers only
+// from memory, and everything else is ErrClosed. Close does not close a Fetcher of the Config.
 func (c *Checker) Close() error {
 	if !c.isMade() {
 		return nil
@@ -76,10 +85,10 @@ func (c *Checker) Close() error {
 	return nil
 }
 
-// Preload reads Config.Lists, and CRLs at further URLs, before the first request needs
-// them. The URLs count as if they were in Config.Lists, now and later; the CAs that sign
-// them must be in Config.Issuers. It returns the errors of the lists that could not be read, within ctx and two
-// minutes at most. One URL that cannot be used makes it read nothing.
+// Preload reads Config.Lists, and CRLs at further URLs, before the first request needs them. From
+// then on the URLs are treated like those in Config.Lists; the CAs that sign these lists must be
+// in Config.Issuers. Preload returns the errors of the lists that could not be read before ctx
+// ended, or within two minutes. If one of the URLs is invalid, it reads nothing.
 func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
@@ -106,10 +115,11 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	return err
 }
 
-// Ready is nil when everything that Config.Lists and Preload name is in memory and current:
-// every URL and every file was read, those of a Dir one by one, and no nextUpdate has passed.
-// Else the error says what is missing. It is for a start-up or readiness probe, and reads
-// nothing itself. MaxAge in Config.Verify can make a list count for nothing before that.
+// Ready returns nil if everything in Config.Lists and Preload is in memory and current: every URL
+// and every file, including each one in a Dir, was read, and no nextUpdate has passed. Otherwise
+// the error names what is missing. It is meant for a start-up or readiness probe and reads
+// nothing itself. A list may become unusable before its nextUpdate because of MaxAge in
+// Config.Verify.
 func (c *Checker) Ready() error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed

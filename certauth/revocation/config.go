@@ -12,22 +12,24 @@ import (
 type Mode uint8
 
 const (
-	// HardFail denies it. It is the zero value.
+	// HardFail refuses the caller. It is the zero value and the default.
 	HardFail Mode = iota
-	// SoftFail accepts it, and logs that. Revoked still denies, as does evidence that is
-	// too old and said Revoked, and Unknown unless AllowUnknown is set; so does a chain
-	// whose certificates do not fit together, and every question after Close. An attacker who
-	// can block access to the responder can use a revoked certificate.
+	// SoftFail accepts the certificate and logs that. It still refuses a certificate that is
+	// revoked, that old evidence called revoked, or that is unknown to the responder unless
+	// AllowUnknown is set; a chain whose certificates do not belong together; and every check
+	// after Close. An attacker who can block access to the responder can use a revoked
+	// certificate.
 	SoftFail
 )
 
-// Scope says which certificates of a chain are judged.
+// Scope determines which certificates of a chain are checked.
 type Scope uint8
 
 const (
-	// ChainExceptAnchor judges every certificate below the root. It is the zero value.
+	// ChainExceptAnchor checks every certificate below the root. It is the zero value and the
+	// default.
 	ChainExceptAnchor Scope = iota
-	// LeafOnly judges the client's certificate alone: a revoked intermediate is not seen.
+	// LeafOnly checks only the client's certificate: a revoked intermediate goes unnoticed.
 	LeafOnly
 )
 
@@ -35,149 +37,150 @@ const (
 type Sources uint8
 
 const (
-	// PreferOCSP asks OCSP responders and then, if none gave an answer within half of
-	// MaxWait, CRLs. It is the zero value.
+	// PreferOCSP asks OCSP responders and then, if none has answered within half of MaxWait, uses
+	// CRLs. It is the zero value and the default.
 	PreferOCSP Sources = iota
-	// PreferCRL looks into CRLs and then, if none was there within half of MaxWait, asks OCSP
+	// PreferCRL uses CRLs and then, if none is available within half of MaxWait, asks OCSP
 	// responders.
 	PreferCRL
-	// OCSPOnly never looks into a CRL about a certificate of a chain. Every certificate in
-	// Scope must then name a responder, or Config.Responders one for its issuer; many
-	// intermediates name a CRL alone and are refused under HardFail. Config.Lists with it
-	// are an error of New.
+	// OCSPOnly never uses a CRL for a certificate of a chain. Every certificate in Scope must
+	// then name a responder, or Config.Responders must have one for its issuer. Many
+	// intermediates name only a CRL and are refused under HardFail. Config.Lists are an error of
+	// New.
 	OCSPOnly
-	// CRLOnly never asks a responder. Config.Responders with it are an error of New.
+	// CRLOnly never asks a responder. Config.Responders are an error of New.
 	CRLOnly
 )
 
-// Responder is an OCSP responder that the operator names.
+// Responder is an OCSP responder that the operator configures.
 type Responder struct {
-	// URL is http or https. It may lead to a private network or to loopback.
+	// URL is http or https. It may lead to a private network or to loopback. Required.
 	URL string
-	// Issuer is the CA whose certificates it is asked about; nil is every CA.
+	// Issuer is the CA whose certificates the responder is asked about; nil means every CA.
 	Issuer *x509.Certificate
-	// Trusted are certificates that may sign its answers although the CA did not certify
-	// them (RFC 6960, section 4.2.2.2, the first of its three). Without an Issuer they are
-	// an error of New.
+	// Trusted are certificates that may sign its responses although the CA did not certify them
+	// (RFC 6960, section 4.2.2.2, the first of its three cases). Without an Issuer they are an
+	// error of New.
 	Trusted []*x509.Certificate
 }
 
-// List is where CRLs come from, besides the certificates: exactly one field is set. The CRL
-// may be a delta CRL: it is applied to the list that it continues, wherever that comes
-// from, and a warning is logged if none of the Lists is that list.
+// List is a source of CRLs in addition to those that certificates name. Exactly one field must be
+// set. The CRL may be a delta CRL: it is applied to the list that it continues, whatever the
+// source of that list, and a warning is logged if that list is not among the Lists.
 //
-// Where a list of another scope takes the place of one, or a delta CRL that continues another list,
-// that one counts until it runs out or a newer one replaces it. A third scope is refused with ErrBudget as long as that takes more than a quarter
-// of MaxListBytes.
+// If a list of another scope replaces a list, or a delta CRL that continues another list replaces
+// a delta CRL, the old one stays in use until it expires or a newer one replaces it. As long as
+// that takes more than a quarter of MaxListBytes, a list of a third scope is refused with
+// ErrBudget.
 type List struct {
-	// URL is http or https and may lead to a private network or to loopback. It is fetched
-	// again when half of the list's life is over, after six hours at most.
+	// URL is http or https and may lead to a private network or to loopback. It is fetched again
+	// when half of the list's lifetime is over, and after six hours at the latest.
 	URL string
-	// File is a CRL, DER or PEM, that is read again when it changes. Text before the PEM block
-	// is passed over, as openssl crl -text writes it. A delta that the CRL names is fetched when
-	// the file is read, and again when half of its life is over, after six hours at most.
+	// File is a CRL in DER or PEM. It is read again when it changes. Text before the PEM block,
+	// as openssl crl -text writes it, is ignored. A delta that the CRL names is fetched when the
+	// file is read, and again when half of its lifetime is over, after six hours at the latest.
 	File string
-	// Dir is a directory of such files, one CRL each, at most 4096. Names that begin with a
-	// dot and directories are passed over. The contents of a deleted file count until a newer
-	// list of its scope replaces it or it runs out.
+	// Dir is a directory of such files, one CRL each, at most 4096. Directories and names that
+	// begin with a dot are ignored. The contents of a deleted file stay in use until a newer list
+	// of the same scope replaces them or they expire.
 	Dir string
 }
 
-// Config configures a Checker. The zero value is the strict choice: every
-// certificate below the root must be proven good by the sources that it names. The
-// value is copied. A negative number or duration anywhere but in Verify is an error of New,
-// as is every field that has no effect because of the others: bounds of OCSP under CRLOnly,
-// those of CRLs under OCSPOnly, HTTP with a Fetcher.
+// Config configures a Checker. The zero value is the strict choice: every certificate below the
+// root must be proven good by the sources that it names. New copies the value. A negative number
+// or duration anywhere but in Verify is an error of New, and so is every field that has no effect
+// because of others: OCSP settings with CRLOnly, CRL settings with OCSPOnly, HTTP with a Fetcher.
 type Config struct {
-	// Mode is HardFail or SoftFail.
+	// Mode is HardFail, the default, or SoftFail.
 	Mode Mode
-	// AllowNoSource accepts certificates that name no source. A certificate that names a responder
-	// or a CRL is not among them, even if the source cannot be used: by LDAP, by a URL that cannot
-	// be read, through another CRL issuer, or left out by Sources or IgnoreCertificateURLs.
-	// Under SoftFail, which accepts all of these, it is an error of New.
+	// AllowNoSource accepts certificates that name no source at all. It does not accept a
+	// certificate that names a responder or a CRL that cannot be used: because of LDAP, an
+	// unreadable URL, another CRL issuer, Sources or IgnoreCertificateURLs. SoftFail accepts all
+	// of these, so together with it AllowNoSource is an error of New.
 	AllowNoSource bool
-	// AllowUnknown accepts, under SoftFail, certificates that a responder does not know. Under
+	// AllowUnknown accepts, with SoftFail, certificates that a responder does not know. With
 	// HardFail it is an error of New.
 	AllowUnknown bool
-	// Scope is ChainExceptAnchor or LeafOnly.
+	// Scope is ChainExceptAnchor, the default, or LeafOnly.
 	Scope Scope
-	// Sources is the order of sources.
+	// Sources selects the sources and their order. The default is PreferOCSP.
 	Sources Sources
-	// ShortLived accepts certificates that are valid for no longer than this without
-	// evidence. The default 0 accepts none; the CA/Browser Forum calls 7 days
-	// short-lived.
+	// ShortLived accepts certificates whose whole validity period is not longer than this without
+	// evidence. The default 0 accepts none; the CA/Browser Forum calls 7 days short-lived.
 	ShortLived time.Duration
-	// StaleGrace is how long a Good is used after it has expired, if a source was queried
-	// and nothing newer was available. The default is 0; more than 24 hours is an error of New.
+	// StaleGrace is how long a Good may be used after it has expired, if a source was queried and
+	// nothing newer was available. The default is 0; more than 24 hours is an error of New.
 	StaleGrace time.Duration
 
-	// Responders are asked before those that a certificate names.
+	// Responders are asked before the responders that a certificate names.
 	Responders []Responder
-	// Lists are CRLs that count besides those that a certificate names. They need Issuers.
+	// Lists are CRLs in addition to those that a certificate names. They require Issuers.
 	Lists []List
-	// Issuers are the CAs that sign Lists and the lists given to Preload. A list from any
-	// other CA is refused. A CA that signs its lists with another key than its
-	// certificates is listed here with both: the list counts for the certificates if one of the two
-	// has signed the other, or if the second signs lists alone and the CA above has signed
-	// both (RFC 5280, section 6.3.3 (f)). For any other link see Verify.CRLIssuers. Once the key that
-	// issued a certificate has signed a list for it, only lists by that key prove it good: if that
-	// list runs out, the certificate is refused although a list by the other key is current.
+	// Issuers are the CAs that sign Lists and the lists given to Preload. A list of any other CA
+	// is refused. A CA that signs its lists with another key than its certificates must be listed
+	// with both: its list is used if one of the two certificates signed the other, or if the
+	// second one only signs lists and the CA above has signed both (RFC 5280, section 6.3.3 (f)).
+	// For any other relation see Verify.CRLIssuers. Once the key that issued a certificate has
+	// signed a list for it, only lists signed by that key prove the certificate good: if that list
+	// expires, the certificate is refused even if a list signed by the other key is current.
 	Issuers []*x509.Certificate
-	// IgnoreCertificateURLs queries Responders and Lists alone: no URL from a
-	// certificate or a list, including that of a delta, is fetched. Without Responders and
-	// Lists it is an error of New.
+	// IgnoreCertificateURLs uses only Responders and Lists: no URL in a certificate or a list,
+	// including that of a delta, is fetched. Without Responders and Lists it is an error of New.
 	IgnoreCertificateURLs bool
-	// IgnoreDeltas does not fetch delta CRLs, and does not call them missing. Without it a list
-	// that names a delta is completed by it where that can be had. Those among Lists count in
-	// either case.
+	// IgnoreDeltas does not fetch delta CRLs and does not report them as missing. By default a
+	// list that names a delta is combined with the delta if that is available. Deltas among Lists
+	// are used in either case.
 	IgnoreDeltas bool
 
-	// Verify are the terms of verification. Now, Nonce, TrustedResponders and Previous must not
-	// be set: the Checker sets them.
+	// Verify sets the terms of verification. Now, Nonce, TrustedResponders and Previous must not
+	// be set, because the Checker sets them.
 	Verify VerifyOptions
-	// CertIDHash is the hash by which OCSP requests name the issuer: crypto.SHA1, which every
-	// responder knows and which is the default, or crypto.SHA256, which RFC 9919 recommends. It
-	// identifies and protects nothing. Answers with SHA-1 and SHA-2 are understood in any case.
+	// CertIDHash is the hash with which OCSP requests identify the issuer: crypto.SHA1, the
+	// default, which every responder supports, or crypto.SHA256, which RFC 9919 recommends. It is
+	// an identifier only and protects nothing. Responses with SHA-1 and SHA-2 are understood in
+	// any case.
 	CertIDHash crypto.Hash
 
-	// HTTP are the bounds of the default Fetcher: which networks, which ports, how long.
+	// HTTP configures the default Fetcher: permitted networks and ports, timeouts.
 	HTTP HTTPOptions
-	// Fetcher replaces the default one, which restricts the addresses that URLs from
-	// certificates may lead to; HTTP with it is an error of New. Close does not close it.
+	// Fetcher replaces the default one, which restricts the addresses to which URLs in
+	// certificates may lead. Together with HTTP it is an error of New. Close does not close it.
 	Fetcher Fetcher
-	// Store is shared by the instances of the service; nil is none.
+	// Store is shared by the instances of the service; nil means none.
 	Store Store
 
-	// MaxWait bounds the time spent gathering evidence for one chain, within the request's own context: 5
-	// seconds by default. A caller with several verified chains is asked about at most four
-	// of them, one after the other.
+	// MaxWait bounds the time spent gathering evidence for one chain, within the request's own
+	// context. The default is 5s. Of a caller with several verified chains at most four are
+	// checked, one after the other.
 	MaxWait time.Duration
-	// HedgeAfter is when the next responder, or the next distribution point, is asked as well
-	// while one has not answered: 700 ms by default.
+	// HedgeAfter is how long a responder or distribution point may take before the next one is
+	// asked as well. The default is 700ms.
 	HedgeAfter time.Duration
-	// MaxRecords bounds how many certificates are remembered: 10 000 by default, about
-	// 2 KB each.
+	// MaxRecords bounds the number of remembered certificates. The default is 10000; each takes
+	// about 2 KB.
 	MaxRecords int
-	// MaxListMemory bounds the CRLs in memory, in bytes: 64 MiB by default, an entry taking
-	// its serial number and little more, 17 bytes for one of 16. Beyond it lists that were
-	// not used for an hour make room, then those of the partner (the anchor of the verified
-	// chain) that holds most, if that is more than the partner that asks would hold; else the
-	// new one is refused ([ErrBudget]).
+	// MaxListMemory bounds the CRLs in memory, in bytes. The default is 64 MiB. An entry takes
+	// little more than its serial number: 17 bytes for one of 16 bytes. When the limit is
+	// reached, lists that were not used for an hour are dropped, then those of the partner (the
+	// anchor of the verified chain) that holds most, if that is more than the requesting partner
+	// would hold. Otherwise the new list is refused ([ErrBudget]).
 	MaxListMemory int
-	// MaxListBytes bounds one CRL while it is read, in bytes: 32 MiB by default. A larger
-	// one is [ErrTooLarge]. All that are read at the same time for one partner have a quarter
-	// more than that together; a list that does not fit is [ErrBudget] and tried again.
+	// MaxListBytes bounds the size of one CRL while it is read, in bytes. The default is 32 MiB.
+	// A larger one is [ErrTooLarge]. All lists that are read at the same time for one partner may
+	// take a quarter more than that; a list that does not fit is [ErrBudget] and tried again.
 	MaxListBytes int
-	// PollInterval is how often files are looked at, when traffic comes: 30 seconds by
-	// default. The first request after twice that time waits for the look, a second at most.
+	// PollInterval is the minimum time between two checks of files for changes, while requests
+	// arrive. The default is 30s. The first request after twice that time waits for the check,
+	// for at most a second.
 	PollInterval time.Duration
 
-	// Now is the clock; nil is the system's. While it panics it is 1970, and nothing is good.
+	// Now is the clock; nil means the system's. If it panics the time is 1970, and no evidence is
+	// accepted.
 	Now func() time.Time
 	// Logger receives the records for the operator; nil logs nothing.
 	Logger *slog.Logger
-	// Observe gets an event for every fetch that came to an end by itself, and for the
-	// beginning and the end of every outage. It must be fast and safe for concurrent use.
+	// Observe is called for every fetch that was completed, and for the beginning and the end of
+	// every outage. It must be fast and safe for concurrent use. Nil is ignored.
 	Observe func(context.Context, Event)
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// decide turns the findings about a chain into one answer. Revoked outweighs everything;
-// then what cannot be accepted; then what was accepted without evidence.
+// decide combines the results for a chain into one answer. Revoked has priority, then
+// certificates that cannot be accepted, then those accepted without evidence.
 func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revocation, error) {
 	answer := certauth.Revocation{Status: certauth.RevocationGood}
 	var refused error
@@ -52,7 +52,7 @@ func (c *Checker) accepts(j *judgement) bool {
 	case j.result.StaleRevoked, errors.Is(j.err, ErrClosed):
 		return false
 	case j.record == nil && !errors.Is(j.err, ErrNoSource):
-		return false // a certificate that cannot be read is not one without evidence
+		return false // an unreadable certificate is not one without evidence
 	}
 	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.plan.Load().noSource != nil && !j.record.names.Named)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
@@ -80,7 +80,7 @@ func (c *Checker) refused(depth int, j *judgement) error {
 	return withAdvice(err)
 }
 
-// softFailed logs an acceptance without evidence; that is the price of SoftFail.
+// softFailed logs an acceptance without evidence.
 func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
 	c.stats.softFailed.Add(1)
 	if c.config.Logger == nil {
@@ -93,14 +93,14 @@ func (c *Checker) softFailed(ctx context.Context, depth int, j *judgement) {
 	c.write(ctx, slog.LevelWarn, "revocation: accepted without evidence", slog.Int("depth", depth), slog.String("error", why))
 }
 
-// worse keeps, of several Goods, the one whose evidence is oldest.
+// worse keeps, of several Goods, the one with the oldest evidence.
 func worse(answer certauth.Revocation, r *Result, depth int) certauth.Revocation {
 	if answer.Source != "" && !r.ThisUpdate.Before(answer.ThisUpdate) {
 		return answer
 	}
 	oldest := revocationOf(r, depth)
 	oldest.Status, oldest.Why = answer.Status, answer.Why
-	if answer.Status == certauth.RevocationWaived { // what was waived decides, wherever the evidence is about
+	if answer.Status == certauth.RevocationWaived { // a waived certificate determines the result, wherever it is in the chain
 		oldest.Depth = answer.Depth
 	}
 	return oldest

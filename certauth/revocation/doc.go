@@ -70,8 +70,9 @@
 //
 // For a certificate without evidence a network failure is remembered for five seconds,
 // evidence that did not verify for thirty seconds, the OCSP status unauthorized for five
-// minutes, and Unknown for two minutes. An OCSP response without nextUpdate is valid for five
-// minutes.
+// minutes, and Unknown for two minutes. An OCSP response without nextUpdate is used for five
+// minutes at most after it was received; VerifyOptions.NoNextUpdateMaxAge bounds how old it may
+// be then.
 //
 // # When there is no evidence
 //
@@ -79,7 +80,7 @@
 // ReasonRevocationUnknown if the authority does not know the certificate. An outage of the CA
 // therefore becomes an outage for its clients once the evidence expires. StaleGrace bridges at
 // most one day, and never for a revoked certificate. AllowNoSource accepts only certificates
-// that name no source at all; a certificate that names a CRL by LDAP alone does name one.
+// that name no source at all; a certificate that names a CRL with an LDAP URL does name one.
 //
 // [SoftFail] accepts such a certificate and logs each acceptance. Revoked still denies, as does
 // a Revoked that is only too old, and Unknown unless AllowUnknown is set. A current Good by another

@@ -8,16 +8,17 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// Why the Checker has no answer, for errors.Is; see also the errors of evidence and fetch.
+// Reasons why the Checker has no answer, for errors.Is; see also the errors of packages evidence
+// and fetch.
 var (
-	ErrNoSource = errors.New("revocation: no source to ask") // nothing in the certificate or the Config says where to ask
+	ErrNoSource = errors.New("revocation: no source to ask") // neither the certificate nor the Config names a source
 	ErrClosed   = errors.New("revocation: checker closed")   // after Close
-	ErrNotReady = errors.New("revocation: not ready")        // a list that was asked for beforehand is not there
+	ErrNotReady = errors.New("revocation: not ready")        // a list of Config.Lists or Preload is missing
 )
 
-// The steps that help where nobody can be asked.
+// The steps for the operator if there is no source.
 const (
-	helpNobody   = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or let Config.AllowNoSource accept certificates that name nobody"
+	helpNobody   = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or set Config.AllowNoSource to accept certificates that name no source"
 	helpPointers = "name the CA's CRL in Config.Lists or its responder in Config.Responders"
 )
 
@@ -25,7 +26,7 @@ func isAny(err error, of ...error) bool {
 	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
 }
 
-// withAdvice gives the refusal its own hint, if there is one.
+// withAdvice returns the error with the hint that it carries, if there is one.
 func withAdvice(err error) error {
 	if hint := advice.In(err); hint != "" {
 		return &certauth.Error{Reason: certauth.ReasonRevocationUnavailable, Hint: hint, Err: err}

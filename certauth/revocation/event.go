@@ -15,28 +15,29 @@ import (
 )
 
 // Event is one fetch of evidence, or the beginning or the end of a host's outage, for metrics. It
-// never holds a certificate.
+// never contains a certificate.
 type Event struct {
-	// Time is when it happened by the Checker's clock.
+	// Time is the time of the event by the Checker's clock.
 	Time time.Time
-	// Kind is what was fetched; SourceNone for an outage.
+	// Kind is the kind of evidence that was fetched; SourceNone for an outage.
 	Kind Source
 	// Host is host and port of the responder.
 	Host string
 	// Serial is the certificate's serial number in hex, for OCSP.
 	Serial string
-	// Status is the status in an OCSP answer, or Good for a CRL that was verified.
+	// Status is the status in an OCSP response, or Good for a CRL that was verified.
 	Status Status
-	// ThisUpdate and NextUpdate bound the evidence.
+	// ThisUpdate and NextUpdate are those of the evidence.
 	ThisUpdate, NextUpdate time.Time
-	// Latency is how long the fetch took; Bytes is the size of the answer.
+	// Latency is the duration of the fetch; Bytes is the size of the response.
 	Latency time.Duration
 	Bytes   int
-	// Err is why there is no evidence, or the failure that an outage began with; nil for evidence
-	// that was fetched and verified, and for the end of an outage.
+	// Err is the reason why there is no evidence, or the failure with which an outage began. It
+	// is nil for evidence that was fetched and verified, and at the end of an outage.
 	Err error
-	// Since is when an outage began; zero for a fetch. At its end Over is true, and Refused is how
-	// many callers were refused for lack of evidence from the host.
+	// Since is the beginning of an outage; it is zero for a fetch. At the end of an outage Over
+	// is true, and Refused is the number of callers that were refused for lack of evidence from
+	// the host.
 	Since   time.Time
 	Over    bool
 	Refused int

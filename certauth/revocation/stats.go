@@ -6,29 +6,30 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// Stats are counters since New and the state now, for metrics. All counters only grow.
+// Stats are counters since New, and the current state, for metrics. Counters never decrease.
 type Stats struct {
-	// Remembered counts checks of one certificate that were answered from memory; Waited
-	// those that had to wait for evidence; Refreshes the attempts that no request waited for.
+	// Remembered counts checks of one certificate that were answered from memory, Waited those
+	// that had to wait for evidence, and Refreshes the attempts for which no request waited.
 	Remembered, Waited, Refreshes uint64
-	// These count fetches by OCSP and of CRLs that succeeded and that failed, and the bytes
-	// that were read.
+	// OCSPFetched, OCSPFailed, CRLFetched and CRLFailed count fetches by kind and result. Bytes
+	// counts the bytes that were read.
 	OCSPFetched, OCSPFailed, CRLFetched, CRLFailed, Bytes uint64
 	// Suspicious counts evidence that did not verify or was older than the known evidence.
 	Suspicious uint64
-	// StaleServed counts checks answered after the evidence had run out, by StaleGrace;
-	// SoftFailed counts certificates accepted without evidence.
+	// StaleServed counts checks answered with expired evidence, by StaleGrace. SoftFailed counts
+	// certificates accepted without evidence.
 	StaleServed, SoftFailed uint64
-	// StoreHits, StoreMisses, StoreRejected and StoreErrors are about Config.Store;
-	// rejected values did not verify.
+	// StoreHits, StoreMisses, StoreRejected and StoreErrors count look-ups in Config.Store.
+	// Rejected values did not verify.
 	StoreHits, StoreMisses, StoreRejected, StoreErrors uint64
-	// ListsUnloaded counts CRLs that made room for others.
+	// ListsUnloaded counts CRLs that were dropped from memory to make room for others.
 	ListsUnloaded uint64
 
-	// Records is how many certificates are remembered, Lists how many CRLs are in memory,
-	// with how many bytes and entries.
+	// Records is the number of remembered certificates. Lists, ListBytes and ListEntries are the
+	// number, the size in bytes and the entries of the CRLs in memory.
 	Records, Lists, ListBytes, ListEntries int
-	// OpenBreakers names the hosts that are left alone after failures, with their port.
+	// OpenBreakers lists the hosts, with port, that are not contacted at present because of
+	// failures.
 	OpenBreakers []string
 }
 

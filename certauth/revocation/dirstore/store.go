@@ -15,37 +15,37 @@ import (
 )
 
 const (
-	// maxStored bounds a value: the longest CRL that is fetched has 32 MiB.
+	// maxStored bounds a value. The longest CRL that is fetched has 32 MiB.
 	maxStored = 33 << 20
 
 	// directorySlots bounds the goroutines of a Store whose file system hangs.
 	directorySlots = 16
 )
 
-// Store keeps evidence in a directory of files: for a service whose processes share a disk or
-// a network share, or that wants to find its evidence again after a restart. It is a
-// [revocation.Store]. It is safe for concurrent use by goroutines and by processes. Between
-// calls it holds no open file; it needs no Close. Make it with [New]; the zero value answers
-// with errors.
+// Store keeps evidence in a directory of files. It is for a service whose processes share a disk
+// or a network share, or that should find its evidence again after a restart. It is a
+// [revocation.Store] and safe for concurrent use by goroutines and by processes. Between calls it
+// holds no open file, so it needs no Close. Make it with [New]; the zero value returns errors.
 //
-// Keys are as [revocation.Store] says and have at most 128 bytes; another one is [revocation.ErrArgument]. Values
-// have at most 33 MiB; a longer one is [revocation.ErrTooLarge], given or found. A file that is missing,
-// expired, truncated, altered, or not a regular file counts as nothing kept; symbolic links
-// are not followed. A refusal by the operating system is an error, and so is a directory
-// that is gone. A call returns when its ctx ends, even if the file system hangs; of the
-// calls that hang at most 16 are left behind, the others wait for their ctx.
+// Keys are as [revocation.Store] describes and have at most 128 bytes; any other key is
+// [revocation.ErrArgument]. Values have at most 33 MiB; a longer one, whether stored or found, is
+// [revocation.ErrTooLarge]. A file that is missing, expired, truncated, altered, or not a regular
+// file counts as absent; symbolic links are not followed. If the operating system refuses access,
+// or the directory is gone, the call returns an error. A call returns when its ctx ends, even if
+// the file system hangs; at most 16 hanging calls are left behind, and further calls wait until
+// their ctx ends.
 //
-// There are at most 10 000 files with 1 GiB together, and what one write adds: beyond that the
-// oldest are removed. Files whose time is over are removed while others are written, once a
-// minute at most. Processes that write at the same time can each add to that before one of
-// them looks. A full disk costs time: evidence that cannot be written is fetched again.
+// The directory holds at most 10 000 files of 1 GiB in total, plus what one write adds; beyond
+// that the oldest files are removed. Expired files are removed when others are written, at most
+// once a minute. Processes that write at the same time can each exceed the limits until one of
+// them checks. A full disk costs only time: evidence that cannot be written is fetched again.
 //
-// What must be true of your infrastructure: the directory belongs to the service's account
-// alone (mode 0700; the files are made with 0600, so all processes run as that account) and
-// serves nothing else. An attacker with write access can cause evidence to be
-// fetched again but cannot forge a decision, because evidence from the directory is verified
-// like an answer from the network. Like an attacker on the path to a responder, they can replay
-// evidence that is still fresh. A reader of the directory learns which certificates were checked.
+// What must be true of your infrastructure: the directory belongs to the service's account alone
+// (mode 0700; the files are created with 0600, so all processes must run as that account) and is
+// used for nothing else. An attacker with write access can cause evidence to be fetched again but
+// cannot forge a decision, because evidence from the directory is verified like a response from
+// the network. Like an attacker on the path to a responder, such an attacker can replay evidence
+// that is still fresh. Anyone who can read the directory learns which certificates were checked.
 type Store struct {
 	dir   string
 	now   func() time.Time
@@ -66,9 +66,9 @@ const (
 	defaultMaxBytes = 1 << 30
 )
 
-// New returns a store in dir, which must exist. A path that is empty, does
-// not exist, or is not a directory is an error. Nothing is written yet: whether the
-// directory is writable shows with the first Set.
+// New returns a store in dir, which must exist. A path that is empty, does not exist, or is not a
+// directory is an error. New writes nothing, so the first Set shows whether the directory is
+// writable.
 func New(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("%w: directory store: no directory named", revocation.ErrArgument)
@@ -93,7 +93,7 @@ func New(dir string) (*Store, error) {
 	}, nil
 }
 
-// Get returns the evidence kept for the key, or false.
+// Get returns the evidence stored under the key, or false.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	if err := s.check(key); err != nil {
 		return nil, false, err
@@ -109,8 +109,8 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	return found, found != nil, nil
 }
 
-// Set keeps a copy of der for at most ttl, replacing the previous value. Readers see the old
-// value or the new one, never a part. With a ttl that is not positive it does nothing.
+// Set stores a copy of der for at most ttl, replacing the previous value. Readers see the old or
+// the new value, never a part. If ttl is not positive, Set does nothing.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if err := s.check(key); err != nil {
 		return err
@@ -151,8 +151,8 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 	return nil
 }
 
-// beside runs f in a goroutine of its own, because a file system that hangs must not hold
-// the caller beyond ctx, and then then. There are no more of these than slots.
+// beside runs f and then then in a goroutine, because a file system that hangs must not block the
+// caller beyond ctx. The number of these goroutines is limited by slots.
 func (s *Store) beside(ctx context.Context, f func() error, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err

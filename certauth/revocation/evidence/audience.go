@@ -7,19 +7,20 @@ import (
 	"slices"
 )
 
-// Audience is the certificates that name one distribution point. It tells a list that is for
-// none of them, which would stand in the place of the right one until it runs out, although
-// it is validly signed. The zero value is empty. It must not be used by several at once.
+// Audience is the set of certificates that name one distribution point. It detects a list that
+// covers none of them: although such a list is validly signed, it would otherwise replace the
+// right one until it expires. The zero value is empty. An Audience is not safe for concurrent
+// use.
 type Audience struct {
-	names      [][sha256.Size]byte // of all their distribution points, hashed: the certificates are not kept
+	names      [][sha256.Size]byte // hashes of the names of all their distribution points; the certificates are not kept
 	users, cas bool
 }
 
-// maxAudienceNames bounds them. With more a list is taken whatever it is called; each look-up
-// decides again.
+// maxAudienceNames bounds the number of names. Beyond it a list is accepted whatever its name;
+// each look-up decides again.
 const maxAudienceNames = 64
 
-// Add takes one more certificate into account, and reports whether that makes a difference.
+// Add adds a certificate, and reports whether that makes a difference.
 func (a *Audience) Add(s *Subject) (wider bool) {
 	wider = s.isCA && !a.cas || !s.isCA && !a.users
 	a.users, a.cas = a.users || !s.isCA, a.cas || s.isCA
@@ -35,7 +36,7 @@ func (a *Audience) Add(s *Subject) (wider bool) {
 
 func (a *Audience) has(name []byte) bool { return slices.Contains(a.names, sha256.Sum256(name)) }
 
-// ServesAny returns ErrCRLScope for a list of issuer that is for none of the certificates.
+// ServesAny returns ErrCRLScope for a list of issuer that covers none of the certificates.
 func (l *CRL) ServesAny(a *Audience, issuer *x509.Certificate) error {
 	p := l.base.point
 	switch {
@@ -48,9 +49,9 @@ func (l *CRL) ServesAny(a *Audience, issuer *x509.Certificate) error {
 	return nil
 }
 
-// ServesAll reports whether none of the certificates loses anything if the list takes the
-// place of old: it is of this very point, whose URLs these are, for all of them, and for every
-// reason that old was for.
+// ServesAll reports whether no certificate loses coverage if the list replaces old: the list is
+// of this distribution point, whose URLs are given, covers all certificates, and covers every
+// reason that old covered.
 func (l *CRL) ServesAll(a *Audience, issuer *x509.Certificate, urls []string, old *CRL) bool {
 	p := l.base.point
 	if p == nil {

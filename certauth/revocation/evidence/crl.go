@@ -14,22 +14,22 @@ import (
 )
 
 // VerifyCRL verifies a complete CRL, in DER or as one PEM block, for cert, which issuer has
-// issued, and returns what it says about it. Both certificates must come from a chain that
-// has verified. It follows RFC 5280, section 6.3.3, for direct CRLs: structure, issuer,
-// signature, freshness, critical extensions of the list and of every entry, and whether the
-// list's scope covers this certificate. The issuing distribution point must hold, byte for
-// byte, a name in one of the certificate's distribution points: otherwise one
-// validly signed shard could be put in place of another.
+// issued, and returns the status of cert. Both certificates must come from a chain that has been
+// verified. It follows RFC 5280, section 6.3.3, for direct CRLs: structure, issuer, signature,
+// freshness, critical extensions of the list and of every entry, and whether the list's scope
+// covers this certificate. The issuing distribution point must contain, byte for byte, a name in
+// one of the certificate's distribution points, because otherwise one validly signed shard could
+// replace another.
 //
-// It reads the whole list for one certificate; for many, [ParseCRL] keeps an index. Both
-// come to the same status and error for certificates of issuer.
+// VerifyCRL reads the whole list for one certificate; for many certificates use [ParseCRL], which
+// keeps an index. Both give the same status and error for certificates of issuer.
 //
-// Indirect CRLs ([ErrIndirectCRL]) and delta CRLs ([ErrCRLScope]) are refused. A list that covers only some
-// revocation reasons and does not hold the certificate gives [ErrCRLIncomplete] and
+// Indirect CRLs ([ErrIndirectCRL]) and delta CRLs ([ErrCRLScope]) are refused. A list that covers
+// only some revocation reasons and does not contain the certificate gives [ErrCRLIncomplete] and
 // Result.ReasonsCovered.
 //
-// The error is not nil exactly when the Status is Unavailable; it wraps one of the
-// package's sentinels. VerifyCRL is a pure function and safe for concurrent use.
+// The error is non-nil exactly if the Status is Unavailable; it wraps one of the package's
+// sentinel errors. VerifyCRL is a pure function and safe for concurrent use.
 func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
 	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return Result{}, ErrArgument
@@ -63,8 +63,8 @@ func VerifyCRL(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Res
 	return rollBack(result, l.standing(), o.Previous)
 }
 
-// openList reads a list as far as its entries and establishes its signer: rules C2, C3
-// and C5. Nothing in it depends on the certificate in question or on the moment.
+// openList reads a list up to its entries and establishes its signer: rules C2, C3 and C5.
+// Nothing here depends on the certificate in question or on the time.
 func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOptions) (*list, *x509.Certificate, error) {
 	der, err := unwrapPEM(der)
 	if err != nil {
@@ -85,9 +85,9 @@ func openList(der []byte, kind listKind, issuer *x509.Certificate, o *VerifyOpti
 	return l, by, nil
 }
 
-// unwrapPEM accepts DER, or text that ends with its only PEM block, which is an X509 CRL.
-// Explanatory text may precede the block (RFC 7468, section 2), as openssl crl -text
-// writes it, and a byte order mark before that.
+// unwrapPEM accepts DER, or text that ends with its only PEM block, which must be an X509 CRL.
+// Explanatory text may precede the block (RFC 7468, section 2), as openssl crl -text writes it,
+// and a byte order mark before that.
 func unwrapPEM(content []byte) ([]byte, error) {
 	begin := []byte("-----BEGIN")
 	if len(content) > 0 && content[0] == byte(cbasn1.SEQUENCE) {
@@ -96,9 +96,9 @@ func unwrapPEM(content []byte) ([]byte, error) {
 	text := bytes.TrimSpace(bytes.TrimPrefix(content, []byte("\xEF\xBB\xBF")))
 	switch bytes.Count(text, begin) {
 	case 0:
-		return content, nil // reading it as DER will say what is wrong
+		return content, nil // reading it as DER will explain the fault
 	case 1:
-	default: // encoding/pem passes over a broken block
+	default: // encoding/pem skips a broken block
 		return nil, malformed("not one PEM block of an X509 CRL")
 	}
 	block, rest := pem.Decode(text)
@@ -108,7 +108,7 @@ func unwrapPEM(content []byte) ([]byte, error) {
 	return block.Bytes, nil
 }
 
-// checkForm is rule C2 of RULES.md, as far as options decide it.
+// checkForm is rule C2 of RULES.md, as far as options determine it.
 func (l *list) checkForm(o *VerifyOptions) error {
 	if l.version != 2 && !o.AllowV1CRL {
 		return advice.New(helpV1, ErrMalformed, "a CRL of version 1, and AllowV1CRL is not set")
@@ -122,14 +122,15 @@ func (l *list) checkForm(o *VerifyOptions) error {
 // maxListKeys bounds the signature checks for one list.
 const maxListKeys = 8
 
-// ErrOwnWitness says that the list is signed by the key of the certificate in question. errors.Is finds
-// ErrCRLIssuer as well. RFC 6960, section 4.2.2.2, has this rule for responders: whoever holds
-// the key of a CA certificate that is revoked must not clear it.
+// ErrOwnWitness reports that the list is signed by the key of the certificate in question.
+// errors.Is also finds ErrCRLIssuer. RFC 6960, section 4.2.2.2, has this rule for responders: the
+// holder of the key of a revoked CA certificate must not be able to clear it.
 var ErrOwnWitness = fmt.Errorf("%w: signed by the key of the certificate in question", ErrCRLIssuer)
 
-// findSigner is rule C3: the issuer's key, or after a change of key a certificate of its
-// name that the caller verified. Key identifiers say whose key is tried first. The signature
-// decides: tools compute identifiers in several ways (RFC 7093), so one key can have two.
+// findSigner is rule C3: the signer is the issuer's key or, after a change of key, that of a
+// certificate with the issuer's name that the caller has verified. Key identifiers determine only
+// which key is tried first, and the signature decides, because tools compute identifiers in
+// several ways (RFC 7093).
 func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Certificate, error) {
 	if !dn.Match(l.issuer, issuer.RawSubject) {
 		return nil, ErrCRLIssuer
@@ -168,7 +169,8 @@ func (l *list) findSigner(issuer *x509.Certificate, o *VerifyOptions) (*x509.Cer
 	return nil, refused
 }
 
-// candidates are the certificates of the list's issuer, those whose key it names first.
+// candidates returns the certificates with the name of the list's issuer. Those with the key
+// identifier that the list names come first.
 func (l *list) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
 	var named, others []*x509.Certificate
 	for _, candidate := range append([]*x509.Certificate{issuer}, o.CRLIssuers...) {

@@ -11,13 +11,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// CRL is a verified CRL, kept as an exact index of its serial numbers: about as many bytes
-// for an entry as its serial number has. The DER is not kept, nor are reasons and dates of
-// revocations, except that a hold is told from a revocation for good. [ParseCRL] makes
-// one; with [CRL.WithDelta] a delta CRL is laid over it. The zero value answers for no
-// certificate.
+// CRL is a verified CRL, kept as an exact index of its serial numbers. An entry takes about as
+// many bytes as its serial number has. The DER is not kept, and neither are reasons and dates of
+// revocations, except that a hold is distinguished from a permanent revocation. [ParseCRL] makes
+// one; [CRL.WithDelta] combines it with a delta CRL. The zero value covers no certificate.
 //
-// A CRL never changes and is safe for concurrent use.
+// A CRL is immutable and safe for concurrent use.
 type CRL struct {
 	by    *x509.Certificate // whom it was parsed for: name, key and key identifier, nothing else
 	key   [sha256.Size]byte // keySum of by
@@ -25,15 +24,14 @@ type CRL struct {
 	delta *Delta // nil if there is none
 }
 
-// ParseCRL verifies a complete CRL, in DER or as one PEM block, as one of issuer, which
-// must come from a chain that has verified: structure, the issuer's name, the signature by
-// issuer or one of o.CRLIssuers, and every entry and extension. Whether the list is fresh
-// and covers a certificate depends on the moment and on the certificate: [CRL.Lookup]
-// looks at both.
+// ParseCRL verifies a complete CRL of issuer, in DER or as one PEM block. issuer must come from a
+// chain that has been verified. ParseCRL checks structure, the issuer's name, the signature by
+// issuer or one of o.CRLIssuers, and every entry and extension. Whether the list is fresh and
+// covers a certificate depends on the time and on the certificate: [CRL.Lookup] checks both.
 //
-// Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL
-// followed by Lookup comes to the same status and error as [VerifyCRL], except that Lookup
-// makes sure of the issuer where the key identifiers differ.
+// Delta CRLs ([ErrCRLScope]) and indirect CRLs ([ErrIndirectCRL]) are refused. ParseCRL followed
+// by Lookup gives the same status and error as [VerifyCRL], except that Lookup verifies the
+// issuer if the key identifiers differ.
 func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
@@ -53,12 +51,11 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	return &CRL{by: signer, key: keySum(issuer), base: *base}, nil
 }
 
-// Lookup returns the status of cert in the list at the moment o.Now. The certificate must have
-// been issued by the issuer that the list was parsed for: another name gives
-// [ErrIssuerMismatch], and so does an authority key identifier that is not the issuer's, unless
-// the issuer's key has signed the certificate. Otherwise that is for the caller to know, from a
-// verified chain. Scope, freshness and covered reasons are checked as by [VerifyCRL], with the
-// same errors.
+// Lookup returns the status of cert in the list at the time o.Now. The certificate must have been
+// issued by the issuer for which the list was parsed: another name gives [ErrIssuerMismatch], and
+// so does an authority key identifier that is not the issuer's, unless the issuer's key has
+// signed the certificate. Apart from that, the caller must know the issuer from a verified chain.
+// Lookup checks scope, freshness and covered reasons like [VerifyCRL], with the same errors.
 func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
 	s, err := NewSubject(cert)
 	if err != nil {
@@ -75,9 +72,9 @@ func (l *CRL) Lookup(cert *x509.Certificate, o VerifyOptions) (Result, error) {
 	return result, nil
 }
 
-// LookupSubject is Lookup for a certificate that the issuer has issued, which is for the caller
-// to know. It allocates nothing unless it fails. With ErrCRLIncomplete the Result also has the
-// times of the list, for callers that add up several.
+// LookupSubject is Lookup for a certificate that is known to be issued by the issuer. It does not
+// allocate unless it fails. With ErrCRLIncomplete the Result also has the times of the list, for
+// callers that combine several lists.
 func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	if l == nil || o.Now.IsZero() {
 		return Result{}, ErrArgument
@@ -103,7 +100,7 @@ func (l *CRL) LookupSubject(s *Subject, o *VerifyOptions) (Result, error) {
 	return rollBack(result, l.standing(), o.Previous)
 }
 
-// CheckNewer is [Edition.CheckNewer] of the two lists. A list with a delta is as new as the
+// CheckNewer is [Edition.CheckNewer] for the two lists. A list with a delta is as new as the
 // delta.
 func (l *CRL) CheckNewer(next *CRL) error {
 	if l == nil || next == nil {
@@ -125,11 +122,11 @@ func (l *CRL) newest() *index {
 
 func (l *CRL) standing() standing { return l.newest().standing() }
 
-// ThisUpdate is when the list was issued; the delta, if there is one.
+// ThisUpdate returns the time at which the list, or its delta if there is one, was issued.
 func (l *CRL) ThisUpdate() time.Time { return l.newest().thisUpdate }
 
-// NextUpdate is when the next list is issued at the latest, zero if that is not said. With
-// a delta it is the earlier of both.
+// NextUpdate returns the time by which the next list will be issued, or zero if the list does not
+// say. With a delta it is the earlier of the two.
 func (l *CRL) NextUpdate() time.Time {
 	next := l.base.nextUpdate
 	if l.delta != nil && l.delta.hasNextUpdate && (!l.base.hasNextUpdate || l.delta.nextUpdate.Before(next)) {
@@ -138,7 +135,7 @@ func (l *CRL) NextUpdate() time.Time {
 	return next
 }
 
-// Number is the cRLNumber of the list, of the delta if there is one, or nil. The caller
+// Number returns the cRLNumber of the list, or of the delta if there is one, or nil. The caller
 // may change it.
 func (l *CRL) Number() *big.Int {
 	if number := l.newest().number; number != nil {
@@ -147,7 +144,7 @@ func (l *CRL) Number() *big.Int {
 	return nil
 }
 
-// Entries is the number of entries, those of the delta included.
+// Entries returns the number of entries, including those of the delta.
 func (l *CRL) Entries() int {
 	if l.delta != nil {
 		return l.base.entries + l.delta.entries
@@ -155,8 +152,8 @@ func (l *CRL) Entries() int {
 	return l.base.entries
 }
 
-// Size is about how many bytes of memory the list holds, those that it shares with the
-// list it was made of by [CRL.WithDelta] included.
+// Size returns the approximate memory that the list takes, in bytes, including the memory that it
+// shares with the list from which [CRL.WithDelta] made it.
 func (l *CRL) Size() int {
 	size := len(l.by.RawSubject) + l.base.size()
 	if l.delta != nil {
@@ -165,28 +162,28 @@ func (l *CRL) Size() int {
 	return size
 }
 
-// Signer is the name of the signer, quoted, for logs.
+// Signer returns the name of the signer, quoted, for logs.
 func (l *CRL) Signer() string { return l.base.responder }
 
 // SignedBy reports whether the certificate's own key has signed the list.
 func (l *CRL) SignedBy(s *Subject) bool { return l.base.signerKey == s.key }
 
-// Covers returns ErrCRLScope if the list is not for the certificate.
+// Covers returns ErrCRLScope if the list does not cover the certificate.
 func (l *CRL) Covers(s *Subject) error {
 	_, err := l.base.scope(s)
 	return err
 }
 
-// NamesDelta reports whether the list says that delta CRLs are somewhere, whether or not they
-// can be fetched.
+// NamesDelta reports whether the list says that delta CRLs exist, whether or not they can be
+// fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
-// IsFresh reports whether the list, without its delta, counts for certificates of that kind.
+// IsFresh reports whether the list, without its delta, is fresh for certificates of that kind.
 func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool {
 	return l.base.staleness(SourceCRL, isCA, o) == fresh
 }
 
-// FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
-// 5.2.6): at most four http or https URLs. Everything else is left out, and so is
-// everything if the extension cannot be read.
+// FreshestURLs returns the URLs of the delta CRLs that the list names (RFC 5280, section 5.2.6):
+// at most four http or https URLs. Other names are omitted, and there are none if the extension
+// cannot be read.
 func (l *CRL) FreshestURLs() []string { return slices.Clone(l.base.freshest) }

@@ -2,20 +2,20 @@
 //
 // [VerifyOCSP] and [VerifyCRL] are pure functions of the evidence, the certificate, its issuer
 // and a clock; [ParseCRL] verifies a list once for many certificates. They open no socket and
-// keep nothing. Package revocation fetches and remembers the evidence.
+// keep no state. Package revocation fetches the evidence and remembers it.
 //
 // # Why a parser is not enough
 //
-// A parser says what an answer contains. It does not say whether the signer may speak for the
-// issuer, whether the answer is about this certificate of this CA, or whether it is fresh: an
-// answer that a revoked client signed for itself parses well and says "good". The checks run in
-// a fixed order, the first failure decides, and a failure leaves no status behind. RULES.md
-// lists them by the numbers that comments cite.
+// A parser returns the contents of an answer. It does not determine whether the signer may speak
+// for the issuer, whether the answer is about this certificate of this CA, or whether it is
+// fresh: an answer that a revoked client signed for itself is well formed and says "good". The
+// checks run in a fixed order, the first failure decides, and after a failure there is no status.
+// RULES.md lists the checks by the numbers that comments use.
 //
 // # Statuses
 //
-// [Unavailable], the zero value, denies: there is no authentic, fresh, applicable evidence. Bad
-// evidence is never [Good] and never [Revoked]. [Unknown] is an authorised answer that the
-// certificate is not known. A Good answer does not say that the certificate was ever issued;
-// the verified chain does.
+// [Unavailable], the zero value, means that there is no authentic, fresh, applicable evidence,
+// and the caller is refused. Invalid evidence is never [Good] and never [Revoked]. [Unknown] is
+// an authorised answer that the certificate is not known. A Good answer does not mean that the
+// certificate was ever issued; the verified chain shows that.
 package evidence

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// Edition tells one issue of a list from another: whose it is, of which distribution point,
-// its number and its times. It can be kept when the list is not.
+// Edition identifies one issue of a list: its issuer, its distribution point, its number and its
+// times. It can be kept after the list was dropped.
 type Edition struct {
 	ThisUpdate, NextUpdate time.Time // NextUpdate is zero if the list has none
 
@@ -24,7 +24,7 @@ func (x *index) edition(issuer []byte) Edition {
 	return Edition{x.thisUpdate, x.nextUpdate, issuer, x.pointDER, x.number}
 }
 
-// Edition is that of the list with its delta.
+// Edition returns the edition of the list with its delta.
 func (l *CRL) Edition() Edition {
 	if l == nil || l.by == nil {
 		return Edition{}
@@ -34,10 +34,10 @@ func (l *CRL) Edition() Edition {
 	return e
 }
 
-// CheckNewer returns nil if next may take the place of the list. A next with a smaller
-// cRLNumber, or without two numbers that differ an earlier thisUpdate, gives [ErrRollback].
-// Lists of different issuers ([ErrCRLIssuer]) or issuing distribution points ([ErrCRLScope])
-// are not comparable.
+// CheckNewer returns nil if next may replace the list. It returns [ErrRollback] if next has a
+// smaller cRLNumber or, if there are no two different numbers, an earlier thisUpdate. Lists of
+// different issuers ([ErrCRLIssuer]) or issuing distribution points ([ErrCRLScope]) are not
+// comparable.
 func (e Edition) CheckNewer(next Edition) error {
 	switch {
 	case e.issuer == nil || next.issuer == nil || !dn.Match(e.issuer, next.issuer):
@@ -50,7 +50,7 @@ func (e Edition) CheckNewer(next Edition) error {
 	return nil
 }
 
-// Begun returns an error for a list whose time has not come, by clocks that differ by skew.
+// Begun returns an error for a list whose thisUpdate is in the future, allowing for skew.
 func (e Edition) Begun(now time.Time, skew time.Duration) error {
 	if e.ThisUpdate.After(now.Add(skew)) {
 		return fromFuture("the CRL", e.ThisUpdate, now)
@@ -58,8 +58,8 @@ func (e Edition) Begun(now time.Time, skew time.Duration) error {
 	return nil
 }
 
-// Current returns an error for a list whose time has not come or has run out by its
-// nextUpdate. Such a list is kept for its revocations; another is needed.
+// Current returns an error for a list whose thisUpdate is in the future or whose nextUpdate has
+// passed. Such a list is kept for its revocations, but another is needed.
 func (e Edition) Current(now time.Time, skew time.Duration) error {
 	if err := e.Begun(now, skew); err != nil {
 		return err
@@ -70,16 +70,16 @@ func (e Edition) Current(now time.Time, skew time.Duration) error {
 	return nil
 }
 
-// IsOver reports whether the nextUpdate has passed, by clocks that differ by skew.
+// IsOver reports whether the nextUpdate has passed, allowing for skew.
 func (e Edition) IsOver(now time.Time, skew time.Duration) bool {
 	return !e.NextUpdate.IsZero() && now.After(e.NextUpdate.Add(skew))
 }
 
-// Issuer is the name in DER.
+// Issuer returns the issuer's name in DER.
 func (e Edition) Issuer() []byte { return e.issuer }
 
-// Look reads a CRL, DER or one PEM block, as far as its entries and verifies nothing. It is for
-// choosing a list to verify.
+// Look reads a CRL, in DER or as one PEM block, up to its entries and verifies nothing. It is for
+// selecting a list to verify.
 func Look(content []byte) (there Edition, isDelta bool, err error) {
 	der, err := unwrapPEM(content)
 	if err != nil {
@@ -95,8 +95,8 @@ func Look(content []byte) (there Edition, isDelta bool, err error) {
 	return Edition{ThisUpdate: l.thisUpdate, NextUpdate: l.nextUpdate, issuer: l.issuer, number: l.number}, isDelta, nil
 }
 
-// MaySignLists reports whether a certificate is of a CA, or of a signer of its CRLs, that may
-// sign them at that time, by clocks that differ by skew.
+// MaySignLists reports whether a certificate is that of a CA, or of a signer of its CRLs, and may
+// sign CRLs at that time, allowing for skew.
 func MaySignLists(cert *x509.Certificate, at time.Time, skew time.Duration) bool {
 	return mayUse(cert, x509.KeyUsageCRLSign) && (cert.IsCA || cert.KeyUsage&x509.KeyUsageCRLSign != 0) &&
 		len(cert.UnhandledCriticalExtensions) == 0 && ValidAt(cert, at, skew)

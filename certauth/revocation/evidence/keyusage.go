@@ -11,8 +11,8 @@ import (
 var oidKeyUsage = asn1.ObjectIdentifier{2, 5, 29, 15}
 
 // mayUse reports whether the certificate's key may be used for one of the purposes: it has no
-// keyUsage, or one of their bits is set (RFC 5280, section 4.2.1.3). In crypto/x509 an
-// extension without any bit looks like none.
+// keyUsage extension, or one of their bits is set (RFC 5280, section 4.2.1.3). crypto/x509 does
+// not distinguish an extension without bits from an absent one.
 func mayUse(cert *x509.Certificate, purposes x509.KeyUsage) bool {
 	return cert.KeyUsage&purposes != 0 || !hasKeyUsage(cert)
 }
@@ -25,11 +25,11 @@ func hasExtension(cert *x509.Certificate, id asn1.ObjectIdentifier) bool {
 	return slices.ContainsFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(id) })
 }
 
-// MergeIssuers is own with what another certificate of the same CA says about it, or own itself
-// if that changes nothing. Any other CA can write such a certificate, with whatever key usage
-// and key identifier, and needs nothing for it but the public key. So a usage that one of them
-// allows is allowed, and where the identifiers differ, which are hints anyway, none is compared:
-// else a hostile copy would make true evidence fail.
+// MergeIssuers returns own with the permissions that another certificate of the same CA adds, or
+// own itself if there are none. Any other CA can make such a certificate, with any key usage and
+// key identifier, because it needs only the public key. Therefore a usage that one of them allows
+// is allowed, and if the identifiers, which are only hints, differ, they are ignored. Otherwise a
+// hostile copy would make genuine evidence fail.
 func MergeIssuers(own, other *x509.Certificate) *x509.Certificate {
 	usage, id := own.KeyUsage|other.KeyUsage, own.SubjectKeyId
 	limited := hasKeyUsage(own)

@@ -25,18 +25,18 @@ var harmlessSingle = []asn1.ObjectIdentifier{
 	{1, 3, 6, 1, 5, 5, 7, 48, 1, 6},
 }
 
-// VerifyOCSP verifies an OCSP response about cert, which issuer has issued, and returns
-// what it says. Both certificates must come from a chain that has verified. The checks run
-// in a fixed order and the first failure decides (RFC 6960, section 3.2, and more):
+// VerifyOCSP verifies an OCSP response about cert, which issuer has issued, and returns the
+// status of cert. Both certificates must come from a chain that has been verified. The checks run
+// in a fixed order, and the first failure decides (RFC 6960, section 3.2, and further checks):
 //
-// structure and status of the response; extensions; algorithm; who signed and whether they
-// may (the issuer itself, a delegate that the issuer certified for OCSPSigning and that is
-// not the certificate in question, or a trusted responder); the signature; the nonce; the
-// times; and that an answer is about this certificate of this issuer, by its whole CertID.
-// Of several usable answers the strictest counts.
+// structure and status of the response; extensions; algorithm; the signer and its authorization
+// (the issuer itself, a delegate that the issuer certified for OCSPSigning and that is not the
+// certificate in question, or a trusted responder); the signature; the nonce; the times; and that
+// an answer is about this certificate of this issuer, by its whole CertID. If there are several
+// usable answers, the strictest counts.
 //
-// The error is not nil exactly when the Status is Unavailable; it wraps one of the
-// package's sentinels. VerifyOCSP is a pure function and safe for concurrent use.
+// The error is non-nil exactly if the Status is Unavailable; it wraps one of the package's
+// sentinel errors. VerifyOCSP is a pure function and safe for concurrent use.
 func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Result, error) {
 	if cert == nil || issuer == nil || len(cert.Raw) == 0 || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return Result{}, ErrArgument

@@ -21,34 +21,34 @@ const (
 type NonceMode uint8
 
 const (
-	// NonceOff means that none was sent; one in the response is ignored.
+	// NonceOff means that no nonce was sent; one in the response is ignored.
 	NonceOff NonceMode = iota
-	// NonceSend means that one was sent; if the response has one it must be the same.
+	// NonceSend means that a nonce was sent. If the response has one, it must be the same.
 	NonceSend
-	// NonceRequire means that one was sent and must come back. Responders that sign beforehand
-	// never send it.
+	// NonceRequire means that a nonce was sent and must be returned. Responders that sign in
+	// advance never return one.
 	NonceRequire
 )
 
-// VerifyOptions are the terms on which evidence is verified. Now is required. Of the
-// durations 0 is the default; a negative age is no bound, and a negative Skew no tolerance.
+// VerifyOptions are the terms for the verification of evidence. Now is required. For durations 0
+// means the default; a negative age means no limit, and a negative Skew no tolerance.
 type VerifyOptions struct {
-	// Now is the moment to verify at. Required.
+	// Now is the time at which evidence is verified. Required.
 	Now time.Time
 
-	// Skew is how far clocks may differ. The default is 5 minutes.
+	// Skew is the tolerated difference between clocks. The default is 5 minutes.
 	Skew time.Duration
 
-	// MaxAge is how old thisUpdate may be for an end-entity certificate: 10 days for
-	// OCSP, 30 days for CRLs by default. MaxAgeCA is the same for a CA certificate, 400
-	// days by default.
+	// MaxAge is the maximum age of thisUpdate for an end-entity certificate. The default is 10
+	// days for OCSP and 30 days for CRLs. MaxAgeCA is the maximum for a CA certificate. The
+	// default is 400 days.
 	MaxAge, MaxAgeCA time.Duration
 
-	// NoNextUpdateMaxAge is how old an OCSP answer without nextUpdate may be. The default is
-	// an hour. For CRLs see AllowNoNextUpdate.
+	// NoNextUpdateMaxAge is the maximum age of an OCSP response without nextUpdate. The default
+	// is 1 hour. For CRLs see AllowNoNextUpdate.
 	NoNextUpdateMaxAge time.Duration
 
-	// AllowSHA1 accepts SHA-1 signatures. It is for old responders; off by default.
+	// AllowSHA1 accepts SHA-1 signatures, for old responders.
 	AllowSHA1 bool
 
 	// AllowNoNextUpdate accepts CRLs without nextUpdate, within MaxAge.
@@ -57,34 +57,35 @@ type VerifyOptions struct {
 	// AllowV1CRL accepts CRLs of version 1.
 	AllowV1CRL bool
 
-	// AllowEmptyRevokedList accepts CRLs whose revokedCertificates is there and empty,
-	// which RFC 5280, section 5.1.2.6, forbids.
+	// AllowEmptyRevokedList accepts CRLs with an empty revokedCertificates, which RFC 5280,
+	// section 5.1.2.6, forbids.
 	AllowEmptyRevokedList bool
 
-	// MinRSABits is the smallest RSA key of a signer. The default, also for a negative
-	// value, is 2048; less than that accepts signers whose key can be broken.
+	// MinRSABits is the minimum size of a signer's RSA key. The default, also for a negative
+	// value, is 2048; a smaller value accepts signers whose key can be broken.
 	MinRSABits int
 
-	// Nonce is the nonce of the request, for NonceMode other than NonceOff.
+	// Nonce is the nonce of the request. It is required for NonceMode other than NonceOff.
 	Nonce     []byte
 	NonceMode NonceMode
 
-	// RequireNoCheck refuses delegated responders whose certificate has no ocsp-nocheck
-	// extension (RFC 6960, section 4.2.2.2.1). By default such a delegate is believed while it
-	// is valid, and Result.DelegateUnchecked is set: its own revocation is not looked up.
+	// RequireNoCheck refuses delegated responders whose certificate has no ocsp-nocheck extension
+	// (RFC 6960, section 4.2.2.2.1). By default such a delegate is trusted while it is valid, and
+	// Result.DelegateUnchecked is set, because its own revocation status is not looked up.
 	RequireNoCheck bool
-	// MaxDelegateLifetime bounds the validity of a delegate without ocsp-nocheck; 0 does not.
+	// MaxDelegateLifetime is the maximum validity period of a delegate without ocsp-nocheck. 0
+	// means no limit.
 	MaxDelegateLifetime time.Duration
 
-	// TrustedResponders may sign OCSP responses for this issuer although it did not
-	// certify them; CRLIssuers, certificates of the issuer's name, may sign its CRLs with
-	// another key. Both are verified by the caller.
+	// TrustedResponders may sign OCSP responses for this issuer although it did not certify them.
+	// CRLIssuers, certificates with the issuer's name, may sign its CRLs with another key. The
+	// caller must have verified both.
 	TrustedResponders, CRLIssuers []*x509.Certificate
 
-	// Previous is the result of earlier evidence of the same kind, OCSP or a CRL of the
-	// same scope, about the same certificate. Older evidence never replaces it, and a
-	// revocation for good stays. Of two CRLs the smaller number is the older one; without
-	// numbers, as in OCSP, thisUpdate decides.
+	// Previous is the result of earlier evidence of the same kind (OCSP, or a CRL of the same
+	// scope) about the same certificate. Older evidence never replaces it, and a permanent
+	// revocation stays. Of two CRLs the one with the smaller number is older; without numbers, as
+	// in OCSP, thisUpdate decides.
 	Previous *Result
 }
 
@@ -98,7 +99,7 @@ func withDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Tolerance is Skew, or its default.
+// Tolerance returns Skew, or its default.
 func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
 
 // maxAge returns the bound for evidence about a certificate, and whether there is one.
@@ -124,7 +125,7 @@ func (o *VerifyOptions) minRSABits() int {
 	return o.MinRSABits
 }
 
-// Check reports every field with an undefined value, by its name.
+// Check reports every field with an invalid value, by its name.
 func (o *VerifyOptions) Check() error {
 	var mistakes []error
 	if o.NonceMode > NonceRequire {

@@ -19,25 +19,25 @@ const (
 	maxPoints     = 4
 )
 
-// Pointers is whom a certificate names to ask about its revocation.
+// Pointers are the sources that a certificate names for its revocation status.
 type Pointers struct {
-	// Named reports whether it names a source in any form, usable or not. A certificate that
-	// does is not one without a source: its CA publishes revocations.
+	// Named reports whether the certificate names a source in any form, usable or not. Such a
+	// certificate does not count as one without a source, because its CA publishes revocations.
 	Named bool
-	// Responders are http and https URLs of OCSP responders, at most three.
+	// Responders are the http and https URLs of OCSP responders, at most three.
 	Responders []string
-	// Lists are the http and https URLs of distribution points, at most four. Those of one are
-	// alternatives, at most four as well.
+	// Lists are the http and https URLs of distribution points, at most four. The URLs of one
+	// point are alternatives, also at most four.
 	Lists [][]string
-	// Deltas are URLs of delta CRLs; NamesDelta says that it names any, also where none can be
-	// fetched.
+	// Deltas are URLs of delta CRLs. NamesDelta reports whether the certificate names any, even
+	// if none can be fetched.
 	Deltas     []string
 	NamesDelta bool
 	// Unused describes the named sources that cannot be queried.
 	Unused string
 }
 
-// PointersOf reads them.
+// PointersOf returns the sources that the certificate names.
 func PointersOf(cert *x509.Certificate) Pointers {
 	points, _ := distributionPoints(cert)
 	p := Pointers{

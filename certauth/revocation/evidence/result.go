@@ -10,18 +10,18 @@ import (
 type Status uint8
 
 const (
-	// Unavailable means that there is no authentic, fresh, applicable evidence. It is the
-	// zero value and denies.
+	// Unavailable means that there is no authentic, fresh, applicable evidence. It is the zero
+	// value, and the caller is refused.
 	Unavailable Status = iota
 	// Good means that authentic, fresh evidence finds the certificate not revoked.
 	Good
 	// Revoked means that authentic evidence finds the certificate revoked, for any reason,
-	// a hold included.
+	// including a hold.
 	Revoked
-	// Unknown means that an authorised responder says it does not know the certificate.
+	// Unknown means that an authorised responder does not know the certificate.
 	Unknown
-	// NotApplicable means that no evidence is asked for, by an explicit rule: a short-lived
-	// certificate, or noRevAvail. Only a Checker says so.
+	// NotApplicable means that an explicit rule exempts the certificate from the check: it is
+	// short-lived, or has noRevAvail. Only a Checker returns it.
 	NotApplicable
 )
 
@@ -65,70 +65,71 @@ func (s Source) String() string {
 	return "none"
 }
 
-// Reason codes of RFC 5280, section 5.3.1, that matter here.
+// The reason codes of RFC 5280, section 5.3.1, that this package uses.
 const (
-	// ReasonUnspecified is used where no reason is given.
+	// ReasonUnspecified is used if no reason is given.
 	ReasonUnspecified = -1
-	// ReasonCertificateHold is the one reason that a CA may take back.
+	// ReasonCertificateHold is the only reason that a CA may withdraw.
 	ReasonCertificateHold = 6
 	// ReasonRemoveFromCRL occurs only in delta CRLs.
 	ReasonRemoveFromCRL = 8
 )
 
-// Result is the verified revocation status of one certificate. With an error its Status
-// is Unavailable and the rest is empty, except for the fields that the error's documentation names.
+// Result is the verified revocation status of one certificate. If there is an error, its
+// Status is Unavailable and the other fields are empty, except those that the documentation
+// of the error names.
 type Result struct {
 	Status Status
 	Source Source
 
 	// Reason is the reason code of RFC 5280, section 5.3.1, of a revocation, or
-	// ReasonUnspecified where none is given or kept; a [CRL] keeps ReasonCertificateHold
-	// alone.
+	// ReasonUnspecified if none is given or kept; a [CRL] keeps only
+	// ReasonCertificateHold.
 	Reason int
 
-	// RevokedAt is the time of the revocation, zero where it is not kept, as in a [CRL].
+	// RevokedAt is the time of the revocation. It is zero if it is not kept, as in a [CRL].
 	RevokedAt time.Time
 
-	// ThisUpdate and NextUpdate bound the evidence; NextUpdate is zero where it has none.
-	// ProducedAt is when an OCSP response was signed.
+	// ThisUpdate and NextUpdate are those of the evidence; NextUpdate is zero if it has
+	// none. ProducedAt is the time at which an OCSP response was signed.
 	ThisUpdate, NextUpdate, ProducedAt time.Time
 
-	// UsableUntil is the moment from which the evidence must not be used again, but for
+	// UsableUntil is the time after which the evidence must not be used, except within
 	// Config.StaleGrace.
 	UsableUntil time.Time
 
-	// RefreshAfter is the moment from which newer evidence is looked for while this is
-	// still used. The checker sets it; it is zero in results of the Verify functions.
+	// RefreshAfter is the time after which the Checker looks for newer evidence while it
+	// still uses this. It is zero in results of the Verify functions.
 	RefreshAfter time.Time
 
-	// Stale says that the checker used the evidence past UsableUntil, within the grace
-	// that it was configured with.
+	// Stale reports that the Checker used the evidence after UsableUntil, within
+	// Config.StaleGrace.
 	Stale bool
 
 	// Responder names the signer: the subject of the signing certificate.
 	Responder string
 
-	// DelegateUnchecked says that a delegate without ocsp-nocheck signed and was trusted
-	// for its lifetime.
+	// DelegateUnchecked reports that the signer is a delegate without ocsp-nocheck, which
+	// is trusted for its lifetime.
 	DelegateUnchecked bool
 
-	// StaleRevoked says, with ErrNotFresh, that the evidence is authentic, only too
-	// old, and called the certificate revoked for good; or that a delta which is not too old
-	// calls it revoked or on hold, and only its base is.
+	// StaleRevoked reports, together with ErrNotFresh, that the evidence is authentic but
+	// too old, and that it called the certificate permanently revoked; or that a fresh delta
+	// calls it revoked or on hold, and only the base is too old.
 	StaleRevoked bool
 
-	// ReasonsCovered is the set of revocation reasons that a CRL answers for, bit n for
+	// ReasonsCovered is the set of revocation reasons that a CRL covers, bit n for
 	// reason flag n of RFC 5280, section 4.2.1.13; AllReasons for an OCSP response.
 	ReasonsCovered uint16
 
-	// CRLNumber is the number of the CRL (RFC 5280, section 5.2.3), nil where it has none
+	// CRLNumber is the number of the CRL (RFC 5280, section 5.2.3), or nil if it has none
 	// and for OCSP. With a delta CRL it is the delta's. It may be shared: do not change it.
 	CRLNumber *big.Int
 
-	// DeltaMissing says that there should be a delta CRL and that the complete one speaks
-	// alone: the list or the certificate names one, and it could not be fetched or used, is named
-	// only by a URL that is never fetched, as with LDAP, or is no longer fresh. A revocation since
-	// the complete list was issued may not be seen yet.
+	// DeltaMissing reports that the complete CRL was used without the delta CRL that the
+	// list or the certificate names, because the delta could not be fetched or used, is named
+	// only by a URL that is never fetched, such as LDAP, or is no longer fresh. A revocation
+	// after the complete list was issued may be missing.
 	DeltaMissing bool
 }
 

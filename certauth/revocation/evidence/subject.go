@@ -6,21 +6,23 @@ import (
 	"time"
 )
 
-// Subject holds the parts of a certificate that its revocation depends on. [NewSubject] reads it once, for
-// a certificate that is looked up often.
+// Subject holds the parts of a certificate on which its revocation depends. [NewSubject] reads
+// them once, for a certificate that is looked up often.
 type Subject struct {
-	serial    []byte // content of the INTEGER, as DER has it
+	serial    []byte // content of the DER INTEGER
 	rawIssuer []byte
 	isCA, v3  bool
 	notAfter  time.Time
 	points    []distributionPoint
-	pointsErr error // the points are there and cannot be read; for lists that depend on them
-	// namesDelta: it says that delta CRLs are somewhere, whether or not they can be fetched.
+	pointsErr error // the points exist but cannot be read; for lists that depend on them
+	// namesDelta reports that the certificate names delta CRLs, whether or not they can be
+	// fetched.
 	namesDelta bool
 	key        [sha256.Size]byte // keySum of the certificate
 }
 
-// NewSubject reads a certificate, which must not change: the Subject refers to it.
+// NewSubject reads a certificate, which must not change afterwards because the Subject refers to
+// it.
 func NewSubject(cert *x509.Certificate) (Subject, error) {
 	if cert == nil || len(cert.Raw) == 0 {
 		return Subject{}, ErrArgument
@@ -35,18 +37,19 @@ func NewSubject(cert *x509.Certificate) (Subject, error) {
 	return s, nil
 }
 
-// Serial is the serial number as the certificate has it: the content of the INTEGER.
+// Serial returns the serial number as encoded in the certificate: the content of the INTEGER.
 func (s *Subject) Serial() []byte { return s.serial }
 
-// PointsErr says why the distribution points cannot be read, nil if they can be or there are
-// none. No list that is limited to a distribution point answers for such a certificate.
+// PointsErr returns an error if the distribution points cannot be read, and nil if they can or if
+// there are none. A list that is limited to a distribution point does not cover such a
+// certificate.
 func (s *Subject) PointsErr() error { return s.pointsErr }
 
-// keySum identifies a certificate's key.
+// keySum returns a hash that identifies a certificate's key.
 func keySum(cert *x509.Certificate) [sha256.Size]byte {
 	return sha256.Sum256(cert.RawSubjectPublicKeyInfo)
 }
 
-// isWitness reports whether a list that by has signed for the issuer is signed by the
+// isWitness reports whether a list that the key by has signed for the issuer is signed by the
 // certificate's own key.
 func (s *Subject) isWitness(by, issuer [sha256.Size]byte) bool { return by == s.key && by != issuer }

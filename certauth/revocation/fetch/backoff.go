@@ -45,15 +45,16 @@ func (o *outage) fail(round int, now time.Time) bool {
 // works ends the outage.
 func (o *outage) works() { *o = outage{round: o.round, probe: o.probe} }
 
-// LeftAloneError is the refusal to ask a host that has failed. errors.Is finds ErrBreakerOpen.
+// LeftAloneError is returned if a host is not contacted because it has failed. errors.Is finds
+// ErrBreakerOpen.
 type LeftAloneError struct {
-	Until time.Time // when it may be asked again
+	Until time.Time // when it may be contacted again
 
 	host, why string
 	since     time.Time
 }
 
-// Error names the host and since when it fails.
+// Error names the host and the time since which it has been failing.
 func (e *LeftAloneError) Error() string {
 	return fmt.Sprintf("%v: %s: %s, failing since %s", ErrBreakerOpen, e.host, e.why, e.since.UTC().Format(time.RFC3339))
 }
@@ -82,9 +83,9 @@ func isNetwork(err error) bool {
 	return !isOurs(err) && (errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded))
 }
 
-// CountsAgainstHost reports whether the host should be left alone for a while: the network
-// failed, or it answered with 429, with 5xx, or with an error that has a method Retryable and
-// says true there.
+// CountsAgainstHost reports whether the error should pause requests to the host: the network
+// failed, the host answered with 429 or 5xx, or the error has a method Retryable that returns
+// true.
 func CountsAgainstHost(err error) bool {
 	var status HTTPStatusError
 	var refused interface{ Retryable() bool }
@@ -105,7 +106,7 @@ func isOurs(err error) bool {
 	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrRequest) || IsExhausted(err)
 }
 
-// IsExhausted reports a lack of descriptors or memory of our own.
+// IsExhausted reports whether this process or machine has run out of file descriptors or memory.
 func IsExhausted(err error) bool {
 	for _, own := range []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
 		if errors.Is(err, own) {
@@ -115,7 +116,7 @@ func IsExhausted(err error) bool {
 	return false
 }
 
-// HostOf is the host and port of a URL, as outages name it.
+// HostOf returns the host and port of a URL, in the form that outages use.
 func HostOf(address string) string {
 	label, _, err := hostOf(address)
 	if err != nil {

@@ -1,10 +1,10 @@
-// Package fetch gets OCSP responses and CRLs over HTTP from the URLs in
-// certificates.
+// Package fetch downloads OCSP responses and CRLs over HTTP from the URLs in certificates.
 //
-// A CA may be asked to write any URL into a certificate, so [HTTPFetcher] connects to public
-// addresses on ports 80 and 443 alone unless [HTTPOptions] say otherwise, bounds time and size,
-// and judges every redirect like the URL itself. [Gate] bounds how much is fetched at once and
-// leaves failing hosts alone for a while, for each partner apart.
+// A CA may be asked to write any URL into a certificate. Therefore [HTTPFetcher] connects only to
+// public addresses on ports 80 and 443 unless [HTTPOptions] permit others, bounds time and size,
+// and checks every redirect like the URL itself. [Gate] bounds the number of concurrent fetches
+// and pauses requests to failing hosts, separately for each partner (a trust anchor and its
+// clients).
 //
 // This package does not verify the bytes it downloads; package evidence does.
 package fetch

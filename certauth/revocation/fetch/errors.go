@@ -5,31 +5,31 @@ import (
 	"fmt"
 )
 
-// Why nothing could be fetched, for errors.Is. None of it is evidence.
+// Reasons why nothing could be fetched, for errors.Is. None of them is evidence.
 var (
-	// ErrBlockedURL: a scheme, port, or form of URL that is not fetched.
+	// ErrBlockedURL: the scheme, port, or form of the URL is not allowed.
 	ErrBlockedURL = errors.New("revocation: URL not allowed")
-	// ErrBlockedAddress: the name leads to an address that is not connected to.
+	// ErrBlockedAddress: the host resolves to an address that is not allowed.
 	ErrBlockedAddress = errors.New("revocation: address not allowed")
-	// ErrRedirect: a redirect that is not followed.
+	// ErrRedirect: the redirect is not allowed.
 	ErrRedirect = errors.New("revocation: redirect not followed")
-	// ErrTimeout: the answer was not there in time.
+	// ErrTimeout: there was no response in time.
 	ErrTimeout = errors.New("revocation: timeout")
-	// ErrTooLarge: the answer is longer than is read.
+	// ErrTooLarge: the response is longer than allowed.
 	ErrTooLarge = errors.New("revocation: answer too large")
-	// ErrHTTPStatus: an HTTP status that is not success; see HTTPStatusError.
+	// ErrHTTPStatus: the HTTP status is not a success; see HTTPStatusError.
 	ErrHTTPStatus = errors.New("revocation: HTTP status")
-	// ErrTransport: no connection, or it broke.
+	// ErrTransport: the connection failed.
 	ErrTransport = errors.New("revocation: transport")
-	// ErrOverloaded: too many fetches are under way or wait.
+	// ErrOverloaded: too many fetches are running or waiting.
 	ErrOverloaded = errors.New("revocation: too many fetches")
-	// ErrBreakerOpen: the responder failed too often; it is left alone for a while.
+	// ErrBreakerOpen: the responder failed too often and is not contacted for a while.
 	ErrBreakerOpen = errors.New("revocation: responder left alone after failures")
 	// ErrEncoding: the body is compressed.
 	ErrEncoding = errors.New("revocation: content encoding")
-	// ErrRequest: a request that cannot be made.
+	// ErrRequest: the request is invalid.
 	ErrRequest = errors.New("revocation: wrong request")
-	// ErrBudget: the CRLs in memory, or in hand, would exceed their bound.
+	// ErrBudget: the CRLs in memory, or being read, would exceed their memory limit.
 	ErrBudget = errors.New("revocation: memory for CRLs used up")
 )
 

@@ -23,26 +23,27 @@ type Gate struct {
 	tell func(context.Context, Outage)
 }
 
-// Outage is the beginning or the end of a time in which a host does not answer one partner's
+// Outage is the beginning or the end of a period in which a host does not answer one partner's
 // fetches.
 type Outage struct {
 	Host    string // with its port
 	Partner string
 	Since   time.Time // the first failure
 	Over    bool
-	Refused int   // how many callers were refused meanwhile, when it is over
-	Err     error // the first failure, when it begins
+	Refused int   // number of callers that were refused meanwhile; set at the end
+	Err     error // the first failure; set at the beginning
 }
 
-// NewGate makes a Gate. tell is told when an outage begins and when it ends, never under a lock.
+// NewGate makes a Gate. It calls tell when an outage begins and when it ends, without holding a
+// lock.
 func NewGate(now func() time.Time, tell func(context.Context, Outage)) *Gate {
 	return &Gate{now: now, seed: maphash.MakeSeed(), tell: tell}
 }
 
-// Partner is the unit that has places to fetch in: nothing in it is shared with another one, so
-// none can use up the resources of another. Failures of a host are recorded for one partner,
-// too: another one may write the URL of a responder that is not its own into its certificates,
-// and what that answers to questions that are none of its business says nothing about it.
+// Partner is the unit to which fetches are allotted. Partners share nothing, so that none can use
+// up the resources of another. Failures of a host are also recorded per partner: a partner can
+// write the URL of a responder that is not its own into its certificates, and that responder's
+// answers to questions that do not concern it say nothing about its state.
 type Partner struct {
 	gate *Gate
 	name string
@@ -54,7 +55,7 @@ type Partner struct {
 	paths map[string]*outage // by URL
 }
 
-// NewPartner makes a partner. name is for people.
+// NewPartner makes a partner. The name is used in messages only.
 func (g *Gate) NewPartner(name string) *Partner {
 	return &Partner{
 		gate: g, name: name, queue: make(chan struct{}, maxFetchQueue), places: make(chan struct{}, maxFetches),
@@ -62,7 +63,7 @@ func (g *Gate) NewPartner(name string) *Partner {
 	}
 }
 
-// Refused counts a caller that is refused for lack of evidence from one of these URLs.
+// Refused counts a caller that was refused for lack of evidence from one of these URLs.
 func (p *Partner) Refused(urls ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,7 +76,7 @@ func (p *Partner) Refused(urls ...string) {
 	}
 }
 
-// LeftAlone names the hosts that are not asked for a while, after failures in a row.
+// LeftAlone returns the hosts that are not contacted at present because of repeated failures.
 func (p *Partner) LeftAlone() (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,8 +88,8 @@ func (p *Partner) LeftAlone() (names []string) {
 	return names
 }
 
-// EndPauses lets every host be asked again now, by one until it has answered. How a fetch fails
-// that is under way says nothing about what comes after this.
+// EndPauses permits one request to every paused host now; if it is answered, others may follow.
+// The failure of a fetch that is already running does not count afterwards.
 func (p *Partner) EndPauses() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -117,7 +118,7 @@ type host struct {
 
 func (h *host) isOpen() bool { return h.failures >= breakerOpensAfter }
 
-// Pass is the right to fetch from one URL, until Leave.
+// Pass is the permission to fetch from one URL. It ends with Leave.
 type Pass struct {
 	partner *Partner
 	host    *host
@@ -128,9 +129,9 @@ type Pass struct {
 	hostRound, pathRound int
 }
 
-// Enter waits for a place within ctx, and refuses at once where the host is left alone. When a
-// pause is over, one asks: until its answer is there the others wait, or are refused if the host
-// has failed many times in a row.
+// Enter waits for a free place until ctx ends, and refuses at once if the host is paused. When a
+// pause is over, one caller contacts the host. Until it has an answer the others wait, or are
+// refused if the host has failed many times in a row.
 func (p *Partner) Enter(ctx context.Context, address string) (*Pass, error) {
 	label, origin, err := hostOf(address)
 	if err != nil {
@@ -261,8 +262,8 @@ func (p *Pass) exit() {
 	}
 }
 
-// Leave gives the place back and says how the fetch went. Only what the network or the responder
-// itself failed at counts against them; an answer that is wrong is looked at elsewhere.
+// Leave returns the place and records the result of the fetch. Only failures of the network or
+// the responder itself count against them; wrong answers are handled elsewhere.
 func (p *Pass) Leave(ctx context.Context, err error) {
 	p.partner.mu.Lock()
 	var change *Outage

@@ -23,28 +23,30 @@ const (
 	crlRedirects     = 2
 )
 
-// HTTPFetcher is the [Fetcher] for URLs of certificates. A CA may be asked to write any
-// URL into a certificate, so what a URL names is not what it is allowed to reach:
+// HTTPFetcher is the [Fetcher] for URLs in certificates. A CA may be asked to write any URL into
+// a certificate, so the URL alone does not permit a connection:
 //
-//   - only http and https, ports 80 and 443, names and addresses that can be read in one
+//   - only http and https, ports 80 and 443, names and addresses that can be read in only one
 //     way ([ErrBlockedURL]);
-//   - no private, loopback, link-local, multicast, or reserved address, nor those of the
-//     platforms' metadata services, judged on the address of the socket after the name is
+//   - no private, loopback, link-local, multicast, or reserved address, and none of the
+//     platforms' metadata services; the check uses the address of the socket after the name is
 //     resolved ([ErrBlockedAddress]);
-//   - two redirects for a CRL, none for OCSP, each judged like the URL itself, never from
+//   - two redirects for a CRL, none for OCSP, each checked like the URL itself, never from
 //     https to http ([ErrRedirect]);
-//   - a deadline for the whole fetch, and shorter ones for its parts ([ErrTimeout]);
-//   - a bound on headers and body, compressed bodies refused ([ErrTooLarge],
+//   - a timeout for the whole fetch, and shorter ones for its parts: one second each for
+//     connecting and for the TLS handshake, three seconds for the response headers
+//     ([ErrTimeout]);
+//   - a limit on headers and body; compressed bodies are refused ([ErrTooLarge],
 //     [ErrEncoding]);
-//   - status 200, or 304 where it was asked for ([ErrHTTPStatus]).
+//   - status 200, or 304 in response to a conditional request ([ErrHTTPStatus]).
 //
-// A URL that the operator configured may also lead to private and loopback addresses and
-// to any port; a redirect of it keeps that right at the same origin alone. Addresses of
-// platforms stay closed to it unless [HTTPOptions] name them.
+// A URL that the operator configured may also lead to private and loopback addresses and to any
+// port; a redirect keeps this permission only within the same origin. Addresses of platforms stay
+// blocked unless [HTTPOptions] list them.
 //
-// It speaks HTTP/1.1, keeps no cookies, and reads no environment. The zero value fetches
-// nothing; [NewHTTPFetcher] makes one. It is safe for concurrent use and bounds neither how
-// many fetches run nor how often a host is asked.
+// It speaks HTTP/1.1, keeps no cookies, and ignores proxies in the environment. The zero value
+// fetches nothing; [NewHTTPFetcher] makes one. It is safe for concurrent use. It does not limit
+// the number of concurrent fetches or how often a host is contacted; [Gate] does.
 type HTTPFetcher struct {
 	options HTTPOptions
 	guard   *guard
@@ -53,8 +55,8 @@ type HTTPFetcher struct {
 	strict, configured http.RoundTripper
 }
 
-// NewHTTPFetcher checks the options and copies them. All mistakes come back at once. No
-// socket is opened.
+// NewHTTPFetcher checks the options, copies them and reports all mistakes at once. It opens no
+// socket.
 func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -117,13 +119,13 @@ func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Tra
 	return t
 }
 
-// Fetch implements [Fetcher]. Errors are found by errors.Is under the sentinels that the
-// type names; ErrTransport is everything that broke, ErrRequest a request that cannot be
-// made. If ctx ends, its error is found as well; the deadlines of the fetcher itself are
-// ErrTimeout alone. A redirect to a URL that is blocked is ErrRedirect and the error of the blocked URL.
+// Fetch implements [Fetcher]. errors.Is finds the sentinel errors that the type lists;
+// ErrTransport covers every failure of the connection, and ErrRequest an invalid request. If ctx
+// ends, errors.Is also finds its error; the fetcher's own timeouts are ErrTimeout only. A
+// redirect to a blocked URL is ErrRedirect and the error of the blocked URL.
 //
-// ETag and LastModified are sent for CRLs only, and only if they have the form of
-// validators; an answer's MaxAge is at least a second if it is there at all.
+// ETag and LastModified are sent only for CRLs, and only if they have the form of validators. The
+// response's MaxAge, if present, is at least one second.
 func (f *HTTPFetcher) Fetch(ctx context.Context, r Request) (_ Response, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -182,8 +184,8 @@ func checkRequest(ctx context.Context, r Request) error {
 	return nil
 }
 
-// Close closes the connections that are idle. Fetches under way go on, and a later one
-// opens a new connection. The error is always nil.
+// Close closes idle connections. Fetches in progress continue, and a later fetch opens a new
+// connection. The error is always nil.
 func (f *HTTPFetcher) Close() error {
 	if f == nil {
 		return nil

@@ -21,47 +21,47 @@ const (
 	DefaultUserAgent   = "go-certauth"
 )
 
-// HTTPOptions are the terms of an [HTTPFetcher]. The zero value is the strict choice:
-// URLs of certificates lead to ports 80 and 443 of global addresses and nowhere else.
+// HTTPOptions configures an [HTTPFetcher]. The zero value is the strict choice: URLs in
+// certificates can lead only to ports 80 and 443 of public addresses.
 type HTTPOptions struct {
-	// AllowNets are private networks that URLs of certificates may lead to, such as the
-	// one of a responder behind a private endpoint. A prefix opens the private addresses
-	// in it (RFC 1918, fc00::/7) and no others. A prefix of one single address (/32, /128)
-	// opens that address, be it loopback, link-local, or a platform's. None by default.
+	// AllowNets are private networks to which URLs in certificates may lead, for example that of
+	// a responder behind a private endpoint. A prefix permits the private addresses in it (RFC
+	// 1918, fc00::/7) and no others. A prefix of a single address (/32, /128) permits that
+	// address, even a loopback, link-local or platform address. The default is none.
 	AllowNets []netip.Prefix
 
-	// AllowHosts are names whose URLs may lead to private addresses, whatever they resolve
-	// to; never to loopback, link-local, and platform addresses. Each is one whole name,
-	// upper and lower case alike. None by default.
+	// AllowHosts are host names whose URLs may lead to private addresses, but never to loopback,
+	// link-local or platform addresses. Each is a complete name, compared without case. The
+	// default is none.
 	AllowHosts []string
 
-	// AllowPorts are ports besides 80 and 443.
+	// AllowPorts are ports permitted in addition to 80 and 443.
 	AllowPorts []int
 
-	// Proxy is an HTTP proxy, http or https. By default there is none: HTTP_PROXY and the
-	// like are never read. A proxy resolves names anew and makes the connection itself, so
-	// it has to be told by its own rules what it may connect to; what is checked here is
-	// that no address that a host of a certificate's URL has at this moment is denied. Names
-	// in configured URLs are left to the proxy, which alone may know them.
+	// Proxy is an HTTP proxy, http or https. The default is none; HTTP_PROXY and similar
+	// variables are never read. A proxy resolves names again and makes the connection itself, so
+	// its own rules must restrict what it connects to. This package only checks that no address
+	// to which a certificate's host resolves at this moment is denied. Names in configured URLs
+	// are left to the proxy, because it may be the only one that knows them.
 	Proxy *url.URL
 
-	// RootCAs are the authorities of https responders. Nil means the system's: https adds
-	// privacy, the evidence is signed for itself. The responders' own certificates are not
-	// checked for revocation, which would never end (RFC 5280, section 8).
+	// RootCAs are the CAs of https responders. Nil means the system's. https only adds privacy,
+	// because the evidence itself is signed. The responders' own certificates are not checked for
+	// revocation, which would be circular (RFC 5280, section 8).
 	RootCAs *x509.CertPool
 
-	// OCSPTimeout and CRLTimeout bound a whole fetch, redirects and body included. The
-	// defaults are 3 s and 30 s. The headers of the answer must have come within the longer of
-	// the two that are set, and within 3 s in any case that sets neither longer.
+	// OCSPTimeout and CRLTimeout bound a whole fetch, including redirects and body. The defaults
+	// are 3s and 30s. Response headers must arrive within 3s, or within the longer of the two
+	// timeouts that are set explicitly, if that is longer.
 	OCSPTimeout, CRLTimeout time.Duration
 
-	// OCSPRedirects is how many redirects a fetch of OCSP follows: 0, the default, or 1.
+	// OCSPRedirects is the number of redirects that an OCSP fetch follows: 0, the default, or 1.
 	OCSPRedirects int
 
-	// UserAgent is the User-Agent of requests, "go-certauth" by default.
+	// UserAgent is the User-Agent of requests. The default is "go-certauth".
 	UserAgent string
 
-	// Resolver looks names up. Nil means Go's default.
+	// Resolver resolves names. Nil means Go's default.
 	Resolver *net.Resolver
 }
 

@@ -17,27 +17,28 @@ const (
 	// DefaultPrefix precedes every key unless Options say otherwise.
 	DefaultPrefix = "certauth:revocation:"
 
-	// maxValue bounds a value: the longest CRL that is fetched has 32 MiB.
+	// maxValue bounds a value. The longest CRL that is fetched has 32 MiB.
 	maxValue = 33 << 20
 
-	// maxCalls bounds the calls that a server which hangs leaves behind.
+	// maxCalls bounds the number of calls that a hanging server leaves behind.
 	maxCalls = 64
 )
 
-// Options are the settings of a Store. The zero value has the defaults.
+// Options configures a Store. The zero value means the defaults.
 type Options struct {
-	// Prefix precedes every key. The default is DefaultPrefix. Services that trust the
-	// same CAs can share one; two that share it share evidence, and nothing else.
+	// Prefix precedes every key. The default is DefaultPrefix. Services that trust the same CAs
+	// can use the same prefix; they then share evidence and nothing else.
 	Prefix string
 }
 
-// Store keeps evidence in Redis. It is safe for concurrent use. It starts nothing, closes
-// nothing, and logs nothing; the client stays the caller's. The zero value and nil answer
-// with errors.
+// Store keeps evidence in Redis. It is a [revocation.Store] and safe for concurrent use. It does
+// nothing between calls, closes nothing, and logs nothing; the caller keeps the client. The zero
+// value and nil return errors.
 //
-// Each call returns when its ctx ends, whatever the timeouts of the client are. Errors are
-// those of the client, or [revocation.ErrTooLarge] for a value over 33 MiB, given or found;
-// none comes with a value. A value that is empty is not told from one that is missing.
+// Each call returns when its ctx ends, regardless of the timeouts of the client. Errors are those
+// of the client, or [revocation.ErrTooLarge] for a value over 33 MiB, whether stored or found; no
+// value is returned together with an error. An empty value is not distinguished from a missing
+// one.
 type Store struct {
 	client redis.UniversalClient
 	prefix string
@@ -46,7 +47,7 @@ type Store struct {
 
 var _ revocation.Store = (*Store)(nil)
 
-// New returns a Store over the client. A nil client is an error. Nothing is sent yet.
+// New returns a Store that uses the client. A nil client is an error. New sends nothing.
 func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("redisstore: client: nil")
@@ -57,8 +58,8 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	return &Store{client: client, prefix: o.Prefix, calls: make(chan struct{}, maxCalls)}, nil
 }
 
-// Get returns the evidence kept for the key, or false. Two commands are sent for a value and one
-// for none: the length comes first, so that a planted value of 512 MB is not loaded.
+// Get returns the evidence stored under the key, or false. It sends two commands for a value and
+// one if there is none: the length comes first, so that a planted value of 512 MB is not loaded.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
 	var found []byte // not der: the caller may have gone by then
 	err = s.beside(ctx, func() (err error) {
