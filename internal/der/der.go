@@ -1,16 +1,16 @@
-// Package der reads DER one element at a time, without reflection and without room of its
-// own. What encoding/asn1 refuses is refused here too.
+// Package der reads DER one element at a time, without reflection and without allocating. It
+// refuses everything that encoding/asn1 refuses.
 package der
 
 // Element is one element.
 type Element struct {
 	// Tag is the identifier octet: class, form and number.
 	Tag byte
-	// Content is what is inside, Full the whole element. Both are part of the input.
+	// Content is the content of the element and Full the whole element. Both alias the input.
 	Content, Full []byte
 }
 
-// The identifier octets of what names are made of, and the parts of any.
+// The identifier octets that occur in names, and the bit masks of an identifier octet.
 const (
 	OID         = 0x06
 	UTF8String  = 0x0C
@@ -22,12 +22,13 @@ const (
 	NumberMask  = 0x1F
 )
 
-// maxLength bounds the content; no certificate is anywhere near it, and encoding/asn1 takes more.
+// maxLength bounds the content of an element. encoding/asn1 accepts more, but certificates are far
+// smaller.
 const maxLength = 8 << 20
 
-// Read returns the first element and what stands behind it. It is false for an input that
-// ends early, for a length that is indefinite, not the shortest or above 8 MiB, and for a
-// tag number above 30, which names do not have.
+// Read returns the first element and the rest of the input. ok is false for truncated input, for
+// a length that is indefinite, not minimally encoded or above 8 MiB, and for a tag number above
+// 30, which does not occur in names.
 func Read(input []byte) (element Element, rest []byte, ok bool) {
 	if len(input) < 2 || input[0]&NumberMask == NumberMask {
 		return Element{}, nil, false
