@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -220,5 +221,30 @@ func TestTrust_ConnectionNamesTheHeader(t *testing.T) {
 			}
 			assert.Equal(t, want, rawStatus(t, server.Listener.Addr().String(), text+"\r\n"), "%s, %d others", connection, many)
 		}
+	}
+}
+
+// Whoever sent the request is told first, and a panic too: the operator looks at the gate then,
+// and not at the client. What else is wrong with the certificate comes behind the Connection header.
+func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer func() error
+		want   certauth.Reason
+		words  bool
+	}{
+		"another sender": {func() error { return &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Err: errors.New("peer")} }, certauth.ReasonSourceUntrusted, false},
+		"a panic":        {func() error { panic("source") }, certauth.ReasonInternalError, false},
+		"no certificate": {func() error { return nil }, certauth.ReasonCertificateMalformed, true},
+		"not readable":   {func() error { return errors.New("base64") }, certauth.ReasonCertificateMalformed, true},
+	} {
+		auth := must(t, certauth.Config{
+			Source: certauth.SourceFunc{Name: "s", Headers: []string{"X-Client-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, tc.answer() }},
+			Policy: certauth.Thumbprints{pinOfNobody}, Optional: true,
+		})
+		r := request()
+		r.Header.Set("Connection", "x-client-cert")
+		_, err := auth.Check(r)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", name, err)
+		assert.Equal(t, tc.words, strings.Contains(err.Error(), "the Connection header names a header"), "%s: %v", name, err)
 	}
 }
