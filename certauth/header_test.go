@@ -248,3 +248,29 @@ func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
 		assert.Equal(t, tc.words, strings.Contains(err.Error(), "the Connection header names a header"), "%s: %v", name, err)
 	}
 }
+
+// Middleware between Handler and Require can write the header again, under any key: the route's
+// handler sees none of them either.
+func TestTrust_NoSpellingPassesARoute(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})
+	var seen http.Header
+	route := auth.Require(certauth.Certificates(leaf.Certificate))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))
+	handler := auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"X-Client-Cert", "x-client-cert", "X-CLIENT_CERT", "x.Client-Cert"} {
+			r.Header[name] = []string{"forged"}
+		}
+		route.ServeHTTP(w, r)
+	}))
+	for _, many := range []int{0, 40} {
+		r := request()
+		r.Header.Set("X-Client-Cert", "present")
+		for i := range many {
+			r.Header.Set("X-Other-"+strconv.Itoa(i), "kept")
+		}
+		seen = nil
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		require.NotNil(t, seen)
+		assert.Len(t, seen, many)
+	}
+}
