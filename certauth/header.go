@@ -114,14 +114,20 @@ func foldsTo(name, folded string) bool {
 // they say is to be looked at then.
 type hopByHop struct{ connection, upgrade bool }
 
+// fewerThan reports whether it takes less time to look the spellings up than to walk over the
+// header.
+func (s *headerSet) fewerThan(header http.Header) bool {
+	return s.spellings != nil && len(s.spellings) <= len(header)
+}
+
 // strip removes every spelling of the headers, with all values, in place: middleware
 // outside this one sees them gone too. It reports the hop-by-hop headers that it comes by.
 //
-// Where the header is as net/http's server made it, all keys are canonical, and the few that
-// fold to a name can be looked up. Middleware can write keys in any way, and where there may be
-// some, strip walks over all headers.
+// canonical says that the header is as net/http's server made it, so that what folds to a name is
+// under one of the spellings. Middleware can write keys in any way; behind any, strip walks over
+// all headers.
 func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
-	if len(s.names) == 0 || canonical && s.spellings != nil && len(s.spellings) <= len(r.Header) {
+	if len(s.names) == 0 || canonical && s.spellings != nil {
 		for _, key := range s.spellings {
 			if _, ok := r.Header[key]; ok {
 				delete(r.Header, key)

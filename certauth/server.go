@@ -96,7 +96,8 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if admitted, ok := g.auth.admit(w, r, g.isOutermost(r)); ok {
+	canonical := g.auth != nil && g.auth.headers.fewerThan(r.Header) && g.isOutermost(r)
+	if admitted, ok := g.auth.admit(w, r, canonical); ok {
 		serve(g.next, w, r, admitted)
 	}
 }
