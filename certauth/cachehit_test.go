@@ -176,14 +176,18 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 	one := c.once(t, certauth.ReasonNone, "a")
 	assert.Same(t, one, c.once(t, certauth.ReasonNone, "a"), "shared while nothing changes")
 	for name, write := range map[string]func(*certauth.Identity){
-		"leaf":         func(id *certauth.Identity) { id.Leaf = intruder.leaf.Certificate },
-		"matched":      func(id *certauth.Identity) { id.Matched[0] = "admin" },
-		"more matched": func(id *certauth.Identity) { id.Matched = append(id.Matched, "admin") },
-		"chains":       func(id *certauth.Identity) { id.Chains[0][1] = intruder.ca.Certificate },
-		"no chains":    func(id *certauth.Identity) { id.Chains = nil },
-		"presented":    func(id *certauth.Identity) { id.Presented[0] = intruder.leaf.Certificate },
-		"source":       func(id *certauth.Identity) { id.Source = "x" },
-		"revocation":   func(id *certauth.Identity) { id.Revocation.Status = certauth.RevocationGood },
+		"leaf":           func(id *certauth.Identity) { id.Leaf = intruder.leaf.Certificate },
+		"matched":        func(id *certauth.Identity) { id.Matched[0] = "admin" },
+		"more matched":   func(id *certauth.Identity) { id.Matched = append(id.Matched, "admin") },
+		"chains":         func(id *certauth.Identity) { id.Chains[0][1] = intruder.ca.Certificate },
+		"no chains":      func(id *certauth.Identity) { id.Chains = nil },
+		"half a chain":   func(id *certauth.Identity) { id.Chains[0] = id.Chains[0][:1] },
+		"a long chain":   func(id *certauth.Identity) { id.Chains[0] = append(id.Chains[0], intruder.ca.Certificate) },
+		"no presented":   func(id *certauth.Identity) { id.Presented = nil },
+		"more presented": func(id *certauth.Identity) { id.Presented = append(id.Presented, intruder.ca.Certificate) },
+		"presented":      func(id *certauth.Identity) { id.Presented[0] = intruder.leaf.Certificate },
+		"source":         func(id *certauth.Identity) { id.Source = "x" },
+		"revocation":     func(id *certauth.Identity) { id.Revocation.Status = certauth.RevocationGood },
 	} {
 		write(c.once(t, certauth.ReasonNone, "a"))
 		assert.Equal(t, clean, shown(c.once(t, certauth.ReasonNone, "a")), name)
@@ -199,6 +203,59 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 	for range 3 {
 		h.ServeHTTP(&noResponse{http.Header{}}, offering("a"))
 	}
+}
+
+// An identity is shared by requests of the same outcome alone. What another one was vouched for,
+// rested on, or was found to be reaches no request for which it is not so any more.
+func TestIdentity_IsOfTheOutcomeOfItsRequest(t *testing.T) {
+	t.Run("what vouches for the caller", func(t *testing.T) {
+		leaf := certauthtest.SelfSigned(t, "client")
+		pins := []string{leaf.Thumbprint()}
+		c := newCached(t, meaning(map[string]*x509.Certificate{"a|": leaf.Certificate}), certauth.Any{
+			certauth.ThumbprintsFrom(certauth.PinFunc(func(context.Context) ([]string, error) { return pins, nil })), certauth.PublicKeys{spkiPin(leaf.Certificate)},
+		})
+		for range 2 {
+			assert.True(t, c.judge(t, certauth.ReasonNone, "a").NamesVouched())
+			pins = []string{pinOfNobody}
+			require.NoError(t, c.Reload(t.Context()))
+			assert.False(t, c.judge(t, certauth.ReasonNone, "a").NamesVouched(), "the holder of a key writes any name")
+			pins = []string{leaf.Thumbprint()}
+			require.NoError(t, c.Reload(t.Context()))
+		}
+	})
+	t.Run("the chains", func(t *testing.T) {
+		first, second := newRoot(t, "First"), newRoot(t, "Second")
+		issuing := first.newCA(t, "Issuing")
+		cross := second.again(t, issuing)
+		roots := &swapped{certs: []*x509.Certificate{first.Certificate}}
+		c := newCached(t, meaning(map[string]*x509.Certificate{"a|": issuing.newClient(t).Certificate}),
+			certauth.Chain{Roots: roots.source(), Intermediates: certsFrom(issuing, cross)})
+		for range 2 {
+			for _, root := range []*party{first, second} {
+				roots.set(t, c.Authenticator, root.Certificate)
+				chains := c.judge(t, certauth.ReasonNone, "a").Chains
+				require.Len(t, chains, 1)
+				require.Len(t, chains[0], 3)
+				assert.Same(t, root.Certificate, chains[0][2])
+			}
+		}
+	})
+	t.Run("revocation", func(t *testing.T) {
+		w := newWorld(t)
+		found, failure := certauth.Revocation{}, error(nil)
+		c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), certauth.Any{
+			certauth.All{w.chain(), certauth.NotRevoked{Checker: asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) { return found, failure })}},
+			w.chain(),
+		})
+		for range 2 {
+			for _, why := range []string{"a", "b"} {
+				found, failure = certauth.Revocation{Status: certauth.RevocationWaived, Why: why}, nil
+				assert.Equal(t, found, c.judge(t, certauth.ReasonNone, "a").Revocation)
+			}
+			failure = errors.New("no answer")
+			assert.Zero(t, c.judge(t, certauth.ReasonNone, "a").Revocation, "the other member of Any has asked nobody")
+		}
+	})
 }
 
 // TestHitAllocs is exact: a hit hands the identity on and makes nothing else.

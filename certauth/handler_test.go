@@ -117,8 +117,26 @@ func TestHandler_PanicAnywhereDenies(t *testing.T) {
 			g := through(t, must(t, config).Handler, request())
 			assert.Equal(t, 401, g.status)
 			assert.Zero(t, g.ran)
+			if config.Observe == nil && config.Logger == nil {
+				_, err := must(t, config).Check(request())
+				assert.Equal(t, certauth.ReasonInternalError, reasonOf(err))
+				assert.ErrorContains(t, err, "panic: boom", "the operator sees what it was")
+			}
 		})
 	}
+	t.Run("in a route's policy function", func(t *testing.T) {
+		var events []certauth.Event
+		config := good
+		config.Observe = func(_ context.Context, e certauth.Event) { events = append(events, e) }
+		auth := must(t, config)
+		route := auth.Require(certauth.PolicyFunc{Name: "p", Func: func(context.Context, *certauth.Identity) error { boom(); return nil }})
+		g := through(t, func(next http.Handler) http.Handler { return auth.Handler(route(next)) }, request())
+		assert.Equal(t, 403, g.status)
+		assert.Zero(t, g.ran)
+		require.Len(t, events, 2)
+		assert.Equal(t, certauth.ReasonInternalError, events[1].Reason())
+		assert.ErrorContains(t, events[1].Err, "panic: boom")
+	})
 	t.Run("in Deny, the default response is written", func(t *testing.T) {
 		config := good
 		config.Source = fixedSource("s")

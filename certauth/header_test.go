@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -161,4 +162,115 @@ func randomCase(random *rand.Rand, name string, version int) string {
 		}
 	}
 	return string(text)
+}
+
+// However many names a source reads, and however many hyphens are in them: names with one
+// spelling beside others, more spellings than are looked up one by one, and as many.
+func TestTrust_NoSpellingOfAnyNamePasses(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	for name, names := range map[string][]string{
+		"one of one spelling beside another":    {"Cert", "X-Client-Cert"},
+		"thirty-two spellings":                  {"Cert", "Chain", "X-Chain", "X-A-B-C"},
+		"eighty-one spellings":                  {"X-A-B-C-D"},
+		"none is left at the second of three":   {"A-B-C", "D-E-F", "G-H", "I", "J", "K-L-M-N"},
+		"the limit is passed by the third name": {"A-B-C-D", "E-F", "G-H-I"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := must(t, certauth.Config{
+				Source: certauth.SourceFunc{
+					Name: "test", Headers: names, Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf.Certificate}, nil },
+				},
+				Policy: certauth.Certificates(leaf.Certificate),
+			})
+			seen := make(chan http.Header, 1)
+			server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen <- r.Header.Clone() })))
+			t.Cleanup(server.Close)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, http.NoBody)
+			require.NoError(t, err)
+			for _, one := range names {
+				for _, spelling := range spellings(strings.Split(one, "-")...) {
+					request.Header[spelling] = []string{"forged"}
+				}
+			}
+			for i := range 100 {
+				request.Header.Set("Kept"+strconv.Itoa(i), "kept")
+			}
+			response, err := server.Client().Do(request)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, http.StatusOK, response.StatusCode)
+			for key, values := range <-seen {
+				assert.NotContains(t, values, "forged", key)
+			}
+		})
+	}
+}
+
+// RFC 9110, section 7.6.1: a client can have a proxy drop the front end's header by naming it in
+// Connection. That is refused over a server too, with few headers beside it or many.
+func TestTrust_ConnectionNamesTheHeader(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})
+	server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
+	t.Cleanup(server.Close)
+	for _, many := range []int{0, 40} {
+		for connection, want := range map[string]int{"close": 200, "close, x-client-cert": 401, "close, X_Client.Cert": 401} {
+			text := "GET / HTTP/1.1\r\nHost: app.example\r\nX-Client-Cert: present\r\nConnection: " + connection + "\r\n"
+			for i := range many {
+				text += fmt.Sprintf("X-Other-%d: kept\r\n", i)
+			}
+			assert.Equal(t, want, rawStatus(t, server.Listener.Addr().String(), text+"\r\n"), "%s, %d others", connection, many)
+		}
+	}
+}
+
+// Whoever sent the request is told first, and a panic too: the operator looks at the gate then,
+// and not at the client. What else is wrong with the certificate comes behind the Connection header.
+func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer func() error
+		want   certauth.Reason
+		words  bool
+	}{
+		"another sender": {func() error { return &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Err: errors.New("peer")} }, certauth.ReasonSourceUntrusted, false},
+		"a panic":        {func() error { panic("source") }, certauth.ReasonInternalError, false},
+		"no certificate": {func() error { return nil }, certauth.ReasonCertificateMalformed, true},
+		"not readable":   {func() error { return errors.New("base64") }, certauth.ReasonCertificateMalformed, true},
+	} {
+		auth := must(t, certauth.Config{
+			Source: certauth.SourceFunc{Name: "s", Headers: []string{"X-Client-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, tc.answer() }},
+			Policy: certauth.Thumbprints{pinOfNobody}, Optional: true,
+		})
+		r := request()
+		r.Header.Set("Connection", "x-client-cert")
+		_, err := auth.Check(r)
+		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", name, err)
+		assert.Equal(t, tc.words, strings.Contains(err.Error(), "the Connection header names a header"), "%s: %v", name, err)
+	}
+}
+
+// Middleware between Handler and Require can write the header again, under any key: the route's
+// handler sees none of them either.
+func TestTrust_NoSpellingPassesARoute(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client")
+	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})
+	var seen http.Header
+	route := auth.Require(certauth.Certificates(leaf.Certificate))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))
+	handler := auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, name := range []string{"X-Client-Cert", "x-client-cert", "X-CLIENT_CERT", "x.Client-Cert"} {
+			r.Header[name] = []string{"forged"}
+		}
+		route.ServeHTTP(w, r)
+	}))
+	for _, many := range []int{0, 40} {
+		r := request()
+		r.Header.Set("X-Client-Cert", "present")
+		for i := range many {
+			r.Header.Set("X-Other-"+strconv.Itoa(i), "kept")
+		}
+		seen = nil
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		require.NotNil(t, seen)
+		assert.Len(t, seen, many)
+	}
 }

@@ -286,3 +286,27 @@ func TestRepeats_AClockThatSeemsToGoBackIsNoNewMinute(t *testing.T) {
 	s.send(t, "/a")
 	assert.Len(t, s.log.take(t), 1)
 }
+
+// The count that is written down says which partner it is about, where that is certain.
+func TestRepeats_TheLastCountNamesThePartner(t *testing.T) {
+	w, stranger := newWorld(t), newWorld(t)
+	s := newRefusals(t, certauth.All{w.chain(), certauth.DNSNames{"orders.partner.example"}}, unchanged)
+	for _, tc := range []struct {
+		leaf *x509.Certificate
+		want any
+	}{{w.leaf.Certificate, w.leaf.Thumbprint()}, {stranger.leaf.Certificate, nil}} {
+		s.offers = []*x509.Certificate{tc.leaf}
+		s.send(t, "/a", "/a")
+		s.log.take(t)
+		s.clock.advance(time.Minute)
+		s.offers = nil
+		s.send(t, "/b")
+		list := s.log.take(t)
+		require.Len(t, list, 2)
+		assert.EqualValues(t, 1, list[0]["repeated"])
+		assert.Equal(t, tc.want, list[0]["fingerprint"])
+		s.clock.advance(time.Hour)
+		s.send(t, "/c")
+		s.log.take(t)
+	}
+}
