@@ -1109,7 +1109,7 @@ func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 	found := map[string]bool{}
 	for folder, wanted := range map[string][]string{
 		"certauth":           {"Who proved possession"},
-		"certauth/forwarded": {"What it proved:", "What it overwrites:", "What is refused:", "How to verify before going live"},
+		"certauth/forwarded": {"Verified:", "Overwritten:", "Refused:", "To verify before going live"},
 	} {
 		methods := map[string]bool{}
 		for _, file := range sources(t, folder) {

@@ -31,7 +31,7 @@ func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, refusal(ReasonInternalError, "", "the request is nil")
 	}
-	admitted, refused := a.admission(r)
+	admitted, refused := a.admission(r, false)
 	if refused != nil {
 		return nil, refused
 	}

@@ -16,6 +16,9 @@ import (
 // is written, so that nobody who reads another field is disturbed.
 func giveBack(r, admitted *http.Request) {
 	form := admitted.MultipartForm
+	if admitted.Pattern == r.Pattern && admitted.Form == nil && admitted.PostForm == nil && form == nil {
+		return
+	}
 	if r.Context().Err() != nil {
 		if form != nil && r.MultipartForm != form {
 			_ = form.RemoveAll() // nobody else will

@@ -127,6 +127,43 @@ func TestAfterwards_FormsAndTheirFiles(t *testing.T) {
 	}
 }
 
+// What middleware outside has uploaded before stays its own: when the caller is gone, the files
+// of the handler's form are removed, and those of the form that the request came with are not.
+func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	w := newWorld(t)
+	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()})
+	for name, handler := range map[string]http.HandlerFunc{
+		"the handler looks at the form":        func(_ http.ResponseWriter, r *http.Request) { assert.Equal(t, "value", r.FormValue("name")) },
+		"the handler takes the form from it":   func(_ http.ResponseWriter, r *http.Request) { r.MultipartForm = nil },
+		"the handler does nothing with a form": func(http.ResponseWriter, *http.Request) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var body bytes.Buffer
+			form := multipart.NewWriter(&body)
+			part, err := form.CreateFormFile("upload", "upload")
+			require.NoError(t, err)
+			_, err = part.Write(bytes.Repeat([]byte("a"), 1<<20))
+			require.NoError(t, err)
+			require.NoError(t, form.WriteField("name", "value"))
+			require.NoError(t, form.Close())
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/", &body)
+			r.Header.Set("Content-Type", form.FormDataContentType())
+			require.NoError(t, r.ParseMultipartForm(1024))
+			auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				handler(w, r)
+				cancel()
+			})).ServeHTTP(httptest.NewRecorder(), r)
+			file, err := r.MultipartForm.File["upload"][0].Open()
+			require.NoError(t, err, "the file is still there")
+			require.NoError(t, file.Close())
+			require.NoError(t, r.MultipartForm.RemoveAll())
+		})
+	}
+}
+
 // Whoever gave up waiting must not be written to: http.TimeoutHandler goes on while the
 // handler still runs, and so does middleware that passes its own request on.
 func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {

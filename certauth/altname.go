@@ -50,7 +50,7 @@ type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
 	named, after := c.altRule("DNSNames", "DNS name", san.DNSName, p, at, parseDNSPattern,
-		func(n *san.Names) []string { return n.DNS }, func(n *san.Names) bool { return all(n.DNS, san.IsHostName) }, nil)
+		func(n *san.Names) []string { return n.DNS }, nil, nil)
 	r := &dnsRule{altRule: named}
 	for _, text := range p {
 		r.patterns = append(r.patterns, newDNSPattern(text))
@@ -120,7 +120,7 @@ func (r *altRule) judge(e *evaluation) *Error {
 }
 
 // dnsRule is an altRule over the host names of the certificate, which are told from other
-// text once and not on every request.
+// text once and not on every request. It judges without the functions readable and match.
 type dnsRule struct {
 	*altRule
 	patterns []dnsPattern

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"errors"
 	"net"
 	"runtime"
 	"slices"
@@ -370,3 +371,39 @@ func TestAltNames_StaticErrors(t *testing.T) {
 // onGo126 reports whether crypto/x509 is that of Go 1.26, which differs from the next in what
 // it reads.
 func onGo126() bool { return strings.HasPrefix(runtime.Version(), "go1.26") }
+
+// A refusal says where the certificate has its names instead, and no more than is there.
+func TestAltNames_RefusalSaysWhereTheNamesAre(t *testing.T) {
+	w := newWorld(t)
+	issue := func(change ...certauthtest.Template) *x509.Certificate { return w.issue(t, change...) }
+	nameless := func(c *x509.Certificate) { c.Subject = pkix.Name{Organization: []string{"Partner"}} }
+	mail := func(c *x509.Certificate) {
+		c.Subject = pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: "a@partner.example"}}}
+	}
+	dns, email := certauthtest.DNS("a.partner.example"), certauthtest.Email("b@partner.example")
+	const byCommonName, byMail, byCA = "or use CommonNames", "or name the whole with Subject", "ask the CA for a certificate with that alternative name"
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		leaf   *x509.Certificate
+		hint   string
+		detail string
+	}{
+		"a common name":                       {certauth.DNSNames{"x.example"}, issue(certauthtest.Subject(pkix.Name{CommonName: "c"})), byCommonName, `no DNS name among the alternative names; it has common name "c"`},
+		"a common name for an address":        {certauth.IPs{"192.0.2.1"}, issue(certauthtest.Subject(pkix.Name{CommonName: "c"})), byCommonName, `no IP address among the alternative names; it has common name "c"`},
+		"a common name is no mailbox":         {certauth.Emails{"x@x.example"}, issue(certauthtest.Subject(pkix.Name{CommonName: "c"})), byCA, `no e-mail address among the alternative names`},
+		"a mailbox in the subject":            {certauth.Emails{"x@x.example"}, issue(mail), byMail, `no e-mail address among the alternative names; it has e-mail address in the subject "a@partner.example"`},
+		"a mailbox in the subject is no host": {certauth.DNSNames{"x.example"}, issue(mail), byCA, `no DNS name among the alternative names`},
+		"nothing":                             {certauth.DNSNames{"x.example"}, issue(nameless), byCA, `no DNS name among the alternative names`},
+		"nothing, and a mailbox is asked for": {certauth.Emails{"x@x.example"}, issue(nameless), byCA, `no e-mail address among the alternative names`},
+		"another type":                        {certauth.URIs{"https://x.example"}, issue(nameless, dns), byCA, `no URI among the alternative names; it has DNS names "a.partner.example"`},
+		"two other types":                     {certauth.UPNs{"x@x.example"}, issue(nameless, dns, email), byCA, `no user principal name among the alternative names; it has DNS names "a.partner.example", e-mail addresses "b@partner.example"`},
+		"a common name and another type":      {certauth.Emails{"x@x.example"}, issue(certauthtest.Subject(pkix.Name{CommonName: "c"}), dns), byCA, `no e-mail address among the alternative names; it has DNS names "a.partner.example"`},
+	} {
+		_, err := judge(t, w.behind(tc.policy), tc.leaf)
+		refused, ok := errors.AsType[*certauth.Error](err)
+		require.True(t, ok, name)
+		assert.Equal(t, certauth.ReasonNameNotAllowed, refused.Reason, name)
+		assert.Contains(t, refused.Hint, tc.hint, name)
+		assert.Equal(t, tc.detail, refused.Err.Error(), name)
+	}
+}

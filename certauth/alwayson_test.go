@@ -3,7 +3,9 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -80,4 +82,49 @@ func TestLimits_SizeAndCountAreCheckedFirst(t *testing.T) {
 		assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
 		assert.False(t, asked)
 	})
+}
+
+// A SourceFunc may hand on what it did not parse: that is refused, also where crypto/x509 would
+// have read it, and the refusal says which of the two it is.
+func TestLimits_WhatNobodyParsedIsRefused(t *testing.T) {
+	w := newWorld(t)
+	for der, want := range map[string]string{
+		string(w.leaf.Raw):                     "not parsed",
+		string(w.leaf.Raw[:len(w.leaf.Raw)-1]): "",
+		string(unreadable(t, w)):               "the certificate cannot be read",
+	} {
+		_, err := judge(t, w.chain(), &x509.Certificate{Raw: []byte(der)})
+		assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+// unreadable is the leaf with a version that crypto/x509 does not read.
+func unreadable(t *testing.T, w world) []byte {
+	t.Helper()
+	return overwritten(t, w.leaf.Raw, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x09")
+}
+
+// A hint names what the certificate is for instead: enough to find it, however long the list is.
+func TestUsages_OfALongListTheFirstAreNamed(t *testing.T) {
+	w := newWorld(t)
+	known := []x509.ExtKeyUsage{
+		x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageCodeSigning, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageTimeStamping, x509.ExtKeyUsageOCSPSigning,
+	}
+	unknown := []asn1.ObjectIdentifier{{1, 3, 99, 1}, {1, 3, 99, 2}, {1, 3, 99, 3}, {1, 3, 99, 4}, {1, 3, 99, 5}}
+	words := func(known []x509.ExtKeyUsage, unknown []asn1.ObjectIdentifier) string {
+		leaf := w.issue(t, func(c *x509.Certificate) { c.ExtKeyUsage, c.UnknownExtKeyUsage = known, unknown })
+		_, err := judge(t, certauth.Certificates(leaf), leaf)
+		require.Equal(t, certauth.ReasonUsageNotAllowed, reasonOf(err))
+		return err.Error()
+	}
+	for n := 1; n <= 5; n++ {
+		all := words(known[:n], unknown[:n])
+		for i := range 5 {
+			named := i < n && i < 4
+			assert.Equal(t, named, strings.Contains(all, known[i].String()), "%d: %s", n, all)
+			assert.Equal(t, named, strings.Contains(all, unknown[i].String()), "%d: %s", n, all)
+		}
+	}
+	assert.NotContains(t, words(known[:1], nil), "none")
 }

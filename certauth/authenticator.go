@@ -165,15 +165,30 @@ func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 	if a == nil || a.policy == nil || a.source == nil {
 		return nil, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
-	var offer source.Offer
-	if refused := a.connectionNames(r, a.ask(r, &offer)); refused != nil {
+	e := a.evaluation()
+	defer a.release(e)
+	if refused := a.connectionNames(r, a.ask(r, e)); refused != nil {
 		return nil, refused
 	}
-	return a.decide(r, &offer)
+	return a.decide(r, e)
+}
+
+// evaluation returns an evaluation to judge a request with, to be released when that is done.
+func (a *Authenticator) evaluation() *evaluation {
+	e, ok := a.scratch.Get().(*evaluation)
+	if !ok {
+		e = &evaluation{owner: a}
+	}
+	return e
+}
+
+func (a *Authenticator) release(e *evaluation) {
+	e.clear()
+	a.scratch.Put(e)
 }
 
 // decide judges what the source has found. It looks at no header.
-func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identity, refused *Error) {
+func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			id, refused = nil, a.panicked("Source", p)
@@ -181,20 +196,20 @@ func (a *Authenticator) decide(r *http.Request, offer *source.Offer) (id *Identi
 	}()
 	now := a.config.Now().Round(0) // dates are of the wall clock
 	a.material.Refresh(r.Context(), now)
-	if a.cache == nil || !recognisable(offer) {
-		return a.checkNew(r, now, 0, offer)
+	if a.cache == nil || !recognisable(&e.offer) {
+		return a.checkNew(r, now, 0, e)
 	}
-	hash := a.cache.Hash(offer)
-	f := a.cache.Find(hash, offer)
+	hash := a.cache.Hash(&e.offer)
+	f := a.cache.Find(hash, &e.offer)
 	if f == nil {
-		return a.checkNew(r, now, hash, offer)
+		return a.checkNew(r, now, hash, e)
 	}
-	return a.judge(r.Context(), now, f)
+	return a.judge(r.Context(), now, f, e)
 }
 
 // ask asks the source, on every request and before anything is looked up: who sent it, and
 // what is offered. An empty answer is an absent certificate.
-func (a *Authenticator) ask(r *http.Request, offer *source.Offer) (refused *Error) {
+func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = a.panicked("Source", p)
@@ -204,9 +219,8 @@ func (a *Authenticator) ask(r *http.Request, offer *source.Offer) (refused *Erro
 		return refusal(ReasonSourceUntrusted, "Source", "the connection begins as HTTP/2, and a handler is to take it over").
 			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
 	}
-	var err error
-	*offer, err = a.source.Offer(r)
-	if err == nil && offer.Len() == 0 {
+	err := a.source.Offer(r, &e.offer)
+	if err == nil && e.offer.Len() == 0 {
 		err = errNoCertificate()
 	}
 	if err != nil {
@@ -241,24 +255,12 @@ func sourceError(err error) *Error {
 }
 
 // judge runs the policy over the facts: on every request, whoever established them.
-func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts) (*Identity, *Error) {
-	e, ok := a.scratch.Get().(*evaluation)
-	if !ok {
-		e = new(evaluation)
+func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *evaluation) (*Identity, *Error) {
+	e.ctx, e.now, e.facts = ctx, now, f
+	if refused := e.judge(a.judged, "Policy"); refused != nil {
+		return nil, refused.about(f, e.path.reached)
 	}
-	e.begin(ctx, now, a, f)
-	var id *Identity
-	refused := e.judge(a.judged, "Policy")
-	if refused == nil {
-		id = e.identity()
-	}
-	reached := e.path.reached
-	e.clear()
-	a.scratch.Put(e)
-	if refused != nil {
-		return nil, refused.about(f, reached)
-	}
-	return id, nil
+	return e.identity(), nil
 }
 
 // Reload reads all files, environment variables and functions of the policy, of those given

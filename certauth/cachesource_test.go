@@ -31,20 +31,16 @@ func (s *textSource) Prepare(source.Environment) (*source.Reader, error) {
 	return &source.Reader{Name: "text", Offer: s.offer, Decode: s.decode}, nil
 }
 
-func (s *textSource) offer(r *http.Request) (source.Offer, error) {
+func (s *textSource) offer(r *http.Request, offer *source.Offer) error {
 	s.offers.Add(1)
 	values := r.Header["X-Text"]
-	if len(values) == 0 {
-		return source.Offer{}, nil
-	}
-	offer := source.NewOffer(values[0])
-	for _, value := range values[1:] {
+	for _, value := range values {
 		offer.Add(value)
 	}
-	if s.spread != "" {
+	if len(values) > 0 && s.spread != "" {
 		offer.SetSample(s.spread)
 	}
-	return offer, nil
+	return nil
 }
 
 func (s *textSource) decode(offer source.Offer, _ func([]byte) error) ([]*x509.Certificate, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -193,4 +194,60 @@ func TestCertDir_WhatIsGoneIsGone(t *testing.T) {
 	assert.Equal(t, 1, reloads)
 	_, err = auth.Check(request())
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err))
+}
+
+// The operator who writes a file's name where the text belongs is told; of what may be a key
+// nothing is repeated.
+func TestPEM_TellsAPathFromText(t *testing.T) {
+	long := strings.Repeat("a", 4092)
+	for text, want := range map[string]bool{
+		"roots.pem": true, "ROOTS.PEM": true, "roots.crt": true, "roots.cer": true, "roots.der": true, "roots.txt": true,
+		"/etc/ssl/roots": true, "./roots": true, "../roots": true, "~/roots": true, `C:\roots`: true, `C:\`: true, long + ".pem": true,
+		"roots": false, "roots.pdf": false, "": false, "C:": false, "x/y": false, ".roots": false, "~roots": false,
+		long + "a.pem": false, "line\nroots.pem": false, "line\rroots.pem": false, "@roots.pem": false,
+		"PRIVATE KEY.pem": false, strings.Repeat("a", 5000) + "\n.pem": false, "@PRIVATE KEY\n.pem": false,
+	} {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.PEM(text)}})
+		require.Error(t, err, "%q", text)
+		assert.Equal(t, want, strings.Contains(err.Error(), "is a path, not PEM text; use PEMFile"), "%q: %v", text, err)
+		assert.NotContains(t, err.Error(), "panic", "%q", text)
+	}
+}
+
+// The documented bounds are the largest that is read: 16 MiB of one file, a thousand files.
+func TestCertSource_TakesWhatIsExactlyAsLargeAsAllowed(t *testing.T) {
+	w := newWorld(t)
+	folder := t.TempDir()
+	full := filepath.Join(folder, "full.pem")
+	text := append(w.ca.PEM(), bytes.Repeat([]byte("#"), 16<<20)...)[:16<<20]
+	require.NoError(t, os.WriteFile(full, text, 0o600))
+	many := filepath.Join(folder, "many")
+	require.NoError(t, os.Mkdir(many, 0o700))
+	for i := range 1000 {
+		require.NoError(t, os.WriteFile(filepath.Join(many, fmt.Sprintf("%d.der", i)), w.ca.Certificate.Raw, 0o600))
+	}
+	for _, source := range []certauth.CertSource{certauth.PEMFile(full), certauth.CertFile(full), certauth.CertDir(many)} {
+		_, err := judge(t, certauth.Chain{Roots: source}, w.leaf.Certificate)
+		assert.NoError(t, err)
+	}
+	require.NoError(t, os.WriteFile(full, append(text, '#'), 0o600))
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.PEMFile(full)}})
+	assert.ErrorContains(t, err, "larger than 16777216 bytes")
+}
+
+// A relative name means another file in another directory, so that its error says which one;
+// whoever gave the function of a CertFunc finds their own error.
+func TestCertSource_ErrorsSayWhereAndWhy(t *testing.T) {
+	fail := func(source certauth.CertSource) error {
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: source}})
+		require.Error(t, err)
+		return err
+	}
+	assert.ErrorContains(t, fail(certauth.PEMFile("no-such-file.pem")), "the working directory is")
+	assert.NotContains(t, fail(certauth.PEMFile(filepath.Join(t.TempDir(), "no-such-file.pem"))).Error(), "working directory")
+	assert.NotContains(t, fail(certauth.CertDir("certfile_test.go")).Error(), "working directory", "it is there, and is no directory")
+	own := errors.New("vault")
+	assert.ErrorIs(t, fail(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, own })), own)
+	assert.ErrorContains(t, fail(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, nil })), "no certificate")
+	assert.ErrorContains(t, fail(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return []*x509.Certificate{nil}, nil })), "certificate 0 is nil")
 }

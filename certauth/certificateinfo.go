@@ -26,16 +26,13 @@ type CertificateInfo struct {
 	NotAfter time.Time
 }
 
-const (
-	maxMethodText  = 32
-	maxRequestText = 256
-)
+const maxRequestText = 256
 
 // setRequest fills in which request the event is about.
 func setRequest(e *Event, r *http.Request) {
-	e.Method, e.Host, e.TraceID = requestText(r.Method, maxMethodText), requestText(r.Host, maxRequestText), traceID(r.Header)
+	e.Method, e.Host, e.TraceID = requestText(r.Method), requestText(r.Host), traceID(r.Header)
 	if r.URL != nil {
-		e.Path = requestText(r.URL.Path, maxRequestText)
+		e.Path = requestText(r.URL.Path)
 	}
 }
 
@@ -44,14 +41,14 @@ func setRequest(e *Event, r *http.Request) {
 const looked = maxRequestText + 64
 
 // requestText looks for secrets behind each "/" too, which is part of base64 as well.
-func requestText(s string, limit int) string {
+func requestText(s string) string {
 	s = s[:min(len(s), looked)]
 	for i := range len(s) {
 		if s[i] == '/' && logtext.LooksSecret(s[i+1:]) {
-			return logtext.Line(s[i+1:], limit) // its length alone
+			return logtext.Line(s[i+1:], maxRequestText) // its length alone
 		}
 	}
-	return logtext.Line(s, limit)
+	return logtext.Line(s, maxRequestText)
 }
 
 // info names the certificate, as verified by nobody yet.
@@ -113,15 +110,12 @@ func subjectOf(certificate []byte) (subject []byte, ok bool) {
 		rest = behind
 	}
 	// serialNumber, signature, issuer, validity, subject
-	for i, tag := range []byte{integer, der.Sequence, der.Sequence, der.Sequence, der.Sequence} {
-		field, behind, read := der.Read(rest)
-		if !read || field.Tag != tag {
+	for _, tag := range []byte{integer, der.Sequence, der.Sequence, der.Sequence, der.Sequence} {
+		field, behind, _ := der.Read(rest)
+		if field.Tag != tag {
 			return nil, false
 		}
-		if i == 4 {
-			return field.Full, true
-		}
-		rest = behind
+		subject, rest = field.Full, behind
 	}
-	return nil, false
+	return subject, true
 }

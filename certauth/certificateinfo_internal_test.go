@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +21,7 @@ func FuzzSubjectOf(f *testing.F) {
 	f.Add(leaf[:len(leaf)/2])
 	f.Add([]byte{0x30, 0x02, 0x30, 0x00})
 	f.Add([]byte{0x30, 0x80, 0x30, 0x80})
+	f.Add([]byte{0x31, 0x00})
 	f.Fuzz(func(t *testing.T, der []byte) {
 		subject, ok := subjectOf(der)
 		if cert, err := x509.ParseCertificate(der); err == nil {
@@ -32,6 +34,53 @@ func FuzzSubjectOf(f *testing.F) {
 	})
 }
 
+// RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, each with
+// its tag.
+func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
+	const serial, empty, subject = "\x02\x01\x01", "\x30\x00", "\x30\x02\x31\x00"
+	const fields = serial + empty + empty + empty
+	element := func(tag byte, content string) string { return string([]byte{tag, byte(len(content))}) + content }
+	whole := func(tbs string) string { return element(0x30, element(0x30, tbs)) }
+	for name, tc := range map[string]struct {
+		certificate string
+		ok          bool
+	}{
+		"without a version":               {whole(fields + subject), true},
+		"with a version":                  {whole("\xa0\x03\x02\x01\x02" + fields + subject), true},
+		"with a public key behind":        {whole(fields + subject + empty), true},
+		"two versions":                    {whole("\xa0\x03\x02\x01\x02\xa0\x03\x02\x01\x02" + fields + subject), false},
+		"nothing":                         {"", false},
+		"a set":                           {element(0x31, element(0x30, fields+subject)), false},
+		"a set to be signed":              {element(0x30, element(0x31, fields+subject)), false},
+		"no serial number":                {whole(empty + empty + empty + empty + subject), false},
+		"a set in the place of a subject": {whole(fields + "\x31\x00"), false},
+		"no subject":                      {whole(fields), false},
+		"a subject that is cut":           {whole(fields + "\x30\x02\x31"), false},
+	} {
+		got, ok := subjectOf([]byte(tc.certificate))
+		assert.Equal(t, tc.ok, ok, name)
+		if tc.ok {
+			assert.Equal(t, subject, string(got), name)
+		} else {
+			assert.Empty(t, got, name)
+		}
+	}
+}
+
+// The doc of Event: text of the client is cut to 256 bytes, and what looks like a key or a
+// certificate is not shown. "/" is a character of base64 too.
+func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
+	const length = 256
+	full := strings.Repeat("a", length)
+	assert.Equal(t, full, requestText(full))
+	assert.Equal(t, full+"...", requestText(full+"a"))
+	secret := "MII" + strings.Repeat("B", 100)
+	for _, in := range []string{secret, "/" + secret, "/orders/" + secret, "/orders-" + secret, strings.Repeat("a", 200) + "/" + secret} {
+		assert.NotContains(t, requestText(in), "MII", in)
+	}
+	assert.Equal(t, "/orders/7", requestText("/orders/7"))
+}
+
 // The grammar of W3C Trace Context, sections 3.2.2 and 3.2.4, as expressions.
 func FuzzTraceID(f *testing.F) {
 	valid := regexp.MustCompile(`^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|([1-9a-f][0-9a-f]|0[1-9a-f])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-(?s:.*))?)$`)
@@ -40,6 +89,14 @@ func FuzzTraceID(f *testing.F) {
 	f.Add("cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x")
 	f.Add("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 	f.Add("00-00000000000000000000000000000000-00f067aa0ba902b7-01")
+	f.Add("00-")
+	const valid00 = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for _, at := range []int{2, 35, 52} { // the dashes
+		f.Add(valid00[:at] + "_" + valid00[at+1:])
+	}
+	for _, c := range "/:`g09af" { // what borders on the digits, and their ends
+		f.Add(valid00[:10] + string(c) + valid00[11:])
+	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got := traceID(http.Header{"Traceparent": {text}})
 		if valid.MatchString(text) && !forbidden.MatchString(text) {

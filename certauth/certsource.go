@@ -101,9 +101,6 @@ func (PEMFile) reloads() bool      { return true }
 func (p PEMFile) describe() string { return "file " + quote(string(p)) }
 
 func (f CertFunc) certs(ctx context.Context, known reload.Digest) ([]*x509.Certificate, reload.Digest, error) {
-	if f == nil {
-		return nil, reload.Digest{}, errors.New("nil function")
-	}
 	certs, err := f(ctx)
 	if err != nil {
 		return nil, reload.Digest{}, lineError{err}

@@ -162,6 +162,7 @@ func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
 		e.facts.keep(r.chainNode, answer)
 		return answer, nil
 	}
+	e.waited = true
 	return r.learn(e, material)
 }
 

@@ -61,8 +61,7 @@ func TestChainRule_SlipsRefuse(t *testing.T) {
 			if tc.open {
 				work.searches.Join(question{f, rule.chainNode, rule.generations()})
 			}
-			e := &evaluation{quiet: quiet}
-			e.begin(tc.ctx, time.Now(), &Authenticator{work: work}, f)
+			e := &evaluation{ctx: tc.ctx, now: time.Now(), owner: &Authenticator{work: work}, facts: f, quiet: quiet}
 			refused := rule.judge(e)
 			if tc.want == ReasonNone {
 				assert.Nil(t, refused, tc.name)
@@ -83,8 +82,7 @@ func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
 	leaf := root.Issue(t, "client").Certificate
 	now := time.Now()
 	words := func(r *chainRule) *Error {
-		e := &evaluation{}
-		e.begin(t.Context(), now, nil, factsIn(t, []*x509.Certificate{leaf}))
+		e := &evaluation{ctx: t.Context(), now: now, facts: factsIn(t, []*x509.Certificate{leaf})}
 		return r.refusal(e)
 	}
 	for name, tc := range map[string]struct {
@@ -106,8 +104,7 @@ func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
 	assert.Same(t, placed, rule.own(placed), "it has its place already")
 
 	// What is remembered of a date was found at another time than that of this request.
-	e := &evaluation{}
-	e.begin(t.Context(), leaf.NotAfter.Add(time.Hour), nil, factsIn(t, []*x509.Certificate{leaf}))
+	e := &evaluation{ctx: t.Context(), now: leaf.NotAfter.Add(time.Hour), facts: factsIn(t, []*x509.Certificate{leaf})}
 	refused := rule.words(e, &chainAnswer{refused: refusal(ReasonCertificateExpired, "", "before"), dated: leaf})
 	assert.Equal(t, ReasonCertificateExpired, refused.Reason)
 	assert.ErrorContains(t, refused, "now is "+stamp(e.now))
@@ -124,8 +121,7 @@ func TestChainRule_AnswerOfAnotherTimeIsNotBelieved(t *testing.T) {
 	work := newSignatureWork()
 	call, _ := work.searches.Join(question{f, rule.chainNode, rule.generations()})
 	work.searches.Finish(call, &chainAnswer{material: rule.generations(), until: now, chains: []*verifiedChain{newVerifiedChain([]*x509.Certificate{leaf, root.Certificate})}})
-	e := &evaluation{}
-	e.begin(t.Context(), now, &Authenticator{work: work}, f)
+	e := &evaluation{ctx: t.Context(), now: now, owner: &Authenticator{work: work}, facts: f}
 	refused := rule.judge(e)
 	if assert.NotNil(t, refused) {
 		assert.Equal(t, ReasonOverloaded, refused.Reason)

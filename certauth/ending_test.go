@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"context"
+	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/asn1"
 	"fmt"
@@ -340,4 +341,117 @@ func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
 	at.advance(9*days + time.Hour)
 	_, err := auth.Check(request())
 	assert.NoError(t, err)
+}
+
+// The doc of Outcome: once for each certificate, however often it is listed; and where nobody
+// lists the system's roots, the intermediates beside them still end.
+func TestEnding_OnceForEachCertificate(t *testing.T) {
+	s := &told{clock: newClock()}
+	soon := ending(t, s.clock, 3*days)
+	pin := certauthtest.SelfSigned(t, "pin", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
+	s.auth(t, certauth.Any{
+		certauth.Certificates(pin.Certificate, pin.Certificate),
+		certauth.Chain{Roots: certauth.Certificates(soon.Certificate, soon.Certificate)},
+	})
+	assert.Equal(t, []string{"expiring Policy.Any[0].Certificates", "expiring Policy.Any[1].Chain.Roots"}, s.take())
+
+	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing", certauthtest.Valid(s.clock.now().Add(-days), s.clock.now().Add(3*days)))
+	s.auth(t, certauth.All{certauth.Chain{Roots: certauth.InsecureSystemRoots(), Intermediates: certsOf(issuing)}, certauth.DNSNames{"a.example"}})
+	assert.Equal(t, []string{"expiring Policy.All[0].Chain.Intermediates"}, s.take())
+}
+
+// Once a day is not with each request; but a clock that was set back, by more than requests
+// overtake one another, begins a new day.
+func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
+	ask := func(s *told, auth *certauth.Authenticator, after time.Duration) []string {
+		s.clock.advance(after)
+		_, err := auth.Check(request())
+		require.Error(t, err)
+		return s.take()
+	}
+	s := &told{clock: newClock()}
+	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 30*days+time.Hour))})
+	assert.Empty(t, s.take())
+	assert.Empty(t, ask(s, auth, 2*time.Hour), "it was looked at today")
+	assert.Empty(t, ask(s, auth, 22*time.Hour-time.Minute))
+	assert.Equal(t, []string{"expiring Policy.Chain.Roots"}, ask(s, auth, time.Minute))
+
+	for _, tc := range []struct {
+		back time.Duration
+		want []string
+	}{
+		{time.Second, nil},
+		{time.Second + time.Nanosecond, []string{"rootless Policy.Chain.Roots"}},
+		{2 * time.Second, []string{"rootless Policy.Chain.Roots"}},
+		{time.Hour, []string{"rootless Policy.Chain.Roots"}},
+	} {
+		s := &told{clock: newClock()}
+		s.clock.nanoseconds.Store(time.Now().Truncate(time.Second).UnixNano()) // X.509 has no fractions
+		begins := s.clock.now()
+		auth := s.auth(t, certauth.Chain{Roots: certsOf(certauthtest.NewCA(t, "New", certauthtest.Valid(begins, begins.Add(365*days))))})
+		assert.Empty(t, s.take())
+		assert.Equal(t, tc.want, ask(s, auth, -tc.back), tc.back)
+	}
+}
+
+// Whether an intermediate reaches a root is found out by at most two thousand signatures; what is
+// not known then is not reported. A reload must not take minutes.
+func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
+	key := newECKey(t, elliptic.P256())
+	copies := func(n int, issuer *party) (list []*x509.Certificate) {
+		for range n {
+			list = append(list, issue(t, issuer, key, "Twin", asCA).Certificate)
+		}
+		return list
+	}
+	stranger := issue(t, nil, newECKey(t, elliptic.P256()), "Twin", asCA)
+	for _, tc := range []struct{ roots, intermediates, reported int }{{40, 50, 50}, {23, 87, 86}, {48, 50, 0}} {
+		s := &told{clock: newClock()}
+		s.auth(t, certauth.Chain{Roots: certauth.Certificates(copies(tc.roots, nil)...), Intermediates: certauth.Certificates(copies(tc.intermediates, stranger)...)})
+		assert.Len(t, s.take(), tc.reported, "%d signatures", tc.roots*tc.intermediates)
+	}
+}
+
+// What happens to the material of a gate is told with the gate's place, as that of the policy is:
+// reloads, failures, and all that is wrong with certificates.
+func TestEnding_NewsOfAGateNameTheSource(t *testing.T) {
+	s := &told{clock: newClock()}
+	file := filepath.Join(t.TempDir(), "roots.pem")
+	good, second := certauthtest.NewCA(t, "Good"), certauthtest.NewCA(t, "Second")
+	replaceFile(t, file, good.PEM())
+	stray := certauthtest.NewCA(t, "Other").NewIntermediate(t, "Stray")
+	auth := s.auth(t, newWorld(t).chain(), func(c *certauth.Config) {
+		c.Source = forwarded.Nginx{From: forwarded.ProxyCertificate(certauth.All{
+			certauth.Chain{Roots: certauth.PEMFile(file), Intermediates: certsOf(stray)}, certauth.DNSNames{"proxy.example"},
+		})}
+	})
+	reload := func(content []byte, fails bool) (list []string) {
+		replaceFile(t, file, content)
+		assert.Equal(t, fails, auth.Reload(t.Context()) != nil)
+		for _, e := range s.list {
+			assert.Equal(t, fails, e.Err != nil)
+			if fails {
+				assert.ErrorContains(t, e.Err.Err, "no certificate", "why it failed")
+			}
+			assert.Contains(t, e.Rule, "Source: ")
+			assert.Contains(t, e.Rule, ".Chain.")
+			list = append(list, string(e.Outcome))
+		}
+		s.take()
+		slices.Sort(list)
+		return list
+	}
+	assert.Equal(t, []string{"unchained"}, outcomes(s))
+	assert.Equal(t, []string{"reloaded", "unchained"}, reload(append(good.PEM(), second.PEM()...), false))
+	assert.Equal(t, []string{"kept"}, reload([]byte("nothing"), true))
+	assert.Equal(t, []string{"expired", "reloaded", "rootless", "unchained"}, reload(ending(t, s.clock, -days).PEM(), false))
+}
+
+// outcomes are those of the events since the last call, in order.
+func outcomes(s *told) (list []string) {
+	for _, e := range s.list {
+		list = append(list, string(e.Outcome))
+	}
+	s.take()
+	return list
 }

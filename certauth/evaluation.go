@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // evaluation judges one certificate by a policy. It walks the paths of the policy, keeps
@@ -14,7 +16,10 @@ type evaluation struct {
 	ctx   context.Context
 	now   time.Time
 	owner *Authenticator
-	facts *facts
+	offer source.Offer // what the request offers
+	facts *facts       // about it
+
+	waited bool // for a search, a checker or a function, and the context may have ended meanwhile
 
 	path    policyPath // the one that is being walked
 	named   bool       // the policy gives roles: every path must be walked
@@ -75,8 +80,10 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	if refused != nil {
 		return refused
 	}
-	if err := e.ctx.Err(); err != nil {
-		return refusal(ReasonRequestCanceled, at, "%w", err)
+	if e.waited {
+		if err := e.ctx.Err(); err != nil {
+			return refusal(ReasonRequestCanceled, at, "%w", err)
+		}
 	}
 	if e.vouched == vouchedNothing {
 		return refusal(ReasonInternalError, at, "accepted without an anchor")
@@ -367,23 +374,16 @@ func (e *evaluation) refused(excuses int) *Error {
 	return furthest(e.refusals(excuses))
 }
 
-// begin prepares a run.
-func (e *evaluation) begin(ctx context.Context, now time.Time, owner *Authenticator, f *facts) {
-	e.ctx, e.now, e.facts = ctx, now, f
-	if e.owner == nil {
-		e.owner = owner
-	}
-}
-
-// clear forgets the run and keeps the room that it took. The owner stays: evaluations do not
-// leave their Authenticator.
+// clear forgets the request and keeps the room that it took. The owner stays: evaluations do
+// not leave their Authenticator.
 func (e *evaluation) clear() {
+	e.offer = source.Offer{}
 	e.ctx, e.facts = nil, nil
 	e.path.back(mark{})
 	e.path.reached = vouchedNothing
 	e.pending = e.pending[:0]
 	e.found = e.found[:0]
-	e.steps, e.quiet = 0, 0
+	e.steps, e.quiet, e.waited = 0, 0, false
 	e.answers = e.answers[:0]
 	e.roles = e.roles[:0]
 	e.chains, e.vouched, e.revocation = nil, vouchedNothing, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -52,7 +53,7 @@ func TestHandler_PanicOfTheClockDenies(t *testing.T) {
 type brokenSource struct{ texts textSource }
 
 func (b *brokenSource) Prepare(source.Environment) (*source.Reader, error) {
-	return &source.Reader{Name: "broken", Offer: func(*http.Request) (source.Offer, error) { panic("offer") }, Decode: b.texts.decode}, nil
+	return &source.Reader{Name: "broken", Offer: func(*http.Request, *source.Offer) error { panic("offer") }, Decode: b.texts.decode}, nil
 }
 
 // A source that breaks is not one that found nothing: nobody is anonymous for it.
@@ -200,4 +201,31 @@ func TestNew_CountsTheMistakesOfTheSource(t *testing.T) {
 	source := reloading{err: errors.Join(errors.New("first"), errors.Join(errors.New("second"), errors.New("third")))}
 	_, err := certauth.New(certauth.Config{Source: source, Policy: newWorld(t).chain()})
 	assert.EqualError(t, err, "certauth: 3 mistakes in Config:\nSource: first\nSource: second\nSource: third")
+}
+
+// unsure is a handler of log/slog whose level cannot be asked for once it is armed.
+type unsure struct {
+	slog.Handler
+
+	armed *bool
+}
+
+func (h unsure) Enabled(context.Context, slog.Level) bool {
+	if *h.armed {
+		panic("level")
+	}
+	return false
+}
+
+// Whether anybody listens is asked before anything is put together; a panic there is one of the
+// Logger, and refuses.
+func TestHandler_PanicOfTheLoggersLevelDenies(t *testing.T) {
+	w := newWorld(t)
+	armed := false
+	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain(), Logger: slog.New(unsure{slog.DiscardHandler, &armed})})
+	require.Equal(t, 1, through(t, auth.Handler, request()).ran)
+	armed = true
+	g := through(t, auth.Handler, request())
+	assert.Zero(t, g.ran)
+	assert.Equal(t, http.StatusUnauthorized, g.status)
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
-	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
 // Handler wraps a handler so that it runs only for requests that the configuration lets
@@ -50,8 +49,8 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admit lets a request in or answers it.
-func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Request, bool) {
-	r, refused := a.admission(r)
+func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical bool) (*http.Request, bool) {
+	r, refused := a.admission(r, canonical)
 	if refused != nil {
 		a.deny(w, r, refused, http.StatusUnauthorized)
 		return nil, false
@@ -60,21 +59,23 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request) (*http.Req
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or that for
-// whoever answers it with the refusal.
-func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
+// whoever answers it with the refusal. canonical says that the keys of the header are as
+// net/http's server writes them.
+func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Request, *Error) {
 	if a == nil || a.policy == nil {
 		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
 	x := a.excluded(r)
-	var offer source.Offer
+	var e *evaluation
 	var id *Identity
 	var refused *Error
 	if x == nil {
-		refused = a.ask(r, &offer)
+		e = a.evaluation()
+		refused = a.ask(r, e)
 	}
 	// Before anything waits: middleware outside may give up waiting for this request, as
 	// http.TimeoutHandler does, and look at its headers.
-	found := a.headers.strip(r)
+	found := a.headers.strip(r, canonical)
 	if found.upgrade {
 		socket.DropUpgrade(r.Header)
 	}
@@ -82,8 +83,11 @@ func (a *Authenticator) admission(r *http.Request) (*http.Request, *Error) {
 		refused = a.connectionNames(r, refused)
 	}
 	r = a.headers.withoutTrailers(r)
-	if x == nil && refused == nil {
-		id, refused = a.decide(r, &offer)
+	if x == nil {
+		if refused == nil {
+			id, refused = a.decide(r, e)
+		}
+		a.release(e)
 	}
 	if id != nil && a.unheard(r) {
 		return withOutcome(r, id, nil), nil
@@ -181,7 +185,7 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 		a.deny(w, r, refused, status)
 		return nil, false
 	}
-	a.headers.strip(r)
+	a.headers.strip(r, false)
 	if id == nil { // whoever has an identity came through Handler
 		r = a.headers.withoutTrailers(r)
 	}
@@ -262,18 +266,14 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 
 // judgeRoute judges a known caller once more, by more rules.
 func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, by *judged) (*Identity, *Error) {
-	e, ok := a.scratch.Get().(*evaluation)
-	if !ok {
-		e = new(evaluation)
-	}
+	e := a.evaluation()
 	v := known.verdict
-	e.begin(ctx, now, a, v.facts)
+	e.ctx, e.now, e.facts = ctx, now, v.facts
 	id, refused := known, e.judge(by, "Require")
 	if refused == nil && !(e.same(&v.established) && known.intact()) {
 		id = e.newIdentity(&e.established)
 	}
-	e.clear()
-	a.scratch.Put(e)
+	a.release(e)
 	if refused != nil {
 		return known, refused.about(v.facts, known.verdict.vouched)
 	}

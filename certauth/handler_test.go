@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -555,4 +556,75 @@ func TestRequire_PanicInObserveDenies(t *testing.T) {
 	}, request())
 	assert.Equal(t, 401, g.status)
 	assert.Zero(t, g.ran)
+}
+
+// The doc of Config.Deny: WWW-Authenticate and Cache-Control are set and may be changed, and
+// what is no success is the hook's own answer as a whole. Success and nonsense are not.
+func TestHandler_DenyHookWritesItsOwnAnswer(t *testing.T) {
+	const challenge = `DPoP algs="ES256"`
+	var log records
+	auth := func(deny func(http.ResponseWriter, *http.Request, *certauth.Error)) *certauth.Authenticator {
+		return must(t, certauth.Config{
+			Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody}, Deny: deny, Challenge: challenge, Logger: log.logger(slog.LevelError),
+		})
+	}
+	for status, want := range map[int]int{299: 401, 300: 300, 401: 401, 403: 403, 598: 598, 599: 599, 600: 401, 601: 401} {
+		g := through(t, auth(func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) { w.WriteHeader(status) }).Handler, request())
+		assert.Equal(t, want, g.status, status)
+		if want == 401 {
+			assert.Equal(t, []string{challenge}, g.response.Values("WWW-Authenticate"), status)
+		}
+	}
+	own := func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+		assert.Equal(t, challenge, w.Header().Get("WWW-Authenticate"))
+		assert.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("Cache-Control", "private")
+		w.Header().Del("X-Earlier")
+		w.WriteHeader(http.StatusUnauthorized)
+	}
+	earlier := func(next http.Handler) http.Handler {
+		guarded := auth(own).Handler(next)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Earlier", "secret")
+			guarded.ServeHTTP(w, r)
+		})
+	}
+	g := through(t, earlier, request())
+	assert.Equal(t, []string{"Bearer"}, g.response.Values("WWW-Authenticate"))
+	assert.Equal(t, []string{"private"}, g.response.Values("Cache-Control"))
+	assert.NotContains(t, g.response, "X-Earlier", "the hook took it away")
+	forbid := func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
+		w.Header().Del("WWW-Authenticate")
+		w.WriteHeader(http.StatusForbidden)
+	}
+	g = through(t, auth(forbid).Handler, request())
+	assert.NotContains(t, g.response, "Www-Authenticate", "RFC 9110, section 15.5.2 asks for it on a 401 alone")
+	assert.Empty(t, log.take(t), "no hook has panicked")
+	through(t, auth(func(http.ResponseWriter, *http.Request, *certauth.Error) { panic("boom") }).Handler, request())
+	list := log.take(t)
+	require.Len(t, list, 1)
+	assert.Equal(t, "Deny", list[0]["rule"])
+}
+
+// RFC 9457, section 3, and the doc of Config.Challenge: the default answer is the same for every
+// reason, and nothing that middleware outside said about another body is left.
+func TestResponse_DefaultAnswerIsWhole(t *testing.T) {
+	for challenge, want := range map[string]string{"": `ClientCertificate realm="client-certificate"`, `DPoP algs="ES256"`: `DPoP algs="ES256"`} {
+		auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody}, Challenge: challenge})
+		g := through(t, func(next http.Handler) http.Handler {
+			guarded := auth.Handler(next)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for _, key := range []string{"Content-Length", "Content-Encoding", "Content-Type", "ETag", "Last-Modified", "WWW-Authenticate", "Cache-Control"} {
+					w.Header().Set(key, "of another body")
+				}
+				guarded.ServeHTTP(w, r)
+			})
+		}, request())
+		assert.Equal(t, http.Header{
+			"Content-Type": {"application/problem+json"}, "Content-Length": {strconv.Itoa(len(g.body))}, "X-Content-Type-Options": {"nosniff"},
+			"Cache-Control": {"no-store"}, "Www-Authenticate": {want},
+		}, g.response)
+		assert.JSONEq(t, `{"type":"about:blank","title":"Unauthorized","status":401}`, g.body)
+	}
 }

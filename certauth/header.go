@@ -16,7 +16,15 @@ type headerSet struct {
 	names   []string // lower case, "_" and "." as "-"
 	keys    []string // as net/http writes them
 	lengths uint64   // bit n is set if a name has n bytes; a quick no for most headers
+
+	// spellings are all keys under which net/http's server stores a header that folds to one
+	// of the names; nil if there are more than maxSpellings.
+	spellings []string
 }
+
+// maxSpellings bounds the spellings that are looked up one by one. A name with n hyphens has
+// 3^n, and each look-up takes about as long as it takes to walk past one header.
+const maxSpellings = 32
 
 // maxConnection bounds the Connection header. Its honest values are a few words.
 const maxConnection = 4 << 10
@@ -38,7 +46,40 @@ func newHeaderSet(names []string) (headerSet, error) {
 		set.lengths |= 1 << len(name)
 	}
 	set.lengths |= 1<<len("Connection") | 1<<len("Upgrade")
+	for _, name := range set.names {
+		set.spellings = append(set.spellings, spellingsOf(name, maxSpellings-len(set.spellings))...)
+		if len(set.spellings) > maxSpellings {
+			set.spellings = nil
+			break
+		}
+	}
 	return set, errors.Join(mistakes...)
+}
+
+// spellingsOf returns what folds to the name, as net/http writes it. It returns more than limit
+// if there are more, but not all of them.
+func spellingsOf(folded string, limit int) []string {
+	spellings := []string{""}
+	for i, part := range strings.Split(folded, "-") {
+		if i == 0 {
+			spellings[0] = part
+			continue
+		}
+		var longer []string
+		for _, start := range spellings {
+			for _, hyphen := range []string{"-", "_", "."} {
+				longer = append(longer, start+hyphen+part)
+			}
+		}
+		spellings = longer
+		if len(spellings) > limit {
+			return spellings
+		}
+	}
+	for i, name := range spellings {
+		spellings[i] = http.CanonicalHeaderKey(name)
+	}
+	return spellings
 }
 
 func foldHeader(c byte) byte {
@@ -74,11 +115,18 @@ func foldsTo(name, folded string) bool {
 type hopByHop struct{ connection, upgrade bool }
 
 // strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. It walks over all headers, since only a server of
-// net/http writes names in one way, and middleware in front of this one can write any. What
-// else it comes by, it reports: that saves looking for it.
-func (s *headerSet) strip(r *http.Request) (found hopByHop) {
-	if len(s.names) == 0 {
+// outside this one sees them gone too. It reports the hop-by-hop headers that it comes by.
+//
+// Where the header is as net/http's server made it, all keys are canonical, and the few that
+// fold to a name can be looked up. Middleware can write keys in any way, and where there may be
+// some, strip walks over all headers.
+func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
+	if len(s.names) == 0 || canonical && s.spellings != nil && len(s.spellings) <= len(r.Header) {
+		for _, key := range s.spellings {
+			if _, ok := r.Header[key]; ok {
+				delete(r.Header, key)
+			}
+		}
 		_, found.connection = r.Header["Connection"]
 		_, found.upgrade = r.Header["Upgrade"]
 		return found

@@ -302,3 +302,47 @@ func TestRecord_AFailedReloadNamesItsPlaceOnce(t *testing.T) {
 	assert.Equal(t, "Policy.Chain.Roots", list[0]["rule"])
 	assert.Equal(t, 1, strings.Count(fmt.Sprint(list[0]["detail"]), "Policy.Chain.Roots"))
 }
+
+// The attributes are those of "Log records" in the package's documentation, and none is there
+// without a reason.
+func TestRecord_AttributesAreThoseOfTheDocumentation(t *testing.T) {
+	w := newWorld(t)
+	var log records
+	ended := time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))
+	stale := certauth.Revocation{Status: certauth.RevocationGood, Stale: true, NextUpdate: ended}
+	config := certauth.Config{
+		Source: headerSource{w.leaf.Certificate}, Logger: log.logger(slog.LevelDebug), Policy: certauth.All{w.chain(), certauth.NotRevoked{Checker: answer{stale, nil}}},
+		Exclusions: []certauth.Exclusion{public("GET", "/healthz")},
+	}
+	auth := must(t, config)
+	r := request()
+	r.Header.Set("X-Client-Cert", "yes")
+	require.Equal(t, 1, through(t, auth.Handler, r).ran)
+	list := log.take(t)
+	require.Len(t, list, 1)
+	for _, none := range []string{"roles", "route", "rule", "reason", "server_auth", "repeated", "revocation_why"} {
+		assert.NotContains(t, list[0], none)
+	}
+	assert.Equal(t, "2026-01-02T02:04:05Z", list[0]["revocation_stale_since"], "in whole seconds of UTC")
+
+	require.Equal(t, 1, through(t, auth.Handler, httptest.NewRequest(http.MethodGet, "/healthz", http.NoBody)).ran)
+	list = log.take(t)
+	require.Len(t, list, 1)
+	assert.Equal(t, "certauth: excluded", list[0]["msg"])
+	assert.Equal(t, "GET /healthz", list[0]["rule"])
+
+	config.Policy = certauth.All{w.chain(), certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, NextUpdate: ended}, nil}}}
+	auth = must(t, config)
+	log.take(t)
+	route := func(next http.Handler) http.Handler {
+		return auth.Handler(auth.Require(certauth.DNSNames{"other.example"})(next))
+	}
+	r = request()
+	r.Header.Set("X-Client-Cert", "yes")
+	require.Zero(t, through(t, route, r).ran)
+	list = log.take(t)
+	require.Len(t, list, 2, "the Handler's and the route's")
+	assert.NotContains(t, list[0], "route")
+	assert.NotContains(t, list[0], "revocation_stale_since")
+	assert.Equal(t, true, list[1]["route"])
+}

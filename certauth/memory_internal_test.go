@@ -164,7 +164,7 @@ func BenchmarkLookup(b *testing.B) {
 			var probes []source.Offer
 			for i := range n {
 				text := strconv.Itoa(1<<40+i) + string(make([]byte, 1040))
-				p := source.NewOffer(text + strconv.Itoa(1<<60+i*7919))
+				p := source.Key{text + strconv.Itoa(1<<60+i*7919)}.Offer()
 				c.Insert(&facts{Slot: factcache.Slot{Key: p.Key(), Hash: c.Hash(&p)}})
 				probes = append(probes, p)
 			}

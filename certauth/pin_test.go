@@ -139,6 +139,7 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 	runMisconfigured(t, []misconfigured{
 		{"SHA-1 among SHA-256", certauth.Thumbprints{pin, sha1}, []string{"Policy.Thumbprints[1]: 20 bytes, want 32 (SHA-1 needs ThumbprintsSHA1)"}},
 		{"SHA-256 among SHA-1", certauth.ThumbprintsSHA1{pin}, []string{"Policy.ThumbprintsSHA1[0]: 32 bytes, want 20 (SHA-256 needs Thumbprints)"}},
+		{"a byte too few of SHA-1", certauth.ThumbprintsSHA1{sha1[2:]}, []string{"Policy.ThumbprintsSHA1[0]: 19 bytes, want 20"}},
 		{"20 bytes for a public key", certauth.All{certauth.Certificates(leaf), certauth.PublicKeys{sha1}}, []string{"Policy.All[1].PublicKeys[0]: 20 bytes, want 32"}},
 		{"a byte too few", certauth.Thumbprints{pin[2:]}, []string{"Policy.Thumbprints[0]: 31 bytes, want 32"}},
 		{"a byte too many", certauth.Thumbprints{pin + "00"}, []string{"Policy.Thumbprints[0]: 33 bytes, want 32"}},

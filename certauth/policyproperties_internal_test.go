@@ -165,8 +165,7 @@ func (w *policyWorld) run(t *testing.T, by *judged) verdictOn {
 	t.Helper()
 	f, refused := newFacts([]*x509.Certificate{w.leaf})
 	require.Nil(t, refused)
-	e := &evaluation{}
-	e.begin(t.Context(), w.leaf.NotBefore.Add(time.Hour), w.auth, f)
+	e := &evaluation{ctx: t.Context(), now: w.leaf.NotBefore.Add(time.Hour), owner: w.auth, facts: f}
 	if refused := e.judge(by, "Policy"); refused != nil {
 		require.NotEqual(t, ReasonInternalError, refused.Reason, "%v", refused)
 		return verdictOn{}

@@ -59,9 +59,10 @@ func (done *reading) isOf(offer *source.Offer) bool {
 
 // checkNew judges a certificate that is not known yet and, if it is accepted, remembers
 // the facts about it.
-func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, offer *source.Offer) (*Identity, *Error) {
+func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e *evaluation) (*Identity, *Error) {
+	offer := &e.offer
 	if a.cache == nil || !recognisable(offer) {
-		return a.checkAlone(r, now, offer)
+		return a.checkAlone(r, now, e)
 	}
 	key := offer.Key()
 	call, first := a.readings.Join(hash)
@@ -82,7 +83,7 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 		return nil, &own
 	}
 	f := done.facts
-	id, refused := a.judge(r.Context(), now, f)
+	id, refused := a.judge(r.Context(), now, f, e)
 	if refused == nil && f.memorable(key) {
 		f.own()
 		f.release()
@@ -92,12 +93,12 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, of
 }
 
 // checkAlone shares nothing and remembers nothing.
-func (a *Authenticator) checkAlone(r *http.Request, now time.Time, offer *source.Offer) (*Identity, *Error) {
-	f, refused := a.read(offer)
+func (a *Authenticator) checkAlone(r *http.Request, now time.Time, e *evaluation) (*Identity, *Error) {
+	f, refused := a.read(&e.offer)
 	if refused != nil {
 		return nil, refused
 	}
-	return a.judge(r.Context(), now, f)
+	return a.judge(r.Context(), now, f, e)
 }
 
 // read turns what was offered into facts. The source shows the leaf before it parses it, so

@@ -3,10 +3,12 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,4 +189,100 @@ func TestRepeats_CountsAreExactUnderConcurrency(t *testing.T) {
 	list := s.log.take(t)
 	require.Len(t, list, 1)
 	assert.EqualValues(t, callers*each-1, list[0]["repeated"])
+}
+
+// A PolicyFunc may make any number of Reasons, of any length: what is remembered of them is
+// bounded too, and no refusal goes uncounted.
+func TestRepeats_ReasonsAreBounded(t *testing.T) {
+	const kinds, others, more = 1024, 64, 100
+	w := newWorld(t)
+	reason := certauth.Reason("")
+	s := newRefusals(t, certauth.All{w.chain(), certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error {
+		return &certauth.Error{Reason: reason, Err: errors.New("no")}
+	}}}, unchanged)
+	s.offers = []*x509.Certificate{w.leaf.Certificate}
+	for i := range kinds {
+		s.send(t, fmt.Sprintf("/%d", i))
+	}
+	require.Len(t, s.log.take(t), kinds)
+	for round := range 2 {
+		for i := range others + more {
+			reason = certauth.Reason(fmt.Sprintf("reason_%d", i))
+			s.send(t, "/x")
+		}
+		if round == 0 {
+			list := s.log.take(t)
+			require.Len(t, list, others+1)
+			for _, record := range list {
+				assert.Equal(t, true, record["other_paths"])
+			}
+		}
+	}
+	assert.Empty(t, s.log.take(t))
+	s.clock.advance(time.Minute)
+	reason = "last"
+	s.send(t, "/0")
+	counts := map[any]float64{}
+	for _, record := range s.log.take(t) {
+		if n, ok := record["repeated"].(float64); ok {
+			assert.Equal(t, true, record["other_paths"])
+			counts[record["reason"]] += n
+		}
+	}
+	require.Len(t, counts, others+1)
+	for i := range others {
+		assert.EqualValues(t, 1, counts[fmt.Sprintf("reason_%d", i)])
+	}
+	assert.EqualValues(t, 2*more-1, counts["last"], "all that is beyond is one kind")
+}
+
+// What is remembered of a refusal is short, whatever a PolicyFunc says.
+func TestRepeats_LongReasonsAreCut(t *testing.T) {
+	w := newWorld(t)
+	s := newRefusals(t, certauth.All{w.chain(), certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error {
+		return &certauth.Error{Reason: certauth.Reason(strings.Repeat("a", 1<<20)), Err: errors.New("no")}
+	}}}, unchanged)
+	s.offers = []*x509.Certificate{w.leaf.Certificate}
+	s.send(t, "/a", "/a")
+	s.log.take(t)
+	s.clock.advance(time.Minute)
+	s.offers = nil
+	s.send(t, "/b")
+	list := s.log.take(t)
+	require.Len(t, list, 2)
+	assert.EqualValues(t, 1, list[0]["repeated"])
+	assert.Less(t, len(list[0]["reason"].(string)), 1000)
+}
+
+// The counts that nobody asks for are written down once a minute for all of them.
+func TestRepeats_CountsAreWrittenOnceAMinute(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a", "/a")
+	s.clock.advance(30 * time.Second)
+	s.send(t, "/b", "/b")
+	s.log.take(t)
+	paths := func(after time.Duration, path string) (list []any) {
+		s.clock.advance(after)
+		s.send(t, path)
+		for _, record := range s.log.take(t) {
+			list = append(list, record["path"])
+		}
+		return list
+	}
+	assert.Equal(t, []any{"/a", "/c"}, paths(30*time.Second, "/c"))
+	assert.Equal(t, []any{"/d"}, paths(30*time.Second, "/d"), "the minute of all is not over")
+	assert.Equal(t, []any{"/b", "/e"}, paths(30*time.Second, "/e"))
+}
+
+// Requests overtake one another by up to a second; that is no new minute.
+func TestRepeats_AClockThatSeemsToGoBackIsNoNewMinute(t *testing.T) {
+	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
+	s.send(t, "/a")
+	s.log.take(t)
+	s.clock.advance(-time.Second)
+	s.send(t, "/a")
+	assert.Empty(t, s.log.take(t))
+	s.clock.advance(-1)
+	s.send(t, "/a")
+	assert.Len(t, s.log.take(t), 1)
 }

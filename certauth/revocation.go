@@ -177,6 +177,7 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocatio
 	answer := &e.answers[n] // written in place: it is large
 	answer.rule, answer.chain = r, chain
 	var err error
+	e.waited = true
 	answer.found, err = r.ask(e, chain)
 	answer.denied = r.weigh(&answer.found, err)
 	return &answer.found, answer.denied

@@ -145,6 +145,8 @@ func TestValidity_SkewLifetimeAndRemaining(t *testing.T) {
 		{"issued for a second more", certauth.Validity{MaxLifetime: 2 * day}, issue(before, after.Add(time.Second)), lifetime},
 		{"exactly the least remains", certauth.Validity{MinRemaining: day}, issue(before, after), certauth.ReasonNone},
 		{"a second less remains", certauth.Validity{MinRemaining: day}, issue(before, after.Add(-time.Second)), lifetime},
+		{"a skew of a second, ended a second ago", certauth.Validity{ClockSkew: time.Second}, issue(before, noon.Add(-time.Second)), certauth.ReasonNone},
+		{"a skew of a second, ended two seconds ago", certauth.Validity{ClockSkew: time.Second}, issue(before, noon.Add(-2*time.Second)), expired},
 		{"no skew, ended a second ago", certauth.Validity{MaxLifetime: 9 * day}, issue(before, noon.Add(-time.Second)), expired},
 	} {
 		_, err := judgeAt(t, noon, with(tc.validity), tc.leaf)
@@ -266,4 +268,19 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		{"a short key", key("00"), []string{path + ".PublicKeys[0]: 1 bytes, want 32"}},
 		{"alone", certauth.Denied{PublicKeys: []string{pinOfNobody}}, []string{"Policy.Denied: stands before any anchor; put a Chain or a pin in front of it"}},
 	})
+}
+
+// The smallest skew is one too, also where a pin is the anchor and no chain is verified.
+func TestValidity_SkewOfOneSecondUnderAPin(t *testing.T) {
+	ca := aroundNoon(t)
+	for ago, want := range map[time.Duration]certauth.Reason{
+		time.Second: certauth.ReasonNone, 2 * time.Second: certauth.ReasonCertificateExpired,
+	} {
+		leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(-time.Hour), noon.Add(-ago))).Certificate
+		_, err := judgeAt(t, noon, certauth.All{certauth.Certificates(leaf), certauth.Validity{ClockSkew: time.Second}}, leaf)
+		assert.Equal(t, want, reasonOf(err), "%s: %v", ago, err)
+	}
+	leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(time.Second), noon.Add(time.Hour))).Certificate
+	_, err := judgeAt(t, noon, certauth.All{certauth.Certificates(leaf), certauth.Validity{ClockSkew: time.Second}}, leaf)
+	assert.NoError(t, err)
 }

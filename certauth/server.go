@@ -96,7 +96,18 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if admitted, ok := g.auth.admit(w, r); ok {
+	if admitted, ok := g.auth.admit(w, r, g.isOutermost(r)); ok {
 		serve(g.next, w, r, admitted)
 	}
+}
+
+// isOutermost reports whether the server of the request called the guard itself: then no
+// middleware has written to the header.
+func (g *guard) isOutermost(r *http.Request) bool {
+	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok || server == nil {
+		return false
+	}
+	handler, ok := server.Handler.(*guard)
+	return ok && handler == g
 }

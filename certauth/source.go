@@ -50,14 +50,15 @@ func (s TLS) Prepare(source.Environment) (*source.Reader, error) {
 	return &source.Reader{Name: s.String(), Offer: s.offer}, nil
 }
 
-func (TLS) offer(r *http.Request) (source.Offer, error) {
+func (TLS) offer(r *http.Request, offer *source.Offer) error {
 	if r.TLS == nil {
-		return source.Offer{}, &Error{
+		return &Error{
 			Reason: ReasonCertificateMissing, Rule: "Source.TLS", Err: errors.New("the connection is not TLS"),
 			Hint: "TLS ends in front of this process; use a source of package forwarded",
 		}
 	}
-	return source.Offer{Certificates: r.TLS.PeerCertificates}, nil
+	offer.Certificates = r.TLS.PeerCertificates
+	return nil
 }
 
 // String names the source.
@@ -98,12 +99,13 @@ func (s SourceFunc) Prepare(source.Environment) (*source.Reader, error) {
 	return &source.Reader{Name: s.String(), Headers: slices.Clone(s.Headers), Offer: s.offer}, errors.Join(found...)
 }
 
-func (s SourceFunc) offer(r *http.Request) (source.Offer, error) {
+func (s SourceFunc) offer(r *http.Request, offer *source.Offer) error {
 	certs, err := s.Func(r)
 	if err != nil {
-		return source.Offer{}, err
+		return err
 	}
-	return source.Offer{Certificates: certs}, nil
+	offer.Certificates = certs
+	return nil
 }
 
 // String names the source.

@@ -101,3 +101,14 @@ func TestSPIFFE_MalformedIsNeitherMatchNorDifference(t *testing.T) {
 		assert.Error(t, err, pattern)
 	}
 }
+
+// SPIFFE-ID, section 2.2: a path segment is of letters, digits, dots, hyphens and underscores.
+func TestSPIFFE_PathCharacters(t *testing.T) {
+	w := newWorld(t)
+	for c := byte(0x21); c < 0x7F; c++ {
+		id := "spiffe://prod.example/a" + string(c) + "b"
+		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: w.behind(certauth.SPIFFEIDs{id})})
+		allowed := strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_/", c) >= 0
+		assert.Equal(t, allowed, err == nil, "%q: %v", id, err)
+	}
+}

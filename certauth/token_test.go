@@ -81,6 +81,9 @@ func TestCheckToken_ComparesTheConfirmation(t *testing.T) {
 		{"a hash with padding", `{"cnf":{"x5t#S256":"` + hash + `="}}`, "base64url of 32 bytes"},
 		{"a hash in hex", `{"cnf":{"x5t#S256":"` + client.Thumbprint() + `"}}`, "base64url of 32 bytes"},
 		{"a hash that is cut short", `{"cnf":{"x5t#S256":"` + hash[:42] + `"}}`, "base64url of 32 bytes"},
+		{"a hash with a line end for its last character", `{"cnf":{"x5t#S256":"` + hash[:42] + `\n"}}`, "base64url of 32 bytes"},
+		{"a hash with a line end for one in between", `{"cnf":{"x5t#S256":"` + hash[:20] + `\n` + hash[21:] + `"}}`, "base64url of 32 bytes"},
+		{"a hash with another character", `{"cnf":{"x5t#S256":"` + hash[:42] + `!"}}`, "base64url of 32 bytes"},
 		{"a hash with a line end", `{"cnf":{"x5t#S256":"` + hash[:20] + `\n` + hash[20:] + `"}}`, "base64url of 32 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -215,6 +215,15 @@ func TestUsage_ExtensionsWithTheSameEndAreOthers(t *testing.T) {
 }
 
 // What the operator reads of a certificate for other purposes.
+// An extension with fewer arcs than those that are looked for is another one.
+func TestUsage_ExtensionWithAShortIdentifierIsAnother(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"1.3", "2.5.29", "2.5.37", "2.5.29.37.0"} {
+		_, err := judge(t, w.chain(), w.issue(t, withExtension(id, []byte{5, 0})))
+		assert.NoError(t, err, id)
+	}
+}
+
 func TestUsage_RefusalSaysWhatToAskFor(t *testing.T) {
 	root := newRoot(t, "Root")
 	const wanted = "the partner needs a certificate with the extended key usage clientAuth"

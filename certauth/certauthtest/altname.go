@@ -6,7 +6,7 @@ import (
 	"encoding/asn1"
 )
 
-// The kinds of GeneralName that templates write (RFC 5280, section 4.2.1.6).
+// The types of GeneralName that templates write (RFC 5280, section 4.2.1.6).
 const (
 	tagOtherName = 0
 	tagEmail     = 1
@@ -20,9 +20,9 @@ var (
 	oidUPN     = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}
 )
 
-// UPN sets the user principal names, as Active Directory writes them (MS-WCCE, section
-// 2.2.2.7.7.4: an otherName with a UTF8String). It writes the whole extension of alternative
-// names, with the other names that are set by then: put it behind [DNS], [URI], [Email] and [IP].
+// UPN sets user principal names, as Active Directory writes them (MS-WCCE, section 2.2.2.7.7.4:
+// an otherName with a UTF8String). It writes the whole extension of alternative names, including
+// the names that are set so far: list it after [DNS], [URI], [Email] and [IP].
 func UPN(tb TB, names ...string) Template {
 	tb.Helper()
 	return func(c *x509.Certificate) {

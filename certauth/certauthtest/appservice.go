@@ -14,23 +14,23 @@ import (
 	"time"
 )
 
-// AppService simulates the front end of Azure App Service on a loopback port: it
-// ends TLS, asks for a client certificate without checking it, deletes what the client
-// sent under the platform's header names, writes X-ARR-ClientCert and the evidence
-// headers, and forwards over plain HTTP. It is written from Microsoft's documentation;
-// what the real front end does where that is silent, it does not show. The service behind it
-// is not on App Service: it needs forwarded.AppService{InsecureOutsideAppService: true}.
+// AppService simulates the front end of Azure App Service on a loopback port. It terminates TLS,
+// requests a client certificate without checking it, deletes what the client sent under the
+// platform's header names, writes X-ARR-ClientCert and the evidence headers, and forwards over
+// plain HTTP. It follows Microsoft's documentation; where that is silent, the real front end may
+// differ. The service behind it does not run on App Service, so it needs
+// forwarded.AppService{InsecureOutsideAppService: true}.
 type AppService struct {
 	// URL is the front end's address, https://127.0.0.1:port.
 	URL string
 	// Roots verifies the front end's own server certificate.
 	Roots *x509.CertPool
-	// ServerCA is the CA of that certificate.
+	// ServerCA is the CA that issued that certificate.
 	ServerCA *CA
 }
 
-// NewAppService starts the front end before the backend, an http:// address. It stops
-// at the end of the test.
+// NewAppService starts the front end for the backend, an http:// address. It stops at the end of
+// the test.
 func NewAppService(tb TB, backend string) *AppService {
 	tb.Helper()
 	target, err := url.Parse(backend)
@@ -57,27 +57,27 @@ func NewAppService(tb TB, backend string) *AppService {
 	return &AppService{URL: server.URL, Roots: roots, ServerCA: ca}
 }
 
-// Client returns a client that presents the certificate to the front end, or none if
-// it is nil. It keeps no connection, so that each request is a handshake of its own, and
-// gives up after ten seconds.
+// Client returns an HTTP client that presents the certificate to the front end, or none if it is
+// nil. The client sends the certificates of the CAs along, keeps no connection, so that each
+// request makes a new handshake, and gives up after ten seconds.
 func (f *AppService) Client(certificate *Certificate, with ...*CA) *http.Client {
 	config := &tls.Config{RootCAs: f.Roots, MinVersion: tls.VersionTLS12}
 	if certificate != nil {
 		pair := certificate.TLS(with...)
-		// Certificates would be held back if the server names CAs; a fixed answer is not.
+		// With Certificates, crypto/tls sends nothing if the server names other CAs.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
-// SetAppServiceHeaders writes the headers that the platform writes for the request that
-// arrived, and removes those that only it may write.
+// SetAppServiceHeaders writes the headers that the platform writes for the request that arrived,
+// and removes those that only the platform may write.
 //
-// The certificate, and the evidence that the front end was asked by TLS, come from
-// arrived.TLS. Without it they are the headers of a request over plain HTTP, which
-// forwarded.AppService refuses if a certificate comes with it, and which offers none
-// otherwise: httptest.NewRequest sets TLS for an https URL, without a certificate. To give a
-// request a certificate, whatever its TLS, use [FrontEnd.Forward] with the name AppService.
+// The certificate, and the evidence that the request arrived over TLS, come from arrived.TLS. If
+// it is nil, the headers are those of a request over plain HTTP: forwarded.AppService finds no
+// certificate in it, and refuses it if another writer adds one. httptest.NewRequest sets TLS for
+// an https URL, but without a certificate. To add a certificate to a request without TLS, use
+// [FrontEnd.Forward] with the name AppService.
 func SetAppServiceHeaders(header http.Header, arrived *http.Request) {
 	for _, name := range []string{"X-ARR-ClientCert", "X-ARR-SSL", "X-ARR-LOG-ID", "X-AppService-Proto", "X-Forwarded-For", "X-Forwarded-Proto", "Client-IP", "DISGUISED-HOST"} {
 		header.Del(name)
@@ -101,6 +101,6 @@ func SetAppServiceHeaders(header http.Header, arrived *http.Request) {
 
 func newGUID() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
+	_, _ = rand.Read(b[:]) // rand.Read never fails
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// TB is the part of testing.TB that this package needs. A program that is not a test
-// can bring its own.
+// TB is the subset of testing.TB that this package needs. A program that is not a test can
+// implement it.
 type TB interface {
 	Helper()
 	Fatalf(format string, args ...any)
@@ -34,7 +34,7 @@ type CA struct {
 	Certificate *x509.Certificate
 	key         crypto.Signer
 
-	issued sync.Map // serial numbers in decimal
+	issued sync.Map // issued serial numbers in decimal
 }
 
 // Certificate is an issued certificate with its key.
@@ -44,11 +44,11 @@ type Certificate struct {
 	Key crypto.Signer
 }
 
-// Template changes a certificate before it is signed. The default leaf is valid from an
-// hour ago for a year, for client authentication, with the given common name.
+// Template changes a certificate before it is signed. Without templates a leaf is valid from one
+// hour ago for one year, for client authentication, with the given common name.
 type Template func(*x509.Certificate)
 
-// NewCA makes a root CA, valid from a year ago for eleven years.
+// NewCA makes a root CA, valid from one year ago for eleven years.
 func NewCA(tb TB, commonName string, change ...Template) *CA {
 	tb.Helper()
 	key := newKey(tb)
@@ -56,14 +56,15 @@ func NewCA(tb TB, commonName string, change ...Template) *CA {
 	return &CA{Certificate: sign(tb, template, template, key.Public(), key), key: key}
 }
 
-// NewIntermediate makes a CA that this one signs.
+// NewIntermediate makes a CA whose certificate this CA signs.
 func (ca *CA) NewIntermediate(tb TB, commonName string, change ...Template) *CA {
 	tb.Helper()
 	key := newKey(tb)
 	return &CA{Certificate: ca.sign(tb, caTemplate(tb, commonName, change), key.Public()), key: key}
 }
 
-// CrossSign certifies the other CA: its name and key under this one.
+// CrossSign certifies the other CA: the result has the other CA's name and key and is signed by
+// this one.
 func (ca *CA) CrossSign(tb TB, other *CA) *x509.Certificate {
 	tb.Helper()
 	template := caTemplate(tb, "", nil)
@@ -77,14 +78,15 @@ func (ca *CA) Issue(tb TB, commonName string, change ...Template) *Certificate {
 	return ca.IssueFor(tb, newKey(tb), commonName, change...)
 }
 
-// IssueFor makes a client certificate for a given key: a renewal, or an RSA client.
+// IssueFor makes a client certificate for an existing key, for example for a renewal or an RSA
+// client.
 func (ca *CA) IssueFor(tb TB, key crypto.Signer, commonName string, change ...Template) *Certificate {
 	tb.Helper()
 	template := leafTemplate(tb, commonName, change)
 	return &Certificate{Certificate: ca.sign(tb, template, key.Public()), Key: key}
 }
 
-// sign issues and remembers that, for responders.
+// sign issues a certificate and records its serial number for responders.
 func (ca *CA) sign(tb TB, template *x509.Certificate, public crypto.PublicKey) *x509.Certificate {
 	tb.Helper()
 	cert := sign(tb, template, ca.Certificate, public, ca.key)
@@ -97,7 +99,7 @@ func (ca *CA) hasIssued(serial *big.Int) bool {
 	return yes
 }
 
-// SelfSigned makes a client certificate that vouches for itself.
+// SelfSigned makes a self-signed client certificate.
 func SelfSigned(tb TB, commonName string, change ...Template) *Certificate {
 	tb.Helper()
 	key := newKey(tb)
@@ -130,8 +132,8 @@ func (c *Certificate) Thumbprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// TLS returns the certificate for a TLS client or server; with sends further
-// certificates along.
+// TLS returns the certificate for a TLS client or server. The certificates of the given CAs are
+// sent along.
 func (c *Certificate) TLS(with ...*CA) tls.Certificate {
 	chain := [][]byte{c.Raw}
 	for _, ca := range with {
@@ -216,8 +218,8 @@ func Policies(tb TB, oids ...string) Template {
 	return func(c *x509.Certificate) { c.Policies = parsed }
 }
 
-// Extension adds an extension that is not critical, with these contents in DER. Of an extension
-// that another template writes, this one takes the place.
+// Extension adds a non-critical extension with these contents in DER. It replaces an extension
+// with the same OID that another template writes.
 func Extension(tb TB, oid string, contents []byte) Template {
 	tb.Helper()
 	id := objectIdentifier(tb, oid)

@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// CRLServer serves the CRL of one CA (RFC 5280, section 5), complete and in DER: an
-// [http.Handler] for every path. A new list, with the next number, is signed for the first
-// request after anything changed, Revoke and SetFault included; in between the same list is
-// served, and conditional requests are answered with 304. It is safe for concurrent use.
+// CRLServer serves the CRL of one CA (RFC 5280, section 5), complete and in DER. It is an
+// [http.Handler] for every path. After every change, Revoke and SetFault included, the next
+// request gets a newly signed list with the next number. Otherwise the same list is served, and
+// conditional requests are answered with 304. It is safe for concurrent use.
 type CRLServer struct {
 	*standing
 	ca     *CA
@@ -28,21 +28,21 @@ type signedList struct {
 	der      []byte
 	number   int64
 	modified time.Time
-	changes  int // of the standing, when it was signed
+	changes  int // of the standing, when the list was signed
 }
 
-// NewCRLServer makes a CRL that is empty at first.
+// NewCRLServer makes a server whose CRL is empty at first.
 func NewCRLServer(tb TB, ca *CA) *CRLServer {
 	tb.Helper()
 	return &CRLServer{standing: newStanding(), ca: ca, forger: newKey(tb)}
 }
 
-// Publish has a new list signed, although nothing has changed: with the next number, by
-// the clock of then.
+// Publish makes the next request get a new list although nothing has changed, with the next
+// number and the dates of that time.
 func (s *CRLServer) Publish() { s.change(func() {}) }
 
-// CRL returns the list as it would be served now by GET, in DER, for a file. Of the faults
-// only Forged shows in it. It fails if SetValidity has put nextUpdate before thisUpdate.
+// CRL returns the list in DER as GET would return it now, for a file. Of the faults only Forged
+// affects it. It returns an error if SetValidity has put nextUpdate before thisUpdate.
 func (s *CRLServer) CRL() ([]byte, error) {
 	list, _, err := s.list()
 	if err != nil {
@@ -79,7 +79,8 @@ func (s *CRLServer) list() (*signedList, Fault, error) {
 	next := &signedList{number: 1, modified: at, changes: s.changes}
 	if old != nil {
 		next.number = old.number + 1
-		// HTTP has no fractions of a second: two lists of one second would have one date.
+		// HTTP dates have no fractions of a second, so two lists of one second would have the
+		// same date.
 		if least := old.modified.Add(time.Second); at.Before(least) {
 			next.modified = least
 		}

@@ -1,37 +1,37 @@
-// Package certauthtest provides test helpers for services that ask for client certificates,
-// whether they use package certauth or not: certificate authorities and client certificates, the
-// requests of every front end, OCSP responders and CRLs, and a table of forged requests that
-// must not get in.
+// Package certauthtest provides test helpers for services that authenticate client certificates,
+// whether or not they use package certauth: certificate authorities and client certificates, the
+// requests of every front end, OCSP responders and CRLs, and a table of forged requests that a
+// service must refuse.
 //
-// Everything is made fresh in memory; nothing here belongs in production. Functions that
-// take a [TB] end the test by Fatalf if they fail.
+// Everything is generated in memory for each test and is unsuitable for production. Functions
+// that take a [TB] end the test with Fatalf if they fail.
 //
 // # A whole service
 //
-// [TestHandler] fires some hundred forged requests at a handler as the service installs it,
-// or at a service that runs on this machine, and fails if one gets in. It takes the front
-// end that the service is configured for and a client that must get in; see its examples.
+// [TestHandler] sends some hundred forged requests to a handler as the service installs it, or to
+// a service that runs on this machine, and fails if one of them is accepted. It takes the front
+// end that the service is configured for and a client that must be accepted; see its examples.
 //
-// The gate of the service must tell 127.0.0.1, where the front end is, from the rest of
-// 127.0.0.0/8, where strangers are; HandlerTest has fields for gates of other kinds. The rows
-// are data: FORGED.md, next to forged.json in the source, says how other languages run them.
+// The gate of the service must distinguish 127.0.0.1, the address of the front end, from the rest
+// of 127.0.0.0/8, the addresses of other senders. HandlerTest has fields for other kinds of
+// gates. The rows are data: FORGED.md, next to forged.json in the source, documents how to run
+// them from other languages.
 //
 // # Single handlers
 //
 // [FrontEnd.Forward] rewrites a request as a front end forwards it, for tests of a handler
-// together with its Authenticator; [WithPeer] says over which socket it came. Where a handler
-// is to be tested without an Authenticator, Context of package certauthtest/unittest makes a
-// context with an identity in it. That package also checks sources and policy functions of
-// your own. It is a separate package because it imports certauth, whose own tests import this
-// package.
+// together with its Authenticator; [WithPeer] sets the socket on which it arrived. To test a
+// handler without an Authenticator, use Context of package certauthtest/unittest, which makes a
+// context with an identity. That package also checks your own sources and policy functions. It is
+// separate because it imports certauth, whose own tests import this package.
 //
 // # Certificates
 //
-// [NewCA] and [CA.NewIntermediate] make authorities, [CA.Issue] and [SelfSigned] clients. A
-// [Template] changes any field before it is signed; those that tests need most have functions
-// here, others are written in place, such as name constraints or a path length. A CA that is
-// made again under its name has another key: a CA after a change of keys, which
-// [CA.CrossSign] connects with the one before.
+// [NewCA] and [CA.NewIntermediate] make authorities, [CA.Issue] and [SelfSigned] make clients. A
+// [Template] changes any field before the certificate is signed. This package has functions for
+// the fields that tests change most; write a function literal for others, such as name
+// constraints or a path length. A second CA made under the same name has another key, like a CA
+// after a key change; [CA.CrossSign] connects it with the first.
 //
 // # Front ends
 //
@@ -39,9 +39,9 @@
 //
 // # Revocation
 //
-// [Responder] and [CRLServer] are http.Handlers that speak for a [CA]. Start them, for
-// instance by httptest.NewServer, and write the address into certificates by [OCSPAt] and
-// [CRLAt]. Each has its own list of revoked certificates, so that sources can disagree, and each
-// can be made to fail by a [Fault]. A revocation.Checker connects to loopback only if its
-// HTTP.AllowNets and HTTP.AllowPorts say so. [CheckStore] checks a revocation.Store.
+// [Responder] and [CRLServer] are http.Handlers that answer for a [CA]. Start them, for instance
+// with httptest.NewServer, and put their address into certificates with [OCSPAt] and [CRLAt].
+// Each has its own list of revoked certificates, so that they can disagree, and each can be made
+// to fail with a [Fault]. A revocation.Checker connects to loopback addresses only if its
+// HTTP.AllowNets and HTTP.AllowPorts permit it. [CheckStore] checks a revocation.Store.
 package certauthtest

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// encode writes certificates, leaf first, in a format of forged.json. Formats for one
-// certificate write several as somebody would who does not know that they are for one.
+// encode writes certificates, leaf first, in a format of forged.json. If several are given,
+// formats for one certificate write all of them, as a sender would that does not know the limit.
 func encode(format string, certs ...*x509.Certificate) (string, error) {
 	var der []byte
 	for _, cert := range certs {
@@ -67,7 +67,7 @@ func encode(format string, certs ...*x509.Certificate) (string, error) {
 	return "", fmt.Errorf("format %q is not known", format)
 }
 
-// jsonPEM is a certificate as a string of JSON.
+// jsonPEM encodes a certificate as a JSON string.
 func jsonPEM(cert *x509.Certificate) string {
 	return `"` + strings.ReplaceAll(string(encodePEM(cert)), "\n", `\n`) + `"`
 }
@@ -85,6 +85,6 @@ func digest256(cert *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// escape escapes all but the unreserved characters of RFC 3986, section 2.3, as nginx does
-// in $ssl_client_escaped_cert.
+// escape escapes all but the unreserved characters of RFC 3986, section 2.3, as nginx does in
+// $ssl_client_escaped_cert.
 func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }

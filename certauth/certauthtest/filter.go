@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// filterNames are the changes that a row can make to a text.
+// filterNames holds the changes that a row can make to a text.
 var filterNames = map[string]func(string) string{
 	"underscore":     func(s string) string { return strings.ReplaceAll(s, "-", "_") },
 	"dot":            func(s string) string { return strings.NewReplacer("-", ".", "_", ".").Replace(s) },
@@ -66,7 +66,7 @@ func swapCase(s string) string {
 	}, s)
 }
 
-// escapeLetters escapes every byte, letters and digits too.
+// escapeLetters escapes every byte, including letters and digits.
 func escapeLetters(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
@@ -83,7 +83,7 @@ func inTheMiddle(what string) func(string) string {
 	return func(s string) string { return s[:len(s)/2] + what + s[len(s)/2:] }
 }
 
-// padBits sets bits of the last base64 digit that encode no byte.
+// padBits sets bits of the last base64 digit that do not encode a byte.
 func padBits(s string) string {
 	body := strings.TrimRight(s, "=:")
 	if pad := strings.TrimRight(s[len(body):], ":"); pad == "" || body == "" {
@@ -97,7 +97,7 @@ func padBits(s string) string {
 	return body[:len(body)-1] + string(digits[last+1]) + s[len(body):]
 }
 
-// damage changes a digit a third from the start, so that what follows is still in its form.
+// damage changes a digit at one third of the text, so that the form stays intact.
 func damage(s string) string {
 	for at := len(s) / 3; at < len(s); at++ {
 		if c := s[at]; 'B' <= c && c <= 'F' {
@@ -107,7 +107,7 @@ func damage(s string) string {
 	return s
 }
 
-// addByte puts a byte behind the DER of a base64 text.
+// addByte appends a byte to the DER of a base64 text.
 func addByte(s string) string {
 	body := strings.Trim(s, ":")
 	der, err := base64.StdEncoding.DecodeString(body)

@@ -15,7 +15,7 @@ type forgedFile struct {
 	Rows      []row    `json:"rows"`
 }
 
-// row is one attempt to get in.
+// row is one forged request or sequence of requests.
 type row struct {
 	Name      string    `json:"name"`
 	Why       string    `json:"why"`
@@ -49,10 +49,10 @@ type attempt struct {
 	Expect        string      `json:"expect"`
 }
 
-// The words of forged.json.
+// Constants of forged.json.
 const (
 	senderFrontEnd, senderStranger = "front end", "stranger"
-	senderClient                   = "client" // no word of the file: HandlerTest.Client, outside
+	senderClient                   = "client" // not in the file: HandlerTest.Client, outside
 	transportHTTP1, transportHTTP2 = "http1", "http2"
 	expectRefused, expectAccepted  = "refused", "accepted"
 )

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// forgeries makes the certificates of the table out of the genuine one, each once.
+// forgeries derives the certificates of the table from the genuine one. Each is made once.
 type forgeries struct {
 	tb      TB
 	genuine *Certificate
-	issuer  *CA   // of the genuine one, with its key; may be nil
-	with    []*CA // what the client sends along
+	issuer  *CA   // issuer of the genuine one, with its key; may be nil
+	with    []*CA // certificates that the client sends along
 	made    map[string]*x509.Certificate
-	other   *CA // the look-alike of the issuer
+	other   *CA // a CA that imitates the issuer
 }
 
-// Extensions by which a forged certificate differs from the genuine one.
+// The extensions in which forged certificates differ from the genuine one.
 var (
 	oidSubjectKeyID     = asn1.ObjectIdentifier{2, 5, 29, 14}
 	oidKeyUsage         = asn1.ObjectIdentifier{2, 5, 29, 15}
@@ -28,14 +28,14 @@ var (
 	oidExtKeyUsage      = asn1.ObjectIdentifier{2, 5, 29, 37}
 )
 
-// certificateNames are the certificates that a row can name. The value says whether the
-// issuer's key is needed.
+// certificateNames holds the certificates that a row can name. The value is true if the issuer's
+// key is needed.
 var certificateNames = map[string]bool{
 	"genuine": false, "issuer": false, "selfsigned": false, "lookalike": false, "lookalikeca": false, "resigned": false, "resignedca": false, "samekey": false,
 	"expired": true, "notyet": true, "serveronly": true, "cacertificate": true,
 }
 
-// certificate returns the certificate of that name, or nil if it cannot be made here.
+// certificate returns the certificate with that name, or nil if it cannot be made here.
 func (f *forgeries) certificate(name string) *x509.Certificate {
 	f.tb.Helper()
 	cert, ok := f.made[name]
@@ -64,18 +64,18 @@ func (f *forgeries) forge(name string) *x509.Certificate {
 		}
 		other := NewCA(f.tb, "Somebody Else")
 		return f.signedBy(other, templateOf(issuer, oidAuthorityKeyID), issuer.PublicKey)
-	case "selfsigned": // its names, without an issuer that vouches for them
+	case "selfsigned": // the genuine names, without an issuer
 		template, key := f.copied(oidSubjectKeyID, oidAuthorityKeyID), newKey(f.tb)
 		return sign(f.tb, template, template, key.Public(), key)
 	case "lookalikeca":
 		return f.lookalike().Certificate
-	case "lookalike": // of a CA that has the name of the genuine one
+	case "lookalike": // from a CA that has the name of the genuine one
 		return f.signedBy(f.lookalike(), f.copied(oidSubjectKeyID, oidAuthorityKeyID), newKey(f.tb).Public())
-	case "resigned": // every field the same, serial number and key identifiers too, but key and signature
+	case "resigned": // all fields equal, including serial number and key identifiers, except key and signature
 		template := f.copied()
 		template.SerialNumber = f.genuine.SerialNumber
 		return f.signedBy(f.lookalike(), template, newKey(f.tb).Public())
-	case "samekey": // the same key and fields, and another signature
+	case "samekey": // the same key and fields with another signature
 		template := f.copied()
 		template.SerialNumber = f.genuine.SerialNumber
 		return f.signedBy(f.lookalike(), template, f.genuine.PublicKey)
@@ -98,7 +98,7 @@ func (f *forgeries) forge(name string) *x509.Certificate {
 	return f.signedBy(f.issuer, template, newKey(f.tb).Public())
 }
 
-// issuing is the certificate of the genuine issuer, if it is known.
+// issuing returns the certificate of the genuine issuer, if it is known.
 func (f *forgeries) issuing() *x509.Certificate {
 	switch {
 	case f.issuer != nil:
@@ -109,7 +109,7 @@ func (f *forgeries) issuing() *x509.Certificate {
 	return nil
 }
 
-// copied is a template with the genuine certificate's names and extensions, but for those
+// copied returns a template with the genuine certificate's names and extensions, except those
 // listed.
 func (f *forgeries) copied(without ...asn1.ObjectIdentifier) *x509.Certificate {
 	f.tb.Helper()
@@ -118,7 +118,7 @@ func (f *forgeries) copied(without ...asn1.ObjectIdentifier) *x509.Certificate {
 	return template
 }
 
-// templateOf is a template for a copy, without some of the extensions.
+// templateOf returns a template for a copy, without some of the extensions.
 func templateOf(from *x509.Certificate, without ...asn1.ObjectIdentifier) *x509.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: from.SerialNumber, Subject: from.Subject, RawSubject: from.RawSubject,
@@ -130,7 +130,7 @@ func templateOf(from *x509.Certificate, without ...asn1.ObjectIdentifier) *x509.
 	return template
 }
 
-// lookalike is a CA with the name and key identifier of the genuine issuer, and its own key.
+// lookalike returns a CA with the name and key identifier of the genuine issuer and another key.
 func (f *forgeries) lookalike() *CA {
 	f.tb.Helper()
 	if f.other == nil {

@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// FrontEnd is a front end whose requests this package can write: which headers it sets, in
-// what form, is data in forged.json, held against captures where there are any.
+// FrontEnd is a front end whose requests this package can write. forged.json describes which
+// headers it sets and in what form; tests compare this with captured requests where there are
+// any.
 type FrontEnd struct {
-	// Name is one of [FrontEnds], such as "Nginx" or "ALB/passthrough". It is the name of
-	// the preset in package forwarded, with a variant behind a slash.
+	// Name is one of [FrontEnds], such as "Nginx" or "ALB/passthrough": the name of the preset in
+	// package forwarded, with a variant after a slash. Required.
 	Name string
-	// Headers holds other names for headers whose name is the operator's choice: the
-	// default of the preset, in any case, and what it is called here. Nil renames none.
+	// Headers renames headers whose name the operator chooses: it maps the preset's default, in
+	// any case, to the name in this service. Nil renames none.
 	Headers map[string]string
 }
 
@@ -30,15 +31,14 @@ func FrontEnds() []string {
 	return names
 }
 
-// Forward turns r into the request that the front end sends to the service when the client
-// has connected with this certificate and has sent the certificates of the CAs along, and
-// the front end has verified it. With a nil certificate it is the request of a client that
-// has none. The headers that the front end sets are set, or removed where it sends none;
-// headers of the same name in r are overwritten, and all others, aliases of these names
-// included, are left alone.
+// Forward turns r into the request that the front end sends to the service after the client has
+// connected with this certificate, has sent the certificates of the CAs along, and the front end
+// has verified it. A nil certificate gives the request of a client without one. Forward sets the
+// headers that the front end sets, replacing headers of the same name in r, and removes those
+// that it would not send. It leaves all other headers alone, including aliases of these names.
 //
-// The sender of the request is not part of it: for a gate on the peer add [WithPeer], and for one
-// on a secret its header. A name that is not one of [FrontEnds] ends the test.
+// Forward does not set the sender of the request: for a gate on the peer add [WithPeer], and for
+// a gate on a secret its header. A name that is not one of [FrontEnds] ends the test.
 func (f FrontEnd) Forward(tb TB, r *http.Request, client *Certificate, with ...*CA) {
 	tb.Helper()
 	layout, err := f.layout()
@@ -68,7 +68,7 @@ func (f FrontEnd) Forward(tb TB, r *http.Request, client *Certificate, with ...*
 	}
 }
 
-// layout is the description of a front end in forged.json.
+// layout describes a front end in forged.json.
 type layout struct {
 	Name        string             `json:"name"`
 	Note        string             `json:"note"`
@@ -84,15 +84,15 @@ type certificateHeader struct {
 	Format string  `json:"format"`
 	Prefix string  `json:"prefix"`
 	Suffix string  `json:"suffix"`
-	None   *string `json:"none"` // without a certificate; nil: no header
+	None   *string `json:"none"` // value without a certificate; nil: no header
 }
 
 type chainHeader struct {
 	Header string  `json:"header"`
 	Format string  `json:"format"`
-	Count  int     `json:"count"` // how many numbered headers are always there
-	Empty  *string `json:"empty"` // with a certificate but no chain
-	None   *string `json:"none"`  // without a certificate, and what fills up Count
+	Count  int     `json:"count"` // the number of numbered headers that are always present
+	Empty  *string `json:"empty"` // value with a certificate but no chain
+	None   *string `json:"none"`  // value without a certificate and for unused numbers
 }
 
 type flagHeader struct {
@@ -108,14 +108,14 @@ type fingerprintHeader struct {
 	None   *string `json:"none"`
 }
 
-// What a front end says about the certificate.
+// The front end's verdicts on the certificate.
 const (
 	verdictSuccess = "success"
 	verdictFailure = "failure"
 	verdictNone    = "none"
 )
 
-// layout finds the front end and gives its headers the operator's names.
+// layout returns the description of the front end with the operator's header names.
 func (f FrontEnd) layout() (*layout, error) {
 	at := slices.IndexFunc(forged().FrontEnds, func(l layout) bool { return l.Name == f.Name })
 	if at < 0 {
@@ -155,7 +155,7 @@ func (f FrontEnd) layout() (*layout, error) {
 	return &own, nil
 }
 
-// headers are the names of everything that the front end may set.
+// headers returns the names of all headers that the front end may set.
 func (l *layout) headers() []string {
 	names := []string{l.Certificate.Header}
 	if c := l.Chain; c != nil {
@@ -176,7 +176,7 @@ func (l *layout) headers() []string {
 	return names
 }
 
-// maxNumbered is how many numbered headers are looked at.
+// maxNumbered bounds the numbered headers.
 const maxNumbered = 10
 
 func (c *chainHeader) numbered(i int) string {
@@ -186,7 +186,7 @@ func (c *chainHeader) numbered(i int) string {
 	return c.Header + "_" + strconv.Itoa(i)
 }
 
-// lines are the header lines for the certificates, leaf first, in the order of the layout.
+// lines returns the header lines for the certificates, leaf first, in the order of the layout.
 func (l *layout) lines(certs []*x509.Certificate, verdict string) ([][2]string, error) {
 	var lines [][2]string
 	put := func(name string, value *string) {
@@ -225,8 +225,8 @@ func (l *layout) lines(certs []*x509.Certificate, verdict string) ([][2]string, 
 	return append(lines, l.Evidence...), nil
 }
 
-// value returns the value of the certificate header. Where it holds the leaf alone, the rest is
-// not in it.
+// value returns the value of the certificate header. If that header holds only the leaf, the
+// other certificates are not in it.
 func (l *layout) value(certs ...*x509.Certificate) (string, error) {
 	if !l.carriesChain() {
 		certs = certs[:1]
@@ -276,7 +276,7 @@ func (c *chainHeader) lines(certs []*x509.Certificate) ([][2]string, error) {
 	}
 }
 
-// fill adds the numbered headers that have nothing to say.
+// fill adds the unused numbered headers.
 func (c *chainHeader) fill(lines [][2]string) [][2]string {
 	for i := len(lines); i < c.Count && c.None != nil; i++ {
 		lines = append(lines, [2]string{c.numbered(i), *c.None})

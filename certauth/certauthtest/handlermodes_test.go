@@ -26,8 +26,8 @@ func TestTestHandler_ARefusalOfEverybodyIsNoSuccess(t *testing.T) {
 	r := &recorder{t: t}
 	refuses := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	certauthtest.TestHandler(r, refuses, p.test("Nginx"))
-	assert.Contains(t, r.fatal, "does not get in by http1 before the table, so the table proves nothing: the answer is 401")
-	assert.Contains(t, r.fatal, "does not get in by http2")
+	assert.Contains(t, r.fatal, "is not accepted over http1 before the table, so the table proves nothing: the answer is 401")
+	assert.Contains(t, r.fatal, "is not accepted over http2")
 }
 
 func TestTestHandler_ServesByEachWay(t *testing.T) {
@@ -62,7 +62,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 		{
 			name: "everybody", source: forwarded.Nginx{From: forwarded.InsecureAnyPeer()},
 			set:  func(test *certauthtest.HandlerTest) { test.InsecureAnyPeer, test.Fingerprint = true, false },
-			want: "where everybody is believed",
+			want: "where the service trusts every sender",
 		},
 		{
 			name: "other names", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1"), Header: "X-SSL-Cert", VerifyHeader: "X-SSL-OK"},
@@ -87,7 +87,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 		{
 			name: "a key pin", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, policy: key,
 			set:  func(test *certauthtest.HandlerTest) { test.KeyPinned, test.Fingerprint = true, false },
-			want: "where a key is pinned, and names do not count",
+			want: "where a key is pinned, so names do not matter",
 		},
 		{
 			name: "the front end's word", source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1"), FrontEndVerifies: true},
@@ -99,7 +99,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 			set: func(test *certauthtest.HandlerTest) {
 				test.FrontEnd.Name, test.Issuer, test.Exempt, test.Chain, test.Fingerprint = "GoogleLB", nil, "", false, false
 			},
-			want: "where it takes HandlerTest.Issuer to make the expired certificate",
+			want: "where HandlerTest.Issuer is needed to make the expired certificate",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestTestHandler_URL(t *testing.T) {
 			r := &recorder{t: t}
 			certauthtest.TestHandler(r, nil, test)
 			assert.Empty(t, r.fatal)
-			assert.Equal(t, !secure, strings.Contains(r.log, "the service speaks no HTTP/2 by TLS"), r.log)
+			assert.Equal(t, !secure, strings.Contains(r.log, "the service does not speak HTTP/2 over TLS"), r.log)
 		})
 	}
 }
@@ -211,10 +211,10 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx}},
 		{"Client is nil", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: &certauthtest.Certificate{}}},
 		{"Path does not start with a slash", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Path: "orders"}},
-		{"Exempt is not a path beside Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
+		{"Exempt is not a path different from Path", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Exempt: "/"}},
 		{"one value for each header", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Secret: http.Header{"X-Gate": {""}}}},
 		{"Stranger is not a loopback address", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, Stranger: "192.0.2.1"}},
-		{"are for a handler, not for URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1", UnixSocket: true}},
+		{"and Configure need a handler, not URL", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://127.0.0.1:1", UnixSocket: true}},
 		{"contradict each other", orders, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, UnixSocket: true, FrontEndCertificate: client}},
 		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "https://example.com/"}},
 		{"for your own service on this machine", nil, certauthtest.HandlerTest{FrontEnd: nginx, Client: client, URL: "http://192.0.2.1:80/"}},

@@ -8,91 +8,91 @@ import (
 	"time"
 )
 
-// HandlerTest says how a service is configured, for [TestHandler]. FrontEnd and Client are
+// HandlerTest describes for [TestHandler] how a service is configured. FrontEnd and Client are
 // required.
 type HandlerTest struct {
-	// FrontEnd is the front end that the service is configured for. A forwarded.AppService
-	// takes InsecureOutsideAppService, or the platform's variables in the environment of the
-	// test.
+	// FrontEnd is the front end that the service is configured for. A service with
+	// forwarded.AppService needs InsecureOutsideAppService, or the platform's variables in the
+	// environment of the test.
 	FrontEnd FrontEnd
-	// Client is a certificate that must get in at Path, and With the CAs whose certificates
-	// the client sends along. The table is forged from it.
+	// Client is a certificate that must be accepted at Path. With holds the CAs whose
+	// certificates the client sends along. The forged requests are derived from them.
 	Client *Certificate
 	With   []*CA
-	// Issuer is the CA that issued Client. Without it rows that need its key are left out:
-	// an expired certificate, one for servers, a CA certificate.
+	// Issuer is the CA that issued Client. If it is nil, rows that need its key are skipped: an
+	// expired certificate, a server certificate, a CA certificate.
 	Issuer *CA
 
-	// Method and Path are those of a request that only a client with a certificate may make.
-	// The defaults are GET and "/". Where a certificate is optional, take a route that
-	// demands one.
+	// Method and Path select a request that only a client with a certificate may make. The
+	// defaults are GET and "/". If a certificate is optional, use a route that requires one.
 	Method, Path string
-	// Exempt is a path at which GET asks for no certificate, if there is one. The table then
-	// looks for others that are exempt with it. The rows tell something where the handler
-	// serves its protected content at other paths than Path, too.
+	// Exempt is a path at which GET needs no certificate, if there is one. The table then checks
+	// whether related paths are exempt too. These rows are meaningful only if the handler serves
+	// protected content at paths other than Path.
 	Exempt string
 
 	// Secret holds the headers by which the service recognises the front end, with one value
-	// each: that of forwarded.SharedSecret, X-Azure-FDID. They are on every request of the
-	// front end and on none of a stranger.
+	// each, such as that of forwarded.SharedSecret or X-Azure-FDID. Requests of the front end
+	// carry them; those of other senders do not.
 	Secret http.Header
 	// FrontEndCertificate is the certificate that the front end presents to the service, for
-	// forwarded.ProxyCertificate. Requests are then made by TLS.
+	// forwarded.ProxyCertificate. Requests are then made over TLS.
 	FrontEndCertificate *Certificate
-	// UnixSocket has the front end connect by a unix socket, and strangers by TCP. It is for
-	// a handler, not for URL.
+	// UnixSocket makes the front end connect over a unix socket and other senders over TCP. It
+	// requires a handler and cannot be combined with URL.
 	UnixSocket bool
-	// Stranger is the loopback address of senders other than the front end, whose own address
-	// is 127.0.0.1. The default is 127.0.0.2; where the system has no such address, as on
-	// macOS without "ifconfig lo0 alias 127.0.0.2", these rows are left out.
+	// Stranger is the loopback address of senders other than the front end, whose own address is
+	// 127.0.0.1. The default is 127.0.0.2. If the system does not have the address, as macOS
+	// without "ifconfig lo0 alias 127.0.0.2", these rows are skipped.
 	Stranger string
-	// InsecureAnyPeer says that the service trusts every sender, and leaves out the rows of
-	// strangers.
+	// InsecureAnyPeer states that the service trusts every sender. Rows about other senders are
+	// then skipped.
 	InsecureAnyPeer bool
 
-	// Chain and Fingerprint say that the service reads the header in which the front end
-	// forwards the chain, or the fingerprint, and FrontEndVerifies that it takes the front
-	// end's verdict for an anchor.
+	// Chain and Fingerprint state that the service reads the header in which the front end
+	// forwards the chain or the fingerprint. FrontEndVerifies states that the service treats the
+	// front end's verification as an anchor.
 	Chain, Fingerprint, FrontEndVerifies bool
-	// KeyPinned says that the service recognises Client by its public key alone, so that a
-	// certificate of another CA for the same key rightly gets in.
+	// KeyPinned states that the service recognises Client by its public key alone, so that a
+	// certificate of another CA for the same key is rightly accepted.
 	KeyPinned bool
 
-	// GotIn reports whether the handler's answer is one for clients that are let in, such as
-	// by a text that only they see. The default goes by the status: 2xx, 101, and the hundred
-	// that the answer to Client is of, which is 3xx if Path redirects.
+	// GotIn reports whether a response is one for accepted clients, for instance because of a
+	// text that only they see. By default the status decides: 2xx, 101, and the class of the
+	// response to Client, which is 3xx if Path redirects.
 	GotIn func(response *http.Response, body []byte) bool
 
-	// Configure prepares the server that TestHandler starts for the handler, for instance
-	// certauth's Authenticator.ConfigureServer with a handler that is not wrapped yet. By
-	// default the server keeps its connections for gates such as forwarded.Peers, as
+	// Configure prepares the server that TestHandler starts for the handler, for instance with
+	// certauth's Authenticator.ConfigureServer for a handler that is not wrapped yet. By default
+	// the server only stores its connections for gates such as forwarded.Peers, as
 	// certauth.ConnContext does.
 	Configure func(*http.Server) error
-	// Outside says that URL, https then, is the front end itself, as clients reach it: not the
-	// service but the way to it is tested, as the probes of package forwarded do. Client shows
-	// its certificate in the handshake. The rows are what somebody without one sends, with all
-	// that the front end would write for a client, and none may get in, genuine ones neither.
+	// Outside states that URL, which must then be https, is the front end itself as clients reach
+	// it. The test then covers the front end and the service, like the probes of package
+	// forwarded. Client presents its certificate in the handshake. The rows are requests of a
+	// client without a certificate that carry all headers that the front end would write for a
+	// client; none may be accepted, not even with genuine certificates.
 	Outside bool
-	// URL is the base address of a service that runs already, on this machine, in place of a
-	// handler: http or https, and a loopback address. Its certificate is not checked.
+	// URL is the base address of a service that already runs on this machine, used instead of a
+	// handler: http or https, with a loopback address. Its server certificate is not checked.
 	URL string
 }
 
-// TestHandler fires the table of forged requests at a whole handler, as the service
-// installs it, and fails if one gets in; or, with a nil handler, at the service at
-// HandlerTest.URL. The table is forged.json, and FORGED.md in the same folder says how to read it and
-// where its rows come from: advisories, and bugs of other libraries and front ends.
+// TestHandler sends the table of forged requests to a whole handler, as the service installs it,
+// and fails if one is accepted. If handler is nil, it sends them to the service at
+// HandlerTest.URL. The table is forged.json; FORGED.md in the same folder documents its format
+// and the origin of its rows, which are advisories and bugs of other libraries and front ends.
 //
-// The handler is served on loopback, by HTTP/1.1, where requests are written byte by byte
-// since no client would send them, and by HTTP/2 over TLS. The client must get in on each,
-// before the table and after it: of a handler that refuses every request the table says
-// nothing. An answer that does not come within 30 seconds is a failure; an error page is a
-// refusal.
+// The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
+// because no client library would send them, and over HTTP/2 with TLS. Client must be accepted on
+// each of them before and after the table, because a handler that refuses every request would
+// pass the table. A response that does not arrive within 30 seconds is a failure. An error page
+// counts as a refusal.
 //
-// All that is wrong is reported at once, with the reason for each row. If tb has a method
-// Logf, it gets a summary, with what was left out and why. What the table cannot show is
-// whether the front end itself overwrites what it should: package forwarded says how to
-// probe that.
+// TestHandler reports all failures at once, with an explanation for each row. If tb has a method
+// Logf, it receives a summary, including the rows that were skipped and why. The table cannot
+// show whether the front end itself overwrites the headers that it should; package forwarded
+// documents how to probe that.
 func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 	tb.Helper()
 	run, err := newTableRun(tb, handler, test)
@@ -111,7 +111,7 @@ func TestHandler(tb TB, handler http.Handler, test HandlerTest) {
 	}
 }
 
-// rowLimit bounds a row, with all its requests.
+// rowLimit bounds the time for a row with all its requests.
 const rowLimit = 30 * time.Second
 
 // newTableRun checks the test and starts the servers.
@@ -144,10 +144,10 @@ func (test *HandlerTest) check(handler http.Handler) error {
 		}
 	}
 	mistake((handler == nil) == (test.URL == ""), "give either a handler or HandlerTest.URL")
-	mistake(test.Client == nil || test.Client.Certificate == nil, "HandlerTest.Client is nil: without a client that gets in the table proves nothing")
+	mistake(test.Client == nil || test.Client.Certificate == nil, "HandlerTest.Client is nil: without a client that is accepted the table proves nothing")
 	mistake(test.Path != "" && !strings.HasPrefix(test.Path, "/"), "HandlerTest.Path does not start with a slash")
-	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path beside Path")
-	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure are for a handler, not for URL")
+	mistake(test.Exempt != "" && (!strings.HasPrefix(test.Exempt, "/") || test.Exempt == otherwise(test.Path, "/")), "HandlerTest.Exempt is not a path different from Path")
+	mistake(handler == nil && (test.UnixSocket || test.Configure != nil), "HandlerTest.UnixSocket and Configure need a handler, not URL")
 	mistake(test.UnixSocket && test.FrontEndCertificate != nil, "HandlerTest.UnixSocket and FrontEndCertificate contradict each other")
 	mistake(test.Outside && !strings.HasPrefix(test.URL, "https://"), "HandlerTest.Outside is for the https URL of a front end")
 	mistake(test.Outside && (len(test.Secret) > 0 || test.FrontEndCertificate != nil), "HandlerTest.Outside: a client knows neither Secret nor FrontEndCertificate")

@@ -19,16 +19,16 @@ const maxOCSPRequest = 64 << 10
 // ocspQuestion is an OCSPRequest (RFC 6960, section 4.1.1).
 type ocspQuestion struct {
 	about []certID
-	nonce []byte // the value of the extension; nil if there is none
+	nonce []byte // value of the extension; nil if there is none
 }
 
 type certID struct {
-	id     ocsptest.CertID // to be repeated in the answer
+	id     ocsptest.CertID // repeated in the response
 	serial *big.Int
 }
 
-// readOCSPRequest takes the question out of a GET or POST (RFC 6960, appendix A.1). It
-// returns nil with StatusOK for what is no request, which OCSP itself has an answer for.
+// readOCSPRequest reads the question from a GET or POST (RFC 6960, appendix A.1). For data that
+// is not a request it returns nil with StatusOK, because OCSP has its own response for that.
 func readOCSPRequest(w http.ResponseWriter, r *http.Request) (*ocspQuestion, int) {
 	switch r.Method {
 	case http.MethodPost:
@@ -38,7 +38,7 @@ func readOCSPRequest(w http.ResponseWriter, r *http.Request) (*ocspQuestion, int
 		}
 		return parseOCSPRequest(der), http.StatusOK
 	case http.MethodGet:
-		// Base64 has slashes. A client that forgets to escape them spreads the request over
+		// Base64 contains slashes. A client that does not escape them spreads the request over
 		// several segments of the path.
 		path := r.URL.EscapedPath()
 		for end := len(path); end >= 0; {
@@ -61,7 +61,7 @@ func readOCSPRequest(w http.ResponseWriter, r *http.Request) (*ocspQuestion, int
 	return nil, http.StatusMethodNotAllowed
 }
 
-// parseOCSPRequest returns nil for anything but a request. A signature is not looked at.
+// parseOCSPRequest returns nil for anything but a request. It ignores signatures.
 func parseOCSPRequest(der []byte) *ocspQuestion {
 	s := cryptobyte.String(der)
 	var request, tbs, list cryptobyte.String
@@ -96,7 +96,7 @@ func readCertID(list *cryptobyte.String) (one certID, ok bool) {
 	return one, ok && serial.ReadASN1Integer(one.serial)
 }
 
-// readNonce looks through the requestExtensions, if there are any (RFC 9654, section 2.1).
+// readNonce looks for a nonce in the requestExtensions, if there are any (RFC 9654, section 2.1).
 func readNonce(tbs *cryptobyte.String) (nonce []byte, ok bool) {
 	var explicit, extensions cryptobyte.String
 	var there bool

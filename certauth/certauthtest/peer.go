@@ -8,14 +8,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
-// WithPeer returns a request as it arrives at a server that certauth.ConnContext is
-// installed on, over a socket whose other end is address: for the handlers and gates of a
-// test that has no server, where forwarded.Peers finds no socket otherwise.
+// WithPeer returns the request as it arrives at a server with certauth.ConnContext, over a socket
+// whose other end has the given address. It is for tests that call a handler without a server,
+// where forwarded.Peers would otherwise find no socket.
 //
 //	r := certauthtest.WithPeer(t, httptest.NewRequest("GET", "/", nil), "tcp", "10.0.0.4:40000")
 //
-// The network is tcp, or unix, whose address is not looked at. Anything else ends the test.
-// RemoteAddr stays as it is. Where a test has a server, prefer that, with ConnContext set.
+// The network is tcp, or unix, for which the address is ignored. Any other network ends the test.
+// RemoteAddr is not changed. If a test has a server, set ConnContext on it instead.
 func WithPeer(tb testing.TB, r *http.Request, network, address string) *http.Request {
 	tb.Helper()
 	peer := socket.Peer{Network: network}

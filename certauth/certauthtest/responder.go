@@ -12,10 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Responder is an OCSP responder for one CA (RFC 6960): an [http.Handler] for GET and POST
-// under any path. It says good of what the CA has issued, revoked of what Revoke was told,
-// and unknown of everything else, certificates of other CAs included. A nonce comes back.
-// Answers are made when they are asked for. It is safe for concurrent use.
+// Responder is an OCSP responder for one CA (RFC 6960). It is an [http.Handler] for GET and POST
+// under any path. It answers good for certificates that the CA has issued, revoked for those
+// passed to Revoke, and unknown for all others, including certificates of other CAs. It returns a
+// nonce that it receives. Responses are made for each request. It is safe for concurrent use.
 type Responder struct {
 	*standing
 	ca     *CA
@@ -23,15 +23,15 @@ type Responder struct {
 	forger crypto.Signer
 }
 
-// NewResponder makes a responder whose answers the CA itself signs.
+// NewResponder makes a responder whose responses the CA itself signs.
 func NewResponder(tb TB, ca *CA) *Responder {
 	tb.Helper()
 	return &Responder{standing: newStanding(), ca: ca, signer: &Certificate{Certificate: ca.Certificate, Key: ca.key}, forger: newKey(tb)}
 }
 
-// Delegate has the answers signed from now on by a certificate that the CA issues for
-// that: for OCSPSigning, with ocsp-nocheck (RFC 6960, sections 4.2.2.2 and 4.2.2.2.1). It
-// returns the certificate, which the answers carry.
+// Delegate makes a new certificate of the CA sign all later responses: for OCSPSigning, with
+// ocsp-nocheck (RFC 6960, sections 4.2.2.2 and 4.2.2.2.1). It returns that certificate, which the
+// responses include.
 func (r *Responder) Delegate(tb TB, change ...Template) *Certificate {
 	tb.Helper()
 	noCheck := pkix.Extension{Id: ocsptest.OIDNoCheck, Value: asn1.NullBytes}
@@ -56,7 +56,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		return
 	}
 	der, err := r.answer(question).Encode()
-	if err != nil { // the key of a Certificate that a test put together
+	if err != nil { // the key of a Certificate that a test constructed itself
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -64,7 +64,7 @@ func (r *Responder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = w.Write(der)
 }
 
-// answer makes the response, or malformedRequest for anything else.
+// answer makes the response. It is malformedRequest if there is no question.
 func (r *Responder) answer(question *ocspQuestion) ocsptest.Response {
 	if question == nil {
 		return ocsptest.Response{Status: 1, WithoutBytes: true}
@@ -92,7 +92,7 @@ func (r *Responder) answer(question *ocspQuestion) ocsptest.Response {
 	return response
 }
 
-// The hashes by which a request may name the CA.
+// The hashes with which a request may identify the CA.
 var certIDHashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
 
 func (r *Responder) statusOf(one certID) []byte {

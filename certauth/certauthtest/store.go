@@ -12,32 +12,34 @@ import (
 )
 
 const (
-	// storeTTL is how long what CheckStore keeps may live, and storeAdvance is past it.
+	// storeTTL bounds the lifetime of the values that CheckStore sets, and storeAdvance exceeds
+	// it.
 	storeTTL, storeAdvance = 10 * time.Second, 11 * time.Second
 
 	// storeCallLimit bounds each call of a store.
 	storeCallLimit = 30 * time.Second
 )
 
-// EvidenceStore is revocation.Store, which this package does not import so that the tests
-// of what is below it can use this package.
+// EvidenceStore is identical to revocation.Store. This package does not import revocation, so
+// that tests of the packages below it can use this package.
 type EvidenceStore interface {
 	Get(ctx context.Context, key string) (der []byte, ok bool, err error)
 	Set(ctx context.Context, key string, der []byte, ttl time.Duration) error
 }
 
-// CheckStore checks that a revocation.Store keeps its contract: a value that was set is found again,
-// byte for byte and by other instances; it is replaced as a whole; it is gone after its time;
-// calls end with their context; concurrent use is safe. The test fails at the first thing that
-// is wrong.
+// CheckStore checks that a revocation.Store fulfills its contract: a value that was set is found
+// again, byte for byte and by other instances; it is replaced as a whole; it is gone after its
+// time to live; calls end with their context; concurrent use is safe. The test fails at the first
+// violation.
 //
-// open returns the store as one more instance of the service finds it; what one has set, the
-// next must find. A store in memory may return the same value each time. advance makes the
-// store behave as if the duration had passed: by its clock, by shortening the lives of what it
-// keeps, or by waiting. It is called twice with 11 seconds, from the goroutine of the caller.
+// open returns the store as another instance of the service would open it: values set through one
+// must be found through the next. For a store in memory, open may return the same value each
+// time. advance makes the store behave as if the duration had passed: by setting its clock, by
+// shortening the lives of its values, or by waiting. It is called twice with 11 seconds, from the
+// goroutine of the caller.
 //
-// Every run takes keys of its own, so the store need not be empty. What it leaves is past its
-// time within an hour.
+// Every run uses its own keys, so the store need not be empty. The values that remain expire
+// within an hour.
 func CheckStore[S EvidenceStore](tb TB, open func() S, advance func(time.Duration)) {
 	tb.Helper()
 	if open == nil || advance == nil {
@@ -63,7 +65,7 @@ func (c *storeCheck) fail(format string, args ...any) {
 	c.tb.Fatalf("certauthtest: store: "+format, args...)
 }
 
-// key returns a key of this run.
+// key returns a key that is unique to this run.
 func (c *storeCheck) key(name string) string { return "check-" + c.run + "-" + name }
 
 func (c *storeCheck) set(name string, value []byte, ttl time.Duration) {
@@ -75,7 +77,7 @@ func (c *storeCheck) set(name string, value []byte, ttl time.Duration) {
 	}
 }
 
-// want asks both instances.
+// want reads the value through both instances.
 func (c *storeCheck) want(what, name string, value []byte) {
 	c.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), storeCallLimit)
@@ -137,7 +139,7 @@ func (c *storeCheck) values() {
 	c.noAliases()
 }
 
-// keysApart sets keys that differ little, the longest at 128 bytes.
+// keysApart sets keys that differ only slightly. The longest has 128 bytes.
 func (c *storeCheck) keysApart() {
 	c.tb.Helper()
 	long := strings.Repeat("a", 128-len(c.key("")))
@@ -150,7 +152,7 @@ func (c *storeCheck) keysApart() {
 	}
 }
 
-// noAliases changes the values it passed and the values it received.
+// noAliases changes the values that it passed and the values that it received.
 func (c *storeCheck) noAliases() {
 	c.tb.Helper()
 	value := []byte("not changed")
@@ -180,7 +182,7 @@ func (c *storeCheck) expiry() {
 	ctx, cancel := context.WithTimeout(context.Background(), storeCallLimit)
 	defer cancel()
 	for name, ttl := range map[string]time.Duration{"zero": 0, "negative": -time.Second} {
-		_ = c.one.Set(ctx, c.key(name), value, ttl) // may be an error
+		_ = c.one.Set(ctx, c.key(name), value, ttl) // an error is acceptable
 		c.want("a value whose time to live is "+name, name, nil)
 	}
 	c.advance(storeAdvance)
@@ -191,8 +193,8 @@ func (c *storeCheck) expiry() {
 	c.want("a value set after the last one's time", "short", newer)
 }
 
-// concurrency lets both instances write whole values of their own to few keys. Whoever reads
-// must find one of them.
+// concurrency lets both instances write whole values to a few keys. Every reader must find one of
+// these values.
 func (c *storeCheck) concurrency() {
 	c.tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), storeCallLimit)
@@ -230,13 +232,13 @@ func (c *storeCheck) concurrency() {
 	}
 }
 
-// wholeValue reports whether one writer of concurrency wrote all of it.
+// wholeValue reports whether one writer of concurrency wrote all of the value.
 func wholeValue(value []byte, length int) bool {
 	return len(value) >= length && len(value) == length+int(value[0]-'a') && !slices.ContainsFunc(value, func(b byte) bool { return b != value[0] })
 }
 
-// contexts calls with contexts that have ended. What a store then answers is its own business,
-// if only it answers, and with nothing that was never set.
+// contexts calls the store with contexts that have ended. The store may return anything, provided
+// that it returns and does not return a value that was never set.
 func (c *storeCheck) contexts() {
 	c.tb.Helper()
 	value := []byte("value")
@@ -251,13 +253,13 @@ func (c *storeCheck) contexts() {
 		return ""
 	})
 	c.returns("Set with a context that has ended", func() string {
-		_ = c.one.Set(ctx, c.key("contexts"), value, time.Hour) // an error or not
+		_ = c.one.Set(ctx, c.key("contexts"), value, time.Hour) // an error is acceptable
 		return ""
 	})
 	c.want("after calls with a context that has ended", "contexts", value)
 }
 
-// returns fails unless f comes back in time and has nothing to say.
+// returns fails unless f returns in time and reports no problem.
 func (c *storeCheck) returns(what string, f func() string) {
 	c.tb.Helper()
 	done := make(chan string, 1)

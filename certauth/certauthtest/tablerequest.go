@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// wireRequest is a request whose templates are filled in.
+// wireRequest is a request with its templates filled in.
 type wireRequest struct {
 	sender, host                           string
 	method, target, version, preface, body string
@@ -51,7 +51,7 @@ func (run *tableRun) render(a *attempt) (wireRequest, error) {
 	return w, err
 }
 
-// frontEndLines are the headers that the front end itself writes into a request.
+// frontEndLines returns the headers that the front end itself writes into a request.
 func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
 	run.tb.Helper()
 	if a.Sender == senderClient {
@@ -66,10 +66,10 @@ func (run *tableRun) frontEndLines(a *attempt) ([][2]string, error) {
 	if a.Forwarded != "none" {
 		cert := run.certificate(a.Forwarded)
 		if cert == nil {
-			return nil, leftOutError("it takes HandlerTest.Issuer to make the " + a.Forwarded + " certificate")
+			return nil, leftOutError("HandlerTest.Issuer is needed to make the " + a.Forwarded + " certificate")
 		}
 		if a.Forwarded == "samekey" && run.test.KeyPinned {
-			return nil, leftOutError("a key is pinned, and names do not count")
+			return nil, leftOutError("a key is pinned, so names do not matter")
 		}
 		verdict, certs = verdictSuccess, append(certs, cert)
 		switch {
@@ -137,7 +137,7 @@ func (run *tableRun) pairs(templates [][2]string) ([][2]string, error) {
 	var lines [][2]string
 	for _, template := range templates {
 		if foldName(template[0]) == foldName(run.layout.Certificate.Header) {
-			return nil, errSame // the row is about other headers than the front end's own
+			return nil, errSame // the row concerns headers other than the front end's own
 		}
 		var line [2]string
 		for i, text := range template {
@@ -152,7 +152,7 @@ func (run *tableRun) pairs(templates [][2]string) ([][2]string, error) {
 	return lines, nil
 }
 
-// foldName makes one of all spellings that some layers take for one name.
+// foldName maps all spellings that some layers treat as the same name to one.
 func foldName(name string) string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
 }
@@ -184,12 +184,12 @@ func replaced(lines [][2]string, name, value string) [][2]string {
 func latin1(text string) string {
 	var b strings.Builder
 	for _, c := range text {
-		b.WriteByte(byte(c)) //nolint:gosec // a test of the file sees to it that it fits
+		b.WriteByte(byte(c)) //nolint:gosec // a test of the file ensures that it fits
 	}
 	return b.String()
 }
 
-// http1 is the request in bytes.
+// http1 encodes the request for HTTP/1.
 func (w wireRequest) http1(last bool) string {
 	if w.bare {
 		return w.preface
@@ -221,7 +221,7 @@ func (w wireRequest) http1(last bool) string {
 	return b.String() + "\r\n"
 }
 
-// http2 is the request for a client of package net/http.
+// http2 returns the request for a client of package net/http.
 func (w wireRequest) http2(ctx context.Context) (*http.Request, error) {
 	var body io.Reader
 	if w.body != "" || len(w.trailers) > 0 {

@@ -14,12 +14,12 @@ type tableRun struct {
 	rendering
 
 	plain    endpoint // for HTTP/1
-	secure   endpoint // for HTTP/2, by TLS; the zero value if there is none
-	owned    bool     // the servers are ours
-	host     string   // for the Host line and the handshake, if not app.example
-	direct   bool     // HTTP/2 without TLS is, or may be, the server's own
+	secure   endpoint // for HTTP/2 over TLS; zero if there is none
+	owned    bool     // this package started the servers
+	host     string   // for the Host line and the handshake, if it is not app.example
+	direct   bool     // the server itself speaks, or may speak, HTTP/2 without TLS
 	limit    time.Duration
-	admitted int // the status that the client gets
+	admitted int // status of the response to the client
 }
 
 // tableReport is the result of a run.
@@ -27,7 +27,7 @@ type tableReport struct {
 	frontEnd string
 	refused  int
 	hung     int
-	left     map[string]int // rows that were left out, by reason
+	left     map[string]int // number of skipped rows by reason
 	wrong    []string
 }
 
@@ -39,7 +39,7 @@ func (r *tableReport) summary() string {
 	}
 	slices.Sort(left)
 	if len(left) > 0 {
-		text += "; left out: " + strings.Join(left, "; ")
+		text += "; skipped: " + strings.Join(left, "; ")
 	}
 	return text
 }
@@ -54,7 +54,7 @@ func (run *tableRun) all() *tableReport {
 		}
 		for _, transport := range []string{transportHTTP1, transportHTTP2} {
 			if err := run.client(transport); err != nil {
-				report.wrong = append(report.wrong, fmt.Sprintf("HandlerTest.Client does not get in by %s %s, so the table proves nothing: %v", transport, when, err))
+				report.wrong = append(report.wrong, fmt.Sprintf("HandlerTest.Client is not accepted over %s %s, so the table proves nothing: %v", transport, when, err))
 			}
 		}
 		if len(report.wrong) > 0 && when == "before the table" {
@@ -101,7 +101,7 @@ func (run *tableRun) client(transport string) error {
 	return nil
 }
 
-// mostHung bounds how often the whole of a row's time is waited for.
+// mostHung bounds how often the full time limit of a row is spent.
 const mostHung = 3
 
 func (run *tableRun) rows(report *tableReport) {
@@ -109,7 +109,7 @@ func (run *tableRun) rows(report *tableReport) {
 	for i := range forged().Rows {
 		row := &forged().Rows[i]
 		if report.hung > mostHung {
-			report.wrong = append(report.wrong, "the rest of the table was not sent, since too much is not answered")
+			report.wrong = append(report.wrong, "the rest of the table was not sent, because too many requests were not answered")
 			return
 		}
 		if !row.isFor(run.layout) {
@@ -128,8 +128,7 @@ func (run *tableRun) rows(report *tableReport) {
 	}
 }
 
-// isFor reports whether the row is for the front end, by its name or by the form of its
-// header.
+// isFor reports whether the row applies to the front end, by its name or the form of its header.
 func (r *row) isFor(l *layout) bool {
 	matches := func(word string) bool { return word == l.Name || word == l.Certificate.Format }
 	return (len(r.For) == 0 || slices.ContainsFunc(r.For, matches)) && !slices.ContainsFunc(r.Except, matches)

@@ -20,7 +20,7 @@ type answer struct {
 	body      []byte
 	failure   string // why there is no response
 	hung      bool
-	takenOver bool // the connection went over to HTTP/2
+	takenOver bool // the connection changed to HTTP/2
 }
 
 func (a *answer) status() string {
@@ -33,14 +33,14 @@ func (a *answer) status() string {
 	return fmt.Sprintf("answer %d", a.response.StatusCode)
 }
 
-// maxAnswer is how much of an answer's body is read.
+// maxAnswer bounds how much of a response body is read.
 const maxAnswer = 1 << 20
 
-// send makes the requests of a row. An error that is leftOutError says why it was left out.
+// send makes the requests of a row. An error of type leftOutError says why the row was skipped.
 func (run *tableRun) send(row *row) ([]answer, error) {
 	run.tb.Helper()
 	if row.fromStranger() && run.test.InsecureAnyPeer {
-		return nil, leftOutError("everybody is believed")
+		return nil, leftOutError("the service trusts every sender")
 	}
 	var wires []wireRequest
 	for i := range row.Requests {
@@ -58,7 +58,7 @@ func (run *tableRun) send(row *row) ([]answer, error) {
 	return run.byHTTP1(ctx, row, wires)
 }
 
-// dial connects as the sender. The connection ends with the context.
+// dial connects as the given sender. The connection ends with the context.
 func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, protocol string) (net.Conn, error) {
 	dialer := &net.Dialer{}
 	if sender == senderStranger {
@@ -80,7 +80,7 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{protocol}, RootCAs: to.roots, ServerName: "127.0.0.1"}
 	if to.roots == nil {
-		config.InsecureSkipVerify = true // a service on this machine, whose certificate need not be for it
+		config.InsecureSkipVerify = true // a service on this machine, whose certificate may be for another name
 	}
 	if run.test.Outside {
 		config.ServerName = run.host
@@ -101,7 +101,7 @@ func (run *tableRun) dial(ctx context.Context, sender string, to endpoint, proto
 	return secured, nil
 }
 
-// byHTTP1 writes the requests as they are.
+// byHTTP1 writes the requests byte by byte.
 func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest) ([]answer, error) {
 	var conn net.Conn
 	var reader *bufio.Reader
@@ -131,7 +131,8 @@ func (run *tableRun) byHTTP1(ctx context.Context, row *row, wires []wireRequest)
 			}
 		}
 		if !row.Pipelined || i == 0 {
-			// A server that answers before it has read everything ends the connection.
+			// Ignore errors: a server that answers before it has read everything closes the
+			// connection.
 			_, _ = io.WriteString(conn, text)
 		}
 		answers = append(answers, readAnswer(ctx, reader, w.method))
@@ -175,18 +176,18 @@ func finished(ctx context.Context, a answer) answer {
 
 func failed(ctx context.Context, err error) answer {
 	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		return answer{failure: "there is no answer", hung: true}
+		return answer{failure: "there is no response", hung: true}
 	}
-	return answer{failure: "the connection is closed without an answer"}
+	return answer{failure: "the connection was closed without a response"}
 }
 
-// errNoHTTP2 is for a service that speaks no HTTP/2.
-var errNoHTTP2 = errors.New("the service speaks no HTTP/2")
+// errNoHTTP2 is returned for a service that does not speak HTTP/2.
+var errNoHTTP2 = errors.New("the service does not speak HTTP/2")
 
-// byHTTP2 makes the requests on one connection, as long as the row does not ask for another.
+// byHTTP2 makes the requests on one connection, unless the row asks for several.
 func (run *tableRun) byHTTP2(ctx context.Context, wires []wireRequest) ([]answer, error) {
 	if run.secure.address == "" {
-		return nil, leftOutError("the service speaks no HTTP/2 by TLS")
+		return nil, leftOutError("the service does not speak HTTP/2 over TLS")
 	}
 	var transport *http.Transport
 	var answers []answer

@@ -18,16 +18,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
-// endpoint is an address that the service listens at.
+// endpoint is an address at which the service listens.
 type endpoint struct {
 	network, address string
 	tls              bool
 	roots            *x509.CertPool // nil: the server's certificate is not checked
-	other            *endpoint      // where strangers connect to, if not here
+	other            *endpoint      // where other senders connect, if not here
 }
 
-// serve starts a server for HTTP/1 and one for HTTP/2. They are two because a server that
-// speaks HTTP/2 without TLS could not be told from a handler that takes connections over.
+// serve starts one server for HTTP/1 and one for HTTP/2. If one server spoke both, its HTTP/2
+// without TLS could not be distinguished from a handler that takes connections over.
 func (run *tableRun) serve(handler http.Handler) error {
 	run.tb.Helper()
 	run.owned = true
@@ -55,9 +55,9 @@ func (run *tableRun) listen(handler http.Handler, config *tls.Config, roots *x50
 	run.tb.Helper()
 	server := &http.Server{
 		Handler: handler, ConnContext: socket.Keep, ReadHeaderTimeout: run.limit,
-		// Otherwise net/http itself answers "OPTIONS *" with 200.
+		// Otherwise net/http itself would answer "OPTIONS *" with 200.
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of what is forged
+		ErrorLog:                     slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // forged requests cause many errors
 	}
 	if secure {
 		server.TLSConfig = config.Clone()
@@ -72,7 +72,7 @@ func (run *tableRun) listen(handler http.Handler, config *tls.Config, roots *x50
 	run.tb.Cleanup(func() { _ = server.Close() })
 	networks := []string{"tcp"}
 	if run.test.UnixSocket {
-		networks = []string{"unix", "tcp"} // the front end's first
+		networks = []string{"unix", "tcp"} // the front end's network first
 	}
 	var endpoints []endpoint
 	for _, network := range networks {
@@ -102,7 +102,7 @@ func (run *tableRun) listen(handler http.Handler, config *tls.Config, roots *x50
 	return endpoints[0], nil
 }
 
-// connectTo takes the address of a service that runs.
+// connectTo parses the address of a running service.
 func (run *tableRun) connectTo(text string) error {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -119,7 +119,7 @@ func (run *tableRun) connectTo(text string) error {
 	}
 	run.direct = true
 	if run.test.Outside {
-		run.host = u.Hostname() // front ends compare it with the name of the handshake
+		run.host = u.Hostname() // front ends compare it with the server name of the handshake
 	}
 	run.plain = endpoint{network: "tcp", address: net.JoinHostPort(host, port), tls: u.Scheme == "https"}
 	if run.plain.tls {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// rendering fills in the templates of a table's rows for one service. FORGED.md says what
-// they mean.
+// rendering fills in the templates of the rows for one service. FORGED.md documents the
+// templates.
 type rendering struct {
 	*forgeries
 	layout *layout
@@ -27,11 +27,11 @@ type leftOutError string
 
 func (e leftOutError) Error() string { return string(e) }
 
-// errSame is for variants that are no variants here: a hyphen in a name that has none, or
+// errSame is for variants that change nothing here, such as a hyphen in a name that has none, or
 // padding in a text that needs none.
 const errSame = leftOutError("the row changes nothing here")
 
-// text fills in a template: "{{" is a brace, and "{...}" an expression.
+// text fills in a template: "{{" is a literal brace, and "{...}" an expression.
 func (r *rendering) text(template string) (string, error) {
 	r.tb.Helper()
 	var b strings.Builder
@@ -61,7 +61,7 @@ func (r *rendering) text(template string) (string, error) {
 	}
 }
 
-// expression is a term and the filters that it goes through.
+// expression evaluates a term and the filters that follow it.
 func (r *rendering) expression(text string) (string, error) {
 	r.tb.Helper()
 	term, filters, _ := strings.Cut(text, "|")
@@ -114,7 +114,7 @@ func (r *rendering) term(text string) (string, error) {
 	return r.certificates(name, argument)
 }
 
-// headerName is for the names of the headers that the front end sets, and what flags say.
+// headerName handles terms about the front end's headers and the values of its flags.
 func (r *rendering) headerName(text string) (value string, ok bool, err error) {
 	name, number, _ := strings.Cut(text, ".")
 	switch name {
@@ -156,15 +156,15 @@ func (r *rendering) headerName(text string) (value string, ok bool, err error) {
 		}
 		value := flag.value(name)
 		if value == nil {
-			return "", true, leftOutError("the flag is left out then")
+			return "", true, leftOutError("the flag is then omitted")
 		}
 		return *value, true, nil
 	}
 	return "", false, nil
 }
 
-// certificates is a list of certificates, leaf first, in the front end's own form or in
-// another one.
+// certificates encodes a list of certificates, leaf first, in the front end's form or another
+// one.
 func (r *rendering) certificates(names, format string) (string, error) {
 	r.tb.Helper()
 	var certs []*x509.Certificate
@@ -173,11 +173,11 @@ func (r *rendering) certificates(names, format string) (string, error) {
 			return "", fmt.Errorf("%q is not known", name)
 		}
 		if name == "samekey" && r.test.KeyPinned {
-			return "", leftOutError("a key is pinned, and names do not count")
+			return "", leftOutError("a key is pinned, so names do not matter")
 		}
 		cert := r.certificate(name)
 		if cert == nil {
-			return "", leftOutError("it takes HandlerTest.Issuer to make the " + name + " certificate")
+			return "", leftOutError("HandlerTest.Issuer is needed to make the " + name + " certificate")
 		}
 		certs = append(certs, cert)
 	}

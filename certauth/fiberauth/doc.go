@@ -1,27 +1,29 @@
 // Package fiberauth puts a [certauth.Authenticator] in front of the handlers of Fiber v3.
 //
-// Fiber serves by package fasthttp, not net/http. Fiber's own adaptor for net/http middleware
-// is not for authentication: it makes a request out of headers to which fasthttp has already
-// added the trailers that the client sent behind the body, of several lines of one name it
-// passes on one, and the connection is lost. Here the headers are read anew from the bytes that
-// arrived, as net/http reads them; a request that net/http would answer with 400 is refused.
+// Fiber is built on package fasthttp, not on net/http. Fiber's own adaptor for net/http
+// middleware is unsuitable for authentication: it builds the request from headers to which
+// fasthttp has already added the trailers that the client sent after the body, it passes on
+// only one of several lines of the same name, and it loses the connection. This package parses
+// the headers again from the bytes that arrived, as net/http does, and answers 400 to a request
+// to which net/http would answer 400.
 //
-// Gates that judge the sender of a request, such as forwarded.Peers, see the socket of the
-// connection, and certauth.TLS the certificate of its handshake. The headers of the source and
-// all that were added by trailers are deleted from the request before the next handler runs;
-// only RequestHeader.RawHeaders still shows them. With Fiber's Prefork and with listeners that
-// hide the socket the gates stay shut as they do with net/http.
+// Gates such as forwarded.Peers see the socket of the connection, and certauth.TLS sees the
+// certificate of its handshake. The headers of the source and all headers that came from
+// trailers are deleted from the request before the next handler runs; only
+// RequestHeader.RawHeaders still shows them. With Fiber's Prefork, and with listeners that hide
+// the socket, these gates refuse every request, as they do with net/http.
 //
-// With Fiber's StreamRequestBody, fasthttp takes what the handlers leave of a body for the next
-// request on the connection: a client without a certificate could write one of somebody else
-// into its body, and the front end would deliver it. So every request is answered with 500
-// unless DisableKeepalive is set as well, also on a fasthttp.Server of your own. Trailers are
-// added to the headers when a handler has read a stream to its end, the names of the source's
-// headers among them: look at headers before.
+// With Fiber's StreamRequestBody, fasthttp reads the part of a body that the handlers leave
+// unread as the next request on the connection. A client without a certificate could put a
+// request with somebody else's certificate into its body, and the front end would deliver it.
+// Therefore every request is answered with 500 unless DisableKeepalive is set too; this also
+// applies to a fasthttp.Server of your own. When a handler has read a stream to its end,
+// fasthttp adds the trailers to the headers, even under the names of the source's headers: read
+// headers before the body.
 //
-// Fiber finds routes for paths in any case and with a slash too many, certauth.Exclusion does
-// not: a path not written exactly as excluded needs a certificate.
+// Fiber's router ignores case and a trailing slash in paths; certauth.Exclusion does not. A
+// path that is not written exactly like the excluded one needs a certificate.
 //
-// It is a module of its own, so that programs without Fiber do not have it in the module
-// graph.
+// The package is a separate module, so that programs without Fiber do not have Fiber in their
+// module graph.
 package fiberauth

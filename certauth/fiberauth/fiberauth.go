@@ -13,22 +13,22 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Handler returns middleware that lets in whom auth lets in. Install it with App.Use before
-// any route, so that routes added later are protected too. A refusal is answered as
-// [certauth.Authenticator.Handler] does, the next handlers do not run. It is safe for
-// concurrent use.
+// Handler returns middleware that admits the callers that auth admits. Install it with App.Use
+// before any route, so that routes added later are protected too. A refused request gets the
+// answer of [certauth.Authenticator.Handler], and the next handlers do not run. The middleware
+// is safe for concurrent use.
 func Handler(auth *certauth.Authenticator) fiber.Handler { return adapt(auth.Handler) }
 
-// Require returns middleware for a route that asks more than auth's own policy, behind
-// [Handler]: 401 for a caller without an identity, 403 for one whom the policy refuses. A
-// policy that [certauth.Authenticator.Require] would not take makes it panic.
+// Require returns middleware for a route that demands more than auth's own policy. It must run
+// after [Handler]. It answers 401 to a caller without an identity and 403 to a caller that the
+// policy refuses. Like [certauth.Authenticator.Require], it panics if the policy is invalid.
 func Require(auth *certauth.Authenticator, policy certauth.Policy) fiber.Handler {
 	return adapt(auth.Require(policy))
 }
 
-// Identity returns the caller. It is false for excluded requests, for anonymous callers where
-// a certificate is optional, and without [Handler]. Unlike Fiber's own strings it may be kept after the
-// handler has returned. The context of c has it too, for certauth.FromContext(c.Context()).
+// Identity returns the caller. It returns false for excluded requests, for anonymous callers if
+// a certificate is optional, and without [Handler]. Unlike Fiber's own strings, the identity
+// may be kept after the handler has returned. certauth.FromContext(c.Context()) returns it too.
 func Identity(c fiber.Ctx) (*certauth.Identity, bool) {
 	id, ok := c.Locals(identityKey{}).(*certauth.Identity)
 	return id, ok && id != nil
@@ -36,8 +36,8 @@ func Identity(c fiber.Ctx) (*certauth.Identity, bool) {
 
 type identityKey struct{}
 
-// adapt makes Fiber middleware of net/http middleware that answers or calls next and does
-// nothing afterwards.
+// adapt turns net/http middleware into Fiber middleware. The net/http middleware must either
+// answer or call next, and do nothing afterwards.
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		c.Locals(identityKey{}, nil)
@@ -68,13 +68,14 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	}
 }
 
-// errStream is a mistake in the configuration of the app, and so is reported at the first
-// request. fasthttp reads what is left of a stream as if it were the next request, with whatever
-// headers a client has written into its body; also where Fiber answers before any middleware
-// runs, as it does to methods that it does not know.
+// errStream reports a mistake in the configuration of the app, which can be detected only when a
+// request arrives. fasthttp reads the rest of a stream as the next request, with headers that
+// the client wrote into its body. It does so even if Fiber answers before any middleware runs,
+// as it does for unknown methods.
 var errStream = errors.New("fiberauth: StreamRequestBody needs DisableKeepalive")
 
-// request returns the request that net/http would have made of the bytes that arrived. The body stays Fiber's.
+// request returns the request that net/http would have read from the bytes that arrived. It has
+// no body; the body stays with Fiber.
 func request(c fiber.Ctx) (*http.Request, error) {
 	ctx := c.RequestCtx()
 	header := &ctx.Request.Header
@@ -90,9 +91,9 @@ func request(c fiber.Ctx) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	for name := range r.Header { // what http.Server looks at and ReadRequest does not; fasthttp has seen to the values
+	for name := range r.Header { // http.Server checks the names, ReadRequest does not; fasthttp has checked the values
 		if !httpguts.ValidHeaderFieldName(name) {
-			return nil, errors.New("fiberauth: the name of a header is no token")
+			return nil, errors.New("fiberauth: the name of a header is not a token")
 		}
 	}
 	r.Body, r.TLS, r.RemoteAddr = http.NoBody, ctx.TLSConnectionState(), ctx.RemoteAddr().String()
@@ -103,14 +104,15 @@ func request(c fiber.Ctx) (*http.Request, error) {
 	return r.WithContext(base), nil
 }
 
-// hostHeaders are those that net/http keeps elsewhere.
+// hostHeaders are headers that net/http does not keep in Request.Header.
 var hostHeaders = map[string]bool{"Host": true, "Transfer-Encoding": true, "Trailer": true, "Content-Length": true}
 
-// maxStripped bounds the header lines that are deleted from a request. Sources read a few, and
-// honest clients send a few trailers; fasthttp deletes in time that grows with their square.
+// maxStripped bounds the header lines that are deleted from a request. Sources read few headers
+// and honest clients send few trailers, and fasthttp needs quadratic time to delete lines.
 const maxStripped = 128
 
-// strip deletes all fields that are not in the admitted request: the source's headers, and trailers.
+// strip deletes all headers that the admitted request does not have: those of the source and
+// those from trailers.
 func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	for range 2 {
 		var gone [][]byte
@@ -133,7 +135,7 @@ func strip(header *fasthttp.RequestHeader, admitted http.Header) error {
 	return errors.New("fiberauth: a header cannot be deleted")
 }
 
-// response collects the answer to a request that is refused.
+// response collects the answer to a refused request.
 type response struct {
 	header http.Header
 	status int
@@ -159,7 +161,7 @@ func (w *response) send(c fiber.Ctx) error {
 			c.Response().Header.Add(name, value)
 		}
 	}
-	if w.status == 0 { // the middleware has neither answered nor gone on
+	if w.status == 0 { // the middleware has neither answered nor called next
 		w.status = http.StatusUnauthorized
 	}
 	return c.Status(w.status).Send(w.body.Bytes())

@@ -7,31 +7,31 @@ import (
 // Apache reads the leaf as PEM with spaces for line ends (%{SSL_CLIENT_CERT}s), the rest of
 // the chain from numbered headers if you forward them, and SSL_CLIENT_VERIFY.
 //
-// What it proved: possession of the key, and the chain to SSLCACertificateFile unless
-// SSLVerifyClient is optional_no_ca. GENEROUS and NONE are not SUCCESS; but under
-// optional_no_ca a resumed TLS 1.2 session says SUCCESS of a certificate that was
-// not verified, so never take the flag for an anchor there.
+// Verified: possession of the key, and the chain to SSLCACertificateFile unless
+// SSLVerifyClient is optional_no_ca. GENEROUS and NONE are not SUCCESS. Under
+// optional_no_ca a resumed TLS 1.2 session reports SUCCESS for a certificate that was not
+// verified, so never treat the flag as an anchor there.
 //
-// What it overwrites: the exact names that RequestHeader sets; the same name with hyphens
-// passes as well. A client can have Apache drop the header that it just set by naming it
-// in Connection, so absence never means more than absence.
+// Overwritten: the exact names that RequestHeader sets. The same name with hyphens passes.
+// A client can make Apache drop the header that Apache has just set by naming it in
+// Connection, so a missing header proves nothing.
 //
-// What must be configured:
+// Required configuration:
 //
 //	SSLOptions +ExportCertData
 //	RequestHeader set SSL_CLIENT_CERT   "%{SSL_CLIENT_CERT}s"
 //	RequestHeader set SSL_CLIENT_VERIFY "%{SSL_CLIENT_VERIFY}s"
 //
-// and, for a chain, SSL_CLIENT_CERT_CHAIN_0, _1 and so on alike. It is gone when a session
-// is resumed, so configure the issuing CAs in certauth.Chain.Intermediates in any case.
-// SSLVerifyDepth must cover your intermediates: with its default of 1 a client below one
-// gets no handshake.
+// and, for a chain, the same for SSL_CLIENT_CERT_CHAIN_0, _1 and so on. A resumed session
+// has no chain, so configure the issuing CAs in certauth.Chain.Intermediates in any case.
+// SSLVerifyDepth must cover your intermediates: with the default of 1 the handshake fails
+// for a client whose certificate an intermediate issued.
 //
-// What is refused: tabs, double spaces and line breaks in the PEM, percent-encoding, base64.
-// Without a certificate Apache writes "(null)", which counts as none.
+// Refused: tabs, double spaces and line breaks in the PEM, percent-encoding, base64.
+// Without a certificate Apache writes "(null)", which counts as no certificate.
 //
-// How to verify before going live: the probes of the package documentation, with
-// "Connection: close, SSL_CLIENT_CERT" among them.
+// To verify before going live: the probes of the package documentation, including
+// "Connection: close, SSL_CLIENT_CERT".
 //
 // Source: mod_ssl and mod_headers; measured with Apache httpd 2.4.
 type Apache struct {
@@ -39,13 +39,13 @@ type Apache struct {
 	From Gate
 	// Header carries the leaf. The default is SSL_CLIENT_CERT.
 	Header string
-	// ChainHeader is the name of the chain headers before their number, if set:
-	// SSL_CLIENT_CERT_CHAIN_ for SSL_CLIENT_CERT_CHAIN_0.
+	// ChainHeader is the name of the chain headers without their number; for
+	// SSL_CLIENT_CERT_CHAIN_0 it is SSL_CLIENT_CERT_CHAIN_. By default no chain is read.
 	ChainHeader string
 	// VerifyHeader carries the verification. The default is SSL_CLIENT_VERIFY.
 	VerifyHeader string
-	// FrontEndVerifies takes SUCCESS for an anchor. What can happen under optional_no_ca:
-	// every client is admitted, see above. Use it with SSLVerifyClient require or optional only.
+	// FrontEndVerifies treats SUCCESS as an anchor. Under optional_no_ca this would admit
+	// every client, see above; use it only with SSLVerifyClient require or optional.
 	FrontEndVerifies bool
 }
 

@@ -13,14 +13,14 @@ import (
 // APIManagement reads the leaf as base64 DER from a header that a policy of Azure API
 // Management sets.
 //
-// What it proved: possession of the key, where the host name has
-// negotiateClientCertificate; the rest is up to validate-client-certificate in the policy,
-// and no header says so. The policy here needs an anchor.
+// Verified: possession of the key, if negotiateClientCertificate is set for the host name.
+// Anything else depends on validate-client-certificate in the API Management policy, and no
+// header reports it. The policy here needs an anchor.
 //
-// What it overwrites: what the policy sets with exists-action="override". Where the
-// client has no certificate the policy must delete the header.
+// Overwritten: headers that the policy sets with exists-action="override". The policy must
+// delete the header if the client has no certificate.
 //
-// What must be configured, in the inbound policy of every API:
+// Required configuration, in the inbound policy of every API:
 //
 //	<set-header name="X-Client-Cert" exists-action="delete" />
 //	<choose><when condition="@(context.Request.Certificate != null)">
@@ -29,15 +29,15 @@ import (
 //	</set-header></when></choose>
 //
 // If this process runs on App Service, let API Management authenticate itself with a
-// certificate of its own (authentication-certificate) and pin that in From with
+// certificate (authentication-certificate) and pin that certificate in From with
 // [AppServiceCertificate].
 //
-// What is refused: PEM, and everything that is not one certificate.
+// Refused: PEM, and everything that is not exactly one certificate.
 //
-// How to verify before going live: the probes of the package documentation.
+// To verify before going live: the probes of the package documentation.
 //
-// Source: Microsoft Learn, "API Management policy reference". Tested against
-// documentation only.
+// Source: Microsoft Learn, "API Management policy reference". Tested against documentation
+// only.
 type APIManagement struct {
 	// From identifies API Management. Required.
 	From Gate
@@ -55,13 +55,15 @@ func (s APIManagement) Prepare(env source.Environment) (*source.Reader, error) {
 
 type appServiceCertificate struct{ policy certauth.Policy }
 
-// AppServiceCertificate opens if App Service's front end forwarded a certificate of the
-// sender in X-ARR-ClientCert, with the platform's evidence as for [AppService], and the
-// policy accepts it. It is the first of two hops: API Management in front of App Service
-// presents its own certificate there, and the client's is in a second header.
+// AppServiceCertificate admits a request if App Service's front end forwarded a certificate
+// of the sender in X-ARR-ClientCert, with the same platform evidence as for [AppService],
+// and the policy accepts that certificate. It is for API Management in front of App
+// Service: API Management presents its own certificate to App Service, and sends the
+// client's certificate in a second header.
 //
-// Pin the gateway's certificate or key; a [certauth.Chain] also needs a rule on the name
-// it, or certauth.New refuses it. Set clientCertMode=Required on the site. The gateway's certificate never becomes the
+// Pin the gateway's certificate or key. A [certauth.Chain] without a rule on the name is an
+// error of certauth.New, because every certificate of that CA would be admitted. Set
+// clientCertMode=Required on the site. The gateway's certificate never becomes the
 // identity, and X-ARR-ClientCert is removed from the request.
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }
 
@@ -78,7 +80,8 @@ type appServiceCertificateGate struct{ hop source.Hop }
 
 func (g appServiceCertificateGate) admit(r *http.Request) (bool, error) {
 	if err := g.hop.Admit(r); err != nil {
-		// The gateway's certificate is at fault, not the client's: its reason is detail here.
+		// The fault is in the gateway's certificate, not in the client's, so its reason is
+		// only part of the text.
 		return false, fmt.Errorf("the gateway's own certificate: %s", err.Error())
 	}
 	return false, nil

@@ -6,35 +6,34 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// ApplicationGateway reads the headers that rewrite rules of Azure Application Gateway v2 set: the
-// leaf as percent-encoded PEM ({var_client_certificate}) and the verification
-// ({var_client_certificate_verification}). No chain is available.
+// ApplicationGateway reads the headers that rewrite rules of Azure Application Gateway v2
+// set: the leaf as percent-encoded PEM ({var_client_certificate}) and the verification
+// result ({var_client_certificate_verification}). No chain is available.
 //
-// What it proved: possession of the key; in strict mode the chain to the uploaded client
-// CAs, and OCSP if switched on, but never a CRL. In passthrough mode nothing more than
-// possession.
+// Verified: possession of the key; in strict mode also the chain to the uploaded client CAs
+// and, if switched on, OCSP, but never a CRL. In passthrough mode nothing but possession.
 //
-// What it overwrites: a rewrite rule that sets a header overwrites the client's, on the
-// listeners and paths whose routing rule has the rewrite set. The gateway presents no
-// certificate of its own to this process.
+// Overwritten: a rewrite rule that sets a header overwrites the client's, on the listeners
+// and paths whose routing rule has the rewrite set. The gateway presents no certificate of
+// its own to this process.
 //
-// What must be configured, in the rewrite set of every routing rule:
+// Required configuration, in the rewrite set of every routing rule:
 //
 //	X-Client-Certificate              = {var_client_certificate}
 //	X-Client-Certificate-Verification = {var_client_certificate_verification}
 //
-// and an exclusion of the header in the web application firewall, and network rules so
-// that nothing but the gateway's subnet reaches this process.
+// together with an exclusion of the header in the web application firewall, and network
+// rules that let only the gateway's subnet reach this process.
 //
-// What is refused: any verification but SUCCESS, or but PASSTHROUGH if Passthrough is set.
-// Some operators call the header X-ARR-ClientCert: it is still PEM, so give this preset
-// that name.
+// Refused: any verification result but SUCCESS (PASSTHROUGH if Passthrough is set). Some
+// operators name the header X-ARR-ClientCert. Its value is still PEM, so use this preset
+// and set Header to that name.
 //
-// How to verify before going live: the probes of the package documentation, on every
-// listener.
+// To verify before going live: the probes of the package documentation, on every listener.
 //
 // Source: Microsoft Learn, "Rewrite HTTP headers and URL with Application Gateway" and
-// "Mutual authentication"; its rules were reproduced on nginx, the gateway was not run.
+// "Mutual authentication". The rewrite rules were reproduced on nginx; the gateway itself
+// was not run.
 type ApplicationGateway struct {
 	// From identifies the gateway, by its subnet. Required.
 	From Gate
@@ -43,13 +42,14 @@ type ApplicationGateway struct {
 	// VerifyHeader carries the verification. The default is
 	// X-Client-Certificate-Verification.
 	VerifyHeader string
-	// FingerprintHeader carries {var_client_certificate_fingerprint} (SHA-1), if set; it
-	// must then match.
+	// FingerprintHeader is the header with {var_client_certificate_fingerprint} (SHA-1). If
+	// set, the header must be present and match the certificate.
 	FingerprintHeader string
 	// Passthrough demands PASSTHROUGH instead of SUCCESS: the gateway checks nothing, so
 	// the policy needs an anchor.
 	Passthrough bool
-	// FrontEndVerifies takes SUCCESS for an anchor. It contradicts Passthrough.
+	// FrontEndVerifies treats SUCCESS as an anchor. Together with Passthrough it is an
+	// error.
 	FrontEndVerifies bool
 }
 

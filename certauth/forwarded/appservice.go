@@ -7,33 +7,33 @@ import (
 )
 
 // AppService reads the certificate that Azure App Service, and Azure Functions with a
-// custom handler, put into X-ARR-ClientCert: padded standard base64 of the leaf's DER on
-// one line. No chain is sent, so give the issuing CAs in certauth.Chain.Intermediates.
+// custom handler, put into X-ARR-ClientCert: the leaf's DER in padded standard base64 on
+// one line. No chain is sent, so configure the issuing CAs in certauth.Chain.Intermediates.
 //
-// What it proved: a TLS handshake with the holder of the key, on sites with
-// clientCertEnabled=true and clientCertMode=Required. App Service checks neither chain
-// nor dates, usage or revocation; the policy does.
+// Verified: a TLS handshake with the holder of the key, on sites with
+// clientCertEnabled=true and clientCertMode=Required. App Service checks neither chain,
+// dates, usage nor revocation; the policy does.
 //
-// What it overwrites: not documented, in particular not for excluded paths, Optional
-// mode, and sites where client certificates are off. Set clientCertMode=Required,
-// httpsOnly=true and no exclusion paths over protected routes.
+// Overwritten: not documented, in particular not for excluded paths, for Optional mode and
+// for sites on which client certificates are off. Set clientCertMode=Required and
+// httpsOnly=true, and exclude no path that needs protection.
 //
-// Required evidence of the platform: that this process runs on App Service
-// (WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID are set when New runs), and that the request
-// carries X-ARR-LOG-ID and a well-formed X-ARR-SSL, and X-AppService-Proto, if present,
-// is https. This is evidence, not proof: a client that reaches the worker directly can write
-// these headers too. Add From where something else can reach it.
+// Required evidence of the platform: this process runs on App Service (WEBSITE_SITE_NAME
+// and WEBSITE_INSTANCE_ID are set when New runs), and the request carries X-ARR-LOG-ID and
+// a well-formed X-ARR-SSL; X-AppService-Proto, if present, is https. This is evidence, not
+// proof: a client that reaches the worker directly can write these headers too. Set From if
+// anything but the front end can reach the worker.
 //
-// What is refused: the header without that evidence, by HTTP/2 over a connection that a
-// handler took over (serve gRPC and other HTTP/2 by http.Server.Protocols; see section
-// "Upgrade" of the package documentation), or together with a client certificate on this
-// process's own TLS connection, is [certauth.ReasonSourceUntrusted]; two lines,
-// anything but base64 of exactly one certificate, more than 16 KiB, or a Connection
-// header that names the header, is [certauth.ReasonCertificateMalformed]. No header and
-// an empty one offer no certificate. X-ARR-ClientCert is removed from the request in
-// every spelling; the evidence headers stay, they serve logs.
+// Refused: as [certauth.ReasonSourceUntrusted], the header without this evidence; the
+// header over HTTP/2 on a connection that a handler took over (serve gRPC and other HTTP/2
+// with http.Server.Protocols; see section "Upgrade" of the package documentation); and the
+// header together with a client certificate on this process's own TLS connection. As
+// [certauth.ReasonCertificateMalformed], two header lines, anything but base64 of exactly
+// one certificate, more than 16 KiB, and a Connection header that names the header. A
+// missing or empty header offers no certificate. X-ARR-ClientCert is removed from the
+// request in every spelling. The evidence headers stay, because access logs use them.
 //
-// How to verify before going live, from outside and without a client certificate:
+// To verify before going live, from outside and without a client certificate:
 //
 //	curl -si -H "X-ARR-ClientCert: $(base64 -w0 partner.der)" https://your-site.azurewebsites.net/
 //
@@ -42,14 +42,14 @@ import (
 // Sources: Microsoft Learn, "Configure TLS mutual authentication for Azure App Service";
 // azure-functions-host for X-ARR-LOG-ID.
 type AppService struct {
-	// From, if set, is checked in addition to the platform's evidence.
+	// From, if set, is checked in addition to the platform's evidence. It is optional.
 	From Gate
 
-	// InsecureOutsideAppService reads the header although this process does not run on
-	// App Service; the evidence headers are still required. What can happen: no
-	// platform is in front, so every client that reaches the port can write them all. It
-	// is for local simulations of the platform. Without it, a process outside App Service
-	// refuses every certificate as untrusted.
+	// InsecureOutsideAppService reads the header although this process does not run on App
+	// Service. The evidence headers are still required. What can happen: without the
+	// platform in front, every client that reaches the port can write all of these headers.
+	// Use it for local simulations of the platform only. If it is false, a process outside
+	// App Service refuses every certificate as untrusted.
 	InsecureOutsideAppService bool
 }
 
@@ -60,7 +60,7 @@ const (
 	nameARRClientCert      = "X-ARR-ClientCert"
 	variableSiteName       = "WEBSITE_SITE_NAME"
 	variableInstanceID     = "WEBSITE_INSTANCE_ID"
-	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; over plain HTTP and from internal callers there is never a certificate: a probe needs an entry in Config.Exclusions with its method and path"
+	hintClientCertRequired = "set clientCertEnabled=true and clientCertMode=Required and check clientCertExclusionPaths; requests over plain HTTP and from internal callers never have a certificate: a probe needs an entry in Config.Exclusions with its method and path"
 )
 
 // Prepare implements [certauth.Source].
@@ -94,8 +94,9 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	return named, nil
 }
 
-// platformTraffic recognises what App Service itself sends to the worker, which has no
-// certificate and none of the front end's headers. It serves the operator's hint alone.
+// platformTraffic recognises requests that App Service itself sends to the worker. They
+// have no certificate and none of the front end's headers. The result is used only for the
+// hint.
 func platformTraffic(r *http.Request) string {
 	switch _, external := r.Header[headerARRLogID]; {
 	case external || r.URL == nil:

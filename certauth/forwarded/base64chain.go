@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxChainHeader bounds a header of several certificates, all values together.
+	// maxChainHeader bounds the total size of a header of several certificates, in bytes.
 	maxChainHeader = 64 << 10
-	// maxCertificates bounds leaf and chain together, as certauth does.
+	// maxCertificates bounds the number of certificates, leaf included, as certauth does.
 	maxCertificates = 10
 	// maxDER bounds the DER of one certificate, as certauth does; larger ones are not parsed.
 	maxDER = 16 << 10
@@ -57,8 +57,8 @@ func decodeBase64List(value string) ([]*x509.Certificate, error) {
 	})
 }
 
-// splitList decodes comma-separated items. Items are counted before any is decoded, and
-// an empty one is an error.
+// splitList decodes comma-separated items. It counts the items before it decodes any, and
+// an empty item is an error.
 func splitList(value string, decode func(i int, item string) (*x509.Certificate, error)) ([]*x509.Certificate, error) {
 	if len(value) > maxChainHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxChainHeader)
@@ -86,10 +86,11 @@ func decodeBase64Along(value string) (*x509.Certificate, error) {
 	return parseAlong(der, parseBase64DER)
 }
 
-// parseAlong reads a certificate that is sent along with the leaf. One that crypto/x509 does
-// not read, for a negative serial number or an unknown curve, is handed on unread if it is
-// framed as a certificate: a sequence of just that length which begins with a sequence.
-// certauth counts and measures it, and has no use for it.
+// parseAlong reads a certificate that is sent along with the leaf. If crypto/x509 cannot
+// read it, for example because of a negative serial number or an unknown curve, it is
+// returned unparsed, provided that it is framed as a certificate: a sequence of exactly
+// that length that begins with a sequence. certauth counts and measures it and ignores it
+// otherwise.
 func parseAlong(der []byte, parse func([]byte) (*x509.Certificate, error)) (*x509.Certificate, error) {
 	cert, err := parse(der)
 	if err == nil || len(der) > maxDER {

@@ -16,9 +16,9 @@ import (
 // is decoded. An RSA-4096 certificate takes about 2 KiB.
 const maxLeafHeader = 16 << 10
 
-// decodeBase64DER reads exactly one certificate in padded standard base64. There is one
-// accepted spelling for a certificate: no line breaks, no missing or surplus padding, no
-// bits beyond the last byte, nothing after the DER.
+// decodeBase64DER reads exactly one certificate in padded standard base64. Each certificate
+// has one accepted spelling: no line breaks, no missing or surplus padding, no bits beyond
+// the last byte, nothing after the DER.
 func decodeBase64DER(value string) (*x509.Certificate, error) {
 	der, err := base64DER(value)
 	if err != nil {
@@ -43,9 +43,10 @@ const sequenceDigit = 'M'
 
 var errNotDER = errors.New("base64, but not of a DER sequence")
 
-// strictBase64 reads the one spelling that the bytes have. The standard decoder skips line
-// breaks even when it is strict: fewer bytes come out then than digits went in. Apart from
-// them it takes nothing that checkBase64 does not, which then says what is wrong.
+// strictBase64 accepts only the canonical spelling. The standard decoder skips line breaks
+// even in strict mode, which the comparison of lengths detects. Apart from line breaks the
+// decoder accepts nothing that checkBase64 refuses, so checkBase64 can explain every
+// failure.
 func strictBase64(value string) ([]byte, error) {
 	if value != "" && startsAsBase64(value) {
 		der, err := base64.StdEncoding.Strict().DecodeString(value)
@@ -72,8 +73,8 @@ func parseBase64DER(der []byte) (*x509.Certificate, error) {
 
 var errNotCertificate = errors.New("base64, but not of one certificate: it does not begin with a sequence in a sequence")
 
-// beginsAsCertificate looks at the start of every certificate, a SEQUENCE within a
-// SEQUENCE. It is a cheap no for noise; the parser decides all else.
+// beginsAsCertificate checks that the data begins with a SEQUENCE within a SEQUENCE, as
+// every certificate does. It rejects noise cheaply; the parser decides everything else.
 func beginsAsCertificate(der []byte) bool {
 	header := 2
 	if len(der) > 1 && der[1] >= 0x80 {
@@ -84,9 +85,9 @@ func beginsAsCertificate(der []byte) bool {
 
 const sequenceTag = 0x30
 
-// parseError is the parser's message, formatted when it is read.
+// parseError holds the parser's message and formats it only when it is read.
 type parseError struct {
-	says string // of what may be no certificate
+	says string // used if the data may be no certificate at all
 	der  []byte
 	err  error
 }
@@ -102,7 +103,7 @@ func (e parseError) Error() string {
 	return says + ": " + logtext.Quote(e.err.Error())
 }
 
-// startsAsBase64 looks at the beginning, so that text that is no base64 is not decoded.
+// startsAsBase64 checks only the beginning, so that other text is not decoded.
 func startsAsBase64(value string) bool {
 	for i := range min(len(value), 16) {
 		if !isBase64(value[i]) && value[i] != '=' {
@@ -112,8 +113,8 @@ func startsAsBase64(value string) bool {
 	return true
 }
 
-// checkBase64 looks at every byte itself, because the standard decoder skips line breaks
-// even when it is strict.
+// checkBase64 checks every byte, because the standard decoder skips line breaks even in
+// strict mode.
 func checkBase64(value string) error {
 	body := strings.TrimRight(value, "=")
 	if len(value)%4 != 0 || len(value)-len(body) > 2 || body == "" {
@@ -131,7 +132,7 @@ func checkAlphabet(body string) error {
 	return nil
 }
 
-// alphabetError is formatted only when it is read: noise is refused often.
+// alphabetError is formatted only when it is read, because noise is refused often.
 type alphabetError struct {
 	found  byte
 	offset int
@@ -145,8 +146,8 @@ func isBase64(c byte) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '+' || c == '/'
 }
 
-// resembles names the form that a malformed value seems to have, for the operator's
-// hint alone: nothing is decided by it.
+// resembles names the form that a malformed value seems to have. The result is used only
+// for the hint and never for a decision.
 func resembles(value string) string {
 	value = value[:min(len(value), maxLeafHeader)]
 	front := value[:min(len(value), 512)]
@@ -168,7 +169,7 @@ func resembles(value string) string {
 	case strings.Contains(value, ","):
 		return "it looks like several values joined by a proxy"
 	case strings.Contains(front, " "):
-		return "it holds spaces: was a plus sign decoded as one on the way?"
+		return "it contains spaces: was a plus sign decoded as a space on the way?"
 	case front != "" && front[0] == sequenceDigit && isEscapedBase64(front):
 		return "it looks like percent-encoded base64 without the markers of PEM, as old versions of Traefik send it"
 	case (strings.Contains(front, "-") || strings.Contains(front, "_")) && strings.Trim(value, "-_=") != "":
@@ -177,10 +178,10 @@ func resembles(value string) string {
 	return ""
 }
 
-// isEscapedBase64 reports whether the text is base64 with percent-encoding, of line ends too.
+// isEscapedBase64 reports whether the text is percent-encoded base64, line ends included.
 func isEscapedBase64(front string) bool {
 	if at := strings.LastIndexByte(front, '%'); at >= 0 && at > len(front)-3 {
-		front = front[:at] // where it was cut
+		front = front[:at] // drop a cut escape
 	}
 	text, err := url.PathUnescape(front)
 	if err != nil || text == front {
@@ -194,8 +195,8 @@ func isEscapedBase64(front string) bool {
 	return true
 }
 
-// isPairs reports whether an equals sign occurs between other text: in base64 it is at the
-// end. It spares noise the search for words.
+// isPairs reports whether there is an equals sign with text after it; in base64 it occurs
+// only at the end. It avoids a search for words in noise.
 func isPairs(front string) bool {
 	at := strings.IndexByte(front, '=')
 	return at >= 0 && strings.TrimRight(front[at:], "=") != ""

@@ -5,16 +5,17 @@ import (
 )
 
 // Caddy reads the leaf as base64 DER, or as a composed RFC 9440 field. Caddy forwards
-// neither a chain nor a verification.
+// neither a chain nor a verification result.
 //
-// What it proved: possession of the key; the chain only with client_auth mode
-// require_and_verify or verify_if_given, which no header says. The policy needs an anchor.
+// Verified: possession of the key. The chain is verified only with client_auth mode
+// require_and_verify or verify_if_given, which no header reports. The policy needs an
+// anchor.
 //
-// What it overwrites: what header_up sets. Without a certificate Caddy 2.6 sends the text
-// of the placeholder, 2.11 an empty value, or "::" in the RFC 9440 form; all but the empty
-// one are malformed here. 2.6 passes names with an underscore, 2.11 drops them.
+// Overwritten: headers that header_up sets. Without a certificate Caddy 2.6 sends the text
+// of the placeholder and 2.11 an empty value, or "::" in the RFC 9440 form; all but the
+// empty value are malformed here. 2.6 passes names with an underscore, 2.11 drops them.
 //
-// What must be configured:
+// Required configuration:
 //
 //	@h2c header_regexp Upgrade (?i)h2c
 //	request_header @h2c -Upgrade
@@ -22,10 +23,10 @@ import (
 //		header_up X-Client-Cert {http.request.tls.client.certificate_der_base64}
 //	}
 //
-// What is refused: {http.request.tls.client.certificate_pem}, and everything that is not
+// Refused: {http.request.tls.client.certificate_pem}, and everything that is not exactly
 // one certificate.
 //
-// How to verify before going live: the probes of the package documentation.
+// To verify before going live: the probes of the package documentation.
 //
 // Source: Caddy's replacer (modules/caddyhttp); measured with Caddy 2.6.2 and 2.11.9.
 type Caddy struct {
@@ -33,11 +34,11 @@ type Caddy struct {
 	From Gate
 	// Header carries the leaf. The default is X-Client-Cert.
 	Header string
-	// Format is FormatBase64DER by default; FormatByteSequence for
+	// Format is FormatBase64DER by default. FormatByteSequence is for the value
 	// ":{http.request.tls.client.certificate_der_base64}:".
 	Format Format
-	// FingerprintHeader carries {http.request.tls.client.fingerprint} (SHA-256), if set;
-	// it must then match.
+	// FingerprintHeader is the header with {http.request.tls.client.fingerprint} (SHA-256).
+	// If set, the header must be present and match the certificate.
 	FingerprintHeader string
 }
 

@@ -61,7 +61,7 @@ func TestParse_SizeOfOneCertificate(t *testing.T) {
 func TestChainReader_SizeOfOneText(t *testing.T) {
 	c := chainReader{format: ChainBase64Concatenated, name: "X-Chain"}.prepared()
 	for size, want := range map[int]bool{65536: true, 65537: false} {
-		o := source.NewOffer("leaf")
+		o := source.Key{"leaf"}.Offer()
 		err := c.offer(http.Header{"X-Chain": {strings.Repeat("x", size)}}, &o)
 		assert.Equal(t, want, err == nil, "%d: %v", size, err)
 		assert.Equal(t, want, o.Len() == 2, size)

@@ -74,7 +74,7 @@ func TestChainReader_CountsAndMeasuresFirst(t *testing.T) {
 			for key, values := range tc.header {
 				header[http.CanonicalHeaderKey(key)] = values
 			}
-			o := source.NewOffer("leaf")
+			o := source.Key{"leaf"}.Offer()
 			err := chainReader{format: tc.format, name: "X-Chain"}.prepared().offer(header, &o)
 			if tc.want != "" {
 				assert.ErrorContains(t, err, tc.want)

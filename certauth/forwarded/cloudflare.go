@@ -4,42 +4,42 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64 with
-// Cf-Cert-Verified and Cf-Cert-Revoked along with it.
+// Cloudflare reads the leaf as base64 DER from Cf-Client-Cert-Der-Base64, together with
+// Cf-Cert-Verified and Cf-Cert-Revoked.
 //
-// What it proved: possession of the key; the chain if Cf-Cert-Verified is true, which it
-// also is for a revoked certificate: Cf-Cert-Revoked must be false.
+// Verified: possession of the key, and the chain if Cf-Cert-Verified is true. It is also
+// true for a revoked certificate, so Cf-Cert-Revoked must be false.
 //
-// What it overwrites: its own Cf- headers, by the managed transform. Fields that a rule of
-// yours sets are removed first only if the rule does so.
+// Overwritten: Cloudflare's Cf- headers, by the managed transform. Headers that one of your
+// rules sets are overwritten only if the rule removes them first.
 //
-// What must be configured: the managed transform "Add TLS client auth headers", client
-// certificates for the host, and an origin that only Cloudflare reaches (authenticated
-// origin pulls, which [ProxyCertificate] judges, or a tunnel).
+// Required configuration: the managed transform "Add TLS client auth headers", client
+// certificates for the host, and an origin that only Cloudflare reaches (a tunnel, or
+// authenticated origin pulls, which [ProxyCertificate] checks).
 //
-// What is refused: verified other than true, revoked other than false or missing, and an
-// empty certificate, which Cloudflare sends when it is larger than 10 KiB.
+// Refused: verified other than true, revoked other than false or missing, and an empty
+// certificate, which Cloudflare sends for one that is larger than 10 KiB.
 //
-// How to verify before going live: the probes of the package documentation, and one with a
+// To verify before going live: the probes of the package documentation, and one with a
 // revoked certificate.
 //
-// With RFC9440 it reads the fields of [RFC9440] that a rule of yours sets from
-// cf.tls_client_auth.cert_rfc9440 and cert_chain_rfc9440. Cloudflare fills these whatever its
-// verification said, so Cf-Cert-Verified and Cf-Cert-Revoked are demanded all the same, and they
-// are empty for a leaf above 10 KiB or a chain above 16 KiB. The rule must remove the client's own
-// Client-Cert and Client-Cert-Chain first, on every request.
+// If RFC9440 is set, the source reads the fields of [RFC9440], which one of your rules sets
+// from cf.tls_client_auth.cert_rfc9440 and cert_chain_rfc9440. Cloudflare fills these
+// whatever the result of its verification, so Cf-Cert-Verified and Cf-Cert-Revoked are
+// still required. They are empty for a leaf above 10 KiB or a chain above 16 KiB. The rule
+// must first remove the client's own Client-Cert and Client-Cert-Chain, on every request.
 //
 // Source: Cloudflare, "Mutual TLS" and the Ruleset fields cf.tls_client_auth. Tested
 // against documentation and constructed values only.
 type Cloudflare struct {
 	// From identifies Cloudflare. Required.
 	From Gate
-	// Fingerprint demands Cf-Client-Cert-Sha256 and compares it.
+	// Fingerprint requires Cf-Client-Cert-Sha256 to be present and to match.
 	Fingerprint bool
-	// RFC9440 reads Client-Cert and Client-Cert-Chain in place of Cf-Client-Cert-Der-Base64,
+	// RFC9440 reads Client-Cert and Client-Cert-Chain instead of Cf-Client-Cert-Der-Base64,
 	// which is then removed unread.
 	RFC9440 bool
-	// FrontEndVerifies takes verified and not revoked for an anchor.
+	// FrontEndVerifies treats "verified and not revoked" as an anchor.
 	FrontEndVerifies bool
 }
 

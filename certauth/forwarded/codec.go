@@ -5,24 +5,25 @@ import (
 	"strings"
 )
 
-// codec reads the header that carries the leaf. Where that is one certificate and no more,
-// its DER is there before it is parsed, so that a pin can refuse it first.
+// codec reads the header that carries the leaf. If the header holds exactly one
+// certificate, its DER is available before it is parsed, so that a pin can refuse it
+// without parsing.
 type codec struct {
-	limit int // of the value, in bytes; a longer one is refused unread
+	limit int // of the value, in bytes; a longer value is refused unread
 	der   func(value string) ([]byte, error)
 	parse func(der []byte) (*x509.Certificate, error)
-	all   func(value string) ([]*x509.Certificate, error) // instead, where there can be several
+	all   func(value string) ([]*x509.Certificate, error) // used instead of der if there can be several
 
-	// trims takes spaces and tabs off the end of the value. HTTP/1 does so on the way, an
-	// HTTP/2 hop does not, and Apache ends the value in one.
+	// trims removes trailing spaces and tabs from the value. HTTP/1 removes them, an HTTP/2
+	// hop does not, and Apache ends the value with a space.
 	trims bool
 
-	// sample is the part in which one client's value differs from another's (see
-	// source.Offer.Spread); nil where the value ends in the leaf's signature.
+	// sample returns the part of a value that differs between clients (see
+	// source.Offer.Spread); nil if the value ends with the leaf's signature.
 	sample func(value string) string
 }
 
-// one is a header with exactly one certificate.
+// one reads a header with exactly one certificate.
 func one(der func(string) ([]byte, error)) codec {
 	return codec{limit: maxLeafHeader, der: der, parse: parseDER}
 }
@@ -35,42 +36,43 @@ func sequenceCodec() codec {
 	return codec{limit: maxLeafHeader + len("::"), der: byteSequence, parse: parseBase64DER}
 }
 
-// several is a header that may carry more than the leaf. It begins with the leaf, which has
-// its serial number in front, and ends in a CA certificate that many share.
+// several reads a header that may carry more than the leaf. The value begins with the leaf,
+// whose serial number is near the start, and ends with a CA certificate that many clients
+// share.
 func several(decode func(string) ([]*x509.Certificate, error)) codec {
 	return codec{limit: maxChainHeader, all: decode, sample: func(value string) string { return value[:min(len(value), 192)] }}
 }
 
-// values returns the values of the header as they are read. Nothing but spaces is no value
-// that a front end sends and stays as it is, malformed.
+// values returns the values of the header in the form in which they are read. No front end
+// sends a value of spaces alone; it stays as it is and is malformed.
 func (c codec) values(values []string) []string {
 	if !c.trims {
 		return values
 	}
 	for i, value := range values {
 		if trimmed := trimEnd(value); trimmed != "" && len(trimmed) < len(value) {
-			values = append([]string(nil), values...) // the request's own stay as they are
+			values = append([]string(nil), values...) // do not change the values of the request
 			values[i] = trimmed
 		}
 	}
 	return values
 }
 
-// trimEnd takes off what HTTP/1 does not count as part of a field value (RFC 9110,
+// trimEnd removes trailing white space, which is not part of a field value (RFC 9110,
 // section 5.5).
 func trimEnd(value string) string { return strings.TrimRight(value, " \t") }
 
-// spacedCodec is PEM with spaces for line ends, in which the last line end is one too.
+// spacedCodec reads PEM with spaces instead of line ends, the last line end included.
 func spacedCodec() codec {
 	c := one(spacedPEM)
 	c.trims = true
 	return c
 }
 
-// seeError marks an error of see, which is not about the form of the header.
+// seeError marks an error of see, which does not concern the form of the header.
 type seeError struct{ error }
 
-// read decodes the value. see, if not nil, sees the DER of the leaf first.
+// read decodes the value. If see is not nil it is called with the DER of the leaf first.
 func (c codec) read(value string, see func([]byte) error) ([]*x509.Certificate, error) {
 	if c.all != nil {
 		return c.all(value)

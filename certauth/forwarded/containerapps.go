@@ -4,26 +4,26 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// ContainerApps reads X-Forwarded-Client-Cert as the ingress of Azure Container Apps
-// writes it: one element with Hash, Cert and Chain.
+// ContainerApps reads X-Forwarded-Client-Cert as the ingress of Azure Container Apps writes
+// it: one element with Hash, Cert and Chain.
 //
-// What it proved: possession of the key. clientCertificateMode=require asks for some
-// certificate and validates none, and callers within the environment are not asked at all
+// Verified: possession of the key. clientCertificateMode=require asks for a certificate and
+// validates none, and callers within the environment are not asked at all
 // (microsoft/azure-container-apps#880). The policy needs an anchor.
 //
-// What it overwrites: not documented. From is what keeps other callers' headers out.
+// Overwritten: not documented. Only From keeps other senders' headers out.
 //
-// What must be configured:
+// Required configuration:
 //
 //	az containerapp ingress update -n app -g group --set properties.configuration.ingress.clientCertificateMode=require
 //
 // and the ingress's addresses in From.
 //
-// What is refused: more than one element, a Hash that is not the leaf's, everything that
-// [Envoy] refuses.
+// Refused: more than one element, a Hash that is not the leaf's, everything that [Envoy]
+// refuses.
 //
-// How to verify before going live: the probes of the package documentation, once from
-// outside and once from another app of the environment.
+// To verify before going live: the probes of the package documentation, once from outside
+// and once from another app of the environment.
 //
 // Source: Microsoft Learn, "Configure client certificate authentication in Azure Container
 // Apps". Tested against documentation and constructed values only.

@@ -11,62 +11,62 @@ import (
 
 // Envoy reads X-Forwarded-Client-Cert, from Envoy itself and from Istio.
 //
-// What it proved: possession of the key; the chain by the listener's TLS context, which
-// may accept untrusted certificates (trust_chain_verification: ACCEPT_UNTRUSTED) and says
-// nothing of it in the header. The policy needs an anchor. The chain is forwarded on resumed
+// Verified: possession of the key. The chain is verified by the listener's TLS context,
+// which may accept untrusted certificates (trust_chain_verification: ACCEPT_UNTRUSTED); the
+// header does not report it. The policy needs an anchor. The chain is forwarded on resumed
 // sessions too.
 //
-// What it overwrites: everything with SANITIZE_SET; SANITIZE forwards nothing. FORWARD_ONLY
-// and ALWAYS_FORWARD_ONLY forward the client's header, the latter also of clients without a
-// certificate, and are for proxies behind another one that sanitises. Istio's sidecars default
-// to APPEND_FORWARD, which puts their own element behind those that the client sent; behind a
-// gateway and a sidecar the last element is the gateway's workload, not the client. State
-// the hops with Hops, or sanitise. In no mode does Envoy touch the spellings with "_" and ".";
-// they are removed here.
+// Overwritten: everything, with SANITIZE_SET; SANITIZE forwards nothing. FORWARD_ONLY and
+// ALWAYS_FORWARD_ONLY forward the client's header, the latter also for clients without a
+// certificate, and are for proxies behind another one that sanitises. Istio's sidecars
+// default to APPEND_FORWARD, which appends their element to those that the client sent;
+// behind a gateway and a sidecar the last element is the gateway's workload, not the
+// client. Set Hops to the number of proxies, or sanitise. In no mode does Envoy touch the
+// spellings with "_" and "."; this package removes them.
 //
-// What must be configured, in the HTTP connection manager:
+// Required configuration, in the HTTP connection manager:
 //
 //	forward_client_cert_details: SANITIZE_SET
 //	set_current_client_cert_details: {cert: true, chain: true}
 //
-// Leave uri and dns out: in the
-// text form Envoy pastes them unquoted (envoyproxy/envoy#32945), and "URI=" where the client
-// has none. With one element a client whose names hold a separator is then refused; with Hops
-// every value with URI or DNS left of the element that is read is, because such a client could
-// append an element of its own. In JSON they are quoted and do no harm.
+// Leave uri and dns out. In the text form Envoy writes them without quotes
+// (envoyproxy/envoy#32945), and "URI=" if the client has none. With one element, a client
+// whose names hold a separator is then refused. With Hops, every value is refused that has
+// URI or DNS to the left of the element that is read, because such a client could append an
+// element of its own. The JSON form quotes them, so they do no harm there.
 //
-// What is refused: more elements than stated, a Hash that is missing or not the SHA-256 of
-// the leaf, repeated or unknown keys, the form that is not configured, Hash alone. Where a
-// gateway and a sidecar append, a request without a client certificate has an element too few
-// and is malformed, with Config.Optional as well.
+// Refused: more elements than configured, a Hash that is missing or not the SHA-256 of the
+// leaf, repeated or unknown keys, the form that is not configured, Hash alone. If a gateway
+// and a sidecar append, a request without a client certificate has one element too few and
+// is malformed, even with Config.Optional.
 //
-// How to verify before going live: the probes of the package documentation, with a whole
+// To verify before going live: the probes of the package documentation, with a whole
 // X-Forwarded-Client-Cert of another caller in the client's request.
 //
-// Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested with Envoy 1.40.
-// Its client_cert filter, which writes the fields of [RFC9440], is not in the usual builds and
-// was not run.
+// Source: Envoy, "HTTP header manipulation", x-forwarded-client-cert. Tested with Envoy
+// 1.40. Envoy's client_cert filter, which writes the fields of [RFC9440], is not in the
+// usual builds and was not run.
 type Envoy struct {
 	// From identifies Envoy: the sidecar's loopback address, or the proxies' network.
 	// Required.
 	From Gate
 
-	// Hops is how many trusted proxies append an element, this process's own sidecar
-	// included: 1 reads the last element, 2 the last but one. 0 demands that there is
-	// exactly one element, as SANITIZE_SET gives.
+	// Hops is the number of trusted proxies that append an element, including this
+	// process's own sidecar: 1 reads the last element, 2 the last but one. The default 0
+	// requires exactly one element, as SANITIZE_SET produces.
 	Hops int
 
-	// By lists, from the right, the By value that each element right of the one read must
-	// hold: Hops-1 of them. It says which proxy wrote it.
+	// By lists the required By values of the elements to the right of the one that is read,
+	// from right to left: Hops-1 values. By identifies the proxy that wrote an element.
 	By []string
 
 	// JSON reads the JSON form instead of the text form:
 	//
 	//	set_current_client_cert_details: {cert: true, chain: true, format: JSON}
 	//
-	// Sanitise with it. An Envoy that appends takes the form of the header that it was sent,
-	// so with APPEND_FORWARD on the first hop a client chooses the form, and the wrong one is
-	// malformed.
+	// Use it together with SANITIZE_SET. An Envoy that appends keeps the form of the header
+	// that it received, so with APPEND_FORWARD on the first hop the client chooses the
+	// form, and the wrong form is malformed.
 	JSON bool
 }
 
@@ -98,16 +98,17 @@ func xfccLayout(preset string, from Gate, xfcc xfccReader) layout {
 	}
 }
 
-// xfccReader picks the element that a trusted proxy wrote.
+// xfccReader selects the element that a trusted proxy wrote.
 type xfccReader struct {
 	hops int
 	by   []string
 	json bool
 }
 
-// spread returns the part of a value that differs between clients: the hash of the leaf.
-// The end of the value is a chain that many share. Where elements are appended it is the hash as many
-// elements from the right as is read; elements to the left of it can come from any client.
+// spread returns the part of a value that differs between clients, the hash of the leaf.
+// The end of the value is a chain that many clients share. If proxies append elements, it
+// is the hash as many elements from the right as the element that is read; any client can
+// write the elements to the left of that one.
 func (x xfccReader) spread(value string) string {
 	const digits = 64
 	key, before := "Hash=", value
@@ -147,9 +148,9 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 	for _, element := range elements[:at] {
 		if element.pasted {
 			// A comma in an unquoted name starts an element that the client wrote, directly
-			// right of the name. Where the number of elements is fixed that shows; counted
-			// from the right it does not.
-			return nil, errors.New("a name that Envoy does not quote stands in an element left of the one that is read")
+			// to the right of the name. If the number of elements is fixed, the count
+			// reveals it; if elements are counted from the right, nothing does.
+			return nil, errors.New("an element to the left of the one that is read holds a name that Envoy does not quote")
 		}
 	}
 	for i, want := range x.by {

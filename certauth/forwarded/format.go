@@ -12,8 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Format is how a header carries certificates. A source reads exactly one; nothing is
-// sniffed. The zero value is an error of certauth.New wherever a Format is asked for.
+// Format is the form in which a header carries certificates. A source reads exactly one
+// form and never guesses. The zero value is an error of certauth.New wherever a Format is
+// required.
 type Format int
 
 const (
@@ -32,8 +33,8 @@ const (
 	// FormatURLPEMChain is up to ten certificates in percent-encoded PEM, leaf first.
 	FormatURLPEMChain
 
-	// FormatSpacedPEM is one PEM block whose line ends became single spaces, the last one
-	// too or not.
+	// FormatSpacedPEM is one PEM block in which single spaces replace the line ends. The
+	// final space is optional.
 	FormatSpacedPEM
 
 	// FormatByteSequence is the Client-Cert field of RFC 9440: a colon, base64 DER, a
@@ -41,23 +42,23 @@ const (
 	FormatByteSequence
 )
 
-// ChainFormat is how a second header, or several numbered ones, carry the rest of the
-// chain.
+// ChainFormat is the form in which a second header, or several numbered headers, carry the
+// rest of the chain.
 type ChainFormat int
 
 const (
 	// ChainUnspecified is the zero value, for no chain header.
 	ChainUnspecified ChainFormat = iota
 
-	// ChainByteSequenceList is the Client-Cert-Chain field of RFC 9440; the only header
-	// that may occupy several lines.
+	// ChainByteSequenceList is the Client-Cert-Chain field of RFC 9440. It is the only
+	// header that may occupy several lines.
 	ChainByteSequenceList
 
-	// ChainBase64Concatenated is one base64 text of DER certificates one behind the other.
+	// ChainBase64Concatenated is one base64 text of concatenated DER certificates.
 	ChainBase64Concatenated
 
 	// ChainBase64Numbered is base64 DER in headers NAME_0, NAME_1 and so on, up to the
-	// first that is absent or empty.
+	// first absent or empty one.
 	ChainBase64Numbered
 
 	// ChainSpacedPEMNumbered is spaced PEM in headers NAME0, NAME1 and so on, up to the
@@ -65,7 +66,7 @@ const (
 	ChainSpacedPEMNumbered
 )
 
-// decoder returns how a format is read.
+// decoder returns the decoder of the format.
 func (f Format) decoder() (codec, error) {
 	switch f {
 	case FormatBase64DER:
@@ -85,8 +86,8 @@ func (f Format) decoder() (codec, error) {
 	return codec{}, errors.New("Format: not set; one header has one format")
 }
 
-// oneOf returns the decoder of the format, or of the first choice if it is not set. A
-// preset reads only values that its front end can write.
+// oneOf returns the decoder of the format, or of the first choice if no format is set. A
+// preset reads only formats that its front end can write.
 func oneOf(f Format, choices ...Format) (codec, []error) {
 	if f == FormatUnspecified {
 		f = choices[0]
@@ -118,10 +119,10 @@ type chainReader struct {
 	format ChainFormat
 	name   string // as configured, without a number
 
-	names, keys []string // of the headers it reads, as configured and canonical
+	names, keys []string // names of the headers it reads, as configured and canonical
 }
 
-// prepared fills in the names, so that no request makes them.
+// prepared computes the header names once, so that no request has to.
 func (c chainReader) prepared() chainReader {
 	c.names = c.headers()
 	c.keys = nil
@@ -153,8 +154,8 @@ func (c chainReader) headers() []string {
 	return names
 }
 
-// offer adds the texts of the chain to those of the leaf. What is repeated or too long is
-// refused here, before anything is decoded or looked up.
+// offer adds the texts of the chain to those of the leaf. It refuses repeated and oversized
+// headers before anything is decoded or looked up.
 func (c chainReader) offer(header http.Header, o *source.Offer) error {
 	switch c.format {
 	case ChainUnspecified:
@@ -214,7 +215,7 @@ func (c chainReader) offerNumbered(header http.Header, o *source.Offer) error {
 	}
 }
 
-// read decodes the texts that offer added, the first of which is number from.
+// read decodes the texts that offer added. from is the index of the first one.
 func (c chainReader) read(o source.Offer, from int) ([]*x509.Certificate, error) {
 	if o.Len() == from {
 		return nil, nil
@@ -258,11 +259,10 @@ func wrapName(name string, decode func(string) ([]*x509.Certificate, error), val
 	return certs, nil
 }
 
-// maxFlag bounds the fields that accompany a certificate: a word, a reason, a
-// fingerprint.
+// maxFlag bounds the headers that accompany a certificate, such as flags and fingerprints.
 const maxFlag = 1 << 10
 
-// atMostOneShort is atMostOne for what is never longer than [maxFlag].
+// atMostOneShort is atMostOne for headers that are never longer than [maxFlag].
 func atMostOneShort(header http.Header, key, name string) (string, error) {
 	value, err := atMostOne(header, key, name)
 	if err == nil && len(value) > maxFlag {
@@ -271,8 +271,8 @@ func atMostOneShort(header http.Header, key, name string) (string, error) {
 	return value, err
 }
 
-// atMostOne returns the value of a header that may be absent and must not repeat. key is the
-// canonical form of its name.
+// atMostOne returns the value of a header that may be absent and must not be repeated. key
+// is the canonical form of its name.
 func atMostOne(header http.Header, key, name string) (string, error) {
 	switch values := header[key]; len(values) {
 	case 0:

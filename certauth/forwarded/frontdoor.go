@@ -10,29 +10,30 @@ import (
 
 // FrontDoor reads X-Azure-ClientCertificate of Azure Front Door Premium.
 //
-// Microsoft documents the header's name and not its form (preview, 2026), so nothing is
-// assumed here: look at a real request, then state the Format. The values of
+// Microsoft documents the header's name but not its form (preview, 2026), so this preset
+// assumes none: look at a real request, then set Format. The values of
 // X-Azure-ClientCertVerify in each mode are not documented either.
 //
-// What it proved: possession of the key; the chain by the mode of the custom domain, which
-// may be "not validated" or passthrough. The policy needs an anchor.
+// Verified: possession of the key. The mode of the custom domain determines whether the
+// chain is verified; it may be "not validated" or passthrough. The policy needs an anchor.
 //
-// What it overwrites: both headers, as documented.
+// Overwritten: both headers, according to the documentation.
 //
-// What must be configured: mutual TLS on the custom domain; on the origin the service tag
-// AzureFrontDoor.Backend with the profile's id in X-Azure-FDID, which is asked for here as
-// well: without it every other tenant's profile can reach you.
+// Required configuration: mutual TLS on the custom domain; on the origin, network rules for
+// the service tag AzureFrontDoor.Backend. The preset itself requires the profile's id in
+// X-Azure-FDID, because without that check every other tenant's profile could reach you.
 //
-// What is refused: a request without exactly this profile's id is of an untrusted source.
+// Refused: a request that does not carry exactly this profile's id comes from an untrusted
+// source.
 //
-// How to verify before going live: the probes of the package documentation, and one
-// through a Front Door profile of another id.
+// To verify before going live: the probes of the package documentation, and one through a
+// Front Door profile with another id.
 //
 // Source: Microsoft Learn, "Mutual TLS on Azure Front Door". Tested against documentation
 // only.
 type FrontDoor struct {
-	// From identifies Front Door, in addition to the profile: InsecureAnyPeer where the network
-	// rules of the origin do. Required.
+	// From identifies Front Door, in addition to the profile id. Use InsecureAnyPeer if the
+	// network rules of the origin identify it. Required.
 	From Gate
 	// ProfileID is the Front Door id that X-Azure-FDID must hold. Required.
 	ProfileID string
@@ -62,8 +63,8 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	return served(l.prepare(env, found...))
 }
 
-// frontDoorProfile asks for the profile in addition to the operator's own gate. The id is no
-// secret; it tells apart tenants that all use the same addresses.
+// frontDoorProfile checks the profile id in addition to the operator's own gate. The id is
+// no secret, but it distinguishes tenants that all use the same addresses.
 type frontDoorProfile struct {
 	from Gate
 	id   string
@@ -84,7 +85,7 @@ type frontDoorGate struct {
 
 func (g frontDoorGate) admit(r *http.Request) (bool, error) {
 	if id, ok := only(r.Header["X-Azure-Fdid"]); !ok || !strings.EqualFold(id, g.id) || id == "" {
-		return false, errors.New("X-Azure-FDID is not this profile's id exactly once")
+		return false, errors.New("want exactly one X-Azure-FDID with the id of this profile")
 	}
 	return g.gate.admit(r)
 }

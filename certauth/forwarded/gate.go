@@ -12,29 +12,34 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Gate decides which senders may forward a certificate. It judges the sender of the
-// request, the hop that this process accepted the connection from; forwarded-for headers
-// are never looked at. A gate that cannot tell refuses.
+// Gate decides which senders may forward a certificate. It checks the immediate sender of a
+// request, the peer whose connection this process accepted, and never looks at
+// forwarded-for headers. A gate that cannot determine the sender refuses.
 //
-// Gates are made by [Peers], [UnixSocket], [ProxyProtocol], [ProxyCertificate] and
-// [SharedSecret], combined by [EveryGate] and [AnyGate]. [InsecureRemoteAddr] believes an
-// address that others may have written. [InsecureAnyPeer] is the only way to use a source
-// without checking the sender.
+// [Peers], [UnixSocket], [ProxyProtocol], [ProxyCertificate], [AppServiceCertificate] and
+// [SharedSecret] make gates; [EveryGate] and [AnyGate] combine them. [InsecureRemoteAddr]
+// trusts an address that other code may have written. [InsecureAnyPeer] is the only way to
+// use a source without checking the sender.
+//
+// Gates are safe for concurrent use. Mistakes in their arguments are errors of
+// certauth.New.
 type Gate interface {
-	// prepare checks the gate and returns its immutable form.
+	// prepare checks the gate's arguments and returns its immutable form.
 	prepare(env source.Environment) (gate, error)
 }
 
 type gate interface {
-	// admit returns no error if the sender is the front end, else why not. judgedTLS says
-	// that the sender's own TLS certificate was part of the answer and is accepted.
+	// admit returns nil if the sender is the front end, and otherwise an error that says
+	// why not. judgedTLS reports that the gate checked and accepted the sender's own TLS
+	// certificate.
 	admit(r *http.Request) (judgedTLS bool, err error)
-	// headers returns the headers that the gate itself reads, which must not reach a handler.
+	// headers returns the headers that the gate itself reads. They must not reach a
+	// handler.
 	headers() []string
 	String() string
 }
 
-// prepareGate refuses nil of any kind, also inside a struct that embeds a Gate.
+// prepareGate refuses every kind of nil, including a nil Gate embedded in a struct.
 func prepareGate(g Gate, env source.Environment) (prepared gate, err error) {
 	if g == nil || reflect.ValueOf(g).Kind() == reflect.Pointer && reflect.ValueOf(g).IsNil() {
 		return nil, errors.New("nil gate")
@@ -52,10 +57,12 @@ type combined struct {
 	gates []Gate
 }
 
-// EveryGate opens if all gates open. Without any it is an error of certauth.New.
+// EveryGate admits a sender that all gates admit. An empty list is an error of
+// certauth.New.
 func EveryGate(gates ...Gate) Gate { return combined{every: true, gates: gates} }
 
-// AnyGate opens if one of the gates opens. Without any it is an error of certauth.New.
+// AnyGate admits a sender that at least one of the gates admits. An empty list is an error
+// of certauth.New.
 func AnyGate(gates ...Gate) Gate { return combined{gates: gates} }
 
 func (c combined) name() string {
@@ -78,7 +85,7 @@ func (c combined) prepare(env source.Environment) (gate, error) {
 			continue
 		}
 		if _, anybody := g.(anyPeer); anybody {
-			found = append(found, fmt.Errorf("%s[%d]: InsecureAnyPeer stands alone; beside it no other gate means anything", c.name(), i))
+			found = append(found, fmt.Errorf("%s[%d]: InsecureAnyPeer must be the only gate: it makes every other gate meaningless", c.name(), i))
 		}
 		prepared.gates = append(prepared.gates, g)
 	}
@@ -91,8 +98,8 @@ type combinedGate struct {
 	gates []gate
 }
 
-// admit of an AnyGate asks on after the first yes where the sender has a TLS certificate
-// that no gate has judged yet.
+// admit of an AnyGate continues after the first gate that admits the sender if the sender
+// has a TLS certificate that no gate has checked yet.
 func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
 	opened := false
 	for _, g := range c.gates {
@@ -101,7 +108,7 @@ func (c combinedGate) admit(r *http.Request) (judgedTLS bool, err error) {
 			return false, refused
 		}
 		if refused != nil {
-			if setUp := (*socket.Error)(nil); !errors.As(err, &setUp) { // it says what to mend
+			if setUp := (*socket.Error)(nil); !errors.As(err, &setUp) { // its hint says what to repair
 				err = refused
 			}
 			continue
@@ -138,11 +145,11 @@ func (c combinedGate) String() string {
 
 type anyPeer struct{}
 
-// InsecureAnyPeer trusts every sender of a request. What can happen: every client that
-// can reach this port, through a misrouted load balancer, another pod, a server-side
-// request forgery, can be any client by sending that client's public certificate; and so
-// can every client of a front end that passes "Upgrade: h2c" on to a service that answers
-// it. It is for a network that lets only the front end through, and for that alone.
+// InsecureAnyPeer trusts every sender. What can happen: every client that can reach this
+// port can impersonate any other client by sending that client's public certificate:
+// through a misrouted load balancer, from another pod, or by server-side request forgery.
+// So can every client of a front end that forwards "Upgrade: h2c" to a service that accepts
+// it. Use it only in a network in which nothing but the front end can reach this port.
 func InsecureAnyPeer() Gate { return anyPeer{} }
 
 func (anyPeer) prepare(source.Environment) (gate, error) { return anyPeer{}, nil }

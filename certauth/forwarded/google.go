@@ -7,15 +7,15 @@ import (
 // GoogleLB reads the custom request headers of a Google Cloud Application Load Balancer:
 // leaf and chain as RFC 9440 byte sequences, and three headers about them.
 //
-// What it proved: possession of the key, and the chain to the trust config if
+// Verified: possession of the key, and the chain to the trust config if
 // client_cert_chain_verified is true. Certificates in the trust config's allow list count
-// as verified even when expired or self-signed, and
-// ALLOW_INVALID_OR_MISSING_CLIENT_CERT forwards bad ones.
+// as verified even if they are expired or self-signed, and
+// ALLOW_INVALID_OR_MISSING_CLIENT_CERT forwards invalid ones.
 //
-// What it overwrites: custom headers of the backend service overwrite the client's of the
-// same name, by the documentation's example.
+// Overwritten: according to an example in the documentation, custom headers of the backend
+// service overwrite the client's headers of the same name.
 //
-// What must be configured, as custom request headers of the backend service:
+// Required configuration, as custom request headers of the backend service:
 //
 //	Client-Cert: {client_cert_leaf}
 //	Client-Cert-Chain: {client_cert_chain}
@@ -23,22 +23,22 @@ import (
 //	X-Client-Cert-Chain-Verified: {client_cert_chain_verified}
 //	X-Client-Cert-Error: {client_cert_error}
 //
-// What is refused: present or verified other than true, any error, and values that the
-// load balancer left empty because they were too large.
+// Refused: present or verified other than true, any error, and values that the load
+// balancer left empty because they were too large.
 //
-// How to verify before going live: the probes of the package documentation. Health probes
-// carry no custom headers: exclude their path.
+// To verify before going live: the probes of the package documentation. Health probes carry
+// no custom headers, so exclude their path.
 //
 // Source: Google Cloud, "Mutual TLS overview" and "Custom headers". Tested against
 // documentation and constructed values only.
 type GoogleLB struct {
-	// From identifies the load balancer: the proxy-only subnet or Google's ranges.
+	// From identifies the load balancer, by the proxy-only subnet or Google's ranges.
 	// Required.
 	From Gate
 	// Header carries {client_cert_leaf}. The default is Client-Cert.
 	Header string
-	// ChainHeader carries {client_cert_chain}. The default is Client-Cert-Chain; it may be
-	// absent from the request.
+	// ChainHeader carries {client_cert_chain}. The default is Client-Cert-Chain. The header
+	// may be absent from a request.
 	ChainHeader string
 	// PresentHeader carries {client_cert_present}. The default is X-Client-Cert-Present.
 	PresentHeader string
@@ -47,8 +47,8 @@ type GoogleLB struct {
 	VerifiedHeader string
 	// ErrorHeader carries {client_cert_error}. The default is X-Client-Cert-Error.
 	ErrorHeader string
-	// FrontEndVerifies takes present and verified without an error for an anchor; the
-	// allow list of the trust config is then trusted too.
+	// FrontEndVerifies treats "present, verified and no error" as an anchor. The allow list
+	// of the trust config is then trusted too.
 	FrontEndVerifies bool
 }
 

@@ -4,18 +4,18 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// HAProxy reads the leaf as base64 DER (ssl_c_der,base64) with ssl_c_used and ssl_c_verify
-// with it, and the chain if you forward it.
+// HAProxy reads the leaf as base64 DER (ssl_c_der,base64) together with ssl_c_used and
+// ssl_c_verify, and the chain if you forward it.
 //
-// What it proved: possession of the key, resumed sessions included, and the chain to
-// ca-file unless crt-ignore-err or ca-ignore-err is set. ssl_c_verify is 0, which means
-// OK, also without any certificate: it counts only with ssl_c_used and a certificate.
+// Verified: possession of the key, including resumed sessions, and the chain to ca-file
+// unless crt-ignore-err or ca-ignore-err is set. ssl_c_verify is 0, which means OK, even
+// without a certificate; it counts only together with ssl_c_used and a certificate.
 //
-// What it overwrites: what set-header sets; add-header leaves the client's line in front
-// of its own, and a conditional set-header without del-header leaves the client's when
-// the condition fails. Names with an underscore or a dot pass.
+// Overwritten: headers that set-header sets. add-header leaves the client's line in front
+// of its own, and a conditional set-header without del-header leaves the client's line if
+// the condition is false. Names with an underscore or a dot pass.
 //
-// What must be configured, in the frontend:
+// Required configuration, in the frontend:
 //
 //	http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
 //	http-request del-header X-SSL-Client-Cert
@@ -23,16 +23,16 @@ import (
 //	http-request set-header X-SSL-Client-Verify %[ssl_c_verify]
 //	http-request set-header X-SSL-Client-Cert   %[ssl_c_der,base64] if { ssl_c_used }
 //
-// where the first line keeps clients from changing to HTTP/2 behind HAProxy (section
-// "Upgrade" of the package documentation); and, for a chain, del-header and set-header of X-SSL-Chain-Der to
-// %[ssl_c_chain_der,base64]. The chain is gone when a session is resumed, so configure the
-// issuing CAs in certauth.Chain.Intermediates in any case.
+// The first line keeps clients from changing to HTTP/2 behind HAProxy (section "Upgrade" of
+// the package documentation). For a chain, add del-header and set-header lines that set
+// X-SSL-Chain-Der to %[ssl_c_chain_der,base64]. A resumed session has no chain, so
+// configure the issuing CAs in certauth.Chain.Intermediates in any case.
 //
-// What is refused: used other than 1, verify other than 0, and every other spelling of
-// them; ssl_fc_has_crt is no substitute, it is 0 on resumption.
+// Refused: used other than 1, verify other than 0, and every other spelling of these
+// values. ssl_fc_has_crt is no substitute for ssl_c_used, because it is 0 on resumption.
 //
-// How to verify before going live: the probes of the package documentation; HAProxy
-// answers 400 or 500 itself above about 15 KB of headers.
+// To verify before going live: the probes of the package documentation. Above about 15 KB
+// of headers HAProxy itself answers 400 or 500.
 //
 // Source: HAProxy's configuration manual, section 7.3.4; measured with HAProxy 2.6.12.
 type HAProxy struct {
@@ -43,16 +43,16 @@ type HAProxy struct {
 	// Format is FormatBase64DER by default; FormatByteSequence for a composed RFC 9440
 	// field (":%[ssl_c_der,base64]:").
 	Format Format
-	// ChainHeader carries %[ssl_c_chain_der,base64], if set.
+	// ChainHeader carries %[ssl_c_chain_der,base64]. By default no chain is read.
 	ChainHeader string
-	// ChainNumbered reads ChainHeader_0, ChainHeader_1 and so on, a certificate each,
-	// instead.
+	// ChainNumbered reads one certificate from each of ChainHeader_0, ChainHeader_1 and so
+	// on, instead of all from ChainHeader.
 	ChainNumbered bool
 	// UsedHeader carries ssl_c_used. The default is X-SSL-Client-Used.
 	UsedHeader string
 	// VerifyHeader carries ssl_c_verify. The default is X-SSL-Client-Verify.
 	VerifyHeader string
-	// FrontEndVerifies takes used=1 and verify=0 for an anchor.
+	// FrontEndVerifies treats used=1 and verify=0 as an anchor.
 	FrontEndVerifies bool
 }
 

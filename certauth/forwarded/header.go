@@ -8,20 +8,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Header is the source for a front end without a preset: you name the header and its one
-// format, and take responsibility for the front end's behaviour.
+// Header is the source for a front end without a preset. You name the header and its
+// format, and you are responsible for the front end's behaviour.
 //
-// What it proved: it depends on your front end. Without Require nothing here says that
-// it verified anything, and with it only what the flag means in its documentation.
+// Verified: depends on your front end. Without Require, nothing here says that it verified
+// anything; with Require, a flag means what the front end's documentation says it means.
 //
-// What it overwrites: find out, for the certificate header and for every other header
-// named here, on every listener and every route. A header that passes through when the
-// client has no certificate lets the client choose its identity.
+// Overwritten: find out, for the certificate header and every other header named here, on
+// every listener and every route. If a header passes through when the client has no
+// certificate, the client can choose its identity.
 //
-// What is refused: everything that the format does not allow, a repeated header, a chain
-// without a leaf, a flag without exactly its value ([certauth.ReasonFrontEndUnverified]).
+// Refused: everything that the format does not allow, a repeated header, a chain without a
+// leaf, and a flag that does not have exactly its value
+// ([certauth.ReasonFrontEndUnverified]).
 //
-// How to verify before going live: the probes of the package documentation, all of them.
+// To verify before going live: run all probes of the package documentation.
 type Header struct {
 	// From identifies the permitted senders of the headers. Required.
 	From Gate
@@ -29,17 +30,17 @@ type Header struct {
 	Name string
 	// Format is the format of the header. Required.
 	Format Format
-	// ChainName and ChainFormat describe the rest of the chain; both or neither.
+	// ChainName and ChainFormat describe the rest of the chain. Set both or neither.
 	ChainName   string
 	ChainFormat ChainFormat
-	// Require lists flags that must hold, all of them.
+	// Require lists the flags that the front end must send. All of them must hold.
 	Require []Flag
 	// FingerprintName and FingerprintHash describe a header with the leaf's fingerprint in
-	// hex, which must then be there and match; both or neither.
+	// hex. If set, the header must be present and match. Set both or neither.
 	FingerprintName string
 	FingerprintHash Hash
-	// FrontEndVerifies takes the flags in Require for an anchor: the policy may then look
-	// at names without a Chain or a pin.
+	// FrontEndVerifies treats the flags in Require as an anchor, so that the policy may
+	// check names without a Chain or a pin.
 	FrontEndVerifies bool
 }
 
@@ -64,9 +65,9 @@ func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
 		case flag.Absent && flag.Value != "":
 			found = append(found, fmt.Errorf("Require[%d]: Value and Absent contradict each other", i))
 		case !flag.Absent && flag.Value == "":
-			found = append(found, fmt.Errorf("Require[%d].Value: empty; say Absent if the header must not be there", i))
+			found = append(found, fmt.Errorf("Require[%d].Value: empty; set Absent if the header must be absent", i))
 		case strings.TrimSpace(flag.Value) != flag.Value:
-			found = append(found, fmt.Errorf("Require[%d].Value: space at an end; servers trim it", i))
+			found = append(found, fmt.Errorf("Require[%d].Value: leading or trailing space, which servers trim", i))
 		}
 	}
 	return served(layout{
@@ -80,7 +81,7 @@ func (h Header) Prepare(env source.Environment) (*source.Reader, error) {
 	}.prepare(env, append(found, h.checkVerifies())...))
 }
 
-// checkVerifies refuses flags that an absent header meets: absence proves nothing.
+// checkVerifies refuses flags that an absent header satisfies: absence proves nothing.
 func (h Header) checkVerifies() error {
 	if h.FrontEndVerifies && !requiresSomething(h.Require) {
 		return errors.New("FrontEndVerifies: set, but no flag in Require has a value")

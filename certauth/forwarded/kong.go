@@ -7,23 +7,23 @@ import (
 // Kong reads the leaf as percent-encoded PEM, as the plugin tls-metadata-headers of Kong
 // Gateway Enterprise writes it.
 //
-// What it proved: possession of the key. The plugin does not validate; mtls-auth beside it
-// may, but no header says so. The policy needs an anchor.
+// Verified: possession of the key. The plugin does not validate the certificate. The plugin
+// mtls-auth can, but no header reports it. The policy needs an anchor.
 //
-// What it overwrites: not documented. Remove the header in front of the plugin
+// Overwritten: not documented. Remove the header before the plugin runs
 // (request-transformer), on every route.
 //
-// What must be configured:
+// Required configuration:
 //
 //	plugins:
 //	- name: tls-handshake-modifier
 //	- name: tls-metadata-headers
 //	  config: {inject_client_cert_details: true}
 //
-// What is refused: X-Forwarded-Client-Cert text of Envoy and base64 DER of Cloud Foundry,
-// which share a header name with one of Kong's examples.
+// Refused: Envoy's X-Forwarded-Client-Cert text and Cloud Foundry's base64 DER, which share
+// a header name with one of Kong's examples.
 //
-// How to verify before going live: the probes of the package documentation.
+// To verify before going live: the probes of the package documentation.
 //
 // Source: Kong, "TLS Metadata Headers". Tested against documentation only.
 type Kong struct {
@@ -31,8 +31,9 @@ type Kong struct {
 	From Gate
 	// Header carries the certificate. The default is X-Client-Cert.
 	Header string
-	// FingerprintHeader carries the SHA-1 fingerprint (X-Client-Cert-Fingerprint), if set;
-	// it must then match.
+	// FingerprintHeader is the header with the SHA-1 fingerprint
+	// (X-Client-Cert-Fingerprint). If set, the header must be present and match the
+	// certificate.
 	FingerprintHeader string
 }
 

@@ -4,20 +4,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5) and
-// $ssl_client_verify along with it. nginx forwards no chain: give the issuing CAs in
+// Nginx reads the leaf as percent-encoded PEM ($ssl_client_escaped_cert, since 1.13.5)
+// together with $ssl_client_verify. nginx forwards no chain: configure the issuing CAs in
 // certauth.Chain.Intermediates.
 //
-// What it proved: possession of the key in a TLS handshake, resumed ones included; and,
-// with ssl_verify_client on or optional, the chain to ssl_client_certificate.
-// optional_no_ca verifies nothing, and the flag says so.
+// Verified: possession of the key in a TLS handshake, including resumed ones; and, with
+// ssl_verify_client on or optional, the chain to ssl_client_certificate. With
+// optional_no_ca nginx verifies nothing, and the flag says so.
 //
-// What it overwrites: a header that this location sets, regardless of the client's value. A
-// proxy_set_header in an inner block discards all those of the outer ones, and then the
+// Overwritten: a header that this location sets, regardless of the client's value. A
+// proxy_set_header in an inner block discards all those of the outer blocks, and then the
 // client's own headers pass. Names with an underscore or a dot are dropped by default.
 //
-// What must be configured, in the server block (or "on", with which nginx itself refuses
-// clients without a certificate) and in every location that proxies to this service:
+// Required configuration, in the server block ("on" instead of "optional" makes nginx
+// itself refuse clients without a certificate) and in every location that proxies to this
+// service:
 //
 //	ssl_client_certificate clients.pem;
 //	ssl_verify_client optional;
@@ -25,21 +26,20 @@ import (
 //	proxy_set_header X-Client-Cert   $ssl_client_escaped_cert;
 //	proxy_set_header X-Client-Verify $ssl_client_verify;
 //
-// A partner whose self-signed certificate is pinned has to be in ssl_client_certificate as
-// well, with that very certificate: with "optional", nginx itself answers 400 to a client
+// If you pin the self-signed certificate of a partner, add that certificate to
+// ssl_client_certificate as well: with "optional", nginx itself answers 400 to a client
 // whose certificate does not verify, and the request never reaches this service. A new
-// certificate of the partner is accepted only after it was added to that file and nginx was
+// certificate of the partner is accepted only after it is added to that file and nginx is
 // reloaded.
 //
-// Where WebSocket must pass, never write the client's own words on with "proxy_set_header
-// Upgrade $http_upgrade": see section "Upgrade" of the package documentation.
+// If WebSocket must pass, never forward the client's value with "proxy_set_header Upgrade
+// $http_upgrade": see section "Upgrade" of the package documentation.
 //
-// What is refused: any verification but SUCCESS, PEM that was decoded on the way (spaces,
-// a plus sign turned into one), a second block, $ssl_client_cert and
-// $ssl_client_raw_cert.
+// Refused: any verification result but SUCCESS, PEM that was decoded on the way (spaces, or
+// a plus sign turned into one), a second block, $ssl_client_cert and $ssl_client_raw_cert.
 //
-// How to verify before going live: the probes of the package documentation, on each
-// server block and location, and one without TLS if nginx listens there too.
+// To verify before going live: the probes of the package documentation, on each server
+// block and location, and one without TLS if nginx listens there too.
 //
 // Source: ngx_http_ssl_module; measured with nginx 1.22.1.
 type Nginx struct {
@@ -49,10 +49,11 @@ type Nginx struct {
 	Header string
 	// VerifyHeader carries $ssl_client_verify. The default is X-Client-Verify.
 	VerifyHeader string
-	// FingerprintHeader carries $ssl_client_fingerprint (SHA-1), if set; it must then
-	// match the certificate. It tells apart headers of different authors.
+	// FingerprintHeader is the header with $ssl_client_fingerprint (SHA-1). If set, the
+	// header must be present and match the certificate. This detects a request in which the
+	// front end set only one of the two headers.
 	FingerprintHeader string
-	// FrontEndVerifies takes SUCCESS for an anchor.
+	// FrontEndVerifies treats SUCCESS as an anchor.
 	FrontEndVerifies bool
 }
 
@@ -62,36 +63,38 @@ func (s Nginx) Prepare(env source.Environment) (*source.Reader, error) {
 		s.FingerprintHeader, s.FrontEndVerifies).prepare(env))
 }
 
-// IngressNginx reads the headers of the Kubernetes ingress-nginx controller: ssl-client-cert
-// as percent-encoded PEM and ssl-client-verify. The controller was retired in March 2026 and gets
-// no fixes any more; this is for clusters that still run it, and for Traefik's provider of the
-// same annotations. Implementations of the Gateway API have headers of their own.
+// IngressNginx reads the headers of the Kubernetes ingress-nginx controller:
+// ssl-client-cert as percent-encoded PEM and ssl-client-verify. The controller was retired
+// in March 2026 and receives no more fixes. The preset is for clusters that still run it,
+// and for Traefik's provider for the same annotations. Implementations of the Gateway API
+// use other headers.
 //
-// What it proved: as nginx, per host and not per path.
+// Verified: as for [Nginx], per host and not per path.
 //
-// What it overwrites: both headers, but only on hosts with the auth-tls annotations, and
-// the certificate header only with auth-tls-pass-certificate-to-upstream. Without the
+// Overwritten: both headers, but only on hosts with the auth-tls annotations, and the
+// certificate header only with auth-tls-pass-certificate-to-upstream. Without the
 // annotations a client's own ssl-client-cert and ssl-client-verify: SUCCESS pass. With
-// pass-certificate off, a client with any valid certificate gets SUCCESS with the
-// ssl-client-cert that it wrote itself: nothing in the request shows it, so probe for it.
+// pass-certificate off, a client with any valid certificate gets SUCCESS together with the
+// ssl-client-cert that it wrote itself. Nothing in the request reveals this, so probe for
+// it.
 //
-// What must be configured, as annotations of every Ingress of the host:
+// Required configuration, as annotations of every Ingress of the host:
 //
 //	nginx.ingress.kubernetes.io/auth-tls-secret: "default/client-ca"
 //	nginx.ingress.kubernetes.io/auth-tls-verify-client: "on"
 //	nginx.ingress.kubernetes.io/auth-tls-pass-certificate-to-upstream: "true"
 //
-// What is refused: as for [Nginx].
+// Refused: as for [Nginx].
 //
-// How to verify before going live: the probes of the package documentation on every host;
-// above all the one with a valid certificate and another caller's in the header.
+// To verify before going live: the probes of the package documentation on every host, above
+// all the one with a valid certificate and another caller's certificate in the header.
 //
 // Source: kubernetes/ingress-nginx, annotations and template; its directives were run on
 // nginx 1.22.1, the controller itself was not.
 type IngressNginx struct {
-	// From identifies the controller: its pods' network. Required.
+	// From identifies the controller, by the network of its pods. Required.
 	From Gate
-	// FrontEndVerifies takes SUCCESS for an anchor.
+	// FrontEndVerifies treats SUCCESS as an anchor.
 	FrontEndVerifies bool
 }
 
@@ -100,8 +103,8 @@ func (s IngressNginx) Prepare(env source.Environment) (*source.Reader, error) {
 	return served(urlPEM("IngressNginx", s.From, "ssl-client-cert", "ssl-client-verify", "SUCCESS", "", s.FrontEndVerifies).prepare(env))
 }
 
-// urlPEM is the layout of nginx and what is built on it: one certificate, one flag, and
-// perhaps a SHA-1 fingerprint.
+// urlPEM is the layout of nginx and of front ends built on it: one certificate, one flag,
+// and optionally a SHA-1 fingerprint.
 func urlPEM(preset string, from Gate, header, flag, value, fingerprint string, verifies bool) layout {
 	l := layout{
 		preset: preset, from: from, header: header, codec: one(urlPEM1), verifies: verifies,

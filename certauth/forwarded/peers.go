@@ -15,24 +15,24 @@ import (
 
 type peers []string
 
-// Peers opens for connections from the listed addresses and prefixes: "10.0.0.4",
-// "10.0.0.0/24", "fd00::/64". It compares the address of the real socket, IPv4-mapped IPv6
-// as IPv4 and without a zone; certauth.ConnContext says how it is found. Values that
-// middleware writes into RemoteAddr and addresses in PROXY headers never count.
+// Peers admits connections from the listed addresses and prefixes, such as "10.0.0.4",
+// "10.0.0.0/24" or "fd00::/64". It compares the address of the real socket, as
+// certauth.ConnContext documents; IPv4-mapped IPv6 counts as IPv4, and a zone is ignored.
+// Values that middleware writes into RemoteAddr and addresses in PROXY headers never count.
 //
-// It refuses, with a hint, if the server was not prepared by
+// It refuses the request, with a hint, if the server was not set up by
 // Authenticator.ConfigureServer or certauth.ConnContext, if the connection leads to no
-// socket, and if the request came by HTTP/2 over a connection that a handler took over
+// socket, and if the request came over HTTP/2 on a connection that a handler took over
 // (golang.org/x/net/http2/h2c): there the client itself can be at the other end of the
 // front end's connection.
 //
-// An empty list, a prefix wider than any private network (/8 for IPv4, /7 for IPv6), and
-// addresses that no peer has (0.0.0.0, ::, multicast, broadcast) are errors of
-// certauth.New: to admit every sender use [InsecureAnyPeer].
+// An empty list, a prefix wider than any private network (/8 for IPv4, /7 for IPv6), and an
+// address that no peer can have (0.0.0.0, ::, multicast, broadcast) are errors of
+// certauth.New. To admit every sender use [InsecureAnyPeer].
 //
-// What must be true of your infrastructure: only the front end can open a
-// connection from these addresses. A balancer that passes TCP connections on is itself the
-// peer, regardless of its own clients: see [ProxyProtocol].
+// Your infrastructure must ensure that only the front end can open connections from these
+// addresses. A balancer that passes TCP connections on is itself the peer, whoever its
+// clients are: see [ProxyProtocol].
 func Peers(prefixes ...string) Gate { return peers(prefixes) }
 
 func (p peers) prepare(source.Environment) (gate, error) {
@@ -43,7 +43,7 @@ func (p peers) prepare(source.Environment) (gate, error) {
 // networks is a list of prefixes.
 type networks []netip.Prefix
 
-// parseNetworks reads a gate's list; the mistakes name the gate.
+// parseNetworks reads a gate's list. Errors begin with the name of the gate.
 func parseNetworks(gate string, list []string) (networks, error) {
 	var mistakes []error
 	if len(list) == 0 {
@@ -68,10 +68,10 @@ func checkNetwork(network netip.Prefix) error {
 	first := network.Addr()
 	switch {
 	case first.Is4() && network.Bits() < 8 || network.Bits() < 7:
-		return errors.New("wider than any private network; everybody is spelled InsecureAnyPeer")
+		return errors.New("wider than any private network; to admit every sender use InsecureAnyPeer")
 	case first.IsUnspecified(), first.IsMulticast(), first == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		// Giving the address a listener binds to is a frequent mistake.
-		return errors.New("no peer has this address; everybody is spelled InsecureAnyPeer")
+		// Users often configure the address that a listener binds to.
+		return errors.New("no peer can have this address; to admit every sender use InsecureAnyPeer")
 	}
 	return nil
 }
@@ -93,7 +93,7 @@ func (n networks) String() string {
 	return strings.Join(list, ", ")
 }
 
-// socketGate is a gate that judges nothing but the peer of the socket.
+// socketGate is a gate that depends only on the peer of the socket.
 type socketGate interface {
 	gate
 	admitPeer(peer socket.Peer) error
@@ -128,11 +128,11 @@ func (g peersGate) String() string  { return "Peers(" + g.networks.String() + ")
 
 type unixSocket struct{}
 
-// UnixSocket opens for connections over a unix socket, as the socket itself says, under the
-// conditions of [Peers]; a PROXY header that tells of a unix socket does not open it.
+// UnixSocket admits connections over a unix socket, as reported by the socket itself, under
+// the conditions of [Peers]. A PROXY header that reports a unix socket is not enough.
 //
-// What must be true of your infrastructure: the file's mode and folder let only the
-// front end's user connect.
+// Your infrastructure must ensure, by the mode of the socket file and its directory, that
+// only the front end's user can connect.
 func UnixSocket() Gate { return unixSocket{} }
 
 func (unixSocket) prepare(source.Environment) (gate, error) { return unixSocket{}, nil }

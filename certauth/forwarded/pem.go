@@ -69,10 +69,10 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 	if i := strings.IndexFunc(value, func(r rune) bool { return r <= 0x20 || r >= 0x7F }); i >= 0 && value[i] != ' ' {
 		return nil, fmt.Errorf("byte 0x%02x at offset %d", value[i], i)
 	}
-	// The marker of a block has a space inside, which emitters escape; a literal one means
-	// that the value was decoded on the way.
+	// The marker of a block contains a space, which front ends escape. A literal space
+	// means that the value was decoded on the way.
 	if strings.Contains(value, " ") {
-		return nil, errors.New("a literal space; percent-encoding leaves none")
+		return nil, errors.New("a literal space, which percent-encoding never leaves")
 	}
 	text, err := url.PathUnescape(value)
 	if err != nil {
@@ -84,7 +84,7 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 	return pemBlocks(text, blocks)
 }
 
-// decodeSpacedPEM reads one PEM block whose line ends became single spaces, of a
+// decodeSpacedPEM reads one PEM block with single spaces instead of line ends, of a
 // certificate that is sent along with the leaf: Apache's %{SSL_CLIENT_CERT_CHAIN_0}s.
 func decodeSpacedPEM(value string) (*x509.Certificate, error) {
 	der, err := spacedPEM(value)
@@ -94,8 +94,8 @@ func decodeSpacedPEM(value string) (*x509.Certificate, error) {
 	return parseAlong(der, parseDER)
 }
 
-// spacedPEM is the DER of such a block: of the leaf too, in Apache's %{SSL_CLIENT_CERT}s and
-// nginx's deprecated $ssl_client_cert.
+// spacedPEM returns the DER of such a block. Apache's %{SSL_CLIENT_CERT}s and nginx's
+// deprecated $ssl_client_cert use the same form for the leaf.
 func spacedPEM(value string) ([]byte, error) {
 	if len(value) > maxLeafHeader {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(value), maxLeafHeader)
@@ -114,10 +114,10 @@ func spacedPEM(value string) ([]byte, error) {
 	return first(pemBlocks(pemBegin+"\n"+strings.ReplaceAll(body, " ", "\n")+"\n"+pemEnd+"\n", 1))
 }
 
-// pemBlocks reads one to most CERTIFICATE blocks and nothing else: no text before,
-// between or after them, no headers in them. encoding/pem would skip text, and a damaged
-// block too, and so make the second certificate the first. Here every block must encode
-// back to exactly the text it was read from.
+// pemBlocks reads at least one and at most the given number of CERTIFICATE blocks and
+// nothing else: no text before, between or after them, no headers in them. encoding/pem
+// would skip text, and also a damaged block, which would make the second certificate the
+// first. Here every block must encode back to exactly the text from which it was read.
 func pemBlocks(text string, most int) ([][]byte, error) {
 	if !strings.HasPrefix(text, pemBegin) {
 		return nil, errors.New("does not start with the marker of a certificate")
@@ -133,7 +133,7 @@ func pemBlocks(text string, most int) ([][]byte, error) {
 		}
 		end := strings.Index(rest, "\n"+pemEnd+"\n")
 		if !strings.HasPrefix(rest, pemBegin+"\n") || end <= len(pemBegin) {
-			return nil, fmt.Errorf("block %d does not stand between the markers of a certificate", len(ders))
+			return nil, fmt.Errorf("block %d is not enclosed in the markers of a certificate", len(ders))
 		}
 		end += len("\n" + pemEnd + "\n")
 		der, err := pemBlock(rest[:end])
@@ -148,7 +148,7 @@ func pemBlocks(text string, most int) ([][]byte, error) {
 
 func pemBlock(block string) ([]byte, error) {
 	body := block[len(pemBegin)+1 : len(block)-len(pemEnd)-2]
-	if n := base64.StdEncoding.DecodedLen(len(body)); n > maxDER+maxDER/48 { // a line end for each 48 bytes
+	if n := base64.StdEncoding.DecodedLen(len(body)); n > maxDER+maxDER/48 { // one line end for each 48 bytes
 		return nil, fmt.Errorf("about %d bytes of DER, want at most %d", n, maxDER)
 	}
 	der, err := base64.StdEncoding.Strict().DecodeString(body)

@@ -29,7 +29,7 @@ func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 		"encoded twice":                {url.PathEscape(good), "encoded twice"},
 		"nothing":                      {"", "does not start with the marker"},
 		"two certificates":             {good + good, "more after 1 PEM blocks"},
-		"no end":                       {strings.TrimSuffix(good, "-----%0A"), "does not stand between the markers"},
+		"no end":                       {strings.TrimSuffix(good, "-----%0A"), "is not enclosed in the markers"},
 		"a body that is no base64":     {strings.Replace(good, "MII", "%21II", 1), "body is not base64"},
 		"lines of another length":      {strings.Replace(good, "%0A", "%0A%0A", 1), "not in the form that PEM encoders write"},
 		"something else in it":         {url.PathEscape("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"), "not one certificate"},

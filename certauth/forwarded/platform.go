@@ -14,10 +14,10 @@ import (
 )
 
 // platformEvidence is a gate that relies on evidence of App Service: the environment of the
-// process, and the headers that its front end adds to every request from outside.
+// process, and the headers that the front end adds to every request from outside.
 type platformEvidence struct {
-	from    Gate // asked as well, if set
-	outside bool // the environment does not count
+	from    Gate // checked as well, if set
+	outside bool // do not check the environment
 }
 
 func (platformEvidence) reads() []string {
@@ -59,13 +59,13 @@ func (p platformEvidence) prepare(env source.Environment) (gate, error) {
 
 type platformGate struct {
 	from    gate
-	missing []string // environment variables that App Service would have set
+	missing []string // environment variables of App Service that are not set
 	outside bool
 
-	ssl atomic.Pointer[string] // the last well-formed X-ARR-SSL: it is the same for a whole site
+	ssl atomic.Pointer[string] // the last well-formed X-ARR-SSL, which is the same for a whole site
 }
 
-// wellFormed looks at the form of a value that is not the last one again.
+// wellFormed checks the form of a value unless it equals the last well-formed one.
 func (g *platformGate) wellFormed(ssl string) bool {
 	if last := g.ssl.Load(); last != nil && *last == ssl {
 		return true
@@ -85,7 +85,7 @@ func (g *platformGate) headers() []string {
 	return g.from.headers()
 }
 
-// admit asks for all evidence that the request came through the platform's front end.
+// admit requires all evidence that the request came through the platform's front end.
 func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 	if len(g.missing) > 0 {
 		return false, fmt.Errorf("not on App Service: %s not set", strings.Join(g.missing, " and "))
@@ -99,10 +99,10 @@ func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 		}
 	}
 	if id, ok := only(r.Header[headerARRLogID]); !ok || id == "" {
-		return false, errors.New("X-ARR-LOG-ID is not there exactly once")
+		return false, errors.New("want exactly one non-empty X-ARR-LOG-ID")
 	}
 	if ssl, ok := only(r.Header[headerARRSSL]); !ok || !g.wellFormed(ssl) {
-		return false, errors.New("X-ARR-SSL is not there exactly once and well formed")
+		return false, errors.New("want exactly one well-formed X-ARR-SSL")
 	}
 	if proto := r.Header[headerAppServiceProto]; len(proto) > 0 {
 		if value, ok := only(proto); !ok || value != "https" {
@@ -112,7 +112,7 @@ func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 	return judgedTLS, nil
 }
 
-// String is empty where there is nothing to tell beyond the platform's own evidence.
+// String is empty if there is nothing to report beyond the platform's own evidence.
 func (g *platformGate) String() string {
 	var notes []string
 	switch {
@@ -134,8 +134,9 @@ func only(values []string) (string, bool) {
 	return values[0], true
 }
 
-// isARRSSL checks the form "key bits|cipher bits|issuer|subject" of the platform's own
-// server certificate. The names are never looked at: their order changed over the years.
+// isARRSSL checks the form "key bits|cipher bits|issuer|subject", which describes the
+// platform's own server certificate. The names are ignored, because their order has changed
+// over the years.
 func isARRSSL(value string) bool {
 	if len(value) > 2048 {
 		return false

@@ -39,5 +39,5 @@ func TestPlatform_FormOfARRSSL(t *testing.T) {
 // What a front end verified can stand in for an anchor only if some header says so.
 func TestLayout_VerifiesNeedsAFlag(t *testing.T) {
 	_, err := layout{preset: "Test", from: InsecureAnyPeer(), header: "X-Cert", codec: base64Codec(), verifies: true}.prepare(source.Environment{})
-	assert.ErrorContains(t, err, "FrontEndVerifies: set, but no header says so")
+	assert.ErrorContains(t, err, "FrontEndVerifies: set, but no header reports the front end's verification")
 }

@@ -154,7 +154,7 @@ func TestTrust_VerifyFlagMatchesExactly(t *testing.T) {
 	judgeFlags(t, "CloudFront", []row{{"present is 0", put("CloudFront-Viewer-Cert-Present", "0"), denied}})
 }
 
-// Row 57: certificate and fingerprint have different authors.
+// Row 57: certificate and fingerprint come from different senders.
 func TestPresets_FingerprintMustMatch(t *testing.T) {
 	other := certauthtest.SelfSigned(t, "other").Certificate
 	for _, d := range presets() {

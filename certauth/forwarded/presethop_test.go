@@ -85,7 +85,7 @@ func TestPresets_FlagsWithoutACertificateAreAbsence(t *testing.T) {
 			r := good()
 			d.without(r)
 			_, err := s.plain.Check(overSocket(t, r))
-			require.ErrorContains(t, err, "says that one was verified")
+			require.ErrorContains(t, err, "reports a verified certificate")
 		})
 	}
 	assert.GreaterOrEqual(t, rows, 12)

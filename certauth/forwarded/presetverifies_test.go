@@ -50,7 +50,7 @@ func TestFrontEndVerifies_StandsInForAnAnchorAndForNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := named(name)
 			s := newStand(t, certauth.Config{Source: source(fromTens()), Policy: certauth.CommonNames{"orders"}, Now: func() time.Time { return now }})
-			assert.Contains(t, s.plain.String(), "the front end's verification stands in for an anchor")
+			assert.Contains(t, s.plain.String(), "the front end's verification replaces an anchor")
 			for _, tc := range []struct {
 				name   string
 				cert   *x509.Certificate

@@ -69,7 +69,7 @@ func TestDecode_XFCCSplitsOnlyOutsideQuotes(t *testing.T) {
 	}, certauth.ReasonNone)
 	refused := map[string]string{
 		"row 43 a quote in the middle of a value": e.good + `;Subject=a"b"`, "row 43 a quote in the middle of a key": e.good + `;Sub"ject=a`, "row 43 a quote that does not close": e.good + `;Subject="a`, "row 43 a quote that opens too late": e.good + `;Subject= "a"`,
-		"row 43 text behind a closing quote": e.good + `;Subject="a"b`, "row 43 two quoted texts": e.good + `;Subject="a""b"`, "a space behind a closing quote": e.good + `;Subject="a" ;DNS=b`, "a space in front of a key": e.good + "; DNS=b", "a single-quoted value": e.good + ";Subject='a b'",
+		"row 43 text after a closing quote": e.good + `;Subject="a"b`, "row 43 two quoted texts": e.good + `;Subject="a""b"`, "a space behind a closing quote": e.good + `;Subject="a" ;DNS=b`, "a space in front of a key": e.good + "; DNS=b", "a single-quoted value": e.good + ";Subject='a b'",
 		"row 44 URI with a pair": e.good + `;URI=spiffe://a;Cert="` + e.victimPEM + `"`, "row 44 URI with a pair of an unknown key": e.good + ";URI=spiffe://a;b=c/d,e", "DNS with a pair": e.good + `;DNS=a;Hash=` + strings.Repeat("0", 64),
 	}
 	oneElement(t, p, refused, certauth.ReasonCertificateMalformed)

@@ -12,15 +12,15 @@ import (
 
 type proxyCertificate struct{ policy certauth.Policy }
 
-// ProxyCertificate opens if the front end itself presented a client certificate on the
-// TLS connection to this process and the policy accepts it. Pin the front end's
-// certificate or key; a [certauth.Chain] also needs a rule on the name, since
-// otherwise every certificate of that CA would open the gate: without one it is an error
-// of certauth.New. Never use the CA that issues your clients.
+// ProxyCertificate admits a request if the front end itself presented a client certificate
+// on the TLS connection to this process and the policy accepts that certificate. Pin the
+// front end's certificate or key. A [certauth.Chain] without a rule on the name is an error
+// of certauth.New, because every certificate of that CA would be admitted. Never use the CA
+// that issues your clients' certificates.
 //
 // Set tls.Config.ClientAuth to tls.RequestClientCert or stricter. The certificate is
-// judged on every request, on resumed sessions too, and never becomes the identity. It
-// refuses a request by HTTP/2 over a connection that a handler took over, like [Peers].
+// checked on every request, on resumed sessions too, and never becomes the identity. Like
+// [Peers], the gate refuses a request over HTTP/2 on a connection that a handler took over.
 func ProxyCertificate(policy certauth.Policy) Gate { return proxyCertificate{policy} }
 
 func (p proxyCertificate) prepare(env source.Environment) (gate, error) {
@@ -34,12 +34,13 @@ func (p proxyCertificate) prepare(env source.Environment) (gate, error) {
 type proxyCertificateGate struct{ hop source.Hop }
 
 func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
-	// The certificate is the front end's also where the client speaks over its connection.
+	// On such a connection the certificate is still the front end's, but the client speaks.
 	if err := socket.Tunnel(r); err != nil {
 		return false, err
 	}
 	if err := g.hop.Admit(r); err != nil {
-		// The sender's certificate is at fault, not the client's: its reason is detail here.
+		// The fault is in the sender's certificate, not in the client's, so its reason is
+		// only part of the text.
 		return false, errors.New("the sender's own certificate: " + err.Error())
 	}
 	return true, nil

@@ -15,28 +15,28 @@ type proxyProtocol struct {
 	frontEnds []string
 }
 
-// ProxyProtocol is for a front end whose connections a balancer passes on, with a PROXY
-// header in front (the PROXY protocol of HAProxy, AWS Network Load Balancer and others),
-// to a listener that reads this header, such as that of github.com/pires/go-proxyproto. It
+// ProxyProtocol is for a front end whose connections pass through a balancer that adds a
+// PROXY header (the PROXY protocol of HAProxy, AWS Network Load Balancer and others), and
+// for a listener that reads this header, such as that of github.com/pires/go-proxyproto. It
 // admits connections whose socket the balancer opened, as determined by [Peers] or
 // [UnixSocket], and whose PROXY header reports an address of the front end:
 //
 //	From: forwarded.ProxyProtocol(forwarded.Peers("10.0.1.9"), "10.0.0.4")
 //
-// Peers alone never admits by the reported address, because a client that reaches the
+// Peers alone never looks at the reported address, because a client that reaches the
 // listener can write a PROXY header.
 //
-// The conditions are those of Peers, and the connections that the listener hands out must
-// expose the connection that they wrap by a method NetConn() net.Conn or, as go-proxyproto's do,
-// Raw() net.Conn. The reported address is asked of the connection itself, when a request
-// is there, never of Request.RemoteAddr. A connection without a PROXY header, or whose
-// header says LOCAL, is refused, also from the balancer.
+// The conditions of Peers apply. In addition, the connections that the listener returns
+// must expose the connection that they wrap by a method NetConn() net.Conn or, like those
+// of go-proxyproto, Raw() net.Conn. The reported address is read from the connection itself
+// when a request arrives, never from Request.RemoteAddr. A connection without a PROXY
+// header, or with one that says LOCAL, is refused, even from the balancer.
 //
-// A balancer that is neither Peers nor UnixSocket, and what Peers refuses in either list,
-// is an error of certauth.New.
+// A balancer that is neither Peers nor UnixSocket, and entries in either list that Peers
+// refuses, are errors of certauth.New.
 //
-// What must be true of your infrastructure: only the balancer can open a connection
-// from its addresses, and it writes a PROXY header of its own before every connection.
+// Your infrastructure must ensure that only the balancer can open connections from its
+// addresses, and that it writes its own PROXY header at the start of every connection.
 func ProxyProtocol(balancer Gate, frontEnds ...string) Gate {
 	return proxyProtocol{balancer, frontEnds}
 }

@@ -26,22 +26,22 @@ type Hash int
 const (
 	// HashUnspecified is the zero value, for no fingerprint header.
 	HashUnspecified Hash = iota
-	// HashSHA1 is SHA-1: nginx's and Application Gateway's fingerprint. It is good
-	// enough to compare with a certificate in hand.
+	// HashSHA1 is SHA-1, used by nginx and Application Gateway. It is sufficient for
+	// comparing a fingerprint with a certificate that is at hand.
 	HashSHA1
 	// HashSHA256 is SHA-256.
 	HashSHA256
 )
 
-// layout says which headers a front end writes and how they are read. Every preset is
-// one.
+// layout describes the headers that a front end writes and how they are read. Every preset
+// is a layout.
 type layout struct {
 	preset string // "Nginx", for rule paths and texts
 	from   Gate
 
 	header string
 	codec  codec
-	absent string // a value that means "no certificate", in addition to the empty one
+	absent string // value that means "no certificate", in addition to the empty one
 	chain  chainReader
 
 	flags           []Flag
@@ -50,34 +50,34 @@ type layout struct {
 
 	unread []string // headers that are removed without being read
 
-	verifies  bool // the operator says that the front end verifies
+	verifies  bool // the operator states that the front end verifies
 	form      string
-	missing   string                     // hint where there is no certificate
-	traffic   func(*http.Request) string // a better one for requests of the platform itself, or ""
-	untrusted string                     // hint where another sender sent one
+	missing   string                     // hint if there is no certificate
+	traffic   func(*http.Request) string // a better hint for requests of the platform itself, or ""
+	untrusted string                     // hint if another sender sent the header
 	kept      []string
 }
 
-// Flag is a header by which a front end says that it verified the certificate. It is read
-// with a certificate and means nothing without one: a request that has the flag and no
-// certificate has no certificate, whichever front end it came through.
+// Flag is a header by which a front end reports that it verified the certificate. It is
+// checked only if there is a certificate: a request that has the flag but no certificate
+// counts as a request without a certificate, for every front end.
 type Flag struct {
-	// Header is the name.
+	// Header is the name. Required.
 	Header string
-	// Value is the exact required value: no trimming, no folding of case.
+	// Value is the required value. It is compared exactly, without trimming and with case.
 	Value string
-	// Absent demands that the header is absent or empty instead; Value is then empty.
+	// Absent requires instead that the header is absent or empty. Value must then be empty.
 	Absent bool
 }
 
-// prepare checks the layout, all mistakes at once, and returns the source that serves
-// the requests.
+// prepare checks the layout, reports all mistakes at once, and returns the source that
+// serves the requests.
 func (l layout) prepare(env source.Environment, found ...error) (*reader, error) {
 	if l.untrusted == "" {
 		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 	}
 	if l.missing == "" {
-		l.missing = "does the front end ask for a client certificate on this host and path, and does this route of it set " + l.header + "? A probe or a public path needs an entry in Config.Exclusions with its method and path"
+		l.missing = "does the front end request a client certificate on this host and path, and does its route set " + l.header + "? A probe or a public path needs an entry in Config.Exclusions with its method and path"
 	}
 	l.chain = l.chain.prepared()
 	s := &reader{layout: l, logger: env.Logger, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
@@ -92,7 +92,7 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 		s.gate = from
 	}
 	if l.verifies && len(l.flags) == 0 {
-		found = append(found, errors.New("FrontEndVerifies: set, but no header says so"))
+		found = append(found, errors.New("FrontEndVerifies: set, but no header reports the front end's verification"))
 	}
 	if (l.fingerprint == "") != (l.fingerprintHash == HashUnspecified) {
 		found = append(found, errors.New("fingerprint: header and hash are set together or not at all"))
@@ -106,8 +106,8 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 	return s, nil
 }
 
-// checkNames refuses empty names and names that fold to one: the same header cannot
-// hold two things. certauth.New checks the syntax of names.
+// checkNames refuses empty names and names that become equal when "_" and "." are read as
+// "-", because one header cannot hold two things. certauth.New checks the syntax of names.
 func (l layout) checkNames(g gate) []error {
 	names := append(l.ownHeaders(), l.kept...)
 	if g != nil {
@@ -164,69 +164,70 @@ func served(s *reader, err error) (*source.Reader, error) {
 	}, nil
 }
 
-// offer does everything that comes before decoding, in a fixed order: who sent it, what
-// Connection says, how many values, how long. The texts are the leaf's, those of the flags,
-// the fingerprint if one is configured, the chain's.
-func (s *reader) offer(r *http.Request) (source.Offer, error) {
+// offer makes all checks that come before decoding, in a fixed order: the sender, the
+// Connection header, the number of values, their length. The texts are those of the leaf,
+// of the flags, of the fingerprint if one is configured, and of the chain.
+func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	values := s.codec.values(r.Header[s.key])
 	if err := s.admit(r); err != nil {
 		s.warn(err)
-		// A stranger's header is not read; only whether there was one matters, because a
-		// request that carries none is simply without a certificate.
+		// The header of an unknown sender is not read. Only its presence matters, because a
+		// request without it is simply a request without a certificate.
 		if !s.offered(values) {
-			return source.Offer{}, s.none(r)
+			return s.none(r)
 		}
-		return source.Offer{}, s.notAdmitted(err)
+		return s.notAdmitted(err)
 	}
 	if len(s.kept) > 0 && connectionNames(r.Header["Connection"], s.kept) {
-		return source.Offer{}, s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
+		return s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
-		return source.Offer{}, s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy added the header beside the front end's")
+		return s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy sent the header in addition to the front end")
 	}
 	if !s.offered(values) {
-		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. Other
-		// front ends' chain headers outlive a leaf that the client had dropped by Connection.
+		// RFC 9440, section 2.3: Client-Cert-Chain never occurs without Client-Cert. The
+		// chain headers of other front ends can remain after a client had the leaf dropped
+		// by Connection.
 		if s.chain.format == ChainByteSequenceList && offers(r.Header[s.chain.keys[0]]) {
-			return source.Offer{}, s.malformed(errors.New("a chain without "+s.header), "")
+			return s.malformed(errors.New("a chain without "+s.header), "")
 		}
 		if flag, ok := s.saysVerified(r.Header); ok {
-			return source.Offer{}, s.lost(flag)
+			return s.lost(flag)
 		}
-		return source.Offer{}, s.none(r)
+		return s.none(r)
 	}
 	if n := len(values[0]); n > s.codec.limit {
-		return source.Offer{}, s.tooLong(n)
+		return s.tooLong(n)
 	}
-	return s.texts(r.Header, values[0])
+	return s.texts(r.Header, values[0], offer)
 }
 
-func (s *reader) texts(header http.Header, leaf string) (source.Offer, error) {
-	o := source.NewOffer(leaf)
+func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
+	o.Add(leaf)
 	if s.codec.sample != nil {
 		o.SetSample(s.codec.sample(leaf))
 	}
 	for i, key := range s.flagKeys {
 		value, err := atMostOneShort(header, key, s.flags[i].Header)
 		if err != nil {
-			return source.Offer{}, s.malformed(err, "a client or a proxy added the header beside the front end's")
+			return s.malformed(err, "a client or a proxy sent the header in addition to the front end")
 		}
 		o.Add(value)
 	}
 	if s.fingerprint != "" {
 		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
-			return source.Offer{}, s.malformed(err, "certificate and fingerprint have different authors: does every route of the front end set both?")
+			return s.malformed(err, "certificate and fingerprint come from different senders: does every route of the front end set both?")
 		}
 		o.Add(value)
 	}
-	if err := s.chain.offer(header, &o); err != nil {
-		return source.Offer{}, s.malformed(err, s.hint(leaf, nil))
+	if err := s.chain.offer(header, o); err != nil {
+		return s.malformed(err, s.hint(leaf, nil))
 	}
-	return o, nil
+	return nil
 }
 
-// decode reads the certificates and then checks the front end's flags about the leaf.
+// decode reads the certificates and then checks the front end's flags.
 func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certificate, error) {
 	certs, err := s.decodeAll(o, see)
 	if refusal, ok := errors.AsType[seeError](err); ok {
@@ -241,20 +242,20 @@ func (s *reader) decode(o source.Offer, see func([]byte) error) ([]*x509.Certifi
 	return certs, nil
 }
 
-// admit asks the gate. A TLS client certificate of the sender that was not declared means
-// that the sender is not the front end, or that two certificates compete.
+// admit asks the gate. If the sender has a TLS client certificate that no gate checked,
+// either the sender is not the front end or two certificates compete.
 func (s *reader) admit(r *http.Request) error {
 	judgedTLS, err := s.gate.admit(r)
 	if err != nil {
 		return err
 	}
 	if hasTLSCertificate(r) && !judgedTLS {
-		return errors.New("the sender presented a TLS client certificate of its own; declare it with ProxyCertificate")
+		return errors.New("the sender presented its own TLS client certificate; declare it with ProxyCertificate")
 	}
 	return nil
 }
 
-// offered reports whether the header holds anything that could be a certificate.
+// offered reports whether the header holds a value that could be a certificate.
 func (s *reader) offered(values []string) bool {
 	for _, value := range values {
 		if value != "" && (s.absent == "" || value != s.absent) {
@@ -273,8 +274,8 @@ func offers(values []string) bool {
 	return false
 }
 
-// saysVerified reports whether the front end says that it verified a certificate, in a
-// request without one. It serves the operator's hint alone.
+// saysVerified reports whether the flags say that a certificate was verified, for a request
+// without one. The result is used only for the hint.
 func (s *reader) saysVerified(header http.Header) (flag string, yes bool) {
 	for i, f := range s.flags {
 		if f.Value == "" {
@@ -306,7 +307,7 @@ func (s *reader) decodeAll(o source.Offer, see func([]byte) error) ([]*x509.Cert
 	return certs, nil
 }
 
-// fixedTexts is the number of texts of an Offer before those of the chain.
+// fixedTexts is the number of texts of an Offer that precede those of the chain.
 func (s *reader) fixedTexts() int {
 	n := 1 + len(s.flags)
 	if s.fingerprint != "" {
@@ -330,12 +331,12 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 		return nil
 	}
 	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
-		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint have different authors: does every route of the front end set both?")
+		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders: does every route of the front end set both?")
 	}
 	return nil
 }
 
-// sameFingerprint compares hex without regard to case and colons.
+// sameFingerprint compares hex; case and colons do not matter.
 func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	have, err := hex.DecodeString(strings.ReplaceAll(value, ":", ""))
 	if err != nil {
@@ -349,14 +350,14 @@ func sameFingerprint(value string, hash Hash, leaf *x509.Certificate) bool {
 	return bytes.Equal(have, sum[:])
 }
 
-// String names the source and the evidence it relies on.
+// String describes the source and the evidence on which it relies.
 func (s *reader) String() string {
 	notes := s.header + " from " + s.gate.String()
 	for _, flag := range s.flags {
 		notes += fmt.Sprintf(", %s must be %s", flag.Header, logtext.Quote(flag.Value))
 	}
 	if s.verifies {
-		notes += ", the front end's verification stands in for an anchor"
+		notes += ", the front end's verification replaces an anchor"
 	}
 	return "forwarded." + s.preset + " (" + notes + ")"
 }
@@ -364,8 +365,8 @@ func (s *reader) String() string {
 // maxConnection bounds the Connection header, as certauth does.
 const maxConnection = 4 << 10
 
-// connectionNames reports whether the Connection header lists one of the names. A list too
-// long to be honest counts as naming one.
+// connectionNames reports whether the Connection header lists one of the names. An
+// implausibly long list counts as naming one.
 func connectionNames(lines, names []string) bool {
 	if len(names) == 0 {
 		return false

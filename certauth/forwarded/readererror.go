@@ -25,7 +25,7 @@ func (s *reader) none(r *http.Request) *certauth.Error {
 	}
 }
 
-// notAdmitted is the refusal of a certificate that an unknown sender may have written.
+// notAdmitted is the refusal of a certificate from an unknown sender.
 func (s *reader) notAdmitted(err error) *certauth.Error {
 	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
 	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
@@ -34,26 +34,26 @@ func (s *reader) notAdmitted(err error) *certauth.Error {
 	return refused
 }
 
-// warn tells once that the server is not set up for the gate: it refuses every request, and
-// where no certificate is sent, nothing else says why the gate is shut.
+// warn logs once that the server is not set up for the gate. The gate then refuses every
+// request, and requests without a certificate would give no sign of it.
 func (s *reader) warn(err error) {
 	if s.logger == nil || !errors.Is(err, socket.ErrNotKept) {
 		return
 	}
 	s.warned.Do(func() {
-		s.logger.Warn("forwarded: the gate of "+s.preset+".From cannot tell who sends requests and refuses every certificate",
+		s.logger.Warn("forwarded: the gate of "+s.preset+".From cannot determine the sender of a request and refuses every certificate",
 			"detail", err.Error(), "hint", socket.ErrNotKept.Hint)
 	})
 }
 
-// lost is none where the front end says that it verified a certificate. This gives the
-// client no advantage: a client that has its certificate dropped on the way, as Connection
-// makes Apache do, could as well have sent none.
+// lost is the refusal if there is no certificate although the flags say that one was
+// verified. The client gains nothing by having its certificate dropped on the way, as
+// Connection makes Apache do: it could as well have sent none.
 func (s *reader) lost(flag string) *certauth.Error {
 	return &certauth.Error{
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
-		Hint: "the front end left it out: was it larger than the front end forwards, is it set on this route, or does Connection name it?",
-		Err:  fmt.Errorf("no %s, although %s says that one was verified", s.header, flag),
+		Hint: "the front end omitted it: is it larger than the front end's limit, is it not set on this route, or does Connection name it?",
+		Err:  fmt.Errorf("no %s, although %s reports a verified certificate", s.header, flag),
 	}
 }
 
@@ -61,18 +61,18 @@ func (s *reader) malformed(detail error, hint string) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rule(), Hint: hint, Err: wordsError{detail}}
 }
 
-// wordsError is an error as text alone: what is wrong with a header must not be taken for
-// something else that it is made of.
+// wordsError reduces an error to its text, so that errors.Is and errors.As do not find the
+// causes inside it.
 type wordsError struct{ detail error }
 
 func (e wordsError) Error() string { return e.detail.Error() }
 
-// tooLong is formatted only when it is read: it is the cheapest refusal.
+// tooLong is formatted only when it is read, because it must be the cheapest refusal.
 func (s *reader) tooLong(n int) *certauth.Error {
 	return &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: s.rulePath, Hint: s.formHint, Err: lengthError{s.header, n, s.codec.limit}}
 }
 
-// headerError says in which header the mistake is, when it is read.
+// headerError adds the name of the header when the error is read.
 type headerError struct {
 	header string
 	err    error
@@ -90,8 +90,9 @@ func (e lengthError) Error() string {
 	return fmt.Sprintf("%s: %d bytes, want at most %d", e.header, e.n, e.limit)
 }
 
-// hint is the next step where the value could not be read. Where it holds a certificate in
-// the right form, the front end is set up well and the certificate is at fault.
+// hint returns the next step for a value that could not be read. If the value holds a
+// certificate in the right form, the front end is configured well and the certificate is at
+// fault.
 func (s *reader) hint(value string, err error) string {
 	if unread, ok := errors.AsType[parseError](err); ok {
 		if help := parsefault.Help(unread.err); help != "" {

@@ -44,7 +44,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		return h
 	}
 	const (
-		missing   = "does the front end ask for a client certificate on this host and path, and does this route of it set "
+		missing   = "does the front end request a client certificate on this host and path, and does its route set "
 		untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 		pem       = "Nginx sends one certificate in percent-encoded PEM"
 		base64DER = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"

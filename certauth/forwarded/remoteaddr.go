@@ -12,12 +12,12 @@ import (
 
 type remoteAddr []string
 
-// InsecureRemoteAddr opens for requests whose Request.RemoteAddr, as it is when the gate is
-// asked, is in the list; the list is read as that of [Peers]. What can happen: RemoteAddr
-// is the value that the last writer left there. Behind middleware that takes it from X-Forwarded-For
-// or X-Real-IP (gorilla's ProxyHeaders, chi's RealIP), or a listener that reads PROXY
-// headers, a client that sends such a header chooses its address. It is for servers that know
-// no http.Server.ConnContext, and that have nothing of that kind in front.
+// InsecureRemoteAddr admits requests whose Request.RemoteAddr, at the time of the check, is
+// in the list. The syntax of the list is that of [Peers]. What can happen: RemoteAddr holds
+// the value that was written last. Behind middleware that takes it from X-Forwarded-For or
+// X-Real-IP (gorilla's ProxyHeaders, chi's RealIP), or behind a listener that reads PROXY
+// headers, a client chooses its own address. Use it only for servers that do not support
+// http.Server.ConnContext and that have no such middleware or listener in front.
 func InsecureRemoteAddr(prefixes ...string) Gate { return remoteAddr(prefixes) }
 
 func (a remoteAddr) prepare(source.Environment) (gate, error) {

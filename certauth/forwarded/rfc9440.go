@@ -9,9 +9,9 @@ import (
 )
 
 // decodeByteSequence reads the Client-Cert field of RFC 9440, section 2.2: one Structured
-// Fields byte sequence, a colon, base64, a colon. RFC 9651, section 4.2.7, lets parsers
-// tolerate missing padding and surplus bits; no known emitter makes them, and refusing
-// them keeps one spelling for a certificate. Parameters are refused: the RFC defines
+// Fields byte sequence (a colon, base64, a colon). RFC 9651, section 4.2.7, lets parsers
+// tolerate missing padding and surplus bits. No known front end writes them, and refusing
+// them leaves one spelling per certificate. Parameters are refused, because the RFC defines
 // none.
 func decodeByteSequence(value string) (*x509.Certificate, error) {
 	der, err := byteSequence(value)
@@ -32,8 +32,8 @@ func byteSequence(value string) ([]byte, error) {
 	return base64DER(inner)
 }
 
-// decodeByteSequenceList reads the Client-Cert-Chain field of RFC 9440, section 2.3: a
-// list of byte sequences, whose field lines are joined with commas before.
+// decodeByteSequenceList reads the Client-Cert-Chain field of RFC 9440, section 2.3: a list
+// of byte sequences. The caller has joined the field lines with commas.
 func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
 	return splitList(value, func(_ int, item string) (*x509.Certificate, error) {
 		der, err := byteSequence(strings.Trim(item, " \t"))
@@ -47,29 +47,29 @@ func decodeByteSequenceList(value string) ([]*x509.Certificate, error) {
 // RFC9440 reads Client-Cert and, if Chain is set, Client-Cert-Chain as RFC 9440 defines
 // them: a byte sequence, and a list of byte sequences without the leaf.
 //
-// What it proved: the RFC leaves it to the front end, and no field says whether the chain
-// was verified. The policy needs an anchor. Cloudflare's fields cert_rfc9440 and
-// cert_chain_rfc9440 are filled whatever its verification said, and empty for a certificate that
-// is too large: [Cloudflare] with RFC9440 demands the flags as well.
+// Verified: the RFC leaves it to the front end, and no field says whether the chain was
+// verified. The policy needs an anchor. Cloudflare fills its fields cert_rfc9440 and
+// cert_chain_rfc9440 whatever the result of its verification, and leaves them empty for a
+// certificate that is too large; [Cloudflare] with RFC9440 checks the flags as well.
 //
-// What it overwrites: section 2.4 demands that the front end removes or overwrites both
-// fields, on every request. Not all do: a rule that sets them only when there is a
-// certificate leaves the client's own.
+// Overwritten: section 2.4 demands that the front end remove or overwrite both fields on
+// every request. Not all do: a rule that sets them only when there is a certificate leaves
+// the client's own.
 //
-// What must be configured: the front end's own way to emit the fields, unconditionally.
+// Required configuration: the front end must set the fields unconditionally.
 //
-// What is refused: bare base64, parameters, an empty byte sequence, base64url, missing
-// padding, two Client-Cert lines, a chain without Client-Cert, an empty list member.
-// Client-Cert-Chain may occupy several lines.
+// Refused: bare base64, parameters, an empty byte sequence, base64url, missing padding, two
+// Client-Cert lines, a chain without Client-Cert, an empty list member. Client-Cert-Chain
+// may occupy several lines.
 //
-// How to verify before going live: the probes of the package documentation.
+// To verify before going live: the probes of the package documentation.
 //
 // Source: RFC 9440 and RFC 9651, section 4.2.7; the published example of Appendix A.
 type RFC9440 struct {
 	// From identifies the front end. Required.
 	From Gate
-	// Chain reads Client-Cert-Chain as well. Otherwise that header is not read, and
-	// removed all the same.
+	// Chain reads Client-Cert-Chain as well. If it is false, that header is not read, but
+	// it is removed from the request.
 	Chain bool
 }
 

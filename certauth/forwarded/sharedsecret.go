@@ -12,35 +12,35 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// MinSecret is the least length of a shared secret, in bytes.
+// MinSecret is the minimum length of a shared secret, in bytes.
 const MinSecret = 16
 
-// maxSecret bounds it. Nothing longer is hashed.
+// maxSecret is the maximum length of a shared secret. Longer values are not hashed.
 const maxSecret = 4 << 10
 
-// sharedSecret holds the values in a function: package fmt prints the fields of a struct
-// where it cannot ask for String.
+// sharedSecret holds the values in a function, because package fmt prints the fields of a
+// struct where it cannot call String.
 type sharedSecret struct {
 	header string
 	values func() []string
 }
 
-// SharedSecret opens if the request carries the header exactly once with one of the
-// values. Give two while the secret rotates. It is compared in constant time and removed
-// before any handler runs.
+// SharedSecret admits a request that carries the header exactly once with one of the
+// values. Configure two values while the secret is rotated. The comparison takes constant
+// time, and the header is removed before any handler runs.
 //
-// A value shorter than [MinSecret] bytes or longer than 4096, with a space at either end or a byte outside
-// printable ASCII, one that is an unresolved Key Vault reference, or no value at all, is an
-// error of certauth.New.
+// It is an error of certauth.New if there is no value, or if a value is shorter than
+// [MinSecret] or longer than 4096 bytes, begins or ends with a space, holds a byte outside
+// printable ASCII, or is an unresolved Key Vault reference.
 //
-// What must be true of your infrastructure: the front end overwrites the header on
-// every route, and the way from there to here is TLS or a private link.
+// Your infrastructure must ensure that the front end overwrites the header on every route,
+// and that the connection from there to this process is TLS or a private link.
 func SharedSecret(header string, values ...string) Gate {
 	return sharedSecret{header, func() []string { return values }}
 }
 
-// String keeps the values out of printed configurations, and the header name until
-// it is known that the two were not swapped.
+// String keeps the values out of printed configurations. It omits the header name as well,
+// because name and value may have been swapped by mistake.
 func (sharedSecret) String() string { return "SharedSecret" }
 
 // GoString is String.
@@ -51,7 +51,7 @@ func (s sharedSecret) prepare(source.Environment) (gate, error) {
 	values := s.values()
 	if strings.TrimSpace(s.header) == "" {
 		mistakes = append(mistakes, errors.New("SharedSecret: header is empty"))
-	} else if httpheader.Check(s.header) != nil { // which may be the secret, and is not shown
+	} else if httpheader.Check(s.header) != nil { // the name may be the secret, so it is not printed
 		mistakes = append(mistakes, errors.New("SharedSecret: header name: not one that can arrive; are header and value swapped?"))
 	}
 	if len(values) == 0 {
@@ -76,7 +76,8 @@ func checkSecret(value string) error {
 	}
 	for _, prefix := range []string{"@Microsoft.KeyVault(", "$(", "${"} {
 		if strings.HasPrefix(value, prefix) {
-			// App Service delivers the text of a reference that it could not resolve.
+			// If App Service cannot resolve a reference, it delivers the text of the
+			// reference.
 			return errors.New("an unresolved reference, which is no secret")
 		}
 	}
@@ -84,7 +85,7 @@ func checkSecret(value string) error {
 		return errors.New("it looks like the name of a header; are header and value swapped?")
 	}
 	if strings.TrimSpace(value) != value {
-		return errors.New("space at an end; servers trim it")
+		return errors.New("leading or trailing space, which servers trim")
 	}
 	for i := range len(value) {
 		if value[i] < 0x20 || value[i] > 0x7E {
@@ -107,7 +108,7 @@ func (g sharedSecretGate) admit(r *http.Request) (bool, error) {
 	if len(values[0]) > maxSecret {
 		return false, fmt.Errorf("%s is not the shared secret", g.header)
 	}
-	// Hashing first makes all lengths equal, so that time says nothing about the length.
+	// Hashing first makes all lengths equal, so that timing does not reveal the length.
 	have := sha256.Sum256([]byte(values[0]))
 	match := 0
 	for i := range g.sums {

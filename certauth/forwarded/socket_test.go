@@ -145,9 +145,9 @@ func TestTrust_GateNeverReadsARewrittenAddress(t *testing.T) {
 			assert.Equal(t, certauth.ReasonSourceUntrusted, s.last().Reason)
 			if insecure := strings.Contains(s.auth.String(), "Insecure"); !tc.connContext && !insecure {
 				assert.Contains(t, s.last().Hint, "ConnContext")
-				assert.Equal(t, 1, strings.Count(s.log.String(), "cannot tell who sends requests"), "one warning: %s", s.log)
+				assert.Equal(t, 1, strings.Count(s.log.String(), "cannot determine the sender of a request"), "one warning: %s", s.log)
 			} else {
-				assert.NotContains(t, s.log.String(), "cannot tell who sends requests")
+				assert.NotContains(t, s.log.String(), "cannot determine the sender of a request")
 			}
 		})
 	}
@@ -163,7 +163,7 @@ func TestTrust_MissingConnContextIsSaidAlsoWhereNoCertificateIsSent(t *testing.T
 		assert.Equal(t, http.StatusUnauthorized, says(t, listener.Addr(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
 	}
 	assert.Equal(t, certauth.ReasonCertificateMissing, s.last().Reason)
-	assert.Equal(t, 1, strings.Count(s.log.String(), "cannot tell who sends requests"), s.log)
+	assert.Equal(t, 1, strings.Count(s.log.String(), "cannot determine the sender of a request"), s.log)
 	assert.Contains(t, s.log.String(), "ConfigureServer")
 }
 

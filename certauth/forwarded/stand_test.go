@@ -72,7 +72,8 @@ func (h hopJudge) Admit(r *http.Request) error {
 func read(t *testing.T, from certauth.Source, r *http.Request) ([]*x509.Certificate, error) {
 	t.Helper()
 	reader := prepared(t, from)
-	offer, err := reader.Offer(r)
+	var offer source.Offer
+	err := reader.Offer(r, &offer)
 	if err != nil || offer.Len() == 0 {
 		return nil, err
 	}

@@ -11,23 +11,24 @@ import (
 )
 
 // X-Forwarded-Client-Cert as Envoy documents it (HTTP connection manager, "HTTP header
-// manipulation"): elements joined by commas, each of pairs "key=value" joined by
-// semicolons. Envoy quotes Cert, Chain and Subject but pastes By, URI and DNS as they
-// are, so a client whose URI holds a separator can write pairs and elements of its own
-// (envoyproxy/envoy#32945). The rules here make such a value malformed, never another
-// identity.
+// manipulation"): elements joined by commas, each of "key=value" pairs joined by
+// semicolons. Envoy quotes Cert, Chain and Subject but writes By, URI and DNS without
+// quotes, so a client whose URI holds a separator can add pairs and elements
+// (envoyproxy/envoy#32945). The rules here make such a value malformed; it never yields
+// another identity.
 
 // maxElements bounds the elements of one header; each hop adds one.
 const maxElements = 16
 
-// xfccElement holds the relevant parts of one element. Names are never taken from it.
+// xfccElement holds the relevant parts of one element. Names are not among them, because
+// they are taken from the certificate.
 type xfccElement struct {
 	by         []string
 	hash, cert string
-	chain      []string        // one text, or in JSON one for each certificate
+	chain      []string        // one text, or in JSON one per certificate
 	seen       map[string]bool // keys that may occur once
 	json       bool
-	pasted     bool // holds a name of the client that Envoy did not quote
+	pasted     bool // holds a client's name that Envoy did not quote
 }
 
 // xfccScanner splits only outside quotes. A quote opens only directly after the equals
@@ -77,12 +78,12 @@ func parseXFCC(value string) ([]xfccElement, error) {
 	}
 }
 
-// element reads pairs up to a comma or the end. One semicolon may stand behind the last
-// pair, as Container Apps writes it.
+// element reads pairs up to a comma or the end. One semicolon may follow the last pair, as
+// in values from Container Apps.
 func (s *xfccScanner) element() (element xfccElement, more bool, err error) {
 	for pairs := 0; ; pairs++ {
 		if pairs > 0 && (s.done() || s.text[s.at] == ',') {
-			break // behind a semicolon
+			break // after a semicolon
 		}
 		key, value, quoted, err := s.pair()
 		if err != nil {
@@ -136,7 +137,7 @@ func (s *xfccScanner) quoted() (string, error) {
 			s.at++
 		case '"':
 			if !s.done() && s.text[s.at] != ';' && s.text[s.at] != ',' {
-				return "", fmt.Errorf("text behind a closing quote at offset %d", s.at)
+				return "", fmt.Errorf("text after a closing quote at offset %d", s.at)
 			}
 			return string(value), nil
 		default:
@@ -159,13 +160,13 @@ func (s *xfccScanner) bare() (string, error) {
 
 func isAlpha(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// set keeps one pair. By, URI and DNS may repeat; nothing else may, and nothing unknown
-// may stand. Names are not kept: they come from the certificate.
+// set records one pair. By, URI and DNS may repeat, all other keys may not, and unknown
+// keys are refused. Names are not recorded, because they are taken from the certificate.
 func (e *xfccElement) set(key, value string, quoted bool) error {
 	key = strings.ToLower(key)
 	switch key {
 	case "uri", "dns":
-		e.pasted = true // quotes or none: they are the client's own
+		e.pasted = true // with or without quotes: the values are the client's
 	case "subject", "issuer":
 		e.pasted = e.pasted || !quoted
 	}
@@ -196,10 +197,10 @@ func (e *xfccElement) set(key, value string, quoted bool) error {
 	return nil
 }
 
-// once refuses a key that occurred in the element before.
+// once refuses a key that has already occurred in the element.
 func (e *xfccElement) once(key string) error {
 	if e.seen[key] {
-		return fmt.Errorf("%.16s stands twice", key)
+		return fmt.Errorf("%.16s occurs twice", key)
 	}
 	if e.seen == nil {
 		e.seen = map[string]bool{}
@@ -208,8 +209,8 @@ func (e *xfccElement) once(key string) error {
 	return nil
 }
 
-// certificates decodes the element. Hash binds it to the handshake that Envoy saw: it
-// must be the SHA-256 of the leaf.
+// certificates decodes the element. Hash ties it to the handshake that Envoy saw: it must
+// be the SHA-256 of the leaf.
 func (e *xfccElement) certificates() ([]*x509.Certificate, error) {
 	if e.hash == "" {
 		return nil, errors.New("no Hash")
@@ -253,7 +254,7 @@ func (e *xfccElement) leaf() ([]*x509.Certificate, error) {
 	return parseBlocks(ders)
 }
 
-// others reads the chain, the leaf included.
+// others reads the chain, which includes the leaf.
 func (e *xfccElement) others() ([]*x509.Certificate, error) {
 	if !e.json {
 		return decodeURLPEMChain(e.chain[0])

@@ -9,19 +9,19 @@ import (
 )
 
 // X-Forwarded-Client-Cert as Envoy writes it with "format: JSON" (envoyproxy/envoy#43855;
-// captured from 1.40): an array with an object for each hop. Its keys are those of the text
+// captured from 1.40): an array with one object per hop. The keys are those of the text
 // form in lower case. by, uri, dns and chain are arrays of strings, the others strings, and
-// PEM is not percent-encoded. A key without a value is left out. There is no white space between
-// the tokens, and what counts here needs no escape but that of a line end, so there is one
-// spelling of it.
+// PEM is not percent-encoded. A key without a value is left out. There is no white space
+// between the tokens, and the relevant values need no escape except for line ends, so each
+// value has one spelling.
 //
-// An Envoy that appends cuts off the closing bracket of what it was sent, whatever that is, and
-// writes a comma and its own object. A client can so make the value no JSON; it cannot make
-// Envoy's object part of a text, since the first quote that Envoy writes would end it in front
-// of a bare word.
+// An Envoy that appends removes the closing bracket of the received header, whatever the
+// header holds, and writes a comma and its own object. A client can thereby make the value
+// invalid JSON. It cannot make Envoy's object part of a string, because the first quote
+// that Envoy writes would end that string, and a bare word would follow.
 
-// parseXFCCJSON is parseXFCC for that form. Package encoding/json would match keys in any
-// case and let the last of several win, so the tokens are read one by one.
+// parseXFCCJSON is parseXFCC for the JSON form. It reads the tokens one by one, because
+// encoding/json would match keys in any case and take the last of several equal keys.
 func parseXFCCJSON(value string) ([]xfccElement, error) {
 	if err := checkXFCC(value); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func parseXFCCJSON(value string) ([]xfccElement, error) {
 		return nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("text behind the array")
+		return nil, errors.New("text after the array")
 	}
 	return elements, nil
 }
@@ -84,7 +84,7 @@ var errNoJSON = errors.New("not JSON")
 func (d xfccTokens) delim(want json.Delim) error {
 	token, err := d.Token()
 	if err != nil {
-		return errNoJSON // its error quotes the client's text
+		return errNoJSON // the decoder's error quotes the client's text
 	}
 	if token != want {
 		return fmt.Errorf("no %q at offset %d", want.String(), d.InputOffset())
@@ -92,10 +92,10 @@ func (d xfccTokens) delim(want json.Delim) error {
 	return nil
 }
 
-// maxXFCCNames bounds the names of one kind: each takes some memory until it is passed over.
+// maxXFCCNames bounds the names of one kind, because each takes memory until it is skipped.
 const maxXFCCNames = 1024
 
-// name reads a string that is not looked at.
+// name reads a string whose contents do not matter.
 func (d xfccTokens) name() (string, error) {
 	token, err := d.Token()
 	if err != nil {
@@ -108,7 +108,7 @@ func (d xfccTokens) name() (string, error) {
 	return text, nil
 }
 
-// text reads a string that is written as Envoy writes it.
+// text reads a string that must be escaped as Envoy escapes it.
 func (d xfccTokens) text() (string, error) {
 	start := d.InputOffset()
 	text, err := d.name()
@@ -132,7 +132,7 @@ func (d xfccTokens) texts() (list []string, err error) {
 	return list, err
 }
 
-// names reads an array of strings that are not looked at.
+// names reads an array of strings whose contents do not matter.
 func (d xfccTokens) names() error {
 	return d.array(maxXFCCNames, func() error {
 		_, err := d.name()
@@ -184,7 +184,7 @@ func (d xfccTokens) value(element *xfccElement, key string) (err error) {
 		if element.chain, err = d.texts(); err == nil && len(element.chain) == 0 {
 			return errors.New("chain is empty")
 		}
-	case "uri", "dns": // names come from the certificate
+	case "uri", "dns": // names are taken from the certificate
 		err = d.names()
 	case "hash":
 		element.hash, err = d.text()

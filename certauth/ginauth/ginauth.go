@@ -1,17 +1,17 @@
 // Package ginauth puts a [certauth.Authenticator] in front of the handlers of gin.
 //
-// The whole router can also be wrapped, auth.Handler(router) or auth.ConfigureServer(server),
-// which protects redirects and 404 too; this package is for groups of routes. gin.WrapH is no
-// substitute for it: the wrapped handler can answer 401, and gin runs the route's handler all the
-// same.
+// To protect a whole router, including its redirects and 404 answers, wrap it with
+// auth.Handler(router) or use auth.ConfigureServer(server). This package is for groups of
+// routes and single routes. gin.WrapH is no substitute: the wrapped handler can answer 401,
+// but gin still runs the route's handler.
 //
-// Serve the router by an [http.Server] whose ConnContext is certauth.ConnContext, as
-// ConfigureServer sets it: gates on the peer stay shut without. Never set Engine.UseH2C, see
-// certauth.Authenticator.Handler, and do not let gin's ClientIP decide anything: it believes
-// X-Forwarded-For.
+// Serve the router with an [http.Server] whose ConnContext is certauth.ConnContext, as
+// ConfigureServer sets it; without it, gates on the peer refuse every request. Never set
+// Engine.UseH2C (see certauth.Authenticator.Handler), and do not base decisions on gin's
+// ClientIP, which trusts X-Forwarded-For.
 //
-// It is a module of its own, so that programs without gin do not have it in the module
-// graph. It needs gin 1.11 and works with later ones.
+// The package is a separate module, so that programs without gin do not have gin in their
+// module graph. It needs gin 1.11 or later.
 package ginauth
 
 import (
@@ -22,32 +22,34 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Handler returns middleware that lets in whom auth lets in; for Engine.Use, before the routes
-// are added, and for groups. A refusal is answered as [certauth.Authenticator.Handler] does and
-// ends the chain of handlers. It is safe for concurrent use.
+// Handler returns middleware that admits the callers that auth admits. Install it with
+// Engine.Use, before the routes are added, or on a group. A refused request gets the answer of
+// [certauth.Authenticator.Handler], and the remaining handlers do not run. The middleware is
+// safe for concurrent use.
 func Handler(auth *certauth.Authenticator) gin.HandlerFunc { return adapt(auth.Handler) }
 
-// Require returns middleware for a route that asks more than auth's own policy, behind
-// [Handler] or a router that auth wraps: 401 for a caller without an identity, 403 for one whom
-// the policy refuses. A policy that [certauth.Authenticator.Require] would not take makes it
-// panic.
+// Require returns middleware for a route that demands more than auth's own policy. It must run
+// after [Handler], or inside a router that auth wraps. It answers 401 to a caller without an
+// identity and 403 to a caller that the policy refuses. Like
+// [certauth.Authenticator.Require], it panics if the policy is invalid.
 func Require(auth *certauth.Authenticator, policy certauth.Policy) gin.HandlerFunc {
 	return adapt(auth.Require(policy))
 }
 
-// Identity returns the caller, as certauth.FromContext(c.Request.Context()) does.
-// FromContext(c) would not find it: gin's own context does not look into that of the request.
+// Identity returns the caller, as certauth.FromContext(c.Request.Context()) does. It returns
+// false for a request without an identity, for example an excluded one. FromContext(c) does
+// not find the identity, because gin's own context does not consult that of the request.
 func Identity(c *gin.Context) (*certauth.Identity, bool) {
 	return certauth.FromContext(c.Request.Context())
 }
 
-// adapt makes gin middleware of net/http middleware. The handlers behind run within it and
+// adapt turns net/http middleware into gin middleware. The remaining handlers run inside it and
 // write to gin's own writer.
 func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
 		defer func() {
-			// Deferred, since recovery in front can swallow a panic and let gin go on.
+			// Deferred, because recovery middleware can swallow a panic and let gin continue.
 			if !passed {
 				c.Abort()
 			}

@@ -6,13 +6,13 @@ import (
 	"google.golang.org/grpc/credentials"
 )
 
-// Credentials returns the server's credentials in a form that keeps the socket of a connection
-// for forwarded.Peers and other gates on it; for a server without TLS wrap
-// insecure.NewCredentials(). The handshake and the peer's AuthInfo are unchanged.
-// The address of peer.Peer has the same text, and is no longer a *net.TCPAddr.
+// Credentials wraps the server's credentials so that forwarded.Peers and other gates can see
+// the socket of a connection. For a server without TLS wrap insecure.NewCredentials(). The
+// handshake and the peer's AuthInfo are unchanged. The address in peer.Peer has the same text
+// as before but is no longer a *net.TCPAddr.
 //
-// The socket is what the listener accepted, down to package net: see certauth.ConnContext for
-// the methods that a wrapper needs. A PROXY header is not believed.
+// The socket is the innermost connection that the listener accepted; certauth.ConnContext
+// documents the methods that wrapping connections need. Addresses in PROXY headers are ignored.
 func Credentials(of credentials.TransportCredentials) credentials.TransportCredentials {
 	return keeping{of}
 }
@@ -35,7 +35,8 @@ func (k keeping) Clone() credentials.TransportCredentials {
 	return keeping{k.TransportCredentials.Clone()}
 }
 
-// keptConn is a connection whose remote address leads to the socket; that is what gRPC hands on.
+// keptConn is a connection whose remote address refers to the socket, because gRPC passes only
+// the address on.
 type keptConn struct {
 	net.Conn
 

@@ -1,12 +1,12 @@
 // Package grpcauth puts a [certauth.Authenticator] in front of the calls of a gRPC server.
 //
-// Where the server ends TLS itself, the source is [certauth.TLS]: the identity comes from the
-// handshake. Behind a front end that ends TLS and forwards the certificate as metadata, the
-// source is a preset of package forwarded, and since any client can write metadata its gate
-// must be one that gRPC can satisfy: forwarded.ProxyCertificate, the front end's own
-// certificate in the handshake; forwarded.SharedSecret, in the metadata; or, with [Credentials]
-// around the server's credentials, forwarded.Peers and UnixSocket. Without Credentials no
-// socket is known, and these refuse every call.
+// If the server itself terminates TLS, use the source [certauth.TLS]: the identity comes from
+// the handshake. Behind a front end that terminates TLS and forwards the certificate as
+// metadata, use a preset of package forwarded. Any client can write metadata, so the preset
+// needs a gate that gRPC can satisfy: forwarded.ProxyCertificate, which checks the front end's
+// own certificate in the handshake; forwarded.SharedSecret, which checks metadata; or, if
+// [Credentials] wraps the server's credentials, forwarded.Peers or UnixSocket. Without
+// Credentials the socket is not known, and Peers and UnixSocket refuse every call.
 //
 //	server := grpc.NewServer(
 //		grpc.Creds(grpcauth.Credentials(creds)),
@@ -14,25 +14,26 @@
 //		grpc.ChainStreamInterceptor(grpcauth.StreamServerInterceptor(auth)),
 //	)
 //
-// Put the interceptors first, and both of them. A stream is judged when it begins: end it when
-// the certificate does, Identity.Remaining says when. Handlers find the caller by
-// certauth.FromContext; the metadata of the source is gone from their context. What more a
-// method asks can be said by certauth.Named in the policy and looked up in Identity.Matched.
+// Install both interceptors, before all others. A stream is checked only when it begins: end it
+// when the certificate expires, see Identity.Remaining. Handlers find the caller with
+// certauth.FromContext; the metadata that the source reads is removed from their context. For
+// methods that demand more, use certauth.Named in the policy and check Identity.Matched.
 //
-// grpc-gateway makes metadata of the headers of its HTTP clients: "Grpc-Metadata-X" becomes the
-// metadata "x". A gate must therefore never admit a gateway, which a gate on the loopback
-// address does for a gateway in the same pod; put an Authenticator in front of the gateway's
-// own handler. The handlers that its Register...HandlerServer functions make run no
-// interceptor at all.
+// grpc-gateway turns headers of its HTTP clients into metadata: "Grpc-Metadata-X" becomes the
+// metadata "x". A gate must therefore never admit a gateway. A gate on the loopback address
+// does admit a gateway in the same pod; put an Authenticator in front of the gateway's own
+// handler instead. Handlers made by its Register...HandlerServer functions run no interceptor
+// at all.
 //
-// A refusal is UNAUTHENTICATED with the same text for every reason. In Config.Exclusions the
-// path is the full method, and Method has to be set, since its default is GET:
+// A refused call gets the status UNAUTHENTICATED, with the same text for every reason. In
+// Config.Exclusions the path is the full method name, and Method must be set, because its
+// default is GET:
 //
 //	certauth.Exclusion{
 //		Method: "POST", Path: "/grpc.health.v1.Health/Check",
 //		Reason: "the platform's probe has no certificate", Control: "returns no data",
 //	}
 //
-// It is a module of its own, so that programs without gRPC do not have it in the module
-// graph.
+// The package is a separate module, so that programs without gRPC do not have gRPC in their
+// module graph.
 package grpcauth

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// UnaryServerInterceptor lets in the calls that auth lets in. The zero Authenticator and nil
-// refuse all. It is safe for concurrent use.
+// UnaryServerInterceptor returns an interceptor that admits the calls that auth admits. A zero
+// or nil Authenticator refuses all calls. The interceptor is safe for concurrent use.
 func UnaryServerInterceptor(auth *certauth.Authenticator) grpc.UnaryServerInterceptor {
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
 		ctx, err := admit(ctx, auth, info.FullMethod)
@@ -28,8 +28,8 @@ func UnaryServerInterceptor(auth *certauth.Authenticator) grpc.UnaryServerInterc
 	}
 }
 
-// StreamServerInterceptor is [UnaryServerInterceptor] for streams, which it judges when they
-// begin.
+// StreamServerInterceptor is [UnaryServerInterceptor] for streams. A stream is checked when it
+// begins and not again.
 func StreamServerInterceptor(auth *certauth.Authenticator) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		ctx, err := admit(stream.Context(), auth, info.FullMethod)
@@ -49,7 +49,7 @@ type admittedStream struct {
 // Context returns the context of the admitted caller.
 func (s *admittedStream) Context() context.Context { return s.ctx }
 
-// errRefused says no more than that: the reason is in the log.
+// errRefused does not contain the reason, which is only logged.
 var errRefused = status.Error(codes.Unauthenticated, "unauthenticated")
 
 func admit(ctx context.Context, auth *certauth.Authenticator, method string) (context.Context, error) {
@@ -60,12 +60,12 @@ func admit(ctx context.Context, auth *certauth.Authenticator, method string) (co
 	return withoutStripped(r), nil
 }
 
-// request is the call as a request of net/http.
+// request represents the call as a net/http request.
 func request(ctx context.Context, method string) *http.Request {
 	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, RequestURI: method, Header: http.Header{}, Body: http.NoBody}
 	if ctx.Value(http.ServerContextKey) != nil {
-		// Through grpc.Server.ServeHTTP. Then it matters how the connection came to HTTP/2,
-		// which gRPC's own transport speaks from the first byte.
+		// The call came through grpc.Server.ServeHTTP. Gates then check how the connection
+		// changed to HTTP/2; gRPC's own transport uses HTTP/2 from the first byte.
 		r.ProtoMajor = 2
 	}
 	sent, _ := metadata.FromIncomingContext(ctx)
@@ -94,7 +94,8 @@ func request(ctx context.Context, method string) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// withoutStripped returns the context of the request with the metadata that is left in it.
+// withoutStripped returns the context of the request without the metadata that the
+// Authenticator removed.
 func withoutStripped(r *http.Request) context.Context {
 	sent, ok := metadata.FromIncomingContext(r.Context())
 	if !ok {

@@ -10,9 +10,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// Checker shows the numbers of a revocation checker, which are read whenever metrics are
-// collected. Call it once for each Metrics; of a service with several checkers give each a
-// Metrics on a meter with attributes of its own.
+// Checker adds the counters and gauges of a revocation checker. They are read whenever
+// metrics are collected. Call it once per Metrics. A service with several checkers needs a
+// Metrics for each, on a meter with different attributes. It is an error if the Metrics or
+// the Checker is nil.
 func (m *Metrics) Checker(checker *revocation.Checker) error {
 	if m == nil || checker == nil {
 		return errors.New("metrics: the Metrics or the Checker is nil")
@@ -22,13 +23,13 @@ func (m *Metrics) Checker(checker *revocation.Checker) error {
 		records, lists, size, breakers metric.Int64ObservableGauge
 		errs                           [7]error
 	)
-	checks, errs[0] = m.meter.Int64ObservableCounter("certauth.revocation.checks", metric.WithUnit("{check}"), metric.WithDescription("Checks of a certificate by whether the answer was there."))
-	irregular, errs[1] = m.meter.Int64ObservableCounter("certauth.revocation.irregular", metric.WithUnit("{event}"), metric.WithDescription("Evidence that did not verify, was stale, or was done without."))
-	store, errs[2] = m.meter.Int64ObservableCounter("certauth.revocation.store", metric.WithUnit("{lookup}"), metric.WithDescription("Lookups in the store of evidence."))
+	checks, errs[0] = m.meter.Int64ObservableCounter("certauth.revocation.checks", metric.WithUnit("{check}"), metric.WithDescription("Checks of a certificate that were answered from memory or had to wait, and background refreshes."))
+	irregular, errs[1] = m.meter.Int64ObservableCounter("certauth.revocation.irregular", metric.WithUnit("{event}"), metric.WithDescription("Evidence that did not verify, stale evidence that was used, certificates accepted without evidence, and unloaded CRLs."))
+	store, errs[2] = m.meter.Int64ObservableCounter("certauth.revocation.store", metric.WithUnit("{lookup}"), metric.WithDescription("Lookups in the shared store of evidence."))
 	records, errs[3] = m.meter.Int64ObservableGauge("certauth.revocation.records", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates whose status is remembered."))
 	lists, errs[4] = m.meter.Int64ObservableGauge("certauth.revocation.lists", metric.WithUnit("{list}"), metric.WithDescription("CRLs in memory."))
-	size, errs[5] = m.meter.Int64ObservableGauge("certauth.revocation.list.size", metric.WithUnit("By"), metric.WithDescription("What the CRLs take in memory."))
-	breakers, errs[6] = m.meter.Int64ObservableGauge("certauth.revocation.breakers", metric.WithUnit("{host}"), metric.WithDescription("Hosts that are left alone after failures."))
+	size, errs[5] = m.meter.Int64ObservableGauge("certauth.revocation.list.size", metric.WithUnit("By"), metric.WithDescription("Memory used by CRLs."))
+	breakers, errs[6] = m.meter.Int64ObservableGauge("certauth.revocation.breakers", metric.WithUnit("{host}"), metric.WithDescription("Hosts that are not contacted for a while after failures."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return err
 	}

@@ -1,16 +1,16 @@
 // Package metrics counts the decisions of a [certauth.Authenticator] and the work of a
-// [revocation.Checker], on the metric API of OpenTelemetry. Prometheus reads them through
-// OpenTelemetry's exporter for it; dashboard.json in this folder is for Grafana over
-// Prometheus.
+// [revocation.Checker] with the metric API of OpenTelemetry. Prometheus reads them through
+// OpenTelemetry's Prometheus exporter. dashboard.json in this folder is a Grafana dashboard
+// for a Prometheus data source.
 //
-//	otel.SetMeterProvider(provider) // without one nothing is counted
+//	otel.SetMeterProvider(provider) // without a provider nothing is counted
 //	m, err := metrics.New(otel.Meter("orders"))
 //	...
 //	auth, err := certauth.New(certauth.Config{Observe: m.Observe, ...})
 //	checker, err := revocation.New(revocation.Config{Observe: m.ObserveRevocation, ...})
 //	err = errors.Join(m.Authenticator(auth), m.Checker(checker))
 //
-// The instruments, with the names that Prometheus gives them:
+// The instruments, the names that Prometheus gives them, and their attributes:
 //
 //	certauth.decisions               certauth_decisions_total                   outcome, fault, error.type, route
 //	certauth.certificate.remaining   certauth_certificate_remaining_seconds     histogram
@@ -27,21 +27,28 @@
 //	certauth.revocation.list.size    certauth_revocation_list_size_bytes
 //	certauth.revocation.breakers     certauth_revocation_breakers
 //
-// error.type is the attribute of the semantic conventions and holds the reason of a refusal.
-// fault is "client" where the caller or its certificate is to blame and "server" where the
-// service or what it depends on is: page an operator for the latter. There is no label for a
-// name, a certificate, a path or a host: their number is the callers' to choose. Reasons that
-// the library does not know, of a PolicyFunc or source of yours, count as "_OTHER", and rules
-// of the configuration beyond the first 64 likewise. To find whose certificate ends, look into
-// the log.
+// outcome is a [certauth.Outcome], and for fetches "fetched" or "fetch_failed". route is
+// true for decisions of Authenticator.Require. error.type is the attribute of
+// OpenTelemetry's semantic conventions and holds the reason of a refusal. fault is "client"
+// if the caller or its certificate is to blame and "server" if the service or a system that
+// it depends on is; page an operator for the latter. source is "ocsp" or "crl"; host_class
+// is "public", "internal" or "address" (an IP address). The values of answered, kind and
+// result correspond to fields of [revocation.Stats]; answered="refresh" counts refreshes in
+// the background rather than checks.
 //
-// The two of material show what certauth reported and no reload has made void: a certificate
-// that ends within 30 days, has ended, or is of no use. They have no value for a rule with which
-// nothing is wrong, so alert on what is there and not on what is absent. After a reload they are
-// empty for the moment that the check of the new material takes, until the last of what was
-// reloaded together is read. Give each Authenticator a Metrics of its own: rules of the same path
-// in two of them are one rule here, and a reload of one makes void what the other reported.
+// No attribute holds a name, a certificate, a path of a request or a host, because callers
+// could create any number of values. Reasons that the library does not know, from your own
+// PolicyFunc or source, count as "_OTHER", and so do rules of the configuration after the
+// first 64. Use the log to find the caller whose certificate expires.
 //
-// It is a module of its own, so that programs without OpenTelemetry do not have it in the
-// module graph.
+// The two gauges of material show what certauth has reported and no reload has superseded:
+// a certificate of the configuration that expires within 30 days, has expired, or cannot be
+// used. They have no value for a rule without such a certificate, so alert on values that
+// are present, not on absent ones. After a reload they are empty for a moment, until the
+// new material has been checked. Give each Authenticator its own Metrics: in a shared one,
+// rules with the same path count as one rule, and a reload in one Authenticator clears what
+// the other reported.
+//
+// The package is a separate module, so that programs without OpenTelemetry do not have it
+// in their module graph.
 package metrics

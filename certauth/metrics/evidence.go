@@ -12,11 +12,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// ObserveRevocation counts one fetch; it is for revocation.Config.Observe. A nil Metrics counts
-// nothing.
+// ObserveRevocation counts one fetch of revocation evidence. Use it as
+// revocation.Config.Observe. A nil Metrics counts nothing.
 func (m *Metrics) ObserveRevocation(ctx context.Context, event revocation.Event) {
 	if m == nil || event.Kind == revocation.SourceNone {
-		return // of outages Checker shows how many there are
+		return // the event reports an outage; Checker shows the number of outages
 	}
 	outcome := "fetched"
 	if event.Err != nil {
@@ -39,7 +39,8 @@ func sourceOf(kind revocation.Source) string {
 	return other
 }
 
-// hostClass says where a responder is. Its name is from a certificate, so it is no label.
+// hostClass classifies the host of a responder. The host's name comes from a certificate,
+// so it must not become a label.
 func hostClass(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -20,23 +20,23 @@ const (
 	outcomeRootless  certauth.Outcome = "rootless"
 )
 
-// materialKey is a certificate of the configuration with which something is wrong.
+// materialKey identifies a defect of a certificate of the configuration.
 type materialKey struct {
 	rule, outcome, fingerprint string
 }
 
-// maxMaterial bounds the remembered entries.
+// maxMaterial bounds the number of remembered defects.
 const maxMaterial = 1024
 
-// materialGauges shows what is wrong now: from when certauth reports it, which for an end is 30
-// days before, until the rule is reloaded. certauth reports again, behind the reload, what the
-// reload has left as it was.
+// materialGauges shows the current defects. A defect is shown from the time certauth
+// reports it, which for an expiry is 30 days before, until the rule is reloaded. After a
+// reload certauth reports the remaining defects again.
 func (m *Metrics) materialGauges() error {
-	notAfter, err := m.meter.Int64ObservableGauge("certauth.material.not_after", metric.WithUnit("s"), metric.WithDescription("Unix time at which the first certificate of a rule ends, from 30 days before until a reload without it."))
+	notAfter, err := m.meter.Int64ObservableGauge("certauth.material.not_after", metric.WithUnit("s"), metric.WithDescription("Unix time at which the first certificate of a rule expires, from 30 days before until a reload without that certificate."))
 	if err != nil {
 		return err
 	}
-	defects, err := m.meter.Int64ObservableGauge("certauth.material.defects", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates of the configuration that end or are of no use, until a reload without them."))
+	defects, err := m.meter.Int64ObservableGauge("certauth.material.defects", metric.WithUnit("{certificate}"), metric.WithDescription("Certificates of the configuration that expire soon, have expired or cannot be used, until a reload without them."))
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (m *Metrics) defect(event *certauth.Event) {
 	}
 }
 
-// renewed forgets what was wrong with a rule that was reloaded, and which intermediates were
-// unchained, which a reload of the roots can mend: see certauth.Outcome.
+// renewed forgets the defects of a rule that was reloaded. It also forgets all unchained
+// intermediates, because new roots can repair them: see certauth.Outcome.
 func (m *Metrics) renewed(rule string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,5 +91,6 @@ func (m *Metrics) renewed(rule string) {
 	}
 }
 
-// isOfSource reports whether a rule is of the source's own gate, which is reloaded for itself.
+// isOfSource reports whether a rule belongs to the gate of the source, which is reloaded
+// separately.
 func isOfSource(rule string) bool { return strings.HasPrefix(rule, "Source: ") }

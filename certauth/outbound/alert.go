@@ -6,10 +6,10 @@ import (
 	"net"
 )
 
-// Explain finds out whether a connection failed because of the certificate, for connections made through a TLSConfig: an
-// alert of the server becomes an [*Error] that wraps err. An error that already is one, and one about anything else,
-// comes back as it is; nil stays nil. With TLS 1.3 the alert arrives after the handshake, so it is an error of the first
-// read; a write that fails before says nothing, and reading once more after it does.
+// Explain determines whether a connection failed because of the certificate, for connections made through a TLSConfig.
+// It returns an [*Error] that wraps err if err is an alert of the server about the certificate. It returns any other
+// error, an *Error included, unchanged, and nil for nil. With TLS 1.3 the alert arrives after the handshake, so it is
+// the error of the first read. A write that fails before that read gives no reason; read once more to obtain the alert.
 func Explain(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok || err == nil {
 		return err
@@ -23,9 +23,9 @@ func Explain(err error) error {
 	return err
 }
 
-// Alerts of RFC 8446, section 6.2, that are about the client's certificate.
+// Alerts of RFC 8446, section 6.2, that concern the client's certificate.
 var alertReasons = map[tls.AlertError]Reason{
-	40:  ReasonRefused, // handshake_failure: what servers of TLS 1.2 say if there is no certificate, and much else
+	40:  ReasonRefused, // handshake_failure: TLS 1.2 servers send it if there is no certificate, and in many other cases
 	42:  ReasonRefused, // bad_certificate
 	43:  ReasonRefused, // unsupported_certificate
 	44:  ReasonRefusedRevoked,
@@ -37,8 +37,8 @@ var alertReasons = map[tls.AlertError]Reason{
 	116: ReasonRefusedRequired,
 }
 
-// reasonOfAlert looks for an alert that the other side sent. crypto/tls does not export the type it wraps them in, only
-// its text.
+// reasonOfAlert looks for an alert sent by the peer. crypto/tls does not export the type that wraps it, so the text is
+// compared.
 func reasonOfAlert(err error) Reason {
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
 		return alertReasons[alert]

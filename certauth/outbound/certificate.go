@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// Certificate is the application's own certificate, kept up to date. Make it once with [Open] and share it; all methods are
-// safe for concurrent use. The zero value and nil present nothing and fail every connection.
+// Certificate is the application's own certificate, kept up to date. Make it once with [Open] and share it. All methods
+// are safe for concurrent use. The zero value and nil present nothing and fail every connection.
 type Certificate struct {
 	config   Config
 	selected *selection
@@ -25,37 +25,37 @@ type Certificate struct {
 
 	current atomic.Pointer[state]
 	closed  atomic.Bool
-	life    context.Context // ends with Close
+	life    context.Context // canceled by Close
 	stop    context.CancelFunc
 	done    chan struct{} // closed when the goroutine has ended
 
 	loading chan struct{} // holds a token while a reload runs
-	busy    atomic.Bool   // a source is being read, perhaps by a function that does not return
+	busy    atomic.Bool   // a source is being read, perhaps by a function that never returns
 	own     loaded        // guarded by loading
 	roots   loaded        // guarded by loading
 	exposed map[string]bool
 	warned  expiryWarning
 
-	mutex      sync.Mutex // guards the rest
+	mutex      sync.Mutex // guards the fields below
 	lastErr    *Error     // of the last reload
-	failures   int        // reloads that failed in a row
-	checked    time.Time  // when a reload last succeeded
+	failures   int        // consecutive failed reloads
+	checked    time.Time  // time of the last successful reload
 	transports []weak.Pointer[transport]
 }
 
-// state is the material in use at one time. It never changes.
+// state is the material in use at one time. It is immutable.
 type state struct {
 	number      uint64
 	cert        tls.Certificate
 	leaf        *x509.Certificate
 	fingerprint string
-	roots       *x509.CertPool // nil for the system's
+	roots       *x509.CertPool // nil means the system's
 	since       time.Time
 }
 
-// Open loads the certificate and starts the goroutine that keeps it up to date, which [Certificate.Close] ends. All
-// mistakes of the configuration come back at once; a certificate that cannot be loaded is an [*Error]. The context is for
-// the first load alone.
+// Open loads the certificate and starts the goroutine that keeps it up to date; [Certificate.Close] ends that
+// goroutine. Open reports all mistakes of the configuration at once; if a certificate cannot be loaded, it returns an
+// [*Error]. The context applies to the first load only.
 func Open(ctx context.Context, config Config) (*Certificate, error) {
 	selected, pins, err := config.compile()
 	if err != nil {
@@ -74,8 +74,8 @@ func Open(ctx context.Context, config Config) (*Certificate, error) {
 	return c, nil
 }
 
-// Reload reads the sources now. If it returns nil, the next connection presents the certificate found. An error names the
-// source of which the last good content stays in use.
+// Reload reads the sources now. If it returns nil, the next connection presents the certificate that it found. An error
+// names the source that could not be used; what was loaded before stays in use.
 func (c *Certificate) Reload(ctx context.Context) error {
 	if err := c.unusable(); err != nil {
 		return err
@@ -83,9 +83,9 @@ func (c *Certificate) Reload(ctx context.Context) error {
 	return c.reload(ctx)
 }
 
-// Close ends the goroutine and waits for it; a source that is being read is canceled and not waited for. After that every
-// new connection fails with [ReasonClosed]; requests under way end undisturbed. Calling it again does nothing. It returns
-// nil.
+// Close ends the goroutine and waits for it. It cancels a read of a source that is in progress without waiting for it.
+// After Close every new connection fails with [ReasonClosed]; requests in progress finish undisturbed. Further calls
+// have no effect. Close always returns nil.
 func (c *Certificate) Close() error {
 	if c == nil || c.stop == nil {
 		return nil
@@ -93,14 +93,14 @@ func (c *Certificate) Close() error {
 	c.closed.Store(true)
 	c.stop()
 	<-c.done
-	c.loading <- struct{}{} // a Reload that is under way ends first: it was canceled
+	c.loading <- struct{}{} // wait for a Reload in progress, which was canceled
 	c.current.Store(nil)
 	<-c.loading
 	c.eachTransport(func(t *transport) { t.moveTo(nil) })
 	return nil
 }
 
-// unusable says why there is nothing to present.
+// unusable says why there is no certificate to present.
 func (c *Certificate) unusable() error {
 	switch {
 	case c == nil || c.stop == nil:
@@ -111,29 +111,30 @@ func (c *Certificate) unusable() error {
 	return nil
 }
 
-// Status is the certificate as it is now, for health endpoints and inventories. It can be written as JSON.
+// Status describes the certificate in use, for health endpoints and inventories. It can be marshaled to JSON.
 type Status struct {
-	// Usable says that a connection would present the certificate now.
+	// Usable reports whether a connection would present the certificate now.
 	Usable bool
-	// Reason and Detail say why it is not usable, or else why the last reload failed; empty if all is well.
+	// Reason and Detail say why the certificate is not usable, or otherwise why the last reload failed. They are empty
+	// if nothing is wrong.
 	Reason Reason
 	Detail string
 
-	// Subject and Issuer are names as Go writes them, Serial is in hex.
+	// Subject and Issuer are names in Go's notation; Serial is in hex.
 	Subject, Issuer, Serial string
-	// Fingerprint is the SHA-256 digest in hex; Thumbprint the SHA-1 digest as Azure shows it, empty under
+	// Fingerprint is the SHA-256 digest in hex. Thumbprint is the SHA-1 digest, as Azure shows it; it is empty under
 	// GODEBUG=fips140=only.
 	Fingerprint, Thumbprint string
-	// NotBefore and NotAfter are its dates.
+	// NotBefore and NotAfter are the certificate's validity.
 	NotBefore, NotAfter time.Time
-	// Intermediates is how many certificates are presented besides.
+	// Intermediates is the number of certificates that are presented with the leaf.
 	Intermediates int
 
-	// Since is when it came into use, Checked when the sources were last read without an error.
+	// Since is the time at which the certificate came into use. Checked is the time of the last load without an error.
 	Since, Checked time.Time
 }
 
-// Status returns the state in use.
+// Status returns a snapshot of the state in use.
 func (c *Certificate) Status() Status {
 	var status Status
 	if err := c.unusable(); err != nil {
@@ -171,7 +172,7 @@ func (s Status) because(err error) Status {
 	return s
 }
 
-// String names the certificate, for logs.
+// String describes the certificate, for logs.
 func (c *Certificate) String() string {
 	if c == nil || c.current.Load() == nil {
 		return "outbound: no certificate"
@@ -180,7 +181,7 @@ func (c *Certificate) String() string {
 	return "outbound: " + describe(s.leaf) + " until " + stamp(s.leaf.NotAfter)
 }
 
-// GoString is String, so that no verb of package fmt prints the contents.
+// GoString returns String, so that no verb of package fmt prints the contents.
 func (c *Certificate) GoString() string { return c.String() }
 
 func (c *Certificate) expired(s *state) error {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// maxChain bounds how many certificates are presented.
+// maxChain bounds the number of certificates that are presented.
 const maxChain = 8
 
-// chain returns the leaf and its issuers, each followed by its issuer, as RFC 8446, section 4.4.2, wants it. Only
-// signatures decide, never the order in the source. The root is left out: a peer that trusts it has it. A chain that ends
-// early is no error, since the server may know the rest.
+// chain returns the leaf and its issuers, each followed by its own issuer, as RFC 8446, section 4.4.2, requires. The
+// order is determined by signatures, not by the order in the source. The root is omitted, because a peer that trusts it
+// has it. An incomplete chain is no error, because the server may know the rest.
 func (p *pool) chain(leaf *x509.Certificate, now time.Time) [][]byte {
 	chain := [][]byte{leaf.Raw}
 	for last := leaf; len(chain) < maxChain; {
@@ -25,7 +25,7 @@ func (p *pool) chain(leaf *x509.Certificate, now time.Time) [][]byte {
 	return chain
 }
 
-// issuerOf returns the valid certificate that signed this one; of several, the one that lives longest.
+// issuerOf returns the valid certificate that signed this one; if there are several, the one that expires last.
 func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate {
 	if bytes.Equal(cert.RawIssuer, cert.RawSubject) {
 		return nil
@@ -34,7 +34,7 @@ func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate
 	for _, c := range p.certs {
 		switch {
 		case !bytes.Equal(c.RawSubject, cert.RawIssuer),
-			bytes.Equal(c.RawSubject, c.RawIssuer), // a root, or not to be told from one
+			bytes.Equal(c.RawSubject, c.RawIssuer), // a root, or indistinguishable from one
 			now.Before(c.NotBefore), now.After(c.NotAfter),
 			best != nil && !c.NotAfter.After(best.NotAfter),
 			cert.CheckSignatureFrom(c) != nil:

@@ -21,8 +21,8 @@ type candidate struct {
 	key  ownedKey
 }
 
-// choose picks the certificate to present: of those with a key that the selection allows and that are usable now, the one
-// with the latest NotBefore.
+// choose selects the certificate to present: among those that have a key, match the selection and are usable now, the
+// one with the latest NotBefore.
 func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) (candidate, error) {
 	candidates := p.pairs()
 	allowed := slices.DeleteFunc(slices.Clone(candidates), func(c candidate) bool { return !selected.matches(c.leaf) })
@@ -54,8 +54,8 @@ func (p *pool) choose(selected *selection, allowServerAuth bool, now time.Time) 
 	return usable[0], nil
 }
 
-// nextDate is when the first certificate begins or ends to be valid after now, so that the same pool may lead to another
-// choice or chain; zero if never.
+// nextDate returns the first time after now at which a certificate becomes valid or expires, so that the same pool may
+// give another choice or chain. It is zero if there is none.
 func (p *pool) nextDate(now time.Time) time.Time {
 	var next time.Time
 	for _, cert := range p.certs {
@@ -68,7 +68,7 @@ func (p *pool) nextDate(now time.Time) time.Time {
 	return next
 }
 
-// earliest treats zero as never.
+// earliest treats the zero time as never.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -76,7 +76,7 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// pairs matches keys and certificates by public key. A certificate that occurs twice counts once.
+// pairs matches keys and certificates by public key. Duplicate certificates count once.
 func (p *pool) pairs() []candidate {
 	var found []candidate
 	seen := map[[sha256.Size]byte]bool{}
@@ -99,27 +99,27 @@ func (p *pool) pairs() []candidate {
 
 // nothing explains why there is no candidate.
 func (p *pool) nothing(candidates []candidate, selected *selection) error {
-	// A piece that could not be read explains more than its absence.
+	// The error of a piece that could not be read explains more than its absence.
 	if len(p.failures) > 0 {
 		return p.failures[0]
 	}
 	for _, cert := range p.certs {
 		if !cert.IsCA && selected.matches(cert) {
 			if len(p.keys) == 0 {
-				return fail(ReasonKeyMissing, "%s has no private key here", describe(cert))
+				return fail(ReasonKeyMissing, "%s has no private key in this source", describe(cert))
 			}
-			return fail(ReasonKeyMissing, "no key here belongs to %s", describe(cert))
+			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
 		}
 	}
 	switch {
 	case len(candidates) > 0:
-		return fail(ReasonNotSelected, "%d certificates with a key, and Select asks for none of them; the first is %s", len(candidates), describe(candidates[0].leaf))
+		return fail(ReasonNotSelected, "%d certificates with a key, and none matches Select; the first is %s", len(candidates), describe(candidates[0].leaf))
 	case len(p.certs) == 0 && len(p.keys) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
 	case len(p.certs) == 0:
 		return fail(ReasonMalformed, "no certificate, only a key")
 	}
-	return fail(ReasonKeyMissing, "none of %d certificates has its key here", len(p.certs))
+	return fail(ReasonKeyMissing, "none of %d certificates has its key in this source", len(p.certs))
 }
 
 func newestFirst(candidates []candidate) {
@@ -173,8 +173,8 @@ func clientUsage(leaf *x509.Certificate, allowServerAuth bool) bool {
 	return false
 }
 
-// sameIdentity says whether one may be the renewal of the other: the same subject, and an alternative name in common unless
-// neither has any.
+// sameIdentity reports whether one certificate may be the renewal of the other: the subjects are equal, and they have
+// an alternative name in common or neither has any.
 func sameIdentity(a, b *x509.Certificate) bool {
 	if !bytes.Equal(a.RawSubject, b.RawSubject) {
 		return false
@@ -192,7 +192,7 @@ func describe(leaf *x509.Certificate) string {
 	switch {
 	case len(leaf.Subject.Names) > 0:
 		name = nameText(leaf.Subject, leaf.RawSubject)
-	case len(leaf.URIs) > 0: // workloads often have nothing else
+	case len(leaf.URIs) > 0: // workloads often have only URIs
 		name = leaf.URIs[0].String()
 	case len(leaf.DNSNames) > 0:
 		name = leaf.DNSNames[0]
@@ -200,7 +200,7 @@ func describe(leaf *x509.Certificate) string {
 	return quote(name) + " (SHA-256 " + hex.EncodeToString(digest[:])[:16] + "...)"
 }
 
-// nameText is the name as Go writes it, unless it is too long to be read: pkix takes quadratic time for that.
+// nameText formats the name as Go does, unless it is too long: pkix needs quadratic time.
 func nameText(name pkix.Name, der []byte) string {
 	if len(der) > 1024 {
 		return fmt.Sprintf("(a name of %d bytes)", len(der))

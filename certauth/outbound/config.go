@@ -14,52 +14,53 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mistakes"
 )
 
-// Config describes the application's own certificate and the servers it is for. It is copied by [Open].
+// Config describes the application's own certificate and the servers to which it is presented. [Open] copies it.
 type Config struct {
-	// Source is where the certificate and its key come from. Required.
+	// Source provides the certificate and its key. Required.
 	Source Source
 
-	// Select says which certificate of the source is meant, and is a check if there is only one. The zero value takes any,
-	// unless there are several with different names.
+	// Select selects one certificate of the source, and is a check if there is only one. The zero value accepts any
+	// certificate, unless the source holds several with different names.
 	Select Select
 
-	// Password gives the password of PKCS#12 data before each load; nil and an empty one mean none. An error fails
-	// the load.
+	// Password returns the password of PKCS#12 data. It is called before each load. Nil, or an empty result, means that
+	// there is no password. If it returns an error, the load fails.
 	Password func(context.Context) (string, error)
 
-	// AllowServerAuth also takes a certificate whose extended key usage is serverAuth without clientAuth, as public CAs
-	// issue them. Servers that check the usage refuse it.
+	// AllowServerAuth also accepts a certificate whose extended key usage is serverAuth without clientAuth, as public
+	// CAs issue them. Servers that check the usage refuse it.
 	AllowServerAuth bool
 
-	// ServerRoots are the CAs that servers are verified by; they are reloaded as Source is. Nil means the system's,
-	// as everywhere in Go. A source with a private key in it, or with a piece that cannot be read, is an error.
+	// ServerRoots are the CAs with which servers are verified. They are reloaded like Source. Nil means the system's
+	// roots, as everywhere in Go. A source that holds a private key, or a piece that cannot be read, is an error.
 	ServerRoots Source
 
-	// ServerKeys pins the servers' public keys: SHA-256 digests of the SubjectPublicKeyInfo, in hex or standard base64. A
-	// server's own key must be one of them, besides everything else. Empty pins nothing. List the next key too, or its
-	// renewal cuts the connection.
+	// ServerKeys pins the servers' public keys: SHA-256 digests of the SubjectPublicKeyInfo, in hex or standard base64.
+	// The key of the server's own certificate must be one of them, in addition to the usual verification. Nil pins
+	// nothing, and an empty slice is an error. List the next key before the server changes to it, or connections fail.
 	ServerKeys []string
 
-	// RenegotiateOnce lets a server ask for the certificate after the handshake, once, as App Service does when it has
+	// RenegotiateOnce lets a server request the certificate once after the handshake, as App Service does if it has
 	// exclusion paths or OptionalInteractiveUser. This needs TLS 1.2 and HTTP/1.1, so neither TLS 1.3 nor HTTP/2 is
 	// offered. App Service refuses request bodies above 100 KB on such connections: send a HEAD request first, or
 	// "Expect: 100-continue".
 	RenegotiateOnce bool
 
-	// Interval is how often Source and ServerRoots are read again, at least a second. Up to a fifth of it is taken off at
-	// random. 0 means 4 seconds, or 15 minutes if one of them is a [Fetch]. After a failure the next attempt comes
-	// sooner, first after a sixteenth of the interval and then doubling.
+	// Interval is the time between two loads of Source and ServerRoots, at least 1s. Up to a fifth is subtracted at
+	// random. 0 means 4s, or 15m if one of the sources is a [Fetch]. After a failure the next attempt comes sooner:
+	// first after a sixteenth of the interval, and then twice as long each time.
 	Interval time.Duration
 
-	// Logger gets a record for every event; nil for none. A failure that repeats is logged ever more rarely.
+	// Logger receives a record for every event; nil logs nothing. A failure that repeats is logged less and less often.
 	Logger *slog.Logger
 
-	// Observe gets every event. It is called during handshakes and from several goroutines, so it must be fast and safe
-	// for concurrent use, and it must not call Reload or Close, which wait for it. A panic in it is dropped.
+	// Observe receives every event; nil is ignored. It is called during handshakes and from several goroutines, so it
+	// must be fast and safe for concurrent use. It must not call Reload or Close, which wait for it. A panic in it is
+	// recovered.
 	Observe func(Event)
 
-	// Now is the clock that certificates are judged by; nil means time.Now. Waiting goes by the runtime's clock, so
-	// a step of this one delays nothing.
+	// Now is the clock with which certificates are judged; nil means time.Now. Timers use the runtime's clock, so a
+	// step of this one delays nothing.
 	Now func() time.Time
 }
 
@@ -68,7 +69,7 @@ const (
 	fetchInterval = 15 * time.Minute
 )
 
-// compile checks the configuration, sets the defaults and returns all mistakes at once.
+// compile checks the configuration, sets the defaults and reports all mistakes at once.
 func (c *Config) compile() (*selection, [][]byte, error) {
 	var found []error
 	switch {
@@ -79,7 +80,7 @@ func (c *Config) compile() (*selection, [][]byte, error) {
 	}
 	if c.ServerRoots != nil {
 		if isNil(c.ServerRoots) {
-			found = append(found, errors.New("ServerRoots: a nil value, want none or a source"))
+			found = append(found, errors.New("ServerRoots: a nil value of a source type, want nil or a source"))
 		} else {
 			found = append(found, mistakes.Prefix("ServerRoots."+c.ServerRoots.name(), c.ServerRoots.check()...)...)
 		}
@@ -111,14 +112,14 @@ func (c *Config) compile() (*selection, [][]byte, error) {
 	}
 	now := c.Now
 	if now == nil {
-		now = time.Now //nolint:forbidigo // the one default
+		now = time.Now //nolint:forbidigo // the one use of it as a default
 	}
-	// Without the monotonic reading, which would hide that the clock was set.
+	// Remove the monotonic reading, which would hide that the clock was set.
 	c.Now = func() time.Time { return now().Round(0) }
 	return selected, pins, nil
 }
 
-// isNil finds a nil interface and a nil pointer or function in one.
+// isNil reports whether the interface is nil or holds a nil pointer or function.
 func isNil(s Source) bool {
 	if s == nil {
 		return true

@@ -9,32 +9,32 @@ import (
 	"errors"
 )
 
-// pool holds the contents of the pieces of a source, in no order: any key may belong to any certificate.
+// pool holds the contents of a source. The order does not matter: any key may belong to any certificate.
 type pool struct {
 	certs []*x509.Certificate
 	keys  []ownedKey
-	// failures are the pieces that could not be used.
+	// failures has an error for each piece that could not be used.
 	failures []*Error
 }
 
-// ownedKey is a private key and where it was found.
+// ownedKey is a private key and the place where it was found.
 type ownedKey struct {
 	crypto.Signer
 	where   string
 	exposed bool
 }
 
-// Limits of the contents of a source. The roots that browsers trust are about 150.
+// Limits for the contents of a source. Browsers trust about 150 roots.
 const (
 	maxCertificates = 1024
 	maxKeys         = 256
 )
 
-// decodeAll reads all pieces. The error is for what no choice among the rest can mend.
+// decodeAll reads all pieces. It returns an error if the source is unusable whatever is selected.
 func decodeAll(ctx context.Context, blobs []blob, password string) (*pool, error) {
 	p := &pool{}
 	for i := range blobs {
-		if err := ctx.Err(); err != nil { // the caller has stopped waiting
+		if err := ctx.Err(); err != nil { // the caller no longer waits
 			return nil, fail(ReasonSourceUnavailable, "%w", err)
 		}
 		b := &blobs[i]
@@ -69,7 +69,7 @@ func (p *pool) add(b *blob, password string) error {
 	return nil
 }
 
-// prefixed puts the name of a piece in front of an error.
+// prefixed adds the name of a piece to an error.
 type prefixed struct {
 	name string
 	err  error
@@ -106,8 +106,8 @@ func decode(b *blob, password string) ([]*x509.Certificate, []crypto.Signer, err
 
 var pemBegin = []byte("-----BEGIN ")
 
-// decodePEM reads every block. A block that encoding/pem passes over because it is damaged is an error here, as is one of
-// a type that does not belong into such a file.
+// decodePEM reads every block. A damaged block, which encoding/pem would skip, is an error here, and so is a block of a
+// type that does not belong in such a file.
 func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, err error) {
 	want, got := bytes.Count(text, pemBegin), 0
 	if want > maxCertificates {
@@ -126,7 +126,7 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 				return nil, nil, fail(ReasonMalformed, "PEM block %d is not a certificate", got)
 			}
 			certs = append(certs, cert)
-		case "EC PARAMETERS": // openssl ecparam writes it in front of the key
+		case "EC PARAMETERS": // openssl ecparam writes it before the key
 		default:
 			key, err := decodeKey(block)
 			if err != nil {
@@ -136,7 +136,7 @@ func decodePEM(text []byte) (certs []*x509.Certificate, keys []crypto.Signer, er
 		}
 	}
 	if got != want {
-		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there text in front of a marker, or is the end missing?", got, want)
+		return nil, nil, fail(ReasonMalformed, "%d of %d PEM blocks are readable; is there text before a marker, or is the end missing?", got, want)
 	}
 	if got == 0 {
 		return nil, nil, fail(ReasonMalformed, "no PEM block")
@@ -149,7 +149,7 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 	var err error
 	switch {
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
-		return nil, fail(ReasonPasswordWrong, "the key is encrypted; PEM keys must not be")
+		return nil, fail(ReasonPasswordWrong, "the key is encrypted; PEM keys must not be encrypted")
 	case block.Type == "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	case block.Type == "RSA PRIVATE KEY":
@@ -160,7 +160,7 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 		return nil, fail(ReasonMalformed, "a %.40q, want certificates and private keys", block.Type)
 	}
 	if err != nil {
-		// The parser's own words are left out: they are about key material.
+		// The parser's own message is omitted, because it is about key material.
 		return nil, fail(ReasonMalformed, "not a private key")
 	}
 	signer, ok := key.(crypto.Signer)

@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and .key
-// in PEM, or with one certificate in DER. Keys are matched to certificates by value, so names do not matter. Of those that are usable and
-// that Config.Select allows, the one with the latest NotBefore is used; without a Config.Select, all must have the same
-// name. A file that cannot be read is passed over and named in the error if nothing usable is left. Subfolders and hidden
-// files are not looked at.
+// Directory is a folder with certificates and keys in any number of files: .p12 and .pfx; .pem, .crt, .cer, .der and
+// .key in PEM, or with one certificate in DER. Keys are matched to certificates by value, so file names do not matter.
+// Of the certificates that are usable and match Config.Select, the one with the latest NotBefore is used; without a
+// Config.Select, all must have the same name. A file that cannot be read is skipped, and the error names it if nothing
+// usable is left. Subfolders and hidden files are ignored.
 type Directory struct {
 	// Path is the folder. Required.
 	Path string
@@ -34,13 +34,13 @@ func (s Directory) check() []error {
 func (Directory) name() string { return "Directory" }
 func (Directory) local() bool  { return true }
 
-// AppService is the folder where Azure App Service puts the certificates that the setting WEBSITE_LOAD_CERTIFICATES
-// names: that of WEBSITE_PRIVATE_CERTS_PATH if it is set, as in Windows containers, and otherwise /var/ssl/private or
-// C:\appservice\certificates\private. Intermediates are also looked for in WEBSITE_INTERMEDIATE_CERTS_PATH. Windows code
+// AppService is the folder in which Azure App Service puts the certificates that the setting WEBSITE_LOAD_CERTIFICATES
+// names: the one in WEBSITE_PRIVATE_CERTS_PATH if it is set, as in Windows containers, and otherwise /var/ssl/private
+// or C:\appservice\certificates\private. Intermediates are also read from WEBSITE_INTERMEDIATE_CERTS_PATH. Windows code
 // apps keep certificates in a certificate store, which this package cannot read.
 //
-// The files are chosen by their contents and never by their names, so the case of a thumbprint does not matter. Choose by
-// name in Config.Select rather than by thumbprint: a renewed certificate has a new thumbprint.
+// The files are selected by their contents and never by their names, so the case of a thumbprint does not matter. In
+// Config.Select use the name rather than the thumbprint, because a renewed certificate has a new thumbprint.
 type AppService struct{}
 
 func (AppService) read(ctx context.Context) ([]blob, error) {
@@ -58,14 +58,14 @@ func (AppService) read(ctx context.Context) ([]blob, error) {
 	if err != nil {
 		e := asError(err, ReasonSourceUnavailable)
 		if os.Getenv("WEBSITE_LOAD_CERTIFICATES") == "" {
-			e.Hint = "WEBSITE_LOAD_CERTIFICATES is not set: uploading a certificate alone loads nothing; set it to its thumbprint or *, and restart"
+			e.Hint = "WEBSITE_LOAD_CERTIFICATES is not set: uploading a certificate does not load it; set the setting to its thumbprint or *, and restart"
 		} else {
-			e.Hint = "does WEBSITE_LOAD_CERTIFICATES name the thumbprint of a certificate with a private key that is still there?"
+			e.Hint = "does WEBSITE_LOAD_CERTIFICATES name the thumbprint of a certificate with a private key that still exists?"
 		}
 		return nil, e
 	}
 	if folder = os.Getenv("WEBSITE_INTERMEDIATE_CERTS_PATH"); folder != "" {
-		// The PKCS#12 files should hold the whole chain: this is only a help.
+		// The PKCS#12 files should hold the whole chain; the folder is a fallback.
 		intermediates, _ := readFolder(ctx, folder)
 		for _, b := range intermediates {
 			b.certificatesOnly = true
@@ -80,7 +80,7 @@ func (AppService) name() string   { return "AppService" }
 func (AppService) local() bool    { return true }
 
 const (
-	// maxFiles bounds how many files of a folder are read, and maxFolder how many names of it are looked at.
+	// maxFiles bounds how many files of a folder are read, and maxFolder how many of its names are considered.
 	maxFiles  = 256
 	maxFolder = 4096
 )

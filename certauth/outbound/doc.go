@@ -13,31 +13,33 @@
 //
 // # Guarantees
 //
-// A connection never goes on without the certificate when a server asked for one: if there is none to present, because it
-// has expired or the server takes no signature of its key, the connection fails with an [*Error]. crypto/tls alone would
-// send an empty certificate there. (A server that asks for nothing gets nothing, and that is no error: an exclusion path
-// of App Service asks later, see Config.RenegotiateOnce.)
+// If a server requests a certificate, the connection never continues without one: if there is none to present, because it
+// has expired or the server accepts no signature of its key, the connection fails with an [*Error]. crypto/tls alone would
+// send an empty certificate. (A server that does not request a certificate gets none, which is no error. A server may also
+// request it after the handshake, see Config.RenegotiateOnce.)
 //
-// [Open] fails unless a usable certificate is there. Later loads run in one goroutine of their own; if one fails, the
-// loaded certificate stays in use and the failure is reported. A new certificate counts for the next connection. A [Certificate.Transport] also moves
-// to new connections at once, HTTP/2 included: requests that are under way end on the old ones, which are then closed.
-// Connections made through a TLSConfig live as long as their owner keeps them; give pools a maximal lifetime.
+// [Open] fails unless it finds a usable certificate. Later loads run in one background goroutine. If a load fails, the
+// loaded certificate stays in use and the failure is reported. The next connection uses a new certificate. A
+// [Certificate.Transport] also moves to new connections at once, HTTP/2 included: requests in progress finish on the old
+// connections, which are then closed. Connections made through a TLSConfig live as long as their owner keeps them; give
+// connection pools a maximum lifetime.
 //
-// Servers are verified by their chain, name and dates as always, for resumed sessions too. Sessions are only resumed with
-// the certificate that began them.
+// Servers are verified as usual, by chain, name and dates, and also on resumed sessions. A session is resumed only with
+// the certificate with which it began.
 //
-// Key material is in no error, event, log record or printed value.
+// No error, event, log record or printed value contains key material.
 //
 // # Renewals
 //
-// When the old and the new certificate are both there, the one with the latest NotBefore that is usable now is presented.
-// Servers must know both for as long as both can be in use. Uploading to App Service gives a new thumbprint:
-// WEBSITE_LOAD_CERTIFICATES must name it too, or "*", and the application is restarted. A certificate that App Service
-// imports from Key Vault is synchronized within 24 hours. With [Fetch] the application asks Key Vault itself.
+// If the source holds several usable certificates, the one with the latest NotBefore is presented. Servers must accept
+// both the old and the new certificate for as long as both can be in use. A certificate uploaded to App Service has a new
+// thumbprint: WEBSITE_LOAD_CERTIFICATES must name it too, or be "*", and the application must be restarted. App Service
+// synchronizes a certificate imported from Key Vault within 24 hours. With [Fetch] the application asks Key Vault itself.
 //
 // # Limits
 //
-// A file, variable or secret has at most 1 MiB, a folder 256 files, a source 1024 certificates. A PKCS#12 file may demand
-// 600 000 iterations for one key derivation and about as much work in all as three of them; one encrypted part of it has
-// at most 256 KiB; keys may not be inside the encrypted part that holds the certificates, where no program puts them.
+// A file, variable or secret may have 1 MiB, a folder 256 files, a source 1024 certificates. Anything larger is refused.
+// A PKCS#12 file may require up to 600 000 iterations for one key derivation, and about three times that work in total.
+// An encrypted part of it may have 256 KiB, and keys must not be inside the encrypted part that holds the certificates;
+// no known program puts them there.
 package outbound

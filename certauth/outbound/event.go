@@ -6,39 +6,39 @@ import (
 	"time"
 )
 
-// Outcome is the kind of an event, in a word that is safe as a metric label.
+// Outcome is the kind of an event, a short stable string that is safe as a metric label.
 type Outcome string
 
 // The outcomes.
 const (
-	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots are in use from now on
-	OutcomeKept      Outcome = "kept"      // a reload failed, what was loaded stays in use; Err says why
-	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, or its key's file is readable by every user; Err says which
-	OutcomePresented Outcome = "presented" // a server asked for the certificate and got it; Err may hold a warning
-	OutcomeAccepted  Outcome = "accepted"  // a server that got it answered the first request of a connection; Transport only
-	OutcomeRefused   Outcome = "refused"   // a connection failed, through the server or this package; Err says why
+	OutcomeLoaded    Outcome = "loaded"    // a certificate or new server roots came into use
+	OutcomeKept      Outcome = "kept"      // a reload failed and the loaded material stays in use; Err says why
+	OutcomeWarned    Outcome = "warned"    // the certificate expires soon, or every user can read its key file; Err says which
+	OutcomePresented Outcome = "presented" // a server requested the certificate and received it; Err may hold a warning
+	OutcomeAccepted  Outcome = "accepted"  // a server that received it answered the first request of a connection; Transport only
+	OutcomeRefused   Outcome = "refused"   // the server or this package ended a connection; Err says why
 )
 
-// Event is one thing that happened, for metrics and audit. It never holds key material.
+// Event describes one occurrence, for metrics and audit. It never holds key material.
 type Event struct {
-	// Time is when it happened by Config.Now.
+	// Time is the time of the event, by Config.Now.
 	Time time.Time
 	// Outcome is the kind of the event.
 	Outcome Outcome
-	// Err is why, for everything that is not as it should be.
+	// Err is the error or warning. It is nil if nothing is wrong.
 	Err *Error
-	// Fingerprint is the SHA-256 digest of the certificate in hex; empty if there is none.
+	// Fingerprint is the SHA-256 digest of the certificate in hex. It is empty if there is no certificate.
 	Fingerprint string
-	// NotAfter is when the certificate expires.
+	// NotAfter is the end of the certificate's validity.
 	NotAfter time.Time
-	// Host is the server's name or address if it is known: of a Transport, host and port of the URL; of a TLSConfig,
+	// Host is the server's name or address, if it is known: for a Transport, host and port of the URL; for a TLSConfig,
 	// the name it was made for.
 	Host string
-	// Protocol is the TLS version in words, "TLS 1.3".
+	// Protocol is the TLS version, such as "TLS 1.3".
 	Protocol string
 }
 
-// Reason returns the reason of Err, or the empty one.
+// Reason returns the reason of Err, or the empty Reason if Err is nil.
 func (e Event) Reason() Reason {
 	if e.Err == nil {
 		return ""
@@ -46,7 +46,7 @@ func (e Event) Reason() Reason {
 	return e.Err.Reason
 }
 
-// tell reports an event to Config.Observe and, unless quiet, to Config.Logger. A panic of either stays there.
+// tell reports an event to Config.Observe and, unless quiet, to Config.Logger. It recovers panics of either.
 func (c *Certificate) tell(event Event, s *state, quiet bool) {
 	defer func() { _ = recover() }()
 	event.Time = c.config.Now()

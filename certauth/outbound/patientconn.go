@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// patientConn holds the error of a failed write back until the reading side has ended too. With TLS 1.3, a server refuses
-// the certificate after the client has begun to write: it sends an alert and closes, and the write fails. net/http would
-// then close the connection before it has read the alert, the only place that says why.
+// patientConn delays the error of a failed write until the reading side has ended too. With TLS 1.3, a server refuses
+// the certificate after the client has begun to write: it sends an alert and closes, and the write fails. net/http
+// would then close the connection before it has read the alert, which alone contains the reason.
 type patientConn struct {
 	net.Conn
-	reading atomic.Int32  // calls of Read under way
+	reading atomic.Int32  // calls of Read in progress
 	ended   chan struct{} // closed when reading has failed or the connection is closed
 	end     func()
 }
 
 const (
-	patience = time.Second           // for a reader that reads
-	absence  = 50 * time.Millisecond // for one that does not: it works on what it has read, or will never read again
+	patience = time.Second           // used if a Read is in progress
+	absence  = 50 * time.Millisecond // used if none is: the reader is busy with what it has read, or will not read again
 )
 
 func newPatientConn(conn net.Conn) *patientConn {
@@ -71,8 +71,8 @@ func (c *patientConn) Close() error {
 	return c.Conn.Close()
 }
 
-// withEnd adds what the server ended a new connection with, if that is an alert about the certificate. net/http does not
-// always pass it on: an HTTP/2 connection that ends before its first request "could not be established".
+// withEnd adds the alert that ended a new connection, if it concerns the certificate. net/http does not always pass it
+// on: an HTTP/2 connection that ends before its first request "could not be established".
 func withEnd(ctx context.Context, err error, conn net.Conn) error {
 	if _, ok := errors.AsType[*Error](Explain(err)); ok {
 		return err
@@ -92,15 +92,15 @@ func withEnd(ctx context.Context, err error, conn net.Conn) error {
 	case <-ctx.Done():
 		return err
 	case <-timer.C:
-		return err // the connection lives on, and reading would take what belongs to other requests
+		return err // the connection is still in use, and reading would take data of other requests
 	}
-	if _, end := encrypted.Read(make([]byte, 1)); reasonOfAlert(end) != "" { // crypto/tls repeats what it ended with
+	if _, end := encrypted.Read(make([]byte, 1)); reasonOfAlert(end) != "" { // crypto/tls returns its final error again
 		return fmt.Errorf("%w: %w", err, end)
 	}
 	return err
 }
 
-// beginPatiently makes the transport's connections patient.
+// beginPatiently wraps the connections of the transport in patientConn.
 func beginPatiently(base *http.Transport) {
 	dial := base.DialContext
 	switch {

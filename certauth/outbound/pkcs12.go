@@ -15,13 +15,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
-// The library decrypts; this file takes a PKCS#12 file apart first, for two reasons. The library derives keys with
-// whatever number of iterations a file demands, and it accepts one key and two parts only. So each key is put in front of
-// one part of the certificates, in a file of its own with a MAC of its own, once the costs of all that are known to be
-// bounded (pkcs12cost.go) and the MAC of the file is known to be right. What is inside an encrypted part cannot be seen
-// beforehand: a second key there is refused by the library before it derives anything for it, because a key came first.
+// The library decrypts. This file first takes a PKCS#12 file apart, for two reasons: the library derives keys with any
+// number of iterations that a file demands, and it accepts only one key and two parts. So each key is combined with one
+// part of the certificates in a new file with its own MAC, after the cost of all derivations is known to be bounded
+// (pkcs12cost.go) and the MAC of the original file is known to be right. The contents of an encrypted part cannot be
+// seen beforehand. If it holds a second key, the library refuses it before deriving anything for it, because a key came
+// first.
 
-// The structures of RFC 7292, section 4, as far as they are looked at.
+// The structures of RFC 7292, section 4, as far as they are needed.
 type (
 	pfxFile struct {
 		Version  int
@@ -73,10 +74,10 @@ const (
 	maxParts  = 8         // of the authenticated safe; two are usual
 	maxBags   = 256       // of one part that is not encrypted
 	maxSalt   = 1024      // bytes; 8 to 20 are usual
-	maxSealed = 256 << 10 // bytes of one encrypted part or key; the library makes up to a hundred times as much of it
+	maxSealed = 256 << 10 // bytes of one encrypted part or key; the library may allocate up to a hundred times as much for it
 )
 
-// looksLikePKCS12 tells a PKCS#12 file from a certificate: its sequence starts with a version.
+// looksLikePKCS12 distinguishes a PKCS#12 file from a certificate: its sequence starts with a version.
 func looksLikePKCS12(data []byte) bool {
 	var outer struct {
 		Version int
@@ -86,22 +87,22 @@ func looksLikePKCS12(data []byte) bool {
 	return err == nil
 }
 
-// parsedPFX is a file taken apart.
+// parsedPFX is a PKCS#12 file that was taken apart.
 type parsedPFX struct {
 	file      pfxFile
 	macKind   macKind
 	macCost   cost
-	keys      [][]byte     // bags with keys, encrypted or not, in DER
+	keys      [][]byte     // bags with keys in DER, encrypted or not
 	keyCosts  []cost       // of each of them
-	parts     []pfxContent // parts with anything else
+	parts     []pfxContent // parts with other contents
 	partCosts []cost       // of each of them
 	encrypted bool         // a password is needed
 }
 
-// decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also means none.
+// decodePKCS12 returns the certificates and keys of a PKCS#12 file. An empty password also means no password.
 func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.Signer, error) {
 	if fips140.Enforced() {
-		return nil, nil, fail(ReasonMalformed, "PKCS#12 derives its keys in ways that GODEBUG=fips140=only forbids; use PEM")
+		return nil, nil, fail(ReasonMalformed, "GODEBUG=fips140=only forbids the key derivations of PKCS#12; use PEM")
 	}
 	file, err := parsePKCS12(data)
 	if err != nil {
@@ -119,14 +120,14 @@ func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.S
 	}
 	certs, keys, err := file.open(password, bmp)
 	if err != nil && password == "" && file.encrypted {
-		// An empty password and none at all are two different keys, and writers disagree on which one they mean.
+		// An empty password and no password give two different keys, and programs disagree about which one they use.
 		certs, keys, err = file.open(password, nil)
 	}
 	switch {
 	case err == nil:
 		return certs, keys, nil
 	case file.encrypted && file.macKind == macNone:
-		return nil, nil, fail(ReasonPasswordWrong, "not to be decrypted with this password, or damaged; there is no MAC to tell")
+		return nil, nil, fail(ReasonPasswordWrong, "cannot be decrypted with this password, or damaged; there is no MAC to distinguish the two")
 	}
 	return nil, nil, asError(err, ReasonMalformed)
 }
@@ -134,7 +135,7 @@ func decodePKCS12(data []byte, password string) ([]*x509.Certificate, []crypto.S
 func parsePKCS12(data []byte) (*parsedPFX, error) {
 	p := &parsedPFX{}
 	if err := unmarshal(data, &p.file); err != nil {
-		return nil, errors.New("not PKCS#12 in DER, or the end is missing")
+		return nil, errors.New("not PKCS#12 in DER, or truncated")
 	}
 	if p.file.Version != 3 || !p.file.AuthSafe.Type.Equal(oidData) {
 		return nil, errors.New("not a PKCS#12 file of version 3 in password integrity mode")
@@ -154,7 +155,7 @@ func parsePKCS12(data []byte) (*parsedPFX, error) {
 	for _, full := range parts {
 		var part pfxContent
 		if err := unmarshal(full, &part); err != nil {
-			return nil, errors.New("a part is not to be read")
+			return nil, errors.New("a part cannot be read")
 		}
 		if err := p.addPart(&part); err != nil {
 			return nil, err
@@ -171,13 +172,13 @@ func parsePKCS12(data []byte) (*parsedPFX, error) {
 	return p, nil
 }
 
-// addPart sorts one part: keys apart from everything else.
+// addPart separates the keys of one part from everything else.
 func (p *parsedPFX) addPart(part *pfxContent) error {
 	switch {
 	case part.Type.Equal(oidEncryptedData):
 		var encrypted pfxEncrypted
 		if err := unmarshal(part.Content.Bytes, &encrypted); err != nil {
-			return errors.New("an encrypted part is not to be read")
+			return errors.New("an encrypted part cannot be read")
 		}
 		if size := len(encrypted.Info.Content.Bytes); size > maxSealed {
 			return fail(ReasonMalformed, "an encrypted part of %d bytes, want at most %d", size, maxSealed)
@@ -194,7 +195,7 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 	}
 	var octets []byte
 	if err := unmarshal(part.Content.Bytes, &octets); err != nil {
-		return errors.New("a part is not to be read")
+		return errors.New("a part cannot be read")
 	}
 	bags, ok := elements(octets, maxBags)
 	if !ok {
@@ -204,12 +205,12 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 	for _, full := range bags {
 		var bag pfxBag
 		if err := unmarshal(full, &bag); err != nil {
-			return errors.New("a bag is not to be read")
+			return errors.New("a bag cannot be read")
 		}
-		bag.Attributes = asn1.RawValue{} // names and numbers of keys, which are not needed here
+		bag.Attributes = asn1.RawValue{} // names and identifiers of keys, which are not needed here
 		plain, err := asn1.Marshal(bag)
 		if err != nil {
-			return errors.New("a bag is not to be written again")
+			return errors.New("a bag cannot be encoded")
 		}
 		switch {
 		case bag.Type.Equal(oidKeyBag):
@@ -217,7 +218,7 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 		case bag.Type.Equal(oidShroudedBag):
 			var shrouded pfxShrouded
 			if err := unmarshal(bag.Value.Bytes, &shrouded); err != nil {
-				return errors.New("an encrypted key is not to be read")
+				return errors.New("an encrypted key cannot be read")
 			}
 			if size := len(shrouded.Data); size > maxSealed {
 				return fail(ReasonMalformed, "an encrypted key of %d bytes, want at most %d", size, maxSealed)
@@ -242,8 +243,8 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 	return nil
 }
 
-// checkMAC says whether the file is whole and the password right. The library checks the MAC first and then refuses the
-// file, since it is no trust store; only what it says about the MAC counts.
+// checkMAC checks that the file is complete and the password right. The library checks the MAC first and then refuses
+// the file, because it is no trust store; only its verdict on the MAC is used.
 func (p *parsedPFX) checkMAC(data []byte, password string) error {
 	if p.macKind == macNone {
 		return nil
@@ -256,9 +257,9 @@ func (p *parsedPFX) checkMAC(data []byte, password string) error {
 		return fail(ReasonPasswordWrong, "the MAC does not match: another password, or the file was changed")
 	}
 	if p.macKind != macPBMAC1 {
-		return nil // its parameters are known to be right, so the only other answer is that it matches
+		return nil // its parameters are known to be valid, so the MAC matches
 	}
-	// The parameters of PBMAC1 have more ways to be wrong. If they are right, another digest must not match.
+	// The parameters of PBMAC1 can be invalid in more ways. If they are valid, another digest must not match.
 	other := p.file
 	other.MacData.Mac.Digest = append([]byte(nil), other.MacData.Mac.Digest...)
 	if len(other.MacData.Mac.Digest) == 0 {
@@ -267,16 +268,16 @@ func (p *parsedPFX) checkMAC(data []byte, password string) error {
 	other.MacData.Mac.Digest[0] ^= 1
 	changed, err := asn1.Marshal(other)
 	if err != nil {
-		return fail(ReasonMalformed, "the MAC is not to be written")
+		return fail(ReasonMalformed, "the MAC cannot be encoded")
 	}
 	if is, _ := wrong(changed); !is {
-		return fail(ReasonMalformed, "the parameters of the MAC are not to be used")
+		return fail(ReasonMalformed, "the parameters of the MAC are not valid")
 	}
 	return nil
 }
 
-// bmpString is the password in UTF-16, big endian, with two zero bytes at the end (RFC 7292, appendix B.1); nil if it has
-// characters beyond the basic plane.
+// bmpString encodes the password in UTF-16, big endian, with two zero bytes at the end (RFC 7292, appendix B.1). It
+// returns nil if the password has characters outside the basic plane.
 func bmpString(password string) []byte {
 	encoded := make([]byte, 0, 2*len(password)+2)
 	for _, r := range password {
@@ -288,8 +289,8 @@ func bmpString(password string) []byte {
 	return append(encoded, 0, 0)
 }
 
-// elements returns the elements of a sequence, at most so many. encoding/asn1 would make room for all of them first, a
-// hundred times the size of the smallest ones.
+// elements returns the elements of a sequence, up to the limit. encoding/asn1 would first allocate all of them, which
+// can take a hundred times the size of the input.
 func elements(sequence []byte, limit int) (found [][]byte, ok bool) {
 	outer, rest, ok := der.Read(sequence)
 	if !ok || outer.Tag != der.Sequence || len(rest) > 0 {
@@ -305,7 +306,7 @@ func elements(sequence []byte, limit int) (found [][]byte, ok bool) {
 	return found, true
 }
 
-// unmarshal wants one value and nothing after it.
+// unmarshal requires one value and nothing after it.
 func unmarshal(data []byte, value any) error {
 	rest, err := asn1.Unmarshal(data, value)
 	if err == nil && len(rest) > 0 {

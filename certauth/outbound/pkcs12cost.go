@@ -7,21 +7,21 @@ import (
 )
 
 const (
-	// maxIterations bounds one key derivation of a PKCS#12 file. openssl and Windows write 2 000 or 2 048, keytool 10 000,
-	// NSS and cautious operators up to 600 000.
+	// maxIterations bounds one key derivation of a PKCS#12 file. openssl and Windows use 2 000 or 2 048 iterations,
+	// keytool 10 000, NSS and cautious operators up to 600 000.
 	maxIterations = 600_000
 
 	// maxCost bounds the cost of opening a whole file, in iterations of the cheapest derivation.
 	maxCost = 8_000_000
 
-	// maxDerivedKey is the longest key in bytes that the algorithms here take.
+	// maxDerivedKey is the length in bytes of the longest key that the supported algorithms use.
 	maxDerivedKey = 40
 )
 
-// cost is in iterations of a plain hash.
+// cost is measured in iterations of a plain hash.
 type cost int64
 
-// macKind is which kind of MAC a file has.
+// macKind is the kind of MAC of a file.
 type macKind int
 
 const (
@@ -40,8 +40,8 @@ var (
 	oidPBEWithRC240Bits = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 1, 6}
 )
 
-// Weights: how many plain hashes one iteration takes, for the longest output that is derived. What depends on the bytes of
-// an empty password may be tried a second time, see decodePKCS12.
+// Weights: the number of plain hashes per iteration, for the longest output that is derived. Derivations that depend on
+// the encoding of an empty password may run a second time, see decodePKCS12.
 const (
 	weightClassicMAC = 2     // twice
 	weightClassicPBE = 2 * 3 // twice; two blocks of key and one of initialisation vector
@@ -49,7 +49,7 @@ const (
 	weightPBMAC1     = 3 * 4 // as above, and checkMAC computes it up to three times
 )
 
-// affordable adds up the work of checkMAC and open in advance.
+// affordable computes the work of checkMAC and open in advance.
 func (p *parsedPFX) affordable() error {
 	total := p.macCost
 	for i, key := range p.keyCosts {
@@ -65,7 +65,7 @@ func (p *parsedPFX) affordable() error {
 	return nil
 }
 
-// macCost reads the MAC's parameters.
+// macCost returns the kind and the cost of the MAC.
 func macCost(mac *pfxMAC) (macKind, cost, error) {
 	algorithm := mac.Mac.Algorithm.Algorithm
 	switch {
@@ -74,7 +74,7 @@ func macCost(mac *pfxMAC) (macKind, cost, error) {
 	case algorithm.Equal(oidPBMAC1):
 		var params struct{ KDF, MAC pkix.AlgorithmIdentifier }
 		if err := unmarshal(mac.Mac.Algorithm.Parameters.FullBytes, &params); err != nil {
-			return macNone, 0, errors.New("the parameters of the MAC are not to be read")
+			return macNone, 0, errors.New("the parameters of the MAC cannot be read")
 		}
 		c, err := pbkdf2Cost(params.KDF)
 		return macPBMAC1, c * weightPBMAC1, err
@@ -85,13 +85,13 @@ func macCost(mac *pfxMAC) (macKind, cost, error) {
 	return macNone, 0, fail(ReasonMalformed, "the MAC's algorithm %s is not supported", algorithm)
 }
 
-// encryptionCost reads the parameters of an encryption by password.
+// encryptionCost returns the cost of a password-based encryption.
 func encryptionCost(algorithm pkix.AlgorithmIdentifier) (cost, error) {
 	switch {
 	case algorithm.Algorithm.Equal(oidPBES2):
 		var params struct{ KDF, Scheme pkix.AlgorithmIdentifier }
 		if err := unmarshal(algorithm.Parameters.FullBytes, &params); err != nil {
-			return 0, errors.New("the parameters of an encryption are not to be read")
+			return 0, errors.New("the parameters of an encryption cannot be read")
 		}
 		c, err := pbkdf2Cost(params.KDF)
 		return c * weightPBKDF2, err
@@ -101,7 +101,7 @@ func encryptionCost(algorithm pkix.AlgorithmIdentifier) (cost, error) {
 			Iterations int
 		}
 		if err := unmarshal(algorithm.Parameters.FullBytes, &params); err != nil {
-			return 0, errors.New("the parameters of an encryption are not to be read")
+			return 0, errors.New("the parameters of an encryption cannot be read")
 		}
 		c, err := iterations(params.Iterations, params.Salt)
 		return c * weightClassicPBE, err
@@ -120,7 +120,7 @@ func pbkdf2Cost(kdf pkix.AlgorithmIdentifier) (cost, error) {
 		PRF        pkix.AlgorithmIdentifier `asn1:"optional"`
 	}
 	if err := unmarshal(kdf.Parameters.FullBytes, &params); err != nil {
-		return 0, errors.New("the parameters of PBKDF2 are not to be read")
+		return 0, errors.New("the parameters of PBKDF2 cannot be read")
 	}
 	if params.KeyLength < 0 || params.KeyLength > maxDerivedKey {
 		return 0, fail(ReasonMalformed, "PBKDF2 with a key of %d bytes, want at most %d", params.KeyLength, maxDerivedKey)

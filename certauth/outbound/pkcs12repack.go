@@ -12,8 +12,8 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 )
 
-// open decrypts everything: the first key with each of the parts, each other key with the first part. bmp is the password
-// as the old algorithms take it.
+// open decrypts everything: the first key with each of the parts, and each other key with the first part. bmp is the
+// password in the encoding of the old algorithms.
 func (p *parsedPFX) open(password string, bmp []byte) (certs []*x509.Certificate, keys []crypto.Signer, err error) {
 	for i, key := range p.keys {
 		parts := p.parts
@@ -45,8 +45,8 @@ func (p *parsedPFX) open(password string, bmp []byte) (certs []*x509.Certificate
 	return certs, keys, nil
 }
 
-// repack writes a file of one key and one part. Its MAC is made with one iteration, so the key derivation of RFC 7292,
-// appendix B.2, is one hash of the diversifier, the salt and the password, each repeated to whole blocks of 64 bytes.
+// repack writes a file of one key and one part. Its MAC uses one iteration, so the key derivation of RFC 7292, appendix
+// B.2, is one hash of the diversifier, the salt and the password, each repeated to whole blocks of 64 bytes.
 func repack(key []byte, part pfxContent, bmp []byte) ([]byte, error) {
 	first, err := dataPart([]asn1.RawValue{{FullBytes: key}})
 	if err != nil {
@@ -54,7 +54,7 @@ func repack(key []byte, part pfxContent, bmp []byte) ([]byte, error) {
 	}
 	safe, err := asn1.Marshal([]pfxContent{first, part})
 	if err != nil {
-		return nil, errors.New("not to be written again")
+		return nil, errors.New("cannot be encoded")
 	}
 	const block = sha256.BlockSize
 	salt := make([]byte, block)
@@ -82,21 +82,21 @@ func repack(key []byte, part pfxContent, bmp []byte) ([]byte, error) {
 	})
 }
 
-// dataPart is an unencrypted part with these bags.
+// dataPart makes an unencrypted part of these bags.
 func dataPart(bags []asn1.RawValue) (pfxContent, error) {
 	contents, err := asn1.Marshal(bags)
 	if err != nil {
-		return pfxContent{}, errors.New("not to be written again")
+		return pfxContent{}, errors.New("cannot be encoded")
 	}
 	content, err := octetString(contents)
 	return pfxContent{Type: oidData, Content: content}, err
 }
 
-// octetString is the bytes as an OCTET STRING under the explicit tag 0.
+// octetString encodes the bytes as an OCTET STRING under the explicit tag 0.
 func octetString(data []byte) (asn1.RawValue, error) {
 	octets, err := asn1.Marshal(data)
 	if err != nil {
-		return asn1.RawValue{}, errors.New("not to be written again")
+		return asn1.RawValue{}, errors.New("cannot be encoded")
 	}
 	return asn1.RawValue{Class: asn1.ClassContextSpecific, Tag: 0, IsCompound: true, Bytes: octets}, nil
 }

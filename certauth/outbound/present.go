@@ -5,15 +5,15 @@ import (
 	"crypto/tls"
 )
 
-// GetClientCertificate is for the field of that name in a [tls.Config]. It returns the certificate in use or an [*Error],
-// never an empty certificate. With it alone the server is verified as that tls.Config says; [Certificate.TLSConfig] also
-// does what Config asks for. If the tls.Config has a ClientSessionCache, resumed sessions go on with the certificate that
-// began them.
+// GetClientCertificate is for the field of that name in a [tls.Config]. It returns the certificate in use or an
+// [*Error], never an empty certificate. If only this field is set, the server is verified as the tls.Config says;
+// [Certificate.TLSConfig] also applies the settings of Config. If the tls.Config has a ClientSessionCache, resumed
+// sessions continue with the certificate with which they began.
 func (c *Certificate) GetClientCertificate(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	return c.present(nil, "", request)
 }
 
-// present answers a server that asks for a certificate. A nil state is the one in use.
+// present answers a server that requests a certificate. A nil state means the state in use.
 func (c *Certificate) present(s *state, host string, request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 	if err := c.unusable(); err != nil {
 		return nil, err
@@ -41,8 +41,9 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 		return refuse(fail(ReasonAlgorithmMismatch, "%w", err).at("connection"))
 	}
 	if len(request.AcceptableCAs) > 0 && request.SupportsCertificate(&s.cert) != nil {
-		// The names are a hint. Servers behind a front end name the wrong ones, and without the certificate all is lost.
-		event.Err = fail(ReasonCAHintMismatch, "the server names %d CAs, and none is in the chain of %s", len(request.AcceptableCAs), describe(s.leaf)).at("connection")
+		// The names are only a hint. Servers behind a front end often name the wrong ones, and without the certificate
+		// the connection is certain to fail.
+		event.Err = fail(ReasonCAHintMismatch, "the server names %d CAs, and none of them is in the chain of %s", len(request.AcceptableCAs), describe(s.leaf)).at("connection")
 	}
 	c.tell(event, s, false)
 	presented := s.cert
@@ -51,12 +52,13 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 
 // TLSConfig returns a configuration that presents the certificate in use at the time of each handshake and verifies the
 // server as Config says. serverName is the server's DNS name or IP address. It may be empty for clients that set
-// tls.Config.ServerName themselves, as those of gRPC and most databases do; then a server that is called by an IP address
-// is refused, because crypto/tls does not say which address was meant.
+// tls.Config.ServerName themselves, as those of gRPC and most databases do. In that case a server addressed by its IP
+// address is refused, because crypto/tls does not tell the verification which address was meant.
 //
-// The result may be changed, except for two fields that belong together: InsecureSkipVerify is set because VerifyConnection
-// does the whole verification, by roots that can be reloaded. A caller that replaces VerifyConnection disables all verification.
-// Sessions are not resumed, because a session would go on with a certificate that was replaced since.
+// The caller may change the result, except for two fields that belong together: InsecureSkipVerify is set because
+// VerifyConnection does the whole verification, with roots that can be reloaded. A caller that replaces
+// VerifyConnection disables all verification. Sessions are not resumed, because a session would continue with a
+// certificate that may have been replaced.
 func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	config := &tls.Config{
 		ServerName: serverName,
@@ -64,7 +66,7 @@ func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 		GetClientCertificate: func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return c.present(nil, serverName, request)
 		},
-		// crypto/tls would verify with roots that cannot be reloaded.
+		// crypto/tls would use roots that cannot be reloaded.
 		InsecureSkipVerify:     true, //nolint:gosec // G402: VerifyConnection verifies more than crypto/tls does, and resumed sessions too
 		VerifyConnection:       func(cs tls.ConnectionState) error { return c.verifyServer(serverName, cs) },
 		SessionTicketsDisabled: true,
@@ -78,8 +80,8 @@ func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	return config
 }
 
-// generationConfig is for the connections of one generation of a Transport: the certificate and the roots stay as they are,
-// so crypto/tls can verify the server itself and sessions may be resumed.
+// generationConfig is for the connections of one generation of a Transport. Its certificate and roots do not change, so
+// crypto/tls can verify the server itself and sessions may be resumed.
 func (c *Certificate) generationConfig(s *state) *tls.Config {
 	config := c.TLSConfig("")
 	config.RootCAs, config.InsecureSkipVerify = s.roots, false
@@ -98,13 +100,13 @@ func (c *Certificate) generationConfig(s *state) *tls.Config {
 	return config
 }
 
-// callKey is the key of a *call in the context of a request.
+// callKey is the context key of a *call.
 type callKey struct{}
 
 // call describes, for a handshake, the request that caused it.
 type call struct {
 	host  string
-	asked func(host string) // notes that the server asks for certificates
+	asked func(host string) // records that the server requests certificates
 }
 
 func withCall(ctx context.Context, c *call) context.Context {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// readFile reads a regular file of bounded size. It does not wait for a pipe put in its place.
+// readFile reads a regular file of bounded size. It does not block if the path names a pipe.
 func readFile(path string) blob {
 	b := blob{name: path}
 	data, exposed, err := readRegular(path)
@@ -46,7 +46,7 @@ func readRegular(path string) (data []byte, exposed bool, err error) {
 	return data, runtime.GOOS != "windows" && info.Mode().Perm()&0o004 != 0, nil
 }
 
-// withoutPath names the file once.
+// withoutPath removes the path from the error, so that the file is named only once.
 func withoutPath(err error, path string) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err

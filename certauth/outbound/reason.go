@@ -8,68 +8,69 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// Reason says in one stable word why a certificate could not be loaded, presented or used. Reasons are few, hold no
-// text from outside, and are safe as metric labels. New ones may be added; the meaning of one does not change.
+// Reason is a short stable string that says why a certificate could not be loaded, presented or used. Reasons are few,
+// contain no text from outside, and are safe as metric labels. New ones may be added; the meaning of one does not
+// change.
 type Reason string
 
-// The reasons. The first group belongs to loading, the second to connections.
+// The reasons. Those of the first group concern loading, those of the second connections.
 const (
-	ReasonSourceUnavailable      Reason = "source_unavailable"        // a file, variable or Fetch gave nothing
+	ReasonSourceUnavailable      Reason = "source_unavailable"        // a file, variable or Fetch returned nothing
 	ReasonReferenceUnresolved    Reason = "reference_unresolved"      // the variable holds a Key Vault reference instead of the secret
-	ReasonMalformed              Reason = "malformed"                 // neither PEM nor PKCS#12 that can be read, or too large
-	ReasonPasswordWrong          Reason = "password_wrong"            // PKCS#12 that this password does not open, or an encrypted PEM key
-	ReasonKeyMissing             Reason = "key_missing"               // no key at all, or none that belongs to the certificate
-	ReasonNotSelected            Reason = "not_selected"              // no certificate is what Config.Select asks for
-	ReasonAmbiguous              Reason = "ambiguous"                 // several identities and no Config.Select
-	ReasonCertificateExpired     Reason = "certificate_expired"       // also of a connection, once the loaded one has expired
+	ReasonMalformed              Reason = "malformed"                 // neither readable PEM nor readable PKCS#12, or too large
+	ReasonPasswordWrong          Reason = "password_wrong"            // the password does not open the PKCS#12 data, or a PEM key is encrypted
+	ReasonKeyMissing             Reason = "key_missing"               // there is no key, or none matches the certificate
+	ReasonNotSelected            Reason = "not_selected"              // no certificate matches Config.Select
+	ReasonAmbiguous              Reason = "ambiguous"                 // there are several identities and Config.Select is empty
+	ReasonCertificateExpired     Reason = "certificate_expired"       // also for a connection, once the loaded certificate has expired
 	ReasonCertificateNotYetValid Reason = "certificate_not_yet_valid" // NotBefore is in the future
-	ReasonCertificateIsCA        Reason = "certificate_is_ca"         // a CA certificate is no client
+	ReasonCertificateIsCA        Reason = "certificate_is_ca"         // a CA certificate cannot be a client certificate
 	ReasonUsageNotAllowed        Reason = "usage_not_allowed"         // not for client authentication, or not for signatures
 	ReasonKeyNotAllowed          Reason = "key_not_allowed"           // RSA below 2048 bits, a curve below 256
-	ReasonKeyExposed             Reason = "key_exposed"               // only a warning: every user of the machine may read the key's file
-	ReasonExpiring               Reason = "expiring"                  // only a warning
+	ReasonKeyExposed             Reason = "key_exposed"               // warning only: every user of the machine can read the key file
+	ReasonExpiring               Reason = "expiring"                  // warning only
 
-	ReasonNotConfigured     Reason = "not_configured"     // a Certificate that Open did not return, or a URL that is not https
+	ReasonNotConfigured     Reason = "not_configured"     // the Certificate is not from Open, or the URL is not https
 	ReasonClosed            Reason = "closed"             // after Close
 	ReasonAlgorithmMismatch Reason = "algorithm_mismatch" // the server accepts no signature that this key can make
-	ReasonCAHintMismatch    Reason = "ca_hint_mismatch"   // only a warning: the server names other CAs; the certificate is presented all the same
+	ReasonCAHintMismatch    Reason = "ca_hint_mismatch"   // warning only: the server names other CAs; the certificate is presented nevertheless
 	ReasonServerUntrusted   Reason = "server_untrusted"   // the server's certificate: chain, name, dates or pin
-	ReasonRefused           Reason = "refused"            // the server refused the certificate and did not say more
+	ReasonRefused           Reason = "refused"            // the server refused the certificate without a specific reason
 	ReasonRefusedUnknownCA  Reason = "refused_unknown_ca" // the server does not trust the issuer
-	ReasonRefusedExpired    Reason = "refused_expired"    // the server holds the certificate for expired
-	ReasonRefusedRevoked    Reason = "refused_revoked"    // the server holds the certificate for revoked
-	ReasonRefusedRequired   Reason = "refused_required"   // the server says that it got no certificate
+	ReasonRefusedExpired    Reason = "refused_expired"    // the server considers the certificate expired
+	ReasonRefusedRevoked    Reason = "refused_revoked"    // the server considers the certificate revoked
+	ReasonRefusedRequired   Reason = "refused_required"   // the server reports that it received no certificate
 )
 
-// hint tells an operator where to look first.
+// hint returns the first step for the operator.
 func (r Reason) hint() string {
 	switch r {
 	case ReasonSourceUnavailable:
 		return "does the file, variable or secret exist, and may this process read it?"
 	case ReasonReferenceUnresolved:
-		return "App Service did not resolve the Key Vault reference: look at the setting's status in the portal, the app's identity and its right to read the secret"
+		return "App Service did not resolve the Key Vault reference: check the setting's status in the portal, the app's identity and its permission to read the secret"
 	case ReasonMalformed:
 		return "compare with openssl x509 -text or openssl pkcs12 -info; is the file still being written?"
 	case ReasonPasswordWrong:
-		return "set Config.Password, or leave it out for a file without one; an encrypted PEM key must be decrypted or packed as PKCS#12"
+		return "set Config.Password, or leave it nil for a file without a password; an encrypted PEM key must be decrypted or converted to PKCS#12"
 	case ReasonKeyMissing:
 		return "the private key must be in the same source: export it with the certificate; a Key Vault certificate needs an exportable key"
 	case ReasonNotSelected:
 		return "compare Config.Select with the certificate; a renewed one has a new thumbprint"
 	case ReasonAmbiguous:
-		return "say in Config.Select which certificate is meant"
+		return "select one certificate with Config.Select"
 	case ReasonCertificateExpired:
 		return "renew the certificate; check this host's clock too"
 	case ReasonCertificateNotYetValid:
 		return "check this host's clock"
 	case ReasonCertificateIsCA:
-		return "the application needs a certificate that a CA issued to it (openssl req -x509 makes CA:TRUE)"
+		return "the application needs a certificate issued by a CA (openssl req -x509 creates a CA certificate)"
 	case ReasonUsageNotAllowed:
-		return "ask the CA for the extended key usage clientAuth and the key usage digitalSignature; Config.AllowServerAuth takes a server's certificate"
+		return "ask the CA for the extended key usage clientAuth and the key usage digitalSignature; Config.AllowServerAuth accepts a server's certificate"
 	case ReasonKeyNotAllowed:
-		return "issue the certificate for a key of RSA 2048, P-256, Ed25519 or better"
+		return "have the certificate issued for an RSA 2048, P-256, Ed25519 or stronger key"
 	case ReasonKeyExposed:
-		return "take the right to read the key file from all other users: chmod o-r"
+		return "remove the permission of other users to read the key file: chmod o-r"
 	case ReasonExpiring:
 		return "why was it not renewed yet?"
 	case ReasonNotConfigured:
@@ -77,9 +78,9 @@ func (r Reason) hint() string {
 	case ReasonClosed:
 		return "the connection was started after Close"
 	case ReasonAlgorithmMismatch:
-		return "the server must accept signatures of this kind of key, or the certificate needs another kind"
+		return "the server must accept signatures of this type of key, or the certificate needs another type"
 	case ReasonCAHintMismatch:
-		return "if the server refuses it, ask whether it knows the issuer of this certificate"
+		return "if the server refuses it, check that the server knows the issuer of this certificate"
 	case ReasonServerUntrusted:
 		return "is this the right server, and is its CA in Config.ServerRoots?"
 	case ReasonRefusedUnknownCA:
@@ -89,21 +90,23 @@ func (r Reason) hint() string {
 	case ReasonRefusedRevoked:
 		return "ask the CA; the certificate must be replaced"
 	case ReasonRefusedRequired:
-		return "a proxy between here and there may have ended TLS"
+		return "a proxy on the way may have terminated TLS"
 	case ReasonRefused:
 	}
-	return "the server's log says why"
+	return "look at the server's log"
 }
 
-// Error is every failure of this package. It is meant for logs and metrics; it never holds key material.
+// Error is the type of every failure that this package reports. It is meant for logs and metrics and never holds key
+// material. errors.As finds it in the errors of an http.Client with a [Certificate.Transport]; for connections made
+// through a TLSConfig see [Explain].
 type Error struct {
-	// Reason is the failure in one word.
+	// Reason is the kind of failure.
 	Reason Reason
 	// Rule is the path of the failed part: "Source.File", "ServerRoots.File", or "connection".
 	Rule string
 	// Hint is the operator's next step.
 	Hint string
-	// Err is the detail.
+	// Err is the detail. Its text may change.
 	Err error
 }
 
@@ -132,7 +135,7 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// at returns the error with the path of the failed part.
+// at returns a copy of the error with the path of the failed part.
 func (e *Error) at(rule string) *Error {
 	placed := *e
 	placed.Rule = rule
@@ -143,7 +146,7 @@ func fail(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Hint: reason.hint(), Err: fmt.Errorf(format, args...)}
 }
 
-// asError gives an error of any kind a reason.
+// asError returns the *Error in err, or wraps err in one with the given reason.
 func asError(err error, otherwise Reason) *Error {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		return e
@@ -154,7 +157,7 @@ func asError(err error, otherwise Reason) *Error {
 // maxDetail bounds the detail of an error, in bytes.
 const maxDetail = 512
 
-// withoutKeys cuts a text that may come from a function of the user. One that quotes a PEM key is withheld.
+// withoutKeys shortens a text that may come from a user's function. It withholds a text that quotes a PEM key.
 func withoutKeys(text string) string {
 	if strings.Contains(text, "PRIVATE KEY") && strings.Contains(text, "-----BEGIN") {
 		return "(text withheld, it quotes a private key)"

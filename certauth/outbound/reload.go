@@ -12,22 +12,23 @@ import (
 	"time"
 )
 
-// loadTimeout bounds one reading of the sources, the user's functions included.
+// loadTimeout bounds one load of the sources, including the user's functions.
 const loadTimeout = 30 * time.Second
 
-// attempts is how often local files are read again when they changed while they were read.
+// attempts is how often local files are read again if they change while they are read.
 const attempts = 3
 
-// loaded is the record of the last reading of a source: digests, never its bytes.
+// loaded records the last load of a source: digests, never its bytes.
 type loaded struct {
 	digest     [sha256.Size]byte
 	seen       bool
-	err        *Error    // the result for the bytes of this digest
-	at         time.Time // when, by the clock that certificates are judged by
-	reconsider time.Time // the same bytes may lead to something else from then on
+	err        *Error    // the result for the data with this digest
+	at         time.Time // time of the load, by Config.Now
+	reconsider time.Time // time from which the same data may give another result
 }
 
-// unchanged reports whether reading on would lead to what it led to the last time. If the clock was set back, it may not.
+// unchanged reports whether another load would have the same result as the last one. If the clock was set back, it may
+// not.
 func (l *loaded) unchanged(digest [sha256.Size]byte, now time.Time) bool {
 	return l.seen && l.digest == digest && !now.Before(l.at) && (l.reconsider.IsZero() || now.Before(l.reconsider))
 }
@@ -37,14 +38,14 @@ type reading struct {
 	own, roots loaded
 	ownErr     *Error
 	rootsErr   *Error
-	chosen     candidate // without a leaf if there is nothing new
+	chosen     candidate // without a leaf if nothing is new
 	chain      [][]byte
-	passedOver *Error // a piece that could not be read, in addition to the chosen ones
+	passedOver *Error // error of a piece that was skipped
 	pool       *x509.CertPool
 	newPool    bool
 }
 
-// reload reads the sources once and puts new material into use. One runs at a time.
+// reload reads the sources once and puts new material into use. Only one runs at a time.
 func (c *Certificate) reload(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -75,7 +76,7 @@ func (c *Certificate) reload(ctx context.Context) error {
 
 func (c *Certificate) rule() string { return "Source." + c.config.Source.name() }
 
-// readSources touches nothing of c that changes, since its caller may have stopped waiting.
+// readSources changes nothing in c, because its caller may no longer be waiting.
 func (c *Certificate) readSources(ctx context.Context, own, roots loaded, current *state) *reading {
 	r := &reading{own: own, roots: roots}
 	if err := safely(func() error { return c.readOwn(ctx, r, current) }); err != nil {
@@ -89,8 +90,8 @@ func (c *Certificate) readSources(ctx context.Context, own, roots loaded, curren
 	return r
 }
 
-// readOwn reads the certificate. While local files are being replaced, the first reading may not fit together; the next
-// one then has other bytes.
+// readOwn reads the certificate. While local files are being replaced, the first read may be inconsistent; the next one
+// then returns other data.
 func (c *Certificate) readOwn(ctx context.Context, r *reading, current *state) error {
 	var tried [sha256.Size]byte
 	var failure error
@@ -117,7 +118,7 @@ func (c *Certificate) readOwn(ctx context.Context, r *reading, current *state) e
 			return nil
 		}
 		r.own.err = asError(failure, ReasonMalformed)
-		r.own.seen = ctx.Err() == nil // what was cut short says nothing of the bytes
+		r.own.seen = ctx.Err() == nil // a read that was interrupted says nothing about the data
 		if !c.config.Source.local() {
 			return failure
 		}
@@ -139,7 +140,7 @@ func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, 
 		r.passedOver = pool.failures[0].at(c.rule())
 		if c.wouldFallBack(pool, chosen, current, now) {
 			r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
-			// The file of the certificate in use may just be written. An older one is no reason to leave it.
+			// The file of the certificate in use may just be being written. Do not replace it by an older certificate.
 			return pool.failures[0]
 		}
 	}
@@ -189,7 +190,7 @@ func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
 	return nil
 }
 
-// apply puts a reading into use. The caller holds c.loading.
+// apply puts the result of a read into use. The caller holds c.loading.
 func (c *Certificate) apply(r *reading) error {
 	now, before := c.config.Now(), c.current.Load()
 	c.own, c.roots = r.own, r.roots
@@ -229,7 +230,7 @@ func (c *Certificate) apply(r *reading) error {
 	return nil
 }
 
-// both is one error for both sources, with the reason of the first.
+// both joins the errors of the two sources. The result has the reason of the first.
 func both(own, roots *Error) error {
 	switch {
 	case roots == nil:
@@ -242,7 +243,7 @@ func both(own, roots *Error) error {
 	return &joined
 }
 
-// failed reports a reload that failed. Before the first success, the error of Open is report enough.
+// failed reports a failed reload. Before the first success, the error of Open is the report.
 func (c *Certificate) failed(failure error) error {
 	s := c.current.Load()
 	if s == nil || c.closed.Load() {
@@ -255,7 +256,7 @@ func (c *Certificate) failed(failure error) error {
 	}
 	c.lastErr = e
 	c.failures++
-	quiet := c.failures&(c.failures-1) != 0 // logged at 1, 2, 4, 8, ...
+	quiet := c.failures&(c.failures-1) != 0 // the failures 1, 2, 4, 8, ... are logged
 	c.mutex.Unlock()
 	c.tell(Event{Outcome: OutcomeKept, Err: e}, s, quiet)
 	return failure
@@ -314,7 +315,7 @@ func (e *Error) orNil() error {
 	return e
 }
 
-// await runs f in a goroutine of its own and gives up waiting when ctx ends, since f may not look at it.
+// await runs f in a goroutine and stops waiting when ctx ends, because f may ignore ctx.
 func await[T any](ctx context.Context, f func() T) (T, error) {
 	answers := make(chan T, 1)
 	go func() { answers <- f() }()
@@ -327,8 +328,8 @@ func await[T any](ctx context.Context, f func() T) (T, error) {
 	}
 }
 
-// safely turns a panic of f into an error. What a function of the user panicked with is not repeated: it may hold the
-// secret. The runtime's own errors cannot.
+// safely turns a panic of f into an error. The panic value of a user's function is not included, because it may hold
+// the secret. The runtime's own errors cannot.
 func safely(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

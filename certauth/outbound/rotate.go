@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// run is the one goroutine of a Certificate.
+// run is the only goroutine of a Certificate.
 func (c *Certificate) run(ctx context.Context) {
 	defer close(c.done)
 	failures := 0
@@ -27,7 +27,7 @@ func (c *Certificate) run(ctx context.Context) {
 	}
 }
 
-// pause is how long to wait. The jitter keeps many instances from asking at the same moment.
+// pause returns the time to wait. The jitter keeps many instances from loading at the same moment.
 func pause(interval time.Duration, failures int, random float64) time.Duration {
 	if failures > 0 {
 		sooner := max(interval/16, time.Second) << min(failures-1, 6)
@@ -36,7 +36,7 @@ func pause(interval time.Duration, failures int, random float64) time.Duration {
 	return interval - time.Duration(random*float64(interval)/5)
 }
 
-// expiryWarning remembers which warning was given for which certificate.
+// expiryWarning records which warning was given for which certificate.
 type expiryWarning struct {
 	fingerprint string
 	left        time.Duration
@@ -44,8 +44,9 @@ type expiryWarning struct {
 
 const day = 24 * time.Hour
 
-// warnExpiry warns 30, 7 and 1 days ahead and once when it is too late. Certificates that live shorter than twice such a
-// time get no warning of it; those of less than two days are warned about in the last quarter of their life.
+// warnExpiry warns 30, 7 and 1 days ahead and once after the expiry. A certificate whose lifetime is less than twice
+// one of these periods gets no warning for it; one that lives less than two days gets a warning in the last quarter of
+// its life.
 func (c *Certificate) warnExpiry() {
 	s := c.current.Load()
 	if s == nil {

@@ -17,19 +17,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// Select says which certificate of a source is meant. All fields that are set must hold. Names survive a renewal,
-// thumbprints do not. The zero value takes any certificate, as long as all usable ones are renewals of one another.
+// Select selects a certificate of a source. A certificate must match all fields that are set. Names survive a renewal,
+// thumbprints do not. The zero value selects any certificate, provided that all usable ones are renewals of one
+// another.
 type Select struct {
 	// Subject is the whole subject as an RFC 4514 string, most specific part first: "CN=orders,O=Contoso". It is compared
 	// attribute by attribute, exactly.
 	Subject string
 
-	// SAN is one of the subject alternative names: a DNS name (in any case), a URI such as a SPIFFE ID, an e-mail address
-	// or an IP address, each exactly.
+	// SAN is one of the subject alternative names: a DNS name (compared without case), a URI such as a SPIFFE ID, an
+	// e-mail address or an IP address (each compared exactly).
 	SAN string
 
-	// Thumbprints are the SHA-1 (40 hex digits, as Azure shows it) or SHA-256 digests (64) of allowed certificates, in
-	// any case, with or without colons and spaces.
+	// Thumbprints are the SHA-1 digests (40 hex digits, as Azure shows them) or SHA-256 digests (64) of allowed
+	// certificates, in either case, with or without colons and spaces.
 	Thumbprints []string
 }
 
@@ -69,7 +70,7 @@ func (s Select) compile() (*selection, []error) {
 	return compiled, mistakes
 }
 
-// parseThumbprint reads hex. Windows puts a left-to-right mark in front of what it copies.
+// parseThumbprint reads hex. Windows adds a left-to-right mark before text that it copies.
 func parseThumbprint(text string) ([]byte, error) {
 	digits := strings.NewReplacer(":", "", " ", "", "\u200e", "").Replace(text)
 	value, err := hex.DecodeString(digits)
@@ -85,7 +86,7 @@ func parseThumbprint(text string) ([]byte, error) {
 	return value, nil
 }
 
-// everything: nothing was selected.
+// everything reports that Select is empty.
 func (s *selection) everything() bool {
 	return s.subject == nil && s.san == "" && len(s.thumbprints) == 0
 }
@@ -127,7 +128,7 @@ func hasAlternativeName(cert *x509.Certificate, want string) bool {
 	return false
 }
 
-// alternativeNames lists all names with their kind.
+// alternativeNames lists all names with their types.
 func alternativeNames(cert *x509.Certificate) []string {
 	var names []string
 	for _, uri := range cert.URIs {

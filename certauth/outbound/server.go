@@ -7,7 +7,7 @@ import (
 	"crypto/x509"
 )
 
-// verifyServer verifies a server from the start: chain, name, dates, usage and pins, by the roots in use now.
+// verifyServer does the whole verification of a server: chain, name, dates, usage and pins, with the roots in use now.
 func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 	if name == "" {
 		name = cs.ServerName
@@ -17,7 +17,7 @@ func (c *Certificate) verifyServer(name string, cs tls.ConnectionState) error {
 		return err
 	}
 	if name == "" {
-		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "no server name to verify; give the IP address to TLSConfig"))
+		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "no server name to verify; pass the IP address to TLSConfig"))
 	}
 	if len(cs.PeerCertificates) == 0 {
 		return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
@@ -49,7 +49,7 @@ func (c *Certificate) stateInUse() (*state, error) {
 	return nil, fail(ReasonClosed, "closed").at("connection")
 }
 
-// checkPins is all that is left to do where crypto/tls verifies the server, which it does for resumed sessions too.
+// checkPins does what remains if crypto/tls verifies the server, which it also does for resumed sessions.
 func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) error {
 	if len(c.pins) == 0 {
 		return nil
@@ -66,7 +66,7 @@ func (c *Certificate) checkPins(s *state, name string, cs tls.ConnectionState) e
 	return c.distrust(s, name, cs, fail(ReasonServerUntrusted, "the server has no certificate"))
 }
 
-// distrust reports a server that was refused.
+// distrust reports that a server was refused.
 func (c *Certificate) distrust(s *state, name string, cs tls.ConnectionState, err *Error) error {
 	if name == "" {
 		name = cs.ServerName

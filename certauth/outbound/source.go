@@ -8,29 +8,30 @@ import (
 	"strings"
 )
 
-// Source is a source of certificates and keys: [AppService], [Directory], [File], [Env] or [Fetch]. A source
-// returns PEM (certificates and unencrypted keys) or PKCS#12, at most 1 MiB a piece.
+// Source is a source of certificates and keys: [AppService], [Directory], [File], [Env] or [Fetch]. A source returns
+// PEM (certificates and unencrypted keys) or PKCS#12, at most 1 MiB per piece. Only this package implements it.
 type Source interface {
-	// read gets everything once. A piece that cannot be read is a blob with an error, so that the others still count.
+	// read reads everything once. A piece that cannot be read becomes a blob with an error, so that the others are
+	// still used.
 	read(ctx context.Context) ([]blob, error)
 	// check returns the mistakes of the configuration.
 	check() []error
 	// name is the type's name, for paths in errors.
 	name() string
-	// local says that reading costs next to nothing, so that changes can be looked for every few seconds.
+	// local reports whether reading is cheap enough to look for changes every few seconds.
 	local() bool
 }
 
-// maxSize bounds one file, variable or secret, in bytes.
+// maxSize bounds the size of one file, variable or secret, in bytes.
 const maxSize = 1 << 20
 
-// form is the format that a source declares for its bytes.
+// form is the format that a source declares for its data.
 type form int
 
 const (
 	formAny    form = iota // PEM, PKCS#12 or one certificate in DER
 	formPEM                // application/x-pem-file
-	formPKCS12             // application/x-pkcs12, in base64 or as it is
+	formPKCS12             // application/x-pkcs12, in base64 or binary
 )
 
 // blob is one piece of a source.
@@ -38,19 +39,19 @@ type blob struct {
 	name    string
 	form    form
 	data    []byte
-	exposed bool // readable by every user of the machine
-	// certificatesOnly: intermediates and the like; a key in it does not count.
+	exposed bool // every user of the machine can read it
+	// certificatesOnly is set for intermediates and the like. Keys in such a piece are ignored.
 	certificatesOnly bool
 	err              error
 }
 
-// File is one certificate in a file, with its chain: PKCS#12, or PEM with the key in the same file or in Key. Symbolic
-// links are followed each time, as Kubernetes, cert-manager's CSI driver and the SPIFFE helper need it. If the two files
-// do not belong together, because one of them is just being replaced, both are read again.
+// File is a certificate with its chain in a file: PKCS#12, or PEM with the key in the same file or in Key. Symbolic
+// links are followed on each load, as Kubernetes, cert-manager's CSI driver and the SPIFFE helper require. If the two
+// files do not match, because one of them is just being replaced, both are read again.
 type File struct {
 	// Path is the file. Required.
 	Path string
-	// Key is the file of the key, if it is not in Path.
+	// Key is the file of the key. Empty means that the key is in Path.
 	Key string
 }
 
@@ -72,12 +73,12 @@ func (s File) check() []error {
 func (File) name() string { return "File" }
 func (File) local() bool  { return true }
 
-// Env is a certificate in an environment variable: PEM, or PKCS#12 in base64. On App Service, that is how a Key Vault
-// reference arrives; one that the platform did not resolve gives [ReasonReferenceUnresolved].
+// Env is a certificate in an environment variable: PEM, or PKCS#12 in base64. On App Service this is how the value of a
+// Key Vault reference arrives. A reference that the platform did not resolve gives [ReasonReferenceUnresolved].
 type Env struct {
 	// Name is the variable. Required.
 	Name string
-	// Key is the variable of the key, if it is not in Name.
+	// Key is the variable of the key. Empty means that the key is in Name.
 	Key string
 }
 
@@ -106,19 +107,19 @@ func readVariable(name string) blob {
 	case !ok || text == "":
 		b.err = fail(ReasonSourceUnavailable, "%s is not set", b.name)
 	case strings.HasPrefix(strings.ToLower(text), "@microsoft.keyvault("):
-		b.err = fail(ReasonReferenceUnresolved, "%s still holds the reference", b.name)
+		b.err = fail(ReasonReferenceUnresolved, "%s holds an unresolved reference", b.name)
 	case strings.Contains(text, `\n`) && strings.Contains(text, "-----BEGIN"):
-		b.err = fail(ReasonMalformed, "%s holds line ends as backslash and n, want line ends", b.name)
+		b.err = fail(ReasonMalformed, "%s contains the characters \\n instead of line ends", b.name)
 	default:
 		b.data = []byte(value)
 	}
 	return b
 }
 
-// Fetch gets a certificate from elsewhere, such as Key Vault. The content type is "application/x-pkcs12" (in base64, as
-// Key Vault gives it, or the bytes themselves), "application/x-pem-file", or empty if the bytes say it. The context ends
-// after 30 seconds and on [Certificate.Close]. A Fetch that ignores it, or panics, fails this one load. Calls do not
-// overlap. Its errors are logged, so they must not quote the secret.
+// Fetch obtains a certificate from elsewhere, such as Key Vault. The content type it returns is "application/x-pkcs12"
+// (in base64, as Key Vault returns it, or binary), "application/x-pem-file", or empty to detect the format from the
+// data. The context ends after 30 seconds and on [Certificate.Close]. If the function ignores its context or panics,
+// only this load fails. Calls do not overlap. Its errors are logged, so they must not contain the secret.
 type Fetch func(ctx context.Context) (contentType string, data []byte, err error)
 
 func (s Fetch) read(ctx context.Context) ([]blob, error) {
@@ -153,7 +154,7 @@ func (s Fetch) check() []error {
 func (Fetch) name() string { return "Fetch" }
 func (Fetch) local() bool  { return false }
 
-// fromBase64 returns the bytes behind base64 text, with line ends or without.
+// fromBase64 decodes base64, with or without line ends.
 func fromBase64(text []byte) ([]byte, error) {
 	joined := strings.Join(strings.Fields(string(text)), "")
 	data, err := base64.StdEncoding.Strict().DecodeString(joined)
@@ -163,5 +164,5 @@ func fromBase64(text []byte) ([]byte, error) {
 	return data, nil
 }
 
-// isDER tells DER from text: text has no byte above 0x7F in second place.
+// isDER distinguishes DER from text: the second byte of text is below 0x80.
 func isDER(data []byte) bool { return len(data) > 1 && data[0] == 0x30 && data[1] >= 0x80 }

@@ -13,14 +13,15 @@ import (
 	"weak"
 )
 
-// Transport returns a RoundTripper for an [http.Client] that presents the certificate. Make it once and share it: each has
-// connections of its own. base is copied for everything but TLS: proxies, time-outs, limits; its TLSClientConfig, DialTLS
-// and DialTLSContext must be nil, and so must base for the usual settings. HTTP/2 is offered unless base or
-// Config.RenegotiateOnce forbids it.
+// Transport returns a RoundTripper for an [http.Client] that presents the certificate. Make it once and share it, because
+// each Transport has its own connections. It is safe for concurrent use. base is copied for everything but TLS: proxies,
+// timeouts, limits. Its TLSClientConfig, DialTLS and DialTLSContext must be nil. If base is nil, the settings are those of
+// http.DefaultTransport, with a dial timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce
+// forbids it.
 //
-// When the certificate or the roots are replaced, requests go to new connections from then on, also from a busy HTTP/2
-// connection. Requests under way end on the old ones, which are closed after them. Only https URLs are accepted, so a
-// redirect to http fails. A proxy with an https URL gets the certificate too if it asks for it.
+// When the certificate or the roots are replaced, later requests use new connections, even if an HTTP/2 connection is
+// busy. Requests in progress finish on the old connections, which are then closed. Only https URLs are accepted, so a
+// redirect to http fails. A proxy with an https URL also receives the certificate if it requests one.
 func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error) {
 	if err := c.unusable(); err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 		}
 	//lint:ignore SA1019 net/http still honors it
 	case base.TLSClientConfig != nil, base.DialTLSContext != nil, base.DialTLS != nil: //nolint:staticcheck // SA1019: as above
-		return nil, errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set: they would decide what is presented")
+		return nil, errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set, because they would determine the certificate that is presented")
 	default:
 		base = base.Clone()
 	}
@@ -55,26 +56,26 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 	return t, nil
 }
 
-// transport is a RoundTripper whose connections are replaced a generation at a time.
+// transport is a RoundTripper that replaces its connections one generation at a time.
 type transport struct {
 	owner *Certificate
-	base  *http.Transport // a pattern, never used itself
+	base  *http.Transport // a template, never used itself
 
 	mutex   sync.Mutex
 	current *generation
 }
 
-// generation is the connections of one certificate and one set of roots.
+// generation holds the connections of one certificate and one set of roots.
 type generation struct {
 	state     *state
 	transport *http.Transport
 	underWay  int // guarded by the transport's mutex
 
 	mutex sync.Mutex
-	asked map[string]bool // hosts that asked for the certificate
+	asked map[string]bool // hosts that requested the certificate
 }
 
-// maxHosts bounds how many hosts a generation remembers.
+// maxHosts bounds the number of hosts that a generation remembers.
 const maxHosts = 1024
 
 func (g *generation) note(host string) {
@@ -122,7 +123,7 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// explained gives an error its reason and reports it, unless that was done where it arose.
+// explained gives an error its reason and reports it, unless that was done where it occurred.
 func (t *transport) explained(err error, g *generation, host string) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
@@ -134,11 +135,11 @@ func (t *transport) explained(err error, g *generation, host string) error {
 	return explained
 }
 
-// enter counts a request in, on the connections of the certificate in use.
+// enter adds a request to the generation of the certificate in use.
 func (t *transport) enter() (*generation, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	s, err := t.owner.stateInUse() // under the mutex, or moveTo could come between and an old state be used once more
+	s, err := t.owner.stateInUse() // under the mutex, because otherwise moveTo could run in between and the old state be used again
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (t *transport) enter() (*generation, error) {
 	return t.current, nil
 }
 
-// leave counts a request out.
+// leave removes a request from its generation.
 func (t *transport) leave(g *generation) {
 	t.mutex.Lock()
 	g.underWay--
@@ -163,7 +164,7 @@ func (t *transport) leave(g *generation) {
 	}
 }
 
-// moveTo gives up the connections of an older state; nil gives up all.
+// moveTo retires the connections of an older state; nil retires all.
 func (t *transport) moveTo(s *state) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -172,7 +173,7 @@ func (t *transport) moveTo(s *state) {
 	}
 }
 
-// retire needs the mutex. Connections with requests are closed by the last of them in leave.
+// retire requires the mutex. If connections have requests in progress, leave closes them after the last one.
 func (t *transport) retire() {
 	if g := t.current; g != nil {
 		t.current = nil
@@ -180,8 +181,8 @@ func (t *transport) retire() {
 	}
 }
 
-// close closes idle connections, and again a moment later: an HTTP/2 connection counts as busy a little longer than its last
-// request. HTTP/1.1 connections that fall idle afterwards are closed by http.Transport itself.
+// close closes idle connections, and does so again a moment later, because an HTTP/2 connection counts as busy for a
+// moment after its last request. http.Transport itself closes HTTP/1.1 connections that become idle afterwards.
 func (g *generation) close() {
 	g.transport.CloseIdleConnections()
 	time.AfterFunc(settling, g.transport.CloseIdleConnections)
@@ -189,7 +190,8 @@ func (g *generation) close() {
 
 const settling = time.Second
 
-// CloseIdleConnections is called by http.Client.CloseIdleConnections. Those of older generations close by themselves.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections. Connections of older generations close by
+// themselves.
 func (t *transport) CloseIdleConnections() {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
@@ -198,7 +200,7 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// watched is the body; its end is the end of the request.
+// watched wraps the body, because the end of the body is the end of the request.
 func (t *transport) watched(body io.ReadCloser, g *generation) io.ReadCloser {
 	w := &watchedBody{ReadCloser: body, end: sync.OnceFunc(func() { t.leave(g) })}
 	if body == nil || body == http.NoBody {
@@ -232,7 +234,7 @@ func (b *watchedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// String names the transport. Its contents are not printed: they change meanwhile.
+// String names the transport. It does not print the fields, which change concurrently.
 func (t *transport) String() string   { return "Transport of " + t.owner.String() }
 func (t *transport) GoString() string { return t.String() }
 

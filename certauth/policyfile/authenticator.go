@@ -16,18 +16,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Authenticator judges requests by a document that may change while it serves. Each request is
-// answered by one document as a whole, the one that was active when it arrived.
+// Authenticator judges requests by a document that may change while the service runs. Each request is
+// judged entirely by one document, the one that was active when the request arrived.
 //
-// It looks at the document, and at what was read with it (certificates and secrets by reference,
-// fixtures of cases), while requests arrive: at most once a ReloadInterval and beside the
-// requests; the first one after twice that time waits for it, a second at most. What the policy
-// itself reads again, such as a PEMFile, goes on as certauth.New has it.
+// While requests arrive, it checks the document and everything that was read with it (certificates and
+// secrets by reference, fixtures of cases) for changes, at most once per ReloadInterval and in the
+// background. After twice that time without a check, the next request waits for one, for at most a
+// second. Material that the policy itself reads again, such as a PEMFile, is reloaded as certauth.New
+// documents.
 //
-// A new document becomes active when it has no mistake and all of its cases pass. Otherwise the
-// last good one stays, whatever happened to the file, and Logger and Observe are told: the
-// outcome is "kept", or "reloaded" for one that became active, and the rule the document's path. A revocation check whose settings did not change goes on with all that
-// it remembers.
+// A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
+// good document stays active, whatever happened to the file. Logger and Observe are informed: the
+// outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
+// document's path. A revocation check whose settings did not change keeps everything that it
+// remembers.
 //
 // It is safe for concurrent use.
 type Authenticator struct {
@@ -60,8 +62,9 @@ func newGeneration(doc *Document, routes []middleware) *generation {
 	return g
 }
 
-// Open loads the document, runs its cases, and returns an Authenticator that follows it. Of code
-// it takes what [Load] does. It starts nothing that runs on; Close it all the same.
+// Open loads the document, runs its cases, and returns an Authenticator that follows changes of the
+// document. It uses the same fields of code as [Load]. It starts no goroutine that keeps running, but
+// the result must be closed. Mistakes in the document are [Mistakes].
 func Open(path string, code certauth.Config) (*Authenticator, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (a *Authenticator) load(ctx context.Context, before map[string]*sharedCheck
 	return doc, seen, nil
 }
 
-// acquire takes the active document for one request.
+// acquire returns the active document for one request.
 func (a *Authenticator) acquire() *generation {
 	for {
 		g := a.current.Load()
@@ -126,7 +129,7 @@ func (a *Authenticator) acquire() *generation {
 	}
 }
 
-// keep fails when the last user has gone.
+// keep fails if the last user has released the document.
 func (g *generation) keep() bool {
 	for {
 		n := g.uses.Load()
@@ -139,8 +142,8 @@ func (g *generation) keep() bool {
 	}
 }
 
-// release closes a document that was replaced, after its last request and beside it: a checker
-// waits for its fetches.
+// release closes a document that was replaced, after its last request and in the background, because a
+// checker waits for its fetches.
 func (a *Authenticator) release(g *generation) {
 	if g.uses.Add(-1) > 0 {
 		return
@@ -152,11 +155,11 @@ func (a *Authenticator) release(g *generation) {
 	}()
 }
 
-// generationKey finds the document that this Authenticator, and no other, let the request in by.
+// generationKey is the context key of the document by which this Authenticator accepted the request.
 type generationKey struct{ a *Authenticator }
 
-// Handler is certauth's Authenticator.Handler by the document that is active when the request
-// arrives. A server whose gate judges the socket needs certauth.ConnContext as its ConnContext.
+// Handler is certauth's Authenticator.Handler with the document that is active when the request
+// arrives. A server whose gate checks the socket needs certauth.ConnContext as its ConnContext.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if next == nil {
 		panic("policyfile: Handler: next is nil")
@@ -193,8 +196,8 @@ func giveBack(outer, inner *http.Request) {
 
 var wildcards = regexp.MustCompile(`\{([^{}$.]+)(?:\.\.\.)?\}`)
 
-// Admit is certauth's Authenticator.Admit by the active document. Handlers of [Authenticator.Require]
-// do not go together with it.
+// Admit is certauth's Authenticator.Admit with the active document. It does not work together with
+// handlers of [Authenticator.Require].
 func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	a.look(r.Context())
 	g := a.acquire()
@@ -205,7 +208,7 @@ func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	return g.doc.auth.Admit(r)
 }
 
-// Check is certauth's Authenticator.Check by the active document.
+// Check is certauth's Authenticator.Check with the active document.
 func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
 	a.look(r.Context())
 	g := a.acquire()
@@ -216,7 +219,7 @@ func (a *Authenticator) Check(r *http.Request) (*certauth.Identity, error) {
 	return g.doc.auth.Check(r)
 }
 
-// String returns the active configuration as text of several lines.
+// String returns the active configuration in several lines.
 func (a *Authenticator) String() string {
 	if g := a.acquire(); g != nil {
 		defer a.release(g)
@@ -225,9 +228,9 @@ func (a *Authenticator) String() string {
 	return (*certauth.Authenticator)(nil).String()
 }
 
-// Require is certauth's Authenticator.Require by the same document that [Authenticator.Handler]
-// let the request in by. A policy that the active document does not allow panics; a later
-// document that does not allow it never becomes active.
+// Require is certauth's Authenticator.Require with the document by which [Authenticator.Handler]
+// accepted the request. It panics if the active document does not permit the policy; a later document
+// that does not permit it never becomes active.
 func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.Handler {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -245,7 +248,7 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			g, ok := r.Context().Value(generationKey{a}).(*generation)
-			if !ok { // no Handler around this route: refuses, since no identity is there
+			if !ok { // no Handler around this route: refuse, because there is no identity
 				if g = a.acquire(); g == nil {
 					(*certauth.Authenticator)(nil).Require(policy)(next).ServeHTTP(w, r)
 					return

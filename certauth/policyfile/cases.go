@@ -18,47 +18,48 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// Case is a test in a document: what somebody presents, and what must become of it.
+// Case is a test in a document: what a caller presents, and the expected outcome.
 type Case struct {
-	// Name says what the case shows. Names are unique.
+	// Name describes the case. Names are unique.
 	Name string
-	// Certificate is what the caller presents: its own first, then those it sends along. With
-	// neither Certificate nor Headers the caller has none.
+	// Certificate holds the certificates that the caller presents: its own first, then those it sends
+	// along. With neither Certificate nor Headers the caller has none.
 	Certificate certauth.CertSource
-	// Headers are lines of the request as the front end sends it, "X-ARR-ClientCert: MII...". The
-	// document's source reads them; its gate lets everybody through, since a case has no socket,
-	// and for App Service the platform's evidence is added.
+	// Headers are header lines of the request as the front end sends it, such as "X-ARR-ClientCert:
+	// MII...". The document's source reads them. Its gate accepts every sender, because a case has no
+	// socket, and for App Service the platform's evidence is added.
 	Headers []string
-	// Method and Path are of the request; GET and "/" by default.
+	// Method and Path are those of the request. The defaults are GET and "/".
 	Method, Path string
-	// At is the moment of the request, "2026-12-01T00:00:00Z", or "now", which is nil. A case at "now" begins to
-	// fail when its certificate ends, and then a service that starts anew refuses the document.
+	// At is the time of the request, "2026-12-01T00:00:00Z", or "now", which is nil. A case at "now"
+	// begins to fail when its certificate expires, and a service that starts after that refuses the
+	// document.
 	At *time.Time
-	// Revocation is what every revocation check finds; good by default. Nothing is fetched. A check that
-	// fails softly accepts what it would accept in service.
+	// Revocation is the status that every revocation check finds. The default is good. Nothing is
+	// fetched. A check with SoftFail accepts what it would accept in operation.
 	Revocation certauth.RevocationStatus
 	// Expect is "accepted", "anonymous", "excluded", or the reason of the refusal.
 	Expect certauth.Outcome
-	// Rule is the path of the rule that must refuse, if given.
+	// Rule, if set, is the path of the rule that must refuse.
 	Rule string
-	// Roles are all names of Named policies that must have accepted, in any order, if given.
+	// Roles, if set, are the names of all Named policies that must have accepted, in any order.
 	Roles []string
 }
 
-// CaseResult is what became of one case.
+// CaseResult is the result of one case.
 type CaseResult struct {
 	Case Case
 	// Got is the outcome, or the reason of the refusal.
 	Got certauth.Outcome
 	// Refusal is set if the caller was refused.
 	Refusal *certauth.Error
-	// Roles are the roles that an accepted caller got.
+	// Roles are the roles of an accepted caller.
 	Roles []string
-	// Failure says how that differs from what was expected; empty if it does not.
+	// Failure describes the difference from the expectation. It is empty if there is none.
 	Failure string
 }
 
-// checkCases finds what is wrong with the cases themselves.
+// checkCases finds mistakes in the cases themselves.
 func checkCases(doc *Document, root *node) Mistakes {
 	var mistakes Mistakes
 	seen := map[string]bool{}
@@ -99,7 +100,7 @@ func checkCases(doc *Document, root *node) Mistakes {
 
 type caseKey struct{}
 
-// caseChecker answers what the case says.
+// caseChecker answers with the status in the case.
 type caseChecker struct{}
 
 func (*caseChecker) CheckChain(ctx context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
@@ -110,7 +111,7 @@ func (*caseChecker) CheckChain(ctx context.Context, _ []*x509.Certificate) (cert
 	return certauth.Revocation{Status: c.Revocation, Source: "case " + quoted(c.Name)}, nil
 }
 
-// standIn answers what another checker says, by the settings of the document's own.
+// standIn answers with the status of another checker, by the settings of the document's own.
 type standIn struct {
 	certauth.RevocationChecker
 	name     string
@@ -131,10 +132,10 @@ const (
 	caseFlag   = "X-Case-Verified"
 )
 
-// RunCases runs the cases, in their order. They judge by a copy of the policy whose revocation
-// checks answer what the case says and whose gate is open, at the moment that the case names; so
-// they open no socket, and do not show whether the gate is right. An error means that they
-// could not be run.
+// RunCases runs the cases in their order. They are judged by a copy of the policy whose revocation
+// checks answer with the status in the case and whose gate accepts every sender, at the time that the
+// case names. RunCases therefore opens no socket and does not test the gate. It returns an error if
+// the cases could not be run.
 func (doc *Document) RunCases(ctx context.Context) ([]CaseResult, error) {
 	if len(doc.Cases) == 0 {
 		return nil, nil
@@ -183,10 +184,11 @@ func (doc *Document) clock() time.Time {
 	return time.Now() //nolint:forbidigo // the default of the injected clock
 }
 
-// WithoutGate is the Config of the document, without code, for tools that have no socket and are
-// not on the platform: its gate lets everybody through, and App Service is taken to be there. Never
-// serve by it. Checker, if not nil, stands in for every revocation check: it says what is known of
-// the certificate, and the settings of the check itself whether that is enough (SoftFail, AllowUnknown).
+// WithoutGate returns the Config of the document without code, for tools that have no socket and do
+// not run on the platform: its gate accepts every sender, and it assumes that this process runs on App
+// Service. Never serve requests with it. If checker is not nil, it replaces every revocation check: it
+// returns the status of the certificate, and the settings of the original check determine whether that
+// is sufficient (SoftFail, AllowUnknown).
 func (doc *Document) WithoutGate(checker certauth.RevocationChecker) (certauth.Config, error) {
 	d := &decoder{text: doc.text, dir: filepath.Dir(doc.name), material: &material{}, open: true, checkers: map[string]certauth.RevocationChecker{}}
 	for name, own := range doc.Checkers {
@@ -203,7 +205,7 @@ func (doc *Document) WithoutGate(checker certauth.RevocationChecker) (certauth.C
 	return config, nil
 }
 
-// caseConfig is what cases are judged by. A direct one takes the certificate itself.
+// caseConfig returns the configuration for cases. If direct, the certificate itself is the source.
 func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
 	config, err := doc.WithoutGate(&caseChecker{})
 	if err != nil {
@@ -219,7 +221,7 @@ func (doc *Document) caseConfig(direct bool) (certauth.Config, error) {
 	return config, nil
 }
 
-// frontEndVerifies reports whether the source was told to take the front end's word.
+// frontEndVerifies reports whether the source treats the front end's verification as an anchor.
 func frontEndVerifies(source certauth.Source) bool {
 	v := reflect.Indirect(reflect.ValueOf(source))
 	if v.Kind() != reflect.Struct {

@@ -12,27 +12,27 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// decoder turns nodes into Go values and collects what is wrong with them.
+// decoder turns nodes into Go values and collects the mistakes.
 type decoder struct {
 	text     []byte
-	dir      string // relative names of files count from here
+	dir      string // directory for relative names of files
 	checkers map[string]certauth.RevocationChecker
 	material *material
 	mistakes Mistakes // the first maxMistakes
 	found    int      // all of them
 
-	// open makes every gate let everybody through and takes this machine for App Service: for
+	// open makes every gate accept every sender and assumes that this machine is App Service: for
 	// cases, which have no socket and no platform.
 	open bool
 }
 
-// maxMistakes bounds how many mistakes of a document are told. To find the line of each costs time.
+// maxMistakes bounds the number of reported mistakes, because finding the line of each takes time.
 const maxMistakes = 100
 
-// mistake is about the form of the document, which the schema describes as well.
+// mistake reports a mistake in the form of the document, which the schema describes as well.
 func (d *decoder) mistake(n *node, format string, args ...any) { d.add(n.at, n, false, format, args) }
 
-// wrong is about what a value says.
+// wrong reports a mistake in the meaning of a value.
 func (d *decoder) wrong(n *node, format string, args ...any) { d.add(n.at, n, true, format, args) }
 
 func (d *decoder) add(at int, n *node, value bool, format string, args []any) {
@@ -58,7 +58,7 @@ func (d *decoder) unknown(m member, known []string) {
 	d.add(m.at, m.value, false, "unknown member%s", []any{hint})
 }
 
-// resolve makes the name of a file count from the document.
+// resolve makes the name of a file relative to the document's folder.
 func (d *decoder) resolve(name string) string {
 	if d.dir == "" || name == "" || filepath.IsAbs(name) {
 		return name

@@ -1,5 +1,6 @@
-// Package policyfile reads a certauth.Config from a JSON document, for operators who own who may
-// call: they review it, roll it out, and change it while the service runs.
+// Package policyfile reads a certauth.Config from a JSON document, for operators who decide which
+// callers are accepted. They can review the document, roll it out, and change it while the service
+// runs.
 //
 //	auth, err := policyfile.Open("policy.json", certauth.Config{Logger: slog.Default()})
 //	...
@@ -7,8 +8,9 @@
 //
 // # The document
 //
-// It says what the Go values say, one to one: an object with one member stands for a value, its
-// member for the type, and what is in that for the fields. Names begin with a small letter. So
+// The document corresponds to the Go values one to one. An object with one member represents a
+// value: the member's name is the type, and the member's value holds the fields. Names begin with a
+// lower-case letter. So
 //
 //	certauth.All{certauth.Chain{Roots: certauth.PEMFile("a.pem")}, certauth.DNSNames{"a.example"}}
 //
@@ -16,9 +18,9 @@
 //
 //	{"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"dnsNames": ["a.example"]}]}
 //
-// Durations are "90s", "1h30m" or "10d". Certificates, pins and secrets are references: a file,
-// whose name counts from the document, a directory, an environment variable. Names of partners
-// are scoped to their own CA by the shape of the tree:
+// Durations are written as "90s", "1h30m" or "10d". Certificates, pins and secrets are references:
+// a file, whose name is relative to the document's folder, a directory, or an environment variable.
+// The shape of the tree ties the names of a partner to the partner's own CA:
 //
 //	{"any": [
 //	  {"named": {"name": "a", "policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"dnsNames": ["orders.a.example"]}]}}},
@@ -27,19 +29,20 @@
 //
 // Here the CA of partner A can vouch for names of partner A only.
 //
-// Revocation checks stand under "revocation" by a name that {"notRevoked": {"checker": NAME}} uses.
-// What is code (PolicyFunc, CertFunc, a Store, hooks) has no place in a document.
+// Revocation checks are defined under "revocation", each with a name to which
+// {"notRevoked": {"checker": NAME}} refers. A document cannot contain code (PolicyFunc, CertFunc, a
+// Store, hooks).
 //
 // # Strictness
 //
-// Unknown members, another spelling or letter case, a member that stands twice, empty lists,
-// null, and text behind the document are mistakes, each with line, column and path. So is what
-// reads otherwise than it acts: a number or duration of 0, which the Go value takes for its
-// default ("maxDepth": 0 would allow five), and characters that a reader does not see, unless they are written
-// as escapes. The first hundred are reported at once. [Schema] is the JSON Schema of the same table, for editors.
+// Unknown members, another spelling or letter case, a member that occurs twice, empty lists, null,
+// and text after the document are mistakes. So are values that are easily misread: a number or
+// duration of 0, which the Go value replaces by its default ("maxDepth": 0 would allow five), and
+// invisible characters, unless they are written as escapes. The first hundred mistakes are reported
+// at once, each with line, column and path. [Schema] returns the JSON Schema, for editors.
 //
 // # Cases
 //
-// A document holds its own tests under "cases": what somebody presents, at which moment, and what
-// must become of it. A document of which a case fails is never put in use. See [Case].
+// A document contains its own tests under "cases": what a caller presents, at which time, and the
+// expected outcome. A document with a failing case never comes into use. See [Case].
 package policyfile

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// content is what a document holds, member by member.
+// content is the content of a document, member by member.
 type content struct {
 	Schema             string
 	Description        string
@@ -33,15 +33,15 @@ type content struct {
 	Cases              []Case
 }
 
-// Document is a policy document that was read and that certauth.New accepts. It does not change.
+// Document is a policy document that was read and that certauth.New accepts. It is immutable.
 type Document struct {
-	// Config is what the document says, together with the code that was given to [Load].
+	// Config is the configuration in the document, combined with the code that was given to [Load].
 	Config certauth.Config
-	// Description is the document's own.
+	// Description is the description in the document.
 	Description string
-	// Checkers are the revocation checks of the document, under their names.
+	// Checkers are the revocation checks of the document by name.
 	Checkers map[string]*revocation.Checker
-	// Revocation is what they are made of.
+	// Revocation holds their configurations by name.
 	Revocation map[string]revocation.Config
 	// Cases are the tests in the document; [Document.RunCases] runs them.
 	Cases []Case
@@ -54,20 +54,21 @@ type Document struct {
 	checkers map[string]*sharedChecker
 }
 
-// sharedChecker is a checker that outlives the document as long as the next one wants the same:
-// what it remembers is worth keeping.
+// sharedChecker is a checker that outlives the document if the next document has the same settings,
+// because what it remembers is valuable.
 type sharedChecker struct {
 	key     [sha256.Size]byte
 	checker *revocation.Checker
 	users   atomic.Int64
 }
 
-// Load reads a document, and what it names, and makes an Authenticator of it. Of code it takes
-// Deny, Logger, Observe and Now, which a document cannot hold; any other field of it must be
-// zero. Revocation checks get Logger and Now. What is wrong with the document is [Mistakes]. Cases are not run.
+// Load reads a document and the material to which it refers, and makes an Authenticator of it. From
+// code it takes Deny, Logger, Observe and Now, which a document cannot contain; any other field of
+// code must be zero. Revocation checks receive Logger and Now. Mistakes in the document are
+// [Mistakes]. Load does not run the cases.
 //
-// Names of files in the document count from its directory. Close the Document when it is not
-// needed any more.
+// Names of files in the document are relative to its directory. Close the Document when it is no
+// longer needed.
 func Load(path string, code certauth.Config) (*Document, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func checkCode(code certauth.Config) error {
 	return nil
 }
 
-// load also returns the digest of what was read, for a document that is refused as well.
+// load also returns the digest of everything that was read, even if the document is refused.
 func load(path string, code certauth.Config, before map[string]*sharedChecker) (*Document, [sha256.Size]byte, error) {
 	text, err := readFile(path, maxDocument)
 	if err != nil {
@@ -129,7 +130,7 @@ func (doc *Document) read(code certauth.Config, mat *material, before map[string
 	doc.Revocation = revocations
 	doc.Checkers, d.checkers = map[string]*revocation.Checker{}, map[string]certauth.RevocationChecker{}
 	for name := range revocations {
-		d.checkers[name] = nil // known, if not made yet
+		d.checkers[name] = nil // name is known; the checker is made later
 	}
 	if d.content(root); len(d.mistakes) > 0 {
 		return d.mistakes
@@ -151,8 +152,8 @@ func (doc *Document) read(code certauth.Config, mat *material, before map[string
 	return doc.make(false)
 }
 
-// make makes the Authenticator. Before it is known whether the document will be used, nobody is
-// told of it.
+// make makes the Authenticator. If it is not known yet whether the document will be used, nothing is
+// logged or reported.
 func (doc *Document) make(inUse bool) Mistakes {
 	config := doc.Config
 	if !inUse {
@@ -183,8 +184,8 @@ func (d *decoder) content(root *node) *content {
 	return c
 }
 
-// revocations reads the checks alone, for their names; what is wrong with them is found when
-// the whole document is read.
+// revocations reads only the revocation checks, for their names; their mistakes are found when the
+// whole document is read.
 func (d *decoder) revocations(root *node) map[string]revocation.Config {
 	quiet := &decoder{text: d.text, dir: d.dir, material: d.material}
 	found := map[string]revocation.Config{}
@@ -220,7 +221,7 @@ func (doc *Document) makeCheckers(d *decoder, code certauth.Config, before map[s
 	return mistakes
 }
 
-// sorted returns the members by name; none for no node.
+// sorted returns the members by name, and none for a nil node.
 func (n *node) sorted() []member {
 	if n == nil {
 		return nil
@@ -228,10 +229,10 @@ func (n *node) sorted() []member {
 	return slices.SortedFunc(slices.Values(n.members), func(a, b member) int { return strings.Compare(a.name, b.name) })
 }
 
-// Authenticator is the one that certauth.New made of the document.
+// Authenticator returns the Authenticator that certauth.New made of the document.
 func (doc *Document) Authenticator() *certauth.Authenticator { return doc.auth }
 
-// Close closes the document's revocation checks. Nothing may be judged by it after that.
+// Close closes the document's revocation checks. The Authenticator must not be used afterwards.
 func (doc *Document) Close() error {
 	var errs []error
 	for _, shared := range doc.checkers {

@@ -12,9 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// MarshalPolicy writes a policy as it stands in a document. What is code, [certauth.PolicyFunc],
-// [certauth.CertFunc] and [certauth.PinFunc], has no place in one and is an error, and so are an
-// empty list and a checker that has no name in checkers. Pinned certificates are written as PEM.
+// MarshalPolicy encodes a policy as JSON, as it would appear in a document. It returns an error for
+// code ([certauth.PolicyFunc], [certauth.CertFunc] and [certauth.PinFunc]), for an empty list, and for
+// a checker that has no name in checkers. Pinned certificates are encoded as PEM.
 func MarshalPolicy(policy certauth.Policy, checkers map[string]certauth.RevocationChecker) ([]byte, error) {
 	names := make(map[certauth.RevocationChecker]string, len(checkers))
 	for name, checker := range checkers {
@@ -28,8 +28,8 @@ func MarshalPolicy(policy certauth.Policy, checkers map[string]certauth.Revocati
 	return b.Bytes(), nil
 }
 
-// UnmarshalPolicy reads what [MarshalPolicy] writes. Names of files are taken as they stand.
-// Errors are [Mistakes]. It says nothing about whether certauth.New accepts the policy.
+// UnmarshalPolicy decodes the result of [MarshalPolicy]. Names of files are used unchanged. Errors are
+// [Mistakes]. It does not check whether certauth.New accepts the policy.
 func UnmarshalPolicy(text []byte, checkers map[string]certauth.RevocationChecker) (certauth.Policy, error) {
 	d := &decoder{text: text, checkers: checkers, material: &material{}}
 	root, mistake := parseJSON(text)

@@ -17,11 +17,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// maxMaterial bounds a file that a document names.
+// maxMaterial bounds a file to which a document refers.
 const maxMaterial = 16 << 20
 
-// material reads what a document names and remembers what was there, so that a change of it is
-// a change of the document. What certauth reads again by itself is not read here.
+// material reads what a document refers to and records its digest, so that a change of it counts as a
+// change of the document. It does not read what certauth reloads itself.
 type material struct {
 	seen map[[sha256.Size]byte]bool
 }

@@ -7,22 +7,22 @@ import (
 	"unicode/utf8"
 )
 
-// Mistake is one thing that is wrong with a document.
+// Mistake is one mistake in a document.
 type Mistake struct {
 	// File is the document's name.
 	File string
-	// Line and Column are where it stands, counted from 1 and in characters; 0 if the mistake
-	// stands nowhere in particular.
+	// Line and Column are the position, counted from 1 and in characters. They are 0 if the mistake
+	// has no particular position.
 	Line, Column int
-	// Path is the place in the document, "policy.all[1].dnsNames".
+	// Path is the place in the document, such as "policy.all[1].dnsNames".
 	Path string
-	// Text says what is wrong and what was wanted.
+	// Text describes the mistake and what was expected.
 	Text string
 
-	value bool // about what a value says, not about the form of the document
+	value bool // concerns the meaning of a value, not the form of the document
 }
 
-// String is the mistake in one line, "policy.json:3:7: policy.all[1]: ...".
+// String returns the mistake in one line: "policy.json:3:7: policy.all[1]: ...".
 func (m Mistake) String() string {
 	var b strings.Builder
 	if m.File != "" {
@@ -40,11 +40,11 @@ func (m Mistake) String() string {
 	return b.String() + m.Text
 }
 
-// Mistakes is the error that lists what is wrong with a document, in its order: the first hundred
-// mistakes at most.
+// Mistakes is an error that lists the mistakes of a document in their order, at most the first
+// hundred.
 type Mistakes []Mistake //nolint:errname // they are what they are called
 
-// Error lists them, one a line.
+// Error lists the mistakes, one per line.
 func (all Mistakes) Error() string {
 	lines := make([]string, len(all))
 	for i, m := range all {
@@ -58,7 +58,7 @@ func mistakeAt(text []byte, at int, path, what string) Mistake {
 	return Mistake{Line: line, Column: column, Path: path, Text: what}
 }
 
-// quoted puts text of the document into a mistake: one line of ASCII, cut.
+// quoted prepares text of the document for a mistake: one line of ASCII, cut.
 func quoted(s string) string {
 	const most = 64
 	if len(s) > most {
@@ -71,7 +71,7 @@ func quoted(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// nearest returns the known name that was probably meant, or nothing.
+// nearest returns the known name that was probably intended, or "".
 func nearest(name string, known []string) string {
 	if len(name) > 64 { // longer than any, and slow to compare
 		return ""

@@ -13,11 +13,11 @@ import (
 const (
 	defaultInterval = 30 * time.Second // of certauth.Config.ReloadInterval
 
-	lookLimit = time.Minute // for one look at the files
-	lookWait  = time.Second // that a request waits after a pause
+	lookLimit = time.Minute // for one check of the files
+	lookWait  = time.Second // for which a request waits after a pause
 )
 
-// look is one look at the files, beside the requests.
+// look is one check of the files, in the background of the requests.
 type look struct{ done chan struct{} }
 
 // look starts a look when one is due.
@@ -63,9 +63,9 @@ func (a *Authenticator) look(ctx context.Context) {
 	}
 }
 
-// Reload looks at the document now, and returns when it is in use, or why it is not: [Mistakes],
-// cases that fail included. Where the document did not change it is certauth's
-// Authenticator.Reload.
+// Reload checks the document now. It returns nil when the document is in use, and otherwise the error
+// that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
+// certauth's Authenticator.Reload.
 func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
 
 func (a *Authenticator) reload(ctx context.Context, asked bool) error {
@@ -100,11 +100,11 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 // candidate is the next document, or nil if it is the active one.
 func (a *Authenticator) candidate(ctx context.Context, current *generation, asked bool) (next *generation, seen [32]byte, err error) {
 	defer func() {
-		if p := recover(); p != nil { // never the end of the service for a document
+		if p := recover(); p != nil { // a document must never end the service
 			next, err = nil, fmt.Errorf("policyfile: panic: %v", p)
 		}
 	}()
-	// What was read before is read again: only so is it known whether it is the same.
+	// Everything that was read before is read again, because only that shows whether it changed.
 	seen, err = a.digest(current.doc)
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
@@ -145,7 +145,7 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 	return mat.sum(text), nil
 }
 
-// routeOf is Authenticator.Require, whose panic is about the document here.
+// routeOf is Authenticator.Require; a panic in it is about the document here.
 func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middleware, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -155,7 +155,7 @@ func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middle
 	return auth.Require(policy), nil
 }
 
-// report tells Logger and Observe what became of a document.
+// report informs Logger and Observe about a document.
 func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
 	event := certauth.Event{Time: a.code.Now(), Outcome: outcome, Rule: a.path}
 	if err == nil {
@@ -176,8 +176,8 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 	a.code.Observe(ctx, event)
 }
 
-// Close refuses all further requests, and closes the revocation checks when the last of those
-// under way has ended.
+// Close refuses all further requests, and closes the revocation checks after the last request in
+// progress.
 func (a *Authenticator) Close() error {
 	a.mutex.Lock()
 	defer a.mutex.Unlock()

@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Schema returns the JSON Schema (draft 2020-12) of a document, made of the table that the
-// decoder goes by. It describes the form: members, types, the words of enumerations, what is
-// required. What values mean together, such as that every path of a policy needs an anchor, only
-// certauth.New can tell, and so [Load].
+// Schema returns the JSON Schema (draft 2020-12) of a document, generated from the table that the
+// decoder uses. It describes the form: members, types, the values of enumerations, required members.
+// It cannot describe how values depend on each other, such as that every path of a policy needs an
+// anchor; certauth.New checks that, and so does [Load].
 func Schema() []byte {
 	s := &schema{defs: map[string]any{}}
 	root := s.build(reflect.TypeFor[content]())

@@ -44,7 +44,7 @@ func run() error {
 
 func newConfig() certauth.Config {
 	chain := certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))}
-	// App Service forwards the client's certificate alone, without its issuers.
+	// App Service forwards only the client's certificate, without its issuers.
 	if file := os.Getenv("CLIENT_ISSUING_CA_FILE"); file != "" {
 		chain.Intermediates = certauth.PEMFile(file)
 	}
@@ -60,8 +60,7 @@ func newConfig() certauth.Config {
 	}
 }
 
-// newServer puts the whole router behind auth: a route added later is protected without a
-// thought.
+// newServer puts the whole router behind auth, so that routes added later are protected too.
 func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
 	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
@@ -74,7 +73,7 @@ func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server,
 	return server, auth.ConfigureServer(server)
 }
 
-// adminName is the DNS name in the certificate of whoever may use /admin.
+// adminName is the DNS name in the certificates of callers that may use /admin.
 const adminName = "admin.partner.example"
 
 func newRouter(auth *certauth.Authenticator) *chi.Mux {
@@ -83,8 +82,8 @@ func newRouter(auth *certauth.Authenticator) *chi.Mux {
 	r.Get("/whoami", whoami)
 	r.With(auth.Require(certauth.DNSNames{adminName})).Get("/admin", whoami)
 
-	// A browser sends its client certificate along with requests that other sites
-	// cause, and SameSite does not apply to certificates.
+	// A browser also sends its client certificate with requests that other sites cause, and
+	// SameSite does not apply to certificates.
 	tally := &votes{}
 	r.Group(func(r chi.Router) {
 		r.Use(http.NewCrossOriginProtection().Handler)
@@ -94,13 +93,13 @@ func newRouter(auth *certauth.Authenticator) *chi.Mux {
 	return r
 }
 
-// health says no more than that the process runs: everybody may ask.
+// health reports only that the process is running, because any caller may ask.
 func health(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// whoami tells the caller who it is. What is stored about a caller belongs to the
-// thumbprint: another certificate can have the same subject.
+// whoami tells the caller its identity. If you store data about a caller, use the thumbprint as
+// its key: another certificate can have the same subject.
 func whoami(w http.ResponseWriter, r *http.Request) {
 	id, ok := certauth.FromContext(r.Context())
 	if !ok {
@@ -113,7 +112,7 @@ func whoami(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// votes stands for whatever a browser can change.
+// votes represents any state that a browser can change.
 type votes struct{ count atomic.Int64 }
 
 func (v *votes) show(w http.ResponseWriter, _ *http.Request) { writeJSON(w, v.count.Load()) }

@@ -1,7 +1,7 @@
 // Command connect serves a Connect, gRPC and gRPC-Web service on Azure App Service to clients
-// that hold a certificate of one CA. The middleware stands in front of the mux, so that all
-// three protocols, and methods that are added later, are behind it: interceptors see a call
-// only after it was read.
+// that hold a certificate of one CA. The middleware wraps the mux, so that it covers all three
+// protocols and methods that are added later; an interceptor would see a call only after it was
+// read.
 //
 // Environment:
 //
@@ -62,11 +62,11 @@ func newServer(auth *certauth.Authenticator) (*http.Server, error) {
 		Protocols:         new(http.Protocols),
 	}
 	server.Protocols.SetHTTP1(true)
-	server.Protocols.SetUnencryptedHTTP2(true) // gRPC; never by x/net's h2c
+	server.Protocols.SetUnencryptedHTTP2(true) // for gRPC; never use x/net's h2c
 	return server, auth.ConfigureServer(server)
 }
 
-// refunder is the DNS name in the certificate of whoever may make refunds.
+// refunder is the DNS name in the certificates of callers that may make refunds.
 const refunder = "billing.partner.example"
 
 func newMux(auth *certauth.Authenticator) *http.ServeMux {
@@ -76,7 +76,7 @@ func newMux(auth *certauth.Authenticator) *http.ServeMux {
 	return mux
 }
 
-// whoami tells the caller who it is.
+// whoami tells the caller its identity.
 func whoami(ctx context.Context, _ *connect.Request[emptypb.Empty]) (*connect.Response[wrapperspb.StringValue], error) {
 	id, ok := certauth.FromContext(ctx)
 	if !ok {

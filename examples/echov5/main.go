@@ -42,7 +42,7 @@ func run() error {
 
 func newConfig() certauth.Config {
 	chain := certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))}
-	// App Service forwards the client's certificate alone, without its issuers.
+	// App Service forwards only the client's certificate, without its issuers.
 	if file := os.Getenv("CLIENT_ISSUING_CA_FILE"); file != "" {
 		chain.Intermediates = certauth.PEMFile(file)
 	}
@@ -58,8 +58,7 @@ func newConfig() certauth.Config {
 	}
 }
 
-// newServer puts the whole router behind auth: a route added later is protected without a
-// thought.
+// newServer puts the whole router behind auth, so that routes added later are protected too.
 func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
 	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
@@ -72,7 +71,7 @@ func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server,
 	return server, auth.ConfigureServer(server)
 }
 
-// adminName is the DNS name in the certificate of whoever may use /admin.
+// adminName is the DNS name in the certificates of callers that may use /admin.
 const adminName = "admin.partner.example"
 
 func newRouter(auth *certauth.Authenticator) *echo.Echo {
@@ -83,13 +82,13 @@ func newRouter(auth *certauth.Authenticator) *echo.Echo {
 	return e
 }
 
-// health says no more than that the process runs: everybody may ask.
+// health reports only that the process is running, because any caller may ask.
 func health(c *echo.Context) error {
 	return c.NoContent(http.StatusOK)
 }
 
-// whoami tells the caller who it is. What is stored about a caller belongs to the
-// thumbprint: another certificate can have the same subject.
+// whoami tells the caller its identity. If you store data about a caller, use the thumbprint as
+// its key: another certificate can have the same subject.
 func whoami(c *echo.Context) error {
 	id, ok := certauth.FromContext(c.Request().Context())
 	if !ok {

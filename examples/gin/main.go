@@ -43,7 +43,7 @@ func run() error {
 
 func newConfig() certauth.Config {
 	chain := certauth.Chain{Roots: certauth.PEMFile(os.Getenv("CLIENT_CA_FILE"))}
-	// App Service forwards the client's certificate alone, without its issuers.
+	// App Service forwards only the client's certificate, without its issuers.
 	if file := os.Getenv("CLIENT_ISSUING_CA_FILE"); file != "" {
 		chain.Intermediates = certauth.PEMFile(file)
 	}
@@ -59,8 +59,7 @@ func newConfig() certauth.Config {
 	}
 }
 
-// newServer puts the whole router behind auth: a route added later is protected without a
-// thought.
+// newServer puts the whole router behind auth, so that routes added later are protected too.
 func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server, error) {
 	server := &http.Server{
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
@@ -73,28 +72,28 @@ func newServer(auth *certauth.Authenticator, router http.Handler) (*http.Server,
 	return server, auth.ConfigureServer(server)
 }
 
-// adminName is the DNS name in the certificate of whoever may use /admin.
+// adminName is the DNS name in the certificates of callers that may use /admin.
 const adminName = "admin.partner.example"
 
 func newRouter(auth *certauth.Authenticator) *gin.Engine {
 	router := gin.New()
-	router.ForwardedByClientIP = false   // by default gin believes X-Forwarded-For from everybody
-	router.RedirectTrailingSlash = false // a redirect is answered before any middleware runs
+	router.ForwardedByClientIP = false   // by default gin trusts X-Forwarded-For from any sender
+	router.RedirectTrailingSlash = false // a redirect would be answered before any middleware runs
 	router.GET("/health", health)
 	router.GET("/whoami", whoami)
 	router.GET("/admin", adapt(auth.Require(certauth.DNSNames{adminName})), whoami)
 	return router
 }
 
-// adapt makes gin middleware of net/http middleware. gin.WrapH is no substitute: what it
-// wraps can answer 401, and gin runs the route's handler all the same.
+// adapt turns net/http middleware into gin middleware. gin.WrapH is no substitute: the wrapped
+// handler can answer 401, but gin still runs the route's handler.
 //
-// The writer stays gin's own, so middleware that replaces it does not fit.
+// The writer stays gin's own, so middleware that replaces the writer does not work with adapt.
 func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		passed := false
 		defer func() {
-			// Deferred, since recovery in front can swallow a panic and let gin go on.
+			// Deferred, because recovery middleware can swallow a panic and let gin continue.
 			if !passed {
 				c.Abort()
 			}
@@ -107,15 +106,15 @@ func adapt(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	}
 }
 
-// health says no more than that the process runs: everybody may ask.
+// health reports only that the process is running, because any caller may ask.
 func health(c *gin.Context) {
 	c.Status(http.StatusOK)
 }
 
-// whoami tells the caller who it is. What is stored about a caller belongs to the
-// thumbprint: another certificate can have the same subject.
+// whoami tells the caller its identity. If you store data about a caller, use the thumbprint as
+// its key: another certificate can have the same subject.
 func whoami(c *gin.Context) {
-	// Not FromContext(c): gin's own context does not look into the request's.
+	// Not FromContext(c): gin's own context does not consult that of the request.
 	id, ok := certauth.FromContext(c.Request.Context())
 	if !ok {
 		c.AbortWithStatus(http.StatusUnauthorized)

@@ -1,5 +1,6 @@
-// Command keyvault calls a partner with a certificate that it gets from Azure Key Vault itself, so that a renewal needs
-// neither a restart nor a deployment. The app's managed identity needs the role Key Vault Secrets User.
+// Command keyvault calls a partner with a certificate that it reads from Azure Key Vault itself,
+// so that a renewal needs neither a restart nor a deployment. The app's managed identity needs
+// the role Key Vault Secrets User.
 package main
 
 import (
@@ -52,8 +53,9 @@ func run() error {
 	return callEveryMinute(ctx, partner, os.Getenv("PARTNER_URL"))
 }
 
-// fromKeyVault reads the newest version of a certificate. With its key, Key Vault gives it as the secret of the same name,
-// in base64 of PKCS#12 or in PEM, and says which. The client waits and tries again when it is throttled.
+// fromKeyVault reads the newest version of a certificate. Key Vault returns it with its key as
+// the secret of the same name, in base64 of PKCS#12 or in PEM, and names the format. The client
+// waits and retries if it is throttled.
 func fromKeyVault(vault *azsecrets.Client, name string) outbound.Fetch {
 	return func(ctx context.Context) (string, []byte, error) {
 		secret, err := vault.GetSecret(ctx, name, "", nil)

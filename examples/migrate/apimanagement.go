@@ -6,8 +6,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// APIManagement is what validate-client-certificate checks, behind a gateway that forwards the
-// certificate and is known by a secret.
+// APIManagement checks what validate-client-certificate checks, behind a gateway that forwards
+// the certificate and is recognised by a secret.
 func APIManagement(roots, issuing, secret string) (*certauth.Authenticator, error) {
 	checker, err := revocation.New(revocation.Config{}) // validate-revocation="true"
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// ASPNetCore is what AddCertificate and AddCertificateForwarding set up.
+// ASPNetCore corresponds to AddCertificate and AddCertificateForwarding.
 func ASPNetCore(roots, issuing string, logger *slog.Logger) (*certauth.Authenticator, error) {
 	checker, err := revocation.New(revocation.Config{}) // RevocationMode.Online, RevocationFlag.ExcludeRoot
 	if err != nil {

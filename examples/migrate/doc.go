@@ -1,3 +1,3 @@
-// Package migrate holds the Go of the pages beside it: what a service says in this library
-// that was said to something else before. A test compares the pages with it.
+// Package migrate holds the Go code of the pages in this folder, which show how to replace other
+// certificate checks by this library. A test compares the pages with the code.
 package migrate

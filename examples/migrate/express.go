@@ -7,7 +7,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Express is a check of req.get("X-ARR-ClientCert") that was written by hand.
+// Express replaces a hand-written check of req.get("X-ARR-ClientCert").
 func Express() (*certauth.Authenticator, error) {
 	return certauth.New(certauth.Config{
 		Source: forwarded.AppService{},

@@ -5,8 +5,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Nginx takes over what ssl_verify_client and an "if" on $ssl_client_s_dn decided. nginx still
-// ends TLS and forwards the certificate.
+// Nginx makes the decisions of ssl_verify_client and of an "if" on $ssl_client_s_dn. nginx still
+// terminates TLS and forwards the certificate.
 func Nginx(roots, issuing string) (*certauth.Authenticator, error) {
 	return certauth.New(certauth.Config{
 		Source: forwarded.Nginx{From: forwarded.Peers("127.0.0.1/32", "::1/128")},

@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// Vault is a role of the cert auth method, on a service that ends TLS itself.
+// Vault corresponds to a role of the cert auth method, for a service that terminates TLS itself.
 func Vault(roots string, crls string, issuers []*x509.Certificate) (*certauth.Authenticator, error) {
 	checker, err := revocation.New(revocation.Config{ // ocsp_enabled=true, ocsp_fail_open=false
 		Lists:   []revocation.List{{Dir: crls}}, // auth/cert/crls

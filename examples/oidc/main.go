@@ -1,11 +1,11 @@
-// Command oidc serves clients that show a certificate and an access token that was issued to
+// Command oidc serves clients that present a certificate and an access token that was issued to
 // that certificate (RFC 8705).
 //
 // Environment:
 //
 //	CLIENT_CA_FILE  root CAs of the clients, in PEM; required
 //	ISSUER          URL of the OpenID provider that issues the tokens; required
-//	AUDIENCE        what the tokens must be for; required
+//	AUDIENCE        required audience of the tokens; required
 //	PORT            port to listen on; 8080 if unset
 package main
 
@@ -59,11 +59,11 @@ func run() error {
 	return server.ListenAndServe()
 }
 
-// withToken lets in who shows a token that the verifier accepts and that was issued to the
-// certificate of the request. It stands behind the Authenticator.
+// withToken admits requests with a token that the verifier accepts and that was issued to the
+// certificate of the request. It must run behind the Authenticator.
 //
-// go-oidc's verifier is made for ID tokens; an access token that is a JWT (RFC 9068) has the
-// same claims. Check what else your provider says of access tokens, such as their type.
+// go-oidc's verifier is made for ID tokens; an access token that is a JWT (RFC 9068) has the same
+// claims. Check what else your provider requires of access tokens, such as their type.
 func withToken(verifier *oidc.IDTokenVerifier, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, ok := certauth.FromContext(r.Context())
@@ -94,7 +94,7 @@ func withToken(verifier *oidc.IDTokenVerifier, next http.Handler) http.Handler {
 	})
 }
 
-// refuse tells the client that its token will not do, and the log why.
+// refuse tells the client that its token was refused, and logs the reason.
 func refuse(w http.ResponseWriter, err error) {
 	challenge := "Bearer"
 	if err != nil {

@@ -1,5 +1,5 @@
-// Command outbound is a service for Azure App Service that calls a partner with the application's own certificate.
-// README.md says how the certificate gets there and how it is renewed.
+// Command outbound is a service for Azure App Service that calls a partner with the application's
+// own certificate. README.md describes how the certificate gets there and how it is renewed.
 package main
 
 import (
@@ -41,7 +41,8 @@ func run(logger *slog.Logger) error {
 	return server.ListenAndServe()
 }
 
-// newHandler answers GET /status from the partner, and GET /certificate with what is known of the certificate.
+// newHandler answers GET /status with the partner's response, and GET /certificate with the
+// status of the certificate.
 func newHandler(own *outbound.Certificate, partnerURL string, logger *slog.Logger) (http.Handler, error) {
 	transport, err := own.Transport(nil)
 	if err != nil {
@@ -57,7 +58,7 @@ func newHandler(own *outbound.Certificate, partnerURL string, logger *slog.Logge
 		}
 		response, err := partner.Do(request) //nolint:gosec // G704: as above
 		if err != nil {
-			logger.ErrorContext(r.Context(), "partner", "error", err) // the reason stands in it
+			logger.ErrorContext(r.Context(), "partner", "error", err) // it contains the reason
 			http.Error(w, "the partner cannot be reached", http.StatusBadGateway)
 			return
 		}

@@ -12,19 +12,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// authority is a CA of the partner: a root that signs an issuing CA, and what the two
-// publish about revoked certificates.
+// authority is a CA of the partner: a root that signs an issuing CA, and their publications about
+// revoked certificates.
 type authority struct {
 	root, issuing *certauthtest.CA
 
-	responder *certauthtest.Responder // answers for the issuing CA by OCSP
+	responder *certauthtest.Responder // answers for the issuing CA over OCSP
 	list      *certauthtest.CRLServer // the issuing CA's CRL
 
-	// Where they are found. An issuing CA writes one or both into a certificate.
+	// Their addresses. An issuing CA writes one or both into a certificate.
 	byOCSP, byCRL, byDown, byForged certauthtest.Template
 }
 
-// publisher is the one loopback server on which every authority publishes.
+// publisher is the loopback server on which every authority publishes.
 type publisher struct {
 	address string
 	mux     *http.ServeMux
@@ -38,21 +38,21 @@ func newPublisher(tb certauthtest.TB, clock *clock) publisher {
 	return publisher{address: start(tb, server), mux: mux, clock: clock}
 }
 
-// newAuthority makes the CAs and has them publish below the path.
+// newAuthority makes the CAs and publishes for them below the path.
 func (p publisher) newAuthority(tb certauthtest.TB, path, rootName, issuingName string) authority {
 	tb.Helper()
 	at := p.address + path
 	var a authority
 	a.root = certauthtest.NewCA(tb, rootName)
-	// A revoked issuing CA would make all of its certificates worthless. Only the root's
-	// list can say so, and a checker that judges whole chains has to find it.
+	// If an issuing CA is revoked, all of its certificates are worthless. Only the root's list
+	// can report it, so a checker has to judge the whole chain.
 	a.issuing = a.root.NewIntermediate(tb, issuingName, certauthtest.CRLAt(at+"/root.crl"))
 	rootList := certauthtest.NewCRLServer(tb, a.root)
 	a.list = certauthtest.NewCRLServer(tb, a.issuing)
 	a.responder = certauthtest.NewResponder(tb, a.issuing)
-	a.responder.Delegate(tb) // as CAs do: the responder has no access to the CA's own key
+	a.responder.Delegate(tb) // as CAs do, because the responder has no access to the CA's own key
 
-	// Two more responders, for the days on which things go wrong.
+	// Two more responders, for the failures.
 	down, forged := certauthtest.NewResponder(tb, a.issuing), certauthtest.NewResponder(tb, a.issuing)
 	down.SetFault(certauthtest.Down)
 	forged.SetFault(certauthtest.Forged)
@@ -73,9 +73,9 @@ func (p publisher) newAuthority(tb certauthtest.TB, path, rootName, issuingName 
 	return a
 }
 
-// network is what a checker has to be told before it connects to this server. The default
-// reaches public addresses on ports 80 and 443 and nothing else: what stands in a
-// certificate must not lead it into your own network.
+// network permits a checker to connect to this server. By default a checker connects only to
+// public addresses on ports 80 and 443, because the contents of a certificate must not lead it
+// into your own network.
 func (p publisher) network(tb certauthtest.TB) revocation.HTTPOptions {
 	tb.Helper()
 	address, err := url.Parse(p.address)
@@ -89,8 +89,8 @@ func (p publisher) network(tb certauthtest.TB) revocation.HTTPOptions {
 	return revocation.HTTPOptions{AllowNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: []int{port}}
 }
 
-// clock is what the service, its checkers and the CA date everything by. It can be put
-// forward, so that nobody has to wait here until evidence grows old.
+// clock is the clock of the service, its checkers and the CA. It can be moved forward, so that
+// the program need not wait until evidence is old.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }

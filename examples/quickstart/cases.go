@@ -7,24 +7,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// row is one line of the table: what a caller does and what must come of it.
+// row is one line of the table: a call and its expected outcome.
 type row struct {
 	what       string
 	call       call
 	want       outcome
 	before     func(certauthtest.TB) // runs first, if set
-	eventually bool                  // asks again for a while until it is as wanted
+	eventually bool                  // repeat the call for a while until the outcome is as expected
 }
 
 // call is one request.
 type call struct {
-	certificate *certauthtest.Certificate // shown in the TLS handshake; nil shows none
-	direct      bool                      // straight to the service, past the front end
+	certificate *certauthtest.Certificate // presented in the TLS handshake; nil presents none
+	direct      bool                      // directly to the service, bypassing the front end
 	path        string
-	header      http.Header // what the caller adds by hand
+	header      http.Header // headers that the caller adds itself
 }
 
-// outcome is what the caller gets (status) and what the operator learns (the rest).
+// outcome is what the caller sees (status) and what the operator learns (the other fields).
 type outcome struct {
 	status int
 	reason certauth.Reason
@@ -41,14 +41,14 @@ func (w *world) rows() []row {
 		return outcome{status: http.StatusUnauthorized, reason: reason}
 	}
 
-	// A certificate is public: it travels in handshakes and lies in logs. Whoever has seen
-	// one can write it into a header. Only the key proves who is calling.
+	// A certificate is public: it is sent in handshakes and stored in logs. Anyone who has seen
+	// one can write it into a header. Only the key proves the caller's identity.
 	forged := http.Header{}
 	forged.Set(clientCertHeader, c.orders.Base64())
 
-	// The evidence headers can be written by hand too. With one header line beside them this
-	// caller would be let in: evidence is not proof. So nobody but the front end may be able
-	// to connect to the service; where that is not sure, add AppService.From.
+	// A caller can write the evidence headers too. With only one header line this caller would be
+	// accepted, because evidence is not proof. Make sure that only the front end can connect to
+	// the service; if you cannot be sure, set AppService.From.
 	twice := forged.Clone()
 	twice.Add(clientCertHeader, c.billing.Base64())
 	twice.Set("X-ARR-LOG-ID", "11111111-2222-3333-4444-555555555555")
@@ -138,13 +138,14 @@ func (w *world) rows() []row {
 			want: refused(certauth.ReasonRevocationUnavailable),
 		},
 		{
-			// The same outage, and a warning in the log. Who can cause it can use a revoked
-			// certificate here.
+			// The same outage, with a warning in the log. An attacker who can cause it can use a
+			// revoked certificate here.
 			what: "OCSP responder down, failing softly", call: call{certificate: c.board},
 			want: good("board (board), unchecked"),
 		},
 		{
-			// Good, in the responder's name, by another key: no evidence at all.
+			// The answer says good in the responder's name, but another key signed it, so it is
+			// no evidence.
 			what: "OCSP answer forged", call: call{certificate: c.forged},
 			want: refused(certauth.ReasonRevocationUnavailable),
 		},
@@ -153,20 +154,20 @@ func (w *world) rows() []row {
 			want: good("orders (partner)"),
 		},
 		{
-			// What the CA said a moment ago is remembered. This is the price of not asking for
+			// The CA's recent answer is remembered. This delay is the price of not asking for
 			// every request.
 			what: "revoked since, a moment later", call: call{certificate: c.leaver},
 			want: good("orders (partner)"), before: w.revokeLeaver,
 		},
 		{
-			// The evidence is old enough to be renewed, beside a request that is still
-			// answered from memory. From then on it is out.
+			// The evidence is old enough to be refreshed in the background of a request that is
+			// still answered from memory. Afterwards the caller is refused.
 			what: "revoked since, 70 minutes later by the clock", call: call{certificate: c.leaver},
 			want: refused(certauth.ReasonCertificateRevoked), before: w.wait, eventually: true,
 		},
 		{
-			// The files are read again beside a request, not in it: the first answers may
-			// still be by the old CA.
+			// The files are read again in the background of a request, so the first answers may
+			// still use the old CA.
 			what: "CA replaced on disk: the new CA's client", call: call{certificate: c.nextOrders},
 			want: good("orders (partner)"), before: w.rotate, eventually: true,
 		},

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// certificates holds everybody who calls in this example, good and bad. All of it is
-// made fresh in memory at each run.
+// certificates holds the certificates of all callers in this example, valid and invalid. They are
+// generated for each run.
 type certificates struct {
 	partner authority
 	orders  *certauthtest.Certificate
@@ -31,15 +31,15 @@ type certificates struct {
 	isCA        *certauthtest.Certificate
 
 	// These differ in what their CA publishes about them, and where.
-	listed      *certauthtest.Certificate // asked about in the CRL, where it is not
+	listed      *certauthtest.Certificate // checked in the CRL, which does not list it
 	revokedOCSP *certauthtest.Certificate
 	revokedCRL  *certauthtest.Certificate
 	unanswered  *certauthtest.Certificate // its responder is down
-	forged      *certauthtest.Certificate // its responder's answers are not the CA's
-	board       *certauthtest.Certificate // its responder is down, and that is accepted
-	leaver      *certauthtest.Certificate // good at first
+	forged      *certauthtest.Certificate // its responder's answers are not signed by the CA
+	board       *certauthtest.Certificate // its responder is down, and SoftFail accepts that
+	leaver      *certauthtest.Certificate // revoked later
 
-	// The partner's next CA, for the change while the service runs.
+	// The partner's next CA, which replaces the first while the service runs.
 	next       authority
 	nextOrders *certauthtest.Certificate
 }
@@ -80,12 +80,13 @@ func newCertificates(tb certauthtest.TB, publish publisher) certificates {
 	return c
 }
 
-// keyCompromise is a reason of RFC 5280, section 5.3.1. Every reason denies.
+// keyCompromise is a reason of RFC 5280, section 5.3.1. A certificate is refused for every
+// reason.
 const keyCompromise = 1
 
-// copyWithOwnKey copies everything that can be read off a genuine certificate: subject,
-// issuer, serial number, names, key identifiers. It has to sign with a key of its own,
-// and the signature is the one thing that a check of subject and issuer never looks at.
+// copyWithOwnKey copies everything that a genuine certificate shows: subject, issuer, serial
+// number, names, key identifiers. The copy has to be signed with another key, which a check of
+// subject and issuer alone would not notice.
 func copyWithOwnKey(tb certauthtest.TB, genuine *x509.Certificate) *certauthtest.Certificate {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -104,8 +105,8 @@ func copyWithOwnKey(tb certauthtest.TB, genuine *x509.Certificate) *certauthtest
 	return &certauthtest.Certificate{Certificate: parsed, Key: key}
 }
 
-// thumbprint is what certauth.Thumbprints takes. From a file:
-// openssl x509 -in partner.pem -noout -fingerprint -sha256.
+// thumbprint returns the value for certauth.Thumbprints. For a file: openssl x509 -in partner.pem
+// -noout -fingerprint -sha256.
 func thumbprint(certificate *certauthtest.Certificate) string {
 	sum := sha256.Sum256(certificate.Raw)
 	return hex.EncodeToString(sum[:])

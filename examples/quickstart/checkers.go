@@ -8,11 +8,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// checkers find out whether certificates are revoked. They differ in what becomes of one
-// when nobody can say. Most services need the first alone: revocation.New(revocation.Config{}).
+// checkers determine whether certificates are revoked. They differ in how they treat certificates
+// whose status is unknown. Most services need only the first:
+// revocation.New(revocation.Config{}).
 type checkers struct {
-	hard *revocation.Checker // no evidence, no entry
-	soft *revocation.Checker // no evidence, let in and logged
+	hard *revocation.Checker // without evidence the caller is refused
+	soft *revocation.Checker // without evidence the caller is accepted, and that is logged
 }
 
 func newCheckers(network revocation.HTTPOptions, now func() time.Time, logger *slog.Logger) (checkers, error) {
@@ -27,8 +28,8 @@ func newCheckers(network revocation.HTTPOptions, now func() time.Time, logger *s
 	return checkers{hard: hard, soft: soft}, nil
 }
 
-// close waits for what is still being fetched.
+// close waits for fetches that are still running.
 func (c checkers) close() {
-	_ = c.hard.Close() // nothing to be done about it at the end
+	_ = c.hard.Close() // errors do not matter at the end
 	_ = c.soft.Close()
 }

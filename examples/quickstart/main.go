@@ -1,10 +1,10 @@
-// Quickstart shows a service that is protected by client certificates behind Azure App
-// Service, on loopback alone: it makes a partner's CA and good and bad client
-// certificates, starts the service, a stand-in for App Service's front end, and the CA's
-// OCSP responder and CRLs, sends real requests, and prints what became of each.
+// Quickstart shows a service that is protected by client certificates behind Azure App Service,
+// entirely on loopback. It makes a partner's CA and valid and invalid client certificates, starts
+// the service, a simulation of App Service's front end, and the CA's OCSP responder and CRLs,
+// sends real requests, and prints the outcome of each.
 //
 //	go run ./examples/quickstart          # the table; exit status 1 if a row is wrong
-//	go run ./examples/quickstart -serve   # keeps it up and prints curl commands to try
+//	go run ./examples/quickstart -serve   # keeps running and prints curl commands to try
 //
 // Read service.go first: it is the part to copy.
 package main
@@ -21,21 +21,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-const intro = `A service protected by certauth, behind a stand-in for App Service, both on loopback.
-Each row is a real request. A refused caller learns the status and no more.
+const intro = `A service protected by certauth, behind a simulated App Service front end, both on loopback.
+Each row is a real request. A refused caller sees only the status.
 
 `
 
 const next = `
 Read next: README.md, for sources, policies and reasons.
-           go doc ./certauth/forwarded AppService, for what must be true of your site.
-           go doc ./certauth/revocation, for what is asked about revoked certificates.
+           go doc ./certauth/forwarded AppService, for the requirements on your site.
+           go doc ./certauth/revocation, for the checks of revoked certificates.
            go doc ./certauth/outbound, for the application's own certificate.
            .github/RUNBOOK.md, for renewals, emergencies and outages.
 `
 
 func main() {
-	serving := flag.Bool("serve", false, "keep the service up and print curl commands to try")
+	serving := flag.Bool("serve", false, "keep the service running and print curl commands to try")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		flag.Usage()
@@ -55,7 +55,7 @@ func main() {
 	tb.exit(0)
 }
 
-// quickstart starts everything, prints the table, and returns how much of it is wrong.
+// quickstart starts everything, prints the table, and returns the number of wrong rows.
 func quickstart(ctx context.Context, tb certauthtest.TB, out io.Writer) int {
 	tb.Helper()
 	say(tb, out, "Making CAs and certificates, and starting a service, a front end and a responder ...\n")
@@ -71,7 +71,7 @@ func quickstart(ctx context.Context, tb certauthtest.TB, out io.Writer) int {
 	return wrong
 }
 
-// say prints, or ends the program where nobody can read it.
+// say prints, or ends the program if the output cannot be written.
 func say(tb certauthtest.TB, out io.Writer, format string, args ...any) {
 	tb.Helper()
 	if _, err := fmt.Fprintf(out, format, args...); err != nil {
@@ -85,17 +85,17 @@ type program struct{ cleanups []func() }
 // Helper implements certauthtest.TB.
 func (p *program) Helper() {}
 
-// Cleanup keeps f for the end of the program.
+// Cleanup registers f to run at the end of the program.
 func (p *program) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
 
-// Fatalf prints what went wrong and ends the program, not without cleaning up.
+// Fatalf prints the error, runs the cleanups and ends the program.
 func (p *program) Fatalf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "quickstart: "+format+"\n", args...)
 	p.exit(1)
 }
 
-// exit runs the cleanups, the last one first, and ends the program. Each is taken off
-// the list before it runs: one that fails comes back here.
+// exit runs the cleanups in reverse order and ends the program. Each is removed from the list
+// before it runs, because one that fails calls exit again.
 func (p *program) exit(status int) {
 	for len(p.cleanups) > 0 {
 		last := p.cleanups[len(p.cleanups)-1]

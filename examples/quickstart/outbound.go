@@ -27,28 +27,27 @@ The other direction: the application calls partners with a client certificate of
 
 `
 
-// The names of the certificates, which the partner answers with.
+// The names of the certificates, with which the partner answers.
 const (
 	firstOwn  = "the first certificate"
 	secondOwn = "the second certificate"
 )
 
-// ownRow is one thing that happens to the application's own certificate.
+// ownRow is one event in the life of the application's own certificate.
 type ownRow struct {
 	what string
 	want string
 	do   func(ctx context.Context) string
 }
 
-// caller is an application that calls two partners: one that trusts its CA, and one that
-// trusts another.
+// caller is an application that calls two partners: one trusts its CA, the other does not.
 type caller struct {
 	ca                *certauthtest.CA
 	file              string
 	own               *outbound.Certificate
 	client            *http.Client
 	partner, stranger *httptest.Server
-	late              atomic.Int64 // how far the application's clock is ahead
+	late              atomic.Int64 // the amount by which the application's clock is ahead
 }
 
 func newCaller(ctx context.Context, tb certauthtest.TB) *caller {
@@ -61,8 +60,8 @@ func newCaller(ctx context.Context, tb certauthtest.TB) *caller {
 	writeFile(tb, roots, servers.PEM())
 	own, err := outbound.Open(ctx, outbound.Config{
 		Source: outbound.File{Path: c.file}, ServerRoots: outbound.File{Path: roots},
-		Interval: time.Second,                                                              // short, so that nobody has to wait here
-		Now:      func() time.Time { return time.Now().Add(time.Duration(c.late.Load())) }, // a clock that can be set ahead
+		Interval: time.Second,                                                              // short, so that the program need not wait
+		Now:      func() time.Time { return time.Now().Add(time.Duration(c.late.Load())) }, // a clock that can be moved forward
 	})
 	if err != nil {
 		tb.Fatalf("outbound: %v", err)
@@ -76,11 +75,11 @@ func newCaller(ctx context.Context, tb certauthtest.TB) *caller {
 	return c
 }
 
-// newPartner is a server that wants a client certificate of a CA, and answers with its name.
+// newPartner is a server that requires a client certificate of a CA, and answers with its name.
 func newPartner(tb certauthtest.TB, servers, clients *certauthtest.CA) *httptest.Server {
 	tb.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName) //nolint:gosec // G705: for nobody but the row
+		_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName) //nolint:gosec // only read by this program
 	}))
 	trusted := x509.NewCertPool()
 	trusted.AddCert(clients.Certificate)
@@ -90,13 +89,13 @@ func newPartner(tb certauthtest.TB, servers, clients *certauthtest.CA) *httptest
 		ClientCAs: trusted, MinVersion: tls.VersionTLS12,
 	}
 	server.EnableHTTP2 = true
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // a refused handshake is a row
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // refused handshakes are shown as rows
 	server.StartTLS()
 	tb.Cleanup(server.Close)
 	return server
 }
 
-// renew puts a new certificate into the file, under a temporary name first.
+// renew writes a new certificate under a temporary name and renames it to the file.
 func (c *caller) renew(tb certauthtest.TB, name string, change ...certauthtest.Template) {
 	tb.Helper()
 	issued := c.ca.Issue(tb, name, change...)
@@ -106,8 +105,7 @@ func (c *caller) renew(tb certauthtest.TB, name string, change ...certauthtest.T
 	}
 }
 
-// call returns whom the server took the application for, or the reason that there was no
-// answer.
+// call returns the name that the server saw, or the reason why there was no response.
 func (c *caller) call(ctx context.Context, server *httptest.Server) string {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, http.NoBody)
 	if err != nil {
@@ -125,12 +123,12 @@ func (c *caller) call(ctx context.Context, server *httptest.Server) string {
 	return cmp.Or(string(name), fmt.Sprint(err))
 }
 
-// callers is how many call at the same time while the certificate is renewed.
+// callers is the number of concurrent callers while the certificate is renewed.
 const callers = 8
 
-// underTraffic has callers call without a pause, over HTTP/2, renews the certificate when each
-// has had an answer, and goes on until each was answered as the second one. Nobody tells the
-// application of the renewal: it looks at the file.
+// underTraffic makes callers call continuously over HTTP/2, renews the certificate when each has
+// had a response, and continues until each was answered under the second name. The application is
+// not told about the renewal: it checks the file.
 func (c *caller) underTraffic(ctx context.Context, renew func()) string {
 	ctx, cancel := context.WithTimeout(ctx, 4*patience)
 	defer cancel()
@@ -180,7 +178,7 @@ func (c *caller) rows(tb certauthtest.TB) []ownRow {
 	}
 }
 
-// playOwn prints a line for each row and returns how many are not as wanted.
+// playOwn prints a line for each row and returns the number of unexpected outcomes.
 func playOwn(ctx context.Context, tb certauthtest.TB, out io.Writer, rows []ownRow) (wrong int) {
 	tb.Helper()
 	say(tb, out, otherDirection)

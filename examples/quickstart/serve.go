@@ -9,19 +9,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// command is a line to paste into a shell.
+// command is a line to paste into a shell, with the expected status.
 type command struct {
 	what   string
 	status int
 	line   string
 }
 
-// serve keeps everything up until ctx ends. Refusals go to log as a service would log
-// them.
+// serve keeps everything running until ctx ends. Refusals are written to log as a service would
+// log them.
 func serve(ctx context.Context, tb certauthtest.TB, out, log io.Writer) {
 	tb.Helper()
 	w := newWorld(tb, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	say(tb, out, "Paste these into another terminal. Each has the status that it must answer.\n")
+	say(tb, out, "Paste these into another terminal. Each line names the expected status.\n")
 	for _, c := range w.commands(tb) {
 		say(tb, out, "\n%s: %d\n%s\n", c.what, c.status, c.line)
 	}
@@ -29,7 +29,7 @@ func serve(ctx context.Context, tb certauthtest.TB, out, log io.Writer) {
 	<-ctx.Done()
 }
 
-// commands writes the files that the lines need, the client's key among them. They go
+// commands writes the files that the commands need, including the client's key. They are removed
 // with the directory at the end.
 func (w *world) commands(tb certauthtest.TB) []command {
 	tb.Helper()
@@ -49,5 +49,5 @@ func (w *world) commands(tb certauthtest.TB) []command {
 	}
 }
 
-// quoted is for a shell, which does not read the escapes that %q writes.
+// quoted quotes a text for a shell, which does not understand all escapes of %q.
 func quoted(s string) string { return `"` + s + `"` }

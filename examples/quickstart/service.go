@@ -12,45 +12,44 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// settings is what differs between this example and a real deployment.
+// settings holds the differences between this example and a real deployment.
 type settings struct {
 	source         certauth.Source // on App Service: forwarded.AppService{}
 	roots, issuing string          // PEM files: the partner's root CA and issuing CA
 	pin            string          // SHA-256 of the second partner's certificate
-	checkers       checkers        // who is revoked
+	checkers       checkers        // determine which certificates are revoked
 	reload         time.Duration   // 0 means 30 seconds
 	now            func() time.Time
 	logger         *slog.Logger
 	observe        func(context.Context, certauth.Event)
 }
 
-// newService is the protected service: the part to copy. It returns an error, with every
-// mistake at once, rather than a service that guards less than it should.
+// newService returns the protected service: the part to copy. If there are mistakes, it returns
+// them all at once rather than a service that is less protected than intended.
 func newService(s settings) (*http.Server, error) {
 	chain := certauth.Chain{
 		Roots: certauth.PEMFile(s.roots),
-		// App Service forwards the client's certificate alone, so the issuing CA has to
-		// come from here.
+		// App Service forwards only the client's certificate, so configure the issuing CA here.
 		Intermediates: certauth.PEMFile(s.issuing),
 	}
 	auth, err := certauth.New(certauth.Config{
 		Source: s.source,
 		Policy: certauth.Any{
-			// A trusted CA is half of the answer: it has other customers too. The names say
-			// which of its certificates may call. Those are then asked about.
+			// A trusted CA is not enough, because it has other customers too. The names determine
+			// which of its certificates may call. Their revocation status is checked last.
 			certauth.Named{Name: "partner", Policy: certauth.All{
 				chain,
 				certauth.DNSNames{"orders.partner.example", "billing.partner.example"},
 				certauth.NotRevoked{Checker: s.checkers.hard},
 			}},
-			// The board shows what is public anyway. It stays up when nobody can say whether
-			// its certificate is revoked.
+			// The board shows only public data. It remains available when the revocation status
+			// of its certificate is unknown.
 			certauth.Named{Name: "board", Policy: certauth.All{
 				chain,
 				certauth.DNSNames{"board.partner.example"},
 				certauth.NotRevoked{Checker: s.checkers.soft},
 			}},
-			// A partner without a CA is known by exactly one certificate.
+			// A partner without a CA is identified by exactly one certificate.
 			certauth.Named{Name: "pinned", Policy: certauth.Thumbprints{s.pin}},
 		},
 		Exclusions: []certauth.Exclusion{{
@@ -83,15 +82,15 @@ func newService(s settings) (*http.Server, error) {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 	}
-	// The whole mux is behind it: a route added later is protected without a thought.
+	// The whole mux is behind auth, so that routes added later are protected too.
 	if err := auth.ConfigureServer(server); err != nil {
 		return nil, err
 	}
 	return server, nil
 }
 
-// hello answers with who is calling. The certificate header is gone by now; the identity
-// in the context is the one thing to read.
+// hello answers with the caller's identity. The certificate header was removed, so the identity
+// in the context is the only source of it.
 func hello(w http.ResponseWriter, r *http.Request) {
 	id, known := certauth.FromContext(r.Context())
 	if !known {

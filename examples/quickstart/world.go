@@ -14,12 +14,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// world is everything that runs: the service, the front end before it, the partner's CA,
-// and the files that the service reads.
+// world is everything that runs: the service, the front end, the partner's CA, and the files that
+// the service reads.
 type world struct {
 	certs   certificates
 	clock   *clock
-	dir     string // private to this user, removed at the end
+	dir     string // only accessible to this user, removed at the end
 	roots   string // PEM files in dir
 	issuing string
 	app     string // the service's own address, which callers should never reach
@@ -40,18 +40,18 @@ func newWorld(tb certauthtest.TB, logger *slog.Logger) *world {
 	if err != nil {
 		tb.Fatalf("the checkers' configuration: %v", err)
 	}
-	tb.Cleanup(checkers.close) // after the service, which was started later
+	tb.Cleanup(checkers.close) // runs after the shutdown of the service, which is started later
 	service, err := newService(settings{
-		// The source says openly that no platform stands in front of this process. To set
-		// WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID here would work as well and be less
-		// honest: the service would say that it runs on App Service, and whoever copies such
-		// a line into a deployment switches off the check that it really does.
+		// The option states openly that no platform is in front of this process. Setting
+		// WEBSITE_SITE_NAME and WEBSITE_INSTANCE_ID here would work too, but the service would
+		// then claim to run on App Service, and anyone who copied such a line into a deployment
+		// would disable the check that it does.
 		source:   forwarded.AppService{InsecureOutsideAppService: true},
 		roots:    w.roots,
 		issuing:  w.issuing,
 		pin:      thumbprint(w.certs.second),
 		checkers: checkers,
-		reload:   50 * time.Millisecond, // short, so that nobody has to wait here
+		reload:   50 * time.Millisecond, // short, so that the program need not wait
 		now:      w.clock.now,
 		logger:   logger,
 		observe:  w.journal.observe,
@@ -78,7 +78,7 @@ func start(tb certauthtest.TB, server *http.Server) string {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {
-			_ = server.Close() // a request that does not end does not hold up the end
+			_ = server.Close() // a request that does not end must not delay the exit
 		}
 		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			tb.Fatalf("serve: %v", err)
@@ -87,24 +87,24 @@ func start(tb certauthtest.TB, server *http.Server) string {
 	return "http://" + listener.Addr().String()
 }
 
-// revokeLeaver is what the partner's CA does, and nobody tells the service.
+// revokeLeaver revokes the certificate at the partner's CA. The service is not told.
 func (w *world) revokeLeaver(tb certauthtest.TB) {
 	tb.Helper()
 	w.certs.partner.responder.Revoke(w.certs.leaver.SerialNumber, keyCompromise)
 }
 
-// wait lets the time pass in which a checker goes by what it remembers: an hour by OCSP,
-// give or take a tenth. The evidence itself would have counted for a day.
+// wait moves the clock by the time for which a checker relies on a remembered OCSP answer: one
+// hour, plus or minus a tenth. The evidence itself would be valid for a day.
 func (w *world) wait(tb certauthtest.TB) {
 	tb.Helper()
 	w.clock.putForward(70 * time.Minute)
 }
 
-// rotate puts the partner's next CA in place of the old one while the service runs. Each
-// file is complete before it takes the old one's name, so the service never reads half.
+// rotate replaces the old CA by the partner's next CA while the service runs. Each file is
+// complete before it is renamed to the old one's name, so the service never reads a part of it.
 //
-// A real change has a step between: keep both CAs in the files until every client has
-// its new certificate, and only then take the old one out.
+// A real change has a step in between: keep both CAs in the files until every client has its new
+// certificate, and only then remove the old one.
 func (w *world) rotate(tb certauthtest.TB) {
 	tb.Helper()
 	for name, pem := range map[string][]byte{w.roots: w.certs.next.root.PEM(), w.issuing: w.certs.next.issuing.PEM()} {
@@ -136,6 +136,6 @@ func tempDir(tb certauthtest.TB) string {
 	if err != nil {
 		tb.Fatalf("temporary directory: %v", err)
 	}
-	tb.Cleanup(func() { _ = os.RemoveAll(dir) }) // nothing to be done about it at the end
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) }) // errors do not matter at the end
 	return dir
 }

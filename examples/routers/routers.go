@@ -1,10 +1,10 @@
-// Package routers shows how each router takes an Authenticator. All of these serve by net/http,
-// so none needs an adapter: what they call middleware is, or is made of,
-// func(http.Handler) http.Handler.
+// Package routers shows how to use an Authenticator with each router. All of them serve with
+// net/http, so none needs an adapter: their middleware is, or is built on, func(http.Handler)
+// http.Handler.
 //
-// Wrapping the whole router, as auth.ConfigureServer and auth.Handler(router) do, protects
-// redirects, 404 and routes that are added later as well; where a function here uses the
-// router's own hook, it says what that leaves out.
+// Wrapping the whole router with auth.ConfigureServer or auth.Handler(router) also protects
+// redirects, 404 answers and routes that are added later. If a function here uses the router's
+// own hook, its comment says what that does not cover.
 package routers
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/examples/routers/api"
 )
 
-// Whoami is what the routes of these examples answer: who calls.
+// Whoami answers the routes of these examples with the caller's identity.
 func Whoami(w http.ResponseWriter, r *http.Request) {
 	id, ok := certauth.FromContext(r.Context())
 	if !ok {
@@ -41,7 +41,7 @@ func Whoami(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte(id.Thumbprint()))
 }
 
-// Chi takes middleware as it is. Use in front of the routes covers 404 and 405, too.
+// Chi takes net/http middleware directly. With Use before the routes it also covers 404 and 405.
 func Chi(auth *certauth.Authenticator) http.Handler {
 	router := chi.NewRouter()
 	router.Use(auth.Handler)
@@ -49,8 +49,8 @@ func Chi(auth *certauth.Authenticator) http.Handler {
 	return router
 }
 
-// Gorilla takes middleware as it is, and runs it for routes that match: 404 and redirects
-// come from outside of it.
+// Gorilla takes net/http middleware directly and runs it for routes that match; it does not cover
+// 404 answers and redirects.
 func Gorilla(auth *certauth.Authenticator) http.Handler {
 	router := mux.NewRouter()
 	router.Use(auth.Handler)
@@ -58,7 +58,7 @@ func Gorilla(auth *certauth.Authenticator) http.Handler {
 	return router
 }
 
-// EchoV4 wraps middleware of net/http. Use runs behind the router's choice, for 404 as well.
+// EchoV4 wraps net/http middleware. Use runs after the router's choice of a route, also for 404.
 func EchoV4(auth *certauth.Authenticator) http.Handler {
 	e := echov4.New()
 	e.Use(echov4.WrapMiddleware(auth.Handler))
@@ -66,7 +66,7 @@ func EchoV4(auth *certauth.Authenticator) http.Handler {
 	return e
 }
 
-// EchoV5 does the same.
+// EchoV5 works in the same way.
 func EchoV5(auth *certauth.Authenticator) http.Handler {
 	e := echov5.New()
 	e.Use(echov5.WrapMiddleware(auth.Handler))
@@ -74,8 +74,8 @@ func EchoV5(auth *certauth.Authenticator) http.Handler {
 	return e
 }
 
-// Huma describes operations on a router of its own choice: the router is wrapped, its
-// documentation and schemas with it.
+// Huma describes operations on a router that you choose. The router is wrapped, including Huma's
+// documentation and schemas.
 func Huma(auth *certauth.Authenticator) http.Handler {
 	router := http.NewServeMux()
 	api := humago.New(router, huma.DefaultConfig("Example", "1.0.0"))
@@ -94,16 +94,16 @@ func Huma(auth *certauth.Authenticator) http.Handler {
 	return auth.Handler(router)
 }
 
-// Kratos calls middleware of net/http a filter. It runs for every request of the server.
+// Kratos calls net/http middleware a filter. It runs for every request of the server.
 func Kratos(auth *certauth.Authenticator) http.Handler {
 	server := khttp.NewServer(khttp.Filter(auth.Handler))
 	server.HandleFunc("/whoami", Whoami)
 	return server
 }
 
-// GoZero takes middleware of net/http by ToMiddleware, for routes that match. Its server makes
-// its connections itself: with rest.Server.Start no socket is kept, and gates on the peer
-// refuse every request. Serve it by an http.Server of your own, as here by NewServerless.
+// GoZero takes net/http middleware with ToMiddleware, for routes that match. Its server makes its
+// connections itself: with rest.Server.Start the sockets are not known, and gates on the peer
+// refuse every request. Serve it with your own http.Server, as here with NewServerless.
 func GoZero(auth *certauth.Authenticator) (http.Handler, error) {
 	server, err := rest.NewServer(rest.RestConf{MaxBytes: 1 << 20})
 	if err != nil {
@@ -121,9 +121,9 @@ func GoZero(auth *certauth.Authenticator) (http.Handler, error) {
 // WhoamiProcedure is the path of Connect's method.
 const WhoamiProcedure = "/example.v1.Example/Whoami"
 
-// Connect serves by net/http, and authenticates there, in front of its handlers: an interceptor
-// sees calls that were already decoded. A refusal is 401, which clients of Connect and of
-// gRPC-Web read as unauthenticated.
+// Connect serves with net/http, and authentication happens there, before its handlers: an
+// interceptor sees only calls that were already decoded. A refusal is 401, which clients of
+// Connect and gRPC-Web report as unauthenticated.
 func Connect(auth *certauth.Authenticator) http.Handler {
 	router := http.NewServeMux()
 	router.Handle(WhoamiProcedure, connect.NewUnaryHandler(WhoamiProcedure, func(ctx context.Context, _ *connect.Request[emptypb.Empty]) (*connect.Response[wrapperspb.StringValue], error) {
@@ -136,7 +136,7 @@ func Connect(auth *certauth.Authenticator) http.Handler {
 	return auth.Handler(router)
 }
 
-// ConnectV2 is mounted on a ServeMux, which is wrapped likewise.
+// ConnectV2 is mounted on a ServeMux, which is wrapped in the same way.
 func ConnectV2(auth *certauth.Authenticator) http.Handler {
 	server := connectv2.NewServer()
 	server.Register(connectv2.Method{
@@ -159,7 +159,7 @@ func ConnectV2(auth *certauth.Authenticator) http.Handler {
 
 //go:generate go run github.com/ogen-go/ogen/cmd/ogen@v1.25.0 -config ogen.yml -target api -package api openapi.yaml
 
-// Ogen generates an http.Handler from a description of the interface; it is wrapped.
+// Ogen generates an http.Handler from an interface description. The handler is wrapped.
 func Ogen(auth *certauth.Authenticator) (http.Handler, error) {
 	server, err := api.NewServer(whoami{})
 	if err != nil {

@@ -1,6 +1,6 @@
-// Command tracing serves an application on Azure App Service to clients that hold a
-// certificate of one CA, with OpenTelemetry, an access log and certauth's records outside of
-// it. All three name the trace and the route.
+// Command tracing serves an application on Azure App Service to clients that hold a certificate
+// of one CA. OpenTelemetry and an access log wrap certauth, and the records of all three name the
+// trace and the route.
 //
 // Environment:
 //
@@ -47,14 +47,13 @@ func run() error {
 		Addr:              ":" + cmp.Or(os.Getenv("PORT"), "8080"),
 		Handler:           outside(auth, newMux(), logger),
 		ReadHeaderTimeout: 5 * time.Second,
-		ConnContext:       certauth.ConnContext, // ConfigureServer would put auth outside of everything
+		ConnContext:       certauth.ConnContext, // ConfigureServer would make auth the outermost handler
 	}
 	return server.ListenAndServe()
 }
 
-// outside puts what measures around auth, so that refusals are in the traces and in the access
-// log as well. The order matters for one thing: whatever is inside of otelhttp has the span in
-// its context.
+// outside wraps auth in tracing and the access log, so that these include refusals. The order
+// matters because only handlers inside otelhttp have the span in their context.
 func outside(auth *certauth.Authenticator, mux http.Handler, logger *slog.Logger) http.Handler {
 	return otelhttp.NewHandler(accessLog(logger, auth.Handler(mux)), "server")
 }

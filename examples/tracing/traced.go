@@ -7,9 +7,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traced adds trace and span of the context to each record. certauth writes its records with
-// the context of the request, so they have them too. It reads a traceparent header by itself;
-// where it did, the attribute is there already.
+// traced adds trace and span of the context to each record. certauth logs with the context of the
+// request, so its records have them too. certauth itself reads a traceparent header; if it did,
+// the attribute is already set.
 type traced struct{ slog.Handler }
 
 // Handle implements [slog.Handler].

@@ -13,22 +13,22 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/parsefault"
 )
 
-// MaxBundle bounds the size of a bundle in bytes. The public web's whole trust store
-// is a quarter of a mebibyte.
+// MaxBundle bounds the size of a bundle in bytes. The trust store of the public web takes a
+// quarter of a mebibyte.
 const MaxBundle = 16 << 20
 
 var begin = []byte("-----BEGIN ")
 
-// IsDER reports whether the bytes begin as DER of more than 127 bytes, which every certificate
-// is and no text.
+// IsDER reports whether the content begins as a SEQUENCE in DER of more than 127 bytes, or in BER
+// of indefinite length. Every certificate does, and no text does.
 func IsDER(content []byte) bool {
 	return len(content) > 1 && content[0] == 0x30 && content[1] >= 0x80
 }
 
-// Parse returns every certificate of the bundle. Text between the blocks is allowed,
-// as openssl and trust stores write it; anything else is an error: no certificate at
-// all, a block of another type, and above all a damaged block, which encoding/pem
-// would skip in silence and so shrink the set.
+// Parse returns every certificate of the bundle. Text between the blocks is allowed, because
+// openssl and trust stores write it. Everything else is an error: no certificate at all, a block
+// of another type, and a damaged block, which encoding/pem would skip silently and so shrink the
+// set.
 func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if len(bundle) > MaxBundle {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(bundle), MaxBundle)
@@ -39,7 +39,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if err := otherText(bundle); err != nil {
 		return nil, err
 	}
-	// Every marker counts, also one that does not start its line, as behind a byte order
+	// Count every marker, even one that does not start its line, for example after a byte order
 	// mark: encoding/pem does not see that block.
 	want := bytes.Count(bundle, begin)
 	var certs []*x509.Certificate
@@ -67,7 +67,8 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// unread names the block and its subject: a bundle of a hundred roots has one that is old.
+// unread names the block and its subject, because one certificate of a large bundle is hard to
+// find.
 func unread(at int, der []byte, err error) error {
 	help := parsefault.Help(err)
 	if help == "" {
@@ -80,7 +81,7 @@ func unread(at int, der []byte, err error) error {
 	return fmt.Errorf("block %d%s cannot be read: %s: %s; take the block out, or have the certificate issued anew", at, who, logtext.Quote(err.Error()), help)
 }
 
-// otherText recognises what settings, shells and editors make of PEM.
+// otherText recognises the damage that settings, shells and editors do to PEM.
 func otherText(bundle []byte) error {
 	front := string(bundle[:min(len(bundle), 256)])
 	switch begins := strings.TrimSpace(front); {
@@ -100,8 +101,8 @@ func otherText(bundle []byte) error {
 	return nil
 }
 
-// isUTF16 reports whether the text begins with a byte order mark of UTF-16, or with an ASCII
-// character in it.
+// isUTF16 reports whether the text begins with a byte order mark of UTF-16 or with an ASCII
+// character encoded in UTF-16.
 func isUTF16(text []byte) bool {
 	if len(text) < 2 {
 		return false

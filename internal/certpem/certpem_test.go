@@ -96,6 +96,32 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 	}
 }
 
+// X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for a length
+// that is not said, or more for the number of octets that hold it.
+func TestIsDER_BeginsAsALongSequence(t *testing.T) {
+	for content, want := range map[string]bool{
+		"": false, "0": false, "0\x7f": false, "0\x80": true, "0\x81": true, "0\x82\x01\x00": true,
+		"1\x82\x01\x00": false, "01": false, "\x04\x82": false, "-----BEGIN CERTIFICATE-----": false,
+	} {
+		assert.Equal(t, want, certpem.IsDER([]byte(content)), "%q", content)
+	}
+}
+
+// The Unicode Standard, section 3.10, D98: a byte order mark is FE FF or FF FE. Without one, the
+// hyphen that PEM begins with has a zero beside it.
+func TestParse_TellsUTF16(t *testing.T) {
+	for begin, want := range map[string]bool{
+		"\xff\xfe": true, "\xfe\xff": true, "-\x00": true, "\x00-": true,
+		"\xff-": false, "-\xfe": false, "\xfe-": false, "-\xff": false, "-a": false, "a\x00": false, "\x00a": false, "-": false,
+	} {
+		for _, text := range []string{begin, begin + "--"} {
+			_, err := certpem.Parse([]byte(text))
+			require.Error(t, err)
+			assert.Equal(t, want, strings.Contains(err.Error(), "UTF-16"), "%q: %v", text, err)
+		}
+	}
+}
+
 func TestParse_SizeIsBounded(t *testing.T) {
 	a := block(t, "a")
 	full := a + strings.Repeat("#", certpem.MaxBundle-len(a))

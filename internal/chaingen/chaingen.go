@@ -1,9 +1,10 @@
-// Package chaingen makes random certificate chains for tests that ask several verifiers about
-// the same chain: constraints of every form, usages, depths, path lengths, dates, spellings of
-// names, self-issued and cross-signed CAs, key identifiers. About half of them are in order.
+// Package chaingen makes random certificate chains for tests that compare the verdicts of several
+// verifiers on the same chain: constraints of every form, usages, depths, path lengths, dates,
+// spellings of names, self-issued and cross-signed CAs, key identifiers. About half of the chains
+// are valid.
 //
-// What a chain is made of depends on the seed and the number alone; keys and signatures are
-// new each time.
+// The structure of a chain depends only on the seed and its number; keys and signatures are new
+// each time.
 package chaingen
 
 import (
@@ -25,21 +26,21 @@ import (
 // Now is the time at which every chain is judged.
 var Now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// Chain is a leaf with what is needed to judge it.
+// Chain is a leaf together with the certificates that are needed to judge it.
 type Chain struct {
-	Root   *x509.Certificate   // the one that is trusted
-	Others []*x509.Certificate // CA certificates that are there and not trusted
-	Stray  *x509.Certificate   // of Others, the one that is in no path to the root; nil if there is none
+	Root   *x509.Certificate   // the trusted root
+	Others []*x509.Certificate // CA certificates that are available but not trusted
+	Stray  *x509.Certificate   // the one of Others that is in no path to the root; nil if there is none
 	Leaf   *x509.Certificate
-	Traits []string // everything about it that is not usual
+	Traits []string // everything unusual about it
 }
 
-// Has reports whether the chain has a trait of which the words are part.
+// Has reports whether one of the chain's traits contains the words.
 func (c Chain) Has(words string) bool {
 	return slices.ContainsFunc(c.Traits, func(trait string) bool { return strings.Contains(trait, words) })
 }
 
-// PEM writes certificates one behind the other.
+// PEM encodes the certificates, concatenated.
 func PEM(certs ...*x509.Certificate) []byte {
 	var all []byte
 	for _, cert := range certs {
@@ -48,7 +49,7 @@ func PEM(certs ...*x509.Certificate) []byte {
 	return all
 }
 
-// Generator makes chains of one seed. It is for one goroutine.
+// Generator makes the chains of one seed. It is not safe for concurrent use.
 type Generator struct {
 	seed uint64
 	keys []*ecdsa.PrivateKey
@@ -57,7 +58,7 @@ type Generator struct {
 // New makes a generator.
 func New(seed uint64) (*Generator, error) {
 	g := &Generator{seed: seed}
-	for range 12 { // more than any chain has certificates, so that no two share a key unless they are to
+	for range 12 { // more than any chain has certificates, so that two share a key only on purpose
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, err
@@ -67,9 +68,9 @@ func New(seed uint64) (*Generator, error) {
 	return g, nil
 }
 
-// entity is a certificate to be, or one that is there.
+// entity is a certificate that has been or will be made.
 type entity struct {
-	who        string // in traits
+	who        string // name in traits
 	subject    []attribute
 	key        *ecdsa.PrivateKey
 	identifier []byte
@@ -91,9 +92,9 @@ func (m *maker) note(format string, args ...any) {
 	m.chain.Traits = append(m.chain.Traits, fmt.Sprintf(format, args...))
 }
 
-// Chain makes the chain of that number. An error is one of this package or of crypto/x509.
+// Chain makes the chain with that number. Errors come from this package or crypto/x509.
 func (g *Generator) Chain(number int) (Chain, error) {
-	m := &maker{Rand: mathrand.New(mathrand.NewPCG(g.seed, uint64(number))), number: number} //nolint:gosec // to be repeated
+	m := &maker{Rand: mathrand.New(mathrand.NewPCG(g.seed, uint64(number))), number: number} //nolint:gosec // must be repeatable
 	depth := 1 + m.IntN(5)
 	path := []*entity{m.ca("root", 0, g.keys[0])}
 	if err := m.issue(path[0], path[0], 0, depth-1); err != nil {
@@ -113,7 +114,7 @@ func (g *Generator) Chain(number int) (Chain, error) {
 		m.chain.Others = append(m.chain.Others, ca.cert)
 		path = append(path, ca)
 	}
-	if m.one(8) && depth > 1 { // the same name and key below a root that nobody trusts
+	if m.one(8) && depth > 1 { // the same name and key below an untrusted root
 		stranger := m.ca("stranger", 8, g.keys[10])
 		again := *path[1]
 		again.who = "cross-signed CA 1"
@@ -136,7 +137,8 @@ func (m *maker) ca(who string, at int, key *ecdsa.PrivateKey) *entity {
 	return &entity{who: who, subject: m.subject(who, at), key: key, identifier: []byte{byte(at), 1, 2, 3}} //nolint:gosec // at most ten
 }
 
-// issue makes the certificate of an entity: by a parent, with that many CAs above and below.
+// issue makes the certificate of an entity, issued by a parent, with the given numbers of CAs
+// above and below it.
 func (m *maker) issue(e, by *entity, above, below int) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(int64(m.number)*100 + int64(above) + 1 + int64(len(m.chain.Others))*10),
@@ -180,7 +182,7 @@ func (m *maker) issue(e, by *entity, above, below int) error {
 	return err
 }
 
-// identify adds the key identifiers. Of a CA that names one, few children name another.
+// identify adds the key identifiers. If a CA has one, a few of its children name another.
 func (m *maker) identify(e, by *entity, template *x509.Certificate) {
 	if !e.leaf {
 		if m.one(10) {

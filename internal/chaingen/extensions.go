@@ -11,7 +11,7 @@ var (
 	anyUsage    = oid("\x55\x1d\x25\x00")
 )
 
-// The bits of a key usage as DER has them: how many are unused, and the bits.
+// The bits of a key usage in DER: the number of unused bits, and the bits.
 var (
 	digitalSignature = []byte{7, 0x80}
 	nonRepudiation   = []byte{6, 0x40}
@@ -121,7 +121,7 @@ func (m *maker) leafExtensions(template *x509.Certificate) {
 	m.common("leaf", add)
 }
 
-// common are extensions that leaf and CAs may have alike.
+// common adds extensions that both leaves and CAs may have.
 func (m *maker) common(who string, add func(critical bool, value []byte, id ...int)) {
 	policy := tlv(0x30, tlv(0x30, oid("\x2a\x03\x04"))) // 1.2.3.4
 	switch m.IntN(120) {
@@ -139,7 +139,7 @@ func (m *maker) common(who string, add func(critical bool, value []byte, id ...i
 	}
 }
 
-// tlv is one DER element of fewer than 65536 bytes.
+// tlv encodes one DER element of fewer than 65536 bytes.
 func tlv(tag byte, parts ...[]byte) []byte {
 	var content []byte
 	for _, part := range parts {

@@ -22,7 +22,7 @@ const (
 	idEmail = "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 )
 
-// subject is a name below one of two organizations.
+// subject returns a name in one of two organizations.
 func (m *maker) subject(who string, at int) []attribute {
 	organization := "Partner Works"
 	if m.one(6) {
@@ -36,7 +36,7 @@ func (m *maker) subject(who string, at int) []attribute {
 	return name
 }
 
-// spelled is a name as another tool writes it.
+// spelled returns the name in the spelling of another tool.
 func (m *maker) spelled(who string, name []attribute) []attribute {
 	if !m.one(8) {
 		return name
@@ -84,7 +84,7 @@ var (
 
 func upn(text string) []byte { return tlv(0xA0, upnType, tlv(0xA0, tlv(utf8String, []byte(text)))) }
 
-// names are alternative names of a leaf.
+// names returns alternative names of a leaf.
 func (m *maker) names() [][]byte {
 	var names [][]byte
 	for range m.IntN(3) {
@@ -113,7 +113,7 @@ func (m *maker) names() [][]byte {
 	return names
 }
 
-// constraints is a nameConstraints extension with one or two subtrees.
+// constraints returns a nameConstraints extension with one or two subtrees.
 func (m *maker) constraints(who string) []byte {
 	var permitted, excluded [][]byte
 	for range 1 + m.IntN(2) {

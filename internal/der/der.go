@@ -1,16 +1,16 @@
-// Package der reads DER one element at a time, without reflection and without room of its
-// own. What encoding/asn1 refuses is refused here too.
+// Package der reads DER one element at a time, without reflection and without allocating. It
+// refuses everything that encoding/asn1 refuses.
 package der
 
 // Element is one element.
 type Element struct {
 	// Tag is the identifier octet: class, form and number.
 	Tag byte
-	// Content is what is inside, Full the whole element. Both are part of the input.
+	// Content is the content of the element and Full the whole element. Both alias the input.
 	Content, Full []byte
 }
 
-// The identifier octets of what names are made of, and the parts of any.
+// The identifier octets that occur in names, and the bit masks of an identifier octet.
 const (
 	OID         = 0x06
 	UTF8String  = 0x0C
@@ -22,12 +22,13 @@ const (
 	NumberMask  = 0x1F
 )
 
-// maxLength is the limit of encoding/asn1 too; no certificate is anywhere near it.
-const maxLength = 1 << 23
+// maxLength bounds the content of an element. encoding/asn1 accepts more, but certificates are far
+// smaller.
+const maxLength = 8 << 20
 
-// Read returns the first element and what stands behind it. It is false for an input that
-// ends early, for a length that is indefinite, not the shortest or above 8 MiB, and for a
-// tag number above 30, which names do not have.
+// Read returns the first element and the rest of the input. ok is false for truncated input, for
+// a length that is indefinite, not minimally encoded or above 8 MiB, and for a tag number above
+// 30, which does not occur in names.
 func Read(input []byte) (element Element, rest []byte, ok bool) {
 	if len(input) < 2 || input[0]&NumberMask == NumberMask {
 		return Element{}, nil, false
@@ -35,17 +36,14 @@ func Read(input []byte) (element Element, rest []byte, ok bool) {
 	header, length := 2, int(input[1])
 	if length >= 0x80 {
 		octets := length & 0x7F
-		if octets == 0 || octets > 4 || len(input) < 2+octets {
+		if octets == 0 || octets > 3 || len(input) < 2+octets {
 			return Element{}, nil, false
 		}
 		length = 0
 		for _, c := range input[2 : 2+octets] {
-			if length >= maxLength {
-				return Element{}, nil, false
-			}
 			length = length<<8 | int(c)
 		}
-		if input[2] == 0 || length < 0x80 || length >= maxLength {
+		if input[2] == 0 || length < 0x80 || length > maxLength {
 			return Element{}, nil, false
 		}
 		header += octets

@@ -18,6 +18,7 @@ func TestRead_TakesOneElement(t *testing.T) {
 		"with something else": {[]byte{0x0C, 1, 'a', 5, 0}, []byte{'a'}, []byte{5, 0}},
 		"the shortest long":   {append([]byte{4, 0x81, 0x80}, make([]byte, 128)...), make([]byte, 128), []byte{}},
 		"two length octets":   {long, make([]byte, 256), []byte{}},
+		"8 MiB":               {append([]byte{4, 0x83, 0x80, 0, 0}, make([]byte, 8<<20)...), make([]byte, 8<<20), []byte{}},
 	} {
 		element, rest, ok := der.Read(c.input)
 		require.True(t, ok, name)
@@ -34,11 +35,12 @@ func TestRead_RefusesWhatIsNotDER(t *testing.T) {
 		"nothing":             {},
 		"a tag alone":         {0x30},
 		"content missing":     {0x30, 1},
-		"indefinite":          {0x30, 0x80, 0, 0},
-		"long form for short": {0x30, 0x81, 0x7F},
+		"indefinite":          append([]byte{0x30, 0x80}, make([]byte, 256)...),
+		"long form for short": append([]byte{0x30, 0x81, 0x7F}, make([]byte, 127)...),
 		"a leading zero":      append([]byte{0x30, 0x82, 0, 0x80}, make([]byte, 128)...),
 		"length cut":          {0x30, 0x82, 1},
 		"five length octets":  {0x30, 0x85, 1, 1, 1, 1, 1},
+		"above 8 MiB":         append([]byte{0x30, 0x83, 0x80, 0, 1}, make([]byte, 8<<20+1)...),
 		"too large":           {0x30, 0x84, 0x7F, 0xFF, 0xFF, 0xFF},
 		"a long tag number":   {0x3F, 0x21, 0},
 	} {

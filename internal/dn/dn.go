@@ -17,20 +17,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// Attribute is one AttributeTypeAndValue of RFC 5280, section 4.1.2.4. A value of
-// a string type is held as UTF-8 in Text; any other value as DER in Raw.
+// Attribute is one AttributeTypeAndValue of RFC 5280, section 4.1.2.4. Text holds a value of a
+// string type in UTF-8; Raw holds any other value in DER.
 type Attribute struct {
 	OID  string
 	Text string
 	Raw  []byte
 }
 
-// Name is a sequence of relative distinguished names in the order of the DER, that
-// is from the most general to the most specific.
+// Name is a sequence of relative distinguished names in the order of the DER, from the most
+// general to the most specific.
 type Name [][]Attribute
 
-// A name with more RDNs, or an RDN with more attributes, is refused: comparing sets takes
-// the square of their size.
+// Names with more RDNs, and RDNs with more attributes, are refused, because comparing sets takes
+// quadratic time.
 const (
 	maxRDNs       = 64
 	maxAttributes = 16
@@ -60,7 +60,7 @@ func Parse(input []byte) (Name, error) {
 	return name, nil
 }
 
-// count returns how many elements there are, and at most one more than any limit.
+// count returns the number of elements, and stops one above the largest limit.
 func count(elements []byte) int {
 	n := 0
 	for ok := true; ok && len(elements) > 0 && n <= maxRDNs; n++ {
@@ -120,7 +120,7 @@ func parseAttribute(pair der.Element) (Attribute, error) {
 	return attribute, nil
 }
 
-// oidOf writes an attribute type with dots. Those that have a keyword are looked up.
+// oidOf returns an attribute type in dotted form. Types that have a keyword are looked up.
 func oidOf(element der.Element) (string, error) {
 	if known, ok := knownOIDs[string(element.Content)]; ok {
 		return known, nil
@@ -132,9 +132,9 @@ func oidOf(element der.Element) (string, error) {
 	return oid.String(), nil
 }
 
-// decodeString returns the text of the string types of RFC 5280's DirectoryString
-// and of IA5String. TeletexString is read only where it is plain ASCII, since
-// nobody agrees on the rest.
+// decodeString returns the text of the string types of RFC 5280's DirectoryString and of
+// IA5String. TeletexString is read only if it is plain ASCII, because implementations disagree
+// about its other characters.
 func decodeString(value der.Element) (string, bool) {
 	switch value.Tag { // universal and primitive
 	case asn1.TagUTF8String:
@@ -151,7 +151,7 @@ func decodeString(value der.Element) (string, bool) {
 	return "", false
 }
 
-// DecodeBMP returns the text of a BMPString, two bytes a character.
+// DecodeBMP returns the text of a BMPString, which has two bytes per character.
 func DecodeBMP(b []byte) (string, bool) {
 	if len(b)%2 != 0 {
 		return "", false
@@ -159,7 +159,7 @@ func DecodeBMP(b []byte) (string, bool) {
 	units := make([]uint16, 0, len(b)/2)
 	for i := 0; i < len(b); i += 2 {
 		unit := uint16(b[i])<<8 | uint16(b[i+1])
-		if utf16.IsSurrogate(rune(unit)) { // BMPString is UCS-2: a surrogate is not a character of it
+		if utf16.IsSurrogate(rune(unit)) { // BMPString is UCS-2, which has no surrogates
 			return "", false
 		}
 		units = append(units, unit)
@@ -167,8 +167,8 @@ func DecodeBMP(b []byte) (string, bool) {
 	return string(utf16.Decode(units)), true
 }
 
-// isNotPrintable looks for what no PrintableString holds. As crypto/x509 does, it lets an
-// asterisk and an ampersand pass, which CAs have written there.
+// isNotPrintable reports whether the character is outside PrintableString. Like crypto/x509, it
+// permits an asterisk and an ampersand, because CAs have written them.
 func isNotPrintable(c byte) bool {
 	return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(" '()+,-./:=?*&", c) >= 0)
 }
@@ -179,9 +179,9 @@ func isASCII(b []byte) bool {
 	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
 }
 
-// Equal reports whether both names hold the same attributes in the same order.
-// Within a multi-valued RDN, a set, order does not count. Values compare exactly
-// as decoded: case, spaces and repeated attributes matter.
+// Equal reports whether both names hold the same attributes in the same order. Within a
+// multi-valued RDN, which is a set, order does not matter. Values compare exactly as decoded:
+// case, spaces and repeated attributes matter.
 func (n Name) Equal(other Name) bool {
 	return slices.EqualFunc(n, other, equalRDN)
 }
@@ -198,7 +198,7 @@ func equalRDN(a, b []Attribute) bool {
 	return true
 }
 
-// among counts how often the attribute is in the RDN.
+// among returns how often the attribute occurs in the RDN.
 func (a *Attribute) among(rdn []Attribute) int {
 	n := 0
 	for i := range rdn {
@@ -226,8 +226,8 @@ func (n Name) EqualReversed(other Name) bool {
 	return true
 }
 
-// Reversed returns the name with its RDNs in the opposite order, to tell an operator
-// who wrote them the wrong way round.
+// Reversed returns the name with its RDNs in the opposite order. It is used to tell an operator
+// that a name was written in the wrong order.
 func (n Name) Reversed() Name {
 	reversed := slices.Clone(n)
 	slices.Reverse(reversed)
@@ -247,7 +247,7 @@ func (n Name) Values(oid string) []string {
 	return values
 }
 
-// Count returns how many attributes of the type there are, readable as text or not.
+// Count returns the number of attributes of the type, whether or not their values are text.
 func (n Name) Count(oid string) int {
 	count := 0
 	for _, rdn := range n {
@@ -260,7 +260,7 @@ func (n Name) Count(oid string) int {
 	return count
 }
 
-// Readable reports whether every value is held as text.
+// Readable reports whether every value was decoded as text.
 func (n Name) Readable() bool {
 	for _, rdn := range n {
 		for _, attribute := range rdn {
@@ -272,7 +272,7 @@ func (n Name) Readable() bool {
 	return true
 }
 
-// String writes the name as RFC 4514 does: most specific RDN first.
+// String formats the name as RFC 4514 does, with the most specific RDN first.
 func (n Name) String() string {
 	var b strings.Builder
 	for i, rdn := range slices.Backward(n) {
@@ -304,8 +304,8 @@ func (a *Attribute) keyword() string {
 	return a.OID
 }
 
-// escape follows RFC 4514, section 2.4, and writes control characters in hex too, so
-// that the result fits on one line of a log.
+// escape follows RFC 4514, section 2.4. It also writes control characters in hex, so that the
+// result fits on one line of a log.
 func escape(text string) string {
 	var b strings.Builder
 	for i, r := range text {
@@ -324,7 +324,7 @@ func escape(text string) string {
 	return b.String()
 }
 
-// Quote writes a distinguished name in DER for logs: quoted, bounded, on one line.
+// Quote formats a distinguished name in DER for logs: quoted, bounded, on one line.
 func Quote(der []byte) string {
 	name, err := Parse(der)
 	if err != nil {

@@ -13,25 +13,25 @@ import (
 )
 
 // RFC 5280, section 7.1, compares names after the string preparation of RFC 4518 with the case
-// folding of caseIgnoreMatch: string type, letter case and spacing do not count. This file
-// does some of its steps, and none that changes the result of the whole, so names with the same
-// key always match by the RFC:
+// folding of caseIgnoreMatch: string type, letter case and spacing do not matter. This file
+// implements a part of these steps, chosen so that names with the same key always match by the
+// RFC:
 //
 //   - The letters of the table cased below fold to lower case: those of Latin, Greek, Cyrillic
 //     and Armenian that pair one to one. Others stay as they are, such as U+017F and U+212A,
-//     which RFC 4518 takes for s and k, and U+00DF, which it takes for two characters.
-//   - Spaces (category Zs) at the ends go, and several within count as one.
-//   - Nothing is normalised: that needs the tables of NFKC, which the standard library does
-//     not have. Composed and decomposed letters, and ligatures and the letters that they
-//     stand for, are different here.
-//   - Text with a character that is not graphic, or that RFC 4518 prohibits or maps to
-//     nothing, is compared exactly as decoded; a value that cannot be decoded, as DER.
+//     which RFC 4518 maps to s and k, and U+00DF, which it maps to two characters.
+//   - Spaces (category Zs) at the ends are removed, and several inner ones count as one.
+//   - Nothing is normalised, because the standard library lacks the tables of NFKC. Composed
+//     and decomposed letters differ here, and so do ligatures and the letters that they
+//     represent.
+//   - Text with a character that is not graphic, or that RFC 4518 prohibits or maps to nothing,
+//     is compared exactly as decoded; a value that cannot be decoded is compared as DER.
 //
-// Where this is less than the RFC asks for, two spellings of a name have different keys. A rule
-// that refuses the names it lists must therefore not compare keys: it asks [Name.Differs].
+// Where this does less than the RFC demands, two spellings of one name have different keys. A
+// rule that refuses the names it lists must therefore use [Name.Differs] and not compare keys.
 
-// cased are the capital letters that fold. In RFC 3454, table B.2, each folds to its small
-// letter alone, and NFKC leaves both as they are.
+// cased holds the capital letters that fold. In RFC 3454, table B.2, each folds to its small
+// letter alone, and NFKC leaves both unchanged.
 var cased = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 'A', Hi: 'Z', Stride: 1},
 	{Lo: 0x00C0, Hi: 0x00D6, Stride: 1},
@@ -53,7 +53,7 @@ var cased = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x1EA0, Hi: 0x1EF8, Stride: 2},
 }, LatinOffset: 3}
 
-// unprepared are the graphic characters that RFC 4518 prohibits or maps to nothing.
+// unprepared holds the graphic characters that RFC 4518 prohibits or maps to nothing.
 var unprepared = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x0340, Hi: 0x0341, Stride: 1},
 	{Lo: 0x034F, Hi: 0x034F, Stride: 1},
@@ -62,9 +62,9 @@ var unprepared = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0xFFFC, Hi: 0xFFFD, Stride: 1},
 }}
 
-// Fold returns a key of the name in the DER of an RDNSequence. Two names have the same key
-// only if they match by RFC 5280, section 7.1; it serves as the key of a map. What [Parse]
-// does not read has none.
+// Fold returns a key for the name in the DER of an RDNSequence, for use in maps. Two names have
+// the same key only if they match by RFC 5280, section 7.1. If [Parse] cannot read the name, Fold
+// returns an error.
 func Fold(input []byte) (string, error) {
 	name, err := Parse(input)
 	if err != nil {
@@ -73,8 +73,8 @@ func Fold(input []byte) (string, error) {
 	return sized(name.FoldRDNs()...), nil
 }
 
-// Match reports whether two names in DER are the same name by RFC 5280, section 7.1. The
-// same bytes are, readable or not.
+// Match reports whether two names in DER match by RFC 5280, section 7.1. Identical bytes match
+// even if they are not readable.
 func Match(a, b []byte) bool {
 	if bytes.Equal(a, b) {
 		return true
@@ -84,8 +84,8 @@ func Match(a, b []byte) bool {
 	return errA == nil && errB == nil && left == right
 }
 
-// FoldRDNs returns a key for each RDN, in order. Two RDNs have the same key only if they
-// match by RFC 5280, section 7.1; the order of attributes within one does not count.
+// FoldRDNs returns a key for each RDN, in order. Two RDNs have the same key only if they match by
+// RFC 5280, section 7.1; the order of attributes within an RDN does not matter.
 func (n Name) FoldRDNs() []string {
 	keys := make([]string, 0, len(n))
 	for _, rdn := range n {
@@ -99,7 +99,7 @@ func (n Name) FoldRDNs() []string {
 	return keys
 }
 
-// fold returns a key that no key of another attribute begins with.
+// fold returns a key that is not a prefix of another attribute's key.
 func (a *Attribute) fold() string {
 	if text, ok := decodeUniversal(a.Raw); ok {
 		return key(a.OID, text)
@@ -117,9 +117,9 @@ func key(oid, text string) string {
 	return sized(oid, "exact", text)
 }
 
-// sized joins the parts, each behind its length.
+// sized concatenates the parts, each preceded by its length.
 func sized(parts ...string) string {
-	length := len(parts) * 2 // of a length that is usual in names
+	length := len(parts) * 2 // for the lengths that are usual in names
 	for _, part := range parts {
 		length += len(part)
 	}
@@ -133,7 +133,7 @@ func sized(parts ...string) string {
 	return key.String()
 }
 
-// prepare folds a text. It is false for a text that must stay as it is.
+// prepare folds a text. It returns false if the text must stay as it is.
 func prepare(text string) (string, bool) {
 	for _, r := range text {
 		if !unicode.IsGraphic(r) || unicode.Is(unprepared, r) {
@@ -142,7 +142,7 @@ func prepare(text string) (string, bool) {
 	}
 	var b strings.Builder
 	b.Grow(len(text))
-	gap := false // a space is due before the next character
+	gap := false // write a space before the next character
 	for i, r := range text {
 		if isSpace(r) && !combines(text[i+utf8.RuneLen(r):]) {
 			gap = b.Len() > 0
@@ -159,8 +159,9 @@ func prepare(text string) (string, bool) {
 
 func isSpace(r rune) bool { return r == ' ' || r > unicode.MaxASCII && unicode.Is(unicode.Zs, r) }
 
-// combines reports whether the text begins with a mark, or with one of the four letters that
-// NFKC turns into one. To RFC 4518, section 2.6.1, a space with a mark is no space.
+// combines reports whether the text begins with a combining mark, or with one of the four letters
+// that NFKC turns into one. In RFC 4518, section 2.6.1, a space followed by a mark is not a
+// space.
 func combines(text string) bool {
 	switch r, _ := utf8.DecodeRuneInString(text); r {
 	case 0x0E33, 0x0EB3, 0xFF9E, 0xFF9F:
@@ -177,9 +178,9 @@ func lower(r rune) rune {
 	return r
 }
 
-// decodeUniversal returns the text of a UniversalString, four bytes a character. Rules of an
-// operator do not see it as text: crypto/x509 reads no such name, but lists and responders
-// may write their issuer that way.
+// decodeUniversal returns the text of a UniversalString, which has four bytes per character. It
+// is not offered to an operator's rules, because crypto/x509 reads no such name, but CRLs and
+// OCSP responders may write their issuer in this form.
 func decodeUniversal(raw []byte) (string, bool) {
 	const tagUniversalString = 28
 	value, rest, ok := der.Read(raw)
@@ -197,10 +198,10 @@ func decodeUniversal(raw []byte) (string, bool) {
 	return b.String(), true
 }
 
-// Differs reports whether the names are certainly not the same by RFC 5280, section 7.1. It
-// is false for the same name in another string type, case or spacing, and wherever this
-// package cannot tell: text that it does not normalise, and values that it cannot decode.
-// Deny lists ask it, since a name that they cannot read must count as listed.
+// Differs reports whether the names certainly do not match by RFC 5280, section 7.1. It returns
+// false for the same name in another string type, case or spacing, and whenever this package
+// cannot decide: for text that it does not normalise, and values that it cannot decode. Deny
+// lists use it, because a name that they cannot read must count as listed.
 func (n Name) Differs(other Name) bool {
 	return !slices.EqualFunc(n, other, func(a, b []Attribute) bool {
 		return len(a) == len(b) && eachHasTwin(a, b) && eachHasTwin(b, a)
@@ -234,8 +235,8 @@ func (a *Attribute) differs(b *Attribute) bool {
 	return left[:n] != right[:n]
 }
 
-// certain returns the folded text as far as it is certain what RFC 4518 makes of it, and
-// whether that is all of it.
+// certain returns the folded text up to the first character for which the result of RFC 4518 is
+// uncertain. whole reports whether that is the entire text.
 func (a *Attribute) certain() (text string, whole bool) {
 	text = a.Text
 	if a.Raw != nil {
@@ -243,7 +244,7 @@ func (a *Attribute) certain() (text string, whole bool) {
 			text = singleBytes(a.Raw)
 		}
 	}
-	end, last := 0, 0 // of the certain part, and where its last character begins
+	end, last := 0, 0 // end of the certain part, and start of its last character
 	for i, r := range text {
 		if !isCertain(r) {
 			break
@@ -252,19 +253,19 @@ func (a *Attribute) certain() (text string, whole bool) {
 	}
 	whole = end == len(text) && (a.Raw == nil || text != "")
 	if !whole {
-		end = last // what follows can combine with it
+		end = last // what follows can combine with the last character
 	}
 	folded, _ := prepare(text[:end])
 	return folded, whole
 }
 
-// isCertain reports whether RFC 4518 makes of the character what lower makes of it.
+// isCertain reports whether RFC 4518 maps the character in the same way as lower does.
 func isCertain(r rune) bool {
 	return ' ' <= r && r <= '~' || unicode.Is(cased, r) || r > unicode.MaxASCII && unicode.Is(cased, unicode.ToUpper(r)) && lower(unicode.ToUpper(r)) == r
 }
 
-// singleBytes returns a string whose type has ASCII in single bytes. No other byte of it can
-// be read, even where it looks like UTF-8.
+// singleBytes returns a string whose type encodes ASCII in single bytes. Other bytes are
+// unreadable, even if they look like UTF-8.
 func singleBytes(raw []byte) string {
 	value, _, ok := der.Read(raw)
 	if !ok {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
-// The first keyword of an OID is the one written back. CN to UID are those of RFC
-// 4514, section 3; the rest is what openssl, .NET and Azure print.
+// The first keyword of an OID is used for output. CN to UID are those of RFC 4514, section 3; the
+// others are those that openssl, .NET and Azure print.
 var keywords = []struct{ name, oid string }{
 	{"CN", OIDCommonName},
 	{"L", "2.5.4.7"},
@@ -37,7 +37,7 @@ var keywords = []struct{ name, oid string }{
 	{"ORGANIZATIONIDENTIFIER", "2.5.4.97"},
 }
 
-// knownOIDs has the dotted form of the types above by their DER content.
+// knownOIDs maps the DER content of the types above to their dotted form.
 var knownOIDs = func() map[string]string {
 	known := map[string]string{}
 	for _, keyword := range keywords {
@@ -58,7 +58,7 @@ var knownOIDs = func() map[string]string {
 	return known
 }()
 
-// Attribute types that callers ask for by name.
+// Attribute types that other packages refer to.
 const (
 	OIDCommonName         = "2.5.4.3"
 	OIDOrganization       = "2.5.4.10"
@@ -66,12 +66,12 @@ const (
 	OIDEmailAddress       = "1.2.840.113549.1.9.1"
 )
 
-// ParseString reads an RFC 4514 string: most specific RDN first, "+" within a
-// multi-valued RDN, backslash escapes, "#" before hex DER. As RFC 2253 allows, spaces
-// around separators do not count and a value may stand in double quotes, the form that
-// API Management and .NET use for O="Contoso, Inc.". Java and .NET write "OID." before the
-// dotted form of a type. Semicolons are refused. A value may be empty, since CAs write
-// "OU=" where an applicant gave none; a name without any value is an error.
+// ParseString reads an RFC 4514 string: most specific RDN first, "+" within a multi-valued RDN,
+// backslash escapes, "#" before hex DER. As RFC 2253 allows, spaces around separators do not
+// matter and a value may be enclosed in double quotes, the form that API Management and .NET use
+// for O="Contoso, Inc.". A type may be preceded by "OID.", as Java and .NET write it. Semicolons
+// are refused. A value may be empty, because CAs write "OU=" if an applicant gave none; a name
+// without any value is an error.
 func ParseString(s string) (Name, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("not UTF-8")
@@ -170,7 +170,7 @@ func lookUp(keyword string) (string, error) {
 func isDottedOID(s string) bool {
 	arcs := strings.Split(s, ".")
 	for _, arc := range arcs {
-		n, err := strconv.ParseUint(arc, 10, 31) // what encoding/asn1 reads
+		n, err := strconv.ParseUint(arc, 10, 31) // the limit of encoding/asn1
 		if err != nil || strconv.FormatUint(n, 10) != arc {
 			return false
 		}
@@ -178,8 +178,8 @@ func isDottedOID(s string) bool {
 	return len(arcs) >= 2
 }
 
-// hexValue reads "#" and the DER of the whole value. A string type becomes text, so
-// that both ways of writing one value compare equal.
+// hexValue reads "#" and the DER of the whole value. A string type becomes text, so that both
+// ways to write a value compare equal.
 func (p *parser) hexValue(oid string) (Attribute, error) {
 	p.at++
 	end := p.at

@@ -1,5 +1,6 @@
-// Package factcache remembers what is known of certificates: bounded, flood-proof, and without a
-// lock for a look-up. It knows nothing of certificates but what tells them apart.
+// Package factcache is a bounded cache of facts about certificates. Floods of new certificates do
+// not displace known ones, and a look-up takes no lock. The package knows nothing about
+// certificates except how to distinguish them.
 package factcache
 
 import (
@@ -12,31 +13,31 @@ import (
 )
 
 const (
-	// DefaultSize is how many entries a cache has room for unless told otherwise.
+	// DefaultSize is the number of entries of a cache whose size is not set.
 	DefaultSize = 4096
-	// MaxSize bounds the size. So many places take 31 megabytes while they are empty, all at
-	// once when the first entry is inserted.
+	// MaxSize bounds the size. An empty cache of this size takes 31 megabytes, which are
+	// allocated when the first entry is inserted.
 	MaxSize = 1 << 20
-	// cacheWays is how many facts share a set.
+	// cacheWays is the number of entries in a set.
 	cacheWays = 16
-	// probationWays is how many of them are on probation: newcomers displace one another
-	// there and nobody else.
+	// probationWays is how many of them are on probation. New entries displace only each other
+	// there.
 	probationWays = 4
-	// leafWays is how many of them one leaf may have: a caller can send its certificate with
-	// ever other ones, and takes nobody's place but its own.
+	// leafWays is how many of them one leaf may occupy. A caller can send its certificate with
+	// ever new other certificates, but displaces only its own entries.
 	leafWays = 4
-	// recentTags is how many displaced newcomers a set recognises when they come back.
+	// recentTags is how many displaced new entries a set recognises when they are seen again.
 	recentTags = 64
 )
 
-// Slot is the part of an entry that the cache works on. Entries embed it.
+// Slot is the part of an entry that the cache uses. Entries embed it.
 type Slot struct {
-	// Key is what the entry is remembered for, and Hash its hash. They do not change while
-	// the entry is in a cache.
+	// Key identifies the entry, and Hash is its hash. They do not change while the entry is in a
+	// cache.
 	Key  source.Key
 	Hash uint64
 
-	used atomic.Bool // seen since the cache's hand came by
+	used atomic.Bool // used since the hand last passed
 	kept atomic.Bool
 }
 
@@ -45,40 +46,40 @@ func (s *Slot) Kept() bool { return s.kept.Load() }
 
 func (s *Slot) slot() *Slot { return s }
 
-// entry is a pointer to what is remembered.
+// entry is a pointer to a remembered value.
 type entry[T any] interface {
 	*T
 	slot() *Slot
 }
 
-// Cache remembers entries of type T. It is bounded and set-associative: a look-up takes no lock
-// and compares the whole key; the hash, seeded for each cache, chooses the set and no more.
+// Cache remembers entries of type T. It is bounded and set-associative. A look-up takes no lock
+// and compares the whole key; the hash, seeded for each cache, only chooses the set.
 //
-// A newcomer is on probation until it is seen again. However many entries are seen once, those
-// seen regularly stay.
+// A new entry is on probation until it is used again. Entries that are used regularly therefore
+// stay, however many others are used only once.
 type Cache[T any, P entry[T]] struct {
 	size int
-	ways int // of a set: a cache smaller than one set is one smaller set
-	low  int // the first way of the regulars; below it is probation
+	ways int // ways of a set; a cache smaller than one set has one smaller set
+	low  int // index of the first regular entry; those below are on probation
 	seed maphash.Seed
-	same func(a, b P) bool                // are of one certificate
-	sets atomic.Pointer[[]cacheSet[T, P]] // made for the first entry: an idle cache costs nothing
+	same func(a, b P) bool                // both are of one certificate
+	sets atomic.Pointer[[]cacheSet[T, P]] // allocated for the first entry, so that an idle cache costs nothing
 }
 
 type cacheSet[T any, P entry[T]] struct {
-	tags  [cacheWays]atomic.Uint32 // hints; the entries behind them decide
+	tags  [cacheWays]atomic.Uint32 // hints; the entries themselves decide
 	slots [cacheWays]atomic.Pointer[T]
 
-	mutex    sync.Mutex // of those who insert or move
-	newcomer int        // the slot on probation that goes next
-	hand     int        // the slot of the regulars that is looked at next
+	mutex    sync.Mutex // held to insert or move entries
+	newcomer int        // the probation slot that is replaced next
+	hand     int        // the regular slot that is examined next
 	recent   [recentTags]uint32
 	oldest   int
 }
 
-// New returns a cache for so many entries: 0 means DefaultSize, and a negative size returns nil,
-// for no cache. same reports whether two entries with equal hashes are of one certificate, which
-// can come with ever other ones beside it.
+// New returns a cache for the given number of entries. 0 means DefaultSize; for a negative size
+// New returns nil, which is a cache that remembers nothing. same reports whether two entries with
+// equal hashes are of one certificate, which can arrive with different other certificates.
 func New[T any, P entry[T]](size int, same func(a, b P) bool) *Cache[T, P] {
 	if size < 0 {
 		return nil
@@ -100,7 +101,7 @@ func setOf[T any, P entry[T]](sets []cacheSet[T, P], hash uint64) *cacheSet[T, P
 	return &sets[i]
 }
 
-// Find returns the entry that is remembered for exactly this offer, or nil.
+// Find returns the entry for exactly this offer, or nil.
 func (c *Cache[T, P]) Find(hash uint64, offer *source.Offer) P {
 	sets := c.sets.Load()
 	if sets == nil {
@@ -133,7 +134,7 @@ func (c *Cache[T, P]) Find(hash uint64, offer *source.Offer) P {
 	return nil
 }
 
-// promote moves an entry that were seen again from probation to the regulars.
+// promote moves an entry that was used again from probation to the regular entries.
 func (c *Cache[T, P]) promote(set *cacheSet[T, P], from int, f P) {
 	if P(set.slots[from].Load()) != f || c.ways == c.low {
 		return
@@ -141,12 +142,13 @@ func (c *Cache[T, P]) promote(set *cacheSet[T, P], from int, f P) {
 	to := c.leaving(set)
 	left := P(set.slots[to].Load())
 	f.slot().used.Store(true)
-	set.put(to, f) // first to its new place: whoever searches upwards does not miss it
+	set.put(to, f) // to its new place first, so that a concurrent look-up, which searches upwards, does not miss it
 	set.put(from, left)
 }
 
-// leaving picks the place of a regular that was not seen for longest, about: an empty one,
-// else the first under the hand that was not used since the hand came by last.
+// leaving chooses the place of a regular entry that has, approximately, not been used for the
+// longest time: an empty one, or else the first at the hand that was not used since the hand last
+// passed.
 func (c *Cache[T, P]) leaving(set *cacheSet[T, P]) int {
 	for i := c.low; i < c.ways; i++ {
 		if set.slots[i].Load() == nil {
@@ -171,7 +173,7 @@ func (s *cacheSet[T, P]) put(i int, f P) {
 	s.tags[i].Store(tagOf(f.slot().Hash))
 }
 
-// Insert remembers an entry, unless one of the same key is there.
+// Insert remembers an entry, unless there is one with the same key.
 func (c *Cache[T, P]) Insert(f P) {
 	sets := c.sets.Load()
 	if sets == nil {
@@ -204,8 +206,8 @@ func (c *Cache[T, P]) Insert(f P) {
 	}
 }
 
-// admit puts an entry on probation. Who has to leave for them goes to the regulars while there
-// is room, and is else forgotten but for its tag.
+// admit puts an entry on probation. The entry that it displaces moves to the regular entries
+// while there is room, and otherwise is forgotten except for its tag.
 func (c *Cache[T, P]) admit(set *cacheSet[T, P], f P) {
 	at := set.newcomer
 	set.newcomer = (set.newcomer + 1) % c.low
@@ -235,9 +237,9 @@ func (s *cacheSet[T, P]) wasRecent(tag uint32) bool {
 	return false
 }
 
-// crowded reports whether the certificate of an entry has all the places that it may have, and
-// which of them goes: one on probation, or the first that was not used lately. All have the
-// same hash, since it is over the certificate.
+// crowded reports whether the certificate of an entry already has all the places that it may
+// occupy, and which of them to replace: one on probation, or the first that was not used lately.
+// All of them have the same hash, because it is computed from the certificate.
 func (s *cacheSet[T, P]) crowded(f P, same func(a, b P) bool) (at int, many bool) {
 	n := 0
 	for i := range s.slots {
@@ -267,7 +269,7 @@ func (s *cacheSet[T, P]) has(f P) bool {
 	return false
 }
 
-// Len counts what is remembered.
+// Len returns the number of entries.
 func (c *Cache[T, P]) Len() int {
 	if c == nil || c.sets.Load() == nil {
 		return 0

@@ -32,7 +32,7 @@ func newCache(size int) *testCache {
 // was accepted. It reports whether it was known. The hash is not the seeded one, so that
 // every run is the same.
 func (c *testCache) ask(text string) bool {
-	p := source.NewOffer(text)
+	p := source.Key{text}.Offer()
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(text))
 	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
@@ -123,7 +123,7 @@ func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 			random := rand.New(rand.NewPCG(2, uint64(worker)))
 			for range 20_000 {
 				text := strconv.Itoa(random.IntN(200))
-				p := source.NewOffer(text)
+				p := source.Key{text}.Offer()
 				hash := p.Hash(c.seed)
 				if f := c.Find(hash, &p); f != nil {
 					if f.Key[0] != text {
@@ -183,4 +183,210 @@ func TestCache_RegularThatMakesRoomIsNotForgotten(t *testing.T) {
 		assert.True(t, c.ask("regular "+strconv.Itoa(i)), "regular %d", i)
 	}
 	assert.True(t, c.ask("once 0"))
+}
+
+// full returns a cache of one set whose regulars have all been seen twice, and empty probation
+// places.
+func full(t *testing.T) *testCache {
+	t.Helper()
+	c := newCache(cacheWays)
+	for range 2 {
+		for i := range cacheWays - probationWays {
+			c.ask("regular " + strconv.Itoa(i))
+		}
+	}
+	require.Equal(t, cacheWays-probationWays, c.Len())
+	return c
+}
+
+// places are the entries of the only set, in order.
+func (c *testCache) places() (list []string) {
+	set := &(*c.sets.Load())[0]
+	for i := range set.slots {
+		text := ""
+		if f := set.slots[i].Load(); f != nil {
+			text = f.Key[0]
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+// A look-up of a regular takes no lock: nothing moves.
+func TestCache_RegularThatIsSeenStaysInItsPlace(t *testing.T) {
+	c := full(t)
+	before := c.places()
+	set := &(*c.sets.Load())[0]
+	set.mutex.Lock() // who moved something would have to have it
+	for range 3 {
+		for i := range cacheWays - probationWays {
+			assert.True(t, c.ask("regular "+strconv.Itoa(i)))
+		}
+	}
+	set.mutex.Unlock()
+	assert.Equal(t, before, c.places())
+	before = c.places()
+	for i := range cacheWays - probationWays {
+		assert.True(t, c.ask("regular "+strconv.Itoa(i)))
+	}
+	assert.Equal(t, before, c.places())
+	assert.Zero(t, set.hand)
+}
+
+// The hand passes by a regular that was seen since it came by last, and takes one that was not.
+func TestCache_RegularThatWasSeenIsSpared(t *testing.T) {
+	c := full(t)
+	c.ask("first")
+	c.ask("first") // a regular now: the hand has been at all others and taken one
+	left := c.places()[:probationWays]
+	var seen, unseen string
+	for _, text := range c.places()[probationWays:] {
+		switch {
+		case text == "first":
+		case seen == "":
+			seen = text
+		case unseen == "":
+			unseen = text
+		}
+	}
+	require.NotContains(t, left, seen)
+	assert.True(t, c.ask(seen))
+	c.ask("second")
+	c.ask("second")
+	assert.Contains(t, c.places()[probationWays:], seen)
+	assert.NotContains(t, c.places()[probationWays:], unseen)
+}
+
+// One leaf with ever other certificates beside it has four places, and the fifth takes one of
+// those four.
+func TestCache_OneLeafHasFourPlaces(t *testing.T) {
+	c := newCache(cacheWays)
+	var all []*thing
+	insert := func(beside string) (remembered int) {
+		p := source.NewOffer("leaf")
+		p.Add(beside)
+		all = append(all, &thing{Slot: Slot{Key: p.Key(), Hash: 1}})
+		c.Insert(all[len(all)-1])
+		for _, one := range all {
+			if one.Kept() {
+				remembered++
+			}
+		}
+		return remembered
+	}
+	for i := range 4 {
+		assert.Equal(t, i+1, insert(strconv.Itoa(i)))
+		assert.Equal(t, i+1, c.Len())
+	}
+	for i := range 100 {
+		assert.Equal(t, 4, insert("more "+strconv.Itoa(i)), "Kept")
+		assert.Equal(t, 4, c.Len())
+	}
+	assert.True(t, all[1].Kept() && all[2].Kept() && all[3].Kept(), "the newcomers take one place, that of the first")
+}
+
+// Of one leaf the first goes that was not used lately.
+func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
+	c := newCache(cacheWays)
+	var leaf []*thing
+	see := func(i int) {
+		p := source.NewOffer("leaf")
+		p.Add(strconv.Itoa(i))
+		if c.Find(1, &p) == nil {
+			leaf = append(leaf, &thing{Slot: Slot{Key: p.Key(), Hash: 1}})
+			c.Insert(leaf[i])
+		}
+	}
+	twice := func(text string) { c.ask(text); c.ask(text) }
+	twice("first")
+	for i := range 4 {
+		see(i)
+		see(i)
+	}
+	for i := range 7 {
+		twice("other " + strconv.Itoa(i))
+	}
+	twice("last") // the hand has been at all of them and taken the first
+	require.NotContains(t, c.places()[probationWays:], "first")
+	see(0)
+	see(4)
+	for i, kept := range []bool{true, false, true, true, true} {
+		assert.Equal(t, kept, leaf[i].Kept(), i)
+	}
+}
+
+// One key has one entry, whoever found it out; what is forgotten knows that it is.
+func TestCache_KeepsWhatItSays(t *testing.T) {
+	c := newCache(cacheWays)
+	var all []*thing
+	kept := func() (n int) {
+		for _, one := range all {
+			if one.Kept() {
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 100 {
+		p := source.NewOffer(strconv.Itoa(i))
+		for range 2 {
+			all = append(all, &thing{Slot: Slot{Key: p.Key(), Hash: p.Hash(c.seed)}})
+			c.Insert(all[len(all)-1])
+			assert.Equal(t, min(i+1, cacheWays), c.Len())
+			assert.Equal(t, c.Len(), kept())
+		}
+		c.Insert(all[len(all)-1])
+		assert.Equal(t, c.Len(), kept())
+	}
+}
+
+// Who came once and found room among the regulars is no regular yet: who was seen twice stays.
+func TestCache_NewcomersAmongTheRegularsGoFirst(t *testing.T) {
+	c := newCache(cacheWays)
+	c.ask("seen")
+	c.ask("seen")
+	for i := range cacheWays - 1 {
+		c.ask("once " + strconv.Itoa(i))
+	}
+	require.Equal(t, cacheWays, c.Len())
+	c.ask("also seen")
+	c.ask("also seen")
+	assert.Contains(t, c.places()[probationWays:], "seen")
+	assert.Contains(t, c.places()[probationWays:], "also seen")
+}
+
+// Who was seen on probation counts as seen lately: the hand spares them once, and goes round all
+// the others before it comes back.
+func TestCache_NewRegularIsSparedOnce(t *testing.T) {
+	c := newCache(cacheWays)
+	const regulars = cacheWays - probationWays
+	for i := range cacheWays + 20 { // the first become regulars as there is room, and are never seen again
+		c.ask("once " + strconv.Itoa(i))
+	}
+	c.ask("promoted")
+	c.ask("promoted")
+	for i := range regulars { // forgotten ones come back and take the places of regulars
+		back := "once " + strconv.Itoa(regulars+i)
+		require.False(t, c.ask(back))
+		assert.Contains(t, c.places()[probationWays:], back)
+		assert.Contains(t, c.places()[probationWays:], "promoted", "after %d others", i)
+	}
+	assert.NotContains(t, c.places()[probationWays:], "once "+strconv.Itoa(regulars), "the first that came back goes in its stead")
+}
+
+// A set recognises the last 64 that it has forgotten, and makes those regulars when they come
+// back; the one before them is a newcomer again.
+func TestCache_RecognisesSixtyFourForgotten(t *testing.T) {
+	for more, want := range []bool{true, false} {
+		c := full(t)
+		for i := range probationWays + 64 + more { // as many forgotten as there are places for tags, and more
+			assert.False(t, c.ask("once "+strconv.Itoa(i)))
+		}
+		assert.False(t, c.ask("once 0"), "it was forgotten")
+		if want {
+			assert.Contains(t, c.places()[probationWays:], "once 0")
+		} else {
+			assert.NotContains(t, c.places()[probationWays:], "once 0")
+		}
+	}
 }

@@ -1,5 +1,4 @@
-// Package flight lets callers that want the same thing at the same time share one piece of
-// work.
+// Package flight lets callers that need the same result at the same time share one call.
 package flight
 
 import (
@@ -7,24 +6,24 @@ import (
 	"sync"
 )
 
-// Group holds the work that is under way, by a key that says what it is for. The zero value
-// is ready for use. A Group starts no goroutine, and keeps nothing when nobody uses it.
+// Group holds the calls in progress by key. The zero value is ready for use. A Group starts no
+// goroutine and holds nothing when it is not in use.
 type Group[K comparable, V any] struct {
 	mutex sync.Mutex
 	calls map[K]*Call[V]
 }
 
-// Call is one piece of work. Its fields are guarded by the mutex of the Group.
+// Call is one shared call. The mutex of the Group guards its fields.
 type Call[V any] struct {
 	users int
 	over  bool
 	value V
-	done  chan struct{} // closed when it is over; made for the first caller that has to wait
+	done  chan struct{} // closed when the call is finished; made for the first caller that waits
 }
 
-// Join returns the Call of the key. If first is true there was none: the caller has to see to
-// it that the work is done, and must call Finish whatever happens. Every caller that joins
-// has to call Leave, unless it calls Forget.
+// Join returns the Call of the key. If first is true, there was none: the caller must then do the
+// work, and must call Finish whatever happens. Every caller that joins must call Leave, unless it
+// calls Forget.
 func (g *Group[K, V]) Join(key K) (call *Call[V], first bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -40,7 +39,7 @@ func (g *Group[K, V]) Join(key K) (call *Call[V], first bool) {
 	return begun, true
 }
 
-// Finish hands the result to all who wait and to all who still join. It is called once.
+// Finish delivers the result to all callers that wait and all that join later. Call it once.
 func (g *Group[K, V]) Finish(call *Call[V], value V) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -50,8 +49,8 @@ func (g *Group[K, V]) Finish(call *Call[V], value V) {
 	}
 }
 
-// Wait returns the result, or the error of ctx if that ends first. The work goes on without
-// the caller.
+// Wait returns the result, or the error of ctx if ctx ends first. The work continues without the
+// caller.
 func (g *Group[K, V]) Wait(ctx context.Context, call *Call[V]) (V, error) {
 	g.mutex.Lock()
 	if !call.over {
@@ -71,7 +70,7 @@ func (g *Group[K, V]) Wait(ctx context.Context, call *Call[V]) (V, error) {
 	return call.value, nil
 }
 
-// Leave ends the use of a Call. The Call is forgotten with its last user.
+// Leave ends one use of a Call. After the last use the Call is forgotten.
 func (g *Group[K, V]) Leave(key K, call *Call[V]) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -80,7 +79,7 @@ func (g *Group[K, V]) Leave(key K, call *Call[V]) {
 	}
 }
 
-// Forget lets those who come later begin anew. Those who have joined still get the result.
+// Forget makes later callers start a new Call. Callers that have joined still get the result.
 func (g *Group[K, V]) Forget(key K, call *Call[V]) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -93,7 +92,7 @@ func (g *Group[K, V]) forget(key K, call *Call[V]) {
 	}
 }
 
-// Len returns how much work can be joined.
+// Len returns the number of calls that can be joined.
 func (g *Group[K, V]) Len() int {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()

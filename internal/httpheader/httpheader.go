@@ -1,5 +1,5 @@
-// Package httpheader says which names a header field can have in a request that a net/http
-// server hands on.
+// Package httpheader determines which names a header field can have in a request that a net/http
+// server passes to a handler.
 package httpheader
 
 import (
@@ -14,8 +14,8 @@ import (
 // MaxName bounds a name, in bytes.
 const MaxName = 63
 
-// never lists the names whose field a handler does not find in the request's header, or that
-// belongs to one connection and not to the request (RFC 9110, section 7.6.1).
+// never lists names of fields that a handler does not find in the request's header, or that
+// belong to one connection rather than to the request (RFC 9110, section 7.6.1).
 var never = map[string]string{
 	"Host":                "net/http moves it to Request.Host",
 	"Content-Length":      "it is the framing of the body, and net/http's to read",
@@ -32,9 +32,9 @@ var never = map[string]string{
 	"Expect":              "net/http answers it itself",
 }
 
-// Check returns why a front end cannot hand anything on in a header of this name: it is not
-// a token (RFC 9110, section 5.6.2), is too long, or is not the front end's to set. The
-// pseudo-header fields of HTTP/2, which begin with a colon, are no tokens.
+// Check returns an error if a front end cannot transmit data in a header of this name: it is not
+// a token (RFC 9110, section 5.6.2), is too long, or is one that the front end cannot set. The
+// pseudo-header fields of HTTP/2, which begin with a colon, are not tokens.
 func Check(name string) error {
 	if !IsToken(name) || len(name) > MaxName {
 		return fmt.Errorf("header name %s is not a token of at most %d bytes", logtext.Quote(name), MaxName)
@@ -46,7 +46,8 @@ func Check(name string) error {
 	return nil
 }
 
-// IsToken is the token of RFC 9110, section 5.6.2: header names, methods, schemes.
+// IsToken reports whether s is a token of RFC 9110, section 5.6.2, the syntax of header names,
+// methods and schemes.
 func IsToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]

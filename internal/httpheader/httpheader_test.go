@@ -96,3 +96,15 @@ func dial(t *testing.T, address string) net.Conn {
 	require.NoError(t, err)
 	return conn
 }
+
+// RFC 9110, section 5.6.2: tchar, for every byte there is.
+func TestIsToken_EveryByte(t *testing.T) {
+	const tchar = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	for c := range 256 {
+		one := string([]byte{byte(c)})
+		for _, text := range []string{one, "x" + one, one + "x"} {
+			assert.Equal(t, strings.Contains(tchar, one), httpheader.IsToken(text), "%q", text)
+		}
+	}
+	assert.False(t, httpheader.IsToken(""))
+}

@@ -1,7 +1,7 @@
-// Package interleave measures how long things take in relation to one another, on machines
-// that are never quiet: every round runs every case for a moment, and only numbers of the
-// same round are compared. What counts is the processor time of the whole process: a machine
-// shared with others takes the processor away for longer than a round, the wall clock runs on.
+// Package interleave compares how long operations take, on machines that are never idle. Every
+// round runs each case for a short time, and only values of the same round are compared. It
+// measures the processor time of the whole process, because on a shared machine the process may
+// not run for longer than a round while the wall clock continues.
 package interleave
 
 import (
@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Case is one thing to measure.
+// Case is an operation to measure.
 type Case struct {
 	Name string
-	// Run does the thing n times.
+	// Run performs the operation n times.
 	Run func(n int)
 }
 
-// Result is what was measured of a case.
+// Result is the measurement of a case.
 type Result struct {
 	Name string
-	// Min is the least time a run took.
+	// Min is the shortest time of a run.
 	Min time.Duration
-	// Ratio is the median, over the rounds, of the time in relation to the first case.
+	// Ratio is the median, over the rounds, of the time relative to the first case.
 	Ratio float64
 	// MinNanoseconds is Min with fractions.
 	MinNanoseconds float64
 }
 
-// Measure runs every case for about the slice in each round.
+// Measure runs every case for about the duration slice in each round.
 func Measure(rounds int, slice time.Duration, cases ...Case) []Result {
 	times := make([][]float64, len(cases))
 	counts := make([]int, len(cases))
@@ -52,8 +52,8 @@ func Measure(rounds int, slice time.Duration, cases ...Case) []Result {
 	return results
 }
 
-// calibrate finds how many runs fill a slice, and warms the case up. A run that was held up
-// by something else must not count: the second of two has to say the same.
+// calibrate determines how many runs fill a slice, and warms the case up. A run that was delayed
+// by something else must not count, so two consecutive runs have to agree.
 func calibrate(c Case, slice time.Duration) int {
 	for n := 1; ; n *= 2 {
 		if took := min(clock(c, n), clock(c, n), clock(c, n)); took > slice/4 {
@@ -62,7 +62,7 @@ func calibrate(c Case, slice time.Duration) int {
 	}
 }
 
-// clock returns the processor time that n runs take, the garbage collector's included.
+// clock returns the processor time of n runs, including the garbage collector's.
 func clock(c Case, n int) time.Duration {
 	begun := processorTime()
 	c.Run(n)

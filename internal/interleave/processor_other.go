@@ -4,7 +4,7 @@ package interleave
 
 import "time"
 
-// processorTime is the wall clock where the system has no cheap other.
+// processorTime is the wall clock, because this system has no cheap alternative.
 func processorTime() time.Duration { return time.Since(begun) } //nolint:forbidigo // it measures time
 
 var begun = time.Now() //nolint:forbidigo // it measures time

@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Worker is one thing to do on several processors at once.
+// Worker is an operation to run on several processors at once.
 type Worker struct {
 	Name string
-	// New returns a loop of its own for one goroutine.
+	// New returns a separate loop for one goroutine.
 	New func() func(n int)
 }
 
-// Scale returns, for each worker, how many times as much two goroutines get done as one, the
-// median over the rounds. It goes by the wall clock: on a machine that others use as well it
-// says something only in relation to another worker of the same call, such as a bare loop.
+// Scale returns, for each worker, the throughput of two goroutines relative to one, as the median
+// over the rounds. It measures wall-clock time: on a shared machine the result is meaningful only
+// relative to another worker of the same call, such as an empty loop.
 func Scale(rounds int, slice time.Duration, workers ...Worker) []float64 {
 	loops := make([][2]func(int), len(workers))
 	counts := make([]int, len(workers))
@@ -39,7 +39,7 @@ func Scale(rounds int, slice time.Duration, workers ...Worker) []float64 {
 	return medians
 }
 
-// wall is how long it takes until each loop has run n times.
+// wall returns how long it takes until each loop has run n times.
 func wall(loops []func(int), n int) time.Duration {
 	var running sync.WaitGroup
 	begun := time.Now() //nolint:forbidigo // it measures time

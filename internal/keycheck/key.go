@@ -1,4 +1,4 @@
-// Package keycheck says which public keys are ever handed to a signature check.
+// Package keycheck determines which public keys may be used to check a signature.
 package keycheck
 
 import (
@@ -15,11 +15,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// maxRSAExponent is the usual exponent. A larger one makes a signature check many
-// times as expensive and nothing safer.
+// maxRSAExponent is the usual exponent. A larger one makes signature checks many times as
+// expensive without making them safer.
 const maxRSAExponent = 65537
 
-// IsPSS reports whether the key is marked for RSA-PSS alone (RFC 4055, section 1.2).
+// IsPSS reports whether the key is restricted to RSA-PSS (RFC 4055, section 1.2).
 func IsPSS(cert *x509.Certificate) bool {
 	const rsassaPSS = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a" // 1.2.840.113549.1.1.10
 	key, _, ok := der.Read(cert.RawSubjectPublicKeyInfo)
@@ -30,8 +30,8 @@ func IsPSS(cert *x509.Certificate) bool {
 	return ok && bytes.HasPrefix(algorithm.Content, []byte(rsassaPSS))
 }
 
-// Check is the list of public keys that are ever handed to a signature check: known,
-// strong, and cheap enough to verify.
+// Check returns an error unless the public key of the certificate is of a known kind, strong, and
+// cheap to use. Only such keys are used to check signatures.
 func Check(cert *x509.Certificate) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:
@@ -59,8 +59,8 @@ func Check(cert *x509.Certificate) error {
 	return fmt.Errorf("public key algorithm %s is not supported", cert.PublicKeyAlgorithm)
 }
 
-// checkEncoding demands the one encoding of the key that DER has: crypto/x509 reads
-// others, and pins and deny lists hash the encoding.
+// checkEncoding requires the canonical DER encoding of the key. crypto/x509 also reads others,
+// and pins and deny lists hash the encoding.
 func checkEncoding(cert *x509.Certificate) error {
 	var room [maxUsualKey]byte
 	canonical, err := appendSPKI(room[:0], cert.PublicKey)

@@ -13,11 +13,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// maxUsualKey is enough for the SubjectPublicKeyInfo of an RSA-4096 key.
+// maxUsualKey is sufficient for the SubjectPublicKeyInfo of an RSA-4096 key.
 const maxUsualKey = 600
 
-// The SubjectPublicKeyInfo of RFC 5480 and RFC 8410 up to the key itself, whose length is
-// the curve's.
+// The SubjectPublicKeyInfo of RFC 5480 and RFC 8410 up to the key itself, whose length depends on
+// the curve.
 const (
 	spkiP256    = "\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x03\x42\x00"
 	spkiP384    = "\x30\x76\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22\x03\x62\x00"
@@ -27,8 +27,8 @@ const (
 	algorithmRSA = "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"
 )
 
-// appendSPKI appends what x509.MarshalPKIXPublicKey returns. It is asked for every new
-// certificate, and encoding/asn1 would take as long as parsing the whole of it.
+// appendSPKI appends the result of x509.MarshalPKIXPublicKey. It is called for every new
+// certificate, and encoding/asn1 would take as long as parsing the whole certificate.
 func appendSPKI(to []byte, public crypto.PublicKey) ([]byte, error) {
 	switch key := public.(type) {
 	case *rsa.PublicKey:
@@ -74,7 +74,7 @@ func appendRSA(to []byte, key *rsa.PublicKey) []byte {
 	return appendInteger(appendInteger(to, modulus), exponent)
 }
 
-// integerSize is the size of a positive INTEGER, with its tag.
+// integerSize returns the size of a positive INTEGER, including its header.
 func integerSize(magnitude []byte) int {
 	n := len(magnitude) + signOctet(magnitude)
 	return headerSize(n) + n
@@ -105,7 +105,7 @@ func headerSize(n int) int {
 	return 4
 }
 
-// appendHeader appends tag and length; nothing here comes near 64 KiB.
+// appendHeader appends tag and length. No length here is near 64 KiB.
 func appendHeader(to []byte, tag byte, n int) []byte {
 	switch headerSize(n) {
 	case 2:

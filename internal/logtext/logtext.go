@@ -1,5 +1,5 @@
-// Package logtext makes text that clients or operators wrote safe to log: quoted, printable,
-// short, and nothing of what looks like a key.
+// Package logtext makes text written by clients or operators safe to log: quoted, printable,
+// short, and without anything that looks like a key.
 package logtext
 
 import (
@@ -13,13 +13,13 @@ import (
 const (
 	// MaxQuoted bounds one quoted text in bytes.
 	MaxQuoted = 96
-	// MaxListed bounds how many texts of a list are written out.
+	// MaxListed bounds how many texts of a list are written.
 	MaxListed = 4
 )
 
-// Quote returns the text in quotes, as ASCII, cut to [MaxQuoted] bytes. Of what looks like
-// PEM, or like a key in another form, it returns the length alone: a file's content gets into
-// the place of its name easily.
+// Quote returns the text in quotes, as ASCII, cut to [MaxQuoted] bytes. If the text looks like
+// PEM, or like a key in another form, Quote returns only its length, because the content of a
+// file is easily configured where its name belongs.
 func Quote(s string) string {
 	if LooksSecret(s) {
 		return hidden(s)
@@ -27,8 +27,8 @@ func Quote(s string) string {
 	return strconv.QuoteToASCII(Clip(s, MaxQuoted))
 }
 
-// Line returns a whole message on one line of ASCII, cut to the limit, with the same
-// exception as [Quote].
+// Line returns a whole message on one line of ASCII, cut to the limit, with the same exception as
+// [Quote].
 func Line(s string, limit int) string {
 	if LooksSecret(s) {
 		return hidden(s)
@@ -52,8 +52,8 @@ func isPlain(s string) bool {
 
 func hidden(s string) string { return fmt.Sprintf("(%d bytes, not shown)", len(s)) }
 
-// LooksSecret reports whether the text holds PEM, also in base64, or the DER of a key or a
-// certificate in base64 or in hex, or is binary.
+// LooksSecret reports whether the text contains PEM, plain or in base64, or the DER of a key or a
+// certificate in base64 or hex, or is binary.
 func LooksSecret(s string) bool {
 	for _, mark := range []string{"-----BEGIN", "-----END", "PRIVATE KEY", "LS0tLS1CRUdJTi"} {
 		if strings.Contains(s, mark) {
@@ -64,7 +64,7 @@ func LooksSecret(s string) bool {
 		return false
 	}
 	if !utf8.ValidString(s) && strings.ContainsFunc(s, unicode.IsControl) {
-		return true // no text at all
+		return true // not text
 	}
 	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !isBase64(r) }) {
 		if len(word) >= shortestKey && beginsAsSequence(word) {
@@ -74,14 +74,14 @@ func LooksSecret(s string) bool {
 	return false
 }
 
-// shortestKey is the length of an Ed25519 key in DER; in base64 and hex it is longer.
+// shortestKey is the length of an Ed25519 key in DER. In base64 and hex it is longer.
 const shortestKey = 48
 
 func isBase64(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '='
 }
 
-// beginsAsSequence looks at the first byte, which is that of every key and certificate.
+// beginsAsSequence checks the first byte, which is the same for every key and certificate.
 func beginsAsSequence(word string) bool {
 	if word[0] == 'M' && 'A' <= word[1] && word[1] <= 'P' {
 		return true
@@ -105,7 +105,7 @@ func List(list []string) string {
 	return b.String()
 }
 
-// Clip cuts the text to the limit, at a character, and marks the cut.
+// Clip cuts the text to the limit, at a character boundary, and marks the cut.
 func Clip(s string, limit int) string {
 	if len(s) <= limit {
 		return s

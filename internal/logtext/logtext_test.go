@@ -1,6 +1,9 @@
 package logtext_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -72,4 +75,54 @@ func TestQuote_HidesWhatLooksLikeAKey(t *testing.T) {
 func TestLine_IsOneShortLineOfASCII(t *testing.T) {
 	assert.Equal(t, `no "file"\r\nhere \u00e9`, logtext.Line("no \"file\"\r\nhere \u00e9", 100))
 	assert.Equal(t, "aaa...", logtext.Line("aaaa", 3))
+}
+
+// The package's promise: what is printable stands as it is, and whatever else is escaped.
+func TestLine_EveryByte(t *testing.T) {
+	for c := range 256 {
+		text := string([]byte{byte(c)})
+		want := text
+		if c < 0x20 || c > 0x7E || c == '\\' {
+			quoted := strconv.QuoteToASCII(text)
+			want = quoted[1 : len(quoted)-1]
+		}
+		for _, at := range []struct{ front, behind string }{{"", ""}, {"a", ""}, {"", "a"}} {
+			assert.Equal(t, at.front+want+at.behind, logtext.Line(at.front+text+at.behind, 100), "%#x", c)
+		}
+	}
+}
+
+// RFC 4648, section 4: what is no character of base64 ends a word, so that no two words make a
+// key; and a word is as long as a key from 48 characters on, which is less than any has.
+func TestLooksSecret_WordsOfBase64(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+	for c := range 0x80 {
+		text := "MC" + strings.Repeat("A", 30) + string(rune(c)) + strings.Repeat("A", 30)
+		assert.Equal(t, strings.ContainsRune(alphabet, rune(c)), logtext.LooksSecret(text), "%#x", c)
+	}
+	for length, want := range map[int]bool{46: false, 47: false, 48: true, 49: true} {
+		assert.Equal(t, want, logtext.LooksSecret("MC"+strings.Repeat("A", length-2)), length)
+		assert.Equal(t, want, logtext.LooksSecret("see MC"+strings.Repeat("A", length-2)+" there, where nothing else is"), length)
+	}
+}
+
+// X.690, section 8.9.1: every key and certificate is a SEQUENCE, of whatever length.
+func TestLooksSecret_BeginsAsASequence(t *testing.T) {
+	for first := range 256 {
+		for second := range 256 {
+			der := append([]byte{byte(first), byte(second)}, make([]byte, 48)...)
+			assert.Equal(t, first == 0x30, logtext.LooksSecret(base64.StdEncoding.EncodeToString(der)), "%#x %#x", first, second)
+			assert.Equal(t, first == 0x30, logtext.LooksSecret(hex.EncodeToString(der)), "%#x %#x", first, second)
+		}
+	}
+}
+
+// Text in other encodings is shown, and so are line ends; what is neither text nor of one line is not.
+func TestLooksSecret_BinaryIsNoText(t *testing.T) {
+	long := strings.Repeat("words ", 10)
+	for text, want := range map[string]bool{
+		long: false, long + "\t\r\n\x00": false, long + "\xe9t\xe9": false, long + "\xe9\x00": true, "\xe9\x00": false,
+	} {
+		assert.Equal(t, want, logtext.LooksSecret(text), "%q", text)
+	}
 }

@@ -1,10 +1,10 @@
-// Package mistakes keeps lists of configuration mistakes flat, so that each stands on a
-// line of its own with its whole path and can be counted.
+// Package mistakes keeps lists of configuration mistakes flat, so that each has its own line and
+// its whole path and can be counted.
 package mistakes
 
 import "fmt"
 
-// Flatten takes errors.Join apart, at any depth. Nil errors vanish.
+// Flatten splits the results of errors.Join, at any depth. Nil errors are dropped.
 func Flatten(errs ...error) []error {
 	var flat []error
 	for _, err := range errs {
@@ -20,7 +20,7 @@ func Flatten(errs ...error) []error {
 	return flat
 }
 
-// Prefix puts the path in front of every mistake in the errors.
+// Prefix adds the path to every mistake in the errors.
 func Prefix(path string, errs ...error) []error {
 	flat := Flatten(errs...)
 	for i, err := range flat {

@@ -1,6 +1,6 @@
-// Package mldsa says what crypto/x509 of the Go release at hand knows of ML-DSA, the
-// signature scheme of FIPS 204, in certificates (RFC 9881). Go 1.27 was the first release
-// that reads such keys and checks such signatures.
+// Package mldsa determines what crypto/x509 of the current Go release knows about ML-DSA, the
+// signature scheme of FIPS 204, in certificates (RFC 9881). Go 1.27 is the first release that
+// reads such keys and checks such signatures.
 package mldsa
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
-// Help is what an operator can do about a certificate or a signature of ML-DSA that this
-// program cannot use. A module of FIPS 140-3 before v1.26.0 has no ML-DSA.
+// Help is the advice for an operator if this program cannot use a certificate or a signature with
+// ML-DSA. FIPS 140-3 modules before v1.26.0 have no ML-DSA.
 const Help = "the service has to be built with Go 1.27 or later, and with v1.26.0 or later where GOFIPS140 is set; nothing is wrong with the certificate"
 
 // identifiers are the OBJECT IDENTIFIERs of RFC 9881, section 2, in DER:
@@ -26,8 +26,8 @@ var identifiers = [...]struct {
 	{"ML-DSA-87", []byte("\x06\x09\x60\x86\x48\x01\x65\x03\x04\x03\x13")},
 }
 
-// OfKey returns the name of the parameter set that a SubjectPublicKeyInfo is for, and ""
-// for every other key.
+// OfKey returns the name of the parameter set of an ML-DSA SubjectPublicKeyInfo, and "" for every
+// other key.
 func OfKey(spki []byte) string {
 	key, _, ok := der.Read(spki)
 	if !ok {
@@ -36,8 +36,8 @@ func OfKey(spki []byte) string {
 	return named(key.Content)
 }
 
-// OfSignature returns the name of the parameter set that a certificate, given in DER, says
-// it was signed with, and "" for every other algorithm.
+// OfSignature returns the name of the parameter set in the signature algorithm of a certificate
+// in DER, and "" for every other algorithm.
 func OfSignature(certificate []byte) string {
 	whole, _, ok := der.Read(certificate)
 	if !ok {
@@ -50,7 +50,7 @@ func OfSignature(certificate []byte) string {
 	return named(behind)
 }
 
-// named reads the AlgorithmIdentifier in front.
+// named reads the AlgorithmIdentifier at the start.
 func named(input []byte) string {
 	algorithm, _, ok := der.Read(input)
 	if !ok {
@@ -64,7 +64,7 @@ func named(input []byte) string {
 	return ""
 }
 
-// Unsupported is the error about a key or a signature of the named parameter set that this
+// Unsupported returns the error for a key or a signature with the named parameter set that this
 // program cannot use.
 func Unsupported(what, name string) error {
 	return fmt.Errorf("%s %s (FIPS 204): this program, built with %s, does not know it; Go 1.27 and later do", what, name, runtime.Version())

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
+	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -11,7 +14,6 @@ type equivalent struct {
 	key    string // as mutant.key
 	reason string
 	line   int
-	used   bool
 }
 
 // readEquivalent reads the list. An entry is a paragraph of at least three lines: the file
@@ -53,4 +55,44 @@ func readEquivalent(path string) ([]*equivalent, error) {
 		paragraph = append(paragraph, line)
 	}
 	return list, flush()
+}
+
+// file returns the name of the entry's file below the module.
+func (e *equivalent) file() string {
+	file, _, _ := strings.Cut(e.key, ": ")
+	return file
+}
+
+// stale returns the entries that excuse nothing: those that repeat another one, those whose
+// file is gone, and those of the loaded packages that name none of the mutants.
+func stale(known []*equivalent, sources []*source, mutants []*mutant) []*equivalent {
+	open := map[string]bool{}
+	for _, one := range mutants {
+		open[one.key()] = true
+	}
+	loaded, root := map[string]bool{}, ""
+	for _, s := range sources {
+		root = s.root
+		for _, file := range s.files {
+			loaded[path.Dir(file.name)] = true
+		}
+	}
+	seen := map[string]bool{}
+	var list []*equivalent
+	for _, one := range known {
+		_, err := os.Stat(filepath.Join(root, filepath.FromSlash(one.file())))
+		if seen[one.key] || err != nil || loaded[path.Dir(one.file())] && !open[one.key] {
+			list = append(list, one)
+		}
+		seen[one.key] = true
+	}
+	return list
+}
+
+// reportStale prints the stale entries of the list and reports whether there are any.
+func reportStale(w io.Writer, name string, list []*equivalent) bool {
+	for _, one := range list {
+		say(w, "%s:%d: fits no fault: %s\n", name, one.line, strings.ReplaceAll(one.key, "\n", ": "))
+	}
+	return len(list) > 0
 }

@@ -20,6 +20,7 @@ import (
 type source struct {
 	name    string
 	dir     string
+	root    string // of its module
 	fset    *token.FileSet
 	files   []*sourceFile
 	types   *types.Package
@@ -83,9 +84,9 @@ func load(patterns []string) ([]*source, error) {
 
 func check(one listed, exports map[string]string) (*source, error) {
 	s := &source{name: one.Name, dir: one.Dir, imports: one.ImportPath, fset: token.NewFileSet()}
-	base := one.Dir
+	s.root = one.Dir
 	if one.Module != nil {
-		base = one.Module.Dir
+		s.root = one.Module.Dir
 	}
 	var trees []*ast.File
 	for _, name := range one.GoFiles {
@@ -98,7 +99,7 @@ func check(one listed, exports map[string]string) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		below, err := filepath.Rel(base, path)
+		below, err := filepath.Rel(s.root, path)
 		if err != nil {
 			return nil, err
 		}

@@ -17,6 +17,9 @@
 // takes and which faults it passes by; then each fault meets the tests that pass by it.
 // It is killed when a test fails or does not come to an end.
 //
+// Before any test runs, each entry of the list has to name a fault: a file of the module and,
+// in a package that is changed, a fault of its code. With -list nothing else is done.
+//
 // The exit status is 0 when every fault is killed or listed, 1 when some survive or an entry
 // of the list fits no survivor, 2 when the command cannot do its work, for example because a
 // test fails without a fault.
@@ -29,9 +32,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,6 +134,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 		}
 	}
 	byFile(chosen)
+	if reportStale(stdout, s.equivalent, stale(known, sources, m.mutants)) {
+		return 1, nil
+	}
 	if s.list {
 		for _, one := range chosen {
 			say(stdout, "%s\n", one)
@@ -213,7 +217,7 @@ func (v verdict) String() string {
 	return "survives, no test comes here"
 }
 
-// report prints the survivors that are not in the list, and what in the list fits none.
+// report prints the survivors that are not in the list, and what in the list is killed.
 func report(w io.Writer, s settings, chosen []*mutant, verdicts []verdict, known []*equivalent) (status int) {
 	byKey := map[string]*equivalent{}
 	for _, one := range known {
@@ -224,31 +228,17 @@ func report(w io.Writer, s settings, chosen []*mutant, verdicts []verdict, known
 		entry := byKey[m.key()]
 		switch {
 		case verdicts[i].killed && entry != nil:
-			entry.used = true
 			say(w, "%s:%d: listed, but %s: %s\n", s.equivalent, entry.line, verdicts[i], strings.ReplaceAll(m.key(), "\n", ": "))
 			killed, status = killed+1, 1
 		case verdicts[i].killed:
 			killed++
 		case entry != nil:
-			entry.used = true
 			listed++
 		default:
 			say(w, "%s: %s\n", m, verdicts[i])
 			open, status = open+1, 1
 		}
 	}
-	for _, one := range known {
-		file, function, _ := strings.Cut(strings.SplitN(one.key, "\n", 2)[0], ": ")
-		if !one.used && s.wants(&mutant{file: file, function: function}) && inside(chosen, file) {
-			say(w, "%s:%d: fits no fault: %s\n", s.equivalent, one.line, strings.ReplaceAll(one.key, "\n", ": "))
-			status = 1
-		}
-	}
 	say(w, "%d faults: %d killed, %d equivalent, %d survive\n", len(chosen), killed, listed, open)
 	return status
-}
-
-// inside reports whether the file belongs, or would belong, to a package that was changed.
-func inside(chosen []*mutant, file string) bool {
-	return slices.ContainsFunc(chosen, func(m *mutant) bool { return path.Dir(m.file) == path.Dir(file) })
 }

@@ -1,11 +1,11 @@
-// Package nameconstraints applies the name constraints of CA certificates to the
-// certificates below them (RFC 5280, sections 4.2.1.10 and 6.1). crypto/x509 applies those
-// on DNS names, e-mail addresses, URIs and IP addresses alone, and not to subjects.
+// Package nameconstraints applies the name constraints of CA certificates to the certificates
+// below them (RFC 5280, sections 4.2.1.10 and 6.1). crypto/x509 applies only those on DNS names,
+// e-mail addresses, URIs and IP addresses, and does not apply constraints to subjects.
 //
-// Every name of a form that a CA constrains is either compared or refused: a form without
-// a rule for its comparison, a subtree that is not written as the RFC says and a name that
-// cannot be read are errors as soon as they meet, critical or not. A form that nobody
-// constrains is not looked at.
+// Every name whose form a CA constrains is either compared or refused. If such a name meets a
+// form without a rule for comparison, a subtree that does not conform to the RFC, or cannot be
+// read itself, that is an error, whether or not the extension is critical. Names of forms that no
+// CA constrains are ignored.
 package nameconstraints
 
 import (
@@ -23,23 +23,22 @@ import (
 const (
 	// maxSubtrees bounds the subtrees of one extension.
 	maxSubtrees = 2000
-	// maxComparisons bounds how often a name of a chain is held against a subtree.
+	// maxComparisons bounds the comparisons of names with subtrees for one chain.
 	maxComparisons = 50_000
 )
 
 var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
-// Constraints are the name constraints of one CA. They are not changed once read, so any
-// number of goroutines may use them.
+// Constraints are the name constraints of one CA. They are immutable and safe for concurrent use.
 type Constraints struct {
 	permitted, excluded []subtree
 }
 
-// Check applies the constraints of every CA of a verified chain, the root's too, to every
-// certificate below it. The chain begins with the leaf. A CA that issued itself a
-// certificate, for a new key, is exempt from the constraints above, as RFC 5280, section
-// 6.1.3, has it; a leaf is not. The error names the CA, the certificate and the name, with
-// client text quoted and cut.
+// Check applies the constraints of every CA of a verified chain, including the root, to every
+// certificate below it. The chain begins with the leaf. According to RFC 5280, section 6.1.3, a
+// self-issued CA certificate, which a CA makes for a new key, is exempt from the constraints
+// above it; a leaf is not. The error names the CA, the certificate and the name, with client text
+// quoted and cut.
 func Check(chain []*x509.Certificate) error {
 	known := make([]names, len(chain))
 	left := maxComparisons
@@ -91,8 +90,8 @@ func subject(cert *x509.Certificate) string {
 	return logtext.Quote(name.String())
 }
 
-// Check applies the constraints to the subject and the alternative names of one
-// certificate below the CA.
+// Check applies the constraints to the subject and the alternative names of one certificate below
+// the CA.
 func (c *Constraints) Check(cert *x509.Certificate) error {
 	names, err := namesOf(cert)
 	if err != nil {
@@ -102,7 +101,7 @@ func (c *Constraints) Check(cert *x509.Certificate) error {
 	return c.check(names, &left)
 }
 
-// check takes what it compares from left.
+// check subtracts the comparisons that it makes from left.
 func (c *Constraints) check(names names, left *int) error {
 	for i := range names {
 		name := &names[i]
@@ -136,21 +135,21 @@ func (c *Constraints) check(names names, left *int) error {
 	return nil
 }
 
-// meet counts a comparison and reports why the two cannot be compared.
+// meet counts a comparison and returns an error if the two cannot be compared.
 func meet(tree *subtree, name *name, left *int) error {
 	*left--
 	switch {
 	case *left < 0:
 		return errors.New("too many names and constraints")
 	case tree.problem != "":
-		return fmt.Errorf("%s stands under the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
+		return fmt.Errorf("%s is subject to the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
 	case name.problem != "":
-		return fmt.Errorf("%s stands under a constraint and %s", name, name.problem)
+		return fmt.Errorf("%s is subject to a constraint and %s", name, name.problem)
 	}
 	return nil
 }
 
-// list writes the subtrees that concern the name.
+// list formats the subtrees that apply to the name.
 func list(trees []subtree, name *name) string {
 	var texts []string
 	for i := range trees {
@@ -161,9 +160,9 @@ func list(trees []subtree, name *name) string {
 	return logtext.List(texts)
 }
 
-// Parse reads the value of a nameConstraints extension. An extension or a list without
-// subtrees is an error, and so is a subtree with a minimum other than 0 or with a maximum:
-// RFC 5280 gives them no meaning, so none can be applied.
+// Parse reads the value of a nameConstraints extension. An extension or a list without subtrees
+// is an error, and so is a subtree with a minimum other than 0 or with a maximum, because RFC
+// 5280 gives these no meaning.
 func Parse(value []byte) (*Constraints, error) {
 	outer, rest, ok := der.Read(value)
 	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
@@ -228,7 +227,7 @@ func parseSubtree(content []byte) (subtree, error) {
 	if err != nil {
 		return subtree{}, err
 	}
-	// An explicit default, minimum 0, is not DER and means no harm.
+	// An explicit minimum of 0, the default, is not DER but does no harm.
 	if minimum := []byte{der.Context, 1, 0}; bytes.HasPrefix(rest, minimum) {
 		rest = rest[len(minimum):]
 	}

@@ -74,8 +74,8 @@ const (
 	accepted   result = ""
 	outside    result = "is outside what is permitted"
 	isExcluded result = "is excluded by"
-	unreadable result = "stands under a constraint and" // the name cannot be compared
-	notApplied result = "stands under the constraint"   // the constraint cannot be compared
+	unreadable result = "is subject to a constraint and" // the name cannot be compared
+	notApplied result = "is subject to the constraint"   // the constraint cannot be compared
 )
 
 // finding C2: constraints on directory names and other names were ignored, so a CA issued for subjects that it was not given.

@@ -14,24 +14,25 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// name is one name of a certificate, taken apart for the comparison.
+// name is one name of a certificate, split for the comparison.
 type name struct {
 	form form
 	text string
 
-	// problem says why it can be held against no subtree of its form, empty if it can.
+	// problem says why the name cannot be compared with subtrees of its form. It is empty if it
+	// can.
 	problem string
 
-	local, host string // of an e-mail address; of a URI, and of a DNS name that is a wildcard, the host
+	local, host string // of an e-mail address; host also of a URI and of a wildcard DNS name
 	wildcard    bool
 	address     netip.Addr
-	name        dn.Name // of a directoryName, with a key for each RDN
+	name        dn.Name // of a directoryName, with one key per RDN
 	keys        []string
 }
 
 type names []name
 
-// String names and quotes the name.
+// String formats the type and the quoted value of the name.
 func (n *name) String() string {
 	if n.text == "" {
 		return n.form.String()
@@ -41,12 +42,12 @@ func (n *name) String() string {
 
 var oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// namesOf returns every name of the certificate: the subject, unless it is empty, its
-// e-mail addresses, and the alternative names. RFC 5280 asks for the addresses in the
-// subject only where there is no alternative name; OpenSSL looks at them always, and so
-// does this: a rule on the subject may read them.
+// namesOf returns every name of the certificate: the subject, unless it is empty, its e-mail
+// addresses, and the alternative names. RFC 5280 considers the addresses in the subject only if
+// there is no alternative name. OpenSSL always considers them, and so does this function, because
+// a rule on the subject may read them.
 func namesOf(cert *x509.Certificate) (names, error) {
-	list := names{} // not nil: a certificate without names has been read too
+	list := names{} // not nil, so that a certificate without names also counts as read
 	subject, err := dn.Parse(cert.RawSubject)
 	switch {
 	case err != nil:
@@ -117,7 +118,7 @@ func nameOf(element der.Element) name {
 			break
 		}
 		return directoryName(subject)
-	default: // under a constraint, that is what cannot be compared
+	default: // with a constraint on it, it cannot be compared
 		if kind.oid == oidSMTPUTF8Mailbox {
 			n.problem = "is an internationalized address, which is not compared"
 		}
@@ -138,8 +139,8 @@ func emailAddress(text string) name {
 	return n
 }
 
-// uriHost returns the host of a URI (RFC 3986, section 3.2) if there is one and it is a
-// name. What readers of URIs take for different hosts has none.
+// uriHost returns the host of a URI (RFC 3986, section 3.2) if there is one and it is a name. It
+// returns none if readers of URIs disagree about the host.
 func uriHost(uri string) (host string, ok bool) {
 	scheme, rest, found := strings.Cut(uri, ":")
 	if !found || scheme == "" || strings.Trim(scheme, letters+digits+"+-.") != "" || strings.Trim(scheme[:1], letters) != "" {

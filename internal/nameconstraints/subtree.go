@@ -17,12 +17,12 @@ import (
 // subtree is the base of one GeneralSubtree.
 type subtree struct {
 	form form
-	text string // as an operator reads it
+	text string // for the operator
 
-	// problem says why no name can be held against it, empty if one can.
+	// problem says why no name can be compared with the subtree. It is empty if names can.
 	problem string
 
-	name   dn.Name // of a directoryName, with a key for each RDN
+	name   dn.Name // of a directoryName, with one key per RDN
 	keys   []string
 	prefix netip.Prefix // of an iPAddress
 }
@@ -68,10 +68,9 @@ func newSubtree(base der.Element) (subtree, error) {
 	return tree, nil
 }
 
-// isDomain accepts the constraints on names of hosts: none, which stands for every name, a
-// host name, and one behind a dot, which stands for the names below it. RFC 5280 gives the
-// dot a meaning for e-mail addresses and URIs; crypto/x509 and OpenSSL give it the same for
-// DNS names.
+// isDomain accepts the constraints on host names: the empty one, which covers every name, a host
+// name, and a host name after a dot, which covers the names below it. RFC 5280 defines the dot
+// for e-mail addresses and URIs; crypto/x509 and OpenSSL give it the same meaning for DNS names.
 func isDomain(s string) bool {
 	return s == "" || san.IsHostName(strings.TrimPrefix(s, "."))
 }
@@ -94,9 +93,9 @@ func prefixOf(content []byte) (netip.Prefix, bool) {
 	return netip.PrefixFrom(address, ones).Masked(), true
 }
 
-// concerns reports whether the constraint is on names of this form. Each type of otherName
-// is a form of its own, and a constraint on e-mail addresses is one on internationalized
-// addresses too (RFC 9598, section 6). An otherName without a type can be any of them.
+// concerns reports whether the constraint applies to names of this form. Each type of otherName
+// is a separate form, and a constraint on e-mail addresses also applies to internationalized
+// addresses (RFC 9598, section 6). An otherName without a type can be of any form.
 func (t *subtree) concerns(n *name) bool {
 	switch {
 	case t.form == n.form:
@@ -109,7 +108,7 @@ func (t *subtree) concerns(n *name) bool {
 	return t.form.number == san.OtherName && n.form.oid == ""
 }
 
-// holds reports whether the name is within the subtree for certain.
+// holds reports whether the name is certainly within the subtree.
 func (t *subtree) holds(n *name) bool {
 	switch t.form.number {
 	case san.DNSName:
@@ -129,8 +128,8 @@ func (t *subtree) holds(n *name) bool {
 	return false
 }
 
-// holdsHost is the rule for e-mail addresses and URIs: a host is that host alone, and only
-// one with a dot in front stands for others.
+// holdsHost is the rule for e-mail addresses and URIs: a host covers only that host, and a host
+// after a dot covers the hosts below it.
 func (t *subtree) holdsHost(host string) bool {
 	if strings.HasPrefix(t.text, ".") {
 		return isBelow(host, t.text)
@@ -138,8 +137,8 @@ func (t *subtree) holdsHost(host string) bool {
 	return t.text == "" || san.EqualFoldASCII(host, t.text)
 }
 
-// mayHold reports whether the name can be within the subtree: one of those that a wildcard
-// stands for, or the same directory name in a spelling that cannot be compared.
+// mayHold reports whether the name may be within the subtree: as one of the names that a wildcard
+// covers, or as the same directory name in a spelling that cannot be compared.
 func (t *subtree) mayHold(n *name) bool {
 	switch {
 	case t.form.number == san.DirectoryName:
@@ -151,21 +150,21 @@ func (t *subtree) mayHold(n *name) bool {
 	return t.holds(n)
 }
 
-// isBelow reports whether the name has at least one label more than the domain, which may
-// begin with a dot.
+// isBelow reports whether the name has at least one label more than the domain, which may begin
+// with a dot.
 func isBelow(name, domain string) bool {
 	domain = strings.TrimPrefix(domain, ".")
 	cut := len(name) - len(domain)
 	return cut > 1 && name[cut-1] == '.' && san.EqualFoldASCII(name[cut:], domain)
 }
 
-// isNumeric reports whether a host name is an IPv4 address to some reader of URIs.
+// isNumeric reports whether some readers of URIs treat the host name as an IPv4 address.
 func isNumeric(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	return last != "" && (strings.Trim(last, "0123456789") == "" || strings.HasPrefix(strings.ToLower(last), "0x"))
 }
 
-// form is the form of a name: the number of the GeneralName and, of an otherName, its type.
+// form is the form of a name: the number of the GeneralName and, for an otherName, its type.
 type form struct {
 	number int
 	oid    string
@@ -178,12 +177,12 @@ var formTexts = [...]string{
 	san.DirectoryName: "directory name", san.EDIPartyName: "EDI party name", san.URI: "URI", san.IPAddress: "IP address", san.RegisteredID: "registered ID",
 }
 
-// String names the form.
+// String returns the name of the form.
 func (f form) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s %s", formTexts[f.number], f.oid))
 }
 
-// formOf is false for an otherName without a type.
+// formOf returns false for an otherName without a type.
 func formOf(element der.Element) (form, bool) {
 	kind := form{number: int(element.Tag & der.NumberMask)}
 	if kind.number != san.OtherName {

@@ -4,10 +4,10 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	_ "crypto/md5" //nolint:gosec // what must be refused has to be written first
+	_ "crypto/md5" //nolint:gosec // weak signatures have to be written to test that they are refused
 	"crypto/rand"
 	"crypto/rsa"
-	_ "crypto/sha1" //nolint:gosec // as above, and CertIDs are made of it
+	_ "crypto/sha1" //nolint:gosec // as above, and for CertIDs
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/asn1"
@@ -15,20 +15,20 @@ import (
 	"math/big"
 )
 
-// Algorithm is how a response or a list is signed, and what it says about that.
+// Algorithm determines how a response or a list is signed, and the algorithm that it names.
 type Algorithm struct {
 	// Identifier is the whole AlgorithmIdentifier.
 	Identifier []byte
-	// Options are given to the signer; their hash is applied first. nil signs the message
+	// Options are passed to the signer, after their hash was applied. nil signs the message
 	// itself (Ed25519).
 	Options crypto.SignerOpts
-	// Signature, if not nil, is used in place of a signature.
+	// Signature, if not nil, replaces the signature.
 	Signature []byte
 }
 
 var null = []byte{TagNull, 0}
 
-// Identifier writes an AlgorithmIdentifier; nil parameters are left out.
+// Identifier encodes an AlgorithmIdentifier; nil parameters are omitted.
 func Identifier(oid asn1.ObjectIdentifier, parameters []byte) []byte {
 	return Element(TagSequence, OID(oid), parameters)
 }
@@ -41,7 +41,7 @@ var hashOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
 	crypto.SHA512: {2, 16, 840, 1, 101, 3, 4, 2, 3},
 }
 
-// HashIdentifier is the AlgorithmIdentifier of a hash, with NULL parameters.
+// HashIdentifier encodes the AlgorithmIdentifier of a hash, with NULL parameters.
 func HashIdentifier(hash crypto.Hash) []byte { return Identifier(hashOIDs[hash], null) }
 
 // RSA is PKCS#1 v1.5 with the hash.
@@ -50,7 +50,7 @@ func RSA(hash crypto.Hash) Algorithm {
 	return Algorithm{Identifier: Identifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, last}, null), Options: hash}
 }
 
-// PSS is RSASSA-PSS; maskHash is that of the mask in the parameters.
+// PSS is RSASSA-PSS; maskHash is the hash of the mask generation in the parameters.
 func PSS(hash, maskHash crypto.Hash, salt int) Algorithm {
 	mask := Identifier(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}, HashIdentifier(maskHash))
 	parameters := Element(TagSequence, Element(Explicit(0), HashIdentifier(hash)), Element(Explicit(1), mask),
@@ -75,7 +75,7 @@ func Ed25519() Algorithm {
 	return Algorithm{Identifier: Identifier(asn1.ObjectIdentifier{1, 3, 101, 112}, nil)}
 }
 
-// AlgorithmFor is the usual algorithm of the key.
+// AlgorithmFor returns the usual algorithm for the key.
 func AlgorithmFor(key crypto.Signer) Algorithm {
 	switch key := key.Public().(type) {
 	case *ecdsa.PublicKey:

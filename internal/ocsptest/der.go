@@ -1,6 +1,5 @@
-// Package ocsptest writes OCSP responses and CRLs, right ones and wrong ones: every part
-// can be replaced by bytes of the caller's choice, left out, or followed by rubbish, and
-// the signature is made over what comes out.
+// Package ocsptest writes valid and invalid OCSP responses and CRLs. Every part can be replaced
+// by arbitrary bytes, omitted, or followed by extra bytes; the signature covers the result.
 package ocsptest
 
 import (
@@ -12,7 +11,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Tags that callers need to write elements of their own.
+// Tags for elements that callers write themselves.
 const (
 	TagBoolean     = uint8(cbasn1.BOOLEAN)
 	TagInteger     = uint8(cbasn1.INTEGER)
@@ -26,13 +25,13 @@ const (
 	TagTime        = uint8(cbasn1.GeneralizedTime)
 )
 
-// Context is the tag [n] of a primitive element, and Explicit that of a constructed one.
+// Context returns the tag [n] of a primitive element.
 func Context(n uint8) uint8 { return 0x80 | n }
 
-// Explicit is the tag [n] of a constructed element.
+// Explicit returns the tag [n] of a constructed element.
 func Explicit(n uint8) uint8 { return 0xA0 | n }
 
-// Element writes tag, length, and the content put together.
+// Element encodes tag, length, and the concatenated content.
 func Element(tag uint8, content ...[]byte) []byte {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.Tag(tag), func(b *cryptobyte.Builder) {
@@ -67,7 +66,7 @@ func UTCAt(t time.Time) []byte {
 	return Element(TagUTCTime, []byte(t.UTC().Format("060102150405Z")))
 }
 
-// Text writes a GeneralizedTime with any text.
+// Text encodes a GeneralizedTime with arbitrary text.
 func Text(text string) []byte { return Element(TagTime, []byte(text)) }
 
 // Extension is an Extension of RFC 5280, section 4.1.
@@ -75,9 +74,9 @@ type Extension struct {
 	OID      asn1.ObjectIdentifier
 	Critical bool
 	Value    []byte
-	// Boolean, if not nil, stands in place of what Critical gives.
+	// Boolean, if not nil, replaces the encoding of Critical.
 	Boolean []byte
-	// Behind is appended inside.
+	// Behind is appended inside the SEQUENCE.
 	Behind []byte
 }
 
@@ -99,8 +98,8 @@ func Extensions(list []Extension) []byte {
 	return Element(TagSequence, all)
 }
 
-// KeyBits is the content of the BIT STRING in a SubjectPublicKeyInfo without its first
-// octet: what issuerKeyHash and a responder's key hash are made of.
+// KeyBits returns the content of the BIT STRING in a SubjectPublicKeyInfo without its first
+// octet: the input for issuerKeyHash and for a responder's key hash.
 func KeyBits(spki []byte) []byte {
 	var info struct {
 		Algorithm asn1.RawValue

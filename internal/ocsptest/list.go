@@ -42,18 +42,18 @@ func ReasonCode(reason byte) Extension {
 	return Extension{OID: OIDReasonCode, Value: Element(TagEnumerated, []byte{reason})}
 }
 
-// CRLNumber is the extension of that name.
+// CRLNumber returns the extension of that name.
 func CRLNumber(n int64) Extension {
 	return Extension{OID: OIDCRLNumber, Value: Integer(big.NewInt(n))}
 }
 
-// DeltaIndicator is the critical extension that makes a list a delta of the lists from
-// number base on.
+// DeltaIndicator returns the critical extension that makes a list a delta for lists from number
+// base on.
 func DeltaIndicator(base int64) Extension {
 	return Extension{OID: OIDDeltaIndicator, Critical: true, Value: Integer(big.NewInt(base))}
 }
 
-// FreshestCRL is the extension of that name, of a list or a certificate.
+// FreshestCRL returns the extension of that name, for a list or a certificate.
 func FreshestCRL(points ...[]byte) Extension {
 	return Extension{OID: OIDFreshestCRL, Value: Element(TagSequence, points...)}
 }
@@ -67,17 +67,17 @@ func AuthorityKeyID(id []byte) Extension {
 type List struct {
 	Version    []byte // INTEGER; nil is v2
 	NoVersion  bool   // version 1
-	Inner      []byte // AlgorithmIdentifier inside, if it differs from that outside
+	Inner      []byte // AlgorithmIdentifier inside, if it differs from the one outside
 	Issuer     []byte
 	ThisUpdate []byte
 	NextUpdate []byte // nil: absent
 	Entries    []Entry
-	RawEntries []byte // stand before Entries, as they are: for lists of a million
-	WithEmpty  bool   // revokedCertificates is written even when empty
+	RawEntries []byte // written before Entries, unchanged; for lists of a million entries
+	WithEmpty  bool   // write revokedCertificates even if it is empty
 	Extensions []Extension
 
 	Key       crypto.Signer
-	Algorithm Algorithm // of the key if empty
+	Algorithm Algorithm // if empty, the usual one of the key
 	Behind    map[Place][]byte
 	Forge     func(tbs []byte) []byte
 	TBS       []byte
@@ -135,7 +135,7 @@ func (l List) Encode() ([]byte, error) {
 	return append(outer, l.Behind[AfterAll]...), nil
 }
 
-// Reasons writes ReasonFlags under the tag, bit n for n.
+// Reasons encodes ReasonFlags under the tag, with the given bits set.
 func Reasons(tag uint8, reasons ...int) []byte {
 	var bits [2]byte
 	last := 0
@@ -167,8 +167,8 @@ func DistributionPoints(points ...[]byte) Extension {
 	return Extension{OID: OIDDistributionPoints, Value: Element(TagSequence, points...)}
 }
 
-// Flag writes BOOLEAN TRUE under [n], for an issuing distribution point: 1 users only, 2
-// CAs only, 4 indirect, 5 attribute certificates only.
+// Flag encodes BOOLEAN TRUE under [n], for an issuing distribution point: 1 users only, 2 CAs
+// only, 4 indirect, 5 attribute certificates only.
 func Flag(n uint8) []byte { return Element(Context(n), []byte{0xFF}) }
 
 // IssuingPoint is the critical extension of a CRL with the given fields.

@@ -20,7 +20,7 @@ var (
 	StatusUnknown = []byte{0x82, 0}
 )
 
-// StatusRevoked writes revoked [1]; a negative reason is left out.
+// StatusRevoked encodes revoked [1]; a negative reason is omitted.
 func StatusRevoked(at []byte, reason int) []byte {
 	if reason < 0 {
 		return Element(Explicit(1), at)
@@ -28,7 +28,7 @@ func StatusRevoked(at []byte, reason int) []byte {
 	return Element(Explicit(1), at, Element(Explicit(0), Element(TagEnumerated, []byte{byte(reason)}))) //nolint:gosec // the tags of the status are single digits
 }
 
-// CertID names a certificate by its issuer and serial number; Serial is a whole INTEGER.
+// CertID identifies a certificate by its issuer and serial number; Serial is a whole INTEGER.
 type CertID struct {
 	Hash              []byte // AlgorithmIdentifier
 	NameHash, KeyHash []byte
@@ -36,7 +36,7 @@ type CertID struct {
 	Behind            []byte
 }
 
-// IDOf makes the CertID of a certificate.
+// IDOf returns the CertID of a certificate.
 func IDOf(hash crypto.Hash, issuer *x509.Certificate, serial *big.Int) CertID {
 	return CertID{
 		Hash: HashIdentifier(hash), NameHash: sum(hash, issuer.RawSubject),
@@ -71,21 +71,21 @@ func (a Answer) DER() []byte {
 	return Element(TagSequence, a.ID.DER(), a.Status, a.ThisUpdate, next, extensions, a.Behind)
 }
 
-// ByName and ByKey write a ResponderID.
+// ByName encodes a ResponderID with a name.
 func ByName(name []byte) []byte { return Element(Explicit(1), name) }
 
-// ByKey writes a ResponderID of the SHA-1 of the key's bits.
+// ByKey encodes a ResponderID with the SHA-1 hash of the key's bits.
 func ByKey(cert *x509.Certificate) []byte {
 	return ByKeyHash(sum(crypto.SHA1, KeyBits(cert.RawSubjectPublicKeyInfo)))
 }
 
-// ByKeyHash writes a ResponderID with any hash.
+// ByKeyHash encodes a ResponderID with an arbitrary hash.
 func ByKeyHash(hash []byte) []byte { return Element(Explicit(2), Element(TagOctetString, hash)) }
 
-// Place is where Response.Behind and List.Behind put bytes.
+// Place is a place where Response.Behind and List.Behind append bytes.
 type Place string
 
-// The places at the end of which bytes can be put. Those from InData on are signed.
+// The places at whose end bytes can be appended. Those from InData on are signed.
 const (
 	AfterAll      Place = "after the outermost SEQUENCE"
 	InOuter       Place = "at the end of the outermost SEQUENCE"
@@ -105,7 +105,7 @@ const (
 // Response is an OCSPResponse.
 type Response struct {
 	Status       byte // OCSPResponseStatus
-	WithoutBytes bool // responseBytes left out
+	WithoutBytes bool // omit responseBytes
 	Type         asn1.ObjectIdentifier
 	Version      []byte // the INTEGER inside [0]; nil: absent
 	Responder    []byte
@@ -115,13 +115,13 @@ type Response struct {
 	Certificates [][]byte
 
 	Key       crypto.Signer
-	Algorithm Algorithm // of the key if empty
+	Algorithm Algorithm // if empty, the usual one of the key
 
-	// Behind puts bytes at the end of places.
+	// Behind appends bytes at the end of places.
 	Behind map[Place][]byte
-	// Forge changes the signed bytes after they have been signed.
+	// Forge changes the signed bytes after the signature was made.
 	Forge func(tbs []byte) []byte
-	// TBS, if not nil, is signed in place of what the fields give.
+	// TBS, if not nil, is signed instead of the encoding of the fields.
 	TBS []byte
 }
 
@@ -182,7 +182,7 @@ func (r Response) Encode() ([]byte, error) {
 	return append(outer, r.Behind[AfterAll]...), nil
 }
 
-// behind puts bytes at the end of a constructed element.
+// behind appends bytes to the content of a constructed element.
 func behind(element, extra []byte) []byte {
 	var inner asn1.RawValue
 	if extra == nil {

@@ -1,6 +1,6 @@
-// Package parsefault says what is wrong with a certificate that crypto/x509 does not read, and
-// what its CA has to do about it. Operators look at the front end or at the file otherwise,
-// where nothing is wrong.
+// Package parsefault explains why crypto/x509 cannot read a certificate, and what its CA must
+// change. Without the explanation operators would look for the fault in the front end or the
+// file.
 package parsefault
 
 import (
@@ -11,47 +11,44 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// helps are the steps that help, by what the error of x509.ParseCertificate holds. The first
-// that fits counts. What is in no row may not be a certificate at all.
+// helps maps texts in errors of x509.ParseCertificate to the requirement that the certificate
+// misses. The first match counts. If no row matches, the data may not be a certificate at all.
 var helps = []struct{ says, help string }{
-	{"negative serial number", "serial numbers are positive (RFC 5280, section 4.1.2.2)"},
-	{"invalid RDNSequence", "a name holds characters or a string type that are not allowed there (RFC 5280, section 4.1.2.4); UTF8String takes all"},
-	{"unsupported elliptic curve", "the key has to be on P-256, P-384 or P-521, or be RSA or Ed25519"},
+	{"negative serial number", "serial numbers must be positive (RFC 5280, section 4.1.2.2)"},
+	{"invalid RDNSequence", "a name holds characters or a string type that are not allowed there (RFC 5280, section 4.1.2.4); UTF8String permits all"},
+	{"unsupported elliptic curve", "the key must be on P-256, P-384 or P-521, or be RSA or Ed25519"},
 	{"subject key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.2)"},
 	{"authority key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.1)"},
 	{"authority info access incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.2.1)"},
-	{"duplicate extension", "an extension may stand there once (RFC 5280, section 4.2)"},
-	{"inner and outer signature", "both signature algorithms have to be the same (RFC 5280, section 4.1.1.2)"},
-	{"RSA", "the RSA key has to be encoded as RFC 3279, section 2.3.1, has it"},
-	{"ECDSA", "the elliptic curve has to be named (RFC 5480, section 2.1.1)"},
-	{"Ed25519", "the Ed25519 key has to be encoded as RFC 8410 has it"},
-	{"DSA", "the key has to be RSA, ECDSA or Ed25519"},
-	{"subject alternative name", "the alternative names have to be written as RFC 5280, section 4.2.1.6, has it"},
-	{"SAN ", "the alternative names have to be written as RFC 5280, section 4.2.1.6, has it"},
-	{"cannot parse URI", "the alternative names have to be written as RFC 5280, section 4.2.1.6, has it"},
+	{"duplicate extension", "an extension may occur only once (RFC 5280, section 4.2)"},
+	{"inner and outer signature", "both signature algorithms must be the same (RFC 5280, section 4.1.1.2)"},
+	{"RSA", "the RSA key must be encoded as RFC 3279, section 2.3.1 requires"},
+	{"ECDSA", "the elliptic curve must be given by name (RFC 5480, section 2.1.1)"},
+	{"Ed25519", "the Ed25519 key must be encoded as RFC 8410 requires"},
+	{"DSA", "the key must be RSA, ECDSA or Ed25519"},
+	{"subject alternative name", "the alternative names must be encoded as RFC 5280, section 4.2.1.6 requires"},
+	{"SAN ", "the alternative names must be encoded as RFC 5280, section 4.2.1.6 requires"},
+	{"cannot parse URI", "the alternative names must be encoded as RFC 5280, section 4.2.1.6 requires"},
 	{"cannot parse IP address", "an IP address has 4 or 16 bytes (RFC 5280, section 4.2.1.6)"},
-	{"basic constraints", "the basic constraints have to be written as RFC 5280, section 4.2.1.9, has it"},
-	{"key usage", "the key usages have to be written as RFC 5280, section 4.2.1, has it"},
-	{"policies", "the certificate policies have to be written as RFC 5280, section 4.2.1.4, has it"},
-	{"policy", "the certificate policies have to be written as RFC 5280, section 4.2.1.4, has it"},
-	{"onstraint", "the name constraints have to be written as RFC 5280, section 4.2.1.10, has it"},
-	{"CRL distribution point", "the distribution points have to be written as RFC 5280, section 4.2.1.13, has it"},
-	{"authority info access", "the access descriptions have to be written as RFC 5280, section 4.2.2.1, has it"},
-	{"key identifier", "the key identifiers have to be written as RFC 5280, section 4.2.1, has it"},
-	{"UTCTime", "the dates have to be written as RFC 5280, section 4.1.2.5, has it"},
-	{"GeneralizedTime", "the dates have to be written as RFC 5280, section 4.1.2.5, has it"},
-	{"time format", "the dates have to be written as RFC 5280, section 4.1.2.5, has it"},
-	{"invalid version", "the certificate has to be of X.509 version 3"},
+	{"basic constraints", "the basic constraints must be encoded as RFC 5280, section 4.2.1.9 requires"},
+	{"key usage", "the key usages must be encoded as RFC 5280, section 4.2.1 requires"},
+	{"policies", "the certificate policies must be encoded as RFC 5280, section 4.2.1.4 requires"},
+	{"policy", "the certificate policies must be encoded as RFC 5280, section 4.2.1.4 requires"},
+	{"onstraint", "the name constraints must be encoded as RFC 5280, section 4.2.1.10 requires"},
+	{"CRL distribution point", "the distribution points must be encoded as RFC 5280, section 4.2.1.13 requires"},
+	{"authority info access", "the access descriptions must be encoded as RFC 5280, section 4.2.2.1 requires"},
+	{"key identifier", "the key identifiers must be encoded as RFC 5280, section 4.2.1 requires"},
+	{"UTCTime", "the dates must be encoded as RFC 5280, section 4.1.2.5 requires"},
+	{"GeneralizedTime", "the dates must be encoded as RFC 5280, section 4.1.2.5 requires"},
+	{"time format", "the dates must be encoded as RFC 5280, section 4.1.2.5 requires"},
+	{"invalid version", "the certificate must be of X.509 version 3"},
 }
 
 // Help returns the requirement that the certificate misses, for an error of
-// x509.ParseCertificate. It is empty where it is not certain that the bytes are meant to be a
+// x509.ParseCertificate. It is empty if it is not certain that the data is meant to be a
 // certificate.
 func Help(err error) string {
 	text := err.Error()
-	if strings.Contains(text, "trailing data") || strings.Contains(text, "malformed certificate") {
-		return ""
-	}
 	for _, h := range helps {
 		if strings.Contains(text, h.says) {
 			return h.help
@@ -60,24 +57,23 @@ func Help(err error) string {
 	return ""
 }
 
-// Subject returns the subject of a certificate that crypto/x509 does not read, quoted and
-// bounded for a log. It is empty where there is none to be read.
+// Subject returns the subject of a certificate that crypto/x509 cannot read, quoted and bounded
+// for a log. It is empty if the subject cannot be read either.
 func Subject(certificate []byte) string {
-	whole, _, ok := der.Read(certificate)
-	if !ok || whole.Tag != der.Sequence {
+	whole, _, _ := der.Read(certificate)
+	if whole.Tag != der.Sequence {
 		return ""
 	}
-	tbs, _, ok := der.Read(whole.Content)
-	if !ok || tbs.Tag != der.Sequence {
+	tbs, _, _ := der.Read(whole.Content)
+	if tbs.Tag != der.Sequence {
 		return ""
 	}
 	rest := tbs.Content
-	if len(rest) > 0 && rest[0] == der.Context|der.Constructed { // version
-		if _, rest, ok = der.Read(rest); !ok {
-			return ""
-		}
+	if first, behind, _ := der.Read(rest); first.Tag == der.Context|der.Constructed { // version
+		rest = behind
 	}
 	var field der.Element
+	var ok bool
 	for range 5 { // serial number, algorithm, issuer, validity, subject
 		if field, rest, ok = der.Read(rest); !ok {
 			return ""

@@ -1,6 +1,7 @@
 package parsefault_test
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -52,6 +53,12 @@ func TestSubject_ReadsWhatIsThere(t *testing.T) {
 		}
 	}
 	assert.Empty(t, parsefault.Subject(nil))
+	set := bytes.Clone(der)
+	set[0] = 0x31
+	assert.Empty(t, parsefault.Subject(set), "a certificate is a SEQUENCE")
+	set = bytes.Clone(der)
+	set[4] = 0x31
+	assert.Empty(t, parsefault.Subject(set), "and so is what is signed of it")
 }
 
 // It never panics and what it returns is short ASCII.

@@ -1,4 +1,4 @@
-// Package prefix reads IP prefixes that an operator wrote.
+// Package prefix parses IP prefixes in configurations.
 package prefix
 
 import (
@@ -7,8 +7,8 @@ import (
 	"net/netip"
 )
 
-// Parse reads an address, which stands for itself alone, or a prefix without bits
-// beyond its length. IPv4-mapped prefixes and zones are refused.
+// Parse reads an address, which denotes only itself, or a prefix without bits beyond its length.
+// IPv4-mapped prefixes and zones are refused.
 func Parse(s string) (netip.Prefix, error) {
 	if address, err := netip.ParseAddr(s); err == nil && address.Zone() == "" {
 		address = address.Unmap()

@@ -1,4 +1,4 @@
-// Package presented carries the certificates that a caller sent along with its own from package
+// Package presented passes the certificates that a caller sent along with its own from package
 // certauth to package revocation.
 package presented
 
@@ -14,8 +14,8 @@ func With(ctx context.Context, certs []*x509.Certificate) context.Context {
 	return context.WithValue(ctx, key{}, certs)
 }
 
-// Beside returns the certificates that the context carries, or nil. Nothing in them is
-// verified. Do not change what it returns.
+// Beside returns the certificates that the context carries, or nil. They are not verified. Do not
+// change the result.
 func Beside(ctx context.Context) []*x509.Certificate {
 	certs, _ := ctx.Value(key{}).([]*x509.Certificate)
 	return certs

@@ -1,5 +1,5 @@
-// Package reload reads things again while requests arrive, and keeps the last good value of
-// each. It owns no goroutine, timer or file between requests.
+// Package reload reads configured material again while requests arrive, and keeps the last good
+// value of each item. Between requests it owns no goroutine, timer or open file.
 package reload
 
 import (
@@ -15,31 +15,31 @@ import (
 )
 
 const (
-	// DefaultInterval is how often files, environment variables and functions are
-	// asked again, at most, while requests arrive.
+	// DefaultInterval is the minimum time between two reads of files, environment variables and
+	// functions, while requests arrive.
 	DefaultInterval = 30 * time.Second
 
 	// loadTimeout bounds one call of a CertFunc or PinFunc.
 	loadTimeout = 30 * time.Second
 
-	// ClockSlack is how far back a clock may seem to go: requests read it and then come here
-	// in any order, some of them late.
+	// ClockSlack is how far the clock may seem to go back without consequences: requests read the
+	// clock and then arrive here in any order, some of them late.
 	ClockSlack = time.Second
 
-	// staleWait is how long requests wait for a reload after nobody has asked for two
-	// intervals, counted from its start. Without it the first callers after a quiet night
-	// would be judged by yesterday's roots.
+	// staleWait is how long requests wait for a reload if none was due for two intervals, counted
+	// from the start of the reload. Otherwise the first callers after a quiet night would be
+	// judged by old roots.
 	staleWait = 25 * time.Millisecond
 )
 
 // Material holds everything in an Authenticator that can be reloaded.
 type Material struct {
-	// Check is called when it is time to look, and with force after a reload that changed
-	// something. It may be nil, and is set before anything else happens.
+	// Check is called when it is time to check the material, and with force after a reload that
+	// changed something. It may be nil. It must be set before any other use.
 	Check func(force bool)
 
 	interval time.Duration
-	last     atomic.Int64 // when it was last looked at, Unix nanoseconds of the clock
+	last     atomic.Int64 // time of the last refresh, Unix nanoseconds of the clock
 	stale    atomic.Pointer[staleReload]
 	report   func(path string, err error)
 
@@ -47,22 +47,23 @@ type Material struct {
 	items []reloadable
 }
 
-// reloadable is one thing to read again.
+// reloadable is an item that can be read again.
 type reloadable interface {
-	// reload reads it once; changed says that something else is used from now on.
+	// reload reads the item once. changed reports that a new value came into use.
 	reload(ctx context.Context) (changed bool, err error)
 	name() string
-	// begin takes the turn: one reload runs at a time. Where another one runs it waits for
-	// it, if it is told to, until ctx ends; begun is false without the turn.
+	// begin acquires the turn, because only one reload of an item runs at a time. If another one
+	// is running, begin waits for it if wait is true, until ctx ends. begun is false if the turn
+	// was not acquired.
 	begin(ctx context.Context, wait bool) (begun bool)
-	// overdue reports whether the reload that runs was given up by whoever waited for it.
+	// overdue reports whether the caller of the running reload has stopped waiting for it.
 	overdue() bool
 	giveUp()
 	end()
 }
 
-// New returns an empty Material. An interval of 0 means DefaultInterval. report is told of
-// each reload that changed something or failed; it and now may be nil.
+// New returns an empty Material. An interval of 0 means DefaultInterval. report is called for
+// each reload that changed something or failed. report and now may be nil.
 func New(interval time.Duration, now func() time.Time, report func(string, error)) *Material {
 	if interval == 0 {
 		interval = DefaultInterval
@@ -86,12 +87,11 @@ func (m *Material) list() []reloadable {
 	return m.items[:len(m.items):len(m.items)]
 }
 
-// staleReload is a reload that requests wait for: until it is done, or has taken too long.
+// staleReload is a reload that requests wait for, until it is done or has taken too long.
 type staleReload struct{ done, late chan struct{} }
 
-// Refresh looks whether it is time to read everything again, and if so does it beside
-// the request. A clock that went back, by more than what requests overtake one another,
-// counts as time.
+// Refresh starts a reload in the background if one is due. A clock that went back by more than
+// ClockSlack also makes one due.
 func (m *Material) Refresh(ctx context.Context, now time.Time) {
 	if m.due(now) && m.start(ctx, now) && m.Check != nil {
 		m.Check(false)
@@ -110,8 +110,8 @@ func (m *Material) due(now time.Time) bool {
 	return elapsed < -ClockSlack || elapsed >= m.interval
 }
 
-// start begins the reload, unless another request just did. What the others are to wait for
-// is there before they can see that nothing is due any more.
+// start begins the reload, unless another request has just done so. The channels that others wait
+// for are set before these can see that nothing is due any more.
 func (m *Material) start(ctx context.Context, now time.Time) (begun bool) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -136,9 +136,9 @@ func (m *Material) start(ctx context.Context, now time.Time) (begun bool) {
 	return true
 }
 
-// Reload reads every item once, each on its own, so that one that hangs or fails does
-// not hold up the others. What is being read already is left to who reads it, or with wait
-// is read again after that: it may have been read before it changed.
+// Reload reads every item once, each independently, so that an item that hangs or fails does not
+// delay the others. An item that is already being read is left to that reader; with wait it is
+// read again afterwards, because it may have been read before it changed.
 func (m *Material) Reload(ctx context.Context, wait bool) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -189,8 +189,8 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 	return changed, nil
 }
 
-// tell reports a reload. The reporter calls hooks of the user; a panic there must not
-// end the process.
+// tell reports a reload. The reporter calls the user's hooks, and a panic in them must not end
+// the process.
 func (m *Material) tell(path string, err error) {
 	if m.report == nil {
 		return
@@ -198,8 +198,8 @@ func (m *Material) tell(path string, err error) {
 	_, _ = safely.Do(func() (bool, error) { m.report(path, err); return true, nil })
 }
 
-// await runs f and gives up waiting when ctx ends, since f may not look at it. f then runs
-// on by itself until it returns.
+// await runs f and stops waiting when ctx ends, because f may ignore ctx. f then continues until
+// it returns.
 func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -219,19 +219,20 @@ func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// Item holds the current value of one thing. Get never blocks. The zero value has none.
+// Item holds the current value of one item of material. Get never blocks. The zero value holds
+// none.
 type Item[T any] struct {
 	path    string
 	load    func(ctx context.Context, known Digest) (T, Digest, error)
 	current atomic.Pointer[Loaded[T]]
-	known   Digest // guarded by the turn
+	known   Digest // guarded by turn
 	mutex   sync.Mutex
-	turn    chan struct{} // closed when the reload that runs ends; nil if none runs
+	turn    chan struct{} // closed when the running reload ends; nil if none runs
 	givenUp bool
 }
 
-// Loaded is a value with a number that no earlier or later value of the same item has:
-// what was derived from it is known to be out of date by comparing two numbers.
+// Loaded is a value with a number that no other value of the same item has. Comparing two numbers
+// shows whether something derived from a value is out of date.
 type Loaded[T any] struct {
 	Value      T
 	Generation uint64
@@ -258,7 +259,7 @@ func Fixed[T any](path string, value T) *Item[T] {
 	return r
 }
 
-// set puts a value into use. Calls do not overlap: one reload runs at a time.
+// set puts a value into use. Calls do not overlap, because one reload runs at a time.
 func (r *Item[T]) set(value T) {
 	next := &Loaded[T]{Value: value, Generation: 1}
 	if now := r.current.Load(); now != nil {
@@ -286,7 +287,8 @@ func (r *Item[T]) begin(ctx context.Context, wait bool) bool {
 	}
 }
 
-// take takes the turn and returns nil, or what is closed when the turn is free.
+// take acquires the turn and returns nil, or returns a channel that is closed when the turn is
+// free.
 func (r *Item[T]) take() <-chan struct{} {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
@@ -329,18 +331,18 @@ func (r *Item[T]) reload(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// Digest recognises what was read last.
+// Digest identifies the content that was read last.
 type Digest [sha256.Size]byte
 
-// Watch loads a value for the first time, which must succeed, and keeps it in m for reloads if
-// it can change. load gets the digest of what it returned last; where nothing changed it may
+// Watch loads a value for the first time, which must succeed, and keeps it in m for reloads if it
+// can change. load receives the digest that it returned last; if nothing has changed, it may
 // return no value and the same digest. On an error the item has no value.
 func Watch[T any](m *Material, path string, reloads bool, load func(context.Context, Digest) (T, Digest, error)) (*Item[T], error) {
 	r := &Item[T]{path: path, load: load}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
 	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }); err != nil {
-		return &Item[T]{path: path}, err // the first one may still be written to
+		return &Item[T]{path: path}, err // the failed load may still be writing to the first item
 	}
 	if reloads {
 		m.add(r)

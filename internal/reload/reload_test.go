@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -74,4 +75,127 @@ func TestWatch_WithoutAFirstValueThereIsNone(t *testing.T) {
 	}
 	require.NoError(t, m.Reload(t.Context(), true), "what has failed at first is not read again")
 	assert.Equal(t, 7, *reload.Fixed("x", 7).Get())
+}
+
+// The doc of Config.ReloadInterval: 0 means 30 seconds; and a clock that goes back by no more than
+// requests overtake one another is no reason to read anything.
+func TestRefresh_WhenItIsTime(t *testing.T) {
+	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for elapsed, want := range map[time.Duration]bool{
+		0: false, 30*time.Second - 1: false, 30 * time.Second: true, time.Hour: true,
+		-reload.ClockSlack: false, -reload.ClockSlack - 1: true, -time.Hour: true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := reload.New(0, func() time.Time { return start }, nil)
+			looks := 0
+			m.Check = func(force bool) {
+				assert.False(t, force, "nothing has changed")
+				looks++
+			}
+			loads := 0
+			_, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+				loads++
+				return 0, reload.Digest{}, nil
+			})
+			require.NoError(t, err)
+			m.Refresh(t.Context(), start.Add(elapsed))
+			synctest.Wait()
+			assert.Equal(t, want, loads == 2, elapsed)
+			assert.Equal(t, want, looks == 1, elapsed)
+		})
+	}
+}
+
+// After a quiet night a request waits for the reload, but never longer than 25 milliseconds.
+func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		m := reload.New(time.Minute, time.Now, nil)
+		first := true
+		_, err := reload.Watch(m, "x", true, func(ctx context.Context, _ reload.Digest) (int, reload.Digest, error) {
+			if !first {
+				<-ctx.Done()
+			}
+			first = false
+			return 0, reload.Digest{}, ctx.Err()
+		})
+		require.NoError(t, err)
+		m.Refresh(t.Context(), start.Add(2*time.Minute-1))
+		assert.Zero(t, time.Since(start), "one interval is missed now and then")
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
+		begun := time.Now()
+		m.Refresh(t.Context(), start.Add(time.Hour))
+		assert.Equal(t, 25*time.Millisecond, time.Since(begun))
+		time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock
+	})
+}
+
+// A reload that changes nothing, fails, hangs, or is left to another one is no news: whatever
+// looks at the new material does not look.
+func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := reload.New(time.Minute, time.Now, nil)
+		looks, loads := 0, 0
+		m.Check = func(bool) { looks++ }
+		var failure error
+		hangs := make(chan struct{})
+		close(hangs)
+		item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+			loads++
+			<-hangs
+			return 0, reload.Digest{}, failure
+		})
+		require.NoError(t, err)
+		failure = errors.New("no")
+		require.Error(t, m.Reload(t.Context(), true))
+		failure = nil
+		require.NoError(t, m.Reload(t.Context(), true))
+
+		hangs = make(chan struct{})
+		answers := make(chan error, 1)
+		go func() { answers <- m.Reload(t.Context(), true) }()
+		synctest.Wait()
+		require.Equal(t, 4, loads)
+		require.NoError(t, m.Reload(t.Context(), false), "it is left to the one that runs")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.ErrorContains(t, m.Reload(ctx, true), "x: the previous reload is still running")
+		require.ErrorContains(t, <-answers, "no answer in time")
+		for _, wait := range []bool{false, true} {
+			require.ErrorContains(t, m.Reload(t.Context(), wait), "x: the previous reload is still running")
+		}
+		assert.Equal(t, 4, loads, "one at a time")
+		close(hangs)
+		synctest.Wait()
+		require.NoError(t, m.Reload(t.Context(), true))
+		assert.Equal(t, 5, loads)
+		assert.Zero(t, looks)
+		assert.EqualValues(t, 1, item.Current().Generation)
+	})
+}
+
+// What is being read may have been read before it changed: whoever waits reads it again.
+func TestReload_WhoWaitsReadsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := reload.New(time.Minute, time.Now, nil)
+		value, goOn := 0, make(chan struct{})
+		close(goOn)
+		item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+			read := value
+			<-goOn
+			return read, reload.Digest{byte(read)}, nil
+		})
+		require.NoError(t, err)
+		value, goOn = 1, make(chan struct{})
+		answers := make(chan error, 2)
+		for range 2 {
+			go func() { answers <- m.Reload(t.Context(), true) }()
+			synctest.Wait()
+		}
+		value = 2
+		close(goOn)
+		require.NoError(t, <-answers)
+		require.NoError(t, <-answers)
+		assert.Equal(t, 2, *item.Get())
+	})
 }

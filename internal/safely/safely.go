@@ -1,4 +1,4 @@
-// Package safely calls functions of users.
+// Package safely calls functions supplied by users.
 package safely
 
 import (
@@ -10,7 +10,7 @@ import (
 // maxDetail bounds the text of a panic, in bytes.
 const maxDetail = 512
 
-// Do calls f and turns a panic of it into an error.
+// Do calls f and returns a panic in it as an error.
 func Do[T any](f func() (T, error)) (result T, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -21,5 +21,9 @@ func TestDo_APanicIsAnErrorOfBoundedText(t *testing.T) {
 	value, err = safely.Do(func() (int, error) { panic("line\none " + strings.Repeat("x", 10_000)) })
 	require.ErrorContains(t, err, `panic: line\none `)
 	assert.Less(t, len(err.Error()), 600)
+	_, err = safely.Do(func() (int, error) { panic(strings.Repeat("x", 512)) })
+	require.EqualError(t, err, "panic: "+strings.Repeat("x", 512))
+	_, err = safely.Do(func() (int, error) { panic(strings.Repeat("x", 513)) })
+	require.EqualError(t, err, "panic: "+strings.Repeat("x", 512)+"...")
 	assert.Zero(t, value)
 }

@@ -21,8 +21,8 @@ const (
 	RegisteredID  = 8
 )
 
-// IsForm reports whether the tag of an element is that of a GeneralName: one of the nine
-// numbers, and constructed where the form is.
+// IsForm reports whether the tag of an element is that of a GeneralName: one of the nine numbers,
+// and constructed if the form requires it.
 func IsForm(element der.Element) bool {
 	switch element.Tag {
 	case der.Context | RFC822Name, der.Context | DNSName, der.Context | URI, der.Context | IPAddress, der.Context | RegisteredID,
@@ -33,9 +33,9 @@ func IsForm(element der.Element) bool {
 	return false
 }
 
-// General reads the DER of a SubjectAltName extension and returns its names as they stand,
-// whether or not their tag is that of a form. What is no list of context-specific elements,
-// or more than [MaxNames] of them, is an error.
+// General reads the DER of a SubjectAltName extension and returns its names unparsed, whether or
+// not their tag is that of a form. Anything but a list of context-specific elements, and a list
+// of more than [MaxNames], is an error.
 func General(input []byte) ([]der.Element, error) {
 	outer, rest, ok := der.Read(input)
 	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
@@ -55,7 +55,7 @@ func General(input []byte) ([]der.Element, error) {
 	return names, nil
 }
 
-// OtherNameType returns the type of an otherName with dots, and its value. It is false for
+// OtherNameType returns the type of an otherName in dotted form, and its value. ok is false for
 // an element that does not begin with a type.
 func OtherNameType(name der.Element) (oid string, value []byte, ok bool) {
 	kind, rest, ok := der.Read(name.Content)

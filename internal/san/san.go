@@ -1,6 +1,6 @@
-// Package san reads the subject alternative names of a certificate as they were
-// written. crypto/x509 drops otherName and hands URIs out parsed, so their exact text
-// is lost; rules on names need both.
+// Package san reads the subject alternative names of a certificate as they were written.
+// crypto/x509 drops otherNames and returns URIs parsed, so that their exact text is lost; rules
+// on names need both.
 package san
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/der"
 )
 
-// MaxNames bounds how many names one certificate may carry. Real client certificates
-// have a handful; every rule walks all of them.
+// MaxNames bounds the number of names in one certificate. Real client certificates have a
+// handful, and every rule iterates over all of them.
 const MaxNames = 1000
 
 // Names holds the alternative names by type. Types never mix.
@@ -26,15 +26,16 @@ type Names struct {
 	IPs    []netip.Addr
 	UPNs   []string
 
-	faults *faults // nil where there are none, as usual: many Names are remembered
+	faults *faults // usually nil, because many Names are kept in memory
 }
 
-// faults are by the number of the form.
+// faults are indexed by the number of the form.
 type faults [RegisteredID + 1]error
 
-// Fault says why a name of the form cannot be read, nil if all of them can: the lists hold
-// those that can. Who asks for names of a form must ask this too, since a name that is left
-// out can be any. An otherName counts only where it is, or may be, a user principal name.
+// Fault returns an error if a name of the form cannot be read, and nil if all can. The lists hold
+// only the readable ones. Code that uses the names of a form must also check Fault, because a
+// name that is missing could have any value. An otherName counts only if it is, or may be, a user
+// principal name.
 func (n *Names) Fault(form int) error {
 	if n.faults == nil {
 		return nil
@@ -47,7 +48,7 @@ var (
 	oidUPN            = "1.3.6.1.4.1.311.20.2.3"
 )
 
-// Of returns the names of the certificate, none if it has no such extension.
+// Of returns the names of the certificate, or none if it has no such extension.
 func Of(cert *x509.Certificate) (Names, error) {
 	for i := range cert.Extensions {
 		if cert.Extensions[i].Id.Equal(oidSubjectAltName) {
@@ -57,10 +58,10 @@ func Of(cert *x509.Certificate) (Names, error) {
 	return Names{}, nil
 }
 
-// Parse reads the DER of a SubjectAltName extension. What is not a list of names, or more than
-// [MaxNames] of them, is an error, and so is an empty DNS name, which RFC 5280, section 4.2.1.6,
-// knows only to forbid it. Another name that is empty or outside the alphabet of its type is a
-// fault of that type alone: CAs write names that concern nobody here.
+// Parse reads the DER of a SubjectAltName extension. Anything but a list of names, and a list of
+// more than [MaxNames], is an error. So is an empty DNS name, which RFC 5280, section 4.2.1.6,
+// forbids explicitly. Any other name that is empty or outside the alphabet of its type is a fault
+// of that type only, because CAs also write names that are irrelevant here.
 func Parse(input []byte) (Names, error) {
 	elements, err := General(input)
 	if err != nil {
@@ -73,7 +74,7 @@ func Parse(input []byte) (Names, error) {
 			return Names{}, fmt.Errorf("subject alternative name %d: empty DNS name", i)
 		}
 		if int(form) >= len(faults{}) {
-			continue // no form of RFC 5280
+			continue // not a form of RFC 5280
 		}
 		if err := names.add(element); err != nil && names.Fault(int(form)) == nil {
 			if names.faults == nil {
@@ -102,14 +103,14 @@ func (n *Names) add(name der.Element) error {
 			return fmt.Errorf("IP address of %d bytes", len(name.Content))
 		}
 		if address.Is4In6() {
-			// Name constraints would be applied to it as IPv6 and rules as IPv4.
+			// Name constraints would treat it as IPv6 and rules as IPv4.
 			return errors.New("IPv4 address in IPv6 form")
 		}
 		n.IPs = append(n.IPs, address)
 	case OtherName:
 		return n.addOther(name)
 	}
-	return nil // directoryName, registeredID and the rest: no rule reads them
+	return nil // directoryName, registeredID and others, which no rule reads
 }
 
 func addText(list *[]string, name der.Element) error {
@@ -125,8 +126,8 @@ func addText(list *[]string, name der.Element) error {
 	return nil
 }
 
-// addOther keeps user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and skips
-// every other kind of otherName.
+// addOther records user principal names (MS-WCCE, szOID_NT_PRINCIPAL_NAME) and skips every other
+// kind of otherName.
 func (n *Names) addOther(name der.Element) error {
 	id, rest, ok := OtherNameType(name)
 	if !ok {

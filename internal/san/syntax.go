@@ -2,8 +2,8 @@ package san
 
 import "strings"
 
-// The syntax of the names that rules, name constraints and certificates carry. Everything
-// covers the whole value.
+// The syntax of the names in rules, name constraints and certificates. Every function checks the
+// whole value.
 
 // IsHostName accepts letters, digits, hyphens and underscores in labels of 1 to 63
 // bytes, 253 in all. A wildcard is not a host name.
@@ -11,7 +11,7 @@ func IsHostName(s string) bool {
 	if s == "" || len(s) > 253 {
 		return false
 	}
-	start := 0 // of the label
+	start := 0 // start of the label
 	for i := 0; i <= len(s); i++ {
 		if i < len(s) && s[i] != '.' {
 			if !hostBytes[s[i]] {
@@ -27,7 +27,7 @@ func IsHostName(s string) bool {
 	return true
 }
 
-// hostBytes are the bytes of a label.
+// hostBytes holds the bytes that may occur in a label.
 var hostBytes = func() (table [256]bool) {
 	for c := range 256 {
 		table[c] = isAlphanumeric(byte(c)) || c == '-' || c == '_'
@@ -35,8 +35,8 @@ var hostBytes = func() (table [256]bool) {
 	return table
 }()
 
-// SplitMailbox splits "local@host" where both are plain: no quotes, no comments, no
-// second at sign, no space or control character.
+// SplitMailbox splits "local@host" if both parts are plain: no quotes, no comments, no second at
+// sign, no space or control character.
 func SplitMailbox(s string) (local, host string, ok bool) {
 	local, host, found := strings.Cut(s, "@")
 	if !found || !IsHostName(host) {
@@ -61,8 +61,8 @@ func IsMailbox(s string) bool {
 	return ok
 }
 
-// EqualFoldASCII compares without regard to the case of ASCII letters only: Unicode
-// folding would let the Kelvin sign stand for a k.
+// EqualFoldASCII compares without regard to the case of ASCII letters. Unicode folding would make
+// the Kelvin sign equal to k.
 func EqualFoldASCII(a, b string) bool {
 	if len(a) != len(b) {
 		return false

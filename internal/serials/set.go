@@ -1,20 +1,20 @@
-// Package serials holds sets of certificate serial numbers in little more memory than the
-// numbers themselves take.
+// Package serials holds sets of certificate serial numbers in little more memory than the numbers
+// themselves take.
 package serials
 
-// maxPacked is the longest serial number, in octets of its INTEGER, that is kept in a
-// packed table. RFC 5280, section 4.1.2.2, allows 20; some CAs go a little beyond.
+// maxPacked is the maximum length, in octets of the INTEGER, of a serial number in a packed
+// table. RFC 5280, section 4.1.2.2, allows 20; some CAs exceed that slightly.
 const maxPacked = 24
 
-// Set is a set of serial numbers, exact: the numbers of one length stand one after
-// the other in a table, sorted. Beside them there is a quarter to half a byte for each.
+// Set is an exact set of serial numbers. Numbers of one length are stored consecutively in a
+// sorted table, with an overhead of a quarter to half a byte each.
 type Set struct {
-	tables []table             // by width, rising
-	long   map[string]struct{} // over maxPacked octets
-	size   int                 // bytes held, rather too many
+	tables []table             // by width, ascending
+	long   map[string]struct{} // longer than maxPacked octets
+	size   int                 // upper estimate of the memory in bytes
 }
 
-// Size is how many bytes of memory the set holds, rather too many.
+// Size returns an upper estimate of the memory that the set takes, in bytes.
 func (s *Set) Size() int { return s.size }
 
 // Has reports whether the serial number, the content of a DER INTEGER, is in the set.
@@ -31,8 +31,8 @@ func (s *Set) Has(serial []byte) bool {
 	return false
 }
 
-// Count is how many serial numbers of each length there will be; of over maxPacked
-// octets at 0, since none is empty.
+// Count holds the number of serial numbers of each length. Index 0 counts those longer than
+// maxPacked octets, because no serial number is empty.
 type Count [maxPacked + 1]int
 
 // Add counts one serial number.
@@ -47,11 +47,11 @@ func (c *Count) Add(serial []byte) {
 // Builder is a set under construction.
 type Builder struct {
 	memory []byte
-	next   [maxPacked + 1]int // where the next of a length goes
+	next   [maxPacked + 1]int // position for the next number of a length
 	set    Set
 }
 
-// NewBuilder takes all memory at once. No more may be added than was counted.
+// NewBuilder allocates all memory at once. No more numbers may be added than were counted.
 func NewBuilder(count *Count) *Builder {
 	f := &Builder{}
 	total := 0
@@ -73,7 +73,7 @@ func NewBuilder(count *Count) *Builder {
 	return f
 }
 
-// Add puts one serial number in. It must have been counted.
+// Add adds one serial number, which must have been counted.
 func (f *Builder) Add(serial []byte) {
 	width := len(serial)
 	if width > maxPacked {
@@ -86,10 +86,10 @@ func (f *Builder) Add(serial []byte) {
 	f.next[width] = at + width
 }
 
-// longOverhead is the most that an entry of the map costs beside the text.
+// longOverhead is the maximum overhead of a map entry in addition to the text.
 const longOverhead = 76
 
-// Done sorts what was added and returns the set. The Builder must not be used again.
+// Done sorts the numbers and returns the set. The Builder must not be used afterwards.
 func (f *Builder) Done() Set {
 	for i := range f.set.tables {
 		t := &f.set.tables[i]

@@ -114,6 +114,41 @@ func checkTable(t *testing.T, set *Set, records [][]byte) {
 	require.Equal(t, set.size, len(records)*len(records[0])+groups)
 }
 
+// A list has numbers of all lengths. No number takes the place of another one, and what the set
+// says of its size covers them.
+func TestSerialSet_AllLengthsBesideOneAnother(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 3))
+	var records [][]byte
+	for width := 1; width <= 40; width++ {
+		for range 30 {
+			record := make([]byte, width)
+			spreads["at random"](random, record, 0)
+			records = append(records, record)
+		}
+	}
+	random.Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
+	var counted Count
+	known, sum := map[string]bool{}, 0
+	for _, record := range records {
+		counted.Add(record)
+		known[string(record)] = true
+		sum += len(record)
+	}
+	fill := NewBuilder(&counted)
+	for _, record := range records {
+		fill.Add(record)
+	}
+	set := fill.Done()
+	for _, record := range records {
+		require.True(t, set.Has(record), "%x", record)
+		other := bytes.Clone(record)
+		other[random.IntN(len(other))] ^= 1 << random.IntN(8)
+		require.Equal(t, known[string(other)], set.Has(other), "%x", other)
+	}
+	const header = 16 // of a string, in the map of the long ones
+	assert.GreaterOrEqual(t, set.Size(), sum+header*30*(40-maxPacked))
+}
+
 // An empty set has nothing, of any length.
 func TestSerialSet_Empty(t *testing.T) {
 	empty := NewBuilder(&Count{}).Done()

@@ -2,8 +2,8 @@ package serials
 
 import "bytes"
 
-// sortRecords sorts records of one width, in place: bytes from the left, as
-// bytes.Compare. CAs write their lists in the order of serial numbers or of revocation.
+// sortRecords sorts records of one width in place, in the order of bytes.Compare. CAs write their
+// lists in the order of serial numbers or of revocation.
 func sortRecords(records []byte, width int) {
 	if !sortedRecords(records, width) {
 		sortFrom(records, width, 0)
@@ -19,12 +19,11 @@ func sortedRecords(records []byte, width int) bool {
 	return true
 }
 
-// smallSort is the number of records below which sorting by insertion is faster.
+// smallSort is the number of records below which insertion sort is faster.
 const smallSort = 40
 
-// sortFrom sorts records that agree in their first bytes, up to depth: an American flag
-// sort (McIlroy, Bostic, McIlroy 1993). It needs no more time for any input than width
-// passes over it.
+// sortFrom sorts records that agree in their first depth bytes, by American flag sort (McIlroy,
+// Bostic, McIlroy 1993). For no input does it make more than width passes.
 func sortFrom(records []byte, width, depth int) {
 	if depth == width {
 		return

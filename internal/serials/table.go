@@ -6,20 +6,20 @@ import (
 	"math/bits"
 )
 
-// table is serial numbers of one width, sorted. Most of what a lookup costs in a big
-// table is memory that is far apart, so a lookup goes to the few records that lead alike
-// first, and searches only among them.
+// table holds sorted serial numbers of one width. The cost of a lookup in a big table is mostly
+// access to distant memory, so a lookup first finds the few records with the same leading bits
+// and searches only among them.
 type table struct {
 	width   int
 	records []byte
 
-	shared int      // octets at the beginning that all records have in common
-	first  uint64   // the lead of the first record
-	shift  int      // records with the same (lead - first) >> shift stand together
-	starts []uint32 // where each such group begins, and where the last one ends
+	shared int      // leading octets that all records have in common
+	first  uint64   // leading bits of the first record
+	shift  int      // records with the same (lead - first) >> shift form a group
+	starts []uint32 // start of each group, and the end of the last
 }
 
-// groupSize is about how many records stand in a group if the numbers are spread evenly.
+// groupSize is the approximate size of a group if the numbers are spread evenly.
 const groupSize = 16
 
 // order sorts the records, of which there is at least one, and groups them.
@@ -46,20 +46,20 @@ func (t *table) order() {
 
 func (t *table) record(i int) []byte { return t.records[i*t.width : (i+1)*t.width] }
 
-// lead is what comes behind the octets that all have in common, as a number.
+// lead returns the octets after those that all records have in common, as a number.
 func (t *table) lead(serial []byte) uint64 {
 	var lead [8]byte
 	copy(lead[:], serial[t.shared:])
 	return binary.BigEndian.Uint64(lead[:])
 }
 
-// has expects a serial number of the table's width.
+// has requires a serial number of the table's width.
 func (t *table) has(serial []byte) bool {
 	if !bytes.Equal(serial[:t.shared], t.records[:t.shared]) {
 		return false
 	}
 	group := (t.lead(serial) - t.first) >> t.shift
-	if group >= uint64(len(t.starts)-1) { //nolint:gosec // not negative; here ends what is below the first, too
+	if group >= uint64(len(t.starts)-1) { //nolint:gosec // not negative; also true for numbers below the first
 		return false
 	}
 	low, high := int(t.starts[group]), int(t.starts[group+1])

@@ -1,6 +1,6 @@
-// Package sha1sum computes SHA-1 where a protocol or a product identifies something by it,
-// which protects nothing. Under GODEBUG=fips140=only, crypto/sha1 panics; what needs it is an
-// error here.
+// Package sha1sum computes SHA-1 where a protocol or a product uses it as an identifier that
+// protects nothing. Under GODEBUG=fips140=only, crypto/sha1 panics; this package returns an error
+// instead.
 package sha1sum
 
 import (
@@ -12,10 +12,10 @@ import (
 // Size is the length of a sum in bytes.
 const Size = sha1.Size
 
-// OfNothing is the sum of no bytes at all, RFC 3174 being the definition.
+// OfNothing is the SHA-1 sum of no bytes (RFC 3174).
 const OfNothing = "\xda\x39\xa3\xee\x5e\x6b\x4b\x0d\x32\x55\xbf\xef\x95\x60\x18\x90\xaf\xd8\x07\x09"
 
-// ErrUnavailable says that this program may not compute it.
+// ErrUnavailable reports that this program may not compute SHA-1.
 var ErrUnavailable = errors.New("SHA-1 is not available under GODEBUG=fips140=only")
 
 // Available reports whether Of works.

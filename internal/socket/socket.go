@@ -1,4 +1,4 @@
-// Package socket tells over which socket a request came, and from whom.
+// Package socket determines the socket over which a request arrived, and its peer.
 package socket
 
 import (
@@ -14,21 +14,21 @@ import (
 type Peer struct {
 	// Network is "tcp" or "unix".
 	Network string
-	// Addr is the peer's address, unmapped from IPv4-in-IPv6 and without a zone; not valid
+	// Addr is the peer's address, unmapped from IPv4-in-IPv6 and without a zone. It is not valid
 	// for a unix socket.
 	Addr netip.AddrPort
 }
 
-// Error says why no peer is known.
+// Error says why the peer is not known.
 type Error struct {
 	Text string
-	Hint string // what the operator can do
+	Hint string // the operator's next step
 }
 
 func (e *Error) Error() string { return e.Text }
 
 var (
-	// ErrNotKept is for requests of a server that does not keep its connections.
+	// ErrNotKept reports that the server does not store its connections in the context.
 	ErrNotKept = &Error{
 		"the server does not keep the peer of its connections: http.Server.ConnContext is not set",
 		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
@@ -43,36 +43,36 @@ var (
 	}
 )
 
-// connection is what the context of a connection keeps. The accept loop makes it and asks
-// the net.Conn nothing: an answer can take as long as a client likes.
+// connection is stored in the context of a connection. The accept loop makes it without calling
+// methods of the net.Conn, because a call can block for as long as a client likes.
 type connection struct {
 	conn   net.Conn
-	server *http.Server // that accepted it
+	server *http.Server // the server that accepted it
 
 	once      sync.Once
 	encrypted bool
-	protocol  string // that TLS negotiated
-	peer      Peer   // through NetConn alone
+	protocol  string // the protocol that TLS negotiated
+	peer      Peer   // found through NetConn only
 	err       error
-	beneath   Peer // through Raw as well
+	beneath   Peer // found through Raw as well
 	errBelow  error
 }
 
 type key struct{}
 
-// Keep puts the connection into the context of its requests. It calls no method of conn.
+// Keep stores the connection in the context of its requests. It calls no method of conn.
 func Keep(ctx context.Context, conn net.Conn) context.Context {
 	return context.WithValue(ctx, key{}, &connection{conn: conn, server: serverOf(ctx)})
 }
 
-// WithPeer is Keep for a test that has no connection.
+// WithPeer replaces Keep in a test that has no connection.
 func WithPeer(ctx context.Context, peer Peer) context.Context {
 	c := &connection{server: serverOf(ctx), peer: peer, beneath: peer}
 	c.once.Do(func() {})
 	return context.WithValue(ctx, key{}, c)
 }
 
-// PeerOf returns the peer of the socket that the request came over, or an *Error.
+// PeerOf returns the peer of the socket over which the request arrived, or an *Error.
 func PeerOf(r *http.Request) (Peer, error) {
 	c, err := connectionOf(r)
 	if err != nil {
@@ -81,9 +81,9 @@ func PeerOf(r *http.Request) (Peer, error) {
 	return c.peer, c.err
 }
 
-// Reported returns the peer of the socket beneath a connection of the PROXY protocol, and
-// the address that the connection reports in its stead. Without a PROXY header, and after
-// one that says LOCAL, such a connection reports the socket's own peer; that is an error.
+// Reported returns the peer of the socket beneath a PROXY protocol connection, and the address
+// that the connection reports instead. Without a PROXY header, and after one that says LOCAL,
+// such a connection reports the socket's own peer; Reported then returns an error.
 func Reported(r *http.Request) (beneath Peer, reported netip.Addr, err error) {
 	c, err := connectionOf(r)
 	if err == nil {
@@ -102,7 +102,7 @@ func Reported(r *http.Request) (beneath Peer, reported netip.Addr, err error) {
 	return c.beneath, address.Addr(), nil
 }
 
-// connectionOf finds the connection that the server kept for this very request.
+// connectionOf returns the connection that the server stored for this request.
 func connectionOf(r *http.Request) (*connection, error) {
 	c, ok := r.Context().Value(key{}).(*connection)
 	if !ok {
@@ -123,8 +123,8 @@ func serverOf(ctx context.Context) *http.Server {
 	return server
 }
 
-// look unwraps the connection. By now a request has come, so that whatever a wrapper
-// waits for has come as well. A wrapper that panics has no peer.
+// look unwraps the connection. A request has arrived by now, so a wrapper that waits for data no
+// longer blocks. If a wrapper panics, the connection has no peer.
 func (c *connection) look() {
 	c.err, c.errBelow = notASocket(c.conn, ""), notASocket(c.conn, "")
 	defer func() { _ = recover() }()
@@ -135,12 +135,13 @@ func (c *connection) look() {
 	c.beneath, c.errBelow = unwrap(c.conn, true)
 }
 
-// maxWrappers bounds what may lie around a socket, for a wrapper can hold itself.
+// maxWrappers bounds the number of wrappers around a socket, because a wrapper can contain
+// itself.
 const maxWrappers = 16
 
-// unwrap goes down to a socket of package net. It follows NetConn, the method of tls.Conn
-// and others for it, and for the PROXY protocol Raw, that of go-proxyproto. What a wrapper
-// says of its own address is not asked.
+// unwrap finds the socket of package net inside a connection. It calls NetConn, as tls.Conn and
+// others define it, and for the PROXY protocol Raw, as go-proxyproto defines it. It ignores the
+// addresses that wrappers report.
 func unwrap(conn net.Conn, raw bool) (Peer, error) {
 	outer := conn
 	for range maxWrappers {
@@ -178,7 +179,8 @@ func notASocket(conn net.Conn, more string) error {
 	}
 }
 
-// report is the address that the connection itself gives; not valid if it has none.
+// report returns the address that the connection itself reports; it is not valid if there is
+// none.
 func (c *connection) report() (address netip.AddrPort) {
 	defer func() {
 		if recover() != nil {

@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// connectionStater is a connection that net/http takes for an encrypted one.
+// connectionStater is implemented by connections that net/http treats as encrypted.
 type connectionStater interface {
 	ConnectionState() tls.ConnectionState
 }
 
-// Tunnel returns an *Error if the request came over a connection that a handler took over
-// (http.Hijacker) to speak HTTP/2 on it, as golang.org/x/net/http2/h2c does. A client asks
-// for it by "Upgrade: h2c" (RFC 7540, section 3.2; RFC 9113 knows it no more). A front end
-// that passes this on, and the answer 101, connects the client with the service: the
-// client writes every header of the requests that follow, and the socket's peer is the
-// front end all the same.
+// Tunnel returns an *Error if the request arrived over a connection that a handler took over
+// (http.Hijacker) to speak HTTP/2 on it, as golang.org/x/net/http2/h2c does. A client asks for
+// this with "Upgrade: h2c" (RFC 7540, section 3.2; removed by RFC 9113). If a front end passes
+// this on and the answer is 101, the client talks directly to the service: it writes every header
+// of later requests, while the socket's peer is still the front end.
 func Tunnel(r *http.Request) error {
 	if r.ProtoMajor != 2 {
 		return nil
@@ -33,13 +32,13 @@ func Tunnel(r *http.Request) error {
 	return nil
 }
 
-// AsksForTunnel reports whether the request is what golang.org/x/net/http2/h2c takes for
-// the beginning of HTTP/2 with prior knowledge. No server of net/http that speaks HTTP/2
-// itself hands it to a handler.
+// AsksForTunnel reports whether golang.org/x/net/http2/h2c would treat the request as the start
+// of HTTP/2 with prior knowledge. A net/http server that speaks HTTP/2 itself passes no such
+// request to a handler.
 func AsksForTunnel(r *http.Request) bool { return r.Method == "PRI" && r.ProtoMajor == 2 }
 
-// DropUpgrade removes the wish for h2c from an HTTP/1 request, and leaves others, such as
-// websocket. A server may ignore any of them (RFC 9110, section 7.8).
+// DropUpgrade removes h2c from the Upgrade header of an HTTP/1 request and leaves other
+// protocols, such as websocket. A server may ignore any of them (RFC 9110, section 7.8).
 func DropUpgrade(header http.Header) {
 	lines, ok := header["Upgrade"]
 	if !ok {
@@ -72,8 +71,8 @@ func protocolOf(state *tls.ConnectionState) string {
 	return state.NegotiatedProtocol
 }
 
-// tunnels asks the connection itself whether it is encrypted: on one that was taken over
-// the client chooses the scheme, and so whether Request.TLS is set.
+// tunnels asks the connection itself whether it is encrypted. On a connection that was taken
+// over, the client chooses the scheme and thereby whether Request.TLS is set.
 func (c *connection) tunnels(r *http.Request) bool {
 	if c.encrypted {
 		return c.protocol != "h2"
@@ -81,8 +80,8 @@ func (c *connection) tunnels(r *http.Request) bool {
 	return overTunnel(r, r.TLS != nil, protocolOf(r.TLS))
 }
 
-// overTunnel reports whether net/http cannot itself have served this HTTP/2 request: it
-// does so where TLS negotiated h2, and in clear where Protocols says so.
+// overTunnel reports whether net/http itself cannot have served this HTTP/2 request. It serves
+// HTTP/2 if TLS negotiated h2, and without TLS if Protocols permits it.
 func overTunnel(r *http.Request, encrypted bool, protocol string) bool {
 	if encrypted {
 		return protocol != "h2"
@@ -94,8 +93,8 @@ func overTunnel(r *http.Request, encrypted bool, protocol string) bool {
 	return TakesOver(server.Handler)
 }
 
-// TakesOver reports whether the handler is that of golang.org/x/net/http2/h2c. Beside
-// Protocols it has nothing to do but to take over what asks for an upgrade.
+// TakesOver reports whether the handler is that of golang.org/x/net/http2/h2c. Together with
+// Protocols, its only effect is to take over connections that ask for an upgrade.
 func TakesOver(handler http.Handler) bool {
 	if handler == nil {
 		return false

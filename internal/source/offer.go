@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Offer is what a request offers as a certificate: either texts, unread, or certificates
-// that are parsed already. The texts are all that the certificates depend on, flags and
-// fingerprints included, in a fixed order; the first one holds the leaf.
+// Offer is the certificate that a request offers: either unread texts, or parsed certificates.
+// The certificates depend on nothing but the texts, which include flags and fingerprints, in a
+// fixed order; the first text holds the leaf.
 //
-// The zero value offers nothing. Offer is a value: copies are independent.
+// The zero value offers nothing. Copies are independent.
 type Offer struct {
 	// Certificates is used instead of texts, leaf first.
 	Certificates []*x509.Certificate
@@ -22,22 +22,18 @@ type Offer struct {
 	sample string
 }
 
-// fewTexts is how many texts an Offer holds without an allocation.
+// fewTexts is the number of texts that an Offer holds without an allocation.
 const fewTexts = 3
 
-// sampleSize is how many bytes of an Offer are hashed to find its place in a cache. The text
-// of a certificate ends with its signature.
+// sampleSize is the number of bytes of an Offer that are hashed to find its place in a cache. The
+// text of a certificate ends with its signature.
 const sampleSize = 64
 
-// NewOffer returns an Offer of the text of the leaf.
-func NewOffer(leaf string) Offer {
-	o := Offer{n: 1, sample: leaf[max(0, len(leaf)-sampleSize):]}
-	o.few[0] = leaf
-	return o
-}
-
-// Add appends a text.
+// Add appends a text. The first one is that of the leaf.
 func (o *Offer) Add(text string) {
+	if o.n == 0 {
+		o.sample = text[max(0, len(text)-sampleSize):]
+	}
 	if o.n < fewTexts {
 		o.few[o.n] = text
 	} else {
@@ -46,9 +42,9 @@ func (o *Offer) Add(text string) {
 	o.n++
 }
 
-// SetSample names the part of the texts that differs most between certificates. Only this
-// part is hashed. The default is the end of the first text. A poor choice makes look-ups
-// slow, never wrong.
+// SetSample sets the part of the texts that differs most between certificates. Only this part is
+// hashed. The default is the end of the first text. A poor choice makes look-ups slow but never
+// wrong.
 func (o *Offer) SetSample(part string) { o.sample = part }
 
 // Len returns the number of texts or certificates.
@@ -76,7 +72,7 @@ func (o *Offer) Hash(seed maphash.Seed) uint64 {
 	return maphash.String(seed, o.sample)
 }
 
-// Key returns what facts about the offered certificates are remembered for.
+// Key returns the key under which facts about the offered certificates are remembered.
 func (o *Offer) Key() Key {
 	k := make(Key, o.Len())
 	for i := range k {
@@ -89,7 +85,7 @@ func (o *Offer) Key() Key {
 	return k
 }
 
-// Is reports whether the Offer has this key. It compares all bytes and allocates nothing.
+// Is reports whether the Offer has this key. It compares all bytes and does not allocate.
 func (o *Offer) Is(k Key) bool {
 	if len(k) != o.Len() {
 		return false
@@ -110,13 +106,13 @@ func (o *Offer) Is(k Key) bool {
 	return true
 }
 
-// Key is the texts of an Offer, or the DER of its certificates.
+// Key holds the texts of an Offer, or the DER of its certificates.
 type Key []string
 
-// Offer returns an Offer of the texts of the key.
+// Offer returns an Offer with the texts of the key.
 func (k Key) Offer() Offer {
-	offer := NewOffer(k[0])
-	for _, text := range k[1:] {
+	var offer Offer
+	for _, text := range k {
 		offer.Add(text)
 	}
 	return offer
@@ -125,7 +121,7 @@ func (k Key) Offer() Offer {
 // Equal reports whether both keys are the same.
 func (k Key) Equal(other Key) bool { return slices.Equal(k, other) }
 
-// Clone copies the texts into one piece of memory of their own.
+// Clone copies all texts into one new piece of memory.
 func (k Key) Clone() Key {
 	all := strings.Join(k, "")
 	if len(k) == 1 {
@@ -138,7 +134,7 @@ func (k Key) Clone() Key {
 	return cloned
 }
 
-// Size returns the number of bytes of all texts.
+// Size returns the total number of bytes of the texts.
 func (k Key) Size() int {
 	n := 0
 	for _, text := range k {

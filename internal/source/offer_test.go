@@ -13,11 +13,8 @@ import (
 )
 
 func offerOf(texts ...string) source.Offer {
-	if len(texts) == 0 {
-		return source.Offer{}
-	}
-	offer := source.NewOffer(texts[0])
-	for _, text := range texts[1:] {
+	var offer source.Offer
+	for _, text := range texts {
 		offer.Add(text)
 	}
 	return offer

@@ -1,6 +1,6 @@
-// Package source is the contract between package certauth and the sources of this module: how a
-// source is prepared by certauth.New, and how it then reads requests. Users do not see it; they
-// write a certauth.SourceFunc.
+// Package source defines the contract between package certauth and the sources of this module:
+// how certauth.New prepares a source, and how the prepared source reads requests. It is not
+// visible to users, who write a certauth.SourceFunc.
 package source
 
 import (
@@ -16,33 +16,34 @@ type Source interface {
 }
 
 // Reader is the prepared form of a source. It is immutable, and its functions are called
-// concurrently. Neither function changes the request.
+// concurrently. They must not change the request.
 type Reader struct {
-	// Name names the source in logs and in Identity.Source.
+	// Name is the name of the source in logs and in Identity.Source.
 	Name string
 
-	// Headers are the request headers that the source reads, in any case. No handler sees
-	// them.
+	// Headers are the request headers that the source reads, in any case. They are removed before
+	// a handler runs.
 	Headers []string
 
-	// FrontEndVerifies says that the operator takes the front end's verification for an
-	// anchor: names may be looked at without a Chain or a pin.
+	// FrontEndVerifies states that the operator treats the front end's verification as an anchor,
+	// so that names may be checked without a Chain or a pin.
 	FrontEndVerifies bool
 
-	// Offer does what must be done on every request: who sent it, whether a header is
-	// repeated, whether one is too long. It returns the texts that the certificates depend
-	// on, unread, or certificates that are parsed already. The zero Offer and no error
-	// mean that no certificate was offered.
-	Offer func(r *http.Request) (Offer, error)
+	// Offer makes the checks that every request needs: the sender, repeated headers, lengths. It
+	// writes to offer, which is empty, the unread texts on which the certificates depend, or
+	// parsed certificates. An empty offer without an error means that no certificate was offered.
+	// After an error the offer must not be read. The offer is a parameter because it is large:
+	// copying it costs more than looking up a header.
+	Offer func(r *http.Request, offer *Offer) error
 
-	// Decode reads the certificates from the texts of an Offer and from nothing else: equal
-	// texts must always give equal certificates. Before it parses the leaf it shows the DER
-	// to see, if that is not nil, and returns an error of see as it is. Decode is nil where
+	// Decode reads the certificates from the texts of an Offer and from nothing else: equal texts
+	// must always give equal certificates. If see is not nil, Decode calls it with the DER of the
+	// leaf before it parses the leaf, and returns an error of see unchanged. Decode is nil if
 	// Offer returns certificates.
 	Decode func(offer Offer, see func(leaf []byte) error) ([]*x509.Certificate, error)
 }
 
-// Environment is what certauth.New lends to a source while it prepares it.
+// Environment is passed to a source by certauth.New while it prepares the source.
 type Environment struct {
 	// Now is the clock of the Authenticator.
 	Now func() time.Time
@@ -50,14 +51,14 @@ type Environment struct {
 	// Logger is the logger of the Authenticator.
 	Logger *slog.Logger
 
-	// NewHop makes a judge of the certificate that the sender of the request itself
-	// presented, by a certauth.Policy. Its material is reloaded with that of the
-	// Authenticator, and what happens to it is reported there. A policy that does not tell
-	// one certificate of a CA from another is an error.
+	// NewHop returns a judge for the certificate that the sender of the request itself presents,
+	// with a certauth.Policy. The policy's material is reloaded with that of the Authenticator
+	// and reported there. A policy that does not distinguish one certificate of a CA from another
+	// is an error.
 	NewHop func(source Source, policy any) (Hop, error)
 }
 
-// Hop judges the certificate of the hop in front of this process.
+// Hop judges the certificate of the previous hop, the sender of the request.
 type Hop interface {
 	// Admit returns nil if the policy accepts the sender's certificate.
 	Admit(r *http.Request) error

@@ -1,5 +1,5 @@
-// Package vector reads the test cases of testdata: a comment header of "key: value"
-// lines and then files, in the txtar form of the Go project.
+// Package vector reads the test cases of testdata: a header of "key: value" lines followed by
+// files, in the txtar format of the Go project.
 package vector
 
 import (
@@ -12,18 +12,18 @@ import (
 
 // Case is one test case.
 type Case struct {
-	// Name is the path of the file without its ending.
+	// Name is the path of the file without its extension.
 	Name string
-	// Fields are the header's lines; a key stands at most once.
+	// Fields holds the lines of the header. No key occurs twice.
 	Fields map[string]string
-	// Files are the sections by name.
+	// Files holds the sections by name.
 	Files map[string]string
 }
 
-// Time returns the moment at which the case is judged.
+// Time returns the time at which the case is judged.
 func (c Case) Time() (time.Time, error) { return time.Parse(time.RFC3339, c.Fields["time"]) }
 
-// Headers returns the lines of the section "headers" as name and value, in order.
+// Headers returns name and value of the lines of the section "headers", in order.
 func (c Case) Headers() ([][2]string, error) {
 	var headers [][2]string
 	for line := range strings.SplitSeq(strings.TrimSuffix(c.Files["headers"], "\n"), "\n") {
@@ -39,7 +39,7 @@ func (c Case) Headers() ([][2]string, error) {
 	return headers, nil
 }
 
-// Load reads every case below the folder.
+// Load reads every case in the folder and its subfolders.
 func Load(folder string) ([]Case, error) {
 	paths, err := filepath.Glob(filepath.Join(folder, "*.txtar"))
 	if err != nil {
@@ -71,7 +71,7 @@ func parse(content string) (Case, error) {
 		if name, ok := marker(line); ok {
 			section = name
 			if _, again := c.Files[section]; again {
-				return Case{}, fmt.Errorf("section %q stands twice", section)
+				return Case{}, fmt.Errorf("section %q occurs twice", section)
 			}
 			c.Files[section] = ""
 			continue
@@ -86,7 +86,7 @@ func parse(content string) (Case, error) {
 		}
 		key, value, found := strings.Cut(line, ":")
 		if _, again := c.Fields[key]; !found || again {
-			return Case{}, fmt.Errorf("header line %q has no colon or stands twice", key)
+			return Case{}, fmt.Errorf("header line %q has no colon or occurs twice", key)
 		}
 		c.Fields[key] = strings.TrimSpace(value)
 	}

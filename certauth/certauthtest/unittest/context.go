@@ -1,5 +1,6 @@
-// Package unittest is for tests of the parts of a service: handlers that read an identity,
-// and sources and policies of its own. For a service as a whole see certauthtest.TestHandler.
+// Package unittest supports tests of parts of a service: handlers that read an identity, and the
+// service's own sources and policies. For a test of the whole service see
+// certauthtest.TestHandler.
 //
 // It is separate from package certauthtest because it imports certauth, whose own tests import
 // certauthtest.
@@ -16,22 +17,22 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// Context returns a context in which certauth.FromContext finds the identity of the client,
-// with the roles as its names in Identity.Matched, for the test of a handler that stands
+// Context returns a context in which certauth.FromContext finds the identity of the client, with
+// the roles as the names in Identity.Matched. It is for the test of a handler that normally runs
 // behind an Authenticator which is not part of the test:
 //
 //	r := httptest.NewRequestWithContext(unittest.Context(t, t.Context(), client, "operator"), "GET", "/", nil)
 //	handler.ServeHTTP(w, r)
 //
-// It is a true identity, as an Authenticator establishes it whose policy pins the
-// certificate: its names are vouched for, Chains is empty, and no revocation was asked for.
-// That Authenticator is made for this call, so Require of any other refuses the identity
-// with 401, and so does the Handler of any other, which judges the request itself. Where a
-// route with Require is to be tested, let the request go through the service's own Handler;
-// certauthtest.FrontEnd makes one that gets in.
+// It is a real identity, as established by an Authenticator whose policy pins the certificate:
+// its names are vouched for, Chains is empty, and revocation was not checked. That Authenticator
+// is made for this call. Require of any other Authenticator refuses the identity with 401, and so
+// does its Handler, which judges the request itself. To test a route with Require, send the
+// request through the service's own Handler; certauthtest.FrontEnd makes a request that is
+// accepted.
 //
-// A client that no policy could let in, such as one that has expired, ends the test, and so
-// do an empty role and a context that has ended. Outside of tests Context panics.
+// The test ends if no policy could accept the client, for example because it has expired, if a
+// role is empty, or if the context has ended. Outside of tests Context panics.
 func Context(tb testing.TB, ctx context.Context, client *certauthtest.Certificate, roles ...string) context.Context {
 	tb.Helper()
 	if !testing.Testing() {
@@ -58,7 +59,7 @@ func Context(tb testing.TB, ctx context.Context, client *certauthtest.Certificat
 	}
 	var made context.Context
 	auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		made = r.Context() //nolint:fatcontext // to be handed out
+		made = r.Context() //nolint:fatcontext // returned to the caller
 	})).
 		ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
 	if made == nil {
@@ -67,7 +68,7 @@ func Context(tb testing.TB, ctx context.Context, client *certauthtest.Certificat
 	return made
 }
 
-// only is a source whose every request comes from the client.
+// only is a source that returns the client's certificate for every request.
 func only(client *x509.Certificate) certauth.Source {
 	return certauth.SourceFunc{Name: "unittest", Func: func(*http.Request) ([]*x509.Certificate, error) {
 		return []*x509.Certificate{client}, nil

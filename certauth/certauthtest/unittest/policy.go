@@ -17,36 +17,36 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// callLimit is how long a source or a policy may take.
+// callLimit bounds the duration of one call of a source or a policy.
 const callLimit = 30 * time.Second
 
-// soonOver is the time of a context that ends while a slow policy or source still works. A
-// fast one is done by then, which is as good.
+// soonOver is the timeout of a context that should end while a slow policy or source is still
+// working. A fast one has finished by then, which is fine.
 const soonOver = 10 * time.Millisecond
 
-// TestPolicy checks a policy of your own, a certauth.PolicyFunc above all, behind a pin of
-// each certificate that it judges:
+// TestPolicy checks a policy of your own, in particular a certauth.PolicyFunc. It combines the
+// policy with a pin of each certificate that it judges, and checks that
 //
 //   - accepted is accepted, and the others are refused;
-//   - the answer is the same each time, for a copy of the request, and for many at once (run
-//     the test with -race);
+//   - the answer is the same each time, for a copy of the request, and for concurrent requests
+//     (run the test with -race);
 //   - it returns when its context ends, with any answer;
 //   - no certificate makes it panic: without a name, with names of every kind, with control
-//     characters in them, with many of them, with a public key that is all that is known.
+//     characters in them, with many of them, with nothing known but a public key.
 //
-// The test fails at the first thing that is wrong. A policy that is no error of certauth.New
-// only behind a Chain takes that Chain with it: certauth.All{chain, policy}.
+// The test fails at the first violation. If certauth.New accepts your policy only together with a
+// Chain, pass both: certauth.All{chain, policy}.
 func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthtest.Certificate, refused ...*certauthtest.Certificate) {
 	tb.Helper()
 	if accepted == nil || accepted.Certificate == nil {
-		tb.Fatalf("unittest: TestPolicy: no client that is accepted: a policy that refuses everybody proves nothing")
+		tb.Fatalf("unittest: TestPolicy: accepted is nil: a policy that refuses every client proves nothing")
 		return
 	}
 	for i, client := range append([]*certauthtest.Certificate{accepted}, refused...) {
 		want := certauth.ReasonNone
-		what := "the client that is to be accepted"
+		what := "the client that must be accepted"
 		if i > 0 {
-			what = fmt.Sprintf("client %d of those to be refused", i)
+			what = fmt.Sprintf("client %d of those that must be refused", i)
 		}
 		auth, err := behind(certauth.Certificates(client.Certificate), policy, client.Certificate)
 		if err != nil {
@@ -71,7 +71,7 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 		for _, pin := range []certauth.Policy{certauth.Certificates(odd.Certificate), certauth.PublicKeys{keyHash(odd.Certificate)}} {
 			auth, err := behind(pin, policy, odd.Certificate)
 			if err != nil {
-				continue // such as a rule on names, which a key pin does not vouch for
+				continue // such as a rule on names, for which a key pin does not vouch
 			}
 			if _, err := ask(context.Background(), auth); err != nil {
 				tb.Fatalf("unittest: TestPolicy: the certificate %.60q: %v", odd.Subject.String(), err)
@@ -83,12 +83,13 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 
 func keyHash(cert *x509.Certificate) string { return (&certauth.Identity{Leaf: cert}).PublicKeyHash() }
 
-// behind is the policy behind a pin.
+// behind combines the policy with a pin.
 func behind(pin, policy certauth.Policy, client *x509.Certificate) (*certauth.Authenticator, error) {
 	return certauth.New(certauth.Config{Source: only(client), Policy: certauth.All{pin, policy}})
 }
 
-// ask returns the reason of the answer. A panic is an error, and so is no answer.
+// ask returns the reason of the answer. It returns an error if the policy panics or does not
+// return.
 func ask(ctx context.Context, auth *certauth.Authenticator) (certauth.Reason, error) {
 	var reason certauth.Reason
 	err := inTime(func() error {
@@ -98,7 +99,7 @@ func ask(ctx context.Context, auth *certauth.Authenticator) (certauth.Reason, er
 			reason = refused.Reason
 		}
 		if reason == certauth.ReasonInternalError {
-			return fmt.Errorf("it panics or says that it is at fault: %w", refusal)
+			return fmt.Errorf("it panics or returns an internal error: %w", refusal)
 		}
 		return nil
 	})
@@ -108,7 +109,7 @@ func ask(ctx context.Context, auth *certauth.Authenticator) (certauth.Reason, er
 	return reason, nil
 }
 
-// inTime calls f, and gives up on it when it does not return.
+// inTime calls f and stops waiting if it does not return in time.
 func inTime(f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -122,7 +123,7 @@ func inTime(f func() error) error {
 	}
 }
 
-// steady asks again, in every way in which the answer must not differ.
+// steady asks again in several ways, none of which may change the answer.
 func steady(auth *certauth.Authenticator, first certauth.Reason) error {
 	const callers = 16
 	var group sync.WaitGroup
@@ -143,7 +144,7 @@ func steady(auth *certauth.Authenticator, first certauth.Reason) error {
 	return errors.Join(errors.Join(wrong[:]...), err)
 }
 
-// oddClients are certificates that are valid and that few people think of.
+// oddClients returns valid certificates with unusual contents.
 func oddClients(tb certauthtest.TB) []*certauthtest.Certificate {
 	tb.Helper()
 	var many []string

@@ -21,25 +21,25 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// TestSource checks a certauth.Source of your own, by a request of your front end that
-// carries a certificate, with everything that the source asks for: certauthtest.WithPeer,
-// secrets, flags. It is a mistake if it yields none.
+// TestSource checks a certauth.Source of your own. genuine is a request of your front end that
+// carries a certificate and everything else that the source requires: certauthtest.WithPeer,
+// secrets, flags. If it yields no certificate, the test fails. TestSource checks that
 //
-//   - The answer is the same each time, for a copy of the request, and for many at once (run
-//     the test with -race).
-//   - The request is left as it was.
-//   - It returns when the context of the request ends, and at once if it has ended.
-//   - It never hands out certificates together with an error, nor nil for a certificate.
-//   - A header without which there would be no certificate is never read from the first or
-//     the last of two lines: a second line is an error. The header that the certificate is in is never taken
-//     for absent when it cannot be read. SourceFunc.Headers lists it: otherwise it would
-//     reach the handler.
-//   - Nothing makes it panic: no headers at all, empty, doubled, huge and binary ones, no
+//   - the answer is the same each time, for a copy of the request, and for concurrent requests
+//     (run the test with -race);
+//   - the request is not changed;
+//   - the source returns when the context of the request ends, and at once if it has ended;
+//   - it never returns certificates together with an error, nor nil as a certificate;
+//   - it never reads a header that it needs for a certificate from the first or the last of
+//     two lines: a second line is an error;
+//   - it does not treat a certificate header that it cannot read as absent;
+//   - SourceFunc.Headers lists that header, which would otherwise reach the handler;
+//   - nothing makes it panic: no headers at all, empty, repeated, huge and binary ones, no
 //     address, TLS without a certificate.
 //
-// It fails at the first thing that is wrong. Body, URL and Method of the request must not
-// matter to the source. Whether it trusts only the front end is not tested here;
-// certauthtest.TestHandler asks it of a service.
+// The test fails at the first violation. Body, URL and Method of the request must not matter to
+// the source. TestSource does not check whether the source trusts only the front end;
+// certauthtest.TestHandler does that for a service.
 func TestSource(tb certauthtest.TB, from certauth.Source, genuine *http.Request) {
 	tb.Helper()
 	if err := checkSource(from, genuine); err != nil {
@@ -74,7 +74,7 @@ type sourceCheck struct {
 	first   sourceAnswer
 }
 
-// sourceAnswer is what a source says, in what must not differ.
+// sourceAnswer is the part of a source's answer that must not vary.
 type sourceAnswer struct {
 	leaf []byte
 	all  int
@@ -98,9 +98,9 @@ func (a sourceAnswer) same(as sourceAnswer) bool {
 	return bytes.Equal(a.leaf, as.leaf) && a.all == as.all && a.reason() == as.reason()
 }
 
-// prepare lets certauth.New look at the source, and prepares it as New does.
+// prepare passes the source to certauth.New for validation, and prepares it as New does.
 func (s *sourceCheck) prepare() error {
-	nobody := certauth.ThumbprintsSHA1{strings.Repeat("01", 20)} // New asks for a policy; nobody is judged by it
+	nobody := certauth.ThumbprintsSHA1{strings.Repeat("01", 20)} // New requires a policy; this one is never used
 	if _, err := certauth.New(certauth.Config{Source: s.asked, Policy: nobody}); err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (s *sourceCheck) prepare() error {
 	return err
 }
 
-// hop judges the certificate of the hop in front, as an Authenticator does for its source.
+// hop checks the sender's certificate, as an Authenticator does for its source.
 type hop struct{ *certauth.Authenticator }
 
 func newHop(from source.Source, policy any) (source.Hop, error) {
@@ -124,7 +124,7 @@ func (h hop) Admit(r *http.Request) error {
 	return err
 }
 
-// answer asks once. A panic is an error, as is an answer that no source may give.
+// answer asks once. A panic is an error, and so is an answer that no source may give.
 func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
 	var a sourceAnswer
 	err := inTime(func() (err error) {
@@ -147,7 +147,8 @@ func (s *sourceCheck) answer(r *http.Request) (sourceAnswer, error) {
 }
 
 func (s *sourceCheck) read(r *http.Request) (sourceAnswer, error) {
-	offer, err := s.source.Offer(r)
+	var offer source.Offer
+	err := s.source.Offer(r, &offer)
 	certs := offer.Certificates
 	if err == nil && certs == nil && offer.Len() > 0 {
 		certs, err = s.source.Decode(offer, nil)
@@ -157,14 +158,14 @@ func (s *sourceCheck) read(r *http.Request) (sourceAnswer, error) {
 
 func answerOf(certs []*x509.Certificate, err error) (sourceAnswer, error) {
 	if err != nil && len(certs) > 0 {
-		return sourceAnswer{}, errors.New("it hands out certificates beside an error")
+		return sourceAnswer{}, errors.New("it returns certificates together with an error")
 	}
 	if err != nil && reflect.ValueOf(err).Kind() == reflect.Pointer && reflect.ValueOf(err).IsNil() {
 		return sourceAnswer{}, fmt.Errorf("its error is a nil %T, which is not nil", err)
 	}
 	for _, cert := range certs {
 		if cert == nil || len(cert.Raw) == 0 {
-			return sourceAnswer{}, errors.New("it hands out nil or nothing for a certificate")
+			return sourceAnswer{}, errors.New("it returns nil or no certificate")
 		}
 	}
 	a := sourceAnswer{all: len(certs), err: err}
@@ -174,7 +175,7 @@ func answerOf(certs []*x509.Certificate, err error) (sourceAnswer, error) {
 	return a, nil
 }
 
-// steady asks for the same again.
+// steady asks the same again.
 func (s *sourceCheck) steady() error {
 	const callers = 16
 	var group sync.WaitGroup
@@ -201,7 +202,7 @@ func (s *sourceCheck) steady() error {
 	return errors.Join(errors.Join(wrong[:]...), err, errEnded)
 }
 
-// headers looks for those that the answer depends on.
+// headers finds the headers on which the answer depends.
 func (s *sourceCheck) headers() error {
 	var found []error
 	for _, name := range slices.Sorted(maps.Keys(s.genuine.Header)) {
@@ -209,7 +210,7 @@ func (s *sourceCheck) headers() error {
 		without, err := s.with(name)
 		if err != nil || without.reason() == certauth.ReasonNone {
 			found = append(found, err)
-			continue // no certificate depends on it
+			continue // no certificate depends on this header
 		}
 		if !slices.ContainsFunc(s.source.Headers, func(known string) bool { return strings.EqualFold(known, name) }) && without.reason() == certauth.ReasonCertificateMissing {
 			found = append(found, fmt.Errorf("the certificate is in %s, which Headers does not list: it would reach the handler", name))
@@ -217,7 +218,7 @@ func (s *sourceCheck) headers() error {
 		for _, lines := range [][]string{{values[0], values[0]}, {values[0], "x"}, {"x", values[0]}} {
 			doubled, err := s.with(name, lines...)
 			if err == nil && (doubled.reason() == certauth.ReasonNone || doubled.reason() == certauth.ReasonCertificateMissing) {
-				err = fmt.Errorf("%s stands twice, and the answer is %q instead of a refusal", name, string(doubled.reason()))
+				err = fmt.Errorf("%s occurs twice, and the answer is %q instead of a refusal", name, string(doubled.reason()))
 			}
 			found = append(found, err)
 		}
@@ -227,7 +228,7 @@ func (s *sourceCheck) headers() error {
 		for _, value := range []string{values[0][:len(values[0])/2], values[0] + "x", "x", "(null)x"} {
 			damaged, err := s.with(name, value)
 			if err == nil && damaged.reason() == certauth.ReasonCertificateMissing {
-				err = fmt.Errorf("%s cannot be read and is taken for absent: in optional mode that lets in whoever damages it", name)
+				err = fmt.Errorf("%s cannot be read and is treated as absent: with Config.Optional a client that damages it is let through", name)
 			}
 			found = append(found, err)
 		}
@@ -235,7 +236,7 @@ func (s *sourceCheck) headers() error {
 	return errors.Join(found...)
 }
 
-// with asks with other lines of one header; none removes it.
+// with asks with other lines of one header. No lines removes the header.
 func (s *sourceCheck) with(name string, lines ...string) (sourceAnswer, error) {
 	r := s.genuine.Clone(s.genuine.Context())
 	if r.Header[name] = lines; len(lines) == 0 {
@@ -248,7 +249,7 @@ func (s *sourceCheck) with(name string, lines ...string) (sourceAnswer, error) {
 	return a, err
 }
 
-// hostile asks with values that no honest front end sends. Any answer is right that is one.
+// hostile asks with values that no honest front end sends. Any answer that returns is acceptable.
 func (s *sourceCheck) hostile() error {
 	var found []error
 	try := func(what string, change func(r *http.Request)) {

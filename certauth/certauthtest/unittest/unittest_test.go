@@ -154,8 +154,8 @@ func TestTestPolicy(t *testing.T) {
 		}}, good, []*certauthtest.Certificate{bad}, ""},
 		{"a policy of the library", certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, certauth.CommonNames{"billing"}}, good, []*certauthtest.Certificate{bad}, ""},
 		{"nobody is accepted", certauth.PolicyFunc{Name: "f", Func: named}, nil, nil, "proves nothing"},
-		{"the client is refused", certauth.PolicyFunc{Name: "f", Func: named}, bad, nil, `the client that is to be accepted: the reason is "policy_refused"`},
-		{"a stranger is accepted", certauth.PolicyFunc{Name: "f", Func: named}, good, []*certauthtest.Certificate{bad, good}, `client 2 of those to be refused: the reason is ""`},
+		{"the client is refused", certauth.PolicyFunc{Name: "f", Func: named}, bad, nil, `the client that must be accepted: the reason is "policy_refused"`},
+		{"a stranger is accepted", certauth.PolicyFunc{Name: "f", Func: named}, good, []*certauthtest.Certificate{bad, good}, `client 2 of those that must be refused: the reason is ""`},
 		{"no function", certauth.PolicyFunc{Name: "f"}, good, nil, "Func: nil"},
 		{"a function that wants a URI", certauth.PolicyFunc{Name: "f", Func: func(_ context.Context, id *certauth.Identity) error {
 			if id.Leaf.URIs[0].Path != "/billing" {
@@ -234,9 +234,9 @@ type own struct {
 }
 
 func (s own) Prepare(source.Environment) (*source.Reader, error) {
-	return &source.Reader{Name: "own", Headers: s.listed, Offer: func(r *http.Request) (source.Offer, error) {
-		certs, err := s.read(r)
-		return source.Offer{Certificates: certs}, err
+	return &source.Reader{Name: "own", Headers: s.listed, Offer: func(r *http.Request, offer *source.Offer) (err error) {
+		offer.Certificates, err = s.read(r)
+		return err
 	}}, nil
 }
 
@@ -269,14 +269,14 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 				return nil, nil
 			}
 			return certificateOf(r.Header.Get("X-Cert"))
-		}}, "X-Cert stands twice"},
+		}}, "X-Cert occurs twice"},
 		{"malformed is absent", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			certs, err := sound(r)
 			if err != nil && len(r.Header["X-Cert"]) == 1 {
 				return nil, nil
 			}
 			return certs, err
-		}}, "X-Cert cannot be read and is taken for absent"},
+		}}, "X-Cert cannot be read and is treated as absent"},
 		{"a function that lists no header", certauth.SourceFunc{Name: "f", Func: sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a header that is not listed", own{[]string{"X-Other"}, sound}, "the certificate is in X-Cert, which Headers does not list"},
 		{"a request that is changed", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
@@ -312,13 +312,13 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 				return []*x509.Certificate{{Raw: []byte{1}}}, err
 			}
 			return certs, err
-		}}, "it hands out certificates beside an error"},
+		}}, "it returns certificates together with an error"},
 		{"nil for a certificate", certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if len(r.Header["X-Cert"]) == 0 {
 				return []*x509.Certificate{nil}, nil
 			}
 			return sound(r)
-		}}, "it hands out nil or nothing for a certificate"},
+		}}, "it returns nil or no certificate"},
 		{"a nil error that is none", own{[]string{"X-Cert"}, func(r *http.Request) ([]*x509.Certificate, error) {
 			if len(r.Header["X-Cert"]) == 0 {
 				var refused *refusal

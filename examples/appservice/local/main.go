@@ -1,13 +1,13 @@
-// Local runs a service for Azure App Service on this machine, unchanged: in a folder with a
-// partner's CAs, with the environment that the platform sets, and behind a stand-in for the
-// platform's front end. It prints curl commands to try.
+// Local runs a service that is built for Azure App Service on this machine, without changes: in a
+// folder with a partner's CAs, with the environment that the platform sets, and behind a
+// simulation of the platform's front end. It prints curl commands to try.
 //
 //	go run ./examples/appservice/local                    # examples/appservice
 //	go run ./examples/appservice/local COMMAND [ARGS]     # a service of your own
 //
 // The service must listen on $PORT. It finds partner-roots.pem and partner-issuing.pem in its
 // working directory, and the paths of both in CLIENT_CA_FILE and CLIENT_ISSUING_CA_FILE.
-// Everything is on loopback, made new each time, and gone at the end.
+// Everything is on loopback, generated for each run, and removed at the end.
 package main
 
 import (
@@ -35,7 +35,7 @@ func main() {
 	tb.exit(0)
 }
 
-// run starts everything, prints the commands, and waits for the end of ctx or of the service.
+// run starts everything, prints the commands, and waits until ctx or the service ends.
 func run(ctx context.Context, tb certauthtest.TB, out, log io.Writer, command []string) {
 	tb.Helper()
 	folder, err := os.MkdirTemp("", "appservice-local")
@@ -57,11 +57,11 @@ func run(ctx context.Context, tb certauthtest.TB, out, log io.Writer, command []
 	say(tb, out, "Waiting for the service at %s ...\n", address)
 	wait(ctx, tb, address, ended)
 	front := certauthtest.NewAppService(tb, "http://"+address)
-	say(tb, out, "\nPaste these into another terminal. Each has the status that it must answer.\n")
+	say(tb, out, "\nPaste these into another terminal. Each line names the expected status.\n")
 	for _, c := range partner.commands(tb, front, address) {
 		say(tb, out, "\n%s: %d\n%s\n", c.what, c.status, c.line)
 	}
-	say(tb, out, "\nStop with Ctrl-C. What the service logs:\n\n")
+	say(tb, out, "\nStop with Ctrl-C. Log of the service:\n\n")
 	select {
 	case <-ctx.Done():
 	case err := <-ended:
@@ -81,7 +81,7 @@ func build(ctx context.Context, tb certauthtest.TB, folder string, log io.Writer
 	return program
 }
 
-// absolute finds the program from here, since the service runs in another folder.
+// absolute resolves the program's path now, because the service runs in another folder.
 func absolute(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -90,7 +90,7 @@ func absolute(name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// freeAddress returns an address on loopback that nobody listened on a moment ago.
+// freeAddress returns a loopback address that was free a moment ago.
 func freeAddress(ctx context.Context, tb certauthtest.TB) string {
 	tb.Helper()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func freeAddress(ctx context.Context, tb certauthtest.TB) string {
 	return listener.Addr().String()
 }
 
-// start runs the service as App Service does. The channel gets how it ended.
+// start runs the service as App Service does. The channel receives the error with which it ended.
 func start(ctx context.Context, tb certauthtest.TB, folder, address string, log io.Writer, command []string) <-chan error {
 	tb.Helper()
 	_, port, err := net.SplitHostPort(address)
@@ -151,7 +151,7 @@ func wait(ctx context.Context, tb certauthtest.TB, address string, ended <-chan 
 	}
 }
 
-// say prints, or ends the program where nobody can read it.
+// say prints, or ends the program if the output cannot be written.
 func say(tb certauthtest.TB, out io.Writer, format string, args ...any) {
 	tb.Helper()
 	if _, err := fmt.Fprintf(out, format, args...); err != nil {
@@ -165,16 +165,16 @@ type program struct{ cleanups []func() }
 // Helper implements certauthtest.TB.
 func (p *program) Helper() {}
 
-// Cleanup keeps f for the end of the program.
+// Cleanup registers f to run at the end of the program.
 func (p *program) Cleanup(f func()) { p.cleanups = append(p.cleanups, f) }
 
-// Fatalf prints what went wrong and ends the program, not without cleaning up.
+// Fatalf prints the error, runs the cleanups and ends the program.
 func (p *program) Fatalf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "local: "+format+"\n", args...)
 	p.exit(1)
 }
 
-// exit runs the cleanups, the last one first, and ends the program.
+// exit runs the cleanups in reverse order and ends the program.
 func (p *program) exit(status int) {
 	for len(p.cleanups) > 0 {
 		last := p.cleanups[len(p.cleanups)-1]
@@ -184,5 +184,5 @@ func (p *program) exit(status int) {
 	os.Exit(status)
 }
 
-// quoted is for a shell, which does not read the escapes that %q writes.
+// quoted quotes a text for a shell, which does not understand all escapes of %q.
 func quoted(s string) string { return `"` + s + `"` }

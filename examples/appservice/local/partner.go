@@ -14,7 +14,7 @@ const (
 	issuingFile = "partner-issuing.pem"
 )
 
-// partner is a partner with two CAs, its client, and somebody who calls himself the same.
+// partner is a partner with two CAs, its client, and a stranger that uses the client's name.
 type partner struct {
 	folder           string
 	client, stranger *certauthtest.Certificate
@@ -40,14 +40,14 @@ func (p *partner) write(tb certauthtest.TB, name string, content []byte) string 
 	return path
 }
 
-// command is a line to paste into a shell.
+// command is a line to paste into a shell, with the expected status.
 type command struct {
 	what   string
 	status int
 	line   string
 }
 
-// commands writes the files that the lines need, keys among them.
+// commands writes the files that the commands need, including keys.
 func (p *partner) commands(tb certauthtest.TB, front *certauthtest.AppService, address string) []command {
 	tb.Helper()
 	curl := "curl -sSi --cacert " + quoted(p.write(tb, "front-end-ca.pem", front.ServerCA.PEM()))

@@ -1,5 +1,5 @@
-// Command caddy-current is Caddy as its own command is, with the modules that the tests of
-// package forwarded configure.
+// Command caddy-current is Caddy's own command with the modules that the tests of package
+// forwarded configure.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Command cfssl is the OCSP responder of CFSSL: its signer makes the responses beforehand,
+// Command cfssl is the OCSP responder of CFSSL. CFSSL's signer makes the responses in advance,
 // and its handler serves them, found by serial number alone.
 package main
 
@@ -15,23 +15,23 @@ import (
 	"github.com/cloudflare/cfssl/ocsp"
 )
 
-// config is the file that the argument names. Files are PEM.
+// config is the content of the file that the argument names. Files are PEM.
 type config struct {
-	// Listen is an address; Path is before the request in the path of a GET.
+	// Listen is an address; Path precedes the request in the path of a GET.
 	Listen, Path string
-	// CA issued the certificates; Signer and Key sign.
+	// CA issued the certificates; Signer and Key sign the responses.
 	CA, Signer, Key string
-	// Lifetime is what lies between thisUpdate and nextUpdate.
+	// Lifetime is the time from thisUpdate to nextUpdate.
 	Lifetime time.Duration
-	// Answers are what is known.
+	// Answers are the known certificates.
 	Answers []answer
 }
 
-// answer is about one certificate.
+// answer describes one certificate.
 type answer struct {
 	Certificate string
 	Status      string // good, revoked, or unknown
-	Reason      string // in CFSSL's words
+	Reason      string // in CFSSL's spelling
 	RevokedAt   time.Time
 }
 
@@ -66,8 +66,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(listener.Addr()) // Listen may leave the port open
-	// A ServeMux would take the slashes in base64 for folders.
+	fmt.Println(listener.Addr()) // the port in Listen may be 0
+	// A ServeMux would treat the slashes in base64 as path separators.
 	handler := http.StripPrefix(c.Path, ocsp.NewResponder(source, nil))
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	return server.Serve(listener)

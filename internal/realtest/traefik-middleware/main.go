@@ -1,7 +1,7 @@
-// Command traefik-middleware is the part of Traefik that a client certificate goes
-// through, in Traefik's order: the entry point's forwarded headers and the middleware
-// passTLSClientCert, both Traefik's own. TLS and the proxy are the standard library's,
-// which Traefik uses too, with the client authentication type VerifyClientCertIfGiven.
+// Command traefik-middleware runs the parts of Traefik that process a client certificate, in
+// Traefik's order: the entry point's forwarded headers and the middleware passTLSClientCert, both
+// taken from Traefik. TLS and the proxy come from the standard library, which Traefik uses too,
+// with the client authentication type VerifyClientCertIfGiven.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/traefik/traefik/v3/pkg/middlewares/passtlsclientcert"
 )
 
-// config is a file of testdata/frontends/traefik.
+// config is the content of a file of testdata/frontends/traefik.
 type config struct {
 	Listen, App, Certificate, ClientCAs string
 	PassTLSClientCert                   dynamic.PassTLSClientCert
@@ -74,7 +74,7 @@ func run(args []string) error {
 	return server.ListenAndServeTLS(c.Certificate, c.Certificate)
 }
 
-// handler is the way of a request through Traefik.
+// handler processes a request in the same order as Traefik.
 func (c config) handler() (http.Handler, error) {
 	app, err := url.Parse(c.App)
 	if err != nil {
