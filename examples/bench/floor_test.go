@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -127,7 +128,14 @@ func TestFloor_KeepsTheLibrarysPromises(t *testing.T) {
 	}
 	otherName := p.partner.leaf()
 	otherName.DNSNames = []string{"billing.partner.example"}
-	long := strings.Repeat("A", 16<<10+1)
+	long := func(padding int) string {
+		template := p.partner.leaf()
+		template.ExtraExtensions = []pkix.Extension{{Id: []int{1, 3, 6, 1, 4, 1, 32473, 1}, Value: make([]byte, padding)}}
+		return issue(template, p.partner)
+	}
+	longest, tooLong := long(11_400), long(11_600)
+	require.Less(t, len(longest), 16<<10)
+	require.Greater(t, len(tooLong), 16<<10)
 	for _, tc := range []struct {
 		name   string
 		header string
@@ -140,7 +148,8 @@ func TestFloor_KeepsTheLibrarysPromises(t *testing.T) {
 		{"an empty header", "", set(certificateHeader, ""), refuse},
 		{"two values", "", set(certificateHeader, known, strange.header()), refuse},
 		{"the same value twice", "", set(certificateHeader, known, known), refuse},
-		{"more than 16 KiB", long, nil, refuse},
+		{"less than 16 KiB", longest, nil, let},
+		{"more than 16 KiB", tooLong, nil, refuse},
 		{"no X-ARR-LOG-ID", known, func(r *http.Request) { r.Header.Del("X-ARR-LOG-ID") }, refuse},
 		{"an empty X-ARR-LOG-ID", known, set("X-ARR-LOG-ID", ""), refuse},
 		{"two of X-ARR-LOG-ID", known, set("X-ARR-LOG-ID", arrLogID, arrLogID), refuse},
