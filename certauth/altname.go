@@ -105,10 +105,10 @@ type altRule struct {
 }
 
 func (r *altRule) judge(e *evaluation) *Error {
-	if e.facts.names.alt.Fault(r.form) != nil {
+	if e.facts.names().alt.Fault(r.form) != nil {
 		return e.refuse(r, false)
 	}
-	have := r.have(&e.facts.names.alt)
+	have := r.have(&e.facts.names().alt)
 	for _, name := range have {
 		for _, want := range r.list {
 			if r.match(name, want) {
@@ -116,7 +116,7 @@ func (r *altRule) judge(e *evaluation) *Error {
 			}
 		}
 	}
-	return e.refuse(r, r.readable(&e.facts.names.alt))
+	return e.refuse(r, r.readable(&e.facts.names().alt))
 }
 
 // dnsRule is an altRule over the host names of the certificate, which are told from other
@@ -127,25 +127,22 @@ type dnsRule struct {
 }
 
 func (r *dnsRule) judge(e *evaluation) *Error {
-	if e.facts.names.alt.Fault(r.form) != nil {
-		return e.refuse(r.altRule, false)
-	}
 	hosts := e.facts.hostNames()
-	for _, host := range hosts {
+	for _, host := range hosts.list {
 		for i := range r.patterns {
 			if r.patterns[i].matches(host) {
 				return nil
 			}
 		}
 	}
-	return e.refuse(r.altRule, len(hosts) == len(e.facts.names.alt.DNS))
+	return e.refuse(r.altRule, hosts.all)
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
-	if err := e.facts.names.alt.Fault(r.form); err != nil {
+	if err := e.facts.names().alt.Fault(r.form); err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
-	have := r.have(&e.facts.names.alt)
+	have := r.have(&e.facts.names().alt)
 	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
 		noSuchName(refused, e.facts, r.what, r.form)
@@ -158,7 +155,7 @@ func (r *altRule) refusal(e *evaluation) *Error {
 func noSuchName(refused *Error, f *facts, what string, form int) {
 	var elsewhere []string
 	hint := "ask the CA for a certificate with that alternative name"
-	switch mails, common := f.names.subject.Values(dn.OIDEmailAddress), f.names.subject.Values(dn.OIDCommonName); {
+	switch mails, common := f.names().subject.Values(dn.OIDEmailAddress), f.names().subject.Values(dn.OIDCommonName); {
 	case form == san.RFC822Name && len(mails) > 0:
 		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
 		hint = "an e-mail address in the subject is not read: ask the CA for it as an alternative name, or name the whole with Subject"
@@ -171,10 +168,10 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 		names []string
 		form  int
 	}{
-		{"DNS names", f.names.alt.DNS, san.DNSName},
-		{"e-mail addresses", f.names.alt.Emails, san.RFC822Name},
-		{"URIs", f.names.alt.URIs, san.URI},
-		{"user principal names", f.names.alt.UPNs, san.OtherName},
+		{"DNS names", f.names().alt.DNS, san.DNSName},
+		{"e-mail addresses", f.names().alt.Emails, san.RFC822Name},
+		{"URIs", f.names().alt.URIs, san.URI},
+		{"user principal names", f.names().alt.UPNs, san.OtherName},
 	} {
 		if other.form != form && len(other.names) > 0 {
 			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
@@ -218,10 +215,10 @@ type ipRule struct {
 }
 
 func (r *ipRule) judge(e *evaluation) *Error {
-	if e.facts.names.alt.Fault(san.IPAddress) != nil {
+	if e.facts.names().alt.Fault(san.IPAddress) != nil {
 		return e.refuse(r, false)
 	}
-	for _, address := range e.facts.names.alt.IPs {
+	for _, address := range e.facts.names().alt.IPs {
 		for _, allowed := range r.prefixes {
 			if allowed.Contains(address) {
 				return nil
@@ -232,11 +229,11 @@ func (r *ipRule) judge(e *evaluation) *Error {
 }
 
 func (r *ipRule) refusal(e *evaluation) *Error {
-	if err := e.facts.names.alt.Fault(san.IPAddress); err != nil {
+	if err := e.facts.names().alt.Fault(san.IPAddress); err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
 	var have []string
-	for _, address := range e.facts.names.alt.IPs {
+	for _, address := range e.facts.names().alt.IPs {
 		have = append(have, address.String())
 	}
 	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))

@@ -58,7 +58,7 @@ func (f *facts) info() CertificateInfo {
 	}
 	info := CertificateInfo{
 		Fingerprint: hex.EncodeToString(f.sums.of(&pinThumbprint, f.leaf)),
-		Subject:     logtext.Line(f.names.subject.String(), maxRequestText), NotAfter: f.notAfter,
+		Subject:     logtext.Line(f.names().subject.String(), maxRequestText), NotAfter: f.notAfter,
 	}
 	f.named.Store(&info)
 	return info

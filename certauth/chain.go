@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
 // defaultMaxDepth is the largest number of CA certificates above the leaf, the root
@@ -125,270 +122,22 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	return &chainRule{path: path, chainNode: c.node(path, settings)}, at.standing
 }
 
-// chainRule is a chainNode at one place of the policy.
-type chainRule struct {
-	path string
-	*chainNode
-}
-
-// judge takes the answer that is remembered for this certificate, if it holds with the
-// material and the time of this request. Else it looks whether there is anything to search
-// for, and searches if there is.
-func (r *chainRule) judge(e *evaluation) *Error {
-	answer := e.facts.answers.of(r.chainNode)
-	if answer == nil || !answer.holds(r.generations(), e.now) {
-		var refused *Error
-		if answer, refused = r.find(e); refused != nil {
-			return refused
+// certificatePolicies checks a list of certificate policies and puts it into one text.
+func (c *compilation) certificatePolicies(path string, policies []string) string {
+	if policies != nil && len(policies) == 0 {
+		c.mistake(path+".Policies", "empty; name a policy, or leave it nil to ask for none")
+	}
+	for i, policy := range policies {
+		id, err := x509.ParseOID(policy)
+		switch {
+		case err != nil || id.String() != policy:
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not an object identifier with dots, like 0.4.0.194112.1.4", quote(policy))
+		case policy == anyPolicy && len(policies) > 1:
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "any policy beside others; name it alone, or leave it out")
 		}
 	}
-	if answer.refused != nil {
-		return r.refuse(e, answer)
-	}
-	if len(answer.chains) == 0 { // a search says why whenever it finds none; a slip there must not let anybody in
-		return refusal(ReasonInternalError, r.path, "no chain and no reason")
-	}
-	e.path.anchor(vouchedNames, answer.chains)
-	return nil
-}
-
-// find returns an answer for this request where none is remembered.
-func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
-	material, refused := r.material()
-	if refused != nil {
-		return nil, r.own(refused)
-	}
-	if answer := r.withoutSearch(e.facts, material); answer != nil {
-		e.facts.keep(r.chainNode, answer)
-		return answer, nil
-	}
-	e.waited = true
-	return r.learn(e, material)
-}
-
-func (r *chainRule) refuse(e *evaluation, answer *chainAnswer) *Error {
-	switch {
-	case !answer.lasting(): // an Any must see it at once
-		return r.own(answer.refused)
-	case e.quiet > 0:
-		return e.refuse(r, false)
-	}
-	return r.words(e, answer)
-}
-
-// errUnknownIssuer stands for the refusal of a leaf whose issuer is not configured. Most
-// nodes of a large policy refuse most callers so; the words are made when they are wanted.
-var errUnknownIssuer = &Error{Reason: ReasonChainUntrusted}
-
-// withoutSearch returns the refusals that take no signature and that no time changes, or
-// nil. A stranger who floods with names of his own gets no further.
-func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer {
-	current := material.generations()
-	if refused := n.judgeLeaf(f); refused != nil {
-		return &chainAnswer{material: current, until: endOfTime, refused: refused}
-	}
-	if n.system != nil || material.names(material.keyOfIssuer(f)) {
-		return nil
-	}
-	for _, key := range material.issuersSentAlong(f) {
-		if material.names(key) {
-			return nil
-		}
-	}
-	known := n.unknown.Load()
-	if known == nil || known.material != current {
-		known = &chainAnswer{material: current, until: endOfTime, refused: errUnknownIssuer}
-		n.unknown.Store(known)
-	}
-	return known
-}
-
-// judgeLeaf is what the leaf alone is refused for.
-func (n *chainNode) judgeLeaf(f *facts) *Error {
-	switch {
-	case f.leaf.IsCA:
-		return refusal(ReasonCertificateIsCA, "", "the leaf is a CA certificate")
-	case n.strictEKU && !slices.Contains(f.leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
-		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", usages(f.leaf))
-	case f.fault == faultCritical, f.fault == faultQualifier:
-		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
-	}
-	return nil
-}
-
-// refusal puts into words why the node has refused this certificate.
-func (r *chainRule) refusal(e *evaluation) *Error {
-	material, refused := r.material()
-	if refused != nil {
-		return r.own(refused)
-	}
-	answer := e.facts.answers.of(r.chainNode)
-	if answer == nil || answer.refused == nil {
-		answer = r.withoutSearch(e.facts, material)
-	}
-	if answer == nil {
-		return refusal(ReasonChainUntrusted, r.path, "the CA certificates were replaced while the request was judged")
-	}
-	return r.words(e, answer)
-}
-
-// words are the refusal of an answer at this place of the policy and at this time.
-func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
-	switch {
-	case answer.refused == errUnknownIssuer:
-		return unknownIssuer(r.path, r.roots.Get(), "leaf", e.facts.leaf)
-	case answer.dated != nil:
-		if refused := checkDates(r.path, nameIn(answer.dated, e.facts.leaf), answer.dated, e.now, r.skew); refused != nil {
-			return refused
-		}
-	}
-	return r.own(answer.refused)
-}
-
-// own returns the refusal with the path of this rule: others share the node.
-func (r *chainRule) own(refused *Error) *Error {
-	if refused.Rule == r.path {
-		return refused
-	}
-	own := *refused
-	own.Rule = r.path
-	return &own
-}
-
-// chainMaterial is what a search trusts: one state of each, for its whole length.
-type chainMaterial struct {
-	roots         *reload.Loaded[caPool] // nil with the system's roots
-	intermediates *reload.Loaded[caPool]
-}
-
-// keyOfIssuer is the key of the name of the leaf's issuer.
-func (m chainMaterial) keyOfIssuer(f *facts) string {
-	if known := f.issuerKey.Load(); known != nil {
-		return *known
-	}
-	key := m.keyOf(f.leaf.RawIssuer)
-	f.issuerKey.Store(&key)
-	return key
-}
-
-// keyOf is nameKey of a name that may be spelled as one that is configured.
-func (m chainMaterial) keyOf(name []byte) string {
-	if key, ok := m.intermediates.Value.spelled[string(name)]; ok {
-		return key
-	}
-	if m.roots != nil {
-		if key, ok := m.roots.Value.spelled[string(name)]; ok {
-			return key
-		}
-	}
-	return nameKey(name)
-}
-
-// issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
-func (m chainMaterial) issuersSentAlong(f *facts) []string {
-	if len(f.sent().certs) == 1 {
-		return nil
-	}
-	if known := f.sentKeys.Load(); known != nil {
-		return *known
-	}
-	var keys []string
-	for _, cert := range f.sent().certs[1:] {
-		if !cert.IsCA {
-			continue
-		}
-		if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
-			keys = append(keys, key)
-		}
-	}
-	f.sentKeys.Store(&keys)
-	return keys
-}
-
-// names reports whether a CA is configured under the name of this key.
-func (m chainMaterial) names(key string) bool {
-	return m.roots != nil && m.roots.Value.bySubject[key] != nil || m.intermediates.Value.bySubject[key] != nil
-}
-
-func (m chainMaterial) generations() generations {
-	g := generations{intermediates: m.intermediates.Generation}
-	if m.roots != nil {
-		g.roots = m.roots.Generation
-	}
-	return g
-}
-
-// generations are those of the material in use.
-func (n *chainNode) generations() generations {
-	g := generations{intermediates: n.intermediates.Current().Generation}
-	if n.roots != nil {
-		g.roots = n.roots.Current().Generation
-	}
-	return g
-}
-
-func (n *chainNode) material() (chainMaterial, *Error) {
-	m := chainMaterial{intermediates: n.intermediates.Current()}
-	if n.system != nil {
-		return m, nil
-	}
-	if m.roots = n.roots.Current(); m.roots == nil || len(m.roots.Value.certs) == 0 {
-		return m, refusal(ReasonNotConfigured, "", "no roots")
-	}
-	return m, nil
-}
-
-// learn searches, together with the requests that ask the same at this moment. What one of
-// them found may be of another second than this one needs; then it is searched again.
-func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, *Error) {
-	const tries = 3
-	f, now := e.facts, e.now // the search may outlive the request
-	for range tries {
-		answer, refused := e.owner.work.search(e.ctx, f, r, material.generations(), func() *chainAnswer { return r.search(f, material, now) })
-		if refused != nil {
-			return nil, refused
-		}
-		if !answer.lasting() || answer.holds(material.generations(), now) {
-			return answer, nil
-		}
-	}
-	return nil, refusal(ReasonOverloaded, r.path, "the time of the request is not that of the others that ask the same")
-}
-
-// search finds the chains of the leaf, and for how long no search would find others.
-func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
-	found := &search{
-		system: n.system, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
-		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
-	}
-	if material.roots != nil {
-		found.roots = &material.roots.Value
-	}
-	found.span.watch(f.leaf, n.skew)
-	chains, refused := n.verify(f, found)
-	if n.system != nil { // whose certificates no search has watched
-		for _, chain := range chains {
-			for _, cert := range chain {
-				found.span.watch(cert, n.skew)
-			}
-		}
-		if found.dated != nil {
-			found.span.watch(found.dated, n.skew)
-		}
-		found.span.within(systemAnswerLife)
-	}
-	answer := &chainAnswer{material: material.generations(), from: found.span.from, until: found.span.until, refused: refused}
-	if refused != nil {
-		answer.dated = found.dated
-	}
-	for _, chain := range chains {
-		verified := newVerifiedChain(chain)
-		if n.serverAuth != "" && needsServerAuth(chain) {
-			verified.serverAuth = n.serverAuth
-		}
-		answer.chains = append(answer.chains, verified)
-	}
-	return answer
+	sorted := slices.Compact(slices.Sorted(slices.Values(policies)))
+	return strings.Join(sorted, " ")
 }
 
 func (r *chainRule) describe(p *printer) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"slices"
+	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
@@ -44,6 +45,39 @@ func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature
 	return false
 }
 
+// admissions are the CAs that were sent along and admitted last, with who has signed them: the
+// next caller who sends one of them costs no signature for it. Nobody gets in here without the
+// signature of a configured CA, or of one that has it.
+type admissions struct {
+	last [32]atomic.Pointer[admission]
+	next atomic.Uint32
+}
+
+type admission struct {
+	der    string
+	signer *x509.Certificate
+}
+
+// signerOf returns the CA that has signed the certificate with this DER, or nil.
+func (a *admissions) signerOf(der []byte) *x509.Certificate {
+	if a == nil {
+		return nil
+	}
+	for i := range a.last {
+		if known := a.last[i].Load(); known != nil && known.der == string(der) {
+			return known.signer
+		}
+	}
+	return nil
+}
+
+func (a *admissions) remember(der []byte, signer *x509.Certificate) {
+	if a != nil {
+		at := a.next.Add(1) % uint32(len(a.last))
+		a.last[at].Store(&admission{string(der), signer})
+	}
+}
+
 // admit keeps those presented CA certificates that a configured CA, or one already kept,
 // has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
 // crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
@@ -55,6 +89,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 		}
 		if c := newCandidate(cert, s.keyOf); !s.configured(c) {
 			s.span.watch(cert, s.skew)
+			c.signer.Store(s.admitted.signerOf(cert.Raw))
 			left = append(left, c)
 		}
 	}
@@ -80,8 +115,14 @@ func (s *search) configured(c *candidate) bool {
 }
 
 func (s *search) certified(ca *candidate) bool {
-	for _, issuer := range slices.Concat(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer))) {
+	issuers := slices.Concat(s.choose(ca.cert, s.rootsOf(ca.issuer)), s.choose(ca.cert, s.issuers(ca.issuer)))
+	if slices.ContainsFunc(issuers, func(issuer *candidate) bool { return ca.signedBy(issuer.cert) }) {
+		return true
+	}
+	for _, issuer := range issuers {
 		if canHaveSigned(issuer.cert, ca.cert) && s.admission.check(ca.cert, issuer.cert.RawSubjectPublicKeyInfo, func() error { return ca.cert.CheckSignatureFrom(issuer.cert) }) {
+			ca.signer.Store(issuer.cert)
+			s.admitted.remember(ca.cert.Raw, issuer.cert)
 			return true
 		}
 	}

@@ -13,15 +13,30 @@ const systemAnswerLife = 10 * time.Minute
 
 // verifiedChain is a chain that has verified, with what rules need of it.
 type verifiedChain struct {
-	certs   []*x509.Certificate
-	sums    []certSums
-	issuers []atomic.Pointer[issuerName]
+	certs []*x509.Certificate
+	cas   atomic.Pointer[[]caFacts] // of certs[1:]; nil until a rule asks, as few do
 
 	serverAuth string // why it may do without clientAuth; empty if it has it
 }
 
-func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {
-	return &verifiedChain{certs: certs, sums: make([]certSums, len(certs)), issuers: make([]atomic.Pointer[issuerName], len(certs))}
+// caFacts is what rules ask of a CA certificate of a chain.
+type caFacts struct {
+	sums   certSums
+	issuer atomic.Pointer[issuerName]
+}
+
+func newVerifiedChain(certs []*x509.Certificate) *verifiedChain { return &verifiedChain{certs: certs} }
+
+// ca returns the facts about certs[i], a CA.
+func (c *verifiedChain) ca(i int) *caFacts {
+	known := c.cas.Load()
+	if known == nil {
+		made := make([]caFacts, len(c.certs)-1)
+		if known = &made; !c.cas.CompareAndSwap(nil, known) {
+			known = c.cas.Load()
+		}
+	}
+	return &(*known)[i-1]
 }
 
 // chainAnswer is what is known of a leaf under one chainNode: its chains, or why there are

@@ -24,7 +24,8 @@ type candidate struct {
 	view         *x509.Certificate
 	fault        fault // why it may issue nothing
 
-	alone atomic.Pointer[x509.CertPool] // of this view alone, once that was asked for
+	alone  atomic.Pointer[x509.CertPool]    // of this view alone, once that was asked for
+	signer atomic.Pointer[x509.Certificate] // whose key is known to have signed it, or nil
 }
 
 func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate {
@@ -64,7 +65,10 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 }
 
 // shown is a view with whose it is.
-type shown struct{ view, cert *x509.Certificate }
+type shown struct {
+	view *x509.Certificate
+	of   *candidate
+}
 
 // leafView is what crypto/x509 sees of a leaf: the key of its issuer's name, and of its own
 // where a CA has the same key, since a chain goes through no name with one key twice.
@@ -100,7 +104,7 @@ func (s *search) viewOf(c *candidate) *x509.Certificate {
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
 		only := list[0]
-		s.shown = append(s.shown, shown{only.view, only.cert})
+		s.shown = append(s.shown, shown{only.view, only})
 		if pool := only.alone.Load(); pool != nil {
 			return pool
 		}
@@ -112,7 +116,7 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	pool := x509.NewCertPool()
 	for _, c := range list {
 		view := s.viewOf(c)
-		s.shown = append(s.shown, shown{view, c.cert})
+		s.shown = append(s.shown, shown{view, c})
 		pool.AddCert(view)
 	}
 	return pool
@@ -135,13 +139,20 @@ func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate)
 }
 
 func (s *search) originalOf(view *x509.Certificate) *x509.Certificate {
-	for _, one := range s.shown {
-		if one.view == view {
-			return one.cert
-		}
+	if c := s.candidateOf(view); c != nil {
+		return c.cert
 	}
 	if s.system != nil {
 		return view
+	}
+	return nil
+}
+
+func (s *search) candidateOf(view *x509.Certificate) *candidate {
+	for _, one := range s.shown {
+		if one.view == view {
+			return one.of
+		}
 	}
 	return nil
 }

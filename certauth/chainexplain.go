@@ -102,21 +102,21 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 
 // through looks at the last certificate of the path, a CA.
 func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
-	child, ca, who := path[len(path)-2], c.cert, nameIn(c.cert, w.leaf)
+	child, ca := path[len(path)-2], c.cert
 	below := len(path) - 2 // CA certificates
 	switch {
 	case !canHaveSigned(ca, child):
 		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
 	case c.fault != noFault:
-		return obstacle{weight: barFault, refused: c.fault.refusal("", who, ca, ReasonChainUntrusted)}
+		return obstacle{weight: barFault, refused: c.fault.refusal("", nameIn(ca, w.leaf), ca, ReasonChainUntrusted)}
 	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
-		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", who, ca.MaxPathLen, below).
+		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", nameIn(ca, w.leaf), ca.MaxPathLen, below).
 			withHint("that CA may not have such a CA below it; the partner's CA has to mend this")}
 	case outside(ca, w.search.now, w.node.skew):
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
 		}
-		return obstacle{weight: barDates, refused: checkDates("", who, ca, w.search.now, w.node.skew), dated: ca}
+		return obstacle{weight: barDates, refused: checkDates("", nameIn(ca, w.leaf), ca, w.search.now, w.node.skew), dated: ca}
 	case root && len(path)-1 > w.node.maxDepth:
 		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.node.maxDepth)}
 	case root:

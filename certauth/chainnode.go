@@ -38,7 +38,8 @@ type chainNode struct {
 	place int // in the answers about every certificate
 	among *chainNodes
 
-	unknown atomic.Pointer[chainAnswer] // for every leaf of a CA that is not configured
+	unknown  atomic.Pointer[chainAnswer] // for every leaf of a CA that is not configured
+	admitted admissions
 }
 
 // chainNodes are those of one Authenticator, those of Require included, with the CA

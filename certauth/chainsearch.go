@@ -40,6 +40,7 @@ type search struct {
 	shown              []shown           // to crypto/x509
 	dated              *x509.Certificate // the one whose dates refuse, if that is why
 	admission          checkedSignatures
+	admitted           *admissions // by earlier searches; nil if nothing is remembered
 }
 
 // rootsOf are the roots of the name that the child asks for.

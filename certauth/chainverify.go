@@ -2,14 +2,48 @@ package certauth
 
 import (
 	"crypto/x509"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
+
+// search finds the chains of the leaf, and for how long no search would find others.
+func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
+	found := &search{
+		system: n.system, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
+		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f), admitted: &n.admitted,
+	}
+	if material.roots != nil {
+		found.roots = &material.roots.Value
+	}
+	found.span.watch(f.leaf, n.skew)
+	chains, refused := n.verify(f, found)
+	if n.system != nil { // whose certificates no search has watched
+		for _, chain := range chains {
+			for _, cert := range chain {
+				found.span.watch(cert, n.skew)
+			}
+		}
+		if found.dated != nil {
+			found.span.watch(found.dated, n.skew)
+		}
+		found.span.within(systemAnswerLife)
+	}
+	answer := &chainAnswer{material: material.generations(), from: found.span.from, until: found.span.until, refused: refused}
+	if refused != nil {
+		answer.dated = found.dated
+	}
+	for _, chain := range chains {
+		verified := newVerifiedChain(chain)
+		if n.serverAuth != "" && needsServerAuth(chain) {
+			verified.serverAuth = n.serverAuth
+		}
+		answer.chains = append(answer.chains, verified)
+	}
+	return answer
+}
 
 // verify finds the chains of the leaf, or says why there are none.
 func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Error) {
@@ -39,13 +73,14 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
 	}
-	found.shown = found.shown[:0]
-	options := n.options(found)
+	times := verifyTimes(f.leaf, found.now, found.skewThatMatters())
+	known := n.knownWay(found, times)
+	options := n.options(found, known)
 	view := found.leafView()
 	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}
-	for _, at := range verifyTimes(f.leaf, found.now, found.skewThatMatters()) {
+	for _, at := range times {
 		options.CurrentTime = at
 		if chains, err = view.Verify(options); err == nil {
 			break
@@ -54,9 +89,13 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if err != nil {
 		return nil, nil, err
 	}
+	found.learn(chains)
 	var last *Error
 	var accepted [][]*x509.Certificate
 	for _, chain := range found.originals(f.leaf, chains) {
+		for i := 1; i < len(known); i++ {
+			chain = append(chain, known[i].cert)
+		}
 		if refused := n.judgeChain(f, chain, found); refused != nil {
 			last = refused
 			continue
@@ -69,14 +108,20 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	return accepted, last, nil
 }
 
-func (n *chainNode) options(found *search) x509.VerifyOptions {
-	options := x509.VerifyOptions{
-		Roots:         n.system,
-		Intermediates: found.views(found.foundIntermediates),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+// options are what crypto/x509 is asked: about all that was found, or about the issuing CA of a
+// known way.
+func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOptions {
+	options := x509.VerifyOptions{Roots: n.system, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	roots, intermediates := found.foundRoots, found.foundIntermediates
+	if known != nil {
+		roots, intermediates = known[:1], nil
 	}
+	found.shown = found.shown[:0]
 	if n.system == nil {
-		options.Roots = found.views(found.foundRoots)
+		options.Roots = found.views(roots)
+	}
+	if len(intermediates) > 0 {
+		options.Intermediates = found.views(intermediates)
 	}
 	if n.serverAuth != "" {
 		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
@@ -145,22 +190,4 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 func tooDeep(cas, most int) *Error {
 	return refusal(ReasonChainUntrusted, "", "%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, most).
 		withHint("set Chain.MaxDepth to the number of CA certificates that the partner's chain has, the root included")
-}
-
-// certificatePolicies checks a list of certificate policies and puts it into one text.
-func (c *compilation) certificatePolicies(path string, policies []string) string {
-	if policies != nil && len(policies) == 0 {
-		c.mistake(path+".Policies", "empty; name a policy, or leave it nil to ask for none")
-	}
-	for i, policy := range policies {
-		id, err := x509.ParseOID(policy)
-		switch {
-		case err != nil || id.String() != policy:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not an object identifier with dots, like 0.4.0.194112.1.4", quote(policy))
-		case policy == anyPolicy && len(policies) > 1:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "any policy beside others; name it alone, or leave it out")
-		}
-	}
-	sorted := slices.Compact(slices.Sorted(slices.Values(policies)))
-	return strings.Join(sorted, " ")
 }

@@ -121,7 +121,8 @@ func (r *deniedRule) stage() stage { return stageVerified }
 func (r *deniedRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
 	for _, chain := range p.chains {
 		for i, ca := range chain.certs[1:] {
-			if refused := r.deny(ca, &chain.sums[i+1], &chain.issuers[i+1], true); refused != nil {
+			known := chain.ca(i + 1)
+			if refused := r.deny(ca, &known.sums, &known.issuer, true); refused != nil {
 				refused.deniedCA = true
 				return refused
 			}

@@ -33,9 +33,9 @@ type facts struct {
 	presented sentCertificates
 	source    *source.Reader // that reads the key; nil where it is DER
 	fault     fault          // of the leaf, under every anchor
-	names     certNames
+	parsed    atomic.Pointer[certNames] // nil until asked for again, once this is remembered
 	sums      certSums
-	hosts     atomic.Pointer[[]string] // of the DNS names, the host names; nil until asked for
+	hosts     atomic.Pointer[hostNames] // nil until asked for
 	issuer    atomic.Pointer[issuerName]
 	issuerKey atomic.Pointer[string]          // of the leaf; nil until asked for
 	sentKeys  atomic.Pointer[[]string]        // the same of each CA that was sent along
@@ -49,19 +49,46 @@ func newFactCache(size int) *factcache.Cache[facts, *facts] {
 	return factcache.New(size, func(a, b *facts) bool { return a.leaf != nil && a.leaf.Equal(b.leaf) })
 }
 
-// certNames holds the names of the leaf as written, parsed once.
+// certNames holds the names of the leaf as written.
 type certNames struct {
 	subject dn.Name
 	alt     san.Names
 }
 
-// hostNames returns the DNS names that are host names, in lower case.
-func (f *facts) hostNames() []string {
-	if known := f.hosts.Load(); known != nil {
-		return *known
+// names returns the names of the leaf. They are parsed again if they are not at hand: most
+// policies ask for few of them.
+func (f *facts) names() *certNames {
+	if known := f.parsed.Load(); known != nil {
+		return known
 	}
-	hosts := hostNamesOf(f.names.alt.DNS)
-	f.hosts.Store(&hosts)
+	again := &certNames{}
+	var err error
+	if again.subject, err = dn.Parse(f.leaf.RawSubject); err != nil { // somebody has written to the certificate
+		again.subject = dn.Name{{{Raw: f.leaf.RawSubject}}}
+	}
+	if again.alt, err = san.Of(f.leaf); err != nil {
+		again.alt = san.Unreadable(err)
+	}
+	f.parsed.Store(again)
+	return again
+}
+
+// hostNames are the DNS names that are host names, in lower case.
+type hostNames struct {
+	list []string
+	all  bool // every DNS name is in the list
+}
+
+func (f *facts) hostNames() *hostNames {
+	if known := f.hosts.Load(); known != nil {
+		return known
+	}
+	hosts := &hostNames{}
+	if alt := &f.names().alt; alt.Fault(san.DNSName) == nil {
+		hosts.list = hostNamesOf(alt.DNS)
+		hosts.all = len(hosts.list) == len(alt.DNS)
+	}
+	f.hosts.Store(hosts)
 	return hosts
 }
 
@@ -120,7 +147,8 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err).
 			withHint("the header is fine; the alternative names of the certificate cannot be read, and it has to be issued anew")
 	}
-	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf), names: certNames{subject: subject, alt: alt}}
+	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf)}
+	f.parsed.Store(&certNames{subject: subject, alt: alt})
 	f.presented.held.Store(&sent{certs: presented})
 	return f, nil
 }

@@ -147,7 +147,7 @@ func (id *Identity) SPIFFEID() (string, bool) {
 	if !id.NamesVouched() {
 		return "", false
 	}
-	return spiffeID(&id.verdict.facts.names.alt)
+	return spiffeID(&id.verdict.facts.names().alt)
 }
 
 // Remaining returns how long the certificate is still valid at the given time. For a
@@ -166,7 +166,7 @@ func (id *Identity) LogValue() slog.Value {
 		slog.Time("not_after", id.Leaf.NotAfter),
 	}
 	if id.NamesVouched() {
-		attrs = append(attrs, slog.String("subject", quote(id.verdict.facts.names.subject.String())))
+		attrs = append(attrs, slog.String("subject", quote(id.verdict.facts.names().subject.String())))
 	}
 	if len(id.Matched) > 0 {
 		attrs = append(attrs, slog.Any("matched", id.Matched))

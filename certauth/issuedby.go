@@ -121,7 +121,7 @@ func (r *issuedByRule) restsOn(chains []*verifiedChain, p *policyPath) bool {
 }
 
 func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
-	return len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.sums[1])
+	return len(chain.certs) > 1 && r.accepts(chain.certs[1], &chain.ca(1).sums)
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {

@@ -43,9 +43,10 @@ func (f *facts) sent() *sent {
 	return again
 }
 
-// release lets go of what is of no use, if there is such a thing. The key, which is read from
-// now on, is a copy.
+// release lets go of what is of no use: names, until somebody asks for them again, and
+// certificates that stand in no chain. The key, which is read from now on, is a copy.
 func (f *facts) release() {
+	f.parsed.Store(nil)
 	held := f.presented.held.Load()
 	if held == nil || len(held.certs) < 2 || f.usesAll(held.certs[1:]) {
 		return

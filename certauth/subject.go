@@ -90,7 +90,7 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	if r.reason == ReasonIssuerNotAllowed {
 		return issuerOf(&e.facts.issuer, e.facts.leaf)
 	}
-	return e.facts.names.subject, nil
+	return e.facts.names().subject, nil
 }
 
 // reversed reports whether the name is written the wrong way round: Not must not take it
@@ -166,7 +166,7 @@ type attributeRule struct {
 
 func (r *attributeRule) judge(e *evaluation) *Error {
 	n, readable, listed := 0, true, false
-	for _, rdn := range e.facts.names.subject {
+	for _, rdn := range e.facts.names().subject {
 		for i := range rdn {
 			if rdn[i].OID != r.oid {
 				continue
@@ -186,7 +186,7 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 }
 
 func (r *attributeRule) refusal(e *evaluation) *Error {
-	have, n := e.facts.names.subject.Values(r.oid), e.facts.names.subject.Count(r.oid)
+	have, n := e.facts.names().subject.Values(r.oid), e.facts.names().subject.Count(r.oid)
 	if r.single && n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have)).
 			withHint("which of them is the caller's name the certificate does not say; Active Directory writes folders as CN too (CN=Jo Doe,CN=Users,DC=corp): name the whole with Subject, or the account with UPNs")

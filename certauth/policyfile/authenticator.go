@@ -39,9 +39,12 @@ type Authenticator struct {
 	looked  atomic.Int64 // UnixNano of the last look
 	looking atomic.Pointer[look]
 
-	mutex    sync.Mutex // of what follows, and of whoever replaces current
-	seen     [sha256.Size]byte
-	failure  string            // of the last look, so that each is reported once
+	turn    chan struct{} // whoever puts something in it reloads
+	seen    [sha256.Size]byte
+	failure string       // of the last look, so that each is reported once
+	telling atomic.Int64 // reports of failures that are under way
+
+	mutex    sync.Mutex        // of what follows, and of whoever replaces current; nothing of the program's is called under it
 	policies []certauth.Policy // of Require
 	closed   bool
 }
@@ -49,18 +52,12 @@ type Authenticator struct {
 // generation is one document in use.
 type generation struct {
 	doc    *Document
+	hooks  *hooks
 	uses   atomic.Int64 // 1 while it is the active one, and 1 for each request
 	routes atomic.Pointer[[]middleware]
 }
 
 type middleware = func(http.Handler) http.Handler
-
-func newGeneration(doc *Document, routes []middleware) *generation {
-	g := &generation{doc: doc}
-	g.uses.Store(1)
-	g.routes.Store(&routes)
-	return g
-}
 
 // Open loads the document, runs its cases, and returns an Authenticator that follows changes of the
 // document. It uses the same fields of code as [Load]. It starts no goroutine that keeps running, but
@@ -75,20 +72,23 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	if code.Logger == nil {
 		code.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{path: path, code: code}
-	doc, seen, err := a.load(context.Background(), nil)
+	a := &Authenticator{path: path, code: code, turn: make(chan struct{}, 1)}
+	first, seen, err := a.load(context.Background(), nil)
 	if err != nil {
 		return nil, err
 	}
 	a.seen = seen
-	a.current.Store(newGeneration(doc, nil))
+	a.current.Store(first)
 	a.looked.Store(code.Now().UnixNano())
+	first.hooks.use()
+	a.flush(context.Background(), first.hooks)
 	return a, nil
 }
 
 // load loads a document whose cases pass.
-func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*Document, [sha256.Size]byte, error) {
-	doc, seen, err := load(a.path, a.code, before)
+func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
+	g := &generation{hooks: &hooks{}}
+	doc, seen, err := load(a.path, g.hooks.config(a.code), before)
 	if err != nil {
 		return nil, seen, err
 	}
@@ -113,7 +113,10 @@ func (a *Authenticator) load(ctx context.Context, before map[string]*sharedCheck
 	if err != nil {
 		return nil, seen, errors.Join(err, doc.Close())
 	}
-	return doc, seen, nil
+	g.doc = doc
+	g.uses.Store(1)
+	g.routes.Store(&[]middleware{})
+	return g, seen, nil
 }
 
 // acquire returns the active document for one request.
@@ -232,16 +235,7 @@ func (a *Authenticator) String() string {
 // accepted the request. It panics if the active document does not permit the policy; a later document
 // that does not permit it never becomes active.
 func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.Handler {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	current := a.current.Load()
-	if current == nil {
-		panic("policyfile: Require: closed")
-	}
-	index := len(a.policies)
-	routes := append(slices.Clone(*current.routes.Load()), current.doc.auth.Require(policy))
-	a.policies = append(a.policies, policy)
-	current.routes.Store(&routes)
+	index := a.route(policy)
 	return func(next http.Handler) http.Handler {
 		if next == nil {
 			panic("policyfile: Require: next is nil")
@@ -262,5 +256,26 @@ func (a *Authenticator) Require(policy certauth.Policy) func(http.Handler) http.
 			}
 			routes[index](next).ServeHTTP(w, r)
 		})
+	}
+}
+
+// route makes the middleware of a policy for the active document, and returns its number.
+func (a *Authenticator) route(policy certauth.Policy) int {
+	for {
+		current := a.current.Load()
+		if current == nil {
+			panic("policyfile: Require: closed")
+		}
+		made := current.doc.auth.Require(policy)
+		a.mutex.Lock()
+		if a.current.Load() != current { // it was replaced meanwhile
+			a.mutex.Unlock()
+			continue
+		}
+		routes := append(slices.Clone(*current.routes.Load()), made)
+		a.policies = append(a.policies, policy)
+		current.routes.Store(&routes)
+		a.mutex.Unlock()
+		return len(routes) - 1
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -65,35 +66,96 @@ func (a *Authenticator) look(ctx context.Context) {
 
 // Reload checks the document now. It returns nil when the document is in use, and otherwise the error
 // that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
-// certauth's Authenticator.Reload.
+// certauth's Authenticator.Reload. It waits for a running reload until ctx ends.
+//
+// Observe and the handler of Logger may call Reload and every other method: they are called after the
+// reload. While one of them is called for a failure, another Reload with that failure does not call
+// it again.
 func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
 
+var errClosed = errors.New("policyfile: closed")
+
 func (a *Authenticator) reload(ctx context.Context, asked bool) error {
-	a.mutex.Lock()
-	defer a.mutex.Unlock()
-	current := a.current.Load()
-	if a.closed || current == nil {
-		return errors.New("policyfile: closed")
+	if a.current.Load() == nil {
+		return errClosed
 	}
-	candidate, seen, err := a.candidate(ctx, current, asked)
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
+	}
+	current := a.acquire() // so that what it shares with the next one is not closed meanwhile
+	if current == nil {
+		<-a.turn
+		return errClosed
+	}
+	defer a.release(current)
+	next, tell, err := a.attempt(ctx, current, asked)
+	<-a.turn
+	// Hooks may come back: from here on nothing is held.
 	switch {
+	case err != nil && tell:
+		a.telling.Add(1)
+		defer a.telling.Add(-1)
+		a.report(ctx, "kept", err)
 	case err != nil:
-		if a.failure != err.Error() || asked {
-			a.failure = err.Error()
-			a.report(ctx, "kept", err)
-		}
-		return err
-	case candidate == nil: // nothing new
-		a.failure = ""
-		if asked {
-			return current.doc.auth.Reload(ctx)
-		}
-		return nil
+	case next != nil:
+		a.flush(ctx, next.hooks)
+		a.report(ctx, "reloaded", nil)
+	case asked:
+		return current.doc.auth.Reload(ctx)
 	}
-	a.seen, a.failure = seen, ""
-	a.current.Store(candidate)
-	a.release(current)
-	a.report(ctx, "reloaded", nil)
+	return err
+}
+
+// attempt puts the next document in use, if there is one, and says whether a failure is one to
+// tell. Whoever calls it has the turn.
+func (a *Authenticator) attempt(ctx context.Context, current *generation, asked bool) (next *generation, tell bool, err error) {
+	next, seen, err := a.candidate(ctx, current, asked)
+	if err == nil && next != nil {
+		if err = a.use(next); err != nil {
+			err = errors.Join(err, next.doc.Close())
+		}
+	}
+	switch {
+	case errors.Is(err, errClosed):
+		return nil, false, err
+	case err != nil:
+		tell = a.failure != err.Error() || asked && a.telling.Load() == 0
+		a.failure = err.Error()
+		return nil, tell, err
+	case next != nil:
+		a.seen = seen
+	}
+	a.failure = ""
+	return next, false, nil
+}
+
+// use replaces the active document, once the next one has all routes of the program.
+func (a *Authenticator) use(next *generation) error {
+	for {
+		a.mutex.Lock()
+		routes := *next.routes.Load()
+		missing := slices.Clone(a.policies[len(routes):])
+		if a.closed || len(missing) == 0 {
+			break
+		}
+		a.mutex.Unlock()
+		for _, policy := range missing {
+			route, err := routeOf(next.doc.auth, policy)
+			if err != nil {
+				return err
+			}
+			routes = append(routes, route)
+		}
+		next.routes.Store(&routes)
+	}
+	defer a.mutex.Unlock()
+	if a.closed {
+		return errClosed
+	}
+	next.hooks.use()
+	a.release(a.current.Swap(next))
 	return nil
 }
 
@@ -109,20 +171,14 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
 	}
-	doc, seen, err := a.load(ctx, current.doc.checkers)
+	next, seen, err = a.load(ctx, current.doc.checkers)
 	if err != nil {
 		return nil, seen, err
 	}
 	if seen == a.seen {
-		return nil, seen, doc.Close()
+		return nil, seen, next.doc.Close()
 	}
-	routes := make([]middleware, len(a.policies))
-	for i, policy := range a.policies {
-		if routes[i], err = routeOf(doc.auth, policy); err != nil {
-			return nil, seen, errors.Join(err, doc.Close())
-		}
-	}
-	return newGeneration(doc, routes), seen, nil
+	return next, seen, nil
 }
 
 // digest reads again what the active document was made of, without making anything of it.
@@ -155,34 +211,14 @@ func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middle
 	return auth.Require(policy), nil
 }
 
-// report informs Logger and Observe about a document.
-func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
-	event := certauth.Event{Time: a.code.Now(), Outcome: outcome, Rule: a.path}
-	if err == nil {
-		a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path)
-	} else {
-		const hint = "mend the document; the last good one stays in use"
-		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
-		a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)
-	}
-	if a.code.Observe == nil {
-		return
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			a.code.Logger.ErrorContext(ctx, "certauth: panic in Observe", "detail", fmt.Sprint(p))
-		}
-	}()
-	a.code.Observe(ctx, event)
-}
-
 // Close refuses all further requests, and closes the revocation checks after the last request in
 // progress.
 func (a *Authenticator) Close() error {
 	a.mutex.Lock()
-	defer a.mutex.Unlock()
 	a.closed = true
-	if g := a.current.Swap(nil); g != nil && g.uses.Add(-1) == 0 {
+	g := a.current.Swap(nil)
+	a.mutex.Unlock()
+	if g != nil && g.uses.Add(-1) == 0 {
 		return g.doc.Close()
 	}
 	return nil

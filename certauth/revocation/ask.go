@@ -10,71 +10,62 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // answerOf is what one responder came back with.
 type answerOf struct {
 	result Result
 	der    []byte
-	err    error
-	// staleRevoked says that somebody's evidence was only too old, and said Revoked.
-	staleRevoked bool
 }
 
-// askResponders asks one after the other, the next as soon as one fails or keeps the
-// request waiting. The first Good or Revoked ends it.
-func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (answerOf, error) {
+// askResponders asks one after the other, the next as soon as one fails or keeps the request
+// waiting. The first Good or Revoked ends it. staleRevoked says that nothing did, and that
+// somebody's evidence was only too old, and said Revoked.
+func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, staleRevoked bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
 	defer asked.Wait()
 	defer cancel()
-	next := 0
-	ask := func(answers chan<- answerOf) bool {
-		if next == len(r.responders) {
-			return false
-		}
-		to := r.responders[next]
-		next++
-		asked.Go(func() {
-			var a answerOf
-			a.err = guarded(func() (err error) {
-				a.result, a.der, err = c.askResponder(ctx, r, cert, to)
-				return err
-			})
-			answers <- a
-		})
-		return true
+	answers := make([]answerOf, len(r.responders))
+	ask := func(i int) (err error) {
+		answers[i].result, answers[i].der, err = c.askResponder(ctx, r, cert, r.responders[i])
+		return err
 	}
-	var best answerOf // what decides, or Unknown, or a hold that is known already
 	var failed error
-	staleRevoked := false
-	decided := hedge(c.config.HedgeAfter, len(r.responders), ask, func(a answerOf) bool {
-		if a.err != nil {
-			failed, staleRevoked = errors.Join(failed, a.err), staleRevoked || a.result.StaleRevoked
+	decided := hedge(c.config.HedgeAfter, &asked, len(r.responders), ask, func(i int, err error) bool {
+		a := answers[i]
+		if err != nil {
+			failed, staleRevoked = errors.Join(failed, err), staleRevoked || a.result.StaleRevoked
 			return false
 		}
 		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
 		if decides || best.result.Status != Revoked {
-			best = a
+			best = a // what decides, or Unknown, or a hold that is known already
 		}
 		return decides
 	})
-	best.staleRevoked = staleRevoked && !decided
 	if best.der == nil {
-		return best, failed
+		return best, staleRevoked, failed
 	}
-	return best, nil
+	return best, staleRevoked && !decided, nil
 }
 
-// hedge starts attempts, at most so many: the next one as soon as one has ended without being
-// enough, or has kept the caller waiting. start reports whether there was one to start. It
-// reports whether one was enough.
-func hedge[T any](after time.Duration, most int, start func(ended chan<- T) bool, isEnough func(T) bool) bool {
-	ended, pending := make(chan T, most), 0
+// hedge makes n attempts, at most: the next one as soon as one has ended without being enough, or
+// has kept the caller waiting. It reports whether one was enough; what is under way then ends in
+// asked. A panic is the error of an attempt.
+func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int) error, isEnough func(i int, err error) bool) bool {
+	type end struct {
+		i   int
+		err error
+	}
+	ended, begun, pending := make(chan end, n), 0, 0
 	patience := time.NewTimer(after)
 	defer patience.Stop()
 	for {
-		if start(ended) {
+		if i := begun; i < n {
+			asked.Go(func() { ended <- end{i, guarded(func() error { return attempt(i) })} })
+			begun++
 			pending++
 		}
 		if pending == 0 {
@@ -84,7 +75,7 @@ func hedge[T any](after time.Duration, most int, start func(ended chan<- T) bool
 		select {
 		case one := <-ended:
 			pending--
-			if isEnough(one) {
+			if isEnough(one.i, one.err) {
 				return true
 			}
 		case <-patience.C:
@@ -104,68 +95,53 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 		return err
 	})
 	pass.Leave(ctx, err)
-	c.tell(ctx, fetched{
-		source: SourceOCSP, url: to.url, serial: cert.SerialNumber, took: c.config.Now().Sub(began), bytes: len(der), result: result, err: err,
-	})
+	serial := logtext.Clip(cert.SerialNumber.Text(16), maxSerialText)
+	c.tell(ctx, Event{Kind: SourceOCSP, Serial: serial, Latency: c.config.Now().Sub(began), Bytes: len(der), Err: err}, to.url, result)
 	return result, der, err
 }
 
-// converse sends a request by GET, if it fits into one, and by POST if the GET may not have been
-// understood.
-func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (Result, []byte, error) {
-	result, der, wasGET, err := c.attempt(ctx, r, cert, to, true)
-	if err == nil || !(wasGET && getFailed(err)) && !isRetryable(err) {
-		return result, der, err
+// converse sends a request by GET, if it fits into one, and once more by POST if that may help.
+func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
+	wasStale := false
+	for mayGET := true; ; mayGET = false {
+		query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
+		if err != nil {
+			return Result{}, nil, err
+		}
+		request := query.to(to.url, mayGET)
+		request.Configured = to.configured
+		response, err := c.fetcher.Fetch(ctx, request)
+		result, der = Result{}, nil
+		if err == nil {
+			der = response.Body
+			terms := c.terms(c.config.Now())
+			terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
+			result, err = VerifyOCSP(der, cert, r.authority.cert(), terms)
+		}
+		if err == nil || !mayGET || !isWorthPOST(err, request.Method) {
+			result.StaleRevoked = result.StaleRevoked || err != nil && wasStale
+			return result, der, err
+		}
+		wasStale = result.StaleRevoked
 	}
-	staleRevoked := result.StaleRevoked
-	result, der, _, err = c.attempt(ctx, r, cert, to, false)
-	if err != nil {
-		result.StaleRevoked = result.StaleRevoked || staleRevoked
-	}
-	return result, der, err
 }
 
-// getFailed reports whether a POST may fare better. Some responders do not take a GET or
-// misread its path, and caches before them answer it with an error page, with what they hold
-// for another path, or with what has run out.
-// A responder that asks to be left alone is not asked again.
-func getFailed(err error) bool {
+// isWorthPOST reports whether a POST may fare better after an error. Some responders do not take a
+// GET or misread its path, and caches before them answer it with an error page, with what they hold
+// for another path, or with what has run out. A responder that asks to be left alone is not asked
+// again.
+func isWorthPOST(err error, method string) bool {
+	var refused evidence.ResponderStatusError
 	var status fetch.HTTPStatusError
-	if errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable) {
+	switch {
+	case errors.As(err, &refused) && refused.Retryable():
+		return true
+	case method != http.MethodGet:
+		return false
+	case errors.As(err, &refused):
+		return refused.Status == 1 || refused.Status == 6
+	case errors.As(err, &status) && (status.Status == http.StatusTooManyRequests || status.Status == http.StatusServiceUnavailable):
 		return false
 	}
-	var refused evidence.ResponderStatusError
-	misunderstood := errors.As(err, &refused) && (refused.Status == 1 || refused.Status == 6)
-	for _, may := range []error{evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback} {
-		misunderstood = misunderstood || errors.Is(err, may)
-	}
-	return misunderstood
-}
-
-func isRetryable(err error) bool {
-	var refused evidence.ResponderStatusError
-	return errors.As(err, &refused) && refused.Retryable()
-}
-
-// attempt sends one request and verifies what comes back.
-func (c *Checker) attempt(
-	ctx context.Context, r *record, cert *x509.Certificate, to responder, mayGET bool,
-) (result Result, der []byte, wasGET bool, err error) {
-	query, err := newOCSPRequest(cert, r.authority.cert(), c.config.CertIDHash, c.config.Verify.NonceMode)
-	if err != nil {
-		return Result{}, nil, false, err
-	}
-	request, wasGET := query.get(to.url)
-	if !wasGET || !mayGET {
-		request = query.post(to.url)
-	}
-	request.Configured = to.configured
-	response, err := c.fetcher.Fetch(ctx, request)
-	if err != nil {
-		return Result{}, nil, request.Method == http.MethodGet, err
-	}
-	terms := c.terms(c.config.Now())
-	terms.Nonce, terms.TrustedResponders, terms.Previous = query.nonce, to.trusted, c.outranks(r.now().ocsp, terms.Now)
-	result, err = VerifyOCSP(response.Body, cert, r.authority.cert(), terms)
-	return result, response.Body, request.Method == http.MethodGet, err
+	return isAny(err, evidence.ErrNoMatch, ErrHTTPStatus, ErrMalformed, fetch.ErrEncoding, ErrNotFresh, evidence.ErrRollback)
 }

@@ -160,19 +160,10 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 			c.start(j, now)
 		}
 	}
-	c.awaitAll(ctx, moment, judged)
-}
-
-// awaitAll waits once for all of them.
-func (c *Checker) awaitAll(ctx, moment context.Context, judged []judgement) {
-	under := false
-	for i := range judged {
-		under = under || judged[i].flight != nil
-	}
-	if !under {
+	if !slices.ContainsFunc(judged, func(j judgement) bool { return j.flight != nil }) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait)
+	ctx, cancel := context.WithTimeout(ctx, c.config.MaxWait) // one for all of them
 	defer cancel()
 	moment, over := context.WithTimeout(moment, c.config.MaxWait)
 	defer over()
@@ -315,15 +306,11 @@ func (c *Checker) await(ctx, moment context.Context, j *judgement) {
 		v = c.judge(j.record, c.config.Now())
 	}
 	j.result, j.err = v.result, v.err
-	if v.result.Stale && !v.settled && wasNotAsked(waitErr) { // StaleGrace is for who was asked and did not answer
+	wasNotAsked := isAny(waitErr, ErrClosed, ErrOverloaded, context.Canceled)
+	if v.result.Stale && !v.settled && wasNotAsked { // StaleGrace is for who was asked and did not answer
 		j.result, j.err = Result{StaleRevoked: v.result.StaleRevoked}, ErrNotFresh
 	}
 	if j.err != nil && waitErr != nil {
 		j.err = waitErr
 	}
-}
-
-// wasNotAsked reports whether an attempt ended, or was left, before anybody could answer.
-func wasNotAsked(err error) bool {
-	return errors.Is(err, ErrClosed) || errors.Is(err, ErrOverloaded) || errors.Is(err, context.Canceled)
 }

@@ -96,6 +96,18 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 	})
 }
 
+// finding K39: Verify.CRLIssuers was not copied with the Config, so that a caller who used his slice again changed who may sign lists.
+func TestChecker_CopiesTheSignersOfLists(t *testing.T) {
+	w := wire(t)
+	signer := makeCert(t, "Clients CA", newKey(t), nil, asCA)
+	w.net.serve(crlURL, body(encode(t, w.signedBy(signer))))
+	signers := certs(signer)
+	checker := w.checker(t, leafOnly, sources(revocation.CRLOnly), func(c *revocation.Config) { c.Verify.CRLIssuers = signers })
+	signers[0] = nil
+	_, err := w.check(t, checker)
+	require.NoError(t, err)
+}
+
 // The operator's responders come first, and only for their CA.
 func TestChecker_RespondersOfTheOperator(t *testing.T) {
 	const internal = "http://ocsp.internal.example"

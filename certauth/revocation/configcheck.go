@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"crypto"
 	"errors"
 	"fmt"
@@ -15,79 +16,44 @@ import (
 // withDefaults returns a copy with every default in place, and all mistakes at once.
 func (c Config) withDefaults() (Config, error) {
 	var found []error
-	mistake := func(format string, args ...any) { found = append(found, fmt.Errorf(format, args...)) }
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			found = append(found, fmt.Errorf(format, args...))
+		}
+	}
 	c.Responders, c.Lists, c.Issuers = slices.Clone(c.Responders), slices.Clone(c.Lists), slices.Clone(c.Issuers)
-	if c.Mode > SoftFail {
-		mistake("Mode: %d, want HardFail or SoftFail", c.Mode)
-	}
-	if c.Scope > LeafOnly {
-		mistake("Scope: %d, want ChainExceptAnchor or LeafOnly", c.Scope)
-	}
-	if c.Sources > CRLOnly {
-		mistake("Sources: %d is not defined", c.Sources)
-	}
-	if c.CertIDHash != 0 && c.CertIDHash != crypto.SHA1 && c.CertIDHash != crypto.SHA256 {
-		mistake("CertIDHash: %s, want SHA-1 or SHA-256", c.CertIDHash)
-	}
-	if !sha1sum.Available() && asksOCSP(&c) && c.CertIDHash != crypto.SHA256 {
-		mistake("CertIDHash: %w; want crypto.SHA256", sha1sum.ErrUnavailable)
-	}
-	if !sha1sum.Available() && c.Verify.AllowSHA1 {
-		mistake("Verify.AllowSHA1: %w", sha1sum.ErrUnavailable)
-	}
-	if c.AllowUnknown && c.Mode != SoftFail {
-		mistake("AllowUnknown: needs Mode SoftFail")
-	}
-	if c.ShortLived < 0 || c.StaleGrace < 0 {
-		mistake("ShortLived, StaleGrace: negative")
-	}
-	if c.StaleGrace > maxStaleGrace {
-		mistake("StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
-	}
+	c.Verify.CRLIssuers = slices.Clone(c.Verify.CRLIssuers)
+	refuse(c.Mode > SoftFail, "Mode: %d, want HardFail or SoftFail", c.Mode)
+	refuse(c.Scope > LeafOnly, "Scope: %d, want ChainExceptAnchor or LeafOnly", c.Scope)
+	refuse(c.Sources > CRLOnly, "Sources: %d is not defined", c.Sources)
+	refuse(c.CertIDHash != 0 && c.CertIDHash != crypto.SHA1 && c.CertIDHash != crypto.SHA256, "CertIDHash: %s, want SHA-1 or SHA-256", c.CertIDHash)
+	refuse(!sha1sum.Available() && asksOCSP(&c) && c.CertIDHash != crypto.SHA256, "CertIDHash: %w; want crypto.SHA256", sha1sum.ErrUnavailable)
+	refuse(!sha1sum.Available() && c.Verify.AllowSHA1, "Verify.AllowSHA1: %w", sha1sum.ErrUnavailable)
+	refuse(c.AllowUnknown && c.Mode != SoftFail, "AllowUnknown: needs Mode SoftFail")
+	refuse(c.ShortLived < 0 || c.StaleGrace < 0, "ShortLived, StaleGrace: negative")
+	refuse(c.StaleGrace > maxStaleGrace, "StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
 	v := &c.Verify
-	if !v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil {
-		mistake("Verify: Now, Nonce, TrustedResponders and Previous are the Checker's to set")
-	}
-	for _, err := range mistakes.Prefix("Verify.", v.Check()) {
-		mistake("%w", err)
-	}
-	if c.Sources == OCSPOnly && len(c.Lists) > 0 {
-		mistake("Lists: OCSPOnly never looks into them")
-	}
-	if c.Sources == CRLOnly && len(c.Responders) > 0 {
-		mistake("Responders: CRLOnly never asks them")
-	}
+	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: Now, Nonce, TrustedResponders and Previous are the Checker's to set")
+	found = append(found, mistakes.Prefix("Verify.", v.Check())...)
+	refuse(c.Sources == OCSPOnly && len(c.Lists) > 0, "Lists: OCSPOnly never looks into them")
+	refuse(c.Sources == CRLOnly && len(c.Responders) > 0, "Responders: CRLOnly never asks them")
 	for i, r := range c.Responders {
-		if r.Issuer != nil && len(r.Issuer.Raw) == 0 {
-			mistake("Responders[%d].Issuer: empty certificate", i)
-		}
-		if err := fetch.CheckURL(r.URL); err != nil {
-			mistake("Responders[%d].URL: %w", i, err)
-		}
-		if len(r.Trusted) > 0 && r.Issuer == nil {
-			mistake("Responders[%d].Trusted: needs an Issuer to speak for", i)
-		}
-		if slices.Contains(r.Trusted, nil) {
-			mistake("Responders[%d].Trusted: nil certificate", i)
-		}
+		refuse(r.Issuer != nil && len(r.Issuer.Raw) == 0, "Responders[%d].Issuer: empty certificate", i)
+		err := fetch.CheckURL(r.URL)
+		refuse(err != nil, "Responders[%d].URL: %w", i, err)
+		refuse(len(r.Trusted) > 0 && r.Issuer == nil, "Responders[%d].Trusted: needs an Issuer to speak for", i)
+		refuse(slices.Contains(r.Trusted, nil), "Responders[%d].Trusted: nil certificate", i)
 		c.Responders[i].Trusted = slices.Clone(r.Trusted)
 	}
 	for i, l := range c.Lists {
-		if err := l.check(); err != nil {
-			mistake("Lists[%d]: %w", i, err)
-		}
+		err := l.check()
+		refuse(err != nil, "Lists[%d]: %w", i, err)
 	}
-	if len(c.Lists) > 0 && len(c.Issuers) == 0 {
-		mistake("Lists: need Issuers, the CAs that signed them")
-	}
+	refuse(len(c.Lists) > 0 && len(c.Issuers) == 0, "Lists: need Issuers, the CAs that signed them")
 	for i, issuer := range c.Issuers {
-		if issuer == nil || len(issuer.Raw) == 0 {
-			mistake("Issuers[%d]: nil or empty certificate", i)
-		}
+		refuse(issuer == nil || len(issuer.Raw) == 0, "Issuers[%d]: nil or empty certificate", i)
 	}
-	if c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c) {
-		mistake("IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
-	}
+	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
 	found = append(found, meaningless(&c)...)
 	found = append(found, setNumbers(&c)...)
 	return c, errors.Join(found...)
@@ -95,29 +61,14 @@ func (c Config) withDefaults() (Config, error) {
 
 // setNumbers puts the defaults of durations and bounds in place.
 func setNumbers(c *Config) []error {
-	var wrong []error
-	duration := func(name string, d *time.Duration, otherwise time.Duration) {
-		if *d < 0 {
-			wrong = append(wrong, fmt.Errorf("%s: %s is negative", name, *d))
-		}
-		if *d == 0 {
-			*d = otherwise
-		}
-	}
-	number := func(name string, n *int, otherwise int) {
-		if *n < 0 {
-			wrong = append(wrong, fmt.Errorf("%s: %d is negative", name, *n))
-		}
-		if *n == 0 {
-			*n = otherwise
-		}
-	}
-	duration("MaxWait", &c.MaxWait, defaultMaxWait)
-	duration("HedgeAfter", &c.HedgeAfter, defaultHedgeAfter)
-	duration("PollInterval", &c.PollInterval, defaultPollInterval)
-	number("MaxRecords", &c.MaxRecords, defaultMaxRecords)
-	number("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory)
-	number("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes)
+	wrong := mistakes.Flatten(
+		setNumber("MaxWait", &c.MaxWait, defaultMaxWait),
+		setNumber("HedgeAfter", &c.HedgeAfter, defaultHedgeAfter),
+		setNumber("PollInterval", &c.PollInterval, defaultPollInterval),
+		setNumber("MaxRecords", &c.MaxRecords, defaultMaxRecords),
+		setNumber("MaxListMemory", &c.MaxListMemory, defaultMaxListMemory),
+		setNumber("MaxListBytes", &c.MaxListBytes, defaultMaxListBytes),
+	)
 	if c.CertIDHash == 0 {
 		c.CertIDHash = crypto.SHA1
 	}
@@ -126,6 +77,14 @@ func setNumbers(c *Config) []error {
 	}
 	c.Now = withoutPanic(c.Now)
 	return wrong
+}
+
+func setNumber[T int | time.Duration](name string, n *T, otherwise T) error {
+	if *n < 0 {
+		return fmt.Errorf("%s: %v is negative", name, *n)
+	}
+	*n = cmp.Or(*n, otherwise)
+	return nil
 }
 
 // withoutPanic is a clock for code that holds locks and places to fetch in. A clock that panics

@@ -32,7 +32,11 @@ func (c *Checker) decide(ctx context.Context, judged []judgement) (certauth.Revo
 		case j.result.Status == Unknown && !(c.config.Mode == SoftFail && c.config.AllowUnknown):
 			answer = revocationOf(&j.result, i)
 		case c.accepts(j):
-			answer = waived(answer, i, whyAccepted(j))
+			why := "no evidence"
+			if j.record == nil || j.record.plan.Load().noSource != nil {
+				why = "no source to ask"
+			}
+			answer = waived(answer, i, why)
 			c.softFailed(ctx, i, j)
 		default:
 			answer = certauth.Revocation{Depth: i}
@@ -52,14 +56,6 @@ func (c *Checker) accepts(j *judgement) bool {
 	}
 	nobody := errors.Is(j.err, ErrNoSource) && (j.record == nil || j.record.plan.Load().noSource != nil && !j.record.names.Named)
 	return c.config.Mode == SoftFail || c.config.AllowNoSource && nobody
-}
-
-// whyAccepted tells a certificate that names nobody to ask from one that nobody answered for.
-func whyAccepted(j *judgement) string {
-	if j.record == nil || j.record.plan.Load().noSource != nil {
-		return "no source to ask"
-	}
-	return "no evidence"
 }
 
 func (c *Checker) refused(depth int, j *judgement) error {

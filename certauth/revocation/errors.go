@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
@@ -19,6 +20,10 @@ const (
 	helpNobody   = "name the CA's responder in Config.Responders or its CRL in Config.Lists, or let Config.AllowNoSource accept certificates that name nobody"
 	helpPointers = "name the CA's CRL in Config.Lists or its responder in Config.Responders"
 )
+
+func isAny(err error, of ...error) bool {
+	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
+}
 
 // withAdvice gives the refusal its own hint, if there is one.
 func withAdvice(err error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math/big"
 	"sync"
 	"time"
 
@@ -43,46 +42,30 @@ type Event struct {
 	Refused int
 }
 
-// fetched is one fetch and what came of it.
-type fetched struct {
-	source Source
-	url    string
-	serial *big.Int // of the certificate, for OCSP
-	took   time.Duration
-	bytes  int
-	result Result
-	err    error
-}
-
 const (
 	maxSerialText = 48
 	maxErrorText  = 512
 )
 
 // tell counts a fetch, logs it for the operator, and hands it to Observe.
-func (c *Checker) tell(ctx context.Context, f fetched) {
-	if errors.Is(f.err, context.Canceled) { // another responder was faster, or no request is waiting any more
+func (c *Checker) tell(ctx context.Context, e Event, url string, result Result) {
+	if errors.Is(e.Err, context.Canceled) { // another responder was faster, or no request is waiting any more
 		return
 	}
-	c.stats.count(f)
-	e := Event{
-		Time: c.config.Now(), Kind: f.source, Host: fetch.HostOf(f.url), Status: f.result.Status, Latency: f.took, Bytes: f.bytes,
-		ThisUpdate: f.result.ThisUpdate, NextUpdate: f.result.NextUpdate, Err: f.err,
-	}
-	if f.serial != nil {
-		e.Serial = logtext.Clip(f.serial.Text(16), maxSerialText)
-	}
+	e.Time, e.Host = c.config.Now(), fetch.HostOf(url)
+	e.Status, e.ThisUpdate, e.NextUpdate = result.Status, result.ThisUpdate, result.NextUpdate
+	c.stats.count(&e)
 	level, message := slog.LevelDebug, "revocation: fetched"
 	switch {
-	case f.err == nil:
-	case fetch.CountsAgainstHost(f.err), errors.Is(f.err, ErrBreakerOpen): // the outage has a record of its own
+	case e.Err == nil:
+	case fetch.CountsAgainstHost(e.Err), errors.Is(e.Err, ErrBreakerOpen): // the outage has a record of its own
 		message = "revocation: no evidence"
-	case isFromTheFuture(f.err):
+	case isFromTheFuture(e.Err):
 		level, message = slog.LevelWarn, "revocation: evidence from the future: the clock of this machine or that of the signer is wrong"
 		if c.ahead.several(e.Host, e.Time) {
 			level, message = slog.LevelError, "revocation: evidence of several signers is from the future: the clock of this machine is wrong"
 		}
-	case isSuspicious(f.err):
+	case isSuspicious(e.Err):
 		level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
 	default:
 		level, message = slog.LevelWarn, "revocation: no evidence"
@@ -202,18 +185,9 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 // isSuspicious reports whether bytes came that no honest responder sends. An older answer
 // is none of them: caches in between give those. Nor is what an option would accept.
 func isSuspicious(err error) bool {
-	if advice.In(err) != "" {
-		return false
-	}
-	for _, bad := range []error{
+	return advice.In(err) == "" && isAny(err,
 		ErrMalformed, fetch.ErrEncoding, evidence.ErrLimits, ErrBadSignature, evidence.ErrNoSigner, evidence.ErrResponderNotAuthorized,
-		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt,
-	} {
-		if errors.Is(err, bad) {
-			return true
-		}
-	}
-	return false
+		evidence.ErrNonce, evidence.ErrNoMatch, ErrCRLIssuer, ErrIssuerMismatch, evidence.ErrProducedAt)
 }
 
 func statusFor(s Status) certauth.RevocationStatus {
@@ -233,7 +207,7 @@ func statusFor(s Status) certauth.RevocationStatus {
 
 // isFromTheFuture reports whether evidence was refused because its time has not come.
 func isFromTheFuture(err error) bool {
-	return errors.Is(err, evidence.ErrProducedAt) || errors.Is(err, evidence.ErrFuture)
+	return isAny(err, evidence.ErrProducedAt, evidence.ErrFuture)
 }
 
 // complainOnce is complain for what would be said again and again.

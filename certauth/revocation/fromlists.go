@@ -27,22 +27,20 @@ type graced struct {
 	list   *loadedList
 }
 
-// listsWord is what all lists in memory together say, and what is kept of that when they are
-// gone.
+// listsWord is what all lists in memory together say.
 type listsWord struct {
 	word
-	kept *Result
+	kept    *Result   // what is kept of that when they are gone
+	changes time.Time // when a list begins to count that does not yet
 }
 
 // listsWord looks the certificate up in every list in memory that may cover it: the
 // operator's, then those of its distribution points. Revoked for good ends it; Good takes lists
-// that together answer for every reason (RFC 5280, section 6.3.3). changes is when a list
-// begins to count that does not yet.
-func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says listsWord, changes time.Time) {
+// that together answer for every reason (RFC 5280, section 6.3.3).
+func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says listsWord) {
 	kept := known.revoked
 	if kept != nil && kept.RevokedForGood() {
-		says.result, says.kept = *kept, kept
-		return says, time.Time{}
+		return listsWord{word: word{result: *kept}, kept: kept}
 	}
 	terms := c.terms(now)
 	t := tally{err: errNothing, kept: kept}
@@ -51,19 +49,15 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 			t.changes = earliest(t.changes, ends)
 		}
 	}
-	if c.tallyLists(&t, r, &terms) { // one says revoked for good
-		says.kept = t.kept
-		says.result = *says.kept
-		return says, t.changes
-	}
-	kept = t.kept
+	isRevoked := c.tallyLists(&t, r, &terms)
+	says.changes, kept = t.changes, t.kept
 	if t.covered != evidence.AllReasons {
 		for _, g := range t.graced {
 			t.add(g.result, g.list, true)
 		}
 	}
 	switch {
-	case kept != nil && !kept.ThisUpdate.Before(t.lifts): // a hold, and no newer list says that it is over
+	case isRevoked, kept != nil && !kept.ThisUpdate.Before(t.lifts): // for good, or a hold, and no newer list says that it is over
 		says.result, says.kept = *kept, kept
 	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
 		says.word = word{result: Result{StaleRevoked: t.against}, err: ErrNotFresh, since: t.since}
@@ -73,7 +67,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	default:
 		says.word = word{result: Result{StaleRevoked: t.against}, err: t.err, since: t.since}
 	}
-	return says, t.changes
+	return says
 }
 
 // tallyLists looks into the lists, and reports whether one says revoked for good.

@@ -108,20 +108,25 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	if err == nil {
 		result, err = use(&response)
 	}
-	c.tell(ctx, fetched{source: SourceCRL, url: request.URL, took: took, bytes: size, result: result, err: err})
+	c.tell(ctx, Event{Kind: SourceCRL, Latency: took, Bytes: size, Err: err}, request.URL, result)
 	return err
 }
 
-// renew keeps what the server says has not changed.
+// renew keeps what the server says has not changed, if it still counts.
 func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedList, maxAge time.Duration) (Result, error) {
-	next, err := c.renewed(old, maxAge)
-	if err != nil {
+	if old == nil || old.lone != nil {
+		return Result{}, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
+	}
+	now := c.config.Now()
+	if err := c.notOver(old.base, now); err != nil {
 		return Result{}, err
 	}
-	if err := c.lists.put(p, next, nil); err != nil {
+	next := *old
+	next.fetched, next.soft = now, c.softOf(next.crl.Edition(), now, maxAge)
+	if err := c.lists.put(p, &next, nil); err != nil {
 		return Result{}, err
 	}
-	return next.result(), c.refine(ctx, p, from, next)
+	return next.result(), c.refine(ctx, p, from, &next)
 }
 
 // source is whose list stands in a place, and where else its deltas are said to be.
@@ -129,20 +134,6 @@ type source struct {
 	by     *partner
 	of     *authority
 	deltas deltaPlaces
-}
-
-// renewed is the list that has not changed, if it still counts.
-func (c *Checker) renewed(old *loadedList, maxAge time.Duration) (*loadedList, error) {
-	if old == nil || old.lone != nil {
-		return nil, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
-	}
-	now := c.config.Now()
-	if err := c.notOver(old.base, now); err != nil {
-		return nil, err
-	}
-	next := *old
-	next.fetched, next.soft = now, c.softOf(next.crl.Edition(), now, maxAge)
-	return &next, nil
 }
 
 // refine completes a list that counts already by its delta, which can take as long as it

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -51,8 +50,7 @@ type localView struct {
 	err    error                        // what could not be read
 	unread bool                         // that some source has not been read yet, or never could be
 
-	lists map[*localList]*loadedList     // what was in each place
-	lone  map[*localList]*evidence.Delta // or the delta that was
+	held map[*localList]*loadedList // what was in each place
 }
 
 // name is the place in the Config.
@@ -71,8 +69,7 @@ type localSource struct {
 
 type localList struct {
 	place
-	info fs.FileInfo
-	head []byte       // the first bytes of the file
+	seen seen         // of a file; only its reader looks
 	by   []*authority // who has signed it: several after a change of key
 	told bool         // that the delta continues no list
 	err  error
@@ -83,27 +80,20 @@ type localList struct {
 	incomplete bool // a delta is to be fetched
 }
 
-// look returns the list in the place, or the delta that stands there instead; nil for what is not
-// there.
-func (l *localList) look() (list *loadedList, delta *evidence.Delta) {
-	if known := l.current.Load(); known != nil && known.lone != nil {
-		return nil, known.lone
-	} else if known != nil {
-		return known, nil
-	}
-	return nil, nil
-}
-
 func newLocalLists(c *Checker) *localLists {
 	m := &localLists{checker: c, readers: make(chan struct{}, maxReaders), swapped: make(chan struct{})}
 	for _, cert := range c.config.Issuers {
 		m.issuers = append(m.issuers, c.authorities.intern(cert))
 	}
 	for _, l := range c.config.Lists {
-		m.sources = append(m.sources, &localSource{list: l})
+		m.sources = append(m.sources, newLocalSource(l))
 	}
 	m.present.Store(len(m.sources) > 0)
 	return m
+}
+
+func newLocalSource(l List) *localSource {
+	return &localSource{list: l, lists: map[string]*localList{}}
 }
 
 // serves reports whether a list of this CA may be among the operator's.
@@ -116,11 +106,9 @@ func (m *localLists) serves(by *authority) bool {
 	return false
 }
 
-func (m *localLists) any() bool { return m.present.Load() }
-
 // current reports whether nothing has to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
-	if !m.any() {
+	if !m.present.Load() {
 		return true
 	}
 	return m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
@@ -176,7 +164,7 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 // load reads whatever is new or has changed, and waits for all of it. All who ask meanwhile
 // wait for the same reading.
 func (m *localLists) load(ctx context.Context, most time.Duration) error {
-	if !m.any() {
+	if !m.present.Load() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, most)
@@ -245,7 +233,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 
 // isUnread reports whether there are sources of which some have never been read.
 func (m *localLists) isUnread() bool {
-	if !m.any() {
+	if !m.present.Load() {
 		return false
 	}
 	view := m.view.Load()
@@ -256,7 +244,7 @@ func (m *localLists) isUnread() bool {
 // moment for, if any: after two intervals without a look, or when the clock went back, a
 // list that is there already may say that the caller is revoked.
 func (m *localLists) look(now time.Time) *flight {
-	if !m.any() {
+	if !m.present.Load() {
 		return nil
 	}
 	if m.isRecent(now) {
@@ -300,12 +288,8 @@ func (m *localLists) add(urls []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, url := range urls {
-		known := false
-		for _, s := range m.sources {
-			known = known || s.list.URL == url
-		}
-		if !known {
-			m.sources = append(m.sources, &localSource{list: List{URL: url}})
+		if !slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url }) {
+			m.sources = append(m.sources, newLocalSource(List{URL: url}))
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
@@ -321,7 +305,7 @@ func (m *localLists) trouble() error {
 
 // ready says what is missing: a source that gave nothing, or a list that has run out.
 func (m *localLists) ready(now time.Time) error {
-	if !m.any() {
+	if !m.present.Load() {
 		return nil
 	}
 	m.mu.Lock()
@@ -343,16 +327,14 @@ func (m *localLists) ready(now time.Time) error {
 		}
 		empty := true
 		for name, l := range s.lists {
-			list, delta := view.lists[l], view.lone[l]
-			empty = empty && list == nil && delta == nil
+			held := view.held[l]
+			empty = empty && held == nil
 			switch {
 			case l.gone:
-			case list == nil && delta == nil && l.err != nil:
+			case held == nil && l.err != nil:
 				lack(fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
-			case list != nil && view.counts(l.by, list):
-				lack(list.edition().Current(now, skew))
-			case delta != nil && view.needs(l.by, delta):
-				lack(delta.Edition().Current(now, skew))
+			case held != nil && view.uses(l.by, held):
+				lack(held.edition().Current(now, skew))
 			}
 		}
 		if empty {

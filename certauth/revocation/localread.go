@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -32,35 +33,35 @@ func (m *localLists) reading() *flight {
 // lists count until they run out, and the error is told.
 func (m *localLists) read(ctx context.Context) error {
 	m.mu.Lock()
-	sources := append([]*localSource(nil), m.sources...)
+	sources := slices.Clone(m.sources)
 	m.mu.Unlock()
 	var failed error
 	for _, s := range sources {
 		if s.list.URL == "" {
-			failed = errors.Join(failed, m.readWhole(ctx, s))
+			failed = errors.Join(failed, m.readFiles(ctx, s))
 		}
 	}
 	m.swap(ctx)
 	m.complain(ctx, failed)
 	var alone []*flight
 	for _, s := range sources {
-		switch {
-		case s.list.URL != "":
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.readURLAlone(ctx, s) }))
-		case len(m.incomplete(s)) > 0:
-			alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return m.complete(ctx, s) }))
+		rest := m.readURL
+		if s.list.URL == "" {
+			rest = m.complete
+			if len(m.incomplete(s)) == 0 {
+				continue
+			}
 		}
+		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return rest(ctx, s) }))
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
-		if f != nil {
-			f.waitAMoment(ctx)
-		}
+		f.waitAMoment(ctx)
 	}
 	return failed
 }
 
-// readURLAlone is the flight of one URL.
-func (m *localLists) readURLAlone(ctx context.Context, s *localSource) error {
+// readURL is the flight of one URL.
+func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
 	select {
@@ -69,7 +70,8 @@ func (m *localLists) readURLAlone(ctx context.Context, s *localSource) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	failed := m.readWhole(ctx, s)
+	m.fetchURL(ctx, s)
+	failed := m.sourceRead(s, nil)
 	m.swap(ctx)
 	m.complain(ctx, failed)
 	return failed
@@ -98,9 +100,8 @@ func (m *localLists) swap(ctx context.Context) {
 	}
 }
 
-// readWhole reads one source and returns what is wrong with it.
-func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
-	err := m.readSource(ctx, s)
+// sourceRead keeps what became of reading a source, and returns what is wrong with it.
+func (m *localLists) sourceRead(s *localSource, err error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for name, l := range s.lists {
@@ -114,23 +115,22 @@ func (m *localLists) readWhole(ctx context.Context, s *localSource) error {
 
 // newView is what requests see from now on. It looks once at each place.
 func (m *localLists) newView() *localView {
-	now := m.checker.config.Now()
-	view := &localView{
-		of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{},
-		lists: map[*localList]*loadedList{}, lone: map[*localList]*evidence.Delta{},
-	}
+	now := m.checker.config.Now().Add(m.checker.skew)
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
 	for _, s := range m.sources {
 		view.err = errors.Join(view.err, s.err)
 		view.unread = view.unread || !s.read
 		for _, l := range s.lists {
-			list, delta := l.look()
-			view.lists[l], view.lone[l] = list, delta
+			held := l.current.Load()
+			if held == nil {
+				continue
+			}
+			view.held[l] = held
 			for _, by := range l.by {
-				if list != nil {
-					view.of[by.key] = newest(view.of[by.key], list, now.Add(m.checker.skew))
-				}
-				if delta != nil {
-					view.deltas[by.key] = append(view.deltas[by.key], delta)
+				if held.lone != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
+				} else {
+					view.of[by.key] = newest(view.of[by.key], held, now)
 				}
 			}
 		}
@@ -138,16 +138,12 @@ func (m *localLists) newView() *localView {
 	return view
 }
 
-// counts reports whether no other list of its scope is in the place of this one.
-func (view *localView) counts(signers []*authority, list *loadedList) bool {
-	return slices.ContainsFunc(signers, func(by *authority) bool { return slices.Contains(view.of[by.key], list) })
-}
-
-// needs reports whether a list that counts is completed by this delta.
-func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
+// uses reports whether the list counts, which no other one of its scope has displaced, or the
+// delta completes one that does.
+func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	return slices.ContainsFunc(signers, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
-			return view.completed(by, list, &VerifyOptions{}).crl.Delta() == delta
+			return list == held || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
 		})
 	})
 }
@@ -156,11 +152,15 @@ func (view *localView) needs(signers []*authority, delta *evidence.Delta) bool {
 // run out. It counts until then.
 func (m *localLists) forgetGone(view *localView) {
 	now := m.checker.config.Now()
+	isOver := func(l *localList, held *loadedList) bool {
+		if held != nil && held.lone != nil {
+			return held.edition().Current(now, m.checker.skew) != nil
+		}
+		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
+	}
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			list, delta := view.lists[l], view.lone[l]
-			if l.gone && (delta != nil && delta.Edition().Current(now, m.checker.skew) != nil ||
-				delta == nil && (!view.counts(l.by, list) || m.isOver(list.base, now))) {
+			if l.gone && isOver(l, view.held[l]) {
 				m.checker.lists.drop(&l.place)
 				delete(s.lists, name)
 			}
@@ -203,21 +203,13 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	return append(kept, next)
 }
 
-func (m *localLists) readSource(ctx context.Context, s *localSource) error {
-	m.mu.Lock()
-	if s.lists == nil {
-		s.lists = map[string]*localList{}
-	}
-	m.mu.Unlock()
-	switch {
-	case s.list.URL != "":
-		m.readURL(ctx, s)
-		return nil
-	case s.list.File != "":
+// readFiles reads the file of a source, or those of its directory.
+func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
+	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
-		return nil
+		return m.sourceRead(s, nil)
 	}
-	names, err := m.namesIn(s.list.Dir)
+	names, err := filesOf(s.list.Dir)
 	there := map[string]bool{}
 	for _, name := range names {
 		path := filepath.Join(s.list.Dir, name)
@@ -225,16 +217,16 @@ func (m *localLists) readSource(ctx context.Context, s *localSource) error {
 		m.readFile(ctx, s, path)
 	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
 	s.broken = err != nil
 	for path, l := range s.lists {
 		l.gone = l.gone || names != nil && !there[path]
 	}
-	return err
+	m.mu.Unlock()
+	return m.sourceRead(s, err)
 }
 
-// namesIn is the files of a directory that may be lists.
-func (m *localLists) namesIn(dir string) ([]string, error) {
+// filesOf is the files of a directory that may be lists; nil if it cannot be read.
+func filesOf(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -281,13 +273,7 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	m.mu.Lock()
 	l.gone = false
 	m.mu.Unlock()
-	info, err := os.Stat(path)
-	if err != nil {
-		m.ended(l, err)
-		return
-	}
-	isSame := l.info != nil && os.SameFile(l.info, info) && l.info.ModTime().Equal(info.ModTime()) && l.info.Size() == info.Size()
-	der, head, err := readBounded(path, info, m.checker.config.MaxListBytes, isSame, l.head)
+	der, seen, err := readChanged(path, l.seen, m.checker.config.MaxListBytes)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
@@ -296,49 +282,62 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	}
 	m.ended(l, err)
 	// These may be over next time.
-	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && head != nil {
-		l.info, l.head = info, head
+	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && seen.info != nil {
+		l.seen = seen
 	}
 }
 
-// fileHead is how much of a file tells whether it holds another list: what a CA signs begins
-// with the times of the list.
-const fileHead = 4096
+// seen is what tells whether a file holds another list: its size, its time, and its first bytes,
+// since what a CA signs begins with the times of the list.
+type seen struct {
+	info fs.FileInfo
+	head []byte
+}
 
-// readBounded returns nothing if the file is the same, as far as its size, its time and its
-// first bytes say.
-func readBounded(path string, info fs.FileInfo, most int, isSame bool, known []byte) (der, head []byte, err error) {
-	switch {
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("not a regular file")
-	case info.Size() > int64(most):
-		return nil, nil, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
+const maxHead = 4096
+
+// readChanged reads a file, and returns nothing if it is the one that was seen before.
+func readChanged(path string, before seen, most int) (der []byte, now seen, err error) {
+	if err := checkFile(os.Stat(path)); err != nil { // opening a device can have effects
+		return nil, seen{}, err
 	}
-	f, err := os.Open(path) //nolint:gosec // the operator names the file
+	// It may be a pipe by now, whose other end would be waited for.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator names the file
 	if err != nil {
-		return nil, nil, err
+		return nil, seen{}, err
 	}
 	defer f.Close()
-	head = make([]byte, fileHead)
-	n, err := io.ReadFull(f, head)
-	head = head[:n]
-	switch {
-	case err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, nil, err
-	case isSame && bytes.Equal(head, known):
-		return nil, nil, nil
+	info, err := f.Stat()
+	if err := checkFile(info, err); err != nil {
+		return nil, seen{}, err
+	}
+	if info.Size() > int64(most) {
+		return nil, seen{}, fmt.Errorf("%w: %d bytes, more than %d", ErrTooLarge, info.Size(), most)
+	}
+	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	if err != nil {
+		return nil, seen{}, err
+	}
+	now = seen{info, head}
+	if old := before.info; old != nil && os.SameFile(old, info) && old.ModTime().Equal(info.ModTime()) && old.Size() == info.Size() &&
+		bytes.Equal(before.head, head) {
+		return nil, now, nil
 	}
 	der, err = io.ReadAll(io.LimitReader(io.MultiReader(bytes.NewReader(head), f), int64(most)+1))
 	if err == nil && len(der) > most {
 		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)
 	}
-	if err == nil && der == nil {
-		der = []byte{}
-	}
-	return der, head, err
+	return der, now, err
 }
 
-func (m *localLists) readURL(ctx context.Context, s *localSource) {
+func checkFile(info fs.FileInfo, err error) error {
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	return err
+}
+
+func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
 	request := Request{
@@ -451,10 +450,10 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 // refine completes a list that counts already by its delta.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.mu.Lock()
-	held, _ := l.look()
+	held := l.current.Load()
 	l.incomplete = false
 	m.mu.Unlock()
-	if held == nil { // set aside meanwhile
+	if held == nil || held.lone != nil { // set aside meanwhile
 		return nil
 	}
 	err := m.checker.refine(ctx, &l.place, m.sourceOf(l), held)
@@ -571,12 +570,12 @@ func (m *localLists) mayBeAside(s *localSource, name string, before, next *loade
 func (m *localLists) loneDeltas(view *localView) (names []string) {
 	for _, s := range m.sources {
 		for name, l := range s.lists {
-			delta := view.lone[l]
-			if delta == nil || l.told || view.unread {
+			held := view.held[l]
+			if held == nil || held.lone == nil || l.told || view.unread {
 				continue
 			}
 			l.told = true
-			if !view.continues(delta, l.by) {
+			if !view.continues(held.lone, l.by) {
 				names = append(names, name)
 			}
 		}

@@ -68,32 +68,22 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 // inOrder asks the first source and then, if that is needed or the second has put the
 // certificate on hold, the second. One that keeps silent counts as failed once the other has answered.
 func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, otherHolds func() bool) (one, other attempt) {
-	type ended struct {
-		attempt
-		isSecond bool
+	sources, firstEnded := [...]func() attempt{first, second}, false
+	var tries [len(sources)]attempt
+	ask := func(i int) error {
+		tries[i] = sources[i]()
+		return nil
 	}
-	sources, next, firstEnded := [...]func() attempt{first, second}, 0, false
-	ask := func(to chan<- ended) bool {
-		if next == len(sources) {
-			return false
+	if !hedge(c.config.MaxWait/2, asking, len(sources), ask, func(i int, panicked error) bool {
+		tried := tries[i]
+		if panicked != nil {
+			tried = attempt{err: panicked}
 		}
-		source, isSecond := sources[next], next == 1
-		next++
-		asking.Go(func() {
-			var a attempt
-			if err := guarded(func() error { a = source(); return nil }); err != nil {
-				a = attempt{err: err}
-			}
-			to <- ended{a, isSecond}
-		})
-		return true
-	}
-	if !hedge(c.config.MaxWait/2, len(sources), ask, func(e ended) bool {
-		if !e.isSecond {
-			one, firstEnded = e.attempt, true
+		if i == 0 {
+			one, firstEnded = tried, true
 			return one.done && !otherHolds()
 		}
-		if other = e.attempt; !other.done || firstEnded {
+		if other = tried; !other.done || firstEnded {
 			return false
 		}
 		one.err = fmt.Errorf("%w: no answer for half of MaxWait", ErrTimeout)
@@ -134,7 +124,7 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.stale, a.err = c.obtainOCSP(ctx, r, want)
 	known := r.now().ocsp
-	if says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
+	if says := c.listsWord(r, &r.now().knowledge, c.config.Now()); a.err == nil && known != nil && says.outweighs(known) {
 		a.err, a.stale = ErrNotFresh, true
 	}
 	a.done = a.err == nil && known != nil && known.Status != Unknown
@@ -144,7 +134,7 @@ func (c *Checker) tryOCSP(ctx context.Context, r *record, want wanted) attempt {
 func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt {
 	var a attempt
 	a.err = c.obtainLists(ctx, r, want)
-	says, _ := c.listsWord(r, &r.now().knowledge, c.config.Now())
+	says := c.listsWord(r, &r.now().knowledge, c.config.Now())
 	if says.kept != nil {
 		r.update(func(e *knowledge) bool { return e.keep(says.kept) })
 	}
@@ -166,7 +156,7 @@ func (f *setback) note(err error, now time.Time) {
 	switch {
 	case err == nil:
 		return
-	case errors.Is(err, ErrClosed), errors.Is(err, ErrOverloaded), errors.Is(err, context.Canceled):
+	case isAny(err, ErrClosed, ErrOverloaded, context.Canceled):
 		return // says nothing about the responder
 	case errors.As(err, &refused) && refused.Status == 6:
 		until = now.Add(keepUnauthorized)
@@ -194,16 +184,15 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (stale
 	if found != nil && (want == (wanted{}) || want.news && !isDue(found, c.config.Now())) {
 		return false, nil
 	}
-	got, err := c.askResponders(ctx, r, cert)
-	staleRevoked = staleRevoked || got.staleRevoked
-	if err != nil {
-		return staleRevoked, err
+	got, wasStale, err := c.askResponders(ctx, r, cert)
+	if err == nil {
+		err = c.learn(r, cert, got.result, false)
 	}
-	if err := c.learn(r, cert, got.result, false); err != nil {
-		return staleRevoked, err
+	if err != nil {
+		return staleRevoked || wasStale, err
 	}
 	c.ocspToStore(ctx, key, r, cert, got)
-	return got.staleRevoked, nil
+	return wasStale, nil
 }
 
 // outranks is what is known for VerifyOptions.Previous: an answer that has run out, or that
@@ -258,25 +247,17 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
 	defer cancel()
-	next := 0
-	ask := func(ended chan<- error) bool {
-		for next < len(r.lists) {
-			l := r.lists[next]
-			next++
-			if !c.needsUpdate(r, l, want) {
-				continue
-			}
-			flight, err := c.update(r, l, want)
-			if err != nil {
-				failed = errors.Join(failed, err)
-				continue
-			}
-			waiting.Go(func() { ended <- flight.wait(ctx) })
-			return true
+	ask := func(i int) error {
+		if !c.needsUpdate(r, r.lists[i], want) {
+			return nil
 		}
-		return false
+		flight, err := c.update(r, r.lists[i], want)
+		if err != nil {
+			return err
+		}
+		return flight.wait(ctx)
 	}
-	if hedge(c.config.HedgeAfter, len(r.lists), ask, func(err error) bool {
+	if hedge(c.config.HedgeAfter, &waiting, len(r.lists), ask, func(_ int, err error) bool {
 		failed = errors.Join(failed, err)
 		return want.anew == 0 && c.listsSuffice(r)
 	}) {
@@ -352,6 +333,6 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 
 func (c *Checker) listsSuffice(r *record) bool {
 	now := c.config.Now()
-	says, _ := c.listsWord(r, &r.now().knowledge, now)
+	says := c.listsWord(r, &r.now().knowledge, now)
 	return says.err == nil && !says.result.Stale && !isDue(&says.result, now)
 }

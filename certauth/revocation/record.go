@@ -140,10 +140,16 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 
 // makePlan looks for who can be asked now. A verdict that rests on the plan before holds no more.
 func (c *Checker) makePlan(r *record) {
-	next := plan{kin: len(r.authority.kinNow())}
-	hasLists := len(r.lists) > 0 || c.local.serves(r.authority)
-	next.sources = effective(c.config.Sources, len(r.responders) > 0, hasLists)
-	if next.sources == OCSPOnly && len(r.responders) == 0 || next.sources == CRLOnly && !hasLists {
+	next := plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
+	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
+	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
+	switch { // without what the certificate has no source of
+	case takesBoth && !hasLists:
+		next.sources = OCSPOnly
+	case takesBoth && !hasOCSP:
+		next.sources = CRLOnly
+	}
+	if next.sources == OCSPOnly && !hasOCSP || next.sources == CRLOnly && !hasLists {
 		next.noSource = c.sourceless(&r.names)
 	}
 	switch {
@@ -175,19 +181,6 @@ func (c *Checker) sourceless(names *evidence.Pointers) error {
 		setting = "OCSPOnly"
 	}
 	return advice.New(helpPointers, ErrNoSource, "the certificate names %s, and %s leaves that out", logtext.List(left), setting)
-}
-
-// effective is the order without what the certificate has no source of.
-func effective(wanted Sources, ocsp, lists bool) Sources {
-	if wanted == PreferOCSP || wanted == PreferCRL {
-		switch {
-		case !lists:
-			return OCSPOnly
-		case !ocsp:
-			return CRLOnly
-		}
-	}
-	return wanted
 }
 
 // responder is where to ask by OCSP.

@@ -32,8 +32,9 @@ func hashOf(authority, what string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fromStore reads from the store. Errors, slowness and a panic are a miss. ended is called once,
-// when the store has let go, which may be after the return.
+// fromStore reads from the store, and does not wait for it longer than ctx and within, even if it
+// ignores them. Errors, slowness and a panic are a miss. ended is called once, when the store has
+// let go, which may be after the return.
 func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) ([]byte, bool) {
 	if c.config.Store == nil {
 		ended()
@@ -41,53 +42,38 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 	}
 	ctx, cancel := context.WithTimeout(ctx, min(within, c.config.MaxWait/4))
 	defer cancel()
-	type found struct {
+	type answer struct {
 		der []byte
 		ok  bool
+		err error
 	}
-	got, err := patiently(ctx, c.crew, func() (f found, err error) {
-		f.der, f.ok, err = c.config.Store.Get(ctx, key)
-		return f, err
-	}, ended)
-	if err != nil {
-		c.storeFails(ctx, err)
+	answers := make(chan answer, 1)
+	var came answer // it comes through the channel: the caller may have left
+	if !c.crew.run(func(context.Context) (err error) {
+		came.der, came.ok, err = c.config.Store.Get(ctx, key)
+		return err
+	}, func(err error) {
+		came.err = err
+		ended()
+		answers <- came
+	}) {
+		ended()
+		answers <- answer{err: ErrClosed}
+	}
+	var got answer
+	select {
+	case got = <-answers:
+	case <-ctx.Done():
+		got.err = ctx.Err()
+	}
+	if got.err != nil {
+		c.storeFails(ctx, got.err)
 		return nil, false
 	}
 	if !got.ok {
 		c.stats.storeMisses.Add(1)
 	}
 	return got.der, got.ok
-}
-
-// patiently runs f and does not wait for it longer than ctx lasts, even if it ignores it.
-// What f returns comes through a channel, since f may still run when the caller has left. ended
-// is called when it does not.
-func patiently[T any](ctx context.Context, by *crew, f func() (T, error), ended func()) (T, error) {
-	type outcome struct {
-		value T
-		err   error
-	}
-	done := make(chan outcome, 1)
-	var o outcome
-	started := by.run(func(context.Context) (err error) {
-		o.value, err = f()
-		return err
-	}, func(err error) {
-		o.err = err
-		ended()
-		done <- o
-	})
-	var nothing T
-	if !started {
-		ended()
-		return nothing, ErrClosed
-	}
-	select {
-	case o := <-done:
-		return o.value, o.err
-	case <-ctx.Done():
-		return nothing, ctx.Err()
-	}
 }
 
 // ocspFromStore learns what the store holds, if it verifies and is news, and returns it if it

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
@@ -12,8 +13,6 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -60,50 +59,36 @@ func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode Nonce
 // withNonce adds the requestExtensions that x/crypto/ocsp has no field for. The value of
 // the extension is an OCTET STRING inside the OCTET STRING (RFC 9654, section 2.1).
 func withNonce(der, nonce []byte) ([]byte, error) {
-	s := cryptobyte.String(der)
-	var request, tbs cryptobyte.String
-	if !s.ReadASN1(&request, cbasn1.SEQUENCE) || !request.ReadASN1(&tbs, cbasn1.SEQUENCE) || !request.Empty() {
+	var request struct {
+		TBS struct {
+			Requests   asn1.RawValue
+			Extensions []pkix.Extension `asn1:"explicit,tag:2,optional"`
+		}
+	}
+	if rest, err := asn1.Unmarshal(der, &request); err != nil || len(rest) > 0 {
 		return nil, ErrArgument
 	}
-	var b cryptobyte.Builder
-	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-			b.AddBytes(tbs)
-			b.AddASN1(cbasn1.Tag(2).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
-						b.AddASN1ObjectIdentifier(oidNonce)
-						b.AddASN1(cbasn1.OCTET_STRING, func(b *cryptobyte.Builder) { b.AddASN1OctetString(nonce) })
-					})
-				})
-			})
-		})
-	})
-	return b.Bytes()
-}
-
-// get is the request as a GET, or false where it would be too long or must not be cached
-// on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
-func (q ocspRequest) get(responder string) (Request, bool) {
-	if q.nonce != nil {
-		return Request{}, false
-	}
-	u, err := url.Parse(responder)
+	value, err := asn1.Marshal(nonce)
 	if err != nil {
-		return Request{}, false
+		return nil, err
 	}
-	// url.PathEscape leaves "+" and "=" alone, and a responder may take "+" for a space.
-	text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
-	address := u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/") + "/" + text
-	if u.RawQuery != "" {
-		address += "?" + u.RawQuery
-	}
-	if len(address) > maxGETURL {
-		return Request{}, false
-	}
-	return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}, true
+	request.TBS.Extensions = []pkix.Extension{{Id: oidNonce, Value: value}}
+	return asn1.Marshal(request)
 }
 
-func (q ocspRequest) post(responder string) Request {
+// to is the request to a responder: by GET if that is wanted and it fits into one, else by POST. One
+// with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
+func (q ocspRequest) to(responder string, mayGET bool) Request {
+	if u, err := url.Parse(responder); mayGET && q.nonce == nil && err == nil {
+		// url.PathEscape leaves "+" and "=" alone, and a responder may take "+" for a space.
+		text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
+		address := u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/") + "/" + text
+		if u.RawQuery != "" {
+			address += "?" + u.RawQuery
+		}
+		if len(address) <= maxGETURL {
+			return Request{Kind: fetch.OCSP, Method: http.MethodGet, URL: address, MaxBytes: maxResponse}
+		}
+	}
 	return Request{Kind: fetch.OCSP, Method: http.MethodPost, URL: responder, Body: q.der, MaxBytes: maxResponse}
 }

@@ -62,16 +62,16 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if known.holds(generation, now) {
 		return &known.verdict
 	}
-	lists, changes := listsWord{word: word{err: errNothing}, kept: known.revoked}, time.Time{}
+	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
 	if plan.sources != OCSPOnly {
-		lists, changes = c.listsWord(r, &known.knowledge, now)
+		lists = c.listsWord(r, &known.knowledge, now)
 	}
 	next := state{knowledge: known.knowledge, generation: generation, from: now.Round(0)}
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
 	if !r.isOutdated() { // who is about to make another plan asks again
-		next.keepUntil(ocsp, lists.word, now, changes)
+		next.keepUntil(&ocsp, &lists, now)
 	}
 	if next.until.IsZero() && lists.kept == known.revoked {
 		return &next.verdict // nothing to remember
@@ -87,7 +87,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 
 // keepUntil sets until when the verdict holds. One that is about to change, because somebody
 // is to be asked or because it rests on StaleGrace, is not kept.
-func (s *state) keepUntil(ocsp, lists word, now, changes time.Time) {
+func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
 	v := &s.verdict
 	if !v.settled || v.due || v.result.Stale {
 		s.until = time.Time{}
@@ -95,7 +95,7 @@ func (s *state) keepUntil(ocsp, lists word, now, changes time.Time) {
 	}
 	until := now.Add(usedWithin) // whatever is forgotten here
 	ask := until
-	for _, w := range []*word{&ocsp, &lists} {
+	for _, w := range []*word{ocsp, &lists.word} {
 		if w.err == nil && w.result.Status != Revoked {
 			until = earliest(until, w.result.UsableUntil)
 		}
@@ -106,10 +106,7 @@ func (s *state) keepUntil(ocsp, lists word, now, changes time.Time) {
 	if s.failed.stands(now) {
 		until, ask = earliest(until, s.failed.until), earliest(ask, s.failed.until)
 	}
-	if !changes.IsZero() {
-		until = earliest(until, changes)
-	}
-	s.until, s.ask = until.Round(0), ask
+	s.until, s.ask = earliest(until, lists.changes).Round(0), ask
 }
 
 // keep remembers what a list says against the certificate. It is replaced by what is worse or

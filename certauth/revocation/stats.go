@@ -1,7 +1,6 @@
 package revocation
 
 import (
-	"errors"
 	"sync/atomic"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
@@ -40,18 +39,18 @@ type counters struct {
 	storeHits, storeMisses, storeRejected, storeErrors atomic.Uint64
 }
 
-func (n *counters) count(f fetched) {
+func (n *counters) count(e *Event) {
 	good, failed := &n.ocspFetched, &n.ocspFailed
-	if f.source == SourceCRL {
+	if e.Kind == SourceCRL {
 		good, failed = &n.crlFetched, &n.crlFailed
 	}
-	n.bytes.Add(uint64(max(f.bytes, 0)))
-	if f.err == nil {
+	n.bytes.Add(uint64(max(e.Bytes, 0)))
+	if e.Err == nil {
 		good.Add(1)
 		return
 	}
 	failed.Add(1)
-	if isSuspicious(f.err) || errors.Is(f.err, evidence.ErrWeakAlgorithm) || errors.Is(f.err, evidence.ErrRollback) {
+	if isSuspicious(e.Err) || isAny(e.Err, evidence.ErrWeakAlgorithm, evidence.ErrRollback) {
 		n.suspicious.Add(1)
 	}
 }

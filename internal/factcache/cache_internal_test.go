@@ -263,7 +263,7 @@ func TestCache_OneLeafHasFourPlaces(t *testing.T) {
 	c := newCache(cacheWays)
 	var all []*thing
 	insert := func(beside string) (remembered int) {
-		p := source.NewOffer("leaf")
+		p := source.Key{"leaf"}.Offer()
 		p.Add(beside)
 		all = append(all, &thing{Slot: Slot{Key: p.Key(), Hash: 1}})
 		c.Insert(all[len(all)-1])
@@ -290,7 +290,7 @@ func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
 	c := newCache(cacheWays)
 	var leaf []*thing
 	see := func(i int) {
-		p := source.NewOffer("leaf")
+		p := source.Key{"leaf"}.Offer()
 		p.Add(strconv.Itoa(i))
 		if c.Find(1, &p) == nil {
 			leaf = append(leaf, &thing{Slot: Slot{Key: p.Key(), Hash: 1}})
@@ -328,7 +328,7 @@ func TestCache_KeepsWhatItSays(t *testing.T) {
 		return n
 	}
 	for i := range 100 {
-		p := source.NewOffer(strconv.Itoa(i))
+		p := source.Key{strconv.Itoa(i)}.Offer()
 		for range 2 {
 			all = append(all, &thing{Slot: Slot{Key: p.Key(), Hash: p.Hash(c.seed)}})
 			c.Insert(all[len(all)-1])

@@ -60,6 +60,9 @@ type reloadable interface {
 	overdue() bool
 	giveUp()
 	end()
+	// failing takes the right to tell of a failure until told is called; one failure is told at a time.
+	failing() bool
+	told()
 }
 
 // New returns an empty Material. An interval of 0 means DefaultInterval. report is called for
@@ -168,7 +171,7 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 			return false, nil
 		}
 		err = errors.New("the previous reload is still running")
-		m.tell(item.name(), err)
+		m.tellFailure(item, err)
 		return false, fmt.Errorf("%s: %w", item.name(), err)
 	}
 	changed, err = await(ctx, func() (bool, error) {
@@ -180,7 +183,7 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (the last good set stays in use)", err)
-		m.tell(item.name(), err)
+		m.tellFailure(item, err)
 		return false, fmt.Errorf("%s: %w", item.name(), err)
 	}
 	if changed {
@@ -196,6 +199,15 @@ func (m *Material) tell(path string, err error) {
 		return
 	}
 	_, _ = safely.Do(func() (bool, error) { m.report(path, err); return true, nil })
+}
+
+// tellFailure reports a failure, unless that of the same item is being reported: a hook that
+// reloads whenever a reload failed would otherwise do so for ever.
+func (m *Material) tellFailure(item reloadable, err error) {
+	if item.failing() {
+		defer item.told()
+		m.tell(item.name(), err)
+	}
 }
 
 // await runs f and stops waiting when ctx ends, because f may ignore ctx. f then continues until
@@ -229,6 +241,7 @@ type Item[T any] struct {
 	mutex   sync.Mutex
 	turn    chan struct{} // closed when the running reload ends; nil if none runs
 	givenUp bool
+	telling atomic.Bool
 }
 
 // Loaded is a value with a number that no other value of the same item has. Comparing two numbers
@@ -311,6 +324,10 @@ func (r *Item[T]) giveUp() {
 	defer r.mutex.Unlock()
 	r.givenUp = true
 }
+
+func (r *Item[T]) failing() bool { return r.telling.CompareAndSwap(false, true) }
+
+func (r *Item[T]) told() { r.telling.Store(false) }
 
 func (r *Item[T]) overdue() bool {
 	r.mutex.Lock()

@@ -199,3 +199,26 @@ func TestReload_WhoWaitsReadsAgain(t *testing.T) {
 		assert.Equal(t, 2, *item.Get())
 	})
 }
+
+// A hook that reloads whenever a reload failed did so within itself for ever.
+func TestReload_AFailureIsNotToldWithinItsOwnReport(t *testing.T) {
+	var m *reload.Material
+	told, depth := 0, 0
+	m = reload.New(time.Minute, nil, func(string, error) {
+		told++
+		if depth++; depth < 100 {
+			assert.Error(t, m.Reload(t.Context(), true))
+		}
+		depth--
+	})
+	failure := error(nil)
+	_, err := reload.Watch(m, "Policy.X", true, func(context.Context, reload.Digest) (string, reload.Digest, error) {
+		return "", reload.Digest{}, failure
+	})
+	require.NoError(t, err)
+	failure = errors.New("no such file")
+	require.Error(t, m.Reload(t.Context(), true))
+	assert.Equal(t, 1, told)
+	require.Error(t, m.Reload(t.Context(), true))
+	assert.Equal(t, 2, told, "the next reload tells again")
+}

@@ -43,6 +43,15 @@ func (n *Names) Fault(form int) error {
 	return n.faults[form]
 }
 
+// Unreadable returns Names of which none can be read in any form, because of err.
+func Unreadable(err error) Names {
+	all := &faults{}
+	for form := range all {
+		all[form] = err
+	}
+	return Names{faults: all}
+}
+
 var (
 	oidSubjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 	oidUPN            = "1.3.6.1.4.1.311.20.2.3"

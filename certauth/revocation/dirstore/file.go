@@ -12,6 +12,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -125,37 +126,25 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 }
 
 // openRegular opens a regular file; it returns nil if there is none of that name, or
-// something else: a link leads elsewhere, and opening a pipe would wait for its other end.
-// What is exchanged between the two looks cannot lead out of the directory; [os.Root] sees
-// to that.
-func openRegular(root *os.Root, name string) (*os.File, int64, error) {
-	before, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil
+// something else: a link leads elsewhere. What is exchanged between the two looks cannot lead out of
+// the directory, [os.Root] sees to that, and the other end of a pipe is not waited for.
+func openRegular(root *os.Root, name string) (file *os.File, size int64, err error) {
+	info, err := root.Lstat(name)
+	if err == nil && info.Mode().IsRegular() {
+		if file, err = root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+			info, err = file.Stat()
+		}
 	}
-	if err != nil {
-		return nil, 0, err
+	if err == nil && info.Mode().IsRegular() {
+		return file, info.Size(), nil
 	}
-	if !before.Mode().IsRegular() {
-		return nil, 0, nil
-	}
-	file, err := root.Open(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	opened, err := file.Stat()
-	if err != nil {
+	if file != nil {
 		_ = file.Close()
-		return nil, 0, err
 	}
-	if !opened.Mode().IsRegular() {
-		_ = file.Close()
-		return nil, 0, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
 	}
-	return file, opened.Size(), nil
+	return nil, 0, err
 }
 
 // readHead returns the first bytes of a file.

@@ -98,12 +98,11 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	if err := s.check(key); err != nil {
 		return nil, false, err
 	}
-	var found []byte
-	var failed error
-	err = s.beside(ctx, func() { found, failed = s.read(key) }, func() {})
-	if err == nil {
-		err = failed
-	}
+	var found []byte // not der: the caller may have gone by then
+	err = s.beside(ctx, func() (err error) {
+		found, err = s.read(key)
+		return err
+	}, func() {})
 	if err != nil {
 		return nil, false, directoryError(err)
 	}
@@ -123,12 +122,7 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 		return nil
 	}
 	der = bytes.Clone(der) // the caller may go before it is written
-	var failed error
-	err := s.beside(ctx, func() { failed = s.write(key, der, ttl) }, s.clean)
-	if err == nil {
-		err = failed
-	}
-	return directoryError(err)
+	return directoryError(s.beside(ctx, func() error { return s.write(key, der, ttl) }, s.clean))
 }
 
 func (s *Store) read(key string) ([]byte, error) {
@@ -159,7 +153,7 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 
 // beside runs f in a goroutine of its own, because a file system that hangs must not hold
 // the caller beyond ctx, and then then. There are no more of these than slots.
-func (s *Store) beside(ctx context.Context, f, then func()) error {
+func (s *Store) beside(ctx context.Context, f func() error, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -168,16 +162,15 @@ func (s *Store) beside(ctx context.Context, f, then func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
 		defer func() { <-s.slots }()
-		f()
-		close(done)
+		done <- f()
 		then()
 	}()
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

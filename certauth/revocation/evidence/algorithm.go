@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
@@ -47,27 +46,25 @@ type algorithmIdentifier struct {
 
 var derNull = []byte{0x05, 0x00}
 
-func readAlgorithm(s *cryptobyte.String) (algorithmIdentifier, bool) {
-	var inner cryptobyte.String
-	var a algorithmIdentifier
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !readOID(&inner, &a.oid) {
-		return a, false
+func (r *reader) algorithm(what string) (a algorithmIdentifier) {
+	in := r.inside(cbasn1.SEQUENCE, what)
+	a.oid = in.oid(what)
+	if in.more() {
+		a.parameters = in.anyElement(what)
 	}
-	if !inner.Empty() {
-		var parameters cryptobyte.String
-		if !inner.ReadAnyASN1Element(&parameters, nil) || !inner.Empty() {
-			return a, false
-		}
-		a.parameters = parameters
-	}
-	return a, true
+	in.end(what)
+	return a
+}
+
+// hasNoParameters: NULL, or none at all.
+func (a algorithmIdentifier) hasNoParameters() bool {
+	return a.parameters == nil || bytes.Equal(a.parameters, derNull)
 }
 
 // signatureAlgorithm maps the identifier to what crypto/x509 verifies. Parameters must be
 // exactly what the algorithm demands.
 func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureAlgorithm, error) {
-	absent := a.parameters == nil
-	null := absent || bytes.Equal(a.parameters, derNull) // RFC 4055, section 5: NULL, and absent must be accepted
+	absent, null := a.parameters == nil, a.hasNoParameters() // RFC 4055, section 5: NULL, and absent must be accepted
 	switch {
 	case a.oid.Equal(oidSHA256WithRSA) && null:
 		return x509.SHA256WithRSA, nil
@@ -131,43 +128,27 @@ var algorithmNames = map[string]string{
 // pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1) where hash, mask hash and
 // salt length belong together; everything else about PSS is unusual enough to refuse.
 func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
-	refused := fmt.Errorf("%w: RSA-PSS parameters", ErrWeakAlgorithm)
-	s := cryptobyte.String(parameters)
-	var inner, hashPart, maskPart, saltPart cryptobyte.String
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !s.Empty() ||
-		!inner.ReadASN1(&hashPart, cbasn1.Tag(0).Constructed().ContextSpecific()) ||
-		!inner.ReadASN1(&maskPart, cbasn1.Tag(1).Constructed().ContextSpecific()) ||
-		!inner.ReadASN1(&saltPart, cbasn1.Tag(2).Constructed().ContextSpecific()) || !inner.Empty() {
-		return x509.UnknownSignatureAlgorithm, refused
+	r := newReader(parameters)
+	in := r.inside(cbasn1.SEQUENCE, "")
+	r.end("")
+	hashPart, maskPart, saltPart := in.inside(tagExplicit0, ""), in.inside(tagExplicit1, ""), in.inside(tagExplicit2, "")
+	hash, mask, salt := hashPart.algorithm(""), maskPart.algorithm(""), saltPart.number("")
+	maskHashPart := r.of(mask.parameters)
+	maskHash := maskHashPart.algorithm("")
+	for _, part := range []*reader{in, hashPart, maskPart, saltPart, maskHashPart} {
+		part.end("")
 	}
-	hash, ok := readAlgorithm(&hashPart)
-	if !ok || !hashPart.Empty() {
-		return x509.UnknownSignatureAlgorithm, refused
-	}
-	mask, ok := readAlgorithm(&maskPart)
-	if !ok || !maskPart.Empty() || !mask.oid.Equal(oidMGF1) {
-		return x509.UnknownSignatureAlgorithm, refused
-	}
-	maskParameters := cryptobyte.String(mask.parameters)
-	maskHash, ok := readAlgorithm(&maskParameters)
-	var salt int
-	if !ok || !maskParameters.Empty() || !maskHash.oid.Equal(hash.oid) || !saltPart.ReadASN1Integer(&salt) || !saltPart.Empty() {
-		return x509.UnknownSignatureAlgorithm, refused
-	}
-	for _, a := range []algorithmIdentifier{hash, maskHash} {
-		if a.parameters != nil && !bytes.Equal(a.parameters, derNull) {
-			return x509.UnknownSignatureAlgorithm, refused
+	if *r.err == nil && mask.oid.Equal(oidMGF1) && maskHash.oid.Equal(hash.oid) && hash.hasNoParameters() && maskHash.hasNoParameters() {
+		switch {
+		case hash.oid.Equal(oidSHA256) && salt == 32:
+			return x509.SHA256WithRSAPSS, nil
+		case hash.oid.Equal(oidSHA384) && salt == 48:
+			return x509.SHA384WithRSAPSS, nil
+		case hash.oid.Equal(oidSHA512) && salt == 64:
+			return x509.SHA512WithRSAPSS, nil
 		}
 	}
-	switch {
-	case hash.oid.Equal(oidSHA256) && salt == 32:
-		return x509.SHA256WithRSAPSS, nil
-	case hash.oid.Equal(oidSHA384) && salt == 48:
-		return x509.SHA384WithRSAPSS, nil
-	case hash.oid.Equal(oidSHA512) && salt == 64:
-		return x509.SHA512WithRSAPSS, nil
-	}
-	return x509.UnknownSignatureAlgorithm, refused
+	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: RSA-PSS parameters", ErrWeakAlgorithm)
 }
 
 // certificateAlgorithm applies the same list to the signature on a certificate.

@@ -136,25 +136,25 @@ func overlaid(base, delta listing) listing {
 // the delta and ends with the first of both.
 func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	inDelta := l.delta.find(s.serial)
-	fresh := l.delta.isFresh(s.isCA, o)
+	why := l.delta.staleness(SourceCRL, s.isCA, o)
 	found := overlaid(inBase, inDelta)
-	if !fresh {
+	if why != fresh {
 		if inBase == notListed && found != notListed {
-			return Result{StaleRevoked: found == listedRevoked && l.delta.hasBegun(o)}, l.delta.whyNotFresh(s.isCA, o)
+			return Result{StaleRevoked: found == listedRevoked && why != notBegun}, l.delta.staleError(why, SourceCRL, s.isCA, o)
 		}
 		found = inBase
 	}
 	result, err := l.base.decide(found.finding(), reasons, s, o)
-	if fresh && errors.Is(err, ErrNotFresh) && found != notListed {
+	if why == fresh && errors.Is(err, ErrNotFresh) && found != notListed {
 		result.StaleRevoked = true // the base has run out, what the delta says has not: also a hold
 	}
 	if err != nil && !errors.Is(err, ErrCRLIncomplete) {
 		return result, err
 	}
-	if fresh {
+	if why == fresh {
 		result.ThisUpdate, result.NextUpdate, result.CRLNumber = l.delta.thisUpdate, l.NextUpdate(), l.delta.number
 		result.DeltaMissing = false
-		if until := l.delta.usableUntil(s, o); !result.RevokedForGood() && until.Before(result.UsableUntil) {
+		if until := l.delta.usableUntil(SourceCRL, s.isCA, s.notAfter, o); !result.RevokedForGood() && until.Before(result.UsableUntil) {
 			result.UsableUntil = until
 		}
 	} else {

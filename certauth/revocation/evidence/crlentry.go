@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -50,21 +51,19 @@ func (l *list) readEntry(s *cryptobyte.String) (entry, error) {
 }
 
 func (l *list) readEntryExtensions(one *entry, inner cryptobyte.String) error {
-	extensions, err := readExtensions(&inner)
-	if err != nil {
-		return err
-	}
-	if !inner.Empty() {
-		return malformed("entry")
+	r := newReader(inner)
+	extensions := r.extensions()
+	r.end("entry")
+	if *r.err != nil {
+		return *r.err
 	}
 	for _, e := range extensions {
 		switch {
 		case e.oid.Equal(oidReasonCode):
-			value := cryptobyte.String(e.value)
-			if !value.ReadASN1Enum(&one.reason) || !value.Empty() {
-				return malformed("reason code")
-			}
-			if err := l.checkReason(one.reason); err != nil {
+			value := newReader(e.value)
+			one.reason = value.enum("reason code")
+			value.end("reason code")
+			if err := cmp.Or(*value.err, l.checkReason(one.reason)); err != nil {
 				return err
 			}
 		case e.oid.Equal(oidCertificateIssuer):

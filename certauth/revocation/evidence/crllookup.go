@@ -46,15 +46,11 @@ func ParseCRL(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, erro
 	if err != nil {
 		return nil, err
 	}
-	return newCRL(issuer, base), nil
-}
-
-func newCRL(issuer *x509.Certificate, base *index) *CRL {
-	by := &x509.Certificate{
+	signer := &x509.Certificate{
 		RawSubject: bytes.Clone(issuer.RawSubject), SubjectKeyId: bytes.Clone(issuer.SubjectKeyId),
 		PublicKey: issuer.PublicKey, PublicKeyAlgorithm: issuer.PublicKeyAlgorithm,
 	}
-	return &CRL{by: by, key: keySum(issuer), base: *base}
+	return &CRL{by: signer, key: keySum(issuer), base: *base}, nil
 }
 
 // Lookup returns the status of cert in the list at the moment o.Now. The certificate must have
@@ -185,18 +181,10 @@ func (l *CRL) Covers(s *Subject) error {
 // can be fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
-// Complete is the list without its delta.
-func (l *CRL) Complete() *CRL {
-	if l.delta == nil {
-		return l
-	}
-	complete := *l
-	complete.delta = nil
-	return &complete
-}
-
 // IsFresh reports whether the list, without its delta, counts for certificates of that kind.
-func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool { return l.base.isFresh(isCA, o) }
+func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool {
+	return l.base.staleness(SourceCRL, isCA, o) == fresh
+}
 
 // FreshestURLs returns where the list says that its delta CRLs are (RFC 5280, section
 // 5.2.6): at most four http or https URLs. Everything else is left out, and so is

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/big"
 
-	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
@@ -49,67 +48,40 @@ type list struct {
 }
 
 func parseList(der []byte, kind listKind) (*list, error) {
-	s := cryptobyte.String(der)
-	var outer, tbs cryptobyte.String
-	var signature asn1.BitString
-	if !s.ReadASN1(&outer, cbasn1.SEQUENCE) || !s.Empty() || !outer.ReadASN1Element(&tbs, cbasn1.SEQUENCE) {
-		return nil, malformed("CertificateList")
+	in := newReader(der)
+	outer := in.inside(cbasn1.SEQUENCE, "CertificateList")
+	in.end("CertificateList")
+	l := &list{kind: kind, tbs: outer.element(cbasn1.SEQUENCE, "CertificateList"), version: 1}
+	l.algorithm = outer.algorithm("signature")
+	l.signature = outer.octetsOfBits("signature")
+	outer.end("signature")
+	l.readTBS(in.of(l.tbs))
+	if *in.err != nil {
+		return nil, *in.err
 	}
-	l := &list{kind: kind, tbs: tbs, version: 1}
-	var ok bool
-	if l.algorithm, ok = readAlgorithm(&outer); !ok || !outer.ReadASN1BitString(&signature) || signature.BitLength%8 != 0 || !outer.Empty() {
-		return nil, malformed("signature")
-	}
-	l.signature = signature.Bytes
-	if err := l.parseTBS(tbs); err != nil {
-		return nil, err
-	}
-	return l, nil
+	return l, l.readKnownExtensions()
 }
 
-func (l *list) parseTBS(element cryptobyte.String) error {
-	var tbs, issuer cryptobyte.String
-	if !element.ReadASN1(&tbs, cbasn1.SEQUENCE) {
-		return malformed("TBSCertList")
-	}
-	if tbs.PeekASN1Tag(cbasn1.INTEGER) {
-		if !tbs.ReadASN1Integer(&l.version) || l.version != 1 {
-			return malformed("version")
-		}
+func (l *list) readTBS(r *reader) {
+	tbs := r.inside(cbasn1.SEQUENCE, "TBSCertList")
+	if tbs.isNext(cbasn1.INTEGER) {
+		tbs.want(tbs.number("version") == 1, "version")
 		l.version = 2
 	}
-	inner, ok := readAlgorithm(&tbs)
-	if !ok || !inner.oid.Equal(l.algorithm.oid) || !bytes.Equal(inner.parameters, l.algorithm.parameters) {
-		return malformed("the signature algorithms inside and outside differ")
+	inner := tbs.algorithm("signature")
+	tbs.want(inner.oid.Equal(l.algorithm.oid) && bytes.Equal(inner.parameters, l.algorithm.parameters), "the signature algorithms inside and outside differ")
+	l.issuer = tbs.element(cbasn1.SEQUENCE, "issuer")
+	tbs.want(len(l.issuer) <= maxIssuerName, "issuer")
+	l.thisUpdate = tbs.time("thisUpdate")
+	if tbs.isNext(cbasn1.UTCTime) || tbs.isNext(cbasn1.GeneralizedTime) {
+		l.nextUpdate, l.hasNextUpdate = tbs.time("nextUpdate"), true
 	}
-	if !tbs.ReadASN1Element(&issuer, cbasn1.SEQUENCE) || len(issuer) > maxIssuerName {
-		return malformed("issuer")
+	if tbs.isNext(cbasn1.SEQUENCE) {
+		l.entries, l.hasEntries = tbs.content(cbasn1.SEQUENCE, "revokedCertificates"), true
 	}
-	l.issuer = issuer
-	if l.thisUpdate, ok = readTime(&tbs); !ok {
-		return malformed("thisUpdate")
-	}
-	if tbs.PeekASN1Tag(cbasn1.UTCTime) || tbs.PeekASN1Tag(cbasn1.GeneralizedTime) {
-		if l.nextUpdate, ok = readTime(&tbs); !ok {
-			return malformed("nextUpdate")
-		}
-		l.hasNextUpdate = true
-	}
-	if tbs.PeekASN1Tag(cbasn1.SEQUENCE) {
-		var entries cryptobyte.String
-		if !tbs.ReadASN1(&entries, cbasn1.SEQUENCE) {
-			return malformed("revokedCertificates")
-		}
-		l.entries, l.hasEntries = entries, true
-	}
-	var err error
-	if l.extensions, err = optionalExtensions(&tbs, tagExplicit0); err != nil {
-		return err
-	}
-	if !tbs.Empty() || l.version == 1 && l.extensions != nil {
-		return malformed("bytes behind TBSCertList")
-	}
-	return l.readKnownExtensions()
+	l.extensions = tbs.optionalExtensions(tagExplicit0)
+	tbs.want(l.version == 2 || l.extensions == nil, "extensions in a list of version 1")
+	tbs.end("bytes behind TBSCertList")
 }
 
 // readKnownExtensions is rule C5: what is critical must be understood.
@@ -166,9 +138,10 @@ func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
 
 // parseCRLNumber reads a CRLNumber, which has at most 20 octets (RFC 5280, section 5.2.3).
 func parseCRLNumber(der []byte) (*big.Int, error) {
-	s := cryptobyte.String(der)
-	number, ok := readInteger(&s)
-	if !ok || !s.Empty() || len(number) > 20 || number[0] >= 0x80 {
+	r := newReader(der)
+	number := r.integer("cRLNumber")
+	r.end("cRLNumber")
+	if *r.err != nil || len(number) > 20 || number[0] >= 0x80 {
 		return nil, malformed("cRLNumber")
 	}
 	return new(big.Int).SetBytes(number), nil
@@ -176,11 +149,9 @@ func parseCRLNumber(der []byte) (*big.Int, error) {
 
 // parseKeyID returns the keyIdentifier of an AuthorityKeyIdentifier, nil if it has none.
 func parseKeyID(der []byte) ([]byte, error) {
-	s := cryptobyte.String(der)
-	var inner, id cryptobyte.String
-	var present bool
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !s.Empty() || !inner.ReadOptionalASN1(&id, &present, cbasn1.Tag(0).ContextSpecific()) {
-		return nil, malformed("authority key identifier")
-	}
-	return id, nil
+	r := newReader(der)
+	in := r.inside(cbasn1.SEQUENCE, "authority key identifier")
+	r.end("authority key identifier")
+	id, _ := in.optional(cbasn1.Tag(0).ContextSpecific(), "authority key identifier")
+	return id.rest, *r.err
 }

@@ -5,20 +5,17 @@ import (
 	"math/big"
 	"slices"
 	"time"
-
-	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
 // header is what a list says about itself: which certificates it answers for, and for how
 // long. A parsed list and the index that is kept of it share it, and with it the rules.
 type header struct {
-	thisUpdate, nextUpdate time.Time
-	hasNextUpdate          bool
-	point                  *issuingPoint
-	number                 *big.Int // cRLNumber, nil if absent
-	baseNumber             *big.Int // of a delta: the number of the oldest list that it continues
-	namesDelta             bool     // it says that delta CRLs are somewhere, whether or not they can be fetched
-	responder              string   // who signed
+	validity
+	point      *issuingPoint
+	number     *big.Int // cRLNumber, nil if absent
+	baseNumber *big.Int // of a delta: the number of the oldest list that it continues
+	namesDelta bool     // it says that delta CRLs are somewhere, whether or not they can be fetched
+	responder  string   // who signed
 }
 
 func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
@@ -68,12 +65,12 @@ func (h *header) scope(s *Subject) (uint16, error) {
 // decide is rules C4 and C1: what the finding is worth at this moment, for the reasons that
 // the list answers for.
 func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
-	if !h.isFresh(s.isCA, o) {
-		return Result{StaleRevoked: found.forGood() && h.hasBegun(o)}, h.whyNotFresh(s.isCA, o)
+	if why := h.staleness(SourceCRL, s.isCA, o); why != fresh {
+		return Result{StaleRevoked: found.forGood() && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
 	}
 	result := Result{
 		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
-		UsableUntil: h.usableUntil(s, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
+		UsableUntil: h.usableUntil(SourceCRL, s.isCA, s.notAfter, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
 		DeltaMissing: h.namesDelta || s.namesDelta, // unless a delta is laid over it
 	}
 	if !found.listed && reasons != AllReasons {
@@ -87,41 +84,4 @@ func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOpti
 		result.UsableUntil = s.notAfter
 	}
 	return result, nil
-}
-
-// isFresh is rule C4.
-func (h *header) isFresh(isCA bool, o *VerifyOptions) bool {
-	if !h.hasBegun(o) {
-		return false
-	}
-	if limit, bounded := o.maxAge(isCA, DefaultMaxAgeCRL); bounded && o.Now.Sub(h.thisUpdate) > limit {
-		return false
-	}
-	if !h.hasNextUpdate {
-		return o.AllowNoNextUpdate
-	}
-	return !h.nextUpdate.Before(h.thisUpdate) && !o.Now.After(h.nextUpdate.Add(o.Tolerance()))
-}
-
-// whyNotFresh puts into words why isFresh is false.
-func (h *header) whyNotFresh(isCA bool, o *VerifyOptions) error {
-	if err := o.whyNotFresh(validity{"the CRL", h.thisUpdate, h.nextUpdate, h.hasNextUpdate, isCA, DefaultMaxAgeCRL}); err != nil {
-		return err
-	}
-	return advice.New(helpNextUpdate, ErrNotFresh, "the CRL has no nextUpdate, and AllowNoNextUpdate is not set")
-}
-
-func (h *header) hasBegun(o *VerifyOptions) bool {
-	return !h.thisUpdate.After(o.Now.Add(o.Tolerance()))
-}
-
-func (h *header) usableUntil(s *Subject, o *VerifyOptions) time.Time {
-	until := s.notAfter
-	if h.hasNextUpdate && h.nextUpdate.Before(until) {
-		until = h.nextUpdate
-	}
-	if limit, bounded := o.maxAge(s.isCA, DefaultMaxAgeCRL); bounded && h.thisUpdate.Add(limit).Before(until) {
-		until = h.thisUpdate.Add(limit)
-	}
-	return until
 }

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/asn1"
 	"fmt"
+	"time"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -40,6 +41,107 @@ func readInteger(s *cryptobyte.String) ([]byte, bool) {
 	return content, true
 }
 
+// reader reads DER. Whatever is not as it has to be fails it: the first error stays, what is read
+// after that means nothing, and only who needs the whole asks for the error. The reader of what is
+// inside an element fails with the one that it is of.
+type reader struct {
+	rest cryptobyte.String
+	err  *error
+}
+
+func newReader(der []byte) *reader { return &reader{der, new(error)} }
+
+// of is a reader of something else that belongs to the same whole.
+func (r *reader) of(der []byte) *reader { return &reader{der, r.err} }
+
+func (r *reader) fail(err error) {
+	if *r.err == nil {
+		*r.err = err
+	}
+}
+
+func (r *reader) want(ok bool, what string) {
+	if !ok && *r.err == nil {
+		*r.err = malformed(what)
+	}
+}
+
+func (r *reader) more() bool                 { return *r.err == nil && !r.rest.Empty() }
+func (r *reader) end(what string)            { r.want(r.rest.Empty(), what) }
+func (r *reader) isNext(tag cbasn1.Tag) bool { return r.rest.PeekASN1Tag(tag) }
+
+func (r *reader) inside(tag cbasn1.Tag, what string) *reader {
+	in := r.of(nil)
+	r.want(r.rest.ReadASN1(&in.rest, tag), what)
+	return in
+}
+
+// optional is inside for what may be left out.
+func (r *reader) optional(tag cbasn1.Tag, what string) (in *reader, present bool) {
+	in = r.of(nil)
+	r.want(r.rest.ReadOptionalASN1(&in.rest, &present, tag), what)
+	return in, present && *r.err == nil
+}
+
+func (r *reader) content(tag cbasn1.Tag, what string) []byte { return r.inside(tag, what).rest }
+
+// element returns the whole of the next element, its tag and length included.
+func (r *reader) element(tag cbasn1.Tag, what string) (element cryptobyte.String) {
+	r.want(r.rest.ReadASN1Element(&element, tag), what)
+	return element
+}
+
+func (r *reader) anyElement(what string) (element cryptobyte.String) {
+	r.want(r.rest.ReadAnyASN1Element(&element, nil), what)
+	return element
+}
+
+// anyInside is inside for an element of any tag, as a CHOICE is.
+func (r *reader) anyInside(what string) (in *reader, tag cbasn1.Tag) {
+	in = r.of(nil)
+	r.want(r.rest.ReadAnyASN1(&in.rest, &tag), what)
+	return in, tag
+}
+
+func (r *reader) integer(what string) []byte {
+	content, ok := readInteger(&r.rest)
+	r.want(ok, what)
+	return content
+}
+
+func (r *reader) number(what string) (n int) {
+	r.want(r.rest.ReadASN1Integer(&n), what)
+	return n
+}
+
+func (r *reader) enum(what string) (n int) {
+	r.want(r.rest.ReadASN1Enum(&n), what)
+	return n
+}
+
+// octetsOfBits reads a BIT STRING of whole octets.
+func (r *reader) octetsOfBits(what string) []byte {
+	var bits asn1.BitString
+	r.want(r.rest.ReadASN1BitString(&bits) && bits.BitLength%8 == 0, what)
+	return bits.Bytes
+}
+
+func (r *reader) oid(what string) (oid asn1.ObjectIdentifier) {
+	r.want(readOID(&r.rest, &oid), what)
+	return oid
+}
+
+func (r *reader) time(what string) time.Time {
+	t, ok := readTime(&r.rest)
+	r.want(ok, what)
+	return t
+}
+
+func (r *reader) generalizedTime(what string) time.Time {
+	r.want(r.isNext(cbasn1.GeneralizedTime), what)
+	return r.time(what)
+}
+
 // extension is one Extension of RFC 5280, section 4.1.
 type extension struct {
 	oid      asn1.ObjectIdentifier
@@ -47,47 +149,42 @@ type extension struct {
 	value    []byte
 }
 
-// readExtensions reads a list of at least one and at most maxExtensions, none twice.
-func readExtensions(s *cryptobyte.String) ([]extension, error) {
-	var list cryptobyte.String
-	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || list.Empty() {
-		return nil, malformed("extensions")
+// extensions reads a list of at least one and at most maxExtensions, none twice.
+func (r *reader) extensions() (all []extension) {
+	list := r.inside(cbasn1.SEQUENCE, "extensions")
+	r.want(!list.rest.Empty(), "extensions")
+	for list.more() {
+		if len(all) == maxExtensions {
+			r.fail(fmt.Errorf("%w: more than %d extensions", ErrLimits, maxExtensions))
+		}
+		one := list.extension()
+		if _, twice := find(all, one.oid); twice {
+			r.fail(fmt.Errorf("%w: extension %s stands twice", ErrLimits, one.oid))
+		}
+		all = append(all, one)
 	}
-	var extensions []extension
-	for !list.Empty() {
-		if len(extensions) == maxExtensions {
-			return nil, fmt.Errorf("%w: more than %d extensions", ErrLimits, maxExtensions)
-		}
-		one, ok := readExtension(&list)
-		if !ok {
-			return nil, malformed("extension")
-		}
-		if _, twice := find(extensions, one.oid); twice {
-			return nil, fmt.Errorf("%w: extension %s stands twice", ErrLimits, one.oid)
-		}
-		extensions = append(extensions, one)
-	}
-	return extensions, nil
+	return all
 }
 
-func readExtension(list *cryptobyte.String) (extension, bool) {
-	var one extension
-	var inner, value cryptobyte.String
-	if !list.ReadASN1(&inner, cbasn1.SEQUENCE) || !readOID(&inner, &one.oid) {
-		return one, false
+func (r *reader) optionalExtensions(tag cbasn1.Tag) (all []extension) {
+	if in, present := r.optional(tag, "extensions"); present {
+		all = in.extensions()
+		in.end("extensions")
 	}
-	if inner.PeekASN1Tag(cbasn1.BOOLEAN) {
+	return all
+}
+
+func (r *reader) extension() (one extension) {
+	in := r.inside(cbasn1.SEQUENCE, "extension")
+	one.oid = in.oid("extension")
+	if in.isNext(cbasn1.BOOLEAN) {
 		// DER leaves a FALSE default out, and writes TRUE as 0xFF, which ReadASN1Boolean
 		// demands.
-		if !inner.ReadASN1Boolean(&one.critical) || !one.critical {
-			return one, false
-		}
+		in.want(in.rest.ReadASN1Boolean(&one.critical) && one.critical, "extension")
 	}
-	if !inner.ReadASN1(&value, cbasn1.OCTET_STRING) || !inner.Empty() {
-		return one, false
-	}
-	one.value = value
-	return one, true
+	one.value = in.content(cbasn1.OCTET_STRING, "extension")
+	in.end("extension")
+	return one
 }
 
 // maxOID is more octets than any algorithm or extension has. Read, an identifier takes eight
@@ -113,22 +210,17 @@ func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 func serialBytes(raw []byte) ([]byte, bool) {
 	// TBSCertificate: the version, then the serial number. Taken from the DER because a
 	// big.Int forgets how it was written.
-	s := cryptobyte.String(raw)
-	var cert, tbs cryptobyte.String
-	if !s.ReadASN1(&cert, cbasn1.SEQUENCE) || !cert.ReadASN1(&tbs, cbasn1.SEQUENCE) || !tbs.SkipOptionalASN1(tagExplicit0) {
-		return nil, false
-	}
-	return readInteger(&tbs)
+	r := newReader(raw)
+	tbs := r.inside(cbasn1.SEQUENCE, "").inside(cbasn1.SEQUENCE, "")
+	tbs.optional(tagExplicit0, "")
+	return tbs.integer(""), *r.err == nil
 }
 
 // keyBits is the content of the subjectPublicKey BIT STRING without its first octet: what
 // issuerKeyHash and byKey are made of (RFC 6960, section 4.1.1).
 func keyBits(spki []byte) ([]byte, bool) {
-	s := cryptobyte.String(spki)
-	var inner cryptobyte.String
-	var bits asn1.BitString
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !inner.SkipASN1(cbasn1.SEQUENCE) || !inner.ReadASN1BitString(&bits) || bits.BitLength%8 != 0 {
-		return nil, false
-	}
-	return bits.Bytes, true
+	r := newReader(spki)
+	in := r.inside(cbasn1.SEQUENCE, "")
+	in.inside(cbasn1.SEQUENCE, "")
+	return in.octetsOfBits(""), *r.err == nil
 }

@@ -18,16 +18,8 @@ func (m moment) time() time.Time {
 	return time.Date(m.year, time.Month(m.month), m.day, m.hour, m.minute, m.second, 0, time.UTC)
 }
 
-// readGeneralizedTime reads YYYYMMDDHHMMSSZ and no other form (RFC 6960, section 4.2.1;
-// RFC 5280, section 4.1.2.5.2).
-func readGeneralizedTime(s *cryptobyte.String) (time.Time, bool) {
-	if !s.PeekASN1Tag(cbasn1.GeneralizedTime) {
-		return time.Time{}, false
-	}
-	return readTime(s)
-}
-
-// readTime reads the Time of a CRL: UTCTime or GeneralizedTime with seconds and Z.
+// readTime reads the Time of a CRL: UTCTime or GeneralizedTime with seconds and Z, and no other
+// form (RFC 5280, section 4.1.2.5; for OCSP see RFC 6960, section 4.2.1).
 func readTime(s *cryptobyte.String) (time.Time, bool) {
 	m, ok := readMoment(s)
 	if !ok {

@@ -43,108 +43,80 @@ func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 }
 
 // readDistributionPoints returns all, usable or not.
-func readDistributionPoints(der []byte) ([]distributionPoint, error) {
-	s := cryptobyte.String(der)
-	var list cryptobyte.String
-	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || !s.Empty() || list.Empty() {
-		return nil, malformed("distribution points")
+func readDistributionPoints(der []byte) (points []distributionPoint, err error) {
+	r := newReader(der)
+	list := r.inside(cbasn1.SEQUENCE, "distribution points")
+	r.end("distribution points")
+	r.want(!list.rest.Empty(), "distribution points")
+	for list.more() {
+		if len(points) == maxAnswers {
+			r.fail(ErrLimits)
+		}
+		points = append(points, list.distributionPoint())
 	}
-	var points []distributionPoint
-	for count := 0; !list.Empty(); count++ {
-		if count == maxAnswers {
-			return nil, ErrLimits
-		}
-		var one cryptobyte.String
-		if !list.ReadASN1(&one, cbasn1.SEQUENCE) {
-			return nil, malformed("distribution point")
-		}
-		point, err := parseDistributionPoint(one)
-		if err != nil {
-			return nil, err
-		}
-		points = append(points, point)
+	if *r.err != nil {
+		return nil, *r.err
 	}
 	return points, nil
 }
 
-func parseDistributionPoint(one cryptobyte.String) (point distributionPoint, err error) {
-	point.reasons = AllReasons
-	if point.names, err = readPointName(&one); err != nil {
-		return point, err
+func (r *reader) distributionPoint() (point distributionPoint) {
+	one := r.inside(cbasn1.SEQUENCE, "distribution point")
+	point.names = one.pointName()
+	point.reasons = one.optionalReasons(1)
+	if issuer, present := one.optional(tagExplicit2, "distribution point"); present {
+		point.issuer = append([]byte{}, issuer.rest...)
 	}
-	var content cryptobyte.String
-	var present bool
-	if !one.ReadOptionalASN1(&content, &present, cbasn1.Tag(1).ContextSpecific()) {
-		return point, malformed("reasons")
-	}
-	if present {
-		if point.reasons, err = reasonFlags(content); err != nil {
-			return point, err
-		}
-	}
-	if !one.ReadOptionalASN1(&content, &present, tagExplicit2) || !one.Empty() {
-		return point, malformed("distribution point")
-	}
-	if present {
-		point.issuer = append([]byte{}, content...)
-	}
-	return point, nil
+	one.end("distribution point")
+	return point
 }
 
-// readPointName reads an optional DistributionPointName; a name relative to the issuer
+// pointName reads an optional DistributionPointName; a name relative to the issuer
 // gives no names.
-func readPointName(s *cryptobyte.String) ([][]byte, error) {
-	var explicit, content cryptobyte.String
-	var present bool
-	if !s.ReadOptionalASN1(&explicit, &present, tagExplicit0) {
-		return nil, malformed("distribution point name")
-	}
+func (r *reader) pointName() (names [][]byte) {
+	const what = "distribution point name"
+	explicit, present := r.optional(tagExplicit0, what)
 	if !present {
-		return nil, nil
+		return nil
 	}
-	var tag cbasn1.Tag
-	if !explicit.ReadAnyASN1(&content, &tag) || !explicit.Empty() {
-		return nil, malformed("distribution point name")
+	general, tag := explicit.anyInside(what)
+	explicit.end(what)
+	if tag == tagExplicit1 {
+		return nil
 	}
-	switch tag {
-	case tagExplicit1:
-		return nil, nil
-	case tagExplicit0:
-	default:
-		return nil, malformed("distribution point name")
+	r.want(tag == tagExplicit0 && !general.rest.Empty(), what)
+	for general.more() {
+		r.want(len(names) < maxAnswers, what)
+		names = append(names, general.anyElement(what))
 	}
-	var names [][]byte
-	for !content.Empty() {
-		var name cryptobyte.String
-		if len(names) == maxAnswers || !content.ReadAnyASN1Element(&name, nil) {
-			return nil, malformed("distribution point name")
-		}
-		names = append(names, name)
+	return names
+}
+
+// optionalReasons reads ReasonFlags; left out they are all.
+func (r *reader) optionalReasons(tag uint8) uint16 {
+	content, present := r.optional(cbasn1.Tag(tag).ContextSpecific(), "reasons")
+	if !present {
+		return AllReasons
 	}
-	if len(names) == 0 {
-		return nil, malformed("distribution point name")
-	}
-	return names, nil
+	mask, ok := reasonFlags(content.rest)
+	r.want(ok, "reason flags")
+	return mask
 }
 
 // reasonFlags reads the content of ReasonFlags, a named BIT STRING: trailing zero bits are
 // left out in DER, and an empty set would cover nothing.
-func reasonFlags(content []byte) (uint16, error) {
+func reasonFlags(content []byte) (mask uint16, ok bool) {
 	if len(content) < 2 || len(content) > 3 || content[0] > 7 {
-		return 0, malformed("reason flags")
+		return 0, false
 	}
-	bits := content[1:]
-	unused := content[0]
+	bits, unused := content[1:], content[0]
 	if last := bits[len(bits)-1]; last&(1<<unused-1) != 0 || last>>unused&1 == 0 {
-		return 0, malformed("reason flags")
+		return 0, false
 	}
-	var mask uint16
 	for i := range len(bits) * 8 {
-		if bits[i/8]>>(7-i%8)&1 == 1 && i < 16 {
-			mask |= 1 << i
-		}
+		mask |= uint16(bits[i/8]>>(7-i%8)&1) << i
 	}
-	return mask & AllReasons, nil
+	return mask & AllReasons, true
 }
 
 // issuingPoint is the IssuingDistributionPoint of a CRL (RFC 5280, section 5.2.5).
@@ -158,12 +130,7 @@ type issuingPoint struct {
 
 // hasName compares byte for byte.
 func (p *issuingPoint) hasName(name []byte) bool {
-	for _, other := range p.names {
-		if bytes.Equal(name, other) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.names, func(other []byte) bool { return bytes.Equal(name, other) })
 }
 
 // namesCA reports whether the point is the directory name of the CA itself: such a list is for
@@ -186,60 +153,26 @@ func directoryName(general cryptobyte.String) ([]byte, bool) {
 }
 
 func parseIssuingPoint(der []byte) (*issuingPoint, error) {
-	s := cryptobyte.String(der)
-	var inner cryptobyte.String
-	if !s.ReadASN1(&inner, cbasn1.SEQUENCE) || !s.Empty() || inner.Empty() {
-		return nil, malformed("issuing distribution point")
-	}
-	p := &issuingPoint{reasons: AllReasons, hasPoint: inner.PeekASN1Tag(tagExplicit0)}
-	var err error
-	if p.names, err = readPointName(&inner); err != nil {
-		return nil, err
-	}
-	var content cryptobyte.String
-	var present bool
-	for _, flag := range []struct {
-		tag  uint8
-		into *bool
-	}{{1, &p.onlyUser}, {2, &p.onlyCA}} {
-		if err := readTrue(&inner, flag.tag, flag.into); err != nil {
-			return nil, err
-		}
-	}
-	if !inner.ReadOptionalASN1(&content, &present, cbasn1.Tag(3).ContextSpecific()) {
-		return nil, malformed("onlySomeReasons")
-	}
-	if present {
-		if p.reasons, err = reasonFlags(content); err != nil {
-			return nil, err
-		}
-	}
-	if err := readTrue(&inner, 4, &p.indirect); err != nil {
-		return nil, err
-	}
-	if err := readTrue(&inner, 5, &p.onlyAttribute); err != nil {
-		return nil, err
-	}
-	only := 0
-	for _, flag := range []bool{p.onlyUser, p.onlyCA, p.onlyAttribute} {
-		if flag {
-			only++
-		}
-	}
-	if !inner.Empty() || only > 1 {
-		return nil, malformed("issuing distribution point")
+	const what = "issuing distribution point"
+	r := newReader(der)
+	in := r.inside(cbasn1.SEQUENCE, what)
+	r.end(what)
+	r.want(!in.rest.Empty(), what)
+	p := &issuingPoint{hasPoint: in.isNext(tagExplicit0), names: in.pointName()}
+	p.onlyUser, p.onlyCA = in.optionalTrue(1, what), in.optionalTrue(2, what)
+	p.reasons = in.optionalReasons(3)
+	p.indirect, p.onlyAttribute = in.optionalTrue(4, what), in.optionalTrue(5, what)
+	in.end(what)
+	r.want(!(p.onlyUser && p.onlyCA || p.onlyUser && p.onlyAttribute || p.onlyCA && p.onlyAttribute), what)
+	if *r.err != nil {
+		return nil, *r.err
 	}
 	return p, nil
 }
 
-// readTrue reads an optional BOOLEAN whose default is FALSE, which DER leaves out.
-func readTrue(s *cryptobyte.String, tag uint8, into *bool) error {
-	var content cryptobyte.String
-	if !s.ReadOptionalASN1(&content, into, cbasn1.Tag(tag).ContextSpecific()) {
-		return malformed("issuing distribution point")
-	}
-	if *into && (len(content) != 1 || content[0] != 0xFF) {
-		return malformed("issuing distribution point")
-	}
-	return nil
+// optionalTrue reads an optional BOOLEAN whose default is FALSE, which DER leaves out.
+func (r *reader) optionalTrue(tag uint8, what string) bool {
+	in, present := r.optional(cbasn1.Tag(tag).ContextSpecific(), what)
+	r.want(!present || string(in.rest) == "\xFF", what)
+	return present
 }

@@ -53,7 +53,7 @@ func (e Edition) CheckNewer(next Edition) error {
 // Begun returns an error for a list whose time has not come, by clocks that differ by skew.
 func (e Edition) Begun(now time.Time, skew time.Duration) error {
 	if e.ThisUpdate.After(now.Add(skew)) {
-		return advice.New(helpClock, ErrFuture, "thisUpdate of the CRL, %s, lies ahead of the clock, %s", instant(e.ThisUpdate), instant(now))
+		return fromFuture("the CRL", e.ThisUpdate, now)
 	}
 	return nil
 }

@@ -6,14 +6,13 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
-	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
@@ -77,7 +76,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	}
 	chosen, err := strictest(matching, cert, &o)
 	if err != nil {
-		return Result{StaleRevoked: chosen.severity() == 4 && !chosen.thisUpdate.After(o.Now.Add(o.Tolerance()))}, err
+		return Result{StaleRevoked: chosen.severity() == 4 && !errors.Is(err, ErrFuture)}, err
 	}
 	result := r.result(chosen, by, cert, &o)
 	return rollBack(result, result.standing(), o.Previous)
@@ -93,9 +92,10 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 		}
 		return nil
 	}
-	s := cryptobyte.String(e.value)
-	var nonce cryptobyte.String
-	if !s.ReadASN1(&nonce, cbasn1.OCTET_STRING) || !s.Empty() || len(nonce) == 0 || len(nonce) > 128 {
+	value := newReader(e.value)
+	nonce := value.content(cbasn1.OCTET_STRING, "nonce")
+	value.end("nonce")
+	if *value.err != nil || len(nonce) == 0 || len(nonce) > 128 {
 		return fmt.Errorf("%w: not an octet string of 1 to 128 bytes", ErrNonce)
 	}
 	if o.NonceMode != NonceOff && (len(o.Nonce) == 0 || !bytes.Equal(nonce, o.Nonce)) {
@@ -131,7 +131,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 			return nil, fmt.Errorf("%w: before thisUpdate", ErrProducedAt)
 		}
 		for _, e := range a.extensions {
-			if e.critical && !contains(harmlessSingle, e.oid) {
+			if e.critical && !slices.ContainsFunc(harmlessSingle, e.oid.Equal) {
 				return nil, fmt.Errorf("%w: %s", ErrCriticalExtension, e.oid)
 			}
 		}
@@ -146,15 +146,6 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 	return matching, nil
 }
 
-func contains(list []asn1.ObjectIdentifier, oid asn1.ObjectIdentifier) bool {
-	for _, one := range list {
-		if one.Equal(oid) {
-			return true
-		}
-	}
-	return false
-}
-
 // isOf reports whether the answer names the issuer by this encoding of its name, and its key.
 // The name is hashed as encoded in the certificate in question (RFC 6960, section 4.1.1) or,
 // by responders that only have the CA's certificate, as encoded there.
@@ -166,7 +157,7 @@ func (a *answer) isOf(issuer, bits []byte) bool {
 // certIDHashes recomputes issuerNameHash and issuerKeyHash; nil for a hash that is not
 // known.
 func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
-	if a.hash.parameters != nil && !bytes.Equal(a.hash.parameters, derNull) {
+	if !a.hash.hasNoParameters() {
 		return nil, nil
 	}
 	switch {
@@ -198,20 +189,20 @@ func (a *answer) certIDHashes(name, bits []byte) (nameHash, keyHash []byte) {
 // Unknown before Good. Without a fresh one it returns the strictest stale one beside the
 // error.
 func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
-	var fresh, stale answer
+	var counts, stale answer
+	var why staleness
 	for _, a := range answers {
-		to := &stale
-		if o.isFresh(a, cert) {
-			to = &fresh
-		}
-		if a.severity() > to.severity() {
-			*to = a
+		switch is := a.staleness(SourceOCSP, cert.IsCA, o); {
+		case is == fresh && a.severity() > counts.severity():
+			counts = a
+		case is != fresh && a.severity() > stale.severity():
+			stale, why = a, is
 		}
 	}
-	if fresh.status == Unavailable {
-		return stale, o.whyStale(stale, cert)
+	if counts.status == Unavailable {
+		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
 	}
-	return fresh, nil
+	return counts, nil
 }
 
 // severity orders answers: a hold may be lifted, a revocation for good may not.
@@ -231,32 +222,6 @@ func (a *answer) severity() int {
 	return 0
 }
 
-// isFresh is check 16.
-func (o *VerifyOptions) isFresh(a answer, cert *x509.Certificate) bool {
-	skew := o.Tolerance()
-	if a.thisUpdate.After(o.Now.Add(skew)) {
-		return false
-	}
-	age := o.Now.Sub(a.thisUpdate)
-	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded && age > limit {
-		return false
-	}
-	if !a.hasNextUpdate {
-		return o.NoNextUpdateMaxAge < 0 || age <= withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
-	}
-	return !a.nextUpdate.Before(a.thisUpdate) && !o.Now.After(a.nextUpdate.Add(skew))
-}
-
-// whyStale puts into words why isFresh is false.
-func (o *VerifyOptions) whyStale(a answer, cert *x509.Certificate) error {
-	if err := o.whyNotFresh(validity{"the answer", a.thisUpdate, a.nextUpdate, a.hasNextUpdate, cert.IsCA, DefaultMaxAge}); err != nil {
-		return err
-	}
-	return advice.New("ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge", ErrNotFresh,
-		"the answer is %s old (thisUpdate %s) and has no nextUpdate; NoNextUpdateMaxAge allows %s",
-		span(o.Now.Sub(a.thisUpdate)), instant(a.thisUpdate), withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge))
-}
-
 func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *VerifyOptions) Result {
 	result := Result{
 		Status: a.status, Source: SourceOCSP, Reason: ReasonUnspecified,
@@ -266,7 +231,7 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 	if a.status == Revoked {
 		result.Reason, result.RevokedAt = a.reason, a.revokedAt
 	}
-	result.UsableUntil = o.usableUntil(a, cert)
+	result.UsableUntil = a.usableUntil(SourceOCSP, cert.IsCA, cert.NotAfter, o)
 	if by.delegate && by.cert.NotAfter.Before(result.UsableUntil) {
 		result.UsableUntil = by.cert.NotAfter
 	}
@@ -274,24 +239,4 @@ func (r *basicResponse) result(a answer, by signer, cert *x509.Certificate, o *V
 		result.UsableUntil = cert.NotAfter
 	}
 	return result
-}
-
-// usableUntil is the earliest of the times that end evidence.
-func (o *VerifyOptions) usableUntil(a answer, cert *x509.Certificate) time.Time {
-	until := cert.NotAfter
-	bound := func(t time.Time) {
-		if t.Before(until) {
-			until = t
-		}
-	}
-	switch {
-	case a.hasNextUpdate:
-		bound(a.nextUpdate)
-	case o.NoNextUpdateMaxAge >= 0:
-		bound(a.thisUpdate.Add(withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)))
-	}
-	if limit, bounded := o.maxAge(cert.IsCA, DefaultMaxAge); bounded {
-		bound(a.thisUpdate.Add(limit))
-	}
-	return until
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
@@ -36,224 +35,118 @@ type answer struct {
 	status            Status
 	reason            int
 	revokedAt         time.Time
-	thisUpdate        time.Time
-	nextUpdate        time.Time
-	hasNextUpdate     bool
-	extensions        []extension
+	validity
+	extensions []extension
 }
 
 // parseResponse reads strict DER. Answers, certificates and extensions are counted before
 // any of them costs anything.
 func parseResponse(der []byte) (*basicResponse, error) {
-	s := cryptobyte.String(der)
-	var outer cryptobyte.String
-	var status int
-	if !s.ReadASN1(&outer, cbasn1.SEQUENCE) || !s.Empty() || !outer.ReadASN1Enum(&status) {
-		return nil, malformed("OCSPResponse")
-	}
-	if status != 0 {
+	in := newReader(der)
+	outer := in.inside(cbasn1.SEQUENCE, "OCSPResponse")
+	in.end("OCSPResponse")
+	status := outer.enum("OCSPResponse")
+	switch {
+	case *in.err != nil:
+		return nil, *in.err
+	case status != 0:
 		return nil, ResponderStatusError{Status: status}
 	}
-	var explicit, bytes, content cryptobyte.String
-	if !outer.ReadASN1(&explicit, tagExplicit0) || !outer.Empty() || !explicit.ReadASN1(&bytes, cbasn1.SEQUENCE) || !explicit.Empty() {
-		return nil, malformed("successful without responseBytes")
-	}
-	var kind asn1.ObjectIdentifier
-	if !readOID(&bytes, &kind) {
-		return nil, malformed("responseType")
-	}
-	if !kind.Equal(oidBasicResponse) {
+	const noBytes = "successful without responseBytes"
+	explicit := outer.inside(tagExplicit0, noBytes)
+	outer.end(noBytes)
+	bytes := explicit.inside(cbasn1.SEQUENCE, noBytes)
+	explicit.end(noBytes)
+	kind := bytes.oid("responseType")
+	if *in.err == nil && !kind.Equal(oidBasicResponse) {
 		return nil, fmt.Errorf("%w: %s", ErrResponseType, kind)
 	}
-	if !bytes.ReadASN1(&content, cbasn1.OCTET_STRING) || !bytes.Empty() {
-		return nil, malformed("response")
-	}
-	return parseBasic(content)
-}
-
-func parseBasic(content cryptobyte.String) (*basicResponse, error) {
-	r := &basicResponse{}
-	var basic, tbs cryptobyte.String
-	var signature asn1.BitString
-	if !content.ReadASN1(&basic, cbasn1.SEQUENCE) || !content.Empty() || !basic.ReadASN1Element(&tbs, cbasn1.SEQUENCE) {
-		return nil, malformed("BasicOCSPResponse")
-	}
-	r.tbs = tbs
-	var ok bool
-	if r.algorithm, ok = readAlgorithm(&basic); !ok {
-		return nil, malformed("signatureAlgorithm")
-	}
-	if !basic.ReadASN1BitString(&signature) || signature.BitLength%8 != 0 {
-		return nil, malformed("signature")
-	}
-	r.signature = signature.Bytes
-	if err := r.parseCertificates(&basic); err != nil {
-		return nil, err
-	}
-	if !basic.Empty() {
-		return nil, malformed("bytes behind BasicOCSPResponse")
-	}
-	if err := r.parseData(tbs); err != nil {
-		return nil, err
+	content := bytes.inside(cbasn1.OCTET_STRING, "response")
+	bytes.end("response")
+	r := content.basicResponse()
+	if *in.err != nil {
+		return nil, *in.err
 	}
 	return r, nil
 }
 
-func (r *basicResponse) parseCertificates(basic *cryptobyte.String) error {
-	var explicit, list cryptobyte.String
-	var present bool
-	if !basic.ReadOptionalASN1(&explicit, &present, tagExplicit0) {
-		return malformed("certs")
-	}
-	if !present {
-		return nil
-	}
-	if !explicit.ReadASN1(&list, cbasn1.SEQUENCE) || !explicit.Empty() {
-		return malformed("certs")
-	}
-	for !list.Empty() {
-		var cert cryptobyte.String
-		if len(r.embedded) == maxCertificates {
-			return fmt.Errorf("%w: more than %d certificates", ErrLimits, maxCertificates)
+func (r *reader) basicResponse() *basicResponse {
+	basic := r.inside(cbasn1.SEQUENCE, "BasicOCSPResponse")
+	r.end("BasicOCSPResponse")
+	b := &basicResponse{tbs: basic.element(cbasn1.SEQUENCE, "BasicOCSPResponse")}
+	b.algorithm = basic.algorithm("signatureAlgorithm")
+	b.signature = basic.octetsOfBits("signature")
+	if explicit, present := basic.optional(tagExplicit0, "certs"); present {
+		list := explicit.inside(cbasn1.SEQUENCE, "certs")
+		explicit.end("certs")
+		for list.more() {
+			if len(b.embedded) == maxCertificates {
+				r.fail(fmt.Errorf("%w: more than %d certificates", ErrLimits, maxCertificates))
+			}
+			b.embedded = append(b.embedded, list.element(cbasn1.SEQUENCE, "certificate"))
 		}
-		if !list.ReadASN1Element(&cert, cbasn1.SEQUENCE) {
-			return malformed("certificate")
-		}
-		r.embedded = append(r.embedded, cert)
 	}
-	return nil
+	basic.end("bytes behind BasicOCSPResponse")
+	b.readData(r.of(b.tbs))
+	return b
 }
 
-func (r *basicResponse) parseData(element cryptobyte.String) error {
-	var data, explicit, answers cryptobyte.String
-	var present bool
-	if !element.ReadASN1(&data, cbasn1.SEQUENCE) || !data.ReadOptionalASN1(&explicit, &present, tagExplicit0) {
-		return malformed("ResponseData")
-	}
-	if present {
-		var version int
-		if !explicit.ReadASN1Integer(&version) || !explicit.Empty() {
-			return malformed("version")
-		}
+func (b *basicResponse) readData(r *reader) {
+	data := r.inside(cbasn1.SEQUENCE, "ResponseData")
+	if explicit, present := data.optional(tagExplicit0, "ResponseData"); present {
+		version := explicit.number("version")
+		explicit.end("version")
 		if version != 0 {
-			return fmt.Errorf("%w: version %d", ErrResponseType, version+1)
+			r.fail(fmt.Errorf("%w: version %d", ErrResponseType, version+1))
 		}
 	}
-	if err := r.parseResponder(&data); err != nil {
-		return err
-	}
-	var ok bool
-	if r.producedAt, ok = readGeneralizedTime(&data); !ok {
-		return malformed("producedAt")
-	}
-	if !data.ReadASN1(&answers, cbasn1.SEQUENCE) {
-		return malformed("responses")
-	}
-	for !answers.Empty() {
-		if len(r.answers) == maxAnswers {
-			return fmt.Errorf("%w: more than %d answers", ErrLimits, maxAnswers)
+	b.readResponder(data)
+	b.producedAt = data.generalizedTime("producedAt")
+	answers := data.inside(cbasn1.SEQUENCE, "responses")
+	for answers.more() {
+		if len(b.answers) == maxAnswers {
+			r.fail(fmt.Errorf("%w: more than %d answers", ErrLimits, maxAnswers))
 		}
-		one, err := parseAnswer(&answers)
-		if err != nil {
-			return err
-		}
-		r.answers = append(r.answers, one)
+		b.answers = append(b.answers, answers.answer())
 	}
-	var err error
-	if r.extensions, err = optionalExtensions(&data, tagExplicit1); err != nil {
-		return err
-	}
-	if !data.Empty() {
-		return malformed("bytes behind ResponseData")
-	}
-	return nil
+	b.extensions = data.optionalExtensions(tagExplicit1)
+	data.end("bytes behind ResponseData")
 }
 
-func (r *basicResponse) parseResponder(data *cryptobyte.String) error {
-	var explicit cryptobyte.String
-	switch {
-	case data.PeekASN1Tag(tagExplicit1):
-		var name cryptobyte.String
-		if !data.ReadASN1(&explicit, tagExplicit1) || !explicit.ReadASN1Element(&name, cbasn1.SEQUENCE) || !explicit.Empty() {
-			return malformed("responderID")
-		}
-		r.byName = name
-	case data.PeekASN1Tag(tagExplicit2):
-		var hash cryptobyte.String
-		if !data.ReadASN1(&explicit, tagExplicit2) || !explicit.ReadASN1(&hash, cbasn1.OCTET_STRING) || !explicit.Empty() {
-			return malformed("responderID")
-		}
-		r.byKey = hash
+func (b *basicResponse) readResponder(data *reader) {
+	explicit, tag := data.anyInside("responderID")
+	switch tag {
+	case tagExplicit1:
+		b.byName = explicit.element(cbasn1.SEQUENCE, "responderID")
+	case tagExplicit2:
+		b.byKey = explicit.content(cbasn1.OCTET_STRING, "responderID")
 	default:
-		return malformed("responderID")
+		data.want(false, "responderID")
 	}
-	return nil
+	explicit.end("responderID")
 }
 
-func optionalExtensions(s *cryptobyte.String, tag cbasn1.Tag) ([]extension, error) {
-	var explicit cryptobyte.String
-	var present bool
-	if !s.ReadOptionalASN1(&explicit, &present, tag) {
-		return nil, malformed("extensions")
+func (r *reader) answer() (a answer) {
+	single := r.inside(cbasn1.SEQUENCE, "SingleResponse")
+	id := single.inside(cbasn1.SEQUENCE, "SingleResponse")
+	a.hash = id.algorithm("CertID")
+	a.nameHash, a.keyHash = id.content(cbasn1.OCTET_STRING, "CertID"), id.content(cbasn1.OCTET_STRING, "CertID")
+	a.serial = id.integer("serialNumber")
+	id.end("serialNumber")
+	a.readStatus(single)
+	a.thisUpdate = single.generalizedTime("thisUpdate")
+	if explicit, present := single.optional(tagExplicit0, "nextUpdate"); present {
+		a.nextUpdate, a.hasNextUpdate = explicit.generalizedTime("nextUpdate"), true
+		explicit.end("nextUpdate")
 	}
-	if !present {
-		return nil, nil
-	}
-	extensions, err := readExtensions(&explicit)
-	if err == nil && !explicit.Empty() {
-		err = malformed("extensions")
-	}
-	return extensions, err
+	a.extensions = single.optionalExtensions(tagExplicit1)
+	single.end("bytes behind SingleResponse")
+	return a
 }
 
-func parseAnswer(answers *cryptobyte.String) (answer, error) {
-	var a answer
-	var single, id, name, key cryptobyte.String
-	var ok bool
-	if !answers.ReadASN1(&single, cbasn1.SEQUENCE) || !single.ReadASN1(&id, cbasn1.SEQUENCE) {
-		return a, malformed("SingleResponse")
-	}
-	if a.hash, ok = readAlgorithm(&id); !ok || !id.ReadASN1(&name, cbasn1.OCTET_STRING) || !id.ReadASN1(&key, cbasn1.OCTET_STRING) {
-		return a, malformed("CertID")
-	}
-	a.nameHash, a.keyHash = name, key
-	if a.serial, ok = readInteger(&id); !ok || !id.Empty() {
-		return a, malformed("serialNumber")
-	}
-	if err := a.parseStatus(&single); err != nil {
-		return a, err
-	}
-	if a.thisUpdate, ok = readGeneralizedTime(&single); !ok {
-		return a, malformed("thisUpdate")
-	}
-	var explicit cryptobyte.String
-	var present bool
-	if !single.ReadOptionalASN1(&explicit, &present, tagExplicit0) {
-		return a, malformed("nextUpdate")
-	}
-	if present {
-		if a.nextUpdate, ok = readGeneralizedTime(&explicit); !ok || !explicit.Empty() {
-			return a, malformed("nextUpdate")
-		}
-		a.hasNextUpdate = true
-	}
-	var err error
-	if a.extensions, err = optionalExtensions(&single, tagExplicit1); err != nil {
-		return a, err
-	}
-	if !single.Empty() {
-		return a, malformed("bytes behind SingleResponse")
-	}
-	return a, nil
-}
-
-// parseStatus reads exactly one of good, revoked and unknown.
-func (a *answer) parseStatus(single *cryptobyte.String) error {
-	var content cryptobyte.String
-	var tag cbasn1.Tag
-	if !single.ReadAnyASN1(&content, &tag) {
-		return malformed("certStatus")
-	}
+// readStatus reads exactly one of good, revoked and unknown.
+func (a *answer) readStatus(single *reader) {
+	in, tag := single.anyInside("certStatus")
 	a.reason = ReasonUnspecified
 	switch tag {
 	case cbasn1.Tag(0).ContextSpecific():
@@ -262,30 +155,13 @@ func (a *answer) parseStatus(single *cryptobyte.String) error {
 		a.status = Unknown
 	case tagExplicit1:
 		a.status = Revoked
-		return a.parseRevoked(&content)
+		a.revokedAt = in.generalizedTime("revocationTime")
+		if explicit, present := in.optional(tagExplicit0, "revocationReason"); present {
+			a.reason = explicit.enum("revocationReason")
+			explicit.end("revocationReason")
+		}
 	default:
-		return malformed("certStatus")
+		single.want(false, "certStatus")
 	}
-	if !content.Empty() {
-		return malformed("certStatus")
-	}
-	return nil
-}
-
-func (a *answer) parseRevoked(info *cryptobyte.String) error {
-	var ok, present bool
-	if a.revokedAt, ok = readGeneralizedTime(info); !ok {
-		return malformed("revocationTime")
-	}
-	var explicit cryptobyte.String
-	if !info.ReadOptionalASN1(&explicit, &present, tagExplicit0) {
-		return malformed("revocationReason")
-	}
-	if present && (!explicit.ReadASN1Enum(&a.reason) || !explicit.Empty()) {
-		return malformed("revocationReason")
-	}
-	if !info.Empty() {
-		return malformed("RevokedInfo")
-	}
-	return nil
+	in.end("certStatus")
 }

@@ -101,13 +101,19 @@ func withDefault(d, otherwise time.Duration) time.Duration {
 // Tolerance is Skew, or its default.
 func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
 
-// maxAge returns the bound for a certificate, and whether there is one.
-func (o *VerifyOptions) maxAge(isCA bool, otherwise time.Duration) (time.Duration, bool) {
-	age, limit := o.MaxAge, otherwise
-	if isCA {
-		age, limit = o.MaxAgeCA, DefaultMaxAgeCA
+// maxAge returns the bound for evidence about a certificate, and whether there is one.
+func (o *VerifyOptions) maxAge(of Source, isCA bool) (limit time.Duration, bounded bool) {
+	switch {
+	case isCA:
+		return withDefault(o.MaxAgeCA, DefaultMaxAgeCA), o.MaxAgeCA >= 0
+	case of == SourceCRL:
+		return withDefault(o.MaxAge, DefaultMaxAgeCRL), o.MaxAge >= 0
 	}
-	return withDefault(age, limit), age >= 0
+	return withDefault(o.MaxAge, DefaultMaxAge), o.MaxAge >= 0
+}
+
+func (o *VerifyOptions) noNextUpdateMaxAge() time.Duration {
+	return withDefault(o.NoNextUpdateMaxAge, DefaultNoNextUpdateMaxAge)
 }
 
 func (o *VerifyOptions) minRSABits() int {

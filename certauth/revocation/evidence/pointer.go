@@ -40,10 +40,63 @@ type Pointers struct {
 // PointersOf reads them.
 func PointersOf(cert *x509.Certificate) Pointers {
 	points, _ := distributionPoints(cert)
-	return Pointers{
-		Named: hasPointers(cert), Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
-		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL), Unused: unusedPointers(cert),
+	p := Pointers{
+		Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
+		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL),
 	}
+	var unused []string
+	for _, e := range cert.Extensions {
+		switch {
+		case e.Id.Equal(oidAuthorityInfo):
+			locations, ok := responderLocations(e.Value)
+			p.Named = p.Named || !ok || len(locations) > 0
+			unused = append(unused, unusedNames("the OCSP responder", locations)...)
+		case e.Id.Equal(oidDistributionPoints):
+			p.Named = true
+			unused = append(unused, unusedPoints("the CRL distribution point", e.Value)...)
+		case e.Id.Equal(oidFreshestCRL):
+			p.Named = true
+			unused = append(unused, unusedPoints("the delta CRL at", e.Value)...)
+		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
+			p.Named = true
+			unused = append(unused, "a Netscape revocation URL, which is not fetched")
+		}
+	}
+	const most = 3
+	if len(unused) > most {
+		unused = append(unused[:most:most], fmt.Sprintf("and %d more", len(unused)-most))
+	}
+	p.Unused = strings.Join(unused, "; ")
+	return p
+}
+
+// unusedNames says of GeneralNames that are not fetched why that is so.
+func unusedNames(kind string, names [][]byte) (unused []string) {
+	for _, name := range names {
+		if text, why := generalName(name); why != "" {
+			unused = append(unused, fmt.Sprintf("%s %s, which %s", kind, text, why))
+		}
+	}
+	return unused
+}
+
+func unusedPoints(kind string, der []byte) (unused []string) {
+	points, err := readDistributionPoints(der)
+	if err != nil {
+		return []string{kind + " in an extension that cannot be read"}
+	}
+	for _, point := range points {
+		switch {
+		case point.issuer != nil:
+			unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+crlIssuerText(point.issuer)+
+				" is not the CA: indirect CRLs are not supported")
+		case len(point.names) == 0:
+			unused = append(unused, kind+" by a name relative to the CA, which leads nowhere")
+		default:
+			unused = append(unused, unusedNames(kind, point.names)...)
+		}
+	}
+	return unused
 }
 
 // usableURLs keeps the http and https URLs.
@@ -82,96 +135,25 @@ var (
 	oidNetscapeCAURL = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 4}
 )
 
-// hasPointers reports whether the certificate names a CRL or an OCSP responder, in whatever
-// form, usable or not. One that does is not a certificate without a source to ask: its CA
-// publishes revocations, and they were not looked at.
-func hasPointers(cert *x509.Certificate) bool {
-	if len(cert.OCSPServer) > 0 {
-		return true
-	}
-	for _, e := range cert.Extensions {
-		switch {
-		case e.Id.Equal(oidDistributionPoints), e.Id.Equal(oidFreshestCRL), e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
-			return true
-		case e.Id.Equal(oidAuthorityInfo):
-			if locations, ok := responderLocations(e.Value); !ok || len(locations) > 0 {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // responderLocations returns the GeneralNames of OCSP responders in an
 // AuthorityInfoAccessSyntax (RFC 5280, section 4.2.2.1). crypto/x509 keeps those alone that
 // are URIs.
-func responderLocations(der []byte) (locations []cryptobyte.String, ok bool) {
-	s := cryptobyte.String(der)
-	var list cryptobyte.String
-	if !s.ReadASN1(&list, cbasn1.SEQUENCE) || !s.Empty() {
-		return nil, false
-	}
-	for !list.Empty() {
-		var one, location cryptobyte.String
-		var method asn1.ObjectIdentifier
-		if !list.ReadASN1(&one, cbasn1.SEQUENCE) || !readOID(&one, &method) || !one.ReadAnyASN1Element(&location, nil) || !one.Empty() {
-			return nil, false
-		}
+func responderLocations(der []byte) (locations [][]byte, ok bool) {
+	r := newReader(der)
+	list := r.inside(cbasn1.SEQUENCE, "")
+	r.end("")
+	for list.more() {
+		one := list.inside(cbasn1.SEQUENCE, "")
+		method, location := one.oid(""), one.anyElement("")
+		one.end("")
 		if method.Equal(oidOCSP) {
 			locations = append(locations, location)
 		}
 	}
+	if *r.err != nil {
+		return nil, false
+	}
 	return locations, true
-}
-
-// unusedPointers describes the named sources that cannot be queried, and why; "" if that is
-// nothing. It is for operators.
-func unusedPointers(cert *x509.Certificate) string {
-	var unused []string
-	add := func(kind string, name cryptobyte.String) {
-		text, why := generalName(name)
-		if why != "" {
-			unused = append(unused, fmt.Sprintf("%s %s, which %s", kind, text, why))
-		}
-	}
-	for _, e := range cert.Extensions {
-		switch {
-		case e.Id.Equal(oidAuthorityInfo):
-			locations, _ := responderLocations(e.Value)
-			for _, location := range locations {
-				add("the OCSP responder", location)
-			}
-		case e.Id.Equal(oidDistributionPoints), e.Id.Equal(oidFreshestCRL):
-			kind := "the CRL distribution point"
-			if e.Id.Equal(oidFreshestCRL) {
-				kind = "the delta CRL at"
-			}
-			points, err := readDistributionPoints(e.Value)
-			if err != nil {
-				unused = append(unused, kind+" in an extension that cannot be read")
-			}
-			for _, point := range points {
-				switch {
-				case point.issuer != nil:
-					unused = append(unused, kind+" "+namesText(point.names)+", whose CRL issuer "+crlIssuerText(point.issuer)+
-						" is not the CA: indirect CRLs are not supported")
-				case len(point.names) == 0:
-					unused = append(unused, kind+" by a name relative to the CA, which leads nowhere")
-				default:
-					for _, name := range point.names {
-						add(kind, name)
-					}
-				}
-			}
-		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
-			unused = append(unused, "a Netscape revocation URL, which is not fetched")
-		}
-	}
-	const most = 3
-	if len(unused) > most {
-		unused = append(unused[:most:most], fmt.Sprintf("and %d more", len(unused)-most))
-	}
-	return strings.Join(unused, "; ")
 }
 
 // generalName writes a GeneralName, and why it is not fetched, "" if it is.

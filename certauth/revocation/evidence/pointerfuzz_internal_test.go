@@ -30,13 +30,14 @@ func FuzzPointers(f *testing.F) {
 		ids := []asn1.ObjectIdentifier{oidAuthorityInfo, oidDistributionPoints, oidFreshestCRL, oidNetscapeURL}
 		id := ids[int(kind)%len(ids)]
 		cert := &x509.Certificate{Extensions: []pkix.Extension{{Id: id, Value: value}}}
-		text := unusedPointers(cert)
+		named := PointersOf(cert)
+		text := named.Unused
 		assert.Less(t, len(text), 4096)
 		for i := range len(text) {
 			assert.True(t, text[i] >= ' ' && text[i] <= '~', "byte %#x", text[i])
 		}
 		locations, readable := responderLocations(value)
-		assert.Equal(t, !id.Equal(oidAuthorityInfo) || !readable || len(locations) > 0, hasPointers(cert))
+		assert.Equal(t, !id.Equal(oidAuthorityInfo) || !readable || len(locations) > 0, named.Named)
 		if !readable {
 			assert.Empty(t, locations)
 		}

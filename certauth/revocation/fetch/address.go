@@ -23,60 +23,52 @@ type addressRange struct {
 	name   string
 }
 
-func specialRange(prefix, name string) addressRange {
-	return addressRange{netip.MustParsePrefix(prefix), addressSpecial, name}
-}
-
-func privateRange(prefix string) addressRange {
-	return addressRange{netip.MustParsePrefix(prefix), addressPrivate, "private"}
-}
-
-func loopbackRange(prefix string) addressRange {
-	return addressRange{netip.MustParsePrefix(prefix), addressLoopback, "loopback"}
+func rangeOf(prefix string, class addressClass, name string) addressRange {
+	return addressRange{netip.MustParsePrefix(prefix), class, name}
 }
 
 // ranges4 are the IPv4 addresses that are not global (IANA IPv4 Special-Purpose Address
 // Registry, RFC 6890), and the one public address behind which a platform answers.
 var ranges4 = []addressRange{
-	specialRange("0.0.0.0/8", "unspecified"),
-	privateRange("10.0.0.0/8"),
-	specialRange("100.64.0.0/10", "shared address space"), // 100.100.100.200 is a metadata service
-	loopbackRange("127.0.0.0/8"),
-	specialRange("168.63.129.16/32", "the platform's"), // Azure: WireServer, resolver, health probes
-	specialRange("169.254.0.0/16", "link-local"),       // 169.254.169.254 is the metadata service
-	privateRange("172.16.0.0/12"),
-	specialRange("192.0.0.0/24", "protocol assignment"), // 192.0.0.192 is a metadata service
-	specialRange("192.0.2.0/24", "documentation"),
-	specialRange("192.88.99.0/24", "6to4 relay"),
-	privateRange("192.168.0.0/16"),
-	specialRange("198.18.0.0/15", "benchmarking"),
-	specialRange("198.51.100.0/24", "documentation"),
-	specialRange("203.0.113.0/24", "documentation"),
-	specialRange("224.0.0.0/4", "multicast"),
-	specialRange("240.0.0.0/4", "reserved"), // 255.255.255.255, broadcast, is the last
+	rangeOf("0.0.0.0/8", addressSpecial, "unspecified"),
+	rangeOf("10.0.0.0/8", addressPrivate, "private"),
+	rangeOf("100.64.0.0/10", addressSpecial, "shared address space"), // 100.100.100.200 is a metadata service
+	rangeOf("127.0.0.0/8", addressLoopback, "loopback"),
+	rangeOf("168.63.129.16/32", addressSpecial, "the platform's"), // Azure: WireServer, resolver, health probes
+	rangeOf("169.254.0.0/16", addressSpecial, "link-local"),       // 169.254.169.254 is the metadata service
+	rangeOf("172.16.0.0/12", addressPrivate, "private"),
+	rangeOf("192.0.0.0/24", addressSpecial, "protocol assignment"), // 192.0.0.192 is a metadata service
+	rangeOf("192.0.2.0/24", addressSpecial, "documentation"),
+	rangeOf("192.88.99.0/24", addressSpecial, "6to4 relay"),
+	rangeOf("192.168.0.0/16", addressPrivate, "private"),
+	rangeOf("198.18.0.0/15", addressSpecial, "benchmarking"),
+	rangeOf("198.51.100.0/24", addressSpecial, "documentation"),
+	rangeOf("203.0.113.0/24", addressSpecial, "documentation"),
+	rangeOf("224.0.0.0/4", addressSpecial, "multicast"),
+	rangeOf("240.0.0.0/4", addressSpecial, "reserved"), // 255.255.255.255, broadcast, is the last
 }
 
 // ranges6 are read from the top; what none of them holds is special. The metadata services
 // of the clouds have unique local addresses, which would otherwise be private.
 var ranges6 = []addressRange{
-	specialRange("::/128", "unspecified"),
-	loopbackRange("::1/128"),
-	specialRange("fd00:ec2::/32", "the platform's"),              // AWS
-	specialRange("fd20:ce::254/128", "the platform's"),           // Google Cloud
-	specialRange("fd00:c1::a9fe:a9fe/128", "the platform's"),     // Oracle Cloud
-	specialRange("fd00:42::42/128", "the platform's"),            // Scaleway
-	specialRange("fd00:a9fe:a9fe::1/128", "the platform's"),      // Akamai
-	specialRange("fd00:100::100:200/128", "the platform's"),      // Alibaba Cloud
-	privateRange("fc00::/7"),                                     // RFC 4193
-	specialRange("fe80::/10", "link-local"),                      // RFC 4291
-	specialRange("fec0::/10", "site-local"),                      // RFC 3879
-	specialRange("ff00::/8", "multicast"),                        // RFC 4291
-	specialRange("64:ff9b:1::/48", "local translation"),          // RFC 8215: leads to any IPv4 address, at several offsets
-	specialRange("::/96", "IPv4-compatible"),                     // RFC 4291
-	specialRange("2001::/23", "protocol assignment"),             // RFC 2928; Teredo is 2001::/32
-	specialRange("2001:db8::/32", "documentation"),               // RFC 3849
-	specialRange("3fff::/20", "documentation"),                   // RFC 9637
-	{netip.MustParsePrefix("2000::/3"), addressGlobal, "global"}, // RFC 4291: the only global unicast space
+	rangeOf("::/128", addressSpecial, "unspecified"),
+	rangeOf("::1/128", addressLoopback, "loopback"),
+	rangeOf("fd00:ec2::/32", addressSpecial, "the platform's"),          // AWS
+	rangeOf("fd20:ce::254/128", addressSpecial, "the platform's"),       // Google Cloud
+	rangeOf("fd00:c1::a9fe:a9fe/128", addressSpecial, "the platform's"), // Oracle Cloud
+	rangeOf("fd00:42::42/128", addressSpecial, "the platform's"),        // Scaleway
+	rangeOf("fd00:a9fe:a9fe::1/128", addressSpecial, "the platform's"),  // Akamai
+	rangeOf("fd00:100::100:200/128", addressSpecial, "the platform's"),  // Alibaba Cloud
+	rangeOf("fc00::/7", addressPrivate, "private"),                      // RFC 4193
+	rangeOf("fe80::/10", addressSpecial, "link-local"),                  // RFC 4291
+	rangeOf("fec0::/10", addressSpecial, "site-local"),                  // RFC 3879
+	rangeOf("ff00::/8", addressSpecial, "multicast"),                    // RFC 4291
+	rangeOf("64:ff9b:1::/48", addressSpecial, "local translation"),      // RFC 8215: leads to any IPv4 address, at several offsets
+	rangeOf("::/96", addressSpecial, "IPv4-compatible"),                 // RFC 4291
+	rangeOf("2001::/23", addressSpecial, "protocol assignment"),         // RFC 2928; Teredo is 2001::/32
+	rangeOf("2001:db8::/32", addressSpecial, "documentation"),           // RFC 3849
+	rangeOf("3fff::/20", addressSpecial, "documentation"),               // RFC 9637
+	rangeOf("2000::/3", addressGlobal, "global"),                        // RFC 4291: the only global unicast space
 }
 
 var (

@@ -115,12 +115,6 @@ func IsExhausted(err error) bool {
 	return false
 }
 
-func retryAfterOf(err error) time.Duration {
-	var status HTTPStatusError
-	errors.As(err, &status)
-	return status.RetryAfter
-}
-
 // HostOf is the host and port of a URL, as outages name it.
 func HostOf(address string) string {
 	label, _, err := hostOf(address)

@@ -38,18 +38,8 @@ func (g *guard) reachOf(host string, configured bool) reach {
 func (g *guard) admit(a netip.Addr, open reach) error {
 	a = plain(a)
 	class, name := classify(a)
-	switch class {
-	case addressGlobal:
+	if class == addressGlobal || class == addressPrivate && open.private || class == addressLoopback && open.loopback {
 		return nil
-	case addressPrivate:
-		if open.private {
-			return nil
-		}
-	case addressLoopback:
-		if open.loopback {
-			return nil
-		}
-	case addressSpecial:
 	}
 	for _, p := range g.nets {
 		if p.Contains(a) && (class == addressPrivate || p.IsSingleIP()) {

@@ -65,8 +65,8 @@ func refusePanic(p any) error {
 
 // located says where, if the error is one of a fetch.
 func located(where string, err error) error {
-	var known *fetchError
-	if !errors.As(err, &known) {
+	known, ok := errors.AsType[*fetchError](err)
+	if !ok {
 		return err
 	}
 	moved := *known
@@ -88,8 +88,7 @@ func redirectedTo(err error) error {
 // failure classifies what the transport reported. caller is the context that Fetch was
 // given, own the one with the deadline of the fetch.
 func failure(caller, own context.Context, err error) error {
-	var known *fetchError
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*fetchError](err); ok {
 		return known
 	}
 	if ended := caller.Err(); ended != nil {
@@ -116,12 +115,10 @@ func failure(caller, own context.Context, err error) error {
 
 // describe quotes the text of an error, without the URL that it may hold.
 func describe(err error) string {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
-	var lookup *net.DNSError
-	if errors.As(err, &lookup) {
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
 		return "lookup: " + logtext.Quote(lookup.Err) // its whole text holds the name, which can be long
 	}
 	return logtext.Quote(err.Error())

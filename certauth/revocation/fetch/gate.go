@@ -47,17 +47,19 @@ type Partner struct {
 	gate *Gate
 	name string
 
-	places chan struct{}
+	queue, places chan struct{}
 
-	mu      sync.Mutex
-	waiting int
-	hosts   map[string]*host
-	paths   map[string]*outage // by URL
+	mu    sync.Mutex
+	hosts map[string]*host
+	paths map[string]*outage // by URL
 }
 
 // NewPartner makes a partner. name is for people.
 func (g *Gate) NewPartner(name string) *Partner {
-	return &Partner{gate: g, name: name, places: make(chan struct{}, maxFetches), hosts: map[string]*host{}, paths: map[string]*outage{}}
+	return &Partner{
+		gate: g, name: name, queue: make(chan struct{}, maxFetchQueue), places: make(chan struct{}, maxFetches),
+		hosts: map[string]*host{}, paths: map[string]*outage{},
+	}
 }
 
 // Refused counts a caller that is refused for lack of evidence from one of these URLs.
@@ -223,20 +225,12 @@ func (p *Pass) stillAdmitted() error {
 // host holds no place that another host could use.
 func (p *Pass) takePlace(ctx context.Context) error {
 	by := p.partner
-	by.mu.Lock()
-	full := by.waiting >= maxFetchQueue
-	if !full {
-		by.waiting++
-	}
-	by.mu.Unlock()
-	if full {
+	select {
+	case by.queue <- struct{}{}:
+		defer func() { <-by.queue }()
+	default:
 		return fmt.Errorf("%w: %d wait", ErrOverloaded, maxFetchQueue)
 	}
-	defer func() {
-		by.mu.Lock()
-		by.waiting--
-		by.mu.Unlock()
-	}()
 	select {
 	case p.host.slots <- struct{}{}:
 	case <-ctx.Done():
@@ -310,7 +304,8 @@ func (p *Pass) settle(now time.Time, err error) (change *Outage) {
 		}
 	}
 	if p.path.fail(p.pathRound, now) {
-		p.path.until = now.Add(max(g.pause(p.address, p.path.failures), min(retryAfterOf(err), backOffMost)))
+		status, _ := errors.AsType[HTTPStatusError](err)
+		p.path.until = now.Add(max(g.pause(p.address, p.path.failures), min(status.RetryAfter, backOffMost)))
 	}
 	return change
 }

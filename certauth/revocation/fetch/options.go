@@ -68,26 +68,20 @@ type HTTPOptions struct {
 // check reports all mistakes at once.
 func (o *HTTPOptions) check() error {
 	found := mistakes.Flatten(checkAllowNets(o.AllowNets), checkAllowHosts(o.AllowHosts))
-	for i, port := range o.AllowPorts {
-		if port < 1 || port > 65535 {
-			found = append(found, fmt.Errorf("AllowPorts[%d]: %d, want 1 to 65535", i, port))
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			found = append(found, fmt.Errorf(format, args...))
 		}
 	}
-	if err := checkProxy(o.Proxy); err != nil {
-		found = append(found, fmt.Errorf("Proxy: %w", err))
+	for i, port := range o.AllowPorts {
+		refuse(port < 1 || port > 65535, "AllowPorts[%d]: %d, want 1 to 65535", i, port)
 	}
-	if o.OCSPTimeout < 0 {
-		found = append(found, fmt.Errorf("OCSPTimeout: %s, want 0 for %s, or more", o.OCSPTimeout, DefaultOCSPTimeout))
-	}
-	if o.CRLTimeout < 0 {
-		found = append(found, fmt.Errorf("CRLTimeout: %s, want 0 for %s, or more", o.CRLTimeout, DefaultCRLTimeout))
-	}
-	if o.OCSPRedirects < 0 || o.OCSPRedirects > maxOCSPRedirects {
-		found = append(found, fmt.Errorf("OCSPRedirects: %d, want 0 or %d", o.OCSPRedirects, maxOCSPRedirects))
-	}
-	if !isFieldText(o.UserAgent) {
-		found = append(found, fmt.Errorf("UserAgent: %s, want at most %d bytes of printable ASCII", logtext.Quote(o.UserAgent), maxFieldText))
-	}
+	err := checkProxy(o.Proxy)
+	refuse(err != nil, "Proxy: %w", err)
+	refuse(o.OCSPTimeout < 0, "OCSPTimeout: %s, want 0 for %s, or more", o.OCSPTimeout, DefaultOCSPTimeout)
+	refuse(o.CRLTimeout < 0, "CRLTimeout: %s, want 0 for %s, or more", o.CRLTimeout, DefaultCRLTimeout)
+	refuse(o.OCSPRedirects < 0 || o.OCSPRedirects > maxOCSPRedirects, "OCSPRedirects: %d, want 0 or %d", o.OCSPRedirects, maxOCSPRedirects)
+	refuse(!isFieldText(o.UserAgent), "UserAgent: %s, want at most %d bytes of printable ASCII", logtext.Quote(o.UserAgent), maxFieldText)
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }
 

@@ -60,12 +60,11 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 // Get returns the evidence kept for the key, or false. Two commands are sent for a value and one
 // for none: the length comes first, so that a planted value of 512 MB is not loaded.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
-	var found []byte
-	var failed error
-	err = s.beside(ctx, func() { found, failed = s.load(ctx, s.evidenceKey(key)) })
-	if err == nil {
-		err = failed
-	}
+	var found []byte // not der: the caller may have gone by then
+	err = s.beside(ctx, func() (err error) {
+		found, err = s.load(ctx, s.evidenceKey(key))
+		return err
+	})
 	if err != nil {
 		return nil, false, wrap(err)
 	}
@@ -83,12 +82,7 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 		return nil
 	}
 	der = bytes.Clone(der) // the caller may go before it is sent
-	var failed error
-	err := s.beside(ctx, func() { failed = s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() })
-	if err == nil {
-		err = failed
-	}
-	return wrap(err)
+	return wrap(s.beside(ctx, func() error { return s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() }))
 }
 
 func (s *Store) evidenceKey(key string) string { return s.prefix + "evidence:" + key }
@@ -115,7 +109,7 @@ func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
 // beside runs f in a goroutine of its own. The client looks at ctx here and there, at a
 // deadline only if it was told to, and waits for its own timeouts and retries otherwise;
 // the caller must not. There are at most maxCalls of these.
-func (s *Store) beside(ctx context.Context, f func()) error {
+func (s *Store) beside(ctx context.Context, f func() error) error {
 	if s == nil || s.calls == nil {
 		return errors.New("not made by New")
 	}
@@ -127,15 +121,14 @@ func (s *Store) beside(ctx context.Context, f func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	go func() {
 		defer func() { <-s.calls }()
-		f()
-		close(done)
+		done <- f()
 	}()
 	select {
-	case <-done:
-		return nil
+	case err := <-done:
+		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}

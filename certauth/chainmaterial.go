@@ -1,0 +1,90 @@
+package certauth
+
+import (
+	"slices"
+
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+)
+
+// chainMaterial is what a search trusts: one state of each, for its whole length.
+type chainMaterial struct {
+	roots         *reload.Loaded[caPool] // nil with the system's roots
+	intermediates *reload.Loaded[caPool]
+}
+
+// keyOfIssuer is the key of the name of the leaf's issuer.
+func (m chainMaterial) keyOfIssuer(f *facts) string {
+	if known := f.issuerKey.Load(); known != nil {
+		return *known
+	}
+	key := m.keyOf(f.leaf.RawIssuer)
+	f.issuerKey.Store(&key)
+	return key
+}
+
+// keyOf is nameKey of a name that may be spelled as one that is configured.
+func (m chainMaterial) keyOf(name []byte) string {
+	if key, ok := m.intermediates.Value.spelled[string(name)]; ok {
+		return key
+	}
+	if m.roots != nil {
+		if key, ok := m.roots.Value.spelled[string(name)]; ok {
+			return key
+		}
+	}
+	return nameKey(name)
+}
+
+// issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
+func (m chainMaterial) issuersSentAlong(f *facts) []string {
+	if len(f.sent().certs) == 1 {
+		return nil
+	}
+	if known := f.sentKeys.Load(); known != nil {
+		return *known
+	}
+	var keys []string
+	for _, cert := range f.sent().certs[1:] {
+		if !cert.IsCA {
+			continue
+		}
+		if key := m.keyOf(cert.RawIssuer); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	f.sentKeys.Store(&keys)
+	return keys
+}
+
+// names reports whether a CA is configured under the name of this key.
+func (m chainMaterial) names(key string) bool {
+	return m.roots != nil && m.roots.Value.bySubject[key] != nil || m.intermediates.Value.bySubject[key] != nil
+}
+
+func (m chainMaterial) generations() generations {
+	g := generations{intermediates: m.intermediates.Generation}
+	if m.roots != nil {
+		g.roots = m.roots.Generation
+	}
+	return g
+}
+
+// generations are those of the material in use.
+func (n *chainNode) generations() generations {
+	g := generations{intermediates: n.intermediates.Current().Generation}
+	if n.roots != nil {
+		g.roots = n.roots.Current().Generation
+	}
+	return g
+}
+
+func (n *chainNode) material() (chainMaterial, *Error) {
+	m := chainMaterial{intermediates: n.intermediates.Current()}
+	if n.system != nil {
+		return m, nil
+	}
+	if m.roots = n.roots.Current(); m.roots == nil || len(m.roots.Value.certs) == 0 {
+		return m, refusal(ReasonNotConfigured, "", "no roots")
+	}
+	return m, nil
+}

@@ -1,0 +1,298 @@
+package certauth
+
+import (
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/chaingen"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+)
+
+// tellAll tells every candidate who has signed it: more than any search will have learned.
+func tellAll(material chainMaterial) {
+	var all []*candidate
+	for _, pool := range []*caPool{&material.roots.Value, &material.intermediates.Value} {
+		for _, same := range pool.bySubject {
+			all = append(all, same...)
+		}
+	}
+	for _, child := range all {
+		for _, ca := range all {
+			if child.cert.CheckSignatureFrom(ca.cert) == nil {
+				child.signer.Store(ca.cert)
+			}
+		}
+	}
+}
+
+// account is all that an answer says.
+func account(leaf *x509.Certificate, a *chainAnswer) string {
+	text := fmt.Sprintln("from", a.from.UTC(), "until", a.until.UTC())
+	for _, chain := range a.chains {
+		for _, cert := range chain.certs {
+			text += fmt.Sprint(" ", cert.SerialNumber)
+		}
+		text += fmt.Sprintln("", chain.serverAuth)
+	}
+	if a.dated != nil {
+		text += fmt.Sprintln("dated", nameIn(a.dated, leaf), a.dated.SerialNumber)
+	}
+	if a.refused != nil {
+		text += fmt.Sprintln(a.refused.Reason, a.refused.Rule, a.refused.Hint, a.refused.Err)
+	}
+	return text
+}
+
+// twice compares a search that knows nothing with one that knows every signature of a CA.
+type twice struct {
+	known, accepted, refused int // of the searches that took a known way
+}
+
+func (c *twice) ask(t *testing.T, settings chainSettings, roots, intermediates *reload.Item[caPool], certs []*x509.Certificate, now time.Time, about string) {
+	t.Helper()
+	f, refused := newFacts(certs)
+	if refused != nil {
+		return
+	}
+	node := func(roots, intermediates *reload.Item[caPool]) (*chainNode, chainMaterial) {
+		settings.roots, settings.intermediates = roots, intermediates
+		n := &chainNode{chainSettings: settings}
+		material, refused := n.material()
+		require.Nil(t, refused)
+		return n, material
+	}
+	n, material := node(anew(roots), anew(intermediates))
+	want := n.search(f, material, now)
+	n, material = node(roots, intermediates)
+	tellAll(material)
+	got := n.search(f, material, now)
+	require.Equal(t, account(f.leaf, want), account(f.leaf, got), about)
+	if len(certs) > 1 { // some of which have been admitted now
+		require.Equal(t, account(f.leaf, want), account(f.leaf, n.search(f, material, now)), about)
+	}
+
+	s := &search{
+		roots: &material.roots.Value, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
+		span: newSpan(now), leaf: f.leaf, issuer: material.keyOfIssuer(f),
+	}
+	s.admit(certs[1:])
+	s.run()
+	if n.judgeLeaf(f) != nil || n.knownWay(s, verifyTimes(f.leaf, now, s.skewThatMatters())) == nil {
+		return
+	}
+	c.known++
+	if got.refused == nil {
+		c.accepted++
+	} else {
+		c.refused++
+	}
+}
+
+// anew is the same pool, of which nothing is known yet.
+func anew(known *reload.Item[caPool]) *reload.Item[caPool] {
+	certs := known.Get().certs
+	if len(certs) == 0 {
+		return known
+	}
+	pool, err := newCAPool(certs, "test")
+	if err != nil {
+		panic(err)
+	}
+	return reload.Fixed("", pool)
+}
+
+// propertySeed is that of CERTAUTH_SEED or a new one. CERTAUTH_EXHAUSTIVE=1 asks for ten times as
+// many cases.
+func propertySeed(t *testing.T, usual int) (seed uint64, count int) {
+	t.Helper()
+	seed, count = mathrand.Uint64(), usual
+	if text := os.Getenv("CERTAUTH_SEED"); text != "" {
+		given, err := strconv.ParseUint(text, 10, 64)
+		require.NoError(t, err)
+		seed = given
+	}
+	if os.Getenv("CERTAUTH_EXHAUSTIVE") == "1" {
+		count *= 10
+	}
+	t.Logf("CERTAUTH_SEED=%d repeats these %d", seed, count)
+	return seed, count
+}
+
+// Whatever is known of the signatures of CAs on CAs, a search has the same outcome in the same
+// words: over random CAs with dates, usages, path lengths, constraints, policies, forged
+// certificates, namesakes, new keys, cross-certificates and CAs that are sent along.
+func TestChain_KnownSignaturesChangeNoAnswer(t *testing.T) {
+	for _, kind := range []struct {
+		name    string
+		withRSA int // keys
+	}{{"P-256", 0}, {"RSA", 7}, {"mixed", 3}} {
+		t.Run(kind.name, func(t *testing.T) {
+			seed, worlds := propertySeed(t, 30)
+			keys := signers(t, kind.withRSA)
+			var c twice
+			for number := range worlds {
+				askWorld(t, &c, seed, uint64(number), keys)
+			}
+			t.Logf("of %d leaves %d went a known way: %d accepted, %d refused", worlds*leavesOfWorld, c.known, c.accepted, c.refused)
+			assert.Greater(t, c.accepted, worlds/3, "too few to say anything")
+			assert.Greater(t, c.refused, worlds/6, "too few to say anything")
+		})
+	}
+}
+
+const leavesOfWorld = 10
+
+func askWorld(t *testing.T, c *twice, seed, number uint64, keys []crypto.Signer) {
+	t.Helper()
+	w := newWorld(t, seed, number, keys)
+	roots := []*x509.Certificate{w.cas[0].Certificate}
+	switch {
+	case w.one(6): // any
+		roots = append(roots, w.cas[w.IntN(len(w.cas))].Certificate)
+	case w.roots > 1:
+		roots = append(roots, w.cas[1].Certificate)
+	}
+	first := w.roots
+	if w.one(4) { // a root that is listed as an intermediate as well
+		first = 0
+	}
+	rootPool, intermediatePool := w.poolOf(roots), w.poolOf(w.subset(w.cas[first:]))
+	for range leavesOfWorld {
+		certs := []*x509.Certificate{w.leaf()}
+		if w.one(3) {
+			certs = append(certs, w.subset(w.cas)...)
+		}
+		now := w.now.Add(time.Duration(w.IntN(5)-2) * time.Minute)
+		c.ask(t, w.settings(), rootPool, intermediatePool, certs, now, fmt.Sprintf("seed %d, world %d", seed, number))
+	}
+}
+
+// The same over chains with constraints of every form and names in several spellings.
+func TestChain_KnownSignaturesChangeNoAnswerOfGeneratedChains(t *testing.T) {
+	seed, count := propertySeed(t, 300)
+	generator, err := chaingen.New(seed)
+	require.NoError(t, err)
+	var c twice
+	for i := range count {
+		chain, err := generator.Chain(i)
+		require.NoError(t, err)
+		roots, err := newCAPool([]*x509.Certificate{chain.Root}, "test")
+		if err != nil { // no CA
+			continue
+		}
+		var cas []*x509.Certificate
+		for _, ca := range chain.Others {
+			if ca.IsCA {
+				cas = append(cas, ca)
+			}
+		}
+		intermediates := reload.Fixed("", caPool{})
+		if len(cas) > 0 {
+			pool, err := newCAPool(cas, "test")
+			require.NoError(t, err)
+			intermediates = reload.Fixed("", pool)
+		}
+		c.ask(t, chainSettings{maxDepth: maxCertificates}, reload.Fixed("", roots), intermediates, []*x509.Certificate{chain.Leaf}, chaingen.Now, fmt.Sprintf("seed %d, chain %d", seed, i))
+	}
+	t.Logf("%d went a known way: %d accepted, %d refused", c.known, c.accepted, c.refused)
+	assert.Greater(t, c.accepted, count/10, "too few to say anything")
+	assert.Greater(t, c.refused, count/20, "too few to say anything")
+}
+
+// unsigned takes the signature off what crypto/x509 sees of a CA: it would not verify again.
+func unsigned(c *candidate) { c.view.Signature = nil }
+
+// The signature of a root on an intermediate is verified for the first leaf and for no other.
+// Then nothing above the issuing CA is shown to crypto/x509, of a forged leaf neither: whoever
+// copies the name and the key identifier of a CA costs one signature.
+func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	upper := root.NewIntermediate(t, "Upper")
+	issuing := upper.NewIntermediate(t, "Issuing")
+	forger := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Upper").NewIntermediate(t, "Issuing")
+	forged := forger.Issue(t, "client").Certificate
+	forged.AuthorityKeyId = issuing.Certificate.SubjectKeyId
+	for _, tc := range []struct {
+		name          string
+		roots         []*x509.Certificate
+		intermediates []*x509.Certificate
+	}{
+		{"two intermediates", []*x509.Certificate{root.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate}},
+		{"the root among the intermediates", []*x509.Certificate{root.Certificate}, []*x509.Certificate{issuing.Certificate, upper.Certificate, root.Certificate}},
+		{"an intermediate for a root", []*x509.Certificate{upper.Certificate}, []*x509.Certificate{issuing.Certificate}},
+	} {
+		rule := chainRuleOf(t, tc.roots...)
+		pool, err := newCAPool(tc.intermediates, "test")
+		require.NoError(t, err)
+		rule.intermediates = reload.Fixed("", pool)
+		material, refused := rule.material()
+		require.Nil(t, refused)
+		ask := func(leaf *x509.Certificate) Reason {
+			return reasonOfAnswer(rule.search(factsIn(t, []*x509.Certificate{leaf}), material, time.Now()))
+		}
+		assert.Equal(t, ReasonChainUntrusted, ask(forged), tc.name)
+		for _, c := range material.intermediates.Value.bySubject {
+			assert.Nil(t, c[0].signer.Load(), "%s: a forged leaf teaches nothing", tc.name)
+		}
+		assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "first").Certificate), tc.name)
+		for _, c := range material.intermediates.Value.bySubject {
+			unsigned(c[0])
+		}
+		assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "second").Certificate), tc.name)
+		assert.Equal(t, ReasonChainUntrusted, ask(forged), tc.name)
+
+		again, err := newCAPool(tc.intermediates, "test") // as a reload makes it
+		require.NoError(t, err)
+		for _, c := range again.bySubject {
+			unsigned(c[0])
+		}
+		rule.intermediates = reload.Fixed("", again)
+		material, _ = rule.material()
+		assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified anew", tc.name)
+	}
+}
+
+// The signature of a configured CA on one that is sent along is verified when it is admitted,
+// and not again in that search or the next. What another CA of the same name and key identifier
+// sends is not taken for it.
+func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	rule := chainRuleOf(t, root.Certificate)
+	material, refused := rule.material()
+	require.Nil(t, refused)
+	ask := func(certs ...*x509.Certificate) Reason {
+		return reasonOfAnswer(rule.search(factsIn(t, certs), material, time.Now()))
+	}
+	// sent is a copy as the next request brings it. If it has no signature, none can be verified.
+	sent := func(signature []byte) *x509.Certificate {
+		cert, err := x509.ParseCertificate(issuing.Certificate.Raw)
+		require.NoError(t, err)
+		cert.Signature = signature
+		return cert
+	}
+	assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "nobody has sent it yet")
+	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(issuing.Certificate.Signature)))
+	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(nil)))
+
+	forger := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing")
+	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, forger.Certificate))
+	assert.Equal(t, ReasonChainUntrusted, ask(forger.Issue(t, "client").Certificate, sent(nil)))
+
+	for range 2 * len(rule.admitted.last) { // however many there are, the last are remembered
+		another := root.NewIntermediate(t, "Issuing")
+		assert.Equal(t, ReasonNone, ask(another.Issue(t, "client").Certificate, another.Certificate))
+		assert.NotNil(t, rule.admitted.signerOf(another.Certificate.Raw))
+	}
+	assert.Nil(t, rule.admitted.signerOf(issuing.Certificate.Raw))
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// record explains a refusal from its log record. The tree is not judged, for want of a certificate.
+func (e *explainer) record(name string) (*explanation, error) {
+	content, err := e.p.read(name)
+	if err != nil {
+		return nil, err
+	}
+	var last, kept *logRecord
+	first := map[[2]string]*logRecord{} // of each reason and rule, with the words that a summary leaves out
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	for {
+		one := &logRecord{}
+		if err := decoder.Decode(one); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		key := [2]string{one.Reason, one.Rule}
+		switch {
+		case one.Reason == "" && slices.Contains(keptMessages, one.Msg):
+			kept = one
+		case one.Reason == "":
+		case one.Detail != "" || first[key] == nil:
+			first[key], last = one, one
+		default:
+			last = first[key]
+		}
+	}
+	if last == nil && kept != nil {
+		return e.kept(kept), nil
+	}
+	if last == nil {
+		return nil, fmt.Errorf("%s: no record of a refusal or of a failed reload: none has the attribute reason", name)
+	}
+	answer := &explanation{At: last.Time, Notes: []string{"a log record holds no certificate, so that the other rules are not judged"}}
+	e.refusal(answer, &certauth.Error{Reason: certauth.Reason(last.Reason), Rule: last.Rule, Hint: last.Hint, Err: errors.New(last.Detail)})
+	if answer.Next == "" {
+		answer.Next = "this record only counts repeats; look for the first one with this reason and rule, whose hint is the next step"
+	}
+	if last.Msg == "certauth: "+string(certauth.OutcomeReported) {
+		answer.Notes = append(answer.Notes, "the service let the request through all the same: InsecureReportOnly is set")
+	}
+	if strings.HasPrefix(last.Rule, "Require") {
+		answer.Where = ""
+		answer.Notes = append(answer.Notes, "the rule stands in the program, at the Require of this route, and not in the document")
+	}
+	if kept != nil {
+		answer.Notes = append(answer.Notes, "a reload failed as well, so that the service may judge by older material: "+kept.Detail)
+	}
+	if answer.Subject = last.Subject; answer.Subject == "" {
+		answer.Subject = last.Unverified
+	}
+	j := &judge{ctx: e.p.ctx, doc: e.doc, now: e.now, checkers: map[string]certauth.RevocationChecker{}}
+	for name, checker := range e.doc.Checkers {
+		j.checkers[name] = checker
+	}
+	answer.Tree = j.tree(e.doc.Config.Policy)
+	if decided := mark(answer.Tree, last.Rule); decided != nil && (decided.Rule == last.Rule || len(decided.Children) == 0) {
+		decided.Verdict, decided.Reason, decided.Detail = verdictRefuses, last.Reason, last.Detail
+	} else if strings.HasPrefix(last.Rule, "Policy") {
+		if decided != nil {
+			decided.Decides = false
+		}
+		answer.Notes = append(answer.Notes, "this document has no rule "+last.Rule+"; is it another version than the service's?")
+	}
+	return answer, nil
+}
+
+// kept explains a reload that failed. Nobody was refused: the last good set stays in use.
+func (e *explainer) kept(record *logRecord) *explanation {
+	answer := &explanation{At: record.Time}
+	e.refusal(answer, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: record.Rule, Hint: record.Hint, Err: errors.New(record.Detail)})
+	answer.Decision = decisionKept
+	if answer.Next == "" {
+		answer.Next = "mend the file or function that the rule names; until then the last good set is in use"
+	}
+	return answer
+}
+
+// decisionKept is that of a record of a reload that failed.
+const decisionKept = "kept"
+
+// keptMessages are those of records of a reload that failed: of a rule's material, and of a document.
+var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
+
+// logRecord is what slog.JSONHandler writes of a refusal or a failed reload.
+type logRecord struct {
+	Time, Msg, Reason, Rule, Detail, Hint, Subject string
+
+	Unverified string `json:"subject_unverified"`
+}

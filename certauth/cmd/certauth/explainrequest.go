@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+)
+
+func (e *explainer) blank() (*http.Request, error) {
+	r, err := http.NewRequestWithContext(e.p.ctx, http.MethodGet, "http://explain.invalid/", http.NoBody)
+	if err == nil {
+		r.RequestURI, r.URL.Scheme, r.URL.Host = "/", "", ""
+	}
+	return r, err
+}
+
+func (e *explainer) headers(lines []string) (*explanation, error) {
+	r, err := e.blank()
+	if err != nil {
+		return nil, err
+	}
+	e.evidence(r)
+	for _, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		if !ok || name == "" || strings.ContainsAny(name, " \t=%") {
+			return nil, usageError{fmt.Sprintf("-header %.40q: want \"Name: value\"", line)}
+		}
+		r.Header.Add(name, strings.TrimSpace(value))
+	}
+	return e.judge(r)
+}
+
+// evidence adds what App Service adds to each request.
+func (e *explainer) evidence(r *http.Request) {
+	if _, ok := e.config.Source.(forwarded.AppService); ok {
+		r.Header.Set("X-ARR-LOG-ID", "00000000-0000-0000-0000-000000000000")
+		r.Header.Set("X-ARR-SSL", "2048|256|CN=issuer|CN=server")
+		e.notes = append(e.notes, "the platform's evidence headers are taken to be there")
+	}
+}
+
+func (e *explainer) request(name string) (*explanation, error) {
+	content, err := e.p.read(name)
+	if err != nil {
+		return nil, err
+	}
+	content = bytes.TrimLeft(content, "\r\n")
+	if !bytes.Contains(content, []byte("\r\n\r\n")) && !bytes.Contains(content, []byte("\n\n")) {
+		content = append(bytes.TrimRight(content, "\r\n"), "\r\n\r\n"...)
+	}
+	r, err := http.ReadRequest(bufio.NewReaderSize(bytes.NewReader(content), 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("%s: not an HTTP/1.1 request: %w", name, err)
+	}
+	return e.judge(r.WithContext(e.p.ctx))
+}
+
+// value makes the request that the front end of the document sends with a certificate, and puts
+// the value there as it was given if it is a header's.
+func (e *explainer) value(what, password string) (*explanation, error) {
+	r, err := e.blank()
+	if err != nil {
+		return nil, err
+	}
+	name, own, renamed := frontEndOf(e.config.Source)
+	found, err := e.p.certificates(what, password)
+	if err != nil {
+		if own == "" || strings.ContainsAny(what, "\r\n") {
+			return nil, err
+		}
+		// Then what the source says about the text is the answer.
+		e.evidence(r)
+		r.Header.Set(own, strings.TrimSpace(what))
+		return e.judge(r)
+	}
+	if name == "" {
+		return e.direct(found.certs)
+	}
+	client := &certauthtest.Certificate{Certificate: found.certs[0]}
+	var with []*certauthtest.CA
+	for _, cert := range found.certs[1:] {
+		with = append(with, &certauthtest.CA{Certificate: cert})
+	}
+	if err := safely(func(tb certauthtest.TB) {
+		certauthtest.FrontEnd{Name: name, Headers: renamed}.Forward(tb, r, client, with...)
+	}); err != nil {
+		return nil, err
+	}
+	if !strings.Contains(what, "\n") && own != "" && !exists(what) && !hostPort.MatchString(what) && what != "-" {
+		if m := headerLine.FindStringSubmatch(what); m != nil {
+			what = m[2]
+		}
+		r.Header.Set(own, strings.TrimSpace(what)) // in whatever form it is: that may be what is wrong
+	}
+	e.notes = append(e.notes, "the request is one that "+name+" would send with this certificate, having verified it")
+	return e.judge(r)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// direct judges certificates where no front end writes a header: by TLS.
+func (e *explainer) direct(certs []*x509.Certificate) (*explanation, error) {
+	e.given = certs
+	e.config.Source = certauth.SourceFunc{Name: "given certificate", Func: func(*http.Request) ([]*x509.Certificate, error) { return certs, nil }}
+	e.notes = append(e.notes, "the certificate is judged as if the source had read it")
+	r, err := e.blank()
+	if err != nil {
+		return nil, err
+	}
+	return e.judge(r)
+}
+
+// presented returns the certificates in the request: that of the source's header first, then what
+// stands in others, as a chain does. The source itself may refuse the request; then this is what it
+// is about.
+func (e *explainer) presented(r *http.Request) []*x509.Certificate {
+	_, own, _ := frontEndOf(e.config.Source)
+	leaf, err := decodeText(strings.Join(r.Header.Values(own), ","))
+	if own == "" || err != nil {
+		return e.given
+	}
+	certs := leaf.certs
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if strings.EqualFold(name, own) {
+			continue
+		}
+		if more, err := decodeText(strings.Join(r.Header.Values(name), ",")); err == nil {
+			certs = append(certs, more.certs...)
+		}
+	}
+	return certs
+}
+
+func sourceVerifies(source certauth.Source) bool {
+	v := reflect.Indirect(reflect.ValueOf(source))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	field := v.FieldByName("FrontEndVerifies")
+	return field.IsValid() && field.Kind() == reflect.Bool && field.Bool()
+}

@@ -1,0 +1,170 @@
+package audit
+
+import (
+	"net/url"
+	"path"
+	"strings"
+)
+
+var modes = []string{"Required", "Optional", "OptionalInteractiveUser"}
+
+// portalName gives a mode all the names it has.
+func portalName(mode string) string {
+	switch strings.ToLower(mode) {
+	case "optional":
+		return "Optional (\"Allow\" in older portals, \"Optional\" in newer ones)"
+	case "optionalinteractiveuser":
+		return "OptionalInteractiveUser (\"Optional\" in older portals, \"Optional Interactive User\" in newer ones)"
+	}
+	return mode
+}
+
+func (c *check) enabled() (yes, known bool) { return c.field("clientCertEnabled").truth() }
+
+// on reports that client certificates are not known to be off.
+func (c *check) on() bool {
+	yes, known := c.enabled()
+	return yes || !known
+}
+
+func (c *check) is(field, want string) bool {
+	v := c.field(field)
+	return v.known() && strings.EqualFold(v.text(), want)
+}
+
+func (c *check) renegotiates() bool {
+	return c.on() && (len(c.exclusions()) > 0 || c.is("clientCertMode", "OptionalInteractiveUser"))
+}
+
+func (c *check) setting(name string) (string, bool) {
+	v, ok := c.settings[name]
+	if !ok || !v.known() {
+		return "", false
+	}
+	return v.text(), true
+}
+
+// exclusions are the entries as they stand there. An empty one between separators counts.
+func (c *check) exclusions() []string {
+	v := c.field("clientCertExclusionPaths")
+	if !v.known() || strings.TrimSpace(v.text()) == "" {
+		return nil
+	}
+	text := strings.TrimRight(v.text(), ",;") // a last separator ends the list
+	return strings.FieldsFunc(strings.ReplaceAll(strings.ReplaceAll(text, ",,", ", ,"), ";;", "; ;"), func(r rune) bool { return r == ',' || r == ';' })
+}
+
+// covers reports whether an exclusion matches a route: as it is, or as a server may understand it.
+func covers(entry, route string) bool {
+	if entry == "" {
+		return true
+	}
+	entry = strings.ToLower(entry)
+	for _, form := range []string{route, pathOf(route)} {
+		if strings.HasPrefix(strings.ToLower(form), entry) {
+			return true
+		}
+	}
+	return false
+}
+
+// pathOf is a path without query and escapes, cleaned.
+func pathOf(route string) string {
+	route, _, _ = strings.Cut(route, "?")
+	if plain, err := url.PathUnescape(route); err == nil {
+		route = plain
+	}
+	if !strings.HasPrefix(route, "/") {
+		route = "/" + route
+	}
+	return path.Clean(route)
+}
+
+func odd(entry string) string {
+	trimmed := strings.TrimSpace(entry)
+	switch {
+	case trimmed == "":
+		return "is empty"
+	case !strings.HasPrefix(trimmed, "/"):
+		return "does not begin with /"
+	case trimmed != entry || strings.ContainsAny(trimmed, " \t"):
+		return "holds spaces"
+	case strings.ContainsAny(trimmed, "*{}"):
+		return "holds a wildcard, which is taken literally"
+	case strings.Contains(trimmed, "%"):
+		return "holds an escape"
+	case strings.Contains(trimmed, ".."):
+		return "holds .."
+	case strings.Contains(trimmed, "?"):
+		return "holds a query"
+	}
+	return ""
+}
+
+func allows(rule *value) bool { return !strings.EqualFold(rule.get("action").text(), "Deny") }
+
+// openRule is a rule that lets everybody through.
+func (c *check) openRule() string {
+	for _, rule := range c.field("ipSecurityRestrictions").items {
+		address := rule.get("ipAddress").text()
+		if address == "" {
+			address = rule.get("ip_address").text()
+		}
+		if allows(rule) && (strings.EqualFold(address, "Any") || address == "0.0.0.0/0" || address == "::/0") {
+			return address
+		}
+	}
+	return ""
+}
+
+func isFrontDoor(rule *value) bool {
+	if strings.EqualFold(rule.get("service_tag").text(), "AzureFrontDoor.Backend") {
+		return true
+	}
+	return strings.EqualFold(rule.get("tag").text(), "ServiceTag") && strings.EqualFold(rule.get("ipAddress").text(), "AzureFrontDoor.Backend")
+}
+
+func hasProfile(rule *value) bool {
+	headers := rule.get("headers")
+	sets := append([]*value{headers}, headers.items...)
+	for _, set := range sets {
+		for _, name := range []string{"x-azure-fdid", "x_azure_fdid"} {
+			if ids := set.get(name); len(ids.items) > 0 || ids.known() && ids.text() != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func ruleName(rule *value) string {
+	for _, name := range []string{"name", "ipAddress", "ip_address", "service_tag"} {
+		if text := rule.get(name).text(); text != "" {
+			return text
+		}
+	}
+	return "without a name"
+}
+
+type need struct{ field, command string }
+
+// needed are the fields without which rules that matter cannot be judged.
+func (c *check) needed() []need {
+	const show, config = "az webapp show", "az webapp config show"
+	list := []need{{"httpsOnly", show}, {"clientCertEnabled", show}, {"minTlsVersion", config}}
+	if yes, known := c.enabled(); !known || yes {
+		list = append(list, need{"clientCertMode", show})
+	}
+	if c.renegotiates() {
+		list = append(list, need{"http20Enabled", config})
+	}
+	switch c.FrontEnd {
+	case ApplicationGateway:
+		if public, known := c.field("publicNetworkAccess").truth(); !known || public {
+			list = append(list, need{"ipSecurityRestrictions", config})
+		}
+	case FrontDoor:
+		list = append(list, need{"ipSecurityRestrictions", config})
+	}
+	return list
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// recorded is one line of a replay.
+type recorded struct {
+	Certificate string    `json:"certificate"`
+	At          time.Time `json:"at"`
+}
+
+// replay judges the records on all cores, a batch of lines at a time.
+func (d *differ) replay(name string) error {
+	from := d.p.stdin
+	if name != "-" {
+		file, err := os.Open(name) //nolint:gosec // the operator names it
+		if err != nil {
+			return err
+		}
+		defer file.Close()
+		from = file
+	}
+	d.offsets = []time.Duration{0}
+	d.dates(d.old.config.Policy)
+	d.dates(d.new.config.Policy)
+	batches := make(chan batch, 2*runtime.NumCPU())
+	var wait sync.WaitGroup
+	var failed error
+	for range runtime.NumCPU() {
+		w, err := newReplayer(d)
+		if err != nil {
+			return err
+		}
+		wait.Go(func() {
+			for b := range batches {
+				if err := w.judge(name, b); err != nil {
+					d.mutex.Lock()
+					failed = errors.Join(failed, err)
+					d.mutex.Unlock()
+				}
+			}
+			w.finish()
+		})
+	}
+	scanner := bufio.NewScanner(from)
+	scanner.Buffer(make([]byte, 1<<16), 1<<20)
+	next := batch{first: 1}
+	number := 0
+	for scanner.Scan() {
+		number++
+		next.lines = append(next.lines, bytes.Clone(scanner.Bytes()))
+		if len(next.lines) == 1000 {
+			batches <- next
+			next = batch{first: number + 1}
+			if d.p.colour {
+				fmt.Fprintf(d.p.errs, "%d\r", number)
+			}
+		}
+	}
+	batches <- next
+	close(batches)
+	wait.Wait()
+	return errors.Join(scanner.Err(), failed)
+}
+
+type batch struct {
+	first int // number of the first line
+	lines [][]byte
+}
+
+// replayer is one worker. A decision depends on the certificate, the document, and on which side of
+// certain moments it is made: so what was decided for one record holds for the next one like it.
+type replayer struct {
+	d        *differ
+	old, new *side
+	request  *http.Request
+	moments  map[[sha256.Size]byte][]time.Time // of each certificate
+	known    map[recordKey]outcome
+	counts   map[outcome]int
+	replayed int
+}
+
+type recordKey struct {
+	certificate [sha256.Size]byte
+	between     int // after so many of the moments
+}
+
+// outcome is what became of somebody by both documents; an empty kind says the same.
+type outcome struct {
+	kind string
+	changed
+}
+
+// maxKnown bounds what a worker remembers, some 100 bytes each.
+const maxKnown = 1 << 18
+
+func newReplayer(d *differ) (*replayer, error) {
+	old, err := d.old.again()
+	if err != nil {
+		return nil, err
+	}
+	now, err := d.new.again()
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.request("")
+	return &replayer{d: d, old: old, new: now, request: r, moments: map[[sha256.Size]byte][]time.Time{}, known: map[recordKey]outcome{}, counts: map[outcome]int{}}, err
+}
+
+func (w *replayer) judge(name string, b batch) error {
+	for i, line := range b.lines {
+		if len(line) == 0 {
+			continue
+		}
+		var one recorded
+		if err := json.Unmarshal(line, &one); err != nil || one.Certificate == "" {
+			return fmt.Errorf("%s:%d: want {\"certificate\": BASE64-DER, \"at\": TIME}", name, b.first+i)
+		}
+		at := one.At
+		if at.IsZero() {
+			at = w.d.now
+		}
+		key := recordKey{certificate: sha256.Sum256([]byte(one.Certificate))}
+		moments, ok := w.moments[key.certificate]
+		if !ok {
+			if len(w.moments) >= maxKnown {
+				clear(w.moments)
+			}
+			moments = w.d.moments(one.Certificate)
+			w.moments[key.certificate] = moments
+		}
+		key.between = sort.Search(len(moments), func(i int) bool { return moments[i].After(at) })
+		result, ok := w.known[key]
+		if !ok || w.d.everyMoment {
+			result = w.decide(one.Certificate, at)
+			if len(w.known) >= maxKnown {
+				clear(w.known)
+			}
+			w.known[key] = result
+		}
+		w.replayed++
+		if result.kind != "" {
+			w.counts[result]++
+		}
+	}
+	return nil
+}
+
+func (w *replayer) decide(certificate string, at time.Time) outcome {
+	w.request.Header[judgeHeader][0] = certificate
+	old, wasIn := w.old.decide(w.request, at)
+	now, isIn := w.new.decide(w.request, at)
+	if old == now {
+		return outcome{}
+	}
+	kind := "other"
+	switch {
+	case isIn && !wasIn:
+		kind = "gains"
+	case wasIn && !isIn:
+		kind = "loses"
+	}
+	return outcome{kind, changed{Who: whose(certificate), Old: old, New: now}}
+}
+
+// moments are those at which a decision about the certificate can change, sorted: the ends of its
+// validity and of all certificates of both documents, moved by what the documents say of dates.
+// Each stands there twice, for itself and for what comes after it.
+func (d *differ) moments(certificate string) []time.Time {
+	certs := d.certs
+	for text := range strings.SplitSeq(certificate, ",") { // with others beside it
+		der, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			continue
+		}
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			certs = append(certs[:len(certs):len(certs)], cert)
+		}
+	}
+	var list []time.Time
+	for _, cert := range certs {
+		for _, end := range []time.Time{cert.NotBefore, cert.NotAfter} {
+			for _, offset := range d.offsets {
+				list = append(list, end.Add(offset), end.Add(offset+1))
+			}
+		}
+	}
+	slices.SortFunc(list, time.Time.Compare)
+	return list
+}
+
+// dates collects what decisions by a policy depend on beside the caller's certificate.
+func (d *differ) dates(policy certauth.Policy) {
+	switch p := policy.(type) {
+	case certauth.All:
+		for _, member := range p {
+			d.dates(member)
+		}
+	case certauth.Any:
+		d.dates(certauth.All(p))
+	case certauth.Not:
+		d.dates(p.Policy)
+	case certauth.Named:
+		d.dates(p.Policy)
+	case certauth.AcceptServerAuth:
+		d.dates(p.Policy)
+	case certauth.Chain:
+		if reflect.TypeOf(p.Roots) == reflect.TypeOf(certauth.InsecureSystemRoots()) {
+			d.everyMoment = true // their dates are not known here
+		}
+		d.certs = append(append(d.certs, materialOf(p.Roots)...), materialOf(p.Intermediates)...)
+	case certauth.Validity:
+		for _, offset := range []time.Duration{p.ClockSkew, -p.ClockSkew, -p.MinRemaining} {
+			if !slices.Contains(d.offsets, offset) {
+				d.offsets = append(d.offsets, offset)
+			}
+		}
+	}
+}
+
+// finish adds what the worker has counted.
+func (w *replayer) finish() {
+	w.d.mutex.Lock()
+	defer w.d.mutex.Unlock()
+	w.d.answer.Replayed += w.replayed
+	for result, times := range w.counts {
+		if w.d.groups[result.kind] == nil {
+			w.d.groups[result.kind] = map[changed]int{}
+		}
+		w.d.groups[result.kind][result.changed] += times
+	}
+}
+
+// whose names a certificate by its subject and the beginning of its hash.
+func whose(text string) string {
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return "not base64"
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return "no certificate"
+	}
+	sum := sha256.Sum256(der)
+	return nameOf(cert.RawSubject) + " " + hex.EncodeToString(sum[:8])
+}

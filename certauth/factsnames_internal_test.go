@@ -1,0 +1,48 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/san"
+)
+
+// The names of a caller who is remembered are let go, and are the same when they are asked for.
+func TestFacts_NamesAreReadAgain(t *testing.T) {
+	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("A.partner.example", "-.example"), certauthtest.Email("a@partner.example")).Certificate
+	f := factsIn(t, []*x509.Certificate{leaf})
+	first, hosts := f.names(), *f.hostNames()
+	assert.Equal(t, hostNames{[]string{"a.partner.example"}, false}, hosts)
+	f.release()
+	assert.Nil(t, f.parsed.Load())
+	again := f.names()
+	assert.NotSame(t, first, again)
+	assert.Equal(t, first, again)
+	assert.Same(t, again, f.names(), "kept now")
+}
+
+// Nobody may write to a certificate. If somebody does, its names are unreadable, which no rule
+// takes for the absence of a name.
+func TestFacts_NamesThatCannotBeReadAgainAreUnreadable(t *testing.T) {
+	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("a.partner.example")).Certificate
+	f := factsIn(t, []*x509.Certificate{leaf})
+	f.release()
+	leaf.RawSubject = []byte("no name")
+	at := slices.IndexFunc(leaf.Extensions, func(e pkix.Extension) bool { return e.Id.String() == "2.5.29.17" })
+	require.GreaterOrEqual(t, at, 0)
+	leaf.Extensions[at].Value = []byte("no list")
+	names := f.names()
+	assert.False(t, names.subject.Readable())
+	assert.Zero(t, names.subject.Count(dn.OIDCommonName))
+	for form := san.OtherName; form <= san.RegisteredID; form++ {
+		assert.Error(t, names.alt.Fault(form), "form %d", form)
+	}
+	assert.Equal(t, hostNames{}, *f.hostNames())
+}
