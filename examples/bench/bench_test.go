@@ -82,7 +82,11 @@ func TestContenders_AreWhatTheyAreCalled(t *testing.T) {
 					heard = append(heard, event)
 				})
 				require.NoError(t, err)
-				r, end, err := l.request(contender.wide)
+				server := &http.Server{} //nolint:gosec // it never serves
+				if !contender.behind {
+					server.Handler = h
+				}
+				r, end, err := l.request(server, contender.wide)
 				require.NoError(t, err)
 				defer end()
 				for range 2 { // seen for the first time, and again
@@ -169,7 +173,7 @@ func TestRequest_IsAsServersMakeIt(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	for wide, headers := range map[bool]int{false: 10, true: 25} {
-		r, end, err := l.request(wide)
+		r, end, err := l.request(&http.Server{}, wide)
 		require.NoError(t, err)
 		assert.Len(t, r.Header, headers-1, "the certificate's is put in by the loop")
 		assert.NotNil(t, r.Context().Value(http.ServerContextKey))

@@ -21,6 +21,7 @@ type contender struct {
 	handler func(hear hearer) (http.Handler, error)
 	headers []string // of the certificate; they take turns
 	wide    bool     // twenty-five headers instead of ten
+	behind  bool     // other middleware stands between the server and the handler
 	opening string   // is sent first and not measured: what there is to be known of the CAs is known then
 	fresh   bool     // each slice begins with a handler of its own, which has seen none of the headers, and ends with them
 	status  int      // of every answer
@@ -130,6 +131,7 @@ func decided(figures []figure) bool {
 type track struct {
 	*contender
 
+	server  http.Server // which calls the handler, as far as the request says
 	request *http.Request
 	end     func()
 	run     func(n int) error // of the slice that comes next
@@ -143,7 +145,7 @@ func (t *track) begin(l *listener) error {
 		return t.run(1)
 	}
 	var err error
-	if t.request, t.end, err = l.request(t.wide); err != nil {
+	if t.request, t.end, err = l.request(&t.server, t.wide); err != nil {
 		return err
 	}
 	if err := t.prepare(); err != nil || t.fresh {
@@ -157,6 +159,9 @@ func (t *track) prepare() error {
 	h, err := t.handler(nil)
 	if err != nil {
 		return err
+	}
+	if !t.behind {
+		t.server.Handler = h
 	}
 	if t.opening != "" {
 		if err := loop(h, t.request, []string{t.opening}, http.StatusOK)(1); err != nil {

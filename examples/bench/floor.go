@@ -116,7 +116,7 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		trusted = false
 	}
 	delete(header, certificateKey)
-	if ctx.Value(http.ServerContextKey) != nil { // the names were written by net/http's server
+	if server, _ := ctx.Value(http.ServerContextKey).(*http.Server); server != nil && server.Handler == http.Handler(f) { // nobody else has written names
 		for _, alias := range f.aliases {
 			delete(header, alias)
 		}

@@ -46,6 +46,7 @@ const (
 	rowKnown  = "hit, and revocation known from CRLs"
 	rowByHand = "by hand"
 	wide      = ", 25 headers"
+	behind    = ", behind middleware"
 
 	titleKnown   = "A known caller"
 	figureByHand = "by hand, to a hit (Chain, pin and DNS name)"
@@ -112,9 +113,12 @@ func knownCallers(kind string, clients int) (*comparison, error) {
 		add(rowFloor+wide, floor, true)
 		add(rowChain+wide, ours(chainPolicy(m)), true)
 		add(rowFull+wide, ours(fullPolicy(m)), true)
+		add(rowFull+wide+behind, ours(fullPolicy(m)), true)
+		c.contenders[len(c.contenders)-1].behind = true
 		judge("25 headers to 10, hit (Chain)", to(rowChain+wide, rowChain), atMost(1.1))
 		judge("25 headers to 10, hit (Chain, pin and DNS name)", to(rowFull+wide, rowFull), atMost(1.1))
 		judge("25 headers to 10, the floor handler", to(rowFloor+wide, rowFloor), aim{})
+		judge("the same behind middleware, which may have written to the headers, to 10 headers without", to(rowFull+wide+behind, rowFull), aim{})
 		judge("hit (Chain, pin and DNS name) to the floor handler, 25 headers", to(rowFull+wide, rowFloor+wide), atMost(1.45))
 	}
 	return c, nil
