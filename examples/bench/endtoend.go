@@ -134,7 +134,7 @@ func (p plan) figuresOf(rounds []sampled) []figure {
 	ratio("client-certificate-auth on node http, to this library", "node-cca", "certauth", atLeast(15))
 	ratio("client-certificate-auth on Express, to this library", "express-cca", "certauth", atLeast(25))
 	ratio("the same with chain signatures checked, to this library", "express-cca-chain", "certauth", atLeast(35))
-	for _, c := range p.contestants {
+	for _, c := range p.contestants[1:] {
 		ratio(fmt.Sprintf("`%s` (%s), to `bare`", c.name, c.what), c.name, "bare", aim{})
 	}
 	return figures

@@ -22,7 +22,7 @@ quick version. Nothing here is a promise of nanoseconds: every figure but the co
 - Every round runs every contender for some milliseconds, begins with another one, and every other round runs backwards. A ratio is taken within a
   round; the tables have the median over rounds and, in parentheses, the quartiles. While an aim lies between the quartiles, there are more rounds.
 - Requests are as App Service's front end sends them: ten or twenty-five headers with its evidence, the certificate put back before each, the
-  context that net/http's server makes. Each status is checked. The handler at the end looks at who is calling.
+  context that net/http's server makes, which calls the measured handler itself. Each status is checked. The handler at the end looks at who is calling.
 - *By hand* decodes, parses and verifies on each request, with a key pin and a name. *The floor handler* keeps the promises of a known caller's
   request in one hand-written function that can be configured in nothing (` + "`floor.go`" + ` says which). *First* means that the handler has never seen
   the certificate. Keys of client and CAs are of one kind, with one CA between them. The process holds 64 MB of live data, as a service does.
@@ -102,7 +102,7 @@ func machine() []string {
 	said := []string{fmt.Sprintf("%d processors (%s)", runtime.NumCPU(), model), fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)}
 	if text, err := os.ReadFile("/proc/loadavg"); err == nil {
 		if fields := strings.Fields(string(text)); len(fields) > 2 {
-			said = append(said, fmt.Sprintf("a load of %s to %s by other processes before it began", fields[0], fields[2]))
+			said = append(said, fmt.Sprintf("load averages before it began: %s over a minute, %s over a quarter of an hour", fields[0], fields[2]))
 		}
 	}
 	return said
