@@ -118,7 +118,9 @@ type Config struct {
 	// other CA is refused. A CA that signs its lists with another key than its
 	// certificates is listed here with both: the list counts for the certificates if one of the two
 	// has signed the other, or if the second signs lists alone and the CA above has signed
-	// both (RFC 5280, section 6.3.3 (f)). For any other link see Verify.CRLIssuers.
+	// both (RFC 5280, section 6.3.3 (f)). For any other link see Verify.CRLIssuers. Once the key that
+	// issued a certificate has signed a list for it, only lists by that key prove it good: if that
+	// list runs out, the certificate is refused although a list by the other key is current.
 	Issuers []*x509.Certificate
 	// IgnoreCertificateURLs queries Responders and Lists alone: no URL from a
 	// certificate or a list, including that of a delta, is fetched. Without Responders and

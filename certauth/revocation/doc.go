@@ -82,7 +82,8 @@
 // that name no source at all; a certificate that names a CRL by LDAP alone does name one.
 //
 // [SoftFail] accepts such a certificate and logs each acceptance. Revoked still denies, as does
-// a Revoked that is only too old, and Unknown unless AllowUnknown is set. An attacker who can
+// a Revoked that is only too old, and Unknown unless AllowUnknown is set. A current Good by another
+// responder outweighs an OCSP answer that is too old. An attacker who can
 // block this service's access to the responder can then use a revoked certificate. Use SoftFail
 // only where that does less harm than refusing a valid client.
 //

@@ -147,7 +147,13 @@ func (c *Checker) refine(ctx context.Context, p *place, from source, held *loade
 	if !p.operated || held.url != "" { // a file is read again when it changes
 		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
 	}
-	return c.lists.put(p, &next, held)
+	err := c.lists.put(p, &next, held)
+	if err != nil { // no room for the delta: the list counts on, without it
+		bare := *held
+		bare.deltaMissing = isIncomplete(held.crl, c.config.Now(), c.skew)
+		return errors.Join(err, c.lists.put(p, &bare, held))
+	}
+	return nil
 }
 
 // acceptList verifies what came and puts it beside nothing, or in place of an older list

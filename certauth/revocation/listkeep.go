@@ -94,7 +94,12 @@ func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loa
 			return merged, base.Delta() == nil && isOver
 		}
 	}
-	return base, base.Delta() == nil || c.notOver(base, c.config.Now()) != nil
+	return base, isIncomplete(base, c.config.Now(), c.skew)
+}
+
+// isIncomplete reports whether a list that names a delta has none that counts.
+func isIncomplete(l *evidence.CRL, now time.Time, skew time.Duration) bool {
+	return l.Delta() == nil || l.Edition().Current(now, skew) != nil
 }
 
 func (c *Checker) wantsDelta(base *evidence.CRL, also deltaPlaces) bool {

@@ -65,6 +65,9 @@ type localSource struct {
 	flight *flight // reads the URL
 	forced bool    // whatever its time
 	broken bool    // the directory itself could not be read
+
+	told   string // what could not be read when that was told last
+	toldAt time.Time
 }
 
 type localList struct {
@@ -77,7 +80,9 @@ type localList struct {
 
 	asideOf string // whose place it had, if it is set aside
 
-	incomplete bool // a delta is to be fetched
+	// deltaDue is when the delta of a file is to be fetched, again as well: it changes while the
+	// file does not. Zero for a list that names none.
+	deltaDue time.Time
 }
 
 func newLocalLists(c *Checker) *localLists {
@@ -192,8 +197,8 @@ func (m *localLists) load(ctx context.Context, most time.Duration) error {
 
 // refresh reads everything anew, whatever its time.
 func (m *localLists) refresh(ctx context.Context, anew uint64) error {
-	m.anew.Store(anew)
 	m.mu.Lock()
+	m.anew.Store(max(m.anew.Load(), anew)) // another call may have been faster
 	for _, s := range m.sources {
 		s.forced = true
 	}

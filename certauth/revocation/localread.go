@@ -42,17 +42,17 @@ func (m *localLists) read(ctx context.Context) error {
 		}
 	}
 	m.swap(ctx)
-	m.complain(ctx, failed)
 	var alone []*flight
 	for _, s := range sources {
-		rest := m.readURL
+		run := func(ctx context.Context) error { return m.readURL(ctx, s) }
 		if s.list.URL == "" {
-			rest = m.complete
-			if len(m.incomplete(s)) == 0 {
+			lists := m.incomplete(s)
+			if len(lists) == 0 {
 				continue
 			}
+			run = func(ctx context.Context) error { return m.complete(ctx, lists) }
 		}
-		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), func(ctx context.Context) error { return rest(ctx, s) }))
+		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), run))
 	}
 	for _, f := range alone { // a moment, for those who wait for the news
 		f.waitAMoment(ctx)
@@ -71,16 +71,29 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 		return ctx.Err()
 	}
 	m.fetchURL(ctx, s)
-	failed := m.sourceRead(s, nil)
+	failed := m.sourceRead(ctx, s, nil)
 	m.swap(ctx)
-	m.complain(ctx, failed)
 	return failed
 }
 
-func (m *localLists) complain(ctx context.Context, failed error) {
-	if failed != nil {
-		m.checker.complain(ctx, "a configured CRL could not be read; what was read before stays in use until it runs out", failed)
+// unreadAgain is how often it is told that the same cannot be read.
+const unreadAgain = time.Hour
+
+const unreadable = "a configured CRL could not be read; what was read before stays in use until it runs out"
+
+// mayComplain reports whether it is to be told that these lists of a source cannot be read: when
+// there are others than before, and then once an hour. The caller holds the mutex.
+func (m *localLists) mayComplain(s *localSource, names []string) bool {
+	slices.Sort(names)
+	what, now := strings.Join(names, "\n"), m.checker.config.Now()
+	if what == "" || what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
+		if what == "" {
+			s.told = ""
+		}
+		return false
 	}
+	s.told, s.toldAt = what, now
+	return true
 }
 
 // swap lets requests see what has been read.
@@ -101,15 +114,24 @@ func (m *localLists) swap(ctx context.Context) {
 }
 
 // sourceRead keeps what became of reading a source, and returns what is wrong with it.
-func (m *localLists) sourceRead(s *localSource, err error) error {
+func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	var names []string
+	if err != nil {
+		names = append(names, s.name())
+	}
 	for name, l := range s.lists {
 		if l.err != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w", logtext.Quote(name), l.err))
+			names = append(names, name)
 		}
 	}
 	s.err, s.read = err, true
+	tell := m.mayComplain(s, names)
+	m.mu.Unlock()
+	if tell {
+		m.checker.complain(ctx, unreadable, err)
+	}
 	return err
 }
 
@@ -207,7 +229,7 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
-		return m.sourceRead(s, nil)
+		return m.sourceRead(ctx, s, nil)
 	}
 	names, err := filesOf(s.list.Dir)
 	there := map[string]bool{}
@@ -222,7 +244,7 @@ func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 		l.gone = l.gone || names != nil && !there[path]
 	}
 	m.mu.Unlock()
-	return m.sourceRead(s, err)
+	return m.sourceRead(ctx, s, err)
 }
 
 // filesOf is the files of a directory that may be lists; nil if it cannot be read.
@@ -398,7 +420,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 		if s.list.URL == "" {
 			m.mu.Lock()
 			defer m.mu.Unlock()
-			l.incomplete = true
+			l.deltaDue = c.config.Now()
 			return nil
 		}
 		m.swap(ctx)
@@ -443,7 +465,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		}
 		m.setAside(s, name, l)
 	}
-	l.by, l.told = by, false
+	l.by, l.told, l.deltaDue = by, false, time.Time{}
 	return c.lists.put(&l.place, next, nil)
 }
 
@@ -451,38 +473,42 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.mu.Lock()
 	held := l.current.Load()
-	l.incomplete = false
 	m.mu.Unlock()
 	if held == nil || held.lone != nil { // set aside meanwhile
 		return nil
 	}
-	err := m.checker.refine(ctx, &l.place, m.sourceOf(l), held)
-	if err != nil && held.url == "" {
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		l.incomplete = true // tried again at the next reading
+	c := m.checker
+	err := c.refine(ctx, &l.place, m.sourceOf(l), held)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
+		l.deltaDue = c.softOf(list.crl.Edition(), c.config.Now(), 0)
+		if err != nil { // there was no room for it
+			l.deltaDue = c.config.Now()
+		}
 	}
 	return err
 }
 
-// incomplete are the lists of a source of files whose deltas have not been looked for.
+// incomplete are the lists of a source of files whose deltas are to be fetched.
 func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	now := m.checker.config.Now()
 	for _, l := range s.lists {
-		if l.incomplete {
+		if !l.deltaDue.IsZero() && (s.forced || hasCome(l.deltaDue, now, maxSoftCRL)) {
 			lists = append(lists, l)
 		}
 	}
+	s.forced = false
 	return lists
 }
 
 // complete is the flight of the deltas of a source of files. They are fetched side by side: the
 // files of a directory may be of several partners.
-func (m *localLists) complete(ctx context.Context, s *localSource) error {
+func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	lists := m.incomplete(s)
 	ended := make(chan error, len(lists))
 	for _, l := range lists {
 		go func() {
@@ -495,7 +521,9 @@ func (m *localLists) complete(ctx context.Context, s *localSource) error {
 	for range lists {
 		failed = errors.Join(failed, <-ended)
 	}
-	m.complain(ctx, failed)
+	if failed != nil {
+		m.checker.complainOnce(ctx, unreadable, failed)
+	}
 	return failed
 }
 

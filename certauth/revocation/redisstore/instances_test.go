@@ -85,6 +85,7 @@ func TestInstances_TenCheckersAskOnceEach(t *testing.T) {
 			}
 			together(instances(t, server, 10), ask)
 			before := asked.Load()
+			t.Logf("%s: ten instances that started together fetched %d times", c.name, before)
 			assert.LessOrEqual(t, before, int64(10), "fetches by ten instances")
 			ask(0, server.store(t))
 			assert.Equal(t, before, asked.Load(), "a fetch by the eleventh")

@@ -1,0 +1,23 @@
+package revocation
+
+import (
+	"crypto/x509"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// finding K43: of two calls of Refresh the one that was slower by a step took back what the other
+// had asked for, whose reading then could be one that had begun before the call.
+func TestLocalLists_TheLatestRefreshStands(t *testing.T) {
+	_, issuer := aList(t)
+	c, err := New(Config{Lists: []List{{File: filepath.Join(t.TempDir(), "none.crl")}}, Issuers: []*x509.Certificate{issuer}})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, c.Close()) }()
+	for _, call := range []uint64{2, 1} {
+		require.Error(t, c.local.refresh(t.Context(), call))
+	}
+	assert.Equal(t, uint64(2), c.local.anew.Load())
+}
