@@ -159,7 +159,6 @@ func finalWithIdentity(_ http.ResponseWriter, r *http.Request) {
 var (
 	sink     *http.Request
 	sinkLeaf *x509.Certificate
-	errSink  error
 )
 
 // bare is what every middleware that hands something on pays.

@@ -14,7 +14,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
-	"github.com/seed2886b8ae/go-certauth/internal/interleave"
 )
 
 // manyChains is a policy with one Chain for each of so many partners, a caller of the last
@@ -37,24 +36,6 @@ func manyChains(tb testing.TB, partners int) (auth *certauth.Authenticator, know
 		forged[at], forged[at+1], forged[at+2], forged[at+3] = byte(i), byte(i>>8), byte(i>>16), byte(worker)
 		return base64.StdEncoding.EncodeToString(forged)
 	}
-}
-
-// chainCounts is the row of TestRatios: what a known caller pays grows with the number of
-// Chain policies and no faster.
-func chainCounts(tb testing.TB) comparison {
-	tb.Helper()
-	c := comparison{name: "Chains", title: "a known caller, one Chain a partner", limit: map[string]float64{}}
-	for _, n := range []int{16, 17, 64, 256} {
-		auth, known, _ := manyChains(tb, n)
-		run := serve(tb, auth.Handler(http.HandlerFunc(finalWithIdentity)), known)
-		run(6)
-		name := fmt.Sprint(n, " partners")
-		c.cases = append(c.cases, interleave.Case{Name: name, Run: run})
-		if n > 16 {
-			c.limit[name] = 1.5 * float64(n) / 16
-		}
-	}
-	return c
 }
 
 // BenchmarkChains is a known caller's request where each partner has a Chain, alone and

@@ -3,14 +3,13 @@ package certauth_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// These are for a profiler and a quick look.
-// What they promise is in ratios: see TestRatios.
+// These are for a profiler and a quick look. What things cost in relation to one another is
+// measured by examples/bench, and written to .github/BENCHMARKS.md.
 
 func loop(b *testing.B, run func(int)) {
 	b.Helper()
@@ -87,22 +86,5 @@ func BenchmarkMiss(b *testing.B) {
 			auth := w.auth(b, func(c *certauth.Config) { c.CacheSize = 1 })
 			loop(b, serve(b, auth.Handler(http.HandlerFunc(finalWithIdentity)), w.headers...))
 		})
-	}
-}
-
-func BenchmarkReject(b *testing.B) {
-	for _, kind := range []string{"p256", "rsa2048"} {
-		for _, c := range misses(b, kind, 64).cases {
-			if strings.HasPrefix(c.Name, "accepted") || c.Name == "everything by hand" {
-				continue
-			}
-			b.Run(kind+"/"+c.Name, func(b *testing.B) { loop(b, c.Run) })
-		}
-	}
-}
-
-func BenchmarkRoots(b *testing.B) {
-	for _, c := range sameNames(b).cases {
-		b.Run(c.Name, func(b *testing.B) { loop(b, c.Run) })
 	}
 }

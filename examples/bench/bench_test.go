@@ -1,14 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"math"
 	"net/http"
-	"net/http/httptest"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"regexp"
 	"runtime"
-	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,225 +19,273 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// asProgram makes the test binary the program, for the tests that start servers.
-const asProgram = "CERTAUTH_BENCH_AS_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
+// tiny runs everything once, and measures nothing that anybody should believe.
+var tiny = sizes{
+	effort:     effort{rounds: 1, mostRounds: 1, slice: 20 * time.Microsecond, clients: 3, pool: 4},
+	identities: 50, collected: 200, collections: 1, entries: 500, roots: 4,
 }
 
-// world is a client, and a stranger who has the same names from CAs of the same names.
-func world(t *testing.T, kind string) (dir string, partner, stranger material) {
-	t.Helper()
-	dir = t.TempDir()
-	partner, err := newMaterial(t, dir, kind)
-	require.NoError(t, err)
-	stranger, err = newMaterial(t, t.TempDir(), kind)
-	require.NoError(t, err)
-	return dir, partner, stranger
-}
-
-func TestHandlers_LetInTheClientAlone(t *testing.T) {
-	for _, kind := range kinds {
-		dir, partner, stranger := world(t, kind)
-		m, err := readMaterial(dir)
-		require.NoError(t, err)
-		for _, name := range []string{"bare", "control", "byhand", "certauth"} {
-			t.Run(name+" "+kind, func(t *testing.T) {
-				handler, err := newHandler(name, m)
-				require.NoError(t, err)
-				server := httptest.NewUnstartedServer(handler)
-				server.Config.ConnContext = certauth.ConnContext
-				server.Start()
-				defer server.Close()
-				address := strings.TrimPrefix(server.URL, "http://")
-				requireAnswers(t, slices.Contains(open, name), address, partner, stranger)
-			})
-		}
-	}
-}
-
-// open are the servers that look at no certificate.
-var open = []string{"bare", "control", "node", "express"}
-
-// requireAnswers sends the client's certificate twice, so that what is remembered is asked
-// too, and then what must be refused.
-func requireAnswers(t *testing.T, everybody bool, address string, partner, stranger material) {
-	t.Helper()
-	for _, tc := range []struct {
-		name   string
-		header string
-		known  bool
-	}{
-		{"the client's certificate", partner.header(), true},
-		{"the client's certificate again", partner.header(), true},
-		{"no certificate", "", false},
-		{"a stranger's certificate", stranger.header(), false},
-		{"the issuing CA's certificate", material{leaf: partner.issuing}.header(), false},
-		{"what is no certificate", "bm8gY2VydGlmaWNhdGU=", false},
-	} {
-		c, err := dial(t.Context(), address, 1, requestText(tc.header))
-		require.NoError(t, err)
-		status, err := c.conns[0].exchange(c.request)
-		c.close()
-		require.NoError(t, err, tc.name)
-		if tc.known || everybody {
-			assert.Equal(t, http.StatusOK, status, tc.name)
-		} else {
-			assert.Contains(t, []int{http.StatusUnauthorized, http.StatusForbidden}, status, tc.name)
-		}
-	}
-}
-
-func TestNewHandler_UnknownNameIsAnError(t *testing.T) {
-	_, err := newHandler("nobody", material{})
-	assert.ErrorContains(t, err, `no Go server "nobody"`)
-}
-
-func TestSend_SendsExactlyTheRequestsAndChecksEachStatus(t *testing.T) {
-	seen := make(chan string, 100)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen <- r.RemoteAddr
-		if len(seen) == 50 {
-			w.WriteHeader(http.StatusTeapot)
-		}
-		w.Write([]byte("body"))
-	}))
-	defer server.Close()
-	c, err := dial(t.Context(), strings.TrimPrefix(server.URL, "http://"), 4, requestText("text"))
-	require.NoError(t, err)
-	defer c.close()
-
-	require.NoError(t, c.send(30))
-	require.Len(t, seen, 30)
-	require.NoError(t, c.send(19))
-	require.ErrorContains(t, c.send(1), "status 418, want 200")
-	close(seen)
-	peers := map[string]int{}
-	for peer := range seen {
-		peers[peer]++
-	}
-	assert.Len(t, peers, 4, "connections are kept")
-}
-
-func TestParseStat(t *testing.T) {
-	// proc(5): field 14 is utime, 15 is stime; field 2 is the name in parentheses.
-	const rest = " S 1 2 3 4 5 6 7 8 9 10 250 17 0 0 20 0 1 0 100"
-	for _, tc := range []struct {
-		name, stat string
-		want       time.Duration
-		err        string
-	}{
-		{"user and system time are added", "77 (bench)" + rest, 2670 * time.Millisecond, ""},
-		{"a name may hold blanks and parentheses", "77 (a) S 9 (b)" + rest, 2670 * time.Millisecond, ""},
-		{"a line that ends early is an error", "77 (bench) S 1 2 3", 0, "want 13 or more"},
-		{"no number is an error", "77 (bench)" + strings.Replace(rest, "250", "x", 1), 0, "invalid syntax"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			got, err := parseStat(tc.stat)
-			if tc.err != "" {
-				require.ErrorContains(t, err, tc.err)
-				return
-			}
-			require.NoError(t, err)
-			assert.Equal(t, tc.want, got)
-		})
-	}
-}
-
-func TestFirstTwo(t *testing.T) {
-	for list, want := range map[string][]string{
-		"0-1": {"0", "1"}, "3,7": {"3", "7"}, "2-2,5-9": {"2", "5"}, "0-63": {"0", "1"}, "4": nil, "": nil, "a-b": nil,
-	} {
-		first, second, found := firstTwo(list)
-		require.Equal(t, want != nil, found, list)
-		if found {
-			assert.Equal(t, want, []string{first, second}, list)
-		}
-	}
-}
-
-func TestRatio_IsTheMedianOverRoundsNotTheRatioOfMedians(t *testing.T) {
-	us := func(values ...int) (s []sample) {
-		for _, v := range values {
-			s = append(s, sample{cpu: time.Duration(v) * time.Microsecond})
-		}
-		return s
-	}
-	mid, low, high := ratio(us(20, 90, 40), us(10, 30, 40)) // 2, 3, 1
-	assert.Equal(t, []float64{2, 1, 3}, []float64{mid, low, high})
-	mid, _, _ = ratio(us(10, 40), us(10, 10))
-	assert.InDelta(t, 2.5, mid, 1e-9, "between the two in the middle")
-}
-
-func TestReport_SaysWhichTargetIsMissed(t *testing.T) {
-	at := func(us float64) []sample { return []sample{{cpu: time.Duration(us * 1000)}} }
-	out := plan{contestants: []contestant{contestants[0], contestants[2], contestants[3]}, kinds: []string{"p256"}}.report(results{"p256": {
-		"bare": at(100), "certauth": at(106), "byhand": at(800), "node-cca": at(1060),
-	}})
-	assert.Contains(t, out, "| byhand | Go by hand: parse, dates, key pin, chain, DNS name | 8.00 (8.00 to 8.00) | 800.0 | 0 |")
-	assert.Contains(t, out, "bare handler | 1.06 | at most 1.05 (missed) |")
-	assert.Contains(t, out, "node http, in relation to ours | 10 | at least 10 |")
-	assert.NotContains(t, out, "Express, in relation", "a server that did not run has no row")
-}
-
-// One small round through real processes: that the comparison runs and that each server
-// tells callers apart, not how fast it is.
-func TestComparison_EveryServerTellsCallersApart(t *testing.T) {
+// Every part runs. Each checks, while it is measured, that every request has the outcome that
+// the row is named for; how long that takes is not looked at.
+func TestParts_RunAndHaveFigures(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("processor time is read from /proc, which is Linux's")
+		t.Skip("processor time is read by a clock that Linux has")
 	}
-	nodeDir := nodeServers(t)
-	self, err := os.Executable()
+	l, err := newListener()
 	require.NoError(t, err)
-	t.Setenv(asProgram, "1")
-	start := starterOn("", self, nodeDir)
-	chosen := contestants
-	if nodeDir == "" {
-		chosen = goOnly(contestants)
-	}
-	dir, partner, stranger := world(t, "p256")
-	p := plan{rounds: 1, requests: 200, connections: 4, contestants: chosen, kinds: []string{"p256"}}
-	samples, err := p.measure(t.Context(), start, dir, partner)
-	require.NoError(t, err)
-	for _, c := range chosen {
-		assert.Len(t, samples[c.name], 1, c.name)
-		t.Run(c.name, func(t *testing.T) {
-			server, err := start(t.Context(), c, dir)
+	defer l.Close()
+	var sections []section
+	for _, p := range inProcess(tiny) {
+		t.Run(p.name, func(t *testing.T) {
+			s, err := p.run(l)
 			require.NoError(t, err)
-			requireAnswers(t, slices.Contains(open, c.name), server.address, partner, stranger)
-			require.NoError(t, server.stop(), "a server ends when its standard input does")
+			require.NotEmpty(t, s.figures)
+			for _, f := range s.figures {
+				assert.False(t, math.IsNaN(f.mid) || math.IsInf(f.mid, 0), f.name)
+			}
+			sections = append(sections, s)
 		})
+	}
+	if len(sections) < len(inProcess(tiny)) {
+		return // somebody asked for some of them
+	}
+	_, ok := summary(sections)
+	assert.True(t, ok, "what the README says is made of figures that are there")
+}
+
+// Each contender's requests have the outcome, and the reason, that its row is named for: the
+// library says so itself, to somebody who listens.
+func TestContenders_AreWhatTheyAreCalled(t *testing.T) {
+	l, err := newListener()
+	require.NoError(t, err)
+	defer l.Close()
+	var all []*comparison
+	add := func(c *comparison, err error) {
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	for _, kind := range kinds {
+		add(knownCallers(kind, 1))
+		add(knownCallers(kind, 3))
+		add(firstRequests(kind, 3))
+	}
+	add(sameNames(3))
+	reasons := map[certauth.Reason]int{}
+	for _, c := range all {
+		for _, contender := range c.contenders {
+			t.Run(c.title+" "+contender.name, func(t *testing.T) {
+				var heard []certauth.Event
+				var mutex sync.Mutex
+				h, err := contender.handler(func(_ context.Context, event certauth.Event) {
+					mutex.Lock()
+					defer mutex.Unlock()
+					heard = append(heard, event)
+				})
+				require.NoError(t, err)
+				server := &http.Server{} //nolint:gosec // it never serves
+				if !contender.behind {
+					server.Handler = h
+				}
+				r, end, err := l.request(server, contender.wide)
+				require.NoError(t, err)
+				defer end()
+				for range 2 { // seen for the first time, and again
+					require.NoError(t, loop(h, r, contender.headers, contender.status)(len(contender.headers)))
+				}
+				if len(heard) == 0 {
+					assert.NotContains(t, contender.name, "hit", "the library tells those who listen")
+					assert.Equal(t, certauth.ReasonNone, contender.reason)
+					return
+				}
+				assert.Len(t, heard, 2*len(contender.headers))
+				for _, event := range heard {
+					if contender.status == http.StatusOK {
+						assert.Equal(t, certauth.OutcomeAccepted, event.Outcome)
+						continue
+					}
+					assert.Equal(t, certauth.OutcomeDenied, event.Outcome)
+					require.NotNil(t, event.Err)
+					assert.Equal(t, contender.reason, event.Err.Reason)
+					reasons[event.Err.Reason]++
+				}
+			})
+		}
+	}
+	assert.Len(t, reasons, 4, "untrusted, pin, malformed and missing: %v", reasons)
+}
+
+// A row "first" whose handler knew the certificate would measure a hit.
+func TestTrack_FirstRequestsAreFirst(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processor time is read by a clock that Linux has")
+	}
+	l, err := newListener()
+	require.NoError(t, err)
+	defer l.Close()
+	w, err := newWorld("p256", "Partner")
+	require.NoError(t, err)
+	m, err := w.material()
+	require.NoError(t, err)
+	headers, err := w.issue(4, w.leaf)
+	require.NoError(t, err)
+	auths := map[*certauth.Authenticator]bool{}
+	var last *certauth.Authenticator
+	contender := &contender{name: "first", headers: headers, opening: m.header(), fresh: true, status: http.StatusOK, handler: func(hearer) (http.Handler, error) {
+		auth, err := library(m, certauth.Config{})
+		if err != nil {
+			return nil, err
+		}
+		auths[auth], last = true, auth
+		return auth.Handler(endOfIdentity()), nil
+	}}
+	track := &track{contender: contender}
+	require.NoError(t, track.begin(l))
+	defer track.end()
+	require.NoError(t, track.calibrate(time.Hour))
+	assert.Equal(t, len(headers), track.n, "no slice sends a certificate twice")
+	before := len(auths)
+	_, err = track.slice()
+	require.NoError(t, err)
+	assert.Len(t, auths, before+1, "each slice has a handler of its own")
+	assert.Equal(t, len(headers)+1, last.Remembered(), "all of them were new, and so was the opening one")
+}
+
+// An answer that is not the one wanted ends the measurement.
+func TestLoop_WantsTheStatus(t *testing.T) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	require.NoError(t, err)
+	var got []string
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, strings.Join(r.Header[certificateKey], ","))
+		delete(r.Header, certificateKey)
+		w.WriteHeader(http.StatusOK)
+	})
+	require.NoError(t, loop(h, r, []string{"a", "b", ""}, http.StatusOK)(4))
+	assert.Equal(t, []string{"a", "b", "", "a"}, got, "the header is put back each time")
+	assert.ErrorContains(t, loop(h, r, []string{"a"}, http.StatusUnauthorized)(1), "status 200, want 401")
+	silent := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	assert.ErrorContains(t, loop(silent, r, []string{"a"}, http.StatusOK)(1), "status 0, want 200")
+}
+
+// A request is as the front end and net/http's server make it.
+func TestRequest_IsAsServersMakeIt(t *testing.T) {
+	l, err := newListener()
+	require.NoError(t, err)
+	defer l.Close()
+	for wide, headers := range map[bool]int{false: 10, true: 25} {
+		r, end, err := l.request(&http.Server{}, wide)
+		require.NoError(t, err)
+		assert.Len(t, r.Header, headers-1, "the certificate's is put in by the loop")
+		assert.NotNil(t, r.Context().Value(http.ServerContextKey))
+		assert.NotNil(t, r.Context().Value(http.LocalAddrContextKey))
+		assert.NoError(t, r.Context().Err())
+		for name := range r.Header {
+			assert.Equal(t, http.CanonicalHeaderKey(name), name)
+		}
+		end()
+		assert.Error(t, r.Context().Err())
 	}
 }
 
-// nodeServers returns a folder with the servers for node and their packages: a copy, filled
-// from the registry, where CERTAUTH_REQUIRE_REAL is set; else ./node if somebody filled it.
-// An empty one says that only the Go servers are compared.
-func nodeServers(t *testing.T) string {
-	t.Helper()
-	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "" {
-		_, err := os.Stat(filepath.Join("node", "node_modules"))
-		if _, missing := exec.LookPath("node"); err != nil || missing != nil {
-			t.Run("servers for node", func(t *testing.T) {
-				t.Skip("no node, or no packages below ./node (npm install there); CERTAUTH_REQUIRE_REAL=1 asks for both")
-			})
-			return ""
-		}
-		return "node"
+func TestMeasure_TakesRatiosWithinRounds(t *testing.T) {
+	c := comparison{figures: []relation{
+		{"a ratio", to("b", "a"), atMost(2)},
+		{"a difference", beyond("b", "a", "a"), aim{}},
+	}}
+	figures := c.summed([]map[string]float64{{"a": 10, "b": 20}, {"a": 30, "b": 90}, {"a": 40, "b": 40}}) // 2, 3, 1
+	assert.Equal(t, spread{mid: 2, low: 1.5, high: 2.5}, figures[0].spread, "not the ratio of the medians")
+	assert.Equal(t, spread{mid: 1, low: 0.5, high: 1.5}, figures[1].spread)
+	assert.False(t, decided(figures), "the aim lies between the quartiles")
+	assert.True(t, decided(figures[1:]))
+}
+
+func TestMeasure_GoesOnWhileAnAimIsUndecided(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("processor time is read by a clock that Linux has")
 	}
-	dir := t.TempDir()
-	for _, name := range []string{"package.json", ".npmrc", "server.mjs"} {
-		text, err := os.ReadFile(filepath.Join("node", name))
+	for _, tc := range []struct {
+		name string
+		aim  aim
+		want string
+	}{
+		{"above both quartiles", atMost(4), "4 rounds."},
+		{"below both quartiles", atLeast(0.5), "4 rounds."},
+		{"between the quartiles", atMost(2), "9 rounds."},
+		{"none", aim{}, "4 rounds."},
+	} {
+		at := 0
+		c := comparison{contenders: []*contender{{name: "a", run: func(int) error { spin(); return nil }}}, figures: []relation{{"a", func(func(string) float64) float64 {
+			at++
+			return float64(1 + 2*(at%2)) // 1 and 3 in turn, whatever was measured
+		}, tc.aim}}}
+		s, err := c.measure(nil, effort{rounds: 4, mostRounds: 9, slice: time.Microsecond})
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
+		assert.Equal(t, tc.want, s.note, tc.name)
 	}
-	versions, err := nodeVersions(t.Context(), dir)
+	failing := comparison{contenders: []*contender{{name: "a", run: func(int) error { return errors.New("no") }}}}
+	_, err := failing.measure(nil, tiny.effort)
+	assert.ErrorContains(t, err, "a: no")
+}
+
+func spin() {
+	for i := range 10_000 {
+		spun = spun*31 + i
+	}
+}
+
+var spun int
+
+func TestFigure_SaysWhetherTheAimIsMet(t *testing.T) {
+	for _, tc := range []struct {
+		figure  figure
+		measure string
+		aim     string
+		verdict string
+	}{
+		{figure{"", spreadOf([]float64{1, 2, 3}), atMost(2)}, "2 (1.50 to 2.50)", "at most 2", "met"},
+		{figure{"", spreadOf([]float64{2.01}), atMost(2)}, "2.01 (2.01 to 2.01)", "at most 2", "**missed**"},
+		{figure{"", exactly(344), atMost(344)}, "344", "at most 344", "met"},
+		{figure{"", exactly(279.6), atLeast(280)}, "280", "at least 280", "**missed**"},
+		{figure{"", exactly(0.0123), aim{}}, "0.0123", "-", ""},
+	} {
+		assert.Equal(t, tc.measure, tc.figure.String())
+		assert.Equal(t, tc.aim, tc.figure.aim.String())
+		assert.Equal(t, tc.verdict, tc.figure.verdict())
+	}
+}
+
+// What is missed stands at the top, in words and with the aim beside it.
+func TestReport_SaysPlainlyWhatIsMissed(t *testing.T) {
+	text := report([]string{"a machine"}, []section{{title: "Hits", figures: []figure{
+		{"a hit", exactly(1.4), atMost(1.45)}, {"another", exactly(1.5), atMost(1.45)}, {"no aim", exactly(7), aim{}},
+	}, note: "A note."}})
+	assert.Contains(t, text, "Measured on: a machine.")
+	assert.Contains(t, text, "Of 2 aims 1 are met. Missed:\n\n- Hits: another: **1.50**, aim at most 1.45.\n")
+	assert.Contains(t, text, "| another | 1.50 | at most 1.45 | **missed** |")
+	assert.Contains(t, text, "| no aim | 7 | - |  |")
+	assert.Contains(t, text, "A note.")
+	assert.NotContains(t, text, "In one sentence", "its figures were not measured")
+}
+
+// The README says of the costs what the last report says, in the same words.
+func TestREADME_HasTheReportsFigures(t *testing.T) {
+	text, err := os.ReadFile("../../.github/BENCHMARKS.md")
 	require.NoError(t, err)
-	t.Log(versions)
-	return dir
+	said := regexp.MustCompile(`(?m)^> (.+)$`).FindStringSubmatch(string(text))
+	require.NotNil(t, said)
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(strings.Fields(string(readme)), " "), said[1])
+}
+
+// A report has everything, or it is none.
+func TestMeasureAll_WritesNoPartOfAReport(t *testing.T) {
+	for name, err := range map[string]error{
+		"-only":       measureAll(t.Context(), "report.md", "known", true, false),
+		"-node=false": measureAll(t.Context(), "report.md", "", false, false),
+		"-short":      measureAll(t.Context(), "report.md", "", true, true),
+	} {
+		require.ErrorContains(t, err, "a report has all parts", name)
+	}
+	assert.ErrorContains(t, measureAll(t.Context(), "", "(", true, false), "missing closing )")
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,15 +25,11 @@ func newHandler(name string, m material) (http.Handler, error) {
 	case "bare", "control":
 		return http.HandlerFunc(ok), nil
 	case "byhand":
-		return byHand(m, http.HandlerFunc(okToLeaf)), nil
+		return newByHand(m, http.HandlerFunc(okToLeaf)), nil
 	case "certauth":
 		auth, err := certauth.New(certauth.Config{
 			Source: forwarded.AppService{From: forwarded.Peers("127.0.0.1/32"), InsecureOutsideAppService: true},
-			Policy: certauth.All{
-				certauth.Chain{Roots: certauth.Certificates(m.root), Intermediates: certauth.Certificates(m.issuing)},
-				certauth.PublicKeys{keyPin(m.leaf)},
-				certauth.DNSNames{partnerName},
-			},
+			Policy: fullPolicy(m),
 		})
 		if err != nil {
 			return nil, err
@@ -40,6 +37,15 @@ func newHandler(name string, m material) (http.Handler, error) {
 		return auth.Handler(http.HandlerFunc(okToIdentity)), nil
 	}
 	return nil, fmt.Errorf("no Go server %q", name)
+}
+
+func chainPolicy(m material) certauth.Policy {
+	return certauth.Chain{Roots: certauth.Certificates(m.root), Intermediates: certauth.Certificates(m.issuing)}
+}
+
+// fullPolicy is a chain, a pin of the clients' key, and a name.
+func fullPolicy(m material, more ...certauth.Policy) certauth.Policy {
+	return append(certauth.All{chainPolicy(m), certauth.PublicKeys{keyPin(m.leaf)}, certauth.DNSNames{partnerName}}, more...)
 }
 
 func keyPin(leaf *x509.Certificate) string {
@@ -51,44 +57,66 @@ type leafKey struct{}
 
 // byHand decodes, parses, and checks dates, pin, chain and name on every request, as the
 // policy of ours does. It trusts the header from anybody and leaves it in the request.
-func byHand(m material, next http.Handler) http.Handler {
-	pin := sha256.Sum256(m.leaf.RawSubjectPublicKeyInfo)
-	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
-	roots.AddCert(m.root)
-	intermediates.AddCert(m.issuing)
-	check := func(r *http.Request) (*x509.Certificate, bool) {
-		der, err := base64.StdEncoding.DecodeString(r.Header.Get(certificateHeader))
-		if err != nil {
-			return nil, false
-		}
-		leaf, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, false
-		}
-		now := time.Now()
-		if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
-			return nil, false
-		}
-		if sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo); !bytes.Equal(sum[:], pin[:]) {
-			return nil, false
-		}
-		_, err = leaf.Verify(x509.VerifyOptions{
-			Roots: roots, Intermediates: intermediates, CurrentTime: now,
-			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		})
-		return leaf, err == nil && slices.Contains(leaf.DNSNames, partnerName)
+type byHand struct {
+	next                 http.Handler
+	pin                  [sha256.Size]byte
+	roots, intermediates *x509.CertPool
+}
+
+func newByHand(m material, next http.Handler) *byHand {
+	h := &byHand{next: next, pin: sha256.Sum256(m.leaf.RawSubjectPublicKeyInfo), roots: x509.NewCertPool(), intermediates: x509.NewCertPool()}
+	h.roots.AddCert(m.root)
+	h.intermediates.AddCert(m.issuing)
+	return h
+}
+
+// verify returns the leaf and its chain.
+func (h *byHand) verify(der []byte) (leaf *x509.Certificate, chain []*x509.Certificate, err error) {
+	if leaf, err = x509.ParseCertificate(der); err != nil {
+		return nil, nil, err
 	}
+	now := time.Now()
+	if now.Before(leaf.NotBefore) || now.After(leaf.NotAfter) {
+		return nil, nil, errors.New("not valid now")
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots: h.roots, Intermediates: h.intermediates, CurrentTime: now,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return leaf, chains[0], nil
+}
+
+func (h *byHand) pinned(leaf *x509.Certificate) bool {
+	sum := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	return bytes.Equal(sum[:], h.pin[:])
+}
+
+func (h *byHand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	der, err := base64.StdEncoding.DecodeString(r.Header.Get(certificateHeader))
+	if err != nil {
+		http.Error(w, "refused", http.StatusUnauthorized)
+		return
+	}
+	leaf, _, err := h.verify(der)
+	if err != nil || !h.pinned(leaf) || !slices.Contains(leaf.DNSNames, partnerName) {
+		http.Error(w, "refused", http.StatusUnauthorized)
+		return
+	}
+	h.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leafKey{}, leaf)))
+}
+
+// withValue is what every middleware pays that hands something on. What it hands on is there
+// already.
+func withValue(leaf *x509.Certificate, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		leaf, known := check(r)
-		if !known {
-			http.Error(w, "refused", http.StatusUnauthorized)
-			return
-		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leafKey{}, leaf)))
 	})
 }
 
-// The three handlers write the same bytes; two of them look at who is calling first.
+// The servers' handlers write the same bytes; two of them look at who is calling first.
 
 func ok(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -109,4 +137,40 @@ func okToIdentity(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ok(w, r)
+}
+
+// endpoint is where the measured handlers in this process end. It looks at who is calling, by
+// what the middleware in front hands on, and answers 200. The request that it keeps escapes, as
+// it does to every handler that net/http calls by an interface: else its copy would be made on
+// the stack, and the comparison be with nothing. Each loop has one of its own.
+type endpoint struct {
+	caller func(context.Context) *x509.Certificate
+	last   *http.Request
+}
+
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.last = r
+	if e.caller(r.Context()) == nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
+}
+
+// endOfIdentity is behind the library.
+func endOfIdentity() *endpoint {
+	return &endpoint{caller: func(ctx context.Context) *x509.Certificate {
+		if id, found := certauth.FromContext(ctx); found {
+			return id.Leaf
+		}
+		return nil
+	}}
+}
+
+// endOf is behind what hands the certificate on under this key.
+func endOf(key any) *endpoint {
+	return &endpoint{caller: func(ctx context.Context) *x509.Certificate {
+		leaf, _ := ctx.Value(key).(*x509.Certificate)
+		return leaf
+	}}
 }

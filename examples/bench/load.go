@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -65,28 +66,39 @@ func (c *client) close() {
 // send spreads n requests evenly over the connections and fails on a response whose status
 // is not 200.
 func (c *client) send(n int) error {
+	var at atomic.Int64
+	return c.each(func(on conn) error {
+		share := n / len(c.conns)
+		if at.Add(1) <= int64(n%len(c.conns)) {
+			share++
+		}
+		for range share {
+			if err := on.expect(c.request); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// each does a thing on every connection at the same time.
+func (c *client) each(do func(conn) error) error {
 	errs := make([]error, len(c.conns))
 	var wait sync.WaitGroup
 	for i := range c.conns {
-		share := n / len(c.conns)
-		if i < n%len(c.conns) {
-			share++
-		}
-		wait.Go(func() {
-			for range share {
-				status, err := c.conns[i].exchange(c.request)
-				if err == nil && status != http.StatusOK {
-					err = fmt.Errorf("status %d, want 200", status)
-				}
-				if err != nil {
-					errs[i] = err
-					return
-				}
-			}
-		})
+		wait.Go(func() { errs[i] = do(c.conns[i]) })
 	}
 	wait.Wait()
 	return errors.Join(errs...)
+}
+
+// expect sends a request whose answer is 200.
+func (c conn) expect(request []byte) error {
+	status, err := c.exchange(request)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("status %d, want 200", status)
+	}
+	return err
 }
 
 func (c conn) exchange(request []byte) (status int, err error) {

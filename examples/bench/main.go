@@ -1,5 +1,6 @@
-// Command bench compares what it costs a server to check a forwarded client certificate:
-// by this library, by hand, and by npm's client-certificate-auth. See README.md.
+// Command bench measures what it costs to check a forwarded client certificate: by this
+// library, by hand, by a hand-written handler that keeps the same promises, and by npm's
+// client-certificate-auth. See README.md.
 package main
 
 import (
@@ -12,8 +13,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"runtime"
-	"strings"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -21,19 +22,19 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	server := flag.String("server", "", "serve as `name` instead of measuring: bare, byhand or certauth")
+	server := flag.String("server", "", "serve as `name` instead of measuring: bare, control, byhand or certauth")
 	dir := flag.String("dir", "", "`folder` with the certificates, for -server")
+	into := flag.String("report", "", "write the report to this `file` instead of standard output")
+	short := flag.Bool("short", false, "measure little, for a first look")
 	node := flag.Bool("node", true, "measure the servers below ./node too; needs node and npm")
-	rounds := flag.Int("rounds", 7, "rounds over all servers")
-	requests := flag.Int("requests", 60000, "requests to the bare handler in a round, 10000 or more; slower servers get a fixed part")
-	connections := flag.Int("connections", 32, "connections kept open")
+	only := flag.String("only", "", "measure the parts whose name this `pattern` matches; there is no -report then")
 	flag.Parse()
 
 	var err error
 	if *server != "" {
 		err = serve(*server, *dir)
 	} else {
-		err = compare(context.Background(), *node, plan{rounds: *rounds, requests: *requests, connections: *connections, contestants: contestants, kinds: kinds})
+		err = measureAll(context.Background(), *into, *only, *node, *short)
 	}
 	if err != nil {
 		log.Fatal("bench: ", err)
@@ -70,93 +71,147 @@ func serve(name, dir string) error {
 	return server.Serve(listener)
 }
 
-// fatal is what certauthtest needs of a test, for a program.
-type fatal struct{}
+// liveBytes is what the process holds while it measures: in the few megabytes of an empty one
+// the collector comes every few milliseconds and costs the short rows more than all they do.
+const liveBytes = 64 << 20
 
-func (fatal) Helper()                           {}
-func (fatal) Fatalf(format string, args ...any) { log.Fatalf(format, args...) }
-func (fatal) Cleanup(func())                    {} // certificates leave nothing behind
-
-// fewest is how many requests take the fastest server more than ten steps of /proc's count.
-const fewest = 10000
-
-func compare(ctx context.Context, withNode bool, p plan) error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("processor time is read from /proc, which is Linux's; this is %s", runtime.GOOS)
-	}
-	if p.rounds < 1 || p.connections < 1 || p.requests < fewest {
-		return fmt.Errorf("%d rounds of %d requests on %d connections: want one round, %d requests and one connection or more", p.rounds, p.requests, p.connections, fewest)
-	}
-	versions := []string{fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH)}
-	if withNode {
-		said, err := nodeVersions(ctx, "node")
-		if err != nil {
-			return err
-		}
-		versions = append(versions, said)
-	} else {
-		p.contestants = goOnly(p.contestants)
-	}
-	serverCPU, loadCPU, pinned := cores()
-	where := "servers and load share their processors: no taskset, or fewer than two"
-	if pinned {
-		if err := pinSelf(ctx, loadCPU); err != nil {
-			return err
-		}
-		where = "servers on one processor, load on another"
-	}
-	measured := results{}
-	for _, kind := range p.kinds {
-		samples, err := p.kind(ctx, kind, serverCPU)
-		if err != nil {
-			return err
-		}
-		measured[kind] = samples
-	}
-	fmt.Printf("%s; %s. %d rounds, %d connections, %d requests to the bare handler in each.\n",
-		strings.Join(versions, ", "), where, p.rounds, p.connections, p.requests)
-	fmt.Print(p.report(measured))
-	return nil
+// sizes say how much is measured.
+type sizes struct {
+	effort      effort
+	identities  int // whose memory is measured
+	collected   int // that a collection goes through
+	collections int // rounds of that
+	entries     int // of the big list
+	roots       int
+	endToEnd    plan
+	flood       floodPlan
 }
 
-func goOnly(all []contestant) []contestant {
-	var some []contestant
-	for _, c := range all {
-		if !c.node {
-			some = append(some, c)
-		}
+var (
+	full = sizes{
+		effort:     effort{rounds: 101, mostRounds: 303, slice: 3 * time.Millisecond, clients: 1024, pool: 128},
+		identities: 3000, collected: 20_000, collections: 3, entries: 1_000_000, roots: 100,
+		endToEnd: plan{rounds: 25, requests: 3000, connections: 32, contestants: contestants},
+		flood:    floodPlan{rounds: 15, window: 400 * time.Millisecond, connections: 16, pool: 50_000},
 	}
-	return some
+	quick = sizes{
+		effort:     effort{rounds: 15, mostRounds: 15, slice: 2 * time.Millisecond, clients: 128, pool: 64},
+		identities: 1000, collected: 10_000, collections: 1, entries: 100_000, roots: 20,
+		endToEnd: plan{rounds: 5, requests: 2000, connections: 16, contestants: contestants},
+		flood:    floodPlan{rounds: 3, window: 200 * time.Millisecond, connections: 16, pool: 8000},
+	}
+)
+
+// part is measured by itself, one after the other, so that none keeps another's data.
+type part struct {
+	name string
+	run  func(*listener) (section, error)
 }
 
-func (p plan) kind(ctx context.Context, kind, cpu string) (_ map[string][]sample, err error) {
-	dir, err := os.MkdirTemp("", "certauth-bench-")
-	if err != nil {
-		return nil, err
+// inProcess are the parts that need no other process.
+func inProcess(z sizes) []part {
+	compared := func(c *comparison, err error) func(*listener) (section, error) {
+		return func(l *listener) (section, error) {
+			if err != nil {
+				return section{}, err
+			}
+			return c.measure(l, z.effort)
+		}
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	m, err := newMaterial(fatal{}, dir, kind)
-	if err != nil {
-		return nil, err
+	var parts []part
+	for _, kind := range kinds {
+		parts = append(parts,
+			part{"known " + kind, func(l *listener) (section, error) { return compared(knownCallers(kind, 1))(l) }},
+			part{"known " + kind + " many", func(l *listener) (section, error) { return compared(knownCallers(kind, z.effort.clients))(l) }})
 	}
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
+	for _, kind := range kinds {
+		parts = append(parts, part{"first " + kind, func(l *listener) (section, error) { return compared(firstRequests(kind, z.effort.pool))(l) }})
 	}
-	return p.measure(ctx, starterOn(cpu, self, "node"), dir, m)
+	return append(parts,
+		part{"allocations", allocations},
+		part{"identities", func(l *listener) (section, error) { return identities(l, z.identities) }},
+		part{"collections", func(l *listener) (section, error) { return collections(l, z.collected, z.collections) }},
+		part{"roots", func(l *listener) (section, error) { return compared(sameNames(z.roots))(l) }},
+		part{"chains", func(l *listener) (section, error) { return compared(chainCounts())(l) }},
+		part{"parallel", func(l *listener) (section, error) { return parallel(l, z.effort.clients, z.effort) }},
+		part{"list", func(l *listener) (section, error) { return bigList(l, z.entries, z.effort.clients, z.effort) }},
+	)
 }
 
-// starterOn starts the Go servers from the program self and the others from nodeDir, on one
-// processor unless cpu is empty.
-func starterOn(cpu, self, nodeDir string) starter {
-	return func(ctx context.Context, c contestant, dir string) (*process, error) {
-		command, workdir := []string{self, "-server", c.name, "-dir", dir}, ""
-		if c.node {
-			command, workdir = []string{"node", "server.mjs", c.name, dir}, nodeDir
+// acrossProcesses are the parts that load servers.
+func acrossProcesses(ctx context.Context, h *host, z sizes) []part {
+	var parts []part
+	for _, processors := range []int{1, 2} {
+		if processors <= runtime.NumCPU() {
+			parts = append(parts, part{fmt.Sprint("flood ", processors), func(*listener) (section, error) { return flood(ctx, h, processors, z.flood) }})
 		}
-		if cpu != "" {
-			command = append([]string{"taskset", "-c", cpu}, command...)
-		}
-		return start(ctx, c.name, workdir, command...)
 	}
+	for _, kind := range kinds {
+		parts = append(parts, part{"end to end " + kind, func(*listener) (section, error) { return endToEnd(ctx, h, kind, z.endToEnd) }})
+	}
+	return parts
+}
+
+func measureAll(ctx context.Context, into, only string, withNode, short bool) error {
+	wanted, err := regexp.Compile(only)
+	if err != nil {
+		return err
+	}
+	if into != "" && (only != "" || !withNode || short) {
+		return errors.New("a report has all parts, in full: leave out -only, -node=false and -short")
+	}
+	if _, err := cpuTime(0); err != nil {
+		return err
+	}
+	z := full
+	if short {
+		z = quick
+	}
+	if !withNode {
+		z.endToEnd.contestants = goOnly(z.endToEnd.contestants)
+	}
+	about := machine()
+	l, err := newListener()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	var sections []section
+	measure := func(parts []part) error {
+		for _, p := range parts {
+			if !wanted.MatchString(p.name) {
+				continue
+			}
+			begun := time.Now()
+			s, err := p.run(l)
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			log.Printf("%s: %s", p.name, time.Since(begun).Round(time.Second))
+			sections = append(sections, s)
+		}
+		return nil
+	}
+	live := make([]byte, liveBytes)
+	if err := measure(inProcess(z)); err != nil {
+		return err
+	}
+	runtime.KeepAlive(live)
+	h, err := newHost(ctx, withNode) // it binds this process to one processor, so it comes last
+	if err != nil {
+		return err
+	}
+	if h.versions != "" {
+		about = append(about, h.versions)
+	}
+	about = append(about, h.arrangement)
+	if err := measure(acrossProcesses(ctx, h, z)); err != nil {
+		return err
+	}
+	text := report(about, sections)
+	if into == "" {
+		_, err = fmt.Print(text)
+		return err
+	}
+	return os.WriteFile(into, []byte(text), 0o644) //nolint:gosec // it is for everybody to read
 }

@@ -10,38 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"time"
 )
-
-// tick is the unit of /proc/PID/stat: USER_HZ, which is 100 on every Linux that Go runs on.
-const tick = 10 * time.Millisecond
-
-// cpuTime returns user and system time of a process, all threads and the finished ones included.
-func cpuTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parseStat(string(stat))
-}
-
-// parseStat reads fields 14 and 15. The second one, the program's name, may hold blanks and
-// parentheses, so the counting starts behind the last one.
-func parseStat(stat string) (time.Duration, error) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("stat has %d fields behind the name, want 13 or more", len(fields))
-	}
-	var sum time.Duration
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(ticks) * tick
-	}
-	return sum, nil
-}
 
 // process is a started server.
 type process struct {
