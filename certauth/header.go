@@ -129,9 +129,10 @@ func (s *headerSet) fewerThan(header http.Header) bool {
 func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 	if len(s.names) == 0 || canonical && s.spellings != nil {
 		for _, key := range s.spellings {
-			if _, ok := r.Header[key]; ok {
-				delete(r.Header, key)
+			if _, ok := r.Header[key]; !ok { // a look-up is cheaper than deleting what is not there
+				continue
 			}
+			delete(r.Header, key)
 		}
 		_, found.connection = r.Header["Connection"]
 		_, found.upgrade = r.Header["Upgrade"]

@@ -231,9 +231,9 @@ func TestRepeats_ReasonsAreBounded(t *testing.T) {
 	}
 	require.Len(t, counts, others+1)
 	for i := range others {
-		assert.EqualValues(t, 1, counts[fmt.Sprintf("reason_%d", i)])
+		assert.Equal(t, 1, int(counts[fmt.Sprintf("reason_%d", i)]))
 	}
-	assert.EqualValues(t, 2*more-1, counts["last"], "all that is beyond is one kind")
+	assert.Equal(t, 2*more-1, int(counts["last"]), "all that is beyond is one kind")
 }
 
 // What is remembered of a refusal is short, whatever a PolicyFunc says.

@@ -149,7 +149,7 @@ func TestMutate_TheListOfThisModuleFitsItsCode(t *testing.T) {
 	seen := map[string]bool{}
 	for _, one := range known {
 		dir := path.Dir(one.file())
-		if _, err := os.Stat(filepath.Join("../..", dir)); err == nil && !seen[dir] {
+		if _, err := os.Stat(filepath.Join("..", "..", dir)); err == nil && !seen[dir] {
 			args = append(args, "../../"+dir)
 		}
 		seen[dir] = true
