@@ -1,0 +1,210 @@
+package revocation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
+)
+
+// accept verifies a list, or a delta, against the CAs that it may be of. One of another scope
+// than the list before it takes its place; what that one says counts until it runs out. A list
+// counts before its delta is fetched; which list a delta completes is decided when one is looked
+// into: that may come later, from elsewhere in the Config or from a certificate.
+func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
+	c := m.checker
+	next, by, err := m.verify(ctx, response.Body)
+	if err != nil {
+		return err
+	}
+	next.url, next.etag, next.lastModified = s.list.URL, response.ETag, response.LastModified
+	response.drop()
+	l := m.at(s, name)
+	if err := m.put(s, name, l, next, by, response.MaxAge); err != nil || next.lone != nil {
+		return err
+	}
+	if c.wantsDelta(next.base, deltaPlaces{}) && !c.config.IgnoreCertificateURLs {
+		if s.list.URL == "" {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			l.deltaDue = c.config.Now()
+			return nil
+		}
+		m.swap(ctx)
+	}
+	return m.refine(ctx, l)
+}
+
+// put lets a list count, if it may take the place of the one before it.
+func (m *localLists) put(s *localSource, name string, l *localList, next *loadedList, by []*authority, maxAge time.Duration) error {
+	c := m.checker
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, before := c.config.Now(), l.current.Load()
+	aside := before != nil && (before.lone != nil) != (next.lone != nil)
+	switch {
+	case next.edition().Begun(now, c.skew) != nil:
+		return next.edition().Begun(now, c.skew)
+	case before == nil || aside:
+	case next.lone != nil:
+		if errors.Is(before.edition().CheckNewer(next.edition()), evidence.ErrRollback) {
+			return evidence.ErrRollback
+		}
+		aside = !before.isReplacedBy(next)
+	default:
+		err := c.mayReplace(before.edition(), next.edition(), now)
+		// A CA of the same name may be another one, with numbers of its own.
+		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
+		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
+		if err != nil && !aside {
+			return err
+		}
+		if c.wantsDelta(next.base, deltaPlaces{}) {
+			next.crl = withDeltaOf(next.base, before.crl)
+		}
+	}
+	whole := next.edition()
+	if next.lone == nil {
+		whole = next.crl.Edition()
+	}
+	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
+	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
+		next.soft = now.Add(neverDue)
+	}
+	if aside {
+		if err := m.mayBeAside(s, name, before, next); err != nil {
+			return err
+		}
+		m.setAside(s, name, l)
+	}
+	l.by, l.told, l.deltaDue = by, false, time.Time{}
+	return c.lists.put(&l.place, next, nil)
+}
+
+// refine completes a list that counts already by its delta.
+func (m *localLists) refine(ctx context.Context, l *localList) error {
+	m.mu.Lock()
+	held := l.current.Load()
+	m.mu.Unlock()
+	if held == nil || held.lone != nil { // set aside meanwhile
+		return nil
+	}
+	c := m.checker
+	err := c.refine(ctx, &l.place, m.sourceOf(l), held)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
+		l.deltaDue = c.softOf(list.crl.Edition(), c.config.Now(), 0)
+		if err != nil { // there was no room for it
+			l.deltaDue = c.config.Now()
+		}
+	}
+	return err
+}
+
+// incomplete are the lists of a source of files whose deltas are to be fetched.
+func (m *localLists) incomplete(s *localSource) (lists []*localList) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, anew := m.checker.config.Now(), m.anew.Load()
+	for _, l := range s.lists {
+		if !l.deltaDue.IsZero() && (s.asked < anew || hasCome(l.deltaDue, now, maxSoftCRL)) {
+			lists = append(lists, l)
+		}
+	}
+	s.asked = anew
+	return lists
+}
+
+// complete is the flight of the deltas of a source of files. They are fetched side by side: the
+// files of a directory may be of several partners.
+func (m *localLists) complete(ctx context.Context, lists []*localList) error {
+	ctx, cancel := context.WithTimeout(ctx, flightLimit)
+	defer cancel()
+	failed := make([]error, len(lists))
+	var all sync.WaitGroup
+	for i, l := range lists {
+		all.Go(func() {
+			failed[i] = guarded(func() error { return m.refine(ctx, l) })
+			m.swap(ctx)
+		})
+	}
+	all.Wait()
+	err := errors.Join(failed...)
+	if err != nil {
+		m.checker.complainOnce(ctx, unreadable, err)
+	}
+	return err
+}
+
+// verify returns the list and those of Issuers that it is of: the one whose name it bears, or
+// several of that name where one of Verify.CRLIssuers signs for all of them.
+func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
+	there, isDelta, err := evidence.Look(content)
+	if err != nil {
+		return nil, nil, err
+	}
+	failed := fmt.Errorf("%w: %s is not among Issuers", ErrCRLIssuer, dn.Quote(there.Issuer()))
+	var next *loadedList
+	var by []*authority
+	for _, issuer := range m.issuers {
+		if !dn.Match(there.Issuer(), issuer.cert().RawSubject) {
+			continue
+		}
+		one := &loadedList{}
+		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
+			terms := m.checker.listTerms(issuer, m.checker.config.Now())
+			if isDelta {
+				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)
+				return nil, err
+			}
+			return evidence.ParseCRL(content, issuer.cert(), terms)
+		})
+		if err != nil {
+			failed = err
+			continue
+		}
+		one.crl = one.base
+		if next == nil {
+			next = one
+		}
+		by = append(by, issuer)
+	}
+	if next == nil {
+		return nil, nil, failed
+	}
+	return next, by, nil
+}
+
+// setAside keeps what a file said that now holds something of another kind: it counts until it
+// is replaced or runs out, like what was in a file that is gone.
+func (m *localLists) setAside(s *localSource, name string, l *localList) {
+	aside := &localList{by: l.by, told: true, gone: true, asideOf: name}
+	aside.operated = true
+	m.checker.lists.move(&l.place, &aside.place)
+	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
+}
+
+// mayBeAside bounds what is set aside of one file or URL: one list of any size, and with further
+// ones a quarter of MaxListBytes, beside those that next replaces. Whoever writes what is there
+// could use up the memory of all lists otherwise.
+func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
+	held := 0
+	for _, l := range s.lists {
+		known := l.current.Load()
+		if l.asideOf != name || known == nil || known.isReplacedBy(next) {
+			continue
+		}
+		held += known.size()
+	}
+	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+before.size() > most {
+		return fmt.Errorf("%w: it has changed its scope again, and what it said before still counts: %d bytes, more than %d",
+			ErrBudget, held+before.size(), most)
+	}
+	return nil
+}

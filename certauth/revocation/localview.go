@@ -1,0 +1,135 @@
+package revocation
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+)
+
+// newView is what requests see from now on. It looks once at each place.
+func (m *localLists) newView() *localView {
+	now := m.checker.config.Now().Add(m.checker.skew)
+	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
+	for _, s := range m.sources {
+		view.err = errors.Join(view.err, s.err)
+		view.unread = view.unread || !s.read
+		for _, l := range s.lists {
+			held := l.current.Load()
+			if held == nil {
+				continue
+			}
+			view.held[l] = held
+			for _, by := range l.by {
+				if held.lone != nil {
+					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
+				} else {
+					view.of[by.key] = newest(view.of[by.key], held, now)
+				}
+			}
+		}
+	}
+	return view
+}
+
+// uses reports whether the list counts, which no other one of its scope has displaced, or the
+// delta completes one that does.
+func (view *localView) uses(signers []*authority, held *loadedList) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
+			return list == held || held.lone != nil && view.completed(by, list, &VerifyOptions{}).crl.Delta() == held.lone
+		})
+	})
+}
+
+// hasNewer reports whether another delta has all that this one has, and more.
+func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
+	return slices.ContainsFunc(signers, func(by *authority) bool {
+		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
+	})
+}
+
+// forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
+// run out. It counts until then.
+func (m *localLists) forgetGone(view *localView) {
+	now := m.checker.config.Now()
+	isOver := func(l *localList, held *loadedList) bool {
+		if held != nil && held.lone != nil {
+			return held.edition().Current(now, m.checker.skew) != nil || view.hasNewer(l.by, held.lone)
+		}
+		return held == nil || !view.uses(l.by, held) || m.isOver(held.base, now)
+	}
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			if l.gone && isOver(l, view.held[l]) {
+				m.checker.lists.drop(&l.place)
+				delete(s.lists, name)
+			}
+		}
+	}
+}
+
+// isOver reports whether nothing that the list says counts any more. One without nextUpdate
+// ends by age.
+func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
+	if l.NextUpdate().IsZero() {
+		terms := m.checker.terms(now)
+		return !l.IsFresh(true, &terms)
+	}
+	return m.checker.notOver(l, now) != nil
+}
+
+// newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
+// has the newer base and the other the newer delta both count, as does one whose time has
+// not come: it displaces none.
+func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
+	if next.base.ThisUpdate().After(now) {
+		return append(lists, next)
+	}
+	kept := make([]*loadedList, 0, len(lists)+1)
+	for _, known := range lists {
+		err := known.base.CheckNewer(next.base)
+		if known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, evidence.ErrRollback) {
+			kept = append(kept, known) // not comparable
+			continue
+		}
+		switch {
+		case err == nil && known.crl.CheckNewer(next.crl) == nil: // known goes
+		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
+			return lists
+		default:
+			kept = append(kept, known)
+		}
+	}
+	return append(kept, next)
+}
+
+// loneDeltas names, once each, the deltas that complete none of the operator's lists.
+func (m *localLists) loneDeltas(view *localView) (names []string) {
+	for _, s := range m.sources {
+		for name, l := range s.lists {
+			held := view.held[l]
+			if held == nil || held.lone == nil || l.told || view.unread {
+				continue
+			}
+			l.told = true
+			if !view.continues(held.lone, l.by) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// continues reports whether the delta belongs to a list that counts.
+func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
+	for _, by := range signers {
+		for _, list := range view.of[by.key] {
+			if _, err := list.base.With(delta); err == nil || errors.Is(err, evidence.ErrRollback) {
+				return true
+			}
+		}
+	}
+	return false
+}
