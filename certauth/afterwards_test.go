@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // finding N3: the handler of an accepted caller got a copy of the request, and middleware
@@ -168,7 +169,7 @@ func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
 // handler still runs, and so does middleware that passes its own request on.
 func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
 	w := newWorld(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		auth := must(t, certauth.Config{
 			Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain(),
 			Now: func() time.Time { return w.leaf.NotBefore.Add(time.Minute) },

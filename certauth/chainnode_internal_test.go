@@ -12,13 +12,13 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // crowd is a policy of one Chain for each partner, and the leaf that asks.
@@ -82,7 +82,7 @@ func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				root := certauthtest.NewCA(t, "Partner Root")
 				others := tc.others(root)
 				c := newCrowd(t, chainTo(root), root.Issue(t, "client", certauthtest.Usage()).Certificate, others...)
@@ -129,7 +129,7 @@ func (c certified) Public() crypto.PublicKey { return c.public }
 // The same where the CA of another branch, with the leaf's issuer for a name and a key, has
 // ended: what was refused for a date is refused until a date passes.
 func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		now := time.Now()
 		long := certauthtest.Valid(now.AddDate(-5, 0, 0), now.AddDate(5, 0, 0))
 		root := certauthtest.NewCA(t, "Root", long)
@@ -156,7 +156,7 @@ func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
 // A stranger whose issuer nobody configured costs no search, nor a place in the queue,
 // however many Chain policies there are.
 func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		root, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Stranger")
 		c := newCrowd(t, chainTo(root), stranger.Issue(t, "client").Certificate, chainTo(certauthtest.NewCA(t, "Root 2")))
 		c.holdEveryPlace()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/factcache"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
@@ -23,7 +24,7 @@ func ruleAt(path string) *chainRule {
 // CVE-2018-16875 and its kin: verification burns CPU. So few run at a time that known
 // callers keep a core, so many wait, and the next is refused at once with a reason.
 func TestLimits_SignatureWorkIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
 		running, most := atomic.Int32{}, atomic.Int32{}
 		goOn := make(chan struct{})
@@ -81,7 +82,7 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 	rule := ruleAt("Policy.Chain")
 	t.Run("one run for all who ask the same", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
 			goOn := make(chan struct{})
 			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
@@ -102,7 +103,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		})
 	})
 	t.Run("other material is another question", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w, f, runs := newSignatureWork(), &facts{}, atomic.Int32{}
 			goOn := make(chan struct{})
 			run := func() *chainAnswer { runs.Add(1); <-goOn; return answered() }
@@ -117,7 +118,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		})
 	})
 	t.Run("who gives up stops nobody", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w, f := newSignatureWork(), &facts{}
 			block, goOn := make(chan struct{}), make(chan struct{})
 			for range cap(w.running) { // all places are taken, so the first of the others waits as well
@@ -141,7 +142,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		})
 	})
 	t.Run("a panic denies all who wait and leaves nothing", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w, f := newSignatureWork(), &facts{}
 			goOn := make(chan struct{})
 			var group sync.WaitGroup

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // reasonsOfThePackage reads the constants from the source, so that a new one is tested
@@ -221,7 +221,7 @@ func TestNew_ExclusionMethodsThatNeverComeAreMistakes(t *testing.T) {
 }
 
 func TestNew_FunctionThatHangsIsAMistakeNotAHang(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		deaf := certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { <-hang; return nil, nil })
 		start := time.Now()

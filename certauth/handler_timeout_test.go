@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // finding S1: nothing that the library changes in a request may be touched by two goroutines.
@@ -21,7 +22,7 @@ import (
 // outside of both looks at the headers.
 func TestHandler_HeadersAreGoneBeforeAnythingWaits(t *testing.T) {
 	w := newWorld(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		checker := asked(func(ctx context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
 			time.Sleep(time.Hour) //nolint:forbidigo // inside a bubble: longer than the outer handler waits, and deaf to its context
 			return certauth.Revocation{Status: certauth.RevocationGood}, ctx.Err()

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // slowly makes the source wait for goOn before it decodes.
@@ -30,7 +31,7 @@ func slowly(s *textSource, goOn chan struct{}) *textSource {
 func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
 	w, now := newWorld(t), time.Now() // a bubble has a time of its own
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "b|": w.issue(t)}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
 		c := newCached(t, slowly(meaning(table), goOn), w.chain(), fixedAt(now))
 		var group sync.WaitGroup
@@ -60,7 +61,7 @@ func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
 
 func TestReading_WhoGivesUpStopsNobody(t *testing.T) {
 	w, now := newWorld(t), time.Now()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
 		c := newCached(t, slowly(meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), goOn), w.chain(), fixedAt(now))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -87,7 +88,7 @@ func TestReading_WhoGivesUpStopsNobody(t *testing.T) {
 // A panic of the one who reads denies all who wait, and the next one reads anew.
 func TestReading_PanicDeniesAll(t *testing.T) {
 	w, now := newWorld(t), time.Now()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		goOn, broken := make(chan struct{}), true
 		s := &textSource{means: func([]string) ([]*x509.Certificate, error) {
 			if <-goOn; broken {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -219,7 +220,7 @@ func TestReload_CallerMutationHasNoEffect(t *testing.T) {
 func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 	var calls atomic.Int32
 	s := newRotation(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		caller := s.oldClient
 		auth, err := certauth.New(certauth.Config{
 			Source: certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) {
@@ -264,7 +265,7 @@ func TestReload_FirstRequestAfterAQuietNightSeesTheNewRoots(t *testing.T) {
 	require.True(t, s.accepts(s.oldClient))
 	replaceFile(t, s.file, s.newCA.PEM())
 	s.clock.advance(time.Minute)
-	synctest.Test(t, func(t *testing.T) { // where no time passes while the file is read, however slow the machine
+	bubble.Test(t, func(t *testing.T) { // where no time passes while the file is read, however slow the machine
 		assert.False(t, s.accepts(s.oldClient), "the old root is gone from the disk")
 	})
 }
@@ -272,7 +273,7 @@ func TestReload_FirstRequestAfterAQuietNightSeesTheNewRoots(t *testing.T) {
 // etcd reads and parses its CRL for each connection.
 func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
 	s := newRotation(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		first := true
 		auth, err := certauth.New(certauth.Config{
@@ -303,7 +304,7 @@ func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
 func TestReload_CloseEndsEveryGoroutine(t *testing.T) {
 	s := newRotation(t)
 	// synctest.Test fails if a goroutine of the bubble is left when it ends.
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		auth, err := certauth.New(certauth.Config{
 			Source: fixedSource("test", s.oldClient.Certificate),
 			Policy: certauth.Chain{Roots: certauth.PEMFile(s.file)}, Now: s.clock.now,
@@ -387,7 +388,7 @@ func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			clock := newClock()
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				var calls, kept atomic.Int32
 				auth := must(t, certauth.Config{
 					Source: fixedSource("s", s.oldClient.Certificate), Now: clock.now, ReloadInterval: time.Minute,
@@ -425,7 +426,7 @@ func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
 func TestReload_TwoAtOneTimeAreNoFailure(t *testing.T) {
 	s := newRotation(t)
 	clock := newClock()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var calls, kept, reading atomic.Int32
 		auth := must(t, certauth.Config{
 			Source: fixedSource("s", s.oldClient.Certificate), Now: clock.now, ReloadInterval: 10 * time.Millisecond,
@@ -463,7 +464,7 @@ func TestReload_TwoAtOneTimeAreNoFailure(t *testing.T) {
 func TestReload_OneThatHangsIsReported(t *testing.T) {
 	s := newRotation(t)
 	clock := newClock()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var calls, kept atomic.Int32
 		hang := make(chan struct{})
 		auth := must(t, certauth.Config{
@@ -517,7 +518,7 @@ func (s *screening) decode(_ source.Offer, screen func([]byte) error) ([]*x509.C
 // Pins that were reloaded act on the next request, also if it waits for one that the pins
 // of before have refused.
 func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		now := time.Now()
 		w := newWorld(t)
 		pins := []string{pinOfNobody}
@@ -542,7 +543,7 @@ func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
 
 func TestReload_KeepsTheCallersDeadline(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		calls := 0
 		auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
@@ -564,7 +565,7 @@ func TestReload_KeepsTheCallersDeadline(t *testing.T) {
 // Everybody who comes after a quiet night waits for the reload, not only the first.
 func TestReload_EveryRequestAfterAQuietNightWaits(t *testing.T) {
 	s := newRotation(t)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		calls := 0
 		auth := must(t, certauth.Config{
 			Source: fixedSource("s", s.oldClient.Certificate), Now: s.clock.now,

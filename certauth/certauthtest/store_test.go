@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // memory is a store that keeps the contract, except for the fault that a test names.
@@ -181,7 +181,7 @@ func TestCheckStore_FindsEachFault(t *testing.T) {
 func TestCheckStore_FindsWhatHangs(t *testing.T) {
 	for _, f := range []fault{"Get hangs", "Set hangs"} {
 		t.Run(string(f), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				m := newMemory(f)
 				text := complaint(func() revocation.Store { return m }, m.advance)
 				close(m.end)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // Requests go on from several goroutines while the certificate is replaced ten times. None fails, and the first request
@@ -169,7 +170,7 @@ func TestRotation_OldKeyIsDropped(t *testing.T) {
 // inBubble runs f in a bubble with the world's certificate behind a Fetch.
 func inBubble(t *testing.T, f func(t *testing.T, w *world, s *secret)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		s := &secret{}
 		s.set(bundle(t, issue(t, w.clients, "orders")), nil)
@@ -178,7 +179,7 @@ func inBubble(t *testing.T, f func(t *testing.T, w *world, s *secret)) {
 }
 
 func TestRotation_LocalFilesAreSeenWithinFiveSeconds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.put(t, "orders")
 		config := w.config()
@@ -270,7 +271,7 @@ func TestRotation_AFetchThatPanicsOrHangs(t *testing.T) {
 }
 
 func TestOpen_GivesUpWithItsContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

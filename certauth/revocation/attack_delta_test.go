@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -41,7 +42,7 @@ func TestAttack_HoldOfADeltaOutlivesTheDelta(t *testing.T) {
 // A hold by OCSP is lifted by what is newer. A base is as old as it is, however new a delta
 // was that has run out.
 func TestAttack_DeltaThatRanOutLiftsNoHold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(7*day)))))
 		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now.Add(2*time.Hour), now.Add(5*time.Hour), entryFor(w.other)))))
@@ -63,7 +64,7 @@ func TestAttack_DeltaThatRanOutLiftsNoHold(t *testing.T) {
 // StaleGrace is never for a certificate that was seen revoked, a hold included: a list that
 // has run out lifts none.
 func TestAttack_StaleListLiftsNoHold(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(ocspURL, w.dated(t, revokedAt(now.Add(-day), onHold), now.Add(-3*time.Hour), now.Add(20*day)))
 		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(time.Hour)))))
@@ -81,7 +82,7 @@ func TestAttack_StaleListLiftsNoHold(t *testing.T) {
 func TestAttack_PartialListsDoNotOutliveMaxAge(t *testing.T) {
 	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
 	some, rest := ocsptest.Reasons(ocsptest.Context(1), 1, 2), ocsptest.Reasons(ocsptest.Context(1), 3, 4, 5, 6, 7, 8)
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		client := w.issue(t, "two points", noResponder, noPoints,
 			extra(ocsptest.DistributionPoints(ocsptest.Point(uri(a), some), ocsptest.Point(uri(b), rest))))

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -90,7 +91,7 @@ func TestAttack_ListOfTheOtherPointTakesNoPlace(t *testing.T) {
 // A list that is nothing for a CA is there for the user who comes next.
 func TestAttack_ListOfAnotherKindIsThereForWhoComesNext(t *testing.T) {
 	const users, cas = "http://crl.partner.example/users.crl", "http://crl.partner.example/cas.crl"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		both := extra(ocsptest.DistributionPoints(ocsptest.Point(uri(users)), ocsptest.Point(uri(cas))))
 		sub := makeCert(t, "Sub CA", newKey(t), w.ca, asCA, both)
@@ -134,7 +135,7 @@ func TestAttack_ListOfTheSameNameAndAnotherKeyHidesNothing(t *testing.T) {
 
 // What is newer than all others stands alone: a hold that it lifts is lifted.
 func TestAttack_ListThatIsNewerThanAllStandsAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
 		a, b, c := filepath.Join(dir, "a.crl"), filepath.Join(dir, "b.crl"), filepath.Join(dir, "c.crl")
@@ -154,7 +155,7 @@ func TestAttack_ListThatIsNewerThanAllStandsAlone(t *testing.T) {
 
 // A delta that has run out, and revokes, is not outweighed by an older Good from elsewhere.
 func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
 		a, b := filepath.Join(dir, "a.crl"), filepath.Join(dir, "b.crl")
@@ -177,7 +178,7 @@ func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
 
 // A list in its grace beside a fresh one makes nothing stale.
 func TestAttack_FreshListIsNotStaleForOneBesideIt(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
 		a, b := filepath.Join(dir, "a.crl"), filepath.Join(dir, "b.crl")
@@ -198,7 +199,7 @@ func TestAttack_FreshListIsNotStaleForOneBesideIt(t *testing.T) {
 
 // What was replaced may run out: readiness does not depend on it.
 func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "ca.crl")
 		write(t, path, w.scoped(t, 9, now.Add(-time.Hour), now.Add(3*time.Hour), nil))
@@ -216,7 +217,7 @@ func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
 // A responder that says Unknown does not keep the next one from lifting a hold.
 func TestAttack_UnknownOfOneResponderKeepsNoHoldFromBeingLifted(t *testing.T) {
 	const first = "http://first.partner.example"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		client := w.issue(t, "two responders", noPoints, func(c *x509.Certificate) { c.OCSPServer = []string{first, ocspURL} })
 		w.net.serve(first, w.responder(t, ocsptest.StatusUnknown))
@@ -231,7 +232,7 @@ func TestAttack_UnknownOfOneResponderKeepsNoHoldFromBeingLifted(t *testing.T) {
 
 // MaxWait bounds what a request waits for news as well.
 func TestAttack_MaxWaitBoundsTheWaitForNews(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.MaxWait = 100 * time.Millisecond })
 		w.says(t, checker, w.client, isGood, nil)
@@ -248,7 +249,7 @@ func TestAttack_MaxWaitBoundsTheWaitForNews(t *testing.T) {
 
 // While a URL hangs files are read again after two minutes at most.
 func TestAttack_HangingURLHidesNoFileForEver(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker, path := w.besideURL(t)
 		w.net.serve(configuredURL, hanging) // returns when ctx ends, as a Fetcher must
@@ -302,7 +303,7 @@ func TestAttack_ForgottenCertificatesAreNotKeptForTheirNames(t *testing.T) {
 
 // An outage is not called a lack of sources.
 func TestAttack_WhyDoesNotCallAnOutageNoSource(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.outage()
 		client := w.issue(t, "names a list", noResponder)

@@ -3,11 +3,11 @@ package revocation_test
 import (
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -23,7 +23,7 @@ func TestAttack_ADeltaOfAnotherListDisplacesNone(t *testing.T) {
 	} {
 		for _, inFile := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", in a file", false: ", at a URL"}[inFile], func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				bubble.Test(t, func(t *testing.T) {
 					w := wire(t)
 					base, delta := filepath.Join(t.TempDir(), "base.crl"), filepath.Join(t.TempDir(), "delta.crl")
 					list := w.numberedBase(7, now.Add(7*day))

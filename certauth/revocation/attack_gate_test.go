@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -44,7 +45,7 @@ func TestAttack_BackOffOfOneCAIsNotThatOfAnother(t *testing.T) {
 // https to a port that speaks http never answers, so with it anybody could open the breaker
 // of a host that is well.
 func TestAttack_TheWrongSchemeOpensNoBreaker(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		w.net.serve(honest.url(), honest.answers(t, ocsptest.StatusGood))
@@ -80,7 +81,7 @@ func TestAttack_BlockedURLClosesNoBreaker(t *testing.T) {
 
 // Who waits for one host that hangs does not fill the queue for the others.
 func TestAttack_QueueOfOneHostIsNotThatOfOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		w.net.serve(hostile.url(), hanging)

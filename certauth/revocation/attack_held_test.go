@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -51,7 +51,7 @@ func TestAttack_FailedListsAreNotKept(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		bad := w.unsignedList(w.ca.cert.RawSubject, bytes.Repeat([]byte{1}, 1<<20))
 		checker := w.checker(t, crlOnly)

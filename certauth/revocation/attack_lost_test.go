@@ -11,13 +11,14 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // Unloading a list to make room forgets its entries, not how new it was: an older edition
 // that has not run out must not come in its place.
 func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 	const otherURL = "http://crl.partner.example/other.crl"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		old := encode(t, w.listAt(now.Add(-3*time.Hour), now.Add(5*day)))
 		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day), entryFor(w.client)))))
@@ -38,7 +39,7 @@ func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 
 // A list whose time has not come displaces none that counts.
 func TestAttack_ListOfTheFutureDisplacesNone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day), entryFor(w.other)))))
 		checker := w.checker(t, crlOnly)
@@ -66,7 +67,7 @@ func TestAttack_ListOfTheFutureDisplacesNone(t *testing.T) {
 
 // Ready speaks of every list that was asked for, also before it was read once.
 func TestAttack_ReadyWaitsForWhatPreloadAdds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "ca.crl")
 		write(t, path, encode(t, w.list()))

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -22,7 +23,7 @@ import (
 // CRL host hangs issues certificates without end; each leaves a flight behind that outlives
 // its request by up to two minutes.
 func TestAttack_FlightsThatNobodyWaitsForAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, hanging)
 		checker := w.checker(t, crlOnly)
@@ -42,7 +43,7 @@ func TestAttack_FlightsThatNobodyWaitsForAreBounded(t *testing.T) {
 // Sixteen places for all hosts: four names of one hostile CA, each
 // slow to answer, take them all, and no other CA is asked for as long as it likes.
 func TestAttack_SlowHostsOfOneCALeaveRoomForOthers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		w.net.serve(honest.url(), honest.answers(t, ocsptest.StatusGood))
@@ -76,7 +77,7 @@ func TestAttack_SlowHostsOfOneCALeaveRoomForOthers(t *testing.T) {
 
 // Each partner gets eight places, and none of those of another one.
 func TestAttack_EightFetchesForEachPartner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
 		var inside, most atomic.Int64

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -68,7 +69,7 @@ func (w *wired) besideURL(t *testing.T) (*revocation.Checker, string) {
 
 // A URL that hangs keeps nobody from seeing a file that is there.
 func TestAttack_HangingURLHidesNoFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker, path := w.besideURL(t)
 		w.net.serve(configuredURL, func(ctx context.Context, _ revocation.Request) (revocation.Response, error) {
@@ -90,7 +91,7 @@ func TestAttack_HangingURLHidesNoFile(t *testing.T) {
 // A request that is held up between reading the clock and looking at the lists is no clock
 // that went back: nobody waits, for there was no pause.
 func TestAttack_RequestThatIsHeldUpIsNoClockThatWentBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		publish := func() handler {
 			return func(context.Context, revocation.Request) (revocation.Response, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -73,7 +74,7 @@ func TestAttack_QueueOfOneCAIsNotThatOfOthers(t *testing.T) {
 
 // Who has no place to fetch in does not hold the one probe of a host that has come back.
 func TestAttack_ProbeIsNotHeldWhileWaitingForAPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		w.net.serve("http://", hanging)
@@ -107,7 +108,7 @@ func TestAttack_ProbeIsNotHeldWhileWaitingForAPlace(t *testing.T) {
 // What our own deadline cuts off is no failure of the host: a CA could let its flights wait
 // until theirs is about to end, and then ask the host of another.
 func TestAttack_OurOwnDeadlineOpensNoBreaker(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		answer := honest.answers(t, ocsptest.StatusGood)
@@ -151,7 +152,7 @@ func TestAttack_ListsThatWaitForTheirDeltaAreBounded(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
 	}
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		const size = 1 << 20
 		l := w.listAt(now.Add(-time.Hour), now.Add(5*day))

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -27,7 +28,7 @@ func TestAttack_WaivedNamesTheCertificateThatWas(t *testing.T) {
 // A store may hold what says Revoked. An instance that knows so must not put a later Good
 // there in its place.
 func TestAttack_StoredRevocationIsNotReplacedByGood(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		w.net.serve(ocspURL, w.responder(t, revokedAt(now.Add(-day), keyCompromise)))
 		checker := w.checker(t, ocspOnly, stored(s))

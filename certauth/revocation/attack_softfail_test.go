@@ -4,13 +4,13 @@ import (
 	"crypto/x509"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -64,7 +64,7 @@ func TestAttack_ListsThatAreNotReadyHideNoRevocation(t *testing.T) {
 func TestAttack_ClosedCheckerAcceptsNobodyNew(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"SoftFail": softFail, "HardFail": func(*revocation.Config) {}} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
 				w := wire(t)
 				checker := w.checker(t, leafOnly, config)
 				w.says(t, checker, w.client, isGood, nil)

@@ -16,6 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -300,7 +301,7 @@ func TestChecker_BoundsFetches(t *testing.T) {
 
 // Cases 71: Close while many wait, fetch and refresh; what is known is answered.
 func TestChecker_CloseWhileMuchIsUnderWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		w.says(t, checker, w.client, isGood, nil)

@@ -14,6 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -88,7 +89,7 @@ func answered(response revocation.Response) handler {
 
 // Two clients do not refresh at the same moment.
 func TestChecker_RefreshesAreSpread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		seen := map[time.Duration]bool{}
@@ -104,7 +105,7 @@ func TestChecker_RefreshesAreSpread(t *testing.T) {
 
 // Past the soft deadline and before the hard one nobody waits, and one fetch is made.
 func TestChecker_RefreshesBehindTheRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		w.says(t, checker, w.client, isGood, nil)

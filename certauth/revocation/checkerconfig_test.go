@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/x509"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -65,7 +65,7 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		})
 	}
 	t.Run("all at once, and no worker is started", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			_, err := revocation.New(revocation.Config{
 				Mode: 9, Scope: 9, Sources: 9, CertIDHash: 9, MaxWait: -1, MaxRecords: -1, IgnoreCertificateURLs: true,
 				Fetcher: newNetwork(),
@@ -76,7 +76,7 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		})
 	})
 	t.Run("the zero value with a Fetcher is fine, and opens nothing", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) { // a worker would outlive the bubble
+		bubble.Test(t, func(t *testing.T) { // a worker would outlive the bubble
 			net := newNetwork()
 			checker, err := revocation.New(revocation.Config{Fetcher: net})
 			require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -89,7 +90,7 @@ func TestChecker_Deltas(t *testing.T) {
 // The base stays as it is for a week and is answered by 304; its deltas come every day.
 func TestChecker_DeltasChangeWhileTheBaseDoesNot(t *testing.T) {
 	for _, configured := range []bool{false, true} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w := wire(t)
 			base := encode(t, w.numberedBase(10, now.Add(7*day)))
 			w.net.serve(crlURL, inTurn(answered(revocation.Response{Body: base, ETag: `"10"`}), answered(revocation.Response{NotModified: true})))
@@ -118,7 +119,7 @@ func TestChecker_DeltasChangeWhileTheBaseDoesNot(t *testing.T) {
 
 // A delta that has run out, and no newer one to be had: the base alone counts, said so.
 func TestChecker_BaseOutlivesItsDelta(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(7*day)))))
 		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now, now.Add(day), entryFor(w.other)))))

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -42,7 +42,7 @@ func (o *witness) take() []revocation.Event {
 // Every fetch, and the beginning and the end of every outage, is an event, with nothing of the certificate
 // but its serial number.
 func TestChecker_Observe(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		var seen witness
 		var out lines
@@ -130,7 +130,7 @@ func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
 
 // finding K22: a clock that was wrong looked like an attack, and then like the signer's.
 func TestChecker_SaysThatTheClockIsWrong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const another = "http://another.partner.example"
 		w := wire(t)
 		var out lines
@@ -161,7 +161,7 @@ func TestChecker_LogsTextOfOthersAsText(t *testing.T) {
 }
 
 func TestChecker_StatsAddUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, both(leafOnly, softFail))
 		assert.Equal(t, revocation.Stats{}, checker.Stats())

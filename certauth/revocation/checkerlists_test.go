@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -251,7 +252,7 @@ func TestChecker_GoesThroughPointsUntilAllReasonsAreCovered(t *testing.T) {
 // asked for in an hour makes room.
 func TestChecker_BoundsTheMemoryOfLists(t *testing.T) {
 	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		der := encode(t, w.listAt(now.Add(-time.Hour), now.Add(5*day)))
 		index, err := evidence.ParseCRL(der, w.ca.cert, at(now))
@@ -284,7 +285,7 @@ func TestChecker_BoundsTheMemoryOfLists(t *testing.T) {
 
 // A list for each certificate: what is no longer found by its address still counts.
 func TestChecker_BoundsTheMemoryOfVeryManyLists(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		der := encode(t, w.list())
 		index, err := evidence.ParseCRL(der, w.ca.cert, at(now))
@@ -308,7 +309,7 @@ func TestChecker_BoundsTheMemoryOfVeryManyLists(t *testing.T) {
 
 // One fetch serves all certificates of a list, and the list all who come later.
 func TestChecker_OneFetchOfAListServesAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
 		w.net.serve(crlURL, gated(gate, body(encode(t, w.list()))))

@@ -19,6 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -263,7 +264,7 @@ func TestChecker_FirstRequestAfterAPauseWaitsForTheLists(t *testing.T) {
 
 // The second that a request waits for news is one, whatever hangs.
 func TestChecker_AMomentIsOneForListsAndResponders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		const url = "http://lists.internal.example/ca.crl"
 		w := wire(t)
 		w.net.serve(url, body(encode(t, w.listAt(now, now.Add(9*day)))))
@@ -291,7 +292,7 @@ func (w *wired) nudge(t testing.TB, c *revocation.Checker) {
 
 // Ready turns false when a list runs out, and the list is evidence no more.
 func TestChecker_ReadyEndsWithTheList(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "ca.crl")
 		write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(day))))
@@ -312,7 +313,7 @@ func TestChecker_ReadyEndsWithTheList(t *testing.T) {
 
 // A list in memory that does not change costs its requests nothing, however old it is.
 func TestChecker_FilesAreNotRefreshedByRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "ca.crl")
 		write(t, path, encode(t, w.listAt(now.Add(-time.Hour), now.Add(10*day))))

@@ -7,13 +7,13 @@ import (
 	"encoding/asn1"
 	"math/big"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -106,7 +106,7 @@ func rewritten(t testing.TB, of *identity) *x509.Certificate {
 
 // A revoked certificate does not shed its past by another spelling of its signature.
 func TestCache_RewrittenSignatureIsTheSameCertificate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(ocspURL, w.responder(t, revokedAt(now, 1)))
 		checker := w.checker(t, leafOnly)
@@ -125,7 +125,7 @@ func TestCache_RewrittenSignatureIsTheSameCertificate(t *testing.T) {
 // Case 69: memory is bounded, what was forgotten is asked for anew and answered right, and
 // revocations are forgotten last.
 func TestChecker_BoundsWhatIsRemembered(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		const most, revoked, all = 160, 8, 600
 		gone := map[string]bool{}
@@ -159,7 +159,7 @@ func TestChecker_BoundsWhatIsRemembered(t *testing.T) {
 			w.says(t, checker, client, isGood, nil)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // nothing but revocations
+	bubble.Test(t, func(t *testing.T) { // nothing but revocations
 		w := wire(t)
 		w.net.serve(ocspURL, w.responder(t, revokedAt(now, 1)))
 		checker := w.checker(t, ocspOnly, func(c *revocation.Config) { c.MaxRecords = 32 })
@@ -168,7 +168,7 @@ func TestChecker_BoundsWhatIsRemembered(t *testing.T) {
 			require.LessOrEqual(t, checker.Stats().Records, 32)
 		}
 	})
-	synctest.Test(t, func(t *testing.T) { // fewer than there are shards
+	bubble.Test(t, func(t *testing.T) { // fewer than there are shards
 		w := wire(t)
 		checker := w.checker(t, ocspOnly, func(c *revocation.Config) { c.MaxRecords = 4 })
 		for range 60 {

@@ -8,13 +8,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // Section 11: four refreshes of one partner at once, 256 wait, more are dropped; the requests are
 // answered all the same, and what was dropped is refreshed when it is asked for again.
 func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, ocspOnly)
 		const all = 300
@@ -50,7 +51,7 @@ func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
 
 // Hundreds of refreshes that hang must not keep a new client waiting.
 func TestChecker_NewClientsDoNotQueueBehindRefreshes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, ocspOnly)
 		var clients []*identity

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -48,7 +49,7 @@ func TestChecker_RefreshDoesNotTakePartInAnEarlierFetch(t *testing.T) {
 
 // Refresh fetched a CRL once for each 256 certificates that name it.
 func TestChecker_RefreshFetchesAListOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, crlOnly)
 		for i := range 600 {
@@ -69,7 +70,7 @@ func TestChecker_RefreshFetchesAListOnce(t *testing.T) {
 // The same for the operator's lists.
 func TestChecker_RefreshReadsTheOperatorsListsAnew(t *testing.T) {
 	const url = "http://lists.partner.example/all.crl"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
 		w.net.serve(url, gated(gate, body(encode(t, w.list()))))

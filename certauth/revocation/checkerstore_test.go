@@ -14,6 +14,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -293,7 +294,7 @@ func TestChecker_InstancesDoNotWaitForEachOther(t *testing.T) {
 
 // With NonceRequire an answer counts for its request alone.
 func TestChecker_NonceRequireUsesNoStore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		w.says(t, w.checker(t, ocspOnly, stored(s)), w.client, isGood, nil)
 		w.net.serve(ocspURL, w.answering(t, ocsptest.StatusGood, func(r revocation.Request, response *ocsptest.Response) {
@@ -312,7 +313,7 @@ func TestChecker_NonceRequireUsesNoStore(t *testing.T) {
 // What only one responder may sign is not believed of another certificate's CA because it
 // comes from the store: the key is bound to the CA, and so is the signature.
 func TestChecker_StoreKeepsCAsApart(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		w.says(t, w.checker(t, ocspOnly, stored(s)), w.client, isGood, nil)
 		sibling := &wired{scene: &scene{root: w.root}, net: w.net, clock: w.clock}

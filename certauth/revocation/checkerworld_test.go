@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -105,7 +106,7 @@ const (
 // inBubble runs the test in a bubble, which also proves that no goroutine is left.
 func inBubble(t *testing.T, name string, f func(*testing.T)) {
 	t.Helper()
-	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
+	t.Run(name, func(t *testing.T) { bubble.Test(t, f) })
 }
 
 func noPoints(c *x509.Certificate) { c.CRLDistributionPoints = nil }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -59,7 +60,7 @@ func TestContract_AFailureOfLongAgoIsNoAttempt(t *testing.T) {
 
 // finding K4: two issuing CAs of one partner with two slow hosts each took all places to fetch in.
 func TestContract_APartnerWithManyCAsHasOneShare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")
 		w.net.serve(honest.url(), honest.answers(t, ocsptest.StatusGood))
@@ -92,7 +93,7 @@ func TestContract_APartnerWithManyCAsHasOneShare(t *testing.T) {
 // finding K5: the URLs of Config.Lists were read one after the other, and nothing counted before
 // the first reading of all had ended: a slow URL kept the client of a file out.
 func TestContract_ASlowURLKeepsNoFileOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "list.crl")
 		write(t, path, encode(t, w.listAt(now, now.Add(day))))
@@ -117,7 +118,7 @@ func TestContract_ASlowURLKeepsNoFileOut(t *testing.T) {
 // finding K8: under SoftFail what is only too old and says revoked denied from the network, and
 // was waived from the store.
 func TestContract_AnExpiredRevokedFromTheStoreDenies(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now, now.Add(day)))
 		w.says(t, w.checker(t, ocspOnly, stored(s)), w.client, isGood, nil)
@@ -134,7 +135,7 @@ func TestContract_AnExpiredRevokedFromTheStoreDenies(t *testing.T) {
 
 // finding K9: a hold from a CRL was not asked about every quarter of an hour.
 func TestContract_AHoldFromACRLIsAskedAbout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hold := ocsptest.ReasonCode(onHold)
 		w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(5*day), entryFor(w.client, hold)))))
@@ -151,7 +152,7 @@ func TestContract_AHoldFromACRLIsAskedAbout(t *testing.T) {
 
 // finding K10: Ready was nil while a file of a directory could not be read.
 func TestContract_ReadyNamesWhatIsNotInMemory(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
 		write(t, filepath.Join(dir, "good.crl"), encode(t, w.listAt(now, now.Add(day))))
@@ -173,7 +174,7 @@ func TestContract_ReadyNamesWhatIsNotInMemory(t *testing.T) {
 // finding K11: a newer Revoked that was found in the store while an older Good was stored was
 // verified and thrown away.
 func TestContract_ANewerRevokedInTheStoreCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		var looks atomic.Int64
 		w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-time.Hour), now.Add(day)))
@@ -253,7 +254,7 @@ func TestContract_ASlowPointKeepsNobodyOut(t *testing.T) {
 
 // finding K14: a store that hangs cost six seconds a list, more than MaxWait.
 func TestContract_AHungStoreLeavesTimeToFetch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
 		hang := func(ctx context.Context) error {
 			<-ctx.Done()
@@ -269,7 +270,7 @@ func TestContract_AHungStoreLeavesTimeToFetch(t *testing.T) {
 
 // finding K15: a hold that was learned while the clock was ahead was not asked about until then.
 func TestContract_AHoldOfAClockAheadIsAskedAbout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(ocspURL, w.dated(t, revokedAt(now, onHold), now, now.Add(30*day)))
 		checker := w.checker(t, ocspOnly)
@@ -283,7 +284,7 @@ func TestContract_AHoldOfAClockAheadIsAskedAbout(t *testing.T) {
 
 // finding K16: a file that was rewritten with the same size and time was not read again.
 func TestContract_AFileOfTheSameSizeAndTimeIsReadAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "list.crl")
 		old := encode(t, w.listAt(now, now.Add(day), entryFor(w.other)))
@@ -341,7 +342,7 @@ func TestContract_WhatHasRunOutKeepsNothingOut(t *testing.T) {
 // finding K17: a verified base that names the certificate counted only after the fetch of its
 // delta had ended.
 func TestContract_ABaseCountsBeforeItsDelta(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(day)))))
 		w.net.serve(deltaURL, body(encode(t, w.numberedDelta(10, 11, now, now.Add(day)))))
@@ -495,7 +496,7 @@ func TestContract_OwnLackIsNobodysFailure(t *testing.T) {
 // Revoked for good stays, though a newer list that another client's request has brought does
 // not name the certificate any more.
 func TestContract_RevokedForGoodOutlivesItsList(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))))
 		checker := w.checker(t, crlOnly)
@@ -512,7 +513,7 @@ func TestContract_RevokedForGoodOutlivesItsList(t *testing.T) {
 
 // A Good of a file counts until the file's nextUpdate, and not until somebody looks again.
 func TestContract_AGoodEndsWithItsFile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		path := filepath.Join(t.TempDir(), "list.crl")
 		write(t, path, encode(t, w.listAt(now, now.Add(20*time.Minute))))

@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -33,7 +34,7 @@ func (w *wired) fatOf(t testing.TB, ca *identity, entries []byte) []byte {
 // finding K2: thirty CAs of one partner, each with lists whose delta hangs, held a gigabyte under
 // a bound of 64 MiB.
 func TestContract_ListsThatWaitForADeltaAreCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		const budget = 4 << 20
 		hostile, honest := w.partner(t, "hostile"), w.partner(t, "honest")

@@ -3,13 +3,13 @@ package revocation_test
 import (
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -63,7 +63,7 @@ func TestChecker_TheDeltaOfAFileIsFetchedAgain(t *testing.T) {
 
 // finding K42: a list whose delta found no room in MaxListMemory was not said to lack it.
 func TestChecker_ADeltaWithoutRoomIsMissing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.numberedBase(10, now.Add(7*day)))))
 		big := w.numberedDelta(10, 11, now, now.Add(day))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -30,7 +31,7 @@ func gated(gate <-chan struct{}, h handler) handler {
 
 // Case 66.
 func TestSingleFlight_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
 		w.net.serve(ocspURL, gated(gate, w.responder(t, ocsptest.StatusGood)))
@@ -58,7 +59,7 @@ func TestSingleFlight_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
 
 // Case 67.
 func TestChecker_WhoGivesUpCancelsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
 		w.net.serve(ocspURL, gated(gate, w.responder(t, ocsptest.StatusGood)))
@@ -87,7 +88,7 @@ func TestChecker_WhoGivesUpCancelsNobody(t *testing.T) {
 // A responder that hangs: nobody waits longer than its own deadline or MaxWait, and what
 // is known keeps serving.
 func TestChecker_HangingResponderHoldsNobodyUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		_, err := w.check(t, checker)
@@ -124,7 +125,7 @@ func TestChecker_HangingResponderHoldsNobodyUp(t *testing.T) {
 
 // After a quiet time much may have happened: the first request waits a moment for the news.
 func TestChecker_FirstRequestAfterAQuietTimeAsks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		_, err := w.check(t, checker)
@@ -135,7 +136,7 @@ func TestChecker_FirstRequestAfterAQuietTimeAsks(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, certauth.RevocationRevoked, found.Status)
 	})
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		_, err := w.check(t, checker)
@@ -155,7 +156,7 @@ func TestChecker_FirstRequestAfterAQuietTimeAsks(t *testing.T) {
 
 // However long the chain is, MaxWait is what one request waits.
 func TestChecker_MaxWaitIsForTheWholeChain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		for _, url := range []string{ocspURL, crlURL, rootsURL} {
 			w.net.serve(url, hanging)
@@ -170,7 +171,7 @@ func TestChecker_MaxWaitIsForTheWholeChain(t *testing.T) {
 
 // Case 71.
 func TestChecker_CloseEndsWhatIsUnderWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
 		_, err := w.check(t, checker)
@@ -198,7 +199,7 @@ func TestChecker_CloseEndsWhatIsUnderWay(t *testing.T) {
 // The next responder is asked when the first keeps the request waiting.
 func TestChecker_HedgesBetweenResponders(t *testing.T) {
 	const slow, quick = "http://slow.partner.example", "http://quick.partner.example"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		client := w.issue(t, "two responders", func(c *x509.Certificate) { c.OCSPServer = []string{slow, quick} })
 		w.net.serve(slow, hanging)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -66,7 +67,7 @@ func TestChecker_RefreshAsksAlthoughAnEarlierFetchFailsMeanwhile(t *testing.T) {
 // later requests and Close hung.
 func TestChecker_APanicOfTheClockLocksNobodyOut(t *testing.T) {
 	for n := int64(1); n <= 60; n++ {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			w := wire(t)
 			path := filepath.Join(t.TempDir(), "ca.crl")
 			write(t, path, encode(t, w.list()))
@@ -155,7 +156,7 @@ func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T)
 // with what it had said before, and nobody else's lists could be brought up to date.
 func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
 	const hostileURL, honestURL = "http://lists.hostile.example/all.crl", "http://lists.honest.example/all.crl"
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile, turn := w.partner(t, "hostile"), 0
 		w.net.serve(hostileURL, func(context.Context, revocation.Request) (revocation.Response, error) {
@@ -190,7 +191,7 @@ func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
 
 // finding K37: an Observe that panics had a record of its own for every fetch.
 func TestChecker_ObserveThatPanicsIsToldOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		var log bytes.Buffer
 		checker := w.checker(t, leafOnly, func(c *revocation.Config) {

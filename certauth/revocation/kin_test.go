@@ -4,7 +4,6 @@ import (
 	"crypto/x509"
 	"path/filepath"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -188,7 +188,7 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 // What another key of the CA has signed was believed for up to an hour after that key's
 // certificate had ended, where a verdict rested on it.
 func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(-day), now.Add(30*time.Minute)))
 		checker := w.operated(t, revocation.List{File: fileOf(t, encode(t, w.signedBy(kin)))}, func(c *revocation.Config) {

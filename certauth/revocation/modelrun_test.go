@@ -13,6 +13,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
 // modelSeed repeats a run; each sequence is seeded by it and by its number.
@@ -43,7 +44,7 @@ func TestModel_RandomSequences(t *testing.T) {
 	signed := &signatures{of: map[proof][]byte{}, are: map[string]proof{}}
 	var sum compared
 	for n := range sequences {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			scene := *w
 			scene.clock = &clock{t: now}
 			m := &model{wired: &scene, random: rand.New(rand.NewPCG(uint64(n), modelSeed)), signed: signed, shelf: newShelf()}

@@ -2,12 +2,12 @@ package revocation_test
 
 import (
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
@@ -15,7 +15,7 @@ import (
 // until it runs out, whatever comes meanwhile, and when the right one is back it counts. What was
 // revoked stays so all along.
 func TestChecker_AListThatIsDisplacedAtItsPointCountsUntilItRunsOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		victim, client := w.issue(t, "victim", noResponder), w.issue(t, "client", noResponder)
 		w.net.serve(crlURL, body(w.scoped(t, 9, now, now.Add(day), nil, entryFor(victim))))

@@ -17,13 +17,14 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
 // finding K24: while one of the operator's lists had never been read, a chain that is tracked was
 // answered by OCSP alone, and the same chain looked up was refused.
 func TestReviewed_AKnownChainWaitsForTheListsAsWell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		const slow = "http://lists.partner.example/all.crl"
 		w.net.serve(slow, hanging)
@@ -96,7 +97,7 @@ func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
 // finding K25, the other side: who is refused because somebody else is asking just now is within
 // StaleGrace as well.
 func TestReviewed_GraceLastsWhileAnotherAsks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, ocspOnly, staleGrace)
 		another := w.issue(t, "another")
@@ -212,7 +213,7 @@ func TestReviewed_ANewerListLiftsTheHoldOfAnother(t *testing.T) {
 // finding K29: the operator's files were read one after the other with their deltas, so that one
 // partner's list whose delta hangs kept another partner's file unread.
 func TestReviewed_ADeltaThatHangsKeepsNoFileOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		hostile := w.partner(t, "hostile")
 		w.net.serve("http://delta.hostile.example", hanging)
@@ -258,7 +259,7 @@ func (s *slowShelf) Get(ctx context.Context, key string) ([]byte, bool, error) {
 
 // finding K30: lists that come from a Store were not counted before all of them were in hand.
 func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), &slowShelf{shelf: newShelf()}
 		w.net.serve("http://crl.partner.example/many/", body(encode(t, w.listAt(now, now.Add(day)))))
 		checker := w.checker(t, crlOnly, stored(s))
@@ -279,7 +280,7 @@ func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 // finding K32: a certificate for which there was nobody to ask stayed so, although one of the
 // operator's lists was found to be of its CA later on.
 func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
 		client := w.issue(t, "client", unpointed)
@@ -298,7 +299,7 @@ func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
 // finding K31: after a failed look whether a hold was lifted, the next look was a quarter of an hour
 // away, though the list was to be had again after seconds.
 func TestReviewed_AFailedLookAtAHoldIsMadeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(5*day), entryFor(w.client, ocsptest.ReasonCode(onHold))))))
 		checker := w.checker(t, crlOnly)

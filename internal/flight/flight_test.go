@@ -10,11 +10,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
 )
 
 func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[string, int]
 		var runs atomic.Int32
 		goOn := make(chan struct{})
@@ -47,7 +48,7 @@ func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
 }
 
 func TestGroup_WhoGivesUpStopsNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[int, string]
 		ctx, cancel := context.WithCancel(t.Context())
 		call, first := g.Join(7)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
@@ -85,7 +86,7 @@ func TestRefresh_WhenItIsTime(t *testing.T) {
 		0: false, 30*time.Second - 1: false, 30 * time.Second: true, time.Hour: true,
 		-reload.ClockSlack: false, -reload.ClockSlack - 1: true, -time.Hour: true,
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		bubble.Test(t, func(t *testing.T) {
 			m := reload.New(0, func() time.Time { return start }, nil)
 			looks := 0
 			m.Check = func(force bool) {
@@ -108,7 +109,7 @@ func TestRefresh_WhenItIsTime(t *testing.T) {
 
 // After a quiet night a request waits for the reload, but never longer than 25 milliseconds.
 func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		start := time.Now()
 		m := reload.New(time.Minute, time.Now, nil)
 		first := true
@@ -133,7 +134,7 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 // A reload that changes nothing, fails, hangs, or is left to another one is no news: whatever
 // looks at the new material does not look.
 func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		looks, loads := 0, 0
 		m.Check = func(bool) { looks++ }
@@ -176,7 +177,7 @@ func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
 
 // What is being read may have been read before it changed: whoever waits reads it again.
 func TestReload_WhoWaitsReadsAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		value, goOn := 0, make(chan struct{})
 		close(goOn)

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -21,6 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest/unittest"
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
@@ -183,7 +183,7 @@ func TestTestPolicy(t *testing.T) {
 
 // A function that does not look at its context holds the request up.
 func TestTestPolicy_AFunctionThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		client := certauthtest.SelfSigned(t, "client")
 		over := make(chan struct{})
 		hangs := certauth.PolicyFunc{Name: "f", Func: func(ctx context.Context, _ *certauth.Identity) error {
@@ -199,7 +199,7 @@ func TestTestPolicy_AFunctionThatHangs(t *testing.T) {
 
 // A source that asks somebody and does not look at its context holds the request up.
 func TestTestSource_ASourceThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
 		hangs := certauth.SourceFunc{Name: "f", Headers: []string{"X-Cert"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
 			if _, ends := r.Context().Deadline(); ends {
