@@ -2,31 +2,32 @@ package certauth
 
 import "net/http"
 
-// Admit does all that [Authenticator.Handler] does before it calls the handler, for
-// interceptors and frameworks that have no http.Handler to wrap: it applies Exclusions, judges
+// Admit does everything that [Authenticator.Handler] does before it calls the handler. It is for
+// interceptors and frameworks that have no http.Handler to wrap. It applies Exclusions, judges
 // the certificate, applies Optional and InsecureReportOnly, reports to Logger and Observe, and
-// removes the source's headers from r, in place. It returns the request to go on with, whose
-// context has the identity ([FromContext]) of a caller who was accepted. An excluded request,
-// and an anonymous one under Config.Optional, has none.
+// removes the source's headers from r, in place. It returns the request to continue with, whose
+// context has the identity ([FromContext]) of an accepted caller. An excluded request, and an
+// anonymous one under Config.Optional, has none.
 //
-// An error is an [*Error]: the request must not be served. Admit writes nothing and does not
-// call Config.Deny; answer 401 (in gRPC, UNAUTHENTICATED) and show the client nothing of the
-// error. A panic in a source, policy or hook is an error too.
+// If it returns an error, which is an [*Error], the request must not be served. Admit writes
+// nothing and does not call Config.Deny; answer 401 (in gRPC, UNAUTHENTICATED) and show the
+// client nothing of the error. A panic in a source, policy or hook is an error too.
 //
-// Go on with the returned request and its context, never with r: r has no identity, or that of
-// an outer Authenticator, and may receive the source's headers as trailers. The returned
-// request has no trailers where the source reads headers; Handler passes them on.
+// Continue with the returned request and its context, never with r: r has no identity, or that of
+// an outer Authenticator, and may receive the source's headers as trailers. If the source reads
+// headers, the returned request has no trailers; Handler passes them on.
 //
-// An interceptor that asks more of some methods than of others, as [Authenticator.Require] does
-// for routes, compares [Identity.Matched] with the role that a method needs: [Named] gives
-// roles. A known caller who has none is, in gRPC, PERMISSION_DENIED.
+// An interceptor that demands more for some methods, as [Authenticator.Require] does for routes,
+// compares [Identity.Matched] with the role that a method needs; [Named] assigns roles. For a
+// known caller without the role, gRPC has PERMISSION_DENIED.
 //
-// Where there is no [http.Request], make one: with the context of the call, its metadata as
-// Header under canonical names, its method, its path as URL.Path and, for Exclusions, as
-// RequestURI, and TLS and RemoteAddr of its peer. A gate on the socket, such as
-// forwarded.Peers, refuses it, since no socket is known; forwarded.AppService needs none.
+// If there is no [http.Request], make one: with the context of the call, its metadata as Header
+// under canonical names, its method, its path as URL.Path and, for Exclusions, as RequestURI, and
+// TLS and RemoteAddr of its peer. A gate on the socket, such as forwarded.Peers, refuses such a
+// request unless [ConnContext] has stored the connection in its context; forwarded.AppService
+// needs no connection.
 //
-// Admit is safe for concurrent use, for different requests.
+// Admit is safe for concurrent use with different requests.
 func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if r == nil {
 		return nil, refusal(ReasonInternalError, "", "the request is nil")
@@ -35,7 +36,7 @@ func (a *Authenticator) Admit(r *http.Request) (*http.Request, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	// Nobody says when the handler has returned, and trailers must not be copied after that.
+	// It is not known when the handler has returned, and trailers must not be copied after that.
 	if body, ok := admitted.Body.(*trailerBody); ok && admitted.Body != r.Body {
 		admitted.Body = body.ReadCloser
 	}

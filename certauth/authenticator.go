@@ -18,9 +18,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Authenticator judges requests by one Config. It never changes and is safe for concurrent
-// use. It owns no goroutine, timer or file while it is idle; what requests trigger, a
-// reload, ends by itself soon after. Its zero value, and nil, refuse every request.
+// Authenticator judges requests by one Config. It is immutable and safe for concurrent use. It
+// owns no goroutine, timer or file while it is idle; a reload that a request starts ends by
+// itself. The zero value and nil refuse every request.
 type Authenticator struct {
 	config     Config
 	source     *source.Reader
@@ -45,11 +45,11 @@ type Authenticator struct {
 	sourceReloads []func(context.Context) error
 }
 
-// New checks the whole configuration and returns the Authenticator, or all mistakes at
-// once, each with its path. It reads the files and calls the functions that the policy
-// names; it opens no socket and starts nothing that outlives it. Certificates of the
-// configuration that have expired or soon will are no mistake; Logger and Observe are told
-// (see "Rotation" in the package's documentation).
+// New checks the whole configuration and returns the Authenticator, or all mistakes at once, each
+// with its path. It reads the files and calls the functions that the policy names. It opens no
+// socket and starts nothing that outlives it. Certificates of the configuration that have expired
+// or will soon are not mistakes, but are reported to Logger and Observe (see "Rotation" in the
+// package documentation).
 func New(config Config) (*Authenticator, error) {
 	if config.Now == nil {
 		config.Now = time.Now //nolint:forbidigo // the default of the injected clock
@@ -135,10 +135,10 @@ func configError(found []error) error {
 	return fmt.Errorf("certauth: %d %s in Config:\n%w", len(found), noun, errors.Join(found...))
 }
 
-// Remembered returns how many certificates the Authenticator remembers now (see
-// Config.CacheSize). One that came with different other certificates beside it counts up to four
-// times. It looks at every place of the cache, so ask it when metrics are collected, not for
-// each request. It is 0 for an Authenticator that remembers nothing, and for nil.
+// Remembered returns the number of certificates that the Authenticator remembers (see
+// Config.CacheSize). A certificate that came with different other certificates counts up to four
+// times. Remembered scans the whole cache, so call it when metrics are collected, not for each
+// request. It returns 0 for an Authenticator without a cache, and for nil.
 func (a *Authenticator) Remembered() int {
 	if a == nil {
 		return 0
@@ -146,12 +146,11 @@ func (a *Authenticator) Remembered() int {
 	return a.cache.Len()
 }
 
-// Check judges the certificate that the request presents and returns who it is, or why
-// not as an [*Error]; never both, never neither. It does not change the request, writes no
-// response, reports no decision, and knows neither Optional nor Exclusions:
-// without a certificate the answer is an error. Like any request it may trigger a
-// reload. It is for tests; services use [Authenticator.Handler], and adapters
-// [Authenticator.Admit], which reports.
+// Check judges the certificate that the request presents. It returns the identity, or an [*Error]
+// that says why the certificate is refused; never both and never neither. It does not change the
+// request, writes no response, reports no decision, and ignores Optional and Exclusions: without
+// a certificate it returns an error. Like any request it may start a reload. It is for tests;
+// services use [Authenticator.Handler], and adapters [Authenticator.Admit], which reports.
 func (a *Authenticator) Check(r *http.Request) (*Identity, error) {
 	id, refused := a.check(r)
 	if refused != nil {
@@ -263,11 +262,11 @@ func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *e
 	return e.identity(), nil
 }
 
-// Reload reads all files, environment variables and functions of the policy, of those given
-// to Require, and of those in the source's gates, again, now, and returns when that is done:
-// for a signal handler, or a test. What fails keeps its last good value and is part of the
-// returned error. What is being read at the moment is read again after that, unless that
-// reading hangs, which is an error.
+// Reload reads all files, environment variables and functions of the policy, of the policies
+// given to Require, and of the source's gates again, and returns when this is done. Use it in a
+// signal handler or a test. An item that fails keeps its last good value, and its failure is part
+// of the returned error. An item that is being read at the moment is read again afterwards; if
+// that read hangs, it is an error.
 func (a *Authenticator) Reload(ctx context.Context) error {
 	if a == nil || a.material == nil {
 		return refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
@@ -280,9 +279,8 @@ func (a *Authenticator) Reload(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// String returns the configuration in effect as text of several lines: source, mode,
-// policy with the certificates it trusts at the moment, and exclusions. It is what
-// Logger gets at start, line by line.
+// String returns the configuration in effect in several lines: source, mode, policy with the
+// certificates that it trusts at the moment, and exclusions. New logs it line by line.
 func (a *Authenticator) String() string {
 	if a == nil || a.policy == nil || a.source == nil {
 		return "certauth: not configured, refuses every request\n"

@@ -9,22 +9,22 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
-// Outcome is what became of a request, in a word that is safe as a metric label.
+// Outcome is the result of a request, a short stable string that is safe as a metric label.
 //
-// News of the configuration, not of a request, have one of these words; Event.Rule is the
-// place in the configuration:
+// Events about the configuration, rather than a request, have one of these outcomes; Event.Rule
+// is the place in the configuration:
 //
 //	reloaded   new material is in use
 //	kept       a reload failed and the last good set stays in use; Event.Err says why
-//	expiring   Event.Certificate ends within 30 days; again within 7 days, and within one
-//	expired    Event.Certificate has ended
+//	expiring   Event.Certificate expires within 30 days; again within 7 days, and within one
+//	expired    Event.Certificate has expired
 //	unchained  Event.Certificate is an intermediate that chains to no root
 //	rootless   no root of a Chain is valid now; Event.Certificate is zero
 //
-// The last four are reported once for each certificate: in New, by a reload, or on the first
-// request of a day. A reload of its Rule makes void what was reported before; what still holds
-// is reported again behind "reloaded". It makes void each "unchained" too, whatever its Rule: a
-// new root can mend it.
+// The last four are reported once for each certificate: in New, after a reload, or on the first
+// request of a day. A reload of Event.Rule supersedes earlier reports; defects that remain are
+// reported again after "reloaded". It also supersedes each "unchained", whatever its Rule,
+// because a new root can repair it.
 type Outcome string
 
 const (
@@ -45,41 +45,40 @@ const (
 	OutcomeReported  Outcome = "reported"  // would have been refused; InsecureReportOnly let it through; Err is set
 )
 
-// Event is one decision, one reload, or news of the configuration, for metrics and audit.
+// Event is one decision, one reload, or a report about the configuration, for metrics and audit.
 type Event struct {
-	// Time is when it happened by the Authenticator's clock.
+	// Time is the time of the event by the Authenticator's clock.
 	Time time.Time
-	// Outcome is what happened.
+	// Outcome is the kind of the event.
 	Outcome Outcome
-	// Err is the refusal, or for a reload what went wrong.
+	// Err is the refusal, or the failure of a reload; otherwise nil.
 	Err *Error
-	// Rule is the path of the material for a reload and for certificates of the
-	// configuration, the exclusion for an excluded request.
+	// Rule is the path of the material for a reload and for certificates of the configuration,
+	// and the exclusion for an excluded request.
 	Rule string
-	// Source names the source.
+	// Source is the name of the source.
 	Source string
-	// Method, Host, Path and TraceID say which request it was; they are empty for what is
-	// none. Their texts are the client's: one line of ASCII, escaped as in Go and cut to 256
-	// bytes, so safe to log; they prove nothing. What looks like a key or a certificate is
-	// not shown. Path is decoded and has no query. TraceID is the trace-id of the traceparent
-	// header (W3C Trace Context, section 3.2), 32 hex digits in lower case; it is empty
-	// unless there is exactly one such header that is valid in every character.
+	// Method, Host, Path and TraceID describe the request; they are empty for an event that is
+	// not about a request. Their texts come from the client: one line of ASCII, escaped as in Go
+	// and cut to 256 bytes, so they are safe to log, but they prove nothing. Texts that look like
+	// a key or a certificate are not shown. Path is decoded and has no query. TraceID is the
+	// trace-id of the traceparent header (W3C Trace Context, section 3.2), 32 hex digits in lower
+	// case; it is empty unless there is exactly one such header and it is valid.
 	Method, Host, Path, TraceID string
-	// Peer is who sent the request, as [PeerOf] tells.
+	// Peer is the sender of the request, see [PeerOf].
 	Peer Peer
-	// Certificate names the certificate that was judged, of refused callers too; zero where
-	// none could be read.
+	// Certificate describes the certificate that was judged, also for refused callers. It is zero
+	// if no certificate could be read.
 	Certificate CertificateInfo
-	// Identity is the caller if accepted, and the known caller whom a route's Require
-	// refused.
+	// Identity is the accepted caller, or the known caller that a route's Require refused.
 	Identity *Identity
-	// Revocation is what a checker found, if one was asked: for accepted callers, and for
+	// Revocation is the result of a checker, if one was asked: for accepted callers, and for
 	// those that were refused because of it.
 	Revocation Revocation
-	// ServerAuth is the Reason of the [AcceptServerAuth] that let the caller in without
-	// clientAuth; empty for all others.
+	// ServerAuth is the Reason of the [AcceptServerAuth] that accepted the caller without
+	// clientAuth; it is empty otherwise.
 	ServerAuth string
-	// Route is true for the decision of a Require; the Handler around it reports its own
+	// Route is true for a decision of a Require. The Handler around it reports its own decision
 	// first.
 	Route bool
 }

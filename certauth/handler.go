@@ -9,25 +9,23 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket"
 )
 
-// Handler wraps a handler so that it runs only for requests that the configuration lets
-// in, with the caller's identity in the context ([FromContext]). The headers that the
-// source reads are removed, in every spelling, from each request before next or Deny
-// sees it, and so is a wish to change to HTTP/2 ("Upgrade: h2c"): next must not take the
-// connection over and serve on it what Handler never sees. Of the trailers next sees those
-// that the Trailer header announced, by the rules of [http.Request], and never one of these
-// headers.
+// Handler wraps a handler so that it runs only for requests that the configuration accepts, with
+// the caller's identity in the context ([FromContext]). Before next or Deny sees a request, the
+// headers that the source reads are removed from it, in every spelling. So is a request to change
+// to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
+// on it that Handler never sees. next sees the trailers that the Trailer header announced, by the
+// rules of [http.Request], but never one of the source's headers.
 //
-// [Authenticator.ConfigureServer] puts Handler in front of all that a server serves.
+// To protect everything that a server serves use [Authenticator.ConfigureServer].
 //
-// Handlers get a copy of the request, which carries the identity. When next has returned, the
-// request that Handler was given has what a [http.ServeMux] and the form parsers left in the
-// copy: Pattern and the path values of its wildcards, Form, PostForm, MultipartForm. So
-// middleware outside that logs the route finds it. It does not where the context of the
-// request has ended by then, since whoever waited may have gone on.
+// next receives a copy of the request, which carries the identity. When next has returned, the
+// original request has what a [http.ServeMux] and the form parsers left in the copy: Pattern and
+// the path values of its wildcards, Form, PostForm, MultipartForm. Middleware outside that logs
+// the route can therefore use them. They are not copied if the context of the request has ended
+// by then, because its caller may no longer be waiting.
 //
-// A refusal is 401 with a body that is the same for every reason. Whatever goes wrong,
-// a panic in a source, policy or hook included, is a refusal; a panic in next is not
-// touched.
+// A refusal is answered with 401 and a body that is the same for every reason. Every failure,
+// including a panic in a source, policy or hook, is a refusal. A panic in next is not recovered.
 func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	if isNil(next) {
 		panic("certauth: Handler: next is nil")
@@ -143,17 +141,17 @@ func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 	return r.WithContext(&routeContext{identityContext{r.Context(), id}, by})
 }
 
-// Require returns middleware for a route that asks more than the Authenticator's own
-// policy: it stands behind [Authenticator.Handler]. The request passes if All{P, policy}
-// accepts the certificate now, where P is the Authenticator's own policy together with those
-// of the Require handlers around this one; the identity in the context is then what that
-// All establishes. So P is judged once more, functions in it included, from what is
-// remembered about the certificate. A caller without an identity gets 401; a known caller
-// who is refused, for whatever reason, a panic included, gets 403.
+// Require returns middleware for a route that demands more than the Authenticator's own policy.
+// It must run behind [Authenticator.Handler]. The request passes if All{P, policy} accepts the
+// certificate now, where P is the Authenticator's own policy together with those of the Require
+// handlers around this one. The identity in the context is then the result of that All. P is
+// evaluated again, functions in it included, using the remembered facts about the certificate. A
+// caller without an identity gets 401; a known caller that is refused for any reason, including a
+// panic, gets 403.
 //
-// The policy may build on what P establishes: behind a Chain it can name names at once. A
-// policy that [New] would refuse in that place makes Require panic, when routes are set up
-// and not when a request comes.
+// The policy may build on P: if P has a Chain, the policy may consist of rules on names alone. If
+// [New] would refuse the policy in that position, Require panics, when routes are set up and not
+// when a request arrives.
 func (a *Authenticator) Require(policy Policy) func(http.Handler) http.Handler {
 	var own *route
 	if a != nil && a.policy != nil {

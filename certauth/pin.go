@@ -16,36 +16,36 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// Thumbprints accepts the certificates whose SHA-256 over the whole DER is listed. It
-// is an anchor that vouches for the names. It switches nothing else off: the
-// certificate must be within its validity and allow client authentication. A CA
-// certificate is accepted here, because self-signed certificates usually are one.
+// Thumbprints accepts the certificates whose SHA-256 over the whole DER is listed. It is an
+// anchor that vouches for the names. It disables no other check: the certificate must be within
+// its validity and allow client authentication. A CA certificate is accepted here, because
+// self-signed certificates usually are CA certificates.
 //
-// A pin is written in hex, any case, with or without colons or spaces between the
-// bytes; the invisible U+200E that Windows puts in front of a copied thumbprint is
-// ignored. Spellings of one pin are one pin. Errors of New: an empty list, another
-// length than 32 bytes (20 bytes are SHA-1: see [ThumbprintsSHA1]), and the digest of
-// nothing, which is what some front ends send without a certificate.
+// A pin is written in hex, in any case, with or without colons or spaces between the bytes. The
+// invisible U+200E that Windows puts before a copied thumbprint is ignored. Different spellings
+// of a pin are the same pin. Errors of New: an empty list, another length than 32 bytes (20 bytes
+// are SHA-1: see [ThumbprintsSHA1]), and the digest of no data, which some front ends send
+// without a certificate.
 //
-// Where a policy asks a pin before anything else, another certificate is refused before it
-// is parsed: the cheapest refusal there is.
+// If a policy checks a pin first, other certificates are refused before they are parsed, which is
+// the cheapest refusal.
 //
-// There is no deny list by thumbprint: whoever holds an ECDSA certificate can make a
+// There is no deny list by thumbprint, because the holder of an ECDSA certificate can make a
 // second valid encoding of it with another thumbprint. See [Denied].
 type Thumbprints []string
 
-// ThumbprintsSHA1 is [Thumbprints] by SHA-1, the kind of thumbprint that Azure shows.
-// Nobody can make a second certificate for a given SHA-1, but whoever has a certificate
-// issued may be able to make two of one SHA-1; prefer [Thumbprints].
+// ThumbprintsSHA1 is [Thumbprints] with SHA-1, the thumbprint that Azure shows. No known attack
+// makes a second certificate with a given SHA-1, but a party that has certificates issued to it
+// may be able to obtain two with the same SHA-1. Prefer [Thumbprints].
 type ThumbprintsSHA1 []string
 
-// PublicKeys accepts the certificates whose public key is listed, as SHA-256 over the
-// SubjectPublicKeyInfo: 32 bytes in hex as for [Thumbprints], or in padded standard
-// base64, the form of RFC 7469. It survives renewal with the same key.
+// PublicKeys accepts certificates whose public key is listed, as SHA-256 over the
+// SubjectPublicKeyInfo: 32 bytes in hex as for [Thumbprints], or in padded standard base64, the
+// form of RFC 7469. The pin stays valid if the certificate is renewed with the same key.
 //
-// It is an anchor for the key alone and says nothing about names: anybody who holds the
-// key can write any subject into a new certificate. New therefore refuses rules on
-// names behind it, unless a [Chain] vouches for them too. CA certificates are refused.
+// It is an anchor for the key only and does not vouch for names: anyone who holds the key can
+// write any subject into a new certificate. New therefore refuses rules on names after it, unless
+// a [Chain] vouches for them too. CA certificates are refused.
 type PublicKeys []string
 
 // pinKind says what is hashed and how a pin of it is written.

@@ -12,19 +12,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// PinSource is where pins come from by reference, so that they rotate without a change
-// of code: [PinFile], [Env] or [PinFunc].
+// PinSource is a source from which pins are read, so that they can be rotated without a change of
+// code: [PinFile], [Env] or [PinFunc].
 type PinSource interface {
 	pins(ctx context.Context, known reload.Digest) ([]string, reload.Digest, error)
 	describe() string
 }
 
-// PinFile names a file with one pin a line; empty lines and what follows a "#" do not
-// count. It is read again like [PEMFile], and any mistake in it keeps the last good
-// list as a whole.
+// PinFile names a file with one pin per line. Empty lines and text after a "#" are ignored. The
+// file is read again like a [PEMFile]; if it contains any mistake, the last good list stays in
+// use as a whole.
 type PinFile string
 
-// PinFunc returns pins from anywhere else, on the terms of [CertFunc].
+// PinFunc returns pins from elsewhere. It is called like a [CertFunc].
 type PinFunc func(ctx context.Context) ([]string, error)
 
 // maxPinText bounds a pin file: a million pins with colons and room to spare.
@@ -72,20 +72,19 @@ type pinsFrom struct {
 	source PinSource
 }
 
-// ThumbprintsFrom is [Thumbprints] with the list read from a file, an environment
-// variable or a function, and read again while the service runs. What cannot be read or
-// parsed at start is an error of [New]; later it keeps the last good list and is
-// reported.
+// ThumbprintsFrom is [Thumbprints] with the list read from a file, an environment variable or a
+// function, and read again while the service runs. If it cannot be read or parsed at start, that
+// is an error of [New]; later the last good list stays in use and the failure is reported.
 func ThumbprintsFrom(source PinSource) Policy { return pinsFrom{pinThumbprint, source} }
 
-// ThumbprintsSHA1From is [ThumbprintsSHA1] on the terms of [ThumbprintsFrom].
+// ThumbprintsSHA1From is [ThumbprintsSHA1] with the list read as for [ThumbprintsFrom].
 func ThumbprintsSHA1From(source PinSource) Policy { return pinsFrom{pinThumbprintSHA1, source} }
 
-// PublicKeysFrom is [PublicKeys] on the terms of [ThumbprintsFrom].
+// PublicKeysFrom is [PublicKeys] with the list read as for [ThumbprintsFrom].
 func PublicKeysFrom(source PinSource) Policy { return pinsFrom{pinPublicKey, source} }
 
-// Reference returns the name of the policy and what it reads, for package policyfile, which
-// writes policies down.
+// Reference returns the name of the policy and its source, for package policyfile, which encodes
+// policies.
 func (p pinsFrom) Reference() (name string, source PinSource) { return p.kind.name + "From", p.source }
 
 func (p pinsFrom) compile(c *compilation, at place) (rule, standing) {
