@@ -10,15 +10,18 @@ import (
 )
 
 // maxQueued is how many searches for strangers wait for their turn, for each that runs. At
-// about a tenth of a millisecond a search, the last waits about a tenth of a second. Known
-// callers, whose chains are searched again when roots change, wait however many they are:
-// the cache bounds them, and a reload must turn nobody away.
+// about a tenth of a millisecond a search, the last waits about a tenth of a second; with CAs
+// of P-384 or RSA-4096, and strangers who send CAs along, it waits seconds. Known callers,
+// whose chains are searched again when roots change, wait however many they are: the cache
+// bounds them, and a reload must turn nobody away. They do not wait for the strangers in the
+// queue.
 const maxQueued = 1024
 
 // signatureWork bounds the searches that run at one time. They are all processor: on a
 // machine of several cores one is left to the callers who are known already.
 type signatureWork struct {
 	running  chan struct{}
+	stranger chan struct{} // held by the one stranger who waits for a place, with the known callers
 	queued   atomic.Int64
 	searches flight.Group[question, *chainAnswer]
 }
@@ -31,7 +34,7 @@ type question struct {
 }
 
 func newSignatureWork() *signatureWork {
-	return &signatureWork{running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	return &signatureWork{running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), stranger: make(chan struct{}, 1)}
 }
 
 // search answers with what run finds. Requests that ask the same at the same time share
@@ -58,18 +61,23 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 		return
 	default:
 	}
-	queued := int64(1)
 	if asked.facts.Kept() {
-		queued = 0
+		go func() {
+			w.running <- struct{}{}
+			w.run(asked, call, run)
+		}()
+		return
 	}
-	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {
-		w.queued.Add(-queued)
+	if w.queued.Add(1) > int64(maxQueued*cap(w.running)) {
+		w.queued.Add(-1)
 		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains wait to be verified", maxQueued*cap(w.running))})
 		return
 	}
 	go func() {
-		w.running <- struct{}{}
-		w.queued.Add(-queued)
+		w.stranger <- struct{}{}
+		w.running <- struct{}{} // which serves those who wait in their order
+		<-w.stranger
+		w.queued.Add(-1)
 		w.run(asked, call, run)
 	}()
 }

@@ -79,6 +79,51 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 	})
 }
 
+// finding S11: after a reload, known callers waited for their new search behind all strangers in
+// the queue: seconds, if these send CAs along that a CA of RSA-4096 or P-384 is said to have signed.
+func TestLimits_KnownCallersWaitForNoStrangerInTheQueue(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
+		one := make(chan struct{}) // search may end
+		var group sync.WaitGroup
+		begin := func(f *facts, begun *atomic.Int32) {
+			group.Go(func() {
+				answer, refused := w.search(t.Context(), f, rule, generations{}, func() *chainAnswer {
+					begun.Add(1)
+					<-one
+					return answered()
+				})
+				assert.Nil(t, refused)
+				assert.Nil(t, answer.refused)
+			})
+			synctest.Wait() // one after the other
+		}
+		var strangers, known atomic.Int32 // whose search has begun
+		for range cap(w.running) + 100 {
+			begin(&facts{}, &strangers)
+		}
+		const callers = 10
+		for range callers {
+			f := &facts{Slot: factcache.Slot{Key: source.Key{"known"}}}
+			newFactCache(1).Insert(f)
+			begin(f, &known)
+		}
+		assert.EqualValues(t, cap(w.running), strangers.Load())
+		assert.Zero(t, known.Load())
+		for range callers + 1 { // one stranger is ahead of them
+			one <- struct{}{}
+			synctest.Wait()
+		}
+		assert.EqualValues(t, callers, known.Load())
+		close(one)
+		group.Wait()
+		assert.EqualValues(t, cap(w.running)+100, strangers.Load(), "who then get their turn")
+		assert.Zero(t, w.queued.Load())
+		assert.Empty(t, w.running)
+		assert.Empty(t, w.stranger)
+	})
+}
+
 func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 	rule := ruleAt("Policy.Chain")
 	t.Run("one run for all who ask the same", func(t *testing.T) {
