@@ -56,7 +56,7 @@ func checkSize(cert *x509.Certificate) error {
 
 // checkForm applies to every leaf, and to every CA that was sent along.
 func checkForm(cert *x509.Certificate) error {
-	const fine = "the header is fine; the certificate has to be issued anew"
+	const fine = "the header is correct; ask the CA for a new certificate"
 	switch {
 	case cert.Version == 0: // a source passed it on unparsed
 		return unread(cert)
@@ -96,7 +96,7 @@ func unread(cert *x509.Certificate) error {
 	}
 	return &formError{
 		errors.New("the certificate cannot be read: " + quote(err.Error())),
-		"the header is fine, the certificate in it has to be issued anew: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows what is in it"),
+		"the header is correct; ask the CA for a new certificate: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows its contents"),
 	}
 }
 

@@ -81,7 +81,7 @@ func New(config Config) (*Authenticator, error) {
 
 	c := &compilation{material: a.material, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
-		c.mistake("Policy", "nil; say who may come in")
+		c.mistake("Policy", "nil; set the policy that every caller must satisfy")
 	} else {
 		start := standing{}
 		verifies := a.source != nil && a.source.FrontEndVerifies
@@ -215,8 +215,8 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 		}
 	}()
 	if socket.AsksForTunnel(r) {
-		return refusal(ReasonSourceUntrusted, "Source", "the connection begins as HTTP/2, and a handler is to take it over").
-			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
+		return refusal(ReasonSourceUntrusted, "Source", "the connection starts with the HTTP/2 preface, and a handler would take it over").
+			withHint("enable unencrypted HTTP/2 with http.Server.Protocols, not with golang.org/x/net/http2/h2c")
 	}
 	err := a.source.Offer(r, &e.offer)
 	if err == nil && e.offer.Len() == 0 {
@@ -236,7 +236,7 @@ func (a *Authenticator) connectionNames(r *http.Request, refused *Error) *Error 
 	}
 	if a.headers.namedByConnection(r.Header["Connection"]) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
-			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
+			withHint("the client tries to make a proxy remove the certificate header, which no honest client does; look for the client in the front end's log")
 	}
 	return refused
 }

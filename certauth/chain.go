@@ -105,7 +105,7 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	c.anchors++
 	settings := chainSettings{strictEKU: p.StrictEKU, maxDepth: p.MaxDepth, skew: at.skew, serverAuth: at.serverAuth, policies: c.certificatePolicies(path, p.Policies)}
 	if p.StrictEKU && at.serverAuth != "" {
-		c.mistake(path+".StrictEKU", "asks for clientAuth, and AcceptServerAuth around it does not; leave one out")
+		c.mistake(path+".StrictEKU", "requires clientAuth, but the AcceptServerAuth around it does not; remove one of them")
 	}
 	if p.MaxDepth == 0 {
 		settings.maxDepth = defaultMaxDepth
@@ -121,10 +121,10 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 		}
 		settings.system = pool
 		if at.serverAuth != "" {
-			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth: the certificate of any web server would do")
+			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth would accept the certificate of any web server; name the CAs you trust")
 		}
 		if settings.policies != "" {
-			c.mistake(path+".Policies", "cannot be asked of the system's roots, which some systems verify themselves")
+			c.mistake(path+".Policies", "not supported with the system's roots, because some systems verify chains themselves; name the CAs you trust")
 		}
 	default:
 		settings.roots = c.pool(path+".Roots", roots, true)
@@ -138,15 +138,15 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 // certificatePolicies checks a list of certificate policies and joins it into one comparable text.
 func (c *compilation) certificatePolicies(path string, policies []string) string {
 	if policies != nil && len(policies) == 0 {
-		c.mistake(path+".Policies", "empty; name a policy, or leave it nil to ask for none")
+		c.mistake(path+".Policies", "empty; name a policy, or set nil to require none")
 	}
 	for i, policy := range policies {
 		id, err := x509.ParseOID(policy)
 		switch {
 		case err != nil || id.String() != policy:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not an object identifier with dots, like 0.4.0.194112.1.4", quote(policy))
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not a dotted object identifier such as 0.4.0.194112.1.4", quote(policy))
 		case policy == anyPolicy && len(policies) > 1:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "any policy beside others; name it alone, or leave it out")
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "anyPolicy makes the other policies meaningless; give it alone, or remove it")
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(policies)))

@@ -25,7 +25,7 @@ func (n *chainNode) explain(found *search, err error) *Error {
 			return n.wrongPolicies(found.leaf, found)
 		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints: // of the system's roots
 			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
-				withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+				withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 		}
 	}
 	w := &walk{node: n, search: found, leaf: found.leaf}
@@ -111,7 +111,7 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 		return obstacle{weight: barFault, refused: c.fault.refusal("", nameIn(ca, w.leaf), ca, ReasonChainUntrusted)}
 	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
 		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", nameIn(ca, w.leaf), ca.MaxPathLen, below).
-			withHint("that CA may not have such a CA below it; the partner's CA has to mend this")}
+			withHint("the partner's CA must issue a CA certificate with a larger pathLenConstraint, or leave out a CA below it")}
 	case outside(ca, w.search.now, w.node.skew):
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
@@ -141,7 +141,7 @@ func (w *walk) holds(path []*x509.Certificate) bool {
 // otherKey is the refusal where names fit and a signature does not. Which of several it is,
 // the key identifiers say, and else it is taken to be the leaf's.
 func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
-	const hint = "the CA has a new key, or somebody uses its name: compare the authority key identifier with the partner"
+	const hint = "either the CA has a new key or someone uses its name; compare the authority key identifier with the partner"
 	at := leaf
 	for i, ca := range path[1:] {
 		if kinship(path[i], ca) == 2 || signatureKind(path[i]) != ca.PublicKeyAlgorithm {
@@ -150,18 +150,18 @@ func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
 		}
 	}
 	if at == leaf {
-		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured, with another key", dnText(leaf.RawIssuer)).withHint(hint)
+		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured with a different key", dnText(leaf.RawIssuer)).withHint(hint)
 	}
-	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured, with another key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
+	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured with a different key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
 }
 
 func unknownIssuer(path string, roots *caPool, who string, child *x509.Certificate) *Error {
 	if who == "leaf" {
 		return refusal(ReasonChainUntrusted, path, "no path to %s, leaf issuer %s is not configured", rootsText(roots), dnText(child.RawIssuer)).
-			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
+			withHint("front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, if you trust it")
 	}
 	return refusal(ReasonChainUntrusted, path, "no path to %s, issuer %s of %s is not configured", rootsText(roots), dnText(child.RawIssuer), who).
-		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root that you trust")
+		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root, if you trust it")
 }
 
 func rootsText(roots *caPool) string {
@@ -184,7 +184,7 @@ func nameIn(cert, leaf *x509.Certificate) string {
 
 // unknownSignature is the refusal of a signature that crypto/x509 does not look at.
 func unknownSignature(who string, cert *x509.Certificate) *Error {
-	const anew = "the certificate has to be issued anew, signed with SHA-256 or better"
+	const anew = "ask the CA for a certificate that is signed with SHA-256 or better"
 	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no name that helps
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
 		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(anew)
@@ -192,15 +192,15 @@ func unknownSignature(who string, cert *x509.Certificate) *Error {
 		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5 or MD2, which are broken", who).withHint(anew)
 	case x509.UnknownSignatureAlgorithm:
 		if isPSS(cert) {
-			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want one hash all through and a salt of its length", who).
-				withHint("the CA has to sign with the salt length of the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
+			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want the same hash throughout and a salt of the hash's length", who).
+				withHint("the CA must sign with a salt as long as the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
 		}
 		if name := mldsa.OfSignature(cert.Raw); name != "" {
 			return refusal(ReasonChainUntrusted, "", "%s: %w", who, mldsa.Unsupported("signed with", name)).withHint(mldsa.Help)
 		}
 	}
 	return refusal(ReasonChainUntrusted, "", "the signature algorithm of %s is not supported", who).
-		withHint("the certificate has to be signed with RSA, ECDSA, Ed25519 or ML-DSA")
+		withHint("ask the CA for a certificate that is signed with RSA, ECDSA, Ed25519 or ML-DSA")
 }
 
 // wrongUsage names the certificate that does not allow client authentication.
@@ -231,10 +231,10 @@ func (n *chainNode) wrongPolicies(leaf *x509.Certificate, found *search) *Error 
 	if n.policies == "" {
 		for _, c := range candidates {
 			if c.cert.RequireExplicitPolicy > 0 || c.cert.RequireExplicitPolicyZero {
-				return refusal(ReasonChainUntrusted, "", "%s requires a certificate policy (requireExplicitPolicy), and none holds down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).withHint(hint)
+				return refusal(ReasonChainUntrusted, "", "%s requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).withHint(hint)
 			}
 		}
-		return refusal(ReasonChainUntrusted, "", "the certificate policies of the chain do not fit together").withHint(hint)
+		return refusal(ReasonChainUntrusted, "", "no certificate policy is valid for the whole chain").withHint(hint)
 	}
 	want := strings.Fields(n.policies)
 	lacks := func(cert *x509.Certificate) bool {

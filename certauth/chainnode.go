@@ -163,7 +163,7 @@ func (c *compilation) nodesOf() *chainNodes {
 func (c *compilation) node(path string, settings chainSettings) *chainNode {
 	node := c.nodesOf().node(settings)
 	if node.place >= maxChainNodes && !c.crowded {
-		c.mistake(path, "more than %d Chain policies that differ; put the CAs that mean the same into one Chain, and tell callers apart by rules behind it", maxChainNodes)
+		c.mistake(path, "more than %d different Chain policies; put CAs with the same settings into one Chain, and distinguish callers by rules after it", maxChainNodes)
 		c.crowded = true
 	}
 	return node

@@ -24,7 +24,7 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 	var mistakes []error
 	for i, cert := range certs {
 		if !cert.BasicConstraintsValid || !cert.IsCA {
-			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s) is not a CA certificate; to trust one certificate as it is, pin it", i, quote(nameOf(cert.RawSubject))))
+			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s) is not a CA certificate; to trust that certificate alone, pin it", i, quote(nameOf(cert.RawSubject))))
 			continue
 		}
 		if err := keycheck.Check(cert); err != nil {

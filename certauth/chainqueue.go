@@ -64,7 +64,7 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	}
 	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {
 		w.queued.Add(-queued)
-		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains wait to be verified", maxQueued*cap(w.running))})
+		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains are already waiting to be verified", maxQueued*cap(w.running))})
 		return
 	}
 	go func() {

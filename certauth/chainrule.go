@@ -26,7 +26,7 @@ func (r *chainRule) judge(e *evaluation) *Error {
 		return r.refuse(e, answer)
 	}
 	if len(answer.chains) == 0 { // a search says why whenever it finds none; a slip there must not let anybody in
-		return refusal(ReasonInternalError, r.path, "no chain and no reason")
+		return refusal(ReasonInternalError, r.path, "the search returned neither a chain nor a refusal")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
 	return nil
@@ -149,5 +149,5 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 			return answer, nil
 		}
 	}
-	return nil, refusal(ReasonOverloaded, r.path, "the time of the request is not that of the others that ask the same")
+	return nil, refusal(ReasonOverloaded, r.path, "requests that arrived together share their searches, whose times differ too much from this request's")
 }

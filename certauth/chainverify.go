@@ -103,7 +103,7 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 		accepted = append(accepted, chain)
 	}
 	if len(accepted) == 0 && last == nil {
-		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain of certificates that nobody gave it")
+		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain with a certificate that it was not given")
 	}
 	return accepted, last, nil
 }
@@ -182,12 +182,12 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 	}
 	if err := nameconstraints.Check(chain); err != nil {
 		return refusal(ReasonChainUntrusted, "", "%w", err).
-			withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+			withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 	}
 	return nil
 }
 
 func tooDeep(cas, most int) *Error {
 	return refusal(ReasonChainUntrusted, "", "%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, most).
-		withHint("set Chain.MaxDepth to the number of CA certificates that the partner's chain has, the root included")
+		withHint("set Chain.MaxDepth to the number of CA certificates in the partner's chain, including the root")
 }

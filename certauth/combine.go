@@ -113,7 +113,7 @@ func (p Named) compile(c *compilation, at place) (rule, standing) {
 		return part, end
 	}
 	if slices.Contains(c.roles.wanted, p.Name) {
-		c.mistake(at.path, "stands behind a Matched that asks for it; put the Named first")
+		c.mistake(at.path, "comes after a Matched that refers to it; put the Named first")
 	}
 	c.roles.given = append(c.roles.given, p.Name)
 	return namedRule{name: p.Name, part: part}, end
@@ -168,7 +168,7 @@ type namedRule struct {
 
 // judge is never called: a Named is not plain.
 func (r namedRule) judge(*evaluation) *Error {
-	return refusal(ReasonInternalError, "Policy", "a Named was judged out of place")
+	return refusal(ReasonInternalError, "Policy", "a Named was evaluated as a plain rule")
 }
 
 func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
@@ -286,12 +286,12 @@ func (p Matched) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Matched"
 	c.forbidUnderNot(path, at)
 	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
 	}
 	c.texts(path, p)
 	for i, name := range p {
 		if !slices.Contains(c.roles.given, name) {
-			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it is called %s", quote(name))
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it has the name %s", quote(name))
 			continue
 		}
 		c.roles.wanted = append(c.roles.wanted, name)

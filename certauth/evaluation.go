@@ -191,7 +191,7 @@ func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
 		e.excuses = e.excuses[:excuses]
 		return nil
 	case e.steps > maxSteps && len(e.found) == 0:
-		return refusal(ReasonOverloaded, "Policy", "no member of Any was accepted after %d were tried", maxSteps)
+		return refusal(ReasonOverloaded, "Policy", "no member of Any accepted the caller within %d steps", maxSteps)
 	}
 	return e.refused(excuses)
 }
@@ -265,7 +265,7 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 			continue
 		}
 		if worst == nil {
-			worst = refusal(ReasonRevocationUnavailable, "Policy", "of %d chains the %d shortest were asked about, and a Chain rests on none of them", verified, len(left))
+			worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
 		}
 		return worst
 	}

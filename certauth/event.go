@@ -185,7 +185,7 @@ func (a *Authenticator) reloaded(path string, err error) {
 		event.Outcome = outcomeKept
 		event.Err = &Error{
 			Reason: ReasonNotConfigured, Rule: path, Err: err,
-			Hint: "mend the file or function; until then the last good set is in use",
+			Hint: "repair the file or function; until then the last good set stays in use",
 		}
 	}
 	if logger := a.config.Logger; logger != nil {

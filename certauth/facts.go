@@ -140,12 +140,12 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	subject, err := dn.Parse(leaf.RawSubject)
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "subject: %w", err).
-			withHint("the header is fine; the subject of the certificate cannot be read, and it has to be issued anew")
+			withHint("the header is correct, but the subject of the certificate cannot be read; ask the CA for a new certificate")
 	}
 	alt, err := san.Of(leaf)
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err).
-			withHint("the header is fine; the alternative names of the certificate cannot be read, and it has to be issued anew")
+			withHint("the header is correct, but the alternative names of the certificate cannot be read; ask the CA for a new certificate")
 	}
 	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf)}
 	f.parsed.Store(&certNames{subject: subject, alt: alt})

@@ -241,10 +241,10 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	known, ok := FromContext(r.Context())
 	if !ok {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
-			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
+			withHint("put Handler around Require; excluded requests and anonymous callers have no identity")
 	}
 	if known.verdict == nil || known.verdict.owner != a {
-		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
+		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity comes from another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
 	defer func() {

@@ -159,7 +159,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.Get().len())
+	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", r.pins.Get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -315,7 +315,7 @@ func (r *exactRule) lists(leaf *x509.Certificate) bool {
 }
 
 func (r *exactRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
+	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", len(r.certs))
 }
 
 func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }

@@ -193,7 +193,7 @@ func negate(r rule, at place) rule {
 func (c *compilation) needNames(path string, at place) {
 	switch at.standing.vouched {
 	case vouchedNothing:
-		c.mistake(path, "stands before any anchor; put a Chain or a pin of the certificate in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin of the certificate before it")
 	case vouchedKey:
 		c.mistake(path, "a public-key pin does not vouch for names; add a Chain or pin the certificate")
 	case vouchedNames:
@@ -203,7 +203,7 @@ func (c *compilation) needNames(path string, at place) {
 // forbidUnderNot reports a policy whose refusal must never be turned into an acceptance.
 func (c *compilation) forbidUnderNot(path string, at place) {
 	if at.nots > 0 {
-		c.mistake(path, "cannot stand under Not; only rules on names, issuers and extensions can")
+		c.mistake(path, "not allowed under Not; only rules on names, issuers and extensions are")
 	}
 }
 
@@ -266,7 +266,7 @@ func isNil(v any) bool {
 type denyRule struct{ path string }
 
 func (r denyRule) judge(*evaluation) *Error {
-	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("this rule was not usable"), Hint: ReasonNotConfigured.info().hint}
+	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("the rule was not compiled"), Hint: ReasonNotConfigured.info().hint}
 }
 
 func (r denyRule) describe(p *printer) { p.line("deny everything (not usable)") }

@@ -107,7 +107,7 @@ func (p NotRevoked) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".Checker", "nil")
 	}
 	if !at.standing.chain {
-		c.mistake(path, "stands before any Chain; only a verified chain can be checked for revocation")
+		c.mistake(path, "comes before any Chain; put a Chain before it, because only a verified chain can be checked for revocation")
 	}
 	c.forbidUnderNot(path, at)
 	return &notRevokedRule{path: path, checker: p.Checker}, at.standing
@@ -127,7 +127,7 @@ func (r *notRevokedRule) stage() stage { return stageStatus }
 
 // settle is never called: the rules of this stage are asked together, by askStatus.
 func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
-	return refusal(ReasonInternalError, r.path, "asked out of turn")
+	return refusal(ReasonInternalError, r.path, "the revocation rule was evaluated outside its stage")
 }
 
 // ask asks the checker about the chain, on every request. The Checker of package revocation

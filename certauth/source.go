@@ -117,10 +117,10 @@ func (s SourceFunc) String() string { return fmt.Sprintf("certauth.SourceFunc(%s
 func (a *Authenticator) prepareSource(env source.Environment) []error {
 	given := a.config.Source
 	if isNil(given) {
-		return []error{errors.New("Source: nil; say who writes the certificate into the request")}
+		return []error{errors.New("Source: nil; set the source of the front end that forwards the certificate")}
 	}
 	if embedded, ok := embeddedSource(given); ok {
-		return []error{fmt.Errorf("Source: %T embeds %s, and nothing that it adds would be called; set Source to the embedded one, or write a SourceFunc", given, embedded)}
+		return []error{fmt.Errorf("Source: %T embeds %s, but its own methods would never be called; use the embedded source, or write a SourceFunc", given, embedded)}
 	}
 	reader, err := safely.Do(func() (*source.Reader, error) { return given.Prepare(env) })
 	if err != nil {
@@ -173,7 +173,7 @@ func (a *Authenticator) newHop(from source.Source, policy any, report func(Event
 		return nil, err
 	}
 	if !auth.standing.named {
-		return nil, errors.New("every certificate of the CA would open the gate; add a rule on the sender's name, or pin it")
+		return nil, errors.New("the gate would accept every certificate of the CA; add a rule on the sender's name, or pin its certificate")
 	}
 	a.sourceReloads = append(a.sourceReloads, auth.Reload)
 	return hop{auth}, nil

@@ -135,7 +135,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 		{
 			"what New says of a policy", `{` + source + `,
 "policy": {"all": [{"dnsNames": ["a"]}, {"chain": {"roots": {"pemFile": "a.pem"}}}]}}`,
-			`2:33: policy.all[0].dnsNames: stands before any anchor`,
+			`2:33: policy.all[0].dnsNames: comes before any anchor`,
 		},
 		{"what New says of a pin", `{` + source + `,
 "policy": {"any": [{"thumbprints": ["0011"]}]}}`, `2:37: policy.any[0].thumbprints[0]: 2 bytes, want 32`},

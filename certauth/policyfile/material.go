@@ -106,7 +106,7 @@ func (m *material) certificateFile(name string, der bool) ([]*x509.Certificate, 
 	if der && len(content) > 0 && content[0] == 0x30 {
 		cert, err := x509.ParseCertificate(content)
 		if err != nil {
-			return nil, fmt.Errorf("file %q: DER that is not exactly one certificate", name)
+			return nil, fmt.Errorf("file %q: not exactly one certificate in DER", name)
 		}
 		return []*x509.Certificate{cert}, nil
 	}

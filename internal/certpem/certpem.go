@@ -78,7 +78,7 @@ func unread(at int, der []byte, err error) error {
 	if subject := parsefault.Subject(der); subject != "" {
 		who = " (" + subject + ")"
 	}
-	return fmt.Errorf("block %d%s cannot be read: %s: %s; take the block out, or have the certificate issued anew", at, who, logtext.Quote(err.Error()), help)
+	return fmt.Errorf("block %d%s cannot be read: %s: %s; remove the block, or ask the CA for a new certificate", at, who, logtext.Quote(err.Error()), help)
 }
 
 // otherText recognises the damage that settings, shells and editors do to PEM.
@@ -94,7 +94,7 @@ func otherText(bundle []byte) error {
 	case strings.HasPrefix(begins, "MII"):
 		return errors.New("this is base64 without the markers of PEM; put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it, on lines of their own")
 	case bytes.Contains(bundle, []byte(`-----\n`)) || bytes.Contains(bundle, []byte(`-----\r\n`)):
-		return errors.New(`its line ends are written as a backslash and an n, as in JSON; replace them by real line ends, in an application setting too`)
+		return errors.New(`its line ends are written as a backslash and an n, as in JSON; replace them with real line ends, also in an application setting`)
 	case bytes.HasPrefix(bundle, begin) && !bytes.ContainsAny(bytes.TrimSpace(bundle), "\r\n"):
 		return errors.New("it is all on one line; a setting or a variable lost the line ends: keep them, or store base64 of the PEM and decode it")
 	}

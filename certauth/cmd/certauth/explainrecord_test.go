@@ -82,7 +82,7 @@ func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T)
 	}{
 		{"internal_error", w.named("internal", `{"all": [`+chain+`, {"notRevoked": {"checker": "strict"}}]}`), t.Context(), nil, "Policy", "panic"},
 		{"overloaded", w.named("overloaded", manyBranches()), t.Context(), nil, "Policy", "who sends them"},
-		{"request_canceled", w.named("canceled", chain), gone, nil, "Policy", "client went away"},
+		{"request_canceled", w.named("canceled", chain), gone, nil, "Policy", "client disconnected"},
 		{"not_configured", w.named("unmade", chain), t.Context(), unmade, "Source", "New returned"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
