@@ -10,12 +10,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// explain says why no chain verifies: which certificate, which property of it, and what
-// would help. The text of crypto/x509 is never passed on: it holds client text and can grow
-// with the square of the input (CVE-2025-61729).
+// explain returns the refusal if no chain verifies: the certificate, the property that is the
+// reason, and a step that helps. The text of crypto/x509 is never passed on, because it contains
+// text of the client and can grow with the square of the input (CVE-2025-61729).
 func (n *chainNode) explain(found *search, err error) *Error {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		switch invalid.Reason { //nolint:exhaustive // the others are found again on the way up
+		switch invalid.Reason { //nolint:exhaustive // the walk below finds the others again
 		case x509.IncompatibleUsage:
 			return n.wrongUsage(found.leaf, found)
 		case x509.NoValidChains:
@@ -34,8 +34,8 @@ func (n *chainNode) explain(found *search, err error) *Error {
 	return best.refused
 }
 
-// walk goes up from the leaf by names alone and collects what bars the way. It checks
-// signatures only before it says "expired", and few.
+// walk goes up from the leaf by names alone and collects the obstacles. It verifies signatures only
+// before it reports "expired", and only a few.
 type walk struct {
 	node   *chainNode
 	search *search
@@ -44,7 +44,7 @@ type walk struct {
 	checks int
 }
 
-// obstacle is what bars one way. Of several ways, the one that goes furthest explains most.
+// obstacle is the reason that one path fails. The path that comes furthest explains most.
 type obstacle struct {
 	weight  int
 	refused *Error
@@ -53,14 +53,14 @@ type obstacle struct {
 
 const (
 	barNobody   = iota // the issuer of the leaf is not configured
-	barOtherKey        // it is, and the signature does not fit
-	barNoIssuer        // that of a CA above it is not
-	barDepth           // the chain leads to a root and is too long
-	barFault           // something in a certificate forbids it
-	barDates           // verified otherwise
+	barOtherKey        // it is configured, but with another key
+	barNoIssuer        // the issuer of a CA above the leaf is not configured
+	barDepth           // the chain leads to a root but is too long
+	barFault           // a property of a certificate forbids it
+	barDates           // a CA is outside its validity, and the signatures up to it verify
 )
 
-// above looks at the candidates for the issuer of the last certificate of the path.
+// above tries the candidates for the issuer of the last certificate of the path.
 func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 	child := path[len(path)-1]
 	type way struct {
@@ -100,7 +100,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 	return best
 }
 
-// through looks at the last certificate of the path, a CA.
+// through checks the last certificate of the path, a CA.
 func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
 	child, ca := path[len(path)-2], c.cert
 	below := len(path) - 2 // CA certificates
@@ -127,7 +127,7 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	return w.above(path, c.issuer)
 }
 
-// holds reports whether every signature of the path does.
+// holds reports whether every signature of the path verifies.
 func (w *walk) holds(path []*x509.Certificate) bool {
 	const most = 2 * maxCertificates
 	for i, parent := range path[1:] {
@@ -138,8 +138,8 @@ func (w *walk) holds(path []*x509.Certificate) bool {
 	return true
 }
 
-// otherKey is the refusal where names fit and a signature does not. Which of several it is,
-// the key identifiers say, and else it is taken to be the leaf's.
+// otherKey returns the refusal if the names match and a signature does not. Key identifiers show
+// which one; if they do not, the leaf's is reported.
 func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
 	const hint = "either the CA has a new key or someone uses its name; compare the authority key identifier with the partner"
 	at := leaf
@@ -182,10 +182,10 @@ func nameIn(cert, leaf *x509.Certificate) string {
 	return "CA certificate " + quote(nameOf(cert.RawSubject))
 }
 
-// unknownSignature is the refusal of a signature that crypto/x509 does not look at.
+// unknownSignature returns the refusal of a signature that crypto/x509 does not verify.
 func unknownSignature(who string, cert *x509.Certificate) *Error {
 	const anew = "ask the CA for a certificate that is signed with SHA-256 or better"
-	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no name that helps
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no useful name
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
 		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(anew)
 	case x509.MD5WithRSA, x509.MD2WithRSA:
@@ -224,7 +224,7 @@ func (n *chainNode) wrongUsage(leaf *x509.Certificate, found *search) *Error {
 	return refusal(ReasonUsageNotAllowed, "", "no extended key usage is common to %s", clip(strings.Join(purposes, "; "), maxDetail/2))
 }
 
-// wrongPolicies names the certificate in which the policies come to an end.
+// wrongPolicies names the certificate at which no required policy is valid any more.
 func (n *chainNode) wrongPolicies(leaf *x509.Certificate, found *search) *Error {
 	const hint = "openssl x509 -text shows the policies of each certificate; ask the partner which policy its certificates are issued under"
 	candidates := slices.Concat(found.foundIntermediates, found.foundRoots)

@@ -15,7 +15,7 @@ import (
 type caPool struct {
 	certs     []*x509.Certificate
 	bySubject map[string][]*candidate
-	spelled   map[string]string // the keys of the subjects, by their DER: spares most names the folding
+	spelled   map[string]string // keys of the subjects by their DER, so that most names need no folding
 	origin    string
 }
 
@@ -67,7 +67,7 @@ func (p *caPool) describe(out *printer, kind string) {
 	}
 }
 
-// nameOf writes a DN for a log; what cannot be read is said to be so.
+// nameOf formats a DN for a log.
 func nameOf(der []byte) string {
 	name, err := dn.Parse(der)
 	if err != nil {
