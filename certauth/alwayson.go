@@ -24,11 +24,11 @@ const (
 	maxCertificateSize = 16 << 10
 )
 
-// usable returns the leaf and the certificates that can be CAs above it. The leaf must be
-// faultless. Certificates that are sent along and cannot be used, because of an old version or a
-// weak or unknown key, are dropped: clients send what their stores hold, including roots of the
-// nineties. Copies of the leaf are dropped as well. The limits on sizes apply to all. at is the
-// place of what is wrong.
+// usable returns the leaf and the certificates that can be CAs above it. A leaf that cannot be used
+// is an error. Other certificates that cannot be used, because of an old version or a weak or unknown
+// key, are dropped, because clients send everything in their stores, including roots of the nineties.
+// Copies of the leaf are dropped too. The limits on sizes apply to all certificates. at is the index
+// of the certificate with the error.
 func usable(presented []*x509.Certificate) (kept []*x509.Certificate, at int, err error) {
 	for i, cert := range presented {
 		if err := checkSize(cert); err != nil {

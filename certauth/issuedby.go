@@ -67,8 +67,8 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 
 type issuedByRule struct {
 	path    string
-	negated bool   // it keeps these issuers out
-	notPath string // the path of the Not then
+	negated bool   // it excludes these issuers
+	notPath string // the path of the Not, if negated
 
 	certs *reload.Item[caPool]
 	kind  pinKind
@@ -80,7 +80,7 @@ func (r *issuedByRule) judge(e *evaluation) *Error {
 	if r.negated {
 		return nil
 	}
-	return r.rests(e, &e.path) // already here, before anybody is asked about revocation
+	return r.rests(e, &e.path) // now too, before revocation is checked
 }
 
 func (r *issuedByRule) stage() stage {

@@ -41,8 +41,8 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 	return pin, nil
 }
 
-// otherThanPin recognises what is pasted in the place of a pin, so that the mistake says so.
-// None of it is ever a pin.
+// otherThanPin recognises texts that are often pasted in place of a pin, so that the mistake can name
+// them. None of them can be a pin.
 func otherThanPin(kind pinKind, text string) error {
 	switch lower := strings.ToLower(text); {
 	case strings.HasPrefix(text, "@Microsoft.KeyVault("):

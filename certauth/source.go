@@ -139,8 +139,8 @@ func (a *Authenticator) prepareSource(env source.Environment) []error {
 
 var sourceInterface = reflect.TypeFor[Source]()
 
-// embeddedSource names a source that the type of s embeds: its Prepare is promoted, and New
-// could not tell that the type has more.
+// embeddedSource names a source that the type of s embeds. The promoted Prepare would make New use
+// the embedded source and ignore the methods of the type.
 func embeddedSource(s Source) (string, bool) {
 	t := reflect.TypeOf(s)
 	if t.Kind() == reflect.Pointer {
@@ -158,11 +158,10 @@ func embeddedSource(s Source) (string, bool) {
 	return "", false
 }
 
-// hop is an Authenticator that a source makes of a policy for the hop in front of this
-// process.
+// hop is an Authenticator that a source makes to check the sender's certificate by a policy.
 type hop struct{ auth *Authenticator }
 
-// newHop makes one whose reloads are triggered and reported with those of a.
+// newHop makes a hop whose reloads are started and reported with those of a.
 func (a *Authenticator) newHop(from source.Source, policy any, report func(Event)) (source.Hop, error) {
 	judged, _ := policy.(Policy)
 	auth, err := New(Config{

@@ -45,7 +45,7 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	return &validityRule{path: path, Validity: p}, at.standing
 }
 
-// skewOf returns the skew that holds within an All: its own, else that of what is
+// skewOf returns the skew within an All: that of its own Validity, otherwise that of the policies
 // around it.
 func (c *compilation) skewOf(list []Policy, at place) time.Duration {
 	skew, own := at.skew, false
