@@ -77,7 +77,7 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	baseContext := server.BaseContext
 	server.BaseContext = func(listener net.Listener) context.Context {
 		if server.Handler != handler {
-			panic(fmt.Sprintf("certauth: ConfigureServer: server.Handler became a %T, which lets everybody in; call ConfigureServer last, and start the server by its own methods", server.Handler))
+			panic(fmt.Sprintf("certauth: ConfigureServer: server.Handler became a %T, which accepts every request; call ConfigureServer last, and start the server by its own methods", server.Handler))
 		}
 		if baseContext != nil {
 			return baseContext(listener)

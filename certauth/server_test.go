@@ -156,7 +156,7 @@ func TestConfigureServer_ServerWhoseHandlerWasReplacedDoesNotStart(t *testing.T)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	assert.PanicsWithValue(t, "certauth: ConfigureServer: server.Handler became a http.HandlerFunc, which lets everybody in; call ConfigureServer last, and start the server by its own methods",
+	assert.PanicsWithValue(t, "certauth: ConfigureServer: server.Handler became a http.HandlerFunc, which accepts every request; call ConfigureServer last, and start the server by its own methods",
 		func() { _ = server.Serve(listener) })
 }
 

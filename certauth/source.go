@@ -55,7 +55,7 @@ func (TLS) offer(r *http.Request, offer *source.Offer) error {
 	if r.TLS == nil {
 		return &Error{
 			Reason: ReasonCertificateMissing, Rule: "Source.TLS", Err: errors.New("the connection is not TLS"),
-			Hint: "TLS ends in front of this process; use a source of package forwarded",
+			Hint: "TLS is terminated before this process; use a source of package forwarded",
 		}
 	}
 	offer.Certificates = r.TLS.PeerCertificates

@@ -172,7 +172,7 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 		return refusal(extension, path, "critical extension %s of %s is not understood", id, who).
 			withHint("RFC 5280 requires that such a certificate is refused; ask the CA for one in which the extension is not critical")
 	case faultQualifier:
-		return refusal(extension, path, "critical certificate policies of %s hold a qualifier that is not understood", who).
+		return refusal(extension, path, "critical certificate policies of %s have a qualifier that is not understood", who).
 			withHint("RFC 5280, section 4.2.1.4, requires that such a certificate is refused; ask the CA for one in which the policies are not critical")
 	case noFault:
 	}

@@ -85,7 +85,7 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 	if err == nil {
 		a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path) })
 	} else {
-		const hint = "mend the document; the last good one stays in use"
+		const hint = "repair the document; the last good one stays in use"
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
 			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)

@@ -196,9 +196,9 @@ func TestLoad_CodeMustNotSayWhatTheDocumentSays(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
 	_, err := policyfile.Load(path, certauth.Config{CacheSize: 7})
-	assert.EqualError(t, err, "policyfile: CacheSize is set in code; it stands in the document")
+	assert.EqualError(t, err, "policyfile: CacheSize is set in code; set it in the document instead")
 	_, err = policyfile.Open(path, certauth.Config{Optional: true})
-	assert.EqualError(t, err, "policyfile: Optional is set in code; it stands in the document")
+	assert.EqualError(t, err, "policyfile: Optional is set in code; set it in the document instead")
 }
 
 // The document that the documentation shows is one that works.

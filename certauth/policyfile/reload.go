@@ -205,7 +205,7 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middleware, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("policyfile: a route of the program does not go with this document: %v", p)
+			err = fmt.Errorf("policyfile: a route of the program does not fit this document: %v", p)
 		}
 	}()
 	return auth.Require(policy), nil

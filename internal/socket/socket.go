@@ -35,7 +35,7 @@ var (
 	}
 	errOtherServer = &Error{
 		"the request was served by another http.Server than the one that accepted its connection",
-		"let the server that accepts a connection serve its requests too, and set ConnContext on that server",
+		"serve the requests of a connection by the server that accepted it, and set ConnContext on that server",
 	}
 	errTunnel = &Error{
 		"the request came over a connection that a handler took over for HTTP/2 after an HTTP/1 request",

@@ -300,7 +300,7 @@ func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
 	stranger := certauthtest.NewCA(t, "Stranger").Issue(t, "x", certauthtest.OCSPAt(server.URL+"/own/"))
 	got = ask(w.write("stranger.pem", string(stranger.PEM())))
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.errs, "so that nobody is asked")
+	assert.Contains(t, got.errs, "so revocation is not checked")
 }
 
 // lockedBuffer is written by the command while the test reads.

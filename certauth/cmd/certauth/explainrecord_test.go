@@ -126,7 +126,7 @@ func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 			t.Cleanup(func() { assert.NoError(t, auth.Close()) })
 			w.write("served.json", `{"sauce": 1}`)
 			require.Error(t, auth.Reload(t.Context()))
-		}, "served.json", []string{"sauce", "mend the document"}},
+		}, "served.json", []string{"sauce", "repair the document"}},
 		{"a file of roots that went away", func(t *testing.T, logger *slog.Logger) {
 			t.Helper()
 			roots := w.write("roots.pem", string(w.root.PEM()))

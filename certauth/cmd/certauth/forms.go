@@ -62,7 +62,7 @@ func (p *program) certificates(what, password string) (found, error) {
 	}
 	f, err := decodeForm([]byte(what), password)
 	if err != nil && len(what) < 200 {
-		err = fmt.Errorf("%q is no file that can be read, no HOST:PORT, and %w", what, err)
+		err = fmt.Errorf("%q is not a file that can be read, not HOST:PORT, and %w", what, err)
 	}
 	return f, err
 }
@@ -144,7 +144,7 @@ func decodeText(text string) (found, error) {
 	case strings.Contains(text, "%2D%2D") || strings.HasPrefix(text, "-----BEGIN%20") || strings.Contains(text, "%0A"):
 		plain, err := url.PathUnescape(text)
 		if err != nil {
-			return found{}, fmt.Errorf("percent-encoded, and not well: %w", err)
+			return found{}, fmt.Errorf("percent-encoded incorrectly: %w", err)
 		}
 		if m := certInXFCC.FindAllStringSubmatch(text, -1); m != nil {
 			return xfcc(m)

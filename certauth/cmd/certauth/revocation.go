@@ -243,7 +243,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 	}
 	if _, err := auth.Check(r); err != nil {
 		if refused, ok := errors.AsType[*certauth.Error](err); ok {
-			return nil, fmt.Errorf("the chain does not verify, so that nobody is asked: %w (%s)", refused, refused.Hint)
+			return nil, fmt.Errorf("the chain does not verify, so revocation is not checked: %w (%s)", refused, refused.Hint)
 		}
 		return nil, err
 	}

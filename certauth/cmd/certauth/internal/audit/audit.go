@@ -73,7 +73,7 @@ func Run(in *Inputs, o Options) ([]Finding, error) {
 		return nil, err
 	}
 	if len(in.Sites) == 0 {
-		return nil, errors.New("no site is in the input; add the output of: az webapp show")
+		return nil, errors.New("the input contains no site; add the output of: az webapp show")
 	}
 	if o.Mode == "" {
 		o.Mode = "Required"

@@ -364,7 +364,7 @@ func (in *Inputs) merge() error {
 		case len(in.Sites) == 1:
 			target = in.Sites[0]
 		default:
-			return fmt.Errorf("%s:%d: this configuration says no name of a site, and there are %d; audit one site at a time", s.file, s.line, len(in.Sites))
+			return fmt.Errorf("%s:%d: this configuration does not name its site, and there are %d; audit one site at a time", s.file, s.line, len(in.Sites))
 		}
 		for field, v := range s.fields {
 			target.set(field, v, s.origins[field])
