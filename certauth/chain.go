@@ -14,7 +14,7 @@ const defaultMaxDepth = 5
 // Every certificate of the chain must be within its validity, and client authentication must be
 // allowed from the root to the leaf. Chain is an anchor that vouches for the names.
 //
-// Refused are also a leaf that is a CA certificate or one of the roots, a chain with more than
+// Chain also refuses a leaf that is a CA certificate or one of the roots, a chain with more than
 // MaxDepth CA certificates, and signatures with SHA-1 or MD5.
 //
 // If several chains verify, all of them are in [Identity.Chains], and a later rule on the issuer
@@ -53,10 +53,10 @@ const defaultMaxDepth = 5
 //
 // A CA certificate that was sent along is a candidate only if a configured CA, or another
 // candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were
-// accepted in this way recently cost none. A certificate that was sent along and cannot be used
-// is not a candidate and refuses nobody, but counts towards the ten certificates that a request
-// may present. Unusable are another version than 3, a serial number that is not positive, a key
-// that is weak or of an unknown kind, and everything that crypto/x509 cannot parse.
+// accepted in this way recently cost none. A certificate that was sent along and cannot be used is
+// ignored, although it counts towards the ten certificates that a request may present. It cannot be
+// used if its version is not 3, its serial number is not positive, its key is weak or of an unknown
+// kind, or crypto/x509 cannot parse it.
 //
 // # Many Chains
 //
@@ -69,8 +69,8 @@ const defaultMaxDepth = 5
 // along.
 type Chain struct {
 	// Roots are the trust anchors. They are required: nil never means the system's roots (see
-	// [InsecureSystemRoots]). Each must be a CA certificate; to trust a single certificate
-	// that is not a CA, pin it with [Certificates] or [Thumbprints].
+	// [InsecureSystemRoots]). Each must be a CA certificate; to trust one certificate alone,
+	// pin it with [Certificates] or [Thumbprints].
 	Roots CertSource
 
 	// Intermediates are issuing CAs that complete the chain. Front ends such as App Service

@@ -46,8 +46,8 @@ func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature
 }
 
 // admissions remembers the CAs that were sent along and admitted recently, with their signers, so
-// that admitting them again costs no signature. It contains only CAs that were signed by a
-// configured CA, or by another CA in it.
+// that admitting them again costs no signature. Every CA in it was signed by a configured CA, or by
+// another CA that was admitted.
 type admissions struct {
 	last [32]atomic.Pointer[admission]
 	next atomic.Uint32
