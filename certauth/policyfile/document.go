@@ -50,7 +50,7 @@ type Document struct {
 	text     []byte
 	root     *node
 	auth     *certauth.Authenticator
-	seen     [sha256.Size]byte // of the text and of what was read with it
+	seen     [sha256.Size]byte // digest of the text and of everything that was read with it
 	checkers map[string]*sharedChecker
 }
 

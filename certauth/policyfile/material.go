@@ -106,7 +106,7 @@ func (m *material) certificateFile(name string, der bool) ([]*x509.Certificate, 
 	if der && len(content) > 0 && content[0] == 0x30 {
 		cert, err := x509.ParseCertificate(content)
 		if err != nil {
-			return nil, fmt.Errorf("file %q: not exactly one certificate in DER", name)
+			return nil, fmt.Errorf("file %q: DER that is not exactly one certificate", name)
 		}
 		return []*x509.Certificate{cert}, nil
 	}
@@ -143,7 +143,7 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-// parsePEM reads certificates and nothing else.
+// parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for rest := text; ; {

@@ -84,7 +84,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	case <-ctx.Done():
 		return fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
 	}
-	current := a.acquire() // so that what it shares with the next one is not closed meanwhile
+	current := a.acquire() // so that checkers that it shares with the next document are not closed meanwhile
 	if current == nil {
 		<-a.turn
 		return errClosed

@@ -97,7 +97,7 @@ const decisionKept = "kept"
 // keptMessages are those of records of a reload that failed: of a rule's material, and of a document.
 var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
 
-// logRecord is what slog.JSONHandler writes of a refusal or a failed reload.
+// logRecord is a record of a refusal or a failed reload as slog.JSONHandler writes it.
 type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 
