@@ -149,5 +149,5 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 			return answer, nil
 		}
 	}
-	return nil, refusal(ReasonOverloaded, r.path, "requests that arrived together share their searches, whose times differ too much from this request's")
+	return nil, refusal(ReasonOverloaded, r.path, "the answers that concurrent requests share hold for other times than that of this request")
 }
