@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// giveBack makes r look, when the handler has returned or panicked, as if it had been given
-// r and not a copy with another context: middleware outside reads what a ServeMux and the
-// form parsers leave in a request. Pattern and path values name the route in logs, metrics
-// and spans; net/http removes the temporary files of a MultipartForm only if it finds that
-// in its own request.
+// giveBack copies the results of a ServeMux and of the form parsers from the handler's copy of the
+// request to r, when the handler has returned or panicked. Middleware outside uses Pattern and path
+// values to name the route in logs, metrics and spans, and net/http removes the temporary files of a
+// MultipartForm only if it is in its own request.
 //
-// Where the context has ended, whoever waited for the handler may have gone on, in another
-// goroutine, and may be looking at r: then nothing is written to it. Only what has changed
-// is written, so that nobody who reads another field is disturbed.
+// If the context has ended, nothing is written: a goroutine that waited for the handler may have
+// continued and may be reading r. Only fields that have changed are written, so that concurrent
+// reads of other fields are no data race.
 func giveBack(r, admitted *http.Request) {
 	form := admitted.MultipartForm
 	if admitted.Pattern == r.Pattern && admitted.Form == nil && admitted.PostForm == nil && form == nil {
@@ -21,7 +20,7 @@ func giveBack(r, admitted *http.Request) {
 	}
 	if r.Context().Err() != nil {
 		if form != nil && r.MultipartForm != form {
-			_ = form.RemoveAll() // nobody else will
+			_ = form.RemoveAll() // net/http does not know this form
 		}
 		return
 	}
@@ -40,8 +39,8 @@ func giveBack(r, admitted *http.Request) {
 	}
 }
 
-// giveBackPathValues sets what the wildcards of the pattern matched ("/orders/{id}",
-// "/files/{path...}"); a request does not list the names of its values.
+// giveBackPathValues copies the values of the pattern's wildcards ("/orders/{id}",
+// "/files/{path...}"). It takes their names from the pattern, because a request does not list them.
 func giveBackPathValues(r, admitted *http.Request) {
 	for rest := admitted.Pattern; ; {
 		_, behind, found := strings.Cut(rest, "{")

@@ -156,10 +156,10 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 	switch mails, common := f.names().subject.Values(dn.OIDEmailAddress), f.names().subject.Values(dn.OIDCommonName); {
 	case form == san.RFC822Name && len(mails) > 0:
 		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
-		hint = "an e-mail address in the subject is not read: ask the CA for it as an alternative name, or name the whole with Subject"
+		hint = "an e-mail address in the subject is ignored: ask the CA for an alternative name, or match the whole name with Subject"
 	case len(common) > 0 && form != san.RFC822Name:
 		elsewhere = append(elsewhere, "common name "+quoteList(common))
-		hint = "the common name is not read as a " + what + ": ask the CA for an alternative name, or use CommonNames"
+		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
 	}
 	for _, other := range []struct {
 		what  string
@@ -175,7 +175,7 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
 		}
 	}
-	refused.Hint = "the certificate is trusted, and has no " + what + " among its alternative names; " + hint
+	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
 	if len(elsewhere) > 0 {
 		refused.Err = fmt.Errorf("no %s among the alternative names; it has %s", what, clip(strings.Join(elsewhere, ", "), maxDetail/2))
 	} else {

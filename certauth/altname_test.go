@@ -381,7 +381,7 @@ func TestAltNames_RefusalSaysWhereTheNamesAre(t *testing.T) {
 		c.Subject = pkix.Name{ExtraNames: []pkix.AttributeTypeAndValue{{Type: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, Value: "a@partner.example"}}}
 	}
 	dns, email := certauthtest.DNS("a.partner.example"), certauthtest.Email("b@partner.example")
-	const byCommonName, byMail, byCA = "or use CommonNames", "or name the whole with Subject", "ask the CA for a certificate with that alternative name"
+	const byCommonName, byMail, byCA = "or use CommonNames", "or match the whole name with Subject", "ask the CA for a certificate with that alternative name"
 	for name, tc := range map[string]struct {
 		policy certauth.Policy
 		leaf   *x509.Certificate

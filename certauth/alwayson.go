@@ -24,11 +24,11 @@ const (
 	maxCertificateSize = 16 << 10
 )
 
-// usable returns the leaf and the certificates that can be CAs above it. The leaf must be
-// faultless. Certificates that are sent along and cannot be used, because of an old version or a
-// weak or unknown key, are dropped: clients send what their stores hold, including roots of the
-// nineties. Copies of the leaf are dropped as well. The limits on sizes apply to all. at is the
-// place of what is wrong.
+// usable returns the leaf and the certificates that can be CAs above it. A leaf that cannot be used
+// is an error. Other certificates that cannot be used, because of an old version or a weak or unknown
+// key, are dropped, because clients send everything in their stores, including roots of the nineties.
+// Copies of the leaf are dropped too. The limits on sizes apply to all certificates. at is the index
+// of the certificate with the error.
 func usable(presented []*x509.Certificate) (kept []*x509.Certificate, at int, err error) {
 	for i, cert := range presented {
 		if err := checkSize(cert); err != nil {
@@ -56,7 +56,7 @@ func checkSize(cert *x509.Certificate) error {
 
 // checkForm applies to every leaf, and to every CA that was sent along.
 func checkForm(cert *x509.Certificate) error {
-	const fine = "the header is fine; the certificate has to be issued anew"
+	const fine = "the header is correct; ask the CA for a new certificate"
 	switch {
 	case cert.Version == 0: // a source passed it on unparsed
 		return unread(cert)
@@ -96,7 +96,7 @@ func unread(cert *x509.Certificate) error {
 	}
 	return &formError{
 		errors.New("the certificate cannot be read: " + quote(err.Error())),
-		"the header is fine, the certificate in it has to be issued anew: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows what is in it"),
+		"the header is correct; ask the CA for a new certificate: " + cmp.Or(parsefault.Help(err), "openssl x509 -text shows its contents"),
 	}
 }
 

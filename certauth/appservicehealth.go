@@ -22,10 +22,10 @@ const (
 func newHealthToken() (*healthToken, error) {
 	key := os.Getenv(healthKeyVariable)
 	if strings.TrimSpace(key) == "" {
-		return nil, errors.New(healthKeyVariable + " is empty; anybody can hash an empty key")
+		return nil, errors.New(healthKeyVariable + " is empty, and anyone can compute the hash of an empty key")
 	}
 	if strings.HasPrefix(key, "@Microsoft.KeyVault(") {
-		return nil, errors.New(healthKeyVariable + " is an unresolved reference, which is no secret")
+		return nil, errors.New(healthKeyVariable + " is an unresolved reference, not a secret; check that the app can read what it refers to")
 	}
 	sum := sha256.Sum256([]byte(key))
 	token := healthToken(sha256.Sum256([]byte(base64.StdEncoding.EncodeToString(sum[:]))))

@@ -25,7 +25,7 @@ type Authenticator struct {
 	config     Config
 	source     *source.Reader
 	policy     rule
-	judged     *judged // the policy, behind what the front end vouches for
+	judged     *judged // the policy, after the rule that requires the front end's verification
 	standing   standing
 	exclusions []exclusion
 	headers    headerSet
@@ -66,7 +66,7 @@ func New(config Config) (*Authenticator, error) {
 	a.material.Check = a.checkMaterial
 
 	found := config.check()
-	var early []Event // of the source, which has no name yet
+	var early []Event // of the source, whose name is not known yet
 	tell := func(event Event) {
 		if a.source == nil {
 			early = append(early, event)
@@ -81,7 +81,7 @@ func New(config Config) (*Authenticator, error) {
 
 	c := &compilation{material: a.material, chains: &a.chains, endings: &a.endings}
 	if isNil(config.Policy) {
-		c.mistake("Policy", "nil; say who may come in")
+		c.mistake("Policy", "nil; set the policy that every caller must satisfy")
 	} else {
 		start := standing{}
 		verifies := a.source != nil && a.source.FrontEndVerifies
@@ -98,7 +98,7 @@ func New(config Config) (*Authenticator, error) {
 			rules = append(allRule{&frontEndRule{path: "Source", skew: skewAtTop(config.Policy)}}, rules...)
 		}
 		a.judged = newJudged(rules, len(a.roles.given) > 0)
-		if first := screensOf(a.policy); len(first) > 0 && !verifies { // by the front end's word, a rule is asked first
+		if first := screensOf(a.policy); len(first) > 0 && !verifies { // with FrontEndVerifies, another rule comes before the pins
 			a.screen = first.check
 		}
 	}
@@ -111,9 +111,9 @@ func New(config Config) (*Authenticator, error) {
 	if len(found) > 0 {
 		return nil, configError(found)
 	}
-	a.config.Source, a.config.Policy, a.config.Exclusions = nil, nil, nil // the compiled copies are what counts
+	a.config.Source, a.config.Policy, a.config.Exclusions = nil, nil, nil // only their compiled copies are used
 	if a.config.Logger != nil {
-		// A record a line: handlers escape line ends, and this is for people to read.
+		// One record for each line: handlers escape line ends, and this is for people to read.
 		for line := range strings.Lines(a.String()) {
 			a.config.Logger.Info("certauth: configured", "policy", strings.TrimSuffix(line, "\n"))
 		}
@@ -172,7 +172,7 @@ func (a *Authenticator) check(r *http.Request) (*Identity, *Error) {
 	return a.decide(r, e)
 }
 
-// evaluation returns an evaluation to judge a request with, to be released when that is done.
+// evaluation returns an evaluation for one request, to be released afterwards.
 func (a *Authenticator) evaluation() *evaluation {
 	e, ok := a.scratch.Get().(*evaluation)
 	if !ok {
@@ -186,7 +186,7 @@ func (a *Authenticator) release(e *evaluation) {
 	a.scratch.Put(e)
 }
 
-// decide judges what the source has found. It looks at no header.
+// decide judges the source's offer. It reads no header.
 func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -206,8 +206,8 @@ func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, re
 	return a.judge(r.Context(), now, f, e)
 }
 
-// ask asks the source, on every request and before anything is looked up: who sent it, and
-// what is offered. An empty answer is an absent certificate.
+// ask lets the source check the sender and make its offer, on every request and before any look-up
+// in the cache. An empty offer means that there is no certificate.
 func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -215,8 +215,8 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 		}
 	}()
 	if socket.AsksForTunnel(r) {
-		return refusal(ReasonSourceUntrusted, "Source", "the connection begins as HTTP/2, and a handler is to take it over").
-			withHint("serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c")
+		return refusal(ReasonSourceUntrusted, "Source", "the connection starts with the HTTP/2 preface, and a handler would take it over").
+			withHint("enable unencrypted HTTP/2 with http.Server.Protocols, not with golang.org/x/net/http2/h2c")
 	}
 	err := a.source.Offer(r, &e.offer)
 	if err == nil && e.offer.Len() == 0 {
@@ -228,15 +228,15 @@ func (a *Authenticator) ask(r *http.Request, e *evaluation) (refused *Error) {
 	return refused
 }
 
-// connectionNames is what the Connection header makes of the source's answer. Who sent the
-// request, and a panic, come first.
+// connectionNames replaces the source's answer with a refusal if the Connection header names one
+// of the source's headers. The refusal of an untrusted sender and that of a panic take precedence.
 func (a *Authenticator) connectionNames(r *http.Request, refused *Error) *Error {
 	if refused != nil && (refused.Reason == ReasonSourceUntrusted || refused.Reason == ReasonInternalError) {
 		return refused
 	}
 	if a.headers.namedByConnection(r.Header["Connection"]) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
-			withHint("a client asks the proxies on the way to drop the certificate header; no honest client does")
+			withHint("the client tries to make a proxy remove the certificate header, which no honest client does; look for the client in the front end's log")
 	}
 	return refused
 }
@@ -245,15 +245,15 @@ func errNoCertificate() error {
 	return refusal(ReasonCertificateMissing, "Source", "no certificate")
 }
 
-// sourceError is the refusal that a source's error makes.
+// sourceError turns the error of a source into a refusal.
 func sourceError(err error) *Error {
 	refused := asError(err, ReasonCertificateMalformed, "Source")
-	own := *refused // it may be the source's, and hooks may write to what they are given
+	own := *refused // the source may own it, and hooks may write to it
 	own.absent = own.Reason == ReasonCertificateMissing
 	return &own
 }
 
-// judge runs the policy over the facts: on every request, whoever established them.
+// judge evaluates the policy on every request, also if the facts come from the cache.
 func (a *Authenticator) judge(ctx context.Context, now time.Time, f *facts, e *evaluation) (*Identity, *Error) {
 	e.ctx, e.now, e.facts = ctx, now, f
 	if refused := e.judge(a.judged, "Policy"); refused != nil {

@@ -142,7 +142,7 @@ func parseCerts(content []byte) ([]*x509.Certificate, error) {
 	}
 	cert, err := x509.ParseCertificate(content)
 	if err != nil {
-		return nil, errors.New("DER that is not exactly one certificate; a PKCS #7 or PKCS #12 file must be converted")
+		return nil, errors.New("not exactly one certificate in DER; convert a PKCS #7 or PKCS #12 file to PEM")
 	}
 	return []*x509.Certificate{cert}, nil
 }

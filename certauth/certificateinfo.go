@@ -36,22 +36,22 @@ func setRequest(e *Event, r *http.Request) {
 	}
 }
 
-// looked is how much of a text is looked at for secrets: what is shown, and enough behind it
-// to know what begins there. A request may be a mebibyte of path.
+// looked bounds the part of a text that is searched for secrets, because a request may have a
+// mebibyte of path: the part that is shown, and enough after it to recognise what begins there.
 const looked = maxRequestText + 64
 
-// requestText looks for secrets behind each "/" too, which is part of base64 as well.
+// requestText searches for secrets after each "/" too, because base64 contains that character.
 func requestText(s string) string {
 	s = s[:min(len(s), looked)]
 	for i := range len(s) {
 		if s[i] == '/' && logtext.LooksSecret(s[i+1:]) {
-			return logtext.Line(s[i+1:], maxRequestText) // its length alone
+			return logtext.Line(s[i+1:], maxRequestText) // shows only its length
 		}
 	}
 	return logtext.Line(s, maxRequestText)
 }
 
-// info names the certificate, as verified by nobody yet.
+// info describes the certificate as unverified.
 func (f *facts) info() CertificateInfo {
 	if known := f.named.Load(); known != nil {
 		return *known
@@ -68,7 +68,7 @@ func (f *facts) info() CertificateInfo {
 type refusedLeaf struct {
 	facts   *facts // nil if the policy was not asked
 	vouched bool   // for its names
-	der     []byte // instead of the facts
+	der     []byte // if facts is nil
 }
 
 func (l *refusedLeaf) info() CertificateInfo {
@@ -84,8 +84,8 @@ func (l *refusedLeaf) info() CertificateInfo {
 	return info
 }
 
-// ofUnread notes the certificate of a refusal that no policy was asked about. What has not
-// even the form of a certificate is none.
+// ofUnread records the certificate of a refusal that was made without the policy. Data that does not
+// have the form of a certificate is ignored.
 func (e *Error) ofUnread(leaf []byte) *Error {
 	if isOneSequence(leaf) {
 		e.leaf = &refusedLeaf{der: leaf}

@@ -7,85 +7,95 @@ import (
 	"strings"
 )
 
-// defaultMaxDepth is the largest number of CA certificates above the leaf, the root
-// included, that a [Chain] accepts unless told otherwise.
+// defaultMaxDepth is the default of [Chain.MaxDepth].
 const defaultMaxDepth = 5
 
-// Chain accepts a certificate that chains to one of Roots by signatures (RFC 5280,
-// section 6), with every certificate of the chain within its validity and client
-// authentication allowed all the way down. It is an anchor that vouches for the names.
+// Chain accepts a certificate that chains to one of Roots by signatures (RFC 5280, section 6).
+// Every certificate of the chain must be within its validity, and client authentication must be
+// allowed from the root to the leaf. Chain is an anchor that vouches for the names.
 //
-// If several chains verify, all of them are kept in [Identity.Chains]; a later rule on
-// the issuer accepts if any of them satisfies it. A revocation rule takes out those that
-// hold a revoked CA, and refuses if none is left or the caller's own certificate is revoked.
+// Chain also refuses a leaf that is a CA certificate or one of the roots, a chain with more than
+// MaxDepth CA certificates, and signatures with SHA-1 or MD5.
 //
-// Signatures, dates, path lengths, extended key usages and certificate policies are judged
-// by crypto/x509. The signature of one CA on the certificate of another is verified once and
-// remembered, so that a new caller costs one signature as a rule; everything else is judged
-// each time. Beside crypto/x509, or instead of it, hold:
+// If several chains verify, all of them are in [Identity.Chains], and a later rule on the issuer
+// accepts if one of them satisfies it. A revocation rule discards the chains that contain a
+// revoked CA. It refuses if no chain is left, or if the caller's own certificate is revoked.
 //
-//   - Issuer and subject are compared as RFC 5280, section 7.1, has it: string type, letter
-//     case and spacing do not count. Under [InsecureSystemRoots] they are compared byte for
-//     byte.
-//   - Name constraints of every form (section 4.2.1.10), those of the roots included, critical
-//     or not, apply to the subjects and the alternative names of all certificates below. A
-//     form, a minimum or a maximum that cannot be compared refuses the names it concerns.
-//   - The key usage of the leaf, if it has one, allows digitalSignature or keyAgreement, that
-//     of a CA keyCertSign. An extended key usage that lists nothing allows nothing.
-//   - Critical certificate policies hold no qualifiers but the two that RFC 5280 defines. Any
-//     other critical extension that crypto/x509 does not know refuses, on every certificate
-//     below the root and on the root.
+// # Verification
 //
-// Refused are also: a CA certificate or one of the roots as the leaf, a chain with more than
-// MaxDepth CA certificates, and SHA-1 and MD5 signatures.
+// crypto/x509 verifies signatures, dates, path lengths, extended key usages and certificate
+// policies. The signature of one CA on the certificate of another is verified once and
+// remembered, so a new caller usually costs one signature; everything else is verified each time.
+// In addition to crypto/x509, or instead of it, these rules apply:
 //
-// Candidates for an issuer are chosen by subject. Those whose key identifier the child names
-// come first, then those where one of the two has none, then the others: identifiers give
-// the order and signatures decide. At most eight roots and eight other CAs of one name are
-// tried for one child: within each kind the valid before the others, the configured before
-// the presented, and the youngest first. A presented CA is a candidate only if a configured one, or one that is a candidate
-// already, has signed it; to find out, at most 72 signatures are checked, and none for the CAs
-// that were sent along and admitted last. What is sent along
-// and cannot be used (another version than 3, a serial number that is not positive, a key that
-// is weak or of an unknown kind, what crypto/x509 cannot read) is no candidate and refuses
-// nobody; it counts as one of the ten certificates all the same.
+//   - Names: issuer and subject are compared by RFC 5280, section 7.1, which ignores string type,
+//     letter case and spacing. Under [InsecureSystemRoots] they are compared byte for byte.
+//   - Name constraints (section 4.2.1.10) of every form apply to the subjects and the alternative
+//     names of all certificates below. Those of the roots apply too, and it does not matter
+//     whether the extension is critical. A form, minimum or maximum that cannot be compared
+//     refuses the names that it concerns.
+//   - Key usage: the extension of the leaf, if present, must allow digitalSignature or
+//     keyAgreement, and that of a CA keyCertSign.
+//   - Extended key usage: an extension without any purpose allows nothing.
+//   - Certificate policies, if the extension is critical, must have no qualifiers except the two
+//     that RFC 5280 defines.
+//   - Any other critical extension that crypto/x509 does not know refuses the chain, on every
+//     certificate including the root.
 //
-// One Authenticator may have 256 Chain policies that differ, those of
-// [Authenticator.Require] included; more are an error of New. Policies with the same
-// settings and the same sources count once: the same name of a [PEMFile] or another file
-// or variable, the same text of a [PEM], the same [Certificates]; a [CertFunc] is never the same as another. A caller who
-// is remembered costs no signature, however many they are. A new one is searched for once
-// under each Chain that has a CA of the name of its issuer, or of that of a CA sent along.
+// # Candidates
+//
+// The candidates for the issuer of a certificate are the CAs with the name of its issuer. Key
+// identifiers only order them, and signatures decide: first the CAs whose subject key identifier
+// matches, then those where one of the two certificates has no identifier, then the others.
+// Within each of these groups valid CAs come before the others, configured ones before those
+// sent along, and newer ones before older ones. For each certificate at most eight roots and
+// eight other CAs are tried.
+//
+// A CA certificate that was sent along is a candidate only if a configured CA, or another
+// candidate, has signed it. At most 72 signatures are checked to establish this; CAs that were
+// accepted in this way recently cost none. A certificate that was sent along and cannot be used is
+// ignored, although it counts towards the ten certificates that a request may present. It cannot be
+// used if its version is not 3, its serial number is not positive, its key is weak or of an unknown
+// kind, or crypto/x509 cannot parse it.
+//
+// # Many Chains
+//
+// An Authenticator may have 256 different Chain policies, including those of
+// [Authenticator.Require]; more are an error of New. Policies with the same settings and the same
+// sources count once. Sources are the same if they name the same file or variable, or contain the
+// same PEM text or the same [Certificates]; a [CertFunc] never equals another. A remembered caller
+// costs no signature, however many Chains there are. For a new caller one search is made for each
+// Chain that has a CA with the name of the leaf's issuer, or of the issuer of a CA that was sent
+// along.
 type Chain struct {
-	// Roots are the trust anchors. Required; nil never means the system's roots (see
-	// [InsecureSystemRoots]). Each must be a CA certificate; to trust one certificate
-	// as it is, pin it with [Certificates] or [Thumbprints].
+	// Roots are the trust anchors. They are required: nil never means the system's roots (see
+	// [InsecureSystemRoots]). Each must be a CA certificate; to trust one certificate alone,
+	// pin it with [Certificates] or [Thumbprints].
 	Roots CertSource
 
-	// Intermediates are issuing CAs that complete the chain. Front ends such as App
-	// Service forward the leaf only, so without them only leaves issued by a root
-	// itself will do. Certificates sent along with the leaf are tried too and are
-	// never trusted by themselves. May be nil.
+	// Intermediates are issuing CAs that complete the chain. Front ends such as App Service
+	// forward only the leaf, so without Intermediates only leaves issued by a root itself are
+	// accepted. CA certificates sent along with the leaf are tried too, but are never trusted by
+	// themselves. Intermediates may be nil.
 	Intermediates CertSource
 
-	// StrictEKU demands that the leaf has the extended key usage clientAuth itself. By
-	// default a leaf without any extended key usage is good for every purpose, as RFC
-	// 5280, section 4.2.1.12, has it.
+	// StrictEKU requires the leaf to have the extended key usage clientAuth. By default a leaf
+	// without the extension is allowed for every purpose (RFC 5280, section 4.2.1.12).
 	StrictEKU bool
 
-	// MaxDepth is the largest number of CA certificates above the leaf, the root
-	// included; 1 means that the root issues directly. 0 means 5;
-	// negative or above 10 is an error of New.
+	// MaxDepth is the largest number of CA certificates above the leaf, including the root; 1
+	// means that the root issues the leaf. 0 means 5; a negative number and one above 10 are
+	// errors of New.
 	MaxDepth int
 
 	// Policies are the certificate policies of which the chain must have one, as dotted OIDs:
-	// the user-initial-policy-set of RFC 5280, section 6.1.1, with an explicit policy
-	// required. The policy must be in every certificate below the root, or follow from what
-	// is there (anyPolicy, policy mappings). It is how a CA says what a certificate stands
-	// for: a qualified one (0.4.0.194112.1.4 is QCP-w), a level of assurance. Nil asks for
-	// none; a CA that requires one all the same is obeyed either way. "2.5.29.32.0" alone is
-	// any policy that holds all the way. An empty list, a text that is no OID, and
-	// Policies together with [InsecureSystemRoots] are errors of New.
+	// the user-initial-policy-set of RFC 5280, section 6.1.1, with initial-explicit-policy set.
+	// The policy must be in every certificate below the root, or follow from what is there
+	// (anyPolicy, policy mappings). With a policy a CA states what kind of certificate it is: a
+	// qualified one (0.4.0.194112.1.4 is QCP-w), or a level of assurance. Nil requires no policy;
+	// a CA that requires one itself (requireExplicitPolicy) is obeyed in either case.
+	// "2.5.29.32.0" alone means any policy that is valid for the whole chain. An empty list, a
+	// text that is not an OID, and Policies together with [InsecureSystemRoots] are errors of New.
 	Policies []string
 }
 
@@ -95,7 +105,7 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	c.anchors++
 	settings := chainSettings{strictEKU: p.StrictEKU, maxDepth: p.MaxDepth, skew: at.skew, serverAuth: at.serverAuth, policies: c.certificatePolicies(path, p.Policies)}
 	if p.StrictEKU && at.serverAuth != "" {
-		c.mistake(path+".StrictEKU", "asks for clientAuth, and AcceptServerAuth around it does not; leave one out")
+		c.mistake(path+".StrictEKU", "requires clientAuth, but the AcceptServerAuth around it does not; remove one of them")
 	}
 	if p.MaxDepth == 0 {
 		settings.maxDepth = defaultMaxDepth
@@ -111,10 +121,10 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 		}
 		settings.system = pool
 		if at.serverAuth != "" {
-			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth: the certificate of any web server would do")
+			c.mistake(path+".Roots", "the system's roots within AcceptServerAuth would accept the certificate of any web server; name the CAs you trust")
 		}
 		if settings.policies != "" {
-			c.mistake(path+".Policies", "cannot be asked of the system's roots, which some systems verify themselves")
+			c.mistake(path+".Policies", "not supported with the system's roots, because some systems verify chains themselves; name the CAs you trust")
 		}
 	default:
 		settings.roots = c.pool(path+".Roots", roots, true)
@@ -125,18 +135,18 @@ func (p Chain) compile(c *compilation, at place) (rule, standing) {
 	return &chainRule{path: path, chainNode: c.node(path, settings)}, at.standing
 }
 
-// certificatePolicies checks a list of certificate policies and puts it into one text.
+// certificatePolicies checks a list of certificate policies and joins it into one comparable text.
 func (c *compilation) certificatePolicies(path string, policies []string) string {
 	if policies != nil && len(policies) == 0 {
-		c.mistake(path+".Policies", "empty; name a policy, or leave it nil to ask for none")
+		c.mistake(path+".Policies", "empty; name a policy, or set nil to require none")
 	}
 	for i, policy := range policies {
 		id, err := x509.ParseOID(policy)
 		switch {
 		case err != nil || id.String() != policy:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not an object identifier with dots, like 0.4.0.194112.1.4", quote(policy))
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "%s is not a dotted object identifier such as 0.4.0.194112.1.4", quote(policy))
 		case policy == anyPolicy && len(policies) > 1:
-			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "any policy beside others; name it alone, or leave it out")
+			c.mistake(fmt.Sprintf("%s.Policies[%d]", path, i), "anyPolicy makes the other policies meaningless; give it alone, or remove it")
 		}
 	}
 	sorted := slices.Compact(slices.Sorted(slices.Values(policies)))

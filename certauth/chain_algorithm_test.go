@@ -21,5 +21,5 @@ func TestChain_UnknownSignatureAlgorithmIsRefusedWithTheOnesThatAreKnown(t *test
 	_, err := judge(t, w.chain(), parse(t, bytes.ReplaceAll(leaf.Raw, known, unknown)))
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 	assert.ErrorContains(t, err, "the signature algorithm of the leaf is not supported")
-	assert.Equal(t, "the certificate has to be signed with RSA, ECDSA, Ed25519 or ML-DSA", refusedAs(t, err).Hint)
+	assert.Equal(t, "ask the CA for a certificate that is signed with RSA, ECDSA, Ed25519 or ML-DSA", refusedAs(t, err).Hint)
 }

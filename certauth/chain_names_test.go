@@ -155,7 +155,7 @@ func TestChain_KeyIdentifiersOrderCandidatesAndExcludeNone(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) { everyWay(t, certauth.ReasonNone, tc.policy, tc.sent...) })
 	}
 	refused := everyWay(t, certauth.ReasonChainUntrusted, certauth.Chain{Roots: certsFrom(stranger(), stranger())}, leaf)
-	assert.ErrorContains(t, refused, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`)
+	assert.ErrorContains(t, refused, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`)
 }
 
 // The root's own key with another name, and the leaf's own key, make no chain longer.

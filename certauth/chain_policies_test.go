@@ -91,17 +91,17 @@ func TestChain_PoliciesHoldInEveryCertificateBelowTheRoot(t *testing.T) {
 	})
 	roots := certsFrom(newRoot(t, "Root"))
 	runMisconfigured(t, []misconfigured{
-		{"empty", certauth.Chain{Roots: roots, Policies: []string{}}, []string{"Policy.Chain.Policies: empty; name a policy, or leave it nil to ask for none"}},
+		{"empty", certauth.Chain{Roots: roots, Policies: []string{}}, []string{"Policy.Chain.Policies: empty; name a policy, or set nil to require none"}},
 		{"no identifiers", certauth.Chain{Roots: roots, Policies: []string{qcpWeb, "QCP-w", "", "1.2.3.", "01.2.3", "3.1"}}, []string{
-			`Policy.Chain.Policies[1]: "QCP-w" is not an object identifier with dots, like 0.4.0.194112.1.4`,
-			`Policy.Chain.Policies[2]: "" is not an object identifier with dots, like 0.4.0.194112.1.4`,
-			`Policy.Chain.Policies[3]: "1.2.3." is not an object identifier with dots, like 0.4.0.194112.1.4`,
-			`Policy.Chain.Policies[4]: "01.2.3" is not an object identifier with dots, like 0.4.0.194112.1.4`,
-			`Policy.Chain.Policies[5]: "3.1" is not an object identifier with dots, like 0.4.0.194112.1.4`,
+			`Policy.Chain.Policies[1]: "QCP-w" is not a dotted object identifier such as 0.4.0.194112.1.4`,
+			`Policy.Chain.Policies[2]: "" is not a dotted object identifier such as 0.4.0.194112.1.4`,
+			`Policy.Chain.Policies[3]: "1.2.3." is not a dotted object identifier such as 0.4.0.194112.1.4`,
+			`Policy.Chain.Policies[4]: "01.2.3" is not a dotted object identifier such as 0.4.0.194112.1.4`,
+			`Policy.Chain.Policies[5]: "3.1" is not a dotted object identifier such as 0.4.0.194112.1.4`,
 		}},
-		{"any beside another", certauth.Chain{Roots: roots, Policies: []string{qcpWeb, anyPolicy}}, []string{"Policy.Chain.Policies[1]: any policy beside others; name it alone, or leave it out"}},
+		{"any beside another", certauth.Chain{Roots: roots, Policies: []string{qcpWeb, anyPolicy}}, []string{"Policy.Chain.Policies[1]: anyPolicy makes the other policies meaningless; give it alone, or remove it"}},
 		{"of the system's roots", certauth.All{certauth.Chain{Roots: certauth.InsecureSystemRoots(), Policies: []string{qcpWeb}}, certauth.DNSNames{"a.example"}}, []string{
-			"Policy.All[0].Chain.Policies: cannot be asked of the system's roots, which some systems verify themselves",
+			"Policy.All[0].Chain.Policies: not supported with the system's roots, because some systems verify chains themselves; name the CAs you trust",
 		}},
 	})
 }

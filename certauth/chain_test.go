@@ -239,7 +239,7 @@ func TestChain_StaticErrors(t *testing.T) {
 		{"empty PEM", certauth.Chain{Roots: certauth.PEM{}}, []string{"Policy.Chain.Roots: no certificate"}},
 		{"a key for a certificate", certauth.Chain{Roots: certauth.PEM(bundle)}, []string{`Policy.Chain.Roots: block 0 is a "PRIVATE KEY", want CERTIFICATE`}},
 		{"empty intermediates that are not nil", certauth.Chain{Roots: roots, Intermediates: certauth.Certificates()}, []string{"Policy.Chain.Intermediates: no certificate"}},
-		{"a leaf among the roots", certauth.Chain{Roots: certauth.Certificates(w.leaf.Certificate)}, []string{`Policy.Chain.Roots: certificate 0 ("CN=client,O=certauthtest") is not a CA certificate; to trust one certificate as it is, pin it`}},
+		{"a leaf among the roots", certauth.Chain{Roots: certauth.Certificates(w.leaf.Certificate)}, []string{`Policy.Chain.Roots: certificate 0 ("CN=client,O=certauthtest") is not a CA certificate; to trust that certificate alone, pin it`}},
 		{"the system's roots as intermediates", certauth.Chain{Roots: roots, Intermediates: certauth.InsecureSystemRoots()}, []string{"Policy.Chain.Intermediates: the system's roots can only be the Roots of a Chain"}},
 		{"negative depth", certauth.Chain{Roots: roots, MaxDepth: -1}, []string{"Policy.Chain.MaxDepth: -1, want 1 to 10, or 0 for 5"}},
 		{"depth above ten", certauth.Chain{Roots: roots, MaxDepth: 11}, []string{"Policy.Chain.MaxDepth: 11, want 1 to 10, or 0 for 5"}},

@@ -9,20 +9,20 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// maxAdmissionChecks bounds the signatures that one search checks to admit presented CAs:
-// each of them with as many candidates as are ever tried for one child.
+// maxAdmissionChecks bounds the signatures that one search verifies to admit presented CAs: for
+// each of them, as many as the candidates that are tried for one child.
 const maxAdmissionChecks = (maxCertificates - 1) * maxSameName
 
-// checkedSignatures are those that one search has checked so far to admit CAs. One that did not hold is
-// not checked again: not when another CA is admitted, and not by another certificate of the
-// same key.
+// checkedSignatures counts the signatures that one search has verified to admit CAs, and remembers
+// those that failed. They are not verified again, neither after another CA was admitted nor for
+// another certificate with the same key.
 type checkedSignatures struct {
 	checks int
 	failed []pair
 }
 
-// pair is a CA certificate and a key that has not signed it; nil stands for all the keys of
-// the system's roots.
+// pair is a CA certificate and a key that has not signed it. A nil key means every key of the
+// system's roots.
 type pair struct {
 	child *x509.Certificate
 	key   []byte
@@ -32,7 +32,7 @@ func (a *checkedSignatures) hasFailed(child *x509.Certificate, key []byte) bool 
 	return slices.ContainsFunc(a.failed, func(p pair) bool { return p.child == child && bytes.Equal(p.key, key) })
 }
 
-// check reports whether the key is the signer. Further checks than the bound fail.
+// check reports whether the key has signed the child. Checks beyond the bound fail.
 func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature func() error) bool {
 	if a.checks >= maxAdmissionChecks || a.hasFailed(child, key) {
 		return false
@@ -45,9 +45,9 @@ func (a *checkedSignatures) check(child *x509.Certificate, key []byte, signature
 	return false
 }
 
-// admissions are the CAs that were sent along and admitted last, with who has signed them: the
-// next caller who sends one of them costs no signature for it. Nobody gets in here without the
-// signature of a configured CA, or of one that has it.
+// admissions remembers the CAs that were sent along and admitted recently, with their signers, so
+// that admitting them again costs no signature. Every CA in it was signed by a configured CA, or by
+// another CA that was admitted.
 type admissions struct {
 	last [32]atomic.Pointer[admission]
 	next atomic.Uint32
@@ -78,9 +78,9 @@ func (a *admissions) remember(der []byte, signer *x509.Certificate) {
 	}
 }
 
-// admit keeps those presented CA certificates that a configured CA, or one already kept,
-// has signed. Without it a stranger sends nine CAs of one name and one key of his own, and
-// crypto/x509 checks a hundred signatures of theirs before it finds no way to a root.
+// admit makes those presented CA certificates candidates that a configured CA, or another admitted
+// one, has signed. Otherwise an attacker could send nine CAs with the same name and key, and
+// crypto/x509 would verify a hundred of their signatures before it finds no path to a root.
 func (s *search) admit(presented []*x509.Certificate) {
 	var left []*candidate
 	for _, cert := range presented {
@@ -93,7 +93,7 @@ func (s *search) admit(presented []*x509.Certificate) {
 			left = append(left, c)
 		}
 	}
-	s.wide = true // in order, until one has signed it
+	s.wide = true // try all candidates, in order, until one has signed the certificate
 	for again := true; again; {
 		again = false
 		for i := 0; i < len(left); i++ {
@@ -134,18 +134,18 @@ func (s *search) certified(ca *candidate) bool {
 	})
 }
 
-// canHaveSigned reports whether the signature is of a kind that crypto/x509 accepts and the
-// issuer's key can make. If not, there is nothing to check: an old cross-certificate with
-// SHA-1 costs nothing.
+// canHaveSigned reports whether crypto/x509 accepts the signature's algorithm and the issuer's key
+// can make such a signature. If not, the signature is not verified, so that an old
+// cross-certificate with SHA-1 costs nothing.
 func canHaveSigned(issuer, child *x509.Certificate) bool {
 	kind := signatureKind(child)
 	return kind != x509.UnknownPublicKeyAlgorithm && issuer.PublicKeyAlgorithm == kind
 }
 
-// signatureKind is the kind of key that made the signature, or unknown if crypto/x509 would
-// not look at it.
+// signatureKind returns the algorithm of the key that made the signature, or unknown if
+// crypto/x509 would not verify it.
 func signatureKind(cert *x509.Certificate) x509.PublicKeyAlgorithm {
-	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others are looked at below, or not at all
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others are handled below, or not accepted
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS:
 		return x509.RSA
 	case x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512:

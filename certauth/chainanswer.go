@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// systemAnswerLife bounds an answer under the system's roots, whose candidates are not
-// known here, and on some systems not even their number.
+// systemAnswerLife bounds the life of an answer under the system's roots. The search does not know
+// these roots and therefore not when one of them expires.
 const systemAnswerLife = 10 * time.Minute
 
-// verifiedChain is a chain that has verified, with what rules need of it.
+// verifiedChain is a chain that has verified, with the facts about its CAs.
 type verifiedChain struct {
 	certs []*x509.Certificate
-	cas   atomic.Pointer[[]caFacts] // of certs[1:]; nil until a rule asks, as few do
+	cas   atomic.Pointer[[]caFacts] // of certs[1:]; nil until needed, because few rules do
 
-	serverAuth string // why it may do without clientAuth; empty if it has it
+	serverAuth string // the reason for accepting it without clientAuth; empty if it has clientAuth
 }
 
-// caFacts is what rules ask of a CA certificate of a chain.
+// caFacts holds properties of a CA certificate of a chain that are computed when a rule needs them.
 type caFacts struct {
 	sums   certSums
 	issuer atomic.Pointer[issuerName]
@@ -39,40 +39,38 @@ func (c *verifiedChain) ca(i int) *caFacts {
 	return &(*known)[i-1]
 }
 
-// chainAnswer is what is known of a leaf under one chainNode: its chains, or why there are
-// none. It holds for the material that it was found with, and as long as every certificate
-// that was a candidate is on the same side of its dates: within that time no search would
-// find another.
+// chainAnswer is the result of a search for a leaf under one chainNode: its chains, or the reason
+// that there are none. It holds for the material of the search, and until the time passes one of
+// the dates of a certificate that was a candidate: before that another search would find the same.
 type chainAnswer struct {
 	material    generations
 	from, until time.Time // holds at from, no longer at until
 	chains      []*verifiedChain
 	refused     *Error
-	dated       *x509.Certificate // refused because this one is outside its validity
+	dated       *x509.Certificate // the certificate whose validity is the reason of the refusal, or nil
 }
 
-// generations tells the states of the material of a Chain apart.
+// generations identifies a state of the material of a Chain.
 type generations struct{ roots, intermediates uint64 }
 
 func (a *chainAnswer) holds(material generations, now time.Time) bool {
 	return a.material == material && !now.Before(a.from) && now.Before(a.until)
 }
 
-// lasting reports whether the answer may be kept. The others say something about the
-// moment: an overload, a slip.
+// lasting reports whether the answer may be remembered. Overload and internal errors are about the
+// moment, not about the certificate.
 func (a *chainAnswer) lasting() bool {
 	return a.refused == nil || a.refused.Reason != ReasonOverloaded && a.refused.Reason != ReasonInternalError
 }
 
-// chainAnswers are what is remembered of one certificate: an answer for each chainNode that
-// has been asked, at the node's place. Readers take no lock. Most policies have one node,
-// so the first place is at hand.
+// chainAnswers holds the remembered answers about one certificate, for each chainNode at its place.
+// Readers take no lock. The first place is separate because most policies have one node.
 type chainAnswers struct {
 	first atomic.Pointer[chainAnswer]
-	more  atomic.Pointer[[]atomic.Pointer[chainAnswer]] // of the places from 1 on
+	more  atomic.Pointer[[]atomic.Pointer[chainAnswer]] // the places from 1 on
 }
 
-// of returns what is remembered for the node, or nil.
+// of returns the remembered answer of the node, or nil.
 func (a *chainAnswers) of(n *chainNode) *chainAnswer {
 	if n.place == 0 {
 		return a.first.Load()
@@ -83,7 +81,7 @@ func (a *chainAnswers) of(n *chainNode) *chainAnswer {
 	return nil
 }
 
-// all returns what is remembered for every node.
+// all returns the remembered answers of all nodes.
 func (a *chainAnswers) all() iter.Seq[*chainAnswer] {
 	return func(yield func(*chainAnswer) bool) {
 		if first := a.first.Load(); first != nil && !yield(first) {
@@ -101,7 +99,7 @@ func (a *chainAnswers) all() iter.Seq[*chainAnswer] {
 	}
 }
 
-// remember replaces the answer for the node. Calls must not overlap.
+// remember replaces the answer of the node. Calls must not be concurrent.
 func (a *chainAnswers) remember(n *chainNode, answer *chainAnswer) {
 	if n.place == 0 {
 		a.first.Store(answer)
@@ -121,8 +119,8 @@ func (a *chainAnswers) remember(n *chainNode, answer *chainAnswer) {
 	(*more)[n.place-1].Store(answer)
 }
 
-// keep remembers an answer that took no search, of a caller who is known. A stranger is
-// judged once.
+// keep remembers an answer that needed no search, but only if the facts are in the cache: those of
+// an unknown caller may not be used again.
 func (f *facts) keep(n *chainNode, answer *chainAnswer) {
 	if !f.Kept() {
 		return
@@ -136,20 +134,20 @@ func (f *facts) remember(n *chainNode, answer *chainAnswer) {
 	f.answers.remember(n, answer)
 }
 
-// span is the time around now in which nothing that a search looked at begins or ends.
+// span is the time around now in which the validity of no certificate of a search begins or ends.
 type span struct{ now, from, until time.Time }
 
 func newSpan(now time.Time) span {
 	return span{now: now, until: endOfTime}
 }
 
-// endOfTime is behind every date that a certificate can hold.
+// endOfTime is after every date that a certificate can have.
 var endOfTime = time.Unix(1<<40, 0)
 
-// watch narrows the span by the dates of a certificate, as they are and moved by the skew.
+// watch narrows the span by the dates of a certificate, both unchanged and moved by the skew.
 func (s *span) watch(cert *x509.Certificate, skew time.Duration) {
 	s.edge(cert.NotBefore)
-	s.edge(cert.NotAfter.Add(1)) // NotAfter itself still belongs to the validity
+	s.edge(cert.NotAfter.Add(1)) // the validity includes NotAfter
 	if skew > 0 {
 		s.edge(cert.NotBefore.Add(skew))
 		s.edge(cert.NotBefore.Add(-skew))
@@ -168,7 +166,7 @@ func (s *span) edge(at time.Time) {
 	}
 }
 
-// within bounds the span to so long before and after the moment of the search.
+// within limits the span to d before and after the time of the search.
 func (s *span) within(d time.Duration) {
 	if from := s.now.Add(-d); from.After(s.from) {
 		s.from = from

@@ -10,22 +10,22 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// candidate is a CA certificate that can stand in a chain.
+// candidate is a CA certificate that can be part of a chain.
 //
-// crypto/x509 compares issuer and subject byte for byte, and refuses name constraints that
-// it does not read. It is therefore shown a view: a copy of the certificate with the keys of
-// its names for names, so that those which RFC 5280, section 7.1, holds for equal are, and
-// without name constraints, which are judged here when a chain is found. Signature,
-// signed bytes, key, dates, basic constraints, usages and policies are those of the
-// certificate. Nothing of a view is handed out: chains are translated back.
+// crypto/x509 compares issuer and subject byte for byte, and refuses name constraints that it does
+// not support. It therefore receives a view: a copy of the certificate in which the names are
+// replaced by their keys, so that names which are equal by RFC 5280, section 7.1, are equal bytes.
+// The view has no name constraints; they are checked here when a chain is found. Signature, signed
+// bytes, key, dates, basic constraints, usages and policies are those of the certificate. No view
+// leaves the search: chains are translated back.
 type candidate struct {
 	cert         *x509.Certificate
 	name, issuer string // keys of subject and issuer
 	view         *x509.Certificate
-	fault        fault // why it may issue nothing
+	fault        fault // the reason that it may not issue, or noFault
 
-	alone  atomic.Pointer[x509.CertPool]    // of this view alone, once that was asked for
-	signer atomic.Pointer[x509.Certificate] // whose key is known to have signed it, or nil
+	alone  atomic.Pointer[x509.CertPool]    // of this view alone; nil until needed
+	signer atomic.Pointer[x509.Certificate] // the CA whose key is known to have signed it, or nil
 }
 
 func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate {
@@ -35,8 +35,8 @@ func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate 
 	return c
 }
 
-// nameKey returns a key of a distinguished name in DER: two names have the same only if
-// RFC 5280, section 7.1, holds them for equal. A name that cannot be read equals itself.
+// nameKey returns the key of a distinguished name in DER: two names have the same key only if they
+// are equal by RFC 5280, section 7.1. A name that cannot be parsed equals only itself.
 func nameKey(der []byte) string {
 	folded, err := dn.Fold(der)
 	if err != nil {
@@ -45,8 +45,8 @@ func nameKey(der []byte) string {
 	return "~" + folded
 }
 
-// withoutConstraints returns a copy of a CA certificate whose name constraints crypto/x509
-// does not see. Every other critical extension that it does not know stays one.
+// withoutConstraints returns a copy of a CA certificate without its name constraints. Every other
+// critical extension that crypto/x509 does not know stays in it.
 func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view := *cert
 	view.PermittedDNSDomainsCritical = false
@@ -64,14 +64,15 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	return &view
 }
 
-// shown is a view with whose it is.
+// shown is a view and its candidate.
 type shown struct {
 	view *x509.Certificate
 	of   *candidate
 }
 
-// leafView is what crypto/x509 sees of a leaf: the key of its issuer's name, and of its own
-// where a CA has the same key, since a chain goes through no name with one key twice.
+// leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
+// If a CA has the leaf's public key, it has the key of the subject too, because crypto/x509 never
+// uses the same name with the same public key twice in a chain.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf
 	view.UnhandledCriticalExtensions = unhandledExtensions(s.leaf)
@@ -91,8 +92,8 @@ func sharesKey(leaf *x509.Certificate, list []*candidate) bool {
 	})
 }
 
-// viewOf is what crypto/x509 sees of a candidate. The system's roots are not ours to make
-// views of: under them names are compared as they stand.
+// viewOf returns the view of a candidate. Under the system's roots, of which there are no views,
+// names are compared byte for byte.
 func (s *search) viewOf(c *candidate) *x509.Certificate {
 	if s.system == nil {
 		return c.view
@@ -100,7 +101,7 @@ func (s *search) viewOf(c *candidate) *x509.Certificate {
 	return withoutConstraints(c.cert)
 }
 
-// views collects the candidates for crypto/x509, and remembers whose views they are.
+// views returns a pool of the candidates' views, and remembers which candidate each belongs to.
 func (s *search) views(list []*candidate) *x509.CertPool {
 	if len(list) == 1 && s.system == nil {
 		only := list[0]
@@ -122,8 +123,8 @@ func (s *search) views(list []*candidate) *x509.CertPool {
 	return pool
 }
 
-// originals translates chains of views. A certificate that is nobody's view is one of the
-// system's roots, or the chain is dropped.
+// originals translates chains of views. Under the system's roots, a certificate that is not a view
+// is one of them; otherwise its chain is dropped.
 func (s *search) originals(leaf *x509.Certificate, chains [][]*x509.Certificate) [][]*x509.Certificate {
 	var all [][]*x509.Certificate
 	for _, views := range chains {

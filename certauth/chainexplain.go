@@ -10,12 +10,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// explain says why no chain verifies: which certificate, which property of it, and what
-// would help. The text of crypto/x509 is never passed on: it holds client text and can grow
-// with the square of the input (CVE-2025-61729).
+// explain returns the refusal if no chain verifies: the certificate, the property that is the
+// reason, and a step that helps. The text of crypto/x509 is never passed on, because it contains
+// text of the client and can grow with the square of the input (CVE-2025-61729).
 func (n *chainNode) explain(found *search, err error) *Error {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		switch invalid.Reason { //nolint:exhaustive // the others are found again on the way up
+		switch invalid.Reason { //nolint:exhaustive // the walk below finds the others again
 		case x509.IncompatibleUsage:
 			return n.wrongUsage(found.leaf, found)
 		case x509.NoValidChains:
@@ -25,7 +25,7 @@ func (n *chainNode) explain(found *search, err error) *Error {
 			return n.wrongPolicies(found.leaf, found)
 		case x509.CANotAuthorizedForThisName, x509.TooManyConstraints: // of the system's roots
 			return refusal(ReasonChainUntrusted, "", "a name constraint of the CA excludes a name of the certificate").
-				withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+				withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 		}
 	}
 	w := &walk{node: n, search: found, leaf: found.leaf}
@@ -34,8 +34,8 @@ func (n *chainNode) explain(found *search, err error) *Error {
 	return best.refused
 }
 
-// walk goes up from the leaf by names alone and collects what bars the way. It checks
-// signatures only before it says "expired", and few.
+// walk goes up from the leaf by names alone and collects the obstacles. It verifies signatures only
+// before it reports "expired", and only a few.
 type walk struct {
 	node   *chainNode
 	search *search
@@ -44,7 +44,7 @@ type walk struct {
 	checks int
 }
 
-// obstacle is what bars one way. Of several ways, the one that goes furthest explains most.
+// obstacle is the reason that one path fails. The path that comes furthest explains most.
 type obstacle struct {
 	weight  int
 	refused *Error
@@ -53,14 +53,14 @@ type obstacle struct {
 
 const (
 	barNobody   = iota // the issuer of the leaf is not configured
-	barOtherKey        // it is, and the signature does not fit
-	barNoIssuer        // that of a CA above it is not
-	barDepth           // the chain leads to a root and is too long
-	barFault           // something in a certificate forbids it
-	barDates           // verified otherwise
+	barOtherKey        // it is configured, but with another key
+	barNoIssuer        // the issuer of a CA above the leaf is not configured
+	barDepth           // the chain leads to a root but is too long
+	barFault           // a property of a certificate forbids it
+	barDates           // a CA is outside its validity, and the signatures up to it verify
 )
 
-// above looks at the candidates for the issuer of the last certificate of the path.
+// above tries the candidates for the issuer of the last certificate of the path.
 func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 	child := path[len(path)-1]
 	type way struct {
@@ -100,7 +100,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 	return best
 }
 
-// through looks at the last certificate of the path, a CA.
+// through checks the last certificate of the path, a CA.
 func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
 	child, ca := path[len(path)-2], c.cert
 	below := len(path) - 2 // CA certificates
@@ -111,7 +111,7 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 		return obstacle{weight: barFault, refused: c.fault.refusal("", nameIn(ca, w.leaf), ca, ReasonChainUntrusted)}
 	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
 		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "%s allows %d CA certificates below it (pathLenConstraint), the chain has %d", nameIn(ca, w.leaf), ca.MaxPathLen, below).
-			withHint("that CA may not have such a CA below it; the partner's CA has to mend this")}
+			withHint("the partner's CA must issue a CA certificate with a larger pathLenConstraint, or leave out a CA below it")}
 	case outside(ca, w.search.now, w.node.skew):
 		if !w.holds(path) {
 			return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
@@ -127,7 +127,7 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	return w.above(path, c.issuer)
 }
 
-// holds reports whether every signature of the path does.
+// holds reports whether every signature of the path verifies.
 func (w *walk) holds(path []*x509.Certificate) bool {
 	const most = 2 * maxCertificates
 	for i, parent := range path[1:] {
@@ -138,10 +138,10 @@ func (w *walk) holds(path []*x509.Certificate) bool {
 	return true
 }
 
-// otherKey is the refusal where names fit and a signature does not. Which of several it is,
-// the key identifiers say, and else it is taken to be the leaf's.
+// otherKey returns the refusal if the names match and a signature does not. Key identifiers show
+// which one; if they do not, the leaf's is reported.
 func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
-	const hint = "the CA has a new key, or somebody uses its name: compare the authority key identifier with the partner"
+	const hint = "either the CA has a new key or someone uses its name; compare the authority key identifier with the partner"
 	at := leaf
 	for i, ca := range path[1:] {
 		if kinship(path[i], ca) == 2 || signatureKind(path[i]) != ca.PublicKeyAlgorithm {
@@ -150,18 +150,18 @@ func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
 		}
 	}
 	if at == leaf {
-		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured, with another key", dnText(leaf.RawIssuer)).withHint(hint)
+		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured with a different key", dnText(leaf.RawIssuer)).withHint(hint)
 	}
-	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured, with another key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
+	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured with a different key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
 }
 
 func unknownIssuer(path string, roots *caPool, who string, child *x509.Certificate) *Error {
 	if who == "leaf" {
 		return refusal(ReasonChainUntrusted, path, "no path to %s, leaf issuer %s is not configured", rootsText(roots), dnText(child.RawIssuer)).
-			withHint("front ends like App Service forward the leaf only: add the issuing CA to Chain.Intermediates, if it is one you trust")
+			withHint("front ends such as App Service forward only the leaf; add the issuing CA to Chain.Intermediates, if you trust it")
 	}
 	return refusal(ReasonChainUntrusted, path, "no path to %s, issuer %s of %s is not configured", rootsText(roots), dnText(child.RawIssuer), who).
-		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root that you trust")
+		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root, if you trust it")
 }
 
 func rootsText(roots *caPool) string {
@@ -182,25 +182,25 @@ func nameIn(cert, leaf *x509.Certificate) string {
 	return "CA certificate " + quote(nameOf(cert.RawSubject))
 }
 
-// unknownSignature is the refusal of a signature that crypto/x509 does not look at.
+// unknownSignature returns the refusal of a signature that crypto/x509 does not verify.
 func unknownSignature(who string, cert *x509.Certificate) *Error {
-	const anew = "the certificate has to be issued anew, signed with SHA-256 or better"
-	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no name that helps
+	const hint = "ask the CA for a certificate that is signed with SHA-256 or better"
+	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no useful name
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
-		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(anew)
+		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(hint)
 	case x509.MD5WithRSA, x509.MD2WithRSA:
-		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5 or MD2, which are broken", who).withHint(anew)
+		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5 or MD2, which are broken", who).withHint(hint)
 	case x509.UnknownSignatureAlgorithm:
 		if isPSS(cert) {
-			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want one hash all through and a salt of its length", who).
-				withHint("the CA has to sign with the salt length of the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
+			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want the same hash throughout and a salt of the hash's length", who).
+				withHint("the CA must sign with a salt as long as the hash (openssl: rsa_pss_saltlen:digest), or with RSA PKCS #1 v1.5")
 		}
 		if name := mldsa.OfSignature(cert.Raw); name != "" {
 			return refusal(ReasonChainUntrusted, "", "%s: %w", who, mldsa.Unsupported("signed with", name)).withHint(mldsa.Help)
 		}
 	}
 	return refusal(ReasonChainUntrusted, "", "the signature algorithm of %s is not supported", who).
-		withHint("the certificate has to be signed with RSA, ECDSA, Ed25519 or ML-DSA")
+		withHint("ask the CA for a certificate that is signed with RSA, ECDSA, Ed25519 or ML-DSA")
 }
 
 // wrongUsage names the certificate that does not allow client authentication.
@@ -224,17 +224,17 @@ func (n *chainNode) wrongUsage(leaf *x509.Certificate, found *search) *Error {
 	return refusal(ReasonUsageNotAllowed, "", "no extended key usage is common to %s", clip(strings.Join(purposes, "; "), maxDetail/2))
 }
 
-// wrongPolicies names the certificate in which the policies come to an end.
+// wrongPolicies names the certificate at which no required policy is valid any more.
 func (n *chainNode) wrongPolicies(leaf *x509.Certificate, found *search) *Error {
 	const hint = "openssl x509 -text shows the policies of each certificate; ask the partner which policy its certificates are issued under"
 	candidates := slices.Concat(found.foundIntermediates, found.foundRoots)
 	if n.policies == "" {
 		for _, c := range candidates {
 			if c.cert.RequireExplicitPolicy > 0 || c.cert.RequireExplicitPolicyZero {
-				return refusal(ReasonChainUntrusted, "", "%s requires a certificate policy (requireExplicitPolicy), and none holds down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).withHint(hint)
+				return refusal(ReasonChainUntrusted, "", "%s requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has %s", nameIn(c.cert, leaf), policiesOf(leaf)).withHint(hint)
 			}
 		}
-		return refusal(ReasonChainUntrusted, "", "the certificate policies of the chain do not fit together").withHint(hint)
+		return refusal(ReasonChainUntrusted, "", "no certificate policy is valid for the whole chain").withHint(hint)
 	}
 	want := strings.Fields(n.policies)
 	lacks := func(cert *x509.Certificate) bool {

@@ -62,8 +62,8 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 		says   string
 		hint   string
 	}{
-		{"SHA-1 on the leaf", direct(root, root.newClient(t, sha1)), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (ECDSA-SHA1)", "issued anew, signed with SHA-256"},
-		{"SHA-1 on an intermediate", below(sha1), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" is signed with SHA-1`, "issued anew, signed with SHA-256"},
+		{"SHA-1 on the leaf", direct(root, root.newClient(t, sha1)), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (ECDSA-SHA1)", "ask the CA for a certificate that is signed with SHA-256"},
+		{"SHA-1 on an intermediate", below(sha1), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" is signed with SHA-1`, "ask the CA for a certificate that is signed with SHA-256"},
 		{"RSA-PSS with another salt", pssAttempt(t), certauth.ReasonChainUntrusted, "the leaf is signed with RSA-PSS with parameters that are not supported", "rsa_pss_saltlen:digest"},
 		{"six CAs, five allowed", deep(0), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 5 (MaxDepth)", "set Chain.MaxDepth"},
 		{"six CAs, two allowed", deep(2), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 2 (MaxDepth)", "set Chain.MaxDepth"},
@@ -71,16 +71,16 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			limited := root.newCA(t, "Limited", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true })
 			lower := limited.newCA(t, "Lower")
 			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(limited, lower)}, []*x509.Certificate{lower.newClient(t).Certificate}}
-		}(), certauth.ReasonChainUntrusted, `CA certificate "CN=Limited,O=Partner Ltd" allows 0 CA certificates below it (pathLenConstraint), the chain has 1`, "the partner's CA has to mend this"},
-		{"a CA without keyCertSign", below(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), certauth.ReasonChainUntrusted, `key usage of CA certificate "CN=Issuing,O=Partner Ltd": cRLSign, want keyCertSign`, "has to be certified anew"},
-		{"requireExplicitPolicy", below(ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36)), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy), and none holds down to the leaf, which has none`, "ask the partner which policy"},
+		}(), certauth.ReasonChainUntrusted, `CA certificate "CN=Limited,O=Partner Ltd" allows 0 CA certificates below it (pathLenConstraint), the chain has 1`, "the partner's CA must issue"},
+		{"a CA without keyCertSign", below(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), certauth.ReasonChainUntrusted, `key usage of CA certificate "CN=Issuing,O=Partner Ltd": cRLSign, want keyCertSign`, "needs a new CA certificate"},
+		{"requireExplicitPolicy", below(ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36)), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has none`, "ask the partner which policy"},
 		{"another policy than asked", func() attempt {
 			chain := root.roots()
 			chain.Policies = []string{qcpWeb}
 			return attempt{chain, []*x509.Certificate{root.newClient(t, under(t, other)).Certificate}}
 		}(), certauth.ReasonChainUntrusted, "certificate policies of the leaf: 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4 in every certificate below the root (Policies)", "ask the partner which policy"},
-		{"a critical extension on the leaf", direct(root, root.newClient(t, critical)), certauth.ReasonChainUntrusted, "critical extension 1.3.6.1.5.5.7.1.3 of the leaf is not understood", "where the extension is not critical"},
-		{"a critical extension on a CA", below(critical), certauth.ReasonChainUntrusted, `critical extension 1.3.6.1.5.5.7.1.3 of CA certificate "CN=Issuing,O=Partner Ltd" is not understood`, "where the extension is not critical"},
+		{"a critical extension on the leaf", direct(root, root.newClient(t, critical)), certauth.ReasonChainUntrusted, "critical extension 1.3.6.1.5.5.7.1.3 of the leaf is not understood", "in which the extension is not critical"},
+		{"a critical extension on a CA", below(critical), certauth.ReasonChainUntrusted, `critical extension 1.3.6.1.5.5.7.1.3 of CA certificate "CN=Issuing,O=Partner Ltd" is not understood`, "in which the extension is not critical"},
 		{"serverAuth on an intermediate", below(serverOnly), certauth.ReasonUsageNotAllowed, `extended key usage of CA certificate "CN=Issuing,O=Partner Ltd": serverAuth, want clientAuth`, "the usages of a CA limit what it issues"},
 		{"serverAuth on the root", func() attempt {
 			own := newRoot(t, "TLS Root", serverOnly)
@@ -94,21 +94,21 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			issuing := upper.newCA(t, "Issuing")
 			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
 		}(), certauth.ReasonChainUntrusted, `no path to 1 root, issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is not configured`, "add that issuer to Chain.Intermediates"},
-		{"another key of the leaf's issuer", direct(root, newRoot(t, "Root").newClient(t)), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
+		{"another key of the leaf's issuer", direct(root, newRoot(t, "Root").newClient(t)), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
 		{"another key of the root above", func() attempt {
 			issuing := newRoot(t, "Root").newCA(t, "Issuing")
 			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
-		}(), certauth.ReasonChainUntrusted, `issuer "CN=Root,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
-		{"an intermediate that ended", below(ended), certauth.ReasonCertificateExpired, `CA certificate "CN=Issuing,O=Partner Ltd" was valid until`, "renewal"},
+		}(), certauth.ReasonChainUntrusted, `issuer "CN=Root,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"an intermediate that ended", below(ended), certauth.ReasonCertificateExpired, `CA certificate "CN=Issuing,O=Partner Ltd" was valid until`, "must renew"},
 		{"a root that ended, above an intermediate", func() attempt {
 			own := newRoot(t, "Root", ended)
 			issuing := own.newCA(t, "Issuing")
 			return attempt{certauth.Chain{Roots: certsFrom(own), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
-		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "renewal"},
+		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "must renew"},
 		{"a stranger below the name of a CA that ended", func() attempt {
 			own := newRoot(t, "Root", ended)
 			return attempt{own.roots(), []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}}
-		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured, with another key`, "compare the authority key identifier"},
+		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			row(tc.reason)

@@ -6,13 +6,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// chainMaterial is what a search trusts: one state of each, for its whole length.
+// chainMaterial holds the CAs that a search uses: one state of each pool for the whole search.
 type chainMaterial struct {
 	roots         *reload.Loaded[caPool] // nil with the system's roots
 	intermediates *reload.Loaded[caPool]
 }
 
-// keyOfIssuer is the key of the name of the leaf's issuer.
+// keyOfIssuer returns the key of the name of the leaf's issuer.
 func (m chainMaterial) keyOfIssuer(f *facts) string {
 	if known := f.issuerKey.Load(); known != nil {
 		return *known
@@ -22,7 +22,7 @@ func (m chainMaterial) keyOfIssuer(f *facts) string {
 	return key
 }
 
-// keyOf is nameKey of a name that may be spelled as one that is configured.
+// keyOf is a faster nameKey for names that are written as in a configured CA.
 func (m chainMaterial) keyOf(name []byte) string {
 	if key, ok := m.intermediates.Value.spelled[string(name)]; ok {
 		return key
@@ -35,7 +35,7 @@ func (m chainMaterial) keyOf(name []byte) string {
 	return nameKey(name)
 }
 
-// issuersSentAlong are the keys of the names of the issuers of the CAs that were sent along.
+// issuersSentAlong returns the keys of the issuers' names of the CAs that were sent along.
 func (m chainMaterial) issuersSentAlong(f *facts) []string {
 	if len(f.sent().certs) == 1 {
 		return nil
@@ -56,7 +56,7 @@ func (m chainMaterial) issuersSentAlong(f *facts) []string {
 	return keys
 }
 
-// names reports whether a CA is configured under the name of this key.
+// names reports whether a configured CA has the name with this key.
 func (m chainMaterial) names(key string) bool {
 	return m.roots != nil && m.roots.Value.bySubject[key] != nil || m.intermediates.Value.bySubject[key] != nil
 }
@@ -69,7 +69,7 @@ func (m chainMaterial) generations() generations {
 	return g
 }
 
-// generations are those of the material in use.
+// generations returns the generations of the material in use.
 func (n *chainNode) generations() generations {
 	g := generations{intermediates: n.intermediates.Current().Generation}
 	if n.roots != nil {

@@ -13,60 +13,60 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// maxChainNodes is how many different Chain policies one Authenticator may have: what it
-// remembers of a certificate has a place for each.
+// maxChainNodes is the number of different Chain policies that one Authenticator may have. It is
+// bounded because the facts about each certificate have a place for each of them.
 const maxChainNodes = 256
 
-// chainSettings are all that the answer of a Chain depends on, beside the certificate, the
-// state of the material, and the time.
+// chainSettings holds everything on which the answer of a Chain depends, except the certificate,
+// the state of the material and the time.
 type chainSettings struct {
 	roots         *reload.Item[caPool] // nil with the system's roots
 	intermediates *reload.Item[caPool]
-	system        *x509.CertPool // instead of roots, if InsecureSystemRoots
+	system        *x509.CertPool // replaces roots under InsecureSystemRoots
 	strictEKU     bool
 	maxDepth      int
 	skew          time.Duration
-	serverAuth    string // the reason to accept serverAuth for clientAuth, if that is accepted
+	serverAuth    string // the reason for accepting serverAuth as clientAuth; empty if it is not accepted
 	policies      string // acceptable certificate policies, sorted and joined by spaces
 }
 
-// chainNode is a Chain without its place in the policy: Chain policies with the same
-// settings share one, so that a certificate is searched, and its answer remembered, once.
+// chainNode is a Chain without its place in the policy. Chain policies with the same settings share
+// one, so that there is one search and one remembered answer for each certificate.
 type chainNode struct {
 	chainSettings
 
-	place int // in the answers about every certificate
+	place int // index in the answers about every certificate
 	among *chainNodes
 
-	unknown  atomic.Pointer[chainAnswer] // for every leaf of a CA that is not configured
+	unknown  atomic.Pointer[chainAnswer] // for every leaf whose issuer is not configured
 	admitted admissions
 }
 
-// chainNodes are those of one Authenticator, those of Require included, with the CA
-// certificates that they read.
+// chainNodes holds the nodes of one Authenticator, including those of Require, and the pools of
+// CA certificates that they read.
 type chainNodes struct {
 	mutex  sync.Mutex
 	pools  []sharedPool
-	empty  *reload.Item[caPool] // where no source is given
+	empty  *reload.Item[caPool] // for Chains without a source of intermediates
 	system *x509.CertPool
 	nodes  map[chainSettings]*chainNode
 }
 
-// sharedPool is a pool with what it was read from.
+// sharedPool is a pool and the source that it is read from.
 type sharedPool struct {
 	source CertSource
 	pool   *reload.Item[caPool]
 }
 
-// pemDigest stands for the text of a PEM, which is the user's and may change later.
+// pemDigest replaces a PEM in comparisons, because users may change its text later.
 type pemDigest struct {
 	CertSource
 
 	sum reload.Digest
 }
 
-// comparableSource returns the source in a form that sameSource can compare, or nil: functions
-// cannot be compared, and what another package embeds is not known.
+// comparableSource returns the source in a form that sameSource can compare. It returns nil for
+// functions, which cannot be compared, and for types of other packages that embed a source.
 func comparableSource(source CertSource) CertSource {
 	switch source := source.(type) {
 	case PEMFile, Env, CertFile, CertDir, certificateSet:
@@ -108,7 +108,7 @@ func (n *chainNodes) add(source CertSource, pool *reload.Item[caPool]) {
 	n.pools = append(n.pools, sharedPool{source, pool})
 }
 
-// node returns the node with these settings, a new one if there is none.
+// node returns the node with these settings; it makes one if there is none.
 func (n *chainNodes) node(settings chainSettings) *chainNode {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -129,14 +129,14 @@ func (n *chainNodes) len() int {
 	return len(n.nodes)
 }
 
-// list returns the nodes in the order they were made.
+// list returns the nodes in the order in which they were made.
 func (n *chainNodes) list() []*chainNode {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
 	return slices.SortedFunc(maps.Values(n.nodes), func(a, b *chainNode) int { return a.place - b.place })
 }
 
-// systemPool asks for the system's roots once.
+// systemPool loads the system's roots once.
 func (n *chainNodes) systemPool() (*x509.CertPool, error) {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -150,8 +150,8 @@ func (n *chainNodes) systemPool() (*x509.CertPool, error) {
 	return n.system, nil
 }
 
-// nodesOf returns the nodes of the Authenticator; a compilation that is only for its
-// mistakes has its own.
+// nodesOf returns the nodes of the Authenticator; a compilation that only looks for mistakes has its
+// own.
 func (c *compilation) nodesOf() *chainNodes {
 	if c.chains == nil {
 		c.chains = &chainNodes{}
@@ -159,18 +159,18 @@ func (c *compilation) nodesOf() *chainNodes {
 	return c.chains
 }
 
-// node returns the node with these settings. One too many is a mistake.
+// node returns the node with these settings. Too many different ones are a mistake.
 func (c *compilation) node(path string, settings chainSettings) *chainNode {
 	node := c.nodesOf().node(settings)
 	if node.place >= maxChainNodes && !c.crowded {
-		c.mistake(path, "more than %d Chain policies that differ; put the CAs that mean the same into one Chain, and tell callers apart by rules behind it", maxChainNodes)
+		c.mistake(path, "more than %d different Chain policies; put CAs with the same settings into one Chain, and distinguish callers by rules after it", maxChainNodes)
 		c.crowded = true
 	}
 	return node
 }
 
-// pool loads CA certificates and indexes them. A nil source is a mistake where required.
-// A source that was loaded before is not loaded again: what is read once reloads once.
+// pool loads CA certificates and indexes them. A nil source is a mistake if it is required. Equal
+// sources share a pool, so that they are also reloaded once.
 func (c *compilation) pool(path string, source CertSource, required bool) *reload.Item[caPool] {
 	nodes := c.nodesOf()
 	if isNil(source) {

@@ -242,12 +242,12 @@ func TestNew_TooManyDifferentChainsIsAMistake(t *testing.T) {
 	require.NoError(t, err)
 	auth, err := New(Config{Source: source, Policy: many})
 	require.NoError(t, err)
-	assert.PanicsWithValue(t, "certauth: 1 mistake in Config:\nRequire.Chain: more than 256 Chain policies that differ; put the CAs that mean the same into one Chain, and tell callers apart by rules behind it", func() {
+	assert.PanicsWithValue(t, "certauth: 1 mistake in Config:\nRequire.Chain: more than 256 different Chain policies; put CAs with the same settings into one Chain, and distinguish callers by rules after it", func() {
 		auth.Require(chainTo(root))
 	})
 	_, err = New(Config{Source: source, Policy: append(many, Chain{Roots: function}, Chain{Roots: function})})
 	require.Error(t, err)
-	assert.Equal(t, 1, strings.Count(err.Error(), "more than 256 Chain policies that differ"), "%v", err)
+	assert.Equal(t, 1, strings.Count(err.Error(), "more than 256 different Chain policies"), "%v", err)
 }
 
 // A known caller costs a word for each Chain that has nothing to do with it.

@@ -15,7 +15,7 @@ import (
 type caPool struct {
 	certs     []*x509.Certificate
 	bySubject map[string][]*candidate
-	spelled   map[string]string // the keys of the subjects, by their DER: spares most names the folding
+	spelled   map[string]string // keys of the subjects by their DER, so that most names need no folding
 	origin    string
 }
 
@@ -24,7 +24,7 @@ func newCAPool(certs []*x509.Certificate, origin string) (caPool, error) {
 	var mistakes []error
 	for i, cert := range certs {
 		if !cert.BasicConstraintsValid || !cert.IsCA {
-			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s) is not a CA certificate; to trust one certificate as it is, pin it", i, quote(nameOf(cert.RawSubject))))
+			mistakes = append(mistakes, fmt.Errorf("certificate %d (%s) is not a CA certificate; to trust that certificate alone, pin it", i, quote(nameOf(cert.RawSubject))))
 			continue
 		}
 		if err := keycheck.Check(cert); err != nil {
@@ -67,7 +67,7 @@ func (p *caPool) describe(out *printer, kind string) {
 	}
 }
 
-// nameOf writes a DN for a log; what cannot be read is said to be so.
+// nameOf formats a DN for a log.
 func nameOf(der []byte) string {
 	name, err := dn.Parse(der)
 	if err != nil {

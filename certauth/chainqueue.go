@@ -9,16 +9,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
-// maxQueued is how many searches for strangers wait for their turn, for each that runs. At
-// about a tenth of a millisecond a search, the last waits about a tenth of a second; with CAs
-// of P-384 or RSA-4096, and strangers who send CAs along, it waits seconds. Known callers,
-// whose chains are searched again when roots change, wait however many they are: the cache
-// bounds them, and a reload must turn nobody away. They do not wait for the strangers in the
+// maxQueued is the number of searches for unknown callers that may wait for each running search. A
+// search takes about a tenth of a millisecond, so the last waits about a tenth of a second; with CAs
+// of P-384 or RSA-4096 and unknown callers that send CAs along, it waits seconds. The number of
+// known callers, whose chains are searched again when roots change, is not limited here: the cache
+// limits it, and a reload must not refuse anybody. They do not wait for the unknown callers in the
 // queue.
 const maxQueued = 1024
 
-// signatureWork bounds the searches that run at one time. They are all processor: on a
-// machine of several cores one is left to the callers who are known already.
+// signatureWork bounds the searches that run at the same time. They are CPU-bound, so on a machine
+// with several cores one core is left to callers that are known already.
 type signatureWork struct {
 	running  chan struct{}
 	stranger chan struct{} // held by the one stranger who waits for a place, with the known callers
@@ -26,7 +26,7 @@ type signatureWork struct {
 	searches flight.Group[question, *chainAnswer]
 }
 
-// question is what requests must have in common to share a search.
+// question identifies a search. Requests with the same question share it.
 type question struct {
 	facts    *facts
 	node     *chainNode
@@ -37,9 +37,9 @@ func newSignatureWork() *signatureWork {
 	return &signatureWork{running: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), stranger: make(chan struct{}, 1)}
 }
 
-// search answers with what run finds. Requests that ask the same at the same time share
-// one run, which belongs to none of them: who gives up waiting stops nobody else. Refusals
-// are shared with those who wait.
+// search returns the answer of run. Concurrent requests with the same question share one run and
+// its answer, also if that is a refusal. The run belongs to none of them: a request that stops
+// waiting does not end it.
 func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, material generations, run func() *chainAnswer) (*chainAnswer, *Error) {
 	asked := question{f, r.chainNode, material}
 	call, first := w.searches.Join(asked)
@@ -53,7 +53,7 @@ func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, mate
 	return answer, nil
 }
 
-// begin runs the search: at once if there is a place, else when there is one.
+// begin runs the search, at once if there is a free place, otherwise when there is one.
 func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], path string, run func() *chainAnswer) {
 	select {
 	case w.running <- struct{}{}:
@@ -70,7 +70,7 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	}
 	if w.queued.Add(1) > int64(maxQueued*cap(w.running)) {
 		w.queued.Add(-1)
-		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains wait to be verified", maxQueued*cap(w.running))})
+		w.finish(asked, call, &chainAnswer{refused: refusal(ReasonOverloaded, path, "%d chains are already waiting to be verified", maxQueued*cap(w.running))})
 		return
 	}
 	go func() {
@@ -82,7 +82,7 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	}()
 }
 
-// run searches in a place that was taken. Whatever happens, those who wait get an answer.
+// run searches and then frees its place. The waiting requests get an answer in every case.
 func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run func() *chainAnswer) {
 	answer, err := safely.Do(func() (*chainAnswer, error) { return run(), nil })
 	<-w.running
@@ -92,7 +92,7 @@ func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run
 	w.finish(asked, call, answer)
 }
 
-// finish remembers the answer before it lets others ask anew.
+// finish remembers the answer before another search for the same question can begin.
 func (w *signatureWork) finish(asked question, call *flight.Call[*chainAnswer], answer *chainAnswer) {
 	if answer.lasting() {
 		asked.facts.remember(asked.node, answer)

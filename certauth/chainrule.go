@@ -11,9 +11,8 @@ type chainRule struct {
 	*chainNode
 }
 
-// judge takes the answer that is remembered for this certificate, if it holds with the
-// material and the time of this request. Else it looks whether there is anything to search
-// for, and searches if there is.
+// judge uses the remembered answer for this certificate, if it holds for the material and the time
+// of this request. Otherwise it finds one.
 func (r *chainRule) judge(e *evaluation) *Error {
 	answer := e.facts.answers.of(r.chainNode)
 	if answer == nil || !answer.holds(r.generations(), e.now) {
@@ -25,14 +24,15 @@ func (r *chainRule) judge(e *evaluation) *Error {
 	if answer.refused != nil {
 		return r.refuse(e, answer)
 	}
-	if len(answer.chains) == 0 { // a search says why whenever it finds none; a slip there must not let anybody in
-		return refusal(ReasonInternalError, r.path, "no chain and no reason")
+	if len(answer.chains) == 0 { // a search without a chain has a refusal; a bug there must not accept anybody
+		return refusal(ReasonInternalError, r.path, "the search returned neither a chain nor a refusal")
 	}
 	e.path.anchor(vouchedNames, answer.chains)
 	return nil
 }
 
-// find returns an answer for this request where none is remembered.
+// find returns an answer for this request if none is remembered. It searches only if a search can
+// find a chain.
 func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
 	material, refused := r.material()
 	if refused != nil {
@@ -48,7 +48,7 @@ func (r *chainRule) find(e *evaluation) (*chainAnswer, *Error) {
 
 func (r *chainRule) refuse(e *evaluation, answer *chainAnswer) *Error {
 	switch {
-	case !answer.lasting(): // an Any must see it at once
+	case !answer.lasting(): // an Any must receive this Reason, which ends its evaluation
 		return r.own(answer.refused)
 	case e.quiet > 0:
 		return e.refuse(r, false)
@@ -56,12 +56,12 @@ func (r *chainRule) refuse(e *evaluation, answer *chainAnswer) *Error {
 	return r.words(e, answer)
 }
 
-// errUnknownIssuer stands for the refusal of a leaf whose issuer is not configured. Most
-// nodes of a large policy refuse most callers so; the words are made when they are wanted.
+// errUnknownIssuer is the refusal of a leaf whose issuer is not configured. Most nodes of a large
+// policy refuse most callers in this way, so the text is made only when it is needed.
 var errUnknownIssuer = &Error{Reason: ReasonChainUntrusted}
 
-// withoutSearch returns the refusals that take no signature and that no time changes, or
-// nil. A stranger who floods with names of his own gets no further.
+// withoutSearch returns the refusals that need no signature and do not depend on the time, or nil.
+// A flood of certificates from unknown issuers therefore causes no search.
 func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer {
 	current := material.generations()
 	if refused := n.judgeLeaf(f); refused != nil {
@@ -83,7 +83,7 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 	return known
 }
 
-// judgeLeaf is what the leaf alone is refused for.
+// judgeLeaf returns the refusals that depend only on the leaf.
 func (n *chainNode) judgeLeaf(f *facts) *Error {
 	switch {
 	case f.leaf.IsCA:
@@ -96,7 +96,7 @@ func (n *chainNode) judgeLeaf(f *facts) *Error {
 	return nil
 }
 
-// refusal puts into words why the node has refused this certificate.
+// refusal returns the refusal with its text, after the node has refused this certificate.
 func (r *chainRule) refusal(e *evaluation) *Error {
 	material, refused := r.material()
 	if refused != nil {
@@ -112,7 +112,7 @@ func (r *chainRule) refusal(e *evaluation) *Error {
 	return r.words(e, answer)
 }
 
-// words are the refusal of an answer at this place of the policy and at this time.
+// words returns the refusal of an answer for this place in the policy and the time of the request.
 func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	switch {
 	case answer.refused == errUnknownIssuer:
@@ -125,7 +125,7 @@ func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	return r.own(answer.refused)
 }
 
-// own returns the refusal with the path of this rule: others share the node.
+// own returns the refusal with the path of this rule, because other rules share the node.
 func (r *chainRule) own(refused *Error) *Error {
 	if refused.Rule == r.path {
 		return refused
@@ -135,8 +135,8 @@ func (r *chainRule) own(refused *Error) *Error {
 	return &own
 }
 
-// learn searches, together with the requests that ask the same at this moment. What one of
-// them found may be of another second than this one needs; then it is searched again.
+// learn searches, or waits for a concurrent request's search with the same question. Its answer may
+// not hold at the time of this request; then it searches again.
 func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, *Error) {
 	const tries = 3
 	f, now := e.facts, e.now // the search may outlive the request
@@ -149,5 +149,5 @@ func (r *chainRule) learn(e *evaluation, material chainMaterial) (*chainAnswer, 
 			return answer, nil
 		}
 	}
-	return nil, refusal(ReasonOverloaded, r.path, "the time of the request is not that of the others that ask the same")
+	return nil, refusal(ReasonOverloaded, r.path, "the answers that concurrent requests share hold for other times than that of this request")
 }

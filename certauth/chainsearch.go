@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// maxSameName bounds how many candidates of one subject are tried for one child.
+	// maxSameName bounds the candidates with the same subject that are tried for one child.
 	maxSameName = 8
 	// maxCandidates bounds the candidates of one search.
 	maxCandidates = 32
 )
 
-// search walks upwards from a leaf and collects the few CA certificates that can be
-// part of its chain. crypto/x509 would try the signature of every CA of a name: with a
-// hundred re-keyed CAs, a hundred signatures for each request.
+// search walks upwards from a leaf and collects the few CA certificates that can be part of its
+// chain. crypto/x509 would try the signature of every CA with the issuer's name: with a hundred
+// re-keyed CAs, a hundred signatures for each request.
 type search struct {
 	roots         *caPool        // nil with the system's roots
-	system        *x509.CertPool // instead
+	system        *x509.CertPool // replaces roots, or nil
 	intermediates *caPool
 	presented     []*candidate
 	depth         int
@@ -27,10 +27,10 @@ type search struct {
 	skew          time.Duration
 	span          span // in which this search would find the same
 
-	// wide says that candidates with another key identifier than the child names are tried
-	// as well. Identifiers say where to look first, signatures decide.
+	// wide says that candidates with a key identifier other than the child's are tried too,
+	// because identifiers only determine the order, and signatures decide.
 	wide   bool
-	passed bool // over a candidate that a wide search would try
+	passed bool // a candidate was omitted that a wide search would try
 
 	leaf   *x509.Certificate
 	issuer string // the key of its issuer's name
@@ -38,12 +38,12 @@ type search struct {
 	foundRoots         []*candidate
 	foundIntermediates []*candidate
 	shown              []shown           // to crypto/x509
-	dated              *x509.Certificate // the one whose dates refuse, if that is why
+	dated              *x509.Certificate // the certificate whose dates are the reason of the refusal
 	admission          checkedSignatures
-	admitted           *admissions // by earlier searches; nil if nothing is remembered
+	admitted           *admissions // of earlier searches; nil if they are not remembered
 }
 
-// rootsOf are the roots of the name that the child asks for.
+// rootsOf returns the roots with the name of the child's issuer.
 func (s *search) rootsOf(issuer string) []*candidate {
 	if s.roots == nil {
 		return nil
@@ -51,7 +51,7 @@ func (s *search) rootsOf(issuer string) []*candidate {
 	return s.roots.bySubject[issuer]
 }
 
-// issuers are the intermediate CAs of that name.
+// issuers returns the intermediate CAs with that name.
 func (s *search) issuers(issuer string) []*candidate {
 	issuers := s.intermediates.bySubject[issuer]
 	for _, c := range s.presented {
@@ -62,8 +62,8 @@ func (s *search) issuers(issuer string) []*candidate {
 	return issuers
 }
 
-// skewThatMatters is the skew if a CA that was found is outside its validity now: only
-// then can another moment help.
+// skewThatMatters returns the skew if a CA that was found is outside its validity now, and otherwise
+// 0, because another time could not change the result.
 func (s *search) skewThatMatters() time.Duration {
 	if s.skew == 0 {
 		return 0
@@ -79,7 +79,7 @@ func (s *search) skewThatMatters() time.Duration {
 	return 0
 }
 
-// keyOf is nameKey of a name that is probably spelled as one that is known.
+// keyOf is a faster nameKey for names that are written as in the leaf or a configured CA.
 func (s *search) keyOf(name []byte) string {
 	if s.leaf != nil && bytes.Equal(name, s.leaf.RawIssuer) {
 		return s.issuer
@@ -95,7 +95,7 @@ func (s *search) keyOf(name []byte) string {
 	return nameKey(name)
 }
 
-// run collects anew.
+// run collects the candidates from the beginning.
 func (s *search) run() {
 	s.foundRoots, s.foundIntermediates, s.passed = nil, nil, false
 	type child struct {
@@ -115,15 +115,14 @@ func (s *search) run() {
 	}
 }
 
-// choose orders the candidates: those whose key identifier the child names, then those
-// where one of the two names none, then the others. A search that is not wide takes the
-// first kind that there is, as OpenSSL does. The result may be the list of the pool: it is
-// only read.
+// choose orders the candidates: first those whose key identifier is the child's, then those where
+// one of the two has none, then the others. A search that is not wide takes only the first of these
+// kinds that occurs, as OpenSSL does. The result may be the pool's own list and must not be changed.
 func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*candidate {
 	switch {
 	case len(candidates) == 0:
 		return nil
-	case len(candidates) == 1 && candidates[0].fault == noFault: // as usual
+	case len(candidates) == 1 && candidates[0].fault == noFault: // the usual case
 		s.span.watch(candidates[0].cert, s.skew)
 		return candidates
 	}
@@ -137,7 +136,7 @@ func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*can
 	}
 	var chosen []*candidate
 	for _, kind := range kinds {
-		// Those valid now come first; within that the order of the pool stays.
+		// Certificates that are valid now come first; otherwise the order of the pool is kept.
 		slices.SortStableFunc(kind, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
 		if len(chosen) > 0 && len(kind) > 0 && !s.wide {
 			s.passed = true
@@ -148,9 +147,9 @@ func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*can
 	return chosen[:min(len(chosen), maxSameName)]
 }
 
-// kinship is 0 if the child names the candidate's key identifier, 1 if one of them has none,
-// and 2 if they differ: two methods of making one are in use (RFC 7093), so that this says
-// little.
+// kinship is 0 if the key identifiers of child and CA are equal, 1 if one of them has none, and 2 if
+// they differ. A difference proves nothing, because several methods of making one are in use (RFC
+// 7093).
 func kinship(child, ca *x509.Certificate) int {
 	switch {
 	case len(child.AuthorityKeyId) == 0 || len(ca.SubjectKeyId) == 0:
@@ -168,7 +167,7 @@ func (s *search) staleness(cert *x509.Certificate) int {
 	return 0
 }
 
-// add appends what is new, within the bound, and returns it.
+// add appends the candidates that are new, within the bound, and returns them.
 func (s *search) add(to *[]*candidate, candidates []*candidate) []*candidate {
 	var added []*candidate
 	for _, c := range candidates {

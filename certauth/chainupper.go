@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// A CA's signature on the certificate of another CA holds or does not hold whoever the leaf
-// is. Each candidate remembers the CA that has signed it, once crypto/x509 has verified that;
-// afterwards crypto/x509 is asked about the leaf and its issuing CA alone. Dates, usages, path
-// lengths and name constraints are looked at each time.
+// Whether one CA has signed the certificate of another does not depend on the leaf. Each candidate
+// therefore remembers the CA that has signed it, once crypto/x509 has verified this. Afterwards
+// crypto/x509 verifies only the leaf and its issuing CA. Dates, usages, path lengths and name
+// constraints are checked each time.
 
-// signedBy reports whether this CA's key is known to have signed the candidate. That is a fact
-// about the bytes of both, which no replacement of the configured CAs changes.
+// signedBy reports whether this CA's key is known to have signed the candidate. This depends only on
+// the bytes of both, so it stays true when the configured CAs are replaced.
 func (c *candidate) signedBy(ca *x509.Certificate) bool {
 	signer := c.signer.Load()
 	return signer != nil && bytes.Equal(signer.RawSubjectPublicKeyInfo, ca.RawSubjectPublicKeyInfo)
 }
 
-// learn remembers which CAs have signed which, by chains that crypto/x509 has verified. Nothing
-// is remembered of the signatures of presented CAs.
+// learn remembers, for chains that crypto/x509 has verified, which CA has signed which. It does not
+// remember signatures that were made by presented CAs.
 func (s *search) learn(chains [][]*x509.Certificate) {
 	for _, chain := range chains {
 		for i := 2; i < len(chain); i++ {
@@ -32,27 +32,27 @@ func (s *search) learn(chains [][]*x509.Certificate) {
 	}
 }
 
-// knownWay returns the CAs from the issuing CA to the root, if their names make only this way,
-// each but the root is known to be signed by the next, and crypto/x509 would object to nothing
-// above the issuing CA. Then a chain of the leaf and the issuing CA verifies if and only if
-// the whole chain does, with an error of the same kind if not. It returns nil otherwise, and
-// wherever it is not plain that this is so.
+// knownWay returns the CAs from the issuing CA to the root, if their names allow no other path, each
+// except the root is known to be signed by the next, and crypto/x509 would not refuse any CA above
+// the issuing CA. Then the chain of only the leaf and the issuing CA verifies if and only if the
+// whole chain does, and if not, with an error of the same kind. In all other cases, and if there is
+// a doubt, it returns nil.
 //
-// What crypto/x509 does to the whole chain and not to the short one, and why it changes
-// nothing here:
+// crypto/x509 makes these checks on the whole chain but not on the short one. Leaving them out
+// changes nothing:
 //
-//   - It verifies the signatures on the CAs, which are known.
-//   - It looks at the dates, the basic constraints and the path lengths of the upper CAs, as
-//     [unobjectionable] does.
-//   - It takes out the extended key usages that an upper CA does not allow: they all allow
-//     those that are asked for.
-//   - It applies certificate policies: without a CA or a leaf that restricts or maps them, and
-//     without Chain.Policies, every set of policies is valid.
-//   - It lets no name with one key stand twice in a chain: the names of the CAs differ, and the
-//     leaf has a key of its own.
+//   - It verifies the signatures on the CAs. They are known.
+//   - It checks the dates, the basic constraints and the path lengths of the upper CAs.
+//     [unobjectionable] does this.
+//   - It removes the extended key usages that an upper CA does not allow. All of them allow the
+//     requested ones.
+//   - It applies certificate policies. If no CA or leaf restricts or maps them, and Chain.Policies
+//     is not set, every set of policies is valid.
+//   - It refuses a chain in which the same name occurs twice with the same key. The names of the CAs
+//     differ, and no CA has the leaf's key.
 //
-// Critical extensions and weak keys of CAs are looked at when they are loaded or admitted.
-// MaxDepth and name constraints are judged later, by the whole chain.
+// Critical extensions and weak keys of CAs are checked when the CAs are loaded or admitted. MaxDepth
+// and name constraints are checked later, on the whole chain.
 func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
 	if n.system != nil || n.policies != "" || len(times) != 1 || restrictsPolicies(found.leaf) {
 		return nil
@@ -72,9 +72,9 @@ func (n *chainNode) knownWay(found *search, times []time.Time) []*candidate {
 	return way
 }
 
-// onlyWay returns the CAs that were found, from the issuer of the leaf to the root, if there is
-// one of each name and one way through them. That the root is listed as an intermediate as well
-// opens no other.
+// onlyWay returns the CAs that were found, from the issuer of the leaf to the root, if each name
+// occurs once and there is one path through them. A root that is listed as an intermediate too does
+// not count twice.
 func (s *search) onlyWay() []*candidate {
 	if len(s.foundRoots) != 1 {
 		return nil
@@ -97,8 +97,8 @@ func (s *search) onlyWay() []*candidate {
 	return way
 }
 
-// unobjectionable reports whether crypto/x509 has nothing against a CA, at that time and with so
-// many CA certificates below it, that it would not say of every leaf.
+// unobjectionable reports whether crypto/x509 would accept an upper CA at that time, with below CA
+// certificates under it, whatever the leaf is.
 func (n *chainNode) unobjectionable(ca *x509.Certificate, below int, at time.Time) bool {
 	if at.Before(ca.NotBefore) || at.After(ca.NotAfter) || ca.MaxPathLen >= 0 && below > ca.MaxPathLen {
 		return false
@@ -106,8 +106,8 @@ func (n *chainNode) unobjectionable(ca *x509.Certificate, below int, at time.Tim
 	return len(ca.ExtKeyUsage)+len(ca.UnknownExtKeyUsage) == 0 || n.serverAuth == "" && inExtendedUsage(ca, false)
 }
 
-// restrictsPolicies reports whether the certificate says more of certificate policies than
-// which it has.
+// restrictsPolicies reports whether the certificate restricts or maps certificate policies, in
+// addition to listing its own.
 func restrictsPolicies(cert *x509.Certificate) bool {
 	return cert.RequireExplicitPolicy > 0 || cert.RequireExplicitPolicyZero ||
 		cert.InhibitPolicyMapping > 0 || cert.InhibitPolicyMappingZero ||

@@ -9,7 +9,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// search finds the chains of the leaf, and for how long no search would find others.
+// search finds the chains of the leaf, and the time span in which another search would find the
+// same.
 func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *chainAnswer {
 	found := &search{
 		system: n.system, intermediates: &material.intermediates.Value, depth: n.maxDepth, now: now, skew: n.skew,
@@ -20,7 +21,7 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 	}
 	found.span.watch(f.leaf, n.skew)
 	chains, refused := n.verify(f, found)
-	if n.system != nil { // whose certificates no search has watched
+	if n.system != nil { // the search has not watched the system's roots
 		for _, chain := range chains {
 			for _, cert := range chain {
 				found.span.watch(cert, n.skew)
@@ -45,7 +46,7 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 	return answer
 }
 
-// verify finds the chains of the leaf, or says why there are none.
+// verify returns the chains of the leaf, or the reason that there are none.
 func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Error) {
 	found.admit(f.sent().certs[1:])
 	for {
@@ -64,9 +65,9 @@ func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Err
 	}
 }
 
-// ask asks crypto/x509 about the candidates and then looks itself at what it leaves open.
-// The leaf's own dates are judged apart, so that "expired" is said only of a certificate
-// that is trusted otherwise. Of chains that are refused here, it returns the last refusal.
+// ask verifies the candidates with crypto/x509 and then makes the checks that crypto/x509 does not.
+// The dates of the leaf are checked separately, so that only a certificate that is otherwise trusted
+// is reported as expired. If all chains are refused here, ask returns the last refusal.
 func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error, error) {
 	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: f.leaf})
@@ -77,7 +78,7 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	known := n.knownWay(found, times)
 	options := n.options(found, known)
 	view := found.leafView()
-	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
+	if n.policies != "" { // has the effect of initial-explicit-policy, for which crypto/x509 has no option
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}
 	for _, at := range times {
@@ -103,12 +104,12 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 		accepted = append(accepted, chain)
 	}
 	if len(accepted) == 0 && last == nil {
-		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain of certificates that nobody gave it")
+		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain with a certificate that it was not given")
 	}
 	return accepted, last, nil
 }
 
-// options are what crypto/x509 is asked: about all that was found, or about the issuing CA of a
+// options returns the options for crypto/x509: with all candidates, or with only the issuing CA of a
 // known way.
 func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOptions {
 	options := x509.VerifyOptions{Roots: n.system, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
@@ -127,15 +128,15 @@ func (n *chainNode) options(found *search, known []*candidate) x509.VerifyOption
 		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}
 	}
 	for policy := range strings.FieldsSeq(n.policies) {
-		if id, err := x509.ParseOID(policy); err == nil { // as it was when it was configured
+		if id, err := x509.ParseOID(policy); err == nil { // New has checked it
 			options.CertificatePolicies = append(options.CertificatePolicies, id)
 		}
 	}
 	return options
 }
 
-// verifyTimes lists the moments to verify at: now, held within the leaf's validity;
-// and, where a skew is allowed, its two ends, for a CA certificate at the edge.
+// verifyTimes returns the times to verify at: now, limited to the leaf's validity, and with a skew
+// also both of its ends, for CA certificates that are about to begin or have just expired.
 func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []time.Time {
 	hold := func(t time.Time) time.Time {
 		if t.After(leaf.NotAfter) {
@@ -153,8 +154,8 @@ func verifyTimes(leaf *x509.Certificate, now time.Time, skew time.Duration) []ti
 	return times
 }
 
-// judgeChain is what RFC 5280 asks of a chain and crypto/x509 does not look at, and what it
-// was not shown.
+// judgeChain makes the checks of RFC 5280 that crypto/x509 does not make, and those of the
+// extensions that were removed from its views.
 func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *search) *Error {
 	found.dated = nil
 	if len(chain) < 2 {
@@ -167,7 +168,7 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
 	for i, cert := range chain {
-		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented
+		if i > 0 && n.system != nil { // other CAs were checked when they were loaded or presented
 			if err := keycheck.Check(cert); err != nil {
 				return refusal(ReasonChainUntrusted, "", "%s: %w", nameIn(cert, f.leaf), err)
 			}
@@ -182,12 +183,12 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 	}
 	if err := nameconstraints.Check(chain); err != nil {
 		return refusal(ReasonChainUntrusted, "", "%w", err).
-			withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
+			withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 	}
 	return nil
 }
 
 func tooDeep(cas, most int) *Error {
 	return refusal(ReasonChainUntrusted, "", "%d CA certificates above the leaf, want at most %d (MaxDepth)", cas, most).
-		withHint("set Chain.MaxDepth to the number of CA certificates that the partner's chain has, the root included")
+		withHint("set Chain.MaxDepth to the number of CA certificates in the partner's chain, including the root")
 }

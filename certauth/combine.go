@@ -93,8 +93,8 @@ func (p Any) compile(c *compilation, at place) (rule, standing) {
 	return newAnyRule(parts), end
 }
 
-// compile hands the negation down to the single rules, by De Morgan's laws: no combinator
-// is ever negated, so that none has to be judged in two ways.
+// compile passes the negation down to the single rules, by De Morgan's laws, so that no
+// combinator is ever negated.
 func (p Not) compile(c *compilation, at place) (rule, standing) {
 	inner := at
 	inner.path = at.path + ".Not"
@@ -113,14 +113,14 @@ func (p Named) compile(c *compilation, at place) (rule, standing) {
 		return part, end
 	}
 	if slices.Contains(c.roles.wanted, p.Name) {
-		c.mistake(at.path, "stands behind a Matched that asks for it; put the Named first")
+		c.mistake(at.path, "comes after a Matched that refers to it; put the Named first")
 	}
 	c.roles.given = append(c.roles.given, p.Name)
 	return namedRule{name: p.Name, part: part}, end
 }
 
-// allRule and anyRule are judged by evaluation.walk, which knows what stands behind them.
-// judge is for those whose parts are plain.
+// allRule and anyRule are judged by evaluation.walk, which knows the rules after them. Their judge
+// methods are for rules whose parts are plain.
 type allRule []rule
 
 func (r allRule) judge(e *evaluation) *Error {
@@ -136,7 +136,7 @@ func (r allRule) describe(p *printer) { p.group("all of", r) }
 
 type anyRule struct {
 	parts []rule
-	plain bool // every part is: it does not matter which of them accepts
+	plain bool // every part is plain: it does not matter which of them accepts
 }
 
 func newAnyRule(parts []rule) *anyRule {
@@ -168,7 +168,7 @@ type namedRule struct {
 
 // judge is never called: a Named is not plain.
 func (r namedRule) judge(*evaluation) *Error {
-	return refusal(ReasonInternalError, "Policy", "a Named was judged out of place")
+	return refusal(ReasonInternalError, "Policy", "a Named was evaluated as a plain rule")
 }
 
 func (r namedRule) describe(p *printer) { p.group("named "+quote(r.name), []rule{r.part}) }
@@ -181,7 +181,7 @@ type notRule struct {
 
 func (r *notRule) judge(e *evaluation) *Error {
 	excuses := len(e.excuses)
-	e.quiet++ // a mismatch is what is hoped for
+	e.quiet++ // a mismatch becomes an acceptance
 	err := r.part.judge(e)
 	e.quiet--
 	switch {
@@ -202,8 +202,8 @@ func (r *notRule) refusal(*evaluation) *Error {
 
 func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
 
-// isPlain reports whether a rule depends on the leaf and the clock alone and establishes
-// nothing: it accepts or refuses, whatever else the policy says.
+// isPlain reports whether a rule depends only on the leaf and the clock and establishes nothing,
+// so that its answer does not depend on the rest of the policy.
 func isPlain(r rule) bool {
 	switch r := r.(type) {
 	case *altRule, *dnsRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, denyRule, *notRule:
@@ -216,8 +216,8 @@ func isPlain(r rule) bool {
 	return false
 }
 
-// refusals puts the excuses into words, each once: what stands behind an Any may have
-// refused several of its members.
+// refusals turns the excuses into refusals, each once: a rule after an Any may have refused
+// several of its members.
 func (e *evaluation) refusals(from int) []*Error {
 	var refused []*Error
 	seen := make(map[excuse]bool, len(e.excuses)-from)
@@ -235,7 +235,7 @@ func (e *evaluation) refusals(from int) []*Error {
 	return refused
 }
 
-// furthest picks the refusal that explains most and keeps the others as text behind it.
+// furthest picks the refusal that explains most and appends the texts of the others to it.
 func furthest(refused []*Error) *Error {
 	chosen := 0
 	for i, err := range refused {
@@ -250,8 +250,8 @@ func furthest(refused []*Error) *Error {
 	return &best
 }
 
-// branches is the detail of an Any that refused. Only the chosen branch is part of the
-// chain that errors.Is walks: a refusal has one class.
+// branches is the detail of an Any that refused. errors.Is finds only the chosen branch, because
+// a refusal has one class.
 type branches struct {
 	chosen error
 	others []*Error
@@ -286,12 +286,12 @@ func (p Matched) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Matched"
 	c.forbidUnderNot(path, at)
 	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
 	}
 	c.texts(path, p)
 	for i, name := range p {
 		if !slices.Contains(c.roles.given, name) {
-			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it is called %s", quote(name))
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "no Named before it has the name %s", quote(name))
 			continue
 		}
 		c.roles.wanted = append(c.roles.wanted, name)

@@ -187,7 +187,7 @@ func TestCombine_NotTurnsNoErrorIntoAnAcceptance(t *testing.T) {
 			assert.Error(t, err, "Not made an acceptance of what could not be read")
 		})
 	}
-	const cannot = ": cannot stand under Not; only rules on names, issuers and extensions can"
+	const cannot = ": not allowed under Not; only rules on names, issuers and extensions are"
 	runMisconfigured(t, []misconfigured{
 		{"a function", not(says(nil)), []string{`Policy.All[1].Not.PolicyFunc("says")` + cannot}},
 		{"revocation", not(certauth.NotRevoked{Checker: answer{}}), []string{"Policy.All[1].Not.NotRevoked" + cannot}},
@@ -204,7 +204,7 @@ func TestCombine_StaticErrors(t *testing.T) {
 	w := newWorld(t)
 	chain := certauth.Policy(w.chain())
 	const anchor = ": accepts without an anchor; add a Chain or a pin"
-	const before = ": stands before any anchor; put a Chain or a pin of the certificate in front of it"
+	const before = ": comes before any anchor; put a Chain or a pin of the certificate before it"
 	runMisconfigured(t, []misconfigured{
 		{"an empty All", certauth.All{}, []string{"Policy.All: empty"}},
 		{"an empty Any", certauth.Any{}, []string{"Policy.Any: empty"}},
@@ -303,7 +303,7 @@ func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
 		{"another issuer", behind(certauth.IssuerName{"CN=Other,O=certauthtest"}), leaf, certauth.ReasonNone},
 	})
 	runMisconfigured(t, []misconfigured{
-		{"a name that never binds", behind(certauth.CommonNames{"client "}), []string{`Policy.All[1].Not.CommonNames[0]: "client " has a space at an end`}},
+		{"a name that never binds", behind(certauth.CommonNames{"client "}), []string{`Policy.All[1].Not.CommonNames[0]: "client " has a leading or trailing space`}},
 	})
 }
 
@@ -334,7 +334,7 @@ func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
 	runMisconfigured(t, []misconfigured{{
 		"a name of a sibling",
 		certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.All{chainB, certauth.Matched{"a"}}},
-		[]string{`Policy.Any[1].All[1].Matched[0]: no Named before it is called "a"`},
+		[]string{`Policy.Any[1].All[1].Matched[0]: no Named before it has the name "a"`},
 	}})
 }
 
@@ -372,11 +372,11 @@ func TestAny_RefusalTellsOfEveryBranch(t *testing.T) {
 	pin := certauth.Certificates(leaf.Certificate)
 	_, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}, certauth.All{pin, certauth.CommonNames{"other"}}}, leaf.Certificate)
 	require.EqualError(t, err, `certauth: Policy.Any[1].All[1].CommonNames: name_not_allowed: have 1 ("client"), want one of 1 ("other"); `+
-		`Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1`)
+		`Policy.Any[0].Thumbprints: pin_mismatch: the certificate matches none of 1 pins`)
 
 	single, err := judge(t, certauth.Any{certauth.Thumbprints{pinOfNobody}}, leaf.Certificate)
 	assert.Nil(t, single)
-	require.EqualError(t, err, "certauth: Policy.Any[0].Thumbprints: pin_mismatch: the certificate is none of 1")
+	require.EqualError(t, err, "certauth: Policy.Any[0].Thumbprints: pin_mismatch: the certificate matches none of 1 pins")
 
 	many := certauth.Any{}
 	for range 7 {
@@ -393,11 +393,11 @@ func TestMatched_IsCheckedWhereItStands(t *testing.T) {
 	named := certauth.Named{Name: "n", Policy: certauth.Certificates(leaf.Certificate)}
 	runMisconfigured(t, []misconfigured{
 		{"under Not", certauth.All{named, certauth.Not{Policy: certauth.Matched{"n"}}}, []string{
-			"Policy.All[1].Not.Matched: cannot stand under Not; only rules on names, issuers and extensions can",
+			"Policy.All[1].Not.Matched: not allowed under Not; only rules on names, issuers and extensions are",
 		}},
 		{"before an anchor", certauth.Matched{"n"}, []string{
-			"Policy.Matched: stands before any anchor; put a Chain or a pin in front of it",
-			`Policy.Matched[0]: no Named before it is called "n"`,
+			"Policy.Matched: comes before any anchor; put a Chain or a pin before it",
+			`Policy.Matched[0]: no Named before it has the name "n"`,
 		}},
 	})
 }
@@ -460,7 +460,7 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 	chain := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
 	public := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
 	pin := certauth.Thumbprints{pinOfNobody}
-	const noChain = "Policy.All[1].IssuerName: stands before any Chain; without one anybody can write any issuer's name"
+	const noChain = "Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"
 	const everybody = "Policy: accepts a certificate of every public CA; add a rule on names or IssuedBy"
 	named := certauth.All{public, certauth.DNSNames{"a.example"}}
 	runMisconfigured(t, []misconfigured{
@@ -496,7 +496,7 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 		if tc.want {
 			assert.NoError(t, err, name)
 		} else {
-			assert.ErrorContains(t, err, "every certificate of the CA would open the gate", name)
+			assert.ErrorContains(t, err, "the gate would accept every certificate of the CA", name)
 		}
 	}
 }
@@ -515,10 +515,10 @@ func TestMatched_TakesTheNamesGivenBefore(t *testing.T) {
 	})
 	const path = "Policy.All[2].Matched"
 	runMisconfigured(t, []misconfigured{
-		{"a name that nobody has", w.behind(roles, certauth.Matched{"reader", "raeder"}), []string{path + `[1]: no Named before it is called "raeder"`}},
+		{"a name that nobody has", w.behind(roles, certauth.Matched{"reader", "raeder"}), []string{path + `[1]: no Named before it has the name "raeder"`}},
 		{"an empty list", w.behind(roles, certauth.Matched{}), []string{path + ": empty"}},
-		{"before the name", w.behind(certauth.Matched{"reader"}, roles), []string{`Policy.All[1].Matched[0]: no Named before it is called "reader"`}},
-		{"a name under Not, where none is recorded", w.behind(certauth.Not{Policy: named("reader", "b.example")}, certauth.Matched{"reader"}), []string{path + `[0]: no Named before it is called "reader"`}},
+		{"before the name", w.behind(certauth.Matched{"reader"}, roles), []string{`Policy.All[1].Matched[0]: no Named before it has the name "reader"`}},
+		{"a name under Not, where none is recorded", w.behind(certauth.Not{Policy: named("reader", "b.example")}, certauth.Matched{"reader"}), []string{path + `[0]: no Named before it has the name "reader"`}},
 	})
 }
 

@@ -74,7 +74,7 @@ type Config struct {
 	//
 	// Each takes 6 to 7 kilobytes, and at most 16 kilobytes with the certificates that the caller
 	// sends along, for a leaf of the usual size. A certificate that comes with more than 8
-	// kilobytes of other certificates is processed anew each time. If one certificate comes with
+	// kilobytes of other certificates is not remembered. If one certificate comes with
 	// different other certificates, four combinations are remembered.
 	CacheSize int
 

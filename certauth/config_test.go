@@ -67,7 +67,7 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 	text := err.Error()
 	for _, want := range []string{
 		"certauth: 12 mistakes in Config:",
-		"Source: nil; say who writes the certificate into the request",
+		"Source: nil; set the source of the front end that forwards the certificate",
 		"Challenge: ",
 		"ReloadInterval: 1ns, want at least 10ms",
 		"Policy.All[0].Chain.Roots: ",
@@ -75,7 +75,7 @@ func TestNew_ReportsEveryMistakeAtOnceWithItsPath(t *testing.T) {
 		"Policy.All[1].Any[0].PublicKeys[0]: 20 bytes, want 32",
 		"Policy.All[1].Any[1]: nil policy",
 		`Policy.All[2].DNSNames[0]: "*": `,
-		"Policy.All[3].Not.Thumbprints: cannot stand under Not",
+		"Policy.All[3].Not.Thumbprints: not allowed under Not",
 		`Exclusions[0].Path: "health" does not start with a slash`,
 		"Exclusions[0].Reason: empty",
 		"Exclusions[0].Control: empty",
@@ -90,7 +90,7 @@ func TestNew_ZeroConfigIsRefused(t *testing.T) {
 	assert.Nil(t, auth)
 	require.ErrorContains(t, err, "2 mistakes in Config")
 	require.ErrorContains(t, err, "Source: nil")
-	require.ErrorContains(t, err, "Policy: nil; say who may come in")
+	require.ErrorContains(t, err, "Policy: nil; set the policy that every caller must satisfy")
 }
 
 func TestNew_CertificateMaterialThatCannotBeUsedIsAnError(t *testing.T) {

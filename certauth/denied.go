@@ -56,7 +56,7 @@ func (p Denied) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path, "empty")
 	}
 	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
 	}
 	r := &deniedRule{path: path}
 	if len(p.Serials) > 0 {

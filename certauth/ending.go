@@ -252,13 +252,13 @@ func (a *Authenticator) tellMaterial(event Event) {
 		case outcomeExpiring:
 			left := event.Certificate.NotAfter.Sub(event.Time)
 			attrs = append(attrs, slog.Int("days_left", int(left/day)))
-			hint = "put the successor beside it now; callers are refused when it ends"
+			hint = "add its successor now; callers are refused when it expires"
 		case outcomeExpired:
-			hint = "callers that rest on it are refused; put its successor in its place"
+			hint = "callers that depend on it are refused; replace it with its successor"
 		case outcomeUnchained:
-			hint = "it reaches none of the roots and helps nobody: is its root missing, or was the CA given a new key?"
+			hint = "it has no effect because it chains to none of the roots; check whether its root is missing or the CA has a new key"
 		case outcomeRootless:
-			level, hint = slog.LevelError, "no root is valid now, so every caller of this Chain is refused; put a valid one in, and check this host's clock"
+			level, hint = slog.LevelError, "every caller of this Chain is refused because no root is valid now; add a valid root, and check this host's clock"
 		}
 		logger.LogAttrs(context.Background(), level, "certauth: "+string(event.Outcome), append(attrs, slog.String("hint", hint))...)
 	}

@@ -44,11 +44,11 @@ func (e Env) certs(_ context.Context, known reload.Digest) ([]*x509.Certificate,
 func lostLineEnds(value string, err error) error {
 	switch {
 	case strings.Contains(value, `\n`), strings.Contains(value, `\r`):
-		return errors.New(`holds "\n" as two characters where a line end belongs; write real line ends, or let whoever sets it decode them`)
+		return errors.New(`contains "\n" as two characters instead of line ends; set it with real line ends`)
 	case strings.HasPrefix(strings.TrimSpace(value), "LS0tLS1CRUdJTi"):
-		return errors.New("is PEM encoded in base64 once more; decode it where it is set")
+		return errors.New("is base64 of PEM; decode it before it is set")
 	case strings.Contains(value, "-----BEGIN ") && !strings.ContainsAny(strings.TrimSpace(value), "\r\n"):
-		return errors.New("is one line, so its line ends were lost; whoever sets it must keep them (quote it in a shell or a docker env file)")
+		return errors.New("is one line because its line ends were lost; keep them where it is set (quote it in a shell or a docker env file)")
 	}
 	return err
 }

@@ -9,60 +9,60 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// evaluation judges one certificate by a policy. It walks the paths of the policy, keeps
-// those that accept, and puts what they established together. It is used again for other
-// requests; nothing that is handed out is part of it.
+// evaluation judges one certificate by a policy. It walks the paths of the policy, keeps those
+// that accept, and combines their results. It is reused for other requests, so no result may
+// point into it.
 type evaluation struct {
 	ctx   context.Context
 	now   time.Time
 	owner *Authenticator
 	offer source.Offer // what the request offers
-	facts *facts       // about it
+	facts *facts       // about the certificate in it
 
-	waited bool // for a search, a checker or a function, and the context may have ended meanwhile
+	waited bool // for a search, a checker or a function: the context may have ended meanwhile
 
-	path    policyPath // the one that is being walked
-	named   bool       // the policy gives roles: every path must be walked
+	path    policyPath // the current one
+	named   bool       // the policy gives roles, so every path must be walked
 	pending []pending
 	steps   int
-	found   []policyPath // accepted but for stageCaller; the room behind its length is used again
+	found   []policyPath // accepted except for stageCaller; elements after its length are reused
 	answers []statusOf
-	left    []*verifiedChain // room for what is left of the chains of the path
-	merged  []*verifiedChain // room for those of several paths
+	left    []*verifiedChain // buffer for the remaining chains of the path
+	merged  []*verifiedChain // buffer for the chains of several paths
 
 	established // by all paths that accepted
 
-	quiet   int      // how many Any and Not stand above: a refusal may come to nothing
-	excuses []excuse // of what they have asked so far
+	quiet   int      // number of enclosing Any and Not, which may ignore a refusal
+	excuses []excuse // of the rules within them, so far
 }
 
-// established is what the accepting paths have found.
+// established holds the combined results of the accepting paths.
 type established struct {
 	roles      []string
 	chains     []*verifiedChain
 	vouched    vouching
-	revocation *Revocation // nil if none was asked for
+	revocation *Revocation // nil if no checker was asked
 }
 
-// maxSteps bounds how many members of Any are tried for one request. A policy with several
-// Any of which a caller satisfies many members each has as many paths as their product.
+// maxSteps bounds how many members of Any are tried for one request. The number of paths is the
+// product over all Any of the members that the caller satisfies.
 const maxSteps = 1 << 14
 
-// pending is what stands behind the place that a walk has reached. The stack of them is part
-// of the evaluation, and a walk names one by its height there, 0 for none: so nothing is
-// allocated.
+// pending holds the rules that follow the current place of a walk. They are on a stack in the
+// evaluation, and a walk refers to one by its height, 0 for none, so that a walk does not
+// allocate.
 type pending struct {
 	parts allRule
-	role  string // of a Named, whose policy has just accepted
+	role  string // of a Named whose policy has just accepted
 	next  int
 }
 
-// judge runs the policy. Whatever goes wrong in it, a panic included, is a refusal.
+// judge runs the policy. Every failure in it, including a panic, is a refusal.
 func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
 			refused = panicked(at, p)
-			*e = evaluation{owner: e.owner} // what it was in the middle of is not to be built upon
+			*e = evaluation{owner: e.owner} // its state is undefined
 		}
 	}()
 	if err := e.ctx.Err(); err != nil {
@@ -74,7 +74,7 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	} else if refused = by.rules.judge(e); refused == nil {
 		refused = e.end()
 	}
-	if refused == nil && len(e.found) > 0 { // with roles to be decided on
+	if refused == nil && len(e.found) > 0 { // the policy gives roles
 		refused = e.decide()
 	}
 	if refused != nil {
@@ -91,8 +91,8 @@ func (e *evaluation) judge(by *judged, at string) (refused *Error) {
 	return nil
 }
 
-// walk judges a rule and then what stands behind it. It returns nil when a path has come to
-// its end and accepts, and leaves the path as it is then.
+// walk judges a rule and then the rules after it. It returns nil when a path has ended and
+// accepts; the path then stays as it is.
 func (e *evaluation) walk(r rule, rest int) *Error {
 	switch r := r.(type) {
 	case allRule:
@@ -112,7 +112,7 @@ func (e *evaluation) walk(r rule, rest int) *Error {
 	return e.proceed(rest)
 }
 
-// walkBefore walks a rule with something new behind it.
+// walkBefore walks a rule and then what is pending after it.
 func (e *evaluation) walkBefore(r rule, behind pending) *Error {
 	height := len(e.pending)
 	e.pending = append(e.pending, behind)
@@ -148,7 +148,7 @@ func isComposite(r rule) bool {
 	return false
 }
 
-// proceed goes on behind a rule that has accepted; behind the last one the path ends.
+// proceed continues after a rule that has accepted; after the last one the path ends.
 func (e *evaluation) proceed(rest int) *Error {
 	for rest > 0 {
 		next := e.pending[rest-1]
@@ -164,8 +164,8 @@ func (e *evaluation) proceed(rest int) *Error {
 	return e.end()
 }
 
-// walkAny walks a path through each member, with all that stands behind the Any. One that
-// accepts is enough unless there are roles to be had.
+// walkAny walks a path through each member and through the rules after the Any. The first path
+// that accepts ends it, unless the policy gives roles.
 func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
 	start, excuses, accepted := e.path.mark(), len(e.excuses), false
 	e.quiet++
@@ -191,12 +191,12 @@ func (e *evaluation) walkAny(r *anyRule, rest int) *Error {
 		e.excuses = e.excuses[:excuses]
 		return nil
 	case e.steps > maxSteps && len(e.found) == 0:
-		return refusal(ReasonOverloaded, "Policy", "no member of Any was accepted after %d were tried", maxSteps)
+		return refusal(ReasonOverloaded, "Policy", "no member of Any accepted the caller within %d steps", maxSteps)
 	}
 	return e.refused(excuses)
 }
 
-// end judges a path that is complete, and keeps it if it accepts.
+// end judges a complete path, and keeps it if it accepts.
 func (e *evaluation) end() *Error {
 	p := &e.path
 	verified := p.chains
@@ -216,7 +216,7 @@ func (e *evaluation) end() *Error {
 	return refused
 }
 
-// keep copies a path into the list of those that are decided on when all have been walked.
+// keep copies a path for decide, which needs all accepting paths.
 func (e *evaluation) keep(p *policyPath) {
 	n := len(e.found)
 	if n == cap(e.found) {
@@ -226,10 +226,10 @@ func (e *evaluation) keep(p *policyPath) {
 	p.copyTo(&e.found[n])
 }
 
-// establish adds what a path that accepts has found.
+// establish adds the results of an accepting path.
 func (e *evaluation) establish(p *policyPath) {
 	e.vouched = max(e.vouched, p.vouched)
-	if e.chains == nil { // the usual case: there is no other path
+	if e.chains == nil { // usually there is no other path
 		e.chains = p.chains[:len(p.chains):len(p.chains)]
 	} else {
 		e.merged = appendChains(append(e.merged[:0], e.chains...), p.chains)
@@ -240,7 +240,7 @@ func (e *evaluation) establish(p *policyPath) {
 	}
 }
 
-// judgeLate judges a path by the rules that were noted down. Its chains are then those that
+// judgeLate judges a path by its late rules. Afterwards the path has only the chains that
 // revocation leaves.
 func (e *evaluation) judgeLate(p *policyPath) *Error {
 	if err := p.judge(e, stageVerified, nil); err != nil {
@@ -265,15 +265,15 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 			continue
 		}
 		if worst == nil {
-			worst = refusal(ReasonRevocationUnavailable, "Policy", "of %d chains the %d shortest were asked about, and a Chain rests on none of them", verified, len(left))
+			worst = refusal(ReasonRevocationUnavailable, "Policy", "%d chains verify; revocation was checked for the %d shortest, and a Chain needs one of the others", verified, len(left))
 		}
 		return worst
 	}
 	return e.judgeCaller(p)
 }
 
-// judgeCaller is the last stage of a path. If there are roles to be had, they are not known
-// yet, and decide judges it.
+// judgeCaller runs the last stage of a path. If the policy gives roles, they are not all known
+// yet, and decide runs this stage.
 func (e *evaluation) judgeCaller(p *policyPath) *Error {
 	if e.named {
 		return nil
@@ -281,9 +281,9 @@ func (e *evaluation) judgeCaller(p *policyPath) *Error {
 	return p.judge(e, stageCaller, p.roles)
 }
 
-// decide asks what is to be asked when all roles are known, and puts together what the
-// paths that are left established. A path that is refused takes its roles along, which
-// another may have been accepted for; so it is repeated until none is.
+// decide runs stageCaller when all roles are known, and combines the results of the paths that
+// accept. A path that is refused loses its roles, on which another may depend; so the stage is
+// repeated until no path is refused.
 func (e *evaluation) decide() *Error {
 	accepted, excuses := e.found, len(e.excuses)
 	for again := true; again; {
@@ -324,21 +324,20 @@ func rolesOf(roles []string, paths []policyPath) []string {
 	return roles
 }
 
-// refuser is a rule that can say what it has against the certificate. It looks at facts
-// alone, so that it can be asked later, or not at all.
+// refuser is a rule that can state its refusal later, because the refusal depends only on facts.
 type refuser interface {
 	refusal(e *evaluation) *Error
 }
 
-// excuse is why a member of an Any was refused: a refusal, or whom to ask for it.
+// excuse is why a member of an Any was refused: a refusal, or the rule that can state it.
 type excuse struct {
 	err *Error
 	by  refuser
 }
 
-// What a rule within an Any or a Not answers; the excuse beside them says the rest. They are
-// never handed out. Not turns a mismatch round: the rule was evaluated in full and its answer
-// is no. Every other refusal stays one.
+// These are the answers of a rule within an Any or a Not; its excuse has the details. They never
+// leave the evaluation. Not turns only a mismatch into an acceptance: the rule was evaluated
+// completely, and its answer is no. Every other refusal remains a refusal.
 var (
 	errQuietMismatch = &Error{Reason: ReasonPolicyRefused}
 	errQuietRefusal  = &Error{Reason: ReasonPolicyRefused}
@@ -346,8 +345,8 @@ var (
 
 func isQuiet(err *Error) bool { return err == errQuietMismatch || err == errQuietRefusal }
 
-// refuse is the answer of a rule that was evaluated in full if mismatch, and no; its words
-// are not put together for a member whose refusal nobody may ever read.
+// refuse returns the refusal of a rule; mismatch says that the rule was evaluated completely.
+// Within an Any or a Not the text is not made, because it may never be read.
 func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 	if e.quiet == 0 {
 		return by.refusal(e)
@@ -359,14 +358,14 @@ func (e *evaluation) refuse(by refuser, mismatch bool) *Error {
 	return errQuietRefusal
 }
 
-// excuse keeps why a member of an Any was refused, unless the rule itself did.
+// excuse records why a member of an Any was refused, unless refuse has recorded it.
 func (e *evaluation) excuse(err *Error) {
 	if !isQuiet(err) {
 		e.excuses = append(e.excuses, excuse{err: err})
 	}
 }
 
-// refused is the answer of an Any that accepts in no way.
+// refused returns the refusal of an Any of which no member accepts.
 func (e *evaluation) refused(excuses int) *Error {
 	if e.quiet > 0 {
 		return errQuietRefusal
@@ -374,8 +373,8 @@ func (e *evaluation) refused(excuses int) *Error {
 	return furthest(e.refusals(excuses))
 }
 
-// clear forgets the request and keeps the room that it took. The owner stays: evaluations do
-// not leave their Authenticator.
+// clear forgets the request but keeps the buffers. The owner stays, because evaluations do not
+// leave their Authenticator.
 func (e *evaluation) clear() {
 	e.offer = source.Offer{}
 	e.ctx, e.facts = nil, nil

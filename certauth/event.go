@@ -91,8 +91,8 @@ func (e Event) Reason() Reason {
 	return e.Err.Reason
 }
 
-// unheard reports whether nobody listens to an acceptance: then nothing is put together for
-// it. What panics when asked is asked again by report, where a panic is a refusal.
+// unheard reports whether neither Logger nor Observe receives acceptances, so that no Event needs to
+// be made. A panic counts as no: report repeats the call, and there a panic is a refusal.
 func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 	if a.config.Observe != nil {
 		return false
@@ -108,7 +108,7 @@ func (a *Authenticator) unheard(r *http.Request) (yes bool) {
 	return !a.config.Logger.Enabled(r.Context(), slog.LevelDebug)
 }
 
-// report tells Logger and Observe, if one of them listens. A panic in either is a refusal.
+// report passes the event to Logger and Observe. A panic in either is a refusal.
 func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -142,7 +142,7 @@ func (a *Authenticator) report(r *http.Request, event *Event) (refused *Error) {
 	return nil
 }
 
-// panicked makes a refusal of a panic and logs it, unless logging is what panics.
+// panicked turns a panic into a refusal and logs it, unless the logger panics.
 func (a *Authenticator) panicked(path string, value any) *Error {
 	refused := panicked(path, value)
 	if a.config.Logger != nil {
@@ -154,13 +154,14 @@ func (a *Authenticator) panicked(path string, value any) *Error {
 	return refused
 }
 
-// reloadedWithin tells of a reload, or of certificates that end, in an Authenticator that the source made for itself.
+// reloadedWithin reports reloads and expiring certificates of an Authenticator that the source made
+// for its own use.
 func (a *Authenticator) reloadedWithin(event Event) {
 	var err error
 	if event.Err != nil {
 		err = event.Err.Err
 	}
-	switch event.Outcome { //nolint:exhaustive // what it decides about the front end is part of the request's own
+	switch event.Outcome { //nolint:exhaustive // its decisions about the front end are part of the request's event
 	case outcomeReloaded, outcomeKept:
 		a.reloaded("Source: "+event.Rule, err)
 	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
@@ -169,8 +170,8 @@ func (a *Authenticator) reloadedWithin(event Event) {
 	}
 }
 
-// reread tells of a reload of this Authenticator's own material. What was told of it before is
-// forgotten after that, so that what is told again follows the reload, even beside a daily check.
+// reread reports a reload of this Authenticator's own material, and only then forgets which defects
+// were reported before, so that new reports follow the reload even if a daily check is running.
 func (a *Authenticator) reread(path string, err error) {
 	if err == nil {
 		defer a.endings.forget(path)
@@ -178,14 +179,14 @@ func (a *Authenticator) reread(path string, err error) {
 	a.reloaded(path, err)
 }
 
-// reloaded tells of a reload, good or bad.
+// reloaded reports a reload, whether it succeeded or failed.
 func (a *Authenticator) reloaded(path string, err error) {
 	event := Event{Time: a.config.Now(), Outcome: outcomeReloaded, Rule: path, Source: a.source.Name}
 	if err != nil {
 		event.Outcome = outcomeKept
 		event.Err = &Error{
 			Reason: ReasonNotConfigured, Rule: path, Err: err,
-			Hint: "mend the file or function; until then the last good set is in use",
+			Hint: "repair the file or function; until then the last good set stays in use",
 		}
 	}
 	if logger := a.config.Logger; logger != nil {

@@ -40,6 +40,6 @@ func ExamplePolicyFunc() {
 
 	world.call(handler, "/", world.partner)
 	// Output:
-	// certauth: Policy.All[1].PolicyFunc("contract"): policy_refused: no active contract / a rule of the application refused; see the rule's own words
+	// certauth: Policy.All[1].PolicyFunc("contract"): policy_refused: no active contract / a rule of the application refused; see its own text in the detail
 	// 401 please call us
 }

@@ -94,15 +94,15 @@ func compileExclusions(list []Exclusion) ([]exclusion, []error) {
 
 func checkExclusionMethod(method string) error {
 	if strings.Trim(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-") != "" || strings.Trim(method, "-") != method {
-		return fmt.Errorf("%s is not a method in upper case; there is no pattern for several", quote(method))
+		return fmt.Errorf("%s is not a method in upper case; patterns are not supported", quote(method))
 	}
 	switch method {
 	case http.MethodConnect:
 		return errors.New("CONNECT cannot be excluded")
 	case "PRI": // reserved (RFC 9113, section 11.6)
-		return errors.New("PRI is the preface of HTTP/2 and no method")
+		return errors.New("PRI is the HTTP/2 preface, not a method")
 	case "ANY", "ALL": // what some routers call it
-		return fmt.Errorf("%s is no method; name each method in an Exclusion of its own", method)
+		return fmt.Errorf("%s is not a method; write one Exclusion for each method", method)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func checkExclusionPath(p string) error {
 	case path.Clean(p) != p:
 		return fmt.Errorf("%s is not clean, want %s", quote(p), quote(path.Clean(p)))
 	case !isPlainPath(p):
-		return fmt.Errorf("%s holds a character that is a pattern, an escape or a separator, so it would never match", quote(p))
+		return fmt.Errorf("%s contains a character of a pattern, an escape or a separator, so it would never match", quote(p))
 	}
 	return nil
 }

@@ -14,37 +14,37 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// facts is what is known of one presented certificate: what depends on its bytes, and on
-// the trust material that each answer names, but never on the request. Policies judge it
-// anew for every request; no verdict is part of it.
+// facts holds the known properties of one presented certificate. They depend on its bytes, and on
+// the trust material that each answer names, but never on the request. Policies judge the facts
+// for every request; a decision is never part of them.
 //
-// Everything here is the library's own: what users do to an [Identity] does not reach it,
-// except through the certificates themselves, which nobody may change.
+// No slice or map here is shared with users: what they write to an [Identity] does not reach it.
+// Only the certificates are shared, and nobody may change them.
 type facts struct {
 	factcache.Slot      // its Key is nil if these facts cannot be remembered
 	owned          bool // the key is a copy; guarded by mutex
 
-	// What every hit looks at stands together.
+	// The fields that every cache hit reads are together.
 	answers             chainAnswers
-	identity            atomic.Pointer[Identity] // handed out last: the next request with the same outcome shares it
+	identity            atomic.Pointer[Identity] // of the last request; the next one with the same outcome shares it
 	leaf                *x509.Certificate
 	notBefore, notAfter time.Time // of the leaf
 
 	presented sentCertificates
-	source    *source.Reader            // that reads the key; nil where it is DER
+	source    *source.Reader            // reads the key; nil if the key is DER
 	fault     fault                     // of the leaf, under every anchor
-	parsed    atomic.Pointer[certNames] // nil until asked for again, once this is remembered
+	parsed    atomic.Pointer[certNames] // nil when these facts are remembered, until needed again
 	sums      certSums
-	hosts     atomic.Pointer[hostNames] // nil until asked for
+	hosts     atomic.Pointer[hostNames] // nil until needed
 	issuer    atomic.Pointer[issuerName]
-	issuerKey atomic.Pointer[string]          // of the leaf; nil until asked for
-	sentKeys  atomic.Pointer[[]string]        // the same of each CA that was sent along
-	named     atomic.Pointer[CertificateInfo] // nil until somebody listens
+	issuerKey atomic.Pointer[string]          // of the leaf's issuer; nil until needed
+	sentKeys  atomic.Pointer[[]string]        // of the issuers of the CAs that were sent along
+	named     atomic.Pointer[CertificateInfo] // nil until an event or a log record needs it
 
-	mutex sync.Mutex // guards the remembering of answers, and the copying of the key
+	mutex sync.Mutex // guards writes of answers, and the copying of the key
 }
 
-// newFactCache returns nil for a negative size, which remembers nothing.
+// newFactCache returns nil for a negative size, so that nothing is remembered.
 func newFactCache(size int) *factcache.Cache[facts, *facts] {
 	return factcache.New(size, func(a, b *facts) bool { return a.leaf != nil && a.leaf.Equal(b.leaf) })
 }
@@ -55,15 +55,15 @@ type certNames struct {
 	alt     san.Names
 }
 
-// names returns the names of the leaf. They are parsed again if they are not at hand: most
-// policies ask for few of them.
+// names returns the names of the leaf. They are parsed again after a release, because most
+// policies use few of them.
 func (f *facts) names() *certNames {
 	if known := f.parsed.Load(); known != nil {
 		return known
 	}
 	again := &certNames{}
 	var err error
-	if again.subject, err = dn.Parse(f.leaf.RawSubject); err != nil { // somebody has written to the certificate
+	if again.subject, err = dn.Parse(f.leaf.RawSubject); err != nil { // the certificate was changed after newFacts had parsed it
 		again.subject = dn.Name{{{Raw: f.leaf.RawSubject}}}
 	}
 	if again.alt, err = san.Of(f.leaf); err != nil {
@@ -73,7 +73,7 @@ func (f *facts) names() *certNames {
 	return again
 }
 
-// hostNames are the DNS names that are host names, in lower case.
+// hostNames holds the DNS names that are host names, in lower case.
 type hostNames struct {
 	list []string
 	all  bool // every DNS name is in the list
@@ -122,8 +122,8 @@ func issuerOf(slot *atomic.Pointer[issuerName], cert *x509.Certificate) (dn.Name
 	return known.name, known.err
 }
 
-// newFacts looks at what a source presented before any policy does: counts and sizes
-// first, then what every certificate must be.
+// newFacts checks the certificates of a source before any policy does: counts and sizes first,
+// then the form that every certificate must have.
 func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	if len(presented) > maxCertificates {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "%d certificates, want at most %d", len(presented), maxCertificates)
@@ -140,12 +140,12 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	subject, err := dn.Parse(leaf.RawSubject)
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "subject: %w", err).
-			withHint("the header is fine; the subject of the certificate cannot be read, and it has to be issued anew")
+			withHint("the header is correct, but the subject of the certificate cannot be read; ask the CA for a new certificate")
 	}
 	alt, err := san.Of(leaf)
 	if err != nil {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err).
-			withHint("the header is fine; the alternative names of the certificate cannot be read, and it has to be issued anew")
+			withHint("the header is correct, but the alternative names of the certificate cannot be read; ask the CA for a new certificate")
 	}
 	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf)}
 	f.parsed.Store(&certNames{subject: subject, alt: alt})
@@ -153,8 +153,8 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 	return f, nil
 }
 
-// recognisable reports whether the next request with the same offer can be told by its key:
-// what is too large or was never parsed is not even compared.
+// recognisable reports whether the offer may be looked up in the cache. An offer that is too large
+// or was never parsed is not even compared.
 func recognisable(offer *source.Offer) bool {
 	if len(offer.Certificates) > maxCertificates {
 		return false
@@ -171,7 +171,8 @@ func recognisable(offer *source.Offer) bool {
 	return beside <= maxSentAlong
 }
 
-// own makes the key a copy, once: others may have it from an earlier stay in the cache.
+// own makes the key a copy, once: other requests may use it because the facts were in the cache
+// before.
 func (f *facts) own() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
@@ -180,10 +181,10 @@ func (f *facts) own() {
 	}
 }
 
-// memorable reports whether the facts may be remembered under the key: it is small, and the
-// leaf and the members of its chains are what their DER says. A source that hands out parsed
-// certificates can have changed them, and the next request is recognised by the DER alone;
-// those that no chain rests on are read from it again.
+// memorable reports whether the facts may be remembered under the key: it must be small, and the
+// leaf and the members of its chains must agree with their DER. A source that returns parsed
+// certificates can have changed them, but the next request is recognised by the DER alone.
+// Certificates that are part of no chain are read from the DER again.
 func (f *facts) memorable(k source.Key) bool {
 	if k.Size() > maxSentAlong+2*len(f.leaf.Raw) { // text is longer than DER
 		return false

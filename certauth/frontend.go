@@ -2,9 +2,9 @@ package certauth
 
 import "time"
 
-// frontEndRule is the anchor that stands in front of the policy when the operator says
-// that the front end verifies (FrontEndVerifies in package forwarded). What is always on holds here too:
-// an anchor of any kind switches nothing else off.
+// frontEndRule is the anchor before the policy if the operator states that the front end verifies
+// (FrontEndVerifies in package forwarded). The checks that are always on are made here too, because
+// no anchor switches them off.
 type frontEndRule struct {
 	path string
 	skew time.Duration
@@ -24,8 +24,8 @@ func (r *frontEndRule) judge(e *evaluation) *Error {
 	return nil
 }
 
-// skewAtTop is the clock skew of the policy as a whole: that of a Validity directly in the
-// outermost All.
+// skewAtTop returns the clock skew of the whole policy: that of a Validity directly in the outermost
+// All.
 func skewAtTop(policy Policy) time.Duration {
 	if list, ok := policy.(All); ok {
 		return (&compilation{}).skewOf(list, place{})

@@ -66,7 +66,7 @@ func TestFrontEnd_VerifyingFrontEndIsAnAnchorLikeAnyOther(t *testing.T) {
 	}
 	for name, source := range map[string]certauth.Source{"a source that does not": verifying{issue(), false}, "a source that cannot say": fixedSource("test", issue())} {
 		_, err := certauth.New(certauth.Config{Source: source, Policy: names})
-		assert.ErrorContains(t, err, "Policy.DNSNames: stands before any anchor", name)
+		assert.ErrorContains(t, err, "Policy.DNSNames: comes before any anchor", name)
 	}
 	for name, policy := range map[string]certauth.Policy{
 		"revocation": certauth.NotRevoked{Checker: answer{}}, "the issuer's name": certauth.IssuerName{"CN=x"},

@@ -33,9 +33,9 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	return &guard{a, next}
 }
 
-// serve calls the handler and, where it got a request of its own, gives back what it left
-// there. Where this middleware gave it trailers of its own, nobody touches them any more when
-// it has returned.
+// serve calls the handler. If the handler received a copy of the request, serve then copies the
+// results of routing and form parsing back. If it received a separate map of trailers, nothing
+// writes to that map after the handler has returned.
 func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) {
 	if admitted != r {
 		defer giveBack(r, admitted)
@@ -46,7 +46,7 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 	next.ServeHTTP(w, admitted)
 }
 
-// admit lets a request in or answers it.
+// admit accepts a request or answers it.
 func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical bool) (*http.Request, bool) {
 	r, refused := a.admission(r, canonical)
 	if refused != nil {
@@ -56,8 +56,8 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical 
 	return r, true
 }
 
-// admission decides, reports and strips. It returns the request for the handler, or that for
-// whoever answers it with the refusal. canonical says that the keys of the header are as
+// admission decides, reports and strips. It returns the request for the handler, or a refusal with
+// the request for the code that answers it. canonical says that the keys of the header are as
 // net/http's server writes them.
 func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Request, *Error) {
 	if a == nil || a.policy == nil {
@@ -71,8 +71,8 @@ func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Reques
 		e = a.evaluation()
 		refused = a.ask(r, e)
 	}
-	// Before anything waits: middleware outside may give up waiting for this request, as
-	// http.TimeoutHandler does, and look at its headers.
+	// The headers are stripped before anything waits, because middleware outside may stop waiting
+	// for this request, as http.TimeoutHandler does, and then read its headers.
 	found := a.headers.strip(r, canonical)
 	if found.upgrade {
 		socket.DropUpgrade(r.Header)
@@ -93,8 +93,8 @@ func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Reques
 	return a.conclude(r, x, id, refused)
 }
 
-// conclude applies the mode, reports, and hands on what is let in. It is a function of its
-// own because an Event is large, and most requests need none.
+// conclude applies the mode, reports the decision, and returns the request if it is accepted. It
+// is a separate function because an Event is large, and most requests need none.
 func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, refused *Error) (*http.Request, *Error) {
 	event := a.eventOf(x, id, refused)
 	if event.Outcome != OutcomeAccepted {
@@ -109,7 +109,8 @@ func (a *Authenticator) conclude(r *http.Request, x *exclusion, id *Identity, re
 	return withOutcome(r, id, nil), nil
 }
 
-// eventOf puts exclusion or check in the light of mode and report-only.
+// eventOf makes the event for an exclusion or the result of a check, according to the mode and
+// report-only.
 func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Event {
 	var event Event
 	switch {
@@ -127,8 +128,8 @@ func (a *Authenticator) eventOf(x *exclusion, id *Identity, refused *Error) Even
 	return event
 }
 
-// withOutcome puts the identity into the context, and for a route what it was judged by, or makes sure that none is there, not
-// even one that an outer Authenticator put in.
+// withOutcome puts the identity into the context, and for a route the policy that judged it. If
+// there is no identity, it hides one that an outer Authenticator has put there.
 func withOutcome(r *http.Request, id *Identity, by *judged) *http.Request {
 	if id == nil {
 		if _, inherited := FromContext(r.Context()); !inherited {
@@ -184,7 +185,7 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 		return nil, false
 	}
 	a.headers.strip(r, false)
-	if id == nil { // whoever has an identity came through Handler
+	if id == nil { // Handler has removed the trailers of a request with an identity
 		r = a.headers.withoutTrailers(r)
 	}
 	event := Event{Outcome: OutcomeAccepted, Identity: id, Route: true}
@@ -208,11 +209,11 @@ func (a *Authenticator) admitRoute(w http.ResponseWriter, r *http.Request, own *
 	return withOutcome(r, id, judged), true
 }
 
-// judged is a policy that an identity was judged by.
+// judged is the policy that judged an identity.
 type judged struct {
 	rules    allRule
 	named    bool // they give roles
-	straight bool // no rule is composite: there is one path, and it is the rules in their order
+	straight bool // no rule is composite: the only path is the rules in their order
 }
 
 func newJudged(rules allRule, named bool) *judged {
@@ -223,17 +224,16 @@ func newJudged(rules allRule, named bool) *judged {
 type route struct {
 	rule  rule
 	named bool
-	alone *judged // together with the Authenticator's own policy: the usual case
+	alone *judged // together with only the Authenticator's own policy, the usual case
 }
 
-// behind returns what a request is judged by whose identity was judged by outer.
+// behind returns the policy for a request whose identity was judged by outer.
 func (own *route) behind(outer *judged) *judged {
 	return &judged{append(outer.rules[:len(outer.rules):len(outer.rules)], own.rule), outer.named || own.named, outer.straight && !isComposite(own.rule)}
 }
 
-// checkRoute judges the caller of the context by a route's rule and by what it stands
-// behind. It returns the known identity beside the refusal: that is the difference between
-// 403 and 401.
+// checkRoute judges the caller in the context by the policies around a route and by the route's
+// own. With a refusal it returns the known identity too, which decides between 403 and 401.
 func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, by *judged, refused *Error) {
 	if a == nil || a.policy == nil || own == nil {
 		return nil, nil, refusal(ReasonNotConfigured, "Require", "the Authenticator is not the result of New")
@@ -241,10 +241,10 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	known, ok := FromContext(r.Context())
 	if !ok {
 		return nil, nil, refusal(ReasonCertificateMissing, "Require", "no identity in the context").
-			withHint("an excluded route, an anonymous caller, or Require without Handler around it")
+			withHint("put Handler around Require; excluded requests and anonymous callers have no identity")
 	}
 	if known.verdict == nil || known.verdict.owner != a {
-		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity is of another Authenticator").
+		return nil, nil, refusal(ReasonCertificateMissing, "Require", "the identity comes from another Authenticator").
 			withHint("put the Handler of the same Authenticator around this route")
 	}
 	defer func() {
@@ -262,7 +262,7 @@ func (a *Authenticator) checkRoute(r *http.Request, own *route) (id *Identity, b
 	return id, by, refused
 }
 
-// judgeRoute judges a known caller once more, by more rules.
+// judgeRoute judges a known caller again, by more rules.
 func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Identity, by *judged) (*Identity, *Error) {
 	e := a.evaluation()
 	v := known.verdict
@@ -278,7 +278,7 @@ func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Id
 	return id, nil
 }
 
-// observe calls the user's hook; a panic in it is the caller's to recover.
+// observe calls the user's hook. The caller must recover a panic in it.
 func (a *Authenticator) observe(ctx context.Context, event Event) {
 	if a.config.Observe != nil {
 		a.config.Observe(ctx, event)

@@ -9,9 +9,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/httpheader"
 )
 
-// headerSet is the set of headers that a source reads, folded: lower case, with "_" and
-// "." as "-". Servers, proxies and CGI-like layers treat these spellings as one name, so
-// a header that differs only there must never reach a handler beside the real one.
+// headerSet is the set of headers that a source reads, folded: in lower case, with "_" and "." as
+// "-". Servers, proxies and CGI-like layers treat these spellings as one name, so no spelling may
+// reach a handler.
 type headerSet struct {
 	names   []string // lower case, "_" and "." as "-"
 	keys    []string // as net/http writes them
@@ -22,11 +22,11 @@ type headerSet struct {
 	spellings []string
 }
 
-// maxSpellings bounds the spellings that are looked up one by one. A name with n hyphens has
-// 3^n, and each look-up takes about as long as it takes to walk past one header.
+// maxSpellings bounds the spellings that are looked up one by one. A name with n hyphens has 3^n
+// spellings, and a look-up costs about as much as one header in a walk over all of them.
 const maxSpellings = 32
 
-// maxConnection bounds the Connection header. Its honest values are a few words.
+// maxConnection bounds the Connection header, whose legitimate values are a few words.
 const maxConnection = 4 << 10
 
 func newHeaderSet(names []string) (headerSet, error) {
@@ -56,8 +56,8 @@ func newHeaderSet(names []string) (headerSet, error) {
 	return set, errors.Join(mistakes...)
 }
 
-// spellingsOf returns what folds to the name, as net/http writes it. It returns more than limit
-// if there are more, but not all of them.
+// spellingsOf returns the spellings that fold to the name, as net/http writes them. If there are
+// more than limit, it returns more than limit of them, but not all.
 func spellingsOf(folded string, limit int) []string {
 	spellings := []string{""}
 	for i, part := range strings.Split(folded, "-") {
@@ -110,26 +110,25 @@ func foldsTo(name, folded string) bool {
 	return true
 }
 
-// hopByHop says which of the headers that are about one connection a request has. What
-// they say is to be looked at then.
+// hopByHop says which of the headers about one connection a request has. Their values must be
+// checked then.
 type hopByHop struct{ connection, upgrade bool }
 
-// fewerThan reports whether it takes less time to look the spellings up than to walk over the
-// header.
+// fewerThan reports whether looking the spellings up takes less time than walking over the header.
 func (s *headerSet) fewerThan(header http.Header) bool {
 	return s.spellings != nil && len(s.spellings) <= len(header)
 }
 
-// strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. It reports the hop-by-hop headers that it comes by.
+// strip removes every spelling of the headers, with all values. It does so in place, so that they
+// are gone for middleware outside too. It reports the hop-by-hop headers of the request.
 //
-// canonical says that the header is as net/http's server made it, so that what folds to a name is
-// under one of the spellings. Middleware can write keys in any way; behind any, strip walks over
-// all headers.
+// canonical says that the header is as net/http's server made it, so that every key that folds to
+// a name is one of the spellings. Middleware can write keys in any form, so after any middleware
+// strip must walk over all headers.
 func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 	if len(s.names) == 0 || canonical && s.spellings != nil {
 		for _, key := range s.spellings {
-			if _, ok := r.Header[key]; !ok { // a look-up is cheaper than deleting what is not there
+			if _, ok := r.Header[key]; !ok { // a look-up is cheaper than deleting a missing key
 				continue
 			}
 			delete(r.Header, key)
@@ -154,7 +153,7 @@ func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 			delete(r.Header, name)
 		}
 	}
-	if present { // not while walking, which the map would pay for
+	if present { // after the walk, because deleting during it slows the map down
 		for _, key := range s.keys {
 			delete(r.Header, key)
 		}
@@ -162,9 +161,9 @@ func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 	return found
 }
 
-// namedByConnection reports whether the request asks a proxy to drop one of the headers
-// (RFC 9110, section 7.6.1). A client can make the front end's header vanish that way. A
-// list too long to be honest counts as naming one.
+// namedByConnection reports whether the Connection header asks a proxy to remove one of the headers
+// (RFC 9110, section 7.6.1). A client can remove the front end's header in this way. A list that is
+// too long counts as naming one.
 func (s *headerSet) namedByConnection(lines []string) bool {
 	if len(s.names) == 0 {
 		return false

@@ -44,15 +44,15 @@ type Identity struct {
 	// checked.
 	Revocation Revocation
 
-	verdict *verdict // what stands behind it; nil in an Identity that is nobody's
+	verdict *verdict // nil in an Identity that this package did not make
 }
 
-// verdict is what the library itself knows about an identity. Routes are judged by it, not
-// by the exported fields, which anybody can write to.
+// verdict is the library's own record of an identity. Routes are judged by it, because anybody can
+// write to the exported fields.
 type verdict struct {
 	owner *Authenticator
 	facts *facts
-	sent  *sent // what Presented was made of
+	sent  *sent // the source of Presented
 	established
 }
 
@@ -68,8 +68,8 @@ type (
 	judgedKey   struct{}
 )
 
-// identityContext is context.WithValue for the one key, in half the memory. Its identity was
-// judged by the policy of its Authenticator alone.
+// identityContext is a context.WithValue for its key in half the memory. Its identity was judged only
+// by the policy of its Authenticator.
 type identityContext struct {
 	context.Context
 	id *Identity
@@ -80,13 +80,13 @@ func (c *identityContext) Value(key any) any {
 	switch key.(type) {
 	case identityKey:
 		return c.id
-	case judgedKey: // what an outer route was judged by says nothing of this identity
+	case judgedKey: // the policy of an outer route did not judge this identity
 		return (*judged)(nil)
 	}
 	return c.Context.Value(key)
 }
 
-// routeContext is that of a route: its identity was judged by more.
+// routeContext is the context of a route, whose identity was judged by further policies.
 type routeContext struct {
 	identityContext
 

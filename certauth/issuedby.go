@@ -32,7 +32,7 @@ type IssuedBy struct {
 func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".IssuedBy"
 	if !at.standing.chain {
-		c.mistake(path, "stands before any Chain; only a verified chain says who issued a certificate")
+		c.mistake(path, "comes before any Chain; put a Chain before it, because only a verified chain proves who issued a certificate")
 	}
 	set := 0
 	r := &issuedByRule{path: path, negated: at.negated(), notPath: at.path}
@@ -56,7 +56,7 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 		r.kind, r.pins = list.kind, &pins
 	}
 	if at.negated() && (!isNil(p.Certificates) || p.Thumbprints != nil) {
-		c.mistake(path, "cannot keep a CA out by its certificate, which whoever presents it can change, and of which the CA may have another; under Not use PublicKeys, or IssuerName")
+		c.mistake(path, "cannot exclude a CA by its certificate, because the sender can alter it and the CA can have several; under Not use PublicKeys or IssuerName")
 	}
 	if set != 1 {
 		c.mistake(path, "%d of Certificates, Thumbprints and PublicKeys are set, want exactly one", set)
@@ -67,8 +67,8 @@ func (p IssuedBy) compile(c *compilation, at place) (rule, standing) {
 
 type issuedByRule struct {
 	path    string
-	negated bool   // it keeps these issuers out
-	notPath string // the path of the Not then
+	negated bool   // it excludes these issuers
+	notPath string // the path of the Not, if negated
 
 	certs *reload.Item[caPool]
 	kind  pinKind
@@ -80,7 +80,7 @@ func (r *issuedByRule) judge(e *evaluation) *Error {
 	if r.negated {
 		return nil
 	}
-	return r.rests(e, &e.path) // already here, before anybody is asked about revocation
+	return r.rests(e, &e.path) // now too, before revocation is checked
 }
 
 func (r *issuedByRule) stage() stage {
@@ -125,7 +125,7 @@ func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {
-	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of those given", quote(nameOf(e.facts.leaf.RawIssuer)))
+	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of the listed CAs", quote(nameOf(e.facts.leaf.RawIssuer)))
 }
 
 func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {

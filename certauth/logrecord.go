@@ -16,7 +16,7 @@ func levelOf(e *Event) slog.Level {
 }
 
 // log writes the record of a request, unless it repeats another. Client text in it is quoted
-// and cut by whoever put it there; the header's value is never part of it.
+// and cut when it is put into the event. The header's value is never part of it.
 func (a *Authenticator) log(ctx context.Context, event *Event) {
 	var seen repeated
 	if event.Err != nil && !a.config.LogRepeats {
@@ -57,8 +57,8 @@ func (a *Authenticator) log(ctx context.Context, event *Event) {
 	a.config.Logger.LogAttrs(ctx, levelOf(event), "certauth: "+string(event.Outcome), seen.append(attrs)...)
 }
 
-// appendCertificate never writes a name that nobody vouches for where a query looks for one
-// that can be relied on.
+// appendCertificate writes an unverified name under a key of its own, so that a query for verified
+// names never finds it.
 func appendCertificate(attrs []slog.Attr, info *CertificateInfo) []slog.Attr {
 	if info.Fingerprint == "" {
 		return attrs
@@ -84,7 +84,7 @@ func appendRevocation(attrs []slog.Attr, found *Revocation) []slog.Attr {
 	return attrs
 }
 
-// logEnded writes how often something was refused that nobody has seen since.
+// logEnded writes the remaining count of a kind of refusal that does not occur any more.
 func (a *Authenticator) logEnded(source string, kind repeated) {
 	attrs := []slog.Attr{slog.String("source", source)}
 	if kind.key.path != "" {

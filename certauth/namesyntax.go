@@ -71,7 +71,7 @@ func parseURI(s string) error {
 	}
 	for i := range len(s) {
 		if s[i] <= 0x20 || s[i] >= 0x7F {
-			return errors.New("a URI in a certificate is printable ASCII")
+			return errors.New("not printable ASCII, which a URI in a certificate must be")
 		}
 	}
 	return nil

@@ -48,7 +48,7 @@ type ThumbprintsSHA1 []string
 // a [Chain] vouches for them too. CA certificates are refused.
 type PublicKeys []string
 
-// pinKind says what is hashed and how a pin of it is written.
+// pinKind describes the hashed data and the syntax of a pin.
 type pinKind struct {
 	slot    int // in certSums
 	name    string
@@ -56,7 +56,7 @@ type pinKind struct {
 	base64  bool
 	vouches vouching
 	hash    func(*x509.Certificate) []byte
-	digest  func(der []byte) []byte // of the whole certificate, where that is what is hashed
+	digest  func(der []byte) []byte // of the whole certificate; nil if only the key is hashed
 }
 
 // pinKinds is the number of kinds.
@@ -84,7 +84,7 @@ func sumSHA256(der []byte) []byte {
 
 func sumSHA1(der []byte) []byte {
 	sum, err := sha1sum.Of(der)
-	if err != nil { // no rule was made that could ask
+	if err != nil { // no rule was made that could use it
 		return nil
 	}
 	return sum[:]
@@ -143,7 +143,7 @@ func (r *pinRule) judge(e *evaluation) *Error {
 	return nil
 }
 
-// judgeLeaf is all but the dates.
+// judgeLeaf makes all checks except those of the dates.
 func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	pins := r.pins.Get()
 	if pins == nil || pins.len() == 0 {
@@ -159,7 +159,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 }
 
 func (r *pinRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", r.pins.Get().len())
+	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", r.pins.Get().len())
 }
 
 func (r *pinRule) describe(p *printer) {
@@ -174,17 +174,18 @@ func (r *pinRule) describe(p *printer) {
 	p.line("%s is one of %d", what, r.pins.Get().len())
 }
 
-// pinSet is a sorted, packed list: 32 bytes a pin whatever their number. A long one has an
-// index by the first bits, so that a look-up touches two places and not twenty.
+// pinSet is a sorted, packed list with 32 bytes for each pin. A long list has an index by the first
+// bits, so that a look-up reads two places in memory instead of twenty.
 type pinSet struct {
 	size   int
 	count  int
 	packed []byte
 	shift  int      // of the first four bytes, to get the place in the index
-	index  []uint32 // where the pins of this beginning start; one more at the end
+	index  []uint32 // position of the first pin with these bits; one more entry at the end
 }
 
-// manyPins is from how many on there is an index, of one entry for four to eight pins.
+// manyPins is the number of pins from which on there is an index, with one entry for four to eight
+// pins.
 const manyPins = 64
 
 func (s *pinSet) makeIndex() {
@@ -242,8 +243,8 @@ func (s *pinSet) contains(pin []byte) bool {
 		at := s.beginning(pin)
 		low, high = int(s.index[at]), int(s.index[at+1])
 	}
-	// Digests differ in their first bytes: those choose where to look, and all of them
-	// what is found.
+	// The first bytes of a digest, which are evenly distributed, select the place; all bytes are
+	// compared.
 	first := binary.BigEndian.Uint64(pin)
 	for low < high {
 		middle := int(uint(low+high) >> 1)
@@ -282,7 +283,7 @@ func (s certificateSet) compile(c *compilation, at place) (rule, standing) {
 	return &exactRule{path: path, certs: list, skew: at.skew, serverAuth: at.serverAuth}, at.standing
 }
 
-// exactRule is Certificates as a policy.
+// exactRule is the rule of Certificates.
 type exactRule struct {
 	path  string
 	certs []*x509.Certificate
@@ -315,7 +316,7 @@ func (r *exactRule) lists(leaf *x509.Certificate) bool {
 }
 
 func (r *exactRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPinMismatch, r.path, "the certificate is none of %d", len(r.certs))
+	return refusal(ReasonPinMismatch, r.path, "the certificate matches none of %d pins", len(r.certs))
 }
 
 func (r *exactRule) describe(p *printer) { p.line("certificate is one of %d given", len(r.certs)) }

@@ -144,7 +144,7 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 		{"a byte too few", certauth.Thumbprints{pin[2:]}, []string{"Policy.Thumbprints[0]: 31 bytes, want 32"}},
 		{"a byte too many", certauth.Thumbprints{pin + "00"}, []string{"Policy.Thumbprints[0]: 33 bytes, want 32"}},
 		{"half a byte", certauth.Thumbprints{pin + "0"}, []string{"Policy.Thumbprints[0]: not whole bytes in hex"}},
-		{"base64 for a thumbprint", certauth.Thumbprints{spkiPin(leaf)}, []string{"Policy.Thumbprints[0]: base64 of 32 bytes; Thumbprints are written in hex, and base64 is the form of PublicKeys, the hash of a public key"}},
+		{"base64 for a thumbprint", certauth.Thumbprints{spkiPin(leaf)}, []string{"Policy.Thumbprints[0]: base64 of 32 bytes; Thumbprints are written in hex; only PublicKeys, the hash of a public key, may be in base64"}},
 		{"an empty entry", certauth.Thumbprints{pin, " "}, []string{"Policy.Thumbprints[1]: empty pin"}},
 		{"an empty list", certauth.Thumbprints{}, []string{"Policy.Thumbprints: empty"}},
 		{"a nil list", certauth.PublicKeys(nil), []string{"Policy.PublicKeys: empty"}},
@@ -166,7 +166,7 @@ func TestPin_DigestOfNothingIsRefused(t *testing.T) {
 		nothing256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 		nothing1   = "DA:39:A3:EE:5E:6B:4B:0D:32:55:BF:EF:95:60:18:90:AF:D8:07:09"
 		base256    = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-		says       = ": digest of nothing: front ends send it when there is no certificate"
+		says       = ": digest of an empty text, which front ends send when there is no certificate"
 	)
 	runMisconfigured(t, []misconfigured{
 		{"SHA-256", certauth.Thumbprints{nothing256}, []string{"Policy.Thumbprints[0]" + says}},
@@ -214,7 +214,7 @@ func TestPin_DenyByThumbprintIsNotOffered(t *testing.T) {
 		{"the twin is denied by issuer and serial", w.behind(bySerial), twin, certauth.ReasonCertificateDenied},
 		{"the twin is denied by key", w.behind(byKey), twin, certauth.ReasonCertificateDenied},
 	})
-	const says = ": cannot stand under Not; only rules on names, issuers and extensions can"
+	const says = ": not allowed under Not; only rules on names, issuers and extensions are"
 	runMisconfigured(t, []misconfigured{
 		{"Not over Thumbprints", w.behind(certauth.Not{Policy: certauth.Thumbprints{pinOfNobody}}), []string{"Policy.All[1].Not.Thumbprints" + says}},
 		{"Not over ThumbprintsSHA1", w.behind(certauth.Not{Policy: certauth.ThumbprintsSHA1{pinOfNobody[:40]}}), []string{"Policy.All[1].Not.ThumbprintsSHA1" + says}},

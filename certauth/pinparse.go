@@ -36,21 +36,21 @@ func parsePin(kind pinKind, text string) ([]byte, error) {
 		return nil, wrongLength(kind, len(pin))
 	}
 	if isDigestOfNothing(pin) {
-		return nil, errors.New("digest of nothing: front ends send it when there is no certificate")
+		return nil, errors.New("digest of an empty text, which front ends send when there is no certificate")
 	}
 	return pin, nil
 }
 
-// otherThanPin recognises what is pasted in the place of a pin, so that the mistake says so.
-// None of it is ever a pin.
+// otherThanPin recognises texts that are often pasted in place of a pin, so that the mistake can name
+// them. None of them can be a pin.
 func otherThanPin(kind pinKind, text string) error {
 	switch lower := strings.ToLower(text); {
 	case strings.HasPrefix(text, "@Microsoft.KeyVault("):
 		return errors.New("a Key Vault reference that App Service has not resolved; its identity needs access to the secret, and the portal shows the status of the reference")
 	case strings.Contains(lower, "fingerprint="):
-		return errors.New("the output of openssl x509 -fingerprint; the pin is what stands behind the equals sign")
+		return errors.New("the output of openssl x509 -fingerprint; the pin is the part after the equals sign")
 	case strings.HasPrefix(lower, "sha256/"), strings.HasPrefix(lower, "sha256:"), strings.HasPrefix(lower, "pin-sha256="):
-		return errors.New("has the name of the hash in front; the pin is what stands behind it")
+		return errors.New("starts with the name of the hash; the pin is the part after it")
 	case strings.Contains(text, "-----BEGIN"):
 		return errors.New("PEM, not a pin; Certificates takes the certificate itself")
 	}
@@ -59,7 +59,7 @@ func otherThanPin(kind pinKind, text string) error {
 	}
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		if pin, err := encoding.DecodeString(text); err == nil && (len(pin) == sha256.Size || len(pin) == sha1sum.Size) {
-			return fmt.Errorf("base64 of %d bytes; %s are written in hex, and base64 is the form of PublicKeys, the hash of a public key", len(pin), kind.name)
+			return fmt.Errorf("base64 of %d bytes; %s are written in hex; only PublicKeys, the hash of a public key, may be in base64", len(pin), kind.name)
 		}
 	}
 	return nil

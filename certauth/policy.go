@@ -34,40 +34,40 @@ import (
 // Ed25519, or ML-DSA (FIPS 204, RFC 9881; in programs built with Go 1.27 or later); and must not
 // be a CA certificate unless it is pinned as a whole.
 type Policy interface {
-	// compile checks the policy where it stands and returns its immutable form.
+	// compile checks the policy at its place and returns its immutable form.
 	compile(c *compilation, at place) (rule, standing)
 }
 
-// rule is a compiled policy: immutable, safe for concurrent use. judge returns nil to
-// accept. It may note something down in the evaluation's path.
+// rule is a compiled policy: immutable, safe for concurrent use. judge returns nil to accept. It
+// may add results and late rules to the evaluation's path.
 type rule interface {
 	judge(e *evaluation) *Error
 	describe(p *printer)
 }
 
-// vouching says how much of a certificate the path so far vouches for.
+// vouching says how much of a certificate the rules so far vouch for.
 type vouching int
 
 const (
 	vouchedNothing vouching = iota
-	vouchedKey              // the public key is known, the rest is the sender's text
+	vouchedKey              // the public key is known, but anyone can have written the rest
 	vouchedNames            // the certificate as a whole is vouched for
 )
 
-// standing is what is established at a place of the tree, whatever way led there.
+// standing is what is established at a place of the tree on every path to it.
 type standing struct {
 	vouched vouching
 	chain   bool // a Chain has verified
 	public  bool // and it trusts every public CA
-	named   bool // a rule tells callers of one CA apart: a name, a pin, a function
-	behind  bool // the anchor of a front end that verifies (see frontEndRule)
+	named   bool // a rule distinguishes callers of the same CA: a name, a pin, a function
+	behind  bool // the place is after the anchor of a front end that verifies (see frontEndRule)
 }
 
 func (s standing) meet(other standing) standing {
 	return standing{
 		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
 		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
-		behind: s.behind && other.behind, // all members of an Any stand behind it, or none
+		behind: s.behind && other.behind, // the same for all members of an Any
 	}
 }
 
@@ -76,21 +76,21 @@ func (s standing) withName() standing {
 	return s
 }
 
-// place is where a policy stands in the tree.
+// place is the position of a policy in the tree.
 type place struct {
 	path     string
 	standing standing
 	skew     time.Duration
-	nots     int // how many Not stand above
+	nots     int // number of enclosing Not
 	depth    int
 
 	serverAuth string // the reason of the AcceptServerAuth around it
 }
 
-// negated reports whether what is accepted here is refused in the end.
+// negated reports whether an acceptance here becomes a refusal.
 func (at place) negated() bool { return at.nots%2 == 1 }
 
-// A tree deeper or larger than this is a loop or a mistake.
+// A tree that is deeper or larger than this is a loop or a mistake.
 const (
 	maxPolicyDepth = 32
 	maxPolicyNodes = 10_000
@@ -102,24 +102,23 @@ type compilation struct {
 	material  *reload.Material
 	roles     roleNames
 	chains    *chainNodes
-	endings   *endings // nil where the compilation is for its mistakes alone
+	endings   *endings // nil if the compilation only looks for mistakes
 	nodes     int
 	overgrown bool
-	crowded   bool // with different Chain policies
+	crowded   bool // with too many different Chain policies; reported once
 
 	anchors    int      // Chain policies and pins so far
 	serverAuth []string // reasons of AcceptServerAuth
 }
 
-// roleNames are the names of the Named policies so far, and those that a Matched has asked
-// for.
+// roleNames are the names of the Named policies so far, and the names that a Matched refers to.
 type roleNames struct{ given, wanted []string }
 
 func (n roleNames) clone() roleNames {
 	return roleNames{slices.Clone(n.given), slices.Clone(n.wanted)}
 }
 
-// plus adds what was added to other since before.
+// plus appends the names that other has in addition to before.
 func (n roleNames) plus(other, before roleNames) roleNames {
 	return roleNames{
 		append(n.given, other.given[len(before.given):]...),
@@ -147,8 +146,8 @@ func watch[T any](c *compilation, path string, reloads bool, load func(context.C
 	return item
 }
 
-// child compiles a nested policy; nil of any kind, also inside a struct that embeds a
-// Policy, is a mistake and a rule that denies.
+// child compiles a nested policy. Nil of any kind, also in a struct that embeds a Policy, is a
+// mistake and becomes a rule that denies.
 func (c *compilation) child(policy Policy, at place) (compiled rule, after standing) {
 	if isNil(policy) {
 		c.mistake(at.path, "nil policy")
@@ -171,16 +170,16 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 	}()
 	nodes := c.nodes
 	compiled, after = policy.compile(c, at)
-	if single := c.nodes == nodes; single { // combinators have handed the Not down
+	if single := c.nodes == nodes; single { // combinators have passed the Not down
 		compiled = negate(compiled, at)
 	}
 	return compiled, after
 }
 
-// negate returns a single rule under the Not that stand above it.
+// negate wraps a single rule into the Not around it.
 func negate(r rule, at place) rule {
 	switch r.(type) {
-	case *issuedByRule, denyRule: // an issuedByRule looks at other chains then, and knows by itself
+	case *issuedByRule, denyRule: // an issuedByRule implements its negation, which considers other chains
 		return r
 	}
 	for range at.nots {
@@ -189,26 +188,26 @@ func negate(r rule, at place) rule {
 	return r
 }
 
-// needNames reports a rule on names that stands where nothing vouches for them.
+// needNames reports a rule on names at a place where nothing vouches for them.
 func (c *compilation) needNames(path string, at place) {
 	switch at.standing.vouched {
 	case vouchedNothing:
-		c.mistake(path, "stands before any anchor; put a Chain or a pin of the certificate in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin of the certificate before it")
 	case vouchedKey:
 		c.mistake(path, "a public-key pin does not vouch for names; add a Chain or pin the certificate")
 	case vouchedNames:
 	}
 }
 
-// forbidUnderNot reports a policy whose refusal must never be turned into an acceptance.
+// forbidUnderNot reports a policy whose refusal must never become an acceptance.
 func (c *compilation) forbidUnderNot(path string, at place) {
 	if at.nots > 0 {
-		c.mistake(path, "cannot stand under Not; only rules on names, issuers and extensions can")
+		c.mistake(path, "not allowed under Not; only rules on names, issuers and extensions are")
 	}
 }
 
-// compilePolicy compiles a whole tree that starts from what is already established and
-// returns what is established where it accepts.
+// compilePolicy compiles a whole tree. start is what is established before it; the returned
+// standing is what is established when it accepts.
 func (c *compilation) compilePolicy(policy Policy, path string, start standing) (rule, standing) {
 	before := len(c.mistakes)
 	root, end := c.child(policy, place{path: path, standing: start})
@@ -223,7 +222,7 @@ func (c *compilation) compilePolicy(policy Policy, path string, start standing) 
 	return root, end
 }
 
-// unanchored names the deepest places whose path to acceptance has no anchor.
+// unanchored returns the deepest places at which a path without an anchor accepts.
 func unanchored(policy Policy, path string) []string {
 	var open []string
 	switch p := policy.(type) {
@@ -249,7 +248,7 @@ func unanchored(policy Policy, path string) []string {
 
 func index(path, name string, i int) string { return fmt.Sprintf("%s.%s[%d]", path, name, i) }
 
-// isNil reports nil and typed nil alike.
+// isNil reports whether v is nil or a typed nil.
 func isNil(v any) bool {
 	if v == nil {
 		return true
@@ -262,11 +261,11 @@ func isNil(v any) bool {
 	}
 }
 
-// denyRule stands where a policy could not be compiled.
+// denyRule replaces a policy that could not be compiled.
 type denyRule struct{ path string }
 
 func (r denyRule) judge(*evaluation) *Error {
-	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("this rule was not usable"), Hint: ReasonNotConfigured.info().hint}
+	return &Error{Reason: ReasonNotConfigured, Rule: r.path, Err: errors.New("the rule was not compiled"), Hint: ReasonNotConfigured.info().hint}
 }
 
 func (r denyRule) describe(p *printer) { p.line("deny everything (not usable)") }

@@ -38,7 +38,7 @@ func (p PolicyFunc) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".Func", "nil")
 	}
 	if at.standing.vouched == vouchedNothing {
-		c.mistake(path, "stands before any anchor; put a Chain or a pin in front of it")
+		c.mistake(path, "comes before any anchor; put a Chain or a pin before it")
 	}
 	return &funcRule{path: path, name: p.Name, f: p.Func}, at.standing.withName()
 }

@@ -46,7 +46,7 @@ func TestPolicyFunc_IsAskedBehindTheAnchor(t *testing.T) {
 		assert.Len(t, id.Chains, 1)
 		assert.True(t, id.Leaf.Equal(leaf))
 	})
-	const before = ": stands before any anchor; put a Chain or a pin in front of it"
+	const before = ": comes before any anchor; put a Chain or a pin before it"
 	runMisconfigured(t, []misconfigured{
 		{"alone", says(nil), []string{`Policy.PolicyFunc("says")` + before}},
 		{"zero", w.behind(certauth.PolicyFunc{}), []string{"Policy.All[1].PolicyFunc.Name: empty", "Policy.All[1].PolicyFunc.Func: nil"}},

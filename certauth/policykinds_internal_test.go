@@ -210,9 +210,9 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 				// static checks.
 				for why, p := range map[string]Policy{
 					"nil policy":                wrap(nil),
-					"stands before any anchor":  All{wrap(All{DNSNames{"a.example"}, roots})},
-					"cannot stand under Not":    All{roots, Not{wrap(roots)}},
-					"stands before any Chain":   wrap(All{Thumbprints{pin}, good}),
+					"comes before any anchor":   All{wrap(All{DNSNames{"a.example"}, roots})},
+					"not allowed under Not":     All{roots, Not{wrap(roots)}},
+					"comes before any Chain":    wrap(All{Thumbprints{pin}, good}),
 					"every public CA":           wrap(All{Chain{Roots: InsecureSystemRoots()}}),
 					"empty":                     wrap(All{roots, DNSNames{}}),
 					"contradicts":               wrap(All{roots, Validity{ClockSkew: 1}, Validity{ClockSkew: 2}}),
@@ -220,7 +220,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 				} {
 					_, err := newOf(p)
 					require.Error(t, err)
-					own := map[string]string{"every public CA": "the system's roots within AcceptServerAuth", "accepts without an anchor": "it has nothing to apply to"}
+					own := map[string]string{"every public CA": "the system's roots within AcceptServerAuth", "accepts without an anchor": "so it has no effect"}
 					if strings.Contains(err.Error(), "AcceptServerAuth") && own[why] != "" {
 						why = own[why] // which it says instead
 					}

@@ -137,7 +137,7 @@ func TestNot_CAIsKeptOutByItsKeyAlone(t *testing.T) {
 	behind := func(rule certauth.Policy) certauth.Policy {
 		return certauth.All{certauth.Chain{Roots: certsOf(root)}, certauth.Not{Policy: rule}}
 	}
-	const why = ": cannot keep a CA out by its certificate"
+	const why = ": cannot exclude a CA by its certificate"
 	for name, policy := range map[string]certauth.IssuedBy{
 		"thumbprint":  {Thumbprints: []string{thumbprint(bad.Certificate)}},
 		"certificate": {Certificates: certsOf(bad)},
@@ -271,7 +271,7 @@ func TestMatched_NamedBehindIsRefused(t *testing.T) {
 	_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: certauth.All{
 		certauth.Any{named, w.chain()}, certauth.Matched{"role"}, named,
 	}})
-	assert.ErrorContains(t, err, `Policy.All[2].Named("role"): stands behind a Matched that asks for it`)
+	assert.ErrorContains(t, err, `Policy.All[2].Named("role"): comes after a Matched that refers to it`)
 	_, err = certauth.New(certauth.Config{Source: fixedSource("test"), Policy: certauth.Any{
 		certauth.All{named, certauth.Matched{"role"}}, named,
 	}})

@@ -40,7 +40,7 @@ func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	}
 	other := w.issue(t)
 	const path = "Policy.Chain.Roots: certificate "
-	notCA := ` ("CN=client,O=certauthtest") is not a CA certificate; to trust one certificate as it is, pin it`
+	notCA := ` ("CN=client,O=certauthtest") is not a CA certificate; to trust that certificate alone, pin it`
 	isNil := func(checker certauth.RevocationChecker) certauth.Policy {
 		return w.behind(certauth.NotRevoked{Checker: checker})
 	}

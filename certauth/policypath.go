@@ -3,47 +3,48 @@ package certauth
 import "bytes"
 
 // policyPath is one way through a policy: one choice of a member for each Any. The policy accepts
-// if some path does, and a path accepts if all rules on it do. Rules about the leaf are
-// judged where they stand. Rules about chains and about the caller are noted down until the
-// path is complete, because they are about all of it, whatever their place:
+// if some path does, and a path accepts if all rules on it do. Rules about the leaf are judged at
+// their place. Rules about chains and about the caller concern the whole path, whatever their
+// place, so they are noted until the path is complete:
 //
-//   - What keeps out (Denied, IssuedBy under Not) looks at every chain that verified.
-//   - A chain that a NotRevoked refuses is taken out.
-//   - What lets in (Chain, IssuedBy) rests on the chains that are left.
-//   - Matched and functions look at the caller's roles and at the chains that are left.
+//   - Rules that exclude (Denied, IssuedBy under Not) consider every chain that verified.
+//   - A NotRevoked discards the chains that it refuses.
+//   - Rules that accept (Chain, IssuedBy) consider the remaining chains.
+//   - Matched and functions consider the caller's roles and the remaining chains.
 type policyPath struct {
 	vouched    vouching
-	reached    vouching           // by any path of this run: what is known of a certificate that is refused
-	chains     []*verifiedChain   // that verified; when it is judged in the end, those that are left
-	anchors    [][]*verifiedChain // of each Chain: one of them must be left
-	roles      []string           // of the Named that were passed
+	reached    vouching           // highest of all paths of this run, for the report of a refusal
+	chains     []*verifiedChain   // that verified; in the late stages, those that remain
+	anchors    [][]*verifiedChain // the chains of each Chain, of which one must remain
+	roles      []string           // of the Named that accepted
 	late       []lateRule
 	stages     stage       // of the late rules, a bit each
-	revocation *Revocation // what the chains that are left rest on; nil without a NotRevoked
+	revocation *Revocation // evidence for the remaining chains; nil without a NotRevoked
 }
 
 // stage says when a lateRule is judged.
 type stage uint8
 
 const (
-	stageVerified stage = 1 << iota // by the chains that verified, before anybody is asked about them
+	stageVerified stage = 1 << iota // by the chains that verified, before revocation is checked
 	stageStatus                     // by revocation
-	stageLeft                       // by the chains that are left, if they are others than where the rule stands
-	stageCaller                     // by what is known of the caller, when all else has accepted
+	stageLeft                       // by the remaining chains, if they differ from those at the rule's place
+	stageCaller                     // by the caller's properties, when all other rules have accepted
 
-	// stageAgain is no stage: a Chain stands behind a rule of stageLeft.
+	// stageAgain is not a stage. It says that a Chain follows a rule of stageLeft, so that the
+	// rule must be judged again.
 	stageAgain
 )
 
-// lateRule is a rule about a whole path. Its judge method notes it down.
+// lateRule is a rule about a whole path. Its judge method only notes it.
 type lateRule interface {
 	rule
 	stage() stage
-	// settle judges the path. roles are the caller's, known in stageCaller only.
+	// settle judges the path. roles are the caller's; they are known in stageCaller only.
 	settle(e *evaluation, p *policyPath, roles []string) *Error
 }
 
-// mark is where a path stood, for the walk to come back to.
+// mark is a state of a path to which the walk can return.
 type mark struct {
 	vouched                      vouching
 	stages                       stage
@@ -62,7 +63,7 @@ func (p *policyPath) back(to mark) {
 	p.late = p.late[:to.late]
 }
 
-// anchor notes that a rule vouches for the certificate, a Chain by the chains it found.
+// anchor notes that a rule vouches for the certificate; a Chain passes the chains that it found.
 func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
 	p.vouched, p.reached = max(p.vouched, v), max(p.reached, v)
 	if len(chains) > 0 {
@@ -105,17 +106,17 @@ func (p *policyPath) holds(chains []*verifiedChain) bool {
 	return false
 }
 
-// copyTo keeps the path in the room of another one.
+// copyTo copies the path and reuses the buffers of kept.
 func (p *policyPath) copyTo(kept *policyPath) {
 	kept.vouched, kept.stages, kept.revocation = p.vouched, p.stages, p.revocation
 	kept.chains = append(kept.chains[:0], p.chains...)
 	kept.roles = append(kept.roles[:0], p.roles...)
-	if kept.late = kept.late[:0]; p.stages&stageCaller != 0 { // the others have been judged
+	if kept.late = kept.late[:0]; p.stages&stageCaller != 0 { // rules of other stages have been judged
 		kept.late = append(kept.late, p.late...)
 	}
 }
 
-// appendChains adds what is new: rules count chains.
+// appendChains appends the chains that are not in the list yet, because rules count chains.
 func appendChains(to, chains []*verifiedChain) []*verifiedChain {
 	for _, chain := range chains {
 		if !chain.among(to) {
@@ -125,7 +126,7 @@ func appendChains(to, chains []*verifiedChain) []*verifiedChain {
 	return to
 }
 
-// among reports whether the chain is one of these.
+// among reports whether the list contains an equal chain.
 func (c *verifiedChain) among(chains []*verifiedChain) bool {
 	for _, other := range chains {
 		if c.equal(other) {
@@ -139,8 +140,8 @@ func (c *verifiedChain) equal(other *verifiedChain) bool {
 	return c == other || len(c.certs) == len(other.certs) && c.compare(other) == 0
 }
 
-// compare puts the shorter chain first, and chains of one length into an order that does
-// not depend on where they were found.
+// compare orders by length, and chains of the same length by their contents, so that the order
+// does not depend on where they were found.
 func (c *verifiedChain) compare(other *verifiedChain) int {
 	if n := len(c.certs) - len(other.certs); n != 0 {
 		return n

@@ -10,21 +10,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// readings are the certificates that are being read and judged for the first time, by the hash
-// of what was offered. Requests that offer the same at the same time share the reading, and with
-// it the facts, until the last of them has its answer. The hash is over a sample: a request that
-// finds the reading of something else reads for itself.
+// readings are the certificates that are being read and judged for the first time, by the hash of
+// the offer. Concurrent requests with the same offer share the reading, and with it the facts,
+// until the last of them has its answer. The hash covers only a sample, so a request that finds
+// the reading of another offer reads its own.
 type readings = flight.Group[uint64, *reading]
 
-// reading is what was read of one offer.
+// reading is the result of reading one offer.
 type reading struct {
 	key     source.Key
-	certs   []*x509.Certificate // where the source hands them out parsed
+	certs   []*x509.Certificate // if the source returns parsed certificates
 	facts   *facts
 	refused *Error
 }
 
-// readShared reads for all who wait. A panic is a refusal for each of them.
+// readShared reads for all waiting requests. A panic becomes a refusal for each of them.
 func (a *Authenticator) readShared(offer *source.Offer, key source.Key, hash uint64) (done *reading) {
 	done = &reading{key: key, certs: offer.Certificates}
 	defer func() {
@@ -42,9 +42,8 @@ func (a *Authenticator) readShared(offer *source.Offer, key source.Key, hash uin
 	return done
 }
 
-// isOf reports whether the reading is of what this request offers. Equal texts give equal
-// certificates, but a source that hands out parsed certificates may have changed them beside
-// their DER.
+// isOf reports whether the reading is of this offer. Equal texts give equal certificates, but a
+// source that returns parsed certificates may have changed them without changing their DER.
 func (done *reading) isOf(offer *source.Offer) bool {
 	if !offer.Is(done.key) {
 		return false
@@ -57,8 +56,8 @@ func (done *reading) isOf(offer *source.Offer) bool {
 	return true
 }
 
-// checkNew judges a certificate that is not known yet and, if it is accepted, remembers
-// the facts about it.
+// checkNew judges a certificate that is not in the cache and, if it is accepted, remembers the
+// facts about it.
 func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e *evaluation) (*Identity, *Error) {
 	offer := &e.offer
 	if a.cache == nil || !recognisable(offer) {
@@ -74,12 +73,12 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e 
 	if err != nil {
 		return nil, refusal(ReasonRequestCanceled, "Source", "%w", err)
 	}
-	// What another request has read may be refused by pins that are no longer in use.
+	// The reading of another request may have been refused by pins that are no longer in use.
 	if !first && (!done.isOf(offer) || done.refused != nil && done.refused.Reason == ReasonPinMismatch) {
 		done = a.readShared(offer, key, hash)
 	}
 	if done.refused != nil {
-		own := *done.refused // hooks may write to what they are given
+		own := *done.refused // hooks may write to it
 		return nil, &own
 	}
 	f := done.facts
@@ -92,7 +91,7 @@ func (a *Authenticator) checkNew(r *http.Request, now time.Time, hash uint64, e 
 	return id, refused
 }
 
-// checkAlone shares nothing and remembers nothing.
+// checkAlone judges without sharing or remembering anything.
 func (a *Authenticator) checkAlone(r *http.Request, now time.Time, e *evaluation) (*Identity, *Error) {
 	f, refused := a.read(&e.offer)
 	if refused != nil {
@@ -101,8 +100,8 @@ func (a *Authenticator) checkAlone(r *http.Request, now time.Time, e *evaluation
 	return a.judge(r.Context(), now, f, e)
 }
 
-// read turns what was offered into facts. The source shows the leaf before it parses it, so
-// that a refusal can name it.
+// read turns an offer into facts. The source passes the leaf's DER before it parses it, so that a
+// refusal can name the certificate.
 func (a *Authenticator) read(offer *source.Offer) (*facts, *Error) {
 	certs := offer.Certificates
 	if certs == nil {

@@ -77,8 +77,8 @@ const (
 	rsaEncryption  = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"
 	idRSASSAPSS    = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"
 	pemOfCert      = "CERTIFICATE"
-	otherFrontEnd  = "does the source name the front end"
-	reissue        = "has to be issued anew"
+	otherFrontEnd  = "check that Config.Source is the source of the front end"
+	reissue        = "ask the CA for a new certificate"
 	exclusionsHint = "Config.Exclusions"
 )
 
@@ -232,7 +232,7 @@ func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 		says   []string
 		never  []string
 	}{
-		{"a bundle with a root that Go cannot parse", roots(certauth.PEM(bundle)), []string{"Policy.Chain.Roots", "block 1", `"CN=Old Root"`, "negative serial number", "take the block out"}, []string{"is not a certificate"}},
+		{"a bundle with a root that Go cannot parse", roots(certauth.PEM(bundle)), []string{"Policy.Chain.Roots", "block 1", `"CN=Old Root"`, "negative serial number", "remove the block"}, []string{"is not a certificate"}},
 		{"the same in a file", roots(inFile(bundle)), []string{"block 1", `"CN=Old Root"`, "negative serial number"}, []string{"is not a certificate"}},
 		{"UTF-16", roots(inFile(string(wide))), []string{"UTF-16", "Out-File"}, []string{"no certificate", "0 of 0"}},
 		{"UTF-16 without a mark", roots(certauth.PEM(wide[2:])), []string{"UTF-16"}, []string{"no certificate"}},
@@ -251,7 +251,7 @@ func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 		{"base64 as a pin", certauth.Thumbprints{base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xAB}, 32))}, []string{"base64 of 32 bytes", "hex", "PublicKeys"}, []string{"not whole bytes"}},
 		{"base64url as a pin", certauth.Thumbprints{base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{0xFB}, 32))}, []string{"base64 of 32 bytes"}, []string{"not whole bytes"}},
 		{"a certificate as a pin", certauth.Thumbprints{good}, []string{"PEM, not a pin", "Certificates"}, []string{"separator"}},
-		{"curl's pin", certauth.PublicKeys{"sha256//" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xAB}, 32))}, []string{"name of the hash in front"}, []string{"neither hex"}},
+		{"curl's pin", certauth.PublicKeys{"sha256//" + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{0xAB}, 32))}, []string{"starts with the name of the hash"}, []string{"neither hex"}},
 		{"SHA-256 for SHA-1", certauth.ThumbprintsSHA1{sum}, []string{"32 bytes, want 20", "Thumbprints"}, nil},
 		{"a function that gives nothing", roots(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, nil })), []string{"no certificate"}, nil},
 	} {

@@ -43,9 +43,9 @@ func (a *Authenticator) deny(w http.ResponseWriter, r *http.Request, refused *Er
 	}
 }
 
-// setDenialHeaders forgets what earlier middleware said about a body that is not sent,
-// and says what every refusal must (RFC 9110, section 15.5.2; RFC 9440, section 2.4). The
-// keys are canonical already: a flood of refusals need not pay for making them so.
+// setDenialHeaders removes headers of earlier middleware about a body that is not sent, and sets
+// those that every refusal must have (RFC 9110, section 15.5.2; RFC 9440, section 2.4). The keys are
+// canonical already, which saves time in a flood of refusals.
 func setDenialHeaders(h http.Header, challenge string, status int) {
 	for _, key := range [...]string{"Content-Length", "Content-Encoding", "Content-Type", "Etag", "Last-Modified", "Www-Authenticate"} {
 		delete(h, key)
@@ -65,18 +65,18 @@ func writeDenial(w http.ResponseWriter, status int) {
 	h, values := w.Header(), []string{"application/problem+json", strconv.Itoa(len(body)), "nosniff"}
 	h["Content-Type"], h["Content-Length"], h["X-Content-Type-Options"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	w.WriteHeader(status)
-	_, _ = io.WriteString(w, body) // nobody is left to tell
+	_, _ = io.WriteString(w, body) // an error cannot be reported to the client
 }
 
-// denialWriter lets a Deny hook write anything but success. Its header is a copy until the
-// hook has said what it answers, so that a hook that panics, says nothing, or says 2xx leaves
-// nothing behind. It has no Unwrap: http.ResponseController cannot reach past it.
+// denialWriter lets a Deny hook write every response except success. Its header is a copy until the
+// hook writes a status, so that a hook that panics, writes nothing, or writes 2xx has no effect. It
+// has no Unwrap, so that http.ResponseController cannot bypass it.
 type denialWriter struct {
 	to        http.ResponseWriter
 	header    http.Header
 	challenge string
-	wrote     bool // the answer is the hook's own
-	refused   bool // the hook said success: nothing of it is used
+	wrote     bool // the response is the hook's
+	refused   bool // the hook wrote a success, so nothing of its response is used
 }
 
 func (w *denialWriter) Header() http.Header { return w.header }
@@ -102,7 +102,7 @@ func (w *denialWriter) WriteHeader(status int) {
 	w.to.WriteHeader(status)
 }
 
-// Write without a status would be 200 and is dropped like it.
+// Write without a status would mean 200 and is dropped in the same way.
 func (w *denialWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	if w.refused {

@@ -107,7 +107,7 @@ func (p NotRevoked) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".Checker", "nil")
 	}
 	if !at.standing.chain {
-		c.mistake(path, "stands before any Chain; only a verified chain can be checked for revocation")
+		c.mistake(path, "comes before any Chain; put a Chain before it, because only a verified chain can be checked for revocation")
 	}
 	c.forbidUnderNot(path, at)
 	return &notRevokedRule{path: path, checker: p.Checker}, at.standing
@@ -125,15 +125,15 @@ func (r *notRevokedRule) judge(e *evaluation) *Error {
 
 func (r *notRevokedRule) stage() stage { return stageStatus }
 
-// settle is never called: the rules of this stage are asked together, by askStatus.
+// settle is never called, because askStatus asks all rules of this stage together.
 func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
-	return refusal(ReasonInternalError, r.path, "asked out of turn")
+	return refusal(ReasonInternalError, r.path, "the revocation rule was evaluated outside its stage")
 }
 
-// ask asks the checker about the chain, on every request. The Checker of package revocation
-// also gets what the caller sent along, if that holds another certificate of a CA of the chain:
-// a CA may sign its CRLs with a key of their own (RFC 5280, section 6.3.3 (f)), and callers send
-// the certificate of that key along.
+// ask asks the checker about the chain, on every request. The certificates that the caller sent
+// along are in the context for the Checker of package revocation, if they include another
+// certificate of a CA of the chain: a CA may sign its CRLs with a separate key (RFC 5280, section
+// 6.3.3 (f)), and callers may send the certificate of that key along.
 func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
 	ctx := e.ctx
 	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs[1:], beside) {
@@ -142,7 +142,7 @@ func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, e
 	return r.checker.CheckChain(ctx, chain.certs)
 }
 
-// hasNamesake reports whether one of the others is another certificate of a CA's name.
+// hasNamesake reports whether one of the others is a different certificate with the name of a CA.
 func hasNamesake(cas, others []*x509.Certificate) bool {
 	for _, other := range others {
 		for _, ca := range cas {
@@ -154,7 +154,7 @@ func hasNamesake(cas, others []*x509.Certificate) bool {
 	return false
 }
 
-// statusOf is what one rule says of one chain: nothing against it, or why it denies.
+// statusOf is the answer of one rule about one chain. denied is nil if the rule accepts it.
 type statusOf struct {
 	rule   *notRevokedRule
 	chain  *verifiedChain
@@ -162,7 +162,7 @@ type statusOf struct {
 	denied *Error
 }
 
-// status asks the rule's checker about the chain, once a request.
+// status asks the rule's checker about the chain, once for each request.
 func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocation, *Error) {
 	for i := range e.answers {
 		if known := &e.answers[i]; known.rule == r && known.chain.equal(chain) {
@@ -183,10 +183,10 @@ func (e *evaluation) status(r *notRevokedRule, chain *verifiedChain) (*Revocatio
 	return &answer.found, answer.denied
 }
 
-// askStatus returns the chains that every revocation rule of the path accepts, and the
-// gravest refusal of the others; nil if there is none, as where nobody was asked about them.
-// It refuses the path if none is left, or if the caller's own certificate is revoked, by
-// whatever chain.
+// askStatus returns the chains that every revocation rule of the path accepts, and the worst
+// refusal of the others; worst is nil if there is none, for example if no checker was asked about
+// the others. It refuses the path if no chain is left, or if the caller's own certificate is
+// revoked on any chain.
 func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, refused *Error) {
 	if p.stages&stageStatus == 0 {
 		return p.chains, nil, nil
@@ -213,8 +213,8 @@ func (e *evaluation) askStatus(p *policyPath) (left []*verifiedChain, worst, ref
 	return left, worst, nil
 }
 
-// chainStatus asks every revocation rule of the path about one chain: the weakest of the
-// answers that accept, or the gravest refusal.
+// chainStatus asks every revocation rule of the path about one chain. It returns the weakest of
+// the accepting answers, or the worst refusal.
 func (e *evaluation) chainStatus(p *policyPath, chain *verifiedChain) (weakest *Revocation, denied *Error) {
 	for _, late := range p.late {
 		r, ok := late.(*notRevokedRule)
@@ -238,10 +238,11 @@ func (e *Error) ofLeaf() bool {
 	return e.Reason == ReasonCertificateRevoked && e.revocation != nil && e.revocation.Depth == 0
 }
 
-// maxJudgedChains bounds how often one request waits for evidence, one chain after the other.
+// maxJudgedChains bounds how often one request waits for evidence, because chains are checked one
+// after the other.
 const maxJudgedChains = 4
 
-// shortest returns the chains to ask about: all, or the shortest of too many.
+// shortest returns the chains to ask about: all of them, or the shortest if there are too many.
 func shortest(chains []*verifiedChain) []*verifiedChain {
 	if len(chains) <= maxJudgedChains {
 		return chains
@@ -249,7 +250,7 @@ func shortest(chains []*verifiedChain) []*verifiedChain {
 	return slices.SortedFunc(slices.Values(chains), (*verifiedChain).compare)[:maxJudgedChains]
 }
 
-// weigh takes the checker's word on one chain: nil accepts it.
+// weigh turns the checker's answer about one chain into a refusal, or nil if it accepts.
 func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 	var denied *Error
 	switch {
@@ -257,7 +258,7 @@ func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 		denied = refusal(ReasonCertificateRevoked, r.path, "certificate %d of the chain, source %s", found.Depth, quote(found.Source))
 	case err != nil:
 		denied = refusal(ReasonRevocationUnavailable, r.path, "%w", err)
-		if known, ok := err.(*Error); ok && known != nil && known.Hint != "" && known.Err != nil { //nolint:errorlint // what wraps it says more
+		if known, ok := err.(*Error); ok && known != nil && known.Hint != "" && known.Err != nil { //nolint:errorlint // an error that wraps it says more
 			denied.Hint, denied.Err = known.Hint, known.Err
 		}
 	case found.Status == RevocationGood, found.Status == RevocationWaived:
@@ -272,7 +273,7 @@ func (r *notRevokedRule) weigh(found *Revocation, err error) *Error {
 	return denied
 }
 
-// describe takes the words of a checker that has some: whether it fails softly must be seen.
+// describe includes the checker's own description, because a soft failure must be visible.
 func (r *notRevokedRule) describe(p *printer) {
 	if named, ok := r.checker.(fmt.Stringer); ok {
 		if words, err := safely.Do(func() (string, error) { return named.String(), nil }); err == nil {

@@ -122,7 +122,7 @@ func TestNotRevoked_OneRevokedChainOfSeveralRefuses(t *testing.T) {
 
 func TestNotRevoked_StaticErrors(t *testing.T) {
 	w := newWorld(t)
-	const before = ": stands before any Chain; only a verified chain can be checked for revocation"
+	const before = ": comes before any Chain; put a Chain before it, because only a verified chain can be checked for revocation"
 	rule := certauth.NotRevoked{Checker: answer{}}
 	pin := certauth.Thumbprints{pinOfNobody}
 	runMisconfigured(t, []misconfigured{

@@ -59,7 +59,7 @@ func TestExtension_ValueTextAndPresence(t *testing.T) {
 		{"an empty value", rule(certauth.Extension{Value: [][]byte{{5, 0}, nil}}), []string{path + ".Value[1]: empty"}},
 		{"an empty text", rule(certauth.Extension{Text: []string{""}}), []string{path + ".Text[0]: empty"}},
 		{"a name for an OID", w.behind(certauth.Extension{OID: "keyUsage", Present: true}), []string{path + `.OID: "keyUsage" is not an object identifier`}},
-		{"before the anchor", certauth.All{certauth.Extension{OID: oid, Present: true}, w.chain()}, []string{"Policy.All[0].Extension: stands before any anchor; put a Chain or a pin of the certificate in front of it"}},
+		{"before the anchor", certauth.All{certauth.Extension{OID: oid, Present: true}, w.chain()}, []string{"Policy.All[0].Extension: comes before any anchor; put a Chain or a pin of the certificate before it"}},
 	})
 }
 
@@ -159,7 +159,7 @@ func TestValidity_SkewLifetimeAndRemaining(t *testing.T) {
 			assert.Equal(t, want, reasonOf(err), "%s: %v", offset, err)
 		}
 	})
-	const path, nowhere = "Policy.All[1].Validity", ".ClockSkew: has no effect here; put the Validity directly into an All, beside the anchor"
+	const path, nowhere = "Policy.All[1].Validity", ".ClockSkew: has no effect here; put the Validity directly into the All that has the anchor"
 	chain := chainOf(ca)
 	runMisconfigured(t, []misconfigured{
 		{"zero", with(certauth.Validity{}), []string{path + ": empty"}},
@@ -168,7 +168,7 @@ func TestValidity_SkewLifetimeAndRemaining(t *testing.T) {
 		{"in an Any", certauth.All{chain, certauth.Any{skewed}}, []string{"Policy.All[1].Any[0].Validity" + nowhere}},
 		{"within Named", certauth.All{chain, certauth.Named{Name: "x", Policy: skewed}}, []string{`Policy.All[1].Named("x").Validity` + nowhere}},
 		{"two skews in one All", certauth.All{chain, skewed, certauth.Validity{ClockSkew: time.Minute}}, []string{
-			"Policy.All[2].Validity.ClockSkew: 1m0s contradicts 5m0s beside it", "Policy.All[2].Validity" + nowhere,
+			"Policy.All[2].Validity.ClockSkew: 1m0s contradicts 5m0s in the same All; set it once", "Policy.All[2].Validity" + nowhere,
 		}},
 	})
 }
@@ -266,7 +266,7 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		{"negative serial", listed(issuer, "-01"), []string{path + ".Serials[1]" + bad}},
 		{"a serial with a prefix", listed(issuer, "0x01"), []string{path + ".Serials[1]" + bad}},
 		{"a short key", key("00"), []string{path + ".PublicKeys[0]: 1 bytes, want 32"}},
-		{"alone", certauth.Denied{PublicKeys: []string{pinOfNobody}}, []string{"Policy.Denied: stands before any anchor; put a Chain or a pin in front of it"}},
+		{"alone", certauth.Denied{PublicKeys: []string{pinOfNobody}}, []string{"Policy.Denied: comes before any anchor; put a Chain or a pin before it"}},
 	})
 }
 

@@ -286,7 +286,7 @@ func TestCheck_CanceledRequestSaysSo(t *testing.T) {
 	var refused *certauth.Error
 	require.ErrorAs(t, err, &refused)
 	assert.Equal(t, certauth.ReasonRequestCanceled, refused.Reason)
-	assert.Contains(t, refused.Hint, "client went away")
+	assert.Contains(t, refused.Hint, "client disconnected")
 }
 
 // The detail in an error's text has at most 512 bytes; what is longer is cut and says so.

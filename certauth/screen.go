@@ -3,16 +3,16 @@ package certauth
 // screening is a rule that can refuse a certificate by its bytes, before it is parsed.
 type screening interface {
 	refuser
-	// knows reports whether the rule may accept a certificate of this DER.
+	// knows reports whether the rule may accept a certificate with this DER.
 	knows(der []byte) bool
 }
 
-// screens are the rules of which one must know a certificate, or the policy refuses it
-// with their reason, whatever else it says.
+// screens are rules of which at least one must know a certificate. Otherwise the policy refuses it
+// with their Reason, whatever its other rules say.
 type screens []screening
 
-// screensOf returns the screens of a rule. They are those asked before anything else: a
-// pin behind a Chain refuses only what the Chain has accepted, and says so.
+// screensOf returns the screens of a rule: the pins that are evaluated before all other rules. A
+// pin after a Chain is not a screen, because the refusal of the Chain comes first.
 func screensOf(r rule) screens {
 	switch r := r.(type) {
 	case *pinRule:
@@ -46,8 +46,8 @@ func screensOf(r rule) screens {
 	return nil
 }
 
-// check refuses what no screen knows. What is not one DER sequence passes, so that the
-// parser says what is wrong with it.
+// check refuses a certificate that no screen knows. Data that is not one DER sequence passes, so
+// that the parser reports what is wrong with it.
 func (s screens) check(leaf []byte) error {
 	if !isOneSequence(leaf) {
 		return nil
@@ -68,8 +68,7 @@ func (s screens) check(leaf []byte) error {
 	return refused
 }
 
-// isOneSequence reports whether the bytes are one SEQUENCE of definite length, and nothing
-// behind it.
+// isOneSequence reports whether the bytes are exactly one SEQUENCE of definite length.
 func isOneSequence(der []byte) bool {
 	if len(der) < 2 || der[0] != 0x30 {
 		return false

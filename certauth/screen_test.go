@@ -74,7 +74,7 @@ func TestScreen_SaysWhatTheRuleWouldSay(t *testing.T) {
 	r := realRequest(t)
 	r.Header[certHeader] = []string{w.leaf.Base64()}
 	_, err = auth.Check(r)
-	require.EqualError(t, err, "certauth: Policy.All[0].ThumbprintsFrom: pin_mismatch: the certificate is none of 1")
+	require.EqualError(t, err, "certauth: Policy.All[0].ThumbprintsFrom: pin_mismatch: the certificate matches none of 1 pins")
 	assert.ErrorIs(t, err, certauth.ReasonPinMismatch)
 	auth.Handler(nobody()).ServeHTTP(&noResponse{map[string][]string{}}, r)
 	assert.Contains(t, log.String(), "fingerprint="+w.leaf.Thumbprint())

@@ -9,25 +9,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// maxSentAlong bounds what is remembered of the certificates that a caller sends beside its
-// own, in bytes of what the source was offered. A certificate that comes with more is judged
-// anew each time: whoever holds an accepted certificate could otherwise fill the memory with
-// whatever it likes to send along.
+// maxSentAlong bounds the remembered size of the certificates that a caller sends along with its
+// own, in bytes of the offer. A certificate with more is judged as new each time. Otherwise a
+// client with an accepted certificate could fill the memory with arbitrary data.
 const maxSentAlong = 8 << 10
 
-// sent are the certificates that a source handed over, leaf first.
+// sent holds the certificates that a source returned, leaf first.
 type sent struct{ certs []*x509.Certificate }
 
-// sentCertificates keeps them. What is remembered holds no certificate that was of no use:
-// once it is released, those that stand in no chain are kept only as long as somebody else
-// uses them, and are read again from the key when they are asked for.
+// sentCertificates keeps them without holding useless ones in the cache: after the release,
+// certificates that are part of no chain are kept only as long as something else refers to them,
+// and are read again from the key when they are needed.
 type sentCertificates struct {
 	held  atomic.Pointer[sent] // nil once released
 	known atomic.Pointer[weak.Pointer[sent]]
-	last  atomic.Pointer[weak.Pointer[Identity]] // instead of facts.identity, which holds them too
+	last  atomic.Pointer[weak.Pointer[Identity]] // replaces facts.identity, which would keep them alive
 }
 
-// sent returns the certificates that the source handed over.
+// sent returns the certificates that the source returned.
 func (f *facts) sent() *sent {
 	if held := f.presented.held.Load(); held != nil {
 		return held
@@ -43,8 +42,8 @@ func (f *facts) sent() *sent {
 	return again
 }
 
-// release lets go of what is of no use: names, until somebody asks for them again, and
-// certificates that stand in no chain. The key, which is read from now on, is a copy.
+// release drops the names, which can be parsed again, and the certificates that are part of no
+// chain, which can be read again from the key. The key must be a copy by then.
 func (f *facts) release() {
 	f.parsed.Store(nil)
 	held := f.presented.held.Load()
@@ -59,7 +58,7 @@ func (f *facts) release() {
 	}
 }
 
-// handedOut returns the identity that was handed out last, or nil.
+// handedOut returns the identity of the last request, or nil.
 func (f *facts) handedOut() *Identity {
 	if id := f.identity.Load(); id != nil {
 		return id
@@ -73,15 +72,15 @@ func (f *facts) handedOut() *Identity {
 // handOut keeps an identity for the next request with the same outcome.
 func (f *facts) handOut(id *Identity) {
 	f.identity.Store(id)
-	if f.presented.held.Load() == nil { // looked at after the store: release may be at work
+	if f.presented.held.Load() == nil { // after the store, because release may run concurrently
 		last := weak.Make(id)
 		f.presented.last.Store(&last)
 		f.identity.Store(nil)
 	}
 }
 
-// readAgain reads the certificates from the key. A source that reads something else from
-// the same texts than before has the leaf alone.
+// readAgain reads the certificates from the key. If the source no longer reads the same leaf from
+// the same texts, only the known leaf is returned.
 func (f *facts) readAgain() *sent {
 	alone := &sent{certs: []*x509.Certificate{f.leaf}}
 	certs, err := safely.Do(func() ([]*x509.Certificate, error) { return readKey(f.Key, f.source) })
@@ -99,7 +98,7 @@ func (f *facts) readAgain() *sent {
 	return &sent{certs: certs}
 }
 
-// readKey reads what a key is made of.
+// readKey reads the certificates of a key.
 func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
 	if by != nil {
 		certs, err := by.Decode(k.Offer(), nil)
@@ -116,7 +115,7 @@ func readKey(k source.Key, by *source.Reader) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// usesAll reports whether every certificate stands in a chain that was found.
+// usesAll reports whether every certificate is part of a chain that was found.
 func (f *facts) usesAll(certs []*x509.Certificate) bool {
 	for _, cert := range certs {
 		if !f.uses(cert) {
@@ -126,12 +125,12 @@ func (f *facts) usesAll(certs []*x509.Certificate) bool {
 	return true
 }
 
-// uses reports whether this very certificate, not a copy, stands in a chain that was found.
+// uses reports whether this certificate itself, not a copy, is part of a chain that was found.
 func (f *facts) uses(cert *x509.Certificate) bool {
 	return f.inChains(func(member *x509.Certificate) bool { return member == cert }) != nil
 }
 
-// ownCopy returns the certificate of a found chain that is the same, or cert itself.
+// ownCopy returns the equal certificate of a chain that was found, or cert itself.
 func (f *facts) ownCopy(cert *x509.Certificate) *x509.Certificate {
 	if member := f.inChains(cert.Equal); member != nil {
 		return member

@@ -48,12 +48,12 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	case server == nil:
 		return errors.New("certauth: ConfigureServer: the server is nil")
 	case isNil(server.Handler):
-		return errors.New("certauth: ConfigureServer: server.Handler is nil; set it first, to http.DefaultServeMux if that is meant")
+		return errors.New("certauth: ConfigureServer: server.Handler is nil; set it first (for the default mux, to http.DefaultServeMux)")
 	case socket.TakesOver(server.Handler):
-		return errors.New("certauth: ConfigureServer: server.Handler is h2c.NewHandler, which takes connections away from the server; serve HTTP/2 by http.Server.Protocols")
+		return errors.New("certauth: ConfigureServer: server.Handler is h2c.NewHandler, which takes connections over from the server; enable unencrypted HTTP/2 with http.Server.Protocols")
 	}
 	if _, ours := server.Handler.(*guard); ours {
-		return errors.New("certauth: ConfigureServer: server.Handler goes through an Authenticator already; configure a server once, with the handler that is to be protected")
+		return errors.New("certauth: ConfigureServer: server.Handler is already protected by an Authenticator; call ConfigureServer once, with the unprotected handler")
 	}
 
 	handler := a.Handler(server.Handler)
@@ -77,7 +77,7 @@ func (a *Authenticator) ConfigureServer(server *http.Server) error {
 	baseContext := server.BaseContext
 	server.BaseContext = func(listener net.Listener) context.Context {
 		if server.Handler != handler {
-			panic(fmt.Sprintf("certauth: ConfigureServer: server.Handler became a %T, which lets everybody in; call ConfigureServer last, and start the server by its own methods", server.Handler))
+			panic(fmt.Sprintf("certauth: ConfigureServer: server.Handler became a %T, which accepts every request; call ConfigureServer last, and start the server by its own methods", server.Handler))
 		}
 		if baseContext != nil {
 			return baseContext(listener)

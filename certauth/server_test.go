@@ -129,7 +129,7 @@ func TestConfigureServer_MistakesAreErrorsAndChangeNothing(t *testing.T) {
 		{"no server", auth, nil, "the server is nil"},
 		{"no handler, which means http.DefaultServeMux to net/http", auth, &http.Server{}, "Handler is nil"},
 		{"a nil pointer for a handler", auth, &http.Server{Handler: none}, "Handler is nil"},
-		{"a handler that is wrapped already", auth, &http.Server{Handler: auth.Handler(hello)}, "goes through an Authenticator already"},
+		{"a handler that is wrapped already", auth, &http.Server{Handler: auth.Handler(hello)}, "is already protected by an Authenticator"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			assert.ErrorContains(t, tc.auth.ConfigureServer(tc.server), "certauth: ConfigureServer: ")
@@ -143,7 +143,7 @@ func TestConfigureServer_MistakesAreErrorsAndChangeNothing(t *testing.T) {
 	t.Run("the same server twice", func(t *testing.T) {
 		server := &http.Server{Handler: hello}
 		require.NoError(t, auth.ConfigureServer(server))
-		assert.ErrorContains(t, auth.ConfigureServer(server), "goes through an Authenticator already")
+		assert.ErrorContains(t, auth.ConfigureServer(server), "is already protected by an Authenticator")
 	})
 }
 
@@ -156,7 +156,7 @@ func TestConfigureServer_ServerWhoseHandlerWasReplacedDoesNotStart(t *testing.T)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	assert.PanicsWithValue(t, "certauth: ConfigureServer: server.Handler became a http.HandlerFunc, which lets everybody in; call ConfigureServer last, and start the server by its own methods",
+	assert.PanicsWithValue(t, "certauth: ConfigureServer: server.Handler became a http.HandlerFunc, which accepts every request; call ConfigureServer last, and start the server by its own methods",
 		func() { _ = server.Serve(listener) })
 }
 

@@ -39,16 +39,16 @@ type AcceptServerAuth struct {
 func (p AcceptServerAuth) compile(c *compilation, at place) (rule, standing) {
 	at.path += ".AcceptServerAuth"
 	if p.Reason != strings.TrimSpace(p.Reason) || p.Reason == "" {
-		c.mistake(at.path+".Reason", "%s; say why, in words", quote(p.Reason))
+		c.mistake(at.path+".Reason", "%s; give the reason in words", quote(p.Reason))
 	}
 	if at.standing.behind {
-		c.mistake(at.path, "the front end verifies, and its anchor asks for clientAuth whatever stands behind it; leave FrontEndVerifies out and name the CA in a Chain here")
+		c.mistake(at.path, "has no effect together with FrontEndVerifies, whose anchor requires clientAuth; remove FrontEndVerifies and name the CA in a Chain here")
 	}
 	at.serverAuth = p.Reason
 	before := c.anchors
 	part, end := c.child(p.Policy, at)
 	if c.anchors == before {
-		c.mistake(at.path, "neither a Chain nor a pin in it; it has nothing to apply to")
+		c.mistake(at.path, "contains neither a Chain nor a pin, so it has no effect; put the anchor into it")
 	}
 	if !slices.Contains(c.serverAuth, p.Reason) {
 		c.serverAuth = append(c.serverAuth, p.Reason)

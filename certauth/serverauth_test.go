@@ -131,16 +131,16 @@ func TestServerAuth_MistakesAreReported(t *testing.T) {
 	chain := certauth.Chain{Roots: roots}
 	named := certauth.DNSNames{"a.example"}
 	runMisconfigured(t, []misconfigured{
-		{"no reason", certauth.AcceptServerAuth{Policy: chain}, []string{`Policy.AcceptServerAuth.Reason: ""; say why, in words`}},
-		{"a blank reason", certauth.AcceptServerAuth{Reason: " ", Policy: chain}, []string{`Policy.AcceptServerAuth.Reason: " "; say why, in words`}},
-		{"no policy", certauth.AcceptServerAuth{Reason: "x"}, []string{"Policy.AcceptServerAuth: nil policy", "Policy.AcceptServerAuth: neither a Chain nor a pin in it; it has nothing to apply to"}},
-		{"nothing to apply to", certauth.All{chain, certauth.AcceptServerAuth{Reason: "x", Policy: named}}, []string{"Policy.All[1].AcceptServerAuth: neither a Chain nor a pin in it; it has nothing to apply to"}},
+		{"no reason", certauth.AcceptServerAuth{Policy: chain}, []string{`Policy.AcceptServerAuth.Reason: ""; give the reason in words`}},
+		{"a blank reason", certauth.AcceptServerAuth{Reason: " ", Policy: chain}, []string{`Policy.AcceptServerAuth.Reason: " "; give the reason in words`}},
+		{"no policy", certauth.AcceptServerAuth{Reason: "x"}, []string{"Policy.AcceptServerAuth: nil policy", "Policy.AcceptServerAuth: contains neither a Chain nor a pin, so it has no effect; put the anchor into it"}},
+		{"nothing to apply to", certauth.All{chain, certauth.AcceptServerAuth{Reason: "x", Policy: named}}, []string{"Policy.All[1].AcceptServerAuth: contains neither a Chain nor a pin, so it has no effect; put the anchor into it"}},
 		{"the system's roots", certauth.All{certauth.AcceptServerAuth{Reason: "x", Policy: certauth.Chain{Roots: certauth.InsecureSystemRoots()}}, named}, []string{
-			"Policy.All[0].AcceptServerAuth.Chain.Roots: the system's roots within AcceptServerAuth: the certificate of any web server would do",
+			"Policy.All[0].AcceptServerAuth.Chain.Roots: the system's roots within AcceptServerAuth would accept the certificate of any web server; name the CAs you trust",
 		}},
 		{"StrictEKU", certauth.AcceptServerAuth{Reason: "x", Policy: certauth.Chain{Roots: roots, StrictEKU: true}}, []string{
-			"Policy.AcceptServerAuth.Chain.StrictEKU: asks for clientAuth, and AcceptServerAuth around it does not; leave one out",
+			"Policy.AcceptServerAuth.Chain.StrictEKU: requires clientAuth, but the AcceptServerAuth around it does not; remove one of them",
 		}},
-		{"under Not", certauth.All{chain, certauth.Not{Policy: certauth.AcceptServerAuth{Reason: "x", Policy: chain}}}, []string{"Policy.All[1].Not.AcceptServerAuth.Chain: cannot stand under Not; only rules on names, issuers and extensions can"}},
+		{"under Not", certauth.All{chain, certauth.Not{Policy: certauth.AcceptServerAuth{Reason: "x", Policy: chain}}}, []string{"Policy.All[1].Not.AcceptServerAuth.Chain: not allowed under Not; only rules on names, issuers and extensions are"}},
 	})
 }

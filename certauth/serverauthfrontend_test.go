@@ -17,7 +17,7 @@ func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 	server := root.newClient(t, serverOnly).Certificate
 	accepting := certauth.AcceptServerAuth{Reason: "no private CA before 2027", Policy: root.roots()}
 	pinned := certauth.AcceptServerAuth{Reason: "no private CA before 2027", Policy: certauth.Certificates(server)}
-	const why = "AcceptServerAuth: the front end verifies, and its anchor asks for clientAuth whatever stands behind it; leave FrontEndVerifies out and name the CA in a Chain here"
+	const why = "AcceptServerAuth: has no effect together with FrontEndVerifies, whose anchor requires clientAuth; remove FrontEndVerifies and name the CA in a Chain here"
 	for name, tc := range map[string]struct {
 		policy certauth.Policy
 		path   string

@@ -55,7 +55,7 @@ func (TLS) offer(r *http.Request, offer *source.Offer) error {
 	if r.TLS == nil {
 		return &Error{
 			Reason: ReasonCertificateMissing, Rule: "Source.TLS", Err: errors.New("the connection is not TLS"),
-			Hint: "TLS ends in front of this process; use a source of package forwarded",
+			Hint: "TLS is terminated before this process; use a source of package forwarded",
 		}
 	}
 	offer.Certificates = r.TLS.PeerCertificates
@@ -117,10 +117,10 @@ func (s SourceFunc) String() string { return fmt.Sprintf("certauth.SourceFunc(%s
 func (a *Authenticator) prepareSource(env source.Environment) []error {
 	given := a.config.Source
 	if isNil(given) {
-		return []error{errors.New("Source: nil; say who writes the certificate into the request")}
+		return []error{errors.New("Source: nil; set the source of the front end that forwards the certificate")}
 	}
 	if embedded, ok := embeddedSource(given); ok {
-		return []error{fmt.Errorf("Source: %T embeds %s, and nothing that it adds would be called; set Source to the embedded one, or write a SourceFunc", given, embedded)}
+		return []error{fmt.Errorf("Source: %T embeds %s, but its own methods would never be called; use the embedded source, or write a SourceFunc", given, embedded)}
 	}
 	reader, err := safely.Do(func() (*source.Reader, error) { return given.Prepare(env) })
 	if err != nil {
@@ -139,8 +139,8 @@ func (a *Authenticator) prepareSource(env source.Environment) []error {
 
 var sourceInterface = reflect.TypeFor[Source]()
 
-// embeddedSource names a source that the type of s embeds: its Prepare is promoted, and New
-// could not tell that the type has more.
+// embeddedSource names a source that the type of s embeds. The promoted Prepare would make New use
+// the embedded source and ignore the methods of the type.
 func embeddedSource(s Source) (string, bool) {
 	t := reflect.TypeOf(s)
 	if t.Kind() == reflect.Pointer {
@@ -158,11 +158,10 @@ func embeddedSource(s Source) (string, bool) {
 	return "", false
 }
 
-// hop is an Authenticator that a source makes of a policy for the hop in front of this
-// process.
+// hop is an Authenticator that a source makes to check the sender's certificate by a policy.
 type hop struct{ auth *Authenticator }
 
-// newHop makes one whose reloads are triggered and reported with those of a.
+// newHop makes a hop whose reloads are started and reported with those of a.
 func (a *Authenticator) newHop(from source.Source, policy any, report func(Event)) (source.Hop, error) {
 	judged, _ := policy.(Policy)
 	auth, err := New(Config{
@@ -173,7 +172,7 @@ func (a *Authenticator) newHop(from source.Source, policy any, report func(Event
 		return nil, err
 	}
 	if !auth.standing.named {
-		return nil, errors.New("every certificate of the CA would open the gate; add a rule on the sender's name, or pin it")
+		return nil, errors.New("the gate would accept every certificate of the CA; add a rule on the sender's name, or pin its certificate")
 	}
 	a.sourceReloads = append(a.sourceReloads, auth.Reload)
 	return hop{auth}, nil

@@ -45,7 +45,7 @@ func (p Subject) compile(c *compilation, at place) (rule, standing) {
 func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".IssuerName"
 	if !at.standing.chain {
-		c.mistake(path, "stands before any Chain; without one anybody can write any issuer's name")
+		c.mistake(path, "comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name")
 	}
 	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p), at.standing
 }
@@ -153,7 +153,7 @@ func (c *compilation) texts(path string, list []string) {
 		case text == "":
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "empty")
 		case strings.TrimSpace(text) != text:
-			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s has a space at an end", quote(text))
+			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s has a leading or trailing space", quote(text))
 		}
 	}
 }
@@ -189,7 +189,7 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 	have, n := e.facts.names().subject.Values(r.oid), e.facts.names().subject.Count(r.oid)
 	if r.single && n > 1 {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have)).
-			withHint("which of them is the caller's name the certificate does not say; Active Directory writes folders as CN too (CN=Jo Doe,CN=Users,DC=corp): name the whole with Subject, or the account with UPNs")
+			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
 	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
 }

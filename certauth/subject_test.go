@@ -180,7 +180,7 @@ func TestSubject_Attributes(t *testing.T) {
 		{"the second unit", w.behind(certauth.OrganizationalUnits{"Billing"}), leaf, certauth.ReasonNone},
 		{"a unit in another case", w.behind(certauth.OrganizationalUnits{"billing"}), leaf, no},
 	})
-	const before = ": stands before any anchor; put a Chain or a pin of the certificate in front of it"
+	const before = ": comes before any anchor; put a Chain or a pin of the certificate before it"
 	runMisconfigured(t, []misconfigured{
 		{"empty lists", w.behind(certauth.CommonNames{}, certauth.Organizations{}, certauth.OrganizationalUnits(nil), certauth.Subject{}, certauth.IssuerName{}), []string{
 			"Policy.All[1].CommonNames: empty", "Policy.All[2].Organizations: empty", "Policy.All[3].OrganizationalUnits: empty",
@@ -189,7 +189,7 @@ func TestSubject_Attributes(t *testing.T) {
 		{"an empty entry", w.behind(certauth.CommonNames{"a", ""}), []string{"Policy.All[1].CommonNames[1]: empty"}},
 		{"no name at all", w.behind(certauth.Subject{"client"}), []string{"Policy.All[1].Subject[0]: at offset 0: attribute without an equals sign"}},
 		{"before the anchor", certauth.All{certauth.Organizations{"x"}, w.chain()}, []string{"Policy.All[0].Organizations" + before}},
-		{"an issuer's name behind a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: stands before any Chain; without one anybody can write any issuer's name"}},
+		{"an issuer's name behind a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
 	})
 }
 
@@ -239,8 +239,8 @@ func TestIssuer_NameAndKey(t *testing.T) {
 		{"two fields", behind(certauth.IssuedBy{Certificates: certsOf(partner), PublicKeys: []string{spkiPin(leaf)}}), []string{path + ": 2 of Certificates, Thumbprints and PublicKeys are set, want exactly one"}},
 		{"an empty list", behind(certauth.IssuedBy{Thumbprints: []string{}}), []string{path + ".Thumbprints: empty"}},
 		{"a short pin", behind(certauth.IssuedBy{PublicKeys: []string{"00"}}), []string{path + ".PublicKeys[0]: 1 bytes, want 32"}},
-		{"a leaf for a CA", behind(certauth.IssuedBy{Certificates: certauth.Certificates(leaf)}), []string{path + `.Certificates: certificate 0 ("CN=client,O=certauthtest") is not a CA certificate; to trust one certificate as it is, pin it`}},
-		{"behind a pin", certauth.All{certauth.Certificates(leaf), issuedBy(partner)}, []string{path + ": stands before any Chain; only a verified chain says who issued a certificate"}},
+		{"a leaf for a CA", behind(certauth.IssuedBy{Certificates: certauth.Certificates(leaf)}), []string{path + `.Certificates: certificate 0 ("CN=client,O=certauthtest") is not a CA certificate; to trust that certificate alone, pin it`}},
+		{"behind a pin", certauth.All{certauth.Certificates(leaf), issuedBy(partner)}, []string{path + ": comes before any Chain; put a Chain before it, because only a verified chain proves who issued a certificate"}},
 	})
 }
 

@@ -26,11 +26,11 @@ func (id *Identity) CheckToken(claims map[string]any) error {
 	const rule = "CheckToken"
 	if id == nil || id.Leaf == nil {
 		return refusal(ReasonPolicyRefused, rule, "no identity to compare the token with").
-			withHint("the route is excluded, or lets anonymous callers in")
+			withHint("the route is excluded or accepts anonymous callers; require an identity on it")
 	}
 	if !id.NamesVouched() {
-		return refusal(ReasonPolicyRefused, rule, "nothing vouches for the certificate but a pin on its key").
-			withHint("put the key pin behind a Chain, or pin the certificate")
+		return refusal(ReasonPolicyRefused, rule, "only a pin on its key vouches for the certificate").
+			withHint("put a Chain before the key pin, or pin the certificate")
 	}
 	const issue = "have the authorization server issue certificate-bound access tokens (tls_client_certificate_bound_access_tokens)"
 	want, err := confirmation(claims)

@@ -7,19 +7,19 @@ import (
 	"sync"
 )
 
-// withoutTrailers returns the request as a handler may see it: none of the source's headers
-// is among its trailers, now or later. It is r itself if r cannot have trailers.
+// withoutTrailers returns a request whose trailers never contain one of the source's headers,
+// neither now nor later. It returns r itself if r cannot have trailers.
 //
-// net/http keeps writing to the trailers of its own request: for HTTP/1, whoever reads or
-// closes the body stores every trailer that arrives in that map, announced or not. The
-// handler therefore gets a map of its own, with the trailers that were announced, and
-// [trailerBody] fills that one. The handler never sees a trailer that was not announced:
-// if none was, there is no map that net/http could add one to.
+// net/http keeps writing to the trailers of its own request: for HTTP/1, the code that reads or
+// closes the body stores every arriving trailer in that map, announced or not. The handler
+// therefore gets a separate map with the announced trailers, which [trailerBody] fills. It never
+// sees a trailer that was not announced: if none was, it has no map to which net/http could add
+// one.
 func (s *headerSet) withoutTrailers(r *http.Request) *http.Request {
 	if len(s.names) == 0 || r.Trailer == nil && r.ContentLength >= 0 {
 		return r
 	}
-	own := r.WithContext(r.Context()) // a copy: its Trailer is not the server's to set
+	own := r.WithContext(r.Context()) // a copy, whose Trailer the server does not set
 	if r.Trailer == nil {
 		return own
 	}
@@ -37,21 +37,21 @@ func (s *headerSet) withoutTrailers(r *http.Request) *http.Request {
 	return own
 }
 
-// trailerBody copies the announced trailers into the handler's map when they have arrived,
-// which is once: in the first Read that returns [io.EOF], before it returns, or else in
-// Close, when net/http reads the rest of the body. That is when net/http itself writes them,
-// and a handler that follows the rules of [http.Request] does not look at them earlier.
+// trailerBody copies the announced trailers into the handler's map once, when they have arrived:
+// in the first Read that returns [io.EOF], before it returns, or otherwise in Close, when net/http
+// reads the rest of the body. At the same time net/http itself writes them, and a handler that
+// follows the rules of [http.Request] does not read them earlier.
 //
-// A transport can read the body in one goroutine and close it in another, and can go on
-// with both when the handler has returned and the server closes the body as well. Whoever
-// closes it writes to the map that is copied from, so nothing is copied by a Read while the
-// body is being closed, nor by anybody once the handler has returned.
+// A transport can read the body in one goroutine and close it in another, and can continue with
+// both after the handler has returned and the server closes the body too. A Close writes to the
+// map that is copied from. Therefore Read copies nothing while the body is being closed, and
+// nothing is copied after the handler has returned.
 type trailerBody struct {
 	io.ReadCloser
 	from *http.Request // whose trailers net/http writes
 
 	mutex   sync.Mutex
-	to      http.Header // the handler's; nil when there is nothing to copy any more
+	to      http.Header // the handler's; nil when the copying has ended
 	closing bool
 }
 
@@ -87,7 +87,7 @@ func (b *trailerBody) handlerReturned() {
 	b.to = nil
 }
 
-// fill copies what has arrived, once. The mutex is held.
+// fill copies the trailers that have arrived, once. The caller holds the mutex.
 func (b *trailerBody) fill() {
 	for name := range b.to {
 		if values, ok := b.from.Trailer[name]; ok {

@@ -157,23 +157,23 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 	switch f {
 	case faultKeyUsage:
 		return refusal(ReasonUsageNotAllowed, path, "key usage of %s: %s, want digitalSignature or keyAgreement", who, keyUsages(cert)).
-			withHint("the certificate is meant for something else, for documents or encryption; the partner needs one with the key usage digitalSignature")
+			withHint("the certificate has another purpose, such as encryption; the partner needs one with the key usage digitalSignature")
 	case faultNoCertSign:
 		return refusal(ReasonChainUntrusted, path, "key usage of %s: %s, want keyCertSign", who, keyUsages(cert)).
-			withHint("a CA whose key usage has no keyCertSign may not issue certificates; the partner's CA has to be certified anew")
+			withHint("a CA without the key usage keyCertSign may not issue certificates; the partner's CA needs a new CA certificate")
 	case faultEmptyUsage:
 		return refusal(ReasonUsageNotAllowed, path, "extended key usage of %s lists nothing", who).
-			withHint("the extension is malformed (RFC 5280, section 4.2.1.12); it has to be issued anew, with clientAuth or without the extension")
+			withHint("the extension is malformed (RFC 5280, section 4.2.1.12); ask the CA for a certificate with clientAuth, or without the extension")
 	case faultCritical, faultCriticalCA:
 		id := unknownCritical(cert)
 		if f == faultCritical {
 			id = unhandledExtensions(cert)[0]
 		}
 		return refusal(extension, path, "critical extension %s of %s is not understood", id, who).
-			withHint("RFC 5280 has such a certificate refused; ask the CA for one where the extension is not critical")
+			withHint("RFC 5280 requires that such a certificate is refused; ask the CA for one in which the extension is not critical")
 	case faultQualifier:
-		return refusal(extension, path, "critical certificate policies of %s hold a qualifier that is not understood", who).
-			withHint("RFC 5280, section 4.2.1.4, has such a certificate refused; ask the CA for one where the policies are not critical")
+		return refusal(extension, path, "critical certificate policies of %s have a qualifier that is not understood", who).
+			withHint("RFC 5280, section 4.2.1.4, requires that such a certificate is refused; ask the CA for one in which the policies are not critical")
 	case noFault:
 	}
 	return nil

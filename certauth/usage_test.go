@@ -234,7 +234,7 @@ func TestUsage_RefusalSaysWhatToAskFor(t *testing.T) {
 	}{
 		{"a server's", certauthtest.Usage(x509.ExtKeyUsageServerAuth), "want clientAuth", wanted + "; public CAs no longer issue any: until then AcceptServerAuth takes this one"},
 		{"one for mail", certauthtest.Usage(x509.ExtKeyUsageEmailProtection), "want clientAuth", ""},
-		{"one for documents and certificates", bits(t, x509.KeyUsageContentCommitment|x509.KeyUsageCertSign), "nonRepudiation, keyCertSign, want digitalSignature or keyAgreement", "the certificate is meant for something else, for documents or encryption; the partner needs one with the key usage digitalSignature"},
+		{"one for documents and certificates", bits(t, x509.KeyUsageContentCommitment|x509.KeyUsageCertSign), "nonRepudiation, keyCertSign, want digitalSignature or keyAgreement", "the certificate has another purpose, such as encryption; the partner needs one with the key usage digitalSignature"},
 	} {
 		refused := everyWay(t, certauth.ReasonUsageNotAllowed, root.roots(), root.newClient(t, tc.change).Certificate)
 		require.ErrorContains(t, refused, tc.text, tc.name)

@@ -34,7 +34,7 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 		c.mistake(path+".ClockSkew", "%s, want 0 to %s", p.ClockSkew, maxClockSkew)
 	}
 	if p.ClockSkew != 0 && p.ClockSkew != at.skew {
-		c.mistake(path+".ClockSkew", "has no effect here; put the Validity directly into an All, beside the anchor")
+		c.mistake(path+".ClockSkew", "has no effect here; put the Validity directly into the All that has the anchor")
 	}
 	if p.MaxLifetime < 0 {
 		c.mistake(path+".MaxLifetime", "negative")
@@ -45,7 +45,7 @@ func (p Validity) compile(c *compilation, at place) (rule, standing) {
 	return &validityRule{path: path, Validity: p}, at.standing
 }
 
-// skewOf returns the skew that holds within an All: its own, else that of what is
+// skewOf returns the skew within an All: that of its own Validity, otherwise that of the policies
 // around it.
 func (c *compilation) skewOf(list []Policy, at place) time.Duration {
 	skew, own := at.skew, false
@@ -55,7 +55,7 @@ func (c *compilation) skewOf(list []Policy, at place) time.Duration {
 			continue
 		}
 		if own && v.ClockSkew != skew {
-			c.mistake(index(at.path, "All", i)+".Validity.ClockSkew", "%s contradicts %s beside it", v.ClockSkew, skew)
+			c.mistake(index(at.path, "All", i)+".Validity.ClockSkew", "%s contradicts %s in the same All; set it once", v.ClockSkew, skew)
 			continue
 		}
 		skew, own = v.ClockSkew, true

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// identity returns who the caller is, after the policy has accepted. Requests with the same
-// certificate and the same outcome share one; whatever differs makes another.
+// identity returns the caller's identity after the policy has accepted. Requests with the same
+// certificate and the same outcome share one.
 func (e *evaluation) identity() *Identity {
 	if known := e.facts.handedOut(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
 		return known
@@ -16,7 +16,7 @@ func (e *evaluation) identity() *Identity {
 	return id
 }
 
-// newIdentity copies what was established.
+// newIdentity makes an identity of copies, because users may write to it.
 func (e *evaluation) newIdentity(found *established) *Identity {
 	v := &verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
 		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched,
@@ -50,7 +50,7 @@ func (s *established) same(known *established) bool {
 
 func sameRevocation(a, b *Revocation) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// sameRevocation reports whether the exported field is what was found.
+// sameRevocation reports whether the exported field still has the checker's answer.
 func (id *Identity) sameRevocation() bool {
 	if found := id.verdict.revocation; found != nil {
 		return id.Revocation == *found
@@ -58,14 +58,14 @@ func (id *Identity) sameRevocation() bool {
 	return id.Revocation.isZero()
 }
 
-// isZero reports whether nothing is set, field by field: a comparison with Revocation{} makes one
-// first, on every request.
+// isZero reports whether no field is set. It compares field by field, because a comparison with
+// Revocation{} would construct one on every request.
 func (r *Revocation) isZero() bool {
 	return r.Status == 0 && r.Source == "" && r.Responder == "" && r.Depth == 0 && r.Why == "" && !r.Stale &&
 		r.ThisUpdate.IsZero() && r.NextUpdate.IsZero() && r.RevokedAt.IsZero()
 }
 
-// intact reports whether nobody has changed the identity since it was handed out first.
+// intact reports whether the identity has not been changed since it was made.
 func (id *Identity) intact() bool {
 	v := id.verdict
 	if id.Leaf != v.facts.leaf || len(id.Chains) != len(v.chains) || len(id.Matched) != len(v.roles) ||

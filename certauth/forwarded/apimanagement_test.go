@@ -109,10 +109,10 @@ func TestAppServiceCertificate_MistakesAndText(t *testing.T) {
 	for want, from := range map[string]forwarded.Gate{
 		"Source: APIManagement.From: AppServiceCertificate: ":              forwarded.AppServiceCertificate(nil),
 		"Policy.Thumbprints[0]":                                            forwarded.AppServiceCertificate(certauth.Thumbprints{"ab"}),
-		"every certificate of the CA would open the gate":                  forwarded.AppServiceCertificate(p.chain()),
+		"the gate would accept every certificate of the CA":                forwarded.AppServiceCertificate(p.chain()),
 		"Policy.DNSNames":                                                  forwarded.AppServiceCertificate(certauth.DNSNames{"apim.internal"}),
 		"Source: APIManagement.From: AnyGate[1]: AppServiceCertificate: ":  forwarded.AnyGate(good, forwarded.AppServiceCertificate(certauth.Thumbprints{})),
-		"are one header to proxies and servers":                            forwarded.EveryGate(good, forwarded.SharedSecret("X_ARR_ClientCert", secret)),
+		"are the same header to proxies and servers":                       forwarded.EveryGate(good, forwarded.SharedSecret("X_ARR_ClientCert", secret)),
 		"Source: APIManagement.From: EveryGate[0]: AppServiceCertificate:": forwarded.EveryGate(forwarded.AppServiceCertificate(certauth.Any{})),
 	} {
 		_, err := certauth.New(certauth.Config{Source: forwarded.APIManagement{From: from}, Policy: p.chain()})

@@ -74,7 +74,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 		form:      "padded standard base64 of one DER certificate",
 		missing:   hintClientCertRequired,
 		traffic:   platformTraffic,
-		untrusted: "the request did not come through App Service's front end; check access restrictions and who can reach the worker",
+		untrusted: "the request did not come through App Service's front end; check its access restrictions and what else can reach the worker",
 		kept:      evidence.reads(),
 	}.prepare(env)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestChainReader_CountsAndMeasuresFirst(t *testing.T) {
 		"numbered, one of them twice":          {base64, http.Header{"X-Chain_0": {"a"}, "X-Chain_1": {"a", "b"}}, 0, "X-Chain_1: 2 values, want 1"},
 		"numbered, null is a word there":       {base64, numbered(base64, "a", "(null)"), 2, ""},
 		"numbered, 64 KiB":                     {base64, numbered(base64, x(1000), x(maxChainHeader-1000)), 2, ""},
-		"numbered, a byte more":                {base64, numbered(base64, x(1000), x(maxChainHeader-999)), 0, "more than 65536 bytes together"},
+		"numbered, a byte more":                {base64, numbered(base64, x(1000), x(maxChainHeader-999)), 0, "more than 65536 bytes in total"},
 		"spaced PEM, ten":                      {spaced, numbered(spaced, times(10, "a")...), 10, ""},
 		"spaced PEM, eleven":                   {spaced, numbered(spaced, times(11, "a")...), 0, "more than 10 certificates"},
 		"spaced PEM, up to null":               {spaced, numbered(spaced, "a", "(null)", "b"), 1, ""},

@@ -77,7 +77,7 @@ func (s Envoy) Prepare(env source.Environment) (*source.Reader, error) {
 		found = append(found, fmt.Errorf("Hops: %d, want 0 to %d", s.Hops, maxElements))
 	}
 	if want := max(s.Hops-1, 0); len(s.By) != want {
-		found = append(found, fmt.Errorf("By: %d values, want %d, one for each element right of the one that is read", len(s.By), want))
+		found = append(found, fmt.Errorf("By: %d values, want %d, one for each element to the right of the one that is read", len(s.By), want))
 	}
 	for i, by := range s.By {
 		if by == "" {
@@ -150,12 +150,12 @@ func (x xfccReader) decode(value string) ([]*x509.Certificate, error) {
 			// A comma in an unquoted name starts an element that the client wrote, directly
 			// to the right of the name. If the number of elements is fixed, the count
 			// reveals it; if elements are counted from the right, nothing does.
-			return nil, errors.New("an element to the left of the one that is read holds a name that Envoy does not quote")
+			return nil, errors.New("an element to the left of the one that is read contains a name that Envoy does not quote")
 		}
 	}
 	for i, want := range x.by {
 		if right := elements[len(elements)-1-i]; len(right.by) != 1 || right.by[0] != want {
-			return nil, errors.New("an element right of the one that is read is not By the configured proxy")
+			return nil, errors.New("an element to the right of the one that is read has another By than the configured proxy")
 		}
 	}
 	return elements[at].certificates()

@@ -83,7 +83,7 @@ func (f Format) decoder() (codec, error) {
 		return sequenceCodec(), nil
 	case FormatUnspecified:
 	}
-	return codec{}, errors.New("Format: not set; one header has one format")
+	return codec{}, errors.New("Format: not set; name the format that the front end is configured to send")
 }
 
 // oneOf returns the decoder of the format, or of the first choice if no format is set. A
@@ -209,7 +209,7 @@ func (c chainReader) offerNumbered(header http.Header, o *source.Offer) error {
 			return fmt.Errorf("%s: more than %d certificates", c.name, maxCertificates)
 		}
 		if size += len(value); size > maxChainHeader {
-			return fmt.Errorf("%s: more than %d bytes together", c.name, maxChainHeader)
+			return fmt.Errorf("%s: more than %d bytes in total", c.name, maxChainHeader)
 		}
 		o.Add(value)
 	}

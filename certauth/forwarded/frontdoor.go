@@ -49,7 +49,7 @@ func (s FrontDoor) Prepare(env source.Environment) (*source.Reader, error) {
 	decode, err := s.Format.decoder()
 	found := []error{err}
 	if strings.TrimSpace(s.ProfileID) == "" {
-		found = append(found, errors.New("ProfileID: not set; without it any tenant's Front Door can reach you"))
+		found = append(found, errors.New("ProfileID: not set; without it the Front Door of any tenant is accepted"))
 	}
 	l := layout{
 		preset: "FrontDoor", header: "X-Azure-ClientCertificate", codec: decode, form: "one certificate in the configured format",

@@ -96,8 +96,8 @@ func TestSharedSecret_ValueThatLooksLikeAHeader(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
 	for value, says := range map[string]string{
-		"X-Front-Door-Secret":   "are header and value swapped?",
-		"x-front-door-secret":   "are header and value swapped?",
+		"X-Front-Door-Secret":   "check whether header and value are swapped",
+		"x-front-door-secret":   "check whether header and value are swapped",
 		"x-(not a header) 1234": "",
 		"y-front-door-secret":   "",
 	} {
@@ -116,7 +116,7 @@ func TestSharedSecret_MistakeDoesNotShowTheHeader(t *testing.T) {
 	for _, header := range []string{"a secret (of 20 bytes)", "correct horse battery staple"} {
 		for _, value := range []string{"X-Front-Door-Secret", "Front-Door-Secret"} {
 			_, err := certauth.New(certauth.Config{Source: forwarded.AppService{From: forwarded.SharedSecret(header, value)}, Policy: newPartner(t).chain()})
-			require.ErrorContains(t, err, "are header and value swapped?")
+			require.ErrorContains(t, err, "check whether header and value are swapped")
 			assert.NotContains(t, err.Error(), header)
 		}
 	}

@@ -79,7 +79,7 @@ func urlPEMBlocks(value string, limit, blocks int) ([][]byte, error) {
 		return nil, errors.New("a percent sign without two hex digits")
 	}
 	if strings.Contains(text, "%") {
-		return nil, errors.New("encoded twice")
+		return nil, errors.New("percent-encoded twice")
 	}
 	return pemBlocks(text, blocks)
 }

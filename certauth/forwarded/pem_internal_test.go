@@ -26,7 +26,7 @@ func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 		"an exclamation mark, ASCII":   {"!" + good, "does not start with the marker"},
 		"a tilde, ASCII":               {"~" + good, "does not start with the marker"},
 		"a percent sign alone":         {good + "%", "a percent sign without two hex digits"},
-		"encoded twice":                {url.PathEscape(good), "encoded twice"},
+		"encoded twice":                {url.PathEscape(good), "percent-encoded twice"},
 		"nothing":                      {"", "does not start with the marker"},
 		"two certificates":             {good + good, "more after 1 PEM blocks"},
 		"no end":                       {strings.TrimSuffix(good, "-----%0A"), "is not enclosed in the markers"},

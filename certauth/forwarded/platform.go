@@ -38,7 +38,7 @@ func missingVariables() []string {
 func warnOutside(env source.Environment) {
 	if missing := missingVariables(); len(missing) > 0 && env.Logger != nil {
 		env.Logger.Warn("forwarded: not on App Service, every certificate will be refused as untrusted",
-			"unset", strings.Join(missing, ", "), "hint", "set InsecureOutsideAppService for a local stand-in, or use the source of your front end")
+			"unset", strings.Join(missing, ", "), "hint", "behind another front end use its source; for a local test set InsecureOutsideAppService")
 	}
 }
 

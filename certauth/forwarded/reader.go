@@ -77,7 +77,7 @@ func (l layout) prepare(env source.Environment, found ...error) (*reader, error)
 		l.untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 	}
 	if l.missing == "" {
-		l.missing = "does the front end request a client certificate on this host and path, and does its route set " + l.header + "? A probe or a public path needs an entry in Config.Exclusions with its method and path"
+		l.missing = "check that the front end requests a client certificate on this host and path, and that its route sets " + l.header + "; a probe or a public path needs an entry in Config.Exclusions with its method and path"
 	}
 	l.chain = l.chain.prepared()
 	s := &reader{layout: l, logger: env.Logger, rulePath: "Source." + l.preset, formHint: l.preset + " sends " + l.form, key: http.CanonicalHeaderKey(l.header), fingerprintKey: http.CanonicalHeaderKey(l.fingerprint)}
@@ -122,7 +122,7 @@ func (l layout) checkNames(g gate) []error {
 		}
 		folded := strings.ToLower(strings.NewReplacer("_", "-", ".", "-").Replace(name))
 		if other, again := seen[folded]; again {
-			found = append(found, fmt.Errorf("header: %s and %s are one header to proxies and servers", logtext.Quote(other), logtext.Quote(name)))
+			found = append(found, fmt.Errorf("header: %s and %s are the same header to proxies and servers", logtext.Quote(other), logtext.Quote(name)))
 		}
 		seen[folded] = name
 	}
@@ -217,7 +217,7 @@ func (s *reader) texts(header http.Header, leaf string, o *source.Offer) error {
 	if s.fingerprint != "" {
 		value, err := atMostOneShort(header, s.fingerprintKey, s.fingerprint)
 		if err != nil {
-			return s.malformed(err, "certificate and fingerprint come from different senders: does every route of the front end set both?")
+			return s.malformed(err, "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 		}
 		o.Add(value)
 	}
@@ -331,7 +331,7 @@ func (s *reader) judge(o source.Offer, leaf *x509.Certificate) *certauth.Error {
 		return nil
 	}
 	if value := o.Text(1 + len(s.flags)); !sameFingerprint(value, s.fingerprintHash, leaf) {
-		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders: does every route of the front end set both?")
+		return s.malformed(errors.New(s.fingerprint+" is not the fingerprint of the certificate"), "certificate and fingerprint come from different senders; check that every route of the front end sets both")
 	}
 	return nil
 }

@@ -52,7 +52,7 @@ func (s *reader) warn(err error) {
 func (s *reader) lost(flag string) *certauth.Error {
 	return &certauth.Error{
 		Reason: certauth.ReasonCertificateMissing, Rule: s.rule(),
-		Hint: "the front end omitted it: is it larger than the front end's limit, is it not set on this route, or does Connection name it?",
+		Hint: "the front end omitted it; check its size limit, the configuration of this route, and whether Connection names the header",
 		Err:  fmt.Errorf("no %s, although %s reports a verified certificate", s.header, flag),
 	}
 }
@@ -96,7 +96,7 @@ func (e lengthError) Error() string {
 func (s *reader) hint(value string, err error) string {
 	if unread, ok := errors.AsType[parseError](err); ok {
 		if help := parsefault.Help(unread.err); help != "" {
-			return "the header is fine, the certificate in it has to be issued anew: " + help
+			return "the header is correct; ask the CA for a new certificate: " + help
 		}
 	}
 	hint := s.formHint

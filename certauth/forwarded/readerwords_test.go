@@ -44,7 +44,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		return h
 	}
 	const (
-		missing   = "does the front end request a client certificate on this host and path, and does its route set "
+		missing   = "check that the front end requests a client certificate on this host and path, and that its route sets "
 		untrusted = "the request did not come through the front end that From describes; check what else can reach this port"
 		pem       = "Nginx sends one certificate in percent-encoded PEM"
 		base64DER = "it looks like base64 of DER, as App Service, HAProxy and Traefik send it"
@@ -57,10 +57,10 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		hint   string
 		not    string
 	}{
-		{"no certificate", forwarded.RFC9440{From: anybody}, http.Header{}, certauth.ReasonCertificateMissing, missing + "Client-Cert?", ""},
-		{"no certificate from a stranger", forwarded.RFC9440{From: nobody}, http.Header{}, certauth.ReasonCertificateMissing, missing + "Client-Cert?", ""},
+		{"no certificate", forwarded.RFC9440{From: anybody}, http.Header{}, certauth.ReasonCertificateMissing, missing + "Client-Cert;", ""},
+		{"no certificate from a stranger", forwarded.RFC9440{From: nobody}, http.Header{}, certauth.ReasonCertificateMissing, missing + "Client-Cert;", ""},
 		{"no certificate, but its flag", forwarded.Nginx{From: anybody}, nginx(""), certauth.ReasonCertificateMissing, "", missing},
-		{"no certificate and another flag", forwarded.Nginx{From: anybody}, http.Header{"X-Client-Verify": {"NONE"}}, certauth.ReasonCertificateMissing, missing + "X-Client-Cert?", ""},
+		{"no certificate and another flag", forwarded.Nginx{From: anybody}, http.Header{"X-Client-Verify": {"NONE"}}, certauth.ReasonCertificateMissing, missing + "X-Client-Cert;", ""},
 		{"a stranger's", forwarded.Nginx{From: nobody}, nginx("x"), certauth.ReasonSourceUntrusted, untrusted, ""},
 		{"another form", forwarded.Nginx{From: anybody}, nginx(good), certauth.ReasonCertificateMalformed, pem + "; " + base64DER, ""},
 		{"a form that is known by its first words", forwarded.Nginx{From: anybody}, nginx("-----BEGIN CERTIFICATE-----"), certauth.ReasonCertificateMalformed, pem + "; it looks like PEM", base64DER},

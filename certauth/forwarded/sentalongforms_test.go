@@ -119,7 +119,7 @@ func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
 		assert.ErrorContains(t, refused, tc.says, tc.name)
 		assert.ErrorContains(t, refused, " cannot be read: ", tc.name)
 		assert.NotContains(t, refused.Error(), "not of one certificate", tc.name)
-		assert.Equal(t, "the header is fine, the certificate in it has to be issued anew: serial numbers must be positive (RFC 5280, section 4.1.2.2)", refused.Hint, tc.name)
+		assert.Equal(t, "the header is correct; ask the CA for a new certificate: serial numbers must be positive (RFC 5280, section 4.1.2.2)", refused.Hint, tc.name)
 	}
 }
 

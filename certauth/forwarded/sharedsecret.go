@@ -52,7 +52,7 @@ func (s sharedSecret) prepare(source.Environment) (gate, error) {
 	if strings.TrimSpace(s.header) == "" {
 		mistakes = append(mistakes, errors.New("SharedSecret: header is empty"))
 	} else if httpheader.Check(s.header) != nil { // the name may be the secret, so it is not printed
-		mistakes = append(mistakes, errors.New("SharedSecret: header name: not one that can arrive; are header and value swapped?"))
+		mistakes = append(mistakes, errors.New("SharedSecret: header name: not a header that can arrive; check whether header and value are swapped"))
 	}
 	if len(values) == 0 {
 		mistakes = append(mistakes, errors.New("SharedSecret: no value"))
@@ -78,11 +78,11 @@ func checkSecret(value string) error {
 		if strings.HasPrefix(value, prefix) {
 			// If App Service cannot resolve a reference, it delivers the text of the
 			// reference.
-			return errors.New("an unresolved reference, which is no secret")
+			return errors.New("an unresolved reference, not a secret; check that the app can read what it refers to")
 		}
 	}
 	if len(value) > 2 && strings.EqualFold(value[:2], "x-") && httpheader.Check(value) == nil {
-		return errors.New("it looks like the name of a header; are header and value swapped?")
+		return errors.New("it looks like the name of a header; check whether header and value are swapped")
 	}
 	if strings.TrimSpace(value) != value {
 		return errors.New("leading or trailing space, which servers trim")

@@ -189,7 +189,7 @@ func TestTrust_ConnectionInMemoryIsNobody(t *testing.T) {
 		listener.conns <- server
 		assert.Equal(t, http.StatusUnauthorized, ask(t, client, "GET / HTTP/1.1\r\nHost: a\r\n"+s.line()+"\r\n"))
 		assert.Equal(t, certauth.ReasonSourceUntrusted, s.last().Reason)
-		assert.ErrorContains(t, s.last(), "shows no socket")
+		assert.ErrorContains(t, s.last(), "does not reveal a socket")
 		assert.Contains(t, s.last().Hint, "NetConn")
 	}
 }

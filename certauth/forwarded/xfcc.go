@@ -59,7 +59,7 @@ func parseXFCC(value string) ([]xfccElement, error) {
 		return nil, err
 	}
 	if strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{") {
-		return nil, errors.New("JSON form, which is not configured")
+		return nil, errors.New("JSON form, but the text form is configured")
 	}
 	scanner := &xfccScanner{text: value}
 	var elements []xfccElement

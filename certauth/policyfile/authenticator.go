@@ -39,12 +39,12 @@ type Authenticator struct {
 	looked  atomic.Int64 // UnixNano of the last look
 	looking atomic.Pointer[look]
 
-	turn    chan struct{} // whoever puts something in it reloads
+	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte
 	failure string       // of the last look, so that each is reported once
-	telling atomic.Int64 // reports of failures that are under way
+	telling atomic.Int64 // reports of failures that are running
 
-	mutex    sync.Mutex        // of what follows, and of whoever replaces current; nothing of the program's is called under it
+	mutex    sync.Mutex        // guards the fields below and the replacement of current; no code of the program runs under it
 	policies []certauth.Policy // of Require
 	closed   bool
 }
@@ -181,12 +181,12 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// giveBack hands on what certauth's Handler gives back to the request that it was given, on the
-// same terms.
+// giveBack copies to the outer request what certauth's Handler has given back to the inner one, under
+// the same conditions.
 func giveBack(outer, inner *http.Request) {
 	if outer.Context().Err() != nil {
 		if form := inner.MultipartForm; form != nil && form != outer.MultipartForm {
-			_ = form.RemoveAll() // nobody else will
+			_ = form.RemoveAll() // net/http does not know this form
 		}
 		return
 	}

@@ -66,7 +66,7 @@ func (d *decoder) resolve(name string) string {
 	return filepath.Join(d.dir, name)
 }
 
-// adjust changes what a case cannot have.
+// adjust changes the settings that a case cannot use.
 func (d *decoder) adjust(t reflect.Type, value any) any {
 	if !d.open {
 		return value

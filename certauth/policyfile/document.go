@@ -50,7 +50,7 @@ type Document struct {
 	text     []byte
 	root     *node
 	auth     *certauth.Authenticator
-	seen     [sha256.Size]byte // of the text and of what was read with it
+	seen     [sha256.Size]byte // digest of the text and of everything that was read with it
 	checkers map[string]*sharedChecker
 }
 
@@ -88,7 +88,7 @@ func checkCode(code certauth.Config) error {
 	if v := reflect.ValueOf(code); !v.IsZero() {
 		for i := range v.NumField() {
 			if !v.Field(i).IsZero() {
-				return fmt.Errorf("policyfile: %s is set in code; it stands in the document", v.Type().Field(i).Name)
+				return fmt.Errorf("policyfile: %s is set in code; set it in the document instead", v.Type().Field(i).Name)
 			}
 		}
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// form is how values of one Go type stand in a document. The three methods belong together:
-// what decode takes is what encode writes and what schema describes.
+// form is the representation of one Go type in a document. The three methods must agree: decode
+// accepts the form that encode writes and schema describes.
 type form interface {
 	decode(d *decoder, n *node, into reflect.Value)
 	encode(e *encoder, v reflect.Value) error

@@ -9,16 +9,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// hooks stand between a document and the program's Logger and Observe. While the document is being
-// read they keep what there is to tell: of a document that is not used nobody is told, and of one
-// that is used when it is in use, when a hook can ask for anything that a program can.
+// hooks pass the records and events of a document to the program's Logger and Observe. While the
+// document is being read they keep them. They are dropped if the document is not used, and otherwise
+// passed on when it is in use, so that a hook of the program can use the Authenticator.
 type hooks struct {
 	mutex sync.Mutex
 	inUse bool
 	kept  []func()
 }
 
-// config is the program's, told through the hooks.
+// config returns the program's Config with the hooks in place of its Logger and Observe.
 func (h *hooks) config(code certauth.Config) certauth.Config {
 	code.Logger = slog.New(&keptRecords{code.Logger.Handler(), h})
 	if observe := code.Observe; observe != nil {
@@ -41,14 +41,14 @@ func (h *hooks) tell(what func()) {
 	}
 }
 
-// use lets everything through from now on. What was kept stays there for flush.
+// use passes everything on from now on. Records and events that were kept stay until flush.
 func (h *hooks) use() {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	h.inUse = true
 }
 
-// flush tells what was kept.
+// flush passes on the records and events that were kept.
 func (a *Authenticator) flush(ctx context.Context, h *hooks) {
 	h.mutex.Lock()
 	kept := h.kept
@@ -59,7 +59,7 @@ func (a *Authenticator) flush(ctx context.Context, h *hooks) {
 	}
 }
 
-// keptRecords is the handler of the program's Logger behind hooks.
+// keptRecords is a slog.Handler that keeps records for the program's Logger.
 type keptRecords struct {
 	slog.Handler
 	hooks *hooks
@@ -79,13 +79,13 @@ func (k *keptRecords) WithGroup(name string) slog.Handler {
 	return &keptRecords{k.Handler.WithGroup(name), k.hooks}
 }
 
-// report tells Logger and Observe what became of a document.
+// report reports to Logger and Observe whether a document came into use.
 func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
 	event := certauth.Event{Time: a.code.Now(), Outcome: outcome, Rule: a.path}
 	if err == nil {
 		a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path) })
 	} else {
-		const hint = "mend the document; the last good one stays in use"
+		const hint = "repair the document; the last good one stays in use"
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
 			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)

@@ -211,7 +211,7 @@ func TestRequire_WhileADocumentIsRead(t *testing.T) {
 		"the next document allows it": {scoped + " ", ""},
 		"the next document does not (no chain stands before the issuer)": {`{
   "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
-  "policy": {"thumbprints": ["` + strings.Repeat("00", 32) + `"]}}`, "a route of the program does not go with this document"},
+  "policy": {"thumbprints": ["` + strings.Repeat("00", 32) + `"]}}`, "a route of the program does not fit this document"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFolder(t)

@@ -135,7 +135,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 		{
 			"what New says of a policy", `{` + source + `,
 "policy": {"all": [{"dnsNames": ["a"]}, {"chain": {"roots": {"pemFile": "a.pem"}}}]}}`,
-			`2:33: policy.all[0].dnsNames: stands before any anchor`,
+			`2:33: policy.all[0].dnsNames: comes before any anchor`,
 		},
 		{"what New says of a pin", `{` + source + `,
 "policy": {"any": [{"thumbprints": ["0011"]}]}}`, `2:37: policy.any[0].thumbprints[0]: 2 bytes, want 32`},
@@ -196,9 +196,9 @@ func TestLoad_CodeMustNotSayWhatTheDocumentSays(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
 	_, err := policyfile.Load(path, certauth.Config{CacheSize: 7})
-	assert.EqualError(t, err, "policyfile: CacheSize is set in code; it stands in the document")
+	assert.EqualError(t, err, "policyfile: CacheSize is set in code; set it in the document instead")
 	_, err = policyfile.Open(path, certauth.Config{Optional: true})
-	assert.EqualError(t, err, "policyfile: Optional is set in code; it stands in the document")
+	assert.EqualError(t, err, "policyfile: Optional is set in code; set it in the document instead")
 }
 
 // The document that the documentation shows is one that works.

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// located says where in the document the mistakes stand that certauth.New found: it names them by
-// the Go values, "Policy.All[1].DNSNames", which the document follows one to one.
+// located adds the positions in the document to the mistakes of certauth.New, which have the paths of
+// the Go values, such as "Policy.All[1].DNSNames". The document corresponds to them one to one.
 func (doc *Document) located(err error, root *node) Mistakes { return doc.locatedBelow(err, root) }
 
-// Position returns where in the document the rule of a certauth.Error stands, line and column from
-// 1; the deepest place that can be found.
+// Position returns line and column, from 1, of the rule of a certauth.Error in the document, or of
+// the deepest part of its path that can be found.
 func (doc *Document) Position(rule string) (line, column int) {
 	n, _ := find(doc.root, rule)
 	return position(doc.text, n.at)
@@ -78,7 +78,7 @@ func find(n *node, text string) (*node, string) {
 	return n, rest
 }
 
-// step goes to the member of that name, also through what the Go path leaves out.
+// step goes to the member with that name, also through members that the Go path omits.
 func step(n *node, name string) *node {
 	for _, m := range n.members {
 		if strings.EqualFold(m.name, name) {

@@ -143,7 +143,7 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 	return all, nil
 }
 
-// parsePEM reads certificates and nothing else.
+// parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	for rest := text; ; {

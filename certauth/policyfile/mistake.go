@@ -42,7 +42,7 @@ func (m Mistake) String() string {
 
 // Mistakes is an error that lists the mistakes of a document in their order, at most the first
 // hundred.
-type Mistakes []Mistake //nolint:errname // they are what they are called
+type Mistakes []Mistake //nolint:errname // the name of a list of mistakes
 
 // Error lists the mistakes, one per line.
 func (all Mistakes) Error() string {

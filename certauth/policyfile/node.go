@@ -19,7 +19,7 @@ const (
 	maxValues   = 1 << 18
 )
 
-// node is one JSON value and where it stands.
+// node is one JSON value and its position.
 type node struct {
 	kind    jsontext.Kind // 'n', 't', 'f', '"', '0', '{' or '['
 	at, end int           // offsets in the text
@@ -46,7 +46,7 @@ func (n *node) member(name string) *node {
 	return nil
 }
 
-// path is where it stands, "policy.all[1].dnsNames". A name that no document has is quoted.
+// path returns its path, such as "policy.all[1].dnsNames". A name that no document has is quoted.
 func (n *node) path() string {
 	switch {
 	case n.parent == nil:
@@ -64,7 +64,7 @@ func (n *node) path() string {
 	return name
 }
 
-// what names the kind of a value for a mistake.
+// what returns the kind of the value, for a mistake.
 func (n *node) what() string {
 	switch n.kind {
 	case 'n':
@@ -81,8 +81,8 @@ func (n *node) what() string {
 	return "an array"
 }
 
-// parseJSON reads one JSON value and nothing behind it. The library refuses duplicate names and
-// text that is not UTF-8.
+// parseJSON reads exactly one JSON value. The library refuses duplicate names and text that is not
+// UTF-8.
 func parseJSON(text []byte) (*node, *Mistake) {
 	if len(text) > maxDocument {
 		return nil, &Mistake{Text: fmt.Sprintf("%d bytes, want at most %d", len(text), maxDocument)}
@@ -104,9 +104,9 @@ func parseJSON(text []byte) (*node, *Mistake) {
 	return nil, r.mistake(err)
 }
 
-// firstUnseen returns where the first character stands by which a document looks other than it is:
-// one that turns text around, has no width, looks like a space, or returns to the beginning of the
-// line. -1 means that there is none. Bytes that are not UTF-8 are left to the decoder.
+// firstUnseen returns the position of the first character that makes a document look different from
+// its content: one that reverses text, has no width, looks like a space, or returns to the beginning
+// of the line. It returns -1 if there is none. Bytes that are not UTF-8 are left to the decoder.
 func firstUnseen(text []byte) (at int, r rune) {
 	for i, r := range string(text) {
 		switch {

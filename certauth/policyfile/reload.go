@@ -84,7 +84,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	case <-ctx.Done():
 		return fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
 	}
-	current := a.acquire() // so that what it shares with the next one is not closed meanwhile
+	current := a.acquire() // so that checkers that it shares with the next document are not closed meanwhile
 	if current == nil {
 		<-a.turn
 		return errClosed
@@ -205,7 +205,7 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middleware, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("policyfile: a route of the program does not go with this document: %v", p)
+			err = fmt.Errorf("policyfile: a route of the program does not fit this document: %v", p)
 		}
 	}()
 	return auth.Require(policy), nil

@@ -216,7 +216,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 		{"a role renamed, which a case notices", change(`"name": "a", "policy"`, `"name": "A", "policy"`), "expected the roles"},
 		{"a role that a route of the program asks for is gone", func() {
 			f.write("policy.json", strings.NewReplacer(`"name": "a", "policy"`, `"name": "partner-a", "policy"`, `"roles": ["a"]`, `"roles": ["partner-a"]`).Replace(scoped))
-		}, "no Named before it is called"},
+		}, "no Named before it has the name"},
 		{"a fixture of a case that is gone", func() {
 			f.write("policy.json", scoped+" ")
 			require.NoError(t, os.Rename(filepath.Join(f.dir, "client-a.pem"), filepath.Join(f.dir, "hidden.pem")))

@@ -53,7 +53,7 @@ func (s *schema) of(t reflect.Type) map[string]any {
 		return f.schema(s)
 	}
 	if _, ok := s.defs[name]; !ok {
-		s.defs[name] = nil // so that what holds itself ends here
+		s.defs[name] = nil // so that a recursive type ends here
 		s.defs[name] = s.build(t)
 	}
 	return map[string]any{"$ref": "#/$defs/" + name}

@@ -22,14 +22,14 @@ type union struct {
 type kind struct {
 	name   string       // in the document
 	goName string       // whose Go documentation describes it
-	shape  reflect.Type // what the member holds
-	// build makes the value of what the member holds; nil takes it as it is.
+	shape  reflect.Type // of the member's value
+	// build makes the Go value from the member's value; nil uses that unchanged.
 	build func(d *decoder, n *node, body any) any
 	// take is the reverse: false for a value of another kind. Nil goes by the type.
 	take func(e *encoder, value any) (body any, ok bool)
 }
 
-// plain is a kind whose Go value holds exactly what the document holds.
+// plain is a kind whose Go value has the same content as the document.
 func plain[T any](name string) kind {
 	t := reflect.TypeFor[T]()
 	return kind{name: name, goName: goNameOf(t), shape: t}
@@ -343,7 +343,7 @@ func words(pairs ...any) []word {
 	return list
 }
 
-// expectations are what a [Case] can expect: an outcome, or the reason of a refusal.
+// expectations are the words that a [Case] can expect: an outcome, or the reason of a refusal.
 func expectations() []word {
 	list := []word{
 		{string(certauth.OutcomeAccepted), certauth.OutcomeAccepted},

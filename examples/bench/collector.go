@@ -11,9 +11,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// collections holds what remembered identities cost a full collection against what as many
-// parsed certificates with their texts cost it: less than that, nobody can keep who hands out
-// a parsed certificate without parsing. It is the processor time of all the collector's workers.
+// collections compares the cost of remembered identities for a full garbage collection with that of
+// the same number of parsed certificates and their texts, the least that a cache must keep to return
+// parsed certificates without parsing. It measures the processor time of all workers of the collector.
 func collections(l *listener, n, rounds int) (section, error) {
 	s := section{title: "Full collections"}
 	w, err := newWorld("p256", "Partner")
@@ -43,7 +43,7 @@ func collections(l *listener, n, rounds int) (section, error) {
 			return s, err
 		}
 		runtime.KeepAlive(parsed)
-		parsed = nil //nolint:ineffassign,wastedassign // the next collections must not find it
+		parsed = nil //nolint:ineffassign,wastedassign // so that the next collections do not find it
 
 		auth, err := library(m, certauth.Config{CacheSize: 2 * n})
 		if err != nil {
@@ -89,7 +89,7 @@ func parseAll(headers []string) ([]parsedText, error) {
 	return all, nil
 }
 
-// collection is the processor time of a full collection, the least of several.
+// collection returns the processor time of a full collection, the smallest of several.
 func collection() (float64, error) {
 	runtime.GC()
 	runtime.GC()

@@ -10,32 +10,32 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// hearer is told what the library decides. Nobody listens while time is measured.
+// hearer is an Observe hook that receives the library's decisions. It is nil while time is measured.
 type hearer func(context.Context, certauth.Event)
 
-// contender is one of the things that are measured in the same rounds: a handler with the
-// requests that it gets, or a function.
+// contender is measured in the same rounds as others: a handler with the requests that it receives,
+// or a function.
 type contender struct {
 	name string
-	// handler makes the handler that is measured.
+	// handler makes the measured handler.
 	handler func(hear hearer) (http.Handler, error)
-	headers []string // of the certificate; they take turns
+	headers []string // values of the certificate header, used in turn
 	wide    bool     // twenty-five headers instead of ten
-	behind  bool     // other middleware stands between the server and the handler
-	opening string   // is sent first and not measured: what there is to be known of the CAs is known then
-	fresh   bool     // each slice begins with a handler of its own, which has seen none of the headers, and ends with them
-	status  int      // of every answer
+	behind  bool     // there is other middleware between the server and the handler
+	opening string   // sent first and not measured, so that everything about the CAs is known
+	fresh   bool     // each slice uses a new handler, which has seen none of the headers, and ends after the last of them
+	status  int      // of every response
 	reason  certauth.Reason
 
-	run func(n int) error // instead of a handler
+	run func(n int) error // replaces the handler
 }
 
-// comparison is a group of contenders and what is said about them.
+// comparison is a group of contenders with the figures about them.
 type comparison struct {
 	title      string
 	contenders []*contender
 	figures    []relation
-	rounds     int // instead of those of the effort
+	rounds     int // replaces the rounds of the effort
 }
 
 // relation is a figure made of the times of one round.
@@ -45,27 +45,27 @@ type relation struct {
 	aim  aim
 }
 
-// to is how much more one contender costs than another.
+// to returns the ratio of the costs of two contenders.
 func to(of, base string) func(func(string) float64) float64 {
 	return func(ns func(string) float64) float64 { return ns(of) / ns(base) }
 }
 
-// beyond is what one contender costs more than another, in units of a third.
+// beyond returns the additional cost of one contender over another, in units of a third.
 func beyond(of, than, unit string) func(func(string) float64) float64 {
 	return func(ns func(string) float64) float64 { return (ns(of) - ns(than)) / ns(unit) }
 }
 
-// effort is how much is measured.
+// effort is the amount of measuring.
 type effort struct {
 	rounds, mostRounds int
 	slice              time.Duration
-	clients            int // where many are measured
-	pool               int // of certificates that nobody has seen
+	clients            int // for comparisons with many clients
+	pool               int // number of new certificates
 }
 
-// measure runs every contender for a slice in each round. Rounds begin with another contender
-// in turn, and every other one runs backwards, so that none always follows the same neighbour.
-// While an aim lies between the quartiles, there are more rounds.
+// measure runs every contender for a slice in each round. Each round begins with another contender,
+// and every other round runs backwards, so that no contender always follows the same one. While an
+// aim is between the quartiles, there are more rounds.
 func (c *comparison) measure(l *listener, e effort) (section, error) {
 	if c.rounds > 0 {
 		e.rounds, e.mostRounds = min(e.rounds, c.rounds), min(e.mostRounds, c.rounds)
@@ -131,11 +131,11 @@ func decided(figures []figure) bool {
 type track struct {
 	*contender
 
-	server  http.Server // which calls the handler, as far as the request says
+	server  http.Server // the server in the context of the request
 	request *http.Request
 	end     func()
-	run     func(n int) error // of the slice that comes next
-	n       int               // things to do in a slice
+	run     func(n int) error // of the next slice
+	n       int               // runs in a slice
 }
 
 func (t *track) begin(l *listener) error {
@@ -151,7 +151,7 @@ func (t *track) begin(l *listener) error {
 	if err := t.prepare(); err != nil || t.fresh {
 		return err
 	}
-	return t.run(6 * len(t.headers)) // known callers are no longer on probation then
+	return t.run(6 * len(t.headers)) // afterwards known callers are no longer on probation
 }
 
 // prepare makes the handler. It is not measured.
@@ -172,7 +172,7 @@ func (t *track) prepare() error {
 	return nil
 }
 
-// clock does so many things and returns the processor time of one, in nanoseconds.
+// clock runs n times and returns the processor time of one run, in nanoseconds.
 func (t *track) clock(n int) (float64, error) {
 	if t.fresh {
 		if err := t.prepare(); err != nil {
@@ -190,8 +190,8 @@ func (t *track) clock(n int) (float64, error) {
 	return float64(ended-begun) / float64(n), err
 }
 
-// calibrate finds how many things fill a slice. A run that was held up by something else must
-// not count: the quickest of three says how long they take.
+// calibrate determines how many runs fill a slice. It uses the fastest of three attempts, because
+// other processes can delay one.
 func (t *track) calibrate(slice time.Duration) error {
 	most := 1 << 30
 	if t.fresh {

@@ -14,11 +14,11 @@ import (
 type contestant struct {
 	name  string
 	node  bool
-	share int // it gets one request in share: it takes that much longer, and is measured as well
+	share int // it receives 1/share of the requests, because each takes that much longer
 	what  string
 }
 
-// The first one is what the others are divided by.
+// The others are divided by the first one.
 var contestants = []contestant{
 	{"bare", false, 1, "Go net/http, the header is not looked at"},
 	{"control", false, 1, "the same once more: what differs here is noise"},
@@ -36,7 +36,7 @@ func goOnly(all []contestant) []contestant {
 	return slices.DeleteFunc(slices.Clone(all), func(c contestant) bool { return c.node })
 }
 
-// plan says how much is measured end to end.
+// plan is the amount of end-to-end measuring.
 type plan struct {
 	rounds, requests, connections int
 	contestants                   []contestant
@@ -48,9 +48,9 @@ type starter func(ctx context.Context, c contestant, dir string) (*process, erro
 // sampled is the processor time of each server for a request, in nanoseconds, in one round.
 type sampled map[string]float64
 
-// measure starts all servers, and then, round after round, loads each in turn. Rounds begin
-// with another server in turn, and every other one runs backwards. The first one is four times
-// as long and not counted: node compiles what runs often, and ours has the certificate to verify.
+// measure starts all servers and loads each of them in every round. Each round begins with another
+// server, and every other round runs backwards. The first round is four times as long and not
+// counted, because node compiles frequent code, and our server verifies the certificate once.
 func (p plan) measure(ctx context.Context, start starter, dir string, m material) (_ []sampled, err error) {
 	var running []*process
 	defer func() {
@@ -110,7 +110,7 @@ func (p plan) one(ctx context.Context, server *process, request []byte, n int) (
 	return float64(after-before) / float64(n), err
 }
 
-// figuresOf says what the rounds say. Figures whose server did not run are left out.
+// figuresOf computes the figures of the rounds. Figures whose server did not run are omitted.
 func (p plan) figuresOf(rounds []sampled) []figure {
 	var figures []figure
 	add := func(name string, aim aim, of func(s sampled) float64, needs ...string) {
@@ -140,10 +140,10 @@ func (p plan) figuresOf(rounds []sampled) []figure {
 	return figures
 }
 
-// host is where servers and load run, and how servers are started there.
+// host describes the processors for servers and load, and starts servers.
 type host struct {
 	self, nodeDir         string
-	serverCPU, bothCPU    string // empty where they are not bound
+	serverCPU, bothCPU    string // empty if they are not bound
 	versions, arrangement string
 }
 
@@ -170,8 +170,8 @@ func newHost(ctx context.Context, withNode bool) (*host, error) {
 	return h, nil
 }
 
-// on returns what starts servers on the given processors, wherever that is if empty, with so
-// many of Go's, 0 being as many as there are.
+// on returns a starter of servers on the given processors, or on any if cpus is empty. processors is
+// their GOMAXPROCS; 0 means the default.
 func (h *host) on(cpus string, processors int) starter {
 	return func(ctx context.Context, c contestant, dir string) (*process, error) {
 		command, workdir := []string{h.self, "-server", c.name, "-dir", dir}, ""
@@ -188,7 +188,7 @@ func (h *host) on(cpus string, processors int) starter {
 	}
 }
 
-// endToEnd measures real servers of real requests.
+// endToEnd measures real servers with real requests.
 func endToEnd(ctx context.Context, h *host, kind string, p plan) (s section, err error) {
 	s.title = fmt.Sprintf("Server processor time of a request, end to end (%s)", kind)
 	dir, err := os.MkdirTemp("", "certauth-bench-")

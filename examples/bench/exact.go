@@ -10,8 +10,8 @@ import (
 
 const titleAllocations = "What a known caller's request allocates"
 
-// allocations counts what a known caller's request allocates, the handler at the end included,
-// which allocates nothing.
+// allocations counts the allocations of a known caller's request, including the final handler, which
+// allocates nothing.
 func allocations(l *listener) (section, error) {
 	c, err := knownCallers("p256", 1)
 	if err != nil {
@@ -43,8 +43,8 @@ func allocations(l *listener) (section, error) {
 	return s, nil
 }
 
-// counted returns the allocations and bytes of one run. Of several tries the least is taken:
-// the runtime allocates at times for itself.
+// counted returns the allocations and bytes of one run, the smallest of several, because the runtime
+// itself allocates at times.
 func counted(run func(n int) error) (allocs, octets float64, err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	const tries, runs = 5, 1000
@@ -66,7 +66,7 @@ func counted(run func(n int) error) (allocs, octets float64, err error) {
 	return allocs, octets, nil
 }
 
-// identities measures what is kept of a caller, beside the header that was sent.
+// identities measures the memory for a caller, without the header that was sent.
 func identities(l *listener, n int) (section, error) {
 	s := section{title: "Memory of an identity"}
 	w, err := newWorld("p256", "Partner")
@@ -124,7 +124,7 @@ func visit(l *listener, auth *certauth.Authenticator, headers []string) error {
 	return loop(server.Handler, r, headers, http.StatusOK)(len(headers))
 }
 
-// heap is what is alive.
+// heap returns the size of the live heap.
 func heap() float64 {
 	runtime.GC()
 	runtime.GC()

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// aim is what a figure is to be. The zero value is none.
+// aim is the target of a figure. The zero value means that there is none.
 type aim struct {
 	limit   float64
 	atLeast bool
@@ -34,7 +34,7 @@ func (a aim) String() string {
 	return "at most " + number(a.limit)
 }
 
-// spread is what several rounds say: the median and the quartiles.
+// spread is the result of several rounds: the median and the quartiles.
 type spread struct {
 	mid, low, high float64
 	exact          bool // a count, not a measurement
@@ -79,7 +79,7 @@ func (f figure) verdict() string {
 	return "**missed**"
 }
 
-// number keeps the digits that mean something.
+// number formats with the significant digits.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1000 || v == math.Trunc(v):

@@ -14,8 +14,8 @@ const (
 	figureFirst = "first request, to by hand"
 )
 
-// firstRequests compares certificates that were never seen with the same checks by hand, and
-// what is refused with what is accepted. Each is a whole request, the answer included.
+// firstRequests compares requests with new certificates with the same checks by hand, and refused
+// with accepted ones. Each is a whole request, including the response.
 func firstRequests(kind string, pool int) (*comparison, error) {
 	w, err := newWorld(kind, "Partner")
 	if err != nil {

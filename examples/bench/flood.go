@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// floodPlan says how a flood is measured.
+// floodPlan is the plan for measuring a flood.
 type floodPlan struct {
 	rounds      int
 	window      time.Duration // one measurement
-	connections int           // of the known callers, and as many of the flood
+	connections int           // of the known callers; the flood has the same number
 	pool        int           // certificates for the flood; each is sent once
 }
 
 var errPoolEmpty = errors.New("all certificates for the flood have been sent")
 
-// flood measures how long known callers wait for their answer, the median, while as many
-// connections send genuine certificates as fast as they are answered, each certificate once.
-// Every round has a quiet window, one with the flood, and one in which the further connections
-// send a known caller's requests instead: that is what so much more load does by itself.
+// flood measures how long known callers wait for their responses while the same number of further
+// connections send genuine certificates as fast as they are answered, each certificate once. Every
+// round has a quiet window, one with the flood, and one in which the further connections send
+// requests of known callers instead, to show the effect of the load alone.
 //
-// A wait is measured twice: its median by the wall clock, which other processes of the machine
-// are in; and its mean by the processor time of the server. Each connection sends its next
-// request when it has the answer to the last, so the mean wait is the number of connections
-// through the answers in a time (Little's law), and the time can be the server's own: that is
-// the wait on a machine that nobody else uses.
+// A wait is measured twice: its median by the wall clock, which includes the effect of other
+// processes, and its mean by the processor time of the server. Each connection sends its next request
+// when it has the response to the last one, so the mean wait is the number of connections divided by
+// the rate of responses (Little's law). With the rate in the server's processor time this is the wait
+// on an otherwise idle machine.
 func flood(ctx context.Context, h *host, processors int, p floodPlan) (s section, err error) {
 	s.title = fmt.Sprintf("Known callers beside a flood of genuine one-shot certificates, GOMAXPROCS %d", processors)
 	dir, err := os.MkdirTemp("", "certauth-bench-")
@@ -97,7 +97,7 @@ func flood(ctx context.Context, h *host, processors int, p floodPlan) (s section
 	return s, nil
 }
 
-// waited is how long known callers waited, in nanoseconds.
+// waited is the wait of known callers, in nanoseconds.
 type waited struct {
 	wall      float64 // the median
 	processor float64 // the mean
@@ -111,7 +111,7 @@ func (p floodPlan) wait(ctx context.Context, server *process, known []byte, othe
 	}
 	defer callers.close()
 	ends := time.Now().Add(p.window + p.window/4)
-	counted := ends.Add(-p.window) // what comes before warms up
+	counted := ends.Add(-p.window) // responses before that warm up
 	done := make(chan error, 1)
 	if others == nil {
 		done <- nil

@@ -12,20 +12,19 @@ import (
 	"time"
 )
 
-// floor is what the promises of a known caller's request cost by themselves: a handler that
-// keeps them, written by hand for one front end and one policy, in one function and with
-// nothing that can be configured. It is a yardstick and no middleware: it says no reasons, logs
-// nothing, speaks HTTP/1.1 alone, knows neither trailers nor exclusions nor routes, cannot
-// reload, does not notice what handlers do to an identity, survives no panic, and gives nothing
-// back to what stands around it.
+// floor shows the minimal cost of the library's guarantees for a known caller's request: a handler
+// that gives the same guarantees, written by hand for one front end and one policy, in one function
+// and without configuration. It is a yardstick, not middleware: it reports no reasons, logs nothing,
+// supports only HTTP/1.1, has no trailers, exclusions or routes, cannot reload, does not detect
+// handlers that change an identity, does not recover panics, and copies nothing back for middleware
+// outside.
 //
-// What it promises on every request, as the library does (floor_test.go holds both to the same
-// outcomes): the evidence that App Service's front end sent the request; one value of the
-// header and no longer than 16 KiB; no Connection header that names it or the evidence; a
-// certificate recognised by its exact text; the trust material's generation; the dates of the
-// chain by the wall clock; that each rule has accepted; the header removed in every spelling
-// with "_" and "." for "-"; no wish for h2c left; the identity in a context of its own and a
-// copy of the request.
+// It guarantees on every request, as the library does (floor_test.go requires the same outcomes of
+// both): the evidence that App Service's front end sent the request; one value of the header, of at
+// most 16 KiB; no Connection header that names it or the evidence; a certificate recognised by its
+// exact text; the current generation of the trust material; the dates of the chain by the wall clock;
+// that each rule has accepted; the removal of the header in every spelling with "_" and "." for "-",
+// and of a request for h2c; and the identity in a separate context and a copy of the request.
 type floor struct {
 	next       http.Handler
 	hand       *byHand
@@ -36,12 +35,12 @@ type floor struct {
 	known      [1 << 13]atomic.Pointer[floorEntry]
 }
 
-// floorEntry is what is remembered of a certificate.
+// floorEntry is the remembered result for a certificate.
 type floorEntry struct {
 	text       string
 	generation uint64
 	from, to   int64 // of the chain, in nanoseconds of the wall clock
-	rules      uint8 // those that have accepted
+	rules      uint8 // the rules that have accepted
 	leaf       *x509.Certificate
 }
 
@@ -58,7 +57,7 @@ func newFloor(hand *byHand, next http.Handler) *floor {
 	return &floor{next: next, hand: hand, aliases: spellings(certificateHeader)[1:], seed: maphash.MakeSeed()}
 }
 
-// spellings are those of a header with "_" and "." for "-", the usual one first.
+// spellings returns the spellings of a header with "_" and "." for "-", the usual one first.
 func spellings(name string) []string {
 	all := []string{""}
 	for _, c := range name {
@@ -116,7 +115,7 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		trusted = false
 	}
 	delete(header, certificateKey)
-	if server, _ := ctx.Value(http.ServerContextKey).(*http.Server); server != nil && server.Handler == http.Handler(f) { // nobody else has written names
+	if server, _ := ctx.Value(http.ServerContextKey).(*http.Server); server != nil && server.Handler == http.Handler(f) { // no middleware has written other spellings
 		for _, alias := range f.aliases {
 			delete(header, alias)
 		}
@@ -156,7 +155,7 @@ func (f *floor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.next.ServeHTTP(w, r.WithContext(&floorContext{ctx, e.leaf}))
 }
 
-// first looks at a certificate that is not known, and returns what is to be remembered.
+// first checks a new certificate and returns the entry to remember.
 func (f *floor) first(text string, generation uint64) *floorEntry {
 	der, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
@@ -180,7 +179,8 @@ func (f *floor) first(text string, generation uint64) *floorEntry {
 	return e
 }
 
-// remember puts an entry into a free place, or one by the hash: the table is bounded.
+// remember puts an entry into a free place, or into one that the hash selects, because the table is
+// bounded.
 func (f *floor) remember(hash uint64, e *floorEntry) {
 	at := hash % uint64(len(f.known))
 	for i := range uint64(floorWays) {
@@ -193,7 +193,7 @@ func (f *floor) remember(hash uint64, e *floorEntry) {
 	f.known[at].Store(e)
 }
 
-// wellFormed is the form of X-ARR-SSL: two numbers and two names.
+// wellFormed checks the form of X-ARR-SSL: two numbers and two names.
 func wellFormed(ssl string) bool {
 	parts := strings.Split(ssl, "|")
 	if len(ssl) > 2048 || len(parts) != 4 {
@@ -207,7 +207,7 @@ func wellFormed(ssl string) bool {
 	return true
 }
 
-// namesOurs reports whether Connection has one of the headers dropped, or is too long.
+// namesOurs reports whether Connection names one of the headers, or is too long.
 func namesOurs(lines []string) bool {
 	folded := strings.NewReplacer("_", "-", ".", "-")
 	size := 0
@@ -230,7 +230,7 @@ func namesOurs(lines []string) bool {
 	return false
 }
 
-// dropH2C removes the wish to go on in HTTP/2, and leaves others.
+// dropH2C removes a request to continue with HTTP/2, and leaves other upgrades.
 func dropH2C(header http.Header) {
 	var kept []string
 	found := false

@@ -10,7 +10,7 @@ import (
 
 func noCache(c *certauth.Config) { c.CacheSize = -1 }
 
-// sameNames compares a hundred roots of one name, as a CA has that changed its key, with one.
+// sameNames compares many roots of one name, as a CA has after changes of its key, with one root.
 func sameNames(roots int) (*comparison, error) {
 	var certs []*x509.Certificate
 	var client *world
@@ -37,8 +37,8 @@ func sameNames(roots int) (*comparison, error) {
 	}, figures: []relation{{fmt.Sprintf("a first request with %d roots of one name, to one root", roots), to(many, "1 root"), atMost(2)}}}, nil
 }
 
-// chainCounts compares a known caller of the last of many partners, who have a Chain each, with
-// one of the last of sixteen: what that costs grows with the partners and no faster.
+// chainCounts compares a known caller of the last of many partners, which have a Chain each, with one
+// of the last of sixteen. The cost must not grow faster than the number of partners.
 func chainCounts() (*comparison, error) {
 	c := &comparison{title: "One Chain a partner"}
 	for _, n := range []int{16, 64, 256} {

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// newHandler returns the named server's handler: bare looks at no certificate, nor does
-// control, byhand is the middleware that one writes without a library, certauth is ours.
+// newHandler returns the named server's handler: bare and control ignore the certificate, byhand is
+// middleware as one writes it without a library, and certauth is the library's.
 func newHandler(name string, m material) (http.Handler, error) {
 	switch name {
 	case "bare", "control":
@@ -55,8 +55,8 @@ func keyPin(leaf *x509.Certificate) string {
 
 type leafKey struct{}
 
-// byHand decodes, parses, and checks dates, pin, chain and name on every request, as the
-// policy of ours does. It trusts the header from anybody and leaves it in the request.
+// byHand decodes and parses the certificate and checks dates, pin, chain and name on every request, as
+// the library's policy does. It trusts every sender of the header and leaves it in the request.
 type byHand struct {
 	next                 http.Handler
 	pin                  [sha256.Size]byte
@@ -108,19 +108,19 @@ func (h *byHand) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leafKey{}, leaf)))
 }
 
-// withValue is what every middleware pays that hands something on. What it hands on is there
-// already.
+// withValue shows the cost of all middleware that passes a value to the next handler. The value
+// exists already.
 func withValue(leaf *x509.Certificate, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leafKey{}, leaf)))
 	})
 }
 
-// The servers' handlers write the same bytes; two of them look at who is calling first.
+// The servers' handlers write the same bytes; two of them read the caller's identity first.
 
 func ok(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	io.WriteString(w, "ok\n") //nolint:errcheck // the client is gone, nobody is left to tell
+	io.WriteString(w, "ok\n") //nolint:errcheck // the client has disconnected
 }
 
 func okToLeaf(w http.ResponseWriter, r *http.Request) {
@@ -139,10 +139,10 @@ func okToIdentity(w http.ResponseWriter, r *http.Request) {
 	ok(w, r)
 }
 
-// endpoint is where the measured handlers in this process end. It looks at who is calling, by
-// what the middleware in front hands on, and answers 200. The request that it keeps escapes, as
-// it does to every handler that net/http calls by an interface: else its copy would be made on
-// the stack, and the comparison be with nothing. Each loop has one of its own.
+// endpoint is the final handler of the measured handlers in this process. It reads the identity that
+// the middleware has passed on, and answers 200. It keeps the request, so that the request escapes to
+// the heap as it does for every handler that net/http calls through an interface. Otherwise its copy
+// would be on the stack and cost nothing. Each loop has a separate endpoint.
 type endpoint struct {
 	caller func(context.Context) *x509.Certificate
 	last   *http.Request
@@ -157,7 +157,7 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// endOfIdentity is behind the library.
+// endOfIdentity is the endpoint for the library.
 func endOfIdentity() *endpoint {
 	return &endpoint{caller: func(ctx context.Context) *x509.Certificate {
 		if id, found := certauth.FromContext(ctx); found {
@@ -167,7 +167,7 @@ func endOfIdentity() *endpoint {
 	}}
 }
 
-// endOf is behind what hands the certificate on under this key.
+// endOf is the endpoint for middleware that passes the certificate on under this key.
 func endOf(key any) *endpoint {
 	return &endpoint{caller: func(ctx context.Context) *x509.Certificate {
 		leaf, _ := ctx.Value(key).(*x509.Certificate)

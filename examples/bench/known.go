@@ -14,11 +14,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// appService is the front end's stand-in: its evidence headers are asked for, its environment is
-// not.
+// appService requires the evidence headers of the platform, but not its environment.
 var appService = forwarded.AppService{InsecureOutsideAppService: true}
 
-// ours is the library in front of the handler at the end.
+// ours is the library around the final handler.
 func ours(policy certauth.Policy, change ...func(*certauth.Config)) func(hearer) (http.Handler, error) {
 	return func(hear hearer) (http.Handler, error) {
 		config := certauth.Config{Source: appService, Policy: policy, Observe: hear}
@@ -52,8 +51,8 @@ const (
 	figureByHand = "by hand, to a hit (Chain, pin and DNS name)"
 )
 
-// knownCallers compares the request of a known caller, one of so many, with the floor handler,
-// with WithContext, and with the same checks by hand.
+// knownCallers compares the request of a known caller, one of the given number, with the floor
+// handler, with WithContext, and with the same checks by hand.
 func knownCallers(kind string, clients int) (*comparison, error) {
 	w, err := newWorld(kind, "Partner")
 	if err != nil {
@@ -124,14 +123,14 @@ func knownCallers(kind string, clients int) (*comparison, error) {
 	return c, nil
 }
 
-// alwaysGood is a checker that costs nothing: what is left is the rule's own share.
+// alwaysGood is a checker without cost, so that only the cost of the rule is measured.
 type alwaysGood struct{}
 
 func (alwaysGood) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
 	return certauth.Revocation{Status: certauth.RevocationGood, Source: "constant"}, nil
 }
 
-// checker is one that has the lists of both CAs once it was asked.
+// checker returns a checker that has the lists of both CAs after the first call.
 func (w *world) checker() (*revocation.Checker, error) {
 	lists := fetcher{}
 	var err error
@@ -144,7 +143,7 @@ func (w *world) checker() (*revocation.Checker, error) {
 	return revocation.New(revocation.Config{Sources: revocation.CRLOnly, Fetcher: lists})
 }
 
-// list is a CRL of one of the two CAs with so many entries of 16 octets; none is a client's.
+// list returns a CRL of one of the two CAs with n entries of 16 octets; none is a client's.
 func (w *world) list(by *x509.Certificate, n int, issuing bool) ([]byte, error) {
 	key := w.rootKey
 	if issuing {
@@ -154,7 +153,7 @@ func (w *world) list(by *x509.Certificate, n int, issuing bool) ([]byte, error) 
 	begun := new(big.Int).Lsh(big.NewInt(1), 125)
 	now := time.Now()
 	for i := range entries {
-		serial := new(big.Int).Mul(big.NewInt(int64(i)+1), big.NewInt(0x9E3779B97F4A7C)) // spread, as random ones are
+		serial := new(big.Int).Mul(big.NewInt(int64(i)+1), big.NewInt(0x9E3779B97F4A7C)) // evenly distributed like random ones
 		entries[i] = x509.RevocationListEntry{SerialNumber: serial.Add(serial, begun), RevocationTime: now.Add(-time.Hour)}
 	}
 	return x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
@@ -162,7 +161,7 @@ func (w *world) list(by *x509.Certificate, n int, issuing bool) ([]byte, error) 
 	}, by, key)
 }
 
-// fetcher has the lists, by URL.
+// fetcher returns the lists by URL.
 type fetcher map[string][]byte
 
 func (f fetcher) Fetch(_ context.Context, r revocation.Request) (revocation.Response, error) {

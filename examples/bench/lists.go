@@ -17,8 +17,8 @@ const (
 	rowWhole    = "CRL.Lookup"
 )
 
-// bigList measures a CRL of so many entries: reading it, signature included, against the
-// standard library's parser, which checks none; what is kept of it; and a look-up.
+// bigList measures a CRL with many entries: reading it, including its signature, compared with the
+// standard library's parser, which checks no signature; its memory; and a look-up.
 func bigList(l *listener, entries, clients int, e effort) (section, error) {
 	s := section{title: fmt.Sprintf("A CRL of %d entries", entries)}
 	w, err := newWorld("p256", "Partner")
@@ -57,7 +57,7 @@ func bigList(l *listener, entries, clients int, e effort) (section, error) {
 	s.figures = append(s.figures, figure{"allocations of reading it", exactly(float64(after.Mallocs - before.Mallocs)), atMost(1000)})
 	alive := heap()
 	runtime.KeepAlive(list)
-	list = nil //nolint:ineffassign,wastedassign // what is alive without it is asked next
+	list = nil //nolint:ineffassign,wastedassign // the next call measures the heap without it
 	s.figures = append(s.figures, figure{"bytes kept of an entry of 16 octets", exactly((alive - heap()) / float64(entries)), atMost(24)})
 
 	lookups, err := w.lookups(m, der, clients, o)
@@ -114,7 +114,7 @@ func (w *world) lookups(m material, der []byte, clients int, o evidence.VerifyOp
 	}}, nil
 }
 
-// times does a thing n times.
+// times returns a function that calls do n times.
 func times(do func() error) func(n int) error {
 	return func(n int) error {
 		for range n {

@@ -26,7 +26,7 @@ type conn struct {
 	in *bufio.Reader
 }
 
-// requestText is one GET with ten headers; the certificate is left out when empty.
+// requestText returns a GET request with ten headers, without the certificate if it is empty.
 func requestText(certificate string) []byte {
 	var b strings.Builder
 	b.WriteString("GET /orders HTTP/1.1\r\nHost: api.example\r\n" +
@@ -81,7 +81,7 @@ func (c *client) send(n int) error {
 	})
 }
 
-// each does a thing on every connection at the same time.
+// each calls do for every connection at the same time.
 func (c *client) each(do func(conn) error) error {
 	errs := make([]error, len(c.conns))
 	var wait sync.WaitGroup

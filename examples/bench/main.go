@@ -1,5 +1,5 @@
-// Command bench measures what it costs to check a forwarded client certificate: by this
-// library, by hand, by a hand-written handler that keeps the same promises, and by npm's
+// Command bench measures the cost of checking a forwarded client certificate: with this library, by
+// hand, with a hand-written handler that gives the same guarantees, and with npm's
 // client-certificate-auth. See README.md.
 package main
 
@@ -55,7 +55,7 @@ func serve(name, dir string) error {
 	if err != nil {
 		return err
 	}
-	// The timeouts and ConnContext are everybody's, so that none pays for them alone.
+	// All servers have the timeouts and ConnContext, so that their cost is the same.
 	server := &http.Server{
 		Handler:           handler,
 		ConnContext:       certauth.ConnContext,
@@ -71,16 +71,16 @@ func serve(name, dir string) error {
 	return server.Serve(listener)
 }
 
-// liveBytes is what the process holds while it measures: in the few megabytes of an empty one
-// the collector comes every few milliseconds and costs the short rows more than all they do.
+// liveBytes is the memory that the process holds while it measures. In an almost empty heap the
+// garbage collector runs every few milliseconds and costs more than the short rows themselves.
 const liveBytes = 64 << 20
 
-// sizes say how much is measured.
+// sizes is the amount of measuring.
 type sizes struct {
 	effort      effort
 	identities  int // whose memory is measured
-	collected   int // that a collection goes through
-	collections int // rounds of that
+	collected   int // identities in a collection
+	collections int // rounds of collections
 	entries     int // of the big list
 	roots       int
 	endToEnd    plan
@@ -102,13 +102,13 @@ var (
 	}
 )
 
-// part is measured by itself, one after the other, so that none keeps another's data.
+// part is a separate measurement. Parts run one after the other, so that none keeps another's data.
 type part struct {
 	name string
 	run  func(*listener) (section, error)
 }
 
-// inProcess are the parts that need no other process.
+// inProcess returns the parts that need no other process.
 func inProcess(z sizes) []part {
 	compared := func(c *comparison, err error) func(*listener) (section, error) {
 		return func(l *listener) (section, error) {
@@ -138,7 +138,7 @@ func inProcess(z sizes) []part {
 	)
 }
 
-// acrossProcesses are the parts that load servers.
+// acrossProcesses returns the parts that load servers.
 func acrossProcesses(ctx context.Context, h *host, z sizes) []part {
 	var parts []part
 	for _, processors := range []int{1, 2} {

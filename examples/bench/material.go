@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// material is a partner's certificates and one of its clients': what every server reads from
-// one folder, whatever it is written in.
+// material holds a partner's certificates and that of one of its clients. Every server reads them
+// from one folder.
 type material struct {
 	root, issuing, leaf *x509.Certificate
 }
@@ -65,5 +65,5 @@ func readMaterial(dir string) (material, error) {
 	return m, nil
 }
 
-// header is what App Service would write for the client.
+// header returns the value that App Service would write for the client.
 func (m material) header() string { return headerOf(m.leaf) }

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// nodeVersions installs the packages of dir where they are missing, and says what runs: the
-// versions found there, not those asked for.
+// nodeVersions installs missing packages of dir and returns the versions that are installed there, not
+// the required ones.
 func nodeVersions(ctx context.Context, dir string) (string, error) {
 	for _, program := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(program); err != nil {

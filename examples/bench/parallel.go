@@ -10,9 +10,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// parallel measures how many times as much two goroutines get done as one. It goes by the wall
-// clock, so other processes of the machine are in it: a loop that shares nothing says how much
-// of two processors there was to be had.
+// parallel measures the throughput of two goroutines in relation to one. It uses the wall clock, which
+// includes the effect of other processes. A loop that shares nothing shows how much of the two
+// processors was available.
 func parallel(l *listener, clients int, e effort) (section, error) {
 	s := section{title: "Two goroutines in relation to one"}
 	w, err := newWorld("p256", "Partner")
@@ -31,8 +31,8 @@ func parallel(l *listener, clients int, e effort) (section, error) {
 	if err != nil {
 		return s, err
 	}
-	// Each goroutine has a handler at the end of its own: one place that both write to would be
-	// all that is measured.
+	// Each goroutine has a separate final handler, because a shared variable that both write would
+	// dominate the measurement.
 	names := []string{"a bare loop", rowBase, rowFull}
 	handlers := []func() http.Handler{
 		func() http.Handler { return http.HandlerFunc(busy) },
@@ -91,7 +91,7 @@ func parallel(l *listener, clients int, e effort) (section, error) {
 	return s, nil
 }
 
-// busy shares nothing with anybody.
+// busy shares no memory with other goroutines.
 func busy(w http.ResponseWriter, _ *http.Request) {
 	sum := uint64(1)
 	for range 500 {
@@ -101,7 +101,7 @@ func busy(w http.ResponseWriter, _ *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// wall is how long it takes until each loop has run n times.
+// wall returns the time until each loop has run n times.
 func wall(n int, loops ...func(int) error) (time.Duration, error) {
 	errs := make([]error, len(loops))
 	var running sync.WaitGroup

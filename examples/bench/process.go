@@ -20,8 +20,8 @@ type process struct {
 	stdin   io.Closer
 }
 
-// start runs a server that prints its address first and ends when its standard input does:
-// so none outlives this process, however it ends.
+// start runs a server that prints its address first and ends when its standard input ends, so that it
+// never outlives this process.
 func start(ctx context.Context, name, dir string, command ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the commands are written in this program
 	cmd.Dir = dir
@@ -52,8 +52,8 @@ func (p *process) stop() error {
 	return p.cmd.Wait()
 }
 
-// cores returns one processor for the servers and another for the load, of those that this
-// process may use, and false where there are no two or no taskset.
+// cores returns one processor for the servers and another for the load, of those that this process may
+// use. It returns false if there are fewer than two or no taskset.
 func cores() (server, load string, pinned bool) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return "", "", false

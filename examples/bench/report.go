@@ -28,7 +28,7 @@ quick version. Nothing here is a promise of nanoseconds: every figure but the co
   the certificate. Keys of client and CAs are of one kind, with one CA between them. The process holds 64 MB of live data, as a service does.
 `
 
-// report is BENCHMARKS.md.
+// report returns the text of BENCHMARKS.md.
 func report(machine []string, sections []section) string {
 	var out, missed strings.Builder
 	judged, met := 0, 0
@@ -66,7 +66,8 @@ func report(machine []string, sections []section) string {
 	return out.String()
 }
 
-// summary is what the README says, made of three figures. It is false if one was not measured.
+// summary returns the sentence of the README, made of three figures. It returns false if one of them
+// was not measured.
 func summary(sections []section) (string, bool) {
 	find := func(title, name string) float64 {
 		for _, s := range sections {
@@ -88,7 +89,7 @@ func summary(sections []section) (string, bool) {
 		allocs, byHand, first), true
 }
 
-// machine says where this runs, as far as it explains numbers.
+// machine describes the properties of the machine that influence the numbers.
 func machine() []string {
 	model := runtime.GOARCH
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {

@@ -15,8 +15,8 @@ const (
 	arrLogID = "f4b3b2a1-0000-4000-8000-000000000000"
 )
 
-// tenHeaders stand in every request, together with the certificate: the platform's evidence
-// and what a client of an API sends.
+// tenHeaders are in every request, together with the certificate: the platform's evidence and the
+// headers of an API client.
 var tenHeaders = [][2]string{
 	{"X-ARR-LOG-ID", arrLogID},
 	{"X-ARR-SSL", arrSSL},
@@ -29,8 +29,8 @@ var tenHeaders = [][2]string{
 	{"Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
 }
 
-// moreHeaders make it twenty-five: what else App Service adds, and a client behind a browser's
-// or a vendor's library.
+// moreHeaders increase the number to twenty-five: other headers of App Service, and those of browsers
+// and vendors' libraries.
 var moreHeaders = [][2]string{
 	{"X-Forwarded-Proto", "https"},
 	{"X-Forwarded-TlsVersion", "1.3"},
@@ -49,7 +49,7 @@ var moreHeaders = [][2]string{
 	{"Authorization", "Bearer opaque"},
 }
 
-// listener hands out the connections of real requests.
+// listener accepts the connections for real requests.
 type listener struct{ net.Listener }
 
 func newListener() (*listener, error) {
@@ -60,9 +60,9 @@ func newListener() (*listener, error) {
 	return &listener{l}, nil
 }
 
-// request is one as net/http's server hands it to a handler: ten or twenty-five headers with
-// the one that the loop puts in, and a context of the server, an address, the connection and
-// two cancels.
+// request returns a request as net/http's server passes it to a handler: with ten or twenty-five
+// headers, including the one that the loop sets, and a context with the server, an address, the
+// connection and two cancel functions.
 func (l *listener) request(server *http.Server, wide bool) (*http.Request, func(), error) {
 	dialed, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // loopback
 	if err != nil {
@@ -101,7 +101,7 @@ func (l *listener) request(server *http.Server, wide bool) (*http.Request, func(
 	return r, end, nil
 }
 
-// answer is a response that is sent to nobody. It keeps the status.
+// answer is a ResponseWriter that keeps only the status.
 type answer struct {
 	header http.Header
 	status int
@@ -111,9 +111,9 @@ func (w *answer) Header() http.Header         { return w.header }
 func (w *answer) Write(b []byte) (int, error) { return len(b), nil }
 func (w *answer) WriteHeader(status int)      { w.status = status }
 
-// loop sends the headers in turn through the handler, each put back before, as the handler
-// takes it out. An empty one is left out. It ends with an error at the first answer that is
-// not the one wanted, so that no time is measured of anything else.
+// loop passes requests with each of the headers in turn to the handler. It sets the header again before
+// each, because the handler removes it; an empty one is not set. It ends with an error at the first
+// response with another status, so that only the intended case is measured.
 func loop(h http.Handler, r *http.Request, headers []string, status int) func(n int) error {
 	values := make([][]string, len(headers))
 	for i, header := range headers {

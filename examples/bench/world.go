@@ -18,18 +18,18 @@ import (
 
 const (
 	certificateHeader = "X-ARR-ClientCert"
-	certificateKey    = "X-Arr-Clientcert" // the same as net/http writes it
+	certificateKey    = "X-Arr-Clientcert" // its canonical form in net/http
 	partnerName       = "orders.partner.example"
 
 	leafListURL    = "http://crl.partner.example/issuing1.crl"
 	issuingListURL = "http://crl.partner.example/root.crl"
 )
 
-// kinds are the keys of the client and of both CAs.
+// kinds lists the types of the keys of the client and of both CAs.
 var kinds = []string{"p256", "rsa2048"}
 
-// world is a partner: a root, the CA below it that issues, and its clients. The clients share a
-// key, which saves time and tells them no less apart: they are recognised by their certificates.
+// world is a partner: a root, its issuing CA, and its clients. The clients share a key, which saves
+// time; they are recognised by their certificates.
 type world struct {
 	name                string
 	root, issuing       *x509.Certificate
@@ -80,7 +80,7 @@ func (w *world) template(name string) *x509.Certificate {
 	}
 }
 
-// leaf is what the issuing CA writes into the next client's certificate.
+// leaf returns the template of the next client's certificate.
 func (w *world) leaf() *x509.Certificate {
 	t := w.template(fmt.Sprintf("%s Orders %d", w.name, w.serial))
 	t.KeyUsage, t.ExtKeyUsage = x509.KeyUsageDigitalSignature, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
@@ -95,7 +95,7 @@ func (w *world) leaf() *x509.Certificate {
 // domainValidated is a policy as public CAs write one (CA/Browser Forum, 2.23.140.1.2.1).
 var domainValidated = mustOID(2, 23, 140, 1, 2, 1)
 
-// rich is a leaf with the names that workloads and people have besides.
+// rich returns a template that also has the names of workloads and people.
 func (w *world) rich() *x509.Certificate {
 	t := w.leaf()
 	t.DNSNames = append(t.DNSNames, "returns.partner.example", "orders.eu.partner.example")
@@ -105,7 +105,7 @@ func (w *world) rich() *x509.Certificate {
 	return t
 }
 
-// issue returns n certificates, each of a template of its own, as the header has them.
+// issue returns n header values with certificates, each from a new template.
 func (w *world) issue(n int, template func() *x509.Certificate) ([]string, error) {
 	headers := make([]string, n)
 	for i := range headers {
@@ -118,8 +118,8 @@ func (w *world) issue(n int, template func() *x509.Certificate) ([]string, error
 	return headers, nil
 }
 
-// forge returns n certificates in the name of w's issuing CA, signed by a key that is not its
-// own: with the key identifier of that other key, or with the CA's.
+// forge returns n certificates in the name of w's issuing CA that another key has signed, with the key
+// identifier of that key or of the CA.
 func (w *world) forge(n int, kind string, copyKeyID bool) ([]string, error) {
 	key, err := newKey(kind)
 	if err != nil {
@@ -155,14 +155,14 @@ func sign(template, parent *x509.Certificate, public crypto.PublicKey, key crypt
 
 func headerOf(leaf *x509.Certificate) string { return base64.StdEncoding.EncodeToString(leaf.Raw) }
 
-// garbage is so many random bytes, as base64.
+// garbage returns n random bytes as base64.
 func garbage(n int) string {
 	raw := make([]byte, n)
-	_, _ = rand.Read(raw) // never returns an error, and never less
+	_, _ = rand.Read(raw) // never fails and always fills the buffer
 	return base64.StdEncoding.EncodeToString(raw)
 }
 
-// dressed is garbage that begins as a certificate of its length does.
+// dressed returns garbage that begins like a certificate of its length.
 func dressed(n int) string {
 	raw := make([]byte, n)
 	_, _ = rand.Read(raw)

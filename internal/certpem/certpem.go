@@ -59,7 +59,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		certs = append(certs, cert)
 	}
 	if len(certs) != want {
-		return nil, fmt.Errorf("%d of %d blocks are readable; is there a byte order mark or text in front of a marker?", len(certs), want)
+		return nil, fmt.Errorf("%d of %d blocks are readable; look for a byte order mark or text before a marker", len(certs), want)
 	}
 	if want == 0 {
 		return nil, errors.New("no certificate")
@@ -78,7 +78,7 @@ func unread(at int, der []byte, err error) error {
 	if subject := parsefault.Subject(der); subject != "" {
 		who = " (" + subject + ")"
 	}
-	return fmt.Errorf("block %d%s cannot be read: %s: %s; take the block out, or have the certificate issued anew", at, who, logtext.Quote(err.Error()), help)
+	return fmt.Errorf("block %d%s cannot be read: %s: %s; remove the block, or ask the CA for a new certificate", at, who, logtext.Quote(err.Error()), help)
 }
 
 // otherText recognises the damage that settings, shells and editors do to PEM.
@@ -92,9 +92,9 @@ func otherText(bundle []byte) error {
 	case strings.HasPrefix(begins, "LS0tLS1CRUdJTi"):
 		return errors.New("this is base64 of PEM; decode it first")
 	case strings.HasPrefix(begins, "MII"):
-		return errors.New("this is base64 without the markers of PEM; put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it, on lines of their own")
+		return errors.New("this is base64 without the markers of PEM; put the lines -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it")
 	case bytes.Contains(bundle, []byte(`-----\n`)) || bytes.Contains(bundle, []byte(`-----\r\n`)):
-		return errors.New(`its line ends are written as a backslash and an n, as in JSON; replace them by real line ends, in an application setting too`)
+		return errors.New(`its line ends are written as a backslash and an n, as in JSON; replace them with real line ends, also in an application setting`)
 	case bytes.HasPrefix(bundle, begin) && !bytes.ContainsAny(bytes.TrimSpace(bundle), "\r\n"):
 		return errors.New("it is all on one line; a setting or a variable lost the line ends: keep them, or store base64 of the PEM and decode it")
 	}

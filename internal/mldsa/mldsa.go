@@ -67,5 +67,5 @@ func named(input []byte) string {
 // Unsupported returns the error for a key or a signature with the named parameter set that this
 // program cannot use.
 func Unsupported(what, name string) error {
-	return fmt.Errorf("%s %s (FIPS 204): this program, built with %s, does not know it; Go 1.27 and later do", what, name, runtime.Version())
+	return fmt.Errorf("%s %s (FIPS 204): not supported by this program, which was built with %s; Go 1.27 and later support it", what, name, runtime.Version())
 }

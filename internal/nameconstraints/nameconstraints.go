@@ -117,7 +117,7 @@ func (c *Constraints) check(names names, left *int) error {
 			constrained, inside = true, inside || tree.holds(name)
 		}
 		if constrained && !inside {
-			return fmt.Errorf("%s is outside what is permitted: %s", name, list(c.permitted, name))
+			return fmt.Errorf("%s is outside the permitted subtrees: %s", name, list(c.permitted, name))
 		}
 		for j := range c.excluded {
 			tree := &c.excluded[j]
@@ -176,7 +176,7 @@ func Parse(value []byte) (*Constraints, error) {
 	for rest = outer.Content; len(rest) > 0; {
 		var field der.Element
 		if field, rest, ok = der.Read(rest); !ok || field.Tag <= last {
-			return nil, errors.New("not permitted and excluded subtrees, each once and in this order")
+			return nil, errors.New("permitted and excluded subtrees are repeated or out of order")
 		}
 		last = field.Tag
 		trees, err := parseSubtrees(field.Content, maxSubtrees-len(c.permitted))

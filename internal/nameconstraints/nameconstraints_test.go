@@ -72,7 +72,7 @@ type result string
 
 const (
 	accepted   result = ""
-	outside    result = "is outside what is permitted"
+	outside    result = "is outside the permitted subtrees"
 	isExcluded result = "is excluded by"
 	unreadable result = "is subject to a constraint and" // the name cannot be compared
 	notApplied result = "is subject to the constraint"   // the constraint cannot be compared

@@ -15,7 +15,7 @@ import (
 // misses. The first match counts. If no row matches, the data may not be a certificate at all.
 var helps = []struct{ says, help string }{
 	{"negative serial number", "serial numbers must be positive (RFC 5280, section 4.1.2.2)"},
-	{"invalid RDNSequence", "a name holds characters or a string type that are not allowed there (RFC 5280, section 4.1.2.4); UTF8String permits all"},
+	{"invalid RDNSequence", "a name contains characters or a string type that are not allowed there (RFC 5280, section 4.1.2.4); UTF8String permits all"},
 	{"unsupported elliptic curve", "the key must be on P-256, P-384 or P-521, or be RSA or Ed25519"},
 	{"subject key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.2)"},
 	{"authority key identifier incorrectly marked critical", "that extension must not be critical (RFC 5280, section 4.2.1.1)"},

@@ -30,16 +30,16 @@ func (e *Error) Error() string { return e.Text }
 var (
 	// ErrNotKept reports that the server does not store its connections in the context.
 	ErrNotKept = &Error{
-		"the server does not keep the peer of its connections: http.Server.ConnContext is not set",
+		"the server does not record the peers of its connections: http.Server.ConnContext is not set",
 		"call Authenticator.ConfigureServer, or set http.Server.ConnContext to certauth.ConnContext; in a test, use certauthtest.WithPeer",
 	}
 	errOtherServer = &Error{
 		"the request was served by another http.Server than the one that accepted its connection",
-		"let the server that accepts a connection serve its requests too, and set ConnContext on that server",
+		"serve the requests of a connection by the server that accepted it, and set ConnContext on that server",
 	}
 	errTunnel = &Error{
-		"the request came over a connection that was taken over for HTTP/2 after it had begun as HTTP/1",
-		"serve HTTP/2 by http.Server.Protocols, never by golang.org/x/net/http2/h2c (h2c.NewHandler, gin's UseH2C, echo's StartH2CServer), and let the front end drop \"Upgrade: h2c\"",
+		"the request came over a connection that a handler took over for HTTP/2 after an HTTP/1 request",
+		"enable unencrypted HTTP/2 with http.Server.Protocols, not with golang.org/x/net/http2/h2c (h2c.NewHandler, gin's UseH2C, echo's StartH2CServer), and make the front end remove \"Upgrade: h2c\"",
 	}
 )
 
@@ -95,8 +95,8 @@ func Reported(r *http.Request) (beneath Peer, reported netip.Addr, err error) {
 	address := c.report()
 	if !address.IsValid() || address == c.beneath.Addr {
 		return Peer{}, netip.Addr{}, &Error{
-			"no PROXY header told the address of the balancer's client",
-			"the listener must require a PROXY header, and the balancer send one for every connection; its health checks (LOCAL) have no client",
+			"no PROXY header gave the address of the balancer's client",
+			"make the listener require a PROXY header and the balancer send one for every connection; its health checks (LOCAL) have no client",
 		}
 	}
 	return c.beneath, address.Addr(), nil
@@ -174,8 +174,8 @@ func unwrap(conn net.Conn, raw bool) (Peer, error) {
 
 func notASocket(conn net.Conn, more string) error {
 	return &Error{
-		fmt.Sprintf("the connection is a %T, which shows no socket of package net", conn),
-		"give the connection a method NetConn() net.Conn that returns what it wraps, or call certauth.ConnContext with that from a ConnContext of your own; a connection in memory has no peer, use SharedSecret or ProxyCertificate there" + more,
+		fmt.Sprintf("the connection is a %T, which does not reveal a socket of package net", conn),
+		"give the connection a method NetConn() net.Conn that returns what it wraps, or call certauth.ConnContext with that from your own ConnContext; a connection in memory has no peer: use SharedSecret or ProxyCertificate there" + more,
 	}
 }
 

@@ -125,7 +125,7 @@ func writeSARIF(name string, findings []audit.Finding, fallback string) error {
 	return file.Close()
 }
 
-// fromPolicy takes over what the app's own document says.
+// fromPolicy takes options from the app's own document.
 func fromPolicy(o *audit.Options, name string) error {
 	doc, err := policyfile.Load(name, certauth.Config{})
 	if err != nil {

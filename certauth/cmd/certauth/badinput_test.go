@@ -97,8 +97,8 @@ func TestExplain_ValueIsAFileOrTheTextItself(t *testing.T) {
 		{w.path("empty.header"), "nothing is there", exitFailed},
 		{w.path("two.header"), "neither PEM nor base64", exitFailed},
 		{w.dir, "is a directory", exitFailed},
-		{"orders.hedaer", `"orders.hedaer" is no file`, exitFailed},
-		{w.path("none.pem"), "is no file", exitFailed},
+		{"orders.hedaer", `"orders.hedaer" is not a file`, exitFailed},
+		{w.path("none.pem"), "is not a file", exitFailed},
 	} {
 		got := certauthRun(t, "", "explain", "-policy", policy, "-revocation", "good", row.value)
 		assert.Equal(t, row.code, got.code, "%s: %s", row.value, got.out+got.errs)

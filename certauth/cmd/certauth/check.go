@@ -122,7 +122,7 @@ func (p *program) check(name string) (*checked, error) {
 	return result, nil
 }
 
-// isFile refuses what holds no document, of which nothing can be said.
+// isFile refuses names that are not regular files, which cannot be checked.
 func isFile(name string) error {
 	if name == "-" {
 		return usageError{"stdin is not read, since the document's files lie beside it; give its name"}
@@ -177,7 +177,7 @@ func (p *program) printChecked(name string, result *checked) {
 	}
 }
 
-// weak finds what is allowed and deserves a second look.
+// weak finds settings that are permitted but should be reviewed.
 type weak struct {
 	doc   *policyfile.Document
 	now   time.Time
@@ -331,7 +331,7 @@ func (w *weak) ends(path string, certs []*x509.Certificate) {
 	}
 }
 
-// materialOf reads certificates for a look at their dates; what cannot be read, certauth.New says.
+// materialOf reads certificates to check their dates. certauth.New reports those that cannot be read.
 func materialOf(source certauth.CertSource) []*x509.Certificate {
 	switch s := source.(type) {
 	case certauth.PEM:

@@ -107,7 +107,7 @@ func TestCheck_TellsMistakesCasesAndWeaknessesApart(t *testing.T) {
 	w.write("client.pem", string(w.issuing.Issue(t, "x").PEM()))
 	got := certauthRun(t, "", "check", w.policy(`{"dnsNames": ["a.example"]}`))
 	assert.Equal(t, exitNo, got.code)
-	assert.Contains(t, got.out, "mistake policy.json:3:26: policy.dnsNames: stands before any anchor")
+	assert.Contains(t, got.out, "mistake policy.json:3:26: policy.dnsNames: comes before any anchor")
 
 	good := `{"source": {"appService": {}}, "policy": ` + chain + `, "cases": [{"name": "in", "certificate": {"pemFile": "client.pem"}, "at": "now", "expect": "accepted"}]}`
 	got = certauthRun(t, "", "check", w.write("good.json", good))
@@ -300,7 +300,7 @@ func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
 	stranger := certauthtest.NewCA(t, "Stranger").Issue(t, "x", certauthtest.OCSPAt(server.URL+"/own/"))
 	got = ask(w.write("stranger.pem", string(stranger.PEM())))
 	assert.Equal(t, exitFailed, got.code)
-	assert.Contains(t, got.errs, "so that nobody is asked")
+	assert.Contains(t, got.errs, "so revocation is not checked")
 }
 
 // lockedBuffer is written by the command while the test reads.

@@ -27,7 +27,7 @@ Exit status: 0 nobody gains or loses; 1 somebody does; 2 a document or record co
 	run: runDiff,
 }
 
-// changed is somebody whose decision differs.
+// changed is a caller for whom the decision differs.
 type changed struct {
 	Who   string `json:"who"`
 	Old   string `json:"old"`
@@ -105,7 +105,7 @@ type differ struct {
 	mutex       sync.Mutex // of answer and groups, while workers run
 }
 
-// rules compares what the documents say, line by line of the printed policy, each with its path.
+// rules compares the printed policies line by line, each line with its path.
 func (d *differ) rules() {
 	old, now := lines(d.old.doc.Authenticator().String()), lines(d.new.doc.Authenticator().String())
 	for _, line := range old {
@@ -120,7 +120,7 @@ func (d *differ) rules() {
 	}
 }
 
-// lines gives each line the lines it stands under.
+// lines prefixes each line with the lines above it in the tree.
 func lines(text string) []string {
 	var list, above []string
 	for line := range strings.Lines(text) {

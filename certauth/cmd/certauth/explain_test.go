@@ -52,7 +52,7 @@ func everyReason(w *world) []struct {
 		{"front_end_unverified", w.named("unverified", chain, nginx), request("X-Client-Cert: "+url.PathEscape(string(client.PEM())), "X-Client-Verify: FAILED:self-signed"), "Source.Nginx", ""},
 		{"chain_untrusted", w.named("chain", chain), value(certauthtest.NewCA(t, "Stranger").Issue(t, "x")), "Policy.Chain", "issuing CA"},
 		{"pin_mismatch", w.named("pin", `{"thumbprints": ["`+strings.Repeat("ab", 32)+`"]}`), value(client), "Policy.Thumbprints", ""},
-		{"certificate_expired", w.named("expired", chain), value(w.issuing.Issue(t, "x", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))), "Policy.Chain", "renewal"},
+		{"certificate_expired", w.named("expired", chain), value(w.issuing.Issue(t, "x", certauthtest.Valid(time.Now().Add(-2*day), time.Now().Add(-day)))), "Policy.Chain", "must renew"},
 		{"certificate_not_yet_valid", w.named("early", chain), value(w.issuing.Issue(t, "x", certauthtest.Valid(time.Now().Add(day), time.Now().Add(2*day)))), "Policy.Chain", "clock"},
 		{"certificate_is_ca", w.named("ca", chain), []string{string(w.issuing.PEM())}, "Policy.Chain", ""},
 		{"usage_not_allowed", w.named("usage", chain), value(w.issuing.Issue(t, "x", certauthtest.Usage(x509.ExtKeyUsageServerAuth))), "Policy.Chain", ""},
@@ -155,7 +155,7 @@ func TestExplain_TenCasesOfAStranger(t *testing.T) {
 	}{
 		{"another issuing CA of the partner", other.Issue(t, "x", named).Base64(), []string{"chain_untrusted", "Partner Issuing CA 2", "add the issuing CA"}},
 		{"another name", w.issuing.Issue(t, "x", certauthtest.DNS("orders-2.partner.example")).Base64(), []string{"name_not_allowed", "orders-2.partner.example", "line 2"}},
-		{"expired", w.issuing.Issue(t, "x", named, certauthtest.Valid(time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour))).Base64(), []string{"certificate_expired", "renewal"}},
+		{"expired", w.issuing.Issue(t, "x", named, certauthtest.Valid(time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour))).Base64(), []string{"certificate_expired", "must renew"}},
 		{"for servers only", w.issuing.Issue(t, "x", named, certauthtest.Usage(x509.ExtKeyUsageServerAuth)).Base64(), []string{"usage_not_allowed"}},
 		{"valid for too long", w.issuing.Issue(t, "x", named, certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(900*24*time.Hour))).Base64(), []string{"lifetime_not_allowed"}},
 		{"self-signed", certauthtest.SelfSigned(t, "x", named).Base64(), []string{"chain_untrusted"}},

@@ -86,7 +86,7 @@ func (e *explainer) kept(record *logRecord) *explanation {
 	e.refusal(answer, &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: record.Rule, Hint: record.Hint, Err: errors.New(record.Detail)})
 	answer.Decision = decisionKept
 	if answer.Next == "" {
-		answer.Next = "mend the file or function that the rule names; until then the last good set is in use"
+		answer.Next = "repair the file or function that the rule names; until then the last good set stays in use"
 	}
 	return answer
 }
@@ -97,7 +97,7 @@ const decisionKept = "kept"
 // keptMessages are those of records of a reload that failed: of a rule's material, and of a document.
 var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
 
-// logRecord is what slog.JSONHandler writes of a refusal or a failed reload.
+// logRecord is a record of a refusal or a failed reload as slog.JSONHandler writes it.
 type logRecord struct {
 	Time, Msg, Reason, Rule, Detail, Hint, Subject string
 

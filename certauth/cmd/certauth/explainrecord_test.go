@@ -81,8 +81,8 @@ func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T)
 		rule, next     string
 	}{
 		{"internal_error", w.named("internal", `{"all": [`+chain+`, {"notRevoked": {"checker": "strict"}}]}`), t.Context(), nil, "Policy", "panic"},
-		{"overloaded", w.named("overloaded", manyBranches()), t.Context(), nil, "Policy", "who sends them"},
-		{"request_canceled", w.named("canceled", chain), gone, nil, "Policy", "client went away"},
+		{"overloaded", w.named("overloaded", manyBranches()), t.Context(), nil, "Policy", "find their sender"},
+		{"request_canceled", w.named("canceled", chain), gone, nil, "Policy", "client disconnected"},
 		{"not_configured", w.named("unmade", chain), t.Context(), unmade, "Source", "New returned"},
 	} {
 		t.Run(tc.reason, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 			t.Cleanup(func() { assert.NoError(t, auth.Close()) })
 			w.write("served.json", `{"sauce": 1}`)
 			require.Error(t, auth.Reload(t.Context()))
-		}, "served.json", []string{"sauce", "mend the document"}},
+		}, "served.json", []string{"sauce", "repair the document"}},
 		{"a file of roots that went away", func(t *testing.T, logger *slog.Logger) {
 			t.Helper()
 			roots := w.write("roots.pem", string(w.root.PEM()))
@@ -134,7 +134,7 @@ func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(roots))
 			require.Error(t, auth.Reload(t.Context()))
-		}, "Policy.Chain.Roots", []string{"roots.pem", "mend the file", "policy.json:1:"}},
+		}, "Policy.Chain.Roots", []string{"roots.pem", "repair the file", "policy.json:1:"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var log bytes.Buffer

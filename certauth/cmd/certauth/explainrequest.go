@@ -44,7 +44,7 @@ func (e *explainer) headers(lines []string) (*explanation, error) {
 	return e.judge(r)
 }
 
-// evidence adds what App Service adds to each request.
+// evidence adds the headers that App Service adds to each request.
 func (e *explainer) evidence(r *http.Request) {
 	if _, ok := e.config.Source.(forwarded.AppService); ok {
 		r.Header.Set("X-ARR-LOG-ID", "00000000-0000-0000-0000-000000000000")
@@ -84,7 +84,7 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 		if own == "" || !ok {
 			return nil, err
 		}
-		// Then what the source says about the text is the answer.
+		// In this case the answer is the source's refusal of the text.
 		e.evidence(r)
 		r.Header.Set(own, text)
 		return e.judge(r)
@@ -106,15 +106,15 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 		if m := headerLine.FindStringSubmatch(what); m != nil {
 			what = m[2]
 		}
-		r.Header.Set(own, strings.TrimSpace(what)) // in whatever form it is: that may be what is wrong
+		r.Header.Set(own, strings.TrimSpace(what)) // in any form, because the form may be the mistake
 	}
 	e.notes = append(e.notes, "the request is one that "+name+" would send with this certificate, having verified it")
 	return e.judge(r)
 }
 
-// headerText is the value of a header that what holds, or the file of that name, though no
-// certificate can be read from it. There is none in what is no text of one line, or reads like the
-// name of a file that is not there.
+// headerText returns the value of a header from the argument itself, or from the file with that name,
+// although no certificate can be read from it. There is none if the text has several lines, or looks
+// like the name of a missing file.
 func (e *explainer) headerText(what string) (text string, ok bool) {
 	switch {
 	case what == "-" || hostPort.MatchString(what):
@@ -157,9 +157,8 @@ func (e *explainer) direct(certs []*x509.Certificate) (*explanation, error) {
 	return e.judge(r)
 }
 
-// presented returns the certificates in the request: that of the source's header first, then what
-// stands in others, as a chain does. The source itself may refuse the request; then this is what it
-// is about.
+// presented returns the certificates in the request: first that of the source's header, then those of
+// other headers, such as a chain. They are shown also if the source itself refuses the request.
 func (e *explainer) presented(r *http.Request) []*x509.Certificate {
 	_, own, _ := frontEndOf(e.config.Source)
 	leaf, err := decodeText(strings.Join(r.Header.Values(own), ","))

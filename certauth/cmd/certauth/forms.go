@@ -34,8 +34,8 @@ var (
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 
-// certificates finds certificates in what an operator has at hand: the name of a file, "-", a
-// host and port, or the text itself. Sources of the library never guess like this.
+// certificates finds certificates in an argument of the operator: the name of a file, "-", a host and
+// port, or the text itself. Sources of the library never guess in this way.
 func (p *program) certificates(what, password string) (found, error) {
 	if what == "-" {
 		content, err := p.read(what)
@@ -62,7 +62,7 @@ func (p *program) certificates(what, password string) (found, error) {
 	}
 	f, err := decodeForm([]byte(what), password)
 	if err != nil && len(what) < 200 {
-		err = fmt.Errorf("%q is no file that can be read, no HOST:PORT, and %w", what, err)
+		err = fmt.Errorf("%q is not a file that can be read, not HOST:PORT, and %w", what, err)
 	}
 	return f, err
 }
@@ -71,7 +71,7 @@ func (p *program) certificates(what, password string) (found, error) {
 func (p *program) presentedBy(address string) (found, error) {
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
-		Config:    &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // whatever the server shows is printed, not trusted
+		Config:    &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is printed, not trusted
 	}
 	conn, err := dialer.DialContext(p.ctx, "tcp", address)
 	if err != nil {
@@ -109,7 +109,7 @@ func decodeForm(content []byte, password string) (found, error) {
 	return f, err
 }
 
-// notACertificate says what DER is instead. opening is what came of opening it as a PFX.
+// notACertificate says what the DER contains instead. opening is the error of reading it as a PFX.
 func notACertificate(der []byte, opening error) error {
 	if errors.Is(opening, pkcs12.ErrIncorrectPassword) {
 		return errors.New("a PFX that this -password does not open")
@@ -144,7 +144,7 @@ func decodeText(text string) (found, error) {
 	case strings.Contains(text, "%2D%2D") || strings.HasPrefix(text, "-----BEGIN%20") || strings.Contains(text, "%0A"):
 		plain, err := url.PathUnescape(text)
 		if err != nil {
-			return found{}, fmt.Errorf("percent-encoded, and not well: %w", err)
+			return found{}, fmt.Errorf("percent-encoded incorrectly: %w", err)
 		}
 		if m := certInXFCC.FindAllStringSubmatch(text, -1); m != nil {
 			return xfcc(m)
@@ -208,7 +208,7 @@ func blocks(form, text string) (found, error) {
 		}
 		rest = after
 		if block.Type != "CERTIFICATE" {
-			others = append(others, fmt.Sprintf("%.40q", block.Type)) // a key beside it is none of our business
+			others = append(others, fmt.Sprintf("%.40q", block.Type)) // a key next to the certificate is ignored
 			continue
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)

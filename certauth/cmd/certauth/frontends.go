@@ -39,8 +39,8 @@ var presets = map[reflect.Type]struct {
 	reflect.TypeFor[forwarded.CloudFoundry]():       {"CloudFoundry", []headerField{{"", "X-Forwarded-Client-Cert"}}},
 }
 
-// frontEndOf returns which front end the source is for, the header of the certificate, and what
-// the operator calls the headers. The name is empty where requests cannot be written.
+// frontEndOf returns the name of the source's front end, the header of the certificate, and the
+// operator's names of the headers. The name is empty if the command cannot write its requests.
 func frontEndOf(source certauth.Source) (name, header string, renamed map[string]string) {
 	switch own := source.(type) {
 	case forwarded.Header:
@@ -107,7 +107,7 @@ func frontEndOf(source certauth.Source) (name, header string, renamed map[string
 	return name, header, renamed
 }
 
-// outsideTest is what the test kit needs where there is no test: it stops by a panic.
+// outsideTest is a TB for the test kit outside of tests. It ends by a panic.
 type outsideTest struct{ cleanups []func() }
 
 func (*outsideTest) Helper() {}
@@ -118,7 +118,7 @@ func (t *outsideTest) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 
 type kitError struct{ error }
 
-// safely runs what the test kit does and returns what it would have ended a test for.
+// safely calls the test kit and returns the failure with which it would have ended a test.
 func safely(do func(tb certauthtest.TB)) (err error) {
 	t := &outsideTest{}
 	defer func() {

@@ -195,7 +195,7 @@ func usageName(usage x509.ExtKeyUsage) string {
 	return fmt.Sprintf("usage %d", usage)
 }
 
-// notes are what an operator should know before trusting it.
+// notes returns the properties that an operator should know before trusting the certificate.
 func notes(cert *x509.Certificate, now time.Time) []string {
 	var list []string
 	switch {

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// judge asks single rules of a policy about one caller. The decision is that of the whole policy
-// and is made elsewhere; this is to show which parts of it said what.
+// judge evaluates single rules of a policy for one caller, to show their answers. The decision of the
+// whole policy is made elsewhere.
 type judge struct {
 	ctx      context.Context
 	doc      *policyfile.Document
@@ -36,7 +36,7 @@ const (
 	verdictUnknown = "not judged"
 )
 
-// verdict is what one rule says, and what is below it.
+// verdict is the answer of one rule, with those of the rules in it.
 type verdict struct {
 	// Rule is the path of the rule, as in a certauth.Error.
 	Rule string `json:"rule"`
@@ -52,7 +52,7 @@ type verdict struct {
 	Children []*verdict    `json:"children,omitempty"`
 }
 
-// beside is what a rule needs around it to be judged by itself.
+// beside holds the policies that a rule needs around it to be evaluated alone.
 type beside struct {
 	anchors    []certauth.Policy
 	validities []certauth.Policy
@@ -178,7 +178,7 @@ func needsChain(policy certauth.Policy) bool {
 	return false
 }
 
-// single judges one rule with what it needs around it.
+// single evaluates one rule with the policies that it needs around it.
 func (j *judge) single(v *verdict, policy certauth.Policy, around beside) {
 	parts := append([]certauth.Policy(nil), around.validities...)
 	verifies, at := false, j.now
@@ -283,7 +283,7 @@ func base64List(certs []*x509.Certificate) string {
 	return strings.Join(texts, ",")
 }
 
-// combine is what an All or an Any of these says.
+// combine returns the answer of an All or an Any with these members.
 func combine(children []*verdict, all bool) string {
 	decisive, other := verdictRefuses, verdictAccepts
 	if !all {

@@ -32,7 +32,7 @@ const (
 	exitFailed = 2
 )
 
-// program is one run of the command, and what it may touch.
+// program is one run of the command, with everything that it may access.
 type program struct {
 	ctx    context.Context
 	stdin  io.Reader
@@ -72,7 +72,7 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// main runs the command of args. What could not be written is no answer, whatever it was.
+// main runs the command of args. If the output could not be written, there is no answer.
 func (p *program) main(args []string) int {
 	out := &output{to: p.out}
 	p.out = out
@@ -145,7 +145,7 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text + " (-h says more)" }
 
-// flags makes the flag set of a command, whose help tells all of it.
+// flags returns the flag set of a command, whose help describes the whole command.
 func (p *program) flags(c *command) *flag.FlagSet {
 	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)

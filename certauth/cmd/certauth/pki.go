@@ -93,7 +93,7 @@ func makePKI(p *program, tb certauthtest.TB, write func(name string, content []b
 	write("policy.json", document(tb))
 }
 
-// ocspAnswer is what the issuing CA's responder says about a certificate.
+// ocspAnswer returns the answer of the issuing CA's responder about a certificate.
 func ocspAnswer(ctx context.Context, tb certauthtest.TB, ca *certauthtest.CA, cert *x509.Certificate) []byte {
 	responder := certauthtest.NewResponder(tb, ca)
 	request, err := ocsp.CreateRequest(cert, ca.Certificate, nil)

@@ -98,8 +98,9 @@ type batch struct {
 	lines [][]byte
 }
 
-// replayer is one worker. A decision depends on the certificate, the document, and on which side of
-// certain moments it is made: so what was decided for one record holds for the next one like it.
+// replayer is one worker. A decision depends only on the certificate, the document, and the interval
+// between certain times in which it is made. The decision for one record therefore holds for all
+// similar ones.
 type replayer struct {
 	d        *differ
 	old, new *side
@@ -115,13 +116,13 @@ type recordKey struct {
 	between     int // after so many of the moments
 }
 
-// outcome is what became of somebody by both documents; an empty kind says the same.
+// outcome holds the decisions of both documents for a caller; kind is empty if they agree.
 type outcome struct {
 	kind string
 	changed
 }
 
-// maxKnown bounds what a worker remembers, some 100 bytes each.
+// maxKnown bounds the outcomes that a worker remembers, with about 100 bytes each.
 const maxKnown = 1 << 18
 
 func newReplayer(d *differ) (*replayer, error) {
@@ -193,12 +194,12 @@ func (w *replayer) decide(certificate string, at time.Time) outcome {
 	return outcome{kind, changed{Who: whose(certificate), Old: old, New: now}}
 }
 
-// moments are those at which a decision about the certificate can change, sorted: the ends of its
-// validity and of all certificates of both documents, moved by what the documents say of dates.
-// Each stands there twice, for itself and for what comes after it.
+// moments returns the times at which a decision about the certificate can change, sorted: the limits
+// of its validity and of those of all certificates of both documents, moved by the rules on dates.
+// Each of them is listed twice, for the time itself and for the interval after it.
 func (d *differ) moments(certificate string) []time.Time {
 	certs := d.certs
-	for text := range strings.SplitSeq(certificate, ",") { // with others beside it
+	for text := range strings.SplitSeq(certificate, ",") { // with the certificates that were sent along
 		der, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
 			continue
@@ -219,7 +220,8 @@ func (d *differ) moments(certificate string) []time.Time {
 	return list
 }
 
-// dates collects what decisions by a policy depend on beside the caller's certificate.
+// dates collects the dates, other than those of the caller's certificate, on which decisions by a
+// policy depend.
 func (d *differ) dates(policy certauth.Policy) {
 	switch p := policy.(type) {
 	case certauth.All:
@@ -248,7 +250,7 @@ func (d *differ) dates(policy certauth.Policy) {
 	}
 }
 
-// finish adds what the worker has counted.
+// finish adds the worker's counts.
 func (w *replayer) finish() {
 	w.d.mutex.Lock()
 	defer w.d.mutex.Unlock()

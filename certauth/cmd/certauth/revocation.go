@@ -44,7 +44,7 @@ type step struct {
 	Error  string        `json:"error,omitempty"`
 }
 
-// standing is what became known of one certificate of the chain.
+// standing is the status of one certificate of the chain, with its evidence.
 type standing struct {
 	Subject    string `json:"subject"`
 	Status     string `json:"status"`
@@ -62,7 +62,7 @@ type revocationAnswer struct {
 	Steps        []step     `json:"steps"`
 }
 
-// watched is a fetcher that takes down what it does.
+// watched is a fetcher that records its fetches.
 type watched struct {
 	revocation.Fetcher
 	mutex sync.Mutex
@@ -83,7 +83,7 @@ func (w *watched) Fetch(ctx context.Context, r revocation.Request) (revocation.R
 	return response, err
 }
 
-// chainKeeper stands in for a revocation check and keeps the chain that has verified.
+// chainKeeper replaces a revocation check and keeps the chain that has verified.
 type chainKeeper struct{ chain []*x509.Certificate }
 
 func (k *chainKeeper) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
@@ -131,7 +131,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 			return 0, usageError{fmt.Sprintf("-allow-net: %q is no network", text)}
 		}
 		config.HTTP.AllowNets = append(config.HTTP.AllowNets, prefix)
-		if prefix.IsSingleIP() { // a stand-in of somebody who tries things
+		if prefix.IsSingleIP() { // a local test service
 			config.HTTP.AllowPorts = append(config.HTTP.AllowPorts, allPorts(p, rest[0], *password)...)
 		}
 	}
@@ -243,7 +243,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 	}
 	if _, err := auth.Check(r); err != nil {
 		if refused, ok := errors.AsType[*certauth.Error](err); ok {
-			return nil, fmt.Errorf("the chain does not verify, so that nobody is asked: %w (%s)", refused, refused.Hint)
+			return nil, fmt.Errorf("the chain does not verify, so revocation is not checked: %w (%s)", refused, refused.Hint)
 		}
 		return nil, err
 	}

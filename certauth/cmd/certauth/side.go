@@ -51,7 +51,7 @@ func newSide(name string, assume certauth.RevocationStatus) (*side, error) {
 	return s, nil
 }
 
-// decide says in a few words what becomes of the certificates.
+// decide returns the decision about the certificates in a few words.
 func (s *side) decide(r *http.Request, at time.Time) (decision string, in bool) {
 	s.now = at
 	id, err := s.auth.Check(r)

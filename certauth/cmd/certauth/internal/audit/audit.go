@@ -21,7 +21,7 @@ const (
 	FrontDoor          = "front-door"
 )
 
-// Options say what the site is for.
+// Options describe the purpose of the site.
 type Options struct {
 	// Mode is the clientCertMode that is wanted: Required, Optional or OptionalInteractiveUser.
 	Mode string
@@ -58,7 +58,7 @@ type Finding struct {
 	Line      int      `json:"line"`
 }
 
-// NotShown is what no configuration in JSON can answer.
+// NotShown lists the questions that no configuration in JSON answers.
 var NotShown = []string{
 	"whether the app parses and validates certificates at all: \"certauth check\", and the policy that the service logs at start",
 	"whether the front end overwrites a certificate header that a client sends: the probes of package forwarded, from outside",
@@ -73,7 +73,7 @@ func Run(in *Inputs, o Options) ([]Finding, error) {
 		return nil, err
 	}
 	if len(in.Sites) == 0 {
-		return nil, errors.New("no site is in the input; add the output of: az webapp show")
+		return nil, errors.New("the input contains no site; add the output of: az webapp show")
 	}
 	if o.Mode == "" {
 		o.Mode = "Required"
@@ -126,7 +126,7 @@ func (c *check) field(name string) *value {
 	return nothing
 }
 
-// at is where a field stands, or else the site.
+// at returns the value of a field, for its position, or the site if there is none.
 func (c *check) at(field string) *value {
 	if v, ok := c.fields[field]; ok {
 		return v

@@ -44,7 +44,7 @@ func (c *check) setting(name string) (string, bool) {
 	return v.text(), true
 }
 
-// exclusions are the entries as they stand there. An empty one between separators counts.
+// exclusions returns the entries unchanged. An empty one between separators counts.
 func (c *check) exclusions() []string {
 	v := c.field("clientCertExclusionPaths")
 	if !v.known() || strings.TrimSpace(v.text()) == "" {

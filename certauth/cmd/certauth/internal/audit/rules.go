@@ -13,7 +13,7 @@ type Rule struct {
 	Severity  string // by default
 	Title     string
 	Why       string
-	Az        string   // what mends it
+	Az        string   // the command that repairs it
 	Terraform string   // the same in azurerm
 	Others    []string // rules of other tools that ask for the same, or say so if for the opposite
 	find      func(c *check, report func(severity, field, message string))

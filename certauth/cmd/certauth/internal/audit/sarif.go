@@ -41,7 +41,7 @@ func SARIF(w io.Writer, findings []Finding, fallback string) error {
 		if file == "" {
 			return fmt.Errorf("finding %s has no file; name one for what was read from stdin", f.ID)
 		}
-		// The place in the file changes with the file; what was found does not.
+		// The position changes when the file is edited; the finding does not.
 		sum := sha256.Sum256([]byte(f.ID + "\x00" + f.Site + "\x00" + f.Field + "\x00" + f.Message))
 		run.CreateResultForRule(f.ID).WithLevel(levels[f.Severity]).
 			WithMessage(sarif.NewTextMessage(f.Message + ": " + f.Why)).

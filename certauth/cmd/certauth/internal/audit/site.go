@@ -69,7 +69,7 @@ var configFields = []string{
 
 // Read adds a text: the output of az webapp or functionapp show, config show, config appsettings
 // list or config ssl list, an ARM template or resource, what bicep build writes, or terraform show
-// -json; one JSON value or several. What is none of these is an error.
+// -json; one JSON value or several. Everything else is an error.
 func (in *Inputs) Read(file string, text []byte) error {
 	values, err := parse(file, text)
 	if err != nil {
@@ -346,8 +346,8 @@ func (in *Inputs) terraform(module *value) bool {
 	return found
 }
 
-// merge gives the configurations that stand alone to their sites. One that names no site, or by
-// an expression, belongs to the only site; with several sites it is an error.
+// merge assigns separate configurations to their sites. A configuration that names its site by an
+// expression or not at all belongs to the only site; with several sites it is an error.
 func (in *Inputs) merge() error {
 	for _, s := range in.loose {
 		var target *Site
@@ -364,7 +364,7 @@ func (in *Inputs) merge() error {
 		case len(in.Sites) == 1:
 			target = in.Sites[0]
 		default:
-			return fmt.Errorf("%s:%d: this configuration says no name of a site, and there are %d; audit one site at a time", s.file, s.line, len(in.Sites))
+			return fmt.Errorf("%s:%d: this configuration does not name its site, and there are %d; audit one site at a time", s.file, s.line, len(in.Sites))
 		}
 		for field, v := range s.fields {
 			target.set(field, v, s.origins[field])

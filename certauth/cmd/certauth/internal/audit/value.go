@@ -1,5 +1,5 @@
-// Package audit finds what is wrong with the configuration of an Azure App Service site for
-// client certificates, in the output of the tools that show or make it.
+// Package audit finds mistakes in the configuration of client certificates of an Azure App Service
+// site, in the output of the tools that show or create it.
 package audit
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// value is one JSON value and where it stands.
+// value is one JSON value and its position.
 type value struct {
 	any     any // nil, bool, string, json.Number, or nothing for an object or a list
 	object  []member
@@ -30,7 +30,7 @@ type member struct {
 
 const maxDepth = 200
 
-// parse reads all JSON values of a text, one behind the other.
+// parse reads all JSON values of a text, one after the other.
 func parse(file string, text []byte) ([]*value, error) {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // PowerShell's redirection
 	r := &reader{file: file, text: text, decoder: json.NewDecoder(bytes.NewReader(text)), line: 1}
@@ -126,7 +126,7 @@ func (v *value) get(path ...string) *value {
 	return v
 }
 
-// known is false for what is missing, null, or an expression of a template.
+// known reports whether the value is present, not null, and not an expression of a template.
 func (v *value) known() bool {
 	if v.missing || v.any == nil && !v.isMap && !v.isList {
 		return false
