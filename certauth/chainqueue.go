@@ -4,23 +4,56 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
-// maxQueued is how many searches for strangers wait for their turn, for each that runs. At
-// about a tenth of a millisecond a search, the last waits about a tenth of a second. Known
-// callers, whose chains are searched again when roots change, wait however many they are:
-// the cache bounds them, and a reload must turn nobody away.
-const maxQueued = 1024
+const (
+	// maxQueued is how many searches for strangers wait for their turn, for each that runs. At
+	// about a tenth of a millisecond a search, the last waits about half a second, with the
+	// pauses. Known callers, whose chains are searched again when roots change, wait however
+	// many they are: the cache bounds them, and a reload must turn nobody away.
+	maxQueued = 1024
 
-// signatureWork bounds the searches that run at one time. They are all processor: on a
-// machine of several cores one is left to the callers who are known already.
+	// pauseFactor is how many times as long as a search the pause before the next one is, while
+	// strangers queue and known callers are there. Strangers then use a fifth of the time of
+	// the processors that search for them.
+	pauseFactor = 4
+
+	// maxPause bounds a pause. A search takes longer than a hundredth of this only when the
+	// machine has no time for it.
+	maxPause = 20 * time.Millisecond
+)
+
+// signatureWork bounds the searches that run at one time, and pauses between those for
+// strangers. Searches only compute. On a machine with several processors, one is left to the
+// callers that are known already; on one processor, the pauses are what known callers get.
 type signatureWork struct {
 	running  chan struct{}
 	queued   atomic.Int64
 	searches flight.Group[question, *chainAnswer]
+
+	known atomic.Bool  // a known caller was judged since the last pause
+	took  atomic.Int64 // time that the last search took, in nanoseconds
+}
+
+// meetKnown notes that a known caller is there. It writes only if that is news, because all
+// processors read the place on each request.
+func (w *signatureWork) meetKnown() {
+	if !w.known.Load() {
+		w.known.Store(true)
+	}
+}
+
+// pause leaves the processor to known callers, if there are any. It is called with a place that
+// was waited for, so it delays nobody while there is no queue. Only a timer lets the runtime look
+// at the network again before it runs whatever else is ready.
+func (w *signatureWork) pause() {
+	if w.known.Swap(false) {
+		time.Sleep(min(pauseFactor*time.Duration(w.took.Load()), maxPause))
+	}
 }
 
 // question is what requests must have in common to share a search.
@@ -52,15 +85,18 @@ func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, mate
 
 // begin runs the search: at once if there is a place, else when there is one.
 func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], path string, run func() *chainAnswer) {
+	stranger, queued := !asked.facts.Kept(), int64(0)
+	if stranger {
+		queued = 1
+	}
 	select {
 	case w.running <- struct{}{}:
+		if stranger {
+			runtime.Gosched() // on one processor no other stranger would ever find the place taken
+		}
 		w.run(asked, call, run)
 		return
 	default:
-	}
-	queued := int64(1)
-	if asked.facts.Kept() {
-		queued = 0
 	}
 	if w.queued.Add(queued) > int64(maxQueued*cap(w.running)) && queued > 0 {
 		w.queued.Add(-queued)
@@ -70,13 +106,18 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	go func() {
 		w.running <- struct{}{}
 		w.queued.Add(-queued)
+		if stranger {
+			w.pause()
+		}
 		w.run(asked, call, run)
 	}()
 }
 
 // run searches in a place that was taken. Whatever happens, those who wait get an answer.
 func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run func() *chainAnswer) {
+	begun := time.Now() //nolint:forbidigo // a duration, which no injected clock can tell
 	answer, err := safely.Do(func() (*chainAnswer, error) { return run(), nil })
+	w.took.Store(int64(time.Since(begun))) //nolint:forbidigo // the same
 	<-w.running
 	if err != nil {
 		answer = &chainAnswer{refused: refusal(ReasonInternalError, "", "%w", err)}
