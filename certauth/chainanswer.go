@@ -17,6 +17,8 @@ type verifiedChain struct {
 	cas   atomic.Pointer[[]caFacts] // of certs[1:]; nil until a rule asks, as few do
 
 	serverAuth string // why it may do without clientAuth; empty if it has it
+
+	room [3]*x509.Certificate // for certs, if there are no more: one place in memory instead of two
 }
 
 // caFacts is what rules ask of a CA certificate of a chain.
@@ -25,7 +27,11 @@ type caFacts struct {
 	issuer atomic.Pointer[issuerName]
 }
 
-func newVerifiedChain(certs []*x509.Certificate) *verifiedChain { return &verifiedChain{certs: certs} }
+func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {
+	c := &verifiedChain{}
+	c.certs = append(c.room[:0], certs...)
+	return c
+}
 
 // ca returns the facts about certs[i], a CA.
 func (c *verifiedChain) ca(i int) *caFacts {
@@ -49,6 +55,7 @@ type chainAnswer struct {
 	chains      []*verifiedChain
 	refused     *Error
 	dated       *x509.Certificate // refused because this one is outside its validity
+	room        [1]*verifiedChain // for chains, if there is one
 }
 
 // generations tells the states of the material of a Chain apart.

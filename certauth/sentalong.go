@@ -16,7 +16,16 @@ import (
 const maxSentAlong = 8 << 10
 
 // sent are the certificates that a source handed over, leaf first.
-type sent struct{ certs []*x509.Certificate }
+type sent struct {
+	certs []*x509.Certificate
+	room  [1]*x509.Certificate // for certs, if the leaf came alone
+}
+
+func newSent(certs ...*x509.Certificate) *sent {
+	s := &sent{}
+	s.certs = append(s.room[:0], certs...)
+	return s
+}
 
 // sentCertificates keeps them. What is remembered holds no certificate that was of no use:
 // once it is released, those that stand in no chain are kept only as long as somebody else
@@ -83,7 +92,7 @@ func (f *facts) handOut(id *Identity) {
 // readAgain reads the certificates from the key. A source that reads something else from
 // the same texts than before has the leaf alone.
 func (f *facts) readAgain() *sent {
-	alone := &sent{certs: []*x509.Certificate{f.leaf}}
+	alone := newSent(f.leaf)
 	certs, err := safely.Do(func() ([]*x509.Certificate, error) { return readKey(f.Key, f.source) })
 	if err != nil || len(certs) == 0 || !certs[0].Equal(f.leaf) {
 		return alone
@@ -96,7 +105,7 @@ func (f *facts) readAgain() *sent {
 		certs[i] = f.ownCopy(cert)
 	}
 	certs[0] = f.leaf
-	return &sent{certs: certs}
+	return newSent(certs...)
 }
 
 // readKey reads what a key is made of.
