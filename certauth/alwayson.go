@@ -106,7 +106,7 @@ func checkUnchained(path string, f *facts, serverAuth string) *Error {
 	if f.fault != noFault {
 		return f.fault.refusal(path, "the leaf", f.leaf, ReasonExtensionNotAllowed)
 	}
-	if !inExtendedUsage(f.leaf, serverAuth != "") {
+	if !f.forClients && (serverAuth == "" || !f.forServers) {
 		return wrongExtendedUsage(path, "the leaf", f.leaf, serverAuth)
 	}
 	return nil

@@ -203,6 +203,7 @@ func (a *Authenticator) decide(r *http.Request, e *evaluation) (id *Identity, re
 	if f == nil {
 		return a.checkNew(r, now, hash, e)
 	}
+	a.work.meetKnown()
 	return a.judge(r.Context(), now, f, e)
 }
 

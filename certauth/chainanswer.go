@@ -17,6 +17,8 @@ type verifiedChain struct {
 	cas   atomic.Pointer[[]caFacts] // of certs[1:]; nil until needed, because few rules do
 
 	serverAuth string // the reason for accepting it without clientAuth; empty if it has clientAuth
+
+	room [3]*x509.Certificate // backs certs if the chain is not longer, to save a memory access
 }
 
 // caFacts holds properties of a CA certificate of a chain that are computed when a rule needs them.
@@ -25,7 +27,11 @@ type caFacts struct {
 	issuer atomic.Pointer[issuerName]
 }
 
-func newVerifiedChain(certs []*x509.Certificate) *verifiedChain { return &verifiedChain{certs: certs} }
+func newVerifiedChain(certs []*x509.Certificate) *verifiedChain {
+	c := &verifiedChain{}
+	c.certs = append(c.room[:0], certs...)
+	return c
+}
 
 // ca returns the facts about certs[i], a CA.
 func (c *verifiedChain) ca(i int) *caFacts {
@@ -48,6 +54,7 @@ type chainAnswer struct {
 	chains      []*verifiedChain
 	refused     *Error
 	dated       *x509.Certificate // the certificate whose validity is the reason of the refusal, or nil
+	room        [1]*verifiedChain // backs chains if there is one, as usual
 }
 
 // generations identifies a state of the material of a Chain.

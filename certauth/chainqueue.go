@@ -4,26 +4,60 @@ import (
 	"context"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
 )
 
-// maxQueued is the number of searches for unknown callers that may wait for each running search. A
-// search takes about a tenth of a millisecond, so the last waits about a tenth of a second; with CAs
-// of P-384 or RSA-4096 and unknown callers that send CAs along, it waits seconds. The number of
-// known callers, whose chains are searched again when roots change, is not limited here: the cache
-// limits it, and a reload must not refuse anybody. They do not wait for the unknown callers in the
-// queue.
-const maxQueued = 1024
+const (
+	// maxQueued is the number of searches for unknown callers that may wait for each running
+	// search. A search takes about a tenth of a millisecond, so the last waits about half a second,
+	// pauses included; with CAs of P-384 or RSA-4096 and unknown callers that send CAs along, it
+	// waits seconds. The number of known callers, whose chains are searched again when roots
+	// change, is not limited here: the cache limits it, and a reload must not refuse anybody. They
+	// do not wait for the unknown callers in the queue.
+	maxQueued = 1024
 
-// signatureWork bounds the searches that run at the same time. They are CPU-bound, so on a machine
-// with several cores one core is left to callers that are known already.
+	// pauseFactor is the length of the pause before a search for an unknown caller that waited,
+	// in times of the last search, while there are known callers. Unknown callers then use a
+	// fifth of the time of a processor.
+	pauseFactor = 4
+
+	// maxPause bounds a pause, also where the machine had no time for the last search.
+	maxPause = 20 * time.Millisecond
+)
+
+// signatureWork bounds the searches that run at the same time, and pauses between those for
+// unknown callers. Searches are CPU-bound. On a machine with several processors, one is left to
+// callers that are known already; on one processor, the pauses are.
 type signatureWork struct {
 	running  chan struct{}
-	stranger chan struct{} // held by the one stranger who waits for a place, with the known callers
+	stranger chan struct{} // held by the one unknown caller that waits for a place, with the known ones
 	queued   atomic.Int64
 	searches flight.Group[question, *chainAnswer]
+
+	known atomic.Bool  // a known caller was judged since the last pause
+	took  atomic.Int64 // how long the last search took, in nanoseconds
+}
+
+// meetKnown notes that a known caller was judged. It writes only if that is news, because every
+// processor reads the flag on each request.
+func (w *signatureWork) meetKnown() {
+	if !w.known.Load() {
+		w.known.Store(true)
+	}
+}
+
+// pause leaves the processor to known callers, if there are any, and its place to those that are
+// searched for again. It sleeps because the runtime looks for requests on the network only when
+// nothing else is ready to run.
+func (w *signatureWork) pause() {
+	if w.known.Swap(false) {
+		<-w.running
+		time.Sleep(min(pauseFactor*time.Duration(w.took.Load())/time.Duration(cap(w.running)), maxPause))
+		w.running <- struct{}{}
+	}
 }
 
 // question identifies a search. Requests with the same question share it.
@@ -53,19 +87,24 @@ func (w *signatureWork) search(ctx context.Context, f *facts, r *chainRule, mate
 	return answer, nil
 }
 
-// begin runs the search, at once if there is a free place, otherwise when there is one.
+// begin runs the search, at once if there is a free place, otherwise when there is one. A place is
+// not free for an unknown caller while another one waits.
 func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], path string, run func() *chainAnswer) {
-	select {
-	case w.running <- struct{}{}:
-		w.run(asked, call, run)
-		return
-	default:
-	}
 	if asked.facts.Kept() {
-		go func() {
-			w.running <- struct{}{}
+		select {
+		case w.running <- struct{}{}:
 			w.run(asked, call, run)
-		}()
+		default:
+			go func() {
+				w.running <- struct{}{}
+				w.run(asked, call, run)
+			}()
+		}
+		return
+	}
+	if w.enter() {
+		runtime.Gosched() // on one processor no other request would ever find the place taken
+		w.run(asked, call, run)
 		return
 	}
 	if w.queued.Add(1) > int64(maxQueued*cap(w.running)) {
@@ -76,15 +115,34 @@ func (w *signatureWork) begin(asked question, call *flight.Call[*chainAnswer], p
 	go func() {
 		w.stranger <- struct{}{}
 		w.running <- struct{}{} // which serves those who wait in their order
+		w.pause()
 		<-w.stranger
 		w.queued.Add(-1)
 		w.run(asked, call, run)
 	}()
 }
 
+// enter takes a place for an unknown caller, if one is free and no other unknown caller waits.
+func (w *signatureWork) enter() bool {
+	select {
+	case w.stranger <- struct{}{}:
+		defer func() { <-w.stranger }()
+	default:
+		return false
+	}
+	select {
+	case w.running <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 // run searches and then frees its place. The waiting requests get an answer in every case.
 func (w *signatureWork) run(asked question, call *flight.Call[*chainAnswer], run func() *chainAnswer) {
+	begun := time.Now() //nolint:forbidigo // a duration, which no injected clock can tell
 	answer, err := safely.Do(func() (*chainAnswer, error) { return run(), nil })
+	w.took.Store(int64(time.Since(begun))) //nolint:forbidigo // the same
 	<-w.running
 	if err != nil {
 		answer = &chainAnswer{refused: refusal(ReasonInternalError, "", "%w", err)}

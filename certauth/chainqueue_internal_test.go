@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -122,6 +123,54 @@ func TestLimits_KnownCallersWaitForNoStrangerInTheQueue(t *testing.T) {
 		assert.Empty(t, w.running)
 		assert.Empty(t, w.stranger)
 	})
+}
+
+// A flood of genuine certificates that come once costs a search each. On one processor only pauses
+// between the searches leave known callers a share.
+func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
+	const long = 3 * time.Millisecond
+	for name, test := range map[string]struct {
+		known     bool          // a known caller is judged during each search
+		kept      bool          // those who wait are known, and searched for again
+		took      time.Duration // of the searches
+		strangers int
+		want      time.Duration
+	}{
+		"the first stranger waits for nobody":                         {known: true, took: long, strangers: 1, want: long},
+		"the next ones leave known callers four times their own time": {known: true, took: long, strangers: 3, want: long + 2*(4*long+long)},
+		"without known callers there is no pause":                     {took: long, strangers: 3, want: 3 * long},
+		"known callers who are searched for again do not pause":       {known: true, kept: true, took: long, strangers: 3, want: 3 * long},
+		"a slow search makes no longer pause than the bound":          {known: true, took: time.Second, strangers: 2, want: 2*time.Second + maxPause},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Test(t, func(t *testing.T) {
+				w, rule, begun := newSignatureWork(), ruleAt("Policy.Chain"), time.Now()
+				w.running = make(chan struct{}, 1) // as on one processor, and on two
+				run := func() *chainAnswer {
+					time.Sleep(test.took)
+					if test.known {
+						w.meetKnown()
+					}
+					return answered()
+				}
+				var group sync.WaitGroup
+				for range test.strangers {
+					f := &facts{}
+					if test.kept {
+						f.Key = source.Key{"known"}
+						newFactCache(1).Insert(f)
+					}
+					group.Go(func() {
+						answer, refused := w.search(t.Context(), f, rule, generations{}, run)
+						assert.Nil(t, refused)
+						assert.Nil(t, answer.refused)
+					})
+				}
+				group.Wait()
+				assert.Equal(t, test.want, time.Since(begun))
+			})
+		})
+	}
 }
 
 func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {

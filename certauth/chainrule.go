@@ -86,7 +86,7 @@ func (n *chainNode) withoutSearch(f *facts, material chainMaterial) *chainAnswer
 // judgeLeaf returns the refusals that depend only on the leaf.
 func (n *chainNode) judgeLeaf(f *facts) *Error {
 	switch {
-	case f.leaf.IsCA:
+	case f.isCA:
 		return refusal(ReasonCertificateIsCA, "", "the leaf is a CA certificate")
 	case n.strictEKU && !slices.Contains(f.leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
 		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", usages(f.leaf))

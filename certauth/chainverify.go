@@ -36,6 +36,7 @@ func (n *chainNode) search(f *facts, material chainMaterial, now time.Time) *cha
 	if refused != nil {
 		answer.dated = found.dated
 	}
+	answer.chains = answer.room[:0]
 	for _, chain := range chains {
 		verified := newVerifiedChain(chain)
 		if n.serverAuth != "" && needsServerAuth(chain) {

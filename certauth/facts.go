@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"reflect"
@@ -24,18 +25,20 @@ type facts struct {
 	factcache.Slot      // its Key is nil if these facts cannot be remembered
 	owned          bool // the key is a copy; guarded by mutex
 
-	// The fields that every cache hit reads are together.
-	answers             chainAnswers
-	identity            atomic.Pointer[Identity] // of the last request; the next one with the same outcome shares it
-	leaf                *x509.Certificate
-	notBefore, notAfter time.Time // of the leaf
+	// The fields that every cache hit reads are together. With a thousand callers, most of the time
+	// of a hit goes into fetching them from memory, and the certificate itself is large.
+	isCA, forClients, forServers bool  // of the leaf; the latter two by its extended key usage
+	fault                        fault // of the leaf, under every anchor
+	answers                      chainAnswers
+	identity                     atomic.Pointer[Identity] // of the last request; the next one with the same outcome shares it
+	leaf                         *x509.Certificate
+	hosts                        atomic.Pointer[hostNames] // nil until needed
+	sums                         certSums
+	notBefore, notAfter          time.Time // of the leaf
 
 	presented sentCertificates
 	source    *source.Reader            // reads the key; nil if the key is DER
-	fault     fault                     // of the leaf, under every anchor
 	parsed    atomic.Pointer[certNames] // nil when these facts are remembered, until needed again
-	sums      certSums
-	hosts     atomic.Pointer[hostNames] // nil until needed
 	issuer    atomic.Pointer[issuerName]
 	issuerKey atomic.Pointer[string]          // of the leaf's issuer; nil until needed
 	sentKeys  atomic.Pointer[[]string]        // of the issuers of the CAs that were sent along
@@ -76,7 +79,8 @@ func (f *facts) names() *certNames {
 // hostNames holds the DNS names that are host names, in lower case.
 type hostNames struct {
 	list []string
-	all  bool // every DNS name is in the list
+	all  bool      // every DNS name is in the list
+	room [2]string // for the list, if it is not longer
 }
 
 func (f *facts) hostNames() *hostNames {
@@ -85,7 +89,7 @@ func (f *facts) hostNames() *hostNames {
 	}
 	hosts := &hostNames{}
 	if alt := &f.names().alt; alt.Fault(san.DNSName) == nil {
-		hosts.list = hostNamesOf(alt.DNS)
+		hosts.list = append(hosts.room[:0], hostNamesOf(alt.DNS)...)
 		hosts.all = len(hosts.list) == len(alt.DNS)
 	}
 	f.hosts.Store(hosts)
@@ -93,17 +97,23 @@ func (f *facts) hostNames() *hostNames {
 }
 
 // certSums holds the digests of one certificate, each computed when first asked for.
-type certSums [pinKinds]atomic.Pointer[[]byte]
+type certSums [pinKinds]atomic.Pointer[digest]
 
-// of returns the digest that pins of this kind list.
+// digest has room for the longest one. Its length is that of the kind.
+type digest [sha256.Size]byte
+
+// of returns the digest that pins of this kind list, or nil if it cannot be computed.
 func (s *certSums) of(kind *pinKind, cert *x509.Certificate) []byte {
-	slot := &s[kind.slot]
-	if sum := slot.Load(); sum != nil {
-		return *sum
+	known := s[kind.slot].Load()
+	if known == nil {
+		sum := kind.hash(cert)
+		if len(sum) != kind.size {
+			return nil
+		}
+		known = (*digest)(append(make([]byte, 0, len(digest{})), sum...)[:len(digest{})])
+		s[kind.slot].Store(known)
 	}
-	sum := kind.hash(cert)
-	slot.Store(&sum)
-	return sum
+	return known[:kind.size]
 }
 
 type issuerName struct {
@@ -147,9 +157,12 @@ func newFacts(presented []*x509.Certificate) (*facts, *Error) {
 		return nil, refusal(ReasonCertificateMalformed, "Source", "%w", err).
 			withHint("the header is correct, but the alternative names of the certificate cannot be read; ask the CA for a new certificate")
 	}
-	f := &facts{leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf)}
+	f := &facts{
+		leaf: leaf, notBefore: leaf.NotBefore, notAfter: leaf.NotAfter, fault: faultOfLeaf(leaf),
+		isCA: leaf.IsCA, forClients: inExtendedUsage(leaf, false), forServers: inExtendedUsage(leaf, true),
+	}
 	f.parsed.Store(&certNames{subject: subject, alt: alt})
-	f.presented.held.Store(&sent{certs: presented})
+	f.presented.held.Store(newSent(presented...))
 	return f, nil
 }
 

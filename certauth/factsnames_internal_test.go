@@ -19,7 +19,7 @@ func TestFacts_NamesAreReadAgain(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("A.partner.example", "-.example"), certauthtest.Email("a@partner.example")).Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
 	first, hosts := f.names(), *f.hostNames()
-	assert.Equal(t, hostNames{[]string{"a.partner.example"}, false}, hosts)
+	assert.Equal(t, hostNames{list: []string{"a.partner.example"}, room: [2]string{"a.partner.example"}}, hosts)
 	f.release()
 	assert.Nil(t, f.parsed.Load())
 	again := f.names()

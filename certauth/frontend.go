@@ -11,7 +11,7 @@ type frontEndRule struct {
 }
 
 func (r *frontEndRule) judge(e *evaluation) *Error {
-	if e.facts.leaf.IsCA {
+	if e.facts.isCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
 	if refused := checkUnchained(r.path, e.facts, ""); refused != nil {

@@ -30,3 +30,19 @@ func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	assert.True(t, ran)
 }
+
+// A search for a stranger makes way for known callers, who must be told apart from it for that.
+func TestSignatureWork_HearsOfKnownCallers(t *testing.T) {
+	ca := certauthtest.NewCA(t, "Root")
+	leaf := ca.Issue(t, "client").Certificate
+	auth, err := New(Config{
+		Source: SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return []*x509.Certificate{leaf}, nil }},
+		Policy: Chain{Roots: Certificates(ca.Certificate)},
+	})
+	require.NoError(t, err)
+	for _, known := range []bool{false, true} {
+		_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+		require.NoError(t, err)
+		assert.Equal(t, known, auth.work.known.Load())
+	}
+}

@@ -152,7 +152,7 @@ func (r *pinRule) judgeLeaf(e *evaluation) *Error {
 	if !pins.contains(e.facts.sums.of(&r.kind, e.facts.leaf)) {
 		return e.refuse(r, false)
 	}
-	if r.kind.vouches != vouchedNames && e.facts.leaf.IsCA {
+	if r.kind.vouches != vouchedNames && e.facts.isCA {
 		return refusal(ReasonCertificateIsCA, r.path, "the leaf is a CA certificate")
 	}
 	return checkUnchained(r.path, e.facts, r.serverAuth)

@@ -15,7 +15,16 @@ import (
 const maxSentAlong = 8 << 10
 
 // sent holds the certificates that a source returned, leaf first.
-type sent struct{ certs []*x509.Certificate }
+type sent struct {
+	certs []*x509.Certificate
+	room  [1]*x509.Certificate // backs certs if the leaf came alone
+}
+
+func newSent(certs ...*x509.Certificate) *sent {
+	s := &sent{}
+	s.certs = append(s.room[:0], certs...)
+	return s
+}
 
 // sentCertificates keeps them without holding useless ones in the cache: after the release,
 // certificates that are part of no chain are kept only as long as something else refers to them,
@@ -82,7 +91,7 @@ func (f *facts) handOut(id *Identity) {
 // readAgain reads the certificates from the key. If the source no longer reads the same leaf from
 // the same texts, only the known leaf is returned.
 func (f *facts) readAgain() *sent {
-	alone := &sent{certs: []*x509.Certificate{f.leaf}}
+	alone := newSent(f.leaf)
 	certs, err := safely.Do(func() ([]*x509.Certificate, error) { return readKey(f.Key, f.source) })
 	if err != nil || len(certs) == 0 || !certs[0].Equal(f.leaf) {
 		return alone
@@ -95,7 +104,7 @@ func (f *facts) readAgain() *sent {
 		certs[i] = f.ownCopy(cert)
 	}
 	certs[0] = f.leaf
-	return &sent{certs: certs}
+	return newSent(certs...)
 }
 
 // readKey reads the certificates of a key.

@@ -16,13 +16,23 @@ func (e *evaluation) identity() *Identity {
 	return id
 }
 
-// newIdentity makes an identity of copies, because users may write to it.
+// newIdentity makes an identity of copies, because users may write to it. Its slices have no
+// capacity beyond their length, where two handlers that append would write to the same place.
 func (e *evaluation) newIdentity(found *established) *Identity {
-	v := &verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
-		roles: slices.Clone(found.roles), chains: slices.Clone(found.chains), vouched: found.vouched,
+	made := &struct { // most identities fit into it
+		Identity
+		stands    verdict
+		presented [1]*x509.Certificate
+		chains    [1][]*x509.Certificate
+		chain     [3]*x509.Certificate
+		verified  [1]*verifiedChain
+	}{}
+	id, v := &made.Identity, &made.stands
+	*v = verdict{owner: e.owner, facts: e.facts, sent: e.facts.sent(), established: established{
+		roles: slices.Clone(found.roles), chains: append(made.verified[:0], found.chains...), vouched: found.vouched,
 	}}
-	id := &Identity{
-		Leaf: e.facts.leaf, Presented: slices.Clone(v.sent.certs), Source: e.owner.source.Name,
+	*id = Identity{
+		Leaf: e.facts.leaf, Presented: slices.Clip(append(made.presented[:0], v.sent.certs...)), Source: e.owner.source.Name,
 		Matched: slices.Clone(found.roles), verdict: v,
 	}
 	if found.revocation != nil {
@@ -30,8 +40,16 @@ func (e *evaluation) newIdentity(found *established) *Identity {
 		own := id.Revocation
 		v.revocation = &own
 	}
-	for _, chain := range found.chains {
-		id.Chains = append(id.Chains, slices.Clone(chain.certs))
+	id.Chains = made.chains[:0]
+	for i, chain := range found.chains {
+		var room []*x509.Certificate
+		if i == 0 {
+			room = made.chain[:0]
+		}
+		id.Chains = append(id.Chains, slices.Clip(append(room, chain.certs...)))
+	}
+	if id.Chains = slices.Clip(id.Chains); len(id.Chains) == 0 {
+		id.Chains = nil
 	}
 	return id
 }
