@@ -26,6 +26,10 @@ func (f textForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	text := n.text
 	if f.file {
+		if looksSecret(text) {
+			d.wrong(n, "this is a key or a certificate, or text that may be one; want the name of a file")
+			return
+		}
 		text = d.resolve(text)
 	}
 	if into.Kind() == reflect.Slice {
