@@ -86,9 +86,6 @@ func checkCases(doc *Document, root *node) Mistakes {
 		if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
 			wrong("path: %s, want a path that begins with /", quoted(c.Path))
 		}
-		if c.Rule == "" && n.member("rule") != nil {
-			wrong("rule: empty, want the path of a rule")
-		}
 		for _, line := range c.Headers {
 			if name, _, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) != name || name == "" {
 				wrong(`headers: %s, want "Name: value"`, quoted(line))
