@@ -85,8 +85,28 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// load loads a document whose cases pass.
+// attempts is how often a document is loaded if it or its files change meanwhile.
+const attempts = 3
+
+// load loads a document whose cases pass, with files that all belong together: if one of them changes
+// while they are read, what was judged by the cases may not be what would come into use.
 func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
+	for range attempts {
+		g, seen, err := a.loadOnce(ctx, before)
+		if err != nil {
+			return nil, seen, err
+		}
+		if now, err := a.digest(); err == nil && now == seen {
+			return g, seen, nil
+		}
+		if err := g.doc.Close(); err != nil {
+			return nil, seen, err
+		}
+	}
+	return nil, [sha256.Size]byte{}, errors.New("policyfile: the document, or a file that it names, changes each time while it is read")
+}
+
+func (a *Authenticator) loadOnce(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
 	g := &generation{hooks: &hooks{}}
 	doc, seen, err := load(a.path, g.hooks.config(a.code), before)
 	if err != nil {

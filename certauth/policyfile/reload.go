@@ -167,7 +167,7 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 		}
 	}()
 	// Everything that was read before is read again, because only that shows whether it changed.
-	seen, err = a.digest(current.doc)
+	seen, err = a.digest()
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
 	}
@@ -181,8 +181,8 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 	return next, seen, nil
 }
 
-// digest reads again what the active document was made of, without making anything of it.
-func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
+// digest reads again what the document is made of, without making anything of it.
+func (a *Authenticator) digest() ([32]byte, error) {
 	text, err := readFile(a.path, maxDocument)
 	if err != nil {
 		return [32]byte{}, err
@@ -193,10 +193,9 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 	}
 	mat := &material{}
 	d := &decoder{text: text, dir: filepath.Dir(a.path), material: mat, checkers: map[string]certauth.RevocationChecker{}}
-	for name := range doc.Checkers {
+	for name := range d.revocations(root) {
 		d.checkers[name] = nil
 	}
-	d.revocations(root)
 	d.content(root)
 	return mat.sum(text), nil
 }

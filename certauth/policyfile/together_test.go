@@ -1,0 +1,77 @@
+package policyfile_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// pinned is a document whose case says that A comes in, and whose pin is in a file of its own.
+const pinned = `{
+  "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"certificates": {"pemFile": "pin.pem"}},
+  "cases": [{"name": "A comes in", "certificate": {"pemFile": "client-a.pem"}, "at": "now", "expect": "accepted"}]
+}`
+
+// finding P3: a document came into use with a certificate that its cases had not seen, because the
+// file was replaced between one reading of it and the next.
+func TestReload_WhatComesIntoUseIsWhatTheCasesJudged(t *testing.T) {
+	f := newFolder(t)
+	f.write("pin.pem", string(f.clientA.PEM()))
+	path := f.write("policy.json", pinned)
+	var atCases func()
+	auth := open(t, path, certauth.Config{Now: func() time.Time {
+		if act := atCases; act != nil {
+			atCases = nil
+			act()
+		}
+		return time.Now()
+	}})
+	status := func() []int {
+		a, _ := call(auth, http.NotFoundHandler(), "X-Client-Cert", f.clientA.Base64())
+		b, _ := call(auth, http.NotFoundHandler(), "X-Client-Cert", f.clientB.Base64())
+		return []int{a, b}
+	}
+	require.Equal(t, []int{404, 401}, status())
+
+	f.write("policy.json", pinned+"\n")
+	f.write("pin.pem", string(f.clientB.PEM()))
+	atCases = func() { f.write("pin.pem", string(f.clientA.PEM())) }
+	require.NoError(t, auth.Reload(t.Context()))
+	require.Nil(t, atCases)
+	assert.Equal(t, []int{404, 401}, status(), "B is not to come in, and A is")
+
+	// Where nothing stays as it is, the last good document does.
+	f.write("policy.json", pinned+"\n\n")
+	changes := 0
+	var change func()
+	change = func() {
+		changes++
+		f.write("pin.pem", string(f.clientA.PEM())+strings.Repeat("\n", changes))
+		atCases = change
+	}
+	atCases = change
+	err := auth.Reload(t.Context())
+	atCases = nil
+	require.ErrorContains(t, err, "changes each time while it is read")
+	assert.Less(t, changes, 50)
+	require.NoError(t, auth.Reload(t.Context()))
+	assert.Equal(t, []int{404, 401}, status())
+}
+
+// finding P4: a change of a certificate that only the cases present was not noticed.
+func TestReload_FollowsTheCertificatesOfCases(t *testing.T) {
+	f := newFolder(t)
+	f.write("pin.pem", string(f.clientA.PEM()))
+	auth := open(t, f.write("policy.json", pinned), certauth.Config{})
+	f.write("client-a.pem", string(f.clientB.PEM()))
+	require.ErrorContains(t, auth.Reload(t.Context()), `case "A comes in": expected accepted, got pin_mismatch`)
+	f.write("client-a.pem", string(f.clientA.PEM()))
+	require.NoError(t, auth.Reload(t.Context()))
+}
