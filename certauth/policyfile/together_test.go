@@ -1,8 +1,10 @@
 package policyfile_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
 // pinned is a document whose case says that A comes in, and whose pin is in a file of its own.
@@ -74,4 +77,44 @@ func TestReload_FollowsTheCertificatesOfCases(t *testing.T) {
 	require.ErrorContains(t, auth.Reload(t.Context()), `case "A comes in": expected accepted, got pin_mismatch`)
 	f.write("client-a.pem", string(f.clientA.PEM()))
 	require.NoError(t, auth.Reload(t.Context()))
+}
+
+// finding P8: a root that changed while cases ran at different times was read beside them, by a clock
+// that was being set: a data race.
+func TestRunCases_WhileRootsChange(t *testing.T) {
+	f := newFolder(t)
+	var cases []string
+	for i := range 400 {
+		at, expect := "now", "accepted"
+		if i%2 == 0 {
+			at, expect = "2099-01-01T00:00:00Z", "certificate_expired"
+		}
+		cases = append(cases, fmt.Sprintf(`{"name": "%d", "certificate": {"pemFile": "client-a.pem"}, "at": "%s", "expect": "%s"}`, i, at, expect))
+	}
+	doc, err := policyfile.Load(f.write("policy.json", `{
+  "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
+  "policy": {"chain": {"roots": {"pemFile": "a.pem"}}}, "cases": [`+strings.Join(cases, ",")+`]}`), certauth.Config{})
+	require.NoError(t, err)
+	stop := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				f.write("a.pem", string(f.a.PEM())+strings.Repeat("\n", i%3))
+			}
+		}
+	})
+	for range 3 {
+		results, err := doc.RunCases(t.Context())
+		require.NoError(t, err)
+		for _, result := range results {
+			assert.Empty(t, result.Failure)
+		}
+	}
+	close(stop)
+	group.Wait()
+	require.NoError(t, doc.Close())
 }
