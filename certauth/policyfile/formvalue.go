@@ -138,7 +138,7 @@ func (urlForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	u, err := url.Parse(n.text)
 	if err != nil || u.Host == "" {
-		d.wrong(n, "%s is not an absolute URL", quoted(n.text))
+		d.wrong(n, `not an absolute URL such as "http://proxy.example:3128"`) // and not shown, because it may hold a password
 		return
 	}
 	into.Set(reflect.ValueOf(u))

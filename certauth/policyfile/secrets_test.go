@@ -103,4 +103,12 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 			shown(t, places()[name], "T0p-secret/of_the gate", "T0p-secret")
 		})
 	}
+	for _, proxy := range []string{
+		"user:T0p-secret@proxy.example:3128", "ftp://user:T0p-secret@proxy.example", "http://user:T0p-secret@proxy.example/path",
+		"http://user:T0p-secret@/", "http://user:T0p-secret@a b", "user:T0p-secret",
+	} {
+		t.Run("a proxy, "+proxy, func(t *testing.T) {
+			shown(t, places()["a proxy"], proxy, "T0p-secret")
+		})
+	}
 }
