@@ -156,6 +156,9 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 
 // parsePEM reads certificates and nothing else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
+	if bytes.Contains(text, []byte("<<<<<<< ")) || bytes.Contains(text, []byte(">>>>>>> ")) {
+		return nil, errors.New("the marks of a merge conflict (<<<<<<<)")
+	}
 	var list []*x509.Certificate
 	for rest := text; ; {
 		block, after := pem.Decode(rest)
@@ -167,7 +170,7 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 		}
 		rest = after
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("a PEM block %s, want CERTIFICATE", quoted(block.Type))
+			return nil, fmt.Errorf("a PEM block %.40q, want CERTIFICATE", block.Type)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

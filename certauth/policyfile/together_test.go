@@ -3,6 +3,8 @@ package policyfile_test
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
@@ -77,6 +80,46 @@ func TestReload_FollowsTheCertificatesOfCases(t *testing.T) {
 	require.ErrorContains(t, auth.Reload(t.Context()), `case "A comes in": expected accepted, got pin_mismatch`)
 	f.write("client-a.pem", string(f.clientA.PEM()))
 	require.NoError(t, auth.Reload(t.Context()))
+}
+
+// finding P10, for certificates that are read with the document; and what is in their place.
+func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
+	for name, row := range map[string]struct {
+		plant func(f *folder) error
+		want  string
+	}{
+		"a merge conflict": {func(f *folder) error {
+			f.write("pins/b.pem", "<<<<<<< HEAD\n"+string(f.clientA.PEM())+"=======\n"+string(f.clientB.PEM())+">>>>>>> x\n")
+			return nil
+		}, "merge conflict"},
+		"a key": {func(f *folder) error {
+			f.write("pins/b.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+			return nil
+		}, `a PEM block "PRIVATE KEY", want CERTIFICATE`},
+		"an empty file":      {func(f *folder) error { f.write("pins/b.pem", ""); return nil }, "no certificate in PEM"},
+		"a half file":        {func(f *folder) error { f.write("pins/b.pem", string(f.clientB.PEM()[:200])); return nil }, "a damaged PEM block"},
+		"a mark in front":    {func(f *folder) error { f.write("pins/b.pem", "\ufeff"+string(f.clientB.PEM())); return nil }, "a damaged PEM block"},
+		"no DER":             {func(f *folder) error { f.write("pins/b.der", "\x30\x82"); return nil }, "DER that is not exactly one certificate"},
+		"a link to nothing":  {func(f *folder) error { return os.Symlink("gone", filepath.Join(f.dir, "pins", "b.pem")) }, "no such file"},
+		"a link to a folder": {func(f *folder) error { return os.Symlink(f.dir, filepath.Join(f.dir, "pins", "b.pem")) }, "not a regular file"},
+		"nothing at all":     {func(f *folder) error { return os.Remove(filepath.Join(f.dir, "pins", "a.pem")) }, "no certificate"},
+		"no folder":          {func(f *folder) error { return os.RemoveAll(filepath.Join(f.dir, "pins")) }, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFolder(t)
+			require.NoError(t, os.Mkdir(filepath.Join(f.dir, "pins"), 0o700))
+			f.write("pins/a.pem", string(f.clientA.PEM()))
+			auth := open(t, f.write("policy.json", strings.Replace(pinned, `{"pemFile": "pin.pem"}`, `{"certDir": "pins"}`, 1)), certauth.Config{})
+			if err := row.plant(f); err != nil {
+				t.Skip(err) // of symbolic links, which not everybody may make
+			}
+			require.ErrorContains(t, auth.Reload(t.Context()), row.want)
+			for client, want := range map[*certauthtest.Certificate]int{f.clientA: 404, f.clientB: 401} {
+				status, _ := call(auth, http.NotFoundHandler(), "X-Client-Cert", client.Base64())
+				assert.Equal(t, want, status)
+			}
+		})
+	}
 }
 
 // finding P8: a root that changed while cases ran at different times was read beside them, by a clock
