@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,6 +97,59 @@ func TestTransport_RefusesPlainHTTP(t *testing.T) {
 		reasonIs(t, err, outbound.ReasonNotConfigured)
 	}
 	assert.Zero(t, reached.Load())
+}
+
+// finding O4: a server could send the application's next request, with its method, its body and the application's
+// certificate, to any other server by a redirect.
+func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	other := w.serve(t, nil, nil)
+	d := w.serve(t, nil, func(rw http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/within":
+			http.Redirect(rw, r, "/end", http.StatusTemporaryRedirect)
+		case "/within/absolute":
+			http.Redirect(rw, r, "https://"+r.Host+"/within", http.StatusTemporaryRedirect)
+		case "/out":
+			http.Redirect(rw, r, other.URL+"/refunds", http.StatusTemporaryRedirect)
+		case "/within/out":
+			http.Redirect(rw, r, "/out", http.StatusTemporaryRedirect)
+		case "/name":
+			http.Redirect(rw, r, "https://"+strings.Replace(r.Host, "127.0.0.1", "localhost", 1)+"/end", http.StatusFound)
+		}
+	})
+	own := open(t, w.config())
+	for path, ok := range map[string]bool{"/end": true, "/within": true, "/within/absolute": true, "/out": false, "/within/out": false, "/name": false} {
+		t.Run(path, func(t *testing.T) {
+			c := client(t, own, nil)
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.URL+path, strings.NewReader("body"))
+			require.NoError(t, err)
+			response, err := c.Do(request)
+			if ok {
+				require.NoError(t, err)
+				require.NoError(t, response.Body.Close())
+				return
+			}
+			e := reasonIs(t, err, outbound.ReasonNotConfigured)
+			assert.Contains(t, e.Error(), "redirects to")
+			refused := w.journal.of(outbound.OutcomeRefused)
+			require.NotEmpty(t, refused)
+			assert.Equal(t, e, refused[len(refused)-1].Err)
+		})
+	}
+	assert.Empty(t, other.seen())
+
+	// The application itself may follow it.
+	c := client(t, own, nil)
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	_, response, err := get(t, c, d.URL+"/out")
+	require.NoError(t, err)
+	next, err := response.Location()
+	require.NoError(t, err)
+	body, _, err := get(t, c, next.String())
+	require.NoError(t, err)
+	assert.Equal(t, "orders", body)
 }
 
 // crypto/tls client side: a failed load sends no certificate; pooled connections keep the old one. The server here asks

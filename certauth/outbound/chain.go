@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"crypto/x509"
 	"time"
 )
@@ -37,12 +38,20 @@ func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate
 			bytes.Equal(c.RawSubject, c.RawIssuer), // a root, or indistinguishable from one
 			now.Before(c.NotBefore), now.After(c.NotAfter),
 			best != nil && !c.NotAfter.After(best.NotAfter),
+			slowToVerify(c),
 			cert.CheckSignatureFrom(c) != nil:
 		default:
 			best = c
 		}
 	}
 	return best
+}
+
+// slowToVerify reports whether verifying a signature of this certificate could take minutes: the work grows with the
+// square of an RSA modulus, and a file has room for millions of bits.
+func slowToVerify(cert *x509.Certificate) bool {
+	key, ok := cert.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > 16384
 }
 
 func contains(chain [][]byte, der []byte) bool {

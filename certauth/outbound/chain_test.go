@@ -1,6 +1,17 @@
 package outbound_test
 
 import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"io"
+	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -53,4 +64,71 @@ func TestChain_OrderedBySignature(t *testing.T) {
 		own := open(t, outbound.Config{Source: outbound.Fetch((&secret{data: bundle(t, of, oneByTwo, twoByOne)}).fetch)})
 		assert.Equal(t, 2, own.Status().Intermediates)
 	})
+}
+
+// primes is an RSA key of many primes, whose modulus is soon found and soon signs, however long it is.
+type primes struct {
+	rsa.PublicKey
+
+	factors []*big.Int
+}
+
+func newPrimes(t *testing.T, bits int) *primes {
+	t.Helper()
+	key := &primes{PublicKey: rsa.PublicKey{N: big.NewInt(1), E: 65537}}
+	for key.N.BitLen() <= bits {
+		p, err := rand.Prime(rand.Reader, 256)
+		require.NoError(t, err)
+		if new(big.Int).Mod(p, big.NewInt(int64(key.E))).Int64() == 1 {
+			continue // there is no private exponent
+		}
+		key.N.Mul(key.N, p)
+		key.factors = append(key.factors, p)
+	}
+	return key
+}
+
+func (k *primes) Public() crypto.PublicKey { return &k.PublicKey }
+
+// Sign signs a SHA-256 digest by PKCS #1 v1.5 (RFC 8017, section 9.2), modulo one prime after the other.
+func (k *primes) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+	info := append([]byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}, digest...)
+	size := (k.N.BitLen() + 7) / 8
+	message := new(big.Int).SetBytes(slices.Concat([]byte{0, 1}, bytes.Repeat([]byte{0xff}, size-3-len(info)), []byte{0}, info))
+	one, product, signature := big.NewInt(1), big.NewInt(1), new(big.Int)
+	for _, p := range k.factors {
+		d := new(big.Int).ModInverse(big.NewInt(int64(k.E)), new(big.Int).Sub(p, one))
+		missing := new(big.Int).Exp(message, d, p)
+		missing.Mul(missing.Sub(missing, signature), new(big.Int).ModInverse(product, p)).Mod(missing, p)
+		signature.Add(signature, missing.Mul(missing, product))
+		product.Mul(product, p)
+	}
+	return signature.FillBytes(make([]byte, size)), nil
+}
+
+// finding O3: a signature was verified with RSA keys of any length, which takes minutes for one that fills a file.
+func TestChain_NoIssuerThatTakesLongToVerify(t *testing.T) {
+	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Root"}}
+	for bits, want := range map[int]int{16384 - 512: 1, 16384: 0} {
+		key := newPrimes(t, bits)
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Long"}, NotBefore: time.Now().Add(-day), NotAfter: time.Now().Add(day),
+			IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, root, &key.PublicKey, rootKey)
+		require.NoError(t, err)
+		issuer, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		own, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		require.NoError(t, err)
+		template = &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "orders"}, NotBefore: time.Now().Add(-day), NotAfter: time.Now().Add(day)}
+		der, err = x509.CreateCertificate(rand.Reader, template, issuer, &own.PublicKey, key)
+		require.NoError(t, err)
+		leaf, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		data := append(certPEM(leaf, issuer), keyPEM(t, own)...)
+		assert.Equal(t, want, open(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch)}).Status().Intermediates, "%d bits", key.N.BitLen())
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"strings"
 )
 
 // pool holds the contents of a source. The order does not matter: any key may belong to any certificate.
@@ -28,6 +29,10 @@ type ownedKey struct {
 const (
 	maxCertificates = 1024
 	maxKeys         = 256
+
+	// maxKey bounds one private key in bytes of DER. The longest that is presented, RSA of 8192 bits, has less than 5000.
+	// Checking an RSA key takes the third power of its length: minutes for the megabyte that a file may have.
+	maxKey = 8 << 10
 )
 
 // decodeAll reads all pieces. It returns an error if the source is unusable whatever is selected.
@@ -150,6 +155,8 @@ func decodeKey(block *pem.Block) (crypto.Signer, error) {
 	switch {
 	case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 		return nil, fail(ReasonPasswordWrong, "the key is encrypted; PEM keys must not be encrypted")
+	case strings.HasSuffix(block.Type, "PRIVATE KEY") && len(block.Bytes) > maxKey:
+		return nil, fail(ReasonMalformed, "a key of %d bytes, want at most %d", len(block.Bytes), maxKey)
 	case block.Type == "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	case block.Type == "RSA PRIVATE KEY":

@@ -26,12 +26,7 @@ type Directory struct {
 
 func (s Directory) read(ctx context.Context) ([]blob, error) { return readFolder(ctx, s.Path) }
 
-func (s Directory) check() []error {
-	if s.Path == "" {
-		return []error{errors.New(".Path: empty")}
-	}
-	return nil
-}
+func (s Directory) check() []error { return namesOf(".Path", s.Path, "", "") }
 
 func (Directory) name() string { return "Directory" }
 func (Directory) local() bool  { return true }

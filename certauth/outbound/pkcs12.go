@@ -74,7 +74,7 @@ const (
 	maxParts  = 8         // of the authenticated safe; two are usual
 	maxBags   = 256       // of one part that is not encrypted
 	maxSalt   = 1024      // bytes; 8 to 20 are usual
-	maxSealed = 256 << 10 // bytes of one encrypted part or key; the library may allocate up to a hundred times as much for it
+	maxSealed = 256 << 10 // bytes of one encrypted part; the library may allocate up to a hundred times as much for it
 )
 
 // looksLikePKCS12 distinguishes a PKCS#12 file from a certificate: its sequence starts with a version.
@@ -214,14 +214,17 @@ func (p *parsedPFX) addPart(part *pfxContent) error {
 		}
 		switch {
 		case bag.Type.Equal(oidKeyBag):
+			if size := len(bag.Value.Bytes); size > maxKey {
+				return fail(ReasonMalformed, "a key of %d bytes, want at most %d", size, maxKey)
+			}
 			p.keys, p.keyCosts = append(p.keys, plain), append(p.keyCosts, 0)
 		case bag.Type.Equal(oidShroudedBag):
 			var shrouded pfxShrouded
 			if err := unmarshal(bag.Value.Bytes, &shrouded); err != nil {
 				return errors.New("an encrypted key cannot be read")
 			}
-			if size := len(shrouded.Data); size > maxSealed {
-				return fail(ReasonMalformed, "an encrypted key of %d bytes, want at most %d", size, maxSealed)
+			if size := len(shrouded.Data); size > maxKey {
+				return fail(ReasonMalformed, "an encrypted key of %d bytes, want at most %d", size, maxKey)
 			}
 			c, err := encryptionCost(shrouded.Algorithm)
 			if err != nil {

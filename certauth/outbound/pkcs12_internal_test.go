@@ -13,6 +13,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/pem"
 	"math"
 	"math/big"
 	"runtime"
@@ -198,6 +199,37 @@ func TestPKCS12_HostileFiles(t *testing.T) {
 			case <-time.After(time.Minute):
 				require.Fail(t, "it derives keys without end")
 			}
+		})
+	}
+}
+
+// finding O2: checking a private RSA key of a few hundred kilobytes took minutes, at each load, during which no other
+// certificate was loaded.
+func TestDecode_KeysThatTakeLongToCheck(t *testing.T) {
+	number := func(bits uint) *big.Int { return new(big.Int).SetBit(new(big.Int).Lsh(big.NewInt(5), bits-3), 0, 1) }
+	p, q := number(32768), new(big.Int).Add(number(32768), big.NewInt(2))
+	h := newHostile(t)
+	long := h.der(struct {
+		Version                     int
+		N, E, D, P, Q, Dp, Dq, Qinv *big.Int
+	}{0, new(big.Int).Mul(p, q), big.NewInt(65537), number(65528), p, q, number(32760), number(32760), number(32760)})
+	wrapped := h.der(struct {
+		Version   int
+		Algorithm pkix.AlgorithmIdentifier
+		Key       []byte
+	}{0, pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: asn1.NullRawValue}, long})
+	inPEM := func(kind string, data []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}) }
+	for name, data := range map[string][]byte{
+		"PKCS#1":             inPEM("RSA PRIVATE KEY", long),
+		"PKCS#8":             inPEM("PRIVATE KEY", wrapped),
+		"EC":                 inPEM("EC PRIVATE KEY", wrapped),
+		"PKCS#12":            h.file(pfxMAC{}, h.open(h.certBag(), h.bag(oidKeyBag, wrapped))),
+		"PKCS#12, encrypted": h.file(pfxMAC{}, h.open(h.certBag(), h.bag(oidShroudedBag, h.der(pfxShrouded{Algorithm: h.pbes2(1, []byte("12345678")), Data: make([]byte, 8193)})))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := decode(&blob{data: data}, "")
+			require.ErrorContains(t, err, "bytes, want at most 8192")
+			assert.Equal(t, ReasonMalformed, asError(err, "").Reason)
 		})
 	}
 }

@@ -2,6 +2,7 @@ package outbound_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -98,6 +99,38 @@ func TestPrivacy_NoKeyInAnyText(t *testing.T) {
 	}
 	assert.Contains(t, logged.text(), "outbound: presented")
 	assert.Contains(t, logged.text(), fingerprint(leaf.Certificate))
+}
+
+// finding O1: a key, or a secret with one, that was configured where the name of a file, a folder or a variable belongs
+// was printed into the error.
+func TestPrivacy_NoKeyThatStandsInThePlaceOfAName(t *testing.T) {
+	w := newWorld(t)
+	leaf := w.put(t, "orders")
+	der, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
+	require.NoError(t, err)
+	for form, text := range map[string]string{
+		"PEM": string(bundle(t, leaf)), "DER in base64": base64.StdEncoding.EncodeToString(der), "DER in hex": hex.EncodeToString(der),
+		"PKCS#12 in base64": base64.StdEncoding.EncodeToString(fixture(t, "azure-null-password.p12")), "binary": string(der),
+		"PEM in base64": base64.StdEncoding.EncodeToString(keyPEM(t, leaf.Key)),
+	} {
+		for place, source := range map[string]outbound.Source{
+			"File.Path": outbound.File{Path: text}, "File.Key": outbound.File{Path: w.path("tls.pem"), Key: text},
+			"Env.Name": outbound.Env{Name: text}, "Env.Key": outbound.Env{Name: "OWN_CERT", Key: text}, "Directory.Path": outbound.Directory{Path: text},
+		} {
+			t.Run(place+", "+form, func(t *testing.T) {
+				for field, config := range map[string]outbound.Config{
+					"Source": {Source: source}, "ServerRoots": {Source: outbound.File{Path: w.path("tls.pem")}, ServerRoots: source},
+				} {
+					own, err := outbound.Open(t.Context(), config)
+					if err == nil {
+						_ = own.Close()
+					}
+					require.ErrorContains(t, err, fmt.Sprintf("%s.%s: (%d bytes, not shown) is a certificate or a key, want its name", field, place, len(text)))
+					assert.NotContains(t, err.Error(), text[40:52])
+				}
+			})
+		}
+	}
 }
 
 func TestPrivacy_FileThatEverybodyMayRead(t *testing.T) {

@@ -30,7 +30,7 @@ const (
 	ReasonKeyExposed             Reason = "key_exposed"               // warning only: every user of the machine can read the key file
 	ReasonExpiring               Reason = "expiring"                  // warning only
 
-	ReasonNotConfigured     Reason = "not_configured"     // the Certificate is not from Open, or the URL is not https
+	ReasonNotConfigured     Reason = "not_configured"     // the Certificate is not from Open, the URL is not https, or a redirect leads to another server
 	ReasonClosed            Reason = "closed"             // after Close
 	ReasonAlgorithmMismatch Reason = "algorithm_mismatch" // the server accepts no signature that this key can make
 	ReasonCAHintMismatch    Reason = "ca_hint_mismatch"   // warning only: the server names other CAs; the certificate is presented nevertheless

@@ -172,6 +172,11 @@ func (c *Certificate) readRoots(ctx context.Context, r *reading) error {
 }
 
 func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
+	for i := range blobs {
+		if bytes.Contains(blobs[i].data, []byte("<<<<<<< ")) || bytes.Contains(blobs[i].data, []byte(">>>>>>> ")) {
+			return fail(ReasonMalformed, "%s: the marks of a merge conflict (<<<<<<<), between which both sides would be trusted", blobs[i].name)
+		}
+	}
 	p, err := decodeAll(ctx, blobs, "")
 	switch {
 	case err != nil:

@@ -166,6 +166,16 @@ func TestServer_RootsAreReloaded(t *testing.T) {
 }
 
 // Sessions are resumed with the certificate that began them and never with another one.
+// finding P10, for the roots of servers.
+func TestServer_RootsWithAMergeConflictAreNotUsed(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	other := certauthtest.NewCA(t, "Other Root")
+	write(t, w.path("roots.pem"), []byte("<<<<<<< HEAD\n"+string(w.servers.PEM())+"=======\n"+string(other.PEM())+">>>>>>> x\n"))
+	e := refused(t, w.config(), outbound.ReasonMalformed)
+	assert.Contains(t, e.Error(), "merge conflict")
+}
+
 func TestResumption_StaysWithinAGeneration(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {

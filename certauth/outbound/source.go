@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
+
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // Source is a source of certificates and keys: [AppService], [Directory], [File], [Env] or [Fetch]. A source returns
@@ -63,12 +66,7 @@ func (s File) read(context.Context) ([]blob, error) { //nolint:unparam // a Sour
 	return blobs, nil
 }
 
-func (s File) check() []error {
-	if s.Path == "" {
-		return []error{errors.New(".Path: empty")}
-	}
-	return nil
-}
+func (s File) check() []error { return namesOf(".Path", s.Path, ".Key", s.Key) }
 
 func (File) name() string { return "File" }
 func (File) local() bool  { return true }
@@ -90,12 +88,7 @@ func (s Env) read(context.Context) ([]blob, error) { //nolint:unparam // a Sourc
 	return blobs, nil
 }
 
-func (s Env) check() []error {
-	if s.Name == "" {
-		return []error{errors.New(".Name: empty")}
-	}
-	return nil
-}
+func (s Env) check() []error { return namesOf(".Name", s.Name, ".Key", s.Key) }
 
 func (Env) name() string { return "Env" }
 func (Env) local() bool  { return true }
@@ -153,6 +146,20 @@ func (s Fetch) check() []error {
 
 func (Fetch) name() string { return "Fetch" }
 func (Fetch) local() bool  { return false }
+
+// namesOf returns the mistakes in names of files, folders or variables. The first is required. A certificate or a key in
+// the place of its name is a mistake here, so that no later error quotes it.
+func namesOf(field, name, otherField, other string) (found []error) {
+	if name == "" {
+		found = append(found, errors.New(field+": empty"))
+	}
+	for _, n := range [][2]string{{field, name}, {otherField, other}} {
+		if logtext.LooksSecret(n[1]) {
+			found = append(found, fmt.Errorf("%s: %s is a certificate or a key, want its name", n[0], quote(n[1])))
+		}
+	}
+	return found
+}
 
 // fromBase64 decodes base64, with or without line ends.
 func fromBase64(text []byte) ([]byte, error) {

@@ -1,12 +1,15 @@
 package outbound
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,8 +23,13 @@ import (
 // forbids it.
 //
 // When the certificate or the roots are replaced, later requests use new connections, even if an HTTP/2 connection is
-// busy. Requests in progress finish on the old connections, which are then closed. Only https URLs are accepted, so a
-// redirect to http fails. A proxy with an https URL also receives the certificate if it requests one.
+// busy. Requests in progress finish on the old connections, which are then closed. A proxy with an https URL also receives
+// the certificate if it requests one.
+//
+// Only https URLs are accepted, so a redirect to http fails. So does a redirect to another host or port: a server could
+// otherwise have any request sent to another one in the name of the application. Where such a redirect is expected, let
+// http.Client.CheckRedirect return http.ErrUseLastResponse, compare the Location with what is expected, and send a new
+// request.
 func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error) {
 	if err := c.unusable(); err != nil {
 		return nil, err
@@ -98,6 +106,11 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		closeBody(request)
 		return nil, fail(ReasonNotConfigured, "the URL is not https, so the certificate cannot be presented").at("connection")
 	}
+	if err := redirected(request); err != nil {
+		closeBody(request)
+		t.owner.tell(Event{Outcome: OutcomeRefused, Err: err, Host: request.URL.Host}, t.owner.current.Load(), false)
+		return nil, err
+	}
 	g, err := t.enter()
 	if err != nil {
 		closeBody(request)
@@ -121,6 +134,25 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response.Request = request
 	response.Body = t.watched(response.Body, g)
 	return response, nil
+}
+
+// redirected returns an error for the request of an http.Client that follows a redirect to another server.
+func redirected(request *http.Request) *Error {
+	if request.Response == nil || request.Response.Request == nil || request.Response.Request.URL == nil {
+		return nil
+	}
+	from, to := serverOf(request.Response.Request.URL), serverOf(request.URL)
+	if from == to {
+		return nil
+	}
+	err := fail(ReasonNotConfigured, "%s redirects to %s, which would receive the certificate", quote(from), quote(to)).at("connection")
+	err.Hint = "use the URL of the server that answers; if it is trusted, follow the redirect by a request of its own (http.Client.CheckRedirect)"
+	return err
+}
+
+// serverOf returns host and port of an https URL.
+func serverOf(u *url.URL) string {
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), cmp.Or(u.Port(), "443"))
 }
 
 // explained gives an error its reason and reports it, unless that was done where it occurred.

@@ -22,11 +22,12 @@ import (
 // While requests arrive, it checks the document and everything that was read with it (certificates and
 // secrets by reference, fixtures of cases) for changes, at most once per ReloadInterval and in the
 // background. After twice that time without a check, the next request waits for one, for at most a
-// second. Material that the policy itself reads again, such as a PEMFile, is reloaded as certauth.New
+// second from its beginning. Material that the policy itself reads again, such as a PEMFile, is reloaded as certauth.New
 // documents.
 //
 // A new document becomes active if it has no mistake and all of its cases pass. Otherwise the last
-// good document stays active, whatever happened to the file. Logger and Observe are informed: the
+// good document stays active, whatever happened to the file; so it does if a check hangs for more than
+// a minute, as on a network share that is gone. Logger and Observe are informed: the
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
 // document's path. A revocation check whose settings did not change keeps everything that it
 // remembers.
@@ -38,6 +39,7 @@ type Authenticator struct {
 	current atomic.Pointer[generation]
 	looked  atomic.Int64 // UnixNano of the last look
 	looking atomic.Pointer[look]
+	hangs   atomic.Bool // it was reported that a look hangs
 
 	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte
@@ -85,8 +87,28 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// load loads a document whose cases pass.
+// attempts is how often a document is loaded if it or its files change meanwhile.
+const attempts = 3
+
+// load loads a document whose cases pass, with files that all belong together: if one of them changes
+// while they are read, what was judged by the cases may not be what would come into use.
 func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
+	for range attempts {
+		g, seen, err := a.loadOnce(ctx, before)
+		if err != nil {
+			return nil, seen, err
+		}
+		if now, err := a.digest(); err == nil && now == seen {
+			return g, seen, nil
+		}
+		if err := g.doc.Close(); err != nil {
+			return nil, seen, err
+		}
+	}
+	return nil, [sha256.Size]byte{}, errors.New("policyfile: the document, or a file that it names, changes each time while it is read")
+}
+
+func (a *Authenticator) loadOnce(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
 	g := &generation{hooks: &hooks{}}
 	doc, seen, err := load(a.path, g.hooks.config(a.code), before)
 	if err != nil {
@@ -151,11 +173,11 @@ func (a *Authenticator) release(g *generation) {
 	if g.uses.Add(-1) > 0 {
 		return
 	}
-	go func() {
+	go a.guarded(context.Background(), func() {
 		if err := g.doc.Close(); err != nil {
 			a.code.Logger.Error("certauth: policy document: close", "rule", a.path, "detail", err.Error())
 		}
-	}()
+	})
 }
 
 // generationKey is the context key of the document by which this Authenticator accepted the request.

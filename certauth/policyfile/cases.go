@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -86,9 +87,6 @@ func checkCases(doc *Document, root *node) Mistakes {
 		if c.Path != "" && !strings.HasPrefix(c.Path, "/") {
 			wrong("path: %s, want a path that begins with /", quoted(c.Path))
 		}
-		if c.Rule == "" && n.member("rule") != nil {
-			wrong("rule: empty, want the path of a rule")
-		}
 		for _, line := range c.Headers {
 			if name, _, ok := strings.Cut(line, ":"); !ok || strings.TrimSpace(name) != name || name == "" {
 				wrong(`headers: %s, want "Name: value"`, quoted(line))
@@ -146,13 +144,13 @@ func (doc *Document) RunCases(ctx context.Context) ([]CaseResult, error) {
 		if err != nil {
 			return nil, err
 		}
-		config.Now = func() time.Time { return r.now }
+		config.Now = func() time.Time { return *r.now.Load() }
 		config.Observe = func(_ context.Context, event certauth.Event) {
 			if event.Method != "" {
 				r.event = event
 			}
 		}
-		r.now = doc.clock()
+		r.setClock(doc.clock())
 		auth, err := certauth.New(config)
 		if err != nil {
 			return nil, fmt.Errorf("policyfile: cases: %w", err)
@@ -233,9 +231,11 @@ func frontEndVerifies(source certauth.Source) bool {
 
 type caseRunner struct {
 	whole, direct *certauth.Authenticator
-	now           time.Time
+	now           atomic.Pointer[time.Time] // also read where material is read again beside the cases
 	event         certauth.Event
 }
+
+func (r *caseRunner) setClock(now time.Time) { r.now.Store(&now) }
 
 func (r *caseRunner) run(ctx context.Context, doc *Document, c Case) (CaseResult, error) {
 	result := CaseResult{Case: c}
@@ -257,9 +257,11 @@ func (r *caseRunner) run(ctx context.Context, doc *Document, c Case) (CaseResult
 		request.Header.Set(caseFlag, "1")
 		auth = r.direct
 	}
-	r.now, r.event = doc.clock(), certauth.Event{}
+	r.event = certauth.Event{}
 	if c.At != nil {
-		r.now = *c.At
+		r.setClock(*c.At)
+	} else {
+		r.setClock(doc.clock())
 	}
 	_, err = auth.Admit(request)
 	result.Got = r.event.Outcome

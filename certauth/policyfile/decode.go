@@ -111,12 +111,13 @@ func (d *decoder) certificates(n *node, from certauth.CertSource) []*x509.Certif
 	return list
 }
 
+// secrets reads the values of a sharedSecret.
 func (d *decoder) secrets(n *node, from []secret) []string {
 	var values []string
-	for _, s := range from {
+	for i, s := range from {
 		value, err := d.material.secret(s)
 		if err != nil {
-			d.wrong(n, "%v", err)
+			d.wrong(n.member("values").items[i], "%v", err)
 		}
 		values = append(values, value)
 	}

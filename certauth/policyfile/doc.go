@@ -37,8 +37,9 @@
 //
 // Unknown members, another spelling or letter case, a member that occurs twice, empty lists, null,
 // and text after the document are mistakes. So are values that are easily misread: a number or
-// duration of 0, which the Go value replaces by its default ("maxDepth": 0 would allow five), and
-// invisible characters, unless they are written as escapes. The first hundred mistakes are reported
+// duration of 0, or an empty text, which the Go value replaces by its default ("maxDepth": 0 would
+// allow five, "verifyValue": "" would require none), and invisible characters, unless they are
+// written as escapes. The first hundred mistakes are reported
 // at once, each with line, column and path. [Schema] returns the JSON Schema, for editors.
 //
 // # Cases

@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"slices"
@@ -81,8 +82,8 @@ func (f *structForm) decode(d *decoder, n *node, into reflect.Value) {
 		}
 		field, before := into.Field(f.fields[i].index), d.found
 		f.fields[i].form().decode(d, m.value, field)
-		if saysZero(f.fields[i].form(), field) && d.found == before {
-			d.wrong(m.value, "%s is read as if the member were missing; leave it out", m.value.text)
+		if d.found == before && f.fields[i].saysZero(field) {
+			d.wrong(m.value, "%s is read as if the member were missing; leave it out", cmp.Or(m.value.text, `""`))
 		}
 	}
 	for _, field := range f.fields {
@@ -92,12 +93,14 @@ func (f *structForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 }
 
-// saysZero reports whether a number or a duration of 0 was read, which is the Go value's default
-// and often a generous one.
-func saysZero(f form, v reflect.Value) bool {
-	switch f.(type) {
+// saysZero reports whether a number or a duration of 0 was read, or an empty text where none is
+// required: the Go value's default, which is often a generous one.
+func (f *structField) saysZero(v reflect.Value) bool {
+	switch f.form().(type) {
 	case intForm, durationForm:
 		return v.IsZero()
+	case textForm:
+		return v.IsZero() && !f.required
 	}
 	return false
 }

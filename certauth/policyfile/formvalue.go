@@ -26,6 +26,10 @@ func (f textForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	text := n.text
 	if f.file {
+		if looksSecret(text) {
+			d.wrong(n, "this is a key or a certificate, or text that may be one; want the name of a file")
+			return
+		}
 		text = d.resolve(text)
 	}
 	if into.Kind() == reflect.Slice {
@@ -134,7 +138,7 @@ func (urlForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	u, err := url.Parse(n.text)
 	if err != nil || u.Host == "" {
-		d.wrong(n, "%s is not an absolute URL", quoted(n.text))
+		d.wrong(n, `not an absolute URL such as "http://proxy.example:3128"`) // and not shown, because it may hold a password
 		return
 	}
 	into.Set(reflect.ValueOf(u))

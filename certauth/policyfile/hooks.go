@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -81,27 +82,33 @@ func (k *keptRecords) WithGroup(name string) slog.Handler {
 
 // report reports to Logger and Observe whether a document came into use.
 func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, err error) {
-	event := certauth.Event{Time: a.code.Now(), Outcome: outcome, Rule: a.path}
+	event := certauth.Event{Outcome: outcome, Rule: a.path}
 	if err == nil {
 		a.guarded(ctx, func() { a.code.Logger.InfoContext(ctx, "certauth: policy document in use", "rule", a.path) })
 	} else {
-		const hint = "repair the document; the last good one stays in use"
+		hint := "repair the document; the last good one stays in use"
+		if errors.Is(err, errHangs) {
+			hint = "check that the disk or the share of the document answers; the last good document stays in use"
+		}
 		event.Err = &certauth.Error{Reason: certauth.ReasonNotConfigured, Rule: a.path, Hint: hint, Err: err}
 		a.guarded(ctx, func() {
 			a.code.Logger.ErrorContext(ctx, "certauth: policy document kept", "rule", a.path, "detail", err.Error(), "hint", hint)
 		})
 	}
 	if a.code.Observe != nil {
-		a.guarded(ctx, func() { a.code.Observe(ctx, event) })
+		a.guarded(ctx, func() {
+			event.Time = a.code.Now()
+			a.code.Observe(ctx, event)
+		})
 	}
 }
 
-// guarded calls a hook, whose panic is not the end of the service.
+// guarded calls hooks and the clock, whose panic is not the end of the service.
 func (a *Authenticator) guarded(ctx context.Context, hook func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			defer func() { _ = recover() }() // of the Logger, and nobody else is there to be told
-			a.code.Logger.ErrorContext(ctx, "certauth: panic in Observe or Logger", "detail", fmt.Sprint(p))
+			a.code.Logger.ErrorContext(ctx, "certauth: panic in Observe, Logger or Now", "detail", fmt.Sprint(p))
 		}
 	}()
 	hook()

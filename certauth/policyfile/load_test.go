@@ -157,7 +157,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 "policy": {"certificates": {"pemFile": "c.pem"}}}`, `policy.certificates: file `},
 		{
 			"a secret that is not set", `{"source": {"nginx": {"from": {"sharedSecret": {"header": "X-S", "values": [{"env": "CERTAUTH_TEST_NOT_SET"}]}}}}, "policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}}`,
-			`source.nginx.from.sharedSecret: environment variable "CERTAUTH_TEST_NOT_SET" is not set or empty`,
+			`1:77: source.nginx.from.sharedSecret.values[0]: the environment variable of this name is not set or empty`,
 		},
 		{
 			"two cases of one name", `{` + source + `,

@@ -51,7 +51,12 @@ func (m *material) sum(text []byte) [sha256.Size]byte {
 }
 
 func (m *material) file(name string) ([]byte, error) {
-	content, err := readFile(name, maxMaterial)
+	content, err := m.read(name)
+	return content, nameFile(name, err)
+}
+
+func (m *material) read(name string) ([]byte, error) {
+	content, err := readRegular(name, maxMaterial)
 	m.note([]byte(name), content)
 	return content, err
 }
@@ -65,13 +70,22 @@ func (m *material) env(name string) (string, error) {
 	return value, nil
 }
 
+// secret reads a shared secret. Its errors do not name the file or the variable, because the secret
+// itself is easily written where its name belongs.
 func (m *material) secret(s secret) (string, error) {
 	switch s := s.(type) {
 	case secretEnv:
-		return m.env(string(s))
+		value, err := m.env(string(s))
+		if err != nil {
+			return "", errors.New("the environment variable of this name is not set or empty")
+		}
+		return value, nil
 	case secretFile:
-		content, err := m.file(string(s))
-		return strings.TrimRight(string(content), "\r\n"), err
+		content, err := m.read(string(s))
+		if err != nil {
+			return "", fmt.Errorf("the file of this name: %w", err)
+		}
+		return strings.TrimRight(string(content), "\r\n"), nil
 	}
 	return "", errors.New("no secret")
 }
@@ -106,22 +120,19 @@ func (m *material) certificateFile(name string, der bool) ([]*x509.Certificate, 
 	if der && len(content) > 0 && content[0] == 0x30 {
 		cert, err := x509.ParseCertificate(content)
 		if err != nil {
-			return nil, fmt.Errorf("file %q: DER that is not exactly one certificate", name)
+			return nil, nameFile(name, errors.New("DER that is not exactly one certificate"))
 		}
 		return []*x509.Certificate{cert}, nil
 	}
 	list, err := parsePEM(content)
-	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", name, err)
-	}
-	return list, nil
+	return list, nameFile(name, err)
 }
 
 func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 	entries, err := os.ReadDir(name)
 	if err != nil {
 		m.note([]byte(name))
-		return nil, fmt.Errorf("directory %q: %w", name, cause(err))
+		return nil, fmt.Errorf("directory %s: %w", quotedName(name), cause(err))
 	}
 	var all []*x509.Certificate
 	for _, entry := range entries {
@@ -133,18 +144,21 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 			return nil, err
 		}
 		if all = append(all, list...); len(all) > 1000 {
-			return nil, fmt.Errorf("directory %q: more than 1000 certificates", name)
+			return nil, fmt.Errorf("directory %s: more than 1000 certificates", quotedName(name))
 		}
 	}
 	m.note([]byte(name), fmt.Append(nil, len(all)))
 	if len(all) == 0 {
-		return nil, fmt.Errorf("directory %q: no certificate", name)
+		return nil, fmt.Errorf("directory %s: no certificate", quotedName(name))
 	}
 	return all, nil
 }
 
 // parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
+	if bytes.Contains(text, []byte("<<<<<<< ")) || bytes.Contains(text, []byte(">>>>>>> ")) {
+		return nil, errors.New("the marks of a merge conflict (<<<<<<<)")
+	}
 	var list []*x509.Certificate
 	for rest := text; ; {
 		block, after := pem.Decode(rest)
@@ -156,7 +170,7 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 		}
 		rest = after
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("a PEM block %s, want CERTIFICATE", quoted(block.Type))
+			return nil, fmt.Errorf("a PEM block %.40q, want CERTIFICATE", block.Type)
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
@@ -173,41 +187,55 @@ func parsePEM(text []byte) ([]*x509.Certificate, error) {
 	return list, nil
 }
 
-// readFile reads a regular file of bounded size: a device or a pipe could block, or never end. One
-// that takes the place of the file at this moment is not waited for.
-func readFile(name string, limit int64) (content []byte, err error) {
+// readFile reads a regular file of bounded size.
+func readFile(name string, limit int64) ([]byte, error) {
+	content, err := readRegular(name, limit)
+	return content, nameFile(name, err)
+}
+
+// nameFile adds the name of the file to an error.
+func nameFile(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("file %s: %w", quotedName(name), err)
+}
+
+// readRegular reads a regular file: a device or a pipe could block, or never end. One that takes the
+// place of the file at this moment is not waited for. Errors do not name the file.
+func readRegular(name string, limit int64) (content []byte, err error) {
 	if name == "" {
 		return nil, errors.New("an empty file name")
 	}
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+		return nil, cause(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("file %q: not a regular file", name)
+		return nil, errors.New("not a regular file")
 	}
 	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) //nolint:gosec // the operator's document names it
 	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+		return nil, cause(err)
 	}
 	defer file.Close()
 	if info, err = file.Stat(); err != nil {
-		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+		return nil, cause(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("file %q: not a regular file", name)
+		return nil, errors.New("not a regular file")
 	}
 	content, err = io.ReadAll(io.LimitReader(file, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("file %q: %w", name, cause(err))
+		return nil, cause(err)
 	}
 	if int64(len(content)) > limit {
-		return nil, fmt.Errorf("file %q: more than %d bytes", name, limit)
+		return nil, fmt.Errorf("more than %d bytes", limit)
 	}
 	return content, nil
 }
 
-// cause leaves out the name of the file, which the mistake has already.
+// cause leaves out the name of the file, which the mistake has already, or must not have.
 func cause(err error) error {
 	if pathError, ok := errors.AsType[*os.PathError](err); ok {
 		return pathError.Err

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -58,8 +59,12 @@ func mistakeAt(text []byte, at int, path, what string) Mistake {
 	return Mistake{Line: line, Column: column, Path: path, Text: what}
 }
 
-// quoted prepares text of the document for a mistake: one line of ASCII, cut.
+// quoted prepares text of the document for a mistake: one line of ASCII, cut. Text that looks like
+// key material is not shown.
 func quoted(s string) string {
+	if looksSecret(s) {
+		return fmt.Sprintf("(%d bytes, not shown)", len(s))
+	}
 	const most = 64
 	if len(s) > most {
 		cut := most
@@ -70,6 +75,21 @@ func quoted(s string) string {
 	}
 	return strconv.QuoteToASCII(s)
 }
+
+// quotedName prepares the name of a file or a directory, which textForm has examined, for a mistake.
+func quotedName(name string) string {
+	if len(name) > 4096 { // no system has one
+		return fmt.Sprintf("(%d bytes, not shown)", len(name))
+	}
+	return strconv.QuoteToASCII(name)
+}
+
+// secretText matches PEM, plain or in base64, and the DER of a key or a certificate in base64 or hex.
+var secretText = regexp.MustCompile(`-----BEGIN|-----END|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/=]{46}|30[0-9A-Fa-f]{94})`)
+
+// looksSecret reports whether a text is key material, because the content of a file is easily written
+// where its name belongs. The beginning of a text decides, and mistakes show no more of it.
+func looksSecret(s string) bool { return secretText.MatchString(s[:min(len(s), 1024)]) }
 
 // nearest returns the known name that was probably intended, or "".
 func nearest(name string, known []string) string {

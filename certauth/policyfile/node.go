@@ -55,7 +55,7 @@ func (n *node) path() string {
 		return fmt.Sprintf("%s[%d]", n.parent.path(), n.index)
 	}
 	name := n.name
-	if !nameText.MatchString(name) && name != "$schema" {
+	if (!nameText.MatchString(name) || looksSecret(name)) && name != "$schema" {
 		name = quoted(name)
 	}
 	if above := n.parent.path(); above != "" {

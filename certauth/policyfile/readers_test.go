@@ -39,7 +39,7 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 		{"a truth as text", `{` + rest + `"optional": "false", "policy": ` + fmt.Sprintf(chain, "") + `}`, `optional: a string, want true or false`},
 		{"an exclusion of nothing", `{` + rest + `"exclusions": null, "policy": ` + fmt.Sprintf(chain, "") + `}`, `exclusions: null, want a list`},
 		{"a case whose path is a host", `{` + rest + `"policy": ` + fmt.Sprintf(chain, "") + `, "cases": [{"name": "a", "at": "now", "path": "@x/health", "expect": "certificate_missing"}]}`, `cases[0]: path: "@x/health", want a path that begins with /`},
-		{"a case whose rule is empty", `{` + rest + `"policy": ` + fmt.Sprintf(chain, "") + `, "cases": [{"name": "a", "at": "now", "rule": "", "expect": "certificate_missing"}]}`, `cases[0]: rule: empty`},
+		{"a case whose rule is empty", `{` + rest + `"policy": ` + fmt.Sprintf(chain, "") + `, "cases": [{"name": "a", "at": "now", "rule": "", "expect": "certificate_missing"}]}`, `cases[0].rule: "" is read as if the member were missing`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := policyfile.Load(f.write("policy.json", tc.document), certauth.Config{})
@@ -48,6 +48,29 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 			assert.Contains(t, err.Error(), tc.want)
 		})
 	}
+}
+
+// finding P2: an empty text, as a template leaves it whose variable is not set, took a requirement
+// away: the value of a verification, a fingerprint to compare, the header of a chain.
+func TestLoad_RefusesAnEmptyTextThatMeansNoText(t *testing.T) {
+	f := newFolder(t)
+	const gate = `"from": {"insecureAnyPeer": {}}`
+	for member, source := range map[string]string{
+		"source.frontDoor.verifyValue":           `{"frontDoor": {` + gate + `, "profileID": "a", "format": "urlPEM", "verifyValue": ""}}`,
+		"source.nginx.fingerprintHeader":         `{"nginx": {` + gate + `, "fingerprintHeader": ""}}`,
+		"source.header.chainName":                `{"header": {` + gate + `, "name": "X-C", "format": "base64DER", "chainName": ""}}`,
+		"source.header.require[0].value":         `{"header": {` + gate + `, "name": "X-C", "format": "base64DER", "require": [{"header": "X-V", "value": "", "absent": true}]}}`,
+		"source.googleLB.verifiedHeader":         `{"googleLB": {` + gate + `, "verifiedHeader": ""}}`,
+		"source.applicationGateway.verifyHeader": `{"applicationGateway": {` + gate + `, "verifyHeader": ""}}`,
+	} {
+		t.Run(member, func(t *testing.T) {
+			_, err := policyfile.Load(f.write("policy.json", `{"policy": {"chain": {"roots": {"pemFile": "a.pem"}}}, "source": `+source+`}`), certauth.Config{})
+			assert.ErrorContains(t, err, member+`: "" is read as if the member were missing; leave it out`)
+		})
+	}
+	_, err := policyfile.Load(f.write("policy.json", `{"source": {"appService": {}}, "policy": {"chain": {"roots": {"pemFile": "a.pem"}}},
+"exclusions": [{"path": "/health", "method": "", "reason": "r", "control": "c"}]}`), certauth.Config{})
+	assert.ErrorContains(t, err, `exclusions[0].method: "" is read as if the member were missing`)
 }
 
 // The same characters written as escapes, which a reader sees, are what JSON says they are.

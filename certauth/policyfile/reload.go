@@ -15,11 +15,17 @@ const (
 	defaultInterval = 30 * time.Second // of certauth.Config.ReloadInterval
 
 	lookLimit = time.Minute // for one check of the files
-	lookWait  = time.Second // for which a request waits after a pause
+	lookWait  = time.Second // for which requests wait after a pause, from the beginning of the check
+
+	// clockSlack is how far the clock may seem to go back without consequences, because requests read
+	// it and then arrive here in any order.
+	clockSlack = time.Second
 )
 
 // look is one check of the files, in the background of the requests.
-type look struct{ done chan struct{} }
+type look struct{ done, late chan struct{} }
+
+var errHangs = errors.New("policyfile: the check for changes has not ended within a minute")
 
 // look starts a look when one is due.
 func (a *Authenticator) look(ctx context.Context) {
@@ -33,34 +39,45 @@ func (a *Authenticator) look(ctx context.Context) {
 	}
 	now, last := a.code.Now().UnixNano(), a.looked.Load()
 	since := time.Duration(now - last)
-	if since < 0 { // the clock went back
+	if since < -clockSlack { // the clock went back
 		since = interval
 	}
 	if since < interval {
 		return
 	}
-	own := &look{done: make(chan struct{})}
+	own := &look{done: make(chan struct{}), late: make(chan struct{})}
 	if a.looking.CompareAndSwap(nil, own) {
 		a.looked.Store(now)
-		go func() {
-			defer close(own.done)
-			defer a.looking.Store(nil)
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookLimit)
-			defer cancel()
-			_ = a.reload(ctx, false) // reported there
-		}()
+		time.AfterFunc(lookWait, func() { close(own.late) })
+		go a.lookNow(context.WithoutCancel(ctx), own)
 	} else if own = a.looking.Load(); own == nil {
 		return
 	}
 	if since < 2*interval {
 		return
 	}
-	wait := time.NewTimer(lookWait)
-	defer wait.Stop()
 	select {
 	case <-own.done:
-	case <-wait.C:
+	case <-own.late:
 	case <-ctx.Done():
+	}
+}
+
+// lookNow checks the files. Whether that succeeds or fails is reported by reload, and here that it
+// hangs, as it does on a network share that is gone.
+func (a *Authenticator) lookNow(ctx context.Context, own *look) {
+	defer close(own.done)
+	defer a.looking.Store(nil)
+	limited, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
+	defer context.AfterFunc(limited, func() {
+		if !a.hangs.Swap(true) {
+			a.report(ctx, "kept", errHangs)
+		}
+	})()
+	_ = a.reload(limited, false)
+	if limited.Err() == nil {
+		a.hangs.Store(false)
 	}
 }
 
@@ -167,7 +184,7 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 		}
 	}()
 	// Everything that was read before is read again, because only that shows whether it changed.
-	seen, err = a.digest(current.doc)
+	seen, err = a.digest()
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
 	}
@@ -181,8 +198,8 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 	return next, seen, nil
 }
 
-// digest reads again what the active document was made of, without making anything of it.
-func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
+// digest reads again what the document is made of, without making anything of it.
+func (a *Authenticator) digest() ([32]byte, error) {
 	text, err := readFile(a.path, maxDocument)
 	if err != nil {
 		return [32]byte{}, err
@@ -193,10 +210,9 @@ func (a *Authenticator) digest(doc *Document) ([32]byte, error) {
 	}
 	mat := &material{}
 	d := &decoder{text: text, dir: filepath.Dir(a.path), material: mat, checkers: map[string]certauth.RevocationChecker{}}
-	for name := range doc.Checkers {
+	for name := range d.revocations(root) {
 		d.checkers[name] = nil
 	}
-	d.revocations(root)
 	d.content(root)
 	return mat.sum(text), nil
 }

@@ -39,6 +39,9 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if err := otherText(bundle); err != nil {
 		return nil, err
 	}
+	if inConflict(bundle) {
+		return nil, errors.New("it holds the marks of a merge conflict (<<<<<<<), between which both sides would be trusted")
+	}
 	// Count every marker, even one that does not start its line, for example after a byte order
 	// mark: encoding/pem does not see that block.
 	want := bytes.Count(bundle, begin)
@@ -65,6 +68,17 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		return nil, errors.New("no certificate")
 	}
 	return certs, nil
+}
+
+// inConflict reports whether a line is the first or the last of a merge conflict. The line in its
+// middle says nothing, because trust stores underline names with it.
+func inConflict(bundle []byte) bool {
+	for _, mark := range []string{"<<<<<<< ", ">>>>>>> "} {
+		if bytes.HasPrefix(bundle, []byte(mark)) || bytes.Contains(bundle, []byte("\n"+mark)) {
+			return true
+		}
+	}
+	return false
 }
 
 // unread names the block and its subject, because one certificate of a large bundle is hard to

@@ -98,6 +98,24 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 
 // X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for a length
 // that is not said, or more for the number of octets that hold it.
+// finding P10: in a bundle with an unresolved merge conflict, the CAs of both sides were trusted.
+func TestParse_AMergeConflictIsAnError(t *testing.T) {
+	a, b := block(t, "a"), block(t, "b")
+	for name, bundle := range map[string]string{
+		"whole":                "<<<<<<< HEAD\n" + a + "=======\n" + b + ">>>>>>> rotate-the-root\n",
+		"in the middle":        a + "<<<<<<< HEAD\n=======\n" + b + ">>>>>>> rotate-the-root\n",
+		"CRLF":                 strings.ReplaceAll(a+"<<<<<<< HEAD\n=======\n"+b+">>>>>>> x\n", "\n", "\r\n"),
+		"half mended":          "<<<<<<< HEAD\n" + a + b,
+		"half mended, the end": a + b + ">>>>>>> x",
+	} {
+		_, err := certpem.Parse([]byte(bundle))
+		assert.ErrorContains(t, err, "merge conflict", name)
+	}
+	list, err := certpem.Parse([]byte("Root A\n=======\n" + a + "a <<<<<<< b\n" + b))
+	require.NoError(t, err, "trust stores underline names")
+	assert.Len(t, list, 2)
+}
+
 func TestIsDER_BeginsAsALongSequence(t *testing.T) {
 	for content, want := range map[string]bool{
 		"": false, "0": false, "0\x7f": false, "0\x80": true, "0\x81": true, "0\x82\x01\x00": true,

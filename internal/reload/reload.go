@@ -159,8 +159,8 @@ func (m *Material) Reload(ctx context.Context, wait bool) error {
 		})
 	}
 	group.Wait()
-	if changed.Load() && m.Check != nil {
-		m.Check(true)
+	if changed.Load() {
+		m.check()
 	}
 	return errors.Join(failures...)
 }
@@ -177,6 +177,11 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 	changed, err = await(ctx, func() (bool, error) {
 		defer item.end()
 		return item.reload(ctx)
+	}, func(changed bool, err error) {
+		if err == nil && changed { // after the failure was told, so the news is told as well
+			m.tell(item.name(), nil)
+			m.check()
+		}
 	})
 	if ctx.Err() != nil {
 		item.giveUp()
@@ -190,6 +195,13 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 		m.tell(item.name(), nil)
 	}
 	return changed, nil
+}
+
+// check has the material checked after a reload that changed something.
+func (m *Material) check() {
+	if m.Check != nil {
+		m.Check(true)
+	}
 }
 
 // tell reports a reload. The reporter calls the user's hooks, and a panic in them must not end
@@ -211,21 +223,30 @@ func (m *Material) tellFailure(item reloadable, err error) {
 }
 
 // await runs f and stops waiting when ctx ends, because f may ignore ctx. f then continues until
-// it returns.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+// it returns, and late receives what it returned.
+func await[T any](ctx context.Context, f func() (T, error), late func(T, error)) (T, error) {
 	type answer struct {
 		value T
 		err   error
 	}
 	answers := make(chan answer, 1)
+	var decided atomic.Bool // by the one who comes first: the answer, or the end of the wait
 	go func() {
 		value, err := safely.Do(f)
-		answers <- answer{value, err}
+		if decided.CompareAndSwap(false, true) {
+			answers <- answer{value, err}
+			return
+		}
+		late(value, err)
 	}()
 	select {
 	case a := <-answers:
 		return a.value, a.err
 	case <-ctx.Done():
+		if !decided.CompareAndSwap(false, true) {
+			a := <-answers
+			return a.value, a.err
+		}
 		var none T
 		return none, fmt.Errorf("no answer in time: %w", context.Cause(ctx))
 	}
@@ -358,7 +379,7 @@ func Watch[T any](m *Material, path string, reloads bool, load func(context.Cont
 	r := &Item[T]{path: path, load: load}
 	ctx, cancel := context.WithTimeout(context.Background(), loadTimeout)
 	defer cancel()
-	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }); err != nil {
+	if _, err := await(ctx, func() (bool, error) { return r.reload(ctx) }, func(bool, error) {}); err != nil {
 		return &Item[T]{path: path}, err // the failed load may still be writing to the first item
 	}
 	if reloads {

@@ -3,6 +3,7 @@ package reload_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -222,4 +223,48 @@ func TestReload_AFailureIsNotToldWithinItsOwnReport(t *testing.T) {
 	assert.Equal(t, 1, told)
 	require.Error(t, m.Reload(t.Context(), true))
 	assert.Equal(t, 2, told, "the next reload tells again")
+}
+
+// finding P9: what a function returned after the wait for it had ended came into use without a
+// word: the failure was reported, with the last good set said to stay in use, and the change was not.
+func TestReload_WhatComesLateIsTold(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var told []string
+		m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
+		looks := 0
+		m.Check = func(force bool) {
+			assert.True(t, force)
+			looks++
+		}
+		value, hangs, failure := 0, make(chan struct{}), error(nil)
+		close(hangs)
+		item, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+			<-hangs
+			return value, reload.Digest{byte(value)}, failure
+		})
+		require.NoError(t, err)
+		for _, row := range []struct {
+			value int
+			err   error
+			want  []string
+			looks int
+		}{
+			{1, nil, []string{"x: <nil>"}, 1},
+			{1, nil, nil, 0}, // nothing new
+			{2, errors.New("no"), nil, 0},
+		} {
+			told, looks = nil, 0
+			value, failure, hangs = row.value, row.err, make(chan struct{})
+			require.ErrorContains(t, m.Reload(t.Context(), true), "no answer in time")
+			require.Len(t, told, 1)
+			assert.Contains(t, told[0], "the last good set stays in use")
+			assert.Zero(t, looks)
+			told = nil
+			close(hangs)
+			synctest.Wait()
+			assert.Equal(t, row.want, told)
+			assert.Equal(t, row.looks, looks)
+		}
+		assert.Equal(t, 1, *item.Get())
+	})
 }

@@ -1,0 +1,122 @@
+package policyfile_test
+
+import (
+	"context"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+	"github.com/seed2886b8ae/go-certauth/internal/bubble"
+)
+
+// finding P5: while a check of the files hung, as on a share that is gone, every request waited a
+// second for it, and nobody was told.
+func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		hangs := make(chan struct{})
+		var hanging atomic.Bool
+		var reported events
+		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
+			if hanging.Load() && strings.Contains(string(debug.Stack()), "RunCases") {
+				<-hangs
+			}
+			return time.Now()
+		}})
+		require.NoError(t, err)
+		ask := func() time.Duration {
+			begun := time.Now()
+			call(auth, http.NotFoundHandler(), "X-Client-Cert", f.clientA.Base64())
+			return time.Since(begun)
+		}
+		f.write("policy.json", scoped+" ")
+		hanging.Store(true)
+		time.Sleep(2 * time.Hour) //nolint:forbidigo // the bubble's clock
+		assert.Equal(t, time.Second, ask(), "the first request after a pause waits")
+		for range 10 {
+			time.Sleep(5 * time.Minute) //nolint:forbidigo // the bubble's clock
+			assert.Zero(t, ask())
+		}
+		taken := reported.take()
+		require.Len(t, taken, 1, "told once")
+		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
+		assert.ErrorContains(t, taken[0].Err, "has not ended within a minute")
+
+		hanging.Store(false)
+		close(hangs)
+		synctest.Wait()
+		taken = reported.take()
+		require.Len(t, taken, 1, "what it read so late is not put in use")
+		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
+		time.Sleep(30 * time.Second) //nolint:forbidigo // the bubble's clock
+		ask()
+		synctest.Wait()
+		taken = reported.take()
+		require.Len(t, taken, 1)
+		assert.Equal(t, certauth.Outcome("reloaded"), taken[0].Outcome)
+		require.NoError(t, auth.Close())
+		synctest.Wait()
+	})
+}
+
+// finding P7: a request that read the clock a little before another one began a second
+// check, as with finding S5.
+func TestHandler_ALateRequestBeginsNoCheck(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		var behind atomic.Int64
+		var reported events
+		auth, err := policyfile.Open(path, certauth.Config{Observe: reported.observe, Now: func() time.Time {
+			return time.Now().Add(-time.Duration(behind.Load()))
+		}})
+		require.NoError(t, err)
+		f.write("policy.json", "{")
+		for back, want := range map[time.Duration]int{time.Microsecond: 0, time.Second: 0} {
+			behind.Store(int64(back))
+			call(auth, http.NotFoundHandler())
+			synctest.Wait()
+			assert.Len(t, reported.take(), want, back)
+		}
+		behind.Store(int64(time.Second) + 1)
+		call(auth, http.NotFoundHandler())
+		synctest.Wait()
+		assert.Len(t, reported.take(), 1, "the clock went back")
+		require.NoError(t, auth.Close())
+		synctest.Wait()
+	})
+}
+
+// finding P6: a clock that panicked while a document was reported ended the process.
+func TestHandler_AClockThatPanicsInAReportEndsNothing(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		f := newFolder(t)
+		path := f.write("policy.json", scoped)
+		panics := 0
+		auth, err := policyfile.Open(path, certauth.Config{Observe: func(context.Context, certauth.Event) {}, Now: func() time.Time {
+			if strings.Contains(string(debug.Stack()), ").report") {
+				panics++
+				panic("the clock")
+			}
+			return time.Now()
+		}})
+		require.NoError(t, err)
+		f.write("policy.json", "{")
+		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
+		call(auth, http.NotFoundHandler())
+		synctest.Wait()
+		assert.Positive(t, panics)
+		require.NoError(t, auth.Close())
+		synctest.Wait()
+	})
+}
