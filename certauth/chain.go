@@ -36,8 +36,9 @@ const defaultMaxDepth = 5
 //     other critical extension that crypto/x509 does not know refuses, on every certificate
 //     below the root and on the root.
 //
-// Refused are also: a CA certificate or one of the roots as the leaf, a chain with more than
-// MaxDepth CA certificates, and SHA-1 and MD5 signatures.
+// Refused are also: a CA certificate or one of the roots as the leaf, a leaf with the name and
+// the key of a CA above it, a chain with more than MaxDepth CA certificates, and SHA-1 and MD5
+// signatures.
 //
 // Candidates for an issuer are chosen by subject. Those whose key identifier the child names
 // come first, then those where one of the two has none, then the others: identifiers give

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"slices"
 	"sync/atomic"
 
@@ -12,12 +13,14 @@ import (
 
 // candidate is a CA certificate that can stand in a chain.
 //
-// crypto/x509 compares issuer and subject byte for byte, and refuses name constraints that
-// it does not read. It is therefore shown a view: a copy of the certificate with the keys of
-// its names for names, so that those which RFC 5280, section 7.1, holds for equal are, and
-// without name constraints, which are judged here when a chain is found. Signature,
-// signed bytes, key, dates, basic constraints, usages and policies are those of the
-// certificate. Nothing of a view is handed out: chains are translated back.
+// crypto/x509 compares issuer and subject byte for byte, refuses name constraints that it
+// does not read, and goes through a name with one key again and again if only some of its
+// certificates have alternative names. It is therefore shown a view: a copy of the certificate
+// with the keys of its names for names, so that those which RFC 5280, section 7.1, holds for
+// equal are, without alternative names, and without name constraints, which are judged here
+// when a chain is found. Signature, signed bytes, key, dates, basic constraints, usages and
+// policies are those of the certificate. Nothing of a view is handed out: chains are translated
+// back.
 type candidate struct {
 	cert         *x509.Certificate
 	name, issuer string // keys of subject and issuer
@@ -32,6 +35,7 @@ func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate 
 	c := &candidate{cert: cert, name: keyOf(cert.RawSubject), issuer: keyOf(cert.RawIssuer), fault: faultOfCA(cert)}
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
+	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)
 	return c
 }
 
@@ -54,7 +58,7 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view.PermittedIPRanges, view.ExcludedIPRanges = nil, nil
 	view.PermittedEmailAddresses, view.ExcludedEmailAddresses = nil, nil
 	view.PermittedURIDomains, view.ExcludedURIDomains = nil, nil
-	view.Extensions = slices.DeleteFunc(slices.Clone(cert.Extensions), func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) })
+	view.Extensions = without(cert.Extensions, oidNameConstraints)
 	view.UnhandledCriticalExtensions = nil
 	for _, id := range cert.UnhandledCriticalExtensions {
 		if !id.Equal(oidNameConstraints) {
@@ -64,14 +68,20 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	return &view
 }
 
+// without returns a copy of the extensions that lacks one.
+func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Extension {
+	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
+}
+
 // shown is a view with whose it is.
 type shown struct {
 	view *x509.Certificate
 	of   *candidate
 }
 
-// leafView is what crypto/x509 sees of a leaf: the key of its issuer's name, and of its own
-// where a CA has the same key, since a chain goes through no name with one key twice.
+// leafView is what crypto/x509 sees of a leaf: the key of its issuer's name, and, where a CA has
+// the same key, that of its own name and no alternative names, since a chain goes through no
+// name with one key twice.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf
 	view.UnhandledCriticalExtensions = unhandledExtensions(s.leaf)
@@ -81,6 +91,7 @@ func (s *search) leafView() *x509.Certificate {
 	view.RawIssuer = []byte(s.issuer)
 	if sharesKey(s.leaf, s.foundIntermediates) || sharesKey(s.leaf, s.foundRoots) {
 		view.RawSubject = []byte(nameKey(s.leaf.RawSubject))
+		view.Extensions = without(s.leaf.Extensions, oidSubjectAltName)
 	}
 	return &view
 }

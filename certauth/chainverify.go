@@ -1,7 +1,9 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/x509"
+	"slices"
 	"strings"
 	"time"
 
@@ -167,7 +169,10 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
 	for i, cert := range chain {
-		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented
+		if i > 0 && n.system != nil { // all others were looked at when they were loaded or presented, and as views
+			if slices.ContainsFunc(chain[:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
+				return refusal(ReasonChainUntrusted, "", "%s has the name and the key of a certificate below it", nameIn(cert, f.leaf))
+			}
 			if err := keycheck.Check(cert); err != nil {
 				return refusal(ReasonChainUntrusted, "", "%s: %w", nameIn(cert, f.leaf), err)
 			}
@@ -185,6 +190,10 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 			withHint("the CA may not issue certificates for this name; ask the partner for one within the constraints")
 	}
 	return nil
+}
+
+func haveSameNameAndKey(a, b *x509.Certificate) bool {
+	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
 func tooDeep(cas, most int) *Error {
