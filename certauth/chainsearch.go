@@ -62,14 +62,14 @@ func (s *search) issuers(issuer string) []*candidate {
 	return issuers
 }
 
-// skewThatMatters is the skew if a CA that was found is outside its validity now: only
-// then can another moment help.
+// skewThatMatters is the skew if a CA that was found is outside its validity now by no more
+// than that: only then can another moment help.
 func (s *search) skewThatMatters() time.Duration {
 	if s.skew == 0 {
 		return 0
 	}
 	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if s.staleness(c.cert) > 0 {
+		if s.staleness(c.cert) > 0 && !outside(c.cert, s.now, s.skew) {
 			return s.skew
 		}
 	}

@@ -68,9 +68,9 @@ func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Err
 
 // ask asks crypto/x509 about the candidates and then looks itself at what it leaves open.
 // The leaf's own dates are judged apart, so that "expired" is said only of a certificate
-// that is trusted otherwise. Of chains that are refused here, it returns the last refusal.
+// that is trusted otherwise. A chain that verifies at any of the moments is judged, since one
+// that is refused here must not hide another. Of those that are, it returns the last refusal.
 func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error, error) {
-	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: f.leaf})
 	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
@@ -82,19 +82,20 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if n.policies != "" { // as an initial-explicit-policy would; crypto/x509 has no other way to ask for it
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}
+	var verified [][]*x509.Certificate
 	for _, at := range times {
 		options.CurrentTime = at
-		if chains, err = view.Verify(options); err == nil {
-			break
-		}
+		var chains [][]*x509.Certificate
+		chains, err = view.Verify(options)
+		verified = appendNew(verified, chains)
 	}
-	if err != nil {
+	if len(verified) == 0 {
 		return nil, nil, err
 	}
-	found.learn(chains)
+	found.learn(verified)
 	var last *Error
 	var accepted [][]*x509.Certificate
-	for _, chain := range found.originals(f.leaf, chains) {
+	for _, chain := range found.originals(f.leaf, verified) {
 		for i := 1; i < len(known); i++ {
 			chain = append(chain, known[i].cert)
 		}
@@ -108,6 +109,17 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain of certificates that nobody gave it")
 	}
 	return accepted, last, nil
+}
+
+// appendNew adds the chains that are not there yet: most verify at one moment as at another.
+func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
+	for _, chain := range chains {
+		same := func(other []*x509.Certificate) bool { return slices.EqualFunc(chain, other, (*x509.Certificate).Equal) }
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, chain)
+		}
+	}
+	return all
 }
 
 // options are what crypto/x509 is asked: about all that was found, or about the issuing CA of a
