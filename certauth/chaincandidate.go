@@ -96,9 +96,9 @@ func (s *search) leafView() *x509.Certificate {
 	return &view
 }
 
-func sharesKey(leaf *x509.Certificate, list []*candidate) bool {
+func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 	return slices.ContainsFunc(list, func(c *candidate) bool {
-		return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo)
+		return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo)
 	})
 }
 

@@ -27,8 +27,8 @@ type search struct {
 	skew          time.Duration
 	span          span // in which this search would find the same
 
-	// wide says that candidates with another key identifier than the child names are tried
-	// as well. Identifiers say where to look first, signatures decide.
+	// wide says that candidates with another key and another key identifier than the child
+	// names are tried as well. Identifiers say where to look first, signatures decide.
 	wide   bool
 	passed bool // over a candidate that a wide search would try
 
@@ -117,8 +117,9 @@ func (s *search) run() {
 
 // choose orders the candidates: those whose key identifier the child names, then those
 // where one of the two names none, then the others. A search that is not wide takes the
-// first kind that there is, as OpenSSL does. The result may be the list of the pool: it is
-// only read.
+// first kind that there is, as OpenSSL does, and of the others those that have a key of that
+// kind: what one certificate of a key has signed, each of them has, and each leads to chains
+// of its own. The result may be the list of the pool: it is only read.
 func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*candidate {
 	switch {
 	case len(candidates) == 0:
@@ -137,12 +138,13 @@ func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*can
 	}
 	var chosen []*candidate
 	for _, kind := range kinds {
+		if len(chosen) > 0 && !s.wide {
+			all := len(kind)
+			kind = slices.DeleteFunc(kind, func(c *candidate) bool { return !sharesKey(c.cert, chosen) })
+			s.passed = s.passed || len(kind) < all
+		}
 		// Those valid now come first; within that the order of the pool stays.
 		slices.SortStableFunc(kind, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
-		if len(chosen) > 0 && len(kind) > 0 && !s.wide {
-			s.passed = true
-			break
-		}
 		chosen = append(chosen, kind...)
 	}
 	return chosen[:min(len(chosen), maxSameName)]
