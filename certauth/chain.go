@@ -14,8 +14,9 @@ const defaultMaxDepth = 5
 // Every certificate of the chain must be within its validity, and client authentication must be
 // allowed from the root to the leaf. Chain is an anchor that vouches for the names.
 //
-// Chain also refuses a leaf that is a CA certificate or one of the roots, a chain with more than
-// MaxDepth CA certificates, and signatures with SHA-1 or MD5.
+// Chain also refuses a leaf that is a CA certificate or one of the roots, a leaf with the name and
+// the key of a CA above it, a chain with more than MaxDepth CA certificates, and signatures with
+// SHA-1 or MD5.
 //
 // If several chains verify, all of them are in [Identity.Chains], and a later rule on the issuer
 // accepts if one of them satisfies it. A revocation rule discards the chains that contain a

@@ -118,6 +118,60 @@ func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {
 	}
 }
 
+// finding R6: a chain that verified now and was refused for something else, such as a name
+// constraint or its length, hid one through a CA at the edge of its validity, within the clock
+// skew. A caller lost a way in by sending a CA along.
+func TestChain_OneThatVerifiesNowHidesNoneWithinTheSkew(t *testing.T) {
+	long := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
+	root, other := certauthtest.NewCA(t, "Root", long), certauthtest.NewCA(t, "Other Root", long)
+	middle := root.NewIntermediate(t, "Middle CA", long)
+	for edge, validity := range map[string]certauthtest.Template{
+		"has just ended":       certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.Add(-30*time.Second)),
+		"is about to begin":    certauthtest.Valid(noon.Add(30*time.Second), noon.AddDate(1, 0, 0)),
+		"has ended for longer": certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.Add(-61*time.Second)),
+	} {
+		want := certauth.ReasonNone
+		if edge == "has ended for longer" {
+			want = certauth.ReasonChainUntrusted
+		}
+		issuing := root.NewIntermediate(t, "Issuing CA", validity)
+		again := func(by *certauthtest.CA, change ...certauthtest.Template) *x509.Certificate {
+			change = append(change, certauthtest.AsCA(), certauthtest.Usage(), long, func(c *x509.Certificate) {
+				c.RawSubject, c.SubjectKeyId = issuing.Certificate.RawSubject, issuing.Certificate.SubjectKeyId
+			})
+			return by.IssueFor(t, publicOnly{public: issuing.Certificate.PublicKey}, "", change...).Certificate
+		}
+		constrained := again(root, func(c *x509.Certificate) { c.ExcludedDNSDomains = []string{"partner.example"} })
+		farther, byOther := again(middle), again(other)
+		leaf := issuing.Issue(t, "client", long, certauthtest.DNS("orders.partner.example")).Certificate
+		chain := certauth.Chain{Roots: certsOf(root), Intermediates: certsOf(issuing), MaxDepth: 2}
+		both, either := chain, chain
+		both.Intermediates = certauth.Certificates(issuing.Certificate, constrained)
+		either.Roots, either.Intermediates = certsOf(root, other), certauth.Certificates(issuing.Certificate, byOther)
+		byIssuing := certauth.IssuedBy{Certificates: certsOf(issuing)}
+		for _, tc := range []struct {
+			name   string
+			policy certauth.All
+			sent   []*x509.Certificate
+			want   certauth.Reason
+		}{
+			{"another certificate of it excludes the name", certauth.All{both}, []*x509.Certificate{leaf}, want},
+			{"the same, sent along", certauth.All{chain}, []*x509.Certificate{leaf, constrained}, want},
+			{"a longer way, sent along", certauth.All{chain}, []*x509.Certificate{leaf, farther, middle.Certificate}, want},
+			{"another root", certauth.All{either}, []*x509.Certificate{leaf}, certauth.ReasonNone},
+			{"another root, which is not asked for", certauth.All{either, byIssuing}, []*x509.Certificate{leaf}, map[certauth.Reason]certauth.Reason{
+				certauth.ReasonNone: certauth.ReasonNone, certauth.ReasonChainUntrusted: certauth.ReasonIssuerNotAllowed,
+			}[want]},
+		} {
+			t.Run(edge+", "+tc.name, func(t *testing.T) {
+				policy := append(certauth.All{certauth.Validity{ClockSkew: time.Minute}}, tc.policy...)
+				_, err := judgeAt(t, noon, policy, tc.sent...)
+				assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+			})
+		}
+	}
+}
+
 func TestChain_MaxDepthCountsTheCertificatesAboveTheLeaf(t *testing.T) {
 	root := certauthtest.NewCA(t, "CA 1")
 	cas := []*certauthtest.CA{root}

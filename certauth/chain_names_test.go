@@ -1,6 +1,7 @@
 package certauth_test
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/asn1"
 	"testing"
@@ -156,6 +157,44 @@ func TestChain_KeyIdentifiersOrderCandidatesAndExcludeNone(t *testing.T) {
 	}
 	refused := everyWay(t, certauth.ReasonChainUntrusted, certauth.Chain{Roots: certsFrom(stranger(), stranger())}, leaf)
 	assert.ErrorContains(t, refused, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`)
+}
+
+// finding R7: of two certificates of one CA, with the same key and other key identifiers, only
+// the one that the child names made a chain, so that a rule on the issuer refused a caller, and
+// so did revocation, although the chain through the other one verifies.
+func TestChain_KeyIdentifiersLeaveOutNoChain(t *testing.T) {
+	rfc7093 := func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") }
+	rootA, rootB := newRoot(t, "Root A"), newRoot(t, "Root B")
+	issuing := rootA.newCA(t, "Issuing")
+	byB, renewed := rootB.again(t, issuing, rfc7093), issue(t, nil, rootA.key, "Root A", asCA, rfc7093)
+	below, direct := issuing.newClient(t).Certificate, rootA.newClient(t).Certificate
+	roots, cas := certsFrom(rootA, rootB), certsFrom(issuing, byB)
+	revokedIfNamed := certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
+		if chain[1].Equal(issuing.Certificate) {
+			return certauth.Revocation{Status: certauth.RevocationRevoked, Depth: 1}, nil
+		}
+		return certauth.Revocation{Status: certauth.RevocationGood}, nil
+	})}
+	for _, tc := range []struct {
+		name   string
+		chain  certauth.Chain
+		sent   []*x509.Certificate
+		issuer *party // of the chain that the identifiers do not lead to
+	}{
+		{"configured", certauth.Chain{Roots: roots, Intermediates: cas}, []*x509.Certificate{below}, byB},
+		{"sent along", certauth.Chain{Roots: roots}, []*x509.Certificate{below, issuing.Certificate, byB.Certificate}, byB},
+		{"one of each", certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing)}, []*x509.Certificate{below, byB.Certificate}, byB},
+		{"a root", certauth.Chain{Roots: certsFrom(rootA, renewed)}, []*x509.Certificate{direct}, renewed},
+		{"beside a namesake with another key", certauth.Chain{Roots: roots, Intermediates: certsFrom(issuing, byB, rootA.newCA(t, "Issuing"))}, []*x509.Certificate{below}, byB},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			id, err := judge(t, tc.chain, tc.sent...)
+			require.NoError(t, err)
+			assert.Len(t, id.Chains, 2)
+			everyWay(t, certauth.ReasonNone, certauth.All{tc.chain, certauth.IssuedBy{Certificates: certsFrom(tc.issuer)}}, tc.sent...)
+			everyWay(t, certauth.ReasonNone, certauth.All{tc.chain, revokedIfNamed}, tc.sent...)
+		})
+	}
 }
 
 // The root's own key with another name, and the leaf's own key, make no chain longer.

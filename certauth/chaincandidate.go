@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"slices"
 	"sync/atomic"
 
@@ -12,12 +13,14 @@ import (
 
 // candidate is a CA certificate that can be part of a chain.
 //
-// crypto/x509 compares issuer and subject byte for byte, and refuses name constraints that it does
-// not support. It therefore receives a view: a copy of the certificate in which the names are
-// replaced by their keys, so that names which are equal by RFC 5280, section 7.1, are equal bytes.
-// The view has no name constraints; they are checked here when a chain is found. Signature, signed
-// bytes, key, dates, basic constraints, usages and policies are those of the certificate. No view
-// leaves the search: chains are translated back.
+// crypto/x509 compares issuer and subject byte for byte, refuses name constraints that it does not
+// support, and uses the same name with the same key several times in a chain if only some of its
+// certificates have alternative names. It therefore receives a view: a copy of the certificate in
+// which the names are replaced by their keys, so that names which are equal by RFC 5280, section
+// 7.1, are equal bytes. The view has no alternative names and no name constraints; the latter are
+// checked here when a chain is found. Signature, signed bytes, key, dates, basic constraints,
+// usages and policies are those of the certificate. No view leaves the search: chains are
+// translated back.
 type candidate struct {
 	cert         *x509.Certificate
 	name, issuer string // keys of subject and issuer
@@ -32,6 +35,7 @@ func newCandidate(cert *x509.Certificate, keyOf func([]byte) string) *candidate 
 	c := &candidate{cert: cert, name: keyOf(cert.RawSubject), issuer: keyOf(cert.RawIssuer), fault: faultOfCA(cert)}
 	c.view = withoutConstraints(cert)
 	c.view.RawSubject, c.view.RawIssuer = []byte(c.name), []byte(c.issuer)
+	c.view.Extensions = without(c.view.Extensions, oidSubjectAltName)
 	return c
 }
 
@@ -54,7 +58,7 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	view.PermittedIPRanges, view.ExcludedIPRanges = nil, nil
 	view.PermittedEmailAddresses, view.ExcludedEmailAddresses = nil, nil
 	view.PermittedURIDomains, view.ExcludedURIDomains = nil, nil
-	view.Extensions = slices.DeleteFunc(slices.Clone(cert.Extensions), func(e pkix.Extension) bool { return e.Id.Equal(oidNameConstraints) })
+	view.Extensions = without(cert.Extensions, oidNameConstraints)
 	view.UnhandledCriticalExtensions = nil
 	for _, id := range cert.UnhandledCriticalExtensions {
 		if !id.Equal(oidNameConstraints) {
@@ -64,6 +68,11 @@ func withoutConstraints(cert *x509.Certificate) *x509.Certificate {
 	return &view
 }
 
+// without returns a copy of the extensions that lacks one.
+func without(extensions []pkix.Extension, id asn1.ObjectIdentifier) []pkix.Extension {
+	return slices.DeleteFunc(slices.Clone(extensions), func(e pkix.Extension) bool { return e.Id.Equal(id) })
+}
+
 // shown is a view and its candidate.
 type shown struct {
 	view *x509.Certificate
@@ -71,8 +80,8 @@ type shown struct {
 }
 
 // leafView returns the view of the leaf. It has the key of the issuer's name in place of the name.
-// If a CA has the leaf's public key, it has the key of the subject too, because crypto/x509 never
-// uses the same name with the same public key twice in a chain.
+// If a CA has the leaf's public key, it also has the key of the subject, and no alternative names,
+// because crypto/x509 never uses the same name with the same public key twice in a chain.
 func (s *search) leafView() *x509.Certificate {
 	view := *s.leaf
 	view.UnhandledCriticalExtensions = unhandledExtensions(s.leaf)
@@ -82,13 +91,14 @@ func (s *search) leafView() *x509.Certificate {
 	view.RawIssuer = []byte(s.issuer)
 	if sharesKey(s.leaf, s.foundIntermediates) || sharesKey(s.leaf, s.foundRoots) {
 		view.RawSubject = []byte(nameKey(s.leaf.RawSubject))
+		view.Extensions = without(s.leaf.Extensions, oidSubjectAltName)
 	}
 	return &view
 }
 
-func sharesKey(leaf *x509.Certificate, list []*candidate) bool {
+func sharesKey(cert *x509.Certificate, list []*candidate) bool {
 	return slices.ContainsFunc(list, func(c *candidate) bool {
-		return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, leaf.RawSubjectPublicKeyInfo)
+		return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo)
 	})
 }
 

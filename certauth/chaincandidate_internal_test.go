@@ -51,7 +51,9 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		"PermittedDNSDomainsCritical", "PermittedDNSDomains", "ExcludedDNSDomains", "PermittedIPRanges", "ExcludedIPRanges",
 		"PermittedEmailAddresses", "ExcludedEmailAddresses", "PermittedURIDomains", "ExcludedURIDomains",
 	}, differ)
-	assert.Len(t, view.Extensions, len(ca.Extensions)-1)
+	assert.Len(t, view.Extensions, len(ca.Extensions)-2, "without alternative names and name constraints")
+	assert.Nil(t, extension(view, oidSubjectAltName))
+	assert.Nil(t, extension(view, oidNameConstraints))
 	assert.Equal(t, []string{oidPolicyCPS.String()}, []string{view.UnhandledCriticalExtensions[0].String()})
 }
 

@@ -104,6 +104,7 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstacle {
 	child, ca := path[len(path)-2], c.cert
 	below := len(path) - 2 // CA certificates
+	w.search.span.watch(ca, w.node.skew)
 	switch {
 	case !canHaveSigned(ca, child):
 		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -14,8 +15,17 @@ import (
 // A chain goes through no name with one key twice (RFC 5280, section 6.1: "a certificate MUST
 // NOT appear more than once"): a client with the name and the key of its own CA has issued
 // its certificate to itself.
+//
+// finding T11: it was accepted if one of the two has alternative names, or both have others.
 func TestChain_ClientWithTheNameAndKeyOfItsCAIsRefused(t *testing.T) {
 	root := newRoot(t, "Root")
+	withName := func(name string) certauthtest.Template {
+		return func(c *x509.Certificate) { c.DNSNames = append(c.DNSNames, name) }
+	}
+	ownOf := func(root *party, change ...certauthtest.Template) *x509.Certificate {
+		return issue(t, root, root.key, "", append(change, asClient, func(c *x509.Certificate) { c.RawSubject = root.RawSubject })...).Certificate
+	}
+	named := newRoot(t, "Root", withName("ca.example"))
 	own := issue(t, root, root.key, "", asClient, func(c *x509.Certificate) { c.RawSubject = root.RawSubject })
 	sameName := issue(t, root, nil, "", asClient, func(c *x509.Certificate) { c.RawSubject = root.RawSubject })
 	copied := issue(t, nil, root.key, "Root", asCA)
@@ -27,9 +37,29 @@ func TestChain_ClientWithTheNameAndKeyOfItsCAIsRefused(t *testing.T) {
 	}{
 		{"of the root", root.roots(), own.Certificate, certauth.ReasonChainUntrusted},
 		{"of the root and an intermediate", certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(copied), MaxDepth: 1}, own.Certificate, certauth.ReasonChainUntrusted},
+		{"of the root, with alternative names", root.roots(), ownOf(root, withName("a.example")), certauth.ReasonChainUntrusted},
+		{"of a root with alternative names", named.roots(), ownOf(named), certauth.ReasonChainUntrusted},
+		{"of a root with the same alternative names", named.roots(), ownOf(named, withName("ca.example")), certauth.ReasonChainUntrusted},
+		{"of a root with other alternative names", named.roots(), ownOf(named, withName("a.example")), certauth.ReasonChainUntrusted},
 		{"the name alone", root.roots(), sameName.Certificate, certauth.ReasonNone},
 	} {
 		t.Run(tc.name, func(t *testing.T) { everyWay(t, tc.want, tc.chain, tc.leaf) })
+	}
+}
+
+// finding S12: of a CA that has one certificate with alternative names and one without, crypto/x509
+// made chains through the first again and again, until it had checked a hundred signatures.
+func TestChain_HoldsNoCertificateTwice(t *testing.T) {
+	root := newRoot(t, "Root")
+	named := issue(t, nil, root.key, "Root", asCA, func(c *x509.Certificate) {
+		c.SubjectKeyId, c.DNSNames = root.SubjectKeyId, []string{"ca.example"}
+	})
+	both := certsFrom(root, named)
+	id, err := judge(t, certauth.Chain{Roots: both, Intermediates: both, MaxDepth: 10}, root.newClient(t).Certificate)
+	require.NoError(t, err)
+	assert.Len(t, id.Chains, 2)
+	for _, chain := range id.Chains {
+		assert.Len(t, chain, 2)
 	}
 }
 

@@ -15,15 +15,16 @@ import (
 // caOf is a CA certificate as far as a search looks at one.
 func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certificate {
 	return &x509.Certificate{
-		Raw:                   fmt.Appendf(nil, "%s/%s/%s/%d", subject, issuer, keyID, serial),
-		RawSubject:            []byte(subject),
-		RawIssuer:             []byte(issuer),
-		SubjectKeyId:          []byte(keyID),
-		AuthorityKeyId:        []byte(authorityKeyID),
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-		NotBefore:             time.Unix(int64(serial), 0),
-		NotAfter:              time.Unix(1<<32, 0),
+		Raw:                     fmt.Appendf(nil, "%s/%s/%s/%d", subject, issuer, keyID, serial),
+		RawSubject:              []byte(subject),
+		RawIssuer:               []byte(issuer),
+		RawSubjectPublicKeyInfo: fmt.Appendf(nil, "the key of %d", serial),
+		SubjectKeyId:            []byte(keyID),
+		AuthorityKeyId:          []byte(authorityKeyID),
+		IsCA:                    true,
+		BasicConstraintsValid:   true,
+		NotBefore:               time.Unix(int64(serial), 0),
+		NotAfter:                time.Unix(1<<32, 0),
 	}
 }
 

@@ -27,8 +27,8 @@ type search struct {
 	skew          time.Duration
 	span          span // in which this search would find the same
 
-	// wide says that candidates with a key identifier other than the child's are tried too,
-	// because identifiers only determine the order, and signatures decide.
+	// wide says that candidates with a key and a key identifier other than the child's are tried
+	// too, because identifiers only determine the order, and signatures decide.
 	wide   bool
 	passed bool // a candidate was omitted that a wide search would try
 
@@ -62,14 +62,14 @@ func (s *search) issuers(issuer string) []*candidate {
 	return issuers
 }
 
-// skewThatMatters returns the skew if a CA that was found is outside its validity now, and otherwise
-// 0, because another time could not change the result.
+// skewThatMatters returns the skew if a CA that was found is outside its validity now by no more
+// than that, and otherwise 0, because another time could not change the result.
 func (s *search) skewThatMatters() time.Duration {
 	if s.skew == 0 {
 		return 0
 	}
 	for _, c := range slices.Concat(s.foundIntermediates, s.foundRoots) {
-		if s.staleness(c.cert) > 0 {
+		if s.staleness(c.cert) > 0 && !outside(c.cert, s.now, s.skew) {
 			return s.skew
 		}
 	}
@@ -116,8 +116,10 @@ func (s *search) run() {
 }
 
 // choose orders the candidates: first those whose key identifier is the child's, then those where
-// one of the two has none, then the others. A search that is not wide takes only the first of these
-// kinds that occurs, as OpenSSL does. The result may be the pool's own list and must not be changed.
+// one of the two has none, then the others. A search that is not wide takes the first of these
+// kinds that occurs, as OpenSSL does, and of the others those that have a key of that kind: all
+// certificates of a key can have signed the child, and each leads to chains of its own. The result
+// may be the pool's own list and must not be changed.
 func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*candidate {
 	switch {
 	case len(candidates) == 0:
@@ -136,12 +138,13 @@ func (s *search) choose(child *x509.Certificate, candidates []*candidate) []*can
 	}
 	var chosen []*candidate
 	for _, kind := range kinds {
+		if len(chosen) > 0 && !s.wide {
+			all := len(kind)
+			kind = slices.DeleteFunc(kind, func(c *candidate) bool { return !sharesKey(c.cert, chosen) })
+			s.passed = s.passed || len(kind) < all
+		}
 		// Certificates that are valid now come first; otherwise the order of the pool is kept.
 		slices.SortStableFunc(kind, func(a, b *candidate) int { return s.staleness(a.cert) - s.staleness(b.cert) })
-		if len(chosen) > 0 && len(kind) > 0 && !s.wide {
-			s.passed = true
-			break
-		}
 		chosen = append(chosen, kind...)
 	}
 	return chosen[:min(len(chosen), maxSameName)]

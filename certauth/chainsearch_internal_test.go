@@ -35,7 +35,7 @@ func TestSearch_SignaturesByTheKindOfKey(t *testing.T) {
 // then at those where one of the two names none.
 func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	ca := func(id string) *candidate {
-		return &candidate{cert: &x509.Certificate{Raw: []byte("CA " + id), SubjectKeyId: []byte(id), NotAfter: time.Now().Add(time.Hour)}}
+		return &candidate{cert: &x509.Certificate{Raw: []byte("CA " + id), RawSubjectPublicKeyInfo: []byte("key of " + id), SubjectKeyId: []byte(id), NotAfter: time.Now().Add(time.Hour)}}
 	}
 	named, other, third, none := ca("a"), ca("b"), ca("c"), ca("")
 	child := &x509.Certificate{AuthorityKeyId: []byte("a")}

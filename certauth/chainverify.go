@@ -1,7 +1,9 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/x509"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,9 +70,9 @@ func (n *chainNode) verify(f *facts, found *search) ([][]*x509.Certificate, *Err
 
 // ask verifies the candidates with crypto/x509 and then makes the checks that crypto/x509 does not.
 // The dates of the leaf are checked separately, so that only a certificate that is otherwise trusted
-// is reported as expired. If all chains are refused here, ask returns the last refusal.
+// is reported as expired. All chains that verify at one of the times are checked, because one that
+// is refused here must not hide another. If all are refused here, ask returns the last refusal.
 func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error, error) {
-	var chains [][]*x509.Certificate
 	err := error(x509.UnknownAuthorityError{Cert: f.leaf})
 	if n.system == nil && len(found.foundRoots) == 0 || signatureKind(f.leaf) == x509.UnknownPublicKeyAlgorithm {
 		return nil, nil, err
@@ -82,19 +84,20 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 	if n.policies != "" { // has the effect of initial-explicit-policy, for which crypto/x509 has no option
 		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
 	}
+	var verified [][]*x509.Certificate
 	for _, at := range times {
 		options.CurrentTime = at
-		if chains, err = view.Verify(options); err == nil {
-			break
-		}
+		var chains [][]*x509.Certificate
+		chains, err = view.Verify(options)
+		verified = appendNew(verified, chains)
 	}
-	if err != nil {
+	if len(verified) == 0 {
 		return nil, nil, err
 	}
-	found.learn(chains)
+	found.learn(verified)
 	var last *Error
 	var accepted [][]*x509.Certificate
-	for _, chain := range found.originals(f.leaf, chains) {
+	for _, chain := range found.originals(f.leaf, verified) {
 		for i := 1; i < len(known); i++ {
 			chain = append(chain, known[i].cert)
 		}
@@ -108,6 +111,17 @@ func (n *chainNode) ask(f *facts, found *search) ([][]*x509.Certificate, *Error,
 		last = refusal(ReasonInternalError, "", "crypto/x509 returned a chain with a certificate that it was not given")
 	}
 	return accepted, last, nil
+}
+
+// appendNew appends the chains that are not in the list yet. Most verify at all times.
+func appendNew(all, chains [][]*x509.Certificate) [][]*x509.Certificate {
+	for _, chain := range chains {
+		same := func(other []*x509.Certificate) bool { return slices.EqualFunc(chain, other, (*x509.Certificate).Equal) }
+		if !slices.ContainsFunc(all, same) {
+			all = append(all, chain)
+		}
+	}
+	return all
 }
 
 // options returns the options for crypto/x509: with all candidates, or with only the issuing CA of a
@@ -169,7 +183,10 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
 	for i, cert := range chain {
-		if i > 0 && n.system != nil { // other CAs were checked when they were loaded or presented
+		if i > 0 && n.system != nil { // other CAs were checked when they were loaded or presented, and as views
+			if slices.ContainsFunc(chain[:i], func(below *x509.Certificate) bool { return haveSameNameAndKey(below, cert) }) {
+				return refusal(ReasonChainUntrusted, "", "%s has the name and the key of a certificate below it", nameIn(cert, f.leaf))
+			}
 			if err := keycheck.Check(cert); err != nil {
 				return refusal(ReasonChainUntrusted, "", "%s: %w", nameIn(cert, f.leaf), err)
 			}
@@ -187,6 +204,10 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 			withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 	}
 	return nil
+}
+
+func haveSameNameAndKey(a, b *x509.Certificate) bool {
+	return bytes.Equal(a.RawSubject, b.RawSubject) && bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
 func tooDeep(cas, most int) *Error {

@@ -125,3 +125,22 @@ func TestSystemRoots_RefusalEndsWhenAPresentedCABegins(t *testing.T) {
 	answer = underSystem(t, begins, 0, root.Certificate, leaf, issuing.Certificate)
 	assert.Nil(t, answer.refused, "%v", answer.refused)
 }
+
+// The same of a chain through a name with one key twice (findings T11 and S12), although the
+// certificates differ in their alternative names.
+func TestSystemRoots_NoNameWithOneKeyStandsTwice(t *testing.T) {
+	root := certauthtest.NewCA(t, "Public Root")
+	issuing := root.NewIntermediate(t, "Issuing")
+	named := again(t, issuing, certauthtest.DNS("ca.example")) // issued by itself
+	leaf := issuing.Issue(t, "client").Certificate
+	answer := underSystem(t, time.Now(), 0, root.Certificate, leaf, issuing.Certificate, named)
+	require.Nil(t, answer.refused, "%v", answer.refused)
+	require.Len(t, answer.chains, 1)
+	assert.Len(t, answer.chains[0].certs, 3)
+
+	own := issuing.IssueFor(t, certified{public: issuing.Certificate.PublicKey}, "", certauthtest.DNS("a.example"), func(c *x509.Certificate) {
+		c.RawSubject = issuing.Certificate.RawSubject
+	}).Certificate
+	answer = underSystem(t, time.Now(), 0, root.Certificate, own, issuing.Certificate)
+	assert.Equal(t, ReasonChainUntrusted, reasonOfAnswer(answer))
+}

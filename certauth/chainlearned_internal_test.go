@@ -1,0 +1,284 @@
+package certauth
+
+import (
+	"bytes"
+	"crypto/x509"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
+	"github.com/seed2886b8ae/go-certauth/internal/reload"
+)
+
+// arrived is a certificate as a request brings it: parsed anew.
+func arrived(t *testing.T, cert *x509.Certificate) *x509.Certificate {
+	t.Helper()
+	again, err := x509.ParseCertificate(slices.Clone(cert.Raw))
+	require.NoError(t, err)
+	return again
+}
+
+// What earlier searches have learned of the signatures of CAs changes no answer: over random CAs,
+// of which a reload takes some out and brings some back, and which callers send along in any
+// number and order.
+func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
+	seed, worlds := propertySeed(t, 20)
+	keys := signers(t, 0)
+	accepted, refused := 0, 0
+	for number := range worlds {
+		w := newWorld(t, seed, uint64(number), keys)
+		for range 3 { // more of the same keys and names
+			w.cas = append(w.cas, w.ca(w.parent(), 2+w.IntN(5)))
+		}
+		var roots, intermediates []*reload.Item[caPool]
+		for range 3 {
+			roots = append(roots, w.poolOf([]*x509.Certificate{w.cas[w.IntN(w.roots)].Certificate, w.cas[w.IntN(len(w.cas))].Certificate}))
+			intermediates = append(intermediates, w.poolOf(w.subset(w.cas[w.IntN(3):])))
+		}
+		var leaves []*x509.Certificate
+		for range 5 {
+			leaves = append(leaves, w.leaf())
+		}
+		node := &chainNode{chainSettings: w.settings()}
+		for range 20 {
+			certs := []*x509.Certificate{arrived(t, leaves[w.IntN(len(leaves))])}
+			for range w.IntN(7) {
+				certs = append(certs, arrived(t, w.cas[w.IntN(len(w.cas))].Certificate))
+			}
+			now := w.now.Add(time.Duration(w.IntN(9)-4) * 30 * time.Second)
+			root, intermediate := roots[w.IntN(3)], intermediates[w.IntN(3)]
+			f := factsIn(t, certs)
+			got := node.search(f, chainMaterial{root.Current(), intermediate.Current()}, now)
+			unknowing := &chainNode{chainSettings: node.chainSettings}
+			want := unknowing.search(f, chainMaterial{anew(root).Current(), anew(intermediate).Current()}, now)
+			require.Equal(t, account(f.leaf, want), account(f.leaf, got), "seed %d, world %d", seed, number)
+			if got.refused == nil {
+				accepted++
+			} else {
+				refused++
+			}
+		}
+	}
+	t.Logf("%d accepted, %d refused", accepted, refused)
+	assert.NotZero(t, accepted)
+	assert.NotZero(t, refused)
+}
+
+// A search finds every chain that there is and no other: over random CAs, compared with all ways
+// up through the CAs, each of which crypto/x509 is asked about alone.
+func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
+	seed, worlds := propertySeed(t, 20)
+	keys := signers(t, 0)
+	accepted, refused := 0, 0
+	for number := range worlds {
+		w := newWorld(t, seed, uint64(number), keys)
+		for range 2 {
+			w.cas = append(w.cas, w.ca(w.parent(), 2+w.IntN(5)))
+		}
+		roots := w.poolOf([]*x509.Certificate{w.cas[0].Certificate, w.cas[w.IntN(len(w.cas))].Certificate})
+		intermediates := w.poolOf(w.subset(w.cas))
+		for range 6 {
+			n := &chainNode{chainSettings: w.settings()}
+			certs := []*x509.Certificate{w.leaf()}
+			if w.one(2) {
+				certs = append(certs, w.subset(w.cas)...)
+			}
+			now := w.now.Add(time.Duration(w.IntN(9)-4) * 30 * time.Second)
+			f := factsIn(t, certs)
+			if n.judgeLeaf(f) != nil {
+				continue
+			}
+			every := &waysUp{node: n, facts: f, now: now, roots: roots.Get().certs, others: slices.Clone(intermediates.Get().certs)}
+			every.admit(certs[1:])
+			every.above(certs[:1])
+			var got []string
+			for _, chain := range n.search(f, chainMaterial{roots.Current(), intermediates.Current()}, now).chains {
+				got = append(got, serialsOf(chain.certs))
+			}
+			assert.ElementsMatch(t, every.found, got, "seed %d, world %d", seed, number)
+			if len(got) > 0 {
+				accepted++
+			} else {
+				refused++
+			}
+		}
+	}
+	t.Logf("%d accepted, %d refused", accepted, refused)
+	assert.NotZero(t, accepted)
+	assert.NotZero(t, refused)
+}
+
+// waysUp are all ways from a leaf to the roots.
+type waysUp struct {
+	node          *chainNode
+	facts         *facts
+	now           time.Time
+	roots, others []*x509.Certificate
+	found         []string
+}
+
+func serialsOf(chain []*x509.Certificate) string {
+	text := ""
+	for _, cert := range chain {
+		text += fmt.Sprint(cert.SerialNumber, " ")
+	}
+	return text
+}
+
+func hasIssued(ca, child *x509.Certificate) bool {
+	return bytes.Equal(ca.RawSubject, child.RawIssuer) && faultOfCA(ca) == noFault && child.CheckSignatureFrom(ca) == nil
+}
+
+// admit adds those CAs that one of the others has issued.
+func (w *waysUp) admit(presented []*x509.Certificate) {
+	for range presented {
+		for _, ca := range presented {
+			all := slices.Concat(w.roots, w.others)
+			if !slices.ContainsFunc(all, ca.Equal) && slices.ContainsFunc(all, func(by *x509.Certificate) bool { return hasIssued(by, ca) }) {
+				w.others = append(w.others, ca)
+			}
+		}
+	}
+}
+
+func (w *waysUp) above(chain []*x509.Certificate) {
+	child := chain[len(chain)-1]
+	for i, ca := range slices.Concat(w.roots, w.others) {
+		if !hasIssued(ca, child) || slices.ContainsFunc(chain, func(below *x509.Certificate) bool { return haveSameNameAndKey(below, ca) }) {
+			continue
+		}
+		longer := append(slices.Clone(chain), ca)
+		switch {
+		case i >= len(w.roots):
+			w.above(longer)
+		case w.verifies(longer):
+			w.found = append(w.found, serialsOf(longer))
+		}
+	}
+}
+
+// verifies asks crypto/x509 about one chain, at the moments that the skew allows.
+func (w *waysUp) verifies(chain []*x509.Certificate) bool {
+	n, leaf := w.node, w.facts.leaf
+	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain) != nil {
+		return false
+	}
+	if slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {
+		return false
+	}
+	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	if n.serverAuth != "" {
+		options.KeyUsages = append(options.KeyUsages, x509.ExtKeyUsageServerAuth)
+	}
+	view := *leaf
+	if n.policies != "" {
+		view.RequireExplicitPolicy, view.RequireExplicitPolicyZero = 0, true
+		id, err := x509.ParseOID(n.policies)
+		if err != nil {
+			return false
+		}
+		options.CertificatePolicies = []x509.OID{id}
+	}
+	options.Roots.AddCert(withoutConstraints(chain[len(chain)-1]))
+	for _, ca := range chain[1 : len(chain)-1] {
+		options.Intermediates.AddCert(withoutConstraints(ca))
+	}
+	return slices.ContainsFunc(verifyTimes(leaf, w.now, n.skew), func(at time.Time) bool {
+		options.CurrentTime = at
+		found, err := view.Verify(options)
+		return err == nil && slices.ContainsFunc(found, func(other []*x509.Certificate) bool { return serialsOf(other) == serialsOf(chain) })
+	})
+}
+
+// An answer holds as long as a search would find the same, with and without a clock skew: at every
+// date of every certificate, a moment before and a moment after.
+func TestChain_AnswersHoldAsLongAsASearchFindsTheSame(t *testing.T) {
+	seed, worlds := propertySeed(t, 20)
+	keys := signers(t, 0)
+	compared := 0
+	for number := range worlds {
+		w := newWorld(t, seed, uint64(number), keys)
+		roots := w.poolOf([]*x509.Certificate{w.cas[0].Certificate, w.cas[w.IntN(len(w.cas))].Certificate})
+		intermediates := w.poolOf(w.subset(w.cas))
+		settings := w.settings()
+		material := chainMaterial{roots.Current(), intermediates.Current()}
+		for range 3 {
+			certs := []*x509.Certificate{w.leaf()}
+			if w.one(2) {
+				certs = append(certs, w.subset(w.cas)...)
+			}
+			f := factsIn(t, certs)
+			var answers []*chainAnswer
+			edges := edgesOf(append(certs, roots.Get().certs...), settings.skew)
+			for range 15 {
+				now := edges[w.IntN(len(edges))]
+				answer := (&chainNode{chainSettings: settings}).search(f, material, now)
+				assert.True(t, answer.holds(material.generations(), now))
+				for _, known := range answers {
+					if !known.holds(material.generations(), now) {
+						continue
+					}
+					compared++
+					about := fmt.Sprintf("seed %d, world %d, at %v", seed, number, now)
+					assert.True(t, known.from.Equal(answer.from) && known.until.Equal(answer.until), about)
+					assertSameAnswer(t, known, answer, about)
+				}
+				answers = append(answers, answer)
+			}
+		}
+	}
+	t.Logf("%d compared", compared)
+	assert.NotZero(t, compared)
+}
+
+// edgesOf are the ends of all validities, as they stand and moved by the skew, with the moments
+// beside them.
+func edgesOf(certs []*x509.Certificate, skew time.Duration) []time.Time {
+	var edges []time.Time
+	for _, cert := range certs {
+		for _, at := range []time.Time{cert.NotBefore, cert.NotAfter} {
+			for _, moved := range []time.Duration{-skew, 0, skew} {
+				edges = append(edges, at.Add(moved-1), at.Add(moved), at.Add(moved+1), at.Add(moved+time.Second))
+			}
+		}
+	}
+	return edges
+}
+
+// assertSameAnswer compares two answers but for the time that their words give.
+func assertSameAnswer(t *testing.T, a, b *chainAnswer, about string) {
+	t.Helper()
+	same := func(a, b *verifiedChain) bool {
+		return a.serverAuth == b.serverAuth && slices.EqualFunc(a.certs, b.certs, (*x509.Certificate).Equal)
+	}
+	assert.True(t, slices.EqualFunc(a.chains, b.chains, same), about)
+	assert.Equal(t, reasonOfAnswer(a), reasonOfAnswer(b), about)
+	assert.Equal(t, a.dated, b.dated, about)
+}
+
+// finding R8: a refusal for the dates of a CA that stands higher than MaxDepth allows was
+// remembered beyond those dates.
+func TestChain_RefusalForADateAboveMaxDepthEndsWithIt(t *testing.T) {
+	now := time.Now()
+	long := certauthtest.Valid(now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))
+	begins := now.Add(time.Hour).Truncate(time.Second)
+	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(begins, begins.AddDate(1, 0, 0)))
+	issuing := root.NewIntermediate(t, "Issuing", long)
+	rule := chainRuleOf(t, root.Certificate)
+	rule.maxDepth = 1
+	pool, err := newCAPool([]*x509.Certificate{issuing.Certificate}, "test")
+	require.NoError(t, err)
+	rule.intermediates = reload.Fixed("", pool)
+	material, refused := rule.material()
+	require.Nil(t, refused)
+	leaf := issuing.Issue(t, "client", long).Certificate
+	answer := rule.search(factsIn(t, []*x509.Certificate{leaf}), material, now)
+	assert.Equal(t, ReasonCertificateNotYetValid, reasonOfAnswer(answer))
+	assert.True(t, answer.until.Equal(begins), "%v", answer.until)
+}
