@@ -39,7 +39,7 @@ type Checker struct {
 	remote      remoteLists
 	local       *localLists
 	lists       keeper
-	generation  atomic.Uint64 // grows with every list that comes or goes
+	generation  atomic.Uint64 // changes with every list that is added or removed
 	said        atMostOften
 	ahead       signersAhead
 	stats       counters

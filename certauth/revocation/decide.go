@@ -64,7 +64,7 @@ func (c *Checker) refused(depth int, j *judgement) error {
 		why = errNothing
 	}
 	if j.result.StaleRevoked {
-		why = fmt.Errorf("evidence that has run out said revoked: %w", why)
+		why = fmt.Errorf("expired evidence said revoked: %w", why)
 	}
 	which := fmt.Sprintf("certificate %d of the chain", depth)
 	if j.record != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// flight is one attempt to get evidence, however many wait for it. It has a context of its
-// own: who gives up waiting stops nobody else.
+// flight is one attempt to get evidence, shared by all requests that wait for it. Its context is
+// its own, so a request that stops waiting does not end it for the others.
 type flight struct {
 	done chan struct{}
 	err  error // set before done is closed
@@ -19,10 +19,10 @@ type flight struct {
 	soon <-chan struct{} // closed a moment after the start
 	over context.CancelFunc
 
-	begun uint64 // calls of Refresh before that
+	begun uint64 // calls of Refresh before the start
 }
 
-// aMoment is what a request waits for news that it could do without.
+// aMoment is how long a request waits for newer evidence when it already has an answer.
 const aMoment = time.Second
 
 // crew runs everything that outlives a request, and ends it on Close.
@@ -42,7 +42,8 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
-// run starts f unless the crew is closed. A panic in it becomes an error.
+// run starts f and passes its result to done, unless the crew is closed. A panic of f becomes an
+// error.
 func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -67,8 +68,8 @@ func (w *crew) isClosed() bool {
 	return w.closed
 }
 
-// guarded turns a panic, of a Fetcher, a Store or a parser, into an error: there is no
-// evidence then.
+// guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
+// missing evidence.
 func guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -83,16 +84,16 @@ func (w *crew) newFlight() *flight {
 	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, begun: w.refreshes.Load()}
 }
 
-// land ends the flight, once.
+// land ends the flight. It must be called once.
 func (f *flight) land(err error) {
 	f.err = err
 	close(f.done)
 	f.over()
 }
 
-// join takes part in the flight at *slot, or starts one. One that began before that call of
-// Refresh does not do: the one that is started waits for its end. It returns nil if the crew is
-// closed.
+// join returns the flight in *slot, or starts one. It does not join a flight that began before the
+// call of Refresh numbered anew: the new flight waits for the end of that one. join returns nil if
+// the crew is closed.
 func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
 	mu.Lock()
 	defer mu.Unlock()
@@ -127,8 +128,8 @@ func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx conte
 	return started
 }
 
-// waitAMoment ends with the flight, with the request, or a moment after the flight began:
-// of many who come while it lasts only the first wait at all.
+// waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
+// start of the flight. Requests that arrive later do not wait at all.
 func (f *flight) waitAMoment(ctx context.Context) {
 	if f == nil {
 		return
@@ -140,7 +141,7 @@ func (f *flight) waitAMoment(ctx context.Context) {
 	}
 }
 
-// wait ends with the flight or with ctx.
+// wait waits until the flight or ctx ends.
 func (f *flight) wait(ctx context.Context) error {
 	if f == nil {
 		return ErrClosed
