@@ -33,7 +33,7 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(c.ShortLived < 0 || c.StaleGrace < 0, "ShortLived, StaleGrace: negative")
 	refuse(c.StaleGrace > maxStaleGrace, "StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
 	v := &c.Verify
-	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: leave Now, Nonce, TrustedResponders and Previous unset; the Checker sets them")
+	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: Now, Nonce, TrustedResponders and Previous must not be set; the Checker sets them")
 	found = append(found, mistakes.Prefix("Verify.", v.Check())...)
 	refuse(c.Sources == OCSPOnly && len(c.Lists) > 0, "Lists: OCSPOnly never uses them")
 	refuse(c.Sources == CRLOnly && len(c.Responders) > 0, "Responders: CRLOnly never uses them")
@@ -41,7 +41,7 @@ func (c Config) withDefaults() (Config, error) {
 		refuse(r.Issuer != nil && len(r.Issuer.Raw) == 0, "Responders[%d].Issuer: empty certificate", i)
 		err := fetch.CheckURL(r.URL)
 		refuse(err != nil, "Responders[%d].URL: %w", i, err)
-		refuse(len(r.Trusted) > 0 && r.Issuer == nil, "Responders[%d].Trusted: needs Issuer, the CA for which they may sign", i)
+		refuse(len(r.Trusted) > 0 && r.Issuer == nil, "Responders[%d].Trusted: needs an Issuer, the CA for which they may sign", i)
 		refuse(slices.Contains(r.Trusted, nil), "Responders[%d].Trusted: nil certificate", i)
 		c.Responders[i].Trusted = slices.Clone(r.Trusted)
 	}

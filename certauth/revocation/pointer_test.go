@@ -53,7 +53,7 @@ func unusablePointers(s *scene) []struct {
 		{"a CRL in a directory", point(ocsptest.FullName(directory(s.root.cert.RawSubject))), "directory name"},
 		{"a CRL of another issuer", point(uri("http://pki.example/all.crl"), indirect), "indirect CRLs are not supported"},
 		{"another CRL issuer alone", point(indirect), "indirect CRLs are not supported"},
-		{"a CRL by a mail address", point(ocsptest.FullName(ocsptest.Element(ocsptest.Context(1), []byte("crl@pki.example")))), "no URL"},
+		{"a CRL by a mail address", point(ocsptest.FullName(ocsptest.Element(ocsptest.Context(1), []byte("crl@pki.example")))), "not a URL"},
 		{"a delta CRL alone, by ldap", extra(freshest(ldapURL)), `scheme "ldap"`},
 		{"a responder without a scheme", responderAt(ocsptest.URI("ocsp.pki.example")), "no scheme"},
 		{"a responder behind a space", responderAt(ocsptest.URI(" http://ocsp.pki.example")), "byte 0x20"},

@@ -7,9 +7,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// moment is a Time of RFC 5280, section 4.1.2.5, taken apart. The date of every entry of a
-// list must be one, and almost none is needed, so that checking it makes no time.Time and
-// allocates nothing. time.Parse would also read "+5" as the year 05.
+// moment is a parsed Time of RFC 5280, section 4.1.2.5. The date of every entry of a list must be
+// checked, but almost none is used, so the check makes no time.Time and allocates nothing.
+// time.Parse would also read "+5" as the year 05.
 type moment struct {
 	year, month, day, hour, minute, second int
 }
@@ -52,7 +52,7 @@ func readMoment(s *cryptobyte.String) (moment, bool) {
 	return m, ok
 }
 
-// digits is the number that two digits make, negative if they are none.
+// digits returns the number that two digits make, or a negative number if they are not digits.
 func digits(text []byte, at int) int {
 	tens, ones := text[at]-'0', text[at+1]-'0'
 	if tens > 9 || ones > 9 {

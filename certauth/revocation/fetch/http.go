@@ -90,8 +90,8 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	for _, name := range o.AllowHosts {
 		g.hosts[strings.ToLower(name)] = true
 	}
-	o.AllowHosts = nil // guard.hosts says it
-	// The address of a proxy is the operator's.
+	o.AllowHosts = nil // guard.hosts has them
+	// The address of a proxy is configured by the operator.
 	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g.dialer(o.Proxy != nil)), configured: newTransport(o, headers, g.dialer(true))}, nil
 }
 
@@ -113,7 +113,7 @@ func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Tra
 		Protocols:              &protocols,
 		ProxyConnectHeader:     http.Header{"User-Agent": {o.UserAgent}},
 	}
-	if o.Proxy != nil { // http.ProxyURL(nil) would do as well; nil cannot be mistaken
+	if o.Proxy != nil { // http.ProxyURL(nil) would also mean none, but nil is unmistakable
 		t.Proxy = func(*http.Request) (*url.URL, error) { return o.Proxy, nil }
 	}
 	return t

@@ -96,6 +96,8 @@ func checkAllowNets(nets []netip.Prefix) error {
 	return errors.Join(found...)
 }
 
+// checkAllowNet refuses a prefix that would permit nothing, and addresses that accept no
+// connections.
 func checkAllowNet(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
@@ -107,7 +109,7 @@ func checkAllowNet(p netip.Prefix) error {
 		return fmt.Errorf("bits outside the prefix, want %s", p.Masked())
 	case p.IsSingleIP():
 		if a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-			return errors.New("nobody can be connected to there")
+			return errors.New("this address accepts no connections")
 		}
 		return nil
 	}
@@ -118,7 +120,7 @@ func checkAllowNet(p netip.Prefix) error {
 			}
 		}
 	}
-	return errors.New("opens nothing: a prefix opens private networks only, other addresses are named one by one")
+	return errors.New("opens nothing: a prefix permits only private networks; name other addresses one by one")
 }
 
 func checkAllowHosts(names []string) error {
@@ -129,7 +131,7 @@ func checkAllowHosts(names []string) error {
 		case err != nil:
 			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: want a name", i, logtext.Quote(name)))
 		case literal.IsValid():
-			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: an address belongs into AllowNets", i, literal))
+			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: an address belongs in AllowNets", i, literal))
 		}
 	}
 	return errors.Join(found...)
