@@ -67,11 +67,20 @@ type HTTPOptions struct {
 
 // check reports all mistakes at once.
 func (o *HTTPOptions) check() error {
-	found := mistakes.Flatten(checkAllowNets(o.AllowNets), checkAllowHosts(o.AllowHosts))
+	var found []error
 	refuse := func(wrong bool, format string, args ...any) {
 		if wrong {
 			found = append(found, fmt.Errorf(format, args...))
 		}
+	}
+	for i, p := range o.AllowNets {
+		err := checkAllowNet(p)
+		refuse(err != nil, "AllowNets[%d]: %s: %w", i, p, err)
+	}
+	for i, name := range o.AllowHosts {
+		literal, err := checkHost(name)
+		refuse(err != nil, "AllowHosts[%d]: %s: want a name", i, logtext.Quote(name))
+		refuse(literal.IsValid(), "AllowHosts[%d]: %s: an address belongs in AllowNets", i, literal)
 	}
 	for i, port := range o.AllowPorts {
 		refuse(port < 1 || port > 65535, "AllowPorts[%d]: %d, want 1 to 65535", i, port)
@@ -83,17 +92,6 @@ func (o *HTTPOptions) check() error {
 	refuse(o.OCSPRedirects < 0 || o.OCSPRedirects > maxOCSPRedirects, "OCSPRedirects: %d, want 0 or %d", o.OCSPRedirects, maxOCSPRedirects)
 	refuse(!isFieldText(o.UserAgent), "UserAgent: %s, want at most %d bytes of printable ASCII", logtext.Quote(o.UserAgent), maxFieldText)
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
-}
-
-// checkAllowNets refuses prefixes that would open nothing, or addresses that accept no connections.
-func checkAllowNets(nets []netip.Prefix) error {
-	var found []error
-	for i, p := range nets {
-		if err := checkAllowNet(p); err != nil {
-			found = append(found, fmt.Errorf("AllowNets[%d]: %s: %w", i, p, err))
-		}
-	}
-	return errors.Join(found...)
 }
 
 // checkAllowNet refuses a prefix that would permit nothing, and addresses that accept no
@@ -121,20 +119,6 @@ func checkAllowNet(p netip.Prefix) error {
 		}
 	}
 	return errors.New("opens nothing: a prefix permits only private networks; name other addresses one by one")
-}
-
-func checkAllowHosts(names []string) error {
-	var found []error
-	for i, name := range names {
-		literal, err := checkHost(name)
-		switch {
-		case err != nil:
-			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: want a name", i, logtext.Quote(name)))
-		case literal.IsValid():
-			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: an address belongs in AllowNets", i, literal))
-		}
-	}
-	return errors.Join(found...)
 }
 
 func checkProxy(proxy *url.URL) error {
