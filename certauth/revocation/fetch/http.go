@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"math"
@@ -70,15 +71,8 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 		o.Proxy = &proxy
 	}
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
-	if o.OCSPTimeout == 0 {
-		o.OCSPTimeout = DefaultOCSPTimeout
-	}
-	if o.CRLTimeout == 0 {
-		o.CRLTimeout = DefaultCRLTimeout
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = DefaultUserAgent
-	}
+	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
+	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
 	g := &guard{
 		nets:     o.AllowNets,
 		hosts:    map[string]bool{},
