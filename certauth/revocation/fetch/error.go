@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
@@ -26,21 +27,12 @@ type fetchError struct {
 
 // Error is one line.
 func (e *fetchError) Error() string {
-	var b strings.Builder
-	b.WriteString("revocation: ")
-	if e.where != "" {
-		b.WriteString(e.where + ": ")
+	parts := []string{"revocation", e.where}
+	for _, class := range e.classes {
+		parts = append(parts, strings.TrimPrefix(class.Error(), "revocation: "))
 	}
-	for i, class := range e.classes {
-		if i > 0 {
-			b.WriteString(": ")
-		}
-		b.WriteString(strings.TrimPrefix(class.Error(), "revocation: "))
-	}
-	if e.detail != "" {
-		b.WriteString(": " + e.detail)
-	}
-	return b.String()
+	parts = append(parts, e.detail)
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
 
 // Unwrap returns the sentinels and the cause.
