@@ -86,12 +86,7 @@ func only(values []string, valid func(string) bool) string {
 
 // isFieldText accepts short, printable ASCII.
 func isFieldText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return len(s) <= maxFieldText
+	return len(s) <= maxFieldText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // isEntityTag accepts one entity-tag (RFC 9110, section 8.8.3). "*" and lists would match

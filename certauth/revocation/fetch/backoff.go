@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -109,12 +110,8 @@ func isOurs(err error) bool {
 
 // IsExhausted reports whether this process or machine has run out of file descriptors or memory.
 func IsExhausted(err error) bool {
-	for _, own := range []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
-		if errors.Is(err, own) {
-			return true
-		}
-	}
-	return false
+	own := []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
+	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
 
 // HostOf returns the host and port of a URL, in the form that outages use.

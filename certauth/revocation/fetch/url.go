@@ -17,6 +17,8 @@ const (
 	maxHostLabel = 63
 )
 
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
 // target is a URL whose text permits fetching it. Where its host leads is checked when it is
 // dialled.
 type target struct {
@@ -86,17 +88,14 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 // checkCharacters accepts only the characters of RFC 3986, and no fragment, which means nothing in
 // a fetch.
 func checkCharacters(s string) error {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == '#':
-			return refuse(ErrBlockedURL, "fragment")
-		case isAlphanumeric(c), strings.IndexByte("-._~:/?[]@!$&'()*+,;=%", c) >= 0:
-		default:
-			return refuse(ErrBlockedURL, "byte 0x%02x", c)
-		}
+	switch refused := strings.TrimLeft(s, alphanumeric+"-._~:/?[]@!$&'()*+,;=%"); {
+	case refused == "":
+		return nil
+	case refused[0] == '#':
+		return refuse(ErrBlockedURL, "fragment")
+	default:
+		return refuse(ErrBlockedURL, "byte 0x%02x", refused[0])
 	}
-	return nil
 }
 
 // splitAuthority separates host and port. The port is empty if there is none.
@@ -133,10 +132,8 @@ func checkHost(host string) (netip.Addr, error) {
 	if host == "" {
 		return netip.Addr{}, refuse(ErrBlockedURL, "no host")
 	}
-	for i := range len(host) {
-		if c := host[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
-			return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
-		}
+	if strings.Trim(host, alphanumeric+"-_.") != "" {
+		return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
 	}
 	if endsInNumber(host) {
 		address, err := netip.ParseAddr(host)
@@ -188,15 +185,4 @@ func checkPort(scheme, text string, configured bool, ports []int) error {
 }
 
 // isScheme keeps text that is not a scheme out of the error.
-func isScheme(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && c != '+' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
+func isScheme(s string) bool { return s != "" && strings.Trim(s, alphanumeric+"+-.") == "" }
