@@ -1,9 +1,9 @@
 package evidence
 
 import (
-	"crypto/x509"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -15,33 +15,11 @@ import (
 // maxFreshest is how many URLs of delta CRLs are kept.
 const maxFreshest = 4
 
-// freshestOf returns the URLs of delta CRLs that a certificate names (RFC 5280, section 4.2.1.15),
-// as [CRL.FreshestURLs] does for a list.
-func freshestOf(cert *x509.Certificate) []string {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidFreshestCRL) {
-			return freshestURLs(e.Value)
-		}
-	}
-	return nil
-}
-
-// freshestURLs reads a FreshestCRL, which has the form of distribution points. It proves nothing,
-// so what cannot be read or fetched is omitted.
+// freshestURLs reads a FreshestCRL, which has the form of distribution points. The result is a
+// copy, so that no more than these URLs stay in memory with an index.
 func freshestURLs(der []byte) []string {
-	points, err := parseDistributionPoints(der)
-	if err != nil {
-		return nil
-	}
-	var urls []string
-	for _, point := range points {
-		for _, name := range point.names {
-			if text, ok := httpURL(name); ok && len(urls) < maxFreshest {
-				urls = append(urls, text)
-			}
-		}
-	}
-	return urls
+	urls := slices.Concat(pointURLs(der)...)
+	return slices.Clone(urls[:min(len(urls), maxFreshest)])
 }
 
 // httpURL returns the text of a GeneralName that is an absolute http or https URL.
@@ -75,11 +53,5 @@ func whyUnusable(text string) string {
 
 // isScheme keeps text that is not a scheme out of error texts.
 func isScheme(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") == ""
 }

@@ -39,11 +39,7 @@ type Pointers struct {
 
 // PointersOf returns the sources that the certificate names.
 func PointersOf(cert *x509.Certificate) Pointers {
-	points, _ := distributionPoints(cert)
-	p := Pointers{
-		Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
-		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL),
-	}
+	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders)}
 	var unused []string
 	for _, e := range cert.Extensions {
 		switch {
@@ -52,10 +48,10 @@ func PointersOf(cert *x509.Certificate) Pointers {
 			p.Named = p.Named || !ok || len(locations) > 0
 			unused = append(unused, unusedNames("the OCSP responder", locations)...)
 		case e.Id.Equal(oidDistributionPoints):
-			p.Named = true
+			p.Named, p.Lists = true, pointURLs(e.Value)
 			unused = append(unused, unusedPoints("the CRL distribution point", e.Value)...)
 		case e.Id.Equal(oidFreshestCRL):
-			p.Named = true
+			p.Named, p.NamesDelta, p.Deltas = true, true, freshestURLs(e.Value)
 			unused = append(unused, unusedPoints("the delta CRL at", e.Value)...)
 		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
 			p.Named = true
@@ -110,8 +106,10 @@ func usableURLs(urls []string, most int) []string {
 	return usable
 }
 
-// pointURLs returns the URLs of each distribution point, which are alternatives.
-func pointURLs(points []distributionPoint) [][]string {
+// pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
+// what cannot be read or fetched is omitted.
+func pointURLs(der []byte) [][]string {
+	points, _ := parseDistributionPoints(der)
 	var all [][]string
 	for _, point := range points {
 		var uris []string
