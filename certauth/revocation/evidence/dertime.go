@@ -47,7 +47,7 @@ func readMoment(s *cryptobyte.String) (moment, bool) {
 		return moment{}, false
 	}
 	m := moment{year, digits(text, 2), digits(text, 4), digits(text, 6), digits(text, 8), digits(text, 10)}
-	ok := text[12] == 'Z' && m.month >= 1 && m.month <= 12 && m.day >= 1 && m.day <= daysIn(m.month, year) &&
+	ok := text[12] == 'Z' && m.month >= 1 && m.month <= 12 && m.day >= 1 && (m.day <= 28 || m.day <= daysIn(m.month, year)) &&
 		m.hour >= 0 && m.hour <= 23 && m.minute >= 0 && m.minute <= 59 && m.second >= 0 && m.second <= 59
 	return m, ok
 }
@@ -62,14 +62,5 @@ func digits(text []byte, at int) int {
 }
 
 func daysIn(month, year int) int {
-	switch month {
-	case 4, 6, 9, 11:
-		return 30
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	}
-	return 31
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
