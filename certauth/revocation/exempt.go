@@ -2,7 +2,9 @@ package revocation
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"time"
 )
 
@@ -17,13 +19,9 @@ func exemption(cert *x509.Certificate, pointers bool, shortLived time.Duration) 
 	if shortLived > 0 && !cert.IsCA && cert.NotAfter.Sub(cert.NotBefore) <= shortLived {
 		return "short-lived"
 	}
-	if cert.IsCA || pointers {
-		return ""
-	}
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidNoRevAvail) {
-			return "noRevAvail"
-		}
+	isNoRevAvail := func(e pkix.Extension) bool { return e.Id.Equal(oidNoRevAvail) }
+	if !cert.IsCA && !pointers && slices.ContainsFunc(cert.Extensions, isNoRevAvail) {
+		return "noRevAvail"
 	}
 	return ""
 }
