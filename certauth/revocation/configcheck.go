@@ -102,14 +102,9 @@ func withoutPanic(clock func() time.Time) func() time.Time {
 }
 
 func (l List) check() error {
-	set := 0
-	for _, one := range []string{l.URL, l.File, l.Dir} {
-		if one != "" {
-			set++
-		}
-	}
-	if set != 1 {
-		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", set)
+	set := slices.DeleteFunc([]string{l.URL, l.File, l.Dir}, func(one string) bool { return one == "" })
+	if len(set) != 1 {
+		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", len(set))
 	}
 	if l.URL != "" {
 		return fetch.CheckURL(l.URL)
