@@ -51,16 +51,22 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, wan
 
 func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url string) error {
 	old := l.current.Load()
-	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
-	if old != nil && old.url == url {
-		request.ETag, request.LastModified = old.etag, old.lastModified
-	}
-	return c.get(ctx, by, request, func(response *inHand) (Result, error) {
+	return c.get(ctx, by, c.listRequest(url, old), func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return c.renew(ctx, &l.place, l.source(by), old, response.MaxAge)
 		}
 		return c.acceptList(ctx, l, by, response, url)
 	})
+}
+
+// listRequest returns the request for a CRL. It is conditional if the known list is from that URL,
+// except that a delta is always fetched again.
+func (c *Checker) listRequest(url string, known *loadedList) Request {
+	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
+	if known != nil && known.lone == nil && known.url == url {
+		request.ETag, request.LastModified = known.etag, known.lastModified
+	}
+	return request
 }
 
 // inHand is a list that is being read. Its body counts against the partner's bound until it is

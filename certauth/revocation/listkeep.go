@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
 // build verifies one list of a partner at a time, because a list is in memory twice while it is
@@ -76,18 +74,17 @@ func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loa
 		}
 		merged := base
 		isOver := false
-		err := c.get(ctx, from.by, Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
-			func(response *inHand) (Result, error) {
-				next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
-					return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
-				})
-				if err != nil {
-					isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
-					return Result{}, err
-				}
-				merged = next
-				return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
+		err := c.get(ctx, from.by, c.listRequest(url, nil), func(response *inHand) (Result, error) {
+			next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
+				return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
 			})
+			if err != nil {
+				isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
+				return Result{}, err
+			}
+			merged = next
+			return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
+		})
 		if err == nil {
 			return merged, false
 		}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
@@ -134,7 +132,6 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	return err
 }
 
-// readFiles reads the file of a source, or those of its directory.
 func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
@@ -193,7 +190,6 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	return l
 }
 
-// ended records the result of reading a list.
 func (m *localLists) ended(l *localList, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -257,20 +253,15 @@ func readChanged(path string, before seen, most int) (der []byte, now seen, err 
 func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
-	request := Request{
-		Kind: fetch.CRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
-	}
 	old, anew := l.current.Load(), m.anew.Load()
 	isAsked := s.asked >= anew
 	s.asked = anew
 	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
-	if old != nil && old.lone == nil {
-		request.ETag, request.LastModified = old.etag, old.lastModified
-	}
-	operator := m.checker.partners.operator()
-	err := m.checker.get(ctx, operator, request, func(response *inHand) (Result, error) {
+	request := m.checker.listRequest(s.list.URL, old)
+	request.Configured = true
+	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
 		}
