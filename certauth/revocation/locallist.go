@@ -52,6 +52,9 @@ type localView struct {
 	held map[*localList]*loadedList // the list in each place
 }
 
+// isRead distinguishes a view from the one before the first reading.
+func (view *localView) isRead() bool { return view.of != nil }
+
 // name is the URL, file or directory.
 func (s *localSource) name() string { return s.list.URL + s.list.File + s.list.Dir }
 
@@ -93,6 +96,7 @@ func newLocalLists(c *Checker) *localLists {
 		m.sources = append(m.sources, newLocalSource(l))
 	}
 	m.present.Store(len(m.sources) > 0)
+	m.view.Store(&localView{unread: true})
 	return m
 }
 
@@ -121,9 +125,6 @@ func (m *localLists) current(now time.Time) bool {
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
 // first. A list whose signer's certificate is not valid now is nil.
 func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
-	if view == nil {
-		return nil
-	}
 	lists := view.of[a.key]
 	for _, k := range a.kinNow() {
 		for _, l := range view.of[k.key] {
@@ -138,7 +139,7 @@ func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList
 
 // completed adds the newest delta among Config.Lists that continues the list, if there is one.
 func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) *loadedList {
-	if view == nil || len(view.deltas) == 0 {
+	if len(view.deltas) == 0 {
 		return l
 	}
 	best, known := l.crl, !l.deltaMissing
@@ -190,7 +191,7 @@ func (m *localLists) load(ctx context.Context) error {
 	if err != nil && ctx.Err() != nil || errors.Is(err, ErrClosed) {
 		return err
 	}
-	return m.trouble()
+	return m.view.Load().err
 }
 
 // refresh reads everything again, whether or not it is due.
@@ -207,7 +208,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 	m.mu.Lock()
 	under := m.flight
 	m.mu.Unlock()
-	if m.view.Load() == nil {
+	if !m.view.Load().isRead() {
 		m.looked.Store(m.checker.config.Now().UnixNano())
 		if under = m.reading(); under == nil {
 			return ErrClosed
@@ -220,7 +221,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 		m.mu.Lock()
 		swapped := m.swapped
 		m.mu.Unlock()
-		if !m.isUnread() || m.view.Load() != nil && enough() {
+		if !m.isUnread() || m.view.Load().isRead() && enough() {
 			return nil
 		}
 		select {
@@ -232,13 +233,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 }
 
 // isUnread reports whether some source was never read.
-func (m *localLists) isUnread() bool {
-	if !m.present.Load() {
-		return false
-	}
-	view := m.view.Load()
-	return view == nil || view.unread
-}
+func (m *localLists) isUnread() bool { return m.present.Load() && m.view.Load().unread }
 
 // look starts a reading if the last look was at least an interval ago. It returns the reading for
 // which requests should wait a moment, if there is one: two intervals after the last look, or
@@ -283,7 +278,6 @@ func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
 	}
 }
 
-// add adds further URLs, each once.
 func (m *localLists) add(urls []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -293,14 +287,6 @@ func (m *localLists) add(urls []string) {
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
-}
-
-// trouble returns what could not be read.
-func (m *localLists) trouble() error {
-	if view := m.view.Load(); view != nil {
-		return view.err
-	}
-	return nil
 }
 
 // ready says what is missing: a source without a list, or a list that has expired.

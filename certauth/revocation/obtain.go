@@ -240,7 +240,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
 	}
-	failed := c.local.trouble()
+	failed := c.local.view.Load().err
 	if len(r.lists) == 0 {
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
