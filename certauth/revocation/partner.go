@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -71,11 +72,7 @@ func (g *partners) named(key string, inHand int, name func() string) *partner {
 func (g *partners) list() []*partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	all := make([]*partner, 0, len(g.all))
-	for _, p := range g.all {
-		all = append(all, p)
-	}
-	return all
+	return slices.Collect(maps.Values(g.all))
 }
 
 func (g *partners) leftAlone() (names []string) {
@@ -84,12 +81,6 @@ func (g *partners) leftAlone() (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func (g *partners) endPauses() {
-	for _, p := range g.list() {
-		p.EndPauses()
-	}
 }
 
 // hand bounds the lists of one partner that are in hand: from the first byte of the body until the
@@ -129,7 +120,6 @@ func (h *hand) take(n int) error {
 
 func (h *hand) give(n int) { h.held.Add(-int64(n)) }
 
-// build runs one parse at a time.
 func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
 	case h.building <- struct{}{}:

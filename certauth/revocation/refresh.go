@@ -79,7 +79,9 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		return ErrClosed
 	}
 	anew := c.crew.refreshes.Add(1)
-	c.partners.endPauses()
+	for _, p := range c.partners.list() {
+		p.EndPauses()
+	}
 	c.remote.endPauses()
 	err := c.local.refresh(ctx, anew)
 	now := c.config.Now()

@@ -1,7 +1,10 @@
 package revocation
 
 import (
+	"cmp"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,17 +87,11 @@ func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *rem
 // forgetOne drops the list that was unused for longest. Records that hold it still use it, and it
 // still counts while it is in memory; it is only no longer shared.
 func (m *remoteLists) forgetOne() {
-	victim := ""
-	var oldest int64
-	for key, l := range m.all {
-		if used := l.used.Load(); victim == "" || used < oldest {
-			victim, oldest = key, used
-		}
-	}
-	delete(m.all, victim)
+	delete(m.all, slices.MinFunc(slices.Collect(maps.Keys(m.all)), func(a, b string) int {
+		return cmp.Compare(m.all[a].used.Load(), m.all[b].used.Load())
+	}))
 }
 
-// endPauses lets every list be fetched again now.
 func (m *remoteLists) endPauses() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
