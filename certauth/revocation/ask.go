@@ -13,7 +13,6 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// answerOf is the response of one responder.
 type answerOf struct {
 	result Result
 	der    []byte

@@ -206,7 +206,6 @@ func statusFor(s Status) certauth.RevocationStatus {
 	return certauth.RevocationUnavailable
 }
 
-// isFromTheFuture reports whether evidence was refused because it is dated in the future.
 func isFromTheFuture(err error) bool {
 	return isAny(err, evidence.ErrProducedAt, evidence.ErrFuture)
 }

@@ -141,7 +141,6 @@ func (f *flight) waitAMoment(ctx context.Context) {
 	}
 }
 
-// wait waits until the flight or ctx ends.
 func (f *flight) wait(ctx context.Context) error {
 	if f == nil {
 		return ErrClosed

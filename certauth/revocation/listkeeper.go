@@ -92,7 +92,6 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 	return nil
 }
 
-// move moves the list of one place to another.
 func (k *keeper) move(from, to *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -101,7 +100,6 @@ func (k *keeper) move(from, to *place) {
 	delete(k.held, from)
 }
 
-// drop empties a place.
 func (k *keeper) drop(p *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -86,7 +86,6 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 	return c.lists.put(&l.place, next, nil)
 }
 
-// refine adds the delta to a list that already counts.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.mu.Lock()
 	held := l.current.Load()

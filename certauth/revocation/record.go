@@ -183,7 +183,6 @@ func (c *Checker) sourceless(names *evidence.Pointers) error {
 	return advice.New(helpPointers, ErrNoSource, "the certificate names %s, and %s leaves that out", logtext.List(left), setting)
 }
 
-// responder is an OCSP responder that can be queried about a certificate.
 type responder struct {
 	url        string
 	configured bool
@@ -232,7 +231,6 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	return known
 }
 
-// sources returns the URLs that are queried about the certificate.
 func (r *record) sources() (urls []string) {
 	for _, to := range r.responders {
 		urls = append(urls, to.url)

@@ -23,7 +23,6 @@ type state struct {
 
 var nothingKnown state
 
-// now returns the record's state.
 func (r *record) now() *state {
 	if s := r.state.Load(); s != nil {
 		return s
@@ -145,7 +144,6 @@ func (e *knowledge) holdsRevocation() bool {
 	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
 }
 
-// terms returns the options of verification at this time.
 func (c *Checker) terms(now time.Time) VerifyOptions {
 	o := c.config.Verify
 	o.Now = now

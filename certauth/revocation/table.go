@@ -116,7 +116,6 @@ func (r *record) neighbours() (used int64, holds bool) {
 	return used, holds
 }
 
-// all returns the present records.
 func (t *table) all() (all []*record) {
 	for i := range t.shards {
 		s := &t.shards[i]

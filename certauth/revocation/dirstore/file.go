@@ -141,7 +141,6 @@ func openRegular(root *os.Root, name string) (file *os.File, size int64, err err
 	return nil, 0, err
 }
 
-// readHead returns the first bytes of a file.
 func readHead(file *os.File) ([]byte, error) {
 	head := make([]byte, maxHead)
 	n, err := io.ReadFull(file, head)

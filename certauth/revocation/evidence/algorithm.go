@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// The signature algorithms that are accepted, beside ML-DSA: RFC 4055, RFC 5758, RFC 8410.
+// The signature algorithms that are accepted in addition to ML-DSA: RFC 4055, RFC 5758, RFC 8410.
 var (
 	oidSHA1WithRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
 	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
@@ -100,7 +100,6 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
 
-// name returns the name for error texts.
 func (a algorithmIdentifier) name() string {
 	text := a.oid.String()
 	if known := algorithmNames[text]; known != "" {

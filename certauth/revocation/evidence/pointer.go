@@ -169,7 +169,6 @@ func generalName(name cryptobyte.String) (text, why string) {
 	return logtext.Quote(string(content)), whyUnusable(string(content))
 }
 
-// namesText formats GeneralNames.
 func namesText(names [][]byte) string {
 	if len(names) == 0 {
 		return "(no name)"

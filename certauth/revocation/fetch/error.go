@@ -43,7 +43,6 @@ func (e *fetchError) Unwrap() []error {
 	return append(e.classes[:len(e.classes):len(e.classes)], e.cause)
 }
 
-// refuse returns an error of a class.
 func refuse(class error, format string, args ...any) *fetchError {
 	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
 }
