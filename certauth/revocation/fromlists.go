@@ -76,9 +76,6 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false
 	for i, l := range view.listsOf(r.authority, terms) {
-		if l == nil {
-			continue
-		}
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}

@@ -123,15 +123,12 @@ func (m *localLists) current(now time.Time) bool {
 }
 
 // listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
-// first. A list whose signer's certificate is not valid now is nil.
+// first. It leaves out lists whose signer's certificate is not valid now.
 func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
 	lists := view.of[a.key]
 	for _, k := range a.kinNow() {
-		for _, l := range view.of[k.key] {
-			if !evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
-				l = nil
-			}
-			lists = append(slices.Clip(lists), l)
+		if evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
+			lists = append(slices.Clip(lists), view.of[k.key]...)
 		}
 	}
 	return lists

@@ -314,9 +314,6 @@ func (c *Checker) whyNoList(r *record, localErr error) error {
 	view, terms := c.local.view.Load(), c.terms(c.config.Now())
 	var outOfScope error
 	for _, l := range view.listsOf(r.authority, &terms) {
-		if l == nil {
-			continue
-		}
 		_, err := l.crl.LookupSubject(&r.who, &terms)
 		if !errors.Is(err, ErrCRLScope) {
 			return nil
