@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -183,10 +184,9 @@ func (s *Store) check(key string) error {
 	if len(key) == 0 || len(key) > 128 {
 		return fmt.Errorf("%w: directory store: key of %d bytes, want 1 to 128", revocation.ErrArgument, len(key))
 	}
-	for i := range len(key) {
-		if c := key[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens", revocation.ErrArgument, c, i)
-		}
+	if rest := strings.TrimLeft(key, "abcdefghijklmnopqrstuvwxyz0123456789-"); rest != "" {
+		return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens",
+			revocation.ErrArgument, rest[0], len(key)-len(rest))
 	}
 	return nil
 }
