@@ -188,8 +188,7 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 		}
 	}
 	if counts.status == Unavailable {
-		err := stale.staleError(why, SourceOCSP, cert.IsCA, o)
-		return stale, err
+		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
 	}
 	return counts, nil
 }

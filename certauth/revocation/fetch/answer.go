@@ -152,12 +152,9 @@ func retryAfter(h http.Header) time.Duration {
 	if seconds, ok := deltaSeconds(value); ok {
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	until, errUntil := http.ParseTime(value)
+	from, errFrom := http.ParseTime(h.Get("Date"))
+	if errUntil != nil || errFrom != nil {
 		return 0
 	}
 	return min(max(until.Sub(from), 0), maxRetryAfter)

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -92,11 +93,7 @@ func (g *guard) admitSocket(network, resolved string, open reach) error {
 func (g *guard) admitName(ctx context.Context, host string, open reach) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	resolver := g.resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	addresses, err := resolver.LookupNetIP(ctx, "ip", host)
+	addresses, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,10 +53,7 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("redisstore: client: nil")
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-	return &Store{client: client, prefix: o.Prefix, calls: make(chan struct{}, maxCalls)}, nil
+	return &Store{client: client, prefix: cmp.Or(o.Prefix, DefaultPrefix), calls: make(chan struct{}, maxCalls)}, nil
 }
 
 // Get returns the evidence stored under the key, or false. It sends two commands for a value and
