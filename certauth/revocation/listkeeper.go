@@ -85,8 +85,7 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 		return err
 	}
 	k.held[p] = next.size()
-	edition := next.edition()
-	p.newest.Store(&edition)
+	p.newest.Store(new(next.edition()))
 	p.current.Store(next)
 	k.changed.Add(1)
 	return nil

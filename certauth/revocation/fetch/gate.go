@@ -296,8 +296,7 @@ func (p *Pass) settle(now time.Time, err error) (change *Outage) {
 	}
 	if h.told == nil {
 		h.told = &Outage{Host: h.label, Partner: p.partner.name, Since: now, Err: err}
-		began := *h.told
-		change = &began
+		change = new(*h.told)
 	}
 	if isNetwork(err) {
 		h.byNetwork = true

@@ -67,8 +67,7 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 		o.RootCAs = o.RootCAs.Clone()
 	}
 	if o.Proxy != nil {
-		proxy := *o.Proxy
-		o.Proxy = &proxy
+		o.Proxy = new(*o.Proxy)
 	}
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
 	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
