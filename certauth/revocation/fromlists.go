@@ -14,17 +14,11 @@ type tally struct {
 	stale   bool
 	err     error
 	against bool      // an expired list says revoked
-	graced  []graced  // from expired lists, for use within StaleGrace
+	graced  []Result  // from expired lists, for use within StaleGrace
 	since   time.Time // thisUpdate of the latest expired list or delta that contradicts a Good
 	lifts   time.Time // a hold older than this has been lifted
 	kept    *Result   // the known revocation
 	changes time.Time // when a list begins, or a signer ends, to count
-}
-
-// graced is what an expired list says.
-type graced struct {
-	result Result
-	list   *loadedList
 }
 
 // listsWord is what all lists in memory say together.
@@ -52,8 +46,8 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	isRevoked := c.tallyLists(&t, r, &terms)
 	says.changes, kept = t.changes, t.kept
 	if t.covered != evidence.AllReasons {
-		for _, g := range t.graced {
-			t.add(g.result, g.list, true)
+		for _, result := range t.graced {
+			t.add(result, true)
 		}
 	}
 	switch {
@@ -121,7 +115,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		result, err = c.withGrace(r, l, terms)
 		stale = true
 	}
-	result.DeltaMissing = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing
+	result.DeltaMissing, result.RefreshAfter = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing, l.soft
 	switch {
 	case err == nil && result.Status == Revoked:
 		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
@@ -133,9 +127,9 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.kept = e.revoked
 		return result.RevokedForGood() // a newer list may lift a hold
 	case stale && err == nil && result.Status == Good:
-		t.graced = append(t.graced, graced{result, l})
+		t.graced = append(t.graced, result)
 	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
-		t.add(result, l, stale)
+		t.add(result, stale)
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
@@ -156,7 +150,7 @@ func (t *tally) accuse(result *Result, l *loadedList) {
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
 const reasonHold = 1 << evidence.ReasonCertificateHold
 
-func (t *tally) add(result Result, l *loadedList, stale bool) {
+func (t *tally) add(result Result, stale bool) {
 	if result.ReasonsCovered&reasonHold != 0 && !stale && result.ThisUpdate.After(t.lifts) {
 		t.lifts = result.ThisUpdate
 	}
@@ -168,10 +162,10 @@ func (t *tally) add(result Result, l *loadedList, stale bool) {
 	}
 	if first {
 		t.result = result
-		t.result.Status, t.result.Reason, t.result.RefreshAfter = Good, evidence.ReasonUnspecified, l.soft
+		t.result.Status, t.result.Reason = Good, evidence.ReasonUnspecified
 	}
 	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, result.ThisUpdate), earliest(t.result.NextUpdate, result.NextUpdate)
-	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, l.soft)
+	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, result.RefreshAfter)
 	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing
 }
 
