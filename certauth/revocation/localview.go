@@ -87,16 +87,13 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	}
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
-		err := known.base.CheckNewer(next.base)
-		if known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, evidence.ErrRollback) {
-			kept = append(kept, known) // not comparable
-			continue
-		}
 		switch {
-		case err == nil && known.crl.CheckNewer(next.crl) == nil: // known goes
+		case known.base.ThisUpdate().After(now):
+			kept = append(kept, known)
+		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil: // next replaces it
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			return lists
-		default:
+		default: // of different scopes, or one with the newer base and one with the newer delta
 			kept = append(kept, known)
 		}
 	}
