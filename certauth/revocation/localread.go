@@ -83,14 +83,11 @@ const unreadable = "a configured CRL could not be read; what was read before sta
 func (m *localLists) mayComplain(s *localSource, names []string) bool {
 	slices.Sort(names)
 	what, now := strings.Join(names, "\n"), m.checker.config.Now()
-	if what == "" || what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
-		if what == "" {
-			s.told = ""
-		}
+	if what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
 		return false
 	}
 	s.told, s.toldAt = what, now
-	return true
+	return what != ""
 }
 
 // swap makes visible to requests what has been read.

@@ -22,7 +22,7 @@ const (
 
 // wanted says which evidence a request accepts. The zero value accepts any that counts.
 type wanted struct {
-	news bool   // refuses evidence that is due for renewal, as one from a store may be
+	news bool   // refuses evidence that is due for renewal, as that from a store may be
 	anew uint64 // refuses evidence requested before this call of Refresh, too; 0 is none
 }
 
