@@ -30,9 +30,8 @@ type crew struct {
 	base   context.Context
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
+	mu sync.Mutex // nothing starts while close cancels
+	wg sync.WaitGroup
 
 	refreshes atomic.Uint64 // calls of Refresh
 }
@@ -47,7 +46,7 @@ func newCrew() *crew {
 func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.isClosed() {
 		return false
 	}
 	w.wg.Go(func() { done(guarded(func() error { return f(w.base) })) })
@@ -56,17 +55,12 @@ func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
 
 func (w *crew) close() {
 	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
 	w.cancel()
+	w.mu.Unlock()
 	w.wg.Wait()
 }
 
-func (w *crew) isClosed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.closed
-}
+func (w *crew) isClosed() bool { return w.base.Err() != nil }
 
 // guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
 // missing evidence.
