@@ -76,20 +76,16 @@ func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *rem
 	if m.all == nil {
 		m.all = map[string]*remoteList{}
 	}
+	// The list that was unused for longest is dropped. Records that hold it still use it, and it
+	// still counts while it is in memory; it is only no longer shared.
 	for len(m.all) >= maxRemoteLists {
-		m.forgetOne()
+		delete(m.all, slices.MinFunc(slices.Collect(maps.Keys(m.all)), func(a, b string) int {
+			return cmp.Compare(m.all[a].used.Load(), m.all[b].used.Load())
+		}))
 	}
 	l := &remoteList{authority: by, urls: urls, deltas: deltas}
 	m.all[key] = l
 	return l
-}
-
-// forgetOne drops the list that was unused for longest. Records that hold it still use it, and it
-// still counts while it is in memory; it is only no longer shared.
-func (m *remoteLists) forgetOne() {
-	delete(m.all, slices.MinFunc(slices.Collect(maps.Keys(m.all)), func(a, b string) int {
-		return cmp.Compare(m.all[a].used.Load(), m.all[b].used.Load())
-	}))
 }
 
 func (m *remoteLists) endPauses() {
