@@ -21,9 +21,9 @@ const (
 	graceWithinTheSkew = time.Minute
 )
 
-// ocspDeadlines sets until when a verified response may be used, and after which time a newer one
-// is requested. For a certificate in use, a revocation takes effect after the second time and one
-// more fetch, and that time is at most an hour away.
+// ocspDeadlines sets the time until which a verified response may be used, and the time after
+// which a newer one is requested. The second is at most an hour away for a Good, so a revocation
+// of a certificate in use takes effect within an hour and one fetch.
 func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.Duration, jitter float64) {
 	switch {
 	case r.RevokedForGood():
@@ -45,7 +45,7 @@ func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.D
 }
 
 // softDeadline returns half of the evidence's lifetime or, if that has passed, half of the time
-// that remains, but at most most from now.
+// that remains, but no later than most from now.
 func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jitter float64) time.Time {
 	wait := thisUpdate.Add(nextUpdate.Sub(thisUpdate) / 2).Sub(now)
 	if wait <= 0 {
@@ -71,9 +71,9 @@ func isDue(r *Result, now time.Time) bool {
 }
 
 // hasCome reports whether a deadline has passed by the monotonic clock or by the wall clock: the
-// first stops while the machine sleeps, the second can be set back. A deadline further ahead than
-// most was set before the clock was set back, except for neverDue, the deadline of a file, which
-// is read again when it changes.
+// first stops while the machine sleeps, the second can be set back. A deadline that is further
+// ahead than most dates from before the clock was set back, and has also passed. The exception is
+// neverDue, the deadline of a file, which is read again when it changes.
 func hasCome(soft, now time.Time, most time.Duration) bool {
 	ahead := soft.Round(0).Sub(now.Round(0))
 	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2) && ahead < neverDue/2

@@ -86,8 +86,8 @@ func (f *flight) land(err error) {
 }
 
 // join returns the flight in *slot, or starts one. It does not join a flight that began before the
-// call of Refresh numbered anew: the new flight waits for the end of that one. join returns nil if
-// the crew is closed.
+// call of Refresh with the number anew: the new flight waits until that one has ended. join
+// returns nil if the crew is closed.
 func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
 	mu.Lock()
 	defer mu.Unlock()

@@ -136,7 +136,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 	return false
 }
 
-// accuse takes into account that an expired list says permanently revoked.
+// accuse notes that an expired list calls the certificate permanently revoked.
 func (t *tally) accuse(result *Result, l *loadedList) {
 	if !result.StaleRevoked {
 		return

@@ -37,8 +37,9 @@ func (a *authority) hasMet(above []*x509.Certificate) bool {
 	return a.above.Load() == above[min(1, len(above)-1)]
 }
 
-// meetKin looks for kin in a verified chain, of which above is the part that begins with the CA,
-// and among Config.Issuers. It does nothing if the chain continues as the last one did.
+// meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
+// that begins with the CA. It does nothing if the certificate after the CA is the same as in the
+// last chain.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	if a.hasMet(above) {
 		return

@@ -31,8 +31,8 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
-// notOver returns an error for an expired list. Its revocations still count, but another list is
-// needed.
+// notOver returns an error for a list that is not current. Its revocations still count, but
+// another list is needed.
 func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
 	return l.Edition().Current(now, c.skew)
 }

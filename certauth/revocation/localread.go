@@ -78,8 +78,8 @@ const unreadAgain = time.Hour
 
 const unreadable = "a configured CRL could not be read; what was read before stays in use until it expires"
 
-// mayComplain reports whether to log that these lists of a source cannot be read: when they are
-// others than before, and then once an hour. The caller holds the mutex.
+// mayComplain reports whether to log that these lists of a source cannot be read: when the set of
+// them has changed, and otherwise once an hour. The caller holds the mutex.
 func (m *localLists) mayComplain(s *localSource, names []string) bool {
 	slices.Sort(names)
 	what, now := strings.Join(names, "\n"), m.checker.config.Now()

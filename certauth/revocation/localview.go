@@ -70,7 +70,7 @@ func (m *localLists) forgetGone(view *localView) {
 	}
 }
 
-// isOver reports whether the list has expired: without nextUpdate, by age.
+// isOver reports whether the list has expired. A list without nextUpdate expires by age.
 func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	if l.NextUpdate().IsZero() {
 		terms := m.checker.terms(now)
