@@ -49,6 +49,7 @@ func unusablePointers(s *scene) []struct {
 		{"a CRL by ftp", at("ftp://pki.example/ca.crl"), `scheme "ftp"`},
 		{"a CRL in a file", at("file:////server/share/ca.crl"), `scheme "file"`},
 		{"a CRL whose URL has no scheme", at("pki.example/ca.crl"), "no scheme"},
+		{"a CRL whose URL has a colon and no scheme", at("pki.example/ca.crl?a:b"), "no scheme"},
 		{"a CRL whose URL has no host", at("http:///ca.crl"), "cannot be read as a URL"},
 		{"a CRL in a directory", point(ocsptest.FullName(directory(s.root.cert.RawSubject))), "directory name"},
 		{"a CRL of another issuer", point(uri("http://pki.example/all.crl"), indirect), "indirect CRLs are not supported"},
