@@ -60,13 +60,13 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 		},
 		{
 			"a CRL that has run out", noResponder, served(func(_ *testing.T, w *wired) ocsptest.List { return old(w, 9, -2) }), nil,
-			[]string{"9 days old", "ran out", "2026-02-28T12:00:00Z"},
+			[]string{"9 days old", "expired", "2026-02-28T12:00:00Z"},
 			"ask the CA",
 			[]string{wayOut, "MaxAge"},
 		},
 		{
 			"a CRL that is too old and has run out", noResponder, served(func(_ *testing.T, w *wired) ocsptest.List { return old(w, 40, -2) }), nil,
-			[]string{"40 days old", "ran out"},
+			[]string{"40 days old", "expired"},
 			"ask the CA",
 			[]string{wayOut, "raise"},
 		},
@@ -86,7 +86,7 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 		}, nil, []string{"15 days old", "MaxAge allows 10 days", "2026-03-17T12:00:00Z"}, "raise Verify.MaxAge", []string{wayOut}},
 		{"an OCSP answer that has run out", noPoints, func(t *testing.T, w *wired) {
 			w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-5*day), now.Add(-day)))
-		}, nil, []string{"5 days old", "ran out"}, "ask the CA", []string{wayOut, "MaxAge"}},
+		}, nil, []string{"5 days old", "expired"}, "ask the CA", []string{wayOut, "MaxAge"}},
 		{"an OCSP answer of a day without nextUpdate", noPoints, func(t *testing.T, w *wired) {
 			w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-day), time.Time{}))
 		}, nil, []string{"no nextUpdate", "NoNextUpdateMaxAge allows 1h0m0s"}, "NoNextUpdateMaxAge", []string{wayOut}},

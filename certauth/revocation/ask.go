@@ -13,15 +13,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// answerOf is what one responder came back with.
 type answerOf struct {
 	result Result
 	der    []byte
 }
 
-// askResponders asks one after the other, the next as soon as one fails or keeps the request
-// waiting. The first Good or Revoked ends it. staleRevoked says that nothing did, and that
-// somebody's evidence was only too old, and said Revoked.
+// askResponders asks the responders in order, the next one as soon as one fails or takes longer
+// than HedgeAfter. The first Good or Revoked ends the search. If there is none, staleRevoked
+// reports that a response said Revoked but was too old.
 func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certificate) (best answerOf, staleRevoked bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var asked sync.WaitGroup
@@ -41,7 +40,7 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 		}
 		decides := a.result.Status == Good || a.result.Status == Revoked && !r.now().isKnownHold(&a.result)
 		if decides || best.result.Status != Revoked {
-			best = a // what decides, or Unknown, or a hold that is known already
+			best = a // a decision; until there is one, Unknown or the known hold
 		}
 		return decides
 	})
@@ -51,9 +50,9 @@ func (c *Checker) askResponders(ctx context.Context, r *record, cert *x509.Certi
 	return best, staleRevoked && !decided, nil
 }
 
-// hedge makes n attempts, at most: the next one as soon as one has ended without being enough, or
-// has kept the caller waiting. It reports whether one was enough; what is under way then ends in
-// asked. A panic is the error of an attempt.
+// hedge makes at most n attempts. It starts the next one when an attempt has ended without being
+// enough, or when the duration after has passed. It reports whether one was enough; attempts that
+// are still running then end in asked. A panic counts as the error of its attempt.
 func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int) error, isEnough func(i int, err error) bool) bool {
 	type end struct {
 		i   int
@@ -83,7 +82,7 @@ func hedge(after time.Duration, asked *sync.WaitGroup, n int, attempt func(i int
 	}
 }
 
-// askResponder asks one responder, twice at most.
+// askResponder sends at most two requests to one responder.
 func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
 	pass, err := r.partner.Enter(ctx, to.url)
 	if err != nil {
@@ -100,7 +99,8 @@ func (c *Checker) askResponder(ctx context.Context, r *record, cert *x509.Certif
 	return result, der, err
 }
 
-// converse sends a request by GET, if it fits into one, and once more by POST if that may help.
+// converse sends a GET if the request fits into one, and then a POST if that may succeed where the
+// first request failed.
 func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificate, to responder) (result Result, der []byte, err error) {
 	wasStale := false
 	for mayGET := true; ; mayGET = false {
@@ -126,10 +126,10 @@ func (c *Checker) converse(ctx context.Context, r *record, cert *x509.Certificat
 	}
 }
 
-// isWorthPOST reports whether a POST may fare better after an error. Some responders do not take a
-// GET or misread its path, and caches before them answer it with an error page, with what they hold
-// for another path, or with what has run out. A responder that asks to be left alone is not asked
-// again.
+// isWorthPOST reports whether a POST may succeed after this error. Some responders do not accept
+// GET or misread its path, and caches in front of them answer it with an error page, with the
+// response for another path, or with an expired one. A responder that asked for a pause is not
+// asked again.
 func isWorthPOST(err error, method string) bool {
 	var refused evidence.ResponderStatusError
 	var status fetch.HTTPStatusError

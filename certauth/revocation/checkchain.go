@@ -120,17 +120,12 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		return 0, fmt.Errorf("%w: empty chain", ErrArgument)
 	case n > maxDepth:
 		return 0, fmt.Errorf("%w: chain of %d certificates", evidence.ErrLimits, len(chain))
-	}
-	for _, cert := range chain {
-		if cert == nil || len(cert.Raw) == 0 {
-			return 0, fmt.Errorf("%w: nil certificate in the chain", ErrArgument)
-		}
-	}
-	if n == 0 { // the certificate is its own anchor, so no CA above could revoke it
+	case slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return cert == nil || len(cert.Raw) == 0 }):
+		return 0, fmt.Errorf("%w: nil certificate in the chain", ErrArgument)
+	case n == 0: // the certificate is its own anchor, so no CA above could revoke it
 		judged[0].err = ErrNoSource
 		return 1, nil
-	}
-	if c.local.isUnread() {
+	case c.local.isUnread():
 		c.judgeUnread(ctx, chain, judged[:n])
 		return n, nil
 	}
@@ -218,9 +213,6 @@ func (c *Checker) lacksList(r *record) bool {
 	}
 	terms := c.terms(c.config.Now())
 	for _, l := range c.local.view.Load().listsOf(r.authority, &terms) {
-		if l == nil {
-			continue
-		}
 		if _, err := l.crl.LookupSubject(&r.who, &terms); err == nil {
 			return false
 		}
@@ -265,26 +257,19 @@ func (c *Checker) start(j *judgement, now time.Time) {
 	j.result, j.err = v.result, v.err
 	if v.settled {
 		c.stats.remembered.Add(1)
-		j.flight, j.known = c.newer(r, v, now), true
+		j.known = true
+		if v.due {
+			isOverdue := r.now().isOverdue(v, now) // before the refresh changes it
+			if renewal := c.refresh(r); isOverdue {
+				j.flight = renewal // worth waiting for
+			}
+		}
 		return
 	}
 	j.flight = c.asking(r, wanted{})
 	if j.flight == nil && (j.result.Status == Unavailable || j.result.Stale) {
 		j.result, j.err = Result{StaleRevoked: j.result.StaleRevoked}, ErrClosed
 	}
-}
-
-// newer starts a refresh if one is due, and returns it if it is worth waiting for.
-func (c *Checker) newer(r *record, v *verdict, now time.Time) *flight {
-	if !v.due {
-		return nil
-	}
-	isOverdue := r.now().isOverdue(v, now) // before it changes
-	under := c.refresh(r)
-	if isOverdue {
-		return under
-	}
-	return nil
 }
 
 // await waits for the flight and judges again. It uses all verified evidence that is available by

@@ -39,7 +39,7 @@ type Checker struct {
 	remote      remoteLists
 	local       *localLists
 	lists       keeper
-	generation  atomic.Uint64 // grows with every list that comes or goes
+	generation  atomic.Uint64 // changes with every list that is added or removed
 	said        atMostOften
 	ahead       signersAhead
 	stats       counters
@@ -79,10 +79,7 @@ func (c *Checker) Close() error {
 		return nil
 	}
 	c.crew.close()
-	if c.ownFetcher != nil {
-		return c.ownFetcher.Close()
-	}
-	return nil
+	return c.ownFetcher.Close() // does nothing if it is nil
 }
 
 // Preload reads Config.Lists, and CRLs at further URLs, before the first request needs them. From
@@ -95,9 +92,7 @@ func (c *Checker) Preload(ctx context.Context, crlURLs ...string) error {
 	}
 	var mistakes error
 	for _, url := range crlURLs {
-		if err := fetch.CheckURL(url); err != nil {
-			mistakes = errors.Join(mistakes, err)
-		}
+		mistakes = errors.Join(mistakes, fetch.CheckURL(url))
 	}
 	if len(crlURLs) > 0 && len(c.config.Issuers) == 0 {
 		mistakes = errors.Join(mistakes, errors.New("revocation: Preload needs Config.Issuers, the CAs that sign the lists"))

@@ -47,7 +47,7 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		}, "Lists[1]: 2 of URL, File and Dir are set"},
 		{func(c *revocation.Config) { c.Issuers = []*x509.Certificate{nil} }, "Issuers[0]: nil or empty"},
 		{func(c *revocation.Config) { c.Issuers = []*x509.Certificate{s.ca.cert, {}} }, "Issuers[1]: nil or empty"},
-		{func(c *revocation.Config) { c.IgnoreCertificateURLs = true }, "IgnoreCertificateURLs: leaves nobody to ask"},
+		{func(c *revocation.Config) { c.IgnoreCertificateURLs = true }, "IgnoreCertificateURLs: leaves no source"},
 		{func(c *revocation.Config) { c.MaxWait = -1 }, "MaxWait: -1ns is negative"},
 		{func(c *revocation.Config) { c.HedgeAfter = -1 }, "HedgeAfter: -1ns is negative"},
 		{func(c *revocation.Config) { c.PollInterval = -1 }, "PollInterval: -1ns is negative"},

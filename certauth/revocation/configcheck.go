@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// withDefaults returns a copy with every default in place, and all mistakes at once.
+// withDefaults returns a copy with the defaults filled in, and all mistakes at once.
 func (c Config) withDefaults() (Config, error) {
 	var found []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -33,15 +33,15 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(c.ShortLived < 0 || c.StaleGrace < 0, "ShortLived, StaleGrace: negative")
 	refuse(c.StaleGrace > maxStaleGrace, "StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
 	v := &c.Verify
-	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: Now, Nonce, TrustedResponders and Previous are the Checker's to set")
+	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: Now, Nonce, TrustedResponders and Previous must not be set; the Checker sets them")
 	found = append(found, mistakes.Prefix("Verify.", v.Check())...)
-	refuse(c.Sources == OCSPOnly && len(c.Lists) > 0, "Lists: OCSPOnly never looks into them")
-	refuse(c.Sources == CRLOnly && len(c.Responders) > 0, "Responders: CRLOnly never asks them")
+	refuse(c.Sources == OCSPOnly && len(c.Lists) > 0, "Lists: OCSPOnly never uses them")
+	refuse(c.Sources == CRLOnly && len(c.Responders) > 0, "Responders: CRLOnly never uses them")
 	for i, r := range c.Responders {
 		refuse(r.Issuer != nil && len(r.Issuer.Raw) == 0, "Responders[%d].Issuer: empty certificate", i)
 		err := fetch.CheckURL(r.URL)
 		refuse(err != nil, "Responders[%d].URL: %w", i, err)
-		refuse(len(r.Trusted) > 0 && r.Issuer == nil, "Responders[%d].Trusted: needs an Issuer to speak for", i)
+		refuse(len(r.Trusted) > 0 && r.Issuer == nil, "Responders[%d].Trusted: needs an Issuer, the CA for which they may sign", i)
 		refuse(slices.Contains(r.Trusted, nil), "Responders[%d].Trusted: nil certificate", i)
 		c.Responders[i].Trusted = slices.Clone(r.Trusted)
 	}
@@ -53,13 +53,13 @@ func (c Config) withDefaults() (Config, error) {
 	for i, issuer := range c.Issuers {
 		refuse(issuer == nil || len(issuer.Raw) == 0, "Issuers[%d]: nil or empty certificate", i)
 	}
-	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves nobody to ask; give Responders or Lists")
+	refuse(c.IgnoreCertificateURLs && !asksOCSP(&c) && !asksLists(&c), "IgnoreCertificateURLs: leaves no source; set Responders or Lists")
 	found = append(found, meaningless(&c)...)
 	found = append(found, setNumbers(&c)...)
 	return c, errors.Join(found...)
 }
 
-// setNumbers puts the defaults of durations and bounds in place.
+// setNumbers fills in the remaining defaults.
 func setNumbers(c *Config) []error {
 	wrong := mistakes.Flatten(
 		setNumber("MaxWait", &c.MaxWait, 5*time.Second),
@@ -87,8 +87,9 @@ func setNumber[T int | time.Duration](name string, n *T, otherwise T) error {
 	return nil
 }
 
-// withoutPanic is a clock for code that holds locks and places to fetch in. A clock that panics
-// shows 1970, when all evidence is from the future: nothing is good then, and Revoked stays.
+// withoutPanic makes a clock safe for code that holds locks and fetch places. If the clock panics,
+// the time is 1970: all evidence is then from the future, so nothing is good, and a known
+// revocation stays.
 func withoutPanic(clock func() time.Time) func() time.Time {
 	return func() (now time.Time) {
 		defer func() {
@@ -101,14 +102,9 @@ func withoutPanic(clock func() time.Time) func() time.Time {
 }
 
 func (l List) check() error {
-	set := 0
-	for _, one := range []string{l.URL, l.File, l.Dir} {
-		if one != "" {
-			set++
-		}
-	}
-	if set != 1 {
-		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", set)
+	set := slices.DeleteFunc([]string{l.URL, l.File, l.Dir}, func(one string) bool { return one == "" })
+	if len(set) != 1 {
+		return fmt.Errorf("%d of URL, File and Dir are set, want exactly one", len(set))
 	}
 	if l.URL != "" {
 		return fetch.CheckURL(l.URL)

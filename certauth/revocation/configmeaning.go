@@ -5,17 +5,17 @@ import (
 	"reflect"
 )
 
-// asksOCSP reports whether a responder can ever be asked.
+// asksOCSP reports whether a responder can ever be queried.
 func asksOCSP(c *Config) bool {
 	return c.Sources != CRLOnly && (!c.IgnoreCertificateURLs || len(c.Responders) > 0)
 }
 
-// asksLists reports whether a CRL can ever be looked into. Lists and Preload need Issuers.
+// asksLists reports whether a CRL can ever be used. Lists and Preload need Issuers.
 func asksLists(c *Config) bool {
 	return c.Sources != OCSPOnly && (!c.IgnoreCertificateURLs || len(c.Issuers) > 0)
 }
 
-// effect is a field that is set, and why that changes nothing if it does not.
+// effect says of a field whether it is set, whether other fields leave it without effect, and why.
 type effect struct {
 	path string
 	set  bool
@@ -23,8 +23,8 @@ type effect struct {
 	why  string
 }
 
-// meaningless reports every field that is set although the others leave it without effect:
-// whoever wrote it believes in something that will not happen.
+// meaningless reports every field that is set without effect: whoever set it expects something
+// that will not happen.
 func meaningless(c *Config) []error {
 	ocsp, lists := asksOCSP(c), asksLists(c)
 	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")
@@ -35,7 +35,7 @@ func meaningless(c *Config) []error {
 		{"AllowUnknown", c.AllowUnknown, !ocsp, noOCSP + "; a CRL never says Unknown"},
 		{"CertIDHash", c.CertIDHash != 0, !ocsp, noOCSP},
 		{"HedgeAfter", c.HedgeAfter > 0, !ocsp && c.IgnoreCertificateURLs, noOCSP},
-		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is one responder to ask"},
+		{"HedgeAfter", c.HedgeAfter > 0, ocsp && oneResponder, "there is only one responder"},
 		{"Verify.NonceMode", c.Verify.NonceMode != NonceOff, !ocsp, noOCSP},
 		{"Verify.NoNextUpdateMaxAge", c.Verify.NoNextUpdateMaxAge != 0, !ocsp, noOCSP + "; for CRLs see AllowNoNextUpdate"},
 		{"Verify.RequireNoCheck", c.Verify.RequireNoCheck, !ocsp, noOCSP},
@@ -52,7 +52,7 @@ func meaningless(c *Config) []error {
 		{"MaxListMemory", c.MaxListMemory > 0, !lists, noLists},
 		{"MaxListBytes", c.MaxListBytes > 0, !lists, noLists},
 		{"PollInterval", c.PollInterval > 0, !lists, noLists},
-		{"PollInterval", c.PollInterval > 0, lists && len(c.Issuers) == 0, "without Issuers there are no files to look at"},
+		{"PollInterval", c.PollInterval > 0, lists && len(c.Issuers) == 0, "without Issuers no file is read"},
 		{"Verify.AllowNoNextUpdate", c.Verify.AllowNoNextUpdate, !lists, noLists + "; for OCSP see NoNextUpdateMaxAge"},
 		{"Verify.AllowV1CRL", c.Verify.AllowV1CRL, !lists, noLists},
 		{"Verify.AllowEmptyRevokedList", c.Verify.AllowEmptyRevokedList, !lists, noLists},
@@ -60,10 +60,10 @@ func meaningless(c *Config) []error {
 		{"HTTP.CRLTimeout", c.HTTP.CRLTimeout != 0, !lists, noLists},
 
 		{"Verify.MaxAgeCA", c.Verify.MaxAgeCA != 0, c.Scope == LeafOnly, "LeafOnly judges no CA certificate"},
-		{"Store", c.Store != nil, c.IgnoreCertificateURLs && !ocsp, "it keeps no Lists, and nothing else is asked"},
+		{"Store", c.Store != nil, c.IgnoreCertificateURLs && !ocsp, "Lists are not stored, and no other source is queried"},
 		{
 			"Store", c.Store != nil, ocsp && c.Verify.NonceMode == NonceRequire && (!lists || c.IgnoreCertificateURLs),
-			"NonceRequire has every answer fetched anew, and no CRL is stored",
+			"NonceRequire accepts no stored response, and no CRL is stored",
 		},
 		{"HTTP", !reflect.ValueOf(c.HTTP).IsZero(), c.Fetcher != nil, "Fetcher is used instead; give it these bounds"},
 	} {
@@ -74,10 +74,10 @@ func meaningless(c *Config) []error {
 	return found
 }
 
-// whyNotAsked says what keeps a kind of evidence from being asked for.
+// whyNotAsked says why a kind of evidence is never used.
 func whyNotAsked(c *Config, other Sources, name string) string {
 	if c.Sources == other {
-		return name + " never asks for it"
+		return name + " never uses it"
 	}
-	return "IgnoreCertificateURLs leaves nobody to ask for it"
+	return "IgnoreCertificateURLs leaves no source of it"
 }

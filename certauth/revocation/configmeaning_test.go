@@ -197,12 +197,12 @@ func TestNew_SaysWhyAFieldHasNoEffect(t *testing.T) {
 		want   string
 	}{
 		{revocation.Config{Fetcher: newNetwork(), HTTP: revocation.HTTPOptions{AllowPorts: []int{-1}}}, "HTTP: has no effect: Fetcher is used instead; give it these bounds"},
-		{revocation.Config{Sources: revocation.CRLOnly, CertIDHash: crypto.SHA256}, "CertIDHash: has no effect: CRLOnly never asks for it"},
-		{revocation.Config{Sources: revocation.OCSPOnly, IgnoreDeltas: true}, "IgnoreDeltas: has no effect: OCSPOnly never asks for it"},
+		{revocation.Config{Sources: revocation.CRLOnly, CertIDHash: crypto.SHA256}, "CertIDHash: has no effect: CRLOnly never uses it"},
+		{revocation.Config{Sources: revocation.OCSPOnly, IgnoreDeltas: true}, "IgnoreDeltas: has no effect: OCSPOnly never uses it"},
 		{revocation.Config{Mode: revocation.SoftFail, AllowNoSource: true}, "AllowNoSource: has no effect: SoftFail accepts such certificates anyway"},
 		{
 			revocation.Config{Responders: []revocation.Responder{{URL: ocspURL}}, IgnoreCertificateURLs: true, MaxListBytes: 5},
-			"MaxListBytes: has no effect: IgnoreCertificateURLs leaves nobody to ask for it",
+			"MaxListBytes: has no effect: IgnoreCertificateURLs leaves no source of it",
 		},
 		{revocation.Config{Verify: revocation.VerifyOptions{MinRSABits: 8193}}, "Verify.MinRSABits: 8193, want at most 8192"},
 	} {

@@ -161,7 +161,7 @@ func TestContract_RecordsOfAnOutage(t *testing.T) {
 			synctest.Wait()
 		}
 		assert.Equal(t, 1, count(&log, "clock"), log.text())
-		assert.NotContains(t, log.text(), "somebody may be in between")
+		assert.NotContains(t, log.text(), "someone may be tampering")
 	})
 	inBubble(t, "a store that fails, once a minute", func(t *testing.T) {
 		w, s := wire(t), newShelf()

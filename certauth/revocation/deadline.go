@@ -16,20 +16,20 @@ const (
 	maxSoftCRL         = 6 * time.Hour
 	keepBadEvidence    = 30 * time.Second
 	keepUnauthorized   = 5 * time.Minute
-	overdueAfter       = 10 * time.Minute // past the time for a refresh
+	overdueAfter       = 10 * time.Minute // after RefreshAfter
 	usedWithin         = time.Hour
 	graceWithinTheSkew = time.Minute
 )
 
-// ocspDeadlines sets until when a verified answer counts and when a newer one is to be
-// asked for. Time to effective revocation is the second plus the fetch, an hour at most,
-// as long as somebody asks.
+// ocspDeadlines sets the time until which a verified response may be used, and the time after
+// which a newer one is requested. The second is at most an hour away for a Good, so a revocation
+// of a certificate in use takes effect within an hour and one fetch.
 func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.Duration, jitter float64) {
 	switch {
 	case r.RevokedForGood():
 		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softRevoked)
 		return
-	case r.Status == Revoked: // a hold counts until somebody takes it back
+	case r.Status == Revoked: // a hold stays until newer evidence lifts it
 		r.UsableUntil, r.RefreshAfter = cert.NotAfter, now.Add(softHold)
 		return
 	case r.Status == Unknown:
@@ -44,22 +44,22 @@ func ocspDeadlines(r *Result, cert *x509.Certificate, now time.Time, skew time.D
 	r.UsableUntil = atLeastBriefly(r.UsableUntil, now, skew)
 }
 
-// softDeadline is half-way through the life of the evidence, or half of what is left where
-// that has passed, but never further off than most.
+// softDeadline returns half of the evidence's lifetime or, if that has passed, half of the time
+// that remains, but no later than most from now.
 func softDeadline(thisUpdate, nextUpdate, now time.Time, most time.Duration, jitter float64) time.Time {
 	wait := thisUpdate.Add(nextUpdate.Sub(thisUpdate) / 2).Sub(now)
 	if wait <= 0 {
 		wait = nextUpdate.Sub(now) / 2
 	}
-	return now.Add(scale(max(min(wait, most), minSoft), (jitter-0.1)/2)) // never later than most
+	return now.Add(scale(max(min(wait, most), minSoft), (jitter-0.1)/2)) // the jitter only shortens it
 }
 
-// isDue reports whether newer evidence than this is to be asked for.
+// isDue reports whether newer evidence should be requested.
 func isDue(r *Result, now time.Time) bool {
 	most := maxSoftOCSP
 	switch {
 	case r.RevokedForGood() && r.Source == SourceCRL:
-		return false // a list that no longer names it changes nothing
+		return false // a later list without the entry changes nothing
 	case r.RevokedForGood():
 		most = softRevoked
 	case r.Status == Revoked:
@@ -70,17 +70,17 @@ func isDue(r *Result, now time.Time) bool {
 	return hasCome(r.RefreshAfter, now, most)
 }
 
-// hasCome reports whether the end of an interval has come, by the monotonic clock or by the
-// wall clock: the first stands still while a machine sleeps, the second can be put back. An end
-// that lies further ahead than most was set by a clock that has gone back since; that of a
-// file, which is read when it changes, never comes.
+// hasCome reports whether a deadline has passed by the monotonic clock or by the wall clock: the
+// first stops while the machine sleeps, the second can be set back. A deadline that is further
+// ahead than most dates from before the clock was set back, and has also passed. The exception is
+// neverDue, the deadline of a file, which is read again when it changes.
 func hasCome(soft, now time.Time, most time.Duration) bool {
 	ahead := soft.Round(0).Sub(now.Round(0))
 	return ahead <= 0 || !now.Before(soft) || ahead > scale(most, 0.2) && ahead < neverDue/2
 }
 
-// atLeastBriefly lets evidence that verified only because clocks differ answer those who
-// wait for it, and no longer than clocks may differ.
+// atLeastBriefly lets evidence that verified only because clocks may differ answer the requests
+// that wait for it: for a minute, and never beyond the tolerated difference.
 func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
 	if briefly := now.Add(graceWithinTheSkew); until.Before(briefly) {
 		return earliest(briefly, until.Add(skew))
@@ -88,8 +88,8 @@ func atLeastBriefly(until, now time.Time, skew time.Duration) time.Time {
 	return until
 }
 
-// softOfStored counts from the evidence itself: nobody knows when what is in a store was
-// fetched, and the responder may have changed its mind since.
+// softOfStored counts from thisUpdate: it is not known when stored evidence was fetched, and the
+// responder may have changed its answer since.
 func softOfStored(soft, thisUpdate time.Time, most time.Duration) time.Time {
 	return earliest(soft, thisUpdate.Add(most))
 }

@@ -64,17 +64,15 @@ func (c *Checker) refused(depth int, j *judgement) error {
 		why = errNothing
 	}
 	if j.result.StaleRevoked {
-		why = fmt.Errorf("evidence that has run out said revoked: %w", why)
+		why = fmt.Errorf("expired evidence said revoked: %w", why)
 	}
-	which := fmt.Sprintf("certificate %d of the chain", depth)
-	if j.record != nil {
-		which += ", issued by " + dn.Quote(j.record.authority.cert().RawSubject)
+	which, r := fmt.Sprintf("certificate %d of the chain", depth), j.record
+	if r == nil {
+		return withAdvice(fmt.Errorf("%s: %w", which, why))
 	}
-	err := fmt.Errorf("%s: %w", which, why)
-	if j.record != nil {
-		j.record.partner.Refused(j.record.sources()...)
-	}
-	if r := j.record; r != nil && r.plan.Load().noSource == nil && r.names.Unused != "" {
+	r.partner.Refused(r.sources()...)
+	err := fmt.Errorf("%s, issued by %s: %w", which, dn.Quote(r.authority.cert().RawSubject), why)
+	if r.plan.Load().noSource == nil && r.names.Unused != "" {
 		err = fmt.Errorf("%w; not asked: %s", err, r.names.Unused)
 	}
 	return withAdvice(err)

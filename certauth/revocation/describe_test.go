@@ -16,13 +16,13 @@ import (
 func TestChecker_ThePrintedPolicyNamesWhatIsWaived(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	for want, config := range map[string]revocation.Config{
-		"not revoked (hard fail)\n":                                                           {},
-		"not revoked (soft fail: accepted where no evidence can be had)\n":                    {Mode: revocation.SoftFail},
-		"not revoked (hard fail, the client's certificate alone)\n":                           {Scope: revocation.LeafOnly},
-		"not revoked (hard fail, accepted where no source is named)\n":                        {AllowNoSource: true},
-		"not revoked (hard fail, short-lived up to 168h0m0s accepted)\n":                      {ShortLived: 7 * 24 * time.Hour},
-		"not revoked (hard fail, good for 1h0m0s after it ran out)\n":                         {StaleGrace: time.Hour},
-		"not revoked (soft fail: accepted where no evidence can be had, unknown is accepted)": {Mode: revocation.SoftFail, AllowUnknown: true},
+		"not revoked (hard fail)\n":                                                      {},
+		"not revoked (soft fail: accepted if there is no evidence)\n":                    {Mode: revocation.SoftFail},
+		"not revoked (hard fail, only the client's certificate)\n":                       {Scope: revocation.LeafOnly},
+		"not revoked (hard fail, accepted if it names no source)\n":                      {AllowNoSource: true},
+		"not revoked (hard fail, short-lived up to 168h0m0s accepted)\n":                 {ShortLived: 7 * 24 * time.Hour},
+		"not revoked (hard fail, good for 1h0m0s after it expired)\n":                    {StaleGrace: time.Hour},
+		"not revoked (soft fail: accepted if there is no evidence, unknown is accepted)": {Mode: revocation.SoftFail, AllowUnknown: true},
 	} {
 		checker, err := revocation.New(config)
 		require.NoError(t, err)

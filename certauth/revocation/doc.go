@@ -13,7 +13,7 @@
 //
 // # Sources of evidence
 //
-// A Checker judges every certificate below the root; with [LeafOnly] the client's alone. For
+// A Checker judges every certificate below the root; with [LeafOnly] only the client's. For
 // each certificate it queries two kinds of source, in the order of [Sources]. OCSP responders
 // are those of Config.Responders and the first three that the certificate names. CRLs are
 // those of Config.Lists and of the first four distribution points of the certificate, with
@@ -121,7 +121,7 @@
 // tables must allow that. On Azure, with the outgoing traffic in a virtual network, a
 // CA behind a private endpoint or on a peered network has private addresses: name them in
 // HTTPOptions.AllowNets. Loopback, link-local, metadata and platform addresses stay closed
-// unless each is named alone. Proxies in the environment are not used; HTTPOptions.Proxy is.
+// unless each is named by itself. Proxies in the environment are not used; HTTPOptions.Proxy is.
 //
 // Clocks must agree within VerifyOptions.Skew, five minutes by default.
 //

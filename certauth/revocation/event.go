@@ -67,7 +67,7 @@ func (c *Checker) tell(ctx context.Context, e Event, url string, result Result) 
 			level, message = slog.LevelError, "revocation: evidence of several signers is from the future: the clock of this machine is wrong"
 		}
 	case isSuspicious(e.Err):
-		level, message = slog.LevelError, "revocation: evidence that does not verify; somebody may be in between"
+		level, message = slog.LevelError, "revocation: evidence does not verify; someone may be tampering with the connection"
 	default:
 		level, message = slog.LevelWarn, "revocation: no evidence"
 	}
@@ -95,8 +95,8 @@ func withError(attrs []slog.Attr, err error) []slog.Attr {
 	return append(attrs, slog.String("error", logtext.Clip(err.Error(), maxErrorText)))
 }
 
-// write guards against a panic of the Logger's handler: what is not logged decides
-// nothing, and evidence must not be lost over it.
+// write protects against a panic of the Logger's handler: evidence must not be lost because of a
+// log record.
 func (c *Checker) write(ctx context.Context, level slog.Level, message string, attrs ...slog.Attr) {
 	if c.config.Logger == nil {
 		return
@@ -107,13 +107,13 @@ func (c *Checker) write(ctx context.Context, level slog.Level, message string, a
 	})
 }
 
-// complain logs the cause that keeps the Checker from its sources.
+// complain logs an error that keeps the Checker from its sources.
 func (c *Checker) complain(ctx context.Context, message string, err error) {
 	c.write(ctx, slog.LevelError, "revocation: "+message, withError(nil, err)...)
 }
 
-// outageChanged is told by the gate. An outage has one record when it begins and one when it
-// ends, however many callers it keeps out.
+// outageChanged is called by the gate. An outage has one record when it begins and one when it
+// ends, however many callers it affects.
 func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
 	attrs := []slog.Attr{slog.String("host", o.Host), slog.String("anchor", o.Partner)}
 	message := "revocation: a host begins to fail; it is left alone for a while after each failure"
@@ -125,15 +125,15 @@ func (c *Checker) outageChanged(ctx context.Context, o fetch.Outage) {
 	c.observe(ctx, Event{Time: c.config.Now(), Host: o.Host, Since: o.Since, Over: o.Over, Refused: o.Refused, Err: o.Err})
 }
 
-// signersAhead remembers whose evidence was from the future.
+// signersAhead remembers the host of the last evidence from the future.
 type signersAhead struct {
 	mu   sync.Mutex
 	host string
 	at   time.Time
 }
 
-// several reports whether that was so of another host as well within the last ten minutes: then
-// it is not the signer's clock that is wrong.
+// several reports whether evidence of another host was from the future, too, within the last ten
+// minutes. Then this machine's clock is wrong, not the signer's.
 func (s *signersAhead) several(host string, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func (s *signersAhead) several(host string, now time.Time) bool {
 	return false
 }
 
-// atMostOften bounds how often the same thing is said: once a minute.
+// atMostOften limits each message to one a minute.
 type atMostOften struct {
 	mu   sync.Mutex
 	said map[string]time.Time
@@ -153,7 +153,7 @@ type atMostOften struct {
 
 const (
 	maySayAgain = time.Minute
-	maxSaid     = 1024 // remembered
+	maxSaid     = 1024 // messages remembered
 )
 
 func (o *atMostOften) may(what string, now time.Time) bool {
@@ -169,7 +169,7 @@ func (o *atMostOften) may(what string, now time.Time) bool {
 	return true
 }
 
-// observe guards against a panic in what is not ours: an event lost decides nothing.
+// observe protects against a panic of Config.Observe: a lost event must not change a decision.
 func (c *Checker) observe(ctx context.Context, event Event) {
 	if c.config.Observe == nil {
 		return
@@ -183,8 +183,8 @@ func (c *Checker) observe(ctx context.Context, event Event) {
 	}
 }
 
-// isSuspicious reports whether bytes came that no honest responder sends. An older answer
-// is none of them: caches in between give those. Nor is what an option would accept.
+// isSuspicious reports whether the evidence is something that no honest responder sends. Older
+// evidence is not, because caches return it, and neither is evidence that an option would accept.
 func isSuspicious(err error) bool {
 	return advice.In(err) == "" && isAny(err,
 		ErrMalformed, fetch.ErrEncoding, evidence.ErrLimits, ErrBadSignature, evidence.ErrNoSigner, evidence.ErrResponderNotAuthorized,
@@ -206,12 +206,11 @@ func statusFor(s Status) certauth.RevocationStatus {
 	return certauth.RevocationUnavailable
 }
 
-// isFromTheFuture reports whether evidence was refused because its time has not come.
 func isFromTheFuture(err error) bool {
 	return isAny(err, evidence.ErrProducedAt, evidence.ErrFuture)
 }
 
-// complainOnce is complain for what would be said again and again.
+// complainOnce is complain for errors that recur: it logs each message at most once a minute.
 func (c *Checker) complainOnce(ctx context.Context, message string, err error) {
 	if c.said.may(message, c.config.Now()) {
 		c.complain(ctx, message, err)

@@ -2,29 +2,26 @@ package revocation
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
+	"slices"
 	"time"
 )
 
 var oidNoRevAvail = asn1.ObjectIdentifier{2, 5, 29, 56}
 
-// exemption says why a certificate needs no evidence, "" if it does.
+// exemption returns why a certificate needs no evidence, or "".
 //
-// noRevAvail (RFC 9608) counts on end-entity certificates without pointers alone. On a CA
-// certificate, or beside pointers, it contradicts the rest of the certificate, and
-// evidence is asked for as if it were not there. A must-staple extension and ocsp-nocheck
-// say nothing about a client.
+// noRevAvail (RFC 9608) counts only on end-entity certificates that name no source. On a CA
+// certificate, or together with a source, it contradicts the rest of the certificate and is
+// ignored. must-staple and ocsp-nocheck say nothing about a client.
 func exemption(cert *x509.Certificate, pointers bool, shortLived time.Duration) string {
 	if shortLived > 0 && !cert.IsCA && cert.NotAfter.Sub(cert.NotBefore) <= shortLived {
 		return "short-lived"
 	}
-	if cert.IsCA || pointers {
-		return ""
-	}
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidNoRevAvail) {
-			return "noRevAvail"
-		}
+	isNoRevAvail := func(e pkix.Extension) bool { return e.Id.Equal(oidNoRevAvail) }
+	if !cert.IsCA && !pointers && slices.ContainsFunc(cert.Extensions, isNoRevAvail) {
+		return "noRevAvail"
 	}
 	return ""
 }

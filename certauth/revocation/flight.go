@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// flight is one attempt to get evidence, however many wait for it. It has a context of its
-// own: who gives up waiting stops nobody else.
+// flight is one attempt to get evidence, shared by all requests that wait for it. Its context is
+// its own, so a request that stops waiting does not end it for the others.
 type flight struct {
 	done chan struct{}
 	err  error // set before done is closed
@@ -19,10 +19,10 @@ type flight struct {
 	soon <-chan struct{} // closed a moment after the start
 	over context.CancelFunc
 
-	begun uint64 // calls of Refresh before that
+	begun uint64 // calls of Refresh before the start
 }
 
-// aMoment is what a request waits for news that it could do without.
+// aMoment is how long a request waits for newer evidence when it already has an answer.
 const aMoment = time.Second
 
 // crew runs everything that outlives a request, and ends it on Close.
@@ -30,9 +30,8 @@ type crew struct {
 	base   context.Context
 	cancel context.CancelFunc
 
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
+	mu sync.Mutex // nothing starts while close cancels
+	wg sync.WaitGroup
 
 	refreshes atomic.Uint64 // calls of Refresh
 }
@@ -42,11 +41,12 @@ func newCrew() *crew {
 	return &crew{base: base, cancel: cancel}
 }
 
-// run starts f unless the crew is closed. A panic in it becomes an error.
+// run starts f and passes its result to done, unless the crew is closed. A panic of f becomes an
+// error.
 func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed {
+	if w.isClosed() {
 		return false
 	}
 	w.wg.Go(func() { done(guarded(func() error { return f(w.base) })) })
@@ -55,20 +55,15 @@ func (w *crew) run(f func(ctx context.Context) error, done func(error)) bool {
 
 func (w *crew) close() {
 	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
 	w.cancel()
+	w.mu.Unlock()
 	w.wg.Wait()
 }
 
-func (w *crew) isClosed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.closed
-}
+func (w *crew) isClosed() bool { return w.base.Err() != nil }
 
-// guarded turns a panic, of a Fetcher, a Store or a parser, into an error: there is no
-// evidence then.
+// guarded turns a panic of a Fetcher, a Store or a parser into an error, so that it counts as
+// missing evidence.
 func guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -83,16 +78,16 @@ func (w *crew) newFlight() *flight {
 	return &flight{done: make(chan struct{}), soon: moment.Done(), over: over, begun: w.refreshes.Load()}
 }
 
-// land ends the flight, once.
+// land ends the flight. It must be called once.
 func (f *flight) land(err error) {
 	f.err = err
 	close(f.done)
 	f.over()
 }
 
-// join takes part in the flight at *slot, or starts one. One that began before that call of
-// Refresh does not do: the one that is started waits for its end. It returns nil if the crew is
-// closed.
+// join returns the flight in *slot, or starts one. It does not join a flight that began before the
+// call of Refresh with the number anew: the new flight waits until that one has ended. join
+// returns nil if the crew is closed.
 func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx context.Context) error) *flight {
 	mu.Lock()
 	defer mu.Unlock()
@@ -127,8 +122,8 @@ func (w *crew) join(mu *sync.Mutex, slot **flight, anew uint64, f func(ctx conte
 	return started
 }
 
-// waitAMoment ends with the flight, with the request, or a moment after the flight began:
-// of many who come while it lasts only the first wait at all.
+// waitAMoment waits until the flight or the request ends, but no longer than aMoment after the
+// start of the flight. Requests that arrive later do not wait at all.
 func (f *flight) waitAMoment(ctx context.Context) {
 	if f == nil {
 		return
@@ -140,7 +135,6 @@ func (f *flight) waitAMoment(ctx context.Context) {
 	}
 }
 
-// wait ends with the flight or with ctx.
 func (f *flight) wait(ctx context.Context) error {
 	if f == nil {
 		return ErrClosed

@@ -7,36 +7,30 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// tally adds up what several lists say about one certificate.
+// tally combines what several lists say about one certificate.
 type tally struct {
 	result  Result
 	covered uint16
 	stale   bool
 	err     error
-	against bool      // a list that is too old says revoked
-	graced  []graced  // what has run out and is used in StaleGrace, if that is needed
-	since   time.Time // of the latest list or delta that is too old and says otherwise
-	lifts   time.Time // what is on hold since before then is not any more
-	kept    *Result   // the revocation that is known
-	changes time.Time // when a list begins to count that does not yet
+	against bool      // an expired list says revoked
+	graced  []Result  // from expired lists, for use within StaleGrace
+	since   time.Time // thisUpdate of the latest expired list or delta that contradicts a Good
+	lifts   time.Time // a hold older than this has been lifted
+	kept    *Result   // the known revocation
+	changes time.Time // when a list begins, or a signer ends, to count
 }
 
-// graced is what a list said that has run out.
-type graced struct {
-	result Result
-	list   *loadedList
-}
-
-// listsWord is what all lists in memory together say.
+// listsWord is what all lists in memory say together.
 type listsWord struct {
 	word
-	kept    *Result   // what is kept of that when they are gone
-	changes time.Time // when a list begins to count that does not yet
+	kept    *Result   // the revocation that stays known when the lists are gone
+	changes time.Time // when this changes without a new list
 }
 
-// listsWord looks the certificate up in every list in memory that may cover it: the
-// operator's, then those of its distribution points. Revoked for good ends it; Good takes lists
-// that together answer for every reason (RFC 5280, section 6.3.3).
+// listsWord looks the certificate up in every list in memory that may cover it: the operator's,
+// then those of its distribution points. A permanent revocation ends the search; Good needs lists
+// that together cover every reason (RFC 5280, section 6.3.3).
 func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says listsWord) {
 	kept := known.revoked
 	if kept != nil && kept.RevokedForGood() {
@@ -44,7 +38,7 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	}
 	terms := c.terms(now)
 	t := tally{err: errNothing, kept: kept}
-	for _, k := range r.authority.kinNow() { // what it has signed counts until its certificate ends
+	for _, k := range r.authority.kinNow() { // lists signed by this key count until its certificate expires
 		if ends := k.cert.NotAfter.Add(c.skew + 1); now.Before(ends) {
 			t.changes = earliest(t.changes, ends)
 		}
@@ -52,14 +46,14 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	isRevoked := c.tallyLists(&t, r, &terms)
 	says.changes, kept = t.changes, t.kept
 	if t.covered != evidence.AllReasons {
-		for _, g := range t.graced {
-			t.add(g.result, g.list, true)
+		for _, result := range t.graced {
+			t.add(result, true)
 		}
 	}
 	switch {
-	case isRevoked, kept != nil && !kept.ThisUpdate.Before(t.lifts): // for good, or a hold, and no newer list says that it is over
+	case isRevoked, kept != nil && !kept.ThisUpdate.Before(t.lifts): // permanent, or a hold that no newer list lifts
 		says.result, says.kept = *kept, kept
-	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // older than what has run out and said otherwise
+	case t.covered == evidence.AllReasons && t.result.ThisUpdate.Before(t.since): // an expired list that contradicts this Good is newer
 		says.word = word{result: Result{StaleRevoked: t.against}, err: ErrNotFresh, since: t.since}
 	case t.covered == evidence.AllReasons:
 		t.result.ReasonsCovered, t.result.Stale, t.result.StaleRevoked = t.covered, t.stale, t.stale && t.against
@@ -70,21 +64,19 @@ func (c *Checker) listsWord(r *record, known *knowledge, now time.Time) (says li
 	return says
 }
 
-// tallyLists looks into the lists, and reports whether one says revoked for good.
+// tallyLists looks the certificate up in the lists, and reports whether one revokes it
+// permanently.
 func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 	view := c.local.view.Load()
 	own := false
 	for i, l := range view.listsOf(r.authority, terms) {
-		if l == nil {
-			continue
-		}
-		// A CA may keep a list for each of its keys: what another key has signed says nothing
-		// for a certificate where the key that issued it has signed a list as well.
 		if errors.Is(l.crl.Covers(&r.who), ErrCRLScope) {
 			continue
 		}
 		l = view.completed(r.authority, l, terms)
 		byOther := i >= len(view.of[r.authority.key])
+		// A CA may keep a list for each of its keys. Once the key that issued the certificate has
+		// signed a list for it, a list by another key can only accuse.
 		if own = own || !byOther; own && byOther {
 			if result, err := l.crl.LookupSubject(&r.who, terms); err != nil || result.Status != Revoked {
 				t.accuse(&result, l)
@@ -103,7 +95,7 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 	return false
 }
 
-// lookInto adds one list and reports whether it settles the matter.
+// lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)
@@ -123,10 +115,10 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		result, err = c.withGrace(r, l, terms)
 		stale = true
 	}
-	result.DeltaMissing = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing
+	result.DeltaMissing, result.RefreshAfter = l.deltaMissing || l.crl.Delta() != nil && result.DeltaMissing, l.soft
 	switch {
 	case err == nil && result.Status == Revoked:
-		result.RefreshAfter = result.UsableUntil // a list that no longer names it changes nothing
+		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
 		e := knowledge{revoked: t.kept}
 		if !result.RevokedForGood() {
 			result.RefreshAfter = terms.Now.Add(softHold)
@@ -135,16 +127,16 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		t.kept = e.revoked
 		return result.RevokedForGood() // a newer list may lift a hold
 	case stale && err == nil && result.Status == Good:
-		t.graced = append(t.graced, graced{result, l})
+		t.graced = append(t.graced, result)
 	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
-		t.add(result, l, stale)
+		t.add(result, stale)
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
 	return false
 }
 
-// accuse takes a list into account that is too old and says revoked for good.
+// accuse notes that an expired list calls the certificate permanently revoked.
 func (t *tally) accuse(result *Result, l *loadedList) {
 	if !result.StaleRevoked {
 		return
@@ -158,7 +150,7 @@ func (t *tally) accuse(result *Result, l *loadedList) {
 // reasonHold is the flag of certificateHold (RFC 5280, section 4.2.1.13).
 const reasonHold = 1 << evidence.ReasonCertificateHold
 
-func (t *tally) add(result Result, l *loadedList, stale bool) {
+func (t *tally) add(result Result, stale bool) {
 	if result.ReasonsCovered&reasonHold != 0 && !stale && result.ThisUpdate.After(t.lifts) {
 		t.lifts = result.ThisUpdate
 	}
@@ -170,14 +162,14 @@ func (t *tally) add(result Result, l *loadedList, stale bool) {
 	}
 	if first {
 		t.result = result
-		t.result.Status, t.result.Reason, t.result.RefreshAfter = Good, evidence.ReasonUnspecified, l.soft
+		t.result.Status, t.result.Reason = Good, evidence.ReasonUnspecified
 	}
 	t.result.ThisUpdate, t.result.NextUpdate = earliest(t.result.ThisUpdate, result.ThisUpdate), earliest(t.result.NextUpdate, result.NextUpdate)
-	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, l.soft)
+	t.result.UsableUntil, t.result.RefreshAfter = earliest(t.result.UsableUntil, result.UsableUntil), earliest(t.result.RefreshAfter, result.RefreshAfter)
 	t.result.DeltaMissing = t.result.DeltaMissing || result.DeltaMissing
 }
 
-// withGrace looks the certificate up as if the list had just not run out yet.
+// withGrace looks the certificate up as of the moment at which the list expired.
 func (c *Checker) withGrace(r *record, l *loadedList, terms *VerifyOptions) (Result, error) {
 	end := l.crl.NextUpdate()
 	if end.IsZero() || terms.Now.Before(end) || terms.Now.After(end.Add(c.config.StaleGrace)) {

@@ -12,18 +12,18 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
-// maxKin bounds the further keys of one CA.
+// maxKin bounds the additional keys of one CA.
 const maxKin = 4
 
-// kin is another certificate of a CA, with another key that may sign its lists: after a change
-// of key, or where a CA signs lists and certificates by different keys (RFC 5280, section
-// 6.3.3 (f)).
+// kin is another certificate of a CA, with another key that may sign its lists: after a change of
+// key, or if the CA signs lists and certificates with different keys (RFC 5280, section 6.3.3
+// (f)).
 type kin struct {
 	cert *x509.Certificate
 	key  string // authorityKey
 }
 
-// kinNow is what is known of them by now; the list only grows.
+// kinNow returns the kin known now; the list only grows.
 func (a *authority) kinNow() []kin {
 	if known := a.kin.Load(); known != nil {
 		return *known
@@ -31,13 +31,15 @@ func (a *authority) kinNow() []kin {
 	return nil
 }
 
-// hasMet reports whether this part of a chain is the one that was looked at last.
+// hasMet reports whether the last chain that meetKin looked at continued with the same
+// certificate.
 func (a *authority) hasMet(above []*x509.Certificate) bool {
 	return a.above.Load() == above[min(1, len(above)-1)]
 }
 
-// meetKin looks for them in the part of a verified chain that begins with the CA, and among
-// Config.Issuers. The same certificates above are looked at once.
+// meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
+// that begins with the CA. It does nothing if the certificate after the CA is the same as in the
+// last chain.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	if a.hasMet(above) {
 		return
@@ -45,7 +47,7 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	a.above.Store(above[min(1, len(above)-1)])
 	own, now := above[0], c.config.Now()
 	at := 1
-	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // the chain has verified
+	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // its signature was verified with the chain
 		c.addKin(a, above[at], now)
 	}
 	for _, issuer := range c.local.issuers {
@@ -59,8 +61,8 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 // maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
 const maxPresentedKin = 2
 
-// meetPresented looks among what the caller sent along: his is only the choice, the CA has
-// signed what is taken.
+// meetPresented looks for kin among the certificates that the caller sent. The caller only chooses
+// among certificates; the signatures decide which of them belong to the CA.
 func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
 	looked := 0
 	for _, other := range presented.Beside(ctx) {
@@ -78,9 +80,9 @@ func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509
 	}
 }
 
-// isKin reports whether two certificates of one name are of one CA: one has signed the other,
-// or the CA above has signed both and the other signs lists and no certificates. A name alone
-// proves nothing, and a CA that was renewed with a new key may have a list for each.
+// isKin reports whether two certificates with the same name belong to one CA: one has signed the
+// other, or the CA above has signed both and other may sign only lists. The name alone proves
+// nothing, and a CA that was renewed with a new key may have a list for each key.
 func isKin(own, other *x509.Certificate, above []*x509.Certificate) bool {
 	if hasSigned(own, other) || hasSigned(other, own) {
 		return true
@@ -93,8 +95,8 @@ func hasSigned(by, cert *x509.Certificate) bool {
 	return dn.Match(by.RawSubject, cert.RawIssuer) && by.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature) == nil
 }
 
-// addKin takes a certificate that may sign lists now: a CA, or one that says so. Who is neither
-// has the CA's name by mistake.
+// addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
+// certificate has the CA's name by mistake.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
 	if !evidence.MaySignLists(cert, now, c.skew) {
 		return
@@ -114,7 +116,7 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
 	}
 }
 
-// listTerms are the terms for lists of a CA, which any of its keys may sign.
+// listTerms returns the terms for lists of a CA, which any of its keys may sign.
 func (c *Checker) listTerms(a *authority, now time.Time) VerifyOptions {
 	terms := c.terms(now)
 	for _, k := range a.kinNow() {

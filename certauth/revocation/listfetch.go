@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// loadRemote brings the list up to date: from the store if it is not in memory, else from
-// the first of its URLs that has something that verifies.
+// loadRemote brings the list up to date: from the Store, if that has a newer one, or else from the
+// first URL whose list verifies.
 func (c *Checker) loadRemote(ctx context.Context, l *remoteList, by *partner, want wanted) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
@@ -51,11 +51,7 @@ func (c *Checker) tryRemote(ctx context.Context, l *remoteList, by *partner, wan
 
 func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url string) error {
 	old := l.current.Load()
-	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
-	if old != nil && old.url == url {
-		request.ETag, request.LastModified = old.etag, old.lastModified
-	}
-	return c.get(ctx, by, request, func(response *inHand) (Result, error) {
+	return c.get(ctx, by, c.listRequest(url, old), func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return c.renew(ctx, &l.place, l.source(by), old, response.MaxAge)
 		}
@@ -63,7 +59,18 @@ func (c *Checker) fetchList(ctx context.Context, l *remoteList, by *partner, url
 	})
 }
 
-// inHand is a list that is being read: its body, counted until it is dropped.
+// listRequest returns the request for a CRL. It is conditional if the known list is from that URL,
+// except that a delta is always fetched again.
+func (c *Checker) listRequest(url string, known *loadedList) Request {
+	request := Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)}
+	if known != nil && known.lone == nil && known.url == url {
+		request.ETag, request.LastModified = known.etag, known.lastModified
+	}
+	return request
+}
+
+// inHand is a list that is being read. Its body counts against the partner's bound until it is
+// dropped.
 type inHand struct {
 	Response
 	size    int
@@ -79,9 +86,9 @@ func (r *inHand) drop() {
 	}
 }
 
-// get fetches once through the gate and hands what came to use, whose error is that of
-// the fetch. The body counts against what the partner may have in hand, from its first byte
-// until use drops it or returns.
+// get fetches once through the gate and passes the response to use, whose error becomes that of
+// the fetch. The body counts against what the partner may have in hand, from its first byte until
+// use drops it or returns.
 func (c *Checker) get(ctx context.Context, by *partner, request Request, use func(*inHand) (Result, error)) error {
 	pass, err := by.Enter(ctx, request.URL)
 	if err != nil {
@@ -105,7 +112,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	pass.Leave(ctx, err)
 	took := c.config.Now().Sub(began)
 	response.size = len(response.Body)
-	if err == nil && response.size > response.counted { // by a Fetcher that does not count
+	if err == nil && response.size > response.counted { // from a Fetcher that does not call Grow
 		err = request.Grow(response.size - response.counted)
 	}
 	if err == nil {
@@ -115,7 +122,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 	return err
 }
 
-// renew keeps what the server says has not changed, if it still counts.
+// renew keeps a list that has not changed according to the server, unless it has expired.
 func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedList, maxAge time.Duration) (Result, error) {
 	if old == nil || old.lone != nil {
 		return Result{}, fmt.Errorf("%w: 304 without a condition", fetch.HTTPStatusError{Status: http.StatusNotModified})
@@ -132,15 +139,16 @@ func (c *Checker) renew(ctx context.Context, p *place, from source, old *loadedL
 	return next.result(), c.refine(ctx, p, from, &next)
 }
 
-// source is whose list stands in a place, and where else its deltas are said to be.
+// source says for which partner a list is fetched, of which CA it is, and which deltas
+// certificates name for it.
 type source struct {
 	by     *partner
 	of     *authority
 	deltas deltaPlaces
 }
 
-// refine completes a list that counts already by its delta, which can take as long as it
-// wants.
+// refine adds the delta to a list that already counts, so that fetching the delta may take its
+// time.
 func (c *Checker) refine(ctx context.Context, p *place, from source, held *loadedList) error {
 	next := *held
 	next.crl, next.deltaMissing = c.withDelta(ctx, held.base, held, from)
@@ -151,7 +159,7 @@ func (c *Checker) refine(ctx context.Context, p *place, from source, held *loade
 		next.soft = earliest(held.soft, c.softOf(next.crl.Edition(), held.fetched, 0))
 	}
 	err := c.lists.put(p, &next, held)
-	if err != nil { // no room for the delta: the list counts on, without it
+	if err != nil { // no room for the delta: the list counts without it
 		bare := *held
 		bare.deltaMissing = isIncomplete(held.crl, c.config.Now(), c.skew)
 		return errors.Join(err, c.lists.put(p, &bare, held))
@@ -159,8 +167,8 @@ func (c *Checker) refine(ctx context.Context, p *place, from source, held *loade
 	return nil
 }
 
-// acceptList verifies what came and puts it beside nothing, or in place of an older list
-// of the same scope. It counts at once; its delta is fetched after that.
+// acceptList verifies a list and puts it in its place, or in that of an older list of the same
+// scope. The list counts at once; its delta is fetched afterwards.
 func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (Result, error) {
 	next, err := c.admitList(ctx, l, by, response, url)
 	if err != nil {
@@ -175,7 +183,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 		return Result{}, err
 	}
 	if !stored && c.config.Store != nil {
-		waits := *response // it is in hand until it is stored
+		waits := *response // stays in hand until it is stored
 		response.counted = 0
 		then := waits.drop
 		if by.hand.lend(waits.size, c.config.MaxListBytes/4) {
@@ -191,7 +199,7 @@ func (c *Checker) acceptList(ctx context.Context, l *remoteList, by *partner, re
 	return next.result(), c.notOver(next.base, now)
 }
 
-// admitList is everything that a list has to fulfil before it counts.
+// admitList checks everything that a list must satisfy before it counts.
 func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, response *inHand, url string) (*loadedList, error) {
 	base, err := c.build(ctx, response.Body, by, l.authority)
 	if err != nil {
@@ -207,7 +215,8 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 	old := l.current.Load()
 	if old != nil {
 		err := c.mayReplace(old.base.Edition(), base.Edition(), now)
-		// Both are for these certificates: the CA has changed what the list says of itself.
+		// Both lists cover these certificates: the CA has only changed how the list describes its
+		// scope.
 		if errors.Is(err, ErrCRLScope) && !base.ThisUpdate().Before(old.base.ThisUpdate()) && c.remote.servesAll(l, base, old.base) {
 			err = nil
 		}
@@ -225,7 +234,7 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 	return next, nil
 }
 
-// listFromStore uses what the store holds, if it verifies and is news.
+// listFromStore uses the list in the Store if it verifies and is newer.
 func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner) bool {
 	der, ok := c.takeFromStore(ctx, l, by)
 	if !ok {
@@ -241,9 +250,9 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 	return true
 }
 
-// takeFromStore reads a list that is news and counts it among those in hand. One list of a
-// partner is read at a time; who cannot wait for that, as long as for the store itself, asks
-// the network.
+// takeFromStore reads a newer list and counts it as in hand. Only one list of a partner is read at
+// a time; a caller that cannot wait for its turn, no longer than for the Store itself, uses the
+// network.
 func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner) ([]byte, bool) {
 	if c.config.Store == nil {
 		return nil, false
@@ -263,7 +272,7 @@ func (c *Checker) takeFromStore(ctx context.Context, l *remoteList, by *partner)
 		c.storeLies(ctx, ErrTooLarge)
 		return nil, false
 	}
-	if old := l.current.Load(); old != nil { // what is in memory already is not built again
+	if old := l.current.Load(); old != nil { // a list that is in memory already is not parsed again
 		there, isDelta, err := evidence.Look(der)
 		if err != nil || isDelta || !there.ThisUpdate.After(old.base.ThisUpdate()) {
 			return nil, false

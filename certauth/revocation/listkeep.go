@@ -4,24 +4,23 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"slices"
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// build verifies one list of a partner at a time, since while it is built it is in memory twice.
+// build verifies one list of a partner at a time, because a list is in memory twice while it is
+// built.
 func (c *Checker) build(ctx context.Context, der []byte, by *partner, of *authority) (*evidence.CRL, error) {
 	return by.hand.build(ctx, func() (*evidence.CRL, error) {
 		return evidence.ParseCRL(der, of.cert(), c.listTerms(of, c.config.Now()))
 	})
 }
 
-// mayReplace is rule C9. A list of another scope does not take the place of one that counts
-// ([ErrCRLScope]); one whose time has not come takes none. One that has run out, or that a
-// wrong clock has let in, keeps none out that counts.
+// mayReplace is rule C9. A list of another scope does not replace a current one ([ErrCRLScope]),
+// and a list from the future replaces none. A list that has expired, or that a wrong clock let in,
+// does not keep out a current one.
 func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	if err := next.Begun(now, c.skew); err != nil {
 		return err
@@ -32,13 +31,13 @@ func (c *Checker) mayReplace(old, next evidence.Edition, now time.Time) error {
 	return nil
 }
 
-// notOver refuses a list that has run out: it is kept for what it says against
-// certificates, and another is needed.
+// notOver returns an error for a list that is not current. Its revocations still count, but
+// another list is needed.
 func (c *Checker) notOver(l *evidence.CRL, now time.Time) error {
 	return l.Edition().Current(now, c.skew)
 }
 
-// softOf is when to fetch the list again. What the server says can only make it sooner.
+// softOf returns when to fetch the list again. The server's Cache-Control can only make it sooner.
 func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration) time.Time {
 	soft := now.Add(maxSoftCRL)
 	if next := l.NextUpdate; !next.IsZero() {
@@ -50,9 +49,9 @@ func (c *Checker) softOf(l evidence.Edition, now time.Time, maxAge time.Duration
 	return soft
 }
 
-// withDelta completes the list by its delta (RFC 5280, section 5.2.6), if it names one and
-// that can be had; else by the delta of the list before it, which may know of revocations
-// that are nowhere else.
+// withDelta adds the list's delta (RFC 5280, section 5.2.6), if the list names one that can be
+// fetched. Otherwise it adds the delta of the previous list, which may contain revocations that no
+// other list has.
 func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loadedList, from source) (crl *evidence.CRL, missing bool) {
 	if !c.wantsDelta(base, from.deltas) {
 		return base, false
@@ -66,7 +65,7 @@ func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loa
 	urls := append(base.FreshestURLs(), from.deltas.urls...)
 	urls = urls[:min(len(urls), maxDeltaURLs)]
 	if len(urls) == 0 {
-		c.write(ctx, slog.LevelWarn, "revocation: a CRL has delta CRLs that cannot be fetched, and counts without them; their place is no http URL",
+		c.write(ctx, slog.LevelWarn, "revocation: a CRL names delta CRLs that cannot be fetched, because none has an http URL; it is used without them",
 			slog.String("crl", base.Signer()))
 	}
 	for i, url := range urls {
@@ -75,29 +74,28 @@ func (c *Checker) withDelta(ctx context.Context, base *evidence.CRL, before *loa
 		}
 		merged := base
 		isOver := false
-		err := c.get(ctx, from.by, Request{Kind: fetch.CRL, Method: http.MethodGet, URL: url, MaxBytes: int64(c.config.MaxListBytes)},
-			func(response *inHand) (Result, error) {
-				next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
-					return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
-				})
-				if err != nil {
-					isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
-					return Result{}, err
-				}
-				merged = next
-				return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
+		err := c.get(ctx, from.by, c.listRequest(url, nil), func(response *inHand) (Result, error) {
+			next, err := from.by.hand.build(ctx, func() (*evidence.CRL, error) {
+				return base.WithDelta(response.Body, from.of.cert(), c.listTerms(from.of, c.config.Now()))
 			})
+			if err != nil {
+				isOver = errors.Is(err, evidence.ErrRollback) && c.deltaIsOver(response.Body)
+				return Result{}, err
+			}
+			merged = next
+			return Result{Status: Good, ThisUpdate: next.ThisUpdate(), NextUpdate: next.NextUpdate()}, nil
+		})
 		if err == nil {
 			return merged, false
 		}
-		if errors.Is(err, evidence.ErrRollback) { // the list itself knows all that the delta does
+		if errors.Is(err, evidence.ErrRollback) { // the list already contains the delta
 			return merged, base.Delta() == nil && isOver
 		}
 	}
 	return base, isIncomplete(base, c.config.Now(), c.skew)
 }
 
-// isIncomplete reports whether a list that names a delta has none that counts.
+// isIncomplete reports whether a list that names a delta has no current one.
 func isIncomplete(l *evidence.CRL, now time.Time, skew time.Duration) bool {
 	return l.Delta() == nil || l.Edition().Current(now, skew) != nil
 }
@@ -106,14 +104,14 @@ func (c *Checker) wantsDelta(base *evidence.CRL, also deltaPlaces) bool {
 	return !c.config.IgnoreDeltas && (base.NamesDelta() || also.named)
 }
 
-// deltaIsOver reports whether a delta has run out: another one is there then, and who hands
-// out this one keeps it from us.
+// deltaIsOver reports whether a delta has expired: then there is a newer one, and the server
+// withholds it.
 func (c *Checker) deltaIsOver(body []byte) bool {
 	there, _, err := evidence.Look(body)
 	return err != nil || there.IsOver(c.config.Now(), c.skew)
 }
 
-// withDeltaOf lays the delta of another list over this one, if it continues this one too.
+// withDeltaOf adds the delta of another list, if it continues this list, too.
 func withDeltaOf(l, other *evidence.CRL) *evidence.CRL {
 	if other == nil || other.Delta() == nil {
 		return l

@@ -12,11 +12,11 @@ import (
 // unusedFor is the time after which a list may be unloaded to make room.
 const unusedFor = time.Hour
 
-// loadedList is a verified list in memory and how it came there. Immutable.
+// loadedList is a verified list in memory, and where it came from. It is immutable.
 type loadedList struct {
 	crl  *evidence.CRL   // with its delta, if there is one
-	base *evidence.CRL   // what a newer list is compared with
-	lone *evidence.Delta // instead of both: a delta that stands among the operator's lists
+	base *evidence.CRL   // without the delta
+	lone *evidence.Delta // instead of both: a delta among the operator's lists
 
 	soft, fetched           time.Time
 	url, etag, lastModified string
@@ -37,7 +37,7 @@ func (l *loadedList) size() int {
 	return l.crl.Size()
 }
 
-// isReplacedBy reports whether nothing is lost if next takes the place of the list.
+// isReplacedBy reports whether next can replace the list without loss.
 func (l *loadedList) isReplacedBy(next *loadedList) bool {
 	if l.lone != nil && next.lone != nil {
 		return next.lone.Replaces(l.lone)
@@ -45,36 +45,36 @@ func (l *loadedList) isReplacedBy(next *loadedList) bool {
 	return l.lone == nil && next.lone == nil && l.edition().CheckNewer(next.edition()) == nil
 }
 
-// result is what is told of a list that was fetched.
+// result is what events and statistics report about a fetched list.
 func (l *loadedList) result() Result {
 	e := l.edition()
 	return Result{Status: Good, ThisUpdate: e.ThisUpdate, NextUpdate: e.NextUpdate}
 }
 
-// place is where one list stands, one after the other: a distribution point of certificates, or
-// a URL or file of the operator.
+// place holds one list at a time: that of a distribution point, or of a URL or file of the
+// operator.
 type place struct {
 	current  atomic.Pointer[loadedList]
-	partner  atomic.Pointer[partner] // that has asked for it last
+	partner  atomic.Pointer[partner] // that requested it last
 	used     atomic.Int64            // Unix seconds
-	operated bool                    // of the operator: makes no room for others
-	// newest is how new the newest list was, also when it is in memory no more.
+	operated bool                    // by the operator: never unloaded to make room
+	// newest is the edition of the latest list, kept when the list is unloaded.
 	newest atomic.Pointer[evidence.Edition]
 }
 
-// keeper has all lists in memory, whoever reads them, in one budget. Each is swapped alone.
+// keeper keeps all lists within one memory bound.
 type keeper struct {
 	most    int
 	now     func() time.Time
-	changed *atomic.Uint64 // grows with every list that comes or goes
+	changed *atomic.Uint64 // changes with every list that is added or removed
 
 	mu       sync.Mutex
 	held     map[*place]int
 	unloaded atomic.Uint64
 }
 
-// put lets a list count in its place, once there is room. With a list in old it does so only if
-// that one is still there: another one has come meanwhile otherwise, and is dealt with for itself.
+// put stores a list in its place once there is room. If old is given and is no longer there, put
+// does nothing: another list has arrived, whose own reader completes it.
 func (k *keeper) put(p *place, next, old *loadedList) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -85,14 +85,12 @@ func (k *keeper) put(p *place, next, old *loadedList) error {
 		return err
 	}
 	k.held[p] = next.size()
-	edition := next.edition()
-	p.newest.Store(&edition)
+	p.newest.Store(new(next.edition()))
 	p.current.Store(next)
 	k.changed.Add(1)
 	return nil
 }
 
-// move gives what is in one place to another one.
 func (k *keeper) move(from, to *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -101,7 +99,6 @@ func (k *keeper) move(from, to *place) {
 	delete(k.held, from)
 }
 
-// drop empties a place.
 func (k *keeper) drop(p *place) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -114,8 +111,8 @@ func (k *keeper) unload(p *place) {
 	k.changed.Add(1)
 }
 
-// makeRoom unloads lists until one more fits: those that nobody asked for lately, then those of
-// the partner that holds most, if that is more than the partner that asks would hold.
+// makeRoom unloads lists until one more fits: first lists that were not used for an hour, then
+// those of the partner that holds most, if that is more than the requesting partner would hold.
 func (k *keeper) makeRoom(asking *place, size int) error {
 	held, now, by := 0, k.now(), asking.partner.Load()
 	shares := map[*partner]int{}
@@ -160,7 +157,7 @@ func isLargest(shares map[*partner]int, one *partner) bool {
 	return true
 }
 
-// count says how many lists are in memory, with how many bytes and entries.
+// count returns the number, size and entries of the lists in memory.
 func (k *keeper) count() (lists, size, entries int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -12,10 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// accept verifies a list, or a delta, against the CAs that it may be of. One of another scope
-// than the list before it takes its place; what that one says counts until it runs out. A list
-// counts before its delta is fetched; which list a delta completes is decided when one is looked
-// into: that may come later, from elsewhere in the Config or from a certificate.
+// accept verifies a list or delta of the operator and puts it in its place. If the list before it
+// has another scope, that one still counts until it expires. A list counts before its delta is
+// fetched. Which list a delta continues is decided at each look-up, because that list may arrive
+// later, from another entry of Config.Lists or from a certificate.
 func (m *localLists) accept(ctx context.Context, s *localSource, name string, response *inHand) error {
 	c := m.checker
 	next, by, err := m.verify(ctx, response.Body)
@@ -40,7 +40,7 @@ func (m *localLists) accept(ctx context.Context, s *localSource, name string, re
 	return m.refine(ctx, l)
 }
 
-// put lets a list count, if it may take the place of the one before it.
+// put lets a list count if it may replace the one before it.
 func (m *localLists) put(s *localSource, name string, l *localList, next *loadedList, by []*authority, maxAge time.Duration) error {
 	c := m.checker
 	m.mu.Lock()
@@ -58,7 +58,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		aside = !before.isReplacedBy(next)
 	default:
 		err := c.mayReplace(before.edition(), next.edition(), now)
-		// A CA of the same name may be another one, with numbers of its own.
+		// Another CA may have the same name, with numbers of its own.
 		isOther := slices.ContainsFunc(l.by, func(known *authority) bool { return !slices.Contains(by, known) })
 		aside = errors.Is(err, ErrCRLScope) || errors.Is(err, ErrCRLIssuer) || isOther && (err == nil || errors.Is(err, evidence.ErrRollback))
 		if err != nil && !aside {
@@ -73,7 +73,7 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		whole = next.crl.Edition()
 	}
 	next.fetched, next.soft = now, c.softOf(whole, now, maxAge)
-	if s.list.URL == "" { // a file is read again when it changes, whatever is asked for
+	if s.list.URL == "" { // a file is read again only when it changes
 		next.soft = now.Add(neverDue)
 	}
 	if aside {
@@ -86,7 +86,6 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 	return c.lists.put(&l.place, next, nil)
 }
 
-// refine completes a list that counts already by its delta.
 func (m *localLists) refine(ctx context.Context, l *localList) error {
 	m.mu.Lock()
 	held := l.current.Load()
@@ -100,14 +99,14 @@ func (m *localLists) refine(ctx context.Context, l *localList) error {
 	defer m.mu.Unlock()
 	if list := l.current.Load(); held.url == "" && list != nil && list.lone == nil && list.base == held.base { // still in the file
 		l.deltaDue = c.softOf(list.crl.Edition(), c.config.Now(), 0)
-		if err != nil { // there was no room for it
+		if err != nil { // no room for the delta
 			l.deltaDue = c.config.Now()
 		}
 	}
 	return err
 }
 
-// incomplete are the lists of a source of files whose deltas are to be fetched.
+// incomplete returns the lists of a file or directory whose deltas are due.
 func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,8 +120,8 @@ func (m *localLists) incomplete(s *localSource) (lists []*localList) {
 	return lists
 }
 
-// complete is the flight of the deltas of a source of files. They are fetched side by side: the
-// files of a directory may be of several partners.
+// complete fetches the deltas of a file or directory, concurrently because the files may belong to
+// several partners.
 func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
@@ -142,8 +141,8 @@ func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	return err
 }
 
-// verify returns the list and those of Issuers that it is of: the one whose name it bears, or
-// several of that name where one of Verify.CRLIssuers signs for all of them.
+// verify returns the list and the CAs among Issuers to which it belongs: the one with its name, or
+// several of that name if one of Verify.CRLIssuers signs for all of them.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
 	there, isDelta, err := evidence.Look(content)
 	if err != nil {
@@ -181,8 +180,8 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, [
 	return next, by, nil
 }
 
-// setAside keeps what a file said that now holds something of another kind: it counts until it
-// is replaced or runs out, like what was in a file that is gone.
+// setAside keeps the previous contents of a file that now holds a list of another kind. Like those
+// of a deleted file, they count until they are replaced or expire.
 func (m *localLists) setAside(s *localSource, name string, l *localList) {
 	aside := &localList{by: l.by, told: true, gone: true, asideOf: name}
 	aside.operated = true
@@ -190,9 +189,9 @@ func (m *localLists) setAside(s *localSource, name string, l *localList) {
 	s.lists[fmt.Sprintf("%s, list %d", name, m.checker.generation.Add(1))] = aside
 }
 
-// mayBeAside bounds what is set aside of one file or URL: one list of any size, and with further
-// ones a quarter of MaxListBytes, beside those that next replaces. Whoever writes what is there
-// could use up the memory of all lists otherwise.
+// mayBeAside bounds what is set aside of one file or URL, apart from what next replaces: one list
+// of any size, or several within a quarter of MaxListBytes. Otherwise whoever writes the file
+// could use up the memory for all lists.
 func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
 	held := 0
 	for _, l := range s.lists {
@@ -203,7 +202,7 @@ func (m *localLists) mayBeAside(s *localSource, name string, before, next *loade
 		held += known.size()
 	}
 	if most := m.checker.config.MaxListBytes / 4; held > 0 && held+before.size() > most {
-		return fmt.Errorf("%w: it has changed its scope again, and what it said before still counts: %d bytes, more than %d",
+		return fmt.Errorf("%w: the scope of the list has changed again while earlier lists still count: %d bytes, more than %d",
 			ErrBudget, held+before.size(), most)
 	}
 	return nil

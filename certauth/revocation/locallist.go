@@ -18,70 +18,72 @@ const (
 	neverDue      = 100 * 365 * 24 * time.Hour
 )
 
-// localLists are the CRLs that the operator names. They are read on Preload, before the
-// first decision that may need them, and again when they change. Each source is read, judged
-// and swapped alone.
+// localLists are the CRLs that the operator names. They are read on Preload, before the first
+// decision that may need them, and again when they change. Each source is read and replaced on its
+// own.
 type localLists struct {
 	checker *Checker
 	issuers []*authority
 
 	present atomic.Bool            // there is at least one source
 	looked  atomic.Int64           // Unix nanoseconds
-	overdue atomic.Pointer[flight] // a reading after a pause, which requests wait for
+	overdue atomic.Pointer[flight] // a reading after a pause, for which requests wait
 	view    atomic.Pointer[localView]
-	anew    atomic.Uint64 // readings that began before this call of Refresh do not do
+	anew    atomic.Uint64 // the latest Refresh: readings that began before it do not count for it
 
-	looking sync.Mutex // of those who may start a reading
+	looking sync.Mutex // held while a reading is started
 
-	mu      sync.Mutex // of everything below, and of the flights and lists of the sources
+	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
 	flight  *flight    // reads the files
 	sources []*localSource
-	readers chan struct{} // places
-	swapped chan struct{} // closed when there is another view
+	readers chan struct{} // bounds how many URLs are read at once
+	swapped chan struct{} // closed when the view is replaced
 }
 
-// maxReaders is how many of the operator's URLs are read at once.
 const maxReaders = 8
 
-// localView is what requests see: the lists of each CA, the newest of each scope.
+// localView is what requests see: for each CA the newest list of each scope.
 type localView struct {
 	of     map[string][]*loadedList     // by authority
-	deltas map[string][]*evidence.Delta // those that stand among the lists, by authority
+	deltas map[string][]*evidence.Delta // those among the lists, by authority
 	err    error                        // what could not be read
-	unread bool                         // that some source has not been read yet, or never could be
+	unread bool                         // some source was never read
 
-	held map[*localList]*loadedList // what was in each place
+	held map[*localList]*loadedList // the list in each place
 }
 
-// name is the place in the Config.
+// isRead distinguishes a view from the one before the first reading.
+func (view *localView) isRead() bool { return view.of != nil }
+
+// name is the URL, file or directory.
 func (s *localSource) name() string { return s.list.URL + s.list.File + s.list.Dir }
 
 type localSource struct {
 	list  List
 	lists map[string]*localList // by file, or the URL
 	err   error
-	read  bool // once at least, whatever came of it
+	read  bool // at least once, with or without success
 
 	flight *flight // reads the URL, or the deltas of files
-	asked  uint64  // before which call of Refresh that was begun last; only its reader looks
+	asked  uint64  // the latest Refresh before the last reading; for its reader only
 	broken bool    // the directory itself could not be read
 
-	told   string // what could not be read when that was told last
+	told   string // what could not be read according to the last log record
 	toldAt time.Time
 }
 
 type localList struct {
 	place
-	seen seen         // of a file; only its reader looks
-	by   []*authority // who has signed it: several after a change of key
-	told bool         // that the delta continues no list
+	seen seen         // of a file; for its reader only
+	by   []*authority // the CAs that it is of: several if they share a name and a signer
+	told bool         // it was logged that the delta continues no list
 	err  error
-	gone bool // from its directory, or set aside
+	gone bool // deleted from its directory, or set aside
 
-	asideOf string // whose place it had, if it is set aside
+	asideOf string // the file or URL that it was set aside of
 
-	// deltaDue is when the delta of a file is to be fetched, again as well: it changes while the
-	// file does not. Zero for a list that names none.
+	// deltaDue is when the delta of a file's list is fetched next, which can change although the
+	// file does not. It is zero for a list that names none.
 	deltaDue time.Time
 }
 
@@ -94,6 +96,7 @@ func newLocalLists(c *Checker) *localLists {
 		m.sources = append(m.sources, newLocalSource(l))
 	}
 	m.present.Store(len(m.sources) > 0)
+	m.view.Store(&localView{unread: true})
 	return m
 }
 
@@ -101,7 +104,7 @@ func newLocalSource(l List) *localSource {
 	return &localSource{list: l, lists: map[string]*localList{}}
 }
 
-// serves reports whether a list of this CA may be among the operator's.
+// serves reports whether the operator's lists may include one of this CA.
 func (m *localLists) serves(by *authority) bool {
 	for _, issuer := range m.issuers {
 		if issuer.key == by.key || slices.ContainsFunc(by.kinNow(), func(k kin) bool { return k.key == issuer.key }) {
@@ -111,7 +114,7 @@ func (m *localLists) serves(by *authority) bool {
 	return false
 }
 
-// current reports whether nothing has to be read before a decision.
+// current reports whether nothing needs to be read before a decision.
 func (m *localLists) current(now time.Time) bool {
 	if !m.present.Load() {
 		return true
@@ -119,28 +122,21 @@ func (m *localLists) current(now time.Time) bool {
 	return m.isRecent(now) && !m.isUnread() && m.overdue.Load() == nil
 }
 
-// listsOf is the lists of a CA, whichever of its keys has signed them; nil for one whose
-// signer's certificate is not valid any more. Those of the key that issues come first.
+// listsOf returns the lists of a CA, whichever of its keys signed them, those by the issuing key
+// first. It leaves out lists whose signer's certificate is not valid now.
 func (view *localView) listsOf(a *authority, terms *VerifyOptions) []*loadedList {
-	if view == nil {
-		return nil
-	}
 	lists := view.of[a.key]
 	for _, k := range a.kinNow() {
-		for _, l := range view.of[k.key] {
-			if !evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
-				l = nil
-			}
-			lists = append(slices.Clip(lists), l)
+		if evidence.ValidAt(k.cert, terms.Now, terms.Tolerance()) {
+			lists = append(slices.Clip(lists), view.of[k.key]...)
 		}
 	}
 	return lists
 }
 
-// completed lays the newest delta over a list that stands among Config.Lists, if there is one
-// that continues it.
+// completed adds the newest delta among Config.Lists that continues the list, if there is one.
 func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptions) *loadedList {
-	if view == nil || len(view.deltas) == 0 {
+	if len(view.deltas) == 0 {
 		return l
 	}
 	best, known := l.crl, !l.deltaMissing
@@ -150,7 +146,7 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 			case err == nil && (best.Delta() == nil || d.Edition().CheckNewer(best.Delta().Edition()) != nil):
 				best, known = merged, true
 			case errors.Is(err, evidence.ErrRollback):
-				known = known || !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list holds all of it
+				known = known || !d.Edition().IsOver(terms.Now, terms.Tolerance()) // the list already contains the delta
 			}
 		}
 	}
@@ -166,8 +162,8 @@ func (view *localView) completed(a *authority, l *loadedList, terms *VerifyOptio
 	return &next
 }
 
-// load reads whatever is new or has changed, and waits for all of it. All who ask meanwhile
-// wait for the same reading.
+// load reads everything that is new or has changed, and waits for it. Concurrent calls share one
+// reading.
 func (m *localLists) load(ctx context.Context) error {
 	if !m.present.Load() {
 		return nil
@@ -192,10 +188,10 @@ func (m *localLists) load(ctx context.Context) error {
 	if err != nil && ctx.Err() != nil || errors.Is(err, ErrClosed) {
 		return err
 	}
-	return m.trouble()
+	return m.view.Load().err
 }
 
-// refresh reads everything anew, whatever its time.
+// refresh reads everything again, whether or not it is due.
 func (m *localLists) refresh(ctx context.Context, anew uint64) error {
 	m.mu.Lock()
 	m.anew.Store(max(m.anew.Load(), anew)) // another call may have been faster
@@ -203,13 +199,13 @@ func (m *localLists) refresh(ctx context.Context, anew uint64) error {
 	return m.load(ctx)
 }
 
-// firstReading waits until every source has been read once, or enough of them. What could not
-// be read has been told, and is asked for where it is needed.
+// firstReading waits until every source was read once, or until those read are enough. What could
+// not be read has been logged, and is missing where it is needed.
 func (m *localLists) firstReading(ctx context.Context, enough func() bool) error {
 	m.mu.Lock()
 	under := m.flight
 	m.mu.Unlock()
-	if m.view.Load() == nil {
+	if !m.view.Load().isRead() {
 		m.looked.Store(m.checker.config.Now().UnixNano())
 		if under = m.reading(); under == nil {
 			return ErrClosed
@@ -222,7 +218,7 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 		m.mu.Lock()
 		swapped := m.swapped
 		m.mu.Unlock()
-		if !m.isUnread() || m.view.Load() != nil && enough() {
+		if !m.isUnread() || m.view.Load().isRead() && enough() {
 			return nil
 		}
 		select {
@@ -233,18 +229,12 @@ func (m *localLists) firstReading(ctx context.Context, enough func() bool) error
 	}
 }
 
-// isUnread reports whether there are sources of which some have never been read.
-func (m *localLists) isUnread() bool {
-	if !m.present.Load() {
-		return false
-	}
-	view := m.view.Load()
-	return view == nil || view.unread
-}
+// isUnread reports whether some source was never read.
+func (m *localLists) isUnread() bool { return m.present.Load() && m.view.Load().unread }
 
-// look starts a reading if the last one is an interval ago. It returns the one to wait a
-// moment for, if any: after two intervals without a look, or when the clock went back, a
-// list that is there already may say that the caller is revoked.
+// look starts a reading if the last look was at least an interval ago. It returns the reading for
+// which requests should wait a moment, if there is one: two intervals after the last look, or
+// after the clock was set back, a list may have changed that calls the caller revoked.
 func (m *localLists) look(now time.Time) *flight {
 	if !m.present.Load() {
 		return nil
@@ -266,15 +256,15 @@ func (m *localLists) look(now time.Time) *flight {
 	return m.overdue.Load()
 }
 
-// isRecent reports whether the last look was less than an interval ago. A request that was
-// held up since it read the clock is no clock that went back.
+// isRecent reports whether the last look was less than an interval ago. A request that was delayed
+// after it read the clock does not look like a clock that was set back.
 func (m *localLists) isRecent(now time.Time) bool {
 	passed, interval := now.UnixNano()-m.looked.Load(), int64(m.checker.config.PollInterval)
 	return passed > -interval && passed < interval
 }
 
-// waitAMoment waits for a reading that look returned. Who comes when its moment is over
-// does not wait any more.
+// waitAMoment waits for a reading that look returned. When its moment is over, later requests do
+// not wait for it.
 func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
 	if reading == nil {
 		return
@@ -285,7 +275,6 @@ func (m *localLists) waitAMoment(ctx context.Context, reading *flight) {
 	}
 }
 
-// add takes further URLs, once each.
 func (m *localLists) add(urls []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -297,15 +286,7 @@ func (m *localLists) add(urls []string) {
 	m.present.Store(len(m.sources) > 0)
 }
 
-// trouble is what could not be read at the last reading.
-func (m *localLists) trouble() error {
-	if view := m.view.Load(); view != nil {
-		return view.err
-	}
-	return nil
-}
-
-// ready says what is missing: a source that gave nothing, or a list that has run out.
+// ready says what is missing: a source without a list, or a list that has expired.
 func (m *localLists) ready(now time.Time) error {
 	if !m.present.Load() {
 		return nil

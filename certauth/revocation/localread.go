@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,20 +15,19 @@ import (
 	"time"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
-	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/regular"
 )
 
-// reading begins to bring every source up to date, or joins who does: it ends with the files.
-// The URLs have flights of their own, those of deltas included, so that one that hangs keeps
-// nobody from what the others say.
+// reading starts to bring every source up to date, or joins a reading in progress. It ends with
+// the files. URLs, and the deltas of files, have flights of their own, so that one that hangs does
+// not delay the others.
 func (m *localLists) reading() *flight {
 	return m.checker.crew.join(&m.mu, &m.flight, m.anew.Load(), m.read)
 }
 
-// read reads the files, and sets the URLs off. What cannot be read keeps what it had: its
-// lists count until they run out, and the error is told.
+// read reads the files and starts to read the URLs. The lists of a source that cannot be read
+// count until they expire, and the error is reported.
 func (m *localLists) read(ctx context.Context) error {
 	m.mu.Lock()
 	sources := slices.Clone(m.sources)
@@ -53,7 +51,7 @@ func (m *localLists) read(ctx context.Context) error {
 		}
 		alone = append(alone, m.checker.crew.join(&m.mu, &s.flight, m.anew.Load(), run))
 	}
-	for _, f := range alone { // a moment, for those who wait for the news
+	for _, f := range alone { // requests may be waiting for these
 		f.waitAMoment(ctx)
 	}
 	return failed
@@ -75,27 +73,24 @@ func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	return failed
 }
 
-// unreadAgain is how often it is told that the same cannot be read.
+// unreadAgain is how often it is logged that the same lists cannot be read.
 const unreadAgain = time.Hour
 
-const unreadable = "a configured CRL could not be read; what was read before stays in use until it runs out"
+const unreadable = "a configured CRL could not be read; what was read before stays in use until it expires"
 
-// mayComplain reports whether it is to be told that these lists of a source cannot be read: when
-// there are others than before, and then once an hour. The caller holds the mutex.
+// mayComplain reports whether to log that these lists of a source cannot be read: when the set of
+// them has changed, and otherwise once an hour. The caller holds the mutex.
 func (m *localLists) mayComplain(s *localSource, names []string) bool {
 	slices.Sort(names)
 	what, now := strings.Join(names, "\n"), m.checker.config.Now()
-	if what == "" || what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
-		if what == "" {
-			s.told = ""
-		}
+	if what == s.told && !hasCome(s.toldAt.Add(unreadAgain), now, unreadAgain) {
 		return false
 	}
 	s.told, s.toldAt = what, now
-	return true
+	return what != ""
 }
 
-// swap lets requests see what has been read.
+// swap makes visible to requests what has been read.
 func (m *localLists) swap(ctx context.Context) {
 	m.mu.Lock()
 	view := m.newView()
@@ -112,7 +107,7 @@ func (m *localLists) swap(ctx context.Context) {
 	}
 }
 
-// sourceRead keeps what became of reading a source, and returns what is wrong with it.
+// sourceRead records the result of reading a source, and returns what is wrong with it.
 func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) error {
 	m.mu.Lock()
 	var names []string
@@ -134,7 +129,6 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	return err
 }
 
-// readFiles reads the file of a source, or those of its directory.
 func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 	if s.list.File != "" {
 		m.readFile(ctx, s, s.list.File)
@@ -156,7 +150,7 @@ func (m *localLists) readFiles(ctx context.Context, s *localSource) error {
 	return m.sourceRead(ctx, s, err)
 }
 
-// filesOf is the files of a directory that may be lists; nil if it cannot be read.
+// filesOf returns the files of a directory that may be lists; nil if it cannot be read.
 func filesOf(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -178,7 +172,8 @@ func filesOf(dir string) ([]string, error) {
 	return names, nil
 }
 
-// at is the list of that name. Only the reader of its source calls it.
+// at returns the list of that name, and makes it if needed. Only the reader of its source calls
+// it.
 func (m *localLists) at(s *localSource, name string) *localList {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -192,7 +187,6 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	return l
 }
 
-// ended keeps what became of a reading.
 func (m *localLists) ended(l *localList, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -212,14 +206,14 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
-	// These may be over next time.
+	// The same file may succeed after these errors.
 	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && seen.info != nil {
 		l.seen = seen
 	}
 }
 
-// seen is what tells whether a file holds another list: its size, its time, and its first bytes,
-// since what a CA signs begins with the times of the list.
+// seen tells whether a file has changed: by its size, its time, and its first bytes, because a CRL
+// begins with its times.
 type seen struct {
 	info fs.FileInfo
 	head []byte
@@ -227,7 +221,7 @@ type seen struct {
 
 const maxHead = 4096
 
-// readChanged reads a file, and returns nothing if it is the one that was seen before.
+// readChanged reads a file, or returns nil if it is the one that was seen before.
 func readChanged(path string, before seen, most int) (der []byte, now seen, err error) {
 	f, info, err := regular.Open(path)
 	if err != nil {
@@ -256,20 +250,15 @@ func readChanged(path string, before seen, most int) (der []byte, now seen, err 
 func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	l := m.at(s, s.list.URL)
 	now := m.checker.config.Now()
-	request := Request{
-		Kind: fetch.CRL, Method: http.MethodGet, URL: s.list.URL, MaxBytes: int64(m.checker.config.MaxListBytes), Configured: true,
-	}
 	old, anew := l.current.Load(), m.anew.Load()
 	isAsked := s.asked >= anew
 	s.asked = anew
 	if old != nil && isAsked && !hasCome(old.soft, now, maxSoftCRL) && (old.lone != nil || old.edition().Current(now, m.checker.skew) == nil) {
 		return
 	}
-	if old != nil && old.lone == nil {
-		request.ETag, request.LastModified = old.etag, old.lastModified
-	}
-	operator := m.checker.partners.operator()
-	err := m.checker.get(ctx, operator, request, func(response *inHand) (Result, error) {
+	request := m.checker.listRequest(s.list.URL, old)
+	request.Configured = true
+	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// newView is what requests see from now on. It looks once at each place.
+// newView makes the view that requests see next. It looks at each place once.
 func (m *localLists) newView() *localView {
 	now := m.checker.config.Now().Add(m.checker.skew)
 	view := &localView{of: map[string][]*loadedList{}, deltas: map[string][]*evidence.Delta{}, held: map[*localList]*loadedList{}}
@@ -33,8 +33,8 @@ func (m *localLists) newView() *localView {
 	return view
 }
 
-// uses reports whether the list counts, which no other one of its scope has displaced, or the
-// delta completes one that does.
+// uses reports whether a list counts, because no other one of its scope has displaced it, or
+// whether a delta completes a list that counts.
 func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	return slices.ContainsFunc(signers, func(by *authority) bool {
 		return slices.ContainsFunc(view.of[by.key], func(list *loadedList) bool {
@@ -43,15 +43,15 @@ func (view *localView) uses(signers []*authority, held *loadedList) bool {
 	})
 }
 
-// hasNewer reports whether another delta has all that this one has, and more.
+// hasNewer reports whether another delta contains all of this one, and more.
 func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) bool {
 	return slices.ContainsFunc(signers, func(by *authority) bool {
 		return slices.ContainsFunc(view.deltas[by.key], func(other *evidence.Delta) bool { return other.Replaces(delta) && !delta.Replaces(other) })
 	})
 }
 
-// forgetGone forgets what is gone from a directory, or was set aside, once it is replaced or has
-// run out. It counts until then.
+// forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
+// or have expired. Until then they count.
 func (m *localLists) forgetGone(view *localView) {
 	now := m.checker.config.Now()
 	isOver := func(l *localList, held *loadedList) bool {
@@ -70,8 +70,7 @@ func (m *localLists) forgetGone(view *localView) {
 	}
 }
 
-// isOver reports whether nothing that the list says counts any more. One without nextUpdate
-// ends by age.
+// isOver reports whether the list has expired. A list without nextUpdate expires by age.
 func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	if l.NextUpdate().IsZero() {
 		terms := m.checker.terms(now)
@@ -80,32 +79,28 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	return m.checker.notOver(l, now) != nil
 }
 
-// newest adds the list, or replaces one of the same scope that is older (rule C9). Where one
-// has the newer base and the other the newer delta both count, as does one whose time has
-// not come: it displaces none.
+// newest adds the list, or replaces an older one of the same scope (rule C9). If one has the newer
+// base and the other the newer delta, both count. A list from the future displaces none.
 func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
 	if next.base.ThisUpdate().After(now) {
 		return append(lists, next)
 	}
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
-		err := known.base.CheckNewer(next.base)
-		if known.base.ThisUpdate().After(now) || err != nil && !errors.Is(err, evidence.ErrRollback) {
-			kept = append(kept, known) // not comparable
-			continue
-		}
 		switch {
-		case err == nil && known.crl.CheckNewer(next.crl) == nil: // known goes
+		case known.base.ThisUpdate().After(now):
+			kept = append(kept, known)
+		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil: // next replaces it
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			return lists
-		default:
+		default: // of different scopes, or one with the newer base and one with the newer delta
 			kept = append(kept, known)
 		}
 	}
 	return append(kept, next)
 }
 
-// loneDeltas names, once each, the deltas that complete none of the operator's lists.
+// loneDeltas returns, once each, the deltas that continue none of the operator's lists.
 func (m *localLists) loneDeltas(view *localView) (names []string) {
 	for _, s := range m.sources {
 		for name, l := range s.lists {
@@ -122,7 +117,7 @@ func (m *localLists) loneDeltas(view *localView) (names []string) {
 	return names
 }
 
-// continues reports whether the delta belongs to a list that counts.
+// continues reports whether the delta continues a list that counts, or is contained in it.
 func (view *localView) continues(delta *evidence.Delta, signers []*authority) bool {
 	for _, by := range signers {
 		for _, list := range view.of[by.key] {

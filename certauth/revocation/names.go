@@ -7,8 +7,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// Packages evidence and fetch define what follows. The names stand here, too, so that most
-// programs import one package.
+// The names of packages evidence and fetch that most programs need, so that they import one
+// package.
 type (
 	// Status is what evidence says about a certificate.
 	Status = evidence.Status

@@ -15,26 +15,26 @@ import (
 )
 
 const (
-	pauseAfterTransport = 5 * time.Second // the gate knows better how long
+	pauseAfterTransport = 5 * time.Second // of one certificate; the gate pauses the host
 	flightLimit         = 2 * time.Minute
-	mostPause           = 5 * time.Minute // of what is not tried again
+	mostPause           = 5 * time.Minute // of a failed source
 )
 
-// wanted is what somebody asks for: the zero value is anything that counts.
+// wanted says which evidence a request accepts. The zero value accepts any that counts.
 type wanted struct {
-	news bool   // what a store has kept for a while does not do
-	anew uint64 // what was asked for before this call of Refresh does not do either; 0 is none
+	news bool   // refuses evidence that is due for renewal, as that from a store may be
+	anew uint64 // refuses evidence requested before this call of Refresh, too; 0 is none
 }
 
-// attempt is how one source was asked, and what came of it.
+// attempt is the result of querying one source.
 type attempt struct {
-	done  bool // it says what it has to say now
+	done  bool // the source has said all that it can say now
 	err   error
-	stale bool // what came was only too old, and said revoked
+	stale bool // the evidence said revoked, but was too old
 }
 
-// obtain gets evidence for one certificate, in the order of Config.Sources, and leaves it
-// in the record. It runs once for all who wait. The second source is asked when the first has
+// obtain gets evidence for one certificate, in the order of Config.Sources, and leaves it in the
+// record. It runs once for all requests that wait. The second source is queried when the first has
 // failed, or has not answered for half of MaxWait.
 func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	var asking sync.WaitGroup
@@ -65,8 +65,9 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	return tried.err
 }
 
-// inOrder asks the first source and then, if that is needed or the second has put the
-// certificate on hold, the second. One that keeps silent counts as failed once the other has answered.
+// inOrder queries the first source and then, if that is not enough or the second source has put
+// the certificate on hold, the second. If the second answers and the first does not, the first has
+// failed.
 func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, otherHolds func() bool) (one, other attempt) {
 	sources, firstEnded := [...]func() attempt{first, second}, false
 	var tries [len(sources)]attempt
@@ -96,7 +97,7 @@ func (c *Checker) inOrder(asking *sync.WaitGroup, first, second func() attempt, 
 
 // tried takes an attempt into account, and reports whether that changes anything.
 func (e *knowledge) tried(f setback, done bool, now time.Time) bool {
-	// A failure has a pause of its own, which is shorter.
+	// A failure has its own pause, which is shorter.
 	if held := e.heldByList(); held != nil && (done || f.until.IsZero()) {
 		again := *held
 		again.RefreshAfter = now.Add(softHold)
@@ -106,10 +107,10 @@ func (e *knowledge) tried(f setback, done bool, now time.Time) bool {
 		e.failed = nil
 		return true
 	}
-	if e.failed != nil && e.failed.staleRevoked { // until something newer says otherwise
+	if e.failed != nil && e.failed.staleRevoked { // until newer evidence says otherwise
 		f.staleRevoked = true
 	}
-	// Unknown is an answer, and for a while the last word.
+	// Unknown is an answer, and stays the answer until it expires.
 	if e.ocsp != nil && e.ocsp.Status == Unknown && now.Before(e.ocsp.UsableUntil) {
 		f.err, f.until = errUnknown, e.ocsp.UsableUntil
 	}
@@ -148,7 +149,7 @@ func (c *Checker) tryLists(ctx context.Context, r *record, want wanted) attempt 
 
 var errUnknown = errors.New("revocation: the authority does not know the certificate")
 
-// note adds one failure. It is tried again as soon as one of them allows it.
+// note adds one failure. The sources are queried again as soon as one of the failures allows it.
 func (f *setback) note(err error, now time.Time) {
 	var left *fetch.LeftAloneError
 	var refused evidence.ResponderStatusError
@@ -162,7 +163,7 @@ func (f *setback) note(err error, now time.Time) {
 		until = now.Add(keepUnauthorized)
 	case fetch.CountsAgainstHost(err), fetch.IsExhausted(err):
 		until = now.Add(pauseAfterTransport)
-	case errors.As(err, &left): // as soon as the host may be asked
+	case errors.As(err, &left): // as soon as the host may be contacted
 		until = earliest(left.Until, now.Add(pauseAfterTransport))
 	}
 	if f.until.IsZero() || until.Before(f.until) {
@@ -170,7 +171,7 @@ func (f *setback) note(err error, now time.Time) {
 	}
 }
 
-// obtainOCSP asks the store, then the responders.
+// obtainOCSP queries the Store, then the responders.
 func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (staleRevoked bool, err error) {
 	if len(r.responders) == 0 {
 		return false, fmt.Errorf("%w: no responder", ErrNoSource)
@@ -195,8 +196,8 @@ func (c *Checker) obtainOCSP(ctx context.Context, r *record, want wanted) (stale
 	return wasStale, nil
 }
 
-// outranks is what is known for VerifyOptions.Previous: an answer that has run out, or that
-// was dated by a wrong clock, does not keep an older one out that still counts.
+// outranks returns the known result for use as VerifyOptions.Previous, or nil if it must not keep
+// out older evidence: because it has expired, or was dated by a wrong clock.
 func (c *Checker) outranks(known *Result, now time.Time) *Result {
 	if known == nil || known.Status == Revoked {
 		return known
@@ -207,7 +208,7 @@ func (c *Checker) outranks(known *Result, now time.Time) *Result {
 	return known
 }
 
-// learn remembers a verified answer, unless what is remembered is newer.
+// learn remembers a verified response, unless the known one is newer.
 func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored bool) (err error) {
 	now := c.config.Now()
 	ocspDeadlines(&result, cert, now, c.skew, jitterOf(c.table.seed, r.authority.key+string(r.who.Serial())))
@@ -221,7 +222,7 @@ func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored
 			return false
 		}
 		if known != nil && next.Status == Revoked && !next.ThisUpdate.After(known.ThisUpdate) && known.Status == Revoked {
-			next.RefreshAfter = result.RefreshAfter // what is known stays, and need not be asked for again at once
+			next.RefreshAfter = result.RefreshAfter // the known revocation stays, and was confirmed just now
 		}
 		e.ocsp = &next
 		if held := e.heldByList(); held != nil && next.Status == Good && next.ThisUpdate.After(held.ThisUpdate) {
@@ -232,14 +233,14 @@ func (c *Checker) learn(r *record, cert *x509.Certificate, result Result, stored
 	return err
 }
 
-// obtainLists loads what lists the certificate names and does not have in memory, point by
-// point, until the lists say something; the next point as soon as one fails or keeps the
-// request waiting. The operator's lists are looked at first.
+// obtainLists loads the lists that the certificate names, as far as they are not in memory, until
+// the lists settle its status: the list of the next distribution point as soon as one fails or
+// takes longer than HedgeAfter. The operator's lists come first.
 func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error {
 	if want.anew == 0 && c.listsSuffice(r) {
 		return nil
 	}
-	failed := c.local.trouble()
+	failed := c.local.view.Load().err
 	if len(r.lists) == 0 {
 		return errors.Join(c.whyNoList(r, failed), failed)
 	}
@@ -266,7 +267,7 @@ func (c *Checker) obtainLists(ctx context.Context, r *record, want wanted) error
 	return failed
 }
 
-// needsUpdate reports whether a list is not in memory, has run out, or is to be asked for again.
+// needsUpdate reports whether a list is not in memory, has expired, or is due.
 func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	now := c.config.Now()
 	l.used.Store(now.Unix())
@@ -280,8 +281,8 @@ func (c *Checker) needsUpdate(r *record, l *remoteList, want wanted) bool {
 	return r.now().heldByList() != nil && hasCome(known.fetched.Add(softHold), now, softHold)
 }
 
-// update begins to bring a list up to date, or joins those who do, unless that has just failed. A
-// failure of what began before Refresh was called does not count for it.
+// update starts to bring a list up to date, or joins a flight that does, unless that has just
+// failed. For Refresh, the failure of an attempt that began before it does not count.
 func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error) {
 	now := c.config.Now()
 	if tried := l.failed.Load(); tried.stands(now) && l.asked.Load() >= want.anew {
@@ -289,7 +290,7 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	}
 	begun := c.crew.refreshes.Load()
 	flight := c.crew.join(&l.mu, &l.flight, want.anew, func(ctx context.Context) error {
-		// Another flight may have landed between the look at the list and this one.
+		// Another flight may have ended between the check above and this one.
 		if tried := l.failed.Load(); tried.stands(c.config.Now()) && l.asked.Load() >= want.anew {
 			return tried.err
 		}
@@ -306,16 +307,13 @@ func (c *Checker) update(r *record, l *remoteList, want wanted) (*flight, error)
 	return flight, nil
 }
 
-// whyNoList says why none of the operator's lists covers the certificate, which names none that
-// can be fetched. It is nil if one does: what is wrong with that one is found when it is looked
-// into. localErr is what could not be read, which may be the list that is missing.
+// whyNoList says why none of the operator's lists covers a certificate that names no list that can
+// be fetched. It returns nil if one does, since the look-up says what is wrong with that one.
+// localErr is what could not be read, which may be the list that is missing.
 func (c *Checker) whyNoList(r *record, localErr error) error {
 	view, terms := c.local.view.Load(), c.terms(c.config.Now())
 	var outOfScope error
 	for _, l := range view.listsOf(r.authority, &terms) {
-		if l == nil {
-			continue
-		}
 		_, err := l.crl.LookupSubject(&r.who, &terms)
 		if !errors.Is(err, ErrCRLScope) {
 			return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,22 +22,23 @@ const (
 )
 
 // partner is an anchor under which chains have verified: the unit in which an operator gives
-// trust. Everything that can run short is given to partners and not to CAs, because one
-// partner can have as many CAs, and name as many hosts, as it likes. Nothing here is shared
-// between partners, so none of them can use up what another one needs.
+// trust. Everything that can run short is allotted to partners and not to CAs, because one partner
+// can have as many CAs, and name as many hosts, as it likes. Partners share nothing, so that none
+// can use up what another needs.
 type partner struct {
 	*fetch.Partner
 
 	refreshers chan struct{}
-	refreshing atomic.Int64 // with those that wait for a place
+	refreshing atomic.Int64 // including those that wait for a place
 	flights    atomic.Int64
 	hand       hand
 }
 
-// partners finds them. The operator, for what the Config names, is one of them.
+// partners finds the partner of an anchor. The operator, for what the Config names, is one of
+// them.
 type partners struct {
 	gate   *fetch.Gate
-	inHand int // bytes of lists in hand, for one partner
+	inHand int // bytes, for one partner
 
 	mu  sync.Mutex
 	all map[string]*partner
@@ -47,7 +49,7 @@ func (g *partners) of(anchor *x509.Certificate) *partner {
 	return g.named(authorityKey(anchor), g.inHand, func() string { return dn.Quote(anchor.RawSubject) })
 }
 
-// operator may have several big lists in hand, which are read side by side.
+// operator may have several large lists in hand, because they are read concurrently.
 func (g *partners) operator() *partner {
 	return g.named("", 4*g.inHand, func() string { return "configured" })
 }
@@ -70,11 +72,7 @@ func (g *partners) named(key string, inHand int, name func() string) *partner {
 func (g *partners) list() []*partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	all := make([]*partner, 0, len(g.all))
-	for _, p := range g.all {
-		all = append(all, p)
-	}
-	return all
+	return slices.Collect(maps.Values(g.all))
 }
 
 func (g *partners) leftAlone() (names []string) {
@@ -85,24 +83,19 @@ func (g *partners) leftAlone() (names []string) {
 	return slices.Compact(names)
 }
 
-func (g *partners) endPauses() {
-	for _, p := range g.list() {
-		p.EndPauses()
-	}
-}
-
-// hand bounds the lists of one partner that are in hand: from the first byte of the body
-// until the index is built. One is built at a time, and one read from the store.
+// hand bounds the lists of one partner that are in hand: from the first byte of the body until the
+// index is built. One list is built at a time, and one is read from the Store.
 type hand struct {
 	most     int64
 	held     atomic.Int64
 	building chan struct{}
-	stored   chan struct{} // to read a list from the store, whose size nobody knows before
-	storing  chan struct{} // for a small list that the store has not taken yet
+	stored   chan struct{} // held while a list is read from the Store, because its size is not known before
+	storing  chan struct{} // held for a small list until the Store has taken it
 }
 
-// lend reports whether a list may wait for the store beside those in hand, so that a slow store
-// keeps no other list from being read: one small one may, until the caller takes from storing.
+// lend reports whether a list may wait for the Store in addition to those in hand, so that a slow
+// Store does not keep other lists from being read: one of at most most bytes may, until the caller
+// receives from storing.
 func (h *hand) lend(n, most int) bool {
 	if n > most {
 		return false
@@ -115,8 +108,8 @@ func (h *hand) lend(n, most int) bool {
 	}
 }
 
-// take reserves bytes. What does not fit is refused at once: who waited with a part of a list
-// in hand would keep the others from ending.
+// take reserves bytes. It refuses at once what does not fit: if callers waited while they hold
+// part of a list, none of them could finish.
 func (h *hand) take(n int) error {
 	if h.held.Add(int64(n)) > h.most {
 		h.held.Add(-int64(n))
@@ -127,7 +120,6 @@ func (h *hand) take(n int) error {
 
 func (h *hand) give(n int) { h.held.Add(-int64(n)) }
 
-// build verifies one list at a time.
 func (h *hand) build(ctx context.Context, parse func() (*evidence.CRL, error)) (*evidence.CRL, error) {
 	select {
 	case h.building <- struct{}{}:

@@ -13,19 +13,19 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// authority is one CA: a name and a key. Copies of its certificate, renewed or
-// cross-signed, are the same authority.
+// authority is one CA: a name and a key. All certificates with that name and key are the same
+// authority, renewed or cross-signed.
 type authority struct {
 	key    string // of name and SubjectPublicKeyInfo
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	above  atomic.Pointer[x509.Certificate] // what meetKin has looked at last
+	above  atomic.Pointer[x509.Certificate] // the certificate that meetKin looked at last
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
 func authorityKey(cert *x509.Certificate) string {
-	return string(cert.RawSubjectPublicKeyInfo) + nameKey(cert.RawSubject) // DER: the first says where it ends
+	return string(cert.RawSubjectPublicKeyInfo) + nameKey(cert.RawSubject) // not ambiguous, since DER begins with its length
 }
 
 func nameKey(name []byte) string {
@@ -40,8 +40,8 @@ func (a *authority) is(cert *x509.Certificate) bool {
 	return own == cert || bytes.Equal(own.RawSubjectPublicKeyInfo, cert.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, cert.RawSubject)
 }
 
-// cert is what evidence is verified by: the name and the key, and what the certificates
-// seen so far say about them.
+// cert returns the certificate by which evidence is verified: the name, the key, and what the
+// certificates seen so far say about them.
 func (a *authority) cert() *x509.Certificate { return a.issuer.Load() }
 
 // meet takes another certificate of the CA into account.
@@ -57,10 +57,9 @@ func (a *authority) meet(cert *x509.Certificate) {
 	}
 }
 
-// record is what is remembered of one certificate. It is found by authority, serial number
-// and everything that the CA signed, compared in full; the signature itself is left out,
-// because an ECDSA signature can be rewritten by anybody and a revoked certificate must not
-// shed its past that way.
+// record is what is remembered of one certificate. It is found by authority and by everything that
+// the CA signed, compared in full. The signature is left out because anyone can rewrite an ECDSA
+// signature, and a revoked certificate must not lose its record that way.
 type record struct {
 	next      *record // of the same hash
 	authority *authority
@@ -77,30 +76,30 @@ type record struct {
 	plan  atomic.Pointer[plan]
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
-	// renewal is the refresh that waits for its place or is under way.
+	// renewal is the refresh that is running or waits for its place.
 	renewal atomic.Pointer[flight]
 
 	mu     sync.Mutex
 	flight *flight
 }
 
-// plan is who can be asked about a certificate. It depends on the keys that are known of its CA:
-// the operator may have lists of any of them.
+// plan says which sources can be queried about a certificate. It depends on the known keys of its
+// CA, because the operator may have lists signed by any of them.
 type plan struct {
 	sources  Sources
-	noSource error    // why nobody can be asked, nil if somebody can
-	fixed    *verdict // where nothing can change it, nil for most
-	kin      int      // how many further keys were known
+	noSource error    // why no source can be queried, nil if one can
+	fixed    *verdict // if nothing can change it, nil for most
+	kin      int      // how many additional keys were known
 }
 
-// isOutdated reports whether another key of the CA has been met since the plan was made.
+// isOutdated reports whether another key of the CA has become known since the plan was made.
 func (r *record) isOutdated() bool { return len(r.authority.kinNow()) != r.plan.Load().kin }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
 }
 
-// touch says that the record is in use.
+// touch notes that the record and its lists are in use.
 func (r *record) touch(seconds int64) {
 	if r.used.Load() == seconds {
 		return
@@ -111,7 +110,8 @@ func (r *record) touch(seconds int64) {
 	}
 }
 
-// newRecord reads from the certificate what its revocation depends on. It fetches nothing.
+// newRecord reads from the certificate everything that its revocation depends on. It fetches
+// nothing.
 func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (*record, error) {
 	issuer := above[0]
 	if !dn.Match(cert.RawIssuer, issuer.RawSubject) {
@@ -138,12 +138,13 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	return r, nil
 }
 
-// makePlan looks for who can be asked now. A verdict that rests on the plan before holds no more.
+// makePlan determines which sources can be queried now. A verdict that rests on another plan no
+// longer holds.
 func (c *Checker) makePlan(r *record) {
 	next := plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
 	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
-	switch { // without what the certificate has no source of
+	switch { // without the kind for which there is no source
 	case takesBoth && !hasLists:
 		next.sources = OCSPOnly
 	case takesBoth && !hasOCSP:
@@ -163,8 +164,7 @@ func (c *Checker) makePlan(r *record) {
 	}
 }
 
-// sourceless says why nobody can be asked about a certificate: it names nobody, or nobody who
-// is used.
+// sourceless says why no source can be queried: the certificate names none, or none that is used.
 func (c *Checker) sourceless(names *evidence.Pointers) error {
 	left := append(slices.Clone(names.Responders), slices.Concat(names.Lists...)...)
 	switch {
@@ -183,14 +183,13 @@ func (c *Checker) sourceless(names *evidence.Pointers) error {
 	return advice.New(helpPointers, ErrNoSource, "the certificate names %s, and %s leaves that out", logtext.List(left), setting)
 }
 
-// responder is where to ask by OCSP.
 type responder struct {
 	url        string
 	configured bool
 	trusted    []*x509.Certificate
 }
 
-// respondersFor lists the operator's, then those of the certificate.
+// respondersFor returns the operator's responders, then those of the certificate.
 func (c *Checker) respondersFor(of *record) []responder {
 	var all []responder
 	for _, r := range c.config.Responders {
@@ -207,7 +206,7 @@ func (c *Checker) respondersFor(of *record) []responder {
 	return all
 }
 
-// authorities keeps one of each.
+// authorities keeps one authority for each name and key.
 type authorities struct {
 	mu  sync.Mutex
 	all map[string]*authority
@@ -222,7 +221,7 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	known := a.all[key]
 	if known == nil {
 		if a.all == nil || len(a.all) >= maxAuthorities {
-			a.all = map[string]*authority{} // records keep theirs; nothing is found by its address
+			a.all = map[string]*authority{} // records keep theirs, and nothing compares addresses
 		}
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
@@ -232,7 +231,6 @@ func (a *authorities) intern(cert *x509.Certificate) *authority {
 	return known
 }
 
-// sources are the URLs that are asked about the certificate.
 func (r *record) sources() (urls []string) {
 	for _, to := range r.responders {
 		urls = append(urls, to.url)

@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// refresh gets newer evidence while requests are answered from what is known. It is
-// dropped, and nil, when too many of the partner wait already; the next request asks for it
-// again. The flight begins only with a place, so that a request that has to wait for evidence
-// never waits for one.
+// refresh gets newer evidence while requests are answered from memory. It returns nil if too many
+// refreshes of the partner are waiting; the next request tries again. The flight starts only when
+// it has a place, so that a request that needs evidence never waits for a place.
 func (c *Checker) refresh(r *record) *flight {
 	if under := r.renewal.Load(); under != nil {
 		return under
@@ -34,7 +33,7 @@ func (c *Checker) refresh(r *record) *flight {
 		case <-ctx.Done():
 			return ErrClosed
 		}
-		if !c.judge(r, c.config.Now()).due { // somebody could not wait and has it by now
+		if !c.judge(r, c.config.Now()).due { // a request that could not wait has fetched it by now
 			return nil
 		}
 		c.stats.refreshes.Add(1)
@@ -47,40 +46,42 @@ func (c *Checker) refresh(r *record) *flight {
 	return renewal
 }
 
-// asking takes part in an attempt to get evidence, or begins one.
+// asking joins an attempt to get evidence, or starts one.
 func (c *Checker) asking(r *record, want wanted) *flight {
 	return c.crew.join(&r.mu, &r.flight, want.anew, func(ctx context.Context) error {
 		defer r.partner.flights.Add(-1)
-		if r.partner.flights.Add(1) > maxFlights { // each outlives the request that it was begun for
+		if r.partner.flights.Add(1) > maxFlights { // a flight outlives the request that started it
 			return fmt.Errorf("%w: for certificates of one partner", ErrOverloaded)
 		}
 		err := c.obtain(ctx, r, want)
-		if err != nil && ctx.Err() != nil { // what was cut short by Close is no outage
+		if err != nil && ctx.Err() != nil { // an attempt that Close ended is no outage
 			return fmt.Errorf("%w: %w", ErrClosed, err)
 		}
 		return err
 	})
 }
 
-// isOverdue reports whether a refresh should have been long ago: nobody has asked for the
-// certificate since, and much may have happened. Who asks first then waits a moment for
-// the news, unless it was just found that there are none to be had.
+// isOverdue reports whether a refresh is long overdue: the certificate was not used for a while,
+// and its status may have changed since. Its next request then waits a moment for newer evidence,
+// unless an attempt has just failed.
 func (s *state) isOverdue(v *verdict, now time.Time) bool {
 	since := v.result.RefreshAfter
 	return v.due && !since.IsZero() && !s.failed.isRecent(now) && hasCome(since.Add(overdueAfter), now, maxSoftCRL)
 }
 
-// Refresh asks now: for newer evidence about every certificate that was used within the last
-// hour, for the lists of Config.Lists and Preload, and for hosts that are left alone after
-// failures. It is for an operator who knows that an outage is over, or that something was
-// revoked. What is known counts until something newer is there. It waits for what comes until
-// ctx ends, and returns what could not be had.
+// Refresh queries the sources now: for newer evidence about every certificate that was used within
+// the last hour, for the lists of Config.Lists and Preload, and at hosts that are paused after
+// failures. It is for an operator who knows that an outage is over, or that something was revoked.
+// Known evidence counts until newer evidence arrives. Refresh waits until all sources have
+// answered or ctx ends, and returns what could not be obtained.
 func (c *Checker) Refresh(ctx context.Context) error {
 	if !c.isMade() || c.crew.isClosed() {
 		return ErrClosed
 	}
 	anew := c.crew.refreshes.Add(1)
-	c.partners.endPauses()
+	for _, p := range c.partners.list() {
+		p.EndPauses()
+	}
 	c.remote.endPauses()
 	err := c.local.refresh(ctx, anew)
 	now := c.config.Now()
@@ -111,7 +112,7 @@ func (c *Checker) Refresh(ctx context.Context) error {
 	}
 	all.Wait()
 	if failed > 1 {
-		err = fmt.Errorf("%w; and %d certificates more", err, failed-1)
+		err = fmt.Errorf("%w; and for %d more certificates", err, failed-1)
 	}
 	return err
 }

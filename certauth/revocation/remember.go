@@ -16,8 +16,8 @@ const (
 	storeTTLMost     = 7 * 24 * time.Hour
 )
 
-// keys name what is stored by a hash, so that they are short and tell who reads them
-// nothing. The first letter is the kind, the number the version of the form.
+// Keys are hashes, so that they are short and tell a reader of the Store nothing. The first letter
+// is the kind of evidence, the digit the version of the key's form.
 func ocspKey(r *record) string {
 	return "o1-" + hashOf(r.authority.key, string(r.who.Serial()))
 }
@@ -32,9 +32,9 @@ func hashOf(authority, what string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fromStore reads from the store, and does not wait for it longer than ctx and within, even if it
-// ignores them. Errors, slowness and a panic are a miss. ended is called once, when the store has
-// let go, which may be after the return.
+// fromStore reads from the Store. It waits no longer than ctx and within, even if the Store
+// ignores them. Errors, slowness and panics count as a miss. ended is called once, when the Store
+// has returned, which may be after fromStore has.
 func (c *Checker) fromStore(ctx context.Context, key string, within time.Duration, ended func()) ([]byte, bool) {
 	if c.config.Store == nil {
 		ended()
@@ -48,7 +48,7 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 		err error
 	}
 	answers := make(chan answer, 1)
-	var came answer // it comes through the channel: the caller may have left
+	var came answer // received through the channel, since the caller may have left
 	if !c.crew.run(func(context.Context) (err error) {
 		came.der, came.ok, err = c.config.Store.Get(ctx, key)
 		return err
@@ -76,11 +76,11 @@ func (c *Checker) fromStore(ctx context.Context, key string, within time.Duratio
 	return got.der, got.ok
 }
 
-// ocspFromStore learns what the store holds, if it verifies and is news, and returns it if it
-// settles something. Whatever the store answers, the decision rests on the CA's signature:
-// what is only too old and says revoked denies, as it does from the network.
+// ocspFromStore learns the stored response, if it verifies and is newer, and returns it if it is
+// Good or Revoked. Whatever the Store returns, the decision rests on the CA's signature: an
+// expired response that says revoked denies, as it does from the network.
 func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert *x509.Certificate) (found *Result, staleRevoked bool) {
-	if c.config.Verify.NonceMode == NonceRequire { // what is stored answers another request
+	if c.config.Verify.NonceMode == NonceRequire { // a stored response answers another request
 		return nil, false
 	}
 	der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {})
@@ -115,8 +115,8 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 	return VerifyOCSP(der, cert, r.authority.cert(), terms)
 }
 
-// ocspToStore keeps what was fetched, unless something newer is there, or what was fetched
-// only now finds good what is known to be revoked: the store may hold the proof of that.
+// ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
+// does not prove the known revocation: the Store may hold the proof.
 func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *x509.Certificate, got answerOf) {
 	if c.config.Store == nil || got.result.Status == Unknown || c.config.Verify.NonceMode == NonceRequire {
 		return
@@ -129,14 +129,14 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
 		there, err := c.verifyStored(r, cert, der, r.now().ocsp)
 		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
-			_ = c.learn(r, cert, there, true) // newer than what was fetched, whoever has fetched it
+			_ = c.learn(r, cert, there, true) // newer than the fetched response
 			return
 		}
 	}
 	c.toStore(key, got.der, got.result.UsableUntil, storeTimeoutOCSP, func() {})
 }
 
-// toStore keeps evidence in the store. Nobody waits for that; then is called at its end.
+// toStore stores evidence without making a request wait, and calls then at the end.
 func (c *Checker) toStore(key string, der []byte, until time.Time, within time.Duration, then func()) {
 	ttl := min(max(until.Sub(c.config.Now()), storeTTLLeast), storeTTLMost)
 	started := c.crew.run(func(base context.Context) error {
@@ -152,14 +152,14 @@ func (c *Checker) toStore(key string, der []byte, until time.Time, within time.D
 	}
 }
 
-// storeFails counts what the store could not do.
+// storeFails counts and logs an error of the Store.
 func (c *Checker) storeFails(ctx context.Context, err error) {
 	c.stats.storeErrors.Add(1)
 	c.complainOnce(ctx, "the store fails; evidence is fetched instead", err)
 }
 
-// storeLies counts what the store gave out and does not verify.
+// storeLies counts and logs a stored value that does not verify.
 func (c *Checker) storeLies(ctx context.Context, err error) {
 	c.stats.storeRejected.Add(1)
-	c.complainOnce(ctx, "the store holds what does not verify; evidence is fetched instead", err)
+	c.complainOnce(ctx, "a value in the store does not verify; evidence is fetched instead", err)
 }

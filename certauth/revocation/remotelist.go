@@ -1,7 +1,10 @@
 package revocation
 
 import (
+	"cmp"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,16 +25,15 @@ type remoteList struct {
 	deltas    deltaPlaces
 
 	failed atomic.Pointer[setback]
-	asked  atomic.Uint64 // before which call of Refresh the last attempt began
-	// wanted is what the certificates that name the point need; guarded by the mutex of
-	// remoteLists.
+	asked  atomic.Uint64 // the latest Refresh before the last attempt
+	// wanted is the set of certificates that name the point; guarded by the mutex of remoteLists.
 	wanted evidence.Audience
 
 	mu     sync.Mutex
 	flight *flight
 }
 
-// remoteLists are those that certificates name, found by CA and URLs: the same URL in
+// remoteLists are the lists that certificates name, found by CA and URLs: the same URL in
 // certificates of two CAs is two lists.
 type remoteLists struct {
 	mu  sync.Mutex
@@ -46,22 +48,22 @@ func (m *remoteLists) of(by *authority, who *evidence.Subject, names *evidence.P
 		wider := l.wanted.Add(who)
 		m.mu.Unlock()
 		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
-			l.failed.CompareAndSwap(tried, nil) // what came may be for this one
+			l.failed.CompareAndSwap(tried, nil) // the refused list may cover this certificate
 		}
 		lists = append(lists, l)
 	}
 	return lists
 }
 
-// deltaPlaces is where a certificate says that delta CRLs are. It may name a place that cannot
-// be fetched from.
+// deltaPlaces says where a certificate places delta CRLs. It may name only places that cannot be
+// fetched from.
 type deltaPlaces struct {
 	named bool
 	urls  []string
 }
 
 func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *remoteList {
-	// A newline cannot stand in a URL that is fetched.
+	// A URL that is fetched contains no newline.
 	key := by.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")
 	if deltas.named {
 		key += "\n\n"
@@ -74,28 +76,18 @@ func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *rem
 	if m.all == nil {
 		m.all = map[string]*remoteList{}
 	}
+	// The list that was unused for longest is dropped. Records that hold it still use it, and it
+	// still counts while it is in memory; it is only no longer shared.
 	for len(m.all) >= maxRemoteLists {
-		m.forgetOne()
+		delete(m.all, slices.MinFunc(slices.Collect(maps.Keys(m.all)), func(a, b string) int {
+			return cmp.Compare(m.all[a].used.Load(), m.all[b].used.Load())
+		}))
 	}
 	l := &remoteList{authority: by, urls: urls, deltas: deltas}
 	m.all[key] = l
 	return l
 }
 
-// forgetOne drops the list that was not used for longest. Records that still hold it keep
-// it in use; it is only no longer shared, and still counts as long as it is in memory.
-func (m *remoteLists) forgetOne() {
-	victim := ""
-	var oldest int64
-	for key, l := range m.all {
-		if used := l.used.Load(); victim == "" || used < oldest {
-			victim, oldest = key, used
-		}
-	}
-	delete(m.all, victim)
-}
-
-// endPauses lets every list be asked for again now.
 func (m *remoteLists) endPauses() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,7 +96,7 @@ func (m *remoteLists) endPauses() {
 	}
 }
 
-// servesAny refuses a list that is for none of the certificates that name it.
+// servesAny refuses a list that covers none of the certificates that name it.
 func (m *remoteLists) servesAny(l *remoteList, base *evidence.CRL) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -27,14 +27,15 @@ const (
 	maxGETURL   = 255 // bytes of the whole URL; RFC 5019, section 5
 )
 
-// ocspRequest is one request, ready to be sent in either way.
+// ocspRequest is a request that can be sent by GET or by POST.
 type ocspRequest struct {
 	der   []byte
 	nonce []byte
 }
 
-// newOCSPRequest asks about one certificate (RFC 6960, section 4.1.1). Requests are never
-// signed. The issuer's name is hashed as it stands in cert, which can be another spelling.
+// newOCSPRequest makes a request about one certificate (RFC 6960, section 4.1.1), which is never
+// signed. The issuer's name is hashed as encoded in cert, which may differ from its encoding in
+// issuer.
 func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode NonceMode) (ocspRequest, error) {
 	if !bytes.Equal(cert.RawIssuer, issuer.RawSubject) {
 		named := *issuer
@@ -56,8 +57,8 @@ func newOCSPRequest(cert, issuer *x509.Certificate, hash crypto.Hash, mode Nonce
 	return ocspRequest{der: der, nonce: nonce}, err
 }
 
-// withNonce adds the requestExtensions that x/crypto/ocsp has no field for. The value of
-// the extension is an OCTET STRING inside the OCTET STRING (RFC 9654, section 2.1).
+// withNonce adds the requestExtensions, for which x/crypto/ocsp has no field. The value of the
+// extension is an OCTET STRING inside the OCTET STRING (RFC 9654, section 2.1).
 func withNonce(der, nonce []byte) ([]byte, error) {
 	var request struct {
 		TBS struct {
@@ -76,11 +77,12 @@ func withNonce(der, nonce []byte) ([]byte, error) {
 	return asn1.Marshal(request)
 }
 
-// to is the request to a responder: by GET if that is wanted and it fits into one, else by POST. One
-// with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960, appendix A.1).
+// to returns the request to a responder: by GET if that is wanted and it fits into one, otherwise
+// by POST. A request with a nonce must not be cached on the way (RFC 5019, section 5; RFC 6960,
+// appendix A.1).
 func (q ocspRequest) to(responder string, mayGET bool) Request {
 	if u, err := url.Parse(responder); mayGET && q.nonce == nil && err == nil {
-		// url.PathEscape leaves "+" and "=" alone, and a responder may take "+" for a space.
+		// url.PathEscape does not escape "+" and "=", and a responder may read "+" as a space.
 		text := strings.NewReplacer("+", "%2B", "/", "%2F", "=", "%3D").Replace(base64.StdEncoding.EncodeToString(q.der))
 		address := u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/") + "/" + text
 		if u.RawQuery != "" {

@@ -2,28 +2,27 @@ package revocation
 
 import "time"
 
-// knowledge is what is known about one certificate, besides the lists in memory.
+// knowledge is what is known about one certificate, apart from the lists in memory.
 type knowledge struct {
-	ocsp    *Result  // the newest verified answer
-	revoked *Result  // of a CRL, a hold as well, kept after the CRL is gone
-	failed  *setback // the last attempt, if it gave nothing
+	ocsp    *Result  // the newest verified response
+	revoked *Result  // a revocation or hold by a CRL, kept when the CRL is gone
+	failed  *setback // the last attempt, if it failed
 }
 
-// state is what is known and the verdict that follows from it. It is immutable: what arrives makes
-// another one.
+// state is the knowledge about a certificate and the verdict that follows from it. It is
+// immutable; new evidence makes another one.
 type state struct {
 	knowledge
 	verdict verdict
-	// The verdict holds for the lists of this generation, from a time until another one. The
-	// second is the end of evidence or of an interval, by the wall clock; ask is the end of
-	// the interval by the monotonic clock, if there is one.
+	// The verdict holds for the lists of this generation, between from and until by the wall
+	// clock, and before ask by the monotonic clock. until is the end of evidence or of an
+	// interval, ask the end of an interval.
 	generation       uint64
 	from, until, ask time.Time
 }
 
 var nothingKnown state
 
-// now is the record's state.
 func (r *record) now() *state {
 	if s := r.state.Load(); s != nil {
 		return s
@@ -31,8 +30,8 @@ func (r *record) now() *state {
 	return &nothingKnown
 }
 
-// update replaces the evidence. change is called again if somebody else was faster, and
-// reports whether there is anything to replace.
+// update replaces the knowledge. change reports whether there is anything to replace, and is
+// called again if another goroutine was faster.
 func (r *record) update(change func(*knowledge) bool) {
 	for {
 		old := r.state.Load()
@@ -46,14 +45,14 @@ func (r *record) update(change func(*knowledge) bool) {
 	}
 }
 
-// holds reports whether the verdict is still the answer.
+// holds reports whether the verdict is still valid.
 func (s *state) holds(generation uint64, now time.Time) bool {
 	return s.generation == generation && now.Before(s.until) && now.Before(s.ask) && !now.Before(s.from)
 }
 
-// judge says what is known about the certificate now.
+// judge returns the verdict on the certificate at this time.
 func (c *Checker) judge(r *record, now time.Time) *verdict {
-	generation := c.generation.Load() // before the plan and the lists are looked into
+	generation := c.generation.Load() // loaded before the plan and the lists
 	plan := r.plan.Load()
 	if plan.fixed != nil {
 		return plan.fixed
@@ -70,7 +69,7 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
-	if !r.isOutdated() { // who is about to make another plan asks again
+	if !r.isOutdated() { // a verdict by an outdated plan is not kept
 		next.keepUntil(&ocsp, &lists, now)
 	}
 	if next.until.IsZero() && lists.kept == known.revoked {
@@ -79,21 +78,21 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if known == &nothingKnown {
 		known = nil
 	}
-	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // a revocation is not forgotten for that
+	if !r.state.CompareAndSwap(known, &next) && lists.kept != nil { // another update was faster, and a revocation must not be lost
 		r.update(func(e *knowledge) bool { return e.keep(lists.kept) })
 	}
 	return &next.verdict
 }
 
-// keepUntil sets until when the verdict holds. One that is about to change, because somebody
-// is to be asked or because it rests on StaleGrace, is not kept.
+// keepUntil sets until when the verdict holds. A verdict that is about to change, because newer
+// evidence is due or because it rests on StaleGrace, is not kept.
 func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
 	v := &s.verdict
 	if !v.settled || v.due || v.result.Stale {
 		s.until = time.Time{}
 		return
 	}
-	until := now.Add(usedWithin) // whatever is forgotten here
+	until := now.Add(usedWithin) // in any case
 	ask := until
 	for _, w := range []*word{ocsp, &lists.word} {
 		if w.err == nil && w.result.Status != Revoked {
@@ -109,8 +108,8 @@ func (s *state) keepUntil(ocsp *word, lists *listsWord, now time.Time) {
 	s.until, s.ask = earliest(until, lists.changes).Round(0), ask
 }
 
-// keep remembers what a list says against the certificate. It is replaced by what is worse or
-// newer alone.
+// keep remembers what a list says against the certificate. Only a permanent or a newer revocation
+// replaces a hold, and nothing replaces a permanent one.
 func (e *knowledge) keep(revoked *Result) bool {
 	kept := e.revoked
 	if kept != nil && (kept.RevokedForGood() || !revoked.RevokedForGood() && !revoked.ThisUpdate.After(kept.ThisUpdate)) {
@@ -120,9 +119,9 @@ func (e *knowledge) keep(revoked *Result) bool {
 	return true
 }
 
-// heldByList is the hold that a list has put on the certificate, nil if there is none.
-// Only newer evidence ends it, so lists are asked again although OCSP answers, and the
-// other way round for heldByOCSP.
+// heldByList returns the hold that a list has put on the certificate, nil if there is none. Only
+// newer evidence ends it, so lists are queried again although OCSP answers, and the other way
+// round for heldByOCSP.
 func (e *knowledge) heldByList() *Result {
 	if e.revoked != nil && !e.revoked.RevokedForGood() {
 		return e.revoked
@@ -134,18 +133,17 @@ func (e *knowledge) heldByOCSP() bool {
 	return e.ocsp != nil && e.ocsp.Status == Revoked && !e.ocsp.RevokedForGood()
 }
 
-// isKnownHold reports whether an answer is the hold that is known: it was put in the place of
-// one that does not lift it, and the next responder may.
+// isKnownHold reports whether the result is the known hold, which is returned for a response that
+// does not lift it. The next responder may lift it.
 func (e *knowledge) isKnownHold(answer *Result) bool {
 	return e.heldByOCSP() && !answer.RevokedForGood() && !answer.ThisUpdate.After(e.ocsp.ThisUpdate)
 }
 
-// holdsRevocation reports whether forgetting this would forget a revocation.
+// holdsRevocation reports whether a revocation would be forgotten with this.
 func (e *knowledge) holdsRevocation() bool {
 	return e.ocsp != nil && e.ocsp.Status == Revoked || e.revoked != nil
 }
 
-// terms are the options of verification now.
 func (c *Checker) terms(now time.Time) VerifyOptions {
 	o := c.config.Verify
 	o.Now = now

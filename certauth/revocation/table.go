@@ -9,11 +9,11 @@ import (
 
 const tableShards = 16
 
-// table is the bounded memory of certificates. Who is looked up often stays.
+// table is the bounded memory of certificates. It keeps those in use.
 type table struct {
 	seed     maphash.Seed
 	perShard int
-	spread   uint64 // how many of the shards are used: less than all for a very small table
+	spread   uint64 // shards in use: fewer for a very small table
 	shards   [tableShards]shard
 }
 
@@ -32,8 +32,7 @@ func newTable(most int) *table {
 	return t
 }
 
-// hash chooses the place. The serial number varies enough, and who cannot get a
-// certificate issued cannot choose it.
+// hash chooses the bucket. The serial number varies enough, and only a CA can choose it.
 func (t *table) hash(cert *x509.Certificate) uint64 {
 	tail := cert.RawTBSCertificate
 	return maphash.Bytes(t.seed, tail[:min(len(tail), 64)]) // version, serial number, algorithm, issuer's beginning
@@ -52,7 +51,7 @@ func (t *table) find(cert, issuer *x509.Certificate) *record {
 	return nil
 }
 
-// add keeps the record, or returns the one that somebody else added first.
+// add keeps the record, or returns the one that another goroutine added first.
 func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time) *record {
 	h := t.hash(cert)
 	s := &t.shards[h%t.spread]
@@ -72,16 +71,15 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	return fresh
 }
 
-// evict forgets the least recently used of a few. Revocations are kept as long as they are
-// not most of what is there: the responder may be gone by the time they are asked for
-// again.
+// evict forgets the least recently used of a few records. Revocations stay unless they are most of
+// what is there, because the responder may be gone by the time they are needed again.
 func (s *shard) evict() bool {
 	const sample = 8
 	var victim uint64
 	var oldest int64
 	found := false
 	held, looked := 0, 0
-	for h, r := range s.records { // in an order that nobody can foresee
+	for h, r := range s.records { // in random order
 		if looked == sample && (found || held > sample/2) {
 			break
 		}
@@ -109,8 +107,8 @@ func (s *shard) evict() bool {
 	return found
 }
 
-// neighbours is when a record of the same hash was used last, and whether one of them holds
-// a revocation: they are forgotten together.
+// neighbours returns when a record of the same hash was last used, and whether one of them holds a
+// revocation: they are forgotten together.
 func (r *record) neighbours() (used int64, holds bool) {
 	for ; r != nil; r = r.next {
 		used, holds = max(used, r.used.Load()), holds || r.now().holdsRevocation()
@@ -118,7 +116,6 @@ func (r *record) neighbours() (used int64, holds bool) {
 	return used, holds
 }
 
-// all are the records that there are now.
 func (t *table) all() (all []*record) {
 	for i := range t.shards {
 		s := &t.shards[i]

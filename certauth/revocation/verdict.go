@@ -12,31 +12,32 @@ var errNothing = errors.New("revocation: no evidence yet")
 type word struct {
 	result Result
 	err    error
-	since  time.Time // beside StaleRevoked, of what says so: a Good that is older does not count
+	since  time.Time // thisUpdate of the evidence with StaleRevoked: an older Good does not count
 }
 
-// outweighs reports whether a list that has run out, and said revoked for good, is newer than this
-// Good: the CA had revoked the certificate by then.
+// outweighs reports whether an expired list that said permanently revoked is newer than this Good:
+// the CA had revoked the certificate by then.
 func (w *word) outweighs(good *Result) bool {
 	return w.result.StaleRevoked && good.Status == Good && good.ThisUpdate.Before(w.since)
 }
 
-// verdict is the answer about a certificate, and what has to be done for a better one.
+// verdict is the answer about a certificate, and what must be done for a better one.
 type verdict struct {
 	result Result
 	err    error // why the status is Unavailable
-	// settled says that the answer counts as it is: asking cannot change it, or was just tried.
+	// settled reports that the answer counts as it is: a query cannot change it, or was just
+	// tried.
 	settled bool
-	// due says that newer evidence is to be asked for, which nobody has to wait for.
+	// due reports that newer evidence should be fetched, for which no request needs to wait.
 	due bool
 }
 
-// verdictOn is the whole decision: what the sources of a certificate together say at one
-// time. It depends on its arguments alone, and not on the order in which evidence arrived.
+// verdictOn is the whole decision: what the sources of a certificate say together at one time. It
+// depends only on its arguments, not on the order in which evidence arrived.
 //
-// A revocation that any source knows decides, whatever is preferred. The second choice, and
-// what has run out and is used in StaleGrace, counts as it is only once the first choice was
-// asked and gave nothing.
+// A revocation known from any source decides, whatever is preferred. The second choice, and
+// expired evidence within StaleGrace, counts as it is only once the first choice was queried and
+// gave nothing.
 func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time) verdict {
 	if sources == CRLOnly {
 		ocsp = word{err: errNothing}
@@ -58,7 +59,7 @@ func verdictOn(sources Sources, ocsp, lists word, failed *setback, now time.Time
 	v := verdict{err: first.err}
 	v.result = prefer(first, second)
 	against := ocsp.result.StaleRevoked || lists.result.StaleRevoked || failed != nil && failed.staleRevoked
-	if v.result.Stale && against { // what has run out and says good does not outweigh it
+	if v.result.Stale && against { // an expired Good does not outweigh it
 		v.result, v.err = Result{}, ErrNotFresh
 	}
 	switch {
@@ -92,13 +93,13 @@ func eitherRevoked(ocsp, lists *Result) *Result {
 	return nil
 }
 
-// lifts reports whether a Good ends a hold: it is newer and has not run out.
+// lifts reports whether a Good ends a hold: it is newer and has not expired.
 func lifts(r, hold *Result) bool {
 	return r.Status == Good && !r.Stale && r.ThisUpdate.After(hold.ThisUpdate)
 }
 
-// prefer takes a Good from the first, else from the second, else what the first says.
-// Unknown is what remains if nobody says Good.
+// prefer returns a current Good, or else an Unknown, or else a Good within StaleGrace, each from
+// the first of the two that says so.
 func prefer(first, second *word) Result {
 	for _, w := range []*word{first, second} {
 		if w.err == nil && w.result.Status == Good && !w.result.Stale {
@@ -115,7 +116,7 @@ func prefer(first, second *word) Result {
 	return Result{}
 }
 
-// ocspWord is what the newest verified answer says now.
+// ocspWord is what the newest verified response says now.
 func ocspWord(known *Result, now time.Time, skew, grace time.Duration) word {
 	switch {
 	case known == nil:
@@ -134,21 +135,21 @@ func ocspWord(known *Result, now time.Time, skew, grace time.Duration) word {
 	return word{err: ErrNotFresh}
 }
 
-// setback is why there is no evidence, and until when that is not tried again.
+// setback is why there is no evidence, and until when no other attempt is made.
 type setback struct {
 	err   error
 	at    time.Time // when the attempt ended
 	until time.Time
-	// staleRevoked says that evidence came which was only too old, and said Revoked.
+	// staleRevoked reports that evidence said Revoked, but was too old.
 	staleRevoked bool
 }
 
-// stands reports whether it is too early to try again.
+// stands reports whether it is too early for another attempt.
 func (f *setback) stands(now time.Time) bool {
 	return f != nil && !hasCome(f.until, now, 2*mostPause)
 }
 
-// isRecent reports whether somebody was asked a short time ago and gave nothing.
+// isRecent reports whether a source was queried in vain a short time ago.
 func (f *setback) isRecent(now time.Time) bool {
 	return f != nil && !hasCome(f.at.Add(overdueAfter), now, overdueAfter)
 }

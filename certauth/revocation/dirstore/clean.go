@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// cleanInterval is how often a store looks at all of its files, at most, unless there are too
-// many or they take too much.
+// cleanInterval is the minimum time between two looks at all files, unless there are too many or
+// they are too large.
 const cleanInterval = time.Minute
 
-// room is what the store holds, as far as this process knows: what it found when it looked
-// last, and what it has written since. Other processes write as well, and look as well.
+// room is what the store holds, as far as this process knows: what the last look found, and what
+// this process has written since. Other processes also write, and look.
 type room struct {
 	files int
 	bytes int64
@@ -28,9 +28,9 @@ type kept struct {
 	written time.Time
 }
 
-// clean removes expired files, and then the oldest until the store is within its
-// bounds. It has no error: what cannot be removed now is tried again, and who cannot write is
-// told by Set.
+// clean removes expired files, and then the oldest until the store is within its bounds. It
+// returns no error: what cannot be removed now is tried again, and Set reports if files cannot be
+// written.
 func (s *Store) clean() {
 	if !s.cleaning.TryLock() {
 		return
@@ -59,7 +59,7 @@ func (s *Store) clean() {
 		holds.files++
 		holds.bytes += f.size
 	}
-	// A tenth more than necessary, so that the next file does not make it look at all again.
+	// A tenth more than necessary, so that the next file does not cause another look at all of them.
 	full := holds.files > s.maxFiles || holds.bytes > s.maxBytes
 	for _, f := range files {
 		if !full || holds.files <= s.maxFiles*9/10 && holds.bytes <= s.maxBytes/10*9 {
@@ -107,9 +107,9 @@ func (s *Store) sweep(root *os.Root, now time.Time) (files []kept, ok bool) {
 	}
 }
 
-// look removes a file that is past its time or no evidence, and describes any other one. One that
-// a clock ahead of this one has dated counts as the oldest: it would else be the newest until
-// that time comes, and every other one would go before it.
+// look removes a file that has expired or is not evidence, and describes any other. A file dated
+// in the future, by a clock ahead of this one, counts as the oldest. Otherwise it would be the
+// newest until that time, and all others would be removed before it.
 func look(root *os.Root, name string, now time.Time) (kept, bool) {
 	file, size, err := openRegular(root, name)
 	if file == nil {
@@ -134,8 +134,8 @@ func look(root *os.Root, name string, now time.Time) (kept, bool) {
 	return kept{name, size, says.written}, true
 }
 
-// isAbandoned reports whether the time in the name of a file that was being written is long
-// ago, or so far in the future that a wrong clock made it.
+// isAbandoned reports whether the time in the name of a temporary file is long past, or so far in
+// the future that a wrong clock made it.
 func isAbandoned(base string, now time.Time) bool {
 	_, rest, _ := strings.Cut(base, "-")
 	text, _, _ := strings.Cut(rest, ".")

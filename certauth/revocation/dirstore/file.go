@@ -16,11 +16,8 @@ import (
 	"time"
 )
 
-// The files of a Store. Each name starts with filePrefix, which has the version of
-// the format, and a hash in hex; nothing else in the directory is touched.
-//
-//	certauth1-<hash of the key>.evidence          a line that describes it, then the DER
-//	certauth1-<random>-<period>.tmp               being written
+// The files of a Store. Each name begins with filePrefix, which contains the version of the
+// format, and a hash in hex. Nothing else in the directory is touched.
 const (
 	filePrefix     = "certauth1-"
 	evidenceSuffix = ".evidence"
@@ -31,8 +28,8 @@ const (
 	// maxHead bounds the first line of a file.
 	maxHead = 256
 
-	// filePeriod is the unit of the times in names. What such a name stands for lasts less
-	// than a second; two periods later nobody waits for it.
+	// filePeriod is the unit of the times in names. A temporary file lasts less than a second; two
+	// periods later nothing waits for it.
 	filePeriod = 10 * time.Minute
 )
 
@@ -46,10 +43,10 @@ func tempName(now time.Time) string {
 	return filePrefix + rand.Text() + "-" + strconv.FormatInt(periodOf(now), 10) + tempSuffix
 }
 
-// evidenceHead is the first line: since when, until when, how long, and a checksum over the key
-// and the content. Times of files are not used, they change when a directory is copied. The checksum
-// finds what a crash left incomplete, and a file that stands under the wrong name. It
-// protects from nobody; the signature in the DER does.
+// evidenceHead is the first line: the time of writing, the expiry, the length, and a checksum of
+// key and content. The times of the file itself are not used, because they change when a directory
+// is copied. The checksum detects what a crash left incomplete, and a file under the wrong name.
+// It does not protect against attackers; the signature in the DER does.
 func evidenceHead(key string, der []byte, written, expires time.Time) []byte {
 	return fmt.Appendf(nil, "%s %s %s %d %x\n", evidenceMagic, written.UTC().Format(time.RFC3339Nano), expires.UTC().Format(time.RFC3339Nano),
 		len(der), evidenceSum(key, der))
@@ -57,8 +54,8 @@ func evidenceHead(key string, der []byte, written, expires time.Time) []byte {
 
 func evidenceSum(key string, der []byte) []byte {
 	h := sha256.New()
-	_, _ = io.WriteString(h, key+"\n") // never fails
-	_, _ = h.Write(der)                // as above
+	_, _ = io.WriteString(h, key+"\n") // cannot fail
+	_, _ = h.Write(der)                // cannot fail
 	return h.Sum(nil)
 }
 
@@ -85,9 +82,9 @@ func parseHead(b []byte) (evidenceFile, bool) {
 	return evidenceFile{written: written, expires: expires, head: len(line) + 1, length: length, sum: sum}, err == nil
 }
 
-// readEvidence returns nil for a file that is missing, incomplete or expired. Nothing is
-// allocated for a value before its file was found to be regular, within the limit, and as
-// long as it says.
+// readEvidence returns nil for a file that is missing, incomplete or expired. It allocates nothing
+// for the value before it knows that the file is regular, within the limit, and as long as it
+// says.
 func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 	file, size, err := openRegular(root, evidenceName(key))
 	if file == nil {
@@ -112,7 +109,7 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 	begun := copy(der, head[says.head:])
 	if _, err := io.ReadFull(file, der[begun:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, nil // it has become shorter meanwhile
+			return nil, nil // it was truncated meanwhile
 		}
 		return nil, err
 	}
@@ -122,9 +119,9 @@ func readEvidence(root *os.Root, key string, now time.Time) ([]byte, error) {
 	return der, nil
 }
 
-// openRegular opens a regular file; it returns nil if there is none of that name, or
-// something else: a link leads elsewhere. What is exchanged between the two looks cannot lead out of
-// the directory, [os.Root] sees to that, and the other end of a pipe is not waited for.
+// openRegular opens a regular file. It returns nil if there is no file of that name, or something
+// else, such as a link. A file that is exchanged between the two checks cannot lead out of the
+// directory, because [os.Root] prevents that, and opening a pipe does not wait for its other end.
 func openRegular(root *os.Root, name string) (file *os.File, size int64, err error) {
 	info, err := root.Lstat(name)
 	if err == nil && info.Mode().IsRegular() {
@@ -144,7 +141,6 @@ func openRegular(root *os.Root, name string) (file *os.File, size int64, err err
 	return nil, 0, err
 }
 
-// readHead returns the first bytes of a file.
 func readHead(file *os.File) ([]byte, error) {
 	head := make([]byte, maxHead)
 	n, err := io.ReadFull(file, head)
@@ -154,9 +150,9 @@ func readHead(file *os.File) ([]byte, error) {
 	return head[:n], nil
 }
 
-// replaceFile writes a file beside and renames it, so that no reader sees a part. It does not
-// wait for the disk: after a power failure a file may be empty or have holes, which the
-// checksum finds, and lost evidence is fetched again. Waiting would cost every fetch.
+// replaceFile writes a new file and renames it, so that no reader sees a part. It does not wait
+// for the disk: after a power failure a file may be empty or have holes, which the checksum
+// detects, and lost evidence is fetched again. Waiting would delay every fetch.
 func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) error {
 	temp := tempName(now)
 	if err := writeNew(root, temp, parts); err != nil {
@@ -169,8 +165,8 @@ func replaceFile(root *os.Root, name string, now time.Time, parts ...[]byte) err
 	return nil
 }
 
-// writeNew makes a file that did not exist; whatever stands there is neither followed nor
-// changed. An incomplete file is removed.
+// writeNew makes a file that must not exist; an existing one is neither followed nor changed. An
+// incomplete file is removed.
 func writeNew(root *os.Root, name string, parts [][]byte) error {
 	file, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -98,7 +99,7 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	if err := s.check(key); err != nil {
 		return nil, false, err
 	}
-	var found []byte // not der: the caller may have gone by then
+	var found []byte // not der: the caller may have returned by then
 	err = s.beside(ctx, func() (err error) {
 		found, err = s.read(key)
 		return err
@@ -121,7 +122,7 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 	if ttl <= 0 {
 		return nil
 	}
-	der = bytes.Clone(der) // the caller may go before it is written
+	der = bytes.Clone(der) // the caller may have returned before it is written
 	return directoryError(s.beside(ctx, func() error { return s.write(key, der, ttl) }, s.clean))
 }
 
@@ -145,7 +146,7 @@ func (s *Store) write(key string, der []byte, ttl time.Duration) error {
 		return err
 	}
 	s.mu.Lock()
-	s.holds.files++ // one too many if it replaces another one, until the next look
+	s.holds.files++ // one too many if it replaced a file, until the next look
 	s.holds.bytes += int64(len(der))
 	s.mu.Unlock()
 	return nil
@@ -183,10 +184,9 @@ func (s *Store) check(key string) error {
 	if len(key) == 0 || len(key) > 128 {
 		return fmt.Errorf("%w: directory store: key of %d bytes, want 1 to 128", revocation.ErrArgument, len(key))
 	}
-	for i := range len(key) {
-		if c := key[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens", revocation.ErrArgument, c, i)
-		}
+	if rest := strings.TrimLeft(key, "abcdefghijklmnopqrstuvwxyz0123456789-"); rest != "" {
+		return fmt.Errorf("%w: directory store: key has byte %#02x at %d, want lower-case letters, digits and hyphens",
+			revocation.ErrArgument, rest[0], len(key)-len(rest))
 	}
 	return nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The steps that help.
+// What the operator can do.
 const (
 	helpNoNext     = "ask the CA for answers with a nextUpdate, or raise Verify.NoNextUpdateMaxAge"
 	helpSHA1       = "ask the CA to sign with SHA-256; until then Verify.AllowSHA1 accepts SHA-1"
@@ -14,11 +14,11 @@ const (
 	helpEmpty      = "ask the CA to leave an empty revokedCertificates out; until then Verify.AllowEmptyRevokedList accepts it"
 	helpNextUpdate = "ask the CA for CRLs with a nextUpdate; until then Verify.AllowNoNextUpdate accepts these within MaxAge"
 	helpClock      = "check this host's clock, then the CA's"
-	helpOver       = "ask the CA, or whoever copies its evidence, for a newer one: this has run out"
+	helpOver       = "ask the CA, or whoever copies its evidence, for a newer one: this one has expired"
 	helpScope      = "configure the CRL of this CA that is not limited to a distribution point, or have the CA write the distribution point into its certificates"
 )
 
-// helpAge is the step for evidence that is too old by our own bound alone.
+// helpAge is the advice for evidence that is too old only by our own bound.
 func helpAge(isCA bool) string {
 	return "if the CA issues evidence no more often, raise Verify." + ageField(isCA)
 }
@@ -30,7 +30,7 @@ func ageField(isCA bool) string {
 	return "MaxAge"
 }
 
-// span writes how long something is or was, in days if that says it better.
+// span formats a duration, from two days on in days.
 func span(d time.Duration) string {
 	if days := int(d / (24 * time.Hour)); days >= 2 {
 		return fmt.Sprintf("%d days", days)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// The signature algorithms that are accepted, beside ML-DSA: RFC 4055, RFC 5758, RFC 8410.
+// The signature algorithms that are accepted in addition to ML-DSA: RFC 4055, RFC 5758, RFC 8410.
 var (
 	oidSHA1WithRSA     = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 5}
 	oidSHA256WithRSA   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11}
@@ -37,8 +37,8 @@ var (
 	oidSHA512          = asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 2, 3}
 )
 
-// algorithmIdentifier is an AlgorithmIdentifier taken apart; parameters is the whole
-// element, nil if there is none.
+// algorithmIdentifier is a parsed AlgorithmIdentifier. parameters is the whole element, nil if
+// there is none.
 type algorithmIdentifier struct {
 	oid        asn1.ObjectIdentifier
 	parameters []byte
@@ -56,15 +56,15 @@ func (r *reader) algorithm(what string) (a algorithmIdentifier) {
 	return a
 }
 
-// hasNoParameters: NULL, or none at all.
+// hasNoParameters reports whether the parameters are absent or NULL.
 func (a algorithmIdentifier) hasNoParameters() bool {
 	return a.parameters == nil || bytes.Equal(a.parameters, derNull)
 }
 
-// signatureAlgorithm maps the identifier to what crypto/x509 verifies. Parameters must be
-// exactly what the algorithm demands.
+// signatureAlgorithm returns the algorithm for crypto/x509. Parameters must be exactly what the
+// algorithm requires.
 func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureAlgorithm, error) {
-	absent, null := a.parameters == nil, a.hasNoParameters() // RFC 4055, section 5: NULL, and absent must be accepted
+	absent, null := a.parameters == nil, a.hasNoParameters() // RFC 4055, section 5: NULL, but absent must be accepted
 	switch {
 	case a.oid.Equal(oidSHA256WithRSA) && null:
 		return x509.SHA256WithRSA, nil
@@ -100,7 +100,6 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
 }
 
-// name is for operators.
 func (a algorithmIdentifier) name() string {
 	text := a.oid.String()
 	if known := algorithmNames[text]; known != "" {
@@ -109,8 +108,8 @@ func (a algorithmIdentifier) name() string {
 	return text
 }
 
-// algorithmNames are those that CAs use or used and that are not accepted, but for ML-DSA
-// (RFC 9881) where crypto/x509 knows it.
+// algorithmNames are the algorithms that CAs use or used and that are not accepted, and ML-DSA
+// (RFC 9881), which is accepted if crypto/x509 supports it.
 var algorithmNames = map[string]string{
 	"1.2.840.113549.1.1.2":    "MD2 with RSA",
 	"1.2.840.113549.1.1.4":    "MD5 with RSA",
@@ -125,8 +124,8 @@ var algorithmNames = map[string]string{
 	"2.16.840.1.101.3.4.3.19": "ML-DSA-87",
 }
 
-// pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1) where hash, mask hash and
-// salt length belong together; everything else about PSS is unusual enough to refuse.
+// pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1). It accepts only a hash, a mask
+// hash and a salt length that belong together; everything else is unusual enough to refuse.
 func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
 	r := newReader(parameters)
 	in := r.inside(cbasn1.SEQUENCE, "")
@@ -151,7 +150,7 @@ func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: RSA-PSS parameters", ErrWeakAlgorithm)
 }
 
-// certificateAlgorithm applies the same list to the signature on a certificate.
+// certificateAlgorithm applies the same rules to the signature on a certificate.
 func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 	switch cert.SignatureAlgorithm { //nolint:exhaustive // everything else is refused
 	case x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.SHA256WithRSAPSS, x509.SHA384WithRSAPSS, x509.SHA512WithRSAPSS,
@@ -178,7 +177,7 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 // maxRSABits bounds the work of one signature check.
 const maxRSABits = 8192
 
-// checkSignerKey bounds the key before it is used.
+// checkSignerKey checks the key before it is used.
 func checkSignerKey(cert *x509.Certificate, minRSABits int) error {
 	switch key := cert.PublicKey.(type) {
 	case *rsa.PublicKey:

@@ -10,25 +10,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// WithDelta verifies a delta CRL, in DER or as one PEM block, by the rules of [ParseCRL],
-// and returns the list with the delta laid over it. The list itself stays as it is, and
-// both share its memory. On a list that has a delta already the new one takes its place.
+// WithDelta verifies a delta CRL, in DER or as one PEM block, by the rules of [ParseCRL], and
+// returns the list combined with the delta. The list itself does not change; both share its
+// memory. If the list already has a delta, the new one replaces it.
 //
-// A delta continues a list (RFC 5280, sections 5.2.4 and 6.3.3) of the same issuer, issuing
-// distribution point, authority key identifier and signing key, whose number is not below
-// the delta's BaseCRLNumber and is below the delta's own; else the error is
-// [ErrDeltaMismatch]. It is [ErrRollback] as well if the list knows all of it already: the
-// delta is no newer than the list, or older than the delta that the list has. Deltas are not
-// put on each other; each must continue the complete list. A complete list is no delta
-// ([ErrDeltaMismatch]). A delta whose indicator is not critical, that has no number, or
-// that names a freshest CRL is malformed.
+// A delta continues a list (RFC 5280, sections 5.2.4 and 6.3.3) if both have the same issuer,
+// issuing distribution point, authority key identifier and signing key, and the list's number is
+// not below the delta's BaseCRLNumber and is below the delta's own number. Otherwise the error is
+// [ErrDeltaMismatch]; it is also [ErrRollback] if the delta is not newer than the list, or older
+// than the delta that the list has. Deltas do not continue each other; each must continue the
+// complete list. A complete list is not a delta ([ErrDeltaMismatch]). A delta is malformed if its
+// indicator is not critical, if it has no number, or if it names a freshest CRL.
 //
-// What the delta lists counts before what the list says, but a revocation for good in
-// either stays one: removeFromCRL lifts a hold and nothing else.
+// An entry of the delta replaces that of the list, except that a permanent revocation in either
+// stays: removeFromCRL only lifts a hold.
 //
-// Whether the delta is fresh depends on the moment, so a lookup decides. While it is not,
-// the list speaks alone and Result.DeltaMissing is set; but where the delta knows of a
-// revocation or a hold that the list does not, that is [ErrNotFresh] and never Good.
+// Whether the delta is fresh depends on the time, so look-ups check it. If it is not fresh, the
+// list is used alone and Result.DeltaMissing is set; but if the delta contains a revocation or a
+// hold that the list does not, the error is [ErrNotFresh], and the status is never Good.
 func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*CRL, error) {
 	if l == nil || issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
@@ -43,13 +42,13 @@ func (l *CRL) WithDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (
 	return l.With(delta)
 }
 
-// Delta is a verified delta CRL. Which list it continues is decided by [CRL.With].
+// Delta is a verified delta CRL. [CRL.With] decides which lists it continues.
 type Delta struct {
 	index
 	issuer []byte // name
 }
 
-// ParseDelta verifies a delta CRL for itself, by the rules of [ParseCRL].
+// ParseDelta verifies a delta CRL on its own, by the rules of [ParseCRL].
 func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, error) {
 	if issuer == nil || len(issuer.Raw) == 0 || o.Now.IsZero() {
 		return nil, ErrArgument
@@ -65,36 +64,36 @@ func ParseDelta(der []byte, issuer *x509.Certificate, o VerifyOptions) (*Delta, 
 	return &Delta{*x, bytes.Clone(issuer.RawSubject)}, nil
 }
 
-// Edition tells it from other deltas.
+// Edition identifies the delta among others.
 func (d *Delta) Edition() Edition { return d.edition(d.issuer) }
 
-// Size is about how many bytes of memory it holds.
+// Size returns the approximate memory that it takes, in bytes.
 func (d *Delta) Size() int { return d.size() }
 
-// Replaces reports whether the delta continues every list that the other one continues, and is no
+// Replaces reports whether the delta continues every list that the other one continues, and is not
 // older.
 func (d *Delta) Replaces(other *Delta) bool {
 	return dn.Match(d.issuer, other.issuer) && d.isOfKind(&other.index) == "" && d.baseNumber.Cmp(other.baseNumber) <= 0 && d.number.Cmp(other.number) >= 0
 }
 
-// With lays a delta over the list, as [CRL.WithDelta] does.
+// With returns the list combined with a delta, like [CRL.WithDelta].
 func (l *CRL) With(delta *Delta) (*CRL, error) {
 	if err := l.base.continuedBy(&delta.index); err != nil {
 		return nil, err
 	}
 	if l.delta != nil && delta.standing().compare(l.delta.standing()) < 0 {
-		return nil, fmt.Errorf("%w: %w: older than the delta that is known", ErrDeltaMismatch, ErrRollback)
+		return nil, fmt.Errorf("%w: %w: older than the known delta", ErrDeltaMismatch, ErrRollback)
 	}
 	merged := *l
 	merged.delta = delta
 	return &merged, nil
 }
 
-// Delta is the delta that is laid over the list, nil if there is none.
+// Delta returns the delta with which the list was combined, nil if there is none.
 func (l *CRL) Delta() *Delta { return l.delta }
 
 // ListedByDelta reports whether the list's delta calls the certificate revoked or on hold, and
-// since when it says so.
+// returns the delta's thisUpdate.
 func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
 	if l.delta == nil || l.delta.find(s.serial) < listedHeld {
 		return time.Time{}, false
@@ -102,8 +101,8 @@ func (l *CRL) ListedByDelta(s *Subject) (thisUpdate time.Time, listed bool) {
 	return l.delta.thisUpdate, true
 }
 
-// continuedBy is rule C10, as far as it does not depend on the moment. That both are of one
-// issuer has been settled with the signatures.
+// continuedBy is rule C10, as far as it does not depend on the time. The signatures have
+// established that both have the same issuer.
 func (x *index) continuedBy(delta *index) error {
 	why := x.isOfKind(delta)
 	switch {
@@ -120,8 +119,8 @@ func (x *index) continuedBy(delta *index) error {
 	return fmt.Errorf("%w: %s", ErrDeltaMismatch, why)
 }
 
-// isOfKind says what keeps a delta from belonging to a list, or to the lists of another delta,
-// whatever their numbers; "" if nothing does.
+// isOfKind returns why a delta cannot belong to a list, or to the lists of another delta, whatever
+// their numbers, or "".
 func (x *index) isOfKind(delta *index) string {
 	switch {
 	case !sameExtension(x.pointDER, delta.pointDER):
@@ -134,9 +133,9 @@ func (x *index) isOfKind(delta *index) string {
 	return ""
 }
 
-// overlaid is what a list and its delta say together. removeFromCRL lifts a hold and never
-// a revocation for good: that only an expired certificate is removed from, and nothing is
-// lost by still calling it revoked.
+// overlaid combines what a list and its delta say. removeFromCRL lifts a hold but not a permanent
+// revocation: only an expired certificate is removed from those, and calling it revoked does no
+// harm.
 func overlaid(base, delta listing) listing {
 	switch {
 	case base == listedRevoked || delta == notListed:
@@ -147,8 +146,8 @@ func overlaid(base, delta listing) listing {
 	return delta
 }
 
-// lookupWithDelta is rule C10 at one moment: both must be fresh, and the whole is as new as
-// the delta and ends with the first of both.
+// lookupWithDelta is rule C10 at one time: both must be fresh, and the result is as new as the
+// delta and ends with the first of the two.
 func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	inDelta := l.delta.find(s.serial)
 	why := l.delta.staleness(SourceCRL, s.isCA, o)
@@ -161,7 +160,7 @@ func (l *CRL) lookupWithDelta(inBase listing, reasons uint16, s *Subject, o *Ver
 	}
 	result, err := l.base.decide(found.finding(), reasons, s, o)
 	if why == fresh && errors.Is(err, ErrNotFresh) && found != notListed {
-		result.StaleRevoked = true // the base has run out, what the delta says has not: also a hold
+		result.StaleRevoked = true // the base has expired, the delta has not: even a hold
 	}
 	if err != nil && !errors.Is(err, ErrCRLIncomplete) {
 		return result, err

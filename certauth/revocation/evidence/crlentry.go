@@ -16,13 +16,11 @@ type entry struct {
 	reason    int
 }
 
-// reasonAlone is how the extensions of an entry begin that has a reason code, not critical,
-// and nothing else. All but the code itself is the same in each, and nearly every entry has
-// these or none.
+// reasonAlone is how the extensions of an entry begin that has only a reason code, not critical.
+// Only the code itself follows. Nearly every entry has such extensions or none.
 var reasonAlone = []byte{0x30, 0x0C, 0x30, 0x0A, 0x06, 0x03, 0x55, 0x1D, 0x15, 0x04, 0x03, 0x0A, 0x01}
 
-// readEntry is rules C7 and C8. It allocates nothing for the entries that lists are made
-// of; for rare ones it goes the general way.
+// readEntry is rules C7 and C8. It allocates nothing for the usual entries.
 func (l *list) readEntry(s *cryptobyte.String) (entry, error) {
 	one := entry{reason: ReasonUnspecified}
 	var inner cryptobyte.String
@@ -76,7 +74,7 @@ func (l *list) readEntryExtensions(one *entry, inner cryptobyte.String) error {
 	return nil
 }
 
-// checkReason admits the codes that RFC 5280, section 5.3.1, defines.
+// checkReason accepts the codes that RFC 5280, section 5.3.1, defines.
 func (l *list) checkReason(reason int) error {
 	if reason < 0 || reason > 10 || reason == 7 {
 		return malformed("reason code")
@@ -87,8 +85,8 @@ func (l *list) checkReason(reason int) error {
 	return nil
 }
 
-// find checks every entry, since one that is not understood spoils the list for all
-// certificates (RFC 5280, section 5.3), and returns the strictest for the serial number.
+// find returns the strictest entry for the serial number. It checks every entry, because one that
+// is not understood makes the list unusable for all certificates (RFC 5280, section 5.3).
 func (l *list) find(serial []byte) (finding, error) {
 	var found finding
 	for s := cryptobyte.String(l.entries); !s.Empty(); {

@@ -11,21 +11,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/serials"
 )
 
-// index is a verified list, of either kind, without its DER. Nothing in it refers to the
-// DER, so that it can be collected.
+// index is a verified list of either kind. Nothing in it refers to the DER, which can be
+// collected.
 type index struct {
 	header
-	pointDER, keyIDDER []byte // the extensions as they stand, nil if absent
+	pointDER, keyIDDER []byte // the extensions unchanged, nil if absent
 	signerKey          [sha256.Size]byte
 	freshest           []string
 	entries            int
 
 	revoked, held serials.Set
-	removed       serials.Set // of a delta: no longer on hold, or expired
+	removed       serials.Set // by a delta: no longer on hold, or expired
 }
 
-// newIndex checks every entry and only then takes memory. It reads the entries twice, so
-// that the memory is exactly what they need.
+// newIndex checks every entry before it takes memory. It reads the entries twice, so that it takes
+// exactly the memory that they need.
 func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	var counts [listingKinds]serials.Count
 	var exceptions []exception
@@ -57,7 +57,7 @@ func newIndex(l *list, by *x509.Certificate) (*index, error) {
 	return x, nil
 }
 
-// listing is how a list has a serial number, the strictest last.
+// listing says how a list contains a serial number, the strictest last.
 type listing uint8
 
 const (
@@ -78,14 +78,14 @@ func (e *entry) listedAs() listing {
 	return listedRevoked
 }
 
-// exception is an entry that is not a revocation for good. They are few, and remembering
-// them saves reading the extensions of all twice.
+// exception is an entry that is not a permanent revocation. There are few of them, and remembering
+// them saves reading all extensions twice.
 type exception struct {
 	entry int
 	as    listing
 }
 
-// fill puts the serial numbers where they belong. They have been checked and counted.
+// fill adds the serial numbers to the sets. They have been checked and counted.
 func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Count, exceptions []exception) error {
 	revoked := serials.NewBuilder(&counts[listedRevoked])
 	held, removed := serials.NewBuilder(&counts[listedHeld]), serials.NewBuilder(&counts[listedRemoved])
@@ -108,7 +108,7 @@ func (x *index) fill(entries cryptobyte.String, counts *[listingKinds]serials.Co
 	return nil
 }
 
-// find returns the strictest of what the list says about the serial number.
+// find returns the strictest entry for the serial number.
 func (x *index) find(serial []byte) listing {
 	switch {
 	case x.revoked.Has(serial):
@@ -121,7 +121,7 @@ func (x *index) find(serial []byte) listing {
 	return notListed
 }
 
-// finding is what remains of an entry in the index.
+// finding is what the index keeps of an entry.
 func (l listing) finding() finding {
 	switch l {
 	case listedRevoked:
@@ -132,7 +132,8 @@ func (l listing) finding() finding {
 	return finding{}
 }
 
-// size is the bytes held, about: exact for the tables, which are nearly all of it.
+// size returns the bytes of the tables, which are nearly all of its memory, and an estimate of the
+// rest.
 func (x *index) size() int {
 	size := indexOverhead + len(x.pointDER) + len(x.keyIDDER) + len(x.responder)
 	for _, url := range x.freshest {
@@ -144,5 +145,5 @@ func (x *index) size() int {
 	return size + x.revoked.Size() + x.held.Size() + x.removed.Size()
 }
 
-// indexOverhead is about what an index costs without entries.
+// indexOverhead is an estimate of the memory of an index without entries.
 const indexOverhead = 1024

@@ -18,7 +18,7 @@ import (
 //
 // A CRL is immutable and safe for concurrent use.
 type CRL struct {
-	by    *x509.Certificate // whom it was parsed for: name, key and key identifier, nothing else
+	by    *x509.Certificate // the issuer: only name, key and key identifier
 	key   [sha256.Size]byte // keySum of by
 	base  index
 	delta *Delta // nil if there is none
@@ -109,10 +109,10 @@ func (l *CRL) CheckNewer(next *CRL) error {
 	return l.Edition().CheckNewer(next.Edition())
 }
 
-// sameExtension tells an extension that is absent from an empty one.
+// sameExtension distinguishes an absent extension from an empty one.
 func sameExtension(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) }
 
-// newest is the part that is as new as the whole.
+// newest returns the part that determines how new the whole is.
 func (l *CRL) newest() *index {
 	if l.delta != nil {
 		return &l.delta.index

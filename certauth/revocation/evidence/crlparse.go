@@ -23,7 +23,7 @@ var (
 // maxIssuerName bounds a name that is compared before anything is verified.
 const maxIssuerName = 16 << 10
 
-// listKind is what a list is read as. Neither kind is ever taken for the other.
+// listKind is what a list is read as. Neither kind is ever accepted as the other.
 type listKind uint8
 
 const (
@@ -31,8 +31,7 @@ const (
 	deltaList
 )
 
-// list is a CertificateList (RFC 5280, section 5.1) taken apart; nothing in it is
-// verified.
+// list is a parsed CertificateList (RFC 5280, section 5.1). Nothing in it is verified.
 type list struct {
 	header
 	kind       listKind
@@ -82,16 +81,17 @@ func (l *list) readTBS(r *reader) {
 	}
 	l.extensions = tbs.optionalExtensions(tagExplicit0)
 	tbs.want(l.version == 2 || l.extensions == nil, "extensions in a list of version 1")
-	tbs.end("bytes behind TBSCertList")
+	tbs.end("bytes after TBSCertList")
 }
 
-// readKnownExtensions is rule C5: what is critical must be understood.
+// readKnownExtensions is rule C5: every critical extension must be understood.
 func (l *list) readKnownExtensions() error {
 	for _, e := range l.extensions {
 		var err error
 		switch {
 		case e.oid.Equal(oidIssuingPoint):
-			// The index keeps the point, and must not keep the whole list for its names.
+			// Cloned because the index keeps the point, which must not keep the whole list in
+			// memory.
 			if l.point, err = parseIssuingPoint(bytes.Clone(e.value)); err == nil && l.point.indirect {
 				err = ErrIndirectCRL
 			}
@@ -117,7 +117,7 @@ func (l *list) readKnownExtensions() error {
 	case l.kind == completeList:
 		return nil
 	case l.baseNumber == nil:
-		return fmt.Errorf("%w: a complete CRL is no delta", ErrDeltaMismatch)
+		return fmt.Errorf("%w: a complete CRL is not a delta", ErrDeltaMismatch)
 	case l.number == nil:
 		return malformed("a delta CRL without cRLNumber")
 	}
@@ -126,8 +126,8 @@ func (l *list) readKnownExtensions() error {
 
 var errIsDelta = fmt.Errorf("%w: a delta CRL is no base", ErrCRLScope)
 
-// parseDeltaIndicator is RFC 5280, section 5.2.4: the extension is critical, or who does
-// not know it would take a delta for the whole list.
+// parseDeltaIndicator is RFC 5280, section 5.2.4: the extension must be critical, because a reader
+// that does not know it would take the delta for the complete list.
 func (l *list) parseDeltaIndicator(e extension) (*big.Int, error) {
 	switch {
 	case l.kind == completeList:

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// header is what a list says about itself: which certificates it answers for, and for how
-// long. A parsed list and the index that is kept of it share it, and with it the rules.
+// header is what a list says about itself: which certificates it covers, and for how long. A
+// parsed list and its index share it, and thereby the rules.
 type header struct {
 	validity
 	point      *issuingPoint
 	number     *big.Int // cRLNumber, nil if absent
 	baseNumber *big.Int // of a delta: the number of the oldest list that it continues
-	namesDelta bool     // it says that delta CRLs are somewhere, whether or not they can be fetched
-	responder  string   // who signed
+	namesDelta bool     // delta CRLs exist, whether or not they can be fetched
+	responder  string   // the signer's name
 }
 
 func (h *header) standing() standing { return standing{h.number, h.thisUpdate} }
@@ -29,7 +29,7 @@ type finding struct {
 
 func (f finding) forGood() bool { return f.listed && f.reason != ReasonCertificateHold }
 
-// scope is rule C6. It returns the reasons that the list answers for.
+// scope is rule C6. It returns the reasons that the list covers.
 func (h *header) scope(s *Subject) (uint16, error) {
 	p := h.point
 	if p == nil {
@@ -62,8 +62,8 @@ func (h *header) scope(s *Subject) (uint16, error) {
 	return reasons & p.reasons, nil
 }
 
-// decide is rules C4 and C1: what the finding is worth at this moment, for the reasons that
-// the list answers for.
+// decide is rules C4 and C1: the result of the finding at this time, for the reasons that the list
+// covers.
 func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOptions) (Result, error) {
 	if why := h.staleness(SourceCRL, s.isCA, o); why != fresh {
 		return Result{StaleRevoked: found.forGood() && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
@@ -71,7 +71,7 @@ func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOpti
 	result := Result{
 		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
 		UsableUntil: h.usableUntil(SourceCRL, s.isCA, s.notAfter, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
-		DeltaMissing: h.namesDelta || s.namesDelta, // unless a delta is laid over it
+		DeltaMissing: h.namesDelta || s.namesDelta, // unless it is combined with a delta
 	}
 	if !found.listed && reasons != AllReasons {
 		result.Status = Unavailable

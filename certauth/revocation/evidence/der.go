@@ -9,9 +9,8 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// cryptobyte demands minimal lengths and the definite form. Three things it does not
-// demand are done here and in dertime.go: times of exactly one form, minimal INTEGERs, and
-// that nothing stands behind a value.
+// cryptobyte requires minimal lengths and the definite form. The readers here and in dertime.go
+// add three requirements: times of exactly one form, minimal INTEGERs, and no bytes after a value.
 
 const (
 	maxExtensions   = 16
@@ -41,9 +40,9 @@ func readInteger(s *cryptobyte.String) ([]byte, bool) {
 	return content, true
 }
 
-// reader reads DER. Whatever is not as it has to be fails it: the first error stays, what is read
-// after that means nothing, and only who needs the whole asks for the error. The reader of what is
-// inside an element fails with the one that it is of.
+// reader reads DER. The first error stays, and what is read afterwards means nothing, so that only
+// the caller that needs the whole checks the error. The readers of parts share the error of the
+// whole.
 type reader struct {
 	rest cryptobyte.String
 	err  *error
@@ -51,7 +50,7 @@ type reader struct {
 
 func newReader(der []byte) *reader { return &reader{der, new(error)} }
 
-// of is a reader of something else that belongs to the same whole.
+// of returns a reader of other bytes that belong to the same whole.
 func (r *reader) of(der []byte) *reader { return &reader{der, r.err} }
 
 func (r *reader) fail(err error) {
@@ -76,7 +75,7 @@ func (r *reader) inside(tag cbasn1.Tag, what string) *reader {
 	return in
 }
 
-// optional is inside for what may be left out.
+// optional is inside for an element that may be absent.
 func (r *reader) optional(tag cbasn1.Tag, what string) (in *reader, present bool) {
 	in = r.of(nil)
 	r.want(r.rest.ReadOptionalASN1(&in.rest, &present, tag), what)
@@ -85,7 +84,7 @@ func (r *reader) optional(tag cbasn1.Tag, what string) (in *reader, present bool
 
 func (r *reader) content(tag cbasn1.Tag, what string) []byte { return r.inside(tag, what).rest }
 
-// sequence returns the whole of a SEQUENCE, its tag and length included.
+// sequence returns a whole SEQUENCE, including tag and length.
 func (r *reader) sequence(what string) (element cryptobyte.String) {
 	r.want(r.rest.ReadASN1Element(&element, cbasn1.SEQUENCE), what)
 	return element
@@ -96,7 +95,7 @@ func (r *reader) anyElement(what string) (element cryptobyte.String) {
 	return element
 }
 
-// anyInside is inside for an element of any tag, as a CHOICE is.
+// anyInside is inside for an element of any tag, such as a CHOICE.
 func (r *reader) anyInside(what string) (in *reader, tag cbasn1.Tag) {
 	in = r.of(nil)
 	r.want(r.rest.ReadAnyASN1(&in.rest, &tag), what)
@@ -119,7 +118,7 @@ func (r *reader) enum(what string) (n int) {
 	return n
 }
 
-// octetsOfBits reads a BIT STRING of whole octets.
+// octetsOfBits reads a BIT STRING that consists of whole octets.
 func (r *reader) octetsOfBits(what string) []byte {
 	var bits asn1.BitString
 	r.want(r.rest.ReadASN1BitString(&bits) && bits.BitLength%8 == 0, what)
@@ -149,7 +148,7 @@ type extension struct {
 	value    []byte
 }
 
-// extensions reads a list of at least one and at most maxExtensions, none twice.
+// extensions reads between one and maxExtensions extensions, none of them twice.
 func (r *reader) extensions() (all []extension) {
 	list := r.inside(cbasn1.SEQUENCE, "extensions")
 	r.want(!list.rest.Empty(), "extensions")
@@ -159,7 +158,7 @@ func (r *reader) extensions() (all []extension) {
 		}
 		one := list.extension()
 		if _, twice := find(all, one.oid); twice {
-			r.fail(fmt.Errorf("%w: extension %s stands twice", ErrLimits, one.oid))
+			r.fail(fmt.Errorf("%w: extension %s appears twice", ErrLimits, one.oid))
 		}
 		all = append(all, one)
 	}
@@ -178,8 +177,7 @@ func (r *reader) extension() (one extension) {
 	in := r.inside(cbasn1.SEQUENCE, "extension")
 	one.oid = in.oid("extension")
 	if in.isNext(cbasn1.BOOLEAN) {
-		// DER leaves a FALSE default out, and writes TRUE as 0xFF, which ReadASN1Boolean
-		// demands.
+		// DER omits the default FALSE, and encodes TRUE as 0xFF, as ReadASN1Boolean requires.
 		in.want(in.rest.ReadASN1Boolean(&one.critical) && one.critical, "extension")
 	}
 	one.value = in.content(cbasn1.OCTET_STRING, "extension")
@@ -187,8 +185,8 @@ func (r *reader) extension() (one extension) {
 	return one
 }
 
-// maxOID is more octets than any algorithm or extension has. Read, an identifier takes eight
-// times its length, and it stands in error texts.
+// maxOID is more octets than any algorithm or extension has. A parsed identifier takes eight times
+// its length, and error texts contain it.
 const maxOID = 64
 
 func readOID(s *cryptobyte.String, oid *asn1.ObjectIdentifier) bool {
@@ -206,18 +204,17 @@ func find(extensions []extension, oid asn1.ObjectIdentifier) (extension, bool) {
 	return extension{}, false
 }
 
-// serialBytes is the content of a certificate's serial number as DER has it.
+// serialBytes returns the content of a certificate's serial number as encoded, which a big.Int
+// does not keep.
 func serialBytes(raw []byte) ([]byte, bool) {
-	// TBSCertificate: the version, then the serial number. Taken from the DER because a
-	// big.Int forgets how it was written.
 	r := newReader(raw)
 	tbs := r.inside(cbasn1.SEQUENCE, "").inside(cbasn1.SEQUENCE, "")
 	tbs.optional(tagExplicit0, "")
 	return tbs.integer(""), *r.err == nil
 }
 
-// keyBits is the content of the subjectPublicKey BIT STRING without its first octet: what
-// issuerKeyHash and byKey are made of (RFC 6960, section 4.1.1).
+// keyBits returns the content of the subjectPublicKey BIT STRING without its first octet, from
+// which issuerKeyHash and byKey are computed (RFC 6960, section 4.1.1).
 func keyBits(spki []byte) ([]byte, bool) {
 	r := newReader(spki)
 	in := r.inside(cbasn1.SEQUENCE, "")

@@ -7,9 +7,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// moment is a Time of RFC 5280, section 4.1.2.5, taken apart. The date of every entry of a
-// list must be one, and almost none is needed, so that checking it makes no time.Time and
-// allocates nothing. time.Parse would also read "+5" as the year 05.
+// moment is a parsed Time of RFC 5280, section 4.1.2.5. The date of every entry of a list must be
+// checked, but almost none is used, so the check makes no time.Time and allocates nothing.
+// time.Parse would also read "+5" as the year 05.
 type moment struct {
 	year, month, day, hour, minute, second int
 }
@@ -47,12 +47,12 @@ func readMoment(s *cryptobyte.String) (moment, bool) {
 		return moment{}, false
 	}
 	m := moment{year, digits(text, 2), digits(text, 4), digits(text, 6), digits(text, 8), digits(text, 10)}
-	ok := text[12] == 'Z' && m.month >= 1 && m.month <= 12 && m.day >= 1 && m.day <= daysIn(m.month, year) &&
+	ok := text[12] == 'Z' && m.month >= 1 && m.month <= 12 && m.day >= 1 && (m.day <= 28 || m.day <= daysIn(m.month, year)) &&
 		m.hour >= 0 && m.hour <= 23 && m.minute >= 0 && m.minute <= 59 && m.second >= 0 && m.second <= 59
 	return m, ok
 }
 
-// digits is the number that two digits make, negative if they are none.
+// digits returns the number that two digits make, or a negative number if they are not digits.
 func digits(text []byte, at int) int {
 	tens, ones := text[at]-'0', text[at+1]-'0'
 	if tens > 9 || ones > 9 {
@@ -62,14 +62,5 @@ func digits(text []byte, at int) int {
 }
 
 func daysIn(month, year int) int {
-	switch month {
-	case 4, 6, 9, 11:
-		return 30
-	case 2:
-		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
-			return 29
-		}
-		return 28
-	}
-	return 31
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }

@@ -14,20 +14,21 @@ import (
 
 var oidDistributionPoints = asn1.ObjectIdentifier{2, 5, 29, 31}
 
-// distributionPoint is one DistributionPoint of a certificate (RFC 5280, section
-// 4.2.1.13). Names are kept as DER, to be compared byte for byte.
+// distributionPoint is one DistributionPoint of a certificate (RFC 5280, section 4.2.1.13). Names
+// are kept as DER and compared byte for byte.
 type distributionPoint struct {
-	names   [][]byte // fullName; none if it is relative to the CRL issuer, or absent
-	reasons uint16   // AllReasons unless the point names some
-	issuer  []byte   // content of cRLIssuer, nil if absent: another than the CA signs the list
+	names   [][]byte // fullName; none if the name is absent or relative to the CRL issuer
+	reasons uint16   // AllReasons if the point names none
+	issuer  []byte   // content of cRLIssuer, nil if absent: if present, another CA signs the list
 }
 
-// isUsable: indirect CRLs are not supported, and a relative name leads nowhere.
+// isUsable reports whether a list can be found at the point. Indirect CRLs are not supported, and
+// a relative name is not a location.
 func (p *distributionPoint) isUsable() bool { return p.issuer == nil && len(p.names) > 0 }
 
-// distributionPoints reads the extension itself: crypto/x509 flattens it, and with the
-// grouping loses which point a list answers for. Points with cRLIssuer (indirect CRLs) or
-// with a relative name alone are skipped.
+// distributionPoints parses the extension itself, because crypto/x509 does not keep which names
+// belong to one point. It skips points with cRLIssuer (indirect CRLs), and points with only a
+// relative name.
 func distributionPoints(cert *x509.Certificate) ([]distributionPoint, error) {
 	for _, e := range cert.Extensions {
 		if e.Id.Equal(oidDistributionPoints) {
@@ -42,7 +43,7 @@ func parseDistributionPoints(der []byte) ([]distributionPoint, error) {
 	return slices.DeleteFunc(points, func(p distributionPoint) bool { return !p.isUsable() }), err
 }
 
-// readDistributionPoints returns all, usable or not.
+// readDistributionPoints returns all points, usable or not.
 func readDistributionPoints(der []byte) (points []distributionPoint, err error) {
 	r := newReader(der)
 	list := r.inside(cbasn1.SEQUENCE, "distribution points")
@@ -71,8 +72,7 @@ func (r *reader) distributionPoint() (point distributionPoint) {
 	return point
 }
 
-// pointName reads an optional DistributionPointName; a name relative to the issuer
-// gives no names.
+// pointName reads an optional DistributionPointName. A name relative to the issuer gives no names.
 func (r *reader) pointName() (names [][]byte) {
 	const what = "distribution point name"
 	explicit, present := r.optional(tagExplicit0, what)
@@ -92,7 +92,7 @@ func (r *reader) pointName() (names [][]byte) {
 	return names
 }
 
-// optionalReasons reads ReasonFlags; left out they are all.
+// optionalReasons reads optional ReasonFlags, whose default is all reasons.
 func (r *reader) optionalReasons(tag uint8) uint16 {
 	content, present := r.optional(cbasn1.Tag(tag).ContextSpecific(), "reasons")
 	if !present {
@@ -103,8 +103,8 @@ func (r *reader) optionalReasons(tag uint8) uint16 {
 	return mask
 }
 
-// reasonFlags reads the content of ReasonFlags, a named BIT STRING: trailing zero bits are
-// left out in DER, and an empty set would cover nothing.
+// reasonFlags reads the content of ReasonFlags, a named BIT STRING: DER omits trailing zero bits,
+// and an empty set would cover nothing.
 func reasonFlags(content []byte) (mask uint16, ok bool) {
 	if len(content) < 2 || len(content) > 3 || content[0] > 7 {
 		return 0, false
@@ -133,9 +133,9 @@ func (p *issuingPoint) hasName(name []byte) bool {
 	return slices.ContainsFunc(p.names, func(other []byte) bool { return bytes.Equal(name, other) })
 }
 
-// namesCA reports whether the point is the directory name of the CA itself: such a list is for
-// all of its certificates, whatever distribution points they have (RFC 5280, section 6.3.3,
-// last paragraph).
+// namesCA reports whether the point is the directory name of the CA itself. Such a list covers all
+// of its certificates, whatever distribution points they have (RFC 5280, section 6.3.3, last
+// paragraph).
 func (p *issuingPoint) namesCA(name []byte) bool {
 	return slices.ContainsFunc(p.names, func(general []byte) bool {
 		directory, ok := directoryName(general)
@@ -143,7 +143,7 @@ func (p *issuingPoint) namesCA(name []byte) bool {
 	})
 }
 
-// directoryName returns the Name in a GeneralName that holds one.
+// directoryName returns the Name in a GeneralName that contains one.
 func directoryName(general cryptobyte.String) ([]byte, bool) {
 	var name cryptobyte.String
 	if !general.ReadASN1(&name, cbasn1.Tag(4).Constructed().ContextSpecific()) || !general.Empty() {
@@ -170,7 +170,7 @@ func parseIssuingPoint(der []byte) (*issuingPoint, error) {
 	return p, nil
 }
 
-// optionalTrue reads an optional BOOLEAN whose default is FALSE, which DER leaves out.
+// optionalTrue reads an optional BOOLEAN whose default is FALSE, which DER omits.
 func (r *reader) optionalTrue(tag uint8) bool {
 	const what = "issuing distribution point"
 	in, present := r.optional(cbasn1.Tag(tag).ContextSpecific(), what)

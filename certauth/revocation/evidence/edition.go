@@ -41,7 +41,7 @@ func (l *CRL) Edition() Edition {
 func (e Edition) CheckNewer(next Edition) error {
 	switch {
 	case e.issuer == nil || next.issuer == nil || !dn.Match(e.issuer, next.issuer):
-		return fmt.Errorf("%w: not to be compared", ErrCRLIssuer)
+		return fmt.Errorf("%w: not comparable", ErrCRLIssuer)
 	case !sameExtension(e.point, next.point):
 		return fmt.Errorf("%w: another issuing distribution point", ErrCRLScope)
 	case (standing{next.number, next.ThisUpdate}).compare(standing{e.number, e.ThisUpdate}) < 0:
@@ -65,7 +65,7 @@ func (e Edition) Current(now time.Time, skew time.Duration) error {
 		return err
 	}
 	if e.IsOver(now, skew) {
-		return advice.New(helpOver, ErrNotFresh, "the CRL of %s ran out at its nextUpdate, %s", instant(e.ThisUpdate), instant(e.NextUpdate))
+		return advice.New(helpOver, ErrNotFresh, "the CRL of %s expired at its nextUpdate, %s", instant(e.ThisUpdate), instant(e.NextUpdate))
 	}
 	return nil
 }

@@ -1,7 +1,5 @@
 package evidence
 
-var FreshestOf = freshestOf
-
 // WithSerial gives it numbers that no certificate can have.
 func (s *Subject) WithSerial(content []byte) Subject {
 	other := *s

@@ -1,9 +1,9 @@
 package evidence
 
 import (
-	"crypto/x509"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/cryptobyte"
@@ -12,37 +12,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// maxFreshest is how many places of delta CRLs are kept.
+// maxFreshest is how many URLs of delta CRLs are kept.
 const maxFreshest = 4
 
-// freshestOf returns where the freshest CRL extension of a certificate says that delta
-// CRLs are (RFC 5280, section 4.2.1.15), as [CRL.FreshestURLs] does for a list.
-func freshestOf(cert *x509.Certificate) []string {
-	for _, e := range cert.Extensions {
-		if e.Id.Equal(oidFreshestCRL) {
-			return freshestURLs(e.Value)
-		}
-	}
-	return nil
-}
-
-// freshestURLs reads a FreshestCRL, which is written like the distribution points of a
-// certificate. It is a hint where to look and proves nothing, so that what cannot be read
-// or fetched is passed over.
+// freshestURLs reads a FreshestCRL, which has the form of distribution points. The result is a
+// copy, so that no more than these URLs stay in memory with an index.
 func freshestURLs(der []byte) []string {
-	points, err := parseDistributionPoints(der)
-	if err != nil {
-		return nil
-	}
-	var urls []string
-	for _, point := range points {
-		for _, name := range point.names {
-			if text, ok := httpURL(name); ok && len(urls) < maxFreshest {
-				urls = append(urls, text)
-			}
-		}
-	}
-	return urls
+	urls := slices.Concat(pointURLs(der)...)
+	return slices.Clone(urls[:min(len(urls), maxFreshest)])
 }
 
 // httpURL returns the text of a GeneralName that is an absolute http or https URL.
@@ -54,8 +31,8 @@ func httpURL(name cryptobyte.String) (string, bool) {
 	return string(content), whyUnusable(string(content)) == ""
 }
 
-// whyUnusable says why a certificate's URL is not fetched, "" if it may be: AD CS writes LDAP
-// first. Where it leads is judged when it is fetched.
+// whyUnusable returns why a certificate's URL is not fetched, or "". AD CS, for example, writes
+// LDAP URLs first. Where the URL leads is checked when it is fetched.
 func whyUnusable(text string) string {
 	mustEscape := func(r rune) bool { return r <= ' ' || r > '~' } // an IA5String
 	if i := strings.IndexFunc(text, mustEscape); i >= 0 {
@@ -74,13 +51,7 @@ func whyUnusable(text string) string {
 	return ""
 }
 
-// isScheme keeps text that is none out of error texts.
+// isScheme keeps text that is not a scheme out of error texts.
 func isScheme(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") == ""
 }

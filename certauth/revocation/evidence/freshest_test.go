@@ -59,10 +59,10 @@ func TestFreshestURLs(t *testing.T) {
 			}
 			assert.Equal(t, c.want, withDelta(t, list, s, s.delta(7, 8)).FreshestURLs())
 			cert := makeCert(t, "client", newKey(t), s.ca, asClient, extra(e))
-			assert.Equal(t, c.want, evidence.FreshestOf(cert.cert))
+			assert.Equal(t, c.want, evidence.PointersOf(cert.cert).Deltas)
 		})
 	}
-	assert.Empty(t, evidence.FreshestOf(s.client.cert))
+	assert.Empty(t, evidence.PointersOf(s.client.cert).Deltas)
 	other := ocsptest.DistributionPoints(ocsptest.Point(named(a)))
-	assert.Empty(t, evidence.FreshestOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert), "distribution points are of complete lists")
+	assert.Empty(t, evidence.PointersOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert).Deltas, "distribution points are of complete lists")
 }

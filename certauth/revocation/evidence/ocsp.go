@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
-// Single extensions that may be critical without changing what the answer means: the CT
-// list, the CRL reference, the archive cutoff.
+// harmlessSingle are single extensions that may be critical without changing the meaning of the
+// answer: the CT list, the CRL reference, the archive cutoff.
 var harmlessSingle = []asn1.ObjectIdentifier{
 	{1, 3, 6, 1, 4, 1, 11129, 2, 4, 5},
 	{1, 3, 6, 1, 5, 5, 7, 48, 1, 3},
@@ -82,8 +82,7 @@ func VerifyOCSP(der []byte, cert, issuer *x509.Certificate, o VerifyOptions) (Re
 	return rollBack(result, result.standing(), o.Previous)
 }
 
-// checkNonce is check 12. A nonce that was not requested proves nothing and harms nothing,
-// but must be well formed.
+// checkNonce is check 12. A nonce that was not requested is ignored, but must be well formed.
 func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 	e, present := find(r.extensions, oidNonce)
 	if !present {
@@ -104,8 +103,8 @@ func (r *basicResponse) checkNonce(o *VerifyOptions) error {
 	return nil
 }
 
-// checkProducedAt is the first half of check 13; thisUpdate of the answer is looked at with
-// its freshness.
+// checkProducedAt is the first half of check 13; thisUpdate of the answer is checked with its
+// freshness.
 func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions) error {
 	skew := o.Tolerance()
 	if r.producedAt.After(o.Now.Add(skew)) || !ValidAt(cert, r.producedAt, skew) {
@@ -114,8 +113,8 @@ func (r *basicResponse) checkProducedAt(cert *x509.Certificate, o *VerifyOptions
 	return nil
 }
 
-// matching returns the answers about this certificate of this issuer. A critical extension
-// in one of them that is not understood spoils the response.
+// matching returns the answers about this certificate of this issuer. A critical extension in one
+// of them that is not understood makes the response unusable.
 func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Duration) ([]answer, error) {
 	serial, okSerial := serialBytes(cert.Raw)
 	bits, okKey := keyBits(issuer.RawSubjectPublicKeyInfo)
@@ -138,7 +137,7 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		matching = append(matching, a)
 	}
 	if len(matching) == 0 && !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
-		return nil, fmt.Errorf("%w: its CertID is made of SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
+		return nil, fmt.Errorf("%w: its CertID uses SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
 	}
 	if len(matching) == 0 {
 		return nil, ErrNoMatch
@@ -154,11 +153,11 @@ func (a *answer) isOf(issuer, bits []byte) bool {
 	return name != nil && bytes.Equal(a.nameHash, name) && bytes.Equal(a.keyHash, key)
 }
 
-// sumOf is the hash that the CertID is made of; nil for one that is not known.
+// sumOf returns the hash for the CertID, nil if the algorithm is not known.
 func (a *answer) sumOf(data []byte) []byte {
 	switch {
 	case !a.hash.hasNoParameters():
-	case a.hash.oid.Equal(oidSHA1): // of most responders; it identifies, it does not protect
+	case a.hash.oid.Equal(oidSHA1): // used by most responders; it only identifies
 		if sum, err := sha1sum.Of(data); err == nil {
 			return sum[:]
 		}
@@ -175,9 +174,8 @@ func (a *answer) sumOf(data []byte) []byte {
 	return nil
 }
 
-// strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and
-// Unknown before Good. Without a fresh one it returns the strictest stale one beside the
-// error.
+// strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and Unknown
+// before Good. If none is fresh it returns the strictest stale one together with the error.
 func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
 	var counts, stale answer
 	var why staleness
@@ -190,8 +188,7 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 		}
 	}
 	if counts.status == Unavailable {
-		err := stale.staleError(why, SourceOCSP, cert.IsCA, o)
-		return stale, err
+		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
 	}
 	return counts, nil
 }

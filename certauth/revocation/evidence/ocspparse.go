@@ -13,8 +13,8 @@ var (
 	oidNonce         = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 2}
 )
 
-// basicResponse is a BasicOCSPResponse (RFC 6960, section 4.2.1) taken apart; nothing in
-// it is verified.
+// basicResponse is a parsed BasicOCSPResponse (RFC 6960, section 4.2.1). Nothing in it is
+// verified.
 type basicResponse struct {
 	tbs        []byte
 	byName     []byte // DER of the responder's name, or
@@ -39,8 +39,8 @@ type answer struct {
 	extensions []extension
 }
 
-// parseResponse reads strict DER. Answers, certificates and extensions are counted before
-// any of them costs anything.
+// parseResponse reads strict DER. It limits the number of answers, certificates and extensions
+// before they cost anything.
 func parseResponse(der []byte) (*basicResponse, error) {
 	in := newReader(der)
 	outer := in.inside(cbasn1.SEQUENCE, "OCSPResponse")
@@ -86,7 +86,7 @@ func (r *reader) basicResponse() *basicResponse {
 			b.embedded = append(b.embedded, list.sequence("certificate"))
 		}
 	}
-	basic.end("bytes behind BasicOCSPResponse")
+	basic.end("bytes after BasicOCSPResponse")
 	b.readData(r.of(b.tbs))
 	return b
 }
@@ -110,7 +110,7 @@ func (r *basicResponse) readData(in *reader) {
 		r.answers = append(r.answers, answers.answer())
 	}
 	r.extensions = data.optionalExtensions(tagExplicit1)
-	data.end("bytes behind ResponseData")
+	data.end("bytes after ResponseData")
 }
 
 func (r *basicResponse) readResponder(data *reader) {
@@ -140,7 +140,7 @@ func (r *reader) answer() (a answer) {
 		explicit.end("nextUpdate")
 	}
 	a.extensions = single.optionalExtensions(tagExplicit1)
-	single.end("bytes behind SingleResponse")
+	single.end("bytes after SingleResponse")
 	return a
 }
 

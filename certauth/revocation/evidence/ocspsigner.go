@@ -25,8 +25,8 @@ type signer struct {
 	unchecked bool
 }
 
-// findSigner goes through all possible signers, checks 7 to 11 of the order:
-// name or key, authority, and the signature itself.
+// findSigner tries all possible signers by checks 7 to 11: name or key, authority, and the
+// signature itself.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
 	if len(candidates) == 0 && r.byName == nil && !sha1sum.Available() {
@@ -54,9 +54,9 @@ func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issu
 	return signer{}, refused
 }
 
-// candidates are the issuer, the trusted responders, and the embedded certificates at any
-// position, as far as the responder's name or key is theirs. A certificate that does not
-// parse is skipped.
+// candidates returns those of the issuer, the trusted responders, and the embedded certificates at
+// any position that have the responder's name or key. Certificates that cannot be parsed are
+// skipped.
 func (r *basicResponse) candidates(issuer *x509.Certificate, o *VerifyOptions) []*x509.Certificate {
 	all := append([]*x509.Certificate{issuer}, o.TrustedResponders...)
 	for _, der := range r.embedded {
@@ -88,7 +88,7 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 		return signer{}, err
 	}
 	if bytes.Equal(candidate.RawSubjectPublicKeyInfo, issuer.RawSubjectPublicKeyInfo) && dn.Match(candidate.RawSubject, issuer.RawSubject) {
-		// The key given as the issuer is what counts; an embedded copy adds nothing to it.
+		// The issuer that the caller gave counts; an embedded copy of it adds nothing.
 		if !mayUse(issuer, x509.KeyUsageDigitalSignature|x509.KeyUsageCertSign|x509.KeyUsageCRLSign) {
 			return signer{}, fmt.Errorf("%w: key usage of the issuer", ErrResponderNotAuthorized)
 		}
@@ -110,9 +110,9 @@ func (r *basicResponse) authorize(candidate, cert, issuer *x509.Certificate, o *
 	return signer{cert: candidate, delegate: true, unchecked: unchecked}, err
 }
 
-// checkDelegate is RFC 6960, section 4.2.2.2: issued directly by this issuer, for this
-// purpose, and nobody's own witness. The signature says which key issued it; key identifiers
-// are not looked at, since tools compute them in several ways (RFC 7093).
+// checkDelegate is RFC 6960, section 4.2.2.2: a delegate is issued directly by this issuer, for
+// this purpose, and is not the certificate in question. The signature shows which key issued it;
+// key identifiers are not used, because tools compute them in several ways (RFC 7093).
 func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, o *VerifyOptions) error {
 	refuse := func(why string) error { return fmt.Errorf("%w: delegate %s", ErrResponderNotAuthorized, why) }
 	if !dn.Match(delegate.RawIssuer, issuer.RawSubject) {
@@ -144,8 +144,8 @@ func (r *basicResponse) checkDelegate(delegate, cert, issuer *x509.Certificate, 
 	return nil
 }
 
-// settleDelegate is about the delegate's own revocation, which is looked up nowhere: unchecked
-// means that it is believed while it is valid.
+// settleDelegate decides about the delegate's own revocation status, which is not looked up:
+// unchecked means that the delegate is trusted while it is valid.
 func settleDelegate(delegate *x509.Certificate, o *VerifyOptions) (unchecked bool, err error) {
 	if hasExtension(delegate, oidNoCheck) {
 		return false, nil
@@ -159,13 +159,13 @@ func settleDelegate(delegate *x509.Certificate, o *VerifyOptions) (unchecked boo
 	return true, nil
 }
 
-// sameKey compares keys, not their encodings.
+// sameKey compares the keys, not only their encodings.
 func sameKey(a, b *x509.Certificate) bool {
 	key, ok := a.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && key.Equal(b.PublicKey) || bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
 }
 
-// ValidAt reports whether t lies within the certificate's validity, by clocks that differ by skew.
+// ValidAt reports whether t lies within the certificate's validity, allowing for skew.
 func ValidAt(cert *x509.Certificate, t time.Time, skew time.Duration) bool {
 	return !t.Add(skew).Before(cert.NotBefore) && !t.Add(-skew).After(cert.NotAfter)
 }

@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -89,15 +90,7 @@ type VerifyOptions struct {
 	Previous *Result
 }
 
-func withDefault(d, otherwise time.Duration) time.Duration {
-	switch {
-	case d == 0:
-		return otherwise
-	case d < 0:
-		return 0
-	}
-	return d
-}
+func withDefault(d, otherwise time.Duration) time.Duration { return max(cmp.Or(d, otherwise), 0) }
 
 // Tolerance returns Skew, or its default.
 func (o *VerifyOptions) Tolerance() time.Duration { return withDefault(o.Skew, DefaultSkew) }
@@ -119,10 +112,7 @@ func (o *VerifyOptions) noNextUpdateMaxAge() time.Duration {
 }
 
 func (o *VerifyOptions) minRSABits() int {
-	if o.MinRSABits <= 0 {
-		return DefaultMinRSABits
-	}
-	return o.MinRSABits
+	return cmp.Or(max(o.MinRSABits, 0), DefaultMinRSABits)
 }
 
 // Check reports every field with an invalid value, by its name.

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxResponders = 3 // URLs of one certificate that are looked at
+	maxResponders = 3 // URLs of one certificate that are used
 	maxPoints     = 4
 )
 
@@ -39,11 +39,7 @@ type Pointers struct {
 
 // PointersOf returns the sources that the certificate names.
 func PointersOf(cert *x509.Certificate) Pointers {
-	points, _ := distributionPoints(cert)
-	p := Pointers{
-		Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders), Lists: pointURLs(points),
-		Deltas: freshestOf(cert), NamesDelta: hasExtension(cert, oidFreshestCRL),
-	}
+	p := Pointers{Named: len(cert.OCSPServer) > 0, Responders: usableURLs(cert.OCSPServer, maxResponders)}
 	var unused []string
 	for _, e := range cert.Extensions {
 		switch {
@@ -52,10 +48,10 @@ func PointersOf(cert *x509.Certificate) Pointers {
 			p.Named = p.Named || !ok || len(locations) > 0
 			unused = append(unused, unusedNames("the OCSP responder", locations)...)
 		case e.Id.Equal(oidDistributionPoints):
-			p.Named = true
+			p.Named, p.Lists = true, pointURLs(e.Value)
 			unused = append(unused, unusedPoints("the CRL distribution point", e.Value)...)
 		case e.Id.Equal(oidFreshestCRL):
-			p.Named = true
+			p.Named, p.NamesDelta, p.Deltas = true, true, freshestURLs(e.Value)
 			unused = append(unused, unusedPoints("the delta CRL at", e.Value)...)
 		case e.Id.Equal(oidNetscapeURL), e.Id.Equal(oidNetscapeCAURL):
 			p.Named = true
@@ -70,7 +66,7 @@ func PointersOf(cert *x509.Certificate) Pointers {
 	return p
 }
 
-// unusedNames says of GeneralNames that are not fetched why that is so.
+// unusedNames describes the GeneralNames that are not fetched, and why.
 func unusedNames(kind string, names [][]byte) (unused []string) {
 	for _, name := range names {
 		if text, why := generalName(name); why != "" {
@@ -99,7 +95,7 @@ func unusedPoints(kind string, der []byte) (unused []string) {
 	return unused
 }
 
-// usableURLs keeps the http and https URLs.
+// usableURLs returns the first http and https URLs, at most most of them.
 func usableURLs(urls []string, most int) []string {
 	var usable []string
 	for _, one := range urls {
@@ -110,8 +106,10 @@ func usableURLs(urls []string, most int) []string {
 	return usable
 }
 
-// pointURLs is the URLs of each distribution point, alternatives of one another.
-func pointURLs(points []distributionPoint) [][]string {
+// pointURLs returns the URLs of each distribution point, which are alternatives. They are hints, so
+// what cannot be read or fetched is omitted.
+func pointURLs(der []byte) [][]string {
+	points, _ := parseDistributionPoints(der)
 	var all [][]string
 	for _, point := range points {
 		var uris []string
@@ -130,14 +128,13 @@ func pointURLs(points []distributionPoint) [][]string {
 var (
 	oidAuthorityInfo = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	oidOCSP          = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1}
-	// netscape-revocation-url and netscape-ca-revocation-url, which old CAs still write.
+	// netscape-revocation-url and netscape-ca-revocation-url, which old CAs still use.
 	oidNetscapeURL   = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 3}
 	oidNetscapeCAURL = asn1.ObjectIdentifier{2, 16, 840, 1, 113730, 1, 4}
 )
 
-// responderLocations returns the GeneralNames of OCSP responders in an
-// AuthorityInfoAccessSyntax (RFC 5280, section 4.2.2.1). crypto/x509 keeps those alone that
-// are URIs.
+// responderLocations returns the GeneralNames of OCSP responders in an AuthorityInfoAccessSyntax
+// (RFC 5280, section 4.2.2.1). crypto/x509 keeps only those that are URIs.
 func responderLocations(der []byte) (locations [][]byte, ok bool) {
 	r := newReader(der)
 	list := r.inside(cbasn1.SEQUENCE, "")
@@ -156,10 +153,10 @@ func responderLocations(der []byte) (locations [][]byte, ok bool) {
 	return locations, true
 }
 
-// generalName writes a GeneralName, and why it is not fetched, "" if it is.
+// generalName formats a GeneralName, and says why it is not fetched, or "".
 func generalName(name cryptobyte.String) (text, why string) {
 	if directory, ok := directoryName(name); ok {
-		return dn.Quote(directory), "is a directory name and no URL"
+		return dn.Quote(directory), "is a directory name, not a URL"
 	}
 	var content cryptobyte.String
 	var tag cbasn1.Tag
@@ -167,12 +164,11 @@ func generalName(name cryptobyte.String) (text, why string) {
 		return "(unreadable)", "cannot be read"
 	}
 	if tag != cbasn1.Tag(6).ContextSpecific() {
-		return "in another form", "is no URL"
+		return "in another form", "is not a URL"
 	}
 	return logtext.Quote(string(content)), whyUnusable(string(content))
 }
 
-// namesText writes GeneralNames.
 func namesText(names [][]byte) string {
 	if len(names) == 0 {
 		return "(no name)"
@@ -198,7 +194,7 @@ func crlIssuerText(names cryptobyte.String) string {
 	return text
 }
 
-// outOfScope says which distribution point a list is for and which the certificate names.
+// outOfScope says which distribution point a list is for, and which the certificate names.
 func (s *Subject) outOfScope(p *issuingPoint) error {
 	var own [][]byte
 	for _, point := range s.points {

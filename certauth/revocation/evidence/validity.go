@@ -7,7 +7,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
 )
 
-// validity is what evidence says about how long it counts.
+// validity is the period for which evidence says that it is valid.
 type validity struct {
 	thisUpdate, nextUpdate time.Time
 	hasNextUpdate          bool
@@ -25,8 +25,8 @@ const (
 	endless // without the nextUpdate that it needs
 )
 
-// staleness is rule C4 and check 16, for evidence about a certificate at the moment o.Now. What no
-// option can mend comes first.
+// staleness is rule C4 and check 16, for evidence about a certificate at the time o.Now. Reasons
+// that no option can change come first.
 func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	skew, age := o.Tolerance(), o.Now.Sub(v.thisUpdate)
 	limit, bounded := o.maxAge(of, isCA)
@@ -47,7 +47,8 @@ func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
 	return fresh
 }
 
-// staleError puts the staleness into words: ErrNotFresh, and ErrFuture for what has not begun.
+// staleError returns the error for a staleness: ErrNotFresh, which is ErrFuture for evidence from
+// the future.
 func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOptions) error {
 	what := "the CRL"
 	if of == SourceOCSP {
@@ -60,11 +61,11 @@ func (v *validity) staleError(why staleness, of Source, isCA bool, o *VerifyOpti
 	case endsBeforeItBegins:
 		return fmt.Errorf("%w: nextUpdate of %s, %s, lies before its thisUpdate, %s", ErrNotFresh, what, instant(v.nextUpdate), instant(v.thisUpdate))
 	case over:
-		return advice.New(helpOver, ErrNotFresh, "%s and ran out at its nextUpdate, %s", issued, instant(v.nextUpdate))
+		return advice.New(helpOver, ErrNotFresh, "%s and expired at its nextUpdate, %s", issued, instant(v.nextUpdate))
 	case tooOld:
 		ends := "it has no nextUpdate"
 		if v.hasNextUpdate {
-			ends = "it runs until its nextUpdate, " + instant(v.nextUpdate)
+			ends = "it is valid until its nextUpdate, " + instant(v.nextUpdate)
 		}
 		limit, _ := o.maxAge(of, isCA)
 		return advice.New(helpAge(isCA), ErrNotFresh, "%s, %s allows %s; %s", issued, ageField(isCA), span(limit), ends)
@@ -82,8 +83,8 @@ func fromFuture(what string, thisUpdate, now time.Time) error {
 	return advice.New(helpClock, ErrFuture, "thisUpdate of %s, %s, lies ahead of the clock, %s", what, instant(thisUpdate), instant(now))
 }
 
-// usableUntil is the earliest of the times that end the evidence for a certificate, whose own
-// end is notAfter.
+// usableUntil returns the earliest of the times that end the use of the evidence for a certificate
+// that expires at notAfter.
 func (v *validity) usableUntil(of Source, isCA bool, notAfter time.Time, o *VerifyOptions) time.Time {
 	until := notAfter
 	if v.hasNextUpdate && v.nextUpdate.Before(until) {

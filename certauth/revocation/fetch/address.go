@@ -8,7 +8,7 @@ type addressClass uint8
 const (
 	// addressSpecial is never connected to unless it is named by itself.
 	addressSpecial addressClass = iota
-	// addressLoopback is the machine that we run on.
+	// addressLoopback is this machine.
 	addressLoopback
 	// addressPrivate is a network of the operator.
 	addressPrivate
@@ -27,8 +27,8 @@ func rangeOf(prefix string, class addressClass, name string) addressRange {
 	return addressRange{netip.MustParsePrefix(prefix), class, name}
 }
 
-// ranges4 are the IPv4 addresses that are not global (IANA IPv4 Special-Purpose Address
-// Registry, RFC 6890), and the one public address behind which a platform answers.
+// ranges4 are the IPv4 addresses that are not global (IANA IPv4 Special-Purpose Address Registry,
+// RFC 6890), and a public address that belongs to a platform.
 var ranges4 = []addressRange{
 	rangeOf("0.0.0.0/8", addressSpecial, "unspecified"),
 	rangeOf("10.0.0.0/8", addressPrivate, "private"),
@@ -48,8 +48,8 @@ var ranges4 = []addressRange{
 	rangeOf("240.0.0.0/4", addressSpecial, "reserved"), // 255.255.255.255, broadcast, is the last
 }
 
-// ranges6 are read from the top; what none of them holds is special. The metadata services
-// of the clouds have unique local addresses, which would otherwise be private.
+// ranges6 are read from the top; an address in none of them is special. The metadata services of
+// the clouds have unique local addresses, which would otherwise be private.
 var ranges6 = []addressRange{
 	rangeOf("::/128", addressSpecial, "unspecified"),
 	rangeOf("::1/128", addressLoopback, "loopback"),
@@ -76,9 +76,9 @@ var (
 	sixTo = netip.MustParsePrefix("2002::/16")    // RFC 3056
 )
 
-// classify tells the class of an address and the name of its range. IPv4-mapped addresses
-// are IPv4, and zones do not matter. Addresses that a gateway translates to IPv4 are global
-// if what they lead to is.
+// classify returns the class of an address and the name of its range. IPv4-mapped addresses are
+// IPv4, and zones are ignored. An address that a gateway translates to IPv4 is global if the IPv4
+// address is.
 func classify(a netip.Addr) (addressClass, string) {
 	a = plain(a)
 	if !a.IsValid() {
@@ -104,7 +104,8 @@ func classify(a netip.Addr) (addressClass, string) {
 	return addressSpecial, "reserved"
 }
 
-// plain is the address as it is compared: IPv4-mapped as IPv4, and without a zone.
+// plain returns the address in the form in which it is compared: IPv4-mapped as IPv4, and without
+// a zone.
 func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 // embedded returns the IPv4 address that a translator or relay would connect to.

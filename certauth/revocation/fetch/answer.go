@@ -14,15 +14,15 @@ import (
 const (
 	// maxFieldText bounds a text that is sent in a header.
 	maxFieldText = 256
-	// maxRetryAfter bounds what a responder may ask for.
+	// maxRetryAfter bounds the pause that a responder may request.
 	maxRetryAfter = 5 * time.Minute
-	// minMaxAge stands for "not at all": zero would say nothing.
+	// minMaxAge means "not at all", because zero means that there is no bound.
 	minMaxAge = time.Second
 	// maxDelta bounds delta-seconds (RFC 9111, section 1.2.2).
 	maxDelta = 1 << 31
 )
 
-// readAnswer reads what came with any status but a redirect.
+// readAnswer reads a response that is not a redirect.
 func readAnswer(answer *http.Response, r Request, conditional bool) (Response, error) {
 	response := Response{
 		ETag:         only(answer.Header["Etag"], isEntityTag),
@@ -53,14 +53,14 @@ func readAnswer(answer *http.Response, r Request, conditional bool) (Response, e
 		return Response{}, refuse(ErrTooLarge, "more than %d bytes", r.MaxBytes)
 	}
 	if err != nil {
-		answer.Body.Close() // there is nothing left to read, and the transport of Go 1.27 waits for this
+		answer.Body.Close() // nothing is left to read, and the transport of Go 1.27 waits for Close
 		return Response{}, err
 	}
 	response.Body = body
 	return response, nil
 }
 
-// counted tells of the bytes that come, and ends where there are too many.
+// counted reports the bytes as they arrive, and stops when grow returns an error.
 type counted struct {
 	io.Reader
 	grow func(int) error
@@ -76,7 +76,7 @@ func (c *counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// only returns the value of a header that has one, in the right form.
+// only returns the value of a header field that has exactly one, in the right form.
 func only(values []string, valid func(string) bool) string {
 	if len(values) != 1 || !valid(values[0]) {
 		return ""
@@ -84,18 +84,13 @@ func only(values []string, valid func(string) bool) string {
 	return values[0]
 }
 
-// isFieldText wants short, printable ASCII.
+// isFieldText accepts short, printable ASCII.
 func isFieldText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return len(s) <= maxFieldText
+	return len(s) <= maxFieldText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// isEntityTag wants one entity-tag (RFC 9110, section 8.8.3): "*" and lists match what
-// was never fetched.
+// isEntityTag accepts one entity-tag (RFC 9110, section 8.8.3). "*" and lists would match
+// responses that were never fetched.
 func isEntityTag(s string) bool {
 	opaque := strings.TrimPrefix(s, "W/")
 	if !isFieldText(s) || len(opaque) < 2 || opaque[0] != '"' || opaque[len(opaque)-1] != '"' {
@@ -109,10 +104,9 @@ func isDate(s string) bool {
 	return err == nil && isFieldText(s)
 }
 
-// maxAge is the freshness that Cache-Control grants, less the Age of the answer (RFC 9111,
-// section 4.2). It only ever shortens the life of evidence: of several values the least
-// counts, and no-store, no-cache, and a value that is none, are a second. Callers bound
-// from below how often they ask.
+// maxAge returns the freshness that Cache-Control grants, less the Age of the response (RFC 9111,
+// section 4.2). It only ever shortens the life of evidence: of several values the smallest counts;
+// no-store, no-cache and an invalid value count as a second. Callers bound how often they ask.
 func maxAge(h http.Header) time.Duration {
 	least, found := int64(maxDelta), false
 	for _, field := range h["Cache-Control"] {
@@ -139,7 +133,7 @@ func maxAge(h http.Header) time.Duration {
 	return max(time.Duration(least)*time.Second, minMaxAge)
 }
 
-// deltaSeconds reads digits alone; a number too large is maxDelta.
+// deltaSeconds accepts only digits. A number that is too large is maxDelta.
 func deltaSeconds(s string) (int64, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false
@@ -151,19 +145,16 @@ func deltaSeconds(s string) (int64, bool) {
 	return seconds, err == nil
 }
 
-// retryAfter reads seconds, or a date, which is compared with the answer's own Date: the
-// two are of one clock (RFC 9110, section 10.2.3).
+// retryAfter reads seconds or a date. A date is compared with the response's own Date, because
+// both are by the same clock (RFC 9110, section 10.2.3).
 func retryAfter(h http.Header) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, ok := deltaSeconds(value); ok {
 		return min(time.Duration(seconds)*time.Second, maxRetryAfter)
 	}
-	until, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	from, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
+	until, errUntil := http.ParseTime(value)
+	from, errFrom := http.ParseTime(h.Get("Date"))
+	if errUntil != nil || errFrom != nil {
 		return 0
 	}
 	return min(max(until.Sub(from), 0), maxRetryAfter)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -17,19 +18,19 @@ const (
 	backOffMost       = 5 * time.Minute
 )
 
-// outage is what is known against a host, or against one URL of it. The zero value is a host
-// that works.
+// outage is what is known about the failures of a host or of one of its URLs. The zero value is
+// one that works.
 type outage struct {
 	failures int       // in a row
 	round    int       // grows with each failure that counts
-	until    time.Time // nobody asks before
+	until    time.Time // it is not contacted before
 	probe    chan struct{}
 	since    time.Time
 }
 
-// fail counts a failure of a fetch that was admitted in the given round, and reports whether
-// it counted. Those that were under way, or waited, when another one failed say nothing new:
-// a blip of a moment is one failure however many were asking.
+// fail counts a failure of a fetch that was admitted in the given round, and reports whether it
+// counted. Fetches that were running or waiting when another one failed do not count, so that a
+// short disturbance is one failure however many fetches it hits.
 func (o *outage) fail(round int, now time.Time) bool {
 	if round != o.round {
 		return false
@@ -62,14 +63,15 @@ func (e *LeftAloneError) Error() string {
 // Unwrap returns ErrBreakerOpen.
 func (e *LeftAloneError) Unwrap() error { return ErrBreakerOpen }
 
-// isResting reports whether until lies ahead by both clocks of the machine, and not so far that
-// the clock must have gone back.
+// isResting reports whether until is in the future by both clocks of the machine, and not so far
+// ahead that the clock must have been set back.
 func isResting(until, now time.Time) bool {
 	ahead := until.Round(0).Sub(now.Round(0))
 	return ahead > 0 && now.Before(until) && ahead <= backOffMost*12/5
 }
 
-// pause doubles with every failure, with a spread of a tenth that differs by responder.
+// pause returns the pause after a number of failures. It doubles with each, with a spread of a
+// tenth that depends on the host or URL.
 func (g *Gate) pause(key string, failures int) time.Duration {
 	d := backOffMost
 	if failures < 8 {
@@ -78,7 +80,7 @@ func (g *Gate) pause(key string, failures int) time.Duration {
 	return d + d/1000*time.Duration(int64(maphash.String(g.seed, key)%201)-100)
 }
 
-// isNetwork tells the network from the responder: only these failures close a whole host.
+// isNetwork reports whether the network failed. Only such failures pause a whole host.
 func isNetwork(err error) bool {
 	return !isOurs(err) && (errors.Is(err, ErrTransport) || errors.Is(err, ErrTimeout) || errors.Is(err, context.DeadlineExceeded))
 }
@@ -101,19 +103,15 @@ func CountsAgainstHost(err error) bool {
 }
 
 // isOurs reports whether a fetch failed on our side, which says nothing about the host: it was
-// refused before anything was sent, or this process or machine had nothing left to do it with.
+// refused before anything was sent, or this process or machine lacked the resources.
 func isOurs(err error) bool {
 	return errors.Is(err, ErrBlockedURL) || errors.Is(err, ErrBlockedAddress) || errors.Is(err, ErrRequest) || IsExhausted(err)
 }
 
 // IsExhausted reports whether this process or machine has run out of file descriptors or memory.
 func IsExhausted(err error) bool {
-	for _, own := range []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
-		if errors.Is(err, own) {
-			return true
-		}
-	}
-	return false
+	own := []error{ErrBudget, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}
+	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
 
 // HostOf returns the host and port of a URL, in the form that outages use.

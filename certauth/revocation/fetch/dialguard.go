@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
@@ -14,22 +15,22 @@ import (
 // dialTimeout bounds the lookup of a name and the connection together.
 const dialTimeout = time.Second
 
-// guard decides which addresses are connected to. It looks at the address of the socket,
-// after the name is resolved and right before the connection is made: a name cannot lead
+// guard decides which addresses may be connected to. It checks the address of the socket after the
+// name is resolved and immediately before the connection is made, so that a name cannot lead
 // elsewhere in between.
 type guard struct {
 	nets     []netip.Prefix
 	hosts    map[string]bool
 	resolver *net.Resolver
-	// connect is (*net.Dialer).DialContext. Tests see here what passes the guard.
+	// connect is (*net.Dialer).DialContext. Tests replace it to see what passes the guard.
 	connect func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error)
 }
 
-// reach is what may be connected to besides global addresses and guard.nets.
+// reach says what may be connected to in addition to global addresses and guard.nets.
 type reach struct{ private, loopback bool }
 
-// reachOf says what a host may lead to. The operator who writes a URL or a name down
-// means the network it is in.
+// reachOf returns the reach of a host. An operator who configures a URL or a name means the
+// network in which it is.
 func (g *guard) reachOf(host string, configured bool) reach {
 	return reach{private: configured || g.hosts[strings.ToLower(host)], loopback: configured}
 }
@@ -49,12 +50,12 @@ func (g *guard) admit(a netip.Addr, open reach) error {
 	return refuse(ErrBlockedAddress, "%s is %s", a, name)
 }
 
-// dialer returns the DialContext of a transport. It opens what the host in the address
-// may lead to; a transport keeps connections apart by host, so the one that was opened for
-// a host of AllowHosts serves no other.
+// dialer returns the DialContext of a transport. It permits what the host in the address may lead
+// to. A transport keeps the connections of each host apart, so one that was opened for a host of
+// AllowHosts serves no other host.
 func (g *guard) dialer(configured bool) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-		defer func() { // the transport calls from a goroutine of its own
+		defer func() { // the transport calls this in its own goroutine
 			if p := recover(); p != nil {
 				err = refusePanic(p)
 			}
@@ -75,7 +76,7 @@ func (g *guard) dialer(configured bool) func(ctx context.Context, network, addre
 	}
 }
 
-// admitSocket judges the address that a socket is about to be connected to.
+// admitSocket checks the address to which a socket is about to be connected.
 func (g *guard) admitSocket(network, resolved string, open reach) error {
 	if network != "tcp4" && network != "tcp6" {
 		return refuse(ErrBlockedAddress, "network %s", logtext.Quote(network))
@@ -87,16 +88,12 @@ func (g *guard) admitSocket(network, resolved string, open reach) error {
 	return g.admit(address.Addr(), open)
 }
 
-// admitName resolves a host that a proxy will connect to, and refuses it if any address
-// is denied: which one the proxy takes is not known.
+// admitName resolves a host to which a proxy will connect, and refuses it if any of its addresses
+// is denied, because it is not known which one the proxy uses.
 func (g *guard) admitName(ctx context.Context, host string, open reach) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	resolver := g.resolver
-	if resolver == nil {
-		resolver = net.DefaultResolver
-	}
-	addresses, err := resolver.LookupNetIP(ctx, "ip", host)
+	addresses, err := cmp.Or(g.resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return err
 	}

@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
-// fetchError says where a fetch failed and why. Its text is short and holds scheme and
-// host of the URL, nothing else of it: a path or a query may carry what an attacker or a
-// user wrote.
+// fetchError says where a fetch failed and why. Its text is short and contains only scheme and
+// host of the URL: path and query may contain what an attacker or a user wrote.
 type fetchError struct {
-	// where is the kind of evidence and, once it is judged, the origin of the URL.
+	// where is the kind of evidence and, once the URL has been checked, its origin.
 	where string
-	// classes are sentinels of this package, the first names the failure.
+	// classes are sentinels of this package; the first is the failure itself.
 	classes []error
 	// detail is for the operator. Text from outside is quoted and truncated.
 	detail string
@@ -27,21 +27,12 @@ type fetchError struct {
 
 // Error is one line.
 func (e *fetchError) Error() string {
-	var b strings.Builder
-	b.WriteString("revocation: ")
-	if e.where != "" {
-		b.WriteString(e.where + ": ")
+	parts := []string{"revocation", e.where}
+	for _, class := range e.classes {
+		parts = append(parts, strings.TrimPrefix(class.Error(), "revocation: "))
 	}
-	for i, class := range e.classes {
-		if i > 0 {
-			b.WriteString(": ")
-		}
-		b.WriteString(strings.TrimPrefix(class.Error(), "revocation: "))
-	}
-	if e.detail != "" {
-		b.WriteString(": " + e.detail)
-	}
-	return b.String()
+	parts = append(parts, e.detail)
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), ": ")
 }
 
 // Unwrap returns the sentinels and the cause.
@@ -52,18 +43,17 @@ func (e *fetchError) Unwrap() []error {
 	return append(e.classes[:len(e.classes):len(e.classes)], e.cause)
 }
 
-// refuse makes the error of a class.
 func refuse(class error, format string, args ...any) *fetchError {
 	return &fetchError{classes: []error{class}, detail: fmt.Sprintf(format, args...)}
 }
 
-// refusePanic makes a panic a refusal of the URL. Odd hosts have made the standard library
-// panic (CVE-2026-39836).
+// refusePanic returns the error for a panic. Unusual hosts have made the standard library panic
+// (CVE-2026-39836).
 func refusePanic(p any) error {
 	return refuse(ErrBlockedURL, "panic: %s", logtext.Quote(fmt.Sprint(p)))
 }
 
-// located says where, if the error is one of a fetch.
+// located adds where the fetch failed.
 func located(where string, err error) error {
 	known, ok := errors.AsType[*fetchError](err)
 	if !ok {
@@ -74,7 +64,7 @@ func located(where string, err error) error {
 	return &moved
 }
 
-// redirectedTo says that it was a redirect that led to what is blocked.
+// redirectedTo adds that a redirect led to the blocked URL or address.
 func redirectedTo(err error) error {
 	var known *fetchError
 	if !errors.As(err, &known) || !errors.Is(known.classes[0], ErrBlockedURL) && !errors.Is(known.classes[0], ErrBlockedAddress) {
@@ -85,8 +75,8 @@ func redirectedTo(err error) error {
 	return &moved
 }
 
-// failure classifies what the transport reported. caller is the context that Fetch was
-// given, own the one with the deadline of the fetch.
+// failure classifies the error of the transport. caller is the context that Fetch was given, own
+// the one with the timeout of the fetch.
 func failure(caller, own context.Context, err error) error {
 	if known, ok := errors.AsType[*fetchError](err); ok {
 		return known
@@ -99,7 +89,7 @@ func failure(caller, own context.Context, err error) error {
 		return &fetchError{classes: []error{class}, detail: "the caller's context ended", cause: ended}
 	}
 	if own.Err() != nil {
-		// Without a cause: context.DeadlineExceeded means the caller's deadline.
+		// No cause, because context.DeadlineExceeded would mean the caller's deadline.
 		return refuse(ErrTimeout, "the whole fetch")
 	}
 	text := describe(err)
@@ -107,19 +97,19 @@ func failure(caller, own context.Context, err error) error {
 	switch {
 	case errors.As(err, &network) && network.Timeout():
 		return refuse(ErrTimeout, "%s", text)
-	case strings.Contains(err.Error(), "response headers exceeded"): // net/http has no value for it
+	case strings.Contains(err.Error(), "response headers exceeded"): // net/http has no error value for this
 		return refuse(ErrTooLarge, "more than %d bytes of headers", maxHeaderBytes)
 	}
 	return &fetchError{classes: []error{ErrTransport}, detail: text, cause: err}
 }
 
-// describe quotes the text of an error, without the URL that it may hold.
+// describe quotes the text of an error without the URL that it may contain.
 func describe(err error) string {
 	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
-		return "lookup: " + logtext.Quote(lookup.Err) // its whole text holds the name, which can be long
+		return "lookup: " + logtext.Quote(lookup.Err) // its whole text contains the name, which can be long
 	}
 	return logtext.Quote(err.Error())
 }

@@ -13,7 +13,7 @@ const (
 	maxFetches        = 8    // at once, for one partner
 	maxFetchesPerHost = 4    // of these, at one host
 	maxFetchQueue     = 1024 // of one partner
-	maxHosts          = 1024 // of one partner that are remembered; idle ones that work are forgotten first
+	maxHosts          = 1024 // remembered of one partner; idle ones that work are forgotten first
 )
 
 // Gate bounds how much is fetched at once and pauses requests to failing hosts, separately for each partner.
@@ -104,15 +104,15 @@ func (p *Partner) EndPauses() {
 	}
 }
 
-// host is one host, port and scheme that a partner's evidence is fetched from.
+// host is one host, port and scheme from which a partner's evidence is fetched.
 type host struct {
 	outage
-	label  string // with its port, for people
+	label  string // with its port, for messages
 	slots  chan struct{}
 	inside int
 
 	told *Outage // nil while it works
-	// byNetwork says that the network failed, and not only what the host answered.
+	// byNetwork reports that the network failed, not only the response of the host.
 	byNetwork bool
 }
 
@@ -124,7 +124,7 @@ type Pass struct {
 	host    *host
 	path    *outage
 	address string
-	probing *outage // what it tries again after a pause, nil if it does not
+	probing *outage // what it tries again after a pause, nil if nothing
 
 	hostRound, pathRound int
 }
@@ -206,7 +206,8 @@ func (p *Pass) refusal(because *outage) error {
 	return &LeftAloneError{host: p.host.label, why: why, Until: because.until, since: because.since}
 }
 
-// stillAdmitted looks again after the wait for a place: the host may have failed meanwhile.
+// stillAdmitted checks again after the wait for a place, because the host may have failed
+// meanwhile.
 func (p *Pass) stillAdmitted() error {
 	if p.probing != nil {
 		return nil
@@ -222,8 +223,8 @@ func (p *Pass) stillAdmitted() error {
 	return nil
 }
 
-// takePlace waits for a place at the host and then for one of the partner: who waits for a slow
-// host holds no place that another host could use.
+// takePlace waits for a place at the host and then for one of the partner, so that a fetch waiting
+// for a slow host holds no place that another host could use.
 func (p *Pass) takePlace(ctx context.Context) error {
 	by := p.partner
 	select {
@@ -251,7 +252,7 @@ func (p *Pass) givePlace() {
 	<-p.partner.places
 }
 
-// exit ends a probe, if this is one, and lets the host be forgotten.
+// exit ends a probe, if this is one, and allows the host to be forgotten.
 func (p *Pass) exit() {
 	p.partner.mu.Lock()
 	defer p.partner.mu.Unlock()
@@ -272,7 +273,7 @@ func (p *Pass) Leave(ctx context.Context, err error) {
 	}
 	p.partner.mu.Unlock()
 	p.exit()
-	p.givePlace() // when the failure is known: who gets the place looks at that
+	p.givePlace() // after settle: the fetch that gets the place checks the failures
 	if change != nil {
 		p.partner.gate.tell(ctx, *change)
 	}
@@ -288,15 +289,14 @@ func (p *Pass) settle(now time.Time, err error) (change *Outage) {
 			change.Over, change.Err = true, nil
 			h.told, h.byNetwork = nil, false
 		} else {
-			change = nil // another URL of the host fails, and this one never did
+			change = nil // another URL of the host fails, this one never has
 		}
 		p.path.works()
 		return change
 	}
 	if h.told == nil {
 		h.told = &Outage{Host: h.label, Partner: p.partner.name, Since: now, Err: err}
-		began := *h.told
-		change = &began
+		change = new(*h.told)
 	}
 	if isNetwork(err) {
 		h.byNetwork = true
@@ -311,7 +311,8 @@ func (p *Pass) settle(now time.Time, err error) (change *Outage) {
 	return change
 }
 
-// forgetOne makes room for one more: of those that nobody uses, one that works or may be asked.
+// forgetOne makes room for one more: of those not in use it drops one that works or may be
+// contacted, or else any.
 func forgetOne[T any](all map[string]T, now time.Time, look func(T) (*outage, bool)) {
 	if len(all) < maxHosts {
 		return

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"math"
@@ -66,19 +67,11 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 		o.RootCAs = o.RootCAs.Clone()
 	}
 	if o.Proxy != nil {
-		proxy := *o.Proxy
-		o.Proxy = &proxy
+		o.Proxy = new(*o.Proxy)
 	}
 	headers := max(o.OCSPTimeout, o.CRLTimeout, DefaultOCSPTimeout) // an operator who waits longer has a reason
-	if o.OCSPTimeout == 0 {
-		o.OCSPTimeout = DefaultOCSPTimeout
-	}
-	if o.CRLTimeout == 0 {
-		o.CRLTimeout = DefaultCRLTimeout
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = DefaultUserAgent
-	}
+	o.OCSPTimeout, o.CRLTimeout = cmp.Or(o.OCSPTimeout, DefaultOCSPTimeout), cmp.Or(o.CRLTimeout, DefaultCRLTimeout)
+	o.UserAgent = cmp.Or(o.UserAgent, DefaultUserAgent)
 	g := &guard{
 		nets:     o.AllowNets,
 		hosts:    map[string]bool{},
@@ -90,8 +83,8 @@ func NewHTTPFetcher(o HTTPOptions) (*HTTPFetcher, error) {
 	for _, name := range o.AllowHosts {
 		g.hosts[strings.ToLower(name)] = true
 	}
-	o.AllowHosts = nil // guard.hosts says it
-	// The address of a proxy is the operator's.
+	o.AllowHosts = nil // guard.hosts has them
+	// The address of a proxy is configured by the operator.
 	return &HTTPFetcher{options: o, guard: g, strict: newTransport(o, headers, g.dialer(o.Proxy != nil)), configured: newTransport(o, headers, g.dialer(true))}, nil
 }
 
@@ -113,7 +106,7 @@ func newTransport(o HTTPOptions, headers time.Duration, dial dialFunc) *http.Tra
 		Protocols:              &protocols,
 		ProxyConnectHeader:     http.Header{"User-Agent": {o.UserAgent}},
 	}
-	if o.Proxy != nil { // http.ProxyURL(nil) would do as well; nil cannot be mistaken
+	if o.Proxy != nil { // http.ProxyURL(nil) would also mean none, but nil is unmistakable
 		t.Proxy = func(*http.Request) (*url.URL, error) { return o.Proxy, nil }
 	}
 	return t

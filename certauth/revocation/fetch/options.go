@@ -67,11 +67,20 @@ type HTTPOptions struct {
 
 // check reports all mistakes at once.
 func (o *HTTPOptions) check() error {
-	found := mistakes.Flatten(checkAllowNets(o.AllowNets), checkAllowHosts(o.AllowHosts))
+	var found []error
 	refuse := func(wrong bool, format string, args ...any) {
 		if wrong {
 			found = append(found, fmt.Errorf(format, args...))
 		}
+	}
+	for i, p := range o.AllowNets {
+		err := checkAllowNet(p)
+		refuse(err != nil, "AllowNets[%d]: %s: %w", i, p, err)
+	}
+	for i, name := range o.AllowHosts {
+		literal, err := checkHost(name)
+		refuse(err != nil, "AllowHosts[%d]: %s: want a name", i, logtext.Quote(name))
+		refuse(literal.IsValid(), "AllowHosts[%d]: %s: an address belongs in AllowNets", i, literal)
 	}
 	for i, port := range o.AllowPorts {
 		refuse(port < 1 || port > 65535, "AllowPorts[%d]: %d, want 1 to 65535", i, port)
@@ -85,17 +94,8 @@ func (o *HTTPOptions) check() error {
 	return errors.Join(mistakes.Prefix("HTTPOptions.", found...)...)
 }
 
-// checkAllowNets refuses prefixes that would open nothing, or addresses that accept no connections.
-func checkAllowNets(nets []netip.Prefix) error {
-	var found []error
-	for i, p := range nets {
-		if err := checkAllowNet(p); err != nil {
-			found = append(found, fmt.Errorf("AllowNets[%d]: %s: %w", i, p, err))
-		}
-	}
-	return errors.Join(found...)
-}
-
+// checkAllowNet refuses a prefix that would permit nothing, and addresses that accept no
+// connections.
 func checkAllowNet(p netip.Prefix) error {
 	a := p.Addr()
 	switch {
@@ -107,7 +107,7 @@ func checkAllowNet(p netip.Prefix) error {
 		return fmt.Errorf("bits outside the prefix, want %s", p.Masked())
 	case p.IsSingleIP():
 		if a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-			return errors.New("nobody can be connected to there")
+			return errors.New("this address accepts no connections")
 		}
 		return nil
 	}
@@ -118,21 +118,7 @@ func checkAllowNet(p netip.Prefix) error {
 			}
 		}
 	}
-	return errors.New("opens nothing: a prefix opens private networks only, other addresses are named one by one")
-}
-
-func checkAllowHosts(names []string) error {
-	var found []error
-	for i, name := range names {
-		literal, err := checkHost(name)
-		switch {
-		case err != nil:
-			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: want a name", i, logtext.Quote(name)))
-		case literal.IsValid():
-			found = append(found, fmt.Errorf("AllowHosts[%d]: %s: an address belongs into AllowNets", i, literal))
-		}
-	}
-	return errors.Join(found...)
+	return errors.New("opens nothing: a prefix permits only private networks; name other addresses one by one")
 }
 
 func checkProxy(proxy *url.URL) error {

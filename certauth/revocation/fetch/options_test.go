@@ -34,9 +34,9 @@ func TestHTTPOptions_MistakesAreNamed(t *testing.T) {
 		{"shared address space", fetch.HTTPOptions{AllowNets: nets("100.64.0.0/10")}, "HTTPOptions.AllowNets[0]: 100.64.0.0/10: opens nothing"},
 		{"a public network", fetch.HTTPOptions{AllowNets: nets("9.9.9.0/24")}, "HTTPOptions.AllowNets[0]: 9.9.9.0/24: opens nothing"},
 		{"link-local of IPv6", fetch.HTTPOptions{AllowNets: nets("fe80::/10")}, "HTTPOptions.AllowNets[0]: fe80::/10: opens nothing"},
-		{"the unspecified address", fetch.HTTPOptions{AllowNets: nets("0.0.0.0/32")}, "HTTPOptions.AllowNets[0]: 0.0.0.0/32: nobody can be connected to there"},
-		{"a multicast address", fetch.HTTPOptions{AllowNets: nets("ff02::1/128")}, "HTTPOptions.AllowNets[0]: ff02::1/128: nobody can be connected to there"},
-		{"broadcast", fetch.HTTPOptions{AllowNets: nets("255.255.255.255/32")}, "HTTPOptions.AllowNets[0]: 255.255.255.255/32: nobody can be connected to there"},
+		{"the unspecified address", fetch.HTTPOptions{AllowNets: nets("0.0.0.0/32")}, "HTTPOptions.AllowNets[0]: 0.0.0.0/32: this address accepts no connections"},
+		{"a multicast address", fetch.HTTPOptions{AllowNets: nets("ff02::1/128")}, "HTTPOptions.AllowNets[0]: ff02::1/128: this address accepts no connections"},
+		{"broadcast", fetch.HTTPOptions{AllowNets: nets("255.255.255.255/32")}, "HTTPOptions.AllowNets[0]: 255.255.255.255/32: this address accepts no connections"},
 		{"private networks, narrow and wide", fetch.HTTPOptions{AllowNets: nets("10.0.0.0/8", "10.1.0.0/16", "0.0.0.0/0", "fc00::/7", "fd12:3456::/48", "::/0")}, ""},
 		{"single addresses of any kind", fetch.HTTPOptions{AllowNets: nets("10.1.2.3/32", "127.0.0.1/32", "169.254.169.254/32", "168.63.129.16/32", "::1/128", "fe80::1/128")}, ""},
 
@@ -45,7 +45,7 @@ func TestHTTPOptions_MistakesAreNamed(t *testing.T) {
 		{"a name with a port", fetch.HTTPOptions{AllowHosts: []string{"ocsp.example:80"}}, `HTTPOptions.AllowHosts[0]: "ocsp.example:80": want a name`},
 		{"a URL", fetch.HTTPOptions{AllowHosts: []string{"http://ocsp.example"}}, `HTTPOptions.AllowHosts[0]: "http://ocsp.example": want a name`},
 		{"a dot at the end", fetch.HTTPOptions{AllowHosts: []string{"ocsp.example."}}, `HTTPOptions.AllowHosts[0]: "ocsp.example.": want a name`},
-		{"an address as a name", fetch.HTTPOptions{AllowHosts: []string{"10.0.0.1"}}, `HTTPOptions.AllowHosts[0]: 10.0.0.1: an address belongs into AllowNets`},
+		{"an address as a name", fetch.HTTPOptions{AllowHosts: []string{"10.0.0.1"}}, `HTTPOptions.AllowHosts[0]: 10.0.0.1: an address belongs in AllowNets`},
 		{"an address of IPv6 as a name", fetch.HTTPOptions{AllowHosts: []string{"::1"}}, `HTTPOptions.AllowHosts[0]: "::1": want a name`},
 		{"names", fetch.HTTPOptions{AllowHosts: []string{"ocsp", "OCSP.corp.example", "a_b.example"}}, ""},
 

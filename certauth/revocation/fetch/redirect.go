@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// hop makes one request. It returns the answer, or where a redirect leads if one more is
+// hop makes one request. It returns the response, or where a redirect leads if one more is
 // allowed.
 //
-// A body that is not read to its end is not closed: its connection ends with the context.
-// Close would read on. Since Go 1.27 it takes up to 256 KiB off the socket so that the
-// connection can be used again, and does so now and then even after the context has ended.
+// A body that is not read to its end is not closed; its connection ends with the context. Close
+// would read on: since Go 1.27 it reads up to 256 KiB from the socket so that the connection can
+// be used again, sometimes even after the context has ended.
 func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects int) (Response, *target, error) {
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
@@ -29,7 +29,7 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 	if t.configured {
 		transport = f.configured
 	}
-	answer, err := transport.RoundTrip(request) // no http.Client: no cookies, no Referer, no redirects of its own
+	answer, err := transport.RoundTrip(request) // not http.Client, which adds cookies and Referer and follows redirects
 	if err != nil {
 		return Response{}, nil, err
 	}
@@ -41,9 +41,8 @@ func (f *HTTPFetcher) hop(ctx context.Context, t *target, r Request, redirects i
 	return response, nil, err
 }
 
-// admit judges the host as far as that is possible before the socket is there. A host that
-// is an address needs no socket to be refused; a proxy would hide the address from the
-// guard.
+// admit checks the host as far as possible before there is a socket. An address needs no socket to
+// be refused, and a proxy would hide the address from the guard.
 func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
 	open := f.guard.reachOf(t.host, t.configured)
 	if t.literal.IsValid() {
@@ -59,8 +58,8 @@ func (f *HTTPFetcher) admit(ctx context.Context, t *target) error {
 func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 	h.Set("User-Agent", f.options.UserAgent)
 	if r.Method == http.MethodPost {
-		// Not sent. It tells the transport that asking twice does no harm, so that a
-		// connection which the responder has closed meanwhile is replaced.
+		// Not sent. It tells the transport that the request can be repeated, so that a connection
+		// that the responder has closed meanwhile is replaced.
 		h["Idempotency-Key"] = nil
 	}
 	if r.Kind == OCSP {
@@ -80,16 +79,16 @@ func (f *HTTPFetcher) setHeader(h http.Header, r Request) bool {
 	return h.Get("If-None-Match") != "" || h.Get("If-Modified-Since") != ""
 }
 
-// isRedirect says which statuses lead elsewhere (RFC 9110, section 15.4).
+// isRedirect reports whether the status is a redirect (RFC 9110, section 15.4).
 func isRedirect(status int) bool {
 	return slices.Contains([]int{
 		http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect,
 	}, status)
 }
 
-// redirect returns where the answer leads. The operator wrote the first URL and no other:
-// a redirect is judged as the URL of a certificate, unless it stays at the origin that is
-// configured. A POST is not redirected: its body is for whom it was addressed to.
+// redirect returns where the response leads. The operator configured only the first URL, so a
+// redirect is checked like a URL in a certificate unless it stays at the configured origin. A POST
+// is not redirected, because its body is meant for the original recipient.
 func (f *HTTPFetcher) redirect(answer *http.Response, t *target, r Request, redirects int) (*target, error) {
 	locations := answer.Header["Location"]
 	switch {
@@ -115,7 +114,7 @@ func (f *HTTPFetcher) resolve(t *target, location string) (*target, error) {
 	if len(location) > maxURL {
 		return nil, refuse(ErrBlockedURL, "%d bytes, want at most %d", len(location), maxURL)
 	}
-	if err := checkCharacters(location); err != nil { // net/url would escape some
+	if err := checkCharacters(location); err != nil { // net/url would escape some of them
 		return nil, err
 	}
 	u, err := t.url.Parse(location)

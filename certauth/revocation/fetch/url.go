@@ -17,31 +17,33 @@ const (
 	maxHostLabel = 63
 )
 
-// target is a URL that may be fetched, as far as its text can tell. Where its host leads
-// is decided when it is dialled.
+const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+// target is a URL whose text permits fetching it. Where its host leads is checked when it is
+// dialled.
 type target struct {
-	// url is what is requested. Its host is in lower case and is host and port alone.
+	// url is what is requested. Its Host is in lower case.
 	url *url.URL
 	// host is the name or, without brackets, the address.
 	host string
-	// literal is the address that the host is written as, or the zero value for a name.
+	// literal is the host if it is an address, or the zero value for a name.
 	literal netip.Addr
-	// configured says that the operator wrote the URL.
+	// configured reports that the operator configured the URL.
 	configured bool
 }
 
-// origin is what error texts say about the URL.
+// origin is what error texts contain of the URL.
 func (t *target) origin() string { return t.url.Scheme + "://" + t.url.Host }
 
-// CheckURL reports why a URL that an operator wrote cannot be fetched.
+// CheckURL returns an error if a URL that an operator configures cannot be fetched.
 func CheckURL(raw string) error {
 	_, err := checkURL(raw, true, nil)
 	return err
 }
 
-// checkURL reads a URL strictly: what it accepts, the standard library, a resolver and a
-// proxy read alike (RFC 3986; the WHATWG URL Standard for hosts that are numbers). ports
-// are allowed besides 80 and 443.
+// checkURL reads a URL strictly: the standard library, a resolver and a proxy all read what it
+// accepts in the same way (RFC 3986; the WHATWG URL Standard for hosts that are numbers). ports
+// are allowed in addition to 80 and 443.
 func checkURL(raw string, configured bool, ports []int) (*target, error) {
 	if len(raw) > maxURL {
 		return nil, refuse(ErrBlockedURL, "%d bytes, want at most %d", len(raw), maxURL)
@@ -83,23 +85,20 @@ func checkURL(raw string, configured bool, ports []int) (*target, error) {
 	return t, nil
 }
 
-// checkCharacters wants the characters of RFC 3986 alone, and no fragment: there is no
-// part of an answer to point at.
+// checkCharacters accepts only the characters of RFC 3986, and no fragment, which means nothing in
+// a fetch.
 func checkCharacters(s string) error {
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case c == '#':
-			return refuse(ErrBlockedURL, "fragment")
-		case isAlphanumeric(c), strings.IndexByte("-._~:/?[]@!$&'()*+,;=%", c) >= 0:
-		default:
-			return refuse(ErrBlockedURL, "byte 0x%02x", c)
-		}
+	switch refused := strings.TrimLeft(s, alphanumeric+"-._~:/?[]@!$&'()*+,;=%"); {
+	case refused == "":
+		return nil
+	case refused[0] == '#':
+		return refuse(ErrBlockedURL, "fragment")
+	default:
+		return refuse(ErrBlockedURL, "byte 0x%02x", refused[0])
 	}
-	return nil
 }
 
-// splitAuthority takes host and port apart. The port is empty if there is none.
+// splitAuthority separates host and port. The port is empty if there is none.
 func splitAuthority(authority string) (t *target, port string, err error) {
 	if literal, ok := strings.CutPrefix(authority, "["); ok {
 		literal, port, ok = strings.Cut(literal, "]")
@@ -125,18 +124,16 @@ func splitAuthority(authority string) (t *target, port string, err error) {
 	return &target{host: strings.ToLower(host), literal: literal}, port, nil
 }
 
-// checkHost wants a dotted IPv4 address, which it returns, or a name of letters, digits,
-// hyphens and underscores. Internationalised names are written in their ASCII form, and an
-// empty label at the end is refused. Whatever else ends in a number some library takes
-// for an address: 127.1, 0x7f.1, 2130706433.
+// checkHost accepts a dotted IPv4 address, which it returns, or a name of letters, digits, hyphens
+// and underscores. Internationalised names must be in their ASCII form, and an empty last label is
+// refused. Some libraries read anything else that ends in a number as an address: 127.1, 0x7f.1,
+// 2130706433.
 func checkHost(host string) (netip.Addr, error) {
 	if host == "" {
 		return netip.Addr{}, refuse(ErrBlockedURL, "no host")
 	}
-	for i := range len(host) {
-		if c := host[i]; !isAlphanumeric(c) && c != '-' && c != '_' && c != '.' {
-			return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
-		}
+	if strings.Trim(host, alphanumeric+"-_.") != "" {
+		return netip.Addr{}, refuse(ErrBlockedURL, "host %s is neither a name in ASCII nor an address", logtext.Quote(host))
 	}
 	if endsInNumber(host) {
 		address, err := netip.ParseAddr(host)
@@ -150,7 +147,7 @@ func checkHost(host string) (netip.Addr, error) {
 	}
 	for label := range strings.SplitSeq(host, ".") {
 		if label == "" || len(label) > maxHostLabel || label[0] == '-' || label[len(label)-1] == '-' {
-			return netip.Addr{}, refuse(ErrBlockedURL, "host %s has a label that is none", logtext.Quote(host))
+			return netip.Addr{}, refuse(ErrBlockedURL, "host %s has an invalid label", logtext.Quote(host))
 		}
 	}
 	return netip.Addr{}, nil
@@ -187,16 +184,5 @@ func checkPort(scheme, text string, configured bool, ports []int) error {
 	return refuse(ErrBlockedURL, "port %d, want 80, 443, or one of AllowPorts", port)
 }
 
-// isScheme keeps text that is none out of the error.
-func isScheme(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && c != '+' && c != '-' && c != '.' {
-			return false
-		}
-	}
-	return s != ""
-}
-
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
+// isScheme keeps text that is not a scheme out of the error.
+func isScheme(s string) bool { return s != "" && strings.Trim(s, alphanumeric+"+-.") == "" }

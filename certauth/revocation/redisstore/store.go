@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,16 +53,13 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 	if v := reflect.ValueOf(client); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return nil, errors.New("redisstore: client: nil")
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-	return &Store{client: client, prefix: o.Prefix, calls: make(chan struct{}, maxCalls)}, nil
+	return &Store{client: client, prefix: cmp.Or(o.Prefix, DefaultPrefix), calls: make(chan struct{}, maxCalls)}, nil
 }
 
 // Get returns the evidence stored under the key, or false. It sends two commands for a value and
 // one if there is none: the length comes first, so that a planted value of 512 MB is not loaded.
 func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err error) {
-	var found []byte // not der: the caller may have gone by then
+	var found []byte // not der: the caller may have returned by then
 	err = s.beside(ctx, func() (err error) {
 		found, err = s.load(ctx, s.evidenceKey(key))
 		return err
@@ -72,8 +70,8 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 	return found, found != nil, nil
 }
 
-// Set keeps a copy of der for at most ttl, to the millisecond, replacing the previous value.
-// With a ttl below a millisecond it does nothing: to Redis, none would mean for ever.
+// Set keeps a copy of der for at most ttl, to the millisecond, replacing the previous value. With
+// a ttl below a millisecond it does nothing, because to Redis a ttl of 0 means for ever.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if len(der) > maxValue {
 		return wrap(tooLarge(int64(len(der))))
@@ -82,7 +80,7 @@ func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 	if ttl <= 0 {
 		return nil
 	}
-	der = bytes.Clone(der) // the caller may go before it is sent
+	der = bytes.Clone(der) // the caller may have returned before it is sent
 	return wrap(s.beside(ctx, func() error { return s.client.Set(ctx, s.evidenceKey(key), der, ttl).Err() }))
 }
 
@@ -107,9 +105,9 @@ func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
 	return []byte(value), nil
 }
 
-// beside runs f in a goroutine of its own. The client looks at ctx here and there, at a
-// deadline only if it was told to, and waits for its own timeouts and retries otherwise;
-// the caller must not. There are at most maxCalls of these.
+// beside runs f in a goroutine, because the client does not return at every end of ctx: it heeds a
+// deadline only if it is configured to, and otherwise waits for its own timeouts and retries. The
+// number of these goroutines is limited by calls.
 func (s *Store) beside(ctx context.Context, f func() error) error {
 	if s == nil || s.calls == nil {
 		return errors.New("not made by New")
