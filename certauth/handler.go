@@ -273,7 +273,7 @@ func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Id
 	}
 	a.release(e)
 	if refused != nil {
-		return known, refused.about(v.facts, known.verdict.vouched)
+		return known, refused.about(v.facts, v.vouched)
 	}
 	return id, nil
 }

@@ -6,9 +6,10 @@ import (
 )
 
 // identity returns who the caller is, after the policy has accepted. Requests with the same
-// certificate and the same outcome share one; whatever differs makes another.
+// certificate and the same outcome share one; whatever differs makes another. Handlers have a
+// pointer to the one that was handed out last, and may have overwritten all of it.
 func (e *evaluation) identity() *Identity {
-	if known := e.facts.handedOut(); known != nil && known.verdict.owner == e.owner && e.same(&known.verdict.established) && known.intact() {
+	if known := e.facts.handedOut(); known != nil && known.isOf(e.facts) && e.same(&known.verdict.established) && known.intact() {
 		return known
 	}
 	id := e.newIdentity(&e.established)
@@ -64,6 +65,9 @@ func (r *Revocation) isZero() bool {
 	return r.Status == 0 && r.Source == "" && r.Responder == "" && r.Depth == 0 && r.Why == "" && !r.Stale &&
 		r.ThisUpdate.IsZero() && r.NextUpdate.IsZero() && r.RevokedAt.IsZero()
 }
+
+// isOf reports whether the identity is still one that was made of these facts.
+func (id *Identity) isOf(f *facts) bool { return id.verdict != nil && id.verdict.facts == f }
 
 // intact reports whether nobody has changed the identity since it was handed out first.
 func (id *Identity) intact() bool {
