@@ -304,6 +304,12 @@ func TestHitAllocs(t *testing.T) {
 			run(3)
 			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { run(1) }), 2.0, "%s, %s", kind, name)
 			assert.LessOrEqual(t, bytesPerRun(run), 400.0, "%s, %s", kind, name)
+
+			// Middleware outside may still read the header, so the request gets another map.
+			run = serveRequest(t, b.auth(t, change).Handler(next), realRequest(t), b.headers[0])
+			run(3)
+			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { run(1) }), 6.0, "%s, %s, behind middleware", kind, name)
+			assert.LessOrEqual(t, bytesPerRun(run), 1200.0, "%s, %s, behind middleware", kind, name)
 		}
 	}
 	w, stranger := newWorld(t, certauthtest.DNS("orders.partner.example", "billing.partner.example")), newWorld(t)

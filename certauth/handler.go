@@ -15,7 +15,9 @@ import (
 // to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
 // on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. next
 // sees the trailers that the Trailer header announced, by the rules of [http.Request], but never
-// one of the source's headers.
+// one of the source's headers. Middleware outside that made a copy of the request, as
+// [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a header
+// that it may be reading in another goroutine.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //
@@ -48,8 +50,8 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admit lets a request in or answers it.
-func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical bool) (*http.Request, bool) {
-	r, refused := a.admission(r, canonical)
+func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, own bool) (*http.Request, bool) {
+	r, refused := a.admission(r, own)
 	if refused != nil {
 		a.deny(w, r, refused, http.StatusUnauthorized)
 		return nil, false
@@ -58,9 +60,9 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical 
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or that for
-// whoever answers it with the refusal. canonical says that the keys of the header are as
-// net/http's server writes them.
-func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Request, *Error) {
+// whoever answers it with the refusal. own says that nobody but net/http's server has had the
+// request.
+func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Error) {
 	if a == nil || a.policy == nil {
 		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
@@ -72,9 +74,9 @@ func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Reques
 		e = a.evaluation()
 		refused = a.ask(r, e)
 	}
-	// Before anything waits: middleware outside may give up waiting for this request, as
-	// http.TimeoutHandler does, and look at its headers.
-	found := a.headers.strip(r, canonical)
+	// Before anything waits: middleware outside may give up waiting for this request and look at
+	// it again.
+	found := a.headers.strip(r, own)
 	if found.upgrade {
 		socket.DropUpgrade(r.Header)
 	}

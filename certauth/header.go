@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -120,26 +121,41 @@ func (s *headerSet) fewerThan(header http.Header) bool {
 	return s.spellings != nil && len(s.spellings) <= len(header)
 }
 
-// strip removes every spelling of the headers, with all values, in place: middleware
-// outside this one sees them gone too. It reports the hop-by-hop headers that it comes by.
+// strip removes every spelling of the headers, with all values. It reports the hop-by-hop headers
+// that it comes by.
 //
-// canonical says that the header is as net/http's server made it, so that what folds to a name is
-// under one of the spellings. Middleware can write keys in any way; behind any, strip walks over
-// all headers.
-func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
-	if len(s.names) == 0 || canonical && s.spellings != nil {
+// own says that the request is as net/http's server made it and nobody else's: what folds to a
+// name is under one of the spellings, and is deleted where it is. Middleware outside can write
+// keys in any way, so strip walks over all headers. And it may not be waiting any more, as
+// [http.TimeoutHandler] when the client hangs up, and read the header in another goroutine, which
+// would end the process if it were written to: so the request gets another map.
+func (s *headerSet) strip(r *http.Request, own bool) (found hopByHop) {
+	var room [8]string
+	gone := room[:0]
+	if len(s.names) == 0 || own && s.fewerThan(r.Header) {
 		for _, key := range s.spellings {
-			if _, ok := r.Header[key]; !ok { // a look-up is cheaper than deleting what is not there
-				continue
+			if _, ok := r.Header[key]; ok {
+				gone = append(gone, key)
 			}
-			delete(r.Header, key)
 		}
 		_, found.connection = r.Header["Connection"]
 		_, found.upgrade = r.Header["Upgrade"]
-		return found
+	} else {
+		gone, found = s.walk(r.Header, gone)
 	}
-	present := false
-	for name := range r.Header {
+	if !own && (len(gone) > 0 || found.upgrade) { // the caller writes to an Upgrade header
+		r.Header = maps.Clone(r.Header)
+	}
+	for _, key := range gone {
+		delete(r.Header, key)
+	}
+	return found
+}
+
+// walk appends the keys that fold to a name.
+func (s *headerSet) walk(header http.Header, keys []string) ([]string, hopByHop) {
+	var found hopByHop
+	for name := range header {
 		if n := len(name); n > 63 || s.lengths>>n&1 == 0 {
 			continue
 		}
@@ -148,18 +164,11 @@ func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 			found.connection = true
 		case name == "Upgrade":
 			found.upgrade = true
-		case slices.Contains(s.keys, name):
-			present = true
-		case s.has(name):
-			delete(r.Header, name)
+		case slices.Contains(s.keys, name), s.has(name):
+			keys = append(keys, name)
 		}
 	}
-	if present { // not while walking, which the map would pay for
-		for _, key := range s.keys {
-			delete(r.Header, key)
-		}
-	}
-	return found
+	return keys, found
 }
 
 // namedByConnection reports whether the request asks a proxy to drop one of the headers
