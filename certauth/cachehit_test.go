@@ -206,7 +206,7 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 	}
 }
 
-// finding T11: a handler that overwrites the whole identity, with nothing or with that of another
+// finding T12: a handler that overwrites the whole identity, with nothing or with that of another
 // caller of the same outcome, overwrites what later requests were handed.
 func TestIdentity_OverwrittenIsHandedToNobody(t *testing.T) {
 	first, second := certauthtest.SelfSigned(t, "first"), certauthtest.SelfSigned(t, "second")

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// findings S1 and S13: nothing that the library changes in a request may be touched by two
+// findings S1 and S15: nothing that the library changes in a request may be touched by two
 // goroutines. http.TimeoutHandler stops waiting for this middleware, when its time is over or the
 // client hangs up, and middleware outside of both looks at the headers: before this middleware
 // comes to remove any, or while a checker waits.

@@ -200,7 +200,7 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 	}
 }
 
-// finding S12: whoever reaches the port can send a mebibyte of protocols to upgrade to. Handler
+// finding S14: whoever reaches the port can send a mebibyte of protocols to upgrade to. Handler
 // takes apart no more than an honest client sends, and passes nothing else on.
 func TestHandler_EndlessUpgradeHeaderCostsNothing(t *testing.T) {
 	auth, client := configured(t)

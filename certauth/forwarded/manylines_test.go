@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// finding S11: what a request costs grows with its bytes and not with their square, whichever of
+// finding S13: what a request costs grows with its bytes and not with their square, whichever of
 // the source's headers they are in, and whether they are many lines or one. Anybody who reaches
 // the port can send them, so it holds for senders whom the gate refuses. HTTP/2 leaves the spaces
 // at the end of a value where they are.
