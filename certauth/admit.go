@@ -5,9 +5,10 @@ import "net/http"
 // Admit does everything that [Authenticator.Handler] does before it calls the handler. It is for
 // interceptors and frameworks that have no http.Handler to wrap. It applies Exclusions, judges
 // the certificate, applies Optional and InsecureReportOnly, reports to Logger and Observe, and
-// removes the source's headers from r, in place. It returns the request to continue with, whose
-// context has the identity ([FromContext]) of an accepted caller. An excluded request, and an
-// anonymous one under Config.Optional, has none.
+// removes the source's headers from r: r.Header becomes another map without them, and the map
+// that r had is not written to. It returns the request to continue with, whose context has the
+// identity ([FromContext]) of an accepted caller. An excluded request, and an anonymous one under
+// Config.Optional, has none.
 //
 // If it returns an error, which is an [*Error], the request must not be served. Admit writes
 // nothing and does not call Config.Deny; answer 401 (in gRPC, UNAUTHENTICATED) and show the

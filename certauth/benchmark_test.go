@@ -205,10 +205,16 @@ func (w *noResponse) Write(b []byte) (int, error) { return len(b), nil }
 func (w *noResponse) WriteHeader(int)             {}
 
 // serve returns a loop that sends the headers in turn through the handler and puts each
-// back before, as every case does.
+// back before, as every case does. The handler is the server's own.
 func serve(tb testing.TB, h http.Handler, headers ...string) func(n int) {
 	tb.Helper()
 	r := realRequest(tb)
+	return serveRequest(tb, h, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{Handler: h})), headers...)
+}
+
+// serveRequest is serve with a request of the caller's.
+func serveRequest(tb testing.TB, h http.Handler, r *http.Request, headers ...string) func(n int) {
+	tb.Helper()
 	values := make([][]string, len(headers))
 	for i, header := range headers {
 		values[i] = []string{header}

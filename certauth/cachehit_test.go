@@ -188,6 +188,7 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 		"presented":      func(id *certauth.Identity) { id.Presented[0] = intruder.leaf.Certificate },
 		"source":         func(id *certauth.Identity) { id.Source = "x" },
 		"revocation":     func(id *certauth.Identity) { id.Revocation.Status = certauth.RevocationGood },
+		"nothing left":   func(id *certauth.Identity) { *id = certauth.Identity{} },
 	} {
 		write(c.once(t, certauth.ReasonNone, "a"))
 		assert.Equal(t, clean, shown(c.once(t, certauth.ReasonNone, "a")), name)
@@ -202,6 +203,31 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 	}))
 	for range 3 {
 		h.ServeHTTP(&noResponse{http.Header{}}, offering("a"))
+	}
+}
+
+// finding T12: a handler that overwrites the whole identity, with nothing or with that of another
+// caller of the same outcome, overwrites what later requests were handed.
+func TestIdentity_OverwrittenIsHandedToNobody(t *testing.T) {
+	first, second := certauthtest.SelfSigned(t, "first"), certauthtest.SelfSigned(t, "second")
+	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": first.Certificate, "b|": second.Certificate}),
+		certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})
+	foreign := newCached(t, c.source, certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})
+	c.once(t, certauth.ReasonNone, "a")
+	for name, by := range map[string]*certauth.Identity{
+		"nothing":                                {},
+		"another caller":                         c.once(t, certauth.ReasonNone, "b"),
+		"another caller of another":              foreign.once(t, certauth.ReasonNone, "b"),
+		"the same caller of another":             foreign.once(t, certauth.ReasonNone, "a"),
+		"an identity that nobody was judged for": {Leaf: second.Certificate, Presented: []*x509.Certificate{second.Certificate}},
+	} {
+		*c.once(t, certauth.ReasonNone, "a") = *by
+		for range 2 {
+			id := c.once(t, certauth.ReasonNone, "a")
+			assert.Same(t, first.Certificate, id.Leaf, name)
+			assert.True(t, id.NamesVouched(), name)
+			assert.Equal(t, 200, through(t, func(next http.Handler) http.Handler { return c.Handler(c.Require(certauth.CommonNames{"first"})(next)) }, offering("a")).status, name)
+		}
 	}
 }
 
@@ -278,6 +304,12 @@ func TestHitAllocs(t *testing.T) {
 			run(3)
 			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { run(1) }), 2.0, "%s, %s", kind, name)
 			assert.LessOrEqual(t, bytesPerRun(run), 400.0, "%s, %s", kind, name)
+
+			// Middleware outside may still read the header, so the request gets another map.
+			run = serveRequest(t, b.auth(t, change).Handler(next), realRequest(t), b.headers[0])
+			run(3)
+			assert.LessOrEqual(t, testing.AllocsPerRun(100, func() { run(1) }), 6.0, "%s, %s, behind middleware", kind, name)
+			assert.LessOrEqual(t, bytesPerRun(run), 1200.0, "%s, %s, behind middleware", kind, name)
 		}
 	}
 	w, stranger := newWorld(t, certauthtest.DNS("orders.partner.example", "billing.partner.example")), newWorld(t)

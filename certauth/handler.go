@@ -13,8 +13,11 @@ import (
 // the caller's identity in the context ([FromContext]). Before next or Deny sees a request, the
 // headers that the source reads are removed from it, in every spelling. So is a request to change
 // to HTTP/2 ("Upgrade: h2c"), because next must not take the connection over and serve requests
-// on it that Handler never sees. next sees the trailers that the Trailer header announced, by the
-// rules of [http.Request], but never one of the source's headers.
+// on it that Handler never sees; an Upgrade header of more than 4 KiB is removed as a whole. next
+// sees the trailers that the Trailer header announced, by the rules of [http.Request], but never
+// one of the source's headers. Middleware outside that made a copy of the request, as
+// [http.TimeoutHandler] does, still finds the headers in its own: nothing is written to a header
+// that it may be reading in another goroutine.
 //
 // To protect everything that a server serves use [Authenticator.ConfigureServer].
 //
@@ -47,8 +50,8 @@ func serve(next http.Handler, w http.ResponseWriter, r, admitted *http.Request) 
 }
 
 // admit accepts a request or answers it.
-func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical bool) (*http.Request, bool) {
-	r, refused := a.admission(r, canonical)
+func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, own bool) (*http.Request, bool) {
+	r, refused := a.admission(r, own)
 	if refused != nil {
 		a.deny(w, r, refused, http.StatusUnauthorized)
 		return nil, false
@@ -57,9 +60,9 @@ func (a *Authenticator) admit(w http.ResponseWriter, r *http.Request, canonical 
 }
 
 // admission decides, reports and strips. It returns the request for the handler, or a refusal with
-// the request for the code that answers it. canonical says that the keys of the header are as
-// net/http's server writes them.
-func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Request, *Error) {
+// the request for the code that answers it. own says that only net/http's server has had the
+// request before.
+func (a *Authenticator) admission(r *http.Request, own bool) (*http.Request, *Error) {
 	if a == nil || a.policy == nil {
 		return r, refusal(ReasonNotConfigured, "", "the Authenticator is not the result of New")
 	}
@@ -72,8 +75,8 @@ func (a *Authenticator) admission(r *http.Request, canonical bool) (*http.Reques
 		refused = a.ask(r, e)
 	}
 	// The headers are stripped before anything waits, because middleware outside may stop waiting
-	// for this request, as http.TimeoutHandler does, and then read its headers.
-	found := a.headers.strip(r, canonical)
+	// for this request and then look at it again.
+	found := a.headers.strip(r, own)
 	if found.upgrade {
 		socket.DropUpgrade(r.Header)
 	}
@@ -273,7 +276,7 @@ func (a *Authenticator) judgeRoute(ctx context.Context, now time.Time, known *Id
 	}
 	a.release(e)
 	if refused != nil {
-		return known, refused.about(v.facts, known.verdict.vouched)
+		return known, refused.about(v.facts, v.vouched)
 	}
 	return id, nil
 }

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,26 +120,42 @@ func (s *headerSet) fewerThan(header http.Header) bool {
 	return s.spellings != nil && len(s.spellings) <= len(header)
 }
 
-// strip removes every spelling of the headers, with all values. It does so in place, so that they
-// are gone for middleware outside too. It reports the hop-by-hop headers of the request.
+// strip removes every spelling of the headers, with all values. It reports the hop-by-hop headers
+// of the request.
 //
-// canonical says that the header is as net/http's server made it, so that every key that folds to
-// a name is one of the spellings. Middleware can write keys in any form, so after any middleware
-// strip must walk over all headers.
-func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
-	if len(s.names) == 0 || canonical && s.spellings != nil {
+// own says that the request is as net/http's server made it and that nothing else refers to it.
+// Every key that folds to a name is then one of the spellings, and is deleted from the map.
+// Middleware outside can write keys in any form, so after any middleware strip walks over all
+// headers. Such middleware may also have stopped waiting, as [http.TimeoutHandler] does when the
+// client hangs up, and may read the header in another goroutine. Writing to the map would then end
+// the process, so the request gets another map.
+func (s *headerSet) strip(r *http.Request, own bool) (found hopByHop) {
+	var room [8]string
+	gone := room[:0]
+	if len(s.names) == 0 || own && s.fewerThan(r.Header) {
 		for _, key := range s.spellings {
-			if _, ok := r.Header[key]; !ok { // a look-up is cheaper than deleting a missing key
-				continue
+			if _, ok := r.Header[key]; ok {
+				gone = append(gone, key)
 			}
-			delete(r.Header, key)
 		}
 		_, found.connection = r.Header["Connection"]
 		_, found.upgrade = r.Header["Upgrade"]
-		return found
+	} else {
+		gone, found = s.walk(r.Header, gone)
 	}
-	present := false
-	for name := range r.Header {
+	if !own && (len(gone) > 0 || found.upgrade) { // the caller writes to an Upgrade header
+		r.Header = maps.Clone(r.Header)
+	}
+	for _, key := range gone {
+		delete(r.Header, key)
+	}
+	return found
+}
+
+// walk appends the keys that fold to a name.
+func (s *headerSet) walk(header http.Header, keys []string) ([]string, hopByHop) {
+	var found hopByHop
+	for name := range header {
 		if n := len(name); n > 63 || s.lengths>>n&1 == 0 {
 			continue
 		}
@@ -147,18 +164,11 @@ func (s *headerSet) strip(r *http.Request, canonical bool) (found hopByHop) {
 			found.connection = true
 		case name == "Upgrade":
 			found.upgrade = true
-		case slices.Contains(s.keys, name):
-			present = true
-		case s.has(name):
-			delete(r.Header, name)
+		case slices.Contains(s.keys, name), s.has(name):
+			keys = append(keys, name)
 		}
 	}
-	if present { // after the walk, because deleting during it slows the map down
-		for _, key := range s.keys {
-			delete(r.Header, key)
-		}
-	}
-	return found
+	return keys, found
 }
 
 // namedByConnection reports whether the Connection header asks a proxy to remove one of the headers

@@ -95,14 +95,13 @@ type guard struct {
 
 // ServeHTTP implements [http.Handler].
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	canonical := g.auth != nil && g.auth.headers.fewerThan(r.Header) && g.isOutermost(r)
-	if admitted, ok := g.auth.admit(w, r, canonical); ok {
+	if admitted, ok := g.auth.admit(w, r, g.isOutermost(r)); ok {
 		serve(g.next, w, r, admitted)
 	}
 }
 
 // isOutermost reports whether the server of the request called the guard directly, so that no
-// middleware has written to the header.
+// middleware has written to the header or can be reading it.
 func (g *guard) isOutermost(r *http.Request) bool {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok || server == nil {

@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -193,6 +196,32 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 				assert.Equal(t, http.StatusOK, recorder.Code)
 				assert.Equal(t, tc.want, seen["Upgrade"])
 			})
+		}
+	}
+}
+
+// finding S14: whoever reaches the port can send a mebibyte of protocols to upgrade to. Handler
+// takes apart no more than an honest client sends, and passes nothing else on.
+func TestHandler_EndlessUpgradeHeaderCostsNothing(t *testing.T) {
+	auth, client := configured(t)
+	for name, lines := range map[string][]string{
+		"one line": {strings.Repeat("a,", 500_000)}, "many lines": slices.Repeat([]string{"a"}, 20_000),
+		"h2c at the end of one line": {strings.Repeat("a,", 500_000) + "h2c"}, "nothing but h2c": {strings.Repeat("h2c,", 250_000)},
+	} {
+		for _, value := range []string{client.Base64(), "forged"} {
+			r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, "/", nil), "tcp", "127.0.0.1:1")
+			r.Header.Set("X-Client-Cert", value)
+			r.Header["Upgrade"] = lines
+			var seen http.Header
+			h := auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = r.Header }))
+			recorder := httptest.NewRecorder()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			h.ServeHTTP(recorder, r)
+			runtime.ReadMemStats(&after)
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<10), "%s, %.6s", name, value)
+			assert.Equal(t, value != "forged", seen != nil, name)
+			assert.NotContains(t, seen, "Upgrade", name)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package forwarded
 
 import (
 	"crypto/x509"
+	"slices"
 	"strings"
 )
 
@@ -49,13 +50,21 @@ func (c codec) values(values []string) []string {
 	if !c.trims {
 		return values
 	}
+	var trimmed []string // one copy, however many lines a client sends: the request stays as it is
 	for i, value := range values {
-		if trimmed := trimEnd(value); trimmed != "" && len(trimmed) < len(value) {
-			values = append([]string(nil), values...) // do not change the values of the request
-			values[i] = trimmed
+		short := trimEnd(value)
+		if short == "" || len(short) == len(value) {
+			continue
 		}
+		if trimmed == nil {
+			trimmed = slices.Clone(values)
+		}
+		trimmed[i] = short
 	}
-	return values
+	if trimmed == nil {
+		return values
+	}
+	return trimmed
 }
 
 // trimEnd removes trailing white space, which is not part of a field value (RFC 9110,

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -195,6 +196,7 @@ func TestTunnel_IsHTTP2ThatTheServerCannotHaveServed(t *testing.T) {
 // spelling, stay.
 func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 	const settings = "Http2-Settings"
+	long := strings.Repeat("a", 4<<10)
 	for _, tc := range []struct {
 		name    string
 		upgrade []string
@@ -205,6 +207,9 @@ func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 		{"an odd spelling", []string{" foo/1 ,websocket", "bar"}, []string{" foo/1 ,websocket", "bar"}},
 		{"h2c", []string{"h2c"}, nil},
 		{"h2c among others", []string{"websocket, H2C"}, []string{"websocket"}},
+		{"as long as may be", []string{"websocket, ", long[11:]}, []string{"websocket, ", long[11:]}},
+		{"longer", []string{"websocket, ", long[10:]}, nil},
+		{"h2c behind what is longer", []string{long, "h2c"}, nil},
 	} {
 		header := http.Header{settings: {"AAMAAABk"}}
 		if tc.upgrade != nil {

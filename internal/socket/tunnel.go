@@ -37,11 +37,24 @@ func Tunnel(r *http.Request) error {
 // request to a handler.
 func AsksForTunnel(r *http.Request) bool { return r.Method == "PRI" && r.ProtoMajor == 2 }
 
+// maxUpgrade bounds the Upgrade header. Its honest values are a few words.
+const maxUpgrade = 4 << 10
+
 // DropUpgrade removes h2c from the Upgrade header of an HTTP/1 request and leaves other
-// protocols, such as websocket. A server may ignore any of them (RFC 9110, section 7.8).
+// protocols, such as websocket. A server may ignore any of them (RFC 9110, section 7.8), and
+// ignores all of a header that is longer than maxUpgrade.
 func DropUpgrade(header http.Header) {
 	lines, ok := header["Upgrade"]
 	if !ok {
+		return
+	}
+	size := 0
+	for _, line := range lines {
+		size += len(line)
+	}
+	if size > maxUpgrade {
+		delete(header, "Http2-Settings")
+		delete(header, "Upgrade")
 		return
 	}
 	var kept []string

@@ -1,0 +1,42 @@
+package forwarded_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// finding S13: what a request costs grows with its bytes and not with their square, whichever of
+// the source's headers they are in, and whether they are many lines or one. Anybody who reaches
+// the port can send them, so it holds for senders whom the gate refuses. HTTP/2 leaves the spaces
+// at the end of a value where they are.
+func TestLimits_ManyLinesOfAHeaderCostLittle(t *testing.T) {
+	p := newPartner(t)
+	const lines, line = 10_000, 2 * 16 // a string header for each, copied twice
+	for _, d := range presets() {
+		t.Run(d.name, func(t *testing.T) {
+			s := newStand(t, certauth.Config{Source: d.source(fromTens()), Policy: certauth.Chain{Roots: certauth.Certificates(p.ca.Certificate)}})
+			for _, name := range headersOf(t, d.source(fromTens())) {
+				for _, value := range []string{"a", "a ", "(null)\t", " ", ""} {
+					many := make([]string, lines)
+					for i := range many {
+						many[i] = value
+					}
+					for kind, hostile := range map[string][]string{"many lines": many, "one long line": {strings.Repeat(value, 1<<20/max(1, len(value)))}} {
+						for from, address := range map[string]string{"the front end": "10.1.2.3:1", "a stranger": "203.0.113.9:1"} {
+							r := d.request(p.client.Certificate)
+							put(name, hostile...)(r)
+							r.RemoteAddr = address
+							r = overSocket(t, r)
+							cost := bytesPerRun(1, func() { _, _ = s.required.Check(r) })
+							assert.LessOrEqual(t, cost, uint64(lines*line+256<<10), "%s: %s of %q from %s", name, kind, value, from)
+						}
+					}
+				}
+			}
+		})
+	}
+}
