@@ -30,7 +30,7 @@ func (w *wired) refusal(t *testing.T, c *revocation.Checker, client *identity) *
 	return refused
 }
 
-const wayOut = "check the way out"
+const wayOut = "check the network path"
 
 // Right refusals whose next step was wrong: the detail names what is wrong with the evidence,
 // and the hint is the one step that helps.
