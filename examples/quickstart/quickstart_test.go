@@ -114,7 +114,7 @@ func TestRows_ForgedAnswerIsLoggedAsSuch(t *testing.T) {
 	w := newWorld(t, slog.New(slog.NewTextHandler(&log, nil)))
 	got, _ := w.send(t.Context(), t, call{certificate: w.certs.forged})
 	assert.Equal(t, outcome{status: http.StatusUnauthorized, reason: certauth.ReasonRevocationUnavailable}, got)
-	assert.Regexp(t, `level=ERROR msg="revocation: evidence that does not verify.* error=".*bad signature`, log.String())
+	assert.Regexp(t, `level=ERROR msg="revocation: evidence does not verify.* error=".*bad signature`, log.String())
 }
 
 // cases.go says so of a caller who reaches the service directly.
