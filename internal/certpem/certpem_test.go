@@ -105,6 +105,8 @@ func TestParse_AMergeConflictIsAnError(t *testing.T) {
 		"CRLF":                 strings.ReplaceAll(a+"<<<<<<< HEAD\n=======\n"+b+">>>>>>> x\n", "\n", "\r\n"),
 		"half mended":          "<<<<<<< HEAD\n" + a + b,
 		"half mended, the end": a + b + ">>>>>>> x",
+		"without labels":       "<<<<<<<\n" + a + "=======\n" + b + ">>>>>>>\n",
+		"longer marks":         "<<<<<<<<< HEAD\n" + a + "=========\n" + b + ">>>>>>>>> x\n", // conflict-marker-size in gitattributes
 	} {
 		_, err := certpem.Parse([]byte(bundle))
 		assert.ErrorContains(t, err, "merge conflict", name)
