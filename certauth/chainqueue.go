@@ -20,8 +20,8 @@ const (
 	maxQueued = 1024
 
 	// pauseFactor is the length of the pause before a search for an unknown caller that waited,
-	// in times of the last search, while there are known callers. Unknown callers then use a
-	// fifth of the time of a processor.
+	// in times of the last search, while there are known callers. Unknown callers that wait then
+	// use a fifth of the time of one place, or a quarter of the time of several.
 	pauseFactor = 4
 
 	// maxPause bounds a pause, also where the machine had no time for the last search.

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,59 @@ func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 				group.Wait()
 				assert.Equal(t, test.want, time.Since(begun))
 			})
+		})
+	}
+}
+
+// Whatever the searches do and however many places there are: each gets its turn, requests that
+// end meanwhile and panics included, and all places are free afterwards.
+func TestSignatureWork_ServesEverySearchAndLosesNoPlace(t *testing.T) {
+	seed, rounds := propertySeed(t, 20)
+	for round := range rounds {
+		places := []int{1, 7}[round%2]
+		random := rand.New(rand.NewPCG(seed, uint64(round)))
+		bubble.Test(t, func(t *testing.T) {
+			w, rule := newSignatureWork(), ruleAt("Policy.Chain")
+			w.running = make(chan struct{}, places)
+			var group sync.WaitGroup
+			var running, ran atomic.Int32
+			const searches = 200
+			for range searches {
+				f := &facts{}
+				if random.IntN(3) == 0 {
+					f.Key = source.Key{"known"}
+					newFactCache(1).Insert(f)
+				}
+				took, panics, meets := time.Duration(random.IntN(9))*time.Millisecond, random.IntN(10) == 0, random.IntN(2) == 0
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(random.IntN(2000))*time.Millisecond)
+				group.Go(func() {
+					defer cancel()
+					_, _ = w.search(ctx, f, rule, generations{}, func() *chainAnswer {
+						assert.LessOrEqual(t, int(running.Add(1)), places)
+						defer running.Add(-1)
+						ran.Add(1)
+						time.Sleep(took)
+						if meets {
+							w.meetKnown()
+						}
+						if panics {
+							panic("verify")
+						}
+						return answered()
+					})
+				})
+				if random.IntN(4) == 0 {
+					time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
+				}
+			}
+			group.Wait()
+			time.Sleep(searches * (maxPause + 10*time.Millisecond))
+			synctest.Wait()
+			assert.EqualValues(t, searches, ran.Load())
+			assert.Zero(t, w.searches.Len())
+			assert.Zero(t, w.queued.Load())
+			assert.Empty(t, w.running)
+			assert.Empty(t, w.stranger)
 		})
 	}
 }

@@ -57,14 +57,18 @@ func TestHandler_WritesToNoHeaderThatMiddlewareOutsideMayRead(t *testing.T) {
 				}
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 				r.Header = sent.Clone()
+				trailer := http.Header{"X-Client-Cert": nil, "X-Sum": nil}
+				r.Trailer, r.ContentLength = trailer.Clone(), -1
 				recorder := httptest.NewRecorder()
 				handler.ServeHTTP(recorder, r)
 				assert.Equal(t, tc.gaveUp, recorder.Code)
 				assert.Equal(t, sent, r.Header)
+				assert.Equal(t, trailer, r.Trailer)
 				synctest.Wait()
 				time.Sleep(2 * time.Hour) //nolint:forbidigo // inside a bubble: whoever slept has awoken by now
 				synctest.Wait()
 				assert.Equal(t, sent, r.Header)
+				assert.Equal(t, trailer, r.Trailer)
 			})
 		})
 	}

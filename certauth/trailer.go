@@ -25,9 +25,7 @@ func (s *headerSet) withoutTrailers(r *http.Request) *http.Request {
 	}
 	own.Trailer = http.Header{}
 	for name, values := range r.Trailer {
-		if s.has(name) {
-			delete(r.Trailer, name)
-		} else {
+		if !s.has(name) { // r keeps its map unchanged, because middleware outside may be reading it
 			own.Trailer[name] = values
 		}
 	}

@@ -26,9 +26,9 @@ func IsDER(content []byte) bool {
 }
 
 // Parse returns every certificate of the bundle. Text between the blocks is allowed, because
-// openssl and trust stores write it. Everything else is an error: no certificate at all, a block
-// of another type, and a damaged block, which encoding/pem would skip silently and so shrink the
-// set.
+// openssl and trust stores write it. Everything else is an error: no certificate at all, the marks of
+// a merge conflict, a block of another type, and a damaged block, which encoding/pem would skip
+// silently and so shrink the set.
 func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if len(bundle) > MaxBundle {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(bundle), MaxBundle)
@@ -40,7 +40,7 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 		return nil, err
 	}
 	if inConflict(bundle) {
-		return nil, errors.New("it holds the marks of a merge conflict (<<<<<<<), between which both sides would be trusted")
+		return nil, errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")
 	}
 	// Count every marker, even one that does not start its line, for example after a byte order
 	// mark: encoding/pem does not see that block.
@@ -70,10 +70,11 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// inConflict reports whether a line is the first or the last of a merge conflict. The line in its
-// middle says nothing, because trust stores underline names with it.
+// inConflict reports whether a line begins with the first or the last mark of a merge conflict. A
+// mark can be longer than usual and have no label. The mark between the sides is not looked for,
+// because trust stores underline names in the same way.
 func inConflict(bundle []byte) bool {
-	for _, mark := range []string{"<<<<<<< ", ">>>>>>> "} {
+	for _, mark := range []string{"<<<<<<<", ">>>>>>>"} {
 		if bytes.HasPrefix(bundle, []byte(mark)) || bytes.Contains(bundle, []byte("\n"+mark)) {
 			return true
 		}

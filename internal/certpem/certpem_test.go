@@ -96,8 +96,6 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 	}
 }
 
-// X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for a length
-// that is not said, or more for the number of octets that hold it.
 // finding P10: in a bundle with an unresolved merge conflict, the CAs of both sides were trusted.
 func TestParse_AMergeConflictIsAnError(t *testing.T) {
 	a, b := block(t, "a"), block(t, "b")
@@ -107,6 +105,8 @@ func TestParse_AMergeConflictIsAnError(t *testing.T) {
 		"CRLF":                 strings.ReplaceAll(a+"<<<<<<< HEAD\n=======\n"+b+">>>>>>> x\n", "\n", "\r\n"),
 		"half mended":          "<<<<<<< HEAD\n" + a + b,
 		"half mended, the end": a + b + ">>>>>>> x",
+		"without labels":       "<<<<<<<\n" + a + "=======\n" + b + ">>>>>>>\n",
+		"longer marks":         "<<<<<<<<< HEAD\n" + a + "=========\n" + b + ">>>>>>>>> x\n", // conflict-marker-size in gitattributes
 	} {
 		_, err := certpem.Parse([]byte(bundle))
 		assert.ErrorContains(t, err, "merge conflict", name)
@@ -116,6 +116,8 @@ func TestParse_AMergeConflictIsAnError(t *testing.T) {
 	assert.Len(t, list, 2)
 }
 
+// X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for a length
+// that is not said, or more for the number of octets that hold it.
 func TestIsDER_BeginsAsALongSequence(t *testing.T) {
 	for content, want := range map[string]bool{
 		"": false, "0": false, "0\x7f": false, "0\x80": true, "0\x81": true, "0\x82\x01\x00": true,

@@ -174,11 +174,14 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 		m.tellFailure(item, err)
 		return false, fmt.Errorf("%s: %w", item.name(), err)
 	}
+	told := make(chan struct{})
+	defer close(told)
 	changed, err = await(ctx, func() (bool, error) {
 		defer item.end()
 		return item.reload(ctx)
 	}, func(changed bool, err error) {
-		if err == nil && changed { // after the failure was told, so the news is told as well
+		<-told // the failure says that the last good set stays in use, so it must not be the last word
+		if err == nil && changed {
 			m.tell(item.name(), nil)
 			m.check()
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,5 +267,40 @@ func TestReload_WhatComesLateIsTold(t *testing.T) {
 			assert.Equal(t, row.looks, looks)
 		}
 		assert.Equal(t, 1, *item.Get())
+	})
+}
+
+// A late answer can come while the failure is being reported. Its report must be the last, because
+// the failure says that the last good set stays in use.
+func TestReload_WhatComesLateIsToldAfterTheFailure(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		var mutex sync.Mutex
+		var told []string
+		hangs := make(chan struct{})
+		m := reload.New(time.Minute, nil, func(path string, err error) {
+			outcome := "changed"
+			if err != nil {
+				outcome = "failed"
+				close(hangs)
+				time.Sleep(time.Second) //nolint:forbidigo // inside a bubble: the late answer has come by now
+			}
+			mutex.Lock()
+			defer mutex.Unlock()
+			told = append(told, path+" "+outcome)
+		})
+		value := 0
+		_, err := reload.Watch(m, "x", true, func(context.Context, reload.Digest) (int, reload.Digest, error) {
+			if value > 0 {
+				<-hangs
+			}
+			return value, reload.Digest{byte(value)}, nil
+		})
+		require.NoError(t, err)
+		value = 1
+		require.ErrorContains(t, m.Reload(t.Context(), true), "no answer in time")
+		synctest.Wait()
+		mutex.Lock()
+		defer mutex.Unlock()
+		assert.Equal(t, []string{"x failed", "x changed"}, told)
 	})
 }
