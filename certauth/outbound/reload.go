@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/seed2886b8ae/go-certauth/internal/certpem"
 )
 
 // loadTimeout bounds one load of the sources, including the user's functions.
@@ -173,8 +175,8 @@ func (c *Certificate) readRoots(ctx context.Context, r *reading) error {
 
 func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
 	for i := range blobs {
-		if bytes.Contains(blobs[i].data, []byte("<<<<<<< ")) || bytes.Contains(blobs[i].data, []byte(">>>>>>> ")) {
-			return fail(ReasonMalformed, "%s: the marks of a merge conflict (<<<<<<<), between which both sides would be trusted", blobs[i].name)
+		if err := certpem.CheckConflict(blobs[i].data); err != nil {
+			return fail(ReasonMalformed, "%s: %w", blobs[i].name, err)
 		}
 	}
 	p, err := decodeAll(ctx, blobs, "")

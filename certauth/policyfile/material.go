@@ -156,8 +156,10 @@ func (m *material) certificateDir(name string) ([]*x509.Certificate, error) {
 
 // parsePEM reads certificates and refuses everything else.
 func parsePEM(text []byte) ([]*x509.Certificate, error) {
-	if bytes.Contains(text, []byte("<<<<<<< ")) || bytes.Contains(text, []byte(">>>>>>> ")) {
-		return nil, errors.New("the marks of a merge conflict (<<<<<<<)")
+	for _, mark := range []string{"\n<<<<<<<", "\n>>>>>>>"} { // with a label or without
+		if strings.Contains("\n"+string(text), mark) {
+			return nil, errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")
+		}
 	}
 	var list []*x509.Certificate
 	for rest := text; ; {

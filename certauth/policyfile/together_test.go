@@ -89,7 +89,7 @@ func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 		want  string
 	}{
 		"a merge conflict": {func(f *folder) error {
-			f.write("pins/b.pem", "<<<<<<< HEAD\n"+string(f.clientA.PEM())+"=======\n"+string(f.clientB.PEM())+">>>>>>> x\n")
+			f.write("pins/b.pem", "<<<<<<<\n"+string(f.clientA.PEM())+"=======\n"+string(f.clientB.PEM())+">>>>>>>>>\n")
 			return nil
 		}, "merge conflict"},
 		"a key": {func(f *folder) error {

@@ -39,8 +39,8 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	if err := otherText(bundle); err != nil {
 		return nil, err
 	}
-	if inConflict(bundle) {
-		return nil, errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")
+	if err := CheckConflict(bundle); err != nil {
+		return nil, err
 	}
 	// Count every marker, even one that does not start its line, for example after a byte order
 	// mark: encoding/pem does not see that block.
@@ -70,16 +70,16 @@ func Parse(bundle []byte) ([]*x509.Certificate, error) {
 	return certs, nil
 }
 
-// inConflict reports whether a line begins with the first or the last mark of a merge conflict. A
-// mark can be longer than usual and have no label. The mark between the sides is not looked for,
-// because trust stores underline names in the same way.
-func inConflict(bundle []byte) bool {
+// CheckConflict returns an error if a line begins with the first or the last mark of a merge
+// conflict. A mark can be longer than usual and have no label. The mark between the sides is not
+// looked for, because trust stores underline names in the same way.
+func CheckConflict(bundle []byte) error {
 	for _, mark := range []string{"<<<<<<<", ">>>>>>>"} {
 		if bytes.HasPrefix(bundle, []byte(mark)) || bytes.Contains(bundle, []byte("\n"+mark)) {
-			return true
+			return errors.New("it contains the marks of a merge conflict (<<<<<<<); resolve it, because otherwise both sides would be trusted")
 		}
 	}
-	return false
+	return nil
 }
 
 // unread names the block and its subject, because one certificate of a large bundle is hard to
