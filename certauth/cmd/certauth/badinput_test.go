@@ -112,7 +112,9 @@ func TestArguments_ThatAreKeysAreNotShown(t *testing.T) {
 	policy := w.policy(`{"all": [` + chain + `]}`)
 	key := "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g" // of RFC 8037, appendix A.1
 	for _, arguments := range [][]string{
-		{"inspect", key}, {"explain", key}, {"explain", "-policy", policy, "-revocation", "good", key},
+		{"inspect", key},
+		{"explain", key},
+		{"explain", "-policy", policy, "-revocation", "good", key},
 		{"explain", "-policy", policy, "-revocation", "good", "X-Client-Cert: " + key},
 	} {
 		got := certauthRun(t, "", arguments...)
