@@ -99,6 +99,17 @@ func TestTransport_RefusesPlainHTTP(t *testing.T) {
 	assert.Zero(t, reached.Load())
 }
 
+// forgetful is middleware whose responses belong to no request.
+type forgetful struct{ http.RoundTripper }
+
+func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := f.RoundTripper.RoundTrip(request)
+	if response != nil {
+		response.Request = nil
+	}
+	return response, err
+}
+
 // finding O4: a server could send the application's next request, with its method, its body and the application's
 // certificate, to any other server by a redirect.
 func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T) {
@@ -140,8 +151,15 @@ func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T)
 	}
 	assert.Empty(t, other.seen())
 
-	// The application itself may follow it.
+	// Nor does middleware that does not say which request a response belongs to.
 	c := client(t, own, nil)
+	c.Transport = forgetful{c.Transport}
+	_, _, err := get(t, c, d.URL+"/out")
+	reasonIs(t, err, outbound.ReasonNotConfigured)
+	assert.Empty(t, other.seen())
+
+	// The application itself may follow it.
+	c = client(t, own, nil)
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	_, response, err := get(t, c, d.URL+"/out")
 	require.NoError(t, err)

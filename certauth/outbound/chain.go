@@ -47,11 +47,14 @@ func (p *pool) issuerOf(cert *x509.Certificate, now time.Time) *x509.Certificate
 	return best
 }
 
+// maxIssuerBits bounds the RSA keys with which signatures are verified.
+const maxIssuerBits = 16384
+
 // slowToVerify reports whether verifying a signature of this certificate could take minutes: the work grows with the
 // square of an RSA modulus, and a file has room for millions of bits.
 func slowToVerify(cert *x509.Certificate) bool {
 	key, ok := cert.PublicKey.(*rsa.PublicKey)
-	return ok && key.N.BitLen() > 16384
+	return ok && key.N.BitLen() > maxIssuerBits
 }
 
 func contains(chain [][]byte, der []byte) bool {

@@ -128,7 +128,13 @@ func TestChain_NoIssuerThatTakesLongToVerify(t *testing.T) {
 		require.NoError(t, err)
 		leaf, err := x509.ParseCertificate(der)
 		require.NoError(t, err)
-		data := append(certPEM(leaf, issuer), keyPEM(t, own)...)
-		assert.Equal(t, want, open(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch)}).Status().Intermediates, "%d bits", key.N.BitLen())
+		source := outbound.Fetch((&secret{data: append(certPEM(leaf, issuer), keyPEM(t, own)...)}).fetch)
+		assert.Equal(t, want, open(t, outbound.Config{Source: source}).Status().Intermediates, "%d bits", key.N.BitLen())
+		config := outbound.Config{Source: source, ServerRoots: outbound.Fetch((&secret{data: certPEM(issuer)}).fetch)}
+		if want == 1 {
+			open(t, config)
+			continue
+		}
+		assert.ErrorContains(t, refused(t, config, outbound.ReasonMalformed), "more than 16384 bits")
 	}
 }

@@ -39,7 +39,7 @@
 // # Limits
 //
 // A file, variable or secret may have 1 MiB, a folder 256 files, a source 1024 certificates, a private key 8 KiB in DER.
-// Anything larger is refused. A CA certificate with an RSA key above 16384 bits is not presented.
+// Anything larger is refused. A CA certificate with an RSA key above 16384 bits is not presented, and is refused as a root.
 // A PKCS#12 file may require up to 600 000 iterations for one key derivation, and about three times that work in total.
 // An encrypted part of it may have 256 KiB, and keys must not be inside the encrypted part that holds the certificates;
 // no known program puts them there.

@@ -189,6 +189,8 @@ func rootsFrom(ctx context.Context, r *reading, blobs []blob) error {
 		return fail(ReasonMalformed, "%s holds a private key; roots are certificates", p.keys[0].where)
 	case len(p.certs) == 0:
 		return fail(ReasonSourceUnavailable, "no certificate")
+	case slices.ContainsFunc(p.certs, slowToVerify):
+		return fail(ReasonMalformed, "a root with an RSA key of more than %d bits", maxIssuerBits)
 	}
 	r.pool, r.newPool = x509.NewCertPool(), true
 	for _, cert := range p.certs {

@@ -136,12 +136,16 @@ func (t *transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// redirected returns an error for the request of an http.Client that follows a redirect to another server.
+// redirected returns an error for the request of an http.Client that follows a redirect to another server, or from an
+// unknown one: middleware around the transport may have removed the request from the response.
 func redirected(request *http.Request) *Error {
-	if request.Response == nil || request.Response.Request == nil || request.Response.Request.URL == nil {
+	if request.Response == nil {
 		return nil
 	}
-	from, to := serverOf(request.Response.Request.URL), serverOf(request.URL)
+	from, to := "an unknown server", serverOf(request.URL)
+	if before := request.Response.Request; before != nil && before.URL != nil {
+		from = serverOf(before.URL)
+	}
 	if from == to {
 		return nil
 	}

@@ -76,9 +76,12 @@ func quoted(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
+// maxName is the length in bytes above which no system has a file.
+const maxName = 4096
+
 // quotedName prepares the name of a file or a directory, which textForm has examined, for a mistake.
 func quotedName(name string) string {
-	if len(name) > 4096 { // no system has one
+	if len(name) > maxName {
 		return fmt.Sprintf("(%d bytes, not shown)", len(name))
 	}
 	return strconv.QuoteToASCII(name)
@@ -88,8 +91,8 @@ func quotedName(name string) string {
 var secretText = regexp.MustCompile(`-----BEGIN|-----END|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/=]{46}|30[0-9A-Fa-f]{94})`)
 
 // looksSecret reports whether a text is key material, because the content of a file is easily written
-// where its name belongs. The beginning of a text decides, and mistakes show no more of it.
-func looksSecret(s string) bool { return secretText.MatchString(s[:min(len(s), 1024)]) }
+// where its name belongs. Only as much of a text is examined as mistakes show at most.
+func looksSecret(s string) bool { return secretText.MatchString(s[:min(len(s), maxName)]) }
 
 // nearest returns the known name that was probably intended, or "".
 func nearest(name string, known []string) string {

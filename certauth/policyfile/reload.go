@@ -86,8 +86,9 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 // certauth's Authenticator.Reload. It waits for a running reload until ctx ends.
 //
 // Observe and the handler of Logger may call Reload and every other method: they are called after the
-// reload. While one of them is called for a failure, another Reload with that failure does not call
-// it again.
+// reload. The report that a check hangs is the exception: a Reload within it waits for that check, or
+// until its ctx ends. While one of them is called for a failure, another Reload with that failure does
+// not call it again.
 func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
 
 var errClosed = errors.New("policyfile: closed")

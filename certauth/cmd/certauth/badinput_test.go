@@ -93,7 +93,7 @@ func TestExplain_ValueIsAFileOrTheTextItself(t *testing.T) {
 	}{
 		{w.path("cut.header"), "refused: certificate_malformed", exitNo},
 		{"MIIB!", "refused: certificate_malformed", exitNo},
-		{"MIIB!", `there is no file "MIIB!"`, exitNo},
+		{"MIIB!", `"MIIB!" is not the name of a file`, exitNo},
 		{w.path("empty.header"), "nothing is there", exitFailed},
 		{w.path("two.header"), "neither PEM nor base64", exitFailed},
 		{w.dir, "is a directory", exitFailed},
@@ -103,6 +103,23 @@ func TestExplain_ValueIsAFileOrTheTextItself(t *testing.T) {
 		got := certauthRun(t, "", "explain", "-policy", policy, "-revocation", "good", row.value)
 		assert.Equal(t, row.code, got.code, "%s: %s", row.value, got.out+got.errs)
 		assert.Contains(t, got.out+got.errs, row.want, row.value)
+	}
+}
+
+// finding P1, for arguments of the command.
+func TestArguments_ThatAreKeysAreNotShown(t *testing.T) {
+	w := newWorld(t)
+	policy := w.policy(`{"all": [` + chain + `]}`)
+	key := "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g" // of RFC 8037, appendix A.1
+	for _, arguments := range [][]string{
+		{"inspect", key},
+		{"explain", key},
+		{"explain", "-policy", policy, "-revocation", "good", key},
+		{"explain", "-policy", policy, "-revocation", "good", "X-Client-Cert: " + key},
+	} {
+		got := certauthRun(t, "", arguments...)
+		assert.NotContains(t, got.out+got.errs, key[24:40], arguments)
+		assert.NotEqual(t, exitOK, got.code, arguments)
 	}
 }
 

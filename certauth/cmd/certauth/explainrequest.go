@@ -128,7 +128,7 @@ func (e *explainer) headerText(what string) (text string, ok bool) {
 	case len(what) < 200 && filepath.Ext(what) != "" && !strings.ContainsAny(what, `=;,%" `):
 		return "", false
 	case len(what) < 200:
-		e.notes = append(e.notes, fmt.Sprintf("there is no file %q; it is judged as the value of the header", what))
+		e.notes = append(e.notes, quotedArgument(what)+" is not the name of a file; it is judged as the value of the header")
 	}
 	what = strings.TrimSpace(what)
 	if m := headerLine.FindStringSubmatch(what); m != nil {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +32,7 @@ var (
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*):[ \t]+(.*)$`)
 	certInXFCC = regexp.MustCompile(`(?:^|;)(?:Cert|Chain)="([^"]+)"`)
 	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*\[?\s*("(?:[^"\\]|\\.)*")`)
+	keyText    = regexp.MustCompile(`-----BEGIN|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/=]{46}|30[0-9A-Fa-f]{94})`) // or a certificate
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 
@@ -62,9 +64,17 @@ func (p *program) certificates(what, password string) (found, error) {
 	}
 	f, err := decodeForm([]byte(what), password)
 	if err != nil && len(what) < 200 {
-		err = fmt.Errorf("%q is not a file that can be read, not HOST:PORT, and %w", what, err)
+		err = fmt.Errorf("%s is not a file that can be read, not HOST:PORT, and %w", quotedArgument(what), err)
 	}
 	return f, err
+}
+
+// quotedArgument does not show what may be a key, because the output may end up in the log of a build.
+func quotedArgument(what string) string {
+	if keyText.MatchString(what) {
+		return fmt.Sprintf("this text of %d bytes, not shown here,", len(what))
+	}
+	return strconv.Quote(what)
 }
 
 // presentedBy asks a server for its certificate. It is looked at and not relied on.
