@@ -55,7 +55,7 @@ func (w *signatureWork) meetKnown() {
 func (w *signatureWork) pause() {
 	if w.known.Swap(false) {
 		<-w.running
-		time.Sleep(min(pauseFactor*time.Duration(w.took.Load())/time.Duration(cap(w.running)), maxPause))
+		time.Sleep(min(pauseFactor*time.Duration(w.took.Load())/time.Duration(cap(w.running)), maxPause)) //nolint:forbidigo // the pause is the purpose, and is bounded
 		w.running <- struct{}{}
 	}
 }

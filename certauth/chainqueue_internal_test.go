@@ -148,7 +148,7 @@ func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 				w, rule, begun := newSignatureWork(), ruleAt("Policy.Chain"), time.Now()
 				w.running = make(chan struct{}, 1) // as on one processor, and on two
 				run := func() *chainAnswer {
-					time.Sleep(test.took)
+					time.Sleep(test.took) //nolint:forbidigo // inside a bubble
 					if test.known {
 						w.meetKnown()
 					}

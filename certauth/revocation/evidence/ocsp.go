@@ -188,7 +188,8 @@ func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answ
 		}
 	}
 	if counts.status == Unavailable {
-		return stale, stale.staleError(why, SourceOCSP, cert.IsCA, o)
+		err := stale.staleError(why, SourceOCSP, cert.IsCA, o)
+		return stale, err
 	}
 	return counts, nil
 }
