@@ -178,3 +178,26 @@ func TestPointersOf_SaysWhyAURLIsNotFetched(t *testing.T) {
 		assert.Contains(t, got.Unused, says, url)
 	}
 }
+
+// Of the names of one point, four are told.
+func TestPointersOf_TellsFourNamesOfAPoint(t *testing.T) {
+	for n, more := range map[int]string{3: "", 4: "", 5: "and 1 more", 7: "and 3 more"} {
+		var names [][]byte
+		for _, one := range numbered(n) {
+			names = append(names, ocsptest.URI(one))
+		}
+		other := ocsptest.Point(ocsptest.FullName(names...), ocsptest.Element(ocsptest.Explicit(2), directory([]byte{0x30, 0})))
+		unused := evidence.PointersOf(&x509.Certificate{Extensions: []pkix.Extension{
+			{Id: asn1.ObjectIdentifier{2, 5, 29, 31}, Value: ocsptest.Element(ocsptest.TagSequence, other)},
+		}}).Unused
+		for _, told := range numbered(min(n, 4)) {
+			assert.Contains(t, unused, told)
+		}
+		assert.NotContains(t, unused, "http://pki.example/5")
+		if more == "" {
+			assert.NotContains(t, unused, "more")
+		} else {
+			assert.Contains(t, unused, more)
+		}
+	}
+}
