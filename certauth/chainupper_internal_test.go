@@ -393,6 +393,33 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 			*cert = original
 		}
 	}
+	for name, other := range map[string]*chainNode{
+		"the system's roots":     {chainSettings: chainSettings{system: x509.NewCertPool()}},
+		"policies are asked for": {chainSettings: chainSettings{policies: "1.2.3.4"}},
+	} {
+		assert.Nil(t, other.knownWay(s, []time.Time{now}), name)
+	}
+	assert.Nil(t, n.knownWay(s, []time.Time{now, now.Add(time.Second)}), "one moment has to suit all CAs")
+	for i, ca := range way { // crypto/x509 uses no name with the same key twice
+		original := *leaf
+		leaf.RawSubjectPublicKeyInfo = ca.cert.RawSubjectPublicKeyInfo
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "the leaf has the key of CA %d", i)
+		*leaf = original
+	}
+	for i := range 2 {
+		signer := way[i].signer.Swap(nil)
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "nobody knows who signed CA %d", i)
+		way[i].signer.Store(way[2-2*i].cert) // of another key
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "another has signed CA %d", i)
+		way[i].signer.Store(signer)
+	}
+	assert.Len(t, n.knownWay(s, []time.Time{now}), 3)
+	direct := root.Issue(t, "client").Certificate
+	s = &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: direct, issuer: nameKey(direct.RawIssuer)}
+	s.run()
+	assert.Nil(t, n.knownWay(s, []time.Time{now}), "there is nothing above the issuing CA")
+	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	s.run()
 	// crypto/x509 then removes the usages one by one, on the whole chain.
 	n.serverAuth = "the partner's CA knows no other usage"
 	assert.NotNil(t, n.knownWay(s, []time.Time{now}))

@@ -78,6 +78,21 @@ func TestPointersOf_EverySourceIsNamedAndTheFirstAreUsed(t *testing.T) {
 			want: evidence.Pointers{Named: true},
 		},
 		{
+			name:       "a location behind a location",
+			extensions: []pkix.Extension{access(2, append(ocsptest.URI("http://pki.example/ca.cer"), ocsptest.URI("http://pki.example/")...))},
+			want:       evidence.Pointers{Named: true},
+		},
+		{
+			name:       "another CRL issuer alone",
+			extensions: []pkix.Extension{of(ocsptest.Point(ocsptest.Element(ocsptest.Explicit(2), directory([]byte{0x30, 0}))))},
+			want:       evidence.Pointers{Named: true}, unused: []string{"(no name)", "indirect CRLs are not supported"},
+		},
+		{
+			name:       "a point by an address",
+			extensions: []pkix.Extension{of(ocsptest.Point(ocsptest.FullName(ocsptest.Element(ocsptest.Context(1), []byte("crl@pki.example")))))},
+			want:       evidence.Pointers{Named: true}, unused: []string{"in another form", "is not a URL"},
+		},
+		{
 			name: "a point with one URL", extensions: []pkix.Extension{distribution(points, numbered(1))},
 			want: evidence.Pointers{Named: true, Lists: [][]string{numbered(1)}},
 		},
