@@ -60,6 +60,42 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	}
 }
 
+// A skew matters only to a CA whose validity has just ended or is about to begin; both ends belong to
+// the validity (RFC 5280, section 4.1.2.5). For other CAs, one moment is enough.
+func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
+	now := time.Now()
+	const skew = time.Minute
+	valid := &x509.Certificate{NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	for _, tc := range []struct {
+		name     string
+		from, to time.Duration
+		want     time.Duration
+	}{
+		{"valid", -time.Hour, time.Hour, 0},
+		{"valid from now on", 0, time.Hour, 0},
+		{"valid until now", -time.Hour, 0, 0},
+		{"just ended", -time.Hour, -time.Second, skew},
+		{"ended by the skew", -time.Hour, -skew, skew},
+		{"ended before", -time.Hour, -skew - time.Second, 0},
+		{"about to begin", time.Second, time.Hour, skew},
+		{"begins within the skew", skew, time.Hour, skew},
+		{"begins later", skew + time.Second, time.Hour, 0},
+	} {
+		cert := &x509.Certificate{NotBefore: now.Add(tc.from), NotAfter: now.Add(tc.to)}
+		for where, s := range map[string]*search{
+			"a root":          {foundRoots: []*candidate{{cert: valid}, {cert: cert}}},
+			"an intermediate": {foundRoots: []*candidate{{cert: valid}}, foundIntermediates: []*candidate{{cert: valid}, {cert: cert}}},
+		} {
+			s.now = now
+			assert.Zero(t, s.skewThatMatters(), "%s: %s, without a skew", where, tc.name)
+			s.skew = skew
+			assert.Equal(t, tc.want, s.skewThatMatters(), "%s: %s", where, tc.name)
+			s.system = x509.NewCertPool()
+			assert.Equal(t, skew, s.skewThatMatters(), "%s: %s, under roots that the search does not see", where, tc.name)
+		}
+	}
+}
+
 // However many configured CAs bear the name that a stranger's CAs ask for, one search checks
 // at most 72 signatures to admit them: nine presented CAs with eight candidates each.
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {

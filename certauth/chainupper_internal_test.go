@@ -3,6 +3,7 @@ package certauth
 import (
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	mathrand "math/rand/v2"
 	"os"
@@ -336,4 +337,92 @@ func TestChain_OneMomentSuitsAllCAs(t *testing.T) {
 		require.Nil(t, refused)
 		assert.Equal(t, tc.want, reasonOfAnswer(n.search(factsIn(t, []*x509.Certificate{leaf}), material, now)), tc.name)
 	}
+}
+
+// The short chain of a known way is taken only if crypto/x509 would accept every CA above the issuing
+// CA, and if no certificate restricts or maps policies (RFC 5280, sections 4.1.2.5, 4.2.1.5, 4.2.1.9,
+// 4.2.1.11, 4.2.1.12 and 4.2.1.14). The leaf is judged by crypto/x509 in any case.
+func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	upper := root.NewIntermediate(t, "Upper")
+	issuing := upper.NewIntermediate(t, "Issuing")
+	leaf := issuing.Issue(t, "client").Certificate
+	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	require.NoError(t, err)
+	intermediates, err := newCAPool([]*x509.Certificate{issuing.Certificate, upper.Certificate}, "test")
+	require.NoError(t, err)
+	material := chainMaterial{roots: &reload.Loaded[caPool]{Value: roots}, intermediates: &reload.Loaded[caPool]{Value: intermediates}}
+	tellAll(material)
+	now := time.Now()
+	s := &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s.run()
+	n := &chainNode{}
+	way := n.knownWay(s, []time.Time{now})
+	require.Len(t, way, 3)
+
+	const nowhere, leafUp, issuingUp, upperUp, rootOnly = 4, 0, 1, 2, 3 // the lowest certificate at which it matters
+	for _, tc := range []struct {
+		name   string
+		change func(*x509.Certificate)
+		from   int
+	}{
+		{"requireExplicitPolicy 0", func(c *x509.Certificate) { c.RequireExplicitPolicyZero = true }, leafUp},
+		{"requireExplicitPolicy 1", func(c *x509.Certificate) { c.RequireExplicitPolicy = 1 }, leafUp},
+		{"inhibitPolicyMapping 0", func(c *x509.Certificate) { c.InhibitPolicyMappingZero = true }, leafUp},
+		{"inhibitPolicyMapping 1", func(c *x509.Certificate) { c.InhibitPolicyMapping = 1 }, leafUp},
+		{"inhibitAnyPolicy 0", func(c *x509.Certificate) { c.InhibitAnyPolicyZero = true }, leafUp},
+		{"inhibitAnyPolicy 1", func(c *x509.Certificate) { c.InhibitAnyPolicy = 1 }, leafUp},
+		{"one policy mapping", func(c *x509.Certificate) { c.PolicyMappings = make([]x509.PolicyMapping, 1) }, leafUp},
+		{"no basic constraints", func(c *x509.Certificate) { c.BasicConstraintsValid = false }, issuingUp},
+		{"no CA", func(c *x509.Certificate) { c.IsCA = false }, issuingUp},
+		{"valid from now on", func(c *x509.Certificate) { c.NotBefore = now }, nowhere},
+		{"valid from a second later", func(c *x509.Certificate) { c.NotBefore = now.Add(time.Second) }, upperUp},
+		{"valid until now", func(c *x509.Certificate) { c.NotAfter = now }, nowhere},
+		{"valid until a second ago", func(c *x509.Certificate) { c.NotAfter = now.Add(-time.Second) }, upperUp},
+		{"path length 2", func(c *x509.Certificate) { c.MaxPathLen = 2 }, nowhere},
+		{"path length 1", func(c *x509.Certificate) { c.MaxPathLen = 1 }, rootOnly},
+		{"path length 0", func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }, upperUp},
+		{"for clients", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }, nowhere},
+		{"for servers", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }, upperUp},
+		{"for an unknown usage", func(c *x509.Certificate) { c.UnknownExtKeyUsage = []asn1.ObjectIdentifier{{1, 2, 3}} }, upperUp},
+	} {
+		for i, cert := range []*x509.Certificate{leaf, way[0].cert, way[1].cert, way[2].cert} {
+			original := *cert
+			tc.change(cert)
+			assert.Equal(t, i < tc.from, n.knownWay(s, []time.Time{now}) != nil, "%s: certificate %d", tc.name, i)
+			*cert = original
+		}
+	}
+	for name, other := range map[string]*chainNode{
+		"the system's roots":     {chainSettings: chainSettings{system: x509.NewCertPool()}},
+		"policies are asked for": {chainSettings: chainSettings{policies: "1.2.3.4"}},
+	} {
+		assert.Nil(t, other.knownWay(s, []time.Time{now}), name)
+	}
+	assert.Nil(t, n.knownWay(s, []time.Time{now, now.Add(time.Second)}), "one moment has to suit all CAs")
+	for i, ca := range way { // crypto/x509 uses no name with the same key twice
+		original := *leaf
+		leaf.RawSubjectPublicKeyInfo = ca.cert.RawSubjectPublicKeyInfo
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "the leaf has the key of CA %d", i)
+		*leaf = original
+	}
+	for i := range 2 {
+		signer := way[i].signer.Swap(nil)
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "nobody knows who signed CA %d", i)
+		way[i].signer.Store(way[2-2*i].cert) // of another key
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "another has signed CA %d", i)
+		way[i].signer.Store(signer)
+	}
+	assert.Len(t, n.knownWay(s, []time.Time{now}), 3)
+	direct := root.Issue(t, "client").Certificate
+	s = &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: direct, issuer: nameKey(direct.RawIssuer)}
+	s.run()
+	assert.Nil(t, n.knownWay(s, []time.Time{now}), "there is nothing above the issuing CA")
+	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
+	s.run()
+	// crypto/x509 then removes the usages one by one, on the whole chain.
+	n.serverAuth = "the partner's CA knows no other usage"
+	assert.NotNil(t, n.knownWay(s, []time.Time{now}))
+	way[1].cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	assert.Nil(t, n.knownWay(s, []time.Time{now}))
 }

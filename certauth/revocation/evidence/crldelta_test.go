@@ -297,6 +297,92 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 	assert.Nil(t, list)
 }
 
+// Case 100: a delta is not read without the issuer or the moment that it is verified by.
+func TestParseDelta_Arguments(t *testing.T) {
+	s := newScene(t)
+	der := encode(t, s.delta(7, 8))
+	for _, c := range []struct {
+		name   string
+		issuer *x509.Certificate
+		now    time.Time
+		err    error
+	}{
+		{"issuer and moment", s.ca.cert, now, nil},
+		{"no issuer", nil, now, evidence.ErrArgument},
+		{"an issuer that was never parsed", &x509.Certificate{}, now, evidence.ErrArgument},
+		{"no moment", s.ca.cert, time.Time{}, evidence.ErrArgument},
+	} {
+		t.Run("case 100 "+c.name, func(t *testing.T) {
+			delta, err := evidence.ParseDelta(der, c.issuer, at(c.now))
+			assert.ErrorIs(t, err, c.err)
+			assert.Equal(t, c.err == nil, delta != nil)
+		})
+	}
+}
+
+// RFC 5280, section 5.2.4: a delta continues the lists of its issuer, scope and key from its
+// BaseCRLNumber on. One that begins later, or is older, cannot take the place of another.
+func TestDelta_ReplacesOnlyWhatItCovers(t *testing.T) {
+	s := newScene(t)
+	another := makeCert(t, "Other CA", s.ca.key, s.root, asCA) // with the same key
+	read := func(by *identity, d ocsptest.List) *evidence.Delta {
+		t.Helper()
+		d.Issuer = by.cert.RawSubject
+		delta, err := evidence.ParseDelta(encode(t, d), by.cert, at(now))
+		require.NoError(t, err)
+		return delta
+	}
+	scoped := s.delta(7, 9)
+	scoped.Extensions = append(scoped.Extensions, ocsptest.IssuingPoint(ocsptest.Flag(1))) // onlyContainsUserCerts
+	known := read(s.ca, s.delta(7, 9))
+	for _, c := range []struct {
+		name string
+		next *evidence.Delta
+		want bool
+	}{
+		{"the same", read(s.ca, s.delta(7, 9)), true},
+		{"a newer one from the same list on", read(s.ca, s.delta(7, 10)), true},
+		{"a newer one from an earlier list on", read(s.ca, s.delta(6, 10)), true},
+		{"a newer one from a later list on", read(s.ca, s.delta(8, 10)), false},
+		{"an older one", read(s.ca, s.delta(7, 8)), false},
+		{"an older one from an earlier list on", read(s.ca, s.delta(6, 8)), false},
+		{"one of another scope", read(s.ca, scoped), false},
+		{"one of another CA", read(another, s.delta(7, 10)), false},
+	} {
+		assert.Equal(t, c.want, c.next.Replaces(known), c.name)
+	}
+}
+
+// A caller that has a good answer from elsewhere asks whether the delta speaks against it: a
+// revocation does, and so does a hold, but not an entry that lifts one.
+func TestCRL_ListedByDelta(t *testing.T) {
+	s := newScene(t)
+	client := subjectOf(t, s.client)
+	base := parse(t, s.ca, encode(t, s.list(entryFor(s.client, hold))))
+	since, listed := base.ListedByDelta(&client)
+	assert.False(t, listed, "without a delta, whatever the list says")
+	assert.Zero(t, since)
+	for _, c := range []struct {
+		name    string
+		entries []ocsptest.Entry
+		want    bool
+	}{
+		{"not listed", nil, false},
+		{"another certificate is listed", []ocsptest.Entry{entryFor(s.other, compromise)}, false},
+		{"removed", []ocsptest.Entry{entryFor(s.client, remove)}, false},
+		{"on hold", []ocsptest.Entry{entryFor(s.client, hold)}, true},
+		{"revoked", []ocsptest.Entry{entryFor(s.client, compromise)}, true},
+	} {
+		since, listed := withDelta(t, base, s, s.delta(7, 8, c.entries...)).ListedByDelta(&client)
+		assert.Equal(t, c.want, listed, c.name)
+		if c.want {
+			assert.True(t, since.Equal(now.Add(-30*time.Minute)), "%s: %v", c.name, since)
+		} else {
+			assert.Zero(t, since, c.name)
+		}
+	}
+}
+
 // Case 85: of two deltas the newer one counts, whichever came first.
 func TestCRL_WithDelta_OnADelta(t *testing.T) {
 	s := newScene(t)
@@ -402,6 +488,21 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 		assert.Equal(t, now.Add(day), result.UsableUntil)
 		result, err = list.Lookup(s.client.cert, at(now.Add(day+time.Second)))
 		expect(t, result, err, unavailable, evidence.ErrNotFresh)
+	})
+	t.Run("rule C4 the age of the delta has the bound of the certificate's kind", func(t *testing.T) {
+		sub := makeCert(t, "Sub CA", newKey(t), s.ca, asCA)
+		l, d := s.list(), s.delta(7, 8)
+		l.ThisUpdate, l.NextUpdate = utc(now.Add(-10*day)), utc(now.Add(90*day))
+		d.ThisUpdate, d.NextUpdate = utc(now.Add(-20*day)), utc(now.Add(80*day))
+		list := withDelta(t, parse(t, s.ca, encode(t, l)), s, d)
+		o := at(now)
+		o.MaxAge, o.MaxAgeCA = 25*day, 23*day
+		result, err := list.Lookup(s.client.cert, o)
+		expect(t, result, err, good, nil)
+		assert.Equal(t, now.Add(5*day), result.UsableUntil, "MaxAge")
+		result, err = list.Lookup(sub.cert, o)
+		expect(t, result, err, good, nil)
+		assert.Equal(t, now.Add(3*day), result.UsableUntil, "MaxAgeCA")
 	})
 	t.Run("rule C4 no nextUpdate", func(t *testing.T) {
 		l, d := s.list(), s.delta(7, 8)

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -163,4 +166,37 @@ func TestVerifyOCSP_MaxAgeOfCACertificates(t *testing.T) {
 		{"case 36 MaxAge does not bind it", age(11 * day), terms(time.Hour, 0), good, nil},
 		{"case 36 MaxAgeCA does", age(11 * day), terms(0, 10*day), unavailable, evidence.ErrNotFresh},
 	})
+}
+
+// An answer without nextUpdate is used until the nearer of its two bounds, MaxAge and
+// NoNextUpdateMaxAge; a negative one is none, and then the certificate's end is the bound.
+func TestVerifyOCSP_UseWithoutNextUpdateEndsAtTheNearerBound(t *testing.T) {
+	s := newScene(t)
+	const minute, none = time.Minute, time.Duration(-1)
+	for _, c := range []struct {
+		name           string
+		maxAge, noNext time.Duration
+		ends           time.Duration // after thisUpdate; 0: with the certificate
+	}{
+		{"the defaults, ten days and an hour", 0, 0, time.Hour},
+		{"NoNextUpdateMaxAge is nearer", 40 * minute, 20 * minute, 20 * minute},
+		{"MaxAge is nearer", 20 * minute, 40 * minute, 20 * minute},
+		{"both are the same", 20 * minute, 20 * minute, 20 * minute},
+		{"no MaxAge", none, 20 * minute, 20 * minute},
+		{"no NoNextUpdateMaxAge", 20 * minute, none, 20 * minute},
+		{"neither", none, none, 0},
+	} {
+		r := s.good()
+		r.Answers[0].ThisUpdate, r.Answers[0].NextUpdate = ocsptest.At(now.Add(-10*minute)), nil
+		r.ProducedAt = r.Answers[0].ThisUpdate
+		o := at(now)
+		o.MaxAge, o.NoNextUpdateMaxAge = c.maxAge, c.noNext
+		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, o)
+		require.NoError(t, err, c.name)
+		want := s.client.cert.NotAfter
+		if c.ends != 0 {
+			want = now.Add(c.ends - 10*minute)
+		}
+		assert.True(t, result.UsableUntil.Equal(want), "%s: %v, want %v", c.name, result.UsableUntil, want)
+	}
 }
