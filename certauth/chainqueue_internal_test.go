@@ -201,7 +201,7 @@ func TestSignatureWork_ServesEverySearchAndLosesNoPlace(t *testing.T) {
 						assert.LessOrEqual(t, int(running.Add(1)), places)
 						defer running.Add(-1)
 						ran.Add(1)
-						time.Sleep(took)
+						time.Sleep(took) //nolint:forbidigo // inside a bubble
 						if meets {
 							w.meetKnown()
 						}
@@ -212,11 +212,11 @@ func TestSignatureWork_ServesEverySearchAndLosesNoPlace(t *testing.T) {
 					})
 				})
 				if random.IntN(4) == 0 {
-					time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond)
+					time.Sleep(time.Duration(random.IntN(5)) * time.Millisecond) //nolint:forbidigo // inside a bubble
 				}
 			}
 			group.Wait()
-			time.Sleep(searches * (maxPause + 10*time.Millisecond))
+			time.Sleep(searches * (maxPause + 10*time.Millisecond)) //nolint:forbidigo // inside a bubble
 			synctest.Wait()
 			assert.EqualValues(t, searches, ran.Load())
 			assert.Zero(t, w.searches.Len())
