@@ -426,3 +426,22 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	way[1].cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	assert.Nil(t, n.knownWay(s, []time.Time{now}))
 }
+
+// A CA whose new certificate bears the name of its root leaves two ways from a leaf of that name: the
+// key of either can have signed it.
+func TestSearch_SameNameTwiceIsNoOnlyWay(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	renewed := root.NewIntermediate(t, "Root")
+	leaf := root.Issue(t, "client").Certificate
+	leaf.AuthorityKeyId = nil // names neither
+	roots, err := newCAPool([]*x509.Certificate{root.Certificate}, "test")
+	require.NoError(t, err)
+	intermediates, err := newCAPool([]*x509.Certificate{renewed.Certificate}, "test")
+	require.NoError(t, err)
+	now := time.Now()
+	s := &search{roots: &roots, intermediates: &intermediates, depth: defaultMaxDepth, now: now, span: newSpan(now), leaf: leaf, issuer: nameKey(leaf.RawIssuer)}
+	s.run()
+	require.Len(t, s.foundRoots, 1)
+	require.Len(t, s.foundIntermediates, 1)
+	assert.Nil(t, s.onlyWay())
+}
