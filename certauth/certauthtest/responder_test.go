@@ -147,17 +147,19 @@ func TestResponder_DoesNotKnowCertificatesOfOthers(t *testing.T) {
 
 // RFC 6960, appendix A.1, and what clients make of it.
 func TestResponder_ReadsGETAndPOST(t *testing.T) {
-	ca := certauthtest.NewCA(t, "root")
-	mux := http.NewServeMux()
-	mux.Handle("/ocsp/", certauthtest.NewResponder(t, ca))
-	url := served(t, mux) + "/ocsp/"
-	// Base64 with a slash, but not two in a row, which the mux would clean away.
+	// Base64 with a slash, but not two in a row, which the mux would clean away. Most of the text is
+	// made of the CA's name and key, so each attempt needs another CA.
+	var ca *certauthtest.CA
 	var leaf *certauthtest.Certificate
 	var text string
 	for !strings.Contains(text, "/") || strings.Contains(text, "//") {
+		ca = certauthtest.NewCA(t, "root")
 		leaf = ca.Issue(t, "client")
 		text = base64.StdEncoding.EncodeToString(asks(t, leaf.Certificate, ca, crypto.SHA256))
 	}
+	mux := http.NewServeMux()
+	mux.Handle("/ocsp/", certauthtest.NewResponder(t, ca))
+	url := served(t, mux) + "/ocsp/"
 	escaped := strings.NewReplacer("/", "%2F", "+", "%2B", "=", "%3D").Replace(text)
 	der := asks(t, leaf.Certificate, ca, crypto.SHA256)
 	for _, tc := range []struct {
