@@ -172,7 +172,7 @@ func TestPointersOf_TellsThreeUnusedSources(t *testing.T) {
 // 3986, section 2); a scheme begins with a letter of ASCII (section 3.1).
 func TestPointersOf_SaysWhyAURLIsNotFetched(t *testing.T) {
 	for url, says := range map[string]string{
-		" http://pki.example/":           "byte 0x20",
+		" " + "http://pki.example/":      "byte 0x20",
 		"http://pki.example/\x7f":        "byte 0x7f",
 		"http://pki.example/~a":          "",
 		"HTTPS://pki.example/a":          "",
