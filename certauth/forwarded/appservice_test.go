@@ -124,9 +124,14 @@ func TestTrust_AliasSpellingsAreNeverReadAndAlwaysStripped(t *testing.T) {
 func TestTrust_StrippingRemovesEveryValue(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
+	var seen *http.Request
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{From: forwarded.AnyGate(forwarded.SharedSecret("X-Gate", secret), forwarded.SharedSecret("X-Second-Gate", secret))},
 		Policy: p.chain(), Optional: true,
+		Deny: func(w http.ResponseWriter, r *http.Request, _ *certauth.Error) {
+			seen = r
+			w.WriteHeader(http.StatusUnauthorized)
+		},
 	})
 	require.NoError(t, err)
 	r := arriving(p.good, p.good, "", "x")
@@ -140,8 +145,8 @@ func TestTrust_StrippingRemovesEveryValue(t *testing.T) {
 	assert.Equal(t, http.Header{
 		"X-Arr-Log-Id": {"0dd50cc5-af94-4852-abb4-8ade0c022c5d"}, "X-Arr-Ssl": {"2048|256|CN=CA, O=Example|CN=*.azurewebsites.net"}, "X-Appservice-Proto": {"https"},
 		"X-Other": {"stays", "stays"}, "X-Arr-Clientcert-2": {"stays"},
-	}, r.Header)
-	assert.Equal(t, http.Header{"X-Sum": {"stays"}}, r.Trailer)
+	}, seen.Header)
+	assert.Equal(t, http.Header{"X-Sum": {"stays"}}, seen.Trailer)
 }
 
 // CVE-2026-33495 oathkeeper, CVE-2026-35051 Traefik, CVE-2025-64101 ZITADEL,
