@@ -222,6 +222,7 @@ func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 	s := newRotation(t)
 	bubble.Test(t, func(t *testing.T) {
 		caller := s.oldClient
+		answered := make(chan struct{}) // the request that triggers the reload; nothing else orders the two
 		auth, err := certauth.New(certauth.Config{
 			Source: certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) {
 				return []*x509.Certificate{caller.Certificate}, nil
@@ -230,6 +231,7 @@ func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 				if calls.Add(1) == 1 {
 					return []*x509.Certificate{s.oldCA.Certificate}, nil
 				}
+				<-answered
 				return []*x509.Certificate{s.newCA.Certificate}, nil
 			})},
 			Now: s.clock.now, ReloadInterval: time.Minute,
@@ -249,6 +251,7 @@ func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 
 		s.clock.advance(time.Nanosecond)
 		require.NoError(t, check(), "the request that triggers it does not wait")
+		close(answered)
 		synctest.Wait()
 		assert.EqualValues(t, 2, calls.Load())
 		require.ErrorIs(t, check(), certauth.ReasonChainUntrusted, "the next one is judged by the new roots")
