@@ -70,11 +70,12 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 	defer a.looking.Store(nil)
 	limited, cancel := context.WithTimeout(ctx, lookLimit)
 	defer cancel()
-	defer context.AfterFunc(limited, func() {
+	stop := context.AfterFunc(limited, func() {
 		if !a.hangs.Swap(true) {
 			a.report(ctx, "kept", errHangs)
 		}
-	})()
+	})
+	defer stop()
 	_ = a.reload(limited, false)
 	if limited.Err() == nil {
 		a.hangs.Store(false)

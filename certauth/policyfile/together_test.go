@@ -132,7 +132,7 @@ func TestRunCases_WhileRootsChange(t *testing.T) {
 		if i%2 == 0 {
 			at, expect = "2099-01-01T00:00:00Z", "certificate_expired"
 		}
-		cases = append(cases, fmt.Sprintf(`{"name": "%d", "certificate": {"pemFile": "client-a.pem"}, "at": "%s", "expect": "%s"}`, i, at, expect))
+		cases = append(cases, fmt.Sprintf(`{"name": "%d", "certificate": {"pemFile": "client-a.pem"}, "at": %q, "expect": %q}`, i, at, expect))
 	}
 	doc, err := policyfile.Load(f.write("policy.json", `{
   "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
