@@ -17,7 +17,7 @@ const (
 
 func text(oid, value string) []dn.Attribute { return []dn.Attribute{{OID: oid, Text: value}} }
 
-// The DER of the names was written by hand after X.690 and RFC 5280, appendix A.
+// The DER of the names was written by hand according to X.690 and RFC 5280, appendix A.
 func TestParse_DER(t *testing.T) {
 	for _, tc := range []struct {
 		name, der string
@@ -65,7 +65,7 @@ func TestParse_DER(t *testing.T) {
 	}
 }
 
-// RFC 4514, sections 2 and 3, its examples of section 4, and what RFC 2253 adds.
+// RFC 4514, sections 2 and 3, the examples in its section 4, and the additions of RFC 2253.
 func TestParseString_RFC4514(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string
@@ -177,7 +177,7 @@ func TestName_EqualIsStructural(t *testing.T) {
 	assert.Empty(t, name("CN=a").Values(o))
 }
 
-// RFC 4514, section 2.4: what must be escaped is; control characters are too.
+// RFC 4514, section 2.4: only what must be escaped is escaped, and also control characters.
 func TestName_StringEscapes(t *testing.T) {
 	for value, want := range map[string]string{
 		"a":         "CN=a",
