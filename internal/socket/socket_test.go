@@ -76,7 +76,7 @@ func TestPeerOf_Wrappers(t *testing.T) {
 	assert.NotEmpty(t, unknown.Hint)
 }
 
-// A packet-oriented unix socket is not trusted: permissions are defined for a listening stream.
+// A packet-oriented unix socket is refused, because the permissions concern a listening stream.
 func TestPeerOf_OnlyStreamsOfUnixSockets(t *testing.T) {
 	for network, want := range map[string]bool{"unix": true, "unixpacket": false} {
 		t.Run(network, func(t *testing.T) {
