@@ -42,7 +42,7 @@ func TestAdversarial_Row62PinForms(t *testing.T) {
 	}
 }
 
-// Row 64: both ends belong to the validity (RFC 5280, section 4.1.2.5).
+// Row 64: both ends belong to the validity period (RFC 5280, section 4.1.2.5).
 func TestAdversarial_Row64Dates(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -67,7 +67,7 @@ func TestAdversarial_Row64Dates(t *testing.T) {
 	}
 }
 
-// Rows 65: New refuses what could only accept by mistake.
+// Row 65: New refuses configurations that could accept only by mistake.
 func TestAdversarial_Row65ConstructorErrors(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -160,7 +160,7 @@ func TestAdversarial_Row66To68Exclusions(t *testing.T) {
 	}
 }
 
-// Row 69: whatever breaks on the way denies.
+// Row 69: every failure during the decision denies.
 func TestAdversarial_Row69PanicsAndCancelledContexts(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Why a value is no percent-encoded PEM, in the words that an operator reads.
+// The texts in which an operator reads why a value is not percent-encoded PEM.
 func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 	good := url.PathEscape(string(certauthtest.NewCA(t, "CA").PEM()))
 	for name, tc := range map[string]struct{ value, want string }{
@@ -46,7 +46,7 @@ func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The same for PEM whose line ends became spaces.
+// The same for PEM in which spaces replace the line ends.
 func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 	good := strings.TrimSpace(strings.ReplaceAll(string(certauthtest.NewCA(t, "CA").PEM()), "\n", " "))
 	for name, tc := range map[string]struct{ value, want string }{
@@ -71,7 +71,7 @@ func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The numbers of formats and hashes that stand beside the known ones are errors of New.
+// Numbers next to those of the known formats and hashes are errors of New.
 func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	known := Header{From: InsecureAnyPeer(), Name: "X-Cert", Format: FormatBase64DER}
 	_, err := known.Prepare(source.Environment{})
@@ -91,7 +91,7 @@ func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	}
 }
 
-// Sixteen proxies are the most that append an element.
+// At most sixteen proxies append an element.
 func TestEnvoy_HopsToTheLimit(t *testing.T) {
 	for hops, ok := range map[int]bool{-1: false, 0: true, 1: true, maxElements: true, maxElements + 1: false} {
 		by := strings.Split(strings.TrimSuffix(strings.Repeat("spiffe://proxy,", max(hops-1, 0)), ","), ",")
