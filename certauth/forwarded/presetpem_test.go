@@ -11,7 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// armour puts PEM text into the value of a form, or returns false for other forms.
+// armour returns a function that puts PEM text into the value of a form, or false for other forms.
 func (d preset) armour(sum string) (func(text string) string, bool) {
 	switch d.form.name {
 	case formURL.name, formURLChain.name:
@@ -24,7 +24,7 @@ func (d preset) armour(sum string) (func(text string) string, bool) {
 	return nil, false
 }
 
-// brokenPEM is rows 28, 29 and 32 of the list, as text before it is dressed for a header.
+// brokenPEM returns rows 28, 29 and 32 of the list, as text before it is encoded for a header.
 func brokenPEM(t *testing.T, p partner, good string) map[string]string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(good, "\n"), "\n")
@@ -53,8 +53,8 @@ func brokenPEM(t *testing.T, p partner, good string) map[string]string {
 	}
 }
 
-// Rows 28, 29 and 32: nothing stands beside the one block, and a bad one is never skipped
-// for the next.
+// Rows 28, 29 and 32: nothing may accompany the one block, and a bad block is never skipped in
+// favour of the next.
 func TestPresets_PEMIsExact(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -90,7 +90,7 @@ func TestPresets_PEMIsExact(t *testing.T) {
 	}
 }
 
-// Rows 30 and 31: percent signs are decoded once, and what they stand for is free.
+// Rows 30 and 31: percent signs are decoded once, and any character may be escaped.
 func TestPresets_PercentEncoding(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// clientWith returns a client whose base64 has a plus sign, a slash and padding.
+// clientWith returns a client whose base64 contains a plus sign, a slash and padding.
 func clientWith(t testing.TB, p partner) *x509.Certificate {
 	t.Helper()
 	for n := range 500 {
@@ -37,13 +37,13 @@ func malformedRows(header string, table map[string]string) []row {
 	return rows
 }
 
-// insert puts text into the middle of the value's base64.
+// insert inserts text into the middle of the value's base64.
 func insert(value, text string) string {
 	middle := len(value) * 2 / 3
 	return value[:middle] + text + value[middle:]
 }
 
-// Rows 18, 19, 21, 23 and 24, which hold in every form.
+// Rows 18, 19, 21, 23 and 24, which apply to every form.
 func TestPresets_ValuesThatAreNoCertificate(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -96,7 +96,7 @@ func keyDER(t *testing.T, p partner) []byte {
 	return block.Bytes
 }
 
-// Row 22: a certificate has one spelling in base64.
+// Row 22: a certificate has only one spelling in base64.
 func TestPresets_Base64HasOneSpelling(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)

@@ -17,15 +17,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// here is where the front ends of these tests run.
+// here identifies the host on which the front ends of these tests run.
 var here = forwarded.Peers("127.0.0.1/32")
 
-// recommended is a front end with the configuration that its preset's documentation
-// recommends.
+// recommended is a front end with the configuration recommended in its preset's documentation.
 type recommended struct {
 	program
 	config     string
-	verify     string // asks for a certificate, and lets in who has none
+	verify     string // requests a certificate, but does not require one
 	source     certauth.Source
 	convention convention
 }
@@ -58,9 +57,9 @@ func spacedPEM(of *certauthtest.Certificate) string {
 	return strings.TrimSpace(strings.ReplaceAll(string(of.PEM()), "\n", " "))
 }
 
-// TestRealFrontEnds_Recommended sends what clients and attackers send through each front
-// end. A row holds the outcome behind nginx, HAProxy, Apache, Debian's Caddy, and last what is
-// the same behind the current Caddy, Traefik and Envoy.
+// TestRealFrontEnds_Recommended sends the requests of clients and attackers through each front end.
+// A row holds the outcome behind nginx, HAProxy, Apache and Debian's Caddy, and finally the outcome
+// that is the same behind the current Caddy, Traefik and Envoy.
 func TestRealFrontEnds_Recommended(t *testing.T) {
 	c := newCast(t)
 	for i, r := range recommendations {
@@ -82,8 +81,8 @@ func TestRealFrontEnds_Recommended(t *testing.T) {
 	}
 }
 
-// assertNothingForged looks at what the handler was given: no header of the front end in
-// any spelling, and so nothing of the attacker's.
+// assertNothingForged checks that the handler received no header of the front end in any spelling,
+// and therefore nothing from the attacker.
 func assertNothingForged(t *testing.T, of convention, saw sighting) {
 	t.Helper()
 	for name := range saw.handed {
@@ -140,7 +139,7 @@ func cases(c *cast, as convention) []frontEndCase {
 	}
 }
 
-// others writes the victim's certificate in the way of every front end but this one.
+// others writes the victim's certificate in the form of every other front end.
 func others(c *cast, as convention) []string {
 	var lines []string
 	for _, name := range []string{"X-ARR-ClientCert", "X-Client-Cert", "X-SSL-Client-Cert", "X-Forwarded-Tls-Client-Cert", "X-Forwarded-Client-Cert"} {
@@ -151,7 +150,7 @@ func others(c *cast, as convention) []string {
 	return append(lines, "Client-Cert: :"+c.victim.Base64()+":", "ssl-client-cert: "+escapedPEM(c.victim), "ssl-client-verify: SUCCESS")
 }
 
-// filler is n header lines of the given size.
+// filler returns n header lines of the given size.
 func filler(n, size int) []string {
 	var lines []string
 	for i := range n {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// misconfigured is a visit to a front end whose configuration is wrong.
+// misconfigured is a visit to a misconfigured front end.
 type misconfigured struct {
 	name   string
 	source certauth.Source
@@ -33,8 +33,8 @@ func (p program) misconfigured(t *testing.T, config, verify string, c *cast, tab
 	}
 }
 
-// Where an outcome is forged, nothing in the request shows it: the gate is open, for it
-// is the front end who sends. The probes of the package documentation find these.
+// If an outcome is forged, nothing in the request shows it: the gate admits it because the front
+// end is the sender. The probes of the package documentation detect these.
 func TestRealFrontEnds_NginxMisconfigured(t *testing.T) {
 	c := newCast(t)
 	as := convention{"X-Client-Cert", []string{"X-Client-Verify: SUCCESS"}, escapedPEM}
@@ -77,8 +77,8 @@ func TestRealFrontEnds_HAProxyMisconfigured(t *testing.T) {
 	})
 }
 
-// The entry point believes everybody to be a proxy, and the middleware leaves the header
-// alone where there is no certificate.
+// The entry point treats every sender as a trusted proxy, and the middleware leaves the header
+// unchanged if there is no certificate.
 func TestRealFrontEnds_TraefikMisconfigured(t *testing.T) {
 	c := newCast(t)
 	source, as := recommendations[5].source, recommendations[5].convention
@@ -90,7 +90,7 @@ func TestRealFrontEnds_TraefikMisconfigured(t *testing.T) {
 	})
 }
 
-// The front end asks for a certificate and verifies nothing.
+// The front end requests a certificate and verifies nothing.
 func TestRealFrontEnds_VerificationOff(t *testing.T) {
 	c := newCast(t)
 	for i, off := range []string{"optional_no_ca", "optional crt-ignore-err all ca-ignore-err all", "optional_no_ca", "request", "request"} {

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// nginx and the app share a unix socket. The same requests over a port, from this very
-// host, are a stranger's.
+// nginx and the app share a unix socket. The same requests over a port, from the same host, are
+// from an untrusted sender.
 func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	c := newCast(t)
 	folder, err := os.MkdirTemp("", "app") //nolint:usetesting // t.TempDir can be too long for a socket
@@ -50,7 +50,7 @@ func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	})
 }
 
-// straight sends a request to the app itself and returns the status.
+// straight sends a request directly to the app and returns the status.
 func straight(t *testing.T, address string, lines []string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)

@@ -12,10 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// cca #240: a value without colons was taken. The cases of the Structured Fields test suite
-// on byte sequences (RFC 9651, section 4.2.7), as they stand and carried over to a whole
-// certificate; the two that parsers may accept, missing padding and surplus bits, are
-// refused here.
+// cca #240: a value without colons was accepted. The cases of the Structured Fields test suite on
+// byte sequences (RFC 9651, section 4.2.7), unchanged and adapted to a whole certificate. The two
+// deviations that parsers may accept, missing padding and surplus bits, are refused here.
 func TestDecode_RFC9440IsStrict(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -48,8 +47,8 @@ func TestDecode_RFC9440IsStrict(t *testing.T) {
 	}
 }
 
-// Keycloak's lookups cut a chain silently. Ours is whole or refused: by count here, by
-// length in TestPresets_LengthsAtTheirLimits and below.
+// Keycloak's lookups silently truncate a chain. Here a chain is read completely or refused: by
+// count in this test, by length in TestPresets_LengthsAtTheirLimits and below.
 func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 	p := newPartner(t)
 	m := newMaker(t)
@@ -80,13 +79,13 @@ func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 			}
 			for _, beside := range []int{10, 11, 12, 20} {
 				s.judge(t, sent(others(beside)), certauth.ReasonCertificateMalformed)
-				// The source says so itself, before the Authenticator counts again.
+				// The source itself returns the error, before the Authenticator counts again.
 				found, err := read(t, d.source(fromTens()), overSocket(t, sent(others(beside))()))
 				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
 				assert.Empty(t, found)
 			}
 			if strings.Contains(c.preset, "numbered") || c.preset == "Apache" {
-				return // a header a certificate, each with a limit of its own
+				return // one header per certificate, each with its own limit
 			}
 			certs := others(0)
 			for range 8 { // nine certificates, but more than 64 KiB in every form
