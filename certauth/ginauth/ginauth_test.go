@@ -74,7 +74,7 @@ func TestHandler_LetsNoRowIn(t *testing.T) {
 	}
 }
 
-// ask sends what nginx sends for the client.
+// ask sends the request that nginx sends for the client.
 func ask(t *testing.T, handler http.Handler, path string, client *certauthtest.Certificate) *httptest.ResponseRecorder {
 	t.Helper()
 	r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, path, nil), "tcp", "127.0.0.1:40000")
@@ -125,8 +125,8 @@ func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	}
 }
 
-// XenitAB#262: a chain of handlers goes on behind a refusal, and behind a panic that recovery
-// swallows, unless somebody aborts it.
+// XenitAB#262: unless it is aborted, a chain of handlers continues after a refusal, and after a
+// panic that recovery middleware swallows.
 func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	p := newPartner(t)
 	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}
