@@ -15,7 +15,7 @@ import (
 const (
 	healthKey   = "platform-key"
 	healthToken = "51OQmBIhqszPqXXNEevqKJIXEgJp8zsbT59nzVr2fFQ="
-	// The hash of nothing, which the widely copied check accepts where the key is unset.
+	// The hash of the empty text, which the widely copied check accepts if the key is unset.
 	healthTokenOfNothing = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 )
 
