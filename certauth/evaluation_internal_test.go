@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// An evaluation is used again for the next request: nothing of the one before may be left in it
-// but room, and no list may grow from request to request.
+// An evaluation is reused for the next request: it must retain nothing of the previous one except
+// allocated memory, and no list may grow from request to request.
 func TestEvaluation_ClearLeavesRoomAlone(t *testing.T) {
 	chains := []*verifiedChain{{}}
 	path := policyPath{roles: []string{"role"}, chains: chains, vouched: vouchedNames, reached: vouchedNames}

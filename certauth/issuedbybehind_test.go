@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// An IssuedBy narrows every Chain of its path, one that stands behind it or in a route too:
-// it is asked again where the chains are others than those it has seen.
+// An IssuedBy restricts every Chain of its path, including a later one or one in a route: it is
+// evaluated again if the chains differ from those it has seen.
 func TestIssuedBy_NarrowsTheChainsBehindIt(t *testing.T) {
 	w := newTwoWays(t)
 	by := func(issuers ...*x509.Certificate) certauth.Policy {
