@@ -13,10 +13,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// hollow is a struct that passes for a Policy by what it embeds.
+// hollow is a struct that is a Policy only because it embeds one.
 type hollow struct{ certauth.Policy }
 
-// Checkers whose nil is not that of a pointer.
+// Checkers with a nil value that is not a nil pointer.
 type (
 	mapChecker  map[string]certauth.Revocation
 	chanChecker chan certauth.Revocation
@@ -30,7 +30,7 @@ func (chanChecker) CheckChain(context.Context, []*x509.Certificate) (certauth.Re
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
 }
 
-// New names each mistake once, with its place, and nothing that only follows from one.
+// New reports each mistake once, with its place, and nothing that merely follows from one.
 func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	w := newWorld(t)
 	chain := certauth.Policy(w.chain())
@@ -56,7 +56,7 @@ func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	assert.Contains(t, lines[0], "nested deeper than 32 or more than 10000 policies")
 }
 
-// A policy has 10000 parts at most, itself and its combinators included.
+// A policy has at most 10000 parts, including itself and its combinators.
 func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 	w := newWorld(t)
 	policy := certauth.All{w.chain()}
@@ -69,8 +69,8 @@ func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 10000 policies")
 }
 
-// A chain to any public CA says nothing of who calls: New wants a rule that does, on every
-// path. IssuedBy does, as the text of the mistake says.
+// A chain to any public CA says nothing about the caller: New requires a rule that does, on every
+// path. IssuedBy is such a rule, as the text of the mistake says.
 func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	public, chain, pin := certauth.Chain{Roots: certauth.InsecureSystemRoots()}, chainOf(ca), certauth.Thumbprints{pinOfNobody}

@@ -10,7 +10,7 @@ import (
 //
 //	SEQUENCE OF SEQUENCE { OID, SEQUENCE OF SEQUENCE { OID, ANY } OPTIONAL }
 //
-// What is not that, is not known, and a critical extension that is not known is refused.
+// Anything else is not known, and an unknown critical extension is refused.
 func TestQualifiers_WhatCannotBeReadIsNotKnown(t *testing.T) {
 	element := func(tag byte, parts ...string) string {
 		content := ""

@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// answer is a checker that always says the same.
+// answer is a checker that always returns the same answer.
 type answer struct {
 	revocation certauth.Revocation
 	err        error
@@ -24,7 +24,7 @@ func (a answer) CheckChain(context.Context, []*x509.Certificate) (certauth.Revoc
 	return a.revocation, a.err
 }
 
-// asked is a checker made of a function.
+// asked is a checker made from a function.
 type asked func(context.Context, []*x509.Certificate) (certauth.Revocation, error)
 
 func (f asked) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
@@ -64,8 +64,8 @@ func TestNotRevoked_OnlyGoodEvidenceAccepts(t *testing.T) {
 	})
 }
 
-// Nothing is asked about a certificate whose chain has not verified; what is asked about
-// is the verified chain, root included.
+// No certificate is checked unless its chain has verified, and then the verified chain is checked,
+// including the root.
 func TestNotRevoked_ChecksVerifiedChainsOnly(t *testing.T) {
 	w := newWorld(t)
 	var chains [][]*x509.Certificate
@@ -141,7 +141,7 @@ func TestNotRevoked_StaticErrors(t *testing.T) {
 	}
 }
 
-// A chain that verifies behind NotRevoked is checked for revocation all the same.
+// A chain that is verified after NotRevoked is still checked for revocation.
 func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing")
@@ -159,7 +159,7 @@ func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
 	assert.Equal(t, 403, g.status, "one that only a route verifies")
 }
 
-// revokedBelow says revoked for chains that end in a root.
+// revokedBelow returns revoked for chains that end in a root.
 type revokedBelow struct{ root *x509.Certificate }
 
 func (c revokedBelow) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {

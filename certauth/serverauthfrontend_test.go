@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// finding EKU sunset: AcceptServerAuth behind a front end that verifies was taken without a word,
-// and the anchor that the front end is refused every certificate it was written for.
+// finding EKU sunset: AcceptServerAuth behind a front end that verifies was accepted without an
+// error, although the front end as the anchor refused every certificate for which it was meant.
 func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 	root := newRoot(t, "Root")
 	server := root.newClient(t, serverOnly).Certificate
@@ -43,9 +43,9 @@ func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 	require.NoError(t, err)
 	assert.PanicsWithValue(t, "certauth: 1 mistake in Config:\nRequire."+why, func() { auth.Require(accepting) })
 	_, err = auth.Check(request())
-	assert.Equal(t, certauth.ReasonUsageNotAllowed, reasonOf(err), "and without it the certificate of a server is refused")
+	assert.Equal(t, certauth.ReasonUsageNotAllowed, reasonOf(err), "without it the certificate of a server is refused")
 
 	auth, err = certauth.New(certauth.Config{Source: verifying{server, false}, Policy: accepting})
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, through(t, auth.Handler, request()).status, "what the mistake says helps")
+	assert.Equal(t, http.StatusOK, through(t, auth.Handler, request()).status, "the advice of the mistake works")
 }

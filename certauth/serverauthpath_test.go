@@ -9,9 +9,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Combinations within AcceptServerAuth were judged as if they were single rules: a refused
-// member of Any left its chain behind, no member but the first was tried with what stands
-// behind, and a Named refused everybody.
+// Combinations within AcceptServerAuth were judged as if they were single rules: a refused member
+// of Any left its chain behind, only the first member was tried with the rules after it, and a
+// Named refused every caller.
 func TestServerAuth_DecidesCombinationsAsTheyDecideWithoutIt(t *testing.T) {
 	root := newRoot(t, "Root")
 	leaf := root.newClient(t, bothUsages).Certificate
