@@ -198,7 +198,7 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 	})
 }
 
-// Rule C8: what an entry means.
+// Rule C8: the meaning of an entry.
 func TestVerifyCRL_Entries(t *testing.T) {
 	s := newScene(t)
 	list := func(entries ...ocsptest.Entry) []byte { return encode(t, s.list(entries...)) }
@@ -246,8 +246,8 @@ func TestVerifyCRL_Entries(t *testing.T) {
 	}
 }
 
-// Rules C2, C7 and C8: how an entry may be written. Nearly all entries have a reason code
-// alone, not critical, or nothing; these are the others.
+// Rules C2, C7 and C8: the forms of an entry. Nearly all entries have only a non-critical reason
+// code, or nothing; these are the others.
 func TestVerifyCRL_EntryForms(t *testing.T) {
 	s := newScene(t)
 	reason := func(critical bool, value ...byte) ocsptest.Extension {
@@ -310,7 +310,7 @@ func TestVerifyCRL_EntryForms(t *testing.T) {
 	expect(t, result, err, good, nil)
 }
 
-// replaceEntryTag is the base list with another tag on its first entry.
+// replaceEntryTag returns the base list with another tag on its first entry.
 func replaceEntryTag(t *testing.T, s *scene, tag byte) []byte {
 	t.Helper()
 	l := s.list()

@@ -47,7 +47,7 @@ func TestVerifyCRL_Form(t *testing.T) {
 		{"case 88 a PEM block with headers", block("X509 CRL", der, map[string]string{"A": "b"}), nil, unavailable, malformed},
 		{"case 88 text behind the PEM block", append(text[:len(text):len(text)], "x"...), nil, unavailable, malformed},
 		{"case 88 nothing", nil, nil, unavailable, malformed},
-		// finding C16: a PEM block behind anything at all was taken for DER and refused.
+		// finding C16: a PEM block after anything else was treated as DER and refused.
 		{"case 88 PEM behind a blank line", before("\n"), nil, good, nil},
 		{"case 88 PEM behind spaces, a tab and line ends of Windows", before(" \t\r\n\r\n"), nil, good, nil},
 		{"case 88 PEM behind a byte order mark", before("\xEF\xBB\xBF"), nil, good, nil},

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// What the issuer itself signed and nobody can read is malformed: also where a part is cut
-// off that would not have named our certificate (RFC 5280, section 5.1).
+// Unreadable data signed by the issuer itself is malformed, even if the truncated part would not
+// have contained our certificate (RFC 5280, section 5.1).
 func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	algorithm := ocsptest.AlgorithmFor(s.ca.key)
@@ -61,8 +61,8 @@ func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// RFC 5280, sections 5.2.1 and 5.2.3: what stands in these extensions is read whole, or
-// the list is not believed.
+// RFC 5280, sections 5.2.1 and 5.2.3: these extensions are read completely, otherwise the list is
+// refused.
 func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	keyID := func(value []byte) ocsptest.Extension {
@@ -112,7 +112,8 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 	}
 }
 
-// A name of 16 KiB is compared, a longer one is not: it is there before any signature is.
+// A name of up to 16 KiB is compared, a longer one is not, because it is read before any signature
+// is verified.
 func TestVerifyCRL_NameOfTheIssuerIsBounded(t *testing.T) {
 	s := newScene(t)
 	nameOf := func(size int) []byte {
@@ -132,8 +133,8 @@ func TestVerifyCRL_NameOfTheIssuerIsBounded(t *testing.T) {
 	}
 }
 
-// The doc of Lookup: another name, or a key identifier that is not the issuer's, is another
-// issuer. Where one of them has no key identifier the name decides.
+// The doc of Lookup: another name, or a key identifier that is not the issuer's, means another
+// issuer. If one of them has no key identifier, the name decides.
 func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 	keyed := func(id ...byte) change { return func(c *x509.Certificate) { c.SubjectKeyId = id } }
 	plain := newScene(t)

@@ -18,8 +18,8 @@ func explicitly(n byte, content ...[]byte) []byte {
 	return ocsptest.Element(ocsptest.Explicit(n), content...)
 }
 
-// distributionPointNames are DistributionPointName of RFC 5280, section 4.2.1.13: wrapped
-// in [0] here, and how many names they give; negative is malformed.
+// distributionPointNames returns DistributionPointNames of RFC 5280, section 4.2.1.13, which are
+// wrapped in [0] here, and the number of names in each; a negative number means malformed.
 func distributionPointNames() map[string]struct {
 	der   []byte
 	names int
@@ -49,8 +49,8 @@ func distributionPointNames() map[string]struct {
 	}
 }
 
-// flags are ReasonFlags, without tag and length. X.690, section 11.2.2: no bits are left
-// over that say nothing. Zero is malformed.
+// flags are ReasonFlags, without tag and length. X.690, section 11.2.2: there are no trailing zero
+// bits. Zero means malformed.
 var flags = map[string]struct {
 	content string
 	want    uint16
@@ -82,7 +82,7 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 	issuer := explicitly(2, uri)
 	read := func(point []byte) ([]distributionPoint, error) {
 		alone, err := parseDistributionPoints(sequenceOf(point))
-		// What is malformed alone is so behind and before a good one.
+		// A point that is malformed alone is also malformed before or after a good one.
 		for _, both := range [][]byte{sequenceOf(point, sequenceOf(name)), sequenceOf(sequenceOf(name), point)} {
 			points, errBoth := parseDistributionPoints(both)
 			assert.Equal(t, err == nil, errBoth == nil, "%x", both)

@@ -63,7 +63,7 @@ func TestVerifyOCSP_Nonce(t *testing.T) {
 	})
 }
 
-// Cases 45 and 46: unknown, and what a responder answers without an answer.
+// Cases 45 and 46: unknown, and responses without an answer.
 func TestVerifyOCSP_StatusOfTheResponse(t *testing.T) {
 	s := newScene(t)
 	unknown := s.good()
@@ -207,7 +207,7 @@ func TestVerifyOCSP_Extensions(t *testing.T) {
 	})
 }
 
-// Cases 98 and 100: the arguments, of both functions.
+// Cases 98 and 100: the arguments of both functions.
 func TestVerify_Arguments(t *testing.T) {
 	s := newScene(t)
 	renamed := makeCert(t, "Clients CA of another name", s.ca.key, s.root, asCA)

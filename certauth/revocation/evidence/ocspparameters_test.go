@@ -19,8 +19,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// RFC 4055, section 3.1: what the parameters of RSASSA-PSS are, and what their defaults
-// mean. The signatures are genuine; only what the response says about them differs.
+// RFC 4055, section 3.1: the parameters of RSASSA-PSS and their defaults. The signatures are
+// genuine; only the response's description of them differs.
 func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 	key := rsaKey(t, 2048)
 	pssOID, mgf1 := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
@@ -117,8 +117,8 @@ func TestVerifyOCSP_AlgorithmsWithoutParametersHaveNone(t *testing.T) {
 	}
 }
 
-// An AlgorithmIdentifier is an identifier and at most one element behind it (RFC 5280,
-// section 4.1.1.2).
+// An AlgorithmIdentifier is an identifier followed by at most one element (RFC 5280, section
+// 4.1.1.2).
 func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	s := sceneWithCAKey(t, rsaKey(t, 2048))
 	r := s.good()
@@ -137,8 +137,8 @@ func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	}
 }
 
-// RFC 6960, section 4.2.2.2: a delegate is what the issuer's signature on its certificate
-// makes it, by any of the algorithms that a response may have.
+// RFC 6960, section 4.2.2.2: the issuer's signature on its certificate makes a delegate, with any
+// of the algorithms that a response may have.
 func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -192,14 +192,14 @@ func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 	})
 }
 
-// The largest key that is used is one of 8192 bits; whether its signature holds is asked.
+// The largest usable key has 8192 bits, and its signature is checked.
 func TestVerifyOCSP_IssuerOfExactly8192BitsIsUsed(t *testing.T) {
 	s := newScene(t)
 	modulus := new(big.Int).SetBit(big.NewInt(1), 8191, 1)
 	large := publicOnly{&rsa.PublicKey{N: modulus, E: 65537}}
 	s.ca = &identity{cert: makeCert(t, "Clients CA", large, s.root, asCA).cert, key: s.ca.key}
 	s.client.cert = makeCert(t, "client", newKey(t), s.root, asClient).cert
-	s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not looked at
+	s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not checked
 	r := s.good()
 	r.Algorithm = ocsptest.RSA(crypto.SHA256)
 	r.Algorithm.Signature = make([]byte, 1024)

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// RFC 6960, section 4.2.1: an answer that cannot be read spoils the response, also behind
-// one that says good: nobody knows what it would have said.
+// RFC 6960, section 4.2.1: an unreadable answer invalidates the response, even after one that says
+// good, because its content is unknown.
 func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	good := s.answer(s.client, ocsptest.StatusGood)
@@ -80,7 +80,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// The same for what stands around the answers.
+// The same for the data around the answers.
 func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	r := s.good()
@@ -129,7 +129,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// What is embedded is not signed, and read to the end all the same.
+// Embedded certificates are not signed, but are still read to the end.
 func TestVerifyOCSP_EmbeddedCertificatesAreReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t)
@@ -167,7 +167,7 @@ func TestVerifyOCSP_LargestResponse(t *testing.T) {
 			if len(der) == size {
 				return der
 			}
-			if off := size - len(der); off > 2 || off < -2 { // less than that is the signature's doing
+			if off := size - len(der); off > 2 || off < -2 { // a smaller difference is caused by the signature
 				filler += off
 			}
 		}
@@ -178,8 +178,8 @@ func TestVerifyOCSP_LargestResponse(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrLimits)
 }
 
-// A certificate that somebody put together by hand, and whose serial number or key cannot
-// be read from its DER, is a wrong argument and never one that no answer is about.
+// A certificate that was constructed by hand, and whose serial number or key cannot be read from
+// its DER, is an invalid argument, and not a certificate without an answer.
 func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	s := newScene(t)
 	der := encode(t, s.good())
@@ -196,8 +196,8 @@ func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 }
 
-// The end of evidence is the earliest of what ends it: a delegate that lives longer than
-// its answer lends it nothing, and one that ends before takes the rest.
+// Evidence expires at the earliest of its limits: a delegate that is valid longer than its answer
+// does not extend it, and one that expires earlier shortens it.
 func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	s := newScene(t)
 	long := s.delegate(t)
@@ -214,7 +214,7 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, now.Add(time.Hour).Equal(result.UsableUntil), "%v", result.UsableUntil)
 
-	// The doc of VerifyOptions: a negative age is no bound. What is left is MaxAge.
+	// The doc of VerifyOptions: a negative age is no limit. MaxAge remains.
 	r = s.good()
 	r.Answers[0].NextUpdate = nil
 	o := at(now)
@@ -224,7 +224,7 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	assert.True(t, result.ThisUpdate.Add(evidence.DefaultMaxAge).Equal(result.UsableUntil), "%v", result.UsableUntil)
 }
 
-// The doc of MinRSABits: 2048 where nothing is set.
+// The doc of MinRSABits: 2048 by default.
 func TestVerifyOCSP_DefaultOfTheSmallestKey(t *testing.T) {
 	for bits, want := range map[int]evidence.Status{2047: evidence.Unavailable, 2048: evidence.Good} {
 		for _, least := range []int{0, -1} {

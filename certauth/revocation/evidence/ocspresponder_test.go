@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Cases 15 and 16: whose name or key, and where the certificate stands.
+// Cases 15 and 16: whose name or key, and the position of the certificate.
 func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t)
@@ -48,7 +48,7 @@ func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 	})
 }
 
-// A responder that the operator trusts by name needs no certificate of the issuer.
+// A responder that the operator trusts explicitly needs no certificate of the issuer.
 func TestVerifyOCSP_TrustedResponders(t *testing.T) {
 	s := newScene(t)
 	trusted := makeCert(t, "Our responder", newKey(t), nil)
@@ -119,7 +119,7 @@ func TestVerifyOCSP_RevocationOfTheDelegate(t *testing.T) {
 	}
 }
 
-// Check 11: at most three signatures are verified, whoever else has the name.
+// Check 11: at most three signatures are verified, however many certificates have the name.
 func TestVerifyOCSP_AtMostThreeVerifications(t *testing.T) {
 	s := newScene(t)
 	trusted := makeCert(t, "Our responder", newKey(t), nil)
