@@ -50,7 +50,7 @@ func TestContract_AFailureOfLongAgoIsNoAttempt(t *testing.T) {
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(70 * time.Minute)
 			w.net.serve(ocspURL, failing(revocation.ErrTransport))
-			w.says(t, checker, w.client, isGood, nil) // and a concurrent refresh fails
+			w.says(t, checker, w.client, isGood, nil) // and a background refresh fails
 			w.clock.advance(c.pause)
 			w.net.serve(ocspURL, w.responder(t, revokedAt(now, keyCompromise)))
 			w.says(t, checker, w.client, isRevoked, nil)
@@ -146,7 +146,7 @@ func TestContract_AHoldFromACRLIsAskedAbout(t *testing.T) {
 		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(10*time.Minute), now.Add(5*day)))))
 		w.says(t, checker, w.client, isRevoked, nil)
 		w.clock.advance(6 * time.Minute)
-		w.says(t, checker, w.client, isRevoked, nil) // makes a concurrent request
+		w.says(t, checker, w.client, isRevoked, nil) // asks in the background
 		w.says(t, checker, w.client, isGood, nil)
 	})
 }

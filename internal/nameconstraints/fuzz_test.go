@@ -86,9 +86,13 @@ func checkText(t *testing.T, err error) {
 
 // Verdicts are those of crypto/x509 for the forms that it supports. The permitted differences are:
 //
-//   - In a constraint on e-mail addresses or URIs, a host without a leading dot is only that host (RFC 5280, section 4.2.1.10). To crypto/x509 it also denotes the hosts below.
-//   - Bits of an address beyond its mask are ignored. crypto/x509 includes them in its search and can miss an excluded subtree.
-//   - Names that cannot be compared are refused here. crypto/x509 compares them differently or not at all: names that are neither host names nor plain mailboxes, IPv4 addresses in IPv6 form, and bases that are not domains.
+//   - In a constraint on e-mail addresses or URIs, a host without a leading dot is only that host
+//     (RFC 5280, section 4.2.1.10). To crypto/x509 it also denotes the hosts below.
+//   - Bits of an address beyond its mask are ignored. crypto/x509 includes them in its search and
+//     can miss an excluded subtree.
+//   - Names that cannot be compared are refused here. crypto/x509 compares them differently or not
+//     at all: names that are neither host names nor plain mailboxes, IPv4 addresses in IPv6 form,
+//     and bases that are not domains.
 //
 // Bases and names of one form are given as lists separated by bars.
 func FuzzCheck(f *testing.F) {

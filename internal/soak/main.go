@@ -15,10 +15,13 @@
 // It prints the faults as it injects them, and at the end a table of the faults and what happened
 // to the clients during each of them. The exit code is 1 if
 //
-//   - a client is accepted that the instance has found revoked, or that was revoked before any evidence that may still be valid was signed,
-//   - a client that is not revoked is refused while a source of each of its certificates answers, or while the instance holds valid evidence about it,
+//   - a client is accepted that the instance has found revoked, or that was revoked before any
+//     evidence that may still be valid was signed,
+//   - a client that is not revoked is refused while a source of each of its certificates answers,
+//     or while the instance holds valid evidence about it,
 //   - a call takes longer than MaxWait plus the delay that a busy machine may add,
-//   - the log grows by more than a megabyte in a minute, the live heap exceeds its bound, or goroutines are left at the end.
+//   - the log grows by more than a megabyte in a minute, the live heap exceeds its bound, or
+//     goroutines are left at the end.
 //
 // It needs nginx and redis-server. As root it also mounts a small file system and fills it;
 // otherwise that fault is omitted.
