@@ -70,7 +70,7 @@ func TestAdmit_DecidesAndReportsAsHandlerDoes(t *testing.T) {
 			}
 			assert.Empty(t, r.Header["Upgrade"])
 			if _, reads := tc.source.(headerSource); reads {
-				assert.Empty(t, r.Header, "stripped, whatever was decided")
+				assert.Empty(t, r.Header, "stripped, whatever the decision")
 			}
 			if !tc.admitted {
 				assert.Nil(t, admitted)

@@ -110,7 +110,7 @@ func TestCache_KeyIsFixedBeforeWaiting(t *testing.T) {
 		done <- id
 	}()
 	<-begun
-	r.Header["X-Text"][0] = "b" // somebody uses the request again meanwhile
+	r.Header["X-Text"][0] = "b" // the request is reused in the meantime
 	close(goOn)
 	assert.Equal(t, w.leaf.Raw, (<-done).Leaf.Raw)
 	assert.Equal(t, w.leaf.Raw, c.once(t, certauth.ReasonNone, "a").Leaf.Raw)

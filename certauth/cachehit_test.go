@@ -280,7 +280,7 @@ func TestIdentity_IsOfTheOutcomeOfItsRequest(t *testing.T) {
 				assert.Equal(t, found, c.judge(t, certauth.ReasonNone, "a").Revocation)
 			}
 			failure = errors.New("no answer")
-			assert.Zero(t, c.judge(t, certauth.ReasonNone, "a").Revocation, "the other member of Any has asked nobody")
+			assert.Zero(t, c.judge(t, certauth.ReasonNone, "a").Revocation, "the other member of Any has asked no checker")
 		}
 	})
 }

@@ -112,7 +112,7 @@ func TestChain_WeakKeysAreRefused(t *testing.T) {
 			_, err = judge(t, certauth.Certificates(leaf), leaf)
 			assert.Equal(t, tc.want, reasonOf(err), "pin: %v", err)
 			_, err = judge(t, w.chain(), w.leaf.Certificate, leaf)
-			assert.NoError(t, err, "sent along with a good leaf it is no candidate")
+			assert.NoError(t, err, "sent along with a good leaf it is not a candidate")
 		})
 	}
 }

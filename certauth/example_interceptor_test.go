@@ -83,7 +83,7 @@ func ExampleAuthenticator_Admit_roles() {
 		}
 		id, _ := certauth.FromContext(r.Context())
 		if role, known := needs[r.URL.Path]; !known || !slices.Contains(id.Matched, role) {
-			return "PERMISSION_DENIED" // also for a method that somebody forgot in the table
+			return "PERMISSION_DENIED" // also for a method that is missing from the table
 		}
 		return "OK"
 	}

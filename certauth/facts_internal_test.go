@@ -110,11 +110,11 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 		return []*x509.Certificate{parsed(leaf), parsed(issuing), parsed(unused), parsed(leaf)}, nil
 	}
 	f, before := released(all)
-	assert.Same(t, before, f.sent(), "somebody has it")
+	assert.Same(t, before, f.sent(), "it is still in use")
 	runtime.KeepAlive(before)
 	id := &Identity{}
 	f.handOut(id)
-	assert.Same(t, id, f.handedOut(), "somebody has it")
+	assert.Same(t, id, f.handedOut(), "it is still in use")
 	runtime.KeepAlive(id)
 
 	for _, tc := range []struct {

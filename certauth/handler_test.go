@@ -518,7 +518,7 @@ func TestRequire_DenyListOfThePolicyHoldsForChainsOfARoute(t *testing.T) {
 		certauth.Denied{PublicKeys: []string{spkiPin(ca.Certificate)}},
 	}})
 	_, err := auth.Check(request())
-	require.NoError(t, err, "under the pin alone no CA is known")
+	require.NoError(t, err, "with only the pin, no CA is known")
 	route := auth.Require(certauth.Chain{Roots: certauth.Certificates(ca.Certificate)})
 	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(route(h)) }, request())
 	assert.Equal(t, 403, g.status)

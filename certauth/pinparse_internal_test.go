@@ -53,7 +53,7 @@ func FuzzHostName(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if !san.IsHostName(s) {
-			assert.False(t, matchDNS(s, s), "what is no host name matches nothing")
+			assert.False(t, matchDNS(s, s), "a text that is not a host name matches nothing")
 			return
 		}
 		assert.LessOrEqual(t, len(s), 253)

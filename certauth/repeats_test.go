@@ -115,7 +115,7 @@ func TestRepeats_WhatTellsThemApart(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"certificate_missing <nil>", "name_not_allowed " + one.leaf.Thumbprint(), "name_not_allowed " + thumbprint(two),
-		"chain_untrusted " + stranger.leaf.Thumbprint(), // whoever has no certificate of the CA can make any number
+		"chain_untrusted " + stranger.leaf.Thumbprint(), // a client without a certificate of the CA can make any number
 	}, got)
 }
 

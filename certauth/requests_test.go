@@ -152,7 +152,7 @@ func TestRequests_OPTIONSAsterisk(t *testing.T) {
 	ran := u.ran.Load()
 	u.address = server.Listener.Addr().String()
 	response, _, _ = u.send(t, false, "OPTIONS * HTTP/1.1")
-	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with nothing")
+	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with an empty answer")
 	assert.Equal(t, ran, u.ran.Load())
 }
 

@@ -51,7 +51,7 @@ func TestForged_TheFileIsWhole(t *testing.T) {
 		if control {
 			assert.Equal(t, expectAccepted, row.Requests[len(row.Requests)-1].Expect, row.Name)
 		} else {
-			assert.True(t, refused, "%q is no forgery", row.Name)
+			assert.True(t, refused, "%q is not a forgery", row.Name)
 		}
 		for i, a := range row.Requests {
 			assert.Contains(t, []string{"", expectRefused, expectAccepted}, a.Expect, row.Name)

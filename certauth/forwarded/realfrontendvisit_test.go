@@ -33,7 +33,7 @@ type visit struct {
 // The outcomes of a visit, in addition to the reasons of certauth.
 const (
 	accepted    = "accepted"                    // as the client that made the handshake
-	forged      = "accepted, with a forged one" // as somebody else: what the go-live probe looks for
+	forged      = "accepted, with a forged one" // as another client, which the go-live probe looks for
 	noHandshake = "no handshake"                // the front end refuses the certificate
 	answers400  = "the front end answers 400"   // itself: no byte reaches the app
 	answers500  = "the front end answers 500"   // likewise

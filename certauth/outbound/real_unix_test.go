@@ -242,7 +242,7 @@ func TestReal_OpensslRenegotiates(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			require.NoError(t, conn.SetDeadline(time.Now().Add(unhurried)))
 			assert.Equal(t, uint16(tls.VersionTLS12), conn.ConnectionState().Version)
-			assert.Len(t, w.journal.of(outbound.OutcomePresented), before, "nobody has asked yet")
+			assert.Len(t, w.journal.of(outbound.OutcomePresented), before, "no server has requested it yet")
 			lines := make(chan string, 1)
 			go func() {
 				line, err := bufio.NewReader(conn).ReadString('\n')

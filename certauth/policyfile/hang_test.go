@@ -48,7 +48,7 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 			assert.Zero(t, ask())
 		}
 		taken := reported.take()
-		require.Len(t, taken, 1, "told once")
+		require.Len(t, taken, 1, "reported once")
 		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 		assert.ErrorContains(t, taken[0].Err, "has not ended within a minute")
 

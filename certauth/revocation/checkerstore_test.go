@@ -171,7 +171,7 @@ func TestChecker_PoisonedStoreDecidesNothing(t *testing.T) {
 				}
 				second := w.checker(t, c.config, stored(s))
 				w.says(t, second, w.client, truth, nil)
-				assert.Equal(t, 2, w.net.total(), "fetched anew")
+				assert.Equal(t, 2, w.net.total(), "fetched again")
 				assert.NotZero(t, second.Stats().StoreRejected)
 				assert.Zero(t, second.Stats().StoreHits)
 				w.says(t, w.checker(t, c.config, stored(s)), w.client, truth, nil)

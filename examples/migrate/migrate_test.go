@@ -90,7 +90,7 @@ func TestASPNetCore(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, ask(t, auth, "AppService", certauthtest.SelfSigned(t, "orders")))
 	assert.Equal(t, certauth.ReasonNameNotAllowed, ask(t, auth, "AppService", w.issuing.Issue(t, "board")))
 	orders := w.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"))
-	assert.Equal(t, certauth.ReasonRevocationUnavailable, ask(t, auth, "AppService", orders), "it names nobody to ask")
+	assert.Equal(t, certauth.ReasonRevocationUnavailable, ask(t, auth, "AppService", orders), "it names no source to ask")
 }
 
 func TestAPIManagement(t *testing.T) {

@@ -75,7 +75,7 @@ func checkChangelog(text, version string) error {
 	return nil
 }
 
-// untagged returns an error if a tag of the version exists: a proxy serves a version for ever once
+// untagged returns an error if a tag of the version exists: a proxy serves a version forever once
 // it has fetched it, so no tag is moved.
 func (t *tree) untagged(ctx context.Context, version string) error {
 	list, err := git(ctx, t.root, "tag", "--list", version, "*/"+version)

@@ -222,7 +222,7 @@ func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {
 	}
 	got := certauthRun(t, all.String(), "diff", "-json", "-replay", "-", old, next)
 	assert.Equal(t, want, count(got.out))
-	assert.Positive(t, want[1], "somebody loses")
+	assert.Positive(t, want[1], "some callers lose access")
 }
 
 func TestDiff_JudgesTheCasesOfBothByBoth(t *testing.T) {

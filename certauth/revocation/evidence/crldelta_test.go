@@ -293,7 +293,7 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 		})
 	}
 	list, err := evidence.ParseCRL(der, s.ca.cert, at(now))
-	assert.ErrorIs(t, err, evidence.ErrCRLScope, "case 85 a delta is no base")
+	assert.ErrorIs(t, err, evidence.ErrCRLScope, "case 85 a delta is not a base")
 	assert.Nil(t, list)
 }
 

@@ -96,8 +96,8 @@ func advance(t testing.TB, c *redis.Client, d time.Duration) {
 	for _, name := range names {
 		left, err := c.PTTL(ctx, name).Result()
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, left, time.Duration(-2), "%s lives for ever", name)
-		require.NotEqual(t, time.Duration(-1), left, "%s lives for ever", name)
+		require.GreaterOrEqual(t, left, time.Duration(-2), "%s lives forever", name)
+		require.NotEqual(t, time.Duration(-1), left, "%s lives forever", name)
 		if left <= d {
 			require.NoError(t, c.Del(ctx, name).Err())
 		} else {
