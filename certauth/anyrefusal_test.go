@@ -30,8 +30,8 @@ func TestAny_RefusalTellsOfWhatRefused(t *testing.T) {
 	}{
 		{"a member of an inner Any that accepted", certauth.Any{w.behind(certauth.Any{other, yes}, no), pin}, map[string]int{"CommonNames": 0, "DNSNames": 1, "Thumbprints": 1}},
 		{"a rule whose refusal Not wanted", certauth.Any{w.behind(certauth.Not{Policy: other}, no), pin}, map[string]int{"CommonNames": 0, "DNSNames": 1}},
-		{"a rule behind an Any, refused on two paths", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, other}, map[string]int{"CommonNames": 1}},
-		{"a rule within an Any behind an Any", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, certauth.Any{other, no}}, map[string]int{"CommonNames": 1, "DNSNames": 1}},
+		{"a rule after an Any, refused on two paths", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, other}, map[string]int{"CommonNames": 1}},
+		{"a rule within an Any after an Any", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, certauth.Any{other, no}}, map[string]int{"CommonNames": 1, "DNSNames": 1}},
 	} {
 		_, err := judge(t, tc.policy, leaf)
 		require.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%s: %v", tc.name, err)

@@ -93,7 +93,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 		{"no file name", func() certauth.CertSource { return certauth.CertFile("") }, []string{"CertFile: empty file name"}},
 		{"text in the place of a name", func() certauth.CertSource { return certauth.CertFile(text) }, []string{"CertFile: this is PEM text"}},
 		{"a directory as a file", func() certauth.CertSource { return certauth.CertFile(folder) }, []string{"not a regular file"}},
-		{"DER and more behind it", func() certauth.CertSource { return certauth.CertFile(file("b.der", append(bytes.Clone(der), 0))) }, []string{`b.der": not exactly one certificate in DER`}},
+		{"DER and more after it", func() certauth.CertSource { return certauth.CertFile(file("b.der", append(bytes.Clone(der), 0))) }, []string{`b.der": not exactly one certificate in DER`}},
 		{"two in DER", func() certauth.CertSource { return certauth.CertFile(file("c.der", append(bytes.Clone(der), der...))) }, []string{`c.der": not exactly one certificate in DER`}},
 		{"half a DER file", func() certauth.CertSource { return certauth.CertFile(file("d.der", der[:len(der)/2])) }, []string{`d.der": not exactly one certificate in DER`}},
 		{"an empty file", func() certauth.CertSource { return certauth.CertFile(file("e.der", nil)) }, []string{`e.der": no certificate`}},

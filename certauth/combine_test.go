@@ -179,7 +179,7 @@ func TestCombine_NotTurnsNoErrorIntoAnAcceptance(t *testing.T) {
 		{"a subject in an encoding that is not read", not(certauth.Subject{"CN=blöcked"}), unreadable},
 		{"an e-mail address that is no mailbox", not(certauth.Emails{"@blocked.example"}), oddMail},
 		{"an extension that holds no text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), sequence},
-		{"an extension with bytes behind the text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), trailing},
+		{"an extension with bytes after the text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), trailing},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := judge(t, row.policy, row.leaf)
@@ -217,7 +217,7 @@ func TestCombine_StaticErrors(t *testing.T) {
 		{"a name before the anchor", certauth.All{certauth.DNSNames{"a.example"}, chain}, []string{"Policy.All[0].DNSNames" + before}},
 		{"a name alone", certauth.DNSNames{"a.example"}, []string{"Policy.DNSNames" + before}},
 		{"one branch without an anchor", certauth.Any{chain, certauth.Keys{MinECBits: 256}}, []string{"Policy.Any[1]" + anchor}},
-		{"a branch that vouches for nothing spoils what is behind", certauth.All{certauth.Any{chain, certauth.Keys{MinECBits: 256}}, certauth.DNSNames{"a.example"}}, []string{"Policy.All[1].DNSNames" + before}},
+		{"a branch that vouches for nothing limits the rules after it", certauth.All{certauth.Any{chain, certauth.Keys{MinECBits: 256}}, certauth.DNSNames{"a.example"}}, []string{"Policy.All[1].DNSNames" + before}},
 		{"Not is no anchor", certauth.Not{Policy: certauth.DNSNames{"a.example"}}, []string{"Policy.Not.DNSNames" + before}},
 		{"dates are no anchor", certauth.Validity{MaxLifetime: time.Hour}, []string{"Policy" + anchor}},
 		{"a path through Named", certauth.Named{Name: "ops", Policy: certauth.All{chain, certauth.DNSNames{}}}, []string{`Policy.Named("ops").All[1].DNSNames: empty`}},
@@ -360,7 +360,7 @@ func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
 		}}}
 		runVerdicts(t, []verdict{
 			{"before an accepting branch", certauth.Any{broken, pin}, leaf.Certificate, reason},
-			{"behind an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
+			{"after an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
 		})
 	}
 }
@@ -414,7 +414,7 @@ func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
 		{"in the only branch", certauth.All{certauth.Any{certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in each branch", certauth.All{certauth.Any{certauth.All{pin, denied}, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in a later branch, of which nothing stays", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonNone},
-		{"behind one that has nothing to say", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"after one that denies nothing", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in a branch that was not taken", certauth.All{certauth.Any{pin, certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonNone},
 	})
 }

@@ -368,7 +368,7 @@ func TestRequire_PanicsOnAPolicyThatNewWouldRefuse(t *testing.T) {
 	}{
 		{"nil", full, nil, "Require: nil policy"},
 		{"empty", full, certauth.DNSNames{}, "Require.DNSNames: empty"},
-		{"names behind a key pin", pinned, certauth.DNSNames{"a.example"}, "does not vouch for names"},
+		{"names after a key pin", pinned, certauth.DNSNames{"a.example"}, "does not vouch for names"},
 		{"an issuer without a chain", full, certauth.IssuerName{"CN=a"}, "Require.IssuerName: comes before any Chain"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

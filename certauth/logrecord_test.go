@@ -82,7 +82,7 @@ func TestRecord_ARefusalAloneSaysWhatHappened(t *testing.T) {
 		{"an expired certificate", expired.Base64(), nil, chain, nil, "certificate_expired", "Policy.Chain", expired.Certificate, unverified},
 		{"a CA certificate", (&certauthtest.Certificate{Certificate: ca.Certificate}).Base64(), nil, chain, nil, "certificate_is_ca", "Policy.Chain", ca.Certificate, unverified},
 		{"another pin, before it is parsed", leaf.Base64(), nil, certauth.Thumbprints{pinOfNobody}, nil, "pin_mismatch", "Policy.Thumbprints", leaf.Certificate, unverified},
-		{"another pin, behind a chain", leaf.Base64(), nil, certauth.All{chain, certauth.Thumbprints{pinOfNobody}}, nil, "pin_mismatch", "Policy.All[1].Thumbprints", leaf.Certificate, verified},
+		{"another pin, after a chain", leaf.Base64(), nil, certauth.All{chain, certauth.Thumbprints{pinOfNobody}}, nil, "pin_mismatch", "Policy.All[1].Thumbprints", leaf.Certificate, verified},
 		{"a key pin and a function that refuses", leaf.Base64(), nil, certauth.All{certauth.PublicKeys{spkiPin(leaf.Certificate)}, refusing()}, nil, "policy_refused", "Policy.All[1].PolicyFunc(\"refusing\")", leaf.Certificate, unverified},
 		{"another name", leaf.Base64(), nil, certauth.All{chain, certauth.DNSNames{"billing.partner.example"}}, nil, "name_not_allowed", "Policy.All[1].DNSNames", leaf.Certificate, verified},
 		{"revoked", leaf.Base64(), nil, revoked(0), nil, "certificate_revoked", "Policy.All[1].NotRevoked", leaf.Certificate, verified},

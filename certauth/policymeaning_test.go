@@ -36,8 +36,8 @@ func TestNotRevoked_NothingRestsOnAChainThatWasTakenOut(t *testing.T) {
 		{"a role of the Chain in an Any", certauth.All{certauth.Any{admin(w.onlyA), user(w.onlyB)}, revoked}, certauth.ReasonNone, []string{"user"}},
 		{"and asked for", certauth.All{certauth.Any{admin(w.onlyA), user(w.onlyB)}, revoked, certauth.Matched{"admin"}}, certauth.ReasonPolicyRefused, nil},
 		{"beside one that stands", certauth.All{w.onlyA, w.onlyB, revoked}, certauth.ReasonCertificateRevoked, nil},
-		{"behind the NotRevoked", certauth.All{w.onlyB, revoked, w.onlyA}, certauth.ReasonCertificateRevoked, nil},
-		{"a role behind the NotRevoked", certauth.All{w.onlyB, revoked, admin(w.onlyA)}, certauth.ReasonCertificateRevoked, nil},
+		{"after the NotRevoked", certauth.All{w.onlyB, revoked, w.onlyA}, certauth.ReasonCertificateRevoked, nil},
+		{"a role after the NotRevoked", certauth.All{w.onlyB, revoked, admin(w.onlyA)}, certauth.ReasonCertificateRevoked, nil},
 		{"a NotRevoked in each branch", certauth.Any{admin(certauth.All{w.onlyA, revoked}), user(certauth.All{w.onlyB, revoked})}, certauth.ReasonNone, []string{"user"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

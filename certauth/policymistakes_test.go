@@ -46,7 +46,7 @@ func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	}
 	runMisconfigured(t, []misconfigured{
 		{"two certificates of one source", certauth.Chain{Roots: certauth.Certificates(w.leaf.Certificate, other)}, []string{path + "0" + notCA, path + "1" + notCA}},
-		{"a struct that embeds nil, and a name behind it", certauth.All{chain, hollow{}, certauth.CommonNames{"x"}}, []string{"Policy.All[1]: cannot be compiled; does a struct embed a nil Policy?"}},
+		{"a struct that embeds nil, and a name after it", certauth.All{chain, hollow{}, certauth.CommonNames{"x"}}, []string{"Policy.All[1]: cannot be compiled; does a struct embed a nil Policy?"}},
 		{"a member without an anchor within All", certauth.All{certauth.Any{chain, certauth.Validity{MaxLifetime: time.Hour}}}, []string{"Policy.All[0].Any[1]: accepts without an anchor; add a Chain or a pin"}},
 		{"a nil map", isNil(mapChecker(nil)), []string{"Policy.All[1].NotRevoked.Checker: nil"}},
 		{"a nil channel", isNil(chanChecker(nil)), []string{"Policy.All[1].NotRevoked.Checker: nil"}},
@@ -77,8 +77,8 @@ func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 	const everybody = "Policy: accepts a certificate of every public CA; add a rule on names or IssuedBy"
 	runMisconfigured(t, []misconfigured{
 		{"alone", certauth.All{public}, []string{everybody}},
-		{"behind a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
-		{"behind a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
+		{"after a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
+		{"after a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
 		"behind one of two pins": certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},

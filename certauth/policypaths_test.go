@@ -163,7 +163,7 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 		{"the last of 16384 accepts", policy(8191, byB), certauth.ReasonNone},
 		{"none of 16384 accepts", policy(8191, nobody), certauth.ReasonIssuerNotAllowed},
 		{"the first that is not tried would accept", between(8191, byB), certauth.ReasonOverloaded},
-		{"one behind it would accept", policy(8192, byB), certauth.ReasonOverloaded},
+		{"one after it would accept", policy(8192, byB), certauth.ReasonOverloaded},
 	} {
 		_, err := judge(t, tc.policy, w.leaf)
 		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)

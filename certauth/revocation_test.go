@@ -131,7 +131,7 @@ func TestNotRevoked_StaticErrors(t *testing.T) {
 		{"alone", rule, []string{"Policy.NotRevoked" + before}},
 		{"before the chain", certauth.All{rule, w.chain()}, []string{"Policy.All[0].NotRevoked" + before}},
 		{"behind a pin", certauth.All{pin, rule}, []string{"Policy.All[1].NotRevoked" + before}},
-		{"behind a chain in one branch only", certauth.All{certauth.Any{w.chain(), pin}, rule}, []string{"Policy.All[1].NotRevoked" + before}},
+		{"after a chain in one branch only", certauth.All{certauth.Any{w.chain(), pin}, rule}, []string{"Policy.All[1].NotRevoked" + before}},
 	})
 	for status, want := range map[certauth.RevocationStatus]string{
 		certauth.RevocationUnavailable: "unavailable", certauth.RevocationGood: "good",
@@ -152,7 +152,7 @@ func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
 	runVerdicts(t, []verdict{
 		{"the chain before it", certauth.All{chainA, good}, leaf.Certificate, certauth.ReasonNone},
 		{"both before it", certauth.All{chainA, chainB, good}, leaf.Certificate, certauth.ReasonCertificateRevoked},
-		{"one behind it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+		{"one after it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
 	})
 	auth := must(t, certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.All{chainA, good}})
 	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(auth.Require(chainB)(h)) }, request())

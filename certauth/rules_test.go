@@ -46,7 +46,7 @@ func TestExtension_ValueTextAndPresence(t *testing.T) {
 		{"the text without a type", deploy, w.issue(t, withExtension(oid, []byte("deploy"))), no},
 		{"the text in another case", deploy, w.issue(t, text(asn1.TagUTF8String, "Deploy")), no},
 		{"a longer text", deploy, w.issue(t, text(asn1.TagUTF8String, "deploy2")), no},
-		{"the text and a byte behind it", deploy, w.issue(t, withExtension(oid, append(der[:len(der):len(der)], 0))), no},
+		{"the text and a byte after it", deploy, w.issue(t, withExtension(oid, append(der[:len(der):len(der)], 0))), no},
 		{"not, and it is", w.behind(certauth.Not{Policy: certauth.Extension{OID: oid, Present: true}}), leaf, certauth.ReasonPolicyRefused},
 		{"not, and it is not", w.behind(certauth.Not{Policy: certauth.Extension{OID: oid, Present: true}}), w.leaf.Certificate, yes},
 	})

@@ -28,7 +28,7 @@ func TestServerAuth_DecidesCombinationsAsTheyDecideWithoutIt(t *testing.T) {
 		{"a refused member leaves no chain", certauth.Any{certauth.All{root.roots(), elsewhere}, pin}, nil, nil, 0, false},
 		{"a refused member within All leaves no chain", certauth.All{certauth.Any{certauth.All{root.roots(), elsewhere}, pin}}, nil, nil, 0, false},
 		{"a role is given", certauth.Named{Name: "partner", Policy: root.roots()}, nil, []string{"partner"}, 1, true},
-		{"a role is given to what stands behind", certauth.Named{Name: "partner", Policy: root.roots()}, []certauth.Policy{certauth.Matched{"partner"}}, []string{"partner"}, 1, true},
+		{"a role is given to the rules after it", certauth.Named{Name: "partner", Policy: root.roots()}, []certauth.Policy{certauth.Matched{"partner"}}, []string{"partner"}, 1, true},
 		{"roles of all members", certauth.Any{certauth.Named{Name: "a", Policy: root.roots()}, certauth.Named{Name: "b", Policy: pin}}, nil, []string{"a", "b"}, 1, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -190,7 +190,7 @@ func TestSubject_Attributes(t *testing.T) {
 		{"an empty entry", w.behind(certauth.CommonNames{"a", ""}), []string{"Policy.All[1].CommonNames[1]: empty"}},
 		{"no name at all", w.behind(certauth.Subject{"client"}), []string{"Policy.All[1].Subject[0]: at offset 0: attribute without an equals sign"}},
 		{"before the anchor", certauth.All{certauth.Organizations{"x"}, w.chain()}, []string{"Policy.All[0].Organizations" + before}},
-		{"an issuer's name behind a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
+		{"an issuer's name after a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
 	})
 }
 

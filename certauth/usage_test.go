@@ -173,7 +173,7 @@ func TestUsage_UnknownPolicyQualifierIsRefusedWhereCritical(t *testing.T) {
 		{"user notice", true, with(seq(t, notice, seq(t))), false},
 		{"CPS and user notice", true, with(seq(t, cps, text), seq(t, notice, seq(t))), false},
 		{"another", true, with(seq(t, other, text)), true},
-		{"another behind CPS", true, with(seq(t, cps, text), seq(t, other, text)), true},
+		{"another after CPS", true, with(seq(t, cps, text), seq(t, other, text)), true},
 		{"another in the second policy", true, seq(t, seq(t, marshal(t, asn1.ObjectIdentifier{1, 2, 3})), seq(t, policy, seq(t, seq(t, other, text)))), true},
 		{"another, not critical", false, with(seq(t, other, text)), false},
 	} {

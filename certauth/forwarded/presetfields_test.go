@@ -75,7 +75,7 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 		{"this profile twice", put("X-Azure-FDID", profileID, profileID), untrusted},
 		{"this profile and another", put("X-Azure-FDID", profileID, "x"), untrusted},
 		{"joined", put("X-Azure-FDID", profileID+", "+profileID), untrusted},
-		{"a space behind it", put("X-Azure-FDID", profileID+" "), untrusted},
+		{"a space after it", put("X-Azure-FDID", profileID+" "), untrusted},
 		{"only an alias", inOrder(put("X-Azure-FDID"), set("X_Azure_FDID", profileID)), untrusted},
 		{"this profile from elsewhere", func(r *http.Request) { r.RemoteAddr = "203.0.113.9:1" }, untrusted},
 	})

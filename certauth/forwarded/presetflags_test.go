@@ -184,7 +184,7 @@ func TestPresets_FingerprintMustMatch(t *testing.T) {
 				{"row 57 one byte short", put(d.fingerprint, right[2:]), malformed},
 				{"row 57 one byte long", put(d.fingerprint, right+"00"), malformed},
 				{"row 57 twice", put(d.fingerprint, right, right), malformed},
-				{"row 57 a space behind", put(d.fingerprint, right+" "), malformed},
+				{"row 57 a trailing space", put(d.fingerprint, right+" "), malformed},
 				{"row 57 no hex", put(d.fingerprint, strings.Repeat("z", len(right))), malformed},
 				{"row 57 colons alone", put(d.fingerprint, "::"), malformed},
 				{"another certificate beside the right fingerprint", put(d.header, d.form.value(other)), malformed},

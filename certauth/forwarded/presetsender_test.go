@@ -156,7 +156,7 @@ func TestPresets_TheSenderIsAskedFirst(t *testing.T) {
 				{"row 11 no secret and no certificate", inOrder(put("X-Gate"), none), missing},
 				{"row 11 a wrong secret", put("X-Gate", "incorrect horse battery staple"), untrusted},
 				{"row 11 the secret twice", put("X-Gate", secret, secret), untrusted},
-				{"row 11 a space behind it", put("X-Gate", secret+" "), untrusted},
+				{"row 11 a space after it", put("X-Gate", secret+" "), untrusted},
 				{"row 11 a prefix of it", put("X-Gate", secret[:len(secret)-1]), untrusted},
 			})
 			pin := forwarded.ProxyCertificate(certauth.Thumbprints{thumbprint(front.Raw)})

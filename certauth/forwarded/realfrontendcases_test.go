@@ -105,19 +105,19 @@ func cases(c *cast, as convention) []frontEndCase {
 	return []frontEndCase{
 		{"a P-256 client", visit{shows: c.p256}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"an RSA client", visit{shows: c.rsa}, [5]string{accepted, accepted, accepted, accepted, accepted}},
-		{"nobody", visit{}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate", visit{}, [5]string{missing, missing, missing, malformed, missing}},
 		{"a self-signed certificate", visit{shows: c.selfSigned}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 		{"an unknown CA of the known name", visit{shows: c.unknown}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 		{"an expired certificate", visit{shows: c.expired}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 
-		{"nobody with the header", visit{lines: spoof}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header twice", visit{lines: twice}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with hyphens and underscores swapped", visit{lines: respell(spoof, swapped)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with dots", visit{lines: respell(spoof, dotted)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header as trailer", visit{trailer: spoof}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header listed in Connection", visit{lines: listed}, [5]string{missing, malformed, missing, malformed, missing}},
-		{"nobody with other conventions", visit{lines: others(c, as)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with 15 KB in lines of 1 KB", visit{lines: filler(15, 1<<10)}, [5]string{missing, answers400, missing, malformed, missing}},
+		{"no certificate, with the header", visit{lines: spoof}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header twice", visit{lines: twice}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with hyphens and underscores swapped", visit{lines: respell(spoof, swapped)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with dots", visit{lines: respell(spoof, dotted)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header as trailer", visit{trailer: spoof}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header listed in Connection", visit{lines: listed}, [5]string{missing, malformed, missing, malformed, missing}},
+		{"no certificate, with other conventions", visit{lines: others(c, as)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with 15 KB in lines of 1 KB", visit{lines: filler(15, 1<<10)}, [5]string{missing, answers400, missing, malformed, missing}},
 
 		{"a client with the header", visit{shows: c.p256, lines: spoof}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"a client with the header twice", visit{shows: c.p256, lines: twice}, [5]string{accepted, accepted, accepted, accepted, accepted}},
@@ -133,7 +133,7 @@ func cases(c *cast, as convention) []frontEndCase {
 		{"a client with 14.5 KB in lines of 512 bytes", visit{shows: c.p256, lines: filler(29, 512)}, [5]string{accepted, answers500, accepted, accepted, accepted}},
 
 		{"a client with HTTP/2", visit{shows: c.p256, http2: true}, [5]string{accepted, accepted, accepted, accepted, accepted}},
-		{"nobody with HTTP/2 and the header", visit{lines: spoof, http2: true}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with HTTP/2 and the header", visit{lines: spoof, http2: true}, [5]string{missing, missing, missing, malformed, missing}},
 		{"a client with HTTP/2 and the header", visit{shows: c.rsa, lines: spoof, http2: true}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"a self-signed certificate with HTTP/2", visit{shows: c.selfSigned, http2: true}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 	}

@@ -91,9 +91,9 @@ func TestRealFrontEnds_EnvoyModes(t *testing.T) {
 							want string
 						}{
 							{"a client", visit{shows: c.p256}, tc.client},
-							{"a client with somebody else's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
-							{"nobody", visit{}, tc.nobody},
-							{"nobody with somebody else's header", visit{lines: spoof}, tc.pretender},
+							{"a client with another client's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
+							{"no certificate", visit{}, tc.nobody},
+							{"no certificate, with another client's header", visit{lines: spoof}, tc.pretender},
 						} {
 							one.http2 = http2
 							got, told, saw := a.visit(t, c, front, one.visit)
@@ -238,10 +238,10 @@ func TestRealFrontEnds_EnvoyTwoHops(t *testing.T) {
 				want string
 			}{
 				{"a client", visit{shows: c.p256}, tc.client},
-				{"a client with somebody else's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
+				{"a client with another client's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
 				{"a client with HTTP/2 and somebody else's header", visit{shows: c.p256, lines: spoof, http2: true}, tc.spoofing},
-				{"nobody", visit{}, tc.nobody},
-				{"nobody with somebody else's header", visit{lines: spoof}, tc.pretender},
+				{"no certificate", visit{}, tc.nobody},
+				{"no certificate, with another client's header", visit{lines: spoof}, tc.pretender},
 			} {
 				got, told, saw := a.visit(t, c, front, one.visit)
 				assert.Equal(t, one.want, got, "%s: %v, %v", one.name, told.refused, saw.event.Err)

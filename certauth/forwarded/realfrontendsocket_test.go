@@ -36,7 +36,7 @@ func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	}{
 		{"a client", visit{shows: c.rsa}, accepted},
 		{"a client with the header", visit{shows: c.rsa, lines: forgery}, accepted},
-		{"nobody with the header", visit{lines: forgery}, missing},
+		{"no certificate, with the header", visit{lines: forgery}, missing},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, told, saw := socket.visit(t, c, front, tc.visit)

@@ -42,7 +42,7 @@ func TestRealFrontEnds_FrontEndsWordIsTheAnchor(t *testing.T) {
 				{"a self-signed certificate of the name", visit{shows: c.selfSigned}, unverified},
 				{"a self-signed certificate of the name, with the lines that say verified", visit{shows: c.selfSigned, lines: r.convention.forge(c.p256)}, unverified},
 				{"an unknown CA of the known name", visit{shows: c.unknown}, unverified},
-				{"nobody with the header", visit{lines: r.convention.forge(c.p256)}, missing},
+				{"no certificate, with the header", visit{lines: r.convention.forge(c.p256)}, missing},
 			} {
 				t.Run(tc.name, func(t *testing.T) {
 					got, told, saw := a.visit(t, c, front, tc.visit)

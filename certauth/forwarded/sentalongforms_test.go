@@ -67,7 +67,7 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 	}{
 		{"framed as a certificate", p.good + "," + encoded(framed...), certauth.ReasonNone},
 		{"two of them", p.good + "," + encoded(framed...) + "," + encoded(framed...), certauth.ReasonNone},
-		{"something behind it", p.good + "," + encoded(append(framed[:6:6], 5, 0)...), certauth.ReasonCertificateMalformed},
+		{"something after it", p.good + "," + encoded(append(framed[:6:6], 5, 0)...), certauth.ReasonCertificateMalformed},
 		{"shorter than it says", p.good + "," + encoded(framed[:5]...), certauth.ReasonCertificateMalformed},
 		{"a sequence of something else", p.good + "," + encoded(0x30, 2, 5, 0), certauth.ReasonCertificateMalformed},
 		{"no sequence", p.good + "," + encoded(0x31, 4, 0x30, 2, 5, 0), certauth.ReasonCertificateMalformed},

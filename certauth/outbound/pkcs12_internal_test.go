@@ -160,7 +160,7 @@ func TestPKCS12_HostileFiles(t *testing.T) {
 		{"a key with 2^40 iterations inside the encrypted part", h.file(pfxMAC{}, h.sealed(1, salt, h.certBag(), h.shroudedBag(1<<40)), h.open(h.keyBag())), ReasonPasswordWrong},
 		{"the same, with no key outside", h.file(pfxMAC{}, h.sealed(1, salt, h.certBag(), h.shroudedBag(1<<40))), ReasonKeyMissing},
 		{"a key with 2^40 iterations", h.file(pfxMAC{}, h.open(h.certBag(), h.shroudedBag(1<<40))), ReasonMalformed},
-		{"one such key behind a harmless one", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag(), h.shroudedBag(1<<40))), ReasonMalformed},
+		{"one such key after a harmless one", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag(), h.shroudedBag(1<<40))), ReasonMalformed},
 		{"an encrypted part with 2^40 iterations", h.file(pfxMAC{}, h.sealed(1<<40, salt, h.certBag()), h.open(h.keyBag())), ReasonMalformed},
 		{"a MAC with 2^40 iterations", h.file(classic(1<<40, salt), h.open(h.certBag(), h.keyBag())), ReasonMalformed},
 		{"a MAC with no iterations", h.file(classic(-1, salt), h.open(h.certBag(), h.keyBag())), ReasonMalformed},

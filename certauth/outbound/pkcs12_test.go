@@ -178,7 +178,7 @@ func TestPKCS12_Limits(t *testing.T) {
 		copy(data, whole)
 		refused(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch), Now: at(then)}, outbound.ReasonMalformed)
 	})
-	t.Run("bytes behind the end are refused", func(t *testing.T) {
+	t.Run("bytes after the end are refused", func(t *testing.T) {
 		path := filepath.Join(folder, "more.p12")
 		write(t, path, append(bytes.Clone(whole), 0))
 		refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonMalformed)

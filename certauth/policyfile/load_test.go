@@ -110,7 +110,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 		{"another letter case", `{` + source + `,
 "policy": {"dnsNAMES": ["a"]}}`, `2:12: policy.dnsNAMES: unknown member; did you mean "dnsNames"?`},
 		{"a member that stands twice", "{\n\"optional\": true,\n  \"optional\": false}", `3:3: the member "optional" stands here twice`},
-		{"text behind the document", "{}\nx", `2:1: not JSON: `},
+		{"text after the document", "{}\nx", `2:1: not JSON: `},
 		{"a second document", "{}\n {}", `2:3: text after the end of the document`},
 		{"half a document", "{\"optional\":", `1:13: optional: the document ends too early`},
 		{"nothing", "", `1:1: the document ends too early`},

@@ -193,7 +193,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 		{"another letter case", change(`"roots"`, `"Roots"`), "did you mean"},
 		{"a member twice", change(`"description"`, `"source": {"tls": {}}, "description"`), "stands here twice"},
 		{"an unquoted name", change(`"orders.a.example"`, `orders.a.example`), "not JSON"},
-		{"text behind the end", func() { f.write("policy.json", scoped+"}") }, "not JSON"},
+		{"text after the end", func() { f.write("policy.json", scoped+"}") }, "not JSON"},
 		{"half a file", func() { f.write("policy.json", scoped[:len(scoped)/2]) }, "too early"},
 		{"an empty file", func() { f.write("policy.json", "") }, "too early"},
 		{"no file", func() { require.NoError(t, os.Remove(path)) }, "no such file"},

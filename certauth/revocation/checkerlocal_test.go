@@ -95,7 +95,7 @@ func TestChecker_FilesOfTheOperator(t *testing.T) {
 		}, revocation.ErrMalformed},
 		{"case 88 HTML", func(*testing.T, *wired) []byte { return []byte("<html>") }, revocation.ErrMalformed},
 		{"an empty file", func(*testing.T, *wired) []byte { return nil }, revocation.ErrMalformed},
-		{"case 87 bytes behind", func(t *testing.T, w *wired) []byte { return append(encode(t, w.list()), 0) }, revocation.ErrMalformed},
+		{"case 87 trailing bytes", func(t *testing.T, w *wired) []byte { return append(encode(t, w.list()), 0) }, revocation.ErrMalformed},
 		{"of a CA that is not among Issuers", func(t *testing.T, w *wired) []byte { return encode(t, w.rootList()) }, revocation.ErrCRLIssuer},
 		{"of the name of one and the key of another", func(t *testing.T, w *wired) []byte {
 			l := w.list()

@@ -27,7 +27,7 @@ func TestChecker_MalformedAuthorityInformationNamesSomebody(t *testing.T) {
 	}{
 		{"where the CA's certificate is", sound, false},
 		{"two such places", seq(seq(issuers, location), seq(issuers, location)), false},
-		{"something behind the list", append(append([]byte{}, sound...), null...), true},
+		{"something after the list", append(append([]byte{}, sound...), null...), true},
 		{"something behind a location", seq(seq(issuers, location, null)), true},
 		{"a description without a location", seq(seq(issuers)), true},
 	} {

@@ -127,7 +127,7 @@ func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
 		_, err = list.Lookup(makeCert(t, "client", newKey(t), makeCert(t, "Clients CA", newKey(t), nil, asCA), asClient).cert, at(now))
 		require.ErrorIs(t, err, revocation.ErrIssuerMismatch)
 	})
-	t.Run("the right key is found behind several others", func(t *testing.T) {
+	t.Run("the right key is found after several others", func(t *testing.T) {
 		o := at(now)
 		for range 6 {
 			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), nil, asCA).cert)

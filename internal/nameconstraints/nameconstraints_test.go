@@ -32,7 +32,7 @@ func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
 		{"nothing", nil, "sequence"},
 		{"an empty sequence", []byte{0x30, 0}, "neither"},
 		{"an empty list of permitted subtrees", wrap(0x30, wrap(0xA0)), "without subtrees"},
-		{"an empty list of excluded subtrees behind permitted ones", wrap(0x30, wrap(0xA0, one), wrap(0xA1)), "without subtrees"},
+		{"an empty list of excluded subtrees after permitted ones", wrap(0x30, wrap(0xA0, one), wrap(0xA1)), "without subtrees"},
 		{"a byte behind", append(wrap(0x30, wrap(0xA0, one)), 0), "sequence"},
 		{"a set", wrap(0x31, wrap(0xA0, one)), "sequence"},
 		{"excluded before permitted", wrap(0x30, wrap(0xA1, one), wrap(0xA0, one)), "order"},
@@ -51,7 +51,7 @@ func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
 		{"minimum 0 twice", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x80, 1, 0}))), "minimum"},
 		{"minimum 256", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 2, 1, 0}))), "minimum"},
 		{"maximum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x81, 1, 0}))), "maximum"},
-		{"maximum 9 behind minimum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x81, 1, 9}))), "maximum"},
+		{"maximum 9 after minimum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x81, 1, 9}))), "maximum"},
 		{"a maximum in the second list", wrap(0x30, wrap(0xA0, one), wrap(0xA1, wrap(0x30, dns("a.example"), []byte{0x81, 1, 9}))), "maximum"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -183,7 +183,7 @@ func TestCheck_EveryForm(t *testing.T) {
 		{"permitted host: an internationalized address, RFC 9598", permitted(email("example.com")), nil, [][]byte{other(eaiType, wrap(0x0C, []byte("\u00E9@evil.example")))}, unreadable},
 		{"permitted host: a user principal name is no address", permitted(email("example.com")), nil, [][]byte{upn("a@evil.example")}, accepted},
 		{"permitted address: a base that is none", permitted(email("a@b@c")), nil, [][]byte{email("a@b")}, notApplied},
-		{"permitted address: a base with a dot behind the at sign", permitted(email("a@.example.com")), nil, [][]byte{email("a@b.example.com")}, notApplied},
+		{"permitted address: a base with a dot after the at sign", permitted(email("a@.example.com")), nil, [][]byte{email("a@b.example.com")}, notApplied},
 		{"excluded host", excluded(email("example.com")), nil, [][]byte{email("a@EXAMPLE.com")}, isExcluded},
 		{"excluded host, an address in the subject", excluded(email("example.com")), name("E=a@example.com"), nil, isExcluded},
 		{"excluded domain", excluded(email(".example.com")), nil, [][]byte{email("a@b.example.com")}, isExcluded},

@@ -209,7 +209,7 @@ func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 		{"h2c among others", []string{"websocket, H2C"}, []string{"websocket"}},
 		{"as long as may be", []string{"websocket, ", long[11:]}, []string{"websocket, ", long[11:]}},
 		{"longer", []string{"websocket, ", long[10:]}, nil},
-		{"h2c behind what is longer", []string{long, "h2c"}, nil},
+		{"h2c after a longer header", []string{long, "h2c"}, nil},
 	} {
 		header := http.Header{settings: {"AAMAAABk"}}
 		if tc.upgrade != nil {

@@ -193,7 +193,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 85 the indicator is not critical", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(false, []byte{2, 1, 7})), 0, 0, nil, malformed},
 		{"case 85 the indicator is no number", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{5, 0})), 0, 0, nil, malformed},
 		{"case 85 the indicator is negative", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 0xFF})), 0, 0, nil, malformed},
-		{"case 85 bytes behind the indicator", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 7, 0})), 0, 0, nil, malformed},
+		{"case 85 bytes after the indicator", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 7, 0})), 0, 0, nil, malformed},
 		{"case 85 two indicators", none, more(ocsptest.DeltaIndicator(1)), 7, 8, nil, evidence.ErrLimits},
 		{"case 85 the delta has no number", none, extensions(keyID(s.ca), ocsptest.DeltaIndicator(7)), 0, 0, nil, malformed},
 		{"case 85 the delta names a freshest CRL", none, more(freshest), 7, 8, nil, malformed},
@@ -221,7 +221,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 75 tampered with", none, forged, 7, 8, nil, evidence.ErrBadSignature},
 		{"case 86 without entries", none, func(l *ocsptest.List) { l.Entries = nil }, 7, 8, nil, nil},
 		{"case 86 revokedCertificates empty", none, func(l *ocsptest.List) { l.Entries, l.WithEmpty = nil, true }, 7, 8, nil, malformed},
-		{"case 87 bytes behind it", none, func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{ocsptest.AfterAll: {5, 0}} }, 7, 8, nil, malformed},
+		{"case 87 bytes after it", none, func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{ocsptest.AfterAll: {5, 0}} }, 7, 8, nil, malformed},
 		{"rule C2 version 1", none, func(l *ocsptest.List) { l.NoVersion = true }, 7, 8, func(o *evidence.VerifyOptions) { o.AllowV1CRL = true }, malformed},
 		{"rule C3 signed with SHA-1", none, func(l *ocsptest.List) { l.Algorithm = ocsptest.ECDSA(crypto.SHA1) }, 7, 8, nil, evidence.ErrWeakAlgorithm},
 	} {

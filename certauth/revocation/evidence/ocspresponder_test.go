@@ -41,7 +41,7 @@ func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 		{"case 15 a hash of 32 bytes", with(s.good(), ocsptest.ByKeyHash(ocsptest.IDOf(crypto.SHA256, s.ca.cert, s.client.cert.SerialNumber).KeyHash)), nil, unavailable, evidence.ErrNoSigner},
 		{"case 16 the delegate is the second certificate", with(s.by(d), name, s.other.cert.Raw, d.cert.Raw), nil, good, nil},
 		{"case 16 garbage stands before it", with(s.by(d), name, garbage, d.cert.Raw), nil, good, nil},
-		{"case 16 garbage stands behind it", with(s.by(d), name, d.cert.Raw, garbage), nil, good, nil},
+		{"case 16 garbage after it", with(s.by(d), name, d.cert.Raw, garbage), nil, good, nil},
 		{"case 16 eight certificates", with(s.by(d), name, nine[:8]...), nil, good, nil},
 		{"case 16 nine certificates", with(s.by(d), name, nine...), nil, unavailable, evidence.ErrLimits},
 		{"case 16 nine, signed by the issuer", with(s.good(), ocsptest.ByKeyHash(hash), nine...), nil, unavailable, evidence.ErrLimits},

@@ -99,7 +99,7 @@ func TestVerifyOCSP_Signer(t *testing.T) {
 		})), nil, unavailable, refused},
 		{"case 19 no certificates, signed by the issuer", response(s.good(), bare), nil, good, nil},
 		{"case 17 the issuer's certificate, not self-signed, is embedded", response(s.by(s.ca)), nil, good, nil},
-		{"case 17 the same, behind another certificate", response(s.by(s.ca), func(r *ocsptest.Response) {
+		{"case 17 the same, after another certificate", response(s.by(s.ca), func(r *ocsptest.Response) {
 			r.Certificates = [][]byte{s.root.cert.Raw, s.ca.cert.Raw}
 		}), nil, good, nil},
 	})
