@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/examples/migrate"
 )
 
-// The Go of each page is the code of this package, which compiles and is run below.
+// The Go code of each page is that of this package, which is compiled and run below.
 func TestPages_ShowTheCode(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
