@@ -167,7 +167,7 @@ func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
 
 // Nothing may be written to a caller that has stopped waiting: http.TimeoutHandler continues while
 // the handler still runs, and so does middleware that passes on its own request.
-func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
+func TestAfterwards_NothingIsWrittenToAClientThatGaveUp(t *testing.T) {
 	w := newWorld(t)
 	bubble.Test(t, func(t *testing.T) {
 		auth := must(t, certauth.Config{

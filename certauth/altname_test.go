@@ -248,7 +248,7 @@ func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 }
 
 // An SVID has one URI: if another URI is unreadable, there is no SPIFFE ID.
-func TestSPIFFE_UnreadableURIBesideIt(t *testing.T) {
+func TestSPIFFE_AnotherUnreadableURI(t *testing.T) {
 	w := newWorld(t)
 	id, err := judge(t, w.chain(), w.issue(t, san(t, altName(6, "spiffe://a.example/a"), altName(6, "urn:a b"))))
 	require.NoError(t, err)

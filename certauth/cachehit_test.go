@@ -163,7 +163,7 @@ func shown(id *certauth.Identity) map[string]any {
 }
 
 // Changes to a shared identity reach no later request and no route.
-func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
+func TestIdentity_ChangesReachNoOtherRequest(t *testing.T) {
 	w := newWorld(t)
 	intruder := newWorld(t)
 	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), certauth.Any{
@@ -209,7 +209,7 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 
 // finding T12: a handler that overwrites the whole identity, with nothing or with that of another
 // caller with the same outcome, overwrote the one for later requests.
-func TestIdentity_OverwrittenIsHandedToNobody(t *testing.T) {
+func TestIdentity_OverwrittenOneReachesNoOtherRequest(t *testing.T) {
 	first, second := certauthtest.SelfSigned(t, "first"), certauthtest.SelfSigned(t, "second")
 	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": first.Certificate, "b|": second.Certificate}),
 		certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})

@@ -101,7 +101,7 @@ func TestChain_StrangersExpiredCAIsUntrustedNotExpired(t *testing.T) {
 
 // An expired CA certificate and its renewal with the same key: the chain through the renewal
 // counts, in whatever order they are given.
-func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {
+func TestChain_RenewedCAIsUsedInsteadOfTheExpiredOne(t *testing.T) {
 	root := aroundNoon(t)
 	issuing := root.NewIntermediate(t, "Issuing CA", certauthtest.Valid(noon.AddDate(-2, 0, 0), noon.AddDate(1, 0, 0)))
 	expired := root.IssueFor(t, publicOnly{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(),

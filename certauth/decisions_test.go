@@ -214,7 +214,7 @@ type noAddress struct{ net.Conn }
 func (noAddress) RemoteAddr() net.Addr { return nil }
 func (noAddress) LocalAddr() net.Addr  { return nil }
 
-func TestPeer_OfAConnectionWithoutAddressesIsNobody(t *testing.T) {
+func TestPeer_OfAConnectionWithoutAddressesIsUnknown(t *testing.T) {
 	ctx := certauth.ConnContext(t.Context(), noAddress{})
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	r.RemoteAddr = "10.0.0.4:1"

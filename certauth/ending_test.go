@@ -195,7 +195,7 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 
 // A counter of defects restarts with "reloaded": defects that a reload does not remove are reported
 // again after it, and those of other material are not.
-func TestEnding_WhatAReloadLeavesIsReportedBehindIt(t *testing.T) {
+func TestEnding_DefectsThatRemainAreReportedAfterAReload(t *testing.T) {
 	s := &told{clock: newClock()}
 	dir := t.TempDir()
 	write := func(name string, cas ...*certauthtest.CA) string {

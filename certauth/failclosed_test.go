@@ -110,7 +110,7 @@ func TestRequire_WithoutHandlerShowsNoHeaderOfTheSource(t *testing.T) {
 }
 
 // Changes that a handler makes to its identity do not reach a route behind it.
-func TestRequire_IdentityThatWasChangedIsMadeAnew(t *testing.T) {
+func TestRequire_ChangesToAnIdentityReachNoRoute(t *testing.T) {
 	w := newWorld(t)
 	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: certauth.Named{Name: "user", Policy: w.chain()}})
 	meddle := func(next http.Handler) http.Handler {

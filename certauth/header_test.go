@@ -227,7 +227,7 @@ func TestTrust_ConnectionNamesTheHeader(t *testing.T) {
 
 // A wrong sender is reported first, and so is a panic, so that the operator examines the gate and
 // not the client. Other mistakes of the certificate come after the Connection header.
-func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
+func TestTrust_ConnectionComesAfterSenderAndPanic(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer func() error
 		want   certauth.Reason

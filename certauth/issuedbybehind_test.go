@@ -13,7 +13,7 @@ import (
 
 // An IssuedBy restricts every Chain of its path, including a later one or one in a route: it is
 // evaluated again if the chains differ from those it has seen.
-func TestIssuedBy_NarrowsTheChainsBehindIt(t *testing.T) {
+func TestIssuedBy_NarrowsTheChainsAfterIt(t *testing.T) {
 	w := newTwoWays(t)
 	by := func(issuers ...*x509.Certificate) certauth.Policy {
 		return certauth.IssuedBy{Certificates: certauth.Certificates(issuers...)}

@@ -21,7 +21,7 @@ func panics() certauth.PolicyFunc {
 	return certauth.PolicyFunc{Name: "panics", Func: func(context.Context, *certauth.Identity) error { panic("rule") }}
 }
 
-func TestPolicyFunc_IsAskedBehindTheAnchor(t *testing.T) {
+func TestPolicyFunc_IsCalledAfterTheAnchor(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
 	var typedNil *certauth.Error

@@ -225,7 +225,7 @@ func TestAny_NotRevokedOfOneBranchRefusesNoOther(t *testing.T) {
 }
 
 // finding T10: a route did not see the chains that the Handler's policy had excluded.
-func TestRequire_WhatKeepsOutSeesChainsThatWereTakenOut(t *testing.T) {
+func TestRequire_DeniedSeesChainsThatWereExcluded(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing CA")
 	leaf := issuing.Issue(t, "client").Certificate
@@ -265,7 +265,7 @@ func TestRequire_RoutesAddUp(t *testing.T) {
 }
 
 // If the order of a policy would matter, New refuses it.
-func TestMatched_NamedBehindIsRefused(t *testing.T) {
+func TestMatched_LaterNamedIsRefused(t *testing.T) {
 	w := newWorld(t)
 	named := certauth.Named{Name: "role", Policy: w.chain()}
 	_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: certauth.All{

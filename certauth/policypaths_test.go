@@ -73,7 +73,7 @@ func TestNamed_RoleOfAPathThatIsRefusedLateIsGone(t *testing.T) {
 
 // The doc of Any: a panic refuses the whole request, even if another member with a role has already
 // accepted.
-func TestAny_PanicOfACheckerRefusesBehindAnAcceptedRole(t *testing.T) {
+func TestAny_PanicOfACheckerRefusesDespiteAnAcceptedRole(t *testing.T) {
 	w := newWorld(t)
 	panicking := certauth.NotRevoked{Checker: asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) { panic("checker") })}
 	accepted := certauth.Named{Name: "a", Policy: w.chain()}
@@ -86,7 +86,7 @@ func TestAny_PanicOfACheckerRefusesBehindAnAcceptedRole(t *testing.T) {
 
 // A request interrupted by a panic has no effect on the next one: the next caller is refused for
 // its own reason.
-func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
+func TestAny_RequestAfterAPanicIsJudgedAfresh(t *testing.T) {
 	w := newWorld(t)
 	calls := 0
 	once := certauth.PolicyFunc{Name: "once", Func: func(context.Context, *certauth.Identity) error {
@@ -102,9 +102,9 @@ func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
 	}
 }
 
-// After a panic behind a NotRevoked, the next request started with the chains that revocation had
+// After a panic in a rule that follows a NotRevoked, the next request started with the chains that revocation had
 // left instead of those that verified, and a Denied missed a chain.
-func TestDenied_SeesEveryChainBehindAPanic(t *testing.T) {
+func TestDenied_SeesEveryChainAfterAPanic(t *testing.T) {
 	for _, root := range []string{"Root A", "Root B"} {
 		w := newTwoWays(t)
 		calls, revoked := 0, ""

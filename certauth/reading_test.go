@@ -28,7 +28,7 @@ func slowly(s *textSource, goOn chan struct{}) *textSource {
 	return s
 }
 
-func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
+func TestReading_IsSharedByRequestsThatOfferTheSame(t *testing.T) {
 	w, now := newWorld(t), time.Now() // a bubble has its own clock
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "b|": w.issue(t)}
 	bubble.Test(t, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
 	})
 }
 
-func TestReading_WhoGivesUpStopsNobody(t *testing.T) {
+func TestReading_CallerThatGivesUpStopsNoOther(t *testing.T) {
 	w, now := newWorld(t), time.Now()
 	bubble.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})

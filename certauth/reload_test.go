@@ -521,7 +521,7 @@ func (s *screening) decode(_ source.Offer, screen func([]byte) error) ([]*x509.C
 
 // Reloaded pins apply to the next request, even if it waits for one that the previous pins have
 // refused.
-func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
+func TestReload_PinsActOnRequestsThatWaitForAnOlderReading(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		now := time.Now()
 		w := newWorld(t)

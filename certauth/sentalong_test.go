@@ -261,7 +261,7 @@ func carriersOfChains() []carrier {
 
 // finding S4: nine junk certificates together with an accepted one permanently took 4 MB, and one
 // client could have sixteen such entries, or thousands.
-func TestSent_JunkBesideAnAcceptedCertificateTakesLittle(t *testing.T) {
+func TestSent_JunkWithAnAcceptedCertificateTakesLittle(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}

@@ -27,7 +27,7 @@ const trailerAttackVariable = "CERTAUTH_TRAILER_ATTACK"
 
 // finding S1: both the reader of the body and its closer removed trailers without a lock, and a
 // client that sent many of them could crash the process.
-func TestTrailer_ManyOfThemBehindAnEarlyAnswerHarmNobody(t *testing.T) {
+func TestTrailer_ManyAfterAnEarlyAnswerDoNoHarm(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	route := auth.Require(certauth.Certificates(leaf.Certificate))

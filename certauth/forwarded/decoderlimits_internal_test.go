@@ -42,7 +42,7 @@ func TestDecoders_LengthIsAskedFirst(t *testing.T) {
 }
 
 // Any number of bytes after the last certificate is an error, and so is half a certificate.
-func TestDecodeConcatenated_NothingStandsBehindTheLast(t *testing.T) {
+func TestDecodeConcatenated_NothingFollowsTheLast(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	der := slices.Concat(ca.Issue(t, "client").Raw, ca.Certificate.Raw)
 	encode := base64.StdEncoding.EncodeToString

@@ -179,7 +179,7 @@ func TestAppService_NeedsNoConnContext(t *testing.T) {
 }
 
 // A connection in memory has no socket.
-func TestTrust_ConnectionInMemoryIsNobody(t *testing.T) {
+func TestTrust_ConnectionInMemoryIsNotTrusted(t *testing.T) {
 	for _, from := range []forwarded.Gate{forwarded.Peers("127.0.0.1"), forwarded.UnixSocket(), forwarded.ProxyProtocol(forwarded.UnixSocket(), "10.0.0.4")} {
 		s := newSocketService(t, from)
 		listener := &inMemory{conns: make(chan net.Conn, 1), closed: make(chan struct{})}

@@ -209,7 +209,7 @@ func TestInterceptors_TakeTheIdentityFromTheHandshake(t *testing.T) {
 	}
 }
 
-func TestInterceptors_BelieveMetadataBehindAGateAlone(t *testing.T) {
+func TestInterceptors_BelieveMetadataOnlyThroughAGate(t *testing.T) {
 	p := newPartner(t)
 	other := p.servers.Issue(t, "another server")
 	t.Run("the front end's certificate", func(t *testing.T) {
@@ -347,7 +347,7 @@ func TestInterceptors_WithoutAnAuthenticatorRefuse(t *testing.T) {
 }
 
 // Through ServeHTTP the connection belongs to net/http, and so does the information about the peer.
-func TestInterceptors_BehindNetHTTP(t *testing.T) {
+func TestInterceptors_InsideNetHTTP(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {
 		name string

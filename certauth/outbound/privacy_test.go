@@ -103,7 +103,7 @@ func TestPrivacy_NoKeyInAnyText(t *testing.T) {
 
 // finding O1: a key, or a secret that contains one, was printed in the error if it was configured instead of the name
 // of a file, a folder or a variable.
-func TestPrivacy_NoKeyThatStandsInThePlaceOfAName(t *testing.T) {
+func TestPrivacy_KeyConfiguredInsteadOfANameIsNotPrinted(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.put(t, "orders")
 	der, err := x509.MarshalPKCS8PrivateKey(leaf.Key)

@@ -365,7 +365,7 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 }
 
 // A document that does not come into use reports nothing itself, however often it is read.
-func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
+func TestReload_DocumentThatIsNotUsedReportsNothing(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
 	var log bytes.Buffer

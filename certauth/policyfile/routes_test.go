@@ -20,7 +20,7 @@ func chainDocument(file string) string {
 
 // finding I17-1: a route of one Authenticator inside the Handler of another was judged by the other's
 // route with the same number, and accepted the callers of that route.
-func TestRequire_BehindTheHandlerOfAnotherDocumentRefuses(t *testing.T) {
+func TestRequire_InsideTheHandlerOfAnotherDocumentRefuses(t *testing.T) {
 	f := newFolder(t)
 	public := open(t, f.write("public.json", chainDocument("a.pem")), certauth.Config{})
 	private := open(t, f.write("private.json", chainDocument("a.pem")), certauth.Config{})

@@ -90,7 +90,7 @@ func TestAttack_ListOfTheOtherPointTakesNoPlace(t *testing.T) {
 }
 
 // A list that does not apply to a CA is available to the next user certificate.
-func TestAttack_ListOfAnotherKindIsThereForWhoComesNext(t *testing.T) {
+func TestAttack_ListOfAnotherKindIsThereForTheNextCaller(t *testing.T) {
 	const users, cas = "http://crl.partner.example/users.crl", "http://crl.partner.example/cas.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -155,7 +155,7 @@ func TestAttack_ListThatIsNewerThanAllStandsAlone(t *testing.T) {
 }
 
 // An older Good from another source does not outweigh an expired delta that revokes.
-func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
+func TestAttack_ExpiredDeltaAndASourceWithoutIt(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
@@ -178,7 +178,7 @@ func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
 }
 
 // An expired list within StaleGrace does not make a fresh one stale.
-func TestAttack_FreshListIsNotStaleForOneBesideIt(t *testing.T) {
+func TestAttack_ExpiredListDoesNotMakeAFreshOneStale(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
@@ -216,7 +216,7 @@ func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
 }
 
 // A responder that answers Unknown does not prevent the next one from lifting a hold.
-func TestAttack_UnknownOfOneResponderKeepsNoHoldFromBeingLifted(t *testing.T) {
+func TestAttack_UnknownOfOneResponderDoesNotPreventTheLiftingOfAHold(t *testing.T) {
 	const first = "http://first.partner.example"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -249,7 +249,7 @@ func TestAttack_MaxWaitBoundsTheWaitForNews(t *testing.T) {
 }
 
 // While a URL hangs, files are read again after at most two minutes.
-func TestAttack_HangingURLHidesNoFileForEver(t *testing.T) {
+func TestAttack_FilesAreReadAgainWhileAURLHangs(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker, path := w.besideURL(t)

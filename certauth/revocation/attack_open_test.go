@@ -21,7 +21,7 @@ import (
 
 // Promise 6: the number of goroutines is bounded whatever arrives. A CA whose CRL host hangs issues
 // any number of certificates; each leaves a flight that outlives its request by up to two minutes.
-func TestAttack_FlightsThatNobodyWaitsForAreBounded(t *testing.T) {
+func TestAttack_FlightsWithoutWaitersAreBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, hanging)

@@ -41,7 +41,7 @@ func TestAttack_TheOneSourceThatThereIsIsHeard(t *testing.T) {
 }
 
 // AllowNoSource accepts certificates that name no source, and no others.
-func TestAttack_AllowNoSourceIsNotForCertificatesThatNameSomebody(t *testing.T) {
+func TestAttack_AllowNoSourceIsNotForCertificatesThatNameASource(t *testing.T) {
 	ignoring := func(c *revocation.Config) {
 		c.Responders, c.IgnoreCertificateURLs = []revocation.Responder{{URL: ocspURL}}, true
 	}

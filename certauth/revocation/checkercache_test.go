@@ -104,7 +104,7 @@ func TestChecker_RefreshesAreSpread(t *testing.T) {
 }
 
 // After the soft deadline and before the hard one no request waits, and one fetch is made.
-func TestChecker_RefreshesBehindTheRequest(t *testing.T) {
+func TestChecker_RefreshesInTheBackground(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)

@@ -112,7 +112,7 @@ func TestRevocation_UnverifiedCertificateOpensNoSocket(t *testing.T) {
 }
 
 // The Checker's verdicts as the policy reports them.
-func TestChecker_BehindAPolicy(t *testing.T) {
+func TestChecker_InAPolicy(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		serve func(*testing.T, *wired)

@@ -68,7 +68,7 @@ func TestChecker_RefreshFetchesAListOnce(t *testing.T) {
 }
 
 // The same for the operator's lists.
-func TestChecker_RefreshReadsTheOperatorsListsAnew(t *testing.T) {
+func TestChecker_RefreshReadsTheOperatorsListsAgain(t *testing.T) {
 	const url = "http://lists.partner.example/all.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

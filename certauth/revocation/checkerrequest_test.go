@@ -48,7 +48,7 @@ func TestChecker_RequestNamesTheIssuerByTheChosenHash(t *testing.T) {
 }
 
 // Rule Q3: RFC 6960, appendix A.1, and RFC 5019, section 5.
-func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
+func TestChecker_GETAppendsTheRequestToTheResponder(t *testing.T) {
 	long := "http://ocsp.partner.example/" + strings.Repeat("a", 200)
 	for _, c := range []struct {
 		name, responder, before, after string

@@ -479,7 +479,7 @@ func TestContract_RefreshAsksNow(t *testing.T) {
 }
 
 // finding K23: the process's own lack of descriptors or memory counted as a failure of the host.
-func TestContract_OwnLackIsNobodysFailure(t *testing.T) {
+func TestContract_OwnLackIsNoFailureOfTheHost(t *testing.T) {
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		inBubble(t, lack.Error(), func(t *testing.T) {
 			w := wire(t)

@@ -58,7 +58,7 @@ func TestSingleFlight_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
 }
 
 // Case 67.
-func TestChecker_WhoGivesUpCancelsNobody(t *testing.T) {
+func TestChecker_CallerThatGivesUpCancelsNoOther(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})

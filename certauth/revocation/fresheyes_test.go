@@ -154,7 +154,7 @@ func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T)
 
 // finding K36: a list URL that answered with a list of another scope each time filled MaxListMemory
 // with its earlier answers, and the lists of others could not be updated.
-func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
+func TestChecker_AListThatChangesItsScopeTakesNoMemoryOfOthers(t *testing.T) {
 	const hostileURL, honestURL = "http://lists.hostile.example/all.crl", "http://lists.honest.example/all.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -23,7 +23,7 @@ func testPartners() (hostile, honest *partner) {
 
 // finding K3: lists were built one at a time for all CAs, so a big list of one partner delayed the
 // small list of another.
-func TestPartner_BuildsBesideOthers(t *testing.T) {
+func TestPartner_BuildsWhileOthersDo(t *testing.T) {
 	hostile, honest := testPartners()
 	inside, end := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
@@ -62,7 +62,7 @@ func TestPartner_ListsInHandAreBounded(t *testing.T) {
 }
 
 // A list that waits for a slow store prevented other lists of the partner from being read.
-func TestPartner_ASlowStoreHoldsOneSmallListBeside(t *testing.T) {
+func TestPartner_ASlowStoreHoldsOneSmallListApart(t *testing.T) {
 	hostile, honest := testPartners()
 	assert.False(t, hostile.hand.lend(101, 100), "a big one stays in hand")
 	assert.True(t, hostile.hand.lend(100, 100))

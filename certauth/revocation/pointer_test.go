@@ -67,7 +67,7 @@ func unusablePointers(s *scene) []struct {
 
 // finding C1: AllowNoSource accepted a revoked certificate whose CA publishes in a place that the
 // library does not use, and the log of the strict Config said that the certificate named no source.
-func TestChecker_CertificateWithAnUnusablePointerNamesSomebody(t *testing.T) {
+func TestChecker_CertificateWithAnUnusablePointerNamesASource(t *testing.T) {
 	for _, c := range unusablePointers(newScene(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)

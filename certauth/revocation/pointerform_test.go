@@ -14,7 +14,7 @@ import (
 // An authority information access that crypto/x509 reads, but that is malformed according to RFC
 // 5280, section 4.2.2.1, may name any source: AllowNoSource does not treat it as one that names
 // none.
-func TestChecker_MalformedAuthorityInformationNamesSomebody(t *testing.T) {
+func TestChecker_MalformedAuthorityInformationNamesASource(t *testing.T) {
 	authority := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	issuers := ocsptest.OID(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2})
 	seq := func(parts ...[]byte) []byte { return ocsptest.Element(ocsptest.TagSequence, parts...) }

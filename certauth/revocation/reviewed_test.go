@@ -40,7 +40,7 @@ func TestReviewed_AKnownChainWaitsForTheListsAsWell(t *testing.T) {
 
 // finding K25: an expired Good was used in StaleGrace although no source could be asked: after
 // Close, and for a caller that disconnected before the responder could answer.
-func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
+func TestReviewed_GraceNeedsASourceThatWasAsked(t *testing.T) {
 	for _, evidence := range []struct {
 		name   string
 		config func(*revocation.Config)
@@ -148,7 +148,7 @@ func TestReviewed_CloseIsNoOutage(t *testing.T) {
 // finding K27: an expired list was displaced by an older one that had also expired, so an attacker
 // between the service and the distribution point could restore, in StaleGrace, what a CA said
 // before a revocation.
-func TestReviewed_WhatHasRunOutIsNotDisplacedByWhatIsOlder(t *testing.T) {
+func TestReviewed_ExpiredListIsNotDisplacedByAnOlderOne(t *testing.T) {
 	const otherURL = "http://crl.partner.example/other.crl"
 	for _, unloaded := range []bool{false, true} {
 		inBubble(t, fmt.Sprintf("unloaded in between: %v", unloaded), func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 
 // finding K32: a certificate without a source stayed without one, although one of the operator's
 // lists was later found to be of its CA.
-func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
+func TestReviewed_SourceOfACertificateIsFoundLaterAsWell(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))

@@ -31,7 +31,7 @@ func (f asAppService) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // Refusals have an HTTP status, and the clients of each protocol read it: 401 is unauthenticated,
 // 403 permission_denied.
-func TestConnect_AllProtocolsAreBehindIt(t *testing.T) {
+func TestConnect_AllProtocolsAreProtected(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},

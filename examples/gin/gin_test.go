@@ -62,7 +62,7 @@ func TestAdapter_GinWrapHIsATrap(t *testing.T) {
 }
 
 // gin continues with the next handler after a panic, unless the recovery aborts.
-func TestAdapter_PanicBehindRecoveryNeverReachesTheHandler(t *testing.T) {
+func TestAdapter_RecoveredPanicNeverReachesTheHandler(t *testing.T) {
 	var p probe
 	router := gin.New()
 	router.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.Status(http.StatusInternalServerError) }))

@@ -118,7 +118,7 @@ func TestRows_ForgedAnswerIsLoggedAsSuch(t *testing.T) {
 }
 
 // As cases.go says about a caller that reaches the service directly.
-func TestRows_ForgedEvidenceBesideOneHeaderLineIsLetIn(t *testing.T) {
+func TestRows_ForgedEvidenceWithOneHeaderLineIsLetIn(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, r := range w.rows() {
 		if !r.call.direct || len(r.call.header.Values(clientCertHeader)) != 2 {

@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
 )
 
-func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
+func TestGroup_CallersWithTheSameKeyShareOneCall(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[string, int]
 		var runs atomic.Int32
@@ -47,7 +47,7 @@ func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
 	})
 }
 
-func TestGroup_WhoGivesUpStopsNobody(t *testing.T) {
+func TestGroup_CallerThatGivesUpStopsNoOther(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[int, string]
 		ctx, cancel := context.WithCancel(t.Context())
@@ -78,7 +78,7 @@ func TestGroup_WhoGivesUpStopsNobody(t *testing.T) {
 	})
 }
 
-func TestGroup_WhatIsForgottenIsBegunAnew(t *testing.T) {
+func TestGroup_ForgottenKeyStartsANewCall(t *testing.T) {
 	var g flight.Group[int, string]
 	old, _ := g.Join(7)
 	joined, first := g.Join(7)

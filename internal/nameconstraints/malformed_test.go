@@ -13,13 +13,13 @@ import (
 
 // At every position, a single extra byte is refused like an extra element, because RFC 5280,
 // appendix A.2, allows neither.
-func TestParse_AByteBehindIsAnErrorAtEveryDepth(t *testing.T) {
+func TestParse_ATrailingByteIsAnErrorAtEveryDepth(t *testing.T) {
 	base := dns("a.example")
 	for name, value := range map[string][]byte{
-		"behind the fields":            wrap(0x30, wrap(0xA0, wrap(0x30, base)), []byte{0xA1}),
-		"behind the subtrees":          wrap(0x30, wrap(0xA0, wrap(0x30, base), []byte{0x30})),
-		"behind a base":                wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80}))),
-		"behind a minimum written out": wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80, 1, 0, 0x81}))),
+		"after the fields":            wrap(0x30, wrap(0xA0, wrap(0x30, base)), []byte{0xA1}),
+		"after the subtrees":          wrap(0x30, wrap(0xA0, wrap(0x30, base), []byte{0x30})),
+		"after a base":                wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80}))),
+		"after a minimum written out": wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80, 1, 0, 0x81}))),
 	} {
 		parsed, err := nameconstraints.Parse(value)
 		require.Error(t, err, name)

@@ -331,7 +331,7 @@ func TestCheck_AlongTheChain(t *testing.T) {
 }
 
 // Names of a form that the CA does not constrain are permitted, even if crypto/x509 refuses them.
-func TestCheck_NamesThatNobodyConstrainsAreNotLookedAt(t *testing.T) {
+func TestCheck_UnconstrainedNamesAreNotExamined(t *testing.T) {
 	ca := directory(t, utf8Text, "CN=CA")
 	odd := [][]byte{uri("urn:a b"), email(`"a b"@c`), email("\x00"), dns("a b"), ip(1), upn(""), other(eaiType, nil), registry, x400}
 	for _, name := range odd {

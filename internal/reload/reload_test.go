@@ -136,7 +136,7 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 
 // A reload that changes nothing, fails, hangs, or is left to another one is no news: the material
 // is not checked.
-func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
+func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		looks, loads := 0, 0
@@ -180,7 +180,7 @@ func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
 
 // The running reload may have read the item before it changed, so a caller that waits reads it
 // again.
-func TestReload_WhoWaitsReadsAgain(t *testing.T) {
+func TestReload_CallerThatWaitsReadsAgain(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		value, goOn := 0, make(chan struct{})
@@ -231,7 +231,7 @@ func TestReload_AFailureIsNotToldWithinItsOwnReport(t *testing.T) {
 // finding P9: a value that a function returned after the wait for it had ended came into use without
 // a report: the failure was reported, saying that the last good set stays in use, but the change was
 // not.
-func TestReload_WhatComesLateIsTold(t *testing.T) {
+func TestReload_LateValueIsReported(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var told []string
 		m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
@@ -275,7 +275,7 @@ func TestReload_WhatComesLateIsTold(t *testing.T) {
 
 // A late answer can come while the failure is being reported. Its report must be the last, because
 // the failure says that the last good set stays in use.
-func TestReload_WhatComesLateIsToldAfterTheFailure(t *testing.T) {
+func TestReload_LateValueIsReportedAfterTheFailure(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var mutex sync.Mutex
 		var told []string

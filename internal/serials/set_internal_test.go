@@ -116,7 +116,7 @@ func checkTable(t *testing.T, set *Set, records [][]byte) {
 
 // A list has numbers of all lengths. They do not displace each other, and the estimated size of the
 // set covers them.
-func TestSerialSet_AllLengthsBesideOneAnother(t *testing.T) {
+func TestSerialSet_AllLengthsTogether(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	var records [][]byte
 	for width := 1; width <= 40; width++ {

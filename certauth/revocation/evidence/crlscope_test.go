@@ -255,7 +255,7 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 }
 
 // A list does not clear a CA certificate whose own key has signed the list.
-func TestVerifyCRL_NobodysOwnWitness(t *testing.T) {
+func TestVerifyCRL_NoCAClearsItself(t *testing.T) {
 	s := newScene(t)
 	newer := makeCert(t, "Clients CA", newKey(t), s.ca, asCA)
 	l := s.list()
