@@ -196,7 +196,7 @@ func TestFailOpen_NilOrEmptyRootPoolIsRefused(t *testing.T) {
 		"a nil function":                typedNil,
 		"no certificate":                certauth.Certificates(),
 		"a nil certificate":             certauth.Certificates(nil),
-		"a certificate nobody parsed":   certauth.Certificates(&x509.Certificate{}),
+		"an unparsed certificate":       certauth.Certificates(&x509.Certificate{}),
 		"empty PEM":                     certauth.PEM(""),
 		"text without PEM":              certauth.PEM("partner roots go here"),
 		"an empty file":                 certauth.PEMFile(empty),

@@ -355,7 +355,7 @@ func TestCache_HitNeverSkipsTheGate(t *testing.T) {
 			"with two X-ARR-SSL":           {set("X-ARR-SSL", "1|1|a|b", "1|1|a|b"), untrusted},
 			"over plain HTTP":              {set("X-AppService-Proto", "http"), untrusted},
 			"twice":                        {set(certHeader, text, text), malformed},
-			"beside an empty one":          {set(certHeader, text, ""), malformed},
+			"with an empty one":            {set(certHeader, text, ""), malformed},
 			"named by Connection":          {set("Connection", "close, X-ARR-ClientCert"), malformed},
 			"an alias named by Connection": {set("Connection", "x_arr_clientcert"), malformed},
 			"evidence named by Connection": {set("Connection", "x-arr-ssl"), malformed},

@@ -216,11 +216,11 @@ func TestIdentity_OverwrittenOneReachesNoOtherRequest(t *testing.T) {
 	foreign := newCached(t, c.source, certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})
 	c.once(t, certauth.ReasonNone, "a")
 	for name, by := range map[string]*certauth.Identity{
-		"nothing":                                {},
-		"another caller":                         c.once(t, certauth.ReasonNone, "b"),
-		"another caller of another":              foreign.once(t, certauth.ReasonNone, "b"),
-		"the same caller of another":             foreign.once(t, certauth.ReasonNone, "a"),
-		"an identity that nobody was judged for": {Leaf: second.Certificate, Presented: []*x509.Certificate{second.Certificate}},
+		"nothing":                         {},
+		"another caller":                  c.once(t, certauth.ReasonNone, "b"),
+		"another caller of another":       foreign.once(t, certauth.ReasonNone, "b"),
+		"the same caller of another":      foreign.once(t, certauth.ReasonNone, "a"),
+		"an identity of no judged caller": {Leaf: second.Certificate, Presented: []*x509.Certificate{second.Certificate}},
 	} {
 		*c.once(t, certauth.ReasonNone, "a") = *by
 		for range 2 {

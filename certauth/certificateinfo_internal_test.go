@@ -47,7 +47,7 @@ func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
 	}{
 		"without a version":               {whole(fields + subject), true},
 		"with a version":                  {whole("\xa0\x03\x02\x01\x02" + fields + subject), true},
-		"with a public key behind":        {whole(fields + subject + empty), true},
+		"with a trailing public key":      {whole(fields + subject + empty), true},
 		"two versions":                    {whole("\xa0\x03\x02\x01\x02\xa0\x03\x02\x01\x02" + fields + subject), false},
 		"nothing":                         {"", false},
 		"a set":                           {element(0x31, element(0x30, fields+subject)), false},

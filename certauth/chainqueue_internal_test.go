@@ -138,7 +138,7 @@ func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 		strangers int
 		want      time.Duration
 	}{
-		"the first stranger waits for nobody":                         {known: true, took: long, strangers: 1, want: long},
+		"the first stranger does not wait":                            {known: true, took: long, strangers: 1, want: long},
 		"the next ones leave known callers four times their own time": {known: true, took: long, strangers: 3, want: long + 2*(4*long+long)},
 		"without known callers there is no pause":                     {took: long, strangers: 3, want: 3 * long},
 		"known callers who are searched for again do not pause":       {known: true, kept: true, took: long, strangers: 3, want: 3 * long},

@@ -470,9 +470,9 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 		{"a name in the last branch only", certauth.Any{public, named}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
-		"a chain in both":             certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
-		"public CAs, named in both":   certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
-		"public CAs, named behind it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
+		"a chain in both":            certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
+		"public CAs, named in both":  certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
+		"public CAs, named after it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
 	} {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
 		assert.NoError(t, err, name)

@@ -51,7 +51,7 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 	_, err = judge(t, certauth.All{chain, fromFar}, leaf)
 	require.NoError(t, err, "the chain verifies")
 	for name, policy := range map[string]certauth.All{
-		"the rule on the issuer stands behind": {chain, asking(&asked), fromFar},
+		"the rule on the issuer comes after":   {chain, asking(&asked), fromFar},
 		"the rule on the issuer stands before": {chain, fromFar, asking(&asked)},
 	} {
 		_, err := judge(t, policy, leaf)
@@ -115,10 +115,10 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 	}{
 		"an organization that is not read":          {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6")))},
 		"one that is not read, in front":            {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6"), organization("a")))},
-		"one that is not read, behind":              {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
+		"one that is not read, after":               {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
 		"a subject the other way round":             {not(certauth.Subject{"CN=eve,O=a"}), w.issue(t, rawSubject(t, utf8Name("eve"), organization("a")))},
 		"a principal with two at signs":             {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@x@blocked.example")))},
-		"a principal beside one with two at signs":  {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
+		"a principal and one with two at signs":     {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
 		"bytes that are no UTF-8 in a UTF8String":   {not(text), held(asn1.TagUTF8String, "bl\xFFcked")},
 		"a tag that is no string of those named":    {not(text), held(asn1.TagNumericString, "1")},
 		"a wildcard where a host name was expected": {not(certauth.DNSNames{"a.blocked.example"}), w.issue(t, certauthtest.DNS("*.blocked.example"))},
@@ -195,8 +195,8 @@ func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
 		want   bool
 	}{
 		"the inner Any alone":       {certauth.All{certauth.Any{byKey}, look}, false},
-		"behind an accepting pin":   {certauth.Any{whole, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey}, look}}}, false},
-		"behind two":                {certauth.Any{whole, certauth.Named{Name: "both", Policy: whole}, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey, byKey}, look}}}, false},
+		"after an accepting pin":    {certauth.Any{whole, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey}, look}}}, false},
+		"after two":                 {certauth.Any{whole, certauth.Named{Name: "both", Policy: whole}, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey, byKey}, look}}}, false},
 		"its own pin still vouches": {certauth.Any{byKey, certauth.Named{Name: "pin", Policy: certauth.All{certauth.Any{whole}, look}}}, true},
 	} {
 		vouched = nil

@@ -170,7 +170,7 @@ func randomCase(random *rand.Rand, name string, version int) string {
 func TestTrust_NoSpellingOfAnyNamePasses(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	for name, names := range map[string][]string{
-		"one of one spelling beside another":    {"Cert", "X-Client-Cert"},
+		"one of one spelling and another":       {"Cert", "X-Client-Cert"},
 		"thirty-two spellings":                  {"Cert", "Chain", "X-Chain", "X-A-B-C"},
 		"eighty-one spellings":                  {"X-A-B-C-D"},
 		"none is left at the second of three":   {"A-B-C", "D-E-F", "G-H", "I", "J", "K-L-M-N"},

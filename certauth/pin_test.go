@@ -119,7 +119,7 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 		"upper case, colons":     strings.ToUpper(colons(pin)),
 		"spaces":                 strings.ReplaceAll(colons(pin), ":", " "),
 		"U+200E in front":        "\u200e" + pin,
-		"U+200E behind":          pin + "\u200e",
+		"trailing U+200E":        pin + "\u200e",
 		"blanks around":          " \t" + pin + " ",
 		"one group of two bytes": pin[:4] + " " + pin[4:],
 	} {

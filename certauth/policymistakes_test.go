@@ -81,7 +81,7 @@ func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 		{"after a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
-		"behind one of two pins": certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
+		"after one of two pins":  certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
 		"before IssuedBy":        certauth.All{public, certauth.IssuedBy{Certificates: certsOf(ca)}},
 		"before IssuedBy by key": certauth.All{public, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}},
 	} {

@@ -156,11 +156,11 @@ func TestNew_TakesWhatIsExactlyAtALimit(t *testing.T) {
 		"a SPIFFE ID of 2049 bytes": w.behind(certauth.SPIFFEIDs{"spiffe://a/" + strings.Repeat("x", 2049-len("spiffe://a/"))}),
 		"a trust domain of 256":     w.behind(certauth.SPIFFEIDs{"spiffe://" + strings.Repeat("x", 256)}),
 		"a backtick before a":       w.behind(certauth.DNSNames{"`.example"}),
-		"a brace behind z":          w.behind(certauth.DNSNames{"{.example"}),
+		"a brace after z":           w.behind(certauth.DNSNames{"{.example"}),
 		"an at sign before A":       w.behind(certauth.DNSNames{"@.example"}),
-		"a bracket behind Z":        w.behind(certauth.DNSNames{"[.example"}),
+		"a bracket after Z":         w.behind(certauth.DNSNames{"[.example"}),
 		"a slash before 0":          w.behind(certauth.DNSNames{"/.example"}),
-		"a colon behind 9":          w.behind(certauth.DNSNames{":.example"}),
+		"a colon after 9":           w.behind(certauth.DNSNames{":.example"}),
 	} {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
 		assert.Error(t, err, name)

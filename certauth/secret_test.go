@@ -39,7 +39,7 @@ func privateKey(t *testing.T) map[string]string {
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 	certificate := string(certauthtest.NewCA(t, "CA").PEM())
 	return map[string]string{
-		"PEM": text, "PEM behind a line end": "\n" + text, "PEM of a certificate and its key": certificate + text,
+		"PEM": text, "PEM after a line end": "\n" + text, "PEM of a certificate and its key": certificate + text,
 		"PEM without its first line": strings.SplitAfterN(text, "\n", 2)[1], "PEM on one line": strings.ReplaceAll(text, "\n", `\n`),
 		"base64 of PEM": base64.StdEncoding.EncodeToString([]byte(text)),
 		"base64":        base64.StdEncoding.EncodeToString(pkcs8), "base64 of SEC 1": base64.StdEncoding.EncodeToString(sec1),

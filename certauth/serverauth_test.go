@@ -114,8 +114,8 @@ func TestServerAuth_HoldsWithinAndIsVisible(t *testing.T) {
 	assert.Contains(t, auth.String(), "  serverAuth accepted for clientAuth, because: \"until the partner has a private CA\"\n    chain (")
 
 	for name, policy := range map[string]certauth.Policy{
-		"pin":              certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Thumbprints{thumbprint(server)}},
-		"pin beside chain": certauth.Any{root.roots(), certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Certificates(server)}},
+		"pin":          certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Thumbprints{thumbprint(server)}},
+		"pin or chain": certauth.Any{root.roots(), certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Certificates(server)}},
 	} {
 		var events []certauth.Event
 		auth, err = certauth.New(certauth.Config{Source: fixedSource("s", server), Policy: policy, Observe: func(_ context.Context, e certauth.Event) { events = append(events, e) }})

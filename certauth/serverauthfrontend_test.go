@@ -25,9 +25,9 @@ func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 		"as the policy":         {accepting, "Policy."},
 		"of a pin":              {pinned, "Policy."},
 		"in an All":             {certauth.All{certauth.Validity{}, accepting}, "Policy.All[1]."},
-		"behind a Chain":        {certauth.All{root.roots(), accepting}, "Policy.All[1]."},
+		"after a Chain":         {certauth.All{root.roots(), accepting}, "Policy.All[1]."},
 		"in an Any":             {certauth.Any{certauth.CommonNames{"x"}, accepting}, "Policy.Any[1]."},
-		"behind an Any":         {certauth.All{certauth.Any{root.roots(), certauth.CommonNames{"x"}}, pinned}, "Policy.All[1]."},
+		"after an Any":          {certauth.All{certauth.Any{root.roots(), certauth.CommonNames{"x"}}, pinned}, "Policy.All[1]."},
 		"in a Named":            {certauth.Named{Name: "a", Policy: accepting}, `Policy.Named("a").`},
 		"within one of its own": {certauth.AcceptServerAuth{Reason: "x", Policy: accepting}, "Policy.AcceptServerAuth."},
 	} {

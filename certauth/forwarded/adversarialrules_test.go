@@ -72,16 +72,16 @@ func TestAdversarial_Row65ConstructorErrors(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
 	for name, config := range map[string]certauth.Config{
-		"no anchor":                       {Source: forwarded.AppService{}, Policy: certauth.DNSNames{"orders.partner.example"}},
-		"an empty policy":                 {Source: forwarded.AppService{}, Policy: certauth.All{}},
-		"no policy":                       {Source: forwarded.AppService{}},
-		"a typed nil policy":              {Source: forwarded.AppService{}, Policy: (*certauth.Thumbprints)(nil)},
-		"a nil pool":                      {Source: forwarded.AppService{}, Policy: certauth.Chain{}},
-		"an empty pool":                   {Source: forwarded.AppService{}, Policy: certauth.Chain{Roots: certauth.Certificates()}},
-		"no source":                       {Policy: p.chain()},
-		"a gate without members":          {Source: forwarded.AppService{From: forwarded.Peers()}, Policy: p.chain()},
-		"a key pin in front of a name":    {Source: forwarded.AppService{}, Policy: certauth.All{certauth.PublicKeys{keyHash(p.client.Certificate)}, certauth.CommonNames{"orders"}}},
-		"an open branch beside an anchor": {Source: forwarded.AppService{}, Policy: certauth.Any{p.chain(), certauth.CommonNames{"orders"}}},
+		"no anchor":                    {Source: forwarded.AppService{}, Policy: certauth.DNSNames{"orders.partner.example"}},
+		"an empty policy":              {Source: forwarded.AppService{}, Policy: certauth.All{}},
+		"no policy":                    {Source: forwarded.AppService{}},
+		"a typed nil policy":           {Source: forwarded.AppService{}, Policy: (*certauth.Thumbprints)(nil)},
+		"a nil pool":                   {Source: forwarded.AppService{}, Policy: certauth.Chain{}},
+		"an empty pool":                {Source: forwarded.AppService{}, Policy: certauth.Chain{Roots: certauth.Certificates()}},
+		"no source":                    {Policy: p.chain()},
+		"a gate without members":       {Source: forwarded.AppService{From: forwarded.Peers()}, Policy: p.chain()},
+		"a key pin in front of a name": {Source: forwarded.AppService{}, Policy: certauth.All{certauth.PublicKeys{keyHash(p.client.Certificate)}, certauth.CommonNames{"orders"}}},
+		"an open branch and an anchor": {Source: forwarded.AppService{}, Policy: certauth.Any{p.chain(), certauth.CommonNames{"orders"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			auth, err := certauth.New(config)

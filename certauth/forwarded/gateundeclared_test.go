@@ -79,10 +79,10 @@ func TestReader_HintOfBase64(t *testing.T) {
 		value  string
 		want   bool
 	}{
-		"a certificate for nginx":               {forwarded.Nginx{From: anybody}, "X-Client-Cert", good, true},
-		"three digits for nginx":                {forwarded.Nginx{From: anybody}, "X-Client-Cert", "MTIz", false},
-		"a certificate without the colons":      {forwarded.RFC9440{From: anybody}, "Client-Cert", good, false},
-		"a certificate with noise behind the =": {forwarded.Nginx{From: anybody}, "X-Client-Cert", good + "?", false},
+		"a certificate for nginx":              {forwarded.Nginx{From: anybody}, "X-Client-Cert", good, true},
+		"three digits for nginx":               {forwarded.Nginx{From: anybody}, "X-Client-Cert", "MTIz", false},
+		"a certificate without the colons":     {forwarded.RFC9440{From: anybody}, "Client-Cert", good, false},
+		"a certificate with noise after the =": {forwarded.Nginx{From: anybody}, "X-Client-Cert", good + "?", false},
 	} {
 		refused := refusedBy(t, tc.source, p, http.Header{tc.header: {tc.value}, "X-Client-Verify": {"SUCCESS"}})
 		assert.Equal(t, certauth.ReasonCertificateMalformed, refused.Reason, name)

@@ -51,8 +51,8 @@ func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 	good := strings.TrimSpace(strings.ReplaceAll(string(certauthtest.NewCA(t, "CA").PEM()), "\n", " "))
 	for name, tc := range map[string]struct{ value, want string }{
 		"a space in front":         {" " + good, "does not start with a PEM marker and a space"},
-		"no space behind it":       {strings.Replace(good, "----- M", "-----M", 1), "does not start with a PEM marker and a space"},
-		"something behind":         {good + "x", "does not end with a space and a PEM marker"},
+		"no space after it":        {strings.Replace(good, "----- M", "-----M", 1), "does not start with a PEM marker and a space"},
+		"something after it":       {good + "x", "does not end with a space and a PEM marker"},
 		"no space before the end":  {strings.Replace(good, " -----END", "-----END", 1), "does not end with a space and a PEM marker"},
 		"a line break":             {strings.Replace(good, "MII", "M\nII", 1), "a line break or tab between the groups"},
 		"a tab":                    {strings.Replace(good, "MII", "M\tII", 1), "a line break or tab between the groups"},

@@ -179,7 +179,7 @@ func TestTrust_ClientPrependedXFCCElementIsRefused(t *testing.T) {
 	judgeElements(t, p, last, prepended, certauth.ReasonNone)
 	judgeElements(t, p, second, map[string]string{
 		"two hops": e.good + ",By=spiffe://sidecar;" + gateway, "row 48 two hops and the client's element first": e.victim + "," + e.good + ",By=spiffe://sidecar;" + gateway,
-		"two hops, By behind": e.good + "," + gateway + ";By=spiffe://sidecar", "two hops, the last without a certificate": e.good + ",By=spiffe://sidecar;Hash=00",
+		"two hops, By after them": e.good + "," + gateway + ";By=spiffe://sidecar", "two hops, the last without a certificate": e.good + ",By=spiffe://sidecar;Hash=00",
 		"two hops, names in both, as Istio writes them": e.good + ";URI=spiffe://orders;DNS=a,By=spiffe://sidecar;" + gateway + ";URI=spiffe://gateway",
 	}, certauth.ReasonNone)
 	judgeElements(t, p, second, map[string]string{

@@ -40,11 +40,11 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 		value string
 		want  certauth.Reason
 	}{
-		"framed as a certificate":         {pem(leaf, framed), certauth.ReasonNone},
-		"two of them":                     {pem(leaf, framed, framed), certauth.ReasonNone},
-		"in the place of the leaf":        {pem(framed, leaf), certauth.ReasonCertificateMalformed},
-		"a sequence of something else":    {pem(leaf, []byte{0x30, 2, 5, 0}), certauth.ReasonCertificateMalformed},
-		"the leaf, and nothing behind it": {pem(leaf), certauth.ReasonNone},
+		"framed as a certificate":        {pem(leaf, framed), certauth.ReasonNone},
+		"two of them":                    {pem(leaf, framed, framed), certauth.ReasonNone},
+		"in the place of the leaf":       {pem(framed, leaf), certauth.ReasonCertificateMalformed},
+		"a sequence of something else":   {pem(leaf, []byte{0x30, 2, 5, 0}), certauth.ReasonCertificateMalformed},
+		"the leaf, and nothing after it": {pem(leaf), certauth.ReasonNone},
 	} {
 		auth, err := certauth.New(certauth.Config{Source: forwarded.ALB{From: forwarded.InsecureAnyPeer(), Passthrough: true}, Policy: p.chain()})
 		require.NoError(t, err)

@@ -28,9 +28,9 @@ func TestDecode_RFC9440IsStrict(t *testing.T) {
 		table[fmt.Sprintf("the suite's %q", literal)] = literal
 	}
 	for name, value := range map[string]string{
-		"row 35 bare base64": text, "row 35 no colon in front": text + ":", "row 35 no colon behind": ":" + text, "row 35 a parameter": ":" + text + ":;a=1", "row 35 a parameter without a value": ":" + text + ":;a", "row 35 a semicolon": ":" + text + ":;",
+		"row 35 bare base64": text, "row 35 no colon in front": text + ":", "row 35 no trailing colon": ":" + text, "row 35 a parameter": ":" + text + ":;a=1", "row 35 a parameter without a value": ":" + text + ":;a", "row 35 a semicolon": ":" + text + ":;",
 		"row 35 two members": ":" + text + ":, :" + text + ":", "two sequences": ":" + text + "::" + text + ":", "a space inside": ":" + text[:40] + " " + text[40:] + ":", "a line end inside": ":" + text[:64] + "\n" + text[64:] + ":", "spaces inside the colons": ": " + text + " :",
-		"a space in front": " :" + text + ":", "a space behind": ":" + text + ": ", "a tab in front": "\t:" + text + ":", "padding in front": ":=" + text + ":", "padding in the middle": ":" + text[:8] + "=" + text[9:] + ":", "missing padding": ":" + body + ":", "surplus padding": ":" + text + "=:",
+		"a space in front": " :" + text + ":", "a trailing space": ":" + text + ": ", "a tab in front": "\t:" + text + ":", "padding in front": ":=" + text + ":", "padding in the middle": ":" + text[:8] + "=" + text[9:] + ":", "missing padding": ":" + body + ":", "surplus padding": ":" + text + "=:",
 		"bits beyond the last byte": ":" + body[:len(body)-1] + string(nextDigit(body[len(body)-1])) + text[len(body):] + ":", "base64url": ":" + strings.NewReplacer("+", "-", "/", "_").Replace(text) + ":", "base64url with padding kept": ":" + strings.ReplaceAll(text, "/", "_") + ":",
 		"three colons": "::" + text + ":", "a trailing comma": ":" + text + ":,", "a backslash": ":" + text[:8] + "\\" + text[9:] + ":", "an exclamation mark": ":" + text + "!:", "a string": `"` + text + `"`, "asterisks of an old draft": "*" + text + "*", "an inner list": "(:" + text + ":)",
 	} {

@@ -135,9 +135,9 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 		auth   *certauth.Authenticator
 		status int
 	}{
-		"nobody knows the client": {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.Certificates(p.issuing.Certificate) }), http.StatusUnauthorized},
-		"the policy panics":       {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} }), http.StatusUnauthorized},
-		"no Authenticator":        {nil, http.StatusUnauthorized},
+		"the client is unknown": {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.Certificates(p.issuing.Certificate) }), http.StatusUnauthorized},
+		"the policy panics":     {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} }), http.StatusUnauthorized},
+		"no Authenticator":      {nil, http.StatusUnauthorized},
 		"the hook panics": {p.auth(t, source, func(c *certauth.Config) {
 			c.Observe = func(context.Context, certauth.Event) { panic("a bug of the hook") }
 		}), http.StatusUnauthorized},

@@ -90,8 +90,8 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	for name, document := range places() {
 		for form, key := range map[string]string{
 			"PEM": text, "PEM without line ends": strings.ReplaceAll(text, "\n", ""), "base64": inBase64, "hex": hex.EncodeToString(der),
-			"PEM in base64":     base64.StdEncoding.EncodeToString([]byte(text)),
-			"PEM behind a text": strings.Repeat("Subject: CN=orders\n", 80) + text,
+			"PEM in base64":    base64.StdEncoding.EncodeToString([]byte(text)),
+			"PEM after a text": strings.Repeat("Subject: CN=orders\n", 80) + text,
 		} {
 			t.Run(name+", "+form, func(t *testing.T) {
 				// The key follows sixteen bytes that are the same in every Ed25519 key.

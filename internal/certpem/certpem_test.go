@@ -87,7 +87,7 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 		"no-break space in front of BEGIN":                 b + "\u00a0" + a,
 		"a blank in front of BEGIN":                        b + " " + a,
 		"line ends of old":                                 b + strings.ReplaceAll(a, "\n", "\r"),
-		"two blocks glued, a third behind":                 strings.TrimSuffix(a, "\n") + a + b,
+		"two blocks glued, then a third":                   strings.TrimSuffix(a, "\n") + a + b,
 	} {
 		certs, err := certpem.Parse([]byte(bundle))
 		if err == nil {

@@ -50,7 +50,7 @@ func TestParse_DER(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"nothing":                    "",
-		"a byte behind":              "300000",
+		"a trailing byte":            "300000",
 		"not a sequence":             "3100",
 		"an empty RDN":               "30023100",
 		"a sequence for a set":       "300C300A300806035504030C0161",
@@ -124,7 +124,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		"a semicolon, as RFC 1779 had":  "CN=a;O=b",
 		"a quote within a value":        `CN=a"b`,
 		"a quote that does not end":     `CN="a`,
-		"text behind a quoted value":    `CN="a"b`,
+		"text after a quoted value":     `CN="a"b`,
 		"a backslash at the end":        `CN=a\`,
 		"a backslash before a letter":   `CN=a\g`,
 		"half a hex pair":               `CN=a\4`,
@@ -136,7 +136,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		"no DER":                        "CN=#",
 		"two values of DER":             "CN=#0C01610C0162",
 		"truncated DER":                 "CN=#0C0261",
-		"text behind DER":               "CN=#0C0161 x",
+		"text after DER":                "CN=#0C0161 x",
 		"a quoted value with bad bytes": `CN="\FF"`,
 	} {
 		parsed, err := dn.ParseString(text)

@@ -183,7 +183,7 @@ func TestFold_WhatIsNoNameHasNoKey(t *testing.T) {
 	for name, input := range map[string][]byte{
 		"nothing":           {},
 		"not a sequence":    {0x31, 0},
-		"a byte behind":     {0x30, 0, 0},
+		"a trailing byte":   {0x30, 0, 0},
 		"an empty RDN":      {0x30, 2, 0x31, 0},
 		"too many RDNs":     sequence(make65(attribute(t, cn, value(utf8Text, "a")))...),
 		"a value cut short": {0x30, 0x0C, 0x31, 0x0A, 0x30, 8, 6, 3, 0x55, 4, 3, 0x0C, 2, 'a'},

@@ -21,14 +21,14 @@ func TestParse_FrameIsExact(t *testing.T) {
 		good bool
 	}{
 		"as it should be":                {"300C310A" + attribute, true},
-		"a byte behind the last RDN":     {"300D310A" + attribute + "31", false},
-		"a byte behind an attribute":     {"300D310B" + attribute + "30", false},
+		"a byte after the last RDN":      {"300D310A" + attribute + "31", false},
+		"a byte after an attribute":      {"300D310B" + attribute + "30", false},
 		"an RDN of something else":       {"300431020500", false},
 		"an attribute of something else": {"300C310A310806035504030C0161", false},
 		"a type that is no OID":          {"300C310A300804035504030C0161", false},
 		"an OID of a half":               {"300A310830060601800C0161", false},
 		"an OID that no keyword has":     {"300C310A300806032A03040C0161", true},
-		"a byte behind a value":          {"300D310B300906035504030C01610C", false},
+		"a byte after a value":           {"300D310B300906035504030C01610C", false},
 		"a type without a value":         {"30093107300506035504" + "03", false},
 	} {
 		der, err := hex.DecodeString(tc.der)
@@ -127,7 +127,7 @@ func TestMatch_NamesThatMustNotFallTogether(t *testing.T) {
 	}
 	set := wrap(0x30, wrap(0x31, attribute(t, cn, value(utf8Text, "a")), attribute(t, o, value(utf8Text, "b"))))
 	for name, pair := range map[string][2][]byte{
-		"a space more behind a space":     {one("a b c"), one("a bc")},
+		"a space more after a space":      {one("a b c"), one("a bc")},
 		"a space elsewhere":               {one("ab c"), one("a bc")},
 		"a space and two before a mark":   {one("a \u0301"), one("a  \u0301")},
 		"Thai sara am":                    {one("a \u0E33"), one("a  \u0E33")},

@@ -55,7 +55,7 @@ func TestParse_WhatIsNoListOfNamesIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":           "",
 		"not a sequence":    "3100",
-		"a byte behind":     "300000",
+		"a trailing byte":   "300000",
 		"a universal name":  wrap("30", "0C0161"),
 		"a truncated name":  "30028202",
 		"an empty DNS name": wrap("30", "8200"),
@@ -92,7 +92,7 @@ func TestParse_WhatIsNotInFormIsAFaultOfItsForm(t *testing.T) {
 		"a UPN that is an IA5String":     {upn("160161"), san.OtherName},
 		"an empty UPN":                   {upn("0C00"), san.OtherName},
 		"a UPN that is not UTF-8":        {upn("0C01FF"), san.OtherName},
-		"a UPN with a byte behind":       {upn("0C016100"), san.OtherName},
+		"a UPN with a trailing byte":     {upn("0C016100"), san.OtherName},
 		"a UPN with a second value":      {wrap("A0", "060A2B060104018237140203"+"A0030C0161"+"A0030C0162"), san.OtherName},
 	} {
 		readable := "810161" + "820162" + "860163" + "87040A010203" + upn("0C0164")

@@ -52,7 +52,7 @@ func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 		"no salt, which is 20 bytes":              {sequence(hash, mask), weak},
 		"a SET in place of the SEQUENCE":          {ocsptest.Element(0x31, hash, mask, salt), weak},
 		"a fourth element, trailerField 1":        {sequence(hash, mask, salt, explicit(3, number(1))), weak},
-		"an element behind the salt":              {sequence(hash, mask, salt, number(1)), weak},
+		"an element after the salt":               {sequence(hash, mask, salt, number(1)), weak},
 		"two hashes":                              {sequence(explicit(0, twice), mask, salt), weak},
 		"a number in place of the hash":           {sequence(explicit(0, number(1)), mask, salt), weak},
 		"two masks":                               {sequence(hash, explicit(1, ocsptest.Identifier(mgf1, sha), sha), salt), weak},
@@ -125,9 +125,9 @@ func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	r.Algorithm = ocsptest.RSA(crypto.SHA256)
 	oid := ocsptest.OID(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11})
 	for name, identifier := range map[string][]byte{
-		"two NULLs":              ocsptest.Element(ocsptest.TagSequence, oid, []byte{5, 0, 5, 0}),
-		"half an element behind": ocsptest.Element(ocsptest.TagSequence, oid, []byte{5}),
-		"no identifier":          ocsptest.Element(ocsptest.TagSequence, []byte{5, 0}),
+		"two NULLs":             ocsptest.Element(ocsptest.TagSequence, oid, []byte{5, 0, 5, 0}),
+		"half an element after": ocsptest.Element(ocsptest.TagSequence, oid, []byte{5}),
+		"no identifier":         ocsptest.Element(ocsptest.TagSequence, []byte{5, 0}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Algorithm.Identifier = identifier

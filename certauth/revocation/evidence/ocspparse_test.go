@@ -40,7 +40,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"a CertID without a serial":          {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash)), ocsptest.StatusGood, from), malformed},
 		"a CertID with a number for a hash":  {sequence(sequence(hash, serial, octets(good.ID.KeyHash), serial), ocsptest.StatusGood, from), malformed},
 		"a serial that is not minimal":       {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), []byte{2, 2, 0, 5}), ocsptest.StatusGood, from), malformed},
-		"bytes behind the serial":            {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), serial, []byte{5, 0}), ocsptest.StatusGood, from), malformed},
+		"bytes after the serial":             {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), serial, []byte{5, 0}), ocsptest.StatusGood, from), malformed},
 		"no status":                          {sequence(id), malformed},
 		"a status that is cut off":           {sequence(id, []byte{0x80}), malformed},
 		"a status of the tag 3":              {sequence(id, []byte{0x83, 0}, from), malformed},
@@ -53,7 +53,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"revoked, an empty reason":           {sequence(id, revoked(from, reason()), from), malformed},
 		"revoked, two reasons":               {sequence(id, revoked(from, reason([]byte{10, 1, 1}, []byte{10, 1, 1})), from), malformed},
 		"revoked, a reason that is a number": {sequence(id, revoked(from, reason([]byte{2, 1, 1})), from), malformed},
-		"revoked, bytes behind the reason":   {sequence(id, revoked(from, reason([]byte{10, 1, 1}), []byte{5, 0}), from), malformed},
+		"revoked, bytes after the reason":    {sequence(id, revoked(from, reason([]byte{10, 1, 1}), []byte{5, 0}), from), malformed},
 		"no thisUpdate":                      {sequence(id, ocsptest.StatusGood), malformed},
 		"thisUpdate as UTCTime":              {sequence(id, ocsptest.StatusGood, ocsptest.UTCAt(now)), malformed},
 		"a nextUpdate that is cut off":       {sequence(id, ocsptest.StatusGood, from, []byte{0xA0, 5, 0x18}), malformed},
@@ -62,7 +62,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"nextUpdate as UTCTime":              {sequence(id, ocsptest.StatusGood, from, reason(ocsptest.UTCAt(now))), malformed},
 		"extensions that are cut off":        {sequence(id, ocsptest.StatusGood, from, []byte{0xA1, 5, 0x30}), malformed},
 		"empty extensions":                   {sequence(id, ocsptest.StatusGood, from, revoked(sequence())), malformed},
-		"bytes behind":                       {sequence(id, ocsptest.StatusGood, from, []byte{5, 0}), malformed},
+		"trailing bytes":                     {sequence(id, ocsptest.StatusGood, from, []byte{5, 0}), malformed},
 		"one that is cut off":                {[]byte{0x30, 5, 1}, malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -101,10 +101,10 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"a responder of the tag 3":           {[][]byte{element(ocsptest.Explicit(3), s.ca.cert.RawSubject), produced, answers}, malformed},
 		"a responder's name that is NULL":    {[][]byte{element(ocsptest.Explicit(1), []byte{5, 0}), produced, answers}, malformed},
 		"no responder's name":                {[][]byte{element(ocsptest.Explicit(1)), produced, answers}, malformed},
-		"bytes behind the responder's name":  {[][]byte{element(ocsptest.Explicit(1), s.ca.cert.RawSubject, []byte{5, 0}), produced, answers}, malformed},
+		"bytes after the responder's name":   {[][]byte{element(ocsptest.Explicit(1), s.ca.cert.RawSubject, []byte{5, 0}), produced, answers}, malformed},
 		"a responder's key that is NULL":     {[][]byte{element(ocsptest.Explicit(2), []byte{5, 0}), produced, answers}, malformed},
 		"no responder's key":                 {[][]byte{element(ocsptest.Explicit(2)), produced, answers}, malformed},
-		"bytes behind the responder's key":   {[][]byte{append(append([]byte{}, 0xA2, key[1]+2), append(key[2:len(key):len(key)], 5, 0)...), produced, answers}, malformed},
+		"bytes after the responder's key":    {[][]byte{append(append([]byte{}, 0xA2, key[1]+2), append(key[2:len(key):len(key)], 5, 0)...), produced, answers}, malformed},
 		"a responder's key that is cut off":  {[][]byte{key[:8]}, malformed},
 		"no producedAt":                      {[][]byte{name, answers}, malformed},
 		"no answers":                         {[][]byte{name, produced}, malformed},
@@ -113,7 +113,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"extensions that are cut off":        {[][]byte{name, produced, answers, {0xA1, 5}}, malformed},
 		"extensions of another tag":          {[][]byte{name, produced, answers, {0xA2, 0}}, malformed},
 		"empty extensions":                   {[][]byte{name, produced, answers, {0xA1, 2, 0x30, 0}}, malformed},
-		"bytes behind":                       {[][]byte{name, produced, answers, {5, 0}}, malformed},
+		"trailing bytes":                     {[][]byte{name, produced, answers, {5, 0}}, malformed},
 		"a list of answers that has nothing": {[][]byte{name, produced, sequence()}, evidence.ErrNoMatch},
 	} {
 		t.Run(label, func(t *testing.T) {
@@ -138,11 +138,11 @@ func TestVerifyOCSP_EmbeddedCertificatesAreReadToTheEnd(t *testing.T) {
 		behind       map[ocsptest.Place][]byte
 		want         error
 	}{
-		"the delegate":              {[][]byte{d.cert.Raw}, nil, nil},
-		"something else behind it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, evidence.ErrMalformed},
-		"something else before it":  {[][]byte{{5, 0}, d.cert.Raw}, nil, evidence.ErrMalformed},
-		"half a certificate behind": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, evidence.ErrMalformed},
-		"certificates cut off":      {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, evidence.ErrMalformed},
+		"the delegate":             {[][]byte{d.cert.Raw}, nil, nil},
+		"something else after it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, evidence.ErrMalformed},
+		"something else before it": {[][]byte{{5, 0}, d.cert.Raw}, nil, evidence.ErrMalformed},
+		"half a certificate after": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, evidence.ErrMalformed},
+		"certificates cut off":     {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, evidence.ErrMalformed},
 	} {
 		r := s.by(d)
 		r.Certificates, r.Behind = tc.certificates, tc.behind
