@@ -1,6 +1,6 @@
-// Package certauth_test is the acceptance test of the module: it imports the packages as
-// a user does and speaks to real listeners. The names are those of the security record;
-// the id in a comment is the advisory or issue that a test keeps out.
+// Package certauth_test is the acceptance test of the module: it imports the packages as a user
+// does and uses real listeners. The names are those of the security record; the id in a comment is
+// that of the advisory or issue against which a test protects.
 package certauth_test
 
 import (
@@ -43,13 +43,13 @@ import (
 
 const module = "github.com/seed2886b8ae/go-certauth"
 
-// evidence is what App Service's front end writes beside the certificate.
+// evidence holds the headers that App Service's front end writes in addition to the certificate.
 var evidence = []string{"X-ARR-LOG-ID: 0dd50cc5-af94-4852-abb4-8ade0c022c5d", "X-ARR-SSL: 2048|256|CN=CA|CN=*.azurewebsites.net", "X-AppService-Proto: https"}
 
-// spellings of X-ARR-ClientCert that CGI-like layers take for the same name.
+// spellings of X-ARR-ClientCert that CGI-like layers treat as the same name.
 var spellings = []string{"X_ARR_ClientCert", "X.ARR.ClientCert", "X-ARR_ClientCert", "x_arr.clientcert"}
 
-// service is a backend on a real listener, and what it saw.
+// service is a backend on a real listener, and what it has received.
 type service struct {
 	*httptest.Server
 	auth   *certauth.Authenticator
@@ -58,7 +58,7 @@ type service struct {
 	served []http.Header
 }
 
-// start puts the middleware in front of a handler that answers 200 and says who called.
+// start puts the middleware in front of a handler that answers 200 and names the caller.
 func start(t *testing.T, config certauth.Config) *service {
 	t.Helper()
 	s := &service{}
@@ -84,7 +84,7 @@ func (s *service) listen(t *testing.T, handler http.Handler) {
 }
 
 func (s *service) serve(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body) // after the body the trailers are there
+	_, _ = io.Copy(io.Discard, r.Body) // after the body the trailers are available
 	s.mutex.Lock()
 	s.served = append(s.served, r.Header.Clone())
 	s.mutex.Unlock()
@@ -95,7 +95,7 @@ func (s *service) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, "anonymous")
 }
 
-// reason is that of the last decision.
+// reason returns the reason of the last decision.
 func (s *service) reason() certauth.Reason {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -108,14 +108,14 @@ func (s *service) calls() int {
 	return len(s.served)
 }
 
-// answer is a response that was read to its end.
+// answer is a response that was read completely.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// raw sends the lines as they are and reads the answer.
+// raw sends the lines unchanged and reads the answer.
 func (s *service) raw(t *testing.T, lines ...string) answer {
 	t.Helper()
 	conn, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -160,7 +160,7 @@ func onAppService(t *testing.T) {
 	t.Setenv("WEBSITE_INSTANCE_ID", "0123456789abcdef")
 }
 
-// partner is a CA with one client, and a policy that lets its clients in.
+// partner returns a CA with one client, and a policy that accepts its clients.
 func partner(t *testing.T) (*certauthtest.CA, *certauthtest.Certificate, certauth.Policy) {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Partner Root")
@@ -170,8 +170,7 @@ func partner(t *testing.T) (*certauthtest.CA, *certauthtest.Certificate, certaut
 
 func carrying(c *certauthtest.Certificate) string { return "X-ARR-ClientCert: " + c.Base64() }
 
-// mistakes builds a configuration that must be refused, and checks that the error names
-// every path.
+// mistakes builds a configuration that must be refused, and checks that the error names every path.
 func mistakes(t *testing.T, config certauth.Config, paths ...string) {
 	t.Helper()
 	auth, err := certauth.New(config)
@@ -187,7 +186,7 @@ func policyMistake(t *testing.T, policy certauth.Policy, path string) {
 	mistakes(t, certauth.Config{Source: certauth.TLS{}, Policy: policy}, path)
 }
 
-// CVE-2026-27586 Caddy: an unreadable CA file left a nil pool, which means the system's.
+// CVE-2026-27586 Caddy: an unreadable CA file gave a nil pool, which means the system's roots.
 func TestFailOpen_NilOrEmptyRootPoolIsRefused(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.pem")
 	require.NoError(t, os.WriteFile(empty, nil, 0o600))
@@ -197,7 +196,7 @@ func TestFailOpen_NilOrEmptyRootPoolIsRefused(t *testing.T) {
 		"a nil function":                typedNil,
 		"no certificate":                certauth.Certificates(),
 		"a nil certificate":             certauth.Certificates(nil),
-		"a certificate nobody parsed":   certauth.Certificates(&x509.Certificate{}),
+		"an unparsed certificate":       certauth.Certificates(&x509.Certificate{}),
 		"empty PEM":                     certauth.PEM(""),
 		"text without PEM":              certauth.PEM("partner roots go here"),
 		"an empty file":                 certauth.PEMFile(empty),
@@ -233,7 +232,7 @@ func TestFailOpen_ZeroAuthenticatorDeniesEverything(t *testing.T) {
 	}
 }
 
-// pantheon-systems/go-certauth: no checkers meant everybody.
+// pantheon-systems/go-certauth: without checkers every caller was accepted.
 func TestFailOpen_EmptyPolicyIsRefused(t *testing.T) {
 	mistakes(t, certauth.Config{}, "Source: nil", "Policy: nil")
 	policyMistake(t, certauth.All{}, "Policy.All: empty")
@@ -341,7 +340,7 @@ func (*checker) CheckChain(context.Context, []*x509.Certificate) (certauth.Revoc
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
 }
 
-// cca #223, #106; options of auth0/go-jwt-middleware that replace one another silently.
+// cca #223, #106; options of auth0/go-jwt-middleware that silently replace each other.
 func TestFailOpen_HalfSetOrContradictingFieldsAreRefused(t *testing.T) {
 	ca, _, chain := partner(t)
 	pins := []string{strings.Repeat("ab", 32)}
@@ -421,7 +420,7 @@ func TestFailOpen_NoFallbackBetweenHeaderAndTLS(t *testing.T) {
 	}
 }
 
-// go-chi/jwtauth: a permissive first step, and a second one to forget.
+// go-chi/jwtauth: a permissive first step, and a second one that can be forgotten.
 func TestFailOpen_RouteRuleWithoutIdentityDenies(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
@@ -455,7 +454,7 @@ func TestFailOpen_RouteRuleWithoutIdentityDenies(t *testing.T) {
 	}
 }
 
-// ghostunnel auth.ACL: AllowAll overrides the rest.
+// ghostunnel auth.ACL: AllowAll overrides the other rules.
 func TestFailOpen_AcceptAnyoneStandsAlone(t *testing.T) {
 	_, _, chain := partner(t)
 	peers, anybody := forwarded.Peers("10.0.0.0/8"), forwarded.InsecureAnyPeer()
@@ -491,7 +490,7 @@ func TestFailOpen_MalformedIsNeverAbsent(t *testing.T) {
 	assert.Zero(t, s.calls())
 }
 
-// The same, for everything else that can be wrong with a certificate.
+// The same for everything else that can be wrong with a certificate.
 func TestFailOpen_OptionalModeGivesNoIdentityOnFailure(t *testing.T) {
 	onAppService(t)
 	ca, client, chain := partner(t)
@@ -523,7 +522,7 @@ func TestFailOpen_OptionalModeGivesNoIdentityOnFailure(t *testing.T) {
 	assert.Equal(t, "hello orders", s.raw(t, request("/", carrying(client))...).body)
 }
 
-// pantheon-systems/go-certauth, Azure's WebForms sample: no certificate ended as 200.
+// pantheon-systems/go-certauth, Azure's WebForms sample: a request without a certificate got 200.
 func TestFailOpen_MissingCertificateIsDenied(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
@@ -535,7 +534,7 @@ func TestFailOpen_MissingCertificateIsDenied(t *testing.T) {
 	assert.Equal(t, "hello orders", get(t, front.Client(client), front.URL, nil).body)
 }
 
-// CVE-2026-54762 Traefik: served although the secret could not be resolved.
+// CVE-2026-54762 Traefik: requests were served although the secret could not be resolved.
 func TestFailOpen_UnloadableRuleDataDenies(t *testing.T) {
 	_, client, chain := partner(t)
 	missing := filepath.Join(t.TempDir(), "missing")
@@ -566,7 +565,7 @@ func (silent) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocat
 	return certauth.Revocation{}, nil
 }
 
-// gorilla/csrf CVE-2025-24358: the tests built requests that no server ever sees.
+// gorilla/csrf CVE-2025-24358: the tests built requests that no server ever receives.
 func TestFailOpen_RealListenerDeniesWhatUnitTestsDeny(t *testing.T) {
 	onAppService(t)
 	ca, client, chain := partner(t)
@@ -605,8 +604,8 @@ func TestFailOpen_RealListenerDeniesWhatUnitTestsDeny(t *testing.T) {
 	}
 }
 
-// CVE-2026-30851 Caddy, CVE-2026-33433 Traefik and their kin: whatever becomes of a
-// request, nobody behind us sees a spelling of the header.
+// CVE-2026-30851 Caddy, CVE-2026-33433 Traefik and similar: whatever happens to a request, no later
+// handler sees a spelling of the header.
 func TestTrust_HeadersAreStrippedOnEveryPath(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
@@ -650,7 +649,7 @@ func TestTrust_HeadersAreStrippedOnEveryPath(t *testing.T) {
 	}
 }
 
-// CVE-2026-88004 Traefik: trailers were looked at by one side only.
+// CVE-2026-88004 Traefik: only one side checked trailers.
 func TestTrust_TrailersAreNeverRead(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
@@ -685,7 +684,7 @@ func TestTrust_TrailersAreNeverRead(t *testing.T) {
 }
 
 // CVE-2024-45410, CVE-2026-29054, CVE-2021-32813 Traefik; CVE-2021-33197 Go; oathkeeper
-// GHSA-w9mr-28mw-j8hg: the client has a hop drop the proxy's header.
+// GHSA-w9mr-28mw-j8hg: the client makes a hop drop the proxy's header.
 func TestTrust_ConnectionNamingOurHeaderIsRefused(t *testing.T) {
 	onAppService(t)
 	_, client, chain := partner(t)
@@ -706,7 +705,7 @@ func TestTrust_ConnectionNamingOurHeaderIsRefused(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			assert.Equal(t, tc.want == certauth.ReasonNone, s.raw(t, request("/", append(tc.lines, carrying(client))...)...).status == 200)
 			assert.Equal(t, tc.want, s.reason())
-			if tc.want != certauth.ReasonNone { // nor without the header: its absence may be the client's work
+			if tc.want != certauth.ReasonNone { // nor without the header: the client may have caused its absence
 				assert.Equal(t, 401, s.raw(t, request("/", tc.lines...)...).status)
 			}
 		})
@@ -754,7 +753,7 @@ func TestTrust_BrokenHeaderLinesNeverReachUs(t *testing.T) {
 	assert.Zero(t, s.calls()+len(s.events))
 }
 
-// denials drives one refusal of every reason there is through a real listener.
+// denials causes one refusal of every reason through a real listener.
 func denials(t *testing.T, deny func(http.ResponseWriter, *http.Request, *certauth.Error)) map[certauth.Reason]answer {
 	t.Helper()
 	_, _, chain := partner(t)
@@ -803,7 +802,7 @@ func TestResponse_DenialCarriesChallengeAndNoStore(t *testing.T) {
 	}
 }
 
-// CVE-2026-41181 Traefik, CVE-2026-33758 OpenBao: the error page got the secrets.
+// CVE-2026-41181 Traefik, CVE-2026-33758 OpenBao: the error page received the secrets.
 func TestResponse_DenialHandlerSeesNoCertificateHeader(t *testing.T) {
 	onAppService(t)
 	_, _, chain := partner(t)
@@ -826,7 +825,7 @@ func TestResponse_DenialHandlerSeesNoCertificateHeader(t *testing.T) {
 	assert.NotContains(t, page.String(), "correct horse")
 }
 
-// bifrost asgard, CVE-2026-46358 OpenBao: the header was logged, its redaction wrong.
+// bifrost asgard, CVE-2026-46358 OpenBao: the header was logged, and its redaction was wrong.
 func TestLog_HeaderValueNeverAppears(t *testing.T) {
 	onAppService(t)
 	ca, client, chain := partner(t)
@@ -883,7 +882,7 @@ func TestLog_ClientTextIsQuotedAndCut(t *testing.T) {
 	}
 }
 
-// records keeps the texts of a log before any handler quotes them.
+// records stores the texts of a log before any handler quotes them.
 type records struct {
 	slog.Handler
 	texts []string
@@ -912,8 +911,8 @@ func TestModule_CoreLinksTheStandardLibraryAlone(t *testing.T) {
 	}
 }
 
-// layers says what each package of the module may import besides the standard library;
-// a name is a prefix unless it ends in "$".
+// layers lists what each package of the module may import besides the standard library; a name is a
+// prefix unless it ends in "$".
 var layers = map[string][]string{
 	"internal/":                     {"internal/", "golang.org/x/crypto/"},
 	"certauth$":                     {"internal/"},
@@ -923,7 +922,8 @@ var layers = map[string][]string{
 	"certauth/revocation/fetch$":    {"internal/"},
 	"certauth/revocation/dirstore$": {"certauth/revocation$"},
 	"certauth/outbound$":            {"internal/", "software.sslmate.com/src/go-pkcs12$"},
-	// The tests of certauth itself import certauthtest, so what needs certauth is beside it.
+	// The tests of certauth itself import certauthtest, so code that needs certauth is in a
+	// separate package.
 	"certauth/certauthtest$":         {"internal/", "golang.org/x/crypto/"},
 	"certauth/certauthtest/unittest": {"certauth$", "certauth/certauthtest$", "internal/source$"},
 	"examples/":                      {"certauth$", "certauth/"},
@@ -950,7 +950,7 @@ func TestModule_Layers(t *testing.T) {
 			continue // this test
 		}
 		layer, ok := layerOf(strings.TrimPrefix(fields[0], module+"/"), names)
-		if !assert.True(t, ok, "%s stands in no layer", fields[0]) {
+		if !assert.True(t, ok, "%s is in no layer", fields[0]) {
 			continue
 		}
 		seen++
@@ -966,7 +966,7 @@ func TestModule_Layers(t *testing.T) {
 	assert.GreaterOrEqual(t, seen, 3)
 }
 
-// exports bounds the exported top-level names of a package, aliases included. Each stands behind
+// exports bounds the exported top-level names of a package, aliases included. Each is listed under
 // the reason to export it.
 var exports = map[string]struct {
 	most    int
@@ -1018,7 +1018,7 @@ func exported(t *testing.T, folder string) (names []string) {
 			files = append(files, file)
 		}
 	}
-	// What is imported is not loaded: the names do not depend on it.
+	// Imported packages are not loaded, because the names do not depend on them.
 	config := gotypes.Config{Error: func(error) {}, FakeImportC: true}
 	checked, _ := config.Check(folder, set, files, nil)
 	for _, name := range checked.Scope().Names() {
@@ -1051,7 +1051,7 @@ func TestModule_TopLevelHoldsNothingElse(t *testing.T) {
 	}
 }
 
-// sources parses the library's files of a folder.
+// sources parses the files of the library in a folder.
 func sources(t *testing.T, folder string) []*ast.File {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -1069,7 +1069,7 @@ func sources(t *testing.T, folder string) []*ast.File {
 	return files
 }
 
-// types calls f for every exported type of a folder with its doc comment.
+// types calls f for every exported type in a folder with its doc comment.
 func types(t *testing.T, folder string, f func(spec *ast.TypeSpec, doc string)) {
 	t.Helper()
 	for _, file := range sources(t, folder) {
@@ -1104,7 +1104,7 @@ func constants(t *testing.T, name, kind string) []string {
 	return values
 }
 
-// CVE-2022-29222 pion/dtls: a certificate was believed without proof of its key.
+// CVE-2022-29222 pion/dtls: a certificate was trusted without proof of its key.
 func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 	found := map[string]bool{}
 	for folder, wanted := range map[string][]string{
@@ -1138,8 +1138,8 @@ func TestDocs_EverySourceSaysWhoProvedPossession(t *testing.T) {
 	}
 }
 
-// CVE-2025-66491 Traefik: a verification switch meant the opposite. Zero is strict: a
-// switch that weakens is named Insecure and says what can happen; any other is listed.
+// CVE-2025-66491 Traefik: a verification switch had the opposite meaning. Zero is strict: a switch
+// that weakens is named Insecure and says what can happen; any other is listed.
 func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	harmless := map[string]string{
 		"Chain.StrictEKU":            "true asks for more",
@@ -1152,11 +1152,11 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 		"Config.Optional":            "lets through without an identity what offers nothing; handlers look at FromContext",
 		"Exclusion.AppServiceHealth": "true asks for more",
 		"CertificateInfo.Verified":   "a report of what was decided",
-		// Which form is read; the policy needs its anchor all the same.
+		// Selects the form that is read; the policy still needs its anchor.
 		"ApplicationGateway.Passthrough": "demands another flag", "ALB.Passthrough": "reads the chain as well", "RFC9440.Chain": "reads the chain as well", "HAProxy.ChainNumbered": "reads the chain in parts",
 		"Flag.Absent": "a flag with neither Value nor Absent is an error",
-		// Not an anchor of ours, and spelled as what it is: it stands only where a flag's
-		// exact value says so, and String() records it.
+		// Not an anchor by itself, and named accordingly: it applies only if a flag has exactly the
+		// required value, and String() reports it.
 		"ApplicationGateway.FrontEndVerifies": "needs SUCCESS", "Nginx.FrontEndVerifies": "needs SUCCESS", "IngressNginx.FrontEndVerifies": "needs SUCCESS", "Apache.FrontEndVerifies": "needs SUCCESS",
 		"HAProxy.FrontEndVerifies": "needs used and verify", "GoogleLB.FrontEndVerifies": "needs verified", "Cloudflare.FrontEndVerifies": "needs verified and not revoked", "Header.FrontEndVerifies": "needs a flag with a value",
 		"CloudFront.Fingerprint": "true asks for more", "Cloudflare.Fingerprint": "true asks for more", "Cloudflare.RFC9440": "reads another header, under the same flags",
@@ -1191,7 +1191,7 @@ func TestFailOpen_ZeroFieldIsTheStrictOne(t *testing.T) {
 	assert.Equal(t, certauth.RevocationUnavailable, certauth.Revocation{}.Status)
 }
 
-// snippetsAreCompiled checks that every Go snippet of a document stands, word for word, in a
+// snippetsAreCompiled checks that every Go snippet of a document is contained, word for word, in a
 // file that the tests compile, and returns the text.
 func snippetsAreCompiled(t *testing.T, document string, atLeast int) string {
 	t.Helper()
@@ -1217,7 +1217,7 @@ func snippetsAreCompiled(t *testing.T, document string, atLeast int) string {
 			_, err := parser.ParseFile(token.NewFileSet(), document, snippet, parser.SkipObjectResolution)
 			assert.NoError(t, err)
 		}
-		// The comment of a program's package is for its own folder.
+		// The comment of a program's package applies to its own folder.
 		assert.True(t, slices.ContainsFunc(compiled, func(file string) bool { return strings.Contains(file, words(snippet)) }), snippet)
 	}
 	return string(text)
@@ -1236,7 +1236,7 @@ func TestREADME_EverySnippetIsCompiled(t *testing.T) {
 	assert.Contains(t, readme, "go test ./...")
 }
 
-// A finding that a test names can be looked up.
+// Every finding that a test names is in the list.
 func TestFindings_EachThatATestNamesIsInTheList(t *testing.T) {
 	list, err := os.ReadFile(".github/FINDINGS.md")
 	require.NoError(t, err)
@@ -1261,7 +1261,7 @@ func TestFindings_EachThatATestNamesIsInTheList(t *testing.T) {
 	}
 }
 
-// What the README's tables name exists, and every reason is in its table.
+// Every name in the README's tables exists, and every reason is in its table.
 func TestREADME_NamesWhatExists(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
@@ -1281,7 +1281,7 @@ func TestREADME_NamesWhatExists(t *testing.T) {
 	}
 }
 
-// The walks through the code name functions and files that are there, each function in its file.
+// The walks through the code name existing functions and files, and each function is in its file.
 func TestContributing_TheWalksNameWhatIsThere(t *testing.T) {
 	text, err := os.ReadFile(".github/CONTRIBUTING.md")
 	require.NoError(t, err)

@@ -1,6 +1,6 @@
 # Statement coverage of single packages from a profile of several test programs:
 #   awk -v min=90.0 -v want="PACKAGE PACKAGE" -f coverage.awk PROFILE
-# A block stands in the profile once for each test program; it counts as covered when any of them reached it.
+# A block appears in the profile once for each test program; it counts as covered when any of them reached it.
 
 /^mode:/ { next }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// posted is a request with a body and an announced trailer.
+// posted returns a request with a body and an announced trailer.
 func posted(header http.Header) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/", io.NopCloser(strings.NewReader("x")))
 	r.ContentLength = -1
@@ -24,9 +24,9 @@ func posted(header http.Header) *http.Request {
 	return r
 }
 
-// The doc of Admit: the returned request has no trailers where the source reads headers. Its
-// body is then the very one that came, since nobody says when the handler has returned; and
-// where the source reads none, nothing is changed, also of what an outer Handler gave.
+// The doc of Admit: the returned request has no trailers if the source reads headers. Its body is
+// then the original one, because Admit does not know when the handler has returned. If the source
+// reads no headers, nothing is changed, including what an outer Handler has set.
 func TestAdmit_BodyAndTrailers(t *testing.T) {
 	w := newWorld(t)
 	cert := w.leaf.Certificate

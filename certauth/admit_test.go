@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding N11: no exported call judged with report, so interceptors used Check, and nobody was
-// told. Admit decides and reports as Handler does, and answers nothing.
+// finding N11: no exported call both judged and reported, so interceptors used Check and decisions
+// were not reported. Admit decides and reports as Handler does, and writes no response.
 func TestAdmit_DecidesAndReportsAsHandlerDoes(t *testing.T) {
 	w, stranger := newWorld(t), newWorld(t)
 	panics := certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { panic("source") }}
@@ -70,7 +70,7 @@ func TestAdmit_DecidesAndReportsAsHandlerDoes(t *testing.T) {
 			}
 			assert.Empty(t, r.Header["Upgrade"])
 			if _, reads := tc.source.(headerSource); reads {
-				assert.Empty(t, r.Header, "stripped, whatever was decided")
+				assert.Empty(t, r.Header, "stripped, whatever the decision")
 			}
 			if !tc.admitted {
 				assert.Nil(t, admitted)
@@ -107,7 +107,7 @@ func TestAdmit_WhatCannotBeJudgedIsRefused(t *testing.T) {
 	}
 }
 
-// An identity of an outer Authenticator is not the caller's here.
+// An identity of an outer Authenticator is removed.
 func TestAdmit_AnOuterIdentityIsTakenAway(t *testing.T) {
 	w := newWorld(t)
 	outer := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: w.chain()})
@@ -142,7 +142,7 @@ func TestAdmit_TrailersDoNotBringTheHeaderBack(t *testing.T) {
 	assert.Empty(t, <-seen)
 }
 
-// As an interceptor of a framework makes it, of the context and the metadata of a call.
+// A request as an interceptor of a framework makes it, from the context and the metadata of a call.
 func TestAdmit_OfACallWithoutARequest(t *testing.T) {
 	w := newWorld(t)
 	auth := must(t, certauth.Config{Source: headerSource{w.leaf.Certificate}, Policy: w.chain(), Exclusions: []certauth.Exclusion{public("POST", "/grpc.health.v1.Health/Check")}})

@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// finding N3: the handler of an accepted caller got a copy of the request, and middleware
+// finding N3: the handler of an accepted caller received a copy of the request, and middleware
 // outside never learned which pattern had matched.
 func TestAfterwards_MiddlewareOutsideSeesTheRoute(t *testing.T) {
 	w := newWorld(t)
@@ -72,8 +72,8 @@ func TestAfterwards_MiddlewareOutsideSeesTheRoute(t *testing.T) {
 	}
 }
 
-// finding N3: forms parsed by the handler were lost, and with them the only reference that
-// net/http has to the temporary files of an upload: they stayed until the host was restarted.
+// finding N3: forms parsed by the handler were lost, and with them the only reference that net/http
+// has to the temporary files of an upload: they stayed until the host was restarted.
 func TestAfterwards_FormsAndTheirFiles(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	w := newWorld(t)
@@ -128,8 +128,8 @@ func TestAfterwards_FormsAndTheirFiles(t *testing.T) {
 	}
 }
 
-// What middleware outside has uploaded before stays its own: when the caller is gone, the files
-// of the handler's form are removed, and those of the form that the request came with are not.
+// Uploads parsed by middleware outside stay its own: after the request, the files of the handler's
+// form are removed, but those of the form that the request already had are not.
 func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	w := newWorld(t)
@@ -165,9 +165,9 @@ func TestAfterwards_FormsOfTheOutsideStay(t *testing.T) {
 	}
 }
 
-// Whoever gave up waiting must not be written to: http.TimeoutHandler goes on while the
-// handler still runs, and so does middleware that passes its own request on.
-func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
+// Nothing may be written to a caller that has stopped waiting: http.TimeoutHandler continues while
+// the handler still runs, and so does middleware that passes on its own request.
+func TestAfterwards_NothingIsWrittenToAClientThatGaveUp(t *testing.T) {
 	w := newWorld(t)
 	bubble.Test(t, func(t *testing.T) {
 		auth := must(t, certauth.Config{
@@ -177,7 +177,7 @@ func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /slow/{id}", func(_ http.ResponseWriter, r *http.Request) {
 			assert.NoError(t, r.ParseForm())
-			time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock: longer than anybody waits
+			time.Sleep(time.Hour) //nolint:forbidigo // the bubble's clock: longer than any caller waits
 		})
 		given := map[string]func(http.Handler) http.Handler{
 			"http.TimeoutHandler": func(next http.Handler) http.Handler { return http.TimeoutHandler(next, time.Second, "") },
@@ -193,7 +193,7 @@ func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
 			r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/slow/7", strings.NewReader("a=b"))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			wrap(auth.Handler(mux)).ServeHTTP(httptest.NewRecorder(), r)
-			for range 3 { // before, while and after the handler returns; the race detector looks on
+			for range 3 { // before, while and after the handler returns, for the race detector
 				assert.Empty(t, r.Pattern, name)
 				assert.Empty(t, r.PathValue("id"), name)
 				assert.Nil(t, r.Form, name)
@@ -205,7 +205,7 @@ func TestAfterwards_NothingIsWrittenToWhoGaveUp(t *testing.T) {
 	})
 }
 
-// Middleware of log/slog outside, as it is usually written.
+// Middleware outside that logs with log/slog in the usual way.
 func TestAfterwards_AccessLogNamesTheRoute(t *testing.T) {
 	w := newWorld(t)
 	var log records

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// upn writes a user principal name as MS-WCCE has it: otherName 1.3.6.1.4.1.311.20.2.3,
-// a UTF8String under an explicit [0].
+// upn returns a user principal name as in MS-WCCE: otherName 1.3.6.1.4.1.311.20.2.3, a UTF8String
+// under an explicit [0].
 func upn(t *testing.T, name string) asn1.RawValue {
 	t.Helper()
 	return otherName(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 311, 20, 2, 3}, name)
@@ -36,12 +36,12 @@ func otherName(t *testing.T, oid asn1.ObjectIdentifier, name string) asn1.RawVal
 	return asn1.RawValue{Tag: 0, IsCompound: true, Bytes: append(id, explicit...)}
 }
 
-// altName is a GeneralName of RFC 5280, section 4.2.1.6: 1 e-mail, 2 DNS, 6 URI, 7 IP.
+// altName returns a GeneralName of RFC 5280, section 4.2.1.6: 1 e-mail, 2 DNS, 6 URI, 7 IP.
 func altName(tag int, content string) asn1.RawValue {
 	return asn1.RawValue{Tag: tag, Bytes: []byte(content)}
 }
 
-// CVE-2022-21656 Envoy; cca's flat allowSAN: one type of name was taken for another.
+// CVE-2022-21656 Envoy; cca's flat allowSAN: one type of name was treated as another.
 func TestIdentity_SANTypesNeverCross(t *testing.T) {
 	w := newWorld(t)
 	const text = "a@partner.example"
@@ -84,8 +84,8 @@ func TestIdentity_SANTypesNeverCross(t *testing.T) {
 	}
 }
 
-// pomerium ^(a)|(b)$ (reproduced); Vault's * spans dots; cca #205; CVE-2026-40574
-// oauth2-proxy: patterns covered a part of the value.
+// pomerium ^(a)|(b)$ (reproduced); Vault's * spans dots; cca #205; CVE-2026-40574 oauth2-proxy:
+// patterns matched only a part of the value.
 func TestIdentity_PatternsCoverTheWholeValue(t *testing.T) {
 	w := newWorld(t)
 	const no, yes = certauth.ReasonNameNotAllowed, certauth.ReasonNone
@@ -183,9 +183,10 @@ func TestIdentity_MalformedEmailNeverMatches(t *testing.T) {
 	}
 }
 
-// finding C14: an alternative name of a type that no rule asked about made the certificate malformed.
+// finding C14: an alternative name of a type that no rule used made the certificate malformed.
 //
-// A rule that does ask refuses: nobody knows what the CA certified there. Not refuses too.
+// A rule that uses the type refuses, because it is unknown what the CA certified there. Not also
+// refuses.
 func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 	w := newWorld(t)
 	uuid := asn1.RawValue{Tag: 0, IsCompound: true, Bytes: []byte("\x06\x13\x69\x83\xD6\xE4\xCD\xBB\xF3\xA5\xB8\xC1\xD7\xBF\xA6\xCF\x8E\xAB\x9D\x85\x37\xA0\x03\x0C\x01a")}
@@ -213,7 +214,7 @@ func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 		"a number that no form of RFC 5280 bears": {altName(11, "a"), ""},
 	} {
 		if tc.asks == "IPs" && !onGo126() {
-			continue // crypto/x509 reads no certificate with it from Go 1.27 on
+			continue // since Go 1.27 crypto/x509 reads no certificate with it
 		}
 		names := append([]asn1.RawValue{tc.odd}, good...)
 		if !strings.Contains(tc.asks, "URIs") {
@@ -246,8 +247,8 @@ func TestAltNames_UnreadableNameMattersToTheRuleThatAsksAlone(t *testing.T) {
 	}
 }
 
-// An SVID has one URI: with another beside it that cannot be read, there is no SPIFFE ID.
-func TestSPIFFE_UnreadableURIBesideIt(t *testing.T) {
+// An SVID has one URI: if another URI is unreadable, there is no SPIFFE ID.
+func TestSPIFFE_AnotherUnreadableURI(t *testing.T) {
 	w := newWorld(t)
 	id, err := judge(t, w.chain(), w.issue(t, san(t, altName(6, "spiffe://a.example/a"), altName(6, "urn:a b"))))
 	require.NoError(t, err)
@@ -256,10 +257,11 @@ func TestSPIFFE_UnreadableURIBesideIt(t *testing.T) {
 	assert.Empty(t, spiffeID)
 }
 
-// finding C16: a critical subjectAltName that holds a user principal name alone was refused as not understood.
+// finding C16: a critical subjectAltName that contains only a user principal name was refused as not
+// understood.
 //
-// RFC 5280, section 4.2.1.6: where the subject is empty, the extension is critical. crypto/x509
-// reports one without a name of its four types as unhandled.
+// RFC 5280, section 4.2.1.6: if the subject is empty, the extension is critical. crypto/x509 reports an
+// extension without a name of its four types as unhandled.
 func TestAltNames_CriticalExtensionWithAPrincipalNameAlone(t *testing.T) {
 	w := newWorld(t)
 	critical := func(names ...asn1.RawValue) certauthtest.Template {
@@ -368,11 +370,11 @@ func TestAltNames_StaticErrors(t *testing.T) {
 	}}})
 }
 
-// onGo126 reports whether crypto/x509 is that of Go 1.26, which differs from the next in what
-// it reads.
+// onGo126 reports whether crypto/x509 is that of Go 1.26, which reads some certificates that later
+// releases refuse.
 func onGo126() bool { return strings.HasPrefix(runtime.Version(), "go1.26") }
 
-// A refusal says where the certificate has its names instead, and no more than is there.
+// A refusal says where the certificate has its names instead, without inventing any.
 func TestAltNames_RefusalSaysWhereTheNamesAre(t *testing.T) {
 	w := newWorld(t)
 	issue := func(change ...certauthtest.Template) *x509.Certificate { return w.issue(t, change...) }

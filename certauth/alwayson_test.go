@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// cca #221: 16 KB of commas cost 80 ms. Front ends row 18, the caps of the core: ten
-// certificates in all, 16 KiB of DER each, a thousand names.
+// cca #221: 16 KB of commas cost 80 ms. Front ends row 18, the limits of the core: ten certificates
+// in total, 16 KiB of DER each, a thousand names.
 func TestLimits_SizeAndCountAreCheckedFirst(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
@@ -84,8 +84,8 @@ func TestLimits_SizeAndCountAreCheckedFirst(t *testing.T) {
 	})
 }
 
-// A SourceFunc may hand on what it did not parse: that is refused, also where crypto/x509 would
-// have read it, and the refusal says which of the two it is.
+// A SourceFunc may return an unparsed certificate: it is refused even if crypto/x509 could read it,
+// and the refusal says which of the two is the case.
 func TestLimits_WhatNobodyParsedIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for der, want := range map[string]string{
@@ -99,13 +99,13 @@ func TestLimits_WhatNobodyParsedIsRefused(t *testing.T) {
 	}
 }
 
-// unreadable is the leaf with a version that crypto/x509 does not read.
+// unreadable returns the leaf with a version that crypto/x509 does not read.
 func unreadable(t *testing.T, w world) []byte {
 	t.Helper()
 	return overwritten(t, w.leaf.Raw, "\xa0\x03\x02\x01\x02", "\xa0\x03\x02\x01\x09")
 }
 
-// A hint names what the certificate is for instead: enough to find it, however long the list is.
+// A hint says what the certificate is for instead: enough to find it, however long the list is.
 func TestUsages_OfALongListTheFirstAreNamed(t *testing.T) {
 	w := newWorld(t)
 	known := []x509.ExtKeyUsage{

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// The refusal of an Any tells of what refused, each once, and not of members beside which
-// another one accepted.
+// The refusal of an Any reports each refusal once, without members of an inner Any in which another
+// member accepted.
 func TestAny_RefusalTellsOfWhatRefused(t *testing.T) {
 	w := newWorld(t, certauthtest.DNS("a.example"))
 	leaf := w.leaf.Certificate
@@ -30,8 +30,8 @@ func TestAny_RefusalTellsOfWhatRefused(t *testing.T) {
 	}{
 		{"a member of an inner Any that accepted", certauth.Any{w.behind(certauth.Any{other, yes}, no), pin}, map[string]int{"CommonNames": 0, "DNSNames": 1, "Thumbprints": 1}},
 		{"a rule whose refusal Not wanted", certauth.Any{w.behind(certauth.Not{Policy: other}, no), pin}, map[string]int{"CommonNames": 0, "DNSNames": 1}},
-		{"a rule behind an Any, refused on two paths", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, other}, map[string]int{"CommonNames": 1}},
-		{"a rule within an Any behind an Any", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, certauth.Any{other, no}}, map[string]int{"CommonNames": 1, "DNSNames": 1}},
+		{"a rule after an Any, refused on two paths", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, other}, map[string]int{"CommonNames": 1}},
+		{"a rule within an Any after an Any", certauth.All{certauth.Any{mine, certauth.Certificates(leaf)}, certauth.Any{other, no}}, map[string]int{"CommonNames": 1, "DNSNames": 1}},
 	} {
 		_, err := judge(t, tc.policy, leaf)
 		require.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%s: %v", tc.name, err)
@@ -41,7 +41,7 @@ func TestAny_RefusalTellsOfWhatRefused(t *testing.T) {
 	}
 }
 
-// errors.Is finds the cause of the refusal that an Any reports, and of no other member.
+// errors.Is finds the cause of the member's refusal that an Any reports, and of no other member.
 func TestAny_CauseIsThatOfTheMemberThatIsReported(t *testing.T) {
 	w := newWorld(t)
 	chosen, other := errors.New("denied"), errors.New("refused")
@@ -56,7 +56,7 @@ func TestAny_CauseIsThatOfTheMemberThatIsReported(t *testing.T) {
 	assert.Same(t, other, refused.Err, "one member refuses as if it stood alone")
 }
 
-// An operator reads in the refusal which certificate is on the deny list.
+// A refusal tells the operator which certificate is on the deny list.
 func TestDenied_RefusalNamesTheCertificate(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing CA")

@@ -15,7 +15,7 @@ import (
 const (
 	healthKey   = "platform-key"
 	healthToken = "51OQmBIhqszPqXXNEevqKJIXEgJp8zsbT59nzVr2fFQ="
-	// The hash of nothing, which the widely copied check accepts where the key is unset.
+	// The hash of the empty text, which the widely copied check accepts if the key is unset.
 	healthTokenOfNothing = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 )
 
@@ -36,7 +36,7 @@ func TestAppServiceHealth_OnlyThePlatformsTokenOpensTheDoor(t *testing.T) {
 		{"the token and more", "/health", []string{healthToken + "="}, 401},
 		{"another case", "/health", []string{"51oqMbiHQSZpQxxneEVQkjixeGjP8ZSBt59NZvR2Ffq="}, 401},
 		{"the token twice", "/health", []string{healthToken, healthToken}, 401},
-		{"the token behind another", "/health", []string{"x", healthToken}, 401},
+		{"the token after another", "/health", []string{"x", healthToken}, 401},
 		{"the token on another path", "/admin", []string{healthToken}, 401},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

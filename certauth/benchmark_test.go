@@ -23,8 +23,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// bench is the world of the benchmarks: leaf, intermediate and root with keys of one kind,
-// and a policy of a chain, a pin and a name.
+// bench holds the certificates of the benchmarks: leaf, intermediate and root with keys of one
+// kind, and a policy with a chain, a pin and a name.
 type bench struct {
 	root, issuing *x509.Certificate
 	issuingKey    crypto.Signer
@@ -50,7 +50,7 @@ func newKeyOf(tb testing.TB, kind string) crypto.Signer {
 	return key
 }
 
-// newBench issues n leaves. An RSA-4096 leaf stands under RSA-2048 CAs.
+// newBench issues n leaves. An RSA-4096 leaf is below RSA-2048 CAs.
 func newBench(tb testing.TB, kind string, n int) *bench {
 	tb.Helper()
 	caKind := kind
@@ -97,7 +97,7 @@ func (b *bench) chain() certauth.Chain {
 	return certauth.Chain{Roots: certauth.Certificates(b.root), Intermediates: certauth.Certificates(b.issuing)}
 }
 
-// policy is a chain, a pin on the shared key, and a name.
+// policy returns a chain, a pin on the shared key, and a name.
 func (b *bench) policy(more ...certauth.Policy) certauth.Policy {
 	return append(certauth.All{
 		b.chain(),
@@ -119,7 +119,7 @@ func (b *bench) auth(tb testing.TB, change ...func(*certauth.Config)) *certauth.
 
 type outerKey struct{}
 
-// realRequest carries ten headers and a context with a cancel and a value.
+// realRequest returns a request with ten headers and a context with a cancel function and a value.
 func realRequest(tb testing.TB) *http.Request {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(context.WithValue(tb.Context(), outerKey{}, 1))
@@ -140,8 +140,8 @@ func realRequest(tb testing.TB) *http.Request {
 
 const certHeader = "X-Arr-Clientcert"
 
-// final is the handler at the end. The request escapes, or its copy would be made on the
-// stack and the comparison would be with nothing.
+// final is the innermost handler. The request must escape; otherwise its copy would be made on the
+// stack, and the comparison would be meaningless.
 //
 //go:noinline
 func final(_ http.ResponseWriter, r *http.Request) { sink = r }
@@ -161,14 +161,14 @@ var (
 	sinkLeaf *x509.Certificate
 )
 
-// bare is what every middleware that hands something on pays.
+// bare does what every middleware that passes on a value must do.
 func bare(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), outerKey{}, &sinkLeaf)))
 	})
 }
 
-// byHand is what a careful person writes: decode, parse, dates, pin, verify.
+// byHand is careful hand-written middleware: decode, parse, dates, pin, verify.
 func (b *bench) byHand(next http.Handler) http.Handler {
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()
 	roots.AddCert(b.root)
@@ -197,22 +197,22 @@ func (b *bench) byHand(next http.Handler) http.Handler {
 	})
 }
 
-// noResponse is for requests that are answered by nobody.
+// noResponse is for requests whose response is not read.
 type noResponse struct{ header http.Header }
 
 func (w *noResponse) Header() http.Header         { return w.header }
 func (w *noResponse) Write(b []byte) (int, error) { return len(b), nil }
 func (w *noResponse) WriteHeader(int)             {}
 
-// serve returns a loop that sends the headers in turn through the handler and puts each
-// back before, as every case does. The handler is the server's own.
+// serve returns a loop that sends the headers in turn through the handler and restores each
+// beforehand, as every case does. The handler is the server's own.
 func serve(tb testing.TB, h http.Handler, headers ...string) func(n int) {
 	tb.Helper()
 	r := realRequest(tb)
 	return serveRequest(tb, h, r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{Handler: h})), headers...)
 }
 
-// serveRequest is serve with a request of the caller's.
+// serveRequest is serve with the caller's request.
 func serveRequest(tb testing.TB, h http.Handler, r *http.Request, headers ...string) func(n int) {
 	tb.Helper()
 	values := make([][]string, len(headers))

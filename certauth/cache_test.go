@@ -21,8 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// CVE-2026-71326, CVE-2026-88010 Traefik: a key made by joining texts was the key of
-// others too.
+// CVE-2026-71326, CVE-2026-88010 Traefik: a key made by joining texts was also the key of others.
 func TestCache_KeysNeverCollide(t *testing.T) {
 	w := newWorld(t)
 	other := w.issue(t)
@@ -88,8 +87,8 @@ func TestCache_AuthenticatorsShareNothing(t *testing.T) {
 	decoded(t, s, 1+3+3)
 }
 
-// aspnetcore PR #66673, #69273: the slot that a waiting request was to fill belonged to
-// another by then.
+// aspnetcore PR #66673, #69273: the entry that a waiting request was to fill belonged to another
+// one by then.
 func TestCache_KeyIsFixedBeforeWaiting(t *testing.T) {
 	w := newWorld(t)
 	other := w.issue(t)
@@ -111,7 +110,7 @@ func TestCache_KeyIsFixedBeforeWaiting(t *testing.T) {
 		done <- id
 	}()
 	<-begun
-	r.Header["X-Text"][0] = "b" // somebody uses the request again meanwhile
+	r.Header["X-Text"][0] = "b" // the request is reused in the meantime
 	close(goOn)
 	assert.Equal(t, w.leaf.Raw, (<-done).Leaf.Raw)
 	assert.Equal(t, w.leaf.Raw, c.once(t, certauth.ReasonNone, "a").Leaf.Raw)
@@ -120,7 +119,7 @@ func TestCache_KeyIsFixedBeforeWaiting(t *testing.T) {
 	decoded(t, s, 2)
 }
 
-// elasticsearch #44810: the key was the leaf, the chain came from the request.
+// elasticsearch #44810: the key was the leaf, but the chain came from the request.
 func TestCache_OtherChainIsAnotherEntry(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Root")
 	issuing, other := ca.NewIntermediate(t, "Issuing"), ca.NewIntermediate(t, "Other")
@@ -170,8 +169,8 @@ func TestCache_OtherChainIsAnotherEntry(t *testing.T) {
 	})
 }
 
-// pomerium's verdict cache had no end. Here every certificate of the chain ends the entry,
-// to the second.
+// pomerium's verdict cache had no expiry. Here every certificate of the chain ends the entry, to
+// the second.
 func TestCache_EntryNeverOutlivesItsChain(t *testing.T) {
 	start := time.Now().Truncate(time.Second)
 	valid := func(days int) certauthtest.Template {
@@ -215,7 +214,7 @@ func TestCache_EntryNeverOutlivesItsChain(t *testing.T) {
 	}
 }
 
-// own analysis: a clock that steps back, and forward, is seen on the very next request.
+// own analysis: a clock that steps back, or forward, is noticed by the very next request.
 func TestCache_ClockStepBackIsSeen(t *testing.T) {
 	start := time.Now().Truncate(time.Second)
 	ca := certauthtest.NewCA(t, "Root")
@@ -247,7 +246,7 @@ func TestCache_ClockStepBackIsSeen(t *testing.T) {
 	}
 }
 
-// A search under another clock would find other chains: so does a hit.
+// At another time a search would find other chains, and so does a hit.
 func TestCache_HitFindsTheChainsOfItsMoment(t *testing.T) {
 	start := time.Now().Truncate(time.Second)
 	ca := certauthtest.NewCA(t, "Root")
@@ -273,7 +272,7 @@ func TestCache_HitFindsTheChainsOfItsMoment(t *testing.T) {
 	decoded(t, with.source, 1)
 }
 
-// ASP.NET's cache key had no trust store in it.
+// ASP.NET's cache key did not include the trust store.
 func TestCache_SwappedRootsInvalidateAtOnce(t *testing.T) {
 	ca, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
 	issuing := ca.NewIntermediate(t, "Issuing")
@@ -308,8 +307,8 @@ func TestCache_SwappedRootsInvalidateAtOnce(t *testing.T) {
 	})
 }
 
-// ristretto v2.4.2: two hashes stood for the key. These texts have one hash, because they
-// differ only where none is taken.
+// ristretto v2.4.2: two hashes replaced the key. These texts have the same hash, because they
+// differ only outside the hashed part.
 func TestCache_EqualHashOtherTextMisses(t *testing.T) {
 	w := newWorld(t)
 	other := w.issue(t)
@@ -326,7 +325,7 @@ func TestCache_EqualHashOtherTextMisses(t *testing.T) {
 	decoded(t, s, 2+3*3)
 }
 
-// own analysis: gate, duplicates and Connection come before the look-up, always.
+// own analysis: gate, duplicates and Connection are always checked before the look-up.
 func TestCache_HitNeverSkipsTheGate(t *testing.T) {
 	w := newWorld(t)
 	text := w.leaf.Base64()
@@ -356,7 +355,7 @@ func TestCache_HitNeverSkipsTheGate(t *testing.T) {
 			"with two X-ARR-SSL":           {set("X-ARR-SSL", "1|1|a|b", "1|1|a|b"), untrusted},
 			"over plain HTTP":              {set("X-AppService-Proto", "http"), untrusted},
 			"twice":                        {set(certHeader, text, text), malformed},
-			"beside an empty one":          {set(certHeader, text, ""), malformed},
+			"with an empty one":            {set(certHeader, text, ""), malformed},
 			"named by Connection":          {set("Connection", "close, X-ARR-ClientCert"), malformed},
 			"an alias named by Connection": {set("Connection", "x_arr_clientcert"), malformed},
 			"evidence named by Connection": {set("Connection", "x-arr-ssl"), malformed},
@@ -420,7 +419,7 @@ func TestCache_RefusedIsForgotten(t *testing.T) {
 	}
 }
 
-// CacheSize below zero remembers nothing, and nothing else changes.
+// A CacheSize below zero remembers nothing and changes nothing else.
 func TestCache_CanBeSwitchedOff(t *testing.T) {
 	w := newWorld(t)
 	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), w.chain(), func(c *certauth.Config) { c.CacheSize = -1 })
@@ -430,7 +429,7 @@ func TestCache_CanBeSwitchedOff(t *testing.T) {
 	decoded(t, c.source, 4)
 }
 
-// A source that changes parsed certificates gets what it asked for, for that request alone.
+// A source that changes parsed certificates gets its result, but only for that request.
 func TestCache_OnlyWhatTheDERSaysIsRemembered(t *testing.T) {
 	w := newWorld(t)
 	critical := w.issue(t, func(c *x509.Certificate) {
@@ -476,7 +475,7 @@ func TestCache_RememberedCountsCertificates(t *testing.T) {
 			}
 			_, err := auth.Check(presenting(certauthtest.SelfSigned(t, "stranger").Certificate))
 			require.Error(t, err)
-			assert.Equal(t, tc.want, auth.Remembered(), "who is refused is not remembered")
+			assert.Equal(t, tc.want, auth.Remembered(), "a refused caller is not remembered")
 		})
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// tracker is a checker whose answer a test sets.
+// tracker is a checker whose answer is set by the test.
 type tracker struct {
 	now     certauth.RevocationStatus
 	checked int
@@ -37,7 +37,7 @@ func (k *tracker) CheckChain(_ context.Context, chain []*x509.Certificate) (cert
 	return certauth.Revocation{Status: k.now, Source: "test"}, nil
 }
 
-// A revocation acts on the very next request, whatever is remembered of the caller.
+// A revocation takes effect on the very next request, even for a remembered caller.
 func TestNotRevoked_IsAskedOnEveryRequest(t *testing.T) {
 	w := newWorld(t)
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "stranger|": newWorld(t).leaf.Certificate}
@@ -79,7 +79,7 @@ func TestNotRevoked_IsAskedOnEveryRequest(t *testing.T) {
 	})
 }
 
-// policies is a matrix over a client of w, with names, and one that is refused.
+// policies returns a table of policies for a client of w, with names, and one that is refused.
 func policies(t *testing.T, w, stranger world) map[string]certauth.Policy {
 	t.Helper()
 	leaf := w.leaf.Certificate
@@ -126,7 +126,8 @@ func (w world) leafSHA1() string {
 	return id.ThumbprintSHA1()
 }
 
-// A hit is a miss without the work: the same identity, the same refusal, to the word.
+// A hit has the same result as a miss without the work: the same identity, and the same refusal,
+// word for word.
 func TestCache_HitEqualsMiss(t *testing.T) {
 	w, stranger := newWorld(t, certauthtest.DNS("orders.partner.example", "billing.partner.example")), newWorld(t)
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate}
@@ -152,7 +153,7 @@ func TestCache_HitEqualsMiss(t *testing.T) {
 	}
 }
 
-// shown is all that an identity tells.
+// shown returns everything that an identity reports.
 func shown(id *certauth.Identity) map[string]any {
 	spiffe, isSPIFFE := id.SPIFFEID()
 	return map[string]any{
@@ -161,8 +162,8 @@ func shown(id *certauth.Identity) map[string]any {
 	}
 }
 
-// What somebody writes into a shared identity reaches no later request and no route.
-func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
+// Changes to a shared identity reach no later request and no route.
+func TestIdentity_ChangesReachNoOtherRequest(t *testing.T) {
 	w := newWorld(t)
 	intruder := newWorld(t)
 	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": w.leaf.Certificate}), certauth.Any{
@@ -207,19 +208,19 @@ func TestIdentity_WritingToItFoolsNobody(t *testing.T) {
 }
 
 // finding T12: a handler that overwrites the whole identity, with nothing or with that of another
-// caller of the same outcome, overwrites what later requests were handed.
-func TestIdentity_OverwrittenIsHandedToNobody(t *testing.T) {
+// caller with the same outcome, overwrote the one for later requests.
+func TestIdentity_OverwrittenOneReachesNoOtherRequest(t *testing.T) {
 	first, second := certauthtest.SelfSigned(t, "first"), certauthtest.SelfSigned(t, "second")
 	c := newCached(t, meaning(map[string]*x509.Certificate{"a|": first.Certificate, "b|": second.Certificate}),
 		certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})
 	foreign := newCached(t, c.source, certauth.Thumbprints{first.Thumbprint(), second.Thumbprint()})
 	c.once(t, certauth.ReasonNone, "a")
 	for name, by := range map[string]*certauth.Identity{
-		"nothing":                                {},
-		"another caller":                         c.once(t, certauth.ReasonNone, "b"),
-		"another caller of another":              foreign.once(t, certauth.ReasonNone, "b"),
-		"the same caller of another":             foreign.once(t, certauth.ReasonNone, "a"),
-		"an identity that nobody was judged for": {Leaf: second.Certificate, Presented: []*x509.Certificate{second.Certificate}},
+		"nothing":                         {},
+		"another caller":                  c.once(t, certauth.ReasonNone, "b"),
+		"another caller of another":       foreign.once(t, certauth.ReasonNone, "b"),
+		"the same caller of another":      foreign.once(t, certauth.ReasonNone, "a"),
+		"an identity of no judged caller": {Leaf: second.Certificate, Presented: []*x509.Certificate{second.Certificate}},
 	} {
 		*c.once(t, certauth.ReasonNone, "a") = *by
 		for range 2 {
@@ -231,8 +232,8 @@ func TestIdentity_OverwrittenIsHandedToNobody(t *testing.T) {
 	}
 }
 
-// An identity is shared by requests of the same outcome alone. What another one was vouched for,
-// rested on, or was found to be reaches no request for which it is not so any more.
+// An identity is shared only by requests with the same outcome. What was vouched for, or found out,
+// for one request reaches no request for which it does not hold.
 func TestIdentity_IsOfTheOutcomeOfItsRequest(t *testing.T) {
 	t.Run("what vouches for the caller", func(t *testing.T) {
 		leaf := certauthtest.SelfSigned(t, "client")
@@ -279,12 +280,12 @@ func TestIdentity_IsOfTheOutcomeOfItsRequest(t *testing.T) {
 				assert.Equal(t, found, c.judge(t, certauth.ReasonNone, "a").Revocation)
 			}
 			failure = errors.New("no answer")
-			assert.Zero(t, c.judge(t, certauth.ReasonNone, "a").Revocation, "the other member of Any has asked nobody")
+			assert.Zero(t, c.judge(t, certauth.ReasonNone, "a").Revocation, "the other member of Any has asked no checker")
 		}
 	})
 }
 
-// TestHitAllocs is exact: a hit hands the identity on and makes nothing else.
+// TestHitAllocs is exact: a hit passes the identity on and allocates nothing else.
 func TestHitAllocs(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
@@ -343,8 +344,8 @@ func bytesPerRun(run func(n int)) float64 {
 	return float64(after.TotalAlloc-before.TotalAlloc) / n
 }
 
-// A hundred names, more than there is room to remember: each caller has exactly its own
-// role, however often it comes and whoever came before.
+// A hundred names, more than can be remembered: each caller has exactly its own role, however often
+// it comes and whichever caller came before.
 func TestCache_RemembersEachRuleForEachCertificate(t *testing.T) {
 	const n = 100
 	ca := certauthtest.NewCA(t, "Partner CA")
@@ -366,8 +367,8 @@ func TestCache_RemembersEachRuleForEachCertificate(t *testing.T) {
 	}
 }
 
-// A rule of the Authenticator that has accepted a caller says nothing about the rules of a
-// route, nor one route about another.
+// A rule of the Authenticator that has accepted a caller says nothing about the rules of a route,
+// and one route says nothing about another.
 func TestCache_RoutesHavePlacesOfTheirOwn(t *testing.T) {
 	w := newWorld(t, certauthtest.DNS("orders.partner.example"))
 	mine, other := certauth.DNSNames{"orders.partner.example"}, certauth.DNSNames{"billing.partner.example"}

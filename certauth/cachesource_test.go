@@ -18,8 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// textSource reads texts that it was told the meaning of, from the headers X-Text, and
-// counts what it is asked.
+// textSource reads texts with a configured meaning from the headers X-Text, and counts its calls.
 type textSource struct {
 	means   func(texts []string) ([]*x509.Certificate, error)
 	spread  string // of every offer, if set
@@ -76,7 +75,7 @@ func offering(texts ...string) *http.Request {
 
 func (c *clock) set(now time.Time) { c.nanoseconds.Store(now.UnixNano()) }
 
-// swapped is a CertSource whose certificates a test replaces.
+// swapped is a CertSource whose certificates the test replaces.
 type swapped struct {
 	mutex sync.Mutex
 	certs []*x509.Certificate
@@ -98,7 +97,7 @@ func (s *swapped) set(t *testing.T, auth *certauth.Authenticator, certs ...*x509
 	require.NoError(t, auth.Reload(t.Context()))
 }
 
-// cached is an Authenticator over a source that a test can ask.
+// cached is an Authenticator whose source the test can inspect.
 type cached struct {
 	*certauth.Authenticator
 	source *textSource
@@ -115,7 +114,8 @@ func newCached(t testing.TB, source *textSource, policy certauth.Policy, change 
 	return cached{auth, source}
 }
 
-// judge checks one request and its reason, twice as often as a cache needs to answer.
+// judge makes one request repeatedly and checks its reason, twice as often as a cache needs to
+// answer.
 func (c cached) judge(t *testing.T, want certauth.Reason, texts ...string) *certauth.Identity {
 	t.Helper()
 	var id *certauth.Identity
@@ -127,7 +127,7 @@ func (c cached) judge(t *testing.T, want certauth.Reason, texts ...string) *cert
 	return id
 }
 
-// once checks one request.
+// once makes one request and checks its reason.
 func (c cached) once(t *testing.T, want certauth.Reason, texts ...string) *certauth.Identity {
 	t.Helper()
 	id, err := c.Check(offering(texts...))

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// What is read is at least one certificate that crypto/x509 reads the same, and DER is
-// nothing but one.
+// The result is at least one certificate that crypto/x509 reads in the same way, and for DER
+// exactly one.
 func FuzzParseCerts(f *testing.F) {
 	leaf := certauthtest.SelfSigned(f, "client")
 	f.Add(leaf.Raw)

@@ -19,8 +19,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// finding N7: what App Service serves under /var/ssl/certs, a DER file for each certificate,
-// could not be used, and no setting could hold a CA.
+// finding N7: the files that App Service provides under /var/ssl/certs, one DER file per
+// certificate, could not be used, and a setting could not contain a CA.
 func TestCertSource_FormsOfAppService(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	folder := t.TempDir()
@@ -60,7 +60,7 @@ func TestCertSource_FormsOfAppService(t *testing.T) {
 	}
 }
 
-// Errors of New name the file and what is wrong with it, and nothing of its content.
+// Errors of New name the file and the mistake in it, and nothing of its content.
 func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 	w := newWorld(t)
 	der, text := w.ca.Certificate.Raw, w.ca.PEM()
@@ -93,7 +93,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 		{"no file name", func() certauth.CertSource { return certauth.CertFile("") }, []string{"CertFile: empty file name"}},
 		{"text in the place of a name", func() certauth.CertSource { return certauth.CertFile(text) }, []string{"CertFile: this is PEM text"}},
 		{"a directory as a file", func() certauth.CertSource { return certauth.CertFile(folder) }, []string{"not a regular file"}},
-		{"DER and more behind it", func() certauth.CertSource { return certauth.CertFile(file("b.der", append(bytes.Clone(der), 0))) }, []string{`b.der": not exactly one certificate in DER`}},
+		{"DER and more after it", func() certauth.CertSource { return certauth.CertFile(file("b.der", append(bytes.Clone(der), 0))) }, []string{`b.der": not exactly one certificate in DER`}},
 		{"two in DER", func() certauth.CertSource { return certauth.CertFile(file("c.der", append(bytes.Clone(der), der...))) }, []string{`c.der": not exactly one certificate in DER`}},
 		{"half a DER file", func() certauth.CertSource { return certauth.CertFile(file("d.der", der[:len(der)/2])) }, []string{`d.der": not exactly one certificate in DER`}},
 		{"an empty file", func() certauth.CertSource { return certauth.CertFile(file("e.der", nil)) }, []string{`e.der": no certificate`}},
@@ -126,7 +126,7 @@ func TestCertSource_ErrorsNameTheFile(t *testing.T) {
 	}
 }
 
-// finding N7: they are read again like a PEMFile, and what is bad keeps the last good set.
+// finding N7: they are reloaded like a PEMFile, and after an error the last good set stays in use.
 func TestCertSource_AreReadAgain(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	accepts := func(auth *certauth.Authenticator) bool { _, err := auth.Check(request()); return err == nil }
@@ -173,8 +173,8 @@ func TestCertSource_AreReadAgain(t *testing.T) {
 	}
 }
 
-// A certificate that is taken out of the directory is not trusted any more, and one source
-// named twice is read once.
+// A certificate that is removed from the directory is no longer trusted, and a source that is named
+// twice is read once.
 func TestCertDir_WhatIsGoneIsGone(t *testing.T) {
 	one, two := newWorld(t), newWorld(t)
 	folder := t.TempDir()
@@ -196,8 +196,8 @@ func TestCertDir_WhatIsGoneIsGone(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err))
 }
 
-// The operator who writes a file's name where the text belongs is told; of what may be a key
-// nothing is repeated.
+// An operator who writes a file's name instead of the text is told so; text that may be a key is
+// not repeated.
 func TestPEM_TellsAPathFromText(t *testing.T) {
 	long := strings.Repeat("a", 4092)
 	for text, want := range map[string]bool{
@@ -214,7 +214,7 @@ func TestPEM_TellsAPathFromText(t *testing.T) {
 	}
 }
 
-// The documented bounds are the largest that is read: 16 MiB of one file, a thousand files.
+// The documented limits are the largest accepted sizes: 16 MiB for one file, a thousand files.
 func TestCertSource_TakesWhatIsExactlyAsLargeAsAllowed(t *testing.T) {
 	w := newWorld(t)
 	folder := t.TempDir()
@@ -235,8 +235,8 @@ func TestCertSource_TakesWhatIsExactlyAsLargeAsAllowed(t *testing.T) {
 	assert.ErrorContains(t, err, "larger than 16777216 bytes")
 }
 
-// A relative name means another file in another directory, so that its error says which one;
-// whoever gave the function of a CertFunc finds their own error.
+// A relative name is another file in another directory, so its error says which; the error of a
+// CertFunc's function can be found.
 func TestCertSource_ErrorsSayWhereAndWhy(t *testing.T) {
 	fail := func(source certauth.CertSource) error {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Chain{Roots: source}})
@@ -245,7 +245,7 @@ func TestCertSource_ErrorsSayWhereAndWhy(t *testing.T) {
 	}
 	assert.ErrorContains(t, fail(certauth.PEMFile("no-such-file.pem")), "the working directory is")
 	assert.NotContains(t, fail(certauth.PEMFile(filepath.Join(t.TempDir(), "no-such-file.pem"))).Error(), "working directory")
-	assert.NotContains(t, fail(certauth.CertDir("certfile_test.go")).Error(), "working directory", "it is there, and is no directory")
+	assert.NotContains(t, fail(certauth.CertDir("certfile_test.go")).Error(), "working directory", "it exists, but is not a directory")
 	own := errors.New("vault")
 	assert.ErrorIs(t, fail(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, own })), own)
 	assert.ErrorContains(t, fail(certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) { return nil, nil })), "no certificate")

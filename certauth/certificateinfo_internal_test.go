@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// What crypto/x509 reads has the same subject here; nothing else panics.
+// For certificates that crypto/x509 reads, the subject is the same; nothing else panics.
 func FuzzSubjectOf(f *testing.F) {
 	leaf := certauthtest.SelfSigned(f, "client").Raw
 	f.Add(leaf)
@@ -34,8 +34,8 @@ func FuzzSubjectOf(f *testing.F) {
 	})
 }
 
-// RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, each with
-// its tag.
+// RFC 5280, section 4.1: version, serialNumber, signature, issuer, validity, subject, each with its
+// tag.
 func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
 	const serial, empty, subject = "\x02\x01\x01", "\x30\x00", "\x30\x02\x31\x00"
 	const fields = serial + empty + empty + empty
@@ -47,7 +47,7 @@ func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
 	}{
 		"without a version":               {whole(fields + subject), true},
 		"with a version":                  {whole("\xa0\x03\x02\x01\x02" + fields + subject), true},
-		"with a public key behind":        {whole(fields + subject + empty), true},
+		"with a trailing public key":      {whole(fields + subject + empty), true},
 		"two versions":                    {whole("\xa0\x03\x02\x01\x02\xa0\x03\x02\x01\x02" + fields + subject), false},
 		"nothing":                         {"", false},
 		"a set":                           {element(0x31, element(0x30, fields+subject)), false},
@@ -67,8 +67,8 @@ func TestSubjectOf_ReadsTheFieldsInTheirOrder(t *testing.T) {
 	}
 }
 
-// The doc of Event: text of the client is cut to 256 bytes, and what looks like a key or a
-// certificate is not shown. "/" is a character of base64 too.
+// The doc of Event: client text is cut to 256 bytes, and text that looks like a key or a
+// certificate is not shown. "/" is also a character of base64.
 func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
 	const length = 256
 	full := strings.Repeat("a", length)
@@ -81,7 +81,7 @@ func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
 	assert.Equal(t, "/orders/7", requestText("/orders/7"))
 }
 
-// The grammar of W3C Trace Context, sections 3.2.2 and 3.2.4, as expressions.
+// The grammar of W3C Trace Context, sections 3.2.2 and 3.2.4, as regular expressions.
 func FuzzTraceID(f *testing.F) {
 	valid := regexp.MustCompile(`^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|([1-9a-f][0-9a-f]|0[1-9a-f])-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-(?s:.*))?)$`)
 	forbidden := regexp.MustCompile(`^(ff|..-0{32}|.{35}-0{16})`)

@@ -33,19 +33,19 @@ var updateVectors = flag.Bool("update-vectors", false, "make the certificates of
 
 const certificateVectors = "../testdata/certificates"
 
-// certificateVector is what a vector is made from.
+// certificateVector is the input for a vector.
 type certificateVector struct {
 	name    string
 	expect  string // "accepted" or a Reason
-	origin  string // the kind of CA that issues such certificates, and the section that decides
-	rule    string // behind the chain; empty for none
+	origin  string // the kind of CA that issues such certificates, and the relevant section
+	rule    string // rule after the chain; empty for none
 	root    *x509.Certificate
 	issuing []*x509.Certificate
 	sent    [][]byte // leaf first
 }
 
-// Certificates as CAs issue them, with what is to become of each. The files hold all that
-// another implementation needs.
+// Certificates as CAs issue them, with the expected outcome for each. The files contain everything
+// that another implementation needs.
 func TestCertificates_Vectors(t *testing.T) {
 	if *updateVectors {
 		writeVectors(t)
@@ -230,7 +230,7 @@ func makeVectors(t *testing.T) []certificateVector {
 	made = append(made, certificateVector{name: "other-key-identifier-same-key", expect: "accepted", origin: "cert-manager and Go since 1.25, RFC 7093; RFC 5280, 4.2.1.1: identifiers help to find, signatures decide", root: renewed.Certificate, sent: [][]byte{(&party{&other, renewed.key}).newClient(t).Raw}})
 	direct("listed-issuer-letter-case", string(certauth.ReasonCertificateDenied), "a deny list as an operator types it; RFC 5280, 7.1", "not-listed 1501 CN=partner ROOT,O=partner  ltd", root.unparsed(t, nil))
 
-	// Forms that Go or the library does not take for a leaf.
+	// Forms that Go or the library does not accept as a leaf.
 	odd := "RFC 5280, 4.1.2.2: serial numbers are positive"
 	negative := overwritten(t, root.unparsed(t, nil), "\x02\x02\x15\x01", "\x02\x02\x95\x01")
 	zero := root.unparsed(t, nil, func(c *x509.Certificate) { c.SerialNumber = new(big.Int) })
@@ -242,14 +242,14 @@ func makeVectors(t *testing.T) []certificateVector {
 	direct("leaf-p224", malformed, "a curve below the library's limit, see Policy", "", root.unparsed(t, newECKey(t, elliptic.P224()).Public()))
 	direct("leaf-rsa-pss-key", malformed, "RFC 4055, 1.2: a key that crypto/x509 does not use", "", overwritten(t, root.unparsed(t, rsaKey.Public()), rsaEncryption, idRSASSAPSS))
 
-	// The same kinds sent along and not needed.
+	// The same kinds, sent along but not needed.
 	along := "clients send what their stores hold, as old public roots; RFC 8446, 4.4.2"
 	direct("along-serial-negative", "accepted", along, "", client(), negative)
 	direct("along-serial-zero", "accepted", along, "", client(), zero)
 	direct("along-version-1", "accepted", along, "", client(), version1(t, root.unparsed(t, nil)))
 	direct("along-unknown-curve", "accepted", along, "", client(), overwritten(t, root.unparsed(t, nil), curveP256, curvePrime239))
 
-	// Alternative names that no rule asks about, and rules.
+	// Alternative names that no rule uses, and rules.
 	uri := form(6, false, []byte("urn:PRESS-07:Example Vendor:Line Client"))
 	direct("opc-ua-uri-with-space-dns-asked", "accepted", "OPC UA application URIs; RFC 5280, 4.2.1.6", "dns-name c.example", client(altNames(false, dnsForm("c.example"), uri)))
 	direct("critical-alternative-name-upn-alone", "accepted", "AD CS smart cards; RFC 5280, 4.2.1.6", "upn jo@corp.example", client(altNames(true, upn("jo@corp.example"))))

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// A signature algorithm that crypto/x509 does not know refuses, and the hint says which ones
-// do; what helps against unusual RSA-PSS is said of RSA-PSS alone.
+// A signature algorithm that crypto/x509 does not support is refused, and the hint lists the
+// supported ones; the advice about unusual RSA-PSS is given only for RSA-PSS.
 func TestChain_UnknownSignatureAlgorithmIsRefusedWithTheOnesThatAreKnown(t *testing.T) {
 	w := newWorld(t)
 	known := []byte("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02")   // ECDSA with SHA-256, RFC 5758, section 3.2

@@ -11,14 +11,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// general is a GeneralName as it stands.
+// general returns a GeneralName with exactly these contents.
 func general(t testing.TB, tag int, compound bool, content ...[]byte) []byte {
 	t.Helper()
 	return tlv(t, asn1.ClassContextSpecific, tag, compound, content...)
 }
 
-// constraints is a nameConstraints extension: bases of permitted and of excluded subtrees,
-// each with what stands behind it.
+// constraints returns a nameConstraints extension: bases of permitted and of excluded subtrees,
+// each followed by extra bytes.
 func constraints(t testing.TB, critical bool, permitted, excluded [][]byte) certauthtest.Template {
 	t.Helper()
 	var fields [][]byte
@@ -39,10 +39,10 @@ func subject(name []byte) certauthtest.Template {
 	return func(c *x509.Certificate) { c.RawSubject = name }
 }
 
-// finding C2: name constraints on directory names and user principal names were ignored
-// unless critical, of the CA, of the CAs below it and of the root.
+// finding C2: name constraints on directory names and user principal names were ignored unless
+// critical, of the CA, of the CAs below it and of the root.
 // finding C3: the minimum and maximum of a critical constraint were ignored.
-// finding C11: a critical constraint on directory names refused every leaf, those inside too.
+// finding C11: a critical constraint on directory names refused every leaf, even those inside.
 func TestChain_NameConstraintsOfEveryFormHold(t *testing.T) {
 	within := func(common string) []byte {
 		return nameOf(t, nameValue{oidO, asn1.TagUTF8String, "Kommune Beispiel"}, nameValue{oidCN, asn1.TagUTF8String, common})
@@ -95,7 +95,7 @@ func TestChain_NameConstraintsOfEveryFormHold(t *testing.T) {
 			anchor := newRoot(t, "Root", subject(within("Root CA")), tc.of) // a trust anchor's hold as well
 			check(anchor.roots(), anchor.newClient(t, tc.leaf).Certificate)
 
-			if tc.want == no { // of a CA further up, whatever stands between
+			if tc.want == no { // of a CA further up, with other CAs in between
 				upper := root.newCA(t, "Upper", subject(within("Upper CA")), tc.of)
 				lower := upper.newCA(t, "Lower", subject(within("Lower CA")))
 				check(certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(upper, lower)}, lower.newClient(t, tc.leaf).Certificate)

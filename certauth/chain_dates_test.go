@@ -12,16 +12,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// noon is the present of the tests about dates. Certificates carry whole seconds.
+// noon is the current time in the tests about dates. Certificates contain whole seconds.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// aroundNoon is a CA and dates that hold on every test day.
+// aroundNoon returns a CA whose dates include every test date.
 func aroundNoon(t *testing.T) *certauthtest.CA {
 	t.Helper()
 	return certauthtest.NewCA(t, "Test Root CA", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(5, 0, 0)))
 }
 
-// Front ends row 64; RFC 5280, section 4.1.2.5: both ends belong to the validity.
+// Front ends row 64; RFC 5280, section 4.1.2.5: both ends belong to the validity period.
 func TestChain_BothEndsBelongToTheValidity(t *testing.T) {
 	ca := aroundNoon(t)
 	before, after := noon.AddDate(0, -1, 0), noon.AddDate(0, 1, 0)
@@ -82,7 +82,7 @@ func TestChain_CACertificatesExpireToo(t *testing.T) {
 	}
 }
 
-// "Expired" is said only of a certificate that is trusted otherwise.
+// "Expired" is reported only for a certificate that is otherwise trusted.
 func TestChain_ExpiredStrangerIsUntrustedNotExpired(t *testing.T) {
 	stranger := certauthtest.NewCA(t, "Stranger", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(5, 0, 0)))
 	leaf := stranger.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(0, -1, 0))).Certificate
@@ -90,8 +90,8 @@ func TestChain_ExpiredStrangerIsUntrustedNotExpired(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 }
 
-// The same where the stranger sends a CA certificate along that expired long ago: only an
-// issuer that leads to a root may turn the reason into a date.
+// The same if an untrusted sender sends along a CA certificate that expired long ago: only an
+// issuer that leads to a root may change the reason to a date.
 func TestChain_StrangersExpiredCAIsUntrustedNotExpired(t *testing.T) {
 	old := certauthtest.NewCA(t, "Stranger", certauthtest.Valid(noon.AddDate(-5, 0, 0), noon.AddDate(0, -1, 0)))
 	leaf := old.Issue(t, "client", certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))).Certificate
@@ -99,9 +99,9 @@ func TestChain_StrangersExpiredCAIsUntrustedNotExpired(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 }
 
-// An expired CA certificate and its renewal with the same key: the chain through the
-// renewal counts, in whatever order they are given.
-func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {
+// An expired CA certificate and its renewal with the same key: the chain through the renewal
+// counts, in whatever order they are given.
+func TestChain_RenewedCAIsUsedInsteadOfTheExpiredOne(t *testing.T) {
 	root := aroundNoon(t)
 	issuing := root.NewIntermediate(t, "Issuing CA", certauthtest.Valid(noon.AddDate(-2, 0, 0), noon.AddDate(1, 0, 0)))
 	expired := root.IssueFor(t, publicOnly{public: issuing.Certificate.PublicKey}, "", certauthtest.AsCA(), certauthtest.Usage(),
@@ -118,9 +118,9 @@ func TestChain_RenewedCABesideTheExpiredOneIsUsed(t *testing.T) {
 	}
 }
 
-// finding R6: a chain that verified now and was refused for something else, such as a name
-// constraint or its length, hid one through a CA at the edge of its validity, within the clock
-// skew. A caller lost a way in by sending a CA along.
+// finding R6: a chain that verified at the current time and was refused for another reason, such as
+// a name constraint or its length, hid a chain through a CA at the edge of its validity, within the
+// clock skew. A caller was refused because it sent a CA along.
 func TestChain_OneThatVerifiesNowHidesNoneWithinTheSkew(t *testing.T) {
 	long := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
 	root, other := certauthtest.NewCA(t, "Root", long), certauthtest.NewCA(t, "Other Root", long)
@@ -206,7 +206,7 @@ func TestChain_MaxDepthCountsTheCertificatesAboveTheLeaf(t *testing.T) {
 	}
 }
 
-// RFC 5280, section 4.2.1.9: the CA's own limit on what stands below it holds too.
+// RFC 5280, section 4.2.1.9: the CA's own limit on the CAs below it also applies.
 func TestChain_PathLengthOfTheCAIsKept(t *testing.T) {
 	zero := func(c *x509.Certificate) { c.MaxPathLen, c.MaxPathLenZero = 0, true }
 	root := certauthtest.NewCA(t, "Root")

@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// finding C12: an issuer in another string type, letter case or spacing than the subject of
-// its CA was unknown. RFC 5280, section 7.1, has the names equal.
+// finding C12: an issuer in another string type, letter case or spacing than the subject of its CA
+// was unknown. According to RFC 5280, section 7.1, the names are equal.
 func TestChain_NamesAreComparedAsRFC5280Does(t *testing.T) {
 	const utf8, printable, t61, bmp = asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagT61String, asn1.TagBMPString
 	name := func(organization, common nameValue) []byte {
@@ -58,8 +58,8 @@ func TestChain_NamesAreComparedAsRFC5280Does(t *testing.T) {
 	}
 }
 
-// What comes out are the certificates that were given, with the names that they have, and
-// the objects that were given.
+// The result contains the certificates that were given, with their original names, and the same
+// objects.
 func TestChain_IdentityHoldsTheCertificatesAsTheyAre(t *testing.T) {
 	root := newRoot(t, "Root", func(c *x509.Certificate) {
 		c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, []string{"partner.example"}
@@ -87,7 +87,7 @@ func TestChain_IdentityHoldsTheCertificatesAsTheyAre(t *testing.T) {
 	}
 }
 
-// That names are equal to RFC 5280 makes nothing else of a certificate equal.
+// Names that are equal according to RFC 5280 do not make anything else of a certificate equal.
 func TestChain_SpellingOpensNothingElse(t *testing.T) {
 	other := nameOf(t, nameValue{oidO, asn1.TagUTF8String, "PARTNER ltd"}, nameValue{oidCN, asn1.TagUTF8String, "issuing"})
 	root := newRoot(t, "Root")
@@ -125,8 +125,8 @@ func TestChain_SpellingOpensNothingElse(t *testing.T) {
 	})
 }
 
-// finding C13: a CA that was renewed with the same key by a tool that makes key identifiers
-// otherwise (RFC 7093) was refused as one with another key. Signatures decide.
+// finding C13: a CA that was renewed with the same key by a tool that makes other key identifiers
+// (RFC 7093) was refused as one with another key. Signatures decide.
 func TestChain_KeyIdentifiersOrderCandidatesAndExcludeNone(t *testing.T) {
 	rfc7093 := func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") }
 	none := func(c *x509.Certificate) { c.SubjectKeyId = nil }
@@ -159,9 +159,9 @@ func TestChain_KeyIdentifiersOrderCandidatesAndExcludeNone(t *testing.T) {
 	assert.ErrorContains(t, refused, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`)
 }
 
-// finding R7: of two certificates of one CA, with the same key and other key identifiers, only
-// the one that the child names made a chain, so that a rule on the issuer refused a caller, and
-// so did revocation, although the chain through the other one verifies.
+// finding R7: of two certificates of one CA, with the same key and different key identifiers, only
+// the one that the child names formed a chain, so a rule on the issuer refused a caller, and so did
+// revocation, although the chain through the other one verifies.
 func TestChain_KeyIdentifiersLeaveOutNoChain(t *testing.T) {
 	rfc7093 := func(c *x509.Certificate) { c.SubjectKeyId = []byte("another method's 20 ") }
 	rootA, rootB := newRoot(t, "Root A"), newRoot(t, "Root B")
@@ -179,7 +179,7 @@ func TestChain_KeyIdentifiersLeaveOutNoChain(t *testing.T) {
 		name   string
 		chain  certauth.Chain
 		sent   []*x509.Certificate
-		issuer *party // of the chain that the identifiers do not lead to
+		issuer *party // of the chain to which the identifiers do not lead
 	}{
 		{"configured", certauth.Chain{Roots: roots, Intermediates: cas}, []*x509.Certificate{below}, byB},
 		{"sent along", certauth.Chain{Roots: roots}, []*x509.Certificate{below, issuing.Certificate, byB.Certificate}, byB},
@@ -197,7 +197,7 @@ func TestChain_KeyIdentifiersLeaveOutNoChain(t *testing.T) {
 	}
 }
 
-// The root's own key with another name, and the leaf's own key, make no chain longer.
+// The root's own key with another name, and the leaf's own key, do not make a chain longer.
 func TestChain_GoesThroughNoKeyOfANameTwice(t *testing.T) {
 	root := newRoot(t, "Root")
 	leaf := root.newClient(t)

@@ -38,7 +38,7 @@ func TestChain_PoliciesHoldInEveryCertificateBelowTheRoot(t *testing.T) {
 	none := under(t)
 	for _, tc := range []struct {
 		name string
-		want []string // nil asks for none
+		want []string // nil requires none
 		root certauthtest.Template
 		ca   []certauthtest.Template
 		leaf certauthtest.Template

@@ -19,8 +19,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// CVE-2025-68121 Go; caddy #7724/#7727; go-spiffe's VerifyPeerCertificate: resumed
-// sessions skipped the check. Here it is made on every request.
+// CVE-2025-68121 Go; caddy #7724/#7727; go-spiffe's VerifyPeerCertificate: resumed sessions skipped
+// the check. Here it is made for every request.
 func TestChain_ResumedSessionIsJudgedAgain(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -50,8 +50,8 @@ func TestChain_ResumedSessionIsJudgedAgain(t *testing.T) {
 	}
 }
 
-// resumingClient returns a function that makes one request on a connection of its own
-// and reports the status, and whether the server resumed a session.
+// resumingClient returns a function that makes one request on a new connection and reports the
+// status, and whether the server resumed a session.
 func resumingClient(t *testing.T, auth *certauth.Authenticator, ca *certauthtest.CA, version uint16) func() (int, bool) {
 	t.Helper()
 	didResume := make(chan bool, 1)
@@ -81,14 +81,14 @@ func resumingClient(t *testing.T, auth *certauth.Authenticator, ca *certauthtest
 	}
 }
 
-// The system's roots are read once a process, so the question is put to another one.
+// The system's roots are read once per process, so another process is used.
 func TestChain_SystemRootsAreTrustedOnlyByTheirLoudName(t *testing.T) {
 	if os.Getenv("CERTAUTH_TEST_SYSTEM_ROOTS") != "" {
 		judgeBySystemRoots(t)
 		return
 	}
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		t.Skip("the platform verifies there, and takes its roots from no file")
+		t.Skip("there the platform verifies, and takes its roots from no file")
 	}
 	folder := t.TempDir()
 	public := certauthtest.NewCA(t, "Public CA")

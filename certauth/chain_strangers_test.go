@@ -7,8 +7,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// A certificate of nobody's CA is refused because nobody vouches for it, whatever else is wrong
-// with it: what it says of its own use is worth nothing.
+// A certificate of an unknown CA is refused as untrusted, whatever else is wrong with it, because
+// what it says about its own use is unverified.
 func TestChain_StrangersAreUntrustedBeforeTheyAreUnfit(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
 	encryption := func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageDataEncipherment }

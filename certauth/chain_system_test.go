@@ -17,10 +17,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// What was found under the system's roots is remembered, but no longer than ten minutes,
-// since it is not known here which of them were candidates, and never beyond the dates of
-// the chain: it is an acceptance that must not outlive them, while a refusal may last for the
-// ten minutes. The system's roots are read once a process, so the question is put to another.
+// A result found under the system's roots is remembered for at most ten minutes, because it is not
+// known here which of them were candidates, and an acceptance never beyond the dates of its chain,
+// while a refusal may last for the ten minutes. The system's roots are read once per process, so
+// another process is used.
 func TestChain_AnswersUnderTheSystemsRootsDoNotOutliveTheirDates(t *testing.T) {
 	const variable = "CERTAUTH_TEST_SYSTEM_DATES"
 	if folder := os.Getenv(variable); folder != "" {
@@ -28,7 +28,7 @@ func TestChain_AnswersUnderTheSystemsRootsDoNotOutliveTheirDates(t *testing.T) {
 		return
 	}
 	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
-		t.Skip("the platform verifies there, and takes its roots from no file")
+		t.Skip("there the platform verifies, and takes its roots from no file")
 	}
 	folder := t.TempDir()
 	var roots bytes.Buffer
@@ -59,7 +59,7 @@ func judgeSystemDates(t *testing.T, folder string) {
 		name string
 		leaf string
 		at   []time.Duration // from noon, in the order of the requests
-		want []bool          // whether the leaf chains then
+		want []bool          // whether the leaf has a chain then
 	}{
 		{"a root that stays", "lasting", []time.Duration{0, 9 * minute, 11 * minute, -11 * minute}, []bool{true, true, true, true}},
 		{"a root that ends", "ending", []time.Duration{0, 5 * minute, 5*minute + time.Second, -6 * minute}, []bool{true, true, false, true}},
@@ -72,12 +72,12 @@ func judgeSystemDates(t *testing.T, folder string) {
 			leaf := decodePEM(t, content)
 			time := &clock{}
 			public := certauth.All{certauth.Chain{Roots: certauth.InsecureSystemRoots()}, certauth.Organizations{"certauthtest"}}
-			// The pin keeps the certificate known where it does not chain.
+			// The pin keeps the certificate remembered when it does not chain.
 			policy := certauth.Any{certauth.Named{Name: "public", Policy: public}, certauth.Certificates(leaf)}
 			c := newCached(t, meaning(map[string]*x509.Certificate{"a|": leaf}), policy, func(c *certauth.Config) { c.Now = time.now })
 			for i, at := range tc.at {
 				time.set(noon.Add(at))
-				for range 2 { // what was found just now counts, too
+				for range 2 { // a result that was just found counts too
 					id := c.once(t, certauth.ReasonNone, "a")
 					assert.Equal(t, tc.want[i], len(id.Matched) == 1, "%v from noon", at)
 				}

@@ -75,8 +75,8 @@ func TestChain_ForwardedCertificatesNeverBecomeRoots(t *testing.T) {
 	}
 }
 
-// The same attack in its strongest form: the sender's CA is outside its validity by less
-// than the skew, so that "which date is wrong?" has no answer. It must stay a refusal.
+// The same attack in its strongest form: the sender's CA is outside its validity by less than the
+// skew, so that there is no answer to the question which date is wrong. It must still be refused.
 func TestChain_StrangersCAWithinTheSkewIsNotTrusted(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t)
@@ -102,8 +102,8 @@ func TestChain_StrangersCAWithinTheSkewIsNotTrusted(t *testing.T) {
 	}
 }
 
-// HAProxy and Apache (reproduced), nginx 8409f9df6219, nodejs/node #65579: the forwarded
-// chain vanishes on resumption; App Service sends the leaf only.
+// HAProxy and Apache (reproduced), nginx 8409f9df6219, nodejs/node #65579: the forwarded chain is
+// missing on resumption; App Service sends only the leaf.
 func TestChain_ConfiguredIntermediatesCompleteTheChain(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	policyCA := root.NewIntermediate(t, "Policy CA")
@@ -166,8 +166,8 @@ func TestChain_SeveralChainsAreAllKept(t *testing.T) {
 	assert.Equal(t, []string{"Root A", "Root B"}, roots)
 }
 
-// crossSign lets another CA certify the key and name of a CA. The kit keeps its keys to
-// itself, so the certifying key comes from a CA made by the kit for exactly this.
+// crossSign lets another CA certify the key and name of a CA. The kit does not expose its keys, so
+// the certifying key is that of a CA made by the kit for this purpose.
 func crossSign(t *testing.T, ca, by *certauthtest.CA) *x509.Certificate {
 	t.Helper()
 	public := publicOnly{public: ca.Certificate.PublicKey}
@@ -176,7 +176,7 @@ func crossSign(t *testing.T, ca, by *certauthtest.CA) *x509.Certificate {
 	}).Certificate
 }
 
-// Limbo's ca-as-leaf: x509.Verify passes a CA certificate as the client.
+// Limbo's ca-as-leaf: x509.Verify accepts a CA certificate as the client.
 func TestChain_CACertificateAsClientIsRefused(t *testing.T) {
 	w := newWorld(t)
 	issuing := w.ca.NewIntermediate(t, "Issuing CA")
@@ -192,7 +192,7 @@ func TestChain_CACertificateAsClientIsRefused(t *testing.T) {
 	})
 }
 
-// x509.Verify passes a root that is presented as the client.
+// x509.Verify accepts a root that is presented as the client.
 func TestChain_RootItselfAsClientIsRefused(t *testing.T) {
 	w := newWorld(t)
 	other := certauthtest.NewCA(t, "Other Root")

@@ -51,8 +51,7 @@ func TestChain_ServerOnlyCertificateIsRefused(t *testing.T) {
 	})
 }
 
-// Front ends row 63. RFC 5280, section 4.2.1.12: without the extension every purpose is
-// allowed.
+// Front ends row 63. RFC 5280, section 4.2.1.12: without the extension every purpose is allowed.
 func TestChain_ClientOnlyCertificateIsAccepted(t *testing.T) {
 	w := newWorld(t)
 	strict := certauth.Chain{Roots: certsOf(w.ca), StrictEKU: true}
@@ -74,8 +73,8 @@ func TestChain_ClientOnlyCertificateIsAccepted(t *testing.T) {
 	})
 }
 
-// x509.Verify passes RSA-512 and RSA-768 leaves (limbo, BoringSSL's target-only list).
-// Front ends row 26: weak and unknown keys are malformed, whatever the policy.
+// x509.Verify accepts RSA-512 and RSA-768 leaves (limbo, BoringSSL's target-only list). Front ends
+// row 26: weak and unknown keys are malformed, whatever the policy.
 func TestChain_WeakKeysAreRefused(t *testing.T) {
 	w := newWorld(t)
 	rsaKey := func(bits, e int) publicOnly {
@@ -113,13 +112,13 @@ func TestChain_WeakKeysAreRefused(t *testing.T) {
 			_, err = judge(t, certauth.Certificates(leaf), leaf)
 			assert.Equal(t, tc.want, reasonOf(err), "pin: %v", err)
 			_, err = judge(t, w.chain(), w.leaf.Certificate, leaf)
-			assert.NoError(t, err, "sent along with a good leaf it is no candidate")
+			assert.NoError(t, err, "sent along with a good leaf it is not a candidate")
 		})
 	}
 }
 
-// RFC 8410, section 3: Ed25519 is 1.3.101.112; the certificates here say they hold
-// X25519 (110), Ed448 (113), and an algorithm that nobody knows (127).
+// RFC 8410, section 3: Ed25519 is 1.3.101.112; the certificates here claim to contain X25519 (110),
+// Ed448 (113), and an unknown algorithm (127).
 func TestChain_UnknownKeyAlgorithmsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	public, _, err := ed25519.GenerateKey(rand.Reader)
@@ -136,8 +135,8 @@ func TestChain_UnknownKeyAlgorithmsAreRefused(t *testing.T) {
 	}
 }
 
-// OpenSSL's weak-key chains: a strong leaf below a weak CA. The weak CA is refused among
-// roots and intermediates, and no candidate if sent along.
+// OpenSSL's weak-key chains: a strong leaf below a weak CA. The weak CA is refused among roots and
+// intermediates, and is not a candidate if it is sent along.
 func TestChain_WeakCAKeysAreRefused(t *testing.T) {
 	w := newWorld(t)
 	weak := w.ca.IssueFor(t, publicOnly{public: &rsa.PublicKey{N: oddNumber(1024), E: 65537}}, "Weak CA", certauthtest.AsCA(), noUsage).Certificate
@@ -195,7 +194,7 @@ func TestChain_OddCertificatesAreMalformed(t *testing.T) {
 		require.NoError(t, err)
 		cert, err := x509.ParseCertificate(der)
 		if err != nil {
-			return // crypto/x509 refuses to parse it, so no source can hand it over
+			return // crypto/x509 refuses to parse it, so no source can return it
 		}
 		_, err = judge(t, certauth.Certificates(cert), cert)
 		assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err), "%v", err)

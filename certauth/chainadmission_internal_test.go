@@ -13,15 +13,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// sameNameRoots are n roots of one name with a key each, the first of them the oldest. Like
-// those of many small CAs they have no key identifier.
+// sameNameRoots returns n roots with one name and a key each, the oldest first. Like those of many
+// small CAs they have no key identifier.
 func sameNameRoots(t *testing.T, n int) (cas []*certauthtest.CA, pool *caPool) {
 	t.Helper()
 	var certs []*x509.Certificate
 	for i := range n {
 		born := time.Now().AddDate(-1, 0, i)
 		ca := certauthtest.NewCA(t, "Root", certauthtest.Valid(born, born.AddDate(10, 0, 0)))
-		bare := *ca.Certificate // CreateCertificate gives every CA an identifier of its own
+		bare := *ca.Certificate // CreateCertificate gives every CA its own identifier
 		bare.SubjectKeyId = nil
 		ca.Certificate = &bare
 		cas, certs = append(cas, ca), append(certs, &bare)
@@ -37,8 +37,8 @@ func admit(roots *caPool, presented ...*x509.Certificate) *search {
 	return s
 }
 
-// A stranger names the configured root as the issuer of his CAs: each costs one signature of
-// the root's key, in whatever order they come, and no more.
+// An untrusted sender names the configured root as the issuer of its CAs: each costs one signature
+// check with the root's key, in any order, and no more.
 func TestSearch_FailedAdmissionsAreBounded(t *testing.T) {
 	t.Run("one root", func(t *testing.T) {
 		_, roots := sameNameRoots(t, 1)
@@ -72,7 +72,7 @@ func TestSearch_FailedAdmissionsAreBounded(t *testing.T) {
 	})
 }
 
-// strangers are CAs that say the root of that name has signed them.
+// strangers returns CAs that claim to be signed by the root with that name.
 func strangers(t *testing.T, n int) []*x509.Certificate {
 	t.Helper()
 	stranger := certauthtest.NewCA(t, "Root")
@@ -86,8 +86,8 @@ func strangers(t *testing.T, n int) []*x509.Certificate {
 	return crowd
 }
 
-// finding R2: the doc of Chain promised eight candidates of one name, and after three wrong
-// ones a presented issuing CA was dropped.
+// finding R2: the doc of Chain promised eight candidates of one name, but after three wrong ones a
+// presented issuing CA was dropped.
 func TestSearch_PresentedCAIsTriedWithEveryCandidate(t *testing.T) {
 	for younger := range maxSameName {
 		t.Run(fmt.Sprintf("%d younger roots of the same name", younger), func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestSearch_PresentedCAIsTriedWithEveryCandidate(t *testing.T) {
 	}
 }
 
-// finding R2: a signature that did not hold was checked, and counted, again after every
+// finding R2: a signature that did not verify was checked, and counted, again after every
 // admission, so that two bad CAs hid a good chain.
 func TestSearch_BadPresentedCAsHideNothing(t *testing.T) {
 	cas, roots := sameNameRoots(t, 1)

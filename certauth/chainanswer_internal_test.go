@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The span of an answer ends where a date of a certificate passes, as it stands and moved by
-// the skew: NotAfter still belongs to the validity (RFC 5280, section 4.1.2.5).
+// The span of an answer ends when a date of a certificate passes, with and without the skew:
+// NotAfter still belongs to the validity period (RFC 5280, section 4.1.2.5).
 func TestSpan_EndsAtEveryDate(t *testing.T) {
 	at := func(clock string) time.Time {
 		day, err := time.Parse(time.TimeOnly, clock)

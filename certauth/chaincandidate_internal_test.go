@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// A view differs from its certificate in its names and its name constraints and in nothing
-// else: whatever crypto/x509 refuses a certificate for, it refuses the view for.
+// A view differs from its certificate only in its names and its name constraints: crypto/x509
+// refuses both for the same reasons.
 func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 	_, network, err := net.ParseCIDR("10.0.0.0/8")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 		}
 		if name := original.Type().Field(i).Name; strings.HasPrefix(name, "Permitted") || strings.HasPrefix(name, "Excluded") {
 			assert.True(t, seen.Field(i).IsZero(), name)
-			assert.False(t, original.Field(i).IsZero(), "the test sets every one: %s", name)
+			assert.False(t, original.Field(i).IsZero(), "the test must set every field: %s", name)
 		}
 	}
 	assert.Equal(t, []string{
@@ -57,18 +57,19 @@ func TestCandidate_ViewDiffersInNamesAndConstraintsOnly(t *testing.T) {
 	assert.Equal(t, []string{oidPolicyCPS.String()}, []string{view.UnhandledCriticalExtensions[0].String()})
 }
 
-// Names that differ have keys that differ, and no name of a certificate is a key.
+// Different names have different keys, and no name in a certificate is a key.
 func TestCandidate_KeysOfNames(t *testing.T) {
 	folded, unread := nameKey([]byte{0x30, 0}), nameKey([]byte{0x30, 1})
 	assert.NotEqual(t, folded, unread)
 	assert.NotEqual(t, nameKey([]byte("=x")), nameKey([]byte("x")))
 	for _, key := range []string{folded, unread} {
 		assert.NotEqual(t, byte(0x30), key[0])
-		assert.NotEmpty(t, key, "an empty name would be no name to crypto/x509")
+		assert.NotEmpty(t, key, "crypto/x509 would not treat an empty name as a name")
 	}
 }
 
-// A chain of what nobody gave crypto/x509 is dropped; only the system's roots are such.
+// A chain with a certificate that crypto/x509 was not given is dropped; only the system's roots are
+// exempt.
 func TestCandidate_ChainsAreTranslatedOrDropped(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
@@ -85,8 +86,8 @@ func TestCandidate_ChainsAreTranslatedOrDropped(t *testing.T) {
 	assert.Len(t, s.originals(leaf, [][]*x509.Certificate{{view, foreign}}), 1)
 }
 
-// Under the system's roots names stay as they stand, and name constraints of the other CAs
-// are judged here all the same.
+// Under the system's roots names are unchanged, and name constraints of the other CAs are still
+// checked here.
 func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 	root := certauthtest.NewCA(t, "Public Root")
 	issuing := root.NewIntermediate(t, "Issuing", func(c *x509.Certificate) {
@@ -121,9 +122,9 @@ func TestCandidate_UnderTheSystemsRoots(t *testing.T) {
 	}
 }
 
-// FuzzPolicyQualifiers holds the reader of critical certificate policies against
-// encoding/asn1: what it takes for known is a list of policies, and every qualifier in it is
-// one of the two that RFC 5280 defines.
+// FuzzPolicyQualifiers compares the reader of critical certificate policies with encoding/asn1: an
+// extension that it treats as known is a list of policies, and every qualifier in it is one of the
+// two that RFC 5280 defines.
 func FuzzPolicyQualifiers(f *testing.F) {
 	for _, seed := range []string{
 		"\x30\x08\x30\x06\x06\x04\x2a\x03\x04\x05",
@@ -146,7 +147,7 @@ func FuzzPolicyQualifiers(f *testing.F) {
 		}
 		rest, err := asn1.Unmarshal(value, &policies)
 		if err != nil {
-			return // what stands behind the identifiers is of no concern here
+			return // the data after the identifiers is not checked here
 		}
 		assert.Empty(t, rest)
 		for _, policy := range policies {

@@ -13,7 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// withoutKeyID takes the key identifier from a CA, so that what it signs names none either.
+// withoutKeyID removes the key identifier from a CA, so that the certificates it signs name none
+// either.
 func withoutKeyID(ca *certauthtest.CA) *certauthtest.CA {
 	bare := *ca.Certificate
 	bare.SubjectKeyId = nil
@@ -21,8 +22,8 @@ func withoutKeyID(ca *certauthtest.CA) *certauthtest.CA {
 	return ca
 }
 
-// finding R2: a presented issuing CA was dropped after three roots of the name it asks for
-// that had not signed it, where eight are promised.
+// finding R2: a presented issuing CA was dropped after three roots with its issuer's name that had
+// not signed it, although eight are promised.
 func TestChain_RootThatGotNewKeysStillLeadsFromAPresentedCA(t *testing.T) {
 	for _, younger := range []int{2, 3, 4, 7} {
 		t.Run(fmt.Sprintf("%d younger roots of the name", younger), func(t *testing.T) {
@@ -41,10 +42,10 @@ func TestChain_RootThatGotNewKeysStillLeadsFromAPresentedCA(t *testing.T) {
 	}
 }
 
-// finding R2: two presented cross-certificates that do not hold hid the chain that does, as
-// in the path-building tests 54 and 60 of BetterTLS: the leaf is of B, B of C, C of A and A
-// of the root; beside them stand B by A and C by the root, with signatures of another key or
-// by SHA-1.
+// finding R2: two presented cross-certificates that do not verify hid the chain that does, as in
+// the path-building tests 54 and 60 of BetterTLS: the leaf is issued by B, B by C, C by A and A by
+// the root. In addition there are B issued by A and C issued by the root, signed with another key
+// or with SHA-1.
 func TestChain_BadCrossCertificatesHideNothing(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	a := root.NewIntermediate(t, "A")
@@ -80,7 +81,7 @@ func TestChain_BadCrossCertificatesHideNothing(t *testing.T) {
 	}
 }
 
-// forgeCA certifies the name and the key of a CA in the name of another, with a key of its own.
+// forgeCA certifies the name and the key of a CA in the name of another one, with its own key.
 func forgeCA(t *testing.T, of, by *certauthtest.CA) *x509.Certificate {
 	t.Helper()
 	key := newECKey(t, elliptic.P256())

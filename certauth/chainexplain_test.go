@@ -21,13 +21,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// attempt is a Chain and what a caller sends.
+// attempt is a Chain and the certificates that a caller sends.
 type attempt struct {
 	chain certauth.Chain
 	sent  []*x509.Certificate
 }
 
-// The refusals of a chain that told an operator to add a CA which was there: each names the
+// The refusals of a chain that told an operator to add a CA that was present: each now names the
 // certificate and the property, and its hint is the step that helps.
 func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	t.Helper()
@@ -39,7 +39,7 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	direct := func(root *party, leaf *party) attempt {
 		return attempt{root.roots(), []*x509.Certificate{leaf.Certificate}}
 	}
-	// below is a leaf of a CA of that kind, which is configured.
+	// below returns a leaf of a configured CA of that kind.
 	below := func(change ...certauthtest.Template) attempt {
 		issuing := root.newCA(t, "Issuing", change...)
 		return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
@@ -125,8 +125,8 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	}
 }
 
-// pssAttempt is a leaf signed with RSA-PSS, SHA-256 and a salt of 20 bytes, the default of
-// RFC 4055 that some CAs leave standing.
+// pssAttempt returns a leaf signed with RSA-PSS, SHA-256 and a salt of 20 bytes, the default of RFC
+// 4055 that some CAs do not change.
 func pssAttempt(t *testing.T) attempt {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)

@@ -12,11 +12,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// A chain goes through no name with one key twice (RFC 5280, section 6.1: "a certificate MUST
-// NOT appear more than once"): a client with the name and the key of its own CA has issued
-// its certificate to itself.
+// A chain contains no name with the same key twice (RFC 5280, section 6.1: "a certificate MUST NOT
+// appear more than once"): a client with the name and the key of its own CA has issued its
+// certificate to itself.
 //
-// finding T11: it was accepted if one of the two has alternative names, or both have others.
+// finding T11: it was accepted if one of the two has alternative names, or both have different
+// ones.
 func TestChain_ClientWithTheNameAndKeyOfItsCAIsRefused(t *testing.T) {
 	root := newRoot(t, "Root")
 	withName := func(name string) certauthtest.Template {
@@ -47,8 +48,8 @@ func TestChain_ClientWithTheNameAndKeyOfItsCAIsRefused(t *testing.T) {
 	}
 }
 
-// finding S12: of a CA that has one certificate with alternative names and one without, crypto/x509
-// made chains through the first again and again, until it had checked a hundred signatures.
+// finding S12: if a CA has one certificate with alternative names and one without, crypto/x509 made
+// chains through the first repeatedly, until it had checked a hundred signatures.
 func TestChain_HoldsNoCertificateTwice(t *testing.T) {
 	root := newRoot(t, "Root")
 	named := issue(t, nil, root.key, "Root", asCA, func(c *x509.Certificate) {
@@ -63,7 +64,7 @@ func TestChain_HoldsNoCertificateTwice(t *testing.T) {
 	}
 }
 
-// The clock skew counts by the second, for CA certificates as for the leaf.
+// The clock skew has a resolution of a second, for CA certificates as for the leaf.
 func TestChain_SkewOfOneSecondHoldsForCAs(t *testing.T) {
 	long := certauthtest.Valid(noon.AddDate(-1, 0, 0), noon.AddDate(1, 0, 0))
 	root := certauthtest.NewCA(t, "Root", long)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// arrived is a certificate as a request brings it: parsed anew.
+// arrived returns a certificate as it arrives with a request: newly parsed.
 func arrived(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	again, err := x509.ParseCertificate(slices.Clone(cert.Raw))
@@ -24,9 +24,9 @@ func arrived(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 	return again
 }
 
-// What earlier searches have learned of the signatures of CAs changes no answer: over random CAs,
-// of which a reload takes some out and brings some back, and which callers send along in any
-// number and order.
+// What earlier searches have learned about the signatures of CAs changes no answer: with random
+// CAs, of which a reload removes some and restores some, and which callers send along in any number
+// and order.
 func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 	seed, worlds := propertySeed(t, 20)
 	keys := signers(t, 0)
@@ -70,8 +70,8 @@ func TestChain_WhatEarlierSearchesLearnedChangesNoAnswer(t *testing.T) {
 	assert.NotZero(t, refused)
 }
 
-// A search finds every chain that there is and no other: over random CAs, compared with all ways
-// up through the CAs, each of which crypto/x509 is asked about alone.
+// A search finds exactly the existing chains: with random CAs, compared with all paths up through
+// the CAs, each verified separately by crypto/x509.
 func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 	seed, worlds := propertySeed(t, 20)
 	keys := signers(t, 0)
@@ -114,7 +114,7 @@ func TestChain_FindsEveryChainAndNoOther(t *testing.T) {
 	assert.NotZero(t, refused)
 }
 
-// waysUp are all ways from a leaf to the roots.
+// waysUp finds all paths from a leaf to the roots.
 type waysUp struct {
 	node          *chainNode
 	facts         *facts
@@ -135,7 +135,7 @@ func hasIssued(ca, child *x509.Certificate) bool {
 	return bytes.Equal(ca.RawSubject, child.RawIssuer) && faultOfCA(ca) == noFault && child.CheckSignatureFrom(ca) == nil
 }
 
-// admit adds those CAs that one of the others has issued.
+// admit adds the CAs that one of the others has issued.
 func (w *waysUp) admit(presented []*x509.Certificate) {
 	for range presented {
 		for _, ca := range presented {
@@ -163,7 +163,7 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 	}
 }
 
-// verifies asks crypto/x509 about one chain, at the moments that the skew allows.
+// verifies lets crypto/x509 verify one chain, at the times that the skew permits.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	n, leaf := w.node, w.facts.leaf
 	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain) != nil {
@@ -196,8 +196,8 @@ func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	})
 }
 
-// An answer holds as long as a search would find the same, with and without a clock skew: at every
-// date of every certificate, a moment before and a moment after.
+// An answer is valid as long as a search would find the same, with and without a clock skew: at
+// every date of every certificate, and just before and after it.
 func TestChain_AnswersHoldAsLongAsASearchFindsTheSame(t *testing.T) {
 	seed, worlds := propertySeed(t, 20)
 	keys := signers(t, 0)
@@ -237,8 +237,8 @@ func TestChain_AnswersHoldAsLongAsASearchFindsTheSame(t *testing.T) {
 	assert.NotZero(t, compared)
 }
 
-// edgesOf are the ends of all validities, as they stand and moved by the skew, with the moments
-// beside them.
+// edgesOf returns the ends of all validity periods, with and without the skew, and the times next
+// to them.
 func edgesOf(certs []*x509.Certificate, skew time.Duration) []time.Time {
 	var edges []time.Time
 	for _, cert := range certs {
@@ -251,7 +251,7 @@ func edgesOf(certs []*x509.Certificate, skew time.Duration) []time.Time {
 	return edges
 }
 
-// assertSameAnswer compares two answers but for the time that their words give.
+// assertSameAnswer compares two answers, except for the time in their texts.
 func assertSameAnswer(t *testing.T, a, b *chainAnswer, about string) {
 	t.Helper()
 	same := func(a, b *verifiedChain) bool {
@@ -262,7 +262,7 @@ func assertSameAnswer(t *testing.T, a, b *chainAnswer, about string) {
 	assert.Equal(t, a.dated, b.dated, about)
 }
 
-// finding R8: a refusal for the dates of a CA that stands higher than MaxDepth allows was
+// finding R8: a refusal because of the dates of a CA that is higher than MaxDepth permits was
 // remembered beyond those dates.
 func TestChain_RefusalForADateAboveMaxDepthEndsWithIt(t *testing.T) {
 	now := time.Now()

@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// crowd is a policy of one Chain for each partner, and the leaf that asks.
+// crowd is a policy with one Chain for each partner, and the leaf of a caller.
 type crowd struct {
 	auth *Authenticator
 	leaf *x509.Certificate
@@ -49,8 +49,8 @@ func (c *crowd) check(ctx context.Context) (*Identity, error) {
 
 func chainTo(ca *certauthtest.CA) Chain { return Chain{Roots: Certificates(ca.Certificate)} }
 
-// finding S3: from the 17th Chain of a policy on a known caller paid for a search on every
-// request, and waited for it behind the strangers.
+// finding S3: from the 17th Chain of a policy on, a known caller caused a search with every
+// request, and waited for it behind the unknown callers.
 func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
 	others := func(n int, name func(i int) string) func(*certauthtest.CA) []Chain {
 		return func(*certauthtest.CA) (all []Chain) {
@@ -101,14 +101,14 @@ func TestChain_KnownCallersAreNotSearchedForAgain(t *testing.T) {
 	}
 }
 
-// holdEveryPlace lets no search run any more, as strangers do.
+// holdEveryPlace prevents all further searches, as a flood of unknown callers does.
 func (c *crowd) holdEveryPlace() {
 	for range cap(c.auth.work.running) {
 		c.auth.work.running <- struct{}{}
 	}
 }
 
-// again certifies the key and the name of the CA once more, by itself.
+// again certifies the key and the name of the CA again, by itself.
 func again(t testing.TB, ca *certauthtest.CA, change ...certauthtest.Template) *x509.Certificate {
 	t.Helper()
 	change = append(change, certauthtest.AsCA(), certauthtest.Usage(), func(c *x509.Certificate) {
@@ -117,7 +117,7 @@ func again(t testing.TB, ca *certauthtest.CA, change ...certauthtest.Template) *
 	return ca.IssueFor(t, certified{public: ca.Certificate.PublicKey}, "", change...).Certificate
 }
 
-// certified stands for a key that only its certificate is wanted for.
+// certified replaces a key of which only the certificate is needed.
 type certified struct {
 	crypto.Signer
 
@@ -126,8 +126,8 @@ type certified struct {
 
 func (c certified) Public() crypto.PublicKey { return c.public }
 
-// The same where the CA of another branch, with the leaf's issuer for a name and a key, has
-// ended: what was refused for a date is refused until a date passes.
+// The same if the CA of another branch, with the name and key of the leaf's issuer, has expired: a
+// refusal because of a date is valid until a date passes.
 func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		now := time.Now()
@@ -153,8 +153,8 @@ func TestChain_RefusalForADateIsRememberedUntilOnePasses(t *testing.T) {
 	})
 }
 
-// A stranger whose issuer nobody configured costs no search, nor a place in the queue,
-// however many Chain policies there are.
+// A caller whose issuer is not configured costs neither a search nor a place in the queue, however
+// many Chain policies there are.
 func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		root, stranger := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Stranger")
@@ -172,7 +172,7 @@ func TestChain_UnknownIssuerTakesNoSearch(t *testing.T) {
 	})
 }
 
-// Chain policies that say the same are searched once, and say where they stand.
+// Equal Chain policies are searched once, and report their own paths.
 func TestChain_SameSettingsShareOneNode(t *testing.T) {
 	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
 	file := filepath.Join(t.TempDir(), "roots.pem")
@@ -227,8 +227,8 @@ func TestChain_SameSettingsShareOneNode(t *testing.T) {
 	})
 }
 
-// More Chain policies that differ than there are places for is a mistake, of New and of
-// Require; the same one as often as one likes is none.
+// More different Chain policies than there are places is a mistake, in New and in Require;
+// repeating the same one is not.
 func TestNew_TooManyDifferentChainsIsAMistake(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	source := SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}
@@ -250,7 +250,7 @@ func TestNew_TooManyDifferentChainsIsAMistake(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(err.Error(), "more than 256 different Chain policies"), "%v", err)
 }
 
-// A known caller costs a word for each Chain that has nothing to do with it.
+// A known caller costs one word for each unrelated Chain.
 func TestMemory_OfRefusalsByOtherChains(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

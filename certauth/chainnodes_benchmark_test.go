@@ -16,9 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// manyChains is a policy with one Chain for each of so many partners, a caller of the last
-// of them, and the same caller's certificate with other signatures: every one of those costs
-// a search.
+// manyChains returns a policy with one Chain for each of that many partners, a caller of the last
+// one, and the same caller's certificate with other signatures, each of which costs a search.
 func manyChains(tb testing.TB, partners int) (auth *certauth.Authenticator, known string, stranger func(worker, i int) string) {
 	tb.Helper()
 	var last *certauthtest.CA
@@ -38,9 +37,9 @@ func manyChains(tb testing.TB, partners int) (auth *certauth.Authenticator, know
 	}
 }
 
-// BenchmarkChains is a known caller's request where each partner has a Chain, alone and
-// beside 256 strangers who keep every search busy. The median says what the request itself
-// takes; the mean holds what the scheduler gives to the strangers.
+// BenchmarkChains measures a known caller's request with one Chain per partner, alone and together
+// with 256 unknown callers who keep every search busy. The median shows the cost of the request
+// itself; the mean includes the time that the scheduler gives to the others.
 func BenchmarkChains(b *testing.B) {
 	for _, strangers := range []int{0, 256} {
 		for _, n := range []int{1, 16, 17, 64, 256} {

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// caOf is a CA certificate as far as a search looks at one.
+// caOf returns a CA certificate with the fields that a search uses.
 func caOf(subject, issuer, keyID, authorityKeyID string, serial int) *x509.Certificate {
 	return &x509.Certificate{
 		Raw:                     fmt.Appendf(nil, "%s/%s/%s/%d", subject, issuer, keyID, serial),
@@ -62,9 +62,8 @@ func manyCAs(keyIDs bool) []*x509.Certificate {
 	return certs
 }
 
-// crypto/x509 with re-keyed CAs (reproduced): a hundred roots of one name cost 51 times
-// as much as one. Each candidate costs one signature check at most, so the number of
-// candidates is the bound.
+// crypto/x509 with re-keyed CAs (reproduced): a hundred roots of one name cost 51 times as much as
+// one. Each candidate costs at most one signature check, so the number of candidates is the limit.
 func TestLimits_SameNameCAsStayCheap(t *testing.T) {
 	leafOf := func(authorityKeyID string) *x509.Certificate {
 		return &x509.Certificate{RawIssuer: []byte("CN=CA"), AuthorityKeyId: []byte(authorityKeyID)}
@@ -116,7 +115,7 @@ func TestLimits_OneSearchIsBounded(t *testing.T) {
 	assert.Empty(t, s.foundRoots)
 }
 
-// The doc of Chain: the configured before the presented and the youngest first.
+// The doc of Chain: configured certificates before presented ones, and the youngest first.
 func TestCAPool_OrderOfCandidates(t *testing.T) {
 	old, young := caOf("CN=CA", "CN=Root", "", "", 1), caOf("CN=CA", "CN=Root", "", "", 9)
 	sent := caOf("CN=CA", "CN=Root", "", "", 10)
@@ -130,7 +129,7 @@ func TestCAPool_OrderOfCandidates(t *testing.T) {
 		assert.True(t, s.foundIntermediates[i].cert.Equal(want), "place %d", i)
 	}
 
-	// What is presented never displaces what is configured.
+	// Presented certificates never displace configured ones.
 	var crowd []*x509.Certificate
 	for i := range 9 {
 		crowd = append(crowd, caOf("CN=CA", "CN=Root", "", "", 100+i))
@@ -161,7 +160,7 @@ func TestCAPool_YoungestFirstWithoutCopies(t *testing.T) {
 	assert.Equal(t, []int64{9, 7, 5, 1}, born)
 }
 
-// A presented certificate that is no CA is never a candidate.
+// A presented certificate that is not a CA is never a candidate.
 func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	leaf := caOf("CN=CA", "CN=Root", "", "", 1)
 	leaf.IsCA = false
@@ -170,8 +169,8 @@ func TestCAPool_PresentedLeavesAreNoCandidates(t *testing.T) {
 	assert.Empty(t, s.presented)
 }
 
-// Nine CAs of a stranger, with the root's name and one key, would cost a hundred
-// signatures; none of them becomes a candidate.
+// Nine CAs of an untrusted sender, with the root's name and one key, would cost a hundred signature
+// checks; none of them becomes a candidate.
 func TestSearch_PresentedCAsNeedAConfiguredSigner(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	first := root.NewIntermediate(t, "First")

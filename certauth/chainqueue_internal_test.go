@@ -23,8 +23,8 @@ func ruleAt(path string) *chainRule {
 	return &chainRule{path: path, chainNode: (&chainNodes{}).node(chainSettings{})}
 }
 
-// CVE-2018-16875 and its kin: verification burns CPU. So few run at a time that known
-// callers keep a core, so many wait, and the next is refused at once with a reason.
+// CVE-2018-16875 and similar: verification uses much CPU time. So few searches run at a time that
+// known callers keep a core, a limited number wait, and the next is refused at once with a reason.
 func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
@@ -57,7 +57,7 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 		assert.Equal(t, ReasonOverloaded, answer.refused.Reason)
 		assert.ErrorIs(t, answer.refused, ReasonOverloaded)
 
-		// Known callers are searched again when roots change: that turns none of them away.
+		// Known callers are searched again when roots change; none of them is turned away.
 		const known = 100
 		for range known {
 			f := &facts{Slot: factcache.Slot{Key: source.Key{"known"}}}
@@ -70,19 +70,20 @@ func TestLimits_SignatureWorkIsBounded(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		assert.EqualValues(t, places-cap(w.running), w.queued.Load(), "they take no place from strangers")
+		assert.EqualValues(t, places-cap(w.running), w.queued.Load(), "they must not take places from unknown callers")
 
 		close(goOn)
 		group.Wait()
-		assert.EqualValues(t, places+known, accepted.Load(), "who has a place in the queue gets an answer")
+		assert.EqualValues(t, places+known, accepted.Load(), "a request with a place in the queue gets an answer")
 		assert.EqualValues(t, cap(w.running), most.Load())
 		assert.Zero(t, w.queued.Load())
 		assert.Empty(t, w.running)
 	})
 }
 
-// finding S11: after a reload, known callers waited for their new search behind all strangers in
-// the queue: seconds, if these send CAs along that a CA of RSA-4096 or P-384 is said to have signed.
+// finding S11: after a reload, known callers waited for their new search behind all unknown ones in
+// the queue: for seconds, if these send along CAs that claim to be signed by an RSA-4096 or P-384
+// CA.
 func TestLimits_KnownCallersWaitForNoStrangerInTheQueue(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, rule := newSignatureWork(), ruleAt("Policy.Chain")
@@ -112,32 +113,32 @@ func TestLimits_KnownCallersWaitForNoStrangerInTheQueue(t *testing.T) {
 		}
 		assert.EqualValues(t, cap(w.running), strangers.Load())
 		assert.Zero(t, known.Load())
-		for range callers + 1 { // one stranger is ahead of them
+		for range callers + 1 { // one unknown caller is ahead of them
 			one <- struct{}{}
 			synctest.Wait()
 		}
 		assert.EqualValues(t, callers, known.Load())
 		close(one)
 		group.Wait()
-		assert.EqualValues(t, cap(w.running)+100, strangers.Load(), "who then get their turn")
+		assert.EqualValues(t, cap(w.running)+100, strangers.Load(), "which then get their turn")
 		assert.Zero(t, w.queued.Load())
 		assert.Empty(t, w.running)
 		assert.Empty(t, w.stranger)
 	})
 }
 
-// A flood of genuine certificates that come once costs a search each. On one processor only pauses
-// between the searches leave known callers a share.
+// A flood of genuine certificates that are used only once costs a search each. On one processor,
+// only pauses between the searches leave known callers a share.
 func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 	const long = 3 * time.Millisecond
 	for name, test := range map[string]struct {
 		known     bool          // a known caller is judged during each search
-		kept      bool          // those who wait are known, and searched for again
+		kept      bool          // those that wait are known, and are searched again
 		took      time.Duration // of the searches
 		strangers int
 		want      time.Duration
 	}{
-		"the first stranger waits for nobody":                         {known: true, took: long, strangers: 1, want: long},
+		"the first stranger does not wait":                            {known: true, took: long, strangers: 1, want: long},
 		"the next ones leave known callers four times their own time": {known: true, took: long, strangers: 3, want: long + 2*(4*long+long)},
 		"without known callers there is no pause":                     {took: long, strangers: 3, want: 3 * long},
 		"known callers who are searched for again do not pause":       {known: true, kept: true, took: long, strangers: 3, want: 3 * long},
@@ -174,8 +175,8 @@ func TestSignatureWork_LeavesKnownCallersAShareOfOneProcessor(t *testing.T) {
 	}
 }
 
-// Whatever the searches do and however many places there are: each gets its turn, requests that
-// end meanwhile and panics included, and all places are free afterwards.
+// Whatever the searches do and however many places there are, each gets its turn, even if requests
+// end or panic in the meantime, and all places are free afterwards.
 func TestSignatureWork_ServesEverySearchAndLosesNoPlace(t *testing.T) {
 	seed, rounds := propertySeed(t, 20)
 	for round := range rounds {
@@ -269,7 +270,7 @@ func TestSearch_IsSharedAndBelongsToNobody(t *testing.T) {
 		bubble.Test(t, func(t *testing.T) {
 			w, f := newSignatureWork(), &facts{}
 			block, goOn := make(chan struct{}), make(chan struct{})
-			for range cap(w.running) { // all places are taken, so the first of the others waits as well
+			for range cap(w.running) { // all places are taken, so the first of the others also waits
 				go func() {
 					_, _ = w.search(t.Context(), &facts{}, rule, generations{}, func() *chainAnswer { <-block; return answered() })
 				}()

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// chainRuleOf is a Chain of these roots, at Policy.Chain.
+// chainRuleOf returns a Chain of these roots, at Policy.Chain.
 func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
 	t.Helper()
 	nodes := &chainNodes{}
@@ -26,8 +26,8 @@ func chainRuleOf(t *testing.T, roots ...*x509.Certificate) *chainRule {
 	return &chainRule{path: "Policy.Chain", chainNode: nodes.node(chainSettings{roots: pool, intermediates: nodes.noCAs(), maxDepth: defaultMaxDepth})}
 }
 
-// What goes wrong on the way to an answer, or stands in one by a slip, lets nobody in, and says
-// where in the policy it happened.
+// Failures on the way to an answer, or mistakes in one, accept nobody, and the refusal says where
+// in the policy they occurred.
 func TestChainRule_SlipsRefuse(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
@@ -38,7 +38,7 @@ func TestChainRule_SlipsRefuse(t *testing.T) {
 		roots []*x509.Certificate
 		ctx   context.Context //nolint:containedctx // of the request in this row
 		known func(*chainRule) *chainAnswer
-		open  bool // somebody else is searching
+		open  bool // another request is searching
 		want  Reason
 	}{
 		{"as it should be", []*x509.Certificate{root.Certificate}, t.Context(), nil, false, ReasonNone},
@@ -76,7 +76,7 @@ func TestChainRule_SlipsRefuse(t *testing.T) {
 	}
 }
 
-// A refusal is put into words after the fact, when what it rests on may be gone; it stays one.
+// A refusal is formatted later, when its basis may be gone; it stays a refusal.
 func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
@@ -101,17 +101,17 @@ func TestChainRule_WordsAreARefusalWhateverIsLeft(t *testing.T) {
 	}
 	rule := chainRuleOf(t, root.Certificate)
 	placed := refusal(ReasonOverloaded, rule.path, "busy")
-	assert.Same(t, placed, rule.own(placed), "it has its place already")
+	assert.Same(t, placed, rule.own(placed), "it already has its place")
 
-	// What is remembered of a date was found at another time than that of this request.
+	// The remembered refusal because of a date was found at another time than that of this request.
 	e := &evaluation{ctx: t.Context(), now: leaf.NotAfter.Add(time.Hour), facts: factsIn(t, []*x509.Certificate{leaf})}
 	refused := rule.words(e, &chainAnswer{refused: refusal(ReasonCertificateExpired, "", "before"), dated: leaf})
 	assert.Equal(t, ReasonCertificateExpired, refused.Reason)
 	assert.ErrorContains(t, refused, "now is "+stamp(e.now))
 }
 
-// An answer of another search that was found at another time is not that of this request, which
-// searches again, and gives up rather than believe it.
+// The answer of another search, found at another time, does not apply to this request, which
+// searches again, and gives up rather than use it.
 func TestChainRule_AnswerOfAnotherTimeIsNotBelieved(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate
@@ -129,7 +129,7 @@ func TestChainRule_AnswerOfAnotherTimeIsNotBelieved(t *testing.T) {
 	assert.Empty(t, e.path.chains)
 }
 
-// Which certificate is outside its dates is part of the answer: the words are of the request.
+// The answer includes which certificate is outside its dates; the text is made for the request.
 func TestChainNode_AnswerKnowsWhoseDatesRefuse(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	leaf := root.Issue(t, "client").Certificate

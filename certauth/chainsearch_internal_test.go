@@ -11,7 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// Signatures that crypto/x509 checks, by the kind of key that makes them; for all others no
+// Signatures that crypto/x509 checks, by the kind of the signing key; for all other kinds no
 // signature is checked at all.
 func TestSearch_SignaturesByTheKindOfKey(t *testing.T) {
 	kinds := map[x509.SignatureAlgorithm]x509.PublicKeyAlgorithm{
@@ -31,8 +31,8 @@ func TestSearch_SignaturesByTheKindOfKey(t *testing.T) {
 	}
 }
 
-// Key identifiers say where to look first, as OpenSSL does: at the CA that the child names,
-// then at those where one of the two names none.
+// Key identifiers determine the order, as in OpenSSL: first the CA that the child names, then those
+// of which one of the two has no identifier.
 func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	ca := func(id string) *candidate {
 		return &candidate{cert: &x509.Certificate{Raw: []byte("CA " + id), RawSubjectPublicKeyInfo: []byte("key of " + id), SubjectKeyId: []byte(id), NotAfter: time.Now().Add(time.Hour)}}
@@ -60,8 +60,8 @@ func TestSearch_KeyIdentifiersOrderTheCandidates(t *testing.T) {
 	}
 }
 
-// A skew matters only to a CA whose validity has just ended or is about to begin; both ends belong to
-// the validity (RFC 5280, section 4.1.2.5). For other CAs, one moment is enough.
+// A skew matters only to a CA whose validity period has just ended or is about to begin; both ends
+// belong to it (RFC 5280, section 4.1.2.5). For other CAs, one time is sufficient.
 func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
 	now := time.Now()
 	const skew = time.Minute
@@ -96,8 +96,8 @@ func TestSearch_SkewMattersOnlyToCAsWithinIt(t *testing.T) {
 	}
 }
 
-// However many configured CAs bear the name that a stranger's CAs ask for, one search checks
-// at most 72 signatures to admit them: nine presented CAs with eight candidates each.
+// However many configured CAs have the name that an untrusted sender's CAs ask for, one search
+// makes at most 72 signature checks to admit them: nine presented CAs with eight candidates each.
 func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T) {
 	_, roots := sameNameRoots(t, 8)
 	_, intermediates := sameNameRoots(t, 8)
@@ -107,7 +107,7 @@ func TestSearch_AdmissionChecksAreBoundedOverRootsAndIntermediates(t *testing.T)
 	assert.Equal(t, 72, s.admission.checks)
 }
 
-// The admission tries every candidate; the search behind it begins with the likely ones.
+// The admission tries every candidate; the search after it begins with the likely ones.
 func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	root, namesake := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")
@@ -122,7 +122,7 @@ func TestSearch_BeginsWithTheCandidatesThatAreNamed(t *testing.T) {
 	assert.True(t, s.passed, "over the other root")
 }
 
-// An answer under the system's roots holds for ten minutes, and no longer.
+// An answer under the system's roots is valid for ten minutes at most.
 func TestSpan_SystemAnswersHoldTenMinutes(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	now := time.Now()

@@ -13,10 +13,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// CVE-2018-16875, CVE-2025-58187, CVE-2026-32280, CVE-2026-32281, CVE-2026-27145
-// crypto/x509; CVE-2021-3908 cfrpki: chain building, constraints and many names burn
-// CPU. Front ends row 40. The exact bounds on candidates are in TestLimits_SameNameCAsStayCheap;
-// here the limit is far above what is needed and far below what the attacks cost.
+// CVE-2018-16875, CVE-2025-58187, CVE-2026-32280, CVE-2026-32281, CVE-2026-27145 crypto/x509;
+// CVE-2021-3908 cfrpki: chain building, constraints and many names use much CPU time. Front ends
+// row 40. The exact limits on candidates are in TestLimits_SameNameCAsStayCheap; the limit here is
+// far above the required time and far below the cost of the attacks.
 func TestLimits_HostileChainsEndInTime(t *testing.T) {
 	w := newWorld(t)
 	evil := certauthtest.NewCA(t, "Evil CA")
@@ -54,7 +54,7 @@ func TestLimits_HostileChainsEndInTime(t *testing.T) {
 			case err := <-done:
 				assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 			case <-time.After(time.Minute):
-				assert.Fail(t, "still at it after a minute")
+				assert.Fail(t, "still running after a minute")
 			}
 		})
 	}

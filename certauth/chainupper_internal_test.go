@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// tellAll tells every candidate who has signed it: more than any search will have learned.
+// tellAll tells every candidate who has signed it, which is more than a search learns.
 func tellAll(material chainMaterial) {
 	var all []*candidate
 	for _, pool := range []*caPool{&material.roots.Value, &material.intermediates.Value} {
@@ -36,7 +36,7 @@ func tellAll(material chainMaterial) {
 	}
 }
 
-// account is all that an answer says.
+// account returns the whole content of an answer as text.
 func account(leaf *x509.Certificate, a *chainAnswer) string {
 	text := fmt.Sprintln("from", a.from.UTC(), "until", a.until.UTC())
 	for _, chain := range a.chains {
@@ -99,7 +99,7 @@ func (c *twice) ask(t *testing.T, settings chainSettings, roots, intermediates *
 	}
 }
 
-// anew is the same pool, of which nothing is known yet.
+// anew returns the same pool without knowledge.
 func anew(known *reload.Item[caPool]) *reload.Item[caPool] {
 	certs := known.Get().certs
 	if len(certs) == 0 {
@@ -112,8 +112,8 @@ func anew(known *reload.Item[caPool]) *reload.Item[caPool] {
 	return reload.Fixed("", pool)
 }
 
-// propertySeed is that of CERTAUTH_SEED or a new one. CERTAUTH_EXHAUSTIVE=1 asks for ten times as
-// many cases.
+// propertySeed returns the seed in CERTAUTH_SEED or a new one. CERTAUTH_EXHAUSTIVE=1 makes ten
+// times as many cases.
 func propertySeed(t *testing.T, usual int) (seed uint64, count int) {
 	t.Helper()
 	seed, count = mathrand.Uint64(), usual
@@ -129,9 +129,9 @@ func propertySeed(t *testing.T, usual int) (seed uint64, count int) {
 	return seed, count
 }
 
-// Whatever is known of the signatures of CAs on CAs, a search has the same outcome in the same
-// words: over random CAs with dates, usages, path lengths, constraints, policies, forged
-// certificates, namesakes, new keys, cross-certificates and CAs that are sent along.
+// Whatever is known about the signatures of CAs on CAs, a search has the same outcome in the same
+// words: for random CAs with dates, usages, path lengths, constraints, policies, forged
+// certificates, equal names, new keys, cross-certificates and CAs that are sent along.
 func TestChain_KnownSignaturesChangeNoAnswer(t *testing.T) {
 	for _, kind := range []struct {
 		name    string
@@ -163,7 +163,7 @@ func askWorld(t *testing.T, c *twice, seed, number uint64, keys []crypto.Signer)
 		roots = append(roots, w.cas[1].Certificate)
 	}
 	first := w.roots
-	if w.one(4) { // a root that is listed as an intermediate as well
+	if w.one(4) { // a root that is also listed as an intermediate
 		first = 0
 	}
 	rootPool, intermediatePool := w.poolOf(roots), w.poolOf(w.subset(w.cas[first:]))
@@ -177,8 +177,8 @@ func askWorld(t *testing.T, c *twice, seed, number uint64, keys []crypto.Signer)
 	}
 }
 
-// assertSaysSomething fails if known ways decided too rarely. The few worlds of the everyday suite
-// vary a lot from seed to seed, so a share is asked of many only.
+// assertSaysSomething fails if known ways decided too rarely. The few cases of the everyday suite
+// vary a lot between seeds, so a share is required only for many cases.
 func assertSaysSomething(t *testing.T, c twice, worlds, acceptedOneIn, refusedOneIn int) {
 	t.Helper()
 	if worlds < 100 {
@@ -186,11 +186,11 @@ func assertSaysSomething(t *testing.T, c twice, worlds, acceptedOneIn, refusedOn
 		assert.NotZero(t, c.refused)
 		return
 	}
-	assert.Greater(t, c.accepted, worlds/acceptedOneIn, "too few to say anything")
-	assert.Greater(t, c.refused, worlds/refusedOneIn, "too few to say anything")
+	assert.Greater(t, c.accepted, worlds/acceptedOneIn, "too few to be meaningful")
+	assert.Greater(t, c.refused, worlds/refusedOneIn, "too few to be meaningful")
 }
 
-// The same over chains with constraints of every form and names in several spellings.
+// The same for chains with constraints of every form and names in several spellings.
 func TestChain_KnownSignaturesChangeNoAnswerOfGeneratedChains(t *testing.T) {
 	seed, count := propertySeed(t, 300)
 	generator, err := chaingen.New(seed)
@@ -221,12 +221,13 @@ func TestChain_KnownSignaturesChangeNoAnswerOfGeneratedChains(t *testing.T) {
 	assertSaysSomething(t, c, count, 10, 20)
 }
 
-// unsigned takes the signature off what crypto/x509 sees of a CA: it would not verify again.
+// unsigned removes the signature from what crypto/x509 sees of a CA, so that it would not verify
+// again.
 func unsigned(c *candidate) { c.view.Signature = nil }
 
-// The signature of a root on an intermediate is verified for the first leaf and for no other.
-// Then nothing above the issuing CA is shown to crypto/x509, of a forged leaf neither: whoever
-// copies the name and the key identifier of a CA costs one signature.
+// The signature of a root on an intermediate is verified only for the first leaf. After that,
+// nothing above the issuing CA is passed to crypto/x509, not even for a forged leaf: copying the
+// name and the key identifier of a CA costs one signature check.
 func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	upper := root.NewIntermediate(t, "Upper")
@@ -254,7 +255,7 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 		}
 		assert.Equal(t, ReasonChainUntrusted, ask(forged), tc.name)
 		for _, c := range material.intermediates.Value.bySubject {
-			assert.Nil(t, c[0].signer.Load(), "%s: a forged leaf teaches nothing", tc.name)
+			assert.Nil(t, c[0].signer.Load(), "%s: nothing is learned from a forged leaf", tc.name)
 		}
 		assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "first").Certificate), tc.name)
 		for _, c := range material.intermediates.Value.bySubject {
@@ -270,13 +271,13 @@ func TestChain_SignaturesOfCAsAreVerifiedOnce(t *testing.T) {
 		}
 		rule.intermediates = reload.Fixed("", again)
 		material, _ = rule.material()
-		assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified anew", tc.name)
+		assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "third").Certificate), "%s: new material is verified again", tc.name)
 	}
 }
 
-// The signature of a configured CA on one that is sent along is verified when it is admitted,
-// and not again in that search or the next. What another CA of the same name and key identifier
-// sends is not taken for it.
+// The signature of a configured CA on one that is sent along is verified when it is admitted, and
+// not again in that search or the next. A certificate from another CA with the same name and key
+// identifier is not mistaken for it.
 func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")
@@ -286,14 +287,14 @@ func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 	ask := func(certs ...*x509.Certificate) Reason {
 		return reasonOfAnswer(rule.search(factsIn(t, certs), material, time.Now()))
 	}
-	// sent is a copy as the next request brings it. If it has no signature, none can be verified.
+	// sent returns a copy as in the next request. Without a signature, none can be verified.
 	sent := func(signature []byte) *x509.Certificate {
 		cert, err := x509.ParseCertificate(issuing.Certificate.Raw)
 		require.NoError(t, err)
 		cert.Signature = signature
 		return cert
 	}
-	assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "nobody has sent it yet")
+	assert.Equal(t, ReasonChainUntrusted, ask(issuing.Issue(t, "client").Certificate, sent(nil)), "it has not been sent yet")
 	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(issuing.Certificate.Signature)))
 	assert.Equal(t, ReasonNone, ask(issuing.Issue(t, "client").Certificate, sent(nil)))
 
@@ -309,8 +310,8 @@ func TestChain_SignaturesOfCAsSentAlongAreVerifiedOnce(t *testing.T) {
 	assert.Nil(t, rule.admitted.signerOf(issuing.Certificate.Raw))
 }
 
-// Of a clock skew, one moment has to suit all CAs of a chain, those whose signatures are known
-// as well.
+// With a clock skew, one time must suit all CAs of a chain, including those whose signatures are
+// known.
 func TestChain_OneMomentSuitsAllCAs(t *testing.T) {
 	now := time.Now()
 	for _, tc := range []struct {
@@ -339,9 +340,9 @@ func TestChain_OneMomentSuitsAllCAs(t *testing.T) {
 	}
 }
 
-// The short chain of a known way is taken only if crypto/x509 would accept every CA above the issuing
+// The short chain of a known way is used only if crypto/x509 would accept every CA above the issuing
 // CA, and if no certificate restricts or maps policies (RFC 5280, sections 4.1.2.5, 4.2.1.5, 4.2.1.9,
-// 4.2.1.11, 4.2.1.12 and 4.2.1.14). The leaf is judged by crypto/x509 in any case.
+// 4.2.1.11, 4.2.1.12 and 4.2.1.14). The leaf is always judged by crypto/x509.
 func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	upper := root.NewIntermediate(t, "Upper")
@@ -360,7 +361,7 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	way := n.knownWay(s, []time.Time{now})
 	require.Len(t, way, 3)
 
-	const nowhere, leafUp, issuingUp, upperUp, rootOnly = 4, 0, 1, 2, 3 // the lowest certificate at which it matters
+	const nowhere, leafUp, issuingUp, upperUp, rootOnly = 4, 0, 1, 2, 3 // the lowest certificate for which it matters
 	for _, tc := range []struct {
 		name   string
 		change func(*x509.Certificate)
@@ -399,7 +400,7 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	} {
 		assert.Nil(t, other.knownWay(s, []time.Time{now}), name)
 	}
-	assert.Nil(t, n.knownWay(s, []time.Time{now, now.Add(time.Second)}), "one moment has to suit all CAs")
+	assert.Nil(t, n.knownWay(s, []time.Time{now, now.Add(time.Second)}), "one time must suit all CAs")
 	for i, ca := range way { // crypto/x509 uses no name with the same key twice
 		original := *leaf
 		leaf.RawSubjectPublicKeyInfo = ca.cert.RawSubjectPublicKeyInfo
@@ -408,9 +409,9 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	}
 	for i := range 2 {
 		signer := way[i].signer.Swap(nil)
-		assert.Nil(t, n.knownWay(s, []time.Time{now}), "nobody knows who signed CA %d", i)
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "the signer of CA %d is unknown", i)
 		way[i].signer.Store(way[2-2*i].cert) // of another key
-		assert.Nil(t, n.knownWay(s, []time.Time{now}), "another has signed CA %d", i)
+		assert.Nil(t, n.knownWay(s, []time.Time{now}), "another CA has signed CA %d", i)
 		way[i].signer.Store(signer)
 	}
 	assert.Len(t, n.knownWay(s, []time.Time{now}), 3)
@@ -420,15 +421,15 @@ func TestChain_KnownWayEndsAtAnObjectionableCertificate(t *testing.T) {
 	assert.Nil(t, n.knownWay(s, []time.Time{now}), "there is nothing above the issuing CA")
 	s.leaf, s.issuer = leaf, nameKey(leaf.RawIssuer)
 	s.run()
-	// crypto/x509 then removes the usages one by one, on the whole chain.
+	// In this case crypto/x509 removes the usages one by one, along the whole chain.
 	n.serverAuth = "the partner's CA knows no other usage"
 	assert.NotNil(t, n.knownWay(s, []time.Time{now}))
 	way[1].cert.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	assert.Nil(t, n.knownWay(s, []time.Time{now}))
 }
 
-// A CA whose new certificate bears the name of its root leaves two ways from a leaf of that name: the
-// key of either can have signed it.
+// A CA whose new certificate has the name of its root leaves two ways from a leaf with that issuer:
+// either key can have signed it.
 func TestSearch_SameNameTwiceIsNoOnlyWay(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	renewed := root.NewIntermediate(t, "Root")

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// CVE-2024-24783, CVE-2025-58188, CVE-2026-27138 crypto/x509: panics in Verify. Keys that
-// no parser makes stand for the next one of these.
+// CVE-2024-24783, CVE-2025-58188, CVE-2026-27138 crypto/x509: panics in Verify. Keys that no parser
+// makes represent the next such bug.
 func TestLimits_VerifierPanicBecomesADenial(t *testing.T) {
 	w := newWorld(t)
 	broken := func(change func(*x509.Certificate)) *x509.Certificate {

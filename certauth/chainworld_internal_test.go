@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// world is a handful of CAs that certify one another at random, few of them as they should.
+// world is a few CAs that certify one another at random, most of them incorrectly.
 type world struct {
 	*mathrand.Rand
 	tb     testing.TB
@@ -37,7 +37,7 @@ type issuer struct {
 	key crypto.Signer
 }
 
-// signers makes ten keys of which the first are RSA keys. The last are those of leaves, and of
+// signers returns ten keys, of which the first are RSA keys. The last ones are for leaves and
 // forgers.
 func signers(tb testing.TB, withRSA int) []crypto.Signer {
 	tb.Helper()
@@ -72,8 +72,8 @@ func newWorld(tb testing.TB, seed, number uint64, keys []crypto.Signer) *world {
 
 func (w *world) one(in int) bool { return w.IntN(in) == 0 }
 
-// odd is a number of which the low ones stand for something odd. There is more of that in a
-// world that is not calm.
+// odd returns a random number, of which the low ones select something unusual. They are more
+// frequent in a world that is not calm.
 func (w *world) odd(in int) int {
 	if w.calm {
 		in *= 6
@@ -81,7 +81,7 @@ func (w *world) odd(in int) int {
 	return w.IntN(in)
 }
 
-// parent is any CA, and most often the last, so that chains get long.
+// parent returns any CA, most often the last, so that chains become long.
 func (w *world) parent() *issuer {
 	if w.one(4) {
 		return w.cas[w.IntN(len(w.cas))]
@@ -89,8 +89,8 @@ func (w *world) parent() *issuer {
 	return w.cas[len(w.cas)-1]
 }
 
-// ca makes a CA certificate; without a parent it signs itself. It may have the name, or the name
-// and the key, of another: a CA with a new key, or one that two have certified.
+// ca makes a CA certificate; without a parent it is self-signed. It may have the name, or the name
+// and the key, of another: a CA with a new key, or one that two CAs have certified.
 func (w *world) ca(parent *issuer, at int) *issuer {
 	made := &issuer{key: w.keys[at]}
 	template := &x509.Certificate{
@@ -129,7 +129,7 @@ func (w *world) ca(parent *issuer, at int) *issuer {
 	return made
 }
 
-// leaf makes a client's certificate. Few have the key or the name of a CA.
+// leaf makes a client certificate. A few have the key or the name of a CA.
 func (w *world) leaf() *x509.Certificate {
 	defer func(calm bool) { w.calm = calm }(w.calm)
 	w.calm = w.one(3)
@@ -152,7 +152,7 @@ func (w *world) leaf() *x509.Certificate {
 	return w.issue(template, w.parent(), key.Public())
 }
 
-// issue adds what leaves and CAs may have alike and signs, now and then with another key.
+// issue adds what leaves and CAs may both have and signs, occasionally with another key.
 func (w *world) issue(template *x509.Certificate, by *issuer, public crypto.PublicKey) *x509.Certificate {
 	w.serial++
 	template.SerialNumber = big.NewInt(w.serial)
@@ -216,7 +216,7 @@ func (w *world) issue(template *x509.Certificate, by *issuer, public crypto.Publ
 	return made
 }
 
-// subset is about two thirds of them.
+// subset returns about two thirds of them.
 func (w *world) subset(cas []*issuer) []*x509.Certificate {
 	var some []*x509.Certificate
 	for _, ca := range cas {
@@ -227,7 +227,7 @@ func (w *world) subset(cas []*issuer) []*x509.Certificate {
 	return some
 }
 
-// poolOf is a pool of CAs, new each time.
+// poolOf returns a new pool of CAs.
 func (w *world) poolOf(certs []*x509.Certificate) *reload.Item[caPool] {
 	if len(certs) == 0 {
 		return reload.Fixed("", caPool{})
@@ -237,7 +237,7 @@ func (w *world) poolOf(certs []*x509.Certificate) *reload.Item[caPool] {
 	return reload.Fixed("", pool)
 }
 
-// settings are those of a Chain, mostly the usual ones.
+// settings returns those of a Chain, mostly the usual ones.
 func (w *world) settings() chainSettings {
 	s := chainSettings{maxDepth: 6 - w.odd(6)%6, strictEKU: w.odd(6) == 0}
 	if w.one(4) {

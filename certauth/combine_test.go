@@ -43,7 +43,7 @@ func TestCombine_AllAnyNot(t *testing.T) {
 	})
 }
 
-// Of the branches of an Any the one that came furthest explains most.
+// Of the members of an Any, the one that came furthest explains the most.
 func TestCombine_AnyReportsTheBranchThatCameFurthest(t *testing.T) {
 	w := newWorld(t)
 	stranger := chainOf(certauthtest.NewCA(t, "Other CA"))
@@ -59,8 +59,8 @@ func TestCombine_AnyReportsTheBranchThatCameFurthest(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, reasonOf(err), "%v", err)
 }
 
-// errors.Is finds the reason, as the doc of Error has it, and no other: a service that
-// answers by reason must not be sent two ways by one refusal.
+// errors.Is finds the reason, as the doc of Error says, and no other: a service that answers by
+// reason must not find two reasons in one refusal.
 func TestCombine_RefusalOfAnyHasOneReason(t *testing.T) {
 	w := newWorld(t)
 	revoked := w.behind(certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationRevoked}, nil}})
@@ -71,7 +71,7 @@ func TestCombine_RefusalOfAnyHasOneReason(t *testing.T) {
 	assert.NotErrorIs(t, err, certauth.ReasonPinMismatch)
 }
 
-// The text of a refusal is built from its parts once each, however deep Any nests.
+// The text of a refusal is built from each of its parts once, however deeply Any is nested.
 func TestCombine_TextOfANestedAnyIsBuiltInLinearTime(t *testing.T) {
 	calls := 0
 	counted := says(counting{&calls})
@@ -120,8 +120,8 @@ func TestCombine_NamedGivesRoles(t *testing.T) {
 	}
 }
 
-// pantheon go-certauth; vault #7537 and its merged OCSP settings: data of a failed branch
-// leaked into the identity.
+// pantheon go-certauth; vault #7537 and its merged OCSP settings: data of a failed branch leaked
+// into the identity.
 func TestIdentity_FailedBranchLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
@@ -158,8 +158,7 @@ func TestIdentity_FailedBranchLeavesNothingBehind(t *testing.T) {
 	})
 }
 
-// Promise 2: no input makes an error into an acceptance. A name that cannot be read is
-// not "another name".
+// Promise 2: no input turns an error into an acceptance. An unreadable name is not "another name".
 func TestCombine_NotTurnsNoErrorIntoAnAcceptance(t *testing.T) {
 	w := newWorld(t)
 	not := func(p certauth.Policy) certauth.Policy { return w.behind(certauth.Not{Policy: p}) }
@@ -180,7 +179,7 @@ func TestCombine_NotTurnsNoErrorIntoAnAcceptance(t *testing.T) {
 		{"a subject in an encoding that is not read", not(certauth.Subject{"CN=blöcked"}), unreadable},
 		{"an e-mail address that is no mailbox", not(certauth.Emails{"@blocked.example"}), oddMail},
 		{"an extension that holds no text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), sequence},
-		{"an extension with bytes behind the text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), trailing},
+		{"an extension with bytes after the text", not(certauth.Extension{OID: oid, Text: []string{"blocked"}}), trailing},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := judge(t, row.policy, row.leaf)
@@ -218,14 +217,14 @@ func TestCombine_StaticErrors(t *testing.T) {
 		{"a name before the anchor", certauth.All{certauth.DNSNames{"a.example"}, chain}, []string{"Policy.All[0].DNSNames" + before}},
 		{"a name alone", certauth.DNSNames{"a.example"}, []string{"Policy.DNSNames" + before}},
 		{"one branch without an anchor", certauth.Any{chain, certauth.Keys{MinECBits: 256}}, []string{"Policy.Any[1]" + anchor}},
-		{"a branch that vouches for nothing spoils what is behind", certauth.All{certauth.Any{chain, certauth.Keys{MinECBits: 256}}, certauth.DNSNames{"a.example"}}, []string{"Policy.All[1].DNSNames" + before}},
+		{"a branch that vouches for nothing limits the rules after it", certauth.All{certauth.Any{chain, certauth.Keys{MinECBits: 256}}, certauth.DNSNames{"a.example"}}, []string{"Policy.All[1].DNSNames" + before}},
 		{"Not is no anchor", certauth.Not{Policy: certauth.DNSNames{"a.example"}}, []string{"Policy.Not.DNSNames" + before}},
 		{"dates are no anchor", certauth.Validity{MaxLifetime: time.Hour}, []string{"Policy" + anchor}},
 		{"a path through Named", certauth.Named{Name: "ops", Policy: certauth.All{chain, certauth.DNSNames{}}}, []string{`Policy.Named("ops").All[1].DNSNames: empty`}},
 	})
 }
 
-// Cyclic, deep and huge trees are errors of New, and New comes back.
+// Cyclic, deep and huge trees are errors of New, and New returns.
 func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
 	w := newWorld(t)
 	nest := func(depth int, wrap func(certauth.Policy) certauth.Policy) certauth.Policy {
@@ -264,8 +263,8 @@ func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
 			select {
 			case err := <-done:
 				assert.ErrorContains(t, err, overgrown)
-			case <-time.After(time.Minute): // seconds on a busy machine, hours where the tree is walked in full
-				assert.Fail(t, "New does not come back")
+			case <-time.After(time.Minute): // seconds on a busy machine, hours if the whole tree is walked
+				assert.Fail(t, "New does not return")
 			}
 		})
 	}
@@ -273,7 +272,7 @@ func TestCombine_OvergrownTreesAreRefused(t *testing.T) {
 	assert.NoError(t, err, "32 deep")
 }
 
-// A context that ends before or in the policy refuses, whatever the policy says.
+// A context that ends before or during the policy refuses, whatever the policy answers.
 func TestCombine_EndedContextRefuses(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -288,8 +287,8 @@ func TestCombine_EndedContextRefuses(t *testing.T) {
 	}
 }
 
-// A name written the wrong way round differs from every certificate; Not must not make
-// an acceptance of that.
+// A name in the wrong order differs from every certificate; Not must not turn that into an
+// acceptance.
 func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	leaf := ca.Issue(t, "client").Certificate
@@ -307,8 +306,8 @@ func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
 	})
 }
 
-// A branch of Any is judged as if it stood alone: the chain that another branch verified
-// is no help to it.
+// A member of Any is judged as if it stood alone: the chain that another member verified does not
+// help it.
 func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	viaA := rootA.NewIntermediate(t, "Issuing")
@@ -329,7 +328,7 @@ func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
 	id, err = judge(t, certauth.Any{certauth.Named{Name: "a", Policy: chainA}, certauth.Named{Name: "b", Policy: chainB}}, leaf.Certificate)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b"}, id.Matched)
-	assert.Len(t, id.Chains, 2, "behind the Any both count")
+	assert.Len(t, id.Chains, 2, "after the Any both count")
 
 	runMisconfigured(t, []misconfigured{{
 		"a name of a sibling",
@@ -338,8 +337,7 @@ func TestAny_BranchesDoNotSeeEachOther(t *testing.T) {
 	}})
 }
 
-// What a later rule may build on is what the weakest branch of an Any establishes,
-// wherever that branch stands.
+// Later rules may rely on what the weakest member of an Any establishes, wherever that member is.
 func TestAny_LaterRulesBuildOnTheWeakestBranch(t *testing.T) {
 	strong := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
 	weak := certauth.PublicKeys{pinOfNobody}
@@ -351,8 +349,8 @@ func TestAny_LaterRulesBuildOnTheWeakestBranch(t *testing.T) {
 	})
 }
 
-// A branch that could not be judged refuses the whole Any: another branch must not cover
-// up what went wrong.
+// A member that could not be judged refuses the whole Any: another member must not hide the
+// failure.
 func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	pin := certauth.Certificates(leaf.Certificate)
@@ -362,7 +360,7 @@ func TestAny_BrokenBranchRefusesTheWhole(t *testing.T) {
 		}}}
 		runVerdicts(t, []verdict{
 			{"before an accepting branch", certauth.Any{broken, pin}, leaf.Certificate, reason},
-			{"behind an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
+			{"after an accepting branch, with a name", certauth.Any{pin, certauth.Named{Name: "n", Policy: broken}}, leaf.Certificate, reason},
 		})
 	}
 }
@@ -402,8 +400,8 @@ func TestMatched_IsCheckedWhereItStands(t *testing.T) {
 	})
 }
 
-// What a branch of Any says about chains holds for the chains that later rules verify,
-// whichever accepting branch said it.
+// What a member of Any requires of chains applies to the chains that later rules verify, whichever
+// accepting member required it.
 func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	leaf := ca.Issue(t, "client")
@@ -416,7 +414,7 @@ func TestAny_RulesOnChainsInABranchHoldLater(t *testing.T) {
 		{"in the only branch", certauth.All{certauth.Any{certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in each branch", certauth.All{certauth.Any{certauth.All{pin, denied}, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in a later branch, of which nothing stays", certauth.All{certauth.Any{pin, named(pin, denied)}, chain}, leaf.Certificate, certauth.ReasonNone},
-		{"behind one that has nothing to say", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
+		{"after one that denies nothing", certauth.All{pin, harmless, denied, chain}, leaf.Certificate, certauth.ReasonCertificateDenied},
 		{"in a branch that was not taken", certauth.All{certauth.Any{pin, certauth.All{pin, denied}}, chain}, leaf.Certificate, certauth.ReasonNone},
 	})
 }
@@ -440,8 +438,8 @@ func TestAny_AcceptingBranchesAreAddedUp(t *testing.T) {
 	assert.Equal(t, "ocsp", id.Revocation.Source, "the first evidence stays")
 }
 
-// Not over an Any that could not be answered in one of its branches accepts nobody,
-// whichever branch it is.
+// Not around an Any with a member that could not be answered accepts nobody, whichever member it
+// is.
 func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.issue(t, rawSubject(t, utf8Name("good"), utf8Name("blocked"))) // two names: no answer
@@ -455,7 +453,7 @@ func TestNot_UnansweredBranchOfAnyAcceptsNobody(t *testing.T) {
 	}
 }
 
-// Behind an Any stands what all its branches establish, in whatever order they are.
+// After an Any, what all its members establish is established, in whatever order they are.
 func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 	chain := certauth.Chain{Roots: certauth.Certificates(certauthtest.NewCA(t, "CA").Certificate)}
 	public := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
@@ -472,9 +470,9 @@ func TestAny_EstablishesOnlyWhatEveryBranchDoes(t *testing.T) {
 		{"a name in the last branch only", certauth.Any{public, named}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
-		"a chain in both":             certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
-		"public CAs, named in both":   certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
-		"public CAs, named behind it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
+		"a chain in both":            certauth.All{certauth.Any{chain, certauth.All{pin, chain}}, certauth.IssuerName{"CN=CA"}},
+		"public CAs, named in both":  certauth.Any{named, certauth.All{public, certauth.CommonNames{"b"}}},
+		"public CAs, named after it": certauth.All{certauth.Any{public, pin}, certauth.CommonNames{"b"}},
 	} {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
 		assert.NoError(t, err, name)
@@ -522,8 +520,8 @@ func TestMatched_TakesTheNamesGivenBefore(t *testing.T) {
 	})
 }
 
-// A branch that broke gives no name either, so "has no such name" says nothing: Not over
-// Matched would make an acceptance of an error (promise 2).
+// A member that failed gives no name, so "has no such name" is unknown: Not around Matched would
+// turn an error into an acceptance (promise 2).
 func TestMatched_NotOverItMakesNoErrorAnAcceptance(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.issue(t, rawSubject(t, utf8Name("x"), utf8Name("blocked"))) // two names: no answer, not "no"
@@ -533,7 +531,7 @@ func TestMatched_NotOverItMakesNoErrorAnAcceptance(t *testing.T) {
 	)
 	auth, err := certauth.New(certauth.Config{Source: fixedSource("test", leaf), Policy: policy})
 	if err != nil {
-		return // to refuse the policy is as good
+		return // refusing the policy is equally good
 	}
 	_, err = auth.Check(request())
 	assert.Error(t, err)

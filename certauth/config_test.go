@@ -23,8 +23,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// reasonsOfThePackage reads the constants from the source, so that a new one is tested
-// without being listed here.
+// reasonsOfThePackage reads the constants from the source, so that a new one is tested without
+// being added here.
 func reasonsOfThePackage(t *testing.T) []certauth.Reason {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
@@ -168,8 +168,8 @@ policy:
 `, auth.String())
 }
 
-// finding S6: a cache of any size passed New; the largest refused everybody once the first
-// certificate was accepted, and others took all memory there was.
+// finding S6: New accepted a cache of any size. The largest refused every caller once the first
+// certificate was accepted, and others used all memory.
 func TestNew_CacheSizeIsBounded(t *testing.T) {
 	const most = 1 << 20
 	leaf := certauthtest.SelfSigned(t, "client").Certificate
@@ -187,7 +187,7 @@ func TestNew_CacheSizeIsBounded(t *testing.T) {
 	}
 }
 
-// finding R4: New took the names of headers that can never arrive.
+// finding R4: New accepted the names of headers that can never arrive.
 func TestNew_HeadersThatNeverArriveAreMistakes(t *testing.T) {
 	for _, name := range []string{
 		"Host", "host", "Transfer-Encoding", "transfer_encoding", "Trailer", "Content-Length", "Connection", "Proxy-Connection", "Keep-Alive", "TE", "Upgrade",
@@ -199,8 +199,8 @@ func TestNew_HeadersThatNeverArriveAreMistakes(t *testing.T) {
 	}
 }
 
-// finding R4: an Exclusion took methods that no request has, as a pattern or as routers call
-// all of them, and never applied.
+// finding R4: an Exclusion accepted methods that no request has, such as a pattern or a router's
+// name for all methods, and never applied.
 func TestNew_ExclusionMethodsThatNeverComeAreMistakes(t *testing.T) {
 	for method, want := range map[string]bool{
 		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "PROPFIND": true, "M-SEARCH": true, "VERSION-CONTROL": true,

@@ -21,8 +21,8 @@ func network(t *testing.T, s string) *net.IPNet {
 	return parsed
 }
 
-// san writes the alternative names of the client as they stand, for what x509 would not
-// write: tag and content of each GeneralName.
+// san writes the alternative names of the client unchanged, for names that x509 would not write:
+// tag and content of each GeneralName.
 func san(t *testing.T, names ...asn1.RawValue) certauthtest.Template {
 	t.Helper()
 	for i := range names {
@@ -44,9 +44,9 @@ func subjectEmail(address string) certauthtest.Template {
 	}
 }
 
-// CVE-2024-45341, CVE-2025-61727, CVE-2026-27137, CVE-2026-33810 Go: name constraints
-// enforced wrongly. PKITS 4.13.24 and RFC 5280, section 4.2.1.10: an e-mail constraint
-// that is a host is that host alone, which crypto/x509 reads as "and below".
+// CVE-2024-45341, CVE-2025-61727, CVE-2026-27137, CVE-2026-33810 Go: name constraints enforced
+// incorrectly. PKITS 4.13.24 and RFC 5280, section 4.2.1.10: an e-mail constraint that is a host
+// permits only that host, which crypto/x509 reads as "and below".
 func TestChain_NameConstraintVectors(t *testing.T) {
 	permitDNS := func(names ...string) certauthtest.Template {
 		return func(c *x509.Certificate) { c.PermittedDNSDomainsCritical, c.PermittedDNSDomains = true, names }
@@ -139,13 +139,13 @@ func TestChain_NameConstraintVectors(t *testing.T) {
 	}
 }
 
-// What crypto/x509 lets through must not reach a rule on names either: an IPv4 address of
-// 16 bytes evades a constraint on IPv4 addresses, so no rule may take it for one.
+// A name that crypto/x509 lets through must not reach a rule on names: an IPv4 address of 16 bytes
+// evades a constraint on IPv4 addresses, so no rule may treat it as one.
 //
-// finding N13: crypto/x509 of Go 1.27 reads no such certificate, so that nothing evades.
+// finding N13: crypto/x509 of Go 1.27 reads no such certificate, so nothing evades the constraint.
 func TestChain_MappedAddressDoesNotEvadeAConstraint(t *testing.T) {
 	if !onGo126() {
-		t.Skip("crypto/x509 reads no certificate with a mapped address from Go 1.27 on")
+		t.Skip("since Go 1.27 crypto/x509 reads no certificate with a mapped address")
 	}
 	mapped := san(t, asn1.RawValue{Tag: 7, Bytes: net.ParseIP("10.1.2.3").To16()})
 	for name, constraint := range map[string]certauthtest.Template{
@@ -159,7 +159,7 @@ func TestChain_MappedAddressDoesNotEvadeAConstraint(t *testing.T) {
 	}
 }
 
-// An address that cannot be read is on no side of a constraint.
+// An unreadable address is neither inside nor outside a constraint.
 func TestChain_UnreadableAddressUnderAConstraintIsRefused(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA", func(c *x509.Certificate) {
 		c.PermittedEmailAddresses, c.PermittedDNSDomainsCritical = []string{"partner.example"}, true

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// The doc of NotRevoked: of more than four chains the shortest four are asked about, and
-// the others do not count. They count neither for the identity nor for a rule on the issuer.
+// The doc of NotRevoked: if there are more than four chains, the shortest four are checked, and the
+// others count neither for the identity nor for a rule on the issuer.
 func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing CA")
 	var intermediates, roots []*x509.Certificate
@@ -51,28 +51,28 @@ func TestNotRevoked_ChainsThatAreNotAskedAboutDoNotCount(t *testing.T) {
 	_, err = judge(t, certauth.All{chain, fromFar}, leaf)
 	require.NoError(t, err, "the chain verifies")
 	for name, policy := range map[string]certauth.All{
-		"the rule on the issuer stands behind": {chain, asking(&asked), fromFar},
+		"the rule on the issuer comes after":   {chain, asking(&asked), fromFar},
 		"the rule on the issuer stands before": {chain, fromFar, asking(&asked)},
 	} {
 		_, err := judge(t, policy, leaf)
 		assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err), "%s: %v", name, err)
 	}
-	// Where all can be asked about, none is left out.
+	// If all chains can be checked, none is omitted.
 	four := certauth.Chain{Roots: certauth.Certificates(roots[:4]...), Intermediates: certauth.Certificates(intermediates[2:]...)}
 	id, err = judge(t, certauth.All{four, asking(&asked)}, leaf)
 	require.NoError(t, err)
 	assert.Len(t, id.Chains, 4)
 }
 
-// askedFunc is a checker that knows no error.
+// askedFunc is a checker that never returns an error.
 type askedFunc func([]*x509.Certificate) certauth.Revocation
 
 func (f askedFunc) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	return f(chain), nil
 }
 
-// Not accepts what its rule refuses, and only where the rule could read what it refuses: a
-// name or a value that nobody can compare with the list is no other name or value.
+// Not accepts what its rule refuses, but only if the rule could read it: a name or a value that
+// cannot be compared with the list is not a different name or value.
 func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 	w := newWorld(t)
 	not := func(p certauth.Policy) certauth.Policy { return w.behind(certauth.Not{Policy: p}) }
@@ -115,10 +115,10 @@ func TestNot_AcceptsAnotherValueAndNoUnreadableOne(t *testing.T) {
 	}{
 		"an organization that is not read":          {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6")))},
 		"one that is not read, in front":            {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, latin1Organization("\xF6"), organization("a")))},
-		"one that is not read, behind":              {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
+		"one that is not read, after":               {not(certauth.Organizations{"b"}), w.issue(t, rawSubject(t, organization("a"), latin1Organization("\xF6")))},
 		"a subject the other way round":             {not(certauth.Subject{"CN=eve,O=a"}), w.issue(t, rawSubject(t, utf8Name("eve"), organization("a")))},
 		"a principal with two at signs":             {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "eve@x@blocked.example")))},
-		"a principal beside one with two at signs":  {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
+		"a principal and one with two at signs":     {not(certauth.UPNs{"eve@blocked.example"}), w.issue(t, san(t, upn(t, "alice@a.example"), upn(t, "eve@x@blocked.example")))},
 		"bytes that are no UTF-8 in a UTF8String":   {not(text), held(asn1.TagUTF8String, "bl\xFFcked")},
 		"a tag that is no string of those named":    {not(text), held(asn1.TagNumericString, "1")},
 		"a wildcard where a host name was expected": {not(certauth.DNSNames{"a.blocked.example"}), w.issue(t, certauthtest.DNS("*.blocked.example"))},
@@ -132,8 +132,8 @@ func latin1Organization(value string) []attribute {
 	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 10}, asn1.TagT61String, value)}
 }
 
-// A certificate may name several organizations and units, and one of them is enough; of
-// common names there must be one.
+// A certificate may name several organizations and units, of which one is sufficient, but only one
+// common name.
 func TestSubject_OneOfSeveralOrganizationsIsEnough(t *testing.T) {
 	w := newWorld(t)
 	unit := func(value string) []attribute {
@@ -153,9 +153,8 @@ func TestSubject_OneOfSeveralOrganizationsIsEnough(t *testing.T) {
 	})
 }
 
-// A deny list that cannot tell whether the certificate is listed must not say that it is
-// not, and nor must a name that is excluded. RFC 5280 bounds no name; a name with more RDNs than are compared is no match and no
-// difference.
+// A deny list, or an excluded name, that cannot tell whether the certificate matches must not decide that it does not. RFC 5280
+// does not limit names; a name with more RDNs than are compared neither matches nor differs.
 func TestIssuer_ThatCannotBeComparedIsRefused(t *testing.T) {
 	var rdns [][]attribute
 	for range 65 {
@@ -180,8 +179,8 @@ func TestIssuer_ThatCannotBeComparedIsRefused(t *testing.T) {
 	assert.Error(t, err, "one of two names that are excluded cannot be compared")
 }
 
-// The doc of Any: each branch is asked as if it stood alone. That a branch before it pinned
-// the certificate vouches for no name inside the next one, also below a further Any.
+// The doc of Any: each member is judged as if it stood alone. That an earlier member pinned the
+// certificate vouches for no name inside the next one, not even below another Any.
 func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
 	leaf := newWorld(t).leaf.Certificate
 	var vouched []bool
@@ -196,8 +195,8 @@ func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
 		want   bool
 	}{
 		"the inner Any alone":       {certauth.All{certauth.Any{byKey}, look}, false},
-		"behind an accepting pin":   {certauth.Any{whole, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey}, look}}}, false},
-		"behind two":                {certauth.Any{whole, certauth.Named{Name: "both", Policy: whole}, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey, byKey}, look}}}, false},
+		"after an accepting pin":    {certauth.Any{whole, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey}, look}}}, false},
+		"after two":                 {certauth.Any{whole, certauth.Named{Name: "both", Policy: whole}, certauth.Named{Name: "key", Policy: certauth.All{certauth.Any{byKey, byKey}, look}}}, false},
 		"its own pin still vouches": {certauth.Any{byKey, certauth.Named{Name: "pin", Policy: certauth.All{certauth.Any{whole}, look}}}, true},
 	} {
 		vouched = nil
@@ -208,19 +207,19 @@ func TestAny_InnerBranchInheritsNothingFromItsSiblings(t *testing.T) {
 	}
 }
 
-// noAddress is a connection that knows neither of its ends, as some in-memory listeners
-// and closed sockets have it.
+// noAddress is a connection that knows neither of its addresses, like some in-memory listeners and
+// closed sockets.
 type noAddress struct{ net.Conn }
 
 func (noAddress) RemoteAddr() net.Addr { return nil }
 func (noAddress) LocalAddr() net.Addr  { return nil }
 
-func TestPeer_OfAConnectionWithoutAddressesIsNobody(t *testing.T) {
+func TestPeer_OfAConnectionWithoutAddressesIsUnknown(t *testing.T) {
 	ctx := certauth.ConnContext(t.Context(), noAddress{})
 	r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 	r.RemoteAddr = "10.0.0.4:1"
 	peer := certauth.PeerOf(r)
-	assert.False(t, peer.Addr.IsValid(), "RemoteAddr is no substitute for what the socket did not say")
+	assert.False(t, peer.Addr.IsValid(), "RemoteAddr does not replace the address of the socket")
 	assert.False(t, peer.Socket)
-	assert.Equal(t, "10.0.0.4", peer.String(), "for the log alone")
+	assert.Equal(t, "10.0.0.4", peer.String(), "for the log only")
 }

@@ -20,9 +20,10 @@ func serial(n *big.Int) certauthtest.Template {
 	return func(c *x509.Certificate) { c.SerialNumber = n }
 }
 
-// finding C4: an entry of Denied.Serials missed certificates whose issuer had another letter case, spacing or string type.
+// finding C4: an entry of Denied.Serials did not match certificates whose issuer had another letter case, spacing or
+// string type.
 //
-// RFC 5280, section 7.1, and for what it does not settle: a deny list takes for listed what it cannot read.
+// RFC 5280, section 7.1. Where it leaves the comparison open, a deny list treats a name that it cannot read as listed.
 func TestDenied_IssuerInAnotherSpellingIsListed(t *testing.T) {
 	const utf8, printable, teletex, bmp = asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagT61String, asn1.TagBMPString
 	const denied, yes = certauth.ReasonCertificateDenied, certauth.ReasonNone
@@ -69,7 +70,8 @@ func TestDenied_IssuerInAnotherSpellingIsListed(t *testing.T) {
 	}
 }
 
-// finding C4: a CA's own certificate, and an issuer in the opposite order, are spelled in other ways too.
+// finding C4: the name in a CA's own certificate, and an issuer in the opposite order, can also have
+// other spellings.
 func TestDenied_SpellingOfACAAndOfTheOppositeOrder(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing CA", serial(big.NewInt(0x7A31)))
@@ -84,8 +86,8 @@ func TestDenied_SpellingOfACAAndOfTheOppositeOrder(t *testing.T) {
 	}
 }
 
-// finding C4: an issuer of so many parts that nobody reads it counts as listed with the serial number, and does not
-// trouble other certificates of that CA.
+// finding C4: an issuer with too many parts to be read counts as listed with the serial number, and does not affect
+// other certificates of that CA.
 func TestDenied_UnreadableIssuerIsListed(t *testing.T) {
 	var parts [][]attribute
 	for range 65 {
@@ -99,9 +101,11 @@ func TestDenied_UnreadableIssuerIsListed(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// finding C4: a certificate with a serial number of more than 20 bytes got in and could not be listed.
+// finding C4: a certificate with a serial number of more than 20 bytes was accepted and could not be
+// listed.
 //
-// RFC 5280, section 4.1.2.2, forbids CAs to write such numbers and does not ask anybody to refuse them.
+// RFC 5280, section 4.1.2.2, forbids CAs to write such numbers but does not require anybody to refuse
+// them.
 func TestDenied_LongSerialNumberCanBeListed(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	for _, bits := range []int{160, 161, 168, 256, 512} {
@@ -116,10 +120,10 @@ func TestDenied_LongSerialNumberCanBeListed(t *testing.T) {
 	}
 }
 
-// Ways in that a review found once; each stays shut.
+// Gaps that a review once found stay closed.
 
-// A deny list that is written in openssl's order of a name must still deny, and a CA on
-// it denies what it issued.
+// A deny list in openssl's order of a name must still deny, and a CA on it denies the certificates
+// that it issued.
 func TestDenied_BindsInEitherOrderAndToCAs(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")

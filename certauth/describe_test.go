@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Style, section 2.3: start-up log, review and audit read the same words. Every rule has
-// a line of its own that holds what the operator wrote, on one line and cut.
+// Start-up log, review and audit use the same text. Every rule has its own line with the operator's
+// values, on one line and cut.
 func TestString_EveryPolicyHasItsLine(t *testing.T) {
 	w := newWorld(t)
 	pin := thumbprint(w.leaf.Certificate)

@@ -35,34 +35,34 @@ const (
 	opensslPurpose      = "26" // unsupported certificate purpose
 )
 
-// opinion is what both make of a chain.
+// opinion holds the two verdicts on a chain.
 type opinion struct {
 	chaingen.Chain
 	openssl string          // the number of its error, empty if it accepts
-	direct  string          // the same without the CA certificate that leads astray
+	direct  string          // the same without the misleading CA certificate
 	refused *certauth.Error // nil if we accept
 }
 
-// difference is a reason why the two may decide otherwise. It holds for the chains that have
-// the property, and for no others.
+// difference is a reason why the two verdicts may differ. It applies to the chains that have the
+// property, and to no others.
 type difference struct {
 	section string // of RFC 5280, or what else says so
 	why     string
 	holds   func(o opinion) bool
 }
 
-// alone is the opinion about the path without the certificate that leads astray.
+// alone is the opinion about the path without the misleading certificate.
 func (o opinion) alone() opinion {
 	o.openssl, o.Stray = o.direct, nil
 	return o
 }
 
-// accepts reports whether openssl does, or a line says why it does not.
+// accepts reports whether openssl accepts, or a row says why it does not.
 func accepts(o opinion) bool {
 	return o.openssl == opensslGood || slices.ContainsFunc(acceptedHere(), func(d difference) bool { return d.holds(o) })
 }
 
-// acceptedHere are the chains that openssl refuses and that are accepted all the same.
+// acceptedHere lists the chains that openssl refuses and that are accepted here.
 func acceptedHere() []difference {
 	return []difference{
 		{"RFC 5280, section 4.2.1.1", "key identifiers facilitate path construction and are no part of validation; openssl takes a CA with another one for no issuer", func(o opinion) bool {
@@ -83,7 +83,7 @@ func acceptedHere() []difference {
 	}
 }
 
-// refusedHere are the chains that openssl accepts and that are refused.
+// refusedHere lists the chains that openssl accepts and that are refused here.
 var refusedHere = []difference{
 	{"the library's own rule, see Chain", "a CA certificate is no client", func(o opinion) bool {
 		return o.refused.Reason == certauth.ReasonCertificateIsCA && o.Has("leaf is a CA")
@@ -104,8 +104,8 @@ var refusedHere = []difference{
 
 func refusedFor(o opinion, words string) bool { return strings.Contains(o.refused.Error(), words) }
 
-// Random chains, judged by the program of OpenSSL as well. CERTAUTH_SEED repeats a run;
-// CERTAUTH_EXHAUSTIVE=1 asks for ten times as many.
+// Random chains that are also judged by the OpenSSL program. CERTAUTH_SEED repeats a run;
+// CERTAUTH_EXHAUSTIVE=1 makes ten times as many.
 func TestChain_DecidesAsOpenSSLDoes(t *testing.T) {
 	requireOpenSSL(t)
 	seed, count := chainSeed(t)
@@ -138,12 +138,12 @@ func TestChain_DecidesAsOpenSSLDoes(t *testing.T) {
 		assert.True(t, slices.ContainsFunc(allowed, func(d difference) bool { return d.holds(*o) }),
 			"no line says why, seed %d, chain %d: openssl error %q, here %v\n%s\n%s", seed, i, o.openssl, o.refused, strings.Join(o.Traits, "\n"), chaingen.PEM(append([]*x509.Certificate{o.Leaf, o.Root}, o.Others...)...))
 	}
-	t.Logf("both accept %d, both refuse %d; accepted here alone %d, by openssl alone %d", both, neither, here, there)
-	assert.Greater(t, both, count/8, "too few chains are in order to say anything")
-	assert.Greater(t, neither, count/8, "too few chains are out of order to say anything")
+	t.Logf("both accept %d, both refuse %d; accepted only here %d, only by openssl %d", both, neither, here, there)
+	assert.Greater(t, both, count/8, "too few valid chains to be meaningful")
+	assert.Greater(t, neither, count/8, "too few invalid chains to be meaningful")
 }
 
-// chainSeed is that of CERTAUTH_SEED or a new one, and how many chains there are to be.
+// chainSeed returns the seed in CERTAUTH_SEED or a new one, and the number of chains.
 func chainSeed(t *testing.T) (seed uint64, count int) {
 	t.Helper()
 	seed, count = rand.Uint64(), 200
@@ -159,17 +159,17 @@ func chainSeed(t *testing.T) (seed uint64, count int) {
 	return seed, count
 }
 
-// ourOpinion asks with the CAs configured, or with them sent along.
+// ourOpinion judges with the CAs configured, or with them sent along.
 func ourOpinion(t *testing.T, c chaingen.Chain, sent bool) *certauth.Error {
 	t.Helper()
 	chain := certauth.Chain{Roots: certauth.PEM(chaingen.PEM(c.Root)), MaxDepth: 10}
 	if !c.Root.IsCA {
-		return &certauth.Error{Reason: certauth.ReasonNotConfigured, Err: fmt.Errorf("the root is no CA")}
+		return &certauth.Error{Reason: certauth.ReasonNotConfigured, Err: fmt.Errorf("the root is not a CA")}
 	}
 	offered := []*x509.Certificate{c.Leaf}
 	var cas []*x509.Certificate
 	for _, ca := range c.Others {
-		if sent || !ca.IsCA { // one that is no CA is an error of New
+		if sent || !ca.IsCA { // a root that is not a CA is an error of New
 			offered = append(offered, ca)
 		} else {
 			cas = append(cas, ca)
@@ -189,7 +189,8 @@ func ourOpinion(t *testing.T, c chaingen.Chain, sent bool) *certauth.Error {
 	return refused
 }
 
-// requireOpenSSL skips without the program, unless CERTAUTH_REQUIRE_REAL asks for it.
+// requireOpenSSL skips the test if the program is missing, unless CERTAUTH_REQUIRE_REAL requires
+// it.
 func requireOpenSSL(t *testing.T) {
 	t.Helper()
 	version, err := exec.CommandContext(t.Context(), "openssl", "version").Output()

@@ -22,7 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// told is what was said about the certificates of a configuration.
+// told holds the reports about the certificates of a configuration.
 type told struct {
 	log   records
 	clock *clock
@@ -63,15 +63,14 @@ func (s *told) take() (list []string) {
 
 const days = 24 * time.Hour
 
-// ending returns a CA whose certificate ends that much after the clock's time.
+// ending returns a CA whose certificate expires that long after the clock's time.
 func ending(t *testing.T, at *clock, in time.Duration) *certauthtest.CA {
 	t.Helper()
 	now := at.now()
 	return certauthtest.NewCA(t, "Root", certauthtest.Valid(now.AddDate(-5, 0, 0), now.Add(in)))
 }
 
-// finding N4: New said nothing about roots, intermediates and pins that had expired or soon
-// would.
+// finding N4: New did not report roots, intermediates and pins that had expired or were about to.
 func TestEnding_NewReportsByThresholds(t *testing.T) {
 	at := newClock()
 	at.nanoseconds.Store(time.Now().Truncate(time.Second).UnixNano()) // X.509 has no fractions
@@ -127,8 +126,8 @@ func TestEnding_NewReportsByThresholds(t *testing.T) {
 	}
 }
 
-// finding N4: once a day of traffic the dates are looked at, also where nothing is ever read
-// again; each certificate is reported once for each threshold, and not with each request.
+// finding N4: the dates are checked once per day of traffic, even if nothing is ever reloaded; each
+// certificate is reported once for each threshold, and not with every request.
 func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
 	s := &told{clock: newClock()}
 	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 40*days), certauthtest.NewCA(t, "Good"))})
@@ -157,7 +156,7 @@ func TestEnding_OncePerThresholdWhateverTheTraffic(t *testing.T) {
 	}
 }
 
-// finding N4: a reload to an expired root was reported as "reloaded" and no more.
+// finding N4: a reload to an expired root was only reported as "reloaded".
 func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	s := &told{clock: newClock()}
 	file := filepath.Join(t.TempDir(), "roots.pem")
@@ -180,7 +179,7 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	assert.Empty(t, s.take(), "nothing new")
 	replaceFile(t, file, append(good.PEM(), old.PEM()...))
 	require.NoError(t, auth.Reload(t.Context()))
-	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots"}, s.take(), "the old one is still there")
+	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots"}, s.take(), "the old root is still there")
 	replaceFile(t, file, old.PEM())
 	require.NoError(t, auth.Reload(t.Context()))
 	assert.Equal(t, []string{"expired Policy.Chain.Roots", "reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "once more")
@@ -188,15 +187,15 @@ func TestEnding_ReloadThatLeavesNoValidRoot(t *testing.T) {
 	future := certauthtest.NewCA(t, "Tomorrow", certauthtest.Valid(s.clock.now().Add(days), s.clock.now().Add(365*days)))
 	replaceFile(t, file, future.PEM())
 	require.NoError(t, auth.Reload(t.Context()))
-	assert.Equal(t, []string{"reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "not valid yet is not valid")
+	assert.Equal(t, []string{"reloaded Policy.Chain.Roots", "rootless Policy.Chain.Roots"}, s.take(), "a certificate that is not yet valid is not valid")
 	s.clock.advance(2 * days)
 	require.NoError(t, auth.Reload(t.Context()))
 	assert.Empty(t, s.take())
 }
 
-// Whoever counts what is wrong starts anew at "reloaded": what a reload leaves as it was is
-// reported again behind it, and other material's defects are not.
-func TestEnding_WhatAReloadLeavesIsReportedBehindIt(t *testing.T) {
+// A counter of defects restarts with "reloaded": defects that a reload does not remove are reported
+// again after it, and those of other material are not.
+func TestEnding_DefectsThatRemainAreReportedAfterAReload(t *testing.T) {
 	s := &told{clock: newClock()}
 	dir := t.TempDir()
 	write := func(name string, cas ...*certauthtest.CA) string {
@@ -239,13 +238,13 @@ func TestEnding_WhatAReloadLeavesIsReportedBehindIt(t *testing.T) {
 
 	write("roots", good, other)
 	require.NoError(t, auth.Reload(t.Context()))
-	assert.Equal(t, []string{"reloaded " + first + "Roots", "unchained " + nested + "Intermediates"}, inOrder(), "a root mends what was unchained")
+	assert.Equal(t, []string{"reloaded " + first + "Roots", "unchained " + nested + "Intermediates"}, inOrder(), "a root repairs unchained intermediates")
 
 	require.NoError(t, auth.Reload(t.Context()))
 	assert.Empty(t, inOrder(), "nothing was reloaded")
 }
 
-// finding N4: an intermediate that reaches no root was taken without a word.
+// finding N4: an intermediate that reaches no root was accepted without a report.
 func TestEnding_IntermediatesThatReachNoRoot(t *testing.T) {
 	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other")
 	policy := root.NewIntermediate(t, "Policy CA")
@@ -343,8 +342,8 @@ func TestEnding_PanicsOfHooksDecideNothing(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The doc of Outcome: once for each certificate, however often it is listed; and where nobody
-// lists the system's roots, the intermediates beside them still end.
+// The doc of Outcome: once for each certificate, however often it is listed. Without a list of the
+// system's roots, the intermediates used with them are still reported.
 func TestEnding_OnceForEachCertificate(t *testing.T) {
 	s := &told{clock: newClock()}
 	soon := ending(t, s.clock, 3*days)
@@ -360,8 +359,8 @@ func TestEnding_OnceForEachCertificate(t *testing.T) {
 	assert.Equal(t, []string{"expiring Policy.All[0].Chain.Intermediates"}, s.take())
 }
 
-// Once a day is not with each request; but a clock that was set back, by more than requests
-// overtake one another, begins a new day.
+// Once a day is not with every request. A clock that was set back, by more than overtaking requests
+// can explain, starts a new day.
 func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
 	ask := func(s *told, auth *certauth.Authenticator, after time.Duration) []string {
 		s.clock.advance(after)
@@ -372,7 +371,7 @@ func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
 	s := &told{clock: newClock()}
 	auth := s.auth(t, certauth.Chain{Roots: certsOf(ending(t, s.clock, 30*days+time.Hour))})
 	assert.Empty(t, s.take())
-	assert.Empty(t, ask(s, auth, 2*time.Hour), "it was looked at today")
+	assert.Empty(t, ask(s, auth, 2*time.Hour), "it was already checked today")
 	assert.Empty(t, ask(s, auth, 22*time.Hour-time.Minute))
 	assert.Equal(t, []string{"expiring Policy.Chain.Roots"}, ask(s, auth, time.Minute))
 
@@ -394,8 +393,8 @@ func TestEnding_TheDayIsThatOfTheClock(t *testing.T) {
 	}
 }
 
-// Whether an intermediate reaches a root is found out by at most two thousand signatures; what is
-// not known then is not reported. A reload must not take minutes.
+// At most two thousand signature checks determine whether intermediates reach a root; what is
+// unknown after that is not reported. A reload must not take minutes.
 func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
 	key := newECKey(t, elliptic.P256())
 	copies := func(n int, issuer *party) (list []*x509.Certificate) {
@@ -412,8 +411,8 @@ func TestEnding_SignaturesOfOneLookAreBounded(t *testing.T) {
 	}
 }
 
-// What happens to the material of a gate is told with the gate's place, as that of the policy is:
-// reloads, failures, and all that is wrong with certificates.
+// Events about the material of a gate name the gate's place, like those about the policy's:
+// reloads, failures, and all defects of certificates.
 func TestEnding_NewsOfAGateNameTheSource(t *testing.T) {
 	s := &told{clock: newClock()}
 	file := filepath.Join(t.TempDir(), "roots.pem")
@@ -447,7 +446,7 @@ func TestEnding_NewsOfAGateNameTheSource(t *testing.T) {
 	assert.Equal(t, []string{"expired", "reloaded", "rootless", "unchained"}, reload(ending(t, s.clock, -days).PEM(), false))
 }
 
-// outcomes are those of the events since the last call, in order.
+// outcomes returns those of the events since the last call, in order.
 func outcomes(s *told) (list []string) {
 	for _, e := range s.list {
 		list = append(list, string(e.Outcome))

@@ -23,8 +23,8 @@ func TestError_NilIsHarmless(t *testing.T) {
 	assert.Equal(t, "certauth: no error", none.Error())
 }
 
-// CVE-2025-61729 crypto/x509: the text of an error grew with the square of the input.
-// What a refusal says is bounded, printable, and never the text of crypto/x509.
+// CVE-2025-61729 crypto/x509: the text of an error grew with the square of the input. The text of a
+// refusal is bounded, printable, and never that of crypto/x509.
 func TestLimits_ErrorTextIsBounded(t *testing.T) {
 	names := make([]string, 900)
 	for i := range names {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// An evaluation is used again for the next request: nothing of the one before may be left in it
-// but room, and no list may grow from request to request.
+// An evaluation is reused for the next request: it must retain nothing of the previous one except
+// allocated memory, and no list may grow from request to request.
 func TestEvaluation_ClearLeavesRoomAlone(t *testing.T) {
 	chains := []*verifiedChain{{}}
 	path := policyPath{roles: []string{"role"}, chains: chains, vouched: vouchedNames, reached: vouchedNames}
@@ -27,7 +27,7 @@ func TestEvaluation_ClearLeavesRoomAlone(t *testing.T) {
 	e.clear()
 	assert.Same(t, owner, e.owner, "evaluations do not leave their Authenticator")
 	room := map[string]bool{"left": true, "merged": true}             // never read before they are written
-	set := map[string]bool{"owner": true, "now": true, "named": true} // by whoever begins anew
+	set := map[string]bool{"owner": true, "now": true, "named": true} // by the next begin
 	for _, v := range []reflect.Value{reflect.ValueOf(*e), reflect.ValueOf(e.established), reflect.ValueOf(e.path)} {
 		for i := range v.NumField() {
 			field, name := v.Field(i), v.Type().Field(i).Name

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// App Service in production: CAs from files that rotate, names, a bound on lifetime, an
-// open health route with its reason, and a counter for each refusal.
+// App Service in production: CAs from files that rotate, names, a limit on lifetime, an open health
+// route with its reason, and a counter for each refusal.
 func ExampleNew_appService() {
 	world := newExampleWorld()
 	defer world.close()

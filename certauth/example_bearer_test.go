@@ -12,8 +12,8 @@ import (
 
 type tokenSubject struct{}
 
-// orToken lets in a caller with a certificate, and one with a token. What a certificate is
-// worth is auth's to say: one that is wrong never gets here, whatever token comes with it.
+// orToken admits a caller with a certificate, or one with a token. Certificates are judged by auth:
+// a caller with a wrong one never gets here, whatever token it also sends.
 func orToken(check func(token string) (subject string, ok bool), next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, ok := certauth.FromContext(r.Context()); ok {
@@ -31,8 +31,8 @@ func orToken(check func(token string) (subject string, ok bool), next http.Handl
 	})
 }
 
-// Optional beside a bearer token for callers who have no certificate. The middleware behind
-// auth has to demand one of both, or anonymous callers come in.
+// Optional mode together with a bearer token for callers without a certificate. The middleware
+// behind auth must require one of the two, or anonymous callers are admitted.
 func ExampleConfig_bearer() {
 	world := newExampleWorld()
 	defer world.close()

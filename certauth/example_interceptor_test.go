@@ -11,9 +11,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A framework without http.Handler, such as gRPC, has a context, the name of the method and
-// the metadata of a call. Its interceptor makes a request of them and goes on with the
-// context that Admit returns.
+// A framework without http.Handler, such as gRPC, provides a context, the name of the method and
+// the metadata of a call. Its interceptor makes a request from them and continues with the context
+// that Admit returns.
 func ExampleAuthenticator_Admit() {
 	world := newExampleWorld()
 	defer world.close()
@@ -34,7 +34,7 @@ func ExampleAuthenticator_Admit() {
 		}
 		r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}, RequestURI: method, Header: header}
 		r, err := auth.Admit(r.WithContext(ctx))
-		if err != nil { // it is in the log; the client is told no more than this
+		if err != nil { // the reason is in the log; the client receives only this
 			fmt.Println("UNAUTHENTICATED")
 			return
 		}
@@ -55,8 +55,8 @@ func ExampleAuthenticator_Admit() {
 	// UNAUTHENTICATED
 }
 
-// Roles for an interceptor: the policy names them, and the interceptor compares. Nobody is
-// refused by a role that is missing, so that each method decides.
+// Roles for an interceptor: the policy names them, and the interceptor compares them. A missing
+// role refuses nobody, so each method decides.
 func ExampleAuthenticator_Admit_roles() {
 	world := newExampleWorld()
 	defer world.close()
@@ -83,7 +83,7 @@ func ExampleAuthenticator_Admit_roles() {
 		}
 		id, _ := certauth.FromContext(r.Context())
 		if role, known := needs[r.URL.Path]; !known || !slices.Contains(id.Matched, role) {
-			return "PERMISSION_DENIED" // also for a method that somebody forgot in the table
+			return "PERMISSION_DENIED" // also for a method that is missing from the table
 		}
 		return "OK"
 	}

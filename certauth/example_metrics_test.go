@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Observe counts by outcome and reason, which are few words each. A name or a fingerprint is
-// no label: there are as many as callers, and as many as strangers like to make.
+// Observe counts by outcome and reason, which have few values. A name or a fingerprint must not be
+// a label: there are as many as callers, and strangers can create any number.
 func ExampleEvent_metrics() {
 	world := newExampleWorld()
 	defer world.close()

@@ -8,8 +8,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// In Optional mode a request without a certificate goes through anonymously. One with a
-// wrong certificate does not.
+// In Optional mode a request without a certificate passes anonymously. One with a wrong certificate
+// does not.
 func ExampleConfig_optional() {
 	world := newExampleWorld()
 	defer world.close()

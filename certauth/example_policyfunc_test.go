@@ -10,7 +10,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A rule of your own looks at the identity that the anchor before it established.
+// Your own rule uses the identity that the anchor before it established.
 func ExamplePolicyFunc() {
 	world := newExampleWorld()
 	defer world.close()

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// withDenied adds the emergency list, which is empty on other days. What cannot be read in it
-// is an error of New.
+// withDenied adds the emergency list, which is normally empty. An unreadable entry is an error of
+// New.
 func withDenied(policy certauth.Policy) certauth.Policy {
 	denied := certauth.Denied{PublicKeys: strings.Fields(os.Getenv("DENIED_KEYS"))}
 	if list := os.Getenv("DENIED_CERTIFICATES"); list != "" {
@@ -32,7 +32,7 @@ func withDenied(policy certauth.Policy) certauth.Policy {
 	return certauth.All{policy, denied}
 }
 
-// A policy with a list for emergencies, which a setting fills.
+// A policy with an emergency list that a setting fills.
 func ExampleDenied_emergency() {
 	world := newExampleWorld()
 	defer world.close()
@@ -49,10 +49,10 @@ func ExampleDenied_emergency() {
 		return
 	}
 	fmt.Print(auth)
-	// Output is not compared: it has today's dates.
+	// The output is not compared, because it contains the current date.
 }
 
-// A signal that reads everything again now.
+// A signal that reloads everything immediately.
 func ExampleAuthenticator_Reload_signal() {
 	reloadOn := func(ctx context.Context, auth *certauth.Authenticator, own *outbound.Certificate, checker *revocation.Checker, logger *slog.Logger) {
 		again := make(chan os.Signal, 1)

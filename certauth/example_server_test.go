@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// One call puts all that a server serves behind the Authenticator and lets Peers see the
-// socket. Handler alone would leave Peers shut.
+// A single call puts everything that a server serves behind the Authenticator and lets Peers see
+// the socket. With Handler alone, Peers would refuse every request.
 func ExampleAuthenticator_ConfigureServer() {
 	world := newExampleWorld()
 	defer world.close()

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// The shortest program: who writes the header, which CAs are trusted, and a handler
-// that runs for nobody else.
+// The shortest program: who writes the header, which CAs are trusted, and a handler that runs for
+// nobody else.
 func Example() {
 	world := newExampleWorld()
 	defer world.close()
@@ -71,7 +71,7 @@ func newExampleWorld() *exampleWorld {
 
 func (w *exampleWorld) path(name string) string { return filepath.Join(w.folder, name) }
 
-// call sends a request as App Service's front end hands it to the worker.
+// call sends a request as App Service's front end forwards it to the worker.
 func (w *exampleWorld) call(handler http.Handler, target string, client *certauthtest.Certificate) {
 	w.serve(handler, w.request(target, client))
 }

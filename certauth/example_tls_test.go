@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// A process that ends TLS itself asks for a certificate and leaves judging it to the
-// policy, which runs on every request, on resumed sessions too.
+// A process that terminates TLS itself requests a certificate and leaves its verification to the
+// policy, which runs for every request, including those on resumed sessions.
 func ExampleTLS() {
 	world := newExampleWorld()
 	defer world.close()

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Whatever a request line says, only the one method and the one path as they were sent
-// are excluded.
+// For any request line, only the one method and the one path, exactly as they were sent, are
+// excluded.
 func FuzzExclusion(f *testing.F) {
 	for _, seed := range []string{
 		"GET /public", "HEAD /public", "POST /public", "GET /public?x", "GET /public%2fx", "GET /%70ublic", "GET /public/../admin",

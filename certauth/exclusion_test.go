@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// door is an Authenticator with exclusions whose source offers one good certificate to
+// door is an Authenticator with exclusions, whose source returns the same valid certificate for
 // every request, and a handler that counts.
 type door struct {
 	auth     *certauth.Authenticator
@@ -60,11 +60,11 @@ func public(method, path string) certauth.Exclusion {
 	return certauth.Exclusion{Method: method, Path: path, Reason: "probe", Control: "returns no data"}
 }
 
-// Targets are sent as they stand in the request line, through a real server.
+// exclusionStatus sends a target unchanged in the request line, through a real server.
 func exclusionStatus(t *testing.T, d *door, method, target string) int {
 	t.Helper()
 	server := httptest.NewUnstartedServer(d)
-	server.Config.DisableGeneralOptionsHandler = true // or the server answers "OPTIONS *" itself
+	server.Config.DisableGeneralOptionsHandler = true // otherwise the server answers "OPTIONS *" itself
 	server.Start()
 	t.Cleanup(server.Close)
 	return rawStatus(t, server.Listener.Addr().String(),
@@ -81,7 +81,7 @@ func TestExclusion_MatchesTheRequestAsServed(t *testing.T) {
 		{"the root is not below it", "GET", "/", 401},
 		{"a path below is not excluded", "GET", "/public/x", 401},
 		{"a trailing slash is another path", "GET", "/public/", 401},
-		// GO-2025-3955, CVE-2025-47910: a pattern exempted what a router served elsewhere.
+		// GO-2025-3955, CVE-2025-47910: a pattern exempted a path that a router served elsewhere.
 		{"the absolute form is never excluded", "GET", "http://h/public", 401},
 		{"the asterisk form is never excluded", "OPTIONS", "*", 401},
 		{"a path in the query is no path", "GET", "/?/public", 401},
@@ -120,7 +120,7 @@ func TestExclusion_EncodedPathIsNeverExempt(t *testing.T) {
 	}
 }
 
-// CVE-2026-33494 oathkeeper; CVE-2026-48020 Traefik; FileServer serves what is behind %2e%2e.
+// CVE-2026-33494 oathkeeper; CVE-2026-48020 Traefik; FileServer serves the file behind %2e%2e.
 func TestExclusion_DotSegmentsAreNeverExempt(t *testing.T) {
 	d := excluding(t, public("GET", "/public"), public("GET", "/public/x"))
 	for _, target := range []string{"/public/.", "/./public", "/public/../admin", "/public/../public", "/public/%2e%2e/admin", "/a/../public"} {
@@ -174,7 +174,7 @@ func TestExclusion_MethodIsPartOfTheMatch(t *testing.T) {
 	}
 }
 
-// azure-docs #111230: a header on an excluded path was taken for authentication.
+// azure-docs #111230: a header on an excluded path was treated as authentication.
 func TestExclusion_ExemptRequestHasNoIdentity(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	d := newDoor(t, certauth.Config{
@@ -260,7 +260,7 @@ func TestExclusion_MistakesAreErrorsOfNew(t *testing.T) {
 	})
 }
 
-// A request is excluded only if the target and the URL that handlers see are one.
+// A request is excluded only if the target equals the URL that handlers see.
 func TestExclusion_RewrittenURLIsNotExempt(t *testing.T) {
 	for name, rewrite := range map[string]func(*http.Request){
 		"another path":        func(r *http.Request) { r.URL.Path = "/admin" },

@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// factsIn are the facts of certificates, the leaf first, of which these stand in a chain.
+// factsIn returns the facts of certificates, leaf first, some of which are in a chain.
 func factsIn(t *testing.T, certs []*x509.Certificate, chain ...*x509.Certificate) *facts {
 	t.Helper()
 	f, refused := newFacts(certs)
@@ -33,8 +33,8 @@ func keyOfCerts(certs ...*x509.Certificate) source.Key {
 	return k
 }
 
-// The next request is recognised by the DER of its certificates. Facts about certificates that
-// somebody has changed beside their DER are not facts about that DER.
+// The next request is recognised by the DER of its certificates. Facts about certificates whose
+// other fields were changed are not facts about that DER.
 func TestFacts_WhatDiffersFromItsDERIsNotRemembered(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing, unused := root.NewIntermediate(t, "Issuing").Certificate, root.NewIntermediate(t, "Unused").Certificate
@@ -47,7 +47,7 @@ func TestFacts_WhatDiffersFromItsDERIsNotRemembered(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		certs []*x509.Certificate
-		chain bool // the first two stand in a chain
+		chain bool // the first two are in a chain
 		want  bool
 	}{
 		{"a leaf, pinned", []*x509.Certificate{leaf}, false, true},
@@ -66,8 +66,8 @@ func TestFacts_WhatDiffersFromItsDERIsNotRemembered(t *testing.T) {
 	}
 }
 
-// What a caller sends along is bounded: 8 KiB beside twice the leaf, since text is longer
-// than DER.
+// The certificates that a caller sends along are limited: 8 KiB in addition to twice the leaf,
+// because text is longer than DER.
 func TestFacts_LargeKeysAreNotRemembered(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client").Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
@@ -81,14 +81,14 @@ func TestFacts_LargeKeysAreNotRemembered(t *testing.T) {
 	assert.False(t, recognisable(big(8193)))
 }
 
-// keyedBy is a source that reads certificates from texts.
+// keyedBy returns a source that reads certificates from texts.
 func keyedBy(decode func() ([]*x509.Certificate, error)) *source.Reader {
 	return &source.Reader{Decode: func(source.Offer, func([]byte) error) ([]*x509.Certificate, error) { return decode() }}
 }
 
-// What was released is the same as long as somebody uses it, and is read again from the texts
-// later: with the members of the chains that were found, without what cannot be used. A source
-// that reads something else then has the leaf alone.
+// Released certificates stay the same as long as they are in use, and are later read again from the
+// texts: those in chains that were found, without unusable ones. If the source then reads something
+// else, only the leaf remains.
 func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing, unused := root.NewIntermediate(t, "Issuing").Certificate, root.NewIntermediate(t, "Unused").Certificate
@@ -110,11 +110,11 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 		return []*x509.Certificate{parsed(leaf), parsed(issuing), parsed(unused), parsed(leaf)}, nil
 	}
 	f, before := released(all)
-	assert.Same(t, before, f.sent(), "somebody has it")
+	assert.Same(t, before, f.sent(), "it is still in use")
 	runtime.KeepAlive(before)
 	id := &Identity{}
 	f.handOut(id)
-	assert.Same(t, id, f.handedOut(), "somebody has it")
+	assert.Same(t, id, f.handedOut(), "it is still in use")
 	runtime.KeepAlive(id)
 
 	for _, tc := range []struct {
@@ -140,14 +140,14 @@ func TestFacts_WhatWasReleasedIsReadAgain(t *testing.T) {
 		require.Len(t, again.certs, tc.want, tc.name)
 		assert.Same(t, leaf, again.certs[0], tc.name)
 		if tc.want > 1 {
-			assert.Same(t, issuing, again.certs[1], "the member of the chain itself")
+			assert.Same(t, issuing, again.certs[1], "the same member of the chain")
 		}
-		assert.Same(t, again, f.sent(), "%s: once for all who use it", tc.name)
+		assert.Same(t, again, f.sent(), "%s: once for all users", tc.name)
 		runtime.KeepAlive(again)
 	}
 }
 
-// A presented certificate that stands in the chain of any Chain of the policy is used.
+// A presented certificate in the chain of any Chain of the policy is used.
 func TestFacts_ChainsOfEveryNodeCount(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	first, second, third := root.NewIntermediate(t, "1").Certificate, root.NewIntermediate(t, "2").Certificate, root.NewIntermediate(t, "3").Certificate
@@ -165,6 +165,6 @@ func TestFacts_ChainsOfEveryNodeCount(t *testing.T) {
 		count++
 		break
 	}
-	assert.Equal(t, 4, count, "and it ends when nobody wants more")
+	assert.Equal(t, 4, count, "the iteration ends when the caller stops")
 	assert.True(t, f.usesAll([]*x509.Certificate{first, second, third}))
 }

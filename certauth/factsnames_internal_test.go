@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// The names of a caller who is remembered are let go, and are the same when they are asked for.
+// The names of a remembered caller are released, and are the same when they are needed again.
 func TestFacts_NamesAreReadAgain(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("A.partner.example", "-.example"), certauthtest.Email("a@partner.example")).Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
@@ -28,8 +28,8 @@ func TestFacts_NamesAreReadAgain(t *testing.T) {
 	assert.Same(t, again, f.names(), "kept now")
 }
 
-// Nobody may write to a certificate. If somebody does, its names are unreadable, which no rule
-// takes for the absence of a name.
+// Certificates must not be modified. If one is, its names are unreadable, which no rule treats as
+// the absence of a name.
 func TestFacts_NamesThatCannotBeReadAgainAreUnreadable(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("a.partner.example")).Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// trippingClock panics when it is asked for the nth time from now on.
+// trippingClock panics at the nth call from now on.
 type trippingClock struct{ left int }
 
 func (c *trippingClock) now() time.Time {
@@ -27,8 +27,8 @@ func (c *trippingClock) now() time.Time {
 	return time.Now()
 }
 
-// A panic of the clock lets nobody in: 401 where nobody is known yet, and 403 on a route (the
-// doc of Require), without a handler that runs.
+// A panic of the clock accepts nobody: 401 while the caller is unknown, and 403 on a route (the doc
+// of Require), and no handler runs.
 func TestHandler_PanicOfTheClockDenies(t *testing.T) {
 	w := newWorld(t)
 	clock := &trippingClock{}
@@ -49,14 +49,14 @@ func TestHandler_PanicOfTheClockDenies(t *testing.T) {
 	assert.Equal(t, 1, g.ran)
 }
 
-// brokenSource panics where it is told to, and offers nothing.
+// brokenSource panics on demand, and otherwise offers nothing.
 type brokenSource struct{ texts textSource }
 
 func (b *brokenSource) Prepare(source.Environment) (*source.Reader, error) {
 	return &source.Reader{Name: "broken", Offer: func(*http.Request, *source.Offer) error { panic("offer") }, Decode: b.texts.decode}, nil
 }
 
-// A source that breaks is not one that found nothing: nobody is anonymous for it.
+// A source that fails has not found that there is no certificate: no caller becomes anonymous.
 func TestHandler_BrokenSourceIsNoAbsence(t *testing.T) {
 	w := newWorld(t)
 	nothing := func([]string) ([]*x509.Certificate, error) { return nil, nil }
@@ -83,8 +83,8 @@ func TestHandler_BrokenSourceIsNoAbsence(t *testing.T) {
 	}
 }
 
-// A route without the Handler around it refuses, and whoever sees the request then, Deny or
-// under InsecureReportOnly the handler, sees neither the header nor the trailer of the source.
+// A route without the Handler around it refuses, and neither Deny nor, under InsecureReportOnly,
+// the handler sees the source's header or trailer.
 func TestRequire_WithoutHandlerShowsNoHeaderOfTheSource(t *testing.T) {
 	w := newWorld(t)
 	for _, reportOnly := range []bool{false, true} {
@@ -109,8 +109,8 @@ func TestRequire_WithoutHandlerShowsNoHeaderOfTheSource(t *testing.T) {
 	}
 }
 
-// What a handler does to the identity that it was given is not what a route behind it gets.
-func TestRequire_IdentityThatWasChangedIsMadeAnew(t *testing.T) {
+// Changes that a handler makes to its identity do not reach a route behind it.
+func TestRequire_ChangesToAnIdentityReachNoRoute(t *testing.T) {
 	w := newWorld(t)
 	auth := must(t, certauth.Config{Source: fixedSource("s", w.leaf.Certificate), Policy: certauth.Named{Name: "user", Policy: w.chain()}})
 	meddle := func(next http.Handler) http.Handler {
@@ -135,8 +135,8 @@ func TestRequire_IdentityThatWasChangedIsMadeAnew(t *testing.T) {
 	assert.Same(t, first, g.identity, "a route that adds nothing makes no other")
 }
 
-// The doc of Any: members are asked until one accepts, unless there are roles to be had. It
-// holds for a route as well.
+// The doc of Any: members are judged until one accepts, unless the policy has roles. This also
+// applies to a route.
 func TestRequire_RouteWithoutRolesAsksUntilOneAccepts(t *testing.T) {
 	w := newWorld(t)
 	auth := authOf(t, w.chain(), time.Time{}, w.leaf.Certificate)
@@ -148,7 +148,7 @@ func TestRequire_RouteWithoutRolesAsksUntilOneAccepts(t *testing.T) {
 	assert.NotZero(t, asked)
 }
 
-// reloading is a source that has something of its own to reload.
+// reloading is a source with its own reloadable material.
 type reloading struct {
 	reload func(context.Context) error
 	err    error
@@ -172,7 +172,7 @@ func (s reloading) Prepare(env source.Environment) (*source.Reader, error) {
 	return reader, errors.Join(s.err, err)
 }
 
-// Reload asks what the source has registered, and returns what fails there, a panic included.
+// Reload also reloads the source's material, and returns its failures, including panics.
 func TestReload_AsksTheSourceAsWell(t *testing.T) {
 	w := newWorld(t)
 	failure, asked := errors.New("no such file"), 0
@@ -196,14 +196,14 @@ func TestReload_AsksTheSourceAsWell(t *testing.T) {
 	}
 }
 
-// New counts every mistake, also those that a source returns joined.
+// New counts every mistake, including those that a source returns joined.
 func TestNew_CountsTheMistakesOfTheSource(t *testing.T) {
 	source := reloading{err: errors.Join(errors.New("first"), errors.Join(errors.New("second"), errors.New("third")))}
 	_, err := certauth.New(certauth.Config{Source: source, Policy: newWorld(t).chain()})
 	assert.EqualError(t, err, "certauth: 3 mistakes in Config:\nSource: first\nSource: second\nSource: third")
 }
 
-// unsure is a handler of log/slog whose level cannot be asked for once it is armed.
+// unsure is a handler of log/slog whose level check panics once it is armed.
 type unsure struct {
 	slog.Handler
 
@@ -217,8 +217,8 @@ func (h unsure) Enabled(context.Context, slog.Level) bool {
 	return false
 }
 
-// Whether anybody listens is asked before anything is put together; a panic there is one of the
-// Logger, and refuses.
+// Whether there is a listener is checked before a record is built; a panic in that check is one of
+// the Logger, and refuses.
 func TestHandler_PanicOfTheLoggersLevelDenies(t *testing.T) {
 	w := newWorld(t)
 	armed := false

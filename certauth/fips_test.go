@@ -34,11 +34,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// The tests of this file run in a process of their own, since the mode holds for all of one.
-// Where it is set for all tests, as .ci/run does, they run there and then.
+// The tests of this file run in a separate process, because the mode applies to the whole process.
+// If it is set for all tests, as .ci/run does, they run directly.
 func TestFIPSOnly(t *testing.T) {
 	if fips140.Enforced() {
-		t.Skip("the others run by themselves")
+		t.Skip("the other tests run separately")
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -56,8 +56,8 @@ func fipsOnly(t *testing.T) {
 	}
 }
 
-// finding N12: a policy of SHA-256 pins was no policy under fips140=only, since crypto/sha1
-// panicked. Each row of the table in .github/FIPS.md is an error, by its first words.
+// finding N12: a policy of SHA-256 pins did not work under fips140=only, because crypto/sha1
+// panicked. Each row of the table in .github/FIPS.md is an error, identified by its first words.
 func TestFIPSOnly_WhatIsNotAvailable(t *testing.T) {
 	fipsOnly(t)
 	const sha1Forbidden = "SHA-1 is not available under GODEBUG=fips140=only"
@@ -162,7 +162,7 @@ func TestFIPSOnly_WhatIsNotAvailable(t *testing.T) {
 	}
 }
 
-// What the document says is left works, from the header to the evidence.
+// What remains according to the document works, from the header to the evidence.
 func TestFIPSOnly_WhatIsAvailable(t *testing.T) {
 	fipsOnly(t)
 	pki := newFIPSWorld(t)
@@ -194,7 +194,7 @@ func TestFIPSOnly_WhatIsAvailable(t *testing.T) {
 	}
 }
 
-// fipsWorld is a CA whose evidence is made of SHA-256 alone. It is a Fetcher of it.
+// fipsWorld is a CA whose evidence uses only SHA-256. It is also a Fetcher of that evidence.
 type fipsWorld struct {
 	root           *certauthtest.CA
 	key            *ecdsa.PrivateKey // of the root
@@ -205,7 +205,7 @@ type fipsWorld struct {
 func newFIPSWorld(t *testing.T) *fipsWorld {
 	t.Helper()
 	w := &fipsWorld{now: time.Now().Truncate(time.Second)}
-	// A CA that hands out its key: it is certified by itself, as AsCA makes it.
+	// A CA that exposes its key: it certifies itself, as with AsCA.
 	self := certauthtest.SelfSigned(t, "Partner Root", certauthtest.AsCA(), certauthtest.Usage(), func(c *x509.Certificate) {
 		c.KeyUsage = x509.KeyUsageCertSign | x509.KeyUsageCRLSign | x509.KeyUsageDigitalSignature
 	})
@@ -262,7 +262,7 @@ func (w *fipsWorld) Fetch(_ context.Context, r revocation.Request) (revocation.R
 	return revocation.Response{}, errors.New("nobody is there")
 }
 
-// own is the leaf as a program's own certificate.
+// own returns the leaf as a program's own certificate.
 func (w *fipsWorld) own(t *testing.T) outbound.Source {
 	t.Helper()
 	return outbound.File{Path: w.file(t, append(w.leaf.PEM(), w.leaf.KeyPEM(t)...))}
@@ -275,8 +275,8 @@ func (w *fipsWorld) file(t *testing.T, content []byte) string {
 	return path
 }
 
-// smallExponent makes a root with the exponent 3, which RFC 8017 allows and FIPS 186-5 does
-// not, and a leaf below it.
+// smallExponent makes a root with the exponent 3, which RFC 8017 allows and FIPS 186-5 does not,
+// and a leaf below it.
 func smallExponent(t *testing.T) (root, leaf *x509.Certificate) {
 	t.Helper()
 	fips140.WithoutEnforcement(func() {
@@ -305,7 +305,7 @@ func smallExponent(t *testing.T) (root, leaf *x509.Certificate) {
 	return root, leaf
 }
 
-// rsaWithExponent looks for primes until the exponent has an inverse.
+// rsaWithExponent searches for primes for which the exponent has an inverse.
 func rsaWithExponent(t *testing.T, exponent int64) *rsa.PrivateKey {
 	t.Helper()
 	one, e := big.NewInt(1), big.NewInt(exponent)

@@ -25,8 +25,8 @@ func (v verifying) Prepare(env source.Environment) (*source.Reader, error) {
 	return reader, err
 }
 
-// CVE-2024-6156 LXD and ghostunnel's pins, for the anchor that the front end is: it
-// switches nothing off that is always on, and it takes nobody in for its presence alone.
+// CVE-2024-6156 LXD and ghostunnel's pins, applied to a front end as the anchor: it disables no
+// check that is always on, and its presence alone accepts nobody.
 func TestFrontEnd_VerifyingFrontEndIsAnAnchorLikeAnyOther(t *testing.T) {
 	ca := aroundNoon(t)
 	valid := certauthtest.Valid(noon.Add(-time.Hour), noon.Add(time.Hour))

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// A pool gives its things back when it likes, and may be empty for a route.
+// A sync.Pool returns its items at will, and may be empty for a route.
 func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Root")
 	leaf := ca.Issue(t, "client").Certificate
@@ -31,7 +31,7 @@ func TestRequire_NeedsNoEvaluationLeftOver(t *testing.T) {
 	assert.True(t, ran)
 }
 
-// A search for a stranger makes way for known callers, who must be told apart from it for that.
+// A search for an unknown caller gives way to known callers, so the two must be distinguished.
 func TestSignatureWork_HearsOfKnownCallers(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Root")
 	leaf := ca.Issue(t, "client").Certificate

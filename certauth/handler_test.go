@@ -151,7 +151,7 @@ func TestHandler_PanicAnywhereDenies(t *testing.T) {
 	})
 }
 
-// panickyHandler panics on the records of requests, not on the one of New.
+// panickyHandler panics on the records of requests, not on that of New.
 type panickyHandler struct{ slog.Handler }
 
 func (panickyHandler) Enabled(context.Context, slog.Level) bool { return true }
@@ -368,7 +368,7 @@ func TestRequire_PanicsOnAPolicyThatNewWouldRefuse(t *testing.T) {
 	}{
 		{"nil", full, nil, "Require: nil policy"},
 		{"empty", full, certauth.DNSNames{}, "Require.DNSNames: empty"},
-		{"names behind a key pin", pinned, certauth.DNSNames{"a.example"}, "does not vouch for names"},
+		{"names after a key pin", pinned, certauth.DNSNames{"a.example"}, "does not vouch for names"},
 		{"an issuer without a chain", full, certauth.IssuerName{"CN=a"}, "Require.IssuerName: comes before any Chain"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -452,8 +452,8 @@ func TestLog_RecordsSayWhatHappened(t *testing.T) {
 	assert.Equal(t, "192.0.2.1", events[2].Peer.String())
 }
 
-// bifrost asgard answered 503, pantheon 200; x509.CertificateInvalidError has a reason
-// without a text.
+// bifrost asgard answered 503, pantheon 200; x509.CertificateInvalidError has a reason without a
+// text.
 func TestError_EveryReasonIsComplete(t *testing.T) {
 	reasons := reasonsOfThePackage(t)
 	require.Greater(t, len(reasons), 20)
@@ -473,7 +473,7 @@ func TestError_EveryReasonIsComplete(t *testing.T) {
 			assert.Equal(t, strings.ToLower(string(reason)), string(reason))
 			assert.NotContains(t, string(reason), " ")
 
-			// What a source returns gets the reason's own hint if it has none.
+			// An error of a source gets the reason's own hint if it has none.
 			auth := must(t, certauth.Config{
 				Source: certauth.SourceFunc{Name: "s", Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, &certauth.Error{Reason: reason} }},
 				Policy: certauth.Thumbprints{pinOfNobody},
@@ -490,7 +490,7 @@ func TestError_EveryReasonIsComplete(t *testing.T) {
 	}
 }
 
-// One status for each way to refuse, whatever the reason.
+// One status for each kind of refusal, whatever the reason.
 func TestResponse_StatusTableIsComplete(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	for _, reason := range reasonsOfThePackage(t) {
@@ -508,7 +508,8 @@ func TestResponse_StatusTableIsComplete(t *testing.T) {
 	}
 }
 
-// A CA on the deny list denies what it issued, also when only a route verifies its chain.
+// A CA on the deny list denies the certificates that it issued, even if only a route verifies their
+// chain.
 func TestRequire_DenyListOfThePolicyHoldsForChainsOfARoute(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	leaf := ca.Issue(t, "client")
@@ -517,16 +518,16 @@ func TestRequire_DenyListOfThePolicyHoldsForChainsOfARoute(t *testing.T) {
 		certauth.Denied{PublicKeys: []string{spkiPin(ca.Certificate)}},
 	}})
 	_, err := auth.Check(request())
-	require.NoError(t, err, "under the pin alone no CA is known")
+	require.NoError(t, err, "with only the pin, no CA is known")
 	route := auth.Require(certauth.Chain{Roots: certauth.Certificates(ca.Certificate)})
 	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(route(h)) }, request())
 	assert.Equal(t, 403, g.status)
 	assert.Zero(t, g.ran)
 }
 
-// The headers that a function reads are removed in every spelling, as those of the presets:
-// no handler takes a client's own copy for the front end's word. Before, a function could not
-// say which headers it reads.
+// The headers that a function reads are removed in every spelling, like those of the presets: no
+// handler mistakes a client's own copy for that of the front end. Formerly a function could not
+// declare the headers it reads.
 func TestHandler_HeadersOfASourceFuncAreRemoved(t *testing.T) {
 	w := newWorld(t)
 	source := certauth.SourceFunc{Name: "mine", Headers: []string{"x-client-cert", "X-Verified"}, Func: func(r *http.Request) ([]*x509.Certificate, error) {
@@ -576,8 +577,9 @@ func TestRequire_PanicInObserveDenies(t *testing.T) {
 	assert.Zero(t, g.ran)
 }
 
-// The doc of Config.Deny: WWW-Authenticate and Cache-Control are set and may be changed, and
-// what is no success is the hook's own answer as a whole. Success and nonsense are not.
+// The doc of Config.Deny: WWW-Authenticate and Cache-Control are set and may be changed, and an
+// answer that is not a success is entirely the hook's own. Successes and invalid answers are not
+// permitted.
 func TestHandler_DenyHookWritesItsOwnAnswer(t *testing.T) {
 	const challenge = `DPoP algs="ES256"`
 	var log records
@@ -611,13 +613,13 @@ func TestHandler_DenyHookWritesItsOwnAnswer(t *testing.T) {
 	g := through(t, earlier, request())
 	assert.Equal(t, []string{"Bearer"}, g.response.Values("WWW-Authenticate"))
 	assert.Equal(t, []string{"private"}, g.response.Values("Cache-Control"))
-	assert.NotContains(t, g.response, "X-Earlier", "the hook took it away")
+	assert.NotContains(t, g.response, "X-Earlier", "the hook removed it")
 	forbid := func(w http.ResponseWriter, _ *http.Request, _ *certauth.Error) {
 		w.Header().Del("WWW-Authenticate")
 		w.WriteHeader(http.StatusForbidden)
 	}
 	g = through(t, auth(forbid).Handler, request())
-	assert.NotContains(t, g.response, "Www-Authenticate", "RFC 9110, section 15.5.2 asks for it on a 401 alone")
+	assert.NotContains(t, g.response, "Www-Authenticate", "RFC 9110, section 15.5.2 requires it only for a 401")
 	assert.Empty(t, log.take(t), "no hook has panicked")
 	through(t, auth(func(http.ResponseWriter, *http.Request, *certauth.Error) { panic("boom") }).Handler, request())
 	list := log.take(t)
@@ -626,7 +628,7 @@ func TestHandler_DenyHookWritesItsOwnAnswer(t *testing.T) {
 }
 
 // RFC 9457, section 3, and the doc of Config.Challenge: the default answer is the same for every
-// reason, and nothing that middleware outside said about another body is left.
+// reason, and headers that middleware outside set for another body are removed.
 func TestResponse_DefaultAnswerIsWhole(t *testing.T) {
 	for challenge, want := range map[string]string{"": `ClientCertificate realm="client-certificate"`, `DPoP algs="ES256"`: `DPoP algs="ES256"`} {
 		auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.Thumbprints{pinOfNobody}, Challenge: challenge})

@@ -16,14 +16,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// findings S1 and S15: nothing that the library changes in a request may be touched by two
-// goroutines. http.TimeoutHandler stops waiting for this middleware, when its time is over or the
-// client hangs up, and middleware outside of both looks at the headers: before this middleware
-// comes to remove any, or while a checker waits.
+// findings S1 and S15: nothing that the library changes in a request may be accessed by two
+// goroutines. http.TimeoutHandler stops waiting for this middleware when the time is over or the
+// client disconnects, and middleware outside of both reads the headers: before this middleware
+// removes any, or while a checker waits.
 func TestHandler_WritesToNoHeaderThatMiddlewareOutsideMayRead(t *testing.T) {
 	w := newWorld(t)
 	sleep := func() {
-		time.Sleep(time.Hour) //nolint:forbidigo // inside a bubble: longer than the outer handler waits, and deaf to its context
+		time.Sleep(time.Hour) //nolint:forbidigo // inside a bubble: longer than the outer handler waits, ignoring its context
 	}
 	for name, tc := range map[string]struct {
 		inSource, inChecker bool
@@ -65,7 +65,7 @@ func TestHandler_WritesToNoHeaderThatMiddlewareOutsideMayRead(t *testing.T) {
 				assert.Equal(t, sent, r.Header)
 				assert.Equal(t, trailer, r.Trailer)
 				synctest.Wait()
-				time.Sleep(2 * time.Hour) //nolint:forbidigo // inside a bubble: whoever slept has awoken by now
+				time.Sleep(2 * time.Hour) //nolint:forbidigo // inside a bubble: all sleepers have woken up by now
 				synctest.Wait()
 				assert.Equal(t, sent, r.Header)
 				assert.Equal(t, trailer, r.Trailer)

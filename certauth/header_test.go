@@ -29,7 +29,7 @@ func TestTrust_EndlessConnectionHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// The source's header goes in every spelling, and nothing else goes with it.
+// The source's header is removed in every spelling, and nothing else is.
 func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	d := newDoor(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
@@ -62,10 +62,10 @@ func TestTrust_OnlyTheSourcesHeadersAreStripped(t *testing.T) {
 	assert.Equal(t, kept, d.header)
 }
 
-// Clients write names in any spelling and any case. A server of net/http, over HTTP/1 and over
-// HTTP/2, stores what folds to the source's header under keys that Handler knows, if nothing
-// stands in front of it; middleware can write keys as it likes. No handler sees any of them,
-// with few headers beside them or many.
+// Clients write names in any spelling and any case. A net/http server, over HTTP/1 and HTTP/2,
+// stores names that fold to the source's header under keys that Handler knows, if there is nothing
+// in front of it; middleware can write any keys. No handler sees any of them, whether there are few
+// other headers or many.
 func TestTrust_NoSpellingOfTheHeaderPasses(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	outside := map[string]func(http.Handler) http.Handler{
@@ -135,7 +135,7 @@ func TestTrust_NoSpellingOfTheHeaderPasses(t *testing.T) {
 	}
 }
 
-// spellings joins the words by every choice of the separators that front ends fold.
+// spellings joins the words with every choice of the separators that front ends fold.
 func spellings(words ...string) []string {
 	all := []string{words[0]}
 	for _, word := range words[1:] {
@@ -150,7 +150,8 @@ func spellings(words ...string) []string {
 	return all
 }
 
-// randomCase writes a name in mixed case, which HTTP/2 does not have (RFC 9113, section 8.2).
+// randomCase returns a name in mixed case, except for HTTP/2, which has none (RFC 9113, section
+// 8.2).
 func randomCase(random *rand.Rand, name string, version int) string {
 	if version == 2 {
 		return name
@@ -164,12 +165,12 @@ func randomCase(random *rand.Rand, name string, version int) string {
 	return string(text)
 }
 
-// However many names a source reads, and however many hyphens are in them: names with one
-// spelling beside others, more spellings than are looked up one by one, and as many.
+// Any number of names of a source, with any number of hyphens: names with a single spelling
+// together with others, more spellings than are looked up individually, and exactly as many.
 func TestTrust_NoSpellingOfAnyNamePasses(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	for name, names := range map[string][]string{
-		"one of one spelling beside another":    {"Cert", "X-Client-Cert"},
+		"one of one spelling and another":       {"Cert", "X-Client-Cert"},
 		"thirty-two spellings":                  {"Cert", "Chain", "X-Chain", "X-A-B-C"},
 		"eighty-one spellings":                  {"X-A-B-C-D"},
 		"none is left at the second of three":   {"A-B-C", "D-E-F", "G-H", "I", "J", "K-L-M-N"},
@@ -206,8 +207,8 @@ func TestTrust_NoSpellingOfAnyNamePasses(t *testing.T) {
 	}
 }
 
-// RFC 9110, section 7.6.1: a client can have a proxy drop the front end's header by naming it in
-// Connection. That is refused over a server too, with few headers beside it or many.
+// RFC 9110, section 7.6.1: a client can make a proxy drop the front end's header by naming it in
+// Connection. A server also refuses this, with few other headers or many.
 func TestTrust_ConnectionNamesTheHeader(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})
@@ -224,9 +225,9 @@ func TestTrust_ConnectionNamesTheHeader(t *testing.T) {
 	}
 }
 
-// Whoever sent the request is told first, and a panic too: the operator looks at the gate then,
-// and not at the client. What else is wrong with the certificate comes behind the Connection header.
-func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
+// A wrong sender is reported first, and so is a panic, so that the operator examines the gate and
+// not the client. Other mistakes of the certificate come after the Connection header.
+func TestTrust_ConnectionComesAfterSenderAndPanic(t *testing.T) {
 	for name, tc := range map[string]struct {
 		answer func() error
 		want   certauth.Reason
@@ -250,7 +251,7 @@ func TestTrust_ConnectionComesBehindSenderAndPanic(t *testing.T) {
 }
 
 // Middleware between Handler and Require can write the header again, under any key: the route's
-// handler sees none of them either.
+// handler does not see it either.
 func TestTrust_NoSpellingPassesARoute(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate)})

@@ -18,12 +18,12 @@ import (
 // pinOfNobody is a well-formed SHA-256 that no certificate has.
 const pinOfNobody = "abababababababababababababababababababababababababababababababab"
 
-// fixedSource offers the same certificates to every request.
+// fixedSource returns the same certificates for every request.
 func fixedSource(name string, certs ...*x509.Certificate) certauth.Source {
 	return certauth.SourceFunc{Name: name, Func: func(*http.Request) ([]*x509.Certificate, error) { return certs, nil }}
 }
 
-// headerSource offers its certificate to requests that carry the header X-Client-Cert.
+// headerSource returns its certificate for requests with the header X-Client-Cert.
 type headerSource struct{ cert *x509.Certificate }
 
 func (s headerSource) Prepare(env source.Environment) (*source.Reader, error) {
@@ -35,7 +35,7 @@ func (s headerSource) Prepare(env source.Environment) (*source.Reader, error) {
 	}}.Prepare(env)
 }
 
-// rawStatus sends the bytes as they are and returns the status of the answer.
+// rawStatus sends the bytes unchanged and returns the status of the answer.
 func rawStatus(t *testing.T, address, request string) int {
 	t.Helper()
 	var dialer net.Dialer

@@ -8,8 +8,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// These are for a profiler and a quick look. What things cost in relation to one another is
-// measured by examples/bench, and written to .github/BENCHMARKS.md.
+// These benchmarks are for a profiler and a quick check. Relative costs are measured by
+// examples/bench, and written to .github/BENCHMARKS.md.
 
 func loop(b *testing.B, run func(int)) {
 	b.Helper()
@@ -41,7 +41,7 @@ func BenchmarkHitRevocation(b *testing.B) {
 	loop(b, serve(b, auth.Handler(http.HandlerFunc(finalWithIdentity)), w.headers...))
 }
 
-// BenchmarkHitParallel stands beside BenchmarkBareParallel: a hit scales as that does.
+// BenchmarkHitParallel is to be compared with BenchmarkBareParallel: a hit scales equally.
 func BenchmarkHitParallel(b *testing.B) {
 	w := newBench(b, "p256", 1024)
 	parallel(b, w.auth(b).Handler(http.HandlerFunc(finalWithIdentity)), w.headers)

@@ -70,7 +70,7 @@ func identity(t *testing.T, w world, der []byte) *certauth.Identity {
 }
 
 // go-jwt-middleware core.SetClaims, authn-go SetInfo: any code could forge an identity.
-// (TestModule_NobodyExportsASetterOfTheIdentity looks at the signatures.)
+// (TestModule_NobodyExportsASetterOfTheIdentity examines the signatures.)
 func TestIdentity_OnlyTheMiddlewareCanSetIt(t *testing.T) {
 	type identityKey struct{}
 	w := newWorld(t)
@@ -83,7 +83,7 @@ func TestIdentity_OnlyTheMiddlewareCanSetIt(t *testing.T) {
 	}
 }
 
-// A certificate that openssl made, and its digests as openssl and coreutils print them:
+// A certificate made by openssl, and its digests as printed by openssl and coreutils:
 //
 //	openssl x509 -in c.pem -fingerprint -sha256 (and -sha1) -noout
 //	openssl x509 -in c.pem -pubkey -noout | openssl pkey -pubin -outform der | sha256sum
@@ -152,7 +152,7 @@ func TestIdentity_LogValueHoldsNoCertificate(t *testing.T) {
 	assert.Contains(t, vouched, "CN=client")
 	assert.Contains(t, vouched, "partner")
 	pinned := record(certauth.PublicKeys{spkiPin(leaf)})
-	assert.NotContains(t, pinned, "CN=client", "a name that nobody vouches for")
+	assert.NotContains(t, pinned, "CN=client", "a name that is not vouched for")
 	for _, text := range []string{vouched, pinned} {
 		for _, raw := range []string{base64.StdEncoding.EncodeToString(leaf.Raw)[:24], hex.EncodeToString(leaf.Raw)[:24], "BEGIN", "secret.example", "RawTBS"} {
 			assert.NotContains(t, text, raw)
@@ -210,7 +210,7 @@ func TestPinSource_FileEnvironmentAndFunction(t *testing.T) {
 	}
 }
 
-// "A list is fixed once read": what a function changes in its slice later has no effect.
+// "A list is fixed once read": later changes by a function to its slice have no effect.
 func TestPinSource_FunctionsSliceIsCopied(t *testing.T) {
 	w := newWorld(t)
 	pins := []string{thumbprint(w.leaf.Certificate)}

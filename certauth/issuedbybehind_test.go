@@ -11,9 +11,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// An IssuedBy narrows every Chain of its path, one that stands behind it or in a route too:
-// it is asked again where the chains are others than those it has seen.
-func TestIssuedBy_NarrowsTheChainsBehindIt(t *testing.T) {
+// An IssuedBy restricts every Chain of its path, including a later one or one in a route: it is
+// evaluated again if the chains differ from those it has seen.
+func TestIssuedBy_NarrowsTheChainsAfterIt(t *testing.T) {
 	w := newTwoWays(t)
 	by := func(issuers ...*x509.Certificate) certauth.Policy {
 		return certauth.IssuedBy{Certificates: certauth.Certificates(issuers...)}
@@ -24,10 +24,10 @@ func TestIssuedBy_NarrowsTheChainsBehindIt(t *testing.T) {
 		want   certauth.Reason
 	}{
 		{"the Chain before it", certauth.All{w.onlyA, by(w.byA)}, certauth.ReasonNone},
-		{"another Chain behind it", certauth.All{w.onlyA, by(w.byA), w.onlyB}, certauth.ReasonIssuerNotAllowed},
-		{"another Chain behind it, in an Any", certauth.All{w.onlyA, by(w.byA), certauth.Any{w.onlyB}}, certauth.ReasonIssuerNotAllowed},
-		{"another Chain behind it that it allows", certauth.All{w.onlyA, by(w.byA, w.byB), w.onlyB}, certauth.ReasonNone},
-		{"the same Chain behind it", certauth.All{w.onlyA, by(w.byA), w.onlyA}, certauth.ReasonNone},
+		{"another Chain after it", certauth.All{w.onlyA, by(w.byA), w.onlyB}, certauth.ReasonIssuerNotAllowed},
+		{"another Chain after it, in an Any", certauth.All{w.onlyA, by(w.byA), certauth.Any{w.onlyB}}, certauth.ReasonIssuerNotAllowed},
+		{"another Chain after it that it allows", certauth.All{w.onlyA, by(w.byA, w.byB), w.onlyB}, certauth.ReasonNone},
+		{"the same Chain after it", certauth.All{w.onlyA, by(w.byA), w.onlyA}, certauth.ReasonNone},
 		{"its chain taken out", certauth.All{w.both, by(w.byA), revokedUnder("Root A")}, certauth.ReasonIssuerNotAllowed},
 		{"another chain taken out", certauth.All{w.both, by(w.byA), revokedUnder("Root B")}, certauth.ReasonNone},
 	} {

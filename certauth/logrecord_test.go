@@ -48,8 +48,8 @@ func (r *records) take(t *testing.T) (list []map[string]any) {
 
 const traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" // W3C Trace Context, section 3.2
 
-// finding N2: a refusal's record did not say which request or which partner it was about.
-// The record alone answers: which request, which certificate, which rule, what to do.
+// finding N2: the record of a refusal did not say which request or which partner it concerned. The
+// record alone now tells which request, which certificate, which rule, and what to do.
 func TestRecord_ARefusalAloneSaysWhatHappened(t *testing.T) {
 	root := certauthtest.NewCA(t, "Partner Root")
 	issuing := root.NewIntermediate(t, "Partner Issuing")
@@ -82,7 +82,7 @@ func TestRecord_ARefusalAloneSaysWhatHappened(t *testing.T) {
 		{"an expired certificate", expired.Base64(), nil, chain, nil, "certificate_expired", "Policy.Chain", expired.Certificate, unverified},
 		{"a CA certificate", (&certauthtest.Certificate{Certificate: ca.Certificate}).Base64(), nil, chain, nil, "certificate_is_ca", "Policy.Chain", ca.Certificate, unverified},
 		{"another pin, before it is parsed", leaf.Base64(), nil, certauth.Thumbprints{pinOfNobody}, nil, "pin_mismatch", "Policy.Thumbprints", leaf.Certificate, unverified},
-		{"another pin, behind a chain", leaf.Base64(), nil, certauth.All{chain, certauth.Thumbprints{pinOfNobody}}, nil, "pin_mismatch", "Policy.All[1].Thumbprints", leaf.Certificate, verified},
+		{"another pin, after a chain", leaf.Base64(), nil, certauth.All{chain, certauth.Thumbprints{pinOfNobody}}, nil, "pin_mismatch", "Policy.All[1].Thumbprints", leaf.Certificate, verified},
 		{"a key pin and a function that refuses", leaf.Base64(), nil, certauth.All{certauth.PublicKeys{spkiPin(leaf.Certificate)}, refusing()}, nil, "policy_refused", "Policy.All[1].PolicyFunc(\"refusing\")", leaf.Certificate, unverified},
 		{"another name", leaf.Base64(), nil, certauth.All{chain, certauth.DNSNames{"billing.partner.example"}}, nil, "name_not_allowed", "Policy.All[1].DNSNames", leaf.Certificate, verified},
 		{"revoked", leaf.Base64(), nil, revoked(0), nil, "certificate_revoked", "Policy.All[1].NotRevoked", leaf.Certificate, verified},
@@ -160,8 +160,8 @@ func refusing() certauth.PolicyFunc {
 	return certauth.PolicyFunc{Name: "refusing", Func: func(context.Context, *certauth.Identity) error { return errors.New("not today") }}
 }
 
-// finding N2: records of accepted callers had no subject and no roles.
-// finding N5: that a caller came in without evidence stood nowhere.
+// finding N2: records of accepted callers had no subject and no roles. finding N5: it was recorded
+// nowhere that a caller was accepted without evidence.
 func TestRecord_AnAcceptedCallerHasNameRolesAndWaiver(t *testing.T) {
 	w := newWorld(t)
 	var log records
@@ -188,8 +188,8 @@ func TestRecord_AnAcceptedCallerHasNameRolesAndWaiver(t *testing.T) {
 	}
 }
 
-// W3C Trace Context, sections 3.2.2, 3.2.4 and 4.2: what is not valid in every character is
-// no trace.
+// W3C Trace Context, sections 3.2.2, 3.2.4 and 4.2: a value that is not valid in every character is
+// not a trace.
 func TestRecord_TraceIDIsReadByTheGrammar(t *testing.T) {
 	const trace, parent = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	for _, tc := range []struct {
@@ -232,7 +232,7 @@ func TestRecord_TraceIDIsReadByTheGrammar(t *testing.T) {
 	}
 }
 
-// Whatever a client writes is one short line of ASCII, and no key or certificate is shown.
+// Any client text becomes one short line of ASCII, and no key or certificate is shown.
 func TestRecord_TextsOfTheRequestAreQuotedAndCut(t *testing.T) {
 	w := newWorld(t)
 	for name, path := range map[string]string{
@@ -262,7 +262,7 @@ func TestRecord_TextsOfTheRequestAreQuotedAndCut(t *testing.T) {
 	}
 }
 
-// A refusal that nobody listens to costs no record: not even the time is asked for.
+// A refusal without a listener costs no record: not even the time is read.
 func TestRecord_WithoutListenersNothingIsPutTogether(t *testing.T) {
 	for name, logger := range map[string]*slog.Logger{"no logger": nil, "a logger that is off": slog.New(slog.DiscardHandler)} {
 		asked := 0
@@ -288,7 +288,7 @@ func TestError_FormattedInAnyWayHasNoDER(t *testing.T) {
 	}
 }
 
-// finding N14: the record of a reload that failed named its place three times.
+// finding N14: the record of a failed reload named its place three times.
 func TestRecord_AFailedReloadNamesItsPlaceOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "roots.pem")
 	require.NoError(t, os.WriteFile(file, certauthtest.NewCA(t, "Root").PEM(), 0o600))
@@ -303,8 +303,8 @@ func TestRecord_AFailedReloadNamesItsPlaceOnce(t *testing.T) {
 	assert.Equal(t, 1, strings.Count(fmt.Sprint(list[0]["detail"]), "Policy.Chain.Roots"))
 }
 
-// The attributes are those of "Log records" in the package's documentation, and none is there
-// without a reason.
+// The attributes are those of "Log records" in the package's documentation, and each of them is
+// meaningful.
 func TestRecord_AttributesAreThoseOfTheDocumentation(t *testing.T) {
 	w := newWorld(t)
 	var log records

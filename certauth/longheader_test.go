@@ -14,8 +14,8 @@ import (
 )
 
 // The doc of Handler: the headers of the source are removed in every spelling, also from the
-// trailers, and one that Connection names refuses. That holds for the longest of names, of 63
-// bytes, and touches none that is longer.
+// trailers, and a Connection header that names one refuses. This applies to the longest names, of
+// 63 bytes, and affects no longer ones.
 func TestHandler_LongestHeaderNameIsStrippedInEverySpelling(t *testing.T) {
 	w := newWorld(t)
 	name := "X-" + strings.Repeat("A-", 30) + "B"

@@ -21,8 +21,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// identities are n certificates as they are remembered after a first visit, each with its
-// text, its parsed form, its chain and its identity.
+// identities returns n remembered certificates after a first visit, each with its text, its parsed
+// form, its chain and its identity.
 func identities(t *testing.T, n int) *factcache.Cache[facts, *facts] {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Root")
@@ -45,7 +45,7 @@ func identities(t *testing.T, n int) *factcache.Cache[facts, *facts] {
 	return auth.cache
 }
 
-// With the parsed certificate at most 7.5 kB each.
+// With the parsed certificate, each takes at most 7.5 kB.
 func TestMemory_OfAnIdentity(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
@@ -60,19 +60,19 @@ func TestMemory_OfAnIdentity(t *testing.T) {
 	runtime.KeepAlive(c)
 }
 
-// The collector looks at objects of up to 512 bytes many at once. What is remembered of each
-// caller stays below: with more, a collection took three times as long.
+// The garbage collector scans objects of up to 512 bytes in batches. The memory for each caller
+// stays below that size: above it, a collection took three times as long.
 func TestMemory_OfFactsAlone(t *testing.T) {
 	assert.LessOrEqual(t, unsafe.Sizeof(facts{}), uintptr(512))
 }
 
-// TestGCKeep holds what remembered identities cost a full collection against what their
-// parsed certificates alone cost it. Everything around them is smaller than they are.
+// TestGCKeep compares the cost of remembered identities for a full collection with that of their
+// parsed certificates alone. Everything around them is smaller.
 //
-// finding N1: it compares times, so that a busy machine made it fail. It runs on demand only.
+// finding N1: it compares times, so it failed on a busy machine. It runs only on demand.
 func TestGCKeep(t *testing.T) {
 	if os.Getenv("CERTAUTH_RATIOS") == "" {
-		t.Skip("compares times: asked for with CERTAUTH_RATIOS=1")
+		t.Skip("compares times; set CERTAUTH_RATIOS=1 to run it")
 	}
 	const n = 20_000
 	collect := func() time.Duration {
@@ -156,7 +156,7 @@ func BenchmarkPins(b *testing.B) {
 	}
 }
 
-// BenchmarkLookup is the look-up alone, among a thousand.
+// BenchmarkLookup measures only the look-up, among a thousand.
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1, 1024} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

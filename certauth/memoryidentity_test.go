@@ -23,12 +23,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// unread is an extension that nobody here reads, as long as a list of timestamps may be.
+// unread is an extension that is not read here, as long as a list of timestamps can be.
 func unread(n int) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: make([]byte, n)}
 }
 
-// callers are certificates of one CA below one root, as a front end writes them.
+// callers returns certificates of one CA below one root, as a front end writes them.
 func callers(tb testing.TB, b *bench, n int, dress func(t *x509.Certificate)) []string {
 	tb.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -53,8 +53,8 @@ func callers(tb testing.TB, b *bench, n int, dress func(t *x509.Certificate)) []
 	return texts
 }
 
-// What is remembered of a caller takes at most so much, its parsed certificate and the text that
-// it is known by included. What callers have in common, their CAs, counts once.
+// The memory for a caller is limited, including its parsed certificate and the text by which it is
+// recognised. The CAs that callers share count once.
 func TestMemory_OfARememberedCaller(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Nothing judges these rules: New refuses a policy with a part that it could not compile, and
-// evaluation.walk and askStatus do the work of the others. Should a later change judge one all
-// the same, it must refuse.
+// These rules are never judged: New refuses a policy with a part that it could not compile, and
+// evaluation.walk and askStatus do the work of the others. If a later change judges one, it must
+// refuse.
 func TestMisplacedRules_Refuse(t *testing.T) {
 	assert.Equal(t, ReasonNotConfigured, denyRule{path: "Policy"}.judge(nil).Reason)
 	assert.Equal(t, ReasonInternalError, namedRule{name: "x"}.judge(nil).Reason)
@@ -16,7 +16,7 @@ func TestMisplacedRules_Refuse(t *testing.T) {
 }
 
 // New refuses a policy that can accept without an anchor, and no rule on the leaf alone ends a
-// request. Should a later change let either happen, it is a refusal.
+// request. If a later change permits either, the result is a refusal.
 func TestMisplacedRules_NothingAcceptsForThem(t *testing.T) {
 	refused := (&evaluation{ctx: t.Context()}).judge(&judged{}, "Policy")
 	if assert.NotNil(t, refused) {
@@ -24,7 +24,7 @@ func TestMisplacedRules_NothingAcceptsForThem(t *testing.T) {
 	}
 	e := &evaluation{}
 	refused = newAnyRule([]rule{namedRule{name: "x"}, allRule{}}).judge(e)
-	if assert.NotNil(t, refused, "what ends a request ends it, whatever the other members would say") {
+	if assert.NotNil(t, refused, "a final refusal ends the request, whatever the other members would answer") {
 		assert.Equal(t, ReasonInternalError, refused.Reason)
 	}
 	assert.Zero(t, e.quiet)

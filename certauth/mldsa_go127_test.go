@@ -30,7 +30,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// newMLDSA makes a key and has the parent certify it; a nil parent is itself.
+// newMLDSA makes a key that the parent certifies; without a parent it is self-signed.
 func newMLDSA(t *testing.T, name string, ca bool, parent *x509.Certificate, by crypto.Signer) (*x509.Certificate, crypto.Signer) {
 	t.Helper()
 	key, err := mldsa.GenerateKey(mldsa.MLDSA65())
@@ -60,7 +60,7 @@ func certifyKey(t *testing.T, name string, ca bool, public crypto.PublicKey, par
 	return cert
 }
 
-// Chains may be of several kinds: a CA that goes over to ML-DSA keeps its old customers.
+// Chains may mix kinds: a CA that changes to ML-DSA keeps its existing customers.
 func TestMLDSA_ChainsOfSeveralKinds(t *testing.T) {
 	old := certauthtest.NewCA(t, "Old Root")
 	oldClient := certauthtest.SelfSigned(t, "client")
@@ -106,7 +106,7 @@ func TestMLDSA_ChainsOfSeveralKinds(t *testing.T) {
 	}
 }
 
-// Over this process's own TLS: crypto/tls has ML-DSA in TLS 1.3.
+// Over this process's own TLS: crypto/tls supports ML-DSA in TLS 1.3.
 func TestMLDSA_OverTLS(t *testing.T) {
 	root, rootKey := newMLDSA(t, "Root", true, nil, nil)
 	leaf, key := newMLDSA(t, "client", false, root, rootKey)
@@ -134,7 +134,7 @@ func TestMLDSA_OverTLS(t *testing.T) {
 	assert.Equal(t, "client", string(body))
 }
 
-// A delegate of an ML-DSA CA may have any key that is accepted, and the other way round.
+// A delegate of an ML-DSA CA may have any accepted key, and vice versa.
 func TestMLDSA_OCSPDelegates(t *testing.T) {
 	root, rootKey := newMLDSA(t, "Root", true, nil, nil)
 	client := certauthtest.SelfSigned(t, "client")
@@ -176,7 +176,7 @@ func TestMLDSA_OCSPDelegates(t *testing.T) {
 	}
 }
 
-// The application's own certificate may be one as well.
+// The application's own certificate may also use ML-DSA.
 func TestMLDSA_Outbound(t *testing.T) {
 	root, rootKey := newMLDSA(t, "Root", true, nil, nil)
 	leaf, key := newMLDSA(t, "own", false, root, rootKey)

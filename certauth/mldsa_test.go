@@ -27,18 +27,18 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 )
 
-// knowsMLDSA reports whether this Go release reads ML-DSA keys. Nothing in between is right:
-// they are accepted everywhere or refused everywhere.
+// knowsMLDSA reports whether this Go release reads ML-DSA keys. They must be accepted everywhere or
+// refused everywhere.
 const knowsMLDSA = mldsa.Key != x509.UnknownPublicKeyAlgorithm
 
-// mldsaWorld is one parameter set of testdata/mldsa: the example certificate of RFC 9881 as
-// the root, and what it has signed.
+// mldsaWorld is one parameter set of testdata/mldsa: the example certificate of RFC 9881 as the
+// root, and the objects that it has signed.
 type mldsaWorld struct {
 	root, leaf *x509.Certificate
 	ocsp, crl  []byte
 }
 
-// mldsaNow is within the life of all evidence there.
+// mldsaNow is within the lifetime of all evidence there.
 var mldsaNow = time.Date(2026, 1, 3, 12, 0, 0, 0, time.UTC)
 
 func readMLDSA(t *testing.T, set string) *mldsaWorld {
@@ -89,8 +89,9 @@ func (w *mldsaWorld) notRevoked(t *testing.T, sources revocation.Sources) certau
 	return certauth.All{w.chain(), certauth.NotRevoked{Checker: checker}}
 }
 
-// finding N13: certificates of ML-DSA, which crypto/x509 reads from Go 1.27 on, were malformed
-// on every release. There they pass like others; before they are refused, and it is said why.
+// finding N13: ML-DSA certificates, which crypto/x509 reads since Go 1.27, were malformed on every
+// release. They are now accepted there like others; on earlier releases they are refused with an
+// explanation.
 func TestMLDSA_PassesWhereGoKnowsIt(t *testing.T) {
 	const unknown = "(FIPS 204): not supported by this program, which was built with "
 	for _, set := range []string{"44", "65", "87"} {
@@ -98,7 +99,7 @@ func TestMLDSA_PassesWhereGoKnowsIt(t *testing.T) {
 		for _, tc := range []struct {
 			name   string
 			policy func(*testing.T) certauth.Policy
-			ca     bool // the CA's key is needed, so New says it
+			ca     bool // the CA's key is needed, so New refuses it
 		}{
 			{"chain", func(*testing.T) certauth.Policy { return w.chain() }, true},
 			{"pin", func(*testing.T) certauth.Policy { return certauth.Thumbprints{thumbprint(w.leaf)} }, false},
@@ -145,8 +146,7 @@ func refusalOf(t *testing.T, err error) *certauth.Error {
 	return refused
 }
 
-// One changed bit of a signature of the CA is enough: nothing is accepted because an
-// algorithm is new.
+// A single changed bit of the CA's signature is sufficient: a new algorithm is no reason to accept.
 func TestMLDSA_AChangedBitIsRefused(t *testing.T) {
 	for _, set := range []string{"44", "65", "87"} {
 		w := readMLDSA(t, set)
@@ -194,8 +194,8 @@ func checkMLDSAEvidence(t *testing.T, good revocation.Result, goodErr, badErr er
 	require.ErrorIs(t, badErr, revocation.ErrBadSignature)
 }
 
-// The sizes that the documentation of package forwarded names are those of such leaves, and a
-// source for each form takes them.
+// The sizes in the documentation of package forwarded are those of such leaves, and a source for
+// each form accepts them.
 func TestMLDSA_FitsIntoHeaders(t *testing.T) {
 	text, err := os.ReadFile("forwarded/doc.go")
 	require.NoError(t, err)

@@ -40,7 +40,7 @@ func sources(t *testing.T) map[string]*ast.File {
 	return files
 }
 
-// CVE-2025-22874 Go; CVE-2022-21657 Envoy: asking for "any" usage switches the checks off.
+// CVE-2025-22874 Go; CVE-2022-21657 Envoy: the usage "any" disables the checks.
 func TestChain_AnyUsageIsNeverAsked(t *testing.T) {
 	asked := 0
 	for path, file := range sources(t) {
@@ -84,7 +84,7 @@ func TestChain_AnyUsageIsNeverAsked(t *testing.T) {
 			return true
 		})
 	}
-	assert.NotZero(t, asked, "nobody asks for a usage at all")
+	assert.NotZero(t, asked, "no usage is requested anywhere")
 }
 
 func namesIn(node ast.Node) []string {
@@ -98,10 +98,10 @@ func namesIn(node ast.Node) []string {
 	return names
 }
 
-// The toolchain's own fixes: CVE-2024-24783, CVE-2025-58188, CVE-2026-27138 (panics in
-// Verify), CVE-2025-61723, CVE-2025-58185, CVE-2026-33818 (pem, asn1), CVE-2025-58187,
-// CVE-2026-32280, CVE-2026-32281, CVE-2026-27145, CVE-2025-61729 (work and text of
-// x509), CVE-2025-68121 (resumption): all in go1.26.6.
+// Fixes in the toolchain: CVE-2024-24783, CVE-2025-58188, CVE-2026-27138 (panics in Verify),
+// CVE-2025-61723, CVE-2025-58185, CVE-2026-33818 (pem, asn1), CVE-2025-58187, CVE-2026-32280,
+// CVE-2026-32281, CVE-2026-27145, CVE-2025-61729 (work and text of x509), CVE-2025-68121
+// (resumption): all in go1.26.6.
 func TestModule_GoFloorIncludesTheFixes(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "go.mod"))
 	require.NoError(t, err)
@@ -112,9 +112,8 @@ func TestModule_GoFloorIncludesTheFixes(t *testing.T) {
 	assert.GreaterOrEqual(t, version.Compare(floor, "go1.26.6"), 0, floor)
 }
 
-// go-jwt-middleware core.SetClaims, authn-go SetInfo: a setter that anybody can call
-// forges an identity. No exported function of the core takes an identity and gives a
-// context or a request back.
+// go-jwt-middleware core.SetClaims, authn-go SetInfo: a setter that anybody can call can forge an
+// identity. No exported function of the core takes an identity and returns a context or a request.
 func TestModule_NobodyExportsASetterOfTheIdentity(t *testing.T) {
 	for path, file := range sources(t) {
 		if filepath.Base(filepath.Dir(path)) != "certauth" {

@@ -58,7 +58,7 @@ func longLabel(n int) string {
 	return string(label)
 }
 
-// longHost is a host name of exactly n bytes in labels of at most 50.
+// longHost returns a host name of exactly n bytes in labels of at most 50.
 func longHost(n int) string {
 	host := ""
 	for n > 51 {

@@ -2,5 +2,5 @@
 
 package certauth_test
 
-// raceDetector says that exact numbers of allocations mean nothing.
+// raceDetector reports that exact allocation counts are meaningless.
 const raceDetector = false

@@ -20,7 +20,7 @@ import (
 
 type planKey struct{}
 
-// plan is how one request goes wrong, and how it makes others in the middle of itself.
+// plan describes how one request fails, and which other requests it makes in between.
 type plan struct {
 	caller, status, function, ends int
 	within                         func()
@@ -29,9 +29,9 @@ type plan struct {
 
 func planOf(ctx context.Context) *plan { return ctx.Value(planKey{}).(*plan) }
 
-// Evaluations, readings and identities are used again. Requests that end, panic and are refused at
-// any place, and hooks, functions and checkers that serve other requests in the middle of one,
-// carry nothing of one into another: each has the outcome that it has alone and without a cache.
+// Evaluations, readings and identities are reused. Requests that end, panic and are refused at any
+// point, and hooks, functions and checkers that serve other requests in the middle of one, carry
+// nothing over: each request has the outcome that it has alone and without a cache.
 func TestEvaluation_CarriesNothingIntoAnotherRequest(t *testing.T) {
 	w, v := newWorld(t), newWorld(t)
 	pinned := []*certauthtest.Certificate{certauthtest.SelfSigned(t, "pinned 0"), certauthtest.SelfSigned(t, "pinned 1")}

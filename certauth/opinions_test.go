@@ -17,21 +17,21 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/chaingen"
 )
 
-// otherOpinion is what a verifier says of a chain that is accepted here, empty if it accepts.
+// otherOpinion is what a verifier says about a chain that is accepted here; empty if it accepts.
 type otherOpinion struct {
 	chaingen.Chain
 	says string
 }
 
-// otherwise is why a verifier refuses what is accepted here.
+// otherwise is the reason why a verifier refuses a chain that is accepted here.
 type otherwise struct {
 	section, why string
 	holds        func(o otherOpinion) bool
 }
 
-// Random chains, judged by two verifiers for Python as well: pyhanko-certvalidator and
-// cryptography, of the versions in internal/chaingen/opinions. CERTAUTH_PYTHON names a Python
-// that has them.
+// Random chains that are also judged by two verifiers for Python: pyhanko-certvalidator and
+// cryptography, in the versions of internal/chaingen/opinions. CERTAUTH_PYTHON names a Python that
+// has them.
 func TestChain_AcceptsNothingThatOthersRefuseWithoutReason(t *testing.T) {
 	python := os.Getenv("CERTAUTH_PYTHON")
 	if python == "" {
@@ -47,7 +47,7 @@ func TestChain_AcceptsNothingThatOthersRefuseWithoutReason(t *testing.T) {
 		require.NoError(t, err)
 		var others [][]byte
 		for _, ca := range chain.Others {
-			if ca == chain.Stray { // what they say of it hides what they say of the path
+			if ca == chain.Stray { // their verdict on it hides their verdict on the path
 				continue
 			}
 			others = append(others, ca.Raw)
@@ -81,11 +81,11 @@ func TestChain_AcceptsNothingThatOthersRefuseWithoutReason(t *testing.T) {
 	}
 	for verifier := range othersRefuse {
 		t.Logf("accepted here and by %s: %d", verifier, agreed[verifier])
-		assert.Greater(t, agreed[verifier], count/16, "%s accepts too few to say anything", verifier)
+		assert.Greater(t, agreed[verifier], count/16, "%s accepts too few to be meaningful", verifier)
 	}
 }
 
-// othersRefuse says why a verifier refuses a chain that is accepted here.
+// othersRefuse lists the reasons why a verifier refuses a chain that is accepted here.
 var othersRefuse = map[string][]otherwise{
 	"pyhanko": {
 		{"RFC 5280, section 7.1", "spaces do not count; pyhanko counts them", func(o otherOpinion) bool {

@@ -23,15 +23,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// party is a certificate with its key, for what the kit does not issue: names spelled
-// otherwise, extensions as they stand, keys that are certified again.
+// party is a certificate with its key, for certificates that the kit does not issue: names in other
+// spellings, arbitrary extensions, keys that are certified again.
 type party struct {
 	*x509.Certificate
 
 	key *ecdsa.PrivateKey
 }
 
-// newRoot, newCA and newClient make the usual three; change has the last word.
+// newRoot, newCA and newClient make the three usual kinds; change is applied last.
 func newRoot(t testing.TB, name string, change ...certauthtest.Template) *party {
 	t.Helper()
 	return issue(t, nil, nil, name, append([]certauthtest.Template{asCA}, change...)...)
@@ -47,14 +47,14 @@ func (p *party) newClient(t testing.TB, change ...certauthtest.Template) *party 
 	return issue(t, p, nil, "client", append([]certauthtest.Template{asClient}, change...)...)
 }
 
-// again certifies the key of a party once more.
+// again certifies the key of a party again.
 func (p *party) again(t testing.TB, of *party, change ...certauthtest.Template) *party {
 	t.Helper()
 	change = append([]certauthtest.Template{asCA, func(c *x509.Certificate) { c.RawSubject, c.SubjectKeyId = of.RawSubject, of.SubjectKeyId }}, change...)
 	return issue(t, p, of.key, "", change...)
 }
 
-// spelled is the party under another spelling of its name, for what it issues.
+// spelled returns the party with another spelling of its name, for the certificates that it issues.
 func (p *party) spelled(name []byte) *party {
 	other := *p.Certificate
 	other.RawSubject = name
@@ -92,7 +92,7 @@ func issue(t testing.TB, by *party, key *ecdsa.PrivateKey, name string, change .
 	return &party{create(t, template, parent, key.Public(), signer), key}
 }
 
-// ext is an extension as it stands.
+// ext returns an extension with exactly this value.
 func ext(critical bool, value []byte, id ...int) certauthtest.Template {
 	return func(c *x509.Certificate) {
 		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: id, Critical: critical, Value: value})
@@ -122,7 +122,7 @@ func marshal(t testing.TB, v any) []byte {
 	return der
 }
 
-// nameValue is one nameValue of a name, in the string type given.
+// nameValue is one value of a name, in the given string type.
 type nameValue struct {
 	oid  asn1.ObjectIdentifier
 	tag  int
@@ -150,8 +150,8 @@ func nameOf(t testing.TB, attributes ...nameValue) []byte {
 	return seq(t, rdns...)
 }
 
-// everyWay asks the policy about the certificates as they come in a header, from the
-// connection and from a function, and demands the same of each.
+// everyWay judges the certificates as they arrive in a header, from the connection and from a
+// function, and requires the same result for each.
 func everyWay(t *testing.T, want certauth.Reason, policy certauth.Policy, certs ...*x509.Certificate) *certauth.Error {
 	t.Helper()
 	var items []string

@@ -56,8 +56,8 @@ func TestPeer_IsWhatTheSocketSays(t *testing.T) {
 	}
 }
 
-// finding T3: a source that asked PeerOf believed what middleware had written into
-// RemoteAddr wherever ConnContext was missing.
+// finding T3: without ConnContext, a source that called PeerOf trusted what middleware had written
+// into RemoteAddr.
 func TestPeer_WithoutConnContextRemoteAddrIsForTheLogAlone(t *testing.T) {
 	for remote, want := range map[string]string{
 		"10.1.2.3:80":              "10.1.2.3",
@@ -81,17 +81,16 @@ func TestPeer_WithoutConnContextRemoteAddrIsForTheLogAlone(t *testing.T) {
 	}
 }
 
-// finding S2: ConnContext asked the connection for its address in the accept loop, and a
-// connection that waits for its client there holds up everybody else's.
+// finding S2: ConnContext called the connection for its address in the accept loop, where a
+// connection that waits for its client blocks all others.
 func TestPeer_ConnContextCallsNoMethodOfTheConnection(t *testing.T) {
 	assert.NotPanics(t, func() {
-		certauth.ConnContext(t.Context(), struct{ net.Conn }{}) // any method of it panics
+		certauth.ConnContext(t.Context(), struct{ net.Conn }{}) // every method of it panics
 		certauth.ConnContext(t.Context(), nil)
 	})
 }
 
-// The wrappers of a connection. Those that embed a net.Conn promote its RemoteAddr, and no
-// more.
+// The wrappers of a connection. Those that embed a net.Conn promote only its RemoteAddr.
 type (
 	opaque    struct{ net.Conn }
 	showing   struct{ net.Conn }
@@ -115,8 +114,8 @@ func (c lying) RemoteAddr() net.Addr {
 func (panicking) NetConn() net.Conn { panic("a bug of the wrapper") }
 func (emptied) NetConn() net.Conn   { return nil }
 
-// finding T4: the address that a wrapper of the connection reports, such as that of a PROXY
-// header, was taken for the socket's.
+// finding T4: the address that a wrapper of the connection reports, such as that in a PROXY header,
+// was treated as the socket's.
 func TestPeer_IsFoundUnderWrappersThatShowWhatTheyWrap(t *testing.T) {
 	server, client := connected(t, "tcp")
 	onUnix, _ := connected(t, "unix")
@@ -163,7 +162,7 @@ func TestPeer_IsFoundUnderWrappersThatShowWhatTheyWrap(t *testing.T) {
 	_ = client
 }
 
-// A closed connection still has the peer that it had.
+// A closed connection keeps its peer.
 func TestPeer_OutlivesTheConnection(t *testing.T) {
 	server, _ := connected(t, "tcp")
 	r := request()
@@ -172,8 +171,8 @@ func TestPeer_OutlivesTheConnection(t *testing.T) {
 	assert.Equal(t, "127.0.0.1", certauth.PeerOf(r).String())
 }
 
-// A handler can take a connection over and serve it by another server, whose requests
-// would inherit the context of the first.
+// A handler can take a connection over and serve it with another server, whose requests would
+// inherit the context of the first.
 func TestPeer_BelongsToTheServerThatAcceptedTheConnection(t *testing.T) {
 	conn, _ := connected(t, "tcp")
 	first, second := &http.Server{}, &http.Server{}
@@ -194,10 +193,10 @@ func TestWithPeer_IsAPeerOnASocket(t *testing.T) {
 		assert.Equal(t, tc.network, peer.Network)
 		assert.Equal(t, tc.want, peer.String())
 	}
-	assert.False(t, certauth.PeerOf(r).Socket, "the request itself is as it was")
+	assert.False(t, certauth.PeerOf(r).Socket, "the request itself must be unchanged")
 }
 
-// connected is a connection as a listener accepts it, and its other end.
+// connected returns a connection as a listener accepts it, and its other end.
 func connected(t *testing.T, network string) (server, client net.Conn) {
 	t.Helper()
 	address := "127.0.0.1:0"

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// With an index and without one the same pins are found, at either end of the range too.
+// The same pins are found with an index and without one, including those at either end of the
+// range.
 func TestPins_IndexFindsTheSame(t *testing.T) {
 	for _, n := range []int{1, 2, manyPins - 1, manyPins, manyPins + 1, 2*manyPins - 1, 5000} {
 		first, last := make([]byte, 32), make([]byte, 32)
@@ -38,7 +39,7 @@ func TestPins_IndexFindsTheSame(t *testing.T) {
 	}
 }
 
-// Digests that begin alike are told apart by the rest.
+// Digests with the same beginning are distinguished by the rest.
 func TestPins_OfOneBeginningAreToldApart(t *testing.T) {
 	pin := func(last byte) []byte {
 		all := []byte(strings.Repeat("\xab", 32))

@@ -32,7 +32,7 @@ func spkiPin(c *x509.Certificate) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// pinsOf pins one certificate in every way there is.
+// pinsOf pins one certificate in every possible way.
 func pinsOf(c *x509.Certificate) map[string]certauth.Policy {
 	return map[string]certauth.Policy{
 		"Thumbprints":     certauth.Thumbprints{thumbprint(c)},
@@ -42,7 +42,7 @@ func pinsOf(c *x509.Certificate) map[string]certauth.Policy {
 	}
 }
 
-// CVE-2024-2048 Vault (openbao#173): the trusted leaf was compared by serial and key id.
+// CVE-2024-2048 Vault (openbao#173): the trusted leaf was compared by serial number and key id.
 // Front ends row 59.
 func TestPin_ForgedSerialAndKeyIDDoNotMatch(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner CA")
@@ -119,7 +119,7 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 		"upper case, colons":     strings.ToUpper(colons(pin)),
 		"spaces":                 strings.ReplaceAll(colons(pin), ":", " "),
 		"U+200E in front":        "\u200e" + pin,
-		"U+200E behind":          pin + "\u200e",
+		"trailing U+200E":        pin + "\u200e",
 		"blanks around":          " \t" + pin + " ",
 		"one group of two bytes": pin[:4] + " " + pin[4:],
 	} {
@@ -159,8 +159,8 @@ func TestPin_SpellingIsNormalisedAndSHA1NeedsOptIn(t *testing.T) {
 	})
 }
 
-// Caddy's fingerprint of nothing (reproduced): SHA-256 and SHA-1 of the empty string, as
-// sha256sum and sha1sum of /dev/null print them.
+// Caddy's fingerprint of nothing (reproduced): SHA-256 and SHA-1 of the empty string, as printed by
+// sha256sum and sha1sum for /dev/null.
 func TestPin_DigestOfNothingIsRefused(t *testing.T) {
 	const (
 		nothing256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -176,8 +176,8 @@ func TestPin_DigestOfNothingIsRefused(t *testing.T) {
 	})
 }
 
-// malleate returns the certificate with its ECDSA signature (r, s) as (r, n-s): another
-// encoding that verifies just as well and has another thumbprint.
+// malleate returns the certificate with its ECDSA signature (r, s) as (r, n-s): another valid
+// encoding with another thumbprint.
 func malleate(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	var outer struct {
@@ -225,7 +225,7 @@ func TestPin_DenyByThumbprintIsNotOffered(t *testing.T) {
 	}
 }
 
-// ghostunnel's pins; CVE-2024-6156 LXD: pinning switched off chain, dates and names.
+// ghostunnel's pins; CVE-2024-6156 LXD: pinning disabled chain, dates and names.
 func TestPin_PinnedCertificateStillExpires(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client", certauthtest.Valid(noon.Add(-time.Hour), noon)).Certificate
 	server := certauthtest.SelfSigned(t, "client", serverOnly).Certificate
@@ -267,7 +267,7 @@ func TestPin_AnyOfManyIsFound(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// A key has one encoding: another one that crypto/x509 reads too would pass a deny list.
+// A key has one encoding: another one that crypto/x509 also reads would evade a deny list.
 func TestPin_KeyHasOneEncoding(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	twin := *leaf.Certificate

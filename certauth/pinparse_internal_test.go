@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// Every accepted pin has the length of its kind, and its spelling in plain hex is the
-// same pin: spellings of one pin are one pin.
+// Every accepted pin has the length of its kind, and its spelling in plain hex is the same pin: all
+// spellings of one pin are equal.
 func FuzzPin(f *testing.F) {
 	const pin = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	for _, seed := range []string{
@@ -40,20 +40,20 @@ func FuzzPin(f *testing.F) {
 	})
 }
 
-// matchDNS is how a DNS name of a certificate meets a pattern.
+// matchDNS reports whether a DNS name of a certificate matches a pattern.
 func matchDNS(have, want string) bool {
 	pattern := newDNSPattern(want)
 	return slices.ContainsFunc(hostNamesOf([]string{have}), pattern.matches)
 }
 
-// Whatever san.IsHostName accepts is one: RFC 1123, section 2.1, with the underscore.
+// A name that san.IsHostName accepts is a host name: RFC 1123, section 2.1, plus the underscore.
 func FuzzHostName(f *testing.F) {
 	for _, seed := range []string{"a", "a.example", "A-1._b.example", "-a", "a-", "a..b", ".", "a.", "*.a.b", "b\u00fcro", "a b", strings.Repeat("a", 64), strings.Repeat("a.", 127)} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if !san.IsHostName(s) {
-			assert.False(t, matchDNS(s, s), "what is no host name matches nothing")
+			assert.False(t, matchDNS(s, s), "a text that is not a host name matches nothing")
 			return
 		}
 		assert.LessOrEqual(t, len(s), 253)
@@ -68,7 +68,7 @@ func FuzzHostName(f *testing.F) {
 	})
 }
 
-// An address has one at sign or is none; the whole of it is compared.
+// An address has exactly one at sign and is compared as a whole.
 func FuzzMailbox(f *testing.F) {
 	for _, seed := range []string{"a@b", "a@b@c", "@b", "a@", "\"a b\"@c", "a.b+c@d.e", "\u00e9@b", "a@\u212a"} {
 		f.Add(seed)

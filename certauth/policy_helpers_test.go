@@ -34,21 +34,21 @@ func authOf(t testing.TB, policy certauth.Policy, now time.Time, certs ...*x509.
 	return auth
 }
 
-// judge asks the policy about the certificates, leaf first, at the present time.
+// judge judges the certificates, leaf first, by the policy at the current time.
 func judge(t testing.TB, policy certauth.Policy, certs ...*x509.Certificate) (*certauth.Identity, error) {
 	t.Helper()
 	return judgeAt(t, time.Time{}, policy, certs...)
 }
 
-// judgeAt is judge at a given time. An identity xor an error comes back, always.
+// judgeAt is judge at a given time. It always returns either an identity or an error.
 func judgeAt(t testing.TB, now time.Time, policy certauth.Policy, certs ...*x509.Certificate) (*certauth.Identity, error) {
 	t.Helper()
 	id, err := authOf(t, policy, now, certs...).Check(httptest.NewRequest(http.MethodGet, "/", nil))
-	require.NotEqual(t, id == nil, err == nil, "want an identity xor an error, got %v and %v", id, err)
+	require.NotEqual(t, id == nil, err == nil, "want either an identity or an error, got %v and %v", id, err)
 	return id, err
 }
 
-// reasonOf returns the reason of a refusal; an error of another kind has none of ours.
+// reasonOf returns the reason of a refusal; other errors have none.
 func reasonOf(err error) certauth.Reason {
 	if err == nil {
 		return certauth.ReasonNone
@@ -60,7 +60,7 @@ func reasonOf(err error) certauth.Reason {
 	return "not a *certauth.Error"
 }
 
-// verdict is one row of a table: a certificate, a policy, and the reason expected.
+// verdict is one row of a table: a certificate, a policy, and the expected reason.
 type verdict struct {
 	name   string
 	policy certauth.Policy
@@ -78,7 +78,7 @@ func runVerdicts(t *testing.T, rows []verdict) {
 	}
 }
 
-// misconfigured is one row of a table: a policy, and every mistake New must report.
+// misconfigured is one row of a table: a policy, and every mistake that New must report.
 type misconfigured struct {
 	name   string
 	policy certauth.Policy
@@ -101,7 +101,7 @@ func mistakesOf(t testing.TB, policy certauth.Policy) []string {
 	return strings.Split(err.Error(), "\n")[1:]
 }
 
-// world is one CA and one client that it issued; most tests need no more.
+// world is one CA and one client that it issued, which is sufficient for most tests.
 type world struct {
 	ca   *certauthtest.CA
 	leaf *certauthtest.Certificate
@@ -113,10 +113,10 @@ func newWorld(t testing.TB, change ...certauthtest.Template) world {
 	return world{ca, ca.Issue(t, "client", change...)}
 }
 
-// chain is the anchor of this world.
+// chain returns the anchor of this world.
 func (w world) chain() certauth.Chain { return chainOf(w.ca) }
 
-// behind puts rules behind the anchor.
+// behind puts rules after the anchor.
 func (w world) behind(rules ...certauth.Policy) certauth.All {
 	return append(certauth.All{w.chain()}, rules...)
 }
@@ -141,13 +141,13 @@ func certsOf(cas ...*certauthtest.CA) interface {
 	return certauth.Certificates(certs...)
 }
 
-// forge signs the template with a new key of the forger under the name and key
-// identifier of a parent that never saw it.
+// forge signs the template with a new key of the forger, using the name and key identifier of a
+// parent that is not involved.
 func forge(t testing.TB, template, parent *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	key := newECKey(t, elliptic.P256())
 	named := *parent
-	named.PublicKey = key.Public() // or CreateCertificate would notice
+	named.PublicKey = key.Public() // otherwise CreateCertificate would notice
 	return create(t, template, &named, key.Public(), key)
 }
 
@@ -172,7 +172,7 @@ func newECKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
-// publicOnly stands for a key whose private half nobody needs: it is certified only.
+// publicOnly replaces a key whose private half is not needed because it is only certified.
 type publicOnly struct {
 	crypto.Signer
 
@@ -181,7 +181,7 @@ type publicOnly struct {
 
 func (p publicOnly) Public() crypto.PublicKey { return p.public }
 
-// oddNumber has exactly the given number of bits.
+// oddNumber returns an odd number of exactly that many bits.
 func oddNumber(bits int) *big.Int {
 	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
 	return n.Add(n, big.NewInt(1))

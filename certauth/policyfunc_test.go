@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// says is a rule of a test's own that returns the error.
+// says returns a rule of the test that returns the error.
 func says(err error) certauth.PolicyFunc {
 	return certauth.PolicyFunc{Name: "says", Func: func(context.Context, *certauth.Identity) error { return err }}
 }
@@ -21,7 +21,7 @@ func panics() certauth.PolicyFunc {
 	return certauth.PolicyFunc{Name: "panics", Func: func(context.Context, *certauth.Identity) error { panic("rule") }}
 }
 
-func TestPolicyFunc_IsAskedBehindTheAnchor(t *testing.T) {
+func TestPolicyFunc_IsCalledAfterTheAnchor(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
 	var typedNil *certauth.Error

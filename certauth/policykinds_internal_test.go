@@ -22,8 +22,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// kinds are the types of this package with a method of the name and number of parameters, and
-// whether a field or the elements of each have the type inner: whether it wraps others.
+// kinds returns the types of this package with a method of this name and number of parameters, and
+// whether a field or the elements of each have the type inner, that is, whether it wraps others.
 func kinds(t *testing.T, method string, parameters int, inner string) map[string]bool {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
@@ -71,10 +71,10 @@ func kinds(t *testing.T, method string, parameters int, inner string) map[string
 	return found
 }
 
-// Every kind of rule, with what the switches over them have to say: whether a walk has to go
-// into it (isComposite), whether it may be judged once for all paths (isPlain), and whether it
-// can refuse by the bytes of the leaf (screensOf). A kind that a switch does not know is taken
-// for one that establishes nothing behind it, which was a false acceptance once.
+// Every kind of rule, with the answers that the switches over them must give: whether a walk must
+// enter it (isComposite), whether it may be judged once for all paths (isPlain), and whether it can
+// refuse by the bytes of the leaf (screensOf). A kind that a switch does not know is treated as one
+// that establishes nothing after it, which once caused a false acceptance.
 func TestRules_EverySwitchKnowsEveryKind(t *testing.T) {
 	type switched struct{ composite, plain, screens bool }
 	plain, single := switched{plain: true}, switched{}
@@ -126,13 +126,13 @@ func TestRules_EverySwitchKnowsEveryKind(t *testing.T) {
 	}
 	for kind, wraps := range kinds(t, "judge", 1, "rule") {
 		if wraps && kind != "notRule" {
-			assert.Greater(t, len(rows[kind]), 1, "%s wraps others: it needs a row for each kind of what is inside", kind)
+			assert.Greater(t, len(rows[kind]), 1, "%s wraps others: it needs a row for each kind of member", kind)
 		}
 	}
 }
 
-// Every policy that wraps others, but for Not, which negates what is in it: what stands within
-// counts as if it stood there alone. The list is that of the source.
+// Every policy that wraps others, except Not, which negates its content: a policy inside counts as
+// if it stood there alone. The list is taken from the source.
 func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 	wrappers := map[string]func(Policy) Policy{
 		"All":              func(p Policy) Policy { return All{p} },
@@ -147,7 +147,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 		}
 	}
 	slices.Sort(wrapping)
-	assert.Equal(t, append(slices.Sorted(maps.Keys(wrappers)), "Not"), slices.Compact(wrapping), "a wrapper is new or gone: say here how it is made")
+	assert.Equal(t, append(slices.Sorted(maps.Keys(wrappers)), "Not"), slices.Compact(wrapping), "a wrapper was added or removed: add or remove its construction here")
 
 	now := time.Now()
 	ca := certauthtest.NewCA(t, "Root")
@@ -171,7 +171,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 	for name, wrap := range wrappers {
 		t.Run(name, func(t *testing.T) {
 			for depth := range 2 {
-				if depth == 1 { // within another one of each kind
+				if depth == 1 { // inside another one of each kind
 					inner := wrap
 					wrap = func(p Policy) Policy { return inner(AcceptServerAuth{"again", Named{"deep", All{Any{inner(p)}}}}) }
 				}
@@ -186,7 +186,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 					assert.Contains(t, auth.String(), one, "describe")
 				}
 
-				// walk: what stands behind the wrapper judges each path through it.
+				// walk: the rules after the wrapper judge each path through it.
 				split := wrap(Any{All{roots, Named{"a", DNSNames{"a.example"}}}, All{roots, CommonNames{"client"}}})
 				assert.Equal(t, ReasonNone, reasonOf(All{split, Matched{"a"}}))
 				assert.Equal(t, ReasonCertificateRevoked, reasonOf(All{split, revoked}))
@@ -197,7 +197,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 				assert.Equal(t, ReasonNone, reasonOf(Any{wrap(All{roots, DNSNames{"x.example"}}), wrap(All{roots, DNSNames{"a.example"}})}))
 				assert.Equal(t, ReasonCertificateDenied, reasonOf(All{wrap(roots), Denied{PublicKeys: []string{(&Identity{Leaf: leaf}).PublicKeyHash()}}}))
 
-				// screens: a pin within is asked by the bytes, and so are two in an Any.
+				// screens: a pin inside is checked against the bytes, and so are two in an Any.
 				auth, err = newOf(wrap(Thumbprints{pin}))
 				require.NoError(t, err)
 				assert.NotNil(t, auth.screen)
@@ -205,7 +205,7 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 				nobody := strings.Repeat("ab", 32)
 				assert.Equal(t, ReasonPinMismatch, reasonOf(wrap(Thumbprints{nobody})))
 				assert.Equal(t, ReasonNone, reasonOf(Any{wrap(Thumbprints{nobody}), wrap(Thumbprints{pin})}))
-				assert.Equal(t, ReasonNone, reasonOf(Any{wrap(Thumbprints{nobody}), wrap(roots)}), "a member that is no pin: none is a screen")
+				assert.Equal(t, ReasonNone, reasonOf(Any{wrap(Thumbprints{nobody}), wrap(roots)}), "with a member that is not a pin, there is no screen")
 
 				// static checks.
 				for why, p := range map[string]Policy{
@@ -222,12 +222,12 @@ func TestPolicies_EveryWrapperLetsEverythingThrough(t *testing.T) {
 					require.Error(t, err)
 					own := map[string]string{"every public CA": "the system's roots within AcceptServerAuth", "accepts without an anchor": "so it has no effect"}
 					if strings.Contains(err.Error(), "AcceptServerAuth") && own[why] != "" {
-						why = own[why] // which it says instead
+						why = own[why] // which it reports instead
 					}
 					assert.ErrorContains(t, err, why)
 				}
 
-				// reload, and what is reported of certificates that end.
+				// reload, and reports about certificates that expire.
 				pins := []string{nobody}
 				auth, err = newOf(wrap(ThumbprintsFrom(PinFunc(func(context.Context) ([]string, error) { return pins, nil }))))
 				require.NoError(t, err)
@@ -255,7 +255,7 @@ func reasonFor(a *Authenticator) Reason {
 	return ReasonNone
 }
 
-// checkerOf says the same of every chain.
+// checkerOf returns the same status for every chain.
 type checkerOf RevocationStatus
 
 func (c checkerOf) CheckChain(context.Context, []*x509.Certificate) (Revocation, error) {

@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// finding T1: roles and routes rested on chains that revocation had taken out.
+// finding T1: roles and routes relied on chains that revocation had excluded.
 func TestNotRevoked_NothingRestsOnAChainThatWasTakenOut(t *testing.T) {
 	w := newTwoWays(t)
 	revoked := revokedUnder("Root A")
@@ -36,8 +36,8 @@ func TestNotRevoked_NothingRestsOnAChainThatWasTakenOut(t *testing.T) {
 		{"a role of the Chain in an Any", certauth.All{certauth.Any{admin(w.onlyA), user(w.onlyB)}, revoked}, certauth.ReasonNone, []string{"user"}},
 		{"and asked for", certauth.All{certauth.Any{admin(w.onlyA), user(w.onlyB)}, revoked, certauth.Matched{"admin"}}, certauth.ReasonPolicyRefused, nil},
 		{"beside one that stands", certauth.All{w.onlyA, w.onlyB, revoked}, certauth.ReasonCertificateRevoked, nil},
-		{"behind the NotRevoked", certauth.All{w.onlyB, revoked, w.onlyA}, certauth.ReasonCertificateRevoked, nil},
-		{"a role behind the NotRevoked", certauth.All{w.onlyB, revoked, admin(w.onlyA)}, certauth.ReasonCertificateRevoked, nil},
+		{"after the NotRevoked", certauth.All{w.onlyB, revoked, w.onlyA}, certauth.ReasonCertificateRevoked, nil},
+		{"a role after the NotRevoked", certauth.All{w.onlyB, revoked, admin(w.onlyA)}, certauth.ReasonCertificateRevoked, nil},
 		{"a NotRevoked in each branch", certauth.Any{admin(certauth.All{w.onlyA, revoked}), user(certauth.All{w.onlyB, revoked})}, certauth.ReasonNone, []string{"user"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestNotRevoked_NothingRestsOnAChainThatWasTakenOut(t *testing.T) {
 	})
 }
 
-// finding T1: of more than four chains the longest was never asked about, and its role stayed.
+// finding T1: of more than four chains the longest was never checked, and its role remained.
 func TestNotRevoked_ChainsBeyondTheFourGiveNoRole(t *testing.T) {
 	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing CA")
 	leaf := issuing.Issue(t, "client").Certificate
@@ -76,7 +76,7 @@ func TestNotRevoked_ChainsBeyondTheFourGiveNoRole(t *testing.T) {
 	for i := range 5 {
 		root := certauthtest.NewCA(t, fmt.Sprintf("Root %d", i))
 		chain := certauth.Chain{Roots: certsOf(root), Intermediates: certauth.Certificates(crossSign(t, issuing, root))}
-		if i == 4 { // one CA longer than the others
+		if i == 4 { // longer than the others by one CA
 			between := root.NewIntermediate(t, "Between")
 			chain.Intermediates = certauth.Certificates(between.Certificate, crossSign(t, issuing, between))
 		}
@@ -103,8 +103,8 @@ func (f asked5) CheckChain(_ context.Context, chain []*x509.Certificate) (certau
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
 }
 
-// rewritten is the certificate with its ECDSA signature (r, s) written as (r, n-s): the same
-// content, a valid signature, another hash.
+// rewritten returns the certificate with its ECDSA signature (r, s) as (r, n-s): the same content,
+// a valid signature, another hash.
 func rewritten(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 	t.Helper()
 	var outer struct {
@@ -128,8 +128,8 @@ func rewritten(t *testing.T, cert *x509.Certificate) *x509.Certificate {
 	return twin
 }
 
-// finding T2: a CA that was kept out by the hash of its certificate came in with the
-// signature rewritten, or with a second certificate.
+// finding T2: a CA that was excluded by the hash of its certificate was accepted with the signature
+// rewritten, or with a second certificate.
 func TestNot_CAIsKeptOutByItsKeyAlone(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	bad := root.NewIntermediate(t, "Bad Issuing CA")
@@ -152,7 +152,7 @@ func TestNot_CAIsKeptOutByItsKeyAlone(t *testing.T) {
 			}
 		}
 		_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: behind(certauth.Not{Policy: policy})})
-		assert.NoError(t, err, "%s under two Not lets in and keeps nobody out", name)
+		assert.NoError(t, err, "%s under two Not accepts, and excludes nobody", name)
 	}
 
 	auth, err := certauth.New(certauth.Config{Source: certauth.TLS{}, Policy: behind(certauth.IssuedBy{PublicKeys: []string{spkiPin(bad.Certificate)}})})
@@ -174,8 +174,8 @@ func TestNot_CAIsKeptOutByItsKeyAlone(t *testing.T) {
 	}
 }
 
-// finding T6: under an even number of Not an IssuedBy lets in, so it must rest on a chain that
-// stands.
+// finding T6: under an even number of Not an IssuedBy accepts, so it must rely on a chain that was
+// not excluded.
 func TestNot_IssuedByUnderTwoRestsOnAChainThatStands(t *testing.T) {
 	w := newTwoWays(t)
 	byA := certauth.IssuedBy{Certificates: certauth.Certificates(w.byA)}
@@ -194,7 +194,7 @@ func TestNot_IssuedByUnderTwoRestsOnAChainThatStands(t *testing.T) {
 	}
 }
 
-// finding T8: a branch that was refused was not forgotten.
+// finding T8: a refused branch was not forgotten.
 func TestAny_RefusedBranchIsForgotten(t *testing.T) {
 	w := newTwoWays(t)
 	revoked := revokedUnder("Root B")
@@ -224,8 +224,8 @@ func TestAny_NotRevokedOfOneBranchRefusesNoOther(t *testing.T) {
 	}
 }
 
-// finding T10: a route did not see the chains that the Handler's policy had taken out.
-func TestRequire_WhatKeepsOutSeesChainsThatWereTakenOut(t *testing.T) {
+// finding T10: a route did not see the chains that the Handler's policy had excluded.
+func TestRequire_DeniedSeesChainsThatWereExcluded(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing CA")
 	leaf := issuing.Issue(t, "client").Certificate
@@ -238,7 +238,7 @@ func TestRequire_WhatKeepsOutSeesChainsThatWereTakenOut(t *testing.T) {
 	assert.Equal(t, http.StatusOK, routed(auth, certauth.Denied{PublicKeys: []string{pinOfNobody}}), "another key")
 }
 
-// A route behind a route is judged by all three policies.
+// A route behind another route is judged by all three policies.
 func TestRequire_RoutesAddUp(t *testing.T) {
 	w := newTwoWays(t)
 	auth := authOf(t, w.both, time.Time{}, w.leaf)
@@ -264,8 +264,8 @@ func TestRequire_RoutesAddUp(t *testing.T) {
 	}
 }
 
-// Where the order of a policy would matter, New refuses it.
-func TestMatched_NamedBehindIsRefused(t *testing.T) {
+// If the order of a policy would matter, New refuses it.
+func TestMatched_LaterNamedIsRefused(t *testing.T) {
 	w := newWorld(t)
 	named := certauth.Named{Name: "role", Policy: w.chain()}
 	_, err := certauth.New(certauth.Config{Source: fixedSource("test"), Policy: certauth.All{
@@ -278,7 +278,7 @@ func TestMatched_NamedBehindIsRefused(t *testing.T) {
 	assert.NoError(t, err, "members of an Any do not see each other")
 }
 
-// Both roles of a caller count, whichever branch gave them.
+// All roles of a caller count, whichever branch assigned them.
 func TestMatched_SeesTheRolesOfAllBranches(t *testing.T) {
 	w := newWorld(t)
 	roles := certauth.Any{certauth.Named{Name: "a", Policy: w.chain()}, certauth.Named{Name: "b", Policy: w.chain()}, certauth.Named{Name: "c", Policy: w.behind(certauth.CommonNames{"nobody"})}}
@@ -298,12 +298,12 @@ func TestMatched_SeesTheRolesOfAllBranches(t *testing.T) {
 	}
 }
 
-// A policy whose paths are too many to walk ends, and lets nobody in by that.
+// A policy with too many paths terminates, and accepts nobody because of that.
 func TestAny_PathsThatAreTooManyToWalkRefuse(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
 	var policy certauth.All
-	for range 20 { // two to the power of twenty paths, on which the last rule always refuses
+	for range 20 { // 2^20 paths, on each of which the last rule refuses
 		policy = append(policy, certauth.Any{certauth.Thumbprints{thumbprint(leaf)}, certauth.Certificates(leaf)})
 	}
 	_, err := judge(t, policy, leaf)

@@ -13,10 +13,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// hollow is a struct that passes for a Policy by what it embeds.
+// hollow is a struct that is a Policy only because it embeds one.
 type hollow struct{ certauth.Policy }
 
-// Checkers whose nil is not that of a pointer.
+// Checkers with a nil value that is not a nil pointer.
 type (
 	mapChecker  map[string]certauth.Revocation
 	chanChecker chan certauth.Revocation
@@ -30,7 +30,7 @@ func (chanChecker) CheckChain(context.Context, []*x509.Certificate) (certauth.Re
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
 }
 
-// New names each mistake once, with its place, and nothing that only follows from one.
+// New reports each mistake once, with its place, and nothing that merely follows from one.
 func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	w := newWorld(t)
 	chain := certauth.Policy(w.chain())
@@ -46,7 +46,7 @@ func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	}
 	runMisconfigured(t, []misconfigured{
 		{"two certificates of one source", certauth.Chain{Roots: certauth.Certificates(w.leaf.Certificate, other)}, []string{path + "0" + notCA, path + "1" + notCA}},
-		{"a struct that embeds nil, and a name behind it", certauth.All{chain, hollow{}, certauth.CommonNames{"x"}}, []string{"Policy.All[1]: cannot be compiled; does a struct embed a nil Policy?"}},
+		{"a struct that embeds nil, and a name after it", certauth.All{chain, hollow{}, certauth.CommonNames{"x"}}, []string{"Policy.All[1]: cannot be compiled; does a struct embed a nil Policy?"}},
 		{"a member without an anchor within All", certauth.All{certauth.Any{chain, certauth.Validity{MaxLifetime: time.Hour}}}, []string{"Policy.All[0].Any[1]: accepts without an anchor; add a Chain or a pin"}},
 		{"a nil map", isNil(mapChecker(nil)), []string{"Policy.All[1].NotRevoked.Checker: nil"}},
 		{"a nil channel", isNil(chanChecker(nil)), []string{"Policy.All[1].NotRevoked.Checker: nil"}},
@@ -56,7 +56,7 @@ func TestNew_NamesEachMistakeOnce(t *testing.T) {
 	assert.Contains(t, lines[0], "nested deeper than 32 or more than 10000 policies")
 }
 
-// A policy has 10000 parts at most, itself and its combinators included.
+// A policy has at most 10000 parts, including itself and its combinators.
 func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 	w := newWorld(t)
 	policy := certauth.All{w.chain()}
@@ -69,19 +69,19 @@ func TestNew_PolicyOfTenThousandParts(t *testing.T) {
 	assert.ErrorContains(t, err, "more than 10000 policies")
 }
 
-// A chain to any public CA says nothing of who calls: New wants a rule that does, on every
-// path. IssuedBy does, as the text of the mistake says.
+// A chain to any public CA says nothing about the caller: New requires a rule that does, on every
+// path. IssuedBy is such a rule, as the text of the mistake says.
 func TestNew_PublicCAsNeedARuleThatTellsCallersApart(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	public, chain, pin := certauth.Chain{Roots: certauth.InsecureSystemRoots()}, chainOf(ca), certauth.Thumbprints{pinOfNobody}
 	const everybody = "Policy: accepts a certificate of every public CA; add a rule on names or IssuedBy"
 	runMisconfigured(t, []misconfigured{
 		{"alone", certauth.All{public}, []string{everybody}},
-		{"behind a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
-		{"behind a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
+		{"after a pin or a private CA", certauth.All{certauth.Any{pin, chain}, public}, []string{everybody}},
+		{"after a private CA or a pin", certauth.All{certauth.Any{chain, pin}, public}, []string{everybody}},
 	})
 	for name, policy := range map[string]certauth.Policy{
-		"behind one of two pins": certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
+		"after one of two pins":  certauth.All{certauth.Any{pin, certauth.Certificates(ca.Issue(t, "client").Certificate)}, public},
 		"before IssuedBy":        certauth.All{public, certauth.IssuedBy{Certificates: certsOf(ca)}},
 		"before IssuedBy by key": certauth.All{public, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}},
 	} {

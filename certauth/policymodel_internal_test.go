@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// ways lists the paths through a policy in full: for each choice of a member of every Any,
-// the single policies on it, negated where an odd number of Not stands above. It is what the
-// documentation of All, Any and Not says, word for word, and takes exponential time.
+// ways lists the paths through a policy in full: for each choice of a member of every Any, the
+// single policies on the path, negated below an odd number of Not. It follows the documentation of
+// All, Any and Not literally, and takes exponential time.
 func ways(policy Policy, negated bool) [][]modelRule {
 	switch p := policy.(type) {
 	case Not:
@@ -23,7 +23,7 @@ func ways(policy Policy, negated bool) [][]modelRule {
 			named = append(named, append(slices.Clone(way), modelRule{Named{Name: p.Name}, false}))
 		}
 		return named
-	case AcceptServerAuth: // about the usages of a certificate, and about nothing else
+	case AcceptServerAuth: // concerns only the usages of a certificate
 		return ways(p.Policy, negated)
 	case All:
 		return combined(p, negated, negated)
@@ -59,8 +59,8 @@ type modelRule struct {
 	negated bool
 }
 
-// accepts judges one way by the two sets of chains: those that verified, and those that
-// stand.
+// accepts judges one way by two sets of chains: those that verified, and those that were not
+// excluded.
 func (w *policyWorld) accepts(way []modelRule) (accepted bool, roles []string, standing []int) {
 	var verified []int
 	for _, r := range way {
@@ -111,8 +111,8 @@ func (w *policyWorld) accepts(way []modelRule) (accepted bool, roles []string, s
 	return true, roles, standing
 }
 
-// issued says what an IssuedBy matches: by key every chain of the client, since they differ
-// in the issuing CA's certificate alone.
+// issued returns what an IssuedBy matches: by key every chain of the client, because they differ
+// only in the issuing CA's certificate.
 func (w *policyWorld) issued(p IssuedBy, way []modelRule, verified, standing []int) bool {
 	if p.PublicKeys != nil {
 		return p.PublicKeys[0] == w.key && len(verified) > 0
@@ -124,7 +124,7 @@ func (w *policyWorld) issued(p IssuedBy, way []modelRule, verified, standing []i
 	})
 }
 
-// The engine decides what the documentation says, taken word for word.
+// The engine decides as the documentation says, taken literally.
 func TestPolicyMeaning_AgreesWithTheModel(t *testing.T) {
 	accepted := 0
 	eachTree(t, func(g *generator) bool {

@@ -21,8 +21,8 @@ func good() certauth.NotRevoked {
 	return certauth.NotRevoked{Checker: answer{certauth.Revocation{Status: certauth.RevocationGood, Source: "test"}, nil}}
 }
 
-// A member of an Any that is refused leaves nothing behind (the doc of Any), its evidence
-// included: nobody was asked about the chain that lets the caller in.
+// A refused member of an Any leaves nothing behind (the doc of Any), including its evidence: the
+// chain by which the caller is accepted was not checked.
 func TestAny_EvidenceOfARefusedMemberIsForgotten(t *testing.T) {
 	w := newTwoWays(t)
 	for name, refusing := range map[string]certauth.Policy{
@@ -38,9 +38,9 @@ func TestAny_EvidenceOfARefusedMemberIsForgotten(t *testing.T) {
 	}
 }
 
-// Roles come from paths that accept in the end. Matched looks at the names that are in
-// Identity.Matched in the end, so a path that is refused late takes its roles along, and with
-// them those that were accepted for them.
+// Roles come from paths that accept at the end. Matched uses the names that are in Identity.Matched
+// at the end, so a path that is refused late loses its roles, and with them the roles that depended
+// on them.
 func TestNamed_RoleOfAPathThatIsRefusedLateIsGone(t *testing.T) {
 	w := newWorld(t)
 	named := func(name string, p certauth.Policy) certauth.Policy { return certauth.Named{Name: name, Policy: p} }
@@ -71,9 +71,9 @@ func TestNamed_RoleOfAPathThatIsRefusedLateIsGone(t *testing.T) {
 	}
 }
 
-// The doc of Any: a panic refuses the whole request, also where another member with a role
-// has accepted before.
-func TestAny_PanicOfACheckerRefusesBehindAnAcceptedRole(t *testing.T) {
+// The doc of Any: a panic refuses the whole request, even if another member with a role has already
+// accepted.
+func TestAny_PanicOfACheckerRefusesDespiteAnAcceptedRole(t *testing.T) {
 	w := newWorld(t)
 	panicking := certauth.NotRevoked{Checker: asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) { panic("checker") })}
 	accepted := certauth.Named{Name: "a", Policy: w.chain()}
@@ -84,9 +84,9 @@ func TestAny_PanicOfACheckerRefusesBehindAnAcceptedRole(t *testing.T) {
 	}
 }
 
-// What a panic has interrupted is over: the next caller is refused for the next caller's own
-// reason.
-func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
+// A request interrupted by a panic has no effect on the next one: the next caller is refused for
+// its own reason.
+func TestAny_RequestAfterAPanicIsJudgedAfresh(t *testing.T) {
 	w := newWorld(t)
 	calls := 0
 	once := certauth.PolicyFunc{Name: "once", Func: func(context.Context, *certauth.Identity) error {
@@ -102,9 +102,9 @@ func TestAny_RequestBehindAPanicIsJudgedAfresh(t *testing.T) {
 	}
 }
 
-// A panic behind a NotRevoked left the list of chains that revocation had left in the place of
-// those that verified, for the next request to build upon: a Denied then missed a chain.
-func TestDenied_SeesEveryChainBehindAPanic(t *testing.T) {
+// After a panic in a rule that follows a NotRevoked, the next request started with the chains that revocation had
+// left instead of those that verified, and a Denied missed a chain.
+func TestDenied_SeesEveryChainAfterAPanic(t *testing.T) {
 	for _, root := range []string{"Root A", "Root B"} {
 		w := newTwoWays(t)
 		calls, revoked := 0, ""
@@ -136,11 +136,11 @@ func TestDenied_SeesEveryChainBehindAPanic(t *testing.T) {
 	}
 }
 
-// The doc of Any: one request tries 16384 members at most, and beyond that nobody is let in.
+// The doc of Any: one request tries at most 16384 members, and beyond that nobody is accepted.
 func TestAny_TriesAtMost16384Members(t *testing.T) {
 	w := newTwoWays(t)
-	// Through each of two chains the second Any is walked: twice 8191 members and the two
-	// before them are 16384. Only the last member, behind the last chain, accepts.
+	// The second Any is walked for each of two chains: twice 8191 members and the two before them
+	// are 16384. Only the last member, after the last chain, accepts.
 	policy := func(members int, last certauth.Policy) certauth.Policy {
 		second := make(certauth.Any, members)
 		for i := range second {
@@ -149,7 +149,7 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 		second[members-1] = last
 		return certauth.All{certauth.Any{w.onlyA, w.onlyB}, second}
 	}
-	// A chain of strangers between the two is one member more.
+	// A chain of another CA between the two adds one member.
 	between := func(members int, last certauth.Policy) certauth.Policy {
 		all := policy(members, last).(certauth.All)
 		return certauth.All{certauth.Any{w.onlyA, newWorld(t).chain(), w.onlyB}, all[1]}
@@ -163,15 +163,15 @@ func TestAny_TriesAtMost16384Members(t *testing.T) {
 		{"the last of 16384 accepts", policy(8191, byB), certauth.ReasonNone},
 		{"none of 16384 accepts", policy(8191, nobody), certauth.ReasonIssuerNotAllowed},
 		{"the first that is not tried would accept", between(8191, byB), certauth.ReasonOverloaded},
-		{"one behind it would accept", policy(8192, byB), certauth.ReasonOverloaded},
+		{"one after it would accept", policy(8192, byB), certauth.ReasonOverloaded},
 	} {
 		_, err := judge(t, tc.policy, w.leaf)
 		assert.Equal(t, tc.want, reasonOf(err), "%s: %v", tc.name, err)
 	}
 }
 
-// The doc of NotRevoked: nothing is fetched for a caller whom another rule refuses anyway,
-// and one request asks once about a chain, on however many paths it stands.
+// The doc of NotRevoked: nothing is fetched for a caller that another rule refuses anyway, and one
+// request checks a chain once, however many paths it is on.
 func TestNotRevoked_IsAskedOnceAndNotInVain(t *testing.T) {
 	w := newTwoWays(t)
 	count := map[string]int{}
@@ -181,15 +181,15 @@ func TestNotRevoked_IsAskedOnceAndNotInVain(t *testing.T) {
 	})}
 	_, err := judge(t, certauth.All{w.both, checker, certauth.IssuedBy{PublicKeys: []string{pinOfNobody}}}, w.leaf)
 	assert.Equal(t, certauth.ReasonIssuerNotAllowed, reasonOf(err))
-	assert.Empty(t, count, "another issuer was wanted")
+	assert.Empty(t, count, "another issuer was required")
 	roles := certauth.Any{certauth.Named{Name: "a", Policy: w.onlyA}, certauth.Named{Name: "b", Policy: w.both}, certauth.Named{Name: "c", Policy: w.onlyB}}
 	_, err = judge(t, certauth.All{roles, checker}, w.leaf)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]int{"Root A": 1, "Root B": 1}, count)
 }
 
-// Rules on the leaf alone are judged at their place, without a walk. All and Any mean the
-// same there.
+// Rules on the leaf alone are judged in place, without a walk. All and Any have the same meaning
+// there.
 func TestCombine_RulesOnTheLeafWithinOneAnother(t *testing.T) {
 	w := newWorld(t, certauthtest.DNS("a.example"))
 	yes, no := certauth.DNSNames{"a.example"}, certauth.DNSNames{"b.example"}

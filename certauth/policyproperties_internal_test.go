@@ -19,17 +19,17 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// treesPerProperty is how many random policies each property is tried on, unless the
-// environment variable CERTAUTH_TREES says another number: the mutation tool runs the
-// properties once for every fault that they can see.
+// treesPerProperty is the number of random policies on which each property is tried, unless the
+// environment variable CERTAUTH_TREES gives another number: the mutation tool runs the properties
+// once for every fault that they can detect.
 const treesPerProperty = 20_000
 
 // fewRoots is how many roots have certified the issuing CA of the random policies.
 const fewRoots = 4
 
-// policyWorld is one client below an issuing CA that several roots have certified, and what
-// random policies are made of. Chains are given instead of searched: these tests are about
-// what a policy means once the facts are there.
+// policyWorld is one client below an issuing CA that several roots have certified, and the parts of
+// random policies. Chains are given instead of searched: these tests concern the meaning of a
+// policy once the facts are known.
 type policyWorld struct {
 	leaf    *x509.Certificate
 	key     string // pin of the issuing CA's key
@@ -94,7 +94,7 @@ func (w *policyWorld) chain(roots ...int) given {
 	return p
 }
 
-// checks is a checker that finds CAs under some roots revoked, or says nothing of them.
+// checks is a checker that finds CAs below some roots revoked, or has no status for them.
 type checks struct {
 	revoked, silent [fewRoots]bool
 	leaf            bool // is revoked
@@ -120,7 +120,7 @@ func (c *checks) CheckChain(_ context.Context, chain []*x509.Certificate) (Revoc
 	return c.status(root)
 }
 
-// verdictOn is what came of a policy.
+// verdictOn is the result of a policy.
 type verdictOn struct {
 	accepted bool
 	roles    []string // sorted
@@ -136,7 +136,7 @@ func (w *policyWorld) compile(policy Policy, outer *compilation, start standing)
 	return c, compiled, end
 }
 
-// judge returns what comes of a policy, and false if New refuses it.
+// judge returns the result of a policy, and false if New refuses it.
 func (w *policyWorld) judge(t *testing.T, policy Policy) (verdictOn, bool) {
 	t.Helper()
 	c, compiled, _ := w.compile(policy, nil, standing{})
@@ -146,7 +146,7 @@ func (w *policyWorld) judge(t *testing.T, policy Policy) (verdictOn, bool) {
 	return w.run(t, newJudged(allRule{compiled}, len(c.roles.given) > 0)), true
 }
 
-// judgeRoute returns what comes of a Require behind a Handler.
+// judgeRoute returns the result of a Require behind a Handler.
 func (w *policyWorld) judgeRoute(t *testing.T, policy, required Policy) (verdictOn, bool) {
 	t.Helper()
 	outer, compiled, end := w.compile(policy, nil, standing{})
@@ -215,7 +215,7 @@ func (g *generator) notRevoked() Policy {
 	return NotRevoked{Checker: g.checkers[g.IntN(len(g.checkers))]}
 }
 
-// name is a rule that Not takes.
+// name returns a rule that Not accepts.
 func (g *generator) name(depth int) Policy {
 	switch n := g.IntN(9); {
 	case n < 2:
@@ -244,7 +244,8 @@ func (g *generator) list(depth int, of func(int) Policy) []Policy {
 	return list
 }
 
-// part is any rule; one on chains or names needs an anchor before it, or New refuses it.
+// part returns any rule; one on chains or names needs an anchor before it, otherwise New refuses
+// it.
 func (g *generator) part(depth int) Policy {
 	switch n := g.IntN(20); {
 	case n < 4:
@@ -269,8 +270,8 @@ func (g *generator) part(depth int) Policy {
 	return g.name(0)
 }
 
-// tree is a policy that has an anchor. Some stand within an AcceptServerAuth, which changes
-// nothing for a client that has clientAuth.
+// tree returns a policy with an anchor. Some are inside an AcceptServerAuth, which changes nothing
+// for a client that has clientAuth.
 func (g *generator) tree(depth int) Policy {
 	if g.IntN(8) == 0 {
 		return AcceptServerAuth{Reason: "no other", Policy: g.tree(depth)}
@@ -313,8 +314,8 @@ func (g *generator) shuffled(policy Policy) Policy {
 	return policy
 }
 
-// deepen returns the policy with one member added to an Any, or one part to an All, that
-// is not below a Not; nil if there is none such.
+// deepen returns the policy with one member added to an Any, or one part to an All, that is not
+// below a Not; it returns nil if there is none.
 func (g *generator) deepen(policy Policy, anyMember bool) Policy {
 	at := func(members []Policy) []Policy {
 		for _, i := range g.Perm(len(members)) {
@@ -361,8 +362,8 @@ func (g *generator) deepen(policy Policy, anyMember bool) Policy {
 	return nil
 }
 
-// eachTree runs a property over random policies that New accepts, until it was tried often
-// enough. try reports whether it could be tried.
+// eachTree runs a property on random policies that New accepts, until it was tried often enough.
+// try reports whether the property could be tried.
 func eachTree(t *testing.T, try func(g *generator) bool) {
 	t.Helper()
 	seed := rand.Uint64()
@@ -391,8 +392,8 @@ func eachTree(t *testing.T, try func(g *generator) bool) {
 	}
 }
 
-// finding T6: a rule was judged differently before and behind another one, and IssuedBy under
-// two Not rested on a chain that was taken out.
+// finding T6: a rule was judged differently before and after another one, and IssuedBy under two
+// Not relied on an excluded chain.
 func TestPolicyMeaning_OrderChangesNeitherDecisionNorRoles(t *testing.T) {
 	eachTree(t, func(g *generator) bool {
 		policy := g.tree(3)
@@ -468,7 +469,7 @@ func (g *generator) standing(policy Policy, c *checks) Policy {
 	return policy
 }
 
-// holds reports whether the policy has a Denied: it looks at chains that do not stand.
+// hasDenied reports whether the policy has a Denied, which also uses excluded chains.
 func hasDenied(policy Policy) bool {
 	switch p := policy.(type) {
 	case All:
@@ -485,7 +486,7 @@ func hasDenied(policy Policy) bool {
 	return false
 }
 
-// finding T1: a role, or a Chain beside others, rested on a chain that was taken out.
+// finding T1: a role, or a Chain next to others, relied on an excluded chain.
 func TestPolicyMeaning_NotRevokedLeavesWhatThePolicySaysOfTheOtherChains(t *testing.T) {
 	eachTree(t, func(g *generator) bool {
 		g.plain = true
@@ -502,7 +503,7 @@ func TestPolicyMeaning_NotRevokedLeavesWhatThePolicySaysOfTheOtherChains(t *test
 		if !over.accepted || checker.leaf {
 			want = verdictOn{}
 		}
-		if len(both.roles) == 0 { // of several ways in without a role one is enough, and its chains are shown
+		if len(both.roles) == 0 { // without a role, one of several ways in is sufficient, and its chains are shown
 			assert.Equal(t, want.accepted, both.accepted, "%#v", policy)
 			assert.Subset(t, rootsOf(checker), both.roots)
 			return true
@@ -521,8 +522,8 @@ func rootsOf(c *checks) (good []int) {
 	return good
 }
 
-// finding T8: a member that was refused was not forgotten. finding T9: a NotRevoked within
-// one member refused the others.
+// finding T8: a refused member was not forgotten. finding T9: a NotRevoked within one member
+// refused the others.
 func TestPolicyMeaning_EachMemberOfAnyIsJudgedAlone(t *testing.T) {
 	eachTree(t, func(g *generator) bool {
 		x, y, behind := g.tree(2), g.tree(2), g.part(1)
@@ -540,7 +541,7 @@ func TestPolicyMeaning_EachMemberOfAnyIsJudgedAlone(t *testing.T) {
 	})
 }
 
-// finding T10: a route forgot the chains that the Handler's policy had taken out.
+// finding T10: a route forgot the chains that the Handler's policy had excluded.
 func TestPolicyMeaning_RouteIsAllOfBoth(t *testing.T) {
 	eachTree(t, func(g *generator) bool {
 		policy, required := g.tree(2), g.part(2)

@@ -10,7 +10,7 @@ import (
 //
 //	SEQUENCE OF SEQUENCE { OID, SEQUENCE OF SEQUENCE { OID, ANY } OPTIONAL }
 //
-// What is not that, is not known, and a critical extension that is not known is refused.
+// Anything else is not known, and an unknown critical extension is refused.
 func TestQualifiers_WhatCannotBeReadIsNotKnown(t *testing.T) {
 	element := func(tag byte, parts ...string) string {
 		content := ""
@@ -39,22 +39,22 @@ func TestQualifiers_WhatCannotBeReadIsNotKnown(t *testing.T) {
 		{"a byte behind", seq(policy) + "\x00", false},
 		{"an element behind", seq(policy) + seq(policy), false},
 		{"a SET of policies", set(policy), false},
-		{"a byte behind the policies", seq(policy, "\x00"), false},
+		{"a byte after the policies", seq(policy, "\x00"), false},
 		{"a policy that is a SET", seq(set(id)), false},
 		{"an empty policy", seq(seq()), false},
 		{"a policy of a byte", seq(seq("\x06")), false},
 		{"a policy without OID", seq(seq(element(0x0c, "x"))), false},
-		{"a byte behind the OID", seq(seq(id, "\x30")), false},
+		{"a byte after the OID", seq(seq(id, "\x30")), false},
 		{"qualifiers that are a SET", seq(seq(id, set(cps))), false},
-		{"a byte behind the qualifiers", seq(seq(id, seq(cps), "\x00")), false},
+		{"a byte after the qualifiers", seq(seq(id, seq(cps), "\x00")), false},
 		{"qualifiers twice", seq(seq(id, seq(cps), seq(cps))), false},
-		{"a byte behind the qualifier", seq(seq(id, seq(cps, "\x00"))), false},
+		{"a byte after the qualifier", seq(seq(id, seq(cps, "\x00"))), false},
 		{"a qualifier that is a SET", seq(seq(id, seq(set(element(0x06, "\x2b\x06\x01\x05\x05\x07\x02\x01"))))), false},
 		{"an empty qualifier", seq(seq(id, seq(seq()))), false},
 		{"a qualifier without OID", seq(seq(id, seq(seq(element(0x0c, "\x2b\x06\x01\x05\x05\x07\x02\x01"))))), false},
 		{"a qualifier whose OID is none", seq(seq(id, seq(seq(element(0x06))))), false},
 		{"another qualifier", seq(seq(id, seq(other))), false},
-		{"another one behind CPS", seq(seq(id, seq(cps, other))), false},
+		{"another one after CPS", seq(seq(id, seq(cps, other))), false},
 		{"another one in the second policy", seq(policy, seq(id, seq(other))), false},
 	} {
 		assert.Equal(t, tc.known, qualifiersAreKnown([]byte(tc.value)), tc.name)

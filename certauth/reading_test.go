@@ -28,8 +28,8 @@ func slowly(s *textSource, goOn chan struct{}) *textSource {
 	return s
 }
 
-func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
-	w, now := newWorld(t), time.Now() // a bubble has a time of its own
+func TestReading_IsSharedByRequestsThatOfferTheSame(t *testing.T) {
+	w, now := newWorld(t), time.Now() // a bubble has its own clock
 	table := map[string]*x509.Certificate{"a|": w.leaf.Certificate, "b|": w.issue(t)}
 	bubble.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -59,7 +59,7 @@ func TestReading_IsSharedByWhoOffersTheSame(t *testing.T) {
 	})
 }
 
-func TestReading_WhoGivesUpStopsNobody(t *testing.T) {
+func TestReading_CallerThatGivesUpStopsNoOther(t *testing.T) {
 	w, now := newWorld(t), time.Now()
 	bubble.Test(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -85,7 +85,7 @@ func TestReading_WhoGivesUpStopsNobody(t *testing.T) {
 	})
 }
 
-// A panic of the one who reads denies all who wait, and the next one reads anew.
+// A panic of the request that reads denies all that wait, and the next request reads again.
 func TestReading_PanicDeniesAll(t *testing.T) {
 	w, now := newWorld(t), time.Now()
 	bubble.Test(t, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestReading_PanicDeniesAll(t *testing.T) {
 	})
 }
 
-// Requests, reloads and refusals at once; for the race detector above all.
+// Concurrent requests, reloads and refusals, mainly for the race detector.
 func TestCache_UnderLoad(t *testing.T) {
 	w, stranger := newWorld(t), newWorld(t)
 	table := map[string]*x509.Certificate{"stranger|": stranger.leaf.Certificate}
@@ -158,8 +158,8 @@ func fixedAt(now time.Time) func(*certauth.Config) {
 
 func certificatesOf(w world) []*x509.Certificate { return []*x509.Certificate{w.ca.Certificate} }
 
-// A source may change what it has parsed, by what it knows of a request. Of two requests at
-// one time each is judged by its own certificate, although the DER is the same.
+// A source may change the certificates that it has parsed, depending on the request. Two concurrent
+// requests are each judged by their own certificate, although the DER is the same.
 func TestReading_ChangedCertificatesAreNotShared(t *testing.T) {
 	w := newWorld(t)
 	ended, longer := *w.leaf.Certificate, *w.leaf.Certificate

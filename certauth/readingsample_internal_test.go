@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// The hash of an offer is over a sample of it, which strangers can make the same: a request that
-// finds the reading of another offer under its hash is judged by its own certificate.
+// The hash of an offer covers a sample of it, which attackers can make equal: a request that finds
+// the reading of another offer under its hash is judged by its own certificate.
 func TestReading_OfAnotherOfferWithTheSameHashIsNotShared(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	own, other := ca.Issue(t, "own").Certificate, ca.Issue(t, "other").Certificate
@@ -28,7 +28,7 @@ func TestReading_OfAnotherOfferWithTheSameHashIsNotShared(t *testing.T) {
 	call, first := auth.readings.Join(hash)
 	require.True(t, first)
 	auth.readings.Finish(call, auth.readShared(&others, others.Key(), hash))
-	for range 2 { // the second time it is remembered
+	for range 2 { // the second time, it is remembered
 		id, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
 		require.NoError(t, err)
 		assert.Same(t, own, id.Leaf)

@@ -12,9 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// finding N6: what the first hour needs stood nowhere: how to get it, for which Go, the way
-// into each framework, what is no way, and where to go on. Links lead to what is there, and a
-// call that the table of frameworks shows is one that an example makes.
+// finding N6: information needed in the first hour was missing: how to get the library, for which
+// Go, the way into each framework, what does not work, and where to continue. Links lead to
+// existing targets, and a call in the table of frameworks occurs in an example.
 func TestREADME_HasWhatTheFirstHourNeeds(t *testing.T) {
 	text, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -52,7 +52,7 @@ func TestREADME_HasWhatTheFirstHourNeeds(t *testing.T) {
 	}
 }
 
-// The go doc commands of the README are about something.
+// The go doc commands of the README refer to existing names.
 func TestREADME_GoDocCommandsWork(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command")

@@ -29,7 +29,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// unparsed is the DER of a client of that CA, which crypto/x509 need not be able to read.
+// unparsed returns the DER of a client of that CA, which crypto/x509 may be unable to read.
 func (p *party) unparsed(t testing.TB, public any, change ...certauthtest.Template) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(0x1501), NotBefore: p.NotBefore, NotAfter: p.NotAfter, RawSubject: nameOf(t, nameValue{oidCN, asn1.TagUTF8String, "odd client"})}
@@ -45,7 +45,7 @@ func (p *party) unparsed(t testing.TB, public any, change ...certauthtest.Templa
 	return der
 }
 
-// overwritten replaces the one place where the bytes stand by as many others.
+// overwritten replaces the only occurrence of the bytes by the same number of other bytes.
 func overwritten(t testing.TB, der []byte, old, now string) []byte {
 	t.Helper()
 	require.Equal(t, 1, bytes.Count(der, []byte(old)))
@@ -53,7 +53,7 @@ func overwritten(t testing.TB, der []byte, old, now string) []byte {
 	return bytes.Replace(der, []byte(old), []byte(now), 1)
 }
 
-// version1 is what plain openssl x509 -req makes of it: neither version nor extensions.
+// version1 returns what plain openssl x509 -req would make: neither version nor extensions.
 func version1(t testing.TB, der []byte) []byte {
 	t.Helper()
 	var whole struct{ TBS, Algorithm, Signature asn1.RawValue }
@@ -82,8 +82,8 @@ const (
 	exclusionsHint = "Config.Exclusions"
 )
 
-// Refusals whose detail or hint sent the operator to the front end although the certificate
-// is at fault, or the other way round.
+// Refusals whose detail or hint directed the operator to the front end although the certificate is
+// at fault, or vice versa.
 func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 	t.Helper()
 	root := newRoot(t, "Root")
@@ -110,13 +110,13 @@ func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 	}
 	type words struct {
 		name   string
-		der    []byte // under every form of the header, or
+		der    []byte // in every form of the header, or
 		send   func() (certauth.Source, map[string]string)
 		policy certauth.Policy
 		reason certauth.Reason
-		says   []string // in the detail
+		says   []string // must be in the detail
 		hint   []string
-		never  []string // in neither
+		never  []string // must be in neither
 	}
 	wrongForm := []string{otherFrontEnd, "sends base64", "sends one certificate", "not of one certificate"}
 	rows := []words{
@@ -156,7 +156,7 @@ func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 	for _, tc := range rows {
 		t.Run(tc.name, func(t *testing.T) {
 			if strings.Contains(tc.name, "BIT STRING") && !onGo126() {
-				t.Skip("crypto/x509 reads it from Go 1.27 on")
+				t.Skip("crypto/x509 reads it since Go 1.27")
 			}
 			row(tc.reason)
 			ways := []func() (certauth.Source, map[string]string){tc.send}
@@ -204,7 +204,7 @@ func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 	}
 }
 
-// The mistakes of New that named a symptom: each says what the text is and what to do.
+// The mistakes of New that named only a symptom: each now says what the text is and what to do.
 func wordsAboutTheConfiguration(t *testing.T, row func(certauth.Reason)) {
 	t.Helper()
 	root := newRoot(t, "Root")

@@ -25,7 +25,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// clock is a clock that tests move by hand.
+// clock is a clock that the test sets.
 type clock struct{ nanoseconds atomic.Int64 }
 
 func newClock() *clock {
@@ -37,7 +37,7 @@ func newClock() *clock {
 func (c *clock) now() time.Time          { return time.Unix(0, c.nanoseconds.Load()) }
 func (c *clock) advance(d time.Duration) { c.nanoseconds.Add(int64(d)) }
 
-// replaceFile puts new content in place of a file as an operator should.
+// replaceFile replaces a file as an operator should.
 func replaceFile(t *testing.T, path string, content []byte) {
 	t.Helper()
 	next := path + ".next"
@@ -50,7 +50,7 @@ func thumbprint(cert *x509.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// rotation is a service whose roots stand in a file, and one client for each of two CAs.
+// rotation is a service whose roots are in a file, with one client for each of two CAs.
 type rotation struct {
 	oldCA, newCA         *certauthtest.CA
 	oldClient, newClient *certauthtest.Certificate
@@ -60,7 +60,7 @@ type rotation struct {
 
 	mutex  sync.Mutex
 	events []certauth.Event
-	client *certauthtest.Certificate // who calls now
+	client *certauthtest.Certificate // the current caller
 }
 
 func newRotation(t *testing.T) *rotation {
@@ -94,7 +94,7 @@ func (s *rotation) accepts(client *certauthtest.Certificate) bool {
 	return err == nil
 }
 
-// outcomes returns what was reported about reloads since the last call.
+// outcomes returns the reported outcomes of reloads since the last call.
 func (s *rotation) outcomes() []certauth.Outcome {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -125,7 +125,8 @@ func TestReload_OverlappingCAsBothAccepted(t *testing.T) {
 	assert.True(t, s.accepts(s.newClient))
 }
 
-// CVE-2026-27586 Caddy; kubernetes #119483: a bad file emptied or silently kept trust.
+// CVE-2026-27586 Caddy; kubernetes #119483: after a bad file, trust was empty, or was kept without
+// a report.
 func TestReload_BadFileKeepsLastGoodAndReports(t *testing.T) {
 	damaged := func(s *rotation) []byte {
 		content := append(s.newCA.PEM(), s.oldCA.PEM()...)
@@ -153,7 +154,7 @@ func TestReload_BadFileKeepsLastGoodAndReports(t *testing.T) {
 			assert.Equal(t, []certauth.Outcome{"kept"}, s.outcomes())
 
 			replaceFile(t, s.file, s.newCA.PEM())
-			require.NoError(t, s.auth.Reload(t.Context()), "a good file after a bad one is taken")
+			require.NoError(t, s.auth.Reload(t.Context()), "a good file after a bad one is used")
 			assert.True(t, s.accepts(s.newClient))
 			assert.False(t, s.accepts(s.oldClient))
 		})
@@ -215,8 +216,8 @@ func TestReload_CallerMutationHasNoEffect(t *testing.T) {
 	assert.NotContains(t, auth.String(), "/admin")
 }
 
-// Requests trigger the reading, at most once an interval, and the one that comes after a
-// quiet time is judged by what is on disk now.
+// Requests trigger the reload, at most once per interval, and the first request after a quiet
+// period is judged by the current files.
 func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 	var calls atomic.Int32
 	s := newRotation(t)
@@ -250,7 +251,7 @@ func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 		assert.EqualValues(t, 1, calls.Load(), "nothing is read within the interval")
 
 		s.clock.advance(time.Nanosecond)
-		require.NoError(t, check(), "the request that triggers it does not wait")
+		require.NoError(t, check(), "the request that triggers the reload does not wait")
 		close(answered)
 		synctest.Wait()
 		assert.EqualValues(t, 2, calls.Load())
@@ -259,7 +260,7 @@ func TestReload_TrafficTriggersItOnceAnInterval(t *testing.T) {
 		s.clock.advance(-time.Hour)
 		_ = check()
 		synctest.Wait()
-		assert.EqualValues(t, 3, calls.Load(), "a clock that goes back counts as time")
+		assert.EqualValues(t, 3, calls.Load(), "a clock that goes back makes a reload due")
 	})
 }
 
@@ -269,7 +270,7 @@ func TestReload_FirstRequestAfterAQuietNightSeesTheNewRoots(t *testing.T) {
 	replaceFile(t, s.file, s.newCA.PEM())
 	s.clock.advance(time.Minute)
 	bubble.Test(t, func(t *testing.T) { // where no time passes while the file is read, however slow the machine
-		assert.False(t, s.accepts(s.oldClient), "the old root is gone from the disk")
+		assert.False(t, s.accepts(s.oldClient), "the old root is no longer on the disk")
 	})
 }
 
@@ -283,7 +284,7 @@ func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
 			Source: fixedSource("test", s.oldClient.Certificate),
 			Policy: certauth.Chain{Roots: certauth.CertFunc(func(context.Context) ([]*x509.Certificate, error) {
 				if !first {
-					<-hang // a share that does not answer, and does not look at the context
+					<-hang // a share that does not answer, and ignores the context
 				}
 				first = false
 				return []*x509.Certificate{s.oldCA.Certificate}, nil
@@ -297,8 +298,8 @@ func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
 			_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
 			require.NoError(t, err)
 		}
-		// Within the bubble time passes only while everything waits.
-		assert.LessOrEqual(t, time.Since(start), 100*25*time.Millisecond, "a hanging reload holds up no request for longer than its bound")
+		// Inside the bubble, time passes only while all goroutines wait.
+		assert.LessOrEqual(t, time.Since(start), 100*25*time.Millisecond, "a hanging reload delays no request for longer than its limit")
 		close(hang)
 		synctest.Wait()
 	})
@@ -306,7 +307,7 @@ func TestReload_NoFileIsOpenedDuringARequest(t *testing.T) {
 
 func TestReload_CloseEndsEveryGoroutine(t *testing.T) {
 	s := newRotation(t)
-	// synctest.Test fails if a goroutine of the bubble is left when it ends.
+	// bubble.Test fails if a goroutine of the bubble is left when it ends.
 	bubble.Test(t, func(t *testing.T) {
 		auth, err := certauth.New(certauth.Config{
 			Source: fixedSource("test", s.oldClient.Certificate),
@@ -365,20 +366,20 @@ func TestReload_ConcurrentRequestsAndReloadsAreSafe(t *testing.T) {
 	}
 	for range 20 {
 		replaceFile(t, s.file, append(s.oldCA.PEM(), s.newCA.PEM()...))
-		require.NoError(t, auth.Reload(t.Context()), "also where a request began one")
+		require.NoError(t, auth.Reload(t.Context()), "even if a request began one")
 		replaceFile(t, s.file, s.oldCA.PEM())
 	}
 	group.Wait()
 }
 
-// finding S5: a request that had read the clock a little before another one began a reload
-// took it for a clock that went back, began a second reload, and reported that as failed.
+// finding S5: a request that had read the clock slightly before another one began a reload took
+// this for a clock that went back, began a second reload, and reported it as failed.
 func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
 	s := newRotation(t)
 	for _, tc := range []struct {
 		name  string
 		steps []time.Duration // from one request to the next
-		ended bool            // the reading has, before the next request comes
+		ended bool            // whether the read ends before the next request
 		want  int32           // readings
 	}{
 		{"one that is late by an instant", []time.Duration{time.Minute, -50 * time.Microsecond}, false, 1},
@@ -412,7 +413,7 @@ func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
 					_, err := auth.Check(request())
 					require.NoError(t, err)
 					if tc.ended {
-						time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock: longer than a reading takes
+						time.Sleep(time.Second) //nolint:forbidigo // the bubble's clock: longer than a read takes
 					}
 				}
 				time.Sleep(time.Second) //nolint:forbidigo // as above
@@ -423,9 +424,9 @@ func TestReload_RequestsThatOvertakeOneAnotherBeginOne(t *testing.T) {
 	}
 }
 
-// finding S5: two reloads at one time are ordinary. What requests trigger leaves the reading
-// to the one that is at it; Reload waits for it and reads again, since it promises to read
-// what is there now.
+// finding S5: two concurrent reloads are ordinary. A reload that a request triggers leaves the read
+// to the running one. Reload waits for it and reads again, because it promises to read the current
+// state.
 func TestReload_TwoAtOneTimeAreNoFailure(t *testing.T) {
 	s := newRotation(t)
 	clock := newClock()
@@ -451,19 +452,19 @@ func TestReload_TwoAtOneTimeAreNoFailure(t *testing.T) {
 			_, err := auth.Check(request())
 			require.NoError(t, err)
 		}
-		time.Sleep(time.Second) //nolint:forbidigo // as above: the last reading has ended
+		time.Sleep(time.Second) //nolint:forbidigo // as above: the last read has ended
 		began := calls.Load()
 		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() { assert.NoError(t, auth.Reload(t.Context())) })
 		}
 		group.Wait()
-		assert.EqualValues(t, 3, calls.Load()-began, "each Reload has read")
+		assert.EqualValues(t, 3, calls.Load()-began, "each Reload must read")
 		assert.Zero(t, kept.Load(), "nothing failed")
 	})
 }
 
-// A reading that nobody waits for any more is reported, again and again, until it ends.
+// A read that no caller waits for any more is reported repeatedly until it ends.
 func TestReload_OneThatHangsIsReported(t *testing.T) {
 	s := newRotation(t)
 	clock := newClock()
@@ -488,7 +489,7 @@ func TestReload_OneThatHangsIsReported(t *testing.T) {
 			clock.advance(time.Hour)
 			_, err := auth.Check(request())
 			require.NoError(t, err)
-			time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock: longer than a reading may take
+			time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock: longer than a read may take
 			assert.Equal(t, want+1, kept.Load())
 		}
 		close(hang)
@@ -497,7 +498,7 @@ func TestReload_OneThatHangsIsReported(t *testing.T) {
 	})
 }
 
-// screening shows the leaf to the screen, as the presets do, and is slow behind it.
+// screening passes the leaf to the screen, as the presets do, and is slow afterwards.
 type screening struct {
 	texts          textSource
 	leaf           *x509.Certificate
@@ -518,9 +519,9 @@ func (s *screening) decode(_ source.Offer, screen func([]byte) error) ([]*x509.C
 	return []*x509.Certificate{s.leaf}, nil
 }
 
-// Pins that were reloaded act on the next request, also if it waits for one that the pins
-// of before have refused.
-func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
+// Reloaded pins apply to the next request, even if it waits for one that the previous pins have
+// refused.
+func TestReload_PinsActOnRequestsThatWaitForAnOlderReading(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		now := time.Now()
 		w := newWorld(t)
@@ -537,7 +538,7 @@ func TestReload_PinsActOnWhoWaitsForAnOlderReading(t *testing.T) {
 		pins = []string{w.leaf.Thumbprint()}
 		require.NoError(t, auth.Reload(t.Context()))
 		go func() { _, err := auth.Check(offering("a")); after <- err }()
-		synctest.Wait() // it waits for the reading of the first
+		synctest.Wait() // it waits for the read of the first
 		close(s.goOn)
 		assert.Equal(t, certauth.ReasonPinMismatch, reasonOf(<-before))
 		assert.Equal(t, certauth.ReasonNone, reasonOf(<-after))
@@ -565,7 +566,7 @@ func TestReload_KeepsTheCallersDeadline(t *testing.T) {
 	})
 }
 
-// Everybody who comes after a quiet night waits for the reload, not only the first.
+// All requests after a quiet night wait for the reload, not only the first.
 func TestReload_EveryRequestAfterAQuietNightWaits(t *testing.T) {
 	s := newRotation(t)
 	bubble.Test(t, func(t *testing.T) {

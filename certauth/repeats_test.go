@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// refusals is an Authenticator that refuses everybody, and its log.
+// refusals is an Authenticator that refuses every request, and its log.
 type refusals struct {
 	log    records
 	clock  *clock
@@ -49,7 +49,7 @@ func (s *refusals) send(t *testing.T, paths ...string) {
 
 func unchanged(*certauth.Config) {}
 
-// finding N2: a thousand probes were a thousand records.
+// finding N2: a thousand probes caused a thousand records.
 func TestRepeats_AreOneRecordAMinute(t *testing.T) {
 	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
 	s.send(t, "/a", "/a", "/a", "/b")
@@ -62,7 +62,7 @@ func TestRepeats_AreOneRecordAMinute(t *testing.T) {
 	s.clock.advance(time.Minute - time.Second)
 	s.send(t, "/a")
 	assert.Empty(t, s.log.take(t))
-	assert.Equal(t, 5, s.events, "Observe is told of each")
+	assert.Equal(t, 5, s.events, "Observe is called for each")
 
 	s.clock.advance(time.Second)
 	s.send(t, "/a")
@@ -81,7 +81,7 @@ func TestRepeats_TheLastCountIsNotLost(t *testing.T) {
 	s.clock.advance(time.Hour)
 	s.send(t, "/b")
 	list := s.log.take(t)
-	require.Len(t, list, 2, "the next refusal of another kind writes it down")
+	require.Len(t, list, 2, "the next refusal of another kind writes the count")
 	ended := list[0]
 	assert.Equal(t, "WARN", ended["level"])
 	assert.Equal(t, "certauth: denied", ended["msg"])
@@ -98,8 +98,8 @@ func TestRepeats_TheLastCountIsNotLost(t *testing.T) {
 	require.Len(t, s.log.take(t), 2)
 }
 
-// The kinds are told apart by reason, rule, path, and by certificates that are verified:
-// another partner is another record.
+// Repetitions are distinguished by reason, rule, path, and verified certificates: another partner
+// has its own record.
 func TestRepeats_WhatTellsThemApart(t *testing.T) {
 	one := newWorld(t)
 	two := one.issue(t)
@@ -115,11 +115,11 @@ func TestRepeats_WhatTellsThemApart(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"certificate_missing <nil>", "name_not_allowed " + one.leaf.Thumbprint(), "name_not_allowed " + thumbprint(two),
-		"chain_untrusted " + stranger.leaf.Thumbprint(), // whoever has no certificate of the CA can make any number
+		"chain_untrusted " + stranger.leaf.Thumbprint(), // a client without a certificate of the CA can make any number
 	}, got)
 }
 
-// Paths are the client's text: beyond a number of them they are counted by reason.
+// Paths are client text: beyond a number of them they are counted by reason.
 func TestRepeats_KindsAreBounded(t *testing.T) {
 	const kinds, more = 1024, 5000
 	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
@@ -140,7 +140,7 @@ func TestRepeats_KindsAreBounded(t *testing.T) {
 	assert.Equal(t, "certificate_missing", list[0]["reason"])
 	assert.Equal(t, "/0", list[1]["path"])
 	s.send(t, "/new")
-	require.Len(t, s.log.take(t), 1, "the old ones have made room")
+	require.Len(t, s.log.take(t), 1, "the old ones were replaced")
 }
 
 func TestRepeats_AClockThatGoesBackSilencesNothing(t *testing.T) {
@@ -167,7 +167,7 @@ func TestRepeats_CanBeLogged(t *testing.T) {
 	}
 }
 
-// Refusals are logged by many requests at a time.
+// Many requests log refusals concurrently.
 func TestRepeats_CountsAreExactUnderConcurrency(t *testing.T) {
 	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, func(c *certauth.Config) { c.Observe = nil })
 	const callers, each = 8, 50
@@ -191,8 +191,8 @@ func TestRepeats_CountsAreExactUnderConcurrency(t *testing.T) {
 	assert.EqualValues(t, callers*each-1, list[0]["repeated"])
 }
 
-// A PolicyFunc may make any number of Reasons, of any length: what is remembered of them is
-// bounded too, and no refusal goes uncounted.
+// A PolicyFunc may make any number of Reasons, of any length: the memory for them is also limited,
+// and no refusal is left uncounted.
 func TestRepeats_ReasonsAreBounded(t *testing.T) {
 	const kinds, others, more = 1024, 64, 100
 	w := newWorld(t)
@@ -233,10 +233,10 @@ func TestRepeats_ReasonsAreBounded(t *testing.T) {
 	for i := range others {
 		assert.Equal(t, 1, int(counts[fmt.Sprintf("reason_%d", i)]))
 	}
-	assert.Equal(t, 2*more-1, int(counts["last"]), "all that is beyond is one kind")
+	assert.Equal(t, 2*more-1, int(counts["last"]), "all further ones are one kind")
 }
 
-// What is remembered of a refusal is short, whatever a PolicyFunc says.
+// The memory for a refusal is small, whatever a PolicyFunc returns.
 func TestRepeats_LongReasonsAreCut(t *testing.T) {
 	w := newWorld(t)
 	s := newRefusals(t, certauth.All{w.chain(), certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error {
@@ -254,7 +254,7 @@ func TestRepeats_LongReasonsAreCut(t *testing.T) {
 	assert.Less(t, len(list[0]["reason"].(string)), 1000)
 }
 
-// The counts that nobody asks for are written down once a minute for all of them.
+// Pending counts of all kinds are written once a minute.
 func TestRepeats_CountsAreWrittenOnceAMinute(t *testing.T) {
 	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
 	s.send(t, "/a", "/a")
@@ -270,11 +270,11 @@ func TestRepeats_CountsAreWrittenOnceAMinute(t *testing.T) {
 		return list
 	}
 	assert.Equal(t, []any{"/a", "/c"}, paths(30*time.Second, "/c"))
-	assert.Equal(t, []any{"/d"}, paths(30*time.Second, "/d"), "the minute of all is not over")
+	assert.Equal(t, []any{"/d"}, paths(30*time.Second, "/d"), "the common minute is not over")
 	assert.Equal(t, []any{"/b", "/e"}, paths(30*time.Second, "/e"))
 }
 
-// Requests overtake one another by up to a second; that is no new minute.
+// Requests overtake one another by up to a second; this does not start a new minute.
 func TestRepeats_AClockThatSeemsToGoBackIsNoNewMinute(t *testing.T) {
 	s := newRefusals(t, certauth.Thumbprints{pinOfNobody}, unchanged)
 	s.send(t, "/a")
@@ -287,7 +287,7 @@ func TestRepeats_AClockThatSeemsToGoBackIsNoNewMinute(t *testing.T) {
 	assert.Len(t, s.log.take(t), 1)
 }
 
-// The count that is written down says which partner it is about, where that is certain.
+// The record of a count names the partner, if it is certain.
 func TestRepeats_TheLastCountNamesThePartner(t *testing.T) {
 	w, stranger := newWorld(t), newWorld(t)
 	s := newRefusals(t, certauth.All{w.chain(), certauth.DNSNames{"orders.partner.example"}}, unchanged)

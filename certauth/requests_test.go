@@ -23,7 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// unusual is a server for requests that are no plain GET.
+// unusual is a server for requests other than a plain GET.
 type unusual struct {
 	client  *certauthtest.Certificate
 	address string
@@ -69,7 +69,7 @@ func (u *unusual) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// send writes the lines, with a certificate where the caller is known, and reads the answer.
+// send writes the lines, with a certificate if the caller is known, and reads the answer.
 func (u *unusual) send(t *testing.T, known bool, lines ...string) (*http.Response, *bufio.Reader, net.Conn) {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", u.address)
@@ -89,8 +89,8 @@ func (u *unusual) send(t *testing.T, known bool, lines ...string) (*http.Respons
 	return response, reader, conn
 }
 
-// The Fetch standard (section "CORS-preflight fetch") sends it without credentials, and a client
-// certificate is one.
+// According to the Fetch standard (section "CORS-preflight fetch") the preflight is sent without
+// credentials, which include client certificates.
 func TestRequests_CORSPreflight(t *testing.T) {
 	preflight := func(path string) []string {
 		return []string{"OPTIONS " + path + " HTTP/1.1", "Origin: https://partner.example", "Access-Control-Request-Method: PUT"}
@@ -102,11 +102,11 @@ func TestRequests_CORSPreflight(t *testing.T) {
 	assert.Equal(t, http.StatusNoContent, response.StatusCode)
 	assert.Equal(t, "https://partner.example", response.Header.Get("Access-Control-Allow-Origin"))
 	response, _, _ = u.send(t, false, preflight("/refunds")...)
-	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "each path has an exclusion of its own")
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "each path has its own exclusion")
 	response, _, _ = u.send(t, false, "PUT /orders HTTP/1.1", "Origin: https://partner.example", "Content-Length: 0")
-	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "the request itself has to come with the certificate")
+	assert.Equal(t, http.StatusUnauthorized, response.StatusCode, "the request itself must come with the certificate")
 
-	// The other way: CORS middleware outside, which answers preflights itself.
+	// The alternative: CORS middleware outside, which answers preflights itself.
 	u = newUnusual(t, false, nil, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
@@ -137,7 +137,7 @@ func TestRequests_HEAD(t *testing.T) {
 	}
 }
 
-// RFC 9110, section 9.3.7: the asterisk is about the server, not about a resource.
+// RFC 9110, section 9.3.7: the asterisk concerns the server, not a resource.
 func TestRequests_OPTIONSAsterisk(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
 	response, _, _ := u.send(t, false, "OPTIONS * HTTP/1.1")
@@ -152,11 +152,11 @@ func TestRequests_OPTIONSAsterisk(t *testing.T) {
 	ran := u.ran.Load()
 	u.address = server.Listener.Addr().String()
 	response, _, _ = u.send(t, false, "OPTIONS * HTTP/1.1")
-	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with nothing")
+	assert.Equal(t, http.StatusOK, response.StatusCode, "Handler alone: net/http answers it itself, with an empty answer")
 	assert.Equal(t, ran, u.ran.Load())
 }
 
-// RFC 6455, section 4: the handshake is a request like others, and the last that is judged.
+// RFC 6455, section 4: the handshake is an ordinary request, and the last that is judged.
 func TestRequests_WebSocket(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
 	handshake := []string{"GET /live HTTP/1.1", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
@@ -170,7 +170,7 @@ func TestRequests_WebSocket(t *testing.T) {
 	assert.Equal(t, "hello client", string(rest))
 }
 
-// RFC 9110, section 10.1.1: a caller who is refused is not asked for the body.
+// RFC 9110, section 10.1.1: a refused caller is not asked for the body.
 func TestRequests_Continue(t *testing.T) {
 	u := newUnusual(t, false, nil, nil)
 	request := []string{"POST /orders HTTP/1.1", "Content-Length: 5", "Expect: 100-continue"}
@@ -187,7 +187,7 @@ func TestRequests_Continue(t *testing.T) {
 	assert.Equal(t, "order", string(body))
 }
 
-// Optional mode makes no difference between methods: who offers no certificate is anonymous.
+// Optional mode treats all methods alike: a caller without a certificate is anonymous.
 func TestRequests_OptionalMode(t *testing.T) {
 	u := newUnusual(t, true, nil, nil)
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodOptions} {
@@ -196,7 +196,7 @@ func TestRequests_OptionalMode(t *testing.T) {
 	}
 }
 
-// The tests that REQUESTS.md names are there, and each of this file is named.
+// The tests that REQUESTS.md names exist, and each test of this file is named there.
 func TestRequests_TheTableNamesTests(t *testing.T) {
 	text, err := os.ReadFile("../.github/REQUESTS.md")
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// answer is a checker that always says the same.
+// answer is a checker that always returns the same answer.
 type answer struct {
 	revocation certauth.Revocation
 	err        error
@@ -24,7 +24,7 @@ func (a answer) CheckChain(context.Context, []*x509.Certificate) (certauth.Revoc
 	return a.revocation, a.err
 }
 
-// asked is a checker made of a function.
+// asked is a checker made from a function.
 type asked func(context.Context, []*x509.Certificate) (certauth.Revocation, error)
 
 func (f asked) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
@@ -64,8 +64,8 @@ func TestNotRevoked_OnlyGoodEvidenceAccepts(t *testing.T) {
 	})
 }
 
-// Nothing is asked about a certificate whose chain has not verified; what is asked about
-// is the verified chain, root included.
+// No certificate is checked unless its chain has verified, and then the verified chain is checked,
+// including the root.
 func TestNotRevoked_ChecksVerifiedChainsOnly(t *testing.T) {
 	w := newWorld(t)
 	var chains [][]*x509.Certificate
@@ -131,7 +131,7 @@ func TestNotRevoked_StaticErrors(t *testing.T) {
 		{"alone", rule, []string{"Policy.NotRevoked" + before}},
 		{"before the chain", certauth.All{rule, w.chain()}, []string{"Policy.All[0].NotRevoked" + before}},
 		{"behind a pin", certauth.All{pin, rule}, []string{"Policy.All[1].NotRevoked" + before}},
-		{"behind a chain in one branch only", certauth.All{certauth.Any{w.chain(), pin}, rule}, []string{"Policy.All[1].NotRevoked" + before}},
+		{"after a chain in one branch only", certauth.All{certauth.Any{w.chain(), pin}, rule}, []string{"Policy.All[1].NotRevoked" + before}},
 	})
 	for status, want := range map[certauth.RevocationStatus]string{
 		certauth.RevocationUnavailable: "unavailable", certauth.RevocationGood: "good",
@@ -141,7 +141,7 @@ func TestNotRevoked_StaticErrors(t *testing.T) {
 	}
 }
 
-// A chain that verifies behind NotRevoked is checked for revocation all the same.
+// A chain that is verified after NotRevoked is still checked for revocation.
 func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing")
@@ -152,14 +152,14 @@ func TestNotRevoked_HoldsForChainsThatVerifyLater(t *testing.T) {
 	runVerdicts(t, []verdict{
 		{"the chain before it", certauth.All{chainA, good}, leaf.Certificate, certauth.ReasonNone},
 		{"both before it", certauth.All{chainA, chainB, good}, leaf.Certificate, certauth.ReasonCertificateRevoked},
-		{"one behind it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
+		{"one after it", certauth.All{chainA, good, chainB}, leaf.Certificate, certauth.ReasonCertificateRevoked},
 	})
 	auth := must(t, certauth.Config{Source: fixedSource("s", leaf.Certificate), Policy: certauth.All{chainA, good}})
 	g := through(t, func(h http.Handler) http.Handler { return auth.Handler(auth.Require(chainB)(h)) }, request())
 	assert.Equal(t, 403, g.status, "one that only a route verifies")
 }
 
-// revokedBelow says revoked for chains that end in a root.
+// revokedBelow returns revoked for chains that end in a root.
 type revokedBelow struct{ root *x509.Certificate }
 
 func (c revokedBelow) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {

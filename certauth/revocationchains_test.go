@@ -15,9 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// Cases 95 and 96: one issuing CA with two certificates, under two roots, of which one has
-// been revoked. A caller gets in by the other, and nothing rests on the revoked one,
-// wherever the rule that would stands.
+// Cases 95 and 96: one issuing CA with two certificates, below two roots, of which one was revoked.
+// A caller is accepted through the other, and no rule, wherever it is, relies on the revoked one.
 func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing CA")
@@ -56,11 +55,11 @@ func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
 		{"the leaf is revoked in one", certauth.All{chain, found(leafRevoked, good)}, certauth.ReasonCertificateRevoked, 0},
 		{"the leaf is revoked in the other", certauth.All{chain, found(good, leafRevoked)}, certauth.ReasonCertificateRevoked, 0},
 
-		{"issued by the revoked one, behind", certauth.All{chain, found(caRevoked, good), fromA}, certauth.ReasonIssuerNotAllowed, 0},
+		{"issued by the revoked one, afterwards", certauth.All{chain, found(caRevoked, good), fromA}, certauth.ReasonIssuerNotAllowed, 0},
 		{"issued by the revoked one, before", certauth.All{chain, fromA, found(caRevoked, good)}, certauth.ReasonIssuerNotAllowed, 0},
 		{"issued by the revoked one, in a branch", certauth.All{chain, certauth.Any{certauth.All{fromA, everybody}, certauth.CommonNames{"other"}}, found(caRevoked, good)}, certauth.ReasonIssuerNotAllowed, 0},
-		{"revoked in a branch, issued by it behind", certauth.All{chain, certauth.Any{found(caRevoked, good), certauth.CommonNames{"other"}}, fromA}, certauth.ReasonIssuerNotAllowed, 0},
-		{"issued by the good one, behind", certauth.All{chain, found(caRevoked, good), fromB}, certauth.ReasonNone, 1},
+		{"revoked in a branch, issued by it afterwards", certauth.All{chain, certauth.Any{found(caRevoked, good), certauth.CommonNames{"other"}}, fromA}, certauth.ReasonIssuerNotAllowed, 0},
+		{"issued by the good one, afterwards", certauth.All{chain, found(caRevoked, good), fromB}, certauth.ReasonNone, 1},
 		{"issued by the good one, before", certauth.All{chain, fromB, found(caRevoked, good)}, certauth.ReasonNone, 1},
 		{"issued by either, before", certauth.All{chain, certauth.IssuedBy{Certificates: certauth.Certificates(byA, byB)}, found(caRevoked, good)}, certauth.ReasonNone, 1},
 		{"Not looks at every chain, also the one that was taken out", certauth.All{certauth.Chain{Roots: certsOf(rootA), Intermediates: certauth.Certificates(byA)}, certauth.Not{Policy: certauth.IssuedBy{PublicKeys: []string{spkiPin(byA)}}}, found(caRevoked, good)}, certauth.ReasonPolicyRefused, 0},
@@ -82,8 +81,8 @@ func TestNotRevoked_ChainWithARevokedCADoesNotCount(t *testing.T) {
 	}
 }
 
-// At most four chains are asked about, the shortest. Each chain may wait for evidence, so that their
-// number bounds how long a request takes.
+// At most four chains are checked, the shortest. Each chain may wait for evidence, so their number
+// limits the duration of a request.
 func TestNotRevoked_FewChainsAreAskedAbout(t *testing.T) {
 	issuing := certauthtest.NewCA(t, "Root").NewIntermediate(t, "Issuing CA")
 	var intermediates, roots []*x509.Certificate
@@ -104,8 +103,8 @@ func TestNotRevoked_FewChainsAreAskedAbout(t *testing.T) {
 	assert.LessOrEqual(t, calls, 4)
 }
 
-// A route that verifies chains of its own does not bring back the one that was taken out:
-// what it adds is judged as well.
+// A route that verifies its own chains does not restore the excluded one: the chains that it adds
+// are judged as well.
 func TestNotRevoked_RouteDoesNotBringTheSpoiledChainBack(t *testing.T) {
 	rootA, rootB := certauthtest.NewCA(t, "Root A"), certauthtest.NewCA(t, "Root B")
 	issuing := rootA.NewIntermediate(t, "Issuing CA")
@@ -155,7 +154,7 @@ func TestNotRevoked_RouteDoesNotBringTheSpoiledChainBack(t *testing.T) {
 
 // twoWays is a client below an issuing CA that two roots have certified.
 type twoWays struct {
-	byA, byB     *x509.Certificate // the issuing CA, as each root has it
+	byA, byB     *x509.Certificate // the issuing CA, as certified by each root
 	leaf         *x509.Certificate
 	onlyA, onlyB certauth.Chain
 	both         certauth.Chain
@@ -172,7 +171,7 @@ func newTwoWays(t *testing.T) twoWays {
 	return w
 }
 
-// revokedUnder finds the issuing CA revoked in chains of one root, and all else good.
+// revokedUnder finds the issuing CA revoked in chains of one root, and everything else good.
 func revokedUnder(root string) certauth.NotRevoked {
 	return certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 		if chain[len(chain)-1].Subject.CommonName == root {
@@ -182,8 +181,8 @@ func revokedUnder(root string) certauth.NotRevoked {
 	})}
 }
 
-// Two checkers that each find another chain revoked leave none: neither may rest on the
-// chain that the other one took out. In two members of an Any each has its own chain.
+// Two checkers that each find a different chain revoked leave none: neither may rely on the chain
+// that the other one excluded. In two members of an Any each has its own chain.
 func TestRevocation_ChecksTakeOutEveryChainTogether(t *testing.T) {
 	w := newTwoWays(t)
 	underA, underB := revokedUnder("Root A"), revokedUnder("Root B")
@@ -217,7 +216,7 @@ func TestRevocation_ChecksTakeOutEveryChainTogether(t *testing.T) {
 	})
 }
 
-// routed is the status of a request to a route with this policy.
+// routed returns the status of a request to a route with this policy.
 func routed(auth *certauth.Authenticator, policy certauth.Policy) int {
 	recorder := httptest.NewRecorder()
 	h := auth.Handler(auth.Require(policy)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
@@ -225,7 +224,7 @@ func routed(auth *certauth.Authenticator, policy certauth.Policy) int {
 	return recorder.Code
 }
 
-// What NotRevoked took out is not shown to a function behind it.
+// Chains that NotRevoked excluded are not passed to a function after it.
 func TestRevocation_FunctionsSeeNoChainThatWasTakenOut(t *testing.T) {
 	w := newTwoWays(t)
 	var seen []string
@@ -242,7 +241,7 @@ func TestRevocation_FunctionsSeeNoChainThatWasTakenOut(t *testing.T) {
 	assert.Len(t, id.Chains, 1)
 }
 
-// One of several issuers is enough, wherever the one that was taken out stands in the list.
+// One of several issuers is sufficient, wherever the excluded one is in the list.
 func TestRevocation_AnyIssuerOfAChainThatIsLeft(t *testing.T) {
 	w := newTwoWays(t)
 	fromA, fromB := certauth.IssuedBy{Certificates: certauth.Certificates(w.byA)}, certauth.IssuedBy{Certificates: certauth.Certificates(w.byB)}
@@ -260,7 +259,7 @@ func TestRevocation_AnyIssuerOfAChainThatIsLeft(t *testing.T) {
 	}
 }
 
-// A Chain that stands twice must not make a later chain look as if it had been judged.
+// A repeated Chain must not make a later chain look as if it had been judged.
 func TestRevocation_ChainsThatStandTwiceCountOnce(t *testing.T) {
 	w := newTwoWays(t)
 	for name, branch := range map[string]certauth.All{

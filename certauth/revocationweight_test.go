@@ -12,7 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// underA is a rule that says this of chains under Root A, and that all others are good.
+// underA returns a rule that answers with this status for chains below Root A, and good for all
+// others.
 func underA(status certauth.RevocationStatus, depth int) certauth.NotRevoked {
 	return certauth.NotRevoked{Checker: asked(func(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 		if chain[len(chain)-1].Subject.CommonName == "Root A" {
@@ -22,9 +23,9 @@ func underA(status certauth.RevocationStatus, depth int) certauth.NotRevoked {
 	})}
 }
 
-// The doc of NotRevoked: if a Checker finds the caller's own certificate revoked, by whatever
-// chain, the caller is refused, whatever another Checker says of the same chain or of
-// another. A revocation is reported before evidence that is missing.
+// The doc of NotRevoked: if a Checker finds the caller's own certificate revoked, through any
+// chain, the caller is refused, whatever another Checker answers about the same chain or another
+// one. A revocation takes precedence over missing evidence.
 func TestNotRevoked_GravestAnswerOfSeveralCheckersCounts(t *testing.T) {
 	w := newTwoWays(t)
 	leaf, ca := underA(certauth.RevocationRevoked, 0), underA(certauth.RevocationRevoked, 1)
@@ -34,7 +35,7 @@ func TestNotRevoked_GravestAnswerOfSeveralCheckersCounts(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
 		a, b       certauth.NotRevoked
-		only, both certauth.Reason // with the chain under Root A alone, and with a good one beside it
+		only, both certauth.Reason // with only the chain below Root A, and with an additional good one
 	}{
 		{"the leaf and a CA", leaf, ca, revoked, revoked},
 		{"the leaf and no evidence", leaf, missing, revoked, revoked},
@@ -48,7 +49,7 @@ func TestNotRevoked_GravestAnswerOfSeveralCheckersCounts(t *testing.T) {
 			_, err := judge(t, certauth.All{w.onlyA, rules[0], rules[1]}, w.leaf)
 			assert.Equal(t, tc.only, reasonOf(err), "%s: %v", tc.name, err)
 			id, err := judge(t, certauth.All{w.both, rules[0], rules[1]}, w.leaf)
-			assert.Equal(t, tc.both, reasonOf(err), "%s, beside a good chain: %v", tc.name, err)
+			assert.Equal(t, tc.both, reasonOf(err), "%s, with an additional good chain: %v", tc.name, err)
 			if err == nil {
 				require.Len(t, id.Chains, 1)
 				assert.Equal(t, "Root B", id.Chains[0][2].Subject.CommonName, tc.name)
@@ -57,8 +58,8 @@ func TestNotRevoked_GravestAnswerOfSeveralCheckersCounts(t *testing.T) {
 	}
 }
 
-// Identity.Revocation is the best that is known of a chain that lets the caller in; of one
-// chain, it does not hide that one of several Checkers waived.
+// Identity.Revocation is the best status of the chains that admit the caller. For a single chain,
+// it does not hide that one of several Checkers waived the check.
 func TestNotRevoked_EvidenceOfTheIdentity(t *testing.T) {
 	w := newTwoWays(t)
 	only := func(root string) certauth.NotRevoked {
@@ -90,8 +91,8 @@ func TestNotRevoked_EvidenceOfTheIdentity(t *testing.T) {
 	}
 }
 
-// The doc of RevocationChecker: if the error is an *Error, its Hint and its Err are those of
-// the refusal. It is never accepted for what it lacks.
+// The doc of RevocationChecker: if the error is an *Error, its Hint and its Err become those of the
+// refusal. Fields that it lacks never make it an acceptance.
 func TestNotRevoked_HintOfTheCheckersErrorIsThatOfTheRefusal(t *testing.T) {
 	w := newWorld(t)
 	cause := errors.New("no route to the responder")

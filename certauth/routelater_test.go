@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// net/http closes a body when the handler has returned, and may write trailers then. A request
-// that a handler kept does not receive them: nobody reads and writes one map at a time.
+// net/http closes a body after the handler has returned, and may write trailers then. A request
+// that a handler has kept does not receive them, so that no map is read and written concurrently.
 func TestHandler_KeptRequestGetsNoTrailersAfterwards(t *testing.T) {
 	w := newWorld(t)
 	auth := authWith(t, headerSource{w.leaf.Certificate}, w.chain())
@@ -41,7 +41,7 @@ func TestHandler_KeptRequestGetsNoTrailersAfterwards(t *testing.T) {
 	}
 }
 
-// Config.ReloadInterval holds for a route as well, however long the handlers before it took.
+// Config.ReloadInterval also applies to a route, however long the handlers before it took.
 func TestRequire_LooksWhetherMaterialIsToBeReloaded(t *testing.T) {
 	w := newWorld(t)
 	var seconds, reads atomic.Int64

@@ -46,7 +46,7 @@ func TestExtension_ValueTextAndPresence(t *testing.T) {
 		{"the text without a type", deploy, w.issue(t, withExtension(oid, []byte("deploy"))), no},
 		{"the text in another case", deploy, w.issue(t, text(asn1.TagUTF8String, "Deploy")), no},
 		{"a longer text", deploy, w.issue(t, text(asn1.TagUTF8String, "deploy2")), no},
-		{"the text and a byte behind it", deploy, w.issue(t, withExtension(oid, append(der[:len(der):len(der)], 0))), no},
+		{"the text and a byte after it", deploy, w.issue(t, withExtension(oid, append(der[:len(der):len(der)], 0))), no},
 		{"not, and it is", w.behind(certauth.Not{Policy: certauth.Extension{OID: oid, Present: true}}), leaf, certauth.ReasonPolicyRefused},
 		{"not, and it is not", w.behind(certauth.Not{Policy: certauth.Extension{OID: oid, Present: true}}), w.leaf.Certificate, yes},
 	})
@@ -65,7 +65,8 @@ func TestExtension_ValueTextAndPresence(t *testing.T) {
 
 // finding C16: the certificate template of AD CS, a BMPString, could not be matched by its name.
 //
-// MS-WCCE, szOID_ENROLL_CERTTYPE: the extension 1.3.6.1.4.1.311.20.2 holds the name as BMPString.
+// MS-WCCE, szOID_ENROLL_CERTTYPE: the extension 1.3.6.1.4.1.311.20.2 contains the name as
+// BMPString.
 func TestExtension_TemplateNameOfADCS(t *testing.T) {
 	const oid = "1.3.6.1.4.1.311.20.2"
 	w := newWorld(t)
@@ -88,8 +89,8 @@ func TestExtension_TemplateNameOfADCS(t *testing.T) {
 	})
 }
 
-// A spelling of an OID that no certificate's OID is ever printed in matches nothing; under
-// Not that would let everybody in. RFC 4512, section 1.4: no leading zeros in a number.
+// A spelling in which no certificate's OID is ever printed matches nothing; under Not, every caller
+// would be accepted. RFC 4512, section 1.4: no leading zeros in a number.
 func TestExtension_OtherSpellingsOfAnOIDAreErrorsOfNew(t *testing.T) {
 	w := newWorld(t)
 	for _, oid := range []string{"1.3.6.01.1", "01.3.6", "1.3.6.1.", "1..3"} {
@@ -236,13 +237,13 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		{"another key", key(pinOfNobody), leaf, yes},
 		{"the leaf's key under a key pin", certauth.All{certauth.PublicKeys{spkiPin(leaf)}, certauth.Denied{PublicKeys: []string{spkiPin(leaf)}}}, leaf, denied},
 	})
-	// The doc: a denied CA denies all that it issued. Between a pin and the Chain no CA is
-	// known yet, so such an entry would be ignored in silence.
+	// The doc: a denied CA denies all certificates that it issued. Between a pin and the Chain no
+	// CA is known yet, so such an entry would be ignored silently.
 	t.Run("a denied CA denies wherever Denied stands", func(t *testing.T) {
 		policy := certauth.All{certauth.Certificates(leaf), certauth.Denied{PublicKeys: []string{spkiPin(issuing.Certificate)}}, chain}
 		auth, err := certauth.New(certauth.Config{Source: fixedSource("test", leaf), Policy: policy})
 		if err != nil {
-			return // to refuse the order is as good
+			return // refusing the order is equally good
 		}
 		_, err = auth.Check(request())
 		assert.Equal(t, denied, reasonOf(err), "%v", err)
@@ -270,7 +271,7 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 	})
 }
 
-// The smallest skew is one too, also where a pin is the anchor and no chain is verified.
+// Even the smallest skew has an effect if a pin is the anchor and no chain is verified.
 func TestValidity_SkewOfOneSecondUnderAPin(t *testing.T) {
 	ca := aroundNoon(t)
 	for ago, want := range map[time.Duration]certauth.Reason{

@@ -22,8 +22,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// The doc of Error: a rule of the user may leave out what New knows better. What it says
-// itself stands.
+// The doc of Error: New completes the fields that a user's rule leaves empty. Its own values are
+// unchanged.
 func TestPolicyFunc_ErrorIsCompletedAndNotOverwritten(t *testing.T) {
 	w := newWorld(t)
 	const rule = `Policy.All[1].PolicyFunc("says")`
@@ -61,14 +61,14 @@ func TestPolicyFunc_ErrorIsCompletedAndNotOverwritten(t *testing.T) {
 		require.ErrorAs(t, err, &got, name)
 		assert.Equal(t, tc.want, certauth.Error{Reason: got.Reason, Rule: got.Rule, Hint: got.Hint, Err: got.Err}, name)
 		if isOurs {
-			assert.Equal(t, before, *given, "%s: the rule's own error was written to", name)
+			assert.Equal(t, before, *given, "%s: the rule's own error was modified", name)
 		}
 	}
 }
 
-// Mode Optional lets a request through in which the source found no certificate, and nothing
-// else: not a caller with a certificate whom a rule refuses with an error that another
-// Authenticator made of a request without one.
+// Mode Optional lets a request pass only if the source found no certificate: not a caller with a
+// certificate that a rule refuses with an error that another Authenticator returned for a request
+// without one.
 func TestOptional_AbsenceElsewhereIsNoAbsenceHere(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
@@ -88,7 +88,7 @@ func TestOptional_AbsenceElsewhereIsNoAbsenceHere(t *testing.T) {
 	}
 }
 
-// The doc of SPIFFEID: it is false where the names are not vouched for.
+// The doc of SPIFFEID: it returns false if the names are not vouched for.
 func TestSPIFFE_NoIDUnderAKeyPinAlone(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.issue(t, certauthtest.URI(t, "spiffe://a.example/x"))
@@ -104,9 +104,9 @@ func TestSPIFFE_NoIDUnderAKeyPinAlone(t *testing.T) {
 	assert.Equal(t, "spiffe://a.example/x", text)
 }
 
-// What an operator reads: what was found, or that nothing was.
+// What an operator reads: what was found, or that nothing was found.
 //
-// finding N14: what was wanted was counted and not said.
+// finding N14: the required values were counted and not listed.
 func TestRules_RefusalsSayWhatWasFound(t *testing.T) {
 	w := newWorld(t)
 	const oid = "1.3.6.1.4.1.99999.3"
@@ -132,7 +132,7 @@ func TestRules_RefusalsSayWhatWasFound(t *testing.T) {
 	}
 }
 
-// Limits that the documentation names are themselves allowed.
+// The documented limits are themselves permitted.
 func TestNew_TakesWhatIsExactlyAtALimit(t *testing.T) {
 	w := newWorld(t)
 	for name, policy := range map[string]certauth.Policy{
@@ -156,18 +156,18 @@ func TestNew_TakesWhatIsExactlyAtALimit(t *testing.T) {
 		"a SPIFFE ID of 2049 bytes": w.behind(certauth.SPIFFEIDs{"spiffe://a/" + strings.Repeat("x", 2049-len("spiffe://a/"))}),
 		"a trust domain of 256":     w.behind(certauth.SPIFFEIDs{"spiffe://" + strings.Repeat("x", 256)}),
 		"a backtick before a":       w.behind(certauth.DNSNames{"`.example"}),
-		"a brace behind z":          w.behind(certauth.DNSNames{"{.example"}),
+		"a brace after z":           w.behind(certauth.DNSNames{"{.example"}),
 		"an at sign before A":       w.behind(certauth.DNSNames{"@.example"}),
-		"a bracket behind Z":        w.behind(certauth.DNSNames{"[.example"}),
+		"a bracket after Z":         w.behind(certauth.DNSNames{"[.example"}),
 		"a slash before 0":          w.behind(certauth.DNSNames{"/.example"}),
-		"a colon behind 9":          w.behind(certauth.DNSNames{":.example"}),
+		"a colon after 9":           w.behind(certauth.DNSNames{":.example"}),
 	} {
 		_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: policy})
 		assert.Error(t, err, name)
 	}
 }
 
-// New copies what it is given: a caller who changes a list afterwards changes no rule.
+// New copies its arguments: changing a list afterwards changes no rule.
 func TestNew_ListsAreCopied(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.issue(t, certauthtest.DNS("b.example"), withExtension("1.3.6.1.4.1.99999.3", []byte{asn1.TagUTF8String, 1, 'b'}))
@@ -195,7 +195,7 @@ func TestNew_ListsAreCopied(t *testing.T) {
 	}
 }
 
-// A lifetime and a remainder of a second are limits, too.
+// A lifetime and a remainder of one second are also limits.
 func TestValidity_LimitsOfASecondHold(t *testing.T) {
 	ca := aroundNoon(t)
 	leaf := ca.Issue(t, "client", certauthtest.Valid(noon.Add(-time.Minute), noon)).Certificate
@@ -212,7 +212,7 @@ func TestValidity_LimitsOfASecondHold(t *testing.T) {
 	}
 }
 
-// What is printed at start counts a pin once, however often and however it is written.
+// The start-up text counts a pin once, however often and in whatever form it is listed.
 func TestPins_WrittenTwiceCountOnce(t *testing.T) {
 	w := newWorld(t)
 	pin := thumbprint(w.leaf.Certificate)
@@ -220,7 +220,7 @@ func TestPins_WrittenTwiceCountOnce(t *testing.T) {
 	assert.Contains(t, text, "is one of 2")
 }
 
-// A certificate that is pinned needs no rule on names under the system's roots.
+// A pinned certificate needs no rule on names under the system's roots.
 func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 	leaf := newWorld(t).leaf.Certificate
 	system := certauth.Chain{Roots: certauth.InsecureSystemRoots()}
@@ -232,8 +232,8 @@ func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 	assert.ErrorContains(t, err, "every public CA")
 }
 
-// A pin file that did not change is no news, one without a name is a mistake, and one that is
-// gone leaves what was read of it last.
+// An unchanged pin file is not reloaded, one without a name is a mistake, and after one is removed
+// its last content stays in use.
 func TestPinFile_UnchangedUnnamedAndMissing(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "pins.txt")
@@ -253,7 +253,8 @@ func TestPinFile_UnchangedUnnamedAndMissing(t *testing.T) {
 	assert.NoError(t, err, "the last good list stays")
 }
 
-// Whether a pin refuses by the bytes alone or a parsed certificate, it says the same.
+// The refusal of a pin is the same whether it is made by the bytes alone or by a parsed
+// certificate.
 func TestScreen_RefusalIsThatOfTheRules(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
@@ -277,7 +278,7 @@ func TestScreen_RefusalIsThatOfTheRules(t *testing.T) {
 	}
 }
 
-// Who went away is told apart from a broken rule.
+// A caller that disconnected is distinguished from a rule that failed.
 func TestCheck_CanceledRequestSaysSo(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -289,7 +290,7 @@ func TestCheck_CanceledRequestSaysSo(t *testing.T) {
 	assert.Contains(t, refused.Hint, "client disconnected")
 }
 
-// The detail in an error's text has at most 512 bytes; what is longer is cut and says so.
+// The detail in an error's text has at most 512 bytes; a longer one is cut and marked.
 func TestError_DetailIsCut(t *testing.T) {
 	w := newWorld(t)
 	for n, cut := range map[int]bool{511: false, 512: false, 513: true, 5000: true} {
@@ -300,7 +301,7 @@ func TestError_DetailIsCut(t *testing.T) {
 	}
 }
 
-// A refusal that says more than its reason has its own hint.
+// A refusal that is more specific than its reason has its own hint.
 func TestCheck_HintOfARequestThatAsksToDropTheHeader(t *testing.T) {
 	w := newWorld(t)
 	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: w.chain()})
@@ -314,7 +315,7 @@ func TestCheck_HintOfARequestThatAsksToDropTheHeader(t *testing.T) {
 	assert.Contains(t, refused.Hint, "no honest client does")
 }
 
-// Letters and signs at the ends of their ranges belong to names (RFC 1123, section 2.1; RFC
+// Letters and signs at the ends of their ranges are permitted in names (RFC 1123, section 2.1; RFC
 // 5322, section 3.2.3; RFC 3986, section 2).
 func TestNames_EndsOfTheirRanges(t *testing.T) {
 	w := newWorld(t)
@@ -329,8 +330,8 @@ func TestNames_EndsOfTheirRanges(t *testing.T) {
 	})
 }
 
-// A challenge is printable ASCII (RFC 9110, section 5.5), to both ends of it; a method may
-// hold every character of a token (section 5.6.2).
+// A challenge is printable ASCII (RFC 9110, section 5.5), including both ends of the range; a
+// method may contain every token character (section 5.6.2).
 func TestNew_ChallengeAndMethodToTheEndsOfTheirRanges(t *testing.T) {
 	w := newWorld(t)
 	start := func(challenge, method string) error {
@@ -350,7 +351,7 @@ func TestNew_ChallengeAndMethodToTheEndsOfTheirRanges(t *testing.T) {
 	}
 }
 
-// The context of the request reaches the function, with what middleware put into it.
+// The function receives the context of the request, with the values that middleware added.
 func TestPolicyFunc_SeesTheContextOfTheRequest(t *testing.T) {
 	w := newWorld(t)
 	type key struct{}

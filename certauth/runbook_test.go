@@ -28,7 +28,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// runbook lives through the days that the runbook is for, and keeps what was logged.
+// runbook goes through the days for which the runbook is written, and keeps the log.
 type runbook struct {
 	mutex  sync.Mutex
 	log    bytes.Buffer
@@ -71,7 +71,7 @@ func newRunbook(t *testing.T) *runbook {
 	return b
 }
 
-// gate is a service with the policy of the README, and the emergency list.
+// gate is a service with the policy of the README and the emergency list.
 func (b *runbook) gate(t *testing.T, checker certauth.RevocationChecker) *certauth.Authenticator {
 	t.Helper()
 	policy := certauth.All{
@@ -97,8 +97,8 @@ func (b *runbook) ask(t *testing.T, auth *certauth.Authenticator, client *certau
 	return w.Code
 }
 
-// Every line of the log that the runbook shows is one that is really written on such a day,
-// and the entries of the emergency list are what the runbook's commands print.
+// Every log line in the runbook is really written on such a day, and the entries of the emergency
+// list are those that the runbook's commands print.
 func TestRunbook_TheLogLinesAreReal(t *testing.T) {
 	b := newRunbook(t)
 	t.Run("a record alone", b.recordsAlone)
@@ -145,7 +145,7 @@ func (b *runbook) inbound(t *testing.T) {
 	assert.Equal(t, http.StatusOK, b.ask(t, auth, client))
 	assert.Equal(t, http.StatusOK, b.ask(t, auth, renewed))
 
-	// A partner cannot get in.
+	// A partner is refused.
 	for _, refused := range []*certauthtest.Certificate{
 		nil,
 		issuing.Issue(t, "orders", certauthtest.DNS("orders.eu.partner.example")),
@@ -170,7 +170,8 @@ func (b *runbook) inbound(t *testing.T) {
 	t.Setenv("DENIED_KEYS", "")
 }
 
-// blocked is the entry for one certificate, by the runbook's command where openssl is there.
+// blocked returns the entry for one certificate, using the runbook's command if openssl is
+// installed.
 func (b *runbook) blocked(t *testing.T, file string, client *certauthtest.Certificate) string {
 	t.Helper()
 	entry := strings.ToUpper(client.SerialNumber.Text(16)) + " CN=Partner Issuing,O=certauthtest"
@@ -184,7 +185,7 @@ func (b *runbook) blocked(t *testing.T, file string, client *certauthtest.Certif
 	return entry
 }
 
-// keyOf is the entry for a CA.
+// keyOf returns the entry for a CA.
 func (b *runbook) keyOf(t *testing.T, file string, ca *x509.Certificate) string {
 	t.Helper()
 	sum := thumbprint(&x509.Certificate{Raw: ca.RawSubjectPublicKeyInfo})
@@ -195,7 +196,7 @@ func (b *runbook) keyOf(t *testing.T, file string, ca *x509.Certificate) string 
 	return sum
 }
 
-// openssl runs a command that the runbook shows with another file.
+// openssl runs a command of the runbook with another file.
 func (b *runbook) openssl(t *testing.T, command string) (string, bool) {
 	t.Helper()
 	text, err := os.ReadFile("../.github/RUNBOOK.md")
@@ -287,7 +288,7 @@ func (b *runbook) own(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, own.Close()) })
-	// The goroutine of the certificate writes the warning, before it looks for a newer one.
+	// The goroutine of the certificate writes the warning before it looks for a newer one.
 	require.Eventually(t, func() bool {
 		return slices.ContainsFunc(b.lines(), func(line string) bool { return strings.Contains(line, "outbound: warned") })
 	}, time.Minute, time.Millisecond)

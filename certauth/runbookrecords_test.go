@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// recordsAlone has callers refused for a dozen reasons.
+// recordsAlone makes requests that are refused for a dozen reasons.
 func (b *runbook) recordsAlone(t *testing.T) {
 	name, now := certauthtest.DNS("orders.partner.example"), b.clock.now()
 	root := certauthtest.NewCA(t, "Partner Root")
@@ -57,8 +57,8 @@ func (b *runbook) recordsAlone(t *testing.T) {
 	t.Setenv("DENIED_CERTIFICATES", "")
 }
 
-// A refusal's record alone answers which request, which certificate, which rule and which step:
-// shown for ten kinds and more. That each line is real, TestRunbook_TheLogLinesAreReal checks.
+// The record of a refusal alone tells which request, which certificate, which rule and which step:
+// shown for more than ten kinds. TestRunbook_TheLogLinesAreReal checks that each line is real.
 func TestRunbook_ARecordAloneSaysItForTenKinds(t *testing.T) {
 	section := runbookSection(t, "### A record alone says it", "## Our own certificate")
 	reasons := map[string]bool{}
@@ -82,7 +82,8 @@ func TestRunbook_ARecordAloneSaysItForTenKinds(t *testing.T) {
 	assert.GreaterOrEqual(t, len(reasons), 10)
 }
 
-// Every reason, and every message about the configuration's own certificates, is in one class of alerts.
+// Every reason, and every message about the configuration's own certificates, belongs to one class of
+// alerts.
 func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
 	section := runbookSection(t, "### Alerts", "### A record alone")
 	table, _, _ := strings.Cut(section, "```")
@@ -98,7 +99,7 @@ func TestRunbook_EachReasonHasAnAlert(t *testing.T) {
 	}
 }
 
-// What the queries ask for are messages and attributes that records have.
+// The queries use messages and attributes that records have.
 func TestRunbook_QueriesAskForAttributesThatAreThere(t *testing.T) {
 	section := runbookSection(t, "## Who was refused, and why", "### A record alone")
 	text, err := os.ReadFile("doc.go")
@@ -123,7 +124,7 @@ func TestRunbook_QueriesAskForAttributesThatAreThere(t *testing.T) {
 		assert.Regexp(t, `(?m)^//\t[\w, ]*\b`+name+`\b`, documented, name)
 	}
 
-	// They are names in JSON as they are in text, so that | json makes the same labels of them.
+	// They have the same names in JSON as in text, so that | json makes the same labels of them.
 	var log records
 	s := certauthtest.SelfSigned(t, "stranger")
 	auth := must(t, certauth.Config{Source: fixedSource("s", s.Certificate), Policy: certauth.Thumbprints{pinOfNobody}, Logger: log.logger(slog.LevelWarn)})

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Only what is exactly one DER sequence is refused by its digest; what is less or more is
-// for the parser to refuse, which says what is wrong with it.
+// Only data that is exactly one DER sequence is refused by its digest; other data is refused by the
+// parser, which says what is wrong with it.
 func TestScreen_LooksAtOneSequenceOnly(t *testing.T) {
 	long := func(head string, n int) string { return head + strings.Repeat("x", n) }
 	for _, tc := range []struct {

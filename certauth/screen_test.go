@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A pin that is asked first refuses by the bytes alone: what is no certificate at all, but
-// one DER sequence, shows that nobody tried to parse it.
+// A pin that is judged first refuses by the bytes alone: data that is one DER sequence, but not a
+// certificate, shows that nothing tried to parse it.
 func TestScreen_PinAskedFirstRefusesBeforeParsing(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.leaf.Certificate
@@ -52,7 +52,7 @@ func TestScreen_PinAskedFirstRefusesBeforeParsing(t *testing.T) {
 				}
 			}
 			judge(unparsable, tc.garbage)
-			judge(append(bytes.Clone(unparsable), 0), malformed) // not one sequence: the parser says so
+			judge(append(bytes.Clone(unparsable), 0), malformed) // not one sequence, as the parser reports
 			judge(unparsable[:4], malformed)
 			judge([]byte{0x30, 0x80, 0, 0}, malformed)
 			judge([]byte{0x30, 0x84, 0, 0, 0, 0}, malformed)

@@ -27,7 +27,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// privateKey is a key in the forms in which it lands in a wrong place.
+// privateKey returns a key in the forms in which it can end up in a wrong place.
 func privateKey(t *testing.T) map[string]string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -39,7 +39,7 @@ func privateKey(t *testing.T) map[string]string {
 	text := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 	certificate := string(certauthtest.NewCA(t, "CA").PEM())
 	return map[string]string{
-		"PEM": text, "PEM behind a line end": "\n" + text, "PEM of a certificate and its key": certificate + text,
+		"PEM": text, "PEM after a line end": "\n" + text, "PEM of a certificate and its key": certificate + text,
 		"PEM without its first line": strings.SplitAfterN(text, "\n", 2)[1], "PEM on one line": strings.ReplaceAll(text, "\n", `\n`),
 		"base64 of PEM": base64.StdEncoding.EncodeToString([]byte(text)),
 		"base64":        base64.StdEncoding.EncodeToString(pkcs8), "base64 of SEC 1": base64.StdEncoding.EncodeToString(sec1),
@@ -47,8 +47,8 @@ func privateKey(t *testing.T) map[string]string {
 	}
 }
 
-// shows reports whether a text holds a piece of the secret, as it is or escaped. What stands
-// in front is the same in all keys of a kind, and markers are no secret.
+// shows reports whether a text contains a part of the secret, unchanged or escaped. The beginning
+// is the same in all keys of a kind, and markers are not secret.
 func shows(text, secret string) bool {
 	const piece = 16
 	escaped := fmt.Sprintf("%+q", secret)
@@ -62,8 +62,9 @@ func shows(text, secret string) bool {
 	return false
 }
 
-// finding S7: PEMFile of the text of a PEM printed it into the error of New, the private key
-// included. The same for whatever else takes a name or reports what a function said.
+// finding S7: a PEMFile with the text of a PEM instead of a name printed it in the error of New,
+// including the private key. The same applies to everything else that takes a name or reports the
+// error of a function.
 func TestNew_MistakesNeverShowAKey(t *testing.T) {
 	for form, secret := range privateKey(t) {
 		fails := errors.New("vault: cannot read " + secret)
@@ -101,8 +102,8 @@ func TestNew_MistakesNeverShowAKey(t *testing.T) {
 	require.ErrorContains(t, err, `file "/no/such/partner-roots.pem": no such file or directory`)
 }
 
-// finding S8: a secret of the configuration appeared in JSON. No way to print a value that holds a
-// secret, or a struct that holds the value, shows it.
+// finding S8: a secret of the configuration appeared in JSON. No way of printing a value that
+// contains a secret, or a struct that contains the value, may show it.
 func TestSecret_IsNotInAnythingThatPrints(t *testing.T) {
 	const secret = "kq7Zr-hunter2-kq7Zr-hunter2"
 	gate := forwarded.SharedSecret("X-Gate", secret)
@@ -134,7 +135,7 @@ func TestSecret_IsNotInAnythingThatPrints(t *testing.T) {
 		}
 		text := printed.String()
 		sum := sha256.Sum256([]byte(secret))
-		token := base64.StdEncoding.EncodeToString(sum[:]) // what opens the door
+		token := base64.StdEncoding.EncodeToString(sum[:]) // the token that grants access
 		for _, leak := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret)), strings.Trim(fmt.Sprintf("%d", []byte(secret)), "[]"), token} {
 			assert.False(t, bytes.Contains(bytes.ToLower([]byte(text)), bytes.ToLower([]byte(leak))), "%s shows %s", name, leak)
 		}

@@ -28,8 +28,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// patched is a certificate with the first of a text of bytes replaced: the parser decides
-// what becomes of it, the signature no longer holds.
+// patched returns a certificate with the first occurrence of some bytes replaced: the parser
+// determines the result, and the signature is no longer valid.
 func patched(t testing.TB, cert *x509.Certificate, old, replacement string) []byte {
 	t.Helper()
 	require.Contains(t, string(cert.Raw), old)
@@ -37,8 +37,8 @@ func patched(t testing.TB, cert *x509.Certificate, old, replacement string) []by
 	return []byte(strings.Replace(string(cert.Raw), old, replacement, 1))
 }
 
-// unusable are certificates as real clients send them along, which crypto/x509 does not read
-// or this library does not use.
+// unusable returns certificates that real clients send along, which crypto/x509 cannot read or this
+// library does not use.
 func unusable(t testing.TB) map[string][]byte {
 	t.Helper()
 	root := newRoot(t, "Old Root", func(c *x509.Certificate) { c.SerialNumber = big.NewInt(0x4321) })
@@ -57,9 +57,9 @@ func unusable(t testing.TB) map[string][]byte {
 	}
 }
 
-// finding C10: a certificate that was sent along, not needed and not fit for use refused its
-// caller: the Go Daddy and Starfield roots with serial number 0, roots of version 1, curves
-// that crypto/x509 does not know, keys of RSA 1024.
+// finding C10: a certificate that was sent along, not needed and not usable, caused a refusal: the
+// Go Daddy and Starfield roots with serial number 0, roots of version 1, curves that crypto/x509
+// does not support, RSA keys of 1024 bits.
 func TestSentAlong_WhatCannotBeUsedIsNoCandidate(t *testing.T) {
 	root := newRoot(t, "Root")
 	issuing := root.newCA(t, "Issuing")
@@ -108,7 +108,7 @@ func TestSentAlong_WhatCannotBeUsedIsNoCandidate(t *testing.T) {
 	})
 }
 
-// serialZero is the certificate with the serial number 0, signed anew.
+// serialZero returns the certificate with the serial number 0, signed again.
 func serialZero(t testing.TB, p *party) []byte {
 	t.Helper()
 	template := *p.Certificate
@@ -127,8 +127,8 @@ func traefikRequest(ders ...[]byte) *http.Request {
 	return r
 }
 
-// sendChain sends leaf and chain in each form that carries several certificates, and demands
-// one answer.
+// sendChain sends leaf and chain in each form that carries several certificates, and requires the
+// same answer.
 func sendChain(t *testing.T, policy certauth.Policy, ders ...[]byte) error {
 	t.Helper()
 	var text strings.Builder
@@ -175,14 +175,14 @@ func sendChain(t *testing.T, policy certauth.Policy, ders ...[]byte) error {
 	return answer
 }
 
-// junk makes certificates that are small on the wire and large once they are parsed, each of
-// other bytes than all before.
+// junk makes certificates that are small when sent and large when parsed, each with bytes different
+// from all before.
 type junk struct {
 	der  []byte
 	made int
 }
 
-// newJunk makes them of about size bytes, full of one-letter URIs.
+// newJunk makes certificates of about size bytes, full of one-letter URIs.
 func newJunk(t *testing.T, size int) *junk {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Stranger")
@@ -198,7 +198,7 @@ func newJunk(t *testing.T, size int) *junk {
 	return &junk{der: cert.Raw}
 }
 
-// next changes the signature alone.
+// next changes only the signature.
 func (j *junk) next(t *testing.T) *x509.Certificate {
 	t.Helper()
 	j.made++
@@ -259,9 +259,9 @@ func carriersOfChains() []carrier {
 	}
 }
 
-// finding S4: nine junk certificates beside an accepted one took 4 MB for ever, and one
+// finding S4: nine junk certificates together with an accepted one permanently took 4 MB, and one
 // client could have sixteen such entries, or thousands.
-func TestSent_JunkBesideAnAcceptedCertificateTakesLittle(t *testing.T) {
+func TestSent_JunkWithAnAcceptedCertificateTakesLittle(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")
 	}
@@ -286,7 +286,7 @@ func TestSent_JunkBesideAnAcceptedCertificateTakesLittle(t *testing.T) {
 							_, err := auth.Check(c.request(certs...))
 							require.NoError(t, err)
 						}
-						for most := 1; most < len(certs); most++ { // one chain at least is short enough to be remembered
+						for most := 1; most < len(certs); most++ { // at least one chain is short enough to be remembered
 							_, err := auth.Check(c.request(certs[:most+1]...))
 							require.NoError(t, err)
 						}
@@ -337,8 +337,8 @@ func TestSent_JunkIsNotParsedAgain(t *testing.T) {
 	assert.Less(t, beside, alone+64<<10)
 }
 
-// finding S4: what is not kept is there all the same, for the identity, for a route and for
-// a search after a reload, and it is the same as at the first visit.
+// finding S4: certificates that are not kept are still available, for the identity, for a route and
+// for a search after a reload, and are the same as at the first visit.
 func TestSent_WhatIsNotKeptIsReadAgain(t *testing.T) {
 	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other Root")
 	issuing := root.NewIntermediate(t, "Issuing")
@@ -387,8 +387,7 @@ func TestSent_WhatIsNotKeptIsReadAgain(t *testing.T) {
 	}
 }
 
-// finding S4: one client took the places of others by sending its certificate with ever
-// other ones.
+// finding S4: one client displaced others by sending its certificate with ever new other ones.
 func TestSent_OneClientDisplacesNobody(t *testing.T) {
 	w := newWorld(t)
 	texts := map[string]*x509.Certificate{}
@@ -418,7 +417,7 @@ func TestSent_OneClientDisplacesNobody(t *testing.T) {
 	decoded(t, source, read)
 }
 
-// What is released is read again by many at one time, while collections take it away.
+// Many goroutines read released certificates again, while garbage collections remove them.
 func TestSent_UnderLoad(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")

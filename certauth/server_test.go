@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// configured is an Authenticator behind a front end on this host.
+// configured returns an Authenticator behind a front end on this host.
 func configured(t *testing.T) (*certauth.Authenticator, *certauthtest.Certificate) {
 	t.Helper()
 	ca := certauthtest.NewCA(t, "Partner Root")
@@ -40,7 +40,7 @@ var hello = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	}
 })
 
-// finding T3: what a server needs could be half done: the handler without ConnContext.
+// finding T3: a server could be set up only partly: the handler without ConnContext.
 func TestConfigureServer_SetsUpAllThatAServerNeeds(t *testing.T) {
 	auth, client := configured(t)
 	type key struct{}
@@ -68,7 +68,7 @@ func TestConfigureServer_SetsUpAllThatAServerNeeds(t *testing.T) {
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
-	assert.Equal(t, "hello orders", string(body), "Peers opens without another line")
+	assert.Equal(t, "hello orders", string(body), "Peers admits the sender without further configuration")
 	assert.Equal(t, []any{"of the user"}, values, "the user's ConnContext runs too")
 
 	address := server.Listener.Addr().String()
@@ -77,7 +77,7 @@ func TestConfigureServer_SetsUpAllThatAServerNeeds(t *testing.T) {
 	assert.Equal(t, http.StatusOK, rawStatus(t, address, "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
 }
 
-// A ConnContext that knows better than the listener what it wraps has the last word.
+// A ConnContext that knows more than the listener about the connection it wraps takes precedence.
 func TestConfigureServer_TheUsersConnContextMayNameTheSocket(t *testing.T) {
 	auth, client := configured(t)
 	server := httptest.NewUnstartedServer(hello)
@@ -150,7 +150,7 @@ func TestConfigureServer_MistakesAreErrorsAndChangeNothing(t *testing.T) {
 	})
 }
 
-// echo's Start and StartServer set Server.Handler: the server would serve everybody.
+// echo's Start and StartServer set Server.Handler: the server would serve every client.
 func TestConfigureServer_ServerWhoseHandlerWasReplacedDoesNotStart(t *testing.T) {
 	auth, _ := configured(t)
 	server := &http.Server{Handler: hello, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
@@ -163,8 +163,8 @@ func TestConfigureServer_ServerWhoseHandlerWasReplacedDoesNotStart(t *testing.T)
 		func() { _ = server.Serve(listener) })
 }
 
-// finding T5: behind Handler, a handler could take the connection over after one request that
-// was let in, also by an exclusion, and serve on it what Handler never saw.
+// finding T5: behind Handler, a handler could take the connection over after one admitted request,
+// including an excluded one, and serve requests on it that Handler never saw.
 func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 	auth, client := configured(t)
 	for _, tc := range []struct {
@@ -200,8 +200,8 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 	}
 }
 
-// finding S14: whoever reaches the port can send a mebibyte of protocols to upgrade to. Handler
-// takes apart no more than an honest client sends, and passes nothing else on.
+// finding S14: anybody who reaches the port can send a mebibyte of protocols to upgrade to. Handler
+// parses no more than an honest client sends, and passes on nothing else.
 func TestHandler_EndlessUpgradeHeaderCostsNothing(t *testing.T) {
 	auth, client := configured(t)
 	for name, lines := range map[string][]string{
@@ -226,8 +226,8 @@ func TestHandler_EndlessUpgradeHeaderCostsNothing(t *testing.T) {
 	}
 }
 
-// finding T5: and so does the preface of HTTP/2, which net/http hands to a handler where the
-// server does not speak it, and x/net's h2c takes for the same wish.
+// finding T5: the same holds for the preface of HTTP/2, which net/http passes to a handler if the
+// server does not speak HTTP/2, and which x/net's h2c treats in the same way.
 func TestHandler_PassesNoPrefaceOfHTTP2On(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	leaf := ca.Issue(t, "orders").Certificate

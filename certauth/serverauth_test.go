@@ -28,14 +28,14 @@ func mustOID(t testing.TB, dotted string) asn1.ObjectIdentifier {
 	return parsed
 }
 
-// Public CAs stop issuing for clientAuth (Chrome root programme, June 2026). What is strict
-// by default, what AcceptServerAuth lets in, and what neither does.
+// Public CAs stop issuing for clientAuth (Chrome root programme, June 2026). The test shows what is
+// refused by default, what AcceptServerAuth accepts, and what neither accepts.
 func TestServerAuth_EightShapesUnderChainAndPin(t *testing.T) {
 	const yes, no = certauth.ReasonNone, certauth.ReasonUsageNotAllowed
 	for _, tc := range []struct {
 		name     string
 		leaf, ca certauthtest.Template
-		// by chain and by pin: strict, and with AcceptServerAuth
+		// by chain and by pin: default, and with AcceptServerAuth
 		chain, chainAccepting, pin, pinAccepting certauth.Reason
 		why                                      bool // the event says why
 	}{
@@ -97,7 +97,7 @@ func TestServerAuth_EightShapesUnderChainAndPin(t *testing.T) {
 
 var bothUsages = certauthtest.Usage(x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 
-// It holds within, and nowhere beside; a pin's event says why too.
+// It applies only inside the policy; the event of a pin also gives the reason.
 func TestServerAuth_HoldsWithinAndIsVisible(t *testing.T) {
 	root := newRoot(t, "Root")
 	server := root.newClient(t, serverOnly).Certificate
@@ -114,8 +114,8 @@ func TestServerAuth_HoldsWithinAndIsVisible(t *testing.T) {
 	assert.Contains(t, auth.String(), "  serverAuth accepted for clientAuth, because: \"until the partner has a private CA\"\n    chain (")
 
 	for name, policy := range map[string]certauth.Policy{
-		"pin":              certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Thumbprints{thumbprint(server)}},
-		"pin beside chain": certauth.Any{root.roots(), certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Certificates(server)}},
+		"pin":          certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Thumbprints{thumbprint(server)}},
+		"pin or chain": certauth.Any{root.roots(), certauth.AcceptServerAuth{Reason: "agreed with them", Policy: certauth.Certificates(server)}},
 	} {
 		var events []certauth.Event
 		auth, err = certauth.New(certauth.Config{Source: fixedSource("s", server), Policy: policy, Observe: func(_ context.Context, e certauth.Event) { events = append(events, e) }})

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// finding EKU sunset: AcceptServerAuth behind a front end that verifies was taken without a word,
-// and the anchor that the front end is refused every certificate it was written for.
+// finding EKU sunset: AcceptServerAuth behind a front end that verifies was accepted without an
+// error, although the front end as the anchor refused every certificate for which it was meant.
 func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 	root := newRoot(t, "Root")
 	server := root.newClient(t, serverOnly).Certificate
@@ -25,9 +25,9 @@ func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 		"as the policy":         {accepting, "Policy."},
 		"of a pin":              {pinned, "Policy."},
 		"in an All":             {certauth.All{certauth.Validity{}, accepting}, "Policy.All[1]."},
-		"behind a Chain":        {certauth.All{root.roots(), accepting}, "Policy.All[1]."},
+		"after a Chain":         {certauth.All{root.roots(), accepting}, "Policy.All[1]."},
 		"in an Any":             {certauth.Any{certauth.CommonNames{"x"}, accepting}, "Policy.Any[1]."},
-		"behind an Any":         {certauth.All{certauth.Any{root.roots(), certauth.CommonNames{"x"}}, pinned}, "Policy.All[1]."},
+		"after an Any":          {certauth.All{certauth.Any{root.roots(), certauth.CommonNames{"x"}}, pinned}, "Policy.All[1]."},
 		"in a Named":            {certauth.Named{Name: "a", Policy: accepting}, `Policy.Named("a").`},
 		"within one of its own": {certauth.AcceptServerAuth{Reason: "x", Policy: accepting}, "Policy.AcceptServerAuth."},
 	} {
@@ -43,9 +43,9 @@ func TestServerAuth_IsAMistakeBehindAFrontEndThatVerifies(t *testing.T) {
 	require.NoError(t, err)
 	assert.PanicsWithValue(t, "certauth: 1 mistake in Config:\nRequire."+why, func() { auth.Require(accepting) })
 	_, err = auth.Check(request())
-	assert.Equal(t, certauth.ReasonUsageNotAllowed, reasonOf(err), "and without it the certificate of a server is refused")
+	assert.Equal(t, certauth.ReasonUsageNotAllowed, reasonOf(err), "without it the certificate of a server is refused")
 
 	auth, err = certauth.New(certauth.Config{Source: verifying{server, false}, Policy: accepting})
 	require.NoError(t, err)
-	assert.Equal(t, http.StatusOK, through(t, auth.Handler, request()).status, "what the mistake says helps")
+	assert.Equal(t, http.StatusOK, through(t, auth.Handler, request()).status, "the advice of the mistake works")
 }

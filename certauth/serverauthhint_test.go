@@ -9,8 +9,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// The hint of a certificate for servers says what the partner needs and which policy takes this
-// one until then; that of a certificate for something else names no policy that would not help.
+// The hint about a server certificate says what the partner needs and which policy accepts this
+// certificate in the meantime; the hint about a certificate for other purposes names no policy that
+// would not help.
 func TestChain_HintOfAnExtendedKeyUsage(t *testing.T) {
 	w := newWorld(t)
 	for name, tc := range map[string]struct {

@@ -9,9 +9,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// Combinations within AcceptServerAuth were judged as if they were single rules: a refused
-// member of Any left its chain behind, no member but the first was tried with what stands
-// behind, and a Named refused everybody.
+// Combinations within AcceptServerAuth were judged as if they were single rules: a refused member
+// of Any left its chain behind, only the first member was tried with the rules after it, and a
+// Named refused every caller.
 func TestServerAuth_DecidesCombinationsAsTheyDecideWithoutIt(t *testing.T) {
 	root := newRoot(t, "Root")
 	leaf := root.newClient(t, bothUsages).Certificate
@@ -28,7 +28,7 @@ func TestServerAuth_DecidesCombinationsAsTheyDecideWithoutIt(t *testing.T) {
 		{"a refused member leaves no chain", certauth.Any{certauth.All{root.roots(), elsewhere}, pin}, nil, nil, 0, false},
 		{"a refused member within All leaves no chain", certauth.All{certauth.Any{certauth.All{root.roots(), elsewhere}, pin}}, nil, nil, 0, false},
 		{"a role is given", certauth.Named{Name: "partner", Policy: root.roots()}, nil, []string{"partner"}, 1, true},
-		{"a role is given to what stands behind", certauth.Named{Name: "partner", Policy: root.roots()}, []certauth.Policy{certauth.Matched{"partner"}}, []string{"partner"}, 1, true},
+		{"a role is given to the rules after it", certauth.Named{Name: "partner", Policy: root.roots()}, []certauth.Policy{certauth.Matched{"partner"}}, []string{"partner"}, 1, true},
 		{"roles of all members", certauth.Any{certauth.Named{Name: "a", Policy: root.roots()}, certauth.Named{Name: "b", Policy: pin}}, nil, []string{"a", "b"}, 1, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket/testdata/golang.org/x/net/http2/h2c"
 )
 
-// The doc of ConfigureServer: a handler of golang.org/x/net/http2/h2c takes connections away
-// from the server, and is an error; the server is left as it was.
+// The doc of ConfigureServer: a handler of golang.org/x/net/http2/h2c takes connections away from
+// the server, and is an error; the server is not changed.
 func TestConfigureServer_RefusesH2C(t *testing.T) {
 	w := newWorld(t)
 	auth := authWith(t, fixedSource("s", w.leaf.Certificate), w.chain())

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// What a hook writes into the error of one request does not reach the next one's, also if
-// the source returns the same error each time.
+// Changes that a hook makes to the error of one request do not reach the next one's, even if the
+// source returns the same error each time.
 func TestPolicy_HooksCannotChangeTheErrorOfASource(t *testing.T) {
 	w := newWorld(t)
 	broken := &certauth.Error{Reason: certauth.ReasonCertificateMalformed, Rule: "Source.mine", Hint: "look at the front end", Err: errors.New("broken")}
@@ -41,7 +41,7 @@ func TestPolicy_HooksCannotChangeTheErrorOfASource(t *testing.T) {
 	assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
 }
 
-// gated is a source that judges who sends it.
+// gated is a source that judges its sender.
 type gated struct{ policy certauth.Policy }
 
 func (g gated) Prepare(env source.Environment) (*source.Reader, error) {
@@ -78,7 +78,7 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 	}
 }
 
-// sourceAround is what a user may write to check more: New would never call the method.
+// sourceAround is a type that a user may write to check more; New would never call the method.
 type sourceAround struct{ certauth.TLS }
 
 func (sourceAround) Certificates(*http.Request) ([]*x509.Certificate, error) {

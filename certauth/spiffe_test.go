@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// SPIFFE-ID, section 2, and X509-SVID, section 2: exactly one URI, exactly in form.
+// SPIFFE-ID, section 2, and X509-SVID, section 2: exactly one URI, exactly in this form.
 func TestSPIFFE_OneValidURIMakesAnSVID(t *testing.T) {
 	w := newWorld(t)
 	const id, domain = "spiffe://prod.example/orders", "spiffe://prod.example"
@@ -70,7 +70,7 @@ func TestSPIFFE_OneValidURIMakesAnSVID(t *testing.T) {
 	}
 }
 
-// A SPIFFE ID that is not well formed is none, for a trust domain's pattern and under Not.
+// A malformed SPIFFE ID is not a SPIFFE ID, for a trust domain's pattern and under Not.
 func TestSPIFFE_MalformedIsNeitherMatchNorDifference(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	behind := func(p certauth.Policy) certauth.Policy {
@@ -102,7 +102,8 @@ func TestSPIFFE_MalformedIsNeitherMatchNorDifference(t *testing.T) {
 	}
 }
 
-// SPIFFE-ID, section 2.2: a path segment is of letters, digits, dots, hyphens and underscores.
+// SPIFFE-ID, section 2.2: a path segment consists of letters, digits, dots, hyphens and
+// underscores.
 func TestSPIFFE_PathCharacters(t *testing.T) {
 	w := newWorld(t)
 	for c := byte(0x21); c < 0x7F; c++ {

@@ -30,7 +30,8 @@ func printableName(value string) []attribute {
 	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.TagPrintableString, value)}
 }
 
-// latin1Name is a TeletexString, whose bytes beyond ASCII everybody reads otherwise.
+// latin1Name is a TeletexString, whose bytes beyond ASCII are read differently by every
+// implementation.
 func latin1Name(value string) []attribute {
 	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 3}, asn1.TagT61String, value)}
 }
@@ -39,7 +40,7 @@ func organization(value string) []attribute {
 	return []attribute{attr(asn1.ObjectIdentifier{2, 5, 4, 10}, asn1.TagUTF8String, value)}
 }
 
-// rawSubject writes the subject RDN by RDN, the most general first.
+// rawSubject encodes the subject RDN by RDN, most general first.
 func rawSubject(t *testing.T, rdns ...[]attribute) certauthtest.Template {
 	t.Helper()
 	var sequence []asn1.RawValue
@@ -142,7 +143,7 @@ func TestIdentity_CommonNameIsNeverAnImplicitUser(t *testing.T) {
 	admin := w.issue(t, rawSubject(t, utf8Name("admin.example")))
 	id, err := judge(t, w.chain(), admin)
 	require.NoError(t, err)
-	assert.Empty(t, id.Matched, "a name becomes a role only where Named says so")
+	assert.Empty(t, id.Matched, "a name becomes a role only by Named")
 	_, ok := id.SPIFFEID()
 	assert.False(t, ok)
 	const no = certauth.ReasonNameNotAllowed
@@ -189,7 +190,7 @@ func TestSubject_Attributes(t *testing.T) {
 		{"an empty entry", w.behind(certauth.CommonNames{"a", ""}), []string{"Policy.All[1].CommonNames[1]: empty"}},
 		{"no name at all", w.behind(certauth.Subject{"client"}), []string{"Policy.All[1].Subject[0]: at offset 0: attribute without an equals sign"}},
 		{"before the anchor", certauth.All{certauth.Organizations{"x"}, w.chain()}, []string{"Policy.All[0].Organizations" + before}},
-		{"an issuer's name behind a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
+		{"an issuer's name after a pin", certauth.All{certauth.Thumbprints{pinOfNobody}, certauth.IssuerName{"CN=x"}}, []string{"Policy.All[1].IssuerName: comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name"}},
 	})
 }
 

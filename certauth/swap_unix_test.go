@@ -19,8 +19,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A pipe that took the place of a file between the look at it and its opening made every later
-// reload of it wait for somebody to write.
+// If a pipe took the place of a file after the check of its type and before it was opened, every
+// later reload of it waited for a writer.
 func TestReload_DoesNotWaitForAPipeInThePlaceOfAFile(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	dir := t.TempDir()
@@ -47,7 +47,7 @@ func TestReload_DoesNotWaitForAPipeInThePlaceOfAFile(t *testing.T) {
 			_ = os.Remove(next) // if it was a name of the same file
 		}
 	})
-	// A reload that hangs is given up after 30 seconds, and then this fails.
+	// A reload that hangs is abandoned after 30 seconds; the assertion then fails.
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	for range 5000 {

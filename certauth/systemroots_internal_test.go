@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// underSystem judges certificates, leaf first, under a pool in the place of the system's.
+// underSystem judges certificates, leaf first, with a pool instead of the system's roots.
 func underSystem(t *testing.T, now time.Time, skew time.Duration, root *x509.Certificate, certs ...*x509.Certificate) *chainAnswer {
 	t.Helper()
 	system := x509.NewCertPool()
@@ -36,8 +36,8 @@ func reasonOfAnswer(a *chainAnswer) Reason {
 	return a.refused.Reason
 }
 
-// New looks at configured CA certificates when it loads them. Those of the system it never
-// sees, so what crypto/x509 does not ask of them is asked when a chain leads to one.
+// New checks configured CA certificates when it loads them. It never sees those of the system, so
+// properties that crypto/x509 does not check are checked when a chain leads to one.
 func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	require.NoError(t, err)
@@ -92,7 +92,8 @@ func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
 	}
 }
 
-// Some systems trust certificates that are no CA's. Such a one is no client of ours.
+// Some systems trust certificates that are not CA certificates. Such a certificate is not accepted
+// as a client.
 func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client").Certificate
 	answer := underSystem(t, time.Now(), 0, leaf, leaf)
@@ -100,7 +101,7 @@ func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
 	assert.Empty(t, answer.chains)
 }
 
-// The clock skew holds for the system's roots as for configured ones.
+// The clock skew applies to the system's roots as to configured ones.
 func TestSystemRoots_Skew(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	root := certauthtest.NewCA(t, "Root", certauthtest.Valid(now.Add(-time.Hour), now))
@@ -111,8 +112,8 @@ func TestSystemRoots_Skew(t *testing.T) {
 	}
 }
 
-// A presented CA that is going to be valid is asked about again when it is: the refusal until
-// then is not remembered longer.
+// A presented CA that is not yet valid is checked again when it becomes valid: the refusal is not
+// remembered longer than that.
 func TestSystemRoots_RefusalEndsWhenAPresentedCABegins(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	begins := now.Add(time.Minute)
@@ -126,7 +127,7 @@ func TestSystemRoots_RefusalEndsWhenAPresentedCABegins(t *testing.T) {
 	assert.Nil(t, answer.refused, "%v", answer.refused)
 }
 
-// The same of a chain through a name with one key twice (findings T11 and S12), although the
+// The same for a chain with a name and the same key twice (findings T11 and S12), although the
 // certificates differ in their alternative names.
 func TestSystemRoots_NoNameWithOneKeyStandsTwice(t *testing.T) {
 	root := certauthtest.NewCA(t, "Public Root")

@@ -14,7 +14,7 @@ import (
 )
 
 // The doc of InsecureSystemRoots and New: roots that cannot be loaded are a mistake, found at
-// start. A process loads them once, so another one does it here.
+// start. A process loads them once, so another process is used.
 func TestNew_SystemRootsThatCannotBeLoaded(t *testing.T) {
 	const inside = "CERTAUTH_TEST_BROKEN_ROOTS"
 	if os.Getenv(inside) != "" {
@@ -26,11 +26,11 @@ func TestNew_SystemRootsThatCannotBeLoaded(t *testing.T) {
 		return
 	}
 	if runtime.GOOS != "linux" {
-		t.Skip("the variables of crypto/x509 are read on other systems in other ways")
+		t.Skip("other systems use the variables of crypto/x509 in other ways")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "roots.pem")
-	require.NoError(t, os.Mkdir(file, 0o700)) // a directory, which no file can be read from
+	require.NoError(t, os.Mkdir(file, 0o700)) // a directory, which cannot be read as a file
 	empty := filepath.Join(dir, "empty")
 	require.NoError(t, os.Mkdir(empty, 0o700))
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestNew_SystemRootsThatCannotBeLoaded$", "-test.count=1")

@@ -40,7 +40,7 @@ func TestCheckToken_VectorsOfTheRFC(t *testing.T) {
 	other, err := os.ReadFile("../testdata/rfc8705/section-3.1.json")
 	require.NoError(t, err)
 
-	// It is of version 1, which no policy lets in, so its hash is compared by itself.
+	// Its version is 1, which no policy accepts, so its hash is compared separately.
 	confirmed := claimsOf(t, string(own))["cnf"].(map[string]any)["x5t#S256"]
 	assert.Equal(t, "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0", confirmed)
 	assert.Equal(t, confirmed, (&certauth.Identity{Leaf: cert}).X5TS256())
@@ -94,12 +94,13 @@ func TestCheckToken_ComparesTheConfirmation(t *testing.T) {
 			}
 			assert.Equal(t, certauth.ReasonPolicyRefused, reasonOf(err))
 			assert.ErrorContains(t, err, tc.want)
-			assert.NotContains(t, err.Error(), hash, "a refusal shows nothing of the token")
+			assert.NotContains(t, err.Error(), hash, "a refusal contains nothing of the token")
 		})
 	}
 }
 
-// A key pin knows the key: the certificate around it is whatever its holder wrote.
+// A key pin knows only the key: the holder of the key could have written the rest of the
+// certificate.
 func TestCheckToken_WantsAnIdentityThatIsVouchedFor(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	pin := (&certauth.Identity{Leaf: client.Certificate}).PublicKeyHash()

@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// badBody ends with an error when it is closed.
+// badBody returns an error when it is closed.
 type badBody struct{ io.Reader }
 
 func (badBody) Close() error { return io.ErrUnexpectedEOF }
 
-// A body is handed on as it is, its errors included; a request without one gets none.
+// A body is passed on unchanged, including its errors; a request without a body gets none.
 func TestTrailer_BodyIsHandedOnAsItIs(t *testing.T) {
 	set, err := newHeaderSet([]string{"X-Client-Cert"})
 	require.NoError(t, err)
@@ -27,8 +27,8 @@ func TestTrailer_BodyIsHandedOnAsItIs(t *testing.T) {
 	assert.ErrorIs(t, with(badBody{strings.NewReader("x")}).Body.Close(), io.ErrUnexpectedEOF)
 }
 
-// Trailers are copied once, and not at all when the handler has returned or while the body is
-// being closed: net/http may be writing to them.
+// Trailers are copied once, and not at all after the handler has returned or while the body is
+// being closed, because net/http may be writing to them.
 func TestTrailer_IsCopiedOnceAndInTime(t *testing.T) {
 	set, err := newHeaderSet([]string{"X-Client-Cert"})
 	require.NoError(t, err)

@@ -22,12 +22,12 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// trailerAttackVariable makes the attack with trailers last so long ("30s") for each handler.
+// trailerAttackVariable sets the duration ("30s") of the attack with trailers for each handler.
 const trailerAttackVariable = "CERTAUTH_TRAILER_ATTACK"
 
-// finding S1: trailers were removed without a lock by whoever read the body and by whoever
-// closed it, and a client that sent many of them ended the process.
-func TestTrailer_ManyOfThemBehindAnEarlyAnswerHarmNobody(t *testing.T) {
+// finding S1: both the reader of the body and its closer removed trailers without a lock, and a
+// client that sent many of them could crash the process.
+func TestTrailer_ManyAfterAnEarlyAnswerDoNoHarm(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	auth := must(t, certauth.Config{Source: headerSource{cert: leaf.Certificate}, Policy: certauth.Certificates(leaf.Certificate), Optional: true})
 	route := auth.Require(certauth.Certificates(leaf.Certificate))
@@ -78,7 +78,7 @@ func TestTrailer_ManyOfThemBehindAnEarlyAnswerHarmNobody(t *testing.T) {
 	}
 }
 
-// sendTrailers sends a chunked request and holds its last chunk back until a proxy has the
+// sendTrailers sends a chunked request and withholds its last chunk until a proxy has received the
 // answer.
 func sendTrailers(t *testing.T, address, certificate, trailers string, holding time.Duration) {
 	var dialer net.Dialer
@@ -94,7 +94,7 @@ func sendTrailers(t *testing.T, address, certificate, trailers string, holding t
 	_, _ = io.CopyN(io.Discard, conn, 20)
 }
 
-// hastyBackend answers before it has read the body, as a server does that refuses.
+// hastyBackend answers before it has read the body, like a server that refuses.
 func hastyBackend(t *testing.T) string {
 	t.Helper()
 	var config net.ListenConfig
@@ -118,7 +118,7 @@ func hastyBackend(t *testing.T) string {
 	return "http://" + listener.Addr().String()
 }
 
-// forwardByHand is the proxy that everybody writes.
+// forwardByHand is a typical hand-written proxy.
 func forwardByHand(backend string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { forwardRequest(w, r, backend, false) })
 }
@@ -146,7 +146,7 @@ func forwardRequest(w http.ResponseWriter, r *http.Request, backend string, trai
 	_, _ = io.Copy(w, response.Body)
 }
 
-// endsEarly is middleware outside whose body ends before the server's does.
+// endsEarly is middleware outside whose body ends before that of the server.
 func endsEarly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.Body = io.NopCloser(io.LimitReader(r.Body, 5))
@@ -157,12 +157,12 @@ func endsEarly(next http.Handler) http.Handler {
 func readAndClose(_ http.ResponseWriter, r *http.Request) {
 	var group sync.WaitGroup
 	group.Go(func() { _, _ = io.Copy(io.Discard, r.Body) })
-	_ = r.Body.Close() // as a transport does that gives up
+	_ = r.Body.Close() // like a transport that gives up
 	group.Wait()
 }
 
-// finding S1: what the handler sees of the trailers, and when. Names of the source's headers
-// are never among them, and the honest ones that were announced arrive.
+// finding S1: which trailers the handler sees, and when. The names of the source's headers are
+// never among them, and the announced honest ones arrive.
 func TestTrailer_HandlerSeesTheAnnouncedAndNeverTheSourcesHeaders(t *testing.T) {
 	leaf := certauthtest.SelfSigned(t, "client")
 	pinned := certauth.Certificates(leaf.Certificate)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// bits is a critical key usage extension with just these bits, none included.
+// bits returns a critical key usage extension with exactly these bits, possibly none.
 func bits(t testing.TB, usage x509.KeyUsage) certauthtest.Template {
 	t.Helper()
 	var value asn1.BitString
@@ -33,14 +33,14 @@ func bits(t testing.TB, usage x509.KeyUsage) certauthtest.Template {
 	}
 }
 
-// noPurpose is an extended key usage that lists nothing.
+// noPurpose adds an extended key usage with an empty list.
 func noPurpose(c *x509.Certificate) {
 	c.ExtKeyUsage = nil
 	ext(false, []byte{0x30, 0}, 2, 5, 29, 37)(c)
 }
 
-// finding C5: the key usage of the leaf was never read, so a certificate for signing
-// documents, for encryption or for certificates was a client's.
+// finding C5: the key usage of the leaf was never read, so a certificate for signing documents, for
+// encryption or for certificates was accepted as a client's.
 func TestUsage_LeafMustBeForSignaturesOrKeyAgreement(t *testing.T) {
 	root := newRoot(t, "Root")
 	for _, tc := range []struct {
@@ -61,7 +61,7 @@ func TestUsage_LeafMustBeForSignaturesOrKeyAgreement(t *testing.T) {
 		{"encipherOnly", bits(t, x509.KeyUsageEncipherOnly), certauth.ReasonUsageNotAllowed},
 		{"decipherOnly", bits(t, x509.KeyUsageDecipherOnly), certauth.ReasonUsageNotAllowed},
 		{"nonRepudiation, keyEncipherment, cRLSign", bits(t, x509.KeyUsageContentCommitment|x509.KeyUsageKeyEncipherment|x509.KeyUsageCRLSign), certauth.ReasonUsageNotAllowed},
-		// finding C6: a key usage with no bit set counted as none.
+		// finding C6: a key usage with no bit set was treated as absent.
 		{"no bit", bits(t, 0), certauth.ReasonUsageNotAllowed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func underEveryAnchor(root *party, leaf *x509.Certificate) map[string]certauth.P
 	}
 }
 
-// finding C6: the key usage of a CA counted as absent where it has no bit set.
+// finding C6: the key usage of a CA was treated as absent if it had no bit set.
 func TestUsage_CAMustBeForCertificates(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -129,7 +129,7 @@ func TestUsage_CAMustBeForCertificates(t *testing.T) {
 	}
 }
 
-// finding C7: an extended key usage that lists nothing counted as one for every purpose.
+// finding C7: an extended key usage with an empty list was treated as permitting every purpose.
 func TestUsage_ExtendedKeyUsageThatListsNothingIsRefused(t *testing.T) {
 	root := newRoot(t, "Root")
 	leaf := root.newClient(t, noPurpose).Certificate
@@ -155,8 +155,8 @@ func TestUsage_ExtendedKeyUsageThatListsNothingIsRefused(t *testing.T) {
 	})
 }
 
-// finding C8: critical certificate policies with a qualifier that nobody here knows were
-// accepted; RFC 5280, section 4.2.1.4, has the certificate rejected.
+// finding C8: critical certificate policies with an unknown qualifier were accepted; according to
+// RFC 5280, section 4.2.1.4, the certificate must be rejected.
 func TestUsage_UnknownPolicyQualifierIsRefusedWhereCritical(t *testing.T) {
 	policy, other := marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 1}), marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 2})
 	cps, notice := marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1}), marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2})
@@ -173,7 +173,7 @@ func TestUsage_UnknownPolicyQualifierIsRefusedWhereCritical(t *testing.T) {
 		{"user notice", true, with(seq(t, notice, seq(t))), false},
 		{"CPS and user notice", true, with(seq(t, cps, text), seq(t, notice, seq(t))), false},
 		{"another", true, with(seq(t, other, text)), true},
-		{"another behind CPS", true, with(seq(t, cps, text), seq(t, other, text)), true},
+		{"another after CPS", true, with(seq(t, cps, text), seq(t, other, text)), true},
 		{"another in the second policy", true, seq(t, seq(t, marshal(t, asn1.ObjectIdentifier{1, 2, 3})), seq(t, policy, seq(t, seq(t, other, text)))), true},
 		{"another, not critical", false, with(seq(t, other, text)), false},
 	} {
@@ -201,7 +201,7 @@ func TestUsage_UnknownPolicyQualifierIsRefusedWhereCritical(t *testing.T) {
 	}
 }
 
-// An extension is known by the whole of its identifier.
+// An extension is identified by its whole identifier.
 func TestUsage_ExtensionsWithTheSameEndAreOthers(t *testing.T) {
 	root := newRoot(t, "Root")
 	for name, change := range map[string]certauthtest.Template{
@@ -214,8 +214,7 @@ func TestUsage_ExtensionsWithTheSameEndAreOthers(t *testing.T) {
 	}
 }
 
-// What the operator reads of a certificate for other purposes.
-// An extension with fewer arcs than those that are looked for is another one.
+// An extension with fewer arcs than the known ones is a different one.
 func TestUsage_ExtensionWithAShortIdentifierIsAnother(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []string{"1.3", "2.5.29", "2.5.37", "2.5.29.37.0"} {
@@ -230,7 +229,7 @@ func TestUsage_RefusalSaysWhatToAskFor(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
 		change     certauthtest.Template
-		text, hint string // hint: "" is that of the Reason
+		text, hint string // hint: "" means that of the Reason
 	}{
 		{"a server's", certauthtest.Usage(x509.ExtKeyUsageServerAuth), "want clientAuth", wanted + "; public CAs no longer issue any: until then AcceptServerAuth takes this one"},
 		{"one for mail", certauthtest.Usage(x509.ExtKeyUsageEmailProtection), "want clientAuth", ""},

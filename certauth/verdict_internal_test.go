@@ -9,12 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every field counts: an identity that somebody has written evidence to must not be handed on.
+// Every field counts: an identity to which somebody has written evidence must not be reused.
 func TestRevocation_IsZeroLooksAtEveryField(t *testing.T) {
 	assert.True(t, (&Revocation{}).isZero())
 	for field := range reflect.TypeFor[Revocation]().Fields() {
 		var written Revocation
-		switch value := reflect.ValueOf(&written).Elem().FieldByIndex(field.Index); field.Type.Kind() { //nolint:exhaustive // the kinds there are
+		switch value := reflect.ValueOf(&written).Elem().FieldByIndex(field.Index); field.Type.Kind() { //nolint:exhaustive // all kinds
 		case reflect.Int:
 			value.SetInt(1)
 		case reflect.String:

@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// CVE-2026-28755 nginx stream, CVE-2026-61699 nebula-mesh: checked, and the result unused.
+// CVE-2026-28755 nginx stream, CVE-2026-61699 nebula-mesh: checked, but the result was not used.
 func TestRevocation_VerdictReachesTheDecision(t *testing.T) {
 	w := newWorld(t)
 	for status, want := range map[certauth.RevocationStatus]certauth.Reason{
@@ -25,7 +25,7 @@ func TestRevocation_VerdictReachesTheDecision(t *testing.T) {
 	}
 }
 
-// gosnowflake: Revoked was lost when something else failed as well.
+// gosnowflake: Revoked was lost if something else also failed.
 func TestRevocation_RevokedWinsOverErrors(t *testing.T) {
 	w := newWorld(t)
 	both := answer{certauth.Revocation{Status: certauth.RevocationRevoked}, errors.New("another responder did not answer")}

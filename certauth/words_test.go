@@ -12,10 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// What an operator reads: for each input the Reason, what the detail names, and what the hint
-// has to say and must not. The rows stand by subject, those about chains in
-// chainexplain_test.go, the others in refusalwords_test.go. What is wrong with evidence stands
-// in TestRefusals_SayWhatHelps of package revocation, which needs its network.
+// What an operator reads: for each input the Reason, what the detail names, and what the hint must
+// and must not contain. The rows are grouped by subject: those about chains are in
+// chainexplain_test.go, the others in refusalwords_test.go. Mistakes in evidence are in
+// TestRefusals_SayWhatHelps of package revocation, which needs its network.
 func TestWords_DetailNamesTheCulpritAndHintTheStepThatHelps(t *testing.T) {
 	rows, seen := 0, map[certauth.Reason]bool{}
 	row := func(reason certauth.Reason) {
@@ -35,8 +35,8 @@ func TestWords_DetailNamesTheCulpritAndHintTheStepThatHelps(t *testing.T) {
 	}
 }
 
-// README's "Why was it refused?" and the table of the package comment name every Reason, once,
-// and nothing else.
+// README's "Why was it refused?" and the table of the package comment contain every Reason exactly
+// once, and nothing else.
 func TestWords_TablesOfReasonsFollowTheCode(t *testing.T) {
 	known := reasonsOfThePackage(t)
 	for where, table := range reasonTables(t) {
@@ -46,7 +46,7 @@ func TestWords_TablesOfReasonsFollowTheCode(t *testing.T) {
 
 var reasonWord = regexp.MustCompile(`[a-z]+_[a-z_]*|overloaded`)
 
-// reasonTables are the Reasons in the tables of README and of the package comment.
+// reasonTables returns the Reasons in the tables of README and of the package comment.
 func reasonTables(t *testing.T) map[string][]certauth.Reason {
 	t.Helper()
 	readme, err := os.ReadFile("../README.md")

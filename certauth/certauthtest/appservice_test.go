@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// backend keeps the headers of the last request.
+// backend stores the headers of the last request.
 func backend(t *testing.T) (string, *http.Header) {
 	t.Helper()
 	last := &http.Header{}
@@ -32,7 +32,7 @@ func send(t *testing.T, client *http.Client, url string, header http.Header) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-// The certificate is that of the handshake, whatever the client wrote.
+// The certificate is that of the handshake, regardless of the client's headers.
 func TestAppService_DeletesForgedHeaders(t *testing.T) {
 	url, got := backend(t)
 	front := certauthtest.NewAppService(t, url)
@@ -62,7 +62,7 @@ func TestAppService_DeletesForgedHeaders(t *testing.T) {
 	}
 }
 
-// It writes what captures of the platform hold, and nothing else.
+// The front end writes the headers in the captures of the platform, and no others.
 func TestAppService_InventsNoHeaders(t *testing.T) {
 	url, got := backend(t)
 	front := certauthtest.NewAppService(t, url)
@@ -101,7 +101,7 @@ func TestAppService_ForwardsTheLeafOnly(t *testing.T) {
 	}
 }
 
-// It asks for a certificate and checks nothing: neither chain nor dates nor usage.
+// The front end requests a certificate and checks nothing: neither chain nor dates nor usage.
 func TestAppService_ForwardsUncheckedCertificates(t *testing.T) {
 	url, got := backend(t)
 	front := certauthtest.NewAppService(t, url)
@@ -110,7 +110,7 @@ func TestAppService_ForwardsUncheckedCertificates(t *testing.T) {
 	assert.Equal(t, expired.Base64(), got.Get("X-ARR-ClientCert"))
 }
 
-// Over plain HTTP there is never a certificate, and no sign of TLS.
+// Over plain HTTP there is never a certificate, and no evidence of TLS.
 func TestSetAppServiceHeaders_PlainHTTP(t *testing.T) {
 	arrived := httptest.NewRequest(http.MethodGet, "http://app.example/", nil)
 	header := http.Header{"X-Arr-Clientcert": {"forged"}, "X-Arr-Ssl": {"forged"}, "X-Appservice-Proto": {"https"}, "X-Forwarded-Proto": {"https"}}

@@ -15,9 +15,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding N10: SetAppServiceHeaders needed arrived.TLS, said so nowhere, and the outcome was a
-// 401 for no visible reason. What it needs is documented; FrontEnd.Forward needs nothing. A
-// handler alone gets its identity by Context of package unittest.
+// finding N10: SetAppServiceHeaders required arrived.TLS without saying so, and the outcome was a
+// 401 without a visible reason. Its requirements are now documented; FrontEnd.Forward has none. For
+// a handler alone, Context of package unittest provides the identity.
 func TestSetAppServiceHeaders_WhatItTakesFromTLS(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "orders")
 	auth, err := certauth.New(certauth.Config{

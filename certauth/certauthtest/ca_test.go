@@ -56,7 +56,7 @@ func TestCA_SelfSignedVouchesForItself(t *testing.T) {
 	assert.False(t, leaf.IsCA)
 }
 
-// Two calls have nothing in common but what they were told.
+// Two calls share nothing except their arguments.
 func TestCA_KeysAndSerialsAreFresh(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	a, b := ca.Issue(t, "client"), ca.Issue(t, "client")
@@ -71,8 +71,8 @@ func TestCA_KeysAndSerialsAreFresh(t *testing.T) {
 	assert.Equal(t, x509.RSA, ca.IssueFor(t, key, "client").PublicKeyAlgorithm)
 }
 
-// A CA that is made again under its name has another key; a cross-signed certificate leads
-// from the old root to what the new key signs.
+// A CA that is made again under the same name has another key; a cross-signed certificate connects
+// the old root with certificates signed by the new key.
 func TestCA_ChangesItsKey(t *testing.T) {
 	old := certauthtest.NewCA(t, "root")
 	renewed := certauthtest.NewCA(t, "root")
@@ -90,7 +90,7 @@ func TestCA_ChangesItsKey(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// A template of one's own reaches every field.
+// A function literal as a template can change every field.
 func TestTemplate_OfOnesOwnConstrainsACA(t *testing.T) {
 	root := certauthtest.NewCA(t, "root")
 	issuing := root.NewIntermediate(t, "issuing", func(c *x509.Certificate) {
@@ -128,8 +128,8 @@ func TestTemplate_SaysWhatItSays(t *testing.T) {
 	assert.Empty(t, certauthtest.SelfSigned(t, "client", certauthtest.Usage()).ExtKeyUsage)
 }
 
-// What a rule of the policy asks of a leaf, a test can put into one: for each rule a certificate
-// that it accepts beside one that it refuses.
+// Tests can create a certificate for every rule of a policy on leaves: for each rule, one that it
+// accepts and one that it refuses.
 func TestTemplate_EveryRuleHasItsLeaf(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing", certauthtest.Policies(t, "2.5.29.32.0"))
@@ -220,7 +220,7 @@ func TestCertificate_Encodings(t *testing.T) {
 	assert.Equal(t, [][]byte{leaf.Raw, ca.Certificate.Raw}, pair.Certificate)
 }
 
-// What cannot be made ends the test that asked for it.
+// If something cannot be made, the test that asked for it ends.
 func TestTB_IsToldOfMistakes(t *testing.T) {
 	for name, mistake := range map[string]func(tb certauthtest.TB){
 		"a URI that is none":       func(tb certauthtest.TB) { certauthtest.URI(tb, "://") },

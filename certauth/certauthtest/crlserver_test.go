@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// fetched gets the list and has it read and its signature checked by crypto/x509.
+// fetched downloads the list, and crypto/x509 reads it and checks its signature.
 func fetched(t *testing.T, url string, ca *certauthtest.CA) (*x509.RevocationList, []byte) {
 	t.Helper()
 	response, der := exchange(t, http.MethodGet, url, nil, nil)
@@ -57,7 +57,7 @@ func TestCRLServer_ListsWhatIsRevoked(t *testing.T) {
 	}
 }
 
-// RFC 9110, section 13: a client that has the current list is told so, and only that one.
+// RFC 9110, section 13: a client that has the current list, and no other, gets 304.
 func TestCRLServer_AnswersConditions(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	server := certauthtest.NewCRLServer(t, ca)

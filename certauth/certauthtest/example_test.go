@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A service behind nginx, as it starts its server: by Authenticator.ConfigureServer.
+// A service behind nginx that starts its server with Authenticator.ConfigureServer.
 func ExampleTestHandler() {
 	t := &program{} // in a test, the *testing.T
 	defer t.cleanup()
@@ -40,7 +40,7 @@ func ExampleTestHandler() {
 	// Output: rows that got in: 0
 }
 
-// Somebody lets health probes through, by a prefix of the path.
+// A faulty service that admits health probes by a prefix of the path.
 func ExampleTestHandler_fault() {
 	t := &program{}
 	defer t.cleanup()
@@ -98,7 +98,7 @@ func ExampleFrontEnd_Forward() {
 	// Output: 200 hello billing
 }
 
-// program is a TB of a program that is not a test.
+// program is a TB for a program that is not a test.
 type program struct {
 	fatal    string
 	cleanups []func()

@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// proxyListener believes the PROXY header (version 1) of whoever sends one.
+// proxyListener trusts the PROXY header (version 1) of every sender.
 type proxyListener struct{ net.Listener }
 
 func (l proxyListener) Accept() (net.Conn, error) {
@@ -57,8 +57,8 @@ func (c *proxyConn) Read(p []byte) (int, error) {
 	return c.reader.Read(p)
 }
 
-// A listener that believes everybody's PROXY header is opened by a gate on RemoteAddr, and
-// not by one that asks the socket.
+// A listener that trusts every PROXY header opens a gate on RemoteAddr, but not a gate on the
+// socket.
 func TestTestHandler_CatchesABelievedPROXYHeader(t *testing.T) {
 	p := newPartner(t)
 	for name, tc := range map[string]struct {

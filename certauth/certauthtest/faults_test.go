@@ -25,7 +25,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// recorder is a TB that keeps what it is told.
+// recorder is a TB that records its messages.
 type recorder struct {
 	t     *testing.T
 	fatal string
@@ -39,7 +39,7 @@ func (r *recorder) Fatalf(format string, args ...any) {
 }
 func (r *recorder) Logf(format string, args ...any) { r.log += fmt.Sprintf(format, args...) }
 
-// wrongRows runs the table and returns the names of the rows that it complains about.
+// wrongRows runs the table and returns the names of the rows that failed.
 func wrongRows(t *testing.T, handler http.Handler, test certauthtest.HandlerTest) []string {
 	t.Helper()
 	r := &recorder{t: t}
@@ -56,8 +56,8 @@ func wrongRows(t *testing.T, handler http.Handler, test certauthtest.HandlerTest
 	return rows
 }
 
-// service is a handler that a fault is planted into. Without one the table finds nothing:
-// TestTestHandler_LetsNoRowIntoAnyPreset.
+// service is a handler into which a fault is introduced. Without a fault, the table finds nothing:
+// see TestTestHandler_LetsNoRowIntoAnyPreset.
 type service struct {
 	partner
 	config certauth.Config
@@ -70,7 +70,7 @@ func newService(t *testing.T, frontEnd string) *service {
 	return &service{p, certauth.Config{Source: sources[frontEnd](forwarded.Peers("127.0.0.1")), Policy: p.policy()}, p.test(frontEnd)}
 }
 
-// behind puts the fault in front of the library's handler, which is what middleware does.
+// behind puts the fault in front of the library's handler, where middleware would be.
 func (s *service) behind(t *testing.T, fault func(protected, open http.Handler) http.Handler) http.Handler {
 	t.Helper()
 	auth, err := certauth.New(s.config)
@@ -78,7 +78,7 @@ func (s *service) behind(t *testing.T, fault func(protected, open http.Handler) 
 	return fault(auth.Handler(orders), orders)
 }
 
-// before is a fault that changes requests and is not looked at otherwise.
+// before is a fault that changes requests.
 func before(change func(r *http.Request)) func(protected, open http.Handler) http.Handler {
 	return func(protected, _ http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -88,7 +88,7 @@ func before(change func(r *http.Request)) func(protected, open http.Handler) htt
 	}
 }
 
-// opens is a fault that lets requests through.
+// opens is a fault that admits requests.
 func opens(when func(r *http.Request) bool) func(protected, open http.Handler) http.Handler {
 	return func(protected, open http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -107,12 +107,12 @@ func foldedName(name string) string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
 }
 
-// CVE-2026-35616, CVE-2026-46579, envoy#6038, cca #220 and their kind, each planted into a
-// service that is sound otherwise. The rows are those that must see it; others may.
+// CVE-2026-35616, CVE-2026-46579, envoy#6038, cca #220 and similar faults, each introduced into an
+// otherwise sound service. The listed rows must detect it; others may.
 func TestTestHandler_CatchesPlantedFaults(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
-		frontEnd string // Nginx, if empty
+		frontEnd string // Nginx if empty
 		plant    func(t *testing.T, s *service) http.Handler
 		rows     []string
 	}{
@@ -419,7 +419,7 @@ func keep(r *http.Request, name, value string) {
 	r.Header[http.CanonicalHeaderKey(name)] = []string{value}
 }
 
-// handmade is a service that decides by a function of the certificate alone.
+// handmade is a service that decides by the certificate alone.
 func (s *service) handmade(t *testing.T, accepts func(leaf *x509.Certificate) bool) http.Handler {
 	t.Helper()
 	return s.behind(t, opens(func(r *http.Request) bool {
@@ -433,8 +433,8 @@ func (s *service) handmade(t *testing.T, accepts func(leaf *x509.Certificate) bo
 	}))
 }
 
-// takesOver stands for golang.org/x/net/http2/h2c, which this module does not require: it
-// takes a connection over and serves HTTP/2 on it.
+// takesOver imitates golang.org/x/net/http2/h2c, which this module does not require: it takes a
+// connection over and serves HTTP/2 on it.
 func takesOver(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wishes := strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "h2c")
@@ -461,7 +461,7 @@ func takesOver(next http.Handler) http.Handler {
 	})
 }
 
-// oneConn is a connection, and the listener that hands it out.
+// oneConn is a listener that returns one connection.
 type oneConn struct {
 	net.Conn
 	reader io.Reader

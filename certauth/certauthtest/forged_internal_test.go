@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The file holds what its documentation promises, and nothing else.
+// The file contains exactly what its documentation promises.
 func TestForged_TheFileIsWhole(t *testing.T) {
 	decoder := json.NewDecoder(bytes.NewReader(forgedJSON))
 	decoder.DisallowUnknownFields()
@@ -32,7 +32,7 @@ func TestForged_TheFileIsWhole(t *testing.T) {
 	words := map[string]bool{}
 	for _, layout := range file.FrontEnds {
 		words[layout.Name], words[layout.Certificate.Format] = true, true
-		assert.NotEmpty(t, layout.Note, "%s does not say what it rests on", layout.Name)
+		assert.NotEmpty(t, layout.Note, "%s does not name its source", layout.Name)
 	}
 	rows := map[string]bool{}
 	for _, row := range file.Rows {
@@ -51,21 +51,21 @@ func TestForged_TheFileIsWhole(t *testing.T) {
 		if control {
 			assert.Equal(t, expectAccepted, row.Requests[len(row.Requests)-1].Expect, row.Name)
 		} else {
-			assert.True(t, refused, "%q is no forgery", row.Name)
+			assert.True(t, refused, "%q is not a forgery", row.Name)
 		}
 		for i, a := range row.Requests {
 			assert.Contains(t, []string{"", expectRefused, expectAccepted}, a.Expect, row.Name)
 			assert.Contains(t, []string{"", verdictSuccess, verdictFailure, verdictNone}, a.Flags, row.Name)
 			assert.False(t, a.Sender != "" && i > 0 && !a.NewConnection, "%q changes the sender on one connection", row.Name)
-			assert.NotContains(t, strings.Map(func(c rune) rune { return min(c, 0x100) }, a.Preface), "\u0100", "%q: a character of the preface is no byte", row.Name)
-			assert.False(t, a.Certificate != nil && a.Forwarded != "", "%q says twice what is forwarded", row.Name)
+			assert.NotContains(t, strings.Map(func(c rune) rune { return min(c, 0x100) }, a.Preface), "\u0100", "%q: a character of the preface is not a byte", row.Name)
+			assert.False(t, a.Certificate != nil && a.Forwarded != "", "%q specifies twice what is forwarded", row.Name)
 		}
 	}
 }
 
-// No row is another one with only a number changed.
+// No row differs from another one only in a number.
 func TestForged_NoRowIsACopy(t *testing.T) {
-	digits := regexp.MustCompile(`\b[0-9]{3,}\b`) // of fewer digits are flags and versions
+	digits := regexp.MustCompile(`\b[0-9]{3,}\b`) // numbers with fewer digits are flags and versions
 	seen := map[string]string{}
 	for _, row := range forged().Rows {
 		bare := row
@@ -78,7 +78,7 @@ func TestForged_NoRowIsACopy(t *testing.T) {
 	}
 }
 
-// Every row can be sent to at least one front end, whose service reads all that it may.
+// Every row can be sent to at least one front end whose service reads all headers that it can.
 func TestForged_NoRowIsDead(t *testing.T) {
 	ca := NewCA(t, "root")
 	client := ca.Issue(t, "client")
@@ -150,14 +150,14 @@ func newRendering(t *testing.T, test HandlerTest) *tableRun {
 	return &tableRun{rendering: newRenderingOf(t, layout, &test)}
 }
 
-// A handler that does not answer is not a handler that refuses.
+// A handler that does not answer has not refused.
 func TestTestHandler_SilenceIsAFailure(t *testing.T) {
 	over := make(chan struct{})
 	t.Cleanup(func() { close(over) })
 	silent := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-over })
 	test := HandlerTest{FrontEnd: FrontEnd{Name: "Nginx"}, Client: SelfSigned(t, "client"), Path: "/", Method: http.MethodGet}
 	run := newRendering(t, test)
-	run.limit = time.Second // nothing is to come in it
+	run.limit = time.Second // no response is expected
 	require.NoError(t, run.serve(silent))
 	report := &tableReport{left: map[string]int{}}
 	for _, transport := range []string{transportHTTP1, transportHTTP2} {

@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// runPython fires the table with forged.py, as somebody does whose service is not in Go.
+// runPython sends the table with forged.py, as for a service that is not written in Go.
 func runPython(t *testing.T, p partner, frontEnd, url string, more ...string) (code int, output string) {
 	t.Helper()
 	python, err := exec.LookPath("python3")
@@ -55,7 +55,7 @@ func runPython(t *testing.T, p partner, frontEnd, url string, more ...string) (c
 	return command.ProcessState.ExitCode(), string(text)
 }
 
-// listen serves the handler as TestHandler does, for a runner outside.
+// listen serves the handler as TestHandler does, for an external runner.
 func listen(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -66,7 +66,7 @@ func listen(t *testing.T, handler http.Handler) string {
 	return server.URL
 }
 
-// The table is data: a runner in another language refuses and accepts what this one does.
+// The table is data: a runner in another language gives the same results as this one.
 func TestForgedPython_FindsWhatGetsIn(t *testing.T) {
 	here := forwarded.Peers("127.0.0.1")
 	refused := regexp.MustCompile(`: (\d+) forged requests refused, (\d+) rows wrong`)

@@ -60,10 +60,10 @@ func capturedCertificate(t *testing.T, name string) *x509.Certificate {
 	return cert
 }
 
-// What the kit writes is what the front end wrote in the captures, header by header, with a
-// certificate and without. The operators of the captures had other names for some headers.
+// The kit writes what the front end wrote in the captures, header by header, with a certificate and
+// without. In the captures, some headers have other names.
 func TestFrontEnd_ForwardWritesWhatWasCaptured(t *testing.T) {
-	// What nobody could capture, with where its form is from. Everything else is below.
+	// Front ends without captures, with the origin of their form. All others are below.
 	left := map[string]string{
 		"APIManagement":    "the policy that its documentation gives",
 		"Envoy/JSON":       "see TestFrontEnd_ForwardWritesEnvoysJSON",
@@ -79,7 +79,7 @@ func TestFrontEnd_ForwardWritesWhatWasCaptured(t *testing.T) {
 		headers      map[string]string // the kit's name, the capture's
 		unset        []string          // the capture's operator did not configure these
 		differs      map[string]string // reasons for which a header is compared in another test
-		except       string            // a capture of another way to write the same
+		except       string            // a capture of another notation
 		want         int
 	}{
 		{name: "Nginx", file: "nginx", config: "main", scenarios: alone, headers: map[string]string{"X-Client-Cert": "X-SSL-Client-Escaped-Cert", "X-Client-Verify": "X-SSL-Client-Verify", "X-Client-Fingerprint": "X-SSL-Client-Fingerprint"}, want: 7},
@@ -141,7 +141,7 @@ func TestFrontEnd_ForwardWritesWhatWasCaptured(t *testing.T) {
 	assert.ElementsMatch(t, certauthtest.FrontEnds(), slices.Collect(maps.Keys(left)))
 }
 
-// The kit's Envoy has no URI in its own certificate, and so no "by" in JSON.
+// The kit's Envoy has no URI in its own certificate, and therefore no "by" in JSON.
 func TestFrontEnd_ForwardWritesEnvoysJSON(t *testing.T) {
 	compared := 0
 	for _, c := range capturesOf(t, "envoy", "json-sanitize_set") {
@@ -158,7 +158,8 @@ func TestFrontEnd_ForwardWritesEnvoysJSON(t *testing.T) {
 	assert.Equal(t, 1, compared)
 }
 
-// A front end that overwrites removes what the client sent under its names, and only that.
+// A front end that overwrites headers removes what the client sent under these names, and nothing
+// else.
 func TestFrontEnd_ForwardOverwritesItsOwnHeadersAlone(t *testing.T) {
 	for _, name := range certauthtest.FrontEnds() {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +195,7 @@ func TestFrontEnd_MistakesEndTheTest(t *testing.T) {
 	}
 }
 
-// Captures say which certificates the front end passed on.
+// captured returns the certificates that the front end passed on according to the capture.
 func captured(t *testing.T, c capturedRequest) *certauthtest.Certificate {
 	t.Helper()
 	if c.Expect[0].Leaf == "" {
@@ -212,7 +213,7 @@ func chainOf(t *testing.T, c capturedRequest) []*certauthtest.CA {
 	return with
 }
 
-// originalName undoes the canonical form of the names that matter here.
+// originalName undoes the canonicalization of the relevant names.
 func originalName(name string) string {
 	if original, ok := map[string]string{"X-Arr-Log-Id": "X-ARR-LOG-ID", "X-Arr-Ssl": "X-ARR-SSL"}[name]; ok {
 		return original
@@ -220,7 +221,7 @@ func originalName(name string) string {
 	return name
 }
 
-// isOf reports whether the front end sets the header: whether Forward removes it.
+// isOf reports whether the front end sets the header, that is, whether Forward removes it.
 func isOf(frontEnd string, headers map[string]string, name string) bool {
 	r := &http.Request{Header: http.Header{name: {"of a client"}}}
 	certauthtest.FrontEnd{Name: frontEnd, Headers: headers}.Forward(fakeTB{}, r, nil)

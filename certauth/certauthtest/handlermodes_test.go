@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A table that meets a handler which refuses everybody has shown nothing, and says so.
+// A handler that refuses every request makes the table meaningless, and the test says so.
 func TestTestHandler_ARefusalOfEverybodyIsNoSuccess(t *testing.T) {
 	p := newPartner(t)
 	r := &recorder{t: t}
@@ -116,7 +116,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 			test := p.test("Nginx")
 			tc.set(&test)
 			r := &recorder{t: t}
-			// Without Configure the server keeps its connections all the same.
+			// Without Configure the server still stores its connections.
 			certauthtest.TestHandler(r, auth.Handler(orders), test)
 			assert.Empty(t, r.fatal)
 			assert.Contains(t, r.log, tc.want)
@@ -128,7 +128,7 @@ func TestTestHandler_ServesByEachWay(t *testing.T) {
 	}
 }
 
-// What counts as in is for the service to say where the status does not.
+// If the status does not show who was accepted, the service decides.
 func TestTestHandler_GotIn(t *testing.T) {
 	p := newPartner(t)
 	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
@@ -150,7 +150,7 @@ func TestTestHandler_GotIn(t *testing.T) {
 	certauthtest.TestHandler(t, handler, test)
 }
 
-// A client that is redirected is let in, and then so is everybody who is.
+// If accepted clients are redirected, every redirect counts as accepted.
 func TestTestHandler_ARedirectCanBeTheAnswerForClients(t *testing.T) {
 	p := newPartner(t)
 	auth, err := certauth.New(certauth.Config{Source: sources["Traefik"](forwarded.Peers("127.0.0.1")), Policy: p.policy(), Optional: true})
@@ -166,7 +166,7 @@ func TestTestHandler_ARedirectCanBeTheAnswerForClients(t *testing.T) {
 	assert.Empty(t, r.fatal, "a route of an optional service demands a certificate")
 }
 
-// A service that runs already is tested by its address.
+// A running service is tested by its address.
 func TestTestHandler_URL(t *testing.T) {
 	p := newPartner(t)
 	auth, err := certauth.New(certauth.Config{Source: sources["Envoy"](forwarded.Peers("127.0.0.1")), Policy: p.policy()})
@@ -176,7 +176,7 @@ func TestTestHandler_URL(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("TLS is %v", secure), func(t *testing.T) {
 			server := httptest.NewUnstartedServer(mux)
-			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // of what is forged
+			server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // forged requests cause many errors
 			require.NoError(t, auth.ConfigureServer(server.Config))
 			server.EnableHTTP2 = secure
 			if secure {
@@ -229,7 +229,7 @@ func TestTestHandler_MistakesEndTheTest(t *testing.T) {
 	}
 }
 
-// edge is a front end: it ends TLS, asks for a certificate, and writes nginx's headers.
+// edge is a front end: it terminates TLS, requests a certificate, and writes nginx's headers.
 func edge(t *testing.T, backend string, overwrites bool) string {
 	t.Helper()
 	target, err := url.Parse(backend)
@@ -260,7 +260,7 @@ func edge(t *testing.T, backend string, overwrites bool) string {
 	return server.URL
 }
 
-// What stands between the client and the service is tested from where the client stands.
+// Everything between the client and the service is tested from the client's position.
 func TestTestHandler_FromOutsideTheFrontEnd(t *testing.T) {
 	for _, tc := range []struct {
 		name       string

@@ -19,8 +19,8 @@ import (
 
 const profileID = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
 
-// sources are the presets of package forwarded that read what the front ends of the kit
-// write, as they are configured by default, with chain and fingerprint read where they can.
+// sources are the presets of package forwarded for the kit's front ends, in their default
+// configuration, reading chain and fingerprint if they can.
 var sources = map[string]func(from forwarded.Gate) certauth.Source{
 	"APIManagement":   func(from forwarded.Gate) certauth.Source { return forwarded.APIManagement{From: from} },
 	"ALB":             func(from forwarded.Gate) certauth.Source { return forwarded.ALB{From: from} },
@@ -80,8 +80,8 @@ type partner struct {
 	client        *certauthtest.Certificate
 }
 
-// newPartner issues a client whose DER takes padding in base64, since rows about padding
-// have nothing to say otherwise: its length depends on the signature.
+// newPartner issues a client whose DER needs padding in base64, because rows about padding would
+// otherwise test nothing. The length depends on the signature.
 func newPartner(t *testing.T) partner {
 	t.Helper()
 	p := partner{root: certauthtest.NewCA(t, "Partner Root")}
@@ -92,7 +92,7 @@ func newPartner(t *testing.T) partner {
 			return p
 		}
 	}
-	require.Fail(t, "no certificate of 100 takes padding")
+	require.Fail(t, "none of 100 certificates needs padding")
 	return p
 }
 
@@ -103,7 +103,7 @@ func (p partner) policy() certauth.Policy {
 	}
 }
 
-// test is the table's view of the service below.
+// test returns the table's configuration for the service below.
 func (p partner) test(frontEnd string) certauthtest.HandlerTest {
 	test := certauthtest.HandlerTest{
 		FrontEnd: certauthtest.FrontEnd{Name: frontEnd}, Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing,
@@ -115,7 +115,7 @@ func (p partner) test(frontEnd string) certauthtest.HandlerTest {
 	return test
 }
 
-// orders is the protected content at every path, and public at /health.
+// orders is the protected content at every path, except for public content at /health.
 var orders = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	if id, ok := certauth.FromContext(r.Context()); ok {
 		fmt.Fprintln(w, id.Leaf.Subject.CommonName)
@@ -124,7 +124,7 @@ var orders = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "ok")
 })
 
-// CVE-2026-46579 and the rest of the table: nothing of it gets past any preset.
+// CVE-2026-46579 and the rest of the table: no row is accepted by any preset.
 func TestTestHandler_LetsNoRowIntoAnyPreset(t *testing.T) {
 	assert.ElementsMatch(t, certauthtest.FrontEnds(), keys(sources))
 	for name, source := range sources {
@@ -150,7 +150,7 @@ func keys[V any](m map[string]V) []string {
 	return list
 }
 
-// The table asks nothing that a sound service without this library could not do.
+// The table requires nothing that a sound service without this library could not do.
 func TestTestHandler_LetsNoRowIntoASoundServiceOfAnotherMake(t *testing.T) {
 	p := newPartner(t)
 	roots, intermediates := x509.NewCertPool(), x509.NewCertPool()

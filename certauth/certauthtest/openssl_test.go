@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// openssl runs the program on files of a folder; it must be there if CERTAUTH_REQUIRE_REAL
-// says so.
+// openssl runs the program on files of a folder. If CERTAUTH_REQUIRE_REAL is 1, it must be
+// installed.
 func openssl(t *testing.T) func(arguments ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("openssl")
@@ -26,7 +26,7 @@ func openssl(t *testing.T) func(arguments ...string) string {
 	return func(arguments ...string) string {
 		command := exec.CommandContext(t.Context(), path, arguments...)
 		command.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
-		output, _ := command.CombinedOutput() // it also fails for what is revoked
+		output, _ := command.CombinedOutput() // it also fails for revoked certificates
 		return string(output)
 	}
 }

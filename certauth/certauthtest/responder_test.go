@@ -49,7 +49,7 @@ func exchange(t *testing.T, method, url string, body []byte, header http.Header)
 	return response, content
 }
 
-// asks is the request that x/crypto writes.
+// asks returns the request that x/crypto writes.
 func asks(t *testing.T, cert *x509.Certificate, issuer *certauthtest.CA, hash crypto.Hash) []byte {
 	t.Helper()
 	der, err := ocsp.CreateRequest(cert, issuer.Certificate, &ocsp.RequestOptions{Hash: hash})
@@ -57,8 +57,8 @@ func asks(t *testing.T, cert *x509.Certificate, issuer *certauthtest.CA, hash cr
 	return der
 }
 
-// answered posts the request and has the response read by x/crypto, which checks the
-// signature, and judged by revocation.
+// answered posts the request. x/crypto reads the response and checks the signature, and revocation
+// judges it.
 func answered(t *testing.T, url string, cert *x509.Certificate, issuer *certauthtest.CA) (*ocsp.Response, revocation.Result) {
 	t.Helper()
 	response, der := exchange(t, http.MethodPost, url, asks(t, cert, issuer, crypto.SHA1), nil)
@@ -123,7 +123,7 @@ func TestResponder_SaysWhatTheCAKnows(t *testing.T) {
 	}
 }
 
-// An answer about another CA's certificate of the same number would be a lie.
+// An answer about another CA's certificate with the same number would be false.
 func TestResponder_DoesNotKnowCertificatesOfOthers(t *testing.T) {
 	ca, other := certauthtest.NewCA(t, "root"), certauthtest.NewCA(t, "root")
 	ours := ca.Issue(t, "ours")
@@ -145,10 +145,10 @@ func TestResponder_DoesNotKnowCertificatesOfOthers(t *testing.T) {
 	}
 }
 
-// RFC 6960, appendix A.1, and what clients make of it.
+// RFC 6960, appendix A.1, and the interpretations of clients.
 func TestResponder_ReadsGETAndPOST(t *testing.T) {
-	// Base64 with a slash, but not two in a row, which the mux would clean away. Most of the text is
-	// made of the CA's name and key, so each attempt needs another CA.
+	// Base64 with a slash, but not two in a row, which the mux would remove. Most of the text comes
+	// from the CA's name and key, so each attempt needs another CA.
 	var ca *certauthtest.CA
 	var leaf *certauthtest.Certificate
 	var text string
@@ -166,7 +166,7 @@ func TestResponder_ReadsGETAndPOST(t *testing.T) {
 		name, method, path string
 		body               []byte
 		status             int
-		refusal            ocsp.ResponseStatus // if it is not successful
+		refusal            ocsp.ResponseStatus // if the response is not successful
 	}{
 		{"POST", http.MethodPost, "", der, 200, ocsp.Success},
 		{"GET, escaped", http.MethodGet, escaped, nil, 200, ocsp.Success},
@@ -197,7 +197,7 @@ func TestResponder_ReadsGETAndPOST(t *testing.T) {
 	}
 }
 
-// loopback is a revocation.Fetcher that goes wherever it is sent.
+// loopback is a revocation.Fetcher that accepts every address.
 type loopback struct{ t *testing.T }
 
 func (l loopback) Fetch(_ context.Context, r revocation.Request) (revocation.Response, error) {
@@ -205,7 +205,7 @@ func (l loopback) Fetch(_ context.Context, r revocation.Request) (revocation.Res
 	return revocation.Response{Body: body}, nil
 }
 
-// RFC 9654: a client that insists on its nonce gets an answer that it can use.
+// RFC 9654: a client that requires its nonce gets a usable answer.
 func TestResponder_EchoesTheNonce(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	leaf := ca.Issue(t, "client", certauthtest.OCSPAt(served(t, certauthtest.NewResponder(t, ca))))
@@ -217,7 +217,7 @@ func TestResponder_EchoesTheNonce(t *testing.T) {
 	assert.Equal(t, certauth.RevocationGood, found.Status)
 }
 
-// Each fault gives what its comment says and revocation.VerifyOCSP finds no evidence in it.
+// Each fault produces what its comment says, and revocation.VerifyOCSP finds no evidence in it.
 func TestResponder_Faults(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	responder := certauthtest.NewResponder(t, ca)
@@ -252,7 +252,7 @@ func TestResponder_Faults(t *testing.T) {
 	}
 }
 
-// Both hang until the client has had enough, whatever it sends, and then let go.
+// Both hang until the client gives up, whatever it sends, and then end.
 func TestFault_HangingEndsWithTheRequest(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	responder, list := certauthtest.NewResponder(t, ca), certauthtest.NewCRLServer(t, ca)
@@ -275,7 +275,7 @@ func TestFault_HangingEndsWithTheRequest(t *testing.T) {
 	}
 }
 
-// The clock dates everything that an answer has a date of.
+// The clock determines all dates of an answer.
 func TestResponder_ClockDatesAnswers(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	leaf := ca.Issue(t, "client")
@@ -291,7 +291,7 @@ func TestResponder_ClockDatesAnswers(t *testing.T) {
 		[]time.Time{result.ProducedAt.UTC(), result.ThisUpdate.UTC(), result.NextUpdate.UTC(), result.RevokedAt.UTC()})
 }
 
-// Meant for the race detector.
+// This test is for the race detector.
 func TestResponder_ConcurrentUse(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	responder, list := certauthtest.NewResponder(t, ca), certauthtest.NewCRLServer(t, ca)
@@ -318,7 +318,7 @@ func TestResponder_ConcurrentUse(t *testing.T) {
 	all.Wait()
 }
 
-// The number that a caller changes afterwards is still the one that was revoked.
+// Changing the number afterwards does not change which certificate is revoked.
 func TestResponder_KeepsItsOwnCopyOfASerialNumber(t *testing.T) {
 	ca := certauthtest.NewCA(t, "root")
 	leaf, list := ca.Issue(t, "client"), certauthtest.NewCRLServer(t, ca)

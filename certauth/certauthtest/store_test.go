@@ -18,13 +18,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// memory is a store that keeps the contract, except for the fault that a test names.
+// memory is a store that fulfills the contract, except for the fault that a test selects.
 type memory struct {
 	mutex  sync.Mutex
 	now    time.Duration
 	values map[string]kept
 	fault  fault
-	end    chan struct{} // what hangs, hangs until it is closed
+	end    chan struct{} // closing it ends all calls that hang
 }
 
 type kept struct {
@@ -44,7 +44,7 @@ func (m *memory) advance(d time.Duration) {
 	m.now += d
 }
 
-// Get has most of the faults, each named for what a store does wrong.
+// Get has most of the faults, each named for what the store does wrong.
 func (m *memory) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	if m.fault == "Get hangs" && ctx.Err() != nil {
 		<-m.end
@@ -107,18 +107,18 @@ func (m *memory) Set(ctx context.Context, key string, der []byte, ttl time.Durat
 	return nil
 }
 
-// torn is a store in which one writer of many dies halfway.
+// torn is a store in which one of many writers fails halfway.
 type torn struct{ *memory }
 
 func (s torn) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
-	// Only of those that write at once: the mebibyte is random, and begins with an a at times.
+	// Affect only the concurrent writes: the mebibyte is random, and sometimes begins with an a.
 	if len(der) >= 5000 && len(der) < 6000 && der[0] == 'a' {
 		der = der[:len(der)/2]
 	}
 	return s.memory.Set(ctx, key, der, ttl)
 }
 
-// reporter keeps what it is told and ends the check as a test would.
+// reporter records its message and ends the check as a test would.
 type reporter struct {
 	fakeTB
 	text string
@@ -129,7 +129,7 @@ func (r *reporter) Fatalf(format string, args ...any) {
 	r.fakeTB.Fatalf(format, args...)
 }
 
-// complaint is what CheckStore says about the store, or nothing.
+// complaint returns what CheckStore reports about the store, or "".
 func complaint(open func() revocation.Store, advance func(time.Duration)) (text string) {
 	r := &reporter{}
 	defer func() {
@@ -177,7 +177,7 @@ func TestCheckStore_FindsEachFault(t *testing.T) {
 	}
 }
 
-// The time that CheckStore waits is that of the bubble.
+// CheckStore waits by the clock of the bubble.
 func TestCheckStore_FindsWhatHangs(t *testing.T) {
 	for _, f := range []fault{"Get hangs", "Set hangs"} {
 		t.Run(string(f), func(t *testing.T) {

@@ -49,7 +49,7 @@ func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*cert
 	return auth
 }
 
-// serve runs the app as a user's program does, on a socket.
+// serve runs the app on a socket, as a user's program does.
 func serve(t *testing.T, app *fiber.App) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -73,9 +73,9 @@ func newApp(auth *certauth.Authenticator) *fiber.App {
 
 var here = forwarded.Peers("127.0.0.1")
 
-// finding T7: by net/http's adaptor the last of two header lines won, and neither the removal of
-// the header nor the identity arrived. The whole table of forged requests, doubled headers
-// included, in the form of each front end.
+// finding T7: with net/http's adaptor, the last of two header lines won, and neither the removal of
+// the header nor the identity took effect. This test sends the whole table of forged requests,
+// including repeated headers, in the form of each front end.
 func TestHandler_LetsNoRowIn(t *testing.T) {
 	for _, tc := range []struct {
 		frontEnd string
@@ -169,7 +169,7 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 	assert.Equal(t, http.StatusOK, status)
 	assert.Equal(t, "ok", body)
 	status, _, _ = get(t, url+"/HEALTH", nil)
-	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route has no case, the exclusion has")
+	assert.Equal(t, http.StatusUnauthorized, status, "Fiber's route ignores case, the exclusion does not")
 }
 
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
@@ -202,7 +202,7 @@ func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	assert.Equal(t, "false", body)
 }
 
-// What fasthttp takes and net/http does not is no request here.
+// A request that fasthttp accepts and net/http does not is refused here.
 func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 	p := newPartner(t)
 	url := serve(t, newApp(p.auth(t, forwarded.Nginx{From: here})))
@@ -238,16 +238,16 @@ func TestHandler_ReadsHeadersAsNetHTTP(t *testing.T) {
 	}
 }
 
-// What is left of a streamed body is never a request: a client without a certificate could write
-// one into it, with the header of the front end whose connection it comes over.
+// The rest of a streamed body never becomes a request: a client without a certificate could write
+// one into it, with the header of the front end whose connection it uses.
 func TestHandler_ABodyIsNoRequest(t *testing.T) {
 	p := newPartner(t)
 	certificate := p.forward(t, p.client).Get("X-Client-Cert")
 	forged := "GET /orders HTTP/1.1\r\nHost: app\r\nX-Client-Cert: " + certificate + "\r\nX-Client-Verify: SUCCESS\r\n\r\n"
-	const limit = 10 // fasthttp reads so much before the handlers run
+	const limit = 10 // fasthttp reads this much before the handlers run
 	for name, tc := range map[string]struct {
 		methods []string
-		alone   bool   // a connection has one request
+		alone   bool   // one request per connection
 		status  string // of the first answer
 	}{
 		"streamed, and the connection goes on": {[]string{"POST /", "GET /", "GET /health"}, false, "500"},
@@ -277,7 +277,7 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 						_, err = io.WriteString(conn, request)
 						require.NoError(t, err)
 						answers, err := io.ReadAll(conn)
-						require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // it may be a reset: something is left to read
+						require.NotErrorIs(t, err, os.ErrDeadlineExceeded) // may be a reset, because there is unread data
 						if len(answers) > 0 {
 							assert.Equal(t, tc.status, string(answers[len("HTTP/1.1 "):][:3]))
 						}
@@ -292,7 +292,7 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 	}
 }
 
-// A refused request runs no handler, and neither does one where the middleware panics.
+// A refused request runs no handler, and neither does one for which the middleware panics.
 func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	p := newPartner(t)
 	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}

@@ -18,9 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// The rows of the adversarial list that apply to X-ARR-ClientCert. Each is driven
-// through Check and through Handler in both modes. Row 20 is in the acceptance test,
-// because net/http answers it.
+// The rows of the adversarial list that apply to X-ARR-ClientCert. Each is passed through Check and
+// through Handler in both modes. Row 20 is in the acceptance test, because net/http answers it.
 func TestAdversarial(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -169,8 +168,8 @@ func encodingRows(t *testing.T, p partner) []attempt {
 	return rows
 }
 
-// Row 18, in bytes and allocations instead of time: what is too long costs no memory in
-// proportion to its length, whether it stands in the certificate or beside it.
+// Row 18, measured in bytes and allocations instead of time: the memory for a value that is too
+// long does not grow with its length, in the certificate header or in another one.
 func TestAdversarial_LongHeadersCostNoMemory(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -196,7 +195,7 @@ func TestAdversarial_LongHeadersCostNoMemory(t *testing.T) {
 			change(r)
 			r = overSocket(t, r)
 			check := func() { _, _ = auth.Check(r) }
-			assert.LessOrEqual(t, testing.AllocsPerRun(10, check), 256.0) // a chain verified takes 180
+			assert.LessOrEqual(t, testing.AllocsPerRun(10, check), 256.0) // verifying a chain takes 180
 			assert.LessOrEqual(t, bytesPerRun(10, check), uint64(16<<10))
 		})
 	}

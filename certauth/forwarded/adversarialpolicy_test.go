@@ -24,7 +24,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// maker signs certificates that certauthtest would not: its results need not parse.
+// maker signs certificates that certauthtest does not make; they need not be parsable.
 type maker struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -59,8 +59,7 @@ func (m maker) der(t *testing.T, public crypto.PublicKey, change ...certauthtest
 	return der
 }
 
-// serial replaces the serial number 2, which stands in front of the signature algorithm,
-// and signs again.
+// serial replaces the serial number 2, which precedes the signature algorithm, and signs again.
 func (m maker) serial(t *testing.T, der []byte, serial byte) []byte {
 	t.Helper()
 	var parts struct {
@@ -85,7 +84,7 @@ func (m maker) serial(t *testing.T, der []byte, serial byte) []byte {
 	return again
 }
 
-// rsaKey is a public key whose modulus has exactly so many bits. Nobody knows its factors.
+// rsaKey returns a public key whose modulus has exactly that many bits. Its factors are unknown.
 func rsaKey(t *testing.T, bits, exponent int) *rsa.PublicKey {
 	t.Helper()
 	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), uint(bits-1)))
@@ -153,8 +152,8 @@ func keyHash(c *x509.Certificate) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// otherSignature gives the second signature (r, n-s) that every ECDSA signature has: a
-// valid certificate with another thumbprint.
+// otherSignature returns the certificate with the second signature (r, n-s) that exists for every
+// ECDSA signature: a valid certificate with another thumbprint.
 func otherSignature(t *testing.T, der []byte) []byte {
 	t.Helper()
 	var parts struct {
@@ -176,7 +175,7 @@ func otherSignature(t *testing.T, der []byte) []byte {
 	return again
 }
 
-// policyRows covers rows 59 to 64 where a request shows them.
+// policyRows covers those of rows 59 to 64 that a request can show.
 func policyRows(t *testing.T, p partner) []attempt {
 	t.Helper()
 	pin := certauth.Thumbprints{thumbprint(p.client.Raw)}

@@ -42,7 +42,7 @@ func TestAdversarial_Row62PinForms(t *testing.T) {
 	}
 }
 
-// Row 64: both ends belong to the validity (RFC 5280, section 4.1.2.5).
+// Row 64: both ends belong to the validity period (RFC 5280, section 4.1.2.5).
 func TestAdversarial_Row64Dates(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -67,21 +67,21 @@ func TestAdversarial_Row64Dates(t *testing.T) {
 	}
 }
 
-// Rows 65: New refuses what could only accept by mistake.
+// Row 65: New refuses configurations that could accept only by mistake.
 func TestAdversarial_Row65ConstructorErrors(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
 	for name, config := range map[string]certauth.Config{
-		"no anchor":                       {Source: forwarded.AppService{}, Policy: certauth.DNSNames{"orders.partner.example"}},
-		"an empty policy":                 {Source: forwarded.AppService{}, Policy: certauth.All{}},
-		"no policy":                       {Source: forwarded.AppService{}},
-		"a typed nil policy":              {Source: forwarded.AppService{}, Policy: (*certauth.Thumbprints)(nil)},
-		"a nil pool":                      {Source: forwarded.AppService{}, Policy: certauth.Chain{}},
-		"an empty pool":                   {Source: forwarded.AppService{}, Policy: certauth.Chain{Roots: certauth.Certificates()}},
-		"no source":                       {Policy: p.chain()},
-		"a gate without members":          {Source: forwarded.AppService{From: forwarded.Peers()}, Policy: p.chain()},
-		"a key pin in front of a name":    {Source: forwarded.AppService{}, Policy: certauth.All{certauth.PublicKeys{keyHash(p.client.Certificate)}, certauth.CommonNames{"orders"}}},
-		"an open branch beside an anchor": {Source: forwarded.AppService{}, Policy: certauth.Any{p.chain(), certauth.CommonNames{"orders"}}},
+		"no anchor":                    {Source: forwarded.AppService{}, Policy: certauth.DNSNames{"orders.partner.example"}},
+		"an empty policy":              {Source: forwarded.AppService{}, Policy: certauth.All{}},
+		"no policy":                    {Source: forwarded.AppService{}},
+		"a typed nil policy":           {Source: forwarded.AppService{}, Policy: (*certauth.Thumbprints)(nil)},
+		"a nil pool":                   {Source: forwarded.AppService{}, Policy: certauth.Chain{}},
+		"an empty pool":                {Source: forwarded.AppService{}, Policy: certauth.Chain{Roots: certauth.Certificates()}},
+		"no source":                    {Policy: p.chain()},
+		"a gate without members":       {Source: forwarded.AppService{From: forwarded.Peers()}, Policy: p.chain()},
+		"a key pin in front of a name": {Source: forwarded.AppService{}, Policy: certauth.All{certauth.PublicKeys{keyHash(p.client.Certificate)}, certauth.CommonNames{"orders"}}},
+		"an open branch and an anchor": {Source: forwarded.AppService{}, Policy: certauth.Any{p.chain(), certauth.CommonNames{"orders"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			auth, err := certauth.New(config)
@@ -160,7 +160,7 @@ func TestAdversarial_Row66To68Exclusions(t *testing.T) {
 	}
 }
 
-// Row 69: whatever breaks on the way denies.
+// Row 69: every failure during the decision denies.
 func TestAdversarial_Row69PanicsAndCancelledContexts(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// viaGateway is a request that API Management sent through App Service: its own
-// certificate under the platform's header, the client's under the second.
+// viaGateway returns a request that API Management sent through App Service: its own certificate in
+// the platform's header, the client's in a second one.
 func viaGateway(gateway *certauthtest.Certificate, client *x509.Certificate) func() *http.Request {
 	return func() *http.Request {
 		r := arriving(gateway.Base64())
@@ -25,8 +25,8 @@ func viaGateway(gateway *certauthtest.Certificate, client *x509.Certificate) fun
 	}
 }
 
-// Two hops: App Service vouches for the gateway, the gateway's certificate for what it
-// wrote. Rows 12 and 13.
+// Two hops: App Service vouches for the gateway, and the gateway's certificate for the header that
+// the gateway wrote. Rows 12 and 13.
 func TestAppServiceCertificate_IsTheGatewaysOwn(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// CVE-2026-35616 FortiClient EMS, CVE-2024-10039 Keycloak: a stranger's header is not
-// even parsed, so its reason is the same whatever stands in it.
+// CVE-2026-35616 FortiClient EMS, CVE-2024-10039 Keycloak: an untrusted sender's header is not even
+// parsed, so the reason is the same whatever it contains.
 func TestTrust_HeaderFromUntrustedPeerIsNeverRead(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -41,7 +41,7 @@ func TestTrust_HeaderFromUntrustedPeerIsNeverRead(t *testing.T) {
 	})
 }
 
-// The environment is read once, by New; outside App Service nobody is believed.
+// The environment is read once, by New; outside App Service no sender is trusted.
 func TestAppService_OutsideThePlatform(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {
@@ -65,7 +65,7 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 			auth, err := certauth.New(certauth.Config{Source: source, Policy: p.chain()})
 			require.NoError(t, err)
 			assert.Contains(t, auth.String(), tc.text)
-			onAppService(t) // too late
+			onAppService(t) // after New
 			_, err = auth.Check(arriving(p.good))
 			assert.Equal(t, tc.want, reasonOf(err))
 			_, err = auth.Check(arriving())
@@ -92,8 +92,8 @@ func TestAppService_ByItself(t *testing.T) {
 	assert.ErrorContains(t, err, "AppService.From: Peers: empty")
 }
 
-// CVE-2026-33433, -39858, -54763, -88011 Traefik; CVE-2025-64484 oauth2-proxy;
-// CVE-2026-52845 Caddy: a spelling that survives becomes the real name later.
+// CVE-2026-33433, -39858, -54763, -88011 Traefik; CVE-2025-64484 oauth2-proxy; CVE-2026-52845
+// Caddy: a spelling that is not removed later becomes the real name.
 func TestTrust_AliasSpellingsAreNeverReadAndAlwaysStripped(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -149,8 +149,8 @@ func TestTrust_StrippingRemovesEveryValue(t *testing.T) {
 	assert.Equal(t, http.Header{"X-Sum": {"stays"}}, seen.Trailer)
 }
 
-// CVE-2026-33495 oathkeeper, CVE-2026-35051 Traefik, CVE-2025-64101 ZITADEL,
-// CVE-2023-27487 Envoy: nothing is decided by what any client can write.
+// CVE-2026-33495 oathkeeper, CVE-2026-35051 Traefik, CVE-2025-64101 ZITADEL, CVE-2023-27487 Envoy:
+// no decision depends on text that any client can write.
 func TestTrust_ForwardedSchemeHostAndPathAreIgnored(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -184,7 +184,7 @@ func TestTrust_ForwardedSchemeHostAndPathAreIgnored(t *testing.T) {
 	}
 }
 
-// flags with which front ends say "verified".
+// flags are headers with which front ends report "verified".
 var flags = map[string]string{
 	"X-Client-Verify": "SUCCESS", "X-Ssl-Client-Verify": "SUCCESS", "Ssl-Client-Verify": "SUCCESS", "Ssl_client_verify": "SUCCESS", "X-Ssl-Client-Used": "1",
 	"X-Client-Cert-Verification": "SUCCESS", "X-Azure-Clientcertverify": "SUCCESS", "Cf-Cert-Verified": "true", "Client-Cert-Present": "true", "Client-Cert-Chain-Verified": "true",
@@ -211,8 +211,8 @@ func TestTrust_FrontEndFlagAloneGrantsNothing(t *testing.T) {
 	}, want: certauth.ReasonSourceUntrusted}.run(t, p)
 }
 
-// Every proxy cleans only the header that it sets: the certificate under any other
-// name, and any form of it, is not ours. The certificate is of a committed capture.
+// Every proxy overwrites only the header that it sets, so the certificate under another name, or in
+// another form, is not accepted. The certificate is from a committed capture.
 func TestTrust_OtherConventionsAreIgnored(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -239,8 +239,8 @@ func TestTrust_OtherConventionsAreIgnored(t *testing.T) {
 	attempt{values: values("(null)"), change: all, want: certauth.ReasonCertificateMalformed}.run(t, p)
 }
 
-// CVE-2026-46579 OpenShift router. What an operator is told to try before going live,
-// against each preset's own stand-in and past it.
+// CVE-2026-46579 OpenShift router. The probes that an operator is told to run before going live,
+// against each preset's stand-in and directly against the service.
 func TestTrust_ForgedRequestTableForEveryPreset(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

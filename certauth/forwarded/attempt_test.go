@@ -23,8 +23,8 @@ const (
 	secret = "correct horse battery staple"
 )
 
-// spellings of X-ARR-ClientCert that CGI-like layers take for the same name. They are
-// put into the map as they are.
+// spellings of X-ARR-ClientCert that CGI-like layers treat as the same name. They are map keys
+// without canonicalization.
 var spellings = []string{"X_ARR_ClientCert", "X.ARR.ClientCert", "X-ARR_ClientCert", "X-ARR.ClientCert", "x-arr-clientcert", "x_arr_clientcert", "X_arr_clientcert"}
 
 // partner is a CA with one client.
@@ -45,7 +45,7 @@ func (p partner) chain() certauth.Chain {
 	return certauth.Chain{Roots: certauth.Certificates(p.ca.Certificate)}
 }
 
-// arriving is a request as App Service's front end sends it on, with the values under
+// arriving returns a request as App Service's front end forwards it, with the values in
 // X-ARR-ClientCert.
 func arriving(values ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/orders", nil)
@@ -71,8 +71,8 @@ type attempt struct {
 	want   certauth.Reason
 }
 
-// run asks Check, and then Handler in both modes through to the status and to what the
-// next handler is given. Malformed and untrusted are never anonymous.
+// run calls Check, and then Handler in both modes, and compares the status and what the next
+// handler receives. Malformed and untrusted are never anonymous.
 func (a attempt) run(t *testing.T, p partner) {
 	t.Helper()
 	policy := a.policy
@@ -124,8 +124,8 @@ func (a attempt) request(t *testing.T) *http.Request {
 	return overSocket(t, r)
 }
 
-// overSocket is the request as it comes over a socket whose other end is RemoteAddr, and
-// over none if that is no address.
+// overSocket returns the request as it arrives over a socket whose other end is RemoteAddr, or
+// without a socket if that is no address.
 func overSocket(tb testing.TB, r *http.Request) *http.Request {
 	tb.Helper()
 	if _, err := netip.ParseAddrPort(r.RemoteAddr); err != nil {
@@ -134,7 +134,8 @@ func overSocket(tb testing.TB, r *http.Request) *http.Request {
 	return certauthtest.WithPeer(tb, r, "tcp", r.RemoteAddr)
 }
 
-// assertStripped looks for every spelling of the certificate header, and of others.
+// assertStripped checks that every spelling of the certificate header, and of the others, is
+// removed.
 func assertStripped(t *testing.T, r *http.Request, others ...string) {
 	t.Helper()
 	for name := range r.Header {
@@ -165,7 +166,7 @@ func set(name string, values ...string) func(*http.Request) {
 	}
 }
 
-// vectorValue is X-ARR-ClientCert of a committed vector.
+// vectorValue returns X-ARR-ClientCert of a committed vector.
 func vectorValue(t testing.TB, folder, name string) string {
 	t.Helper()
 	cases, err := vector.Load("../../testdata/" + folder)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/vector"
 )
 
-// seeds are the header values of all committed vectors.
+// seeds returns the header values of all committed vectors.
 func seeds(f *testing.F) []string {
 	f.Helper()
 	var values []string
@@ -34,8 +34,8 @@ func seeds(f *testing.F) []string {
 		strings.Repeat("A", maxLeafHeader), strings.Repeat("A", maxLeafHeader+4), strings.Repeat(",", maxLeafHeader), "MIIB\r\n", "MII=", "MI==", "M===", "QR==", "\x00", "\ufeffMIIB", "-----BEGIN CERTIFICATE-----")
 }
 
-// A value is accepted if and only if it is the one base64 text, within the limit, of
-// exactly one certificate as the standard library reads it.
+// A value is accepted if and only if it is the only base64 text, within the limit, of exactly one
+// certificate as the standard library reads it.
 func FuzzBase64DER(f *testing.F) {
 	for _, seed := range seeds(f) {
 		f.Add(seed)

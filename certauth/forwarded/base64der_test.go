@@ -14,8 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// refusedAsMalformed drives values that must never yield a certificate nor count as
-// absence.
+// refusedAsMalformed checks values that must neither yield a certificate nor count as absent.
 func refusedAsMalformed(t *testing.T, table map[string]string) {
 	t.Helper()
 	onAppService(t)
@@ -52,7 +51,7 @@ func TestDecode_DamagedLeafIsNeverReplacedByTheNext(t *testing.T) {
 	}
 }
 
-// CVE-2023-27493 Envoy: every byte outside the alphabet, at either end and inside.
+// CVE-2023-27493 Envoy: every byte outside the alphabet, at both ends and in the middle.
 func TestDecode_ControlBytesAreRefused(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -98,7 +97,7 @@ func TestDecode_TrailingBytesAreRefused(t *testing.T) {
 func TestDecode_Base64HasOneSpelling(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
-	// A client for each kind of padding: the length of the common name decides.
+	// One client for each kind of padding, which the length of the common name determines.
 	for padding := range 3 {
 		client := p.client
 		for n := 0; strings.Count(client.Base64()[len(client.Base64())-2:], "=") != padding; n++ {
@@ -120,7 +119,7 @@ func TestDecode_Base64HasOneSpelling(t *testing.T) {
 	}
 }
 
-// nextDigit changes the lowest bit of a base64 digit, which padding leaves unused.
+// nextDigit changes the lowest bit of a base64 digit, which is unused before padding.
 func nextDigit(c byte) byte {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	return alphabet[strings.IndexByte(alphabet, c)^1]
@@ -139,7 +138,8 @@ func TestDecode_PlusIsNeverASpace(t *testing.T) {
 	})
 }
 
-// DecodeString returns bytes beside its error; ParseCertificates(nil) gives neither.
+// DecodeString returns bytes together with its error; ParseCertificates(nil) returns neither
+// certificates nor an error.
 func TestDecode_PartialResultIsDiscarded(t *testing.T) {
 	p := newPartner(t)
 	whole := strings.TrimRight(p.good, "=")
@@ -161,8 +161,8 @@ func TestDecode_AbsenceSentinelsNeverYieldACertificate(t *testing.T) {
 	refusedAsMalformed(t, table)
 }
 
-// HAProxy's /CN=admin inside a CN, Traefik's Info header, Azure's WebForms sample: text
-// about a certificate is never read, whatever it says.
+// HAProxy's /CN=admin inside a CN, Traefik's Info header, Azure's WebForms sample: text about a
+// certificate is never read.
 func TestDecode_NameHeadersAreNeverRead(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -183,8 +183,8 @@ func TestDecode_NameHeadersAreNeverRead(t *testing.T) {
 	attempt{policy: policy, values: values(certauthtest.SelfSigned(t, "admin").Base64()), change: tell, want: certauth.ReasonChainUntrusted}.run(t, p)
 }
 
-// nginx folds $ssl_client_cert; Traefik 2.8 to 2.9.1 escaped (#9412, #9669): what one
-// preset forgives the others do not.
+// nginx folds $ssl_client_cert; Traefik 2.8 to 2.9.1 escaped (#9412, #9669): a form that one preset
+// tolerates is refused by the others.
 func TestDecode_ToleranceStaysInItsPreset(t *testing.T) {
 	p := newPartner(t)
 	refusedAsMalformed(t, map[string]string{

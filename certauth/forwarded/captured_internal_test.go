@@ -15,8 +15,8 @@ import (
 
 const capturesFolder = "../../testdata/captures"
 
-// capturedValues returns every value that a captured request holds under a header of the
-// format, the shortest form of a corpus.
+// capturedValues returns every value in a captured request's header of the format, as a minimal
+// corpus.
 func capturedValues(t testing.TB, format string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(capturesFolder, "*.json"))
@@ -56,7 +56,7 @@ func capturedValues(t testing.TB, format string) []string {
 	return list
 }
 
-// capturedCertificate reads a certificate of the captures' PKI.
+// capturedCertificate returns a certificate of the captures' PKI.
 func capturedCertificate(t testing.TB, name string) *x509.Certificate {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(capturesFolder, "pki", name+".pem"))

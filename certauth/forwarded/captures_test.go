@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// captureFile is a file of testdata/captures; the README there explains the fields.
+// captureFile is a file of testdata/captures; the README in that folder explains the fields.
 type captureFile struct {
 	name     string
 	Trusted  []string  `json:"trusted_peers"`
@@ -69,14 +69,14 @@ func captureFiles(t *testing.T) []captureFile {
 		require.NoError(t, err)
 		file := captureFile{name: strings.TrimSuffix(filepath.Base(name), ".json")}
 		require.NoError(t, json.Unmarshal(content, &file))
-		if len(file.Captures) > 0 { // spoofed-headers.json is input to the others
+		if len(file.Captures) > 0 { // spoofed-headers.json is input for the others
 			files = append(files, file)
 		}
 	}
 	return files
 }
 
-// pki holds the certificates of the captures by name.
+// pki returns the certificates of the captures by name.
 func pki(t testing.TB) map[string]*x509.Certificate {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(capturesFolder, "pki", "*.pem"))
@@ -94,7 +94,7 @@ func pki(t testing.TB) map[string]*x509.Certificate {
 	return certs
 }
 
-// pinned accepts every certificate of the captures, so that the source alone decides.
+// pinned accepts every certificate of the captures, so that only the source decides.
 func pinned(t testing.TB) certauth.Policy {
 	t.Helper()
 	var list []*x509.Certificate
@@ -116,14 +116,14 @@ func (c capture) request(t *testing.T) *http.Request {
 	return r
 }
 
-// outcomes are the words of the captures as reasons.
+// outcomes maps the words of the captures to reasons.
 var outcomes = map[string]certauth.Reason{
 	"certificate": certauth.ReasonNone, "absent": certauth.ReasonCertificateMissing, "malformed": certauth.ReasonCertificateMalformed,
 	"denied": certauth.ReasonFrontEndUnverified, "untrusted source": certauth.ReasonSourceUntrusted,
 }
 
-// Every captured request against every source that its front end can be read with. The
-// counts are those of the files, so that none is lost.
+// Every captured request with every source that can read its front end. The counts are those of the
+// files, so that no capture is skipped unnoticed.
 func TestCaptures(t *testing.T) {
 	onAppService(t)
 	certs, policy := pki(t), pinned(t)
@@ -165,8 +165,8 @@ func TestCaptures(t *testing.T) {
 	assert.Len(t, pki(t), 22)
 	assert.Equal(t, 219, captures)
 	assert.Equal(t, 313, replays)
-	assert.Equal(t, 3, never, "captures that never reached the app")
-	assert.Equal(t, 10, forgeries, "front ends that are set up wrongly; only the probe finds them")
+	assert.Equal(t, 3, never, "captures of requests that never reached the app")
+	assert.Equal(t, 10, forgeries, "captures of misconfigured front ends, which only the probe detects")
 }
 
 func nameOf(certs map[string]*x509.Certificate, cert *x509.Certificate) string {
@@ -178,8 +178,8 @@ func nameOf(certs map[string]*x509.Certificate, cert *x509.Certificate) string {
 	return "unknown"
 }
 
-// The first certificate of each file, and what Go itself refuses, byte for byte over a
-// listener.
+// The first certificate of each file, and the requests that Go itself refuses, sent byte by byte to
+// a listener.
 func TestCaptures_ThroughAListener(t *testing.T) {
 	onAppService(t)
 	policy := pinned(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// sourceOf gives the preset of a captured source, or Header where the operator of that
-// capture did something that no preset is for.
+// sourceOf returns the preset for a captured source, or a Header if the operator of that capture
+// configured something for which there is no preset.
 func sourceOf(t *testing.T, file captureFile, config, name string, from forwarded.Gate) certauth.Source {
 	t.Helper()
 	var described captureSource
@@ -103,8 +103,8 @@ func headerOf(t *testing.T, d captureSource, from forwarded.Gate) forwarded.Head
 	return source
 }
 
-// assertReads compares what the source reads with what the capture says it should: no
-// condition is lost on the way.
+// assertReads compares what the source reads with what the capture says it should read, so that no
+// condition is lost.
 func assertReads(t *testing.T, source certauth.Source, d captureSource) {
 	t.Helper()
 	want := []string{fold(d.Header)}

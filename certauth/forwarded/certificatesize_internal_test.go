@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// certificateOf makes a certificate of just so many bytes.
+// certificateOf returns a certificate of exactly that many bytes.
 func certificateOf(t *testing.T, size int) []byte {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(rand.Reader)
@@ -36,7 +36,7 @@ func certificateOf(t *testing.T, size int) []byte {
 	}
 }
 
-// 16 KiB of DER are read, and not a byte more: of the leaf nor of what is sent along.
+// 16 KiB of DER are read, and not a byte more, for the leaf and for certificates sent along.
 func TestParse_SizeOfOneCertificate(t *testing.T) {
 	fits, large := certificateOf(t, 16384), certificateOf(t, 16385)
 	_, err := parseDER(fits)
@@ -44,7 +44,7 @@ func TestParse_SizeOfOneCertificate(t *testing.T) {
 	_, err = parseDER(large)
 	require.ErrorContains(t, err, "16385 bytes of DER, want at most 16384")
 
-	// What cannot be read is handed on within the same bound.
+	// Unreadable certificates are passed on within the same bound.
 	framed := func(size int) []byte {
 		der := make([]byte, size)
 		copy(der, []byte{0x30, 0x82, byte((size - 4) >> 8), byte(size - 4), 0x30, 0})
@@ -57,7 +57,7 @@ func TestParse_SizeOfOneCertificate(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A chain in one text has 64 KiB, as one in several has.
+// A chain in one text is limited to 64 KiB, like one in several texts.
 func TestChainReader_SizeOfOneText(t *testing.T) {
 	c := chainReader{format: ChainBase64Concatenated, name: "X-Chain"}.prepared()
 	for size, want := range map[int]bool{65536: true, 65537: false} {
@@ -68,8 +68,8 @@ func TestChainReader_SizeOfOneText(t *testing.T) {
 	}
 }
 
-// A Connection header of 4 KiB can be honest; a longer one counts as naming a header of the
-// platform, where there is one.
+// A Connection header of 4 KiB can be honest. A longer one counts as naming a header of the
+// platform, if there is one.
 func TestConnectionNames_Length(t *testing.T) {
 	names := []string{"X-ARR-SSL"}
 	for size, want := range map[int]bool{4096: false, 4097: true} {

@@ -12,8 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// What stands beside the leaf is counted and measured before anything is decoded or looked
-// up: ten certificates and 64 KiB together (RFC 9440, section 4, leaves the bounds to us).
+// The certificates besides the leaf are counted and measured before any is decoded or looked up:
+// ten certificates and 64 KiB in total (RFC 9440, section 4, leaves the limits to the
+// implementation).
 func TestChainReader_CountsAndMeasuresFirst(t *testing.T) {
 	numbered := func(format ChainFormat, values ...string) http.Header {
 		header := http.Header{}
@@ -86,8 +87,8 @@ func TestChainReader_CountsAndMeasuresFirst(t *testing.T) {
 	}
 }
 
-// Every header that is read is known by name before the first request, so that it can be
-// removed from all of them; of numbered ones also the eleventh, which is never read.
+// Every header that is read is known by name before the first request, so that it can be removed
+// from every request. This includes the eleventh numbered header, which is never read.
 func TestChainReader_NamesEveryHeader(t *testing.T) {
 	names := func(format ChainFormat) []string { return chainReader{format: format, name: "X-Chain"}.headers() }
 	assert.Empty(t, names(ChainUnspecified))

@@ -19,8 +19,8 @@ type codec struct {
 	// hop does not, and Apache ends the value with a space.
 	trims bool
 
-	// sample returns the part of a value that differs between clients (see
-	// source.Offer.Spread); nil if the value ends with the leaf's signature.
+	// sample returns the part of a value that differs between clients (see source.Offer.SetSample);
+	// nil if the value ends with the leaf's signature.
 	sample func(value string) string
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sentinels and damage of the adversarial list that mean something to every format.
+// hostile adds sentinels and damage of the adversarial list that are meaningful in every format.
 func hostile(values ...string) []string {
 	list := append([]string(nil), values...)
 	for _, value := range values {
@@ -33,8 +33,8 @@ func addAll(f *testing.F, values []string) {
 	}
 }
 
-// consistent holds for every decoder: certificates or an error, never both nor neither,
-// few, and a bounded error text.
+// consistent holds for every decoder: it returns certificates or an error, never both or neither,
+// only a few certificates, and an error text of bounded length.
 func consistent(t *testing.T, certs []*x509.Certificate, err error, most int) bool {
 	t.Helper()
 	if err != nil {
@@ -60,8 +60,8 @@ func texts(certs []*x509.Certificate) []string {
 	return list
 }
 
-// plainDER is what the standard library alone makes of one certificate. One that stands
-// beside the leaf need only be framed as one.
+// plainDER reads one certificate with the standard library only. A certificate sent along with the
+// leaf need only be framed as one.
 func plainDER(der []byte, beside bool) (*x509.Certificate, bool) {
 	cert, err := x509.ParseCertificate(der)
 	if err == nil {
@@ -77,8 +77,8 @@ func plainDER(der []byte, beside bool) (*x509.Certificate, bool) {
 	return &x509.Certificate{Raw: der}, true
 }
 
-// plainBase64 is what the standard library alone makes of canonical base64 of DER, one
-// certificate behind the other.
+// plainBase64 reads canonical base64 of concatenated DER certificates with the standard library
+// only.
 func plainBase64(value string) ([]*x509.Certificate, bool) {
 	rest, err := base64.StdEncoding.DecodeString(value)
 	if err != nil || base64.StdEncoding.EncodeToString(rest) != value {
@@ -99,7 +99,7 @@ func plainBase64(value string) ([]*x509.Certificate, bool) {
 	return certs, len(certs) > 0
 }
 
-// plainList reads items one for one. With a leaf, the first must be perfect.
+// plainList reads items one by one. With a leaf, the first item must be a complete certificate.
 func plainList(items []string, leaf bool, trim func(string) (string, bool)) ([]*x509.Certificate, bool) {
 	var certs []*x509.Certificate
 	for i, item := range items {
@@ -125,7 +125,7 @@ func sameCertificates(t *testing.T, want, have []*x509.Certificate) {
 	assert.Equal(t, texts(want), texts(have))
 }
 
-// The same certificates as by hand, and joining them again gives the same text.
+// The certificates are the same as those read by hand, and joining them again gives the same text.
 func FuzzBase64List(f *testing.F) {
 	leaf, other := capturedCertificate(f, "client-ec"), capturedCertificate(f, "a-intermediate")
 	addAll(f, capturedValues(f, "traefik"))
@@ -181,7 +181,7 @@ func FuzzByteSequence(f *testing.F) {
 	})
 }
 
-// The one freedom: spaces and tabs around a member.
+// The only freedom is in spaces and tabs around a member.
 func FuzzByteSequenceList(f *testing.F) {
 	list := texts([]*x509.Certificate{capturedCertificate(f, "rfc9440-intermediate"), capturedCertificate(f, "rfc9440-root")})
 	addAll(f, capturedValues(f, "rfc9440-list"))
@@ -201,7 +201,7 @@ func FuzzByteSequenceList(f *testing.F) {
 	})
 }
 
-// plainPEM is what url.PathUnescape and a loop over pem.Decode make of the value.
+// plainPEM reads the value with url.PathUnescape and a loop over pem.Decode.
 func plainPEM(t *testing.T, text string) []*x509.Certificate {
 	t.Helper()
 	var certs []*x509.Certificate
@@ -227,8 +227,8 @@ func canonicalPEM(certs []*x509.Certificate) string {
 	return b.String()
 }
 
-// samePEM checks what was accepted. The freedoms: which characters are escaped, the case
-// of the hex digits, CR LF for LF, and whether the last line ends.
+// samePEM checks an accepted value. It may vary in which characters are escaped, in the case of the
+// hex digits, in CR LF for LF, and in whether the last line ends.
 func samePEM(t *testing.T, value string, certs []*x509.Certificate) {
 	t.Helper()
 	text, err := url.PathUnescape(value)
@@ -241,7 +241,7 @@ func samePEM(t *testing.T, value string, certs []*x509.Certificate) {
 	assert.NotContains(t, text, "%")
 }
 
-// acceptsOwn says the other way round: the canonical text of certificates is accepted.
+// acceptsOwn checks the converse: the canonical text of certificates is accepted.
 func acceptsOwn(t *testing.T, decode func(string) ([]*x509.Certificate, error), certs []*x509.Certificate, limit int) {
 	t.Helper()
 	value := strings.ReplaceAll(url.QueryEscape(canonicalPEM(certs)), "+", "%20")
@@ -282,7 +282,7 @@ func FuzzURLPEMChain(f *testing.F) {
 	})
 }
 
-// No freedom at all: line ends are single spaces.
+// There is no freedom: line ends are single spaces.
 func FuzzSpacedPEM(f *testing.F) {
 	addAll(f, capturedValues(f, "spaced-pem"))
 	addAll(f, capturedValues(f, "numbered-spaced-pem"))

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// Every decoder looks at the length first, so that a long value costs nothing: the value of
-// exactly the limit is refused for what it is, the next one for its length.
+// Every decoder checks the length first, so that a long value costs nothing: a value of exactly the
+// limit is refused because of its content, the next longer one because of its length.
 func TestDecoders_LengthIsAskedFirst(t *testing.T) {
 	leaf, list := maxLeafHeader, maxChainHeader
 	for name, tc := range map[string]struct {
@@ -41,8 +41,8 @@ func TestDecoders_LengthIsAskedFirst(t *testing.T) {
 	}
 }
 
-// Bytes behind the last certificate are no certificate, however few; so is half of one.
-func TestDecodeConcatenated_NothingStandsBehindTheLast(t *testing.T) {
+// Any number of bytes after the last certificate is an error, and so is half a certificate.
+func TestDecodeConcatenated_NothingFollowsTheLast(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	der := slices.Concat(ca.Issue(t, "client").Raw, ca.Certificate.Raw)
 	encode := base64.StdEncoding.EncodeToString
@@ -56,7 +56,7 @@ func TestDecodeConcatenated_NothingStandsBehindTheLast(t *testing.T) {
 	}
 }
 
-// A text may be good base64 of next to nothing.
+// A text can be valid base64 of almost nothing.
 func TestDecodeBase64DER_FewBytesAreNoCertificate(t *testing.T) {
 	for _, der := range []string{"\x30", "\x30\x00", "\x30\x80", "\x30\x81", "\x30\x81\x00", "\x30\x82\x00\x00", "\x30\x01\x30", "\x30\x02\x30\x00", "\x30\xFF\x30", "\x30\x7F\x30"} {
 		cert, err := decodeBase64DER(base64.StdEncoding.EncodeToString([]byte(der)))
@@ -65,7 +65,7 @@ func TestDecodeBase64DER_FewBytesAreNoCertificate(t *testing.T) {
 	}
 }
 
-// What an operator reads about base64 that is none, or not of DER.
+// The texts that an operator reads about invalid base64, or base64 of something other than DER.
 func TestDecodeBase64DER_SaysWhatIsWrong(t *testing.T) {
 	for value, want := range map[string]string{
 		"AAAA":           "not of a DER sequence",

@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Old versions of Traefik escape base64 without the markers of PEM. The hint that says so is
-// given for nothing else: not for base64 as it is, nor for other text with escapes in it.
+// Old versions of Traefik escape base64 without the markers of PEM. The hint about this is given
+// for nothing else: neither for unescaped base64 nor for other text that contains escapes.
 func TestResembles_EscapedBase64(t *testing.T) {
 	const says = "percent-encoded base64 without the markers of PEM"
 	for value, want := range map[string]bool{

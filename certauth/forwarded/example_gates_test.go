@@ -7,7 +7,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Peers judges the address of the socket, and no header.
+// Peers checks the address of the socket, and no header.
 func ExamplePeers() {
 	source := forwarded.Nginx{From: forwarded.Peers("10.0.0.2", "10.0.1.0/24")}
 	pretend := func(r *http.Request) { r.Header.Set("X-Forwarded-For", "10.0.0.2") }
@@ -20,7 +20,7 @@ func ExamplePeers() {
 	// 401 source_untrusted
 }
 
-// A socket in the file system, whose permissions say who may connect.
+// A socket in the file system, whose permissions determine who can connect.
 func ExampleUnixSocket() {
 	source := forwarded.Nginx{From: forwarded.UnixSocket()}
 	fmt.Println(knock(source, "Nginx", "/run/orders.sock", true, nil))
@@ -30,7 +30,8 @@ func ExampleUnixSocket() {
 	// 401 source_untrusted
 }
 
-// A secret that the front end adds to each request, for networks where addresses say nothing.
+// A secret that the front end adds to each request, for networks in which addresses are
+// meaningless.
 func ExampleSharedSecret() {
 	const secret = "example-yRr0y8kGZ3u1Jc5mT7wQ2b9D" // from a setting, never from the code
 	source := forwarded.Nginx{From: forwarded.SharedSecret("X-Front-End", secret)}
@@ -46,7 +47,7 @@ func ExampleSharedSecret() {
 	// 401 source_untrusted
 }
 
-// Gates combine: the address and the secret.
+// Gates can be combined: here the address and the secret.
 func ExampleEveryGate() {
 	const secret = "example-yRr0y8kGZ3u1Jc5mT7wQ2b9D"
 	source := forwarded.Nginx{From: forwarded.EveryGate(forwarded.Peers("10.0.0.2"), forwarded.SharedSecret("X-Front-End", secret))}

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Front Door needs its profile's id beside the gate: the network rules of the origin let in
-// every tenant's Front Door. The Format is what a real request of yours has shown.
+// Front Door needs its profile's id in addition to the gate, because the network rules of the
+// origin admit the Front Door of every tenant. Set Format to the form seen in a real request.
 func ExampleFrontDoor() {
 	const profile = "0f7f0e5c-8a2d-4c56-9b7e-1c1de2f9a001" // from the portal: "Front Door ID"
 	source := forwarded.FrontDoor{From: forwarded.InsecureAnyPeer(), ProfileID: profile, Format: forwarded.FormatBase64DER}
@@ -31,8 +31,8 @@ func ExampleFrontDoor() {
 	// 401 source_untrusted
 }
 
-// The front end connects by TLS and presents a certificate of its own, which is pinned here.
-// The server has to ask for it: ClientAuth is at least tls.RequestClientCert.
+// The front end connects with TLS and presents its own certificate, which is pinned here. The
+// server must request it: ClientAuth is at least tls.RequestClientCert.
 func ExampleProxyCertificate() {
 	tb := exampleTB{}
 	frontEnd, stranger := certauthtest.SelfSigned(tb, "front-end.internal"), certauthtest.SelfSigned(tb, "stranger")
@@ -72,8 +72,8 @@ func ExampleProxyCertificate() {
 	// stranger 401
 }
 
-// The balancer on 127.0.0.1 passes on connections of the front end, 10.0.0.4, with a PROXY
-// header in front of each. The listener reads it: in a service, for instance,
+// The balancer on 127.0.0.1 forwards connections of the front end, 10.0.0.4, each preceded by a
+// PROXY header. The listener reads it; a service can use, for instance,
 // &proxyproto.Listener{Listener: listener} of github.com/pires/go-proxyproto.
 func ExampleProxyProtocol() {
 	tb := exampleTB{}
@@ -121,10 +121,10 @@ func ExampleProxyProtocol() {
 	// 401
 }
 
-// API Management in front of App Service presents its own certificate, which App Service
-// forwards in X-ARR-ClientCert; the client's stands in the header that its policy sets.
+// API Management in front of App Service presents its own certificate, which App Service forwards
+// in X-ARR-ClientCert; the client's certificate is in the header that its policy sets.
 func ExampleAppServiceCertificate() {
-	// App Service sets these; the gate stays shut elsewhere.
+	// App Service sets these variables; elsewhere the gate refuses.
 	for _, name := range []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"} {
 		if err := os.Setenv(name, "example"); err != nil {
 			panic(err)

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// The platform's own evidence stands in for a gate. InsecureOutsideAppService is for examples
-// and stand-ins.
+// The platform's own evidence takes the place of a gate. InsecureOutsideAppService is only for
+// examples and simulations.
 func ExampleAppService() {
 	fmt.Print(three(forwarded.AppService{InsecureOutsideAppService: true}, "AppService", "10.0.0.7"))
 	// Output:
@@ -22,7 +22,7 @@ func ExampleAppService() {
 	// from elsewhere: 200 hello, orders
 }
 
-// The gateway has a subnet of its own, and nothing else may be in it.
+// The gateway has its own subnet, which must contain nothing else.
 func ExampleApplicationGateway() {
 	fmt.Print(three(forwarded.ApplicationGateway{From: forwarded.Peers("10.0.1.0/24")}, "ApplicationGateway", "10.0.1.4"))
 	// Output:
@@ -31,9 +31,9 @@ func ExampleApplicationGateway() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// nginx asks for certificates with "ssl_verify_client optional" and the partners' CAs in
-// ssl_client_certificate. A self-signed partner whose certificate is pinned here gets 400 from
-// nginx itself until it is in that file as well.
+// nginx requests certificates with "ssl_verify_client optional" and the partners' CAs in
+// ssl_client_certificate. A partner whose self-signed certificate is pinned here gets 400 from
+// nginx itself until the certificate is also in that file.
 func ExampleNginx() {
 	fmt.Print(three(forwarded.Nginx{From: forwarded.Peers("127.0.0.1")}, "Nginx", "127.0.0.1"))
 	// Output:
@@ -42,7 +42,7 @@ func ExampleNginx() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// HAProxy sends the chain too, if it is told to.
+// HAProxy also sends the chain if it is configured to.
 func ExampleHAProxy() {
 	fmt.Print(three(forwarded.HAProxy{From: forwarded.Peers("10.0.0.2", "10.0.0.3"), ChainHeader: "X-SSL-Chain-Der"}, "HAProxy", "10.0.0.3"))
 	// Output:
@@ -69,7 +69,7 @@ func ExampleEnvoy() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// RFC 9440 is what new front ends agree on.
+// RFC 9440 is the standard that new front ends follow.
 func ExampleRFC9440() {
 	fmt.Print(three(forwarded.RFC9440{From: forwarded.Peers("10.0.0.2")}, "RFC9440", "10.0.0.2"))
 	// Output:
@@ -78,8 +78,7 @@ func ExampleRFC9440() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// A load balancer of a public cloud: its subnets, and a security group that lets in nobody
-// else.
+// A load balancer of a public cloud: its subnets, and a security group that admits nothing else.
 func ExampleALB() {
 	fmt.Print(three(forwarded.ALB{From: forwarded.Peers("10.0.8.0/22")}, "ALB", "10.0.9.17"))
 	// Output:
@@ -121,7 +120,7 @@ func Example_presets() {
 	// CloudFoundry: 200 hello, orders
 }
 
-// A front end without a preset: what it sends, and who it is.
+// A front end without a preset: what it sends, and from where.
 func ExampleHeader() {
 	fmt.Print(three(forwarded.Header{
 		From: forwarded.Peers("10.0.0.2"), Name: "X-Client-Cert", Format: forwarded.FormatBase64DER,
@@ -132,13 +131,13 @@ func ExampleHeader() {
 	// from elsewhere: 401 source_untrusted
 }
 
-// three requests to a service behind the front end, and what became of them.
+// three makes three requests to a service behind the front end and returns their results.
 func three(source certauth.Source, front, peer string) string {
 	return fmt.Sprintf("from %s with a certificate: %s\nfrom %s with none: %s\nfrom elsewhere: %s\n",
 		peer, knock(source, front, peer, true, nil), peer, knock(source, front, peer, false, nil), knock(source, front, "203.0.113.7", true, nil))
 }
 
-// knock sends one request as the front end writes it, from the peer.
+// knock sends one request, as the front end writes it, from the peer.
 func knock(source certauth.Source, front, peer string, certificate bool, change func(*http.Request)) string {
 	tb := exampleTB{}
 	client := certauthtest.SelfSigned(tb, "orders")
@@ -161,7 +160,7 @@ func knock(source certauth.Source, front, peer string, certificate bool, change 
 		change(r)
 	}
 	if _, err := auth.Check(r); err != nil {
-		refused, _ := err.(*certauth.Error) //nolint:errorlint // Check returns nothing else
+		refused, _ := err.(*certauth.Error) //nolint:errorlint // Check returns no other type
 		return "401 " + string(refused.Reason)
 	}
 	w := httptest.NewRecorder()

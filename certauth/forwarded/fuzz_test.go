@@ -13,9 +13,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Whatever one header line is added to a request that is otherwise the front end's: a
-// certificate comes from the exact name alone, as its one spelling, nothing panics, and
-// nobody behind us sees any spelling of the header.
+// One arbitrary header line is added to a genuine request of the front end: a certificate comes
+// only from the exact name, in its only spelling, nothing panics, and no later handler sees any
+// spelling of the header.
 func FuzzAppService(f *testing.F) {
 	f.Setenv("WEBSITE_SITE_NAME", "orders")
 	f.Setenv("WEBSITE_INSTANCE_ID", "0123")

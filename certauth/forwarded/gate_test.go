@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// wrapped is the only way to a Gate of another type: embedding.
+// wrapped shows the only way to make a Gate of another type: embedding.
 type wrapped struct{ forwarded.Gate }
 
 func TestGates_Combine(t *testing.T) {
@@ -85,7 +85,7 @@ func TestGates_MistakesAreErrorsOfNew(t *testing.T) {
 	}
 }
 
-// Two mistakes are two lines, both with the whole path.
+// Two mistakes give two lines, both with the whole path.
 func TestGates_EveryMistakeHasItsPath(t *testing.T) {
 	_, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{From: forwarded.EveryGate(forwarded.Peers("x", "0.0.0.0/0"), forwarded.SharedSecret("", ""))}, Policy: newPartner(t).chain(),
@@ -99,7 +99,7 @@ func TestGates_EveryMistakeHasItsPath(t *testing.T) {
 	}
 }
 
-// The start-up text tells who is believed, and never the secret.
+// The start-up text says who is trusted, and never contains the secret.
 func TestGates_ArePrinted(t *testing.T) {
 	onAppService(t)
 	for text, from := range map[string]forwarded.Gate{
@@ -114,7 +114,7 @@ func TestGates_ArePrinted(t *testing.T) {
 	}
 }
 
-// What New was given may change afterwards.
+// The arguments of New may change afterwards.
 func TestGates_AreCopied(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -132,8 +132,8 @@ func TestGates_AreCopied(t *testing.T) {
 	assert.Equal(t, certauth.ReasonSourceUntrusted, reasonOf(err))
 }
 
-// The recipe for App Service's health token takes the hash of nothing where the
-// variable is unset: a secret must be one.
+// The recipe for App Service's health token hashes the empty text if the variable is unset. A shared
+// secret must not be empty.
 func TestTrust_EmptySharedSecretIsRefused(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// reported is a connection that says it came from another address, as a listener of the PROXY
-// protocol makes it.
+// reported is a connection that reports another remote address, like those of a PROXY protocol
+// listener.
 type reported struct {
 	net.Conn
 
@@ -28,7 +28,7 @@ type reported struct {
 func (c reported) NetConn() net.Conn    { return c.Conn }
 func (c reported) RemoteAddr() net.Addr { return c.from }
 
-// A gate that opens for the socket's peer says nothing of a TLS client certificate that the
+// A gate that admits the peer of the socket does not declare a TLS client certificate that the
 // sender has presented on that socket.
 func TestGates_PeerDeclaresNoTLSCertificate(t *testing.T) {
 	onAppService(t)
@@ -65,8 +65,8 @@ func TestGates_PeerDeclaresNoTLSCertificate(t *testing.T) {
 	}
 }
 
-// Reload reads the files of a gate as well: a front end's new certificate opens it, and the
-// old one no longer does. The gate's policy is printed with the source.
+// Reload also reads the files of a gate: the front end's new certificate is admitted, and the old
+// one no longer is. The gate's policy is printed with the source.
 func TestProxyCertificate_IsReloadedAndPrinted(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

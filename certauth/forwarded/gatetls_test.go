@@ -13,9 +13,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Whoever connects with a TLS client certificate of its own is not the front end, or two
-// certificates compete, unless ProxyCertificate declares it: no other gate does, also where
-// it opens.
+// A sender that connects with its own TLS client certificate is not the front end, or two
+// certificates compete, unless ProxyCertificate declares the certificate. No other gate does, even
+// if it admits the sender.
 func TestGates_OnlyProxyCertificateDeclaresATLSCertificate(t *testing.T) {
 	p := newPartner(t)
 	proxy := certauthtest.NewCA(t, "Infrastructure").Issue(t, "proxy")

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// An address is no word on a TLS client certificate that the sender presents, nor is a secret:
-// one that nobody declared refuses, also where several gates open.
+// Neither an address nor a secret declares a TLS client certificate that the sender presents: an
+// undeclared one is refused even if several gates admit the sender.
 func TestGates_NeitherAddressNorSecretDeclaresATLSCertificate(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -66,7 +66,7 @@ func TestSharedSecret_Lengths(t *testing.T) {
 	}
 }
 
-// Base64 of something else, and base64 where a base64 form is wanted, are not taken for the
+// Base64 of something else, and base64 where another base64 form is expected, are not taken for the
 // form of App Service.
 func TestReader_HintOfBase64(t *testing.T) {
 	p := newPartner(t)
@@ -79,10 +79,10 @@ func TestReader_HintOfBase64(t *testing.T) {
 		value  string
 		want   bool
 	}{
-		"a certificate for nginx":               {forwarded.Nginx{From: anybody}, "X-Client-Cert", good, true},
-		"three digits for nginx":                {forwarded.Nginx{From: anybody}, "X-Client-Cert", "MTIz", false},
-		"a certificate without the colons":      {forwarded.RFC9440{From: anybody}, "Client-Cert", good, false},
-		"a certificate with noise behind the =": {forwarded.Nginx{From: anybody}, "X-Client-Cert", good + "?", false},
+		"a certificate for nginx":              {forwarded.Nginx{From: anybody}, "X-Client-Cert", good, true},
+		"three digits for nginx":               {forwarded.Nginx{From: anybody}, "X-Client-Cert", "MTIz", false},
+		"a certificate without the colons":     {forwarded.RFC9440{From: anybody}, "Client-Cert", good, false},
+		"a certificate with noise after the =": {forwarded.Nginx{From: anybody}, "X-Client-Cert", good + "?", false},
 	} {
 		refused := refusedBy(t, tc.source, p, http.Header{tc.header: {tc.value}, "X-Client-Verify": {"SUCCESS"}})
 		assert.Equal(t, certauth.ReasonCertificateMalformed, refused.Reason, name)
@@ -90,7 +90,7 @@ func TestReader_HintOfBase64(t *testing.T) {
 	}
 }
 
-// Who swaps the header and its value would publish the secret in a log: a value that is a header
+// Swapping the header and its value would publish the secret in a log, so a value that is a header
 // name is a mistake.
 func TestSharedSecret_ValueThatLooksLikeAHeader(t *testing.T) {
 	onAppService(t)
@@ -110,7 +110,8 @@ func TestSharedSecret_ValueThatLooksLikeAHeader(t *testing.T) {
 	}
 }
 
-// Swapped the other way round, the mistake does not show what may be the secret.
+// If they are swapped the other way round, the text of the mistake does not contain what may be the
+// secret.
 func TestSharedSecret_MistakeDoesNotShowTheHeader(t *testing.T) {
 	onAppService(t)
 	for _, header := range []string{"a secret (of 20 bytes)", "correct horse battery staple"} {

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// headerCase is one case of headers.json; the README beside it explains the fields.
+// headerCase is one case of headers.json; the README in that folder explains the fields.
 type headerCase struct {
 	ID          string
 	Form        string
@@ -30,9 +30,9 @@ type headerCase struct {
 	}
 }
 
-// The cases of other projects with the form that App Service sends. Where a case has
-// another header name, its value is taken to X-ARR-ClientCert; chain headers have no
-// place there, so those cases are left out.
+// The cases of other projects in the form that App Service sends. If a case has another header
+// name, its value is sent in X-ARR-ClientCert. Chain headers do not apply there, so those cases are
+// skipped.
 func TestHeaders_CasesOfOtherProjects(t *testing.T) {
 	folder := os.Getenv("CERTAUTH_VECTORS")
 	if folder == "" {

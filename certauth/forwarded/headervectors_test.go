@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// headerVector is one case of headers.json; the README beside it explains the fields.
+// headerVector is one case of headers.json; the README in that folder explains the fields.
 type headerVector struct {
 	ID            string
 	Form          string
@@ -35,11 +35,11 @@ type headerVector struct {
 	}
 }
 
-// beside is how many certificates the library allows beside the leaf.
+// beside is how many certificates the library permits besides the leaf.
 const beside = 9
 
-// All cases of other projects, through the decoders and the gate: no flag, no fingerprint.
-// The policy pins the leaf of RFC 9440, Appendix A.
+// All cases of other projects, with the decoders and the gate only: no flag, no fingerprint. The
+// policy pins the leaf of RFC 9440, Appendix A.
 func TestHeaderVectors(t *testing.T) {
 	folder := os.Getenv("CERTAUTH_VECTORS")
 	if folder == "" {
@@ -87,12 +87,12 @@ func (c headerVector) reason(t *testing.T) certauth.Reason {
 	case c.Want.None && c.Want.Why == "untrusted_source":
 		return certauth.ReasonSourceUntrusted
 	}
-	require.True(t, c.Want.Error, "an expectation that is not known")
+	require.True(t, c.Want.Error, "unknown expectation")
 	return certauth.ReasonCertificateMalformed
 }
 
-// stretch carries a limit of the case over to ours, which is fixed: the chain grows by as
-// many members as the limits differ, so that the case stays as far from it as it was.
+// stretch adapts a case to our limit, which is fixed: the chain grows by the difference of the
+// limits, so that its distance from the limit stays the same.
 func (c headerVector) stretch(t *testing.T) int {
 	t.Helper()
 	if c.MaxChain == nil {

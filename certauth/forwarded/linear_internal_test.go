@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// allocated returns the bytes that one call takes from the heap, all others standing still.
+// allocated returns the bytes that one call allocates on the heap while all other goroutines are
+// idle.
 func allocated(f func()) uint64 {
 	const runs = 20
 	var before, after runtime.MemStats
@@ -25,14 +26,14 @@ func allocated(f func()) uint64 {
 	return (after.TotalAlloc - before.TotalAlloc) / runs
 }
 
-// repeated is text of exactly n bytes: a head and then the same thing again and again.
+// repeated returns text of exactly n bytes: a head followed by repetitions of the unit.
 func repeated(head, unit string, n int) string {
 	return (head + strings.Repeat(unit, n/len(unit)+1))[:n]
 }
 
-// CVE-2025-61723 encoding/pem, CVE-2025-58185 and CVE-2026-33818 encoding/asn1, cca #221:
-// what a decoder takes is bounded by its input's length, at every length, and beyond the
-// limit it takes nothing.
+// CVE-2025-61723 encoding/pem, CVE-2025-58185 and CVE-2026-33818 encoding/asn1, cca #221: the
+// allocation of a decoder is bounded by the length of its input, for every length, and above the
+// limit it allocates nothing.
 func TestLimits_DecodersAreLinear(t *testing.T) {
 	leaf := capturedCertificate(t, "client-rsa")
 	block := strings.ReplaceAll(url.QueryEscape(canonicalPEM([]*x509.Certificate{leaf})), "+", "%20")
@@ -94,7 +95,7 @@ func TestLimits_DecodersAreLinear(t *testing.T) {
 	}
 }
 
-// Each decoder counts for itself, whoever counts behind it.
+// Each decoder counts its certificates, even if a later layer counts them too.
 func TestLimits_DecodersCountTheirCertificates(t *testing.T) {
 	leaf := capturedCertificate(t, "client-ec")
 	times := func(n int) []*x509.Certificate {
@@ -137,7 +138,7 @@ func TestLimits_DecodersCountTheirCertificates(t *testing.T) {
 	}
 }
 
-// validCost is what one good value of the decoder takes.
+// validCost returns the allocation for one valid value of the decoder.
 func validCost(t *testing.T, name string, decode func(string) ([]*x509.Certificate, error), leaf *x509.Certificate, block, text string) uint64 {
 	t.Helper()
 	value := text

@@ -9,13 +9,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// finding S13: what a request costs grows with its bytes and not with their square, whichever of
-// the source's headers they are in, and whether they are many lines or one. Anybody who reaches
-// the port can send them, so it holds for senders whom the gate refuses. HTTP/2 leaves the spaces
-// at the end of a value where they are.
+// finding S13: the cost of a request grows with its bytes and not with their square, in whichever
+// of the source's headers they are, as many lines or as one. Anybody who can reach the port can
+// send them, so this holds for senders that the gate refuses too. HTTP/2 does not remove spaces at
+// the end of a value.
 func TestLimits_ManyLinesOfAHeaderCostLittle(t *testing.T) {
 	p := newPartner(t)
-	const lines, line = 10_000, 2 * 16 // a string header for each, copied twice
+	const lines, line = 10_000, 2 * 16 // a string header per line, copied twice
 	for _, d := range presets() {
 		t.Run(d.name, func(t *testing.T) {
 			s := newStand(t, certauth.Config{Source: d.source(fromTens()), Policy: certauth.Chain{Roots: certauth.Certificates(p.ca.Certificate)}})

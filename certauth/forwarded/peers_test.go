@@ -36,7 +36,7 @@ func listen(t *testing.T, network string, connContext bool, handler http.Handler
 	return &http.Client{Transport: transport}, "http://app.example/"
 }
 
-// listenAddress is free on the network.
+// listenAddress returns a free address on the network.
 func listenAddress(t *testing.T, network string) string {
 	t.Helper()
 	if network != "unix" {
@@ -48,7 +48,7 @@ func listenAddress(t *testing.T, network string) string {
 	return filepath.Join(folder, "s")
 }
 
-// newHTTP2Server serves HTTP/2 over TLS, with ConnContext.
+// newHTTP2Server serves HTTP/2 over TLS with ConnContext.
 func newHTTP2Server(t *testing.T, handler http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(handler)
@@ -67,7 +67,7 @@ func newServer(handler http.Handler) *httptest.Server {
 	return server
 }
 
-// send sends the good request and returns its status.
+// send sends the genuine request and returns its status.
 func send(t *testing.T, client *http.Client, url string, lines ...string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -79,7 +79,8 @@ func send(t *testing.T, client *http.Client, url string, lines ...string) int {
 	return response.StatusCode
 }
 
-// watched is the middleware of a gate, and the reason of its last decision.
+// watched returns the middleware of a gate, and a function that returns the reason of its last
+// decision.
 func watched(t *testing.T, p partner, from forwarded.Gate) (http.Handler, *certauth.Reason) {
 	t.Helper()
 	reason := new(certauth.Reason)
@@ -91,7 +92,7 @@ func watched(t *testing.T, p partner, from forwarded.Gate) (http.Handler, *certa
 }
 
 // chi GO-2026-5774, -5775, -5777; CVE-2026-46415 caddy-defender; CVE-2023-41338 fiber;
-// CVE-2020-28483 gin; OpenBao: RemoteAddr is what earlier middleware made of it.
+// CVE-2020-28483 gin; OpenBao: RemoteAddr is what earlier middleware wrote.
 func TestTrust_RewrittenRemoteAddrDoesNotOpenTheGate(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -144,7 +145,7 @@ func TestUnixSocket_IsBelievedFromTheSocketAlone(t *testing.T) {
 	}
 }
 
-// CVE-2024-24790 netip (Traefik GO-2024-2917): the same address in other clothes.
+// CVE-2024-24790 netip (Traefik GO-2024-2917): the same address in other notations.
 func TestTrust_MappedAndZonedAddressesCompareRight(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -179,7 +180,7 @@ func TestTrust_MappedAndZonedAddressesCompareRight(t *testing.T) {
 
 // CVE-2026-40575 oauth2-proxy, incomplete fix #3506: the default trusted 0.0.0.0/0.
 //
-// finding R4: New took addresses that no peer has, as what a listener binds to.
+// finding R4: New accepted addresses that no peer has, such as those that a listener binds to.
 func TestTrust_AllAddressPrefixIsRefused(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {

@@ -16,9 +16,9 @@ const (
 	pemEnd   = "-----END CERTIFICATE-----"
 )
 
-// decodeURLPEM reads percent-encoded PEM, one certificate: nginx's
-// $ssl_client_escaped_cert and what follows it. Percent signs are decoded once; a plus
-// sign is a plus sign, since form decoding would damage the base64.
+// decodeURLPEM reads one certificate in percent-encoded PEM, as in nginx's $ssl_client_escaped_cert
+// and similar variables. Percent signs are decoded once. A plus sign stays a plus sign, because
+// form decoding would damage the base64.
 func decodeURLPEM(value string) ([]*x509.Certificate, error) {
 	return decodeURLPEMBlocks(value, maxLeafHeader, 1)
 }
@@ -36,7 +36,7 @@ func decodeURLPEMBlocks(value string, limit, blocks int) ([]*x509.Certificate, e
 	return parseBlocks(ders)
 }
 
-// urlPEM1 is the DER of exactly one certificate in percent-encoded PEM.
+// urlPEM1 returns the DER of exactly one certificate in percent-encoded PEM.
 func urlPEM1(value string) ([]byte, error) { return first(urlPEMBlocks(value, maxLeafHeader, 1)) }
 
 func first(ders [][]byte, err error) ([]byte, error) {

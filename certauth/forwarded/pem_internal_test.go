@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Why a value is no percent-encoded PEM, in the words that an operator reads.
+// The texts in which an operator reads why a value is not percent-encoded PEM.
 func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 	good := url.PathEscape(string(certauthtest.NewCA(t, "CA").PEM()))
 	for name, tc := range map[string]struct{ value, want string }{
@@ -46,13 +46,13 @@ func TestDecodeURLPEM_SaysWhatIsWrong(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The same for PEM whose line ends became spaces.
+// The same for PEM in which spaces replace the line ends.
 func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 	good := strings.TrimSpace(strings.ReplaceAll(string(certauthtest.NewCA(t, "CA").PEM()), "\n", " "))
 	for name, tc := range map[string]struct{ value, want string }{
 		"a space in front":         {" " + good, "does not start with a PEM marker and a space"},
-		"no space behind it":       {strings.Replace(good, "----- M", "-----M", 1), "does not start with a PEM marker and a space"},
-		"something behind":         {good + "x", "does not end with a space and a PEM marker"},
+		"no space after it":        {strings.Replace(good, "----- M", "-----M", 1), "does not start with a PEM marker and a space"},
+		"something after it":       {good + "x", "does not end with a space and a PEM marker"},
 		"no space before the end":  {strings.Replace(good, " -----END", "-----END", 1), "does not end with a space and a PEM marker"},
 		"a line break":             {strings.Replace(good, "MII", "M\nII", 1), "a line break or tab between the groups"},
 		"a tab":                    {strings.Replace(good, "MII", "M\tII", 1), "a line break or tab between the groups"},
@@ -71,7 +71,7 @@ func TestDecodeSpacedPEM_SaysWhatIsWrong(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// The numbers of formats and hashes that stand beside the known ones are errors of New.
+// Numbers next to those of the known formats and hashes are errors of New.
 func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	known := Header{From: InsecureAnyPeer(), Name: "X-Cert", Format: FormatBase64DER}
 	_, err := known.Prepare(source.Environment{})
@@ -91,7 +91,7 @@ func TestHeader_NumbersThatNameNothingAreRefused(t *testing.T) {
 	}
 }
 
-// Sixteen proxies are the most that append an element.
+// At most sixteen proxies append an element.
 func TestEnvoy_HopsToTheLimit(t *testing.T) {
 	for hops, ok := range map[int]bool{-1: false, 0: true, 1: true, maxElements: true, maxElements + 1: false} {
 		by := strings.Split(strings.TrimSuffix(strings.Repeat("spiffe://proxy,", max(hops-1, 0)), ","), ",")

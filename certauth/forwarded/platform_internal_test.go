@@ -10,7 +10,7 @@ import (
 )
 
 // X-ARR-SSL is "key bits|cipher bits|issuer|subject" of the platform's own certificate, as the
-// captures in testdata show it.
+// captures in testdata show.
 func TestPlatform_FormOfARRSSL(t *testing.T) {
 	const head = "2048|256|CN=CA|CN="
 	for value, want := range map[string]bool{
@@ -36,7 +36,7 @@ func TestPlatform_FormOfARRSSL(t *testing.T) {
 	}
 }
 
-// What a front end verified can stand in for an anchor only if some header says so.
+// The front end's verification can be an anchor only if a header reports it.
 func TestLayout_VerifiesNeedsAFlag(t *testing.T) {
 	_, err := layout{preset: "Test", from: InsecureAnyPeer(), header: "X-Cert", codec: base64Codec(), verifies: true}.prepare(source.Environment{})
 	assert.ErrorContains(t, err, "FrontEndVerifies: set, but no header reports the front end's verification")

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding N7: warm-up, Always On and health check stood nowhere, and the hint about them sent
-// the reader to clientCertEnabled.
+// finding N7: warm-up, Always On and health check were not documented, and the hint about them
+// referred the reader to clientCertEnabled.
 func TestAppService_SaysWhatThePlatformItselfSends(t *testing.T) {
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{InsecureOutsideAppService: true},
@@ -39,7 +39,7 @@ func TestAppService_SaysWhatThePlatformItselfSends(t *testing.T) {
 			_, err := auth.Check(r)
 			var refused *certauth.Error
 			require.ErrorAs(t, err, &refused)
-			assert.Equal(t, certauth.ReasonCertificateMissing, refused.Reason, "the platform gets no other answer")
+			assert.Equal(t, certauth.ReasonCertificateMissing, refused.Reason, "the platform must get the same answer")
 			assert.Contains(t, refused.Hint, tc.hint)
 		})
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Outside App Service its source refuses everybody, and says so once at start and not only
-// to every caller; who declared to be outside knows it.
+// Outside App Service the source refuses every caller and logs this once at the start, not only for
+// each caller. An operator who declared that the process is outside is not warned.
 func TestAppService_WarnsAtStartOutsideThePlatform(t *testing.T) {
 	p := newPartner(t)
 	gateway := certauthtest.NewCA(t, "Infrastructure").Issue(t, "gateway")
@@ -39,8 +39,8 @@ func TestAppService_WarnsAtStartOutsideThePlatform(t *testing.T) {
 	assert.NotContains(t, start(hop), warning)
 }
 
-// A TLS client certificate of the sender that nobody declared is a second certificate, also
-// where the platform vouches for the first.
+// A TLS client certificate of the sender that no gate declared is a second certificate, even if the
+// platform vouches for the first.
 func TestAppServiceCertificate_DeclaresNoTLSCertificate(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// The forms of a header value, leaf first, as the front ends write them.
+// The forms of a header value, leaf first, as front ends write them.
 
 func asList(certs ...*x509.Certificate) string {
 	var items []string
@@ -50,7 +50,7 @@ func asPEM(certs ...*x509.Certificate) string {
 	return b.String()
 }
 
-// escape escapes everything but unreserved characters, as nginx does.
+// escape escapes everything except unreserved characters, as nginx does.
 func escape(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 func asURL(certs ...*x509.Certificate) string { return escape(asPEM(certs...)) }
@@ -59,7 +59,7 @@ func asSpaced(certs ...*x509.Certificate) string {
 	return strings.ReplaceAll(strings.TrimSuffix(asPEM(certs...), "\n"), "\n", " ")
 }
 
-// asXFCC is one element: the leaf in Cert, and everything in Chain if there is more.
+// asXFCC returns one element: the leaf in Cert, and all certificates in Chain if there are several.
 func asXFCC(certs ...*x509.Certificate) string {
 	text := "Hash=" + thumbprint(certs[0].Raw) + `;Cert="` + asURL(certs[0]) + `"`
 	if len(certs) > 1 {
@@ -68,7 +68,7 @@ func asXFCC(certs ...*x509.Certificate) string {
 	return text
 }
 
-// asXFCCJSON is the same element in JSON.
+// asXFCCJSON returns the same element in JSON.
 func asXFCCJSON(certs ...*x509.Certificate) string {
 	text := `[{"hash":"` + thumbprint(certs[0].Raw) + `","cert":` + jsonText(asPEM(certs[0]))
 	for i, cert := range certs {
@@ -91,15 +91,15 @@ func digestSHA1(cert *x509.Certificate) string {
 
 func digestSHA256(cert *x509.Certificate) string { return thumbprint(cert.Raw) }
 
-// form is one family of values.
+// form is one kind of header value.
 type form struct {
 	name  string
 	value func(...*x509.Certificate) string
-	// wrap makes a value of bytes that need not be a certificate's.
+	// wrap makes a value of bytes that need not be a certificate.
 	wrap func(der []byte) string
-	// many says that the leaf's header may hold the chain too.
+	// many reports whether the leaf's header may also contain the chain.
 	many  bool
-	limit int // of the header's length
+	limit int // of the header, in bytes
 }
 
 func asBlock(der []byte) string {
@@ -121,23 +121,23 @@ var (
 	formXFCC = form{"xfcc", asXFCC, func(der []byte) string { return "Hash=" + thumbprint(der) + `;Cert="` + escape(asBlock(der)) + `"` }, true, 64 << 10}
 )
 
-// preset is one way to configure one front end, and the request that it sends.
+// preset is one configuration of one front end, together with the request that it sends.
 type preset struct {
 	name   string
 	source func(forwarded.Gate) certauth.Source
 	header string // carries the leaf
 	form   form
-	beside [][2]string // flags and whatever else is always there
+	beside [][2]string // flags and other headers that are always present
 
 	fingerprint string // header, if configured
 	digest      func(*x509.Certificate) string
-	absent      string // a value that means "none" beside the empty one
+	absent      string // a value that means "none", in addition to the empty one
 }
 
 const profileID = "11111111-2222-3333-4444-555555555555"
 
-// presets lists every front end but App Service, whose tables stand elsewhere, in every
-// variant with rules of its own. TestPresets_TheTableIsComplete keeps it whole.
+// presets returns every front end except App Service, which has its own tables, in every variant
+// that has its own rules. TestPresets_TheTableIsComplete ensures that none is missing.
 func presets() []preset {
 	success := func(name string) [][2]string { return [][2]string{{name, "SUCCESS"}} }
 	used := [][2]string{{"X-SSL-Client-Used", "1"}, {"X-SSL-Client-Verify", "0"}}
@@ -224,10 +224,10 @@ func presets() []preset {
 	}
 }
 
-// fromTens is the gate of the tables.
+// fromTens returns the gate of the tables.
 func fromTens() forwarded.Gate { return forwarded.Peers("10.0.0.0/8", "fe80::/64") }
 
-// request is what the front end sends for the certificates.
+// request returns what the front end sends for the certificates.
 func (d preset) request(certs ...*x509.Certificate) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/orders", nil)
 	r.RemoteAddr = "10.1.2.3:40000"
@@ -241,10 +241,10 @@ func (d preset) request(certs ...*x509.Certificate) *http.Request {
 	return r
 }
 
-// without takes the certificate out of a request.
+// without removes the certificate from a request.
 func (d preset) without(r *http.Request) { put(d.header)(r) }
 
-// named returns the preset of the table.
+// named returns the preset with that name.
 func named(name string) preset {
 	for _, d := range presets() {
 		if d.name == name {

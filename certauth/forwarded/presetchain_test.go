@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// carrier is a way to send certificates beside the leaf: it sets the headers of a request.
+// carrier is a way to send certificates in addition to the leaf: it sets the headers of a request.
 type carrier struct {
 	preset string
 	send   func(r *http.Request, certs ...*x509.Certificate)
@@ -119,7 +119,7 @@ func TestPresets_ForwardedChains(t *testing.T) {
 	}
 }
 
-// Row 38 and cca #187, #189: whatever is wrong with one member is wrong with all.
+// Row 38 and cca #187, #189: a mistake in one member makes the whole chain invalid.
 func TestDecode_DamagedLeafIsNeverReplacedByTheNextInAChain(t *testing.T) {
 	p := newPartner(t)
 	damaged := *p.client.Certificate
@@ -146,8 +146,8 @@ func TestDecode_DamagedLeafIsNeverReplacedByTheNextInAChain(t *testing.T) {
 	}
 }
 
-// surplusBit is base64 that decodes to a padded copy of the certificate with a bit set
-// beyond the last byte.
+// surplusBit returns base64 that decodes to a padded copy of the certificate, with a bit set beyond
+// the last byte.
 func surplusBit(t *testing.T, cert *x509.Certificate) string {
 	t.Helper()
 	certs := []*x509.Certificate{cert}
@@ -162,7 +162,7 @@ func surplusBit(t *testing.T, cert *x509.Certificate) string {
 	return body[:len(body)-1] + string(nextDigit(body[len(body)-1])) + text[len(body):]
 }
 
-// Rows 34, 36, 38 and 42: how members are told apart.
+// Rows 34, 36, 38 and 42: how members are separated.
 func TestPresets_MembersOfAChain(t *testing.T) {
 	p := newPartner(t)
 	client, ca := p.client.Certificate, p.ca.Certificate

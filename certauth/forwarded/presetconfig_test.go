@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// withoutFrom holds every source of the package with all that it requires but From.
+// withoutFrom returns every source of the package with all required fields except From.
 func withoutFrom() map[string]certauth.Source {
 	return map[string]certauth.Source{
 		"APIManagement": forwarded.APIManagement{}, "ApplicationGateway": forwarded.ApplicationGateway{}, "ContainerApps": forwarded.ContainerApps{}, "Nginx": forwarded.Nginx{}, "IngressNginx": forwarded.IngressNginx{},
@@ -27,7 +27,7 @@ func withoutFrom() map[string]certauth.Source {
 	}
 }
 
-// sourceTypes reads from the code which exported types of this package have a Prepare of
+// sourceTypes reads from the code which exported types of this package have the method Prepare of
 // certauth.Source.
 func sourceTypes(t *testing.T) []string {
 	t.Helper()
@@ -59,7 +59,7 @@ func sourceTypes(t *testing.T) []string {
 	return types
 }
 
-// A preset that is added is in the tables or fails here.
+// A new preset is in the tables, or this test fails.
 func TestPresets_TheTableIsComplete(t *testing.T) {
 	covered := map[string]bool{"AppService": true} // by its own tables
 	for _, d := range presets() {
@@ -67,13 +67,13 @@ func TestPresets_TheTableIsComplete(t *testing.T) {
 		covered[kind] = true
 	}
 	for _, name := range sourceTypes(t) {
-		assert.True(t, covered[name], "%s is in no table", name)
+		assert.True(t, covered[name], "%s is missing from the tables", name)
 		assert.Contains(t, withoutFrom(), name)
 	}
 }
 
-// CVE-2024-10039 Keycloak: no source believes anybody by default. App Service's own
-// evidence is its gate.
+// CVE-2024-10039 Keycloak: no source trusts every sender by default. The gate of App Service is its
+// own evidence.
 func TestTrust_SourceWithoutFromIsRefused(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -95,7 +95,7 @@ func TestTrust_SourceWithoutFromIsRefused(t *testing.T) {
 	}
 }
 
-// Every mistake of a preset's fields is an error of New with its path.
+// Every mistake in a preset's fields is an error of New with its path.
 func TestPresets_MistakesAreErrorsOfNew(t *testing.T) {
 	p := newPartner(t)
 	from := fromTens()
@@ -173,8 +173,8 @@ func TestPresets_MistakesAreErrorsOfNew(t *testing.T) {
 	})
 }
 
-// What each preset reads, and so removes, where no field but From is set: the names that
-// its documentation gives.
+// The headers that each preset reads, and therefore removes, if only From is set: the names in its
+// documentation.
 func TestPresets_Defaults(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// withFrom sets the field From of a copy of the source.
+// withFrom returns a copy of the source with the field From set.
 func withFrom(source certauth.Source, from forwarded.Gate) certauth.Source {
 	clone := reflect.New(reflect.TypeOf(source)).Elem()
 	clone.Set(reflect.ValueOf(source))
@@ -21,7 +21,7 @@ func withFrom(source certauth.Source, from forwarded.Gate) certauth.Source {
 	return clone.Interface().(certauth.Source)
 }
 
-// The fields that name a header: each is read under its new name, and not under the old.
+// The fields that name a header: each header is read under its new name, and not under the default.
 func TestPresets_RenamedHeaders(t *testing.T) {
 	p := newPartner(t)
 	from := fromTens()
@@ -59,7 +59,8 @@ func TestPresets_RenamedHeaders(t *testing.T) {
 	}
 }
 
-// Front Door's id tells tenants apart: a request without exactly this one is a stranger's.
+// Front Door's id distinguishes tenants: a request without exactly this id is from an untrusted
+// sender.
 func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 	p := newPartner(t)
 	d := named("FrontDoor")
@@ -74,7 +75,7 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 		{"this profile twice", put("X-Azure-FDID", profileID, profileID), untrusted},
 		{"this profile and another", put("X-Azure-FDID", profileID, "x"), untrusted},
 		{"joined", put("X-Azure-FDID", profileID+", "+profileID), untrusted},
-		{"a space behind it", put("X-Azure-FDID", profileID+" "), untrusted},
+		{"a space after it", put("X-Azure-FDID", profileID+" "), untrusted},
 		{"only an alias", inOrder(put("X-Azure-FDID"), set("X_Azure_FDID", profileID)), untrusted},
 		{"this profile from elsewhere", func(r *http.Request) { r.RemoteAddr = "203.0.113.9:1" }, untrusted},
 	})
@@ -99,7 +100,7 @@ func TestFrontDoor_TheProfileIsPartOfTheGate(t *testing.T) {
 	}
 }
 
-// Header: each chain format beside the leaf, and the end of a numbered one.
+// Header: each chain format together with the leaf, and the end of a numbered chain.
 func TestHeader_ChainFormats(t *testing.T) {
 	p := newPartner(t)
 	client, ca := p.client.Certificate, p.ca.Certificate
@@ -134,7 +135,7 @@ func TestHeader_ChainFormats(t *testing.T) {
 	}
 }
 
-// Header's flags: one must hold its value, another must not be there.
+// Header's flags: one must have its value, another must be absent.
 func TestHeader_FlagsThatMustBeAbsent(t *testing.T) {
 	p := newPartner(t)
 	d := named("Header")
@@ -153,7 +154,7 @@ func TestHeader_FlagsThatMustBeAbsent(t *testing.T) {
 	})
 }
 
-// A secret is in no text that a gate makes of itself.
+// No text of a gate contains a secret.
 func TestSharedSecret_IsNeverPrinted(t *testing.T) {
 	gate := forwarded.SharedSecret("X-Gate", secret)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
@@ -167,7 +168,7 @@ func TestSharedSecret_IsNeverPrinted(t *testing.T) {
 	}
 }
 
-// What New was given may change afterwards.
+// The arguments of New may change afterwards.
 func TestPresets_AreCopied(t *testing.T) {
 	p := newPartner(t)
 	flags := []forwarded.Flag{{Header: "X-Mine-Ok", Value: "yes"}}

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// status lists the flags of a preset; what a gate reads is not one.
+// status lists the flags of a preset, without the headers that a gate reads.
 func (d preset) status() [][2]string {
 	var flags [][2]string
 	for _, pair := range d.beside {
@@ -23,7 +23,7 @@ func (d preset) status() [][2]string {
 	return flags
 }
 
-// judgeFlags judges rows on the good request of a preset.
+// judgeFlags judges rows based on the genuine request of a preset.
 func judgeFlags(t *testing.T, name string, rows []row) {
 	t.Helper()
 	p := newPartner(t)
@@ -34,14 +34,14 @@ func judgeFlags(t *testing.T, name string, rows []row) {
 	})
 }
 
-// Traefik #5061, #5012; ingress-nginx without its annotations: a certificate without the
-// front end's word. Rows 51 and 53.
+// Traefik #5061, #5012; ingress-nginx without its annotations: a certificate without the front
+// end's verification. Rows 51 and 53.
 func TestTrust_VerifyHeaderIsRequired(t *testing.T) {
 	with := 0
 	for _, d := range presets() {
 		for _, flag := range d.status() {
 			if flag[1] == "" {
-				continue // its absence is its value
+				continue // its required value is its absence
 			}
 			with++
 			judgeFlags(t, d.name, []row{
@@ -64,11 +64,11 @@ func TestTrust_VerifyHeaderIsRequired(t *testing.T) {
 	assert.Equal(t, 20, with, "eleven presets with flags: two in each variant of HAProxy and of Cloudflare, and in Google")
 }
 
-// finding R3: without a certificate, a flag that says verified was malformed for some presets
-// and anonymous for others.
+// finding R3: without a certificate, a flag that says "verified" made a request malformed for some
+// presets and anonymous for others.
 //
-// HAProxy's ssl_c_verify is 0 without any certificate; Cloudflare verifies revoked ones;
-// Google's allow-invalid mode. Row 52.
+// HAProxy's ssl_c_verify is 0 without any certificate; Cloudflare verifies revoked ones; Google has
+// an allow-invalid mode. Row 52.
 func TestTrust_VerifyFlagWithoutCertificateGrantsNothing(t *testing.T) {
 	for _, d := range presets() {
 		if len(d.status()) == 0 {
@@ -154,7 +154,7 @@ func TestTrust_VerifyFlagMatchesExactly(t *testing.T) {
 	judgeFlags(t, "CloudFront", []row{{"present is 0", put("CloudFront-Viewer-Cert-Present", "0"), denied}})
 }
 
-// Row 57: certificate and fingerprint come from different senders.
+// Row 57: certificate and fingerprint are from different senders.
 func TestPresets_FingerprintMustMatch(t *testing.T) {
 	other := certauthtest.SelfSigned(t, "other").Certificate
 	for _, d := range presets() {
@@ -184,7 +184,7 @@ func TestPresets_FingerprintMustMatch(t *testing.T) {
 				{"row 57 one byte short", put(d.fingerprint, right[2:]), malformed},
 				{"row 57 one byte long", put(d.fingerprint, right+"00"), malformed},
 				{"row 57 twice", put(d.fingerprint, right, right), malformed},
-				{"row 57 a space behind", put(d.fingerprint, right+" "), malformed},
+				{"row 57 a trailing space", put(d.fingerprint, right+" "), malformed},
 				{"row 57 no hex", put(d.fingerprint, strings.Repeat("z", len(right))), malformed},
 				{"row 57 colons alone", put(d.fingerprint, "::"), malformed},
 				{"another certificate beside the right fingerprint", put(d.header, d.form.value(other)), malformed},
@@ -193,8 +193,8 @@ func TestPresets_FingerprintMustMatch(t *testing.T) {
 	}
 }
 
-// Row 58: with pass-certificate off, nothing in the request tells the client's certificate
-// from one that it wrote itself. It stands here so that nobody takes the flag for more.
+// Row 58: with pass-certificate off, nothing in the request distinguishes the client's certificate
+// from one that the client wrote itself. This row documents how little the flag means there.
 func TestPresets_Row58IsFoundByTheProbeAlone(t *testing.T) {
 	p := newPartner(t)
 	victim := p.ca.Issue(t, "victim").Certificate

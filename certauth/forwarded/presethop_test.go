@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding R1: Apache's %{SSL_CLIENT_CERT}s ends in a space. HTTP/1 takes it off on the way
-// and HTTP/2 does not, so every genuine client was refused over an HTTP/2 hop.
+// finding R1: Apache's %{SSL_CLIENT_CERT}s ends in a space. HTTP/1 removes the space on the way and
+// HTTP/2 does not, so every genuine client was refused over an HTTP/2 hop.
 func TestPresets_ValuesThatEndInASpaceOverEitherHop(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	issuing := root.NewIntermediate(t, "Issuing")
@@ -60,8 +60,8 @@ func TestPresets_ValuesThatEndInASpaceOverEitherHop(t *testing.T) {
 	}
 }
 
-// finding R3: one rule for all front ends. What a flag says of a certificate that did not
-// come grants nothing and takes nothing, however many flags say it.
+// finding R3: one rule for all front ends. Flags about a certificate that is missing neither grant
+// nor deny anything, however many there are.
 func TestPresets_FlagsWithoutACertificateAreAbsence(t *testing.T) {
 	p := newPartner(t)
 	rows := 0
@@ -91,8 +91,8 @@ func TestPresets_FlagsWithoutACertificateAreAbsence(t *testing.T) {
 	assert.GreaterOrEqual(t, rows, 12)
 }
 
-// finding S9: nothing is parsed, decoded or hashed that is larger than the limit of its kind,
-// and a long Connection header is refused by its length.
+// finding S9: nothing that exceeds the limit of its kind is parsed, decoded or hashed, and a long
+// Connection header is refused because of its length.
 func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 	p := newPartner(t)
 	m := newMaker(t)
@@ -173,7 +173,7 @@ func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 	}
 }
 
-// allocated returns how many bytes a call takes on average.
+// allocated returns how many bytes a call allocates on average.
 func allocated(call func()) uint64 {
 	const n = 20
 	var before, after runtime.MemStats

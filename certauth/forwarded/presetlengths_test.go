@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// sizedClient makes a client certificate of exactly so many bytes of DER.
+// sizedClient makes a client certificate of exactly that many bytes of DER.
 func sizedClient(t *testing.T, m maker, p partner, size int) *x509.Certificate {
 	t.Helper()
 	for filler := size - 500; ; {
@@ -26,17 +26,18 @@ func sizedClient(t *testing.T, m maker, p partner, size int) *x509.Certificate {
 		if len(cert.Raw) == size {
 			return cert
 		}
-		if off := size - len(cert.Raw); off > 1 || off < -1 { // one byte off is the signature's doing
+		if off := size - len(cert.Raw); off > 1 || off < -1 { // the size of the signature varies by a byte
 			filler += off
 		}
 	}
 }
 
-// Row 18: the last value that fits, and the first that does not.
+// Row 18: the longest value that is accepted, and the shortest that is not.
 func TestPresets_LengthsAtTheirLimits(t *testing.T) {
 	p := newPartner(t)
 	m := newMaker(t)
-	// DER sizes whose values end at the limit or just below, and the next ones that do not.
+	// DER sizes whose values have exactly the limit or just less, and the next sizes, which exceed
+	// it.
 	sizes := map[string][2]int{formBase64.name: {12288, 12289}, formSequence.name: {12285, 12289}, formSpaced.name: {12057, 12060}}
 	for _, d := range presets() {
 		size, found := sizes[d.form.name]
@@ -72,8 +73,8 @@ func TestPresets_LengthsAtTheirLimits(t *testing.T) {
 	}
 }
 
-// stretched lengthens a good value without changing what it says: by escapes that nobody
-// needs, or by a subject that nobody reads.
+// stretched lengthens a genuine value without changing its meaning: with unnecessary escapes, or
+// with a subject that is not used.
 func stretched(t *testing.T, f form, cert *x509.Certificate, length int) string {
 	t.Helper()
 	certs := []*x509.Certificate{cert}
@@ -82,7 +83,7 @@ func stretched(t *testing.T, f form, cert *x509.Certificate, length int) string 
 		value := f.value(cert) + `;Subject="`
 		return value + strings.Repeat("s", length-len(value)-1) + `"`
 	case formURLChain.name:
-		certs = append(certs, cert, cert) // copies of the leaf are dropped
+		certs = append(certs, cert, cert) // copies of the leaf are ignored
 	}
 	value := f.value(certs...)
 	if (length-len(value))%2 != 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// armour puts PEM text into the value of a form, or returns false for other forms.
+// armour returns a function that puts PEM text into the value of a form, or false for other forms.
 func (d preset) armour(sum string) (func(text string) string, bool) {
 	switch d.form.name {
 	case formURL.name, formURLChain.name:
@@ -24,7 +24,7 @@ func (d preset) armour(sum string) (func(text string) string, bool) {
 	return nil, false
 }
 
-// brokenPEM is rows 28, 29 and 32 of the list, as text before it is dressed for a header.
+// brokenPEM returns rows 28, 29 and 32 of the list, as text before it is encoded for a header.
 func brokenPEM(t *testing.T, p partner, good string) map[string]string {
 	t.Helper()
 	lines := strings.Split(strings.TrimSuffix(good, "\n"), "\n")
@@ -41,8 +41,8 @@ func brokenPEM(t *testing.T, p partner, good string) map[string]string {
 	headers := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED"}, Bytes: p.client.Raw})
 	require.NotEqual(t, good, corrupt)
 	return map[string]string{
-		"row 28 junk in front of BEGIN": "subject=CN = orders\n" + good, "row 28 a line end in front of BEGIN": "\n" + good, "row 28 a space in front of BEGIN": " " + good, "row 28 junk behind END": good + "junk\n",
-		"row 28 junk directly behind END": strings.TrimSuffix(good, "\n") + "junk", "row 28 a second line end": good + "\n", "row 28 no END": begin + body + "\n", "row 28 no BEGIN": body + end, "row 28 no end of the BEGIN line": lines[0] + body + end,
+		"row 28 junk in front of BEGIN": "subject=CN = orders\n" + good, "row 28 a line end in front of BEGIN": "\n" + good, "row 28 a space in front of BEGIN": " " + good, "row 28 junk after END": good + "junk\n",
+		"row 28 junk directly after END": strings.TrimSuffix(good, "\n") + "junk", "row 28 a second line end": good + "\n", "row 28 no END": begin + body + "\n", "row 28 no BEGIN": body + end, "row 28 no end of the BEGIN line": lines[0] + body + end,
 		"row 28 lower-case markers": strings.ReplaceAll(good, "CERTIFICATE", "certificate"), "row 28 four dashes": strings.ReplaceAll(good, "-----", "----"), "row 28 PEM headers": string(headers), "row 28 an empty header line": begin + "\n" + body + end,
 		"row 28 no body": begin + strings.TrimPrefix(end, "\n"), "row 28 an empty body": begin + end, "row 28 one line": begin + whole + end, "row 28 lines of 76": begin + whole[:76] + "\n" + whole[76:] + end, "row 28 a checksum line": begin + body + "\n=abcd" + end,
 		"row 28 another word in END": begin + body + strings.ReplaceAll(end, "CERTIFICATE", "PRIVATE KEY"), "row 28 trailing spaces": begin + strings.ReplaceAll(body, "\n", " \n") + end, "row 28 no padding": begin + strings.TrimRight(body, "=") + end,
@@ -53,8 +53,8 @@ func brokenPEM(t *testing.T, p partner, good string) map[string]string {
 	}
 }
 
-// Rows 28, 29 and 32: nothing stands beside the one block, and a bad one is never skipped
-// for the next.
+// Rows 28, 29 and 32: nothing may accompany the one block, and a bad block is never skipped in
+// favour of the next.
 func TestPresets_PEMIsExact(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -90,7 +90,7 @@ func TestPresets_PEMIsExact(t *testing.T) {
 	}
 }
 
-// Rows 30 and 31: percent signs are decoded once, and what they stand for is free.
+// Rows 30 and 31: percent signs are decoded once, and any character may be escaped.
 func TestPresets_PercentEncoding(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -138,8 +138,8 @@ func TestPresets_SpacedPEM(t *testing.T) {
 		d := named(name)
 		s := newStand(t, certauth.Config{Source: d.source(fromTens()), Policy: p.chain()})
 		s.judgeAll(t, func() *http.Request { return d.request(p.client.Certificate) }, malformedRows(d.header, map[string]string{
-			"row 33 a double space": insert(good, "  "), "row 33 two spaces behind BEGIN": strings.Replace(good, "-----BEGIN CERTIFICATE----- ", "-----BEGIN CERTIFICATE-----  ", 1), "row 33 a tab": strings.Replace(good, "----- ", "-----\t", 1),
-			"row 33 no space behind BEGIN": strings.Replace(good, "-----BEGIN CERTIFICATE----- ", "-----BEGIN CERTIFICATE-----", 1), "row 33 no space in front of END": strings.Replace(good, " -----END", "-----END", 1),
+			"row 33 a double space": insert(good, "  "), "row 33 two spaces after BEGIN": strings.Replace(good, "-----BEGIN CERTIFICATE----- ", "-----BEGIN CERTIFICATE-----  ", 1), "row 33 a tab": strings.Replace(good, "----- ", "-----\t", 1),
+			"row 33 no space after BEGIN": strings.Replace(good, "-----BEGIN CERTIFICATE----- ", "-----BEGIN CERTIFICATE-----", 1), "row 33 no space in front of END": strings.Replace(good, " -----END", "-----END", 1),
 			"row 33 two blocks": good + " " + good, "row 33 two blocks without a space": good + good, "row 33 a space elsewhere": insert(good, " "), "row 33 no spaces in the body": strings.ReplaceAll(good[28:len(good)-26], " ", ""),
 			"row 33 line ends as they were": asPEM(p.client.Certificate), "row 33 percent-encoded": escape(asPEM(p.client.Certificate)), "row 33 %20 for a space": strings.ReplaceAll(good, " ", "%20"), "row 33 plus for a space": strings.ReplaceAll(good, " ", "+"),
 			"row 33 base64 of DER": asList(p.client.Certificate), "row 33 a TRUSTED CERTIFICATE": strings.ReplaceAll(good, "CERTIFICATE", "TRUSTED CERTIFICATE"),

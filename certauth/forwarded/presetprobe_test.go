@@ -22,9 +22,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// standIn is a front end that does what the preset's documentation asks for: it ends TLS,
-// asks for a certificate without checking it, and overwrites exactly the headers of the
-// preset and the shared secret.
+// standIn is a front end that follows the preset's documentation: it terminates TLS, requests a
+// certificate without checking it, and overwrites exactly the headers of the preset and the shared
+// secret.
 type standIn struct {
 	url     string
 	backend string
@@ -67,7 +67,7 @@ func newStandIn(t *testing.T, d preset, policy certauth.Policy) *standIn {
 	return s
 }
 
-// overwrite writes the preset's own headers, whatever came in under their names.
+// overwrite writes the preset's headers, replacing those of the client.
 func (d preset) overwrite(header http.Header, certs []*x509.Certificate) {
 	header.Del(d.header)
 	for _, pair := range d.beside {
@@ -96,15 +96,15 @@ func (s *standIn) client(certificate *certauthtest.Certificate) *http.Client {
 	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{TLSClientConfig: config, DisableKeepAlives: true}}
 }
 
-// CVE-2026-46579 OpenShift router. The probes of the package documentation against a
-// stand-in of each preset, and past it.
+// CVE-2026-46579 OpenShift router. The probes of the package documentation against a stand-in of
+// each preset, and directly against the service.
 func TestTrust_ForgedRequestTableForEveryOtherPreset(t *testing.T) {
 	p := newPartner(t)
 	caller, impostor := p.ca.Issue(t, "billing"), certauthtest.SelfSigned(t, "orders")
 	for _, d := range presets() {
 		t.Run(d.name, func(t *testing.T) {
 			s := newStandIn(t, d, p.chain())
-			genuine := d.request(p.client.Certificate).Header // public data, with all flags
+			genuine := d.request(p.client.Certificate).Header // a public certificate, with all flags
 			forge := func(names ...string) http.Header {
 				h := genuine.Clone()
 				h.Del(d.header)
@@ -116,7 +116,7 @@ func TestTrust_ForgedRequestTableForEveryOtherPreset(t *testing.T) {
 			}
 			closing := forge(d.header)
 			closing.Set("Connection", "close, "+d.header)
-			var spelled []string // letters alone make no other name on the wire
+			var spelled []string // a different case is the same name over a connection
 			for _, name := range aliases(d.header) {
 				if !strings.EqualFold(name, d.header) {
 					spelled = append(spelled, name)
@@ -164,8 +164,9 @@ func TestTrust_ForgedRequestTableForEveryOtherPreset(t *testing.T) {
 	}
 }
 
-// Row 15 on the wire: the server trims, so spaces are nothing and a space behind a good
-// value does no harm. Row 21: what it joins with a space is malformed.
+// Row 15 over a connection: the server trims values, so spaces alone are an empty value, and a
+// space after a genuine value does no harm. Row 21: values that the server joins with a space are
+// malformed.
 func TestPresets_OnTheWire(t *testing.T) {
 	p := newPartner(t)
 	for _, d := range presets() {

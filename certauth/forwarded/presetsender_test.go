@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// aliases are spellings of a header that some layers take for the same name. They are keys
-// of the map as they are; what Go itself would make of the name is not among them.
+// aliases returns spellings of a header that some layers treat as the same name. They are map keys
+// without canonicalization, and do not include the form to which Go itself changes the name.
 func aliases(name string) []string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' })
 	var list []string
@@ -31,7 +31,7 @@ func aliases(name string) []string {
 	return list
 }
 
-// Rows 1 to 7 and 14 to 17: which header counts, and what counts as none.
+// Rows 1 to 7 and 14 to 17: which header counts, and which values count as absent.
 func TestPresets_OneHeaderWithOneValue(t *testing.T) {
 	p := newPartner(t)
 	stranger := certauthtest.SelfSigned(t, "stranger").Certificate
@@ -112,7 +112,7 @@ func TestPresets_OneHeaderWithOneValue(t *testing.T) {
 	}
 }
 
-// Rows 8 to 12: who sent it.
+// Rows 8 to 12: who sent the header.
 func TestPresets_TheSenderIsAskedFirst(t *testing.T) {
 	p := newPartner(t)
 	front, impostor := certauthtest.SelfSigned(t, "front-end"), certauthtest.SelfSigned(t, "front-end")
@@ -156,7 +156,7 @@ func TestPresets_TheSenderIsAskedFirst(t *testing.T) {
 				{"row 11 no secret and no certificate", inOrder(put("X-Gate"), none), missing},
 				{"row 11 a wrong secret", put("X-Gate", "incorrect horse battery staple"), untrusted},
 				{"row 11 the secret twice", put("X-Gate", secret, secret), untrusted},
-				{"row 11 a space behind it", put("X-Gate", secret+" "), untrusted},
+				{"row 11 a space after it", put("X-Gate", secret+" "), untrusted},
 				{"row 11 a prefix of it", put("X-Gate", secret[:len(secret)-1]), untrusted},
 			})
 			pin := forwarded.ProxyCertificate(certauth.Thumbprints{thumbprint(front.Raw)})

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// clientWith returns a client whose base64 has a plus sign, a slash and padding.
+// clientWith returns a client whose base64 contains a plus sign, a slash and padding.
 func clientWith(t testing.TB, p partner) *x509.Certificate {
 	t.Helper()
 	for n := range 500 {
@@ -37,13 +37,13 @@ func malformedRows(header string, table map[string]string) []row {
 	return rows
 }
 
-// insert puts text into the middle of the value's base64.
+// insert inserts text into the middle of the value's base64.
 func insert(value, text string) string {
 	middle := len(value) * 2 / 3
 	return value[:middle] + text + value[middle:]
 }
 
-// Rows 18, 19, 21, 23 and 24, which hold in every form.
+// Rows 18, 19, 21, 23 and 24, which apply to every form.
 func TestPresets_ValuesThatAreNoCertificate(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -62,12 +62,12 @@ func TestPresets_ValuesThatAreNoCertificate(t *testing.T) {
 				"row 18 100 000 commas": strings.Repeat(",", 100_000), "row 18 100 000 BEGIN": strings.Repeat("-----BEGIN", 100_000), "row 18 100 000 semicolons": strings.Repeat(";", 100_000),
 				"row 18 up to the limit, of A": strings.Repeat("A", d.form.limit), "row 18 up to the limit, of commas": strings.Repeat(",", d.form.limit), "row 18 up to the limit, of percent signs": strings.Repeat("%", d.form.limit),
 				"row 19 NUL": insert(good, "\x00"), "row 19 DEL": insert(good, "\x7f"), "row 19 BOM": "\ufeff" + good, "row 19 full-width plus": insert(good, "＋"), "row 19 CR": insert(good, "\r"), "row 19 LF": insert(good, "\n"),
-				"row 19 CR LF": insert(good, "\r\n"), "row 19 tab": insert(good, "\t"), "row 19 LF behind": good + "\n", "row 19 LF in front": "\n" + good, "row 19 0xFF": insert(good, "\xff"), "row 19 no-break space": insert(good, "\u00a0"),
+				"row 19 CR LF": insert(good, "\r\n"), "row 19 tab": insert(good, "\t"), "row 19 trailing LF": good + "\n", "row 19 LF in front": "\n" + good, "row 19 0xFF": insert(good, "\xff"), "row 19 no-break space": insert(good, "\u00a0"),
 				"row 21 obs-fold": insert(good, "  "),
 				"row 23 hex":      hex.EncodeToString(der), "row 23 base64 of base64": wrap([]byte(base64.StdEncoding.EncodeToString(der))), "row 23 base64 of PEM": wrap([]byte(asPEM(client))),
 				"row 23 PKCS#7": wrap(text("appservice", "decode-pkcs7")), "row 23 a public key": wrap(text("appservice", "decode-spki")), "row 23 PKCS#12": wrap(text("openssl", "not-a-certificate-pkcs12")),
 				"row 23 a request": wrap(text("openssl", "not-a-certificate-csr")), "row 23 a list": wrap(text("openssl", "not-a-certificate-crl")), "row 23 a private key": wrap(keyDER(t, p)),
-				"row 24 a byte behind": wrap(append(der[:len(der):len(der)], 0)), "row 24 two certificates in one": wrap(append(der[:len(der):len(der)], der...)), "row 24 cut short": wrap(der[:len(der)-1]), "row 24 its first bytes": wrap(der[:4]),
+				"row 24 a trailing byte": wrap(append(der[:len(der):len(der)], 0)), "row 24 two certificates in one": wrap(append(der[:len(der):len(der)], der...)), "row 24 cut short": wrap(der[:len(der)-1]), "row 24 its first bytes": wrap(der[:4]),
 				"row 24 10 000 nested": wrap([]byte(strings.Repeat("\x30\x80", 5000))), "row 24 a length of 2^63": wrap([]byte("\x30\x88\x7f\xff\xff\xff\xff\xff\xff\xff\x02\x01\x01")), "row 24 an empty SEQUENCE": wrap([]byte{0x30, 0}),
 			}
 			for _, name := range []string{"decode-truncated-half", "decode-indefinite-length", "decode-length-overflow", "decode-length-overflow-64", "decode-long-length"} {
@@ -96,7 +96,7 @@ func keyDER(t *testing.T, p partner) []byte {
 	return block.Bytes
 }
 
-// Row 22: a certificate has one spelling in base64.
+// Row 22: a certificate has only one spelling in base64.
 func TestPresets_Base64HasOneSpelling(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// verifying are the presets whose front end can be declared to verify, and are.
+// verifying returns the presets for which FrontEndVerifies can be set, with the field set.
 func verifying() map[string]func(forwarded.Gate) certauth.Source {
 	type g = forwarded.Gate
 	return map[string]func(g) certauth.Source{
@@ -35,8 +35,8 @@ func verifying() map[string]func(forwarded.Gate) certauth.Source {
 	}
 }
 
-// With the operator's word the names of a certificate count without a chain or a pin, and
-// everything that is always on is still judged.
+// With FrontEndVerifies, the names of a certificate count without a chain or a pin, and all checks
+// that are always on still apply.
 func TestFrontEndVerifies_StandsInForAnAnchorAndForNothingElse(t *testing.T) {
 	p := newPartner(t)
 	now := time.Now().Truncate(time.Second)
@@ -89,7 +89,7 @@ func TestFrontEndVerifies_StandsInForAnAnchorAndForNothingElse(t *testing.T) {
 	}
 }
 
-// The clock skew of the policy counts for the front end's certificates too.
+// The clock skew of the policy also applies to the front end's certificates.
 func TestFrontEndVerifies_ClockSkew(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	policy := certauth.All{certauth.Validity{ClockSkew: time.Minute}, certauth.CommonNames{"orders"}}
@@ -100,7 +100,7 @@ func TestFrontEndVerifies_ClockSkew(t *testing.T) {
 	}
 }
 
-// Without the word a policy of names alone is an error of New, for every preset.
+// Without FrontEndVerifies, a policy of names alone is an error of New, for every preset.
 func TestFrontEndVerifies_IsNeverImplied(t *testing.T) {
 	for _, d := range presets() {
 		t.Run(d.name, func(t *testing.T) {

@@ -16,10 +16,10 @@ import (
 
 const xfcc = "X-Forwarded-Client-Cert"
 
-// elements are what an Envoy writes in these tests.
+// elements are the values that an Envoy writes in these tests.
 type elements struct {
 	hash, cert, good string // of the client
-	victim           string // a whole element of somebody else, whom the policy also accepts
+	victim           string // a whole element of another client, whom the policy also accepts
 	victimPEM        string
 }
 
@@ -32,7 +32,7 @@ func newElements(t *testing.T, p partner) elements {
 	}
 }
 
-// judgeElements asks Envoy and, with one element, Container Apps.
+// judgeElements judges with Envoy and, for a single element, with ContainerApps.
 func judgeElements(t *testing.T, p partner, source certauth.Source, table map[string]string, want certauth.Reason) {
 	t.Helper()
 	s := newStand(t, certauth.Config{Source: source, Policy: p.chain()})
@@ -57,8 +57,8 @@ func oneElement(t *testing.T, p partner, table map[string]string, want certauth.
 	}
 }
 
-// cca #229, #230; openbao PR #2863; envoy#32945: a separator inside quotes is text, and
-// what stands outside is never another identity. Rows 43 and 44.
+// cca #229, #230; openbao PR #2863; envoy#32945: a separator inside quotes is text, and text
+// outside never becomes another identity. Rows 43 and 44.
 func TestDecode_XFCCSplitsOnlyOutsideQuotes(t *testing.T) {
 	p := newPartner(t)
 	e := newElements(t, p)
@@ -79,8 +79,8 @@ func TestDecode_XFCCSplitsOnlyOutsideQuotes(t *testing.T) {
 	}
 	judgeElements(t, p, forwarded.Envoy{From: fromTens()}, injected, certauth.ReasonCertificateMalformed)
 	judgeElements(t, p, forwarded.ContainerApps{From: fromTens()}, injected, certauth.ReasonCertificateMalformed)
-	// Counted from the right an injected element would be the one that is read, so a raw URI
-	// or DNS left of that one is refused.
+	// If elements are counted from the right, an injected element would be the one that is read, so
+	// an unquoted URI or DNS to its left is refused.
 	t.Run("with one hop", func(t *testing.T) {
 		judgeElements(t, p, forwarded.Envoy{From: fromTens(), Hops: 1}, injected, certauth.ReasonCertificateMalformed)
 	})
@@ -93,7 +93,8 @@ func TestDecode_XFCCSplitsOnlyOutsideQuotes(t *testing.T) {
 	})
 }
 
-// cca #229: a backslash consumes the next character, whatever stood before it. Row 43.
+// cca #229: a backslash consumes the next character, regardless of the characters before it. Row
+// 43.
 func TestDecode_XFCCBackslashConsumesItsNext(t *testing.T) {
 	p := newPartner(t)
 	e := newElements(t, p)
@@ -121,7 +122,7 @@ func TestDecode_XFCCRepeatedKeyIsRefused(t *testing.T) {
 	}, certauth.ReasonNone)
 }
 
-// cca #206: Hash and Cert of different authors. Row 45.
+// cca #206: Hash and Cert from different authors. Row 45.
 func TestDecode_XFCCHashMustMatchTheCertificate(t *testing.T) {
 	p := newPartner(t)
 	e := newElements(t, p)
@@ -149,7 +150,7 @@ func colons(hex string) string {
 	return strings.Join(pairs, ":")
 }
 
-// Rows 47 and 50: nothing unknown, nothing empty, no other form of that header.
+// Rows 47 and 50: no unknown keys, nothing empty, no other form of this header.
 func TestPresets_XFCCHasOneGrammar(t *testing.T) {
 	p := newPartner(t)
 	e := newElements(t, p)
@@ -162,8 +163,8 @@ func TestPresets_XFCCHasOneGrammar(t *testing.T) {
 	}, certauth.ReasonCertificateMalformed)
 }
 
-// envoy#6038; istio#33599, #50067; Istio's XfccAuthenticator: the leftmost element is the
-// client's text. Rows 48 and 49.
+// envoy#6038; istio#33599, #50067; Istio's XfccAuthenticator: the leftmost element is the client's
+// own text. Rows 48 and 49.
 func TestTrust_ClientPrependedXFCCElementIsRefused(t *testing.T) {
 	p := newPartner(t)
 	e := newElements(t, p)
@@ -178,7 +179,7 @@ func TestTrust_ClientPrependedXFCCElementIsRefused(t *testing.T) {
 	judgeElements(t, p, last, prepended, certauth.ReasonNone)
 	judgeElements(t, p, second, map[string]string{
 		"two hops": e.good + ",By=spiffe://sidecar;" + gateway, "row 48 two hops and the client's element first": e.victim + "," + e.good + ",By=spiffe://sidecar;" + gateway,
-		"two hops, By behind": e.good + "," + gateway + ";By=spiffe://sidecar", "two hops, the last without a certificate": e.good + ",By=spiffe://sidecar;Hash=00",
+		"two hops, By after them": e.good + "," + gateway + ";By=spiffe://sidecar", "two hops, the last without a certificate": e.good + ",By=spiffe://sidecar;Hash=00",
 		"two hops, names in both, as Istio writes them": e.good + ";URI=spiffe://orders;DNS=a,By=spiffe://sidecar;" + gateway + ";URI=spiffe://gateway",
 	}, certauth.ReasonNone)
 	judgeElements(t, p, second, map[string]string{

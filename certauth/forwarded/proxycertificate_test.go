@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// hop is a backend that ends TLS itself behind the front end.
+// hop is a backend that itself terminates TLS behind the front end.
 type hop struct {
 	*httptest.Server
 	reason  certauth.Reason
@@ -46,7 +46,7 @@ func newHop(t *testing.T, config certauth.Config) *hop {
 	return h
 }
 
-// from is a client on a connection of its own that presents the certificate.
+// from returns a client with its own connection that presents the certificate.
 func (h *hop) from(certificate *certauthtest.Certificate) *http.Client {
 	transport := h.Client().Transport.(*http.Transport).Clone()
 	transport.DisableKeepAlives = true
@@ -57,7 +57,7 @@ func (h *hop) from(certificate *certauthtest.Certificate) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// Row 12: the gate is the front end's own key, and never the client's.
+// Row 12: the gate accepts the front end's own key, and never the client's.
 func TestProxyCertificate_IsTheFrontEndsOwnKey(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -102,8 +102,8 @@ func TestProxyCertificate_IsTheFrontEndsOwnKey(t *testing.T) {
 	}
 }
 
-// A client certificate on the hop that nobody declared: somebody else is at the other
-// end, or TLS ends somewhere unexpected.
+// A client certificate on the hop that no gate declared: another sender is at the other end, or TLS
+// is terminated at an unexpected place.
 func TestProxyCertificate_UndeclaredOneIsRefused(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -134,7 +134,7 @@ func TestProxyCertificate_UndeclaredOneIsRefused(t *testing.T) {
 	}
 }
 
-// CVE-2025-68121 Go: a resumed session is judged again, by the clock of now.
+// CVE-2025-68121 Go: a resumed session is judged again, at the current time.
 func TestProxyCertificate_IsJudgedOnResumedSessions(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

@@ -20,9 +20,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// proxyListener reads PROXY headers, version 1, if there are any, when somebody asks for
-// what they say: as github.com/pires/go-proxyproto does. "PROXY UNIX" stands for a binary
-// header of version 2 that tells of a unix socket.
+// proxyListener reads PROXY headers of version 1, if there are any, when their content is
+// requested, as github.com/pires/go-proxyproto does. "PROXY UNIX" represents a binary header of
+// version 2 that reports a unix socket.
 type proxyListener struct {
 	net.Listener
 	wrap func(*proxyConn) net.Conn
@@ -43,7 +43,7 @@ type proxyConn struct {
 	remote net.Addr
 }
 
-// The ways in which such a connection shows what it wraps.
+// The ways in which such a connection exposes the connection that it wraps.
 type (
 	rawConn struct{ *proxyConn }
 	netConn struct{ *proxyConn }
@@ -84,8 +84,8 @@ func (c *proxyConn) RemoteAddr() net.Addr {
 	return c.remote
 }
 
-// finding T4: a PROXY header, which everybody can write who reaches the listener, opened
-// Peers for the address that it told, and UnixSocket if it told of a unix socket.
+// finding T4: a PROXY header, which everybody who reaches the listener can write, opened Peers for
+// the address in it, and UnixSocket if it reported a unix socket.
 func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 	const reporting, onUnix = "PROXY TCP4 10.0.0.4 10.0.0.5 1234 80\r\n", "PROXY UNIX\r\n"
 	here, frontEnd := forwarded.Peers("127.0.0.1"), forwarded.Peers("10.0.0.4")
@@ -122,8 +122,8 @@ func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 			s := newSocketService(t, tc.from)
 			listener, err := net.Listen("tcp", "127.0.0.1:0")
 			require.NoError(t, err)
-			// RemoteAddr of the request is the reported address, and then what middleware makes
-			// of it: neither is asked.
+			// The request's RemoteAddr is first the reported address and then what middleware makes
+			// of it; neither is used.
 			s.serve(t, proxyListener{listener, tc.wrap}, kept(), realIP)
 			assert.Equal(t, tc.want, says(t, listener.Addr(), tc.header+"GET / HTTP/1.1\r\nHost: a\r\nX-Real-IP: 10.0.0.4:1\r\n"+s.line()+"\r\n"))
 			if tc.want != http.StatusOK {
@@ -158,14 +158,14 @@ func TestTrust_ProxyProtocolAddressIsNotThePeer(t *testing.T) {
 	})
 }
 
-// finding S2: ConnContext waited for the PROXY header of each connection in the accept loop,
-// so that two idle strangers held up everybody.
+// finding S2: ConnContext waited for the PROXY header of each connection in the accept loop, so
+// that two idle strangers blocked all other connections.
 func TestLimits_IdleConnectionsNeverStallAccept(t *testing.T) {
 	s := newSocketService(t, forwarded.ProxyProtocol(forwarded.Peers("127.0.0.1"), "10.0.0.4"))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s.serve(t, proxyListener{listener, byRaw}, kept(), nil)
-	for range 3 { // they never send a byte, and the server's timeout is a minute
+	for range 3 { // they send nothing, and the server's timeout is a minute
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
@@ -202,7 +202,7 @@ func TestProxyProtocol_MistakesAreErrorsOfNew(t *testing.T) {
 // ask sends the bytes over the connection and returns the status of the answer.
 func ask(t *testing.T, conn net.Conn, request string) int {
 	t.Helper()
-	// The last resort against hanging: at least as long as a busy machine may take.
+	// A last resort against hanging, long enough for a busy machine.
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
 	if _, err := conn.Write([]byte(request)); !assert.NoError(t, err) {
 		return 0
@@ -215,8 +215,8 @@ func ask(t *testing.T, conn net.Conn, request string) int {
 	return response.StatusCode
 }
 
-// Connections of a balancer that speaks the PROXY protocol, 2000 of them idle before their
-// header, and an honest request beside them: go test -bench IdleProxyConnections
+// Connections of a balancer that uses the PROXY protocol, 2000 of them idle before their header,
+// together with an honest request: go test -bench IdleProxyConnections
 func BenchmarkIdleProxyConnections(b *testing.B) {
 	for _, idle := range []int{0, 2000} {
 		b.Run(strconv.Itoa(idle)+" idle", func(b *testing.B) {

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// refusedBy is the refusal of one request with these headers.
+// refusedBy returns the refusal of a request with these headers.
 func refusedBy(t *testing.T, source certauth.Source, p partner, header http.Header) *certauth.Error {
 	t.Helper()
 	auth, err := certauth.New(certauth.Config{Source: source, Policy: p.chain()})
@@ -29,9 +29,9 @@ func refusedBy(t *testing.T, source certauth.Source, p partner, header http.Head
 	return refused
 }
 
-// The hint of a refusal says what to look at next: the front end's configuration where no
-// certificate came, the network where somebody else sent one, the form where it is another
-// one, with the form that it seems to have.
+// The hint of a refusal says what to check next: the front end's configuration if no certificate
+// arrived, the network if another sender sent one, and the form of the value, including the form
+// that it seems to have, if it is not the expected one.
 func TestReader_HintsOfRefusals(t *testing.T) {
 	p := newPartner(t)
 	anybody, nobody := forwarded.InsecureAnyPeer(), forwarded.SharedSecret("X-Gate", secret)
@@ -77,7 +77,7 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 	}
 }
 
-// A value that is too long is refused unread, and its length is what the operator reads.
+// A value that is too long is refused unread, and the operator reads its length.
 func TestReader_TooLongSaysHowLong(t *testing.T) {
 	p := newPartner(t)
 	refused := refusedBy(t, forwarded.Nginx{From: forwarded.InsecureAnyPeer()}, p, http.Header{"X-Client-Cert": {strings.Repeat("x", 16<<10+1)}})
@@ -85,7 +85,7 @@ func TestReader_TooLongSaysHowLong(t *testing.T) {
 	assert.ErrorContains(t, refused, "X-Client-Cert: 16385 bytes, want at most 16384")
 }
 
-// A chain beside a fingerprint is read from its own header.
+// With a fingerprint, a chain is read from its own header.
 func TestHeader_FingerprintAndChain(t *testing.T) {
 	p := newPartner(t)
 	issuing := p.ca.NewIntermediate(t, "Issuing")
@@ -104,8 +104,8 @@ func TestHeader_FingerprintAndChain(t *testing.T) {
 	assert.Len(t, id.Presented, 2)
 }
 
-// HTTP/2 hands a value on as it was written: what the source reads of it is trimmed, the
-// request's own header stays as it is.
+// HTTP/2 passes a value on unchanged: the source trims what it reads, and the request's own header
+// stays unchanged.
 func TestReader_ChangesNoHeader(t *testing.T) {
 	p := newPartner(t)
 	spaced := strings.ReplaceAll(strings.TrimSpace(string(p.client.PEM())), "\n", " ") + " "
@@ -120,7 +120,7 @@ func TestReader_ChangesNoHeader(t *testing.T) {
 	assert.Equal(t, before, r.Header)
 }
 
-// One variable of the platform that is not set is reason enough to warn.
+// A single missing variable of the platform causes the warning.
 func TestAppService_WarnsAboutOneVariable(t *testing.T) {
 	p := newPartner(t)
 	for _, unset := range []string{"WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID"} {
@@ -134,8 +134,8 @@ func TestAppService_WarnsAboutOneVariable(t *testing.T) {
 	onAppService(t)
 }
 
-// The Connection header that names evidence of the platform, or is too long to be honest
-// (4 KiB), refuses a certificate.
+// A Connection header that names evidence of the platform, or is too long to be honest (4 KiB),
+// refuses a certificate.
 func TestAppService_LengthOfTheConnectionHeader(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)

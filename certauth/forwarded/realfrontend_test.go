@@ -25,7 +25,7 @@ import (
 type program struct {
 	name    string                    // of it in this test
 	folder  string                    // below testdata/frontends
-	command string                    // as Debian's package calls it, or as internal/realtest does
+	command string                    // its name in Debian's package or in internal/realtest
 	built   bool                      // from internal/realtest, not from a package
 	version string                    // the argument that prints the version
 	args    func(dir string) []string // the configuration is dir/config
@@ -58,12 +58,12 @@ func caddyArgs(dir string) []string {
 	return []string{"run", "--adapter", "caddyfile", "--config", filepath.Join(dir, "config")}
 }
 
-// settings fill a template of testdata/frontends.
+// settings are the values for a template of testdata/frontends.
 type settings struct {
 	Dir    string // holds server.pem and own.pem (each a certificate and its key), clients.pem and servers.pem
 	Listen string // address and port of the front end
 	App    string // where requests go
-	Verify string // how the front end asks for client certificates, in its own words
+	Verify string // how the front end requests client certificates, in its own syntax
 	Secret string // shared with the app, in three-hosts.conf
 	Envoy  envoyMode
 }
@@ -81,10 +81,10 @@ type running struct {
 	address string
 	folder  string
 	log     *output
-	ended   chan struct{} // closed when the program is gone
+	ended   chan struct{} // closed when the program has ended
 }
 
-// unavailable skips the test; in CI, which must run it, it fails.
+// unavailable skips the test. In CI, where the test must run, it fails instead.
 func unavailable(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
@@ -93,7 +93,7 @@ func unavailable(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// need ends the test if the program is not there, and tells its version.
+// need ends the test if the program is missing, and logs its version.
 func (p program) need(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath(p.path()); err != nil && p.name == envoyName {
@@ -116,8 +116,8 @@ func (p program) path() string {
 	return p.command
 }
 
-// start runs the program with a configuration of testdata/frontends in front of the
-// app. A port that somebody else takes meanwhile is no failure of the front end's.
+// start runs the program with a configuration of testdata/frontends in front of the app. If another
+// process takes the port in the meantime, that is not a failure of the front end.
 func (p program) start(t *testing.T, config string, with settings, c *cast) *running {
 	t.Helper()
 	p.need(t)
@@ -133,8 +133,8 @@ func (p program) start(t *testing.T, config string, with settings, c *cast) *run
 	return nil
 }
 
-// launch starts the program, by way of another one if there is a prefix, and ends it
-// with the test.
+// launch starts the program, through another program if there is a prefix, and ends it with the
+// test.
 func (p program) launch(t *testing.T, prefix []string, config string, with settings, c *cast) *running {
 	t.Helper()
 	with.Dir = t.TempDir()
@@ -148,7 +148,7 @@ func (p program) launch(t *testing.T, prefix []string, config string, with setti
 	}
 	front := &running{address: with.Listen, folder: with.Dir, log: &output{}, ended: make(chan struct{})}
 	line := append(append(prefix, p.path()), p.args(with.Dir)...)
-	command := exec.Command(line[0], line[1:]...) // ended in Cleanup, and gently
+	command := exec.Command(line[0], line[1:]...) // ended gracefully in Cleanup
 	command.Dir = with.Dir
 	command.Env = append(os.Environ(), "HOME="+with.Dir, "XDG_DATA_HOME="+with.Dir, "XDG_CONFIG_HOME="+with.Dir)
 	command.Stdout, command.Stderr = front.log, front.log
@@ -167,7 +167,7 @@ func (p program) launch(t *testing.T, prefix []string, config string, with setti
 	return front
 }
 
-// stop asks the process group to end, and after a while no longer asks.
+// stop asks the process group to end, and kills it after a while.
 func stop(group int, ended <-chan struct{}) {
 	_ = syscall.Kill(-group, syscall.SIGTERM)
 	select {
@@ -178,7 +178,7 @@ func stop(group int, ended <-chan struct{}) {
 	<-ended
 }
 
-// ready waits until the front end completes a handshake, or is gone.
+// ready waits until the front end completes a handshake or ends.
 func (r *running) ready(t *testing.T, c *cast) bool {
 	t.Helper()
 	return eventually(t, r.ended, func() bool {
@@ -191,7 +191,8 @@ func (r *running) ready(t *testing.T, c *cast) bool {
 	})
 }
 
-// eventually asks until the answer is yes, gave up is closed, or half a minute is over.
+// eventually repeats the call until the answer is yes, gaveUp is closed, or half a minute has
+// passed.
 func eventually(t *testing.T, gaveUp <-chan struct{}, yes func() bool) bool {
 	t.Helper()
 	limit, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -223,8 +224,8 @@ func configuration(folder, config string, with settings) ([]byte, error) {
 	return filled.Bytes(), err
 }
 
-// freeAddress is a loopback address that was free a moment ago, with a port below those
-// that systems give to outgoing connections.
+// freeAddress returns a loopback address that was just free, with a port below those that systems
+// assign to outgoing connections.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for {

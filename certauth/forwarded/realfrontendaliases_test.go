@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What a front end lets through beside the headers that it sets. None of it is read, and
-// the spellings of its own headers are removed before a handler runs; this says how much
-// depends on that.
+// The headers that a front end passes on in addition to those that it sets. None of them is read,
+// and the spellings of its own headers are removed before a handler runs; this test shows how
+// important that is.
 func TestRealFrontEnds_PassOnWhatTheyDoNotSet(t *testing.T) {
 	c := newCast(t)
 	for i, r := range recommendations {

@@ -17,24 +17,23 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// app is the service behind the front end: a server as a user would write it, and what
-// it saw.
+// app is the service behind the front end, a server as a user would write it, and what it has seen.
 type app struct {
 	address string
 	handler atomic.Pointer[http.Handler]
-	bytes   atomic.Int64 // that reached the socket, whatever became of them
+	bytes   atomic.Int64 // bytes that reached the socket
 
 	mu   sync.Mutex
 	seen sighting
 }
 
-// sighting is what became of the last request.
+// sighting is the result of the last request.
 type sighting struct {
 	bytes   int64
-	arrived http.Header // as net/http read it
+	arrived http.Header // the headers as net/http read them
 	proto   int         // HTTP version of that
 	event   certauth.Event
-	handed  http.Header // what the handler behind the middleware was given
+	handed  http.Header // the headers that the handler behind the middleware received
 }
 
 // newApp serves on a network and address of package net.
@@ -89,7 +88,7 @@ func (a *app) note(change func(*sighting)) {
 	change(&a.seen)
 }
 
-// forget starts over before a request.
+// forget clears the sighting before a request.
 func (a *app) forget() {
 	a.note(func(s *sighting) { *s = sighting{} })
 	a.bytes.Store(0)
@@ -101,8 +100,7 @@ func (a *app) sighted() (s sighting) {
 	return s
 }
 
-// counting counts the bytes that arrive: none means that the front end kept the request
-// to itself.
+// counting counts the bytes that arrive: zero means that the front end did not forward the request.
 type counting struct {
 	net.Listener
 	bytes *atomic.Int64
@@ -124,5 +122,5 @@ func (c countingConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// NetConn lets the gates find the socket.
+// NetConn lets gates find the socket.
 func (c countingConn) NetConn() net.Conn { return c.Conn }

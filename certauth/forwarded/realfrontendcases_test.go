@@ -17,15 +17,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// here is where the front ends of these tests run.
+// here identifies the host on which the front ends of these tests run.
 var here = forwarded.Peers("127.0.0.1/32")
 
-// recommended is a front end with the configuration that its preset's documentation
-// recommends.
+// recommended is a front end with the configuration recommended in its preset's documentation.
 type recommended struct {
 	program
 	config     string
-	verify     string // asks for a certificate, and lets in who has none
+	verify     string // requests a certificate, but does not require one
 	source     certauth.Source
 	convention convention
 }
@@ -58,9 +57,9 @@ func spacedPEM(of *certauthtest.Certificate) string {
 	return strings.TrimSpace(strings.ReplaceAll(string(of.PEM()), "\n", " "))
 }
 
-// TestRealFrontEnds_Recommended sends what clients and attackers send through each front
-// end. A row holds the outcome behind nginx, HAProxy, Apache, Debian's Caddy, and last what is
-// the same behind the current Caddy, Traefik and Envoy.
+// TestRealFrontEnds_Recommended sends the requests of clients and attackers through each front end.
+// A row holds the outcome behind nginx, HAProxy, Apache and Debian's Caddy, and finally the outcome
+// that is the same behind the current Caddy, Traefik and Envoy.
 func TestRealFrontEnds_Recommended(t *testing.T) {
 	c := newCast(t)
 	for i, r := range recommendations {
@@ -82,8 +81,8 @@ func TestRealFrontEnds_Recommended(t *testing.T) {
 	}
 }
 
-// assertNothingForged looks at what the handler was given: no header of the front end in
-// any spelling, and so nothing of the attacker's.
+// assertNothingForged checks that the handler received no header of the front end in any spelling,
+// and therefore nothing from the attacker.
 func assertNothingForged(t *testing.T, of convention, saw sighting) {
 	t.Helper()
 	for name := range saw.handed {
@@ -106,19 +105,19 @@ func cases(c *cast, as convention) []frontEndCase {
 	return []frontEndCase{
 		{"a P-256 client", visit{shows: c.p256}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"an RSA client", visit{shows: c.rsa}, [5]string{accepted, accepted, accepted, accepted, accepted}},
-		{"nobody", visit{}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate", visit{}, [5]string{missing, missing, missing, malformed, missing}},
 		{"a self-signed certificate", visit{shows: c.selfSigned}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 		{"an unknown CA of the known name", visit{shows: c.unknown}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 		{"an expired certificate", visit{shows: c.expired}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 
-		{"nobody with the header", visit{lines: spoof}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header twice", visit{lines: twice}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with hyphens and underscores swapped", visit{lines: respell(spoof, swapped)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with dots", visit{lines: respell(spoof, dotted)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header as trailer", visit{trailer: spoof}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with the header listed in Connection", visit{lines: listed}, [5]string{missing, malformed, missing, malformed, missing}},
-		{"nobody with other conventions", visit{lines: others(c, as)}, [5]string{missing, missing, missing, malformed, missing}},
-		{"nobody with 15 KB in lines of 1 KB", visit{lines: filler(15, 1<<10)}, [5]string{missing, answers400, missing, malformed, missing}},
+		{"no certificate, with the header", visit{lines: spoof}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header twice", visit{lines: twice}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with hyphens and underscores swapped", visit{lines: respell(spoof, swapped)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with dots", visit{lines: respell(spoof, dotted)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header as trailer", visit{trailer: spoof}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with the header listed in Connection", visit{lines: listed}, [5]string{missing, malformed, missing, malformed, missing}},
+		{"no certificate, with other conventions", visit{lines: others(c, as)}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with 15 KB in lines of 1 KB", visit{lines: filler(15, 1<<10)}, [5]string{missing, answers400, missing, malformed, missing}},
 
 		{"a client with the header", visit{shows: c.p256, lines: spoof}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"a client with the header twice", visit{shows: c.p256, lines: twice}, [5]string{accepted, accepted, accepted, accepted, accepted}},
@@ -134,13 +133,13 @@ func cases(c *cast, as convention) []frontEndCase {
 		{"a client with 14.5 KB in lines of 512 bytes", visit{shows: c.p256, lines: filler(29, 512)}, [5]string{accepted, answers500, accepted, accepted, accepted}},
 
 		{"a client with HTTP/2", visit{shows: c.p256, http2: true}, [5]string{accepted, accepted, accepted, accepted, accepted}},
-		{"nobody with HTTP/2 and the header", visit{lines: spoof, http2: true}, [5]string{missing, missing, missing, malformed, missing}},
+		{"no certificate, with HTTP/2 and the header", visit{lines: spoof, http2: true}, [5]string{missing, missing, missing, malformed, missing}},
 		{"a client with HTTP/2 and the header", visit{shows: c.rsa, lines: spoof, http2: true}, [5]string{accepted, accepted, accepted, accepted, accepted}},
 		{"a self-signed certificate with HTTP/2", visit{shows: c.selfSigned, http2: true}, [5]string{answers400, noHandshake, noHandshake, noHandshake, noHandshake}},
 	}
 }
 
-// others writes the victim's certificate in the way of every front end but this one.
+// others writes the victim's certificate in the form of every other front end.
 func others(c *cast, as convention) []string {
 	var lines []string
 	for _, name := range []string{"X-ARR-ClientCert", "X-Client-Cert", "X-SSL-Client-Cert", "X-Forwarded-Tls-Client-Cert", "X-Forwarded-Client-Cert"} {
@@ -151,7 +150,7 @@ func others(c *cast, as convention) []string {
 	return append(lines, "Client-Cert: :"+c.victim.Base64()+":", "ssl-client-cert: "+escapedPEM(c.victim), "ssl-client-verify: SUCCESS")
 }
 
-// filler is n header lines of the given size.
+// filler returns n header lines of the given size.
 func filler(n, size int) []string {
 	var lines []string
 	for i := range n {

@@ -16,23 +16,23 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// sidecar is what the front end's own certificate calls it, in the URI that Envoy writes as By.
+// sidecar is the name in the front end's own certificate, in the URI that Envoy writes as By.
 const sidecar = "spiffe://cluster.local/ns/default/sa/app"
 
-// cast is who plays in the tests against real front ends.
+// cast holds the participants of the tests against real front ends.
 type cast struct {
-	root, issuing *certauthtest.CA // of the clients; the front end knows the root alone
-	foreign       *certauthtest.CA // names itself like root
+	root, issuing *certauthtest.CA // of the clients; the front end knows only the root
+	foreign       *certauthtest.CA // has the same name as root
 	servers       *certauthtest.CA // of the hosts
 
 	rsa, p256  *certauthtest.Certificate // good clients
-	victim     *certauthtest.Certificate // another good client, whose certificate everybody can copy
+	victim     *certauthtest.Certificate // another good client, whose certificate is public
 	expired    *certauthtest.Certificate
 	unknown    *certauthtest.Certificate // of the foreign CA, under the good client's name
 	selfSigned *certauthtest.Certificate // under the good client's name
 
 	server *certauthtest.Certificate // of the front end
-	proxy  *certauthtest.Certificate // by which the front end proves itself to the app
+	proxy  *certauthtest.Certificate // with which the front end authenticates itself to the app
 }
 
 func newCast(t *testing.T) *cast {
@@ -53,13 +53,13 @@ func newCast(t *testing.T) *cast {
 	return c
 }
 
-// policy trusts the root, and knows the issuing CA that most front ends do not forward.
+// policy trusts the root and knows the issuing CA, which most front ends do not forward.
 func (c *cast) policy() certauth.Policy {
 	return certauth.Chain{Roots: certauth.Certificates(c.root.Certificate), Intermediates: certauth.Certificates(c.issuing.Certificate)}
 }
 
-// tlsConfig presents the certificate whatever CAs the server names; a client of
-// crypto/tls would hold back one that no named CA issued.
+// tlsConfig presents the certificate regardless of the CAs that the server names; by default,
+// crypto/tls sends no certificate that was not issued by one of them.
 func (c *cast) tlsConfig(shows *certauthtest.Certificate) *tls.Config {
 	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost", MinVersion: tls.VersionTLS12}
 	config.RootCAs.AddCert(c.servers.Certificate)

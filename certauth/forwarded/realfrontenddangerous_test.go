@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// misconfigured is a visit to a front end whose configuration is wrong.
+// misconfigured is a visit to a misconfigured front end.
 type misconfigured struct {
 	name   string
 	source certauth.Source
@@ -33,8 +33,8 @@ func (p program) misconfigured(t *testing.T, config, verify string, c *cast, tab
 	}
 }
 
-// Where an outcome is forged, nothing in the request shows it: the gate is open, for it
-// is the front end who sends. The probes of the package documentation find these.
+// If an outcome is forged, nothing in the request shows it: the gate admits it because the front
+// end is the sender. The probes of the package documentation detect these.
 func TestRealFrontEnds_NginxMisconfigured(t *testing.T) {
 	c := newCast(t)
 	as := convention{"X-Client-Cert", []string{"X-Client-Verify: SUCCESS"}, escapedPEM}
@@ -42,13 +42,13 @@ func TestRealFrontEnds_NginxMisconfigured(t *testing.T) {
 	plain, stamped := forwarded.Nginx{From: here}, forwarded.Nginx{From: here, FingerprintHeader: "X-Client-Fingerprint"}
 	nginx.misconfigured(t, "dangerous.conf", "optional", c, []misconfigured{
 		{"an inner block discards the headers: a client", plain, visit{path: "/inner", shows: c.p256}, missing},
-		{"an inner block discards the headers: nobody with the header", plain, visit{path: "/inner", lines: as.forge(c.victim)}, forged},
+		{"an inner block discards the headers: no certificate, with the header", plain, visit{path: "/inner", lines: as.forge(c.victim)}, forged},
 		{"an inner block discards the headers: a client with the header", plain, visit{path: "/inner", shows: c.p256, lines: as.forge(c.victim)}, forged},
 
 		// Row 58.
 		{"ingress-nginx does not pass the certificate: a client", forwarded.IngressNginx{From: here}, visit{path: "/status-alone", shows: c.p256}, missing},
 		{"ingress-nginx does not pass the certificate: a client with the header", forwarded.IngressNginx{From: here}, visit{path: "/status-alone", shows: c.p256, lines: ingress.forge(c.victim)}, forged},
-		{"ingress-nginx does not pass the certificate: nobody with the header", forwarded.IngressNginx{From: here}, visit{path: "/status-alone", lines: ingress.forge(c.victim)}, unverified},
+		{"ingress-nginx does not pass the certificate: no certificate, with the header", forwarded.IngressNginx{From: here}, visit{path: "/status-alone", lines: ingress.forge(c.victim)}, unverified},
 
 		{"a fingerprint beside it: a client with the header", stamped, visit{path: "/status-and-fingerprint", shows: c.p256, lines: as.forge(c.victim)}, malformed},
 		{"a fingerprint beside it: a client with its own", stamped, visit{path: "/status-and-fingerprint", shows: c.p256, lines: as.forge(c.p256)}, accepted},
@@ -66,31 +66,31 @@ func TestRealFrontEnds_HAProxyMisconfigured(t *testing.T) {
 	haproxy.misconfigured(t, "dangerous.cfg", "optional", c, []misconfigured{
 		{"a condition without del-header: a client", flagged, visit{path: "/conditional", shows: c.p256}, accepted},
 		{"a condition without del-header: a client with the header", flagged, visit{path: "/conditional", shows: c.p256, lines: as.forge(c.victim)}, accepted},
-		{"a condition without del-header: nobody with the header", flagged, visit{path: "/conditional", lines: as.forge(c.victim)}, unverified},
+		{"a condition without del-header: no certificate, with the header", flagged, visit{path: "/conditional", lines: as.forge(c.victim)}, unverified},
 		{"a condition without del-header and no flags: a client with the header", bare, visit{path: "/conditional", shows: c.p256, lines: field}, accepted},
-		{"a condition without del-header and no flags: nobody with the header", bare, visit{path: "/conditional", lines: field}, forged},
+		{"a condition without del-header and no flags: no certificate, with the header", bare, visit{path: "/conditional", lines: field}, forged},
 
 		{"add-header without del-header: a client", flagged, visit{path: "/add", shows: c.p256}, accepted},
 		{"add-header without del-header: a client with the header", flagged, visit{path: "/add", shows: c.p256, lines: as.forge(c.victim)}, malformed},
-		{"add-header without del-header: nobody with the header", flagged, visit{path: "/add", lines: as.forge(c.victim)}, malformed},
-		{"add-header without del-header: nobody", flagged, visit{path: "/add"}, missing},
+		{"add-header without del-header: no certificate, with the header", flagged, visit{path: "/add", lines: as.forge(c.victim)}, malformed},
+		{"add-header without del-header: no certificate", flagged, visit{path: "/add"}, missing},
 	})
 }
 
-// The entry point believes everybody to be a proxy, and the middleware leaves the header
-// alone where there is no certificate.
+// The entry point treats every sender as a trusted proxy, and the middleware leaves the header
+// unchanged if there is no certificate.
 func TestRealFrontEnds_TraefikMisconfigured(t *testing.T) {
 	c := newCast(t)
 	source, as := recommendations[5].source, recommendations[5].convention
 	traefik.misconfigured(t, "dangerous.json", "", c, []misconfigured{
 		{"forwardedHeaders.insecure: a client", source, visit{shows: c.p256}, accepted},
 		{"forwardedHeaders.insecure: a client with the header", source, visit{shows: c.p256, lines: as.forge(c.victim)}, accepted},
-		{"forwardedHeaders.insecure: nobody", source, visit{}, missing},
-		{"forwardedHeaders.insecure: nobody with the header", source, visit{lines: as.forge(c.victim)}, forged},
+		{"forwardedHeaders.insecure: no certificate", source, visit{}, missing},
+		{"forwardedHeaders.insecure: no certificate, with the header", source, visit{lines: as.forge(c.victim)}, forged},
 	})
 }
 
-// The front end asks for a certificate and verifies nothing.
+// The front end requests a certificate and verifies nothing.
 func TestRealFrontEnds_VerificationOff(t *testing.T) {
 	c := newCast(t)
 	for i, off := range []string{"optional_no_ca", "optional crt-ignore-err all ca-ignore-err all", "optional_no_ca", "request", "request"} {
@@ -103,7 +103,7 @@ func TestRealFrontEnds_VerificationOff(t *testing.T) {
 				want  [5]string
 			}{
 				{"a client", c.rsa, [5]string{accepted, accepted, accepted, accepted, accepted}},
-				{"nobody", nil, [5]string{missing, missing, missing, malformed, missing}},
+				{"no certificate", nil, [5]string{missing, missing, missing, malformed, missing}},
 				{"a self-signed certificate", c.selfSigned, [5]string{unverified, unverified, unverified, untrusted, untrusted}},
 				{"an unknown CA of the known name", c.unknown, [5]string{unverified, unverified, unverified, untrusted, untrusted}},
 				{"an expired certificate", c.expired, [5]string{answers400, unverified, noHandshake, expired, expired}},

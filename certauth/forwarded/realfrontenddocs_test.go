@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What the documentation of a preset tells to configure is what these tests run.
+// The configuration in the documentation of a preset is the one that these tests run.
 func TestRealFrontEnds_RunTheDocumentedLines(t *testing.T) {
 	for _, r := range append(slices.Clone(recommendations[:4]), recommendations[6]) {
 		t.Run(r.name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestRealFrontEnds_RunTheDocumentedLines(t *testing.T) {
 	}
 }
 
-// documentedLines are the code lines in the comment of the preset.
+// documentedLines returns the code lines in the comment of the preset.
 func documentedLines(t *testing.T, preset string) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), preset+".go", nil, parser.ParseComments)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// envoyMode fills modes.yaml and two-hops.yaml, in Envoy's own words.
+// envoyMode holds the values for modes.yaml and two-hops.yaml, in Envoy's own syntax.
 type envoyMode struct {
 	Forward, Details             string // forward_client_cert_details, set_current_client_cert_details
 	SecondForward, SecondDetails string // of the sidecar
@@ -37,7 +37,7 @@ func jsonElement(of *certauthtest.Certificate) string {
 
 func xfccLines(value string) []string { return []string{xfcc + ": " + value} }
 
-// startEnvoy runs modes.yaml in front of a service that speaks the protocol of the mode.
+// startEnvoy runs modes.yaml in front of a service with the protocol of the mode.
 func startEnvoy(t *testing.T, c *cast, verify string, mode envoyMode) (*app, *running) {
 	t.Helper()
 	protocols := new(http.Protocols)
@@ -52,8 +52,8 @@ func startEnvoy(t *testing.T, c *cast, verify string, mode envoyMode) (*app, *ru
 	return a, envoy.start(t, "modes.yaml", settings{App: a.address, Verify: verify, Envoy: mode}, c)
 }
 
-// What each mode of forward_client_cert_details makes of a client's own header. Where an
-// outcome is forged, Envoy is the wrong way round: such a proxy belongs behind another one.
+// The effect of each mode of forward_client_cert_details on a client's own header. If an outcome is
+// forged, Envoy is in the wrong position: a proxy in this mode must be behind another one.
 func TestRealFrontEnds_EnvoyModes(t *testing.T) {
 	c := newCast(t)
 	exactly, last := forwarded.Envoy{From: here}, forwarded.Envoy{From: here, Hops: 1}
@@ -91,9 +91,9 @@ func TestRealFrontEnds_EnvoyModes(t *testing.T) {
 							want string
 						}{
 							{"a client", visit{shows: c.p256}, tc.client},
-							{"a client with somebody else's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
-							{"nobody", visit{}, tc.nobody},
-							{"nobody with somebody else's header", visit{lines: spoof}, tc.pretender},
+							{"a client with another client's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
+							{"no certificate", visit{}, tc.nobody},
+							{"no certificate, with another client's header", visit{lines: spoof}, tc.pretender},
 						} {
 							one.http2 = http2
 							got, told, saw := a.visit(t, c, front, one.visit)
@@ -108,8 +108,8 @@ func TestRealFrontEnds_EnvoyModes(t *testing.T) {
 	}
 }
 
-// Which fields a certificate can be read from. In the text form Envoy does not quote URI and
-// DNS, so a client with separators in its names is refused; in JSON it is let in as itself.
+// The fields from which a certificate can be read. In the text form Envoy does not quote URI and
+// DNS, so a client with separators in its names is refused; in JSON it is accepted as itself.
 func TestRealFrontEnds_EnvoyFields(t *testing.T) {
 	c := newCast(t)
 	names := certauthtest.DNS("one.example", "two.example")
@@ -151,15 +151,15 @@ func TestRealFrontEnds_EnvoyFields(t *testing.T) {
 	}
 }
 
-// An Envoy that appends takes the form of what it was sent and cuts no more than the last
-// bracket off. Whatever the client puts there, nobody but the client of the handshake gets in.
+// An Envoy that appends uses the form of the header that it received and removes only the last
+// bracket. Whatever the client sends, only the client of the handshake is accepted.
 func TestRealFrontEnds_EnvoyAppendsToWhateverTheClientSent(t *testing.T) {
 	c := newCast(t)
 	victim, json := textElement(c.victim), jsonElement(c.victim)
 	for _, tc := range []struct {
 		name, details      string
 		source             forwarded.Envoy
-		text, jsons, other string // what becomes of a client that sends one or the other, or neither
+		text, jsons, other string // the outcome for a client that sends one or the other, or neither
 	}{
 		{"text", leafAndChain, forwarded.Envoy{From: here, Hops: 1}, accepted, malformed, malformed},
 		{"JSON", leafAndChainJSON, forwarded.Envoy{From: here, Hops: 1, JSON: true}, malformed, accepted, malformed},
@@ -202,7 +202,7 @@ func TestRealFrontEnds_EnvoyAppendsToWhateverTheClientSent(t *testing.T) {
 	}
 }
 
-// A gateway and the sidecar of the service, as in a mesh.
+// A gateway and the service's sidecar, as in a mesh.
 func TestRealFrontEnds_EnvoyTwoHops(t *testing.T) {
 	c := newCast(t)
 	hops := forwarded.Envoy{From: here, Hops: 2, By: []string{sidecar}}
@@ -238,10 +238,10 @@ func TestRealFrontEnds_EnvoyTwoHops(t *testing.T) {
 				want string
 			}{
 				{"a client", visit{shows: c.p256}, tc.client},
-				{"a client with somebody else's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
+				{"a client with another client's header", visit{shows: c.p256, lines: spoof}, tc.spoofing},
 				{"a client with HTTP/2 and somebody else's header", visit{shows: c.p256, lines: spoof, http2: true}, tc.spoofing},
-				{"nobody", visit{}, tc.nobody},
-				{"nobody with somebody else's header", visit{lines: spoof}, tc.pretender},
+				{"no certificate", visit{}, tc.nobody},
+				{"no certificate, with another client's header", visit{lines: spoof}, tc.pretender},
 			} {
 				got, told, saw := a.visit(t, c, front, one.visit)
 				assert.Equal(t, one.want, got, "%s: %v, %v", one.name, told.refused, saw.event.Err)
@@ -250,7 +250,8 @@ func TestRealFrontEnds_EnvoyTwoHops(t *testing.T) {
 	}
 }
 
-// Envoy says nothing of a certificate that it was told to let through unverified.
+// Envoy does not report that a certificate was passed on unverified because its configuration says
+// so.
 func TestRealFrontEnds_EnvoyAcceptsUntrusted(t *testing.T) {
 	c := newCast(t)
 	a, front := startEnvoy(t, c, "ACCEPT_UNTRUSTED", envoyMode{Forward: "SANITIZE_SET", Details: leafAndChain})

@@ -27,11 +27,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// envoyWrites is one kept capture: what a client sends, and what becomes of it.
+// envoyWrites is one stored capture: what a client sends, and the outcome.
 type envoyWrites struct {
 	config, scenario string
-	client           string // who connects, by the name in pki; empty for nobody
-	sends            string // X-Forwarded-Client-Cert of the client's own; names stand for certificates
+	client           string // the client's name in pki; empty for a client without a certificate
+	sends            string // the X-Forwarded-Client-Cert that the client sends, with names for certificates
 	http2            bool
 	expect           []envoyExpects
 }
@@ -44,8 +44,8 @@ type envoyExpects struct {
 	Forged  bool     `json:"forged,omitempty"`
 }
 
-// envoyConfigs are the configurations of the captures. The first of their sources demands
-// exactly one element, unless it counts two hops.
+// envoyConfigs are the configurations of the captures. The first source of each requires exactly
+// one element, unless it counts two hops.
 var envoyConfigs = map[string]struct {
 	file    string
 	mode    envoyMode
@@ -113,8 +113,8 @@ var envoyCaptures = []envoyWrites{
 	{"json-two-hops", "valid", "e-client", "", false, []envoyExpects{isClient("xfcc-json-hops")}},
 }
 
-// The kept captures are what Envoy writes, but for the certificates in them. With
-// CERTAUTH_CAPTURE=1 they are captured anew.
+// The stored captures are what Envoy writes, except for the certificates in them. With
+// CERTAUTH_CAPTURE=1 they are captured again.
 func TestRealFrontEnds_EnvoyCaptures(t *testing.T) {
 	from, to := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), time.Date(2036, 11, 1, 0, 0, 0, 0, time.UTC)
 	valid := certauthtest.Valid(from, to)
@@ -179,7 +179,7 @@ func httpUpstream(mode envoyMode) envoyMode {
 
 var placeholder = regexp.MustCompile(`<(json |sha256 )?([a-z-]+)>`)
 
-// withCertificates fills in what stands for certificates.
+// withCertificates replaces the names of certificates by the certificates.
 func withCertificates(text string, certs map[string]*certauthtest.Certificate) string {
 	return placeholder.ReplaceAllStringFunc(text, func(found string) string {
 		parts := placeholder.FindStringSubmatch(found)
@@ -194,7 +194,7 @@ func withCertificates(text string, certs map[string]*certauthtest.Certificate) s
 	})
 }
 
-// withoutCertificates is the opposite, for the header of Envoy among these.
+// withoutCertificates does the opposite, for Envoy's header among these.
 func withoutCertificates(headers [][2]string, pems map[string]string) string {
 	var values []string
 	for _, header := range headers {
@@ -212,7 +212,7 @@ func withoutCertificates(headers [][2]string, pems map[string]string) string {
 	return text
 }
 
-// record is the capture in the form of testdata/captures.
+// record returns the capture in the form of testdata/captures.
 func (c envoyWrites) record(request map[string]any) map[string]any {
 	client := map[string]any{"certificates": []string{}, "http": "1.1"}
 	if c.client != "" {
@@ -287,7 +287,7 @@ func writeJSON(t *testing.T, name string, content any) {
 	require.NoError(t, os.WriteFile(filepath.Join(capturesFolder, name), text.Bytes(), 0o600))
 }
 
-// wireRecorder answers 200 and keeps the last request as it came.
+// wireRecorder answers 200 and stores the last request as it arrived.
 type wireRecorder struct {
 	address string
 

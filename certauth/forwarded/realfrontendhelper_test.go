@@ -23,7 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// appTask tells the app who the front end is.
+// appTask tells the app how to recognise the front end.
 type appTask struct {
 	Folder   string // of writePEM
 	FrontEnd string // its address
@@ -31,13 +31,13 @@ type appTask struct {
 	Proxy    string // thumbprint of the front end's own certificate
 }
 
-// decision is what the app says of a request.
+// decision is what the app reports about a request.
 type decision struct {
 	Ready      bool
 	Gate       string
 	Outcome    certauth.Outcome
 	Reason     certauth.Reason
-	Thumbprint string // of who was accepted
+	Thumbprint string // of an accepted caller
 }
 
 // clientTask is a request.
@@ -50,8 +50,8 @@ type clientTask struct {
 
 type clientAnswer struct{ Status int }
 
-// TestRealFrontEndsHelper is not a test: it is the app or a client of
-// TestRealFrontEnds_ThreeHosts, in a process on another host.
+// TestRealFrontEndsHelper is not a test: it is the app or a client of TestRealFrontEnds_ThreeHosts,
+// in a process on another host.
 func TestRealFrontEndsHelper(t *testing.T) {
 	task := []byte(os.Getenv("CERTAUTH_HELPER_TASK"))
 	switch os.Getenv("CERTAUTH_HELPER") {
@@ -66,7 +66,7 @@ func TestRealFrontEndsHelper(t *testing.T) {
 	}
 }
 
-// serve runs the app, a port for each gate, until standard input ends.
+// serve runs the app, with a port for each gate, until standard input ends.
 func (a appTask) serve(t *testing.T) {
 	var mu sync.Mutex
 	say := func(d decision) {
@@ -117,7 +117,7 @@ func (a appTask) serve(t *testing.T) {
 	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
-// send waits until somebody listens, and sends the request.
+// send waits until the port is open, and sends the request.
 func (c clientTask) send(t *testing.T) clientAnswer {
 	t.Helper()
 	to, err := url.Parse(c.URL)

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The three hosts are network namespaces, each with a cable to the two others. The
-// addresses are for documentation (RFC 5737) and exist inside the namespaces alone.
+// The three hosts are network namespaces, each connected to the two others. The addresses are
+// reserved for documentation (RFC 5737) and exist only inside the namespaces.
 const (
 	frontFromApp     = "192.0.2.1"
 	appFromFront     = "192.0.2.2"
@@ -32,8 +32,8 @@ const (
 // hosts are the names of the namespaces.
 type hosts struct{ front, app, attacker string }
 
-// newHosts makes the namespaces and takes them away again. Interfaces are made inside
-// them, so nothing appears on the host itself.
+// newHosts makes the namespaces and removes them after the test. Interfaces are made inside them,
+// so nothing appears on the host itself.
 func newHosts(t *testing.T) hosts {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -76,11 +76,11 @@ func ip(t *testing.T, args ...string) (string, error) {
 	return string(text), err
 }
 
-// on is the beginning of a command line that runs on a host.
+// on returns the beginning of a command line that runs on a host.
 func on(host string) []string { return []string{"ip", "netns", "exec", host} }
 
-// helper is this test binary again, as a process on another host: TestRealFrontEndsHelper
-// does what the environment tells it.
+// helper returns this test binary as a process on another host: TestRealFrontEndsHelper does what
+// the environment says.
 func helper(t *testing.T, host, role string, task any) *exec.Cmd {
 	t.Helper()
 	itself, err := os.Executable()
@@ -89,12 +89,12 @@ func helper(t *testing.T, host, role string, task any) *exec.Cmd {
 	require.NoError(t, err)
 	line := append(on(host), itself, "-test.run=^TestRealFrontEndsHelper$", "-test.timeout=5m")
 	command := exec.CommandContext(t.Context(), line[0], line[1:]...)
-	// The race detector would keep each helper for a second at its end.
+	// The race detector would delay the end of each helper by a second.
 	command.Env = append(os.Environ(), "CERTAUTH_HELPER="+role, "CERTAUTH_HELPER_TASK="+string(text), "GORACE=atexit_sleep_ms=0")
 	return command
 }
 
-// startApp starts the app on its host and returns its decisions, one after the other.
+// startApp starts the app on its host and returns a channel of its decisions.
 func startApp(t *testing.T, host string, task appTask) <-chan decision {
 	t.Helper()
 	command := helper(t, host, "app", task)
@@ -123,27 +123,27 @@ func startApp(t *testing.T, host string, task appTask) <-chan decision {
 		_ = hold.Close()
 		stop(command.Process.Pid, ended)
 		if t.Failed() {
-			t.Logf("the app says:\n%s", log)
+			t.Logf("the output of the app:\n%s", log)
 		}
 	})
 	require.Equal(t, decision{Ready: true}, next(t, decisions))
 	return decisions
 }
 
-// next is what the app says next.
+// next returns the next decision of the app.
 func next(t *testing.T, decisions <-chan decision) decision {
 	t.Helper()
 	select {
 	case d, open := <-decisions:
-		require.True(t, open, "the app is gone")
+		require.True(t, open, "the app has ended")
 		return d
 	case <-time.After(30 * time.Second):
-		t.Fatal("the app decides nothing")
+		t.Fatal("the app reports no decision")
 		return decision{}
 	}
 }
 
-// request sends a request from a host and returns the status that it is answered with.
+// request sends a request from a host and returns the status of the answer.
 func request(t *testing.T, host string, task clientTask) int {
 	t.Helper()
 	command := helper(t, host, "client", task)
@@ -157,7 +157,7 @@ func request(t *testing.T, host string, task clientTask) int {
 	return told.Status
 }
 
-// writePEM puts the certificates that the helpers need into a folder.
+// writePEM writes the certificates that the helpers need to a folder.
 func writePEM(t *testing.T, c *cast) string {
 	t.Helper()
 	folder := t.TempDir()

@@ -12,8 +12,8 @@ import (
 )
 
 // finding N9: with ssl_verify_client optional, nginx itself answers 400 to a partner whose
-// self-signed certificate is pinned, until it is in ssl_client_certificate, and that stood
-// nowhere. The documentation of forwarded.Nginx says both.
+// self-signed certificate is pinned, until the certificate is in ssl_client_certificate. This was
+// not documented. The documentation of forwarded.Nginx now says both.
 func TestRealFrontEnds_NginxAndAPinnedSelfSignedPartner(t *testing.T) {
 	c := newCast(t)
 	nginx := recommendations[0]

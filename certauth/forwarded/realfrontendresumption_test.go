@@ -13,15 +13,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// A resumed session carries the certificate of the handshake that began it. Where the
-// front end forwards the chain, it is gone: the issuing CA must be configured. The current
-// Caddy resumes no session of a client with a certificate.
+// A resumed session has the certificate of the handshake that began it. If the front end forwards
+// the chain, the chain is missing then, so the issuing CA must be configured. The current Caddy
+// resumes no session of a client with a certificate.
 func TestRealFrontEnds_ResumedSessionIsTheSameClient(t *testing.T) {
 	c := newCast(t)
 	withoutIssuing := certauth.Chain{Roots: certauth.Certificates(c.root.Certificate)}
 	for _, tc := range []struct {
 		recommended
-		source  certauth.Source // as recommended, with the chain where there is one
+		source  certauth.Source // as recommended, with the chain if there is one
 		full    string          // under a policy that does not know the issuing CA
 		resumed string          // likewise
 		resumes bool

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// nginx and the app share a unix socket. The same requests over a port, from this very
-// host, are a stranger's.
+// nginx and the app share a unix socket. The same requests over a port, from the same host, are
+// from an untrusted sender.
 func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	c := newCast(t)
 	folder, err := os.MkdirTemp("", "app") //nolint:usetesting // t.TempDir can be too long for a socket
@@ -36,7 +36,7 @@ func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	}{
 		{"a client", visit{shows: c.rsa}, accepted},
 		{"a client with the header", visit{shows: c.rsa, lines: forgery}, accepted},
-		{"nobody with the header", visit{lines: forgery}, missing},
+		{"no certificate, with the header", visit{lines: forgery}, missing},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, told, saw := socket.visit(t, c, front, tc.visit)
@@ -50,7 +50,7 @@ func TestRealFrontEnds_UnixSocket(t *testing.T) {
 	})
 }
 
-// straight sends a request to the app itself and returns the status.
+// straight sends a request directly to the app and returns the status.
 func straight(t *testing.T, address string, lines []string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/", nil)

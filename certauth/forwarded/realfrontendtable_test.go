@@ -8,8 +8,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// The whole table of forged requests, as somebody without a certificate sends them to each
-// front end: none gets in, however well it imitates the front end.
+// The whole table of forged requests, sent to each front end by a client without a certificate:
+// none is accepted, however well it imitates the front end.
 func TestRealFrontEnds_LetNoRowIn(t *testing.T) {
 	names := map[string]string{"nginx": "Nginx", "haproxy": "HAProxy", "apache": "Apache", "caddy": "Caddy", "caddy-current": "Caddy", "traefik": "Traefik", envoyName: "Envoy"}
 	c := newCast(t)

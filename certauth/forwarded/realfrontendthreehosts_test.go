@@ -12,9 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// nginx, the app and an attacker on a host each. Whoever reaches the app past the front
-// end can put a genuine certificate and the right status into the headers: the gates are
-// all that keeps them out.
+// nginx, the app and an attacker, each on its own host. A sender that reaches the app directly can
+// put a genuine certificate and the right status into the headers: only the gates refuse it.
 func TestRealFrontEnds_ThreeHosts(t *testing.T) {
 	nginx.need(t)
 	h := newHosts(t)
@@ -33,7 +32,7 @@ func TestRealFrontEnds_ThreeHosts(t *testing.T) {
 		certificate = "https://" + appFromAttacker + ":8003"
 		every       = "https://" + appFromAttacker + ":8004"
 	)
-	require.Equal(t, http.StatusNotFound, request(t, h.attacker, clientTask{Folder: folder, URL: through + "/nowhere"}), "nginx is not there")
+	require.Equal(t, http.StatusNotFound, request(t, h.attacker, clientTask{Folder: folder, URL: through + "/nowhere"}), "nginx is not reachable")
 	for _, tc := range []struct {
 		name  string
 		gate  string

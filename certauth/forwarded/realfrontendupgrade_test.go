@@ -14,15 +14,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding T5: through HAProxy, and through an nginx that passes Upgrade and Connection on, a
-// client without a certificate got 101 from a service that serves h2c by taking connections
-// over, and was then whoever it wrote into the front end's headers.
+// finding T5: through HAProxy, and through an nginx that passes Upgrade and Connection on, a client
+// without a certificate got 101 from a service that serves h2c by taking connections over. It could
+// then impersonate any client by writing the front end's headers.
 func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	c := newCast(t)
 	for i, tc := range []struct {
 		program
 		config, path string
-		answer       int // to the request that wishes for h2c
+		answer       int // to the request that asks for h2c
 	}{
 		{nginx, "dangerous.conf", "/upgrade", http.StatusSwitchingProtocols},
 		{haproxy, "dangerous.cfg", "/", http.StatusSwitchingProtocols},
@@ -60,7 +60,7 @@ func TestRealFrontEnds_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	}
 }
 
-// What drops h2c leaves WebSocket alone.
+// Dropping h2c does not affect WebSocket.
 func TestRealFrontEnds_WebSocketStillPasses(t *testing.T) {
 	c := newCast(t)
 	for _, tc := range []struct {
@@ -83,8 +83,8 @@ func TestRealFrontEnds_WebSocketStillPasses(t *testing.T) {
 	}
 }
 
-// A front end that speaks HTTP/2 to the service, and a service that serves it by Protocols,
-// are served as ever.
+// A front end that uses HTTP/2 towards the service, and a service that serves it by Protocols, work
+// as before.
 func TestRealFrontEnds_HTTP2ToTheService(t *testing.T) {
 	c := newCast(t)
 	protocols := new(http.Protocols)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// believed are the sources whose front end says whether it verified, which it does not.
+// believed lists the sources whose front end reports a verification that it did not make.
 var believed = []struct {
 	source certauth.Source
 	off    string
@@ -22,8 +22,8 @@ var believed = []struct {
 	{forwarded.Apache{From: here, FrontEndVerifies: true}, "optional_no_ca"},
 }
 
-// Where the front end's word stands in for an anchor, anybody can write the name into a
-// certificate of their own: the word must not be given for it.
+// If the front end's verification is the anchor, anybody can write a name into a self-made
+// certificate, so FrontEndVerifies must not be set for it.
 func TestRealFrontEnds_FrontEndsWordIsTheAnchor(t *testing.T) {
 	c := newCast(t)
 	for i, tc := range believed {
@@ -42,7 +42,7 @@ func TestRealFrontEnds_FrontEndsWordIsTheAnchor(t *testing.T) {
 				{"a self-signed certificate of the name", visit{shows: c.selfSigned}, unverified},
 				{"a self-signed certificate of the name, with the lines that say verified", visit{shows: c.selfSigned, lines: r.convention.forge(c.p256)}, unverified},
 				{"an unknown CA of the known name", visit{shows: c.unknown}, unverified},
-				{"nobody with the header", visit{lines: r.convention.forge(c.p256)}, missing},
+				{"no certificate, with the header", visit{lines: r.convention.forge(c.p256)}, missing},
 			} {
 				t.Run(tc.name, func(t *testing.T) {
 					got, told, saw := a.visit(t, c, front, tc.visit)
@@ -53,9 +53,9 @@ func TestRealFrontEnds_FrontEndsWordIsTheAnchor(t *testing.T) {
 	}
 }
 
-// What the front end says of a certificate that it did not verify should not change when
-// the session is resumed. Apache's word does, with TLS 1.2: GENEROUS becomes SUCCESS, and
-// whoever believes it lets anybody in. A Chain keeps them out all the same.
+// What the front end reports about an unverified certificate should not change when the session is
+// resumed. Apache's report does, with TLS 1.2: GENEROUS becomes SUCCESS, and a service that relies
+// on it accepts anybody. A Chain still refuses them.
 func TestRealFrontEnds_FrontEndsWordOnResumedSessions(t *testing.T) {
 	c := newCast(t)
 	for i, tc := range believed {

@@ -23,23 +23,23 @@ import (
 // visit is one request that a client sends to a front end.
 type visit struct {
 	path    string                    // "/" if empty
-	shows   *certauthtest.Certificate // in the handshake; nil for none
-	lines   []string                  // header lines, put on the wire as they are
+	shows   *certauthtest.Certificate // presented in the handshake; nil for none
+	lines   []string                  // header lines, sent unchanged
 	trailer []string                  // trailer lines
 	http2   bool
-	tls     *tls.Config // instead of the one that shows the certificate
+	tls     *tls.Config // replaces the configuration that presents the certificate
 }
 
-// The outcomes of a visit, beside the reasons of certauth.
+// The outcomes of a visit, in addition to the reasons of certauth.
 const (
 	accepted    = "accepted"                    // as the client that made the handshake
-	forged      = "accepted, with a forged one" // as somebody else: what the go-live probe looks for
+	forged      = "accepted, with a forged one" // as another client, which the go-live probe looks for
 	noHandshake = "no handshake"                // the front end refuses the certificate
 	answers400  = "the front end answers 400"   // itself: no byte reaches the app
 	answers500  = "the front end answers 500"   // likewise
 )
 
-// Reasons, under short names for tables.
+// Short names of reasons, for tables.
 const (
 	missing    = string(certauth.ReasonCertificateMissing)
 	malformed  = string(certauth.ReasonCertificateMalformed)
@@ -49,7 +49,7 @@ const (
 	stranger   = string(certauth.ReasonSourceUntrusted)
 )
 
-// answer is what the client is told.
+// answer is what the client receives.
 type answer struct {
 	status  int // 0: no answer
 	tls     tls.ConnectionState
@@ -69,7 +69,7 @@ func (a *app) visit(t *testing.T, c *cast, front *running, v visit) (string, ans
 	return outcome(t, v, got, saw), got, saw
 }
 
-// outcome says in a word what became of a visit.
+// outcome returns the outcome of a visit in one word.
 func outcome(t *testing.T, v visit, got answer, saw sighting) string {
 	t.Helper()
 	switch {
@@ -114,7 +114,8 @@ func (v visit) send(t *testing.T, address string) answer {
 	} else {
 		request.WriteString("Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n" + strings.Join(v.trailer, "\r\n") + "\r\n\r\n")
 	}
-	// A front end that refuses may close before it has read all: its answer counts.
+	// A front end that refuses may close the connection before it has read everything; its answer
+	// counts.
 	_, _ = conn.Write([]byte(request.String()))
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
@@ -148,7 +149,7 @@ func cutHeader(line string) (name, value string) {
 	return name, value
 }
 
-// convention is how a front end writes a certificate, for whoever wants to forge it.
+// convention describes how a front end writes a certificate, for forging it.
 type convention struct {
 	header string   // of the leaf
 	says   []string // the lines that say "verified"
@@ -160,7 +161,7 @@ func (c convention) forge(of *certauthtest.Certificate) []string {
 	return append([]string{c.header + ": " + c.write(of)}, c.says...)
 }
 
-// respell changes the names of header lines.
+// respell changes the names in header lines.
 func respell(lines []string, change *strings.Replacer) []string {
 	var changed []string
 	for _, line := range lines {

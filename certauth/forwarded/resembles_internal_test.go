@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What the operator is told of a value in another form than the one that is read.
+// What the operator is told about a value in a form other than the expected one.
 func TestResembles_NamesTheOtherForm(t *testing.T) {
 	const pem, escaped, double = "it looks like PEM", "it looks like percent-encoded PEM, as nginx and Application Gateway send it", "it looks like base64 of PEM text, not of DER"
 	const sequence, xfcc = "it looks like an RFC 9440 byte sequence", "it looks like Envoy's X-Forwarded-Client-Cert"

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// Row 70 of the adversarial list: a certificate that was accepted a moment ago is judged
-// anew, by everything.
+// Row 70 of the adversarial list: a certificate that was just accepted is judged again, by every
+// rule.
 func TestAdversarial_Row70AcceptedBeforeMeansNothing(t *testing.T) {
 	ca := certauthtest.NewCA(t, "CA")
 	end := time.Now().Add(time.Hour).Truncate(time.Second)

@@ -21,9 +21,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// What is sent along with the leaf and crypto/x509 does not read keeps nobody out if it is
-// framed as a certificate, and vouches for nothing; what is framed otherwise is malformed. The
-// leaf itself must be read.
+// A certificate that is sent along with the leaf and that crypto/x509 cannot read does not refuse
+// the caller if it is framed as a certificate, and vouches for nothing; otherwise it is malformed.
+// The leaf itself must be readable.
 func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 	p := newPartner(t)
 	framed := []byte{0x30, 4, 0x30, 2, 5, 0} // a sequence that begins with a sequence
@@ -40,11 +40,11 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 		value string
 		want  certauth.Reason
 	}{
-		"framed as a certificate":         {pem(leaf, framed), certauth.ReasonNone},
-		"two of them":                     {pem(leaf, framed, framed), certauth.ReasonNone},
-		"in the place of the leaf":        {pem(framed, leaf), certauth.ReasonCertificateMalformed},
-		"a sequence of something else":    {pem(leaf, []byte{0x30, 2, 5, 0}), certauth.ReasonCertificateMalformed},
-		"the leaf, and nothing behind it": {pem(leaf), certauth.ReasonNone},
+		"framed as a certificate":        {pem(leaf, framed), certauth.ReasonNone},
+		"two of them":                    {pem(leaf, framed, framed), certauth.ReasonNone},
+		"in the place of the leaf":       {pem(framed, leaf), certauth.ReasonCertificateMalformed},
+		"a sequence of something else":   {pem(leaf, []byte{0x30, 2, 5, 0}), certauth.ReasonCertificateMalformed},
+		"the leaf, and nothing after it": {pem(leaf), certauth.ReasonNone},
 	} {
 		auth, err := certauth.New(certauth.Config{Source: forwarded.ALB{From: forwarded.InsecureAnyPeer(), Passthrough: true}, Policy: p.chain()})
 		require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 	}{
 		{"framed as a certificate", p.good + "," + encoded(framed...), certauth.ReasonNone},
 		{"two of them", p.good + "," + encoded(framed...) + "," + encoded(framed...), certauth.ReasonNone},
-		{"something behind it", p.good + "," + encoded(append(framed[:6:6], 5, 0)...), certauth.ReasonCertificateMalformed},
+		{"something after it", p.good + "," + encoded(append(framed[:6:6], 5, 0)...), certauth.ReasonCertificateMalformed},
 		{"shorter than it says", p.good + "," + encoded(framed[:5]...), certauth.ReasonCertificateMalformed},
 		{"a sequence of something else", p.good + "," + encoded(0x30, 2, 5, 0), certauth.ReasonCertificateMalformed},
 		{"no sequence", p.good + "," + encoded(0x31, 4, 0x30, 2, 5, 0), certauth.ReasonCertificateMalformed},
@@ -92,14 +92,14 @@ func TestReader_CertificatesAlongThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A certificate in the right form that crypto/x509 does not read is named by its subject, and
-// the hint says what its CA has to mend: the front end is set up well.
+// A certificate in the right form that crypto/x509 cannot read is identified by its subject, and
+// the hint says what its CA must correct, because the front end is configured correctly.
 func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	for _, tc := range []struct {
 		name   string
 		cert   *certauthtest.Certificate
-		broken bool // its subject too
+		broken bool // including the subject
 		says   string
 	}{
 		{"with a subject", ca.Issue(t, "orders", serial), false, `the certificate of "CN=orders`},
@@ -125,8 +125,8 @@ func TestReader_LeafThatCannotBeReadIsNamed(t *testing.T) {
 
 func serial(c *x509.Certificate) { c.SerialNumber = big.NewInt(0x1234) }
 
-// What a front end says beside the certificate is a kibibyte at most: a longer word is
-// malformed, and not only another word.
+// A flag of the front end has at most one kibibyte: a longer one is malformed, and not merely a
+// different value.
 func TestReader_LengthOfAFlag(t *testing.T) {
 	p := newPartner(t)
 	for n, want := range map[int]certauth.Reason{1024: certauth.ReasonFrontEndUnverified, 1025: certauth.ReasonCertificateMalformed} {

@@ -20,14 +20,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// socketService is a service behind Caddy's convention, and what became of its requests.
+// socketService is a service with Caddy's convention, and the results of its requests.
 type socketService struct {
 	client *certauthtest.Certificate
 	auth   *certauth.Authenticator
 	log    *output
 
 	mu      sync.Mutex
-	refused *certauth.Error // of the last request
+	refused *certauth.Error // result of the last request
 }
 
 func newSocketService(t *testing.T, from forwarded.Gate) *socketService {
@@ -49,7 +49,7 @@ func newSocketService(t *testing.T, from forwarded.Gate) *socketService {
 	return s
 }
 
-// serve serves the service on the listener by a server whose other fields are set.
+// serve serves the service on the listener, with a server whose other fields are set.
 func (s *socketService) serve(t *testing.T, listener net.Listener, server *http.Server, around func(http.Handler) http.Handler) {
 	t.Helper()
 	server.Handler = s.auth.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -71,10 +71,10 @@ func (s *socketService) serve(t *testing.T, listener net.Listener, server *http.
 // kept is a server with ConnContext.
 func kept() *http.Server { return &http.Server{ConnContext: certauth.ConnContext} }
 
-// line is the client's certificate as the front end writes it.
+// line returns the client's certificate as the front end writes it.
 func (s *socketService) line() string { return "X-Client-Cert: " + s.client.Base64() + "\r\n" }
 
-// last is the refusal of the last request, an empty one if it was let in.
+// last returns the refusal of the last request; it is empty if the request was accepted.
 func (s *socketService) last() *certauth.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +84,7 @@ func (s *socketService) last() *certauth.Error {
 	return s.refused
 }
 
-// says sends the bytes over a connection of its own and returns the status of the answer.
+// says sends the bytes over a new connection and returns the status of the answer.
 func says(t *testing.T, address net.Addr, request string) int {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), address.Network(), address.String())
@@ -103,8 +103,8 @@ func realIP(next http.Handler) http.Handler {
 	})
 }
 
-// finding T3: without ConnContext, Peers believed RemoteAddr, which middleware takes from a
-// header of whoever sends one; and neither the refusal nor the log named what was missing.
+// finding T3: without ConnContext, Peers trusted RemoteAddr, which middleware takes from a header
+// of the client, and neither the refusal nor the log said what was missing.
 func TestTrust_GateNeverReadsARewrittenAddress(t *testing.T) {
 	for _, tc := range []struct {
 		name        string
@@ -153,7 +153,7 @@ func TestTrust_GateNeverReadsARewrittenAddress(t *testing.T) {
 	}
 }
 
-// finding T3: a service whose callers send no certificate yet got no word of it at all.
+// finding T3: a service whose callers do not send certificates yet was not informed at all.
 func TestTrust_MissingConnContextIsSaidAlsoWhereNoCertificateIsSent(t *testing.T) {
 	s := newSocketService(t, forwarded.Peers("127.0.0.1"))
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -167,7 +167,7 @@ func TestTrust_MissingConnContextIsSaidAlsoWhereNoCertificateIsSent(t *testing.T
 	assert.Contains(t, s.log.String(), "ConfigureServer")
 }
 
-// AppService has no gate on the socket, and needs no ConnContext.
+// AppService has no gate on the socket and needs no ConnContext.
 func TestAppService_NeedsNoConnContext(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -178,8 +178,8 @@ func TestAppService_NeedsNoConnContext(t *testing.T) {
 	assert.Equal(t, http.StatusOK, send(t, server.Client(), server.URL, p.good))
 }
 
-// A connection in memory is no socket.
-func TestTrust_ConnectionInMemoryIsNobody(t *testing.T) {
+// A connection in memory has no socket.
+func TestTrust_ConnectionInMemoryIsNotTrusted(t *testing.T) {
 	for _, from := range []forwarded.Gate{forwarded.Peers("127.0.0.1"), forwarded.UnixSocket(), forwarded.ProxyProtocol(forwarded.UnixSocket(), "10.0.0.4")} {
 		s := newSocketService(t, from)
 		listener := &inMemory{conns: make(chan net.Conn, 1), closed: make(chan struct{})}

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// stand holds one configuration in the three ways that a request can be judged.
+// stand holds one configuration for all three ways of judging a request.
 type stand struct {
 	plain              *certauth.Authenticator
 	required, optional *certauth.Authenticator
@@ -42,13 +42,13 @@ func newStand(t *testing.T, config certauth.Config) *stand {
 	return s
 }
 
-// headersOf asks the prepared source which headers it reads.
+// headersOf returns the headers that the prepared source reads.
 func headersOf(t *testing.T, from certauth.Source) []string {
 	t.Helper()
 	return prepared(t, from).Headers
 }
 
-// prepared is a source as certauth.New prepares it.
+// prepared returns a source as certauth.New prepares it.
 func prepared(t *testing.T, from certauth.Source) *source.Reader {
 	t.Helper()
 	reader, err := from.Prepare(source.Environment{Now: time.Now, Logger: slog.New(slog.DiscardHandler), NewHop: newHopJudge})
@@ -68,7 +68,7 @@ func (h hopJudge) Admit(r *http.Request) error {
 	return err
 }
 
-// read asks the source alone, without a policy.
+// read calls only the source, without a policy.
 func read(t *testing.T, from certauth.Source, r *http.Request) ([]*x509.Certificate, error) {
 	t.Helper()
 	reader := prepared(t, from)
@@ -84,8 +84,8 @@ func fold(name string) string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(name))
 }
 
-// judge asks Check and both Handlers. Only a missing certificate is anonymous, and only in
-// Optional mode; what the source reads never comes through, in any spelling.
+// judge calls Check and both Handlers. Only a missing certificate is anonymous, and only in
+// Optional mode. No header that the source reads reaches the next handler, in any spelling.
 func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.Reason) *certauth.Identity {
 	t.Helper()
 	id, err := s.plain.Check(overSocket(t, request()))
@@ -98,7 +98,7 @@ func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.
 			status = http.StatusOK
 		}
 		r, recorder := overSocket(t, request()), httptest.NewRecorder()
-		var trailer http.Header // of the next handler's request; the server goes on writing to its own
+		var trailer http.Header // of the next handler's request; the server still writes to its own
 		auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			called, trailer = true, r.Trailer
 			_, ok := certauth.FromContext(r.Context())
@@ -118,14 +118,14 @@ func (s *stand) judge(t *testing.T, request func() *http.Request, want certauth.
 	return id
 }
 
-// row is one request of a table, made from the good one.
+// row is one request of a table, derived from the genuine one.
 type row struct {
 	name   string
 	change func(*http.Request)
 	want   certauth.Reason
 }
 
-// judgeAll changes a copy of the good request for each row.
+// judgeAll changes a copy of the genuine request for each row.
 func (s *stand) judgeAll(t *testing.T, good func() *http.Request, rows []row) {
 	t.Helper()
 	for _, r := range rows {
@@ -141,13 +141,13 @@ func (s *stand) judgeAll(t *testing.T, good func() *http.Request, rows []row) {
 	}
 }
 
-// put sets the lines of a header as they are, whatever a server would make of them. The
-// name is made canonical; none removes the header.
+// put sets the lines of a header exactly as given, even if a server would change them. The name is
+// canonicalized; no lines remove the header.
 func put(name string, lines ...string) func(*http.Request) {
 	return set(http.CanonicalHeaderKey(name), lines...)
 }
 
-// inOrder does one change after the other.
+// inOrder makes the changes in order.
 func inOrder(changes ...func(*http.Request)) func(*http.Request) {
 	return func(r *http.Request) {
 		for _, change := range changes {

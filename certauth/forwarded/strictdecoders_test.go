@@ -12,10 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// cca #240: a value without colons was taken. The cases of the Structured Fields test suite
-// on byte sequences (RFC 9651, section 4.2.7), as they stand and carried over to a whole
-// certificate; the two that parsers may accept, missing padding and surplus bits, are
-// refused here.
+// cca #240: a value without colons was accepted. The cases of the Structured Fields test suite on
+// byte sequences (RFC 9651, section 4.2.7), unchanged and adapted to a whole certificate. The two
+// deviations that parsers may accept, missing padding and surplus bits, are refused here.
 func TestDecode_RFC9440IsStrict(t *testing.T) {
 	p := newPartner(t)
 	client := clientWith(t, p)
@@ -29,9 +28,9 @@ func TestDecode_RFC9440IsStrict(t *testing.T) {
 		table[fmt.Sprintf("the suite's %q", literal)] = literal
 	}
 	for name, value := range map[string]string{
-		"row 35 bare base64": text, "row 35 no colon in front": text + ":", "row 35 no colon behind": ":" + text, "row 35 a parameter": ":" + text + ":;a=1", "row 35 a parameter without a value": ":" + text + ":;a", "row 35 a semicolon": ":" + text + ":;",
+		"row 35 bare base64": text, "row 35 no colon in front": text + ":", "row 35 no trailing colon": ":" + text, "row 35 a parameter": ":" + text + ":;a=1", "row 35 a parameter without a value": ":" + text + ":;a", "row 35 a semicolon": ":" + text + ":;",
 		"row 35 two members": ":" + text + ":, :" + text + ":", "two sequences": ":" + text + "::" + text + ":", "a space inside": ":" + text[:40] + " " + text[40:] + ":", "a line end inside": ":" + text[:64] + "\n" + text[64:] + ":", "spaces inside the colons": ": " + text + " :",
-		"a space in front": " :" + text + ":", "a space behind": ":" + text + ": ", "a tab in front": "\t:" + text + ":", "padding in front": ":=" + text + ":", "padding in the middle": ":" + text[:8] + "=" + text[9:] + ":", "missing padding": ":" + body + ":", "surplus padding": ":" + text + "=:",
+		"a space in front": " :" + text + ":", "a trailing space": ":" + text + ": ", "a tab in front": "\t:" + text + ":", "padding in front": ":=" + text + ":", "padding in the middle": ":" + text[:8] + "=" + text[9:] + ":", "missing padding": ":" + body + ":", "surplus padding": ":" + text + "=:",
 		"bits beyond the last byte": ":" + body[:len(body)-1] + string(nextDigit(body[len(body)-1])) + text[len(body):] + ":", "base64url": ":" + strings.NewReplacer("+", "-", "/", "_").Replace(text) + ":", "base64url with padding kept": ":" + strings.ReplaceAll(text, "/", "_") + ":",
 		"three colons": "::" + text + ":", "a trailing comma": ":" + text + ":,", "a backslash": ":" + text[:8] + "\\" + text[9:] + ":", "an exclamation mark": ":" + text + "!:", "a string": `"` + text + `"`, "asterisks of an old draft": "*" + text + "*", "an inner list": "(:" + text + ":)",
 	} {
@@ -48,8 +47,8 @@ func TestDecode_RFC9440IsStrict(t *testing.T) {
 	}
 }
 
-// Keycloak's lookups cut a chain silently. Ours is whole or refused: by count here, by
-// length in TestPresets_LengthsAtTheirLimits and below.
+// Keycloak's lookups silently truncate a chain. Here a chain is read completely or refused: by
+// count in this test, by length in TestPresets_LengthsAtTheirLimits and below.
 func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 	p := newPartner(t)
 	m := newMaker(t)
@@ -80,13 +79,13 @@ func TestDecode_ChainOverTheLimitIsRefusedNotCut(t *testing.T) {
 			}
 			for _, beside := range []int{10, 11, 12, 20} {
 				s.judge(t, sent(others(beside)), certauth.ReasonCertificateMalformed)
-				// The source says so itself, before the Authenticator counts again.
+				// The source itself returns the error, before the Authenticator counts again.
 				found, err := read(t, d.source(fromTens()), overSocket(t, sent(others(beside))()))
 				assert.Equal(t, certauth.ReasonCertificateMalformed, reasonOf(err))
 				assert.Empty(t, found)
 			}
 			if strings.Contains(c.preset, "numbered") || c.preset == "Apache" {
-				return // a header a certificate, each with a limit of its own
+				return // one header per certificate, each with its own limit
 			}
 			certs := others(0)
 			for range 8 { // nine certificates, but more than 64 KiB in every form

@@ -20,13 +20,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// wishForH2C is what RFC 7540, section 3.2, asks of a client.
+// wishForH2C is the request for h2c that RFC 7540, section 3.2, requires of a client.
 const wishForH2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
 
-// takingOver stands for golang.org/x/net/http2/h2c, which this module does not require:
-// it takes the connection of a request over that wishes for h2c, or begins with the preface
-// of HTTP/2, and serves HTTP/2 on it. The requests then have the context of the first one,
-// its server included, and its TLS. Tests below examples run the original.
+// takingOver imitates golang.org/x/net/http2/h2c, which this module does not require: if a request
+// asks for h2c, or begins with the preface of HTTP/2, it takes the connection over and serves
+// HTTP/2 on it. The later requests have the context of the first one, including its server and its
+// TLS state. Tests below examples run the original.
 func takingOver(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, first *http.Request) {
 		wishes := strings.EqualFold(first.Header.Get("Upgrade"), "h2c")
@@ -60,7 +60,7 @@ func takingOver(next http.Handler) http.Handler {
 	})
 }
 
-// oneConn is a listener of one connection, and that connection.
+// oneConn is a listener that accepts a single connection, and that connection.
 type oneConn struct {
 	conn   net.Conn
 	reader io.Reader
@@ -93,8 +93,8 @@ func (c takenConn) Close() error {
 	return c.Conn.Close()
 }
 
-// upgrade sends a request that wishes for h2c and returns the status of the answer; after
-// 101 the connection speaks HTTP/2.
+// upgrade sends a request that asks for h2c and returns the status of the answer; after 101 the
+// connection uses HTTP/2.
 func upgrade(t *testing.T, conn net.Conn, request string) int {
 	t.Helper()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
@@ -108,12 +108,12 @@ func upgrade(t *testing.T, conn net.Conn, request string) int {
 	return response.StatusCode
 }
 
-// oneByte reads no further than the answer.
+// oneByte does not read beyond the answer.
 type oneByte struct{ io.Reader }
 
 func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:1]) }
 
-// byHTTP2 sends a request with the header lines by HTTP/2 over the connection.
+// byHTTP2 sends a request with the header lines over the connection, in HTTP/2.
 func byHTTP2(t *testing.T, conn net.Conn, path string, lines ...string) (status int) {
 	t.Helper()
 	transport := &http.Transport{
@@ -135,8 +135,8 @@ func byHTTP2(t *testing.T, conn net.Conn, path string, lines ...string) (status 
 	return response.StatusCode
 }
 
-// finding T5: a client that changed to HTTP/2 by "Upgrade: h2c" through the front end wrote
-// the front end's headers itself, over the front end's own connection.
+// finding T5: a client that changed to HTTP/2 with "Upgrade: h2c" through the front end wrote the
+// front end's headers itself, over the front end's own connection.
 func TestTrust_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	onAppService(t)
 	front := certauthtest.SelfSigned(t, "front-end")
@@ -202,8 +202,8 @@ func TestTrust_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	}
 }
 
-// finding T5: App Service's evidence is nothing that a client who speaks over the
-// platform's connection could not write.
+// finding T5: a client that uses the platform's connection itself can write all of App Service's
+// evidence.
 func TestAppService_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	onAppService(t)
 	p := newPartner(t)
@@ -225,7 +225,7 @@ func TestAppService_UpgradeToH2CIsNoTunnelToTheService(t *testing.T) {
 	assert.Equal(t, certauth.ReasonSourceUntrusted, *reason)
 }
 
-// A server that speaks HTTP/2 over TLS itself is no tunnel.
+// A server that itself speaks HTTP/2 over TLS is not a tunnel.
 func TestTrust_HTTP2OverTLSIsServedAsEver(t *testing.T) {
 	s := newSocketService(t, forwarded.Peers("127.0.0.1"))
 	h := newHTTP2Server(t, s.auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { assert.Equal(t, 2, r.ProtoMajor) })))

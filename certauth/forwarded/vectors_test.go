@@ -16,15 +16,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/vector"
 )
 
-// onAppService sets what the platform sets for every process.
+// onAppService sets the environment variables that the platform sets for every process.
 func onAppService(t *testing.T) {
 	t.Helper()
 	t.Setenv("WEBSITE_SITE_NAME", "orders")
 	t.Setenv("WEBSITE_INSTANCE_ID", "0123456789abcdef")
 }
 
-// The cases are captures of a stand-in front end, certificates made by openssl, and the
-// certificate of RFC 9440, Appendix A; testdata/README.md says how each was made.
+// The cases are captures of a stand-in front end, certificates made by openssl, and the certificate
+// of RFC 9440, Appendix A. testdata/README.md describes how each was made.
 func TestVectors(t *testing.T) {
 	onAppService(t)
 	for _, folder := range []string{"appservice", "openssl", "rfc9440"} {

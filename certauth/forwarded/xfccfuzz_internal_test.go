@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// plainXFCC splits a value in another way than the scanner does: one pass that marks which
-// bytes stand inside quotes, then plain cuts at the separators outside.
+// plainXFCC splits a value in a different way from the scanner: one pass marks the bytes inside
+// quotes, then the value is cut at the separators outside.
 func plainXFCC(value string) (elements [][][2]string) {
 	quoted, escaped := false, false
 	var cuts []byte // one for each byte of value
@@ -64,7 +64,7 @@ func unquote(text string) string {
 	return b.String()
 }
 
-// What is accepted holds exactly one element with one Hash, which is the leaf's, and the
+// An accepted value contains exactly one element with one Hash, which is that of the leaf, and the
 // certificates that pem.Decode finds in Cert and Chain.
 func FuzzXFCC(f *testing.F) {
 	addAll(f, capturedValues(f, "xfcc"))
@@ -91,15 +91,15 @@ func FuzzXFCC(f *testing.F) {
 			assert.Equal(t, len(elements) == 1, err == nil, "%v", err)
 			for _, element := range elements[:len(elements)-1] {
 				for _, pair := range element {
-					assert.NotContains(t, []string{"uri", "dns"}, pair[0], "the client's own text can make elements right of it")
+					assert.NotContains(t, []string{"uri", "dns"}, pair[0], "the client's own text can add elements to its right")
 				}
 			}
 		}
 	})
 }
 
-// What is accepted in JSON is what package encoding/json finds in it, which is also one
-// element with its hash, and there is no other way to write the certificates.
+// An accepted JSON value has the content that package encoding/json finds in it, which is also one
+// element with its hash, and its certificates have only one spelling.
 func FuzzXFCCJSON(f *testing.F) {
 	addAll(f, capturedValues(f, "xfcc-json"))
 	good := capturedValues(f, "xfcc-json")[0]

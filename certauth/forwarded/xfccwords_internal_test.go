@@ -10,7 +10,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// Why a value is no X-Forwarded-Client-Cert, in the words that an operator reads.
+// The texts in which an operator reads why a value is not an X-Forwarded-Client-Cert.
 func TestParseXFCC_SaysWhatIsWrong(t *testing.T) {
 	elements := func(n int) string { return strings.TrimSuffix(strings.Repeat("By=a,", n), ",") }
 	for value, want := range map[string]string{
@@ -72,7 +72,7 @@ func TestParseXFCC_SaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// And in JSON. No word of it is the client's but for a piece of a key.
+// The same for JSON. Except for part of a key, no text in it is from the client.
 func TestParseXFCCJSON_SaysWhatIsWrong(t *testing.T) {
 	elements := func(n int) string { return "[{}" + strings.Repeat(",{}", n-1) + "]" }
 	for value, want := range map[string]string{
@@ -148,7 +148,7 @@ func TestParseXFCCJSON_SaysWhatIsWrong(t *testing.T) {
 	}
 }
 
-// Within quotes a backslash stands for the next byte, whatever that is.
+// Inside quotes a backslash stands for the next byte, whichever it is.
 func TestParseXFCC_EscapesAreRead(t *testing.T) {
 	found, err := parseXFCC(`By="a\"b\\c\;d";Hash=ab;Cert="\x\,"`)
 	require.NoError(t, err)
@@ -158,8 +158,8 @@ func TestParseXFCC_EscapesAreRead(t *testing.T) {
 	assert.Equal(t, "x,", found[0].cert)
 }
 
-// Envoy quotes Subject, and never By, URI and DNS. A name that the client wrote and nobody
-// quoted may hold a separator of the client's (envoyproxy/envoy#32945).
+// Envoy quotes Subject, and never By, URI and DNS. An unquoted name that the client wrote may
+// contain a separator (envoyproxy/envoy#32945).
 func TestParseXFCC_KnowsWhatTheClientMayHaveWritten(t *testing.T) {
 	for value, want := range map[string]bool{
 		`By=a;Hash=b`: false, `By=a;Hash=b;Cert="c"`: false,
@@ -175,7 +175,7 @@ func TestParseXFCC_KnowsWhatTheClientMayHaveWritten(t *testing.T) {
 	}
 }
 
-// What an element must hold to name a certificate.
+// The fields that an element must have to name a certificate.
 func TestXFCC_ElementSaysWhatIsMissing(t *testing.T) {
 	for value, want := range map[string]string{
 		"Cert=\"a\"":                     "no Hash",
@@ -191,7 +191,7 @@ func TestXFCC_ElementSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-// RFC 9651, section 3.3.5: a byte sequence stands between two colons.
+// RFC 9651, section 3.3.5: a byte sequence is enclosed in colons.
 func TestByteSequence_SaysWhatIsWrong(t *testing.T) {
 	const form, empty = "not a byte sequence between two colons", "empty byte sequence"
 	for value, want := range map[string]string{

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/ginauth"
 )
 
-// A group that asks for a certificate, with one route in it that asks for more. Gates on the
+// A group that requires a certificate, with one route in it that requires more. Gates on the
 // socket, such as forwarded.Peers, need ConnContext on the server.
 func Example() {
 	tb := exampleTB{}
@@ -30,7 +30,7 @@ func Example() {
 	engine.GET("/health", func(c *gin.Context) { c.Status(http.StatusOK) })
 	api := engine.Group("/api", ginauth.Handler(auth))
 	api.GET("/orders", func(c *gin.Context) {
-		id, _ := ginauth.Identity(c) // always there: Optional is not set
+		id, _ := ginauth.Identity(c) // always present, because Optional is not set
 		c.String(http.StatusOK, "hello, "+id.Leaf.Subject.CommonName)
 	})
 	billing := ginauth.Require(auth, certauth.DNSNames{"billing.partner.example"})

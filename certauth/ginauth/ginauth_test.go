@@ -74,7 +74,7 @@ func TestHandler_LetsNoRowIn(t *testing.T) {
 	}
 }
 
-// ask sends what nginx sends for the client.
+// ask sends the request that nginx sends for the client.
 func ask(t *testing.T, handler http.Handler, path string, client *certauthtest.Certificate) *httptest.ResponseRecorder {
 	t.Helper()
 	r := certauthtest.WithPeer(t, httptest.NewRequest(http.MethodGet, path, nil), "tcp", "127.0.0.1:40000")
@@ -125,8 +125,8 @@ func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	}
 }
 
-// XenitAB#262: a chain of handlers goes on behind a refusal, and behind a panic that recovery
-// swallows, unless somebody aborts it.
+// XenitAB#262: unless it is aborted, a chain of handlers continues after a refusal, and after a
+// panic that recovery middleware swallows.
 func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	p := newPartner(t)
 	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}
@@ -135,9 +135,9 @@ func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 		auth   *certauth.Authenticator
 		status int
 	}{
-		"nobody knows the client": {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.Certificates(p.issuing.Certificate) }), http.StatusUnauthorized},
-		"the policy panics":       {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} }), http.StatusUnauthorized},
-		"no Authenticator":        {nil, http.StatusUnauthorized},
+		"the client is unknown": {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.Certificates(p.issuing.Certificate) }), http.StatusUnauthorized},
+		"the policy panics":     {p.auth(t, source, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} }), http.StatusUnauthorized},
+		"no Authenticator":      {nil, http.StatusUnauthorized},
 		"the hook panics": {p.auth(t, source, func(c *certauth.Config) {
 			c.Observe = func(context.Context, certauth.Event) { panic("a bug of the hook") }
 		}), http.StatusUnauthorized},

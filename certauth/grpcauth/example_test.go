@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/grpcauth"
 )
 
-// A server behind a front end on the same machine, whose probe needs no certificate.
-// Credentials lets forwarded.Peers see the socket.
+// A server behind a front end on the same machine, whose probe needs no certificate. Credentials
+// lets forwarded.Peers see the socket.
 func Example() {
 	client := certauthtest.SelfSigned(exampleTB{}, "orders")
 	auth, err := certauth.New(certauth.Config{

@@ -63,7 +63,7 @@ func (p partner) auth(t *testing.T, source certauth.Source, change ...func(*cert
 	return auth
 }
 
-// service is a gRPC service of one unary and one streaming method, which tells who called.
+// service is a gRPC service with one unary and one streaming method, which return the caller.
 type service struct {
 	grpc_health_v1.UnimplementedHealthServer
 
@@ -205,11 +205,11 @@ func TestInterceptors_TakeTheIdentityFromTheHandshake(t *testing.T) {
 		w.wants(t, p.clientTLS(certauthtest.SelfSigned(t, "orders")), nil, nil)
 		w.wants(t, p.clientTLS(p.front), nginx(p.client), nil)
 		saw, _, _ := w.call(t, p.clientTLS(p.client), nil)
-		assert.True(t, saw[0].tls, "peer.AuthInfo is what it was")
+		assert.True(t, saw[0].tls, "peer.AuthInfo must be unchanged")
 	}
 }
 
-func TestInterceptors_BelieveMetadataBehindAGateAlone(t *testing.T) {
+func TestInterceptors_BelieveMetadataOnlyThroughAGate(t *testing.T) {
 	p := newPartner(t)
 	other := p.servers.Issue(t, "another server")
 	t.Run("the front end's certificate", func(t *testing.T) {
@@ -249,7 +249,7 @@ func TestInterceptors_BelieveMetadataBehindAGateAlone(t *testing.T) {
 }
 
 // The whole table of forged requests, with the fields of each as metadata of a unary call and of a
-// stream. The secret stands for the front end: all calls come from one address.
+// stream. The secret identifies the front end, because all calls come from one address.
 func TestInterceptors_LetNoRowIn(t *testing.T) {
 	gate := forwarded.SharedSecret("X-Gate", secret)
 	for _, tc := range []struct {
@@ -276,8 +276,8 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 				for name, values := range r.Header {
 					sent.Append(name, values...)
 				}
-				// HTTP/2 has no such field: who passes a request on to it takes out what is named
-				// there (RFC 9110, section 7.6.1), here as a proxy that folds names does.
+				// HTTP/2 has no such field: a proxy that translates a request to HTTP/2 removes the
+				// fields named there (RFC 9110, section 7.6.1), here like one that folds names.
 				folded := strings.NewReplacer("_", "-", ".", "-")
 				for option := range strings.SplitSeq(strings.Join(r.Header.Values("Connection"), ","), ",") {
 					maps.DeleteFunc(sent, func(name string, _ []string) bool {
@@ -306,12 +306,12 @@ func TestInterceptors_LetNoRowIn(t *testing.T) {
 				FrontEnd: certauthtest.FrontEnd{Name: tc.frontEnd}, Secret: http.Header{"X-Gate": {secret}},
 				Client: p.client, With: []*certauthtest.CA{p.issuing}, Issuer: p.issuing, Chain: tc.chain,
 			})
-			assert.Greater(t, refused.Load(), int64(100), "rows that the interceptors refused, and not the client of gRPC")
+			assert.Greater(t, refused.Load(), int64(100), "rows that the interceptors refused, not the gRPC client")
 		})
 	}
 }
 
-// The path of an exclusion is the full method, and nothing but that.
+// The path of an exclusion is exactly the full method name.
 func TestInterceptors_Exclusions(t *testing.T) {
 	p := newPartner(t)
 	exclude := func(method, path string) func(*certauth.Config) {
@@ -346,8 +346,8 @@ func TestInterceptors_WithoutAnAuthenticatorRefuse(t *testing.T) {
 	w.wants(t, insecure.NewCredentials(), nil, nil)
 }
 
-// Through ServeHTTP the connection is net/http's, and so is what it knows of the peer.
-func TestInterceptors_BehindNetHTTP(t *testing.T) {
+// Through ServeHTTP the connection belongs to net/http, and so does the information about the peer.
+func TestInterceptors_InsideNetHTTP(t *testing.T) {
 	p := newPartner(t)
 	for _, tc := range []struct {
 		name string

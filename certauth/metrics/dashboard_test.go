@@ -40,7 +40,7 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// everything lets each instrument have a value.
+// everything gives each instrument a value.
 func everything(t *testing.T) http.Handler {
 	t.Helper()
 	m, handler := newMetrics(t)
@@ -70,7 +70,7 @@ func everything(t *testing.T) http.Handler {
 	})
 }
 
-// Every query of the dashboard finds something in a real Prometheus that scrapes a service.
+// Every query of the dashboard returns data from a real Prometheus that scrapes a service.
 func TestRealPrometheus_AnswersEveryQueryOfTheDashboard(t *testing.T) {
 	if _, err := exec.LookPath("prometheus"); err != nil {
 		if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
@@ -118,7 +118,7 @@ func query(t *testing.T, base, expr string) (series int, answer string) {
 	return len(got.Data.Result), got.Status + " " + got.Error
 }
 
-// startPrometheus runs it with a folder and a port of its own.
+// startPrometheus runs it with its own folder and port.
 func startPrometheus(t *testing.T, target string) (base string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -150,7 +150,7 @@ func startPrometheus(t *testing.T, target string) (base string) {
 	return base
 }
 
-// What a panel asks for is what the package makes, in the spelling of Prometheus.
+// The panels query only metrics that the package produces, in the spelling of Prometheus.
 func TestDashboard_AsksForWhatThereIs(t *testing.T) {
 	w := httptest.NewRecorder()
 	everything(t).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))

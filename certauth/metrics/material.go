@@ -25,7 +25,7 @@ type materialKey struct {
 	rule, outcome, fingerprint string
 }
 
-// maxMaterial bounds the number of remembered defects.
+// maxMaterial bounds the number of stored defects.
 const maxMaterial = 1024
 
 // materialGauges shows the current defects. A defect is shown from the time certauth

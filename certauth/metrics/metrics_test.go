@@ -25,7 +25,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// newMetrics is a Metrics with an exporter for Prometheus, as a service has it.
+// newMetrics returns a Metrics with an exporter for Prometheus, as in a service.
 func newMetrics(t *testing.T) (*metrics.Metrics, http.Handler) {
 	t.Helper()
 	registry := prometheus.NewRegistry()
@@ -38,7 +38,7 @@ func newMetrics(t *testing.T) (*metrics.Metrics, http.Handler) {
 	return m, promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
 }
 
-// scraped returns the lines that a scrape shows, comments aside.
+// scraped returns the lines of a scrape without comments.
 func scraped(t *testing.T, handler http.Handler) []string {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -98,7 +98,7 @@ func TestObserve_CountsWhatAnAuthenticatorDecides(t *testing.T) {
 	}
 }
 
-// Whose fault a refusal is, and that nothing of others makes a label.
+// Refusals are attributed to the right party, and no text from outside becomes a label.
 func TestObserve_LabelsAreFew(t *testing.T) {
 	m, handler := newMetrics(t)
 	for i := range 2000 {
@@ -156,7 +156,7 @@ func TestObserve_MaterialIsShownUntilItIsRenewed(t *testing.T) {
 	}
 }
 
-// A certificate that still ends after a reload of its rule disappeared from the gauges.
+// A certificate that still expires soon after a reload of its rule disappeared from the gauges.
 func TestObserve_MaterialThatSurvivesAReloadIsStillShown(t *testing.T) {
 	m, handler := newMetrics(t)
 	now := time.Now().Truncate(time.Second)

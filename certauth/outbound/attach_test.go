@@ -57,7 +57,7 @@ func TestTransport_PresentsTheCertificate(t *testing.T) {
 	}
 }
 
-// A server that asks for nothing gets nothing, and is not said to have accepted it.
+// A server that requests no certificate gets none, and is not reported to have accepted it.
 func TestTransport_AServerThatDoesNotAsk(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -83,7 +83,8 @@ func TestTransport_RefusesWhatWouldDecideForIt(t *testing.T) {
 	}
 }
 
-// A redirect or a typing error must not send the request, and what is in it, without the certificate and in the clear.
+// Because of a redirect or a typing error, the request and its content must not be sent without the certificate and
+// without encryption.
 func TestTransport_RefusesPlainHTTP(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -99,7 +100,7 @@ func TestTransport_RefusesPlainHTTP(t *testing.T) {
 	assert.Zero(t, reached.Load())
 }
 
-// forgetful is middleware whose responses belong to no request.
+// forgetful is middleware whose responses do not refer to a request.
 type forgetful struct{ http.RoundTripper }
 
 func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
@@ -110,8 +111,8 @@ func (f forgetful) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// finding O4: a server could send the application's next request, with its method, its body and the application's
-// certificate, to any other server by a redirect.
+// finding O4: by a redirect, a server could send the application's next request, with its method, its body and
+// the application's certificate, to any other server.
 func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -151,14 +152,14 @@ func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T)
 	}
 	assert.Empty(t, other.seen())
 
-	// Nor does middleware that does not say which request a response belongs to.
+	// Middleware that does not say to which request a response belongs does not change this.
 	c := client(t, own, nil)
 	c.Transport = forgetful{c.Transport}
 	_, _, err := get(t, c, d.URL+"/out")
 	reasonIs(t, err, outbound.ReasonNotConfigured)
 	assert.Empty(t, other.seen())
 
-	// The application itself may follow it.
+	// The application itself may follow the redirect.
 	c = client(t, own, nil)
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	_, response, err := get(t, c, d.URL+"/out")
@@ -170,8 +171,8 @@ func TestTransport_ARedirectToAnotherServerTakesNoCertificateAlong(t *testing.T)
 	assert.Equal(t, "orders", body)
 }
 
-// crypto/tls client side: a failed load sends no certificate; pooled connections keep the old one. The server here asks
-// and does not insist, so that an empty certificate would pass unseen.
+// crypto/tls client side: a failed load sends no certificate; pooled connections keep the old one. The server here
+// requests a certificate without requiring it, so that an empty one would go unnoticed.
 func TestReload_OutboundNeverPresentsNothing(t *testing.T) {
 	w := newWorld(t)
 	var now atomic.Int64
@@ -179,7 +180,7 @@ func TestReload_OutboundNeverPresentsNothing(t *testing.T) {
 	config := w.config()
 	config.Now = func() time.Time { return time.Unix(now.Load(), 0) }
 	d := w.serve(t, func(c *tls.Config) { c.ClientAuth = tls.RequestClientCert }, nil)
-	attempt := func(own *outbound.Certificate) error { // a new connection each time, both ways
+	attempt := func(own *outbound.Certificate) error { // a new connection each time, with both methods
 		transport, err := own.Transport(nil)
 		if err != nil {
 			_, err2 := own.GetClientCertificate(&tls.CertificateRequestInfo{Version: tls.VersionTLS13, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}})
@@ -311,7 +312,7 @@ func TestPresent_WhatTheServerAsksFor(t *testing.T) {
 	})
 }
 
-// What servers say when they refuse the certificate, by real handshakes.
+// The alerts with which servers refuse the certificate, in real handshakes.
 func TestRefused_AlertsHaveReasons(t *testing.T) {
 	other := certauthtest.NewCA(t, "Other Root")
 	otherPool := x509.NewCertPool()
@@ -341,7 +342,7 @@ func TestRefused_AlertsHaveReasons(t *testing.T) {
 			assert.Equal(t, d.Listener.Addr().String(), events[0].Host)
 			assert.Empty(t, w.journal.of(outbound.OutcomeAccepted))
 
-			// The same through a TLSConfig, where Explain finds the reason.
+			// The same with a TLSConfig, for which Explain finds the reason.
 			conn, err := tls.Dial("tcp", d.Listener.Addr().String(), own.TLSConfig("127.0.0.1"))
 			if err == nil {
 				_, err = conn.Read(make([]byte, 1))

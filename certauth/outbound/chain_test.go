@@ -22,8 +22,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// Names only suggest who signed: certificates of one name and other keys, expired ones and roots must not get into what is
-// presented, in whatever order they stand.
+// Names only suggest the signer: certificates with the same name and other keys, expired ones and roots must not be
+// presented, in whatever order they are.
 func TestChain_OrderedBySignature(t *testing.T) {
 	root, other := certauthtest.NewCA(t, "Root"), certauthtest.NewCA(t, "Other Root")
 	upper := root.NewIntermediate(t, "Upper")
@@ -66,7 +66,8 @@ func TestChain_OrderedBySignature(t *testing.T) {
 	})
 }
 
-// primes is an RSA key of many primes, whose modulus is soon found and soon signs, however long it is.
+// primes is an RSA key of many primes, whose modulus is quick to find and to sign with, however long
+// it is.
 type primes struct {
 	rsa.PublicKey
 
@@ -90,7 +91,7 @@ func newPrimes(t *testing.T, bits int) *primes {
 
 func (k *primes) Public() crypto.PublicKey { return &k.PublicKey }
 
-// Sign signs a SHA-256 digest by PKCS #1 v1.5 (RFC 8017, section 9.2), modulo one prime after the other.
+// Sign signs a SHA-256 digest with PKCS #1 v1.5 (RFC 8017, section 9.2), modulo one prime after another.
 func (k *primes) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
 	info := append([]byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}, digest...)
 	size := (k.N.BitLen() + 7) / 8
@@ -106,7 +107,7 @@ func (k *primes) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, 
 	return signature.FillBytes(make([]byte, size)), nil
 }
 
-// finding O3: a signature was verified with RSA keys of any length, which takes minutes for one that fills a file.
+// finding O3: signatures were verified with RSA keys of any length, which takes minutes for one that fills a file.
 func TestChain_NoIssuerThatTakesLongToVerify(t *testing.T) {
 	rootKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

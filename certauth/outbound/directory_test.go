@@ -97,8 +97,8 @@ func spaced(text string) string {
 	return strings.Join(pairs, " ")
 }
 
-// While a file is being written, the older certificate beside it is no reason to leave the newer one in use. Once the file
-// is gone for good, it is.
+// While a file is being written, the older certificate in another file must not replace the newer one in use. After the
+// file is permanently removed, it must.
 func TestDirectory_APartialFileDoesNotTurnTheClockBack(t *testing.T) {
 	w := newWorld(t)
 	folder := t.TempDir()
@@ -185,8 +185,8 @@ func TestEnv_Variables(t *testing.T) {
 	}
 }
 
-// Kubernetes replaces a secret by moving one symbolic link. Reading while it moves may see one file of each, and must
-// never present one of them with the key of the other.
+// Kubernetes replaces a secret by moving one symbolic link. A read during the move may see one file of each version,
+// and must never present a certificate with the key of the other.
 func TestFile_SymlinkSwapRaces(t *testing.T) {
 	w := newWorld(t)
 	folder := t.TempDir()
@@ -231,7 +231,7 @@ func TestFile_SymlinkSwapRaces(t *testing.T) {
 				}
 			}()
 			for range 100 {
-				_ = own.Reload(t.Context()) // may meet a swap at each attempt; then the last pair stays
+				_ = own.Reload(t.Context()) // a swap may occur during each attempt; then the last pair stays
 				if err := dial(d, own.TLSConfig("127.0.0.1")); !assert.NoError(t, err) {
 					break
 				}
@@ -248,7 +248,7 @@ func TestFile_SymlinkSwapRaces(t *testing.T) {
 	}
 }
 
-// Same size and same time of change, other content: only the content counts.
+// Same size, same time of change, different content: only the content counts.
 func TestFile_OnlyTheContentCounts(t *testing.T) {
 	w := newWorld(t)
 	first := w.put(t, "orders")
@@ -258,7 +258,7 @@ func TestFile_OnlyTheContentCounts(t *testing.T) {
 	own := open(t, w.config())
 	half := bundle(t, first)
 	copy(half[len(half)/2:], make([]byte, len(half)))
-	write(t, path, half) // written over in place, to the half
+	write(t, path, half) // overwritten in place, half of it
 	require.NoError(t, os.Chtimes(path, stamp, stamp))
 	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed)
 	assert.Equal(t, fingerprint(first.Certificate), own.Status().Fingerprint)
@@ -308,7 +308,7 @@ func TestOpen_MistakesComeAllAtOnce(t *testing.T) {
 	}
 }
 
-// What is decided by dates is decided again when one of them passes, although no byte has changed.
+// Decisions that depend on dates are made again when a date passes, although no byte has changed.
 func TestDirectory_DatesPass(t *testing.T) {
 	w := newWorld(t)
 	start := time.Now()
@@ -360,7 +360,7 @@ func TestReload_BothSourcesFail(t *testing.T) {
 	assert.ErrorContains(t, err, "tls.pem")
 	assert.ErrorContains(t, err, "roots.pem")
 	require.Len(t, w.journal.of(outbound.OutcomeKept), 1)
-	// One that is whole is taken while the other is not.
+	// A complete file is used while another is incomplete.
 	leaf := w.put(t, "orders")
 	err = own.Reload(t.Context())
 	assert.ErrorContains(t, err, "roots.pem")

@@ -51,7 +51,8 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// A request that lasts long keeps the old connection, and nothing else does: it ends a moment after the request.
+// A long request keeps the old connection open, and nothing else does: the connection ends shortly after the
+// request.
 func TestRotation_OldConnectionEndsWithItsLastRequest(t *testing.T) {
 	for name, base := range map[string]func() *http.Transport{"HTTP/1.1": http1, "HTTP/2": func() *http.Transport { return &http.Transport{} }} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +66,7 @@ func TestRotation_OldConnectionEndsWithItsLastRequest(t *testing.T) {
 					return len(conns)
 				}
 				config := w.serverConfig(t)
-				config.SessionTicketsDisabled = true // a pipe holds nothing, so a ticket and the client's first bytes would wait for one another
+				config.SessionTicketsDisabled = true // a pipe has no buffer, so a ticket and the client's first bytes would wait for each other
 				server := &http.Server{
 					TLSConfig: config, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), ReadHeaderTimeout: time.Minute,
 					Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -119,7 +120,7 @@ func TestRotation_OldConnectionEndsWithItsLastRequest(t *testing.T) {
 				require.NoError(t, own.Close())
 				time.Sleep(2 * time.Second) //nolint:forbidigo // in a bubble
 				synctest.Wait()
-				assert.Zero(t, count(), "Close gives up the rest")
+				assert.Zero(t, count(), "Close abandons the rest")
 				require.NoError(t, server.Close())
 				require.ErrorIs(t, <-served, http.ErrServerClosed)
 			})

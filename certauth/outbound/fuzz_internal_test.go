@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Files that demand more than this are read and not opened here: the engine counts every iteration.
+// Files that require more than this are parsed but not opened here, because the engine counts every
+// iteration.
 const fuzzedCost = 25_000
 
 func FuzzDecode(f *testing.F) {
@@ -51,7 +52,7 @@ func FuzzDecode(f *testing.F) {
 			assert.NotEmpty(t, asError(err, "").Reason)
 			return
 		}
-		// What is chosen can be presented: its key is the certificate's, and the chain starts with it.
+		// The chosen certificate can be presented: its key matches, and the chain starts with it.
 		public, ok := chosen.leaf.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 		require.True(t, ok)
 		assert.True(t, public.Equal(chosen.key.Public()))

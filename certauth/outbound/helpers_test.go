@@ -25,15 +25,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// unhurried bounds what only a machine at a standstill can delay.
+// unhurried bounds operations that only an overloaded machine can delay.
 const unhurried = 30 * time.Second
 
 const day = 24 * time.Hour
 
-// at is a clock that stands still.
+// at returns a clock that stands still.
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
-// issue makes a certificate for a client.
+// issue makes a client certificate.
 func issue(t testing.TB, ca *certauthtest.CA, name string, change ...certauthtest.Template) *certauthtest.Certificate {
 	t.Helper()
 	return ca.Issue(t, name, append([]certauthtest.Template{
@@ -57,19 +57,19 @@ func keyPEM(t testing.TB, key crypto.Signer) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// bundle is a certificate, its key and its chain in PEM.
+// bundle returns a certificate, its key and its chain in PEM.
 func bundle(t testing.TB, leaf *certauthtest.Certificate, chain ...*x509.Certificate) []byte {
 	t.Helper()
 	return append(append(certPEM(leaf.Certificate), keyPEM(t, leaf.Key)...), certPEM(chain...)...)
 }
 
-// write writes a file that only its owner may read.
+// write writes a file that only its owner can read.
 func write(t testing.TB, path string, content []byte) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, content, 0o600))
 }
 
-// replace writes a file in one step.
+// replace replaces a file in one step.
 func replace(t testing.TB, path string, content []byte) {
 	t.Helper()
 	write(t, path+".new", content)
@@ -93,7 +93,7 @@ func open(t testing.TB, config outbound.Config) *outbound.Certificate {
 	return own
 }
 
-// refused asserts that a configuration is not to be opened, for this reason.
+// refused asserts that Open refuses a configuration for this reason.
 func refused(t testing.TB, config outbound.Config, want outbound.Reason) *outbound.Error {
 	t.Helper()
 	own, err := outbound.Open(t.Context(), config)
@@ -114,7 +114,7 @@ func reasonIs(t testing.TB, err error, want outbound.Reason) *outbound.Error {
 	return e
 }
 
-// secret is a Fetch whose answer can be changed.
+// secret is a Fetch whose result can be changed.
 type secret struct {
 	mutex       sync.Mutex
 	contentType string
@@ -160,12 +160,12 @@ func (j *journal) of(outcome outbound.Outcome) []outbound.Event {
 	return found
 }
 
-// asking is a server that takes the signatures of P-256.
+// asking returns a request of a server that accepts P-256 signatures.
 func asking() *tls.CertificateRequestInfo {
 	return &tls.CertificateRequestInfo{Version: tls.VersionTLS13, SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256}}
 }
 
-// watchKey closes the channel when the key in use is collected.
+// watchKey closes the channel when the key in use is garbage-collected.
 func watchKey(t testing.TB, own *outbound.Certificate, dropped chan struct{}) {
 	t.Helper()
 	cert, err := own.GetClientCertificate(asking())
@@ -175,7 +175,7 @@ func watchKey(t testing.TB, own *outbound.Certificate, dropped chan struct{}) {
 	runtime.AddCleanup(key, func(done chan struct{}) { close(done) }, dropped)
 }
 
-// eventually asks until the answer is yes or half a minute is over.
+// eventually repeats the call until the answer is yes or half a minute has passed.
 func eventually(t testing.TB, yes func() bool) {
 	t.Helper()
 	limit := time.NewTimer(unhurried)
@@ -191,7 +191,7 @@ func eventually(t testing.TB, yes func() bool) {
 	}
 }
 
-// records keeps what was logged.
+// records stores log records.
 type records struct {
 	buffer bytes.Buffer
 	mutex  sync.Mutex

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// net/http drops what a server said before it ended a connection that no request had used yet.
+// net/http drops the last message of a server that ends a connection before its first request.
 func TestWithEnd_FindsTheAlertThatNetHTTPDrops(t *testing.T) {
 	h := newHostile(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,7 +55,7 @@ func TestWithEnd_FindsTheAlertThatNetHTTPDrops(t *testing.T) {
 	live := connect()
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.Equal(t, dropped, withEnd(canceled, dropped, live), "nothing is read from a connection that lives on")
+	assert.Equal(t, dropped, withEnd(canceled, dropped, live), "nothing is read from a connection that is still in use")
 	close(hold)
 	_ = live.Close()
 	assert.Equal(t, dropped, withEnd(t.Context(), dropped, live), "an end that says nothing about the certificate")

@@ -67,7 +67,8 @@ func (h *hostile) certBag() []byte {
 	return h.bag(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 12, 10, 1, 3}, content)
 }
 
-// pbes2 is AES-256 with so many iterations of PBKDF2, of which really one is done.
+// pbes2 is AES-256 with that number of PBKDF2 iterations in its parameters, but only one in
+// reality.
 func (h *hostile) pbes2(iterations int, salt []byte) pkix.AlgorithmIdentifier {
 	kdf := h.der(struct {
 		Salt       []byte
@@ -154,11 +155,12 @@ func TestPKCS12_HostileFiles(t *testing.T) {
 		{"all in the clear in one part", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag())), ""},
 		{"three parts", h.file(pfxMAC{}, h.open(h.keyBag()), h.open(h.certBag()), h.sealed(1, salt, h.certBag())), ""},
 		{"the same key twice", h.file(pfxMAC{}, h.open(h.keyBag(), h.keyBag(), h.certBag())), ""},
-		// The library would derive this key for ever: it is behind an encryption, where no count can see it beforehand.
+		// The library would derive this key forever: it is inside an encrypted part, where the iterations cannot be
+		// counted beforehand.
 		{"a key with 2^40 iterations inside the encrypted part", h.file(pfxMAC{}, h.sealed(1, salt, h.certBag(), h.shroudedBag(1<<40)), h.open(h.keyBag())), ReasonPasswordWrong},
 		{"the same, with no key outside", h.file(pfxMAC{}, h.sealed(1, salt, h.certBag(), h.shroudedBag(1<<40))), ReasonKeyMissing},
 		{"a key with 2^40 iterations", h.file(pfxMAC{}, h.open(h.certBag(), h.shroudedBag(1<<40))), ReasonMalformed},
-		{"one such key behind a harmless one", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag(), h.shroudedBag(1<<40))), ReasonMalformed},
+		{"one such key after a harmless one", h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag(), h.shroudedBag(1<<40))), ReasonMalformed},
 		{"an encrypted part with 2^40 iterations", h.file(pfxMAC{}, h.sealed(1<<40, salt, h.certBag()), h.open(h.keyBag())), ReasonMalformed},
 		{"a MAC with 2^40 iterations", h.file(classic(1<<40, salt), h.open(h.certBag(), h.keyBag())), ReasonMalformed},
 		{"a MAC with no iterations", h.file(classic(-1, salt), h.open(h.certBag(), h.keyBag())), ReasonMalformed},
@@ -197,14 +199,14 @@ func TestPKCS12_HostileFiles(t *testing.T) {
 				require.Error(t, a.err)
 				assert.Equal(t, tc.want, asError(a.err, "").Reason, "%v", a.err)
 			case <-time.After(time.Minute):
-				require.Fail(t, "it derives keys without end")
+				require.Fail(t, "it derives keys forever")
 			}
 		})
 	}
 }
 
-// finding O2: checking a private RSA key of a few hundred kilobytes took minutes, at each load, during which no other
-// certificate was loaded.
+// finding O2: checking a private RSA key of a few hundred kilobytes took minutes at each load, during which no other
+// certificate could be loaded.
 func TestDecode_KeysThatTakeLongToCheck(t *testing.T) {
 	number := func(bits uint) *big.Int { return new(big.Int).SetBit(new(big.Int).Lsh(big.NewInt(5), bits-3), 0, 1) }
 	p, q := number(32768), new(big.Int).Add(number(32768), big.NewInt(2))
@@ -257,7 +259,7 @@ func TestPKCS12_BoundariesOfWork(t *testing.T) {
 	require.NoError(t, one(maxIterations*weightClassicMAC, maxIterations*weightPBKDF2, maxIterations*weightPBKDF2), "the highest count for everything, with today's algorithms")
 	require.NoError(t, one(0, 0, maxCost))
 	require.Error(t, one(1, 0, maxCost))
-	// The first key is derived with each part, the others with the first part.
+	// The first key is combined with each part, the others with the first part.
 	many := &parsedPFX{keyCosts: []cost{1, 10, 100}, partCosts: []cost{1000, 10_000}}
 	many.macCost = maxCost - (1 + 1000) - (1 + 10_000) - (10 + 1000) - (100 + 1000)
 	require.NoError(t, many.affordable())
@@ -265,8 +267,8 @@ func TestPKCS12_BoundariesOfWork(t *testing.T) {
 	require.Error(t, many.affordable())
 }
 
-// Files that are made of the smallest elements there are: each costs many times its size in memory. What is allocated
-// altogether bounds what is in use at one time.
+// Files that consist of the smallest possible elements: each costs many times its size in memory. The total
+// allocation bounds the memory in use at one time.
 func TestDecode_MemoryOfManySmallElements(t *testing.T) {
 	h := newHostile(t)
 	salt := []byte("12345678")
@@ -316,7 +318,7 @@ func TestDecode_MemoryOfManySmallElements(t *testing.T) {
 			p, err := decodeAll(t.Context(), []blob{{name: name, data: file}}, "")
 			require.NoError(t, err)
 			if everything, _ := (Select{}).compile(); len(p.failures) == 0 {
-				_, err = p.choose(everything, false, time.Unix(1<<31, 0)) // it counts what an error says too
+				_, err = p.choose(everything, false, time.Unix(1<<31, 0)) // it also counts the text of an error
 			}
 			runtime.ReadMemStats(&after)
 			t.Logf("%d KiB: %d MiB: %v, %v", len(file)>>10, (after.TotalAlloc-before.TotalAlloc)>>20, p.failures, err)

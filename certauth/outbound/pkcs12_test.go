@@ -90,7 +90,8 @@ func TestPKCS12_FilesOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// A file of Azure's own tools: its password is NULL, which derives other keys than the empty one.
+// A file from Azure's own tools: its password is NULL, which gives other keys than the empty
+// password.
 func TestPKCS12_NullPasswordOfAzure(t *testing.T) {
 	own := open(t, outbound.Config{
 		Source: outbound.Fetch((&secret{contentType: "application/x-pkcs12", data: fixture(t, "azure-null-password.p12")}).fetch),
@@ -134,7 +135,8 @@ func TestPKCS12_KeyVaultSecret(t *testing.T) {
 	}
 }
 
-// Whatever is cut off or changed, the answer is an error with a reason or the right certificate, and never a panic.
+// Whatever is truncated or changed, the result is an error with a reason or the right certificate, and never a
+// panic.
 func TestPKCS12_TruncatedAndChanged(t *testing.T) {
 	for _, name := range []string{"modern.p12", "3des.p12", "rc2-40.p12", "plain.p12", "keytool-two.p12"} {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +157,7 @@ func TestPKCS12_TruncatedAndChanged(t *testing.T) {
 				write(t, path, changed)
 				own, err := outbound.Open(t.Context(), config)
 				if err == nil {
-					assert.Equal(t, "plain.p12", name, "offset %d: only without a MAC a change may pass", i)
+					assert.Equal(t, "plain.p12", name, "offset %d: a change may pass only without a MAC", i)
 					assert.NoError(t, own.Close())
 				}
 			}
@@ -176,7 +178,7 @@ func TestPKCS12_Limits(t *testing.T) {
 		copy(data, whole)
 		refused(t, outbound.Config{Source: outbound.Fetch((&secret{data: data}).fetch), Now: at(then)}, outbound.ReasonMalformed)
 	})
-	t.Run("bytes behind the end are refused", func(t *testing.T) {
+	t.Run("bytes after the end are refused", func(t *testing.T) {
 		path := filepath.Join(folder, "more.p12")
 		write(t, path, append(bytes.Clone(whole), 0))
 		refused(t, outbound.Config{Source: outbound.File{Path: path}, Password: password("changeit"), Now: at(then)}, outbound.ReasonMalformed)
@@ -194,7 +196,7 @@ func TestPKCS12_Limits(t *testing.T) {
 	})
 }
 
-// The limit of memory and the limits of work are ours: a file that demands 2^31 iterations is refused before one is done.
+// The limits on memory and work are our own: a file that requires 2^31 iterations is refused before the first one.
 func TestPKCS12_RefusalCostsNothing(t *testing.T) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -203,7 +205,8 @@ func TestPKCS12_RefusalCostsNothing(t *testing.T) {
 		Password: password("changeit"), Now: at(then),
 	}, outbound.ReasonMalformed)
 	runtime.ReadMemStats(&after)
-	// A million iterations of the library allocate more than this many bytes; the count does not depend on the machine.
+	// A million iterations of the library allocate more than this many bytes, a number that does not depend on the
+	// machine.
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
@@ -241,7 +244,8 @@ func TestPEM_Forms(t *testing.T) {
 	}
 }
 
-// PBMAC1 (RFC 9579) is what openssl 3.4 and Java 26 can write. Its parameters can be wrong in more ways than the old MAC's.
+// PBMAC1 (RFC 9579) can be written by openssl 3.4 and Java 26. Its parameters can be invalid in more ways than those of the
+// old MAC.
 func TestPKCS12_PBMAC1(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Client Root")
 	leaf := issue(t, ca, "orders")

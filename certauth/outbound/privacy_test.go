@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// spellings are the ways in which the key's number could show up in a text.
+// spellings returns the forms in which the key's number could appear in a text.
 func spellings(t *testing.T, key any) []string {
 	t.Helper()
 	private, ok := key.(*ecdsa.PrivateKey)
@@ -61,7 +61,7 @@ func TestPrivacy_NoKeyInAnyText(t *testing.T) {
 		}
 	}
 	add(own, own.Status(), transport, config, config.Source, own.TLSConfig("x"))
-	// Every kind of failure, with the key in every place where it could be taken from.
+	// Every kind of failure, with the key in every place from which it could be read.
 	for _, content := range [][]byte{
 		append(bundle(t, leaf), "-----BEGIN PRIVATE KEY-----\nAAAA"...),
 		append(certPEM(issue(t, w.clients, "x").Certificate), keyPEM(t, leaf.Key)...),
@@ -101,9 +101,9 @@ func TestPrivacy_NoKeyInAnyText(t *testing.T) {
 	assert.Contains(t, logged.text(), fingerprint(leaf.Certificate))
 }
 
-// finding O1: a key, or a secret with one, that was configured where the name of a file, a folder or a variable belongs
-// was printed into the error.
-func TestPrivacy_NoKeyThatStandsInThePlaceOfAName(t *testing.T) {
+// finding O1: a key, or a secret that contains one, was printed in the error if it was configured instead of the name
+// of a file, a folder or a variable.
+func TestPrivacy_KeyConfiguredInsteadOfANameIsNotPrinted(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.put(t, "orders")
 	der, err := x509.MarshalPKCS8PrivateKey(leaf.Key)
@@ -145,7 +145,7 @@ func TestPrivacy_FileThatEverybodyMayRead(t *testing.T) {
 	config.Source = outbound.File{Path: w.path("tls.crt"), Key: w.path("tls.key")}
 	require.NoError(t, os.Chmod(w.path("tls.crt"), 0o644))
 	own := open(t, config)
-	assert.Empty(t, w.journal.of(outbound.OutcomeWarned), "certificates may be read by everybody")
+	assert.Empty(t, w.journal.of(outbound.OutcomeWarned), "certificates may be readable by everybody")
 
 	require.NoError(t, os.Chmod(w.path("tls.key"), 0o604))
 	for range 3 {

@@ -30,7 +30,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// unavailable skips the test; in CI, which must run it, it fails.
+// unavailable skips the test. In CI, where the test must run, it fails instead.
 func unavailable(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
@@ -39,7 +39,7 @@ func unavailable(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// program finds a program, also where Debian hides the server's own ones.
+// program finds a program, including the servers that Debian does not put on PATH.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {
@@ -62,7 +62,7 @@ type server struct {
 	exited  chan struct{}
 }
 
-// freePort returns a port that nothing listens on, from below those that systems give to outgoing connections.
+// freePort returns a port on which nothing listens, below those that systems assign to outgoing connections.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for {
@@ -74,9 +74,9 @@ func freePort(t *testing.T) int {
 	}
 }
 
-// start runs a program until the end of the test, and waits until it listens on the port that its arguments name. As root,
-// it runs as the user if one is named. Only the program can take its port, so another process may be faster: then the
-// program is started again with another port.
+// start runs a program until the end of the test, and waits until it listens on the port in its arguments. As root, it
+// runs the program as the given user, if there is one. Only the program can take its port, so another process may be
+// faster; in that case the program is started again with another port.
 func start(t *testing.T, as string, path string, args func(port int) []string) *server {
 	t.Helper()
 	var s *server
@@ -121,8 +121,8 @@ func launch(t *testing.T, port int, as string, path string, args ...string) *ser
 	return s
 }
 
-// listens waits until the program answers, or has ended. Another process that has the port answers too: so the program has
-// the time to find that out and end.
+// listens waits until the program answers or has ended. Another process that has taken the port also answers, so the
+// program is given time to detect that and end.
 func (s *server) listens(t *testing.T) bool {
 	t.Helper()
 	ended := false
@@ -158,7 +158,7 @@ func credential(t *testing.T, as string) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
-// serverFiles writes what the programs need.
+// serverFiles writes the files that the programs need.
 func (w *world) serverFiles(t *testing.T) (cert, key, clients string) {
 	t.Helper()
 	leaf := w.serverCertificate(t)
@@ -169,7 +169,7 @@ func (w *world) serverFiles(t *testing.T) (cert, key, clients string) {
 }
 
 // rotates visits a server with one certificate and, after a rotation, with another one. The visit returns what the server
-// says of the caller. A certificate of another CA is refused at last, for one of the reasons.
+// says about the caller. Finally a certificate of another CA is refused, for one of the reasons.
 func (w *world) rotates(t *testing.T, own *outbound.Certificate, visit func() (string, error), callerOf func(*certauthtest.Certificate) string, reasons ...outbound.Reason) {
 	t.Helper()
 	for range 3 {
@@ -186,7 +186,7 @@ func (w *world) rotates(t *testing.T, own *outbound.Certificate, visit func() (s
 	replace(t, w.path("tls.pem"), bundle(t, issue(t, stranger, "orders")))
 	require.NoError(t, own.Reload(t.Context()))
 	said, err := visit()
-	if len(reasons) == 0 { // it says so in HTTP
+	if len(reasons) == 0 { // the refusal is an HTTP response
 		require.NoError(t, err)
 		assert.NotContains(t, said, "orders")
 		return
@@ -217,12 +217,12 @@ func TestReal_OpensslServer(t *testing.T) {
 	}
 }
 
-// serialBytes is the serial number in whole bytes, as openssl prints it.
+// serialBytes returns the serial number in whole bytes, as openssl prints it.
 func serialBytes(leaf *certauthtest.Certificate) string {
 	return fmt.Sprintf("%X", leaf.SerialNumber.Bytes())
 }
 
-// App Service with exclusion paths asks for the certificate after the handshake.
+// App Service with exclusion paths requests the certificate after the handshake.
 func TestReal_OpensslRenegotiates(t *testing.T) {
 	path := program(t, "openssl")
 	w := newWorld(t)
@@ -242,7 +242,7 @@ func TestReal_OpensslRenegotiates(t *testing.T) {
 			defer func() { _ = conn.Close() }()
 			require.NoError(t, conn.SetDeadline(time.Now().Add(unhurried)))
 			assert.Equal(t, uint16(tls.VersionTLS12), conn.ConnectionState().Version)
-			assert.Len(t, w.journal.of(outbound.OutcomePresented), before, "nobody has asked yet")
+			assert.Len(t, w.journal.of(outbound.OutcomePresented), before, "no server has requested it yet")
 			lines := make(chan string, 1)
 			go func() {
 				line, err := bufio.NewReader(conn).ReadString('\n')
@@ -349,7 +349,7 @@ func TestReal_PostgreSQL(t *testing.T) {
 	assert.ErrorContains(t, err, "28000", "verify-full: the name in the certificate is the user's")
 }
 
-// openTo lets other users pass through a folder of the test.
+// openTo gives other users access to a folder of the test.
 func openTo(t *testing.T, folder string) {
 	t.Helper()
 	for ; folder != os.TempDir() && folder != "/"; folder = filepath.Dir(folder) {
@@ -357,7 +357,7 @@ func openTo(t *testing.T, folder string) {
 	}
 }
 
-// askPostgres makes a connection as the frontend/backend protocol 3.0 describes it, and asks for the serial number of the
+// askPostgres makes a connection according to the frontend/backend protocol 3.0 and queries the serial number of the
 // certificate that the server sees.
 func askPostgres(address string, config *tls.Config, role string) (string, error) {
 	plain, err := net.DialTimeout("tcp", address, unhurried)
@@ -403,7 +403,7 @@ func askPostgres(address string, config *tls.Config, role string) (string, error
 	}
 }
 
-// alertBehind reads what the server said before it closed, if a write failed first.
+// alertBehind reads the server's last message if a write failed first.
 func alertBehind(conn *tls.Conn, err error) error {
 	if _, said := conn.Read(make([]byte, 1)); said != nil {
 		return said

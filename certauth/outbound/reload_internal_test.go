@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// scripted is a local source that gives something else each time; at last always the same.
+// scripted is a local source that returns different data each time, and finally always the same.
 type scripted struct {
 	readings [][]blob
 	reads    int
@@ -27,7 +27,7 @@ func (*scripted) check() []error { return nil }
 func (*scripted) name() string   { return "scripted" }
 func (*scripted) local() bool    { return true }
 
-// A reading that meets files in the middle of their replacement is done again at once, a few times at most.
+// A read during the replacement of files is repeated at once, a few times at most.
 func TestReload_ReadsAgainWhatDoesNotFitTogether(t *testing.T) {
 	h, other := newHostile(t), newHostile(t)
 	whole := blob{name: "pair", data: h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag()))}
@@ -88,7 +88,8 @@ func TestPause_JitterAndBackOff(t *testing.T) {
 	}
 }
 
-// A reading that was given up says nothing of the bytes: with the same ones, the next reading starts afresh.
+// An interrupted read says nothing about the data: with the same bytes, the next read starts from the
+// beginning.
 func TestReload_WhatWasCutShortIsNotRemembered(t *testing.T) {
 	h := newHostile(t)
 	source := &scripted{readings: [][]blob{{{name: "pair", data: h.file(pfxMAC{}, h.open(h.certBag(), h.keyBag()))}}}}

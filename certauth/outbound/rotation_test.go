@@ -23,8 +23,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// Requests go on from several goroutines while the certificate is replaced ten times. None fails, and the first request
-// after each Reload is made with the new certificate. CERTAUTH_EXHAUSTIVE=1 makes it 10 000 requests.
+// Requests continue in several goroutines while the certificate is replaced ten times. None fails, and the first
+// request after each Reload uses the new certificate. CERTAUTH_EXHAUSTIVE=1 makes it 10 000 requests.
 func TestRotation_UnderLoadNoRequestFails(t *testing.T) {
 	rotations, requests := 10, 400
 	if os.Getenv("CERTAUTH_EXHAUSTIVE") == "1" {
@@ -43,7 +43,7 @@ func TestRotation_UnderLoadNoRequestFails(t *testing.T) {
 			var begun, failed atomic.Int64
 			var next sync.Cond
 			next.L = &sync.Mutex{}
-			allowed := int64(0) // requests that may begin, so that every rotation meets traffic
+			allowed := int64(0) // requests that may begin, so that there is traffic during every rotation
 			var workers sync.WaitGroup
 			for range 8 {
 				workers.Go(func() {
@@ -86,7 +86,7 @@ func TestRotation_UnderLoadNoRequestFails(t *testing.T) {
 	}
 }
 
-// CloseIdleConnections never reaches a busy HTTP/2 connection: here one request stays open through three rotations. The
+// CloseIdleConnections never affects a busy HTTP/2 connection. Here one request stays open during three rotations. The
 // others move to new connections at once, and the old connection ends with its last request.
 func TestRotation_BusyHTTP2ConnectionIsLeft(t *testing.T) {
 	w := newWorld(t)
@@ -123,23 +123,23 @@ func TestRotation_BusyHTTP2ConnectionIsLeft(t *testing.T) {
 			now, _, err := get(t, c, d.URL)
 			require.NoError(t, err)
 			assert.Contains(t, now, fingerprint(leaf.Certificate))
-			assert.NotEqual(t, last[64:], now[64:], "a connection of its own")
+			assert.NotEqual(t, last[64:], now[64:], "the request must have its own connection")
 		}
 		last, _, err = get(t, c, d.URL)
 		require.NoError(t, err)
 	}
-	assert.Equal(t, 2, d.open(), "of the connections between, none is kept")
+	assert.Equal(t, 2, d.open(), "no intermediate connection is kept")
 	close(release)
 	rest, err := io.ReadAll(stream.Body)
 	require.NoError(t, err)
-	assert.Equal(t, before, string(rest), "the stream ends on the connection where it began, with the certificate that it began with")
+	assert.Equal(t, before, string(rest), "the stream must end on the connection and with the certificate with which it began")
 	count := 0
 	connections.Range(func(_, _ any) bool { count++; return true })
 	assert.Equal(t, 4, count)
 	eventually(t, func() bool { return d.open() == 1 })
 }
 
-// An old key must not stay within reach: neither a session, nor a connection, nor a closure may hold on to it.
+// An old key must become unreachable: no session, connection or closure may hold a reference to it.
 func TestRotation_OldKeyIsDropped(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -167,7 +167,7 @@ func TestRotation_OldKeyIsDropped(t *testing.T) {
 	})
 }
 
-// inBubble runs f in a bubble with the world's certificate behind a Fetch.
+// inBubble runs f in a bubble with the world's certificate in a Fetch.
 func inBubble(t *testing.T, f func(t *testing.T, w *world, s *secret)) {
 	t.Helper()
 	bubble.Test(t, func(t *testing.T) {
@@ -213,7 +213,8 @@ func TestRotation_AFailedFetchIsTriedAgainAndReported(t *testing.T) {
 		require.NotEmpty(t, kept)
 		require.ErrorIs(t, kept[0].Err, down)
 		assert.Equal(t, before, kept[0].Fingerprint)
-		// At first after a sixteenth of 15 minutes, then doubling: about 8 in an hour, not 4 and not 60.
+		// First after a sixteenth of 15 minutes, then after twice as long each time: about 8 attempts
+		// per hour, not 4 and not 60.
 		assert.Greater(t, s.count()-begun, 5)
 		assert.Less(t, s.count()-begun, 12)
 
@@ -250,14 +251,14 @@ func TestRotation_AFetchThatPanicsOrHangs(t *testing.T) {
 		behave.Store(&bug)
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonSourceUnavailable)
 
-		hangs := func(context.Context) { <-release } // whatever the context says
+		hangs := func(context.Context) { <-release } // ignoring the context
 		behave.Store(&hangs)
 		began := time.Now()
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonSourceUnavailable)
 		assert.Equal(t, 30*time.Second, time.Since(began))
 		began = time.Now()
 		reasonIs(t, own.Reload(t.Context()), outbound.ReasonSourceUnavailable)
-		assert.Zero(t, time.Since(began), "a second reading beside one that hangs")
+		assert.Zero(t, time.Since(began), "a second read while another one hangs")
 		assert.Equal(t, before, own.Status().Fingerprint)
 		assert.True(t, own.Status().Usable)
 
@@ -343,8 +344,8 @@ func TestExpiry_WarningsAhead(t *testing.T) {
 	}
 }
 
-// A clock that jumps ahead makes a reload choose what is not yet valid in truth; set right again, it must choose anew
-// although no file has changed.
+// A clock that jumps ahead makes a reload choose a certificate that is not yet valid. After the clock is corrected,
+// it must choose again although no file has changed.
 func TestRotation_ClockSteps(t *testing.T) {
 	w := newWorld(t)
 	start := time.Now()
@@ -397,7 +398,7 @@ func TestReload_ReportsRepeatedFailuresEverMoreRarely(t *testing.T) {
 	assert.Equal(t, 7, records.count("outbound: kept"), "at 1, 2, 4, 8, 16, 32, 64")
 }
 
-// Connections that nobody uses are closed when the certificate is replaced, and not only when the next request comes.
+// Idle connections are closed when the certificate is replaced, and not only with the next request.
 func TestRotation_IdleConnectionsEndAtOnce(t *testing.T) {
 	for name, base := range map[string]*http.Transport{"HTTP/1.1": http1(), "HTTP/2": nil} {
 		t.Run(name, func(t *testing.T) {
@@ -417,8 +418,8 @@ func TestRotation_IdleConnectionsEndAtOnce(t *testing.T) {
 	}
 }
 
-// After 101 Switching Protocols the body is the connection. It lives through a rotation, and one direction may end before
-// the other.
+// After 101 Switching Protocols the body is the connection. It survives a rotation, and one direction may end before the
+// other.
 func TestRotation_UpgradedConnectionGoesOn(t *testing.T) {
 	w := newWorld(t)
 	first := w.put(t, "orders")
@@ -437,7 +438,7 @@ func TestRotation_UpgradedConnectionGoesOn(t *testing.T) {
 	})
 	own := open(t, w.config())
 	c := client(t, own, http1())
-	c.Timeout = 0 // http.Client with one hides the writer
+	c.Timeout = 0 // http.Client with a timeout hides the writer
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.URL, http.NoBody)
 	require.NoError(t, err)
 	request.Header.Set("Connection", "Upgrade")
@@ -504,5 +505,5 @@ func TestObserve_APanicStaysThere(t *testing.T) {
 	body, _, err := get(t, client(t, own, nil), d.URL)
 	require.NoError(t, err)
 	assert.Equal(t, "orders", body)
-	assert.Equal(t, 2, logged.count("outbound: loaded"), "the logger is told all the same")
+	assert.Equal(t, 2, logged.count("outbound: loaded"), "the logger must be informed all the same")
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
-// world is a CA for servers, one for clients, and a folder.
+// world holds a CA for servers, one for clients, and a folder.
 type world struct {
 	servers, clients *certauthtest.CA
 	folder           string
@@ -42,7 +42,7 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) path(name string) string { return filepath.Join(w.folder, name) }
 
-// put makes a certificate for a client the one in the file.
+// put issues a client certificate and writes it to the file.
 func (w *world) put(t testing.TB, name string, change ...certauthtest.Template) *certauthtest.Certificate {
 	t.Helper()
 	leaf := issue(t, w.clients, name, change...)
@@ -63,7 +63,7 @@ func (w *world) serverCertificate(t testing.TB) *certauthtest.Certificate {
 	return w.servers.Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1"), certauthtest.DNS("localhost"))
 }
 
-// pool is the client CA's.
+// pool returns the pool of the client CA.
 func (w *world) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(w.clients.Certificate)
@@ -79,11 +79,11 @@ func (w *world) serverConfig(t testing.TB) *tls.Config {
 	}
 }
 
-// downstream is a server that remembers who called. Its answer is the caller's common name.
+// downstream is a server that records its callers. It answers with the caller's common name.
 type downstream struct {
 	*httptest.Server
 	mutex   sync.Mutex
-	callers []string // fingerprints, one for each request; empty without a certificate
+	callers []string // fingerprints, one per request; empty without a certificate
 	conns   map[net.Conn]bool
 }
 
@@ -123,14 +123,14 @@ func (w *world) serve(t testing.TB, change func(*tls.Config), handler http.Handl
 	return d
 }
 
-// open returns how many connections there are.
+// open returns the number of open connections.
 func (d *downstream) open() int {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	return len(d.conns)
 }
 
-// seen returns who called, in order.
+// seen returns the callers in order.
 func (d *downstream) seen() []string {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
@@ -142,7 +142,7 @@ func fingerprint(cert *x509.Certificate) string {
 	return hex.EncodeToString(digest[:])
 }
 
-// client is an http.Client with the certificate.
+// client returns an http.Client with the certificate.
 func client(t testing.TB, own *outbound.Certificate, base *http.Transport) *http.Client {
 	t.Helper()
 	transport, err := own.Transport(base)
@@ -170,7 +170,7 @@ func http1() *http.Transport {
 	return &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
 }
 
-// newTunnel is a proxy that knows CONNECT and nothing else.
+// newTunnel starts a proxy that supports only CONNECT.
 func newTunnel(t testing.TB, tunnels *atomic.Int32) string {
 	t.Helper()
 	proxy := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {

@@ -61,7 +61,7 @@ func TestServer_IsVerified(t *testing.T) {
 				reasonIs(t, err, tc.want)
 			}
 			if tc.want != "" {
-				assert.Empty(t, tc.server.seen(), "no request to a server that is not to be trusted")
+				assert.Empty(t, tc.server.seen(), "an untrusted server must receive no request")
 			}
 		})
 	}
@@ -103,8 +103,8 @@ func TestServer_PinsOfItsKey(t *testing.T) {
 	}
 }
 
-// crypto/tls sends no name for an IP address, so VerifyConnection alone cannot know which server was meant. A chain
-// without a name must not be enough.
+// crypto/tls sends no name for an IP address, so VerifyConnection cannot know which server was meant. A chain
+// without a name must not be sufficient.
 func TestServer_NameIsNeverLeftOut(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -146,7 +146,7 @@ func TestServer_RootsAreReloaded(t *testing.T) {
 
 	next := certauthtest.NewCA(t, "Next Server Root")
 	replace(t, w.path("roots.pem"), append(next.PEM(), keyPEM(t, issue(t, w.clients, "x").Key)...))
-	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed) // a key is no root
+	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed) // a key is not a root
 	replace(t, w.path("roots.pem"), append(next.PEM(), "-----BEGIN CERTIFICATE-----\n"...))
 	reasonIs(t, own.Reload(t.Context()), outbound.ReasonMalformed)
 	_, _, err = get(t, c, d.URL)
@@ -154,7 +154,7 @@ func TestServer_RootsAreReloaded(t *testing.T) {
 
 	replace(t, w.path("roots.pem"), next.PEM())
 	require.NoError(t, own.Reload(t.Context()))
-	_, _, err = get(t, c, d.URL) // the idle connection is not used any more
+	_, _, err = get(t, c, d.URL) // the idle connection is no longer used
 	reasonIs(t, err, outbound.ReasonServerUntrusted)
 	reasonIs(t, dial(d, config), outbound.ReasonServerUntrusted)
 
@@ -165,7 +165,6 @@ func TestServer_RootsAreReloaded(t *testing.T) {
 	require.NoError(t, dial(d, config))
 }
 
-// Sessions are resumed with the certificate that began them and never with another one.
 // finding P10, for the roots of servers.
 func TestServer_RootsWithAMergeConflictAreNotUsed(t *testing.T) {
 	w := newWorld(t)
@@ -176,6 +175,7 @@ func TestServer_RootsWithAMergeConflictAreNotUsed(t *testing.T) {
 	assert.Contains(t, e.Error(), "merge conflict")
 }
 
+// Sessions are resumed with the certificate with which they began, and never with another one.
 func TestResumption_StaysWithinAGeneration(t *testing.T) {
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestResumption_StaysWithinAGeneration(t *testing.T) {
 			assert.EqualValues(t, 2, resumed.Load())
 			assert.Equal(t, []string{fingerprint(first.Certificate), fingerprint(first.Certificate), fingerprint(second.Certificate), fingerprint(second.Certificate)}, d.seen())
 
-			// A TLSConfig resumes nothing, even if a client gives it a cache.
+			// A TLSConfig resumes no session, even if a client gives it a cache.
 			config := own.TLSConfig("127.0.0.1")
 			config.ClientSessionCache = tls.NewLRUClientSessionCache(0)
 			for range 3 {
@@ -226,7 +226,8 @@ func TestResumption_StaysWithinAGeneration(t *testing.T) {
 	}
 }
 
-// CVE-2025-68121 Go: a session that began under other roots went on. What counts for a new one counts for a resumed one.
+// CVE-2025-68121 Go: a session that began under other roots was resumed. The conditions for a new session also apply to
+// a resumed one.
 func TestResumption_TheServerIsVerifiedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.put(t, "orders")
@@ -248,7 +249,7 @@ func TestResumption_TheServerIsVerifiedAgain(t *testing.T) {
 	reasonIs(t, err, outbound.ReasonServerUntrusted)
 }
 
-// A proxy that tunnels sees TLS pass; the certificate goes to the server behind it.
+// A tunnelling proxy forwards TLS; the certificate goes to the server behind it.
 func TestTransport_ThroughAProxy(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.put(t, "orders")

@@ -114,7 +114,7 @@ func TestSelect_Names(t *testing.T) {
 	}
 }
 
-// The caller's slices may change after Open.
+// The caller may change its slices after Open.
 func TestOpen_CopiesWhatItIsGiven(t *testing.T) {
 	w := newWorld(t)
 	leaf := w.put(t, "orders")

@@ -2,5 +2,5 @@
 
 package policyfile
 
-// newAlgorithms are those that crypto/x509 knows from Go 1.27 on.
+// newAlgorithms are those that crypto/x509 supports since Go 1.27.
 var newAlgorithms []word

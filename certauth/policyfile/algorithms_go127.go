@@ -4,5 +4,5 @@ package policyfile
 
 import "crypto/x509"
 
-// newAlgorithms are those that crypto/x509 knows from Go 1.27 on.
+// newAlgorithms are those that crypto/x509 supports since Go 1.27.
 var newAlgorithms = words("MLDSA", x509.MLDSA)

@@ -37,16 +37,16 @@ type Authenticator struct {
 	path    string
 	code    certauth.Config
 	current atomic.Pointer[generation]
-	looked  atomic.Int64 // UnixNano of the last look
+	looked  atomic.Int64 // time of the last look in UnixNano
 	looking atomic.Pointer[look]
-	hangs   atomic.Bool // it was reported that a look hangs
+	hangs   atomic.Bool // a hanging look was reported
 
 	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte
-	failure string       // of the last look, so that each is reported once
-	telling atomic.Int64 // reports of failures that are running
+	failure string       // of the last look, so that each failure is reported once
+	telling atomic.Int64 // number of failure reports in progress
 
-	mutex    sync.Mutex        // guards the fields below and the replacement of current; no code of the program runs under it
+	mutex    sync.Mutex        // guards the fields below and the replacement of current; not held while calling the program's code
 	policies []certauth.Policy // of Require
 	closed   bool
 }
@@ -87,11 +87,11 @@ func Open(path string, code certauth.Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// attempts is how often a document is loaded if it or its files change meanwhile.
+// attempts is how often a document is loaded if it or its files change during the load.
 const attempts = 3
 
-// load loads a document whose cases pass, with files that all belong together: if one of them changes
-// while they are read, what was judged by the cases may not be what would come into use.
+// load loads a document whose cases pass. All files must be from the same state: if one of them
+// changes while they are read, the material that comes into use may differ from that of the cases.
 func (a *Authenticator) load(ctx context.Context, before map[string]*sharedChecker) (*generation, [sha256.Size]byte, error) {
 	for range attempts {
 		g, seen, err := a.loadOnce(ctx, before)
@@ -208,7 +208,7 @@ func (a *Authenticator) Handler(next http.Handler) http.Handler {
 func giveBack(outer, inner *http.Request) {
 	if outer.Context().Err() != nil {
 		if form := inner.MultipartForm; form != nil && form != outer.MultipartForm {
-			_ = form.RemoveAll() // net/http does not know this form
+			_ = form.RemoveAll() // net/http does not remove this form
 		}
 		return
 	}
@@ -290,7 +290,7 @@ func (a *Authenticator) route(policy certauth.Policy) int {
 		}
 		made := current.doc.auth.Require(policy)
 		a.mutex.Lock()
-		if a.current.Load() != current { // it was replaced meanwhile
+		if a.current.Load() != current { // it was replaced in the meantime
 			a.mutex.Unlock()
 			continue
 		}

@@ -109,7 +109,7 @@ func (*caseChecker) CheckChain(ctx context.Context, _ []*x509.Certificate) (cert
 	return certauth.Revocation{Status: c.Revocation, Source: "case " + quoted(c.Name)}, nil
 }
 
-// standIn answers with the status of another checker, by the settings of the document's own.
+// standIn answers with the status of another checker, under the settings of the document's own.
 type standIn struct {
 	certauth.RevocationChecker
 	name     string
@@ -231,7 +231,7 @@ func frontEndVerifies(source certauth.Source) bool {
 
 type caseRunner struct {
 	whole, direct *certauth.Authenticator
-	now           atomic.Pointer[time.Time] // also read where material is read again beside the cases
+	now           atomic.Pointer[time.Time] // also used when material is reloaded while the cases run
 	event         certauth.Event
 }
 
@@ -313,7 +313,7 @@ func (c Case) request(ctx context.Context, source certauth.Source) (*http.Reques
 	if err != nil {
 		return nil, err
 	}
-	r.RequestURI, r.URL.Scheme, r.URL.Host = path, "", "" // as a server has it
+	r.RequestURI, r.URL.Scheme, r.URL.Host = path, "", "" // as in a request that a server received
 	if _, ok := source.(forwarded.AppService); ok && len(c.Headers) > 0 {
 		r.Header.Set("X-ARR-LOG-ID", "00000000-0000-0000-0000-000000000000")
 		r.Header.Set("X-ARR-SSL", "2048|256|CN=issuer|CN=server")

@@ -21,7 +21,7 @@ import (
 var update = flag.Bool("update", false, "write the files that tests hold the code against")
 
 // goDocs reads the first paragraph of the Go documentation of every exported type, function and
-// field of the packages that a document speaks of.
+// field of the packages to which documents refer.
 func goDocs(t *testing.T) map[string]string {
 	t.Helper()
 	docs := map[string]string{}

@@ -180,13 +180,13 @@ func (d *decoder) content(root *node) *content {
 		if root.member("cases").items[i].member("revocation") == nil {
 			c.Cases[i].Revocation = certauth.RevocationGood
 		}
-		// Whatever is wrong with it fails the case; here it only counts for the digest.
+		// A failure here makes the case fail; this only adds to the digest.
 		_, _ = d.material.certificates(c.Cases[i].Certificate)
 	}
 	return c
 }
 
-// revocations reads only the revocation checks, for their names; their mistakes are found when the
+// revocations reads only the names of the revocation checks; mistakes in them are found when the
 // whole document is read.
 func (d *decoder) revocations(root *node) map[string]revocation.Config {
 	quiet := &decoder{text: d.text, dir: d.dir, material: d.material}

@@ -54,7 +54,7 @@ func (e *encoder) write(token jsontext.Token) error { return e.out.WriteToken(to
 func pemOf(list []*x509.Certificate) []byte {
 	var b bytes.Buffer
 	for _, cert := range list {
-		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // a buffer takes everything
+		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}) // writing to a buffer does not fail
 	}
 	return b.Bytes()
 }

@@ -1,4 +1,4 @@
 package policyfile
 
-// Active is the document in use.
+// Active returns the document in use.
 func Active(a *Authenticator) *Document { return a.current.Load().doc }

@@ -19,8 +19,8 @@ type form interface {
 	schema(s *schema) map[string]any
 }
 
-// formOf returns the form of a type. A type that has none is a mistake of this package, which
-// the tests find: they walk all types.
+// formOf returns the form of a type. A type without a form is a mistake in this package, which the
+// tests find because they walk all types.
 func formOf(t reflect.Type) form {
 	if u, ok := unions[t]; ok {
 		return &unionForm{t, u}
@@ -64,7 +64,7 @@ func formOf(t reflect.Type) form {
 	panic("policyfile: no form for " + t.String())
 }
 
-// goNameOf is the name by which the tables know a type.
+// goNameOf returns the name of a type in the tables.
 func goNameOf(t reflect.Type) string {
 	if i := strings.LastIndexByte(t.PkgPath(), '/'); i >= 0 {
 		return t.PkgPath()[i+1:] + "." + t.Name()

@@ -11,7 +11,7 @@ import (
 
 type listForm struct {
 	elem  reflect.Type
-	empty bool // may be
+	empty bool // an empty list is permitted
 }
 
 func (f *listForm) decode(d *decoder, n *node, into reflect.Value) {
@@ -55,7 +55,7 @@ func (f *listForm) schema(s *schema) map[string]any {
 	return list
 }
 
-// mapForm is values under names that the document chooses.
+// mapForm is the form of values under names that the document chooses.
 type mapForm struct{ elem reflect.Type }
 
 const namePattern = `^[A-Za-z][A-Za-z0-9_-]{0,63}$`

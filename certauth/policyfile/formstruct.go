@@ -21,7 +21,7 @@ type structField struct {
 	index    int
 	goName   string
 	required bool
-	form     func() form // late, since policies hold policies
+	form     func() form // evaluated late, because policies contain policies
 	typ      reflect.Type
 }
 
@@ -49,8 +49,8 @@ func newStructForm(t reflect.Type) *structForm {
 	return f
 }
 
-// jsonName writes the name of a Go field as a member: MaxDepth becomes maxDepth, OID oid, and
-// OCSPTimeout ocspTimeout.
+// jsonName converts the name of a Go field to that of a member: MaxDepth becomes maxDepth, OID oid,
+// and OCSPTimeout ocspTimeout.
 func jsonName(name string) string {
 	if name == "Schema" {
 		return "$schema"
@@ -93,8 +93,8 @@ func (f *structForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 }
 
-// saysZero reports whether a number or a duration of 0 was read, or an empty text where none is
-// required: the Go value's default, which is often a generous one.
+// saysZero reports whether the document contains a number or duration of 0, or an empty text although
+// none is required. The Go value would replace it by its default, which is often generous.
 func (f *structField) saysZero(v reflect.Value) bool {
 	switch f.form().(type) {
 	case intForm, durationForm:

@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// durationForm is days, hours, minutes, seconds and so on, each at most once and in this order:
-// "10d", "1h30m".
+// durationForm is a sequence of days, hours, minutes, seconds and so on, each at most once and in
+// this order: "10d", "1h30m".
 type durationForm struct{}
 
 const durationPattern = `^(?:([0-9]{1,5})d)?(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,5})s)?(?:([0-9]{1,5})ms)?(?:([0-9]{1,5})us)?(?:([0-9]{1,5})ns)?$`
@@ -42,7 +42,7 @@ func (durationForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	var total time.Duration
 	for i, digits := range found[1:] {
-		count, _ := strconv.Atoi(digits) // nothing is 0, and the pattern lets five digits through
+		count, _ := strconv.Atoi(digits) // an empty text is 0, and the pattern permits at most five digits
 		total += time.Duration(count) * durationUnits[i].unit
 	}
 	into.SetInt(int64(total))
@@ -70,7 +70,7 @@ func (durationForm) schema(*schema) map[string]any {
 	return map[string]any{"type": "string", "minLength": 1, "pattern": strings.ReplaceAll(durationPattern, "?:", "")}
 }
 
-// instantForm is a moment in UTC (RFC 3339), or "now", which is nil.
+// instantForm is a time in UTC (RFC 3339), or "now", which is nil.
 type instantForm struct{}
 
 const instantPattern = `^(now|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z|[0-9]{4}-(0[13-9]|1[0-2])-(29|30)T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z|[0-9]{4}-(0[13578]|1[02])-31T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z)$`

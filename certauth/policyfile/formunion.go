@@ -43,7 +43,7 @@ func (f *unionForm) decode(d *decoder, n *node, into reflect.Value) {
 	before := d.found
 	formOf(k.shape).decode(d, m.value, body)
 	if d.found > before {
-		return // a value that could not be read is not built
+		return // build is not called for a value that could not be read
 	}
 	value := body.Interface()
 	if k.build != nil {

@@ -69,7 +69,7 @@ func (intForm) decode(d *decoder, n *node, into reflect.Value) {
 		d.mistake(n, "%s, want a whole number", n.what())
 		return
 	}
-	// JSON knows one kind of number: 5, 5.0 and 5e0 are the same.
+	// JSON has one kind of number: 5, 5.0 and 5e0 are equal.
 	f, err := strconv.ParseFloat(n.text, 64)
 	if err != nil || f != math.Trunc(f) || f < math.MinInt32 || f > math.MaxInt32 {
 		d.mistake(n, "%s, want a whole number between %d and %d", quoted(n.text), math.MinInt32, math.MaxInt32)
@@ -138,7 +138,7 @@ func (urlForm) decode(d *decoder, n *node, into reflect.Value) {
 	}
 	u, err := url.Parse(n.text)
 	if err != nil || u.Host == "" {
-		d.wrong(n, `not an absolute URL such as "http://proxy.example:3128"`) // and not shown, because it may hold a password
+		d.wrong(n, `not an absolute URL such as "http://proxy.example:3128"`) // not shown, because it may contain a password
 		return
 	}
 	into.Set(reflect.ValueOf(u))
@@ -150,7 +150,8 @@ func (urlForm) encode(e *encoder, v reflect.Value) error {
 
 func (urlForm) schema(*schema) map[string]any { return map[string]any{"type": "string"} }
 
-// certificatesForm is certificates by reference, read while the document is.
+// certificatesForm is the form of certificates by reference that are read together with the
+// document.
 type certificatesForm struct{}
 
 func (certificatesForm) decode(d *decoder, n *node, into reflect.Value) {

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// finding P5: while a check of the files hung, as on a share that is gone, every request waited a
-// second for it, and nobody was told.
+// finding P5: while a check of the files hung, as on an unavailable network share, every request
+// waited a second for it, and nothing was reported.
 func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		f := newFolder(t)
@@ -48,7 +48,7 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 			assert.Zero(t, ask())
 		}
 		taken := reported.take()
-		require.Len(t, taken, 1, "told once")
+		require.Len(t, taken, 1, "reported once")
 		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 		assert.ErrorContains(t, taken[0].Err, "has not ended within a minute")
 
@@ -56,7 +56,7 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 		close(hangs)
 		synctest.Wait()
 		taken = reported.take()
-		require.Len(t, taken, 1, "what it read so late is not put in use")
+		require.Len(t, taken, 1, "a document that was read so late is not put into use")
 		assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 		time.Sleep(30 * time.Second) //nolint:forbidigo // the bubble's clock
 		ask()
@@ -69,8 +69,8 @@ func TestHandler_ACheckThatHangsDelaysNoRequestForLongAndIsReported(t *testing.T
 	})
 }
 
-// finding P7: a request that read the clock a little before another one began a second
-// check, as with finding S5.
+// finding P7: a request that read the clock slightly earlier than another one started a second
+// check, as in finding S5.
 func TestHandler_ALateRequestBeginsNoCheck(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		f := newFolder(t)
@@ -97,7 +97,7 @@ func TestHandler_ALateRequestBeginsNoCheck(t *testing.T) {
 	})
 }
 
-// finding P6: a clock that panicked while a document was reported ended the process.
+// finding P6: a clock that panicked during the report of a document ended the process.
 func TestHandler_AClockThatPanicsInAReportEndsNothing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		f := newFolder(t)

@@ -11,15 +11,15 @@ import (
 )
 
 // hooks pass the records and events of a document to the program's Logger and Observe. While the
-// document is being read they keep them. They are dropped if the document is not used, and otherwise
-// passed on when it is in use, so that a hook of the program can use the Authenticator.
+// document is being read, they store them. If the document comes into use, they are passed on
+// afterwards, so that a hook of the program can use the Authenticator; otherwise they are dropped.
 type hooks struct {
 	mutex sync.Mutex
 	inUse bool
 	kept  []func()
 }
 
-// config returns the program's Config with the hooks in place of its Logger and Observe.
+// config returns the program's Config with the hooks instead of its Logger and Observe.
 func (h *hooks) config(code certauth.Config) certauth.Config {
 	code.Logger = slog.New(&keptRecords{code.Logger.Handler(), h})
 	if observe := code.Observe; observe != nil {
@@ -42,14 +42,14 @@ func (h *hooks) tell(what func()) {
 	}
 }
 
-// use passes everything on from now on. Records and events that were kept stay until flush.
+// use makes the hooks pass on everything from now on. Stored records and events stay until flush.
 func (h *hooks) use() {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	h.inUse = true
 }
 
-// flush passes on the records and events that were kept.
+// flush passes on the stored records and events.
 func (a *Authenticator) flush(ctx context.Context, h *hooks) {
 	h.mutex.Lock()
 	kept := h.kept
@@ -60,7 +60,7 @@ func (a *Authenticator) flush(ctx context.Context, h *hooks) {
 	}
 }
 
-// keptRecords is a slog.Handler that keeps records for the program's Logger.
+// keptRecords is a slog.Handler that stores records for the program's Logger.
 type keptRecords struct {
 	slog.Handler
 	hooks *hooks
@@ -103,11 +103,11 @@ func (a *Authenticator) report(ctx context.Context, outcome certauth.Outcome, er
 	}
 }
 
-// guarded calls hooks and the clock, whose panic is not the end of the service.
+// guarded calls hooks and the clock. Their panics must not end the service.
 func (a *Authenticator) guarded(ctx context.Context, hook func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			defer func() { _ = recover() }() // of the Logger, and nobody else is there to be told
+			defer func() { _ = recover() }() // if the Logger panics, there is nowhere to report it
 			a.code.Logger.ErrorContext(ctx, "certauth: panic in Observe, Logger or Now", "detail", fmt.Sprint(p))
 		}
 	}()

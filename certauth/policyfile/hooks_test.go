@@ -22,7 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// hook is Observe and the handler of a Logger in one. It calls back whenever it is told of something.
+// hook is both Observe and the handler of a Logger. It calls the Authenticator whenever it is called.
 type hook struct {
 	mutex sync.Mutex
 	auth  *policyfile.Authenticator
@@ -65,7 +65,7 @@ func (h *hook) Handle(_ context.Context, record slog.Record) error {
 func (h *hook) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h *hook) WithGroup(string) slog.Handler      { return h }
 
-// ends fails when f does not return in minutes.
+// ends fails if f does not return within minutes.
 func ends(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -76,11 +76,11 @@ func ends(t *testing.T, f func()) {
 	select {
 	case <-done:
 	case <-time.After(2 * time.Minute):
-		require.Fail(t, "it waits for itself")
+		require.Fail(t, "the hook waits for itself")
 	}
 }
 
-// A hook that called back waited for ever for the reload that told it.
+// A hook that called the Authenticator waited forever for the reload that had called the hook.
 func TestReload_HooksMayCallBack(t *testing.T) {
 	role := certauth.Thumbprints{"0000000000000000000000000000000000000000000000000000000000000000"}
 	calls := map[string]func(*policyfile.Authenticator){
@@ -96,7 +96,7 @@ func TestReload_HooksMayCallBack(t *testing.T) {
 	for _, situation := range []struct {
 		name  string
 		spoil func(f *folder)
-		tells string // of hooks that do not close it
+		tells string // for hooks that do not close it
 	}{
 		{"a document that becomes active", func(f *folder) { f.write("policy.json", scoped+" ") }, "reloaded"},
 		{"one with a root that ends soon", func(f *folder) {
@@ -123,7 +123,7 @@ func TestReload_HooksMayCallBack(t *testing.T) {
 					situation.spoil(f)
 					ends(t, func() { _ = auth.Reload(t.Context()) })
 					told := h.list()
-					assert.Less(t, len(told), 200, "and does not go on for ever")
+					assert.Less(t, len(told), 200, "the hook must not be called forever")
 					if by == "Observe" && name != "Close" && name != "Handler" {
 						assert.Contains(t, told, situation.tells)
 					}
@@ -133,7 +133,7 @@ func TestReload_HooksMayCallBack(t *testing.T) {
 	}
 }
 
-// The same where a request sets the reload off.
+// The same if a request triggers the reload.
 func TestHandler_HooksMayCallBackFromALook(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
@@ -202,7 +202,8 @@ func TestReload_NobodyWaitsForAReloadThatHangs(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, status)
 }
 
-// A route that is made while a document is being read stands in that document as well, or keeps it out.
+// A route that is made while a document is being read is part of that document as well, or the document
+// is refused.
 func TestRequire_WhileADocumentIsRead(t *testing.T) {
 	for name, row := range map[string]struct {
 		next string

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// folder is a directory with the material that documents of the tests name.
+// folder is a directory with the material that the documents of the tests name.
 type folder struct {
 	t    *testing.T
 	dir  string
@@ -38,7 +38,7 @@ func newFolder(t *testing.T) *folder {
 	return f
 }
 
-// write replaces a file at once, as operators should.
+// write replaces a file in one step, as operators should.
 func (f *folder) write(name, content string) string {
 	f.t.Helper()
 	if f.clientA != nil {
@@ -88,7 +88,7 @@ func TestLoad_MakesAConfigOfADocument(t *testing.T) {
 	}
 }
 
-// The names of one partner are worth nothing below the CA of another.
+// The names of one partner are not accepted below the CA of another.
 func TestLoad_NamesAreScopedToTheirCA(t *testing.T) {
 	f := newFolder(t)
 	forged := f.b.Issue(t, "forger", certauthtest.DNS("orders.a.example"))
@@ -110,7 +110,7 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 		{"another letter case", `{` + source + `,
 "policy": {"dnsNAMES": ["a"]}}`, `2:12: policy.dnsNAMES: unknown member; did you mean "dnsNames"?`},
 		{"a member that stands twice", "{\n\"optional\": true,\n  \"optional\": false}", `3:3: the member "optional" stands here twice`},
-		{"text behind the document", "{}\nx", `2:1: not JSON: `},
+		{"text after the document", "{}\nx", `2:1: not JSON: `},
 		{"a second document", "{}\n {}", `2:3: text after the end of the document`},
 		{"half a document", "{\"optional\":", `1:13: optional: the document ends too early`},
 		{"nothing", "", `1:1: the document ends too early`},
@@ -201,7 +201,7 @@ func TestLoad_CodeMustNotSayWhatTheDocumentSays(t *testing.T) {
 	assert.EqualError(t, err, "policyfile: Optional is set in code; set it in the document instead")
 }
 
-// The document that the documentation shows is one that works.
+// The document in the documentation works.
 func TestDoc_TheExamplesAreDocuments(t *testing.T) {
 	f := newFolder(t)
 	text, err := os.ReadFile("doc.go")
@@ -252,7 +252,7 @@ func TestRunCases_SayWhatWasExpectedAndWhatCame(t *testing.T) {
 	}
 }
 
-// The clock of a case is its own.
+// A case has its own clock.
 func TestRunCases_AtNowGoesByTheClockOfTheConfig(t *testing.T) {
 	f := newFolder(t)
 	late := func() time.Time { return time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC) }

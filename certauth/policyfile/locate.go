@@ -30,7 +30,7 @@ func (doc *Document) locatedBelow(err error, below *node) Mistakes {
 	return mistakes
 }
 
-// apart takes errors.Join apart, also below a line that counts the mistakes.
+// apart splits the result of errors.Join, also below a line that counts the mistakes.
 func apart(err error) []error {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
@@ -47,7 +47,7 @@ func apart(err error) []error {
 	return []error{err}
 }
 
-// find follows the path at the beginning of a mistake as far as the document goes along.
+// find follows the path at the beginning of a mistake as far as the document contains it.
 func find(n *node, text string) (*node, string) {
 	rest := text
 	for {
@@ -78,7 +78,7 @@ func find(n *node, text string) (*node, string) {
 	return n, rest
 }
 
-// step goes to the member with that name, also through members that the Go path omits.
+// step returns the member with that name, also below members that the Go path omits.
 func step(n *node, name string) *node {
 	for _, m := range n.members {
 		if strings.EqualFold(m.name, name) {

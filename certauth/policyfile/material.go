@@ -21,8 +21,9 @@ import (
 // maxMaterial bounds a file to which a document refers.
 const maxMaterial = 16 << 20
 
-// material reads what a document refers to and records its digest, so that a change of it counts as a
-// change of the document. It does not read what certauth reloads itself.
+// material reads the files and variables to which a document refers and records their digests, so
+// that a change of them counts as a change of the document. It does not read material that certauth
+// reloads itself.
 type material struct {
 	seen map[[sha256.Size]byte]bool
 }
@@ -39,7 +40,8 @@ func (m *material) note(parts ...[]byte) {
 	m.seen[[sha256.Size]byte(h.Sum(nil))] = true
 }
 
-// sum is the digest of a text and of all that was read with it, however often.
+// sum returns the digest of a text and of everything that was read with it, regardless of
+// repetition.
 func (m *material) sum(text []byte) [sha256.Size]byte {
 	h := sha256.New()
 	h.Write(fmt.Appendf(nil, "%d:", len(text)))
@@ -203,8 +205,9 @@ func nameFile(name string, err error) error {
 	return fmt.Errorf("file %s: %w", quotedName(name), err)
 }
 
-// readRegular reads a regular file: a device or a pipe could block, or never end. One that takes the
-// place of the file at this moment is not waited for. Errors do not name the file.
+// readRegular reads a regular file. A device or a pipe could block, or never end; even one that
+// takes the place of the file at this moment does not make it wait. Errors do not contain the name
+// of the file.
 func readRegular(name string, limit int64) (content []byte, err error) {
 	if name == "" {
 		return nil, errors.New("an empty file name")
@@ -237,7 +240,7 @@ func readRegular(name string, limit int64) (content []byte, err error) {
 	return content, nil
 }
 
-// cause leaves out the name of the file, which the mistake has already, or must not have.
+// cause removes the name of the file from the error: the mistake already contains it, or must not.
 func cause(err error) error {
 	if pathError, ok := errors.AsType[*os.PathError](err); ok {
 		return pathError.Err

@@ -76,10 +76,10 @@ func quoted(s string) string {
 	return strconv.QuoteToASCII(s)
 }
 
-// maxName is the length in bytes above which no system has a file.
+// maxName is the length in bytes above which no system has file names.
 const maxName = 4096
 
-// quotedName prepares the name of a file or a directory, which textForm has examined, for a mistake.
+// quotedName prepares the name of a file or a directory that textForm has checked, for a mistake.
 func quotedName(name string) string {
 	if len(name) > maxName {
 		return fmt.Sprintf("(%d bytes, not shown)", len(name))
@@ -96,7 +96,7 @@ func looksSecret(s string) bool { return secretText.MatchString(s[:min(len(s), m
 
 // nearest returns the known name that was probably intended, or "".
 func nearest(name string, known []string) string {
-	if len(name) > 64 { // longer than any, and slow to compare
+	if len(name) > 64 { // longer than any known name, and slow to compare
 		return ""
 	}
 	best, distance := "", 3
@@ -111,7 +111,7 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// edits is the Levenshtein distance.
+// edits returns the Levenshtein distance.
 func edits(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -12,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Bounds of a document.
+// Limits for a document.
 const (
 	maxDocument = 4 << 20
 	maxDepth    = 64
@@ -24,10 +24,10 @@ type node struct {
 	kind    jsontext.Kind // 'n', 't', 'f', '"', '0', '{' or '['
 	at, end int           // offsets in the text
 	parent  *node         // nil for the document itself
-	name    string        // of the member that it is
-	index   int           // of the item that it is; -1 for a member
-	text    string        // of a string, unquoted, or of a number as it is written
-	members []member      // of an object, in their order
+	name    string        // of the member whose value it is
+	index   int           // as an item of an array; -1 for a member
+	text    string        // of a string, unquoted, or of a number, as written
+	members []member      // of an object, in order
 	items   []*node       // of an array
 }
 
@@ -121,11 +121,11 @@ func firstUnseen(text []byte) (at int, r rune) {
 type jsonReader struct {
 	text   []byte
 	tokens *jsontext.Decoder
-	place  *node // that is being read
+	place  *node // node that is being read
 	values int
 }
 
-// value reads the value of n, whose place is known.
+// value reads the value of n, whose position is known.
 func (r *jsonReader) value(n *node, depth int) (*node, error) {
 	r.place = n
 	if depth > maxDepth {
@@ -176,7 +176,7 @@ func (r *jsonReader) value(n *node, depth int) (*node, error) {
 	return n, err
 }
 
-// start returns where the scalar that ends at end begins.
+// start returns the start of the scalar that ends at end.
 func (r *jsonReader) start(end int) int {
 	if r.text[end-1] == '"' {
 		for i := end - 2; i >= 0; i-- {

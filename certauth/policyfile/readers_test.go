@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// finding I17-3: a document could read otherwise than it acts: characters that no reader sees, and
-// a 0 that does not mean 0.
+// finding I17-3: a document could have an effect other than it seemed to: because of invisible
+// characters, and of a 0 that does not mean 0.
 func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 	f := newFolder(t)
 	const rest = `"source": {"appService": {}}, `
@@ -50,8 +50,8 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 	}
 }
 
-// finding P2: an empty text, as a template leaves it whose variable is not set, took a requirement
-// away: the value of a verification, a fingerprint to compare, the header of a chain.
+// finding P2: an empty text, as in a template whose variable is not set, removed a requirement: the
+// value of a verification, a fingerprint to compare, the header of a chain.
 func TestLoad_RefusesAnEmptyTextThatMeansNoText(t *testing.T) {
 	f := newFolder(t)
 	const gate = `"from": {"insecureAnyPeer": {}}`
@@ -73,7 +73,8 @@ func TestLoad_RefusesAnEmptyTextThatMeansNoText(t *testing.T) {
 	assert.ErrorContains(t, err, `exclusions[0].method: "" is read as if the member were missing`)
 }
 
-// The same characters written as escapes, which a reader sees, are what JSON says they are.
+// The same characters written as escapes are visible to a reader, and have the meaning that JSON
+// gives them.
 func TestLoad_TakesCharactersThatAreWrittenAsEscapes(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", "{\r\n\t\"description\": \"a\\u200cb \\u00a0 é 漢\",\r\n"+`"source": {"appService": {"insecureOutsideAppService": true}}, "policy": {"chain": {"roots": {"pemFile": "a.pem"}}}}`)
@@ -83,8 +84,8 @@ func TestLoad_TakesCharactersThatAreWrittenAsEscapes(t *testing.T) {
 	require.NoError(t, doc.Close())
 }
 
-// finding I17-4: a wrong document of a few megabytes took hours or all memory to refuse, while
-// Reload and Close waited.
+// finding I17-4: it took hours or all memory to refuse an invalid document of a few megabytes,
+// while Reload and Close waited.
 func TestLoad_RefusesLargeDocumentsWithFewMistakes(t *testing.T) {
 	f := newFolder(t)
 	long := strings.Repeat("n", 1<<20)
@@ -111,7 +112,8 @@ func TestLoad_RefusesLargeDocumentsWithFewMistakes(t *testing.T) {
 	}
 }
 
-// finding I17-5: a member's name came unquoted into mistakes, which go to terminals and logs.
+// finding I17-5: the name of a member appeared unquoted in mistakes, which are written to terminals
+// and logs.
 func TestLoad_QuotesMemberNamesOfMistakes(t *testing.T) {
 	f := newFolder(t)
 	_, err := policyfile.Load(f.write("policy.json", `{"\u001b[2J\npolicy.json:1:1: all is well": 1}`), certauth.Config{})
@@ -121,8 +123,8 @@ func TestLoad_QuotesMemberNamesOfMistakes(t *testing.T) {
 	assert.Contains(t, err.Error(), `"\x1b[2J\npolicy.json:1:1: all is well": unknown member`)
 }
 
-// finding I17-6: a case showed a refusal for want of evidence where the service, whose check fails
-// softly, lets the caller in.
+// finding I17-6: a case showed a refusal because of missing evidence where the service, whose check
+// has SoftFail, accepts the caller.
 func TestRunCases_SoftFailAcceptsWhatItAcceptsInService(t *testing.T) {
 	f := newFolder(t)
 	for _, tc := range []struct{ settings, found, expect string }{

@@ -14,11 +14,11 @@ import (
 const (
 	defaultInterval = 30 * time.Second // of certauth.Config.ReloadInterval
 
-	lookLimit = time.Minute // for one check of the files
-	lookWait  = time.Second // for which requests wait after a pause, from the beginning of the check
+	lookLimit = time.Minute // bounds one check of the files
+	lookWait  = time.Second // bounds the wait of requests after a pause, from the beginning of the check
 
-	// clockSlack is how far the clock may seem to go back without consequences, because requests read
-	// it and then arrive here in any order.
+	// clockSlack is how far the clock may seem to go back without consequences: requests read the
+	// clock and then arrive here in any order.
 	clockSlack = time.Second
 )
 
@@ -27,7 +27,7 @@ type look struct{ done, late chan struct{} }
 
 var errHangs = errors.New("policyfile: the check for changes has not ended within a minute")
 
-// look starts a look when one is due.
+// look starts a look if one is due.
 func (a *Authenticator) look(ctx context.Context) {
 	g := a.current.Load()
 	if g == nil {
@@ -63,8 +63,8 @@ func (a *Authenticator) look(ctx context.Context) {
 	}
 }
 
-// lookNow checks the files. Whether that succeeds or fails is reported by reload, and here that it
-// hangs, as it does on a network share that is gone.
+// lookNow checks the files. reload reports success and failure; lookNow reports if the check hangs,
+// as on an unavailable network share.
 func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 	defer close(own.done)
 	defer a.looking.Store(nil)
@@ -103,7 +103,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	case <-ctx.Done():
 		return fmt.Errorf("policyfile: another reload is running: %w", context.Cause(ctx))
 	}
-	current := a.acquire() // so that checkers that it shares with the next document are not closed meanwhile
+	current := a.acquire() // keeps open the checkers that it shares with the next document
 	if current == nil {
 		<-a.turn
 		return errClosed
@@ -111,7 +111,7 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	defer a.release(current)
 	next, tell, err := a.attempt(ctx, current, asked)
 	<-a.turn
-	// Hooks may come back: from here on nothing is held.
+	// Hooks may call this Authenticator, so from here on nothing is held.
 	switch {
 	case err != nil && tell:
 		a.telling.Add(1)
@@ -127,8 +127,8 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 	return err
 }
 
-// attempt puts the next document in use, if there is one, and says whether a failure is one to
-// tell. Whoever calls it has the turn.
+// attempt puts the next document into use, if there is one, and returns whether a failure must be
+// reported. The caller must hold the turn.
 func (a *Authenticator) attempt(ctx context.Context, current *generation, asked bool) (next *generation, tell bool, err error) {
 	next, seen, err := a.candidate(ctx, current, asked)
 	if err == nil && next != nil {
@@ -178,14 +178,14 @@ func (a *Authenticator) use(next *generation) error {
 	return nil
 }
 
-// candidate is the next document, or nil if it is the active one.
+// candidate returns the next document, or nil if it is the active one.
 func (a *Authenticator) candidate(ctx context.Context, current *generation, asked bool) (next *generation, seen [32]byte, err error) {
 	defer func() {
 		if p := recover(); p != nil { // a document must never end the service
 			next, err = nil, fmt.Errorf("policyfile: panic: %v", p)
 		}
 	}()
-	// Everything that was read before is read again, because only that shows whether it changed.
+	// Everything that was read is read again, because only this shows whether it has changed.
 	seen, err = a.digest()
 	if err == nil && seen == a.seen && (!asked || a.failure == "") {
 		return nil, seen, nil
@@ -200,7 +200,7 @@ func (a *Authenticator) candidate(ctx context.Context, current *generation, aske
 	return next, seen, nil
 }
 
-// digest reads again what the document is made of, without making anything of it.
+// digest reads again everything that belongs to the document, without building anything.
 func (a *Authenticator) digest() ([32]byte, error) {
 	text, err := readFile(a.path, maxDocument)
 	if err != nil {
@@ -219,7 +219,7 @@ func (a *Authenticator) digest() ([32]byte, error) {
 	return mat.sum(text), nil
 }
 
-// routeOf is Authenticator.Require; a panic in it is about the document here.
+// routeOf calls Authenticator.Require. A panic in it concerns the document.
 func routeOf(auth *certauth.Authenticator, policy certauth.Policy) (route middleware, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -24,7 +24,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// events keeps what Observe is told of documents.
+// events records the reports about documents to Observe.
 type events struct {
 	mutex sync.Mutex
 	list  []certauth.Event
@@ -71,7 +71,7 @@ var roles = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprint(w, strings.Join(id.Matched, " "))
 })
 
-// numbered is a document of which everything has the same number: the header that the source
+// numbered returns a document in which everything has the same number: the header that the source
 // reads, two roles, and one exclusion.
 func numbered(i int) string {
 	return fmt.Sprintf(`{
@@ -82,8 +82,8 @@ func numbered(i int) string {
 }`, i, i%2, []string{"a", "b"}[i%2])
 }
 
-// 100 000 requests across 100 swaps: source, policy, roles, and what Require judges by are those
-// of one document for each of them.
+// 100 000 requests during 100 replacements: for each of them, source, policy, roles, and the policy
+// of Require are those of one document.
 func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", numbered(0))
@@ -97,8 +97,8 @@ func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 			mixed.Add(1)
 			return
 		}
-		// The certificate is of the CA that the document of these roles trusts, from its header,
-		// and that header is gone while the other is there.
+		// The certificate is of the CA that the document with these roles trusts, and comes from
+		// that document's header. This header is removed, and the other one is still present.
 		number := strings.TrimPrefix(id.Matched[1], "first-")
 		even := (number[len(number)-1]-'0')%2 == 0
 		issuer, gone, there := "CA of B", "X-Cert-1", "X-Cert-0"
@@ -108,7 +108,7 @@ func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 		if id.Leaf.Issuer.CommonName != issuer || r.Header.Get(gone) != "" || r.Header.Get(there) == "" {
 			mixed.Add(1)
 		}
-		// The route's policy lets A in alone, whichever document is active by now.
+		// The route's policy accepts only A, whichever document is active by now.
 		w2 := httptest.NewRecorder()
 		right(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w2, r)
 		if (w2.Code == http.StatusOK) != even || !even && w2.Code != http.StatusForbidden {
@@ -138,7 +138,7 @@ func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 		require.NoError(t, auth.Reload(t.Context()))
 		swapped++
 		for target := int64(i) * requests / swaps; served.Load() < target; {
-			time.Sleep(50 * time.Microsecond) //nolint:forbidigo // so that the swaps are spread over the requests
+			time.Sleep(50 * time.Microsecond) //nolint:forbidigo // distributes the replacements over the requests
 		}
 	}
 	wait.Wait()
@@ -152,7 +152,7 @@ func TestReload_EachRequestIsAnsweredByOneDocument(t *testing.T) {
 	}
 }
 
-// None of these mistakes changes who comes in, and each is reported.
+// None of these mistakes changes which callers are accepted, and each is reported.
 func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 	f := newFolder(t)
 	f.write("empty.pem", "")
@@ -174,7 +174,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 		return list
 	}
 	before := decisions()
-	require.Equal(t, []int{200, 401, 401, 401}, statuses(before), "B has no responder to ask")
+	require.Equal(t, []int{200, 401, 401, 401}, statuses(before), "B has no responder")
 
 	change := func(from, to string) func() {
 		return func() {
@@ -193,7 +193,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 		{"another letter case", change(`"roots"`, `"Roots"`), "did you mean"},
 		{"a member twice", change(`"description"`, `"source": {"tls": {}}, "description"`), "stands here twice"},
 		{"an unquoted name", change(`"orders.a.example"`, `orders.a.example`), "not JSON"},
-		{"text behind the end", func() { f.write("policy.json", scoped+"}") }, "not JSON"},
+		{"text after the end", func() { f.write("policy.json", scoped+"}") }, "not JSON"},
 		{"half a file", func() { f.write("policy.json", scoped[:len(scoped)/2]) }, "too early"},
 		{"an empty file", func() { f.write("policy.json", "") }, "too early"},
 		{"no file", func() { require.NoError(t, os.Remove(path)) }, "no such file"},
@@ -233,7 +233,7 @@ func TestReload_AMistakeNeverChangesADecision(t *testing.T) {
 				assert.Equal(t, certauth.Outcome("kept"), event.Outcome)
 				assert.Equal(t, certauth.ReasonNotConfigured, event.Reason())
 			}
-			// Mended, it is as it was, and nothing is left behind.
+			// After the mistake is corrected, everything is as before, and nothing is left over.
 			_ = os.Remove(path)
 			_ = os.Rename(filepath.Join(f.dir, "hidden.pem"), filepath.Join(f.dir, "client-a.pem"))
 			f.write("policy.json", scoped)
@@ -253,8 +253,8 @@ func statuses(decisions []string) (list []int) {
 	return list
 }
 
-// Traffic alone makes it look: at most once an interval, and after a pause the first request
-// waits for the news.
+// Requests alone trigger the check: at most once per interval, and after a pause the first request
+// waits for the result.
 func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 	f := newFolder(t)
 	var now atomic.Int64
@@ -268,7 +268,7 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 	}
 	assert.Equal(t, "second-0 first-0", ask())
 	f.write("policy.json", numbered(1))
-	assert.Equal(t, "second-0 first-0", ask(), "not yet time to look")
+	assert.Equal(t, "second-0 first-0", ask(), "no check is due yet")
 	now.Add(int64(30*time.Second) * 2)
 	assert.Equal(t, "second-1 first-1", ask(), "the first request after a pause")
 	require.Len(t, reported.take(), 1)
@@ -279,7 +279,7 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 		assert.Equal(t, "second-1 first-1", ask())
 	}
 	taken := reported.take()
-	require.Len(t, taken, 1, "a mistake that stays is reported once")
+	require.Len(t, taken, 1, "a persistent mistake is reported once")
 	assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 
 	f.write("policy.json", numbered(2))
@@ -288,12 +288,12 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 		if ask(); auth.String() != "" && strings.Contains(auth.String(), "first-2") {
 			break
 		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // beside the requests
+		time.Sleep(time.Millisecond) //nolint:forbidigo // in parallel with the requests
 	}
 	assert.Equal(t, "second-2 first-2", ask())
 }
 
-// A certificate that a document holds by reference changes with its file; so does a secret.
+// A certificate or a secret that a document contains by reference changes with its file.
 func TestAuthenticator_FollowsWhatTheDocumentNames(t *testing.T) {
 	f := newFolder(t)
 	f.write("secret", "0123456789abcdef\n")
@@ -340,7 +340,7 @@ func TestAuthenticator_ClosedRefusesEverybody(t *testing.T) {
 	assert.NoError(t, auth.Close())
 }
 
-// A check goes on with what it remembers where its settings did not change.
+// A check keeps what it remembers if its settings did not change.
 func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
@@ -364,8 +364,8 @@ func TestReload_KeepsARevocationCheckThatDidNotChange(t *testing.T) {
 	assert.Len(t, checkers, 2)
 }
 
-// A document that is not used says nothing of itself, however often it is looked at.
-func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
+// A document that does not come into use reports nothing itself, however often it is read.
+func TestReload_DocumentThatIsNotUsedReportsNothing(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", scoped)
 	var log bytes.Buffer
@@ -391,7 +391,8 @@ func TestReload_NobodyIsToldOfADocumentThatIsNotUsed(t *testing.T) {
 	assert.Contains(t, log.String(), "expiring")
 }
 
-// The gate of the document judges the socket of the service, although that of its cases is open.
+// The gate of the document checks the socket of the service, although that of its cases accepts
+// every sender.
 func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {
 	f := newFolder(t)
 	for peers, want := range map[string]int{"127.0.0.1": 200, "10.0.0.0/8": 401} {
@@ -405,7 +406,7 @@ func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {
 			if kept {
 				server.Config.ConnContext = certauth.ConnContext
 			} else {
-				want = 401 // no socket is known, so the gate stays shut
+				want = 401 // the socket is not known, so the gate refuses
 			}
 			server.Start()
 			t.Cleanup(server.Close)
@@ -420,7 +421,7 @@ func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {
 	}
 }
 
-// Middleware outside finds the route, as with certauth's own Handler.
+// Middleware outside the Handler finds the route, as with certauth's own Handler.
 func TestHandler_GivesPatternAndPathValuesBack(t *testing.T) {
 	f := newFolder(t)
 	auth := open(t, f.write("policy.json", numbered(0)), certauth.Config{})
@@ -436,9 +437,9 @@ func TestHandler_GivesPatternAndPathValuesBack(t *testing.T) {
 	assert.False(t, slices.Contains([]string{w.Body.String()}, ""))
 }
 
-// A route is judged by the document of the Authenticator that it was made by, also where the
-// Handler of another one stands around it: nobody comes in by a policy of the
-// other document, as somebody did who satisfied the policy of the same number there.
+// A route is judged by the document of the Authenticator that made it, even inside the Handler of
+// another one. Formerly a caller was accepted that satisfied the policy with the same number in the
+// other document.
 func TestRequire_IsOfItsOwnDocument(t *testing.T) {
 	f := newFolder(t)
 	document := f.write("policy.json", numbered(0))
@@ -446,12 +447,12 @@ func TestRequire_IsOfItsOwnDocument(t *testing.T) {
 	route := inner.Require(certauth.Chain{Roots: certauth.PEMFile(filepath.Join(f.dir, "b.pem"))})(roles)
 	outer.Require(certauth.Matched{"first-0"})
 	status, _ := call(outer, route, "X-Cert-0", f.clientA.Base64())
-	assert.Equal(t, 401, status, "the other one has a route of the same number")
+	assert.Equal(t, 401, status, "the other Authenticator has a route with the same number")
 	second := inner.Require(certauth.Matched{"first-0"})(roles)
 	status, _ = call(outer, second, "X-Cert-0", f.clientA.Base64())
-	assert.Equal(t, 401, status, "the other one has no route of that number")
+	assert.Equal(t, 401, status, "the other Authenticator has no route with that number")
 
 	own := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { outer.Handler(route).ServeHTTP(w, r) })
 	status, _ = call(inner, own, "X-Cert-0", f.clientA.Base64())
-	assert.Equal(t, 401, status, "the identity is of the document in between, which finds no header any more")
+	assert.Equal(t, 401, status, "the identity is that of the document in between, which no longer finds a header")
 }

@@ -25,7 +25,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// compiled returns a package as the compiler knows it.
+// compiled returns a package as the compiler sees it.
 func compiled(t *testing.T, path string) *types.Package {
 	t.Helper()
 	list, err := exec.CommandContext(t.Context(), "go", "list", "-export", "-deps", "-f", "{{.ImportPath}}={{.Export}}", path).Output()
@@ -40,7 +40,7 @@ func compiled(t *testing.T, path string) *types.Package {
 	return pkg
 }
 
-// equal is reflect.DeepEqual that takes the same function for equal.
+// equal is like reflect.DeepEqual, but treats a function as equal to itself.
 func equal(a, b reflect.Value) bool {
 	if a.IsValid() != b.IsValid() || !a.IsValid() {
 		return a.IsValid() == b.IsValid()
@@ -77,8 +77,8 @@ func equal(a, b reflect.Value) bool {
 	return a.Equal(b)
 }
 
-// implementations asks the compiler's view of a package for the types that implement one of its
-// interfaces, those that are not exported included.
+// implementations returns the types of a compiled package that implement one of its interfaces,
+// including unexported ones.
 func implementations(t *testing.T, path, name string) []string {
 	t.Helper()
 	pkg := compiled(t, path)
@@ -97,7 +97,7 @@ func implementations(t *testing.T, path, name string) []string {
 	return found
 }
 
-// randomTree makes policies of every kind in the table, by reflection over what the table says.
+// randomTree makes policies of every kind in the table, by reflection on the table.
 type randomTree struct {
 	*rand.Rand
 	certificates []*x509.Certificate
@@ -287,14 +287,14 @@ func TestTable_HoldsEverySourceAndGateAndReason(t *testing.T) {
 	}
 }
 
-// A field that somebody adds to the Go values must be in the document or be left out on purpose.
+// A field that is added to the Go values must be in the document or be omitted on purpose.
 func TestTable_HoldsEveryFieldOfConfig(t *testing.T) {
 	for field := range reflect.TypeFor[certauth.Config]().Fields() {
 		_, held := reflect.TypeFor[content]().FieldByName(field.Name)
 		_, left := omitted["certauth.Config."+field.Name]
 		assert.True(t, held || left, "certauth.Config.%s", field.Name)
 	}
-	// formOf panics where a field of any of these types has no form.
+	// formOf panics if a field of one of these types has no form.
 	names(reflect.TypeFor[content](), map[reflect.Type]bool{}, map[string]bool{})
 	for name := range omitted {
 		pkg, rest, _ := strings.Cut(name, ".")
@@ -305,7 +305,7 @@ func TestTable_HoldsEveryFieldOfConfig(t *testing.T) {
 		}[pkg+"."+typ]
 		if assert.NotNil(t, of, name) {
 			_, there := of.FieldByName(field)
-			assert.True(t, there, "%s is gone", name)
+			assert.True(t, there, "%s no longer exists", name)
 		}
 	}
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// chainDocument lets in whoever has a certificate of the CA in that file.
+// chainDocument returns a document that accepts every certificate of the CA in that file.
 func chainDocument(file string) string {
 	return fmt.Sprintf(`{"source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Cert", "format": "base64DER"}},
   "policy": {"chain": {"roots": {"pemFile": %q}}}}`, file)
 }
 
-// finding I17-1: a route of one Authenticator behind the Handler of another was judged by the other's
-// route of the same number, so that it let in whom the other's route lets in.
-func TestRequire_BehindTheHandlerOfAnotherDocumentRefuses(t *testing.T) {
+// finding I17-1: a route of one Authenticator inside the Handler of another was judged by the other's
+// route with the same number, and accepted the callers of that route.
+func TestRequire_InsideTheHandlerOfAnotherDocumentRefuses(t *testing.T) {
 	f := newFolder(t)
 	public := open(t, f.write("public.json", chainDocument("a.pem")), certauth.Config{})
 	private := open(t, f.write("private.json", chainDocument("a.pem")), certauth.Config{})
@@ -47,8 +47,8 @@ func TestRequire_BehindTheHandlerOfAnotherDocumentRefuses(t *testing.T) {
 	}
 }
 
-// finding I17-2: a route that was made while a request of an older document was under way panicked
-// when that request reached it.
+// finding I17-2: a route that was made while a request with an older document was in progress
+// panicked when that request reached it.
 func TestRequire_MadeAfterTheDocumentWasReplacedRefusesRequestsOfTheOldOne(t *testing.T) {
 	f := newFolder(t)
 	path := f.write("policy.json", chainDocument("a.pem"))

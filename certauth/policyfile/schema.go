@@ -19,7 +19,7 @@ func Schema() []byte {
 	root["$defs"] = s.defs
 	text, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
-		panic("policyfile: " + err.Error()) // maps, lists and texts
+		panic("policyfile: " + err.Error()) // maps, lists and texts can always be encoded
 	}
 	return append(text, '\n')
 }
@@ -41,7 +41,7 @@ type schema struct {
 	defs map[string]any
 }
 
-// of returns the schema of a type, by reference if it is a struct or a union.
+// of returns the schema of a type, as a reference if it is a struct or a union.
 func (s *schema) of(t reflect.Type) map[string]any {
 	var name string
 	switch f := formOf(t).(type) {
@@ -53,7 +53,7 @@ func (s *schema) of(t reflect.Type) map[string]any {
 		return f.schema(s)
 	}
 	if _, ok := s.defs[name]; !ok {
-		s.defs[name] = nil // so that a recursive type ends here
+		s.defs[name] = nil // ends the recursion for a recursive type
 		s.defs[name] = s.build(t)
 	}
 	return map[string]any{"$ref": "#/$defs/" + name}

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// documents makes JSON values after the table, most of them as they should be.
+// documents makes JSON values from the table, most of them valid.
 type documents struct{ *rand.Rand }
 
 func (r *documents) pick(list ...any) any { return list[r.IntN(len(list))] }
@@ -75,7 +75,7 @@ func (r *documents) value(f form, depth int) any {
 	panic(fmt.Sprintf("no value for %T", f))
 }
 
-// spoil changes one place somewhere in the value.
+// spoil changes one random place in the value.
 func (r *documents) spoil(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -136,7 +136,7 @@ func compiledSchema(t *testing.T) *jsonschema.Schema {
 	return compiled
 }
 
-// formMistakes reads a document as far as its form goes.
+// formMistakes checks only the form of a document.
 func formMistakes(text []byte) Mistakes {
 	root, mistake := parseJSON(text)
 	if mistake != nil {

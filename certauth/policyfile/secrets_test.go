@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// places are documents in which @ is written where a name, or something else than a key, belongs.
+// places returns documents with an @ in the place of a name, or of another text that is not a key.
 func places() map[string]string {
 	const (
 		source = `"source": {"appService": {"insecureOutsideAppService": true}}, `
@@ -59,8 +59,8 @@ func places() map[string]string {
 	return at
 }
 
-// finding P1: a key or a shared secret that was written where the name of a file or a variable belongs
-// was printed into the error and the log, the whole of it.
+// finding P1: a key or a shared secret that was written instead of the name of a file or a variable
+// was printed completely in the error and the log.
 func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	f := newFolder(t)
 	seed := []byte("an Ed25519 key for this test only")[:ed25519.SeedSize]
@@ -90,11 +90,11 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	for name, document := range places() {
 		for form, key := range map[string]string{
 			"PEM": text, "PEM without line ends": strings.ReplaceAll(text, "\n", ""), "base64": inBase64, "hex": hex.EncodeToString(der),
-			"PEM in base64":     base64.StdEncoding.EncodeToString([]byte(text)),
-			"PEM behind a text": strings.Repeat("Subject: CN=orders\n", 80) + text,
+			"PEM in base64":    base64.StdEncoding.EncodeToString([]byte(text)),
+			"PEM after a text": strings.Repeat("Subject: CN=orders\n", 80) + text,
 		} {
 			t.Run(name+", "+form, func(t *testing.T) {
-				// The key follows sixteen bytes that every Ed25519 key has.
+				// The key follows sixteen bytes that are the same in every Ed25519 key.
 				shown(t, document, key, inBase64[24:32], hex.EncodeToString(seed)[:8], base64.StdEncoding.EncodeToString([]byte(text))[44:52])
 			})
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// A pipe that took the place of the document between the look at it and its opening made the
-// reload wait for somebody to write.
+// If a pipe took the place of the document after the check of its type and before it was opened,
+// the reload waited for a writer.
 func TestLoad_DoesNotWaitForAPipeInThePlaceOfTheFile(t *testing.T) {
 	dir := t.TempDir()
 	file, pipe, name, next := filepath.Join(dir, "file"), filepath.Join(dir, "pipe"), filepath.Join(dir, "policy.json"), filepath.Join(dir, "next")

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// A union is an interface of the Go values, of which the document names one kind by the only
-// member of an object: {"chain": {...}}. Decoder, encoder and schema read the same table.
+// A union is an interface of the Go values. The document selects one kind by the only member of an
+// object: {"chain": {...}}. Decoder, encoder and schema use the same table.
 type union struct {
 	name  string // in the schema
 	kinds []kind
@@ -21,11 +21,12 @@ type union struct {
 // kind is one implementation of such an interface.
 type kind struct {
 	name   string       // in the document
-	goName string       // whose Go documentation describes it
+	goName string       // the Go type whose documentation describes it
 	shape  reflect.Type // of the member's value
-	// build makes the Go value from the member's value; nil uses that unchanged.
+	// build makes the Go value from the member's value; nil uses it unchanged.
 	build func(d *decoder, n *node, body any) any
-	// take is the reverse: false for a value of another kind. Nil goes by the type.
+	// take is the reverse of build. It returns false for a value of another kind. If it is nil, the
+	// type decides.
 	take func(e *encoder, value any) (body any, ok bool)
 }
 
@@ -35,8 +36,8 @@ func plain[T any](name string) kind {
 	return kind{name: name, goName: goNameOf(t), shape: t}
 }
 
-// made is a kind whose Go value is the result of a function of S. What such a function has taken
-// in cannot be read back, so these are written by hand.
+// made is a kind whose Go value is the result of a function of S. The arguments of such a function
+// cannot be read back, so take is written by hand.
 func made[S any](name, goName string, build func(d *decoder, n *node, body S) any) kind {
 	return kind{
 		name: name, goName: goName, shape: reflect.TypeFor[S](),
@@ -50,7 +51,7 @@ func made[S any](name, goName string, build func(d *decoder, n *node, body S) an
 	}
 }
 
-// Bodies of kinds that functions make.
+// Bodies of kinds that are made by functions.
 type (
 	nothing    struct{}
 	notRevoked struct{ Checker string }
@@ -201,7 +202,7 @@ type (
 	gatesBody  []forwarded.Gate
 )
 
-// certificateSet is read once, while the document is; the other sources are read again.
+// certificateSet is read once, together with the document; other sources are reloaded.
 var certificateSet = kind{
 	name: "certificates", goName: "certauth.Certificates", shape: reflect.TypeFor[certauth.CertSource](),
 	build: func(d *decoder, n *node, body any) any {
@@ -243,7 +244,7 @@ func pinsFrom(name, goName string, policy func(certauth.PinSource) certauth.Poli
 	}
 }
 
-// omitted are the fields that a document does not hold, with the reason.
+// omitted lists the fields that a document does not contain, with the reason.
 var omitted = map[string]string{
 	"certauth.Config.Source":          "stands in the document by itself",
 	"certauth.Config.Policy":          "stands in the document by itself",
@@ -265,7 +266,7 @@ var omitted = map[string]string{
 	"evidence.VerifyOptions.TrustedResponders": "the Checker sets it, from Responders",
 }
 
-// required are the fields without which the value means nothing.
+// required lists the fields without which the value is meaningless.
 var required = map[string][]string{
 	"policyfile.content":           {"Source", "Policy"},
 	"certauth.Named":               {"Name", "Policy"},
@@ -303,14 +304,14 @@ var required = map[string][]string{
 	"policyfile.Case":              {"Name", "At", "Expect"},
 }
 
-// files are the text fields that name a file or a directory; a relative one counts from the
+// files lists the text fields that name a file or a directory. Relative names are relative to the
 // document.
 var files = map[string]bool{"revocation.List.File": true, "revocation.List.Dir": true}
 
-// mayBeEmpty are the lists that mean something when nothing is in them.
+// mayBeEmpty lists the lists that are meaningful when they are empty.
 var mayBeEmpty = map[string]bool{"policyfile.Case.Roles": true}
 
-// enums are the types of a few words. The first word is the default.
+// enums are the enumerations. The first word is the default.
 var enums = map[reflect.Type][]word{
 	reflect.TypeFor[forwarded.Format](): words("base64DER", forwarded.FormatBase64DER, "base64DERList", forwarded.FormatBase64DERList,
 		"urlPEM", forwarded.FormatURLPEM, "urlPEMChain", forwarded.FormatURLPEMChain, "spacedPEM", forwarded.FormatSpacedPEM,
@@ -343,7 +344,7 @@ func words(pairs ...any) []word {
 	return list
 }
 
-// expectations are the words that a [Case] can expect: an outcome, or the reason of a refusal.
+// expectations returns the words that a [Case] can expect: an outcome, or the reason of a refusal.
 func expectations() []word {
 	list := []word{
 		{string(certauth.OutcomeAccepted), certauth.OutcomeAccepted},

@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// pinned is a document whose case says that A comes in, and whose pin is in a file of its own.
+// pinned is a document with a case that accepts A, and with a pin in a separate file.
 const pinned = `{
   "source": {"header": {"from": {"insecureAnyPeer": {}}, "name": "X-Client-Cert", "format": "base64DER"}},
   "policy": {"certificates": {"pemFile": "pin.pem"}},
@@ -26,7 +26,7 @@ const pinned = `{
 }`
 
 // finding P3: a document came into use with a certificate that its cases had not seen, because the
-// file was replaced between one reading of it and the next.
+// file was replaced between two reads.
 func TestReload_WhatComesIntoUseIsWhatTheCasesJudged(t *testing.T) {
 	f := newFolder(t)
 	f.write("pin.pem", string(f.clientA.PEM()))
@@ -51,9 +51,9 @@ func TestReload_WhatComesIntoUseIsWhatTheCasesJudged(t *testing.T) {
 	atCases = func() { f.write("pin.pem", string(f.clientA.PEM())) }
 	require.NoError(t, auth.Reload(t.Context()))
 	require.Nil(t, atCases)
-	assert.Equal(t, []int{404, 401}, status(), "B is not to come in, and A is")
+	assert.Equal(t, []int{404, 401}, status(), "B must be refused, and A accepted")
 
-	// Where nothing stays as it is, the last good document does.
+	// If the files keep changing, the last good document stays.
 	f.write("policy.json", pinned+"\n\n")
 	changes := 0
 	var change func()
@@ -82,7 +82,7 @@ func TestReload_FollowsTheCertificatesOfCases(t *testing.T) {
 	require.NoError(t, auth.Reload(t.Context()))
 }
 
-// finding P10, for certificates that are read with the document; and what is in their place.
+// finding P10, for certificates that are read with the document, and for files with other contents.
 func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 	for name, row := range map[string]struct {
 		plant func(f *folder) error
@@ -111,7 +111,7 @@ func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 			f.write("pins/a.pem", string(f.clientA.PEM()))
 			auth := open(t, f.write("policy.json", strings.Replace(pinned, `{"pemFile": "pin.pem"}`, `{"certDir": "pins"}`, 1)), certauth.Config{})
 			if err := row.plant(f); err != nil {
-				t.Skip(err) // of symbolic links, which not everybody may make
+				t.Skip(err) // symbolic links, which not every user may create
 			}
 			require.ErrorContains(t, auth.Reload(t.Context()), row.want)
 			for client, want := range map[*certauthtest.Certificate]int{f.clientA: 404, f.clientB: 401} {
@@ -122,8 +122,8 @@ func TestReload_CertificatesOfNoUseKeepTheDocument(t *testing.T) {
 	}
 }
 
-// finding P8: a root that changed while cases ran at different times was read beside them, by a clock
-// that was being set: a data race.
+// finding P8: a root that changed while cases ran at different times was reloaded at the same time,
+// using a clock that was being set: a data race.
 func TestRunCases_WhileRootsChange(t *testing.T) {
 	f := newFolder(t)
 	var cases []string

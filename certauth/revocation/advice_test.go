@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// refusal is what an operator reads about a client behind the Checker.
+// refusal returns what an operator reads about a client refused by the Checker.
 func (w *wired) refusal(t *testing.T, c *revocation.Checker, client *identity) *certauth.Error {
 	t.Helper()
 	source := certauth.SourceFunc{Name: "test", Func: func(*http.Request) ([]*x509.Certificate, error) { return certs(client), nil }}
@@ -32,8 +32,8 @@ func (w *wired) refusal(t *testing.T, c *revocation.Checker, client *identity) *
 
 const wayOut = "check the network path"
 
-// Right refusals whose next step was wrong: the detail names what is wrong with the evidence,
-// and the hint is the one step that helps.
+// Refusals that were right but gave a wrong next step: the detail names the mistake in the
+// evidence, and the hint is the one step that helps.
 func TestRefusals_SayWhatHelps(t *testing.T) {
 	old := func(w *wired, issued, ends int) ocsptest.List {
 		return w.listAt(now.Add(-time.Duration(issued)*day), now.Add(time.Duration(ends)*day))
@@ -50,7 +50,7 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 		config func(*wired, string) func(*revocation.Config) // with a directory
 		detail []string
 		hint   string
-		never  []string // neither in the detail nor in the hint
+		never  []string // must be neither in the detail nor in the hint
 	}{
 		{
 			"a CRL of 40 days that is valid for 60 more", noResponder, served(func(_ *testing.T, w *wired) ocsptest.List { return old(w, 40, 60) }), nil,
@@ -195,7 +195,7 @@ func TestRefusals_SayWhatHelps(t *testing.T) {
 	}
 }
 
-// listed is a Config with one list of the scene's CA in a file.
+// listed returns a Config with one list of the scene's CA in a file.
 func listed(t *testing.T, w *wired, l ocsptest.List) func(*revocation.Config) {
 	t.Helper()
 	path := fileOf(t, encode(t, l))

@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// AllowSHA1 is named where it helps, and nowhere else: it accepts no MD5 and no DSA.
+// AllowSHA1 is named only if it helps: it permits neither MD5 nor DSA.
 func TestVerifyOCSP_RefusedAlgorithmIsNamedWithItsOption(t *testing.T) {
 	unsigned := func(oid ...int) ocsptest.Algorithm {
 		return ocsptest.Algorithm{Identifier: ocsptest.Identifier(asn1.ObjectIdentifier(oid), nil), Signature: make([]byte, 64)}
@@ -48,8 +48,8 @@ func TestVerifyOCSP_RefusedAlgorithmIsNamedWithItsOption(t *testing.T) {
 	}
 }
 
-// A delegate's certificate that is signed with MD5 is refused for that, whatever AllowSHA1
-// says: nobody checks such a signature.
+// A delegate's certificate that is signed with MD5 is refused for that reason, whatever AllowSHA1
+// is, because such a signature is never checked.
 func TestVerifyOCSP_DelegateSignedWithMD5(t *testing.T) {
 	s := sceneWithCAKey(t, rsaKey(t, 2048))
 	d := s.delegate(t)

@@ -12,10 +12,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Anybody can certify another CA's name and public key; no proof of the private key is
-// asked for. A hostile partner does, with a key usage or a key identifier under which that
-// CA's evidence does not verify. One request with it in the chain must not spoil the
-// evidence for all clients of the honest CA.
+// Anybody can certify another CA's name and public key without proof of the private key. A hostile
+// partner does so, with a key usage or a key identifier with which that CA's evidence does not
+// verify. One request with this certificate in the chain must not invalidate the evidence for all
+// clients of the honest CA.
 func TestAttack_CopyOfACACertificateSpoilsNothing(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -66,7 +66,7 @@ func TestAttack_CopyOfACACertificateSpoilsNothing(t *testing.T) {
 	})
 }
 
-// delegated is the scene's responder, which signs by a delegate.
+// delegated returns the scene's responder with a delegate as the signer.
 func (w *wired) delegated(t testing.TB, delegate *identity) handler {
 	t.Helper()
 	return w.answering(t, ocsptest.StatusGood, func(_ revocation.Request, r *ocsptest.Response) {

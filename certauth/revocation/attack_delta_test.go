@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// What a delta puts on hold does not become good when the delta runs out and no newer one
-// can be had: CRL.WithDelta promises that, also for a certificate that was never looked up
+// A certificate that a delta puts on hold does not become good when the delta expires and no newer
+// one is available. CRL.WithDelta promises this, also for a certificate that was never looked up
 // while the delta was fresh.
 func TestAttack_HoldOfADeltaOutlivesTheDelta(t *testing.T) {
 	for _, reason := range []byte{onHold, keyCompromise} {
@@ -39,8 +39,8 @@ func TestAttack_HoldOfADeltaOutlivesTheDelta(t *testing.T) {
 	}
 }
 
-// A hold by OCSP is lifted by what is newer. A base is as old as it is, however new a delta
-// was that has run out.
+// A hold by OCSP is lifted by newer evidence. A base keeps its own age, however new an expired
+// delta was.
 func TestAttack_DeltaThatRanOutLiftsNoHold(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -61,8 +61,8 @@ func TestAttack_DeltaThatRanOutLiftsNoHold(t *testing.T) {
 	})
 }
 
-// StaleGrace is never for a certificate that was seen revoked, a hold included: a list that
-// has run out lifts none.
+// StaleGrace never applies to a certificate that was seen revoked or on hold: an expired list lifts
+// no hold.
 func TestAttack_StaleListLiftsNoHold(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -78,7 +78,7 @@ func TestAttack_StaleListLiftsNoHold(t *testing.T) {
 	})
 }
 
-// Lists that answer for some reasons each are bound by MaxAge as others are.
+// Lists that each cover some reasons are subject to MaxAge like others.
 func TestAttack_PartialListsDoNotOutliveMaxAge(t *testing.T) {
 	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
 	some, rest := ocsptest.Reasons(ocsptest.Context(1), 1, 2), ocsptest.Reasons(ocsptest.Context(1), 3, 4, 5, 6, 7, 8)

@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A list for fewer certificates, validly signed, does not take the place of one for all.
+// A validly signed list for fewer certificates does not replace one for all.
 func TestAttack_NarrowerListTakesNoPlaceOfOneThatCounts(t *testing.T) {
 	for name, mode := range map[string]revocation.Mode{"HardFail": revocation.HardFail, "SoftFail": revocation.SoftFail} {
 		inBubble(t, name, func(t *testing.T) {
@@ -32,7 +32,8 @@ func TestAttack_NarrowerListTakesNoPlaceOfOneThatCounts(t *testing.T) {
 			w.says(t, checker, first, isGood, nil)
 			_, err := checker.CheckChain(t.Context(), certs(sub, w.ca, w.root))
 			require.NoError(t, err)
-			// The CA's list of CA certificates, validly signed, served once in its place.
+			// The CA's list of CA certificates, validly signed, served once instead of the right
+			// one.
 			w.net.serve(crlURL, inTurn(body(w.scoped(t, 3, now, now.Add(7*day), [][]byte{ocsptest.Flag(2)})),
 				body(w.scoped(t, 10, now.Add(time.Hour), now.Add(7*day), nil, entryFor(w.client)))))
 			for range 4 {
@@ -88,8 +89,8 @@ func TestAttack_ListOfTheOtherPointTakesNoPlace(t *testing.T) {
 	}
 }
 
-// A list that is nothing for a CA is there for the user who comes next.
-func TestAttack_ListOfAnotherKindIsThereForWhoComesNext(t *testing.T) {
+// A list that does not apply to a CA is available to the next user certificate.
+func TestAttack_ListOfAnotherKindIsThereForTheNextCaller(t *testing.T) {
 	const users, cas = "http://crl.partner.example/users.crl", "http://crl.partner.example/cas.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -107,7 +108,7 @@ func TestAttack_ListOfAnotherKindIsThereForWhoComesNext(t *testing.T) {
 	})
 }
 
-// A list of a CA with the same name and another key does not hide what that CA revoked.
+// A list of a CA with the same name and another key does not hide what the first CA revoked.
 func TestAttack_ListOfTheSameNameAndAnotherKeyHidesNothing(t *testing.T) {
 	for name, mode := range map[string]revocation.Mode{"HardFail": revocation.HardFail, "SoftFail": revocation.SoftFail} {
 		for _, number := range []int64{10, 1} {
@@ -133,7 +134,7 @@ func TestAttack_ListOfTheSameNameAndAnotherKeyHidesNothing(t *testing.T) {
 	}
 }
 
-// What is newer than all others stands alone: a hold that it lifts is lifted.
+// Evidence that is newer than all other evidence decides alone: a hold that it lifts is lifted.
 func TestAttack_ListThatIsNewerThanAllStandsAlone(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -153,8 +154,8 @@ func TestAttack_ListThatIsNewerThanAllStandsAlone(t *testing.T) {
 	})
 }
 
-// A delta that has run out, and revokes, is not outweighed by an older Good from elsewhere.
-func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
+// An older Good from another source does not outweigh an expired delta that revokes.
+func TestAttack_ExpiredDeltaAndASourceWithoutIt(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
@@ -176,8 +177,8 @@ func TestAttack_DeltaThatRanOutBesideASourceWithoutIt(t *testing.T) {
 	})
 }
 
-// A list in its grace beside a fresh one makes nothing stale.
-func TestAttack_FreshListIsNotStaleForOneBesideIt(t *testing.T) {
+// An expired list within StaleGrace does not make a fresh one stale.
+func TestAttack_ExpiredListDoesNotMakeAFreshOneStale(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		dir := t.TempDir()
@@ -197,7 +198,7 @@ func TestAttack_FreshListIsNotStaleForOneBesideIt(t *testing.T) {
 	})
 }
 
-// What was replaced may run out: readiness does not depend on it.
+// A replaced list may expire: readiness does not depend on it.
 func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -214,8 +215,8 @@ func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
 	})
 }
 
-// A responder that says Unknown does not keep the next one from lifting a hold.
-func TestAttack_UnknownOfOneResponderKeepsNoHoldFromBeingLifted(t *testing.T) {
+// A responder that answers Unknown does not prevent the next one from lifting a hold.
+func TestAttack_UnknownOfOneResponderDoesNotPreventTheLiftingOfAHold(t *testing.T) {
 	const first = "http://first.partner.example"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -230,7 +231,7 @@ func TestAttack_UnknownOfOneResponderKeepsNoHoldFromBeingLifted(t *testing.T) {
 	})
 }
 
-// MaxWait bounds what a request waits for news as well.
+// MaxWait also bounds the time that a request waits for newer evidence.
 func TestAttack_MaxWaitBoundsTheWaitForNews(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -247,14 +248,14 @@ func TestAttack_MaxWaitBoundsTheWaitForNews(t *testing.T) {
 	})
 }
 
-// While a URL hangs files are read again after two minutes at most.
-func TestAttack_HangingURLHidesNoFileForEver(t *testing.T) {
+// While a URL hangs, files are read again after at most two minutes.
+func TestAttack_FilesAreReadAgainWhileAURLHangs(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker, path := w.besideURL(t)
 		w.net.serve(configuredURL, hanging) // returns when ctx ends, as a Fetcher must
 		w.clock.advance(10 * time.Hour)
-		_, err := w.check(t, checker) // begins a reading
+		_, err := w.check(t, checker) // starts a read
 		require.NoError(t, err)
 		write(t, path, encode(t, w.listAt(now.Add(10*time.Hour), now.Add(5*day), entryFor(w.client))))
 		for range 5 {
@@ -269,7 +270,7 @@ func TestAttack_HangingURLHidesNoFileForEver(t *testing.T) {
 	})
 }
 
-// Names of points are remembered; the certificates that they stand in are not.
+// The names of points are stored; the certificates that contain them are not.
 func TestAttack_ForgottenCertificatesAreNotKeptForTheirNames(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -301,7 +302,7 @@ func TestAttack_ForgottenCertificatesAreNotKeptForTheirNames(t *testing.T) {
 	runtime.KeepAlive(checker)
 }
 
-// An outage is not called a lack of sources.
+// An outage is not reported as a lack of sources.
 func TestAttack_WhyDoesNotCallAnOutageNoSource(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

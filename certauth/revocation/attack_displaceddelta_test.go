@@ -11,7 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding K40: a delta among the operator's lists that another one of the CA took the place of was forgotten, though that one does not continue the list: what only the first had revoked was good again.
+// finding K40: a delta among the operator's lists was forgotten when another one of the CA replaced it, although the other one
+// does not continue the list: certificates that only the first had revoked were good again.
 func TestAttack_ADeltaOfAnotherListDisplacesNone(t *testing.T) {
 	for name, other := range map[string]func(w *wired) ocsptest.List{
 		"of another shard": func(w *wired) ocsptest.List {
@@ -45,7 +46,7 @@ func TestAttack_ADeltaOfAnotherListDisplacesNone(t *testing.T) {
 						require.NoError(t, checker.Refresh(t.Context()))
 					}
 					w.says(t, checker, w.client, isRevoked, nil)
-					// One that continues the list takes its place, as ever.
+					// A delta that continues the list replaces it, as before.
 					serve(w.numberedDelta(7, 30, now, now.Add(day)))
 					require.NoError(t, checker.Refresh(t.Context()))
 					w.says(t, checker, w.issue(t, "another client"), isGood, nil)

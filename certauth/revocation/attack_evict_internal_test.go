@@ -6,9 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Which bucket a certificate is in depends on its first bytes, and any CA may write those
-// of another one's certificate into its own. Evicting a bucket evicts all in it: a
-// revocation is kept wherever in the bucket it stands.
+// The bucket of a certificate depends on its first bytes, and any CA may copy those of another CA's
+// certificate into its own. Evicting a bucket evicts everything in it: a revocation is kept
+// wherever in the bucket it is.
 func TestAttack_ANeighbourEvictsNoRevocation(t *testing.T) {
 	for range 50 {
 		bucketHead, behind := &record{}, &record{}

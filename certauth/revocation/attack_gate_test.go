@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A CA may write the URL of another one's responder into its certificates. What that says
-// to questions that are none of its business must not keep the other's clients from asking.
+// A CA may write the URL of another CA's responder into its certificates. The responder's answers
+// to questions about foreign certificates must not prevent the other CA's clients from asking.
 func TestAttack_BackOffOfOneCAIsNotThatOfAnother(t *testing.T) {
 	for name, failure := range map[string]handler{
 		"500":           failing(fetch.HTTPStatusError{Status: 500, RetryAfter: time.Hour}),
@@ -42,8 +42,8 @@ func TestAttack_BackOffOfOneCAIsNotThatOfAnother(t *testing.T) {
 	}
 }
 
-// https to a port that speaks http never answers, so with it anybody could open the breaker
-// of a host that is well.
+// https to a port for http never gets an answer, so anybody could open the breaker of a healthy
+// host with it.
 func TestAttack_TheWrongSchemeOpensNoBreaker(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -74,12 +74,12 @@ func TestAttack_BlockedURLClosesNoBreaker(t *testing.T) {
 			assert.NotEmpty(t, checker.Stats().OpenBreakers)
 			w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
 			w.says(t, checker, w.issue(t, "after"), isGood, nil)
-			assert.Empty(t, checker.Stats().OpenBreakers, "the probe was not used up")
+			assert.Empty(t, checker.Stats().OpenBreakers, "the probe must not be used up")
 		})
 	}
 }
 
-// Who waits for one host that hangs does not fill the queue for the others.
+// Requests that wait for a hanging host do not fill the queue for other hosts.
 func TestAttack_QueueOfOneHostIsNotThatOfOthers(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A hold ends by a newer Good and by nothing else.
+// Only a newer Good ends a hold.
 func TestAttack_UnknownEndsNoHold(t *testing.T) {
 	t.Run("in VerifyOCSP", func(t *testing.T) {
 		s := newScene(t)
@@ -46,7 +46,7 @@ func TestAttack_UnknownEndsNoHold(t *testing.T) {
 	})
 }
 
-// Failed lists leave nothing behind but a few words.
+// Failed lists leave only a few words of memory behind.
 func TestAttack_FailedListsAreNotKept(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -74,8 +74,8 @@ func TestAttack_FailedListsAreNotKept(t *testing.T) {
 	})
 }
 
-// The same at the place that the certificate names, where a list of the wrong point is refused
-// before it is kept.
+// The same at the place that the certificate names, where a list for the wrong point is refused
+// before it is stored.
 func TestChecker_ListOfTheCAsOwnName(t *testing.T) {
 	w := wire(t)
 	l := w.withPoint(ocsptest.FullName(directory(w.ca.cert.RawSubject)))

@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// Unloading a list to make room forgets its entries, not how new it was: an older edition
-// that has not run out must not come in its place.
+// Unloading a list to make room forgets its entries, but not its age: an older edition that has not
+// expired must not replace it.
 func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 	const otherURL = "http://crl.partner.example/other.crl"
 	bubble.Test(t, func(t *testing.T) {
@@ -26,7 +26,7 @@ func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 		first, second := w.issue(t, "first"), w.issue(t, "second")
 		checker := w.checker(t, crlOnly, func(c *revocation.Config) { c.MaxListMemory = 84 << 10 })
 		w.says(t, checker, first, isGood, nil)
-		w.clock.advance(2 * time.Hour) // unused, so that it makes room
+		w.clock.advance(2 * time.Hour) // unused, so it is unloaded
 		w.says(t, checker, w.issue(t, "elsewhere", noPoints, point(uri(otherURL))), isGood, nil)
 		require.Equal(t, uint64(1), checker.Stats().ListsUnloaded)
 		w.net.serve(crlURL, body(old))
@@ -37,7 +37,7 @@ func TestAttack_OlderListAfterUnloadingIsARollback(t *testing.T) {
 	})
 }
 
-// A list whose time has not come displaces none that counts.
+// A list that is not yet valid displaces no valid one.
 func TestAttack_ListOfTheFutureDisplacesNone(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -65,7 +65,7 @@ func TestAttack_ListOfTheFutureDisplacesNone(t *testing.T) {
 	})
 }
 
-// Ready speaks of every list that was asked for, also before it was read once.
+// Ready reports every list that was requested, even before it was first read.
 func TestAttack_ReadyWaitsForWhatPreloadAdds(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// fat is a list of about that many bytes in memory.
+// fat returns a list of about that many bytes in memory.
 func (w *wired) fat(t testing.TB, n int, number int64) []byte {
 	t.Helper()
 	l := w.listAt(now.Add(-time.Hour), now.Add(5*day))
@@ -26,8 +26,8 @@ func (w *wired) fat(t testing.TB, n int, number int64) []byte {
 	return encode(t, l)
 }
 
-// The bound holds for the lists that are in memory, whether or not they can still be found
-// by their URLs: a hostile CA names a new one in every certificate.
+// The bound applies to all lists in memory, whether or not they can still be found by their URLs: a
+// hostile CA names a new URL in every certificate.
 func TestAttack_ForgottenListsCountOrAreGone(t *testing.T) {
 	w := wire(t)
 	big, small := w.fat(t, 400<<10, 7), w.fat(t, 2000, 7)
@@ -60,7 +60,7 @@ func TestAttack_ForgottenListsCountOrAreGone(t *testing.T) {
 	require.NotEmpty(t, fat)
 	w.net.serve("http://crl.hostile.example/", failing(revocation.ErrTransport))
 	held := 0
-	for _, client := range fat { // who is still good without a fetch has the list in memory
+	for _, client := range fat { // a client that is still good without a fetch has its list in memory
 		if _, err := checker.CheckChain(t.Context(), w.chain(client)); err == nil {
 			held += 400 << 10
 		}
@@ -68,8 +68,8 @@ func TestAttack_ForgottenListsCountOrAreGone(t *testing.T) {
 	assert.LessOrEqual(t, held, 6<<20)
 }
 
-// What a record remembers of a list does not keep the list: callers that have not come
-// since would hold every edition that was ever looked into.
+// What a record stores about a list does not keep the list alive: otherwise callers that have not
+// returned would hold every edition that was ever looked up.
 func TestAttack_RecordsKeepNoListsAlive(t *testing.T) {
 	const editions, size = 24, 1 << 20
 	for _, local := range []bool{false, true} {
@@ -101,7 +101,7 @@ func TestAttack_RecordsKeepNoListsAlive(t *testing.T) {
 			for range editions {
 				w.clock.advance(7 * time.Hour)
 				publish()
-				newcomer() // sets the refresh off, and sees the list as it was
+				newcomer() // triggers the refresh, and sees the old list
 				newcomer()
 			}
 			if !local {
@@ -114,7 +114,7 @@ func TestAttack_RecordsKeepNoListsAlive(t *testing.T) {
 	}
 }
 
-// A delta counts when the list is renewed by 304 too.
+// A delta still applies when the list is renewed by 304.
 func TestAttack_DeltaOfARenewedListCounts(t *testing.T) {
 	for _, local := range []bool{false, true} {
 		inBubble(t, fmt.Sprintf("of the operator %t", local), func(t *testing.T) {

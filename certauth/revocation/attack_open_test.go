@@ -19,10 +19,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Promise 6: goroutines are bounded whatever arrives. A CA whose
-// CRL host hangs issues certificates without end; each leaves a flight behind that outlives
-// its request by up to two minutes.
-func TestAttack_FlightsThatNobodyWaitsForAreBounded(t *testing.T) {
+// Promise 6: the number of goroutines is bounded whatever arrives. A CA whose CRL host hangs issues
+// any number of certificates; each leaves a flight that outlives its request by up to two minutes.
+func TestAttack_FlightsWithoutWaitersAreBounded(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		w.net.serve(crlURL, hanging)
@@ -40,8 +39,8 @@ func TestAttack_FlightsThatNobodyWaitsForAreBounded(t *testing.T) {
 	})
 }
 
-// Sixteen places for all hosts: four names of one hostile CA, each
-// slow to answer, take them all, and no other CA is asked for as long as it likes.
+// There are sixteen places for all hosts: four slow names of one hostile CA would take them all,
+// and no other CA would be asked for as long as it likes.
 func TestAttack_SlowHostsOfOneCALeaveRoomForOthers(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -75,7 +74,7 @@ func TestAttack_SlowHostsOfOneCALeaveRoomForOthers(t *testing.T) {
 	})
 }
 
-// Each partner gets eight places, and none of those of another one.
+// Each partner gets eight places, and none of those of another partner.
 func TestAttack_EightFetchesForEachPartner(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -18,7 +18,7 @@ import (
 
 const configuredURL = "http://lists.internal.example/ca.crl"
 
-// MaxWait is what one chain waits, for lists and responders together.
+// MaxWait is how long one chain waits, for lists and responders together.
 func TestAttack_MaxWaitCoversTheListsToo(t *testing.T) {
 	inBubble(t, "small MaxWait", func(t *testing.T) {
 		w := wire(t)
@@ -49,8 +49,8 @@ func TestAttack_MaxWaitCoversTheListsToo(t *testing.T) {
 	})
 }
 
-// besideURL is a checker with the scene's list in a file and another partner's behind a URL,
-// and the path of the file. Both have been read.
+// besideURL returns a checker with the scene's list in a file and another partner's at a URL, and
+// the path of the file. Both have been read.
 func (w *wired) besideURL(t *testing.T) (*revocation.Checker, string) {
 	t.Helper()
 	p := w.partner(t, "slow")
@@ -67,7 +67,7 @@ func (w *wired) besideURL(t *testing.T) (*revocation.Checker, string) {
 	return checker, path
 }
 
-// A URL that hangs keeps nobody from seeing a file that is there.
+// A hanging URL does not hide an existing file.
 func TestAttack_HangingURLHidesNoFile(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -88,8 +88,8 @@ func TestAttack_HangingURLHidesNoFile(t *testing.T) {
 	})
 }
 
-// A request that is held up between reading the clock and looking at the lists is no clock
-// that went back: nobody waits, for there was no pause.
+// A delay between reading the clock and looking up the lists is not a clock that went back: the
+// request does not wait, because there was no pause.
 func TestAttack_RequestThatIsHeldUpIsNoClockThatWentBack(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -120,7 +120,7 @@ func TestAttack_RequestThatIsHeldUpIsNoClockThatWentBack(t *testing.T) {
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(10 * time.Second)
 		}
-		w.net.serve(configuredURL, hanging) // a renewal is due by now, nothing has run out
+		w.net.serve(configuredURL, hanging) // a renewal is due by now, nothing has expired
 		w.clock.advance(time.Second)
 		h, g := make(chan struct{}), make(chan struct{})
 		mu.Lock()
@@ -146,7 +146,7 @@ func TestAttack_RequestThatIsHeldUpIsNoClockThatWentBack(t *testing.T) {
 			})
 		}
 		all.Wait()
-		assert.Zero(t, time.Since(began), "nobody has to wait: there was no pause")
+		assert.Zero(t, time.Since(began), "no request has to wait, because there was no pause")
 		require.NoError(t, checker.Close())
 	})
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// finding K38: a list file that became a pipe between the look at it and its opening was waited for without end, and Close with it.
+// finding K38: if a list file became a pipe after the check of its type and before it was opened, the reload waited forever, and
+// Close with it.
 func TestRevocation_AFileThatBecomesAPipeIsNotWaitedFor(t *testing.T) {
 	w := wire(t)
 	dir := t.TempDir()

@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Who waits for a place of its own CA waits in nobody else's queue.
+// A request that waits for a place of its own CA waits in no other CA's queue.
 func TestAttack_QueueOfOneCAIsNotThatOfOthers(t *testing.T) {
 	for _, at := range []string{"hosts of its own", "the host of the other"} {
 		inBubble(t, at, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestAttack_QueueOfOneCAIsNotThatOfOthers(t *testing.T) {
 	}
 }
 
-// Who has no place to fetch in does not hold the one probe of a host that has come back.
+// A request without a place to fetch does not hold the only probe of a host that has recovered.
 func TestAttack_ProbeIsNotHeldWhileWaitingForAPlace(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -105,8 +105,8 @@ func TestAttack_ProbeIsNotHeldWhileWaitingForAPlace(t *testing.T) {
 	})
 }
 
-// What our own deadline cuts off is no failure of the host: a CA could let its flights wait
-// until theirs is about to end, and then ask the host of another.
+// A fetch that our own deadline ends is not a failure of the host: a CA could let its flights wait
+// until theirs is about to end, and then ask the host of another CA.
 func TestAttack_OurOwnDeadlineOpensNoBreaker(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -116,7 +116,7 @@ func TestAttack_OurOwnDeadlineOpensNoBreaker(t *testing.T) {
 			select { // a healthy responder, 50 ms away
 			case <-time.After(50 * time.Millisecond):
 				return answer(ctx, r)
-			case <-ctx.Done(): // as HTTPFetcher says it
+			case <-ctx.Done(): // as HTTPFetcher reports it
 				return revocation.Response{}, fmt.Errorf("%w: %w", revocation.ErrTimeout, ctx.Err())
 			}
 		})
@@ -147,7 +147,7 @@ func TestAttack_OurOwnDeadlineOpensNoBreaker(t *testing.T) {
 	})
 }
 
-// Lists that wait for their delta are in memory: how many there are at one time is bounded.
+// Lists that wait for their delta are in memory, so their number at one time is bounded.
 func TestAttack_ListsThatWaitForTheirDeltaAreBounded(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")

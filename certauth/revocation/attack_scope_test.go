@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// scoped is a list of the scene's CA with a number and an issuing distribution point of
+// scoped returns a list of the scene's CA with a number and an issuing distribution point with
 // these fields, or without one.
 func (w *wired) scoped(t testing.TB, number int64, thisUpdate, nextUpdate time.Time, fields [][]byte, entries ...ocsptest.Entry) []byte {
 	t.Helper()
@@ -25,7 +25,7 @@ func (w *wired) scoped(t testing.TB, number int64, thisUpdate, nextUpdate time.T
 	return encode(t, l)
 }
 
-// goesOn is traffic of somebody every three hours.
+// goesOn makes requests of another client every three hours.
 func (w *wired) goesOn(t *testing.T, checker *revocation.Checker, about *identity, times int) {
 	t.Helper()
 	for range times {
@@ -35,8 +35,8 @@ func (w *wired) goesOn(t *testing.T, checker *revocation.Checker, about *identit
 	}
 }
 
-// One validly signed list of another scope, served once, must not stand in the place of the
-// right one until it runs out.
+// One validly signed list of another scope, served once, must not block the right one until it
+// expires.
 func TestAttack_ListOfAnotherScopeBlocksNone(t *testing.T) {
 	const here, there = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
 	before, after := now.Add(-time.Hour), now.Add(7*day)
@@ -91,8 +91,8 @@ func TestAttack_ListOfAnotherScopeBlocksNone(t *testing.T) {
 	})
 }
 
-// A CA that begins to name its issuing distribution point, or an operator who puts a list of
-// another scope into the file, is heard at once.
+// If a CA begins to name its issuing distribution point, or an operator puts a list of another
+// scope into the file, this takes effect at once.
 func TestAttack_ScopeOfTheListChanges(t *testing.T) {
 	before, after := now.Add(-time.Hour), now.Add(7*day)
 	inBubble(t, "at its URL", func(t *testing.T) {
@@ -123,7 +123,7 @@ func TestAttack_ScopeOfTheListChanges(t *testing.T) {
 		write(t, path, w.scoped(t, 9, before, after, nil, entryFor(w.client)))
 		checker := w.operated(t, revocation.List{File: path})
 		require.NoError(t, checker.Preload(t.Context()))
-		for i := range 5 { // to and fro
+		for i := range 5 { // back and forth
 			write(t, path, w.scoped(t, int64(10+i), now.Add(time.Duration(i)*time.Minute), after, [][]byte{uri(shardA), uri(shardB)}[i%2:i%2+1]))
 			w.clock.advance(time.Hour)
 			require.NoError(t, checker.Preload(t.Context()))
@@ -138,7 +138,7 @@ func TestAttack_ScopeOfTheListChanges(t *testing.T) {
 	})
 }
 
-// A list of tomorrow beside that of today displaces none.
+// A list with tomorrow's date does not displace that of today.
 func TestAttack_ListOfTomorrowInTheDirectory(t *testing.T) {
 	for name, mode := range map[string]revocation.Mode{"HardFail": revocation.HardFail, "SoftFail": revocation.SoftFail} {
 		inBubble(t, name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestAttack_ListOfTomorrowInTheDirectory(t *testing.T) {
 	}
 }
 
-// Of two sources with the same list the one that also has its delta counts.
+// Of two sources with the same list, the one that also has its delta counts.
 func TestAttack_SourceWithoutTheDeltaHidesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -178,7 +178,7 @@ func TestAttack_SourceWithoutTheDeltaHidesNothing(t *testing.T) {
 	}
 }
 
-// An old delta that is handed out again does not hide that the delta of today is missing.
+// An old delta that is served again does not hide that today's delta is missing.
 func TestAttack_ReplayedDeltaIsMissing(t *testing.T) {
 	for name, over := range map[string]bool{"run out": true, "of today": false} {
 		inBubble(t, name, func(t *testing.T) {
@@ -194,7 +194,7 @@ func TestAttack_ReplayedDeltaIsMissing(t *testing.T) {
 	}
 }
 
-// One list of a CA that has changed its key is for the certificates of both keys.
+// One list of a CA that has changed its key covers the certificates of both keys.
 func TestChecker_OneListForBothKeysOfACA(t *testing.T) {
 	inBubble(t, "in a file", func(t *testing.T) {
 		w := wire(t)

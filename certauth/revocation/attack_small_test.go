@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Depth names the certificate that was accepted without evidence.
+// Depth identifies the certificate that was accepted without evidence.
 func TestAttack_WaivedNamesTheCertificateThatWas(t *testing.T) {
 	w := wire(t)
 	client := w.issue(t, "names nobody", nowhere)
@@ -25,8 +25,7 @@ func TestAttack_WaivedNamesTheCertificateThatWas(t *testing.T) {
 	assert.Zero(t, found.Depth, "the CA has evidence, the client has not")
 }
 
-// A store may hold what says Revoked. An instance that knows so must not put a later Good
-// there in its place.
+// A store may contain Revoked. An instance that knows this must not replace it by a later Good.
 func TestAttack_StoredRevocationIsNotReplacedByGood(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
@@ -44,7 +43,7 @@ func TestAttack_StoredRevocationIsNotReplacedByGood(t *testing.T) {
 	})
 }
 
-// A chain with nothing in it is refused, also where it is known what stands beside that.
+// A chain with a nil certificate is refused, even if the rest of it is known.
 func TestAttack_ChainOfNil(t *testing.T) {
 	w := wire(t)
 	checker := w.checker(t, leafOnly)
@@ -58,7 +57,7 @@ func TestAttack_ChainOfNil(t *testing.T) {
 	}
 }
 
-// Config that cannot mean what it says is an error of New.
+// A Config with contradictory settings is an error of New.
 func TestAttack_ConfigThatWeakensSilently(t *testing.T) {
 	s := newScene(t)
 	for name, c := range map[string]revocation.Config{
@@ -74,7 +73,7 @@ func TestAttack_ConfigThatWeakensSilently(t *testing.T) {
 	}
 }
 
-// A clock that ran ahead when evidence was fetched does not put its refresh off.
+// A clock that was ahead when evidence was fetched does not delay its refresh.
 func TestAttack_ClockThatRanAheadPutsNoRefreshOff(t *testing.T) {
 	for _, evidence := range []string{"OCSP", "CRL"} {
 		inBubble(t, evidence, func(t *testing.T) {

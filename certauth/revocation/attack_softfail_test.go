@@ -14,9 +14,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// SoftFail does without evidence that cannot be had. While the operator's lists have not
-// been read, what other sources say against a certificate still counts, and a certificate
-// that cannot be read is not one without evidence.
+// SoftFail accepts missing evidence. While the operator's lists have not been read, evidence of
+// other sources against a certificate still counts, and an unreadable certificate is not one
+// without evidence.
 func TestAttack_ListsThatAreNotReadyHideNoRevocation(t *testing.T) {
 	const listURL = "http://lists.internal.example/ca.crl"
 	for name, config := range map[string]func(*revocation.Config){"SoftFail": softFail, "HardFail": func(*revocation.Config) {}} {
@@ -59,8 +59,8 @@ func TestAttack_ListsThatAreNotReadyHideNoRevocation(t *testing.T) {
 	})
 }
 
-// After Close only what is remembered is answered, and the rest is ErrClosed, whatever
-// becomes of missing evidence otherwise.
+// After Close only stored results are returned, and everything else is ErrClosed, however missing
+// evidence is treated otherwise.
 func TestAttack_ClosedCheckerAcceptsNobodyNew(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"SoftFail": softFail, "HardFail": func(*revocation.Config) {}} {
 		t.Run(name, func(t *testing.T) {

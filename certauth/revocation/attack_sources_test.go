@@ -12,8 +12,8 @@ import (
 
 func noResponder(c *x509.Certificate) { c.OCSPServer = nil }
 
-// A certificate with one of the two sources is asked
-// about there: what that says against it counts, whoever is accepted without evidence.
+// If a certificate names only one of the two sources, that source is asked: its evidence against
+// the certificate counts, whatever is accepted without evidence.
 func TestAttack_TheOneSourceThatThereIsIsHeard(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -40,8 +40,8 @@ func TestAttack_TheOneSourceThatThereIsIsHeard(t *testing.T) {
 	}
 }
 
-// AllowNoSource accepts certificates that name nobody to ask, and no others.
-func TestAttack_AllowNoSourceIsNotForCertificatesThatNameSomebody(t *testing.T) {
+// AllowNoSource accepts certificates that name no source, and no others.
+func TestAttack_AllowNoSourceIsNotForCertificatesThatNameASource(t *testing.T) {
 	ignoring := func(c *revocation.Config) {
 		c.Responders, c.IgnoreCertificateURLs = []revocation.Responder{{URL: ocspURL}}, true
 	}

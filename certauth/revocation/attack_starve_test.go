@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// partner is an anchor and a CA beside the scene's, with a responder of its own.
+// partner is an anchor and a CA, independent of the scene's, with its own responder.
 type partner struct {
 	*wired
 	name string
@@ -42,7 +42,7 @@ func (p *partner) chain(of *identity) []*x509.Certificate {
 	return []*x509.Certificate{of.cert, p.ca.cert, p.root.cert}
 }
 
-// answers is the partner's responder.
+// answers returns the partner's responder.
 func (p *partner) answers(t testing.TB, status []byte) handler {
 	t.Helper()
 	return func(_ context.Context, r revocation.Request) (revocation.Response, error) {
@@ -63,8 +63,8 @@ func (p *partner) check(t testing.TB, c *revocation.Checker, of *identity) (cert
 	return c.CheckChain(t.Context(), p.chain(of))
 }
 
-// One partner's CRL host hangs. The refreshes of its clients must keep nobody else's from
-// happening, and nobody who has to wait for evidence may queue behind them.
+// One partner's CRL host hangs. The refreshes for its clients must not prevent those of others, and
+// no request that needs evidence may wait behind them.
 func TestAttack_HangingHostOfOnePartnerDelaysNobodyElse(t *testing.T) {
 	for _, far := range []bool{false, true} {
 		inBubble(t, fmt.Sprintf("after the evidence has run out %t", far), func(t *testing.T) {
@@ -86,13 +86,13 @@ func TestAttack_HangingHostOfOnePartnerDelaysNobodyElse(t *testing.T) {
 			w.net.serve("http://hang.hostile.example", hanging)
 			w.net.serve(hostile.url(), failing(revocation.ErrTransport))
 			w.net.serve(honest.url(), honest.answers(t, revokedAt(now, keyCompromise)))
-			for _, one := range theirs { // answered from memory, and a refresh each
+			for _, one := range theirs { // answered from memory, with a refresh each
 				_, err := hostile.check(t, checker, one)
 				require.NoError(t, err)
 			}
 			synctest.Wait()
 			if far {
-				_, err = honest.check(t, checker, client) // sets its refresh off
+				_, err = honest.check(t, checker, client) // triggers its refresh
 				require.NoError(t, err)
 				w.clock.advance(40 * time.Hour)
 			} else {

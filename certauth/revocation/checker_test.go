@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// The outcome model of a whole chain: what the sources say, what the Config makes of it.
+// The outcome model of a whole chain: what the sources say, and what the Config makes of it.
 func TestChecker_Decides(t *testing.T) {
 	good := ocsptest.StatusGood
 	gone := revokedAt(now.Add(-day), 1)
@@ -58,7 +58,7 @@ func TestChecker_Decides(t *testing.T) {
 				config = func(*revocation.Config) {}
 			}
 			checker := w.checker(t, config)
-			for range 2 { // and once more from memory
+			for range 2 { // and again from memory
 				found, err := w.check(t, checker)
 				assert.Equal(t, c.want.String(), found.Status.String())
 				if c.err == nil {

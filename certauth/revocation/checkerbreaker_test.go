@@ -26,8 +26,8 @@ func at1(url string) change {
 	return func(c *x509.Certificate) { c.OCSPServer = []string{url} }
 }
 
-// openBreaker lets the host fail until it is left alone. Each time another path of it is
-// asked, so that no back-off of a path comes in between.
+// openBreaker makes the host fail until it is left alone. Each time another path is used, so that
+// no back-off of a path interferes.
 func (w *wired) openBreaker(t *testing.T, checker *revocation.Checker, failure error) {
 	t.Helper()
 	w.net.serve(ocspURL, failing(failure))
@@ -82,7 +82,7 @@ func TestChecker_Breaker(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Equal(t, asked+1, w.net.total())
-		assert.Equal(t, int64(49), refused.Load(), "they do not wait for the probe")
+		assert.Equal(t, int64(49), refused.Load(), "other requests do not wait for the probe")
 		close(gate)
 		all.Wait()
 		assert.Equal(t, int64(1), good.Load())
@@ -118,7 +118,7 @@ func TestChecker_Breaker(t *testing.T) {
 		w.net.serve(ocspURL, hanging)
 		w.net.serve(other, w.responder(t, ocsptest.StatusGood))
 		two := w.issue(t, "two", func(c *x509.Certificate) { c.OCSPServer = []string{ocspURL + "/x", other} })
-		w.says(t, checker, two, isGood, nil) // the other is faster, and the probe is cancelled
+		w.says(t, checker, two, isGood, nil) // the other one is faster, and the probe is cancelled
 		w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
 		w.says(t, checker, w.issue(t, "next", at1(ocspURL+"/next")), isGood, nil)
 		assert.Empty(t, checker.Stats().OpenBreakers)
@@ -163,8 +163,8 @@ func TestChecker_Breaker(t *testing.T) {
 	})
 }
 
-// Section 9: back-off of one responder, 5 s * 2^n up to 5 min with a tenth of spread;
-// Retry-After counts up to 5 minutes.
+// Section 9: the back-off of a responder is 5 s * 2^n up to 5 min, with a spread of a tenth;
+// Retry-After is respected up to 5 minutes.
 func TestChecker_BacksOffFromAResponder(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -181,7 +181,7 @@ func TestChecker_BacksOffFromAResponder(t *testing.T) {
 			w := wire(t)
 			w.net.serve(ocspURL, c.with(t, w))
 			checker := w.checker(t, ocspOnly)
-			fresh := func() error { // nobody's own failure is in the way
+			fresh := func() error { // no failure of a path interferes
 				_, err := checker.CheckChain(t.Context(), w.chain(w.issue(t, "fresh")))
 				return err
 			}
@@ -198,12 +198,12 @@ func TestChecker_BacksOffFromAResponder(t *testing.T) {
 			w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
 			w.clock.advance(6 * time.Minute)
 			require.NoError(t, fresh())
-			require.NoError(t, fresh(), "and the count begins anew")
+			require.NoError(t, fresh(), "the count must start again")
 		})
 	}
 }
 
-// Rule F9: 4 fetches at once per host, 8 per partner, 1024 wait per partner, and the rest are
+// Rule F9: 4 concurrent fetches per host, 8 per partner, 1024 waiting per partner, and the rest are
 // refused.
 func TestChecker_BoundsFetches(t *testing.T) {
 	type scene struct {
@@ -257,7 +257,7 @@ func TestChecker_BoundsFetches(t *testing.T) {
 		s.all.Wait()
 		assert.Equal(t, int64(4+1024), s.good.Load())
 		assert.Equal(t, int64(4), s.most.Load())
-		for range 10 { // nothing leaked, and who was refused may come again at once
+		for range 10 { // no places are lost, and refused clients may retry at once
 			s.says(t, s.checker, s.issue(t, "after"), isGood, nil)
 		}
 	})
@@ -299,7 +299,7 @@ func TestChecker_BoundsFetches(t *testing.T) {
 	})
 }
 
-// Cases 71: Close while many wait, fetch and refresh; what is known is answered.
+// Case 71: Close while many requests wait, fetch and refresh; stored results are still returned.
 func TestChecker_CloseWhileMuchIsUnderWay(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// findingOf is what the Checker knows about the client, for audit.
+// findingOf returns what the Checker knows about the client, for audit.
 func (w *wired) findingOf(t testing.TB, c *revocation.Checker, about *identity) revocation.Result {
 	t.Helper()
 	all, err := c.Check(t.Context(), w.chain(about))
@@ -27,8 +27,8 @@ func (w *wired) findingOf(t testing.TB, c *revocation.Checker, about *identity) 
 	return all.Certificates[0].Result
 }
 
-// Section 9: the hard and the soft deadline of every kind of evidence. The soft one may
-// differ by a tenth.
+// Section 9: the hard and the soft deadline of every kind of evidence. The soft one may vary by a
+// tenth.
 func TestChecker_Deadlines(t *testing.T) {
 	ends := now.Add(60 * day) // of the client's certificate
 	delegateEnds := now.Add(90 * time.Minute)
@@ -82,12 +82,12 @@ func TestChecker_Deadlines(t *testing.T) {
 	}
 }
 
-// answered is a handler that answers with the whole Response.
+// answered returns a handler that answers with the whole Response.
 func answered(response revocation.Response) handler {
 	return func(context.Context, revocation.Request) (revocation.Response, error) { return response, nil }
 }
 
-// Two clients do not refresh at the same moment.
+// Two clients are not refreshed at the same time.
 func TestChecker_RefreshesAreSpread(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -103,8 +103,8 @@ func TestChecker_RefreshesAreSpread(t *testing.T) {
 	})
 }
 
-// Past the soft deadline and before the hard one nobody waits, and one fetch is made.
-func TestChecker_RefreshesBehindTheRequest(t *testing.T) {
+// After the soft deadline and before the hard one no request waits, and one fetch is made.
+func TestChecker_RefreshesInTheBackground(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		checker := w.checker(t, leafOnly)
@@ -129,8 +129,8 @@ func TestChecker_RefreshesBehindTheRequest(t *testing.T) {
 	})
 }
 
-// The published bound: with traffic each minute a revocation that the responder knows
-// takes effect within the hour, and the hour's jitter.
+// The published bound: with one request per minute, a revocation that the responder knows takes
+// effect within an hour plus its jitter.
 func TestChecker_TimeToEffectiveRevocation(t *testing.T) {
 	for _, life := range []time.Duration{30 * time.Minute, 23 * time.Hour, 7 * day} {
 		inBubble(t, fmt.Sprint("answers valid for ", life), func(t *testing.T) {
@@ -152,13 +152,13 @@ func TestChecker_TimeToEffectiveRevocation(t *testing.T) {
 				w.clock.advance(time.Minute)
 			}
 			w.says(t, checker, w.client, isRevoked, nil)
-			assert.LessOrEqual(t, w.net.total(), 3+int(4*time.Hour/min(life/2, time.Hour))*5/4, "not more often than need be")
+			assert.LessOrEqual(t, w.net.total(), 3+int(4*time.Hour/min(life/2, time.Hour))*5/4, "not more often than necessary")
 		})
 	}
 }
 
-// Case 70: a refresh that fails keeps what is known until it runs out, and what is bad
-// never takes the place of what is good.
+// Case 70: a failed refresh keeps the stored result until it expires, and bad evidence never
+// replaces good evidence.
 func TestChecker_KeepsGoodUntilItsHardDeadline(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -190,7 +190,7 @@ func TestChecker_KeepsGoodUntilItsHardDeadline(t *testing.T) {
 				w.clock.advance(10 * time.Minute)
 				w.says(t, checker, w.client, isGood, nil)
 			}
-			assert.Greater(t, w.net.total(), 20, "it was tried")
+			assert.Greater(t, w.net.total(), 20, "a refresh was attempted")
 			assert.Equal(t, ends, w.findingOf(t, checker, w.client).UsableUntil)
 			w.clock.advance(10 * time.Minute)
 			_, err := w.check(t, checker)
@@ -208,8 +208,8 @@ func forgedAnswer(status []byte) func(*testing.T, *wired) handler {
 	}
 }
 
-// Failures are remembered for as long as section 9 says, so that a client that comes again
-// and again does not make the service hammer the responder.
+// Failures are remembered for as long as section 9 says, so that a client that returns repeatedly
+// does not make the service overload the responder.
 func TestChecker_RemembersFailures(t *testing.T) {
 	for _, c := range []struct {
 		name string

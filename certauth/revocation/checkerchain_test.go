@@ -19,7 +19,7 @@ var noRevAvail = ocsptest.Extension{OID: asn1.ObjectIdentifier{2, 5, 29, 56}, Va
 
 func nowhere(c *x509.Certificate) { c.OCSPServer, c.CRLDistributionPoints = nil, nil }
 
-// botan #5785 and notation-core-go: silence counted as evidence.
+// botan #5785 and notation-core-go: missing evidence was treated as evidence.
 func TestRevocation_SilenceIsNotEvidence(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -48,7 +48,7 @@ func TestRevocation_SilenceIsNotEvidence(t *testing.T) {
 				found, err := checker.CheckChain(t.Context(), w.chain(w.issue(t, "silent", c.change)))
 				require.ErrorIs(t, err, c.err)
 				assert.Equal(t, certauth.Revocation{}, found)
-				w.clock.advance(10 * time.Minute) // past every pause
+				w.clock.advance(10 * time.Minute) // after every pause
 			}
 		})
 	}
@@ -56,7 +56,7 @@ func TestRevocation_SilenceIsNotEvidence(t *testing.T) {
 
 func allowNoSource(c *revocation.Config) { c.AllowNoSource = true }
 
-// Cases 92 to 94: what is exempt, and what only claims to be.
+// Cases 92 to 94: certificates that are exempt, and those that only claim to be.
 func TestChecker_Exemptions(t *testing.T) {
 	week := func(c *revocation.Config) { c.ShortLived = 7 * day }
 	lives := func(d time.Duration) change { return valid(now.Add(-day), now.Add(-day).Add(d)) }
@@ -111,7 +111,7 @@ func TestChecker_Exemptions(t *testing.T) {
 	})
 }
 
-// Cases 98 and 100: arguments that are wrong are errors, and nothing is fetched for them.
+// Cases 98 and 100: invalid arguments are errors, and nothing is fetched for them.
 func TestChecker_RefusesWrongArguments(t *testing.T) {
 	w := wire(t)
 	stranger := makeCert(t, "Another CA", w.ca.key, w.root, asCA)
@@ -142,7 +142,7 @@ func TestChecker_RefusesWrongArguments(t *testing.T) {
 				checker := w.checker(t, change)
 				found, err := checker.CheckChain(t.Context(), c.chain)
 				if c.err == revocation.ErrNoSource && err == nil { //nolint:errorlint // the sentinel of the table
-					require.Equal(t, isWaived, found.Status, "SoftFail: nobody above could revoke it")
+					require.Equal(t, isWaived, found.Status, "SoftFail: no CA above could revoke it")
 					continue
 				}
 				require.ErrorIs(t, err, c.err)

@@ -96,7 +96,8 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 	})
 }
 
-// finding K39: Verify.CRLIssuers was not copied with the Config, so that a caller who used his slice again changed who may sign lists.
+// finding K39: Verify.CRLIssuers was not copied with the Config, so a caller that reused its slice changed which certificates may
+// sign lists.
 func TestChecker_CopiesTheSignersOfLists(t *testing.T) {
 	w := wire(t)
 	signer := makeCert(t, "Clients CA", newKey(t), nil, asCA)
@@ -108,7 +109,7 @@ func TestChecker_CopiesTheSignersOfLists(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The operator's responders come first, and only for their CA.
+// The operator's responders are asked first, and only for their CA.
 func TestChecker_RespondersOfTheOperator(t *testing.T) {
 	const internal = "http://ocsp.internal.example"
 	t.Run("come before those of the certificate, and may be inside", func(t *testing.T) {

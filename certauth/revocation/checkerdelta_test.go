@@ -17,7 +17,7 @@ import (
 
 const deltaURL = "http://crl.partner.example/clients-delta.crl"
 
-// freshest names the delta in a base (RFC 5280, section 5.2.6).
+// freshest returns an extension that names the delta in a base (RFC 5280, section 5.2.6).
 func freshest(url string) ocsptest.Extension {
 	return ocsptest.Extension{OID: ocsptest.OIDFreshestCRL, Value: ocsptest.Element(ocsptest.TagSequence, ocsptest.Point(uri(url)))}
 }
@@ -87,7 +87,7 @@ func TestChecker_Deltas(t *testing.T) {
 	}
 }
 
-// The base stays as it is for a week and is answered by 304; its deltas come every day.
+// The base is unchanged for a week and answered by 304; its deltas are published every day.
 func TestChecker_DeltasChangeWhileTheBaseDoesNot(t *testing.T) {
 	for _, configured := range []bool{false, true} {
 		bubble.Test(t, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestChecker_DeltasChangeWhileTheBaseDoesNot(t *testing.T) {
 	}
 }
 
-// A delta that has run out, and no newer one to be had: the base alone counts, said so.
+// If a delta has expired and no newer one is available, only the base counts, and this is reported.
 func TestChecker_BaseOutlivesItsDelta(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

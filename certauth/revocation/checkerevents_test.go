@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// witness collects events.
+// witness records events.
 type witness struct {
 	mu     sync.Mutex
 	events []revocation.Event
@@ -39,8 +39,8 @@ func (o *witness) take() []revocation.Event {
 	return taken
 }
 
-// Every fetch, and the beginning and the end of every outage, is an event, with nothing of the certificate
-// but its serial number.
+// Every fetch, and the beginning and the end of every outage, is an event. From the certificate it
+// contains only the serial number.
 func TestChecker_Observe(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -67,7 +67,7 @@ func TestChecker_Observe(t *testing.T) {
 		assert.True(t, now.Add(-time.Hour+40*time.Millisecond).Truncate(time.Second).Equal(e.ThisUpdate))
 		require.NoError(t, e.Err)
 		w.says(t, checker, w.client, isGood, nil)
-		assert.Empty(t, seen.take(), "an answer from memory is no event here")
+		assert.Empty(t, seen.take(), "an answer from memory is not an event here")
 
 		w.outage()
 		w.says(t, checker, w.other, isUnavailable, revocation.ErrTransport)
@@ -101,7 +101,7 @@ func TestChecker_Observe(t *testing.T) {
 	})
 }
 
-// What no honest responder sends is counted apart and logged as an error.
+// Messages that no honest responder sends are counted separately and logged as an error.
 func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -128,7 +128,8 @@ func TestChecker_TellsForgeriesFromOutages(t *testing.T) {
 	}
 }
 
-// finding K22: a clock that was wrong looked like an attack, and then like the signer's.
+// finding K22: a wrong local clock looked like an attack, and then like a wrong clock of the
+// signer.
 func TestChecker_SaysThatTheClockIsWrong(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		const another = "http://another.partner.example"
@@ -145,7 +146,7 @@ func TestChecker_SaysThatTheClockIsWrong(t *testing.T) {
 	})
 }
 
-// An attacker's text cannot write lines of its own into the log.
+// An attacker's text cannot write its own lines into the log.
 func TestChecker_LogsTextOfOthersAsText(t *testing.T) {
 	w := wire(t)
 	long := strings.Repeat("x", 100_000)
@@ -186,6 +187,6 @@ func TestChecker_StatsAddUp(t *testing.T) {
 		assert.Equal(t, uint64(1), s.SoftFailed)
 		assert.Equal(t, 3, s.Records)
 		assert.Equal(t, uint64(w.net.total()), s.OCSPFetched+s.OCSPFailed+s.CRLFetched+s.CRLFailed)
-		assert.Equal(t, uint64(7), s.Waited+s.Remembered, "one for each certificate of each check")
+		assert.Equal(t, uint64(7), s.Waited+s.Remembered, "one event per certificate and check")
 	})
 }

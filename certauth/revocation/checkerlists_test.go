@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Case 84, rule C9: what is older never takes the place of what is newer.
+// Case 84, rule C9: older evidence never replaces newer evidence.
 func TestChecker_KeepsTheNewerList(t *testing.T) {
 	numbered := func(w *wired, this time.Time, number int64, entries ...ocsptest.Entry) ocsptest.List {
 		l := w.listAt(this, now.Add(5*day), entries...)
@@ -41,7 +41,7 @@ func TestChecker_KeepsTheNewerList(t *testing.T) {
 			w.net.serve(crlURL, body(encode(t, numbered(w, now.Add(-2*time.Hour), 10, entryFor(w.client)))))
 			checker := w.checker(t, crlOnly)
 			first := w.issue(t, "first")
-			w.says(t, checker, first, isGood, nil) // so that nothing is remembered of the client itself
+			w.says(t, checker, first, isGood, nil) // so that nothing is stored about the client itself
 			w.net.serve(crlURL, body(encode(t, numbered(w, now.Add(-2*time.Hour).Add(c.this), c.number))))
 			w.clock.advance(7 * time.Hour)
 			w.says(t, checker, first, isGood, nil)
@@ -51,12 +51,12 @@ func TestChecker_KeepsTheNewerList(t *testing.T) {
 				want = isGood
 			}
 			w.says(t, checker, w.client, want, nil)
-			assert.Equal(t, !c.replace, checker.Stats().Suspicious == 1, "a replay is told")
+			assert.Equal(t, !c.replace, checker.Stats().Suspicious == 1, "a replay is reported")
 		})
 	}
 }
 
-// Case 89: conditional requests, and what 304 means.
+// Case 89: conditional requests, and the meaning of 304.
 func TestChecker_ConditionalRequests(t *testing.T) {
 	unchanged := answered(revocation.Response{NotModified: true})
 	first := func(t *testing.T, w *wired) handler {
@@ -67,7 +67,7 @@ func TestChecker_ConditionalRequests(t *testing.T) {
 		w.net.serve(crlURL, first(t, w))
 		checker := w.checker(t, crlOnly)
 		w.says(t, checker, w.client, isGood, nil)
-		assert.Empty(t, w.net.last().ETag+w.net.last().LastModified, "nothing to compare with yet")
+		assert.Empty(t, w.net.last().ETag+w.net.last().LastModified, "there is no validator yet")
 		w.net.serve(crlURL, unchanged)
 		for n := range 5 {
 			w.clock.advance(7 * time.Hour)
@@ -76,7 +76,7 @@ func TestChecker_ConditionalRequests(t *testing.T) {
 			assert.Equal(t, "Mon, 02 Mar 2026 11:00:00 GMT", w.net.last().LastModified)
 			assert.Equal(t, n+2, w.net.total())
 			w.says(t, checker, w.client, isGood, nil)
-			assert.Equal(t, n+2, w.net.total(), "and its time for a refresh begins anew")
+			assert.Equal(t, n+2, w.net.total(), "its time until the next refresh must start again")
 		}
 	})
 	inBubble(t, "case 89 304 on a list that has run out", func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestChecker_ConditionalRequests(t *testing.T) {
 	})
 }
 
-// Cases 63 and 80 of the Checker: how much of what a certificate names is asked.
+// Cases 63 and 80 of the Checker: how many of the addresses in a certificate are used.
 func TestChecker_LooksAtFewAddresses(t *testing.T) {
 	many := func(n int, format string) (urls []string) {
 		for i := range n {
@@ -198,13 +198,13 @@ func TestChecker_LooksAtFewAddresses(t *testing.T) {
 	})
 }
 
-// Cases 81 of the Checker: points that answer for some reasons each.
+// Case 81 of the Checker: points that each cover some reasons.
 func TestChecker_GoesThroughPointsUntilAllReasonsAreCovered(t *testing.T) {
 	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
 	some, rest := ocsptest.Reasons(ocsptest.Context(1), 1, 2), ocsptest.Reasons(ocsptest.Context(1), 3, 4, 5, 6, 7, 8)
 	for _, c := range []struct {
 		name     string
-		a, b     bool // is the client on it
+		a, b     bool // whether the client is listed
 		bDown    bool
 		want     int // 0 good, 1 revoked, 2 incomplete
 		requests int
@@ -248,8 +248,8 @@ func TestChecker_GoesThroughPointsUntilAllReasonsAreCovered(t *testing.T) {
 	}
 }
 
-// Case 70, ErrBudget: what does not fit is refused, what is used is kept, and what nobody
-// asked for in an hour makes room.
+// Case 70, ErrBudget: a list that does not fit is refused, lists in use are kept, and lists that
+// were not used for an hour are unloaded.
 func TestChecker_BoundsTheMemoryOfLists(t *testing.T) {
 	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
 	bubble.Test(t, func(t *testing.T) {
@@ -283,7 +283,7 @@ func TestChecker_BoundsTheMemoryOfLists(t *testing.T) {
 	})
 }
 
-// A list for each certificate: what is no longer found by its address still counts.
+// One list per certificate: a list that is no longer found by its address still counts.
 func TestChecker_BoundsTheMemoryOfVeryManyLists(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -307,7 +307,7 @@ func TestChecker_BoundsTheMemoryOfVeryManyLists(t *testing.T) {
 	})
 }
 
-// One fetch serves all certificates of a list, and the list all who come later.
+// One fetch serves all certificates of a list, and the list serves all later requests.
 func TestChecker_OneFetchOfAListServesAll(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

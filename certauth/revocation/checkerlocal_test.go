@@ -23,7 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// write puts a file there as a careful operator does: beside it, then renamed.
+// write creates a file as a careful operator does: under another name, then renamed.
 func write(t testing.TB, path string, content []byte) {
 	t.Helper()
 	beside := filepath.Join(filepath.Dir(path), ".new")
@@ -31,7 +31,7 @@ func write(t testing.TB, path string, content []byte) {
 	require.NoError(t, os.Rename(beside, path))
 }
 
-// operated is a checker whose only source is the operator's lists.
+// operated returns a checker whose only source is the operator's lists.
 func (w *wired) operated(t testing.TB, list revocation.List, changes ...func(*revocation.Config)) *revocation.Checker {
 	t.Helper()
 	return w.checker(t, append([]func(*revocation.Config){leafOnly, func(c *revocation.Config) {
@@ -95,7 +95,7 @@ func TestChecker_FilesOfTheOperator(t *testing.T) {
 		}, revocation.ErrMalformed},
 		{"case 88 HTML", func(*testing.T, *wired) []byte { return []byte("<html>") }, revocation.ErrMalformed},
 		{"an empty file", func(*testing.T, *wired) []byte { return nil }, revocation.ErrMalformed},
-		{"case 87 bytes behind", func(t *testing.T, w *wired) []byte { return append(encode(t, w.list()), 0) }, revocation.ErrMalformed},
+		{"case 87 trailing bytes", func(t *testing.T, w *wired) []byte { return append(encode(t, w.list()), 0) }, revocation.ErrMalformed},
 		{"of a CA that is not among Issuers", func(t *testing.T, w *wired) []byte { return encode(t, w.rootList()) }, revocation.ErrCRLIssuer},
 		{"of the name of one and the key of another", func(t *testing.T, w *wired) []byte {
 			l := w.list()
@@ -113,7 +113,7 @@ func TestChecker_FilesOfTheOperator(t *testing.T) {
 			checker := w.operated(t, revocation.List{File: path}, func(config *revocation.Config) { config.MaxListBytes = 4096 })
 			loaded, ready := checker.Preload(t.Context()), checker.Ready()
 			found, err := w.check(t, checker)
-			assert.Zero(t, w.net.total(), "nothing of the certificate is fetched")
+			assert.Zero(t, w.net.total(), "no source that the certificate names is fetched")
 			if c.err == nil {
 				require.NoError(t, loaded)
 				require.NoError(t, ready)
@@ -143,7 +143,7 @@ func errorOf(errs ...error) error {
 	return nil
 }
 
-// lines is a slog.Handler's output that tests may read.
+// lines is the output of a slog.Handler that tests can read.
 type lines struct {
 	mu sync.Mutex
 	bytes.Buffer
@@ -161,8 +161,8 @@ func (l *lines) text() string {
 	return l.String()
 }
 
-// A file that changes is picked up by traffic after PollInterval, without anybody waiting.
-// What is worse than what is in memory is not taken, and told.
+// A request notices a changed file after PollInterval, and no request waits for it. A list that is
+// worse than the one in memory is not used, and this is reported.
 func TestChecker_PicksUpChangedFiles(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -197,15 +197,15 @@ func TestChecker_PicksUpChangedFiles(t *testing.T) {
 			w.clock.advance(29 * time.Second)
 			w.says(t, checker, w.client, isGood, nil)
 			w.says(t, checker, w.client, isGood, nil)
-			require.Empty(t, out.text(), "not looked at yet")
+			require.Empty(t, out.text(), "not checked yet")
 			w.clock.advance(2 * time.Second)
-			w.nudge(t, checker) // this one starts the reading, and may see either list
+			w.nudge(t, checker) // this request starts the read, and may see either list
 			w.says(t, checker, w.client, c.want, nil)
 			assert.Contains(t, out.text(), c.logged)
 			assert.Equal(t, c.logged == "", out.text() == "")
 			require.NoError(t, checker.Ready(), "the last good list has not run out")
 
-			write(t, path, encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))) // mended
+			write(t, path, encode(t, w.listAt(now, now.Add(day), entryFor(w.client)))) // corrected
 			w.clock.advance(31 * time.Second)
 			w.nudge(t, checker)
 			w.says(t, checker, w.client, isRevoked, nil)
@@ -257,12 +257,12 @@ func TestChecker_FirstRequestAfterAPauseWaitsForTheLists(t *testing.T) {
 		assert.Equal(t, time.Second, time.Since(began))
 		_, err := checker.CheckChain(t.Context(), w.chain(w.client))
 		require.NoError(t, err)
-		assert.Equal(t, time.Second, time.Since(began), "the next does not wait")
+		assert.Equal(t, time.Second, time.Since(began), "the next request does not wait")
 		require.NoError(t, checker.Close())
 	})
 }
 
-// The second that a request waits for news is one, whatever hangs.
+// The second for which a request waits for newer evidence applies once, whatever hangs.
 func TestChecker_AMomentIsOneForListsAndResponders(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		const url = "http://lists.internal.example/ca.crl"
@@ -283,14 +283,14 @@ func TestChecker_AMomentIsOneForListsAndResponders(t *testing.T) {
 	})
 }
 
-// nudge is a request whose answer does not matter, and what it sets off.
+// nudge makes a request whose answer does not matter, and waits for what it triggers.
 func (w *wired) nudge(t testing.TB, c *revocation.Checker) {
 	t.Helper()
 	_, _ = w.check(t, c)
 	synctest.Wait()
 }
 
-// Ready turns false when a list runs out, and the list is evidence no more.
+// Ready returns an error when a list expires, and the list is no longer evidence.
 func TestChecker_ReadyEndsWithTheList(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -311,7 +311,7 @@ func TestChecker_ReadyEndsWithTheList(t *testing.T) {
 	})
 }
 
-// A list in memory that does not change costs its requests nothing, however old it is.
+// A list in memory that does not change adds no cost to requests, however old it is.
 func TestChecker_FilesAreNotRefreshedByRequests(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -385,7 +385,7 @@ func TestChecker_DirectoryOfTheOperator(t *testing.T) {
 			synctest.Wait()
 			w.says(t, checker, w.client, isGood, nil)
 			require.NoError(t, checker.Ready(), "file %d", i)
-			require.LessOrEqual(t, checker.Stats().Lists, 2, "what is gone and replaced is not kept")
+			require.LessOrEqual(t, checker.Stats().Lists, 2, "a removed and replaced file is not kept")
 		}
 	})
 	inBubble(t, "an old file beside its successor does not end readiness", func(t *testing.T) {
@@ -419,7 +419,7 @@ func TestChecker_DirectoryOfTheOperator(t *testing.T) {
 	})
 }
 
-// A directory with the shards of a CA: each certificate is looked up in its own.
+// A directory with the shards of a CA: each certificate is looked up in its own shard.
 func TestChecker_DirectoryOfShards(t *testing.T) {
 	w := wire(t)
 	dir := t.TempDir()
@@ -443,8 +443,8 @@ func TestChecker_DirectoryOfShards(t *testing.T) {
 	}
 }
 
-// URLs of Config.Lists and of Preload: fetched before the first request, again behind
-// requests, and as somebody whom the operator named.
+// URLs of Config.Lists and of Preload are fetched before the first request, and again in the
+// background, with the permissions of the operator's URLs.
 func TestChecker_ListsByURL(t *testing.T) {
 	const url, more = "http://lists.internal.example/ca.crl", "http://lists.internal.example/more.crl"
 	inBubble(t, "in the Config", func(t *testing.T) {

@@ -39,7 +39,7 @@ func (w *wired) behindChain(c *revocation.Checker, before ...certauth.Policy) ce
 	return append(append(certauth.All{chain}, before...), certauth.NotRevoked{Checker: c})
 }
 
-// Case 97; Netflix/lemur #5485 and cfssl: URLs of certificates fetched blindly.
+// Case 97; Netflix/lemur #5485 and cfssl: URLs in certificates were fetched without verification.
 func TestRevocation_UnverifiedCertificateOpensNoSocket(t *testing.T) {
 	pointing := func(c *x509.Certificate) {
 		c.OCSPServer, c.CRLDistributionPoints = []string{"http://169.254.169.254/ocsp"}, []string{"http://localhost/ca.crl"}
@@ -111,8 +111,8 @@ func TestRevocation_UnverifiedCertificateOpensNoSocket(t *testing.T) {
 	})
 }
 
-// Verdicts of the Checker as the policy tells them.
-func TestChecker_BehindAPolicy(t *testing.T) {
+// The Checker's verdicts as the policy reports them.
+func TestChecker_InAPolicy(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		serve func(*testing.T, *wired)
@@ -136,8 +136,8 @@ func TestChecker_BehindAPolicy(t *testing.T) {
 	}
 }
 
-// Case 96: two verified chains. One with a revoked intermediate does not count, the other
-// decides; a revoked leaf denies by whatever chain.
+// Case 96: two verified chains. The one with a revoked intermediate does not count, and the other
+// one decides; a revoked leaf is denied whatever its chain.
 func TestChecker_SeveralChains(t *testing.T) {
 	const otherRoots = "http://crl.partner.example/other-root.crl"
 	for _, c := range []struct {
@@ -181,14 +181,14 @@ func TestChecker_SeveralChains(t *testing.T) {
 				id, why := w.ask(t, policy, w.client)
 				require.Equal(t, c.want, why)
 				if id != nil {
-					assert.Equal(t, !c.first && !c.other, len(id.Chains) == 2, "the chain with the revoked CA is gone")
+					assert.Equal(t, !c.first && !c.other, len(id.Chains) == 2, "the chain with the revoked CA is excluded")
 				}
 			}
 		})
 	}
 }
 
-// A request that ends stops waiting; the policy denies, and the next request has it.
+// A request that ends stops waiting; the policy denies, and the next request gets the result.
 func TestChecker_RequestThatEnds(t *testing.T) {
 	w := wire(t)
 	gate := make(chan struct{})

@@ -16,9 +16,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Everything at once, for the race detector: checks, a clock that jumps, files and URLs
-// that change, outages, a store, the sweep, Stats, Preload, and Close in the middle. What
-// is revoked is never accepted, whatever happens meanwhile.
+// Everything concurrently, for the race detector: checks, a jumping clock, changing files and URLs,
+// outages, a store, the sweep, Stats, Preload, and Close in the middle. A revoked certificate is
+// never accepted, whatever else happens.
 func TestChecker_Everything(t *testing.T) {
 	w := wire(t)
 	dir := t.TempDir()

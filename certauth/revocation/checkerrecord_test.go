@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// certmonitor #127: a cached answer skipped the issuer binding. What is remembered of one
-// certificate says nothing about another of the same serial number.
+// certmonitor #127: a cached answer skipped the binding to the issuer. What is stored about one
+// certificate says nothing about another one with the same serial number.
 func TestCache_RevocationEntryIsBoundToItsIssuer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -47,10 +47,10 @@ func TestCache_RevocationEntryIsBoundToItsIssuer(t *testing.T) {
 					found, err := sibling.check(t, checker)
 					require.Error(t, err, "the answer and the list are about a certificate of the first CA")
 					assert.Equal(t, isUnavailable, found.Status)
-					assert.Greater(t, w.net.total(), asked, "it was asked for anew")
+					assert.Greater(t, w.net.total(), asked, "it was asked for again")
 					again, err := w.check(t, checker)
 					require.NoError(t, err)
-					assert.Equal(t, first.Status, again.Status, "and nothing became of the first")
+					assert.Equal(t, first.Status, again.Status, "the first must be unaffected")
 				}
 			}
 		})
@@ -77,8 +77,8 @@ func TestCache_RevocationEntryIsBoundToItsIssuer(t *testing.T) {
 	})
 }
 
-// rewritten is the certificate with its ECDSA signature (r, s) as (r, n-s), which anybody
-// can compute and which verifies as well.
+// rewritten returns the certificate with its ECDSA signature (r, s) as (r, n-s), which anybody can
+// compute and which also verifies.
 func rewritten(t testing.TB, of *identity) *x509.Certificate {
 	t.Helper()
 	var outer struct {
@@ -104,7 +104,7 @@ func rewritten(t testing.TB, of *identity) *x509.Certificate {
 	return cert
 }
 
-// A revoked certificate does not shed its past by another spelling of its signature.
+// A revoked certificate is still revoked with its signature in another form.
 func TestCache_RewrittenSignatureIsTheSameCertificate(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -122,7 +122,7 @@ func TestCache_RewrittenSignatureIsTheSameCertificate(t *testing.T) {
 	})
 }
 
-// Case 69: memory is bounded, what was forgotten is asked for anew and answered right, and
+// Case 69: memory is bounded, a forgotten result is fetched again and answered correctly, and
 // revocations are forgotten last.
 func TestChecker_BoundsWhatIsRemembered(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Section 11: four refreshes of one partner at once, 256 wait, more are dropped; the requests are
-// answered all the same, and what was dropped is refreshed when it is asked for again.
+// Section 11: four concurrent refreshes per partner, 256 waiting, and more are dropped. The
+// requests are still answered, and a dropped refresh is made with the next request.
 func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -49,7 +49,7 @@ func TestChecker_DropsRefreshesThatAreTooMany(t *testing.T) {
 	})
 }
 
-// Hundreds of refreshes that hang must not keep a new client waiting.
+// Hundreds of hanging refreshes must not delay a new client.
 func TestChecker_NewClientsDoNotQueueBehindRefreshes(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -70,7 +70,8 @@ func TestChecker_NewClientsDoNotQueueBehindRefreshes(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 		assert.Zero(t, time.Since(began))
 
-		// One of those in the queue runs out and comes again: it is not stuck behind the others.
+		// One of those in the queue expires and is requested again: it does not wait behind the
+		// others.
 		last := clients[len(clients)-1]
 		w.net.serve(last.cert.OCSPServer[0], w.responder(t, ocsptest.StatusGood))
 		w.clock.advance(22 * time.Hour)

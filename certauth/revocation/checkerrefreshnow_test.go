@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Refresh took part in a fetch that was under way, so what came had been asked for before.
+// Refresh joined a fetch in progress, so its result had been requested before the call.
 func TestChecker_RefreshDoesNotTakePartInAnEarlierFetch(t *testing.T) {
 	for name, url := range map[string]string{"OCSP": ocspURL, "CRL": crlURL} {
 		inBubble(t, name, func(t *testing.T) {
@@ -62,13 +62,13 @@ func TestChecker_RefreshFetchesAListOnce(t *testing.T) {
 		assert.Equal(t, 3, w.net.count(crlURL))
 		w.outage()
 		w.clock.advance(time.Minute)
-		_ = checker.Refresh(t.Context()) // what is known is good enough
+		_ = checker.Refresh(t.Context()) // the stored result is sufficient
 		assert.Equal(t, 4, w.net.count(crlURL), "also if it fails")
 	})
 }
 
 // The same for the operator's lists.
-func TestChecker_RefreshReadsTheOperatorsListsAnew(t *testing.T) {
+func TestChecker_RefreshReadsTheOperatorsListsAgain(t *testing.T) {
 	const url = "http://lists.partner.example/all.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -22,7 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Section 4, rule Q1, and RFC 6960, section 4.1.1: one CertID, of the hash that was chosen.
+// Section 4, rule Q1, and RFC 6960, section 4.1.1: one CertID, with the chosen hash.
 func TestChecker_RequestNamesTheIssuerByTheChosenHash(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -48,7 +48,7 @@ func TestChecker_RequestNamesTheIssuerByTheChosenHash(t *testing.T) {
 }
 
 // Rule Q3: RFC 6960, appendix A.1, and RFC 5019, section 5.
-func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
+func TestChecker_GETAppendsTheRequestToTheResponder(t *testing.T) {
 	long := "http://ocsp.partner.example/" + strings.Repeat("a", 200)
 	for _, c := range []struct {
 		name, responder, before, after string
@@ -69,7 +69,7 @@ func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
 			require.NoError(t, err)
 			r := w.net.last()
 			assert.Equal(t, fetch.OCSP, r.Kind)
-			assert.False(t, r.Configured, "a URL of a certificate may not lead inside")
+			assert.False(t, r.Configured, "a URL in a certificate must not lead to an internal address")
 			assert.Equal(t, int64(64<<10), r.MaxBytes)
 			if c.before == "" {
 				assert.Equal(t, http.MethodPost, r.Method)
@@ -94,7 +94,7 @@ func TestChecker_GETPutsTheRequestBehindTheResponder(t *testing.T) {
 	}
 }
 
-// The URL that is exactly as long as allowed is a GET, a byte more is a POST.
+// A URL of exactly the permitted length is requested with GET, one of a byte more with POST.
 func TestChecker_GETIsAtMost255Bytes(t *testing.T) {
 	w := wire(t)
 	get := func(path string) revocation.Request {
@@ -115,7 +115,7 @@ func TestChecker_GETIsAtMost255Bytes(t *testing.T) {
 	}
 }
 
-// requestParts takes a request apart: whether it is signed, and its nonce.
+// requestParts parses a request and returns whether it is signed, and its nonce.
 func requestParts(t testing.TB, r revocation.Request) (signed bool, nonce []byte) {
 	t.Helper()
 	s := cryptobyte.String(r.Body)
@@ -182,7 +182,7 @@ func TestChecker_Nonces(t *testing.T) {
 				require.ErrorIs(t, err, evidence.ErrNonce)
 				assert.Equal(t, uint64(1), checker.Stats().Suspicious)
 			}
-			require.Equal(t, 1, w.net.total(), "a wrong nonce is not asked for again")
+			require.Equal(t, 1, w.net.total(), "a wrong nonce causes no second request")
 			if c.mode == off {
 				assert.Equal(t, http.MethodGet, w.net.last().Method)
 				return
@@ -226,7 +226,7 @@ func TestChecker_NonceOfAnotherRequestIsRefused(t *testing.T) {
 	assert.Equal(t, certauth.RevocationUnavailable, found.Status)
 }
 
-// Q5, for the request that carries nothing else either.
+// Q5, for a request without any other extension.
 func TestChecker_RequestsAreNotSigned(t *testing.T) {
 	w := wire(t)
 	w.net.serve(ocspURL, byMethod(failing(fetch.HTTPStatusError{Status: 404}), w.responder(t, ocsptest.StatusGood)))
@@ -237,10 +237,10 @@ func TestChecker_RequestsAreNotSigned(t *testing.T) {
 	assert.Nil(t, nonce)
 }
 
-// Cases 55 and 56, rules Q3 and F10: what is asked a second time, and nothing a third.
+// Cases 55 and 56, rules Q3 and F10: which requests are made a second time, and none a third time.
 //
-// finding C15: a GET that was answered by malformedRequest, unauthorized, or another
-// certificate's answer was not followed by a POST.
+// finding C15: a GET that was answered by malformedRequest, unauthorized, or another certificate's
+// answer was not followed by a POST.
 func TestChecker_AsksAResponderTwiceAtMost(t *testing.T) {
 	good := func(t *testing.T, w *wired) handler { return w.responder(t, ocsptest.StatusGood) }
 	status := func(code int) func(*testing.T, *wired) handler {

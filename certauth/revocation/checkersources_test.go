@@ -16,14 +16,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// ranOut answers with what ran out a second longer ago than clocks may differ.
+// ranOut answers with evidence that expired a second more than the permitted clock difference ago.
 func (w *wired) ranOut(t testing.TB, status []byte) handler {
 	t.Helper()
 	return w.dated(t, status, w.clock.now().Add(-5*time.Hour), w.clock.now().Add(-skew-time.Second))
 }
 
-// Case 99: authentic evidence that is only too old, and said Revoked, denies where nothing
-// else is known, also under SoftFail.
+// Case 99: authentic Revoked evidence that is only too old denies if nothing else is known, even
+// under SoftFail.
 func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
 	gone, down := revokedAt(now.Add(-day), 1), as(failing(revocation.ErrTransport))
 	held := revokedAt(now.Add(-day), evidence.ReasonCertificateHold)
@@ -83,14 +83,14 @@ func TestChecker_SoftFailDoesNotPassOverStaleRevocations(t *testing.T) {
 	}
 }
 
-// bomb panics as a slog.Handler.
+// bomb is a slog.Handler that panics.
 type bomb struct{ slog.Handler }
 
 func (bomb) Enabled(context.Context, slog.Level) bool  { return true }
 func (bomb) Handle(context.Context, slog.Record) error { panic("handler") }
 
-// What is not ours may panic: the request is denied for want of evidence, or unharmed, and
-// the next one works. No place of the host gate is lost.
+// Code outside of this package may panic: the request is denied for lack of evidence, or is
+// unaffected, and the next one works. No place of the host gate is lost.
 func TestChecker_SurvivesPanics(t *testing.T) {
 	exploding := func(context.Context, revocation.Request) (revocation.Response, error) {
 		panic("fetcher\nforged log line")
@@ -113,7 +113,7 @@ func TestChecker_SurvivesPanics(t *testing.T) {
 		began := time.Now()
 		w.says(t, checker, w.client, isGood, nil)
 		w.says(t, w.checker(t, leafOnly, sources(revocation.CRLOnly)), w.client, isGood, nil)
-		assert.Zero(t, time.Since(began), "nobody had to wait for a place")
+		assert.Zero(t, time.Since(began), "no request had to wait for a place")
 	})
 	inBubble(t, "Observe", func(t *testing.T) {
 		w := wire(t)
@@ -129,7 +129,7 @@ func TestChecker_SurvivesPanics(t *testing.T) {
 		w.says(t, checker, w.client, isGood, nil)
 		w.net.serve(ocspURL, failing(revocation.ErrTransport))
 		w.net.serve(crlURL, failing(revocation.ErrTransport))
-		for range 8 { // the breaker speaks, too
+		for range 8 { // the breaker logs as well
 			assert.NotPanics(t, func() { w.says(t, checker, w.issue(t, "down"), isWaived, nil) })
 			w.clock.advance(10 * time.Minute)
 		}

@@ -18,13 +18,13 @@ const (
 	onHold        = 6 // certificateHold
 )
 
-// outage lets nothing be fetched any more.
+// outage makes every further fetch fail.
 func (w *wired) outage() {
 	w.net.serve(ocspURL, failing(revocation.ErrTransport))
 	w.net.serve(crlURL, failing(revocation.ErrTransport))
 }
 
-// Case 37: what the Checker has seen revoked stays revoked, whatever comes after.
+// Case 37: a certificate that the Checker has seen revoked stays revoked, whatever comes later.
 func TestChecker_RevokedStays(t *testing.T) {
 	byOCSP := func(t *testing.T, w *wired) {
 		w.net.serve(ocspURL, w.responder(t, revokedAt(now.Add(-day), keyCompromise)))
@@ -82,7 +82,7 @@ func TestChecker_RevokedStays(t *testing.T) {
 
 func staleGrace(c *revocation.Config) { c.StaleGrace = 24 * time.Hour }
 
-// A revoked client that keeps coming does not make the service fetch for each request.
+// A revoked client that keeps returning does not make the service fetch with each request.
 func TestChecker_RevokedIsNotAskedForAgainAndAgain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -102,7 +102,7 @@ func TestChecker_RevokedIsNotAskedForAgainAndAgain(t *testing.T) {
 			w.net.serve(crlURL, func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
 				return body(encode(t, w.listAt(now, now.Add(5*day), entryFor(w.client, ocsptest.ReasonCode(onHold)))))(ctx, r)
 			})
-		}, 2*24*4 + 3}, // both are asked about a hold every quarter of an hour
+		}, 2*24*4 + 3}, // both are asked about a hold every 15 minutes
 	} {
 		inBubble(t, c.name, func(t *testing.T) {
 			w := wire(t)
@@ -118,8 +118,7 @@ func TestChecker_RevokedIsNotAskedForAgainAndAgain(t *testing.T) {
 	}
 }
 
-// Section 9: a hold counts until a newer authentic Good, by whatever way, and nothing else
-// ends it.
+// Section 9: a hold lasts until a newer authentic Good, from any source, and nothing else ends it.
 func TestChecker_HoldCountsUntilANewerGood(t *testing.T) {
 	hold := revokedAt(now.Add(-day), onHold)
 	held := func(w *wired) ocsptest.Entry { return entryFor(w.client, ocsptest.ReasonCode(onHold)) }
@@ -187,7 +186,7 @@ func TestChecker_HoldCountsUntilANewerGood(t *testing.T) {
 	}
 }
 
-// Case 38: no clock brings back what has run out, or what was said before a revocation.
+// Case 38: no clock step revives expired evidence, or evidence from before a revocation.
 func TestChecker_ClockStepsBackAndForward(t *testing.T) {
 	for _, evidence := range []string{"OCSP", "CRL"} {
 		inBubble(t, "case 38 "+evidence, func(t *testing.T) {
@@ -203,7 +202,7 @@ func TestChecker_ClockStepsBackAndForward(t *testing.T) {
 				good bool
 			}{
 				{-2 * time.Minute, true}, // within the skew
-				{-10 * day, false},       // the evidence lies ahead
+				{-10 * day, false},       // the evidence is dated in the future
 				{10*day + 2*time.Minute, true},
 				{2 * day, false},
 				{-2 * day, true},
@@ -238,7 +237,7 @@ func TestChecker_ClockStepsBackAndForward(t *testing.T) {
 	})
 }
 
-// StaleGrace serves a Good that has run out, marked, until the grace has, and nothing else.
+// StaleGrace serves an expired Good, marked as such, until the grace period ends, and nothing else.
 func TestChecker_StaleGrace(t *testing.T) {
 	grace := func(c *revocation.Config) { c.StaleGrace = 2 * time.Hour }
 	for _, evidence := range []string{"OCSP", "CRL"} {

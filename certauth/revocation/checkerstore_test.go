@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// shelf is a Store in memory. What it holds may be tampered with, and its calls replaced.
+// shelf is a Store in memory. Its values may be tampered with, and its calls replaced.
 type shelf struct {
 	mu   sync.Mutex
 	kept map[string][]byte
@@ -56,7 +56,7 @@ func (s *shelf) Set(ctx context.Context, key string, der []byte, ttl time.Durati
 	return nil
 }
 
-// all replaces everything that is kept.
+// all replaces every stored value.
 func (s *shelf) all(der []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,7 +81,7 @@ func stored(s revocation.Store) func(*revocation.Config) {
 
 var crlOnly = both(leafOnly, sources(revocation.CRLOnly))
 
-// What one instance fetched the next finds, verifies anew, and does not fetch.
+// Evidence that one instance fetched is found by the next, verified again, and not fetched.
 func TestChecker_InstancesShareAStore(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -89,21 +89,21 @@ func TestChecker_InstancesShareAStore(t *testing.T) {
 			w.says(t, w.checker(t, config, stored(s)), w.client, isGood, nil)
 			key, _ := s.only(t)
 			assert.Regexp(t, `^[a-z0-9-]{10,80}$`, key)
-			assert.NotContains(t, key, w.client.cert.SerialNumber.Text(16), "tells who reads it nothing")
+			assert.NotContains(t, key, w.client.cert.SerialNumber.Text(16), "reveals nothing to readers")
 			assert.LessOrEqual(t, s.ttls[key], day)
 			second := w.checker(t, config, stored(s))
 			w.says(t, second, w.client, isGood, nil)
 			assert.Equal(t, 1, w.net.total())
 			assert.Equal(t, uint64(1), second.Stats().StoreHits)
-			assert.Equal(t, 1, s.sets, "what is there already is not written again")
-			// Refreshing, it takes what another instance fetched meanwhile.
+			assert.Equal(t, 1, s.sets, "an existing value is not written again")
+			// With a refresh, an instance uses what another instance has fetched in the meantime.
 			w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(13*time.Hour), now.Add(2*day), entryFor(w.client)))))
 			w.net.serve(ocspURL, w.responder(t, revokedAt(now, 1)))
 			w.clock.advance(13 * time.Hour)
 			w.says(t, w.checker(t, config, stored(newShelf())), w.client, isRevoked, nil)
 			asked := w.net.total()
 			third := w.checker(t, config, stored(s))
-			w.says(t, third, w.client, isRevoked, nil) // what is in the store is old, and is no news
+			w.says(t, third, w.client, isRevoked, nil) // the value in the store is old, and not newer evidence
 			require.Equal(t, asked+1, w.net.total())
 			w.says(t, second, w.client, isRevoked, nil)
 			assert.Equal(t, asked+1, w.net.total(), "from the store")
@@ -111,7 +111,7 @@ func TestChecker_InstancesShareAStore(t *testing.T) {
 	}
 }
 
-// Case 72: a store that was tampered with, fails or hangs costs time, never a decision.
+// Case 72: a store that was tampered with, fails or hangs costs time, but never changes a decision.
 func TestChecker_PoisonedStoreDecidesNothing(t *testing.T) {
 	type poison func(t *testing.T, w *wired, der []byte) []byte
 	of := func(change func(*wired, *ocsptest.Response)) poison {
@@ -171,11 +171,11 @@ func TestChecker_PoisonedStoreDecidesNothing(t *testing.T) {
 				}
 				second := w.checker(t, c.config, stored(s))
 				w.says(t, second, w.client, truth, nil)
-				assert.Equal(t, 2, w.net.total(), "fetched anew")
+				assert.Equal(t, 2, w.net.total(), "fetched again")
 				assert.NotZero(t, second.Stats().StoreRejected)
 				assert.Zero(t, second.Stats().StoreHits)
 				w.says(t, w.checker(t, c.config, stored(s)), w.client, truth, nil)
-				assert.Equal(t, 2, w.net.total(), "and it is mended")
+				assert.Equal(t, 2, w.net.total(), "the store must be corrected")
 			}
 		})
 	}
@@ -207,7 +207,7 @@ func TestChecker_PoisonedStoreDecidesNothing(t *testing.T) {
 		w.says(t, w.checker(t, ocspOnly, stored(fresh)), w.client, isRevoked, nil)
 		_, newer := fresh.only(t)
 		first := true
-		s.get = func(context.Context) error { // the newer one comes between the look and the fetch
+		s.get = func(context.Context) error { // the newer one arrives between the look-up and the fetch
 			if first {
 				first = false
 				return errors.New("down for a moment")
@@ -254,7 +254,7 @@ func TestChecker_StoreThatFailsCostsTimeAlone(t *testing.T) {
 				began := time.Now()
 				w.says(t, checker, w.client, isGood, nil)
 				assert.LessOrEqual(t, time.Since(began), most)
-				time.Sleep(3 * time.Second) //nolint:forbidigo // inside a bubble; nobody waits for Set
+				time.Sleep(3 * time.Second) //nolint:forbidigo // inside a bubble; no request waits for Set
 				assert.NotZero(t, checker.Stats().StoreErrors)
 				assert.Equal(t, 1, w.net.total())
 				w.says(t, checker, w.client, isGood, nil)
@@ -263,8 +263,8 @@ func TestChecker_StoreThatFailsCostsTimeAlone(t *testing.T) {
 	}
 }
 
-// Instances that start together fetch once each: nobody waits for another instance. Those that
-// start later find what the others left.
+// Instances that start together fetch once each: none waits for another one. Those that start later
+// find what the others stored.
 func TestChecker_InstancesDoNotWaitForEachOther(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -292,7 +292,7 @@ func TestChecker_InstancesDoNotWaitForEachOther(t *testing.T) {
 	}
 }
 
-// With NonceRequire an answer counts for its request alone.
+// With NonceRequire an answer applies only to its own request.
 func TestChecker_NonceRequireUsesNoStore(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
@@ -310,8 +310,8 @@ func TestChecker_NonceRequireUsesNoStore(t *testing.T) {
 	})
 }
 
-// What only one responder may sign is not believed of another certificate's CA because it
-// comes from the store: the key is bound to the CA, and so is the signature.
+// Evidence from the store that only one responder may sign is not accepted for another CA: the key
+// of the store is bound to the CA, and so is the signature.
 func TestChecker_StoreKeepsCAsApart(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// answering is the scene's responder with something changed in each response.
+// answering returns the scene's responder with a change in each response.
 func (w *wired) answering(t testing.TB, status []byte, change func(revocation.Request, *ocsptest.Response)) handler {
 	t.Helper()
 	return func(_ context.Context, r revocation.Request) (revocation.Response, error) {
@@ -26,7 +26,7 @@ func (w *wired) answering(t testing.TB, status []byte, change func(revocation.Re
 	}
 }
 
-// dated is a responder whose answers bear these times. The zero nextUpdate is left out.
+// dated returns a responder whose answers have these times. A zero nextUpdate is omitted.
 func (w *wired) dated(t testing.TB, status []byte, thisUpdate, nextUpdate time.Time) handler {
 	t.Helper()
 	return w.answering(t, status, func(_ revocation.Request, r *ocsptest.Response) {
@@ -37,14 +37,14 @@ func (w *wired) dated(t testing.TB, status []byte, thisUpdate, nextUpdate time.T
 	})
 }
 
-// refusing answers with an OCSPResponseStatus and nothing else.
+// refusing answers with only an OCSPResponseStatus.
 func refusing(t testing.TB, status byte) handler {
 	t.Helper()
 	return body(encode(t, ocsptest.Response{Status: status, WithoutBytes: true}))
 }
 
-// listAt is the scene's list, of the given age and life, with a number that grows with
-// thisUpdate as a CA's does.
+// listAt returns the scene's list, with the given times and a number that grows with thisUpdate, as
+// a CA's does.
 func (w *wired) listAt(thisUpdate, nextUpdate time.Time, entries ...ocsptest.Entry) ocsptest.List {
 	l := w.list(entries...)
 	l.ThisUpdate, l.NextUpdate = ocsptest.UTCAt(thisUpdate), ocsptest.UTCAt(nextUpdate)
@@ -52,7 +52,7 @@ func (w *wired) listAt(thisUpdate, nextUpdate time.Time, entries ...ocsptest.Ent
 	return l
 }
 
-// inTurn answers the first request by the first handler, and so on; the last stays.
+// inTurn answers the first request with the first handler, and so on; the last one is repeated.
 func inTurn(handlers ...handler) handler {
 	turn := make(chan int, 1)
 	turn <- 0
@@ -73,15 +73,15 @@ func byMethod(get, post handler) handler {
 	}
 }
 
-// requests is everything that was asked, in order.
+// requests returns all requests in order.
 func (n *network) requests() []revocation.Request {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return append([]revocation.Request(nil), n.log...)
 }
 
-// says checks what the Checker says about a certificate now, and lets what that set off in
-// the background end. Only for use inside a bubble of synctest.
+// says checks what the Checker answers about a certificate now, and waits for the background work
+// that this triggers. It is only for use inside a bubble of synctest.
 func (w *wired) says(t testing.TB, c *revocation.Checker, about *identity, want certauth.RevocationStatus, why error) certauth.Revocation {
 	t.Helper()
 	found, err := c.CheckChain(t.Context(), w.chain(about))

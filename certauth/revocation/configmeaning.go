@@ -23,8 +23,8 @@ type effect struct {
 	why  string
 }
 
-// meaningless reports every field that is set without effect: whoever set it expects something
-// that will not happen.
+// meaningless reports every field that is set without effect, because an operator who sets a field
+// expects it to have an effect.
 func meaningless(c *Config) []error {
 	ocsp, lists := asksOCSP(c), asksLists(c)
 	noOCSP, noLists := whyNotAsked(c, CRLOnly, "CRLOnly"), whyNotAsked(c, OCSPOnly, "OCSPOnly")

@@ -20,8 +20,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// configSettings sets every field of Config, of VerifyOptions and of HTTPOptions, as an
-// operator may.
+// configSettings sets every field of Config, of VerifyOptions and of HTTPOptions, as an operator
+// may.
 func configSettings(s *scene) map[string]func(*revocation.Config) {
 	return map[string]func(*revocation.Config){
 		"Mode":                         func(c *revocation.Config) { c.Mode = revocation.SoftFail },
@@ -78,8 +78,8 @@ func configSettings(s *scene) map[string]func(*revocation.Config) {
 	}
 }
 
-// finding R5: the doc of Config says that a field which the others make meaningless is an
-// error of New, and a Fetcher beside HTTP, CRLOnly beside CertIDHash and others were not.
+// finding R5: the doc of Config says that a field which others make meaningless is an error of New,
+// but a Fetcher together with HTTP, CRLOnly together with CertIDHash and others were not.
 func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 	s := newScene(t)
 	settings := configSettings(s)
@@ -110,7 +110,7 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		base    func(*revocation.Config)
-		refused string // fields that then mean nothing
+		refused string // fields that then have no effect
 	}{
 		{"nothing else", func(*revocation.Config) {}, "AllowUnknown IgnoreCertificateURLs PollInterval"},
 		{"SoftFail", settings["Mode"], "AllowNoSource IgnoreCertificateURLs PollInterval"},
@@ -177,7 +177,7 @@ func TestNew_RefusesFieldsThatHaveNoEffect(t *testing.T) {
 	}
 }
 
-// plain is a Config without what cannot be compared.
+// plain returns a Config without fields that cannot be compared.
 func plain(c revocation.Config) revocation.Config {
 	if c.Now != nil {
 		c.MaxRecords += 1 << 20

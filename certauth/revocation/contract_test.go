@@ -23,8 +23,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding K1: a failed attempt of any age counted as one that was just made, so evidence that
-// had run out, or the second choice, was accepted without asking.
+// finding K1: a failed attempt of any age counted as one that was just made, so evidence that had
+// expired, or the second choice, was accepted without a request.
 func TestContract_AFailureOfLongAgoIsNoAttempt(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -50,7 +50,7 @@ func TestContract_AFailureOfLongAgoIsNoAttempt(t *testing.T) {
 			w.says(t, checker, w.client, isGood, nil)
 			w.clock.advance(70 * time.Minute)
 			w.net.serve(ocspURL, failing(revocation.ErrTransport))
-			w.says(t, checker, w.client, isGood, nil) // and a refresh fails beside it
+			w.says(t, checker, w.client, isGood, nil) // and a background refresh fails
 			w.clock.advance(c.pause)
 			w.net.serve(ocspURL, w.responder(t, revokedAt(now, keyCompromise)))
 			w.says(t, checker, w.client, isRevoked, nil)
@@ -58,7 +58,8 @@ func TestContract_AFailureOfLongAgoIsNoAttempt(t *testing.T) {
 	}
 }
 
-// finding K4: two issuing CAs of one partner with two slow hosts each took all places to fetch in.
+// finding K4: two issuing CAs of one partner, with two slow hosts each, took all places to fetch
+// in.
 func TestContract_APartnerWithManyCAsHasOneShare(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -90,8 +91,8 @@ func TestContract_APartnerWithManyCAsHasOneShare(t *testing.T) {
 	})
 }
 
-// finding K5: the URLs of Config.Lists were read one after the other, and nothing counted before
-// the first reading of all had ended: a slow URL kept the client of a file out.
+// finding K5: the URLs of Config.Lists were read one after another, and nothing counted before the
+// first read of all had ended: a slow URL kept the client of a file out.
 func TestContract_ASlowURLKeepsNoFileOut(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -115,8 +116,8 @@ func TestContract_ASlowURLKeepsNoFileOut(t *testing.T) {
 	})
 }
 
-// finding K8: under SoftFail what is only too old and says revoked denied from the network, and
-// was waived from the store.
+// finding K8: under SoftFail, evidence that is only too old and says revoked denied if it came from
+// the network, and was waived if it came from the store.
 func TestContract_AnExpiredRevokedFromTheStoreDenies(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
@@ -133,7 +134,7 @@ func TestContract_AnExpiredRevokedFromTheStoreDenies(t *testing.T) {
 	})
 }
 
-// finding K9: a hold from a CRL was not asked about every quarter of an hour.
+// finding K9: a hold from a CRL was not checked every quarter of an hour.
 func TestContract_AHoldFromACRLIsAskedAbout(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -145,7 +146,7 @@ func TestContract_AHoldFromACRLIsAskedAbout(t *testing.T) {
 		w.net.serve(crlURL, body(encode(t, w.listAt(now.Add(10*time.Minute), now.Add(5*day)))))
 		w.says(t, checker, w.client, isRevoked, nil)
 		w.clock.advance(6 * time.Minute)
-		w.says(t, checker, w.client, isRevoked, nil) // asks beside it
+		w.says(t, checker, w.client, isRevoked, nil) // asks in the background
 		w.says(t, checker, w.client, isGood, nil)
 	})
 }
@@ -171,8 +172,8 @@ func TestContract_ReadyNamesWhatIsNotInMemory(t *testing.T) {
 	})
 }
 
-// finding K11: a newer Revoked that was found in the store while an older Good was stored was
-// verified and thrown away.
+// finding K11: a newer Revoked that was found in the store while an older Good was being stored was
+// verified and discarded.
 func TestContract_ANewerRevokedInTheStoreCounts(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
@@ -184,7 +185,7 @@ func TestContract_ANewerRevokedInTheStoreCounts(t *testing.T) {
 		late := newShelf()
 		late.kept = map[string][]byte{}
 		late.get = func(context.Context) error {
-			if looks.Add(1) == 2 { // another instance has been here since the first look
+			if looks.Add(1) == 2 { // another instance has written since the first look-up
 				for key := range s.kept {
 					late.kept[key] = newer.Body
 				}
@@ -198,8 +199,8 @@ func TestContract_ANewerRevokedInTheStoreCounts(t *testing.T) {
 	})
 }
 
-// finding K12: any newer Good in a store, however old, counted as the news that the first request
-// after a pause waits for.
+// finding K12: any newer Good in a store, however old, counted as the news for which the first
+// request after a pause waits.
 func TestContract_AnOldGoodInAStoreIsNoNews(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -209,7 +210,7 @@ func TestContract_AnOldGoodInAStoreIsNoNews(t *testing.T) {
 			w.net.serve(crlURL, body(encode(t, w.listAt(now, now.Add(5*day)))))
 			checker := w.checker(t, config, stored(s))
 			w.says(t, checker, w.client, isGood, nil)
-			w.clock.advance(13 * time.Hour) // another instance leaves what is good then
+			w.clock.advance(13 * time.Hour) // another instance stores the Good of that time
 			kept := encode(t, w.listAt(now.Add(13*time.Hour), now.Add(5*day)))
 			if name == "OCSP" {
 				response, err := w.dated(t, ocsptest.StatusGood, now.Add(13*time.Hour), now.Add(5*day))(t.Context(), w.net.last())
@@ -225,8 +226,8 @@ func TestContract_AnOldGoodInAStoreIsNoNews(t *testing.T) {
 	}
 }
 
-// finding K13: CRL points were asked one after the other without hedging: a slow first point
-// kept the client out while the second, or a responder, could have answered at once.
+// finding K13: CRL points were asked one after another without hedging: a slow first point kept the
+// client out although the second, or a responder, could have answered at once.
 func TestContract_ASlowPointKeepsNobodyOut(t *testing.T) {
 	const slowURL = "http://slow.partner.example/clients.crl"
 	for _, c := range []struct {
@@ -252,7 +253,7 @@ func TestContract_ASlowPointKeepsNobodyOut(t *testing.T) {
 	}
 }
 
-// finding K14: a store that hangs cost six seconds a list, more than MaxWait.
+// finding K14: a hanging store cost six seconds per list, more than MaxWait.
 func TestContract_AHungStoreLeavesTimeToFetch(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), newShelf()
@@ -268,7 +269,7 @@ func TestContract_AHungStoreLeavesTimeToFetch(t *testing.T) {
 	})
 }
 
-// finding K15: a hold that was learned while the clock was ahead was not asked about until then.
+// finding K15: a hold that was learned while the clock was ahead was not checked until that time.
 func TestContract_AHoldOfAClockAheadIsAskedAbout(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -306,7 +307,7 @@ func TestContract_AFileOfTheSameSizeAndTimeIsReadAgain(t *testing.T) {
 	})
 }
 
-// finding K16: a file over the limit was read up to the limit at every look.
+// finding K16: a file over the limit was read up to the limit at every check.
 func TestContract_AFileOverTheLimitIsRefusedUnread(t *testing.T) {
 	w := wire(t)
 	path := filepath.Join(t.TempDir(), "list.crl")
@@ -319,8 +320,8 @@ func TestContract_AFileOverTheLimitIsRefusedUnread(t *testing.T) {
 	assert.ErrorContains(t, checker.Preload(t.Context()), "2147483648 bytes")
 }
 
-// finding K17: evidence that had run out, or that a clock step had let in, kept out an older one
-// that still counts, as a rollback.
+// finding K17: evidence that had expired, or that a clock step had admitted, excluded older
+// evidence that is still valid, as a rollback.
 func TestContract_WhatHasRunOutKeepsNothingOut(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -339,8 +340,8 @@ func TestContract_WhatHasRunOutKeepsNothingOut(t *testing.T) {
 	}
 }
 
-// finding K17: a verified base that names the certificate counted only after the fetch of its
-// delta had ended.
+// finding K17: a verified base that names the certificate counted only after the fetch of its delta
+// had ended.
 func TestContract_ABaseCountsBeforeItsDelta(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -357,8 +358,8 @@ func TestContract_ABaseCountsBeforeItsDelta(t *testing.T) {
 	})
 }
 
-// finding K18: failures that ran at the same moment were counted as failures in a row, so that a
-// blip of milliseconds became five minutes of refusals.
+// finding K18: concurrent failures were counted as failures in a row, so an outage of milliseconds
+// became five minutes of refusals.
 func TestContract_ABlipIsOneFailure(t *testing.T) {
 	for name, failure := range map[string]error{
 		"refused": revocation.ErrTransport, "429": fetch.HTTPStatusError{Status: 429}, "503": fetch.HTTPStatusError{Status: 503},
@@ -390,7 +391,7 @@ func TestContract_ABlipIsOneFailure(t *testing.T) {
 				})
 				require.Zero(t, together())
 				asked := w.net.total()
-				assert.LessOrEqual(t, asked, 4, "a responder that is busy is asked again at once")
+				assert.LessOrEqual(t, asked, 4, "a busy responder is asked again at once")
 				w.net.serve(ocspURL, w.responder(t, ocsptest.StatusGood))
 				good := int64(0)
 				for range 2 {
@@ -403,14 +404,15 @@ func TestContract_ABlipIsOneFailure(t *testing.T) {
 	}
 }
 
-// finding K19: the time to ask again carried the monotonic clock, which stands still while a
-// machine sleeps; a list that had run out was not asked for until then.
+// finding K19: the time of the next attempt carried the monotonic clock, which stands still while a
+// machine sleeps; an expired list was not requested until then.
 func TestContract_TheFirstRequestAfterASleepAsks(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		for _, asleep := range []time.Duration{time.Hour, 5 * time.Hour, 25 * time.Hour, 8 * day} {
 			t.Run(fmt.Sprintf("%s, asleep for %s", name, asleep), func(t *testing.T) {
 				w := wire(t)
-				// Both clocks move on while the machine runs; the wall clock alone while it sleeps.
+				// Both clocks advance while the machine runs; only the wall clock does while it
+				// sleeps.
 				var slept atomic.Int64
 				began := time.Now()
 				machine := func() time.Time { return onMachine(began, now, time.Duration(slept.Load())) }
@@ -441,7 +443,7 @@ func TestContract_TheFirstRequestAfterASleepAsks(t *testing.T) {
 	}
 }
 
-// finding K21: after an outage nothing could be asked for at once.
+// finding K21: after an outage nothing could be requested at once.
 func TestContract_RefreshAsksNow(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -476,8 +478,8 @@ func TestContract_RefreshAsksNow(t *testing.T) {
 	assert.ErrorIs(t, (&revocation.Checker{}).Refresh(t.Context()), revocation.ErrClosed)
 }
 
-// finding K23: the process's own lack of descriptors or memory counted as the host's failure.
-func TestContract_OwnLackIsNobodysFailure(t *testing.T) {
+// finding K23: the process's own lack of descriptors or memory counted as a failure of the host.
+func TestContract_OwnLackIsNoFailureOfTheHost(t *testing.T) {
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM} {
 		inBubble(t, lack.Error(), func(t *testing.T) {
 			w := wire(t)
@@ -493,8 +495,8 @@ func TestContract_OwnLackIsNobodysFailure(t *testing.T) {
 	}
 }
 
-// Revoked for good stays, though a newer list that another client's request has brought does
-// not name the certificate any more.
+// A permanent revocation stays, although a newer list that another client's request has fetched
+// does not contain the certificate any more.
 func TestContract_RevokedForGoodOutlivesItsList(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -511,7 +513,8 @@ func TestContract_RevokedForGoodOutlivesItsList(t *testing.T) {
 	})
 }
 
-// A Good of a file counts until the file's nextUpdate, and not until somebody looks again.
+// A Good from a file is valid until the file's nextUpdate, and not until the next check of the
+// file.
 func TestContract_AGoodEndsWithItsFile(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

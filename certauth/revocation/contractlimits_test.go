@@ -22,7 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// fatOf is a list of a CA, of about that many bytes in memory, that names a delta.
+// fatOf returns a list of a CA that takes about that many bytes in memory and names a delta.
 func (w *wired) fatOf(t testing.TB, ca *identity, entries []byte) []byte {
 	t.Helper()
 	l := w.listAt(now.Add(-time.Hour), now.Add(5*day))
@@ -31,8 +31,8 @@ func (w *wired) fatOf(t testing.TB, ca *identity, entries []byte) []byte {
 	return encode(t, l)
 }
 
-// finding K2: thirty CAs of one partner, each with lists whose delta hangs, held a gigabyte under
-// a bound of 64 MiB.
+// finding K2: thirty CAs of one partner, each with lists whose delta hangs, held a gigabyte under a
+// limit of 64 MiB.
 func TestContract_ListsThatWaitForADeltaAreCounted(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -71,7 +71,7 @@ func TestContract_ListsThatWaitForADeltaAreCounted(t *testing.T) {
 		assert.LessOrEqual(t, checker.Stats().ListBytes, budget)
 		assert.Less(t, heap()-before, int64(budget+8<<20))
 
-		// And nobody else's small list is refused for that.
+		// And no other partner's small list is refused because of that.
 		l := w.listAt(now.Add(-time.Hour), now.Add(5*day))
 		l.Issuer, l.Key = honest.ca.cert.RawSubject, honest.ca.key
 		l.Extensions = []ocsptest.Extension{ocsptest.AuthorityKeyID(honest.ca.cert.SubjectKeyId), ocsptest.CRLNumber(7)}
@@ -91,15 +91,16 @@ func TestContract_ListsThatWaitForADeltaAreCounted(t *testing.T) {
 	})
 }
 
-// lessor is a store that would lend out the right to fetch, and never does: on a full disk that
-// was what the directory store came to.
+// lessor is a store that should grant the right to fetch, but never does: this is what the
+// directory store did on a full disk.
 type lessor struct{ *shelf }
 
 func (lessor) Lease(context.Context, string, time.Duration) (func(context.Context), bool, error) {
 	return nil, false, nil
 }
 
-// finding K6: a store on a full disk refused clients, who waited for a lease that nobody had.
+// finding K6: a store on a full disk refused clients, which waited for a lease that no instance
+// held.
 func TestContract_AFullDiskCostsTimeAlone(t *testing.T) {
 	for name, config := range map[string]func(*revocation.Config){"OCSP": ocspOnly, "CRL": crlOnly} {
 		inBubble(t, name, func(t *testing.T) {
@@ -115,7 +116,7 @@ func TestContract_AFullDiskCostsTimeAlone(t *testing.T) {
 }
 
 // finding K22: an outage wrote the same record for every request, and named neither the host nor
-// the partner nor its begin; a store that fails wrote none.
+// the partner nor its beginning; a failing store wrote none.
 func TestContract_RecordsOfAnOutage(t *testing.T) {
 	count := func(log *lines, text string) int { return strings.Count(log.text(), text) }
 	inBubble(t, "one when it begins, one when it ends", func(t *testing.T) {
@@ -178,8 +179,8 @@ func TestContract_RecordsOfAnOutage(t *testing.T) {
 	})
 }
 
-// A responder that is left alone is told apart from one that is busy: a GET answered 429 or 503
-// is not followed by a POST, any other status is.
+// A responder that is left alone is distinguished from one that is busy: a GET answered with 429 or
+// 503 is not followed by a POST, but one with any other status is.
 func TestContract_ABusyResponderIsNotAskedTwice(t *testing.T) {
 	for status, want := range map[int]int{http.StatusTooManyRequests: 1, http.StatusServiceUnavailable: 1, http.StatusNotFound: 2, http.StatusBadGateway: 2} {
 		inBubble(t, fmt.Sprint(status), func(t *testing.T) {

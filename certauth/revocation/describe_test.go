@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// finding N5: the policy that is printed at start read "not revoked" for both modes.
+// finding N5: the policy that is printed at start said "not revoked" for both modes.
 func TestChecker_ThePrintedPolicyNamesWhatIsWaived(t *testing.T) {
 	root := certauthtest.NewCA(t, "Root")
 	for want, config := range map[string]revocation.Config{

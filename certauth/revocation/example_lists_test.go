@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// CRLs that the operator brings, as files that something else keeps up to date: nothing is
+// CRLs that the operator provides, as files that another program keeps up to date: nothing is
 // fetched, and the service is not ready before they have been read.
 func ExampleChecker_Preload() {
 	folder, err := os.MkdirTemp("", "crls")
@@ -29,7 +29,7 @@ func ExampleChecker_Preload() {
 
 	checker, err := revocation.New(revocation.Config{
 		Lists:                 []revocation.List{{Dir: folder}},
-		Issuers:               []*x509.Certificate{ca.Certificate}, // whose lists are believed
+		Issuers:               []*x509.Certificate{ca.Certificate}, // whose lists are trusted
 		IgnoreCertificateURLs: true,
 	})
 	if err != nil {
@@ -38,7 +38,7 @@ func ExampleChecker_Preload() {
 	}
 	defer func() { _ = checker.Close() }()
 	probe := func(w http.ResponseWriter, _ *http.Request) {
-		if checker.Ready() != nil { // says more to the log than to a probe
+		if checker.Ready() != nil { // the log contains more than the answer to a probe
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// A responder on a private network, here on loopback, has to be allowed: the address stands
-// in a certificate, and by default nothing there leads into your own network.
+// A responder on a private network, here on loopback, must be permitted: its address comes from a
+// certificate, and by default no address in a certificate may lead into your own network.
 func ExampleNew_privateResponder() {
 	ca := certauthtest.NewCA(exampleTB{}, "Partner Root")
 	responder := certauthtest.NewResponder(exampleTB{}, ca)

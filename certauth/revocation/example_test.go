@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// protect is the usual set-up: one checker for the program, closed with it.
+// protect is the usual setup: one checker for the program, closed with it.
 func protect(roots, issuing certauth.CertSource, logger *slog.Logger, run func(certauth.Policy) error) error {
 	checker, err := revocation.New(revocation.Config{Logger: logger})
 	if err != nil {
@@ -23,13 +23,13 @@ func protect(roots, issuing certauth.CertSource, logger *slog.Logger, run func(c
 	policy := certauth.All{
 		certauth.Chain{Roots: roots, Intermediates: issuing},
 		certauth.DNSNames{"orders.partner.example"},
-		certauth.NotRevoked{Checker: checker}, // last: nobody is asked about a caller who is refused anyway
+		certauth.NotRevoked{Checker: checker}, // last, so that nothing is fetched for a caller that is refused anyway
 	}
 	return errors.Join(run(policy), checker.Close())
 }
 
-// Every certificate below the root must be proven good. The one that calls here names no
-// responder and no CRL, so nobody can say that it is not revoked, and it is refused.
+// Every certificate below the root must be proven good. The caller's certificate names neither a
+// responder nor a CRL, so it is unknown whether it is revoked, and the caller is refused.
 func Example() {
 	root := certauthtest.NewCA(exampleTB{}, "Partner Root")
 	issuing := root.NewIntermediate(exampleTB{}, "Partner Issuing")
@@ -48,7 +48,7 @@ func Example() {
 	// certauth: Policy.All[2].NotRevoked: revocation_unavailable: certificate 0 of the chain, issued by "CN=Partner Issuing,O=certauthtest": revocation: no source to ask: the certificate names no OCSP responder and no CRL, and the Config none for its CA
 }
 
-// callOf is a request as this process's own TLS listener hands it on.
+// callOf returns a request as this process's own TLS listener passes it on.
 func callOf(client *certauthtest.Certificate) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://orders.example/", nil)
 	r.TLS = &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{client.Certificate}}

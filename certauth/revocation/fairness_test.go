@@ -21,7 +21,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// smallListOf is a list of a CA with nobody in it.
+// smallListOf returns an empty list of a CA.
 func (w *wired) smallListOf(t testing.TB, ca *identity) []byte {
 	t.Helper()
 	l := w.listAt(now.Add(-time.Hour), now.Add(5*day))
@@ -43,7 +43,7 @@ type caller struct {
 	chain  []*x509.Certificate
 }
 
-// hangingFor is a host that keeps silent until the default Fetcher gives up.
+// hangingFor is a host that sends nothing until the default Fetcher gives up.
 func hangingFor(d time.Duration) handler {
 	return func(ctx context.Context, _ revocation.Request) (revocation.Response, error) {
 		select {
@@ -55,7 +55,7 @@ func hangingFor(d time.Duration) handler {
 	}
 }
 
-// callers makes clients of a CA of a partner.
+// callers makes clients of a partner's CA.
 func (p *partner) callers(t testing.TB, ca *identity, n int, names change) (all []caller) {
 	t.Helper()
 	for i := range n {
@@ -65,10 +65,10 @@ func (p *partner) callers(t testing.TB, ca *identity, n int, names change) (all 
 	return all
 }
 
-// One partner has thirty CAs, hosts that hang, lists as big as they may be, and deltas that hang.
-// A hundred clients of two other partners, none of which has been seen before, come meanwhile: none is
-// refused, none waits longer than MaxWait, and memory stays within its bound. The fetches at a time,
-// eight a partner, are no option; whatever bounds memory is small in some rows.
+// One partner has thirty CAs, hanging hosts, lists of the maximum size, and hanging deltas. Meanwhile
+// a hundred clients of two other partners arrive for the first time: none is refused, none waits
+// longer than MaxWait, and memory stays within its limit. The eight concurrent fetches per partner are
+// not configurable; the memory limits are small in some rows.
 func TestFairness_AHostilePartnerCostsOthersNothing(t *testing.T) {
 	for _, c := range []struct {
 		name             string
@@ -138,7 +138,7 @@ func TestFairness_AHostilePartnerCostsOthersNothing(t *testing.T) {
 					}
 				})
 			}
-			synctest.Wait() // whatever they hold they hold now
+			synctest.Wait() // at this point they hold everything that they can
 			var longest atomic.Int64
 			var refused atomic.Int64
 			var honest sync.WaitGroup
@@ -173,8 +173,8 @@ func TestFairness_AHostilePartnerCostsOthersNothing(t *testing.T) {
 	}
 }
 
-// A responder refuses for 50 ms while 200 clients come that have not been seen before. Each comes
-// again after half a second until it is let in: all are within ten seconds.
+// A responder refuses for 50 ms while 200 new clients arrive. Each retries after half a second
+// until it is accepted: all are accepted within ten seconds.
 func TestFairness_ABlipKeepsNobodyOutForLong(t *testing.T) {
 	for name, failure := range map[string]error{
 		"refused": revocation.ErrTransport, "429": fetch.HTTPStatusError{Status: 429}, "503": fetch.HTTPStatusError{Status: 503},

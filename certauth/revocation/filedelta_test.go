@@ -13,8 +13,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding K41: the delta of a list in a file was fetched once, when the file was read, so that what
-// later deltas revoked was not known before another file stood there, not even after Refresh.
+// finding K41: the delta of a list in a file was fetched once, when the file was read, so
+// revocations in later deltas were not known before the file was replaced, not even after Refresh.
 func TestChecker_TheDeltaOfAFileIsFetchedAgain(t *testing.T) {
 	for name, c := range map[string]struct {
 		first handler // of the delta
@@ -22,7 +22,7 @@ func TestChecker_TheDeltaOfAFileIsFetchedAgain(t *testing.T) {
 	}{
 		"when half of the delta's life is over": {nil, func(t *testing.T, w *wired, checker *revocation.Checker) {
 			w.clock.advance(13 * time.Hour)
-			w.says(t, checker, w.other, isRevoked, nil) // the first request after that looks for it
+			w.says(t, checker, w.other, isRevoked, nil) // the first request after that checks for it
 		}},
 		"on Refresh": {nil, func(t *testing.T, _ *wired, checker *revocation.Checker) {
 			require.NoError(t, checker.Refresh(t.Context()))
@@ -51,7 +51,7 @@ func TestChecker_TheDeltaOfAFileIsFetchedAgain(t *testing.T) {
 				c.ask(t, w, checker)
 				w.says(t, checker, w.client, isRevoked, nil)
 				asked := w.net.count(deltaURL)
-				for range 20 { // and not at every look
+				for range 20 { // and not at every check
 					w.clock.advance(time.Minute)
 					w.says(t, checker, w.other, isRevoked, nil)
 				}
@@ -61,7 +61,7 @@ func TestChecker_TheDeltaOfAFileIsFetchedAgain(t *testing.T) {
 	}
 }
 
-// finding K42: a list whose delta found no room in MaxListMemory was not said to lack it.
+// finding K42: a list whose delta found no room in MaxListMemory was not reported to lack it.
 func TestChecker_ADeltaWithoutRoomIsMissing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -73,7 +73,8 @@ func TestChecker_ADeltaWithoutRoomIsMissing(t *testing.T) {
 		require.False(t, w.findingOf(t, roomy, w.client).DeltaMissing)
 		whole := roomy.Stats().ListBytes
 
-		// The operator's list of another CA, which makes room for none, leaves too little for both.
+		// The operator's list of another CA, which is never unloaded, leaves too little room for
+		// both.
 		another := w.partner(t, "another")
 		l := w.listAt(now.Add(-time.Hour), now.Add(7*day))
 		l.Issuer, l.Key, l.RawEntries = another.ca.cert.RawSubject, another.ca.key, manyEntries(20_000, 20)

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// gated answers once the gate is open, unless the fetch is given up before.
+// gated answers once the gate is open, unless the fetch is abandoned before.
 func gated(gate <-chan struct{}, h handler) handler {
 	return func(ctx context.Context, r revocation.Request) (revocation.Response, error) {
 		select {
@@ -58,7 +58,7 @@ func TestSingleFlight_TenThousandFirstCallersMakeOneFetch(t *testing.T) {
 }
 
 // Case 67.
-func TestChecker_WhoGivesUpCancelsNobody(t *testing.T) {
+func TestChecker_CallerThatGivesUpCancelsNoOther(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		gate := make(chan struct{})
@@ -85,8 +85,8 @@ func TestChecker_WhoGivesUpCancelsNobody(t *testing.T) {
 	})
 }
 
-// A responder that hangs: nobody waits longer than its own deadline or MaxWait, and what
-// is known keeps serving.
+// A hanging responder: no request waits longer than the responder's deadline or MaxWait, and stored
+// results are still used.
 func TestChecker_HangingResponderHoldsNobodyUp(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -123,7 +123,7 @@ func TestChecker_HangingResponderHoldsNobodyUp(t *testing.T) {
 	})
 }
 
-// After a quiet time much may have happened: the first request waits a moment for the news.
+// After a quiet time much may have happened: the first request briefly waits for newer evidence.
 func TestChecker_FirstRequestAfterAQuietTimeAsks(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -148,13 +148,13 @@ func TestChecker_FirstRequestAfterAQuietTimeAsks(t *testing.T) {
 		for range 100 {
 			found, err := w.check(t, checker)
 			require.NoError(t, err)
-			require.Equal(t, certauth.RevocationGood, found.Status, "it still counts")
+			require.Equal(t, certauth.RevocationGood, found.Status, "the stored result still counts")
 		}
-		assert.Equal(t, time.Second, time.Since(began), "all of them together")
+		assert.Equal(t, time.Second, time.Since(began), "for all requests together")
 	})
 }
 
-// However long the chain is, MaxWait is what one request waits.
+// However long the chain is, MaxWait bounds the wait of one request.
 func TestChecker_MaxWaitIsForTheWholeChain(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -187,7 +187,7 @@ func TestChecker_CloseEndsWhatIsUnderWay(t *testing.T) {
 		require.Error(t, <-waiting)
 
 		found, err := w.check(t, checker)
-		require.NoError(t, err, "what is remembered is still answered")
+		require.NoError(t, err, "stored results are still returned")
 		assert.Equal(t, certauth.RevocationGood, found.Status)
 		_, err = checker.CheckChain(t.Context(), w.chain(w.other))
 		require.ErrorIs(t, err, revocation.ErrClosed)
@@ -196,7 +196,7 @@ func TestChecker_CloseEndsWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// The next responder is asked when the first keeps the request waiting.
+// The next responder is asked if the first keeps the request waiting.
 func TestChecker_HedgesBetweenResponders(t *testing.T) {
 	const slow, quick = "http://slow.partner.example", "http://quick.partner.example"
 	bubble.Test(t, func(t *testing.T) {

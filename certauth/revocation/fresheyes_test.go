@@ -21,8 +21,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding K34: a fetch that began before Refresh and failed after it had been called made Refresh
-// leave the host alone, although it promises to ask now.
+// finding K34: a fetch that began before Refresh and failed after the call made Refresh leave the
+// host alone, although it promises to ask now.
 func TestChecker_RefreshAsksAlthoughAnEarlierFetchFailsMeanwhile(t *testing.T) {
 	const listURL = "http://lists.partner.example/all.crl"
 	for _, c := range []struct {
@@ -63,8 +63,8 @@ func TestChecker_RefreshAsksAlthoughAnEarlierFetchFailsMeanwhile(t *testing.T) {
 	}
 }
 
-// finding K35: a clock that panicked once left a mutex locked or a place to fetch in taken, and all
-// later requests and Close hung.
+// finding K35: a clock that panicked once left a mutex locked or a fetch place taken, and all later
+// requests and Close hung.
 func TestChecker_APanicOfTheClockLocksNobodyOut(t *testing.T) {
 	for n := int64(1); n <= 60; n++ {
 		bubble.Test(t, func(t *testing.T) {
@@ -110,14 +110,14 @@ func TestChecker_APanicOfTheClockLocksNobodyOut(t *testing.T) {
 	}
 }
 
-// finding K33: a list that had run out and named the certificate as revoked for good was outweighed
-// by a Good from before that revocation, so a restart made a revoked client good again.
+// finding K33: an expired list that names the certificate as permanently revoked was outweighed by
+// a Good from before that revocation, so a restart made a revoked client good again.
 func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T) {
 	older, newer := now.Add(-3*day), now.Add(-time.Hour)
 	for _, c := range []struct {
 		name    string
 		sources revocation.Sources
-		good    time.Time // thisUpdate of what still counts
+		good    time.Time // thisUpdate of the evidence that is still valid
 		mode    revocation.Mode
 		want    certauth.RevocationStatus
 		why     error
@@ -153,8 +153,8 @@ func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T)
 }
 
 // finding K36: a list URL that answered with a list of another scope each time filled MaxListMemory
-// with what it had said before, and nobody else's lists could be brought up to date.
-func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
+// with its earlier answers, and the lists of others could not be updated.
+func TestChecker_AListThatChangesItsScopeTakesNoMemoryOfOthers(t *testing.T) {
 	const hostileURL, honestURL = "http://lists.hostile.example/all.crl", "http://lists.honest.example/all.crl"
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -189,7 +189,7 @@ func TestChecker_AListThatChangesItsScopeTakesNobodysMemory(t *testing.T) {
 	})
 }
 
-// finding K37: an Observe that panics had a record of its own for every fetch.
+// finding K37: an Observe that panics caused a record for every fetch.
 func TestChecker_ObserveThatPanicsIsToldOnce(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -24,7 +24,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// now is when all evidence here is verified.
+// now is the time at which all evidence here is verified.
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -54,7 +54,7 @@ func newKey(t testing.TB) crypto.Signer {
 
 var rsaKeys sync.Map
 
-// rsaKey is slow to make, so there is one for each size.
+// rsaKey is slow, so there is one key of each size.
 func rsaKey(t testing.TB, bits int) crypto.Signer {
 	t.Helper()
 	if key, ok := rsaKeys.Load(bits); ok {
@@ -66,11 +66,11 @@ func rsaKey(t testing.TB, bits int) crypto.Signer {
 	return key
 }
 
-// makeCert issues a certificate, by itself if issuer is nil.
+// makeCert issues a certificate, self-signed if issuer is nil.
 func makeCert(t testing.TB, name string, key crypto.Signer, issuer *identity, changes ...change) *identity {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(0x1000_0000 + serials.Add(1)), // as many octets for all, the first bit clear
+		SerialNumber: big.NewInt(0x1000_0000 + serials.Add(1)), // the same number of octets for all, with the first bit clear
 		Subject:      pkix.Name{Organization: []string{"Contoso"}, CommonName: name},
 		NotBefore:    now.Add(-30 * day), NotAfter: now.Add(60 * day),
 	}
@@ -142,7 +142,7 @@ func sceneWithCAKey(t testing.TB, key crypto.Signer, clientChanges ...change) *s
 	return s
 }
 
-// answer is a fresh one about the certificate.
+// answer returns a fresh answer about the certificate.
 func (s *scene) answer(about *identity, status []byte) ocsptest.Answer {
 	return ocsptest.Answer{
 		ID: ocsptest.IDOf(crypto.SHA1, s.ca.cert, about.cert.SerialNumber), Status: status,
@@ -150,7 +150,7 @@ func (s *scene) answer(about *identity, status []byte) ocsptest.Answer {
 	}
 }
 
-// good is the response that every case starts from: signed by the CA, nothing wrong.
+// good returns the response from which every case starts: signed by the CA, without mistakes.
 func (s *scene) good() ocsptest.Response {
 	return ocsptest.Response{
 		Responder: ocsptest.ByName(s.ca.cert.RawSubject), ProducedAt: ocsptest.At(now.Add(-30 * time.Minute)),
@@ -158,20 +158,20 @@ func (s *scene) good() ocsptest.Response {
 	}
 }
 
-// by is good, signed by somebody whose certificate is embedded.
+// by returns good, signed by a certificate that is embedded.
 func (s *scene) by(signer *identity) ocsptest.Response {
 	r := s.good()
 	r.Responder, r.Key, r.Certificates = ocsptest.ByName(signer.cert.RawSubject), signer.key, [][]byte{signer.cert.Raw}
 	return r
 }
 
-// delegate is a responder that the CA certified.
+// delegate returns a responder that the CA certified.
 func (s *scene) delegate(t testing.TB, changes ...change) *identity {
 	t.Helper()
 	return makeCert(t, "responder", newKey(t), s.ca, append([]change{asDelegate}, changes...)...)
 }
 
-// list is the CRL that every case starts from: it names the other client, not ours.
+// list returns the CRL from which every case starts: it contains the other client, not ours.
 func (s *scene) list(entries ...ocsptest.Entry) ocsptest.List {
 	return ocsptest.List{
 		Issuer: s.ca.cert.RawSubject, ThisUpdate: ocsptest.UTCAt(now.Add(-time.Hour)), NextUpdate: ocsptest.UTCAt(now.Add(day)),
@@ -197,8 +197,8 @@ func encode(t testing.TB, e encoder) []byte {
 
 func at(t time.Time) revocation.VerifyOptions { return revocation.VerifyOptions{Now: t} }
 
-// expect checks one outcome: a status with no error, or an error with no status and
-// nothing else of the revocation.
+// expect checks one outcome: a status without an error, or an error without a status and without
+// any of the evidence.
 func expect(t *testing.T, result revocation.Result, err error, status revocation.Status, sentinel error) {
 	t.Helper()
 	assert.Equal(t, status.String(), result.Status.String())
@@ -210,13 +210,13 @@ func expect(t *testing.T, result revocation.Result, err error, status revocation
 	}
 	require.ErrorIs(t, err, sentinel)
 	rest := result
-	rest.StaleRevoked = false // beside ErrNotFresh
+	rest.StaleRevoked = false // in addition to ErrNotFresh
 	rest.Source, rest.ReasonsCovered = revocation.SourceNone, 0
-	assert.Equal(t, revocation.Result{}, rest, "something of the refused evidence survived")
-	assert.False(t, result.StaleRevoked && sentinel != revocation.ErrNotFresh, "StaleRevoked beside another error") //nolint:errorlint // the sentinel of the table
+	assert.Equal(t, revocation.Result{}, rest, "a part of the refused evidence remained")
+	assert.False(t, result.StaleRevoked && sentinel != revocation.ErrNotFresh, "StaleRevoked together with another error") //nolint:errorlint // the sentinel of the table
 }
 
-// replaceOnce replaces the one place where old stands by as many bytes.
+// replaceOnce replaces the only occurrence of old by the same number of bytes.
 func replaceOnce(t testing.TB, in, old, replacement []byte) []byte {
 	t.Helper()
 	require.Equal(t, 1, bytes.Count(in, old))
@@ -231,7 +231,7 @@ func certs(of ...*identity) (all []*x509.Certificate) {
 	return all
 }
 
-// directory writes a GeneralName of a directory name.
+// directory encodes a GeneralName with a directory name.
 func directory(name []byte) []byte { return ocsptest.Element(ocsptest.Explicit(4), name) }
 
 func point(fields ...[]byte) change {
@@ -240,14 +240,14 @@ func point(fields ...[]byte) change {
 
 func uri(text string) []byte { return ocsptest.FullName(ocsptest.URI(text)) }
 
-// withPoint is the base list with an issuing distribution point.
+// withPoint returns the base list with an issuing distribution point.
 func (s *scene) withPoint(fields ...[]byte) ocsptest.List {
 	l := s.list()
 	l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(fields...))
 	return l
 }
 
-// unsignedList is a list that nobody signed, with one extension of this identifier.
+// unsignedList returns a list without a valid signature, with one extension with this identifier.
 func (s *scene) unsignedList(name []byte, oid []byte) []byte {
 	one := ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.TagOID, oid), ocsptest.Element(ocsptest.TagBoolean, []byte{0xFF}), ocsptest.Element(ocsptest.TagOctetString, []byte{5, 0}))
 	algorithm := ocsptest.AlgorithmFor(s.ca.key).Identifier
@@ -256,5 +256,5 @@ func (s *scene) unsignedList(name []byte, oid []byte) []byte {
 	return ocsptest.Element(ocsptest.TagSequence, tbs, algorithm, ocsptest.Element(ocsptest.TagBitString, []byte{0, 1}))
 }
 
-// send writes to a client that may be gone.
+// send writes to a client that may have disconnected.
 func send(conn net.Conn, text string) { _, _ = conn.Write([]byte(text)) }

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// signedBy is the scene's list, signed by another certificate of the CA's name.
+// signedBy returns the scene's list, signed by another certificate with the CA's name.
 func (w *wired) signedBy(by *identity, entries ...ocsptest.Entry) ocsptest.List {
 	l := w.list(entries...)
 	l.Key = by.key
@@ -23,8 +23,8 @@ func (w *wired) signedBy(by *identity, entries ...ocsptest.Entry) ocsptest.List 
 	return l
 }
 
-// finding C16: a list that the CA signs with another key than its certificates was not found,
-// although the self-issued certificate of that key stood in Config.Issuers (RFC 5280, section
+// finding C16: a list that the CA signs with a key other than that of its certificates was not
+// found, although the self-issued certificate of that key was in Config.Issuers (RFC 5280, section
 // 6.3.3 (f)).
 func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
 	listsAlone := keyUsage(x509.KeyUsageCRLSign)
@@ -43,7 +43,7 @@ func TestChecker_ListByAnotherKeyOfTheCA(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		kin  kinOf
-		want certauth.RevocationStatus // of a certificate that the list does not name
+		want certauth.RevocationStatus // the status of a certificate that the list does not name
 	}{
 		{"self-issued", issuedBy(ca, ours), isGood},
 		{"self-issued, for lists alone", issuedBy(ca, ours, listsAlone), isGood},
@@ -104,7 +104,7 @@ func noUsage(c *x509.Certificate) {
 	extra(ocsptest.Extension{OID: []int{2, 5, 29, 15}, Critical: true, Value: []byte{3, 1, 0}})(c)
 }
 
-// The older certificate of the CA stands above the newer one in the chain, and signs the lists.
+// The CA's older certificate is above the newer one in the chain, and signs the lists.
 func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 	w := wire(t)
 	older := makeCert(t, "Clients CA", newKey(t), nil, asCA)
@@ -133,8 +133,8 @@ func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 	}
 }
 
-// A CA that was renewed with a new key may have a list for each key, and the newer list does
-// not name what stands in the older one.
+// A CA that was renewed with a new key may have one list per key, and the newer list may lack
+// entries of the older one.
 func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.T) {
 	w := wire(t)
 	link := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
@@ -151,7 +151,7 @@ func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.
 	assert.Equal(t, isRevoked.String(), found.Status.String(), "what it says against a certificate counts")
 }
 
-// finding C16: the certificate of the key that signs the lists comes along with the client's.
+// finding C16: the certificate of the key that signs the lists is sent along with the client's.
 func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 	for name, c := range map[string]struct {
 		by   func(*wired) *identity
@@ -171,7 +171,7 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 			assert.Equal(t, c.want, reason)
 			if c.want == certauth.ReasonNone {
 				_, reason = w.ask(t, policy, w.client)
-				assert.Equal(t, certauth.ReasonNone, reason, "it is known by now")
+				assert.Equal(t, certauth.ReasonNone, reason, "the key is known by now")
 				_, reason = w.ask(t, policy, w.other, kin)
 				assert.Equal(t, certauth.ReasonCertificateRevoked, reason)
 			}
@@ -185,8 +185,8 @@ func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 	})
 }
 
-// What another key of the CA has signed was believed for up to an hour after that key's
-// certificate had ended, where a verdict rested on it.
+// A signature by another key of the CA was accepted for up to an hour after that key's certificate
+// had expired, if a verdict relied on it.
 func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// Room was made and a list put into memory in two steps: of several that came at the same time
-// each found the room that the others were about to take.
+// Making room and storing a list were separate steps: several concurrent lists each found the room
+// that the others were about to take.
 func TestChecker_RoomIsMadeAndTakenInOneStep(t *testing.T) {
 	der, issuer := aList(t)
 	terms := VerifyOptions{Now: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}
@@ -68,7 +68,8 @@ func aList(t *testing.T) (der []byte, issuer *x509.Certificate) {
 	return der, issuer
 }
 
-// finding K22: a clock that is wrong was not called so. Two signers do not err alike.
+// finding K22: a wrong local clock was not reported as such. Two signers are not wrong in the same
+// way.
 func TestSignersAhead_SeveralMeanOurClock(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	var ahead signersAhead

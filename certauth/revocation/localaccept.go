@@ -190,7 +190,7 @@ func (m *localLists) setAside(s *localSource, name string, l *localList) {
 }
 
 // mayBeAside bounds what is set aside of one file or URL, apart from what next replaces: one list
-// of any size, or several within a quarter of MaxListBytes. Otherwise whoever writes the file
+// of any size, or several within a quarter of MaxListBytes. Otherwise a writer of the file
 // could use up the memory for all lists.
 func (m *localLists) mayBeAside(s *localSource, name string, before, next *loadedList) error {
 	held := 0

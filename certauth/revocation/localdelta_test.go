@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding C9: a list that names delta CRLs only where they cannot be fetched counted as
-// complete, and so did one below a certificate that names them so.
+// finding C9: a list that names delta CRLs only at addresses that cannot be fetched counted as
+// complete, and so did one for a certificate that names them in this way.
 func TestChecker_DeltaThatCannotBeFetchedIsMissing(t *testing.T) {
 	name := newScene(t).root.cert.RawSubject
 	named := func(names ...[]byte) ocsptest.Extension {
@@ -68,14 +68,14 @@ func TestChecker_DeltaThatCannotBeFetchedIsMissing(t *testing.T) {
 					require.NoError(t, err)
 					assert.Equal(t, c.missed, result.DeltaMissing, "the functions")
 					without := w.checker(t, crlOnly, func(config *revocation.Config) { config.IgnoreDeltas = true })
-					assert.False(t, w.findingOf(t, without, client).DeltaMissing, "nobody asked for them")
+					assert.False(t, w.findingOf(t, without, client).DeltaMissing, "they were not requested")
 				})
 			})
 		}
 	}
 }
 
-// finding C9: a delta among the operator's lists counted for nothing, and nothing said so.
+// finding C9: a delta among the operator's lists was ignored, and this was not reported.
 func TestChecker_DeltaAmongTheOperatorsLists(t *testing.T) {
 	week := now.Add(7 * day)
 	hold, remove := ocsptest.ReasonCode(onHold), ocsptest.ReasonCode(evidence.ReasonRemoveFromCRL)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// finding K43: of two calls of Refresh the one that was slower by a step took back what the other
-// had asked for, whose reading then could be one that had begun before the call.
+// finding K43: of two concurrent calls of Refresh, the slightly slower one undid the request of the
+// other, which then could get a read that had begun before the call.
 func TestLocalLists_TheLatestRefreshStands(t *testing.T) {
 	_, issuer := aList(t)
 	c, err := New(Config{Lists: []List{{File: filepath.Join(t.TempDir(), "none.crl")}}, Issuers: []*x509.Certificate{issuer}})

@@ -7,8 +7,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// manyEntries writes entries in no order, as a CA does that lists them by the time of
-// revocation. Two of three have a reason.
+// manyEntries writes entries in no order, like a CA that lists them by the time of revocation. Two
+// of three have a reason.
 func manyEntries(n, octets int) []byte {
 	date := ocsptest.UTCAt(now.Add(-2 * day))
 	reason := ocsptest.Extensions([]ocsptest.Extension{ocsptest.ReasonCode(4)})
@@ -27,7 +27,7 @@ func manyEntries(n, octets int) []byte {
 	return entries
 }
 
-// manySerials are positive serial numbers of the given length, in no order.
+// manySerials returns positive serial numbers of the given length, in no order.
 func manySerials(n, octets int, seed uint64) [][]byte {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
 	serials, memory := make([][]byte, n), make([]byte, 0, n*octets+8)

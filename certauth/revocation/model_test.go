@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// channel is a way by which evidence comes to an instance.
+// channel is a way in which evidence reaches an instance.
 type channel int
 
 const (
@@ -35,7 +35,7 @@ func (c channel) String() string {
 	return [...]string{"the responder", "the point", "the delta", "the file"}[c]
 }
 
-// source is what a decision that rests on the evidence names.
+// source returns the source that a decision names if it relies on the evidence.
 func (c channel) source() string {
 	if c == byResponder {
 		return revocation.SourceOCSP.String()
@@ -51,15 +51,15 @@ type proof struct {
 	base       int64 // of a delta, the number of the list that it continues
 }
 
-// mayCount reports whether the evidence is within its time, if clocks may differ.
+// mayCount reports whether the evidence is within its time, allowing for different clocks.
 func (p proof) mayCount(at time.Time) bool {
 	return !p.this.After(at.Add(skew)) && !at.After(p.next.Add(skew))
 }
 
-// counts reports whether it is within its time by any clock.
+// counts reports whether it is within its time by every clock.
 func (p proof) counts(at time.Time) bool { return !p.this.After(at) && at.Before(p.next) }
 
-// model is a client, what its CA says at the moment, and what it has ever said.
+// model is a client, the current statement of its CA, and all earlier statements.
 type model struct {
 	*wired
 	random *rand.Rand
@@ -68,19 +68,19 @@ type model struct {
 	shelf  *shelf
 
 	mu     sync.Mutex
-	served [channels]*proof // nil fails
+	served [channels]*proof // nil: the channel fails
 	said   []proof
-	evil   bool // the store gives out what it likes
+	evil   bool // the store returns arbitrary evidence
 }
 
-// signatures keeps what was signed, since signing is slow, and tells what some bytes are.
+// signatures stores the signed proofs, because signing is slow, and identifies bytes.
 type signatures struct {
 	mu  sync.Mutex
 	of  map[proof][]byte
 	are map[string]proof
 }
 
-// bytes signs a proof.
+// bytes returns the signed proof.
 func (m *model) bytes(t testing.TB, p proof) []byte {
 	t.Helper()
 	m.signed.mu.Lock()
@@ -123,7 +123,7 @@ func (m *model) sign(t testing.TB, p proof) []byte {
 	return encode(t, l)
 }
 
-// say lets the CA sign something new, of a second of its own, and serves it.
+// say lets the CA sign a new statement, with a time of its own, and serves it.
 func (m *model) say(t testing.TB, by channel, status string, life time.Duration) proof {
 	t.Helper()
 	m.clock.advance(time.Second)
@@ -151,7 +151,7 @@ func (m *model) say(t testing.TB, by channel, status string, life time.Duration)
 	return p
 }
 
-// write puts a file into the operator's directory, as a program does that others read.
+// write puts a file into the operator's directory, safely for concurrent readers.
 func (m *model) write(t testing.TB, content []byte) {
 	t.Helper()
 	temporary := filepath.Join(m.dir, ".new")
@@ -159,7 +159,7 @@ func (m *model) write(t testing.TB, content []byte) {
 	require.NoError(t, os.Rename(temporary, filepath.Join(m.dir, "clients.crl")))
 }
 
-// silence makes a channel fail: the file is broken.
+// silence makes a channel fail; a file becomes unreadable.
 func (m *model) silence(t testing.TB, by channel) {
 	t.Helper()
 	m.mu.Lock()
@@ -170,7 +170,7 @@ func (m *model) silence(t testing.TB, by channel) {
 	}
 }
 
-// replay serves something again that was said before, if there is anything.
+// replay serves an earlier statement again, if there is one.
 func (m *model) replay(t testing.TB, by channel) {
 	t.Helper()
 	m.mu.Lock()
@@ -192,19 +192,19 @@ func (m *model) replay(t testing.TB, by channel) {
 	}
 }
 
-// modelled is one instance and what came to it.
+// modelled is one instance and the evidence that reached it.
 type modelled struct {
 	*model
 	checker *revocation.Checker
 
 	hearing  sync.Mutex
 	heard    []heard
-	answered []int     // how much had come when it had answered
+	answered []int     // how many proofs had arrived before its last answer
 	looked   time.Time // at the file
-	revoked  bool      // it has found the client revoked for good
+	revoked  bool      // it has found the client permanently revoked
 }
 
-// heard is a proof that came to an instance, and when.
+// heard is a proof that reached an instance, and the time.
 type heard struct {
 	proof
 	at time.Time
@@ -229,7 +229,7 @@ func (i *modelled) Fetch(_ context.Context, r revocation.Request) (revocation.Re
 	p := i.served[by]
 	i.mu.Unlock()
 	switch {
-	case p == nil && by == byDelta: // another failure would be that of the host, which has the list as well
+	case p == nil && by == byDelta: // another failure would count for the host, which also serves the list
 		return revocation.Response{}, fetch.HTTPStatusError{Status: http.StatusNotFound}
 	case p == nil:
 		return revocation.Response{}, revocation.ErrTransport
@@ -238,7 +238,8 @@ func (i *modelled) Fetch(_ context.Context, r revocation.Request) (revocation.Re
 	return revocation.Response{Body: i.bytes(nopTB{}, *p)}, nil
 }
 
-// Get is the store of an instance, which two share. It may give out anything that was ever signed.
+// Get is the store of an instance, which two instances share. It may return anything that was ever
+// signed.
 func (i *modelled) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	i.mu.Lock()
 	evil := i.evil
@@ -269,7 +270,7 @@ func (i *modelled) Get(ctx context.Context, key string) ([]byte, bool, error) {
 		return nil, false, fmt.Errorf("store down")
 	}
 	der := i.bytes(nopTB{}, chosen)
-	if chosen.by == byFile { // it is as good as one of the point
+	if chosen.by == byFile { // it is equivalent to one from the distribution point
 		chosen.by = byPoint
 	}
 	i.hear(chosen)
@@ -280,7 +281,7 @@ func (i *modelled) Set(ctx context.Context, key string, der []byte, ttl time.Dur
 	return i.shelf.Set(ctx, key, der, ttl)
 }
 
-// nopTB is for what cannot fail.
+// nopTB is for operations that cannot fail.
 type nopTB struct{ testing.TB }
 
 func (nopTB) Helper()                   {}

@@ -8,10 +8,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// What follows says, independently of the Checker, what the evidence that came to an instance allows
-// and demands. It knows neither caches nor failures.
+// The following functions determine, independently of the Checker, what the evidence that reached an
+// instance permits and requires. They know neither caches nor failures.
 
-// sees reports whether an instance uses what comes by a channel.
+// sees reports whether an instance uses evidence from a channel.
 func sees(order revocation.Sources, by channel) bool {
 	switch order {
 	case revocation.OCSPOnly:
@@ -23,7 +23,7 @@ func sees(order revocation.Sources, by channel) bool {
 	return true
 }
 
-// demand is what an instance has to say.
+// demand is an answer that an instance must give.
 type demand int
 
 const (
@@ -32,12 +32,12 @@ const (
 	mustBeGood
 )
 
-// demands is what the evidence that came to an instance until now leaves no choice about:
+// demands returns the answer that the evidence at an instance requires:
 //
-//   - a revocation for good that was the newest of its channel, and counted, when it came, stays,
-//     if it is a responder's, or a list's that no newer one replaced before the next answer;
-//   - without any word against the client, a Good that is the newest of its channel and counts is
-//     what decides, from whichever channel.
+//   - a permanent revocation that was the newest of its channel, and valid, when it arrived stays,
+//     if it is from a responder, or from a list that no newer one replaced before the next answer;
+//   - without any evidence against the client, a Good that is the newest of its channel and valid
+//     decides, from whichever channel.
 func (i *modelled) demands(order revocation.Sources, at time.Time) demand {
 	i.hearing.Lock()
 	all, answered := append([]heard(nil), i.heard...), i.answered
@@ -56,7 +56,7 @@ func (i *modelled) demands(order revocation.Sources, at time.Time) demand {
 			against = true
 		}
 		isNewest := h.this.After(last[h.by].this)
-		// A delta may continue another list than the one that is in memory.
+		// A delta may continue a list other than the one in memory.
 		if h.status == "revoked" && h.by != byDelta && isNewest && h.counts(h.at) && (h.by == byResponder || wasLookedInto(n)) {
 			return mustBeRevoked
 		}
@@ -75,8 +75,8 @@ func (i *modelled) demands(order revocation.Sources, at time.Time) demand {
 	return anything
 }
 
-// allows reports whether some evidence that came supports a Good: one that counts, or ran out
-// within StaleGrace, and is newer than every hold of the responder that had come before the question.
+// allows reports whether some evidence supports a Good: it is valid, or expired within StaleGrace,
+// and is newer than every hold of the responder that had arrived before the question.
 func (i *modelled) allows(found certauth.Revocation, before int, order revocation.Sources, at time.Time, grace time.Duration) bool {
 	i.hearing.Lock()
 	defer i.hearing.Unlock()
@@ -98,12 +98,12 @@ func (i *modelled) allows(found certauth.Revocation, before int, order revocatio
 	return false
 }
 
-// isNewerThanItsHold leaves out what a newer answer of the responder may have lifted.
+// isNewerThanItsHold ignores a hold that a newer answer of the responder may have lifted.
 func (i *modelled) isNewerThanItsHold(good heard, held time.Time) bool {
 	if held.IsZero() || good.this.After(held) {
 		return true
 	}
-	for _, h := range i.heard { // the hold was replaced by a newer Good, which has run out since
+	for _, h := range i.heard { // the hold was replaced by a newer Good, which has since expired
 		if h.by == byResponder && h.status == "good" && h.this.After(held) {
 			return true
 		}

@@ -16,24 +16,24 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
-// modelSeed repeats a run; each sequence is seeded by it and by its number.
+// modelSeed repeats a run; the seed of each sequence consists of it and the sequence's number.
 const modelSeed = 20261129
 
-// compared counts how often an outcome was not left open, over all sequences.
+// compared counts how often an outcome was determined, over all sequences.
 type compared struct {
 	good, revoked, cold, checks int
 }
 
 // The model: random sequences of answers of every kind, lists, deltas, an operator's file, replays,
-// outages, clock steps, StaleGrace, SoftFail, a store that is honest, hostile or not there, and two
-// instances that share it. Whatever happens:
+// outages, clock steps, StaleGrace, SoftFail, an honest, hostile or missing store, and two
+// instances that share it. In every sequence:
 //
-//   - what the evidence that came to an instance leaves no choice about is what it says (demands);
-//   - a Good rests on a Good that came and counts at the time, or is within StaleGrace (allows);
-//   - the chain that is tracked is answered as the chain that is looked up;
-//   - after a revocation for good was answered, that instance never accepts;
-//   - after Refresh, which may ask, a warm instance says what a cold one says;
-//   - once every source answers again, both instances say what a cold one says.
+//   - an instance answers as the evidence that reached it requires (demands);
+//   - a Good relies on a Good that arrived and is valid at the time, or is within StaleGrace (allows);
+//   - the tracked chain gets the same answer as the chain that is looked up;
+//   - after a permanent revocation was answered, that instance never accepts;
+//   - after Refresh, which may ask, a warm instance answers like a cold one;
+//   - once every source answers again, both instances answer like a cold one.
 func TestModel_RandomSequences(t *testing.T) {
 	sequences := 2_000
 	if os.Getenv("CERTAUTH_EXHAUSTIVE") != "" {
@@ -50,7 +50,7 @@ func TestModel_RandomSequences(t *testing.T) {
 			m := &model{wired: &scene, random: rand.New(rand.NewPCG(uint64(n), modelSeed)), signed: signed, shelf: newShelf()}
 			(&sequence{model: m, sum: &sum}).run(t, n)
 		})
-		if len(signed.of) > 4000 { // the clock of every sequence begins anew, so most are used again
+		if len(signed.of) > 4000 { // the clock of every sequence starts again, so most are reused
 			signed.of, signed.are = map[proof][]byte{}, map[string]proof{}
 		}
 	}
@@ -60,7 +60,7 @@ func TestModel_RandomSequences(t *testing.T) {
 	require.Greater(t, sum.cold, sequences/2)
 }
 
-// sequence is one of the model's.
+// sequence is one sequence of the model.
 type sequence struct {
 	*model
 	sum *compared
@@ -79,7 +79,7 @@ func (s *sequence) tell(format string, a ...any) {
 
 func (s *sequence) text() string { return strings.Join(s.story, "\n") }
 
-// instance makes one that knows nothing. A cold one, to compare with, has no store.
+// instance makes an instance that knows nothing. A cold one, for comparison, has no store.
 func (s *sequence) instance(t *testing.T, cold bool) *modelled {
 	t.Helper()
 	i := &modelled{model: s.model}
@@ -151,7 +151,7 @@ func (s *sequence) step(t *testing.T) {
 	}
 }
 
-// ask asks once, by the short way, and lets what that set off end.
+// ask asks once, on the fast path, and waits for the background work that this triggers.
 func (s *sequence) ask(t *testing.T, i *modelled) (certauth.Revocation, error) {
 	t.Helper()
 	at, before := s.clock.now(), len(i.heard)
@@ -194,14 +194,14 @@ func (s *sequence) indexOf(i *modelled) int {
 	return -1
 }
 
-// check asks twice, since the first may be answered before what it asked for has come, and once
-// without the short way.
+// check asks twice, because the first answer may be given before the evidence that it requested has
+// arrived, and once without the fast path.
 func (s *sequence) check(t *testing.T, i *modelled) {
 	t.Helper()
 	_, _ = s.ask(t, i)
 	before := len(i.heard)
 	again, errAgain := s.ask(t, i)
-	if len(i.heard) == before { // nothing has come since that answer
+	if len(i.heard) == before { // nothing has arrived since that answer
 		s.compare(t, i, again)
 	}
 	whole, errOnce := i.checker.Check(t.Context(), s.chain(s.client))
@@ -225,8 +225,8 @@ func (s *sequence) compare(t *testing.T, i *modelled, found certauth.Revocation)
 	}
 }
 
-// refresh lets an instance ask, and compares it with a cold one where both know the same: nothing
-// that came to the first is newer than what is served, and nothing was ever said against the client.
+// refresh lets an instance ask, and compares it with a cold one if both know the same: no evidence
+// that reached the first is newer than what is served, and none was ever against the client.
 func (s *sequence) refresh(t *testing.T, i *modelled) {
 	t.Helper()
 	_, _ = s.ask(t, i) // Refresh is for certificates in use
@@ -257,10 +257,10 @@ func (s *sequence) refresh(t *testing.T, i *modelled) {
 	require.NoError(t, cold.checker.Close())
 }
 
-// end lets everything answer again, and say the same.
+// end lets every source answer again with the same statement.
 func (s *sequence) end(t *testing.T) {
 	t.Helper()
-	s.clock.advance(40 * day) // no earlier evidence counts any more, nor any failure
+	s.clock.advance(40 * day) // no earlier evidence or failure counts any more
 	final := []string{"good", "revoked"}[s.random.IntN(2)]
 	s.evil = false
 	for by := range channels {

@@ -19,14 +19,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Where the certificates of a wired scene say to ask.
+// The sources that the certificates of a wired scene name.
 const (
 	ocspURL  = "http://ocsp.partner.example"
 	crlURL   = "http://crl.partner.example/clients.crl"
 	rootsURL = "http://crl.partner.example/root.crl"
 )
 
-// clock is set by hand.
+// clock is set by the test.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -46,7 +46,7 @@ func (c *clock) advance(d time.Duration) {
 
 type handler func(ctx context.Context, r revocation.Request) (revocation.Response, error)
 
-// network is a Fetcher whose hosts are functions. It counts what is asked of them.
+// network is a Fetcher whose hosts are functions. It counts its requests.
 type network struct {
 	mu    sync.Mutex
 	at    map[string]handler
@@ -56,7 +56,7 @@ type network struct {
 
 func newNetwork() *network { return &network{at: map[string]handler{}, asked: map[string]int{}} }
 
-// serve answers what begins with the URL; the longest counts.
+// serve answers requests whose URL begins with url; the longest match counts.
 func (n *network) serve(url string, h handler) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -99,7 +99,7 @@ func (n *network) last() revocation.Request {
 	return n.log[len(n.log)-1]
 }
 
-// bytes answers with the same thing always.
+// body returns a handler that always answers with the same bytes.
 func body(der []byte) handler {
 	return func(context.Context, revocation.Request) (revocation.Response, error) {
 		return revocation.Response{Body: der}, nil
@@ -112,13 +112,13 @@ func failing(err error) handler {
 	}
 }
 
-// hanging answers when the request is over.
+// hanging answers when the request ends.
 func hanging(ctx context.Context, _ revocation.Request) (revocation.Response, error) {
 	<-ctx.Done()
 	return revocation.Response{}, ctx.Err()
 }
 
-// wired is a scene whose certificates say where to ask, and the network that answers.
+// wired is a scene whose certificates name their sources, and the network that answers.
 type wired struct {
 	*scene
 	net   *network
@@ -138,7 +138,7 @@ func wire(t testing.TB, clientChanges ...change) *wired {
 	return w
 }
 
-// issue makes one more client that says where to ask.
+// issue makes another client that names its sources.
 func (w *wired) issue(t testing.TB, name string, changes ...change) *identity {
 	t.Helper()
 	return makeCert(t, name, newKey(t), w.ca, append([]change{asClient, func(c *x509.Certificate) {
@@ -146,7 +146,7 @@ func (w *wired) issue(t testing.TB, name string, changes ...change) *identity {
 	}}, changes...)...)
 }
 
-// rootList is the root's, with nothing in it.
+// rootList returns the root's list, which is empty by default.
 func (w *wired) rootList(entries ...ocsptest.Entry) ocsptest.List {
 	l := w.list()
 	l.Issuer, l.Key, l.Entries = w.root.cert.RawSubject, w.root.key, entries
@@ -154,8 +154,8 @@ func (w *wired) rootList(entries ...ocsptest.Entry) ocsptest.List {
 	return l
 }
 
-// responder answers every request, about whichever certificate it asks for, at the time of
-// the scene's clock.
+// responder answers every request, about whichever certificate it names, at the time of the scene's
+// clock.
 func (w *wired) responder(t testing.TB, status []byte) handler {
 	t.Helper()
 	return func(_ context.Context, r revocation.Request) (revocation.Response, error) {
@@ -163,7 +163,7 @@ func (w *wired) responder(t testing.TB, status []byte) handler {
 	}
 }
 
-// answerTo is the response that fits the request.
+// answerTo returns the response that matches the request.
 func (w *wired) answerTo(t testing.TB, r revocation.Request, status []byte) ocsptest.Response {
 	t.Helper()
 	question := parseRequest(t, r)
@@ -177,7 +177,7 @@ func (w *wired) answerTo(t testing.TB, r revocation.Request, status []byte) ocsp
 	return response
 }
 
-// parseRequest reads a request as a responder does: x/crypto's reader, from a GET or POST.
+// parseRequest reads a request as a responder does: with x/crypto, from a GET or POST.
 func parseRequest(t testing.TB, r revocation.Request) *ocsp.Request {
 	t.Helper()
 	der := r.Body
@@ -195,7 +195,7 @@ func parseRequest(t testing.TB, r revocation.Request) *ocsp.Request {
 	return question
 }
 
-// checker is a Checker over the scene's network and clock, closed with the test.
+// checker returns a Checker with the scene's network and clock, closed at the end of the test.
 func (w *wired) checker(t testing.TB, changes ...func(*revocation.Config)) *revocation.Checker {
 	t.Helper()
 	config := revocation.Config{Fetcher: w.net, Now: w.clock.now}
@@ -218,7 +218,7 @@ func sources(s revocation.Sources) func(*revocation.Config) {
 	return func(c *revocation.Config) { c.Sources = s }
 }
 
-// check asks about the scene's client.
+// check checks the scene's client.
 func (w *wired) check(t testing.TB, c *revocation.Checker) (certauth.Revocation, error) {
 	t.Helper()
 	return c.CheckChain(t.Context(), w.chain(w.client))

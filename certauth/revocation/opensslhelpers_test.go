@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// openssl writes OCSP responses and CRLs in files; no server runs.
+// openssl writes OCSP responses and CRLs to files; no server runs.
 type openssl struct {
 	path, folder string
 }
@@ -61,7 +61,7 @@ func (o *openssl) writeIdentity(t *testing.T, name string, of *identity) {
 	o.write(t, name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 }
 
-// indexLine is a certificate and why it is revoked, empty if it is not.
+// indexLine is a certificate and the reason of its revocation, empty if it is not revoked.
 type indexLine struct {
 	reason string
 	of     *identity
@@ -82,7 +82,7 @@ func (o *openssl) writeIndex(t *testing.T, lines ...indexLine) {
 	o.write(t, "index.txt", index.Bytes())
 }
 
-// liveScene has certificates that are valid by the real clock, which openssl signs by, and
+// liveScene has certificates that are valid by the real clock, which openssl uses for signing, and
 // openssl's index: other is revoked, held is on hold, absent is not in it.
 func liveScene(t *testing.T, o *openssl, rsa bool) (s *scene, delegate, held, absent *identity) {
 	t.Helper()

@@ -11,9 +11,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A distribution point that hands out a list of another scope for a while: the first list counts
-// until it runs out, whatever comes meanwhile, and when the right one is back it counts. What was
-// revoked stays so all along.
+// A distribution point that temporarily serves a list of another scope: the first list counts until
+// it expires, whatever arrives in the meantime, and when the right list is served again it counts.
+// A revoked certificate stays revoked all the time.
 func TestChecker_AListThatIsDisplacedAtItsPointCountsUntilItRunsOut(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -22,7 +22,7 @@ func TestChecker_AListThatIsDisplacedAtItsPointCountsUntilItRunsOut(t *testing.T
 		checker := w.checker(t, crlOnly)
 		w.says(t, checker, client, isGood, nil)
 		w.says(t, checker, victim, isRevoked, nil)
-		// For CA certificates alone, newer, and not about these clients.
+		// Only for CA certificates, newer, and not about these clients.
 		w.net.serve(crlURL, body(w.scoped(t, 10, now.Add(time.Hour), now.Add(9*day), [][]byte{ocsptest.Flag(2)})))
 		for range 3 {
 			w.clock.advance(7 * time.Hour)
@@ -39,9 +39,9 @@ func TestChecker_AListThatIsDisplacedAtItsPointCountsUntilItRunsOut(t *testing.T
 	})
 }
 
-// One responder has an answer that has run out and says revoked, the other a Good that counts: the
-// Good decides, as it would if the first were out of reach. Without it, the other denies in every
-// mode.
+// One responder has an expired answer that says revoked, the other one a valid Good: the Good
+// decides, as it would if the first responder were unreachable. Without the Good, the expired
+// answer denies in every mode.
 func TestChecker_AnAnswerThatIsTooOldAgainstAGoodOfAnotherResponder(t *testing.T) {
 	const staleURL = "http://stale.partner.example"
 	for name, mode := range map[string]revocation.Mode{"HardFail": revocation.HardFail, "SoftFail": revocation.SoftFail} {

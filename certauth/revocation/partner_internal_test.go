@@ -21,9 +21,9 @@ func testPartners() (hostile, honest *partner) {
 	return hostile, honest
 }
 
-// finding K3: lists were built one at a time for all CAs, so a big list of one partner held up the
+// finding K3: lists were built one at a time for all CAs, so a big list of one partner delayed the
 // small list of another.
-func TestPartner_BuildsBesideOthers(t *testing.T) {
+func TestPartner_BuildsWhileOthersDo(t *testing.T) {
 	hostile, honest := testPartners()
 	inside, end := make(chan struct{}), make(chan struct{})
 	ended := make(chan error, 1)
@@ -39,7 +39,7 @@ func TestPartner_BuildsBesideOthers(t *testing.T) {
 	_, err := honest.hand.build(t.Context(), func() (*evidence.CRL, error) { return nil, nil })
 	require.NoError(t, err)
 
-	// And one at a time of one partner.
+	// And one at a time for one partner.
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err = hostile.hand.build(gone, func() (*evidence.CRL, error) { return nil, nil })
@@ -48,7 +48,8 @@ func TestPartner_BuildsBesideOthers(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// finding K2: the memory of lists in hand was bounded for a CA, and not for all CAs of a partner.
+// finding K2: the memory of lists that are being processed was bounded per CA, and not for all CAs
+// of a partner.
 func TestPartner_ListsInHandAreBounded(t *testing.T) {
 	hostile, honest := testPartners()
 	most := int(hostile.hand.most)
@@ -60,8 +61,8 @@ func TestPartner_ListsInHandAreBounded(t *testing.T) {
 	require.NoError(t, hostile.hand.take(20))
 }
 
-// A list that waits for a slow store kept other lists of the partner from being read.
-func TestPartner_ASlowStoreHoldsOneSmallListBeside(t *testing.T) {
+// A list that waits for a slow store prevented other lists of the partner from being read.
+func TestPartner_ASlowStoreHoldsOneSmallListApart(t *testing.T) {
 	hostile, honest := testPartners()
 	assert.False(t, hostile.hand.lend(101, 100), "a big one stays in hand")
 	assert.True(t, hostile.hand.lend(100, 100))

@@ -13,10 +13,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// unpointed is a certificate of the scene that names nobody, and then what the changes say.
+// unpointed makes a certificate of the scene name no source; further changes follow it.
 func unpointed(c *x509.Certificate) { c.OCSPServer, c.CRLDistributionPoints = nil, nil }
 
-// responderAt is an authority information access extension with one OCSP responder.
+// responderAt returns an authority information access extension with one OCSP responder.
 func responderAt(location []byte) change {
 	ocsp := ocsptest.OID(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1})
 	return extra(ocsptest.Extension{
@@ -27,8 +27,8 @@ func responderAt(location []byte) change {
 
 const ldapURL = "ldap:///CN=Contoso%20CA,CN=pki,CN=CDP,CN=Public%20Key%20Services,CN=Services,CN=Configuration,DC=contoso,DC=com?certificateRevocationList?base"
 
-// pointers that name somebody who is not asked, as CAs write them; says is what the refusal
-// has to tell about each.
+// unusablePointers are pointers to sources that are not used, as CAs write them; says is the text
+// about each that the refusal must contain.
 func unusablePointers(s *scene) []struct {
 	name string
 	with change
@@ -65,9 +65,9 @@ func unusablePointers(s *scene) []struct {
 	}
 }
 
-// finding C1: AllowNoSource let a revoked certificate in whose CA publishes where the library
-// does not look; and the log of the strict Config said that it named nobody.
-func TestChecker_CertificateWithAnUnusablePointerNamesSomebody(t *testing.T) {
+// finding C1: AllowNoSource accepted a revoked certificate whose CA publishes in a place that the
+// library does not use, and the log of the strict Config said that the certificate named no source.
+func TestChecker_CertificateWithAnUnusablePointerNamesASource(t *testing.T) {
 	for _, c := range unusablePointers(newScene(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			w := wire(t)
@@ -95,7 +95,7 @@ func TestChecker_CertificateWithAnUnusablePointerNamesSomebody(t *testing.T) {
 					assert.NotContains(t, refused.Hint, "AllowNoSource")
 				}
 			}
-			assert.Zero(t, w.net.total()-w.net.count(rootsURL), "nobody was asked about the client")
+			assert.Zero(t, w.net.total()-w.net.count(rootsURL), "no source was asked about the client")
 		})
 	}
 	t.Run("a certificate that names nobody is accepted", func(t *testing.T) {

@@ -11,9 +11,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// An authority information access that crypto/x509 reads and that is not one by RFC 5280,
-// section 4.2.2.1, may name anybody: AllowNoSource does not take it for one that names nobody.
-func TestChecker_MalformedAuthorityInformationNamesSomebody(t *testing.T) {
+// An authority information access that crypto/x509 reads, but that is malformed according to RFC
+// 5280, section 4.2.2.1, may name any source: AllowNoSource does not treat it as one that names
+// none.
+func TestChecker_MalformedAuthorityInformationNamesASource(t *testing.T) {
 	authority := asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 1}
 	issuers := ocsptest.OID(asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 2})
 	seq := func(parts ...[]byte) []byte { return ocsptest.Element(ocsptest.TagSequence, parts...) }
@@ -26,7 +27,7 @@ func TestChecker_MalformedAuthorityInformationNamesSomebody(t *testing.T) {
 	}{
 		{"where the CA's certificate is", sound, false},
 		{"two such places", seq(seq(issuers, location), seq(issuers, location)), false},
-		{"something behind the list", append(append([]byte{}, sound...), null...), true},
+		{"something after the list", append(append([]byte{}, sound...), null...), true},
 		{"something behind a location", seq(seq(issuers, location, null)), true},
 		{"a description without a location", seq(seq(issuers)), true},
 	} {
@@ -45,8 +46,8 @@ func TestChecker_MalformedAuthorityInformationNamesSomebody(t *testing.T) {
 	}
 }
 
-// The operator is told what each pointer is that cannot be followed: three of them, and four
-// names of one, and how many more there are.
+// The operator is told about the pointers that cannot be followed: about three of them, four names
+// of each, and the number of the others.
 func TestChecker_RefusalTellsThePointersThatCannotBeFollowed(t *testing.T) {
 	w := wire(t)
 	lists := func(n int) change {
@@ -85,7 +86,7 @@ func TestChecker_RefusalTellsThePointersThatCannotBeFollowed(t *testing.T) {
 	}
 }
 
-// The refusal names the setting that keeps a usable pointer from being followed.
+// The refusal names the setting because of which a usable pointer is not followed.
 func TestChecker_RefusalNamesTheSettingThatLeavesPointersOut(t *testing.T) {
 	w := wire(t)
 	crlAlone := w.issue(t, "client", unpointed, point(uri(crlURL)))

@@ -23,13 +23,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// cfssl is internal/realtest/cfssl with a folder for what it reads.
+// cfssl is internal/realtest/cfssl with a folder for its input.
 type cfssl struct {
 	path string
 	*openssl
 }
 
-// cfsslAnswer is what the program's configuration says about one certificate.
+// cfsslAnswer is the program's configuration for one certificate.
 type cfsslAnswer struct {
 	Certificate, Status, Reason string
 	RevokedAt                   time.Time
@@ -68,7 +68,7 @@ func (p *cfssl) serve(t *testing.T, ca, signer string, lifetime time.Duration, a
 	require.NoError(t, command.Start())
 	require.NoError(t, log.Close())
 	t.Cleanup(func() {
-		_ = command.Wait() // the test's context is over
+		_ = command.Wait() // the test's context has ended
 		if t.Failed() {
 			t.Logf("cfssl says:\n%s", p.read(t, signer+".log"))
 		}
@@ -78,7 +78,7 @@ func (p *cfssl) serve(t *testing.T, ca, signer string, lifetime time.Duration, a
 	return "http://" + strings.TrimSpace(address) + prefix
 }
 
-// methodLog remembers how another Fetcher is asked.
+// methodLog records the methods of the requests to another Fetcher.
 type methodLog struct {
 	revocation.Fetcher
 	mu      sync.Mutex
@@ -92,8 +92,8 @@ func (r *methodLog) Fetch(ctx context.Context, request revocation.Request) (revo
 	return r.Fetcher.Fetch(ctx, request)
 }
 
-// CFSSL signs beforehand: it returns no nonce, always answers with SHA-1, and refuses what
-// it does not know. It does not look at whose certificate a serial number is.
+// CFSSL signs in advance: it returns no nonce, always answers with SHA-1, and refuses unknown
+// serial numbers. It does not check to which CA a serial number belongs.
 func TestRealResponder_CFSSL(t *testing.T) {
 	p := findCFSSL(t)
 	when := time.Now().Add(-time.Hour).Truncate(time.Second)

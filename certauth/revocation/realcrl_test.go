@@ -23,7 +23,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// publisher is a CA of openssl whose folder is on the web.
+// publisher is an openssl CA whose folder is on the web.
 type publisher struct {
 	*openssl
 	ca      *identity
@@ -51,7 +51,7 @@ func newPublisher(t *testing.T) *publisher {
 	return p
 }
 
-// recording notes the status of every answer.
+// recording records the status of every answer.
 func (p *publisher) recording(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer := httptest.NewRecorder()
@@ -67,8 +67,8 @@ func (p *publisher) recording(next http.Handler) http.Handler {
 	})
 }
 
-// fresh is the options with a User-Agent of its own: what a Checker asked is told from what
-// an earlier one gave up waiting for.
+// fresh returns the options with a unique User-Agent, to distinguish the requests of a Checker from
+// those that an earlier one has abandoned.
 func (p *publisher) fresh() revocation.HTTPOptions {
 	options := p.options
 	options.UserAgent = rand.Text()
@@ -81,13 +81,13 @@ func (p *publisher) answered(by revocation.HTTPOptions) []int {
 	return slices.Clone(p.statuses[by.UserAgent])
 }
 
-// client is one whose lists are a.crl.
+// client returns a client whose list is a.crl.
 func (p *publisher) client(t *testing.T, name string) *identity {
 	t.Helper()
 	return makeCert(t, name, newKey(t), p.ca, asClient, live, listedAt(p.url+"/a.crl"))
 }
 
-// publish makes a list by a section of the configuration, and dates the file.
+// publish makes a list with a section of the configuration, and dates the file.
 func (p *publisher) publish(t *testing.T, section, form string, modified time.Time, arguments ...string) {
 	t.Helper()
 	p.run(t, append([]string{"ca", "-config", "ca.cnf", "-gencrl", "-cert", "ca.pem", "-keyfile", "ca.key", "-crlexts", section, "-out", "list.pem"}, arguments...)...)
@@ -96,8 +96,8 @@ func (p *publisher) publish(t *testing.T, section, form string, modified time.Ti
 	require.NoError(t, os.Rename(filepath.Join(p.folder, "list"), filepath.Join(p.folder, "web", "a.crl")))
 }
 
-// Lists of openssl at the distribution point of the certificate, http://.../a.crl. In the
-// sections shard_a and shard_b a critical extension names the point that a list is for.
+// Lists of openssl at the distribution point of the certificate, http://.../a.crl. In the sections
+// shard_a and shard_b, a critical extension names the point for which a list is meant.
 func TestRealCRL_OpenSSL(t *testing.T) {
 	p := newPublisher(t)
 	when := time.Now().Add(-time.Hour)
@@ -157,8 +157,8 @@ func TestRealCRL_OpenSSL(t *testing.T) {
 	assert.Empty(t, p.answered(closed))
 }
 
-// A Checker asks for a list again when it is six hours old, and downloads it only if it
-// has changed.
+// A Checker requests a list again when it is six hours old, and downloads it only if it has
+// changed.
 func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 	p := newPublisher(t)
 	client := p.client(t, "client")
@@ -174,7 +174,7 @@ func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 	}, client)
 	require.Equal(t, []int{http.StatusOK}, p.answered(by))
 	earlier := late()
-	// One that came too late is repeated, and may have been answered.
+	// A request that was too late is repeated, and may have been answered.
 	answered := func() []int {
 		if late() > earlier {
 			return slices.Compact(p.answered(by))
@@ -186,7 +186,7 @@ func TestRealCRL_OpenSSLPublishesAnother(t *testing.T) {
 	foundGood.check(t, checker, client)
 	require.True(t, eventually(t, nil, func() bool {
 		if late() > earlier {
-			foundGood.check(t, checker, client) // which is what has it repeated
+			foundGood.check(t, checker, client) // which causes the repetition
 		}
 		return checker.Stats().CRLFetched == 2
 	}))

@@ -15,13 +15,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// ownNetworkToken is set in the process that runs in a network of its own.
+// ownNetworkToken is set in the process that runs in its own network.
 const ownNetworkToken = "CERTAUTH_OWN_NETWORK_TOKEN"
 
-// inOwnNetwork is false in the process that go test started: by then the test has run in
-// another one, and its result has been taken over. It is true in that other process, where
-// there is nothing but loopback, so that a program may listen on every address. All
-// processes there end with it.
+// inOwnNetwork returns false in the process that go test started: by then the test has run in
+// another process, whose result was adopted. It returns true in that other process, where there is
+// only loopback, so a program may listen on every address. All processes there end with it.
 func inOwnNetwork(t *testing.T) bool {
 	t.Helper()
 	if token := os.Getenv(ownNetworkToken); token != "" {
@@ -46,16 +45,16 @@ func inOwnNetwork(t *testing.T) bool {
 	token := rand.Text()
 	line = append(line, itself, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=5m")
 	command := exec.CommandContext(t.Context(), line[0], line[1:]...)
-	// The race detector would keep the process for a second at its end.
+	// The race detector would delay the end of the process by a second.
 	command.Env = append(os.Environ(), ownNetworkToken+"="+token, "GORACE=atexit_sleep_ms=0")
 	text, err := command.CombinedOutput()
-	t.Logf("in a network of its own:\n%s", text)
+	t.Logf("in its own network:\n%s", text)
 	require.NoError(t, err)
 	require.Contains(t, string(text), token, "the test did not run to its end in there")
 	return false
 }
 
-// enterOwnNetwork makes sure of the network, and prints the token if the test passes.
+// enterOwnNetwork checks the network, and prints the token if the test passes.
 func enterOwnNetwork(t *testing.T, token string) {
 	t.Helper()
 	devices, err := net.Interfaces()

@@ -159,8 +159,8 @@ func TestRealResponder_OpenSSL(t *testing.T) {
 	}
 }
 
-// Base64 has signs that mean something else in a URL, and openssl must see them as they
-// were: in the log it shows the path as it was sent.
+// Base64 contains characters that have another meaning in a URL, and openssl must receive them
+// unchanged: its log shows the path as it was sent.
 func TestRealResponder_OpenSSLReadsEscapedBase64(t *testing.T) {
 	o := findOpenSSL(t)
 	if !inOwnNetwork(t) {
@@ -195,7 +195,7 @@ func TestRealResponder_OpenSSLReadsEscapedBase64(t *testing.T) {
 	}
 }
 
-// clientWithSigns is a client whose OCSP request has both signs in base64.
+// clientWithSigns returns a client whose OCSP request contains both characters in base64.
 func clientWithSigns(t *testing.T, ca *identity, hash crypto.Hash, url string) *identity {
 	t.Helper()
 	for {
@@ -210,7 +210,7 @@ func clientWithSigns(t *testing.T, ca *identity, hash crypto.Hash, url string) *
 	}
 }
 
-// Every certificate below the anchor is asked for, each where it says.
+// Every certificate below the anchor is checked, each with the source that it names.
 func TestRealResponder_OpenSSLForEveryCAOfTheChain(t *testing.T) {
 	o := findOpenSSL(t)
 	if !inOwnNetwork(t) {
@@ -261,8 +261,8 @@ func TestRealResponder_OpenSSLForEveryCAOfTheChain(t *testing.T) {
 	assert.Equal(t, [3]int{between[0] + 1, between[1], between[2] + 1}, ended, "requests")
 }
 
-// A running Checker learns of a revocation when it asks again, an hour after the last
-// answer, and until then does not ask.
+// A running Checker learns of a revocation when it asks again, an hour after the last answer, and
+// does not ask before.
 func TestRealResponder_OpenSSLRevokesMeanwhile(t *testing.T) {
 	o := findOpenSSL(t)
 	if !inOwnNetwork(t) {
@@ -283,7 +283,7 @@ func TestRealResponder_OpenSSLRevokesMeanwhile(t *testing.T) {
 	}, client)
 	require.Len(t, openssl.requests(t), before+1)
 	o.enter(t, "ca.txt", entry{client, time.Now(), "keyCompromise"})
-	// openssl looks at the index, and then waits for a request: one may still be answered
+	// openssl checks the index and then waits for a request, so one more request may be answered
 	// from the old index.
 	chain := []*x509.Certificate{client.cert, ca.cert}
 	_, err := askAnew(t, func() revocation.Config {
@@ -304,7 +304,7 @@ func TestRealResponder_OpenSSLRevokesMeanwhile(t *testing.T) {
 		return found.Status == certauth.RevocationRevoked
 	}))
 	foundRevoked(1).check(t, checker, client)
-	// One that came too late is repeated, and openssl may have seen it.
+	// A request that was too late is repeated, and openssl may have received it.
 	asked := len(openssl.requests(t)) - before
 	assert.GreaterOrEqual(t, asked, 1)
 	assert.LessOrEqual(t, asked, 1+late()-earlier)

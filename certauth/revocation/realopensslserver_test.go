@@ -20,16 +20,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// responder is "openssl ocsp" as a server. It answers one request at a time, and not at all
-// after a connection that was closed without a request: whether it is there cannot be asked
-// by dialing, and a front keeps such connections from it.
+// responder is "openssl ocsp" as a server. It answers one request at a time, and never again after
+// a connection that was closed without a request: it cannot be probed by dialing, and a front
+// prevents such connections.
 type responder struct {
 	log   string
 	front *front
 }
 
-// serve starts a responder for the CA whose certificate and index have these names, and a
-// front for it on the port.
+// serve starts a responder for the CA whose certificate and index have these names, with a front on
+// the port.
 func (o *openssl) serve(t *testing.T, port int, ca, signer string, arguments ...string) *responder {
 	t.Helper()
 	behind := strconv.Itoa(port + 1000)
@@ -48,7 +48,7 @@ func (o *openssl) serve(t *testing.T, port int, ca, signer string, arguments ...
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		<-ended // the test's context is over
+		<-ended // the test's context has ended
 		if t.Failed() {
 			t.Logf("openssl says behind port %d:\n%s", port, r.read(t))
 		}
@@ -59,11 +59,11 @@ func (o *openssl) serve(t *testing.T, port int, ca, signer string, arguments ...
 	return r
 }
 
-// front stands between the Checker and openssl. When the machine stands still, the Checker
-// gives up and closes its connection; openssl would accept that and answer nobody again. So
-// a whole request has to be there before openssl sees a connection, and that one stays until
-// the answer is. Both pass as they are, byte for byte. Connections are served one at a time,
-// in their order, as openssl does.
+// front is between the Checker and openssl. When the machine stalls, the Checker gives up and
+// closes its connection; openssl would accept that connection and answer nothing more. Therefore
+// openssl sees a connection only after a whole request has arrived, and that connection stays open
+// until the answer. Both are passed on byte by byte. Connections are served one at a time, in
+// order, as openssl does.
 type front struct {
 	listener net.Listener
 	behind   string
@@ -77,7 +77,7 @@ func startFront(t *testing.T, port int, behind string) *front {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		defer listener.Close() // so that nobody waits for an openssl that no longer answers
+		defer listener.Close() // so that nothing waits for an openssl that no longer answers
 		for {
 			conn, err := listener.Accept()
 			if err != nil || !f.pass(t, conn) {
@@ -92,8 +92,9 @@ func startFront(t *testing.T, port int, behind string) *front {
 	return f
 }
 
-// pass serves a connection. Who closes it without a whole request gets nothing; who has no
-// time for the answer does not keep openssl from giving it. It is false if openssl does not.
+// pass serves a connection. A client that closes it without a whole request gets nothing; one that
+// does not wait for the answer does not prevent openssl from giving it. pass returns false if
+// openssl does not answer.
 func (f *front) pass(t *testing.T, conn net.Conn) bool {
 	t.Helper()
 	defer conn.Close()
@@ -109,7 +110,7 @@ func (f *front) pass(t *testing.T, conn net.Conn) bool {
 	return true
 }
 
-// readRequest returns a request as it came.
+// readRequest returns a request unchanged.
 func readRequest(conn net.Conn) ([]byte, error) {
 	if err := conn.SetReadDeadline(time.Now().Add(unhurried)); err != nil {
 		return nil, err
@@ -123,7 +124,7 @@ func readRequest(conn net.Conn) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// ask has openssl answer, which closes the connection then.
+// ask lets openssl answer, which then closes the connection.
 func (f *front) ask(request []byte) ([]byte, error) {
 	conn, err := net.DialTimeout("tcp", f.behind, unhurried)
 	if err != nil {
@@ -139,8 +140,8 @@ func (f *front) ask(request []byte) ([]byte, error) {
 	return io.ReadAll(conn)
 }
 
-// settle waits until whatever came in is answered, even if nobody waits for it any more: a
-// connection of our own is served after all before it.
+// settle waits until every request that has arrived is answered, even if its client has given up:
+// our own connection is served after all earlier ones.
 func (f *front) settle(t *testing.T) {
 	t.Helper()
 	conn, err := net.Dial("tcp", f.listener.Addr().String())
@@ -158,7 +159,7 @@ func (r *responder) read(t *testing.T) string {
 	return string(text)
 }
 
-// requests are the first lines of the HTTP requests that came in.
+// requests returns the first lines of the HTTP requests that arrived.
 func (r *responder) requests(t *testing.T) []string {
 	t.Helper()
 	r.front.settle(t)

@@ -22,10 +22,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// unhurried is how long a test waits for what only a machine at a standstill can delay.
+// unhurried is how long a test waits for operations that only an overloaded machine can delay.
 const unhurried = 30 * time.Second
 
-// unavailable skips the test; in CI, which must run it, it fails.
+// unavailable skips the test. In CI, where the test must run, it fails instead.
 func unavailable(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
@@ -34,7 +34,8 @@ func unavailable(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// eventually asks until the answer is yes, gaveUp is closed, or half a minute is over.
+// eventually repeats the call until the answer is yes, gaveUp is closed, or half a minute has
+// passed.
 func eventually(t *testing.T, gaveUp <-chan struct{}, yes func() bool) bool {
 	t.Helper()
 	limit, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -55,7 +56,7 @@ func eventually(t *testing.T, gaveUp <-chan struct{}, yes func() bool) bool {
 	}
 }
 
-// live makes a certificate valid by the real clock, which other programs go by.
+// live makes a certificate valid by the real clock, which other programs use.
 func live(c *x509.Certificate) {
 	c.NotBefore, c.NotAfter = time.Now().Add(-day), time.Now().Add(100*day)
 }
@@ -70,7 +71,7 @@ func listedAt(url string) change {
 
 func localURL(port int) string { return "http://127.0.0.1:" + strconv.Itoa(port) }
 
-// loopback opens 127.0.0.1 for URLs of certificates, at these ports.
+// loopback permits 127.0.0.1 for URLs of certificates, at these ports.
 func loopback(ports ...int) revocation.HTTPOptions {
 	return revocation.HTTPOptions{AllowNets: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, AllowPorts: ports}
 }
@@ -82,7 +83,7 @@ type entry struct {
 	reason  string    // in openssl's words; empty for none
 }
 
-// enter replaces an index as a whole: a responder may be reading it.
+// enter replaces an index in one step, because a responder may be reading it.
 func (o *openssl) enter(t *testing.T, name string, entries ...entry) {
 	t.Helper()
 	const form = "060102150405Z"
@@ -102,7 +103,7 @@ func (o *openssl) enter(t *testing.T, name string, entries ...entry) {
 	require.NoError(t, os.Rename(filepath.Join(o.folder, name+".new"), filepath.Join(o.folder, name)))
 }
 
-// verdict is what a Checker should make of what another program says.
+// verdict is the result that a Checker should derive from another program's answer.
 type verdict struct {
 	chain  certauth.RevocationStatus
 	status revocation.Status
@@ -120,25 +121,25 @@ func foundRevoked(reason int) verdict {
 	return verdict{certauth.RevocationRevoked, revocation.Revoked, reason, nil}
 }
 
-// foundNothing takes why there is no evidence.
+// foundNothing takes the reason why there is no evidence.
 func foundNothing(err error) verdict {
 	return verdict{certauth.RevocationUnavailable, revocation.Unavailable, 0, err}
 }
 
-// waivedThough is what SoftFail and its like make of another verdict.
+// waivedThough returns what SoftFail and similar settings make of another verdict.
 func waivedThough(v verdict) verdict {
 	v.chain = certauth.RevocationWaived
 	return v
 }
 
-// check asks about a certificate whose issuer is the anchor, and returns what was found.
+// check checks a certificate whose issuer is the anchor, and returns the findings.
 func (v verdict) check(t *testing.T, checker *revocation.Checker, cert *identity) revocation.Result {
 	t.Helper()
 	all, err := checker.Check(t.Context(), []*x509.Certificate{cert.cert, cert.issuer.cert})
 	return v.judge(t, all, err)
 }
 
-// checkAnew is check by a new Checker, which it returns as well: see askAnew.
+// checkAnew is check with a new Checker, which it also returns: see askAnew.
 func (v verdict) checkAnew(t *testing.T, config func() revocation.Config, cert *identity) (*revocation.Checker, revocation.Result) {
 	t.Helper()
 	var all revocation.ChainResult
@@ -168,11 +169,11 @@ func (v verdict) judge(t *testing.T, all revocation.ChainResult, err error) revo
 	return found.Result
 }
 
-// askAnew has a new Checker asked, of a Config of its own. A machine at a standstill, for a
-// second or two, lets a fetch run into the bounds that are no options: a second for the
-// connection, two for the header of the answer. That says nothing about the program on the
-// other side, so what ends in ErrTimeout is asked again, by a Checker that remembers none of
-// it, three times at most. Every other outcome stands.
+// askAnew asks a new Checker with its own Config. If the machine stalls for a second or two, a
+// fetch reaches the limits that are not configurable: one second for the connection, two for the
+// header of the answer. That says nothing about the program on the other side, so a check that ends
+// in ErrTimeout is repeated by a Checker without memory of it, at most three times. Every other
+// outcome is final.
 func askAnew(
 	t *testing.T, config func() revocation.Config, ask func(*revocation.Checker) (revocation.ChainResult, error),
 ) (*revocation.Checker, error) {
@@ -189,8 +190,8 @@ func askAnew(
 	}
 }
 
-// timeout is what came too late. What SoftFail accepts, and a chain that is revoked, have it
-// in a finding alone.
+// timeout returns the fetch that was too late. If SoftFail accepts, or a chain is revoked, it is
+// only in a finding.
 func timeout(all revocation.ChainResult, err error) error {
 	for _, found := range all.Certificates {
 		err = errors.Join(err, found.Err)
@@ -201,8 +202,8 @@ func timeout(all revocation.ChainResult, err error) error {
 	return nil
 }
 
-// countLate returns a function for Config.Observe and one that says how many fetches of it
-// came too late.
+// countLate returns a function for Config.Observe and one that returns how many of its fetches were
+// too late.
 func countLate() (observe func(context.Context, revocation.Event), late func() int) {
 	var count atomic.Int64
 	return func(_ context.Context, e revocation.Event) {
@@ -212,12 +213,12 @@ func countLate() (observe func(context.Context, revocation.Event), late func() i
 	}, func() int { return int(count.Load()) }
 }
 
-// newChecker is a Checker that is closed with the test. It is as patient as its options let
-// it be, with a machine that is busy.
+// newChecker returns a Checker that is closed with the test. It is as patient with a busy machine
+// as its options permit.
 func newChecker(t *testing.T, config revocation.Config) *revocation.Checker {
 	t.Helper()
 	config.MaxWait = unhurried
-	if config.Fetcher == nil { // which has bounds of its own
+	if config.Fetcher == nil { // which has its own limits
 		config.HTTP.OCSPTimeout, config.HTTP.CRLTimeout = unhurried, unhurried
 	}
 	checker, err := revocation.New(config)

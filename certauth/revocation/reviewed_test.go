@@ -21,8 +21,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding K24: while one of the operator's lists had never been read, a chain that is tracked was
-// answered by OCSP alone, and the same chain looked up was refused.
+// finding K24: while one of the operator's lists had never been read, a tracked chain was answered
+// by OCSP alone, and the same chain was refused when looked up.
 func TestReviewed_AKnownChainWaitsForTheListsAsWell(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -38,9 +38,9 @@ func TestReviewed_AKnownChainWaitsForTheListsAsWell(t *testing.T) {
 	})
 }
 
-// finding K25: a Good that had run out was used in StaleGrace although nobody could be asked: after
-// Close, and for a caller who was gone before the responder could answer.
-func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
+// finding K25: an expired Good was used in StaleGrace although no source could be asked: after
+// Close, and for a caller that disconnected before the responder could answer.
+func TestReviewed_GraceNeedsASourceThatWasAsked(t *testing.T) {
 	for _, evidence := range []struct {
 		name   string
 		config func(*revocation.Config)
@@ -94,8 +94,8 @@ func TestReviewed_GraceIsForWhoWasAskedInVain(t *testing.T) {
 	}
 }
 
-// finding K25, the other side: who is refused because somebody else is asking just now is within
-// StaleGrace as well.
+// finding K25, the other side: a caller that would be refused because another request is asking at
+// the moment is within StaleGrace as well.
 func TestReviewed_GraceLastsWhileAnotherAsks(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -118,7 +118,7 @@ func TestReviewed_GraceLastsWhileAnotherAsks(t *testing.T) {
 		found, err := checker.CheckChain(t.Context(), w.chain(another))
 		require.NoError(t, err)
 		assert.True(t, found.Stale)
-		assert.Less(t, time.Since(began), 5*time.Second, "it was not let through")
+		assert.Less(t, time.Since(began), 5*time.Second, "the request was not sent")
 		all.Wait()
 	})
 }
@@ -145,10 +145,10 @@ func TestReviewed_CloseIsNoOutage(t *testing.T) {
 	}
 }
 
-// finding K27: a list that had run out was displaced by an older one that had run out as well, so
-// who is on the way to the distribution point could bring back, in StaleGrace, what a CA said
-// before it revoked.
-func TestReviewed_WhatHasRunOutIsNotDisplacedByWhatIsOlder(t *testing.T) {
+// finding K27: an expired list was displaced by an older one that had also expired, so an attacker
+// between the service and the distribution point could restore, in StaleGrace, what a CA said
+// before a revocation.
+func TestReviewed_ExpiredListIsNotDisplacedByAnOlderOne(t *testing.T) {
 	const otherURL = "http://crl.partner.example/other.crl"
 	for _, unloaded := range []bool{false, true} {
 		inBubble(t, fmt.Sprintf("unloaded in between: %v", unloaded), func(t *testing.T) {
@@ -210,8 +210,8 @@ func TestReviewed_ANewerListLiftsTheHoldOfAnother(t *testing.T) {
 	}
 }
 
-// finding K29: the operator's files were read one after the other with their deltas, so that one
-// partner's list whose delta hangs kept another partner's file unread.
+// finding K29: the operator's files were read one after another with their deltas, so one partner's
+// list with a hanging delta kept another partner's file unread.
 func TestReviewed_ADeltaThatHangsKeepsNoFileOut(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -236,7 +236,7 @@ func TestReviewed_ADeltaThatHangsKeepsNoFileOut(t *testing.T) {
 	})
 }
 
-// slowShelf is a Store that takes its time and counts who reads at once.
+// slowShelf is a slow Store that counts concurrent reads.
 type slowShelf struct {
 	*shelf
 	now, most atomic.Int64
@@ -257,7 +257,7 @@ func (s *slowShelf) Get(ctx context.Context, key string) ([]byte, bool, error) {
 	return s.shelf.Get(ctx, key)
 }
 
-// finding K30: lists that come from a Store were not counted before all of them were in hand.
+// finding K30: lists that come from a Store were not counted before all of them had been read.
 func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w, s := wire(t), &slowShelf{shelf: newShelf()}
@@ -277,9 +277,9 @@ func TestReviewed_ListsFromAStoreAreReadOneByOne(t *testing.T) {
 	})
 }
 
-// finding K32: a certificate for which there was nobody to ask stayed so, although one of the
-// operator's lists was found to be of its CA later on.
-func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
+// finding K32: a certificate without a source stayed without one, although one of the operator's
+// lists was later found to be of its CA.
+func TestReviewed_SourceOfACertificateIsFoundLaterAsWell(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
 		kin := makeCert(t, "Clients CA", newKey(t), w.root, asCA, keyUsage(x509.KeyUsageCRLSign))
@@ -296,8 +296,8 @@ func TestReviewed_WhoIsToBeAskedIsFoundLaterAsWell(t *testing.T) {
 	})
 }
 
-// finding K31: after a failed look whether a hold was lifted, the next look was a quarter of an hour
-// away, though the list was to be had again after seconds.
+// finding K31: after a failed check whether a hold was lifted, the next check was made a quarter of
+// an hour later, although the list was available again after seconds.
 func TestReviewed_AFailedLookAtAHoldIsMadeAgain(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		w := wire(t)
@@ -306,7 +306,7 @@ func TestReviewed_AFailedLookAtAHoldIsMadeAgain(t *testing.T) {
 		w.says(t, checker, w.client, isRevoked, nil)
 		w.clock.advance(16 * time.Minute)
 		w.net.serve(crlURL, failing(revocation.ErrTransport))
-		w.says(t, checker, w.client, isRevoked, nil) // asks beside it, in vain
+		w.says(t, checker, w.client, isRevoked, nil) // asks in the background, in vain
 		asked := w.net.count(crlURL)
 		w.says(t, checker, w.client, isRevoked, nil)
 		require.Equal(t, asked, w.net.count(crlURL), "left alone for five seconds")

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// counting counts the connections that come.
+// counting counts the connections that arrive.
 type counting struct {
 	net.Listener
 	came atomic.Int64
@@ -31,8 +31,8 @@ func (l *counting) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-// Case 97 with sockets: by the default Fetcher, through a handler, nothing connects for a
-// certificate that does not chain, and something does for the same one that does.
+// Case 97 with sockets: with the default Fetcher and a handler, no connection is made for a
+// certificate without a chain, and one is made for the same certificate with a chain.
 func TestRevocation_UnverifiedCertificateConnectsToNobody(t *testing.T) {
 	partner, stranger := certauthtest.NewCA(t, "Partner CA"), certauthtest.NewCA(t, "Partner CA")
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

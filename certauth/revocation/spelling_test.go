@@ -16,14 +16,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// spelt is the identity with its name in another spelling: what it issues names it so.
+// spelt returns the identity with its name in another spelling, for the certificates that it
+// issues.
 func (i *identity) spelt(name []byte) *identity {
 	cert := *i.cert
 	cert.RawSubject = name
 	return &identity{cert: &cert, key: i.key, issuer: i.issuer}
 }
 
-// spellings are names that are the scene's CA by RFC 5280, section 7.1, or are not.
+// spellings returns names that equal the scene's CA according to RFC 5280, section 7.1, or do not.
 func spellings(t *testing.T, s *scene) map[string]struct {
 	name []byte
 	same bool
@@ -42,7 +43,7 @@ func spellings(t *testing.T, s *scene) map[string]struct {
 	}
 }
 
-// The same through the Checker: one CA under all spellings of its name, whoever spells it.
+// The same through the Checker: one CA under all spellings of its name, wherever they occur.
 func TestChecker_NamesInOtherSpellings(t *testing.T) {
 	for name, c := range spellings(t, newScene(t)) {
 		t.Run(name, func(t *testing.T) {
@@ -80,8 +81,8 @@ func ocspRequestOf(t *testing.T, r revocation.Request) []byte {
 }
 
 // finding C13: a CA that was renewed with the same key by a tool that computes key identifiers
-// by RFC 7093 signs lists and answers that verify by the old certificate, and the other way
-// round; they were refused as forged, with an error about somebody in between.
+// according to RFC 7093 signs lists and answers that verify with the old certificate, and vice
+// versa; they were refused as forged, with an error about an attacker in between.
 func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
 	w := wire(t)
 	renewed := makeCert(t, "Clients CA", w.ca.key, w.root, asCA, func(c *x509.Certificate) { c.SubjectKeyId = []byte("truncated SHA-256...") })
@@ -126,7 +127,7 @@ func TestChecker_RenewedCAWithAnotherKeyIdentifier(t *testing.T) {
 		_, err = list.Lookup(makeCert(t, "client", newKey(t), makeCert(t, "Clients CA", newKey(t), nil, asCA), asClient).cert, at(now))
 		require.ErrorIs(t, err, revocation.ErrIssuerMismatch)
 	})
-	t.Run("the right key is found behind several others", func(t *testing.T) {
+	t.Run("the right key is found after several others", func(t *testing.T) {
 		o := at(now)
 		for range 6 {
 			o.CRLIssuers = append(o.CRLIssuers, makeCert(t, "Clients CA", newKey(t), nil, asCA).cert)
@@ -144,7 +145,7 @@ func logging(to *lines) func(*revocation.Config) {
 	return func(c *revocation.Config) { c.Logger = slog.New(slog.NewTextHandler(to, nil)) }
 }
 
-// finding C6: a keyUsage extension without any bit counted as none, for the issuer of a list,
+// finding C6: a keyUsage extension without any bit was treated as absent, for the issuer of a list,
 // the signer of an answer, and a delegate.
 func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 	s := newScene(t)
@@ -163,7 +164,8 @@ func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 	_, err = revocation.VerifyCRL(encode(t, s.list()), s.client.cert, free.cert, at(now))
 	require.NoError(t, err)
 
-	// Of two certificates of one CA what either allows is allowed, in whichever order they come.
+	// Of two certificates of one CA, the permissions of either apply, in whichever order they are
+	// given.
 	w := wire(t)
 	mute = makeCert(t, "Clients CA", w.ca.key, w.root, asCA, noUsage)
 	free = makeCert(t, "Clients CA", w.ca.key, w.root, asCA, keyUsage(0))
@@ -184,7 +186,7 @@ func TestVerify_KeyUsageWithoutAnyBit(t *testing.T) {
 			for _, ca := range c.cas {
 				found, _ := checker.CheckChain(t.Context(), certs(w.issue(t, "client"), ca, w.root))
 				status = found.Status.String()
-				w.clock.advance(time.Minute) // what did not verify is not fetched again at once
+				w.clock.advance(time.Minute) // evidence that did not verify is not fetched again at once
 			}
 			assert.Equal(t, c.want, status)
 		})

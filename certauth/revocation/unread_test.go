@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 )
 
-// finding K44: a configured list that could not be read had a record every PollInterval.
+// finding K44: an unreadable configured list caused a record every PollInterval.
 func TestChecker_AListThatCannotBeReadIsToldOnce(t *testing.T) {
 	const url = "http://lists.partner.example/all.crl"
 	for name, list := range map[string]func(dir string) revocation.List{
@@ -44,7 +44,7 @@ func TestChecker_AListThatCannotBeReadIsToldOnce(t *testing.T) {
 			poll(60)
 			assert.Equal(t, 2, told(), "once an hour: %s", log.text())
 
-			// Once it was read, the next failure is another one.
+			// Once the list was read, the next failure is a new one.
 			good := encode(t, w.listAt(now, now.Add(7*day)))
 			require.NoError(t, os.MkdirAll(filepath.Join(dir, "none"), 0o700))
 			for _, path := range []string{"none.crl", "broken.crl", "none/a.crl"} {

@@ -26,8 +26,8 @@ import (
 
 const revocationVectors = "../../testdata/revocation"
 
-// vectorFaults are the words of the key "fault", so that evidence is refused for what is wrong
-// with it and not for a slip in its making.
+// vectorFaults are the words of the key "fault", so that evidence is refused because of the
+// intended fault and not because of a mistake in its construction.
 var vectorFaults = map[string]error{
 	"algorithm":  evidence.ErrWeakAlgorithm,
 	"delegate":   evidence.ErrDelegateRevocation,
@@ -47,8 +47,8 @@ var vectorFaults = map[string]error{
 	"source":     revocation.ErrNoSource,
 }
 
-// Lists and answers as CAs and responders publish them, with what is to become of a client
-// behind them. The files hold all that another implementation needs.
+// Lists and answers as CAs and responders publish them, with the expected outcome for a client. The
+// files contain everything that another implementation needs.
 func TestRevocation_Vectors(t *testing.T) {
 	if *updateVectors {
 		writeVectors(t)
@@ -101,9 +101,9 @@ func outcomeOf(t *testing.T, err error) string {
 	return string(refused.Reason)
 }
 
-// vectorConfig reads "not-revoked" and the words behind it: crl or ocsp for lists or answers
-// alone, chain for all certificates below the root instead of the leaf, and no-source where
-// those that name nobody are accepted.
+// vectorConfig reads "not-revoked" and the following words: crl or ocsp for only lists or answers,
+// chain for all certificates below the root instead of the leaf, and no-source to accept
+// certificates that name no source.
 func vectorConfig(t *testing.T, c vector.Case) revocation.Config {
 	t.Helper()
 	now, err := c.Time()
@@ -139,8 +139,8 @@ func vectorConfig(t *testing.T, c vector.Case) revocation.Config {
 	return config
 }
 
-// vectorFetcher answers from sections "get URL" and "post URL". A request of RFC 6960, appendix
-// A.1, stands behind the URL of the responder.
+// vectorFetcher answers from sections "get URL" and "post URL". A GET request of RFC 6960, appendix
+// A.1, follows the URL of the responder.
 type vectorFetcher map[string][]byte
 
 func vectorNetwork(t *testing.T, c vector.Case) vectorFetcher {
@@ -183,8 +183,8 @@ func vectorCertificates(t *testing.T, text string) []*x509.Certificate {
 	return all
 }
 
-// vectorDelta reads "missing URL" and "used URL URL": the complete list, by itself or under the
-// delta at the other URL, says whether one is missing.
+// vectorDelta reads "missing URL" and "used URL URL": the complete list, alone or with the delta at
+// the other URL, reports whether one is missing.
 func vectorDelta(t *testing.T, c vector.Case, text string, now time.Time) {
 	t.Helper()
 	words := strings.Fields(text)

@@ -37,7 +37,8 @@ type vectorMaker struct {
 	made []string
 }
 
-// delta is a delta CRL that continues the lists from number from on. The base list has number 7.
+// delta returns a delta CRL that continues the lists from number from on. The base list has number
+// 7.
 func (m *vectorMaker) delta(from, number int64, entries ...ocsptest.Entry) ocsptest.List {
 	l := m.list()
 	l.Entries = entries
@@ -48,11 +49,11 @@ func (m *vectorMaker) delta(from, number int64, entries ...ocsptest.Entry) ocspt
 	return l
 }
 
-// revocationVector is what a vector is made from. Expect and fault are what RFC 5280 and RFC
-// 6960 say, in the section that origin names.
+// revocationVector is the input for a vector. Expect and fault follow RFC 5280 and RFC 6960, in the
+// section that origin names.
 type revocationVector struct {
 	name, expect, fault, origin string
-	rule                        string // words behind not-revoked
+	rule                        string // words after not-revoked
 	delta                       string
 	client                      *identity
 	issuing                     *identity // ca of the scene if nil
@@ -125,7 +126,7 @@ func (m *vectorMaker) write(v revocationVector) {
 	require.NoError(m.t, os.WriteFile(filepath.Join(revocationVectors, v.name+".txtar"), []byte(b.String()), 0o600))
 }
 
-// issue makes a client that names the list at crlURL, and then what the changes say.
+// issue makes a client that names the list at crlURL, and then applies the changes.
 func (m *vectorMaker) issue(changes ...change) *identity {
 	return makeCert(m.t, "client", newKey(m.t), m.ca, append([]change{asClient, func(c *x509.Certificate) { c.CRLDistributionPoints = []string{crlURL} }}, changes...)...)
 }
@@ -135,13 +136,13 @@ func (m *vectorMaker) asking() *identity {
 	return m.issue(func(c *x509.Certificate) { c.CRLDistributionPoints, c.OCSPServer = nil, []string{ocspURL} })
 }
 
-// listed is a vector of one complete list at the client's distribution point.
+// listed makes a vector with one complete list at the client's distribution point.
 func (m *vectorMaker) listed(name, expect, fault, origin string, client *identity, list ocsptest.List) {
 	m.write(revocationVector{name: name, expect: expect, fault: fault, origin: origin, rule: "crl", client: client, files: map[string][]byte{"get " + crlURL: encode(m.t, list)}})
 }
 
-// Pointers that cannot be used. A certificate that has one names somebody, so that it is none of
-// those that name nobody.
+// Pointers that cannot be used. A certificate with one names a source, so it does not count as
+// naming none.
 func (m *vectorMaker) pointers() {
 	const points, access = "RFC 5280, 4.2.1.13", "RFC 5280, 4.2.2.1"
 	at := func(uri string) change { return point(ocsptest.FullName(ocsptest.URI(uri))) }
@@ -175,7 +176,7 @@ func (m *vectorMaker) pointers() {
 	})
 }
 
-// base is the complete list number 7, of which deltas are.
+// base makes the complete list number 7, to which the deltas belong.
 func (m *vectorMaker) base(extensions []ocsptest.Extension, entries ...ocsptest.Entry) ocsptest.List {
 	l := m.list(entries...)
 	l.Extensions = append(l.Extensions, extensions...)
@@ -408,12 +409,12 @@ func (m *vectorMaker) listSigners() {
 	})
 }
 
-// answered is a vector of one answer to GET and POST.
+// answered makes a vector with one answer to GET and POST.
 func (m *vectorMaker) answered(name, expect, fault, origin string, client *identity, der []byte) {
 	m.write(revocationVector{name: "ocsp-" + name, expect: expect, fault: fault, origin: origin, rule: "ocsp", client: client, files: map[string][]byte{"get " + ocspURL: der, "post " + ocspURL: der}})
 }
 
-// about is the usual response about the certificate, by the CA.
+// about returns the usual response about the certificate, signed by the CA.
 func (m *vectorMaker) about(client *identity, status []byte, changes ...func(*ocsptest.Response)) []byte {
 	r := m.good()
 	r.Answers = []ocsptest.Answer{m.answer(client, status)}
@@ -524,7 +525,7 @@ func (m *vectorMaker) responders() {
 	m.answered("responder-that-revokes", vectorRevoked, "", section, c, encode(t, revoked))
 }
 
-// What a responder that understands POST alone answers to a GET.
+// What a responder that supports only POST answers to a GET.
 func (m *vectorMaker) requests() {
 	t, c := m.t, m.asking()
 	const origin = "responders behind caches, and such as know no GET; RFC 6960, A.1, and RFC 5019, 5"

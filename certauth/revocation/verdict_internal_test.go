@@ -11,14 +11,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// said is one thing that a source can say.
+// said is one statement that a source can make.
 type said struct {
 	name string
 	word word
 }
 
-// Everything that a source can say, at three ages, with the numbers of the ages as minutes
-// before now.
+// Every statement that a source can make, at three ages, with the ages in minutes before now.
 func everyWord(now time.Time, source Source) []said {
 	all := []said{
 		{"nothing", word{err: errNothing}},
@@ -45,8 +44,8 @@ func everyWord(now time.Time, source Source) []said {
 	return all
 }
 
-// Every combination of what the two sources say, of the order of sources, and of what is known
-// about the last attempt: 15 000 verdicts, each held against the rules.
+// Every combination of the statements of the two sources, of the order of sources, and of the last
+// attempt: 15 000 verdicts, each checked against the rules.
 func TestVerdict_EveryCombination(t *testing.T) {
 	now := time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 	failure := errors.New("nobody answered")
@@ -124,7 +123,7 @@ func holdAgainstRules(t *testing.T, text string, sources Sources, ocsp, lists wo
 	case graced > 0 && !against:
 		require.Equal(t, Good, v.result.Status, text)
 		require.True(t, v.result.Stale, text)
-		require.Equal(t, justTried, v.settled, text) // grace only after somebody was asked now and did not answer
+		require.Equal(t, justTried, v.settled, text) // grace only after a source was asked now and did not answer
 	default:
 		require.Equal(t, Unavailable, v.result.Status, text)
 		require.Equal(t, justTried, v.settled, text)
@@ -134,7 +133,7 @@ func holdAgainstRules(t *testing.T, text string, sources Sources, ocsp, lists wo
 		require.False(t, against, text)
 	}
 	if justTried {
-		require.False(t, v.due, text) // what has just failed is not asked again
+		require.False(t, v.due, text) // a source that has just failed is not asked again
 	}
 	require.True(t, v.settled || !v.result.RevokedForGood(), text)
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkCheckWarm is the answer from memory, for the leaf and for a chain.
+// BenchmarkCheckWarm measures answers from memory, for the leaf and for a chain.
 func BenchmarkCheckWarm(b *testing.B) {
 	w := wire(b)
 	checker := w.checker(b, leafOnly)
@@ -21,7 +21,7 @@ func BenchmarkCheckWarm(b *testing.B) {
 	}
 }
 
-// BenchmarkOCSPHit is what a request of a known caller costs, with the certificates of CAs.
+// BenchmarkOCSPHit measures a known caller's request, with the certificates of CAs.
 func BenchmarkOCSPHit(b *testing.B) {
 	w := wire(b)
 	checker := w.checker(b)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wanted are the settings without which the service must not be on the network, or does not
-// start, as site.json, site.bicep and a command of README.md have them.
+// wanted are the settings without which the service must not be on the network, or does not start,
+// as site.json, site.bicep and a command of README.md contain them.
 var wanted = []struct {
 	name    string
 	value   any
@@ -30,7 +30,7 @@ var wanted = []struct {
 	{"siteConfig.vnetRouteAllEnabled", true, ""},
 }
 
-// finding N7: a deployment stood nowhere. Template, commands and program say the same.
+// finding N7: a deployment was not documented. Template, commands and program must agree.
 func TestDeploy_TemplateCommandsAndProgramAgree(t *testing.T) {
 	bicep, readme, program, image := read(t, "site.bicep"), read(t, "README.md"), read(t, "main.go"), read(t, "Dockerfile")
 	site := resource(t, "Microsoft.Web/sites")
@@ -67,7 +67,7 @@ func TestDeploy_TemplateCommandsAndProgramAgree(t *testing.T) {
 	assert.Contains(t, image, "FROM golang:1.26.")
 }
 
-// What OCSP and CRLs need of a network stays open.
+// The network access that OCSP and CRLs need stays open.
 func TestDeploy_RevocationHasAWayOut(t *testing.T) {
 	rules, ok := resource(t, "Microsoft.Network/networkSecurityGroups")["securityRules"].([]any)
 	require.True(t, ok)
@@ -80,7 +80,7 @@ func TestDeploy_RevocationHasAWayOut(t *testing.T) {
 	assert.Contains(t, read(t, "site.bicep"), "name: 'AllowRevocation'")
 }
 
-// The template has what the Bicep file has, resource by resource and property by property.
+// The template matches the Bicep file, resource by resource and property by property.
 func TestDeploy_TemplateAndBicepHaveTheSameResources(t *testing.T) {
 	bicep, template := read(t, "site.bicep"), read(t, "site.json")
 	declared := regexp.MustCompile(`(?m)^resource \w+ '([^@']+)@([^']+)'`).FindAllStringSubmatch(bicep, -1)
@@ -104,7 +104,7 @@ func TestDeploy_TemplateAndBicepHaveTheSameResources(t *testing.T) {
 	}
 	for _, name := range known {
 		switch name {
-		case "resources", "type", "apiVersion", "dependsOn": // another word, or none, in Bicep
+		case "resources", "type", "apiVersion", "dependsOn": // another name, or none, in Bicep
 		default:
 			assert.True(t, names[name], name)
 		}

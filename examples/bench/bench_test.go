@@ -19,14 +19,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// tiny runs everything once, and measures nothing that anybody should believe.
+// tiny runs everything once, and its measurements are meaningless.
 var tiny = sizes{
 	effort:     effort{rounds: 1, mostRounds: 1, slice: 20 * time.Microsecond, clients: 3, pool: 4},
 	identities: 50, collected: 200, collections: 1, entries: 500, roots: 4,
 }
 
-// Every part runs. Each checks, while it is measured, that every request has the outcome that
-// the row is named for; how long that takes is not looked at.
+// Every part runs. During the measurement, each checks that every request has the outcome for which
+// the row is named; the duration is not checked.
 func TestParts_RunAndHaveFigures(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processor time is read by a clock that Linux has")
@@ -47,14 +47,14 @@ func TestParts_RunAndHaveFigures(t *testing.T) {
 		})
 	}
 	if len(sections) < len(inProcess(tiny)) {
-		return // somebody asked for some of them
+		return // only some of them were requested
 	}
 	_, ok := summary(sections)
 	assert.True(t, ok, "what the README says is made of figures that are there")
 }
 
-// Each contender's requests have the outcome, and the reason, that its row is named for: the
-// library says so itself, to somebody who listens.
+// The requests of each contender have the outcome, and the reason, for which its row is named: the
+// library reports it to a listener.
 func TestContenders_AreWhatTheyAreCalled(t *testing.T) {
 	l, err := newListener()
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestTrack_FirstRequestsAreFirst(t *testing.T) {
 	assert.Equal(t, len(headers)+1, last.Remembered(), "all of them were new, and so was the opening one")
 }
 
-// An answer that is not the one wanted ends the measurement.
+// An unexpected answer ends the measurement.
 func TestLoop_WantsTheStatus(t *testing.T) {
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestLoop_WantsTheStatus(t *testing.T) {
 	assert.ErrorContains(t, loop(silent, r, []string{"a"}, http.StatusOK)(1), "status 0, want 200")
 }
 
-// A request is as the front end and net/http's server make it.
+// A request equals one made by the front end and net/http's server.
 func TestRequest_IsAsServersMakeIt(t *testing.T) {
 	l, err := newListener()
 	require.NoError(t, err)
@@ -254,7 +254,7 @@ func TestFigure_SaysWhetherTheAimIsMet(t *testing.T) {
 	}
 }
 
-// What is missed stands at the top, in words and with the aim beside it.
+// Missed aims are reported at the top, in words and together with the aim.
 func TestReport_SaysPlainlyWhatIsMissed(t *testing.T) {
 	text := report([]string{"a machine"}, []section{{title: "Hits", figures: []figure{
 		{"a hit", exactly(1.4), atMost(1.45)}, {"another", exactly(1.5), atMost(1.45)}, {"no aim", exactly(7), aim{}},
@@ -267,7 +267,7 @@ func TestReport_SaysPlainlyWhatIsMissed(t *testing.T) {
 	assert.NotContains(t, text, "In one sentence", "its figures were not measured")
 }
 
-// The README says of the costs what the last report says, in the same words.
+// The README states the costs as the last report does, in the same words.
 func TestREADME_HasTheReportsFigures(t *testing.T) {
 	text, err := os.ReadFile("../../.github/BENCHMARKS.md")
 	require.NoError(t, err)
@@ -278,7 +278,7 @@ func TestREADME_HasTheReportsFigures(t *testing.T) {
 	assert.Contains(t, strings.Join(strings.Fields(string(readme)), " "), said[1])
 }
 
-// A report has everything, or it is none.
+// A report is complete, or it is not written.
 func TestMeasureAll_WritesNoPartOfAReport(t *testing.T) {
 	for name, err := range map[string]error{
 		"-only":       measureAll(t.Context(), "report.md", "known", true, false),

@@ -18,14 +18,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// seen is what the handler at the end was given; it is zero if it was not called.
+// seen is what the final handler received; it is zero if it was not called.
 type seen struct {
 	leaf   []byte
 	header http.Header
 	copied bool
 }
 
-// pair is the floor handler and the library, set up for the same partner.
+// pair is the floor handler and the library, configured for the same partner.
 type pair struct {
 	partner *world
 	m       material
@@ -74,7 +74,7 @@ func (p *pair) library() http.Handler {
 	}))
 }
 
-// ask sends a request, changed as wanted, and returns the status and what the handler saw.
+// ask sends a request with a change and returns the status and what the handler received.
 func (p *pair) ask(t *testing.T, h http.Handler, header string, change func(*http.Request)) (int, seen) {
 	t.Helper()
 	ctx := context.WithValue(t.Context(), http.ServerContextKey, &http.Server{Handler: h}) //nolint:gosec // it never serves
@@ -94,7 +94,7 @@ func (p *pair) ask(t *testing.T, h http.Handler, header string, change func(*htt
 	return w.Code, p.seen
 }
 
-// both sends the same request through both, and wants the same outcome of them.
+// both sends the same request through both, and requires the same outcome.
 func (p *pair) both(t *testing.T, want int, header string, change func(*http.Request)) seen {
 	t.Helper()
 	status, ours := p.ask(t, p.library(), header, change)
@@ -110,8 +110,8 @@ func set(name string, values ...string) func(*http.Request) {
 	return func(r *http.Request) { r.Header[http.CanonicalHeaderKey(name)] = values }
 }
 
-// The floor handler keeps the promises that it is a yardstick for: of each request it makes
-// what the library makes.
+// The floor handler keeps the promises for which it is a yardstick: for each request it does the
+// same as the library.
 func TestFloor_KeepsTheLibrarysPromises(t *testing.T) {
 	const let, refuse = http.StatusOK, http.StatusUnauthorized
 	p := newPair(t)
@@ -199,8 +199,8 @@ func changed(c byte) string {
 	return "A"
 }
 
-// No spelling reaches the handler at the end, whether the names were written by net/http's
-// server, which calls the handler itself, or by something else.
+// No spelling reaches the final handler, whether the names were written by net/http's server, which
+// calls the handler itself, or by other code.
 func TestFloor_RemovesEverySpelling(t *testing.T) {
 	p := newPair(t)
 	all := spellings(certificateHeader)
@@ -227,7 +227,7 @@ func TestFloor_RemovesEverySpelling(t *testing.T) {
 	}
 }
 
-// Dates are looked at on every request.
+// Dates are checked for every request.
 func TestFloor_ForgetsNoDates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t)
@@ -243,7 +243,7 @@ func TestFloor_ForgetsNoDates(t *testing.T) {
 	})
 }
 
-// What was remembered under other trust material says nothing.
+// A result that was remembered for other trust material does not count.
 func TestFloor_ForgetsWithTheGeneration(t *testing.T) {
 	p := newPair(t)
 	p.both(t, http.StatusOK, p.m.header(), nil)
@@ -256,7 +256,7 @@ func TestFloor_ForgetsWithTheGeneration(t *testing.T) {
 	p.both(t, http.StatusUnauthorized, p.m.header(), nil)
 }
 
-// However many callers there are, those who come are let in.
+// However many callers there are, those that come are accepted.
 func TestFloor_IsBounded(t *testing.T) {
 	p := newPair(t)
 	for range 2 * len(p.floor.known) {

@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// asProgram makes the test binary the program, for the tests that start servers.
+// asProgram makes the test binary act as the program, for tests that start servers.
 const asProgram = "CERTAUTH_BENCH_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parties are a client, and a stranger who has the same names from CAs of the same names.
+// parties returns a client, and a stranger with the same names from CAs with the same names.
 func parties(t *testing.T, kind string) (dir string, partner, stranger material) {
 	t.Helper()
 	dir = t.TempDir()
@@ -61,11 +61,11 @@ func TestHandlers_LetInTheClientAlone(t *testing.T) {
 	}
 }
 
-// open are the servers that look at no certificate.
+// open lists the servers that check no certificate.
 var open = []string{"bare", "control", "node", "express"}
 
-// requireAnswers sends the client's certificate twice, so that what is remembered is asked
-// too, and then what must be refused.
+// requireAnswers sends the client's certificate twice, to include the remembered result, and then
+// certificates that must be refused.
 func requireAnswers(t *testing.T, everybody bool, address string, partner, stranger material) {
 	t.Helper()
 	for _, tc := range []struct {
@@ -124,7 +124,7 @@ func TestSend_SendsExactlyTheRequestsAndChecksEachStatus(t *testing.T) {
 	assert.Len(t, peers, 4, "connections are kept")
 }
 
-// The clock of another process is read by its number, as that of this one can be.
+// The processor time of another process is read by its number, like that of this one.
 func TestCPUTime_OfAnyProcess(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("processor time is read by a clock that Linux has")
@@ -163,8 +163,8 @@ func TestFirstTwo(t *testing.T) {
 	}
 }
 
-// One small round through real processes: that the comparison runs and that each server
-// tells callers apart, not how fast it is.
+// One small round with real processes: it checks that the comparison runs and that each server
+// distinguishes callers, not how fast it is.
 func TestEndToEnd_EveryServerTellsCallersApart(t *testing.T) {
 	h := testHost(t, nodeServers(t))
 	chosen := contestants
@@ -194,7 +194,7 @@ func TestEndToEnd_EveryServerTellsCallersApart(t *testing.T) {
 	assert.Equal(t, map[bool]int{true: 4, false: 1}[h.nodeDir != ""], judged)
 }
 
-// A tiny flood: that every one of it is a certificate that the server lets in and has not seen.
+// A tiny flood: every certificate in it is one that the server accepts and has not seen before.
 func TestFlood_SendsEachCertificateOnce(t *testing.T) {
 	h := testHost(t, "")
 	p := floodPlan{rounds: 1, window: 20 * time.Millisecond, connections: 2, pool: 3000}
@@ -220,9 +220,9 @@ func testHost(t *testing.T, nodeDir string) *host {
 	return &host{self: self, nodeDir: nodeDir}
 }
 
-// nodeServers returns a folder with the servers for node and their packages: a copy, filled
-// from the registry, where CERTAUTH_REQUIRE_REAL is set; else ./node if somebody filled it.
-// An empty one says that only the Go servers are compared.
+// nodeServers returns a folder with the servers for node and their packages: a copy that is filled
+// from the registry if CERTAUTH_REQUIRE_REAL is set, and otherwise ./node if it was filled. If the
+// result is empty, only the Go servers are compared.
 func nodeServers(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("CERTAUTH_REQUIRE_REAL") == "" {

@@ -30,7 +30,7 @@ func mount(auth *certauth.Authenticator, p *probe) http.Handler {
 
 func (p *probe) serve(w http.ResponseWriter, r *http.Request) { writeJSON(w, p.see(r)) }
 
-// GO-2026-5774, -5775, -5777: chi's RealIP believes what the client writes.
+// GO-2026-5774, -5775, -5777: chi's RealIP trusts what the client writes.
 func TestAdapter_FrameworkClientIPIsNotUsed(t *testing.T) {
 	const trusted = "203.0.113.7" // RFC 5737, so no connection of this test comes from it
 	partner := newPartner(t)

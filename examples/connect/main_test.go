@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// asAppService writes what the front end would write for the certificate.
+// asAppService writes the headers that the front end would write for the certificate.
 type asAppService struct {
 	t      *testing.T
 	client *certauthtest.Certificate
@@ -29,9 +29,9 @@ func (f asAppService) RoundTrip(r *http.Request) (*http.Response, error) {
 	return f.next.RoundTrip(r)
 }
 
-// Refusals have the status of HTTP, and each protocol's clients read it: 401 is
-// unauthenticated, 403 permission_denied.
-func TestConnect_AllProtocolsAreBehindIt(t *testing.T) {
+// Refusals have an HTTP status, and the clients of each protocol read it: 401 is unauthenticated,
+// 403 permission_denied.
+func TestConnect_AllProtocolsAreProtected(t *testing.T) {
 	ca := certauthtest.NewCA(t, "Partner Root")
 	auth, err := certauth.New(certauth.Config{
 		Source: forwarded.AppService{InsecureOutsideAppService: true}, Policy: certauth.Chain{Roots: certauth.Certificates(ca.Certificate)},

@@ -16,8 +16,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// finding T5: echo's StartH2CServer takes connections over when a client asks for it, and
-// the client then wrote the front end's headers over the front end's connection.
+// finding T5: echo's StartH2CServer takes connections over when a client asks for it, and the
+// client then wrote the front end's headers over the front end's connection.
 func TestTrust_EchoStartH2CServerIsNoTunnelToTheService(t *testing.T) {
 	partner := newPartner(t)
 	victim := partner.issuing.Issue(t, "victim")
@@ -69,8 +69,8 @@ func quiet() *echo.Echo {
 	return e
 }
 
-// echo's Start replaces the handler of its server, so that nobody would ask for certificates:
-// such a server does not start.
+// echo's Start replaces the handler of its server, so that no certificates would be required: such
+// a server does not start.
 func TestConfigureServer_EchoStartDoesNotServeEverybody(t *testing.T) {
 	newPartner(t)
 	auth := newAuth(t)

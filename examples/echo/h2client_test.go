@@ -20,14 +20,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// fromHere is a source behind a front end on this host. The gates are those that a tunnel
-// through the front end could open.
+// fromHere is a source behind a front end on this host, with a gate that a tunnel through the front
+// end could open.
 func fromHere(from forwarded.Gate) func(*certauth.Config) {
 	return func(c *certauth.Config) { c.Source = forwarded.Caddy{From: from} }
 }
 
-// tunnel is a connection that speaks HTTP/2 to the service, as a client has it at the other
-// end of a front end's connection.
+// tunnel is a connection that uses HTTP/2 to the service, as a client has it through a front end's
+// connection.
 type tunnel struct {
 	conn   net.Conn
 	reader *bufio.Reader
@@ -103,7 +103,7 @@ func (d *tunnel) get(t *testing.T, path string, certificate *certauthtest.Certif
 	}
 }
 
-// protocols are those of a server that speaks HTTP/2 without TLS itself.
+// protocols returns those of a server that itself serves HTTP/2 without TLS.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)

@@ -32,7 +32,7 @@ func mount(auth *certauth.Authenticator, p *probe) *echo.Echo {
 
 func (p *probe) serve(c *echo.Context) error { return c.JSON(http.StatusOK, p.see(c.Request())) }
 
-// echo answers an error of the handler after the middleware is done.
+// echo answers an error of the handler after the middleware has ended.
 func TestAdapter_ErrorOfTheHandlerIsAnsweredOnce(t *testing.T) {
 	partner := newPartner(t)
 	admin := partner.issuing.Issue(t, "admin", certauthtest.DNS(adminName))

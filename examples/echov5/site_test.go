@@ -25,7 +25,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// partner is the CA that the program is told to trust.
+// partner holds the CA that the program trusts.
 type partner struct{ root, issuing *certauthtest.CA }
 
 // newPartner sets the environment as App Service and its operator do.
@@ -47,7 +47,7 @@ func writeFile(t *testing.T, name string, content []byte) string {
 	return file
 }
 
-// newAuth is the program's Authenticator, with /open excluded as well.
+// newAuth returns the program's Authenticator, with /open also excluded.
 func newAuth(t *testing.T, change ...func(*certauth.Config)) *certauth.Authenticator {
 	t.Helper()
 	config := newConfig()
@@ -76,7 +76,7 @@ func serveProgram(t *testing.T) string {
 	return start(t, config)
 }
 
-// serve runs a server of this handler on a loopback port.
+// serve runs a server with this handler on a loopback port.
 func serve(t *testing.T, handler http.Handler) string {
 	t.Helper()
 	return start(t, &http.Server{Handler: handler, ConnContext: certauth.ConnContext, ReadHeaderTimeout: 10 * time.Second})
@@ -113,7 +113,7 @@ func thumbprint(certificate *certauthtest.Certificate) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// answer is a response, read to its end.
+// answer is a response that was read completely.
 type answer struct {
 	status int
 	header http.Header
@@ -133,7 +133,7 @@ func fetch(ctx context.Context, client *http.Client, method, url string, header 
 	if err != nil {
 		return answer{}, err
 	}
-	maps.Copy(request.Header, header) // as it is spelled
+	maps.Copy(request.Header, header) // without canonicalization
 	once := *client
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	response, err := once.Do(request)
@@ -145,13 +145,13 @@ func fetch(ctx context.Context, client *http.Client, method, url string, header 
 	return answer{response.StatusCode, response.Header, string(body)}, err
 }
 
-// direct reaches the program past the front end.
+// direct returns a client that reaches the program without the front end.
 func direct() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// forged is what somebody who reaches the program directly writes to look like the front
-// end: all of its headers, and a genuine certificate of somebody else.
+// forged returns what an attacker that reaches the program directly sends to imitate the front end:
+// all of its headers, and a genuine certificate of another client.
 func forged(certificate *certauthtest.Certificate, clientIP string) http.Header {
 	header := http.Header{}
 	certauthtest.SetAppServiceHeaders(header, &http.Request{
@@ -164,8 +164,8 @@ func forged(certificate *certauthtest.Certificate, clientIP string) http.Header 
 	return header
 }
 
-// requireUnauthorized wants the whole refusal and nothing after it: a handler that ran
-// all the same would have written behind it.
+// requireUnauthorized requires the complete refusal and nothing after it: a handler that ran
+// nevertheless would have appended its own answer.
 func requireUnauthorized(t *testing.T, got answer) {
 	t.Helper()
 	require.Equal(t, http.StatusUnauthorized, got.status)
@@ -181,8 +181,7 @@ func sightOf(t *testing.T, got answer) sight {
 	return seen
 }
 
-// requireNoCertificateHeader looks for every spelling that a server may fold into the
-// header's name.
+// requireNoCertificateHeader checks every spelling that a server may treat as the header's name.
 func requireNoCertificateHeader(t *testing.T, header http.Header) {
 	t.Helper()
 	fold := strings.NewReplacer("_", "-", ".", "-")

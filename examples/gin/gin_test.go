@@ -61,8 +61,8 @@ func TestAdapter_GinWrapHIsATrap(t *testing.T) {
 	}
 }
 
-// gin goes on to the next handler after a panic, unless the recovery aborts.
-func TestAdapter_PanicBehindRecoveryNeverReachesTheHandler(t *testing.T) {
+// gin continues with the next handler after a panic, unless the recovery aborts.
+func TestAdapter_RecoveredPanicNeverReachesTheHandler(t *testing.T) {
 	var p probe
 	router := gin.New()
 	router.Use(gin.CustomRecoveryWithWriter(nil, func(c *gin.Context, _ any) { c.Status(http.StatusInternalServerError) }))
@@ -75,7 +75,7 @@ func TestAdapter_PanicBehindRecoveryNeverReachesTheHandler(t *testing.T) {
 	assert.Zero(t, p.runs.Load(), "the handler ran")
 }
 
-// Middleware that ends something after next returns needs the handler to run within it.
+// Middleware that finishes something after next returns needs the handler to run inside it.
 func TestAdapter_GinHandlerRunsWithinTheMiddleware(t *testing.T) {
 	var within atomic.Bool
 	router := gin.New()

@@ -72,7 +72,8 @@ func TestTrust_GinUseH2CIsNoTunnelToTheService(t *testing.T) {
 	}
 }
 
-// withOwnCertificate serves TLS on the listener, without HTTP/2, and asks for the front end's.
+// withOwnCertificate serves TLS on the listener, without HTTP/2, and requests the front end's
+// certificate.
 func withOwnCertificate(t *testing.T, listener net.Listener) net.Listener {
 	t.Helper()
 	return tls.NewListener(listener, &tls.Config{
@@ -81,8 +82,8 @@ func withOwnCertificate(t *testing.T, listener net.Listener) net.Listener {
 	})
 }
 
-// finding T5: with gin's h2c handler inside of auth.Handler, one excluded request was enough
-// for a connection on which nothing was judged.
+// finding T5: with gin's h2c handler inside auth.Handler, one excluded request was sufficient for a
+// connection on which nothing was judged.
 func TestTrust_GinUseH2CTakesNoConnectionFromHandler(t *testing.T) {
 	newPartner(t)
 	auth := newAuth(t, fromHere(forwarded.Peers("127.0.0.1")))

@@ -32,7 +32,7 @@ type version struct {
 	expired            bool
 }
 
-// vault stands in for Key Vault and for the endpoint of the managed identity, as their REST references describe them.
+// vault simulates Key Vault and the endpoint of the managed identity, as their REST references describe them.
 type vault struct {
 	mutex      sync.Mutex
 	versions   []version // the newest last
@@ -80,7 +80,7 @@ func (v *vault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveIdentity is what App Service puts behind IDENTITY_ENDPOINT.
+// serveIdentity simulates the service that App Service provides at IDENTITY_ENDPOINT.
 func (v *vault) serveIdentity(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("X-IDENTITY-HEADER") != "the header's secret" || r.URL.Query().Get("resource") != "https://vault.azure.net" {
 		w.WriteHeader(http.StatusBadRequest)
@@ -93,7 +93,7 @@ func (v *vault) serveIdentity(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// newVault starts the stand-in and returns a client of the real SDK for it.
+// newVault starts the simulation and returns a client of the real SDK for it.
 func newVault(t *testing.T) (*vault, *azsecrets.Client) {
 	t.Helper()
 	v := &vault{token: "token-of-the-managed-identity"}
@@ -107,7 +107,7 @@ func newVault(t *testing.T) (*vault, *azsecrets.Client) {
 	require.NoError(t, err)
 	client, err := azsecrets.NewClient(server.URL, credential, &azsecrets.ClientOptions{
 		ClientOptions: azcore.ClientOptions{Transport: server.Client()},
-		// The stand-in is not below vault.azure.net.
+		// The simulation is not below vault.azure.net.
 		DisableChallengeResourceVerification: true,
 	})
 	require.NoError(t, err)

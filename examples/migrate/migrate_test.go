@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/examples/migrate"
 )
 
-// The Go of each page is the code of this package, which compiles and is run below.
+// The Go code of each page is that of this package, which is compiled and run below.
 func TestPages_ShowTheCode(t *testing.T) {
 	pages, err := filepath.Glob("*.md")
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestASPNetCore(t *testing.T) {
 	assert.Equal(t, certauth.ReasonChainUntrusted, ask(t, auth, "AppService", certauthtest.SelfSigned(t, "orders")))
 	assert.Equal(t, certauth.ReasonNameNotAllowed, ask(t, auth, "AppService", w.issuing.Issue(t, "board")))
 	orders := w.issuing.Issue(t, "orders", certauthtest.DNS("orders.partner.example"))
-	assert.Equal(t, certauth.ReasonRevocationUnavailable, ask(t, auth, "AppService", orders), "it names nobody to ask")
+	assert.Equal(t, certauth.ReasonRevocationUnavailable, ask(t, auth, "AppService", orders), "it names no source to ask")
 }
 
 func TestAPIManagement(t *testing.T) {

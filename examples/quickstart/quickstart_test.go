@@ -40,14 +40,14 @@ func TestPlayOwn_ABrokenExpectationIsReported(t *testing.T) {
 	assert.Regexp(t, `(?m)^WRONG +1 `, out.String())
 }
 
-// Traffic that cannot fail proves nothing either.
+// Traffic that cannot fail proves nothing.
 func TestUnderTraffic_ACallThatFailsIsReported(t *testing.T) {
 	c := newCaller(t.Context(), t)
 	got := c.underTraffic(t.Context(), func() { assert.NoError(t, c.own.Close()) })
 	assert.Equal(t, string(outbound.ReasonClosed), got)
 }
 
-// News of the configuration's own certificates is not about the last request.
+// Reports about the configuration's own certificates do not concern the last request.
 func TestJournal_KeepsWhatIsAboutARequest(t *testing.T) {
 	j := &journal{}
 	refused := certauth.Event{Outcome: certauth.OutcomeDenied, Err: &certauth.Error{Reason: certauth.ReasonNameNotAllowed}, Method: "GET"}
@@ -94,8 +94,8 @@ func TestPrintBodies_OneDifferentByteIsReported(t *testing.T) {
 	assert.Contains(t, out.String(), "WRONG")
 }
 
-// A caller who is let in without evidence is told to the operator, with the reason; one who
-// is turned away for the same reason is not said to have been let in.
+// The acceptance of a caller without evidence is reported to the operator, with the reason; a
+// caller that is refused for the same reason is not reported as accepted.
 func TestRows_AcceptanceWithoutEvidenceIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	w := newWorld(t, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn})))
@@ -117,8 +117,8 @@ func TestRows_ForgedAnswerIsLoggedAsSuch(t *testing.T) {
 	assert.Regexp(t, `level=ERROR msg="revocation: evidence does not verify.* error=".*bad signature`, log.String())
 }
 
-// cases.go says so of a caller who reaches the service directly.
-func TestRows_ForgedEvidenceBesideOneHeaderLineIsLetIn(t *testing.T) {
+// As cases.go says about a caller that reaches the service directly.
+func TestRows_ForgedEvidenceWithOneHeaderLineIsLetIn(t *testing.T) {
 	w := newWorld(t, nil)
 	for _, r := range w.rows() {
 		if !r.call.direct || len(r.call.header.Values(clientCertHeader)) != 2 {
@@ -149,7 +149,7 @@ func TestServe_CommandsNamePrivateFilesThatGoAtTheEnd(t *testing.T) {
 			info, err := os.Stat(file)
 			require.NoError(t, err)
 			assert.NotZero(t, info.Size())
-			if runtime.GOOS != "windows" { // which has no such modes
+			if runtime.GOOS != "windows" { // Windows has no such modes
 				assert.Equal(t, os.FileMode(0o600), info.Mode(), file)
 			}
 		}
@@ -168,8 +168,8 @@ func TestServe_CommandsNamePrivateFilesThatGoAtTheEnd(t *testing.T) {
 	}
 }
 
-// served runs serve until it has printed everything. What it started stays up until the
-// end of the test, when the cleanups run.
+// served runs serve until it has printed everything. What it started continues until the end of the
+// test, when the cleanups run.
 func served(t *testing.T) (statuses []int, lines []string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -193,7 +193,7 @@ func statusOf(answer string) int {
 	return status
 }
 
-// The program ends in a process of its own, where it can be seen to.
+// The program ends in a separate process, in which its end can be observed.
 func TestProgram_FatalfCleansUpAndExits1(t *testing.T) {
 	const variable = "QUICKSTART_TEST_FATALF"
 	if os.Getenv(variable) != "" {

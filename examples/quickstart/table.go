@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// result is what came of a row.
+// result is the result of a row.
 type result struct {
 	row
 	got  outcome
@@ -22,11 +22,10 @@ type result struct {
 
 func (r result) asWanted() bool { return r.got == r.want }
 
-// patience bounds how long a row with eventually asks again.
+// patience bounds how long a row with eventually is repeated.
 const patience = 5 * time.Second
 
-// play makes every call and prints the table. It returns how many things were not as
-// wanted.
+// play makes every call and prints the table. It returns the number of unexpected outcomes.
 func play(ctx context.Context, tb certauthtest.TB, out io.Writer, w *world, rows []row) int {
 	tb.Helper()
 	var results []result
@@ -43,7 +42,7 @@ func play(ctx context.Context, tb certauthtest.TB, out io.Writer, w *world, rows
 	return wrong
 }
 
-// ask makes the call of a row, again if the row allows for some delay.
+// ask makes the call of a row, repeatedly if the row permits a delay.
 func (w *world) ask(ctx context.Context, tb certauthtest.TB, r row) result {
 	tb.Helper()
 	again := time.NewTicker(20 * time.Millisecond)
@@ -58,7 +57,7 @@ func (w *world) ask(ctx context.Context, tb certauthtest.TB, r row) result {
 	}
 }
 
-// send makes one call and puts together what the caller and the operator learn.
+// send makes one call and collects what the caller and the operator learn.
 func (w *world) send(ctx context.Context, tb certauthtest.TB, c call) (outcome, []byte) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -88,7 +87,7 @@ func (w *world) send(ctx context.Context, tb certauthtest.TB, c call) (outcome, 
 	return outcome{status: response.StatusCode, reason: reason, who: who}, body
 }
 
-// printTable prints a line a row and, below, what was wanted of each wrong one.
+// printTable prints one line per row, followed by the expected outcome of each wrong one.
 func printTable(tb certauthtest.TB, out io.Writer, results []result) (wrong int) {
 	tb.Helper()
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -114,8 +113,8 @@ func printTable(tb certauthtest.TB, out io.Writer, results []result) (wrong int)
 	return wrong
 }
 
-// printBodies compares the bodies of all refusals. A caller who could tell them apart
-// could find out, try by try, what a better forgery needs.
+// printBodies compares the bodies of all refusals. A caller that could distinguish them could find
+// out, attempt by attempt, what a better forgery needs.
 func printBodies(tb certauthtest.TB, out io.Writer, results []result) bool {
 	tb.Helper()
 	var first []byte

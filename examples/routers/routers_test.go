@@ -56,7 +56,7 @@ func made(router func(*certauth.Authenticator) (http.Handler, error)) func(*cert
 var all = map[string]struct {
 	router func(*certauth.Authenticator) http.Handler
 	path   string
-	// elsewhere is what a path without a route answers to nobody.
+	// elsewhere is the answer to a caller without a certificate for a path without a route.
 	elsewhere int
 }{
 	"chi":     {routers.Chi, "/whoami", http.StatusUnauthorized},
@@ -107,7 +107,7 @@ func TestRouters_LetNoRowIn(t *testing.T) {
 	}
 }
 
-// Each protocol that Connect speaks, with its own client.
+// Each protocol of Connect, with its own client.
 func TestConnect_UnauthenticatedInEveryProtocol(t *testing.T) {
 	p := newPartner(t)
 	server := httptest.NewUnstartedServer(routers.Connect(p.auth(t)))

@@ -24,7 +24,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
-// site is the program on a listener, without App Service, and what it measured.
+// site is the program on a listener, without App Service, and what it recorded.
 type site struct {
 	*httptest.Server
 	ca    *certauthtest.CA
@@ -65,7 +65,7 @@ func (s *site) get(t *testing.T, path string, client *certauthtest.Certificate, 
 	return response.StatusCode
 }
 
-// take returns the records by their message, and the one span.
+// take returns the records by their message, and the only span.
 func (s *site) take(t *testing.T) (map[string]map[string]any, tracetest.SpanStub) {
 	t.Helper()
 	s.Close() // the handler has returned
@@ -82,8 +82,8 @@ func (s *site) take(t *testing.T) (map[string]map[string]any, tracetest.SpanStub
 	return records, spans[0]
 }
 
-// finding N3: the span of an accepted caller was "GET", since the route was lost on the way
-// out. And, of item 2 of the same issue: the records of certauth have the trace of the
+// finding N3: the span of an accepted caller was "GET", because the route was lost on the way out.
+// In addition, from item 2 of the same issue: the records of certauth have the trace of the
 // context, with a traceparent header and without.
 func TestTracing_SpanAndRecordsNameRouteAndTrace(t *testing.T) {
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01" // W3C Trace Context, section 3.2
@@ -128,8 +128,8 @@ func TestTracing_SpanAndRecordsNameRouteAndTrace(t *testing.T) {
 	}
 }
 
-// finding N3: chi keeps the route in a context of its own, which outlives the copy of the
-// request: its logger outside tells the status, and its route context the pattern.
+// finding N3: chi stores the route in its own context, which outlives the copy of the request: its
+// logger outside reports the status, and its route context the pattern.
 func TestTracing_ChiInside(t *testing.T) {
 	var lines bytes.Buffer
 	middleware.DefaultLogger = middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: log.New(&lines, "", 0), NoColor: true})

@@ -76,8 +76,8 @@ func TestParse_EveryCertificateOrAnError(t *testing.T) {
 	}
 }
 
-// The doc of Parse: a block that encoding/pem would skip in silence is an error, for the
-// set would shrink. encoding/pem wants BEGIN at the very start of a line.
+// As the doc of Parse says, a block that encoding/pem would skip silently is an error, because the
+// set would shrink. encoding/pem requires BEGIN at the very start of a line.
 func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 	a, b := block(t, "a"), block(t, "b")
 	for name, bundle := range map[string]string{
@@ -87,11 +87,11 @@ func TestParse_NoBlockIsSkippedInSilence(t *testing.T) {
 		"no-break space in front of BEGIN":                 b + "\u00a0" + a,
 		"a blank in front of BEGIN":                        b + " " + a,
 		"line ends of old":                                 b + strings.ReplaceAll(a, "\n", "\r"),
-		"two blocks glued, a third behind":                 strings.TrimSuffix(a, "\n") + a + b,
+		"two blocks glued, then a third":                   strings.TrimSuffix(a, "\n") + a + b,
 	} {
 		certs, err := certpem.Parse([]byte(bundle))
 		if err == nil {
-			assert.Len(t, certs, strings.Count(bundle, "-----BEGIN CERTIFICATE"), "%s: a certificate is lost in silence", name)
+			assert.Len(t, certs, strings.Count(bundle, "-----BEGIN CERTIFICATE"), "%s: a certificate is lost silently", name)
 		}
 	}
 }
@@ -116,8 +116,8 @@ func TestParse_AMergeConflictIsAnError(t *testing.T) {
 	assert.Len(t, list, 2)
 }
 
-// X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for a length
-// that is not said, or more for the number of octets that hold it.
+// X.690, sections 8.1.3.4 to 8.1.3.6: the second octet is a length up to 127, 0x80 for an
+// indefinite length, or more for the number of octets that hold the length.
 func TestIsDER_BeginsAsALongSequence(t *testing.T) {
 	for content, want := range map[string]bool{
 		"": false, "0": false, "0\x7f": false, "0\x80": true, "0\x81": true, "0\x82\x01\x00": true,
@@ -128,7 +128,7 @@ func TestIsDER_BeginsAsALongSequence(t *testing.T) {
 }
 
 // The Unicode Standard, section 3.10, D98: a byte order mark is FE FF or FF FE. Without one, the
-// hyphen that PEM begins with has a zero beside it.
+// hyphen at the start of PEM has a zero byte next to it.
 func TestParse_TellsUTF16(t *testing.T) {
 	for begin, want := range map[string]bool{
 		"\xff\xfe": true, "\xfe\xff": true, "-\x00": true, "\x00-": true,
@@ -164,7 +164,7 @@ func twoInOne(t *testing.T, text string) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte(der + der)}))
 }
 
-// What is accepted is what a plain loop over pem.Decode reads, and no block is left out.
+// Exactly the blocks that a plain loop over pem.Decode reads are accepted, and no block is omitted.
 func FuzzParse(f *testing.F) {
 	a, b := block(f, "a"), block(f, "b")
 	for _, seed := range []string{a, a + b, "text\n" + a, "\ufeff" + a + b, a + "x" + b, strings.Replace(a, "\nM", "\n!", 1) + b, "", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n", strings.ReplaceAll(a, "CERTIFICATE", "PRIVATE KEY")} {

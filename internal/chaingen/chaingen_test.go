@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/chaingen"
 )
 
-// The seed and the number decide what a chain is made of, whoever asks in which order.
+// A chain depends only on the seed and its number, not on the order of calls.
 func TestChain_IsRepeatedBySeedAndNumber(t *testing.T) {
 	a, err := chaingen.New(7)
 	require.NoError(t, err)

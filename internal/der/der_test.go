@@ -29,7 +29,7 @@ func TestRead_TakesOneElement(t *testing.T) {
 	}
 }
 
-// X.690, sections 8.1.3.6, 10.1: definite and shortest lengths alone.
+// X.690, sections 8.1.3.6 and 10.1: only definite and shortest lengths.
 func TestRead_RefusesWhatIsNotDER(t *testing.T) {
 	for name, input := range map[string][]byte{
 		"nothing":             {},
@@ -49,8 +49,8 @@ func TestRead_RefusesWhatIsNotDER(t *testing.T) {
 	}
 }
 
-// Whatever is read here, encoding/asn1 reads the same way, and the other way round but for
-// long tag numbers.
+// Everything that is read here, encoding/asn1 reads in the same way, and vice versa except for long
+// tag numbers.
 func FuzzRead(f *testing.F) {
 	for _, seed := range [][]byte{{0x30, 0}, {0x0C, 1, 'a', 5}, {4, 0x81, 0x80}, {0x30, 0x80}, {0x1F, 0x21, 0}, {0x30, 0x84, 0, 0, 0, 1}, {0x30, 0x83, 0x80, 0, 0}} {
 		f.Add(seed)

@@ -17,7 +17,7 @@ const (
 
 func text(oid, value string) []dn.Attribute { return []dn.Attribute{{OID: oid, Text: value}} }
 
-// The DER of the names was written by hand after X.690 and RFC 5280, appendix A.
+// The DER of the names was written by hand according to X.690 and RFC 5280, appendix A.
 func TestParse_DER(t *testing.T) {
 	for _, tc := range []struct {
 		name, der string
@@ -50,7 +50,7 @@ func TestParse_DER(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"nothing":                    "",
-		"a byte behind":              "300000",
+		"a trailing byte":            "300000",
 		"not a sequence":             "3100",
 		"an empty RDN":               "30023100",
 		"a sequence for a set":       "300C300A300806035504030C0161",
@@ -65,7 +65,7 @@ func TestParse_DER(t *testing.T) {
 	}
 }
 
-// RFC 4514, sections 2 and 3, its examples of section 4, and what RFC 2253 adds.
+// RFC 4514, sections 2 and 3, the examples in its section 4, and the additions of RFC 2253.
 func TestParseString_RFC4514(t *testing.T) {
 	for _, tc := range []struct {
 		name, text string
@@ -124,7 +124,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		"a semicolon, as RFC 1779 had":  "CN=a;O=b",
 		"a quote within a value":        `CN=a"b`,
 		"a quote that does not end":     `CN="a`,
-		"text behind a quoted value":    `CN="a"b`,
+		"text after a quoted value":     `CN="a"b`,
 		"a backslash at the end":        `CN=a\`,
 		"a backslash before a letter":   `CN=a\g`,
 		"half a hex pair":               `CN=a\4`,
@@ -136,7 +136,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		"no DER":                        "CN=#",
 		"two values of DER":             "CN=#0C01610C0162",
 		"truncated DER":                 "CN=#0C0261",
-		"text behind DER":               "CN=#0C0161 x",
+		"text after DER":                "CN=#0C0161 x",
 		"a quoted value with bad bytes": `CN="\FF"`,
 	} {
 		parsed, err := dn.ParseString(text)
@@ -177,7 +177,7 @@ func TestName_EqualIsStructural(t *testing.T) {
 	assert.Empty(t, name("CN=a").Values(o))
 }
 
-// RFC 4514, section 2.4: what must be escaped is; control characters are too.
+// RFC 4514, section 2.4: only what must be escaped is escaped, and also control characters.
 func TestName_StringEscapes(t *testing.T) {
 	for value, want := range map[string]string{
 		"a":         "CN=a",

@@ -18,7 +18,7 @@ import (
 
 const tagUniversal = 28
 
-// value is an attribute value of a string type, whose content is UTF-8 unless the type has
+// value returns an attribute value of a string type, whose content is UTF-8 unless the type has
 // another encoding.
 func value(tag int, s string) []byte {
 	content := []byte(s)
@@ -62,7 +62,7 @@ func attribute(t testing.TB, oid string, value []byte) []byte {
 	return wrap(0x30, kind, value)
 }
 
-// sequence is a name of one attribute for each RDN.
+// sequence returns a name with one attribute per RDN.
 func sequence(attributes ...[]byte) []byte {
 	var rdns [][]byte
 	for _, one := range attributes {
@@ -86,11 +86,12 @@ const (
 	bmp       = asn1.TagBMPString
 )
 
-// finding C12: an issuer in another string type, letter case or spacing than the CA's subject was no
-// issuer, though RFC 5280, section 7.1, says that the names match. finding C4: nor did a deny list match it.
+// finding C12: an issuer in another string type, letter case or spacing than the CA's subject was not taken
+// for the same name, although RFC 5280, section 7.1, says that the names match. finding C4: nor did a deny
+// list match it.
 //
-// Expected by RFC 5280, section 7.1, and RFC 4518, sections 2.1 to 2.6. differs is whether
-// a deny list may let the second name pass that lists the first.
+// The expectations are those of RFC 5280, section 7.1, and RFC 4518, sections 2.1 to 2.6. differs is whether
+// a deny list that contains the first name may let the second one pass.
 func TestMatch_RFC5280Section7_1(t *testing.T) {
 	const email = dn.OIDEmailAddress
 	one := func(tag int, s string) []byte { return sequence(attribute(t, cn, value(tag, s))) }
@@ -132,7 +133,8 @@ func TestMatch_RFC5280Section7_1(t *testing.T) {
 		{"a Cyrillic letter that looks Latin", one(utf8Text, "\u0430"), one(utf8Text, "a"), false, true},
 		{"a Greek letter that looks Latin", one(utf8Text, "\u0391"), one(utf8Text, "A"), false, true},
 
-		// What the RFC takes for the same and this package does not: never a match, and listed.
+		// Names that the RFC treats as equal and this package does not: they never match, and a
+		// deny list treats them as listed.
 		{"a long s", one(utf8Text, "te\u017Ft"), one(utf8Text, "test"), false, false},
 		{"a Kelvin sign", one(utf8Text, "\u212Aelvin"), one(utf8Text, "kelvin"), false, false},
 		{"an Angstrom sign", one(utf8Text, "\u212B"), one(utf8Text, "\u00E5"), false, false},
@@ -151,7 +153,7 @@ func TestMatch_RFC5280Section7_1(t *testing.T) {
 		{"a space that carries the mark of a Thai vowel", one(utf8Text, " \u0E33"), one(utf8Text, "\u0E33"), false, false},
 		{"an i with a dot", one(utf8Text, "\u0130"), one(utf8Text, "i"), false, false},
 
-		// What cannot be decoded.
+		// Values that cannot be decoded.
 		{"TeletexString beyond ASCII, the same bytes", one(t61, "M\xFCller"), one(t61, "M\xFCller"), true, false},
 		{"TeletexString beyond ASCII and the letter it may stand for", one(t61, "M\xFCller"), one(utf8Text, "M\u00FCller"), false, false},
 		{"TeletexString that holds UTF-8", one(t61, "M\u00FCller"), one(utf8Text, "M\u00F6ller"), false, false},
@@ -175,13 +177,13 @@ func TestMatch_RFC5280Section7_1(t *testing.T) {
 	}
 }
 
-// A map is looked up by the key, so a name that cannot be read has none, and two of them
-// are the same only as bytes.
+// The key is used in maps, so a name that cannot be read has no key, and two such names match only
+// if their bytes are equal.
 func TestFold_WhatIsNoNameHasNoKey(t *testing.T) {
 	for name, input := range map[string][]byte{
 		"nothing":           {},
 		"not a sequence":    {0x31, 0},
-		"a byte behind":     {0x30, 0, 0},
+		"a trailing byte":   {0x30, 0, 0},
 		"an empty RDN":      {0x30, 2, 0x31, 0},
 		"too many RDNs":     sequence(make65(attribute(t, cn, value(utf8Text, "a")))...),
 		"a value cut short": {0x30, 0x0C, 0x31, 0x0A, 0x30, 8, 6, 3, 0x55, 4, 3, 0x0C, 2, 'a'},
@@ -201,8 +203,8 @@ func make65(attribute []byte) (many [][]byte) {
 	return many
 }
 
-// RFC 3454, table B.2, says which characters are one under case folding; spaces apart, none
-// but those may have one key.
+// RFC 3454, table B.2, lists the characters that are equal under case folding. Except for spaces,
+// only those may have the same key.
 func TestFold_NoCharacterFoldsToAnotherThanTheRFCSays(t *testing.T) {
 	file, err := os.ReadFile("testdata/rfc3454-b2.txt")
 	require.NoError(t, err)
@@ -220,7 +222,7 @@ func TestFold_NoCharacterFoldsToAnotherThanTheRFCSays(t *testing.T) {
 		}
 		return code
 	}
-	kin := map[string]rune{} // key to the character it was first seen with
+	kin := map[string]rune{} // key to the first character that has it
 	pairs := 0
 	for r := rune(1); r < 0x10500; r++ {
 		if unicode.Is(unicode.Cs, r) || unicode.Is(unicode.Zs, r) {

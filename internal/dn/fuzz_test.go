@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// checkName holds for every name, wherever it was read.
+// checkName holds for every name, however it was read.
 func checkName(t *testing.T, name dn.Name) {
 	t.Helper()
 	same := name
@@ -30,7 +30,7 @@ func checkName(t *testing.T, name dn.Name) {
 	assert.Equal(t, written, again.String())
 }
 
-// writable reports whether a rule can name it: some part of it must have a value.
+// writable reports whether a rule can contain the name: at least one value must not be empty.
 func writable(name dn.Name) bool {
 	for _, rdn := range name {
 		for _, attribute := range rdn {
@@ -73,13 +73,13 @@ func FuzzParseString(f *testing.F) {
 			assert.Nil(t, name)
 			return
 		}
-		assert.True(t, writable(name), "%q was accepted, which names nothing", text)
+		assert.True(t, writable(name), "%q was accepted, but contains no value", text)
 		checkName(t, name)
 	})
 }
 
-// Names with one key are the same to a deny list too, and names that are the same attribute
-// for attribute have one key.
+// A deny list treats names with the same key as equal, and names whose attributes are all equal
+// have the same key.
 func FuzzFold(f *testing.F) {
 	one := func(tag int, s string) []byte { return sequence(attribute(f, cn, value(tag, s))) }
 	for _, seed := range [][2][]byte{

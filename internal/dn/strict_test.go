@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// The frame of a name is that of RFC 5280, appendix A.1, to the byte.
+// The structure of a name is exactly that of RFC 5280, appendix A.1.
 func TestParse_FrameIsExact(t *testing.T) {
 	const attribute = "300806035504030C0161" // CN=a
 	for name, tc := range map[string]struct {
@@ -21,14 +21,14 @@ func TestParse_FrameIsExact(t *testing.T) {
 		good bool
 	}{
 		"as it should be":                {"300C310A" + attribute, true},
-		"a byte behind the last RDN":     {"300D310A" + attribute + "31", false},
-		"a byte behind an attribute":     {"300D310B" + attribute + "30", false},
+		"a byte after the last RDN":      {"300D310A" + attribute + "31", false},
+		"a byte after an attribute":      {"300D310B" + attribute + "30", false},
 		"an RDN of something else":       {"300431020500", false},
 		"an attribute of something else": {"300C310A310806035504030C0161", false},
 		"a type that is no OID":          {"300C310A300804035504030C0161", false},
 		"an OID of a half":               {"300A310830060601800C0161", false},
 		"an OID that no keyword has":     {"300C310A300806032A03040C0161", true},
-		"a byte behind a value":          {"300D310B300906035504030C01610C", false},
+		"a byte after a value":           {"300D310B300906035504030C01610C", false},
 		"a type without a value":         {"30093107300506035504" + "03", false},
 	} {
 		der, err := hex.DecodeString(tc.der)
@@ -54,8 +54,9 @@ func TestParse_CountsAreBounded(t *testing.T) {
 	}
 }
 
-// The alphabets of X.680, section 41: a value outside that of its type is not read as text.
-// Beside those of PrintableString crypto/x509 takes an asterisk and an ampersand.
+// The alphabets of X.680, section 41: a value outside the alphabet of its type is not read as text.
+// In addition to the characters of PrintableString, crypto/x509 accepts an asterisk and an
+// ampersand.
 func TestParse_AlphabetsOfTheStringTypes(t *testing.T) {
 	const letters, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", "0123456789"
 	var ascii []byte
@@ -95,8 +96,8 @@ func TestName_Reversed(t *testing.T) {
 	}
 }
 
-// RFC 4514, section 2.4, allows hex for any character: control characters are written so, of
-// C0, DEL and C1, and no other.
+// RFC 4514, section 2.4, allows hex for any character: the control characters of C0 and C1, and
+// DEL, are written in hex, and no others.
 func TestName_StringEscapesEveryControlCharacter(t *testing.T) {
 	for r := rune(0); r < 0x180; r++ {
 		control := r < 0x20 || r >= 0x7F && r < 0xA0
@@ -117,8 +118,8 @@ func escaped(s string) (hexed string) {
 	return hexed
 }
 
-// RFC 4518, sections 2.2 and 2.6.1: names that differ in where a space stands are not one, a
-// space with a mark is no space, and a key holds where its parts end.
+// RFC 4518, sections 2.2 and 2.6.1: names that differ in the position of a space are not equal, a
+// space followed by a mark is not a space, and a key separates its parts unambiguously.
 func TestMatch_NamesThatMustNotFallTogether(t *testing.T) {
 	one := func(s string) []byte { return sequence(attribute(t, cn, value(utf8Text, s))) }
 	universal := func(code ...byte) []byte {
@@ -126,7 +127,7 @@ func TestMatch_NamesThatMustNotFallTogether(t *testing.T) {
 	}
 	set := wrap(0x30, wrap(0x31, attribute(t, cn, value(utf8Text, "a")), attribute(t, o, value(utf8Text, "b"))))
 	for name, pair := range map[string][2][]byte{
-		"a space more behind a space":     {one("a b c"), one("a bc")},
+		"a space more after a space":      {one("a b c"), one("a bc")},
 		"a space elsewhere":               {one("ab c"), one("a bc")},
 		"a space and two before a mark":   {one("a \u0301"), one("a  \u0301")},
 		"Thai sara am":                    {one("a \u0E33"), one("a  \u0E33")},
@@ -151,9 +152,9 @@ func TestMatch_NamesThatMustNotFallTogether(t *testing.T) {
 	assert.False(t, bytes.Equal(universal(0, 0, 0, 0x41), one("a")))
 }
 
-// A deny list lets pass what certainly differs, and nothing else: of a value that is read only
-// as far as its first odd byte, what stands before counts (RFC 4518, section 2.2, maps control
-// characters to nothing, so that they tell nothing apart).
+// A deny list lets a name pass only if it certainly differs. If a value can be read only up to its
+// first unusual character, only the part before that counts (RFC 4518, section 2.2, maps control
+// characters to nothing, so they do not distinguish names).
 func TestName_Differs_AsFarAsAValueCanBeRead(t *testing.T) {
 	one := func(tag byte, content string) dn.Name {
 		return parsed(t, wrap(0x30, wrap(0x31, wrap(0x30, []byte("\x06\x03\x55\x04\x03"), wrap(tag, []byte(content))))))

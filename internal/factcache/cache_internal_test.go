@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// thing is what is remembered here.
+// thing is the type of the remembered entries.
 type thing struct{ Slot }
 
 type testCache struct{ *Cache[thing, *thing] }
@@ -28,14 +28,14 @@ func newCache(size int) *testCache {
 	return &testCache{c}
 }
 
-// ask looks a text up as a request does, and remembers it if it is new: a certificate that
-// was accepted. It reports whether it was known. The hash is not the seeded one, so that
-// every run is the same.
+// ask looks a text up as a request does and, if it is new, remembers it, as for an accepted
+// certificate. It reports whether the text was known. The hash is not the seeded one, so that every
+// run is the same.
 func (c *testCache) ask(text string) bool {
 	p := source.Key{text}.Offer()
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(text))
-	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads into the high bits, which choose the set
+	hash := sum.Sum64() * 0x9E3779B97F4A7C15 // spreads the hash to the high bits, which choose the set
 	if f := c.Find(hash, &p); f != nil {
 		return true
 	}
@@ -43,13 +43,13 @@ func (c *testCache) ask(text string) bool {
 	return false
 }
 
-// mongo-go-driver, NATS: maps without a bound.
+// mongo-go-driver, NATS: unbounded maps.
 func TestCache_StaysWithinItsBound(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 4, 5, 15, 16, 17, 31, 100, 1000, 4096, 5000} {
 		c := newCache(size)
 		for i := range 10 * size {
 			c.ask(strconv.Itoa(i))
-			c.ask(strconv.Itoa(i)) // seen again: a regular
+			c.ask(strconv.Itoa(i)) // seen again, so it is a regular
 			if i%size == 0 {
 				require.LessOrEqual(t, c.Len(), size)
 			}
@@ -61,8 +61,8 @@ func TestCache_StaysWithinItsBound(t *testing.T) {
 	assert.Equal(t, DefaultSize, newCache(0).size)
 }
 
-// LRU under a flood (reproduced): one-shot keys evicted the clients. Whoever comes
-// regularly is found at every single visit here.
+// In an LRU under a flood (reproduced), one-shot keys evicted the clients. Here a regular client is
+// found at every single visit.
 func TestCache_FloodEvictsNobody(t *testing.T) {
 	c := newCache(DefaultSize)
 	for range 3 {
@@ -78,8 +78,8 @@ func TestCache_FloodEvictsNobody(t *testing.T) {
 	}
 }
 
-// flood sends ten one-shot certificates for each visit of a client and returns the share
-// of visits at which the client was known, and those of the last half.
+// flood sends ten one-shot certificates for each visit of a client. It returns the share of visits
+// at which the client was known, of all visits and of the last half.
 func flood(size, clients, visits int, random *rand.Rand) (all, late float64) {
 	c := newCache(size)
 	known, knownLate, next := 0, 0, 0
@@ -98,9 +98,9 @@ func flood(size, clients, visits int, random *rand.Rand) (all, late float64) {
 	return float64(known) / float64(visits), float64(knownLate) / float64(visits/2)
 }
 
-// TestFlood is about clients under ten times as many accepted certificates that come once.
-// The flood is there from the first request on, so a client's
-// first visits cannot be known; they are few of all.
+// TestFlood measures clients during a flood of ten times as many accepted certificates that arrive
+// only once. The flood starts with the first request, so a client is not known at its first visits;
+// these are a small part of all.
 func TestFlood(t *testing.T) {
 	sizes := []int{64, 1000}
 	if raceDetector {
@@ -114,7 +114,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// Readers, inserters and movers at once: what is found is always what was asked for.
+// With concurrent readers, inserters and movers, a look-up always returns the entry that was asked
+// for.
 func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 	c := newCache(64)
 	var group sync.WaitGroup
@@ -139,7 +140,7 @@ func TestCache_FindsWhatWasAskedForUnderLoad(t *testing.T) {
 	assert.LessOrEqual(t, c.Len(), 64)
 }
 
-// TestMemoryBound: a million distinct certificates pass through, four thousand stay.
+// TestMemoryBound inserts a million distinct certificates, of which four thousand stay.
 func TestMemoryBound(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("a million certificates")
@@ -165,8 +166,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// A newcomer that comes back becomes a regular at once, and the regular that makes room gets
-// a second probation: whoever is seen regularly is still known after that.
+// A newcomer that returns becomes a regular at once, and the regular that it displaces gets a
+// second probation: an entry that is used regularly is still known after that.
 func TestCache_RegularThatMakesRoomIsNotForgotten(t *testing.T) {
 	c := newCache(cacheWays) // one set
 	const regulars = cacheWays - probationWays
@@ -178,15 +179,15 @@ func TestCache_RegularThatMakesRoomIsNotForgotten(t *testing.T) {
 	for i := range probationWays + 1 { // the first of them is displaced by the last
 		assert.False(t, c.ask("once "+strconv.Itoa(i)))
 	}
-	assert.False(t, c.ask("once 0"), "it was forgotten, but is recognised")
+	assert.False(t, c.ask("once 0"), "it was forgotten, although it is recognised")
 	for i := range regulars {
 		assert.True(t, c.ask("regular "+strconv.Itoa(i)), "regular %d", i)
 	}
 	assert.True(t, c.ask("once 0"))
 }
 
-// full returns a cache of one set whose regulars have all been seen twice, and empty probation
-// places.
+// full returns a cache of one set in which all regulars have been seen twice and the probation
+// places are empty.
 func full(t *testing.T) *testCache {
 	t.Helper()
 	c := newCache(cacheWays)
@@ -199,7 +200,7 @@ func full(t *testing.T) *testCache {
 	return c
 }
 
-// places are the entries of the only set, in order.
+// places returns the entries of the only set, in order.
 func (c *testCache) places() (list []string) {
 	set := &(*c.sets.Load())[0]
 	for i := range set.slots {
@@ -217,7 +218,7 @@ func TestCache_RegularThatIsSeenStaysInItsPlace(t *testing.T) {
 	c := full(t)
 	before := c.places()
 	set := &(*c.sets.Load())[0]
-	set.mutex.Lock() // who moved something would have to have it
+	set.mutex.Lock() // required to move anything
 	for range 3 {
 		for i := range cacheWays - probationWays {
 			assert.True(t, c.ask("regular "+strconv.Itoa(i)))
@@ -233,11 +234,11 @@ func TestCache_RegularThatIsSeenStaysInItsPlace(t *testing.T) {
 	assert.Zero(t, set.hand)
 }
 
-// The hand passes by a regular that was seen since it came by last, and takes one that was not.
+// The hand skips a regular that was seen since its last pass, and takes one that was not.
 func TestCache_RegularThatWasSeenIsSpared(t *testing.T) {
 	c := full(t)
 	c.ask("first")
-	c.ask("first") // a regular now: the hand has been at all others and taken one
+	c.ask("first") // a regular now: the hand has passed all others and taken one
 	left := c.places()[:probationWays]
 	var seen, unseen string
 	for _, text := range c.places()[probationWays:] {
@@ -257,7 +258,7 @@ func TestCache_RegularThatWasSeenIsSpared(t *testing.T) {
 	assert.NotContains(t, c.places()[probationWays:], unseen)
 }
 
-// One leaf with ever other certificates beside it has four places, and the fifth takes one of
+// One leaf sent with ever new other certificates has four places, and the fifth entry takes one of
 // those four.
 func TestCache_OneLeafHasFourPlaces(t *testing.T) {
 	c := newCache(cacheWays)
@@ -282,10 +283,10 @@ func TestCache_OneLeafHasFourPlaces(t *testing.T) {
 		assert.Equal(t, 4, insert("more "+strconv.Itoa(i)), "Kept")
 		assert.Equal(t, 4, c.Len())
 	}
-	assert.True(t, all[1].Kept() && all[2].Kept() && all[3].Kept(), "the newcomers take one place, that of the first")
+	assert.True(t, all[1].Kept() && all[2].Kept() && all[3].Kept(), "the newcomers must share the place of the first")
 }
 
-// Of one leaf the first goes that was not used lately.
+// Of one leaf's entries, the first that was not used lately is replaced.
 func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
 	c := newCache(cacheWays)
 	var leaf []*thing
@@ -306,7 +307,7 @@ func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
 	for i := range 7 {
 		twice("other " + strconv.Itoa(i))
 	}
-	twice("last") // the hand has been at all of them and taken the first
+	twice("last") // the hand has passed all of them and taken the first
 	require.NotContains(t, c.places()[probationWays:], "first")
 	see(0)
 	see(4)
@@ -315,7 +316,8 @@ func TestCache_OneLeafsUsedPlacesAreSpared(t *testing.T) {
 	}
 }
 
-// One key has one entry, whoever found it out; what is forgotten knows that it is.
+// A key has one entry even if several requests insert it, and a forgotten entry knows that it is
+// forgotten.
 func TestCache_KeepsWhatItSays(t *testing.T) {
 	c := newCache(cacheWays)
 	var all []*thing
@@ -340,7 +342,8 @@ func TestCache_KeepsWhatItSays(t *testing.T) {
 	}
 }
 
-// Who came once and found room among the regulars is no regular yet: who was seen twice stays.
+// An entry that was seen once and found room among the regulars is not a regular yet: entries that
+// were seen twice stay.
 func TestCache_NewcomersAmongTheRegularsGoFirst(t *testing.T) {
 	c := newCache(cacheWays)
 	c.ask("seen")
@@ -355,31 +358,31 @@ func TestCache_NewcomersAmongTheRegularsGoFirst(t *testing.T) {
 	assert.Contains(t, c.places()[probationWays:], "also seen")
 }
 
-// Who was seen on probation counts as seen lately: the hand spares them once, and goes round all
-// the others before it comes back.
+// An entry that was used while on probation counts as used lately: the hand spares it once, and
+// passes all others before it returns.
 func TestCache_NewRegularIsSparedOnce(t *testing.T) {
 	c := newCache(cacheWays)
 	const regulars = cacheWays - probationWays
-	for i := range cacheWays + 20 { // the first become regulars as there is room, and are never seen again
+	for i := range cacheWays + 20 { // the first become regulars because there is room, and are never seen again
 		c.ask("once " + strconv.Itoa(i))
 	}
 	c.ask("promoted")
 	c.ask("promoted")
-	for i := range regulars { // forgotten ones come back and take the places of regulars
+	for i := range regulars { // forgotten ones return and take the places of regulars
 		back := "once " + strconv.Itoa(regulars+i)
 		require.False(t, c.ask(back))
 		assert.Contains(t, c.places()[probationWays:], back)
 		assert.Contains(t, c.places()[probationWays:], "promoted", "after %d others", i)
 	}
-	assert.NotContains(t, c.places()[probationWays:], "once "+strconv.Itoa(regulars), "the first that came back goes in its stead")
+	assert.NotContains(t, c.places()[probationWays:], "once "+strconv.Itoa(regulars), "the first that returned must be replaced instead")
 }
 
-// A set recognises the last 64 that it has forgotten, and makes those regulars when they come
-// back; the one before them is a newcomer again.
+// A set recognises the last 64 entries that it has forgotten, and makes them regulars when they
+// return. The one before them is a newcomer again.
 func TestCache_RecognisesSixtyFourForgotten(t *testing.T) {
 	for more, want := range []bool{true, false} {
 		c := full(t)
-		for i := range probationWays + 64 + more { // as many forgotten as there are places for tags, and more
+		for i := range probationWays + 64 + more { // more forgotten entries than there are places for tags
 			assert.False(t, c.ask("once "+strconv.Itoa(i)))
 		}
 		assert.False(t, c.ask("once 0"), "it was forgotten")

@@ -2,5 +2,5 @@
 
 package factcache
 
-// raceDetector says that exact numbers of bytes mean nothing, and that a million takes long.
+// raceDetector reports that exact byte counts are meaningless and a million insertions take long.
 const raceDetector = false

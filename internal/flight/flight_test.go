@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/flight"
 )
 
-func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
+func TestGroup_CallersWithTheSameKeyShareOneCall(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[string, int]
 		var runs atomic.Int32
@@ -47,7 +47,7 @@ func TestGroup_OneDoesTheWorkForAllWhoAskTheSame(t *testing.T) {
 	})
 }
 
-func TestGroup_WhoGivesUpStopsNobody(t *testing.T) {
+func TestGroup_CallerThatGivesUpStopsNoOther(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var g flight.Group[int, string]
 		ctx, cancel := context.WithCancel(t.Context())
@@ -73,12 +73,12 @@ func TestGroup_WhoGivesUpStopsNobody(t *testing.T) {
 		g.Finish(call, "done")
 		assert.Equal(t, "done", <-patient)
 		value, err := g.Wait(ctx, call)
-		require.NoError(t, err, "what is there is handed out, whatever became of the context")
+		require.NoError(t, err, "an available result is returned even if the context has ended")
 		assert.Equal(t, "done", value)
 	})
 }
 
-func TestGroup_WhatIsForgottenIsBegunAnew(t *testing.T) {
+func TestGroup_ForgottenKeyStartsANewCall(t *testing.T) {
 	var g flight.Group[int, string]
 	old, _ := g.Join(7)
 	joined, first := g.Join(7)
@@ -90,12 +90,12 @@ func TestGroup_WhatIsForgottenIsBegunAnew(t *testing.T) {
 	g.Finish(old, "old")
 	g.Leave(7, old)
 	g.Leave(7, joined)
-	assert.Equal(t, 1, g.Len(), "the end of the old one does not end the new one")
+	assert.Equal(t, 1, g.Len(), "the end of the old call does not end the new one")
 	value, _ := g.Wait(t.Context(), joined)
 	assert.Equal(t, "old", value)
 	g.Finish(begun, "new")
 	late, first := g.Join(7)
-	assert.False(t, first, "the result is there while somebody uses it")
+	assert.False(t, first, "the result is available while a caller uses it")
 	value, _ = g.Wait(t.Context(), late)
 	assert.Equal(t, "new", value)
 	g.Leave(7, begun)

@@ -59,7 +59,7 @@ func TestCheck_NamesThatCarrySomething(t *testing.T) {
 	}
 }
 
-// What net/http really hands on: a name that Check takes arrives, and one whose field
+// What net/http really passes on: a header whose name Check accepts arrives, and one whose field
 // net/http keeps for itself does not.
 func TestCheck_AgreesWithTheServer(t *testing.T) {
 	var got http.Header
@@ -97,7 +97,7 @@ func dial(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// RFC 9110, section 5.6.2: tchar, for every byte there is.
+// RFC 9110, section 5.6.2: tchar, for every byte.
 func TestIsToken_EveryByte(t *testing.T) {
 	const tchar = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	for c := range 256 {

@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/keycheck"
 )
 
-// shifted is the key with its BIT STRING written one bit further to the left, and that bit said
-// to be unused: encoding/asn1 moves it back to the right.
+// shifted returns the key with its BIT STRING shifted one bit to the left and the last bit marked
+// as unused. encoding/asn1 shifts it back.
 func shifted(t *testing.T, spki []byte) []byte {
 	t.Helper()
 	var whole struct {
@@ -40,8 +40,8 @@ func shifted(t *testing.T, spki []byte) []byte {
 	return twin
 }
 
-// RFC 5280, section 4.1, wants DER, in which a key has one encoding; crypto/x509 reads a second
-// one, under which the key would pass a deny list and a pin.
+// RFC 5280, section 4.1, requires DER, in which a key has one encoding. crypto/x509 reads a second
+// one, with which the key would evade a deny list and a pin.
 func TestCheck_AKeyHasOneEncoding(t *testing.T) {
 	keys := map[string]crypto.PublicKey{}
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -50,7 +50,7 @@ func TestCheck_AKeyHasOneEncoding(t *testing.T) {
 	point, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	keys["P-256"] = point.Public()
-	for keys["Ed25519"] == nil { // whose first bit is zero, so that there is room to move it
+	for keys["Ed25519"] == nil { // until its first bit is zero, so that it can be shifted
 		public, _, err := ed25519.GenerateKey(rand.Reader)
 		require.NoError(t, err)
 		if public[0] < 0x80 {

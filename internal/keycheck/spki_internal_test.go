@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The encoding is that of crypto/x509, for every key that is accepted.
+// The encoding of every accepted key is that of crypto/x509.
 func TestSPKI_IsWhatX509Writes(t *testing.T) {
 	keys := map[string]crypto.PublicKey{}
 	for name, curve := range map[string]elliptic.Curve{"P-256": elliptic.P256(), "P-384": elliptic.P384(), "P-521": elliptic.P521()} {
@@ -49,7 +49,7 @@ func TestSPKI_IsWhatX509Writes(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// Every length of a key around the steps of DER's own lengths.
+// All key lengths around the lengths at which the form of DER's own lengths changes.
 func TestSPKI_LengthsChangeTheirForm(t *testing.T) {
 	for bits := uint(800); bits < 2200; bits++ {
 		key := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), int(bits), 1), E: 65537}

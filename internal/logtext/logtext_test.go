@@ -49,7 +49,7 @@ func TestList_CountsWhatItLeavesOut(t *testing.T) {
 	assert.Equal(t, `"a", "b", "c", "d" and 2 more`, logtext.List(list))
 }
 
-// finding S7: a key that stood in the place of a name was printed.
+// finding S7: a key that was configured instead of a name was printed.
 func TestQuote_HidesWhatLooksLikeAKey(t *testing.T) {
 	const ed25519 = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC" // RFC 8410, section 10.3
 	for text, hidden := range map[string]bool{
@@ -77,7 +77,7 @@ func TestLine_IsOneShortLineOfASCII(t *testing.T) {
 	assert.Equal(t, "aaa...", logtext.Line("aaaa", 3))
 }
 
-// The package's promise: what is printable stands as it is, and whatever else is escaped.
+// The package promises that printable characters are unchanged and all others escaped.
 func TestLine_EveryByte(t *testing.T) {
 	for c := range 256 {
 		text := string([]byte{byte(c)})
@@ -92,8 +92,8 @@ func TestLine_EveryByte(t *testing.T) {
 	}
 }
 
-// RFC 4648, section 4: what is no character of base64 ends a word, so that no two words make a
-// key; and a word is as long as a key from 48 characters on, which is less than any has.
+// RFC 4648, section 4: a character that is not in the alphabet of base64 ends a word, so two words
+// never form a key. A word can be a key from 48 characters on, which is shorter than every key.
 func TestLooksSecret_WordsOfBase64(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 	for c := range 0x80 {
@@ -106,7 +106,7 @@ func TestLooksSecret_WordsOfBase64(t *testing.T) {
 	}
 }
 
-// X.690, section 8.9.1: every key and certificate is a SEQUENCE, of whatever length.
+// X.690, section 8.9.1: every key and certificate is a SEQUENCE, of any length.
 func TestLooksSecret_BeginsAsASequence(t *testing.T) {
 	for first := range 256 {
 		for second := range 256 {
@@ -117,7 +117,8 @@ func TestLooksSecret_BeginsAsASequence(t *testing.T) {
 	}
 }
 
-// Text in other encodings is shown, and so are line ends; what is neither text nor of one line is not.
+// Text in other encodings is shown, and so are line ends. Long data that is not UTF-8 and contains
+// control characters is not.
 func TestLooksSecret_BinaryIsNoText(t *testing.T) {
 	long := strings.Repeat("words ", 10)
 	for text, want := range map[string]bool{

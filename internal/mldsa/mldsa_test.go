@@ -42,7 +42,8 @@ func TestOf_NamesTheParameterSets(t *testing.T) {
 	assert.Empty(t, mldsa.OfKey(cert.RawSubjectPublicKeyInfo))
 }
 
-// Nothing but ML-DSA is taken for it: what is, passes the checks of weak algorithms.
+// Only ML-DSA is recognised as ML-DSA, because what is recognised passes the checks for weak
+// algorithms.
 func TestIs_NothingElse(t *testing.T) {
 	for algorithm := x509.UnknownSignatureAlgorithm; algorithm <= x509.PureEd25519; algorithm++ {
 		assert.False(t, mldsa.IsSignature(algorithm), algorithm)

@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// limit is a named constant with its two mutants; every use of the constant at run time
-// belongs to them.
+// limit is a named constant with its two mutants. Every use of the constant at run time belongs to
+// them.
 type limit struct {
 	at          token.Pos
 	file        *sourceFile
@@ -19,7 +19,7 @@ type limit struct {
 	plus, minus int
 }
 
-// findLimits notes the integer constants of the file that are no member of an enumeration.
+// findLimits records the integer constants of the file that are not members of an enumeration.
 func (m *maker) findLimits(tree *ast.File) {
 	ast.Inspect(tree, func(n ast.Node) bool {
 		decl, ok := n.(*ast.GenDecl)
@@ -52,7 +52,7 @@ func usesIota(e ast.Expr) bool {
 	return uses
 }
 
-// isNumber reports the integer types that count something: the built-in ones and durations.
+// isNumber reports whether the type counts something: a built-in integer type or a duration.
 func isNumber(t types.Type) bool {
 	if isDuration(t) {
 		return true
@@ -66,11 +66,11 @@ func isDuration(t types.Type) bool {
 	return ok && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "time" && named.Obj().Name() == "Duration"
 }
 
-// constant returns the mutants of a constant expression: true and false change places, a
-// limit moves by one.
+// constant returns the mutants of a constant expression: true and false are exchanged, a limit is
+// moved by one.
 func (m *maker) constant(e ast.Expr) []around {
 	if up, ok := m.top2().(ast.Expr); ok && m.isConstant(up) {
-		return nil // the outermost counts
+		return nil // only the outermost expression is mutated
 	}
 	if is, _ := m.isBool(e); is {
 		if name, ok := e.(*ast.Ident); ok && (name.Name == "true" || name.Name == "false") {
@@ -88,7 +88,7 @@ func (m *maker) constant(e ast.Expr) []around {
 	}
 	step, unit := "1", " 1"
 	if isDuration(t) {
-		step, unit = "1000000000", " 1s" // dates of certificates and of answers count in seconds
+		step, unit = "1000000000", " 1s" // dates of certificates and answers have a resolution of a second
 	}
 	var plus, minus int
 	if one := m.limitIn(e); one != nil {
@@ -106,7 +106,7 @@ func (m *maker) constant(e ast.Expr) []around {
 	return []around{{fmt.Sprintf("mutateLimit[%s](%d, %d, %s, ", named, plus, minus, step), ")"}}
 }
 
-// top2 returns the node above the last one.
+// top2 returns the second node from the top of the stack.
 func (m *maker) top2() ast.Node {
 	if len(m.stack) < 2 {
 		return nil
@@ -134,8 +134,8 @@ func (m *maker) limitIn(e ast.Expr) *limit {
 	return found
 }
 
-// compared moves a number in a comparison to the side that a change between < and <= does
-// not reach: a < c-1 for a < c, because a < c+1 is a <= c among integers.
+// compared moves a number in a comparison to the side that exchanging < and <= does not cover: a <
+// c-1 for a < c, because among integers a < c+1 is a <= c.
 func (m *maker) compared(e ast.Expr, unit string) (plus, minus int) {
 	of, ok := m.parent().(*ast.BinaryExpr)
 	if !ok || m.isConstant(of.X) && m.isConstant(of.Y) {
@@ -161,7 +161,7 @@ func (m *maker) compared(e ast.Expr, unit string) (plus, minus int) {
 	return 0, m.add(e.Pos(), m.text(of), "with "+m.text(e)+" -"+unit)
 }
 
-// typeText writes a type as it can be written in the current file.
+// typeText returns the type as it is written in the current file.
 func (m *maker) typeText(t types.Type) (string, bool) {
 	switch t := types.Unalias(t).(type) {
 	case *types.Basic:

@@ -16,9 +16,9 @@ type equivalent struct {
 	line   int
 }
 
-// readEquivalent reads the list. An entry is a paragraph of at least three lines: the file
-// and the function, "original => mutated" as the command prints it, and the reason in a
-// sentence. Lines that start with # are comments.
+// readEquivalent reads the list. An entry is a paragraph of at least three lines: the file and the
+// function, "original => mutated" as the command prints it, and the reason in one sentence. Lines
+// that start with # are comments.
 func readEquivalent(path string) ([]*equivalent, error) {
 	text, err := os.ReadFile(path) //nolint:gosec // the developer's own file
 	if err != nil {
@@ -63,8 +63,8 @@ func (e *equivalent) file() string {
 	return file
 }
 
-// stale returns the entries that excuse nothing: those that repeat another one, those whose
-// file is gone, and those of the loaded packages that name none of the mutants.
+// stale returns the entries that excuse nothing: duplicates, entries of missing files, and entries
+// in the loaded packages that match no mutant.
 func stale(known []*equivalent, sources []*source, mutants []*mutant) []*equivalent {
 	open := map[string]bool{}
 	for _, one := range mutants {

@@ -6,7 +6,7 @@ import (
 	"go/token"
 )
 
-// expression returns what is to stand around an expression, from the outside in.
+// expression returns the text to put around an expression, outermost first.
 func (m *maker) expression(e ast.Expr) []around {
 	var list []around
 	switch up := m.stack[len(m.stack)-2].(type) {
@@ -37,7 +37,7 @@ func (m *maker) expression(e ast.Expr) []around {
 	return append(list, m.boolean(e)...)
 }
 
-// boolean negates an expression, or does what its operator offers.
+// boolean negates an expression, or mutates its operator.
 func (m *maker) boolean(e ast.Expr) []around {
 	is, plain := m.isBool(e)
 	if !is || !m.source.info.Types[e].IsValue() {
@@ -65,8 +65,8 @@ func (m *maker) boolean(e ast.Expr) []around {
 	return []around{m.flipped(m.add(e.Pos(), m.text(e), "!("+m.text(e)+")"), e)}
 }
 
-// isTarget reports an expression that is assigned to, whose address is taken, that names a
-// field or is a key: no value that a mutant could change.
+// isTarget reports whether the expression is assigned to, has its address taken, or is a field name
+// or a key: in these places it has no value that a mutant could change.
 func (m *maker) isTarget(e ast.Expr) bool {
 	child := ast.Node(e)
 	for i := len(m.stack) - 2; i >= 0; i-- {
@@ -106,7 +106,7 @@ func (m *maker) isTarget(e ast.Expr) bool {
 	return false
 }
 
-// The comparisons at whose boundary one value changes sides.
+// The comparisons for which one value decides differently in the mutant.
 var boundary = map[token.Token]struct {
 	swapped token.Token
 	helper  string
@@ -142,9 +142,9 @@ func (m *maker) binary(e *ast.BinaryExpr, parent ast.Node, plain bool) []around 
 	return list
 }
 
-// junction swaps && and ||. By the laws of De Morgan three negations do it, and the right
-// side is still evaluated only where the operator asks for it. The conditions of if, for
-// and case are negated as a whole as well.
+// junction swaps && and ||. By De Morgan's laws three negations suffice, and the right side is
+// still evaluated only if the operator requires it. The conditions of if, for and case are also
+// negated as a whole.
 func (m *maker) junction(e *ast.BinaryExpr, parent ast.Node, swap func(token.Token) string) []around {
 	to := token.LOR
 	if e.Op == token.LOR {

@@ -4,5 +4,5 @@ package main
 
 import "os/exec"
 
-// groupOf leaves the command alone: what a test process started may outlive it here.
+// groupOf does nothing: on this system, programs that a test process has started may outlive it.
 func groupOf(*exec.Cmd) {}

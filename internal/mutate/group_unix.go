@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// groupOf makes the end of a test process also that of the programs it has started.
+// groupOf makes the programs that a test process has started end together with it.
 func groupOf(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 )
 
-// The environment of a test process: which mutant is on, and the file that takes the
-// numbers of those that the test passed by.
+// The environment of a test process: the active mutant, and the file to which the numbers of the
+// mutants that the test reaches are written.
 const (
 	envActive = "MUTATE_ACTIVE"
 	envReach  = "MUTATE_REACH"
 )
 
-// instrument writes the changed files below dir and returns the overlay for the go command
-// that puts them in the place of the real ones. The tree itself is not touched.
+// instrument writes the changed files below dir and returns the overlay with which the go command
+// uses them instead of the real ones. The source tree is not modified.
 func instrument(dir string, sources []*source, m *maker) (overlay string, err error) {
 	replace := map[string]string{}
 	put := func(path string, text []byte) error {
@@ -41,7 +41,7 @@ func instrument(dir string, sources []*source, m *maker) (overlay string, err er
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
-// switches is added to each package. One process has one mutant, for all its life.
+// switches is added to each package. A process has one mutant for its entire life.
 const switches = `package %s
 
 import (

@@ -16,7 +16,7 @@ import (
 	"strings"
 )
 
-// source is one parsed and type-checked package whose code is to be mutated.
+// source is one parsed and type-checked package whose code is mutated.
 type source struct {
 	name    string
 	dir     string
@@ -35,7 +35,7 @@ type sourceFile struct {
 	tree *ast.File
 }
 
-// listed is what "go list -json" says about a package, as far as it is needed.
+// listed is the part of the output of "go list -json" that is needed here.
 type listed struct {
 	Dir, Name, ImportPath, Export string
 	GoFiles, CgoFiles             []string
@@ -44,8 +44,8 @@ type listed struct {
 	Module                        *struct{ Dir string }
 }
 
-// load asks the go command which files the packages have in this build, the constraints of
-// //go:build lines included, and checks them against the compiled form of what they import.
+// load asks the go command which files belong to the packages in this build, taking //go:build
+// lines into account, and type-checks them against the compiled form of their imports.
 func load(patterns []string) ([]*source, error) {
 	args := append([]string{"list", "-deps", "-export", "-json=Dir,Name,ImportPath,Export,GoFiles,CgoFiles,DepOnly,ImportMap,Module", "--"}, patterns...)
 	cmd := exec.Command("go", args...) //nolint:gosec,noctx // the developer's own patterns; ends with the program
@@ -91,7 +91,7 @@ func check(one listed, exports map[string]string) (*source, error) {
 	var trees []*ast.File
 	for _, name := range one.GoFiles {
 		path := filepath.Join(one.Dir, name)
-		text, err := os.ReadFile(path) //nolint:gosec // a file that the go command named
+		text, err := os.ReadFile(path) //nolint:gosec // a path from the go command
 		if err != nil {
 			return nil, err
 		}

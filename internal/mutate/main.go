@@ -1,28 +1,29 @@
-// Mutate puts small faults into the code of packages, one at a time, and lists those that
-// no test notices. It is a tool for the developers of this module:
+// Mutate introduces small faults into the code of packages, one at a time, and lists those that no
+// test detects. It is a tool for the developers of this module:
 //
-//	go run ./internal/mutate [flags] [packages whose code is changed]
+//	go run ./internal/mutate [flags] [packages to mutate]
 //	go run ./internal/mutate -tests ./certauth,./certauth/forwarded,. ./certauth
 //	go run ./internal/mutate -files 'keys.go|validity.go' -skip Alloc ./certauth
 //
-// The faults are wrong decisions: a negated condition, && for || and the reverse, another
-// comparison at the boundary, a case that is gone, true for false, an error that is not
-// returned, an assignment or a call that is left out, a limit that is one off. A survivor
-// is a decision for which a test is missing, or a fault without effect; the latter belong
-// into the list of the -equivalent flag, each with the reason why no test can see it.
+// The faults are wrong decisions: a negated condition, && exchanged with ||, a comparison that
+// differs at its boundary, a removed case, true exchanged with false, an error that is not
+// returned, an omitted assignment or call, a limit that is off by one. A survivor is a decision
+// without a test, or a fault without an effect. Faults without an effect belong in the list of the
+// -equivalent flag, each with the reason why no test can detect it.
 //
-// All faults are compiled in at once, each behind a switch that an environment variable
-// turns, by way of the go command's -overlay: the tree is never written to, and each test
-// binary is built once. Every test first runs alone without a fault, which tells how long it
-// takes and which faults it passes by; then each fault meets the tests that pass by it.
-// It is killed when a test fails or does not come to an end.
+// All faults are compiled in at once, each behind a switch that an environment variable controls,
+// by means of the go command's -overlay flag: the source tree is never written to, and each test
+// binary is built once. Every test first runs alone without a fault, which shows how long it takes
+// and which faults it reaches. Each fault is then run with the tests that reach it. It is killed if
+// a test fails or does not end.
 //
-// Before any test runs, each entry of the list has to name a fault: a file of the module and,
-// in a package that is changed, a fault of its code. With -list nothing else is done.
+// Before any test runs, each entry of the list must match a fault: its file must exist in the
+// module and, if its package is mutated, the fault must exist in its code. With -list, the command
+// does nothing else.
 //
-// The exit status is 0 when every fault is killed or listed, 1 when some survive or an entry
-// of the list fits no survivor, 2 when the command cannot do its work, for example because a
-// test fails without a fault.
+// The exit status is 0 if every fault is killed or listed, 1 if some survive or an entry of the
+// list matches no survivor, and 2 if the command cannot do its work, for example because a test
+// fails without a fault.
 package main
 
 import (
@@ -39,7 +40,7 @@ import (
 	"time"
 )
 
-// say writes to where the developer looks; nobody is left to tell when that fails.
+// say writes to the developer's terminal. If that fails, there is nowhere to report it.
 func say(to io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(to, format, args...) }
 
 func main() {
@@ -52,7 +53,7 @@ func main() {
 	os.Exit(status)
 }
 
-// settings are what the command line asks for.
+// settings holds the values of the command line.
 type settings struct {
 	options
 	tests, packages []string
@@ -103,7 +104,7 @@ func parse(args []string, stderr io.Writer) (settings, error) {
 	return s, nil
 }
 
-// wants reports whether the mutant is one of those asked for.
+// wants reports whether the mutant was asked for.
 func (s *settings) wants(m *mutant) bool {
 	return (s.files == nil || s.files.MatchString(m.file)) && (s.ignore == nil || !s.ignore.MatchString(m.function))
 }
@@ -153,13 +154,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (status i
 	return report(stdout, s, chosen, verdicts, known), nil
 }
 
-// tryAll builds the tests, runs them once as they are and then against each mutant.
+// tryAll builds the tests, runs them once without a mutant and then against each mutant.
 func (s *settings) tryAll(ctx context.Context, sources []*source, m *maker, chosen []*mutant, stderr io.Writer) ([]verdict, error) {
 	dir, err := os.MkdirTemp("", "mutate")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it lies where temporary files are cleaned up
+	defer os.RemoveAll(dir) //nolint:errcheck // in the directory for temporary files
 	overlay, err := instrument(dir, sources, m)
 	if err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ func (v verdict) String() string {
 	return "survives, no test comes here"
 }
 
-// report prints the survivors that are not in the list, and what in the list is killed.
+// report prints the survivors that are not listed, and the listed mutants that are killed.
 func report(w io.Writer, s settings, chosen []*mutant, verdicts []verdict, known []*equivalent) (status int) {
 	byKey := map[string]*equivalent{}
 	for _, one := range known {

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// maker walks the files of a package and writes down, for every mutant, the insertions
-// that make it selectable. The code stays where it is: only text is put around it, so
-// that what has side effects or may panic is still evaluated once and in its order.
+// maker walks the files of a package and records, for every mutant, the insertions that make it
+// selectable. The code is not moved, text is only put around it, so expressions that have side
+// effects or may panic are still evaluated once and in order.
 type maker struct {
 	source  *source
 	file    *sourceFile
@@ -21,7 +21,7 @@ type maker struct {
 	next    int
 	seen    map[string]int
 	limits  map[types.Object]*limit
-	tags    map[*ast.SwitchStmt]string // how the cases name what the switch looks at
+	tags    map[*ast.SwitchStmt]string // how the cases refer to the value of the switch
 	swaps   map[*ast.BinaryExpr]int    // the mutants that swap && and ||
 }
 
@@ -32,7 +32,7 @@ func newMaker() *maker {
 	}
 }
 
-// make adds the mutants of a package to those there are.
+// make adds the mutants of a package to the existing ones.
 func (m *maker) make(s *source) {
 	m.source = s
 	for _, file := range s.files {
@@ -46,7 +46,7 @@ func (m *maker) make(s *source) {
 	}
 }
 
-// walk visits the tree and puts what the rules of mutation ask for around the nodes.
+// walk visits the tree and puts the text that the mutation rules produce around the nodes.
 func (m *maker) walk(root ast.Node) {
 	var closing [][]string
 	ast.Inspect(root, func(n ast.Node) bool {
@@ -73,8 +73,8 @@ func (m *maker) walk(root ast.Node) {
 	})
 }
 
-// skipped reports what holds no mutants: imports, declarations of constants and of types,
-// and what [maker.openSwitch] has moved.
+// skipped reports whether the node contains no mutants: imports, declarations of constants and
+// types, and code that [maker.openSwitch] has moved.
 func (m *maker) skipped(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.GenDecl:
@@ -93,7 +93,7 @@ func (m *maker) skipped(n ast.Node) bool {
 
 type around struct{ before, after string }
 
-// around returns what is to stand around the node, from the outside in.
+// around returns the text to put around the node, outermost first.
 func (m *maker) around(n ast.Node) []around {
 	switch n := n.(type) {
 	case *ast.SwitchStmt:
@@ -107,7 +107,8 @@ func (m *maker) around(n ast.Node) []around {
 	return nil
 }
 
-// function names the innermost declared function, or the variable at package level.
+// function returns the name of the innermost declared function, or of the variable at package
+// level.
 func (m *maker) function() string {
 	for _, n := range slices.Backward(m.stack) {
 		switch n := n.(type) {
@@ -153,8 +154,8 @@ func (m *maker) top() ast.Node {
 	return m.stack[len(m.stack)-1]
 }
 
-// parent returns the node above the current one, without parentheses. It is called while
-// the current node is on the stack.
+// parent returns the node above the current one, ignoring parentheses. It is called while the
+// current node is on the stack.
 func (m *maker) parent() ast.Node {
 	for _, n := range slices.Backward(m.stack[:len(m.stack)-1]) {
 		if _, ok := n.(*ast.ParenExpr); !ok {
@@ -174,7 +175,7 @@ func (m *maker) typeOf(e ast.Expr) types.Type { return m.source.info.Types[e].Ty
 
 func (m *maker) isConstant(e ast.Expr) bool { return m.source.info.Types[e].Value != nil }
 
-// isBool also says whether the type is bool itself and not one that a program named.
+// isBool also reports whether the type is bool itself and not a defined type.
 func (m *maker) isBool(e ast.Expr) (is, plain bool) {
 	t := m.typeOf(e)
 	if t == nil {
@@ -196,9 +197,9 @@ func (m *maker) flipped(id int, e ast.Expr) around {
 	return around{fmt.Sprintf("(mutateOn(%d) != bool(", id), "))"}
 }
 
-// edits collects insertions and replacements by offset. At one offset what closes comes
-// first, the inner before the outer, then what opens, the outer before the inner: the
-// order in which the walk meets them.
+// edits collects insertions and replacements by offset. At one offset, closing text comes first,
+// inner before outer, then opening text, outer before inner. This is the order in which the walk
+// reaches them.
 type edits struct {
 	opens, closes, replaced []edit
 }
@@ -215,7 +216,7 @@ func (e *edits) replace(at, end int, text string) {
 	e.replaced = append(e.replaced, edit{at, end, text})
 }
 
-// apply returns the text with all edits made.
+// apply returns the text with all edits applied.
 func (e *edits) apply(text []byte) []byte {
 	all := slices.Concat(e.closes, e.opens, e.replaced)
 	slices.SortStableFunc(all, func(a, b edit) int { return a.at - b.at })

@@ -13,12 +13,12 @@ type mutant struct {
 	line     int
 	function string // "name", "Type.name", or "const name"
 	original string // the text before, in one line
-	mutated  string // and after
-	repeated int    // the how manieth with the same texts in the same function, from 1
+	mutated  string // the text after
+	repeated int    // the ordinal among mutants with the same texts in the same function, from 1
 }
 
-// key names the mutant by what it says and not by where it stands, so that a line of the
-// list of equivalent mutants survives edits elsewhere in the file.
+// key identifies the mutant by its texts and not by its position, so that an entry of the list of
+// equivalent mutants survives edits elsewhere in the file.
 func (m *mutant) key() string {
 	return m.file + ": " + m.function + "\n" + m.change()
 }
@@ -31,14 +31,14 @@ func (m *mutant) change() string {
 	return change
 }
 
-// String names the mutant by its place.
+// String identifies the mutant by its position.
 func (m *mutant) String() string {
 	return fmt.Sprintf("%s:%d: %s\n\t%s", m.file, m.line, m.function, m.change())
 }
 
 const arrow = "  =>  "
 
-// add books a mutant at the place and returns its number; numbers start at 1.
+// add registers a mutant at the position and returns its number; numbers start at 1.
 func (m *maker) add(at token.Pos, original, mutated string) int {
 	one := &mutant{
 		id: m.next, file: m.file.name, line: m.source.fset.Position(at).Line, function: m.function(),
@@ -56,7 +56,7 @@ func (m *maker) count(one *mutant) {
 	m.mutants = append(m.mutants, one)
 }
 
-// oneLine joins the fields of a text; of a long one the middle is left out.
+// oneLine joins the fields of a text, and omits the middle of a long one.
 func oneLine(text string) string {
 	const most, end = 160, 60
 	text = strings.Join(strings.Fields(text), " ")

@@ -15,7 +15,7 @@ import (
 
 const sample = "./testdata/sample"
 
-// patient keeps a fault that survives from being taken for one that hangs, on whatever machine.
+// patient prevents a surviving fault from being taken for one that hangs, even on a slow machine.
 const patient = "-grace=5m"
 
 // command runs the tool as main does.
@@ -31,7 +31,7 @@ func TestMutate_ListsTheSurvivorsOfTheSample(t *testing.T) {
 	status, out, err := command(t, "-files", "sample.go", "-p", "2", patient, "-equivalent", sample+"/equivalent.txt", sample)
 	require.NoError(t, err)
 	assert.Equal(t, 1, status)
-	// What the sample's comments promise, and nothing else.
+	// Exactly what the comments of the sample promise.
 	assert.Equal(t, `internal/mutate/testdata/sample/sample.go:26: list.has
 	n < len(l.items)  =>  n <= len(l.items): survives
 internal/mutate/testdata/sample/sample.go:47: name
@@ -49,8 +49,8 @@ func TestMutate_EveryFaultListedOrKilledIsSuccess(t *testing.T) {
 	assert.Regexp(t, `^\d+ faults: \d+ killed, 1 equivalent, 0 survive\n$`, out)
 }
 
-// Labels, goto, select, generic functions, constants where only constants may stand, renamed
-// imports, named booleans: with switches in it the code still compiles and does what it did.
+// Labels, goto, select, generic functions, places that require constants, renamed imports, named
+// booleans: with the switches, the code still compiles and behaves as before.
 func TestMutate_FormsOfTheLanguageCompile(t *testing.T) {
 	status, out, err := command(t, "-list", "-files", "forms.go", sample)
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func TestMutate_FormsOfTheLanguageCompile(t *testing.T) {
 	for _, want := range []string{"wait  =>  wait - 1s\n", "big  =>  big + 1\n", "case low  =>  case removed\n", "with 3*tm.Second - 1s\n", "recover() == nil  =>  recover() != nil\n"} {
 		assert.Contains(t, out, want)
 	}
-	assert.NotContains(t, out, "ratio +", "a fraction is no limit")
+	assert.NotContains(t, out, "ratio +", "a fraction is not a limit")
 	status, out, err = command(t, "-skip", "Test[^F]", "-ignore", ".*", "-files", "forms.go", sample)
 	assert.Equal(t, 2, status, out)
 	assert.ErrorContains(t, err, "nothing to change")
@@ -69,7 +69,7 @@ func TestMutate_FormsOfTheLanguageCompile(t *testing.T) {
 	assert.NotContains(t, out, "limit")
 }
 
-// A loop that does not end, and whatever else the faults of a loop do.
+// A fault may turn a loop into an endless one, or change it in another way.
 func TestMutate_TestsThatDoNotEndKill(t *testing.T) {
 	status, out, err := command(t, "-files", "loop.go", "-p", "2", "-grace", "2s", sample)
 	require.NoError(t, err)
@@ -77,8 +77,8 @@ func TestMutate_TestsThatDoNotEndKill(t *testing.T) {
 	assert.Equal(t, "5 faults: 5 killed, 0 equivalent, 0 survive\n", out)
 }
 
-// An entry that fits nothing hides the fault that takes its place one day; so it is reported
-// whatever part of the package is asked for, and before the tests run.
+// An entry without a fault could later hide a new one. It is therefore reported whichever part of
+// the package is selected, and before the tests run.
 func TestMutate_EntriesThatFitNothingAreReported(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "equivalent.txt")
 	require.NoError(t, os.WriteFile(list, []byte(`
@@ -139,8 +139,8 @@ A test kills it.
 	assert.Contains(t, out, "1 equivalent, 0 survive")
 }
 
-// The list of this module is read here as well, as its faults are tried by name only: an
-// entry must not outlive its code until then.
+// This test also reads the list of this module, because its faults are otherwise tried only on
+// demand: an entry must not outlive its code in the meantime.
 func TestMutate_TheListOfThisModuleFitsItsCode(t *testing.T) {
 	known, err := readEquivalent("equivalent.txt")
 	require.NoError(t, err)
@@ -174,10 +174,10 @@ func TestMutate_ATestThatFailsWithoutAFaultIsAnError(t *testing.T) {
 
 func TestMutate_TheTestsOfAnotherPackageCount(t *testing.T) {
 	status, out, err := command(t, patient, "-files", "sample.go", "-ignore", "list.has|name", "-tests", "../ocsptest,./testdata/broken", "-skip", "Broken", sample)
-	require.NoError(t, err, "a package without tests is passed over")
+	require.NoError(t, err, "a package without tests is skipped")
 	assert.Equal(t, 1, status)
 	assert.Contains(t, out, "0 killed")
-	assert.NotContains(t, out, "survives\n", "no test of that package comes to the sample")
+	assert.NotContains(t, out, "survives\n", "no test of that package reaches the sample")
 }
 
 func TestMutate_BadUseIsAnError(t *testing.T) {
@@ -193,7 +193,7 @@ func TestMutate_BadUseIsAnError(t *testing.T) {
 		"tests that are not there":    {"-tests", "./testdata/nowhere", sample},
 		"a package without tests":     {"-tests", "../ocsptest", sample},
 	}
-	if runtime.GOOS == "linux" { // elsewhere a process may have no bound
+	if runtime.GOOS == "linux" { // elsewhere the memory of a process may be unlimited
 		rows["tests that cannot be started"] = []string{"-memory", "1", sample}
 	}
 	for name, args := range rows {
@@ -220,11 +220,11 @@ func TestMutate_ListTellsTheFaultsWithoutATest(t *testing.T) {
 	} {
 		assert.Contains(t, out, want)
 	}
-	assert.NotContains(t, out, "kindOne +", "a member of an enumeration is no limit")
-	assert.NotContains(t, out, "other.go", "a file that is not built")
+	assert.NotContains(t, out, "kindOne +", "a member of an enumeration is not a limit")
+	assert.NotContains(t, out, "other.go", "this file is not built")
 }
 
-// The same texts twice in one function are told apart by their order.
+// Mutants with the same texts in one function are distinguished by their order.
 func TestMutant_KeyDoesNotDependOnLines(t *testing.T) {
 	m := newMaker()
 	for _, line := range []int{3, 9} {
@@ -239,7 +239,8 @@ func TestMutant_KeyDoesNotDependOnLines(t *testing.T) {
 	assert.Len(t, oneLine(long), 165)
 }
 
-// Two places of one text share the long form's beginning and end; the count keeps them apart.
+// Two places with the same text have the same beginning and end in the shortened form; the ordinal
+// distinguishes them.
 func TestEdits_OpenOutsideInAndCloseInsideOut(t *testing.T) {
 	var e edits
 	e.openAt(0, "<1 ")

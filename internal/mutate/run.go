@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// suite is the compiled tests of one package and what was seen of each of them.
+// suite holds the compiled tests of one package and the results of running each of them.
 type suite struct {
 	name   string
 	dir    string
@@ -25,31 +25,31 @@ type suite struct {
 	tests  []*test
 }
 
-// test is one top-level test, example or fuzz target (its seeds) on the code as it is.
+// test is one top-level test, example or fuzz target (its seeds) without a mutant.
 type test struct {
 	name    string
 	took    time.Duration
-	reaches map[int]bool // the mutants it passes by
+	reaches map[int]bool // the mutants that it reaches
 }
 
-// options are the flags of the command as far as running tests needs them.
+// options holds the flags of the command that affect the running of tests.
 type options struct {
 	skip     *regexp.Regexp
 	parallel int
 	factor   int
-	grace    time.Duration // is added: a process has to start, beside others
-	memory   int           // KiB of address space, 0 is no bound
+	grace    time.Duration // added to the limit, because processes take time to start
+	memory   int           // KiB of address space; 0 is unlimited
 }
 
-// The tests that pass by a fault run in three groups, as most faults die in the first: a
-// few of the quickest, the others that are quick, the rest.
+// The tests that reach a fault run in three groups, because most faults are killed by the first: a
+// few of the quickest, the other quick ones, the rest.
 const (
 	groups = 3
 	few    = 16
 	slow   = 300 * time.Millisecond
 )
 
-// build compiles the tests of each package that has some, with the instrumented code.
+// build compiles the tests of each package that has tests, with the instrumented code.
 func build(ctx context.Context, dir, overlay string, patterns []string) ([]*suite, error) {
 	list := exec.CommandContext(ctx, "go", append([]string{"list", "-f", "{{.ImportPath}}\t{{.Dir}}", "--"}, patterns...)...) //nolint:gosec // the developer's own patterns
 	list.Stderr = os.Stderr
@@ -65,7 +65,7 @@ func build(ctx context.Context, dir, overlay string, patterns []string) ([]*suit
 		if out, err := compile.CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("the instrumented tests of %s do not compile: %w\n%s", name, err, out)
 		}
-		if _, err := os.Stat(s.binary); err == nil { // else there are no tests in it
+		if _, err := os.Stat(s.binary); err == nil { // otherwise the package has no tests
 			suites = append(suites, s)
 		}
 	}
@@ -75,9 +75,9 @@ func build(ctx context.Context, dir, overlay string, patterns []string) ([]*suit
 	return suites, nil
 }
 
-// command starts the compiled tests in the directory of their package.
+// command returns the command that runs the compiled tests in the directory of their package.
 func (s *suite) command(ctx context.Context, o options, env []string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, s.binary, args...) //nolint:gosec // it was built just now
+	cmd := exec.CommandContext(ctx, s.binary, args...) //nolint:gosec // it was just built
 	if shell, err := exec.LookPath("sh"); err == nil && o.memory > 0 {
 		cmd = exec.CommandContext(ctx, shell, append([]string{"-c", "ulimit -v " + strconv.Itoa(o.memory) + ` 2>/dev/null; exec "$0" "$@"`, s.binary}, args...)...) //nolint:gosec // as above
 	}
@@ -88,8 +88,8 @@ func (s *suite) command(ctx context.Context, o options, env []string, args ...st
 	return cmd
 }
 
-// measure runs every test alone on the code as it is, notes which mutants it passes by and
-// how long it takes, and fails when one of them fails.
+// measure runs every test alone without a mutant, and records which mutants it reaches and how long
+// it takes. It returns an error if a test fails.
 func (s *suite) measure(ctx context.Context, dir string, o options) error {
 	out, err := s.command(ctx, o, nil, "-test.list", ".").Output()
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *suite) measureOne(ctx context.Context, one *test, file string, o option
 	if err != nil {
 		return fmt.Errorf("%s: %s fails without any mutant (leave it out with -skip if it measures memory or time): %w\n%s", s.name, one.name, err, last(out, 3000))
 	}
-	text, err := os.ReadFile(file) //nolint:gosec // our own
+	text, err := os.ReadFile(file) //nolint:gosec // the program's own file
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
@@ -142,15 +142,15 @@ func exactly(tests []*test) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// verdict is what became of a mutant.
+// verdict is the result for one mutant.
 type verdict struct {
 	killed  bool
-	reached bool   // by any test
+	reached bool   // by at least one test
 	by      string // the suite whose tests failed, or "time"
 }
 
-// try runs the tests that pass by the mutant, first the quickest of all suites. A mutant
-// is killed when they fail, crash or do not come to an end.
+// try runs the tests that reach the mutant, the quickest of all suites first. A mutant is killed if
+// they fail, crash or do not end.
 func try(ctx context.Context, m *mutant, suites []*suite, o options) (verdict, error) {
 	var v verdict
 	for group := range groups {
@@ -174,7 +174,7 @@ func try(ctx context.Context, m *mutant, suites []*suite, o options) (verdict, e
 	return v, nil
 }
 
-// group returns the tests of the suite that pass by the mutant and belong to the group.
+// group returns the tests of the suite that reach the mutant and belong to the group.
 func (s *suite) group(m *mutant, group int) []*test {
 	var parts [groups][]*test
 	for _, one := range s.tests { // the quickest first
@@ -219,7 +219,7 @@ func firstFailure(out string) string {
 	return "(crash)"
 }
 
-// inParallel calls do for 0 to n-1, a few at a time.
+// inParallel calls do with 0 to n-1, a few at a time.
 func inParallel(at, n int, do func(int)) {
 	var wait sync.WaitGroup
 	next := make(chan int)
@@ -237,7 +237,7 @@ func inParallel(at, n int, do func(int)) {
 	wait.Wait()
 }
 
-// byFile sorts mutants as they stand in the code.
+// byFile sorts mutants by their position in the code.
 func byFile(list []*mutant) {
 	slices.SortFunc(list, func(a, b *mutant) int {
 		if order := strings.Compare(a.file, b.file); order != 0 {

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// statement returns what is to stand around a statement: the switch that drops it, or an
-// earlier return without the error.
+// statement returns the text to put around a statement: a switch that drops it, or an earlier
+// return without the error.
 func (m *maker) statement(n ast.Stmt) []around {
 	switch up := m.top2().(type) {
 	case *ast.BlockStmt, *ast.CaseClause:
 	case *ast.CommClause:
 		if n == up.Comm {
-			return nil // what the select waits for
+			return nil // the communication of a select
 		}
 	default:
-		return nil // an if's or a for's own, where no block may stand
+		return nil // the init or post statement of an if or a for, where no block is allowed
 	}
 	switch n := n.(type) {
 	case *ast.ReturnStmt:
@@ -51,8 +51,8 @@ func allBlank(list []ast.Expr) bool {
 	return true
 }
 
-// decidesNothing reports calls that are left where they are: panics, after which the
-// compiler may need no return, locks, and log lines.
+// decidesNothing reports whether the call is not mutated: panics, after which the compiler may not
+// require a return, locks, and log lines.
 func (m *maker) decidesNothing(call *ast.CallExpr) bool {
 	switch f := ast.Unparen(call.Fun).(type) {
 	case *ast.Ident:
@@ -73,11 +73,11 @@ func (m *maker) decidesNothing(call *ast.CallExpr) bool {
 	return false
 }
 
-// returned puts before a return one that returns nil where the error would be.
+// returned inserts, before a return, another one that returns nil instead of the error.
 func (m *maker) returned(n *ast.ReturnStmt) []around {
 	results := m.results()
 	if results == nil || results.Len() != len(n.Results) {
-		return nil // a bare return, or a call that returns all of them
+		return nil // a bare return, or a call that returns all results
 	}
 	var list []around
 	for i := range n.Results {
@@ -119,7 +119,7 @@ func (m *maker) results() *types.Tuple {
 	return nil
 }
 
-// isError reports the types whose nil says that nothing is wrong.
+// isError reports whether nil of the type means that nothing is wrong.
 func isError(t types.Type) bool {
 	failure := types.Universe.Lookup("error").Type()
 	if types.Identical(t, failure) {
@@ -133,9 +133,9 @@ func isError(t types.Type) bool {
 	return ok && types.Implements(pointer, wanted)
 }
 
-// openSwitch turns a switch over a value into one over conditions, "case a, b" into "case
-// value == a, value == b", so that each can be taken away at run time. Where the switch has
-// a statement of its own the value is written out in each case; else it gets a name.
+// openSwitch turns a switch over a value into one over conditions, "case a, b" into "case value ==
+// a, value == b", so that each can be disabled at run time. If the switch has an init statement,
+// the value is repeated in each case; otherwise it is assigned to a variable.
 func (m *maker) openSwitch(n *ast.SwitchStmt) {
 	if n.Tag == nil {
 		return

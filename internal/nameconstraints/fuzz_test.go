@@ -21,8 +21,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// What is read here is a NameConstraints to encoding/asn1 as well, without bounds, and any
-// alternative names can be held against it.
+// encoding/asn1, without bounds, accepts everything that is read here as NameConstraints too, and
+// any alternative names can be compared with it.
 func FuzzParse(f *testing.F) {
 	for _, seed := range [][]byte{
 		nil,
@@ -61,7 +61,7 @@ func FuzzParse(f *testing.F) {
 			assert.Zero(t, tree.Minimum)
 			assert.Equal(t, -1, tree.Maximum)
 		}
-		require.NoError(t, parsed.Check(cert([]byte{0x30, 0}, nil)), "a certificate without names is within everything")
+		require.NoError(t, parsed.Check(cert([]byte{0x30, 0}, nil)), "a certificate without names is within every constraint")
 		assert.Equal(t, verdict == nil, parsed.Check(named) == nil)
 	})
 }
@@ -84,17 +84,17 @@ func checkText(t *testing.T, err error) {
 	assert.Equal(t, -1, strings.IndexFunc(err.Error(), func(r rune) bool { return r < ' ' || r > '~' }), "%q", err)
 }
 
-// Verdicts are those of crypto/x509 on the forms that it knows. What may differ:
+// Verdicts are those of crypto/x509 for the forms that it supports. The permitted differences are:
 //
-//   - A host without a dot in front, in a constraint on e-mail addresses or URIs, is that host
-//     alone (RFC 5280, section 4.2.1.10). To crypto/x509 it stands for the hosts below too.
-//   - Bits of an address beyond its mask do not count. crypto/x509 searches for the address with
-//     them and can miss an excluded subtree.
-//   - What cannot be compared is refused here and is something else, or nothing, to crypto/x509:
-//     names that are no host names or plain mailboxes, IPv4 addresses in IPv6 form, and bases
-//     that are no domains.
+//   - In a constraint on e-mail addresses or URIs, a host without a leading dot is only that host
+//     (RFC 5280, section 4.2.1.10). To crypto/x509 it also denotes the hosts below.
+//   - Bits of an address beyond its mask are ignored. crypto/x509 includes them in its search and
+//     can miss an excluded subtree.
+//   - Names that cannot be compared are refused here. crypto/x509 compares them differently or not
+//     at all: names that are neither host names nor plain mailboxes, IPv4 addresses in IPv6 form,
+//     and bases that are not domains.
 //
-// Bases and names of one form come as lists with a bar between the members.
+// Bases and names of one form are given as lists separated by bars.
 func FuzzCheck(f *testing.F) {
 	const mail, host, address, octets = 0, 1, 2, 3
 	forms := []func(string) []byte{email, dns, uri, func(s string) []byte { return ip([]byte(s)...) }}
@@ -167,7 +167,8 @@ func hasBitsBeyondMask(network *net.IPNet) bool {
 	return !network.IP.Equal(network.IP.Mask(network.Mask))
 }
 
-// hostBelow reports whether a name has a host below one that a constraint gives alone.
+// hostBelow reports whether a name has a host below one that a constraint gives without a leading
+// dot.
 func hostBelow(emails, uris []string, leaf *x509.Certificate) bool {
 	below := func(constraints []string, host string) bool {
 		for _, constraint := range constraints {
@@ -203,8 +204,8 @@ func newSigner(t testing.TB) *signer {
 	return &signer{key, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
 }
 
-// issue returns a CA with the constraints and a leaf with the alternative names, nil where
-// crypto/x509 does not read what it has written.
+// issue returns a CA with the constraints and a leaf with the alternative names. They are nil if
+// crypto/x509 cannot read what it has written.
 func (s *signer) issue(value, alt []byte) (ca, leaf *x509.Certificate) {
 	template := x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CA"}, NotBefore: s.now, NotAfter: s.now.Add(time.Hour),
@@ -230,7 +231,7 @@ func (s *signer) sign(template, parent *x509.Certificate) *x509.Certificate {
 	return parsed
 }
 
-// refuses reports whether crypto/x509 refuses the leaf for its names.
+// refuses reports whether crypto/x509 refuses the leaf because of its names.
 func (s *signer) refuses(t *testing.T, ca, leaf *x509.Certificate) bool {
 	t.Helper()
 	roots := x509.NewCertPool()

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
 )
 
-// wrap writes one element of DER.
+// wrap encodes one DER element.
 func wrap(tag byte, parts ...[]byte) []byte {
 	content := slices.Concat(parts...)
 	switch n := len(content); {
@@ -54,8 +54,8 @@ func subtrees(bases [][]byte) (all []byte) {
 	return all
 }
 
-// directory is the DER of a name that is written as RFC 4514 has it, with values of one
-// string type.
+// directory returns the DER of a name given in the form of RFC 4514, with values of one string
+// type.
 func directory(t testing.TB, tag byte, text string) []byte {
 	t.Helper()
 	if text == "" {
@@ -110,7 +110,7 @@ var (
 	oidAltName     = asn1.ObjectIdentifier{2, 5, 29, 17}
 )
 
-// cert is as much of a certificate as name constraints look at.
+// cert returns a certificate with the fields that name constraints use.
 func cert(subject, issuer []byte, extensions ...pkix.Extension) *x509.Certificate {
 	return &x509.Certificate{RawSubject: subject, RawIssuer: issuer, Extensions: extensions}
 }

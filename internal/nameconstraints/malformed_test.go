@@ -11,15 +11,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// A single byte too many is as wrong as a whole element, wherever it stands: RFC 5280, appendix
-// A.2, has no room for it.
-func TestParse_AByteBehindIsAnErrorAtEveryDepth(t *testing.T) {
+// At every position, a single extra byte is refused like an extra element, because RFC 5280,
+// appendix A.2, allows neither.
+func TestParse_ATrailingByteIsAnErrorAtEveryDepth(t *testing.T) {
 	base := dns("a.example")
 	for name, value := range map[string][]byte{
-		"behind the fields":            wrap(0x30, wrap(0xA0, wrap(0x30, base)), []byte{0xA1}),
-		"behind the subtrees":          wrap(0x30, wrap(0xA0, wrap(0x30, base), []byte{0x30})),
-		"behind a base":                wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80}))),
-		"behind a minimum written out": wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80, 1, 0, 0x81}))),
+		"after the fields":            wrap(0x30, wrap(0xA0, wrap(0x30, base)), []byte{0xA1}),
+		"after the subtrees":          wrap(0x30, wrap(0xA0, wrap(0x30, base), []byte{0x30})),
+		"after a base":                wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80}))),
+		"after a minimum written out": wrap(0x30, wrap(0xA0, wrap(0x30, base, []byte{0x80, 1, 0, 0x81}))),
 	} {
 		parsed, err := nameconstraints.Parse(value)
 		require.Error(t, err, name)
@@ -27,8 +27,8 @@ func TestParse_AByteBehindIsAnErrorAtEveryDepth(t *testing.T) {
 	}
 }
 
-// Alternative names that cannot be read are outside every constraint, and a certificate that
-// has them is not taken for one without names.
+// Unreadable alternative names are outside every constraint, and a certificate that has them is not
+// taken for one without names.
 func TestConstraints_Check_UnreadableAlternativeNamesAreRefused(t *testing.T) {
 	constraint, err := nameconstraints.Parse(wrap(0x30, permitted(dns("host.example"))))
 	require.NoError(t, err)
@@ -67,7 +67,7 @@ func TestConstraints_Check_URIsWithoutASchemeHaveNoHost(t *testing.T) {
 	}
 }
 
-// The error names the name, and the constraints that are about its form.
+// The error contains the name, and the constraints on its form.
 func TestConstraints_Check_SaysWhatIsPermitted(t *testing.T) {
 	constraint, err := nameconstraints.Parse(wrap(0x30, permitted(dns("host.example"), dns("other.example"), uri("web.example"), ip(192, 0, 2, 0, 255, 255, 255, 0))))
 	require.NoError(t, err)
@@ -81,8 +81,8 @@ func TestConstraints_Check_SaysWhatIsPermitted(t *testing.T) {
 	assert.ErrorContains(t, err, `"192.0.2.0/24"`)
 }
 
-// CVE-2018-16875 and its kin: a chain costs 50 000 comparisons of a name with a constraint at
-// most, and one more is refused.
+// CVE-2018-16875 and similar: at most 50 000 names are compared with constraints for one chain, and
+// one more is refused.
 func TestCheck_ComparisonsAreBounded(t *testing.T) {
 	bases := [][]byte{email("nobody.example")}
 	for i := range 1999 {
@@ -93,13 +93,14 @@ func TestCheck_ComparisonsAreBounded(t *testing.T) {
 	for mails, want := range map[int]bool{25: true, 26: false} {
 		constraint, err := nameconstraints.Parse(tree)
 		require.NoError(t, err)
-		all := append(slices.Clone(names), slices.Repeat([][]byte{email("a@host.example")}, mails)...) // 49 975 comparisons, and one for each address
+		all := append(slices.Clone(names), slices.Repeat([][]byte{email("a@host.example")}, mails)...) // 49 975 comparisons, plus one for each address
 		err = constraint.Check(cert([]byte{0x30, 0}, nil, altNames(all...)))
 		assert.Equal(t, want, err == nil, "%d addresses: %v", mails, err)
 	}
 }
 
-// RFC 4632, section 3.1: a mask is ones and then zeros. What has a gap stands for no prefix.
+// RFC 4632, section 3.1: a mask consists of ones followed by zeros. A mask with a gap denotes no
+// prefix.
 func TestConstraints_Check_MasksWithAGapAreNotApplied(t *testing.T) {
 	for _, mask := range [][4]byte{{255, 255, 0, 128}, {255, 254, 128, 0}, {255, 127, 0, 0}, {0, 0, 0, 1}} {
 		for _, tree := range [][]byte{permitted(ip(10, 0, 0, 0, mask[0], mask[1], mask[2], mask[3])), excluded(ip(10, 0, 0, 0, mask[0], mask[1], mask[2], mask[3]))} {

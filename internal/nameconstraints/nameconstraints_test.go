@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// finding C3: a minimum or a maximum was read over, so a subtree stood for more than the CA wrote.
+// finding C3: a minimum or a maximum was ignored, so a subtree covered more than the CA intended.
 //
 // RFC 5280, section 4.2.1.10, and the syntax of appendix A.2.
 func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
@@ -32,7 +32,7 @@ func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
 		{"nothing", nil, "sequence"},
 		{"an empty sequence", []byte{0x30, 0}, "neither"},
 		{"an empty list of permitted subtrees", wrap(0x30, wrap(0xA0)), "without subtrees"},
-		{"an empty list of excluded subtrees behind permitted ones", wrap(0x30, wrap(0xA0, one), wrap(0xA1)), "without subtrees"},
+		{"an empty list of excluded subtrees after permitted ones", wrap(0x30, wrap(0xA0, one), wrap(0xA1)), "without subtrees"},
 		{"a byte behind", append(wrap(0x30, wrap(0xA0, one)), 0), "sequence"},
 		{"a set", wrap(0x31, wrap(0xA0, one)), "sequence"},
 		{"excluded before permitted", wrap(0x30, wrap(0xA1, one), wrap(0xA0, one)), "order"},
@@ -51,7 +51,7 @@ func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
 		{"minimum 0 twice", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x80, 1, 0}))), "minimum"},
 		{"minimum 256", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 2, 1, 0}))), "minimum"},
 		{"maximum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x81, 1, 0}))), "maximum"},
-		{"maximum 9 behind minimum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x81, 1, 9}))), "maximum"},
+		{"maximum 9 after minimum 0", wrap(0x30, wrap(0xA0, wrap(0x30, dns("a.example"), []byte{0x80, 1, 0, 0x81, 1, 9}))), "maximum"},
 		{"a maximum in the second list", wrap(0x30, wrap(0xA0, one), wrap(0xA1, wrap(0x30, dns("a.example"), []byte{0x81, 1, 9}))), "maximum"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestParse_WhatTheRFCDoesNotAllowIsAnError(t *testing.T) {
 	}
 }
 
-// result is what becomes of one name below one CA.
+// result is the verdict on one name below one CA.
 type result string
 
 const (
@@ -78,12 +78,12 @@ const (
 	notApplied result = "is subject to the constraint"   // the constraint cannot be compared
 )
 
-// finding C2: constraints on directory names and other names were ignored, so a CA issued for subjects that it was not given.
+// finding C2: constraints on directory names and other names were ignored, so a CA could issue for subjects outside of them.
 //
-// finding C11: with such a constraint critical, every leaf was refused, those inside too.
+// finding C11: if such a constraint was critical, every leaf was refused, even those inside.
 //
-// RFC 5280, section 4.2.1.10, form by form. Every row is tried as critical and as not
-// critical, and with the CA as the root and as an intermediate.
+// RFC 5280, section 4.2.1.10, for each form. Every row is tried as critical and as not critical, and with the CA as the root
+// and as an intermediate.
 func TestCheck_EveryForm(t *testing.T) {
 	name := func(text string) []byte { return directory(t, utf8Text, text) }
 	asPrintable := func(text string) []byte { return directory(t, printable, text) }
@@ -95,7 +95,7 @@ func TestCheck_EveryForm(t *testing.T) {
 		alt     [][]byte
 		want    result
 	}{
-		// directoryName: the initial RDNs, compared by section 7.1.
+		// directoryName: the initial RDNs, compared according to section 7.1.
 		{"permitted directory name: inside", permitted(dir(name("O=Partner,C=DE"))), name("CN=a," + partner), nil, accepted},
 		{"permitted directory name: the base itself", permitted(dir(name("O=Partner,C=DE"))), name("O=Partner,C=DE"), nil, accepted},
 		{"permitted directory name: another string type, case and spacing", permitted(dir(asPrintable("O=PARTNER,C=DE"))), name(`CN=a,O=\ Partner,C=de`), nil, accepted},
@@ -127,7 +127,7 @@ func TestCheck_EveryForm(t *testing.T) {
 		{"excluded directory name: an empty base holds every name", excluded(dir(name(""))), name("CN=a"), nil, isExcluded},
 		{"excluded directory name: an empty base, and an empty subject", excluded(dir(name(""))), nil, nil, accepted},
 
-		// dNSName: the name and whatever has more labels on the left.
+		// dNSName: the name itself and every name with more labels on the left.
 		{"permitted DNS name: the name itself", permitted(dns("host.example")), nil, [][]byte{dns("host.example")}, accepted},
 		{"permitted DNS name: a label more", permitted(dns("host.example")), nil, [][]byte{dns("www.HOST.example")}, accepted},
 		{"permitted DNS name: a longer first label", permitted(dns("host.example")), nil, [][]byte{dns("host1.host.example.example")}, outside},
@@ -183,7 +183,7 @@ func TestCheck_EveryForm(t *testing.T) {
 		{"permitted host: an internationalized address, RFC 9598", permitted(email("example.com")), nil, [][]byte{other(eaiType, wrap(0x0C, []byte("\u00E9@evil.example")))}, unreadable},
 		{"permitted host: a user principal name is no address", permitted(email("example.com")), nil, [][]byte{upn("a@evil.example")}, accepted},
 		{"permitted address: a base that is none", permitted(email("a@b@c")), nil, [][]byte{email("a@b")}, notApplied},
-		{"permitted address: a base with a dot behind the at sign", permitted(email("a@.example.com")), nil, [][]byte{email("a@b.example.com")}, notApplied},
+		{"permitted address: a base with a dot after the at sign", permitted(email("a@.example.com")), nil, [][]byte{email("a@b.example.com")}, notApplied},
 		{"excluded host", excluded(email("example.com")), nil, [][]byte{email("a@EXAMPLE.com")}, isExcluded},
 		{"excluded host, an address in the subject", excluded(email("example.com")), name("E=a@example.com"), nil, isExcluded},
 		{"excluded domain", excluded(email(".example.com")), nil, [][]byte{email("a@b.example.com")}, isExcluded},
@@ -235,7 +235,8 @@ func TestCheck_EveryForm(t *testing.T) {
 		{"excluded IP address: outside", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), nil, [][]byte{ip(192, 0, 3, 1)}, accepted},
 		{"excluded IP address: IPv4 in IPv6 form", excluded(ip(192, 0, 2, 0, 255, 255, 255, 0)), nil, [][]byte{ip(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 192, 0, 2, 1)}, unreadable},
 
-		// The forms for which RFC 5280 has no rule of comparison: refused where they meet.
+		// The forms for which RFC 5280 has no rule of comparison are refused if a name of the form
+		// occurs.
 		{"permitted user principal name: the same", permitted(upn("a@b")), nil, [][]byte{upn("a@b")}, notApplied},
 		{"excluded user principal name: another", excluded(upn("a@b")), nil, [][]byte{upn("c@d")}, notApplied},
 		{"permitted user principal name: none below", permitted(upn("a@b")), name("CN=a"), [][]byte{dns("a.example"), other(otherType, wrap(0x0C, []byte("a")))}, accepted},
@@ -281,8 +282,8 @@ func TestCheck_EveryForm(t *testing.T) {
 	}
 }
 
-// RFC 5280, sections 6.1.3 (b) and (c) and 6.1.4 (g): every CA's constraints, over every certificate
-// below, but for CAs that issued themselves a certificate.
+// RFC 5280, sections 6.1.3 (b) and (c) and 6.1.4 (g): the constraints of every CA apply to every
+// certificate below it, except to self-issued CA certificates.
 func TestCheck_AlongTheChain(t *testing.T) {
 	name := func(text string) []byte { return directory(t, utf8Text, text) }
 	root, ca, sub := name("CN=Root,O=Partner"), name("CN=CA,O=Partner"), name("CN=Sub,O=Partner")
@@ -329,8 +330,8 @@ func TestCheck_AlongTheChain(t *testing.T) {
 	require.ErrorContains(t, nameconstraints.Check(exempt), `refuse CA "CN=CA,O=Partner"`)
 }
 
-// A form that the CA does not constrain is free, whatever crypto/x509 says of such names.
-func TestCheck_NamesThatNobodyConstrainsAreNotLookedAt(t *testing.T) {
+// Names of a form that the CA does not constrain are permitted, even if crypto/x509 refuses them.
+func TestCheck_UnconstrainedNamesAreNotExamined(t *testing.T) {
 	ca := directory(t, utf8Text, "CN=CA")
 	odd := [][]byte{uri("urn:a b"), email(`"a b"@c`), email("\x00"), dns("a b"), ip(1), upn(""), other(eaiType, nil), registry, x400}
 	for _, name := range odd {
@@ -371,7 +372,7 @@ func TestCheck_NamesAndConstraintsAreBounded(t *testing.T) {
 	require.ErrorContains(t, below(1, 1001), "more than 1000 names")
 }
 
-// What a stranger wrote is quoted and cut.
+// Client text is quoted and cut.
 func TestCheck_ErrorsAreQuotedAndBounded(t *testing.T) {
 	long := strings.Repeat("a", 5000)
 	ca := directory(t, utf8Text, "CN=x\\0Ay"+long)

@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
-// What openssl verify says of names, see openssl-verification-options(1).
+// The errors of openssl verify that concern names, see openssl-verification-options(1).
 const (
 	good           = ""
 	permittedError = "47" // permitted subtree violation
@@ -30,7 +30,7 @@ const (
 	syntaxError    = "53" // unsupported or invalid name syntax
 )
 
-// OpenSSL is asked about the same chains. Where it decides otherwise, the row says why.
+// OpenSSL judges the same chains. If its verdict differs, the row says why.
 func TestCheck_AsOpenSSLDecides(t *testing.T) {
 	verify := openssl(t)
 	name := func(text string) []byte { return directory(t, utf8Text, text) }
@@ -42,7 +42,7 @@ func TestCheck_AsOpenSSLDecides(t *testing.T) {
 		subject   []byte
 		alt       [][]byte
 		says      string
-		otherwise string // why our decision is the other one, empty if it is the same
+		otherwise string // why our verdict differs; empty if it is the same
 	}{
 		{"permitted directory name: inside", permitted(dir(name("O=Partner,C=DE"))), name("CN=a,O=Partner,C=DE"), nil, good, ""},
 		{"permitted directory name: another type, case and spacing", permitted(dir(asPrintable("O=PARTNER  GmbH,C=DE"))), name("CN=a,O=partner gmbh,C=de"), nil, good, ""},
@@ -104,8 +104,8 @@ func TestCheck_AsOpenSSLDecides(t *testing.T) {
 	}
 }
 
-// issued signs a chain of three, whose second certificate has the constraints, and writes
-// each into a file. crypto/x509 does not read all of them, so they are taken apart here.
+// issued signs a chain of three certificates, of which the second has the constraints, and writes
+// each to a file. crypto/x509 cannot read all of them, so they are parsed here.
 func issued(t *testing.T, tree, subject []byte, alt [][]byte) (chain []*x509.Certificate, files []string) {
 	t.Helper()
 	signer := newSigner(t)
@@ -133,16 +133,16 @@ func issued(t *testing.T, tree, subject []byte, alt [][]byte) (chain []*x509.Cer
 	return chain, files
 }
 
-// openssl returns the number of the error that openssl verify finds in a chain, empty if
-// it finds none. It must be there if CERTAUTH_REQUIRE_REAL says so.
+// openssl returns a function that returns the number of the error that openssl verify finds in a
+// chain, or "". If CERTAUTH_REQUIRE_REAL is 1, openssl must be installed.
 func openssl(t *testing.T) func(files []string) string {
 	t.Helper()
 	version, err := exec.CommandContext(t.Context(), "openssl", "version").Output()
 	if err != nil || !bytes.HasPrefix(version, []byte("OpenSSL ")) {
 		if os.Getenv("CERTAUTH_REQUIRE_REAL") == "1" {
-			t.Fatalf("CERTAUTH_REQUIRE_REAL=1: openssl is not installed, or another program of that name: %s", version)
+			t.Fatalf("CERTAUTH_REQUIRE_REAL=1: openssl is not installed, or is another program of that name: %s", version)
 		}
-		t.Skip("openssl is not installed, or another program of that name; CERTAUTH_REQUIRE_REAL=1 asks for it")
+		t.Skip("openssl is not installed, or is another program of that name; CERTAUTH_REQUIRE_REAL=1 requires it")
 	}
 	found := regexp.MustCompile(`(?m)^error (\d+) at `)
 	return func(files []string) string {

@@ -58,10 +58,10 @@ func TestSubject_ReadsWhatIsThere(t *testing.T) {
 	assert.Empty(t, parsefault.Subject(set), "a certificate is a SEQUENCE")
 	set = bytes.Clone(der)
 	set[4] = 0x31
-	assert.Empty(t, parsefault.Subject(set), "and so is what is signed of it")
+	assert.Empty(t, parsefault.Subject(set), "and so is its signed part")
 }
 
-// It never panics and what it returns is short ASCII.
+// Subject never panics, and its result is short ASCII.
 func FuzzSubject(f *testing.F) {
 	der := certificate(f)
 	f.Add(der)

@@ -12,14 +12,14 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// check looks at each module but the root's, which is what ./... means in the tree, as it is when
-// nothing lies beside it.
+// check examines each module, extracted on its own, except the root, which ./... in the tree
+// covers.
 func (r *release) check(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "release")
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it lies where temporary files are cleaned up
+	defer os.RemoveAll(dir) //nolint:errcheck // in the directory for temporary files
 	var mistakes []error
 	for i, u := range r.units {
 		if u.dir == "." {
@@ -33,7 +33,7 @@ func (r *release) check(ctx context.Context) error {
 		if err := zip.Unzip(folder, u.Version, archive); err != nil {
 			return err
 		}
-		// The packages need not be compiled: the tree's own tests have done that.
+		// The packages are not compiled, because the tests of the tree have done that.
 		for _, args := range [][]string{{"mod", "tidy", "-diff"}, {"list", "-mod=readonly", "-deps", "-test", "./..."}} {
 			if out, err := goCommand(ctx, folder, args...); err != nil {
 				mistakes = append(mistakes, fmt.Errorf("%s: go %s: %w\n%s", u.dir, args[0], err, out))
@@ -45,7 +45,7 @@ func (r *release) check(ctx context.Context) error {
 }
 
 func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // the arguments are ours
+	cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // fixed arguments
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GO111MODULE=on")
 	return cmd.CombinedOutput()

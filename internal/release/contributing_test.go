@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The commands of CONTRIBUTING.md, on a copy of this tree, end with a tag for each module.
+// The commands of CONTRIBUTING.md, on a copy of this tree, produce a tag for each module.
 func TestContributing_TheCommandsMakeARelease(t *testing.T) {
 	here, err := openTree(t.Context(), ".")
 	if err != nil {
@@ -49,11 +49,11 @@ func TestContributing_TheCommandsMakeARelease(t *testing.T) {
 	assert.Greater(t, len(want), 7)
 	assert.ElementsMatch(t, want, strings.Fields(run(t, origin, "git", "tag")))
 	assert.Equal(t, "main\n", run(t, dir, "git", "branch", "--show-current"))
-	assert.Contains(t, text(t, dir, "certauth/cmd/certauth/go.mod"), "replace ", "main is as it was")
+	assert.Contains(t, text(t, dir, "certauth/cmd/certauth/go.mod"), "replace ", "main is unchanged")
 	assert.NotContains(t, run(t, origin, "git", "show", "certauth/cmd/certauth/v0.1.0:certauth/cmd/certauth/go.mod"), "replace ")
 	assert.Empty(t, run(t, dir, "git", "status", "--porcelain"))
 
-	// A second time there is nothing to do.
+	// The second time there is nothing to do.
 	out, err = command(t, filepath.Clean(dir), nil, "bash", "-euo", "pipefail", "-c", string(block[1]))
 	require.Error(t, err)
 	assert.Contains(t, out, "v0.1.0 is tagged already")

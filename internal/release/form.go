@@ -14,23 +14,23 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// release is all modules of a version in release form.
+// release holds all modules of a version in release form.
 type release struct {
 	tree    *tree
 	version string
-	units   []*unit           // each after those that it requires
-	content map[string][]byte // of go.mod and go.sum in release form, by their names in the tree
+	units   []*unit           // each after the ones that it requires
+	content map[string][]byte // of go.mod and go.sum in release form, by path in the tree
 }
 
 // unit is one module.
 type unit struct {
 	module.Version
-	dir string // in the tree, "." for the root
+	dir string // path in the tree, "." for the root
 	mod *modfile.File
 	zip []byte
 }
 
-// prepare makes the release form of all modules in memory.
+// prepare builds the release form of all modules in memory.
 func prepare(ctx context.Context, t *tree, version string) (*release, error) {
 	r := &release{tree: t, version: version, content: map[string][]byte{}}
 	var units []*unit
@@ -84,7 +84,7 @@ func prepare(ctx context.Context, t *tree, version string) (*release, error) {
 	return r, nil
 }
 
-// require makes the module require the others at its own version instead of replacing them.
+// require makes the module require the others at the release's version instead of replacing them.
 func (u *unit) require(units []*unit) error {
 	own := func(name string) bool { return name == units[0].Path || strings.HasPrefix(name, units[0].Path+"/") }
 	var mistakes []error
@@ -121,7 +121,8 @@ func (u *unit) needs(other *unit) bool {
 	return slices.ContainsFunc(u.mod.Require, func(line *modfile.Require) bool { return line.Mod.Path == other.Path })
 }
 
-// order puts each module behind those that it requires: its go.sum has their hashes.
+// order sorts the modules so that each comes after those that it requires, because its go.sum
+// contains their hashes.
 func (r *release) order(units []*unit) error {
 	for len(units) > 0 {
 		i := slices.IndexFunc(units, func(u *unit) bool { return !slices.ContainsFunc(units, u.needs) })
@@ -134,7 +135,7 @@ func (r *release) order(units []*unit) error {
 	return nil
 }
 
-// sums makes the go.sum of a module: the lines of the others in place of none.
+// sums builds the go.sum of a module, with lines for the other released modules.
 func (r *release) sums(u *unit) error {
 	name := path.Join(u.dir, "go.sum")
 	text, err := r.tree.read(name)
@@ -184,7 +185,7 @@ func (r *release) sums(u *unit) error {
 	return nil
 }
 
-// names are those of the files that have a release form, sorted.
+// names returns the names of the files that have a release form, sorted.
 func (r *release) names() []string {
 	var names []string
 	for name := range r.content {
@@ -194,17 +195,17 @@ func (r *release) names() []string {
 	return names
 }
 
-// write puts the tree into release form.
+// write changes the tree into release form.
 func (r *release) write() error {
 	for _, name := range r.names() {
-		if err := os.WriteFile(r.tree.at(name), r.content[name], 0o644); err != nil { //nolint:gosec // as Git checks files out
+		if err := os.WriteFile(r.tree.at(name), r.content[name], 0o644); err != nil { //nolint:gosec // the mode of Git's checkouts
 			return err
 		}
 	}
 	return nil
 }
 
-// written refuses a tree that is not in release form.
+// written returns an error if the tree is not in release form.
 func (r *release) written() error {
 	var mistakes []error
 	for _, name := range r.names() {
@@ -225,7 +226,7 @@ func (r *release) written() error {
 	return nil
 }
 
-// tags are the names by which Go finds the modules' versions, that of the root first.
+// tags returns the tags by which Go finds the versions of the modules, that of the root first.
 func (r *release) tags() []string {
 	var tags []string
 	for _, u := range r.units {

@@ -1,28 +1,28 @@
-// Release makes what a version of this repository consists of. It is a tool for the developers
-// of this module:
+// Release prepares the versions of this repository. It is a tool for the developers of this module:
 //
 //	go -C internal/release run . write v0.1.0
 //	go -C internal/release run . tags v0.1.0
 //	go -C internal/release run . proxy v0.1.0 DIRECTORY
 //	go -C internal/release run . check v0.1.0
 //
-// The repository holds the root module, the modules below certauth, and modules of examples and
-// of tests. A version is one of the root module and of all modules below certauth, under the same
-// number. While they are developed their go.mod files point at each other by replace lines, and
-// Go runs or installs no command at a version while its go.mod has such lines. In release form
-// they have none: they require each other at the version, and each go.sum holds the hashes of
-// the others.
+// The repository contains the root module, the modules below certauth, and the modules of examples
+// and tests. A version consists of the root module and all modules below certauth, with the same
+// number. During development their go.mod files refer to each other with replace directives, but Go
+// does not run or install a command at a version whose go.mod contains such directives. In release
+// form they contain none: the modules require each other at the version, and each go.sum contains
+// the hashes of the others.
 //
 // Write changes go.mod and go.sum of the work tree into release form. Tags prints the tags of the
-// version, one a line, if the commit that is checked out is in release form. Both refuse a
-// version that Go would not take, a tree with changes, a changelog without a section for the
-// version, and tags that are there already.
+// version, one per line, if the current commit is in release form. Both refuse a version that is
+// invalid in Go, a tree with uncommitted changes, a changelog without a section for the version,
+// and tags that already exist.
 //
-// Proxy and check ask for none of that and leave the tree alone, so that they serve while working.
-// Proxy writes what a module proxy would serve of the tree in release form into a directory, for
-// GOPROXY=file://DIRECTORY. Check takes each module below certauth out of its archive, where
-// nothing lies beside it, and has the go command say whether its go.mod and go.sum are whole and
-// all that it imports and embeds is there. The go command needs such a GOPROXY for that.
+// Proxy and check have none of these requirements and do not change the tree, so they can be used
+// during development. Proxy writes what a module proxy would serve for the tree in release form
+// into a directory, for GOPROXY=file://DIRECTORY. Check extracts each module below certauth from
+// its archive, away from the other modules, and lets the go command verify that its go.mod and
+// go.sum are complete and that everything it imports and embeds exists. For this, the go command
+// needs such a GOPROXY.
 //
 // The exit status is 0, or 1 with the reason on the standard error.
 package main
@@ -46,12 +46,12 @@ func main() {
 	err := do(ctx, ".", os.Args[1:], os.Stdout)
 	stop()
 	if err != nil {
-		_, _ = fmt.Fprintf(os.Stderr, "release: %v\n", err) // nobody is left to tell
+		_, _ = fmt.Fprintf(os.Stderr, "release: %v\n", err) // if this fails, there is nowhere to report it
 		os.Exit(1)
 	}
 }
 
-// do does what args say for the work tree that dir is in.
+// do runs the command in args for the work tree that contains dir.
 func do(ctx context.Context, dir string, args []string, out io.Writer) error {
 	if want := map[string]int{"write": 2, "tags": 2, "proxy": 3, "check": 2}; len(args) == 0 || len(args) != want[args[0]] {
 		return errors.New(usage)

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// pack makes the archive of a module as the go command makes it of the tag: files of modules
-// below it are left out, and it has the licence of the root if it has none of its own.
+// pack builds the archive of a module as the go command builds it from the tag: it omits files of
+// nested modules, and adds the root's licence if the module has none.
 func (r *release) pack(u *unit) error {
-	names := map[string]string{} // in the archive, and in the tree
+	names := map[string]string{} // name in the archive to name in the tree
 	for _, name := range r.tree.below(u.dir) {
 		names[name] = path.Join(u.dir, name)
 	}
@@ -37,7 +37,7 @@ func (r *release) pack(u *unit) error {
 		if !ok {
 			info, err := os.Lstat(r.tree.at(full))
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-				continue // no archive holds a link
+				continue // archives contain no links
 			}
 			if err != nil {
 				return err
@@ -56,7 +56,7 @@ func (r *release) pack(u *unit) error {
 	return nil
 }
 
-// hashes are those of a module's archive and of its go.mod, as they stand in a go.sum.
+// hashes returns the hashes of a module's archive and of its go.mod, as written in a go.sum.
 func (r *release) hashes(u *unit) (archive, mod string, err error) {
 	reader, err := stdzip.NewReader(bytes.NewReader(u.zip), int64(len(u.zip)))
 	if err != nil {
@@ -78,7 +78,8 @@ func (r *release) hashes(u *unit) (archive, mod string, err error) {
 	return archive, mod, err
 }
 
-// proxy writes what a module proxy serves of the version (https://go.dev/ref/mod#goproxy-protocol).
+// proxy writes the files that a module proxy serves for the version
+// (https://go.dev/ref/mod#goproxy-protocol).
 func (r *release) proxy(ctx context.Context, dir string) error {
 	at, err := r.tree.committed(ctx)
 	if err != nil {
@@ -116,7 +117,7 @@ func (r *release) proxy(ctx context.Context, dir string) error {
 	return nil
 }
 
-// file is one of an archive, and what is known of it.
+// file is one file of an archive, with its metadata.
 type file struct {
 	path    string
 	content []byte

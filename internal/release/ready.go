@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// checkVersion refuses what Go does not take for the version of a module whose path has no
+// checkVersion returns an error if Go does not accept the version for a module whose path has no
 // suffix such as /v2.
 func checkVersion(version string) error {
 	switch {
@@ -28,7 +28,7 @@ func checkVersion(version string) error {
 
 const changelog = ".github/CHANGELOG.md"
 
-// ready refuses a tree that a version cannot be made of, with all reasons.
+// ready returns all reasons why a version cannot be made from the tree.
 func (t *tree) ready(ctx context.Context, version string) error {
 	text, err := t.read(changelog)
 	if err == nil {
@@ -37,13 +37,13 @@ func (t *tree) ready(ctx context.Context, version string) error {
 	return errors.Join(t.clean(ctx), err, t.untagged(ctx, version))
 }
 
-// section is a heading of the changelog for a version or for what is not released.
+// section matches a heading of the changelog for a version or for unreleased changes.
 var section = regexp.MustCompile(`^## \[?(Unreleased\b|v?[0-9][0-9A-Za-z.-]*)`)
 
-// checkChangelog wants a section that says something for the version, and nothing left under
-// Unreleased: all of it is in the version.
+// checkChangelog requires a section with content for the version, and an empty section Unreleased,
+// because the version contains all changes.
 func checkChangelog(text, version string) error {
-	lines := map[string]int{} // of text, below each heading
+	lines := map[string]int{} // number of lines of text below each heading
 	var current string
 	for line := range strings.Lines(text) {
 		line = strings.TrimSpace(line)
@@ -75,8 +75,8 @@ func checkChangelog(text, version string) error {
 	return nil
 }
 
-// untagged refuses a version of which a tag is there: what a proxy has fetched once it serves
-// for ever, so no tag is moved.
+// untagged returns an error if a tag of the version exists: a proxy serves a version forever once
+// it has fetched it, so no tag is moved.
 func (t *tree) untagged(ctx context.Context, version string) error {
 	list, err := git(ctx, t.root, "tag", "--list", version, "*/"+version)
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	tool   = root + "/certauth/cmd/tool"
 )
 
-// repository makes a repository of the shape of this one, with one commit: a root module, two
-// released ones of which one needs the other, an example, and a developer's program.
+// repository creates a repository that is structured like this one, with one commit: a root module,
+// two released ones, one of which requires the other, an example, and a developer's program.
 func repository(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,7 +70,7 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return out
 }
 
-// command runs a program apart from what the developer has configured.
+// command runs a program independently of the developer's configuration.
 func command(t *testing.T, dir string, env []string, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
@@ -164,9 +164,10 @@ func TestRelease_FromTheTreeToTheTags(t *testing.T) {
 
 	_, err = releaseTool(t, dir, "write", "v0.1.0")
 	require.NoError(t, err)
-	assert.Empty(t, run(t, dir, "git", "status", "--porcelain"), "written twice is written once")
+	assert.Empty(t, run(t, dir, "git", "status", "--porcelain"), "writing twice has the same result")
 
-	// Whoever changes a module after that must write again: a go.sum has another hash.
+	// After any later change to a module the files must be written again, because the hash in a
+	// go.sum changes.
 	put(t, dir, "certauth/certauth.go", "package certauth\n\nconst Name = \"another\"\n")
 	commit(t, dir, "another")
 	_, err = releaseTool(t, dir, "tags", "v0.1.0")
@@ -239,7 +240,7 @@ func TestRelease_RefusesWhatNoVersionCanBeMadeOf(t *testing.T) {
 				}
 				assert.Empty(t, out)
 			}
-			assert.Equal(t, before, run(t, dir, "git", "status", "--porcelain"), "nothing is written")
+			assert.Equal(t, before, run(t, dir, "git", "status", "--porcelain"), "the tree must not be changed")
 		})
 	}
 }
@@ -256,7 +257,7 @@ func TestRelease_CommandLine(t *testing.T) {
 	require.ErrorContains(t, err, "not a git repository")
 }
 
-// stranger is the environment of somebody who has nothing but the proxy.
+// stranger is the environment of a user who has only the proxy.
 func stranger(t *testing.T, proxy string) []string {
 	t.Helper()
 	return []string{"GOPROXY=file://" + filepath.ToSlash(proxy), "GONOPROXY=none", "GONOSUMDB=" + root, "GOTOOLCHAIN=local", "GOMODCACHE=" + t.TempDir()}
@@ -270,7 +271,7 @@ func TestProxy_ServesAStrangerTheTreeAsItIs(t *testing.T) {
 	proxy := t.TempDir()
 	_, err := releaseTool(t, dir, "proxy", "v0.1.0", proxy)
 	require.NoError(t, err)
-	assert.Equal(t, before, run(t, dir, "git", "status", "--porcelain", "--ignored"), "the tree is left alone")
+	assert.Equal(t, before, run(t, dir, "git", "status", "--porcelain", "--ignored"), "the tree must not be changed")
 	assert.Contains(t, text(t, dir, "certauth/helper/go.mod"), "replace ")
 
 	env := stranger(t, proxy)
@@ -321,7 +322,7 @@ func TestCheck_FindsWhatWorksInTheTreeAlone(t *testing.T) {
 	}
 }
 
-// The hashes in each go.sum are those of what the go command makes of the tags by itself.
+// The hashes in each go.sum are those that the go command computes from the tags.
 func TestTags_HaveTheHashesThatGoFinds(t *testing.T) {
 	dir := repository(t)
 	put(t, dir, "certauth/helper/.gitattributes", "*.txt export-ignore\n")
@@ -353,7 +354,7 @@ func TestTags_HaveTheHashesThatGoFinds(t *testing.T) {
 	out, err := command(t, t.TempDir(), env, "go", "run", tool+"@latest")
 	require.NoError(t, err, out)
 	assert.Contains(t, out, "root+helper+tool\n")
-	// A checkout of the tag builds by its own go.sum.
+	// A checkout of the tag builds with its own go.sum.
 	out, err = command(t, filepath.Join(dir, "certauth", "cmd", "tool"), append(slices.Clone(env), "GOFLAGS=-mod=readonly -modcacherw"), "go", "run", ".")
 	require.NoError(t, err, out)
 	assert.Equal(t, "root+helper+tool\n", out)

@@ -19,8 +19,8 @@ type tree struct {
 	files []string // with slashes, from the root, sorted
 }
 
-// openTree finds the work tree that dir is in, and its files: what Git knows, and what it would
-// take if asked, so that a tree in the making is seen as it is.
+// openTree finds the work tree that contains dir, and its files: those that Git tracks, and
+// untracked ones that it does not ignore, so that the tree can be examined before it is committed.
 func openTree(ctx context.Context, dir string) (*tree, error) {
 	root, err := git(ctx, dir, "rev-parse", "--show-toplevel")
 	if err != nil {
@@ -33,7 +33,7 @@ func openTree(ctx context.Context, dir string) (*tree, error) {
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
 		if _, err := os.Lstat(t.at(name)); errors.Is(err, os.ErrNotExist) {
-			continue // taken away and not committed
+			continue // deleted, but the deletion is not committed
 		}
 		t.files = append(t.files, name)
 	}
@@ -45,8 +45,8 @@ func (t *tree) at(name string) string { return filepath.Join(t.root, filepath.Fr
 
 func (t *tree) read(name string) ([]byte, error) { return os.ReadFile(t.at(name)) }
 
-// directories are those with a go.mod: the root, then the others below certauth, whose modules
-// are released with it.
+// directories returns those with a go.mod: the root, then the others below certauth, whose modules
+// are released together with it.
 func (t *tree) directories() []string {
 	dirs := []string{"."}
 	for _, name := range t.files {
@@ -57,7 +57,7 @@ func (t *tree) directories() []string {
 	return dirs
 }
 
-// below are the files in and below a directory, with names from there.
+// below returns the files in and below a directory, with paths relative to it.
 func (t *tree) below(dir string) []string {
 	if dir == "." {
 		return t.files
@@ -71,7 +71,7 @@ func (t *tree) below(dir string) []string {
 	return names
 }
 
-// clean refuses a tree with anything that is not committed.
+// clean returns an error if the tree has uncommitted changes.
 func (t *tree) clean(ctx context.Context) error {
 	status, err := git(ctx, t.root, "status", "--porcelain", "--untracked-files=normal")
 	if err != nil || status == "" {
@@ -80,7 +80,7 @@ func (t *tree) clean(ctx context.Context) error {
 	return fmt.Errorf("the tree has changes that are not committed:\n%s", strings.TrimRight(status, "\n"))
 }
 
-// committed is when the commit that is checked out was made.
+// committed returns the time of the current commit.
 func (t *tree) committed(ctx context.Context) (time.Time, error) {
 	text, err := git(ctx, t.root, "log", "-1", "--format=%cI")
 	if err != nil {
@@ -91,7 +91,7 @@ func (t *tree) committed(ctx context.Context) (time.Time, error) {
 }
 
 func git(ctx context.Context, dir string, args ...string) (string, error) {
-	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output() //nolint:gosec // the arguments are ours
+	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", dir}, args...)...).Output() //nolint:gosec // fixed arguments
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok {
 		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(failed.Stderr)))
 	}

@@ -26,9 +26,8 @@ const (
 	// clock and then arrive here in any order, some of them late.
 	ClockSlack = time.Second
 
-	// staleWait is how long requests wait for a reload if none was due for two intervals, counted
-	// from the start of the reload. Otherwise the first callers after a quiet night would be
-	// judged by old roots.
+	// staleWait is how long requests wait for a reload, counted from its start, if none was due for
+	// two intervals. Otherwise the first callers after a quiet night would be judged by old roots.
 	staleWait = 25 * time.Millisecond
 )
 
@@ -60,7 +59,8 @@ type reloadable interface {
 	overdue() bool
 	giveUp()
 	end()
-	// failing takes the right to tell of a failure until told is called; one failure is told at a time.
+	// failing acquires the right to report a failure until told is called, because one failure is
+	// reported at a time.
 	failing() bool
 	told()
 }
@@ -114,7 +114,7 @@ func (m *Material) due(now time.Time) bool {
 }
 
 // start begins the reload, unless another request has just done so. The channels that others wait
-// for are set before these can see that nothing is due any more.
+// for are set before other requests can see that no reload is due any more.
 func (m *Material) start(ctx context.Context, now time.Time) (begun bool) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
@@ -180,7 +180,7 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 		defer item.end()
 		return item.reload(ctx)
 	}, func(changed bool, err error) {
-		<-told // the failure says that the last good set stays in use, so it must not be the last word
+		<-told // the failure says that the last good set stays in use, so it must not be reported after the late value
 		if err == nil && changed {
 			m.tell(item.name(), nil)
 			m.check()
@@ -200,7 +200,7 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 	return changed, nil
 }
 
-// check has the material checked after a reload that changed something.
+// check lets the user of the material check it after a reload that changed something.
 func (m *Material) check() {
 	if m.Check != nil {
 		m.Check(true)
@@ -216,8 +216,8 @@ func (m *Material) tell(path string, err error) {
 	_, _ = safely.Do(func() (bool, error) { m.report(path, err); return true, nil })
 }
 
-// tellFailure reports a failure, unless that of the same item is being reported: a hook that
-// reloads whenever a reload failed would otherwise do so for ever.
+// tellFailure reports a failure, unless one of the same item is being reported: a hook that reloads
+// after every failed reload would otherwise never end.
 func (m *Material) tellFailure(item reloadable, err error) {
 	if item.failing() {
 		defer item.told()
@@ -233,7 +233,7 @@ func await[T any](ctx context.Context, f func() (T, error), late func(T, error))
 		err   error
 	}
 	answers := make(chan answer, 1)
-	var decided atomic.Bool // by the one who comes first: the answer, or the end of the wait
+	var decided atomic.Bool // by the first of two events: the answer, or the end of the wait
 	go func() {
 		value, err := safely.Do(f)
 		if decided.CompareAndSwap(false, true) {

@@ -16,8 +16,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/reload"
 )
 
-// What requests see of a reload is tested in package certauth. Here: the last good value stays,
-// each value has a number of its own, and a digest that did not change is no reload.
+// The effect of a reload on requests is tested in package certauth. These tests show that the last
+// good value stays, that each value has its own number, and that an unchanged digest is not a
+// reload.
 func TestItem_KeepsTheLastGoodValue(t *testing.T) {
 	type report struct {
 		path string
@@ -76,12 +77,12 @@ func TestWatch_WithoutAFirstValueThereIsNone(t *testing.T) {
 		assert.Nil(t, item.Get(), name)
 		assert.Nil(t, item.Current(), name)
 	}
-	require.NoError(t, m.Reload(t.Context(), true), "what has failed at first is not read again")
+	require.NoError(t, m.Reload(t.Context(), true), "an item whose first load failed is not read again")
 	assert.Equal(t, 7, *reload.Fixed("x", 7).Get())
 }
 
-// The doc of Config.ReloadInterval: 0 means 30 seconds; and a clock that goes back by no more than
-// requests overtake one another is no reason to read anything.
+// The doc of Config.ReloadInterval: 0 means 30 seconds. A clock that goes back by no more than the
+// difference between overtaking requests does not cause a reload.
 func TestRefresh_WhenItIsTime(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for elapsed, want := range map[time.Duration]bool{
@@ -92,7 +93,7 @@ func TestRefresh_WhenItIsTime(t *testing.T) {
 			m := reload.New(0, func() time.Time { return start }, nil)
 			looks := 0
 			m.Check = func(force bool) {
-				assert.False(t, force, "nothing has changed")
+				assert.False(t, force, "the material has not changed")
 				looks++
 			}
 			loads := 0
@@ -124,7 +125,7 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 		})
 		require.NoError(t, err)
 		m.Refresh(t.Context(), start.Add(2*time.Minute-1))
-		assert.Zero(t, time.Since(start), "one interval is missed now and then")
+		assert.Zero(t, time.Since(start), "a single missed interval is normal")
 		time.Sleep(time.Minute) //nolint:forbidigo // the bubble's clock
 		begun := time.Now()
 		m.Refresh(t.Context(), start.Add(time.Hour))
@@ -133,9 +134,9 @@ func TestRefresh_WaitsForASlowReloadOnlySoLong(t *testing.T) {
 	})
 }
 
-// A reload that changes nothing, fails, hangs, or is left to another one is no news: whatever
-// looks at the new material does not look.
-func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
+// A reload that changes nothing, fails, hangs, or is left to another one is no news: the material
+// is not checked.
+func TestReload_WithoutAChangeChecksNothing(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		looks, loads := 0, 0
@@ -159,7 +160,7 @@ func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
 		go func() { answers <- m.Reload(t.Context(), true) }()
 		synctest.Wait()
 		require.Equal(t, 4, loads)
-		require.NoError(t, m.Reload(t.Context(), false), "it is left to the one that runs")
+		require.NoError(t, m.Reload(t.Context(), false), "it is left to the running reload")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorContains(t, m.Reload(ctx, true), "x: the previous reload is still running")
@@ -177,8 +178,9 @@ func TestReload_WhatChangesNothingIsNoNews(t *testing.T) {
 	})
 }
 
-// What is being read may have been read before it changed: whoever waits reads it again.
-func TestReload_WhoWaitsReadsAgain(t *testing.T) {
+// The running reload may have read the item before it changed, so a caller that waits reads it
+// again.
+func TestReload_CallerThatWaitsReadsAgain(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		m := reload.New(time.Minute, time.Now, nil)
 		value, goOn := 0, make(chan struct{})
@@ -203,7 +205,7 @@ func TestReload_WhoWaitsReadsAgain(t *testing.T) {
 	})
 }
 
-// A hook that reloads whenever a reload failed did so within itself for ever.
+// A hook that reloads after every failed reload called itself without end.
 func TestReload_AFailureIsNotToldWithinItsOwnReport(t *testing.T) {
 	var m *reload.Material
 	told, depth := 0, 0
@@ -223,12 +225,13 @@ func TestReload_AFailureIsNotToldWithinItsOwnReport(t *testing.T) {
 	require.Error(t, m.Reload(t.Context(), true))
 	assert.Equal(t, 1, told)
 	require.Error(t, m.Reload(t.Context(), true))
-	assert.Equal(t, 2, told, "the next reload tells again")
+	assert.Equal(t, 2, told, "the next reload must report again")
 }
 
-// finding P9: what a function returned after the wait for it had ended came into use without a
-// word: the failure was reported, with the last good set said to stay in use, and the change was not.
-func TestReload_WhatComesLateIsTold(t *testing.T) {
+// finding P9: a value that a function returned after the wait for it had ended came into use without
+// a report: the failure was reported, saying that the last good set stays in use, but the change was
+// not.
+func TestReload_LateValueIsReported(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var told []string
 		m := reload.New(time.Minute, nil, func(path string, err error) { told = append(told, fmt.Sprintf("%s: %v", path, err)) })
@@ -272,7 +275,7 @@ func TestReload_WhatComesLateIsTold(t *testing.T) {
 
 // A late answer can come while the failure is being reported. Its report must be the last, because
 // the failure says that the last good set stays in use.
-func TestReload_WhatComesLateIsToldAfterTheFailure(t *testing.T) {
+func TestReload_LateValueIsReportedAfterTheFailure(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		var mutex sync.Mutex
 		var told []string

@@ -10,8 +10,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// RFC 5280, appendix A.2: nine forms, of which otherName, x400Address and ediPartyName are
-// sequences, and directoryName is a CHOICE that is tagged explicitly.
+// RFC 5280, appendix A.2: nine forms. otherName, x400Address and ediPartyName are sequences, and
+// directoryName is a CHOICE with an explicit tag.
 func TestIsForm_TheNineTagsAndNoOther(t *testing.T) {
 	forms := map[byte]bool{0xA0: true, 0x81: true, 0x82: true, 0xA3: true, 0xA4: true, 0xA5: true, 0x86: true, 0x87: true, 0x88: true}
 	for tag := range 256 {
@@ -24,7 +24,7 @@ func TestParse_ABytesTooManyAndTagsTooHigh(t *testing.T) {
 	require.Error(t, err, "a byte behind the last name")
 
 	names, err := san.Parse(der(t, wrap("30", "8900"+"AA00"+"9E00")))
-	require.NoError(t, err, "numbers that no form has concern nobody")
+	require.NoError(t, err, "numbers that belong to no form are ignored")
 	assert.Empty(t, names)
 
 	names, err = san.Parse(der(t, wrap("30", "A800")))
@@ -41,7 +41,7 @@ func TestParse_ABytesTooManyAndTagsTooHigh(t *testing.T) {
 	assert.Empty(t, names.UPNs)
 }
 
-// The type of an otherName is an OBJECT IDENTIFIER, whatever else could be read as one.
+// The type of an otherName is an OBJECT IDENTIFIER, even if another element could be read as one.
 func TestOtherNameType_IsAnObjectIdentifier(t *testing.T) {
 	for content, want := range map[string]string{
 		"06032A0304": "1.2.3.4",

@@ -16,13 +16,13 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/san"
 )
 
-// upn is otherName 1.3.6.1.4.1.311.20.2.3 with the content of its explicit [0].
+// upn returns otherName 1.3.6.1.4.1.311.20.2.3 with the content of its explicit [0].
 func upn(content string) string {
 	oid := "060A2B060104018237140203"
 	return wrap("A0", oid+wrap("A0", content))
 }
 
-// wrap puts a tag and a short length in front of hex.
+// wrap puts a tag and a short length before hex.
 func wrap(tag, content string) string {
 	return tag + hex.EncodeToString([]byte{byte(len(content) / 2)}) + content
 }
@@ -34,7 +34,7 @@ func der(t testing.TB, text string) []byte {
 	return b
 }
 
-// The DER was written by hand after RFC 5280, section 4.2.1.6 and appendix A.2.
+// The DER was written by hand according to RFC 5280, section 4.2.1.6 and appendix A.2.
 func TestParse_KeepsTypesApart(t *testing.T) {
 	names, err := san.Parse(der(t, wrap("30", "810161"+"820162"+"860163"+"8704"+"0A010203"+"8710"+strings.Repeat("00", 15)+"01"+
 		upn("0C0164")+wrap("A0", "06032A0304"+wrap("A0", "0C0165"))+"88012A"+"A400")))
@@ -55,7 +55,7 @@ func TestParse_WhatIsNoListOfNamesIsAnError(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":           "",
 		"not a sequence":    "3100",
-		"a byte behind":     "300000",
+		"a trailing byte":   "300000",
 		"a universal name":  wrap("30", "0C0161"),
 		"a truncated name":  "30028202",
 		"an empty DNS name": wrap("30", "8200"),
@@ -65,7 +65,7 @@ func TestParse_WhatIsNoListOfNamesIsAnError(t *testing.T) {
 	}
 }
 
-// finding C14: one name that could not be read made the whole certificate malformed.
+// finding C14: one unreadable name made the whole certificate malformed.
 func TestParse_WhatIsNotInFormIsAFaultOfItsForm(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text string
@@ -92,7 +92,7 @@ func TestParse_WhatIsNotInFormIsAFaultOfItsForm(t *testing.T) {
 		"a UPN that is an IA5String":     {upn("160161"), san.OtherName},
 		"an empty UPN":                   {upn("0C00"), san.OtherName},
 		"a UPN that is not UTF-8":        {upn("0C01FF"), san.OtherName},
-		"a UPN with a byte behind":       {upn("0C016100"), san.OtherName},
+		"a UPN with a trailing byte":     {upn("0C016100"), san.OtherName},
 		"a UPN with a second value":      {wrap("A0", "060A2B060104018237140203"+"A0030C0161"+"A0030C0162"), san.OtherName},
 	} {
 		readable := "810161" + "820162" + "860163" + "87040A010203" + upn("0C0164")
@@ -106,7 +106,7 @@ func TestParse_WhatIsNotInFormIsAFaultOfItsForm(t *testing.T) {
 	}
 }
 
-// finding C14: what no rule reads was malformed as well.
+// finding C14: names that no rule reads made the certificate malformed as well.
 func TestParse_WhatNoRuleReadsHasNoFault(t *testing.T) {
 	for name, text := range map[string]string{
 		"an otherName below 2.25, a UUID":   wrap("A0", "0613"+"69"+"83D6E4CDBBF3A5B8C1D7BFA6CF8EAB9D8537"+wrap("A0", "0C0161")),

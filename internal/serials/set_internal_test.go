@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spreads are ways in which CAs number their certificates, and worse ones.
+// spreads are ways in which CAs number their certificates, and unfavourable ones.
 var spreads = map[string]func(random *rand.Rand, record []byte, i int){
 	"at random": func(random *rand.Rand, record []byte, _ int) {
 		for i := range record {
@@ -48,7 +48,7 @@ var spreads = map[string]func(random *rand.Rand, record []byte, i int){
 	},
 }
 
-// count writes a number as the last octets.
+// count writes the number to the last octets.
 func count(record []byte, n int) {
 	clear(record)
 	for i := len(record) - 1; i >= 0 && n > 0; i, n = i-1, n>>8 {
@@ -56,7 +56,7 @@ func count(record []byte, n int) {
 	}
 }
 
-// Section 10: what is put in is found, nothing else is, and the records end up sorted.
+// The numbers of the set are found, no others are, and the records end up sorted.
 func TestSerialSet_AnySpread(t *testing.T) {
 	for name, write := range spreads {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestSerialSet_AnySpread(t *testing.T) {
 	}
 }
 
-// checkTable: the one table has the same records, in the order of package bytes.
+// checkTable checks that the only table has the same records, in the order of package bytes.
 func checkTable(t *testing.T, set *Set, records [][]byte) {
 	t.Helper()
 	if len(records[0]) > maxPacked {
@@ -110,13 +110,13 @@ func checkTable(t *testing.T, set *Set, records [][]byte) {
 	slices.SortFunc(want, bytes.Compare)
 	require.True(t, bytes.Equal(bytes.Join(want, nil), set.tables[0].records), "not sorted")
 	groups := 4 * len(set.tables[0].starts)
-	require.LessOrEqual(t, groups, len(records)/2+8, "the groups take more than half a byte each")
+	require.LessOrEqual(t, groups, len(records)/2+8, "the groups take more than half a byte per number")
 	require.Equal(t, set.size, len(records)*len(records[0])+groups)
 }
 
-// A list has numbers of all lengths. No number takes the place of another one, and what the set
-// says of its size covers them.
-func TestSerialSet_AllLengthsBesideOneAnother(t *testing.T) {
+// A list has numbers of all lengths. They do not displace each other, and the estimated size of the
+// set covers them.
+func TestSerialSet_AllLengthsTogether(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	var records [][]byte
 	for width := 1; width <= 40; width++ {
@@ -149,7 +149,7 @@ func TestSerialSet_AllLengthsBesideOneAnother(t *testing.T) {
 	assert.GreaterOrEqual(t, set.Size(), sum+header*30*(40-maxPacked))
 }
 
-// An empty set has nothing, of any length.
+// An empty set contains no number of any length.
 func TestSerialSet_Empty(t *testing.T) {
 	empty := NewBuilder(&Count{}).Done()
 	for _, set := range []Set{{}, empty} {
@@ -160,7 +160,7 @@ func TestSerialSet_Empty(t *testing.T) {
 	}
 }
 
-// BenchmarkSortRecords: whatever the order, within a few passes.
+// BenchmarkSortRecords shows that every order needs only a few passes.
 func BenchmarkSortRecords(b *testing.B) {
 	const n, width = 100_000, 16
 	for name, write := range spreads {

@@ -20,8 +20,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// domain is where the names of all responders and distribution points are. It exists in the
-// program's own name server alone.
+// domain is the parent domain of all responders and distribution points. It exists only in the
+// program's own name server.
 const domain = ".soak.test"
 
 // authority is a CA of a partner with its responder and its lists.
@@ -32,7 +32,7 @@ type authority struct {
 	key     *ecdsa.PrivateKey
 	above   *authority // nil for a root
 	port    int        // of nginx
-	names   string     // the only kind of source that its clients' certificates name; empty for both
+	names   string     // the only kind of source that its clients' certificates name; empty means both
 	clock   *clock
 
 	mu        sync.Mutex
@@ -41,7 +41,7 @@ type authority struct {
 	answers   map[string][][]byte
 }
 
-// list is a published base.
+// list is a published base CRL.
 type list struct {
 	at  time.Time
 	der []byte
@@ -55,7 +55,7 @@ func newKey() *ecdsa.PrivateKey {
 	return key
 }
 
-// newAuthority makes a root, or a CA below one.
+// newAuthority creates a root, or a CA below one.
 func newAuthority(name string, partner, port int, above *authority, clock *clock) *authority {
 	a := &authority{
 		name: name, partner: partner, port: port, clock: clock, above: above, key: newKey(),
@@ -76,13 +76,14 @@ func (a *authority) signer() *authority {
 	return a
 }
 
-// sign completes a certificate: who issues it says where to ask about it.
+// sign completes and signs a certificate, including the addresses of the issuer's responder and
+// lists.
 func (a *authority) sign(template *x509.Certificate, key crypto.PublicKey) *x509.Certificate {
 	template.SerialNumber = big.NewInt(0x1000_0000 + serials.Add(1))
 	template.NotBefore, template.NotAfter = a.clock.shows.Add(-24*time.Hour), a.clock.shows.Add(60*24*time.Hour)
 	parent := a.cert
 	if parent == nil {
-		parent = template // its own
+		parent = template // self-signed
 	}
 	if a.cert != nil && (template.IsCA || a.names != "crl") {
 		template.OCSPServer = []string{a.url("ocsp", "")}
@@ -97,7 +98,7 @@ func (a *authority) sign(template *x509.Certificate, key crypto.PublicKey) *x509
 	return cert
 }
 
-// issue makes a client.
+// issue creates a client certificate.
 func (a *authority) issue(name string) tls.Certificate {
 	key := newKey()
 	cert := a.sign(&x509.Certificate{
@@ -106,7 +107,7 @@ func (a *authority) issue(name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{cert.Raw, a.cert.Raw}, PrivateKey: key, Leaf: cert}
 }
 
-// host is where the responder ("ocsp") or the lists ("crl") are.
+// host returns the host name of the responder ("ocsp") or of the lists ("crl").
 func (a *authority) host(kind string) string { return kind + "." + a.name + domain }
 
 func (a *authority) url(kind, path string) string {
@@ -121,17 +122,17 @@ func (a *authority) revoke(serial *big.Int) time.Time {
 	return at
 }
 
-// edition is how a piece of evidence differs from an honest one.
+// edition describes how a piece of evidence differs from an honest one.
 type edition struct {
 	late    time.Duration // how much later than now it was made
-	life    time.Duration // if it is not the usual one
+	life    time.Duration // 0: the usual one
 	key     *ecdsa.PrivateKey
 	unknown bool
-	serial  *big.Int // of another certificate
-	gap     int64    // between the number that a delta continues and the one that the base has
+	serial  *big.Int // that of another certificate
+	gap     int64    // added to the base's number to give the number that a delta claims to continue
 }
 
-// answer signs an OCSP answer, and keeps honest ones for those who replay them.
+// answer signs an OCSP answer. It stores honest answers for later replay.
 func (a *authority) answer(id ocsptest.CertID, serial *big.Int, as edition) []byte {
 	at := a.clock.now().Add(as.late)
 	a.mu.Lock()
@@ -169,7 +170,7 @@ func (a *authority) answer(id ocsptest.CertID, serial *big.Int, as edition) []by
 	return der
 }
 
-// replayed is the oldest answer about a certificate that is remembered, nil if there is none.
+// replayed returns the oldest stored answer about a certificate, or nil.
 func (a *authority) replayed(serial *big.Int) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -179,7 +180,7 @@ func (a *authority) replayed(serial *big.Int) []byte {
 	return nil
 }
 
-// base is the newest list. Another one is published when its time has come.
+// base returns the newest list, after publishing a new one if it is due.
 func (a *authority) base() list {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -191,7 +192,7 @@ func (a *authority) base() list {
 	return a.published[len(a.published)-1]
 }
 
-// oldBase is the oldest list that is remembered.
+// oldBase returns the oldest stored list.
 func (a *authority) oldBase() list {
 	newest := a.base()
 	a.mu.Lock()
@@ -202,7 +203,7 @@ func (a *authority) oldBase() list {
 	return newest
 }
 
-// forged is a list that differs from an honest one.
+// forged returns a list that differs from an honest one.
 func (a *authority) forged(as edition) []byte {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -213,7 +214,7 @@ func (a *authority) forged(as edition) []byte {
 	return a.encode(a.clock.now().Add(as.late), as.life, key)
 }
 
-// delta is the newest delta of the newest base.
+// delta returns the newest delta of the newest base.
 func (a *authority) delta(as edition) []byte {
 	base := a.base()
 	a.mu.Lock()
@@ -225,7 +226,7 @@ func (a *authority) delta(as edition) []byte {
 	return a.encode(at, deltaLife, a.key, ocsptest.DeltaIndicator(base.at.Unix()+as.gap))
 }
 
-// encode signs a list of everything that is revoked by now. Its number is its time.
+// encode signs a list of everything that was revoked by that time. The list's number is its time.
 func (a *authority) encode(at time.Time, life time.Duration, key *ecdsa.PrivateKey, more ...ocsptest.Extension) []byte {
 	l := ocsptest.List{
 		Issuer: a.cert.RawSubject, ThisUpdate: ocsptest.UTCAt(at), NextUpdate: ocsptest.UTCAt(at.Add(life)), Key: key,
@@ -245,7 +246,7 @@ func (a *authority) encode(at time.Time, life time.Duration, key *ecdsa.PrivateK
 	return der
 }
 
-// must is for what cannot fail on a machine that works.
+// must panics on errors that do not occur on a working machine.
 func must(err error) {
 	if err != nil {
 		panic(err)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// The lives of evidence, by the world's clock. They are short, so that evidence runs out, is renewed
-// and is revoked many times in a run.
+// The lifetimes of evidence, by the world's clock. They are short, so that in one run evidence
+// expires, is renewed and is revoked many times.
 const (
 	answerLife   = 10 * time.Minute // of OCSP answers
 	listLife     = 20 * time.Minute
@@ -16,12 +16,12 @@ const (
 	deltaLife    = 5 * time.Minute
 	deltaEvery   = time.Minute
 	clockSkew    = time.Minute
-	worldSpeed   = 20 // minutes of the world in a minute
+	worldSpeed   = 20 // minutes of the world per minute
 	mostPause    = 5 * time.Minute * 11 / 10
 	pollInterval = 30 * time.Second
 )
 
-// clock is the world's, which the authorities live by: it runs faster than the machine's.
+// clock is the world's clock, which the authorities use. It runs faster than the machine's.
 type clock struct {
 	began, shows time.Time
 }
@@ -33,19 +33,19 @@ func newClock() *clock {
 
 func (c *clock) now() time.Time { return c.at(time.Now()) }
 
-// at is what the world's clock showed at a time of the machine.
+// at converts a time of the machine to a time of the world.
 func (c *clock) at(machine time.Time) time.Time {
 	return c.shows.Add(machine.Sub(c.began) * worldSpeed)
 }
 
-// inReal is how long the machine takes for a time of the world.
+// inReal converts a duration of the world to one of the machine.
 func inReal(d time.Duration) time.Duration { return d / worldSpeed }
 
-// offset is how wrong the clock of one instance is.
+// offset is the error of one instance's clock.
 type offset struct {
 	mu      sync.Mutex
 	by      time.Duration
-	largest time.Duration // ever
+	largest time.Duration // of the whole run
 }
 
 func (o *offset) set(by time.Duration) {

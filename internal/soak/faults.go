@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// effect says what a fault may do to good clients, by the documentation.
+// effect describes what a fault may do to good clients, according to the documentation.
 type effect struct {
-	ocsp, lists bool // these sources of a partner are not there, or say nothing that counts
-	operator    bool // a list that the operator keeps in a directory
-	anything    bool // a good client may be refused although what is known of it counts
+	ocsp, lists bool // these sources of a partner are unavailable, or their answers are not usable
+	operator    bool // the same for a list in the operator's directory
+	anything    bool // a good client may be refused although stored evidence about it is valid
 }
 
-// target is what a fault is put on.
+// target is the part of the world that a fault affects.
 type target int
 
 const (
@@ -27,23 +27,23 @@ const (
 	onAll
 )
 
-// kind is a kind of fault. begin puts it on and returns what takes it off again.
+// kind is a kind of fault. begin starts it and returns the function that ends it.
 type kind struct {
 	name   string
 	on     target
 	effect effect
-	// after is how long the effect can last besides the documented pauses.
+	// after is how long the effect can outlast the fault, not counting the documented pauses.
 	after time.Duration
 	begin func(s *soak, which int) (end func())
 }
 
-// place is what a fault takes hold of: two at a time cannot.
+// place names the component that a fault affects. Only one fault at a time can affect it.
 func (k *kind) place(which int) string {
 	thing, _, _ := strings.Cut(k.name, ":")
 	return fmt.Sprint(thing, which)
 }
 
-// fault is one that was put on, and perhaps taken off.
+// fault is a fault that was started, and perhaps ended.
 type fault struct {
 	*kind
 	which        int
@@ -54,7 +54,7 @@ func (f *fault) touches(from, to time.Time, after time.Duration) bool {
 	return f.began.Before(to) && (f.ended.IsZero() || from.Before(f.ended.Add(after)))
 }
 
-// tally is what happened while faults of one kind were on, to the clients that they were for.
+// tally counts what happened to the affected clients while faults of one kind were on.
 type tally struct {
 	times             int
 	lasted            time.Duration
@@ -71,7 +71,7 @@ type faults struct {
 	stalls  []stall
 }
 
-// stall is a time in which the machine stood still for the program.
+// stall is a period in which the machine did not run the program.
 type stall struct {
 	from, to time.Time
 }
@@ -112,11 +112,11 @@ func (f *fault) isFor(by *running, client *client) bool {
 	return true
 }
 
-// explanation is what can be wrong with a refusal's sources.
+// explanation says what could have caused a refusal.
 type explanation struct{ sources, anything bool }
 
-// explains says what a good client may be refused for: that no source is there that the instance
-// asks about one of its certificates, or that none was a short time ago.
+// explains returns what could have caused the refusal of a good client: none of the sources that
+// the instance asks about one of its certificates was available, now or a short time ago.
 func (h *faults) explains(by *running, client *client, began, ended time.Time) explanation {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -141,7 +141,7 @@ func (h *faults) explains(by *running, client *client, began, ended time.Time) e
 	return explanation{sources: sources, anything: anything}
 }
 
-// count adds a request to the faults that were on.
+// count adds a request to the tallies of the faults that were on.
 func (h *faults) count(by *running, client *client, accepted bool, why string, began, ended time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -163,7 +163,7 @@ func (h *faults) count(by *running, client *client, accepted bool, why string, b
 	}
 }
 
-// forget drops faults that explain nothing any more.
+// forget drops faults that can no longer explain anything.
 func (h *faults) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -176,7 +176,7 @@ func (h *faults) forget() {
 	h.all = kept
 }
 
-// watch finds out when the machine does not let the program run.
+// watch detects periods in which the machine does not run the program.
 func (h *faults) watch(done <-chan struct{}) {
 	const tick = 50 * time.Millisecond
 	for {
@@ -194,7 +194,7 @@ func (h *faults) watch(done <-chan struct{}) {
 	}
 }
 
-// stalled is how long the machine stood still in that time.
+// stalled returns how long the machine did not run the program between the two times.
 func (h *faults) stalled(from, to time.Time) (sum time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -206,8 +206,8 @@ func (h *faults) stalled(from, to time.Time) (sum time.Duration) {
 	return sum
 }
 
-// inject puts faults on, in an order that the seed decides, each kind once before any comes twice.
-// Up to four are on at a time, and every fourth time none is for a while after that.
+// inject starts faults in an order that depends on the seed, each kind once before any kind is
+// repeated. Up to four are on at a time. About one time in four, a pause without faults follows.
 func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 	var deck []*kind
 	pause := func(d time.Duration) bool {
@@ -252,7 +252,7 @@ func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 		}
 		fmt.Printf("%8s  %s\n", time.Since(s.clock.began).Round(time.Second), strings.Join(under, ", "))
 		lasts := between(3*time.Second, 10*time.Second)
-		if random.IntN(10) == 0 { // until everything that is known has run out
+		if random.IntN(10) == 0 { // until all stored evidence has expired
 			lasts = between(40*time.Second, 70*time.Second)
 		}
 		ok := pause(lasts)
@@ -268,7 +268,7 @@ func (s *soak) inject(random *rand.Rand, done <-chan struct{}) {
 	}
 }
 
-// table is what came of every kind of fault.
+// table formats the tally of every kind of fault.
 func (h *faults) table() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

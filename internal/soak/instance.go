@@ -23,16 +23,17 @@ const (
 	maxListBytes  = 1 << 20
 	maxListMemory = 8 << 20
 	maxWait       = 3 * time.Second
-	fetchTimeout  = time.Second // the header of an answer may take three
+	fetchTimeout  = time.Second // an answer's header may take three times as long
 )
 
-// instance is one of the service's: a Checker behind the library's handler on a real server.
+// instance is one instance of the service: a Checker behind the library's handler, on a real
+// server.
 type instance struct {
 	name   string
 	number int
-	// isOperated says that it asks nobody, and has its operator's lists.
+	// isOperated reports whether the instance asks no authority and uses only its operator's lists.
 	isOperated bool
-	config     revocation.Config // without what every instance has
+	config     revocation.Config // without the settings that all instances share
 	source     certauth.Source
 	tls        *tls.Config // nil behind nginx
 	clock      *offset
@@ -45,7 +46,7 @@ type instance struct {
 	running atomic.Pointer[running]
 }
 
-// running is an instance between two restarts.
+// running is the life of an instance between two restarts.
 type running struct {
 	*instance
 	checker *revocation.Checker
@@ -53,11 +54,11 @@ type running struct {
 	began   time.Time
 
 	mu      sync.Mutex
-	revoked map[string]time.Time // when the instance was told that a client is revoked, by serial number
-	usable  map[string]time.Time // until when what it knows of a client counts, by its clock
+	revoked map[string]time.Time // when the instance learned that a client is revoked, by serial number
+	usable  map[string]time.Time // when the instance's evidence about a client expires, by its clock
 }
 
-// call is one request on its way through an instance.
+// call is one request in an instance.
 type call struct {
 	chain  []*x509.Certificate
 	took   time.Duration
@@ -72,7 +73,7 @@ func (i *instance) now() time.Time {
 	return i.run.clock.now().Add(by)
 }
 
-// start makes another Checker, which knows nothing.
+// start replaces the Checker by a new one that knows nothing.
 func (i *instance) start() {
 	r := &running{instance: i, began: time.Now(), revoked: map[string]time.Time{}, usable: map[string]time.Time{}}
 	logger := slog.New(slog.NewTextHandler(i.log, nil))
@@ -112,7 +113,7 @@ func (r *running) stop() {
 	must(r.checker.Close())
 }
 
-// CheckChain is the Checker's, timed.
+// CheckChain calls the Checker and measures the time.
 func (r *running) CheckChain(ctx context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
 	began := time.Now()
 	answer, err := r.checker.CheckChain(ctx, chain)
@@ -123,14 +124,14 @@ func (r *running) CheckChain(ctx context.Context, chain []*x509.Certificate) (ce
 	return answer, err
 }
 
-// observe notes which revocations were delivered by OCSP.
+// observe records which revocations were delivered by OCSP.
 func (r *running) observe(_ context.Context, e revocation.Event) {
 	if e.Err == nil && e.Kind == revocation.SourceOCSP && e.Status == revocation.Revoked {
 		r.run.oracle.delivered(r, e.Serial)
 	}
 }
 
-// serve starts the server, which lives as long as the program.
+// serve starts the server, which runs until the program ends.
 func (i *instance) serve() {
 	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	must(err)
@@ -152,7 +153,7 @@ func (i *instance) close() {
 	i.running.Load().stop()
 }
 
-// ServeHTTP lets the oracle see the request and its outcome.
+// ServeHTTP shows the request and its outcome to the oracle.
 func (i *instance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	by := i.running.Load()
 	c := &call{}
@@ -182,7 +183,7 @@ func (w *statusWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
-// volume counts what is logged, and keeps the end of it.
+// volume counts the bytes that are logged and keeps the last of them.
 type volume struct {
 	mu     sync.Mutex
 	bytes  int

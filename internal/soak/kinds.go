@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// kinds is every kind of fault that can be put on here.
+// kinds returns every kind of fault that can be injected on this machine.
 func (s *soak) kinds() []*kind {
 	all := append(s.authorityFaults(), s.networkFaults()...)
 	all = append(all, s.storeFaults()...)
 	return append(all, s.instanceFaults()...)
 }
 
-// authorityFaults are responders and lists that misbehave.
+// authorityFaults are misbehaving responders and lists.
 func (s *soak) authorityFaults() (all []*kind) {
 	stranger := s.site.stranger.key
 	at := func(name, source string, effect effect, f misbehaviour) {
@@ -64,7 +64,7 @@ func (s *soak) authorityFaults() (all []*kind) {
 	at("CRL: cut short", "crl", noLists, cut(false))
 	at("CRL: reset half-way", "crl", noLists, cut(true))
 
-	// A list counts without its delta.
+	// A list is valid without its delta.
 	at("delta: wrong base", "delta", effect{}, made(edition{gap: 1_000_000}))
 	at("delta: missing", "delta", effect{}, status(404))
 	at("delta: hangs", "delta", effect{}, hang)
@@ -72,7 +72,7 @@ func (s *soak) authorityFaults() (all []*kind) {
 	return all
 }
 
-// networkFaults are everything between an instance and the authorities.
+// networkFaults affect the path from an instance to the authorities.
 func (s *soak) networkFaults() (all []*kind) {
 	noSource := effect{ocsp: true, lists: true}
 	all = append(
@@ -104,7 +104,7 @@ func (s *soak) networkFaults() (all []*kind) {
 	return all
 }
 
-// storeFaults never keep a client out, nor let one in.
+// storeFaults must neither exclude nor admit any client.
 func (s *soak) storeFaults() []*kind {
 	ctx := context.Background()
 	all := []*kind{
@@ -152,7 +152,7 @@ func (s *soak) storeFaults() []*kind {
 			return s.repeatedly(func() { s.rewriteFiles(func(string, [][]byte) []byte { return nil }) })
 		}},
 	}
-	if s.hasDisk { // a file system of its own
+	if s.hasDisk { // the stores have their own file system
 		all = append(all, &kind{"directory: full", onAll, effect{}, 0, func(s *soak, _ int) func() {
 			filler := filepath.Join(filepath.Dir(s.storeDir), "filler")
 			fill(filler)
@@ -162,7 +162,7 @@ func (s *soak) storeFaults() []*kind {
 	return all
 }
 
-// instanceFaults are those of a service and of its operator.
+// instanceFaults affect a service and its operator.
 func (s *soak) instanceFaults() []*kind {
 	step := func(by time.Duration) func(*soak, int) func() {
 		return func(s *soak, which int) func() {
@@ -176,7 +176,8 @@ func (s *soak) instanceFaults() []*kind {
 			return release
 		}
 	}
-	// A clock without a monotonic reading has to catch up with what was noted when it was ahead.
+	// A clock without a monotonic reading has to catch up with the times that were recorded while
+	// it was ahead.
 	return []*kind{
 		{"clock: 30 s ahead", onInstance, effect{}, 0, step(30 * time.Second)},
 		{"clock: 12 min ahead", onInstance, effect{ocsp: true, lists: true, operator: true, anything: true}, inReal(12 * time.Minute), step(12 * time.Minute)},
@@ -189,7 +190,7 @@ func (s *soak) instanceFaults() []*kind {
 			return s.beside(func() {
 				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 				defer cancel()
-				_ = s.instances[which].running.Load().checker.Refresh(ctx) // what else is on may make it fail
+				_ = s.instances[which].running.Load().checker.Refresh(ctx) // other faults may make it fail
 			})
 		}},
 		{"clients: many new ones at once", onAll, effect{}, 0, func(s *soak, _ int) func() {
@@ -206,7 +207,7 @@ func (s *soak) instanceFaults() []*kind {
 	}
 }
 
-// beside runs f and lets its end be waited for.
+// beside runs f in a goroutine and returns a function that waits for it.
 func (s *soak) beside(f func()) (end func()) {
 	var under sync.WaitGroup
 	under.Go(f)

@@ -1,30 +1,30 @@
 //go:build linux
 
 // Soak runs instances of a service with the library's handler for some minutes while everything
-// around them fails, one kind of fault after the other and several at a time, and compares every
-// decision with what package revocation documents.
+// around them fails, one kind of fault after another and several at a time. It compares every
+// decision with the documentation of package revocation.
 //
 //	go run . [-for 10m] [-seed N]
 //
-// Three partners have a root and three issuing CAs each, with OCSP responders, CRLs and delta CRLs
-// behind a real nginx: the clients of one name both, those of the others only one of them. Five instances are asked over TLS, one of them through a second nginx: two
-// share a real Redis, two a directory store, and one has the lists of its operator alone. The
-// clock of this world runs twenty times as fast as the machine's, so that evidence runs out and is
-// renewed many times.
+// Each of three partners has a root and three issuing CAs, with OCSP responders, CRLs and delta CRLs behind a real nginx. The
+// certificates of one partner's clients name both kinds of sources, those of the others only one kind. Five instances are called
+// over TLS, one of them through a second nginx: two share a real Redis, two share a directory store, and one uses only its
+// operator's lists. The clock of this world runs twenty times as fast as the machine's, so that evidence expires and is renewed
+// many times.
 //
-// It prints what it puts on, and at the end a table of the faults and what became of the clients
-// meanwhile. The exit code is 1 if
+// It prints the faults as it injects them, and at the end a table of the faults and what happened
+// to the clients during each of them. The exit code is 1 if
 //
-//   - a client is let in that the instance has found revoked, or whose revocation is older than
-//     everything that may count,
+//   - a client is accepted that the instance has found revoked, or that was revoked before any
+//     evidence that may still be valid was signed,
 //   - a client that is not revoked is refused while a source of each of its certificates answers,
-//     or while what the instance knows of it counts,
-//   - a call takes longer than MaxWait and what a busy machine may add,
-//   - the log grows by more than a megabyte in a minute, the live heap beyond the bound, or
+//     or while the instance holds valid evidence about it,
+//   - a call takes longer than MaxWait plus the delay that a busy machine may add,
+//   - the log grows by more than a megabyte in a minute, the live heap exceeds its bound, or
 //     goroutines are left at the end.
 //
-// It needs nginx and redis-server. As root it mounts a small file system, to fill it; otherwise
-// that fault is left out.
+// It needs nginx and redis-server. As root it also mounts a small file system and fills it;
+// otherwise that fault is omitted.
 package main
 
 import (
@@ -50,11 +50,11 @@ import (
 
 const (
 	partners = 3
-	workers  = 3 // that send requests, for each instance
+	workers  = 3 // goroutines that send requests to each instance
 
-	mostLog        = 1 << 20 // bytes in a minute, for each instance
+	mostLog        = 1 << 20 // bytes per minute and instance
 	mostHeap       = 5*maxListMemory + 64<<20
-	mostGoroutines = 8 // more than before: of the runtime and of connections that end
+	mostGoroutines = 8 // additional ones, of the runtime and of connections that are closing
 )
 
 // soak is one run.
@@ -94,7 +94,7 @@ func main() {
 	fmt.Printf("soak: seed %d, for %s\n", *seed, *length)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	redis.SetLogger(silent{}) // it has a line for each call while the server is down
+	redis.SetLogger(silent{}) // it logs a line for each call while the server is down
 	before := runtime.NumGoroutine()
 	s := &soak{seed: *seed, clock: newClock()}
 	if err := s.start(); err != nil {
@@ -164,7 +164,7 @@ func (s *soak) start() (err error) {
 	return s.startInstances()
 }
 
-// run sends traffic and puts faults on until ctx ends. It returns the largest live heap.
+// run sends traffic and injects faults until ctx ends. It returns the largest live heap.
 func (s *soak) run(ctx context.Context) (heap uint64) {
 	for _, a := range s.below {
 		for n := range 6 {

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// nameFault is what the name server says about one partner's names.
+// nameFault is a fault of the name server for one partner's names.
 type nameFault int
 
 const (
@@ -17,8 +17,8 @@ const (
 	namesMissing
 	namesFail
 	namesHang
-	namesElsewhere // to an address where nobody listens
-	namesForbidden // to the address of a cloud's metadata
+	namesElsewhere // the address of a closed port
+	namesForbidden // the address of a cloud's metadata service
 )
 
 // names is a name server on loopback for the partners' hosts (RFC 1035).
@@ -57,7 +57,7 @@ func (n *names) serve() {
 	}
 }
 
-// answer answers one question of class IN; nil is silence.
+// answer answers one question of class IN. A nil result means that no answer is sent.
 func (n *names) answer(packet []byte) []byte {
 	const headerSize = 12
 	if len(packet) < headerSize || binary.BigEndian.Uint16(packet[4:]) != 1 {
@@ -103,11 +103,11 @@ func (n *names) answer(packet []byte) []byte {
 		address = net.IPv4(169, 254, 169, 254)
 	}
 	answer := append([]byte{}, packet[:at]...)
-	answer[2], answer[3] = 0x84|packet[2]&1, 0x80|code // an answer, of the one who knows
+	answer[2], answer[3] = 0x84|packet[2]&1, 0x80|code // an authoritative answer
 	for i := 6; i < headerSize; i++ {
 		answer[i] = 0
 	}
-	if code == 0 && kind == 1 { // A; of AAAA there is none
+	if code == 0 && kind == 1 { // A; there are no AAAA records
 		answer[7] = 1
 		answer = append(answer, 0xC0, headerSize, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
 		answer = append(answer, address.To4()...)

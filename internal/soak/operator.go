@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// operator keeps the CRLs of every authority in a directory, as a script of a real one does.
+// operator keeps the CRLs of every authority in a directory, as a real operator's script does.
 type operator struct {
 	dir         string
 	authorities []*authority
 
 	mu   sync.Mutex
-	held map[int]int // partners whose files are left as they are
+	held map[int]int // how many faults stop the renewal of a partner's files
 }
 
-// holdBack does something to a partner's files and leaves them like that.
+// holdBack changes a partner's files with f and stops their renewal until release is called.
 func (o *operator) holdBack(partner int, f func(path string)) (release func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,7 +38,7 @@ func (o *operator) holdBack(partner int, f func(path string)) (release func()) {
 
 func (o *operator) path(a *authority) string { return filepath.Join(o.dir, a.name+".crl") }
 
-// publish writes the newest lists. Readers see the old file or the new one.
+// publish writes the newest lists. Readers see either the old file or the new one.
 func (o *operator) publish() {
 	for _, a := range o.authorities {
 		if o.held[a.partner] > 0 {

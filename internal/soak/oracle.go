@@ -16,20 +16,21 @@ import (
 )
 
 const (
-	// recovery is how long the documented pauses after a failure can keep a source from being asked
-	// when it answers again, with some time for the machine.
+	// recovery is how long the documented pauses after a failure can delay the next use of a source
+	// that answers again, plus some time for the machine.
 	recovery = mostPause/worldSpeed + 5*time.Second
-	// heard is the time in which evidence that was fetched takes effect.
+	// heard is the time that fetched evidence may take to become effective.
 	heard = 2 * time.Second
-	// scheduling is what a busy machine may add to MaxWait.
+	// scheduling is the delay that a busy machine may add to MaxWait.
 	scheduling = 3 * time.Second
 )
 
-// bound is how long after a revocation the last Good that was signed before it may count, by the
-// documentation: its life, the tolerance of clocks, and what the request itself takes.
+// bound is how long after a revocation a Good that was signed before it may still be used according
+// to the documentation: its lifetime, the tolerance for clocks, and the duration of the request
+// itself.
 const bound = max(answerLife, listLife+listEvery) + clockSkew + 2*time.Minute
 
-// oracle compares what instances decide with what the documentation promises.
+// oracle compares the decisions of instances with the documentation.
 type oracle struct {
 	run *soak
 
@@ -50,7 +51,7 @@ func (o *oracle) breach(format string, args ...any) {
 	}
 }
 
-// delivered notes that an instance was told of a revocation.
+// delivered records that an instance has received a revocation.
 func (o *oracle) delivered(by *running, hexSerial string) {
 	serial, ok := new(big.Int).SetString(hexSerial, 16)
 	if !ok {
@@ -63,11 +64,12 @@ func (o *oracle) delivered(by *running, hexSerial string) {
 	}
 }
 
-// judge looks at one request that began then, when the clock of the instance showed before.
+// judge examines one request. It began at the real time began, when the clock of the instance
+// showed before.
 func (o *oracle) judge(by *running, c *call, r *http.Request, accepted bool, began, before time.Time) {
 	ended := time.Now()
 	if r.Context().Err() != nil || len(c.chain) == 0 && o.run.ending.Load() {
-		return // the client has gone
+		return // the client has disconnected
 	}
 	if len(c.chain) == 0 {
 		o.breach("%s refused a client before its revocation was looked at", by.name)
@@ -119,13 +121,13 @@ func (o *oracle) accepted(by *running, c *call, client *client, revokedAt, began
 	}
 	_, wrong := by.clock.get()
 	late := o.run.clock.at(began).Sub(revokedAt)
-	if late > bound+by.config.StaleGrace+2*wrong && c.answer.Status != certauth.RevocationWaived { // SoftFail says what it does
+	if late > bound+by.config.StaleGrace+2*wrong && c.answer.Status != certauth.RevocationWaived { // SoftFail documents this
 		o.breach("FALSE ACCEPT: %s let in %s %s after the revocation (%s by %s, thisUpdate %s, nextUpdate %s)",
 			by.name, client.name, late, c.answer.Status, c.answer.Source, c.answer.ThisUpdate.Format(time.TimeOnly), c.answer.NextUpdate.Format(time.TimeOnly))
 	}
 }
 
-// remember asks, now and then, until when what is known counts.
+// remember occasionally asks until when the known evidence is valid.
 func (o *oracle) remember(by *running, c *call, client *client) {
 	if c.answer.Status != certauth.RevocationGood || c.answer.Stale {
 		return
@@ -164,7 +166,7 @@ func (o *oracle) denied(by *running, client *client, revokedAt, ended time.Time)
 	}
 }
 
-// refused looks for a refusal of a good client that the documentation does not say.
+// refused looks for a refusal of a good client that the documentation does not allow.
 func (o *oracle) refused(by *running, c *call, client *client, began, ended, before time.Time, why string) {
 	if errors.Is(c.err, revocation.ErrClosed) && (o.run.ending.Load() || by.instance.running.Load() != by) {
 		return
@@ -188,7 +190,7 @@ func (o *oracle) refused(by *running, c *call, client *client, began, ended, bef
 	}
 }
 
-// reason is the class of a refusal.
+// reason returns the class of a refusal.
 func reason(c *call) string {
 	switch c.answer.Status {
 	case certauth.RevocationRevoked:

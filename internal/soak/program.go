@@ -15,10 +15,10 @@ import (
 	"time"
 )
 
-// freePort is a port of loopback below those that the kernel gives out to clients.
+// freePort returns a free port on loopback below those that the kernel assigns to clients.
 func freePort() int {
 	for range 1000 {
-		port := 20000 + rand.IntN(10000) //nolint:gosec // chosen by nobody
+		port := 20000 + rand.IntN(10000) //nolint:gosec // protects nothing
 		listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = listener.Close()
@@ -28,7 +28,7 @@ func freePort() int {
 	panic("no free port between 20000 and 30000")
 }
 
-// program is nginx or redis-server, in a process group of its own.
+// program is nginx or redis-server, in its own process group.
 type program struct {
 	name string
 	args []string
@@ -39,7 +39,7 @@ type program struct {
 	command *exec.Cmd
 }
 
-// start starts it and waits until it listens.
+// start starts the program and waits until it listens.
 func (p *program) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *program) listens() (err error) {
 	return err
 }
 
-// end kills every process of the group and waits.
+// end kills every process of the group and waits for the program.
 func (p *program) end() {
 	if p.command == nil {
 		return
@@ -103,13 +103,13 @@ func (p *program) signal(s syscall.Signal) {
 	}
 }
 
-// newNginx is nginx with one server block.
+// newNginx returns an nginx with one server block.
 func newNginx(dir, name, server string, port int) *program {
 	dir = filepath.Join(dir, name)
 	must(os.MkdirAll(dir, 0o700))
 	user := ""
 	if os.Geteuid() == 0 {
-		user = "user root;" // its files are the program's alone
+		user = "user root;" // only this user may read the program's files
 	}
 	config := fmt.Sprintf(`%s
 daemon off;

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// report prints what was found, and reports whether nothing is wrong.
+// report prints the findings and reports whether nothing is wrong.
 func (s *soak) report(heap uint64, before int) bool {
 	for _, i := range s.instances {
 		if most := i.log.inAMinute(); most > mostLog {
@@ -40,7 +40,7 @@ func (s *soak) report(heap uint64, before int) bool {
 	return len(o.breaches) == 0
 }
 
-// settled waits until there are no more goroutines than that.
+// settled waits until there are at most that many goroutines.
 func settled(most int) (n int, err error) {
 	for range 100 {
 		if n = runtime.NumGoroutine(); n <= most {

@@ -53,7 +53,7 @@ func (s *soak) makeAuthorities(port int) {
 	}}
 }
 
-// startInstances makes the service.
+// startInstances starts the instances of the service.
 func (s *soak) startInstances() error {
 	s.makeServerCertificate()
 	s.redisClient = s.newRedisClient()
@@ -111,7 +111,8 @@ func (s *soak) makeServerCertificate() {
 	s.serverRoots.AddCert(ca.cert)
 }
 
-// startFront puts an nginx before an instance, as the documentation of forwarded.Nginx says.
+// startFront puts an nginx in front of an instance, configured as the documentation of
+// forwarded.Nginx says.
 func (s *soak) startFront(behind *instance) error {
 	var files [2][]byte
 	key, err := x509.MarshalPKCS8PrivateKey(s.serverCert.PrivateKey)

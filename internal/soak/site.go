@@ -19,7 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// question is what is asked of an authority.
+// question is a request for one piece of evidence.
 type question struct {
 	of     *authority
 	kind   string // ocsp, crl or delta
@@ -27,10 +27,10 @@ type question struct {
 	serial *big.Int
 }
 
-// misbehaviour answers in place of an authority.
+// misbehaviour answers instead of an authority.
 type misbehaviour func(w http.ResponseWriter, r *http.Request, q question)
 
-// site is what stands behind nginx: the responders and lists of every authority.
+// site is the server behind nginx: the responders and lists of every authority.
 type site struct {
 	authorities map[string]*authority // by name
 	stranger    *authority
@@ -98,10 +98,10 @@ func (q *question) read(r *http.Request) bool {
 	return true
 }
 
-// honest is what an authority says when nothing is wrong.
+// honest gives the correct answer.
 func honest(w http.ResponseWriter, _ *http.Request, q question) { write(w, q.body(edition{})) }
 
-// body is the evidence that is asked for, in some edition.
+// body returns the requested evidence in some edition.
 func (q *question) body(as edition) []byte {
 	switch {
 	case q.kind == "ocsp":
@@ -131,7 +131,7 @@ func status(code int, header ...string) misbehaviour {
 	}
 }
 
-// made is evidence in another edition.
+// made returns evidence in another edition.
 func made(as edition) misbehaviour {
 	return func(w http.ResponseWriter, _ *http.Request, q question) { write(w, q.body(as)) }
 }
@@ -140,7 +140,7 @@ func garbage(w http.ResponseWriter, _ *http.Request, _ question) {
 	write(w, []byte(strings.Repeat("\x30\x82garbage", 100)))
 }
 
-// hang says nothing until the caller gives up.
+// hang sends nothing until the caller gives up.
 func hang(_ http.ResponseWriter, r *http.Request, _ question) {
 	select {
 	case <-r.Context().Done():
@@ -148,7 +148,7 @@ func hang(_ http.ResponseWriter, r *http.Request, _ question) {
 	}
 }
 
-// slow answers in good time, but not soon.
+// slow answers late, but within the limits.
 func slow(w http.ResponseWriter, r *http.Request, q question) {
 	select {
 	case <-r.Context().Done():
@@ -157,7 +157,7 @@ func slow(w http.ResponseWriter, r *http.Request, q question) {
 	}
 }
 
-// drip begins at once and never ends.
+// drip starts its answer at once and never finishes it.
 func drip(w http.ResponseWriter, r *http.Request, q question) {
 	body := q.body(edition{})
 	w.Header().Set("Content-Length", fmt.Sprint(len(body)))
@@ -176,7 +176,7 @@ func drip(w http.ResponseWriter, r *http.Request, q question) {
 	}
 }
 
-// cut ends the connection in the middle of the body; with a reset if it is rude.
+// cut ends the connection in the middle of the body, with a reset if it is rude.
 func cut(rude bool) misbehaviour {
 	return func(w http.ResponseWriter, _ *http.Request, q question) {
 		body := q.body(edition{})
@@ -195,13 +195,13 @@ func cut(rude bool) misbehaviour {
 	}
 }
 
-// halved is a body that ends too soon, with a length that fits.
+// halved sends a truncated body with a matching length.
 func halved(w http.ResponseWriter, _ *http.Request, q question) {
 	body := q.body(edition{})
 	write(w, body[:len(body)/2])
 }
 
-// tooBig is longer than anybody is willing to read.
+// tooBig sends more than any limit permits.
 func tooBig(w http.ResponseWriter, _ *http.Request, _ question) {
 	piece := make([]byte, 64<<10)
 	for range (maxListBytes + 1<<20) / len(piece) {
@@ -211,7 +211,7 @@ func tooBig(w http.ResponseWriter, _ *http.Request, _ question) {
 	}
 }
 
-// replay gives out what was true once.
+// replay sends evidence that is no longer current.
 func replay(w http.ResponseWriter, r *http.Request, q question) {
 	var body []byte
 	if q.kind == "ocsp" {
@@ -226,7 +226,7 @@ func replay(w http.ResponseWriter, r *http.Request, q question) {
 	write(w, body)
 }
 
-// refusal is an OCSPResponseStatus without an answer (RFC 6960, section 4.2.1).
+// refusal sends an OCSPResponseStatus without an answer (RFC 6960, section 4.2.1).
 func refusal(code byte) misbehaviour {
 	return func(w http.ResponseWriter, _ *http.Request, _ question) {
 		der, err := ocsptest.Response{Status: code, WithoutBytes: true}.Encode()

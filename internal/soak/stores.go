@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// makeDisk makes a directory on a small file system of its own, where this process may do that:
-// it can be filled without filling the machine's.
+// makeDisk mounts a small file system for the directory store, if this process is permitted to, so
+// that it can be filled without filling the machine's.
 func makeDisk(dir string) (hasDisk bool) {
 	must(os.MkdirAll(dir, 0o700))
 	return syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=2m") == nil
@@ -19,7 +19,7 @@ func makeDisk(dir string) (hasDisk bool) {
 
 func removeDisk(dir string) { _ = syscall.Unmount(dir, syscall.MNT_DETACH) }
 
-// fill takes all the room that is left.
+// fill uses up the remaining space.
 func fill(path string) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	must(err)
@@ -32,7 +32,8 @@ func fill(path string) {
 	}
 }
 
-// rewriteFiles changes every file of the directory store; nil removes it.
+// rewriteFiles changes every file of the directory store. If change returns nil, the file is
+// removed.
 func (s *soak) rewriteFiles(change func(name string, all [][]byte) []byte) {
 	entries, err := os.ReadDir(s.storeDir)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// client is a partner's, with a certificate and connections of its own.
+// client is a client of a partner, with its own certificate and connections.
 type client struct {
 	name string
 	of   *authority
@@ -39,7 +39,7 @@ func (c *client) revoke() {
 	c.revoked.Store(&at)
 }
 
-// clients are all that there are.
+// clients holds all clients.
 type clients struct {
 	mu       sync.RWMutex
 	all      []*client
@@ -58,7 +58,7 @@ func (l *clients) pick(random *rand.Rand) *client {
 	return l.all[random.IntN(len(l.all))]
 }
 
-// retire leaves a client out of the traffic.
+// retire removes a client from the traffic.
 func (l *clients) retire(c *client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,8 +93,8 @@ func (s *soak) join(c *client) *client {
 	return c
 }
 
-// visit sends one request. What is decided is judged where it is decided; that the client sees
-// nothing else is looked at here.
+// visit sends one request. The oracle judges the decision inside the instance; visit checks only
+// that the client sees the same outcome.
 func (s *soak) visit(ctx context.Context, c *client, i *instance) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, i.url(), nil)
 	must(err)
@@ -119,7 +119,7 @@ func (s *soak) visit(ctx context.Context, c *client, i *instance) {
 	}
 }
 
-// traffic sends requests of random clients to one instance, until done.
+// traffic sends requests of random clients to one instance until ctx ends.
 func (s *soak) traffic(ctx context.Context, i *instance, seed uint64) {
 	random := rand.New(rand.NewPCG(s.seed, seed)) //nolint:gosec // to be repeatable
 	for ctx.Err() == nil {
@@ -131,8 +131,8 @@ func (s *soak) traffic(ctx context.Context, i *instance, seed uint64) {
 	}
 }
 
-// turnover brings new clients in, which visit every instance at once, and has older ones revoked
-// for good.
+// turnover adds new clients, which visit every instance at once, and revokes older ones
+// permanently.
 func (s *soak) turnover(ctx context.Context) {
 	random := rand.New(rand.NewPCG(s.seed, 1<<32)) //nolint:gosec // to be repeatable
 	var known, gone []*client
@@ -154,14 +154,14 @@ func (s *soak) turnover(ctx context.Context) {
 			gone = append(gone, known[0])
 			known = known[1:]
 		}
-		if len(gone) > 200 { // 100 seconds, which is more than half an hour of the world
+		if len(gone) > 200 { // 100 seconds, more than half an hour of the world
 			s.clients.retire(gone[0])
 			gone = gone[1:]
 		}
 	}
 }
 
-// crowd is many new clients at once.
+// crowd sends requests of many new clients at once.
 func (s *soak) crowd(size int) {
 	var all sync.WaitGroup
 	for n := range size {

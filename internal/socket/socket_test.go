@@ -18,7 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/socket/testdata/golang.org/x/net/http2/h2c"
 )
 
-// over is a request of this HTTP version over a connection that the server has kept.
+// over returns a request of this HTTP version over a connection that the server has kept.
 func over(t *testing.T, server *http.Server, conn net.Conn, major int) *http.Request {
 	t.Helper()
 	ctx := context.WithValue(t.Context(), http.ServerContextKey, server)
@@ -27,12 +27,12 @@ func over(t *testing.T, server *http.Server, conn net.Conn, major int) *http.Req
 	return r
 }
 
-// accepted is the server's end of a connection over the network.
+// accepted returns the server's end of a connection over the network.
 func accepted(t *testing.T, network, address string) net.Conn {
 	t.Helper()
 	listener, err := net.Listen(network, address)
 	if err != nil {
-		t.Skip(err) // not every system has every kind of unix socket
+		t.Skip(err) // not every system supports every kind of unix socket
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	client, err := net.Dial(network, listener.Addr().String())
@@ -44,12 +44,12 @@ func accepted(t *testing.T, network, address string) net.Conn {
 	return conn
 }
 
-// wrapper is a connection around another one, as a listener of the user's makes it.
+// wrapper is a connection around another one, as a user's listener makes it.
 type wrapper struct{ net.Conn }
 
 func (w wrapper) NetConn() net.Conn { return w.Conn }
 
-// encrypted is one that speaks TLS.
+// encrypted is a wrapper that speaks TLS.
 type encrypted struct {
 	wrapper
 
@@ -60,7 +60,7 @@ func (e encrypted) ConnectionState() tls.ConnectionState {
 	return tls.ConnectionState{NegotiatedProtocol: e.protocol}
 }
 
-// The peer is that of the socket below, fifteen wrappers down at most.
+// The peer is that of the innermost socket, below at most fifteen wrappers.
 func TestPeerOf_Wrappers(t *testing.T) {
 	conn := accepted(t, "tcp", "127.0.0.1:0")
 	wrapped := conn
@@ -76,7 +76,7 @@ func TestPeerOf_Wrappers(t *testing.T) {
 	assert.NotEmpty(t, unknown.Hint)
 }
 
-// A unix socket of packets is not what the permissions of a listening stream are about.
+// A packet-oriented unix socket is refused, because the permissions concern a listening stream.
 func TestPeerOf_OnlyStreamsOfUnixSockets(t *testing.T) {
 	for network, want := range map[string]bool{"unix": true, "unixpacket": false} {
 		t.Run(network, func(t *testing.T) {
@@ -102,7 +102,7 @@ type reporting struct {
 func (r reporting) Raw() net.Conn        { return r.Conn }
 func (r reporting) RemoteAddr() net.Addr { return r.address() }
 
-// What the connection reports is an address of TCP, and not the balancer's own.
+// The address that the connection reports is a TCP address, and not the balancer's own.
 func TestReported_Addresses(t *testing.T) {
 	conn := accepted(t, "tcp", "127.0.0.1:0")
 	front := netip.MustParseAddrPort("10.0.0.4:1")
@@ -130,16 +130,16 @@ func TestReported_Addresses(t *testing.T) {
 	}
 }
 
-// inClear is a server that speaks HTTP/2 without TLS.
+// inClear returns a server that speaks HTTP/2 without TLS.
 func inClear(handler http.Handler) *http.Server {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
 	return &http.Server{Protocols: protocols, Handler: handler}
 }
 
-// HTTP/2 that net/http cannot itself have served came over a connection that a handler took
-// over. What the connection says of its encryption counts before what the request says, which
-// the client chooses there; only where no connection is known the request has to do.
+// An HTTP/2 request that net/http itself cannot have served came over a connection that a handler
+// took over. The connection's own encryption state takes precedence over that of the request, which
+// the client chooses there; the request's is used only if no connection is known.
 func TestTunnel_IsHTTP2ThatTheServerCannotHaveServed(t *testing.T) {
 	conn := accepted(t, "tcp", "127.0.0.1:0")
 	h2, h1 := &tls.ConnectionState{NegotiatedProtocol: "h2"}, &tls.ConnectionState{NegotiatedProtocol: "http/1.1"}
@@ -149,7 +149,7 @@ func TestTunnel_IsHTTP2ThatTheServerCannotHaveServed(t *testing.T) {
 		server *http.Server
 		conn   net.Conn // nil: not kept
 		major  int
-		state  *tls.ConnectionState // as the request has it
+		state  *tls.ConnectionState // of the request
 		tunnel bool
 	}{
 		"HTTP/1":          {plain, conn, 1, nil, false},
@@ -192,8 +192,8 @@ func TestTunnel_IsHTTP2ThatTheServerCannotHaveServed(t *testing.T) {
 	}
 }
 
-// The wish for h2c is taken out with the settings that come with it; other wishes, and their
-// spelling, stay.
+// h2c is removed from the Upgrade header together with its settings; other protocols and their
+// spelling stay.
 func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 	const settings = "Http2-Settings"
 	long := strings.Repeat("a", 4<<10)
@@ -209,7 +209,7 @@ func TestDropUpgrade_LeavesOtherWishesAsTheyAre(t *testing.T) {
 		{"h2c among others", []string{"websocket, H2C"}, []string{"websocket"}},
 		{"as long as may be", []string{"websocket, ", long[11:]}, []string{"websocket, ", long[11:]}},
 		{"longer", []string{"websocket, ", long[10:]}, nil},
-		{"h2c behind what is longer", []string{long, "h2c"}, nil},
+		{"h2c after a longer header", []string{long, "h2c"}, nil},
 	} {
 		header := http.Header{settings: {"AAMAAABk"}}
 		if tc.upgrade != nil {

@@ -20,7 +20,7 @@ func offerOf(texts ...string) source.Offer {
 	return offer
 }
 
-// However many texts there are, an offer has exactly its own key.
+// With any number of texts, an offer has exactly its own key.
 func TestOffer_IsItsOwnKeyAndNoOther(t *testing.T) {
 	all := [][]string{{"a"}, {"b"}, {"ab"}, {"a", "b"}, {"a", ""}, {"", "a"}, {"a", "b", "c"}, {"a", "b", "c", "d"}, {"a", "b", "c", "e"}, {"a", "b", "c", "d", "e"}, {"1 a"}, {"", "1 a"}}
 	for i, texts := range all {
@@ -50,7 +50,7 @@ func TestOffer_CopiesAreIndependent(t *testing.T) {
 	assert.Equal(t, "f", second.Text(4))
 }
 
-// Certificates that are parsed already are known by their DER.
+// Parsed certificates are identified by their DER.
 func TestOffer_OfCertificates(t *testing.T) {
 	offer := source.Offer{Certificates: []*x509.Certificate{{Raw: []byte("leaf")}, {Raw: []byte("ca")}}}
 	assert.Equal(t, source.Key{"leaf", "ca"}, offer.Key())
@@ -60,13 +60,14 @@ func TestOffer_OfCertificates(t *testing.T) {
 	assert.Zero(t, (&source.Offer{}).Len())
 }
 
-// Only the sample is hashed: a poor one makes two offers one place in a cache, never one key.
+// Only the sample is hashed: with a poor one, two offers can share a place in a cache, but never a
+// key.
 func TestOffer_HashesItsSample(t *testing.T) {
 	seed := maphash.MakeSeed()
 	head := strings.Repeat("x", 100)
 	a, b, c := offerOf(head+"1"), offerOf(head+"2"), offerOf("y"+head+"1")
 	assert.NotEqual(t, a.Hash(seed), b.Hash(seed))
-	assert.Equal(t, a.Hash(seed), c.Hash(seed), "the end of the text alone")
+	assert.Equal(t, a.Hash(seed), c.Hash(seed), "only the end of the text is hashed")
 	b.SetSample("s")
 	c.SetSample("s")
 	assert.Equal(t, b.Hash(seed), c.Hash(seed))

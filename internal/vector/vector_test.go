@@ -45,7 +45,7 @@ func TestLoad_MistakesAreErrors(t *testing.T) {
 		assert.Error(t, err, name)
 	}
 	_, err := vector.Load(t.TempDir())
-	assert.Error(t, err, "a folder without cases would test nothing")
+	assert.Error(t, err, "a folder without cases must be an error, because it would test nothing")
 	_, err = vector.Load("[")
 	assert.Error(t, err)
 	cases, err := vector.Load(write(t, "time: noon\n-- headers --\nno colon\n"))

@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest/unittest"
 )
 
-// A handler that greets its caller is tested without an Authenticator.
+// A handler that greets its caller, tested without an Authenticator.
 func ExampleContext() {
 	var t example // in a test, the *testing.T
 
@@ -33,7 +33,7 @@ func ExampleContext() {
 	// Output: hello billing [operator]
 }
 
-// example stands for the *testing.T that an example has not.
+// example replaces the *testing.T, which an example does not have.
 type example struct{ testing.TB }
 
 func (example) Helper()                  {}

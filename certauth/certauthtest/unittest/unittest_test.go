@@ -24,7 +24,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/source"
 )
 
-// recorder is a testing.TB that keeps what ends the test.
+// recorder is a testing.TB that records the message that ends the test.
 type recorder struct {
 	testing.TB
 	fatal string
@@ -38,7 +38,7 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	panic(ended{})
 }
 
-// complaint is what f tells the test.
+// complaint returns the message of f.
 func complaint(t *testing.T, f func(tb *recorder)) string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -71,11 +71,11 @@ func TestContext_IsThatOfAnIdentity(t *testing.T) {
 	assert.ErrorIs(t, ctx.Err(), context.Canceled)
 
 	again, _ := certauth.FromContext(unittest.Context(t, unittest.Context(t, t.Context(), client), certauthtest.SelfSigned(t, "other")))
-	assert.Equal(t, "other", again.Leaf.Subject.CommonName, "the innermost counts, as with Handler")
+	assert.Equal(t, "other", again.Leaf.Subject.CommonName, "the innermost identity counts, as with Handler")
 }
 
-// go-jwt-middleware core.SetClaims, authn-go SetInfo: what a test made is nobody to an
-// Authenticator, neither to its routes nor to its Handler.
+// go-jwt-middleware core.SetClaims, authn-go SetInfo: an Authenticator does not accept an identity
+// made by a test, neither in its routes nor in its Handler.
 func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "billing")
 	pin := certauth.Certificates(client.Certificate)
@@ -108,7 +108,7 @@ func TestContext_IsBelievedByNoAuthenticator(t *testing.T) {
 		if !optional {
 			assert.Equal(t, http.StatusUnauthorized, w.Code)
 		} else {
-			assert.Equal(t, "false", w.Body.String(), "an anonymous request has no identity, whatever stood in its context")
+			assert.Equal(t, "false", w.Body.String(), "an anonymous request has no identity, even if its context had one")
 		}
 	}
 }
@@ -181,7 +181,7 @@ func TestTestPolicy(t *testing.T) {
 	}
 }
 
-// A function that does not look at its context holds the request up.
+// A function that ignores its context delays the request.
 func TestTestPolicy_AFunctionThatHangs(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		client := certauthtest.SelfSigned(t, "client")
@@ -197,7 +197,7 @@ func TestTestPolicy_AFunctionThatHangs(t *testing.T) {
 	})
 }
 
-// A source that asks somebody and does not look at its context holds the request up.
+// A source that makes a call and ignores its context delays the request.
 func TestTestSource_ASourceThatHangs(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
@@ -214,7 +214,7 @@ func TestTestSource_ASourceThatHangs(t *testing.T) {
 	})
 }
 
-// certificateOf reads the header of the sources below.
+// certificateOf decodes the header of the sources below.
 func certificateOf(text string) ([]*x509.Certificate, error) {
 	der, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -227,7 +227,7 @@ func certificateOf(text string) ([]*x509.Certificate, error) {
 	return []*x509.Certificate{cert}, nil
 }
 
-// own is a source of another module, with what may be wrong with it.
+// own is a source of another module, with a possible fault.
 type own struct {
 	listed []string
 	read   func(r *http.Request) ([]*x509.Certificate, error)
@@ -240,7 +240,7 @@ func (s own) Prepare(source.Environment) (*source.Reader, error) {
 	}}, nil
 }
 
-// sound is what the faults are planted into.
+// sound is the source into which the faults are introduced.
 func sound(r *http.Request) ([]*x509.Certificate, error) {
 	switch values := r.Header["X-Cert"]; len(values) {
 	case 0:
@@ -344,7 +344,7 @@ func TestTestSource_CatchesPlantedFaults(t *testing.T) {
 	assert.Contains(t, complaint(t, func(tb *recorder) { unittest.TestSource(tb, nil, nil) }), "nil")
 }
 
-// The presets of the library keep what the check asks of others.
+// The library's own presets pass the check.
 func TestTestSource_OfTheLibrary(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "client")
 	local := forwarded.Peers("127.0.0.1")

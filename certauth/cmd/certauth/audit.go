@@ -125,13 +125,13 @@ func writeSARIF(name string, findings []audit.Finding, fallback string) error {
 	return file.Close()
 }
 
-// fromPolicy takes options from the app's own document.
+// fromPolicy takes options from the app's policy document.
 func fromPolicy(o *audit.Options, name string) error {
 	doc, err := policyfile.Load(name, certauth.Config{})
 	if err != nil {
 		return err
 	}
-	defer func() { _ = doc.Close() }() // nothing is judged any more
+	defer func() { _ = doc.Close() }() // no longer used to judge
 	for _, exclusion := range doc.Config.Exclusions {
 		if exclusion.Method == "" || exclusion.Method == http.MethodGet {
 			o.Exempt = append(o.Exempt, exclusion.Path)

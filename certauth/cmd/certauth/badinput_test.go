@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever stands where a file is wanted, the answer is 1 or 2 as the help says, in few words, and never a panic.
+// For any content of a file, the exit status is 1 or 2 as the help says, with a short message, and never a panic.
 func TestMain_WhateverTheFileHolds(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -30,7 +30,7 @@ func TestMain_WhateverTheFileHolds(t *testing.T) {
 	write("nested", bytes.Repeat([]byte("["), 100_000))
 	large, err := os.Create("large")
 	require.NoError(t, err)
-	require.NoError(t, large.Truncate(100<<20)) // with holes, so that it takes no room
+	require.NoError(t, large.Truncate(100<<20)) // sparse, so that it takes no space
 	require.NoError(t, large.Close())
 	require.NoError(t, os.Mkdir("directory", 0o700))
 	write("unreadable", []byte("{}"))
@@ -39,7 +39,7 @@ func TestMain_WhateverTheFileHolds(t *testing.T) {
 	for _, name := range []string{"empty", "blank", "binary", "der", "utf16", "text", "cut.pem", "nested", "large", "directory", "unreadable", "not-there.pem"} {
 		for _, row := range []struct {
 			args []string
-			code int // or exitFailed
+			code int // exitFailed is also permitted
 		}{
 			{[]string{"inspect", name}, exitFailed},
 			{[]string{"check", name}, exitNo},
@@ -71,7 +71,7 @@ func TestMain_WhateverTheFileHolds(t *testing.T) {
 	}
 }
 
-// What cannot be opened has no answer, and is no mistake in a document.
+// A file that cannot be opened gives no answer, which is not a mistake in a document.
 func TestCheck_WhatHoldsNoDocumentIsTwo(t *testing.T) {
 	for _, name := range []string{t.TempDir(), os.DevNull, "-", filepath.Join(t.TempDir(), "none")} {
 		got := certauthRun(t, "{}", "check", name)
@@ -80,7 +80,7 @@ func TestCheck_WhatHoldsNoDocumentIsTwo(t *testing.T) {
 	}
 }
 
-// A file was taken for the value of the header when it held no certificate, by its name.
+// The name of a file without a certificate was taken for the value of the header.
 func TestExplain_ValueIsAFileOrTheTextItself(t *testing.T) {
 	w := newWorld(t)
 	policy := w.policy(`{"all": [` + chain + `]}`)
@@ -153,7 +153,7 @@ func TestRevocation_CheckerAndPolicyGoTogether(t *testing.T) {
 	}
 }
 
-// full is a disk that is full after some bytes.
+// full is a disk that becomes full after some bytes.
 type full struct{ left int }
 
 func (f *full) Write(text []byte) (int, error) {
@@ -165,7 +165,7 @@ func (f *full) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// An answer that was not written counted as given.
+// An answer that could not be written counted as given.
 func TestMain_AnAnswerThatCannotBeWrittenIsTwo(t *testing.T) {
 	t.Chdir(t.TempDir())
 	require.Equal(t, exitOK, certauthRun(t, "", "pki", "pki").code)

@@ -36,7 +36,7 @@ not be opened.`,
 	run: runCheck,
 }
 
-// checked is the answer.
+// checked is the answer of the command.
 type checked struct {
 	OK       bool          `json:"ok"`
 	Mistakes []mistakeJSON `json:"mistakes,omitempty"`
@@ -105,7 +105,7 @@ func (p *program) check(name string) (*checked, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = doc.Close() }() // nothing is judged any more
+	defer func() { _ = doc.Close() }() // no longer used to judge
 	cases, err := doc.RunCases(p.ctx)
 	if err != nil {
 		return nil, err
@@ -318,7 +318,7 @@ func (w *weak) chain(chain certauth.Chain, path string) {
 	w.ends(path+".Intermediates", materialOf(chain.Intermediates))
 }
 
-// ends warns of certificates of the configuration that end, or have.
+// ends adds warnings about certificates of the configuration that expire soon or have expired.
 func (w *weak) ends(path string, certs []*x509.Certificate) {
 	for _, cert := range certs {
 		name := nameOf(cert.RawSubject)

@@ -76,7 +76,7 @@ func TestInspect_ReadsACertificateInEveryForm(t *testing.T) {
 	}
 }
 
-// The snippets of inspect are rules that do let the certificate in.
+// The snippets of inspect are rules that accept the certificate.
 func TestInspect_ShowsRulesThatLetItIn(t *testing.T) {
 	w := newWorld(t)
 	client := w.issuing.Issue(t, "Müller, \"A\"+B", certauthtest.DNS("a.example", "*.b.example"))
@@ -185,7 +185,8 @@ func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
 	assert.Equal(t, exitFailed, certauthRun(t, "{}", "diff", "-replay", "-", old, now).code)
 }
 
-// What is remembered from record to record changes no decision, to the nanosecond at each end.
+// The results that are cached between records change no decision, to the nanosecond at each
+// boundary.
 func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {
 	w := newWorld(t)
 	now := time.Now().UTC().Truncate(time.Second)
@@ -221,7 +222,7 @@ func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {
 	}
 	got := certauthRun(t, all.String(), "diff", "-json", "-replay", "-", old, next)
 	assert.Equal(t, want, count(got.out))
-	assert.Positive(t, want[1], "somebody loses")
+	assert.Positive(t, want[1], "some callers lose access")
 }
 
 func TestDiff_JudgesTheCasesOfBothByBoth(t *testing.T) {
@@ -253,7 +254,7 @@ func TestPKI_MakesAPolicyWhoseCasesPass(t *testing.T) {
 	}
 	before, err := os.ReadFile(filepath.Join(dir, "root.pem"))
 	require.NoError(t, err)
-	assert.Equal(t, exitFailed, certauthRun(t, "", "pki", dir).code, "nothing is overwritten")
+	assert.Equal(t, exitFailed, certauthRun(t, "", "pki", dir).code, "no file may be overwritten")
 	after, err := os.ReadFile(filepath.Join(dir, "root.pem"))
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
@@ -303,7 +304,7 @@ func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
 	assert.Contains(t, got.errs, "so revocation is not checked")
 }
 
-// lockedBuffer is written by the command while the test reads.
+// lockedBuffer can be written by the command while the test reads it.
 type lockedBuffer struct {
 	mutex sync.Mutex
 	b     bytes.Buffer
@@ -366,7 +367,7 @@ func TestFrontEnd_ForwardsWhatTheFrontEndSends(t *testing.T) {
 		return string(body)
 	}
 	assert.Regexp(t, `^[1-9]\d{2,} "SUCCESS"$`, call("client-a"))
-	assert.Equal(t, `0 "NONE"`, call(""), "what the client wrote itself is gone")
+	assert.Equal(t, `0 "NONE"`, call(""), "the client's own headers must be removed")
 	cancel()
 	assert.Equal(t, exitOK, <-done)
 	_, err := net.Dial("tcp", strings.TrimPrefix(base, "https://"))

@@ -41,7 +41,7 @@ type diffAnswer struct {
 	Cases    []changed `json:"cases,omitempty"`
 	Gains    []changed `json:"gains,omitempty"`
 	Loses    []changed `json:"loses,omitempty"`
-	Other    []changed `json:"other,omitempty"` // another reason, or other roles
+	Other    []changed `json:"other,omitempty"` // a different reason or different roles
 	Replayed int       `json:"replayed,omitempty"`
 }
 
@@ -62,7 +62,7 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = old.doc.Close() }() // nothing is judged any more
+	defer func() { _ = old.doc.Close() }() // no longer used to judge
 	now, err := newSide(rest[1], assume)
 	if err != nil {
 		return 0, err
@@ -99,7 +99,7 @@ type differ struct {
 	now      time.Time
 	replayed bool
 	certs    []*x509.Certificate // of both documents
-	// everyMoment: a decision may change at any moment.
+	// everyMoment means that a decision may change at any moment.
 	everyMoment bool
 	offsets     []time.Duration
 	mutex       sync.Mutex // of answer and groups, while workers run

@@ -44,9 +44,9 @@ Exit status: 0 accepted; 1 refused, or a reload that failed; 2 it could not be j
 	run: runExplain,
 }
 
-// explanation is the answer.
+// explanation is the answer of the command.
 type explanation struct {
-	Decision string   `json:"decision"` // "accepted", "anonymous", "excluded" or "refused", or "kept" of a failed reload
+	Decision string   `json:"decision"` // "accepted", "anonymous", "excluded", "refused", or "kept" for a failed reload
 	Reason   string   `json:"reason,omitempty"`
 	Rule     string   `json:"rule,omitempty"`
 	Where    string   `json:"where,omitempty"` // "policy.json:12:7"
@@ -60,7 +60,7 @@ type explanation struct {
 	Tree     *verdict `json:"tree,omitempty"`
 }
 
-// assumed is a revocation check whose answer is given.
+// assumed is a revocation check with a fixed answer.
 type assumed struct{ status certauth.RevocationStatus }
 
 func (a *assumed) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
@@ -101,7 +101,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = doc.Close() }() // nothing is judged any more
+	defer func() { _ = doc.Close() }() // no longer used to judge
 	var checker certauth.RevocationChecker
 	if status, ok := statuses[*revocation]; ok {
 		checker = &assumed{status}
@@ -153,10 +153,10 @@ type explainer struct {
 	now     time.Time
 	checker certauth.RevocationChecker
 	notes   []string
-	given   []*x509.Certificate // where no header carries them
+	given   []*x509.Certificate // if no header carries them
 }
 
-// judge decides by the whole policy and then asks each rule.
+// judge evaluates the whole policy and then each rule.
 func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	config := e.config
 	var event certauth.Event

@@ -23,8 +23,8 @@ import (
 
 const nginx = `{"nginx": {"from": {"peers": ["10.0.0.0/24"]}}}`
 
-// everyReason has a row for each reason that a request can be refused for by a document: policy,
-// what is given, the rule and the word of the next step that must be named.
+// everyReason has a row for each reason for which a document can refuse a request: policy, input,
+// and the rule and the word of the next step that the answer must contain.
 func everyReason(w *world) []struct {
 	reason, policy string
 	args           []string
@@ -69,7 +69,7 @@ func everyReason(w *world) []struct {
 	}
 }
 
-// named writes a document under a name of its own.
+// named writes a document with its own name.
 func (w *world) named(name, policy string, source ...string) string {
 	own := `{"appService": {}}`
 	if len(source) > 0 {
@@ -116,7 +116,7 @@ func TestExplain_NamesRuleAndNextStepForEveryReason(t *testing.T) {
 			}
 		})
 	}
-	// These come in records alone: TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave.
+	// These occur only in records: TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave.
 	for _, reason := range []certauth.Reason{certauth.ReasonNotConfigured, certauth.ReasonOverloaded, certauth.ReasonRequestCanceled, certauth.ReasonInternalError} {
 		seen[string(reason)] = true
 	}
@@ -133,7 +133,8 @@ func TestExplain_NamesRuleAndNextStepForEveryReason(t *testing.T) {
 	}
 }
 
-// A refused partner's header value and the policy file: one command tells the cause and the mend.
+// From a refused partner's header value and the policy file, one command shows the cause and the
+// remedy.
 func TestExplain_TenCasesOfAStranger(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", `{"any": [
@@ -142,7 +143,7 @@ func TestExplain_TenCasesOfAStranger(t *testing.T) {
 	other := w.root.NewIntermediate(t, "Partner Issuing CA 2")
 	named := certauthtest.DNS("orders.partner.example")
 	good := w.issuing.Issue(t, "orders", named)
-	for range 1000 { // a certificate has some ten plus signs on average
+	for range 1000 { // a certificate contains about ten plus signs on average
 		if strings.Contains(strings.TrimRight(good.Base64(), "+"), "+") {
 			break
 		}
@@ -178,7 +179,7 @@ func TestExplain_TenCasesOfAStranger(t *testing.T) {
 	assert.Contains(t, got.out, "accepted\n  roles    a\n")
 }
 
-// Everything that is wrong is seen at one look.
+// One answer shows everything that is wrong.
 func TestExplain_AsksEachRuleByItself(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", `{"all": [`+chain+`, {"dnsNames": ["a.example"]}, {"organizations": ["certauthtest"]}, {"notRevoked": {"checker": "strict"}}, {"not": {"policy": {"commonNames": ["x"]}}}]}`)
@@ -209,7 +210,7 @@ func TestExplain_AsksEachRuleByItself(t *testing.T) {
 	assert.Contains(t, got.out, "certificate_revoked", "in time, the revocation is seen as well")
 }
 
-// A check that fails softly accepts what it accepts in service, and the tree names the check.
+// A check with SoftFail accepts what it accepts in operation, and the tree names the check.
 func TestExplain_AssumesWhatASoftCheckFindsNotWhatItDecides(t *testing.T) {
 	w := newWorld(t)
 	policy := w.write("soft.json", `{"source": {"appService": {}}, "policy": {"all": [`+chain+`, {"notRevoked": {"checker": "soft"}}]}, "revocation": {"hard": {}, "soft": {"mode": "softFail"}}}`)
@@ -222,7 +223,7 @@ func TestExplain_AssumesWhatASoftCheckFindsNotWhatItDecides(t *testing.T) {
 	assert.Contains(t, got.out, "refused: certificate_revoked")
 }
 
-// The decision is that of the service: the same document, the same request.
+// The decision is that of the service for the same document and the same request.
 func TestExplain_DecidesAsTheServiceDoes(t *testing.T) {
 	w := newWorld(t)
 	for _, frontEnd := range []struct{ name, source string }{
@@ -248,7 +249,7 @@ func TestExplain_DecidesAsTheServiceDoes(t *testing.T) {
 			assert.Equal(t, exitOK, got.code, got.errs+got.out)
 			assert.Contains(t, got.out, "roles    in")
 			assert.NotContains(t, got.out, verdictUnknown)
-			// And the certificate alone: the request is made.
+			// The same with the certificate alone, for which the request is made.
 			got = certauthRun(t, "", args[0], args[1], args[2], w.write("client.pem", string(client.PEM())))
 			assert.Equal(t, exitOK, got.code, got.errs+got.out)
 		})
@@ -291,7 +292,7 @@ func TestExplain_ReadsAnExcludedRequest(t *testing.T) {
 	assert.Equal(t, exitFailed, got.code)
 }
 
-// Whatever bytes are given as the header's value: an answer, and never an acceptance.
+// For any bytes as the header's value there is an answer, and never an acceptance.
 func FuzzExplain(f *testing.F) {
 	f.Add("")
 	f.Add("-----BEGIN CERTIFICATE-----")

@@ -12,14 +12,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth"
 )
 
-// record explains a refusal from its log record. The tree is not judged, for want of a certificate.
+// record explains a refusal from its log record. Without a certificate, the tree is not judged.
 func (e *explainer) record(name string) (*explanation, error) {
 	content, err := e.p.read(name)
 	if err != nil {
 		return nil, err
 	}
 	var last, kept *logRecord
-	first := map[[2]string]*logRecord{} // of each reason and rule, with the words that a summary leaves out
+	first := map[[2]string]*logRecord{} // by reason and rule, with the words that a summary omits
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	for {
 		one := &logRecord{}
@@ -91,10 +91,10 @@ func (e *explainer) kept(record *logRecord) *explanation {
 	return answer
 }
 
-// decisionKept is that of a record of a reload that failed.
+// decisionKept is the decision for a record of a failed reload.
 const decisionKept = "kept"
 
-// keptMessages are those of records of a reload that failed: of a rule's material, and of a document.
+// keptMessages are the messages of failed reloads: of a rule's material, and of a document.
 var keptMessages = []string{"certauth: reload failed, last good set kept", "certauth: policy document kept"}
 
 // logRecord is a record of a refusal or a failed reload as slog.JSONHandler writes it.

@@ -21,15 +21,15 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// panicking is a revocation check that breaks.
+// panicking is a revocation check that panics.
 type panicking struct{}
 
 func (panicking) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
 	panic("responder")
 }
 
-// manyBranches is a policy that needs more steps than one request may cost: four times, one of 16
-// roles is accepted, and behind them stands what refuses all of them.
+// manyBranches returns a policy that needs more steps than a request may cost: four times, one of
+// 16 roles is accepted, followed by a rule that refuses all of them.
 func manyBranches() string {
 	var roles []string
 	for i := range 16 {
@@ -39,8 +39,8 @@ func manyBranches() string {
 	return `{"all": [` + chain + strings.Repeat(", "+anyRole, 4) + `, {"dnsNames": ["nobody.example"]}]}`
 }
 
-// recordsOf are the log records of one request, judged by the document as a service has it.
-func recordsOf(t *testing.T, w *world, policy string, change func(c *certauth.Config), ctx context.Context) string { //nolint:revive // the context is data
+// recordsOf returns the log records of one request that is judged by the document as in a service.
+func recordsOf(t *testing.T, w *world, policy string, change func(c *certauth.Config), ctx context.Context) string { //nolint:revive // the context is part of the data
 	t.Helper()
 	var log bytes.Buffer
 	doc, err := policyfile.Load(policy, certauth.Config{})
@@ -60,7 +60,7 @@ func recordsOf(t *testing.T, w *world, policy string, change func(c *certauth.Co
 	return log.String()
 }
 
-// The reasons that no header brings about come in records of a service all the same.
+// Reasons that no header can cause still occur in the records of a service.
 func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T) {
 	w := newWorld(t)
 	gone, cancel := context.WithCancel(t.Context())
@@ -76,7 +76,7 @@ func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T)
 	}
 	for _, tc := range []struct {
 		reason, policy string
-		ctx            context.Context //nolint:containedctx // of a row
+		ctx            context.Context //nolint:containedctx // part of a table row
 		change         func(c *certauth.Config)
 		rule, next     string
 	}{
@@ -108,7 +108,7 @@ func TestExplain_NamesRuleAndNextStepForReasonsThatOnlyRecordsHave(t *testing.T)
 	}
 }
 
-// A reload that fails refuses nobody; its record has no reason, and is explained as not_configured.
+// A failed reload refuses no request; its record has no reason and is explained as not_configured.
 func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", chain)
@@ -151,7 +151,7 @@ func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 			require.NoError(t, err)
 			assert.Contains(t, string(html), "kept: not_configured")
 
-			// Beside a refusal it is a note.
+			// In addition to a refusal it is a note.
 			got = certauthRun(t, recordsOf(t, w, policy, func(c *certauth.Config) { c.Policy = certauth.Thumbprints{strings.Repeat("ab", 32)} }, t.Context())+log.String(),
 				"explain", "-policy", policy, "-record", "-")
 			assert.Contains(t, got.out, "refused: pin_mismatch")
@@ -160,7 +160,7 @@ func TestExplain_NamesTheFileAndTheNextStepOfAFailedReload(t *testing.T) {
 	}
 }
 
-// A record that counts repeats has no hint of its own: that of the first one holds.
+// A record that counts repetitions has no hint; the hint of the first record applies.
 func TestExplain_TakesTheWordsOfARepeatFromItsFirstRecord(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", chain)
@@ -174,7 +174,7 @@ func TestExplain_TakesTheWordsOfARepeatFromItsFirstRecord(t *testing.T) {
 	assert.Contains(t, got.out, "look for the first one")
 }
 
-// A route's rule stands in the program: no line of the document is named for it.
+// The rule of a route is in the program, so no line of the document is named for it.
 func TestExplain_NamesNoLineForARuleOfTheProgram(t *testing.T) {
 	w := newWorld(t)
 	policy := w.named("policy", chain)

@@ -44,7 +44,7 @@ func (e *explainer) headers(lines []string) (*explanation, error) {
 	return e.judge(r)
 }
 
-// evidence adds the headers that App Service adds to each request.
+// evidence adds the headers that App Service adds to every request.
 func (e *explainer) evidence(r *http.Request) {
 	if _, ok := e.config.Source.(forwarded.AppService); ok {
 		r.Header.Set("X-ARR-LOG-ID", "00000000-0000-0000-0000-000000000000")
@@ -70,8 +70,8 @@ func (e *explainer) request(name string) (*explanation, error) {
 	return e.judge(r.WithContext(e.p.ctx))
 }
 
-// value makes the request that the front end of the document sends with a certificate, and puts
-// the value there as it was given if it is a header's.
+// value makes the request that the document's front end sends with the given certificate. A value
+// of a header is used unchanged.
 func (e *explainer) value(what, password string) (*explanation, error) {
 	r, err := e.blank()
 	if err != nil {
@@ -112,9 +112,9 @@ func (e *explainer) value(what, password string) (*explanation, error) {
 	return e.judge(r)
 }
 
-// headerText returns the value of a header from the argument itself, or from the file with that name,
-// although no certificate can be read from it. There is none if the text has several lines, or looks
-// like the name of a missing file.
+// headerText returns the value of a header, from the argument itself or from the file with that name,
+// if no certificate can be read from it. It returns false if the text has several lines or looks like
+// the name of a missing file.
 func (e *explainer) headerText(what string) (text string, ok bool) {
 	switch {
 	case what == "-" || hostPort.MatchString(what):
@@ -145,7 +145,7 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// direct judges certificates where no front end writes a header: by TLS.
+// direct judges certificates that arrive by TLS and not in a header.
 func (e *explainer) direct(certs []*x509.Certificate) (*explanation, error) {
 	e.given = certs
 	e.config.Source = certauth.SourceFunc{Name: "given certificate", Func: func(*http.Request) ([]*x509.Certificate, error) { return certs, nil }}
@@ -158,7 +158,7 @@ func (e *explainer) direct(certs []*x509.Certificate) (*explanation, error) {
 }
 
 // presented returns the certificates in the request: first that of the source's header, then those of
-// other headers, such as a chain. They are shown also if the source itself refuses the request.
+// other headers, such as a chain. They are shown even if the source refuses the request.
 func (e *explainer) presented(r *http.Request) []*x509.Certificate {
 	_, own, _ := frontEndOf(e.config.Source)
 	leaf, err := decodeText(strings.Join(r.Header.Values(own), ","))

@@ -12,8 +12,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// finding N12: under fips140=only the SHA-1 thumbprint of a certificate, and a PFX, panicked. The
-// one is left out there, the other refused. The mode holds for a whole process.
+// finding N12: under fips140=only, the SHA-1 thumbprint of a certificate, and a PFX, caused a
+// panic. The thumbprint is now omitted, and the PFX is refused. The mode applies to a whole
+// process.
 func TestInspect_LeavesSHA1OutUnderFIPSOnly(t *testing.T) {
 	client := certauthtest.SelfSigned(t, "orders")
 	if !fips140.Enforced() {

@@ -22,7 +22,7 @@ import (
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
 )
 
-// found is a certificate in some form, and those that came with it.
+// found is a certificate in some form, with the certificates that accompany it.
 type found struct {
 	form  string
 	certs []*x509.Certificate
@@ -69,7 +69,8 @@ func (p *program) certificates(what, password string) (found, error) {
 	return f, err
 }
 
-// quotedArgument does not show what may be a key, because the output may end up in the log of a build.
+// quotedArgument hides arguments that may be keys, because the output may end up in the log of a
+// build.
 func quotedArgument(what string) string {
 	if keyText.MatchString(what) {
 		return fmt.Sprintf("this text of %d bytes, not shown here,", len(what))
@@ -77,7 +78,7 @@ func quotedArgument(what string) string {
 	return strconv.Quote(what)
 }
 
-// presentedBy asks a server for its certificate. It is looked at and not relied on.
+// presentedBy asks a server for its certificate, which is shown but not trusted.
 func (p *program) presentedBy(address string) (found, error) {
 	dialer := &tls.Dialer{
 		NetDialer: &net.Dialer{Timeout: 10 * time.Second},
@@ -119,7 +120,8 @@ func decodeForm(content []byte, password string) (found, error) {
 	return f, err
 }
 
-// notACertificate says what the DER contains instead. opening is the error of reading it as a PFX.
+// notACertificate describes what the DER contains instead. opening is the error of reading it as a
+// PFX.
 func notACertificate(der []byte, opening error) error {
 	if errors.Is(opening, pkcs12.ErrIncorrectPassword) {
 		return errors.New("a PFX that this -password does not open")

@@ -107,7 +107,7 @@ func frontEndOf(source certauth.Source) (name, header string, renamed map[string
 	return name, header, renamed
 }
 
-// outsideTest is a TB for the test kit outside of tests. It ends by a panic.
+// outsideTest is a TB for using the test kit outside of tests. It ends with a panic.
 type outsideTest struct{ cleanups []func() }
 
 func (*outsideTest) Helper() {}
@@ -118,7 +118,7 @@ func (t *outsideTest) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 
 type kitError struct{ error }
 
-// safely calls the test kit and returns the failure with which it would have ended a test.
+// safely calls the test kit and returns the failure that would have ended a test.
 func safely(do func(tb certauthtest.TB)) (err error) {
 	t := &outsideTest{}
 	defer func() {

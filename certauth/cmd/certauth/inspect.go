@@ -154,7 +154,7 @@ func describe(cert *x509.Certificate) *described {
 	return d
 }
 
-// nameOf writes a distinguished name as RFC 4514 and a rule on it have it.
+// nameOf formats a distinguished name as in RFC 4514 and in rules.
 func nameOf(der []byte) string {
 	var rdns pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
@@ -219,7 +219,7 @@ func notes(cert *x509.Certificate, now time.Time) []string {
 	return list
 }
 
-// snippets are rules that let this certificate in. Each is tried before it is shown.
+// snippets returns rules that accept this certificate. Each is tried before it is shown.
 func snippets(p *program, cert *x509.Certificate) []json.RawMessage {
 	d := describe(cert)
 	var list []json.RawMessage

@@ -18,14 +18,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
 )
 
-// judge evaluates single rules of a policy for one caller, to show their answers. The decision of the
-// whole policy is made elsewhere.
+// judge evaluates single rules of a policy for one caller, to show their answers. The whole policy is
+// evaluated elsewhere.
 type judge struct {
 	ctx      context.Context
 	doc      *policyfile.Document
 	certs    []*x509.Certificate
 	now      time.Time
-	verifies bool // the document takes the front end's word for an anchor
+	verifies bool // the document treats the front end's verification as an anchor
 	checkers map[string]certauth.RevocationChecker
 }
 
@@ -36,11 +36,11 @@ const (
 	verdictUnknown = "not judged"
 )
 
-// verdict is the answer of one rule, with those of the rules in it.
+// verdict is the answer of one rule, with those of its members.
 type verdict struct {
 	// Rule is the path of the rule, as in a certauth.Error.
 	Rule string `json:"rule"`
-	// Text is the rule as the document has it.
+	// Text is the rule as it is written in the document.
 	Text string `json:"text"`
 	Line int    `json:"line,omitempty"`
 	// Verdict is "accepts", "refuses" or "not judged".
@@ -48,7 +48,7 @@ type verdict struct {
 	Reason   string        `json:"reason,omitempty"`
 	Detail   string        `json:"detail,omitempty"`
 	Took     time.Duration `json:"took_ns,omitempty"`
-	Decides  bool          `json:"decides,omitempty"` // the refusal of the whole policy is by this rule
+	Decides  bool          `json:"decides,omitempty"` // the whole policy refuses because of this rule
 	Children []*verdict    `json:"children,omitempty"`
 }
 
@@ -65,7 +65,7 @@ const (
 	judgeFlag   = "X-Explain-Verified"
 )
 
-// tree judges every rule.
+// tree evaluates every rule.
 func (j *judge) tree(policy certauth.Policy) *verdict {
 	root := &verdict{Rule: "Always on", Text: "validity, usage, key and form of the certificate"}
 	var always []certauth.Policy
@@ -159,7 +159,7 @@ func isValidity(policy certauth.Policy) bool {
 	return ok
 }
 
-// needsChain are rules that say something about a verified chain only.
+// needsChain reports whether the rule depends on a verified chain.
 func needsChain(policy certauth.Policy) bool {
 	switch p := policy.(type) {
 	case certauth.IssuedBy, certauth.IssuerName, certauth.NotRevoked, certauth.Denied:
@@ -193,7 +193,8 @@ func (j *judge) single(v *verdict, policy certauth.Policy, around beside) {
 			verifies = j.verifies
 			break
 		}
-		// A name is the same at any time; so it can be judged although the certificate has ended.
+		// Names do not depend on the time, so they can be judged even if the certificate has
+		// expired.
 		verifies = true
 		if !isValidity(policy) {
 			at = within(j.now, j.certs)
@@ -218,8 +219,7 @@ func within(now time.Time, certs []*x509.Certificate) time.Time {
 	return certs[0].NotBefore.Add(certs[0].NotAfter.Sub(certs[0].NotBefore) / 2)
 }
 
-// ask judges a policy. A refusal by another rule than the one that is asked about says nothing of
-// that one.
+// ask evaluates a policy. A refusal by another rule is not an answer of the rule in question.
 func (j *judge) ask(v *verdict, policy certauth.Policy, rule string, verifies bool, at time.Time) {
 	v.Verdict = verdictUnknown
 	if len(j.certs) == 0 {
@@ -260,7 +260,7 @@ func (j *judge) ask(v *verdict, policy certauth.Policy, rule string, verifies bo
 	}
 }
 
-// under reports whether a path is the rule's or below it.
+// under reports whether the path is that of the rule or below it.
 func under(path, rule string) bool {
 	rest, ok := strings.CutPrefix(path, rule)
 	return ok && (rest == "" || strings.ContainsAny(rest[:1], ".[("))
@@ -301,7 +301,7 @@ func combine(children []*verdict, all bool) string {
 	return result
 }
 
-// text is a rule as the document has it, on one line.
+// text returns the rule as it is written in the document, on one line.
 func (j *judge) text(policy certauth.Policy) string {
 	written, err := policyfile.MarshalPolicy(policy, j.checkers)
 	if err != nil {
@@ -319,7 +319,7 @@ func (j *judge) text(policy certauth.Policy) string {
 	return text
 }
 
-// mark says of the rule that decided that it did, and returns it.
+// mark marks the rule that decided, and returns it.
 func mark(v *verdict, rule string) *verdict {
 	best := (*verdict)(nil)
 	var visit func(v *verdict)

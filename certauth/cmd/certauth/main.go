@@ -1,7 +1,8 @@
-// Command certauth answers an operator's questions about forwarded client certificates: what is
-// this certificate, why was it refused, is this policy right, is the site set up as it should be.
+// Command certauth answers operators' questions about forwarded client certificates: what a
+// certificate contains, why it was refused, whether a policy is right, and whether a site is
+// configured correctly.
 //
-// Of a tagged version, and in a clone of the repository:
+// To run a tagged version, or the version in a clone of the repository:
 //
 //	go run github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth@latest -h
 //	go -C certauth/cmd/certauth run . -h
@@ -153,9 +154,9 @@ func (p *program) flags(c *command) *flag.FlagSet {
 	return fs
 }
 
-// parse takes flags and arguments in any order, at least min arguments and at most limit.
+// parse accepts flags and arguments in any order, and between least and most arguments.
 func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most int) ([]string, error) {
-	isPEM := func(arg string) bool { return strings.HasPrefix(arg, "-----BEGIN") } // and no flag
+	isPEM := func(arg string) bool { return strings.HasPrefix(arg, "-----BEGIN") } // not a flag
 	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return !isPEM(arg) })
 	args = slices.DeleteFunc(slices.Clone(args), isPEM)
 	for len(args) > 0 {
@@ -179,7 +180,7 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 	return rest, nil
 }
 
-// usageOf is how a command is typed.
+// usageOf returns the command line of a command.
 func usageOf(c *command, fs *flag.FlagSet) string {
 	text := "certauth " + c.name
 	fs.VisitAll(func(*flag.Flag) { text = "certauth " + c.name + " [flags]" })
@@ -206,7 +207,7 @@ func (p *program) help(c *command, fs *flag.FlagSet) {
 	})
 }
 
-// json writes a value for programs.
+// json writes a value as JSON.
 func (p *program) json(value any) error {
 	encoder := json.NewEncoder(p.out)
 	encoder.SetEscapeHTML(false)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// page is one file: no script, nothing is fetched, readable at any width.
+// page is a single file without scripts or external resources, readable at any width.
 var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"class": func(v *verdict) string {
 		return map[string]string{verdictAccepts: "yes", verdictRefuses: "no", verdictUnknown: "open"}[v.Verdict]

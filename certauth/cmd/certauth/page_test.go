@@ -17,8 +17,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 )
 
-// refusedPage writes the page of a refusal that has everything: long names, deep trees, words of
-// the client that look like markup.
+// refusedPage writes the page of a refusal with all elements: long names, deep trees, and client
+// text that looks like markup.
 func refusedPage(t *testing.T) string {
 	t.Helper()
 	w := newWorld(t)
@@ -47,8 +47,8 @@ func TestPage_HoldsTheAnswerAndAsksNobody(t *testing.T) {
 
 var chromiumNames = []string{"chromium", "chromium-browser", "google-chrome"}
 
-// In a real browser, at the width of a desktop and of a phone, with scripts off for the page itself:
-// all text is there, nothing is wider than the window, nothing is fetched.
+// In a real browser, at the width of a desktop and of a phone, with scripts off for the page: all
+// text is present, nothing is wider than the window, and nothing is fetched.
 func TestRealPage_InABrowser(t *testing.T) {
 	browser := ""
 	for _, name := range chromiumNames {
@@ -69,8 +69,8 @@ func TestRealPage_InABrowser(t *testing.T) {
 	dir := t.TempDir()
 	for _, width := range []int{1280, 360} {
 		t.Run(fmt.Sprintf("%d pixels", width), func(t *testing.T) {
-			// The page stands in a frame of that width, without scripts of its own; the frame is
-			// measured from outside. A headless window cannot be as narrow as a phone.
+			// The page is in a frame of that width, without its own scripts; the frame is measured
+			// from outside. A headless window cannot be as narrow as a phone.
 			frame := filepath.Join(dir, fmt.Sprintf("frame-%d.html", width))
 			outer := `<!DOCTYPE html><html><body style="margin:0"><iframe sandbox="allow-same-origin" id="f" style="border:0;width:` + fmt.Sprint(width) + `px;height:8000px" srcdoc="` +
 				strings.NewReplacer("&", "&amp;", `"`, "&quot;").Replace(string(content)) + `"></iframe><pre id="result"></pre><script>
@@ -81,7 +81,7 @@ addEventListener("load", () => {
 });</script></body></html>`
 			require.NoError(t, os.WriteFile(frame, []byte(outer), 0o600))
 			log := filepath.Join(dir, fmt.Sprintf("net-%d.json", width))
-			// The last flags are for the confinement of a build machine, where neither a sandbox nor shared memory is to be had.
+			// The last flags are for build machines that permit neither a sandbox nor shared memory.
 			command := exec.CommandContext(t.Context(), browser, "--headless=new", "--disable-gpu", "--no-first-run", "--user-data-dir="+filepath.Join(dir, "profile"),
 				"--disable-background-networking", "--disable-component-update", "--log-net-log="+log, "--virtual-time-budget=5000", "--window-size=1400,900",
 				"--dump-dom", "--no-sandbox", "--disable-dev-shm-usage", (&url.URL{Scheme: "file", Path: frame}).String())

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "write the output of the commands into README.md")
 
-// varying is what differs from run to run.
+// varying lists texts that differ from run to run.
 var varying = []struct {
 	pattern *regexp.Regexp
 	instead string
@@ -33,7 +33,7 @@ var varying = []struct {
 	{regexp.MustCompile(`(X-Client-Fingerprint: ).*`), "$1…"},
 }
 
-// The README's console blocks are what the command prints.
+// The console blocks of the README show what the command prints.
 func TestReadme_ShowsWhatTheCommandPrints(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -76,13 +76,13 @@ func TestReadme_ShowsWhatTheCommandPrints(t *testing.T) {
 	assert.Equal(t, shown, string(text), "run go test -run Readme -update")
 }
 
-// The lines that run the command from a clone do so.
+// The lines that run the command from a clone work.
 func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(sourceDir(t), "README.md"))
 	require.NoError(t, err)
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	require.Len(t, blocks, 2)
-	// The step "release" of .ci/run runs the first one, behind a module proxy of the tree.
+	// The step "release" of .ci/run runs the first line, using a module proxy of the tree.
 	module, err := os.ReadFile(filepath.Join(sourceDir(t), "go.mod"))
 	require.NoError(t, err)
 	name, _, _ := strings.Cut(strings.TrimPrefix(string(module), "module "), "\n")
@@ -107,7 +107,7 @@ func TestReadme_TheLinesForACloneWork(t *testing.T) {
 	assert.Equal(t, ran["run"], string(out))
 }
 
-// sourceDir is where this package is; the test has changed its directory.
+// sourceDir returns the folder of this package, because the test has changed its directory.
 func sourceDir(t *testing.T) string {
 	t.Helper()
 	require.NotEmpty(t, startDir)
@@ -122,7 +122,8 @@ var startDir = func() string {
 	return dir
 }()
 
-// The README's table of a bad day: a document with an emergency block, as it says.
+// An item in the README's table of emergencies: a document with an emergency block works as
+// described.
 func TestReadme_ABlockOfOneCertificateActsWithoutARestart(t *testing.T) {
 	w := newWorld(t)
 	client := w.issuing.Issue(t, "orders")

@@ -90,7 +90,7 @@ func (d *differ) replay(name string) error {
 	return failed
 }
 
-// maxRecord bounds one line.
+// maxRecord bounds the length of a line.
 const maxRecord = 1 << 20
 
 type batch struct {
@@ -105,7 +105,7 @@ type replayer struct {
 	d        *differ
 	old, new *side
 	request  *http.Request
-	moments  map[[sha256.Size]byte][]time.Time // of each certificate
+	moments  map[[sha256.Size]byte][]time.Time // by certificate
 	known    map[recordKey]outcome
 	counts   map[outcome]int
 	replayed int
@@ -113,7 +113,7 @@ type replayer struct {
 
 type recordKey struct {
 	certificate [sha256.Size]byte
-	between     int // after so many of the moments
+	between     int // number of moments before the decision
 }
 
 // outcome holds the decisions of both documents for a caller; kind is empty if they agree.
@@ -199,7 +199,7 @@ func (w *replayer) decide(certificate string, at time.Time) outcome {
 // Each of them is listed twice, for the time itself and for the interval after it.
 func (d *differ) moments(certificate string) []time.Time {
 	certs := d.certs
-	for text := range strings.SplitSeq(certificate, ",") { // with the certificates that were sent along
+	for text := range strings.SplitSeq(certificate, ",") { // the leaf and the certificates sent along
 		der, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
 			continue
@@ -238,7 +238,7 @@ func (d *differ) dates(policy certauth.Policy) {
 		d.dates(p.Policy)
 	case certauth.Chain:
 		if reflect.TypeOf(p.Roots) == reflect.TypeOf(certauth.InsecureSystemRoots()) {
-			d.everyMoment = true // their dates are not known here
+			d.everyMoment = true // the dates of its certificates are not known here
 		}
 		d.certs = append(append(d.certs, materialOf(p.Roots)...), materialOf(p.Intermediates)...)
 	case certauth.Validity:

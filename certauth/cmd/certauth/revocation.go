@@ -34,7 +34,7 @@ because the chain does not verify.`,
 	run: runRevocation,
 }
 
-// step is one fetch.
+// step is one fetch of evidence.
 type step struct {
 	Kind   string        `json:"kind"`
 	Method string        `json:"method"`
@@ -83,7 +83,7 @@ func (w *watched) Fetch(ctx context.Context, r revocation.Request) (revocation.R
 	return response, err
 }
 
-// chainKeeper replaces a revocation check and keeps the chain that has verified.
+// chainKeeper takes the place of a revocation check and records the verified chain.
 type chainKeeper struct{ chain []*x509.Certificate }
 
 func (k *chainKeeper) CheckChain(_ context.Context, chain []*x509.Certificate) (certauth.Revocation, error) {
@@ -118,7 +118,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		defer func() { _ = doc.Close() }() // nothing is judged any more
+		defer func() { _ = doc.Close() }() // no longer used to judge
 		own, ok := doc.Revocation[*name]
 		if !ok {
 			return 0, fmt.Errorf("%s has no revocation check %q; it has %q", *policy, *name, slices.Sorted(maps.Keys(doc.Revocation)))
@@ -198,7 +198,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	return exitNo, err
 }
 
-// allPorts are those that the certificates name, for addresses that are opened one by one.
+// allPorts returns the ports that the certificates name, to be permitted for single addresses.
 func allPorts(p *program, what, password string) []int {
 	found, err := p.certificates(what, password)
 	if err != nil {
@@ -223,7 +223,7 @@ func moment(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// verifiedChain is a chain by the library's own rules.
+// verifiedChain returns a chain that the library has verified.
 func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string) ([]*x509.Certificate, error) {
 	keeper := &chainKeeper{}
 	chain := certauth.Chain{Roots: certauth.CertFile(roots)}

@@ -19,7 +19,7 @@ type side struct {
 	now    time.Time
 }
 
-// again makes a side for another worker.
+// again returns a side for another worker.
 func (s *side) again() (*side, error) {
 	own := &side{doc: s.doc, config: s.config}
 	config := s.config

@@ -46,7 +46,7 @@ func TestStore_CleansAtMostOnceAMinute(t *testing.T) {
 	fill(t, s, "third", 1, time.Hour)
 	assert.Len(t, files(t, dir, ".evidence"), 2)
 
-	// A clock that went back does not stop it for as long as it went back.
+	// A clock that goes back does not stop the cleaning for the difference.
 	c.Advance(-time.Hour)
 	fill(t, s, "fourth", 1, time.Second)
 	c.Advance(time.Minute)
@@ -89,7 +89,7 @@ func TestStore_IsBoundedByFilesAndBytes(t *testing.T) {
 	}
 }
 
-// What a process finds when it starts counts, whoever has written it.
+// The files that a process finds when it starts count, whichever process has written them.
 func TestStore_IsBoundedOverProcesses(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	fill(t, s, "before", 300, 24*time.Hour)
@@ -100,8 +100,8 @@ func TestStore_IsBoundedOverProcesses(t *testing.T) {
 	found(t, other, "after-0", "value")
 }
 
-// A process died while it wrote. What it left is removed when nobody can be writing it any
-// more, not before.
+// A process died while it wrote. Its remains are removed when no process can still be writing them,
+// and not before.
 func TestStore_LeftoversOfACrash(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	period := func(ahead int) string { return fmt.Sprint(now.Unix()/600 + int64(ahead)) }
@@ -114,7 +114,7 @@ func TestStore_LeftoversOfACrash(t *testing.T) {
 		"certauth1-ABC-" + period(-900) + ".tmp": true,
 		"certauth1-ABC-" + period(2) + ".tmp":    true,
 		"certauth1-.tmp":                         true,
-		// Not of this store, or not of this version.
+		// Not from this store, or not from this version.
 		"certauth2-ABC-" + period(-2) + ".tmp": false,
 		"certauth1-ABC":                        false,
 		"certauth1-abc.lease.bak":              false,
@@ -131,7 +131,7 @@ func TestStore_LeftoversOfACrash(t *testing.T) {
 			kept = append(kept, path)
 		}
 	}
-	// Half a file under a name of the store is nobody's evidence.
+	// Half a file with a name of the store is not evidence.
 	half := filepath.Join(dir, "certauth1-abc.evidence")
 	require.NoError(t, os.WriteFile(half, []byte("certauth-evidence-1 2030-"), 0o600))
 	removed = append(removed, half)
@@ -145,14 +145,14 @@ func TestStore_LeftoversOfACrash(t *testing.T) {
 	found(t, openDirectory(t, dir, c), "key-0", "value")
 }
 
-// Cleaning removes a link, not what it leads to.
+// Cleaning removes a link, not its target.
 func TestStore_CleaningDoesNotFollowLinks(t *testing.T) {
 	s, dir, _ := newDirectory(t)
 	outside := filepath.Join(t.TempDir(), "outside")
 	require.NoError(t, os.WriteFile(outside, []byte("precious"), 0o600))
 	link := filepath.Join(dir, "certauth1-abc.evidence")
 	if err := os.Symlink(outside, link); err != nil {
-		t.Skipf("no symbolic links here: %v", err)
+		t.Skipf("symbolic links are not supported here: %v", err)
 	}
 	fill(t, s, "key", 1, time.Hour)
 	_, err := os.Lstat(link)
@@ -160,8 +160,8 @@ func TestStore_CleaningDoesNotFollowLinks(t *testing.T) {
 	assert.Equal(t, "precious", string(read(t, outside)))
 }
 
-// Files that a clock ahead of this one has dated counted as the newest until that time came, so
-// that all others were removed before them.
+// Files with a date from a clock ahead of this one counted as the newest until that time, so all
+// others were removed before them.
 func TestStore_WhatIsDatedAheadGoesFirst(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	c.Advance(24 * time.Hour)

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A day at twenty fetches a second, each of another certificate and with evidence that counts for a
-// day: what is on the disk stays within its bounds all the time. The everyday run is a two-hundredth
-// of that in everything but time, CERTAUTH_EXHAUSTIVE a tenth.
+// A day at twenty fetches a second, each for another certificate and with evidence that is valid for
+// a day: the files stay within their limits all the time. The everyday run makes a two-hundredth of
+// the fetches in the same time, CERTAUTH_EXHAUSTIVE a tenth.
 func TestStore_StaysWithinItsBoundsForADay(t *testing.T) {
 	part := 200
 	if os.Getenv("CERTAUTH_EXHAUSTIVE") != "" {
@@ -35,6 +35,6 @@ func TestStore_StaysWithinItsBoundsForADay(t *testing.T) {
 	largest = max(largest, len(files(t, dir, "")))
 	t.Logf("%d fetches in a day: at most %d files of %d", sets, largest, mostFiles)
 	assert.LessOrEqual(t, largest, mostFiles+1)
-	assert.Greater(t, largest, mostFiles/2, "it keeps what it may")
+	assert.Greater(t, largest, mostFiles/2, "it keeps as much as it may")
 	found(t, s, fmt.Sprintf("o1-%d", sets-1), string(value))
 }

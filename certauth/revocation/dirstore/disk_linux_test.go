@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/dirstore"
 )
 
-// finding K6, on a real disk: one of 64 KiB is full after a few answers. Nobody is refused for that,
-// neither by the instance that fills it nor by those that find it full.
+// finding K6, on a real disk: one of 64 KiB is full after a few answers. No request is refused
+// because of that, neither by the instance that fills it nor by those that find it full.
 func TestStore_ADiskOf64KiBRefusesNobody(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=64k"); err != nil {

@@ -8,13 +8,13 @@ func (s *Store) At(now func() time.Time) *Store {
 	return s
 }
 
-// WithLimits bounds the files and bytes.
+// WithLimits sets the limits on files and bytes.
 func (s *Store) WithLimits(files int, bytes int64) *Store {
 	s.maxFiles, s.maxBytes = files, bytes
 	return s
 }
 
-// Settle waits until nothing is done beside the callers.
+// Settle waits until no background work is left.
 func (s *Store) Settle() {
 	for range cap(s.slots) {
 		s.slots <- struct{}{}

@@ -33,7 +33,7 @@ func TestStore_RemovedWhileRunning(t *testing.T) {
 			remove(t, dir)
 			fails(t, s)
 
-			// When it is there again, so is the store.
+			// When the directory exists again, the store works again.
 			require.NoError(t, os.RemoveAll(dir))
 			require.NoError(t, os.Mkdir(dir, 0o700))
 			missing(t, s, "key")
@@ -43,7 +43,7 @@ func TestStore_RemovedWhileRunning(t *testing.T) {
 	}
 }
 
-// fails expects that neither of the two works.
+// fails checks that neither operation works.
 func fails(t testing.TB, s *dirstore.Store) {
 	t.Helper()
 	der, ok, err := s.Get(t.Context(), "key")
@@ -59,10 +59,10 @@ func TestStore_DirectoryThatCannotBeWritten(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, os.Chmod(readOnly, 0o700)) })
 	dir := readOnly
 	if os.WriteFile(filepath.Join(dir, "probe"), nil, 0o600) == nil {
-		// Nothing is forbidden to root, but the kernel's own file system.
+		// root may do everything except in the kernel's own file system.
 		dir = "/proc/self"
 		if _, err := os.Stat(dir); err != nil {
-			t.Skip("nothing here that cannot be written")
+			t.Skip("there is nothing here that cannot be written")
 		}
 	}
 	s := openDirectory(t, dir, &hands{})
@@ -70,7 +70,7 @@ func TestStore_DirectoryThatCannotBeWritten(t *testing.T) {
 	assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 }
 
-// A file system that hangs looks like a clock that hangs: both stop a call halfway.
+// A hanging file system is simulated by a hanging clock: both stop a call halfway.
 func TestStore_ReturnsWhenTheContextEnds(t *testing.T) {
 	s, _, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
@@ -98,12 +98,12 @@ func TestStore_ReturnsWhenTheContextEnds(t *testing.T) {
 		})
 	}
 	callers.Wait()
-	assert.LessOrEqual(t, runtime.NumGoroutine()-before, 16+5, "calls that hang pile up")
+	assert.LessOrEqual(t, runtime.NumGoroutine()-before, 16+5, "hanging calls accumulate")
 	close(gate)
 	s.Settle()
 }
 
-// Who gives up waiting has the bytes back, while they may still have to be written.
+// A caller that gives up waiting may reuse its bytes while they may still have to be written.
 func TestStore_SetKeepsACopy(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	gate := make(chan struct{})

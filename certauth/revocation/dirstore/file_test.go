@@ -19,7 +19,7 @@ import (
 
 const maxStored = 33 << 20
 
-// onlyFile returns the one file in dir.
+// onlyFile returns the only file in dir.
 func onlyFile(t testing.TB, dir string) string {
 	t.Helper()
 	names := files(t, dir, "")
@@ -27,7 +27,7 @@ func onlyFile(t testing.TB, dir string) string {
 	return names[0]
 }
 
-// The time of the file is the file system's; a copy of the directory has another.
+// The time of a file is set by the file system; a copy of the directory has another one.
 func TestStore_TimesOfFilesMeanNothing(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Minute))
@@ -70,8 +70,8 @@ func TestStore_SizeHasALimit(t *testing.T) {
 	assert.Len(t, files(t, dir, ""), 1)
 }
 
-// A file of 512 GiB that takes no place on the disk; then one that is a byte over the limit
-// and describes itself truly.
+// A file of 512 GiB that takes no space on the disk, and then one that is a byte over the limit and
+// states its own size correctly.
 func TestStore_FilesOverTheLimitAreNotRead(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
@@ -87,7 +87,7 @@ func TestStore_FilesOverTheLimitAreNotRead(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(onlyFile(t, dir), []byte(line), 0o600))
 			if err := os.Truncate(onlyFile(t, dir), int64(len(line))+length); err != nil {
-				t.Skipf("the file system has no such files: %v", err)
+				t.Skipf("the file system does not support such files: %v", err)
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -110,11 +110,11 @@ func read(t testing.TB, name string) []byte {
 	return content
 }
 
-// A file that is not whole, or not of this key, is nothing kept, and the next Set mends it.
+// A file that is incomplete, or for another key, counts as no value, and the next Set replaces it.
 func TestStore_ForeignFilesAreMisses(t *testing.T) {
 	s, dir, c := newDirectory(t)
 	require.NoError(t, s.Set(t.Context(), "other", []byte("value of other"), time.Hour))
-	s.Settle() // it has cleaned, so that what follows is not cleaned away
+	s.Settle() // this cleans, so that the following files are not removed
 	other := read(t, onlyFile(t, dir))
 	require.NoError(t, os.Remove(onlyFile(t, dir)))
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value of the key"), time.Hour))
@@ -148,7 +148,7 @@ func TestStore_ForeignFilesAreMisses(t *testing.T) {
 	}
 	for i := range whole {
 		cases[fmt.Sprintf("cut after %d bytes", i)] = whole[:i]
-		if i > len(head) { // a changed line can say the same, or another time
+		if i > len(head) { // a changed line can have the same meaning, or another time
 			changed := bytes.Clone(whole)
 			changed[i] ^= 1
 			cases[fmt.Sprintf("byte %d changed", i)] = changed
@@ -164,8 +164,7 @@ func TestStore_ForeignFilesAreMisses(t *testing.T) {
 	}
 }
 
-// What leads out of the directory, or around in it, is not followed, neither by reading nor
-// by writing.
+// Links out of the directory, or within it, are followed neither by reading nor by writing.
 func TestStore_LinksAreNotFollowed(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
 	for what, target := range map[string]func(t *testing.T, own string) string{
@@ -191,7 +190,7 @@ func TestStore_LinksAreNotFollowed(t *testing.T) {
 			to := target(t, own)
 			require.NoError(t, os.Remove(own))
 			if err := os.Symlink(to, own); err != nil {
-				t.Skipf("no symbolic links here: %v", err)
+				t.Skipf("symbolic links are not supported here: %v", err)
 			}
 			missing(t, s, "key")
 			require.NoError(t, s.Set(t.Context(), "key", []byte("new"), time.Hour))
@@ -217,6 +216,6 @@ func TestStore_ADirectoryInPlaceOfAFile(t *testing.T) {
 	missing(t, s, "key")
 	assert.Error(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	s.Settle()
-	assert.Equal(t, []string{own}, files(t, dir, ""), "something was left behind")
+	assert.Equal(t, []string{own}, files(t, dir, ""), "a file was left behind")
 	assert.Len(t, files(t, own, ""), 1)
 }

@@ -19,19 +19,19 @@ import (
 
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// hands are those of a clock that stands still until they are moved.
+// hands is a clock that stands still until it is advanced.
 type hands struct{ passed atomic.Int64 }
 
 func (c *hands) Now() time.Time { return now.Add(time.Duration(c.passed.Load())) }
 
 func (c *hands) Advance(d time.Duration) { c.passed.Add(int64(d)) }
 
-// openDirectory opens a store in dir that tells the time from clock.
+// openDirectory opens a store in dir with the given clock.
 func openDirectory(t testing.TB, dir string, c *hands) *dirstore.Store {
 	t.Helper()
 	s, err := dirstore.New(dir)
 	require.NoError(t, err)
-	// What is done beside the callers ends before the directory is removed.
+	// Background work ends before the directory is removed.
 	t.Cleanup(s.Settle)
 	return s.At(c.Now)
 }
@@ -42,7 +42,7 @@ func newDirectory(t testing.TB) (s *dirstore.Store, dir string, c *hands) {
 	return openDirectory(t, dir, c), dir, c
 }
 
-// files returns the names in dir that end so.
+// files returns the names in dir that have the suffix.
 func files(t testing.TB, dir, suffix string) []string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -101,10 +101,10 @@ func TestNew_WantsADirectory(t *testing.T) {
 			}
 		})
 	}
-	assert.Equal(t, []string{file}, files(t, dir, ""), "something was made")
+	assert.Equal(t, []string{file}, files(t, dir, ""), "a file was created")
 }
 
-// A relative path means the directory that it meant at the start.
+// A relative path keeps the meaning that it had at the start.
 func TestNew_KeepsARelativePath(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(filepath.Dir(dir))

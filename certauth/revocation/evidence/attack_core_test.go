@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A list is not for certificates of a CA that has the same name and another key.
+// A list does not apply to certificates of a CA with the same name and another key.
 func TestAttack_LookupOfACertificateOfANamesake(t *testing.T) {
 	s := newScene(t)
 	list := parse(t, s.ca, encode(t, s.list()))
@@ -27,8 +27,8 @@ func TestAttack_LookupOfACertificateOfANamesake(t *testing.T) {
 	expect(t, result, err, evidence.Good, nil)
 }
 
-// RFC 6960, section 4.2.2.2.1: ocsp-nocheck should not be critical; where it is, it has been
-// understood all the same.
+// RFC 6960, section 4.2.2.2.1: ocsp-nocheck should not be critical; if it is, it is still
+// understood.
 func TestVerifyOCSP_CriticalNoCheck(t *testing.T) {
 	s := newScene(t)
 	with := func(extensions ...pkix.Extension) *identity {
@@ -42,7 +42,7 @@ func TestVerifyOCSP_CriticalNoCheck(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrResponderNotAuthorized)
 }
 
-// Nobody is a witness for himself, also not a responder that the operator trusts.
+// No certificate is a witness for itself, not even a responder that the operator trusts.
 func TestAttack_TrustedResponderVouchesNotForItself(t *testing.T) {
 	s := newScene(t)
 	o := at(now)
@@ -53,7 +53,7 @@ func TestAttack_TrustedResponderVouchesNotForItself(t *testing.T) {
 	expect(t, result, err, evidence.Good, nil)
 }
 
-// A certificate with which a CA signed its lists once does not sign them when it has ended.
+// A certificate with which a CA once signed its lists does not sign them after it has expired.
 func TestAttack_ExpiredSignerOfLists(t *testing.T) {
 	for name, c := range map[string]struct {
 		until  time.Time
@@ -77,7 +77,7 @@ func TestAttack_ExpiredSignerOfLists(t *testing.T) {
 	}
 }
 
-// unsignedList is a list that nobody signed, with one extension of this identifier.
+// unsignedList returns a list without a valid signature, with one extension with this identifier.
 func (s *scene) unsignedList(name []byte, oid []byte) []byte {
 	one := ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.TagOID, oid), ocsptest.Element(ocsptest.TagBoolean, []byte{0xFF}), ocsptest.Element(ocsptest.TagOctetString, []byte{5, 0}))
 	algorithm := ocsptest.AlgorithmFor(s.ca.key).Identifier
@@ -86,7 +86,7 @@ func (s *scene) unsignedList(name []byte, oid []byte) []byte {
 	return ocsptest.Element(ocsptest.TagSequence, tbs, algorithm, ocsptest.Element(ocsptest.TagBitString, []byte{0, 1}))
 }
 
-// What nobody signed must not take more memory than it has bytes, in texts least of all.
+// Unsigned data must not take more memory than it has bytes, in particular not in texts.
 func TestAttack_UnsignedEvidenceTakesLittleMemory(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -122,7 +122,7 @@ func TestAttack_UnsignedEvidenceTakesLittleMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			require.ErrorIs(t, err, evidence.ErrMalformed)
 			assert.Less(t, len(err.Error()), 1024)
-			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*size), "of which making the list is the most")
+			assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8*size), "most of which is for making the list")
 		})
 	}
 }

@@ -76,7 +76,7 @@ func TestVerifyCRL_Issuer(t *testing.T) {
 		{"after a change of key, the new certificate named", rekeyed, issuers(renewed), good, nil},
 		{"after a change of key, one without cRLSign named", rekeyed, issuers(mute), unavailable, wrongIssuer},
 		{"a CRL issuer of another name", changed(t, s.list(), noKeyID, signedBy(stranger)), issuers(stranger), unavailable, bad},
-		{"the new certificate stands behind four of other CAs", rekeyed, issuers(stranger, stranger, s.root, s.root, renewed), good, nil},
+		{"the new certificate is after four of other CAs", rekeyed, issuers(stranger, stranger, s.root, s.root, renewed), good, nil},
 	})
 	t.Run("the old list is still good after the change", func(t *testing.T) {
 		o := at(now)
@@ -176,7 +176,7 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 		{"case 82 unknown and critical in the entry of another", entry(third, foreign(1, true)), nil, unavailable, critical},
 		{"case 82 unknown and not critical in the entry of another", entry(third, foreign(1, false)), nil, good, nil},
 		{"case 82 unknown and critical in our entry", entry(s.client, foreign(1, true)), nil, unavailable, critical},
-		{"case 82 unknown and critical, behind our entry", changed(t, s.list(), func(l *ocsptest.List) {
+		{"case 82 unknown and critical, after our entry", changed(t, s.list(), func(l *ocsptest.List) {
 			l.Entries = append(l.Entries, entryFor(s.client), entryFor(third, foreign(1, true)))
 		}), nil, unavailable, critical},
 		{"case 81 certificateIssuer in the entry of another", entry(third, anotherIssuer), nil, unavailable, critical},
@@ -198,7 +198,7 @@ func TestVerifyCRL_Extensions(t *testing.T) {
 	})
 }
 
-// Rule C8: what an entry means.
+// Rule C8: the meaning of an entry.
 func TestVerifyCRL_Entries(t *testing.T) {
 	s := newScene(t)
 	list := func(entries ...ocsptest.Entry) []byte { return encode(t, s.list(entries...)) }
@@ -246,8 +246,8 @@ func TestVerifyCRL_Entries(t *testing.T) {
 	}
 }
 
-// Rules C2, C7 and C8: how an entry may be written. Nearly all entries have a reason code
-// alone, not critical, or nothing; these are the others.
+// Rules C2, C7 and C8: the forms of an entry. Nearly all entries have only a non-critical reason
+// code, or nothing; these are the others.
 func TestVerifyCRL_EntryForms(t *testing.T) {
 	s := newScene(t)
 	reason := func(critical bool, value ...byte) ocsptest.Extension {
@@ -266,7 +266,7 @@ func TestVerifyCRL_EntryForms(t *testing.T) {
 	}
 	cases := []evidenceCase{
 		{"rule C8 a reason that is critical", encode(t, s.list(ours(reason(true, 10, 1, 6)))), nil, revoked, nil},
-		{"rule C8 a reason behind a date", encode(t, s.list(ours(date, reason(false, 10, 1, 6)))), nil, revoked, nil},
+		{"rule C8 a reason after a date", encode(t, s.list(ours(date, reason(false, 10, 1, 6)))), nil, revoked, nil},
 		{"rule C8 a date alone", encode(t, s.list(ours(date))), nil, revoked, nil},
 		{"rule C8 a GeneralizedTime", encode(t, s.list(edit(func(e *ocsptest.Entry) { e.RevokedAt = ocsptest.At(now) }))), nil, revoked, nil},
 		{"rule C7 extensions twice", encode(t, s.list(edit(func(e *ocsptest.Entry) {
@@ -310,7 +310,7 @@ func TestVerifyCRL_EntryForms(t *testing.T) {
 	expect(t, result, err, good, nil)
 }
 
-// replaceEntryTag is the base list with another tag on its first entry.
+// replaceEntryTag returns the base list with another tag on its first entry.
 func replaceEntryTag(t *testing.T, s *scene, tag byte) []byte {
 	t.Helper()
 	l := s.list()

@@ -18,8 +18,8 @@ var benchmarkSizes = []struct {
 }{{"1k", 1000}, {"100k", 100_000}, {"1M", 1_000_000}}
 
 // BenchmarkCRLParse compares with x509.ParseRevocationList, which verifies no signature, in
-// rounds that take turns: the median of the ratios within a round repeats on a machine
-// where means do not.
+// alternating rounds: the median of the ratios within a round is reproducible on a machine on which
+// means are not.
 func BenchmarkCRLParse(b *testing.B) {
 	const rounds = 11
 	s := newScene(b)
@@ -30,7 +30,7 @@ func BenchmarkCRLParse(b *testing.B) {
 			var ours, theirs []time.Duration
 			var ratios []float64
 			round := func() {
-				runtime.GC() // of what the other left
+				runtime.GC() // the garbage of the other one
 				start := time.Now()
 				for range repeat {
 					_, err := x509.ParseRevocationList(der)
@@ -62,7 +62,7 @@ func BenchmarkCRLParse(b *testing.B) {
 	}
 }
 
-// BenchmarkCRLLookup is what a request costs for whom the list is known.
+// BenchmarkCRLLookup measures the cost of a request whose list is in memory.
 func BenchmarkCRLLookup(b *testing.B) {
 	s := newScene(b)
 	for _, size := range benchmarkSizes {
@@ -83,7 +83,7 @@ func BenchmarkCRLLookup(b *testing.B) {
 	}
 }
 
-// BenchmarkCRLMemory is what a list keeps.
+// BenchmarkCRLMemory measures the memory of a list.
 func BenchmarkCRLMemory(b *testing.B) {
 	s := newScene(b)
 	for _, size := range benchmarkSizes {

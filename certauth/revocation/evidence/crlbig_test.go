@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// manySerials are positive serial numbers of the given length, in no order.
+// manySerials returns positive serial numbers of the given length, in no order.
 func manySerials(n, octets int, seed uint64) [][]byte {
 	random := rand.New(rand.NewPCG(seed, uint64(n)))
 	serials, memory := make([][]byte, n), make([]byte, 0, n*octets+8)
@@ -31,8 +31,8 @@ func manySerials(n, octets int, seed uint64) [][]byte {
 	return serials
 }
 
-// manyEntries writes entries in no order, as a CA does that lists them by the time of
-// revocation. Two of three have a reason.
+// manyEntries writes entries in no order, like a CA that lists them by the time of revocation. Two
+// of three have a reason.
 func manyEntries(n, octets int) []byte {
 	date := ocsptest.UTCAt(now.Add(-2 * day))
 	reason := ocsptest.Extensions([]ocsptest.Extension{ocsptest.ReasonCode(4)})
@@ -51,7 +51,7 @@ func manyEntries(n, octets int) []byte {
 	return entries
 }
 
-// bigList is a list of n entries. The other client is revoked in it, ours is not.
+// bigList returns a list of n entries. The other client is revoked in it, ours is not.
 func (s *scene) bigList(t testing.TB, n, octets int) []byte {
 	t.Helper()
 	l := s.list()
@@ -59,7 +59,7 @@ func (s *scene) bigList(t testing.TB, n, octets int) []byte {
 	return encode(t, l)
 }
 
-// held is the memory that what make returns keeps, beside what there was.
+// heldMemory returns the memory that the result of makeIt keeps allocated.
 func heldMemory[T any](makeIt func() T) (made T, size int) {
 	live := func() int {
 		var m runtime.MemStats
@@ -73,7 +73,7 @@ func heldMemory[T any](makeIt func() T) (made T, size int) {
 	return made, live() - before
 }
 
-// Section 10, target 11: at most 24 bytes are kept for an entry, and Size says how many.
+// Section 10, target 11: at most 24 bytes are kept per entry, and Size reports how many.
 func TestCRL_Memory(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -97,8 +97,8 @@ func TestCRL_Memory(t *testing.T) {
 	}
 }
 
-// No certificate should have a number of more than 20 octets. A list of nothing else takes
-// more memory, and Size does not hide it.
+// No certificate should have a number of more than 20 octets. A list that contains only such
+// numbers takes more memory, and Size does not hide this.
 func TestCRL_MemoryOfLongSerials(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -113,7 +113,7 @@ func TestCRL_MemoryOfLongSerials(t *testing.T) {
 	}
 }
 
-// Building allocates a bounded number of times, whatever the number of entries.
+// Building makes a bounded number of allocations, whatever the number of entries.
 func TestParseCRL_Allocations(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -129,7 +129,7 @@ func TestParseCRL_Allocations(t *testing.T) {
 	}
 }
 
-// A lookup that succeeds allocates nothing.
+// A successful lookup allocates nothing.
 func TestCRL_LookupAllocatesNothing(t *testing.T) {
 	if racing {
 		t.Skip("the race detector allocates")
@@ -176,8 +176,8 @@ func TestCRL_LookupAllocatesNothing(t *testing.T) {
 	}
 }
 
-// Case 87: 2 M entries, more than a fetched list has room for, stay within the budget of
-// 64 MiB for all lists.
+// Case 87: 2 million entries, more than a fetched list has room for, stay within the budget of 64
+// MiB for all lists.
 func TestParseCRL_TwoMillionEntries(t *testing.T) {
 	if (racing || testing.Short()) && os.Getenv("CERTAUTH_EXHAUSTIVE") == "" {
 		t.Skip("takes seconds and 300 MB")

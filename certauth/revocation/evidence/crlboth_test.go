@@ -11,7 +11,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// parseAndLookup is VerifyCRL by way of the index.
+// parseAndLookup is VerifyCRL using the index.
 func parseAndLookup(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error) {
 	list, err := evidence.ParseCRL(der, issuer, o)
 	if err != nil {
@@ -20,8 +20,8 @@ func parseAndLookup(der []byte, cert, issuer *x509.Certificate, o evidence.Verif
 	return list.Lookup(cert, o)
 }
 
-// bothWays is VerifyCRL, which reads the list from one end to the other; the test fails
-// unless the index comes to the same.
+// bothWays is VerifyCRL, which reads the list from beginning to end; the test fails unless the
+// index gives the same result.
 func bothWays(t testing.TB) verifier {
 	t.Helper()
 	return func(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error) {
@@ -32,8 +32,8 @@ func bothWays(t testing.TB) verifier {
 	}
 }
 
-// agree compares everything but what an index does not keep. Certificates that do not
-// belong together, and missing ones, are noticed at different times.
+// agree compares everything except what an index does not keep. Certificates that do not belong
+// together, and missing ones, are detected at different times.
 func agree(t testing.TB, result evidence.Result, err error, indexed evidence.Result, indexedErr error) {
 	t.Helper()
 	if errors.Is(err, evidence.ErrIssuerMismatch) || errors.Is(err, evidence.ErrArgument) {
@@ -51,7 +51,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// kept is what an index knows of a result.
+// kept returns the part of a result that an index knows.
 func kept(r evidence.Result) evidence.Result {
 	if r.Status == evidence.Revoked {
 		r.RevokedAt = time.Time{}

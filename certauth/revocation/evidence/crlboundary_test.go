@@ -13,14 +13,14 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding C13: key identifiers order the keys of a CA and signatures decide, so the number of
-// signatures is bounded.
+// finding C13: key identifiers determine the order of a CA's keys and signatures decide, so the
+// number of signature checks is bounded.
 func TestVerifyCRL_EightSignaturesAreTried(t *testing.T) {
 	s := newScene(t)
 	l := s.list()
-	l.Extensions = []ocsptest.Extension{ocsptest.CRLNumber(7)} // no key identifier that would choose
+	l.Extensions = []ocsptest.Extension{ocsptest.CRLNumber(7)} // without a key identifier to choose by
 	var renewed []*identity
-	for range 8 { // beside the issuer itself
+	for range 8 { // in addition to the issuer itself
 		renewed = append(renewed, makeCert(t, "Clients CA", newKey(t), s.root, asCA))
 	}
 	o := at(now)
@@ -36,14 +36,14 @@ func TestVerifyCRL_EightSignaturesAreTried(t *testing.T) {
 		result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
 		expect(t, result, err, status, want)
 	}
-	// Whoever is ruled out before a signature is checked costs nothing.
+	// A candidate that is excluded before its signature is checked costs nothing.
 	o.CRLIssuers = append([]*x509.Certificate{nil, makeCert(t, "Other CA", newKey(t), s.root, asCA).cert}, o.CRLIssuers...)
 	l.Key = renewed[1].key
 	result, err := evidence.VerifyCRL(encode(t, l), s.client.cert, s.ca.cert, o)
 	expect(t, result, err, evidence.Good, nil)
 }
 
-// RFC 5280, section 4.2.1.1: a key identifier may have any length, also one octet, and may be
+// RFC 5280, section 4.2.1.1: a key identifier may have any length, even one octet, and may be
 // derived in any way. One that is not the issuer's excludes nothing if the signature verifies.
 func TestVerifyCRL_KeyIdentifierThatDiffersExcludesNothing(t *testing.T) {
 	for name, tc := range map[string]struct{ issuer, list []byte }{
@@ -64,8 +64,8 @@ func TestVerifyCRL_KeyIdentifierThatDiffersExcludesNothing(t *testing.T) {
 	}
 }
 
-// The doc of VerifyOptions: MaxAge is for end entities, MaxAgeCA for CA certificates. For a
-// delta as for its list.
+// The doc of VerifyOptions: MaxAge is for end entities, MaxAgeCA for CA certificates. This applies
+// to a delta as to its list.
 func TestCRL_WithDelta_AgeIsJudgedByTheSubject(t *testing.T) {
 	s := newScene(t)
 	merged := withDelta(t, parse(t, s.ca, encode(t, s.list())), s, s.delta(7, 8))
@@ -86,8 +86,8 @@ func TestCRL_WithDelta_AgeIsJudgedByTheSubject(t *testing.T) {
 	require.ErrorIs(t, err, evidence.ErrNotFresh)
 }
 
-// What is stale says of a hold nothing, since it may have ended; a revocation for good does
-// not end. A delta that is fresh says both.
+// Stale evidence does not prove a hold, which may have ended; a permanent revocation does not end.
+// A fresh delta proves both.
 func TestCRL_WithDelta_StaleHoldIsNoStaleRevocation(t *testing.T) {
 	s := newScene(t)
 	for name, tc := range map[string]struct {
@@ -111,11 +111,11 @@ func TestCRL_WithDelta_StaleHoldIsNoStaleRevocation(t *testing.T) {
 		merged := withDelta(t, parse(t, s.ca, encode(t, s.list())), s, d)
 		result, err := merged.Lookup(s.client.cert, at(now.Add(2*day)))
 		require.ErrorIs(t, err, evidence.ErrNotFresh, name)
-		assert.True(t, result.StaleRevoked, "%s in a delta that is fresh, on a list that has run out", name)
+		assert.True(t, result.StaleRevoked, "%s in a fresh delta, on an expired list", name)
 	}
 }
 
-// Why a delta does not continue a list is for the operator to read.
+// The operator can read why a delta does not continue a list.
 func TestCRL_WithDelta_MismatchSaysWhy(t *testing.T) {
 	s := newScene(t, point(uri(shardA)))
 	renewed := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
@@ -143,7 +143,7 @@ func TestCRL_WithDelta_MismatchSaysWhy(t *testing.T) {
 	}
 }
 
-// Size is what a cache counts with: whatever the list is held by memory for is in it.
+// A cache counts with Size, which includes all memory that is kept because of the list.
 func TestCRL_SizeCountsWhatIsKept(t *testing.T) {
 	s := newScene(t)
 	size := func(extensions ...ocsptest.Extension) int {
@@ -152,13 +152,13 @@ func TestCRL_SizeCountsWhatIsKept(t *testing.T) {
 		return parse(t, s.ca, encode(t, l)).Size()
 	}
 	plain := size()
-	assert.GreaterOrEqual(t, plain, 1024, "a list without entries is not for nothing")
+	assert.GreaterOrEqual(t, plain, 1024, "a list without entries still takes memory")
 	url := "http://crl.example/" + strings.Repeat("x", 1000)
 	assert.Equal(t, plain+len(url), size(ocsptest.FreshestCRL(ocsptest.Point(ocsptest.FullName(ocsptest.URI(url))))))
 	assert.GreaterOrEqual(t, size(ocsptest.IssuingPoint(ocsptest.FullName(ocsptest.URI(url)))), plain+2*len(url), "the extension and its names")
 }
 
-// The first and the last printable character of ASCII that is no space belong to a URL (RFC
+// The first and the last printable ASCII character other than the space are permitted in a URL (RFC
 // 3986, section 2.3).
 func TestFreshestURLs_PrintableASCIIToBothEnds(t *testing.T) {
 	s := newScene(t)

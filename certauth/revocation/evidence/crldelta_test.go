@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// delta is a delta CRL that continues the lists from number from on. The base list of a
-// scene has number 7.
+// delta returns a delta CRL that continues the lists from number from on. The base list of a scene
+// has number 7.
 func (s *scene) delta(from, number int64, entries ...ocsptest.Entry) ocsptest.List {
 	l := s.list()
 	l.Entries = entries
@@ -39,7 +39,7 @@ func withDelta(t testing.TB, list *evidence.CRL, s *scene, delta ocsptest.List) 
 
 var hold, compromise, remove = ocsptest.ReasonCode(6), ocsptest.ReasonCode(1), ocsptest.ReasonCode(8)
 
-// Case 85, rule C10: what list and delta say together.
+// Case 85, rule C10: the combined statement of list and delta.
 func TestCRL_WithDelta_Entries(t *testing.T) {
 	s := newScene(t)
 	client := subjectOf(t, s.client)
@@ -88,7 +88,7 @@ func TestCRL_WithDelta_Entries(t *testing.T) {
 	}
 }
 
-// Case 85: hold, remove, hold, one delta after the other on the same list.
+// Case 85: hold, remove, hold, by one delta after another on the same list.
 func TestCRL_WithDelta_HoldRemoveHold(t *testing.T) {
 	s := newScene(t)
 	base := parse(t, s.ca, encode(t, s.list(entryFor(s.client, hold))))
@@ -114,13 +114,13 @@ func TestCRL_WithDelta_HoldRemoveHold(t *testing.T) {
 			expect(t, result, err, step.status, nil)
 			assert.False(t, result.DeltaMissing)
 			assert.Equal(t, list.Number(), result.CRLNumber)
-			o.Previous = &result // what was seen binds the next
+			o.Previous = &result // the previous result binds the next one
 		})
 	}
 	list = withDelta(t, list, s, s.delta(7, 100, entryFor(s.client, remove)))
 	result, err := list.Lookup(s.client.cert, o)
 	expect(t, result, err, evidence.Revoked, nil)
-	assert.Equal(t, *o.Previous, result, "removed when it has expired: what is known to be revoked for good stays so")
+	assert.Equal(t, *o.Previous, result, "removed because it has expired: a known permanent revocation stays")
 	result, err = base.Lookup(s.client.cert, at(now))
 	expect(t, result, err, evidence.Revoked, nil)
 	assert.Equal(t, evidence.ReasonCertificateHold, result.Reason, "the list itself never changed")
@@ -193,7 +193,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 85 the indicator is not critical", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(false, []byte{2, 1, 7})), 0, 0, nil, malformed},
 		{"case 85 the indicator is no number", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{5, 0})), 0, 0, nil, malformed},
 		{"case 85 the indicator is negative", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 0xFF})), 0, 0, nil, malformed},
-		{"case 85 bytes behind the indicator", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 7, 0})), 0, 0, nil, malformed},
+		{"case 85 bytes after the indicator", none, extensions(keyID(s.ca), ocsptest.CRLNumber(8), indicator(true, []byte{2, 1, 7, 0})), 0, 0, nil, malformed},
 		{"case 85 two indicators", none, more(ocsptest.DeltaIndicator(1)), 7, 8, nil, evidence.ErrLimits},
 		{"case 85 the delta has no number", none, extensions(keyID(s.ca), ocsptest.DeltaIndicator(7)), 0, 0, nil, malformed},
 		{"case 85 the delta names a freshest CRL", none, more(freshest), 7, 8, nil, malformed},
@@ -221,7 +221,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 		{"case 75 tampered with", none, forged, 7, 8, nil, evidence.ErrBadSignature},
 		{"case 86 without entries", none, func(l *ocsptest.List) { l.Entries = nil }, 7, 8, nil, nil},
 		{"case 86 revokedCertificates empty", none, func(l *ocsptest.List) { l.Entries, l.WithEmpty = nil, true }, 7, 8, nil, malformed},
-		{"case 87 bytes behind it", none, func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{ocsptest.AfterAll: {5, 0}} }, 7, 8, nil, malformed},
+		{"case 87 bytes after it", none, func(l *ocsptest.List) { l.Behind = map[ocsptest.Place][]byte{ocsptest.AfterAll: {5, 0}} }, 7, 8, nil, malformed},
 		{"rule C2 version 1", none, func(l *ocsptest.List) { l.NoVersion = true }, 7, 8, func(o *evidence.VerifyOptions) { o.AllowV1CRL = true }, malformed},
 		{"rule C3 signed with SHA-1", none, func(l *ocsptest.List) { l.Algorithm = ocsptest.ECDSA(crypto.SHA1) }, 7, 8, nil, evidence.ErrWeakAlgorithm},
 	} {
@@ -254,7 +254,7 @@ func TestCRL_WithDelta_Match(t *testing.T) {
 	}
 }
 
-// Cases 85, 88 and 100: what is no delta at all, and a delta where a list is wanted.
+// Cases 85, 88 and 100: data that is not a delta, and a delta instead of a list.
 func TestCRL_WithDelta_Arguments(t *testing.T) {
 	s := newScene(t)
 	base := parse(t, s.ca, encode(t, s.list()))
@@ -293,11 +293,11 @@ func TestCRL_WithDelta_Arguments(t *testing.T) {
 		})
 	}
 	list, err := evidence.ParseCRL(der, s.ca.cert, at(now))
-	assert.ErrorIs(t, err, evidence.ErrCRLScope, "case 85 a delta is no base")
+	assert.ErrorIs(t, err, evidence.ErrCRLScope, "case 85 a delta is not a base")
 	assert.Nil(t, list)
 }
 
-// Case 100: a delta is not read without the issuer or the moment that it is verified by.
+// Case 100: a delta is not read without the issuer or the time for its verification.
 func TestParseDelta_Arguments(t *testing.T) {
 	s := newScene(t)
 	der := encode(t, s.delta(7, 8))
@@ -321,7 +321,7 @@ func TestParseDelta_Arguments(t *testing.T) {
 }
 
 // RFC 5280, section 5.2.4: a delta continues the lists of its issuer, scope and key from its
-// BaseCRLNumber on. One that begins later, or is older, cannot take the place of another.
+// BaseCRLNumber on. One that begins later, or is older, cannot replace another one.
 func TestDelta_ReplacesOnlyWhatItCovers(t *testing.T) {
 	s := newScene(t)
 	another := makeCert(t, "Other CA", s.ca.key, s.root, asCA) // with the same key
@@ -353,8 +353,8 @@ func TestDelta_ReplacesOnlyWhatItCovers(t *testing.T) {
 	}
 }
 
-// A caller that has a good answer from elsewhere asks whether the delta speaks against it: a
-// revocation does, and so does a hold, but not an entry that lifts one.
+// A caller with a good answer from elsewhere asks whether the delta contradicts it: a revocation
+// does, and so does a hold, but not an entry that lifts one.
 func TestCRL_ListedByDelta(t *testing.T) {
 	s := newScene(t)
 	client := subjectOf(t, s.client)
@@ -405,8 +405,8 @@ func TestCRL_WithDelta_OnADelta(t *testing.T) {
 	assert.ErrorIs(t, err, evidence.ErrDeltaMismatch, "it must continue the complete list, not the delta")
 }
 
-// Rules C4 and C10: both are fresh, and the whole ends with the first of both. Without the
-// delta the list speaks alone, but never against what the delta said.
+// Rules C4 and C10: both are fresh, and the combination expires with the first of them. Without the
+// delta the list counts alone, but never against what the delta said.
 func TestCRL_WithDelta_Times(t *testing.T) {
 	s := newScene(t)
 	utc := ocsptest.UTCAt
@@ -419,11 +419,11 @@ func TestCRL_WithDelta_Times(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		list, delta  span
-		listed, over reasons // how the client stands in each
+		listed, over reasons // the client's status in each
 		status       evidence.Status
 		missing      bool
 		staleRevoked bool
-		until        time.Duration // UsableUntil and NextUpdate; 0: not looked at
+		until        time.Duration // UsableUntil and NextUpdate; 0: not checked
 	}{
 		{"both are fresh", base, fresh, nil, nil, good, false, false, 6 * time.Hour},
 		{"the delta lives longer", base, span{-time.Minute, 2 * day}, nil, nil, good, false, false, day},

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// A delta that revokes and is older than MaxAge allows is not passed over, and the refusal
-// names the option that bounds its age: MaxAge for a client, MaxAgeCA for a CA.
+// A delta that revokes and is older than MaxAge permits is not ignored, and the refusal names the
+// option that limits its age: MaxAge for a client, MaxAgeCA for a CA.
 func TestCRL_WithDelta_TooOldDeltaThatRevokesNamesItsOption(t *testing.T) {
 	s := newScene(t)
 	sub := makeCert(t, "Sub CA", newKey(t), s.ca, asCA)
@@ -38,7 +38,7 @@ func TestCRL_WithDelta_TooOldDeltaThatRevokesNamesItsOption(t *testing.T) {
 	}
 }
 
-// A list that says where its delta is lacks none once it is laid over it.
+// A list that names its delta does not lack it once the delta is applied.
 func TestCRL_WithDelta_DeltaThatTheListNamesIsNotMissing(t *testing.T) {
 	s := newScene(t)
 	l := s.list()

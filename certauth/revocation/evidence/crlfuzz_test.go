@@ -13,16 +13,16 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// seedList gives a list to a fuzzer twice: as it is, and as what is to be signed.
+// seedList gives a list to a fuzzer twice: unchanged, and as data to be signed.
 func seedList(f *testing.F, l ocsptest.List) {
 	f.Helper()
 	f.Add(encode(f, l), false)
 	f.Add(l.Data(), true)
 }
 
-// FuzzParseCRL takes bytes as a list and, signed, as what is signed in one. Reading it for
-// one certificate and looking the certificate up in the index come to the same, whatever the
-// options; and the index has exactly what crypto/x509 finds in the list.
+// FuzzParseCRL treats bytes as a list and, after signing them, as its signed part. Reading the list
+// for one certificate and looking the certificate up in the index give the same result for all
+// options, and the index contains exactly what crypto/x509 finds in the list.
 func FuzzParseCRL(f *testing.F) {
 	s, _ := fixedScene(f, point(uri(shardA)))
 	client := subjectOf(f, s.client)
@@ -71,7 +71,7 @@ func FuzzParseCRL(f *testing.F) {
 		require.NoError(t, err, "crypto/x509 refuses what was accepted: %x", data)
 		require.Equal(t, len(theirs.RevokedCertificateEntries), list.Entries())
 		entries := entriesOf(t, data)
-		o := at(theirs.ThisUpdate) // always fresh then, unless it has expired before
+		o := at(theirs.ThisUpdate) // always fresh then, unless it had already expired
 		for _, e := range theirs.RevokedCertificateEntries {
 			serial := contentOf(t, e.SerialNumber)
 			for _, asked := range [][]byte{serial, append(serial[:len(serial)-1:len(serial)-1], serial[len(serial)-1]^1)} {
@@ -86,8 +86,8 @@ func FuzzParseCRL(f *testing.F) {
 	})
 }
 
-// FuzzDelta does the same for deltas laid over one list. What they say together is worked
-// out here from what crypto/x509 finds in each.
+// FuzzDelta does the same for deltas applied to one list. Their combined statement is computed here
+// from what crypto/x509 finds in each.
 func FuzzDelta(f *testing.F) {
 	s, _ := fixedScene(f)
 	client := subjectOf(f, s.client)
@@ -152,9 +152,9 @@ func FuzzDelta(f *testing.F) {
 	})
 }
 
-// together is rule C10 in other words: a revocation anywhere is one, then a hold in the
-// delta, then the list unless the delta removes the number. Of a delta that is not fresh
-// nothing counts, but what it adds leaves no status (empty).
+// together expresses rule C10 differently: a revocation in either is one, then a hold in the delta,
+// then the list unless the delta removes the number. A delta that is not fresh does not count, but
+// an entry that it adds leaves no status (empty).
 func together(inBase string, inDelta []int, fresh bool) string {
 	has := map[int]bool{}
 	for _, reason := range inDelta {

@@ -11,8 +11,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Of the many keys that a CA has had, eight are tried: first those whose identifier the list
-// names, and those that have none, wherever they stand in CRLIssuers.
+// Of a CA's many keys, eight are tried: first those whose identifier the list names, and those
+// without one, wherever they are in CRLIssuers.
 func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
 	s := newScene(t)
 	signed := func(by *identity, cert *x509.Certificate, keyID []byte) (list []byte, o evidence.VerifyOptions) {
@@ -52,8 +52,8 @@ func TestVerifyCRL_KeysThatTheListNamesAreTriedFirst(t *testing.T) {
 	}
 }
 
-// The doc of Lookup: who issued a certificate is for the caller to know where no key identifier
-// contradicts. One that is absent does not.
+// The doc of Lookup: the caller is responsible for knowing the issuer of a certificate if no key
+// identifier contradicts. A missing one does not.
 func TestCRL_Lookup_AbsentKeyIdentifierContradictsNothing(t *testing.T) {
 	s := newScene(t)
 	namesake := makeCert(t, "Clients CA", newKey(t), s.root, asCA)
@@ -81,7 +81,7 @@ func TestCRL_Lookup_AbsentKeyIdentifierContradictsNothing(t *testing.T) {
 	}
 }
 
-// A CRL that no parser made is comparable with none, on either side.
+// A CRL that no parser made cannot be compared with any other, on either side.
 func TestCRL_CheckNewer_ZeroValue(t *testing.T) {
 	s := newScene(t)
 	list := parse(t, s.ca, encode(t, s.list()))

@@ -27,7 +27,7 @@ func parse(t testing.TB, issuer *identity, der []byte) *evidence.CRL {
 	return list
 }
 
-// entryOf is an entry for the content of an INTEGER.
+// entryOf returns an entry for the content of an INTEGER.
 func entryOf(serial []byte, extensions ...ocsptest.Extension) ocsptest.Entry {
 	return ocsptest.Entry{
 		Serial: ocsptest.Element(ocsptest.TagInteger, serial), RevokedAt: ocsptest.UTCAt(now.Add(-2 * day)), Extensions: extensions,
@@ -41,8 +41,8 @@ func subjectOf(t testing.TB, of *identity) evidence.Subject {
 	return s
 }
 
-// listSays is the status and reason that a list gives for a serial number, of a certificate
-// that is like the subject otherwise.
+// listSays returns the status and reason that a list gives for a serial number, for a certificate
+// that otherwise equals the subject.
 func listSays(t testing.TB, list *evidence.CRL, like evidence.Subject, serial []byte) string {
 	t.Helper()
 	like = like.WithSerial(serial)
@@ -72,7 +72,7 @@ const (
 	saysHeld    = "on hold"
 )
 
-// randomSerial is the content of a minimal INTEGER of n octets, of any sign.
+// randomSerial returns the content of a minimal INTEGER of n octets, with any sign.
 func randomSerial(random *rand.Rand, n int) []byte {
 	for {
 		content := make([]byte, n)
@@ -85,8 +85,8 @@ func randomSerial(random *rand.Rand, n int) []byte {
 	}
 }
 
-// Rules C7 and C8 and section 10: serial numbers of every length and sign, in any order, are
-// found, and none beside them.
+// Rules C7 and C8 and section 10: serial numbers of every length and sign, in any order, are found,
+// and no others.
 func TestCRL_SerialNumbers(t *testing.T) {
 	s := newScene(t)
 	client := subjectOf(t, s.client)
@@ -96,7 +96,7 @@ func TestCRL_SerialNumbers(t *testing.T) {
 		for range min(60, 1<<length) {
 			serials = append(serials, randomSerial(random, length))
 		}
-		// Neighbours that differ in the last octet, and the ends of what the length can hold.
+		// Neighbours that differ in the last octet, and the extreme values of the length.
 		last := randomSerial(random, length)
 		for _, end := range []byte{0x10, 0x11, 0x13} {
 			last[length-1] = end
@@ -216,7 +216,7 @@ func TestCRL_AgreesWithX509OnRandomLists(t *testing.T) {
 	}
 }
 
-// x509Entries are the reasons that crypto/x509 finds for a number.
+// x509Entries maps each number to the reasons that crypto/x509 finds for it.
 type x509Entries map[string][]int
 
 func entriesOf(t testing.TB, der []byte) x509Entries {
@@ -231,7 +231,7 @@ func entriesOf(t testing.TB, der []byte) x509Entries {
 	return entries
 }
 
-// number is what the content of an INTEGER means.
+// number returns the value of the content of an INTEGER.
 func number(content []byte) *big.Int {
 	n := new(big.Int).SetBytes(content)
 	if len(content) > 0 && content[0] >= 0x80 {
@@ -240,7 +240,7 @@ func number(content []byte) *big.Int {
 	return n
 }
 
-// contentOf is the content of an INTEGER.
+// contentOf returns the content of an INTEGER.
 func contentOf(t testing.TB, n *big.Int) []byte {
 	t.Helper()
 	var content asn1.RawValue
@@ -260,7 +260,7 @@ func (e x509Entries) says(serial []byte) string {
 	return said
 }
 
-// Section 10: nothing of the DER is kept. Whoever lent it may write over it.
+// Section 10: nothing of the DER is kept. Its owner may overwrite it.
 func TestCRL_KeepsNothingOfTheDER(t *testing.T) {
 	s := newScene(t, point(uri(shardA)))
 	client := subjectOf(t, s.client)
@@ -292,7 +292,7 @@ func TestCRL_KeepsNothingOfTheDER(t *testing.T) {
 	assert.Equal(t, saysRevoked, listSays(t, merged, client, []byte{4}))
 	assert.Greater(t, merged.Size(), base.Size())
 	again, err := base.WithDelta(encode(t, d), s.ca.cert, at(now))
-	require.NoError(t, err, "what a delta is compared with is intact")
+	require.NoError(t, err, "the values with which a delta is compared are intact")
 	assert.NoError(t, merged.CheckNewer(again))
 }
 
@@ -345,7 +345,7 @@ func TestParseCRL_Arguments(t *testing.T) {
 	assert.Zero(t, list.Entries())
 }
 
-// folded is a certificate of a CA whose name is the same but for case.
+// folded returns a certificate of a CA whose name differs only in case.
 func folded(t testing.TB, s *scene) *identity {
 	t.Helper()
 	other := makeCert(t, "clients ca", newKey(t), s.root, asCA)
@@ -407,7 +407,7 @@ func TestCRL_CheckNewer(t *testing.T) {
 	}
 }
 
-// Rules C3 and C6 on one list for many certificates: the answer is each one's own.
+// Rules C3 and C6 on one list for many certificates: each gets its own answer.
 func TestCRL_LookupForMany(t *testing.T) {
 	s := newScene(t, point(uri(shardA)))
 	l := s.withPoint(uri(shardA), ocsptest.Flag(1))

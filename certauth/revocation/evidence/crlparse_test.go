@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// What the issuer itself signed and nobody can read is malformed: also where a part is cut
-// off that would not have named our certificate (RFC 5280, section 5.1).
+// Unreadable data signed by the issuer itself is malformed, even if the truncated part would not
+// have contained our certificate (RFC 5280, section 5.1).
 func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	algorithm := ocsptest.AlgorithmFor(s.ca.key)
@@ -34,19 +34,19 @@ func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 		"entries that are cut off":         {[][]byte{version, algorithm.Identifier, issuer, from, to, {0x30, 0x05, 0x01}}, malformed},
 		"entries with an indefinite end":   {[][]byte{version, algorithm.Identifier, issuer, from, to, {0x30, 0x80, 0x00, 0x00}}, malformed},
 		"extensions that are cut off":      {[][]byte{version, algorithm.Identifier, issuer, from, to, entries, {0xA0, 0x05, 0x30}}, malformed},
-		"bytes behind the extensions":      {[][]byte{version, algorithm.Identifier, issuer, from, to, entries, wrapped, {5, 0}}, malformed},
+		"bytes after the extensions":       {[][]byte{version, algorithm.Identifier, issuer, from, to, entries, wrapped, {5, 0}}, malformed},
 		"a nextUpdate that is cut off":     {[][]byte{version, algorithm.Identifier, issuer, from, {0x17, 0x0D, '2'}}, malformed},
 		"no thisUpdate":                    {[][]byte{version, algorithm.Identifier, issuer, entries, wrapped}, malformed},
 		"no issuer":                        {[][]byte{version, algorithm.Identifier, from, to, entries, wrapped}, malformed},
 		"an issuer that is a SET":          {[][]byte{version, algorithm.Identifier, append([]byte{0x31}, issuer[1:]...), from, to, entries, wrapped}, malformed},
-		"the algorithm behind the issuer":  {[][]byte{version, issuer, algorithm.Identifier, from, to, entries, wrapped}, malformed},
+		"the algorithm after the issuer":   {[][]byte{version, issuer, algorithm.Identifier, from, to, entries, wrapped}, malformed},
 		"version 3":                        {[][]byte{ocsptest.Integer(big.NewInt(2)), algorithm.Identifier, issuer, from, to, entries, wrapped}, malformed},
 		"a version of nine octets":         {[][]byte{ocsptest.Element(ocsptest.TagInteger, bytes.Repeat([]byte{1}, 9)), algorithm.Identifier, issuer, from, to, entries, wrapped}, malformed},
 		"extensions in version 1":          {[][]byte{algorithm.Identifier, issuer, from, to, entries, wrapped}, malformed},
 		"no parts":                         {nil, malformed},
 		"extensions under another tag":     {[][]byte{version, algorithm.Identifier, issuer, from, to, entries, ocsptest.Element(ocsptest.Explicit(1), extensions)}, malformed},
 		"extensions without the explicit":  {[][]byte{version, algorithm.Identifier, issuer, from, to, entries, extensions}, malformed},
-		"entries behind the extensions":    {[][]byte{version, algorithm.Identifier, issuer, from, to, wrapped, entries}, malformed},
+		"entries after the extensions":     {[][]byte{version, algorithm.Identifier, issuer, from, to, wrapped, entries}, malformed},
 		"thisUpdate that is GeneralString": {[][]byte{version, algorithm.Identifier, issuer, append([]byte{0x1B}, from[1:]...), to, entries, wrapped}, malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,8 +61,8 @@ func TestVerifyCRL_TBSCertListIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// RFC 5280, sections 5.2.1 and 5.2.3: what stands in these extensions is read whole, or
-// the list is not believed.
+// RFC 5280, sections 5.2.1 and 5.2.3: these extensions are read completely, otherwise the list is
+// refused.
 func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	keyID := func(value []byte) ocsptest.Extension {
@@ -84,7 +84,7 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 		"an authority key identifier with none":       {keyID(sequence()), nil},
 		"an authority key identifier that is NULL":    {keyID([]byte{5, 0}), malformed},
 		"an authority key identifier that is a SET":   {keyID(ocsptest.Element(0x31, id)), malformed},
-		"bytes behind the authority key identifier":   {keyID(append(sequence(id), 5, 0)), malformed},
+		"bytes after the authority key identifier":    {keyID(append(sequence(id), 5, 0)), malformed},
 		"a key identifier that is cut off":            {keyID(sequence([]byte{0x80, 5, 1})), malformed},
 		"the authority key identifier is cut off":     {keyID(sequence(id)[:6]), malformed},
 		"an empty authority key identifier extension": {keyID([]byte{}), malformed},
@@ -95,7 +95,7 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 		"a number of 21 octets":         {number(append([]byte{2, 21, 0}, bytes.Repeat([]byte{0xFF}, 20)...)...), malformed},
 		"number -128":                   {number(2, 1, 0x80), malformed},
 		"number -1":                     {number(2, 1, 0xFF), malformed},
-		"bytes behind the number":       {number(2, 1, 7, 0), malformed},
+		"bytes after the number":        {number(2, 1, 7, 0), malformed},
 		"a number of no octets":         {number(2, 0), malformed},
 		"a number with a zero too many": {number(2, 2, 0, 1), malformed},
 	} {
@@ -112,7 +112,8 @@ func TestVerifyCRL_ExtensionsOfTheListAreReadToTheEnd(t *testing.T) {
 	}
 }
 
-// A name of 16 KiB is compared, a longer one is not: it is there before any signature is.
+// A name of up to 16 KiB is compared, a longer one is not, because it is read before any signature
+// is verified.
 func TestVerifyCRL_NameOfTheIssuerIsBounded(t *testing.T) {
 	s := newScene(t)
 	nameOf := func(size int) []byte {
@@ -132,8 +133,8 @@ func TestVerifyCRL_NameOfTheIssuerIsBounded(t *testing.T) {
 	}
 }
 
-// The doc of Lookup: another name, or a key identifier that is not the issuer's, is another
-// issuer. Where one of them has no key identifier the name decides.
+// The doc of Lookup: another name, or a key identifier that is not the issuer's, means another
+// issuer. If one of them has no key identifier, the name decides.
 func TestCRL_LookupComparesNameAndKey(t *testing.T) {
 	keyed := func(id ...byte) change { return func(c *x509.Certificate) { c.SubjectKeyId = id } }
 	plain := newScene(t)

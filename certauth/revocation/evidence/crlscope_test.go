@@ -21,7 +21,7 @@ func point(fields ...[]byte) change {
 
 func uri(text string) []byte { return ocsptest.FullName(ocsptest.URI(text)) }
 
-// withPoint is the base list with an issuing distribution point.
+// withPoint returns the base list with an issuing distribution point.
 func (s *scene) withPoint(fields ...[]byte) ocsptest.List {
 	l := s.list()
 	l.Extensions = append(l.Extensions, ocsptest.IssuingPoint(fields...))
@@ -59,7 +59,8 @@ func TestVerifyCRL_ScopeByName(t *testing.T) {
 		{"case 76 one of several names of the list", point(uri(shardA)), only(ocsptest.FullName(ocsptest.URI(shardB), ocsptest.URI(shardA))), good, nil},
 		{"case 76 one of several names of the point", point(ocsptest.FullName(ocsptest.URI(shardB), ocsptest.URI(shardA))), only(uri(shardA)), good, nil},
 		{"case 76 a directory name in both", nil, nil, good, nil}, // made below
-		// finding C16: RFC 5280, section 6.3.3, last paragraph: a list of the CA's own name is for all of its certificates.
+		// finding C16: RFC 5280, section 6.3.3, last paragraph: a list with the CA's own name covers all of its
+		// certificates.
 		{"the CA's own name, and a certificate without points", nil, directory, good, nil},
 		{"the CA's own name in other letters, and a certificate without points", nil, func(s *scene) []byte {
 			return named(bytes.ReplaceAll(s.ca.cert.RawSubject, []byte("Clients"), []byte("CLIENTS")))
@@ -160,7 +161,7 @@ func TestVerifyCRL_ScopeByKind(t *testing.T) {
 	})
 }
 
-// Case 81, rules C1 and C6: lists that answer for some reasons.
+// Case 81, rules C1 and C6: lists that each cover some reasons.
 func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 	inPoint := func(n ...int) []byte { return ocsptest.Reasons(ocsptest.Context(1), n...) }
 	inList := func(n ...int) []byte { return ocsptest.Reasons(ocsptest.Context(3), n...) }
@@ -223,7 +224,7 @@ func TestVerifyCRL_ScopeByReasons(t *testing.T) {
 	})
 }
 
-// Rule C1: distribution points that cannot be read give no scope to a list with a name.
+// Rule C1: unreadable distribution points give no scope to a list with a name.
 func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 	many := make([][]byte, 0, 65)
 	for range 65 {
@@ -253,8 +254,8 @@ func TestVerifyCRL_MalformedDistributionPoints(t *testing.T) {
 	}
 }
 
-// A CA certificate is not cleared by a list that its own key has signed.
-func TestVerifyCRL_NobodysOwnWitness(t *testing.T) {
+// A list does not clear a CA certificate whose own key has signed the list.
+func TestVerifyCRL_NoCAClearsItself(t *testing.T) {
 	s := newScene(t)
 	newer := makeCert(t, "Clients CA", newKey(t), s.ca, asCA)
 	l := s.list()

@@ -47,8 +47,8 @@ func TestReadInteger_IsMinimal(t *testing.T) {
 	}
 }
 
-// RFC 6960, section 4.1.1: the hash of a key is that of its octets. What holds no whole
-// octets, or is no key at all, has none.
+// RFC 6960, section 4.1.1: the hash of a key is that of its octets. Data without whole octets, or
+// that is not a key, has none.
 func TestKeyBits_AreWholeOctets(t *testing.T) {
 	algorithm := ocsptest.Element(ocsptest.TagSequence, []byte{6, 1, 42})
 	spki := func(content ...[]byte) []byte { return ocsptest.Element(ocsptest.TagSequence, content...) }
@@ -69,7 +69,7 @@ func TestKeyBits_AreWholeOctets(t *testing.T) {
 	}
 }
 
-// What is no certificate has no serial number.
+// Data that is not a certificate has no serial number.
 func TestSerialBytes_AreOfACertificate(t *testing.T) {
 	cert := func(content ...[]byte) []byte {
 		return ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.TagSequence, content...))
@@ -93,8 +93,8 @@ func TestSerialBytes_AreOfACertificate(t *testing.T) {
 	}
 }
 
-// A delegate must not have the key of the certificate in question, however that is written;
-// where a key is of a kind that is not known, its encoding decides.
+// A delegate must not have the key of the certificate in question, in any encoding; for keys of an
+// unknown kind the encoding decides.
 func TestSameKey_WhateverTheEncoding(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// parsedTime is what package time makes of the text, if it writes the moment in the same
-// way: it also reads signs in place of digits.
+// parsedTime returns the result of package time for the text if it formats the time in the same
+// way, because it also reads signs instead of digits.
 func parsedTime(tag byte, text string) (time.Time, bool) {
 	layout := "060102150405Z"
 	switch tag {
@@ -92,7 +92,7 @@ func TestReadTime_SignsAreNoDigits(t *testing.T) {
 	assert.Equal(t, 2005, parsed.Year())
 }
 
-// FuzzReadTime: the digits by hand read what package time reads and writes again.
+// FuzzReadTime compares the hand-written digits with what package time reads and formats.
 func FuzzReadTime(f *testing.F) {
 	for _, text := range []string{"260302110000Z", "20260302110000Z", "000229000000Z", "19000229000000Z", "500101000000Z", "260302110060Z", "2603021100Z", "+50302110000Z"} {
 		f.Add(text, true)

@@ -18,8 +18,8 @@ func explicitly(n byte, content ...[]byte) []byte {
 	return ocsptest.Element(ocsptest.Explicit(n), content...)
 }
 
-// distributionPointNames are DistributionPointName of RFC 5280, section 4.2.1.13: wrapped
-// in [0] here, and how many names they give; negative is malformed.
+// distributionPointNames returns DistributionPointNames of RFC 5280, section 4.2.1.13, which are
+// wrapped in [0] here, and the number of names in each; a negative number means malformed.
 func distributionPointNames() map[string]struct {
 	der   []byte
 	names int
@@ -40,7 +40,7 @@ func distributionPointNames() map[string]struct {
 		"a choice of the tag 2":            {explicitly(0, explicitly(2, uri)), -1},
 		"a choice that is cut off":         {explicitly(0, []byte{0xA0, 9, 0x86}), -1},
 		"two choices":                      {explicitly(0, explicitly(0, uri), explicitly(0, uri)), -1},
-		"bytes behind the relative name":   {explicitly(0, explicitly(1), []byte{5, 0}), -1},
+		"bytes after the relative name":    {explicitly(0, explicitly(1), []byte{5, 0}), -1},
 		"a name that is cut off":           {explicitly(0, explicitly(0, uri[:5])), -1},
 		"a second name that is cut off":    {explicitly(0, explicitly(0, uri, uri[:5])), -1},
 		"the whole is cut off":             {[]byte{0xA0, 9, 0xA0}, -1},
@@ -49,30 +49,30 @@ func distributionPointNames() map[string]struct {
 	}
 }
 
-// flags are ReasonFlags, without tag and length. X.690, section 11.2.2: no bits are left
-// over that say nothing. Zero is malformed.
+// flags are ReasonFlags, without tag and length. X.690, section 11.2.2: there are no trailing zero
+// bits. Zero means malformed.
 var flags = map[string]struct {
 	content string
 	want    uint16
 }{
-	"keyCompromise":                     {"\x06\x40", 1 << 1},
-	"bit 0, which is unused":            {"\x07\x80", 0},
-	"bits 0 and 1":                      {"\x06\xC0", 1 << 1},
-	"bits 1 to 7":                       {"\x00\x7F", 0xFE},
-	"bit 7 alone":                       {"\x00\x01", 1 << 7},
-	"bit 8 alone":                       {"\x07\x00\x80", 1 << 8},
-	"all":                               {"\x07\x7F\x80", AllReasons},
-	"all, and bits that nobody defines": {"\x00\x7F\xFF", AllReasons},
-	"bit 15 alone":                      {"\x00\x00\x01", 0},
-	"nothing":                           {"", 0},
-	"no bits":                           {"\x00", 0},
-	"eight bits unused":                 {"\x08\x40", 0},
-	"eight bits unused of sixteen":      {"\x08\x7F\x00", 0},
-	"a bit set that is unused":          {"\x06\x60", 0},
-	"trailing zeros":                    {"\x05\x40", 0},
-	"a trailing octet":                  {"\x00\x40\x00", 0},
-	"three octets":                      {"\x00\x40\x00\x01", 0},
-	"four octets":                       {"\x00\x40\x00\x00\x01", 0},
+	"keyCompromise":                {"\x06\x40", 1 << 1},
+	"bit 0, which is unused":       {"\x07\x80", 0},
+	"bits 0 and 1":                 {"\x06\xC0", 1 << 1},
+	"bits 1 to 7":                  {"\x00\x7F", 0xFE},
+	"bit 7 alone":                  {"\x00\x01", 1 << 7},
+	"bit 8 alone":                  {"\x07\x00\x80", 1 << 8},
+	"all":                          {"\x07\x7F\x80", AllReasons},
+	"all, and undefined bits":      {"\x00\x7F\xFF", AllReasons},
+	"bit 15 alone":                 {"\x00\x00\x01", 0},
+	"nothing":                      {"", 0},
+	"no bits":                      {"\x00", 0},
+	"eight bits unused":            {"\x08\x40", 0},
+	"eight bits unused of sixteen": {"\x08\x7F\x00", 0},
+	"a bit set that is unused":     {"\x06\x60", 0},
+	"trailing zeros":               {"\x05\x40", 0},
+	"a trailing octet":             {"\x00\x40\x00", 0},
+	"three octets":                 {"\x00\x40\x00\x01", 0},
+	"four octets":                  {"\x00\x40\x00\x00\x01", 0},
 }
 
 func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
@@ -82,7 +82,7 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 	issuer := explicitly(2, uri)
 	read := func(point []byte) ([]distributionPoint, error) {
 		alone, err := parseDistributionPoints(sequenceOf(point))
-		// What is malformed alone is so behind and before a good one.
+		// A point that is malformed alone is also malformed before or after a good one.
 		for _, both := range [][]byte{sequenceOf(point, sequenceOf(name)), sequenceOf(sequenceOf(name), point)} {
 			points, errBoth := parseDistributionPoints(both)
 			assert.Equal(t, err == nil, errBoth == nil, "%x", both)
@@ -133,8 +133,8 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 		"reasons alone":               {sequenceOf(reasons), 0},
 		"reasons that are cut off":    {sequenceOf(name, []byte{0x81, 5, 6}), -1},
 		"an issuer that is cut off":   {sequenceOf(name, []byte{0xA2, 5, 6}), -1},
-		"reasons behind the issuer":   {sequenceOf(name, issuer, reasons), -1},
-		"bytes behind":                {sequenceOf(name, reasons, []byte{5, 0}), -1},
+		"reasons after the issuer":    {sequenceOf(name, issuer, reasons), -1},
+		"trailing bytes":              {sequenceOf(name, reasons, []byte{5, 0}), -1},
 		"a SET":                       {ocsptest.Element(0x31, name), -1},
 		"a point that is cut off":     {sequenceOf(name)[:9], -1},
 		"a number in place of a name": {sequenceOf([]byte{2, 1, 1}), -1},
@@ -149,11 +149,11 @@ func TestDistributionPoints_AreReadToTheEnd(t *testing.T) {
 	}
 	good := sequenceOf(name)
 	for label, der := range map[string][]byte{
-		"nothing":      nil,
-		"no points":    sequenceOf(),
-		"a SET":        ocsptest.Element(0x31, good),
-		"bytes behind": append(sequenceOf(good), 5, 0),
-		"cut off":      sequenceOf(good)[:9],
+		"nothing":        nil,
+		"no points":      sequenceOf(),
+		"a SET":          ocsptest.Element(0x31, good),
+		"trailing bytes": append(sequenceOf(good), 5, 0),
+		"cut off":        sequenceOf(good)[:9],
 	} {
 		_, err := parseDistributionPoints(der)
 		assert.ErrorIs(t, err, ErrMalformed, label)
@@ -213,11 +213,11 @@ func TestIssuingPoint_IsReadToTheEnd(t *testing.T) {
 		"indirect, cut off":           {sequenceOf([]byte{0x84, 5, 0xFF}), issuingPoint{}, true},
 		"attributes, cut off":         {sequenceOf([]byte{0x85, 5, 0xFF}), issuingPoint{}, true},
 		"the tag 6":                   {sequenceOf(truth(6)), issuingPoint{}, true},
-		"bytes behind":                {sequenceOf(truth(5), []byte{5, 0}), issuingPoint{}, true},
+		"trailing bytes":              {sequenceOf(truth(5), []byte{5, 0}), issuingPoint{}, true},
 		"nothing":                     {nil, issuingPoint{}, true},
 		"an empty SEQUENCE":           {sequenceOf(), issuingPoint{}, true},
 		"a SET":                       {ocsptest.Element(0x31, truth(1)), issuingPoint{}, true},
-		"bytes behind the SEQUENCE":   {append(sequenceOf(truth(1)), 5, 0), issuingPoint{}, true},
+		"bytes after the SEQUENCE":    {append(sequenceOf(truth(1)), 5, 0), issuingPoint{}, true},
 	} {
 		point, err := parseIssuingPoint(tc.der)
 		if tc.bad {

@@ -1,6 +1,6 @@
 package evidence
 
-// WithSerial gives it numbers that no certificate can have.
+// WithSerial gives the subject a number that no certificate can have.
 func (s *Subject) WithSerial(content []byte) Subject {
 	other := *s
 	other.serial = content

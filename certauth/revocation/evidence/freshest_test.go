@@ -9,7 +9,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// RFC 5280, sections 4.2.1.15 and 5.2.6: where the deltas are, in lists and certificates.
+// RFC 5280, sections 4.2.1.15 and 5.2.6: the locations of deltas, in lists and certificates.
 func TestFreshestURLs(t *testing.T) {
 	s := newScene(t)
 	pointOf := ocsptest.Point
@@ -64,5 +64,5 @@ func TestFreshestURLs(t *testing.T) {
 	}
 	assert.Empty(t, evidence.PointersOf(s.client.cert).Deltas)
 	other := ocsptest.DistributionPoints(ocsptest.Point(named(a)))
-	assert.Empty(t, evidence.PointersOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert).Deltas, "distribution points are of complete lists")
+	assert.Empty(t, evidence.PointersOf(makeCert(t, "client", newKey(t), s.ca, asClient, extra(other)).cert).Deltas, "distribution points are for complete lists")
 }

@@ -20,8 +20,7 @@ func checkNames(t *testing.T, names [][]byte, within []byte) {
 	assert.LessOrEqual(t, len(names), maxAnswers)
 }
 
-// FuzzDistributionPoints: no panic, bounded, and a usable point has names and reasons
-// that exist.
+// FuzzDistributionPoints: no panic, bounded, and a usable point has existing names and reasons.
 func FuzzDistributionPoints(f *testing.F) {
 	uri := ocsptest.FullName(ocsptest.URI("http://crl.example/a"))
 	issuer := ocsptest.Element(ocsptest.Explicit(2), ocsptest.URI("http://crl.example/i"))
@@ -48,8 +47,8 @@ func FuzzDistributionPoints(f *testing.F) {
 	})
 }
 
-// FuzzIssuingPoint: no panic, bounded, at most one kind of certificates, and names exactly
-// where there is a distribution point.
+// FuzzIssuingPoint: no panic, bounded, at most one kind of certificates, and names exactly if there
+// is a distribution point.
 func FuzzIssuingPoint(f *testing.F) {
 	uri := ocsptest.FullName(ocsptest.URI("http://crl.example/a"))
 	for _, fields := range [][][]byte{
@@ -80,7 +79,7 @@ func FuzzIssuingPoint(f *testing.F) {
 	})
 }
 
-// Points that crypto/x509 refuses already, so that VerifyCRL never meets them.
+// Points that crypto/x509 already refuses, so VerifyCRL never encounters them.
 func TestDistributionPoints_RelativeNamesAreSkipped(t *testing.T) {
 	relative := ocsptest.RelativeName(ocsptest.Element(ocsptest.TagSequence, []byte{6, 3, 0x55, 4, 3}, []byte("\x0c\x01a")))
 	uri := ocsptest.FullName(ocsptest.URI("http://crl.example/a"))

@@ -13,11 +13,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// FuzzVerifyOCSP takes bytes as a response and, signed by the issuer, as what is signed in
-// one; else nothing but a copy of a seed would get past the signature. What is accepted,
-// x/crypto/ocsp reads as well and finds the same status in, but for what section 1 of the
-// specification lists: several answers about us, of which it takes the first, and critical
-// single extensions that are harmless.
+// FuzzVerifyOCSP treats bytes as a response and, signed by the issuer, as its signed part;
+// otherwise only copies of a seed would pass the signature check. x/crypto/ocsp also reads every
+// accepted response and finds the same status in it, except for the differences in section 1 of the
+// specification: several answers about us, of which it uses the first, and harmless critical
+// extensions of a single answer.
 func FuzzVerifyOCSP(f *testing.F) {
 	s, d := fixedScene(f)
 	seed := func(change func(*ocsptest.Response)) {
@@ -66,11 +66,11 @@ func FuzzVerifyOCSP(f *testing.F) {
 	})
 }
 
-// tooLarge bounds what is signed, to spend the time on what can be small.
+// tooLarge limits the signed data, to spend the time on small inputs.
 func tooLarge(data []byte) bool { return len(data) > 1<<14 }
 
-// answersAboutUs counts the answers of a response that has been accepted, all of them:
-// that the fuzzer finds two about us is as good as two about anybody.
+// answersAboutUs counts the answers of an accepted response, all of them: that the fuzzer finds two
+// about us is equivalent to two about any certificate.
 func answersAboutUs(der []byte) int {
 	var outer struct {
 		Status asn1.Enumerated
@@ -100,8 +100,8 @@ func answersAboutUs(der []byte) int {
 	return len(basic.Data.Answers)
 }
 
-// FuzzVerifyCRL does the same for lists: what is accepted, crypto/x509 reads as well, but
-// for version 1, and finds the same entry in.
+// FuzzVerifyCRL does the same for lists: crypto/x509 also reads every accepted list, except version
+// 1, and finds the same entry in it.
 func FuzzVerifyCRL(f *testing.F) {
 	s, _ := fixedScene(f, point(uri(shardA)))
 	seed := func(l ocsptest.List) {

@@ -22,7 +22,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// now is when all evidence here is verified.
+// now is the time at which all evidence here is verified.
 var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 const (
@@ -50,7 +50,7 @@ func newKey(t testing.TB) crypto.Signer {
 
 var rsaKeys sync.Map
 
-// rsaKey is slow to make, so there is one for each size.
+// rsaKey is slow, so there is one key of each size.
 func rsaKey(t testing.TB, bits int) crypto.Signer {
 	t.Helper()
 	if key, ok := rsaKeys.Load(bits); ok {
@@ -62,11 +62,11 @@ func rsaKey(t testing.TB, bits int) crypto.Signer {
 	return key
 }
 
-// makeCert issues a certificate, by itself if issuer is nil.
+// makeCert issues a certificate, self-signed if issuer is nil.
 func makeCert(t testing.TB, name string, key crypto.Signer, issuer *identity, changes ...change) *identity {
 	t.Helper()
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(0x1000_0000 + serials.Add(1)), // as many octets for all, the first bit clear
+		SerialNumber: big.NewInt(0x1000_0000 + serials.Add(1)), // the same number of octets for all, with the first bit clear
 		Subject:      pkix.Name{Organization: []string{"Contoso"}, CommonName: name},
 		NotBefore:    now.Add(-30 * day), NotAfter: now.Add(60 * day),
 	}
@@ -140,7 +140,7 @@ func sceneWithCAKey(t testing.TB, key crypto.Signer, clientChanges ...change) *s
 	return s
 }
 
-// answer is a fresh one about the certificate.
+// answer returns a fresh answer about the certificate.
 func (s *scene) answer(about *identity, status []byte) ocsptest.Answer {
 	return ocsptest.Answer{
 		ID: ocsptest.IDOf(crypto.SHA1, s.ca.cert, about.cert.SerialNumber), Status: status,
@@ -148,7 +148,7 @@ func (s *scene) answer(about *identity, status []byte) ocsptest.Answer {
 	}
 }
 
-// good is the response that every case starts from: signed by the CA, nothing wrong.
+// good returns the response from which every case starts: signed by the CA, without mistakes.
 func (s *scene) good() ocsptest.Response {
 	return ocsptest.Response{
 		Responder: ocsptest.ByName(s.ca.cert.RawSubject), ProducedAt: ocsptest.At(now.Add(-30 * time.Minute)),
@@ -156,20 +156,20 @@ func (s *scene) good() ocsptest.Response {
 	}
 }
 
-// by is good, signed by somebody whose certificate is embedded.
+// by returns good, signed by a certificate that is embedded.
 func (s *scene) by(signer *identity) ocsptest.Response {
 	r := s.good()
 	r.Responder, r.Key, r.Certificates = ocsptest.ByName(signer.cert.RawSubject), signer.key, [][]byte{signer.cert.Raw}
 	return r
 }
 
-// delegate is a responder that the CA certified.
+// delegate returns a responder that the CA certified.
 func (s *scene) delegate(t testing.TB, changes ...change) *identity {
 	t.Helper()
 	return makeCert(t, "responder", newKey(t), s.ca, append([]change{asDelegate}, changes...)...)
 }
 
-// list is the CRL that every case starts from: it names the other client, not ours.
+// list returns the CRL from which every case starts: it contains the other client, not ours.
 func (s *scene) list(entries ...ocsptest.Entry) ocsptest.List {
 	return ocsptest.List{
 		Issuer: s.ca.cert.RawSubject, ThisUpdate: ocsptest.UTCAt(now.Add(-time.Hour)), NextUpdate: ocsptest.UTCAt(now.Add(day)),
@@ -197,8 +197,8 @@ func at(t time.Time) evidence.VerifyOptions { return evidence.VerifyOptions{Now:
 
 type verifier func(der []byte, cert, issuer *x509.Certificate, o evidence.VerifyOptions) (evidence.Result, error)
 
-// expect checks one outcome: a status with no error, or an error with no status and
-// nothing else of the evidence.
+// expect checks one outcome: a status without an error, or an error without a status and without
+// any of the evidence.
 func expect(t *testing.T, result evidence.Result, err error, status evidence.Status, sentinel error) {
 	t.Helper()
 	assert.Equal(t, status.String(), result.Status.String())
@@ -210,13 +210,13 @@ func expect(t *testing.T, result evidence.Result, err error, status evidence.Sta
 	}
 	require.ErrorIs(t, err, sentinel)
 	rest := result
-	rest.StaleRevoked = false // beside ErrNotFresh
+	rest.StaleRevoked = false // in addition to ErrNotFresh
 	rest.Source, rest.ReasonsCovered = evidence.SourceNone, 0
-	assert.Equal(t, evidence.Result{}, rest, "something of the refused evidence survived")
-	assert.False(t, result.StaleRevoked && sentinel != evidence.ErrNotFresh, "StaleRevoked beside another error") //nolint:errorlint // the sentinel of the table
+	assert.Equal(t, evidence.Result{}, rest, "a part of the refused evidence remained")
+	assert.False(t, result.StaleRevoked && sentinel != evidence.ErrNotFresh, "StaleRevoked together with another error") //nolint:errorlint // the sentinel of the table
 }
 
-// evidenceCase is one fault in evidence that is right otherwise.
+// evidenceCase is one fault in otherwise correct evidence.
 type evidenceCase struct {
 	name   string
 	der    []byte
@@ -239,7 +239,7 @@ func run(t *testing.T, verify verifier, cert, issuer *identity, cases []evidence
 	}
 }
 
-// replaceOnce replaces the one place where old stands by as many bytes.
+// replaceOnce replaces the only occurrence of old by the same number of bytes.
 func replaceOnce(t testing.TB, in, old, replacement []byte) []byte {
 	t.Helper()
 	require.Equal(t, 1, bytes.Count(in, old))
@@ -247,7 +247,7 @@ func replaceOnce(t testing.TB, in, old, replacement []byte) []byte {
 	return bytes.Replace(in, old, replacement, 1)
 }
 
-// version1 is a certificate of version 1, which x509.CreateCertificate does not make.
+// version1 returns a certificate of version 1, which x509.CreateCertificate does not make.
 func version1(t testing.TB, s *scene) *identity {
 	t.Helper()
 	key := newKey(t)
@@ -263,15 +263,15 @@ func version1(t testing.TB, s *scene) *identity {
 	return &identity{cert: cert, key: key, issuer: s.ca}
 }
 
-// indexOnce is where the one occurrence begins.
+// indexOnce returns the index of the only occurrence.
 func indexOnce(t testing.TB, in, what []byte) int {
 	t.Helper()
 	require.Equal(t, 1, bytes.Count(in, what))
 	return bytes.Index(in, what)
 }
 
-// fixedScene is the same in every process, but for the signatures: a fuzzer hands inputs
-// from one process to the next, and keeps them.
+// fixedScene is the same in every process, except for the signatures, because a fuzzer passes
+// inputs from one process to the next, and stores them.
 func fixedScene(t testing.TB, clientChanges ...change) (*scene, *identity) {
 	t.Helper()
 	n := byte(0)
@@ -301,5 +301,5 @@ func certs(of ...*identity) (all []*x509.Certificate) {
 	return all
 }
 
-// directory writes a GeneralName of a directory name.
+// directory encodes a GeneralName with a directory name.
 func directory(name []byte) []byte { return ocsptest.Element(ocsptest.Explicit(4), name) }

@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 )
 
-// HarperFast/harper #2380: a missing issuer counted as valid.
+// HarperFast/harper #2380: a missing issuer was treated as valid.
 func TestRevocation_MissingIssuerIsUnavailable(t *testing.T) {
 	s := newScene(t)
 	der := encode(t, s.good())

@@ -16,9 +16,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// survivors returns what still is Good after one byte was replaced by every other value
-// (with -short: after one of its bits was flipped), as "offset:value". Any status but Good and Unavailable fails the test: bad evidence is
-// never Revoked either.
+// survivors returns the changes after which the evidence is still Good, as "offset:value": each byte is replaced by every other
+// value (with -short: one of its bits is flipped). Any status other than Good and Unavailable fails the test, because bad
+// evidence is never Revoked either.
 func survivors(t *testing.T, verify verifier, der []byte, cert, issuer *x509.Certificate, from, to int) []string {
 	t.Helper()
 	var mutex sync.Mutex
@@ -79,8 +79,8 @@ func TestVerifyOCSP_NoChangedByteStaysGood(t *testing.T) {
 	}
 }
 
-// A certificate that is embedded and did not sign is not signed either: changes within it
-// may stay Good, changes anywhere else may not.
+// An embedded certificate that did not sign is not signed itself: changes within it may stay Good,
+// changes anywhere else may not.
 func TestVerifyOCSP_ChangesInCertificatesOfOthers(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t)
@@ -101,7 +101,7 @@ func TestVerifyOCSP_ChangesInCertificatesOfOthers(t *testing.T) {
 			at := indexOnce(t, der, stranger)
 			assert.Empty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, 0, at))
 			assert.Empty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, at+len(stranger), len(der)))
-			assert.NotEmpty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, at+10, at+40), "the test reaches what is not signed")
+			assert.NotEmpty(t, survivors(t, evidence.VerifyOCSP, der, s.client.cert, s.ca.cert, at+10, at+40), "the test must reach the unsigned part")
 		})
 	}
 }
@@ -125,8 +125,8 @@ func TestVerifyCRL_NoChangedByteStaysGood(t *testing.T) {
 	}
 }
 
-// Every single byte of a delta: never Good or Revoked with it, neither laid over its list
-// nor in place of one.
+// Every single byte of a delta: never Good or Revoked with it, neither applied to its list nor
+// instead of one.
 func TestCRL_WithDelta_NoChangedByteStaysGood(t *testing.T) {
 	s := newScene(t)
 	base := parse(t, s.ca, encode(t, s.list(entryFor(s.client, hold))))
@@ -158,7 +158,7 @@ func TestCRL_WithDelta_NoChangedByteStaysGood(t *testing.T) {
 	}
 }
 
-// Every prefix of good evidence is malformed, and so is it with a byte too many.
+// Every prefix of good evidence is malformed, and so is the evidence with an extra byte.
 func TestVerify_NoPrefixIsGood(t *testing.T) {
 	s := newScene(t)
 	for name, c := range map[string]struct {

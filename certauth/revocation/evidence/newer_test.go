@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Cases 37 and 38 and the hold of case 85, check 19: what is known against what comes.
+// Cases 37 and 38 and the hold of case 85, check 19: stored evidence compared with new evidence.
 func TestVerify_Rollback(t *testing.T) {
 	s := newScene(t)
 	const none, hold, forGood = -2, evidence.ReasonCertificateHold, 1
@@ -47,7 +47,7 @@ func TestVerify_Rollback(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		known state
-		later time.Duration // how much newer what comes is
+		later time.Duration // how much newer the new evidence is
 		comes state
 		want  state // nothing: ErrRollback
 	}{
@@ -73,7 +73,7 @@ func TestVerify_Rollback(t *testing.T) {
 				write  func(state, time.Time) []byte
 			}{"OCSP": {evidence.VerifyOCSP, ocspOf}, "CRL": {bothWays(t), crlOf}} {
 				if kind == "CRL" && (c.known == unknown || c.comes == unknown) {
-					continue // a list does not say so
+					continue // a list does not contain this
 				}
 				known, err := f.verify(f.write(c.known, base), s.client.cert, s.ca.cert, at(now))
 				require.NoError(t, err, kind)
@@ -99,7 +99,7 @@ func TestVerify_Rollback(t *testing.T) {
 		o := at(now)
 		o.Previous = &known
 		result, err := evidence.VerifyOCSP(ocspOf(held, base.Add(older)), s.client.cert, s.ca.cert, o)
-		if err != nil { // the caller keeps what it knows
+		if err != nil { // the caller keeps its result
 			expect(t, result, err, evidence.Unavailable, evidence.ErrRollback)
 			return
 		}
@@ -141,8 +141,7 @@ func TestVerify_Rollback(t *testing.T) {
 	})
 }
 
-// Rule C9 and case 84: of two lists the number decides, where both have one, and else
-// thisUpdate.
+// Rule C9 and case 84: of two lists the number decides if both have one, and otherwise thisUpdate.
 func TestVerifyCRL_RollbackByNumber(t *testing.T) {
 	s := newScene(t)
 	const none = -1

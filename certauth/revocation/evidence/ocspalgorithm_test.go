@@ -106,7 +106,7 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 		huge := publicOnly{&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}}
 		s.ca = &identity{cert: makeCert(t, "Clients CA", huge, s.root, asCA).cert, key: s.ca.key}
 		s.client.cert = makeCert(t, "client", newKey(t), s.root, asClient).cert
-		s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not looked at
+		s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not checked
 		r := s.good()
 		r.Algorithm = ocsptest.RSA(crypto.SHA256)
 		r.Algorithm.Signature = make([]byte, 1025)
@@ -136,7 +136,7 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 	})
 }
 
-// resigned is the certificate signed again by an RSA issuer, with SHA-1, which
+// resigned returns the certificate signed again by an RSA issuer with SHA-1, which
 // x509.CreateCertificate does not do.
 func resigned(t testing.TB, of, issuer *identity) *identity {
 	t.Helper()
@@ -147,7 +147,7 @@ func resigned(t testing.TB, of, issuer *identity) *identity {
 	return &identity{cert: cert, key: of.key, issuer: issuer}
 }
 
-// publicOnly is a key that is certified and never signs.
+// publicOnly is a key that is certified but never signs.
 type publicOnly struct{ key crypto.PublicKey }
 
 func (p publicOnly) Public() crypto.PublicKey { return p.key }

@@ -16,7 +16,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Cases 20 to 27: which answer is about our certificate.
+// Cases 20 to 27: which answer concerns our certificate.
 func TestVerifyOCSP_CertID(t *testing.T) {
 	s := newScene(t)
 	sibling := makeCert(t, "Other CA", newKey(t), s.root, asCA)
@@ -122,7 +122,7 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 	}
 }
 
-// Check 18: every reason denies, and so does a revocation that lies ahead.
+// Check 18: every reason denies, and so does a revocation in the future.
 func TestVerifyOCSP_EveryReasonDenies(t *testing.T) {
 	s := newScene(t)
 	for reason := -1; reason <= 11; reason++ {
@@ -143,7 +143,7 @@ func TestVerifyOCSP_EveryReasonDenies(t *testing.T) {
 	}
 }
 
-// Section 9, as far as a pure function tells it: what of an answer ends first.
+// Section 9, as far as a pure function shows it: which limit of an answer is reached first.
 func TestVerifyOCSP_UsableUntil(t *testing.T) {
 	s := newScene(t)
 	short := newScene(t, valid(now.Add(-day), now.Add(time.Hour)))
@@ -173,7 +173,7 @@ func TestVerifyOCSP_UsableUntil(t *testing.T) {
 	}
 }
 
-// Case 30: serial numbers compare as they are encoded.
+// Case 30: serial numbers are compared in their encoded form.
 func TestVerifyOCSP_SerialNumbers(t *testing.T) {
 	s := newScene(t)
 	long := makeCert(t, "long", newKey(t), s.ca, func(c *x509.Certificate) {

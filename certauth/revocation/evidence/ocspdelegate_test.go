@@ -12,7 +12,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// The word of a trusted responder ends with its certificate, as that of a delegate does.
+// The authority of a trusted responder ends with its certificate, like that of a delegate.
 func TestVerifyOCSP_TrustedRespondersWordEndsWithItsCertificate(t *testing.T) {
 	s := newScene(t)
 	trusted := makeCert(t, "responder", newKey(t), nil, asDelegate, valid(now.Add(-day), now.Add(time.Hour)))
@@ -25,11 +25,12 @@ func TestVerifyOCSP_TrustedRespondersWordEndsWithItsCertificate(t *testing.T) {
 	assert.True(t, trusted.cert.NotAfter.Equal(result.UsableUntil), "%v", result.UsableUntil)
 }
 
-// finding C13: a key identifier, of any length, orders candidates; the signature decides.
+// finding C13: a key identifier, of any length, determines the order of candidates; the signature
+// decides.
 func TestVerifyOCSP_DelegateWhoseKeyIdentifierDiffers(t *testing.T) {
 	keyed := func(id ...byte) change { return func(c *x509.Certificate) { c.SubjectKeyId = id } }
 	for name, tc := range map[string]struct {
-		issuer, named []byte // of the issuer, and what the delegate's certificate says
+		issuer, named []byte // of the issuer, and in the delegate's certificate
 	}{
 		"the same":               {[]byte{1, 2}, []byte{1, 2}},
 		"one octet each":         {[]byte{1}, []byte{2}},
@@ -54,7 +55,7 @@ func TestVerifyOCSP_DelegateWhoseKeyIdentifierDiffers(t *testing.T) {
 	}
 }
 
-// How a delegate without ocsp-nocheck is settled.
+// How a delegate without ocsp-nocheck is checked.
 func TestVerifyOCSP_DelegateWithoutNoCheck(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t, noExtras)

@@ -53,7 +53,7 @@ func TestVerifyOCSP_Nonce(t *testing.T) {
 		{"case 42 not nested, sent", nonce(sent), send, unavailable, wrong},
 		{"case 42 not nested, required", nonce(sent), require, unavailable, wrong},
 		{"case 42 not nested, unsolicited", nonce(sent), off, unavailable, wrong},
-		{"case 42 bytes behind it", nonce(append(octets(sent), 0)), send, unavailable, wrong},
+		{"case 42 bytes after it", nonce(append(octets(sent), 0)), send, unavailable, wrong},
 		{"case 43 128 bytes", nonce(octets(make([]byte, 128))), mode(evidence.NonceRequire, make([]byte, 128)), good, nil},
 		{"case 43 129 bytes", nonce(octets(make([]byte, 129))), mode(evidence.NonceRequire, make([]byte, 129)), unavailable, wrong},
 		{"case 43 129 bytes, unsolicited", nonce(octets(make([]byte, 129))), off, unavailable, wrong},
@@ -63,7 +63,7 @@ func TestVerifyOCSP_Nonce(t *testing.T) {
 	})
 }
 
-// Cases 45 and 46: unknown, and what a responder answers without an answer.
+// Cases 45 and 46: unknown, and responses without an answer.
 func TestVerifyOCSP_StatusOfTheResponse(t *testing.T) {
 	s := newScene(t)
 	unknown := s.good()
@@ -122,15 +122,15 @@ func TestVerifyOCSP_Form(t *testing.T) {
 		{"case 53 choice 3", status(0x83, 0), nil, unavailable, malformed},
 		{"case 53 revoked without a time", status(0xA1, 0), nil, unavailable, malformed},
 		{"case 53 revoked, primitive", status(0x81, 0), nil, unavailable, malformed},
-		{"case 53 revoked, bytes behind", answer(func(a *ocsptest.Answer) {
+		{"case 53 revoked, trailing bytes", answer(func(a *ocsptest.Answer) {
 			a.Status = ocsptest.Element(ocsptest.Explicit(1), ocsptest.At(now), junk)
 		}), nil, unavailable, malformed},
 		{"case 53 revoked, a reason that is no ENUMERATED", answer(func(a *ocsptest.Answer) {
 			a.Status = ocsptest.Element(ocsptest.Explicit(1), ocsptest.At(now), ocsptest.Element(ocsptest.Explicit(0), []byte{2, 1, 1}))
 		}), nil, unavailable, malformed},
-		{"case 49 bytes behind a SingleResponse's members", answer(func(a *ocsptest.Answer) { a.Behind = junk }), nil, unavailable, malformed},
-		{"case 49 bytes behind a CertID's members", answer(func(a *ocsptest.Answer) { a.ID.Behind = junk }), nil, unavailable, malformed},
-		{"case 49 bytes behind nextUpdate", answer(func(a *ocsptest.Answer) { a.NextUpdate = append(a.NextUpdate[:17:17], junk...) }), nil, unavailable, malformed},
+		{"case 49 bytes after a SingleResponse's members", answer(func(a *ocsptest.Answer) { a.Behind = junk }), nil, unavailable, malformed},
+		{"case 49 bytes after a CertID's members", answer(func(a *ocsptest.Answer) { a.ID.Behind = junk }), nil, unavailable, malformed},
+		{"case 49 bytes after nextUpdate", answer(func(a *ocsptest.Answer) { a.NextUpdate = append(a.NextUpdate[:17:17], junk...) }), nil, unavailable, malformed},
 		{"case 49 an empty list of extensions", response(func(r *ocsptest.Response) { r.Extensions = []ocsptest.Extension{} }), nil, unavailable, malformed},
 		{"case 49 a FALSE that DER leaves out", response(func(r *ocsptest.Response) { r.Extensions[0].Boolean = []byte{1, 1, 0} }), nil, unavailable, malformed},
 		{"case 49 a TRUE of 01", response(func(r *ocsptest.Response) { r.Extensions[0].Boolean = []byte{1, 1, 1} }), nil, unavailable, malformed},
@@ -207,7 +207,7 @@ func TestVerifyOCSP_Extensions(t *testing.T) {
 	})
 }
 
-// Cases 98 and 100: the arguments, of both functions.
+// Cases 98 and 100: the arguments of both functions.
 func TestVerify_Arguments(t *testing.T) {
 	s := newScene(t)
 	renamed := makeCert(t, "Clients CA of another name", s.ca.key, s.root, asCA)

@@ -19,8 +19,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// RFC 4055, section 3.1: what the parameters of RSASSA-PSS are, and what their defaults
-// mean. The signatures are genuine; only what the response says about them differs.
+// RFC 4055, section 3.1: the parameters of RSASSA-PSS and their defaults. The signatures are
+// genuine; only the response's description of them differs.
 func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 	key := rsaKey(t, 2048)
 	pssOID, mgf1 := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 8}
@@ -52,7 +52,7 @@ func TestVerifyOCSP_PSSParametersAreReadToTheEnd(t *testing.T) {
 		"no salt, which is 20 bytes":              {sequence(hash, mask), weak},
 		"a SET in place of the SEQUENCE":          {ocsptest.Element(0x31, hash, mask, salt), weak},
 		"a fourth element, trailerField 1":        {sequence(hash, mask, salt, explicit(3, number(1))), weak},
-		"an element behind the salt":              {sequence(hash, mask, salt, number(1)), weak},
+		"an element after the salt":               {sequence(hash, mask, salt, number(1)), weak},
 		"two hashes":                              {sequence(explicit(0, twice), mask, salt), weak},
 		"a number in place of the hash":           {sequence(explicit(0, number(1)), mask, salt), weak},
 		"two masks":                               {sequence(hash, explicit(1, ocsptest.Identifier(mgf1, sha), sha), salt), weak},
@@ -117,17 +117,17 @@ func TestVerifyOCSP_AlgorithmsWithoutParametersHaveNone(t *testing.T) {
 	}
 }
 
-// An AlgorithmIdentifier is an identifier and at most one element behind it (RFC 5280,
-// section 4.1.1.2).
+// An AlgorithmIdentifier is an identifier followed by at most one element (RFC 5280, section
+// 4.1.1.2).
 func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	s := sceneWithCAKey(t, rsaKey(t, 2048))
 	r := s.good()
 	r.Algorithm = ocsptest.RSA(crypto.SHA256)
 	oid := ocsptest.OID(asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 11})
 	for name, identifier := range map[string][]byte{
-		"two NULLs":              ocsptest.Element(ocsptest.TagSequence, oid, []byte{5, 0, 5, 0}),
-		"half an element behind": ocsptest.Element(ocsptest.TagSequence, oid, []byte{5}),
-		"no identifier":          ocsptest.Element(ocsptest.TagSequence, []byte{5, 0}),
+		"two NULLs":             ocsptest.Element(ocsptest.TagSequence, oid, []byte{5, 0, 5, 0}),
+		"half an element after": ocsptest.Element(ocsptest.TagSequence, oid, []byte{5}),
+		"no identifier":         ocsptest.Element(ocsptest.TagSequence, []byte{5, 0}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r.Algorithm.Identifier = identifier
@@ -137,8 +137,8 @@ func TestVerifyOCSP_AlgorithmIdentifierOfThreeElementsIsRefused(t *testing.T) {
 	}
 }
 
-// RFC 6960, section 4.2.2.2: a delegate is what the issuer's signature on its certificate
-// makes it, by any of the algorithms that a response may have.
+// RFC 6960, section 4.2.2.2: the issuer's signature on its certificate makes a delegate, with any
+// of the algorithms that a response may have.
 func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
@@ -192,14 +192,14 @@ func TestVerifyOCSP_DelegatesCertifiedByEachAlgorithm(t *testing.T) {
 	})
 }
 
-// The largest key that is used is one of 8192 bits; whether its signature holds is asked.
+// The largest usable key has 8192 bits, and its signature is checked.
 func TestVerifyOCSP_IssuerOfExactly8192BitsIsUsed(t *testing.T) {
 	s := newScene(t)
 	modulus := new(big.Int).SetBit(big.NewInt(1), 8191, 1)
 	large := publicOnly{&rsa.PublicKey{N: modulus, E: 65537}}
 	s.ca = &identity{cert: makeCert(t, "Clients CA", large, s.root, asCA).cert, key: s.ca.key}
 	s.client.cert = makeCert(t, "client", newKey(t), s.root, asClient).cert
-	s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not looked at
+	s.client.cert.RawIssuer = s.ca.cert.RawSubject // its own signature is not checked
 	r := s.good()
 	r.Algorithm = ocsptest.RSA(crypto.SHA256)
 	r.Algorithm.Signature = make([]byte, 1024)

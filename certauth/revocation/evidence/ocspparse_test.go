@@ -14,8 +14,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// RFC 6960, section 4.2.1: an answer that cannot be read spoils the response, also behind
-// one that says good: nobody knows what it would have said.
+// RFC 6960, section 4.2.1: an unreadable answer invalidates the response, even after one that says
+// good, because its content is unknown.
 func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	good := s.answer(s.client, ocsptest.StatusGood)
@@ -40,7 +40,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"a CertID without a serial":          {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash)), ocsptest.StatusGood, from), malformed},
 		"a CertID with a number for a hash":  {sequence(sequence(hash, serial, octets(good.ID.KeyHash), serial), ocsptest.StatusGood, from), malformed},
 		"a serial that is not minimal":       {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), []byte{2, 2, 0, 5}), ocsptest.StatusGood, from), malformed},
-		"bytes behind the serial":            {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), serial, []byte{5, 0}), ocsptest.StatusGood, from), malformed},
+		"bytes after the serial":             {sequence(sequence(hash, octets(good.ID.NameHash), octets(good.ID.KeyHash), serial, []byte{5, 0}), ocsptest.StatusGood, from), malformed},
 		"no status":                          {sequence(id), malformed},
 		"a status that is cut off":           {sequence(id, []byte{0x80}), malformed},
 		"a status of the tag 3":              {sequence(id, []byte{0x83, 0}, from), malformed},
@@ -53,7 +53,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"revoked, an empty reason":           {sequence(id, revoked(from, reason()), from), malformed},
 		"revoked, two reasons":               {sequence(id, revoked(from, reason([]byte{10, 1, 1}, []byte{10, 1, 1})), from), malformed},
 		"revoked, a reason that is a number": {sequence(id, revoked(from, reason([]byte{2, 1, 1})), from), malformed},
-		"revoked, bytes behind the reason":   {sequence(id, revoked(from, reason([]byte{10, 1, 1}), []byte{5, 0}), from), malformed},
+		"revoked, bytes after the reason":    {sequence(id, revoked(from, reason([]byte{10, 1, 1}), []byte{5, 0}), from), malformed},
 		"no thisUpdate":                      {sequence(id, ocsptest.StatusGood), malformed},
 		"thisUpdate as UTCTime":              {sequence(id, ocsptest.StatusGood, ocsptest.UTCAt(now)), malformed},
 		"a nextUpdate that is cut off":       {sequence(id, ocsptest.StatusGood, from, []byte{0xA0, 5, 0x18}), malformed},
@@ -62,7 +62,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 		"nextUpdate as UTCTime":              {sequence(id, ocsptest.StatusGood, from, reason(ocsptest.UTCAt(now))), malformed},
 		"extensions that are cut off":        {sequence(id, ocsptest.StatusGood, from, []byte{0xA1, 5, 0x30}), malformed},
 		"empty extensions":                   {sequence(id, ocsptest.StatusGood, from, revoked(sequence())), malformed},
-		"bytes behind":                       {sequence(id, ocsptest.StatusGood, from, []byte{5, 0}), malformed},
+		"trailing bytes":                     {sequence(id, ocsptest.StatusGood, from, []byte{5, 0}), malformed},
 		"one that is cut off":                {[]byte{0x30, 5, 1}, malformed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestVerifyOCSP_EveryAnswerIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// The same for what stands around the answers.
+// The same for the data around the answers.
 func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	r := s.good()
@@ -101,10 +101,10 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"a responder of the tag 3":           {[][]byte{element(ocsptest.Explicit(3), s.ca.cert.RawSubject), produced, answers}, malformed},
 		"a responder's name that is NULL":    {[][]byte{element(ocsptest.Explicit(1), []byte{5, 0}), produced, answers}, malformed},
 		"no responder's name":                {[][]byte{element(ocsptest.Explicit(1)), produced, answers}, malformed},
-		"bytes behind the responder's name":  {[][]byte{element(ocsptest.Explicit(1), s.ca.cert.RawSubject, []byte{5, 0}), produced, answers}, malformed},
+		"bytes after the responder's name":   {[][]byte{element(ocsptest.Explicit(1), s.ca.cert.RawSubject, []byte{5, 0}), produced, answers}, malformed},
 		"a responder's key that is NULL":     {[][]byte{element(ocsptest.Explicit(2), []byte{5, 0}), produced, answers}, malformed},
 		"no responder's key":                 {[][]byte{element(ocsptest.Explicit(2)), produced, answers}, malformed},
-		"bytes behind the responder's key":   {[][]byte{append(append([]byte{}, 0xA2, key[1]+2), append(key[2:len(key):len(key)], 5, 0)...), produced, answers}, malformed},
+		"bytes after the responder's key":    {[][]byte{append(append([]byte{}, 0xA2, key[1]+2), append(key[2:len(key):len(key)], 5, 0)...), produced, answers}, malformed},
 		"a responder's key that is cut off":  {[][]byte{key[:8]}, malformed},
 		"no producedAt":                      {[][]byte{name, answers}, malformed},
 		"no answers":                         {[][]byte{name, produced}, malformed},
@@ -113,7 +113,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"extensions that are cut off":        {[][]byte{name, produced, answers, {0xA1, 5}}, malformed},
 		"extensions of another tag":          {[][]byte{name, produced, answers, {0xA2, 0}}, malformed},
 		"empty extensions":                   {[][]byte{name, produced, answers, {0xA1, 2, 0x30, 0}}, malformed},
-		"bytes behind":                       {[][]byte{name, produced, answers, {5, 0}}, malformed},
+		"trailing bytes":                     {[][]byte{name, produced, answers, {5, 0}}, malformed},
 		"a list of answers that has nothing": {[][]byte{name, produced, sequence()}, evidence.ErrNoMatch},
 	} {
 		t.Run(label, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 	}
 }
 
-// What is embedded is not signed, and read to the end all the same.
+// Embedded certificates are not signed, but are still read to the end.
 func TestVerifyOCSP_EmbeddedCertificatesAreReadToTheEnd(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t)
@@ -138,11 +138,11 @@ func TestVerifyOCSP_EmbeddedCertificatesAreReadToTheEnd(t *testing.T) {
 		behind       map[ocsptest.Place][]byte
 		want         error
 	}{
-		"the delegate":              {[][]byte{d.cert.Raw}, nil, nil},
-		"something else behind it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, evidence.ErrMalformed},
-		"something else before it":  {[][]byte{{5, 0}, d.cert.Raw}, nil, evidence.ErrMalformed},
-		"half a certificate behind": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, evidence.ErrMalformed},
-		"certificates cut off":      {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, evidence.ErrMalformed},
+		"the delegate":             {[][]byte{d.cert.Raw}, nil, nil},
+		"something else after it":  {[][]byte{d.cert.Raw, {5, 0}}, nil, evidence.ErrMalformed},
+		"something else before it": {[][]byte{{5, 0}, d.cert.Raw}, nil, evidence.ErrMalformed},
+		"half a certificate after": {[][]byte{d.cert.Raw, d.cert.Raw[:100]}, nil, evidence.ErrMalformed},
+		"certificates cut off":     {nil, map[ocsptest.Place][]byte{ocsptest.InBasic: {0xA0, 5}}, evidence.ErrMalformed},
 	} {
 		r := s.by(d)
 		r.Certificates, r.Behind = tc.certificates, tc.behind
@@ -167,7 +167,7 @@ func TestVerifyOCSP_LargestResponse(t *testing.T) {
 			if len(der) == size {
 				return der
 			}
-			if off := size - len(der); off > 2 || off < -2 { // less than that is the signature's doing
+			if off := size - len(der); off > 2 || off < -2 { // a smaller difference is caused by the signature
 				filler += off
 			}
 		}
@@ -178,8 +178,8 @@ func TestVerifyOCSP_LargestResponse(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrLimits)
 }
 
-// A certificate that somebody put together by hand, and whose serial number or key cannot
-// be read from its DER, is a wrong argument and never one that no answer is about.
+// A certificate that was constructed by hand, and whose serial number or key cannot be read from
+// its DER, is an invalid argument, and not a certificate without an answer.
 func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	s := newScene(t)
 	der := encode(t, s.good())
@@ -196,8 +196,8 @@ func TestVerifyOCSP_CertificatesWithoutSerialOrKeyAreRefused(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 }
 
-// The end of evidence is the earliest of what ends it: a delegate that lives longer than
-// its answer lends it nothing, and one that ends before takes the rest.
+// Evidence expires at the earliest of its limits: a delegate that is valid longer than its answer
+// does not extend it, and one that expires earlier shortens it.
 func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	s := newScene(t)
 	long := s.delegate(t)
@@ -214,7 +214,7 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	expect(t, result, err, evidence.Good, nil)
 	assert.True(t, now.Add(time.Hour).Equal(result.UsableUntil), "%v", result.UsableUntil)
 
-	// The doc of VerifyOptions: a negative age is no bound. What is left is MaxAge.
+	// The doc of VerifyOptions: a negative age is no limit. MaxAge remains.
 	r = s.good()
 	r.Answers[0].NextUpdate = nil
 	o := at(now)
@@ -224,7 +224,7 @@ func TestVerifyOCSP_UsableUntilTheFirstEnd(t *testing.T) {
 	assert.True(t, result.ThisUpdate.Add(evidence.DefaultMaxAge).Equal(result.UsableUntil), "%v", result.UsableUntil)
 }
 
-// The doc of MinRSABits: 2048 where nothing is set.
+// The doc of MinRSABits: 2048 by default.
 func TestVerifyOCSP_DefaultOfTheSmallestKey(t *testing.T) {
 	for bits, want := range map[int]evidence.Status{2047: evidence.Unavailable, 2048: evidence.Good} {
 		for _, least := range []int{0, -1} {

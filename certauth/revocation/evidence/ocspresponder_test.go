@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Cases 15 and 16: whose name or key, and where the certificate stands.
+// Cases 15 and 16: whose name or key, and the position of the certificate.
 func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 	s := newScene(t)
 	d := s.delegate(t)
@@ -41,14 +41,14 @@ func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 		{"case 15 a hash of 32 bytes", with(s.good(), ocsptest.ByKeyHash(ocsptest.IDOf(crypto.SHA256, s.ca.cert, s.client.cert.SerialNumber).KeyHash)), nil, unavailable, evidence.ErrNoSigner},
 		{"case 16 the delegate is the second certificate", with(s.by(d), name, s.other.cert.Raw, d.cert.Raw), nil, good, nil},
 		{"case 16 garbage stands before it", with(s.by(d), name, garbage, d.cert.Raw), nil, good, nil},
-		{"case 16 garbage stands behind it", with(s.by(d), name, d.cert.Raw, garbage), nil, good, nil},
+		{"case 16 garbage after it", with(s.by(d), name, d.cert.Raw, garbage), nil, good, nil},
 		{"case 16 eight certificates", with(s.by(d), name, nine[:8]...), nil, good, nil},
 		{"case 16 nine certificates", with(s.by(d), name, nine...), nil, unavailable, evidence.ErrLimits},
 		{"case 16 nine, signed by the issuer", with(s.good(), ocsptest.ByKeyHash(hash), nine...), nil, unavailable, evidence.ErrLimits},
 	})
 }
 
-// A responder that the operator trusts by name needs no certificate of the issuer.
+// A responder that the operator trusts explicitly needs no certificate of the issuer.
 func TestVerifyOCSP_TrustedResponders(t *testing.T) {
 	s := newScene(t)
 	trusted := makeCert(t, "Our responder", newKey(t), nil)
@@ -119,7 +119,7 @@ func TestVerifyOCSP_RevocationOfTheDelegate(t *testing.T) {
 	}
 }
 
-// Check 11: at most three signatures are verified, whoever else has the name.
+// Check 11: at most three signatures are verified, however many certificates have the name.
 func TestVerifyOCSP_AtMostThreeVerifications(t *testing.T) {
 	s := newScene(t)
 	trusted := makeCert(t, "Our responder", newKey(t), nil)

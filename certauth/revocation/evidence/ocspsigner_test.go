@@ -88,7 +88,8 @@ func TestVerifyOCSP_Signer(t *testing.T) {
 		{"case 11 a delegate of a sibling of the same name", issue("responder", sibling), nil, unavailable, refused},
 		{"case 11 a delegate of the root above", issue("responder", s.root), nil, unavailable, refused},
 		{"case 11 a delegate of a CA below", issue("responder", subCA), nil, unavailable, refused},
-		// finding C13: a delegate whose key identifiers differ was refused though the issuer's key signed it.
+		// finding C13: a delegate with different key identifiers was refused although the issuer's key signed
+		// it.
 		{"case 11 a delegate that names the issuer's key by another identifier", issue("responder", s.ca, extra(ocsptest.AuthorityKeyID([]byte("another")))), nil, good, nil},
 		{"case 12 a delegate with keyEncipherment alone", issue("responder", s.ca, keyUsage(x509.KeyUsageKeyEncipherment)), nil, unavailable, refused},
 		{"case 12 a delegate with nonRepudiation", issue("responder", s.ca, keyUsage(x509.KeyUsageContentCommitment)), nil, good, nil},
@@ -98,13 +99,13 @@ func TestVerifyOCSP_Signer(t *testing.T) {
 		})), nil, unavailable, refused},
 		{"case 19 no certificates, signed by the issuer", response(s.good(), bare), nil, good, nil},
 		{"case 17 the issuer's certificate, not self-signed, is embedded", response(s.by(s.ca)), nil, good, nil},
-		{"case 17 the same, behind another certificate", response(s.by(s.ca), func(r *ocsptest.Response) {
+		{"case 17 the same, after another certificate", response(s.by(s.ca), func(r *ocsptest.Response) {
 			r.Certificates = [][]byte{s.root.cert.Raw, s.ca.cert.Raw}
 		}), nil, good, nil},
 	})
 }
 
-// The issuer may be a root, and embed itself.
+// The issuer may be a root that embeds its own certificate.
 func TestVerifyOCSP_SelfSignedIssuerIsEmbedded(t *testing.T) {
 	s := newScene(t)
 	s.ca = makeCert(t, "Only CA", newKey(t), nil, asCA)
@@ -113,7 +114,7 @@ func TestVerifyOCSP_SelfSignedIssuerIsEmbedded(t *testing.T) {
 	expect(t, result, err, evidence.Good, nil)
 }
 
-// Check 8: what the issuer's key may be used for.
+// Check 8: the permitted uses of the issuer's key.
 func TestVerifyOCSP_KeyUsageOfTheIssuer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -139,7 +140,7 @@ func TestVerifyOCSP_KeyUsageOfTheIssuer(t *testing.T) {
 	}
 }
 
-// Cases 9 and 10: the delegate's validity, at now and when it signed, to the second.
+// Cases 9 and 10: the delegate's validity, now and at the time of the signature, to the second.
 func TestVerifyOCSP_ValidityOfTheDelegate(t *testing.T) {
 	s := newScene(t)
 	second := time.Second

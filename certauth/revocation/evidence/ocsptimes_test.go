@@ -109,7 +109,7 @@ func TestVerifyOCSP_Times(t *testing.T) {
 // Case 35: when the response was signed.
 func TestVerifyOCSP_ProducedAt(t *testing.T) {
 	const second = time.Second
-	// The certificate's own dates are near, to be the only thing that is crossed.
+	// The certificate's own dates are close, so that only they are exceeded.
 	from, to := now.Add(-3*time.Hour), now.Add(3*time.Hour)
 	s := newScene(t, valid(from, to))
 	type moments struct{ this, next, produced, verified time.Time }
@@ -146,7 +146,7 @@ func TestVerifyOCSP_ProducedAt(t *testing.T) {
 	run(t, evidence.VerifyOCSP, s.client, s.ca, cases)
 }
 
-// Case 36 for a CA certificate, which has a bound of its own.
+// Case 36 for a CA certificate, which has its own limit.
 func TestVerifyOCSP_MaxAgeOfCACertificates(t *testing.T) {
 	s := newScene(t)
 	s.client = makeCert(t, "Sub CA", newKey(t), s.ca, asCA)
@@ -168,8 +168,8 @@ func TestVerifyOCSP_MaxAgeOfCACertificates(t *testing.T) {
 	})
 }
 
-// An answer without nextUpdate is used until the nearer of its two bounds, MaxAge and
-// NoNextUpdateMaxAge; a negative one is none, and then the certificate's end is the bound.
+// An answer without nextUpdate is used until the nearer of its two limits, MaxAge and
+// NoNextUpdateMaxAge; a negative one is no limit, and then the end of the certificate is the limit.
 func TestVerifyOCSP_UseWithoutNextUpdateEndsAtTheNearerBound(t *testing.T) {
 	s := newScene(t)
 	const minute, none = time.Minute, time.Duration(-1)

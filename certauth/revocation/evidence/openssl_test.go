@@ -30,7 +30,7 @@ type opensslCase struct {
 	Proves      string    `json:"proves"`
 }
 
-// The checks of the verification table, by the names that the vectors use.
+// The checks of the verification table, by their names in the vectors.
 var checkErrors = map[string]error{
 	"issuer_name":        evidence.ErrIssuerMismatch,
 	"responder_id":       evidence.ErrNoSigner,

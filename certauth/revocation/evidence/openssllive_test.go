@@ -20,7 +20,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// openssl writes OCSP responses and CRLs in files; no server runs.
+// openssl writes OCSP responses and CRLs to files; no server runs.
 type openssl struct {
 	path, folder string
 }
@@ -65,7 +65,7 @@ func (o *openssl) writeIdentity(t *testing.T, name string, of *identity) {
 	o.write(t, name+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))
 }
 
-// indexLine is a certificate and why it is revoked, empty if it is not.
+// indexLine is a certificate and the reason of its revocation, empty if it is not revoked.
 type indexLine struct {
 	reason string
 	of     *identity
@@ -86,7 +86,7 @@ func (o *openssl) writeIndex(t *testing.T, lines ...indexLine) {
 	o.write(t, "index.txt", index.Bytes())
 }
 
-// liveScene has certificates that are valid by the real clock, which openssl signs by, and
+// liveScene has certificates that are valid by the real clock, which openssl uses for signing, and
 // openssl's index: other is revoked, held is on hold, absent is not in it.
 func liveScene(t *testing.T, o *openssl, rsa bool) (s *scene, delegate, held, absent *identity) {
 	t.Helper()
@@ -264,7 +264,7 @@ func TestVerifyCRL_ListsOfOpenSSL(t *testing.T) {
 	}
 }
 
-// Case 85 with lists of openssl, which also says itself what it makes of list and delta.
+// Case 85 with lists of openssl, whose own verdict on list and delta is also checked.
 func TestCRL_DeltasOfOpenSSL(t *testing.T) {
 	o := findOpenSSL(t)
 	s, _, held, absent := liveScene(t, o, false)
@@ -309,7 +309,7 @@ func TestCRL_DeltasOfOpenSSL(t *testing.T) {
 	}
 }
 
-// accepts is the opinion of openssl verify, from lists given as files.
+// accepts returns the verdict of openssl verify, from lists given as files.
 func (o *openssl) accepts(t *testing.T, of *identity, lists ...string) bool {
 	t.Helper()
 	arguments := []string{"verify", "-partial_chain", "-trusted", "ca.pem", "-crl_check", "-extended_crl", "-use_deltas"}

@@ -25,10 +25,10 @@ import (
 
 const saysUnknown = "unknown"
 
-// answerDifferences is where VerifyOCSP and openssl ocsp may come to different ends, and why
-// ours is right.
+// answerDifferences lists where the results of VerifyOCSP and openssl ocsp may differ, and why ours
+// is right.
 var answerDifferences = []allowedDifference{
-	// What openssl accepts and is refused.
+	// What openssl accepts and is refused here.
 	{"20 days old", saysRefused, saysGood, "RFC 6960, section 3.2 (5), leaves to us what is sufficiently recent: VerifyOptions.MaxAge"},
 	{"20 days old", saysRefused, saysRevoked, "the same; StaleRevoked denies under every Config"},
 	{"20 days old", saysRefused, saysUnknown, "the same"},
@@ -48,13 +48,13 @@ var answerDifferences = []allowedDifference{
 	{"Unknown and then Revoked", saysRevoked, saysUnknown, "the same"},
 	{"Good and then Unknown", saysUnknown, saysGood, "the same"},
 
-	// What openssl refuses and is accepted.
+	// What openssl refuses and is accepted here.
 	{"a CertID by SHA-256", anything, saysRefused, "RFC 6960, section 4.1.1: the hash is the responder's to choose; openssl asks by SHA-1 and compares the algorithm"},
 	{"a delegate by another key identifier", anything, saysRefused, "RFC 5280, section 4.2.1.1: identifiers facilitate path construction; the signature verifies (RFC 7093)"},
 	{"about another spelling of the issuer", anything, saysRefused, "RFC 6960, section 4.1.1: the name is hashed as it stands in the certificate; openssl hashes the CA's own spelling"},
 }
 
-// anything is any end but a refusal.
+// anything is any result except a refusal.
 const anything = "*"
 
 func (d allowedDifference) allows(has traits, ours, theirs string) bool {
@@ -62,10 +62,10 @@ func (d allowedDifference) allows(has traits, ours, theirs string) bool {
 	return has[d.trait] && is(d.ours, ours) && is(d.theirs, theirs)
 }
 
-// TestVerifyOCSP_AgainstOpenSSL holds VerifyOCSP against openssl ocsp -respin over answers that
-// are mostly right, made for the present moment, since openssl has no other for the times of an
-// answer. What openssl accepts is accepted, and the other way round, but for what a line of
-// answerDifferences explains. CERTAUTH_SEED repeats a run; CERTAUTH_EXHAUSTIVE=1 asks for 2500.
+// TestVerifyOCSP_AgainstOpenSSL compares VerifyOCSP with openssl ocsp -respin for answers that are
+// mostly correct, made for the current time, because openssl checks the times of an answer only
+// against that. Both must give the same result, except for what a row of answerDifferences
+// explains. CERTAUTH_SEED repeats a run; CERTAUTH_EXHAUSTIVE=1 makes 2500.
 func TestVerifyOCSP_AgainstOpenSSL(t *testing.T) {
 	program := findOpenSSL(t)
 	seed, count := rand.Uint64(), 150
@@ -111,7 +111,7 @@ func TestVerifyOCSP_AgainstOpenSSL(t *testing.T) {
 
 var statusLine = regexp.MustCompile(`(?m)^client\.pem: (good|revoked|unknown)$`)
 
-// answerByOpenSSL is what the program makes of the answer with its own clock.
+// answerByOpenSSL returns the program's verdict on the answer, with its own clock.
 func answerByOpenSSL(t *testing.T, program *openssl) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program.path, "ocsp", "-respin", "answer.der", "-issuer", "ca.pem", "-cert", "client.pem",
@@ -138,7 +138,7 @@ type answerMaker struct {
 	root, ca, sibling, stranger *identity
 }
 
-// valid around the present moment, for as long as a run takes and more.
+// cert makes a certificate that is valid around the current time, for longer than a run takes.
 func (g *answerMaker) cert(t *testing.T, name string, key crypto.Signer, issuer *identity, changes ...change) *identity {
 	t.Helper()
 	return makeCert(t, name, key, issuer, append(changes[:1:1], append([]change{func(c *x509.Certificate) {
@@ -205,7 +205,7 @@ func (g *answerMaker) make(t *testing.T) (*identity, []byte) {
 	return client, encode(t, r)
 }
 
-// answers are one, or two of which one may be about somebody else.
+// answers returns one answer, or two of which one may be about another certificate.
 func (g *answerMaker) answers(t *testing.T, client, issuer *identity) []ocsptest.Answer {
 	t.Helper()
 	status := map[string][]byte{
@@ -263,7 +263,7 @@ func (g *answerMaker) answers(t *testing.T, client, issuer *identity) []ocsptest
 	return all
 }
 
-// sign is by the CA in about half of the answers.
+// sign signs with the CA in about half of the cases.
 func (g *answerMaker) sign(t *testing.T, r *ocsptest.Response, client *identity) {
 	t.Helper()
 	by := func(signer *identity) {

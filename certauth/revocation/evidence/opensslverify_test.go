@@ -23,11 +23,11 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// traits are what is unusual about a generated list or certificate.
+// traits are the unusual properties of a generated list or certificate.
 type traits map[string]bool
 
-// allowedDifference is where VerifyCRL and openssl verify -crl_check may come to different
-// ends, and why ours is right.
+// allowedDifference is a case in which the results of VerifyCRL and openssl verify -crl_check may
+// differ, and the reason why ours is right.
 type allowedDifference struct {
 	trait        string
 	ours, theirs string
@@ -64,9 +64,9 @@ var allowedDifferences = []allowedDifference{
 
 const saysRefused = "refused"
 
-// TestVerifyCRL_AgainstOpenSSL holds VerifyCRL against openssl verify -crl_check over lists and
-// certificates that are mostly right. CERTAUTH_SEED repeats a run;
-// CERTAUTH_EXHAUSTIVE=1 asks for 2000.
+// TestVerifyCRL_AgainstOpenSSL compares VerifyCRL with openssl verify -crl_check for lists and
+// certificates that are mostly correct. CERTAUTH_SEED repeats a run; CERTAUTH_EXHAUSTIVE=1 makes
+// 2000.
 func TestVerifyCRL_AgainstOpenSSL(t *testing.T) {
 	program := findOpenSSL(t)
 	seed := rand.Uint64()
@@ -130,7 +130,7 @@ func verifyByOpenSSL(t *testing.T, program *openssl) string {
 	switch {
 	case err == nil && bytes.Contains(output, []byte("client.pem: OK")):
 		return saysGood
-	case errors.As(err, &exit) && exit.ExitCode() > 0: // it goes on behind some errors
+	case errors.As(err, &exit) && exit.ExitCode() > 0: // it continues after some errors
 		for _, found := range verifyError.FindAllSubmatch(output, -1) {
 			if string(found[1]) != "23" { // X509_V_ERR_CERT_REVOKED
 				return saysRefused
@@ -145,13 +145,13 @@ func verifyByOpenSSL(t *testing.T, program *openssl) string {
 	return ""
 }
 
-// generator makes lists and certificates and notes what is unusual about them.
+// generator makes lists and certificates and records their unusual properties.
 type generator struct {
 	random *rand.Rand
 	has    traits
 }
 
-// one chooses the usual in most cases.
+// one chooses the usual value in most cases.
 func (g *generator) one(traits ...string) string {
 	if g.random.IntN(14) > 0 {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// numbered is URLs of one host, from 1 on.
+// numbered returns URLs of one host, from 1 on.
 func numbered(n int) (urls []string) {
 	for i := range n {
 		urls = append(urls, fmt.Sprintf("http://pki.example/%d", i+1))
@@ -21,7 +21,7 @@ func numbered(n int) (urls []string) {
 	return urls
 }
 
-// distribution is an extension with those points, each of which has those URLs.
+// distribution returns an extension with these points, each of which has these URLs.
 func distribution(id asn1.ObjectIdentifier, points ...[]string) pkix.Extension {
 	var all [][]byte
 	for _, urls := range points {
@@ -34,8 +34,8 @@ func distribution(id asn1.ObjectIdentifier, points ...[]string) pkix.Extension {
 	return pkix.Extension{Id: id, Value: ocsptest.Element(ocsptest.TagSequence, all...)}
 }
 
-// RFC 5280, sections 4.2.1.13, 4.2.1.15 and 4.2.2.1: which sources a certificate names. One that
-// names any, in whatever form, is never taken for one whose CA publishes nothing.
+// RFC 5280, sections 4.2.1.13, 4.2.1.15 and 4.2.2.1: which sources a certificate names. A
+// certificate that names any, in whatever form, is never treated as one whose CA publishes nothing.
 func TestPointersOf_EverySourceIsNamedAndTheFirstAreUsed(t *testing.T) {
 	points, freshest := asn1.ObjectIdentifier{2, 5, 29, 31}, asn1.ObjectIdentifier{2, 5, 29, 46}
 	netscape := func(last int) pkix.Extension {
@@ -150,7 +150,7 @@ func TestPointersOf_EverySourceIsNamedAndTheFirstAreUsed(t *testing.T) {
 	}
 }
 
-// A certificate may name many unusable sources; a refusal tells three of them.
+// A certificate may name many unusable sources; a refusal lists three of them.
 func TestPointersOf_TellsThreeUnusedSources(t *testing.T) {
 	for n, more := range map[int]string{3: "", 4: "and 1 more", 6: "and 3 more"} {
 		var urls []string
@@ -168,8 +168,8 @@ func TestPointersOf_TellsThreeUnusedSources(t *testing.T) {
 	}
 }
 
-// An IA5String holds the bytes 0x20 to 0x7e of a URL at most, and the space must be escaped (RFC
-// 3986, section 2); a scheme begins with a letter of ASCII (section 3.1).
+// In an IA5String, a URL consists of the bytes 0x20 to 0x7e, and the space must be escaped (RFC
+// 3986, section 2); a scheme begins with an ASCII letter (section 3.1).
 func TestPointersOf_SaysWhyAURLIsNotFetched(t *testing.T) {
 	for url, says := range map[string]string{
 		" " + "http://pki.example/":      "byte 0x20",
@@ -194,7 +194,7 @@ func TestPointersOf_SaysWhyAURLIsNotFetched(t *testing.T) {
 	}
 }
 
-// Of the names of one point, four are told.
+// At most four names of a point are listed.
 func TestPointersOf_TellsFourNamesOfAPoint(t *testing.T) {
 	for n, more := range map[int]string{3: "", 4: "", 5: "and 1 more", 7: "and 3 more"} {
 		var names [][]byte

@@ -11,8 +11,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// FuzzPointers reads what a certificate names. Whatever stands there, the words about it are
-// short and printable, and an extension that names CRLs or that cannot be read names somebody.
+// FuzzPointers reads the sources that a certificate names. Whatever they contain, the text about
+// them is short and printable, and an extension that names CRLs, or that cannot be read, counts as
+// naming a source.
 func FuzzPointers(f *testing.F) {
 	location := func(method asn1.ObjectIdentifier, name []byte) []byte {
 		return ocsptest.Element(ocsptest.TagSequence, ocsptest.Element(ocsptest.TagSequence, ocsptest.OID(method), name))
@@ -44,7 +45,7 @@ func FuzzPointers(f *testing.F) {
 		if len(locations) > 0 && id.Equal(oidAuthorityInfo) && text == "" {
 			for _, location := range locations {
 				_, usable := httpURL(location)
-				assert.True(t, usable, "what cannot be asked is said")
+				assert.True(t, usable, "unusable sources are listed")
 			}
 		}
 	})

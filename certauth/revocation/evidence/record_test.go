@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Security record, group 6: what went wrong elsewhere.
+// Group 6 of the security record: faults of other implementations.
 
 // CVE-2024-2660 (Vault) and CVE-2026-24734 (Tomcat): a response was kept after its
 // signature check failed.
@@ -56,7 +56,7 @@ func TestRevocation_ClientCannotVouchForItself(t *testing.T) {
 		require.ErrorIs(t, err, evidence.ErrResponderNotAuthorized, name)
 		assert.Equal(t, evidence.Result{}, result, name)
 	}
-	// What is refused for itself is a responder for others.
+	// A certificate that is refused for itself is a responder for others.
 	result, err := evidence.VerifyOCSP(about(s.client, privileged), s.client.cert, s.ca.cert, at(now))
 	expect(t, result, err, evidence.Good, nil)
 }
@@ -82,7 +82,7 @@ func TestRevocation_AnswerForAnotherSerialIsIgnored(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrNoMatch)
 }
 
-// caddy-revocation-validator: parsed without an issuer first, so nothing was signed.
+// caddy-revocation-validator: first parsed without an issuer, so no signature was checked.
 func TestRevocation_UnsignedAnswerIsDropped(t *testing.T) {
 	s := newScene(t)
 	r := s.good()
@@ -97,7 +97,7 @@ func TestRevocation_UnsignedAnswerIsDropped(t *testing.T) {
 	expect(t, result, err, evidence.Unavailable, evidence.ErrArgument)
 }
 
-// grpc-go and pomerium: nextUpdate was not looked at.
+// grpc-go and pomerium: nextUpdate was not checked.
 func TestRevocation_ExpiredListIsNoEvidence(t *testing.T) {
 	s := newScene(t)
 	l := s.list()
@@ -146,7 +146,7 @@ func TestRevocation_StaleAnswerIsNotGood(t *testing.T) {
 		r := s.good()
 		r.Answers[0].ThisUpdate = ocsptest.At(now.Add(-skew - age - time.Hour))
 		r.Answers[0].NextUpdate = ocsptest.At(now.Add(-skew - age))
-		r.ProducedAt = ocsptest.At(now.Add(-time.Minute)) // freshly signed does not help
+		r.ProducedAt = ocsptest.At(now.Add(-time.Minute)) // signing it again does not help
 		result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
 		require.ErrorIs(t, err, evidence.ErrNotFresh, name)
 		assert.Equal(t, evidence.Result{}, result, name)
@@ -173,7 +173,7 @@ func TestRevocation_RevokedSticks(t *testing.T) {
 	old.Answers[0].ThisUpdate = ocsptest.At(now.Add(-3 * time.Hour))
 	result, err = evidence.VerifyOCSP(encode(t, old), s.client.cert, s.ca.cert, o)
 	require.NoError(t, err)
-	assert.Equal(t, known, result, "nor does an older one that is replayed")
+	assert.Equal(t, known, result, "nor does a replayed older one")
 }
 
 // harper #2380 and Vault #25986.

@@ -12,8 +12,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// finding C12: the names of CRL issuers and responders were compared by RFC 5280, section 7.1,
-// but those of delegates and of the certificate's own issuer byte for byte.
+// finding C12: the names of CRL issuers and responders were compared according to RFC 5280, section
+// 7.1, but those of delegates and of the certificate's own issuer byte by byte.
 func TestVerify_NamesInOtherSpellings(t *testing.T) {
 	s := newScene(t)
 	for name, c := range spellings(t, s) {
@@ -60,7 +60,7 @@ func TestVerify_NamesInOtherSpellings(t *testing.T) {
 	}
 }
 
-// spellings are names that are the scene's CA by RFC 5280, section 7.1, or are not.
+// spellings returns names that equal the scene's CA according to RFC 5280, section 7.1, or do not.
 func spellings(t *testing.T, s *scene) map[string]struct {
 	name []byte
 	same bool
@@ -79,7 +79,8 @@ func spellings(t *testing.T, s *scene) map[string]struct {
 	}
 }
 
-// spelt is the identity with its name in another spelling: what it issues names it so.
+// spelt returns the identity with its name in another spelling, for the certificates that it
+// issues.
 func (i *identity) spelt(name []byte) *identity {
 	cert := *i.cert
 	cert.RawSubject = name

@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// The eighteen rows of revocation.md, section 1: what golang.org/x/crypto/ocsp v0.58.0
-// answers, and what this package does. Where theirs changes, the table there is out of date.
+// The eighteen rows of revocation.md, section 1: the results of golang.org/x/crypto/ocsp v0.58.0,
+// and those of this package. If theirs change, the table there is out of date.
 func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 	s := newScene(t)
 	sibling := makeCert(t, "Sibling CA", newKey(t), s.root, asCA)
@@ -25,7 +25,7 @@ func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 	old := s.delegate(t, valid(now.Add(-20*day), now.Add(-10*day)))
 	_, ed, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
-	// Not everybody has a certificate of a kind that x509.CreateCertificate can sign with.
+	// Scenes whose CA has another kind of key.
 	scenes := map[string]*scene{"ed": sceneWithCAKey(t, ed), "rsa": sceneWithCAKey(t, rsaKey(t, 2048)), "weak": sceneWithCAKey(t, rsaKey(t, 1024))}
 	base := func(change func(*ocsptest.Response)) ocsptest.Response {
 		r := s.good()
@@ -54,7 +54,7 @@ func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 		scene    *scene
 		response ocsptest.Response
 		theirs   bool
-		without  string // what is not given to theirs
+		without  string // data that is not passed to theirs
 		ours     evidence.Status
 		err      error
 	}{

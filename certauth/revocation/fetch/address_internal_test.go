@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The first and the last address of every range, and the neighbours outside. The ranges
-// are those of the IANA registries for special addresses.
+// The first and the last address of every range, and their neighbours outside. The ranges are those
+// of the IANA registries of special addresses.
 func TestAddress_RangesEndWhereTheRegistriesSay(t *testing.T) {
 	const (
 		s = addressSpecial
@@ -19,7 +19,7 @@ func TestAddress_RangesEndWhereTheRegistriesSay(t *testing.T) {
 	)
 	for _, c := range []struct {
 		name                string
-		below, first        string // below and above are empty at the ends of the space
+		below, first        string // below and above are empty at the ends of the address space
 		last, above         string
 		under, inside, over addressClass
 	}{
@@ -79,7 +79,7 @@ func TestAddress_RangesEndWhereTheRegistriesSay(t *testing.T) {
 	}
 }
 
-// assertClass looks at the address in all forms that a resolver may give it.
+// assertClass checks the address in all forms that a resolver may return.
 func assertClass(t *testing.T, want addressClass, a netip.Addr) {
 	t.Helper()
 	forms := []netip.Addr{a}
@@ -95,7 +95,7 @@ func assertClass(t *testing.T, want addressClass, a netip.Addr) {
 	}
 }
 
-// An address that a gateway translates leads to IPv4, and nowhere that IPv4 is denied.
+// An address that a gateway translates leads to IPv4, and is denied if the IPv4 address is.
 func TestAddress_TranslatedAddressesAreWhatTheyLeadTo(t *testing.T) {
 	for text, want := range map[string]addressClass{
 		"64:ff9b::9.9.9.9":         addressGlobal,
@@ -119,10 +119,10 @@ func TestAddress_TranslatedAddressesAreWhatTheyLeadTo(t *testing.T) {
 		assertClass(t, want, netip.MustParseAddr(text))
 	}
 	class, _ := classify(netip.Addr{})
-	assert.Equal(t, addressSpecial, class, "no address at all")
+	assert.Equal(t, addressSpecial, class, "not an address")
 }
 
-// What each kind of permission opens, address by address.
+// What each kind of permission permits, address by address.
 func TestGuard_PermissionsOpenWhatTheyName(t *testing.T) {
 	nets := func(list ...string) *guard {
 		g := &guard{}
@@ -191,8 +191,7 @@ func TestGuard_PermissionsOpenWhatTheyName(t *testing.T) {
 	}
 }
 
-// What a socket is about to be connected to is an address and a port over TCP, or it is
-// refused.
+// The target of a socket must be an address and a port over TCP, otherwise it is refused.
 func TestGuard_OnlyAddressesOverTCPAreJudged(t *testing.T) {
 	g := &guard{}
 	assert.NoError(t, g.admitSocket("tcp4", "9.9.9.9:80", reach{}))

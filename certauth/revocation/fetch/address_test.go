@@ -99,7 +99,7 @@ func TestRevocation_InternalAddressesAreRefused(t *testing.T) {
 	assert.Zero(t, listener.connections(t))
 }
 
-// Adversarial test 62: what is judged is the address that is dialled, each time.
+// Adversarial test 62: the check applies to the address that is dialled, every time.
 func TestFetch_NameIsJudgedWhereItIsDialled(t *testing.T) {
 	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
@@ -199,7 +199,7 @@ func TestFetch_PermissionsOpenPrivateNetworks(t *testing.T) {
 	}
 }
 
-// A connection that was opened for the operator's URL is not lent to a certificate's.
+// A connection that was opened for the operator's URL is not reused for one in a certificate.
 func TestFetch_ConnectionsOfThePoliciesAreKeptApart(t *testing.T) {
 	var requests atomic.Int64
 	server := serve(t, func(http.ResponseWriter, *http.Request) { requests.Add(1) })
@@ -214,7 +214,7 @@ func TestFetch_ConnectionsOfThePoliciesAreKeptApart(t *testing.T) {
 	assert.EqualValues(t, 2, requests.Load())
 }
 
-// CVE-2026-39836: a panic of the standard library is a refusal, wherever it happens.
+// CVE-2026-39836: a panic of the standard library becomes a refusal, wherever it occurs.
 func TestFetch_PanicIsARefusal(t *testing.T) {
 	for name, arrange := range map[string]func(*fetch.HTTPFetcher){
 		"in the goroutine that dials": fetch.PanicOnDial,

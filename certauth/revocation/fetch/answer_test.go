@@ -23,7 +23,7 @@ func newTLSServer(t testing.TB, config *tls.Config) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Proto) }))
 	server.EnableHTTP2, server.TLS = true, config
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // handshakes that fail are meant to
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // handshakes fail on purpose
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
@@ -35,7 +35,7 @@ func poolOf(server *httptest.Server) *x509.CertPool {
 	return pool
 }
 
-// What goes out, to the header (Q4).
+// What is sent, including the headers (Q4).
 func TestFetch_RequestCarriesWhatItNeedsAndNoMore(t *testing.T) {
 	var got *http.Request
 	var body []byte
@@ -69,7 +69,7 @@ func TestFetch_RequestCarriesWhatItNeedsAndNoMore(t *testing.T) {
 			o := reaching(t, server.URL)
 			o.UserAgent = c.agent
 			f := newFetcher(t, o)
-			for range 2 { // the second has seen a cookie and a challenge
+			for range 2 { // the second comes after a cookie and a challenge
 				_, err := f.Fetch(t.Context(), c.request)
 				require.NoError(t, err)
 				assert.Equal(t, c.want, got.Header)
@@ -82,8 +82,8 @@ func TestFetch_RequestCarriesWhatItNeedsAndNoMore(t *testing.T) {
 	}
 }
 
-// Validators that are none are not sent: they may come from a store that was tampered
-// with. OCSP is never conditional.
+// Invalid validators are not sent, because they may come from a store that was tampered with. OCSP
+// requests are never conditional.
 func TestFetch_OnlyValidatorsMakeARequestConditional(t *testing.T) {
 	var got http.Header
 	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -111,14 +111,14 @@ func TestFetch_OnlyValidatorsMakeARequestConditional(t *testing.T) {
 		response, err := f.Fetch(t.Context(), r)
 		require.NoError(t, err, tag)
 		assert.True(t, response.NotModified)
-		assert.Equal(t, tag, response.ETag, "still the one to ask with")
+		assert.Equal(t, tag, response.ETag, "still the validator for the next request")
 		r.Kind = fetch.OCSP
 		refused(t, f, r, fetch.ErrHTTPStatus)
 		assert.NotContains(t, got, "If-None-Match")
 	}
 }
 
-// What comes back with 200 and 304.
+// What is returned for 200 and 304.
 func TestFetch_AnswerIsWhatWasSent(t *testing.T) {
 	const date = "Mon, 02 Mar 2026 12:00:00 GMT"
 	conditional := func(r *fetch.Request) { r.ETag = `"old"` }
@@ -174,7 +174,7 @@ func TestFetch_AnswerIsWhatWasSent(t *testing.T) {
 	}
 }
 
-// F7: any status but 200 is none of evidence, whatever the body.
+// F7: a status other than 200 is not evidence, whatever the body.
 func TestFetch_OtherStatusIsAnError(t *testing.T) {
 	for _, status := range []int{201, 202, 203, 204, 205, 206, 226, 400, 401, 403, 404, 410, 429, 500, 502, 503, 504, 599, 999} {
 		server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -229,8 +229,8 @@ func TestFetch_RetryAfterIsBounded(t *testing.T) {
 	}
 }
 
-// MaxAge shortens: of several values the least counts, and what forbids to keep the answer
-// is a second, since zero says nothing.
+// MaxAge shortens: of several values the smallest counts, and a directive that forbids storing the
+// answer counts as one second, because zero means nothing.
 func TestFetch_MaxAgeShortens(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -14,10 +14,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// finding S10: Go 1.27 reads up to 256 KiB more when a body is closed that was not read to
-// its end, so that the bounds of a fetch did not hold on the wire.
+// finding S10: when a body that was not read to its end is closed, Go 1.27 reads up to 256 KiB
+// more, so the limits of a fetch did not apply on the wire.
 func TestFetch_AnswerThatIsCutShortIsReadNoFurther(t *testing.T) {
-	const sent = 200 << 10 // less than what Close would read, and more than any bound here
+	const sent = 200 << 10 // less than Close would read, and more than any limit here
 	pour := func(w http.ResponseWriter) {
 		block := bytes.Repeat([]byte("a"), 1024)
 		for n := 0; n < sent; n += len(block) {

@@ -17,10 +17,10 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// short is the deadline of fetches that are meant to miss it.
+// short is the deadline of fetches that are supposed to miss it.
 const short = 50 * time.Millisecond
 
-// trickle writes a byte a millisecond until the client is gone: progress that never ends.
+// trickle writes one byte per millisecond until the client disconnects: progress that never ends.
 func trickle(conn net.Conn, text string) {
 	ticks := time.NewTicker(time.Millisecond)
 	defer ticks.Stop()
@@ -32,7 +32,7 @@ func trickle(conn net.Conn, text string) {
 	}
 }
 
-// within demands that the function takes no longer than that.
+// within requires that the function takes no longer than that.
 func within(t testing.TB, limit time.Duration, run func()) {
 	t.Helper()
 	start := time.Now()
@@ -40,15 +40,15 @@ func within(t testing.TB, limit time.Duration, run func()) {
 	assert.Less(t, time.Since(start), limit)
 }
 
-// timesOut demands that a deadline of the fetcher itself ends the fetch.
+// timesOut requires that a deadline of the fetcher itself ends the fetch.
 func timesOut(t testing.TB, f fetch.Fetcher, r fetch.Request) {
 	t.Helper()
 	err := refused(t, f, r, fetch.ErrTimeout)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "that is for the caller's deadline")
 }
 
-// dotnet/runtime#31664: a responder that hangs held a handshake for 100 s. Adversarial
-// tests 59 and 60: whatever a responder does slowly, the deadline is for all of it.
+// dotnet/runtime#31664: a hanging responder delayed a handshake for 100 s. Adversarial tests 59 and
+// 60: whatever a responder does slowly, the deadline covers all of it.
 func TestRevocation_HangingResponderIsCutOff(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -127,8 +127,8 @@ func TestFetch_DeadlineIsThatOfTheKind(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The parts of a fetch have deadlines of their own. This takes two seconds of real time:
-// they are not options.
+// The phases of a fetch have their own deadlines. This takes two seconds of real time, because they
+// are not configurable.
 func TestFetch_PartsAreCutOffBeforeTheWhole(t *testing.T) {
 	t.Run("together", func(t *testing.T) {
 		t.Run("59: headers, after 2 s", func(t *testing.T) {
@@ -166,8 +166,8 @@ func TestFetch_PartsAreCutOffBeforeTheWhole(t *testing.T) {
 	assert.Eventually(t, func() bool { return clientGoroutines() == 0 }, patience, time.Millisecond)
 }
 
-// The caller's context ends a fetch at any point, and is told apart from the deadlines of
-// the fetcher.
+// The caller's context ends a fetch at any point, and is distinguished from the deadlines of the
+// fetcher.
 func TestFetch_CallersContextEndsIt(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	raw := serveRaw(t, func(conn *net.TCPConn) {
@@ -206,7 +206,7 @@ func TestFetch_CallersContextEndsIt(t *testing.T) {
 	})
 }
 
-// Adversarial test 64: connections that break are no evidence, half of a body is no body.
+// Adversarial test 64: a broken connection gives no evidence, and half of a body is no body.
 func TestFetch_BrokenConnectionIsNoAnswer(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -279,8 +279,7 @@ func TestFetch_BrokenConnectionIsNoAnswer(t *testing.T) {
 	})
 }
 
-// A responder closes connections that are idle. The next request, also a POST, is made on
-// a new one.
+// A responder closes idle connections. The next request, even a POST, uses a new one.
 func TestFetch_ConnectionThatWasClosedMeanwhileIsReplaced(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -297,8 +296,8 @@ func TestFetch_ConnectionThatWasClosedMeanwhileIsReplaced(t *testing.T) {
 			if _, err := http.ReadRequest(reader); err == nil {
 				send(conn, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nanswer")
 			}
-			// The second request is read and never answered: the client must have thought
-			// the connection alive.
+			// The second request is read and never answered: the client must have considered the
+			// connection alive.
 			if count == 1 {
 				_, err = http.ReadRequest(reader)
 				assert.NoError(t, err)

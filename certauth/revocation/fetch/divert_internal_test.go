@@ -10,13 +10,13 @@ import (
 	"syscall"
 )
 
-// Dialled is what the guard of a fetcher let pass, in order.
+// Dialled holds the addresses that the guard of a fetcher permitted, in order.
 type Dialled struct {
 	mu        sync.Mutex
 	addresses []string
 }
 
-// Addresses returns what was dialled so far.
+// Addresses returns the addresses that were dialled so far.
 func (d *Dialled) Addresses() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -25,14 +25,14 @@ func (d *Dialled) Addresses() []string {
 
 var errDiverted = errors.New("diverted")
 
-// Divert sends every connection that passes the guard to an address on loopback instead,
-// so that no test leaves the machine. An empty address refuses the connection. The name is
-// resolved and the address judged as ever; only then does the fetcher's own dialer stop.
+// Divert sends every connection that passes the guard to an address on loopback instead, so that no
+// test leaves the machine. An empty address refuses the connection. The name is still resolved and
+// the address checked; only then does the fetcher's own dialer stop.
 func Divert(f *HTTPFetcher, to string) *Dialled {
 	seen := &Dialled{}
 	f.guard.connect = func(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error) {
 		judge, passed := d.ControlContext, false
-		var mu sync.Mutex // addresses of both families are tried at once
+		var mu sync.Mutex // addresses of both families are tried concurrently
 		d.ControlContext = func(ctx context.Context, network, address string, c syscall.RawConn) error {
 			if err := judge(ctx, network, address, c); err != nil {
 				return err
@@ -67,7 +67,7 @@ func WrapConnections(f *HTTPFetcher, wrap func(net.Conn) net.Conn) {
 	}
 }
 
-// PanicOnDial panics where the transport dials, in a goroutine of its own.
+// PanicOnDial panics where the transport dials, in a separate goroutine.
 func PanicOnDial(f *HTTPFetcher) {
 	f.guard.connect = func(context.Context, *net.Dialer, string, string) (net.Conn, error) { panic("odd\nhost") }
 }

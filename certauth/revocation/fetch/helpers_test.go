@@ -23,17 +23,17 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// patience is far more than anything here takes, and far less than the fetcher's longest
-// deadline.
+// patience is far more than anything here takes, and far less than the longest deadline of the
+// fetcher.
 const patience = 10 * time.Second
 
 const maxBytes = 64 << 10
 
-// watched are the tests that look for goroutines at their end.
+// watched contains the tests that check for goroutines at their end.
 var watched sync.Map
 
-// newFetcher makes a fetcher. At the end of the test, when all of its fetchers are closed,
-// no goroutine of them is left.
+// newFetcher makes a fetcher. At the end of the test, after all of its fetchers are closed, none of
+// their goroutines may be left.
 func newFetcher(t testing.TB, o fetch.HTTPOptions) *fetch.HTTPFetcher {
 	t.Helper()
 	f, err := fetch.NewHTTPFetcher(o)
@@ -72,7 +72,7 @@ func serve(t testing.TB, handler http.HandlerFunc) *httptest.Server {
 	return server
 }
 
-// serveRaw gives every connection to answer once a request has come in.
+// serveRaw passes every connection to answer after a request has arrived.
 func serveRaw(t testing.TB, answer func(*net.TCPConn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -97,7 +97,7 @@ func serveRaw(t testing.TB, answer func(*net.TCPConn)) string {
 	return "http://" + listener.Addr().String() + "/"
 }
 
-// send writes to a client that may be gone.
+// send writes to a client that may have disconnected.
 func send(conn net.Conn, text string) { _, _ = conn.Write([]byte(text)) }
 
 // gone waits until the client closes the connection.
@@ -109,7 +109,7 @@ func gone(conn net.Conn) {
 	}
 }
 
-// counter is a listener on loopback that wants to be left alone.
+// counter is a listener on loopback to which nothing should connect.
 type counter struct {
 	port     int
 	address  string
@@ -140,8 +140,8 @@ func newCounter(t testing.TB) *counter {
 	return c
 }
 
-// connections returns how many there were. Connections are accepted in order, so that with
-// one of our own all before it are counted.
+// connections returns how many there were. Connections are accepted in order, so after our own one
+// all earlier ones are counted.
 func (c *counter) connections(t testing.TB) int64 {
 	t.Helper()
 	conn, err := net.Dial("tcp", c.address)
@@ -162,7 +162,7 @@ func portOf(t testing.TB, raw string) int {
 	return port
 }
 
-// needIPv6 skips the test where no socket of IPv6 can be made: the guard judges sockets.
+// needIPv6 skips the test if no IPv6 socket can be made, because the guard checks sockets.
 func needIPv6(t testing.TB) {
 	t.Helper()
 	listener, err := net.Listen("tcp6", "[::1]:0")
@@ -180,7 +180,7 @@ func nets(list ...string) []netip.Prefix {
 	return prefixes
 }
 
-// reaching are options by which the URL of a certificate may lead to a server of ours.
+// reaching returns options that permit the URL of a certificate to lead to our server.
 func reaching(t testing.TB, raw string) fetch.HTTPOptions {
 	t.Helper()
 	return fetch.HTTPOptions{AllowNets: nets("127.0.0.1/32"), AllowPorts: []int{portOf(t, raw)}}
@@ -198,14 +198,14 @@ func forCRL(raw string) fetch.Request {
 	return fetch.Request{Kind: fetch.CRL, Method: http.MethodGet, URL: raw, MaxBytes: maxBytes}
 }
 
-// configured is the request for a URL that the operator wrote.
+// configured returns the request for a URL that the operator wrote.
 func configured(r fetch.Request) fetch.Request {
 	r.Configured = true
 	return r
 }
 
-// refused demands an error of the classes and an empty response within a time that no
-// deadline of the fetcher's defaults explains, and a text that tells nothing of the URL.
+// refused requires an error of these classes and an empty response, in less time than any default
+// deadline of the fetcher, and a text that contains nothing of the URL.
 func refused(t testing.TB, f fetch.Fetcher, r fetch.Request, classes ...error) error {
 	t.Helper()
 	response, err := f.Fetch(t.Context(), r)
@@ -221,8 +221,8 @@ func refused(t testing.TB, f fetch.Fetcher, r fetch.Request, classes ...error) e
 	return err
 }
 
-// names is what a DNS server answers: addresses in the order in which they are asked for,
-// the last list for ever. A name that is not there does not exist.
+// names are the answers of a DNS server: lists of addresses in the order of the queries, the last
+// of which is repeated. A name that is missing does not exist.
 type names map[string][][]string
 
 // resolver serves the names on loopback.
@@ -258,8 +258,8 @@ const (
 	typeAAAA = 28
 )
 
-// answer encodes a response (RFC 1035, section 4.1). Each type of a name has its own
-// sequence of answers.
+// answer encodes a response (RFC 1035, section 4.1). Each type of a name has its own sequence of
+// answers.
 func (n names) answer(query []byte, asked map[string]int) []byte {
 	if len(query) < 17 {
 		return nil

@@ -17,7 +17,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// readCounter counts what is read from the connections of a fetcher.
+// readCounter counts the bytes that are read from the connections of a fetcher.
 type readCounter struct {
 	net.Conn
 	read *atomic.Int64
@@ -35,11 +35,11 @@ func countReads(f *fetch.HTTPFetcher) *atomic.Int64 {
 	return &read
 }
 
-// overhead is what may be read besides the body: headers, the framing of chunks, and one
+// overhead is what may be read in addition to the body: headers, the framing of chunks, and one
 // buffer of the transport.
 const overhead = 512 + 4096
 
-// endless writes until the client is gone.
+// endless writes until the client disconnects.
 func endless(w http.ResponseWriter) {
 	block := bytes.Repeat([]byte("a"), 1024)
 	for {
@@ -118,7 +118,7 @@ func TestFetch_BodyIsBoundedToTheByte(t *testing.T) {
 	}
 }
 
-// Adversarial test 58: no compression is asked for, and none is undone.
+// Adversarial test 58: compression is neither requested nor undone.
 func TestFetch_CompressedBodyIsRefused(t *testing.T) {
 	var bomb bytes.Buffer
 	w := gzip.NewWriter(&bomb)
@@ -162,7 +162,7 @@ func TestFetch_CompressedBodyIsRefused(t *testing.T) {
 	}
 }
 
-// Adversarial test 60: headers are bounded too.
+// Adversarial test 60: headers are limited too.
 func TestFetch_HeadersAreBounded(t *testing.T) {
 	for _, c := range []struct{ name, line string }{
 		{"60: 1 MiB of headers", "A: " + strings.Repeat("a", 1000) + "\r\n"},

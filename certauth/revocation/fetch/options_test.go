@@ -101,7 +101,7 @@ func TestHTTPOptions_AllMistakesComeAtOnce(t *testing.T) {
 	}
 }
 
-// What the caller does to his slices afterwards does not matter.
+// Later changes to the caller's slices have no effect.
 func TestHTTPOptions_AreCopied(t *testing.T) {
 	o := fetch.HTTPOptions{AllowNets: nets("10.0.0.0/8"), AllowPorts: []int{8080}, AllowHosts: []string{"ocsp.example"}}
 	f := newFetcher(t, o)

@@ -18,9 +18,9 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// Adversarial test 65: a proxy that the environment names would make the connection in
-// place of the guard. net/http reads the environment once in the life of a process, so the
-// fetch runs in one of its own. The target is not on loopback, which net/http exempts.
+// Adversarial test 65: a proxy from the environment would make the connection instead of the guard.
+// net/http reads the environment once per process, so the fetch runs in a separate one. The target
+// is not on loopback, which net/http exempts.
 func TestFetch_EnvironmentNamesNoProxy(t *testing.T) {
 	if os.Getenv("HTTP_PROXY") == "" || os.Getenv("CERTAUTH_TEST") != t.Name() {
 		proxy := newCounter(t)
@@ -76,7 +76,7 @@ func newFakeProxy(t *testing.T, tunnel string) *fakeProxy {
 			return
 		}
 		defer outer.Close()
-		// After Hijack: before it, the server might read what follows.
+		// This happens after Hijack: before it, the server might read the following bytes.
 		_, err = io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
 		assert.NoError(t, err)
 		go func() {
@@ -101,7 +101,7 @@ func (p *fakeProxy) url(t *testing.T) *url.URL {
 	return u
 }
 
-// F3: a proxy blinds the guard, so every address of the host is judged beforehand.
+// F3: a proxy bypasses the guard, so every address of the host is checked beforehand.
 func TestFetch_ProxyIsAskedForJudgedHostsOnly(t *testing.T) {
 	resolver := names{
 		"public.example":  {{"9.9.9.9", "2620:fe::fe"}},
@@ -171,7 +171,7 @@ func TestFetch_ProxyTunnelsTLS(t *testing.T) {
 	assert.Equal(t, "Basic dXNlcjpzZWNyZXQ=", proxy.headers[0].Get("Proxy-Authorization"))
 }
 
-// The proxy's own address is the operator's, and judged as such.
+// The proxy's own address is configured by the operator, and checked as such.
 func TestFetch_ProxyOnAnAddressOfThePlatformIsRefused(t *testing.T) {
 	for _, address := range []string{"http://169.254.169.254:3128", "http://168.63.129.16", "http://proxy.example"} {
 		u, err := url.Parse(address)

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// recorder keeps the requests that reach a server.
+// recorder stores the requests that reach a server.
 type recorder struct {
 	mu   sync.Mutex
 	seen []*http.Request
@@ -37,8 +37,8 @@ func (c *recorder) paths() []string {
 	return paths
 }
 
-// redirecting answers a path that is a location's name with this location, and "/end" with
-// an answer.
+// redirecting answers a path that is a location's name with this location, and "/end" with an
+// answer.
 func redirecting(t *testing.T, status int, locations map[string]string) (*httptest.Server, *recorder) {
 	t.Helper()
 	seen := &recorder{}
@@ -149,7 +149,7 @@ func TestFetch_RedirectsAreCounted(t *testing.T) {
 	})
 }
 
-// What was sent to one responder is not handed on to where it points.
+// Data sent to one responder is not passed on to the target of its redirect.
 func TestFetch_RedirectCarriesNothingOn(t *testing.T) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server, seen := redirecting(t, status, map[string]string{"/0": "/1"})
@@ -208,7 +208,7 @@ func TestFetch_RedirectNeverLeavesTLS(t *testing.T) {
 	})
 }
 
-// The operator wrote the first URL only: a redirect keeps its rights at the same origin and
+// The operator wrote only the first URL: a redirect keeps its permissions at the same origin and
 // nowhere else.
 func TestFetch_RedirectOfAConfiguredURLStaysAtItsOrigin(t *testing.T) {
 	other, seen := redirecting(t, http.StatusFound, nil)

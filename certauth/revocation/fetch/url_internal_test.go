@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzFetchURL: no panic; what is accepted is dialled under the host that net/url reads,
-// and no reading of it as a number in other notations is left.
+// FuzzFetchURL: no panic; an accepted URL is dialled under the host that net/url reads, and has no
+// other interpretation as a number in another notation.
 func FuzzFetchURL(f *testing.F) {
 	for _, seed := range []string{
 		"http://ocsp.example/", "https://OCSP.example:443/a%2Fb?c=d", "http://9.9.9.9:80", "http://[2620:fe::fe]:8080/", "http://[::ffff:9.9.9.9]/",
@@ -70,6 +70,5 @@ func FuzzFetchURL(f *testing.F) {
 	})
 }
 
-// aton reads hosts as inet_aton does: up to four numbers, each decimal, octal, or
-// hexadecimal.
+// aton matches hosts that inet_aton reads: up to four numbers, each decimal, octal, or hexadecimal.
 var aton = regexp.MustCompile(`^(?i:0x[0-9a-f]*|[0-9]+)(?i:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}\.?$`)

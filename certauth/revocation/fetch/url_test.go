@@ -14,7 +14,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/fetch"
 )
 
-// Adversarial test 63, and what else is no URL to fetch. Nothing is looked up or dialled.
+// Adversarial test 63, and other URLs that cannot be fetched. Nothing is looked up or dialled.
 func TestFetch_URLsThatAreNotFetched(t *testing.T) {
 	f := newFetcher(t, fetch.HTTPOptions{AllowPorts: []int{8080}})
 	dialled := fetch.Divert(f, "")

@@ -24,10 +24,10 @@ func (s *server) signal(t *testing.T, what os.Signal) {
 	require.NoError(t, s.command.Process.Signal(what))
 }
 
-// Whatever becomes of Redis, every instance decides as it would without one, and within MaxWait:
-// those that were there before, and one that starts then.
+// Whatever happens to Redis, every instance decides as it would without a store, and within
+// MaxWait: those that were already running, and one that starts then.
 func TestInstances_NothingThatRedisDoesChangesADecision(t *testing.T) {
-	const maxWait = 20 * time.Second // a bound against hanging, with room for a busy machine
+	const maxWait = 20 * time.Second // a limit against hanging, sufficient for a busy machine
 	for _, c := range []struct {
 		name   string
 		happen func(t *testing.T, s *server)
@@ -103,7 +103,7 @@ func portOf(t *testing.T, s *httptest.Server) int {
 func rewrite(t *testing.T, s *server, change func(all [][]byte) []byte) {
 	t.Helper()
 	c, ctx := s.client(t), t.Context()
-	require.Eventually(t, func() bool { return len(c.Keys(ctx, "*").Val()) >= 3 }, 30*time.Second, 10*time.Millisecond, "nobody waits for what is stored")
+	require.Eventually(t, func() bool { return len(c.Keys(ctx, "*").Val()) >= 3 }, 30*time.Second, 10*time.Millisecond, "no request waits for the store")
 	var all [][]byte
 	keys := c.Keys(ctx, "*").Val()
 	for _, key := range keys {

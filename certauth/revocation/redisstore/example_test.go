@@ -8,7 +8,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/redisstore"
 )
 
-// The client is the program's own, with its own TLS and user.
+// The client is that of the program, with its own TLS and user.
 func ExampleNew() {
 	options, err := redis.ParseURL("rediss://certauth:secret@redis.example:6379/0")
 	if err != nil {

@@ -26,8 +26,8 @@ func TestStore_ServerThatDies(t *testing.T) {
 	})
 }
 
-// A server that hangs answers nobody for a minute; nobody waits longer than it wants, though
-// the client's own timeouts are seconds and it does not look at deadlines.
+// A hanging server answers nothing for a minute; no caller waits longer than it wants, although the
+// client's own timeouts are seconds and it ignores deadlines.
 func TestStore_ServerThatHangs(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)
@@ -53,7 +53,7 @@ func TestStore_ServerThatHangs(t *testing.T) {
 	assert.Less(t, runtime.NumGoroutine()-before, 64+100)
 }
 
-// inTime makes each call with 200 ms; it must be back before the client would give up.
+// inTime makes each call with 200 ms; it must return before the client would give up.
 func inTime(t *testing.T, s *redisstore.Store, want func(t *testing.T, err error)) {
 	t.Helper()
 	for name, call := range map[string]func(context.Context) error{
@@ -90,7 +90,7 @@ func TestStore_CancelledWhileTheServerHangs(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// The client is the caller's.
+// The client belongs to the caller.
 func TestStore_LeavesTheClientOpen(t *testing.T) {
 	server := startServer(t)
 	client := server.client(t)
@@ -99,14 +99,14 @@ func TestStore_LeavesTheClientOpen(t *testing.T) {
 	require.NoError(t, s.Set(t.Context(), "key", []byte("value"), time.Hour))
 	assert.NoError(t, client.Ping(t.Context()).Err())
 
-	// And when the caller closes it, that is an error, not a panic.
+	// When the caller closes it, that causes an error, not a panic.
 	require.NoError(t, client.Close())
 	_, ok, err := s.Get(t.Context(), "key")
 	assert.ErrorIs(t, err, redis.ErrClosed)
 	assert.False(t, ok)
 }
 
-// Who gives up waiting has the bytes back, while they may still have to be sent.
+// A caller that gives up waiting may reuse its bytes while they may still have to be sent.
 func TestStore_SetKeepsACopy(t *testing.T) {
 	server := startServer(t)
 	client := server.client(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/redisstore"
 )
 
-// What instances of one service do together: each has a client and a store of its own, and
-// they share the server.
+// What instances of one service do concurrently: each has its own client and store, and they share
+// the server.
 
 // instances returns the stores of n instances.
 func instances(t testing.TB, s *server, n int) []*redisstore.Store {
@@ -31,7 +31,7 @@ func instances(t testing.TB, s *server, n int) []*redisstore.Store {
 	return stores
 }
 
-// together runs f for each instance at the same moment and waits for all of them.
+// together runs f for each instance concurrently and waits for all of them.
 func together(stores []*redisstore.Store, f func(i int, s *redisstore.Store)) {
 	start := make(chan struct{})
 	var group sync.WaitGroup
@@ -45,8 +45,8 @@ func together(stores []*redisstore.Store, f func(i int, s *redisstore.Store)) {
 	group.Wait()
 }
 
-// Ten Checkers of ten instances start cold and are all asked about the same client at the
-// same moment: each asks once, none waits for another one, and an eleventh finds what they left.
+// Ten Checkers of ten instances start cold and are all asked about the same client at the same
+// time: each asks once, none waits for another one, and an eleventh finds what they stored.
 func TestInstances_TenCheckersAskOnceEach(t *testing.T) {
 	server := startServer(t)
 	root := certauthtest.NewCA(t, "Partner Root")

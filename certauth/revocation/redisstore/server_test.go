@@ -18,8 +18,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/redisstore"
 )
 
-// server is a redis-server of its own for a test, on a socket of the file system, so that no
-// port is taken.
+// server is a separate redis-server for a test, on a socket in the file system, so that no port is
+// used.
 type server struct {
 	socket  string
 	command *exec.Cmd
@@ -58,7 +58,7 @@ func startServer(t testing.TB) *server {
 	return nil
 }
 
-// kill ends the server at once, without a word to its clients.
+// kill ends the server at once, without informing its clients.
 func (s *server) kill() {
 	s.stop.Do(func() {
 		_ = s.command.Process.Kill()
@@ -66,8 +66,8 @@ func (s *server) kill() {
 	})
 }
 
-// client is one with the defaults of go-redis: its own timeouts are longer than those of
-// callers, and it does not look at deadlines.
+// client returns a client with the defaults of go-redis: its own timeouts are longer than those of
+// callers, and it ignores deadlines.
 func (s *server) client(t testing.TB, change ...func(*redis.Options)) *redis.Client {
 	t.Helper()
 	o := &redis.Options{Network: "unix", Addr: s.socket}
@@ -79,7 +79,7 @@ func (s *server) client(t testing.TB, change ...func(*redis.Options)) *redis.Cli
 	return c
 }
 
-// store is an instance of a service: a store with a client of its own.
+// store returns the store of an instance of a service, with its own client.
 func (s *server) store(t testing.TB) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(s.client(t), redisstore.Options{})
@@ -87,7 +87,7 @@ func (s *server) store(t testing.TB) *redisstore.Store {
 	return store
 }
 
-// advance shortens what every key has left to live, as if the time had passed.
+// advance shortens the remaining life of every key, as if the time had passed.
 func advance(t testing.TB, c *redis.Client, d time.Duration) {
 	t.Helper()
 	ctx := t.Context()
@@ -96,8 +96,8 @@ func advance(t testing.TB, c *redis.Client, d time.Duration) {
 	for _, name := range names {
 		left, err := c.PTTL(ctx, name).Result()
 		require.NoError(t, err)
-		require.GreaterOrEqual(t, left, time.Duration(-2), "%s lives for ever", name)
-		require.NotEqual(t, time.Duration(-1), left, "%s lives for ever", name)
+		require.GreaterOrEqual(t, left, time.Duration(-2), "%s lives forever", name)
+		require.NotEqual(t, time.Duration(-1), left, "%s lives forever", name)
 		if left <= d {
 			require.NoError(t, c.Del(ctx, name).Err())
 		} else {
@@ -106,7 +106,7 @@ func advance(t testing.TB, c *redis.Client, d time.Duration) {
 	}
 }
 
-// hook lets a test stand between the store and the server.
+// hook lets a test intercept the calls between the store and the server.
 type hook func(ctx context.Context, cmd redis.Cmder, next redis.ProcessHook) error
 
 func (hook) DialHook(next redis.DialHook) redis.DialHook { return next }

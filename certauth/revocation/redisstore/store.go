@@ -71,7 +71,7 @@ func (s *Store) Get(ctx context.Context, key string) (der []byte, ok bool, err e
 }
 
 // Set keeps a copy of der for at most ttl, to the millisecond, replacing the previous value. With
-// a ttl below a millisecond it does nothing, because to Redis a ttl of 0 means for ever.
+// a ttl below a millisecond it does nothing, because to Redis a ttl of 0 means forever.
 func (s *Store) Set(ctx context.Context, key string, der []byte, ttl time.Duration) error {
 	if len(der) > maxValue {
 		return wrap(tooLarge(int64(len(der))))
@@ -94,7 +94,7 @@ func (s *Store) load(ctx context.Context, name string) ([]byte, error) {
 	if length > maxValue {
 		return nil, tooLarge(length)
 	}
-	// It may have been replaced meanwhile. Both ends count, so this asks for a byte too many.
+	// The value may have been replaced in the meantime. Both ends count, so this asks for a byte too many.
 	value, err := s.client.GetRange(ctx, name, 0, maxValue).Result()
 	if err != nil || value == "" {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/redisstore"
 )
 
-// Names as they stand in Redis.
+// The names of the keys in Redis.
 const (
 	valueName = "certauth:revocation:evidence:key"
 )
@@ -98,7 +98,7 @@ func TestStore_PrefixesAreApart(t *testing.T) {
 	missing(t, other, "key")
 }
 
-// What has no time to live would stay for ever.
+// A value without a time to live would stay forever.
 func TestStore_EverythingEnds(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)
@@ -115,7 +115,7 @@ func TestStore_EverythingEnds(t *testing.T) {
 	}
 }
 
-// The user of the package's documentation can do all that the store does, and no more.
+// The user in the package's documentation may do everything that the store does, and no more.
 func TestStore_TheDocumentedUserIsEnough(t *testing.T) {
 	server := startServer(t)
 	control := server.client(t)

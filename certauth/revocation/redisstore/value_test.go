@@ -30,7 +30,7 @@ func TestStore_SizeHasALimit(t *testing.T) {
 	missing(t, s, "other")
 }
 
-// A value that somebody planted is not loaded; the next Set mends it.
+// A planted value is not loaded; the next Set replaces it.
 func TestStore_ValuesOverTheLimitAreNotLoaded(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)
@@ -51,7 +51,7 @@ func TestStore_ValuesOverTheLimitAreNotLoaded(t *testing.T) {
 	}
 }
 
-// The value grows after its length was asked for: no more than the limit is loaded.
+// The value grows after its length was read: no more than the limit is loaded.
 func TestStore_ValueThatGrowsWhileItIsRead(t *testing.T) {
 	server := startServer(t)
 	client, control := server.client(t), server.client(t)
@@ -75,7 +75,7 @@ func TestStore_ValueThatGrowsWhileItIsRead(t *testing.T) {
 	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40<<20))
 }
 
-// It is deleted after its length was asked for.
+// The value is deleted after its length was read.
 func TestStore_ValueThatGoesWhileItIsRead(t *testing.T) {
 	server := startServer(t)
 	client, control := server.client(t), server.client(t)
@@ -92,7 +92,7 @@ func TestStore_ValueThatGoesWhileItIsRead(t *testing.T) {
 	missing(t, s, "key")
 }
 
-// Somebody put a list where a value belongs.
+// The key of a value contains a list.
 func TestStore_WrongTypeIsAnError(t *testing.T) {
 	server := startServer(t)
 	s, control := server.store(t), server.client(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// printed is what the program writes, for another goroutine to read.
+// printed is the output of the program, which another goroutine can read.
 type printed struct {
 	mutex sync.Mutex
 	text  bytes.Buffer
@@ -44,8 +44,8 @@ func (p *printed) String() string {
 	return p.text.String()
 }
 
-// finding N8: a local set-up needed InsecureOutsideAppService compiled in, and a test PKI made
-// by hand. One command runs the service unchanged, and the lines that it prints are true.
+// finding N8: a local setup required compiling InsecureOutsideAppService in, and making a test PKI
+// by hand. One command runs the service unchanged, and the lines that it prints are correct.
 func TestLocal_ThePrintedCommandsAnswerAsPrinted(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("needs the go command")
@@ -100,7 +100,7 @@ func TestLocal_AServiceThatEndsIsReported(t *testing.T) {
 	assert.Contains(t, tb.failed, "the service ended before it listened on $PORT")
 }
 
-// caller is a certauthtest.TB whose failures can be looked at.
+// caller is a certauthtest.TB whose failures can be examined.
 type caller struct {
 	t      *testing.T
 	failed string
@@ -138,7 +138,7 @@ func files(text string) (list []string) {
 	return list
 }
 
-// ask sends what the line says, for machines without curl.
+// ask sends the request in the line, for machines without curl.
 func ask(t *testing.T, line string) int {
 	t.Helper()
 	config := &tls.Config{MinVersion: tls.VersionTLS12}

@@ -1,4 +1,4 @@
-// Package broken has a test that fails as it is.
+// Package broken has a test that fails without a mutant.
 package broken
 
 func two(n int) bool { return n+n == 2 }

@@ -7,7 +7,7 @@ import (
 	tm "time"
 )
 
-// What follows is here to be compiled with switches in it.
+// These forms have to compile with switches inserted.
 
 const (
 	low, high = 1, 3

@@ -1,4 +1,4 @@
-// Package sample has a decision of each kind. What its tests leave open is written beside it.
+// Package sample has a decision of each kind. Comments mark the faults that its tests miss.
 package sample
 
 import (
@@ -9,7 +9,7 @@ import (
 const (
 	maxLen  = 4
 	window  = 5 * time.Minute
-	kindOne = iota // no limit
+	kindOne = iota // not a limit
 	kindTwo
 )
 
@@ -21,7 +21,7 @@ type flag bool
 
 type list[T any] struct{ items []T }
 
-// Has is generic, and its boundary is open: no test asks for the item at the end.
+// Has is generic, and its boundary is untested: no test asks for the item at the end.
 func (l *list[T]) has(n int) bool {
 	return n >= 0 && n < len(l.items) // survives: n <= len(l.items), with n == len never tried
 }
@@ -86,4 +86,4 @@ func clamp(n int) int {
 
 func named(f flag) flag { return !f && flag(true) }
 
-func unread() bool { return true } // survives, no test comes here
+func unread() bool { return true } // survives, no test reaches it

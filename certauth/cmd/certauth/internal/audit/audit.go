@@ -23,26 +23,26 @@ const (
 
 // Options describe the purpose of the site.
 type Options struct {
-	// Mode is the clientCertMode that is wanted: Required, Optional or OptionalInteractiveUser.
+	// Mode is the intended clientCertMode: Required, Optional or OptionalInteractiveUser.
 	Mode string
-	// FrontEnd is where the client's TLS ends.
+	// FrontEnd is the front end that terminates the client's TLS connection.
 	FrontEnd string
-	// Protected are routes of the app that need a certificate, Known others.
+	// Protected lists routes of the app that require a certificate, and Known other routes.
 	Protected, Known []string
-	// Exempt are the paths that the app itself excludes.
+	// Exempt lists the paths that the app itself excludes.
 	Exempt []string
-	// HealthToken says that the app verifies the platform's health token.
+	// HealthToken reports whether the app verifies the platform's health token.
 	HealthToken bool
-	// Justified gives reasons for platform exclusions by their path.
+	// Justified maps the paths of platform exclusions to their reasons.
 	Justified map[string]string
-	// Outbound says that the app presents a certificate of its own.
+	// Outbound reports whether the app itself presents a client certificate.
 	Outbound bool
-	// Now and Within bound the certificates that end.
+	// Certificates that expire between Now and Now plus Within are reported.
 	Now    time.Time
 	Within time.Duration
 }
 
-// Finding is one thing that a rule found.
+// Finding is one result of a rule.
 type Finding struct {
 	Rule      int      `json:"rule"`
 	ID        string   `json:"id"`
@@ -58,7 +58,7 @@ type Finding struct {
 	Line      int      `json:"line"`
 }
 
-// NotShown lists the questions that no configuration in JSON answers.
+// NotShown lists the questions that no JSON configuration answers.
 var NotShown = []string{
 	"whether the app parses and validates certificates at all: \"certauth check\", and the policy that the service logs at start",
 	"whether the front end overwrites a certificate header that a client sends: the probes of package forwarded, from outside",
@@ -108,13 +108,13 @@ func Run(in *Inputs, o Options) ([]Finding, error) {
 	return all, nil
 }
 
-// check is one site under the rules.
+// check is the evaluation of one site.
 type check struct {
 	*Inputs
 	*Site
 	Options
 
-	first bool // findings about certificates are made once
+	first bool // findings about certificates are reported only once
 }
 
 var nothing = &value{missing: true}
@@ -126,7 +126,7 @@ func (c *check) field(name string) *value {
 	return nothing
 }
 
-// at returns the value of a field, for its position, or the site if there is none.
+// at returns the value of a field, for its position, or the site if the field is absent.
 func (c *check) at(field string) *value {
 	if v, ok := c.fields[field]; ok {
 		return v

@@ -18,7 +18,7 @@ import (
 
 type object = map[string]any
 
-// model is a site as the tests think of it; each tool writes it in its own way.
+// model is a site in a form independent of tools; each tool writes it in its own form.
 type model struct {
 	site, config object
 	settings     map[string]string
@@ -28,7 +28,7 @@ type model struct {
 
 var now = time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC)
 
-// clean is a site that nothing is wrong with.
+// clean returns a site without mistakes.
 func clean() *model {
 	return &model{
 		site: object{
@@ -223,13 +223,13 @@ func excluding(paths string) func(*model, *audit.Options) {
 	return func(m *model, _ *audit.Options) { m.site["clientCertExclusionPaths"] = paths }
 }
 
-// Each row plants one fault. What a tool cannot say is left out of that tool's row.
+// Each row introduces one fault. What a tool cannot express is left out of that tool's row.
 var faults = []struct {
 	rule     int
 	name     string
 	plant    func(m *model, o *audit.Options)
 	severity string
-	also     []int // that the same fault breaks
+	also     []int // that the same fault also breaks
 	without  []string
 }{
 	{rule: 1, name: "HTTP is let through", plant: func(m *model, _ *audit.Options) { m.site["httpsOnly"] = false }},
@@ -337,7 +337,7 @@ var faults = []struct {
 }
 
 func TestRun_FindsEachFaultInEachShape(t *testing.T) {
-	covered := map[int]bool{35: true} // it needs two tools; see below
+	covered := map[int]bool{35: true} // requires two tools; see below
 	for _, tc := range faults {
 		covered[tc.rule] = true
 		for shape := range shapes {
@@ -370,7 +370,7 @@ func TestRun_FindsEachFaultInEachShape(t *testing.T) {
 	assert.Len(t, audit.Rules, 35)
 }
 
-// checkSARIF checks what GitHub asks of a file beyond the schema, which SARIF itself checks.
+// checkSARIF checks the requirements of GitHub beyond the schema; SARIF itself checks the schema.
 func checkSARIF(t *testing.T, findings []audit.Finding) {
 	t.Helper()
 	var b bytes.Buffer
@@ -409,10 +409,10 @@ func TestSARIF_WhatCameFromStdinIsAboutAFileThatIsNamed(t *testing.T) {
 	require.NoError(t, audit.SARIF(&b, findings, "infra/main.bicep"))
 	assert.Contains(t, b.String(), "infra/main.bicep")
 	b.Reset()
-	require.NoError(t, audit.SARIF(&b, nil, ""), "no findings is a report, too")
+	require.NoError(t, audit.SARIF(&b, nil, ""), "a report without findings is valid too")
 }
 
-// 35: the exclusions of one site, as two tools write them.
+// Rule 35: the exclusions of one site, as two tools write them.
 func TestRun_FindsTwoSeparators(t *testing.T) {
 	in := &audit.Inputs{}
 	require.NoError(t, in.Read("show.json", []byte(`{"name": "site", "type": "Microsoft.Web/sites", "httpsOnly": true, "clientCertEnabled": true, "clientCertExclusionPaths": "/a,/b"}`)))
@@ -446,7 +446,7 @@ func TestRun_WithoutASiteIsAnError(t *testing.T) {
 	assert.ErrorContains(t, err, "no site")
 }
 
-// A configuration that says no site may be of any of two.
+// If there are two sites, a configuration that names no site could belong to either.
 func TestRun_DoesNotGuessWhoseConfigurationItIs(t *testing.T) {
 	in := &audit.Inputs{}
 	require.NoError(t, in.Read("a.json", []byte(`[{"name": "a", "httpsOnly": true}, {"name": "b", "httpsOnly": true}]`)))

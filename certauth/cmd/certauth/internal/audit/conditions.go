@@ -8,7 +8,7 @@ import (
 
 var modes = []string{"Required", "Optional", "OptionalInteractiveUser"}
 
-// portalName gives a mode all the names it has.
+// portalName returns a mode with all its names.
 func portalName(mode string) string {
 	switch strings.ToLower(mode) {
 	case "optional":
@@ -21,7 +21,7 @@ func portalName(mode string) string {
 
 func (c *check) enabled() (yes, known bool) { return c.field("clientCertEnabled").truth() }
 
-// on reports that client certificates are not known to be off.
+// on reports whether client certificates are on or may be on.
 func (c *check) on() bool {
 	yes, known := c.enabled()
 	return yes || !known
@@ -44,17 +44,17 @@ func (c *check) setting(name string) (string, bool) {
 	return v.text(), true
 }
 
-// exclusions returns the entries unchanged. An empty one between separators counts.
+// exclusions returns the entries unchanged. An empty entry between separators counts.
 func (c *check) exclusions() []string {
 	v := c.field("clientCertExclusionPaths")
 	if !v.known() || strings.TrimSpace(v.text()) == "" {
 		return nil
 	}
-	text := strings.TrimRight(v.text(), ",;") // a last separator ends the list
+	text := strings.TrimRight(v.text(), ",;") // a trailing separator ends the list
 	return strings.FieldsFunc(strings.ReplaceAll(strings.ReplaceAll(text, ",,", ", ,"), ";;", "; ;"), func(r rune) bool { return r == ',' || r == ';' })
 }
 
-// covers reports whether an exclusion matches a route: as it is, or as a server may understand it.
+// covers reports whether an exclusion matches a route, literally or as a server may interpret it.
 func covers(entry, route string) bool {
 	if entry == "" {
 		return true
@@ -68,7 +68,7 @@ func covers(entry, route string) bool {
 	return false
 }
 
-// pathOf is a path without query and escapes, cleaned.
+// pathOf returns a path without query and escapes, cleaned.
 func pathOf(route string) string {
 	route, _, _ = strings.Cut(route, "?")
 	if plain, err := url.PathUnescape(route); err == nil {
@@ -103,7 +103,7 @@ func odd(entry string) string {
 
 func allows(rule *value) bool { return !strings.EqualFold(rule.get("action").text(), "Deny") }
 
-// openRule is a rule that lets everybody through.
+// openRule returns the address of a rule that admits everybody.
 func (c *check) openRule() string {
 	for _, rule := range c.field("ipSecurityRestrictions").items {
 		address := rule.get("ipAddress").text()
@@ -148,7 +148,7 @@ func ruleName(rule *value) string {
 
 type need struct{ field, command string }
 
-// needed are the fields without which rules that matter cannot be judged.
+// needed returns the fields without which important rules cannot be evaluated.
 func (c *check) needed() []need {
 	const show, config = "az webapp show", "az webapp config show"
 	list := []need{{"httpsOnly", show}, {"clientCertEnabled", show}, {"minTlsVersion", config}}

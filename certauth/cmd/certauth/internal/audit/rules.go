@@ -10,16 +10,16 @@ import (
 // Rule is one rule of the audit.
 type Rule struct {
 	Number    int
-	Severity  string // by default
+	Severity  string // default
 	Title     string
 	Why       string
-	Az        string   // the command that repairs it
+	Az        string   // command that repairs it
 	Terraform string   // the same in azurerm
-	Others    []string // rules of other tools that ask for the same, or say so if for the opposite
+	Others    []string // rules of other tools with the same requirement, or marked as requiring the opposite
 	find      func(c *check, report func(severity, field, message string))
 }
 
-// ID is the rule's name in reports, CERTAUTH07.
+// ID returns the rule's name in reports, such as CERTAUTH07.
 func (r Rule) ID() string { return fmt.Sprintf("CERTAUTH%02d", r.Number) }
 
 var clientCertRules = []string{
@@ -34,7 +34,7 @@ const (
 	tfNoExclude = "# remove client_certificate_exclusion_paths"
 )
 
-// Rules are all rules, by number.
+// Rules holds all rules, sorted by number.
 var Rules = []Rule{
 	{
 		1, Error, "HTTP is not refused", "requests over HTTP carry no certificate, so the header contract does not hold",
@@ -112,7 +112,7 @@ var Rules = []Rule{
 			}
 			severity := ""
 			if yes, known := c.enabled(); known && !yes {
-				severity = Information // without effect
+				severity = Information // the exclusions have no effect
 			}
 			report(severity, "clientCertExclusionPaths", fmt.Sprintf("clientCertExclusionPaths excludes %d paths", len(c.exclusions())))
 		},
@@ -292,7 +292,7 @@ var Rules = []Rule{
 			rules := c.field("ipSecurityRestrictions")
 			switch open := c.openRule(); {
 			case !rules.known() && !c.field("ipSecurityRestrictionsDefaultAction").known() && !c.field("publicNetworkAccess").known():
-				// not seen: rule 33
+				// Unknown: rule 33 reports it.
 			case open != "":
 				report("", "ipSecurityRestrictions", "access restrictions let "+open+" through")
 			case c.is("ipSecurityRestrictionsDefaultAction", "Allow"):
@@ -312,7 +312,7 @@ var Rules = []Rule{
 			}
 			rules := c.field("ipSecurityRestrictions")
 			if !rules.known() {
-				return // rule 33
+				return // rule 33 reports it
 			}
 			locked := false
 			for _, rule := range rules.items {

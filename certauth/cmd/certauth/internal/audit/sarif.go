@@ -11,9 +11,9 @@ import (
 	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 )
 
-// SARIF writes the findings for code scanning. GitHub refuses a whole file of which one result has
-// no physical location, so each has one: the place in the input, or fallback, a file of the
-// repository, where the input was not a file.
+// SARIF writes the findings for code scanning. GitHub refuses the whole file if one result has no
+// physical location, so each has one: the place in the input, or, if the input was not a file,
+// fallback, which is a file of the repository.
 func SARIF(w io.Writer, findings []Finding, fallback string) error {
 	run := sarif.NewRunWithInformationURI("certauth audit", "https://pkg.go.dev/github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth")
 	levels := map[string]string{Error: "error", Warning: "warning", Information: "note"}
@@ -41,7 +41,7 @@ func SARIF(w io.Writer, findings []Finding, fallback string) error {
 		if file == "" {
 			return fmt.Errorf("finding %s has no file; name one for what was read from stdin", f.ID)
 		}
-		// The position changes when the file is edited; the finding does not.
+		// The position changes when the file is edited; the fingerprint must not.
 		sum := sha256.Sum256([]byte(f.ID + "\x00" + f.Site + "\x00" + f.Field + "\x00" + f.Message))
 		run.CreateResultForRule(f.ID).WithLevel(levels[f.Severity]).
 			WithMessage(sarif.NewTextMessage(f.Message + ": " + f.Why)).

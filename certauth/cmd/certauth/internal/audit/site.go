@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// Site is one site, or one slot of it, put together from all inputs.
+// Site is one site or one slot, combined from all inputs.
 type Site struct {
 	// Name is the site's name, "site/slot" for a slot; it may be empty.
 	Name string
-	// Terraform says that the fields come from Terraform, whose names differ.
+	// Terraform reports whether the fields come from Terraform, whose names differ.
 	Terraform bool
 
 	fields     map[string]*value
 	origins    map[string]string // field → tool
 	settings   map[string]*value
-	allSet     bool // the whole list of settings was seen
+	allSet     bool // all settings are known
 	slot       bool
 	hasSlots   bool
 	template   bool
@@ -25,23 +25,23 @@ type Site struct {
 	separators map[string]bool
 }
 
-// Inputs is everything that was read.
+// Inputs holds everything that was read.
 type Inputs struct {
 	Sites []*Site
-	// Certificates are those of "az webapp config ssl list".
+	// Certificates are those in the output of "az webapp config ssl list".
 	Certificates []Certificate
 	seenList     bool
 	loose        []*Site // configurations that name no site
 }
 
-// Certificate is one uploaded certificate.
+// Certificate is an uploaded certificate.
 type Certificate struct {
 	Thumbprint, Subject, Expires string
 	file                         string
 	line                         int
 }
 
-// Fields are named as ARM names them. Terraform's names for the same:
+// Fields have the names of ARM. These are Terraform's names for them.
 var terraformFields = map[string]string{
 	"https_only":                         "httpsOnly",
 	"client_certificate_enabled":         "clientCertEnabled",
@@ -146,7 +146,7 @@ func (in *Inputs) readList(v *value) bool {
 	return true
 }
 
-// named returns the site of that name, made if need be.
+// named returns the site with that name, and creates it if necessary.
 func (in *Inputs) named(name string, at *value) *Site {
 	for _, s := range in.Sites {
 		if strings.EqualFold(s.Name, name) {
@@ -163,7 +163,7 @@ func newSite(name string) *Site {
 	return &Site{Name: name, fields: map[string]*value{}, origins: map[string]string{}, settings: map[string]*value{}, separators: map[string]bool{}}
 }
 
-// loosely keeps a configuration until it is known which site it is of.
+// loosely stores a configuration until it is known to which site it belongs.
 func (in *Inputs) loosely(name string) *Site {
 	s := newSite(name)
 	in.loose = append(in.loose, s)
@@ -224,7 +224,7 @@ func (in *Inputs) template(resources *value, parent string) bool {
 		if in.resource(item, parent, true) {
 			found = true
 		}
-		// A nested deployment is a template in a resource.
+		// A nested deployment is a template inside a resource.
 		if inner := item.get("properties", "template", "resources"); inner.known() {
 			found = in.template(inner, "") || found
 		}
@@ -234,7 +234,7 @@ func (in *Inputs) template(resources *value, parent string) bool {
 
 func (in *Inputs) resource(v *value, parent string, template bool) bool {
 	kind, name := strings.ToLower(v.get("type").text()), v.get("name").text()
-	if kind == "sites" || kind == "slots" || kind == "config" { // nested children leave the parent's type out
+	if kind == "sites" || kind == "slots" || kind == "config" { // nested children omit the parent's type
 		kind = map[string]string{"sites": "microsoft.web/sites", "slots": "microsoft.web/sites/slots", "config": "microsoft.web/sites/config"}[kind]
 		if parent != "" && !strings.Contains(name, "/") {
 			name = parent + "/" + name
@@ -261,7 +261,7 @@ func (in *Inputs) resource(v *value, parent string, template bool) bool {
 		return true
 	case "microsoft.web/sites/config", "microsoft.web/sites/slots/config":
 		base, child := cutLast(name)
-		child = strings.Trim(child, "')]") // of a concat
+		child = strings.Trim(child, "')]") // remains of a concat expression
 		s := in.loosely(base)
 		s.file, s.line = v.file, v.line
 		switch {
@@ -271,7 +271,7 @@ func (in *Inputs) resource(v *value, parent string, template bool) bool {
 				s.settings[strings.ToUpper(m.name)] = m.value
 			}
 		default:
-			for _, field := range siteFields { // az shows some of these here as well
+			for _, field := range siteFields { // az also shows some of these here
 				if field != "sku" {
 					s.set(field, properties.get(field), "arm")
 				}

@@ -1,4 +1,4 @@
-// Package audit finds mistakes in the configuration of client certificates of an Azure App Service
+// Package audit finds mistakes in the client certificate configuration of an Azure App Service
 // site, in the output of the tools that show or create it.
 package audit
 
@@ -30,9 +30,9 @@ type member struct {
 
 const maxDepth = 200
 
-// parse reads all JSON values of a text, one after the other.
+// parse reads all JSON values of a text.
 func parse(file string, text []byte) ([]*value, error) {
-	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // PowerShell's redirection
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) // written by PowerShell's redirection
 	r := &reader{file: file, text: text, decoder: json.NewDecoder(bytes.NewReader(text)), line: 1}
 	r.decoder.UseNumber()
 	var all []*value
@@ -52,11 +52,11 @@ type reader struct {
 	file    string
 	text    []byte
 	decoder *json.Decoder
-	at      int // up to here the lines are counted
+	at      int // offset up to which lines are counted
 	line    int
 }
 
-// here counts the lines up to the end of the last token.
+// here returns the line of the end of the last token.
 func (r *reader) here() int {
 	end := int(r.decoder.InputOffset())
 	r.line += bytes.Count(r.text[r.at:end], []byte{'\n'})
@@ -112,7 +112,7 @@ func noEOF(err error) error {
 	return err
 }
 
-// get returns a member by name; letter case does not count, as ARM has it. It is never nil.
+// get returns a member by name, ignoring case as ARM does. It never returns nil.
 func (v *value) get(path ...string) *value {
 	for _, name := range path {
 		next := &value{missing: true, file: v.file, line: v.line}
