@@ -166,7 +166,7 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 // verifies asks crypto/x509 about one chain, at the moments that the skew allows.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	n, leaf := w.node, w.facts.leaf
-	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain) != nil {
+	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain, new(int)) != nil {
 		return false
 	}
 	if slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {
