@@ -125,7 +125,7 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, quote(have.String()), len(r.names), listOf[dn.Name](r.names))
+	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
 	if r.reversed(have) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
@@ -204,10 +204,10 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 func (r *attributeRule) refusal(e *evaluation) *Error {
 	have, n := e.facts.names().subject.Values(r.oid), e.facts.names().subject.Count(r.oid)
 	if r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have)).
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
+	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }
