@@ -236,11 +236,20 @@ func (p Prepared) Differs(other Prepared) bool {
 
 func eachHasTwin(a, b []preparedAttribute) bool {
 	for i := range a {
-		if !slices.ContainsFunc(b, func(twin preparedAttribute) bool { return !a[i].differs(&twin) }) {
+		if !a[i].hasTwin(b) {
 			return false
 		}
 	}
 	return true
+}
+
+func (a *preparedAttribute) hasTwin(list []preparedAttribute) bool {
+	for i := range list { // without copies, because a CA determines how often this runs
+		if !a.differs(&list[i]) {
+			return true
+		}
+	}
+	return false
 }
 
 func (a *preparedAttribute) differs(b *preparedAttribute) bool {
