@@ -141,7 +141,7 @@ func (r *altRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
 	have := r.have(&e.facts.names().alt)
-	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
+	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
 		noSuchName(refused, e.facts, r.what, r.form)
 	}
@@ -151,36 +151,54 @@ func (r *altRule) refusal(e *evaluation) *Error {
 // noSuchName tells the operator where the certificate has its names instead: a rule reads one
 // type of alternative names and nothing else.
 func noSuchName(refused *Error, f *facts, what string, form int) {
-	var elsewhere []string
 	hint := "ask the CA for a certificate with that alternative name"
-	switch mails, common := f.names().subject.Values(dn.OIDEmailAddress), f.names().subject.Values(dn.OIDCommonName); {
-	case form == san.RFC822Name && len(mails) > 0:
-		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
-		hint = "an e-mail address in the subject is ignored: ask the CA for an alternative name, or match the whole name with Subject"
-	case len(common) > 0 && form != san.RFC822Name:
-		elsewhere = append(elsewhere, "common name "+quoteList(common))
+	switch subject := f.names().subject; {
+	case form == san.RFC822Name:
+		if len(subject.Values(dn.OIDEmailAddress)) > 0 {
+			hint = "an e-mail address in the subject is ignored: ask the CA for an alternative name, or match the whole name with Subject"
+		}
+	case len(subject.Values(dn.OIDCommonName)) > 0:
 		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
+	}
+	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
+	refused.Err = namesElsewhere{f, what, form}
+}
+
+// namesElsewhere is the detail of such a refusal. It is formatted when it is read.
+type namesElsewhere struct {
+	facts *facts
+	what  string
+	form  int
+}
+
+func (n namesElsewhere) Error() string {
+	var elsewhere []string
+	known := n.facts.names()
+	switch mails, common := known.subject.Values(dn.OIDEmailAddress), known.subject.Values(dn.OIDCommonName); {
+	case n.form == san.RFC822Name && len(mails) > 0:
+		elsewhere = append(elsewhere, "e-mail address in the subject "+quoteList(mails))
+	case len(common) > 0 && n.form != san.RFC822Name:
+		elsewhere = append(elsewhere, "common name "+quoteList(common))
 	}
 	for _, other := range []struct {
 		what  string
 		names []string
 		form  int
 	}{
-		{"DNS names", f.names().alt.DNS, san.DNSName},
-		{"e-mail addresses", f.names().alt.Emails, san.RFC822Name},
-		{"URIs", f.names().alt.URIs, san.URI},
-		{"user principal names", f.names().alt.UPNs, san.OtherName},
+		{"DNS names", known.alt.DNS, san.DNSName},
+		{"e-mail addresses", known.alt.Emails, san.RFC822Name},
+		{"URIs", known.alt.URIs, san.URI},
+		{"user principal names", known.alt.UPNs, san.OtherName},
 	} {
-		if other.form != form && len(other.names) > 0 {
+		if other.form != n.form && len(other.names) > 0 {
 			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
 		}
 	}
-	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
+	text := "no " + n.what + " among the alternative names"
 	if len(elsewhere) > 0 {
-		refused.Err = fmt.Errorf("no %s among the alternative names; it has %s", what, clip(strings.Join(elsewhere, ", "), maxDetail/2))
-	} else {
-		refused.Err = fmt.Errorf("no %s among the alternative names", what)
+		text += "; it has " + clip(strings.Join(elsewhere, ", "), maxDetail/2)
 	}
+	return text
 }
 
 func all(names []string, valid func(string) bool) bool {
@@ -230,11 +248,8 @@ func (r *ipRule) refusal(e *evaluation) *Error {
 	if err := e.facts.names().alt.Fault(san.IPAddress); err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
-	var have []string
-	for _, address := range e.facts.names().alt.IPs {
-		have = append(have, address.String())
-	}
-	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
+	have := e.facts.names().alt.IPs
+	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), listOf[netip.Addr](have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))
 	if len(have) == 0 {
 		noSuchName(refused, e.facts, "IP address", san.IPAddress)
 	}

@@ -40,6 +40,8 @@ const defaultMaxDepth = 5
 //   - Extended key usage: an extension without any purpose allows nothing.
 //   - Certificate policies, if the extension is critical, must have no qualifiers except the two
 //     that RFC 5280 defines.
+//   - Basic constraints, policy constraints and inhibitAnyPolicy must have the form that RFC 5280
+//     defines. crypto/x509 ignores the rest of a malformed one.
 //   - Any other critical extension that crypto/x509 does not know refuses the chain, on every
 //     certificate including the root.
 //

@@ -166,7 +166,7 @@ func (w *waysUp) above(chain []*x509.Certificate) {
 // verifies lets crypto/x509 verify one chain, at the times that the skew permits.
 func (w *waysUp) verifies(chain []*x509.Certificate) bool {
 	n, leaf := w.node, w.facts.leaf
-	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain) != nil {
+	if len(chain)-1 > n.maxDepth || w.facts.fault != noFault || nameconstraints.Check(chain, new(int)) != nil {
 		return false
 	}
 	if slices.ContainsFunc(chain, func(cert *x509.Certificate) bool { return outside(cert, w.now, n.skew) }) {

@@ -90,7 +90,7 @@ func (n *chainNode) judgeLeaf(f *facts) *Error {
 		return refusal(ReasonCertificateIsCA, "", "the leaf is a CA certificate")
 	case n.strictEKU && !slices.Contains(f.leaf.ExtKeyUsage, x509.ExtKeyUsageClientAuth):
 		return refusal(ReasonUsageNotAllowed, "", "extended key usage of the leaf: %s, want clientAuth (StrictEKU)", usages(f.leaf))
-	case f.fault == faultCritical, f.fault == faultQualifier:
+	case f.fault == faultCritical, f.fault == faultQualifier, f.fault == faultLimit:
 		return f.fault.refusal("", "the leaf", f.leaf, ReasonChainUntrusted)
 	}
 	return nil

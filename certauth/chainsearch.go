@@ -39,6 +39,7 @@ type search struct {
 	foundIntermediates []*candidate
 	shown              []shown           // to crypto/x509
 	dated              *x509.Certificate // the certificate whose dates are the reason of the refusal
+	compared           int               // names with name constraints, for all chains
 	admission          checkedSignatures
 	admitted           *admissions // of earlier searches; nil if they are not remembered
 }

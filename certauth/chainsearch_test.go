@@ -2,12 +2,15 @@ package certauth_test
 
 import (
 	"crypto/x509"
+	"encoding/asn1"
 	"fmt"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
@@ -57,5 +60,59 @@ func TestLimits_HostileChainsEndInTime(t *testing.T) {
 				assert.Fail(t, "still running after a minute")
 			}
 		})
+	}
+}
+
+// finding S16: the bound on the comparisons of names with name constraints was one for each chain, and did not count what a
+// comparison costs. A CA below a configured one could make a single caller take half a minute of processor time, in
+// which no other new caller was judged: by nine certificates that form 27 chains, with directory names of 16 attributes
+// in one RDN.
+//
+// RFC 5280, section 4.2.1.10. The chains hold: none of the names is within a subtree.
+func TestLimits_CostlyNameConstraintsEndInTime(t *testing.T) {
+	part := func(value string) []byte {
+		return seq(t, marshal(t, oidO), tlv(t, asn1.ClassUniversal, asn1.TagUTF8String, false, []byte(value)))
+	}
+	directoryNames := func(first string) (names [][]byte) { // 80 of them fit into a certificate
+		rdn := tlv(t, asn1.ClassUniversal, asn1.TagSet, true, append(slices.Repeat([][]byte{part(first)}, 15), part("v"))...)
+		return slices.Repeat([][]byte{tlv(t, asn1.ClassContextSpecific, 4, true, seq(t, rdn))}, 80)
+	}
+	var subtrees [][]byte
+	for _, name := range directoryNames("v") {
+		subtrees = append(subtrees, seq(t, name))
+	}
+	constrained := ext(true, seq(t, tlv(t, asn1.ClassContextSpecific, 1, true, subtrees...)), 2, 5, 29, 30)
+
+	root := newRoot(t, "Root")
+	var sent []*x509.Certificate
+	above := root
+	for layer := range 3 {
+		ca := above.newCA(t, fmt.Sprintf("CA %d", layer), constrained)
+		for range 2 {
+			sent = append(sent, above.again(t, ca, constrained).Certificate)
+		}
+		sent = append(sent, ca.Certificate)
+		above = ca
+	}
+	var callers []*certauth.Authenticator
+	for range 2 {
+		leaf := above.newClient(t, ext(false, seq(t, directoryNames("w")...), 2, 5, 29, 17)).Certificate
+		callers = append(callers, authOf(t, root.roots(), time.Time{}, append([]*x509.Certificate{leaf}, sent...)...))
+	}
+	done := make(chan error, len(callers))
+	go func() {
+		for _, auth := range callers {
+			_, err := auth.Check(request())
+			done <- err
+		}
+	}()
+	late := time.After(time.Minute)
+	for range callers {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+		case <-late:
+			require.Fail(t, "still at it after a minute")
+		}
 	}
 }

@@ -199,7 +199,7 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 			return checkDates("", nameIn(cert, f.leaf), cert, found.now, n.skew)
 		}
 	}
-	if err := nameconstraints.Check(chain); err != nil {
+	if err := nameconstraints.Check(chain, &found.compared); err != nil {
 		return refusal(ReasonChainUntrusted, "", "%w", err).
 			withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 	}

@@ -3,6 +3,7 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"strings"
 	"testing"
 	"time"
@@ -304,6 +305,52 @@ func TestNot_ReversedNameAcceptsNobody(t *testing.T) {
 	runMisconfigured(t, []misconfigured{
 		{"a name that never binds", behind(certauth.CommonNames{"client "}), []string{`Policy.All[1].Not.CommonNames[0]: "client " has a leading or trailing space`}},
 	})
+}
+
+// finding T13: the clients of a CA that was excluded by its name were accepted if the CA wrote its name in another
+// letter case, spacing or string type into their certificates.
+//
+// RFC 5280, section 7.1, has these names equal, so the chain of such a certificate verifies.
+func TestNot_ANameInAnotherSpellingAcceptsNobody(t *testing.T) {
+	const utf8, printable, bmp = asn1.TagUTF8String, asn1.TagPrintableString, asn1.TagBMPString
+	name := func(organization, common nameValue) []byte {
+		organization.oid, common.oid = oidO, oidCN
+		return nameOf(t, organization, common)
+	}
+	usual := name(nameValue{tag: printable, text: "Example Works"}, nameValue{tag: printable, text: "Puppet CA"})
+	excluded := newRoot(t, "", func(c *x509.Certificate) { c.RawSubject = usual })
+	other := newRoot(t, "Other CA")
+	behind := func(p certauth.Policy) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certsFrom(excluded, other)}, certauth.Not{Policy: p}}
+	}
+	byIssuer := certauth.IssuerName{"CN=Puppet CA,O=Example Works"}
+	runVerdicts(t, []verdict{
+		{"the issuer as it is listed", behind(byIssuer), excluded.newClient(t).Certificate, certauth.ReasonPolicyRefused},
+		{"another issuer", behind(byIssuer), other.newClient(t).Certificate, certauth.ReasonNone},
+		{"another subject", behind(certauth.Subject{"CN=somebody"}), other.newClient(t).Certificate, certauth.ReasonNone},
+	})
+	for spelling, der := range map[string][]byte{
+		"UTF8String":             name(nameValue{tag: utf8, text: "EXAMPLE works"}, nameValue{tag: utf8, text: "Puppet CA"}),
+		"another letter case":    name(nameValue{tag: printable, text: "Example Works"}, nameValue{tag: printable, text: "PUPPET ca"}),
+		"other spacing":          name(nameValue{tag: printable, text: " Example  Works"}, nameValue{tag: printable, text: "Puppet   CA "}),
+		"BMPString":              name(nameValue{tag: bmp, text: "example works"}, nameValue{tag: bmp, text: "Puppet CA"}),
+		"the opposite order too": nameOf(t, nameValue{oidCN, utf8, "puppet ca"}, nameValue{oidO, utf8, "Example Works"}),
+	} {
+		leaf := excluded.spelled(der).newClient(t).Certificate
+		bySubject := other.newClient(t, func(c *x509.Certificate) { c.RawSubject = der }).Certificate
+		rows := []verdict{
+			{"the subject", behind(certauth.Subject{"CN=Puppet CA,O=Example Works"}), bySubject, certauth.ReasonNameNotAllowed},
+		}
+		if spelling != "the opposite order too" { // in which the chain does not verify
+			rows = append(rows,
+				verdict{"the chain alone", certauth.Chain{Roots: certsFrom(excluded)}, leaf, certauth.ReasonNone},
+				verdict{"the issuer", behind(byIssuer), leaf, certauth.ReasonIssuerNotAllowed},
+				verdict{"one of two", behind(certauth.Any{certauth.CommonNames{"eve"}, byIssuer}), leaf, certauth.ReasonIssuerNotAllowed},
+				verdict{"under two", behind(certauth.Not{Policy: byIssuer}), leaf, certauth.ReasonIssuerNotAllowed},
+			)
+		}
+		t.Run(spelling, func(t *testing.T) { runVerdicts(t, rows) })
+	}
 }
 
 // A member of Any is judged as if it stood alone: the chain that another member verified does not

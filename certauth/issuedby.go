@@ -125,7 +125,7 @@ func (r *issuedByRule) acceptsChain(chain *verifiedChain) bool {
 }
 
 func (r *issuedByRule) refusal(e *evaluation) *Error {
-	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of the listed CAs", quote(nameOf(e.facts.leaf.RawIssuer)))
+	return refusal(ReasonIssuerNotAllowed, r.path, "issuing CA %s is not one of the listed CAs", dnText(e.facts.leaf.RawIssuer))
 }
 
 func (r *issuedByRule) accepts(issuer *x509.Certificate, sums *certSums) bool {

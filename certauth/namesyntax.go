@@ -90,13 +90,18 @@ func parseMailboxPattern(s string) error {
 	return nil
 }
 
+// matchMailbox compares the texts before it checks the syntax of the name, because a name can have
+// thousands of bytes and is compared with every entry of a list.
 func matchMailbox(have, want string) bool {
-	local, host, ok := san.SplitMailbox(have)
-	if !ok {
+	at := strings.IndexByte(want, '@')
+	if at < 0 {
 		return false
 	}
-	wantLocal, wantHost, _ := strings.Cut(want, "@")
-	return san.EqualFoldASCII(host, wantHost) && (wantLocal == "" || local == wantLocal)
+	end := len(have) - len(want[at:]) // of the local part, if the host is that of the pattern
+	if end < 0 || !san.EqualFoldASCII(have[end:], want[at:]) {
+		return false
+	}
+	return (at == 0 || have[:end] == want[:at]) && san.IsMailbox(have)
 }
 
 func isUPN(s string) bool {

@@ -14,8 +14,10 @@ import (
 // joined with a plus sign, and a value may be empty (OU=). A type without a keyword is written as
 // its OID, with or without the prefix "OID.".
 //
-// Names are compared attribute by attribute, in order, with their exact values. A text that is
-// not a name, or an empty list, is an error of [New].
+// Names are compared attribute by attribute, in order, with their exact values. Under [Not] a
+// listed name is refused in other spellings too, because RFC 5280, section 7.1, ignores letter
+// case, spacing and string type. A text that is not a name, or an empty list, is an error of
+// [New].
 type Subject []string
 
 // IssuerName accepts certificates whose issuer is one of the listed distinguished names, written
@@ -39,7 +41,7 @@ type OrganizationalUnits []string
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".Subject"
 	c.needNames(path, at)
-	return c.dnRule(path, ReasonNameNotAllowed, "subject", p), at.standing.withName()
+	return c.dnRule(path, ReasonNameNotAllowed, "subject", p, at), at.standing.withName()
 }
 
 func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
@@ -47,10 +49,10 @@ func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
 	if !at.standing.chain {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name")
 	}
-	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p), at.standing
+	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at), at.standing
 }
 
-func (c *compilation) dnRule(path string, reason Reason, what string, list []string) rule {
+func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) rule {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
@@ -62,6 +64,9 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 			continue
 		}
 		r.names = append(r.names, name)
+		if at.nots > 0 {
+			r.excluded = append(r.excluded, name.FoldRDNs())
+		}
 	}
 	return r
 }
@@ -71,6 +76,8 @@ type dnRule struct {
 	reason Reason
 	what   string
 	names  []dn.Name
+
+	excluded [][]string // the keys of the names under a Not, otherwise nil
 }
 
 func (r *dnRule) judge(e *evaluation) *Error {
@@ -83,7 +90,7 @@ func (r *dnRule) judge(e *evaluation) *Error {
 			return nil
 		}
 	}
-	return e.refuse(r, have.Readable() && !r.reversed(have))
+	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(have))
 }
 
 func (r *dnRule) have(e *evaluation) (dn.Name, error) {
@@ -93,8 +100,17 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	return e.facts.names().subject, nil
 }
 
-// reversed reports whether the name is written in the opposite order. Not must not treat that as
-// a different name.
+// differs reports whether the name is none of those listed. The opposite order or another spelling
+// does not make a different name: a CA can write its own name in any spelling into the certificates
+// that it issues, and the chain still verifies.
+func (r *dnRule) differs(have dn.Name) bool {
+	name := have.FoldRDNs()
+	reversed := slices.Clone(name)
+	slices.Reverse(reversed)
+	return !slices.ContainsFunc(r.excluded, func(one []string) bool { return slices.Equal(one, name) || slices.Equal(one, reversed) })
+}
+
+// reversed reports whether the name is written in the opposite order.
 func (r *dnRule) reversed(have dn.Name) bool {
 	for _, name := range r.names {
 		if name.EqualReversed(have) {
@@ -109,7 +125,7 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, quote(have.String()), len(r.names), listOf[dn.Name](r.names))
+	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
 	if r.reversed(have) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
@@ -188,10 +204,10 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 func (r *attributeRule) refusal(e *evaluation) *Error {
 	have, n := e.facts.names().subject.Values(r.oid), e.facts.names().subject.Count(r.oid)
 	if r.single && n > 1 {
-		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, quoteList(have)).
+		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), quoteList(have), len(r.list), texts(r.list))
+	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

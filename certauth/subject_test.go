@@ -4,7 +4,11 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -257,5 +261,32 @@ func withExtension(oid string, value []byte) certauthtest.Template {
 	}
 	return func(c *x509.Certificate) {
 		c.ExtraExtensions = append(c.ExtraExtensions, pkix.Extension{Id: id, Value: value})
+	}
+}
+
+// finding S18: the refusal of an Any formatted the names of the certificate once for each member, which for a long subject and
+// three thousand members took half a second of processor time for each request.
+func TestLimits_RefusalsOfManyMembersCostLittle(t *testing.T) {
+	w := newWorld(t)
+	var members certauth.Any
+	for i := range 3000 {
+		members = append(members, certauth.Subject{fmt.Sprintf("CN=caller %d,O=Partner", i)})
+	}
+	subject := slices.Repeat([][]attribute{organization(strings.Repeat("x", 200))}, 60)
+	leaf := w.issue(t, rawSubject(t, subject...))
+	auth := authOf(t, w.behind(members), time.Time{}, leaf)
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for range 200 {
+			_, err = auth.Check(request())
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		assert.Equal(t, certauth.ReasonNameNotAllowed, reasonOf(err), "%v", err)
+	case <-time.After(time.Minute):
+		assert.Fail(t, "still at it after a minute")
 	}
 }

@@ -12,9 +12,12 @@ import (
 // extension is absent and if it is empty, so this file looks for the extension itself.
 var (
 	oidKeyUsage            = asn1.ObjectIdentifier{2, 5, 29, 15}
+	oidBasicConstraints    = asn1.ObjectIdentifier{2, 5, 29, 19}
 	oidNameConstraints     = asn1.ObjectIdentifier{2, 5, 29, 30}
 	oidCertificatePolicies = asn1.ObjectIdentifier{2, 5, 29, 32}
+	oidPolicyConstraints   = asn1.ObjectIdentifier{2, 5, 29, 36}
 	oidExtendedKeyUsage    = asn1.ObjectIdentifier{2, 5, 29, 37}
+	oidInhibitAnyPolicy    = asn1.ObjectIdentifier{2, 5, 29, 54}
 
 	oidPolicyCPS        = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 1}
 	oidPolicyUserNotice = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 2, 2}
@@ -31,6 +34,7 @@ const (
 	faultCritical         // of a leaf: an unknown critical extension
 	faultCriticalCA       // of a CA: the same, name constraints excepted
 	faultQualifier        // critical policies with an unknown qualifier (section 4.2.1.4: reject)
+	faultLimit            // a limit for the CAs below of which crypto/x509 reads only a part
 )
 
 // faultOfLeaf checks a client's certificate. TLS 1.3 signs with its key (RFC 8446, section
@@ -65,8 +69,57 @@ func faultOfAny(cert *x509.Certificate) fault {
 	if policies := extension(cert, oidCertificatePolicies); policies != nil && policies.Critical && !qualifiersAreKnown(policies.Value) {
 		return faultQualifier
 	}
+	if unreadableLimit(cert) != nil {
+		return faultLimit
+	}
 	return noFault
 }
+
+// unreadableLimit returns the first extension with limits for the CAs below that does not have the
+// form of RFC 5280, sections 4.2.1.9, 4.2.1.11 and 4.2.1.14. crypto/x509 ignores what it does not
+// expect there: a number in the wrong place, with another tag or below zero, and any further
+// field. It would then let the CA do more than its certificate says.
+func unreadableLimit(cert *x509.Certificate) asn1.ObjectIdentifier {
+	for i := range cert.Extensions {
+		readable := true
+		switch e := &cert.Extensions[i]; {
+		case e.Id.Equal(oidBasicConstraints):
+			readable = hasFields(e.Value, asn1.TagBoolean, asn1.TagInteger)
+		case e.Id.Equal(oidPolicyConstraints):
+			readable = hasFields(e.Value, der.Context, der.Context|1)
+		case e.Id.Equal(oidInhibitAnyPolicy):
+			number, rest, ok := der.Read(e.Value)
+			readable = ok && len(rest) == 0 && number.Tag == asn1.TagInteger && isNatural(number.Content)
+		}
+		if !readable {
+			return cert.Extensions[i].Id
+		}
+	}
+	return nil
+}
+
+// hasFields reports whether the value is a sequence of fields with these tags, in this order. Each
+// may be missing. Except for a boolean, they are numbers, which must not be negative.
+func hasFields(value []byte, tags ...byte) bool {
+	outer, rest, ok := der.Read(value)
+	if !ok || len(rest) > 0 || outer.Tag != der.Sequence {
+		return false
+	}
+	rest = outer.Content
+	for _, tag := range tags {
+		if len(rest) == 0 || rest[0] != tag {
+			continue
+		}
+		var field der.Element
+		if field, rest, ok = der.Read(rest); !ok || tag != asn1.TagBoolean && !isNatural(field.Content) {
+			return false
+		}
+	}
+	return len(rest) == 0
+}
+
+// isNatural reports whether the content of an INTEGER is not negative.
+func isNatural(content []byte) bool { return len(content) > 0 && content[0] < 0x80 }
 
 // unknownCritical returns the first unknown critical extension of a CA.
 func unknownCritical(ca *x509.Certificate) asn1.ObjectIdentifier {
@@ -174,6 +227,9 @@ func (f fault) refusal(path, who string, cert *x509.Certificate, extension Reaso
 	case faultQualifier:
 		return refusal(extension, path, "critical certificate policies of %s have a qualifier that is not understood", who).
 			withHint("RFC 5280, section 4.2.1.4, requires that such a certificate is refused; ask the CA for one in which the policies are not critical")
+	case faultLimit:
+		return refusal(extension, path, "extension %s of %s does not have the form of RFC 5280, so its limits are not known", unreadableLimit(cert), who).
+			withHint("the certificate is malformed; ask the CA for a new one, of which openssl x509 -text shows the contents of this extension")
 	case noFault:
 	}
 	return nil

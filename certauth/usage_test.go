@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/asn1"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -125,6 +126,65 @@ func TestUsage_CAMustBeForCertificates(t *testing.T) {
 			}
 			self := newRoot(t, "Own Root", tc.set)
 			everyWay(t, tc.want, self.roots(), self.newClient(t).Certificate)
+		})
+	}
+}
+
+// finding C17: of a limit in a form that RFC 5280 does not define only a part was read, or nothing, so that a CA could do
+// more than its certificate says. In the form of the first rows each limit refuses nothing here.
+//
+// RFC 5280, section 4.2: a critical extension with information that cannot be processed must be rejected; sections
+// 4.2.1.9, 4.2.1.11 and 4.2.1.14 have the forms.
+func TestUsage_LimitsOfACAMustBeReadable(t *testing.T) {
+	const basic, policies, anyPolicy = 19, 36, 54
+	for _, tc := range []struct {
+		name  string
+		id    int
+		value []byte
+		want  certauth.Reason
+	}{
+		{"basic constraints", basic, []byte{0x30, 3, 1, 1, 0xFF}, certauth.ReasonNone},
+		{"basic constraints with a path length", basic, []byte{0x30, 6, 1, 1, 0xFF, 2, 1, 3}, certauth.ReasonNone},
+		{"requireExplicitPolicy", policies, []byte{0x30, 3, 0x80, 1, 9}, certauth.ReasonNone},
+		{"inhibitPolicyMapping", policies, []byte{0x30, 3, 0x81, 1, 0}, certauth.ReasonNone},
+		{"both", policies, []byte{0x30, 6, 0x80, 1, 9, 0x81, 1, 0}, certauth.ReasonNone},
+		{"inhibitAnyPolicy", anyPolicy, []byte{2, 1, 0}, certauth.ReasonNone},
+		{"a large number", anyPolicy, []byte{2, 2, 0, 0x80}, certauth.ReasonNone},
+
+		{"a path length with another tag", basic, []byte{0x30, 6, 1, 1, 0xFF, 0x80, 1, 0}, certauth.ReasonChainUntrusted},
+		{"a field behind the path length", basic, []byte{0x30, 9, 1, 1, 0xFF, 2, 1, 3, 2, 1, 0}, certauth.ReasonChainUntrusted},
+		{"bytes behind basic constraints", basic, []byte{0x30, 3, 1, 1, 0xFF, 2, 1, 0}, certauth.ReasonChainUntrusted},
+		{"requireExplicitPolicy below zero", policies, []byte{0x30, 3, 0x80, 1, 0xFF}, certauth.ReasonChainUntrusted},
+		{"explicit tags", policies, []byte{0x30, 5, 0xA0, 3, 2, 1, 0}, certauth.ReasonChainUntrusted},
+		{"the opposite order", policies, []byte{0x30, 6, 0x81, 1, 9, 0x80, 1, 0}, certauth.ReasonChainUntrusted},
+		{"a third field", policies, []byte{0x30, 6, 0x81, 1, 9, 0x82, 1, 0}, certauth.ReasonChainUntrusted},
+		{"bytes behind policy constraints", policies, []byte{0x30, 3, 0x81, 1, 9, 0x80, 1, 0}, certauth.ReasonChainUntrusted},
+		{"inhibitAnyPolicy below zero", anyPolicy, []byte{2, 1, 0xFF}, certauth.ReasonChainUntrusted},
+		{"a byte behind inhibitAnyPolicy", anyPolicy, []byte{2, 1, 9, 0}, certauth.ReasonChainUntrusted},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			limit := ext(true, tc.value, 2, 5, 29, tc.id)
+			root := newRoot(t, "Root")
+			issuing := root.newCA(t, "Issuing", limit)
+			leaf := issuing.newClient(t)
+			everyWay(t, tc.want, root.roots(), leaf.Certificate, issuing.Certificate)
+			refused := everyWay(t, tc.want, certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, leaf.Certificate)
+			if refused != nil {
+				assert.ErrorContains(t, refused, fmt.Sprintf(`extension 2.5.29.%d of CA certificate "CN=Issuing,O=Partner Ltd" does not have the form of RFC 5280`, tc.id))
+			}
+			self := newRoot(t, "Own Root", limit)
+			everyWay(t, tc.want, self.roots(), self.newClient(t).Certificate)
+			if tc.id == basic {
+				return
+			}
+			own := root.newClient(t, limit).Certificate
+			for name, policy := range underEveryAnchor(root, own) {
+				want := tc.want
+				if want != certauth.ReasonNone && name != "chain" {
+					want = certauth.ReasonExtensionNotAllowed
+				}
+				t.Run(name, func(t *testing.T) { everyWay(t, want, policy, own) })
+			}
 		})
 	}
 }

@@ -202,37 +202,70 @@ func decodeUniversal(raw []byte) (string, bool) {
 // false for the same name in another string type, case or spacing, and whenever this package
 // cannot decide: for text that it does not normalise, and values that it cannot decode. Deny
 // lists use it, because a name that they cannot read must count as listed.
-func (n Name) Differs(other Name) bool {
-	return !slices.EqualFunc(n, other, func(a, b []Attribute) bool {
+func (n Name) Differs(other Name) bool { return n.Prepare().Differs(other.Prepare()) }
+
+// Prepared is a name whose values are folded already, for names that are compared many times.
+type Prepared [][]preparedAttribute
+
+// preparedAttribute holds what [Attribute.certain] returns.
+type preparedAttribute struct {
+	oid, text string
+	whole     bool
+}
+
+// Prepare folds the values of a name for [Prepared.Differs].
+func (n Name) Prepare() Prepared {
+	prepared := make(Prepared, 0, len(n))
+	for _, rdn := range n {
+		attributes := make([]preparedAttribute, 0, len(rdn))
+		for i := range rdn {
+			text, whole := rdn[i].certain()
+			attributes = append(attributes, preparedAttribute{rdn[i].OID, text, whole})
+		}
+		prepared = append(prepared, attributes)
+	}
+	return prepared
+}
+
+// Differs is [Name.Differs].
+func (p Prepared) Differs(other Prepared) bool {
+	return !slices.EqualFunc(p, other, func(a, b []preparedAttribute) bool {
 		return len(a) == len(b) && eachHasTwin(a, b) && eachHasTwin(b, a)
 	})
 }
 
-func eachHasTwin(a, b []Attribute) bool {
+func eachHasTwin(a, b []preparedAttribute) bool {
 	for i := range a {
-		if !slices.ContainsFunc(b, func(twin Attribute) bool { return !a[i].differs(&twin) }) {
+		if !a[i].hasTwin(b) {
 			return false
 		}
 	}
 	return true
 }
 
-func (a *Attribute) differs(b *Attribute) bool {
-	if a.OID != b.OID {
+func (a *preparedAttribute) hasTwin(list []preparedAttribute) bool {
+	for i := range list { // without copies, because a CA determines how often this runs
+		if !a.differs(&list[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *preparedAttribute) differs(b *preparedAttribute) bool {
+	if a.oid != b.oid {
 		return true
 	}
-	left, whole := a.certain()
-	right, otherWhole := b.certain()
 	switch {
-	case whole && otherWhole:
-		return left != right
-	case whole:
-		return !strings.HasPrefix(left, right)
-	case otherWhole:
-		return !strings.HasPrefix(right, left)
+	case a.whole && b.whole:
+		return a.text != b.text
+	case a.whole:
+		return !strings.HasPrefix(a.text, b.text)
+	case b.whole:
+		return !strings.HasPrefix(b.text, a.text)
 	}
-	n := min(len(left), len(right))
-	return left[:n] != right[:n]
+	n := min(len(a.text), len(b.text))
+	return a.text[:n] != b.text[:n]
 }
 
 // certain returns the folded text up to the first character for which the result of RFC 4518 is

@@ -40,7 +40,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value, alt []byte) {
 		named := cert(directory(t, utf8Text, "CN=client"), nil, pkix.Extension{Id: oidAltName, Value: alt})
-		verdict := nameconstraints.Check([]*x509.Certificate{named, cert(nil, nil, pkix.Extension{Id: oidConstraints, Value: value})})
+		verdict := check([]*x509.Certificate{named, cert(nil, nil, pkix.Extension{Id: oidConstraints, Value: value})})
 		if verdict != nil {
 			checkText(t, verdict)
 		}
@@ -149,7 +149,7 @@ func FuzzCheck(f *testing.F) {
 			return
 		}
 		refused := signer.refuses(t, ca, leaf)
-		err := nameconstraints.Check([]*x509.Certificate{leaf, ca})
+		err := check([]*x509.Certificate{leaf, ca})
 		switch {
 		case refused && err == nil:
 			assert.True(t, hostBelow(ca.ExcludedEmailAddresses, ca.ExcludedURIDomains, leaf), "crypto/x509 refuses")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/internal/dn"
+	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
 // wrap encodes one DER element.
@@ -122,3 +123,6 @@ func altNames(names ...[]byte) pkix.Extension {
 func constraints(fields ...[]byte) pkix.Extension {
 	return pkix.Extension{Id: oidConstraints, Value: wrap(0x30, fields...)}
 }
+
+// check is for a chain that is the only one of its leaf.
+func check(chain []*x509.Certificate) error { return nameconstraints.Check(chain, new(int)) }

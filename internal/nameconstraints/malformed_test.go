@@ -1,6 +1,7 @@
 package nameconstraints_test
 
 import (
+	"crypto/x509"
 	"fmt"
 	"slices"
 	"testing"
@@ -109,4 +110,30 @@ func TestConstraints_Check_MasksWithAGapAreNotApplied(t *testing.T) {
 			require.ErrorContains(t, constraint.Check(cert([]byte{0x30, 0}, nil, altNames(ip(10, 0, 0, 0)))), "contiguous mask", "%v", mask)
 		}
 	}
+}
+
+// finding S16: each chain had 50 000 comparisons of its own, and one caller can present many chains.
+func TestCheck_ChainsOfOneLeafShareTheBound(t *testing.T) {
+	ca := directory(t, utf8Text, "CN=CA")
+	leaf := cert([]byte{0x30, 0}, ca, altNames(slices.Repeat([][]byte{dns("a.example")}, 500)...))
+	chain := []*x509.Certificate{leaf, cert(ca, ca, constraints(excluded(slices.Repeat([][]byte{dns("host.example")}, 50)...)))}
+	made := 0
+	for i, want := range []bool{true, true, false, false} { // 25 000 comparisons each
+		err := nameconstraints.Check(chain, &made)
+		assert.Equal(t, want, err == nil, "chain %d: %v", i, err)
+	}
+	assert.NoError(t, check(chain), "the chain alone")
+}
+
+// finding S16: a directory name was prepared again for each comparison, which took up to 20 times as long.
+func TestCheck_AComparisonPreparesNothing(t *testing.T) {
+	const names, trees = 200, 200
+	ca := directory(t, utf8Text, "CN=CA")
+	name := func(text string) []byte { return dir(directory(t, utf8Text, text)) }
+	chain := []*x509.Certificate{
+		cert([]byte{0x30, 0}, ca, altNames(slices.Repeat([][]byte{name("O=xb\u0308,C=DE")}, names)...)),
+		cert(ca, ca, constraints(excluded(slices.Repeat([][]byte{name("O=ya\u0308,C=DE")}, trees)...))),
+	}
+	require.NoError(t, check(chain))
+	assert.Less(t, testing.AllocsPerRun(5, func() { _ = check(chain) }), float64(names*trees), "fewer allocations than comparisons")
 }

@@ -23,9 +23,11 @@ import (
 const (
 	// maxSubtrees bounds the subtrees of one extension.
 	maxSubtrees = 2000
-	// maxComparisons bounds the comparisons of names with subtrees for one chain.
+	// maxComparisons bounds the comparisons of names with subtrees for all chains of one leaf.
 	maxComparisons = 50_000
 )
+
+var errTooMany = errors.New("too many names and constraints")
 
 var oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
@@ -39,9 +41,14 @@ type Constraints struct {
 // self-issued CA certificate, which a CA makes for a new key, is exempt from the constraints
 // above it; a leaf is not. The error names the CA, the certificate and the name, with client text
 // quoted and cut.
-func Check(chain []*x509.Certificate) error {
+//
+// made counts the comparisons. Chains of the same leaf share the count, because a CA can make many
+// chains out of a few certificates. A chain that needs too many is refused.
+func Check(chain []*x509.Certificate, made *int) error {
+	if *made > maxComparisons {
+		return errTooMany
+	}
 	known := make([]names, len(chain))
-	left := maxComparisons
 	for i := 1; i < len(chain); i++ {
 		constraints, err := of(chain[i])
 		if err != nil {
@@ -58,7 +65,7 @@ func Check(chain []*x509.Certificate) error {
 				known[j], err = namesOf(cert)
 			}
 			if err == nil {
-				err = constraints.check(known[j], &left)
+				err = constraints.check(known[j], made)
 			}
 			if err != nil {
 				who := "the leaf"
@@ -97,12 +104,10 @@ func (c *Constraints) Check(cert *x509.Certificate) error {
 	if err != nil {
 		return err
 	}
-	left := maxComparisons
-	return c.check(names, &left)
+	return c.check(names, new(int))
 }
 
-// check subtracts the comparisons that it makes from left.
-func (c *Constraints) check(names names, left *int) error {
+func (c *Constraints) check(names names, made *int) error {
 	for i := range names {
 		name := &names[i]
 		constrained, inside := false, false
@@ -111,7 +116,7 @@ func (c *Constraints) check(names names, left *int) error {
 			if !tree.concerns(name) {
 				continue
 			}
-			if err := meet(tree, name, left); err != nil {
+			if err := meet(tree, name, made); err != nil {
 				return err
 			}
 			constrained, inside = true, inside || tree.holds(name)
@@ -124,7 +129,7 @@ func (c *Constraints) check(names names, left *int) error {
 			if !tree.concerns(name) {
 				continue
 			}
-			if err := meet(tree, name, left); err != nil {
+			if err := meet(tree, name, made); err != nil {
 				return err
 			}
 			if tree.mayHold(name) {
@@ -136,11 +141,11 @@ func (c *Constraints) check(names names, left *int) error {
 }
 
 // meet counts a comparison and returns an error if the two cannot be compared.
-func meet(tree *subtree, name *name, left *int) error {
-	*left--
+func meet(tree *subtree, name *name, made *int) error {
+	*made++
 	switch {
-	case *left < 0:
-		return errors.New("too many names and constraints")
+	case *made > maxComparisons:
+		return errTooMany
 	case tree.problem != "":
 		return fmt.Errorf("%s is subject to the constraint %s, which %s", name, logtext.Quote(tree.text), tree.problem)
 	case name.problem != "":

@@ -26,7 +26,7 @@ type name struct {
 	local, host string // of an e-mail address; host also of a URI and of a wildcard DNS name
 	wildcard    bool
 	address     netip.Addr
-	name        dn.Name // of a directoryName, with one key per RDN
+	name        dn.Prepared // of a directoryName, with one key per RDN
 	keys        []string
 }
 
@@ -127,7 +127,7 @@ func nameOf(element der.Element) name {
 }
 
 func directoryName(subject dn.Name) name {
-	return name{form: form{number: san.DirectoryName}, text: subject.String(), name: subject, keys: subject.FoldRDNs()}
+	return name{form: form{number: san.DirectoryName}, text: subject.String(), name: subject.Prepare(), keys: subject.FoldRDNs()}
 }
 
 func emailAddress(text string) name {

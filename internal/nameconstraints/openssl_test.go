@@ -16,8 +16,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/seed2886b8ae/go-certauth/internal/nameconstraints"
 )
 
 // The errors of openssl verify that concern names, see openssl-verification-options(1).
@@ -94,7 +92,7 @@ func TestCheck_AsOpenSSLDecides(t *testing.T) {
 			chain, files := issued(t, tc.tree, tc.subject, tc.alt)
 			said := verify(files)
 			assert.Equal(t, tc.says, said)
-			err := nameconstraints.Check(chain)
+			err := check(chain)
 			if (said == good) == (tc.otherwise == "") {
 				assert.NoError(t, err)
 			} else {

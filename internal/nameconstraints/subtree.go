@@ -22,9 +22,10 @@ type subtree struct {
 	// problem says why no name can be compared with the subtree. It is empty if names can.
 	problem string
 
-	name   dn.Name // of a directoryName, with one key per RDN
-	keys   []string
-	prefix netip.Prefix // of an iPAddress
+	name        dn.Prepared // of a directoryName, with one key per RDN
+	keys        []string
+	prefix      netip.Prefix // of an iPAddress
+	local, host string       // of an rfc822Name that is a mailbox
 }
 
 func newSubtree(base der.Element) (subtree, error) {
@@ -42,7 +43,7 @@ func newSubtree(base der.Element) (subtree, error) {
 			tree.problem = "is not a domain"
 		}
 	case san.RFC822Name:
-		if !isDomain(tree.text) && !san.IsMailbox(tree.text) {
+		if tree.local, tree.host, ok = san.SplitMailbox(tree.text); !ok && !isDomain(tree.text) {
 			tree.problem = "is neither a host, nor a domain, nor a mailbox"
 		}
 	case san.URI:
@@ -61,7 +62,7 @@ func newSubtree(base der.Element) (subtree, error) {
 			tree.text, tree.problem = "directory name", "cannot be read"
 			break
 		}
-		tree.text, tree.name, tree.keys = name.String(), name, name.FoldRDNs()
+		tree.text, tree.name, tree.keys = name.String(), name.Prepare(), name.FoldRDNs()
 	default:
 		tree.text, tree.problem = kind.String(), "is of a form that no rule compares"
 	}
@@ -114,8 +115,8 @@ func (t *subtree) holds(n *name) bool {
 	case san.DNSName:
 		return t.text == "" || !strings.HasPrefix(t.text, ".") && san.EqualFoldASCII(n.text, t.text) || isBelow(n.text, t.text)
 	case san.RFC822Name:
-		if local, host, ok := san.SplitMailbox(t.text); ok {
-			return n.local == local && san.EqualFoldASCII(n.host, host)
+		if t.local != "" {
+			return n.local == t.local && san.EqualFoldASCII(n.host, t.host)
 		}
 		return t.holdsHost(n.host)
 	case san.URI:
