@@ -71,8 +71,8 @@
 // For a certificate without evidence a network failure is remembered for five seconds,
 // evidence that did not verify for thirty seconds, the OCSP status unauthorized for five
 // minutes, and Unknown for two minutes. An OCSP response without nextUpdate is used for five
-// minutes at most after it was received; VerifyOptions.NoNextUpdateMaxAge bounds how old it may
-// be then.
+// minutes at most after it was received, and not shared through a Store unless it says revoked;
+// VerifyOptions.NoNextUpdateMaxAge bounds how old it may be then.
 //
 // # When there is no evidence
 //
