@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"crypto/x509"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,6 +150,51 @@ func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.
 	found, err = checker.CheckChain(t.Context(), w.chain(w.other))
 	require.NoError(t, err)
 	assert.Equal(t, isRevoked.String(), found.Status.String(), "what it says against a certificate counts")
+}
+
+// finding K45: when the list of the other key was read again, it displaced the list of the key that
+// issued the certificates, and certificates that only the latter revokes were good. The list of a
+// key in Verify.CRLIssuers did so at once.
+func TestChecker_ListOfTheNewKeyDisplacesNoneOfTheOldKey(t *testing.T) {
+	for _, source := range []string{"files", "one file after the other", "URLs", "files, and the key in Verify.CRLIssuers"} {
+		inBubble(t, source, func(t *testing.T) {
+			w := wire(t)
+			link, vouched := makeCert(t, "Clients CA", newKey(t), w.ca, asCA), []*x509.Certificate(nil)
+			if strings.HasSuffix(source, "CRLIssuers") {
+				link = makeCert(t, "Clients CA", link.key, w.root, asCA) // nothing but the Config says whose it is
+				vouched = certs(link)
+			}
+			byLink := func(thisUpdate time.Time) []byte {
+				l := w.listAt(thisUpdate, thisUpdate.Add(7*day))
+				l.Key, l.Entries = link.key, nil
+				return encode(t, l)
+			}
+			byCA := encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(9*day), entryFor(w.client)))
+			dir := t.TempDir()
+			first, second := filepath.Join(dir, "0.crl"), filepath.Join(dir, "1.crl")
+			lists := []revocation.List{{File: first}, {File: second}}
+			put := func(at string, der []byte) { write(t, at, der) }
+			switch source {
+			case "one file after the other":
+				second, lists = first, lists[:1]
+			case "URLs":
+				first, second = "http://lists.example/0.crl", "http://lists.example/1.crl"
+				lists = []revocation.List{{URL: first}, {URL: second}}
+				put = func(at string, der []byte) { w.net.serve(at, body(der)) }
+			}
+			put(second, byLink(now.Add(-time.Hour)))
+			put(first, byCA)
+			checker := w.operated(t, revocation.List{}, func(c *revocation.Config) {
+				c.Lists, c.Issuers, c.Verify.CRLIssuers = lists, certs(w.ca, link), vouched
+			})
+			w.says(t, checker, w.issue(t, "first"), isGood, nil) // the two keys are known to be of one CA
+			w.clock.advance(7 * time.Hour)
+			put(second, byLink(now.Add(6*time.Hour)))
+			require.NoError(t, checker.Preload(t.Context()))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.says(t, checker, w.issue(t, "second"), isGood, nil)
+		})
+	}
 }
 
 // finding C16: the certificate of the key that signs the lists comes along with the client's.
