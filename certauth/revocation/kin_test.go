@@ -2,7 +2,11 @@ package revocation_test
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +18,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // signedBy is the scene's list, signed by another certificate of the CA's name.
@@ -195,6 +200,56 @@ func TestChecker_ListOfTheNewKeyDisplacesNoneOfTheOldKey(t *testing.T) {
 			w.says(t, checker, w.issue(t, "second"), isGood, nil)
 		})
 	}
+}
+
+// finding K48: after 4096 CAs had been seen, those in use were forgotten with the others, and a list that
+// was in use before was verified without the keys of its CA that became known since.
+func TestChecker_ManyCAsDisplaceNoneInUse(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.client, isGood, nil)
+		hostile := makeCert(t, "Hostile CA", newKey(t), nil, asCA)
+		leaf := makeCert(t, "leaf", newKey(t), hostile, asClient)
+		for i := range 4096 { // the Checker relies on the signatures of the chain
+			name, err := asn1.Marshal(pkix.Name{CommonName: fmt.Sprint("CA ", i)}.ToRDNSequence())
+			require.NoError(t, err)
+			ca, client := *hostile.cert, *leaf.cert
+			ca.RawSubject, client.RawIssuer = name, name
+			client.RawTBSCertificate = append(name[:len(name):len(name)], client.RawTBSCertificate...)
+			_, err = checker.CheckChain(t.Context(), []*x509.Certificate{&client, &ca, hostile.cert})
+			require.ErrorIs(t, err, revocation.ErrNoSource)
+		}
+		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		l := w.listAt(now.Add(8*time.Hour), now.Add(5*day), entryFor(w.other))
+		l.Key = kin.key
+		w.net.serve(crlURL, body(encode(t, l)))
+		w.clock.advance(2 * day)
+		found, err := checker.CheckChain(presented.With(t.Context(), certs(kin)), w.chain(w.issue(t, "another")))
+		require.NoError(t, err)
+		assert.Equal(t, isGood.String(), found.Status.String())
+	})
+}
+
+// A CA that nothing refers to any more takes no memory.
+func TestChecker_ForgottenCertificatesKeepNoCA(t *testing.T) {
+	w := wire(t)
+	checker := w.checker(t, crlOnly, func(c *revocation.Config) { c.MaxRecords = 1 })
+	hostile := makeCert(t, "Hostile CA", newKey(t), nil, asCA)
+	leaf := makeCert(t, "leaf", newKey(t), hostile, asClient)
+	for i := range 100 {
+		name, err := asn1.Marshal(pkix.Name{CommonName: fmt.Sprint("CA ", i)}.ToRDNSequence())
+		require.NoError(t, err)
+		ca, client := *hostile.cert, *leaf.cert
+		ca.RawSubject, client.RawIssuer = name, name
+		_, err = checker.CheckChain(t.Context(), []*x509.Certificate{&client, &ca, hostile.cert})
+		require.ErrorIs(t, err, revocation.ErrNoSource)
+	}
+	assert.True(t, eventually(t, nil, func() bool {
+		runtime.GC()
+		return checker.Authorities() == 1
+	}))
+	runtime.KeepAlive(checker)
 }
 
 // finding C16: the certificate of the key that signs the lists comes along with the client's.
