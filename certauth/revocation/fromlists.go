@@ -126,10 +126,12 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		e.keep(&result)
 		t.kept = e.revoked
 		return result.RevokedForGood() // a newer list may lift a hold
-	case stale && err == nil && result.Status == Good:
-		t.graced = append(t.graced, result)
 	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
-		t.add(result, stale)
+		if stale {
+			t.graced = append(t.graced, result)
+		} else {
+			t.add(result, false)
+		}
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}
