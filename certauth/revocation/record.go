@@ -133,7 +133,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)
 	if !c.config.IgnoreCertificateURLs {
-		r.lists = c.remote.of(r.authority, &r.who, &r.names)
+		r.lists = c.remote.of(r)
 	}
 	r.responders = c.respondersFor(r)
 	c.makePlan(r)
