@@ -1,6 +1,7 @@
 package revocation_test
 
 import (
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -253,18 +254,21 @@ func TestChecker_ForgottenCertificatesKeepNoCA(t *testing.T) {
 }
 
 // finding C16: the certificate of the key that signs the lists comes along with the client's.
+// finding C17: it was not looked at if it spells the CA's name differently.
 func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 	for name, c := range map[string]struct {
-		by   func(*wired) *identity
-		want certauth.Reason
+		by      func(*wired) *identity
+		want    certauth.Reason
+		subject string // "Clients CA" if empty
 	}{
-		"self-issued":                      {func(w *wired) *identity { return w.ca }, certauth.ReasonNone},
-		"of the same name, by itself":      {func(*wired) *identity { return nil }, certauth.ReasonRevocationUnavailable},
-		"of the same name, by the CA over": {func(w *wired) *identity { return w.root }, certauth.ReasonRevocationUnavailable},
+		"self-issued":                      {by: func(w *wired) *identity { return w.ca }, want: certauth.ReasonNone},
+		"self-issued, in other spelling":   {by: func(w *wired) *identity { return w.ca }, want: certauth.ReasonNone, subject: "clients  ca"},
+		"of the same name, by itself":      {by: func(*wired) *identity { return nil }, want: certauth.ReasonRevocationUnavailable},
+		"of the same name, by the CA over": {by: func(w *wired) *identity { return w.root }, want: certauth.ReasonRevocationUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), c.by(w), asCA)
+			kin := makeCert(t, cmp.Or(c.subject, "Clients CA"), newKey(t), c.by(w), asCA)
 			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(w.other)))))
 			checker := w.checker(t, leafOnly, sources(revocation.CRLOnly))
 			policy := w.behindChain(checker)
