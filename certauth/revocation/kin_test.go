@@ -140,6 +140,43 @@ func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 	}
 }
 
+// finding K50: a partner that certified another partner's CA, and a second certificate of that CA's name
+// with a key of its own, could sign that CA's lists.
+func TestChecker_AnotherPartnerSignsNoLists(t *testing.T) {
+	listsAlone := keyUsage(x509.KeyUsageCRLSign)
+	for name, c := range map[string]struct {
+		above   bool // the second certificate is above the CA, or else beside it
+		changes []change
+	}{
+		"with a certificate above the CA":                      {true, nil},
+		"with a certificate beside the CA, which is for lists": {false, []change{listsAlone}},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			hostile := makeCert(t, "Hostile Root", newKey(t), nil, asCA)
+			second := makeCert(t, "Clients CA", newKey(t), hostile, append([]change{asCA}, c.changes...)...)
+			above := []*identity{hostile}
+			if c.above {
+				above = []*identity{second, hostile}
+			}
+			copied := makeCert(t, "Clients CA", w.ca.key, above[0], asCA)
+			forged := w.signedBy(second)
+			forged.Entries = nil
+			checker := w.checker(t, crlOnly)
+			w.outage()
+			accomplice := append([]*identity{w.issue(t, "accomplice"), copied}, above...)
+			_, err := checker.CheckChain(presented.With(t.Context(), certs(second)), certs(accomplice...))
+			require.Error(t, err)
+			w.net.serve(crlURL, body(encode(t, forged))) // by whoever is on the path
+			w.clock.advance(time.Minute)
+			w.says(t, checker, w.other, isUnavailable, revocation.ErrBadSignature)
+			w.net.serve(crlURL, body(encode(t, w.list())))
+			w.clock.advance(time.Minute)
+			w.says(t, checker, w.other, isRevoked, nil)
+		})
+	}
+}
+
 // A CA that was renewed with a new key may have a list for each key, and the newer list does
 // not name what stands in the older one.
 func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.T) {
