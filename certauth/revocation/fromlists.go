@@ -97,6 +97,10 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
+	if l.lapsed != nil {
+		result, _ := l.lapsed.crl.LookupSubject(&r.who, terms)
+		t.accuse(&result, l.lapsed)
+	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {

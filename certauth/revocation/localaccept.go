@@ -64,6 +64,9 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		if err != nil && !aside {
 			return err
 		}
+		if !aside {
+			next.replace(before)
+		}
 		if c.wantsDelta(next.base, deltaPlaces{}) {
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
