@@ -1,13 +1,13 @@
 package certauth
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/seed2886b8ae/go-certauth/internal/dn"
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 	"github.com/seed2886b8ae/go-certauth/internal/presented"
 	"github.com/seed2886b8ae/go-certauth/internal/safely"
@@ -136,19 +136,19 @@ func (r *notRevokedRule) settle(*evaluation, *policyPath, []string) *Error {
 // 6.3.3 (f)), and callers may send the certificate of that key along.
 func (r *notRevokedRule) ask(e *evaluation, chain *verifiedChain) (Revocation, error) {
 	ctx := e.ctx
-	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs[1:], beside) {
+	if beside := e.facts.sent().certs[1:]; hasNamesake(chain.certs, beside) {
 		ctx = presented.With(ctx, beside)
 	}
 	return r.checker.CheckChain(ctx, chain.certs)
 }
 
-// hasNamesake reports whether one of the others is a different certificate with the name of a CA.
-func hasNamesake(cas, others []*x509.Certificate) bool {
+// hasNamesake reports whether one of the others is not in the chain and has the name of one of its
+// CAs, in any spelling.
+func hasNamesake(chain, others []*x509.Certificate) bool {
 	for _, other := range others {
-		for _, ca := range cas {
-			if bytes.Equal(ca.RawSubject, other.RawSubject) && !ca.Equal(other) {
-				return true
-			}
+		if !slices.ContainsFunc(chain, other.Equal) &&
+			slices.ContainsFunc(chain[1:], func(ca *x509.Certificate) bool { return dn.Match(ca.RawSubject, other.RawSubject) }) {
+			return true
 		}
 	}
 	return false

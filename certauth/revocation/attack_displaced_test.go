@@ -198,6 +198,25 @@ func TestAttack_ExpiredListDoesNotMakeAFreshOneStale(t *testing.T) {
 	})
 }
 
+// finding K49: with StaleGrace, a list for some reasons that had run out made the Good of a fresh list
+// for all reasons stale, so that every request waited for the list that failed.
+func TestAttack_FreshListIsNotStaleForOneForSomeReasons(t *testing.T) {
+	const a, b = "http://crl.partner.example/a.crl", "http://crl.partner.example/b.crl"
+	some := ocsptest.Reasons(ocsptest.Context(1), 1, 2)
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		client := w.issue(t, "client", noResponder, noPoints, extra(ocsptest.DistributionPoints(ocsptest.Point(uri(a), some), ocsptest.Point(uri(b)))))
+		w.net.serve(a, body(w.scoped(t, 9, now.Add(-time.Hour), now.Add(day), [][]byte{uri(a)})))
+		w.net.serve(b, body(w.scoped(t, 9, now.Add(-time.Hour), now.Add(7*day), [][]byte{uri(b)})))
+		checker := w.checker(t, crlOnly, staleGrace)
+		w.says(t, checker, client, isGood, nil)
+		w.net.serve(a, failing(revocation.ErrTransport))
+		w.clock.advance(25 * time.Hour)
+		found := w.says(t, checker, client, isGood, nil)
+		assert.False(t, found.Stale)
+	})
+}
+
 // A replaced list may expire: readiness does not depend on it.
 func TestAttack_ReadyDoesNotWantWhatWasReplaced(t *testing.T) {
 	bubble.Test(t, func(t *testing.T) {

@@ -35,7 +35,7 @@ type Checker struct {
 	partners    partners
 	crew        *crew
 	table       *table
-	authorities authorities
+	authorities *authorities
 	remote      remoteLists
 	local       *localLists
 	lists       keeper
@@ -50,7 +50,7 @@ type Checker struct {
 func New(config Config) (*Checker, error) {
 	config, err := config.withDefaults()
 	c := &Checker{
-		config: config, skew: config.Verify.Tolerance(), fetcher: config.Fetcher,
+		config: config, skew: config.Verify.Tolerance(), fetcher: config.Fetcher, authorities: &authorities{},
 	}
 	if config.Fetcher == nil {
 		var fetcherErr error

@@ -323,3 +323,33 @@ func TestChecker_StoreKeepsCAsApart(t *testing.T) {
 		sibling.says(t, w.checker(t, ocspOnly, stored(s)), sibling.client, isUnavailable, revocation.ErrTransport)
 	})
 }
+
+// finding K46: a Good without nextUpdate, which may be used for five minutes after it was received,
+// was used again from the Store until it was an hour old, and by instances that never received it.
+func TestChecker_StoreExtendsNoAnswerWithoutNextUpdate(t *testing.T) {
+	for name, another := range map[string]bool{"the instance that received it": false, "another instance": true} {
+		inBubble(t, name, func(t *testing.T) {
+			w, s := wire(t), newShelf()
+			w.net.serve(ocspURL, w.dated(t, ocsptest.StatusGood, now.Add(-time.Minute), time.Time{}))
+			checker := w.checker(t, ocspOnly, stored(s))
+			w.says(t, checker, w.client, isGood, nil)
+			w.net.serve(ocspURL, w.dated(t, revokedAt(now, keyCompromise), now.Add(time.Minute), time.Time{}))
+			w.clock.advance(6 * time.Minute)
+			if another {
+				checker = w.checker(t, ocspOnly, stored(s))
+			}
+			w.says(t, checker, w.client, isRevoked, nil)
+			assert.Len(t, s.kept, 1, "what revokes is stored")
+		})
+	}
+	inBubble(t, "and one that is there counts no more than nothing", func(t *testing.T) {
+		w, s := wire(t), newShelf()
+		w.says(t, w.checker(t, ocspOnly, stored(s)), w.client, isGood, nil)
+		r := w.good()
+		r.ProducedAt = ocsptest.At(now.Add(-time.Minute))
+		r.Answers[0].ThisUpdate, r.Answers[0].NextUpdate = ocsptest.At(now.Add(-time.Minute)), nil
+		s.all(encode(t, r))
+		w.net.serve(ocspURL, w.responder(t, revokedAt(now, keyCompromise)))
+		w.says(t, w.checker(t, ocspOnly, stored(s)), w.client, isRevoked, nil)
+	})
+}

@@ -42,7 +42,8 @@
 //     they need. Each partner has eight fetch places, at most four of them at one host, and a
 //     queue of its own. The lists being read for one partner take at most one and a quarter
 //     MaxListBytes; in addition a list of a quarter of MaxListBytes may wait for the Store.
-//     When MaxListMemory is full, lists of the partner that holds most are dropped.
+//     When MaxListMemory or MaxRecords is reached, lists or certificates of the partner that has
+//     most are dropped.
 //  4. A call waits at most MaxWait for one chain, five seconds by default, even if every
 //     source hangs.
 //  5. A [Store] can cost time, at most a quarter of MaxWait for each look-up, but it never
@@ -71,8 +72,8 @@
 // For a certificate without evidence a network failure is remembered for five seconds,
 // evidence that did not verify for thirty seconds, the OCSP status unauthorized for five
 // minutes, and Unknown for two minutes. An OCSP response without nextUpdate is used for five
-// minutes at most after it was received; VerifyOptions.NoNextUpdateMaxAge bounds how old it may
-// be then.
+// minutes at most after it was received, and not shared through a Store unless it says revoked;
+// VerifyOptions.NoNextUpdateMaxAge bounds how old it may be then.
 //
 // # When there is no evidence
 //

@@ -217,3 +217,50 @@ func TestFairness_ABlipKeepsNobodyOutForLong(t *testing.T) {
 		})
 	}
 }
+
+// finding K47: a partner could issue as many certificates, or name as many lists in them, as all
+// partners together may have in memory, so that what was known of another partner was forgotten. Its
+// clients then had to wait for their sources, and were refused while those failed.
+func TestFairness_AHostilePartnerDisplacesNothingOfOthers(t *testing.T) {
+	inBubble(t, "records", func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) { c.MaxRecords = 160 })
+		hostile := w.partner(t, "hostile")
+		var ours []*identity
+		for range 10 {
+			one := w.issue(t, "honest")
+			w.says(t, checker, one, isGood, nil)
+			ours = append(ours, one)
+		}
+		w.net.serve(hostile.url(), hostile.answers(t, ocsptest.StatusGood))
+		w.clock.advance(time.Minute)
+		for i := range 800 {
+			if i == 400 { // from now on what the hostile partner has is what should stay
+				w.net.serve(hostile.url(), hostile.answers(t, revokedAt(now, keyCompromise)))
+			}
+			_, err := hostile.check(t, checker, hostile.client(t))
+			require.NoError(t, err)
+		}
+		w.outage()
+		for _, one := range ours {
+			w.says(t, checker, one, isGood, nil)
+		}
+	})
+	inBubble(t, "lists", func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.client, isGood, nil)
+		hostile := w.partner(t, "hostile")
+		w.net.serve("http://crl.hostile.example", body(w.smallListOf(t, hostile.ca)))
+		w.clock.advance(time.Minute)
+		for i := range 1100 {
+			one := hostile.client(t, noResponder, func(c *x509.Certificate) {
+				c.CRLDistributionPoints = []string{fmt.Sprintf("http://crl.hostile.example/%d", i)}
+			})
+			_, err := hostile.check(t, checker, one)
+			require.NoError(t, err)
+		}
+		w.outage()
+		w.says(t, checker, w.issue(t, "another"), isGood, nil)
+	})
+}

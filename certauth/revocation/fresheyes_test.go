@@ -152,6 +152,35 @@ func TestChecker_AnOlderGoodDoesNotOutweighANewerListThatHasRunOut(t *testing.T)
 	}
 }
 
+// finding K51: an expired list was replaced by an older one that is valid for longer, and certificates
+// that only the newer one had revoked were good, unless they had been asked about before.
+func TestChecker_AnOlderListThatIsValidForLongerClearsNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		config func(*testing.T, *wired) *revocation.Checker
+		url    string
+	}{
+		"at a distribution point": {func(t *testing.T, w *wired) *revocation.Checker { return w.checker(t, crlOnly, softFail) }, crlURL},
+		"at a URL of the operator": {func(t *testing.T, w *wired) *revocation.Checker {
+			return w.operated(t, revocation.List{URL: configuredURL}, softFail)
+		}, configuredURL},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			checker := c.config(t, w)
+			w.net.serve(c.url, body(encode(t, w.listAt(now.Add(-time.Hour), now.Add(day), entryFor(w.client)))))
+			w.says(t, checker, w.issue(t, "first"), isGood, nil)
+			w.net.serve(c.url, body(encode(t, w.listAt(now.Add(-2*day), now.Add(7*day)))))
+			w.clock.advance(2 * day)
+			w.says(t, checker, w.issue(t, "second"), isGood, nil)
+			w.says(t, checker, w.client, isUnavailable, revocation.ErrNotFresh)
+			w.net.serve(c.url, body(encode(t, w.listAt(now.Add(day), now.Add(7*day)))))
+			w.clock.advance(7 * time.Hour)
+			w.says(t, checker, w.issue(t, "third"), isGood, nil)
+			w.says(t, checker, w.client, isGood, nil) // the CA has removed it again
+		})
+	}
+}
+
 // finding K36: a list URL that answered with a list of another scope each time filled MaxListMemory
 // with its earlier answers, and the lists of others could not be updated.
 func TestChecker_AListThatChangesItsScopeTakesNoMemoryOfOthers(t *testing.T) {

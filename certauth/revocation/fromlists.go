@@ -97,6 +97,10 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
+	if l.lapsed != nil {
+		result, _ := l.lapsed.crl.LookupSubject(&r.who, terms)
+		t.accuse(&result, l.lapsed)
+	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)
 	if begins := l.crl.ThisUpdate().Add(-c.skew); terms.Now.Before(begins) {
@@ -126,10 +130,12 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		e.keep(&result)
 		t.kept = e.revoked
 		return result.RevokedForGood() // a newer list may lift a hold
-	case stale && err == nil && result.Status == Good:
-		t.graced = append(t.graced, result)
 	case err == nil && result.Status == Good, errors.Is(err, evidence.ErrCRLIncomplete):
-		t.add(result, stale)
+		if stale {
+			t.graced = append(t.graced, result)
+		} else {
+			t.add(result, false)
+		}
 	case errors.Is(t.err, errNothing) || !errors.Is(err, ErrCRLScope):
 		t.err = err
 	}

@@ -31,24 +31,39 @@ func (a *authority) kinNow() []kin {
 	return nil
 }
 
-// hasMet reports whether the last chain that meetKin looked at continued with the same
-// certificate.
+// wayOf returns what kinship depends on in a chain, of which above is the part that begins with the
+// CA: the certificate after the CA, and the anchor.
+func wayOf(above []*x509.Certificate) [2]*x509.Certificate {
+	return [2]*x509.Certificate{above[min(1, len(above)-1)], above[len(above)-1]}
+}
+
+// hasMet reports whether the last chain that meetKin looked at continued in the same way.
 func (a *authority) hasMet(above []*x509.Certificate) bool {
-	return a.above.Load() == above[min(1, len(above)-1)]
+	met := a.met.Load()
+	return met != nil && *met == wayOf(above)
 }
 
 // meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
-// that begins with the CA. It does nothing if the certificate after the CA is the same as in the
-// last chain.
+// that begins with the CA. It does nothing if the last chain continued in the same way.
+//
+// Any other CA, under another anchor, can certify this CA's name and key, and a second certificate of
+// that name beside or above it. What such a CA has signed therefore proves no kinship: a list must
+// lead to the same anchor as the certificate in question (RFC 5280, section 6.3.3 (f)), and the kin
+// of a CA is known to all its chains.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 	if a.hasMet(above) {
 		return
 	}
-	a.above.Store(above[min(1, len(above)-1)])
+	a.met.Store(new(wayOf(above)))
 	own, now := above[0], c.config.Now()
 	at := 1
-	for ; at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject); at++ { // its signature was verified with the chain
-		c.addKin(a, above[at], now)
+	for at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject) {
+		at++
+	}
+	if at == len(above) { // the anchor has the CA's name, and its signatures were verified with the chain
+		for _, other := range above[1:] {
+			c.addKin(a, other, now)
+		}
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
@@ -62,7 +77,7 @@ func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
 const maxPresentedKin = 2
 
 // meetPresented looks for kin among the certificates that the caller sent. The caller only chooses
-// among certificates; the signatures decide which of them belong to the CA.
+// among certificates; those that the CA's own key has signed belong to it.
 func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509.Certificate) {
 	looked := 0
 	for _, other := range presented.Beside(ctx) {
@@ -74,15 +89,15 @@ func (c *Checker) meetPresented(ctx context.Context, a *authority, above []*x509
 			continue
 		}
 		looked++
-		if isKin(above[0], other, above[1:]) {
+		if hasSigned(above[0], other) {
 			c.addKin(a, other, c.config.Now())
 		}
 	}
 }
 
-// isKin reports whether two certificates with the same name belong to one CA: one has signed the
-// other, or the CA above has signed both and other may sign only lists. The name alone proves
-// nothing, and a CA that was renewed with a new key may have a list for each key.
+// isKin reports whether the certificate of a CA and one of Config.Issuers with the same name belong to
+// one CA: one has signed the other, or the CA above has signed both and other may sign only lists. The
+// name alone proves nothing, and a CA that was renewed with a new key may have a list for each key.
 func isKin(own, other *x509.Certificate, above []*x509.Certificate) bool {
 	if hasSigned(own, other) || hasSigned(other, own) {
 		return true

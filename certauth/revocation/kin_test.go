@@ -1,8 +1,14 @@
 package revocation_test
 
 import (
+	"cmp"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"fmt"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +19,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation"
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // signedBy returns the scene's list, signed by another certificate with the CA's name.
@@ -133,6 +140,43 @@ func TestChecker_ListByTheOtherKeyInTheChain(t *testing.T) {
 	}
 }
 
+// finding K50: a partner that certified another partner's CA, and a second certificate of that CA's name
+// with a key of its own, could sign that CA's lists.
+func TestChecker_AnotherPartnerSignsNoLists(t *testing.T) {
+	listsAlone := keyUsage(x509.KeyUsageCRLSign)
+	for name, c := range map[string]struct {
+		above   bool // the second certificate is above the CA, or else beside it
+		changes []change
+	}{
+		"with a certificate above the CA":                      {true, nil},
+		"with a certificate beside the CA, which is for lists": {false, []change{listsAlone}},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			hostile := makeCert(t, "Hostile Root", newKey(t), nil, asCA)
+			second := makeCert(t, "Clients CA", newKey(t), hostile, append([]change{asCA}, c.changes...)...)
+			above := []*identity{hostile}
+			if c.above {
+				above = []*identity{second, hostile}
+			}
+			copied := makeCert(t, "Clients CA", w.ca.key, above[0], asCA)
+			forged := w.signedBy(second)
+			forged.Entries = nil
+			checker := w.checker(t, crlOnly)
+			w.outage()
+			accomplice := append([]*identity{w.issue(t, "accomplice"), copied}, above...)
+			_, err := checker.CheckChain(presented.With(t.Context(), certs(second)), certs(accomplice...))
+			require.Error(t, err)
+			w.net.serve(crlURL, body(encode(t, forged))) // by whoever is on the path
+			w.clock.advance(time.Minute)
+			w.says(t, checker, w.other, isUnavailable, revocation.ErrBadSignature)
+			w.net.serve(crlURL, body(encode(t, w.list())))
+			w.clock.advance(time.Minute)
+			w.says(t, checker, w.other, isRevoked, nil)
+		})
+	}
+}
+
 // A CA that was renewed with a new key may have one list per key, and the newer list may lack
 // entries of the older one.
 func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.T) {
@@ -151,19 +195,117 @@ func TestChecker_ListOfTheNewKeyClearsNothingThatTheOldKeysListIsFor(t *testing.
 	assert.Equal(t, isRevoked.String(), found.Status.String(), "what it says against a certificate counts")
 }
 
+// finding K45: when the list of the other key was read again, it displaced the list of the key that
+// issued the certificates, and certificates that only the latter revokes were good. The list of a
+// key in Verify.CRLIssuers did so at once.
+func TestChecker_ListOfTheNewKeyDisplacesNoneOfTheOldKey(t *testing.T) {
+	for _, source := range []string{"files", "one file after the other", "URLs", "files, and the key in Verify.CRLIssuers"} {
+		inBubble(t, source, func(t *testing.T) {
+			w := wire(t)
+			link, vouched := makeCert(t, "Clients CA", newKey(t), w.ca, asCA), []*x509.Certificate(nil)
+			if strings.HasSuffix(source, "CRLIssuers") {
+				link = makeCert(t, "Clients CA", link.key, w.root, asCA) // nothing but the Config says whose it is
+				vouched = certs(link)
+			}
+			byLink := func(thisUpdate time.Time) []byte {
+				l := w.listAt(thisUpdate, thisUpdate.Add(7*day))
+				l.Key, l.Entries = link.key, nil
+				return encode(t, l)
+			}
+			byCA := encode(t, w.listAt(now.Add(-2*time.Hour), now.Add(9*day), entryFor(w.client)))
+			dir := t.TempDir()
+			first, second := filepath.Join(dir, "0.crl"), filepath.Join(dir, "1.crl")
+			lists := []revocation.List{{File: first}, {File: second}}
+			put := func(at string, der []byte) { write(t, at, der) }
+			switch source {
+			case "one file after the other":
+				second, lists = first, lists[:1]
+			case "URLs":
+				first, second = "http://lists.example/0.crl", "http://lists.example/1.crl"
+				lists = []revocation.List{{URL: first}, {URL: second}}
+				put = func(at string, der []byte) { w.net.serve(at, body(der)) }
+			}
+			put(second, byLink(now.Add(-time.Hour)))
+			put(first, byCA)
+			checker := w.operated(t, revocation.List{}, func(c *revocation.Config) {
+				c.Lists, c.Issuers, c.Verify.CRLIssuers = lists, certs(w.ca, link), vouched
+			})
+			w.says(t, checker, w.issue(t, "first"), isGood, nil) // the two keys are known to be of one CA
+			w.clock.advance(7 * time.Hour)
+			put(second, byLink(now.Add(6*time.Hour)))
+			require.NoError(t, checker.Preload(t.Context()))
+			w.says(t, checker, w.client, isRevoked, nil)
+			w.says(t, checker, w.issue(t, "second"), isGood, nil)
+		})
+	}
+}
+
+// finding K48: after 4096 CAs had been seen, those in use were forgotten with the others, and a list that
+// was in use before was verified without the keys of its CA that became known since.
+func TestChecker_ManyCAsDisplaceNoneInUse(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		checker := w.checker(t, crlOnly)
+		w.says(t, checker, w.client, isGood, nil)
+		hostile := makeCert(t, "Hostile CA", newKey(t), nil, asCA)
+		leaf := makeCert(t, "leaf", newKey(t), hostile, asClient)
+		for i := range 4096 { // the Checker relies on the signatures of the chain
+			name, err := asn1.Marshal(pkix.Name{CommonName: fmt.Sprint("CA ", i)}.ToRDNSequence())
+			require.NoError(t, err)
+			ca, client := *hostile.cert, *leaf.cert
+			ca.RawSubject, client.RawIssuer = name, name
+			client.RawTBSCertificate = append(name[:len(name):len(name)], client.RawTBSCertificate...)
+			_, err = checker.CheckChain(t.Context(), []*x509.Certificate{&client, &ca, hostile.cert})
+			require.ErrorIs(t, err, revocation.ErrNoSource)
+		}
+		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		l := w.listAt(now.Add(8*time.Hour), now.Add(5*day), entryFor(w.other))
+		l.Key = kin.key
+		w.net.serve(crlURL, body(encode(t, l)))
+		w.clock.advance(2 * day)
+		found, err := checker.CheckChain(presented.With(t.Context(), certs(kin)), w.chain(w.issue(t, "another")))
+		require.NoError(t, err)
+		assert.Equal(t, isGood.String(), found.Status.String())
+	})
+}
+
+// A CA that nothing refers to any more takes no memory.
+func TestChecker_ForgottenCertificatesKeepNoCA(t *testing.T) {
+	w := wire(t)
+	checker := w.checker(t, crlOnly, func(c *revocation.Config) { c.MaxRecords = 1 })
+	hostile := makeCert(t, "Hostile CA", newKey(t), nil, asCA)
+	leaf := makeCert(t, "leaf", newKey(t), hostile, asClient)
+	for i := range 100 {
+		name, err := asn1.Marshal(pkix.Name{CommonName: fmt.Sprint("CA ", i)}.ToRDNSequence())
+		require.NoError(t, err)
+		ca, client := *hostile.cert, *leaf.cert
+		ca.RawSubject, client.RawIssuer = name, name
+		_, err = checker.CheckChain(t.Context(), []*x509.Certificate{&client, &ca, hostile.cert})
+		require.ErrorIs(t, err, revocation.ErrNoSource)
+	}
+	assert.True(t, eventually(t, nil, func() bool {
+		runtime.GC()
+		return checker.Authorities() == 1
+	}))
+	runtime.KeepAlive(checker)
+}
+
 // finding C16: the certificate of the key that signs the lists is sent along with the client's.
+// finding C18: it was ignored if it spells the CA's name differently.
 func TestChecker_ListByAKeyWhoseCertificateIsPresented(t *testing.T) {
 	for name, c := range map[string]struct {
-		by   func(*wired) *identity
-		want certauth.Reason
+		by      func(*wired) *identity
+		want    certauth.Reason
+		subject string // "Clients CA" if empty
 	}{
-		"self-issued":                      {func(w *wired) *identity { return w.ca }, certauth.ReasonNone},
-		"of the same name, by itself":      {func(*wired) *identity { return nil }, certauth.ReasonRevocationUnavailable},
-		"of the same name, by the CA over": {func(w *wired) *identity { return w.root }, certauth.ReasonRevocationUnavailable},
+		"self-issued":                      {by: func(w *wired) *identity { return w.ca }, want: certauth.ReasonNone},
+		"self-issued, in other spelling":   {by: func(w *wired) *identity { return w.ca }, want: certauth.ReasonNone, subject: "clients  ca"},
+		"of the same name, by itself":      {by: func(*wired) *identity { return nil }, want: certauth.ReasonRevocationUnavailable},
+		"of the same name, by the CA over": {by: func(w *wired) *identity { return w.root }, want: certauth.ReasonRevocationUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := wire(t)
-			kin := makeCert(t, "Clients CA", newKey(t), c.by(w), asCA)
+			kin := makeCert(t, cmp.Or(c.subject, "Clients CA"), newKey(t), c.by(w), asCA)
 			w.net.serve(crlURL, body(encode(t, w.signedBy(kin, entryFor(w.other)))))
 			checker := w.checker(t, leafOnly, sources(revocation.CRLOnly))
 			policy := w.behindChain(checker)

@@ -227,8 +227,11 @@ func (c *Checker) admitList(ctx context.Context, l *remoteList, by *partner, res
 		return nil, evidence.ErrRollback
 	}
 	next := &loadedList{crl: base, base: base, fetched: now, url: url, etag: response.ETag, lastModified: response.LastModified}
-	if old != nil && c.wantsDelta(base, l.deltas) {
-		next.crl = withDeltaOf(base, old.crl)
+	if old != nil {
+		next.replace(old)
+		if c.wantsDelta(base, l.deltas) {
+			next.crl = withDeltaOf(base, old.crl)
+		}
 	}
 	next.soft = c.softOf(next.crl.Edition(), now, response.MaxAge)
 	return next, nil

@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,9 @@ type loadedList struct {
 	crl  *evidence.CRL   // with its delta, if there is one
 	base *evidence.CRL   // without the delta
 	lone *evidence.Delta // instead of both: a delta among the operator's lists
+	// lapsed is a newer list that has expired, in whose place this one is: what it revokes for good
+	// is not good by this one.
+	lapsed *loadedList
 
 	soft, fetched           time.Time
 	url, etag, lastModified string
@@ -34,7 +38,18 @@ func (l *loadedList) size() int {
 	if l.lone != nil {
 		return l.lone.Size()
 	}
-	return l.crl.Size()
+	size := l.crl.Size()
+	if l.lapsed != nil {
+		size += l.lapsed.size()
+	}
+	return size
+}
+
+// replace notes that the list takes the place of another one, which may be newer if it has expired.
+func (l *loadedList) replace(old *loadedList) {
+	if latest := cmp.Or(old.lapsed, old); latest.base.ThisUpdate().After(l.base.ThisUpdate()) {
+		l.lapsed = latest
+	}
 }
 
 // isReplacedBy reports whether next can replace the list without loss.

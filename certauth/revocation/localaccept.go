@@ -64,6 +64,9 @@ func (m *localLists) put(s *localSource, name string, l *localList, next *loaded
 		if err != nil && !aside {
 			return err
 		}
+		if !aside {
+			next.replace(before)
+		}
 		if c.wantsDelta(next.base, deltaPlaces{}) {
 			next.crl = withDeltaOf(next.base, before.crl)
 		}
@@ -141,8 +144,10 @@ func (m *localLists) complete(ctx context.Context, lists []*localList) error {
 	return err
 }
 
-// verify returns the list and the CAs among Issuers to which it belongs: the one with its name, or
-// several of that name if one of Verify.CRLIssuers signs for all of them.
+// verify returns the list and the CAs among Issuers to which it belongs: the one that signed it, or
+// several of its name if one of Verify.CRLIssuers signs for all of them. Kin does not count here: a
+// CA that signs its lists with another key is among Issuers with both, and listsOf finds the lists
+// of either. A list that belonged to a CA by its kin would displace the list of that CA's own key.
 func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, []*authority, error) {
 	there, isDelta, err := evidence.Look(content)
 	if err != nil {
@@ -157,7 +162,7 @@ func (m *localLists) verify(ctx context.Context, content []byte) (*loadedList, [
 		}
 		one := &loadedList{}
 		one.base, err = m.checker.partners.operator().hand.build(ctx, func() (crl *evidence.CRL, err error) {
-			terms := m.checker.listTerms(issuer, m.checker.config.Now())
+			terms := m.checker.terms(m.checker.config.Now())
 			if isDelta {
 				one.lone, err = evidence.ParseDelta(content, issuer.cert(), terms)
 				return nil, err

@@ -79,8 +79,8 @@ func (m *localLists) isOver(l *evidence.CRL, now time.Time) bool {
 	return m.checker.notOver(l, now) != nil
 }
 
-// newest adds the list, or replaces an older one of the same scope (rule C9). If one has the newer
-// base and the other the newer delta, both count. A list from the future displaces none.
+// newest adds the list, or replaces an older one of the same scope and signer (rule C9). If one has
+// the newer base and the other the newer delta, both count. A list from the future displaces none.
 func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList {
 	if next.base.ThisUpdate().After(now) {
 		return append(lists, next)
@@ -88,12 +88,12 @@ func newest(lists []*loadedList, next *loadedList, now time.Time) []*loadedList 
 	kept := make([]*loadedList, 0, len(lists)+1)
 	for _, known := range lists {
 		switch {
-		case known.base.ThisUpdate().After(now):
+		case known.base.ThisUpdate().After(now), !known.base.SameSigner(next.base):
 			kept = append(kept, known)
 		case known.base.CheckNewer(next.base) == nil && known.crl.CheckNewer(next.crl) == nil: // next replaces it
 		case next.base.CheckNewer(known.base) == nil && next.crl.CheckNewer(known.crl) == nil:
 			return lists
-		default: // of different scopes, or one with the newer base and one with the newer delta
+		default: // of different scopes, or one with the newer base and the other with the newer delta
 			kept = append(kept, known)
 		}
 	}

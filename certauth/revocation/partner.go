@@ -31,6 +31,8 @@ type partner struct {
 	refreshers chan struct{}
 	refreshing atomic.Int64 // including those that wait for a place
 	flights    atomic.Int64
+	records    atomic.Int64 // in the table
+	lists      int          // in remoteLists, whose mutex guards it
 	hand       hand
 }
 

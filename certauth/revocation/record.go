@@ -3,9 +3,11 @@ package revocation
 import (
 	"bytes"
 	"crypto/x509"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/advice"
@@ -20,7 +22,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	above  atomic.Pointer[x509.Certificate] // the certificate that meetKin looked at last
+	met    atomic.Pointer[[2]*x509.Certificate] // wayOf the chain that meetKin looked at last
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
@@ -131,7 +133,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)
 	if !c.config.IgnoreCertificateURLs {
-		r.lists = c.remote.of(r.authority, &r.who, &r.names)
+		r.lists = c.remote.of(r)
 	}
 	r.responders = c.respondersFor(r)
 	c.makePlan(r)
@@ -206,29 +208,39 @@ func (c *Checker) respondersFor(of *record) []responder {
 	return all
 }
 
-// authorities keeps one authority for each name and key.
+// authorities finds the one authority for each name and key, as long as a record, a list or the Config
+// refers to it. It refers to no Checker, because until an authority is collected its cleanup keeps
+// what it refers to.
 type authorities struct {
 	mu  sync.Mutex
-	all map[string]*authority
+	all map[string]weak.Pointer[authority]
 }
-
-const maxAuthorities = 4096
 
 func (a *authorities) intern(cert *x509.Certificate) *authority {
 	key := authorityKey(cert)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	known := a.all[key]
+	known := a.all[key].Value()
 	if known == nil {
-		if a.all == nil || len(a.all) >= maxAuthorities {
-			a.all = map[string]*authority{} // records keep theirs, and nothing compares addresses
+		if a.all == nil {
+			a.all = map[string]weak.Pointer[authority]{}
 		}
 		known = &authority{key: key, name: nameKey(cert.RawSubject)}
 		known.issuer.Store(cert)
-		a.all[key] = known
+		a.all[key] = weak.Make(known)
+		runtime.AddCleanup(known, a.forget, key)
 	}
 	known.meet(cert)
 	return known
+}
+
+// forget removes an authority that is no longer used, unless there is another one for its key by now.
+func (a *authorities) forget(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all[key].Value() == nil {
+		delete(a.all, key)
+	}
 }
 
 func (r *record) sources() (urls []string) {

@@ -93,17 +93,22 @@ func (c *Checker) ocspFromStore(ctx context.Context, key string, r *record, cert
 		c.storeLies(ctx, err)
 		return nil, result.StaleRevoked
 	}
-	if known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
+	if !isForStore(&result) || known != nil && c.outranks(known, c.config.Now()) != nil && !result.ThisUpdate.After(known.ThisUpdate) {
 		return nil, false
 	}
 	if c.learn(r, cert, result, true) != nil {
 		return nil, false
 	}
 	c.stats.storeHits.Add(1)
-	if result.Status != Good && result.Status != Revoked {
-		return nil, false
-	}
 	return r.now().ocsp, false
+}
+
+// isForStore reports whether a response may be shared through the Store. A Good without nextUpdate
+// may not: newer information is available all the time (RFC 6960, section 4.2.2.1), so it is used for
+// a few minutes after it was received, and the Store does not know when that was. Unknown is used for
+// as short a time.
+func isForStore(r *Result) bool {
+	return r.Status == Revoked || r.Status == Good && !r.NextUpdate.IsZero()
 }
 
 func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, known *Result) (Result, error) {
@@ -118,7 +123,7 @@ func (c *Checker) verifyStored(r *record, cert *x509.Certificate, der []byte, kn
 // ocspToStore stores the fetched response, unless the Store has a newer one, or the response alone
 // does not prove the known revocation: the Store may hold the proof.
 func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *x509.Certificate, got answerOf) {
-	if c.config.Store == nil || got.result.Status == Unknown || c.config.Verify.NonceMode == NonceRequire {
+	if c.config.Store == nil || !isForStore(&got.result) || c.config.Verify.NonceMode == NonceRequire {
 		return
 	}
 	if got.result.Status == Revoked {
@@ -128,7 +133,7 @@ func (c *Checker) ocspToStore(ctx context.Context, key string, r *record, cert *
 	}
 	if der, ok := c.fromStore(ctx, key, storeTimeoutOCSP, func() {}); ok {
 		there, err := c.verifyStored(r, cert, der, r.now().ocsp)
-		if err == nil && there.ThisUpdate.After(got.result.ThisUpdate) {
+		if err == nil && isForStore(&there) && there.ThisUpdate.After(got.result.ThisUpdate) {
 			_ = c.learn(r, cert, there, true) // newer than the fetched response
 			return
 		}

@@ -3,8 +3,6 @@ package revocation
 import (
 	"cmp"
 	"errors"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ const (
 type remoteList struct {
 	place
 	authority *authority
+	namedBy   *partner // the first one that did
 	urls      []string
 	deltas    deltaPlaces
 
@@ -40,12 +39,12 @@ type remoteLists struct {
 	all map[string]*remoteList
 }
 
-func (m *remoteLists) of(by *authority, who *evidence.Subject, names *evidence.Pointers) []*remoteList {
+func (m *remoteLists) of(r *record) []*remoteList {
 	var lists []*remoteList
-	for _, urls := range names.Lists {
-		l := m.one(by, urls, deltaPlaces{names.NamesDelta, names.Deltas})
+	for _, urls := range r.names.Lists {
+		l := m.one(r, urls, deltaPlaces{r.names.NamesDelta, r.names.Deltas})
 		m.mu.Lock()
-		wider := l.wanted.Add(who)
+		wider := l.wanted.Add(&r.who)
 		m.mu.Unlock()
 		if tried := l.failed.Load(); wider && tried != nil && errors.Is(tried.err, ErrCRLScope) {
 			l.failed.CompareAndSwap(tried, nil) // the refused list may cover this certificate
@@ -62,9 +61,9 @@ type deltaPlaces struct {
 	urls  []string
 }
 
-func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *remoteList {
+func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteList {
 	// A URL that is fetched contains no newline.
-	key := by.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")
+	key := r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")
 	if deltas.named {
 		key += "\n\n"
 	}
@@ -76,16 +75,28 @@ func (m *remoteLists) one(by *authority, urls []string, deltas deltaPlaces) *rem
 	if m.all == nil {
 		m.all = map[string]*remoteList{}
 	}
-	// The list that was unused for longest is dropped. Records that hold it still use it, and it
-	// still counts while it is in memory; it is only no longer shared.
 	for len(m.all) >= maxRemoteLists {
-		delete(m.all, slices.MinFunc(slices.Collect(maps.Keys(m.all)), func(a, b string) int {
-			return cmp.Compare(m.all[a].used.Load(), m.all[b].used.Load())
-		}))
+		m.dropOne()
 	}
-	l := &remoteList{authority: by, urls: urls, deltas: deltas}
+	l := &remoteList{authority: r.authority, namedBy: r.partner, urls: urls, deltas: deltas}
+	l.namedBy.lists++
 	m.all[key] = l
 	return l
+}
+
+// dropOne drops the list that was unused for longest, of the partner that names most, so that none
+// can displace the lists of others. Records that hold it still use it, and it still counts while it
+// is in memory; it is only no longer shared.
+func (m *remoteLists) dropOne() {
+	var key string
+	var victim *remoteList
+	for k, l := range m.all {
+		if victim == nil || cmp.Or(cmp.Compare(victim.namedBy.lists, l.namedBy.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {
+			key, victim = k, l
+		}
+	}
+	victim.namedBy.lists--
+	delete(m.all, key)
 }
 
 func (m *remoteLists) endPauses() {

@@ -1,8 +1,10 @@
 package revocation
 
 import (
+	"cmp"
 	"crypto/x509"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"time"
 )
@@ -65,55 +67,69 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	for s.count >= t.perShard && s.evict() {
 	}
 	fresh.used.Store(now.Unix())
+	fresh.partner.records.Add(1)
 	fresh.next = s.records[h]
 	s.records[h] = fresh
 	s.count++
 	return fresh
 }
 
-// evict forgets the least recently used of a few records. Revocations stay unless they are most of
-// what is there, because the responder may be gone by the time they are needed again.
+// evict forgets the least recently used of a few records: of the partner that has most, so that none
+// can displace the records of others. Its revocations stay unless they are most of what is there,
+// because the responder may be gone by the time they are needed again.
 func (s *shard) evict() bool {
 	const sample = 8
-	var victim uint64
-	var oldest int64
-	found := false
-	held, looked := 0, 0
+	type candidate struct {
+		*record
+		hash  uint64
+		share int64 // of its partner
+		holds bool  // a revocation
+	}
+	looked := make([]candidate, 0, sample)
 	for h, r := range s.records { // in random order
-		if looked == sample && (found || held > sample/2) {
-			break
+		for ; r != nil && len(looked) < sample; r = r.next {
+			looked = append(looked, candidate{r, h, r.partner.records.Load(), r.now().holdsRevocation()})
 		}
-		looked++
-		used, holds := r.neighbours()
-		if holds {
-			if held++; held <= sample/2 || found {
-				continue
-			}
-		}
-		if !found || used < oldest {
-			victim, oldest, found = h, used, true
-		}
-	}
-	if !found { // everything is revoked
-		for h := range s.records {
-			victim, found = h, true
+		if len(looked) == sample {
 			break
 		}
 	}
-	for r := s.records[victim]; r != nil; r = r.next {
-		s.count--
+	if len(looked) == 0 {
+		return false
 	}
-	delete(s.records, victim)
-	return found
+	most := slices.MaxFunc(looked, func(a, b candidate) int { return cmp.Compare(a.share, b.share) }).share
+	looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.share < most })
+	held := 0
+	for _, one := range looked {
+		if one.holds {
+			held++
+		}
+	}
+	if held <= len(looked)/2 {
+		looked = slices.DeleteFunc(looked, func(one candidate) bool { return one.holds })
+	}
+	victim := slices.MinFunc(looked, func(a, b candidate) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
+	s.forget(victim.hash, victim.record)
+	return true
 }
 
-// neighbours returns when a record of the same hash was last used, and whether one of them holds a
-// revocation: they are forgotten together.
-func (r *record) neighbours() (used int64, holds bool) {
-	for ; r != nil; r = r.next {
-		used, holds = max(used, r.used.Load()), holds || r.now().holdsRevocation()
+// forget removes one of the records of a hash.
+func (s *shard) forget(hash uint64, victim *record) {
+	first := s.records[hash]
+	if first == victim {
+		first = victim.next
 	}
-	return used, holds
+	for r := first; r != nil; r = r.next {
+		if r.next == victim {
+			r.next = victim.next
+		}
+	}
+	s.records[hash] = first
+	if first == nil {
+		delete(s.records, hash)
+	}
+	victim.partner.records.Add(-1)
+	s.count--
 }
 
 func (t *table) all() (all []*record) {
