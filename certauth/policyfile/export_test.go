@@ -2,3 +2,6 @@ package policyfile
 
 // Active is the document in use.
 func Active(a *Authenticator) *Document { return a.current.Load().doc }
+
+// LooksSecret is looksSecret.
+func LooksSecret(s string) bool { return looksSecret(s) }
