@@ -40,16 +40,7 @@ func setRequest(e *Event, r *http.Request) {
 // mebibyte of path: the part that is shown, and enough after it to recognise what begins there.
 const looked = maxRequestText + 64
 
-// requestText searches for secrets after each "/" too, because base64 contains that character.
-func requestText(s string) string {
-	s = s[:min(len(s), looked)]
-	for i := range len(s) {
-		if s[i] == '/' && logtext.LooksSecret(s[i+1:]) {
-			return logtext.Line(s[i+1:], maxRequestText) // shows only its length
-		}
-	}
-	return logtext.Line(s, maxRequestText)
-}
+func requestText(s string) string { return logtext.Line(s[:min(len(s), looked)], maxRequestText) }
 
 // info describes the certificate as unverified.
 func (f *facts) info() CertificateInfo {

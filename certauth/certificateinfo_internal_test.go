@@ -74,7 +74,7 @@ func TestRequestText_IsShortAndHidesKeys(t *testing.T) {
 	full := strings.Repeat("a", length)
 	assert.Equal(t, full, requestText(full))
 	assert.Equal(t, full+"...", requestText(full+"a"))
-	secret := "MII" + strings.Repeat("B", 100)
+	secret := "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" + strings.Repeat("B", 100) // RFC 5958, section 2, with an RSA key
 	for _, in := range []string{secret, "/" + secret, "/orders/" + secret, "/orders-" + secret, strings.Repeat("a", 200) + "/" + secret} {
 		assert.NotContains(t, requestText(in), "MII", in)
 	}

@@ -13,11 +13,21 @@
 // RequestHeader.RawHeaders still shows them. With Fiber's Prefork, and with listeners that hide
 // the socket, these gates refuse every request, as they do with net/http.
 //
+// The app must have DisablePreParseMultipartForm in its config:
+//
+//	app := fiber.New(fiber.Config{DisablePreParseMultipartForm: true})
+//	app.Use(fiberauth.Handler(auth))
+//
+// Otherwise fasthttp reads a form only to its last boundary, and what follows in the same body as
+// the next request on the connection. A client without a certificate could put a request with
+// somebody else's certificate there, and the front end would deliver it. Therefore every request is
+// answered with 500 unless DisablePreParseMultipartForm or DisableKeepalive is set. Forms work as
+// before, but are read into memory, up to BodyLimit. Set the field in a fasthttp.Server of your own
+// too, because this package cannot see its settings.
+//
 // With Fiber's StreamRequestBody, fasthttp reads the part of a body that the handlers leave
-// unread as the next request on the connection. A client without a certificate could put a
-// request with somebody else's certificate into its body, and the front end would deliver it.
-// Therefore every request is answered with 500 unless DisableKeepalive is set too; this also
-// applies to a fasthttp.Server of your own. When a handler has read a stream to its end,
+// unread as the next request, in the same way. Therefore every request is answered with 500 unless
+// DisableKeepalive is set too; this also applies to a fasthttp.Server of your own. When a handler has read a stream to its end,
 // fasthttp adds the trailers to the headers, even under the names of the source's headers: read
 // headers before the body.
 //

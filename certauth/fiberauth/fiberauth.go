@@ -14,7 +14,8 @@ import (
 )
 
 // Handler returns middleware that admits the callers that auth admits. Install it with App.Use
-// before any route, so that routes added later are protected too. A refused request gets the
+// before any route, so that routes added later are protected too. The app needs
+// fiber.Config.DisablePreParseMultipartForm, see the package documentation. A refused request gets the
 // answer of [certauth.Authenticator.Handler], and the next handlers do not run. The middleware
 // is safe for concurrent use.
 func Handler(auth *certauth.Authenticator) fiber.Handler { return adapt(auth.Handler) }
@@ -41,9 +42,9 @@ type identityKey struct{}
 func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	return func(c fiber.Ctx) error {
 		c.Locals(identityKey{}, nil)
-		if server := c.App().Server(); (server.StreamRequestBody || c.Request().IsBodyStream()) && !server.DisableKeepalive {
+		if err := leavesRest(c); err != nil {
 			c.RequestCtx().SetConnectionClose()
-			return errStream
+			return err
 		}
 		r, err := request(c)
 		if err != nil {
@@ -68,11 +69,29 @@ func adapt(middleware func(http.Handler) http.Handler) fiber.Handler {
 	}
 }
 
-// errStream reports a mistake in the configuration of the app, which can be detected only when a
-// request arrives. fasthttp reads the rest of a stream as the next request, with headers that
-// the client wrote into its body. It does so even if Fiber answers before any middleware runs,
-// as it does for unknown methods.
-var errStream = errors.New("fiberauth: StreamRequestBody needs DisableKeepalive")
+// These errors report a mistake in the configuration of the app, which can be detected only when
+// a request arrives. fasthttp reads the rest of a stream, or what follows the end of a form within
+// its body, as the next request, with headers that the client wrote into its body. It does so even
+// if Fiber answers before any middleware runs, as it does for unknown methods.
+var (
+	errStream = errors.New("fiberauth: StreamRequestBody needs DisableKeepalive")
+	errForm   = errors.New("fiberauth: set DisablePreParseMultipartForm, or DisableKeepalive")
+)
+
+// leavesRest returns an error unless fasthttp reads every body to its end, or only one request of
+// each connection.
+func leavesRest(c fiber.Ctx) error {
+	server := c.App().Server()
+	switch {
+	case server.DisableKeepalive:
+		return nil
+	case server.StreamRequestBody, c.Request().IsBodyStream():
+		return errStream
+	case !server.DisablePreParseMultipartForm:
+		return errForm
+	}
+	return nil
+}
 
 // request returns the request that net/http would have read from the bytes that arrived. It has
 // no body; the body stays with Fiber.

@@ -63,8 +63,11 @@ func serve(t *testing.T, app *fiber.App) string {
 	return "http://" + listener.Addr().String()
 }
 
+// whole reads each body to its end.
+var whole = fiber.Config{DisablePreParseMultipartForm: true}
+
 func newApp(auth *certauth.Authenticator) *fiber.App {
-	app := fiber.New()
+	app := fiber.New(whole)
 	app.Use(fiberauth.Handler(auth))
 	app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
 	app.Use(func(c fiber.Ctx) error { return c.SendString("orders") })
@@ -125,7 +128,7 @@ func (p partner) forward(t *testing.T, client *certauthtest.Certificate) http.He
 
 func TestIdentity_IsInLocalsAndTheHeadersAreGone(t *testing.T) {
 	p := newPartner(t)
-	app := fiber.New()
+	app := fiber.New(whole)
 	app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
 	type sight struct {
 		ok, same bool
@@ -175,7 +178,7 @@ func TestHandler_AnswersAsForNetHTTP(t *testing.T) {
 func TestRequire_TellsKnownFromUnknown(t *testing.T) {
 	p := newPartner(t)
 	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Optional = true })
-	app := fiber.New()
+	app := fiber.New(whole)
 	app.Use(fiberauth.Handler(auth))
 	app.Get("/refunds", fiberauth.Require(auth, certauth.DNSNames{"billing.partner.example"}), func(c fiber.Ctx) error { return c.SendString("refunds") })
 	app.Get("/open", func(c fiber.Ctx) error {
@@ -292,20 +295,87 @@ func TestHandler_ABodyIsNoRequest(t *testing.T) {
 	}
 }
 
+// finding T14: what followed a form within the same body was read as a request, so that a client without a
+// certificate could send one with somebody else's over the front end's connection.
+func TestHandler_TheRestOfAFormIsNoRequest(t *testing.T) {
+	p := newPartner(t)
+	certificate := p.forward(t, p.client).Get("X-Client-Cert")
+	forged := "GET /orders HTTP/1.1\r\nHost: app\r\nX-Client-Cert: " + certificate + "\r\nX-Client-Verify: SUCCESS\r\n\r\n"
+	const form = "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--b--\r\n"
+	for name, tc := range map[string]struct {
+		config fiber.Config
+		method string
+		status string // of the first answer
+	}{
+		"by default":                                   {fiber.Config{}, "POST /", "500"},
+		"by default, to an excluded path":              {fiber.Config{}, "GET /health", "500"},
+		"by default, by a method that is not known":    {fiber.Config{}, "PROPFIND /", "501"}, // Handler sees only what comes next
+		"read as a whole":                              {whole, "POST /", "401"},
+		"read as a whole, of an excluded path":         {whole, "GET /health", "200"},
+		"read as a whole, by a method that is unknown": {whole, "PROPFIND /", "501"},
+		"one request for each connection":              {fiber.Config{DisableKeepalive: true}, "POST /", "401"},
+		"the same, by a method that is not known":      {fiber.Config{DisableKeepalive: true}, "PROPFIND /", "501"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ran := make(chan string, 100)
+			app := fiber.New(tc.config)
+			app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+			app.Get("/health", func(c fiber.Ctx) error { return c.SendString("ok") })
+			app.Use(func(c fiber.Ctx) error { ran <- c.Path(); return nil })
+			url := serve(t, app)
+			for rest := range 16 { // the reader of forms reads ahead, as many bytes as arrive
+				conn, err := net.Dial("tcp", url[len("http://"):])
+				require.NoError(t, err)
+				require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+				body := form + strings.Repeat("\r\n", rest*256) + forged
+				_, err = fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: app\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: %d\r\n\r\n%s", tc.method, len(body), body)
+				require.NoError(t, err)
+				status := make([]byte, 12)
+				_, err = io.ReadFull(conn, status)
+				require.NoError(t, err)
+				assert.Equal(t, tc.status, string(status[9:]))
+				_, _ = fmt.Fprint(conn, "GET /last HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n")
+				_, err = io.ReadAll(conn)
+				require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+				require.NoError(t, conn.Close())
+			}
+			assert.Empty(t, ran)
+		})
+	}
+}
+
+// A form arrives although it is read as a whole.
+func TestHandler_AFormArrives(t *testing.T) {
+	p := newPartner(t)
+	app := fiber.New(whole)
+	app.Use(fiberauth.Handler(p.auth(t, forwarded.Nginx{From: here})))
+	app.Post("/", func(c fiber.Ctx) error { return c.SendString(c.FormValue("a")) })
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, serve(t, app), strings.NewReader("--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\none\r\n--b--\r\n"))
+	require.NoError(t, err)
+	r.Header = p.forward(t, p.client)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "one", string(body))
+}
+
 // A refused request runs no handler, and neither does one for which the middleware panics.
 func TestHandler_RunsNothingBehindARefusal(t *testing.T) {
 	p := newPartner(t)
 	broken := certauth.PolicyFunc{Name: "broken", Func: func(context.Context, *certauth.Identity) error { panic("a bug of the policy") }}
 	auth := p.auth(t, forwarded.Nginx{From: here}, func(c *certauth.Config) { c.Policy = certauth.All{c.Policy, broken} })
 	runs := 0
-	app := fiber.New()
+	app := fiber.New(whole)
 	app.Use(fiberauth.Handler(auth))
 	app.Use(func(fiber.Ctx) error { runs++; return nil })
 	status, _, _ := get(t, serve(t, app), p.forward(t, p.client))
 	assert.Equal(t, http.StatusUnauthorized, status)
 	assert.Zero(t, runs)
 
-	app = fiber.New()
+	app = fiber.New(whole)
 	app.Use(fiberauth.Handler(nil))
 	app.Use(func(fiber.Ctx) error { runs++; return nil })
 	status, _, _ = get(t, serve(t, app), p.forward(t, p.client))

@@ -77,9 +77,58 @@ func TestTransport_RefusesWhatWouldDecideForIt(t *testing.T) {
 		"a configuration of TLS":    {TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}},
 		"a dialer that ends in TLS": {DialTLSContext: (&tls.Dialer{}).DialContext},
 		"the old form of it":        {DialTLS: func(string, string) (net.Conn, error) { return nil, io.EOF }},
+		"protocols of TLS":          {TLSClientConfig: &tls.Config{NextProtos: []string{"http/1.1"}}},
+		"HTTP/2 and more of TLS":    {TLSClientConfig: &tls.Config{NextProtos: []string{"h2"}, ServerName: "a"}, ForceAttemptHTTP2: true},
 	} {
 		_, err := own.Transport(base)
 		assert.Error(t, err, name)
+	}
+}
+
+// finding O5: a base that had been cloned or used before was refused, because net/http had set its TLSClientConfig: even
+// a clone of http.DefaultTransport.
+func TestTransport_TakesABaseThatWasClonedOrUsed(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	d := w.serve(t, nil, nil)
+	own := open(t, w.config())
+	usual, ok := http.DefaultTransport.(*http.Transport)
+	require.True(t, ok)
+	used := &http.Transport{}
+	_, _, err := get(t, &http.Client{Transport: used}, d.URL)
+	require.Error(t, err, "it does not know the CA")
+	for name, base := range map[string]*http.Transport{"a clone": usual.Clone(), "the default itself": usual, "used": used} {
+		_, response, err := get(t, client(t, own, base), d.URL)
+		require.NoError(t, err, name)
+		assert.Equal(t, "HTTP/2.0", response.Proto, name)
+	}
+}
+
+// protocols are those of a base that names them.
+func protocols(base *http.Transport, http1 bool) *http.Transport {
+	base.Protocols = new(http.Protocols)
+	base.Protocols.SetHTTP1(http1)
+	base.Protocols.SetHTTP2(true)
+	return base
+}
+
+// net/http shares the connections of HTTP/2 between the clones of a base that forbids HTTP/2 by TLSNextProto and has it in
+// Protocols: requests must not go on over connections of the replaced certificate.
+func TestTransport_ForbiddenHTTP2IsNotShared(t *testing.T) {
+	for _, base := range []*http.Transport{protocols(http1(), true), protocols(http1(), false)} {
+		w := newWorld(t)
+		w.put(t, "first")
+		d := w.serve(t, nil, nil)
+		own := open(t, w.config())
+		c := client(t, own, base)
+		for _, name := range []string{"first", "second"} {
+			w.put(t, name)
+			require.NoError(t, own.Reload(t.Context()))
+			body, response, err := get(t, c, d.URL)
+			require.NoError(t, err)
+			assert.Equal(t, name, body)
+			assert.Equal(t, "HTTP/1.1", response.Proto)
+		}
 	}
 }
 
@@ -389,7 +438,7 @@ func TestRenegotiateOnce_IsTLS12AndHTTP1(t *testing.T) {
 	config := w.config()
 	config.RenegotiateOnce = true
 	own := open(t, config)
-	for _, base := range []*http.Transport{nil, {ForceAttemptHTTP2: true}} {
+	for _, base := range []*http.Transport{nil, {ForceAttemptHTTP2: true}, protocols(&http.Transport{}, true), protocols(&http.Transport{}, false)} {
 		body, response, err := get(t, client(t, own, base), d.URL)
 		require.NoError(t, err)
 		assert.Equal(t, "orders", body)

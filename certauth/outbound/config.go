@@ -60,7 +60,7 @@ type Config struct {
 	Observe func(Event)
 
 	// Now is the clock with which certificates are judged; nil means time.Now. Timers use the runtime's clock, so a
-	// step of this one delays nothing.
+	// step of this one delays nothing. A panic in it is recovered, and time.Now is used instead.
 	Now func() time.Time
 }
 
@@ -110,12 +110,18 @@ func (c *Config) compile() (*selection, [][]byte, error) {
 			c.Interval = fetchInterval
 		}
 	}
-	now := c.Now
+	now, usual := c.Now, time.Now //nolint:forbidigo // the one use of it as a default
 	if now == nil {
-		now = time.Now //nolint:forbidigo // the one use of it as a default
+		now = usual
 	}
-	// Remove the monotonic reading, which would hide that the clock was set.
-	c.Now = func() time.Time { return now().Round(0) }
+	c.Now = func() (t time.Time) {
+		defer func() {
+			if recover() != nil { // handshakes and loads run in goroutines whose panics nobody else recovers
+				t = usual().Round(0)
+			}
+		}()
+		return now().Round(0) // without the monotonic reading, which would hide that the clock was set
+	}
 	return selected, pins, nil
 }
 

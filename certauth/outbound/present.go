@@ -59,6 +59,11 @@ func (c *Certificate) present(s *state, host string, request *tls.CertificateReq
 // VerifyConnection does the whole verification, with roots that can be reloaded. A caller that replaces
 // VerifyConnection disables all verification. Sessions are not resumed, because a session would continue with a
 // certificate that may have been replaced.
+//
+// A TLSConfig protects handshakes and nothing else. An http.Client that uses it in a transport of its own, unlike one with
+// [Certificate.Transport], follows redirects to other servers, which then receive the request and the certificate; sends
+// requests for http URLs in the clear; and keeps using connections of a certificate that was replaced. Let its
+// CheckRedirect return http.ErrUseLastResponse.
 func (c *Certificate) TLSConfig(serverName string) *tls.Config {
 	config := &tls.Config{
 		ServerName: serverName,

@@ -2,6 +2,7 @@ package outbound_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -17,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
 	"github.com/seed2886b8ae/go-certauth/certauth/outbound"
 )
 
@@ -129,6 +132,52 @@ func TestPrivacy_KeyConfiguredInsteadOfANameIsNotPrinted(t *testing.T) {
 					assert.NotContains(t, err.Error(), text[40:52])
 				}
 			})
+		}
+	}
+}
+
+// finding P12: a key behind an equals sign or a slash was printed, as the line of a file of variables has it.
+func TestPrivacy_NoKeyBehindItsName(t *testing.T) {
+	w := newWorld(t)
+	der, err := x509.MarshalPKCS8PrivateKey(w.put(t, "orders").Key)
+	require.NoError(t, err)
+	for _, key := range []string{base64.StdEncoding.EncodeToString(der), base64.RawURLEncoding.EncodeToString(der), hex.EncodeToString(der)} {
+		for _, front := range []string{"PARTNER_KEY=", "/run/secrets/"} {
+			text := front + key
+			for _, source := range []outbound.Source{
+				outbound.File{Path: text},
+				outbound.Env{Name: text},
+				outbound.Directory{Path: text},
+				outbound.Fetch((&secret{err: errors.New("cannot use " + text)}).fetch),
+			} {
+				_, err := outbound.Open(t.Context(), outbound.Config{Source: source})
+				require.Error(t, err)
+				assert.NotContains(t, err.Error(), key[8:16])
+			}
+		}
+	}
+}
+
+// finding O6: an unknown server could write line ends and the escapes of a terminal into the texts of errors, by the
+// names in its certificate.
+func TestPrivacy_ErrorsAreOneLineWhateverTheServerClaims(t *testing.T) {
+	w := newWorld(t)
+	w.put(t, "orders")
+	stranger := certauthtest.NewCA(t, "Stranger").Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageServerAuth),
+		certauthtest.DNS("x\nlevel=INFO msg=\"outbound: accepted\"", "\x1b[2J"))
+	d := w.serve(t, func(c *tls.Config) {
+		c.Certificates = []tls.Certificate{{Certificate: [][]byte{stranger.Raw}, PrivateKey: stranger.Key}}
+	}, nil)
+	own := open(t, w.config())
+	_, port, err := net.SplitHostPort(d.Listener.Addr().String())
+	require.NoError(t, err)
+	_, _, viaTransport := get(t, client(t, own, nil), "https://localhost:"+port)
+	for _, err := range []error{viaTransport, dial(d, own.TLSConfig("localhost"))} {
+		e := reasonIs(t, err, outbound.ReasonServerUntrusted)
+		for _, text := range []string{e.Error(), err.Error(), fmt.Sprintf("%+v", err)} {
+			assert.NotContains(t, text, "\n")
+			assert.NotContains(t, text, "\x1b")
+			assert.Contains(t, text, `x\nlevel=INFO`)
 		}
 	}
 }

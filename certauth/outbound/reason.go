@@ -157,10 +157,11 @@ func asError(err error, otherwise Reason) *Error {
 // maxDetail bounds the detail of an error, in bytes.
 const maxDetail = 512
 
-// withoutKeys shortens a text that may come from a user's function. It withholds a text that quotes a PEM key.
+// withoutKeys makes a text one short line. It may come from a user's function, or hold names that the certificate of an
+// unknown server claims. It withholds a text that quotes a key.
 func withoutKeys(text string) string {
-	if strings.Contains(text, "PRIVATE KEY") && strings.Contains(text, "-----BEGIN") {
-		return "(text withheld, it quotes a private key)"
+	if logtext.LooksSecret(text) {
+		return "(text withheld, it quotes a key or a certificate)"
 	}
-	return logtext.Clip(text, maxDetail)
+	return logtext.Clip(logtext.Visible(text), maxDetail)
 }

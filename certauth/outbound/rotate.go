@@ -46,7 +46,7 @@ const day = 24 * time.Hour
 
 // warnExpiry warns 30, 7 and 1 days ahead and once after the expiry. A certificate whose lifetime is less than twice
 // one of these periods gets no warning for it; one that lives less than two days gets a warning in the last quarter of
-// its life.
+// its life. If the clock is set back, the warnings that are due again are given again.
 func (c *Certificate) warnExpiry() {
 	s := c.current.Load()
 	if s == nil {
@@ -56,7 +56,7 @@ func (c *Certificate) warnExpiry() {
 	if c.warned.fingerprint != s.fingerprint {
 		c.warned = expiryWarning{s.fingerprint, lifetime}
 	}
-	due := time.Duration(-1)
+	due := lifetime // none
 	for _, ahead := range []time.Duration{30 * day, 7 * day, day, lifetime / 4, 0} {
 		if ahead == lifetime/4 && lifetime >= 2*day || ahead > lifetime/2 {
 			continue
@@ -65,10 +65,10 @@ func (c *Certificate) warnExpiry() {
 			due = ahead
 		}
 	}
-	if due < 0 || due >= c.warned.left {
+	before := c.warned.left
+	if c.warned.left = due; due >= before {
 		return
 	}
-	c.warned.left = due
 	err := fail(ReasonExpiring, "%s expires at %s", describe(s.leaf), stamp(s.leaf.NotAfter))
 	if left < 0 {
 		err = fail(ReasonCertificateExpired, "%s expired at %s", describe(s.leaf), stamp(s.leaf.NotAfter))

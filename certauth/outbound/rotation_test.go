@@ -344,6 +344,49 @@ func TestExpiry_WarningsAhead(t *testing.T) {
 	}
 }
 
+// finding O7: after the clock had been ahead once, the warnings before the expiry did not come any more.
+func TestExpiry_WarnsAgainAfterTheClockWasAhead(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *secret) {
+		leaf := issue(t, w.clients, "orders", certauthtest.Valid(time.Now(), time.Now().Add(100*day)))
+		s.set(bundle(t, leaf), nil)
+		var ahead atomic.Int64
+		own := open(t, outbound.Config{
+			Source: outbound.Fetch(s.fetch), Observe: w.journal.observe,
+			Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+		})
+		ahead.Store(int64(200 * day))
+		time.Sleep(time.Hour) //nolint:forbidigo // in a bubble
+		ahead.Store(0)
+		time.Sleep(101 * day) //nolint:forbidigo // in a bubble
+		synctest.Wait()
+		var reasons []outbound.Reason
+		for _, event := range w.journal.of(outbound.OutcomeWarned) {
+			reasons = append(reasons, event.Reason())
+		}
+		assert.Equal(t, []outbound.Reason{
+			outbound.ReasonCertificateExpired, outbound.ReasonExpiring, outbound.ReasonExpiring, outbound.ReasonExpiring, outbound.ReasonCertificateExpired,
+		}, reasons)
+		require.NoError(t, own.Close())
+	})
+}
+
+// finding O8: a clock that panicked ended the process, because loads and handshakes run in goroutines of their own.
+func TestNow_AClockThatPanicsEndsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, s *secret) {
+		s.set(bundle(t, issue(t, w.clients, "orders", certauthtest.Valid(time.Now(), time.Now().Add(day)))), nil)
+		own := open(t, outbound.Config{Source: outbound.Fetch(s.fetch), Now: func() time.Time { panic("clock") }})
+		time.Sleep(time.Hour) //nolint:forbidigo // in a bubble
+		synctest.Wait()
+		assert.Positive(t, s.count())
+		_, err := own.GetClientCertificate(asking())
+		require.NoError(t, err)
+		time.Sleep(day) //nolint:forbidigo // in a bubble
+		_, err = own.GetClientCertificate(asking())
+		reasonIs(t, err, outbound.ReasonCertificateExpired)
+		require.NoError(t, own.Close())
+	})
+}
+
 // A clock that jumps ahead makes a reload choose a certificate that is not yet valid. After the clock is corrected,
 // it must choose again although no file has changed.
 func TestRotation_ClockSteps(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,9 +20,9 @@ import (
 
 // Transport returns a RoundTripper for an [http.Client] that presents the certificate. Make it once and share it, because
 // each Transport has its own connections. It is safe for concurrent use. base is copied for everything but TLS: proxies,
-// timeouts, limits. Its TLSClientConfig, DialTLS and DialTLSContext must be nil. If base is nil, the settings are those of
-// http.DefaultTransport, with a dial timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce
-// forbids it.
+// timeouts, limits. Its TLSClientConfig, DialTLS and DialTLSContext must be nil; what net/http has put into
+// TLSClientConfig itself does not count. If base is nil, the settings are those of http.DefaultTransport, with a dial
+// timeout of 10 seconds. HTTP/2 is offered unless base or Config.RenegotiateOnce forbids it.
 //
 // When the certificate or the roots are replaced, later requests use new connections, even if an HTTP/2 connection is
 // busy. Requests in progress finish on the old connections, which are then closed. A proxy with an https URL also receives
@@ -34,8 +36,7 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 	if err := c.unusable(); err != nil {
 		return nil, err
 	}
-	switch {
-	case base == nil:
+	if base == nil {
 		base = &http.Transport{
 			Proxy:                 http.ProxyFromEnvironment,
 			DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -44,11 +45,10 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 			IdleConnTimeout:       90 * time.Second,
 			ExpectContinueTimeout: time.Second,
 		}
-	//lint:ignore SA1019 net/http still honors it
-	case base.TLSClientConfig != nil, base.DialTLSContext != nil, base.DialTLS != nil: //nolint:staticcheck // SA1019: as above
-		return nil, errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set, because they would determine the certificate that is presented")
-	default:
-		base = base.Clone()
+	}
+	base = base.Clone()
+	if err := withoutTLS(base); err != nil {
+		return nil, err
 	}
 	if c.config.RenegotiateOnce {
 		base.ForceAttemptHTTP2 = false
@@ -62,6 +62,23 @@ func (c *Certificate) Transport(base *http.Transport) (http.RoundTripper, error)
 	c.transports = append(c.transports, weak.Make(t))
 	c.mutex.Unlock()
 	return t, nil
+}
+
+// withoutTLS removes the list of protocols that net/http itself puts into the TLSClientConfig of a Transport when it is
+// cloned or used for the first time, as http.DefaultTransport is. It returns an error for settings of the caller that
+// concern TLS.
+func withoutTLS(base *http.Transport) error {
+	if config := base.TLSClientConfig; config != nil && slices.Contains(config.NextProtos, "h2") {
+		config.NextProtos = nil
+		if reflect.ValueOf(config).Elem().IsZero() {
+			base.TLSClientConfig = nil
+		}
+	}
+	//lint:ignore SA1019 net/http still honors it
+	if base.TLSClientConfig != nil || base.DialTLSContext != nil || base.DialTLS != nil { //nolint:staticcheck // SA1019: as above
+		return errors.New("outbound: Transport: TLSClientConfig, DialTLS and DialTLSContext must not be set, because they would determine the certificate that is presented")
+	}
+	return nil
 }
 
 // transport is a RoundTripper that replaces its connections one generation at a time.

@@ -87,8 +87,15 @@ func quotedName(name string) string {
 	return strconv.QuoteToASCII(name)
 }
 
-// secretText matches PEM, plain or in base64, and the DER of a key or a certificate in base64 or hex.
-var secretText = regexp.MustCompile(`-----BEGIN|-----END|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/=]{46}|30[0-9A-Fa-f]{94})`)
+// secretText matches PEM, plain or in base64, and the DER of a key or a certificate in base64, base64url
+// or hex, that begins the text or follows what is neither a letter nor a digit. The DER is a sequence
+// that begins with a version, a sequence or an identifier, in each form of the length.
+var secretText = regexp.MustCompile(`-----BEGIN|-----END|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9])(?:` + derInBase64 + `|` + derInHex + `)`)
+
+const (
+	derInBase64 = `M(?:(?:[A-H][AEIMQUYcgkosw048]|IA)(?:CA[Q-Za-f]|[Gw])|I[E-H][\w+/-](?:Ag[E-H]|M[A-P]|B[g-v])|I[I-L][\w+/-]{2}(?:[AQgw]IB|[DTjz][A-D]|[AQgw][YZab])|I[M-P][\w+/-]{3}[AEIMQUYcgkosw048](?:CA[Q-Za-f]|[Gw])|I[Q-T][\w+/-]{5}(?:Ag[E-H]|M[A-P]|B[g-v]))[\w+/-]{40}`
+	derInHex    = `30(?:[0-7][0-9A-Fa-f]|80|81[0-9A-Fa-f]{2}|82[0-9A-Fa-f]{4}|83[0-9A-Fa-f]{6}|84[0-9A-Fa-f]{8})(?:0201|06|30)[0-9A-Fa-f]{36}`
+)
 
 // looksSecret reports whether a text is key material, because the content of a file is easily written
 // where its name belongs. Only as much of a text is examined as mistakes show at most.

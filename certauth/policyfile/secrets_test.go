@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/policyfile"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // places returns documents with an @ in the place of a name, or of another text that is not a key.
@@ -90,8 +92,9 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	for name, document := range places() {
 		for form, key := range map[string]string{
 			"PEM": text, "PEM without line ends": strings.ReplaceAll(text, "\n", ""), "base64": inBase64, "hex": hex.EncodeToString(der),
-			"PEM in base64":    base64.StdEncoding.EncodeToString([]byte(text)),
-			"PEM after a text": strings.Repeat("Subject: CN=orders\n", 80) + text,
+			"PEM in base64":          base64.StdEncoding.EncodeToString([]byte(text)),
+			"PEM after a text":      strings.Repeat("Subject: CN=orders\n", 80) + text,
+			"base64 after its name": "PARTNER_KEY=" + inBase64, // finding P12
 		} {
 			t.Run(name+", "+form, func(t *testing.T) {
 				// The key follows sixteen bytes that are the same in every Ed25519 key.
@@ -112,4 +115,41 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 			shown(t, places()["a proxy"], proxy, "T0p-secret")
 		})
 	}
+}
+
+// The expression means the same as package logtext of the root module, whose internal packages another
+// module must not build on.
+func TestLooksSecret_AsTheRootModule(t *testing.T) {
+	content := make([]byte, 200)
+	random := rand.New(rand.NewPCG(1, 2))
+	lengths := [][]byte{{0x2e}, {0x77}, {0x80}, {0x81, 0xec}, {0x82, 0x04, 0xa4}, {0x82, 0x01, 0x3f}, {0x83, 1, 2, 3}, {0x84, 1, 2, 3, 4}, {0x85, 1, 2}}
+	inner := [][]byte{{2, 1, 0}, {2, 1, 3}, {0x30, 0x82}, {6, 9}, {2, 2}, {4, 1}, {0}, {0xa0, 3}}
+	found := 0
+	for range 20_000 {
+		for i := range content {
+			content[i] = byte(random.Uint32())
+		}
+		der := append([]byte{0x30}, lengths[random.IntN(len(lengths))]...)
+		der = append(append(der, inner[random.IntN(len(inner))]...), content[:[]int{10, 100}[random.IntN(2)]]...)
+		if random.IntN(10) == 0 {
+			der[random.IntN(len(der))] ^= 1 << random.IntN(8)
+		}
+		var text string
+		switch random.IntN(4) {
+		case 0:
+			text = base64.StdEncoding.EncodeToString(der)
+		case 1:
+			text = base64.RawURLEncoding.EncodeToString(der)
+		case 2:
+			text = hex.EncodeToString(der)
+		case 3:
+			text = strings.ToUpper(hex.EncodeToString(der))
+		}
+		text = []string{"", "KEY=", "/a/", "a", "a ", "MI"}[random.IntN(6)] + text
+		if want := logtext.LooksSecret(text); assert.Equal(t, want, policyfile.LooksSecret(text), text) && want {
+			found++
+		}
+	}
+	assert.Greater(t, found, 1000)
+	assert.Less(t, found, 19_000)
 }

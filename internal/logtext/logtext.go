@@ -3,6 +3,8 @@
 package logtext
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,6 +42,27 @@ func Line(s string, limit int) string {
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }
 
+// Visible replaces what is not printable by its escapes, so that the text is one line and changes
+// nothing on a terminal.
+func Visible(s string) string {
+	if !strings.ContainsFunc(s, isUnseen) && utf8.ValidString(s) {
+		return s
+	}
+	var b strings.Builder
+	for i, r := range s {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		if c := s[i : i+size]; isUnseen(r) || r == utf8.RuneError && size == 1 {
+			quoted := strconv.QuoteToASCII(c)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		} else {
+			b.WriteString(c)
+		}
+	}
+	return b.String()
+}
+
+func isUnseen(r rune) bool { return !unicode.IsPrint(r) }
+
 // isPlain reports whether quoting would change nothing.
 func isPlain(s string) bool {
 	for i := range len(s) {
@@ -53,7 +76,8 @@ func isPlain(s string) bool {
 func hidden(s string) string { return fmt.Sprintf("(%d bytes, not shown)", len(s)) }
 
 // LooksSecret reports whether the text contains PEM, plain or in base64, or the DER of a key or a
-// certificate in base64 or hex, or is binary.
+// certificate in base64, base64url or hex, or is binary. A key begins at the start of the text or
+// after a character that is neither a letter nor a digit, as in "KEY=MC4C..." and "/MC4C...".
 func LooksSecret(s string) bool {
 	for _, mark := range []string{"-----BEGIN", "-----END", "PRIVATE KEY", "LS0tLS1CRUdJTi"} {
 		if strings.Contains(s, mark) {
@@ -66,8 +90,8 @@ func LooksSecret(s string) bool {
 	if !utf8.ValidString(s) && strings.ContainsFunc(s, unicode.IsControl) {
 		return true // not text
 	}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return !isBase64(r) }) {
-		if len(word) >= shortestKey && beginsAsSequence(word) {
+	for i := range len(s) - shortestKey + 1 {
+		if (i == 0 || !isAlphanumeric(s[i-1])) && beginsAsKey(s[i:i+shortestKey]) {
 			return true
 		}
 	}
@@ -77,16 +101,37 @@ func LooksSecret(s string) bool {
 // shortestKey is the length of an Ed25519 key in DER. In base64 and hex it is longer.
 const shortestKey = 48
 
-func isBase64(r rune) bool {
-	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '='
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// beginsAsSequence checks the first byte, which is the same for every key and certificate.
-func beginsAsSequence(word string) bool {
-	if word[0] == 'M' && 'A' <= word[1] && word[1] <= 'P' {
-		return true
+var standard = strings.NewReplacer("-", "+", "_", "/")
+
+func beginsAsKey(word string) bool {
+	switch word[0] {
+	case 'M': // 0x30 in base64
+		der, err := base64.StdEncoding.DecodeString(standard.Replace(word))
+		return err == nil && isKey(der)
+	case '3':
+		der, err := hex.DecodeString(word)
+		return err == nil && isKey(der)
 	}
-	return word[:2] == "30" && strings.Trim(word, "0123456789abcdefABCDEF") == ""
+	return false
+}
+
+// isKey checks the first bytes of DER. All forms of keys and certificates are a SEQUENCE that begins
+// with a version, with another SEQUENCE, or with an identifier.
+func isKey(der []byte) bool {
+	if der[0] != 0x30 {
+		return false
+	}
+	inner := der[2:]
+	if more := der[1] - 0x80; more <= 4 { // bytes of the length
+		inner = inner[more:]
+	} else if der[1] >= 0x80 {
+		return false
+	}
+	return inner[0] == 0x30 || inner[0] == 0x06 || inner[0] == 0x02 && inner[1] == 1
 }
 
 // List quotes the first [MaxListed] texts and counts the rest.

@@ -1,6 +1,12 @@
 package logtext_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"strconv"
@@ -9,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
@@ -92,28 +99,92 @@ func TestLine_EveryByte(t *testing.T) {
 	}
 }
 
-// RFC 4648, section 4: a character that is not in the alphabet of base64 ends a word, so two words
-// never form a key. A word can be a key from 48 characters on, which is shorter than every key.
+// RFC 4648, sections 4 and 5: a character that is in no alphabet of base64 and base64url ends a word,
+// so two words never form a key. A word can be a key from 48 characters on, which is shorter than every
+// key.
 func TestLooksSecret_WordsOfBase64(t *testing.T) {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+	const begin = "MC4CAQAwBQYDK2VwBCIEIA" // RFC 8410, section 10.3
 	for c := range 0x80 {
-		text := "MC" + strings.Repeat("A", 30) + string(rune(c)) + strings.Repeat("A", 30)
+		text := begin + strings.Repeat("A", 10) + string(rune(c)) + strings.Repeat("A", 30)
 		assert.Equal(t, strings.ContainsRune(alphabet, rune(c)), logtext.LooksSecret(text), "%#x", c)
 	}
 	for length, want := range map[int]bool{46: false, 47: false, 48: true, 49: true} {
-		assert.Equal(t, want, logtext.LooksSecret("MC"+strings.Repeat("A", length-2)), length)
-		assert.Equal(t, want, logtext.LooksSecret("see MC"+strings.Repeat("A", length-2)+" there, where nothing else is"), length)
+		text := begin + strings.Repeat("A", length-len(begin))
+		assert.Equal(t, want, logtext.LooksSecret(text), length)
+		assert.Equal(t, want, logtext.LooksSecret("see "+text+" there, where nothing else is"), length)
 	}
 }
 
-// X.690, section 8.9.1: every key and certificate is a SEQUENCE, of any length.
-func TestLooksSecret_BeginsAsASequence(t *testing.T) {
-	for first := range 256 {
-		for second := range 256 {
-			der := append([]byte{byte(first), byte(second)}, make([]byte, 48)...)
-			assert.Equal(t, first == 0x30, logtext.LooksSecret(base64.StdEncoding.EncodeToString(der)), "%#x %#x", first, second)
-			assert.Equal(t, first == 0x30, logtext.LooksSecret(hex.EncodeToString(der)), "%#x %#x", first, second)
+// keys are all forms in which crypto/x509 writes keys, and a certificate's and a PKCS#12 file's first bytes.
+func keys(t *testing.T) map[string][]byte {
+	t.Helper()
+	forms := map[string][]byte{
+		"PKCS#12, RFC 7292, section 4":                append([]byte{0x30, 0x82, 0x09, 0x51, 2, 1, 3, 0x30, 0x82, 0x09}, make([]byte, 60)...),
+		"PKCS#12 of indefinite length":                append([]byte{0x30, 0x80, 2, 1, 3, 0x30, 0x80}, make([]byte, 60)...),
+		"PKCS#12 of more than 64 KiB":                 append([]byte{0x30, 0x83, 1, 0, 0, 2, 1, 3, 0x30, 0x83}, make([]byte, 60)...),
+		"certificate, RFC 5280, section 4.1":          append([]byte{0x30, 0x82, 3, 4, 0x30, 0x82, 2, 0xec, 0xa0, 3}, make([]byte, 60)...),
+		"encrypted key, RFC 5958, section 3":          append([]byte{0x30, 0x81, 0xec, 0x30, 0x57, 0x06, 0x09}, make([]byte, 60)...),
+		"ContentInfo, RFC 5652, section 3":            append([]byte{0x30, 0x82, 9, 1, 0x06, 0x09, 0x2a}, make([]byte, 60)...),
+		"Ed25519 with its public key, RFC 8410, 10.3": append([]byte{0x30, 0x72, 2, 1, 1, 0x30, 5, 0x06, 3}, make([]byte, 60)...),
+	}
+	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		require.NoError(t, err)
+		forms["SEC 1 of "+curve.Params().Name], err = x509.MarshalECPrivateKey(key)
+		require.NoError(t, err)
+		forms["PKCS#8 of "+curve.Params().Name], err = x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		forms["public key of "+curve.Params().Name], err = x509.MarshalPKIXPublicKey(&key.PublicKey)
+		require.NoError(t, err)
+	}
+	_, edKey, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	forms["PKCS#8 of Ed25519"], err = x509.MarshalPKCS8PrivateKey(edKey)
+	require.NoError(t, err)
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	forms["PKCS#1"] = x509.MarshalPKCS1PrivateKey(rsaKey)
+	forms["PKCS#8 of RSA"], err = x509.MarshalPKCS8PrivateKey(rsaKey)
+	require.NoError(t, err)
+	return forms
+}
+
+// finding P12: a key after an equals sign, a slash or another character of base64 was printed, and so
+// was one in base64url.
+func TestLooksSecret_KeysInEveryFormAndPlace(t *testing.T) {
+	for form, der := range keys(t) {
+		for encoding, text := range map[string]string{
+			"base64": base64.StdEncoding.EncodeToString(der), "base64url": base64.RawURLEncoding.EncodeToString(der),
+			"hex": hex.EncodeToString(der), "HEX": strings.ToUpper(hex.EncodeToString(der)),
+		} {
+			for _, front := range []string{"", "PARTNER_KEY=", "/", "/run/secrets/", "a+", "orders-", "orders_", "key: ", `{"d":"`, "?a=1&b="} {
+				assert.True(t, logtext.LooksSecret(front+text), "%s in %s after %q", form, encoding, front)
+				assert.True(t, logtext.LooksSecret(front+text+" "+front), "%s in %s after %q", form, encoding, front)
+			}
 		}
+	}
+}
+
+// finding R9: a name of 48 letters and digits that begins with M and one of A to P counted as a key,
+// although it is no DER.
+func TestLooksSecret_NamesAreShown(t *testing.T) {
+	for _, name := range []string{
+		"MAIN" + strings.Repeat("abcdefgh", 12), "/certs/MANUFACTURINGpartners/" + strings.Repeat("production/", 8) + "roots",
+		"MIT" + strings.Repeat("0123456789", 9) + ".pem", "30" + strings.Repeat("0123456789", 7),
+		"308f" + strings.Repeat("0", 92), "300002" + strings.Repeat("0", 90), "3000" + strings.Repeat("f", 92),
+	} {
+		assert.False(t, logtext.LooksSecret(name), name)
+		assert.Contains(t, logtext.Line(name, 512), name)
+	}
+}
+
+func TestVisible_IsOneLineOfWhatIsPrinted(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", `plain \ "text" \\`: `plain \ "text" \\`, "é 日本": "é 日本",
+		"a\r\nb\x1b[31m\t": `a\r\nb\x1b[31m\t`, "\u009b31m\u202ea\u2028\ufeff\u00a0": `\u009b31m\u202ea\u2028\ufeff\u00a0`, "a\xffb": `a\xffb`, "\ufffd": "\ufffd",
+	} {
+		assert.Equal(t, want, logtext.Visible(text), "%q", text)
 	}
 }
 

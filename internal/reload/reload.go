@@ -52,12 +52,11 @@ type reloadable interface {
 	reload(ctx context.Context) (changed bool, err error)
 	name() string
 	// begin acquires the turn, because only one reload of an item runs at a time. If another one
-	// is running, begin waits for it if wait is true, until ctx ends. begun is false if the turn
+	// is running, begin waits for it if wait is true, until ctx ends. It returns nil if the turn
 	// was not acquired.
-	begin(ctx context.Context, wait bool) (begun bool)
+	begin(ctx context.Context, wait bool) *turn
 	// overdue reports whether the caller of the running reload has stopped waiting for it.
 	overdue() bool
-	giveUp()
 	end()
 	// failing acquires the right to report a failure until told is called, because one failure is
 	// reported at a time.
@@ -166,7 +165,8 @@ func (m *Material) Reload(ctx context.Context, wait bool) error {
 }
 
 func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (changed bool, err error) {
-	if !item.begin(ctx, wait) {
+	own := item.begin(ctx, wait)
+	if own == nil {
 		if !wait && !item.overdue() {
 			return false, nil
 		}
@@ -187,7 +187,7 @@ func (m *Material) reloadOne(ctx context.Context, item reloadable, wait bool) (c
 		}
 	})
 	if ctx.Err() != nil {
-		item.giveUp()
+		own.late.Store(true)
 	}
 	if err != nil {
 		err = fmt.Errorf("%w (the last good set stays in use)", err)
@@ -261,11 +261,16 @@ type Item[T any] struct {
 	path    string
 	load    func(ctx context.Context, known Digest) (T, Digest, error)
 	current atomic.Pointer[Loaded[T]]
-	known   Digest // guarded by turn
+	known   Digest // guarded by running
 	mutex   sync.Mutex
-	turn    chan struct{} // closed when the running reload ends; nil if none runs
-	givenUp bool
+	running *turn // nil if no reload runs
 	telling atomic.Bool
+}
+
+// turn is one reload of an item.
+type turn struct {
+	done chan struct{} // closed when it ends
+	late atomic.Bool   // its caller has stopped waiting for it
 }
 
 // Loaded is a value with a number that no other value of the same item has. Comparing two numbers
@@ -307,46 +312,39 @@ func (r *Item[T]) set(value T) {
 
 func (r *Item[T]) name() string { return r.path }
 
-func (r *Item[T]) begin(ctx context.Context, wait bool) bool {
+func (r *Item[T]) begin(ctx context.Context, wait bool) *turn {
 	for {
-		running := r.take()
-		if running == nil {
-			return true
+		own, other := r.take()
+		if own != nil {
+			return own
 		}
-		if !wait || r.overdue() {
-			return false
+		if !wait || other.late.Load() {
+			return nil
 		}
 		select {
-		case <-running:
+		case <-other.done:
 		case <-ctx.Done():
-			return false
+			return nil
 		}
 	}
 }
 
-// take acquires the turn and returns nil, or returns a channel that is closed when the turn is
-// free.
-func (r *Item[T]) take() <-chan struct{} {
+// take acquires the turn and returns it, or returns that of the reload that is running.
+func (r *Item[T]) take() (own, other *turn) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	if r.turn != nil {
-		return r.turn
+	if r.running != nil {
+		return nil, r.running
 	}
-	r.turn, r.givenUp = make(chan struct{}), false
-	return nil
+	r.running = &turn{done: make(chan struct{})}
+	return r.running, nil
 }
 
 func (r *Item[T]) end() {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	close(r.turn)
-	r.turn = nil
-}
-
-func (r *Item[T]) giveUp() {
-	r.mutex.Lock()
-	defer r.mutex.Unlock()
-	r.givenUp = true
+	close(r.running.done)
+	r.running = nil
 }
 
 func (r *Item[T]) failing() bool { return r.telling.CompareAndSwap(false, true) }
@@ -356,7 +354,7 @@ func (r *Item[T]) told() { r.telling.Store(false) }
 func (r *Item[T]) overdue() bool {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()
-	return r.turn != nil && r.givenUp
+	return r.running != nil && r.running.late.Load()
 }
 
 func (r *Item[T]) reload(ctx context.Context) (bool, error) {

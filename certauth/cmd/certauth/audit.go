@@ -160,7 +160,7 @@ func (p *program) printFindings(findings []audit.Finding, counts map[string]int)
 		if f.Site != "" {
 			site = f.Site + ": "
 		}
-		fmt.Fprintf(p.out, "%s %d %s%s\n", p.paint(colours[f.Severity], f.Severity), f.Rule, site, f.Message)
+		fmt.Fprintf(p.out, "%s %d %s%s\n", p.paint(colours[f.Severity], f.Severity), f.Rule, visible(site), visible(f.Message))
 		fmt.Fprintf(p.out, "    why   %s\n    where %s:%d\n", f.Why, f.File, f.Line)
 		if f.Az != "" {
 			fmt.Fprintf(p.out, "    az    %s\n", f.Az)

@@ -114,6 +114,10 @@ func TestArguments_ThatAreKeysAreNotShown(t *testing.T) {
 	for _, arguments := range [][]string{
 		{"inspect", key},
 		{"explain", key},
+		{key},
+		{"inspect", "client.pem", key},
+		{"inspect", "PARTNER_KEY=" + key}, // finding P12
+		{"explain", "-policy", policy, "-header", key},
 		{"explain", "-policy", policy, "-revocation", "good", key},
 		{"explain", "-policy", policy, "-revocation", "good", "X-Client-Cert: " + key},
 	} {

@@ -185,6 +185,27 @@ func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
 	assert.Equal(t, exitFailed, certauthRun(t, "{}", "diff", "-replay", "-", old, now).code)
 }
 
+// finding N17: a caller that got another role counted as one that gains nothing, and the exit status was 0.
+func TestDiff_ARoleIsAGain(t *testing.T) {
+	w := newWorld(t)
+	record := fmt.Sprintf("{\"certificate\": %q}\n", w.issuing.Issue(t, "a", certauthtest.DNS("a.example")).Base64())
+	roles := func(name string, names ...string) string {
+		policy := chain
+		for _, role := range names {
+			policy += `, {"named": {"name": "` + role + `", "policy": {"dnsNames": ["a.example"]}}}`
+		}
+		return w.named(name, `{"all": [`+policy+`]}`)
+	}
+	reader, both, writer := roles("reader", "reader"), roles("both", "reader", "writer"), roles("writer", "writer")
+	for _, row := range []struct{ old, now, title string }{
+		{reader, both, "who gains"}, {both, reader, "who loses"}, {reader, writer, "who gains"}, {roles("none"), reader, "who gains"},
+	} {
+		got := certauthRun(t, record, "diff", "-replay", "-", row.old, row.now)
+		assert.Equal(t, exitNo, got.code, got.out+got.errs)
+		assert.Contains(t, got.out, "\n"+row.title+"\n")
+	}
+}
+
 // The results that are cached between records change no decision, to the nanosecond at each
 // boundary.
 func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {

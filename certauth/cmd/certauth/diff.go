@@ -18,7 +18,8 @@ var diffCommand = &command{
 	long: `
 It shows the rules that are in one document only, judges the cases of both documents by both, and with
 -replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at": TIME}, of which
-"at" may be left out. Nothing is asked about revocation: -revocation says what to assume.
+"at" may be left out. Nothing is asked about revocation: -revocation says what to assume. A caller that
+gets another role gains, and one that only loses a role loses.
 
   certauth diff policy.json new.json
   certauth diff -replay decisions.jsonl policy.json new.json
@@ -41,7 +42,7 @@ type diffAnswer struct {
 	Cases    []changed `json:"cases,omitempty"`
 	Gains    []changed `json:"gains,omitempty"`
 	Loses    []changed `json:"loses,omitempty"`
-	Other    []changed `json:"other,omitempty"` // a different reason or different roles
+	Other    []changed `json:"other,omitempty"` // refused for another reason
 	Replayed int       `json:"replayed,omitempty"`
 }
 
@@ -152,8 +153,8 @@ func (d *differ) cases() error {
 			if err != nil {
 				return err
 			}
-			old, _ := d.old.decide(r, at)
-			now, _ := d.new.decide(r, at)
+			old, _, _ := d.old.decide(r, at)
+			now, _, _ := d.new.decide(r, at)
 			if old != now {
 				d.answer.Cases = append(d.answer.Cases, changed{Who: c.Name, Old: old, New: now})
 			}
@@ -199,13 +200,13 @@ func (d *differ) print() {
 			if one.Times > 0 {
 				times = fmt.Sprintf("  (%d times)", one.Times)
 			}
-			fmt.Fprintf(p.out, "  %s%s\n    was %s\n    is  %s\n", one.Who, times, one.Old, one.New)
+			fmt.Fprintf(p.out, "  %s%s\n    was %s\n    is  %s\n", visible(one.Who), times, visible(one.Old), visible(one.New))
 		}
 	}
 	show("cases that come out differently", a.Cases)
 	show("who gains", a.Gains)
 	show("who loses", a.Loses)
-	show("who is refused, or known, for another reason", a.Other)
+	show("who is refused for another reason", a.Other)
 	if d.replayed {
 		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
 	}

@@ -175,7 +175,7 @@ func (e *explainer) judge(r *http.Request) (*explanation, error) {
 	_, err = auth.Admit(r)
 	answer := &explanation{Decision: string(event.Outcome), At: e.now.UTC().Format(time.RFC3339), Notes: e.notes}
 	if len(certs) > 0 {
-		answer.Subject, answer.NotAfter = certs[0].Subject.String(), certs[0].NotAfter.UTC().Format(time.RFC3339)
+		answer.Subject, answer.NotAfter = nameOf(certs[0].RawSubject), certs[0].NotAfter.UTC().Format(time.RFC3339)
 	}
 	if event.Identity != nil {
 		answer.Roles = event.Identity.Matched

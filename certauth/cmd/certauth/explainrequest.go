@@ -37,7 +37,7 @@ func (e *explainer) headers(lines []string) (*explanation, error) {
 	for _, line := range lines {
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || name == "" || strings.ContainsAny(name, " \t=%") {
-			return nil, usageError{fmt.Sprintf("-header %.40q: want \"Name: value\"", line)}
+			return nil, usageError{fmt.Sprintf("-header %s: want \"Name: value\"", quotedArgument(line))}
 		}
 		r.Header.Add(name, strings.TrimSpace(value))
 	}

@@ -11,10 +11,10 @@ func (p *program) printExplanation(a *explanation) {
 	if a.Reason != "" {
 		head, colour = a.Decision+": "+a.Reason, red
 	}
-	fmt.Fprintln(p.out, p.paint(colour, head))
+	fmt.Fprintln(p.out, p.paint(colour, visible(head)))
 	row := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(p.out, "  %-8s %s\n", name, value)
+			fmt.Fprintf(p.out, "  %-8s %s\n", name, visible(value))
 		}
 	}
 	row("rule", a.Rule)
@@ -42,7 +42,7 @@ func (p *program) printVerdict(v *verdict, depth int) {
 	case verdictUnknown:
 		colour = dim
 	}
-	line := strings.Repeat("  ", depth) + v.Text
+	line := strings.Repeat("  ", depth) + visible(v.Text)
 	if v.Line > 0 {
 		line += p.paint(dim, fmt.Sprintf("  (line %d)", v.Line))
 	}
@@ -58,7 +58,7 @@ func (p *program) printVerdict(v *verdict, depth int) {
 		if v.Reason != "" {
 			text = v.Reason + ": " + text
 		}
-		fmt.Fprintf(p.out, "    %s%s\n", strings.Repeat("  ", depth), text)
+		fmt.Fprintf(p.out, "    %s%s\n", strings.Repeat("  ", depth), visible(text))
 	}
 	for _, child := range v.Children {
 		p.printVerdict(child, depth+1)

@@ -14,7 +14,6 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +31,7 @@ var (
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*):[ \t]+(.*)$`)
 	certInXFCC = regexp.MustCompile(`(?:^|;)(?:Cert|Chain)="([^"]+)"`)
 	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*\[?\s*("(?:[^"\\]|\\.)*")`)
-	keyText    = regexp.MustCompile(`-----BEGIN|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9+/=])(?:M[A-P][A-Za-z0-9+/=]{46}|30[0-9A-Fa-f]{94})`) // or a certificate
+	keyText    = regexp.MustCompile(`-----BEGIN|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9])(?:M(?:(?:[A-H][AEIMQUYcgkosw048]|IA)(?:CA[Q-Za-f]|[Gw])|I[E-H][\w+/-](?:Ag[E-H]|M[A-P]|B[g-v])|I[I-L][\w+/-]{2}(?:[AQgw]IB|[DTjz][A-D]|[AQgw][YZab])|I[M-P][\w+/-]{3}[AEIMQUYcgkosw048](?:CA[Q-Za-f]|[Gw])|I[Q-T][\w+/-]{5}(?:Ag[E-H]|M[A-P]|B[g-v]))[\w+/-]{40}|30(?:[0-7][0-9A-Fa-f]|80|81[0-9A-Fa-f]{2}|82[0-9A-Fa-f]{4}|83[0-9A-Fa-f]{6}|84[0-9A-Fa-f]{8})(?:0201|06|30)[0-9A-Fa-f]{36})`) // or a certificate, as in policyfile
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 
@@ -75,7 +74,7 @@ func quotedArgument(what string) string {
 	if keyText.MatchString(what) {
 		return fmt.Sprintf("this text of %d bytes, not shown here,", len(what))
 	}
-	return strconv.Quote(what)
+	return fmt.Sprintf("%.200q", what)
 }
 
 // presentedBy asks a server for its certificate, which is shown but not trusted.

@@ -160,7 +160,7 @@ func nameOf(der []byte) string {
 	if rest, err := asn1.Unmarshal(der, &rdns); err != nil || len(rest) > 0 {
 		return "(cannot be read)"
 	}
-	return rdns.String()
+	return escaped(rdns.String(), escapeInName)
 }
 
 func keyOf(cert *x509.Certificate) string {
@@ -298,7 +298,7 @@ func (p *program) printDescribed(d *described) {
 	row := func(name string, values ...string) {
 		for _, value := range values {
 			if value != "" {
-				fmt.Fprintf(p.out, "%-11s %s\n", name, value)
+				fmt.Fprintf(p.out, "%-11s %s\n", name, visible(value))
 				name = ""
 			}
 		}
@@ -323,7 +323,7 @@ func (p *program) printDescribed(d *described) {
 		row("with", other.Subject+", sha256 "+other.SHA256)
 	}
 	for _, note := range d.Notes {
-		row("note", p.paint(yellow, note))
+		fmt.Fprintf(p.out, "%-11s %s\n", "note", p.paint(yellow, note))
 	}
 	var texts []string
 	for _, policy := range d.Policies {
@@ -333,7 +333,7 @@ func (p *program) printDescribed(d *described) {
 	for _, name := range slices.Sorted(maps.Keys(d.Headers)) {
 		fmt.Fprintf(p.out, "\n%s\n", name)
 		for _, line := range d.Headers[name] {
-			fmt.Fprintf(p.out, "  %s\n", line)
+			fmt.Fprintf(p.out, "  %s\n", visible(line))
 		}
 	}
 }

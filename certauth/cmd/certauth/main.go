@@ -12,6 +12,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -61,6 +62,7 @@ func commands() []*command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second interrupt ends what does not look at ctx, such as a read of stdin
 	p := &program{ctx: ctx, stdin: os.Stdin, out: os.Stdout, errs: os.Stderr, now: time.Now, colour: isTerminal(os.Stdout), all: commands()}
 	code := p.main(os.Args[1:])
 	stop()
@@ -122,12 +124,12 @@ func (p *program) command(args []string) int {
 			return exitOK
 		}
 		if err != nil {
-			fmt.Fprintf(p.errs, "certauth %s: %v\n", c.name, err)
+			fmt.Fprintf(p.errs, "certauth %s: %s\n", c.name, visibleLines(err.Error()))
 			return exitFailed
 		}
 		return code
 	}
-	fmt.Fprintf(p.errs, "certauth: no command %q; \"certauth -h\" lists them\n", args[0])
+	fmt.Fprintf(p.errs, "certauth: no command %s; \"certauth -h\" lists them\n", quotedArgument(args[0]))
 	return exitFailed
 }
 
@@ -175,7 +177,7 @@ func (p *program) parse(c *command, fs *flag.FlagSet, args []string, least, most
 	case len(rest) < least:
 		return nil, usageError{"an argument is missing; usage: " + usageOf(c, fs)}
 	case len(rest) > most:
-		return nil, usageError{fmt.Sprintf("an argument too many, %.40q; usage: %s", rest[most], usageOf(c, fs))}
+		return nil, usageError{fmt.Sprintf("an argument too many, %s; usage: %s", quotedArgument(rest[most]), usageOf(c, fs))}
 	}
 	return rest, nil
 }
@@ -209,10 +211,15 @@ func (p *program) help(c *command, fs *flag.FlagSet) {
 
 // json writes a value as JSON.
 func (p *program) json(value any) error {
-	encoder := json.NewEncoder(p.out)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := io.WriteString(p.out, escaped(text.String(), escapeInJSON))
+	return err
 }
 
 // paint colours a text if the output is a terminal.

@@ -179,19 +179,24 @@ func (w *replayer) judge(name string, b batch) error {
 
 func (w *replayer) decide(certificate string, at time.Time) outcome {
 	w.request.Header[judgeHeader][0] = certificate
-	old, wasIn := w.old.decide(w.request, at)
-	now, isIn := w.new.decide(w.request, at)
+	old, had, wasIn := w.old.decide(w.request, at)
+	now, has, isIn := w.new.decide(w.request, at)
 	if old == now {
 		return outcome{}
 	}
 	kind := "other"
 	switch {
-	case isIn && !wasIn:
+	case isIn && (!wasIn || anyOutside(has, had)):
 		kind = "gains"
-	case wasIn && !isIn:
+	case wasIn && (!isIn || anyOutside(had, has)):
 		kind = "loses"
 	}
 	return outcome{kind, changed{Who: whose(certificate), Old: old, New: now}}
+}
+
+// anyOutside reports whether one of the roles is none of the others.
+func anyOutside(roles, others []string) bool {
+	return slices.ContainsFunc(roles, func(role string) bool { return !slices.Contains(others, role) })
 }
 
 // moments returns the times at which a decision about the certificate can change, sorted: the limits

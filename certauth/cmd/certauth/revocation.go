@@ -257,7 +257,7 @@ func (p *program) printRevocation(a *revocationAnswer) {
 	}
 	fmt.Fprintln(p.out, p.paint(colour, a.Status))
 	if a.Detail != "" {
-		fmt.Fprintf(p.out, "  found  %s\n", a.Detail)
+		fmt.Fprintf(p.out, "  found  %s\n", visible(a.Detail))
 	}
 	if a.Next != "" {
 		fmt.Fprintf(p.out, "  next   %s\n", a.Next)
@@ -265,15 +265,15 @@ func (p *program) printRevocation(a *revocationAnswer) {
 	for _, s := range a.Certificates {
 		fmt.Fprintf(p.out, "%-12s %s\n", s.Status, s.Subject)
 		if s.Error != "" {
-			fmt.Fprintf(p.out, "             %s\n", s.Error)
+			fmt.Fprintf(p.out, "             %s\n", visible(s.Error))
 		} else if s.ThisUpdate != "" {
 			fmt.Fprintf(p.out, "             by %s of %s, good until %s\n", s.Source, s.ThisUpdate, s.NextUpdate)
 		}
 	}
 	for _, s := range a.Steps {
-		fmt.Fprintf(p.out, "%-4s %s %s  %d bytes in %s", s.Kind, s.Method, s.URL, s.Bytes, s.Took.Round(time.Microsecond))
+		fmt.Fprintf(p.out, "%-4s %s %s  %d bytes in %s", s.Kind, s.Method, visible(s.URL), s.Bytes, s.Took.Round(time.Microsecond))
 		if s.Error != "" {
-			fmt.Fprintf(p.out, ": %s", s.Error)
+			fmt.Fprintf(p.out, ": %s", visible(s.Error))
 		}
 		fmt.Fprintln(p.out)
 	}

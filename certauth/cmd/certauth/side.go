@@ -51,18 +51,19 @@ func newSide(name string, assume certauth.RevocationStatus) (*side, error) {
 	return s, nil
 }
 
-// decide returns the decision about the certificates in a few words.
-func (s *side) decide(r *http.Request, at time.Time) (decision string, in bool) {
+// decide returns the decision about the certificates in a few words, and the roles of a caller that is let
+// in.
+func (s *side) decide(r *http.Request, at time.Time) (decision string, roles []string, in bool) {
 	s.now = at
 	id, err := s.auth.Check(r)
 	if refused, ok := errors.AsType[*certauth.Error](err); ok {
-		return string(refused.Reason) + " by " + refused.Rule, false
+		return string(refused.Reason) + " by " + refused.Rule, nil, false
 	}
 	if err != nil {
-		return err.Error(), false
+		return err.Error(), nil, false
 	}
 	if len(id.Matched) == 0 {
-		return "accepted", true
+		return "accepted", nil, true
 	}
-	return "accepted as " + strings.Join(id.Matched, ", "), true
+	return "accepted as " + strings.Join(id.Matched, ", "), id.Matched, true
 }
