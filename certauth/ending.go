@@ -67,8 +67,8 @@ func (n *endings) pinned(path string, certs []*x509.Certificate) {
 }
 
 // checkMaterial reports certificates that have expired or will soon, once a day, or at once if
-// force is set. It runs in New, after a reload, and in the background of the first request of a
-// day.
+// force is set. It runs in New, after a reload, and in the first request of a day, before that
+// request is judged.
 //
 // A panic of the clock or of a hook must not end the process.
 func (a *Authenticator) checkMaterial(force bool) {
