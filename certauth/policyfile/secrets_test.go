@@ -92,7 +92,7 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	for name, document := range places() {
 		for form, key := range map[string]string{
 			"PEM": text, "PEM without line ends": strings.ReplaceAll(text, "\n", ""), "base64": inBase64, "hex": hex.EncodeToString(der),
-			"PEM in base64":          base64.StdEncoding.EncodeToString([]byte(text)),
+			"PEM in base64":         base64.StdEncoding.EncodeToString([]byte(text)),
 			"PEM after a text":      strings.Repeat("Subject: CN=orders\n", 80) + text,
 			"base64 after its name": "PARTNER_KEY=" + inBase64, // finding P12
 		} {
