@@ -13,7 +13,7 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// Cases 1 to 14 and 19 of revocation.md, section 14: who signed.
+// Cases 1 to 14 and 19: who signed.
 func TestVerifyOCSP_Signer(t *testing.T) {
 	s := newScene(t)
 	delegate := s.delegate(t)

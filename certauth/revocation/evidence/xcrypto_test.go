@@ -15,8 +15,8 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
 
-// The eighteen rows of revocation.md, section 1: the results of golang.org/x/crypto/ocsp v0.58.0,
-// and those of this package. If theirs change, the table there is out of date.
+// Eighteen responses, the results of golang.org/x/crypto/ocsp v0.58.0 for them, and those of this
+// package. If a result of x/crypto changes, change the table.
 func TestVerifyOCSP_WhereXCryptoDiffers(t *testing.T) {
 	s := newScene(t)
 	sibling := makeCert(t, "Sibling CA", newKey(t), s.root, asCA)
