@@ -161,17 +161,17 @@ func noSuchName(refused *Error, f *facts, what string, form int) {
 		hint = "the common name is not used as a " + what + ": ask the CA for an alternative name, or use CommonNames"
 	}
 	refused.Hint = "the certificate is trusted but has no " + what + " among its alternative names; " + hint
-	refused.Err = namesElsewhere{f, what, form}
+	refused.Err = elsewhereError{f, what, form}
 }
 
-// namesElsewhere is the detail of such a refusal. It is formatted when it is read.
-type namesElsewhere struct {
+// elsewhereError is the detail of such a refusal. It is formatted when it is read.
+type elsewhereError struct {
 	facts *facts
 	what  string
 	form  int
 }
 
-func (n namesElsewhere) Error() string {
+func (n elsewhereError) Error() string {
 	var elsewhere []string
 	known := n.facts.names()
 	switch mails, common := known.subject.Values(dn.OIDEmailAddress), known.subject.Values(dn.OIDCommonName); {
