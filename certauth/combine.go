@@ -17,6 +17,10 @@ type All []Policy
 // refusal, and a member that refuses has no other effect. The [Identity] combines the results of
 // the members that accepted.
 //
+// All{X, Z} and All{Y, Z} are the paths through this policy. In general a path consists of one
+// member of each Any that it meets, and of everything around them; a policy without Any is one
+// path.
+//
 // Members are evaluated in order until one accepts. If the policy contains a [Named] anywhere,
 // all members are evaluated, so that [Identity.Matched] is complete. If none accepts, the Reason
 // is that of the member that came furthest. One request tries at most 16384 combinations of

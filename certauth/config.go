@@ -54,8 +54,9 @@ type Config struct {
 	// once; the attribute "repeated" counts the others. Observe is called for each.
 	LogRepeats bool
 
-	// Observe is called for every decision and every reload, before the handler runs. It must be
-	// fast and safe for concurrent use; a panic in it refuses the request. Nil is ignored.
+	// Observe is called for every decision, before the handler runs, and for every reload and
+	// every report about the configuration (see [Outcome]). It must be fast and safe for
+	// concurrent use; a panic in it refuses the request. Nil is ignored.
 	Observe func(ctx context.Context, event Event)
 
 	// Now is the clock. The default is time.Now.

@@ -39,8 +39,11 @@
 //
 //   - Source: the place in a request where the certificate comes from. Gate (package
 //     forwarded): a check of the sender of the header.
+//   - Leaf: the caller's own certificate, the first one of its chain.
+//   - Pin: one certificate or public key that you list, itself or by its hash.
 //   - Anchor: a rule that ties a certificate to something you configured: a chain or a pin.
-//   - Policy: the tree that you write. Rule: one condition in it.
+//   - Policy: the tree that you write. Rule: one condition in it. Path through the
+//     policy: the rules that one caller must satisfy together, with one member of each [Any].
 //   - Facts: properties of a certificate that do not depend on the request. They are cached.
 //   - Evidence (package revocation): a signed OCSP response or CRL.
 //   - Identity: a caller that the policy accepted. Reason: the class of a refusal.
@@ -113,11 +116,11 @@
 //
 // Files, environment variables and functions ([PEMFile], [CertFile], [CertDir], [Env],
 // [CertFunc], [ThumbprintsFrom], [PublicKeysFrom]) are read again while requests arrive, at
-// most once per Config.ReloadInterval and in the background. The first request after twice
-// that time waits for the reload, for at most 25 milliseconds. [Authenticator.Reload] reads
-// them at once. If a reload fails, the last good set stays in use and the failure is
-// reported. To rotate a CA, put the old and the new one into the file together, and remove the
-// old one later.
+// most once per Config.ReloadInterval and in the background. If more than twice that time has
+// passed since the last read, the next request waits for the new one, for at most 25
+// milliseconds. [Authenticator.Reload] reads them at once. If a reload fails, the last good set
+// stays in use and the failure is reported. To rotate a CA, put the old and the new one into the
+// file together, and remove the old one later.
 //
 // New, every reload, and the first request of a day check the certificates of the
 // configuration. They report roots, intermediates and [Certificates] that are used as a

@@ -39,10 +39,14 @@ const (
 	ReasonLifetimeNotAllowed     Reason = "lifetime_not_allowed"
 	ReasonCertificateDenied      Reason = "certificate_denied"
 	ReasonPolicyRefused          Reason = "policy_refused"
-	ReasonNotConfigured          Reason = "not_configured"
-	ReasonOverloaded             Reason = "overloaded"
-	ReasonRequestCanceled        Reason = "request_canceled"
-	ReasonInternalError          Reason = "internal_error"
+
+	// The request was refused for a reason that says nothing about its certificate: an
+	// Authenticator or rule without a usable configuration, a limit on concurrent or total work,
+	// the end of the request's context, and a panic or another internal failure.
+	ReasonNotConfigured   Reason = "not_configured"
+	ReasonOverloaded      Reason = "overloaded"
+	ReasonRequestCanceled Reason = "request_canceled"
+	ReasonInternalError   Reason = "internal_error"
 )
 
 // Error returns the reason as text. It makes a Reason a target for [errors.Is]: errors.Is(err,

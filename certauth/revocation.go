@@ -20,14 +20,16 @@ type RevocationStatus int
 const (
 	// RevocationUnavailable says that there is no usable evidence.
 	RevocationUnavailable RevocationStatus = iota
-	// RevocationGood says that verified, fresh evidence finds no certificate revoked.
+	// RevocationGood says that verified evidence finds no certificate revoked. The evidence is
+	// current unless Revocation.Stale is set.
 	RevocationGood
 	// RevocationRevoked says that verified evidence finds a certificate revoked.
 	RevocationRevoked
 	// RevocationUnknown says that the authority does not know the certificate.
 	RevocationUnknown
 	// RevocationWaived says that the checker's configuration accepts the certificate without
-	// evidence, because of SoftFail or an exemption. Revocation.Why gives the reason.
+	// evidence, because of an exemption or of SoftFail (package revocation). Revocation.Why gives
+	// the reason.
 	RevocationWaived
 )
 
@@ -67,9 +69,9 @@ type Revocation struct {
 	RevokedAt time.Time
 }
 
-// RevocationChecker determines whether certificates of a verified chain are revoked.
-// Implementations must be safe for concurrent use and must return when ctx ends. They are never
-// called for a chain that was not verified.
+// RevocationChecker determines whether certificates of a verified chain are revoked. The Checker
+// of package revocation does so by OCSP and CRLs. Implementations must be safe for concurrent use
+// and must return when ctx ends. They are never called for a chain that was not verified.
 type RevocationChecker interface {
 	// CheckChain checks every certificate of the chain except its root. An error counts as
 	// RevocationUnavailable unless the status is RevocationRevoked, which always counts. If the
