@@ -1,5 +1,6 @@
 // Package forwarded reads client certificates that a TLS front end wrote into a request
-// header.
+// header. It has a source for each of many front ends, such as [Nginx], called a preset, and
+// [Header] for all others.
 //
 // # Requirements
 //
@@ -41,6 +42,9 @@
 // the same headers; values constructed from the documentation; or nothing but the
 // documentation. "Yours" means that you choose the name of the header.
 //
+// The documentation of each preset says what the front end has verified, which headers of the
+// client it overwrites, what configuration it requires, and what the preset refuses.
+//
 //	preset              header                           form                 chain               flag                            tested against
 //	AppService          X-ARR-ClientCert                 base64 DER           no                  none (evidence headers)         stand-in
 //	ApplicationGateway  yours                            percent-encoded PEM  no                  SUCCESS, or PASSTHROUGH         stand-in
@@ -79,18 +83,18 @@
 // h2c.NewHandler is used as well, inside other middleware, such requests cannot be
 // distinguished from those that the server itself accepted: use one or the other.
 //
-// The front end must drop the header. Front ends that are not listed need no configuration
-// for that:
+// The front end must drop the header. The following ones need the lines given here, or drop
+// it as described here. Front ends that are not listed need no configuration for that.
 //
-//	Apache   unless ProxyPass has upgrade=ANY; name websocket
+//	Apache   drops it unless ProxyPass has upgrade=ANY; name websocket
 //	Caddy    @h2c header_regexp Upgrade (?i)h2c
 //	         request_header @h2c -Upgrade
 //	Envoy    removes it (envoyproxy/envoy#7981); upgrade_configs determines what else it passes
 //	HAProxy  http-request del-header Upgrade if { req.hdr(Upgrade) -m sub -i h2c }
-//	nginx    unless proxy_set_header passes $http_upgrade on; for WebSocket, in the http block,
-//	         map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
+//	nginx    drops it unless proxy_set_header passes $http_upgrade on; for WebSocket, in the http
+//	         block, map $http_upgrade $websocket { default ""; "~*^websocket$" websocket; }
 //	         and proxy_set_header Upgrade $websocket in the location
-//	Traefik  since traefik/traefik#13797; before, a headers middleware on every router with
+//	Traefik  drops it since traefik/traefik#13797; before, a headers middleware on every router with
 //	         customRequestHeaders.Upgrade=""
 //
 // # The PROXY protocol, in-memory connections, other servers
