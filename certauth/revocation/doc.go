@@ -6,30 +6,33 @@
 // evidence with pure functions, by the checks of evidence/RULES.md. Package fetch downloads
 // it. The names of both packages that most programs need are also declared here.
 //
-// Bad evidence is never [Good] and never [Revoked]. [Unavailable], the zero value, denies: there
-// is no authentic, fresh, applicable evidence. [Unknown] is an authorised answer that the
-// certificate is not known. A Good answer does not say that the certificate was ever issued; the
-// verified chain does.
+// The [Status] of a certificate is [Good] or [Revoked] only if evidence that passed every check
+// says so. It is [Unknown] if an authorised responder answers that it does not know the
+// certificate, and [Unavailable], the zero value, which denies, if there is no authentic, fresh,
+// applicable evidence. Good does not say that the certificate was ever issued; the verified chain
+// does.
 //
 // # Sources of evidence
 //
 // A Checker judges every certificate below the root; with [LeafOnly] only the client's. For
-// each certificate it queries two kinds of source, in the order of [Sources]. OCSP responders
-// are those of Config.Responders and the first three that the certificate names. CRLs are
-// those of Config.Lists and of the first four distribution points of the certificate, with
-// their deltas. The second kind is queried when the first has failed or has not answered
-// within half of MaxWait. A list counts as soon as it is verified; its delta is fetched
-// afterwards. Revoked from any source that was queried decides. After Unknown the remaining
-// sources are queried.
+// each certificate it queries two kinds of source, in the order of Config.Sources. OCSP
+// responders are those of Config.Responders and the first three that the certificate names. CRLs
+// are those of Config.Lists and of the first four distribution points of the certificate, with
+// their delta CRLs, which contain the changes since a complete list. The second kind is queried
+// when the first has failed or has not answered within half of Config.MaxWait. A list counts as
+// soon as it is verified; its delta is fetched afterwards. Revoked from any source that was
+// queried decides. After Unknown the remaining sources are queried.
 //
-// Nothing is fetched for a certificate whose chain has not verified. If NotRevoked is the last
-// rule of its policy, nothing is fetched for a certificate that another rule refuses. A Checker
-// never fetches an issuer's certificate (caIssuers), an LDAP URL, or an indirect CRL. The
-// default fetcher, [fetch.HTTPFetcher], connects to public addresses on ports 80 and 443;
-// [HTTPOptions] can allow others. With IgnoreCertificateURLs no URL from a certificate is
-// fetched.
+// Nothing is fetched for a certificate whose chain has not verified. Wherever NotRevoked is in a
+// policy, it is evaluated after all other rules about the certificate, so nothing is fetched for
+// a certificate that one of them refuses. A Checker never fetches an issuer's certificate
+// (caIssuers), an LDAP URL, or an indirect CRL. The default fetcher, [fetch.HTTPFetcher],
+// connects to public addresses on ports 80 and 443; [HTTPOptions] can allow others. With
+// Config.IgnoreCertificateURLs no URL from a certificate is fetched.
 //
 // # Guarantees
+//
+// Names without a type are fields of [Config].
 //
 //  1. A Good result counts only until its evidence expires. StaleGrace extends it only if
 //     a source was queried at that time and did not answer. A source that has just failed is
@@ -37,13 +40,13 @@
 //  2. Newer evidence replaces older evidence, whatever its source, the order of arrival, or
 //     how long it has been in memory. A permanent revocation stays in effect while the
 //     certificate is remembered.
-//  3. A partner is the anchor under which its chains verify. However many CAs, hosts and
-//     lists a partner has, it cannot delay another partner's clients or use the resources
-//     they need. Each partner has eight fetch places, at most four of them at one host, and a
-//     queue of its own. The lists being read for one partner take at most one and a quarter
-//     MaxListBytes; in addition a list of a quarter of MaxListBytes may wait for the Store.
-//     When MaxListMemory or MaxRecords is reached, lists or certificates of the partner that has
-//     most are dropped.
+//  3. A partner is identified by the root under which its chains verify. However many CAs,
+//     hosts and lists a partner has, it cannot delay another partner's clients or use the
+//     resources they need. For each partner at most eight fetches run at once, at most four of
+//     them at one host, and further ones wait in a queue of its own. The lists being read for
+//     one partner take at most one and a quarter times MaxListBytes; in addition a list of a
+//     quarter of MaxListBytes may wait for the Store. When MaxListMemory or MaxRecords is
+//     reached, lists or certificates of the partner that has most are dropped.
 //  4. A call waits at most MaxWait for one chain, five seconds by default, even if every
 //     source hangs.
 //  5. A [Store] can cost time, at most a quarter of MaxWait for each look-up, but it never
@@ -53,14 +56,16 @@
 //
 // # Caching and renewal
 //
-// Verified evidence is kept until its own nextUpdate or MaxAge. A verdict is kept only until
-// evidence, a list or an interval changes, so that an expiry or a revocation takes effect on
-// the next request. Requests that need the same answer share one fetch. Evidence is renewed
-// when half of its life is over, or after one hour for OCSP and six hours for a CRL; meanwhile
-// requests are answered from memory. A Checker reads both the wall clock and the monotonic
-// clock: after the machine has slept, the first request queries the sources of evidence that
-// has expired. Newer evidence can lift a certificateHold, so its source, OCSP or CRL, is
-// queried every 15 minutes. Evidence that does not verify replaces nothing.
+// Verified evidence is kept until its own nextUpdate or VerifyOptions.MaxAge. A verdict is kept
+// only until evidence or a list changes or an interval ends, so that an expiry or a revocation
+// takes effect on the next request. Requests that need the same answer share one fetch. Evidence
+// that does not verify replaces nothing.
+//
+// Evidence is renewed when half of its life is over, or after one hour for OCSP and six hours for
+// a CRL; meanwhile requests are answered from memory. A Checker reads both the wall clock and the
+// monotonic clock: after the machine has slept, the first request queries the sources of evidence
+// that has expired. Newer evidence can lift a certificateHold, so its source, OCSP or CRL, is
+// queried every 15 minutes.
 //
 // A responder that fails is not queried for five seconds, then for twice as long after each
 // failure, at most five minutes. The same applies to a host after five failures in a row.
@@ -83,21 +88,22 @@
 // most one day, and never for a revoked certificate. AllowNoSource accepts only certificates
 // that name no source at all; a certificate that names a CRL with an LDAP URL does name one.
 //
-// [SoftFail] accepts such a certificate and logs each acceptance. Revoked still denies, as does
-// a Revoked that is only too old, and Unknown unless AllowUnknown is set. A current Good by another
-// responder outweighs an OCSP answer that is too old. An attacker who can
-// block this service's access to the responder can then use a revoked certificate. Use SoftFail
-// only where that does less harm than refusing a valid client.
+// [SoftFail] accepts a certificate for which there is no evidence, and logs each acceptance. It
+// still denies if the evidence says Revoked, even if the evidence has become too old, and if it
+// says Unknown, unless AllowUnknown is set. A current Good by another responder outweighs an OCSP
+// answer that is too old. With SoftFail an attacker who can block this service's access to the
+// responder can use a revoked certificate. Use it only where that does less harm than refusing a
+// valid client.
 //
 // # Time to effective revocation
 //
 // For an active client, a revocation takes effect on the first request after one hour from
 // its publication by OCSP, or after six hours from its publication in a CRL. CAs publish CRLs
-// with a delay of their own. The first request after a pause, of twice Config.PollInterval
-// for Config.Lists and of hours for other sources, waits for newer evidence, at most one second for
-// each verified chain. If none arrives in that time, the remembered evidence decides, unless it
-// has expired. A shorter MaxAge in Config.Verify shortens these times if the CA signs often
-// enough. [certauth.Denied] takes effect at once.
+// with a delay of their own. After a pause without requests (twice Config.PollInterval for
+// Config.Lists, hours for other sources) the first request waits for newer evidence, at most one
+// second for each verified chain. If none arrives in that time, the remembered evidence decides,
+// unless it has expired. A shorter MaxAge in Config.Verify shortens these times if the CA signs
+// often enough. [certauth.Denied] takes effect at once.
 //
 // # Before the first request
 //

@@ -54,7 +54,8 @@ const (
 	NonceRequire = evidence.NonceRequire
 )
 
-// Why there is no answer, for errors.Is. Packages evidence and fetch have the finer classes.
+// Errors of packages evidence and fetch that say why there is no answer, for errors.Is. Those
+// packages have finer ones too.
 var (
 	ErrArgument        = evidence.ErrArgument
 	ErrIssuerMismatch  = evidence.ErrIssuerMismatch

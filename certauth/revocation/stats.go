@@ -56,7 +56,7 @@ func (n *counters) count(e *Event) {
 	}
 }
 
-// Stats returns the numbers. It is safe for concurrent use.
+// Stats returns the counters and the current state. It is safe for concurrent use.
 func (c *Checker) Stats() Stats {
 	if !c.isMade() {
 		return Stats{}

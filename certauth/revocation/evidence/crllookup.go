@@ -182,7 +182,8 @@ func (l *CRL) Covers(s *Subject) error {
 // fetched.
 func (l *CRL) NamesDelta() bool { return l.base.namesDelta }
 
-// IsFresh reports whether the list, without its delta, is fresh for certificates of that kind.
+// IsFresh reports whether the list, without its delta, is fresh at the time o.Now: for CA
+// certificates if isCA is set, and for end-entity certificates otherwise.
 func (l *CRL) IsFresh(isCA bool, o *VerifyOptions) bool {
 	return l.base.staleness(SourceCRL, isCA, o) == fresh
 }

@@ -21,7 +21,8 @@ const (
 	// Unknown means that an authorised responder does not know the certificate.
 	Unknown
 	// NotApplicable means that an explicit rule exempts the certificate from the check: it is
-	// short-lived, or has noRevAvail. Only a Checker returns it.
+	// short-lived, or has the extension noRevAvail (RFC 9608). Only a Checker of package
+	// revocation returns it.
 	NotApplicable
 )
 
@@ -95,7 +96,7 @@ type Result struct {
 	ThisUpdate, NextUpdate, ProducedAt time.Time
 
 	// UsableUntil is the time after which the evidence must not be used, except within
-	// Config.StaleGrace.
+	// Config.StaleGrace of package revocation.
 	UsableUntil time.Time
 
 	// RefreshAfter is the time after which the Checker looks for newer evidence while it

@@ -114,7 +114,7 @@ func IsExhausted(err error) bool {
 	return slices.ContainsFunc(own, func(one error) bool { return errors.Is(err, one) })
 }
 
-// HostOf returns the host and port of a URL, in the form that outages use.
+// HostOf returns the host and port of a URL, in the form of Outage.Host.
 func HostOf(address string) string {
 	label, _, err := hostOf(address)
 	if err != nil {

@@ -16,7 +16,8 @@ const (
 	maxHosts          = 1024 // remembered of one partner; idle ones that work are forgotten first
 )
 
-// Gate bounds how much is fetched at once and pauses requests to failing hosts, separately for each partner.
+// Gate bounds how much is fetched at once and pauses requests to failing hosts, separately for each
+// partner. It is safe for concurrent use, and so are its partners.
 type Gate struct {
 	now  func() time.Time
 	seed maphash.Seed
@@ -40,8 +41,9 @@ func NewGate(now func() time.Time, tell func(context.Context, Outage)) *Gate {
 	return &Gate{now: now, seed: maphash.MakeSeed(), tell: tell}
 }
 
-// Partner is the unit to which fetches are allotted. Partners share nothing, so that none can use
-// up the resources of another. Failures of a host are also recorded per partner: a partner can
+// Partner is the unit to which fetches are allotted: it has eight places for concurrent fetches, of
+// which fetches from one host take at most four. Partners share nothing, so that none can use up
+// the resources of another. Failures of a host are also recorded per partner: a partner can
 // write the URL of a responder that is not its own into its certificates, and that responder's
 // answers to questions that do not concern it say nothing about its state.
 type Partner struct {
@@ -131,7 +133,11 @@ type Pass struct {
 
 // Enter waits for a free place until ctx ends, and refuses at once if the host is paused. When a
 // pause is over, one caller contacts the host. Until it has an answer the others wait, or are
-// refused if the host has failed many times in a row.
+// refused if the host has failed many times in a row. After the fetch call [Pass.Leave].
+//
+// The error is a [*LeftAloneError] if the host is paused, [ErrTimeout] together with the error of
+// ctx if that ended, [ErrOverloaded] if too many callers wait, and [ErrBlockedURL] if the address
+// is not a URL with a host.
 func (p *Partner) Enter(ctx context.Context, address string) (*Pass, error) {
 	label, origin, err := hostOf(address)
 	if err != nil {
@@ -263,8 +269,8 @@ func (p *Pass) exit() {
 	}
 }
 
-// Leave returns the place and records the result of the fetch. Only failures of the network or
-// the responder itself count against them; wrong answers are handled elsewhere.
+// Leave returns the place and records the result of the fetch. Only failures of the network or of
+// the responder itself count against the host; evidence that does not verify is handled elsewhere.
 func (p *Pass) Leave(ctx context.Context, err error) {
 	p.partner.mu.Lock()
 	var change *Outage

@@ -35,7 +35,8 @@ type target struct {
 // origin is what error texts contain of the URL.
 func (t *target) origin() string { return t.url.Scheme + "://" + t.url.Host }
 
-// CheckURL returns an error if a URL that an operator configures cannot be fetched.
+// CheckURL returns an error if the form of a URL that an operator configures is not allowed. It
+// opens no socket.
 func CheckURL(raw string) error {
 	_, err := checkURL(raw, true, nil)
 	return err
