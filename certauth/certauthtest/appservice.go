@@ -57,9 +57,9 @@ func NewAppService(tb TB, backend string) *AppService {
 	return &AppService{URL: server.URL, Roots: roots, ServerCA: ca}
 }
 
-// Client returns an HTTP client that presents the certificate to the front end, or none if it is
-// nil. The client sends the certificates of the CAs along, keeps no connection, so that each
-// request makes a new handshake, and gives up after ten seconds.
+// Client returns an HTTP client that presents the certificate to the front end; with a nil
+// certificate it presents none. The client sends the certificates of the CAs along. It keeps no
+// connection, so that each request makes a new handshake, and gives up after ten seconds.
 func (f *AppService) Client(certificate *Certificate, with ...*CA) *http.Client {
 	config := &tls.Config{RootCAs: f.Roots, MinVersion: tls.VersionTLS12}
 	if certificate != nil {

@@ -84,8 +84,8 @@ type HandlerTest struct {
 // and the origin of its rows, which are advisories and bugs of other libraries and front ends.
 //
 // The handler is served on loopback, over HTTP/1.1, where requests are written byte by byte
-// because no client library would send them, and over HTTP/2 with TLS. Client must be accepted on
-// each of them before and after the table, because a handler that refuses every request would
+// because no client library would send them, and over HTTP/2 with TLS. Client must be accepted over
+// each protocol before and after the table, because a handler that refuses every request would
 // pass the table. A response that does not arrive within 30 seconds is a failure. An error page
 // counts as a refusal.
 //

@@ -56,7 +56,7 @@ func (s *standing) Restore(serial *big.Int) {
 	s.change(func() { delete(s.revoked, serial.String()) })
 }
 
-// SetFault makes it fail from now on; Healthy makes it work again.
+// SetFault makes all later requests meet the fault; [Healthy] ends it.
 func (s *standing) SetFault(fault Fault) {
 	s.change(func() { s.fault = fault })
 }

@@ -18,7 +18,7 @@
 //	app := fiber.New(fiber.Config{DisablePreParseMultipartForm: true})
 //	app.Use(fiberauth.Handler(auth))
 //
-// Otherwise fasthttp reads a form only to its last boundary, and what follows in the same body as
+// Otherwise fasthttp reads a form only to its last boundary, and takes the rest of the same body for
 // the next request on the connection. A client without a certificate could put a request with
 // somebody else's certificate there, and the front end would deliver it. Therefore every request is
 // answered with 500 unless DisablePreParseMultipartForm or DisableKeepalive is set. Forms work as

@@ -63,7 +63,8 @@ type middleware = func(http.Handler) http.Handler
 
 // Open loads the document, runs its cases, and returns an Authenticator that follows changes of the
 // document. It uses the same fields of code as [Load]. It starts no goroutine that keeps running, but
-// the result must be closed. Mistakes in the document are [Mistakes].
+// the result must be closed. If the document has mistakes or a case fails, errors.As finds the
+// [Mistakes] in the error.
 func Open(path string, code certauth.Config) (*Authenticator, error) {
 	if err := checkCode(code); err != nil {
 		return nil, err

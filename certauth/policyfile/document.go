@@ -64,8 +64,8 @@ type sharedChecker struct {
 
 // Load reads a document and the material to which it refers, and makes an Authenticator of it. From
 // code it takes Deny, Logger, Observe and Now, which a document cannot contain; any other field of
-// code must be zero. Revocation checks receive Logger and Now. Mistakes in the document are
-// [Mistakes]. Load does not run the cases.
+// code must be zero. Revocation checks receive Logger and Now. If the document has mistakes,
+// errors.As finds the [Mistakes] in the error. Load does not run the cases.
 //
 // Names of files in the document are relative to its directory. Close the Document when it is no
 // longer needed.

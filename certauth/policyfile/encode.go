@@ -29,7 +29,7 @@ func MarshalPolicy(policy certauth.Policy, checkers map[string]certauth.Revocati
 }
 
 // UnmarshalPolicy decodes the result of [MarshalPolicy]. Names of files are used unchanged. Errors are
-// [Mistakes]. It does not check whether certauth.New accepts the policy.
+// of type [Mistakes]. It does not check whether certauth.New accepts the policy.
 func UnmarshalPolicy(text []byte, checkers map[string]certauth.RevocationChecker) (certauth.Policy, error) {
 	d := &decoder{text: text, checkers: checkers, material: &material{}}
 	root, mistake := parseJSON(text)

@@ -86,10 +86,10 @@ func (a *Authenticator) lookNow(ctx context.Context, own *look) {
 // that prevents that: [Mistakes], which include failing cases. If the document did not change, it is
 // certauth's Authenticator.Reload. It waits for a running reload until ctx ends.
 //
-// Observe and the handler of Logger may call Reload and every other method: they are called after the
-// reload. The report that a check hangs is the exception: a Reload within it waits for that check, or
-// until its ctx ends. While one of them is called for a failure, another Reload with that failure does
-// not call it again.
+// Observe and the handler of Logger may call Reload and every other method, because they are called
+// after the reload. The report that a check hangs is an exception: a Reload within it waits for that
+// check, or until its ctx ends. While a failure is being reported, another Reload that ends with the
+// same failure does not report it again.
 func (a *Authenticator) Reload(ctx context.Context) error { return a.reload(ctx, true) }
 
 var errClosed = errors.New("policyfile: closed")

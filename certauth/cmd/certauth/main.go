@@ -2,7 +2,7 @@
 // certificate contains, why it was refused, whether a policy is right, and whether a site is
 // configured correctly.
 //
-// To run a tagged version, or the version in a clone of the repository:
+// To list the commands, with a tagged version or with the version in a clone of the repository:
 //
 //	go run github.com/seed2886b8ae/go-certauth/certauth/cmd/certauth@latest -h
 //	go -C certauth/cmd/certauth run . -h
