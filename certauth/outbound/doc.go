@@ -18,11 +18,13 @@
 // send an empty certificate. (A server that does not request a certificate gets none, which is no error. A server may also
 // request it after the handshake, see Config.RenegotiateOnce.)
 //
-// [Open] fails unless it finds a usable certificate. Later loads run in one background goroutine. If a load fails, the
-// loaded certificate stays in use and the failure is reported. The next connection uses a new certificate. A
-// [Certificate.Transport] also moves to new connections at once, HTTP/2 included: requests in progress finish on the old
-// connections, which are then closed. Connections made through a TLSConfig live as long as their owner keeps them; give
-// connection pools a maximum lifetime.
+// [Open] fails unless it finds a usable certificate: one that has its private key, is valid now, is allowed for client
+// authentication and signatures, is not a CA certificate, and has a key of a permitted size. Later loads run in one
+// background goroutine. If a load fails, the loaded certificate stays in use and the failure is reported.
+//
+// After a load has found a new certificate, the next connection uses it. A [Certificate.Transport] also moves to new
+// connections at once, HTTP/2 included: requests in progress finish on the old connections, which are then closed.
+// Connections made through a TLSConfig live as long as their owner keeps them; give connection pools a maximum lifetime.
 //
 // Servers are verified as usual, by chain, name and dates, and also on resumed sessions. A session is resumed only with
 // the certificate with which it began.

@@ -26,7 +26,7 @@ const (
 	ReasonCertificateNotYetValid Reason = "certificate_not_yet_valid" // NotBefore is in the future
 	ReasonCertificateIsCA        Reason = "certificate_is_ca"         // a CA certificate cannot be a client certificate
 	ReasonUsageNotAllowed        Reason = "usage_not_allowed"         // not for client authentication, or not for signatures
-	ReasonKeyNotAllowed          Reason = "key_not_allowed"           // RSA below 2048 bits, a curve below 256
+	ReasonKeyNotAllowed          Reason = "key_not_allowed"           // RSA below 2048 or above 8192 bits, a curve below 256
 	ReasonKeyExposed             Reason = "key_exposed"               // warning only: every user of the machine can read the key file
 	ReasonExpiring               Reason = "expiring"                  // warning only
 
