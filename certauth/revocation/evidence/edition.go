@@ -50,7 +50,7 @@ func (e Edition) CheckNewer(next Edition) error {
 	return nil
 }
 
-// Begun returns an error for a list whose thisUpdate is in the future, allowing for skew.
+// Begun returns [ErrFuture] for a list whose thisUpdate is in the future, allowing for skew.
 func (e Edition) Begun(now time.Time, skew time.Duration) error {
 	if e.ThisUpdate.After(now.Add(skew)) {
 		return fromFuture("the CRL", e.ThisUpdate, now)
@@ -58,8 +58,9 @@ func (e Edition) Begun(now time.Time, skew time.Duration) error {
 	return nil
 }
 
-// Current returns an error for a list whose thisUpdate is in the future or whose nextUpdate has
-// passed. Such a list is kept for its revocations, but another is needed.
+// Current returns [ErrFuture] for a list whose thisUpdate is in the future, and [ErrNotFresh] for
+// one whose nextUpdate has passed, allowing for skew. Such a list is kept for its revocations, but
+// another is needed.
 func (e Edition) Current(now time.Time, skew time.Duration) error {
 	if err := e.Begun(now, skew); err != nil {
 		return err

@@ -11,7 +11,9 @@ type standing struct {
 	thisUpdate time.Time
 }
 
-// Following combines the result with a previous one, by the rules of VerifyOptions.Previous.
+// Following combines the result with a previous one, by the rules of VerifyOptions.Previous. If the
+// previous one is a revocation that continues to count, it is returned; otherwise a result that is
+// older than the previous one gives [ErrRollback].
 func (r *Result) Following(previous *Result) (Result, error) {
 	return rollBack(*r, r.standing(), previous)
 }
