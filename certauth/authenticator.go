@@ -237,7 +237,7 @@ func (a *Authenticator) connectionNames(r *http.Request, refused *Error) *Error 
 	}
 	if a.headers.namedByConnection(r.Header["Connection"]) {
 		return refusal(ReasonCertificateMalformed, "Source", "the Connection header names a header that the source reads").
-			withHint("the client tries to make a proxy remove the certificate header, which no honest client does; look for the client in the front end's log")
+			withHint("the client tries to make a proxy remove a header of the front end, which no honest client does; look for the client in the front end's log")
 	}
 	return refused
 }

@@ -22,8 +22,9 @@ import (
 // No slice or map here is shared with users: what they write to an [Identity] does not reach it.
 // Only the certificates are shared, and nobody may change them.
 type facts struct {
-	factcache.Slot      // its Key is nil if these facts cannot be remembered
-	owned          bool // the key is a copy; guarded by mutex
+	factcache.Slot           // its Key is nil if these facts cannot be remembered
+	room           [1]string // backs the key if it is one text, as usual, to save a memory access
+	owned          bool      // the key is a copy; guarded by mutex
 
 	// The fields that every cache hit reads are together. With a thousand callers, most of the time
 	// of a hit goes into fetching them from memory, and the certificate itself is large.
@@ -190,7 +191,7 @@ func (f *facts) own() {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	if !f.owned {
-		f.Key, f.owned = f.Key.Clone(), true
+		f.Key, f.owned = f.Key.CloneTo(f.room[:]), true
 	}
 }
 

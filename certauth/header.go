@@ -18,9 +18,12 @@ type headerSet struct {
 	keys    []string // as net/http writes them
 	lengths uint64   // bit n is set if a name has n bytes; a quick no for most headers
 
-	// spellings are all keys under which net/http's server stores a header that folds to one
-	// of the names; nil if there are more than maxSpellings.
-	spellings []string
+	// aliases are the other keys under which net/http's server stores a header that folds to one
+	// of the names. They are not listed if there are too many.
+	aliases []string
+	listed  bool
+
+	kept []string // further names, folded, of headers that the source reads and that are not removed
 }
 
 // maxSpellings bounds the spellings that are looked up one by one. A name with n hyphens has 3^n
@@ -30,7 +33,8 @@ const maxSpellings = 32
 // maxConnection bounds the Connection header, whose legitimate values are a few words.
 const maxConnection = 4 << 10
 
-func newHeaderSet(names []string) (headerSet, error) {
+// newHeaderSet returns the set of the names. kept are headers that are read too, but not removed.
+func newHeaderSet(names, kept []string) (headerSet, error) {
 	var set headerSet
 	var mistakes []error
 	for _, name := range names {
@@ -38,22 +42,23 @@ func newHeaderSet(names []string) (headerSet, error) {
 			mistakes = append(mistakes, err)
 			continue
 		}
-		folded := []byte(name)
-		for i, c := range folded {
-			folded[i] = foldHeader(c)
-		}
-		set.names = append(set.names, string(folded))
+		set.names = append(set.names, foldedHeader(name))
 		set.keys = append(set.keys, http.CanonicalHeaderKey(name))
 		set.lengths |= 1 << len(name)
 	}
 	set.lengths |= 1<<len("Connection") | 1<<len("Upgrade")
+	for _, name := range kept {
+		set.kept = append(set.kept, foldedHeader(name))
+	}
+	var spellings []string
 	for _, name := range set.names {
-		set.spellings = append(set.spellings, spellingsOf(name, maxSpellings-len(set.spellings))...)
-		if len(set.spellings) > maxSpellings {
-			set.spellings = nil
-			break
+		spellings = append(spellings, spellingsOf(name, maxSpellings-len(spellings))...)
+		if len(spellings) > maxSpellings {
+			return set, errors.Join(mistakes...)
 		}
 	}
+	set.listed = true
+	set.aliases = slices.DeleteFunc(spellings, func(key string) bool { return slices.Contains(set.keys, key) })
 	return set, errors.Join(mistakes...)
 }
 
@@ -83,6 +88,14 @@ func spellingsOf(folded string, limit int) []string {
 	return spellings
 }
 
+func foldedHeader(name string) string {
+	folded := []byte(name)
+	for i, c := range folded {
+		folded[i] = foldHeader(c)
+	}
+	return string(folded)
+}
+
 func foldHeader(c byte) byte {
 	if c == '_' || c == '.' {
 		return '-'
@@ -94,7 +107,11 @@ func (s *headerSet) has(name string) bool {
 	if len(name) > 63 || s.lengths&(1<<len(name)) == 0 {
 		return false
 	}
-	for _, known := range s.names {
+	return foldsToOne(name, s.names)
+}
+
+func foldsToOne(name string, folded []string) bool {
+	for _, known := range folded {
 		if len(known) == len(name) && foldsTo(name, known) {
 			return true
 		}
@@ -115,34 +132,31 @@ func foldsTo(name, folded string) bool {
 // checked then.
 type hopByHop struct{ connection, upgrade bool }
 
-// fewerThan reports whether looking the spellings up takes less time than walking over the header.
-func (s *headerSet) fewerThan(header http.Header) bool {
-	return s.spellings != nil && len(s.spellings) <= len(header)
-}
-
 // strip removes every spelling of the headers, with all values. It reports the hop-by-hop headers
 // of the request.
 //
 // own says that the request is as net/http's server made it and that nothing else refers to it.
-// Every key that folds to a name is then one of the spellings, and is deleted from the map.
+// Every key that folds to a name is then one that the set lists, and is deleted from the map.
 // Middleware outside can write keys in any form, so after any middleware strip walks over all
 // headers. Such middleware may also have stopped waiting, as [http.TimeoutHandler] does when the
 // client hangs up, and may read the header in another goroutine. Writing to the map would then end
 // the process, so the request gets another map.
 func (s *headerSet) strip(r *http.Request, own bool) (found hopByHop) {
-	var room [8]string
-	gone := room[:0]
-	if len(s.names) == 0 || own && s.fewerThan(r.Header) {
-		for _, key := range s.spellings {
-			if _, ok := r.Header[key]; ok {
-				gone = append(gone, key)
+	if own && s.listed && len(s.keys)+len(s.aliases) <= len(r.Header) { // fewer look-ups than a walk has steps
+		for _, key := range s.keys {
+			delete(r.Header, key)
+		}
+		for _, key := range s.aliases {
+			if _, ok := r.Header[key]; ok { // hardly ever, and a look-up costs less than delete
+				delete(r.Header, key)
 			}
 		}
 		_, found.connection = r.Header["Connection"]
 		_, found.upgrade = r.Header["Upgrade"]
-	} else {
-		gone, found = s.walk(r.Header, gone)
+		return found
 	}
+	var room [8]string
+	gone, found := s.walk(r.Header, room[:0])
 	if !own && (len(gone) > 0 || found.upgrade) { // the caller writes to an Upgrade header
 		r.Header = maps.Clone(r.Header)
 	}
@@ -172,8 +186,8 @@ func (s *headerSet) walk(header http.Header, keys []string) ([]string, hopByHop)
 }
 
 // namedByConnection reports whether the Connection header asks a proxy to remove one of the headers
-// (RFC 9110, section 7.6.1). A client can remove the front end's header in this way. A list that is
-// too long counts as naming one.
+// that the source reads (RFC 9110, section 7.6.1). A client can remove the front end's header in
+// this way. A list that is too long counts as naming one.
 func (s *headerSet) namedByConnection(lines []string) bool {
 	if len(s.names) == 0 {
 		return false
@@ -184,7 +198,7 @@ func (s *headerSet) namedByConnection(lines []string) bool {
 			return true
 		}
 		for option := range strings.SplitSeq(line, ",") {
-			if s.has(strings.Trim(option, " \t")) {
+			if option = strings.Trim(option, " \t"); s.has(option) || foldsToOne(option, s.kept) {
 				return true
 			}
 		}

@@ -129,7 +129,7 @@ func (a *Authenticator) prepareSource(env source.Environment) []error {
 	if reader == nil || reader.Offer == nil {
 		return []error{errors.New("Source: Prepare returned nil")}
 	}
-	headers, err := newHeaderSet(reader.Headers)
+	headers, err := newHeaderSet(reader.Headers, reader.Kept)
 	if err != nil {
 		return mistakes.Prefix("Source: ", err)
 	}

@@ -17,7 +17,7 @@ func (badBody) Close() error { return io.ErrUnexpectedEOF }
 
 // A body is passed on unchanged, including its errors; a request without a body gets none.
 func TestTrailer_BodyIsHandedOnAsItIs(t *testing.T) {
-	set, err := newHeaderSet([]string{"X-Client-Cert"})
+	set, err := newHeaderSet([]string{"X-Client-Cert"}, nil)
 	require.NoError(t, err)
 	with := func(body io.ReadCloser) *http.Request {
 		return set.withoutTrailers(&http.Request{Body: body, Trailer: http.Header{"X-Sum": nil}, ContentLength: -1})
@@ -30,7 +30,7 @@ func TestTrailer_BodyIsHandedOnAsItIs(t *testing.T) {
 // Trailers are copied once, and not at all after the handler has returned or while the body is
 // being closed, because net/http may be writing to them.
 func TestTrailer_IsCopiedOnceAndInTime(t *testing.T) {
-	set, err := newHeaderSet([]string{"X-Client-Cert"})
+	set, err := newHeaderSet([]string{"X-Client-Cert"}, nil)
 	require.NoError(t, err)
 	fresh := func() (server, own *http.Request, body *trailerBody) {
 		server = &http.Request{Body: io.NopCloser(strings.NewReader("")), Trailer: http.Header{"X-Sum": nil}, ContentLength: -1}

@@ -67,15 +67,3 @@ func TestChainReader_SizeOfOneText(t *testing.T) {
 		assert.Equal(t, want, o.Len() == 2, size)
 	}
 }
-
-// A Connection header of 4 KiB can be honest. A longer one counts as naming a header of the
-// platform, if there is one.
-func TestConnectionNames_Length(t *testing.T) {
-	names := []string{"X-ARR-SSL"}
-	for size, want := range map[int]bool{4096: false, 4097: true} {
-		assert.Equal(t, want, connectionNames([]string{strings.Repeat("x", size)}, names), size)
-		assert.Equal(t, want, connectionNames([]string{"x", strings.Repeat("x", size-1)}, names), size)
-		assert.False(t, connectionNames([]string{strings.Repeat("x", size)}, nil), size)
-	}
-	assert.True(t, connectionNames([]string{"close", "a, x-arr-ssl "}, names))
-}

@@ -164,10 +164,12 @@ func TestPresets_NothingLargerThanItsLimitIsRead(t *testing.T) {
 			text := fmt.Sprint(check())
 			assert.Less(t, len(text), 1000)
 			assert.Regexp(t, "[0-9]+ bytes|not the shared secret|Connection", text, "the length is what is wrong")
-			r := httptest.NewRequest(http.MethodGet, "/", nil)
-			r.Header = tc.header
-			_, err = read(t, tc.source, r)
-			assert.Equal(t, tc.want, reasonOf(err), "the source itself: %v", err)
+			if tc.header["Connection"] == nil { // which the Authenticator checks for every source
+				r := httptest.NewRequest(http.MethodGet, "/", nil)
+				r.Header = tc.header
+				_, err = read(t, tc.source, r)
+				assert.Equal(t, tc.want, reasonOf(err), "the source itself: %v", err)
+			}
 			assert.LessOrEqual(t, allocated(func() { _ = check() }), tc.most)
 		})
 	}

@@ -55,7 +55,7 @@ type layout struct {
 	missing   string                     // hint if there is no certificate
 	traffic   func(*http.Request) string // a better hint for requests of the platform itself, or ""
 	untrusted string                     // hint if another sender sent the header
-	kept      []string
+	kept      []string                   // that are read and reach the handler
 }
 
 // Flag is a header by which a front end reports that it verified the certificate. It is
@@ -159,13 +159,13 @@ func served(s *reader, err error) (*source.Reader, error) {
 		return nil, err
 	}
 	return &source.Reader{
-		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), FrontEndVerifies: s.verifies,
+		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), Kept: s.kept, FrontEndVerifies: s.verifies,
 		Offer: s.offer, Decode: s.decode,
 	}, nil
 }
 
 // offer makes all checks that come before decoding, in a fixed order: the sender, the
-// Connection header, the number of values, their length. The texts are those of the leaf,
+// number of values, their length. The texts are those of the leaf,
 // of the flags, of the fingerprint if one is configured, and of the chain.
 func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 	values := s.codec.values(r.Header[s.key])
@@ -177,9 +177,6 @@ func (s *reader) offer(r *http.Request, offer *source.Offer) error {
 			return s.none(r)
 		}
 		return s.notAdmitted(err)
-	}
-	if len(s.kept) > 0 && connectionNames(r.Header["Connection"], s.kept) {
-		return s.malformed(errors.New("the Connection header names one of the platform's headers"), "")
 	}
 	if len(values) > 1 {
 		return s.malformed(fmt.Errorf("%s: %d values, want 1", s.header, len(values)), "a client or a proxy sent the header in addition to the front end")
@@ -360,29 +357,4 @@ func (s *reader) String() string {
 		notes += ", the front end's verification replaces an anchor"
 	}
 	return "forwarded." + s.preset + " (" + notes + ")"
-}
-
-// maxConnection bounds the Connection header, as certauth does.
-const maxConnection = 4 << 10
-
-// connectionNames reports whether the Connection header lists one of the names. An
-// implausibly long list counts as naming one.
-func connectionNames(lines, names []string) bool {
-	if len(names) == 0 {
-		return false
-	}
-	size := 0
-	for _, line := range lines {
-		if size += len(line); size > maxConnection {
-			return true
-		}
-		for option := range strings.SplitSeq(line, ",") {
-			for _, name := range names {
-				if strings.EqualFold(strings.Trim(option, " \t"), name) {
-					return true
-				}
-			}
-		}
-	}
-	return false
 }

@@ -121,13 +121,14 @@ func (k Key) Offer() Offer {
 // Equal reports whether both keys are the same.
 func (k Key) Equal(other Key) bool { return slices.Equal(k, other) }
 
-// Clone copies all texts into one new piece of memory.
-func (k Key) Clone() Key {
+// CloneTo copies all texts into one new piece of memory. The result is in room if it fits into its
+// capacity.
+func (k Key) CloneTo(room Key) Key {
 	all := strings.Join(k, "")
 	if len(k) == 1 {
 		all = strings.Clone(k[0])
 	}
-	cloned := make(Key, len(k))
+	cloned := append(room[:0], k...)
 	for i := range k {
 		cloned[i], all = all[:len(k[i])], all[len(k[i]):]
 	}

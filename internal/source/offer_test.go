@@ -30,7 +30,7 @@ func TestOffer_IsItsOwnKeyAndNoOther(t *testing.T) {
 			assert.Equal(t, text, offer.Text(n))
 		}
 		assert.EqualValues(t, texts, offer.Key())
-		assert.EqualValues(t, texts, offer.Key().Clone())
+		assert.EqualValues(t, texts, offer.Key().CloneTo(nil))
 		again := offer.Key().Offer()
 		assert.Equal(t, offer, again)
 		assert.Equal(t, len(strings.Join(texts, "")), offer.Key().Size())

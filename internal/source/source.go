@@ -25,6 +25,10 @@ type Reader struct {
 	// a handler runs.
 	Headers []string
 
+	// Kept are further headers that the source reads. They are not removed, but the Connection
+	// header must not name them either.
+	Kept []string
+
 	// FrontEndVerifies states that the operator treats the front end's verification as an anchor,
 	// so that names may be checked without a Chain or a pin.
 	FrontEndVerifies bool
