@@ -93,15 +93,13 @@ func parseMailboxPattern(s string) error {
 // matchMailbox compares the texts before it checks the syntax of the name, because a name can have
 // thousands of bytes and is compared with every entry of a list.
 func matchMailbox(have, want string) bool {
-	at := strings.IndexByte(want, '@')
-	if at < 0 {
+	local, _, _ := strings.Cut(want, "@")
+	host := want[len(local):]
+	end := len(have) - len(host) // of the local part, if the host is that of the pattern
+	if end < 0 || !san.EqualFoldASCII(have[end:], host) {
 		return false
 	}
-	end := len(have) - len(want[at:]) // of the local part, if the host is that of the pattern
-	if end < 0 || !san.EqualFoldASCII(have[end:], want[at:]) {
-		return false
-	}
-	return (at == 0 || have[:end] == want[:at]) && san.IsMailbox(have)
+	return (local == "" || have[:end] == local) && san.IsMailbox(have)
 }
 
 func isUPN(s string) bool {

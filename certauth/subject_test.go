@@ -133,11 +133,13 @@ func TestIdentity_DistinguishedNameMatchIsStructural(t *testing.T) {
 		{"a comma within a value is no separator", rule("CN=billing,O=Partner"), injected, no},
 		{"a slash within a value is no separator", rule("CN=admin"), slash, no},
 	})
-	t.Run("the hint says so if the parts stand in openssl's order", func(t *testing.T) {
-		_, err := judge(t, rule("O=Partner,CN=billing"), plain)
-		var refused *certauth.Error
-		require.ErrorAs(t, err, &refused)
-		assert.Contains(t, refused.Hint, "opposite order")
+	t.Run("the hint says so if the parts stand in openssl's order, and only then", func(t *testing.T) {
+		for name, want := range map[string]bool{"O=Partner,CN=billing": true, "O=Partner,CN=Billing": false} {
+			_, err := judge(t, rule(name), plain)
+			var refused *certauth.Error
+			require.ErrorAs(t, err, &refused)
+			assert.Equal(t, want, strings.Contains(refused.Hint, "opposite order"), "%s: %s", name, refused.Hint)
+		}
 	})
 }
 

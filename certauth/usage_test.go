@@ -150,10 +150,13 @@ func TestUsage_LimitsOfACAMustBeReadable(t *testing.T) {
 		{"both", policies, []byte{0x30, 6, 0x80, 1, 9, 0x81, 1, 0}, certauth.ReasonNone},
 		{"inhibitAnyPolicy", anyPolicy, []byte{2, 1, 0}, certauth.ReasonNone},
 		{"a large number", anyPolicy, []byte{2, 2, 0, 0x80}, certauth.ReasonNone},
+		{"the largest number of one byte", policies, []byte{0x30, 3, 0x80, 1, 0x7F}, certauth.ReasonNone},
 
 		{"a path length with another tag", basic, []byte{0x30, 6, 1, 1, 0xFF, 0x80, 1, 0}, certauth.ReasonChainUntrusted},
 		{"a field behind the path length", basic, []byte{0x30, 9, 1, 1, 0xFF, 2, 1, 3, 2, 1, 0}, certauth.ReasonChainUntrusted},
 		{"bytes behind basic constraints", basic, []byte{0x30, 3, 1, 1, 0xFF, 2, 1, 0}, certauth.ReasonChainUntrusted},
+		{"one byte behind basic constraints", basic, []byte{0x30, 3, 1, 1, 0xFF, 0}, certauth.ReasonChainUntrusted},
+		{"the smallest number of one byte", policies, []byte{0x30, 3, 0x80, 1, 0x80}, certauth.ReasonChainUntrusted},
 		{"requireExplicitPolicy below zero", policies, []byte{0x30, 3, 0x80, 1, 0xFF}, certauth.ReasonChainUntrusted},
 		{"explicit tags", policies, []byte{0x30, 5, 0xA0, 3, 2, 1, 0}, certauth.ReasonChainUntrusted},
 		{"the opposite order", policies, []byte{0x30, 6, 0x81, 1, 9, 0x80, 1, 0}, certauth.ReasonChainUntrusted},
