@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +32,6 @@ var (
 	headerLine = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_-]*):[ \t]+(.*)$`)
 	certInXFCC = regexp.MustCompile(`(?:^|;)(?:Cert|Chain)="([^"]+)"`)
 	certInJSON = regexp.MustCompile(`(?i)"(?:cert|chain)"\s*:\s*\[?\s*("(?:[^"\\]|\\.)*")`)
-	keyText    = regexp.MustCompile(`-----BEGIN|PRIVATE KEY|LS0tLS1CRUdJTi|(?:^|[^A-Za-z0-9])(?:M(?:(?:[A-H][AEIMQUYcgkosw048]|IA)(?:CA[Q-Za-f]|[Gw])|I[E-H][\w+/-](?:Ag[E-H]|M[A-P]|B[g-v])|I[I-L][\w+/-]{2}(?:[AQgw]IB|[DTjz][A-D]|[AQgw][YZab])|I[M-P][\w+/-]{3}[AEIMQUYcgkosw048](?:CA[Q-Za-f]|[Gw])|I[Q-T][\w+/-]{5}(?:Ag[E-H]|M[A-P]|B[g-v]))[\w+/-]{40}|30(?:[0-7][0-9A-Fa-f]|80|81[0-9A-Fa-f]{2}|82[0-9A-Fa-f]{4}|83[0-9A-Fa-f]{6}|84[0-9A-Fa-f]{8})(?:0201|06|30)[0-9A-Fa-f]{36})`) // or a certificate, as in policyfile
 	hostPort   = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$`)
 )
 
@@ -68,13 +68,16 @@ func (p *program) certificates(what, password string) (found, error) {
 	return f, err
 }
 
+// shortestKey is the length of an Ed25519 key in PKCS #8 and base64. Other forms of keys are longer.
+const shortestKey = 64
+
 // quotedArgument hides arguments that may be keys, because the output may end up in the log of a
 // build.
 func quotedArgument(what string) string {
-	if keyText.MatchString(what) {
+	if len(what) >= shortestKey {
 		return fmt.Sprintf("this text of %d bytes, not shown here,", len(what))
 	}
-	return fmt.Sprintf("%.200q", what)
+	return strconv.Quote(what)
 }
 
 // presentedBy asks a server for its certificate, which is shown but not trusted.
