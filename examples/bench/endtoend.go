@@ -24,6 +24,7 @@ var contestants = []contestant{
 	{"control", false, 1, "the same once more: what differs here is noise"},
 	{"certauth", false, 1, "ours: gate on the peer, evidence, chain, key pin, DNS name"},
 	{"byhand", false, 4, "Go by hand: parse, dates, key pin, chain, DNS name"},
+	{"floor", false, 1, "the floor handler, without the gate on the peer"},
 	{"node", true, 2, "node http, the header is not looked at"},
 	{"node-cca", true, 8, "client-certificate-auth on node http, fingerprint"},
 	{"node-cca-chain", true, 16, "the same, dates and chain signatures checked"},
@@ -128,9 +129,13 @@ func (p plan) figuresOf(rounds []sampled) []figure {
 	ratio := func(name, of, to string, aim aim) {
 		add(name, aim, func(s sampled) float64 { return s[of] / s[to] }, of, to)
 	}
-	add("this library, above the control, to the bare handler", atMost(1.03), func(s sampled) float64 {
-		return 1 + (s["certauth"]-s["control"])/s["bare"]
-	}, "certauth", "control", "bare")
+	aboveControl := func(what, of string, aim aim) {
+		add(what+", above the control, to the bare handler", aim, func(s sampled) float64 {
+			return 1 + (s[of]-s["control"])/s["bare"]
+		}, of, "control", "bare")
+	}
+	aboveControl("this library", "certauth", atMost(1.03))
+	aboveControl("the floor handler", "floor", aim{})
 	ratio("client-certificate-auth on node http, to this library", "node-cca", "certauth", atLeast(15))
 	ratio("client-certificate-auth on Express, to this library", "express-cca", "certauth", atLeast(25))
 	ratio("the same with chain signatures checked, to this library", "express-cca-chain", "certauth", atLeast(35))

@@ -19,13 +19,16 @@ import (
 )
 
 // newHandler returns the named server's handler: bare and control ignore the certificate, byhand is
-// middleware as one writes it without a library, and certauth is the library's.
+// middleware as one writes it without a library, floor is the floor handler, and certauth is the
+// library's.
 func newHandler(name string, m material) (http.Handler, error) {
 	switch name {
 	case "bare", "control":
 		return http.HandlerFunc(ok), nil
 	case "byhand":
-		return newByHand(m, http.HandlerFunc(okToLeaf)), nil
+		return newByHand(m, okTo(leafKey{})), nil
+	case "floor":
+		return newFloor(newByHand(m, nil), okTo(floorKey{})), nil
 	case "certauth":
 		auth, err := certauth.New(certauth.Config{
 			Source: forwarded.AppService{From: forwarded.Peers("127.0.0.1/32"), InsecureOutsideAppService: true},
@@ -116,19 +119,22 @@ func withValue(leaf *x509.Certificate, next http.Handler) http.Handler {
 	})
 }
 
-// The servers' handlers write the same bytes; two of them read the caller's identity first.
+// The servers' handlers write the same bytes; those that check a certificate read the caller's identity first.
 
 func ok(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "ok\n") //nolint:errcheck // the client has disconnected
 }
 
-func okToLeaf(w http.ResponseWriter, r *http.Request) {
-	if leaf, found := r.Context().Value(leafKey{}).(*x509.Certificate); !found || leaf.Subject.CommonName == "" {
-		http.Error(w, "no certificate", http.StatusInternalServerError)
-		return
-	}
-	ok(w, r)
+// okTo requires a certificate under this key of the context.
+func okTo(key any) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if leaf, found := r.Context().Value(key).(*x509.Certificate); !found || leaf.Subject.CommonName == "" {
+			http.Error(w, "no certificate", http.StatusInternalServerError)
+			return
+		}
+		ok(w, r)
+	})
 }
 
 func okToIdentity(w http.ResponseWriter, r *http.Request) {

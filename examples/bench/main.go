@@ -22,7 +22,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	server := flag.String("server", "", "serve as `name` instead of measuring: bare, control, byhand or certauth")
+	server := flag.String("server", "", "serve as `name` instead of measuring: bare, control, byhand, floor or certauth")
 	dir := flag.String("dir", "", "`folder` with the certificates, for -server")
 	into := flag.String("report", "", "write the report to this `file` instead of standard output")
 	short := flag.Bool("short", false, "measure little, for a first look")

@@ -46,7 +46,7 @@ func TestHandlers_LetInTheClientAlone(t *testing.T) {
 		dir, partner, stranger := parties(t, kind)
 		m, err := readMaterial(dir)
 		require.NoError(t, err)
-		for _, name := range []string{"bare", "control", "byhand", "certauth"} {
+		for _, name := range []string{"bare", "control", "byhand", "floor", "certauth"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				handler, err := newHandler(name, m)
 				require.NoError(t, err)
