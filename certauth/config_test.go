@@ -196,6 +196,8 @@ func TestNew_HeadersThatNeverArriveAreMistakes(t *testing.T) {
 		_, err := certauth.New(certauth.Config{Source: namedHeaders{"X-Client-Cert", name, "Host"}, Policy: certauth.Thumbprints{pinOfNobody}})
 		require.Error(t, err, name)
 		assert.Contains(t, err.Error(), "certauth: 2 mistakes in Config:\nSource: header ", name)
+		_, err = certauth.New(certauth.Config{Source: namedHeaders{"X-A-B-C-D", name}, Policy: certauth.Thumbprints{pinOfNobody}}) // of many spellings
+		require.ErrorContains(t, err, "Source: header ", name)
 	}
 }
 

@@ -16,6 +16,37 @@ import (
 	"github.com/seed2886b8ae/go-certauth/internal/bubble"
 )
 
+// finding S15, without a race: what middleware outside sees in its request, when the handler has
+// returned, is what it was.
+func TestHandler_LeavesTheHeaderOfMiddlewareOutside(t *testing.T) {
+	w := newWorld(t)
+	auth := must(t, certauth.Config{
+		Source: certauth.SourceFunc{Name: "s", Headers: []string{"X-Client-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) {
+			return []*x509.Certificate{w.leaf.Certificate}, nil
+		}},
+		Policy: w.chain(), Now: func() time.Time { return w.leaf.NotBefore.Add(time.Minute) },
+	})
+	for name, sent := range map[string]http.Header{
+		"the source's header": {"X-Client-Cert": {"text"}, "Accept": {"a"}},
+		"a spelling of it":    {"X.client.Cert": {"text"}, "Accept": {"a"}},
+		"a wish for h2c":      {"Upgrade": {"h2c"}, "Http2-Settings": {"AAMAAABk"}, "Accept": {"a"}},
+		"both":                {"X-Client-Cert": {"text"}, "Upgrade": {"h2c"}, "Accept": {"a"}},
+		"neither":             {"Accept": {"a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			r.Header = sent.Clone()
+			outside := r.Header
+			recorder := httptest.NewRecorder()
+			auth.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				assert.Equal(t, http.Header{"Accept": {"a"}}, r.Header)
+			})).ServeHTTP(recorder, r)
+			assert.Equal(t, http.StatusOK, recorder.Code)
+			assert.Equal(t, sent, outside)
+		})
+	}
+}
+
 // findings S1 and S15: nothing that the library changes in a request may be accessed by two
 // goroutines. http.TimeoutHandler stops waiting for this middleware when the time is over or the
 // client disconnects, and middleware outside of both reads the headers: before this middleware

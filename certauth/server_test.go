@@ -2,6 +2,7 @@ package certauth_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -196,6 +197,29 @@ func TestHandler_PassesNoWishForH2COn(t *testing.T) {
 				assert.Equal(t, http.StatusOK, recorder.Code)
 				assert.Equal(t, tc.want, seen["Upgrade"])
 			})
+		}
+	}
+}
+
+// finding T5, through a server and with other headers, few or many.
+func TestHandler_PassesNoWishForH2COnFromAServer(t *testing.T) {
+	leaf := certauthtest.SelfSigned(t, "client").Certificate
+	for _, source := range []certauth.Source{fixedSource("no header", leaf), headerSource{cert: leaf}} {
+		auth := must(t, certauth.Config{Source: source, Policy: certauth.Certificates(leaf)})
+		server := httptest.NewServer(auth.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if len(r.Header["Upgrade"]) > 0 {
+				w.WriteHeader(http.StatusTeapot)
+			}
+		})))
+		t.Cleanup(server.Close)
+		for _, many := range []int{0, 40} {
+			for upgrade, want := range map[string]int{"h2c": http.StatusOK, "websocket": http.StatusTeapot} {
+				text := "GET / HTTP/1.1\r\nHost: a\r\nX-Client-Cert: present\r\nConnection: close, Upgrade\r\nUpgrade: " + upgrade + "\r\n"
+				for i := range many {
+					text += fmt.Sprintf("X-Other-%d: kept\r\n", i)
+				}
+				assert.Equal(t, want, rawStatus(t, server.Listener.Addr().String(), text+"\r\n"), "%s, %d others", upgrade, many)
+			}
 		}
 	}
 }
