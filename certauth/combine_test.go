@@ -132,7 +132,7 @@ func TestIdentity_FailedBranchLeavesNothingBehind(t *testing.T) {
 		id, err := judge(t, certauth.Any{failing, certauth.PublicKeys{spkiPin(leaf)}}, leaf)
 		require.NoError(t, err)
 		assert.Empty(t, id.Matched)
-		assert.Empty(t, id.Chains)
+		assert.Nil(t, id.Chains)
 		assert.Zero(t, id.Revocation)
 		assert.False(t, id.NamesVouched())
 	})

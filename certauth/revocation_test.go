@@ -3,15 +3,18 @@ package certauth_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
 	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+	"github.com/seed2886b8ae/go-certauth/internal/presented"
 )
 
 // answer is a checker that always returns the same answer.
@@ -167,4 +170,64 @@ func (c revokedBelow) CheckChain(_ context.Context, chain []*x509.Certificate) (
 		return certauth.Revocation{Status: certauth.RevocationRevoked}, nil
 	}
 	return certauth.Revocation{Status: certauth.RevocationGood}, nil
+}
+
+// RFC 5280, section 6.3.3 (f): a CA may sign its CRLs with another key, whose certificate callers may
+// send along. The checker gets what was sent along if there is one of that name, and only then.
+func TestNotRevoked_CheckerGetsTheOtherCertificatesOfItsCAs(t *testing.T) {
+	root := newRoot(t, "Root")
+	issuing := root.newCA(t, "Issuing")
+	leaf := issuing.newClient(t).Certificate
+	unrelated := newRoot(t, "Elsewhere").Certificate
+	ofList := root.newCA(t, "Issuing").Certificate // another key
+	spelled := root.newCA(t, "", func(c *x509.Certificate) {
+		c.RawSubject = nameOf(t, nameValue{oidO, asn1.TagUTF8String, "partner  LTD"}, nameValue{oidCN, asn1.TagPrintableString, "issuing"})
+	}).Certificate
+	ofRoot := newRoot(t, "Root").Certificate
+	ofLeaf := root.newCA(t, "client").Certificate
+	for name, tc := range map[string]struct{ along, want []*x509.Certificate }{
+		"nothing":                           {},
+		"the CA itself":                     {along: []*x509.Certificate{issuing.Certificate}},
+		"CA and root":                       {along: []*x509.Certificate{issuing.Certificate, root.Certificate}},
+		"another CA":                        {along: []*x509.Certificate{unrelated}},
+		"a CA of the leaf's name":           {along: []*x509.Certificate{ofLeaf}},
+		"a second key":                      {along: []*x509.Certificate{ofList}, want: []*x509.Certificate{ofList}},
+		"a second key in another spelling":  {along: []*x509.Certificate{spelled}, want: []*x509.Certificate{spelled}},
+		"a second key of the root":          {along: []*x509.Certificate{ofRoot}, want: []*x509.Certificate{ofRoot}},
+		"a second key behind CA and others": {along: []*x509.Certificate{issuing.Certificate, unrelated, ofList}, want: []*x509.Certificate{issuing.Certificate, unrelated, ofList}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asks := 0
+			checker := asked(func(ctx context.Context, _ []*x509.Certificate) (certauth.Revocation, error) {
+				asks++
+				assert.Equal(t, tc.want, presented.Beside(ctx))
+				return certauth.Revocation{Status: certauth.RevocationGood}, nil
+			})
+			chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}
+			auth := authOf(t, certauth.All{chain, certauth.NotRevoked{Checker: checker}}, time.Time{}, append([]*x509.Certificate{leaf}, tc.along...)...)
+			for range 2 { // the certificate is new, and known
+				_, err := auth.Check(request())
+				require.NoError(t, err)
+			}
+			assert.Equal(t, 2, asks)
+		})
+	}
+}
+
+// The context may end while the checker is asked, also for a caller who is known.
+func TestNotRevoked_EndedContextRefuses(t *testing.T) {
+	w := newWorld(t)
+	var end context.CancelFunc = func() {}
+	auth := authOf(t, w.behind(certauth.NotRevoked{Checker: asked(func(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+		end()
+		return certauth.Revocation{Status: certauth.RevocationGood}, nil
+	})}), time.Time{}, w.leaf.Certificate)
+	for range 2 {
+		_, err := auth.Check(request())
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	end = cancel
+	_, err := auth.Check(request().WithContext(ctx))
+	assert.Equal(t, certauth.ReasonRequestCanceled, reasonOf(err), "%v", err)
 }

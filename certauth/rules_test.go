@@ -253,7 +253,7 @@ func TestDenied_SerialsAndKeys(t *testing.T) {
 		other := certauth.All{certauth.Certificates(leaf), certauth.Denied{PublicKeys: []string{pinOfNobody}}}
 		id, err := judge(t, certauth.Any{failing, other}, leaf)
 		require.NoError(t, err)
-		assert.Empty(t, id.Chains)
+		assert.Nil(t, id.Chains)
 		early := certauth.All{certauth.Certificates(leaf), certauth.Denied{PublicKeys: []string{spkiPin(issuing.Certificate)}}, certauth.CommonNames{"nobody"}}
 		_, err = judge(t, certauth.Any{early, chain}, leaf)
 		assert.NoError(t, err)

@@ -68,6 +68,7 @@ func TestNew_SourcesAreChecked(t *testing.T) {
 		{"a header name of a function", certauth.SourceFunc{Name: "s", Headers: []string{"X-A", "X B"}, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}, `header name "X B" is not a token`},
 		{"a struct around a source, with a method of its own", sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
 		{"a pointer to one", &sourceAround{TLS: certauth.TLS{}}, "certauth_test.sourceAround embeds certauth.TLS"},
+		{"a pointer to a struct around one that is used by its pointer", &preparingAround{}, "certauth_test.preparingAround embeds certauth_test.preparing"},
 		{"a struct around any source", anySource{certauth.TLS{}}, "certauth_test.anySource embeds certauth.Source"},
 		{"a struct around no source", anySource{}, "certauth_test.anySource embeds certauth.Source"},
 	} {
@@ -85,6 +86,8 @@ func (sourceAround) Certificates(*http.Request) ([]*x509.Certificate, error) {
 	return nil, errors.New("not from here")
 }
 
+type preparingAround struct{ preparing }
+
 type anySource struct{ certauth.Source }
 
 type preparing struct{ panics bool }
@@ -100,6 +103,18 @@ type namedHeaders []string
 
 func (n namedHeaders) Prepare(env source.Environment) (*source.Reader, error) {
 	return certauth.SourceFunc{Name: "named", Headers: n, Func: func(*http.Request) ([]*x509.Certificate, error) { return nil, nil }}.Prepare(env)
+}
+
+// A service behind a proxy that is configured for TLS of its own sees no certificate. The record
+// says why.
+func TestTLS_SaysThatTheConnectionIsNotTLS(t *testing.T) {
+	auth := must(t, certauth.Config{Source: certauth.TLS{}, Policy: certauth.Thumbprints{pinOfNobody}})
+	_, err := auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	var refused *certauth.Error
+	require.ErrorAs(t, err, &refused)
+	assert.Equal(t, certauth.ReasonCertificateMissing, refused.Reason)
+	assert.ErrorContains(t, refused, "the connection is not TLS")
+	assert.Contains(t, refused.Hint, "package forwarded")
 }
 
 func TestNew_SourceGetsClockAndLogger(t *testing.T) {
