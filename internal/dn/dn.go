@@ -42,7 +42,7 @@ func Parse(input []byte) (Name, error) {
 	if !ok || len(rest) > 0 || sequence.Tag != der.Sequence {
 		return nil, errors.New("not an RDNSequence")
 	}
-	name := make(Name, 0, count(sequence.Content))
+	name := make(Name, 0, 4)
 	for rest = sequence.Content; len(rest) > 0; {
 		var element der.Element
 		if element, rest, ok = der.Read(rest); !ok {
@@ -60,15 +60,6 @@ func Parse(input []byte) (Name, error) {
 	return name, nil
 }
 
-// count returns the number of elements, and stops one above the largest limit.
-func count(elements []byte) int {
-	n := 0
-	for ok := true; ok && len(elements) > 0 && n <= maxRDNs; n++ {
-		_, elements, ok = der.Read(elements)
-	}
-	return n
-}
-
 func parseRDN(element der.Element) ([]Attribute, error) {
 	if element.Tag != der.Set {
 		return nil, errors.New("not a RelativeDistinguishedName")
@@ -76,7 +67,7 @@ func parseRDN(element der.Element) ([]Attribute, error) {
 	if len(element.Content) == 0 {
 		return nil, errors.New("empty RelativeDistinguishedName")
 	}
-	rdn := make([]Attribute, 0, min(count(element.Content), maxAttributes))
+	rdn := make([]Attribute, 0, 1)
 	for rest := element.Content; len(rest) > 0; {
 		var pair der.Element
 		var ok bool
@@ -126,7 +117,7 @@ func oidOf(element der.Element) (string, error) {
 		return known, nil
 	}
 	var oid asn1.ObjectIdentifier
-	if rest, err := asn1.Unmarshal(element.Full, &oid); err != nil || len(rest) > 0 {
+	if _, err := asn1.Unmarshal(element.Full, &oid); err != nil {
 		return "", errors.New("attribute without a type")
 	}
 	return oid.String(), nil
@@ -310,7 +301,7 @@ func escape(text string) string {
 	var b strings.Builder
 	for i, r := range text {
 		switch {
-		case r == utf8.RuneError || r < 0x20 || r == 0x7F || (r >= 0x80 && r < 0xA0):
+		case r == utf8.RuneError || r < 0x20 || r >= 0x7F && r < 0xA0:
 			for _, c := range []byte(string(r)) {
 				fmt.Fprintf(&b, `\%02X`, c)
 			}

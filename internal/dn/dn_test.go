@@ -80,6 +80,7 @@ func TestParseString_RFC4514(t *testing.T) {
 		{"RFC 2253, quotes", `O="Sue, Grabbit and Runn",C=GB`, dn.Name{text(c, "GB"), text(o, "Sue, Grabbit and Runn")}},
 		{"quotes around a plus sign and an escape", `CN="a+b\"c"`, dn.Name{text(cn, `a+b"c`)}},
 		{"RFC 2253, spaces around separators", " CN = a , O = b ", dn.Name{text(o, "b"), text(cn, "a")}},
+		{"spaces around quotes and hex", `CN= "a" , O= #0C0162 , OU=c`, dn.Name{text(ou, "c"), text(o, "b"), text(cn, "a")}},
 		{"spaces at the ends of a quoted value stay", `CN=" a "`, dn.Name{text(cn, " a ")}},
 		{"escaped spaces at the ends stay", `CN=\ a\ `, dn.Name{text(cn, " a ")}},
 		{"a number sign in the middle", "CN=a#b", dn.Name{text(cn, "a#b")}},
@@ -102,45 +103,49 @@ func TestParseString_RFC4514(t *testing.T) {
 			assert.True(t, name.Equal(tc.want), "%s: %v", tc.name, name)
 		}
 	}
-	for name, text := range map[string]string{
-		"nothing":                       "",
-		"spaces":                        "  ",
-		"a value alone":                 "a",
-		"an unknown keyword":            "XYZ=a",
-		"no keyword":                    "=a",
-		"an OID of one number":          "2=a",
-		"an OID with an empty number":   "2..5=a",
-		"an OID with a leading zero":    "2.05.4=a",
-		"one empty value":               "CN=",
-		"one empty value in quotes":     `CN=""`,
-		"empty values alone":            "CN=,OU=+O=",
-		"OID and no number":             "OID.=a",
-		"OID twice":                     "OID.OID.2.5=a",
-		"OID without a dot":             "OID2.5.4.3=a",
-		"a comma at the end":            "CN=a,",
-		"a comma in front":              ",CN=a",
-		"two commas":                    "CN=a,,O=b",
-		"a plus sign at the end":        "CN=a+",
-		"a semicolon, as RFC 1779 had":  "CN=a;O=b",
-		"a quote within a value":        `CN=a"b`,
-		"a quote that does not end":     `CN="a`,
-		"text after a quoted value":     `CN="a"b`,
-		"a backslash at the end":        `CN=a\`,
-		"a backslash before a letter":   `CN=a\g`,
-		"half a hex pair":               `CN=a\4`,
-		"an angle bracket":              "CN=a<b",
-		"a NUL":                         "CN=a\x00b",
-		"hex that is not UTF-8":         `CN=\FF`,
-		"text that is not UTF-8":        "CN=\xFF",
-		"half a byte of DER":            "CN=#0C016",
-		"no DER":                        "CN=#",
-		"two values of DER":             "CN=#0C01610C0162",
-		"truncated DER":                 "CN=#0C0261",
-		"text after DER":                "CN=#0C0161 x",
-		"a quoted value with bad bytes": `CN="\FF"`,
+	for _, tc := range []struct{ name, text, want string }{
+		{"nothing", "", "empty name"},
+		{"spaces", "  ", "empty name"},
+		{"a value alone", "a", "without an equals sign"},
+		{"an unknown keyword", "XYZ=a", `attribute "XYZ" is not known`},
+		{"no keyword", "=a", `attribute "" is not known`},
+		{"an OID of one number", "2=a", `attribute "2" is not known`},
+		{"an OID with an empty number", "2..5=a", "is not known"},
+		{"an OID with a leading zero", "2.05.4=a", "is not known"},
+		{"one empty value", "CN=", "name without a value"},
+		{"one empty value in quotes", `CN=""`, "name without a value"},
+		{"empty values alone", "CN=,OU=+O=", "name without a value"},
+		{"OID and no number", "OID.=a", "is not known"},
+		{"OID twice", "OID.OID.2.5=a", "is not known"},
+		{"OID without a dot", "OID2.5.4.3=a", "is not known"},
+		{"a comma at the end", "CN=a,", "without an equals sign"},
+		{"a comma in front", ",CN=a", "is not known"},
+		{"two commas", "CN=a,,O=b", "is not known"},
+		{"a plus sign at the end", "CN=a+", "without an equals sign"},
+		{"a semicolon, as RFC 1779 had", "CN=a;O=b", "must be escaped"},
+		{"a quote within a value", `CN=a"b`, "must be escaped"},
+		{"a quote that does not end", `CN="a`, "quoted value does not end"},
+		{"text after a quoted value", `CN="a"b`, "after a value"},
+		{"a backslash at the end", `CN=a\`, "backslash at the end"},
+		{"a backslash before a letter", `CN=a\g`, "backslash before a character that is never escaped"},
+		{"half a hex pair", `CN=a\4`, "backslash before"},
+		{"an angle bracket", "CN=a<b", "must be escaped"},
+		{"the other angle bracket", "CN=a>b", "must be escaped"},
+		{"a NUL", "CN=a\x00b", "must be escaped"},
+		{"hex that is not UTF-8", `CN=\FF`, "value is not UTF-8"},
+		{"text that is not UTF-8", "CN=\xFF", "not UTF-8"},
+		{"half a byte of DER", "CN=#0C016", "not whole bytes"},
+		{"no DER", "CN=#", "not whole bytes"},
+		{"two values of DER", "CN=#0C01610C0162", "not one DER value"},
+		{"truncated DER", "CN=#0C0261", "not one DER value"},
+		{"text after DER", "CN=#0C0161 x", "after a value"},
+		{"a quoted value with bad bytes", `CN="\FF"`, "value is not UTF-8"},
+		{"a quoted value with a backslash before a letter", `CN="a\g"`, "backslash before"},
+		{"two values of DER, the second of one byte", "CN=#0C016100", "not one DER value"},
 	} {
-		parsed, err := dn.ParseString(text)
-		assert.Error(t, err, "%s: %v", name, parsed)
+		parsed, err := dn.ParseString(tc.text)
+		assert.ErrorContains(t, err, tc.want, "%s: %v", tc.name, parsed)
+		assert.Nil(t, parsed, tc.name)
 	}
 }
 
@@ -198,4 +203,9 @@ func TestName_StringEscapes(t *testing.T) {
 	}
 	assert.Equal(t, "CN=a+OU=b,1.2.3=#020105", dn.Name{{{OID: "1.2.3", Raw: []byte{2, 1, 5}}}, {{OID: cn, Text: "a"}, {OID: ou, Text: "b"}}}.String())
 	assert.Empty(t, dn.Name{}.String())
+}
+
+func TestQuote_IsForLogs(t *testing.T) {
+	assert.Equal(t, `"CN=a"`, dn.Quote([]byte("\x30\x0C\x31\x0A\x30\x08\x06\x03\x55\x04\x03\x0C\x01a")))
+	assert.Equal(t, "(unreadable name)", dn.Quote([]byte("\x30\x0C\x31")))
 }

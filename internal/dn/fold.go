@@ -119,13 +119,8 @@ func key(oid, text string) string {
 
 // sized concatenates the parts, each preceded by its length.
 func sized(parts ...string) string {
-	length := len(parts) * 2 // for the lengths that are usual in names
-	for _, part := range parts {
-		length += len(part)
-	}
 	var key strings.Builder
 	var room [binary.MaxVarintLen64]byte
-	key.Grow(length)
 	for _, part := range parts {
 		key.Write(binary.AppendUvarint(room[:0], uint64(len(part))))
 		key.WriteString(part)
@@ -183,8 +178,8 @@ func lower(r rune) rune {
 // OCSP responders may write their issuer in this form.
 func decodeUniversal(raw []byte) (string, bool) {
 	const tagUniversalString = 28
-	value, rest, ok := der.Read(raw)
-	if !ok || len(rest) > 0 || value.Tag != tagUniversalString || len(value.Content)%4 != 0 {
+	value, _, ok := der.Read(raw)
+	if !ok || value.Tag != tagUniversalString || len(value.Content)%4 != 0 {
 		return "", false
 	}
 	var b strings.Builder

@@ -158,8 +158,8 @@ func lookUp(keyword string) (string, error) {
 		}
 	}
 	oid := keyword
-	if len(keyword) > 4 && strings.EqualFold(keyword[:4], "OID.") {
-		oid = keyword[4:]
+	if number, found := strings.CutPrefix(strings.ToUpper(keyword), "OID."); found {
+		oid = number
 	}
 	if isDottedOID(oid) {
 		return oid, nil

@@ -149,6 +149,9 @@ func TestMatch_NamesThatMustNotFallTogether(t *testing.T) {
 	}
 	assert.True(t, dn.Match(universal(0, 0x10, 0xFF, 0xFF), one("\U0010FFFF")), "the last code point")
 	assert.True(t, dn.Match(universal(0, 0, 0, 0x41), one("a")))
+	octets := sequence(attribute(t, cn, wrap(4, []byte{0, 0, 0, 0x41})))
+	assert.False(t, dn.Match(octets, one("a")), "no UniversalString")
+	assert.False(t, parsed(t, octets).Differs(parsed(t, one("b"))), "it cannot be read")
 	assert.False(t, bytes.Equal(universal(0, 0, 0, 0x41), one("a")))
 }
 
@@ -176,6 +179,7 @@ func TestName_Differs_AsFarAsAValueCanBeRead(t *testing.T) {
 		{"ab~c", "AB~C", false},
 		{"abc\u0308", "a", true},
 		{"abc\u0308", "abd", false},
+		{"abc\u0308", "ab\u0308", false},
 		{"abc\u0308", "axc\u0308", true},
 	} {
 		assert.Equal(t, tc.want, one(12, tc.a).Differs(one(12, tc.b)), "%q and %q", tc.a, tc.b)

@@ -126,6 +126,8 @@ func keys(t *testing.T) map[string][]byte {
 		"certificate, RFC 5280, section 4.1":          append([]byte{0x30, 0x82, 3, 4, 0x30, 0x82, 2, 0xec, 0xa0, 3}, make([]byte, 60)...),
 		"encrypted key, RFC 5958, section 3":          append([]byte{0x30, 0x81, 0xec, 0x30, 0x57, 0x06, 0x09}, make([]byte, 60)...),
 		"ContentInfo, RFC 5652, section 3":            append([]byte{0x30, 0x82, 9, 1, 0x06, 0x09, 0x2a}, make([]byte, 60)...),
+		"a SEQUENCE of 127 bytes":                     append([]byte{0x30, 0x7F, 2, 1, 1, 0x30, 5, 0x06, 3}, make([]byte, 60)...),
+		"a length of four bytes":                      append([]byte{0x30, 0x84, 0, 0, 9, 1, 0x06, 0x09, 0x2a}, make([]byte, 60)...),
 		"Ed25519 with its public key, RFC 8410, 10.3": append([]byte{0x30, 0x72, 2, 1, 1, 0x30, 5, 0x06, 3}, make([]byte, 60)...),
 	}
 	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
@@ -166,13 +168,22 @@ func TestLooksSecret_KeysInEveryFormAndPlace(t *testing.T) {
 	}
 }
 
+// A key begins where a word does: behind a letter or a digit the same text is part of a longer word.
+func TestLooksSecret_NotWithinAWord(t *testing.T) {
+	const key = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC" // RFC 8410, section 10.3
+	const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	for c := range 0x80 {
+		assert.Equal(t, !strings.ContainsRune(alphanumeric, rune(c)), logtext.LooksSecret(string(rune(c))+key), "%q", c)
+	}
+}
+
 // finding R9: a name of 48 letters and digits that begins with M and one of A to P counted as a key,
 // although it is no DER.
 func TestLooksSecret_NamesAreShown(t *testing.T) {
 	for _, name := range []string{
-		"MAIN" + strings.Repeat("abcdefgh", 12), "/certs/MANUFACTURINGpartners/" + strings.Repeat("production/", 8) + "roots",
+		"MAIN" + strings.Repeat("abcdefgh", 12), "MY" + strings.Repeat("abcdefgh", 12), "/certs/MANUFACTURINGpartners/" + strings.Repeat("production/", 8) + "roots",
 		"MIT" + strings.Repeat("0123456789", 9) + ".pem", "30" + strings.Repeat("0123456789", 7),
-		"308f" + strings.Repeat("0", 92), "300002" + strings.Repeat("0", 90), "3000" + strings.Repeat("f", 92),
+		"308f" + strings.Repeat("0", 92), "3085" + strings.Repeat("0", 10) + "30" + strings.Repeat("0", 80), "300002" + strings.Repeat("0", 90), "3000" + strings.Repeat("f", 92),
 	} {
 		assert.False(t, logtext.LooksSecret(name), name)
 		assert.Contains(t, logtext.Line(name, 512), name)
@@ -182,7 +193,7 @@ func TestLooksSecret_NamesAreShown(t *testing.T) {
 func TestVisible_IsOneLineOfWhatIsPrinted(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", `plain \ "text" \\`: `plain \ "text" \\`, "é 日本": "é 日本",
-		"a\r\nb\x1b[31m\t": `a\r\nb\x1b[31m\t`, "\u009b31m\u202ea\u2028\ufeff\u00a0": `\u009b31m\u202ea\u2028\ufeff\u00a0`, "a\xffb": `a\xffb`, "\ufffd": "\ufffd",
+		"\"a\"\n": `"a"\n`, "a\r\nb\x1b[31m\t": `a\r\nb\x1b[31m\t`, "\u009b31m\u202ea\u2028\ufeff\u00a0": `\u009b31m\u202ea\u2028\ufeff\u00a0`, "a\xffb": `a\xffb`, "\ufffd": "\ufffd",
 	} {
 		assert.Equal(t, want, logtext.Visible(text), "%q", text)
 	}
