@@ -119,8 +119,8 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 		a.report(ctx, "kept", err)
 	case err != nil:
 	case next != nil:
-		a.flush(ctx, next.hooks)
 		a.report(ctx, "reloaded", nil)
+		a.flush(ctx, next.hooks)
 	case asked:
 		return current.doc.auth.Reload(ctx)
 	}
