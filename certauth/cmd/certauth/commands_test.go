@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +152,69 @@ func TestCheck_WarnsOfAFrontEndsWord(t *testing.T) {
 	got := certauthRun(t, "", "check", w.policy(`{"dnsNames": ["a.example"]}`, `{"nginx": {"from": {"unixSocket": {}}, "frontEndVerifies": true}}`))
 	assert.Equal(t, exitOK, got.code, got.out)
 	assert.Contains(t, got.out, "the front end's word stands for a chain")
+}
+
+// finding N24: a gate within another gate was not looked at, and no network of a gate was, however wide. The
+// narrowest networks that are wide are one bit wider than a private network of Azure, /16, and than a
+// site's IPv6 network, /48.
+func TestCheck_WarnsOfGatesThatLetManyThrough(t *testing.T) {
+	const remote, wide = "insecureRemoteAddr: middleware", "is very wide: whoever has an address in it can be any client"
+	for gate, want := range map[string][]string{
+		`{"insecureRemoteAddr": ["10.1.2.3"]}`:                                                                                  {remote},
+		`{"anyGate": [{"peers": ["10.1.2.3"]}, {"insecureRemoteAddr": ["10.1.2.3"]}]}`:                                          {remote},
+		`{"anyGate": [{"unixSocket": {}}, {"everyGate": [{"insecureRemoteAddr": ["::1"]}]}]}`:                                   {remote},
+		`{"insecureRemoteAddr": ["10.0.0.0/8"]}`:                                                                                {remote, "10.0.0.0/8 " + wide},
+		`{"peers": ["10.1.2.3", "10.0.0.0/8"]}`:                                                                                 {"10.0.0.0/8 " + wide},
+		`{"peers": ["172.16.0.0/12"]}`:                                                                                          {"172.16.0.0/12 " + wide},
+		`{"peers": ["20.0.0.0/8", "fc00::/7"]}`:                                                                                 {"20.0.0.0/8 " + wide, "fc00::/7 " + wide},
+		`{"peers": ["10.2.0.0/15", "fd00::/47"]}`:                                                                               {"10.2.0.0/15 " + wide, "fd00::/47 " + wide},
+		`{"anyGate": [{"unixSocket": {}}, {"peers": ["10.0.0.0/8"]}]}`:                                                          {"10.0.0.0/8 " + wide},
+		`{"proxyProtocol": {"balancer": {"peers": ["10.0.0.0/8"]}, "frontEnds": ["10.1.2.3"]}}`:                                 {"10.0.0.0/8 " + wide},
+		`{"proxyProtocol": {"balancer": {"unixSocket": {}}, "frontEnds": ["10.0.0.0/8"]}}`:                                      {"10.0.0.0/8 " + wide},
+		`{"peers": ["10.1.0.0/16", "fd00::/48", "::1", "127.0.0.1"]}`:                                                           nil,
+		`{"anyGate": [{"unixSocket": {}}, {"sharedSecret": {"header": "X-Secret", "values": [{"env": "CHECK_TEST_SECRET"}]}}]}`: nil,
+	} {
+		t.Run(gate, func(t *testing.T) {
+			t.Setenv("CHECK_TEST_SECRET", "10.0.0.0/8 but thirty-two bytes or more of text")
+			w := newWorld(t)
+			got := certauthRun(t, "", "check", "-json", w.policy(chain, `{"nginx": {"from": `+gate+`}}`))
+			assert.Equal(t, exitOK, got.code, got.out)
+			var answer checked
+			require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+			var found []string
+			for _, one := range answer.Warnings {
+				if strings.HasPrefix(one.Path, "Source") {
+					found = append(found, one.Text)
+				}
+			}
+			require.Len(t, found, len(want), got.out)
+			for i, text := range want {
+				assert.Contains(t, found[i], text)
+			}
+		})
+	}
+}
+
+// finding N25: the warnings about revocation checks came in another order each time, so that two outputs
+// for the same document differed.
+func TestCheck_SaysTheSameEachTime(t *testing.T) {
+	w := newWorld(t)
+	var checks, want []string
+	for _, name := range []string{"g", "c", "a", "f", "b", "e", "d", "h"} {
+		checks = append(checks, `"`+name+`": {"mode": "softFail"}`)
+		want = append(want, "Revocation."+name)
+	}
+	slices.Sort(want)
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {`+strings.Join(checks, ",")+`}}`))
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	var found []string
+	for _, one := range answer.Warnings {
+		if strings.HasPrefix(one.Path, "Revocation.") {
+			found = append(found, one.Path)
+		}
+	}
+	assert.Equal(t, want, found)
 }
 
 func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
