@@ -270,6 +270,36 @@ func TestDiff_ARoleIsAGain(t *testing.T) {
 	}
 }
 
+// finding N26: a document that lets everybody in, by its mode, its exclusions or its gate, ended with 0, as if
+// nobody gained anything: these do not depend on certificates, and only certificates were judged.
+func TestDiff_WhatDependsOnNoCertificateIsADifference(t *testing.T) {
+	w := newWorld(t)
+	document := func(name, source, more string) string {
+		return w.write(name, `{"source": `+source+`, "policy": `+chain+more+`}`)
+	}
+	const appService, nginx = `{"appService": {}}`, `{"nginx": {"from": {"peers": ["10.1.2.3"]}}}`
+	const exclusion = `{"path": "/health", "reason": "probe", "control": "no data"}`
+	old := document("old.json", appService, `, "exclusions": [`+exclusion+`]`)
+	behind := document("nginx.json", nginx, "")
+	for _, row := range []struct{ name, old, now string }{
+		{"report only", old, document("report.json", appService, `, "insecureReportOnly": true, "exclusions": [`+exclusion+`]`)},
+		{"optional", old, document("optional.json", appService, `, "optional": true, "exclusions": [`+exclusion+`]`)},
+		{"another exclusion", old, document("excluded.json", appService, `, "exclusions": [`+exclusion+`, {"method": "POST", "path": "/orders", "reason": "r", "control": "c"}]`)},
+		{"one exclusion less", old, document("none.json", appService, "")},
+		{"outside of the platform", old, document("outside.json", `{"appService": {"insecureOutsideAppService": true}}`, `, "exclusions": [`+exclusion+`]`)},
+		{"every sender", behind, document("any.json", `{"nginx": {"from": {"insecureAnyPeer": {}}}}`, "")},
+		{"a wider gate", behind, document("wider.json", `{"nginx": {"from": {"peers": ["10.0.0.0/8"]}}}`, "")},
+		{"another front end", old, behind},
+	} {
+		got := certauthRun(t, "", "diff", row.old, row.now)
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", row.name, got.out, got.errs)
+		assert.Contains(t, got.out, "does not depend on certificates", row.name)
+	}
+	got := certauthRun(t, "", "diff", old, w.write("policy.json", `{"source": {"appService": {}}, "policy": {"all": [`+chain+`, {"dnsNames": ["*.a.example"]}]}, "exclusions": [`+exclusion+`]}`))
+	assert.Equal(t, exitOK, got.code, "a rule that no case and no recorded certificate distinguishes")
+	assert.NotContains(t, got.out, "does not depend on certificates")
+}
+
 // The results that are cached between records change no decision, to the nanosecond at each
 // boundary.
 func TestDiff_ReplaysEachMomentAsIfItWereTheFirst(t *testing.T) {
