@@ -224,6 +224,14 @@ func (w *weak) document() {
 		if check.Verify.AllowSHA1 {
 			w.warn(path, "allowSHA1: evidence with SHA-1 signatures can be forged")
 		}
+		w.ends(path+".Issuers", check.Issuers)
+		for i, responder := range check.Responders {
+			path := fmt.Sprintf("%s.Responders[%d]", path, i)
+			if responder.Issuer != nil {
+				w.ends(path+".Issuer", []*x509.Certificate{responder.Issuer})
+			}
+			w.ends(path+".Trusted", responder.Trusted)
+		}
 	}
 	if len(w.doc.Cases) == 0 {
 		w.warn("", "no cases: nothing shows what the document means, and nothing keeps a change from meaning something else")

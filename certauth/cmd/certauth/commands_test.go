@@ -195,6 +195,35 @@ func TestCheck_WarnsOfGatesThatLetManyThrough(t *testing.T) {
 	}
 }
 
+// finding N28: the certificates of a revocation check are certificates of the configuration too, and the end
+// of theirs was not warned of.
+func TestCheck_WarnsOfTheEndOfCertificatesOfRevocationChecks(t *testing.T) {
+	w := newWorld(t)
+	soon := func(name string) string {
+		ca := certauthtest.NewCA(t, name, certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)))
+		return w.write(strings.ToLower(name)+".pem", string(ca.PEM()))
+	}
+	soon("Lists")
+	soon("Asked")
+	soon("Signer")
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {"strict": {
+		"lists": [{"url": "http://crl.example/a.crl"}], "issuers": {"pemFile": "lists.pem"},
+		"responders": [{"url": "http://ocsp.example", "issuer": {"pemFile": "asked.pem"}, "trusted": {"pemFile": "signer.pem"}}]}}}`))
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	require.Empty(t, answer.Mistakes)
+	ends := map[string]string{}
+	for _, one := range answer.Warnings {
+		if strings.Contains(one.Text, " ends on ") {
+			ends[one.Path] = one.Text
+		}
+	}
+	require.Len(t, ends, 3, got.out)
+	assert.Contains(t, ends["Revocation.strict.Issuers"], "CN=Lists")
+	assert.Contains(t, ends["Revocation.strict.Responders[0].Issuer"], "CN=Asked")
+	assert.Contains(t, ends["Revocation.strict.Responders[0].Trusted"], "CN=Signer")
+}
+
 // finding N25: the warnings about revocation checks came in another order each time, so that two outputs
 // for the same document differed.
 func TestCheck_SaysTheSameEachTime(t *testing.T) {
