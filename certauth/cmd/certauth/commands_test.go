@@ -448,6 +448,30 @@ func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
 	assert.Contains(t, got.errs, "so revocation is not checked")
 }
 
+// finding N29: where the document's check accepts without evidence, the exit status said that the certificate
+// is not revoked, although nobody could say.
+func TestRevocation_ACheckThatAcceptsWithoutEvidenceIsNoAnswer(t *testing.T) {
+	w := newWorld(t)
+	responder := certauthtest.NewResponder(t, w.issuing)
+	server := httptest.NewServer(responder)
+	t.Cleanup(server.Close)
+	asked := w.write("asked.pem", string(w.issuing.Issue(t, "asked", certauthtest.OCSPAt(server.URL+"/")).PEM()))
+	silent := w.write("silent.pem", string(w.issuing.Issue(t, "silent").PEM()))
+	policy := w.write("soft.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {
+		"soft": {"mode": "softFail", "scope": "leafOnly"}, "noSource": {"allowNoSource": true, "scope": "leafOnly"}}}`)
+	ask := func(checker, file string) run {
+		return certauthRun(t, "", "revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32", "-policy", policy, "-checker", checker, file)
+	}
+	assert.Equal(t, exitOK, ask("soft", asked).code)
+	responder.SetFault(certauthtest.Down)
+	for checker, file := range map[string]string{"soft": asked, "noSource": silent} {
+		got := ask(checker, file)
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", checker, got.out, got.errs)
+		assert.Contains(t, got.out, "waived\n", checker)
+		assert.Contains(t, got.out, "the document's check accepts it all the same", checker)
+	}
+}
+
 // lockedBuffer can be written by the command while the test reads it.
 type lockedBuffer struct {
 	mutex sync.Mutex
