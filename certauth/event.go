@@ -24,7 +24,8 @@ import (
 // The last four are reported once for each certificate: in New, after a reload, or on the first
 // request of a day. A reload of Event.Rule supersedes earlier reports; defects that remain are
 // reported again after "reloaded". It also supersedes each "unchained", whatever its Rule,
-// because a new root can repair it.
+// because a new root can repair it. Without a Source, "reloaded" is about a whole policy document,
+// whose path is Rule, and supersedes every earlier report.
 type Outcome string
 
 const (
@@ -56,7 +57,7 @@ type Event struct {
 	// Rule is the path of the material for a reload and for certificates of the configuration,
 	// and the exclusion for an excluded request.
 	Rule string
-	// Source is the name of the source.
+	// Source is the name of the source. It is empty for a report about a whole policy document.
 	Source string
 	// Method, Host, Path and TraceID describe the request; they are empty for an event that is
 	// not about a request. Their texts come from the client: one line of ASCII, escaped as in Go

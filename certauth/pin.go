@@ -211,10 +211,17 @@ type pinMistake struct {
 	err error
 }
 
+// maxPinMistakes bounds how many mistakes of one list are reported: a whole file may be of another kind.
+const maxPinMistakes = 100
+
 func newPinSet(kind pinKind, list []string) (pinSet, []pinMistake) {
 	var mistakes []pinMistake
 	pins := make([][]byte, 0, len(list))
 	for i, text := range list {
+		if len(mistakes) == maxPinMistakes {
+			mistakes = append(mistakes, pinMistake{fmt.Sprintf("[%d]", i), fmt.Errorf("not looked at, like the %d after it", len(list)-i-1)})
+			break
+		}
 		pin, err := parsePin(kind, text)
 		if err != nil {
 			mistakes = append(mistakes, pinMistake{fmt.Sprintf("[%d]", i), err})

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,6 +235,30 @@ func TestNew_PinnedCertificatesNarrowTheSystemsRoots(t *testing.T) {
 
 // An unchanged pin file is not reloaded, one without a name is a mistake, and after one is removed
 // its last content stays in use.
+// finding P22: each pin of a list of another kind had an error of its own, a hundred megabytes for a million of
+// them, at each reload.
+func TestPinFile_OfAnotherKindHasAShortError(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pins")
+	write := func(pins ...string) { require.NoError(t, os.WriteFile(file, []byte(strings.Join(pins, "\n")), 0o600)) }
+	write(pinOfNobody)
+	auth := must(t, certauth.Config{Source: fixedSource("s"), Policy: certauth.ThumbprintsFrom(certauth.PinFile(file))})
+	sha1 := strings.Repeat("ab", 20)
+	write(slices.Repeat([]string{sha1}, 50_000)...)
+	for name, err := range map[string]error{
+		"a reload": auth.Reload(t.Context()),
+		"a list": func() error {
+			_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.Thumbprints(slices.Repeat([]string{sha1}, 50_000))})
+			return err
+		}(),
+	} {
+		require.ErrorContains(t, err, "[99]: 20 bytes, want 32", name)
+		require.ErrorContains(t, err, "[100]: not looked at, like the 49899 after it", name)
+		assert.Less(t, len(err.Error()), 20_000, name)
+	}
+	write(append([]string{pinOfNobody}, slices.Repeat([]string{sha1}, 100)...)...)
+	assert.Equal(t, 99, strings.Count(auth.Reload(t.Context()).Error(), "\n"), "a hundred mistakes, each with its line")
+}
+
 func TestPinFile_UnchangedUnnamedAndMissing(t *testing.T) {
 	w := newWorld(t)
 	file := filepath.Join(t.TempDir(), "pins.txt")

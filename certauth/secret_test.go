@@ -102,6 +102,27 @@ func TestNew_MistakesNeverShowAKey(t *testing.T) {
 	require.ErrorContains(t, err, `file "/no/such/partner-roots.pem": no such file or directory`)
 }
 
+// finding P21: a key in the place of a name was printed, because base64 ends in an equals sign, and what
+// stands before the first one is the type of an attribute. After a plus sign another attribute begins.
+func TestNew_AKeyInThePlaceOfANameIsNotShown(t *testing.T) {
+	root := certauth.Chain{Roots: certauth.PEM(certauthtest.NewCA(t, "CA").PEM())}
+	for form, key := range privateKey(t) {
+		for _, secret := range []string{key, key + "=", key + "+" + key + "=", "CN=" + key + "+" + key + "="} {
+			for name, policy := range map[string]certauth.Policy{
+				"Subject":       certauth.Subject{secret},
+				"IssuerName":    certauth.IssuerName{secret},
+				"Denied issuer": certauth.Denied{Serials: []certauth.IssuerSerial{{Issuer: secret, Serial: "1"}}},
+			} {
+				_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.All{root, policy}})
+				require.Error(t, err, "%s, %s", name, form)
+				assert.False(t, shows(err.Error(), key), "%s, %s: %s", name, form, err)
+			}
+		}
+	}
+	_, err := certauth.New(certauth.Config{Source: fixedSource("s"), Policy: certauth.All{root, certauth.Subject{"CM=orders"}}})
+	require.ErrorContains(t, err, `attribute "CM" is not known; give its OID`)
+}
+
 // finding S8: a secret of the configuration appeared in JSON. No way of printing a value that
 // contains a secret, or a struct that contains the value, may show it.
 func TestSecret_IsNotInAnythingThatPrints(t *testing.T) {

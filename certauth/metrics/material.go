@@ -79,13 +79,18 @@ func (m *Metrics) defect(event *certauth.Event) {
 }
 
 // renewed forgets the defects of a rule that was reloaded. It also forgets all unchained
-// intermediates, because new roots can repair them: see certauth.Outcome.
-func (m *Metrics) renewed(rule string) {
+// intermediates, because new roots can repair them, and everything if the whole
+// configuration was replaced: see certauth.Outcome.
+func (m *Metrics) renewed(event *certauth.Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if event.Source == "" {
+		clear(m.material)
+		return
+	}
 	for key := range m.material {
-		unchained := key.outcome == string(outcomeUnchained) && isOfSource(key.rule) == isOfSource(rule)
-		if key.rule == rule || unchained {
+		unchained := key.outcome == string(outcomeUnchained) && isOfSource(key.rule) == isOfSource(event.Rule)
+		if key.rule == event.Rule || unchained {
 			delete(m.material, key)
 		}
 	}

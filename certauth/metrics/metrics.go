@@ -56,7 +56,7 @@ func (m *Metrics) Observe(ctx context.Context, event certauth.Event) {
 	case outcomeReloaded, outcomeKept:
 		m.reloads.Add(ctx, 1, metric.WithAttributes(attribute.String("outcome", string(event.Outcome)), attribute.String("rule", m.rule(event.Rule))))
 		if event.Outcome == outcomeReloaded {
-			m.renewed(event.Rule)
+			m.renewed(&event)
 		}
 	case outcomeExpiring, outcomeExpired, outcomeUnchained, outcomeRootless:
 		m.defect(&event)

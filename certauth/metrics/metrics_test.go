@@ -150,10 +150,32 @@ func TestObserve_MaterialIsShownUntilItIsRenewed(t *testing.T) {
 	assert.Contains(t, scraped(t, handler), `certauth_material_defects{outcome="expiring",rule="Policy.Chain.Roots"} 1`)
 	m.Observe(t.Context(), certauth.Event{Outcome: "kept", Rule: rule, Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}})
 	assert.Contains(t, scraped(t, handler), `certauth_material_not_after_seconds{rule="Policy.Chain.Roots"} 1.8e+09`)
-	m.Observe(t.Context(), certauth.Event{Outcome: "reloaded", Rule: rule})
+	m.Observe(t.Context(), certauth.Event{Outcome: "reloaded", Rule: rule, Source: "certauth.TLS"})
 	for _, line := range scraped(t, handler) {
 		assert.NotContains(t, line, "certauth_material")
 	}
+}
+
+// finding P20: a policy document that came into use left the reports about the document before it in the
+// gauges until the next restart: an alert about a root that had been removed did not end.
+func TestObserve_APolicyDocumentSupersedesEveryReportAboutTheOneBefore(t *testing.T) {
+	m, handler := newMetrics(t)
+	tell := func(outcome certauth.Outcome, rule string) {
+		m.Observe(t.Context(), certauth.Event{Outcome: outcome, Rule: rule, Source: "forwarded.AppService", Certificate: certauth.CertificateInfo{Fingerprint: "a", NotAfter: time.Unix(1800000000, 0)}})
+	}
+	tell("expired", "Policy.Any[1].Chain.Roots")
+	tell("unchained", "Policy.Any[1].Chain.Intermediates")
+	tell("rootless", "Source: ProxyCertificate.Chain.Roots")
+	m.Observe(t.Context(), certauth.Event{Outcome: "kept", Rule: "/etc/policy.json", Err: &certauth.Error{Reason: certauth.ReasonNotConfigured}})
+	tell("reloaded", "Policy.Any[0].Chain.Roots")
+	lines := strings.Join(scraped(t, handler), "\n")
+	assert.Contains(t, lines, `certauth_material_defects{outcome="expired",rule="Policy.Any[1].Chain.Roots"} 1`)
+	assert.Contains(t, lines, `certauth_material_defects{outcome="rootless",rule="Source: ProxyCertificate.Chain.Roots"} 1`)
+	m.Observe(t.Context(), certauth.Event{Outcome: "reloaded", Rule: "/etc/policy.json"}) // as package policyfile reports it
+	tell("expiring", "Policy.Chain.Roots")
+	lines = strings.Join(scraped(t, handler), "\n")
+	assert.Equal(t, 1, strings.Count(lines, "certauth_material_defects{"), lines)
+	assert.Contains(t, lines, `certauth_material_defects{outcome="expiring",rule="Policy.Chain.Roots"} 1`)
 }
 
 // A certificate that still expires soon after a reload of its rule disappeared from the gauges.

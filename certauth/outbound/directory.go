@@ -19,6 +19,9 @@ import (
 // Of the certificates that are usable and match Config.Select, the one with the latest NotBefore is used; without a
 // Config.Select, all must have the same name. A file that cannot be read is skipped, and the error names it if nothing
 // usable is left. Subfolders and hidden files are ignored.
+//
+// If the certificate in use is no longer there with its key, an older one replaces it, unless a file cannot be read or a
+// newer certificate of its name has no key: then files may just be being written, and the load fails.
 type Directory struct {
 	// Path is the folder. Required.
 	Path string

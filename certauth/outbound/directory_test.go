@@ -116,6 +116,58 @@ func TestDirectory_APartialFileDoesNotTurnTheClockBack(t *testing.T) {
 	assert.Equal(t, fingerprint(older.Certificate), own.Status().Fingerprint)
 }
 
+// finding O21: the same if the certificate and its key are in two files, of which one was replaced before the other, or
+// is just being written. The older certificate was presented meanwhile.
+func TestDirectory_HalfOfAPairDoesNotTurnTheClockBack(t *testing.T) {
+	w := newWorld(t)
+	older := issue(t, w.clients, "orders", certauthtest.Valid(time.Now().Add(-9*day), time.Now().Add(50*day)))
+	newer := issue(t, w.clients, "orders")
+	newest := issue(t, w.clients, "orders", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(150*day)))
+	stranger := issue(t, w.clients, "stranger")
+	for _, tc := range []struct {
+		name      string
+		cert, key []byte
+		want      outbound.Reason
+		presented *certauthtest.Certificate
+	}{
+		{"the certificate of the next pair", certPEM(newest.Certificate), keyPEM(t, newer.Key), outbound.ReasonKeyMissing, newer},
+		{"the key of the next pair", certPEM(newer.Certificate), keyPEM(t, newest.Key), outbound.ReasonKeyMissing, newer},
+		{"a key that is cut", certPEM(newer.Certificate), keyPEM(t, newer.Key)[:80], outbound.ReasonMalformed, newer},
+		{"a certificate that is cut", certPEM(newer.Certificate)[:80], keyPEM(t, newer.Key), outbound.ReasonMalformed, newer},
+		{"the next pair", certPEM(newest.Certificate), keyPEM(t, newest.Key), "", newest},
+		{"the same pair", certPEM(newer.Certificate), keyPEM(t, newer.Key), "", newer},
+		{"a certificate of another name, without a key", certPEM(stranger.Certificate), nil, "", older},
+		{"nothing any more", nil, nil, "", older},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			folder := t.TempDir()
+			put := func(cert, key []byte) {
+				for name, content := range map[string][]byte{"tls.crt": cert, "tls.key": key} {
+					if path := filepath.Join(folder, name); content != nil {
+						write(t, path, content)
+					} else {
+						require.NoError(t, os.Remove(path))
+					}
+				}
+			}
+			write(t, filepath.Join(folder, "a.pem"), bundle(t, older))
+			put(certPEM(newer.Certificate), keyPEM(t, newer.Key))
+			own := open(t, outbound.Config{Source: outbound.Directory{Path: folder}, Interval: time.Hour})
+			require.Equal(t, fingerprint(newer.Certificate), own.Status().Fingerprint)
+			put(tc.cert, tc.key)
+			if err := own.Reload(t.Context()); tc.want != "" {
+				reasonIs(t, err, tc.want)
+			} else {
+				require.NoError(t, err)
+			}
+			assert.Equal(t, fingerprint(tc.presented.Certificate), own.Status().Fingerprint)
+			put(certPEM(newest.Certificate), keyPEM(t, newest.Key))
+			require.NoError(t, own.Reload(t.Context()))
+			assert.Equal(t, fingerprint(newest.Certificate), own.Status().Fingerprint)
+		})
+	}
+}
+
 func TestAppService_Folder(t *testing.T) {
 	w := newWorld(t)
 	folder, intermediates := t.TempDir(), t.TempDir()

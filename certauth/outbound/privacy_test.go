@@ -1,12 +1,16 @@
 package outbound_test
 
 import (
+	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"math/big"
@@ -154,6 +158,36 @@ func TestPrivacy_NoKeyBehindItsName(t *testing.T) {
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), key[8:16])
 			}
+		}
+	}
+}
+
+// finding P21: a key in the place of a name was printed. finding O20: so was one that a Fetch returned in the place of
+// the content type.
+func TestPrivacy_NoKeyInThePlaceOfANameOrAContentType(t *testing.T) {
+	w := newWorld(t)
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	for form, text := range map[string]string{
+		"PEM": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), "base64": base64.StdEncoding.EncodeToString(der) + "=",
+		"hex": hex.EncodeToString(der) + "=", "DER": string(der),
+	} {
+		for place, config := range map[string]outbound.Config{
+			"Select.Subject": {Source: outbound.File{Path: w.path("tls.pem")}, Select: outbound.Select{Subject: text}},
+			"content type": {Source: outbound.Fetch(func(context.Context) (string, []byte, error) {
+				return text, []byte("application/x-pkcs12"), nil
+			})},
+		} {
+			t.Run(place+", "+form, func(t *testing.T) {
+				_, err := outbound.Open(t.Context(), config)
+				require.Error(t, err)
+				for _, secret := range []string{base64.StdEncoding.EncodeToString(der)[24:36], hex.EncodeToString(der)[36:48], strings.Trim(fmt.Sprintf("%q", der[20:30]), `"`)} {
+					assert.NotContains(t, err.Error(), secret)
+					assert.NotContains(t, fmt.Sprint(errors.Unwrap(err)), secret)
+				}
+			})
 		}
 	}
 }

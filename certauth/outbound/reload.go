@@ -140,19 +140,38 @@ func (c *Certificate) chooseFrom(ctx context.Context, r *reading, blobs []blob, 
 	}
 	if len(pool.failures) > 0 {
 		r.passedOver = pool.failures[0].at(c.rule())
-		if c.wouldFallBack(pool, chosen, current, now) {
-			r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
-			// The file of the certificate in use may just be being written. Do not replace it by an older certificate.
-			return pool.failures[0]
-		}
+	}
+	if err := pool.torn(chosen, current, now); err != nil {
+		r.own.reconsider = earliest(r.own.reconsider, current.leaf.NotAfter.Add(1))
+		return err
 	}
 	r.chosen, r.chain = chosen, pool.chain(chosen.leaf, now)
 	return nil
 }
 
-func (c *Certificate) wouldFallBack(p *pool, chosen candidate, current *state, now time.Time) bool {
-	return current != nil && !now.After(current.leaf.NotAfter) && chosen.leaf.NotBefore.Before(current.leaf.NotBefore) &&
-		!slices.ContainsFunc(p.certs, current.leaf.Equal)
+// torn returns an error if an older certificate would replace the one in use, which is not there any more, and a piece
+// cannot be read or a certificate of the same name has no key: its files, or those of its successor, may just be being
+// written. If everything fits together, the one in use was removed.
+func (p *pool) torn(chosen candidate, current *state, now time.Time) error {
+	if current == nil || now.After(current.leaf.NotAfter) || !chosen.leaf.NotBefore.Before(current.leaf.NotBefore) {
+		return nil
+	}
+	pairs := p.pairs()
+	complete := func(cert *x509.Certificate) bool {
+		return slices.ContainsFunc(pairs, func(c candidate) bool { return c.leaf.Equal(cert) })
+	}
+	if complete(current.leaf) {
+		return nil // it is not valid yet, because the clock was set back
+	}
+	if len(p.failures) > 0 {
+		return p.failures[0]
+	}
+	for _, cert := range p.certs {
+		if sameIdentity(cert, current.leaf) && cert.NotBefore.After(chosen.leaf.NotBefore) && !complete(cert) {
+			return fail(ReasonKeyMissing, "no key in this source belongs to %s", describe(cert))
+		}
+	}
+	return nil
 }
 
 func (c *Certificate) readRoots(ctx context.Context, r *reading) error {

@@ -129,7 +129,7 @@ func (s Fetch) read(ctx context.Context) ([]blob, error) {
 	case "application/x-pkcs12":
 		b.form = formPKCS12
 	default:
-		b.err = fail(ReasonMalformed, "content type %.60q, want application/x-pkcs12 or application/x-pem-file", contentType)
+		b.err = fail(ReasonMalformed, "content type %s, want application/x-pkcs12 or application/x-pem-file", quote(contentType))
 	}
 	if len(data) == 0 && b.err == nil {
 		b.err = fail(ReasonSourceUnavailable, "the fetched secret is empty")

@@ -5,7 +5,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -16,12 +18,8 @@ import (
 // code ([certauth.PolicyFunc], [certauth.CertFunc] and [certauth.PinFunc]), for an empty list, and for
 // a checker that has no name in checkers. Pinned certificates are encoded as PEM.
 func MarshalPolicy(policy certauth.Policy, checkers map[string]certauth.RevocationChecker) ([]byte, error) {
-	names := make(map[certauth.RevocationChecker]string, len(checkers))
-	for name, checker := range checkers {
-		names[checker] = name
-	}
 	var b bytes.Buffer
-	e := &encoder{out: jsontext.NewEncoder(&b, jsontext.WithIndent("  ")), checkers: names}
+	e := &encoder{out: jsontext.NewEncoder(&b, jsontext.WithIndent("  ")), checkers: checkers}
 	if err := formOf(reflect.TypeFor[certauth.Policy]()).encode(e, reflect.ValueOf(&policy).Elem()); err != nil {
 		return nil, fmt.Errorf("policyfile: policy: %w", err)
 	}
@@ -46,7 +44,21 @@ func UnmarshalPolicy(text []byte, checkers map[string]certauth.RevocationChecker
 
 type encoder struct {
 	out      *jsontext.Encoder
-	checkers map[certauth.RevocationChecker]string
+	checkers map[string]certauth.RevocationChecker
+}
+
+// nameOf returns the first name of a checker, or "". A checker that cannot be compared, such as a
+// function, has none.
+func (e *encoder) nameOf(checker certauth.RevocationChecker) string {
+	if !reflect.ValueOf(checker).Comparable() {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.checkers)) {
+		if known := e.checkers[name]; reflect.ValueOf(known).Comparable() && known == checker {
+			return name
+		}
+	}
+	return ""
 }
 
 func (e *encoder) write(token jsontext.Token) error { return e.out.WriteToken(token) }

@@ -2,7 +2,9 @@ package policyfile_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -119,4 +121,38 @@ func TestHandler_AClockThatPanicsInAReportEndsNothing(t *testing.T) {
 		require.NoError(t, auth.Close())
 		synctest.Wait()
 	})
+}
+
+// finding P24: a clock that panicked while a request was judged ended the process of a service whose
+// interceptors call Admit, and the connection otherwise. certauth refuses such a request.
+func TestAuthenticator_AClockThatPanicsIsARefusal(t *testing.T) {
+	f := newFolder(t)
+	var panics atomic.Bool
+	auth := open(t, f.write("policy.json", scoped), certauth.Config{Now: func() time.Time {
+		if panics.Load() {
+			panic("the clock")
+		}
+		return time.Now()
+	}})
+	header := f.clientA.Base64()
+	request := func() *http.Request {
+		r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+		r.Header.Set("X-Client-Cert", header)
+		return r
+	}
+	admitted := func() error {
+		_, err := auth.Admit(request())
+		_, checked := auth.Check(request())
+		assert.Equal(t, err == nil, checked == nil)
+		return err
+	}
+	require.NoError(t, admitted())
+	panics.Store(true)
+	refused, ok := errors.AsType[*certauth.Error](admitted())
+	require.True(t, ok)
+	assert.Equal(t, certauth.ReasonInternalError, refused.Reason)
+	status, _ := call(auth, roles, "X-Client-Cert", header)
+	assert.Equal(t, http.StatusUnauthorized, status)
+	panics.Store(false)
+	require.NoError(t, admitted())
 }

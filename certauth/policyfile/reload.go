@@ -37,8 +37,11 @@ func (a *Authenticator) look(ctx context.Context) {
 	if interval == 0 {
 		interval = defaultInterval
 	}
-	now, last := a.code.Now().UnixNano(), a.looked.Load()
-	since := time.Duration(now - last)
+	now, ok := a.clock()
+	if !ok {
+		return
+	}
+	since := time.Duration(now - a.looked.Load())
 	if since < -clockSlack { // the clock went back
 		since = interval
 	}
@@ -61,6 +64,12 @@ func (a *Authenticator) look(ctx context.Context) {
 	case <-own.late:
 	case <-ctx.Done():
 	}
+}
+
+// clock returns the time in UnixNano. It returns false if the clock panics: certauth then refuses the request.
+func (a *Authenticator) clock() (now int64, ok bool) {
+	defer func() { _ = recover() }()
+	return a.code.Now().UnixNano(), true
 }
 
 // lookNow checks the files. reload reports success and failure; lookNow reports if the check hangs,
@@ -119,8 +128,8 @@ func (a *Authenticator) reload(ctx context.Context, asked bool) error {
 		a.report(ctx, "kept", err)
 	case err != nil:
 	case next != nil:
-		a.flush(ctx, next.hooks)
 		a.report(ctx, "reloaded", nil)
+		a.flush(ctx, next.hooks)
 	case asked:
 		return current.doc.auth.Reload(ctx)
 	}

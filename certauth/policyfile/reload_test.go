@@ -391,6 +391,25 @@ func TestReload_DocumentThatIsNotUsedReportsNothing(t *testing.T) {
 	assert.Contains(t, log.String(), "expiring")
 }
 
+// finding P20: what a document that comes into use reports about its own certificates was told before
+// "reloaded", which supersedes what was reported before it.
+func TestReload_ADocumentIsInUseBeforeItReportsItsCertificates(t *testing.T) {
+	f := newFolder(t)
+	path := f.write("policy.json", scoped)
+	var told []certauth.Event
+	auth := open(t, path, certauth.Config{Observe: func(_ context.Context, event certauth.Event) { told = append(told, event) }})
+	require.Empty(t, told)
+	soon := certauthtest.NewCA(t, "Soon", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
+	f.write("a.pem", string(f.a.PEM())+string(soon.PEM()))
+	f.write("policy.json", scoped+" ")
+	require.NoError(t, auth.Reload(t.Context()))
+	require.Len(t, told, 2)
+	assert.Equal(t, certauth.Outcome("reloaded"), told[0].Outcome)
+	assert.Empty(t, told[0].Source, "it concerns the whole document")
+	assert.Equal(t, certauth.Outcome("expiring"), told[1].Outcome)
+	assert.NotEmpty(t, told[1].Source)
+}
+
 // The gate of the document checks the socket of the service, although that of its cases accepts
 // every sender.
 func TestHandler_TheGateIsThatOfTheDocument(t *testing.T) {

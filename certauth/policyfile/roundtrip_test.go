@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"go/importer"
 	"go/token"
@@ -308,6 +309,27 @@ func TestTable_HoldsEveryFieldOfConfig(t *testing.T) {
 			assert.True(t, there, "%s no longer exists", name)
 		}
 	}
+}
+
+type funcChecker func()
+
+func (funcChecker) CheckChain(context.Context, []*x509.Certificate) (certauth.Revocation, error) {
+	return certauth.Revocation{}, nil
+}
+
+// finding P23: a checker of a type that cannot be compared, such as a function, was a panic.
+func TestMarshalPolicy_ACheckerOfAnyType(t *testing.T) {
+	function := funcChecker(func() {})
+	pointer := &function
+	for name, checker := range map[string]certauth.RevocationChecker{"a function": function, "a pointer": pointer, "none": nil} {
+		_, err := MarshalPolicy(certauth.NotRevoked{Checker: checker}, nil)
+		require.Error(t, err, name)
+		_, err = MarshalPolicy(certauth.NotRevoked{Checker: checker}, map[string]certauth.RevocationChecker{"f": function, "p": pointer})
+		assert.Equal(t, name != "a pointer", err != nil, "%s: %v", name, err)
+	}
+	text, err := MarshalPolicy(certauth.NotRevoked{Checker: pointer}, map[string]certauth.RevocationChecker{"z": pointer, "f": function, "p": pointer})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"notRevoked": {"checker": "p"}}`, string(text), "the first of its names")
 }
 
 func TestMarshalPolicy_CodeAndNothingHaveNoPlaceInADocument(t *testing.T) {

@@ -39,6 +39,9 @@ func places() map[string]string {
 		"the file of a secret":     secret(`{"file": @}`),
 		"the variable of a secret": secret(`{"env": @}`),
 		"a secret":                 secret(`@`),
+		"a subject":                `{` + source + `"policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"subject": [@]}]}}`,
+		"an issuer's name":         `{` + source + `"policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"issuerName": [@]}]}}`,
+		"a denied issuer":          `{` + source + `"policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"denied": {"serials": [{"issuer": @, "serial": "1"}]}}]}}`,
 		"a pin":                    `{` + source + `"policy": {"thumbprints": [@]}}`,
 		"a proxy":                  `{` + source + policy + `, "revocation": {"r": {"http": {"proxy": @}}}}`,
 		"a network":                `{` + source + policy + `, "revocation": {"r": {"http": {"allowNets": [@]}}}}`,
@@ -92,9 +95,10 @@ func TestLoad_MistakesShowNoKeyAndNoSecret(t *testing.T) {
 	for name, document := range places() {
 		for form, key := range map[string]string{
 			"PEM": text, "PEM without line ends": strings.ReplaceAll(text, "\n", ""), "base64": inBase64, "hex": hex.EncodeToString(der),
-			"PEM in base64":         base64.StdEncoding.EncodeToString([]byte(text)),
-			"PEM after a text":      strings.Repeat("Subject: CN=orders\n", 80) + text,
-			"base64 after its name": "PARTNER_KEY=" + inBase64, // finding P12
+			"PEM in base64":                base64.StdEncoding.EncodeToString([]byte(text)),
+			"PEM after a text":             strings.Repeat("Subject: CN=orders\n", 80) + text,
+			"base64 after its name":        "PARTNER_KEY=" + inBase64, // finding P12
+			"base64 before an equals sign": inBase64 + "=",            // finding P21
 		} {
 			t.Run(name+", "+form, func(t *testing.T) {
 				// The key follows sixteen bytes that are the same in every Ed25519 key.

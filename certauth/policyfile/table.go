@@ -123,7 +123,8 @@ var unions = map[reflect.Type]*union{
 				if own, stands := p.Checker.(*standIn); stands {
 					return notRevoked{Checker: own.name}, ok
 				}
-				return notRevoked{Checker: e.checkers[p.Checker]}, ok
+				name := e.nameOf(p.Checker)
+				return notRevoked{Checker: name}, ok && name != ""
 			},
 		},
 	}},

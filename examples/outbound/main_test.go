@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -69,4 +70,24 @@ func TestHandler_CallsThePartnerWithTheCertificate(t *testing.T) {
 	require.NoError(t, own.Close())
 	assert.Equal(t, http.StatusServiceUnavailable, ask("/certificate").Code)
 	assert.Equal(t, http.StatusBadGateway, ask("/status").Code)
+}
+
+// finding N27: the instructions named neither the URL that the program calls nor the subject that it selects, and
+// their command lacked arguments that it requires.
+func TestReadme_NamesWhatTheProgramNeeds(t *testing.T) {
+	program, err := os.ReadFile("main.go")
+	require.NoError(t, err)
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	read := regexp.MustCompile(`os\.Getenv\("(\w+)"\)`).FindAllStringSubmatch(string(program), -1)
+	require.NotEmpty(t, read)
+	for _, name := range read {
+		if name[1] != "PORT" { // the platform sets it
+			assert.Contains(t, string(readme), name[1]+"=")
+		}
+	}
+	assert.Contains(t, string(readme), "`Select` in `main.go`")
+	for _, command := range regexp.MustCompile("az webapp [^\n`]*").FindAllString(string(readme), -1) {
+		assert.Contains(t, command, "--resource-group <group> --name <app>")
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed2886b8ae/go-certauth/internal/der"
+	"github.com/seed2886b8ae/go-certauth/internal/logtext"
 )
 
 // The first keyword of an OID is used for output. CN to UID are those of RFC 4514, section 3; the
@@ -73,6 +74,14 @@ const (
 // are refused. A value may be empty, because CAs write "OU=" if an applicant gave none; a name
 // without any value is an error.
 func ParseString(s string) (Name, error) {
+	name, err := parseString(s)
+	if err != nil && logtext.LooksSecret(s) { // a plus sign of base64 would begin an attribute, which the error shows
+		return nil, errors.New("a key or a certificate, want a name")
+	}
+	return name, err
+}
+
+func parseString(s string) (Name, error) {
 	if !utf8.ValidString(s) {
 		return nil, errors.New("not UTF-8")
 	}
@@ -164,7 +173,7 @@ func lookUp(keyword string) (string, error) {
 	if isDottedOID(oid) {
 		return oid, nil
 	}
-	return "", fmt.Errorf("attribute %q is not known; give its OID", keyword)
+	return "", fmt.Errorf("attribute %s is not known; give its OID", logtext.Quote(keyword))
 }
 
 func isDottedOID(s string) bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
@@ -25,7 +26,7 @@ var checkCommand = &command{
 	long: `
 It reads the document as a service does, runs its cases, warns about what is weak (SHA-1 pins, a pin
 without a backup, failing softly, certificates of the configuration that end, gates that let everybody
-through, serverAuth taken for clientAuth, no cases), and prints the policy in effect.
+or a wide network through, serverAuth taken for clientAuth, no cases), and prints the policy in effect.
 
 The document is JSON. YAML is not read: convert it first, and review and roll out the JSON.
 
@@ -208,7 +209,8 @@ func (w *weak) document() {
 			w.warn(path, "%s %s needs no certificate, and such a request may change something", exclusion.Method, exclusion.Path)
 		}
 	}
-	for name, check := range w.doc.Revocation {
+	for _, name := range slices.Sorted(maps.Keys(w.doc.Revocation)) {
+		check := w.doc.Revocation[name]
 		path := "Revocation." + name
 		if check.Mode == revocation.SoftFail {
 			w.warn(path, "softFail: who can keep this service from the responder can use a revoked certificate")
@@ -221,6 +223,14 @@ func (w *weak) document() {
 		}
 		if check.Verify.AllowSHA1 {
 			w.warn(path, "allowSHA1: evidence with SHA-1 signatures can be forged")
+		}
+		w.ends(path+".Issuers", check.Issuers)
+		for i, responder := range check.Responders {
+			path := fmt.Sprintf("%s.Responders[%d]", path, i)
+			if responder.Issuer != nil {
+				w.ends(path+".Issuer", []*x509.Certificate{responder.Issuer})
+			}
+			w.ends(path+".Trusted", responder.Trusted)
 		}
 	}
 	if len(w.doc.Cases) == 0 {
@@ -239,14 +249,42 @@ func (w *weak) source(source certauth.Source) {
 	if sourceVerifies(source) {
 		w.warn("Source.FrontEndVerifies", "the front end's word stands for a chain: who writes its headers is anybody")
 	}
-	if gate := v.FieldByName("From"); gate.IsValid() && !gate.IsNil() {
-		switch gate.Interface() {
-		case forwarded.InsecureAnyPeer():
+	w.gate(v.FieldByName("From"))
+}
+
+var (
+	combinedGates = reflect.TypeOf(forwarded.AnyGate()) // of EveryGate too
+	proxyGate     = reflect.TypeOf(forwarded.ProxyProtocol(nil))
+	addressGate   = reflect.TypeOf(forwarded.InsecureRemoteAddr())
+	anybodyGate   = reflect.TypeOf(forwarded.InsecureAnyPeer())
+)
+
+// gate examines a gate, the gates in it, and their lists of networks. It looks into nothing else, because
+// gates also hold secrets and policies.
+func (w *weak) gate(v reflect.Value) {
+	switch v.Kind() { //nolint:exhaustive // gates have no other kinds
+	case reflect.Interface:
+		w.gate(v.Elem())
+	case reflect.Slice:
+		if v.Type() == addressGate {
+			w.warn("Source.From", "insecureRemoteAddr: middleware or a PROXY header may have written the address")
+		}
+		for i := range v.Len() {
+			w.gate(v.Index(i))
+		}
+	case reflect.Struct:
+		switch v.Type() {
+		case anybodyGate:
 			w.warn("Source.From", "insecureAnyPeer: whoever reaches the port can be any client")
-		default:
-			if strings.Contains(strings.ToLower(gate.Elem().Type().Name()), "remoteaddr") {
-				w.warn("Source.From", "insecureRemoteAddr: middleware or a PROXY header may have written the address")
+		case combinedGates, proxyGate:
+			for i := range v.NumField() {
+				w.gate(v.Field(i))
 			}
+		}
+	case reflect.String:
+		network, err := netip.ParsePrefix(v.String())
+		if err == nil && (network.Bits() < 16 || network.Addr().Is6() && network.Bits() < 48) {
+			w.warn("Source.From", "%s is very wide: whoever has an address in it can be any client", network)
 		}
 	}
 }

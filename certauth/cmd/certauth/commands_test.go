@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -153,6 +154,98 @@ func TestCheck_WarnsOfAFrontEndsWord(t *testing.T) {
 	assert.Contains(t, got.out, "the front end's word stands for a chain")
 }
 
+// finding N24: a gate within another gate was not looked at, and no network of a gate was, however wide. The
+// narrowest networks that are wide are one bit wider than a private network of Azure, /16, and than a
+// site's IPv6 network, /48.
+func TestCheck_WarnsOfGatesThatLetManyThrough(t *testing.T) {
+	const remote, wide = "insecureRemoteAddr: middleware", "is very wide: whoever has an address in it can be any client"
+	for gate, want := range map[string][]string{
+		`{"insecureRemoteAddr": ["10.1.2.3"]}`:                                                                                  {remote},
+		`{"anyGate": [{"peers": ["10.1.2.3"]}, {"insecureRemoteAddr": ["10.1.2.3"]}]}`:                                          {remote},
+		`{"anyGate": [{"unixSocket": {}}, {"everyGate": [{"insecureRemoteAddr": ["::1"]}]}]}`:                                   {remote},
+		`{"insecureRemoteAddr": ["10.0.0.0/8"]}`:                                                                                {remote, "10.0.0.0/8 " + wide},
+		`{"peers": ["10.1.2.3", "10.0.0.0/8"]}`:                                                                                 {"10.0.0.0/8 " + wide},
+		`{"peers": ["172.16.0.0/12"]}`:                                                                                          {"172.16.0.0/12 " + wide},
+		`{"peers": ["20.0.0.0/8", "fc00::/7"]}`:                                                                                 {"20.0.0.0/8 " + wide, "fc00::/7 " + wide},
+		`{"peers": ["10.2.0.0/15", "fd00::/47"]}`:                                                                               {"10.2.0.0/15 " + wide, "fd00::/47 " + wide},
+		`{"anyGate": [{"unixSocket": {}}, {"peers": ["10.0.0.0/8"]}]}`:                                                          {"10.0.0.0/8 " + wide},
+		`{"proxyProtocol": {"balancer": {"peers": ["10.0.0.0/8"]}, "frontEnds": ["10.1.2.3"]}}`:                                 {"10.0.0.0/8 " + wide},
+		`{"proxyProtocol": {"balancer": {"unixSocket": {}}, "frontEnds": ["10.0.0.0/8"]}}`:                                      {"10.0.0.0/8 " + wide},
+		`{"peers": ["10.1.0.0/16", "fd00::/48", "::1", "127.0.0.1"]}`:                                                           nil,
+		`{"anyGate": [{"unixSocket": {}}, {"sharedSecret": {"header": "X-Secret", "values": [{"env": "CHECK_TEST_SECRET"}]}}]}`: nil,
+	} {
+		t.Run(gate, func(t *testing.T) {
+			t.Setenv("CHECK_TEST_SECRET", "10.0.0.0/8 but thirty-two bytes or more of text")
+			w := newWorld(t)
+			got := certauthRun(t, "", "check", "-json", w.policy(chain, `{"nginx": {"from": `+gate+`}}`))
+			assert.Equal(t, exitOK, got.code, got.out)
+			var answer checked
+			require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+			var found []string
+			for _, one := range answer.Warnings {
+				if strings.HasPrefix(one.Path, "Source") {
+					found = append(found, one.Text)
+				}
+			}
+			require.Len(t, found, len(want), got.out)
+			for i, text := range want {
+				assert.Contains(t, found[i], text)
+			}
+		})
+	}
+}
+
+// finding N28: the certificates of a revocation check are certificates of the configuration too, and the end
+// of theirs was not warned of.
+func TestCheck_WarnsOfTheEndOfCertificatesOfRevocationChecks(t *testing.T) {
+	w := newWorld(t)
+	soon := func(name string) string {
+		ca := certauthtest.NewCA(t, name, certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)))
+		return w.write(strings.ToLower(name)+".pem", string(ca.PEM()))
+	}
+	soon("Lists")
+	soon("Asked")
+	soon("Signer")
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {"strict": {
+		"lists": [{"url": "http://crl.example/a.crl"}], "issuers": {"pemFile": "lists.pem"},
+		"responders": [{"url": "http://ocsp.example", "issuer": {"pemFile": "asked.pem"}, "trusted": {"pemFile": "signer.pem"}}]}}}`))
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	require.Empty(t, answer.Mistakes)
+	ends := map[string]string{}
+	for _, one := range answer.Warnings {
+		if strings.Contains(one.Text, " ends on ") {
+			ends[one.Path] = one.Text
+		}
+	}
+	require.Len(t, ends, 3, got.out)
+	assert.Contains(t, ends["Revocation.strict.Issuers"], "CN=Lists")
+	assert.Contains(t, ends["Revocation.strict.Responders[0].Issuer"], "CN=Asked")
+	assert.Contains(t, ends["Revocation.strict.Responders[0].Trusted"], "CN=Signer")
+}
+
+// finding N25: the warnings about revocation checks came in another order each time, so that two outputs
+// for the same document differed.
+func TestCheck_SaysTheSameEachTime(t *testing.T) {
+	w := newWorld(t)
+	var checks, want []string
+	for _, name := range []string{"g", "c", "a", "f", "b", "e", "d", "h"} {
+		checks = append(checks, `"`+name+`": {"mode": "softFail"}`)
+		want = append(want, "Revocation."+name)
+	}
+	slices.Sort(want)
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {`+strings.Join(checks, ",")+`}}`))
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
+	var found []string
+	for _, one := range answer.Warnings {
+		if strings.HasPrefix(one.Path, "Revocation.") {
+			found = append(found, one.Path)
+		}
+	}
+	assert.Equal(t, want, found)
+}
+
 func TestDiff_SaysWhoGainsAndWhoLoses(t *testing.T) {
 	w := newWorld(t)
 	a, b, c := w.issuing.Issue(t, "a", certauthtest.DNS("a.example")), w.issuing.Issue(t, "b", certauthtest.DNS("b.example")), w.issuing.Issue(t, "c", certauthtest.DNS("c.example"))
@@ -204,6 +297,36 @@ func TestDiff_ARoleIsAGain(t *testing.T) {
 		assert.Equal(t, exitNo, got.code, got.out+got.errs)
 		assert.Contains(t, got.out, "\n"+row.title+"\n")
 	}
+}
+
+// finding N26: a document that lets everybody in, by its mode, its exclusions or its gate, ended with 0, as if
+// nobody gained anything: these do not depend on certificates, and only certificates were judged.
+func TestDiff_WhatDependsOnNoCertificateIsADifference(t *testing.T) {
+	w := newWorld(t)
+	document := func(name, source, more string) string {
+		return w.write(name, `{"source": `+source+`, "policy": `+chain+more+`}`)
+	}
+	const appService, nginx = `{"appService": {}}`, `{"nginx": {"from": {"peers": ["10.1.2.3"]}}}`
+	const exclusion = `{"path": "/health", "reason": "probe", "control": "no data"}`
+	old := document("old.json", appService, `, "exclusions": [`+exclusion+`]`)
+	behind := document("nginx.json", nginx, "")
+	for _, row := range []struct{ name, old, now string }{
+		{"report only", old, document("report.json", appService, `, "insecureReportOnly": true, "exclusions": [`+exclusion+`]`)},
+		{"optional", old, document("optional.json", appService, `, "optional": true, "exclusions": [`+exclusion+`]`)},
+		{"another exclusion", old, document("excluded.json", appService, `, "exclusions": [`+exclusion+`, {"method": "POST", "path": "/orders", "reason": "r", "control": "c"}]`)},
+		{"one exclusion less", old, document("none.json", appService, "")},
+		{"outside of the platform", old, document("outside.json", `{"appService": {"insecureOutsideAppService": true}}`, `, "exclusions": [`+exclusion+`]`)},
+		{"every sender", behind, document("any.json", `{"nginx": {"from": {"insecureAnyPeer": {}}}}`, "")},
+		{"a wider gate", behind, document("wider.json", `{"nginx": {"from": {"peers": ["10.0.0.0/8"]}}}`, "")},
+		{"another front end", old, behind},
+	} {
+		got := certauthRun(t, "", "diff", row.old, row.now)
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", row.name, got.out, got.errs)
+		assert.Contains(t, got.out, "does not depend on certificates", row.name)
+	}
+	got := certauthRun(t, "", "diff", old, w.write("policy.json", `{"source": {"appService": {}}, "policy": {"all": [`+chain+`, {"dnsNames": ["*.a.example"]}]}, "exclusions": [`+exclusion+`]}`))
+	assert.Equal(t, exitOK, got.code, "a rule that no case and no recorded certificate distinguishes")
+	assert.NotContains(t, got.out, "does not depend on certificates")
 }
 
 // The results that are cached between records change no decision, to the nanosecond at each
@@ -323,6 +446,30 @@ func TestRevocation_AsksAndTellsEachStep(t *testing.T) {
 	got = ask(w.write("stranger.pem", string(stranger.PEM())))
 	assert.Equal(t, exitFailed, got.code)
 	assert.Contains(t, got.errs, "so revocation is not checked")
+}
+
+// finding N29: where the document's check accepts without evidence, the exit status said that the certificate
+// is not revoked, although nobody could say.
+func TestRevocation_ACheckThatAcceptsWithoutEvidenceIsNoAnswer(t *testing.T) {
+	w := newWorld(t)
+	responder := certauthtest.NewResponder(t, w.issuing)
+	server := httptest.NewServer(responder)
+	t.Cleanup(server.Close)
+	asked := w.write("asked.pem", string(w.issuing.Issue(t, "asked", certauthtest.OCSPAt(server.URL+"/")).PEM()))
+	silent := w.write("silent.pem", string(w.issuing.Issue(t, "silent").PEM()))
+	policy := w.write("soft.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {
+		"soft": {"mode": "softFail", "scope": "leafOnly"}, "noSource": {"allowNoSource": true, "scope": "leafOnly"}}}`)
+	ask := func(checker, file string) run {
+		return certauthRun(t, "", "revocation", "-roots", w.path("root.pem"), "-issuing", w.path("issuing.pem"), "-allow-net", "127.0.0.1/32", "-policy", policy, "-checker", checker, file)
+	}
+	assert.Equal(t, exitOK, ask("soft", asked).code)
+	responder.SetFault(certauthtest.Down)
+	for checker, file := range map[string]string{"soft": asked, "noSource": silent} {
+		got := ask(checker, file)
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", checker, got.out, got.errs)
+		assert.Contains(t, got.out, "waived\n", checker)
+		assert.Contains(t, got.out, "the document's check accepts it all the same", checker)
+	}
 }
 
 // lockedBuffer can be written by the command while the test reads it.

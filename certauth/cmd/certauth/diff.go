@@ -19,12 +19,14 @@ var diffCommand = &command{
 It shows the rules that are in one document only, judges the cases of both documents by both, and with
 -replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at": TIME}, of which
 "at" may be left out. Nothing is asked about revocation: -revocation says what to assume. A caller that
-gets another role gains, and one that only loses a role loses.
+gets another role gains, and one that only loses a role loses. Source, gate, mode and exclusions are
+compared as text, because who gains by them does not depend on certificates.
 
   certauth diff policy.json new.json
   certauth diff -replay decisions.jsonl policy.json new.json
 
-Exit status: 0 nobody gains or loses; 1 somebody does; 2 a document or record could not be read.`,
+Exit status: 0 nobody gains or loses; 1 somebody does, or source, gate, mode or exclusions differ; 2 a
+document or record could not be read.`,
 	run: runDiff,
 }
 
@@ -86,10 +88,15 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	} else {
 		d.print()
 	}
-	if len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 {
+	if len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 || a.besidePolicy() {
 		return exitNo, err
 	}
 	return exitOK, err
+}
+
+// besidePolicy reports whether the documents differ in what is printed outside of the policy's tree.
+func (a *diffAnswer) besidePolicy() bool {
+	return slices.ContainsFunc(slices.Concat(a.Removed, a.Added), func(line string) bool { return !strings.HasPrefix(line, "policy:") })
 }
 
 type differ struct {
@@ -189,6 +196,9 @@ func (d *differ) print() {
 	}
 	for _, line := range a.Added {
 		fmt.Fprintln(p.out, p.paint(green, "+ "+line))
+	}
+	if a.besidePolicy() {
+		fmt.Fprintln(p.out, "\nSource, gate, mode or exclusions differ: who gains or loses by them does not depend on certificates.")
 	}
 	show := func(title string, list []changed) {
 		if len(list) == 0 {

@@ -29,8 +29,8 @@ library's own rules, and prints each fetch with its time and size and what it sa
 
   certauth revocation -roots root.pem -issuing issuing.pem client.pem
 
-Exit status: 0 not revoked; 1 revoked, or nobody can say; 2 the question could not be asked, for example
-because the chain does not verify.`,
+Exit status: 0 not revoked; 1 revoked, or nobody can say, even if the document's check accepts that; 2 the
+question could not be asked, for example because the chain does not verify.`,
 	run: runRevocation,
 }
 
@@ -175,8 +175,11 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	if refused, ok := errors.AsType[*certauth.Error](failed); ok {
 		answer.Next = refused.Hint
 	}
-	if failed != nil {
+	switch {
+	case failed != nil:
 		answer.Detail = failed.Error()
+	case result.Revocation.Status == certauth.RevocationWaived:
+		answer.Detail = "nobody says that it is not revoked; the document's check accepts it all the same"
 	}
 	for i, finding := range result.Certificates {
 		s := standing{Subject: nameOf(chain[i].RawSubject), Status: finding.Result.Status.String()}
@@ -192,7 +195,7 @@ func runRevocation(p *program, c *command, args []string) (int, error) {
 	} else {
 		p.printRevocation(answer)
 	}
-	if result.Revocation.Status == certauth.RevocationGood || result.Revocation.Status == certauth.RevocationWaived {
+	if result.Revocation.Status == certauth.RevocationGood {
 		return exitOK, err
 	}
 	return exitNo, err
@@ -252,7 +255,7 @@ func verifiedChain(p *program, certs []*x509.Certificate, roots, issuing string)
 
 func (p *program) printRevocation(a *revocationAnswer) {
 	colour := red
-	if a.Status == certauth.RevocationGood.String() || a.Status == certauth.RevocationWaived.String() {
+	if a.Status == certauth.RevocationGood.String() {
 		colour = green
 	}
 	fmt.Fprintln(p.out, p.paint(colour, a.Status))

@@ -211,7 +211,56 @@ func TestRun_FindsNothingOnACleanSite(t *testing.T) {
 			door.site["clientCertEnabled"] = false
 			door.config["ipSecurityRestrictions"] = []any{frontDoor(object{"x-azure-fdid": []any{"id"}})}
 			assert.Empty(t, run(t, shape, door, audit.Options{FrontEnd: audit.FrontDoor}))
+			// finding N22: Front Door that comes over a private endpoint was an error.
+			private := clean()
+			private.site["clientCertEnabled"], private.site["publicNetworkAccess"] = false, "Disabled"
+			assert.Empty(t, run(t, shape, private, audit.Options{FrontEnd: audit.FrontDoor}))
 		})
+	}
+}
+
+// finding N20: an access restriction can list up to eight ranges, separated by commas, and can name a service
+// tag. Behind a gateway these were not looked at: a rule that lets the whole internet, or all of Azure,
+// through was found only if its text was exactly "Any", "0.0.0.0/0" or "::/0".
+func TestRun_FindsEveryRuleThatLetsOthersThanTheGatewayThrough(t *testing.T) {
+	tag := func(name string) object {
+		return object{"name": "rule", "tag": "ServiceTag", "ipAddress": name, "action": "Allow"}
+	}
+	network := func(address string) object {
+		return object{"name": "rule", "ipAddress": address, "action": "Allow"}
+	}
+	for _, tc := range []struct {
+		name string
+		rule object
+		want []int
+	}{
+		{"everything among other ranges", network("10.1.0.0/24,0.0.0.0/0"), []int{24}},
+		{"everything after a space", network("10.1.0.0/24, ::/0"), []int{24}},
+		{"half of the internet", network("0.0.0.0/1"), []int{24}},
+		{"a network of a provider", network("20.0.0.0/8"), []int{24}},
+		{"a private network and the public one around it", network("10.0.0.0/7"), []int{24}},
+		{"the same, written with a private address", network("172.16.0.0/8"), []int{24}},
+		{"an eighth of IPv6", network("2000::/3"), []int{24}},
+		{"everybody by a service tag", tag("Internet"), []int{24}},
+		{"every customer of Azure", tag("AzureCloud"), []int{24}},
+		{"every customer of Azure in a region", tag("AzureCloud.westeurope"), []int{24}},
+		{"availability tests, which anybody can write", tag("ApplicationInsightsAvailability"), []int{24}},
+		{"the gateway's subnet", network("10.1.0.0/24"), nil},
+		{"the gateway's network", network("10.0.0.0/8"), nil},
+		{"the gateway's address", network("203.0.113.7/32"), nil},
+		{"the gateway's addresses", network("203.0.113.7/32,2001:db8::7/128"), nil},
+		{"a rule that keeps everybody out", object{"name": "rule", "ipAddress": "0.0.0.0/0", "action": "Deny"}, nil},
+		{"a service tag that is kept out", object{"name": "rule", "tag": "ServiceTag", "ipAddress": "AzureCloud", "action": "Deny"}, nil},
+	} {
+		for shape := range shapes {
+			t.Run(tc.name+", "+shape, func(t *testing.T) {
+				m := clean()
+				m.site["clientCertEnabled"], m.config["ipSecurityRestrictionsDefaultAction"] = false, "Deny"
+				m.config["ipSecurityRestrictions"] = []any{tc.rule}
+				findings := run(t, shape, m, audit.Options{FrontEnd: audit.ApplicationGateway})
+				assert.Equal(t, tc.want, numbers(findings), "%+v", findings)
+			})
+		}
 	}
 }
 
@@ -313,6 +362,13 @@ var faults = []struct {
 	{rule: 25, name: "others beside Front Door", plant: func(m *model, o *audit.Options) {
 		m.site["clientCertEnabled"], o.FrontEnd = false, audit.FrontDoor
 		m.config["ipSecurityRestrictions"] = []any{frontDoor(object{"x-azure-fdid": []any{"id"}}), object{"name": "office", "ipAddress": "203.0.113.0/24", "action": "Allow"}}
+	}},
+	// finding N21: behind Front Door the default action was not looked at. Terraform's provider sets it to
+	// Allow unless it is told otherwise.
+	{rule: 25, name: "the default lets through what is not Front Door", plant: func(m *model, o *audit.Options) {
+		m.site["clientCertEnabled"], o.FrontEnd = false, audit.FrontDoor
+		m.config["ipSecurityRestrictions"] = []any{frontDoor(object{"x-azure-fdid": []any{"id"}})}
+		m.config["ipSecurityRestrictionsDefaultAction"] = "Allow"
 	}},
 	{rule: 26, name: "certificates behind a gateway", plant: func(m *model, o *audit.Options) {
 		m.site["publicNetworkAccess"], o.FrontEnd = "Disabled", audit.ApplicationGateway

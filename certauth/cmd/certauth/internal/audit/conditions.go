@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"fmt"
+	"net/netip"
 	"net/url"
 	"path"
 	"strings"
@@ -103,18 +105,50 @@ func odd(entry string) string {
 
 func allows(rule *value) bool { return !strings.EqualFold(rule.get("action").text(), "Deny") }
 
-// openRule returns the address of a rule that admits everybody.
+// private reports whether only private endpoints lead to the site, to which access restrictions do not apply.
+func (c *check) private() bool {
+	public, known := c.field("publicNetworkAccess").truth()
+	return known && !public
+}
+
+// openRule returns what a rule admits besides the gateway: a service tag, which stands for addresses of
+// others as well, or a range of addresses that is wider than any gateway's.
 func (c *check) openRule() string {
 	for _, rule := range c.field("ipSecurityRestrictions").items {
-		address := rule.get("ipAddress").text()
+		address, tag := rule.get("ipAddress").text(), rule.get("service_tag").text()
+		if strings.EqualFold(rule.get("tag").text(), "ServiceTag") {
+			address, tag = "", address
+		}
 		if address == "" {
 			address = rule.get("ip_address").text()
 		}
-		if allows(rule) && (strings.EqualFold(address, "Any") || address == "0.0.0.0/0" || address == "::/0") {
-			return address
+		switch {
+		case !allows(rule):
+			continue
+		case tag != "":
+			return fmt.Sprintf("the service tag %.80q", tag)
+		}
+		for text := range strings.SplitSeq(address, ",") { // up to eight ranges
+			if text = strings.TrimSpace(text); strings.EqualFold(text, "Any") || isWide(text) {
+				return text
+			}
 		}
 	}
 	return ""
+}
+
+// isWide reports whether a range has more addresses than any private network, or is public and has more
+// than a company has.
+func isWide(text string) bool {
+	network, err := netip.ParsePrefix(text)
+	if err != nil {
+		return false
+	}
+	widest, widestPublic := 7, 32 // the networks fc00::/7 and, of a provider's customer, /32
+	if network.Addr().Is4() {
+		widest, widestPublic = 8, 16
+	}
+	return network.Bits() < widest || network.Bits() < widestPublic && !network.Masked().Addr().IsPrivate()
 }
 
 func isFrontDoor(rule *value) bool {
@@ -158,12 +192,7 @@ func (c *check) needed() []need {
 	if c.renegotiates() {
 		list = append(list, need{"http20Enabled", config})
 	}
-	switch c.FrontEnd {
-	case ApplicationGateway:
-		if public, known := c.field("publicNetworkAccess").truth(); !known || public {
-			list = append(list, need{"ipSecurityRestrictions", config})
-		}
-	case FrontDoor:
+	if c.FrontEnd != Platform && !c.private() {
 		list = append(list, need{"ipSecurityRestrictions", config})
 	}
 	return list

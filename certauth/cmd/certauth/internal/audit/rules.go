@@ -283,10 +283,7 @@ var Rules = []Rule{
 		24, Error, "the app is reachable around the gateway", "whoever reaches it directly can write the certificate header",
 		"az webapp config access-restriction set -g GROUP -n SITE --default-action Deny", "public_network_access_enabled = false\n# or ip_restriction_default_action = \"Deny\" with the gateway's subnet allowed", nil,
 		func(c *check, report func(string, string, string)) {
-			if c.FrontEnd != ApplicationGateway {
-				return
-			}
-			if public, known := c.field("publicNetworkAccess").truth(); known && !public {
+			if c.FrontEnd != ApplicationGateway || c.private() {
 				return
 			}
 			rules := c.field("ipSecurityRestrictions")
@@ -305,10 +302,13 @@ var Rules = []Rule{
 	{
 		25, Error, "other Front Door profiles reach the app", "the service tag is that of all tenants; only the profile's id tells them apart",
 		"az webapp config access-restriction add -g GROUP -n SITE --priority 100 --service-tag AzureFrontDoor.Backend --http-header x-azure-fdid=ID",
-		"ip_restriction {\n  service_tag = \"AzureFrontDoor.Backend\"\n  headers { x_azure_fdid = [\"ID\"] }\n}", nil,
+		"ip_restriction_default_action = \"Deny\"\nip_restriction {\n  service_tag = \"AzureFrontDoor.Backend\"\n  headers { x_azure_fdid = [\"ID\"] }\n}", nil,
 		func(c *check, report func(string, string, string)) {
-			if c.FrontEnd != FrontDoor {
+			if c.FrontEnd != FrontDoor || c.private() {
 				return
+			}
+			if c.is("ipSecurityRestrictionsDefaultAction", "Allow") {
+				report("", "ipSecurityRestrictionsDefaultAction", "the default action of the access restrictions is Allow")
 			}
 			rules := c.field("ipSecurityRestrictions")
 			if !rules.known() {
