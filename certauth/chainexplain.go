@@ -187,10 +187,10 @@ func nameIn(cert, leaf *x509.Certificate) string {
 func unknownSignature(who string, cert *x509.Certificate) *Error {
 	const hint = "ask the CA for a certificate that is signed with SHA-256 or better"
 	switch cert.SignatureAlgorithm { //nolint:exhaustive // the others have no useful name
-	case x509.SHA1WithRSA, x509.ECDSAWithSHA1, x509.DSAWithSHA1:
+	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
 		return refusal(ReasonChainUntrusted, "", "%s is signed with SHA-1 (%s), which is broken", who, cert.SignatureAlgorithm).withHint(hint)
-	case x509.MD5WithRSA, x509.MD2WithRSA:
-		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5 or MD2, which are broken", who).withHint(hint)
+	case x509.MD5WithRSA:
+		return refusal(ReasonChainUntrusted, "", "%s is signed with MD5, which is broken", who).withHint(hint)
 	case x509.UnknownSignatureAlgorithm:
 		if isPSS(cert) {
 			return refusal(ReasonChainUntrusted, "", "%s is signed with RSA-PSS with parameters that are not supported; want the same hash throughout and a salt of the hash's length", who).

@@ -27,6 +27,12 @@ type attempt struct {
 	sent  []*x509.Certificate
 }
 
+// asking returns the attempt with Chain.Policies.
+func (a attempt) asking(policy string) attempt {
+	a.chain.Policies = []string{policy}
+	return a
+}
+
 // The refusals of a chain that told an operator to add a CA that was present: each now names the
 // certificate and the property, and its hint is the step that helps.
 func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
@@ -54,6 +60,13 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 		chain.Intermediates = certsFrom(middle...)
 		return attempt{chain, []*x509.Certificate{ca.newClient(t).Certificate}}
 	}
+	// two returns a leaf of the lower one of two configured CAs.
+	two := func(upper, lower []certauthtest.Template, leaf ...certauthtest.Template) attempt {
+		above := root.newCA(t, "Upper", upper...)
+		issuing := above.newCA(t, "Lower", lower...)
+		return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(above, issuing)}, []*x509.Certificate{issuing.newClient(t, leaf...).Certificate}}
+	}
+	mapping := ext(true, seq(t, seq(t, marshal(t, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 99999, 4, 1}), marshal(t, asn1.ObjectIdentifier{0, 4, 0, 194112, 1, 4}))), 2, 5, 29, 33)
 	const addIssuing = "add the issuing CA"
 	for _, tc := range []struct {
 		name   string
@@ -64,6 +77,8 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 	}{
 		{"SHA-1 on the leaf", direct(root, root.newClient(t, sha1)), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (ECDSA-SHA1)", "ask the CA for a certificate that is signed with SHA-256"},
 		{"SHA-1 on an intermediate", below(sha1), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" is signed with SHA-1`, "ask the CA for a certificate that is signed with SHA-256"},
+		{"SHA-1 with RSA on the leaf", relabelled(t, 5), certauth.ReasonChainUntrusted, "the leaf is signed with SHA-1 (SHA1-RSA)", "ask the CA for a certificate that is signed with SHA-256"},
+		{"MD5 on the leaf", relabelled(t, 4), certauth.ReasonChainUntrusted, "the leaf is signed with MD5, which is broken", "ask the CA for a certificate that is signed with SHA-256"},
 		{"RSA-PSS with another salt", pssAttempt(t), certauth.ReasonChainUntrusted, "the leaf is signed with RSA-PSS with parameters that are not supported", "rsa_pss_saltlen:digest"},
 		{"six CAs, five allowed", deep(0), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 5 (MaxDepth)", "set Chain.MaxDepth"},
 		{"six CAs, two allowed", deep(2), certauth.ReasonChainUntrusted, "6 CA certificates above the leaf, want at most 2 (MaxDepth)", "set Chain.MaxDepth"},
@@ -74,6 +89,13 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 		}(), certauth.ReasonChainUntrusted, `CA certificate "CN=Limited,O=Partner Ltd" allows 0 CA certificates below it (pathLenConstraint), the chain has 1`, "the partner's CA must issue"},
 		{"a CA without keyCertSign", below(func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageCRLSign }), certauth.ReasonChainUntrusted, `key usage of CA certificate "CN=Issuing,O=Partner Ltd": cRLSign, want keyCertSign`, "needs a new CA certificate"},
 		{"requireExplicitPolicy", below(ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36)), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy), but none is valid down to the leaf, which has none`, "ask the partner which policy"},
+		{"requireExplicitPolicy, but only of what is below the leaf's CA", below(ext(true, []byte{0x30, 3, 0x80, 1, 1}, 2, 5, 29, 36)), certauth.ReasonChainUntrusted, `CA certificate "CN=Issuing,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy)`, "ask the partner which policy"},
+		{"requireExplicitPolicy of the lower of two CAs", two(nil, []certauthtest.Template{ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36)}), certauth.ReasonChainUntrusted, `CA certificate "CN=Lower,O=Partner Ltd" requires a certificate policy (requireExplicitPolicy)`, "ask the partner which policy"},
+		{"requireExplicitPolicy of the leaf", direct(root, root.newClient(t, ext(true, []byte{0x30, 3, 0x80, 1, 0}, 2, 5, 29, 36))), certauth.ReasonChainUntrusted, "no certificate policy is valid for the whole chain", "ask the partner which policy"},
+		{"another policy of the CA than asked", two([]certauthtest.Template{under(t, qcpWeb)}, []certauthtest.Template{under(t, other)}, under(t, qcpWeb)).asking(qcpWeb), certauth.ReasonChainUntrusted, `certificate policies of CA certificate "CN=Lower,O=Partner Ltd": 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4`, "ask the partner which policy"},
+		{"the same below a CA for any policy", two([]certauthtest.Template{under(t, "2.5.29.32.0")}, []certauthtest.Template{under(t, other)}, under(t, qcpWeb)).asking(qcpWeb), certauth.ReasonChainUntrusted, `certificate policies of CA certificate "CN=Lower,O=Partner Ltd": 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4`, "ask the partner which policy"},
+		{"the same below a CA that maps its policy", two([]certauthtest.Template{under(t, other), mapping}, []certauthtest.Template{under(t, other)}, under(t, qcpWeb)).asking(qcpWeb), certauth.ReasonChainUntrusted, `certificate policies of CA certificate "CN=Lower,O=Partner Ltd": 1.3.6.1.4.1.99999.4.1; want 0.4.0.194112.1.4`, "ask the partner which policy"},
+		{"no policy of the CA where any is asked", two(nil, nil, under(t, other)).asking("2.5.29.32.0"), certauth.ReasonChainUntrusted, `: none; want 2.5.29.32.0 in every certificate below the root`, "ask the partner which policy"},
 		{"another policy than asked", func() attempt {
 			chain := root.roots()
 			chain.Policies = []string{qcpWeb}
@@ -123,6 +145,35 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			assert.LessOrEqual(t, len(refused.Error()), 700)
 		})
 	}
+}
+
+// relabelled returns a leaf whose signature algorithm is replaced by another one of PKCS #1.
+func relabelled(t *testing.T, algorithm byte) attempt {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "RSA Root"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0)}
+	asCA(template)
+	root := create(t, template, template, key.Public(), key)
+	client := &x509.Certificate{SerialNumber: big.NewInt(4), Subject: pkix.Name{CommonName: "client"}, NotBefore: root.NotBefore, NotAfter: root.NotAfter}
+	asClient(client)
+	der := create(t, client, root, newECKey(t, elliptic.P256()).Public(), key).Raw
+	sha256WithRSA := []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b")
+	require.Equal(t, 2, bytes.Count(der, sha256WithRSA))
+	leaf := parse(t, bytes.ReplaceAll(der, sha256WithRSA, append(sha256WithRSA[:8:8], algorithm)))
+	return attempt{certauth.Chain{Roots: certauth.Certificates(root)}, []*x509.Certificate{leaf}}
+}
+
+// RFC 5280, section 4.2.1.12: every extended key usage of the chain must allow the purpose. Here each
+// allows one that is accepted, but not the same one.
+func TestChain_PurposesWithoutACommonOneAreNamed(t *testing.T) {
+	root := newRoot(t, "Root")
+	issuing := root.newCA(t, "Issuing", certauthtest.Usage(x509.ExtKeyUsageClientAuth))
+	chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}
+	leaf := issuing.newClient(t, serverOnly).Certificate
+	refused := everyWay(t, certauth.ReasonUsageNotAllowed, certauth.AcceptServerAuth{Reason: "no other", Policy: chain}, leaf)
+	assert.ErrorContains(t, refused, `no extended key usage is common to the leaf: serverAuth; CA certificate "CN=Issuing,O=Partner Ltd": clientAuth`)
+	assert.NotContains(t, refused.Error(), "CN=Root")
 }
 
 // pssAttempt returns a leaf signed with RSA-PSS, SHA-256 and a salt of 20 bytes, the default of RFC

@@ -92,6 +92,26 @@ func TestSystemRoots_AreHeldToWhatConfiguredOnesAre(t *testing.T) {
 	}
 }
 
+// The search does not know the system's roots, so a refusal cannot name the one that forbids it.
+func TestSystemRoots_RefusalSaysWhatARootForbids(t *testing.T) {
+	for name, tc := range map[string]struct {
+		root certauthtest.Template
+		want Reason
+		says string
+	}{
+		"a name": {func(c *x509.Certificate) {
+			c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = []string{"partner.example"}, true
+		}, ReasonChainUntrusted, "a name constraint of the CA excludes a name"},
+		"a purpose": {certauthtest.Usage(x509.ExtKeyUsageServerAuth), ReasonUsageNotAllowed, "the extended key usage of a CA above the leaf does not allow clientAuth"},
+	} {
+		root := certauthtest.NewCA(t, "Public Root", tc.root)
+		leaf := root.Issue(t, "client", certauthtest.DNS("client.other.example")).Certificate
+		answer := underSystem(t, time.Now(), 0, root.Certificate, leaf)
+		assert.Equal(t, tc.want, reasonOfAnswer(answer), "%s: %v", name, answer.refused)
+		assert.ErrorContains(t, answer.refused, tc.says)
+	}
+}
+
 // Some systems trust certificates that are not CA certificates. Such a certificate is not accepted
 // as a client.
 func TestSystemRoots_TrustedLeafIsNoClient(t *testing.T) {
