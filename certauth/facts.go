@@ -55,8 +55,20 @@ func newFactCache(size int) *factcache.Cache[facts, *facts] {
 
 // certNames holds the names of the leaf as written.
 type certNames struct {
-	subject dn.Name
-	alt     san.Names
+	subject  dn.Name
+	alt      san.Names
+	prepared atomic.Pointer[dn.Prepared] // of the subject; nil until needed
+}
+
+// preparedSubject returns the subject for comparisons with excluded names.
+func (n *certNames) preparedSubject() dn.Prepared {
+	known := n.prepared.Load()
+	if known == nil {
+		made := n.subject.Prepare()
+		known = &made
+		n.prepared.Store(known)
+	}
+	return *known
 }
 
 // names returns the names of the leaf. They are parsed again after a release, because most
