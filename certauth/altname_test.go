@@ -273,6 +273,39 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 	}
 }
 
+// finding S30: so was each organization of the subject.
+func TestLimits_ManyOrganizationsCostLittleUnderManyEntries(t *testing.T) {
+	root := newRoot(t, "CA")
+	format := strings.Repeat("Partner ", 5) + "%c%04d"
+	var entries certauth.Organizations
+	for i := range 10_000 {
+		entries = append(entries, fmt.Sprintf(format, 'a', i))
+	}
+	var organizations []nameValue
+	for i := range 60 {
+		organizations = append(organizations, nameValue{oidO, asn1.TagUTF8String, fmt.Sprintf(format, 'b', i)})
+	}
+	organizations = append(organizations, nameValue{oidO, asn1.TagUTF8String, entries[9999]})
+	leaf := root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, organizations...) }).Certificate
+	auth := authOf(t, certauth.All{certauth.Chain{Roots: certsFrom(root)}, entries}, time.Time{}, leaf)
+	done := make(chan error, 1)
+	go func() {
+		for range 20_000 {
+			if _, err := auth.Check(request()); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		assert.NoError(t, err)
+	case <-time.After(time.Minute):
+		assert.Fail(t, "still at it after a minute")
+	}
+}
+
 // finding C14: an alternative name of a type that no rule used made the certificate malformed.
 //
 // A rule that uses the type refuses, because it is unknown what the CA certified there. Not also

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -393,6 +394,23 @@ func TestNot_ASpellingOfAListedNameAcceptsNobody(t *testing.T) {
 		{"another name in Japanese", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\u7530\u4E2D"}), certauth.ReasonNone},
 		{"another name in Arabic", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\u0639\u0644\u064A"}), certauth.ReasonNone},
 		{"another name in Korean", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\uAE40\uCCA0\uC218"}), certauth.ReasonNone},
+	})
+}
+
+// A value is compared with each excluded one, so the number of values is limited.
+func TestNot_ManyValuesOfOneAttributeAcceptNobody(t *testing.T) {
+	root := newRoot(t, "CA")
+	bearing := func(n int) *x509.Certificate {
+		organizations := slices.Repeat([]nameValue{{oidO, asn1.TagUTF8String, "Partner"}}, n)
+		return root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, organizations...) }).Certificate
+	}
+	excludes := func(names ...string) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certsFrom(root)}, certauth.Not{Policy: certauth.Organizations(names)}}
+	}
+	runVerdicts(t, []verdict{
+		{"16 organizations", excludes("Other"), bearing(16), certauth.ReasonNone},
+		{"17 organizations", excludes("Other"), bearing(17), certauth.ReasonNameNotAllowed},
+		{"17 organizations, listed", excludes("Partner"), bearing(17), certauth.ReasonPolicyRefused},
 	})
 }
 

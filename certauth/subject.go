@@ -33,11 +33,13 @@ type IssuerName []string
 type CommonNames []string
 
 // Organizations accepts certificates that have one of the listed organizations (O) in the
-// subject. The comparison is exact and case-sensitive, except under [Not], as for [Subject].
+// subject. The comparison is exact and case-sensitive, except under [Not], as for [Subject]. Under
+// Not a certificate with more than 16 organizations is refused.
 type Organizations []string
 
 // OrganizationalUnits accepts certificates that have one of the listed organizational units (OU)
 // in the subject. The comparison is exact and case-sensitive, except under [Not], as for [Subject].
+// Under Not a certificate with more than 16 organizational units is refused.
 type OrganizationalUnits []string
 
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
@@ -161,7 +163,7 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	r := &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}
+	r := &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
 	if at.nots > 0 {
 		for _, text := range list {
 			r.excluded = append(r.excluded, dn.Name{{{OID: oid, Text: text}}}.Prepare())
@@ -188,7 +190,7 @@ func (c *compilation) texts(path string, list []string) {
 type attributeRule struct {
 	path, name, oid string
 	single          bool
-	list            []string
+	list, sorted    []string
 
 	excluded []dn.Prepared // the listed values under a Not, otherwise nil
 }
@@ -201,8 +203,12 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 				continue
 			}
 			n++
-			readable = readable && rdn[i].Raw == nil
-			listed = listed || rdn[i].Raw == nil && slices.Contains(r.list, rdn[i].Text)
+			if rdn[i].Raw != nil {
+				readable = false
+				continue
+			}
+			_, found := slices.BinarySearch(r.sorted, rdn[i].Text)
+			listed = listed || found
 		}
 	}
 	if r.single && n > 1 {
@@ -211,8 +217,12 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 	if listed {
 		return nil
 	}
-	return e.refuse(r, r.excluded != nil && readable && r.differs(e))
+	return e.refuse(r, r.excluded != nil && readable && n <= maxExcluded && r.differs(e))
 }
+
+// maxExcluded bounds the values of one certificate that are compared with excluded ones, because
+// each is compared with every entry. Honest certificates have a few.
+const maxExcluded = 16
 
 // differs reports whether the values are certainly none of those listed, as for a whole name.
 func (r *attributeRule) differs(e *evaluation) bool {
