@@ -47,103 +47,115 @@ type IPs []string
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
-	named, after := c.altRule("DNSNames", "DNS name", san.DNSName, p, at, parseDNSPattern,
-		func(n *san.Names) []string { return n.DNS }, nil, nil)
-	r := &dnsRule{altRule: named}
-	for _, text := range p {
-		r.patterns = append(r.patterns, newDNSPattern(text))
-	}
-	return r, after
+	return c.altRule(&altDNS, p, at, parseDNSPattern)
 }
 
 func (p URIs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("URIs", "URI", san.URI, p, at, parseURI,
-		func(n *san.Names) []string { return n.URIs }, func(*san.Names) bool { return true }, func(have, want string) bool { return have == want })
+	return c.altRule(&altURI, p, at, parseURI)
 }
 
 func (p Emails) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("Emails", "e-mail address", san.RFC822Name, p, at, parseMailboxPattern,
-		func(n *san.Names) []string { return n.Emails }, func(n *san.Names) bool { return all(n.Emails, san.IsMailbox) }, matchMailbox)
+	return c.altRule(&altEmail, p, at, parseMailboxPattern)
 }
 
 func (p UPNs) compile(c *compilation, at place) (rule, standing) {
-	return c.altRule("UPNs", "user principal name", san.OtherName, p, at, parseUPN,
-		func(n *san.Names) []string { return n.UPNs }, func(n *san.Names) bool { return all(n.UPNs, isUPN) }, matchUPN)
+	return c.altRule(&altUPN, p, at, parseUPN)
 }
 
-func (c *compilation) altRule(name, what string, form int, list []string, at place, parse func(string) error,
-	have func(*san.Names) []string, readable func(*san.Names) bool, match func(have, want string) bool,
-) (*altRule, standing) {
-	path := at.path + "." + name
+func (c *compilation) altRule(kind *altKind, list []string, at place, parse func(string) error) (*altRule, standing) {
+	path := at.path + "." + kind.rule
 	c.needNames(path, at)
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &altRule{path: path, what: what, form: form, have: have, readable: readable, match: match}
+	r := &altRule{path: path, kind: kind, list: slices.Clone(list)}
 	for i, text := range list {
 		if err := parse(text); err != nil {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
 		}
-		r.list = append(r.list, text)
+		r.entries = append(r.entries, kind.entry(text))
 	}
+	slices.Sort(r.entries)
 	return r, at.standing.withName()
 }
 
-// altRule is a list of patterns for the names of one type. A certificate with an unreadable name
-// of the type is refused, because it is not known what the CA certified. readable reports whether
-// the other names have the syntax of the type: if one does not, Not must not treat it as
-// different.
-type altRule struct {
-	path, what string
+// altKind is a kind of alternative names that a rule lists.
+type altKind struct {
+	slot       int // in facts
+	rule, what string
 	form       int
-	list       []string
-	have       func(*san.Names) []string
-	readable   func(*san.Names) bool
-	match      func(have, want string) bool
+	have       func(*san.Names) []string // the names as written
+
+	// keys appends the texts under which an entry may list the names: each name itself, and what
+	// stands for all names of its host or domain. all reports whether every name has the syntax of
+	// the kind.
+	keys func(names *san.Names, to []string) (keys []string, all bool)
+	// entry returns the key that an entry of a rule lists.
+	entry func(string) string
 }
 
+// altKinds is the number of kinds.
+const altKinds = 5
+
+var (
+	altDNS = altKind{
+		slot: 0, rule: "DNSNames", what: "DNS name", form: san.DNSName, keys: dnsKeys,
+		have:  func(n *san.Names) []string { return n.DNS },
+		entry: func(s string) string { return strings.TrimPrefix(foldASCII(s), "*") },
+	}
+	altURI = altKind{
+		slot: 1, rule: "URIs", what: "URI", form: san.URI,
+		have:  func(n *san.Names) []string { return n.URIs },
+		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
+		entry: func(s string) string { return s },
+	}
+	altEmail = altKind{
+		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
+		have:  func(n *san.Names) []string { return n.Emails },
+		entry: foldHost,
+	}
+	altUPN = altKind{
+		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
+		have:  func(n *san.Names) []string { return n.UPNs },
+		entry: foldHost,
+	}
+	altSPIFFE = altKind{
+		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,
+		have:  spiffeIDs,
+		entry: func(s string) string { return s },
+	}
+)
+
+// altRule is a list of patterns for the names of one kind. A certificate with an unreadable name of
+// the kind is refused, because it is not known what the CA certified. If one of the other names
+// does not have the syntax of the kind, Not must not treat it as different.
+type altRule struct {
+	path    string
+	kind    *altKind
+	list    []string
+	entries []string // the keys of the list, sorted
+}
+
+// judge looks each name up in the list instead of comparing it with every entry, because a
+// certificate can have a thousand names.
 func (r *altRule) judge(e *evaluation) *Error {
-	if e.facts.names().alt.Fault(r.form) != nil {
-		return e.refuse(r, false)
-	}
-	have := r.have(&e.facts.names().alt)
-	for _, name := range have {
-		for _, want := range r.list {
-			if r.match(name, want) {
-				return nil
-			}
+	names := e.facts.altKeys(r.kind)
+	for _, key := range names.list {
+		if _, listed := slices.BinarySearch(r.entries, key); listed {
+			return nil
 		}
 	}
-	return e.refuse(r, r.readable(&e.facts.names().alt))
-}
-
-// dnsRule is an altRule for the host names of the certificate. They are separated from other
-// texts once and not on every request.
-type dnsRule struct {
-	*altRule
-	patterns []dnsPattern
-}
-
-func (r *dnsRule) judge(e *evaluation) *Error {
-	hosts := e.facts.hostNames()
-	for _, host := range hosts.list {
-		for i := range r.patterns {
-			if r.patterns[i].matches(host) {
-				return nil
-			}
-		}
-	}
-	return e.refuse(r.altRule, hosts.all)
+	return e.refuse(r, names.all)
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
-	if err := e.facts.names().alt.Fault(r.form); err != nil {
+	if err := e.facts.names().alt.Fault(r.kind.form); err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
 	}
-	have := r.have(&e.facts.names().alt)
+	have := r.kind.have(&e.facts.names().alt)
 	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
-		noSuchName(refused, e.facts, r.what, r.form)
+		noSuchName(refused, e.facts, r.kind.what, r.kind.form)
 	}
 	return refused
 }
@@ -201,11 +213,7 @@ func (n elsewhereError) Error() string {
 	return text
 }
 
-func all(names []string, valid func(string) bool) bool {
-	return !slices.ContainsFunc(names, func(name string) bool { return !valid(name) })
-}
-
-func (r *altRule) describe(p *printer) { p.line("%s is one of %s", r.what, quoteList(r.list)) }
+func (r *altRule) describe(p *printer) { p.line("%s is one of %s", r.kind.what, quoteList(r.list)) }
 
 func (p IPs) compile(c *compilation, at place) (rule, standing) {
 	path := at.path + ".IPs"

@@ -143,6 +143,8 @@ func TestIdentity_PatternsCoverTheWholeValue(t *testing.T) {
 		{"alice@a.example", "alice", no},
 		{"alice@k.example", "alice@\u212A.example", no}, // the Kelvin sign folds to k in Unicode
 		{"jos\u00E9@a.example", "jos\u00E9@a.example", yes},
+		{"alice@Z[.example", "alice@z[.example", yes},
+		{"alice@a[.example", "alice@a{.example", no},
 	} {
 		_, err := judge(t, w.behind(certauth.UPNs{tc.pattern}), w.issue(t, san(t, upn(t, tc.have))))
 		assert.Equal(t, tc.want, reasonOf(err), "pattern %s, user %s: %v", tc.pattern, tc.have, err)
@@ -199,6 +201,96 @@ func TestLimits_ALongAddressCostsLittleUnderManyEntries(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		for range 200 {
+			if _, err := auth.Check(request()); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		assert.NoError(t, err)
+	case <-time.After(time.Minute):
+		assert.Fail(t, "still at it after a minute")
+	}
+}
+
+// finding S30: every name of a certificate was compared with every entry of a rule, on every request, and a SPIFFE ID was
+// parsed for each entry. A known caller with hundreds of addresses, or one long SPIFFE ID, took about half a second of
+// processor time for each request under ten thousand entries.
+func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
+	w := newWorld(t)
+	many := func(format string, n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf(format, i))
+		}
+		return list
+	}
+	names := func(number int, last string, format string) (all []asn1.RawValue) {
+		for _, name := range append(many(format, 700), last) {
+			all = append(all, altName(number, name))
+		}
+		return all
+	}
+	const entries = 10_000
+	principals := []asn1.RawValue{}
+	for _, name := range append(many("x%d@CORP.example", 450), "u9999@CORP.example") {
+		principals = append(principals, upn(t, name))
+	}
+	for name, tc := range map[string]struct {
+		policy certauth.Policy
+		names  []asn1.RawValue
+	}{
+		"DNSNames":            {certauth.DNSNames(many("host%d.example", entries)), names(2, "HOST9999.example", "host%d.examplf")},
+		"wildcards":           {certauth.DNSNames(many("*.host%d.example", entries)), names(2, "a.host9999.example", "a.host%d.examplf")},
+		"URIs":                {certauth.URIs(many("urn:host%d:e", entries)), names(6, "urn:host9999:e", "urn:host%d:f")},
+		"Emails":              {certauth.Emails(many("u%d@c.example", entries)), names(1, "u9999@C.example", "x%d@C.EXAMPLE")},
+		"mailboxes of a host": {certauth.Emails(many("@host%d.example", entries)), names(1, "a@host9999.Example", "a@HOST%d.examplf")},
+		"UPNs":                {certauth.UPNs(many("u%d@corp.example", entries)), principals},
+		"SPIFFEIDs":           {certauth.SPIFFEIDs(many("spiffe://d%d.example", entries)), []asn1.RawValue{altName(6, "spiffe://d9999.example"+strings.Repeat("/.a", 670))}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leaf := w.issue(t, san(t, tc.names...))
+			auth := authOf(t, w.behind(tc.policy), time.Time{}, leaf)
+			done := make(chan error, 1)
+			go func() {
+				for range 1000 {
+					if _, err := auth.Check(request()); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+			select {
+			case err := <-done:
+				assert.NoError(t, err)
+			case <-time.After(time.Minute):
+				assert.Fail(t, "still at it after a minute")
+			}
+		})
+	}
+}
+
+// finding S30: so was each organization of the subject.
+func TestLimits_ManyOrganizationsCostLittleUnderManyEntries(t *testing.T) {
+	root := newRoot(t, "CA")
+	format := strings.Repeat("Partner ", 5) + "%c%04d"
+	var entries certauth.Organizations
+	for i := range 10_000 {
+		entries = append(entries, fmt.Sprintf(format, 'a', i))
+	}
+	var organizations []nameValue
+	for i := range 60 {
+		organizations = append(organizations, nameValue{oidO, asn1.TagUTF8String, fmt.Sprintf(format, 'b', i)})
+	}
+	organizations = append(organizations, nameValue{oidO, asn1.TagUTF8String, entries[9999]})
+	leaf := root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, organizations...) }).Certificate
+	auth := authOf(t, certauth.All{certauth.Chain{Roots: certsFrom(root)}, entries}, time.Time{}, leaf)
+	done := make(chan error, 1)
+	go func() {
+		for range 20_000 {
 			if _, err := auth.Check(request()); err != nil {
 				done <- err
 				return

@@ -210,7 +210,7 @@ func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
 // so that its answer does not depend on the rest of the policy.
 func isPlain(r rule) bool {
 	switch r := r.(type) {
-	case *altRule, *dnsRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, denyRule, *notRule:
+	case *altRule, *ipRule, *dnRule, *attributeRule, *extensionRule, *keysRule, *validityRule, denyRule, *notRule:
 		return true
 	case allRule:
 		return !slices.ContainsFunc(r, func(part rule) bool { return !isPlain(part) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -351,6 +352,66 @@ func TestNot_ANameInAnotherSpellingAcceptsNobody(t *testing.T) {
 		}
 		t.Run(spelling, func(t *testing.T) { runVerdicts(t, rows) })
 	}
+}
+
+// finding T20: a client that was excluded by its subject was accepted if its CA wrote the name with letters that are
+// composed differently, or with characters that RFC 5280 ignores; and one that was excluded by its organization or
+// another attribute, if its CA wrote that in another letter case.
+//
+// By RFC 5280, section 7.1, each of these names is the listed one.
+func TestNot_ASpellingOfAListedNameAcceptsNobody(t *testing.T) {
+	const utf8, printable = asn1.TagUTF8String, asn1.TagPrintableString
+	root := newRoot(t, "CA")
+	chain := certauth.Chain{Roots: certsFrom(root)}
+	excludes := func(p certauth.Policy) certauth.Policy { return certauth.All{chain, certauth.Not{Policy: p}} }
+	bearing := func(organization, common nameValue) *x509.Certificate {
+		organization.oid, common.oid = oidO, oidCN
+		return root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, organization, common) }).Certificate
+	}
+	partner := nameValue{tag: utf8, text: "Partner"}
+	const listed = "Z\u00FCrich office"
+	for spelling, text := range map[string]string{
+		"a combining accent": "Zu\u0308rich office", "a soft hyphen": "Z\u00FCrich of\u00ADfice", "a zero-width space": "Z\u00FCrich\u200B office",
+		"a ligature": "Z\u00FCrich o\uFB03ce", "full-width letters": "Z\u00FCrich \uFF4Fffice", "another letter case": "Z\u00DCRICH OFFICE", "two spaces": "Z\u00FCrich  office",
+	} {
+		t.Run(spelling, func(t *testing.T) {
+			leaf := bearing(partner, nameValue{tag: utf8, text: text})
+			byOrganization := bearing(nameValue{tag: utf8, text: text}, nameValue{tag: utf8, text: "client"})
+			runVerdicts(t, []verdict{
+				{"by subject", excludes(certauth.Subject{"CN=" + listed + ",O=Partner"}), leaf, certauth.ReasonNameNotAllowed},
+				{"by subject, reversed", excludes(certauth.Subject{"O=Partner,CN=" + listed}), leaf, certauth.ReasonNameNotAllowed},
+				{"by common name", excludes(certauth.CommonNames{listed}), leaf, certauth.ReasonNameNotAllowed},
+				{"by organization", excludes(certauth.Organizations{"Other", listed}), byOrganization, certauth.ReasonNameNotAllowed},
+				{"under two", excludes(certauth.Not{Policy: certauth.Organizations{listed}}), byOrganization, certauth.ReasonNameNotAllowed},
+			})
+		})
+	}
+	others := certauth.Any{certauth.Subject{"CN=" + listed + ",O=Partner", "CN=\u4F50\u85E4,O=Partner"}, certauth.CommonNames{listed, "\u4F50\u85E4"}}
+	runVerdicts(t, []verdict{
+		{"the listed name", excludes(others), bearing(partner, nameValue{tag: utf8, text: listed}), certauth.ReasonPolicyRefused},
+		{"the listed name in Japanese", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\u4F50\u85E4"}), certauth.ReasonPolicyRefused},
+		{"another name", excludes(others), bearing(partner, nameValue{tag: printable, text: "Zurich office"}), certauth.ReasonNone},
+		{"another name in Japanese", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\u7530\u4E2D"}), certauth.ReasonNone},
+		{"another name in Arabic", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\u0639\u0644\u064A"}), certauth.ReasonNone},
+		{"another name in Korean", excludes(others), bearing(partner, nameValue{tag: utf8, text: "\uAE40\uCCA0\uC218"}), certauth.ReasonNone},
+	})
+}
+
+// A value is compared with each excluded one, so the number of values is limited.
+func TestNot_ManyValuesOfOneAttributeAcceptNobody(t *testing.T) {
+	root := newRoot(t, "CA")
+	bearing := func(n int) *x509.Certificate {
+		organizations := slices.Repeat([]nameValue{{oidO, asn1.TagUTF8String, "Partner"}}, n)
+		return root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, organizations...) }).Certificate
+	}
+	excludes := func(names ...string) certauth.Policy {
+		return certauth.All{certauth.Chain{Roots: certsFrom(root)}, certauth.Not{Policy: certauth.Organizations(names)}}
+	}
+	runVerdicts(t, []verdict{
+		{"16 organizations", excludes("Other"), bearing(16), certauth.ReasonNone},
+		{"17 organizations", excludes("Other"), bearing(17), certauth.ReasonNameNotAllowed},
+		{"17 organizations, listed", excludes("Partner"), bearing(17), certauth.ReasonPolicyRefused},
+	})
 }
 
 // A member of Any is judged as if it stood alone: the chain that another member verified does not

@@ -33,7 +33,7 @@ type facts struct {
 	answers                      chainAnswers
 	identity                     atomic.Pointer[Identity] // of the last request; the next one with the same outcome shares it
 	leaf                         *x509.Certificate
-	hosts                        atomic.Pointer[hostNames] // nil until needed
+	alt                          [altKinds]atomic.Pointer[altKeys] // nil until needed
 	sums                         certSums
 	notBefore, notAfter          time.Time // of the leaf
 
@@ -55,8 +55,20 @@ func newFactCache(size int) *factcache.Cache[facts, *facts] {
 
 // certNames holds the names of the leaf as written.
 type certNames struct {
-	subject dn.Name
-	alt     san.Names
+	subject  dn.Name
+	alt      san.Names
+	prepared atomic.Pointer[dn.Prepared] // of the subject; nil until needed
+}
+
+// preparedSubject returns the subject for comparisons with excluded names.
+func (n *certNames) preparedSubject() dn.Prepared {
+	known := n.prepared.Load()
+	if known == nil {
+		made := n.subject.Prepare()
+		known = &made
+		n.prepared.Store(known)
+	}
+	return *known
 }
 
 // names returns the names of the leaf. They are parsed again after a release, because most
@@ -77,24 +89,23 @@ func (f *facts) names() *certNames {
 	return again
 }
 
-// hostNames holds the DNS names that are host names, in lower case.
-type hostNames struct {
+// altKeys holds the names of one kind as rules list them.
+type altKeys struct {
 	list []string
-	all  bool      // every DNS name is in the list
-	room [2]string // for the list, if it is not longer
+	all  bool      // every name of the kind has the syntax of the kind
+	room [4]string // for the list, if it is not longer
 }
 
-func (f *facts) hostNames() *hostNames {
-	if known := f.hosts.Load(); known != nil {
+func (f *facts) altKeys(kind *altKind) *altKeys {
+	if known := f.alt[kind.slot].Load(); known != nil {
 		return known
 	}
-	hosts := &hostNames{}
-	if alt := &f.names().alt; alt.Fault(san.DNSName) == nil {
-		hosts.list = append(hosts.room[:0], hostNamesOf(alt.DNS)...)
-		hosts.all = len(hosts.list) == len(alt.DNS)
+	made := &altKeys{}
+	if alt := &f.names().alt; alt.Fault(kind.form) == nil {
+		made.list, made.all = kind.keys(alt, made.room[:0])
 	}
-	f.hosts.Store(hosts)
-	return hosts
+	f.alt[kind.slot].Store(made)
+	return made
 }
 
 // certSums holds the digests of one certificate, each computed when first asked for.

@@ -18,8 +18,9 @@ import (
 func TestFacts_NamesAreReadAgain(t *testing.T) {
 	leaf := certauthtest.NewCA(t, "Root").Issue(t, "client", certauthtest.DNS("A.partner.example", "-.example"), certauthtest.Email("a@partner.example")).Certificate
 	f := factsIn(t, []*x509.Certificate{leaf})
-	first, hosts := f.names(), *f.hostNames()
-	assert.Equal(t, hostNames{list: []string{"a.partner.example"}, room: [2]string{"a.partner.example"}}, hosts)
+	first, hosts := f.names(), *f.altKeys(&altDNS)
+	host, parent := "a.partner.example", ".partner.example"
+	assert.Equal(t, altKeys{list: []string{host, parent}, room: [4]string{host, parent}}, hosts)
 	f.release()
 	assert.Nil(t, f.parsed.Load())
 	again := f.names()
@@ -44,5 +45,8 @@ func TestFacts_NamesThatCannotBeReadAgainAreUnreadable(t *testing.T) {
 	for form := san.OtherName; form <= san.RegisteredID; form++ {
 		assert.Error(t, names.alt.Fault(form), "form %d", form)
 	}
-	assert.Equal(t, hostNames{}, *f.hostNames())
+	for slot, kind := range []*altKind{&altDNS, &altURI, &altEmail, &altUPN, &altSPIFFE} {
+		assert.Equal(t, slot, kind.slot, kind.rule)
+		assert.Equal(t, altKeys{}, *f.altKeys(kind), kind.rule)
+	}
 }

@@ -23,41 +23,20 @@ func parseDNSPattern(s string) error {
 	return nil
 }
 
-// dnsPattern is a pattern of DNSNames in lower case: a host name, or the part after the asterisk,
-// including the dot.
-type dnsPattern struct {
-	text     string
-	wildcard bool
-}
-
-func newDNSPattern(s string) dnsPattern {
-	text, wildcard := strings.CutPrefix(strings.ToLower(s), "*")
-	return dnsPattern{text, wildcard}
-}
-
-// matches compares a host name in lower case with the pattern.
-func (p *dnsPattern) matches(host string) bool {
-	if !p.wildcard {
-		return host == p.text
-	}
-	n := len(host) - len(p.text) // length of the one label that the asterisk matches
-	return n > 0 && host[n:] == p.text && strings.IndexByte(host[:n], '.') < 0
-}
-
-// hostNamesOf returns the names that are host names, in lower case. It does not copy a list that
-// already has that form.
-func hostNamesOf(names []string) []string {
-	asTheyAre := func(name string) bool { return san.IsHostName(name) && strings.ToLower(name) == name }
-	if all(names, asTheyAre) {
-		return names
-	}
-	var hosts []string
-	for _, name := range names {
-		if san.IsHostName(name) {
-			hosts = append(hosts, strings.ToLower(name)) // the condition above restricts it to ASCII
+// dnsKeys returns the host names in lower case, each with its parent, which the asterisk of a pattern
+// leaves: ".partner.example". Without a dot that is empty, which no entry is.
+func dnsKeys(n *san.Names, keys []string) ([]string, bool) {
+	all := true
+	for _, name := range n.DNS {
+		if !san.IsHostName(name) {
+			all = false
+			continue
 		}
+		host := foldASCII(name)
+		label, _, _ := strings.Cut(host, ".")
+		keys = append(keys, host, host[len(label):])
 	}
-	return hosts
+	return keys, all
 }
 
 func isAlphanumeric(c byte) bool {
@@ -90,16 +69,49 @@ func parseMailboxPattern(s string) error {
 	return nil
 }
 
-// matchMailbox compares the texts before it checks the syntax of the name, because a name can have
-// thousands of bytes and is compared with every entry of a list.
-func matchMailbox(have, want string) bool {
-	local, _, _ := strings.Cut(want, "@")
-	host := want[len(local):]
-	end := len(have) - len(host) // of the local part, if the host is that of the pattern
-	if end < 0 || !san.EqualFoldASCII(have[end:], host) {
-		return false
+// mailboxKeys returns the mailboxes with the host in lower case, each with "@" and that host.
+func mailboxKeys(n *san.Names, keys []string) ([]string, bool) {
+	all := true
+	for _, name := range n.Emails {
+		local, _, ok := san.SplitMailbox(name)
+		if !ok {
+			all = false
+			continue
+		}
+		mailbox := foldHost(name)
+		keys = append(keys, mailbox, mailbox[len(local):])
 	}
-	return (local == "" || have[:end] == local) && san.IsMailbox(have)
+	return keys, all
+}
+
+// upnKeys returns the user principal names with the suffix in lower case.
+func upnKeys(n *san.Names, keys []string) ([]string, bool) {
+	all := true
+	for _, name := range n.UPNs {
+		if !isUPN(name) {
+			all = false
+			continue
+		}
+		keys = append(keys, foldHost(name))
+	}
+	return keys, all
+}
+
+// foldHost writes what follows the first at sign in lower case.
+func foldHost(s string) string {
+	user, host, _ := strings.Cut(s, "@")
+	return user + "@" + foldASCII(host)
+}
+
+// foldASCII writes the letters of ASCII in lower case. Unicode folding would make the Kelvin sign
+// equal to k.
+func foldASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, s)
 }
 
 func isUPN(s string) bool {
@@ -112,12 +124,6 @@ func parseUPN(s string) error {
 		return errors.New("not a user principal name (user@suffix)")
 	}
 	return nil
-}
-
-func matchUPN(have, want string) bool {
-	user, suffix, _ := strings.Cut(have, "@")
-	wantUser, wantSuffix, _ := strings.Cut(want, "@")
-	return user == wantUser && san.EqualFoldASCII(suffix, wantSuffix)
 }
 
 func lowerASCII(c byte) byte {

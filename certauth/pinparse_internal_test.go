@@ -42,8 +42,14 @@ func FuzzPin(f *testing.F) {
 
 // matchDNS reports whether a DNS name of a certificate matches a pattern.
 func matchDNS(have, want string) bool {
-	pattern := newDNSPattern(want)
-	return slices.ContainsFunc(hostNamesOf([]string{have}), pattern.matches)
+	keys, _ := dnsKeys(&san.Names{DNS: []string{have}}, nil)
+	return slices.Contains(keys, altDNS.entry(want))
+}
+
+// matchMailbox reports whether an address of a certificate matches a pattern.
+func matchMailbox(have, want string) bool {
+	keys, _ := mailboxKeys(&san.Names{Emails: []string{have}}, nil)
+	return slices.Contains(keys, altEmail.entry(want))
 }
 
 // A name that san.IsHostName accepts is a host name: RFC 1123, section 2.1, plus the underscore.

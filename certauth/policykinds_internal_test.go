@@ -78,14 +78,14 @@ func kinds(t *testing.T, method string, parameters int, inner string) map[string
 func TestRules_EverySwitchKnowsEveryKind(t *testing.T) {
 	type switched struct{ composite, plain, screens bool }
 	plain, single := switched{plain: true}, switched{}
-	name, pin := &dnsRule{}, &pinRule{kind: pinThumbprint}
+	name, pin := &altRule{}, &pinRule{kind: pinThumbprint}
 	role := namedRule{name: "a", part: pin}
 	roles := newAnyRule([]rule{role, pin})
 	rows := map[string][]struct {
 		rule rule
 		want switched
 	}{
-		"altRule": {{&altRule{}, plain}}, "dnsRule": {{name, plain}}, "ipRule": {{&ipRule{}, plain}}, "dnRule": {{&dnRule{}, plain}},
+		"altRule": {{name, plain}}, "ipRule": {{&ipRule{}, plain}}, "dnRule": {{&dnRule{}, plain}},
 		"attributeRule": {{&attributeRule{}, plain}}, "extensionRule": {{&extensionRule{}, plain}}, "keysRule": {{&keysRule{}, plain}},
 		"validityRule": {{&validityRule{}, plain}}, "denyRule": {{denyRule{}, plain}},
 		"chainRule": {{&chainRule{}, single}}, "frontEndRule": {{&frontEndRule{}, single}}, "issuedByRule": {{&issuedByRule{}, single}},

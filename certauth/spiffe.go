@@ -15,14 +15,25 @@ import (
 type SPIFFEIDs []string
 
 func (p SPIFFEIDs) compile(c *compilation, at place) (rule, standing) {
-	have := func(n *san.Names) []string {
-		if _, ok := spiffeID(n); ok {
-			return n.URIs
-		}
-		return nil
+	return c.altRule(&altSPIFFE, p, at, parseSPIFFEPattern)
+}
+
+// spiffeIDs returns the SPIFFE ID, if there is one.
+func spiffeIDs(names *san.Names) []string {
+	if _, ok := spiffeID(names); ok {
+		return names.URIs
 	}
-	readable := func(n *san.Names) bool { return len(n.URIs) == 0 || have(n) != nil }
-	return c.altRule("SPIFFEIDs", "SPIFFE ID", san.URI, p, at, parseSPIFFEPattern, have, readable, matchSPIFFE)
+	return nil
+}
+
+// spiffeKeys returns the SPIFFE ID and that of its trust domain.
+func spiffeKeys(names *san.Names, keys []string) ([]string, bool) {
+	id, ok := spiffeID(names)
+	if !ok {
+		return keys, len(names.URIs) == 0
+	}
+	domain, _, _ := splitSPIFFE(id)
+	return append(keys, id, id[:len("spiffe://")+len(domain)]), true
 }
 
 func spiffeID(names *san.Names) (string, bool) {
@@ -39,18 +50,6 @@ func spiffeID(names *san.Names) (string, bool) {
 func parseSPIFFEPattern(s string) error {
 	_, _, err := splitSPIFFE(s)
 	return err
-}
-
-func matchSPIFFE(have, want string) bool {
-	wantDomain, wantPath, err := splitSPIFFE(want)
-	if err != nil {
-		return false
-	}
-	if wantPath != "" {
-		return have == want
-	}
-	domain, _, err := splitSPIFFE(have)
-	return err == nil && domain == wantDomain
 }
 
 // splitSPIFFE checks the syntax of SPIFFE-ID, section 2: a lower-case trust domain

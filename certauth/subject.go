@@ -16,8 +16,9 @@ import (
 //
 // Names are compared attribute by attribute, in order, with their exact values. Under [Not] a
 // listed name is refused in other spellings too, because RFC 5280, section 7.1, ignores letter
-// case, spacing and string type. A text that is not a name, or an empty list, is an error of
-// [New].
+// case, spacing, string type and the composition of letters. So is a name that cannot be
+// distinguished from a listed one, because it has characters that this package does not compare. A
+// text that is not a name, or an empty list, is an error of [New].
 type Subject []string
 
 // IssuerName accepts certificates whose issuer is one of the listed distinguished names, written
@@ -26,16 +27,19 @@ type Subject []string
 type IssuerName []string
 
 // CommonNames accepts certificates whose subject has exactly one common name, and that name is
-// listed. The comparison is exact and case-sensitive. A common name is a name that the CA chose
-// to write. It is not a host name, and it identifies a user of yours only if you decide so.
+// listed. The comparison is exact and case-sensitive, except under [Not], as for [Subject]. A common
+// name is a name that the CA chose to write. It is not a host name, and it identifies a user of
+// yours only if you decide so.
 type CommonNames []string
 
 // Organizations accepts certificates that have one of the listed organizations (O) in the
-// subject. The comparison is exact and case-sensitive.
+// subject. The comparison is exact and case-sensitive, except under [Not], as for [Subject]. Under
+// Not a certificate with more than 16 organizations is refused.
 type Organizations []string
 
 // OrganizationalUnits accepts certificates that have one of the listed organizational units (OU)
-// in the subject. The comparison is exact and case-sensitive.
+// in the subject. The comparison is exact and case-sensitive, except under [Not], as for [Subject].
+// Under Not a certificate with more than 16 organizational units is refused.
 type OrganizationalUnits []string
 
 func (p Subject) compile(c *compilation, at place) (rule, standing) {
@@ -65,7 +69,7 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 		}
 		r.names = append(r.names, name)
 		if at.nots > 0 {
-			r.excluded = append(r.excluded, name.FoldRDNs())
+			r.excluded = append(r.excluded, name.Prepare(), name.Reversed().Prepare())
 		}
 	}
 	return r
@@ -77,7 +81,7 @@ type dnRule struct {
 	what   string
 	names  []dn.Name
 
-	excluded [][]string // the keys of the names under a Not, otherwise nil
+	excluded []dn.Prepared // the names under a Not, in both orders, otherwise nil
 }
 
 func (r *dnRule) judge(e *evaluation) *Error {
@@ -90,7 +94,7 @@ func (r *dnRule) judge(e *evaluation) *Error {
 			return nil
 		}
 	}
-	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(have))
+	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e, have))
 }
 
 func (r *dnRule) have(e *evaluation) (dn.Name, error) {
@@ -100,14 +104,17 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	return e.facts.names().subject, nil
 }
 
-// differs reports whether the name is none of those listed. The opposite order or another spelling
-// does not make a different name: a CA can write its own name in any spelling into the certificates
-// that it issues, and the chain still verifies.
-func (r *dnRule) differs(have dn.Name) bool {
-	name := have.FoldRDNs()
-	reversed := slices.Clone(name)
-	slices.Reverse(reversed)
-	return !slices.ContainsFunc(r.excluded, func(one []string) bool { return slices.Equal(one, name) || slices.Equal(one, reversed) })
+// differs reports whether the name is certainly none of those listed. The opposite order or another
+// spelling does not make a different name: a CA can write any name in any spelling into the
+// certificates that it issues, its own name included, and the chain still verifies.
+func (r *dnRule) differs(e *evaluation, have dn.Name) bool {
+	var name dn.Prepared
+	if r.reason == ReasonIssuerNotAllowed {
+		name = have.Prepare()
+	} else {
+		name = e.facts.names().preparedSubject()
+	}
+	return !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
 }
 
 // reversed reports whether the name is written in the opposite order.
@@ -156,7 +163,13 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	return &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list)}, at.standing.withName()
+	r := &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
+	if at.nots > 0 {
+		for _, text := range list {
+			r.excluded = append(r.excluded, dn.Name{{{OID: oid, Text: text}}}.Prepare())
+		}
+	}
+	return r, at.standing.withName()
 }
 
 // texts reports an empty list, empty members, and members with leading or trailing space.
@@ -177,7 +190,9 @@ func (c *compilation) texts(path string, list []string) {
 type attributeRule struct {
 	path, name, oid string
 	single          bool
-	list            []string
+	list, sorted    []string
+
+	excluded []dn.Prepared // the listed values under a Not, otherwise nil
 }
 
 func (r *attributeRule) judge(e *evaluation) *Error {
@@ -188,8 +203,12 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 				continue
 			}
 			n++
-			readable = readable && rdn[i].Raw == nil
-			listed = listed || rdn[i].Raw == nil && slices.Contains(r.list, rdn[i].Text)
+			if rdn[i].Raw != nil {
+				readable = false
+				continue
+			}
+			_, found := slices.BinarySearch(r.sorted, rdn[i].Text)
+			listed = listed || found
 		}
 	}
 	if r.single && n > 1 {
@@ -198,7 +217,29 @@ func (r *attributeRule) judge(e *evaluation) *Error {
 	if listed {
 		return nil
 	}
-	return e.refuse(r, readable)
+	return e.refuse(r, r.excluded != nil && readable && n <= maxExcluded && r.differs(e))
+}
+
+// maxExcluded bounds the values of one certificate that are compared with excluded ones, because
+// each is compared with every entry. Honest certificates have a few.
+const maxExcluded = 16
+
+// differs reports whether the values are certainly none of those listed, as for a whole name.
+func (r *attributeRule) differs(e *evaluation) bool {
+	names := e.facts.names()
+	prepared := names.preparedSubject()
+	for i, rdn := range names.subject {
+		for j := range rdn {
+			if rdn[j].OID != r.oid {
+				continue
+			}
+			value := prepared[i][j : j+1]
+			if slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(dn.Prepared{value}) }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 func (r *attributeRule) refusal(e *evaluation) *Error {

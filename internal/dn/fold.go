@@ -53,6 +53,24 @@ var cased = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x1EA0, Hi: 0x1EF8, Stride: 2},
 }, LatinOffset: 3}
 
+// unchanged holds letters that RFC 4518 leaves as they are: RFC 3454, table B.2, does not fold them,
+// NFKC does not change them, and they do not combine with the character before them, all by Unicode
+// 3.2, as RFC 4518 requires. They are accented small letters of Greek, Hebrew, Arabic, kana, Chinese
+// characters and Hangul. [Name.Differs] can tell names in these scripts apart.
+var unchanged = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x03AC, Hi: 0x03AF, Stride: 1},
+	{Lo: 0x03CA, Hi: 0x03CE, Stride: 1},
+	{Lo: 0x05D0, Hi: 0x05EA, Stride: 1},
+	{Lo: 0x0621, Hi: 0x063A, Stride: 1},
+	{Lo: 0x0641, Hi: 0x064A, Stride: 1},
+	{Lo: 0x3005, Hi: 0x3007, Stride: 1},
+	{Lo: 0x3041, Hi: 0x3096, Stride: 1},
+	{Lo: 0x30A1, Hi: 0x30FE, Stride: 1},
+	{Lo: 0x3400, Hi: 0x4DB5, Stride: 1},
+	{Lo: 0x4E00, Hi: 0x9FA5, Stride: 1},
+	{Lo: 0xAC00, Hi: 0xD7A3, Stride: 1},
+}}
+
 // unprepared holds the graphic characters that RFC 4518 prohibits or maps to nothing.
 var unprepared = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x0340, Hi: 0x0341, Stride: 1},
@@ -289,7 +307,8 @@ func (a *Attribute) certain() (text string, whole bool) {
 
 // isCertain reports whether RFC 4518 maps the character in the same way as lower does.
 func isCertain(r rune) bool {
-	return ' ' <= r && r <= '~' || unicode.Is(cased, r) || r > unicode.MaxASCII && unicode.Is(cased, unicode.ToUpper(r)) && lower(unicode.ToUpper(r)) == r
+	return ' ' <= r && r <= '~' || unicode.Is(cased, r) || unicode.Is(unchanged, r) ||
+		r > unicode.MaxASCII && unicode.Is(cased, unicode.ToUpper(r)) && lower(unicode.ToUpper(r)) == r
 }
 
 // singleBytes returns a string whose type encodes ASCII in single bytes. Other bytes are

@@ -186,3 +186,48 @@ func TestName_Differs_AsFarAsAValueCanBeRead(t *testing.T) {
 		assert.Equal(t, tc.want, one(12, tc.b).Differs(one(12, tc.a)), "%q and %q", tc.b, tc.a)
 	}
 }
+
+// finding R20: a deny list took every name in Japanese, Chinese, Korean, Arabic or Hebrew for the listed one, and every
+// Greek name with an accent, so that a CA which excludes one organization could not issue for any such name.
+//
+// RFC 4518 changes none of these letters: RFC 3454, table B.2, does not list them, and NFKC (Unicode 3.2) leaves them as
+// they are. It joins some of them with a mark that follows, so the last letter before a mark does not count.
+func TestName_Differs_InScriptsWithoutCase(t *testing.T) {
+	one := func(content string) dn.Name {
+		return parsed(t, wrap(0x30, wrap(0x31, wrap(0x30, []byte("\x06\x03\x55\x04\x03"), wrap(12, []byte(content))))))
+	}
+	for _, tc := range []struct {
+		a, b string
+		want bool
+	}{
+		{"\u4F50\u85E4", "\u7530\u4E2D", true},             // two family names in Japanese
+		{"\u4F50\u85E4", "\u4F50\u85E4", false},            // the same
+		{"\u4F50\u85E4", "Partner", true},                  // and a name in Latin
+		{"\u4F50\u3005\u6728", "\u4F50\u4F50\u6728", true}, // an iteration mark
+		{"\uAE40\uCCA0\uC218", "\uAE40\uC601\uD76C", true}, // in Korean
+		{"\u0639\u0644\u064A", "\u0639\u0645\u0631", true}, // in Arabic
+		{"\u05D3\u05DF", "\u05D3\u05D5\u05D3", true},       // in Hebrew
+		{"\u03AC\u03BB", "\u03AC\u03BC", true},             // in Greek, with an accent
+
+		// The same text by RFC 4518, or a text for which this package does not know it.
+		{"\u30AB\u3099", "\u30AC", false},                 // ka with a voicing mark is ga
+		{"\uFF76\uFF9E", "\u30AC", false},                 // and so it is in half-width letters
+		{"\u2F00", "\u4E00", false},                       // a radical
+		{"\uF900", "\u8C48", false},                       // a compatibility ideograph
+		{"\uAC00\u11A8", "\uAC01", false},                 // a syllable and a final consonant
+		{"\u1100\u1161", "\uAC00", false},                 // a syllable in parts
+		{"\u0627\u0653", "\u0622", false},                 // alef and madda
+		{"\uFE8D", "\u0627", false},                       // a presentation form
+		{"\uFB21", "\u05D0", false},                       // a wide letter
+		{"\u03AC", "\u03B1\u0301", false},                 // alpha and an accent
+		{"\u0386", "\u03AC", false},                       // capital alpha with an accent
+		{"\u4F50\u200B\u85E4", "\u4F50\u85E4", false},     // a zero-width space
+		{"\u4F50\U000E0100\u85E4", "\u4F50\u85E4", false}, // a variation selector
+		{"\u9FA6", "\u4E00", false},                       // unassigned in Unicode 3.2
+		{"\u4DB6", "\u4E00", false},
+		{"\u3097", "\u3041", false},
+	} {
+		assert.Equal(t, tc.want, one(tc.a).Differs(one(tc.b)), "%+q and %+q", tc.a, tc.b)
+		assert.Equal(t, tc.want, one(tc.b).Differs(one(tc.a)), "%+q and %+q", tc.b, tc.a)
+	}
+}
