@@ -81,7 +81,7 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 	}
 	for i, cert := range chain[:n] {
 		r := c.table.find(cert, chain[i+1])
-		if r == nil || !r.authority.hasMet(chain[i+1:]) {
+		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
 			return certauth.Revocation{}
 		}
 		known := r.now()
@@ -234,9 +234,7 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 	issuer := above[0]
 	if known := c.table.find(cert, issuer); known != nil {
 		known.authority.meet(issuer)
-		if len(above) > 1 {
-			c.meetKin(known.authority, above)
-		}
+		c.meetKin(known.authority, above)
 		if known.isOutdated() {
 			c.makePlan(known)
 		}

@@ -22,7 +22,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	met    atomic.Pointer[[2]*x509.Certificate] // wayOf the chain that meetKin looked at last
+	met    atomic.Pointer[met] // the chain that meetKin looked at last
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
