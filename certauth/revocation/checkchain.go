@@ -130,7 +130,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		return n, nil
 	}
 	moment := ctx
-	if reading := c.local.look(c.config.Now()); reading != nil {
+	if reading := c.local.look(ctx, c.config.Now()); reading != nil {
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()

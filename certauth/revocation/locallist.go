@@ -50,6 +50,12 @@ type localView struct {
 	unread bool                         // some source was never read
 
 	held map[*localList]*loadedList // the list in each place
+	ends time.Time                  // when the first of those that count only until they expire has expired
+}
+
+// isOutlived reports whether one of the lists that were replaced or deleted has expired.
+func (view *localView) isOutlived(now time.Time) bool {
+	return !view.ends.IsZero() && now.After(view.ends)
 }
 
 // isRead distinguishes a view from the one before the first reading.
@@ -235,9 +241,12 @@ func (m *localLists) isUnread() bool { return m.present.Load() && m.view.Load().
 // look starts a reading if the last look was at least an interval ago. It returns the reading for
 // which requests should wait a moment, if there is one: two intervals after the last look, or
 // after the clock was set back, a list may have changed that calls the caller revoked.
-func (m *localLists) look(now time.Time) *flight {
+func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	if !m.present.Load() {
 		return nil
+	}
+	if m.view.Load().isOutlived(now) {
+		m.dropOutlived(ctx, now)
 	}
 	if m.isRecent(now) {
 		return m.overdue.Load()
@@ -254,6 +263,15 @@ func (m *localLists) look(now time.Time) *flight {
 	}
 	m.looked.Store(now.UnixNano())
 	return m.overdue.Load()
+}
+
+// dropOutlived makes a view without the lists that have expired since they were replaced or deleted.
+func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	if m.view.Load().isOutlived(now) { // another request was not faster
+		m.swap(ctx)
+	}
 }
 
 // isRecent reports whether the last look was less than an interval ago. A request that was delayed

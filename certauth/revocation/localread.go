@@ -94,7 +94,9 @@ func (m *localLists) mayComplain(s *localSource, names []string) bool {
 func (m *localLists) swap(ctx context.Context) {
 	m.mu.Lock()
 	view := m.newView()
-	m.forgetGone(view)
+	if m.forgetGone(view) {
+		view = m.newView()
+	}
 	m.view.Store(view)
 	lone := m.loneDeltas(view)
 	close(m.swapped)
@@ -206,8 +208,9 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
-	// The same file may succeed after these errors.
-	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && seen.info != nil {
+	// The same file may succeed after these errors. One that could not be opened was not seen, so that
+	// it is read when it is back, even if it has not changed.
+	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) {
 		l.seen = seen
 	}
 }
