@@ -80,7 +80,7 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 		return certauth.Revocation{}
 	}
 	for i, cert := range chain[:n] {
-		r := c.table.find(cert, chain[i+1])
+		r := c.table.find(cert, chain[i+1], chain[len(chain)-1])
 		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
 			return certauth.Revocation{}
 		}
@@ -232,7 +232,7 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 // first.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
-	if known := c.table.find(cert, issuer); known != nil {
+	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
 		known.authority.meet(issuer)
 		c.meetKin(known.authority, above)
 		if known.isOutdated() {

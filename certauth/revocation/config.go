@@ -156,9 +156,10 @@ type Config struct {
 	// HedgeAfter is how long a responder or distribution point may take before the next one is
 	// asked as well. The default is 700ms.
 	HedgeAfter time.Duration
-	// MaxRecords bounds the number of remembered certificates. The default is 10000; each takes
-	// about 2 KB. When the limit is reached, those of the partner that has most are forgotten, the
-	// least recently used first.
+	// MaxRecords bounds the number of remembered certificates. A certificate whose chains lead to
+	// several roots is remembered once for each. The default is 10000; each takes about 2 KB. When
+	// the limit is reached, those of the partner that has most are forgotten, the least recently
+	// used first.
 	MaxRecords int
 	// MaxListMemory bounds the CRLs in memory, in bytes. The default is 64 MiB. An entry takes
 	// little more than its serial number: 17 bytes for one of 16 bytes. When the limit is

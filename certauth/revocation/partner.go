@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -27,6 +28,7 @@ const (
 // can use up what another needs.
 type partner struct {
 	*fetch.Partner
+	anchor *x509.Certificate // nil for the operator
 
 	refreshers chan struct{}
 	refreshing atomic.Int64 // including those that wait for a place
@@ -48,15 +50,21 @@ type partners struct {
 
 // of returns the partner of an anchor. Copies of its certificate are the same partner.
 func (g *partners) of(anchor *x509.Certificate) *partner {
-	return g.named(authorityKey(anchor), g.inHand, func() string { return dn.Quote(anchor.RawSubject) })
+	return g.named(authorityKey(anchor), g.inHand, anchor)
 }
 
 // operator may have several large lists in hand, because they are read concurrently.
 func (g *partners) operator() *partner {
-	return g.named("", 4*g.inHand, func() string { return "configured" })
+	return g.named("", 4*g.inHand, nil)
 }
 
-func (g *partners) named(key string, inHand int, name func() string) *partner {
+// is reports whether the anchor of a chain is that of the partner.
+func (p *partner) is(anchor *x509.Certificate) bool {
+	own := p.anchor
+	return own == anchor || bytes.Equal(own.RawSubjectPublicKeyInfo, anchor.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, anchor.RawSubject)
+}
+
+func (g *partners) named(key string, inHand int, anchor *x509.Certificate) *partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.all[key]
@@ -64,7 +72,11 @@ func (g *partners) named(key string, inHand int, name func() string) *partner {
 		if g.all == nil || len(g.all) >= maxPartners {
 			g.all = map[string]*partner{} // records keep theirs
 		}
-		p = &partner{Partner: g.gate.NewPartner(name()), refreshers: make(chan struct{}, maxRefreshes)}
+		name := "configured"
+		if anchor != nil {
+			name = dn.Quote(anchor.RawSubject)
+		}
+		p = &partner{Partner: g.gate.NewPartner(name), anchor: anchor, refreshers: make(chan struct{}, maxRefreshes)}
 		p.hand = hand{most: int64(inHand), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
 		g.all[key] = p
 	}
