@@ -47,7 +47,9 @@
 //     one partner take at most one and a quarter times MaxListBytes; in addition a list of a
 //     quarter of MaxListBytes may wait for the Store. When MaxListMemory or MaxRecords is
 //     reached, lists or certificates of the partner that has most are dropped. If the chains of
-//     a certificate lead to the roots of several partners, each of them fetches for itself.
+//     a certificate lead to the roots of several partners, each of them fetches for itself. Each
+//     entry of Lists is fetched like a partner's, and all together may have five times
+//     MaxListBytes in hand.
 //  4. A call waits at most MaxWait for one chain, five seconds by default, even if every
 //     source hangs.
 //  5. A [Store] can cost time, at most a quarter of MaxWait for each look-up, but it never

@@ -36,11 +36,8 @@ type localLists struct {
 	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
 	flight  *flight    // reads the files
 	sources []*localSource
-	readers chan struct{} // bounds how many URLs are read at once
 	swapped chan struct{} // closed when the view is replaced
 }
-
-const maxReaders = 8
 
 // localView is what requests see: for each CA the newest list of each scope.
 type localView struct {
@@ -62,10 +59,11 @@ func (view *localView) isOutlived(now time.Time) bool {
 func (view *localView) isRead() bool { return view.of != nil }
 
 // name is the URL, file or directory.
-func (s *localSource) name() string { return s.list.URL + s.list.File + s.list.Dir }
+func (l *List) name() string { return l.URL + l.File + l.Dir }
 
 type localSource struct {
 	list  List
+	by    *partner              // fetches for it
 	lists map[string]*localList // by file, or the URL
 	err   error
 	read  bool // at least once, with or without success
@@ -94,20 +92,20 @@ type localList struct {
 }
 
 func newLocalLists(c *Checker) *localLists {
-	m := &localLists{checker: c, readers: make(chan struct{}, maxReaders), swapped: make(chan struct{})}
+	m := &localLists{checker: c, swapped: make(chan struct{})}
 	for _, cert := range c.config.Issuers {
 		m.issuers = append(m.issuers, c.authorities.intern(cert))
 	}
 	for _, l := range c.config.Lists {
-		m.sources = append(m.sources, newLocalSource(l))
+		m.sources = append(m.sources, m.newSource(l))
 	}
 	m.present.Store(len(m.sources) > 0)
 	m.view.Store(&localView{unread: true})
 	return m
 }
 
-func newLocalSource(l List) *localSource {
-	return &localSource{list: l, lists: map[string]*localList{}}
+func (m *localLists) newSource(l List) *localSource {
+	return &localSource{list: l, by: m.checker.partners.configured(l.name()), lists: map[string]*localList{}}
 }
 
 // serves reports whether the operator's lists may include one of this CA.
@@ -298,7 +296,7 @@ func (m *localLists) add(urls []string) {
 	defer m.mu.Unlock()
 	for _, url := range urls {
 		if !slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url }) {
-			m.sources = append(m.sources, newLocalSource(List{URL: url}))
+			m.sources = append(m.sources, m.newSource(List{URL: url}))
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
@@ -316,7 +314,7 @@ func (m *localLists) ready(now time.Time) error {
 	for _, s := range m.sources {
 		lack := func(err error) {
 			if err != nil {
-				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name()), err))
+				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.list.name()), err))
 			}
 		}
 		if !s.read {

@@ -61,12 +61,6 @@ func (m *localLists) read(ctx context.Context) error {
 func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	select {
-	case m.readers <- struct{}{}:
-		defer func() { <-m.readers }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	m.fetchURL(ctx, s)
 	failed := m.sourceRead(ctx, s, nil)
 	m.swap(ctx)
@@ -114,7 +108,7 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	m.mu.Lock()
 	var names []string
 	if err != nil {
-		names = append(names, s.name())
+		names = append(names, s.list.name())
 	}
 	for name, l := range s.lists {
 		if l.err != nil {
@@ -183,7 +177,7 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	if l == nil {
 		l = &localList{}
 		l.operated = true
-		l.partner.Store(m.checker.partners.operator())
+		l.partner.Store(s.by)
 		s.lists[name] = l
 	}
 	return l
@@ -261,7 +255,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	}
 	request := m.checker.listRequest(s.list.URL, old)
 	request.Configured = true
-	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
+	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
 		}
@@ -276,7 +270,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 func (m *localLists) sourceOf(l *localList) source {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from := source{by: m.checker.partners.operator()}
+	from := source{by: l.partner.Load()}
 	if len(l.by) > 0 {
 		from.of = l.by[0]
 	}
