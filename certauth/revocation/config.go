@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -168,8 +169,9 @@ type Config struct {
 	// would hold. Otherwise the new list is refused ([ErrBudget]).
 	MaxListMemory int
 	// MaxListBytes bounds the size of one CRL while it is read, in bytes. The default is 32 MiB.
-	// A larger one is [ErrTooLarge]. All lists that are read at the same time for one partner may
-	// take a quarter more than that; a list that does not fit is [ErrBudget] and tried again.
+	// More than an eighth of the largest int is an error of New. A larger list is [ErrTooLarge].
+	// All lists that are read at the same time for one partner may take a quarter more than that;
+	// a list that does not fit is [ErrBudget] and tried again.
 	MaxListBytes int
 	// PollInterval is the minimum time between two checks of files for changes, while requests
 	// arrive. The default is 30s. The first request after twice that time waits for the check,
@@ -186,4 +188,8 @@ type Config struct {
 	Observe func(context.Context, Event)
 }
 
-const maxStaleGrace = 24 * time.Hour
+const (
+	maxStaleGrace = 24 * time.Hour
+	// maxMaxListBytes leaves room for the bounds that are multiples of MaxListBytes.
+	maxMaxListBytes = math.MaxInt / 8
+)
