@@ -107,3 +107,25 @@ func TestAttack_QueueOfOneHostIsNotThatOfOthers(t *testing.T) {
 		require.NoError(t, checker.Close())
 	})
 }
+
+// finding K67: at most eight of Config.Lists were fetched at once, four from one host, so that as many
+// lists of one partner whose hosts hang kept the list of another one unread for half a minute after
+// each start, and its clients were refused.
+func TestAttack_ManyHangingListsDoNotDelayAnotherList(t *testing.T) {
+	for name, url := range map[string]string{
+		"at one host": "http://slow.example/%d.crl", "at many hosts": "http://slow%d.example/all.crl",
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			w.net.serve("http://slow", hangingFor(fetch.DefaultCRLTimeout))
+			w.net.serve("http://honest.example", body(encode(t, w.list())))
+			var lists []revocation.List
+			for i := range 30 {
+				lists = append(lists, revocation.List{URL: fmt.Sprintf(url, i)})
+			}
+			lists[15].URL = "http://honest.example/ca.crl"
+			checker := w.operated(t, revocation.List{}, func(c *revocation.Config) { c.Lists = lists })
+			w.says(t, checker, w.client, isGood, nil)
+		})
+	}
+}

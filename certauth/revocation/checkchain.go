@@ -80,8 +80,8 @@ func (c *Checker) allGood(ctx context.Context, chain []*x509.Certificate) certau
 		return certauth.Revocation{}
 	}
 	for i, cert := range chain[:n] {
-		r := c.table.find(cert, chain[i+1])
-		if r == nil || !r.authority.hasMet(chain[i+1:]) {
+		r := c.table.find(cert, chain[i+1], chain[len(chain)-1])
+		if r == nil || !r.authority.hasMet(chain[i+1:], now) {
 			return certauth.Revocation{}
 		}
 		known := r.now()
@@ -130,7 +130,7 @@ func (c *Checker) judgeChain(ctx context.Context, chain []*x509.Certificate, jud
 		return n, nil
 	}
 	moment := ctx
-	if reading := c.local.look(c.config.Now()); reading != nil {
+	if reading := c.local.look(ctx, c.config.Now()); reading != nil {
 		var cancel, over context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.config.MaxWait)
 		defer cancel()
@@ -232,11 +232,9 @@ func (c *Checker) inScope(chain []*x509.Certificate) int {
 // first.
 func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, now time.Time) (*record, error) {
 	issuer := above[0]
-	if known := c.table.find(cert, issuer); known != nil {
+	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
 		known.authority.meet(issuer)
-		if len(above) > 1 {
-			c.meetKin(known.authority, above)
-		}
+		c.meetKin(known.authority, above)
 		if known.isOutdated() {
 			c.makePlan(known)
 		}

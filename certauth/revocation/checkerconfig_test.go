@@ -3,6 +3,7 @@ package revocation_test
 import (
 	"crypto"
 	"crypto/x509"
+	"math"
 	"testing"
 	"time"
 
@@ -29,6 +30,8 @@ func TestNew_TellsEveryMistake(t *testing.T) {
 		{func(c *revocation.Config) { c.ShortLived = -1 }, "ShortLived"},
 		{func(c *revocation.Config) { c.StaleGrace = -1 }, "StaleGrace"},
 		{func(c *revocation.Config) { c.StaleGrace = 24*time.Hour + 1 }, "StaleGrace: 24h0m0.000000001s, want at most 24h0m0s"},
+		// finding K68: a bound that is a multiple of it became negative, and every list was refused
+		{func(c *revocation.Config) { c.MaxListBytes = math.MaxInt }, "MaxListBytes: "},
 		{func(c *revocation.Config) { c.Verify.Now = now }, "Verify: Now"},
 		{func(c *revocation.Config) { c.Verify.Nonce = []byte{1} }, "Verify: Now, Nonce"},
 		{func(c *revocation.Config) { c.Verify.TrustedResponders = certs(s.ca) }, "TrustedResponders"},

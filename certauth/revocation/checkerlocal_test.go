@@ -529,3 +529,60 @@ func TestChecker_ListsByURL(t *testing.T) {
 		assert.Zero(t, w.net.total())
 	})
 }
+
+// finding K62: after a file had been replaced by the list of the CA's new key, the list of the old
+// key refused the certificates of that key for up to two PollIntervals after it had expired, and
+// then they were good.
+func TestChecker_AListThatWasReplacedEndsWhenItExpires(t *testing.T) {
+	inBubble(t, "replaced by the list of the other key", func(t *testing.T) {
+		w := wire(t)
+		link := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		byLink := w.listAt(now, now.Add(9*day))
+		byLink.Key = link.key
+		path := fileOf(t, encode(t, w.listAt(now.Add(-time.Hour), now.Add(time.Hour))))
+		checker := w.operated(t, revocation.List{File: path}, func(c *revocation.Config) { c.Issuers = certs(w.ca, link) })
+		w.says(t, checker, w.client, isGood, nil)
+		write(t, path, encode(t, byLink))
+		w.clock.advance(time.Hour + skew - time.Second)
+		w.says(t, checker, w.client, isGood, nil)
+		for range 3 {
+			w.clock.advance(2 * time.Second)
+			w.says(t, checker, w.client, isGood, nil)
+		}
+	})
+	inBubble(t, "deleted beside the list of the other key", func(t *testing.T) {
+		w := wire(t)
+		link := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		byLink := w.listAt(now, now.Add(9*day))
+		byLink.Key = link.key
+		dir := t.TempDir()
+		write(t, filepath.Join(dir, "0.crl"), encode(t, w.listAt(now.Add(-time.Hour), now.Add(time.Hour))))
+		write(t, filepath.Join(dir, "1.crl"), encode(t, byLink))
+		checker := w.operated(t, revocation.List{Dir: dir}, func(c *revocation.Config) { c.Issuers = certs(w.ca, link) })
+		w.says(t, checker, w.client, isGood, nil)
+		require.NoError(t, os.Remove(filepath.Join(dir, "0.crl")))
+		w.clock.advance(time.Hour + skew - time.Second)
+		w.says(t, checker, w.client, isGood, nil)
+		for range 3 {
+			w.clock.advance(2 * time.Second)
+			w.says(t, checker, w.client, isGood, nil)
+		}
+	})
+}
+
+// finding K63: a list file that was away for a moment, and came back as it was, was reported as
+// unreadable by Preload and Refresh, and in the log every hour, until its contents changed.
+func TestChecker_AFileThatComesBackIsReadable(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		path := fileOf(t, encode(t, w.listAt(now, now.Add(9*day))))
+		checker := w.operated(t, revocation.List{File: path})
+		require.NoError(t, checker.Preload(t.Context()))
+		require.NoError(t, os.Rename(path, path+".away"))
+		require.ErrorIs(t, checker.Refresh(t.Context()), os.ErrNotExist)
+		require.NoError(t, os.Rename(path+".away", path))
+		require.NoError(t, checker.Refresh(t.Context()))
+		require.NoError(t, checker.Preload(t.Context()))
+		w.says(t, checker, w.client, isGood, nil)
+	})
+}

@@ -2,6 +2,7 @@ package revocation_test
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -86,5 +87,61 @@ func TestChecker_RefreshReadsTheOperatorsListsAgain(t *testing.T) {
 		require.NoError(t, <-asked)
 		w.says(t, checker, w.client, isRevoked, nil)
 		assert.Equal(t, 2, w.net.count(url))
+	})
+}
+
+// finding K61: while one of the operator's lists could not be fetched, Refresh queried nothing
+// about certificates, so that the revocation for which it was called was not noticed.
+func TestChecker_RefreshAsksAboutCertificatesWhileAListHangs(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		const url = "http://lists.partner.example/all.crl"
+		w.net.serve(url, body(encode(t, w.rootList())))
+		checker := w.checker(t, leafOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{URL: url}}, certs(w.root)
+		})
+		var clients []*identity
+		for range 20 {
+			client := w.issue(t, "client")
+			w.says(t, checker, client, isGood, nil)
+			clients = append(clients, client)
+		}
+		w.net.serve(url, hanging)
+		w.net.serve(ocspURL, w.responder(t, revokedAt(now, keyCompromise)))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.ErrorIs(t, checker.Refresh(ctx), context.DeadlineExceeded)
+		for _, client := range clients {
+			w.says(t, checker, client, isRevoked, nil)
+		}
+	})
+}
+
+// finding K65: a partner with many clients whose responder hangs kept Refresh from asking about
+// the certificates of other partners.
+func TestChecker_RefreshAsksForEveryPartnerAtOnce(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		slow := w.partner(t, "slow")
+		w.net.serve(slow.url(), slow.answers(t, ocsptest.StatusGood))
+		checker := w.checker(t, leafOnly)
+		for _, one := range slow.callers(t, slow.ca, 600, func(c *x509.Certificate) { c.OCSPServer = []string{slow.url()} }) {
+			_, err := checker.CheckChain(t.Context(), one.chain)
+			require.NoError(t, err)
+		}
+		var clients []*identity
+		for range 20 {
+			client := w.issue(t, "client")
+			w.says(t, checker, client, isGood, nil)
+			clients = append(clients, client)
+		}
+		w.net.serve(slow.url(), hanging)
+		w.net.serve(ocspURL, w.responder(t, revokedAt(now, keyCompromise)))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		require.ErrorIs(t, checker.Refresh(ctx), context.DeadlineExceeded)
+		for _, client := range clients {
+			w.says(t, checker, client, isRevoked, nil)
+		}
 	})
 }

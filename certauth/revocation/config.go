@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -156,9 +157,10 @@ type Config struct {
 	// HedgeAfter is how long a responder or distribution point may take before the next one is
 	// asked as well. The default is 700ms.
 	HedgeAfter time.Duration
-	// MaxRecords bounds the number of remembered certificates. The default is 10000; each takes
-	// about 2 KB. When the limit is reached, those of the partner that has most are forgotten, the
-	// least recently used first.
+	// MaxRecords bounds the number of remembered certificates. A certificate whose chains lead to
+	// several roots is remembered once for each. The default is 10000; each takes about 2 KB. When
+	// the limit is reached, those of the partner that has most are forgotten, the least recently
+	// used first.
 	MaxRecords int
 	// MaxListMemory bounds the CRLs in memory, in bytes. The default is 64 MiB. An entry takes
 	// little more than its serial number: 17 bytes for one of 16 bytes. When the limit is
@@ -167,8 +169,9 @@ type Config struct {
 	// would hold. Otherwise the new list is refused ([ErrBudget]).
 	MaxListMemory int
 	// MaxListBytes bounds the size of one CRL while it is read, in bytes. The default is 32 MiB.
-	// A larger one is [ErrTooLarge]. All lists that are read at the same time for one partner may
-	// take a quarter more than that; a list that does not fit is [ErrBudget] and tried again.
+	// More than an eighth of the largest int is an error of New. A larger list is [ErrTooLarge].
+	// All lists that are read at the same time for one partner may take a quarter more than that;
+	// a list that does not fit is [ErrBudget] and tried again.
 	MaxListBytes int
 	// PollInterval is the minimum time between two checks of files for changes, while requests
 	// arrive. The default is 30s. The first request after twice that time waits for the check,
@@ -185,4 +188,8 @@ type Config struct {
 	Observe func(context.Context, Event)
 }
 
-const maxStaleGrace = 24 * time.Hour
+const (
+	maxStaleGrace = 24 * time.Hour
+	// maxMaxListBytes leaves room for the bounds that are multiples of MaxListBytes.
+	maxMaxListBytes = math.MaxInt / 8
+)

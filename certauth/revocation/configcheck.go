@@ -31,6 +31,7 @@ func (c Config) withDefaults() (Config, error) {
 	refuse(!sha1sum.Available() && c.Verify.AllowSHA1, "Verify.AllowSHA1: %w", sha1sum.ErrUnavailable)
 	refuse(c.AllowUnknown && c.Mode != SoftFail, "AllowUnknown: needs Mode SoftFail")
 	refuse(c.ShortLived < 0 || c.StaleGrace < 0, "ShortLived, StaleGrace: negative")
+	refuse(c.MaxListBytes > maxMaxListBytes, "MaxListBytes: %d, want at most %d", c.MaxListBytes, maxMaxListBytes)
 	refuse(c.StaleGrace > maxStaleGrace, "StaleGrace: %s, want at most %s", c.StaleGrace, maxStaleGrace)
 	v := &c.Verify
 	refuse(!v.Now.IsZero() || v.Nonce != nil || v.TrustedResponders != nil || v.Previous != nil, "Verify: Now, Nonce, TrustedResponders and Previous must not be set; the Checker sets them")

@@ -46,7 +46,10 @@
 //     them at one host, and further ones wait in a queue of its own. The lists being read for
 //     one partner take at most one and a quarter times MaxListBytes; in addition a list of a
 //     quarter of MaxListBytes may wait for the Store. When MaxListMemory or MaxRecords is
-//     reached, lists or certificates of the partner that has most are dropped.
+//     reached, lists or certificates of the partner that has most are dropped. If the chains of
+//     a certificate lead to the roots of several partners, each of them fetches for itself. Each
+//     entry of Lists is fetched like a partner's, and all together may have five times
+//     MaxListBytes in hand.
 //  4. A call waits at most MaxWait for one chain, five seconds by default, even if every
 //     source hangs.
 //  5. A [Store] can cost time, at most a quarter of MaxWait for each look-up, but it never
@@ -58,8 +61,8 @@
 //
 // Verified evidence is kept until its own nextUpdate or VerifyOptions.MaxAge. A verdict is kept
 // only until evidence or a list changes or an interval ends, so that an expiry or a revocation
-// takes effect on the next request. Requests that need the same answer share one fetch. Evidence
-// that does not verify replaces nothing.
+// takes effect on the next request. Requests of one partner that need the same answer share one
+// fetch. Evidence that does not verify replaces nothing.
 //
 // Evidence is renewed when half of its life is over, or after one hour for OCSP and six hours for
 // a CRL; meanwhile requests are answered from memory. A Checker reads both the wall clock and the

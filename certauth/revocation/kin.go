@@ -37,40 +37,48 @@ func wayOf(above []*x509.Certificate) [2]*x509.Certificate {
 	return [2]*x509.Certificate{above[min(1, len(above)-1)], above[len(above)-1]}
 }
 
-// hasMet reports whether the last chain that meetKin looked at continued in the same way.
-func (a *authority) hasMet(above []*x509.Certificate) bool {
-	met := a.met.Load()
-	return met != nil && *met == wayOf(above)
+// met is a chain that meetKin has looked at.
+type met struct {
+	way  [2]*x509.Certificate // wayOf the chain
+	next time.Time            // when the certificate of one more key becomes valid; zero if there is none
+}
+
+// hasMet reports whether the last chain that meetKin looked at continued in the same way, and
+// meetKin would find the same kin now.
+func (a *authority) hasMet(above []*x509.Certificate, now time.Time) bool {
+	known := a.met.Load()
+	return known != nil && known.way == wayOf(above) && (known.next.IsZero() || now.Before(known.next))
 }
 
 // meetKin looks for kin among Config.Issuers and in a verified chain, of which above is the part
-// that begins with the CA. It does nothing if the last chain continued in the same way.
+// that begins with the CA. It does nothing if hasMet.
 //
 // Any other CA, under another anchor, can certify this CA's name and key, and a second certificate of
 // that name beside or above it. What such a CA has signed therefore proves no kinship: a list must
 // lead to the same anchor as the certificate in question (RFC 5280, section 6.3.3 (f)), and the kin
 // of a CA is known to all its chains.
 func (c *Checker) meetKin(a *authority, above []*x509.Certificate) {
-	if a.hasMet(above) {
+	own, now := above[0], c.config.Now()
+	if a.hasMet(above, now) {
 		return
 	}
-	a.met.Store(new(wayOf(above)))
-	own, now := above[0], c.config.Now()
+	var next time.Time
 	at := 1
 	for at < len(above) && dn.Match(above[at].RawSubject, own.RawSubject) {
 		at++
 	}
 	if at == len(above) { // the anchor has the CA's name, and its signatures were verified with the chain
 		for _, other := range above[1:] {
-			c.addKin(a, other, now)
+			next = earliest(next, c.addKin(a, other, now))
 		}
 	}
 	for _, issuer := range c.local.issuers {
 		other := issuer.cert()
 		if issuer.name == a.name && isKin(own, other, above[at:]) {
-			c.addKin(a, other, now)
+			next = earliest(next, c.addKin(a, other, now))
 		}
 	}
+	a.met.Store(&met{wayOf(above), next}) // not before the kin are known, because other requests rely on it
 }
 
 // maxPresentedKin bounds the signature checks that a caller can cause for one certificate.
@@ -111,22 +119,26 @@ func hasSigned(by, cert *x509.Certificate) bool {
 }
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
-// certificate has the CA's name by mistake.
-func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) {
+// certificate has the CA's name by mistake. It returns when the certificate becomes valid, if it is
+// not yet.
+func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (next time.Time) {
+	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
+		return begins
+	}
 	if !evidence.MaySignLists(cert, now, c.skew) {
-		return
+		return next
 	}
 	one := kin{cert, authorityKey(cert)}
 	for {
 		known := a.kin.Load()
 		all := a.kinNow()
 		if one.key == a.key || len(all) == maxKin || slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
-			return
+			return next
 		}
 		all = append(slices.Clip(all), one)
 		if a.kin.CompareAndSwap(known, &all) {
 			c.generation.Add(1) // lists of that key count from now on
-			return
+			return next
 		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -342,4 +344,79 @@ func TestKin_AVerdictEndsWithTheCertificateOfTheSigner(t *testing.T) {
 		w.clock.advance(time.Second)
 		w.says(t, checker, w.client, isUnavailable, revocation.ErrNoSource)
 	})
+}
+
+// finding K60: while the first request of a CA looked for the CA's other keys, the next requests
+// were judged as if there were none. AllowNoSource then accepted a certificate that the operator's
+// list, signed by such a key, revokes.
+func TestKin_NoRequestIsJudgedBeforeTheKeysOfItsCAAreKnown(t *testing.T) {
+	bubble.Test(t, func(t *testing.T) {
+		w := wire(t)
+		kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA)
+		first, revoked := w.issue(t, "first", unpointed), w.issue(t, "revoked", unpointed)
+		var checker *revocation.Checker
+		var armed atomic.Bool
+		release := make(chan struct{})
+		checker = w.checker(t, leafOnly, func(c *revocation.Config) {
+			c.Lists, c.Issuers = []revocation.List{{File: fileOf(t, encode(t, w.signedBy(kin, entryFor(revoked))))}}, certs(kin)
+			c.AllowNoSource = true
+			c.Now = func() time.Time {
+				// Once the CA itself is remembered, its other key is looked for.
+				if checker != nil && checker.Authorities() > len(c.Issuers) && armed.CompareAndSwap(true, false) {
+					<-release
+				}
+				return w.clock.now()
+			}
+		})
+		require.NoError(t, checker.Preload(t.Context()))
+		armed.Store(true)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			found, err := checker.CheckChain(t.Context(), w.chain(first))
+			assert.NoError(t, err)
+			assert.Equal(t, isGood.String(), found.Status.String())
+		}()
+		synctest.Wait()
+		found, err := checker.CheckChain(t.Context(), w.chain(revoked))
+		assert.NoError(t, err)
+		assert.Equal(t, isRevoked.String(), found.Status.String())
+		close(release)
+		<-done
+	})
+}
+
+// finding K64: another key of a CA whose certificate was not valid yet when the CA was first seen
+// was never taken into account afterwards, so that the clients were refused, or accepted by
+// AllowNoSource although the list of that key revokes them.
+func TestKin_AKeyCountsFromTheDayOnWhichItsCertificateBecomesValid(t *testing.T) {
+	for name, c := range map[string]struct{ allow, isAnchor bool }{
+		"strict": {}, "AllowNoSource": {allow: true}, "the CA is the anchor": {allow: true, isAnchor: true},
+	} {
+		inBubble(t, name, func(t *testing.T) {
+			w := wire(t)
+			kin := makeCert(t, "Clients CA", newKey(t), w.ca, asCA, valid(now.Add(day), now.Add(300*day)))
+			client, revoked := w.issue(t, "client", unpointed), w.issue(t, "revoked", unpointed)
+			byKin := w.listAt(now.Add(day), now.Add(9*day), entryFor(revoked))
+			byKin.Key = kin.key
+			path := fileOf(t, encode(t, w.rootList()))
+			checker := w.checker(t, leafOnly, func(config *revocation.Config) {
+				config.Lists, config.Issuers, config.AllowNoSource = []revocation.List{{File: path}}, certs(w.root, kin), c.allow
+			})
+			ask := func(about *identity) certauth.RevocationStatus {
+				chain := w.chain(about)
+				if c.isAnchor {
+					chain = chain[:2]
+				}
+				found, _ := checker.CheckChain(t.Context(), chain)
+				return found.Status
+			}
+			ask(client)
+			ask(revoked)
+			w.clock.advance(day + time.Hour)
+			write(t, path, encode(t, byKin))
+			assert.Equal(t, isGood.String(), ask(client).String())
+			assert.Equal(t, isRevoked.String(), ask(revoked).String())
+		})
+	}
 }

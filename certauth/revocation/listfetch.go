@@ -95,7 +95,7 @@ func (c *Checker) get(ctx context.Context, by *partner, request Request, use fun
 		return err
 	}
 	began := c.config.Now()
-	response := inHand{hand: &by.hand}
+	response := inHand{hand: by.hand}
 	defer response.drop()
 	request.Grow = func(n int) error {
 		err := by.hand.take(n)
@@ -243,7 +243,7 @@ func (c *Checker) listFromStore(ctx context.Context, l *remoteList, by *partner)
 	if !ok {
 		return false
 	}
-	response := inHand{Response: Response{Body: der}, hand: &by.hand, counted: len(der)}
+	response := inHand{Response: Response{Body: der}, hand: by.hand, counted: len(der)}
 	defer response.drop()
 	if _, err := c.acceptList(ctx, l, by, &response, ""); err != nil {
 		c.storeLies(ctx, err)

@@ -36,11 +36,8 @@ type localLists struct {
 	mu      sync.Mutex // guards everything below, and the flights and lists of the sources
 	flight  *flight    // reads the files
 	sources []*localSource
-	readers chan struct{} // bounds how many URLs are read at once
 	swapped chan struct{} // closed when the view is replaced
 }
-
-const maxReaders = 8
 
 // localView is what requests see: for each CA the newest list of each scope.
 type localView struct {
@@ -50,16 +47,23 @@ type localView struct {
 	unread bool                         // some source was never read
 
 	held map[*localList]*loadedList // the list in each place
+	ends time.Time                  // when the first of those that count only until they expire has expired
+}
+
+// isOutlived reports whether one of the lists that were replaced or deleted has expired.
+func (view *localView) isOutlived(now time.Time) bool {
+	return !view.ends.IsZero() && now.After(view.ends)
 }
 
 // isRead distinguishes a view from the one before the first reading.
 func (view *localView) isRead() bool { return view.of != nil }
 
 // name is the URL, file or directory.
-func (s *localSource) name() string { return s.list.URL + s.list.File + s.list.Dir }
+func (l *List) name() string { return l.URL + l.File + l.Dir }
 
 type localSource struct {
 	list  List
+	by    *partner              // fetches for it
 	lists map[string]*localList // by file, or the URL
 	err   error
 	read  bool // at least once, with or without success
@@ -88,20 +92,20 @@ type localList struct {
 }
 
 func newLocalLists(c *Checker) *localLists {
-	m := &localLists{checker: c, readers: make(chan struct{}, maxReaders), swapped: make(chan struct{})}
+	m := &localLists{checker: c, swapped: make(chan struct{})}
 	for _, cert := range c.config.Issuers {
 		m.issuers = append(m.issuers, c.authorities.intern(cert))
 	}
 	for _, l := range c.config.Lists {
-		m.sources = append(m.sources, newLocalSource(l))
+		m.sources = append(m.sources, m.newSource(l))
 	}
 	m.present.Store(len(m.sources) > 0)
 	m.view.Store(&localView{unread: true})
 	return m
 }
 
-func newLocalSource(l List) *localSource {
-	return &localSource{list: l, lists: map[string]*localList{}}
+func (m *localLists) newSource(l List) *localSource {
+	return &localSource{list: l, by: m.checker.partners.configured(l.name()), lists: map[string]*localList{}}
 }
 
 // serves reports whether the operator's lists may include one of this CA.
@@ -235,9 +239,12 @@ func (m *localLists) isUnread() bool { return m.present.Load() && m.view.Load().
 // look starts a reading if the last look was at least an interval ago. It returns the reading for
 // which requests should wait a moment, if there is one: two intervals after the last look, or
 // after the clock was set back, a list may have changed that calls the caller revoked.
-func (m *localLists) look(now time.Time) *flight {
+func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	if !m.present.Load() {
 		return nil
+	}
+	if m.view.Load().isOutlived(now) {
+		m.dropOutlived(ctx, now)
 	}
 	if m.isRecent(now) {
 		return m.overdue.Load()
@@ -254,6 +261,15 @@ func (m *localLists) look(now time.Time) *flight {
 	}
 	m.looked.Store(now.UnixNano())
 	return m.overdue.Load()
+}
+
+// dropOutlived makes a view without the lists that have expired since they were replaced or deleted.
+func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	if m.view.Load().isOutlived(now) { // another request was not faster
+		m.swap(ctx)
+	}
 }
 
 // isRecent reports whether the last look was less than an interval ago. A request that was delayed
@@ -280,7 +296,7 @@ func (m *localLists) add(urls []string) {
 	defer m.mu.Unlock()
 	for _, url := range urls {
 		if !slices.ContainsFunc(m.sources, func(s *localSource) bool { return s.list.URL == url }) {
-			m.sources = append(m.sources, newLocalSource(List{URL: url}))
+			m.sources = append(m.sources, m.newSource(List{URL: url}))
 		}
 	}
 	m.present.Store(len(m.sources) > 0)
@@ -298,7 +314,7 @@ func (m *localLists) ready(now time.Time) error {
 	for _, s := range m.sources {
 		lack := func(err error) {
 			if err != nil {
-				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.name()), err))
+				missing = append(missing, fmt.Errorf("%w: %s: %w", ErrNotReady, logtext.Quote(s.list.name()), err))
 			}
 		}
 		if !s.read {

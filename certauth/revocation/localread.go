@@ -61,12 +61,6 @@ func (m *localLists) read(ctx context.Context) error {
 func (m *localLists) readURL(ctx context.Context, s *localSource) error {
 	ctx, cancel := context.WithTimeout(ctx, flightLimit)
 	defer cancel()
-	select {
-	case m.readers <- struct{}{}:
-		defer func() { <-m.readers }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	m.fetchURL(ctx, s)
 	failed := m.sourceRead(ctx, s, nil)
 	m.swap(ctx)
@@ -94,7 +88,9 @@ func (m *localLists) mayComplain(s *localSource, names []string) bool {
 func (m *localLists) swap(ctx context.Context) {
 	m.mu.Lock()
 	view := m.newView()
-	m.forgetGone(view)
+	if m.forgetGone(view) {
+		view = m.newView()
+	}
 	m.view.Store(view)
 	lone := m.loneDeltas(view)
 	close(m.swapped)
@@ -112,7 +108,7 @@ func (m *localLists) sourceRead(ctx context.Context, s *localSource, err error) 
 	m.mu.Lock()
 	var names []string
 	if err != nil {
-		names = append(names, s.name())
+		names = append(names, s.list.name())
 	}
 	for name, l := range s.lists {
 		if l.err != nil {
@@ -181,7 +177,7 @@ func (m *localLists) at(s *localSource, name string) *localList {
 	if l == nil {
 		l = &localList{}
 		l.operated = true
-		l.partner.Store(m.checker.partners.operator())
+		l.partner.Store(s.by)
 		s.lists[name] = l
 	}
 	return l
@@ -206,8 +202,9 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 		err = m.accept(ctx, s, path, &inHand{Response: Response{Body: der}, size: len(der)})
 	}
 	m.ended(l, err)
-	// The same file may succeed after these errors.
-	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) && seen.info != nil {
+	// The same file may succeed after these errors. One that could not be opened was not seen, so that
+	// it is read when it is back, even if it has not changed.
+	if !errors.Is(err, ErrTimeout) && !errors.Is(err, ErrBudget) && !errors.Is(err, ErrNotFresh) {
 		l.seen = seen
 	}
 }
@@ -258,7 +255,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 	}
 	request := m.checker.listRequest(s.list.URL, old)
 	request.Configured = true
-	err := m.checker.get(ctx, m.checker.partners.operator(), request, func(response *inHand) (Result, error) {
+	err := m.checker.get(ctx, s.by, request, func(response *inHand) (Result, error) {
 		if response.NotModified {
 			return m.checker.renew(ctx, &l.place, m.sourceOf(l), old, response.MaxAge)
 		}
@@ -273,7 +270,7 @@ func (m *localLists) fetchURL(ctx context.Context, s *localSource) {
 func (m *localLists) sourceOf(l *localList) source {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	from := source{by: m.checker.partners.operator()}
+	from := source{by: l.partner.Load()}
 	if len(l.by) > 0 {
 		from.of = l.by[0]
 	}

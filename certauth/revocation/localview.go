@@ -21,6 +21,9 @@ func (m *localLists) newView() *localView {
 				continue
 			}
 			view.held[l] = held
+			if next := held.edition().NextUpdate; l.gone && !next.IsZero() {
+				view.ends = earliest(view.ends, next.Add(m.checker.skew))
+			}
 			for _, by := range l.by {
 				if held.lone != nil {
 					view.deltas[by.key] = append(view.deltas[by.key], held.lone)
@@ -51,8 +54,8 @@ func (view *localView) hasNewer(signers []*authority, delta *evidence.Delta) boo
 }
 
 // forgetGone drops lists that were deleted from a directory, or set aside, once they are replaced
-// or have expired. Until then they count.
-func (m *localLists) forgetGone(view *localView) {
+// or have expired. Until then they count. It reports whether it dropped any.
+func (m *localLists) forgetGone(view *localView) (some bool) {
 	now := m.checker.config.Now()
 	isOver := func(l *localList, held *loadedList) bool {
 		if held != nil && held.lone != nil {
@@ -65,9 +68,11 @@ func (m *localLists) forgetGone(view *localView) {
 			if l.gone && isOver(l, view.held[l]) {
 				m.checker.lists.drop(&l.place)
 				delete(s.lists, name)
+				some = true
 			}
 		}
 	}
+	return some
 }
 
 // isOver reports whether the list has expired. A list without nextUpdate expires by age.

@@ -59,6 +59,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	tried.note(first.err, now)
 	tried.note(second.err, now)
 	r.update(func(e *knowledge) bool { return e.tried(tried, first.done, now) })
+	c.judge(r, now) // a permanent revocation becomes known to the certificate's other records
 	if first.done {
 		return nil
 	}

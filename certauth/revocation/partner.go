@@ -1,6 +1,7 @@
 package revocation
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -27,13 +28,14 @@ const (
 // can use up what another needs.
 type partner struct {
 	*fetch.Partner
+	anchor *x509.Certificate // nil for the operator
 
 	refreshers chan struct{}
 	refreshing atomic.Int64 // including those that wait for a place
 	flights    atomic.Int64
 	records    atomic.Int64 // in the table
 	lists      int          // in remoteLists, whose mutex guards it
-	hand       hand
+	hand       *hand
 }
 
 // partners finds the partner of an anchor. The operator, for what the Config names, is one of
@@ -48,15 +50,28 @@ type partners struct {
 
 // of returns the partner of an anchor. Copies of its certificate are the same partner.
 func (g *partners) of(anchor *x509.Certificate) *partner {
-	return g.named(authorityKey(anchor), g.inHand, func() string { return dn.Quote(anchor.RawSubject) })
+	return g.named(authorityKey(anchor), anchor, func() *hand { return newHand(g.inHand) })
 }
 
 // operator may have several large lists in hand, because they are read concurrently.
 func (g *partners) operator() *partner {
-	return g.named("", 4*g.inHand, func() string { return "configured" })
+	return g.named("", nil, func() *hand { return newHand(4 * g.inHand) })
 }
 
-func (g *partners) named(key string, inHand int, name func() string) *partner {
+// configured returns the partner for one of Config.Lists, because each may be of another partner.
+// They only share what the operator may have in hand.
+func (g *partners) configured(name string) *partner {
+	operator := g.operator()
+	return g.named("configured "+name, nil, func() *hand { return operator.hand })
+}
+
+// is reports whether the anchor of a chain is that of the partner.
+func (p *partner) is(anchor *x509.Certificate) bool {
+	own := p.anchor
+	return own == anchor || bytes.Equal(own.RawSubjectPublicKeyInfo, anchor.RawSubjectPublicKeyInfo) && dn.Match(own.RawSubject, anchor.RawSubject)
+}
+
+func (g *partners) named(key string, anchor *x509.Certificate, of func() *hand) *partner {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p := g.all[key]
@@ -64,8 +79,11 @@ func (g *partners) named(key string, inHand int, name func() string) *partner {
 		if g.all == nil || len(g.all) >= maxPartners {
 			g.all = map[string]*partner{} // records keep theirs
 		}
-		p = &partner{Partner: g.gate.NewPartner(name()), refreshers: make(chan struct{}, maxRefreshes)}
-		p.hand = hand{most: int64(inHand), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
+		name := "configured"
+		if anchor != nil {
+			name = dn.Quote(anchor.RawSubject)
+		}
+		p = &partner{Partner: g.gate.NewPartner(name), anchor: anchor, hand: of(), refreshers: make(chan struct{}, maxRefreshes)}
 		g.all[key] = p
 	}
 	return p
@@ -93,6 +111,10 @@ type hand struct {
 	building chan struct{}
 	stored   chan struct{} // held while a list is read from the Store, because its size is not known before
 	storing  chan struct{} // held for a small list until the Store has taken it
+}
+
+func newHand(most int) *hand {
+	return &hand{most: int64(most), building: make(chan struct{}, 1), stored: make(chan struct{}, 1), storing: make(chan struct{}, 1)}
 }
 
 // lend reports whether a list may wait for the Store in addition to those in hand, so that a slow

@@ -22,7 +22,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	met    atomic.Pointer[[2]*x509.Certificate] // wayOf the chain that meetKin looked at last
+	met    atomic.Pointer[met] // the chain that meetKin looked at last
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
@@ -59,9 +59,13 @@ func (a *authority) meet(cert *x509.Certificate) {
 	}
 }
 
-// record is what is remembered of one certificate. It is found by authority and by everything that
-// the CA signed, compared in full. The signature is left out because anyone can rewrite an ECDSA
-// signature, and a revoked certificate must not lose its record that way.
+// record is what is remembered of one certificate below the anchor of one partner. It is found by
+// authority, by partner, and by everything that the CA signed, compared in full. The signature is
+// left out because anyone can rewrite an ECDSA signature, and a revoked certificate must not lose
+// its record that way.
+//
+// A partner can certify another partner's CA. If both had one record of a certificate of that CA,
+// all of its clients would depend on what the first one lets wait or fail.
 type record struct {
 	next      *record // of the same hash
 	authority *authority
@@ -83,6 +87,16 @@ type record struct {
 
 	mu     sync.Mutex
 	flight *flight
+
+	// revoked is shared by the records of the certificate: a permanent revocation that any of them
+	// has learned.
+	revoked *revokedForGood
+}
+
+// revokedForGood is a permanent revocation, nil if none is known.
+type revokedForGood struct {
+	atomic.Pointer[Result]
+	shared atomic.Bool // there are several records of the certificate
 }
 
 // plan says which sources can be queried about a certificate. It depends on the known keys of its
@@ -99,6 +113,16 @@ func (r *record) isOutdated() bool { return len(r.authority.kinNow()) != r.plan.
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
+}
+
+// follow takes over what the record of another partner knows about the same certificate. What
+// failed there says nothing about what this partner's fetches would get.
+func (r *record) follow(other *record) {
+	r.revoked = other.revoked
+	r.revoked.shared.Store(true)
+	known := other.now().knowledge
+	known.failed = nil
+	r.state.Store(&state{knowledge: known})
 }
 
 // touch notes that the record and its lists are in use.
@@ -128,7 +152,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 	}
 	r := &record{
 		authority: c.authorities.intern(issuer), partner: c.partners.of(above[len(above)-1]), who: who,
-		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert),
+		raw: cert.Raw, tbs: cert.RawTBSCertificate, names: evidence.PointersOf(cert), revoked: &revokedForGood{},
 	}
 	c.meetKin(r.authority, above)
 	r.exempt = exemption(cert, r.names.Named, c.config.ShortLived)

@@ -83,36 +83,83 @@ func (c *Checker) Refresh(ctx context.Context) error {
 		p.EndPauses()
 	}
 	c.remote.endPauses()
-	err := c.local.refresh(ctx, anew)
-	now := c.config.Now()
-	var mu sync.Mutex
+	var failed failures
+	var listErr error
 	var all sync.WaitGroup
-	places := make(chan struct{}, maxRefreshQueue)
-	failed := 0
+	read := make(chan struct{})
+	all.Go(func() { // beside the certificates, because a list may hang
+		defer close(read)
+		listErr = c.local.refresh(ctx, anew)
+	})
+	for by, records := range c.refreshable(c.config.Now()) {
+		all.Go(func() {
+			if by == nil {
+				<-read
+			}
+			c.refreshAll(ctx, records, anew, &failed)
+		})
+	}
+	all.Wait()
+	err := errors.Join(listErr, failed.first)
+	if failed.more > 0 {
+		err = fmt.Errorf("%w; and for %d more certificates", err, failed.more)
+	}
+	return err
+}
+
+// refreshable returns the certificates about which Refresh queries the sources, by partner, so that
+// none waits for the sources of another partner. Those for which only the operator's lists are
+// queried are under nil.
+func (c *Checker) refreshable(now time.Time) map[*partner][]*record {
+	all := map[*partner][]*record{}
 	for _, r := range c.table.all() {
 		if now.Sub(time.Unix(r.used.Load(), 0)) > usedWithin || r.exempt != "" || r.plan.Load().noSource != nil {
 			continue
 		}
+		by := r.partner
+		if len(r.responders)+len(r.lists) == 0 {
+			by = nil
+		}
+		all[by] = append(all[by], r)
+	}
+	return all
+}
+
+// refreshAll queries the sources of the certificates, and waits for the answers until ctx ends.
+func (c *Checker) refreshAll(ctx context.Context, records []*record, anew uint64, failed *failures) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	places := make(chan struct{}, maxRefreshQueue)
+	for _, r := range records {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
-			all.Wait()
-			return errors.Join(err, ctx.Err())
+			failed.add(ctx.Err())
+			return
 		}
 		all.Go(func() {
 			defer func() { <-places }()
-			if one := c.asking(r, wanted{anew: anew}).wait(ctx); one != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if failed++; failed == 1 {
-					err = errors.Join(err, one)
-				}
-			}
+			failed.add(c.asking(r, wanted{anew: anew}).wait(ctx))
 		})
 	}
-	all.Wait()
-	if failed > 1 {
-		err = fmt.Errorf("%w; and for %d more certificates", err, failed-1)
+}
+
+// failures are the first of several errors, and the number of the others.
+type failures struct {
+	mu    sync.Mutex
+	first error
+	more  int
+}
+
+func (f *failures) add(err error) {
+	if err == nil {
+		return
 	}
-	return err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.first == nil {
+		f.first = err
+		return
+	}
+	f.more++
 }

@@ -32,11 +32,16 @@ type remoteList struct {
 	flight *flight
 }
 
-// remoteLists are the lists that certificates name, found by CA and URLs: the same URL in
-// certificates of two CAs is two lists.
+// remoteLists are the lists that certificates name, found by partner, CA and URLs: the same URL in
+// certificates of two CAs is two lists, and so it is for two partners.
 type remoteLists struct {
 	mu  sync.Mutex
-	all map[string]*remoteList
+	all map[remoteName]*remoteList
+}
+
+type remoteName struct {
+	by   *partner
+	name string
 }
 
 func (m *remoteLists) of(r *record) []*remoteList {
@@ -63,9 +68,9 @@ type deltaPlaces struct {
 
 func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteList {
 	// A URL that is fetched contains no newline.
-	key := r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")
+	key := remoteName{r.partner, r.authority.key + "\n" + strings.Join(urls, "\n") + "\n\n" + strings.Join(deltas.urls, "\n")}
 	if deltas.named {
-		key += "\n\n"
+		key.name += "\n\n"
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +78,7 @@ func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteL
 		return known
 	}
 	if m.all == nil {
-		m.all = map[string]*remoteList{}
+		m.all = map[remoteName]*remoteList{}
 	}
 	for len(m.all) >= maxRemoteLists {
 		m.dropOne()
@@ -88,7 +93,7 @@ func (m *remoteLists) one(r *record, urls []string, deltas deltaPlaces) *remoteL
 // can displace the lists of others. Records that hold it still use it, and it still counts while it
 // is in memory; it is only no longer shared.
 func (m *remoteLists) dropOne() {
-	var key string
+	var key remoteName
 	var victim *remoteList
 	for k, l := range m.all {
 		if victim == nil || cmp.Or(cmp.Compare(victim.namedBy.lists, l.namedBy.lists), cmp.Compare(l.used.Load(), victim.used.Load())) < 0 {

@@ -61,6 +61,10 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	if known.holds(generation, now) {
 		return &known.verdict
 	}
+	if revoked := r.revoked.Load(); revoked != nil && !known.verdict.result.RevokedForGood() {
+		r.update(func(e *knowledge) bool { return e.learnRevoked(revoked) })
+		known = r.now()
+	}
 	lists := listsWord{word: word{err: errNothing}, kept: known.revoked}
 	if plan.sources != OCSPOnly {
 		lists = c.listsWord(r, &known.knowledge, now)
@@ -69,6 +73,9 @@ func (c *Checker) judge(r *record, now time.Time) *verdict {
 	next.revoked = lists.kept
 	ocsp := ocspWord(known.ocsp, now, c.skew, c.config.StaleGrace)
 	next.verdict = verdictOn(plan.sources, ocsp, lists.word, known.failed, now)
+	if next.verdict.result.RevokedForGood() && r.revoked.CompareAndSwap(nil, new(next.verdict.result)) && r.revoked.shared.Load() {
+		c.generation.Add(1) // the verdicts of the other records no longer hold
+	}
 	if !r.isOutdated() { // a verdict by an outdated plan is not kept
 		next.keepUntil(&ocsp, &lists, now)
 	}
@@ -116,6 +123,18 @@ func (e *knowledge) keep(revoked *Result) bool {
 		return false
 	}
 	e.revoked = revoked
+	return true
+}
+
+// learnRevoked takes over a permanent revocation.
+func (e *knowledge) learnRevoked(revoked *Result) bool {
+	if revoked.Source == SourceCRL {
+		return e.keep(revoked)
+	}
+	if e.ocsp != nil && e.ocsp.RevokedForGood() {
+		return false
+	}
+	e.ocsp = revoked
 	return true
 }
 

@@ -40,13 +40,13 @@ func (t *table) hash(cert *x509.Certificate) uint64 {
 	return maphash.Bytes(t.seed, tail[:min(len(tail), 64)]) // version, serial number, algorithm, issuer's beginning
 }
 
-func (t *table) find(cert, issuer *x509.Certificate) *record {
+func (t *table) find(cert, issuer, anchor *x509.Certificate) *record {
 	h := t.hash(cert)
 	s := &t.shards[h%t.spread]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for r := s.records[h]; r != nil; r = r.next {
-		if r.is(cert, issuer) {
+		if r.is(cert, issuer) && r.partner.is(anchor) {
 			return r
 		}
 	}
@@ -60,9 +60,13 @@ func (t *table) add(fresh *record, cert, issuer *x509.Certificate, now time.Time
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for r := s.records[h]; r != nil; r = r.next {
-		if r.is(cert, issuer) {
+		if !r.is(cert, issuer) {
+			continue
+		}
+		if r.partner.is(fresh.partner.anchor) {
 			return r
 		}
+		fresh.follow(r)
 	}
 	for s.count >= t.perShard && s.evict() {
 	}
