@@ -19,8 +19,9 @@ import (
 // the operator's responders and lists and those that the certificates name, verifies every
 // response with package evidence, and uses a Good only until its evidence expires, extended by
 // Config.StaleGrace. Requests whose chains lead to the same root and that need the same answer
-// share one fetch, and no single request can cancel it. Evidence is renewed before it expires, while requests are answered from memory.
-// A permanent revocation stays in effect while the certificate is remembered.
+// share one fetch, and no single request can cancel it. Evidence is renewed before it expires,
+// while requests are answered from memory. A permanent revocation stays in effect while the
+// certificate is remembered.
 //
 // What must be true of your infrastructure: the service reaches the responders and distribution
 // points of its partners' CAs with plain HTTP, at public addresses unless Config.HTTP permits
