@@ -41,7 +41,8 @@ func TestAttack_APartnerThatCertifiesAnothersRootDoesNotFetchForIt(t *testing.T)
 				go func() { _, _ = checker.CheckChain(t.Context(), hostile.chain(slow)) }()
 			}
 			synctest.Wait() // all of its places are taken
-			go func() { _, _ = checker.CheckChain(t.Context(), hostile.below(t, shared)) }()
+			certified := hostile.below(t, shared)
+			go func() { _, _ = checker.CheckChain(t.Context(), certified) }()
 			synctest.Wait()
 			w.says(t, checker, shared, isGood, nil)
 		})

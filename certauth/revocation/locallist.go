@@ -59,7 +59,7 @@ func (view *localView) isOutlived(now time.Time) bool {
 func (view *localView) isRead() bool { return view.of != nil }
 
 // name is the URL, file or directory.
-func (l *List) name() string { return l.URL + l.File + l.Dir }
+func (l List) name() string { return l.URL + l.File + l.Dir }
 
 type localSource struct {
 	list  List

@@ -128,9 +128,9 @@ func (k Key) CloneTo(room Key) Key {
 	if len(k) == 1 {
 		all = strings.Clone(k[0])
 	}
-	cloned := append(room[:0], k...)
-	for i := range k {
-		cloned[i], all = all[:len(k[i])], all[len(k[i]):]
+	cloned := room[:0]
+	for _, text := range k {
+		cloned, all = append(cloned, all[:len(text)]), all[len(text):]
 	}
 	return cloned
 }
