@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -104,6 +105,25 @@ func TestAdmit_WhatCannotBeJudgedIsRefused(t *testing.T) {
 		admitted, err := tc.auth.Admit(tc.r)
 		assert.Nil(t, admitted, name)
 		assert.Equal(t, tc.want, reasonOf(err), name)
+	}
+}
+
+// The doc of Admit: the map that r had is not written to. An interceptor's caller may be reading it.
+func TestAdmit_GivesTheRequestAnotherMap(t *testing.T) {
+	w := newWorld(t)
+	auth := must(t, certauth.Config{Source: headerSource{w.leaf.Certificate}, Policy: w.chain()})
+	for _, others := range []int{0, 40} {
+		r := request()
+		r.Header = http.Header{"X-Client-Cert": {"text"}, "Upgrade": {"h2c"}}
+		for i := range others {
+			r.Header.Set("X-Other-"+strconv.Itoa(i), "kept")
+		}
+		outside, sent := r.Header, r.Header.Clone()
+		admitted, err := auth.Admit(r)
+		require.NoError(t, err)
+		assert.NotContains(t, admitted.Header, "X-Client-Cert")
+		assert.Len(t, admitted.Header, others)
+		assert.Equal(t, sent, outside)
 	}
 }
 
