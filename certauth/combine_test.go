@@ -644,3 +644,37 @@ func TestMatched_NotOverItMakesNoErrorAnAcceptance(t *testing.T) {
 	_, err = auth.Check(request())
 	assert.Error(t, err)
 }
+
+// Not accepts no value that cannot be read as a whole, even if it certainly differs as far as it can
+// be read: nobody knows what the CA certified.
+func TestNot_AnAttributeThatCannotBeReadAcceptsNobody(t *testing.T) {
+	root := newRoot(t, "Root")
+	leaf := func(value nameValue) *x509.Certificate {
+		return root.newClient(t, func(c *x509.Certificate) { c.RawSubject = nameOf(t, value) }).Certificate
+	}
+	not := func(p certauth.Policy) certauth.Policy { return certauth.All{root.roots(), certauth.Not{Policy: p}} }
+	unreadable := leaf(nameValue{oidO, asn1.TagT61String, "xyz\xFC"})
+	runVerdicts(t, []verdict{
+		{"another organization", not(certauth.Organizations{"abc"}), leaf(nameValue{oidO, asn1.TagUTF8String, "xyz"}), certauth.ReasonNone},
+		{"one that cannot be read to its end", not(certauth.Organizations{"abc"}), unreadable, certauth.ReasonNameNotAllowed},
+		{"one that cannot be read, and no common name", not(certauth.CommonNames{"abc"}), unreadable, certauth.ReasonNone},
+	})
+}
+
+// Not{SPIFFEIDs} accepts another SPIFFE ID, but no URI that is none.
+func TestNot_OfSPIFFEIDs(t *testing.T) {
+	w := newWorld(t)
+	of := func(uris ...string) *x509.Certificate { return w.issue(t, certauthtest.URI(t, uris...)) }
+	excluded := w.behind(certauth.Not{Policy: certauth.SPIFFEIDs{"spiffe://other.example"}})
+	listed := w.behind(certauth.SPIFFEIDs{"spiffe://other.example"})
+	runVerdicts(t, []verdict{
+		{"of the trust domain", excluded, of("spiffe://other.example/a"), certauth.ReasonPolicyRefused},
+		{"of another one", excluded, of("spiffe://partner.example/a"), certauth.ReasonNone},
+		{"no SPIFFE ID", excluded, of("https://partner.example/a"), certauth.ReasonNameNotAllowed},
+		{"no URI", excluded, of(), certauth.ReasonNone},
+	})
+	for uri, want := range map[string]string{"spiffe://partner.example/a": `have 1 ("spiffe://partner.example/a")`, "https://partner.example/a": "no SPIFFE ID among the alternative names"} {
+		_, err := judge(t, listed, of(uri))
+		assert.ErrorContains(t, err, want)
+	}
+}
