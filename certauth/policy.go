@@ -67,7 +67,7 @@ func (s standing) meet(other standing) standing {
 	return standing{
 		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
 		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
-		behind: s.behind && other.behind, // the same for all members of an Any
+		behind: s.behind, // other.behind is the same: it does not change within an Any
 	}
 }
 
