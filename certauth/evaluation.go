@@ -252,10 +252,8 @@ func (e *evaluation) judgeLate(p *policyPath) *Error {
 	}
 	verified := len(p.chains)
 	p.chains = left
-	if len(left) < verified || p.stages&stageAgain != 0 {
-		if err := p.judge(e, stageLeft, nil); err != nil {
-			return err
-		}
+	if err := p.judge(e, stageLeft, nil); err != nil {
+		return err
 	}
 	if len(left) == verified {
 		return e.judgeCaller(p)

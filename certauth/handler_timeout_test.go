@@ -47,6 +47,38 @@ func TestHandler_LeavesTheHeaderOfMiddlewareOutside(t *testing.T) {
 	}
 }
 
+// finding S15: the context can name a server that did not call the handler directly, or none. The
+// handler of another Authenticator outside may be one that reads the header too.
+func TestHandler_LeavesTheHeaderUnlessTheServerCallsItDirectly(t *testing.T) {
+	w := newWorld(t)
+	auth := must(t, certauth.Config{
+		Source: certauth.SourceFunc{Name: "s", Headers: []string{"X-Client-Cert"}, Func: func(*http.Request) ([]*x509.Certificate, error) {
+			return []*x509.Certificate{w.leaf.Certificate}, nil
+		}},
+		Policy: w.chain(), Now: func() time.Time { return w.leaf.NotBefore.Add(time.Minute) },
+	})
+	empty := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	handler := auth.Handler(empty)
+	for name, server := range map[string]*http.Server{
+		"no server":                             nil,
+		"a server with the default handler":     {},
+		"a server with a middleware":            {Handler: http.TimeoutHandler(handler, time.Second, "")},
+		"a server with another such handler":    {Handler: auth.Handler(empty)},
+		"a server with one around this handler": {Handler: auth.Handler(handler)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(context.WithValue(t.Context(), http.ServerContextKey, server), http.MethodGet, "/", nil)
+			sent := http.Header{"X-Client-Cert": {"text"}, "Upgrade": {"h2c"}, "Accept": {"a"}}
+			outside := sent.Clone()
+			r.Header = outside
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, r)
+			assert.Equal(t, http.StatusOK, recorder.Code)
+			assert.Equal(t, sent, outside)
+		})
+	}
+}
+
 // findings S1 and S15: nothing that the library changes in a request may be accessed by two
 // goroutines. http.TimeoutHandler stops waiting for this middleware when the time is over or the
 // client disconnects, and middleware outside of both reads the headers: before this middleware

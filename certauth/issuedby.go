@@ -80,7 +80,7 @@ func (r *issuedByRule) judge(e *evaluation) *Error {
 	if r.negated {
 		return nil
 	}
-	return r.rests(e, &e.path) // now too, before revocation is checked
+	return r.rests(e, &e.path) // now too, so that a refusal asks no Checker
 }
 
 func (r *issuedByRule) stage() stage {

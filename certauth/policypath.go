@@ -28,12 +28,8 @@ type stage uint8
 const (
 	stageVerified stage = 1 << iota // by the chains that verified, before revocation is checked
 	stageStatus                     // by revocation
-	stageLeft                       // by the remaining chains, if they differ from those at the rule's place
+	stageLeft                       // by the remaining chains of every Chain
 	stageCaller                     // by the caller's properties, when all other rules have accepted
-
-	// stageAgain is not a stage. It says that a Chain follows a rule of stageLeft, so that the
-	// rule must be judged again.
-	stageAgain
 )
 
 // lateRule is a rule about a whole path. Its judge method only notes it.
@@ -67,9 +63,6 @@ func (p *policyPath) back(to mark) {
 func (p *policyPath) anchor(v vouching, chains []*verifiedChain) {
 	p.vouched, p.reached = max(p.vouched, v), max(p.reached, v)
 	if len(chains) > 0 {
-		if p.stages&stageLeft != 0 {
-			p.stages |= stageAgain
-		}
 		p.anchors = append(p.anchors, chains)
 		p.chains = appendChains(p.chains, chains)
 	}

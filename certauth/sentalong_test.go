@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -295,6 +296,48 @@ func TestSent_JunkWithAnAcceptedCertificateTakesLittle(t *testing.T) {
 				each := (int64(heapNow()) - int64(before)) / (callers * 4) // a leaf has four places
 				t.Logf("%d bytes an entry", each)
 				assert.Less(t, each, int64(entry))
+				runtime.KeepAlive(auth)
+			})
+		}
+	}
+}
+
+// finding S4: of a caller that sends along what no chain uses, only the leaf stays in memory. The
+// identity refers to all that was sent, so a remembered caller keeps it only as long as a request
+// does; that of any other caller is the same for every request.
+func TestSent_OnlyAnIdentityWithoutJunkIsKept(t *testing.T) {
+	root := certauthtest.NewCA(t, "Root")
+	issuing, stranger := root.NewIntermediate(t, "Issuing"), certauthtest.NewCA(t, "Stranger")
+	for _, c := range carriersOfChains() {
+		for name, tc := range map[string]struct {
+			issuer *certauthtest.CA
+			along  []*x509.Certificate
+			kept   bool
+		}{
+			"nothing":          {root, nil, true},
+			"its issuer":       {issuing, []*x509.Certificate{issuing.Certificate}, true},
+			"a stranger":       {root, []*x509.Certificate{stranger.Certificate}, false},
+			"one more as well": {issuing, []*x509.Certificate{issuing.Certificate, stranger.Certificate}, false},
+		} {
+			t.Run(c.name+", with "+name, func(t *testing.T) {
+				auth := must(t, certauth.Config{Source: c.source, Policy: chainOf(root)})
+				certs := append([]*x509.Certificate{tc.issuer.Issue(t, "client").Certificate}, tc.along...)
+				handedOut := func() weak.Pointer[certauth.Identity] {
+					var last weak.Pointer[certauth.Identity]
+					for range 4 {
+						id, err := auth.Check(c.request(certs...))
+						require.NoError(t, err)
+						require.Equal(t, certs, id.Presented)
+						last = weak.Make(id)
+					}
+					return last
+				}
+				for range 3 {
+					last := handedOut()
+					runtime.GC()
+					runtime.GC()
+					assert.Equal(t, tc.kept, last.Value() != nil)
+				}
 				runtime.KeepAlive(auth)
 			})
 		}
