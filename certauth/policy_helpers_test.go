@@ -194,3 +194,30 @@ func decodePEM(t testing.TB, content []byte) *x509.Certificate {
 	require.Empty(t, rest)
 	return parse(t, block.Bytes)
 }
+
+// checks makes so many requests and returns the last refusal.
+func checks(auth *certauth.Authenticator, n int) func() error {
+	return func() (refused error) {
+		for range n {
+			if _, err := auth.Check(request()); err != nil {
+				refused = err
+			}
+		}
+		return refused
+	}
+}
+
+// inTime returns the result of f, which takes a second or less. With the fault that a test of a
+// limit guards against it takes many minutes, so a minute is enough even on a busy machine.
+func inTime(t *testing.T, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(time.Minute):
+		require.Fail(t, "still running after a minute")
+		return nil
+	}
+}
