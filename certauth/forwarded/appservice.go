@@ -83,10 +83,7 @@ func (s AppService) Prepare(env source.Environment) (*source.Reader, error) {
 	if !s.InsecureOutsideAppService {
 		warnOutside(env)
 	}
-	named, err := served(prepared, nil)
-	if err != nil {
-		return nil, err
-	}
+	named := prepared.served()
 	named.Name = "forwarded.AppService"
 	if notes := prepared.gate.String(); notes != "" {
 		named.Name += " (" + notes + ")"

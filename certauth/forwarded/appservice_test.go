@@ -62,6 +62,7 @@ func TestAppService_OutsideThePlatform(t *testing.T) {
 			source := forwarded.AppService{InsecureOutsideAppService: tc.outside}
 			attempt{source: source, values: values(p.good), want: tc.want}.run(t, p)
 			attempt{source: source, want: certauth.ReasonCertificateMissing}.run(t, p)
+			assert.Regexp(t, `^forwarded\.AppService( \([^()]*App Service[^()]*\))?$`, prepared(t, source).Name)
 			auth, err := certauth.New(certauth.Config{Source: source, Policy: p.chain()})
 			require.NoError(t, err)
 			assert.Contains(t, auth.String(), tc.text)

@@ -43,8 +43,8 @@ func carriers() []carrier {
 		}}
 	}
 	return []carrier{
-		inLeaf("Traefik"), inLeaf("ALB passthrough"), inLeaf("Envoy"), inLeaf("ContainerApps"),
-		beside("RFC9440 chain", "Client-Cert-Chain", asSequences), beside("GoogleLB", "Client-Cert-Chain", asSequences), beside("HAProxy", "X-SSL-Chain-Der", asConcatenated),
+		inLeaf("Traefik"), inLeaf("ALB passthrough"), inLeaf("Envoy"), inLeaf("Envoy JSON"), inLeaf("ContainerApps"),
+		beside("RFC9440 chain", "Client-Cert-Chain", asSequences), beside("GoogleLB", "Client-Cert-Chain", asSequences), beside("Cloudflare RFC 9440", "Client-Cert-Chain", asSequences), beside("HAProxy", "X-SSL-Chain-Der", asConcatenated),
 		numbered("Apache", "SSL_CLIENT_CERT_CHAIN_"), numbered("HAProxy numbered", "X-SSL-Chain_"),
 	}
 }

@@ -158,10 +158,14 @@ func served(s *reader, err error) (*source.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.served(), nil
+}
+
+func (s *reader) served() *source.Reader {
 	return &source.Reader{
 		Name: s.String(), Headers: append(s.ownHeaders(), s.gate.headers()...), Kept: s.kept, FrontEndVerifies: s.verifies,
 		Offer: s.offer, Decode: s.decode,
-	}, nil
+	}
 }
 
 // offer makes all checks that come before decoding, in a fixed order: the sender, the

@@ -65,6 +65,8 @@ func TestReader_HintsOfRefusals(t *testing.T) {
 		{"another form", forwarded.Nginx{From: anybody}, nginx(good), certauth.ReasonCertificateMalformed, pem + "; " + base64DER, ""},
 		{"a form that is known by its first words", forwarded.Nginx{From: anybody}, nginx("-----BEGIN CERTIFICATE-----"), certauth.ReasonCertificateMalformed, pem + "; it looks like PEM", base64DER},
 		{"base64 of something else", forwarded.Nginx{From: anybody}, nginx("Zm9vYmFy"), certauth.ReasonCertificateMalformed, pem, base64DER},
+		{"Envoy's JSON, where text is wanted", forwarded.Envoy{From: anybody}, http.Header{"X-Forwarded-Client-Cert": {"[]"}}, certauth.ReasonCertificateMalformed, "Envoy sends Envoy's X-Forwarded-Client-Cert with Hash and Cert or Chain", "in JSON"},
+		{"text, where Envoy's JSON is wanted", forwarded.Envoy{From: anybody, JSON: true}, http.Header{"X-Forwarded-Client-Cert": {"Hash=a"}}, certauth.ReasonCertificateMalformed, "with Hash and Cert or Chain, in JSON", ""},
 		{"no form at all", forwarded.Nginx{From: anybody}, nginx("?"), certauth.ReasonCertificateMalformed, pem, "; it"},
 		{"base64 where it is wanted", forwarded.Header{From: anybody, Name: "X-Cert", Format: forwarded.FormatBase64DER}, http.Header{"X-Cert": {good + "="}}, certauth.ReasonCertificateMalformed, "Header sends one certificate in the configured format", ""},
 	} {

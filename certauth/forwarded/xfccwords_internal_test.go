@@ -189,6 +189,16 @@ func TestXFCC_ElementSaysWhatIsMissing(t *testing.T) {
 		_, err = found[0].certificates()
 		assert.ErrorContains(t, err, want, value)
 	}
+	for value, want := range map[string]string{
+		`[{"hash":"ab"}]`:               "neither Cert nor Chain",
+		`[{"hash":"ab","cert":"a"}]`:    "Cert: ",
+		`[{"hash":"ab","chain":["a"]}]`: "Chain: certificate 0: ",
+	} {
+		found, err := parseXFCCJSON(value)
+		require.NoError(t, err, value)
+		_, err = found[0].certificates()
+		assert.ErrorContains(t, err, want, value)
+	}
 }
 
 // RFC 9651, section 3.3.5: a byte sequence is enclosed in colons.
