@@ -86,7 +86,7 @@ func New(config Config) (*Authenticator, error) {
 		start := standing{}
 		verifies := a.source != nil && a.source.FrontEndVerifies
 		if verifies {
-			start.vouched, start.behind = vouchedNames, true
+			start.vouched, c.verified = vouchedNames, true
 		}
 		a.policy, a.standing = c.compilePolicy(config.Policy, "Policy", start)
 		a.roles, a.serverAuth = c.roles, c.serverAuth

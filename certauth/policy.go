@@ -60,14 +60,12 @@ type standing struct {
 	chain   bool // a Chain has verified
 	public  bool // and it trusts every public CA
 	named   bool // a rule distinguishes callers of the same CA: a name, a pin, a function
-	behind  bool // the place is after the anchor of a front end that verifies (see frontEndRule)
 }
 
 func (s standing) meet(other standing) standing {
 	return standing{
 		vouched: min(s.vouched, other.vouched), chain: s.chain && other.chain,
 		public: s.public && !s.named || other.public && !other.named, named: s.named && other.named,
-		behind: s.behind, // other.behind is the same: it does not change within an Any
 	}
 }
 
@@ -103,6 +101,7 @@ type compilation struct {
 	roles     roleNames
 	chains    *chainNodes
 	endings   *endings // nil if the compilation only looks for mistakes
+	verified  bool     // the anchor is a front end that verifies (see frontEndRule)
 	nodes     int
 	overgrown bool
 	crowded   bool // with too many different Chain policies; reported once

@@ -41,7 +41,7 @@ func (p AcceptServerAuth) compile(c *compilation, at place) (rule, standing) {
 	if p.Reason != strings.TrimSpace(p.Reason) || p.Reason == "" {
 		c.mistake(at.path+".Reason", "%s; give the reason in words", quote(p.Reason))
 	}
-	if at.standing.behind {
+	if c.verified {
 		c.mistake(at.path, "has no effect together with FrontEndVerifies, whose anchor requires clientAuth; remove FrontEndVerifies and name the CA in a Chain here")
 	}
 	at.serverAuth = p.Reason
