@@ -230,24 +230,22 @@ func (p IPs) compile(c *compilation, at place) (rule, standing) {
 		}
 		r.prefixes = append(r.prefixes, parsed)
 	}
+	r.set = prefix.NewSet(r.prefixes)
 	return r, at.standing.withName()
 }
 
 type ipRule struct {
 	path     string
 	prefixes []netip.Prefix
+	set      prefix.Set // of the prefixes
 }
 
 func (r *ipRule) judge(e *evaluation) *Error {
 	if e.facts.names().alt.Fault(san.IPAddress) != nil {
 		return e.refuse(r, false)
 	}
-	for _, address := range e.facts.names().alt.IPs {
-		for _, allowed := range r.prefixes {
-			if allowed.Contains(address) {
-				return nil
-			}
-		}
+	if slices.ContainsFunc(e.facts.names().alt.IPs, r.set.Contains) {
+		return nil
 	}
 	return e.refuse(r, true)
 }

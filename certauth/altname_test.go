@@ -273,6 +273,45 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 	}
 }
 
+// finding S31: each address of a certificate was still compared with each prefix of IPs, so that a known caller with a
+// thousand of them took a tenth of a second of processor time for each request under ten thousand prefixes.
+func TestLimits_ManyAddressesCostLittleUnderManyPrefixes(t *testing.T) {
+	w := newWorld(t)
+	var entries certauth.IPs
+	for i := range 10_000 {
+		entries = append(entries, fmt.Sprintf("192.168.%d.%d/32", i>>8, i&0xFF))
+	}
+	var addresses []asn1.RawValue
+	for i := range 999 {
+		addresses = append(addresses, altName(7, string([]byte{10, 0, byte(i >> 8), byte(i)})))
+	}
+	addresses = append(addresses, altName(7, string([]byte{192, 168, 39, 15}))) // that of entry 9999
+	for name, policy := range map[string]certauth.Policy{
+		"the last one is listed": entries,
+		"none may be listed":     certauth.Not{Policy: entries[:9999]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := authOf(t, w.behind(policy), time.Time{}, w.issue(t, san(t, addresses...)))
+			done := make(chan error, 1)
+			go func() {
+				for range 3000 {
+					if _, err := auth.Check(request()); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+			select {
+			case err := <-done:
+				assert.NoError(t, err)
+			case <-time.After(time.Minute):
+				assert.Fail(t, "still at it after a minute")
+			}
+		})
+	}
+}
+
 // finding S30: so was each organization of the subject.
 func TestLimits_ManyOrganizationsCostLittleUnderManyEntries(t *testing.T) {
 	root := newRoot(t, "CA")
