@@ -68,7 +68,7 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &altRule{path: path, kind: kind, list: slices.Clone(list)}
+	r := &altRule{path: path, kind: kind, list: slices.Clone(list), negated: at.negated()}
 	for i, text := range list {
 		if err := parse(text); err != nil {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
@@ -134,6 +134,7 @@ type altRule struct {
 	kind    *altKind
 	list    []string
 	entries []string // the keys of the list, sorted
+	negated bool
 }
 
 // judge looks each name up in the list instead of comparing it with every entry, because a
@@ -149,15 +150,27 @@ func (r *altRule) judge(e *evaluation) *Error {
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
-	if err := e.facts.names().alt.Fault(r.kind.form); err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+	names := &e.facts.names().alt
+	if err := names.Fault(r.kind.form); err != nil {
+		return unreadableName(r.path, err)
 	}
-	have := r.kind.have(&e.facts.names().alt)
-	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	have := r.kind.have(names)
+	if r.kind == &altSPIFFE && len(have) == 0 && slices.ContainsFunc(names.URIs, isOfSPIFFE) {
+		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID(names.URIs)).
+			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID and no other URI; ask the CA for one")
+	}
+	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
 		noSuchName(refused, e.facts, r.kind.what, r.kind.form)
 	}
 	return refused
+}
+
+// unreadableName is the refusal of a certificate with an alternative name of the rule's type that
+// cannot be read.
+func unreadableName(path string, err error) *Error {
+	return refusal(ReasonCertificateMalformed, path, "%w", err).
+		withHint("the header is correct, but an alternative name of the certificate cannot be read; ask the CA for a new certificate")
 }
 
 // noSuchName tells the operator where the certificate has its names instead: a rule reads one
@@ -192,17 +205,16 @@ func (n elsewhereError) Error() string {
 	case len(common) > 0 && n.form != san.RFC822Name:
 		elsewhere = append(elsewhere, "common name "+quoteList(common))
 	}
-	for _, other := range []struct {
+	for _, other := range []struct { // the names of the rule's own type are none, except the URIs of SPIFFEIDs
 		what  string
 		names []string
-		form  int
 	}{
-		{"DNS names", known.alt.DNS, san.DNSName},
-		{"e-mail addresses", known.alt.Emails, san.RFC822Name},
-		{"URIs", known.alt.URIs, san.URI},
-		{"user principal names", known.alt.UPNs, san.OtherName},
+		{"DNS names", known.alt.DNS},
+		{"e-mail addresses", known.alt.Emails},
+		{"URIs", known.alt.URIs},
+		{"user principal names", known.alt.UPNs},
 	} {
-		if other.form != n.form && len(other.names) > 0 {
+		if len(other.names) > 0 {
 			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
 		}
 	}
@@ -252,7 +264,7 @@ func (r *ipRule) judge(e *evaluation) *Error {
 
 func (r *ipRule) refusal(e *evaluation) *Error {
 	if err := e.facts.names().alt.Fault(san.IPAddress); err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+		return unreadableName(r.path, err)
 	}
 	have := e.facts.names().alt.IPs
 	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), listOf[netip.Addr](have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))

@@ -95,7 +95,7 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 		return r.rests(e, p)
 	}
 	if slices.ContainsFunc(p.chains, r.acceptsChain) {
-		return refusal(ReasonPolicyRefused, r.notPath, "the excluded rule matches")
+		return excluded(r.notPath)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (c *compilation) dnRule(path string, reason Reason, what string, list []str
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &dnRule{path: path, reason: reason, what: what}
+	r := &dnRule{path: path, reason: reason, what: what, negated: at.negated()}
 	for i, text := range list {
 		name, err := dn.ParseString(text)
 		if err != nil {
@@ -80,6 +80,8 @@ type dnRule struct {
 	reason Reason
 	what   string
 	names  []dn.Name
+
+	negated bool
 
 	excluded []dn.Prepared // the names under a Not, in both orders, otherwise nil
 }
@@ -132,8 +134,8 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
-	if r.reversed(have) {
+	refused := unlisted(r.reason, r.path, r.negated, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
+	if !r.negated && r.reversed(have) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -163,7 +165,7 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	r := &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
+	r := &attributeRule{path: path, name: name, oid: oid, single: single, negated: at.negated(), list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
 	if at.nots > 0 {
 		for _, text := range list {
 			r.excluded = append(r.excluded, dn.Name{{{OID: oid, Text: text}}}.Prepare())
@@ -189,7 +191,7 @@ func (c *compilation) texts(path string, list []string) {
 
 type attributeRule struct {
 	path, name, oid string
-	single          bool
+	single, negated bool
 	list, sorted    []string
 
 	excluded []dn.Prepared // the listed values under a Not, otherwise nil
@@ -248,7 +250,11 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	if r.negated && n > maxExcluded {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", n, maxExcluded).
+			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
+	}
+	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }
