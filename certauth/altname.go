@@ -21,9 +21,10 @@ import (
 type DNSNames []string
 
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
-// comparison is exact, byte for byte, with case and without normalization. A certificate with a
-// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
-// see [SPIFFEIDs].
+// comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
+// a URI is refused too that differs from a listed one only in the case of the scheme, of the
+// authority or of a URN's namespace, or in needless escapes. A certificate with a URI that is not
+// printable ASCII without spaces is refused as malformed. For workload identities see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
@@ -42,8 +43,11 @@ type IPs []string
 
 // UPNs accepts certificates that have one of the listed user principal names among their
 // alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at sign is compared
-// exactly, the rest without regard to ASCII case. A certificate with a principal name that is not
-// a UTF8String, as MS-WCCE requires, is refused as malformed.
+// exactly, the rest without regard to ASCII case. Under [Not] a listed name is refused in every
+// letter case, because Active Directory ignores it, and so is a name that cannot be distinguished
+// from a listed one, as for [Subject], and a certificate with more than 16 principal names. A
+// certificate with a principal name that is not a UTF8String, as MS-WCCE requires, is refused as
+// malformed.
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
@@ -76,6 +80,9 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 		r.entries = append(r.entries, kind.entry(text))
 	}
 	slices.Sort(r.entries)
+	if at.nots > 0 && kind.others != nil {
+		r.others = kind.others(r.list)
+	}
 	return r, at.standing.withName()
 }
 
@@ -92,6 +99,9 @@ type altKind struct {
 	keys func(names *san.Names, to []string) (keys []string, all bool)
 	// entry returns the key that an entry of a rule lists.
 	entry func(string) string
+	// others is set if a name has spellings with different keys. The result reports whether all
+	// names are certainly none of the list in any spelling.
+	others func(list []string) func(names []string) bool
 }
 
 // altKinds is the number of kinds.
@@ -107,7 +117,7 @@ var (
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
 		have:  func(n *san.Names) []string { return n.URIs },
 		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
-		entry: func(s string) string { return s },
+		entry: func(s string) string { return s }, others: otherURIs,
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
@@ -117,7 +127,7 @@ var (
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
 		have:  func(n *san.Names) []string { return n.UPNs },
-		entry: foldHost,
+		entry: foldHost, others: otherPrincipals,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,
@@ -135,6 +145,7 @@ type altRule struct {
 	list    []string
 	entries []string // the keys of the list, sorted
 	negated bool
+	others  func(names []string) bool // under a Not, otherwise nil
 }
 
 // judge looks each name up in the list instead of comparing it with every entry, because a
@@ -146,7 +157,7 @@ func (r *altRule) judge(e *evaluation) *Error {
 			return nil
 		}
 	}
-	return e.refuse(r, names.all)
+	return e.refuse(r, names.all && (r.others == nil || r.others(r.kind.have(&e.facts.names().alt))))
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
