@@ -24,6 +24,9 @@ type Subject []string
 // IssuerName accepts certificates whose issuer is one of the listed distinguished names, written
 // as for [Subject]. It must follow a [Chain], because without one anyone can write any issuer's
 // name. To identify the issuing CA itself use [IssuedBy].
+//
+// Under [Not] it refuses every certificate that has a verified chain through a CA with one of these
+// names, in any spelling as for Subject, because an excluded CA could otherwise certify a further CA.
 type IssuerName []string
 
 // CommonNames accepts certificates whose subject has exactly one common name, and that name is
@@ -53,10 +56,14 @@ func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
 	if !at.standing.chain {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name")
 	}
-	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at), at.standing
+	r := c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at)
+	if at.negated() {
+		return &notIssuerRule{r, at.path}, at.standing
+	}
+	return r, at.standing
 }
 
-func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) rule {
+func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) *dnRule {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
@@ -91,13 +98,13 @@ func (r *dnRule) judge(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	for _, name := range r.names {
-		if have.Equal(name) {
-			return nil
-		}
+	if r.lists(have) {
+		return nil
 	}
 	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e, have))
 }
+
+func (r *dnRule) lists(have dn.Name) bool { return slices.ContainsFunc(r.names, have.Equal) }
 
 func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	if r.reason == ReasonIssuerNotAllowed {
@@ -110,12 +117,13 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 // spelling does not make a different name: a CA can write any name in any spelling into the
 // certificates that it issues, its own name included, and the chain still verifies.
 func (r *dnRule) differs(e *evaluation, have dn.Name) bool {
-	var name dn.Prepared
 	if r.reason == ReasonIssuerNotAllowed {
-		name = have.Prepare()
-	} else {
-		name = e.facts.names().preparedSubject()
+		return r.differsFrom(have.Prepare())
 	}
+	return r.differsFrom(e.facts.names().preparedSubject())
+}
+
+func (r *dnRule) differsFrom(name dn.Prepared) bool {
 	return !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
 }
 
