@@ -21,9 +21,10 @@ import (
 type DNSNames []string
 
 // URIs accepts certificates that have one of the listed URIs among their alternative names. The
-// comparison is exact, byte for byte, with case and without normalization. A certificate with a
-// URI that is not printable ASCII without spaces is refused as malformed. For workload identities
-// see [SPIFFEIDs].
+// comparison is exact, byte for byte, with case and without normalization, except under [Not]: there
+// a URI is refused too that differs from a listed one only in the case of the scheme, of the
+// authority or of a URN's namespace, or in needless escapes. A certificate with a URI that is not
+// printable ASCII without spaces is refused as malformed. For workload identities see [SPIFFEIDs].
 type URIs []string
 
 // Emails accepts certificates that have one of the listed mailboxes among their alternative
@@ -42,8 +43,11 @@ type IPs []string
 
 // UPNs accepts certificates that have one of the listed user principal names among their
 // alternative names (otherName 1.3.6.1.4.1.311.20.2.3). The part before the at sign is compared
-// exactly, the rest without regard to ASCII case. A certificate with a principal name that is not
-// a UTF8String, as MS-WCCE requires, is refused as malformed.
+// exactly, the rest without regard to ASCII case. Under [Not] a listed name is refused in every
+// letter case, because Active Directory ignores it, and so is a name that cannot be distinguished
+// from a listed one, as for [Subject], and a certificate with more than 16 principal names. A
+// certificate with a principal name that is not a UTF8String, as MS-WCCE requires, is refused as
+// malformed.
 type UPNs []string
 
 func (p DNSNames) compile(c *compilation, at place) (rule, standing) {
@@ -68,7 +72,7 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &altRule{path: path, kind: kind, list: slices.Clone(list)}
+	r := &altRule{path: path, kind: kind, list: slices.Clone(list), negated: at.negated()}
 	for i, text := range list {
 		if err := parse(text); err != nil {
 			c.mistake(fmt.Sprintf("%s[%d]", path, i), "%s: %w", quote(text), err)
@@ -76,6 +80,9 @@ func (c *compilation) altRule(kind *altKind, list []string, at place, parse func
 		r.entries = append(r.entries, kind.entry(text))
 	}
 	slices.Sort(r.entries)
+	if at.nots > 0 && kind.others != nil {
+		r.others = kind.others(r.list)
+	}
 	return r, at.standing.withName()
 }
 
@@ -92,6 +99,9 @@ type altKind struct {
 	keys func(names *san.Names, to []string) (keys []string, all bool)
 	// entry returns the key that an entry of a rule lists.
 	entry func(string) string
+	// others is set if a name has spellings with different keys. The result reports whether all
+	// names are certainly none of the list in any spelling.
+	others func(list []string) func(names []string) bool
 }
 
 // altKinds is the number of kinds.
@@ -107,7 +117,7 @@ var (
 		slot: 1, rule: "URIs", what: "URI", form: san.URI,
 		have:  func(n *san.Names) []string { return n.URIs },
 		keys:  func(n *san.Names, to []string) ([]string, bool) { return append(to, n.URIs...), true },
-		entry: func(s string) string { return s },
+		entry: func(s string) string { return s }, others: otherURIs,
 	}
 	altEmail = altKind{
 		slot: 2, rule: "Emails", what: "e-mail address", form: san.RFC822Name, keys: mailboxKeys,
@@ -117,7 +127,7 @@ var (
 	altUPN = altKind{
 		slot: 3, rule: "UPNs", what: "user principal name", form: san.OtherName, keys: upnKeys,
 		have:  func(n *san.Names) []string { return n.UPNs },
-		entry: foldHost,
+		entry: foldHost, others: otherPrincipals,
 	}
 	altSPIFFE = altKind{
 		slot: 4, rule: "SPIFFEIDs", what: "SPIFFE ID", form: san.URI, keys: spiffeKeys,
@@ -134,6 +144,8 @@ type altRule struct {
 	kind    *altKind
 	list    []string
 	entries []string // the keys of the list, sorted
+	negated bool
+	others  func(names []string) bool // under a Not, otherwise nil
 }
 
 // judge looks each name up in the list instead of comparing it with every entry, because a
@@ -145,19 +157,31 @@ func (r *altRule) judge(e *evaluation) *Error {
 			return nil
 		}
 	}
-	return e.refuse(r, names.all)
+	return e.refuse(r, names.all && (r.others == nil || r.others(r.kind.have(&e.facts.names().alt))))
 }
 
 func (r *altRule) refusal(e *evaluation) *Error {
-	if err := e.facts.names().alt.Fault(r.kind.form); err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+	names := &e.facts.names().alt
+	if err := names.Fault(r.kind.form); err != nil {
+		return unreadableName(r.path, err)
 	}
-	have := r.kind.have(&e.facts.names().alt)
-	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	have := r.kind.have(names)
+	if r.kind == &altSPIFFE && len(have) == 0 && slices.ContainsFunc(names.URIs, isOfSPIFFE) {
+		return refusal(ReasonNameNotAllowed, r.path, "%s", notSVID(names.URIs)).
+			withHint("the certificate is trusted, but is not an X.509-SVID, which has a well-formed SPIFFE ID and no other URI; ask the CA for one")
+	}
+	refused := unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 	if len(have) == 0 {
 		noSuchName(refused, e.facts, r.kind.what, r.kind.form)
 	}
 	return refused
+}
+
+// unreadableName is the refusal of a certificate with an alternative name of the rule's type that
+// cannot be read.
+func unreadableName(path string, err error) *Error {
+	return refusal(ReasonCertificateMalformed, path, "%w", err).
+		withHint("the header is correct, but an alternative name of the certificate cannot be read; ask the CA for a new certificate")
 }
 
 // noSuchName tells the operator where the certificate has its names instead: a rule reads one
@@ -192,17 +216,16 @@ func (n elsewhereError) Error() string {
 	case len(common) > 0 && n.form != san.RFC822Name:
 		elsewhere = append(elsewhere, "common name "+quoteList(common))
 	}
-	for _, other := range []struct {
+	for _, other := range []struct { // the names of the rule's own type are none, except the URIs of SPIFFEIDs
 		what  string
 		names []string
-		form  int
 	}{
-		{"DNS names", known.alt.DNS, san.DNSName},
-		{"e-mail addresses", known.alt.Emails, san.RFC822Name},
-		{"URIs", known.alt.URIs, san.URI},
-		{"user principal names", known.alt.UPNs, san.OtherName},
+		{"DNS names", known.alt.DNS},
+		{"e-mail addresses", known.alt.Emails},
+		{"URIs", known.alt.URIs},
+		{"user principal names", known.alt.UPNs},
 	} {
-		if other.form != n.form && len(other.names) > 0 {
+		if len(other.names) > 0 {
 			elsewhere = append(elsewhere, other.what+" "+quoteList(other.names))
 		}
 	}
@@ -230,31 +253,29 @@ func (p IPs) compile(c *compilation, at place) (rule, standing) {
 		}
 		r.prefixes = append(r.prefixes, parsed)
 	}
+	r.set = prefix.NewSet(r.prefixes)
 	return r, at.standing.withName()
 }
 
 type ipRule struct {
 	path     string
 	prefixes []netip.Prefix
+	set      prefix.Set // of the prefixes
 }
 
 func (r *ipRule) judge(e *evaluation) *Error {
 	if e.facts.names().alt.Fault(san.IPAddress) != nil {
 		return e.refuse(r, false)
 	}
-	for _, address := range e.facts.names().alt.IPs {
-		for _, allowed := range r.prefixes {
-			if allowed.Contains(address) {
-				return nil
-			}
-		}
+	if slices.ContainsFunc(e.facts.names().alt.IPs, r.set.Contains) {
+		return nil
 	}
 	return e.refuse(r, true)
 }
 
 func (r *ipRule) refusal(e *evaluation) *Error {
 	if err := e.facts.names().alt.Fault(san.IPAddress); err != nil {
-		return refusal(ReasonCertificateMalformed, r.path, "%w", err)
+		return unreadableName(r.path, err)
 	}
 	have := e.facts.names().alt.IPs
 	refused := refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), listOf[netip.Addr](have), len(r.prefixes), listOf[netip.Prefix](r.prefixes))

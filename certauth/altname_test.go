@@ -243,6 +243,127 @@ func TestLimits_ManyNamesCostLittleUnderManyEntries(t *testing.T) {
 	}
 }
 
+// A Not refuses a listed user principal name or URI in every spelling that is the same name. Active
+// Directory compares user principal names without regard to case (MS-ADA3, userPrincipalName:
+// String(Unicode), 2.5.5.12). Scheme and host of a URI are not case-sensitive (RFC 5280, section
+// 4.2.1.6), an escaped letter is the letter (RFC 3986, section 6.2.2.2), and the namespace of a URN
+// is not case-sensitive either (RFC 8141, section 3.1).
+//
+// finding T21: a client whose user principal name is excluded was accepted with another letter case.
+//
+// finding T22: so was one whose URI is excluded, with another case of the scheme or the host.
+func TestNot_PrincipalNamesAndURIsInOtherSpellings(t *testing.T) {
+	w := newWorld(t)
+	seventeen := func(n int) (names []asn1.RawValue) {
+		for i := range n {
+			names = append(names, upn(t, fmt.Sprintf("u%d@corp.example", i)))
+		}
+		return names
+	}
+	principal := func(names ...string) (all []asn1.RawValue) {
+		for _, name := range names {
+			all = append(all, upn(t, name))
+		}
+		return all
+	}
+	uris := func(names ...string) (all []asn1.RawValue) {
+		for _, name := range names {
+			all = append(all, altName(6, name))
+		}
+		return all
+	}
+	eve, german := certauth.UPNs{"eve@corp.example"}, certauth.UPNs{"j\u00F6rg@corp.example"}
+	web, device := certauth.URIs{"https://partner.example/x"}, certauth.URIs{"urn:dev:a", "HTTPS://User@Upper.example/%7Eu/%2f"}
+	none, unlike, excluded := certauth.ReasonNone, certauth.ReasonNameNotAllowed, certauth.ReasonPolicyRefused
+	for _, tc := range []struct {
+		name   string
+		listed certauth.Policy
+		names  []asn1.RawValue
+		want   certauth.Reason
+	}{
+		{"finding T21: as listed", eve, principal("eve@corp.example"), excluded},
+		{"finding T21: as listed, the suffix in capitals", eve, principal("eve@CORP.example"), excluded},
+		{"finding T21: with a capital", eve, principal("Eve@corp.example"), unlike},
+		{"finding T21: in capitals", eve, principal("EVE@CORP.EXAMPLE"), unlike},
+		{"finding T21: beside another", eve, principal("alice@corp.example", "Eve@corp.example"), unlike},
+		{"finding T21: with a letter that is composed", eve, principal("eve\u0301@corp.example"), unlike},
+		{"finding T21: a letter with a mark, in capitals", german, principal("J\u00D6RG@corp.example"), unlike},
+		{"finding T21: another", eve, principal("alice@corp.example"), none},
+		{"finding T21: another that begins alike", eve, principal("evelyn@corp.example"), none},
+		{"finding T21: another in Japanese", german, principal("\u5C71\u7530@corp.example"), none},
+		{"finding T21: none", eve, uris("urn:a:b"), none},
+		{"finding T21: sixteen others", eve, seventeen(16), none},
+		{"finding T21: more than are compared", eve, seventeen(17), unlike},
+
+		{"finding T22: as listed", web, uris("https://partner.example/x"), excluded},
+		{"finding T22: the scheme in capitals", web, uris("HTTPS://partner.example/x"), unlike},
+		{"finding T22: the host in capitals", web, uris("https://PARTNER.example/x"), unlike},
+		{"finding T22: with an escaped letter", web, uris("https://partner.example/%78"), unlike},
+		{"finding T22: with an escape in small letters", certauth.URIs{"https://partner.example/%2F"}, uris("https://partner.example/%2f"), unlike},
+		{"finding T22: beside another", web, uris("https://partner.example/y", "Https://partner.example/x"), unlike},
+		{"finding T22: another path", web, uris("https://partner.example/y"), none},
+		{"finding T22: the path in capitals, which is another", web, uris("https://partner.example/X"), none},
+		{"finding T22: a slash that is escaped, which is another", certauth.URIs{"https://partner.example/a/b"}, uris("https://partner.example/a%2Fb"), none},
+		{"finding T22: a URN", device, uris("URN:Dev:a"), unlike},
+		{"finding T22: another URN", device, uris("URN:Dev:A"), none},
+		{"finding T22: a listed one in capitals", device, uris("https://user@upper.example/~u/%2F"), unlike},
+		{"finding T22: none", web, principal("alice@corp.example"), none},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			leaf := w.issue(t, san(t, tc.names...))
+			_, err := judge(t, w.behind(certauth.Not{Policy: tc.listed}), leaf)
+			assert.Equal(t, tc.want, reasonOf(err), "%v", err)
+			positive := unlike
+			if tc.want == excluded {
+				positive = none
+			}
+			_, err = judge(t, w.behind(tc.listed), leaf)
+			assert.Equal(t, positive, reasonOf(err), "without Not, names are compared exactly: %v", err)
+			_, err = judge(t, w.behind(certauth.Not{Policy: certauth.Not{Policy: tc.listed}}), leaf)
+			assert.Equal(t, positive == none, err == nil, "two Not are none: %v", err)
+		})
+	}
+}
+
+// finding S31: each address of a certificate was still compared with each prefix of IPs, so that a known caller with a
+// thousand of them took a tenth of a second of processor time for each request under ten thousand prefixes.
+func TestLimits_ManyAddressesCostLittleUnderManyPrefixes(t *testing.T) {
+	w := newWorld(t)
+	var entries certauth.IPs
+	for i := range 10_000 {
+		entries = append(entries, fmt.Sprintf("192.168.%d.%d/32", i>>8, i&0xFF))
+	}
+	var addresses []asn1.RawValue
+	for i := range 999 {
+		addresses = append(addresses, altName(7, string([]byte{10, 0, byte(i >> 8), byte(i)})))
+	}
+	addresses = append(addresses, altName(7, string([]byte{192, 168, 39, 15}))) // that of entry 9999
+	for name, policy := range map[string]certauth.Policy{
+		"the last one is listed": entries,
+		"none may be listed":     certauth.Not{Policy: entries[:9999]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			auth := authOf(t, w.behind(policy), time.Time{}, w.issue(t, san(t, addresses...)))
+			done := make(chan error, 1)
+			go func() {
+				for range 3000 {
+					if _, err := auth.Check(request()); err != nil {
+						done <- err
+						return
+					}
+				}
+				done <- nil
+			}()
+			select {
+			case err := <-done:
+				assert.NoError(t, err)
+			case <-time.After(time.Minute):
+				assert.Fail(t, "still at it after a minute")
+			}
+		})
+	}
+}
+
 // finding S30: so was each organization of the subject.
 func TestLimits_ManyOrganizationsCostLittleUnderManyEntries(t *testing.T) {
 	root := newRoot(t, "CA")

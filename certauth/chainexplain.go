@@ -1,6 +1,7 @@
 package certauth
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -94,8 +95,12 @@ func (w *walk) above(path []*x509.Certificate, issuer string) obstacle {
 			best = o
 		}
 	}
-	if best.weight < 0 {
-		best = obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+	switch {
+	case best.weight >= 0:
+	case slices.ContainsFunc(ways, func(c way) bool { return slices.Contains(path, c.cert) }):
+		best = obstacle{weight: barNoIssuer, refused: onlyIntermediate(roots, child, w.leaf)}
+	default:
+		best = obstacle{weight: barOtherKey, refused: otherKey(path)}
 	}
 	return best
 }
@@ -107,7 +112,10 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 	w.search.span.watch(ca, w.node.skew)
 	switch {
 	case !canHaveSigned(ca, child):
-		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+		return obstacle{weight: barOtherKey, refused: otherKey(path)}
+	case w.isLeaf(c):
+		return obstacle{weight: barFault, refused: refusal(ReasonChainUntrusted, "", "the leaf has the name and the key of %s", nameIn(ca, w.leaf)).
+			withHint("a certificate with the name and the key of a CA does not identify a client; ask the CA for one with a name and a key of its own")}
 	case c.fault != noFault:
 		return obstacle{weight: barFault, refused: c.fault.refusal("", nameIn(ca, w.leaf), ca, ReasonChainUntrusted)}
 	case ca.BasicConstraintsValid && ca.MaxPathLen >= 0 && below > ca.MaxPathLen:
@@ -115,17 +123,30 @@ func (w *walk) through(path []*x509.Certificate, c *candidate, root bool) obstac
 			withHint("the partner's CA must issue a CA certificate with a larger pathLenConstraint, or leave out a CA below it")}
 	case outside(ca, w.search.now, w.node.skew):
 		if !w.holds(path) {
-			return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+			return obstacle{weight: barOtherKey, refused: otherKey(path)}
 		}
-		return obstacle{weight: barDates, refused: checkDates("", nameIn(ca, w.leaf), ca, w.search.now, w.node.skew), dated: ca}
+		return w.dates(ca)
 	case root && len(path)-1 > w.node.maxDepth:
 		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.node.maxDepth)}
+	case root && outside(w.leaf, w.search.now, w.node.skew) && w.holds(path): // the CAs were renewed after the leaf had ended
+		return w.dates(w.leaf)
 	case root:
-		return obstacle{weight: barOtherKey, refused: otherKey(path, child, w.leaf)}
+		return obstacle{weight: barOtherKey, refused: otherKey(path)}
 	case len(path) > maxCertificates:
 		return obstacle{weight: barDepth, refused: tooDeep(len(path)-1, w.node.maxDepth)}
 	}
 	return w.above(path, c.issuer)
+}
+
+// dates returns the obstacle of a certificate that is outside its validity.
+func (w *walk) dates(cert *x509.Certificate) obstacle {
+	return obstacle{weight: barDates, refused: datesInChain("", cert, w.leaf, w.search.now, w.node.skew), dated: cert}
+}
+
+// isLeaf reports whether the leaf has the name and the key of the CA, so that crypto/x509 does not
+// use both in one chain.
+func (w *walk) isLeaf(c *candidate) bool {
+	return bytes.Equal(c.cert.RawSubjectPublicKeyInfo, w.leaf.RawSubjectPublicKeyInfo) && c.name == nameKey(w.leaf.RawSubject)
 }
 
 // holds reports whether every signature of the path verifies.
@@ -141,8 +162,9 @@ func (w *walk) holds(path []*x509.Certificate) bool {
 
 // otherKey returns the refusal if the names match and a signature does not. Key identifiers show
 // which one; if they do not, the leaf's is reported.
-func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
+func otherKey(path []*x509.Certificate) *Error {
 	const hint = "either the CA has a new key or someone uses its name; compare the authority key identifier with the partner"
+	leaf := path[0]
 	at := leaf
 	for i, ca := range path[1:] {
 		if kinship(path[i], ca) == 2 || signatureKind(path[i]) != ca.PublicKeyAlgorithm {
@@ -153,7 +175,7 @@ func otherKey(path []*x509.Certificate, child, leaf *x509.Certificate) *Error {
 	if at == leaf {
 		return refusal(ReasonChainUntrusted, "", "leaf issuer %s is configured with a different key", dnText(leaf.RawIssuer)).withHint(hint)
 	}
-	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured with a different key", dnText(child.RawIssuer), nameIn(at, leaf)).withHint(hint)
+	return refusal(ReasonChainUntrusted, "", "issuer %s of %s is configured with a different key", dnText(at.RawIssuer), nameIn(at, leaf)).withHint(hint)
 }
 
 func unknownIssuer(path string, roots *caPool, who string, child *x509.Certificate) *Error {
@@ -163,6 +185,13 @@ func unknownIssuer(path string, roots *caPool, who string, child *x509.Certifica
 	}
 	return refusal(ReasonChainUntrusted, path, "no path to %s, issuer %s of %s is not configured", rootsText(roots), dnText(child.RawIssuer), who).
 		withHint("add that issuer to Chain.Intermediates, or to Chain.Roots if it is a root, if you trust it")
+}
+
+// onlyIntermediate returns the refusal of a chain that leads to itself instead of a root, as that of
+// a self-signed CA does.
+func onlyIntermediate(roots *caPool, child, leaf *x509.Certificate) *Error {
+	return refusal(ReasonChainUntrusted, "", "no path to %s, issuer %s of %s is only an intermediate", rootsText(roots), dnText(child.RawIssuer), nameIn(child, leaf)).
+		withHint("a self-signed CA among the intermediates is not trusted: add it to Chain.Roots, if you trust it")
 }
 
 func rootsText(roots *caPool) string {

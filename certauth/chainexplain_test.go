@@ -131,6 +131,43 @@ func wordsAboutChains(t *testing.T, row func(certauth.Reason)) {
 			own := newRoot(t, "Root", ended)
 			return attempt{own.roots(), []*x509.Certificate{newRoot(t, "Root").newClient(t).Certificate}}
 		}(), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"finding R21: the root of the intermediates is only among them", func() attempt {
+			upper := newRoot(t, "Upper")
+			issuing := upper.newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing, upper)}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `no path to 1 root, issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Upper,O=Partner Ltd" is only an intermediate`, "add it to Chain.Roots, if you trust it"},
+		{"finding R21: the root that issued the leaf is only among the intermediates", func() attempt {
+			upper := newRoot(t, "Upper")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(upper)}, []*x509.Certificate{upper.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `no path to 1 root, issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Upper,O=Partner Ltd" is only an intermediate`, "add it to Chain.Roots, if you trust it"},
+		{"finding R21: two intermediates that certify each other", func() attempt {
+			first := newRoot(t, "First")
+			second := first.newCA(t, "Second")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(second, second.again(t, first))}, []*x509.Certificate{second.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `no path to 1 root, issuer "CN=Second,O=Partner Ltd" of CA certificate "CN=First,O=Partner Ltd" is only an intermediate`, "add it to Chain.Roots, if you trust it"},
+		{"finding R25: another key of the CA in the middle", func() attempt {
+			issuing := root.newCA(t, "Upper").newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing, root.newCA(t, "Upper"))}, []*x509.Certificate{issuing.newClient(t).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `issuer "CN=Upper,O=Partner Ltd" of CA certificate "CN=Issuing,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"finding R22: a leaf that ended before its CA was renewed", direct(root, root.newClient(t, ended)), certauth.ReasonCertificateExpired, "the leaf was valid until", "the partner must renew the certificate"},
+		{"finding R22: the same below an intermediate", func() attempt {
+			issuing := root.newCA(t, "Issuing", long)
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issuing.newClient(t, ended).Certificate}}
+		}(), certauth.ReasonCertificateExpired, "the leaf was valid until", "the partner must renew the certificate"},
+		{"finding R22: a leaf that begins after its CA ends", direct(root, root.newClient(t, func(c *x509.Certificate) {
+			c.NotBefore, c.NotAfter = root.NotAfter.AddDate(1, 0, 0), root.NotAfter.AddDate(2, 0, 0)
+		})), certauth.ReasonCertificateNotYetValid, "the leaf is valid from", "check this host's clock"},
+		{"finding R22: a stranger's leaf that ended before", direct(root, newRoot(t, "Root", long).newClient(t, ended)), certauth.ReasonChainUntrusted, `leaf issuer "CN=Root,O=Partner Ltd" is configured with a different key`, "compare the authority key identifier"},
+		{"finding R23: the name and the key of the CA", direct(root, issue(t, root, root.key, "Root", asClient)), certauth.ReasonChainUntrusted, `the leaf has the name and the key of CA certificate "CN=Root,O=Partner Ltd"`, "with a name and a key of its own"},
+		{"finding R23: the name and the key of the CA above its own", func() attempt {
+			issuing := root.newCA(t, "Issuing")
+			return attempt{certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(issuing)}, []*x509.Certificate{issue(t, issuing, root.key, "Root", asClient).Certificate}}
+		}(), certauth.ReasonChainUntrusted, `the leaf has the name and the key of CA certificate "CN=Root,O=Partner Ltd"`, "with a name and a key of its own"},
+		{"finding R24: a configured intermediate that ended", below(ended), certauth.ReasonCertificateExpired, `CA certificate "CN=Issuing,O=Partner Ltd" was valid until`, "put the CA's current certificate into Chain.Intermediates, or into Chain.Roots if it is a root"},
+		{"finding R24: a root that ended, the leaf's issuer", func() attempt {
+			own := newRoot(t, "Root", ended)
+			return direct(own, own.newClient(t))
+		}(), certauth.ReasonCertificateExpired, `CA certificate "CN=Root,O=Partner Ltd" was valid until`, "put the CA's current certificate into Chain.Intermediates, or into Chain.Roots if it is a root"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			row(tc.reason)

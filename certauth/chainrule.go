@@ -118,7 +118,7 @@ func (r *chainRule) words(e *evaluation, answer *chainAnswer) *Error {
 	case answer.refused == errUnknownIssuer:
 		return unknownIssuer(r.path, r.roots.Get(), "leaf", e.facts.leaf)
 	case answer.dated != nil:
-		if refused := checkDates(r.path, nameIn(answer.dated, e.facts.leaf), answer.dated, e.now, r.skew); refused != nil {
+		if refused := datesInChain(r.path, answer.dated, e.facts.leaf, e.now, r.skew); refused != nil {
 			return refused
 		}
 	}

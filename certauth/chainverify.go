@@ -196,7 +196,7 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 		}
 		if outside(cert, found.now, n.skew) {
 			found.dated = cert
-			return checkDates("", nameIn(cert, f.leaf), cert, found.now, n.skew)
+			return datesInChain("", cert, f.leaf, found.now, n.skew)
 		}
 	}
 	if err := nameconstraints.Check(chain, &found.compared); err != nil {
@@ -204,6 +204,16 @@ func (n *chainNode) judgeChain(f *facts, chain []*x509.Certificate, found *searc
 			withHint("the CA may not issue certificates for this name; ask the partner for a certificate within the constraints")
 	}
 	return nil
+}
+
+// datesInChain is checkDates for a member of a chain. Not its owner but the operator has to replace
+// a CA certificate that has ended.
+func datesInChain(path string, cert, leaf *x509.Certificate, now time.Time, skew time.Duration) *Error {
+	refused := checkDates(path, nameIn(cert, leaf), cert, now, skew)
+	if refused != nil && refused.Reason == ReasonCertificateExpired && cert != leaf {
+		refused.Hint = "put the CA's current certificate into Chain.Intermediates, or into Chain.Roots if it is a root; if there is none, the partner's CA must renew it; check this host's clock too"
+	}
+	return refused
 }
 
 func haveSameNameAndKey(a, b *x509.Certificate) bool {

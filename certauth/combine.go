@@ -201,7 +201,26 @@ func (r *notRule) judge(e *evaluation) *Error {
 }
 
 func (r *notRule) refusal(*evaluation) *Error {
-	return refusal(ReasonPolicyRefused, r.path, "the excluded rule matches")
+	return excluded(r.path)
+}
+
+// excluded is the refusal of a certificate that has what a Not excludes.
+func excluded(path string) *Error {
+	return refusal(ReasonPolicyRefused, path, "the excluded rule matches").
+		withHint("a Not of the policy excludes this certificate; if its caller is to be accepted, narrow what is listed under the Not")
+}
+
+// unlisted is the refusal of a rule that does not list what a certificate has. The last two
+// arguments are the number of entries and the list.
+//
+// Under Not a mismatch is no refusal. There it means that an excluded name may be the same in
+// another spelling, or that the name has a form that is not compared.
+func unlisted(reason Reason, path string, negated bool, have string, args ...any) *Error {
+	if negated {
+		return refusal(reason, path, have+", not certainly different from %d excluded (%s)", args...).
+			withHint("a name that may be an excluded one in another spelling is refused; ask the CA for a certificate with a name that differs in plain letters")
+	}
+	return refusal(reason, path, have+", want one of %d (%s)", args...)
 }
 
 func (r *notRule) describe(p *printer) { p.group("not", []rule{r.part}) }
@@ -321,7 +340,8 @@ func (r *matchedRule) settle(_ *evaluation, _ *policyPath, roles []string) *Erro
 			return nil
 		}
 	}
-	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(roles), quoteList(roles), quoteList(r.names))
+	return refusal(ReasonPolicyRefused, r.path, "the caller matched %d names (%s), want one of %s", len(roles), quoteList(roles), quoteList(r.names)).
+		withHint("the caller is known but has none of these roles; to give it one, it needs a Named that accepts it")
 }
 
 func (r *matchedRule) describe(p *printer) { p.line("matched as one of %s", quoteList(r.names)) }

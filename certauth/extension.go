@@ -124,6 +124,11 @@ func (r *extensionRule) refusal(e *evaluation) *Error {
 	if _, found := r.find(e); !found {
 		return refusal(ReasonExtensionNotAllowed, r.path, "no extension %s", r.oid)
 	}
+	if value, _ := r.find(e); len(r.texts) > 0 {
+		if _, readable := r.accepts(value); !readable {
+			return refusal(ReasonExtensionNotAllowed, r.path, "extension %s is not one string, want one of %d (%s)", r.oid, len(r.texts), texts(r.texts))
+		}
+	}
 	return refusal(ReasonExtensionNotAllowed, r.path, "extension %s has another value", r.oid)
 }
 

@@ -15,8 +15,9 @@ import (
 // [NotRevoked] has excluded does not count.
 //
 // Under [Not] it refuses every certificate that has a verified chain through one of these CAs,
-// including a chain that was excluded. Only PublicKeys can be used there, because a caller
-// that presents a CA certificate can rewrite its signature and thereby change its hash.
+// at any place above the leaf, because an excluded CA could otherwise certify a further CA; a
+// chain that was excluded counts too. Only PublicKeys can be used there, because a caller that
+// presents a CA certificate can rewrite its signature and thereby change its hash.
 //
 // Exactly one field must be set.
 type IssuedBy struct {
@@ -94,10 +95,20 @@ func (r *issuedByRule) settle(e *evaluation, p *policyPath, _ []string) *Error {
 	if !r.negated {
 		return r.rests(e, p)
 	}
-	if slices.ContainsFunc(p.chains, r.acceptsChain) {
-		return refusal(ReasonPolicyRefused, r.notPath, "the excluded rule matches")
+	if slices.ContainsFunc(p.chains, r.isIn) {
+		return excluded(r.notPath)
 	}
 	return nil
+}
+
+// isIn reports whether one of the CAs is in the chain.
+func (r *issuedByRule) isIn(chain *verifiedChain) bool {
+	for i, ca := range chain.certs[1:] {
+		if r.accepts(ca, &chain.ca(i+1).sums) {
+			return true
+		}
+	}
+	return false
 }
 
 // rests requires a chain through one of these issuers for each Chain: a restriction of one

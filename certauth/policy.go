@@ -178,7 +178,7 @@ func (c *compilation) child(policy Policy, at place) (compiled rule, after stand
 // negate wraps a single rule into the Not around it.
 func negate(r rule, at place) rule {
 	switch r.(type) {
-	case *issuedByRule, denyRule: // an issuedByRule implements its negation, which considers other chains
+	case *issuedByRule, *notIssuerRule, denyRule: // the first two implement their negation, which considers other chains
 		return r
 	}
 	for range at.nots {

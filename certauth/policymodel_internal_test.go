@@ -91,7 +91,7 @@ func (w *policyWorld) accepts(way []modelRule) (accepted bool, roles []string, s
 				return false, nil, nil
 			}
 		case IssuedBy:
-			if w.issued(p, way, verified, standing) == r.negated {
+			if r.negated && w.passes(p, verified) || !r.negated && !w.issued(p, way, verified, standing) {
 				return false, nil, nil
 			}
 		case Denied:
@@ -122,6 +122,12 @@ func (w *policyWorld) issued(p IssuedBy, way []modelRule, verified, standing []i
 		chain, ok := r.policy.(given)
 		return ok && !slices.Contains(chain.roots, root)
 	})
+}
+
+// passes reports whether a chain of the client passes through the CA that an IssuedBy under Not
+// excludes: the issuing CA, or a root.
+func (w *policyWorld) passes(p IssuedBy, verified []int) bool {
+	return slices.ContainsFunc(verified, func(root int) bool { return p.PublicKeys[0] == w.key || p.PublicKeys[0] == w.roots[root] })
 }
 
 // The engine decides as the documentation says, taken literally.

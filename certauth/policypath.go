@@ -7,7 +7,8 @@ import "bytes"
 // their place. Rules about chains and about the caller concern the whole path, whatever their
 // place, so they are noted until the path is complete:
 //
-//   - Rules that exclude (Denied, IssuedBy under Not) consider every chain that verified.
+//   - Rules that exclude (Denied, IssuedBy and IssuerName under Not) consider every chain that
+//     verified.
 //   - A NotRevoked discards the chains that it refuses.
 //   - Rules that accept (Chain, IssuedBy) consider the remaining chains.
 //   - Matched and functions consider the caller's roles and the remaining chains.

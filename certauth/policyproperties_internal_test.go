@@ -469,21 +469,16 @@ func (g *generator) standing(policy Policy, c *checks) Policy {
 	return policy
 }
 
-// hasDenied reports whether the policy has a Denied, which also uses excluded chains.
-func hasDenied(policy Policy) bool {
-	switch p := policy.(type) {
-	case All:
-		return slices.ContainsFunc(p, hasDenied)
-	case Any:
-		return slices.ContainsFunc(p, hasDenied)
-	case Named:
-		return hasDenied(p.Policy)
-	case AcceptServerAuth:
-		return hasDenied(p.Policy)
-	case Denied:
-		return true
-	}
-	return false
+// usesExcluded reports whether a rule of the policy also considers chains that revocation excludes:
+// a Denied, or an IssuedBy under Not with the key of a root, through which only some chains pass.
+func (w *policyWorld) usesExcluded(policy Policy) bool {
+	return slices.ContainsFunc(ways(policy, false), func(way []modelRule) bool {
+		return slices.ContainsFunc(way, func(r modelRule) bool {
+			issued, isIssuedBy := r.policy.(IssuedBy)
+			_, isDenied := r.policy.(Denied)
+			return isDenied || isIssuedBy && r.negated && issued.PublicKeys[0] != w.key
+		})
+	})
 }
 
 // finding T1: a role, or a Chain next to others, relied on an excluded chain.
@@ -496,7 +491,7 @@ func TestPolicyMeaning_NotRevokedLeavesWhatThePolicySaysOfTheOtherChains(t *test
 		over, ok1 := g.w.judge(t, policy)
 		left, ok2 := g.w.judge(t, g.standing(policy, checker))
 		both, ok3 := g.w.judge(t, All{policy, NotRevoked{checker}})
-		if !ok1 || !ok2 || !ok3 || hasDenied(policy) {
+		if !ok1 || !ok2 || !ok3 || g.w.usesExcluded(policy) {
 			return false
 		}
 		want := left

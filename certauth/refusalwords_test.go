@@ -118,6 +118,12 @@ func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 		hint   []string
 		never  []string // must be in neither
 	}
+	notListed := []string{"want one of", "does not list"}
+	noSPIFFE := []string{"no SPIFFE ID among", "CommonNames"}
+	var seventeen []nameValue
+	for i := range 17 {
+		seventeen = append(seventeen, nameValue{asn1.ObjectIdentifier{2, 5, 4, 11}, asn1.TagUTF8String, "unit " + string(rune('a'+i))})
+	}
 	wrongForm := []string{otherFrontEnd, "sends base64", "sends one certificate", "not of one certificate"}
 	rows := []words{
 		{"negative serial number", overwritten(t, root.unparsed(t, nil), "\x02\x02\x15\x01", "\x02\x02\x95\x01"), nil, nil, certauth.ReasonCertificateMalformed, []string{"negative serial number"}, []string{reissue, "4.1.2.2"}, wrongForm},
@@ -152,6 +158,28 @@ func wordsAboutCertificates(t *testing.T, row func(certauth.Reason)) {
 		{"a common name where an address is asked", root.unparsed(t, nil), nil, chained(certauth.IPs{"192.0.2.1"}), certauth.ReasonNameNotAllowed, []string{"no IP address", "odd client"}, []string{"common name"}, []string{"have 0", "()"}},
 		{"an e-mail address in the subject", root.unparsed(t, nil, subject(nameValue{asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1}, asn1.TagIA5String, "jo@partner.example"})), nil, chained(certauth.Emails{"jo@partner.example"}), certauth.ReasonNameNotAllowed, []string{"no e-mail address", "jo@partner.example"}, []string{"in the subject", "Subject"}, []string{"have 0", "()"}},
 		{"a DNS name where a URI is asked", root.unparsed(t, nil, certauthtest.DNS("a.example")), nil, chained(certauth.URIs{"https://a.example/"}), certauth.ReasonNameNotAllowed, []string{"no URI", "a.example"}, []string{"alternative name"}, []string{"have 0", "()"}},
+
+		{"finding R26: a DNS name that is no host name, under Not", root.unparsed(t, nil, certauthtest.DNS("b.example.")), nil, chained(certauth.Not{Policy: certauth.DNSNames{"a.example"}}), certauth.ReasonNameNotAllowed, []string{`have 1 ("b.example."), not certainly different from 1 excluded ("a.example")`}, []string{"in another spelling"}, notListed},
+		{"finding R26: a quoted mailbox, under Not", root.unparsed(t, nil, certauthtest.Email(`"jo"@b.example`)), nil, chained(certauth.Not{Policy: certauth.Emails{"@a.example"}}), certauth.ReasonNameNotAllowed, []string{`not certainly different from 1 excluded ("@a.example")`}, []string{"in another spelling"}, notListed},
+		{"finding R26: a common name with combining letters, under Not", root.unparsed(t, nil, subject(nameValue{oidCN, asn1.TagUTF8String, "Cafe\u0301"})), nil, chained(certauth.Not{Policy: certauth.CommonNames{"Caf\u00E9"}}), certauth.ReasonNameNotAllowed, []string{"not certainly different from 1 excluded"}, []string{"in another spelling"}, notListed},
+		{"finding R26: the same in a whole subject", root.unparsed(t, nil, subject(nameValue{oidCN, asn1.TagUTF8String, "Cafe\u0301"})), nil, chained(certauth.Not{Policy: certauth.Subject{"CN=Caf\u00E9"}}), certauth.ReasonNameNotAllowed, []string{"not certainly different from 1 excluded"}, []string{"in another spelling"}, notListed},
+		{"finding R26: an excluded issuer in another letter case", root.unparsed(t, nil), nil, chained(certauth.Not{Policy: certauth.IssuerName{"CN=ROOT,O=partner ltd"}}), certauth.ReasonIssuerNotAllowed, []string{`issuer is "CN=Root,O=Partner Ltd", not certainly different from 1 excluded ("CN=ROOT,O=partner ltd")`}, []string{"in another spelling"}, append(notListed, "the chain is trusted")},
+		{"finding R26: within an Any", root.unparsed(t, nil, certauthtest.DNS("b.example.")), nil, chained(certauth.Any{certauth.Not{Policy: certauth.DNSNames{"a.example"}}, certauth.Not{Policy: certauth.CommonNames{"odd client"}}}), certauth.ReasonPolicyRefused, []string{`have 1 ("b.example."), not certainly different from 1 excluded ("a.example")`}, nil, notListed},
+		{"finding R26: seventeen organizational units, under Not", root.unparsed(t, nil, subject(seventeen...)), nil, chained(certauth.Not{Policy: certauth.OrganizationalUnits{"x"}}), certauth.ReasonNameNotAllowed, []string{"17 values, want at most 16"}, []string{"fewer of them"}, append(notListed, "have 17")},
+		{"finding R26: an extension that is no text, under Not", root.unparsed(t, nil, ext(false, []byte{5, 0}, 1, 2, 3, 4)), nil, chained(certauth.Not{Policy: certauth.Extension{OID: "1.2.3.4", Text: []string{"x"}}}), certauth.ReasonExtensionNotAllowed, []string{"extension 1.2.3.4 is not one string"}, []string{"openssl x509 -text"}, []string{"another value"}},
+		{"finding R26: two Not, which are none", root.unparsed(t, nil), nil, chained(certauth.Not{Policy: certauth.Not{Policy: certauth.CommonNames{"other"}}}), certauth.ReasonPolicyRefused, nil, nil, []string{"not certainly different"}},
+
+		{"finding R27: a SPIFFE ID beside another URI", root.unparsed(t, nil, certauthtest.URI(t, "spiffe://a.example/b", "https://a.example")), nil, chained(certauth.SPIFFEIDs{"spiffe://a.example/b"}), certauth.ReasonNameNotAllowed, []string{`2 URIs ("spiffe://a.example/b", "https://a.example"), want exactly one, a SPIFFE ID`}, []string{"X.509-SVID"}, noSPIFFE},
+		{"finding R27: a URI that is no SPIFFE ID", root.unparsed(t, nil, certauthtest.URI(t, "spiffe://A.example/b")), nil, chained(certauth.SPIFFEIDs{"spiffe://a.example/b"}), certauth.ReasonNameNotAllowed, []string{`1 URIs ("spiffe://A.example/b"), want exactly one, a SPIFFE ID`, "lower-case"}, []string{"X.509-SVID"}, noSPIFFE},
+		{"finding R27: no SPIFFE ID, but another URI", root.unparsed(t, nil, certauthtest.URI(t, "https://a.example")), nil, chained(certauth.SPIFFEIDs{"spiffe://a.example/b"}), certauth.ReasonNameNotAllowed, []string{"no SPIFFE ID among", `URIs "https://a.example"`}, []string{"alternative name"}, nil},
+		{"finding R27: a trust domain alone", root.unparsed(t, nil, certauthtest.URI(t, "spiffe://a.example")), nil, chained(certauth.SPIFFEIDs{"spiffe://a.example"}), certauth.ReasonNameNotAllowed, []string{`1 URIs ("spiffe://a.example"), want exactly one, a SPIFFE ID`, "path"}, []string{"X.509-SVID"}, noSPIFFE},
+
+		{"finding R29: a URI that a rule cannot read", root.unparsed(t, nil, certauthtest.Extension(t, "2.5.29.17", append([]byte{0x30, 7, 0x86, 5}, "urn: "...))), nil, chained(certauth.URIs{"urn:a"}), certauth.ReasonCertificateMalformed, []string{"byte outside printable ASCII"}, []string{"the header is correct", reissue}, wrongForm},
+		{"finding R29: an address that a rule cannot read", root.unparsed(t, nil, certauthtest.Extension(t, "2.5.29.17", append([]byte{0x30, 18, 0x87, 16}, "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xFF\xFF\x0A\x00\x00\x01"...))), nil, chained(certauth.IPs{"10.0.0.1"}), certauth.ReasonCertificateMalformed, []string{"IPv4 address in IPv6 form"}, []string{"the header is correct", reissue}, wrongForm},
+		{"finding R29: what a Not excludes", root.unparsed(t, nil), nil, chained(certauth.Not{Policy: certauth.CommonNames{"odd client"}}), certauth.ReasonPolicyRefused, []string{"Policy.All[1].Not", "the excluded rule matches"}, []string{"a Not of the policy excludes this certificate"}, []string{"a rule of the application"}},
+		{"finding R29: an issuer that a Not excludes", root.unparsed(t, nil), nil, chained(certauth.Not{Policy: certauth.IssuedBy{PublicKeys: []string{spkiPin(root.Certificate)}}}), certauth.ReasonPolicyRefused, []string{"Policy.All[1].Not", "the excluded rule matches"}, []string{"a Not of the policy excludes this certificate"}, []string{"a rule of the application"}},
+		{"finding R29: a role that the caller does not have", root.unparsed(t, nil), nil, chained(certauth.Any{certauth.Named{Name: "admin", Policy: certauth.CommonNames{"boss"}}, certauth.CommonNames{"odd client"}}, certauth.Matched{"admin"}), certauth.ReasonPolicyRefused, []string{`want one of "admin"`}, []string{"a Named that accepts it"}, []string{"a rule of the application"}},
+		{"finding R29: no certificate over TLS", nil, func() (certauth.Source, map[string]string) { return certauth.TLS{}, nil }, nil, certauth.ReasonCertificateMissing, []string{"no certificate"}, []string{"tls.Config.ClientAuth"}, []string{"front end"}},
 	}
 	for _, tc := range rows {
 		t.Run(tc.name, func(t *testing.T) {

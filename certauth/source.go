@@ -58,8 +58,16 @@ func (TLS) offer(r *http.Request, offer *source.Offer) error {
 			Hint: "TLS is terminated before this process; use a source of package forwarded",
 		}
 	}
+	if len(r.TLS.PeerCertificates) == 0 {
+		return errNoTLSCertificate
+	}
 	offer.Certificates = r.TLS.PeerCertificates
 	return nil
+}
+
+var errNoTLSCertificate = &Error{
+	Reason: ReasonCertificateMissing, Rule: "Source.TLS", Err: errors.New("no certificate"),
+	Hint: "the client presented none: set tls.Config.ClientAuth to tls.RequestClientCert or stricter, and check the client's configuration; a probe or a public path needs an entry in Config.Exclusions with its method and path",
 }
 
 // String names the source.

@@ -2,6 +2,7 @@ package certauth
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/seed2886b8ae/go-certauth/internal/san"
@@ -24,6 +25,27 @@ func spiffeIDs(names *san.Names) []string {
 		return names.URIs
 	}
 	return nil
+}
+
+// isOfSPIFFE reports whether a URI has the scheme of SPIFFE IDs.
+func isOfSPIFFE(uri string) bool {
+	const scheme = "spiffe:"
+	return len(uri) >= len(scheme) && foldASCII(uri[:len(scheme)]) == scheme
+}
+
+// notSVID describes URIs of which one is meant to be a SPIFFE ID, but is not well formed or not the
+// only one. It is formatted when it is read.
+type notSVID []string
+
+func (uris notSVID) String() string {
+	text := fmt.Sprintf("%d URIs (%s), want exactly one, a SPIFFE ID", len(uris), quoteList(uris))
+	if len(uris) > 1 {
+		return text
+	}
+	if _, _, err := splitSPIFFE(uris[0]); err != nil {
+		return text + ": " + err.Error()
+	}
+	return text + ": without a path it names no workload"
 }
 
 // spiffeKeys returns the SPIFFE ID and that of its trust domain.

@@ -24,6 +24,9 @@ type Subject []string
 // IssuerName accepts certificates whose issuer is one of the listed distinguished names, written
 // as for [Subject]. It must follow a [Chain], because without one anyone can write any issuer's
 // name. To identify the issuing CA itself use [IssuedBy].
+//
+// Under [Not] it refuses every certificate that has a verified chain through a CA with one of these
+// names, in any spelling as for Subject, because an excluded CA could otherwise certify a further CA.
 type IssuerName []string
 
 // CommonNames accepts certificates whose subject has exactly one common name, and that name is
@@ -53,14 +56,18 @@ func (p IssuerName) compile(c *compilation, at place) (rule, standing) {
 	if !at.standing.chain {
 		c.mistake(path, "comes before any Chain; put a Chain before it, because without one anybody can forge an issuer's name")
 	}
-	return c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at), at.standing
+	r := c.dnRule(path, ReasonIssuerNotAllowed, "issuer", p, at)
+	if at.negated() {
+		return &notIssuerRule{r, at.path}, at.standing
+	}
+	return r, at.standing
 }
 
-func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) rule {
+func (c *compilation) dnRule(path string, reason Reason, what string, list []string, at place) *dnRule {
 	if len(list) == 0 {
 		c.mistake(path, "empty")
 	}
-	r := &dnRule{path: path, reason: reason, what: what}
+	r := &dnRule{path: path, reason: reason, what: what, negated: at.negated()}
 	for i, text := range list {
 		name, err := dn.ParseString(text)
 		if err != nil {
@@ -81,6 +88,8 @@ type dnRule struct {
 	what   string
 	names  []dn.Name
 
+	negated bool
+
 	excluded []dn.Prepared // the names under a Not, in both orders, otherwise nil
 }
 
@@ -89,13 +98,13 @@ func (r *dnRule) judge(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	for _, name := range r.names {
-		if have.Equal(name) {
-			return nil
-		}
+	if r.lists(have) {
+		return nil
 	}
 	return e.refuse(r, r.excluded != nil && have.Readable() && r.differs(e, have))
 }
+
+func (r *dnRule) lists(have dn.Name) bool { return slices.ContainsFunc(r.names, have.Equal) }
 
 func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 	if r.reason == ReasonIssuerNotAllowed {
@@ -108,12 +117,13 @@ func (r *dnRule) have(e *evaluation) (dn.Name, error) {
 // spelling does not make a different name: a CA can write any name in any spelling into the
 // certificates that it issues, its own name included, and the chain still verifies.
 func (r *dnRule) differs(e *evaluation, have dn.Name) bool {
-	var name dn.Prepared
 	if r.reason == ReasonIssuerNotAllowed {
-		name = have.Prepare()
-	} else {
-		name = e.facts.names().preparedSubject()
+		return r.differsFrom(have.Prepare())
 	}
+	return r.differsFrom(e.facts.names().preparedSubject())
+}
+
+func (r *dnRule) differsFrom(name dn.Prepared) bool {
 	return !slices.ContainsFunc(r.excluded, func(one dn.Prepared) bool { return !one.Differs(name) })
 }
 
@@ -132,8 +142,8 @@ func (r *dnRule) refusal(e *evaluation) *Error {
 	if err != nil {
 		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
 	}
-	refused := refusal(r.reason, r.path, "%s is %s, want one of %d (%s)", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
-	if r.reversed(have) {
+	refused := unlisted(r.reason, r.path, r.negated, "%s is %s", r.what, listOf[dn.Name]{have}, len(r.names), listOf[dn.Name](r.names))
+	if !r.negated && r.reversed(have) {
 		refused.Hint = "the rule has the parts in the opposite order; RFC 4514 writes the most specific first, openssl x509 prints it last"
 	}
 	return refused
@@ -163,7 +173,7 @@ func (c *compilation) attributeRule(name, oid string, single bool, list []string
 	path := at.path + "." + name
 	c.needNames(path, at)
 	c.texts(path, list)
-	r := &attributeRule{path: path, name: name, oid: oid, single: single, list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
+	r := &attributeRule{path: path, name: name, oid: oid, single: single, negated: at.negated(), list: slices.Clone(list), sorted: slices.Sorted(slices.Values(list))}
 	if at.nots > 0 {
 		for _, text := range list {
 			r.excluded = append(r.excluded, dn.Name{{{OID: oid, Text: text}}}.Prepare())
@@ -189,7 +199,7 @@ func (c *compilation) texts(path string, list []string) {
 
 type attributeRule struct {
 	path, name, oid string
-	single          bool
+	single, negated bool
 	list, sorted    []string
 
 	excluded []dn.Prepared // the listed values under a Not, otherwise nil
@@ -248,7 +258,11 @@ func (r *attributeRule) refusal(e *evaluation) *Error {
 		return refusal(ReasonNameNotAllowed, r.path, "%d values (%s), want 1", n, texts(have)).
 			withHint("the certificate does not say which of them names the caller; Active Directory writes containers as CN too (CN=Jo Doe,CN=Users,DC=corp): match the whole name with Subject, or the account with UPNs")
 	}
-	return refusal(ReasonNameNotAllowed, r.path, "have %d (%s), want one of %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
+	if r.negated && n > maxExcluded {
+		return refusal(ReasonNameNotAllowed, r.path, "%d values, want at most %d to compare with excluded ones", n, maxExcluded).
+			withHint("the certificate is trusted, but has too many values to compare each with what a Not excludes; ask the CA for one with fewer of them")
+	}
+	return unlisted(ReasonNameNotAllowed, r.path, r.negated, "have %d (%s)", len(have), texts(have), len(r.list), texts(r.list))
 }
 
 func (r *attributeRule) describe(p *printer) { p.line("%s: one of %s", r.name, quoteList(r.list)) }

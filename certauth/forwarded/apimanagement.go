@@ -2,7 +2,6 @@ package forwarded
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
@@ -80,9 +79,7 @@ type appServiceCertificateGate struct{ hop source.Hop }
 
 func (g appServiceCertificateGate) admit(r *http.Request) (bool, error) {
 	if err := g.hop.Admit(r); err != nil {
-		// The fault is in the gateway's certificate, not in the client's, so its reason is
-		// only part of the text.
-		return false, fmt.Errorf("the gateway's own certificate: %s", err.Error())
+		return false, refusedSender("the gateway's", err, "the gateway presented no certificate to App Service: use authentication-certificate in its policy, and clientCertMode=Required on the site")
 	}
 	return false, nil
 }

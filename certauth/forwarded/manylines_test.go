@@ -5,8 +5,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth"
+	"github.com/seed2886b8ae/go-certauth/certauth/forwarded"
 )
 
 // finding S13: the cost of a request grows with its bytes and not with their square, in whichever
@@ -38,5 +40,27 @@ func TestLimits_ManyLinesOfAHeaderCostLittle(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// finding S32: a long X-AppService-Proto was searched for keys before the request was refused, which took a
+// tenth of a second of processor time and 24 times the length of the header in memory, whoever sent it.
+func TestLimits_LongEvidenceOfThePlatformCostsLittle(t *testing.T) {
+	onAppService(t)
+	p := newPartner(t)
+	auth, err := certauth.New(certauth.Config{Source: forwarded.AppService{}, Policy: p.chain()})
+	require.NoError(t, err)
+	for _, name := range []string{"X-Appservice-Proto", "X-Arr-Ssl", "X-Arr-Log-Id"} {
+		for kind, hostile := range map[string][]string{
+			"one value":   {strings.Repeat("M+", 1<<19)},
+			"four values": {strings.Repeat("M+", 1<<17), strings.Repeat("-3", 1<<17), strings.Repeat("M/", 1<<17), strings.Repeat("_M", 1<<17)},
+		} {
+			r := arriving()
+			r.Header[name] = hostile
+			var err error
+			cost := bytesPerRun(1, func() { _, err = auth.Check(r) })
+			assert.Equal(t, certauth.ReasonCertificateMissing, reasonOf(err))
+			assert.LessOrEqual(t, cost, uint64(64<<10), "%s, %s", name, kind)
+		}
 	}
 }

@@ -105,8 +105,12 @@ func (g *platformGate) admit(r *http.Request) (judgedTLS bool, err error) {
 		return false, errors.New("want exactly one well-formed X-ARR-SSL")
 	}
 	if proto := r.Header[headerAppServiceProto]; len(proto) > 0 {
-		if value, ok := only(proto); !ok || value != "https" {
-			return false, fmt.Errorf("X-AppService-Proto is %s, want https", logtext.List(proto))
+		value, ok := only(proto)
+		switch {
+		case !ok:
+			return false, fmt.Errorf("%d values of X-AppService-Proto, want 1", len(proto))
+		case value != "https":
+			return false, fmt.Errorf("X-AppService-Proto is %s, want https", logtext.Quote(value[:min(len(value), maxFlag)]))
 		}
 	}
 	return judgedTLS, nil

@@ -1,7 +1,6 @@
 package forwarded
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -39,9 +38,7 @@ func (g proxyCertificateGate) admit(r *http.Request) (bool, error) {
 		return false, err
 	}
 	if err := g.hop.Admit(r); err != nil {
-		// The fault is in the sender's certificate, not in the client's, so its reason is
-		// only part of the text.
-		return false, errors.New("the sender's own certificate: " + err.Error())
+		return false, refusedSender("the sender's", err, "the sender presented no certificate: let the front end present one, and set tls.Config.ClientAuth to tls.RequestClientCert or stricter; if the sender is not the front end, check what else can reach this port")
 	}
 	return true, nil
 }

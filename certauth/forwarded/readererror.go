@@ -30,6 +30,8 @@ func (s *reader) notAdmitted(err error) *certauth.Error {
 	refused := &certauth.Error{Reason: certauth.ReasonSourceUntrusted, Rule: s.rule(), Hint: s.untrusted, Err: err}
 	if unknown := (*socket.Error)(nil); errors.As(err, &unknown) {
 		refused.Hint = unknown.Hint
+	} else if sender := (*senderError)(nil); errors.As(err, &sender) {
+		refused.Hint = sender.hint
 	}
 	return refused
 }

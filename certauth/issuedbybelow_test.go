@@ -1,0 +1,61 @@
+package certauth_test
+
+import (
+	"crypto/x509"
+	"testing"
+
+	"github.com/seed2886b8ae/go-certauth/certauth"
+)
+
+// Under Not, IssuedBy "refuses every certificate that has a verified chain through one of these CAs".
+//
+// finding T23: who has the key of an excluded CA was accepted with a certificate of a further CA that
+// the excluded one had certified, because only the issuer of the leaf was compared. So was one
+// excluded by IssuerName.
+func TestNot_ExcludesWhatACAIssuedThroughAnother(t *testing.T) {
+	root := newRoot(t, "Root")
+	bad, good := root.newCA(t, "Bad"), root.newCA(t, "Good")
+	further := bad.newCA(t, "Further")
+	deeper := further.newCA(t, "Deeper")
+	chain := certauth.Chain{Roots: certsFrom(root), Intermediates: certsFrom(bad, good)}
+	byKey := certauth.IssuedBy{PublicKeys: []string{spkiPin(bad.Certificate)}}
+	byName := certauth.IssuerName{"CN=Bad,O=Partner Ltd"}
+	sent := func(leaf *party, cas ...*party) (certs []*x509.Certificate) {
+		for _, one := range append([]*party{leaf}, cas...) {
+			certs = append(certs, one.Certificate)
+		}
+		return certs
+	}
+	cross := good.again(t, further) // another CA certifies the same key and name
+	for _, tc := range []struct {
+		name        string
+		sent        []*x509.Certificate
+		key, issuer certauth.Reason // under Not, by key and by name
+	}{
+		{"finding T23: of the excluded CA", sent(bad.newClient(t)), certauth.ReasonPolicyRefused, certauth.ReasonPolicyRefused},
+		{"finding T23: of a CA below it", sent(further.newClient(t), further), certauth.ReasonPolicyRefused, certauth.ReasonPolicyRefused},
+		{"finding T23: of a CA two below it", sent(deeper.newClient(t), deeper, further), certauth.ReasonPolicyRefused, certauth.ReasonPolicyRefused},
+		{"finding T23: of a CA below it that another has certified too", sent(further.newClient(t), further, cross), certauth.ReasonPolicyRefused, certauth.ReasonPolicyRefused},
+		{"finding T23: of a CA that another has certified", sent(further.newClient(t), cross), certauth.ReasonNone, certauth.ReasonNone},
+		{"finding T23: of another CA", sent(good.newClient(t)), certauth.ReasonNone, certauth.ReasonNone},
+		{"finding T23: of another CA, with the excluded one sent along", sent(good.newClient(t), bad, further), certauth.ReasonNone, certauth.ReasonNone},
+		{"finding T23: of the root itself", sent(root.newClient(t)), certauth.ReasonNone, certauth.ReasonNone},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			everyWay(t, certauth.ReasonNone, chain, tc.sent...)
+			everyWay(t, tc.key, certauth.All{chain, certauth.Not{Policy: byKey}}, tc.sent...)
+			everyWay(t, tc.issuer, certauth.All{chain, certauth.Not{Policy: byName}}, tc.sent...)
+			everyWay(t, tc.issuer, certauth.All{chain, certauth.Not{Policy: certauth.Any{certauth.CommonNames{"nobody"}, byName}}}, tc.sent...)
+			everyWay(t, tc.issuer, certauth.All{certauth.Any{chain, chain}, certauth.Not{Policy: certauth.Not{Policy: certauth.Not{Policy: byName}}}}, tc.sent...)
+		})
+	}
+	t.Run("finding T23: the name in another letter case", func(t *testing.T) {
+		upper := root.newCA(t, "BAD")
+		below := upper.newCA(t, "Further")
+		everyWay(t, certauth.ReasonPolicyRefused, certauth.All{root.roots(), certauth.Not{Policy: byName}}, sent(below.newClient(t), below, upper)...)
+	})
+	t.Run("the positive rules concern the issuer of the leaf alone", func(t *testing.T) {
+		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byKey}, sent(further.newClient(t), further)...)
+		everyWay(t, certauth.ReasonIssuerNotAllowed, certauth.All{chain, byName}, sent(further.newClient(t), further)...)
+	})
+}

@@ -1,0 +1,55 @@
+package certauth
+
+import (
+	"crypto/x509"
+	"slices"
+)
+
+// notIssuerRule is an IssuerName under an odd number of Not. It refuses the issuer of the leaf at its
+// place, and the CAs above it when all chains of the path are known.
+type notIssuerRule struct {
+	*dnRule
+
+	notPath string
+}
+
+func (r *notIssuerRule) judge(e *evaluation) *Error {
+	e.path.note(r)
+	have, err := r.have(e)
+	switch {
+	case err != nil:
+		return refusal(ReasonCertificateMalformed, r.path, "issuer: %w", err)
+	case r.lists(have):
+		return e.refuse(excludedAt(r.notPath), false)
+	case !have.Readable() || !r.differs(e, have):
+		return e.refuse(r.dnRule, false)
+	}
+	return nil
+}
+
+// excludedAt is the path of a Not whose refusal can be stated later.
+type excludedAt string
+
+func (path excludedAt) refusal(*evaluation) *Error { return excluded(string(path)) }
+
+func (r *notIssuerRule) stage() stage { return stageVerified }
+
+func (r *notIssuerRule) settle(_ *evaluation, p *policyPath, _ []string) *Error {
+	var seen []*x509.Certificate
+	for _, chain := range p.chains {
+		for i := 1; i < len(chain.certs)-1; i++ { // the root has no issuer in the chain
+			ca := chain.certs[i]
+			if slices.Contains(seen, ca) {
+				continue
+			}
+			seen = append(seen, ca)
+			issuer, err := issuerOf(&chain.ca(i).issuer, ca)
+			if err != nil || r.lists(issuer) || !issuer.Readable() || !r.differsFrom(issuer.Prepare()) {
+				return excluded(r.notPath)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *notIssuerRule) describe(p *printer) { p.group("not", []rule{r.dnRule}) }
