@@ -229,12 +229,14 @@ func TestCheck_WarnsOfTheEndOfCertificatesOfRevocationChecks(t *testing.T) {
 func TestCheck_SaysTheSameEachTime(t *testing.T) {
 	w := newWorld(t)
 	var checks, want []string
+	policy := chain
 	for _, name := range []string{"g", "c", "a", "f", "b", "e", "d", "h"} {
+		policy += `, {"notRevoked": {"checker": "` + name + `"}}`
 		checks = append(checks, `"`+name+`": {"mode": "softFail"}`)
 		want = append(want, "Revocation."+name)
 	}
 	slices.Sort(want)
-	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {`+strings.Join(checks, ",")+`}}`))
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": {"all": [`+policy+`]}, "revocation": {`+strings.Join(checks, ",")+`}}`))
 	var answer checked
 	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
 	var found []string
