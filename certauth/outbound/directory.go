@@ -27,7 +27,15 @@ type Directory struct {
 	Path string
 }
 
-func (s Directory) read(ctx context.Context) ([]blob, error) { return readFolder(ctx, s.Path) }
+func (s Directory) read(ctx context.Context) ([]blob, error) {
+	blobs, err := readFolder(ctx, s.Path)
+	if err == nil && len(blobs) == 0 {
+		missing := fail(ReasonSourceUnavailable, "no file in %s is named .p12, .pfx, .pem, .crt, .cer, .der or .key", s.Path)
+		missing.Hint = "does the folder hold the certificate? a file of another name, as the Key Vault CSI driver gives it, is read with File, or under an alias with one of these extensions"
+		blobs = []blob{{name: s.Path, err: missing}}
+	}
+	return blobs, err
+}
 
 func (s Directory) check() []error { return namesOf(".Path", s.Path, "", "") }
 

@@ -168,6 +168,24 @@ func TestDirectory_HalfOfAPairDoesNotTurnTheClockBack(t *testing.T) {
 	}
 }
 
+// finding O23: of a folder whose files have other names, as the CSI driver of Key Vault writes them, the error said
+// only "no certificate", and the hint asked whether the file exists and may be read.
+func TestDirectory_SaysThatFilesHaveOtherNames(t *testing.T) {
+	w := newWorld(t)
+	folder := t.TempDir()
+	config := outbound.Config{Source: outbound.Directory{Path: folder}}
+	for _, name := range []string{"", "orders", "orders.txt", ".orders.pem"} {
+		if name != "" {
+			write(t, filepath.Join(folder, name), bundle(t, issue(t, w.clients, "orders")))
+		}
+		err := refused(t, config, outbound.ReasonSourceUnavailable)
+		assert.ErrorContains(t, err, "no file in "+folder+" is named .p12,")
+		assert.Contains(t, err.Hint, "is read with File")
+	}
+	write(t, filepath.Join(folder, "orders.pem"), bundle(t, issue(t, w.clients, "orders")))
+	open(t, config)
+}
+
 func TestAppService_Folder(t *testing.T) {
 	w := newWorld(t)
 	folder, intermediates := t.TempDir(), t.TempDir()
