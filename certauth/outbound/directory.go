@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -73,8 +74,11 @@ func (AppService) read(ctx context.Context) ([]blob, error) {
 		return nil, e
 	}
 	if folder = os.Getenv("WEBSITE_INTERMEDIATE_CERTS_PATH"); folder != "" {
-		// The PKCS#12 files should hold the whole chain; the folder is a fallback.
-		intermediates, _ := readFolder(ctx, folder)
+		// The PKCS#12 files should hold the whole chain; the folder is a fallback, and need not be there.
+		intermediates, err := readFolder(ctx, folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			intermediates = []blob{{name: folder, err: err}}
+		}
 		for _, b := range intermediates {
 			b.certificatesOnly = true
 			blobs = append(blobs, b)

@@ -221,6 +221,23 @@ func TestAppService_Folder(t *testing.T) {
 		status := open(t, now).Status()
 		assert.Equal(t, "CN=orders,O=certauthtest", status.Subject)
 		assert.Equal(t, 1, status.Intermediates)
+
+		// finding O24: a folder that cannot be read was as good as an empty one, so that nobody was told why the
+		// chain is not whole.
+		for path, want := range map[string]string{filepath.Join(intermediates, "issuing.pem"): "not a directory", filepath.Join(intermediates, "none"): ""} {
+			t.Setenv("WEBSITE_INTERMEDIATE_CERTS_PATH", path)
+			var told journal
+			now.Observe = told.observe
+			assert.Zero(t, open(t, now).Status().Intermediates)
+			loaded := told.of(outbound.OutcomeLoaded)
+			require.Len(t, loaded, 1)
+			if want == "" {
+				assert.Nil(t, loaded[0].Err)
+				continue
+			}
+			require.NotNil(t, loaded[0].Err)
+			assert.ErrorContains(t, loaded[0].Err, path+": "+want)
+		}
 	})
 }
 
