@@ -107,7 +107,7 @@ func (s *side) judge(ctx context.Context, cases []policyfile.Case) ([]string, er
 func differentChecks(old, now *side) []string {
 	var names []string
 	for _, name := range slices.Sorted(maps.Keys(old.doc.Revocation)) {
-		if !reflect.DeepEqual(old.settings(name), now.settings(name)) {
+		if !reflect.DeepEqual(old.settings(name), now.settings(name)) { //nolint:govet // deepequalerrors: settings in a document hold no error
 			names = append(names, name)
 		}
 	}
