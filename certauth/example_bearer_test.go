@@ -20,9 +20,9 @@ func orToken(check func(token string) (subject string, ok bool), next http.Handl
 			next.ServeHTTP(w, r)
 			return
 		}
-		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		subject, ok := check(token)
-		if !found || !ok {
+		scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		subject, ok := check(strings.TrimLeft(token, " "))
+		if !strings.EqualFold(scheme, "Bearer") || !ok {
 			w.Header().Set("WWW-Authenticate", "Bearer")
 			http.Error(w, "unauthorized", http.StatusUnauthorized)
 			return
@@ -56,7 +56,7 @@ func ExampleConfig_bearer() {
 	})))
 	for _, token := range []string{"", "good", "bad"} {
 		r := world.request("/", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
+		r.Header.Set("Authorization", "bearer "+token) // the scheme in any letter case
 		world.serve(handler, r)
 	}
 	world.call(handler, "/", world.partner)

@@ -66,6 +66,11 @@ type appServiceCertificate struct{ policy certauth.Policy }
 // identity, and X-ARR-ClientCert is removed from the request.
 func AppServiceCertificate(policy certauth.Policy) Gate { return appServiceCertificate{policy} }
 
+// Parts returns the name and the parts of the gate, for tools that show or review a configuration.
+func (g appServiceCertificate) Parts() (name string, parts []any) {
+	return "AppServiceCertificate", []any{g.policy}
+}
+
 func (g appServiceCertificate) prepare(env source.Environment) (gate, error) {
 	warnOutside(env)
 	hop, err := env.NewHop(AppService{}, g.policy)

@@ -72,6 +72,14 @@ func (c combined) name() string {
 	return "AnyGate"
 }
 
+// Parts returns the name and the parts of the gate, for tools that show or review a configuration.
+func (c combined) Parts() (name string, parts []any) {
+	for _, inner := range c.gates {
+		parts = append(parts, inner)
+	}
+	return c.name(), parts
+}
+
 func (c combined) prepare(env source.Environment) (gate, error) {
 	if len(c.gates) == 0 {
 		return nil, fmt.Errorf("%s: empty", c.name())

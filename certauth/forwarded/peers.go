@@ -128,8 +128,9 @@ func (g peersGate) String() string  { return "Peers(" + g.networks.String() + ")
 
 type unixSocket struct{}
 
-// UnixSocket admits connections over a unix socket, as reported by the socket itself, under
-// the conditions of [Peers]. A PROXY header that reports a unix socket is not enough.
+// UnixSocket admits connections over a unix socket with a file, as reported by the socket itself,
+// under the conditions of [Peers]. A PROXY header that reports a unix socket is not enough. An
+// abstract socket of Linux, which has no file and no mode, is refused.
 //
 // Your infrastructure must ensure, by the mode of the socket file and its directory, that
 // only the front end's user can connect.

@@ -22,6 +22,11 @@ type proxyCertificate struct{ policy certauth.Policy }
 // [Peers], the gate refuses a request over HTTP/2 on a connection that a handler took over.
 func ProxyCertificate(policy certauth.Policy) Gate { return proxyCertificate{policy} }
 
+// Parts returns the name and the parts of the gate, for tools that show or review a configuration.
+func (p proxyCertificate) Parts() (name string, parts []any) {
+	return "ProxyCertificate", []any{p.policy}
+}
+
 func (p proxyCertificate) prepare(env source.Environment) (gate, error) {
 	hop, err := env.NewHop(certauth.TLS{}, p.policy)
 	if err != nil {

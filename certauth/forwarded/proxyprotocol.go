@@ -41,6 +41,11 @@ func ProxyProtocol(balancer Gate, frontEnds ...string) Gate {
 	return proxyProtocol{balancer, frontEnds}
 }
 
+// Parts returns the name and the parts of the gate, for tools that show or review a configuration.
+func (p proxyProtocol) Parts() (name string, parts []any) {
+	return "ProxyProtocol", []any{p.balancer, peers(p.frontEnds)}
+}
+
 func (p proxyProtocol) prepare(env source.Environment) (gate, error) {
 	var found []error
 	balancer, err := prepareGate(p.balancer, env)

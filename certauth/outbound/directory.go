@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -27,7 +28,15 @@ type Directory struct {
 	Path string
 }
 
-func (s Directory) read(ctx context.Context) ([]blob, error) { return readFolder(ctx, s.Path) }
+func (s Directory) read(ctx context.Context) ([]blob, error) {
+	blobs, err := readFolder(ctx, s.Path)
+	if err == nil && len(blobs) == 0 {
+		missing := fail(ReasonSourceUnavailable, "no file in %s is named .p12, .pfx, .pem, .crt, .cer, .der or .key", s.Path)
+		missing.Hint = "does the folder hold the certificate? a file of another name, as the Key Vault CSI driver gives it, is read with File, or under an alias with one of these extensions"
+		blobs = []blob{{name: s.Path, err: missing}}
+	}
+	return blobs, err
+}
 
 func (s Directory) check() []error { return namesOf(".Path", s.Path, "", "") }
 
@@ -65,8 +74,11 @@ func (AppService) read(ctx context.Context) ([]blob, error) {
 		return nil, e
 	}
 	if folder = os.Getenv("WEBSITE_INTERMEDIATE_CERTS_PATH"); folder != "" {
-		// The PKCS#12 files should hold the whole chain; the folder is a fallback.
-		intermediates, _ := readFolder(ctx, folder)
+		// The PKCS#12 files should hold the whole chain; the folder is a fallback, and need not be there.
+		intermediates, err := readFolder(ctx, folder)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			intermediates = []blob{{name: folder, err: err}}
+		}
 		for _, b := range intermediates {
 			b.certificatesOnly = true
 			blobs = append(blobs, b)

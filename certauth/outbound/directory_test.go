@@ -168,6 +168,24 @@ func TestDirectory_HalfOfAPairDoesNotTurnTheClockBack(t *testing.T) {
 	}
 }
 
+// finding O23: of a folder whose files have other names, as the CSI driver of Key Vault writes them, the error said
+// only "no certificate", and the hint asked whether the file exists and may be read.
+func TestDirectory_SaysThatFilesHaveOtherNames(t *testing.T) {
+	w := newWorld(t)
+	folder := t.TempDir()
+	config := outbound.Config{Source: outbound.Directory{Path: folder}}
+	for _, name := range []string{"", "orders", "orders.txt", ".orders.pem"} {
+		if name != "" {
+			write(t, filepath.Join(folder, name), bundle(t, issue(t, w.clients, "orders")))
+		}
+		err := refused(t, config, outbound.ReasonSourceUnavailable)
+		assert.ErrorContains(t, err, "no file in "+folder+" is named .p12,")
+		assert.Contains(t, err.Hint, "is read with File")
+	}
+	write(t, filepath.Join(folder, "orders.pem"), bundle(t, issue(t, w.clients, "orders")))
+	open(t, config)
+}
+
 func TestAppService_Folder(t *testing.T) {
 	w := newWorld(t)
 	folder, intermediates := t.TempDir(), t.TempDir()
@@ -203,6 +221,23 @@ func TestAppService_Folder(t *testing.T) {
 		status := open(t, now).Status()
 		assert.Equal(t, "CN=orders,O=certauthtest", status.Subject)
 		assert.Equal(t, 1, status.Intermediates)
+
+		// finding O24: a folder that cannot be read was as good as an empty one, so that nobody was told why the
+		// chain is not whole.
+		for path, want := range map[string]string{filepath.Join(intermediates, "issuing.pem"): "not a directory", filepath.Join(intermediates, "none"): ""} {
+			t.Setenv("WEBSITE_INTERMEDIATE_CERTS_PATH", path)
+			var told journal
+			now.Observe = told.observe
+			assert.Zero(t, open(t, now).Status().Intermediates)
+			loaded := told.of(outbound.OutcomeLoaded)
+			require.Len(t, loaded, 1)
+			if want == "" {
+				assert.Nil(t, loaded[0].Err)
+				continue
+			}
+			require.NotNil(t, loaded[0].Err)
+			assert.ErrorContains(t, loaded[0].Err, path+": "+want)
+		}
 	})
 }
 

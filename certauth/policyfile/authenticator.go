@@ -29,7 +29,7 @@ import (
 // good document stays active, whatever happened to the file; so it does if a check hangs for more than
 // a minute, as on a network share that is gone. Logger and Observe are informed: the
 // outcome is "reloaded" for a document that became active and "kept" otherwise, and the rule is the
-// document's path. A revocation check whose settings did not change keeps everything that it
+// document's path. A failure that persists is reported again every hour. A revocation check whose settings did not change keeps everything that it
 // remembers.
 //
 // It is safe for concurrent use.
@@ -43,7 +43,8 @@ type Authenticator struct {
 
 	turn    chan struct{} // holds a value while a reload runs
 	seen    [sha256.Size]byte
-	failure string       // of the last look, so that each failure is reported once
+	failure string       // of the last look
+	told    int64        // time of its last report in UnixNano
 	telling atomic.Int64 // number of failure reports in progress
 
 	mutex    sync.Mutex        // guards the fields below and the replacement of current; not held while calling the program's code

@@ -146,6 +146,27 @@ func TestLoad_SaysWhereEachMistakeStands(t *testing.T) {
 "policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "exclusions": [{"path": "health", "reason": "r", "control": "c"}]}`, `exclusions[0].path: `},
 		{"what revocation.New says", `{` + source + `,
 "policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "revocation": {"r": {"staleGrace": "48h"}}}`, `revocation.r.staleGrace: 48h0m0s, want at most`},
+		// finding P28: of a mistake in an address only "URL not allowed" was said, without the place and the cause.
+		{
+			"what revocation.New says of a responder", `{` + source + `,
+"policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "revocation": {"r": {"responders": [{"url": "http://ocsp.example"}, {"url": "http://a:b@ocsp.example"}]}}}`,
+			`revocation.r.responders[1].url: revocation: URL not allowed: user information`,
+		},
+		{
+			"what revocation.New says of a list", `{` + source + `,
+"policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "revocation": {"r": {"lists": [{"url": "ftp://crl.example"}], "issuers": {"pemFile": "a.pem"}}}}`,
+			`revocation.r.lists[0]: revocation: URL not allowed: scheme "ftp", want http or https`,
+		},
+		{
+			"what revocation.New says of a proxy", `{` + source + `,
+"policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "revocation": {"r": {"http": {"proxy": "socks5://proxy.example:1080", "allowHosts": ["10.0.0.1"]}}}}`,
+			`revocation.r.http.proxy: scheme "socks5", want http or https`,
+		},
+		{
+			"what revocation.New says of one of its hosts", `{` + source + `,
+"policy": {"thumbprints": ["` + f.clientA.Thumbprint() + `"]}, "revocation": {"r": {"http": {"allowHosts": ["ocsp.example", "10.0.0.1"]}}}}`,
+			`revocation.r.http.allowHosts[1]: 10.0.0.1: an address belongs in AllowNets`,
+		},
 		{
 			"a check that nobody defines", `{` + source + `,
 "policy": {"all": [{"chain": {"roots": {"pemFile": "a.pem"}}}, {"notRevoked": {"checker": "strict"}}]}}`,

@@ -30,9 +30,13 @@ func (doc *Document) locatedBelow(err error, below *node) Mistakes {
 	return mistakes
 }
 
-// apart splits the result of errors.Join, also below a line that counts the mistakes.
+// apart splits the result of errors.Join, also below a line that counts the mistakes. Other errors that
+// wrap several say more than these.
 func apart(err error) []error {
 	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		if err.Error() != errors.Join(many.Unwrap()...).Error() {
+			return []error{err}
+		}
 		var all []error
 		for _, inner := range many.Unwrap() {
 			all = append(all, apart(inner)...)
@@ -80,6 +84,7 @@ func find(n *node, text string) (*node, string) {
 
 // step returns the member with that name, also below members that the Go path omits.
 func step(n *node, name string) *node {
+	name = strings.TrimSuffix(name, "Options") // the type of revocation.Config.HTTP is HTTPOptions
 	for _, m := range n.members {
 		if strings.EqualFold(m.name, name) {
 			return m.value

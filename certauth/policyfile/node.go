@@ -87,8 +87,15 @@ func parseJSON(text []byte) (*node, *Mistake) {
 	if len(text) > maxDocument {
 		return nil, &Mistake{Text: fmt.Sprintf("%d bytes, want at most %d", len(text), maxDocument)}
 	}
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, &Mistake{Text: "this is UTF-16, as Windows PowerShell writes it by > and Out-File; save it as UTF-8"}
+	}
 	if at, unseen := firstUnseen(text); at >= 0 {
-		m := mistakeAt(text, at, "", fmt.Sprintf("the character %U, which a reader does not see; write it as an escape", unseen))
+		what := "which a reader does not see; write it as an escape"
+		if at == 0 && unseen == '\uFEFF' {
+			what = "a byte order mark; save the document as UTF-8 without it"
+		}
+		m := mistakeAt(text, at, "", fmt.Sprintf("the character %U, %s", unseen, what))
 		return nil, &m
 	}
 	r := &jsonReader{text: text, tokens: jsontext.NewDecoder(bytes.NewReader(text))}

@@ -26,6 +26,11 @@ func TestLoad_RefusesWhatReadsOtherwiseThanItActs(t *testing.T) {
 		{"a space that is none", `{"description": "a` + "\u00a0" + `"}`, `the character U+00A0`},
 		{"a filler", `{"description": "a` + "\u3164" + `"}`, `the character U+3164`},
 		{"a mark at the beginning", "\ufeff{}", `1:1: the character U+FEFF`},
+		// finding P26: these mistakes proposed to write as an escape what an editor or a shell puts before a document.
+		{"what to do about a mark at the beginning", "\ufeff{}", `a byte order mark; save the document as UTF-8 without it`},
+		{"what to do about a mark elsewhere", "{\ufeff}", `1:2: the character U+FEFF, which a reader does not see; write it as an escape`},
+		{"UTF-16 of PowerShell", "\xff\xfe{\x00}\x00", `policy.json: this is UTF-16`},
+		{"UTF-16 in the other order", "\xfe\xff\x00{\x00}", `policy.json: this is UTF-16`},
 		{"a line that a terminal writes over", `{` + rest + `"policy": {"any": [` + fmt.Sprintf(chain, "") + ",\r" + fmt.Sprintf(chain, "") + `]}}`, `the character U+000D`},
 		{"no CA above the leaf", `{` + rest + `"policy": ` + fmt.Sprintf(chain, `, "maxDepth": 0`) + `}`, `policy.chain.maxDepth: 0 is read as if the member were missing`},
 		{"no CA above the leaf, another spelling", `{` + rest + `"policy": ` + fmt.Sprintf(chain, `, "maxDepth": -0.0e5`) + `}`, `policy.chain.maxDepth: -0.0e5 is read`},

@@ -17,6 +17,8 @@ const (
 	lookLimit = time.Minute // bounds one check of the files
 	lookWait  = time.Second // bounds the wait of requests after a pause, from the beginning of the check
 
+	remindAfter = time.Hour // between two reports of the same failure
+
 	// clockSlack is how far the clock may seem to go back without consequences: requests read the
 	// clock and then arrive here in any order.
 	clockSlack = time.Second
@@ -149,8 +151,11 @@ func (a *Authenticator) attempt(ctx context.Context, current *generation, asked 
 	case errors.Is(err, errClosed):
 		return nil, false, err
 	case err != nil:
-		tell = a.failure != err.Error() || asked && a.telling.Load() == 0
-		a.failure = err.Error()
+		now, _ := a.clock()
+		tell = a.failure != err.Error() || asked && a.telling.Load() == 0 || time.Duration(now-a.told) >= remindAfter
+		if a.failure = err.Error(); tell {
+			a.told = now
+		}
 		return nil, tell, err
 	case next != nil:
 		a.seen = seen

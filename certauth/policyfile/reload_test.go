@@ -282,6 +282,19 @@ func TestAuthenticator_FollowsTheFileWhileRequestsArrive(t *testing.T) {
 	require.Len(t, taken, 1, "a persistent mistake is reported once")
 	assert.Equal(t, certauth.Outcome("kept"), taken[0].Outcome)
 
+	// finding P25: after that it was never reported again, so that a service could go on with an old document for
+	// months, with one record of it.
+	for _, after := range []time.Duration{57 * time.Minute, time.Minute, 59 * time.Minute, time.Minute} {
+		now.Add(int64(after))
+		assert.Equal(t, "second-1 first-1", ask())
+		taken = append(taken, reported.take()...)
+	}
+	require.Len(t, taken, 3, "it is reported again after an hour, and after another one")
+	for _, event := range taken {
+		assert.Equal(t, certauth.Outcome("kept"), event.Outcome)
+		assert.ErrorContains(t, event.Err, "the document ends too early")
+	}
+
 	f.write("policy.json", numbered(2))
 	now.Add(-int64(time.Hour)) // the clock goes back
 	for range 1000 {

@@ -71,12 +71,12 @@ func withToken(verifier *oidc.IDTokenVerifier, next http.Handler) http.Handler {
 			refuse(w, nil)
 			return
 		}
-		raw, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !found || len(r.Header["Authorization"]) != 1 {
+		scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") || len(r.Header["Authorization"]) != 1 { // RFC 9110, section 11.1
 			refuse(w, nil)
 			return
 		}
-		token, err := verifier.Verify(r.Context(), raw)
+		token, err := verifier.Verify(r.Context(), strings.TrimLeft(raw, " "))
 		if err != nil {
 			refuse(w, err)
 			return

@@ -66,6 +66,11 @@ func TestWithToken(t *testing.T) {
 		error  bool // invalid_token
 	}{
 		{"the client with its token", client, []string{"Bearer " + sign(t, key, bound)}, http.StatusOK, false},
+		{"finding N38: the scheme in another letter case", client, []string{"bEARER " + sign(t, key, bound)}, http.StatusOK, false},
+		{"two spaces (RFC 9110, section 11.4)", client, []string{"Bearer  " + sign(t, key, bound)}, http.StatusOK, false},
+		{"another scheme", client, []string{"Basic " + sign(t, key, bound)}, http.StatusUnauthorized, false},
+		{"no scheme", client, []string{sign(t, key, bound)}, http.StatusUnauthorized, false},
+		{"no token", client, []string{"Bearer"}, http.StatusUnauthorized, true},
 		{"somebody else with that token", thief, []string{"Bearer " + sign(t, key, bound)}, http.StatusUnauthorized, true},
 		{"nobody with that token", nil, []string{"Bearer " + sign(t, key, bound)}, http.StatusUnauthorized, false},
 		{"the client without a token", client, nil, http.StatusUnauthorized, false},

@@ -42,8 +42,10 @@ func run(logger *slog.Logger) error {
 	return server.ListenAndServe()
 }
 
-// newHandler answers GET /status with the partner's response, and GET /certificate with the
-// status of the certificate.
+// newHandler answers GET /status with the status of the partner's response, and GET /certificate with
+// what monitoring needs to know of the certificate. Nobody has to prove anything to ask, so that the
+// answers contain neither what the partner says to the holder of the certificate nor what an error
+// says about this machine. Put authentication in front of handlers that pass on more.
 func newHandler(own *outbound.Certificate, partnerURL string, logger *slog.Logger) (http.Handler, error) {
 	transport, err := own.Transport(nil)
 	if err != nil {
@@ -64,17 +66,16 @@ func newHandler(own *outbound.Certificate, partnerURL string, logger *slog.Logge
 			return
 		}
 		defer response.Body.Close()
+		_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<20)) // so that the connection is used again
 		w.WriteHeader(response.StatusCode)
-		if _, err := io.Copy(w, io.LimitReader(response.Body, 1<<20)); err != nil {
-			logger.WarnContext(r.Context(), "partner", "error", err)
-		}
 	})
 	mux.HandleFunc("GET /certificate", func(w http.ResponseWriter, r *http.Request) {
 		status := own.Status()
 		if !status.Usable {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		if err := json.NewEncoder(w).Encode(status); err != nil {
+		public := map[string]any{"Usable": status.Usable, "Reason": status.Reason, "Thumbprint": status.Thumbprint, "NotAfter": status.NotAfter}
+		if err := json.NewEncoder(w).Encode(public); err != nil {
 			logger.WarnContext(r.Context(), "certificate", "error", err)
 		}
 	})

@@ -35,8 +35,10 @@ func TestHandler_CallsThePartnerWithTheCertificate(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "orders.pem"), bundle.Bytes(), 0o600))
 	t.Setenv("PARTNER_ROOTS", string(ca.PEM()))
 
+	var callers []string
 	partner := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, "hello, ", r.TLS.PeerCertificates[0].Subject.CommonName)
+		callers = append(callers, r.TLS.PeerCertificates[0].Subject.CommonName)
+		fmt.Fprint(w, "for the holder of the certificate only")
 	}))
 	server := ca.Issue(t, "partner", certauthtest.Usage(x509.ExtKeyUsageServerAuth), certauthtest.IP("127.0.0.1"))
 	clients := x509.NewCertPool()
@@ -60,13 +62,19 @@ func TestHandler_CallsThePartnerWithTheCertificate(t *testing.T) {
 	}
 	answer := ask("/status")
 	assert.Equal(t, http.StatusOK, answer.Code)
-	assert.Equal(t, "hello, orders", answer.Body.String())
+	assert.Equal(t, []string{"orders"}, callers)
+	assert.Empty(t, answer.Body.String(), "finding N37: anybody could read the partner's answers to the application's certificate")
 	answer = ask("/certificate")
 	assert.Equal(t, http.StatusOK, answer.Code)
 	var status outbound.Status
 	require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &status))
 	assert.Equal(t, leaf.NotAfter.UTC(), status.NotAfter.UTC())
 
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "orders.pem"), []byte("damaged"), 0o600))
+	require.Error(t, own.Reload(t.Context()))
+	answer = ask("/certificate")
+	assert.Contains(t, answer.Body.String(), `"Reason":"malformed"`)
+	assert.NotContains(t, answer.Body.String(), folder, "finding N37: anybody could read what an error says about this machine")
 	require.NoError(t, own.Close())
 	assert.Equal(t, http.StatusServiceUnavailable, ask("/certificate").Code)
 	assert.Equal(t, http.StatusBadGateway, ask("/status").Code)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 )
 
@@ -36,6 +37,10 @@ var (
 	errOtherServer = &Error{
 		"the request was served by another http.Server than the one that accepted its connection",
 		"serve the requests of a connection by the server that accepted it, and set ConnContext on that server",
+	}
+	errAbstract = &Error{
+		"the connection came over an abstract unix socket, which has no file: every process of the network namespace can connect",
+		"listen on a socket with a file, whose mode decides who can connect",
 	}
 	errTunnel = &Error{
 		"the request came over a connection that a handler took over for HTTP/2 after an HTTP/1 request",
@@ -154,8 +159,12 @@ func unwrap(conn net.Conn, raw bool) (Peer, error) {
 			}
 			return Peer{}, notASocket(outer, "")
 		case *net.UnixConn:
-			if local := socket.LocalAddr(); local == nil || local.Network() != "unix" {
+			local := socket.LocalAddr()
+			switch {
+			case local == nil || local.Network() != "unix":
 				return Peer{}, notASocket(outer, "")
+			case strings.HasPrefix(local.String(), "@"): // how package net writes the name of an abstract socket, or none
+				return Peer{}, errAbstract
 			}
 			return Peer{Network: "unix"}, nil
 		case interface{ NetConn() net.Conn }:

@@ -27,7 +27,8 @@ const soonOver = 10 * time.Millisecond
 // TestPolicy checks a policy of your own, in particular a certauth.PolicyFunc. It combines the
 // policy with a pin of each certificate that it judges, and checks that
 //
-//   - accepted is accepted, and the others are refused;
+//   - accepted is accepted, and the others are refused, by the policy and not because they have expired or are not for
+//     client authentication;
 //   - the answer is the same each time, for a copy of the request, and for concurrent requests
 //     (run the test with -race);
 //   - it returns when its context ends, with any answer;
@@ -48,7 +49,12 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 		if i > 0 {
 			what = fmt.Sprintf("client %d of those that must be refused", i)
 		}
-		auth, err := behind(certauth.Certificates(client.Certificate), policy, client.Certificate)
+		pin := certauth.Certificates(client.Certificate)
+		if err := alone(pin, client.Certificate); err != nil && i > 0 {
+			tb.Fatalf("unittest: TestPolicy: %s is refused whatever the policy says, which proves nothing about it: %v", what, err)
+			return
+		}
+		auth, err := behind(pin, policy, client.Certificate)
 		if err != nil {
 			tb.Fatalf("unittest: TestPolicy: %v", err)
 			return
@@ -82,6 +88,16 @@ func TestPolicy(tb certauthtest.TB, policy certauth.Policy, accepted *certauthte
 }
 
 func keyHash(cert *x509.Certificate) string { return (&certauth.Identity{Leaf: cert}).PublicKeyHash() }
+
+// alone returns the refusal of a certificate by the checks that are always on, such as those of its dates.
+func alone(pin certauth.Policy, client *x509.Certificate) error {
+	auth, err := certauth.New(certauth.Config{Source: only(client), Policy: pin})
+	if err != nil {
+		return err
+	}
+	_, err = auth.Check(httptest.NewRequest(http.MethodGet, "/", nil))
+	return err
+}
 
 // behind combines the policy with a pin.
 func behind(pin, policy certauth.Policy, client *x509.Certificate) (*certauth.Authenticator, error) {

@@ -153,6 +153,22 @@ func TestTestPolicy(t *testing.T) {
 			return errors.Join(ctx.Err(), named(ctx, id))
 		}}, good, []*certauthtest.Certificate{bad}, ""},
 		{"a policy of the library", certauth.All{certauth.Chain{Roots: certauth.Certificates(ca.Certificate)}, certauth.CommonNames{"billing"}}, good, []*certauthtest.Certificate{bad}, ""},
+		// finding N39: a client that no policy lets in counted as one that this policy refuses, so that a test of a
+		// policy that accepts everybody passed.
+		{
+			"refused because it has expired",
+			certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error { return nil }},
+			good,
+			[]*certauthtest.Certificate{ca.Issue(t, "expired", certauthtest.Valid(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))},
+			"client 1 of those that must be refused is refused whatever the policy says",
+		},
+		{
+			"refused because it is for servers",
+			certauth.PolicyFunc{Name: "f", Func: func(context.Context, *certauth.Identity) error { return nil }},
+			good,
+			[]*certauthtest.Certificate{ca.Issue(t, "server", certauthtest.Usage(x509.ExtKeyUsageServerAuth))},
+			"client 1 of those that must be refused is refused whatever the policy says",
+		},
 		{"nobody is accepted", certauth.PolicyFunc{Name: "f", Func: named}, nil, nil, "proves nothing"},
 		{"the client is refused", certauth.PolicyFunc{Name: "f", Func: named}, bad, nil, `the client that must be accepted: the reason is "policy_refused"`},
 		{"a stranger is accepted", certauth.PolicyFunc{Name: "f", Func: named}, good, []*certauthtest.Certificate{bad, good}, `client 2 of those that must be refused: the reason is ""`},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,8 +29,10 @@ FILEs are any of these, put together; - is stdin:
 For Bicep and Terraform, the source is never read: only what these tools make of it. The output of az
 webapp show alone is not enough, since most of siteConfig in it is null.
 
--policy takes the app's own exemptions, the front end and the mode from a policy document. Exit status 1:
-at least one error; 2: something could not be read.
+-policy takes the app's own exemptions, the front end and the mode from a policy document.
+
+Exit status: 0 no error; 1 at least one; 2 something could not be read, or an error cannot be ruled out
+because the input does not show a property (finding 33).
 
   az webapp show -g GROUP -n SITE > show.json
   az webapp config show -g GROUP -n SITE > config.json
@@ -107,8 +110,11 @@ func runAudit(p *program, c *command, args []string) (int, error) {
 	} else {
 		p.printFindings(findings, counts)
 	}
-	if counts[audit.Error] > 0 {
+	switch {
+	case counts[audit.Error] > 0:
 		return exitNo, err
+	case slices.ContainsFunc(findings, func(f audit.Finding) bool { return f.Rule == audit.NotJudged }):
+		return exitFailed, err
 	}
 	return exitOK, err
 }

@@ -98,6 +98,13 @@ func TestInspect_SaysWhenToRenew(t *testing.T) {
 	soon := w.issuing.Issue(t, "x", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(48*time.Hour)))
 	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", soon.Base64()).code)
 	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", "-renew", "24h", soon.Base64()).code)
+	// finding O22: -renew 0s and negative durations were as good as none, so that a certificate that has ended exited with 0.
+	ended := w.issuing.Issue(t, "ended", certauthtest.Valid(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))
+	assert.Equal(t, exitNo, certauthRun(t, "", "inspect", "-renew", "0s", ended.Base64()).code)
+	assert.Equal(t, exitOK, certauthRun(t, "", "inspect", "-renew", "0s", soon.Base64()).code)
+	for _, within := range []string{"-1h", "30d", ""} {
+		assert.Equal(t, exitFailed, certauthRun(t, "", "inspect", "-renew", within, ended.Base64()).code, within)
+	}
 	got := certauthRun(t, "", "inspect", "-renew", "72h", soon.Base64())
 	assert.Equal(t, exitNo, got.code)
 	assert.Contains(t, got.out, "it ends in 1 days")
@@ -229,12 +236,14 @@ func TestCheck_WarnsOfTheEndOfCertificatesOfRevocationChecks(t *testing.T) {
 func TestCheck_SaysTheSameEachTime(t *testing.T) {
 	w := newWorld(t)
 	var checks, want []string
+	policy := chain
 	for _, name := range []string{"g", "c", "a", "f", "b", "e", "d", "h"} {
+		policy += `, {"notRevoked": {"checker": "` + name + `"}}`
 		checks = append(checks, `"`+name+`": {"mode": "softFail"}`)
 		want = append(want, "Revocation."+name)
 	}
 	slices.Sort(want)
-	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": `+chain+`, "revocation": {`+strings.Join(checks, ",")+`}}`))
+	got := certauthRun(t, "", "check", "-json", w.write("policy.json", `{"source": {"appService": {}}, "policy": {"all": [`+policy+`]}, "revocation": {`+strings.Join(checks, ",")+`}}`))
 	var answer checked
 	require.NoError(t, json.Unmarshal([]byte(got.out), &answer))
 	var found []string

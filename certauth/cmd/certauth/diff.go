@@ -16,17 +16,18 @@ import (
 var diffCommand = &command{
 	name: "diff", args: "OLD NEW", short: "who gains and who loses by another policy document",
 	long: `
-It shows the rules that are in one document only, judges the cases of both documents by both, and with
--replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at": TIME}, of which
-"at" may be left out. Nothing is asked about revocation: -revocation says what to assume. A caller that
-gets another role gains, and one that only loses a role loses. Source, gate, mode and exclusions are
-compared as text, because who gains by them does not depend on certificates.
+It shows the rules that are in one document only or in another place, judges the cases of both documents
+by both, and with -replay the recorded certificates: a file of JSON lines {"certificate": BASE64-DER, "at":
+TIME}, of which "at" may be left out. Nothing is asked about revocation: -revocation says what to assume of
+recorded certificates. A caller that gets another role gains, and one that only loses a role loses.
+Source, gate, mode, exclusions and the settings of revocation checks are compared as such, because who
+gains by them does not depend on certificates alone.
 
   certauth diff policy.json new.json
   certauth diff -replay decisions.jsonl policy.json new.json
 
-Exit status: 0 nobody gains or loses; 1 somebody does, or source, gate, mode or exclusions differ; 2 a
-document or record could not be read.`,
+Exit status: 0 nobody gains or loses; 1 somebody does, or source, gate, mode, exclusions or revocation
+checks differ; 2 a document or record could not be read.`,
 	run: runDiff,
 }
 
@@ -39,19 +40,20 @@ type changed struct {
 }
 
 type diffAnswer struct {
-	Removed  []string  `json:"removed,omitempty"`
-	Added    []string  `json:"added,omitempty"`
-	Cases    []changed `json:"cases,omitempty"`
-	Gains    []changed `json:"gains,omitempty"`
-	Loses    []changed `json:"loses,omitempty"`
-	Other    []changed `json:"other,omitempty"` // refused for another reason
-	Replayed int       `json:"replayed,omitempty"`
+	Removed    []string  `json:"removed,omitempty"`
+	Added      []string  `json:"added,omitempty"`
+	Revocation []string  `json:"revocation,omitempty"` // names of the checks whose settings differ
+	Cases      []changed `json:"cases,omitempty"`
+	Gains      []changed `json:"gains,omitempty"`
+	Loses      []changed `json:"loses,omitempty"`
+	Other      []changed `json:"other,omitempty"` // refused for another reason
+	Replayed   int       `json:"replayed,omitempty"`
 }
 
 func runDiff(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
 	replay := fs.String("replay", "", "`FILE` of recorded certificates, - for stdin")
-	status := fs.String("revocation", "good", "assume `WORD`: good, revoked, unknown or unavailable")
+	status := fs.String("revocation", "good", "assume `WORD` of recorded certificates: good, revoked, unknown or unavailable")
 	asJSON := fs.Bool("json", false, "write JSON")
 	rest, err := p.parse(c, fs, args, 2, 2)
 	if err != nil {
@@ -61,18 +63,19 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	if !ok {
 		return 0, usageError{"-revocation: want good, revoked, unknown or unavailable"}
 	}
-	old, err := newSide(rest[0], assume)
+	old, err := newSide(p, rest[0], assume)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = old.doc.Close() }() // no longer used to judge
-	now, err := newSide(rest[1], assume)
+	now, err := newSide(p, rest[1], assume)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = now.doc.Close() }()
 	d := &differ{p: p, old: old, new: now, answer: &diffAnswer{}, groups: map[string]map[changed]int{}, now: p.now()}
-	d.rules()
+	d.answer.Removed, d.answer.Added = compareRules(old.doc.Authenticator().String(), now.doc.Authenticator().String())
+	d.answer.Revocation = differentChecks(old, now)
 	if err := d.cases(); err != nil {
 		return 0, err
 	}
@@ -88,7 +91,7 @@ func runDiff(p *program, c *command, args []string) (int, error) {
 	} else {
 		d.print()
 	}
-	if len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 || a.besidePolicy() {
+	if len(a.Revocation)+len(a.Cases)+len(a.Gains)+len(a.Loses) > 0 || a.besidePolicy() {
 		return exitNo, err
 	}
 	return exitOK, err
@@ -113,58 +116,26 @@ type differ struct {
 	mutex       sync.Mutex // of answer and groups, while workers run
 }
 
-// rules compares the printed policies line by line, each line with its path.
-func (d *differ) rules() {
-	old, now := lines(d.old.doc.Authenticator().String()), lines(d.new.doc.Authenticator().String())
-	for _, line := range old {
-		if !slices.Contains(now, line) {
-			d.answer.Removed = append(d.answer.Removed, line)
-		}
-	}
-	for _, line := range now {
-		if !slices.Contains(old, line) {
-			d.answer.Added = append(d.answer.Added, line)
-		}
-	}
-}
-
-// lines prefixes each line with the lines above it in the tree.
-func lines(text string) []string {
-	var list, above []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		depth := (len(line) - len(strings.TrimLeft(line, " "))) / 2
-		above = append(above[:min(depth, len(above))], strings.TrimSpace(line))
-		list = append(list, strings.Join(above, " > "))
-	}
-	return list
-}
-
+// cases judges the cases of both documents by both. Cases of the same name count as one, that of the old
+// document.
 func (d *differ) cases() error {
-	seen := map[string]bool{}
-	for _, doc := range []*policyfile.Document{d.old.doc, d.new.doc} {
-		for _, c := range doc.Cases {
-			if c.Certificate == nil || seen[c.Name] {
-				continue
-			}
-			seen[c.Name] = true
-			certs := materialOf(c.Certificate)
-			if len(certs) == 0 {
-				return fmt.Errorf("case %q: its certificate cannot be read", c.Name)
-			}
-			at := d.p.now()
-			if c.At != nil {
-				at = *c.At
-			}
-			r, err := d.request(base64List(certs))
-			if err != nil {
-				return err
-			}
-			old, _, _ := d.old.decide(r, at)
-			now, _, _ := d.new.decide(r, at)
-			if old != now {
-				d.answer.Cases = append(d.answer.Cases, changed{Who: c.Name, Old: old, New: now})
-			}
+	all := slices.Clone(d.old.doc.Cases)
+	for _, c := range d.new.doc.Cases {
+		if !slices.ContainsFunc(d.old.doc.Cases, func(other policyfile.Case) bool { return other.Name == c.Name }) {
+			all = append(all, c)
+		}
+	}
+	old, err := d.old.judge(d.p.ctx, all)
+	if err != nil {
+		return err
+	}
+	now, err := d.new.judge(d.p.ctx, all)
+	if err != nil {
+		return err
+	}
+	for i, c := range all {
+		if old[i] != now[i] {
+			d.answer.Cases = append(d.answer.Cases, changed{Who: c.Name, Old: old[i], New: now[i]})
 		}
 	}
 	return nil
@@ -200,6 +171,9 @@ func (d *differ) print() {
 	if a.besidePolicy() {
 		fmt.Fprintln(p.out, "\nSource, gate, mode or exclusions differ: who gains or loses by them does not depend on certificates.")
 	}
+	if len(a.Revocation) > 0 {
+		fmt.Fprintf(p.out, "\nRevocation checks differ: %s. Who gains or loses by them depends on the evidence.\n", strings.Join(a.Revocation, ", "))
+	}
 	show := func(title string, list []changed) {
 		if len(list) == 0 {
 			return
@@ -220,7 +194,7 @@ func (d *differ) print() {
 	if d.replayed {
 		fmt.Fprintf(p.out, "\n%d decisions replayed.\n", a.Replayed)
 	}
-	if len(a.Removed)+len(a.Added)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
+	if len(a.Removed)+len(a.Added)+len(a.Revocation)+len(a.Cases)+len(a.Gains)+len(a.Loses)+len(a.Other) == 0 {
 		fmt.Fprintln(p.out, "no difference")
 	}
 }

@@ -80,7 +80,7 @@ func runExplain(p *program, c *command, args []string) (int, error) {
 	requestFile := fs.String("request", "", "`FILE` with a whole HTTP/1.1 request, - for stdin")
 	recordFile := fs.String("record", "", "`FILE` with log records in JSON, of which the last refusal or else failed reload counts, - for stdin")
 	password := fs.String("password", "", "`PASSWORD` of a PFX")
-	at := fs.String("at", "", "judge at this `TIME` (RFC 3339) instead of now")
+	at := fs.String("at", "", "judge at this `TIME` (RFC 3339) instead of now, except that revocation is asked about now")
 	revocation := fs.String("revocation", "ask", "`WORD`: ask, or assume good, revoked, unknown, unavailable")
 	asJSON := fs.Bool("json", false, "write JSON")
 	page := fs.String("html", "", "write one self-contained page to `FILE` as well")

@@ -31,6 +31,7 @@ func (e *explainer) record(name string) (*explanation, error) {
 		}
 		key := [2]string{one.Reason, one.Rule}
 		switch {
+		case one.Msg != "" && !strings.HasPrefix(one.Msg, "certauth: "): // of the service itself, or of another package
 		case one.Reason == "" && slices.Contains(keptMessages, one.Msg):
 			kept = one
 		case one.Reason == "":

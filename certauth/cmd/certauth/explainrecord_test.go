@@ -185,3 +185,21 @@ func TestExplain_NamesNoLineForARuleOfTheProgram(t *testing.T) {
 	got = certauthRun(t, `{"msg": "certauth: reported", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "d", "hint": "h"}`, "explain", "-policy", policy, "-record", "-")
 	assert.Contains(t, got.out, "InsecureReportOnly")
 }
+
+// finding O25: a later record with an attribute of that name, such as one about the application's own certificate, was
+// explained as the refusal of a caller.
+func TestExplain_TakesOnlyRecordsOfCallers(t *testing.T) {
+	w := newWorld(t)
+	policy := w.named("policy", chain)
+	others := []string{
+		`{"msg": "outbound: refused", "reason": "server_untrusted", "error": "e", "hint": "is this the right server?"}`,
+		`{"msg": "order not accepted", "reason": "out of stock", "detail": "none left"}`,
+	}
+	for _, other := range others {
+		got := certauthRun(t, `{"msg": "certauth: denied", "reason": "chain_untrusted", "rule": "Policy.Chain", "detail": "no way", "hint": "add it"}`+"\n"+other, "explain", "-policy", policy, "-record", "-")
+		assert.Equal(t, exitNo, got.code)
+		assert.Contains(t, got.out, "refused: chain_untrusted", other)
+		assert.Contains(t, got.out, "next     add it\n", other)
+		assert.Equal(t, exitFailed, certauthRun(t, other, "explain", "-policy", policy, "-record", "-").code, other)
+	}
+}

@@ -15,6 +15,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -78,7 +79,15 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	fs := p.flags(c)
 	password := fs.String("password", "", "`PASSWORD` of a PFX")
 	frontEnd := fs.String("front-end", "", "`NAME` of a front end, or all, whose headers to print")
-	renew := fs.Duration("renew", 0, "exit with 1 if the certificate ends within this `DURATION`")
+	var renew *time.Duration
+	fs.Func("renew", "exit with 1 if the certificate ends within this `DURATION`; 0s: if it has ended", func(text string) error {
+		within, err := time.ParseDuration(text)
+		if err != nil || within < 0 {
+			return errors.New("want a duration such as 720h")
+		}
+		renew = &within
+		return nil
+	})
 	asJSON := fs.Bool("json", false, "write JSON")
 	rest, err := p.parse(c, fs, args, 1, 1)
 	if err != nil {
@@ -108,7 +117,7 @@ func runInspect(p *program, c *command, args []string) (int, error) {
 	} else {
 		p.printDescribed(d)
 	}
-	if *renew > 0 && found.certs[0].NotAfter.Before(p.now().Add(*renew)) {
+	if renew != nil && found.certs[0].NotAfter.Before(p.now().Add(*renew)) {
 		return exitNo, err
 	}
 	return exitOK, err

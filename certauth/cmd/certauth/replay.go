@@ -157,7 +157,9 @@ func (w *replayer) judge(name string, b batch) error {
 			if len(w.moments) >= maxKnown {
 				clear(w.moments)
 			}
-			moments = w.d.moments(one.Certificate)
+			if moments, ok = w.d.moments(one.Certificate); !ok {
+				return fmt.Errorf("%s:%d: \"certificate\" is not the base64 of a certificate in DER", name, b.first+i)
+			}
 			w.moments[key.certificate] = moments
 		}
 		key.between = sort.Search(len(moments), func(i int) bool { return moments[i].After(at) })
@@ -201,19 +203,21 @@ func anyOutside(roles, others []string) bool {
 
 // moments returns the times at which a decision about the certificate can change, sorted: the limits
 // of its validity and of those of all certificates of both documents, moved by the rules on dates.
-// Each of them is listed twice, for the time itself and for the interval after it.
-func (d *differ) moments(certificate string) []time.Time {
+// Each of them is listed twice, for the time itself and for the interval after it. It returns false if
+// a certificate cannot be read.
+func (d *differ) moments(certificate string) (list []time.Time, ok bool) {
 	certs := d.certs
 	for text := range strings.SplitSeq(certificate, ",") { // the leaf and the certificates sent along
 		der, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {
-			continue
+			return nil, false
 		}
-		if cert, err := x509.ParseCertificate(der); err == nil {
-			certs = append(certs[:len(certs):len(certs)], cert)
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, false
 		}
+		certs = append(certs[:len(certs):len(certs)], cert)
 	}
-	var list []time.Time
 	for _, cert := range certs {
 		for _, end := range []time.Time{cert.NotBefore, cert.NotAfter} {
 			for _, offset := range d.offsets {
@@ -222,7 +226,7 @@ func (d *differ) moments(certificate string) []time.Time {
 		}
 	}
 	slices.SortFunc(list, time.Time.Compare)
-	return list
+	return list, true
 }
 
 // dates collects the dates, other than those of the caller's certificate, on which decisions by a
@@ -268,15 +272,13 @@ func (w *replayer) finish() {
 	}
 }
 
-// whose names a certificate by its subject and the beginning of its hash.
-func whose(text string) string {
-	der, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
-		return "not base64"
-	}
+// whose names the leaf by its subject and the beginning of its hash.
+func whose(certificates string) string {
+	leaf, _, _ := strings.Cut(certificates, ",")
+	der, _ := base64.StdEncoding.DecodeString(leaf)
 	cert, err := x509.ParseCertificate(der)
 	if err != nil {
-		return "no certificate"
+		return "(cannot be read)" // moments has read it
 	}
 	sum := sha256.Sum256(der)
 	return nameOf(cert.RawSubject) + " " + hex.EncodeToString(sum[:8])

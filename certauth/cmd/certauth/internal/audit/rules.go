@@ -19,6 +19,9 @@ type Rule struct {
 	find      func(c *check, report func(severity, field, message string))
 }
 
+// NotJudged is the number of the rule about properties that the input does not show.
+const NotJudged = 33
+
 // ID returns the rule's name in reports, such as CERTAUTH07.
 func (r Rule) ID() string { return fmt.Sprintf("CERTAUTH%02d", r.Number) }
 
@@ -411,7 +414,7 @@ var Rules = []Rule{
 		},
 	},
 	{
-		33, Warning, "cannot be judged from this input", "what is not known is no pass", "", "", nil,
+		NotJudged, Warning, "cannot be judged from this input", "what is not known is no pass", "", "", nil,
 		func(c *check, report func(string, string, string)) {
 			for _, need := range c.needed() {
 				if !c.field(need.field).known() {

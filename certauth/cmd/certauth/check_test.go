@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// warningsOf returns the warnings about a document, by path.
+func warningsOf(t *testing.T, document string) (found []warning) {
+	t.Helper()
+	got := certauthRun(t, "", "check", "-json", document)
+	var answer checked
+	require.NoError(t, json.Unmarshal([]byte(got.out), &answer), got.errs)
+	require.Empty(t, answer.Mistakes)
+	return answer.Warnings
+}
+
+// finding N34: policies on the front end's own certificate are in a gate, where nothing was looked at; nor were
+// the certificates of IssuedBy.
+func TestCheck_WarnsOfWeaknessInPoliciesOnTheSender(t *testing.T) {
+	w := newWorld(t)
+	ending := certauthtest.NewCA(t, "Front Ends", certauthtest.Valid(time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)))
+	w.write("ending.pem", string(ending.PEM()))
+	const pin = `{"thumbprintsSHA1": ["00112233445566778899aabbccddeeff00112233"]}`
+	const named = `{"all": [{"chain": {"roots": {"pemFile": "ending.pem"}}}, {"dnsNames": ["front.example"]}]}`
+	for _, row := range []struct{ name, source, path, text string }{
+		{"a pin", `{"nginx": {"from": {"proxyCertificate": {"policy": ` + pin + `}}}}`, "Source.From.ProxyCertificate.Policy.ThumbprintsSHA1", "SHA-1: two certificates"},
+		{"one pin", `{"nginx": {"from": {"proxyCertificate": {"policy": ` + pin + `}}}}`, "Source.From.ProxyCertificate.Policy.ThumbprintsSHA1", "one pin and no backup"},
+		{"a chain", `{"nginx": {"from": {"proxyCertificate": {"policy": ` + named + `}}}}`, "Source.From.ProxyCertificate.Policy.All[0].Chain.Roots", "CN=Front Ends"},
+		{"in another gate", `{"nginx": {"from": {"anyGate": [{"unixSocket": {}},
+			{"everyGate": [{"peers": ["10.1.2.3"]}, {"proxyCertificate": {"policy": ` + named + `}}]}]}}}`, "Source.From.AnyGate[1].EveryGate[1].ProxyCertificate.Policy.All[0].Chain.Roots", "CN=Front Ends"},
+		{"of API Management", `{"apiManagement": {"from": {"appServiceCertificate": {"policy": ` + named + `}}}}`, "Source.From.AppServiceCertificate.Policy.All[0].Chain.Roots", "CN=Front Ends"},
+	} {
+		found := warningsOf(t, w.policy(chain, row.source))
+		i := slices.IndexFunc(found, func(one warning) bool { return one.Path == row.path && strings.Contains(one.Text, row.text) })
+		require.GreaterOrEqual(t, i, 0, "%s: %v", row.name, found)
+		want := 2
+		if row.name == "in another gate" {
+			want = 3
+		}
+		assert.Equal(t, want, found[i].Line, row.name)
+	}
+	issued := warningsOf(t, w.policy(`{"all": [`+chain+`, {"issuedBy": {"certificates": {"pemFile": "ending.pem"}}}]}`))
+	assert.True(t, slices.ContainsFunc(issued, func(one warning) bool { return one.Path == "Policy.All[1].IssuedBy.Certificates" }), issued)
+}
+
+// finding N35: a revocation check that no rule asks refuses nobody, whatever its settings, and nothing said so.
+func TestCheck_WarnsOfARevocationCheckThatNoRuleAsks(t *testing.T) {
+	w := newWorld(t)
+	const check = `{"notRevoked": {"checker": "strict"}}`
+	isUnasked := func(one warning) bool {
+		return one.Path == "Revocation.strict" && strings.HasPrefix(one.Text, "no rule asks it")
+	}
+	for policy, want := range map[string]bool{
+		chain: true,
+		`{"all": [` + chain + `, ` + check + `]}`: false,
+		`{"any": [` + chain + `, {"named": {"name": "a", "policy": {"all": [` + chain + `, ` + check + `]}}}]}`: false,
+	} {
+		assert.Equal(t, want, slices.ContainsFunc(warningsOf(t, w.policy(policy)), isUnasked), policy)
+	}
+	sender := `{"nginx": {"from": {"proxyCertificate": {"policy": {"all": [` + chain + `, {"dnsNames": ["front.example"]}, ` + check + `]}}}}}`
+	assert.False(t, slices.ContainsFunc(warningsOf(t, w.policy(chain, sender)), isUnasked), "asked about the sender")
+	assert.Equal(t, exitOK, certauthRun(t, "", "check", w.policy(chain, `{"tls": {}}`)).code, "a source without a gate")
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/seed2886b8ae/go-certauth/certauth/certauthtest"
+)
+
+// finding N30: recorded certificates in another form than base64 DER, such as PEM, were refused by both documents,
+// so that a whole file of them ended with 0, for "nobody gains or loses".
+func TestDiff_ARecordWithoutAReadableCertificateIsTwo(t *testing.T) {
+	w := newWorld(t)
+	client := w.issuing.Issue(t, "a", certauthtest.DNS("a.example"))
+	old := w.named("old", `{"all": [`+chain+`, {"dnsNames": ["a.example"]}]}`)
+	now := w.named("new", `{"all": [`+chain+`, {"dnsNames": ["b.example"]}]}`)
+	good := fmt.Sprintf("{\"certificate\": %q}\n", client.Base64())
+	for name, value := range map[string]string{
+		"PEM": string(client.PEM()), "escaped": "MIIB%2B", "DER of something else": "MAA=", "nothing before a comma": "," + client.Base64(), "sent along": client.Base64() + ",MAA=",
+	} {
+		got := certauthRun(t, good+fmt.Sprintf("{\"certificate\": %q}\n", value), "diff", "-replay", "-", old, now)
+		assert.Equal(t, exitFailed, got.code, "%s: %s", name, got.out)
+		assert.Contains(t, got.errs, "-:2: ", name)
+		assert.NotContains(t, got.errs, "MIIB", "the value is not repeated")
+	}
+}
+
+// finding N31: a rule that was moved to another branch was "no difference", because each line was compared with all
+// lines of the other document below branches of the same kind.
+func TestDiff_ARuleInAnotherBranchIsADifference(t *testing.T) {
+	const a, b, c = `{"dnsNames": ["a.example"]}`, `{"organizations": ["B"]}`, `{"dnsNames": ["c.example"]}`
+	w := newWorld(t)
+	branches := func(name, first, second string) string {
+		return w.named(name, `{"any": [{"all": [`+chain+`, `+first+`]}, {"all": [`+chain+`, `+second+`]}]}`)
+	}
+	const above = "policy: > any of > all of > "
+	for _, row := range []struct {
+		name           string
+		old, now       string
+		removed, added string
+	}{
+		{"moved", branches("1", a+", "+b, c), branches("2", a, b+", "+c), "- " + above + `Organizations: one of "B"`, "+ " + above + `Organizations: one of "B"`},
+		{"one of two equal branches less", branches("3", a, a), w.named("4", `{"any": [{"all": [`+chain+`, `+a+`]}, `+chain+`]}`), "- policy: > any of > all of\n", "+ policy: > any of > chain"},
+	} {
+		got := certauthRun(t, "", "diff", row.old, row.now)
+		assert.Contains(t, got.out, row.removed, row.name)
+		assert.Contains(t, got.out, row.added, row.name)
+		assert.NotContains(t, got.out, "no difference", row.name)
+	}
+	got := certauthRun(t, "", "diff", branches("5", a+", "+b, c), branches("6", c, b+", "+a))
+	assert.Equal(t, "no difference\n", got.out, "another order changes no decision")
+}
+
+// finding N32: a document that fails softly, or accepts certificates that name nobody to ask, ended with 0, as if
+// nobody gained anything: every status was assumed to be good.
+func TestDiff_AnotherRevocationCheckIsADifference(t *testing.T) {
+	w := newWorld(t)
+	document := func(dir, settings string) string {
+		require.NoError(t, os.MkdirAll(w.path(dir), 0o700))
+		for name, content := range map[string]string{"root.pem": string(w.root.PEM()), "issuing.pem": string(w.issuing.PEM()), "list.crl": ""} {
+			w.write(dir+"/"+name, content)
+		}
+		return w.write(dir+"/policy.json", `{"source": {"appService": {}}, "policy": {"all": [`+chain+`, {"notRevoked": {"checker": "c"}}]},
+			"revocation": {"c": {`+settings+`}}}`)
+	}
+	const settings = `"issuers": {"pemFile": "issuing.pem"}, "lists": [{"file": "list.crl"}]`
+	old := document("old", settings)
+	for name, change := range map[string]string{
+		"soft fail": `"mode": "softFail", ` + settings, "no source": `"allowNoSource": true, ` + settings, "leaf only": `"scope": "leafOnly", ` + settings,
+		"stale": `"staleGrace": "1d", ` + settings, "other issuers": `"issuers": {"pemFile": "root.pem"}, "lists": [{"file": "list.crl"}]`, "another list": `"issuers": {"pemFile": "issuing.pem"}, "lists": [{"file": "root.pem"}]`, "without the list": "",
+	} {
+		got := certauthRun(t, "", "diff", old, document("new", change))
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", name, got.out, got.errs)
+		assert.Contains(t, got.out, "Revocation checks differ: c.", name)
+	}
+	got := certauthRun(t, "", "diff", old, document("same", settings))
+	assert.Equal(t, exitOK, got.code, got.out)
+	assert.NotContains(t, got.out, "Revocation checks differ")
+}
+
+// finding N33: a case was judged as if its certificate were not revoked, whatever status it names, and cases with
+// headers, another path or no certificate were left out, so that a document without the check made no difference.
+func TestDiff_JudgesEachCaseAsItsDocumentDoes(t *testing.T) {
+	w := newWorld(t)
+	client := w.issuing.Issue(t, "a", certauthtest.DNS("a.example"))
+	w.write("client.pem", string(client.PEM()))
+	document := func(name, policy, more string) string {
+		return w.write(name, `{"source": {"appService": {}}, "policy": {"all": [`+chain+policy+`]}, "revocation": {"c": {}}`+more+`}`)
+	}
+	const check = `, {"notRevoked": {"checker": "c"}}`
+	for _, row := range []struct{ name, one, want string }{
+		{"revoked", `"certificate": {"pemFile": "client.pem"}, "revocation": "revoked", "expect": "certificate_revoked"`, "was certificate_revoked by Policy.All[1].NotRevoked\n    is  accepted\n"},
+		{"in a header", `"headers": ["X-ARR-ClientCert: ` + client.Base64() + `"], "revocation": "unavailable", "expect": "revocation_unavailable"`, "was revocation_unavailable by Policy.All[1].NotRevoked\n    is  accepted\n"},
+	} {
+		old := document("old.json", check, `, "cases": [{"name": "one", "at": "now", `+row.one+`}]`)
+		got := certauthRun(t, "", "diff", old, document("new.json", "", ""))
+		assert.Equal(t, exitNo, got.code, "%s: %s%s", row.name, got.out, got.errs)
+		assert.Contains(t, got.out, row.want, row.name)
+	}
+	old := document("old.json", "", `, "cases": [{"name": "probe", "at": "now", "path": "/health", "expect": "certificate_missing"}]`)
+	got := certauthRun(t, "", "diff", old, document("new.json", "", `, "exclusions": [{"path": "/health", "reason": "probe", "control": "no data"}]`))
+	assert.Contains(t, got.out, "  probe\n    was certificate_missing by ")
+	assert.Contains(t, got.out, "    is  excluded\n")
+}
