@@ -137,13 +137,13 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		}
 		matching = append(matching, a)
 	}
-	if len(matching) == 0 && !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
+	if len(matching) > 0 {
+		return matching, nil
+	}
+	if !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
 		return nil, fmt.Errorf("%w: its CertID uses SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
 	}
-	if len(matching) == 0 {
-		return nil, ErrNoMatch
-	}
-	return matching, nil
+	return nil, ErrNoMatch
 }
 
 // isOf reports whether the answer names the issuer by this encoding of its name, and its key.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Cases 20 to 27: which answer concerns our certificate.
@@ -70,6 +71,28 @@ func TestVerifyOCSP_CertID(t *testing.T) {
 		{"case 26 sixty-five answers", answers(many...), nil, unavailable, evidence.ErrLimits},
 		{"case 27 no answers", answers(), nil, unavailable, none},
 	})
+}
+
+// Only under GODEBUG=fips140=only (.github/FIPS.md) the reason is that SHA-1 is not available.
+func TestVerifyOCSP_MismatchIsNotExplainedBySHA1(t *testing.T) {
+	s := newScene(t)
+	another, stranger := s.good(), s.good()
+	another.Answers = []ocsptest.Answer{s.answer(s.other, ocsptest.StatusGood)}
+	stranger.Responder = ocsptest.ByKey(s.other.cert)
+	for _, c := range []struct {
+		name string
+		r    ocsptest.Response
+		err  error
+	}{
+		{"case 20 an answer about another serial number, whose CertID uses SHA-1", another, evidence.ErrNoMatch},
+		{"case 15 the responder is named by another's key", stranger, evidence.ErrNoSigner},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			result, err := evidence.VerifyOCSP(encode(t, c.r), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, evidence.Unavailable, c.err)
+			assert.NotErrorIs(t, err, sha1sum.ErrUnavailable)
+		})
+	}
 }
 
 // Cases 28 and 29, checks 17 and 18: the strictest usable answer.
