@@ -80,24 +80,31 @@ func (a algorithmIdentifier) signatureAlgorithm(allowSHA1 bool) (x509.SignatureA
 		return x509.ECDSAWithSHA512, nil
 	case a.oid.Equal(oidEd25519) && absent:
 		return x509.PureEd25519, nil
-	case absent && mldsa.Signature(algorithmNames[a.oid.String()]) != x509.UnknownSignatureAlgorithm:
-		return mldsa.Signature(algorithmNames[a.oid.String()]), nil
 	case a.oid.Equal(oidRSAPSS):
 		return pssAlgorithm(a.parameters)
-	case (a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1)) && allowSHA1 && !sha1sum.Available():
-		return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
-	case a.oid.Equal(oidSHA1WithRSA) && null && allowSHA1:
-		return x509.SHA1WithRSA, nil
-	case a.oid.Equal(oidECDSAWithSHA1) && absent && allowSHA1:
-		return x509.ECDSAWithSHA1, nil
+	case a.oid.Equal(oidSHA1WithRSA) && null:
+		return x509.SHA1WithRSA, checkSHA1("signed", x509.SHA1WithRSA, allowSHA1)
+	case a.oid.Equal(oidECDSAWithSHA1) && absent:
+		return x509.ECDSAWithSHA1, checkSHA1("signed", x509.ECDSAWithSHA1, allowSHA1)
 	}
-	if a.oid.Equal(oidSHA1WithRSA) || a.oid.Equal(oidECDSAWithSHA1) {
-		return x509.UnknownSignatureAlgorithm, advice.New(helpSHA1, ErrWeakAlgorithm, "signed with SHA-1 (%s), and AllowSHA1 is not set", a.oid)
-	}
-	if name := algorithmNames[a.oid.String()]; absent && strings.HasPrefix(name, "ML-DSA") {
+	if name := algorithmNames[a.oid.String()]; absent && strings.HasPrefix(name, "ML-DSA") { // RFC 9881, section 2
+		if known := mldsa.Signature(name); known != x509.UnknownSignatureAlgorithm {
+			return known, nil
+		}
 		return x509.UnknownSignatureAlgorithm, advice.New(mldsa.Help, ErrWeakAlgorithm, "%w", mldsa.Unsupported("signed with", name))
 	}
 	return x509.UnknownSignatureAlgorithm, fmt.Errorf("%w: signature algorithm %s", ErrWeakAlgorithm, a.name())
+}
+
+// checkSHA1 returns why a signature with SHA-1 is refused, or nil.
+func checkSHA1(signed string, with x509.SignatureAlgorithm, allowed bool) error {
+	if !allowed {
+		return advice.New(helpSHA1, ErrWeakAlgorithm, "%s with SHA-1 (%s), and AllowSHA1 is not set", signed, with)
+	}
+	if !sha1sum.Available() {
+		return fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
+	}
+	return nil
 }
 
 func (a algorithmIdentifier) name() string {
@@ -127,9 +134,8 @@ var algorithmNames = map[string]string{
 // pssAlgorithm reads RSASSA-PSS-params (RFC 4055, section 3.1). It accepts only a hash, a mask
 // hash and a salt length that belong together; everything else is unusual enough to refuse.
 func pssAlgorithm(parameters []byte) (x509.SignatureAlgorithm, error) {
-	r := newReader(parameters)
+	r := newReader(parameters) // a whole element, or nothing
 	in := r.inside(cbasn1.SEQUENCE, "")
-	r.end("")
 	hashPart, maskPart, saltPart := in.inside(tagExplicit0, ""), in.inside(tagExplicit1, ""), in.inside(tagExplicit2, "")
 	hash, mask, salt := hashPart.algorithm(""), maskPart.algorithm(""), saltPart.number("")
 	maskHashPart := r.of(mask.parameters)
@@ -157,13 +163,7 @@ func certificateAlgorithm(cert *x509.Certificate, allowSHA1 bool) error {
 		x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512, x509.PureEd25519:
 		return nil
 	case x509.SHA1WithRSA, x509.ECDSAWithSHA1:
-		if allowSHA1 && !sha1sum.Available() {
-			return fmt.Errorf("%w: %w", ErrWeakAlgorithm, sha1sum.ErrUnavailable)
-		}
-		if allowSHA1 {
-			return nil
-		}
-		return advice.New(helpSHA1, ErrWeakAlgorithm, "certificate signed with %s, and AllowSHA1 is not set", cert.SignatureAlgorithm)
+		return checkSHA1("certificate signed", cert.SignatureAlgorithm, allowSHA1)
 	}
 	if mldsa.IsSignature(cert.SignatureAlgorithm) {
 		return nil

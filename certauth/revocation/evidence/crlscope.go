@@ -69,16 +69,17 @@ func (h *header) decide(found finding, reasons uint16, s *Subject, o *VerifyOpti
 		return Result{StaleRevoked: found.forGood() && why != notBegun}, h.staleError(why, SourceCRL, s.isCA, o)
 	}
 	result := Result{
-		Status: Good, Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
+		Source: SourceCRL, Reason: ReasonUnspecified, ThisUpdate: h.thisUpdate, NextUpdate: h.nextUpdate,
 		UsableUntil: h.usableUntil(SourceCRL, s.isCA, s.notAfter, o), Responder: h.responder, ReasonsCovered: reasons, CRLNumber: h.number,
 		DeltaMissing: h.namesDelta || s.namesDelta, // unless it is combined with a delta
 	}
-	if !found.listed && reasons != AllReasons {
-		result.Status = Unavailable
-		return result, ErrCRLIncomplete
-	}
-	if found.listed {
+	switch {
+	case found.listed:
 		result.Status, result.Reason, result.RevokedAt = Revoked, found.reason, found.revokedAt
+	case reasons != AllReasons:
+		return result, ErrCRLIncomplete
+	default:
+		result.Status = Good
 	}
 	if found.forGood() {
 		result.UsableUntil = s.notAfter

@@ -2,6 +2,7 @@ package evidence
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
@@ -33,7 +34,7 @@ var harmlessSingle = []asn1.ObjectIdentifier{
 // (the issuer itself, a delegate that the issuer certified for OCSPSigning and that is not the
 // certificate in question, or a trusted responder); the signature; the nonce; the times; and that
 // an answer is about this certificate of this issuer, by its whole CertID. If there are several
-// usable answers, the strictest counts.
+// usable answers, the strictest counts, and of equally strict ones the first.
 //
 // The error is non-nil exactly if the Status is Unavailable; it wraps one of the package's
 // sentinel errors. VerifyOCSP is a pure function and safe for concurrent use.
@@ -136,13 +137,13 @@ func (r *basicResponse) matching(cert, issuer *x509.Certificate, skew time.Durat
 		}
 		matching = append(matching, a)
 	}
-	if len(matching) == 0 && !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
+	if len(matching) > 0 {
+		return matching, nil
+	}
+	if !sha1sum.Available() && slices.ContainsFunc(r.answers, func(a answer) bool { return a.hash.oid.Equal(oidSHA1) }) {
 		return nil, fmt.Errorf("%w: its CertID uses SHA-1, and %w", ErrNoMatch, sha1sum.ErrUnavailable)
 	}
-	if len(matching) == 0 {
-		return nil, ErrNoMatch
-	}
-	return matching, nil
+	return nil, ErrNoMatch
 }
 
 // isOf reports whether the answer names the issuer by this encoding of its name, and its key.
@@ -175,21 +176,19 @@ func (a *answer) sumOf(data []byte) []byte {
 }
 
 // strictest is checks 16 and 17: of the fresh answers Revoked counts before Unknown and Unknown
-// before Good. If none is fresh it returns the strictest stale one together with the error.
+// before Good, and the first of equals. If none is fresh it returns, with the error, the strictest
+// one that has begun, because that one may revoke for good.
 func strictest(answers []answer, cert *x509.Certificate, o *VerifyOptions) (answer, error) {
-	var counts, stale answer
-	var why staleness
+	var counts answer
+	why := notBegun
 	for _, a := range answers {
-		switch is := a.staleness(SourceOCSP, cert.IsCA, o); {
-		case is == fresh && a.severity() > counts.severity():
-			counts = a
-		case is != fresh && a.severity() > stale.severity():
-			stale, why = a, is
+		is := a.staleness(SourceOCSP, cert.IsCA, o)
+		if cmp.Or(cmp.Compare(is.weight(), why.weight()), cmp.Compare(a.severity(), counts.severity())) > 0 {
+			counts, why = a, is
 		}
 	}
-	if counts.status == Unavailable {
-		err := stale.staleError(why, SourceOCSP, cert.IsCA, o)
-		return stale, err
+	if why != fresh {
+		return counts, counts.staleError(why, SourceOCSP, cert.IsCA, o)
 	}
 	return counts, nil
 }

@@ -9,14 +9,18 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/pem"
 	"errors"
 	"io"
 	"math/big"
+	"os"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
+	"github.com/seed2886b8ae/go-certauth/internal/advice"
 	"github.com/seed2886b8ae/go-certauth/internal/mldsa"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
 )
@@ -134,6 +138,74 @@ func TestVerifyOCSP_Algorithms(t *testing.T) {
 		result, err := evidence.VerifyOCSP(encode(t, s.by(s.delegate(t))), s.client.cert, s.ca.cert, at(now))
 		expect(t, result, err, unavailable, weak)
 	})
+}
+
+// Case 18: ML-DSA (FIPS 204) is accepted if this release of Go supports it. Otherwise the refusal
+// says that Go 1.27 does, and that nothing is wrong with the certificate; no other algorithm is
+// refused in these words.
+func TestVerifyOCSP_MLDSAIsRefusedWithAReasonWhereGoHasNone(t *testing.T) {
+	supported := mldsa.Key != x509.UnknownPublicKeyAlgorithm
+	mldsa65, dsa, null := asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 18}, asn1.ObjectIdentifier{2, 16, 840, 1, 101, 3, 4, 3, 2}, []byte{5, 0}
+	by := func(oid asn1.ObjectIdentifier, parameters []byte) ocsptest.Algorithm {
+		return ocsptest.Algorithm{Identifier: ocsptest.Identifier(oid, parameters), Signature: make([]byte, 3309)}
+	}
+	s := newScene(t)
+	text, err := os.ReadFile("../../../testdata/mldsa/rfc9881-65.pem")
+	require.NoError(t, err)
+	block, _ := pem.Decode(text)
+	example, err := x509.ParseCertificate(block.Bytes) // with a key of ML-DSA-65, signed by it
+	require.NoError(t, err)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	delegateSigned := func(with ocsptest.Algorithm) []byte {
+		d := s.delegate(t)
+		var parts []asn1.RawValue
+		_, err := asn1.Unmarshal(d.cert.RawTBSCertificate, &parts)
+		require.NoError(t, err)
+		parts[2] = asn1.RawValue{FullBytes: with.Identifier} // version, serialNumber, signature
+		tbs, err := asn1.Marshal(parts)
+		require.NoError(t, err)
+		r := s.by(d)
+		r.Certificates = [][]byte{encode(t, ocsptest.List{TBS: tbs, Algorithm: with})}
+		return encode(t, r)
+	}
+	signed := func(with ocsptest.Algorithm) []byte {
+		r := s.good()
+		r.Algorithm = with
+		return encode(t, r)
+	}
+	for _, c := range []struct {
+		name    string
+		der     []byte
+		trusted *x509.Certificate
+		says    string
+		err     error // where Go supports ML-DSA
+	}{
+		{"the response", signed(by(mldsa65, nil)), nil, "signed with ML-DSA-65 (FIPS 204)", evidence.ErrBadSignature},
+		{"a delegate's certificate", delegateSigned(by(mldsa65, nil)), nil, "certificate signed with ML-DSA-65 (FIPS 204)", evidence.ErrResponderNotAuthorized},
+		{"the key of a trusted responder", encode(t, s.by(&identity{cert: example, key: s.ca.key})), example, "key of ML-DSA-65 (FIPS 204)", evidence.ErrBadSignature},
+		// RFC 9881, section 2: the parameters are absent.
+		{"the response, with NULL parameters", signed(by(mldsa65, null)), nil, "", evidence.ErrWeakAlgorithm},
+		{"the response, DSA", signed(by(dsa, nil)), nil, "", evidence.ErrWeakAlgorithm},
+		{"a delegate's certificate, DSA", delegateSigned(by(dsa, nil)), nil, "", evidence.ErrWeakAlgorithm},
+		{"the key of a delegate, P-224", encode(t, s.by(makeCert(t, "responder", p224, s.ca, asDelegate))), nil, "", evidence.ErrWeakAlgorithm},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := at(now)
+			o.TrustedResponders = []*x509.Certificate{c.trusted}
+			result, err := evidence.VerifyOCSP(c.der, s.client.cert, s.ca.cert, o)
+			if supported || c.says == "" {
+				expect(t, result, err, evidence.Unavailable, c.err)
+				assert.NotContains(t, err.Error(), "(FIPS 204)")
+				assert.Empty(t, advice.In(err))
+				return
+			}
+			expect(t, result, err, evidence.Unavailable, evidence.ErrWeakAlgorithm)
+			assert.ErrorContains(t, err, c.says)
+			assert.ErrorContains(t, err, "Go 1.27 and later support it")
+			assert.Contains(t, advice.In(err), "nothing is wrong with the certificate")
+		})
+	}
 }
 
 // resigned returns the certificate signed again by an RSA issuer with SHA-1, which

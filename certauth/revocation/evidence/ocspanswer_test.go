@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
+	"fmt"
 	"math/big"
 	"slices"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Cases 20 to 27: which answer concerns our certificate.
@@ -71,6 +73,28 @@ func TestVerifyOCSP_CertID(t *testing.T) {
 	})
 }
 
+// Only under GODEBUG=fips140=only (.github/FIPS.md) the reason is that SHA-1 is not available.
+func TestVerifyOCSP_MismatchIsNotExplainedBySHA1(t *testing.T) {
+	s := newScene(t)
+	another, stranger := s.good(), s.good()
+	another.Answers = []ocsptest.Answer{s.answer(s.other, ocsptest.StatusGood)}
+	stranger.Responder = ocsptest.ByKey(s.other.cert)
+	for _, c := range []struct {
+		name string
+		r    ocsptest.Response
+		err  error
+	}{
+		{"case 20 an answer about another serial number, whose CertID uses SHA-1", another, evidence.ErrNoMatch},
+		{"case 15 the responder is named by another's key", stranger, evidence.ErrNoSigner},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			result, err := evidence.VerifyOCSP(encode(t, c.r), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, evidence.Unavailable, c.err)
+			assert.NotErrorIs(t, err, sha1sum.ErrUnavailable)
+		})
+	}
+}
+
 // Cases 28 and 29, checks 17 and 18: the strictest usable answer.
 func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 	s := newScene(t)
@@ -83,6 +107,8 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 	for _, a := range []*ocsptest.Answer{&staleRevoked, &staleHold, &staleGood} {
 		a.NextUpdate = ocsptest.At(now.Add(-skew - time.Second))
 	}
+	early := revoked
+	early.ThisUpdate = ocsptest.At(now.Add(skew + time.Second))
 	const none = 0
 	for _, c := range []struct {
 		name         string
@@ -105,10 +131,14 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 		{"case 99 stale hold", []ocsptest.Answer{staleHold}, evidence.Unavailable, evidence.ErrNotFresh, none, false},
 		{"case 99 stale hold and stale Revoked", []ocsptest.Answer{staleHold, staleRevoked}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
 		{"case 99 stale Good", []ocsptest.Answer{staleGood}, evidence.Unavailable, evidence.ErrNotFresh, none, false},
+		{"Revoked from the future", []ocsptest.Answer{early}, evidence.Unavailable, evidence.ErrFuture, none, false},
+		{"fresh Good and Revoked from the future", []ocsptest.Answer{good, early}, evidence.Good, nil, -1, false},
+		{"finding K100: stale Revoked and Revoked from the future", []ocsptest.Answer{staleRevoked, early}, evidence.Unavailable, evidence.ErrNotFresh, none, true},
 	} {
 		for _, order := range []string{"in this order", "in the other order"} {
 			t.Run(c.name+", "+order, func(t *testing.T) {
 				r := s.good()
+				r.ProducedAt = ocsptest.At(now.Add(time.Second)) // not before the one from the future, allowing for skew
 				r.Answers = slices.Clone(c.answers)
 				if order != "in this order" {
 					slices.Reverse(r.Answers)
@@ -117,6 +147,45 @@ func TestVerifyOCSP_StrictestAnswer(t *testing.T) {
 				expect(t, result, err, c.status, c.err)
 				assert.Equal(t, c.reason, result.Reason)
 				assert.Equal(t, c.staleRevoked, result.StaleRevoked)
+			})
+		}
+	}
+}
+
+// Check 17: of equally strict answers the first counts, fresh or not.
+func TestVerifyOCSP_FirstOfEquallyStrictAnswers(t *testing.T) {
+	s := newScene(t)
+	of := func(status []byte, age, next time.Duration) ocsptest.Answer {
+		a := s.answer(s.client, status)
+		a.ThisUpdate, a.NextUpdate = ocsptest.At(now.Add(-age)), ocsptest.At(now.Add(next))
+		return a
+	}
+	const hour = time.Hour
+	for name, newAnswer := range map[string]func(age time.Duration) ocsptest.Answer{
+		"good":    func(age time.Duration) ocsptest.Answer { return of(ocsptest.StatusGood, age, hour) },
+		"unknown": func(age time.Duration) ocsptest.Answer { return of(ocsptest.StatusUnknown, age, hour) },
+		"on hold": func(age time.Duration) ocsptest.Answer {
+			return of(ocsptest.StatusRevoked(ocsptest.At(now), 6), age, hour)
+		},
+		"revoked": func(age time.Duration) ocsptest.Answer {
+			return of(ocsptest.StatusRevoked(ocsptest.At(now), 1), age, hour)
+		},
+		"good, expired": func(age time.Duration) ocsptest.Answer { return of(ocsptest.StatusGood, age, -hour) },
+		"revoked, expired": func(age time.Duration) ocsptest.Answer {
+			return of(ocsptest.StatusRevoked(ocsptest.At(now), 1), age, -hour)
+		},
+	} {
+		for first, second := range map[time.Duration]time.Duration{3 * hour: 2 * hour, 2 * hour: 3 * hour} {
+			t.Run(fmt.Sprintf("%s, the first %s old", name, first), func(t *testing.T) {
+				r := s.good()
+				r.Answers = []ocsptest.Answer{newAnswer(first), newAnswer(second)}
+				result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+				if err != nil {
+					require.ErrorIs(t, err, evidence.ErrNotFresh)
+					assert.ErrorContains(t, err, "thisUpdate "+now.Add(-first).Format(time.RFC3339))
+					return
+				}
+				assert.True(t, result.ThisUpdate.Equal(now.Add(-first)), "%s", result.ThisUpdate)
 			})
 		}
 	}

@@ -99,6 +99,7 @@ func TestVerifyOCSP_ResponseDataIsReadToTheEnd(t *testing.T) {
 		"an empty version":                   {[][]byte{{0xA0, 0}, name, produced, answers}, malformed},
 		"no responder":                       {[][]byte{produced, answers}, malformed},
 		"a responder of the tag 3":           {[][]byte{element(ocsptest.Explicit(3), s.ca.cert.RawSubject), produced, answers}, malformed},
+		"a responder of the tag 3, empty":    {[][]byte{{0xA3, 0}, produced, answers}, malformed},
 		"a responder's name that is NULL":    {[][]byte{element(ocsptest.Explicit(1), []byte{5, 0}), produced, answers}, malformed},
 		"no responder's name":                {[][]byte{element(ocsptest.Explicit(1)), produced, answers}, malformed},
 		"bytes after the responder's name":   {[][]byte{element(ocsptest.Explicit(1), s.ca.cert.RawSubject, []byte{5, 0}), produced, answers}, malformed},

@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/seed2886b8ae/go-certauth/certauth/revocation/evidence"
 	"github.com/seed2886b8ae/go-certauth/internal/ocsptest"
+	"github.com/seed2886b8ae/go-certauth/internal/sha1sum"
 )
 
 // Cases 15 and 16: whose name or key, and the position of the certificate.
@@ -46,6 +48,41 @@ func TestVerifyOCSP_ResponderIDAndCertificates(t *testing.T) {
 		{"case 16 nine certificates", with(s.by(d), name, nine...), nil, unavailable, evidence.ErrLimits},
 		{"case 16 nine, signed by the issuer", with(s.good(), ocsptest.ByKeyHash(hash), nine...), nil, unavailable, evidence.ErrLimits},
 	})
+}
+
+// Check 7: a responder is named by the SHA-1 hash of its key, a BIT STRING of whole octets in each
+// accepted algorithm. Another key has no such hash.
+func TestVerifyOCSP_KeyThatIsNotWholeOctetsIsNotNamed(t *testing.T) {
+	s := newScene(t)
+	d := s.delegate(t)
+	bits := []byte{0xAA, 0xA8}
+	odd := ocsptest.Element(ocsptest.TagSequence, ocsptest.Identifier(asn1.ObjectIdentifier{1, 2, 3, 4}, nil), ocsptest.Element(3, []byte{3}, bits))
+	var parts []asn1.RawValue
+	_, err := asn1.Unmarshal(d.cert.RawTBSCertificate, &parts)
+	require.NoError(t, err)
+	parts[6] = asn1.RawValue{FullBytes: odd} // version, serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo
+	tbs, err := asn1.Marshal(parts)
+	require.NoError(t, err)
+	cert := encode(t, ocsptest.List{TBS: tbs, Key: s.ca.key})
+	parsed, err := x509.ParseCertificate(cert)
+	require.NoError(t, err)
+	sum, err := sha1sum.Of(bits)
+	require.NoError(t, err)
+	r := s.by(d)
+	r.Certificates = [][]byte{cert}
+	for name, c := range map[string]struct {
+		responder []byte
+		err       error
+	}{
+		"named by its name": {ocsptest.ByName(parsed.RawSubject), evidence.ErrWeakAlgorithm},
+		"named by its bits": {ocsptest.ByKeyHash(sum[:]), evidence.ErrNoSigner},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r.Responder = c.responder
+			result, err := evidence.VerifyOCSP(encode(t, r), s.client.cert, s.ca.cert, at(now))
+			expect(t, result, err, evidence.Unavailable, c.err)
+		})
+	}
 }
 
 // A responder that the operator trusts explicitly needs no certificate of the issuer.

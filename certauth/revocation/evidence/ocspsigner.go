@@ -29,13 +29,10 @@ type signer struct {
 // signature itself.
 func (r *basicResponse) findSigner(algorithm x509.SignatureAlgorithm, cert, issuer *x509.Certificate, o *VerifyOptions) (signer, error) {
 	candidates := r.candidates(issuer, o)
-	if len(candidates) == 0 && r.byName == nil && !sha1sum.Available() {
-		return signer{}, fmt.Errorf("%w: the responder is named by its key, and %w", ErrNoSigner, sha1sum.ErrUnavailable)
+	refused := ErrNoSigner
+	if r.byName == nil && !sha1sum.Available() {
+		refused = fmt.Errorf("%w: the responder is named by its key, and %w", ErrNoSigner, sha1sum.ErrUnavailable)
 	}
-	if len(candidates) == 0 {
-		return signer{}, ErrNoSigner
-	}
-	var refused error
 	verifications := 0
 	for _, candidate := range candidates {
 		found, err := r.authorize(candidate, cert, issuer, o)

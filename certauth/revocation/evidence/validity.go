@@ -25,6 +25,17 @@ const (
 	endless // without the nextUpdate that it needs
 )
 
+// weight orders evidence before its status does: what is fresh, what has been, what is not yet valid.
+func (why staleness) weight() int {
+	switch {
+	case why == fresh:
+		return 2
+	case why == notBegun:
+		return 0
+	}
+	return 1
+}
+
 // staleness is rule C4 and check 16, for evidence about a certificate at the time o.Now. Reasons
 // that no option can change come first.
 func (v *validity) staleness(of Source, isCA bool, o *VerifyOptions) staleness {
