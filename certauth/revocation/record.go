@@ -22,7 +22,7 @@ type authority struct {
 	name   string // nameKey
 	issuer atomic.Pointer[x509.Certificate]
 	kin    atomic.Pointer[[]kin]
-	met    atomic.Pointer[met] // the chain that meetKin looked at last
+	met    atomic.Pointer[[]met] // the chains that meetKin looked at, the latest first
 }
 
 // authorityKey is the same for every spelling of the name (RFC 5280, section 7.1).
