@@ -149,9 +149,6 @@ func (c *Checker) judgeAll(ctx, moment context.Context, chain []*x509.Certificat
 		j := &judged[i]
 		if j.record, j.err = c.recordOf(chain[i], chain[i+1:], now); j.err == nil {
 			c.meetPresented(ctx, j.record.authority, chain[i+1:])
-			if j.record.isOutdated() {
-				c.makePlan(j.record)
-			}
 			c.start(j, now)
 		}
 	}
@@ -208,7 +205,7 @@ func (c *Checker) lacksLists(chain []*x509.Certificate, judged []judgement) bool
 // lacksList reports whether the operator's lists may say something about a certificate, and
 // none that has been read does.
 func (c *Checker) lacksList(r *record) bool {
-	if r.plan.Load().sources == OCSPOnly || !c.local.serves(r.authority) {
+	if c.planOf(r).sources == OCSPOnly || !c.local.serves(r.authority) {
 		return false
 	}
 	terms := c.terms(c.config.Now())
@@ -235,9 +232,6 @@ func (c *Checker) recordOf(cert *x509.Certificate, above []*x509.Certificate, no
 	if known := c.table.find(cert, issuer, above[len(above)-1]); known != nil {
 		known.authority.meet(issuer)
 		c.meetKin(known.authority, above)
-		if known.isOutdated() {
-			c.makePlan(known)
-		}
 		return known, nil
 	}
 	fresh, err := c.newRecord(cert, above)

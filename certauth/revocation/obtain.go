@@ -44,7 +44,7 @@ func (c *Checker) obtain(ctx context.Context, r *record, want wanted) error {
 	ocsp := func() attempt { return c.tryOCSP(ctx, r, want) }
 	lists := func() attempt { return c.tryLists(ctx, r, want) }
 	var first, second attempt
-	switch r.plan.Load().sources {
+	switch c.planOf(r).sources {
 	case OCSPOnly:
 		first = ocsp()
 	case CRLOnly:

@@ -79,7 +79,7 @@ type record struct {
 	exempt     string
 
 	// Everything below changes while requests read it.
-	plan  atomic.Pointer[plan]
+	plan  atomic.Pointer[plan] // see planOf
 	state atomic.Pointer[state]
 	used  atomic.Int64 // Unix seconds
 	// renewal is the refresh that is running or waits for its place.
@@ -107,9 +107,6 @@ type plan struct {
 	fixed    *verdict // if nothing can change it, nil for most
 	kin      int      // how many additional keys were known
 }
-
-// isOutdated reports whether another key of the CA has become known since the plan was made.
-func (r *record) isOutdated() bool { return len(r.authority.kinNow()) != r.plan.Load().kin }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
 	return bytes.Equal(r.tbs, cert.RawTBSCertificate) && r.authority.is(issuer)
@@ -160,14 +157,24 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 		r.lists = c.remote.of(r)
 	}
 	r.responders = c.respondersFor(r)
-	c.makePlan(r)
 	return r, nil
 }
 
-// makePlan determines which sources can be queried now. A verdict that rests on another plan no
-// longer holds.
-func (c *Checker) makePlan(r *record) {
-	next := plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
+// planOf returns the plan for the keys of the CA that are known now. A verdict that rests on another
+// plan no longer holds, because addKin has changed the generation since.
+func (c *Checker) planOf(r *record) *plan {
+	for {
+		known := r.plan.Load()
+		if known != nil && known.kin == len(r.authority.kinNow()) {
+			return known
+		}
+		r.plan.CompareAndSwap(known, c.makePlan(r))
+	}
+}
+
+// makePlan determines which sources can be queried.
+func (c *Checker) makePlan(r *record) *plan {
+	next := &plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
 	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
 	switch { // without the kind for which there is no source
@@ -185,9 +192,7 @@ func (c *Checker) makePlan(r *record) {
 	case next.noSource != nil:
 		next.fixed = &verdict{settled: true, err: next.noSource}
 	}
-	if old := r.plan.Swap(&next); old != nil && old.sources != next.sources {
-		c.generation.Add(1)
-	}
+	return next
 }
 
 // sourceless says why no source can be queried: the certificate names none, or none that is used.
