@@ -97,9 +97,12 @@ func (c *Checker) tallyLists(t *tally, r *record, terms *VerifyOptions) bool {
 
 // lookInto adds what one list says, and reports whether it is a permanent revocation.
 func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOptions) bool {
-	if l.lapsed != nil {
-		result, _ := l.lapsed.crl.LookupSubject(&r.who, terms)
-		t.accuse(&result, l.lapsed)
+	if newer := l.lapsed; newer != nil {
+		if c.notOver(newer.base, terms.Now) == nil { // the clock was put back
+			return c.lookInto(t, r, newer, terms)
+		}
+		result, _ := newer.crl.LookupSubject(&r.who, terms)
+		t.accuse(&result, newer)
 	}
 	result, err := l.crl.LookupSubject(&r.who, terms)
 	t.accuse(&result, l)

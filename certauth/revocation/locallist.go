@@ -47,10 +47,10 @@ type localView struct {
 	unread bool                         // some source was never read
 
 	held map[*localList]*loadedList // the list in each place
-	ends time.Time                  // when the first of those that count only until they expire has expired
+	ends time.Time                  // when the next of them expires
 }
 
-// isOutlived reports whether one of the lists that were replaced or deleted has expired.
+// isOutlived reports whether one of the lists has expired since.
 func (view *localView) isOutlived(now time.Time) bool {
 	return !view.ends.IsZero() && now.After(view.ends)
 }
@@ -263,7 +263,8 @@ func (m *localLists) look(ctx context.Context, now time.Time) *flight {
 	return m.overdue.Load()
 }
 
-// dropOutlived makes a view without the lists that have expired since they were replaced or deleted.
+// dropOutlived makes a view without the lists that have expired since they were deleted, and with the
+// older ones in whose place lists stood that have expired.
 func (m *localLists) dropOutlived(ctx context.Context, now time.Time) {
 	m.looking.Lock()
 	defer m.looking.Unlock()

@@ -193,8 +193,12 @@ func (m *localLists) readFile(ctx context.Context, s *localSource, path string) 
 	l := m.at(s, path)
 	m.mu.Lock()
 	l.gone = false
+	before, held := l.seen, l.current.Load()
 	m.mu.Unlock()
-	der, seen, err := readChanged(path, l.seen, m.checker.config.MaxListBytes)
+	if errors.Is(l.err, evidence.ErrRollback) && held != nil && held.edition().Current(m.checker.config.Now(), m.checker.skew) != nil {
+		before = seen{} // what was refused as older may count now
+	}
+	der, seen, err := readChanged(path, before, m.checker.config.MaxListBytes)
 	if err == nil && der == nil {
 		return // l.err, if any, still says what is wrong with it
 	}
