@@ -128,7 +128,7 @@ func (c *Checker) lookInto(t *tally, r *record, l *loadedList, terms *VerifyOpti
 		result.RefreshAfter = result.UsableUntil // a later list without the entry changes nothing
 		e := knowledge{revoked: t.kept}
 		if !result.RevokedForGood() {
-			result.RefreshAfter = terms.Now.Add(softHold)
+			result.RefreshAfter = l.fetched.Add(softHold)
 		}
 		e.keep(&result)
 		t.kept = e.revoked
