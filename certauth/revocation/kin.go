@@ -23,7 +23,7 @@ type kin struct {
 	key  string // authorityKey
 }
 
-// kinNow returns the kin known now; the list only grows.
+// kinNow returns the kin known now.
 func (a *authority) kinNow() []kin {
 	if known := a.kin.Load(); known != nil {
 		return *known
@@ -140,8 +140,9 @@ func hasSigned(by, cert *x509.Certificate) bool {
 }
 
 // addKin adds a certificate that may sign lists now: of a CA, or of a list signer. Any other
-// certificate has the CA's name by mistake. It returns when the certificate becomes valid, if it is
-// not yet.
+// certificate has the CA's name by mistake. It takes the place of one of the same key that expires
+// sooner and, if there are too many, of those that have expired. addKin returns when the certificate
+// becomes valid, if it is not yet.
 func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (next time.Time) {
 	if begins := cert.NotBefore.Add(-c.skew); now.Before(begins) {
 		return begins
@@ -152,11 +153,17 @@ func (c *Checker) addKin(a *authority, cert *x509.Certificate, now time.Time) (n
 	one := kin{cert, authorityKey(cert)}
 	for {
 		known := a.kin.Load()
-		all := a.kinNow()
+		var all []kin
+		if known != nil {
+			all = slices.DeleteFunc(slices.Clone(*known), func(k kin) bool { return k.key == one.key && k.cert.NotAfter.Before(cert.NotAfter) })
+		}
+		if len(all) == maxKin {
+			all = slices.DeleteFunc(all, func(k kin) bool { return !evidence.ValidAt(k.cert, now, c.skew) })
+		}
 		if one.key == a.key || len(all) == maxKin || slices.ContainsFunc(all, func(other kin) bool { return other.key == one.key }) {
 			return next
 		}
-		all = append(slices.Clip(all), one)
+		all = append(all, one)
 		if a.kin.CompareAndSwap(known, &all) {
 			c.generation.Add(1) // lists of that key count from now on
 			return next

@@ -105,7 +105,7 @@ type plan struct {
 	sources  Sources
 	noSource error    // why no source can be queried, nil if one can
 	fixed    *verdict // if nothing can change it, nil for most
-	kin      int      // how many additional keys were known
+	kin      *[]kin   // the additional keys that were known
 }
 
 func (r *record) is(cert, issuer *x509.Certificate) bool {
@@ -165,7 +165,7 @@ func (c *Checker) newRecord(cert *x509.Certificate, above []*x509.Certificate) (
 func (c *Checker) planOf(r *record) *plan {
 	for {
 		known := r.plan.Load()
-		if known != nil && known.kin == len(r.authority.kinNow()) {
+		if known != nil && known.kin == r.authority.kin.Load() {
 			return known
 		}
 		r.plan.CompareAndSwap(known, c.makePlan(r))
@@ -174,7 +174,7 @@ func (c *Checker) planOf(r *record) *plan {
 
 // makePlan determines which sources can be queried.
 func (c *Checker) makePlan(r *record) *plan {
-	next := &plan{kin: len(r.authority.kinNow()), sources: c.config.Sources}
+	next := &plan{kin: r.authority.kin.Load(), sources: c.config.Sources}
 	hasOCSP, hasLists := len(r.responders) > 0, len(r.lists) > 0 || c.local.serves(r.authority)
 	takesBoth := next.sources == PreferOCSP || next.sources == PreferCRL
 	switch { // without the kind for which there is no source
