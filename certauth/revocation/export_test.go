@@ -14,4 +14,6 @@ func (c *Checker) Authorities() int {
 
 // OpenWith replaces the function that opens the operator's files. It must be called before the first
 // use.
-func (c *Checker) OpenWith(open func(name string) (*os.File, fs.FileInfo, error)) { c.local.open = open }
+func (c *Checker) OpenWith(open func(name string) (*os.File, fs.FileInfo, error)) {
+	c.local.open = open
+}
